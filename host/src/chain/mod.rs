@@ -1,0 +1,3 @@
+//! The commit chain: what is durable (RELIABILITY.md §1).
+
+pub mod record;

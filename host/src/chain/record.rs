@@ -1,0 +1,190 @@
+//! The chain record: the immutable object that makes an epoch exist.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plugin::ModuleDigest;
+use crate::sink::DataFile;
+use crate::source::{Partition, Position};
+use crate::time::{EventTime, Watermark};
+
+/// The number of a checkpoint in its lane: 0 for the genesis, then one more each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The first record of a chain.
+    pub const GENESIS: Self = Self(0);
+
+    /// The epoch after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number of a leadership; the fence (RELIABILITY.md §2). 1 for the first owner of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Term(pub u64);
+
+/// Why a record stands in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// The start offsets, pinned before the first record is read (DESIGN.md D5).
+    Genesis,
+    /// A checkpoint of the running lane.
+    Data,
+    /// A new owner took the lane; nothing else changed.
+    Fence,
+}
+
+/// What a turn of events made of each record of a partition since the genesis:
+/// `read = accepted + filtered + late + dead_lettered`, one fate per source record (DESIGN.md §3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fates {
+    /// Records taken from the source.
+    pub read: u64,
+    /// At least one row reached a window or a raw sink, and none was dead-lettered.
+    pub accepted: u64,
+    /// No row was left after the filters and maps.
+    pub filtered: u64,
+    /// Rows were left, all of them late.
+    pub late: u64,
+    /// Any of it was dead-lettered.
+    pub dead_lettered: u64,
+}
+
+/// One partition in a chain record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionState {
+    /// Which.
+    #[serde(flatten)]
+    pub partition: Partition,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub position: Position,
+    /// The largest event time seen in it.
+    pub max_event_time: Option<EventTime>,
+    /// Its records since the genesis by fate.
+    pub fates: Fates,
+}
+
+/// The state blob of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateRef {
+    /// Path below the lane's folder.
+    pub key: String,
+    /// Size as stored.
+    pub bytes: u64,
+    /// Of the bytes as stored, hex.
+    pub sha256: String,
+    /// Open groups in it.
+    pub groups: u64,
+}
+
+/// The module that a stage runs from this epoch on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedModule {
+    /// The stage's id in the pipeline file.
+    pub stage: String,
+    /// The label under which it was uploaded.
+    pub name: String,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// How many modules this stage has had, this one included; the generation of its state rows.
+    pub generation: u32,
+    /// Version of the layout of its accumulators; 0 for stateless stages.
+    pub state_version: u32,
+}
+
+/// The record before, by number and by the hash of its whole body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// SHA-256 of its body, hex.
+    pub sha256: String,
+}
+
+/// Who wrote a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Writer {
+    /// Host name and process, for people.
+    pub instance: String,
+    /// Random, one per process and lane: makes bodies of different writers differ.
+    pub nonce: String,
+}
+
+/// What kind of source the positions belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// Topic partitions and Kafka offsets.
+    Kafka,
+    /// Files and byte offsets of lines.
+    Files,
+}
+
+/// The positions of a record. Never optional: no record exists without them (RELIABILITY.md §1.1, LaminarDB).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceState {
+    /// Kafka or files.
+    pub kind: SourceKind,
+    /// The input has ended and every window has fired: running again does nothing (DESIGN.md D5).
+    pub ended: bool,
+    /// Ascending.
+    pub partitions: Vec<PartitionState>,
+}
+
+/// One epoch of one lane. Create-only, immutable, the only truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainRecord {
+    /// Version of this layout: 1.
+    pub v: u32,
+    /// The pipeline.
+    pub job: String,
+    /// The lane within it.
+    pub lane: String,
+    /// Its number.
+    pub epoch: Epoch,
+    /// Why it stands here.
+    pub kind: RecordKind,
+    /// Committed and not yet to be shown to readers (RELIABILITY.md §1.5 r3).
+    pub held: bool,
+    /// None for the genesis only.
+    pub parent: Option<Parent>,
+    /// Of the owner.
+    pub term: Term,
+    /// Who wrote it.
+    pub writer: Writer,
+    /// Where the source stands.
+    pub source: SourceState,
+    /// The lane's watermark.
+    pub watermark: Watermark,
+    /// The open groups; none if there are none.
+    pub state: Option<StateRef>,
+    /// Data files of this epoch, late rows and dead letters included, each in its table.
+    pub files: Vec<DataFile>,
+    /// What each stage runs from here on.
+    pub modules: Vec<PinnedModule>,
+    /// Fingerprints of the parts of the pipeline file that state depends on, by name (DESIGN.md D6).
+    pub config: BTreeMap<String, String>,
+}

@@ -1,0 +1,236 @@
+//! A pipeline, checked: typed, with every name resolved. [`file`] reads what was written; strings end there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plugin::PluginKind;
+use crate::schema::Schema;
+
+/// A pipeline file that makes sense by itself. Whether its plugins fit is checked when they are loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// Its identity: it names the chain. `[a-z0-9][a-z0-9-]{0,62}`.
+    pub name: Arc<str>,
+    /// Where records come from.
+    pub source: SourceConfig,
+    /// The columns of a record.
+    pub schema: Schema,
+    /// Which column is the event time, and how far it is trusted.
+    pub event_time: EventTimeConfig,
+    /// The filters and maps, in the order of the file.
+    pub stages: Vec<StageConfig>,
+    /// Windows and their aggregate. None: rows go straight to the sinks.
+    pub window: Option<WindowConfig>,
+    /// Where rows go.
+    pub sinks: Vec<SinkConfig>,
+    /// Undecodable and refused records.
+    pub dead_letters: Option<TableLocation>,
+    /// Late rows. None: they are counted and dropped.
+    pub late: Option<TableLocation>,
+    /// When and where to commit.
+    pub checkpoint: CheckpointConfig,
+    /// Bounds of a turn and of a plugin's calls.
+    pub limits: Limits,
+}
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceConfig {
+    /// A Kafka topic.
+    Kafka(KafkaConfig),
+    /// NDJSON files.
+    Files(FilesConfig),
+}
+
+/// A Kafka topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KafkaConfig {
+    /// `host:port`, comma separated.
+    pub brokers: String,
+    /// One topic.
+    pub topic: String,
+    /// Where a first run begins.
+    pub start: StartPosition,
+    /// Where a bounded run ends; none: never.
+    pub end: Option<EndPosition>,
+    /// Any other librdkafka property (SASL, TLS, fetch sizes).
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Where a first run begins. Resolved once, in the genesis record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StartPosition {
+    /// The oldest record there is.
+    Earliest,
+    /// The next record to come.
+    Latest,
+    /// The first record at or after this time, µs since 1970, by Kafka's timestamps.
+    Timestamp(i64),
+    /// Partition → offset; partitions not named begin at the earliest.
+    Offsets(BTreeMap<i32, i64>),
+}
+
+/// Where a bounded run over Kafka ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndPosition {
+    /// The end of each partition when the pipeline was first started.
+    Latest,
+}
+
+/// NDJSON files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilesConfig {
+    /// A file, a folder (all files below it that end in `.json`, `.ndjson` or `.jsonl`) or such an object-store URL.
+    pub path: String,
+    /// Look for new files at this interval; none: read what is there and end.
+    pub watch: Option<Duration>,
+    /// The whole set is one partition, in the order of names.
+    pub sequential: bool,
+}
+
+/// Event time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventTimeConfig {
+    /// Where it comes from.
+    pub from: EventTimeFrom,
+    /// How far the watermark stays behind the largest event time seen.
+    pub max_out_of_orderness: Duration,
+    /// A caught-up partition that was silent this long no longer holds the watermark back. None: it always does.
+    pub idle_after: Option<Duration>,
+    /// Events further ahead of their record's Kafka timestamp are dead-lettered. None: no guard (files).
+    pub max_future_skew: Option<Duration>,
+    /// Compare with the host's clock instead of the record's timestamp.
+    pub future_reference_host: bool,
+}
+
+/// Where event time comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventTimeFrom {
+    /// A timestamp column of the schema, by index.
+    Column(usize),
+    /// The record's Kafka timestamp.
+    RecordTimestamp,
+}
+
+/// A stage: one plugin in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageConfig {
+    /// Stable: state and releases refer to it.
+    pub id: Arc<str>,
+    /// What kind of plugin belongs here.
+    pub kind: PluginKind,
+    /// A path (with a separator or ending in `.wasm`) or a name in the module store.
+    pub plugin: PluginRef,
+    /// Given to the plugin's `init`, sorted by key.
+    pub config: Vec<(String, String)>,
+}
+
+/// How a pipeline file names a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginRef {
+    /// A file, relative to the pipeline file.
+    Path(std::path::PathBuf),
+    /// A name in the module store; the newest version, or the one pinned by the chain.
+    Name(String),
+}
+
+/// Windows over keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowConfig {
+    /// Which windows.
+    pub kind: WindowKind,
+    /// Columns after the last map, by name; may be empty (one group a window).
+    pub key: Vec<String>,
+    /// How long a fired window still takes rows. Zero: not at all.
+    pub allowed_lateness: Duration,
+    /// The stage of kind aggregate.
+    pub aggregate: StageConfig,
+}
+
+/// Which windows an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowKind {
+    /// `[offset + n·size, offset + (n + 1)·size)`, microseconds.
+    Tumbling {
+        /// Microseconds, more than 0.
+        size: i64,
+        /// Microseconds, less than the size.
+        offset: i64,
+    },
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkConfig {
+    /// Stable: it names the table in the chain.
+    pub id: Arc<str>,
+    /// What it is.
+    pub kind: SinkKind,
+}
+
+/// What a sink is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SinkKind {
+    /// Parquet files: window results, or without a window the rows themselves.
+    Parquet(TableLocation),
+    /// An aligned table of changed groups on standard output.
+    Console {
+        /// How often.
+        every: Duration,
+        /// At most this many rows each time.
+        rows: usize,
+    },
+}
+
+/// A table in an object store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableLocation {
+    /// A path or an URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
+    pub url: String,
+    /// `date=YYYY-MM-DD/` folders by the event time (window start for results).
+    pub partition_by_date: bool,
+    /// A file is closed when it has about this many bytes.
+    pub file_bytes_max: u64,
+}
+
+/// When and where to commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckpointConfig {
+    /// At most this long between two barriers while records come.
+    pub interval: Duration,
+    /// Path or URL below which `<job>/lanes/…` and `modules/…` lie.
+    pub url: String,
+}
+
+/// Bounds. Each default stands beside its reason in [`file`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Threads of a turn; 0: one a core.
+    pub workers: usize,
+    /// Records of a turn.
+    pub turn_records: usize,
+    /// Bytes of values of a turn.
+    pub turn_bytes: usize,
+    /// How long a turn collects after its first record.
+    pub turn_linger: Duration,
+    /// Rows of one call of a plugin.
+    pub call_rows: usize,
+    /// Bytes (rows and states) of one call of a plugin.
+    pub call_bytes: usize,
+    /// CPU time of one call of a plugin.
+    pub call_deadline: Duration,
+    /// Memory of one instance.
+    pub plugin_memory: u64,
+    /// Bytes that one call may return.
+    pub plugin_output: u64,
+    /// Bytes of open windows' keys and accumulators beyond which intake pauses.
+    pub state_bytes: u64,
+}
+
+/// Where credentials and endpoints of object stores come from: the environment, passed in once by `main`.
+#[derive(Clone, Default)]
+pub struct StoreOptions {
+    /// `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, … as object_store's builders take them.
+    pub environment: BTreeMap<String, String>,
+}

@@ -1,0 +1,242 @@
+//! What a plugin is, its life, and what it may do.
+//!
+//! A *module* is the artefact somebody uploaded, known by its SHA-256. A *plugin* is a module compiled and
+//! checked for a stage. An *instance* is one store with its memory; each worker has its own, and any of them may
+//! be thrown away after any call, because plugins are pure and the host owns all state (DESIGN.md §1).
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use serde::{Deserialize, Serialize};
+
+use crate::varlen::Varlen;
+
+/// SHA-256 of a module's bytes: its identity (DESIGN.md D18). Shown as 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleDigest(pub [u8; 32]);
+
+/// What kind of stage a plugin can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PluginKind {
+    /// Keeps or drops rows.
+    Filter,
+    /// Makes any number of rows of each.
+    Map,
+    /// Accumulates rows per group.
+    Aggregate,
+}
+
+/// A column that a plugin reads or makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginColumn {
+    /// Its name.
+    pub name: String,
+    /// Its Arrow type. An input decimal that takes any precision and scale is `Decimal64(0, 0)`.
+    pub data_type: DataType,
+    /// An input: nulls are understood. An output: it may hold nulls.
+    pub nullable: bool,
+}
+
+/// What a plugin says of itself; the checked twin of `plugin-description` in the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Filter, map or aggregate.
+    pub kind: PluginKind,
+    /// The SDK and its version.
+    pub sdk: String,
+    /// The columns its calls get, in this order.
+    pub inputs: Vec<PluginColumn>,
+    /// The columns it makes.
+    pub outputs: Vec<PluginColumn>,
+    /// A map whose rows keep the columns of their source rows that `outputs` does not name.
+    pub keeps_other_columns: bool,
+    /// Version of the layout of the accumulators.
+    pub state_version: u32,
+    /// Fingerprint of that layout (DESIGN.md D9).
+    pub state_fingerprint: u64,
+    /// The versions that `migrate` takes.
+    pub migrates_from: Vec<u32>,
+}
+
+/// A row that a plugin refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Row of the batch of the call.
+    pub row: u32,
+    /// The plugin's words, at most 1,024 bytes.
+    pub reason: String,
+}
+
+/// What a filter answered.
+#[derive(Debug)]
+pub struct FilterAnswer {
+    /// One bit a row; false where the row was rejected.
+    pub keep: BooleanBuffer,
+    /// Ascending by row.
+    pub rejects: Vec<Reject>,
+}
+
+/// What a map answered.
+#[derive(Debug)]
+pub struct MapAnswer {
+    /// The new rows, with the columns of `outputs` only.
+    pub batch: RecordBatch,
+    /// For each new row its source; never descending.
+    pub source_rows: Vec<u32>,
+    /// Ascending by row.
+    pub rejects: Vec<Reject>,
+}
+
+/// What an aggregate answered to `update`.
+#[derive(Debug)]
+pub struct UpdateAnswer {
+    /// The accumulators, in the order given.
+    pub states: Varlen,
+    /// Ascending by row.
+    pub rejects: Vec<Reject>,
+}
+
+/// What an aggregate answered to `evaluate`.
+#[derive(Debug)]
+pub struct EvaluateAnswer {
+    /// Result rows, with the columns of `outputs`.
+    pub batch: RecordBatch,
+    /// For each row the group it belongs to; never descending.
+    pub groups: Vec<u32>,
+}
+
+/// Bounds of a window, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowBounds {
+    /// First moment that belongs to it.
+    pub start: i64,
+    /// First moment that does not.
+    pub end: i64,
+}
+
+/// A plugin that failed. Whatever it is, the instance is gone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PluginError {
+    /// The guest trapped: a panic, an access out of bounds, a stack overflow, memory beyond its limit.
+    #[error("trap: {0}")]
+    Trap(String),
+    /// The call used more CPU time than it may.
+    #[error("deadline: the call used more than {limit_ms} ms of CPU time")]
+    Deadline {
+        /// What it may use.
+        limit_ms: u64,
+    },
+    /// What came back breaks the contract: lengths, offsets, bits, UTF-8, types.
+    #[error("answer breaks the contract: {0}")]
+    Answer(String),
+    /// `init` refused the configuration, or `migrate` an accumulator.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The calls of an instance. Batches hold exactly the columns of `Description::inputs`, in that order.
+///
+/// Two implementers: the WASM instance, and code compiled into the host (the benchmarks' reference). Calls that
+/// do not belong to the plugin's kind panic: the wiring checks the kind once.
+pub trait Instance: Send {
+    /// Of a filter.
+    fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError>;
+    /// Of a map.
+    fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError>;
+    /// Of an aggregate: row `i` belongs to `states[groups[i]]`.
+    fn update(&mut self, rows: &RecordBatch, groups: &[u32], states: &Varlen) -> Result<UpdateAnswer, PluginError>;
+    /// Of an aggregate.
+    fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError>;
+    /// Of an aggregate.
+    fn evaluate(&mut self, windows: &[WindowBounds], states: &Varlen) -> Result<EvaluateAnswer, PluginError>;
+    /// Of an aggregate.
+    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError>;
+}
+
+/// What makes instances: a compiled component, or native code.
+pub trait Code: Send + Sync {
+    /// A new instance after a successful `init`.
+    fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError>;
+}
+
+/// A module, compiled and described, with the configuration of its stage. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    /// The name under which the pipeline or the upload knows it.
+    pub name: Arc<str>,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// What it says of itself.
+    pub description: Arc<Description>,
+    /// Arrow schema of its outputs.
+    pub output_schema: SchemaRef,
+    /// The stage's configuration, sorted by key, with what the host adds (`decimal-scale:COLUMN`).
+    pub config: Arc<[(String, String)]>,
+    /// Makes instances.
+    pub code: Arc<dyn Code>,
+}
+
+impl Plugin {
+    /// A new instance, initialised with the stage's configuration.
+    pub fn instantiate(&self) -> Result<Box<dyn Instance>, PluginError> {
+        self.code.instantiate(&self.config)
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plugin({}@{})", self.name, self.digest.short())
+    }
+}
+
+impl ModuleDigest {
+    /// The first 12 hex digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..12].to_owned()
+    }
+}
+
+impl fmt::Display for ModuleDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ModuleDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for ModuleDigest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no module digest: 64 hex digits");
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        let mut digest = [0; 32];
+        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl Serialize for ModuleDigest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ModuleDigest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,117 @@
+//! The declared columns of a pipeline: names, types, where they stand in the JSON, and their Arrow fields.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+
+/// The columns of a pipeline's records, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// At least one; names are unique.
+    pub columns: Vec<Column>,
+}
+
+/// One declared column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, in plugins and in tables.
+    pub name: String,
+    /// Its type, and for times how the JSON writes them.
+    pub kind: ColumnType,
+    /// Whether a record may lack it or have `null` there.
+    pub nullable: bool,
+    /// Where it stands in the JSON object, outermost key first. `["price"]` for a plain column.
+    pub path: Vec<String>,
+}
+
+/// Type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// UTF-8 text.
+    String,
+    /// 64-bit signed integer.
+    Int64,
+    /// IEEE double; JSON integers are taken too.
+    Float64,
+    /// true or false.
+    Bool,
+    /// A moment, kept as microseconds UTC.
+    Timestamp(TimestampEncoding),
+    /// A day, kept as days since 1970; `"2026-11-21"` in JSON.
+    Date,
+    /// Exact decimal, kept as an unscaled i64; a JSON number or string with at most `scale` digits behind the
+    /// point (trailing zeros apart).
+    Decimal {
+        /// Digits in all, 1 to 18.
+        precision: u8,
+        /// Digits behind the point.
+        scale: u8,
+    },
+}
+
+/// How the JSON writes a timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampEncoding {
+    /// A number of seconds since 1970; a fraction is taken to the microsecond.
+    UnixSeconds,
+    /// An integer of milliseconds since 1970.
+    UnixMillis,
+    /// An integer of microseconds since 1970.
+    UnixMicros,
+    /// A string like `2026-11-21T10:00:00Z`, with any offset and fraction.
+    Rfc3339,
+}
+
+impl ColumnType {
+    /// The Arrow type that holds it.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::String => DataType::Utf8,
+            Self::Int64 => DataType::Int64,
+            Self::Float64 => DataType::Float64,
+            Self::Bool => DataType::Boolean,
+            Self::Timestamp(_) => timestamp_type(),
+            Self::Date => DataType::Date32,
+            Self::Decimal { precision, scale } => {
+                DataType::Decimal64(precision, i8::try_from(scale).expect("scale is at most 18"))
+            }
+        }
+    }
+}
+
+/// The Arrow type of every time: microseconds, UTC (DESIGN.md D10).
+pub fn timestamp_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::String => f.write_str("string"),
+            Self::Int64 => f.write_str("int64"),
+            Self::Float64 => f.write_str("float64"),
+            Self::Bool => f.write_str("bool"),
+            Self::Timestamp(TimestampEncoding::UnixSeconds) => f.write_str("timestamp(s)"),
+            Self::Timestamp(TimestampEncoding::UnixMillis) => f.write_str("timestamp(ms)"),
+            Self::Timestamp(TimestampEncoding::UnixMicros) => f.write_str("timestamp(us)"),
+            Self::Timestamp(TimestampEncoding::Rfc3339) => f.write_str("timestamp(rfc3339)"),
+            Self::Date => f.write_str("date"),
+            Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+        }
+    }
+}
+
+impl Schema {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, column)| column.name == name)
+    }
+}
+
+impl Column {
+    /// The Arrow field of the decoded column.
+    pub fn field(&self) -> Field {
+        Field::new(&self.name, self.kind.data_type(), self.nullable)
+    }
+}

@@ -1,0 +1,120 @@
+//! Where records come from. A source hands on blocks of records as columns, one partition a block, never a
+//! struct per record, so that decoding works on the arena (PERFORMANCE.md sections H and I).
+
+pub mod position;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::varlen::Varlen;
+pub use position::{NextOffset, Partition, Position, Positions};
+
+/// A run of records of one partition, in the order of their offsets, as columns.
+#[derive(Clone, Debug)]
+pub struct RecordBlock {
+    /// Whose records these are.
+    pub partition: Partition,
+    /// One value a record, in one arena. A record without a value (a tombstone) has an empty one.
+    pub values: Arc<Varlen>,
+    /// One key a record, empty where it has none; none if nobody wants keys.
+    pub keys: Option<Arc<Varlen>>,
+    /// Ascending, with gaps where a topic was compacted or transactions ended. Bytes of line starts in a file.
+    pub offsets: Vec<i64>,
+    /// Kafka's timestamp of each record, µs since 1970; none for files, which have no such thing.
+    pub timestamps: Option<Vec<i64>>,
+    /// What the partition's position becomes when the whole block was processed.
+    pub next: Position,
+}
+
+impl RecordBlock {
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+}
+
+/// How much one poll may bring. A turn ends when the first bound is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct PollLimits {
+    /// Records in all blocks together.
+    pub records: usize,
+    /// Bytes of values in all blocks together, more by at most one record.
+    pub bytes: usize,
+    /// How long to wait for the first record.
+    pub wait: Duration,
+    /// How long to go on collecting after the first record.
+    pub linger: Duration,
+}
+
+/// What is known of a partition that the source reads.
+#[derive(Clone, Debug)]
+pub struct PartitionProgress {
+    /// Which.
+    pub partition: Partition,
+    /// The end as last seen: Kafka's high watermark or the file's length. None until known.
+    pub end_offset: Option<i64>,
+    /// Every record that was there when last looked has been handed on (DESIGN.md D20).
+    pub caught_up: bool,
+    /// Nothing will ever follow.
+    pub ended: bool,
+}
+
+/// A source of records. Two live in this tree: [`kafka`] and [`files`].
+///
+/// Promises, checked for both by one conformance suite:
+/// 1. Records of a partition come in ascending order of offset, each exactly once from `assign` on.
+/// 2. `poll` returns within `limits.wait` plus the time of the work, with at most the records asked for.
+/// 3. A block's `next` never goes back; polling after `assign(positions so far)` repeats nothing and skips nothing.
+/// 4. An `Err` is final for this source; what may pass by itself (a broker that is away) is no error but
+///    [`Source::problem`].
+pub trait Source: Send {
+    /// Resolves where a first run begins, also for «latest» and timestamps. Asks the outside; may block until
+    /// it answers. Partitions found later begin at their start.
+    fn genesis(&mut self) -> Result<Positions, SourceError>;
+
+    /// Begins to read at these positions. Partitions the source has and `positions` lacks begin at their start.
+    fn assign(&mut self, positions: &Positions) -> Result<(), SourceError>;
+
+    /// The next records: one block or several per partition. Empty if nothing came in time.
+    fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError>;
+
+    /// The partitions that are read now, in order. After each poll.
+    fn progress(&self) -> &[PartitionProgress];
+
+    /// Tells the outside what was committed, for its dashboards only; a failure is a warning.
+    fn acknowledge(&mut self, positions: &Positions);
+
+    /// Why nothing comes, if the reason is outside: `broker 127.0.0.1:9092 is not reachable: …`.
+    fn problem(&self) -> Option<String>;
+}
+
+/// A source that cannot go on. Restarting the lane may help, or not.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The position does not exist any more, or not yet: retention, or a topic made anew. Never skipped.
+    #[error("{partition} has no record at offset {offset} any more: {reason}")]
+    PositionLost {
+        /// Which.
+        partition: Partition,
+        /// The offset that was asked for.
+        offset: i64,
+        /// The source's words.
+        reason: String,
+    },
+    /// What was asked for is not there, or not allowed.
+    #[error("{0}")]
+    Refused(String),
+    /// Anything else that ended the source.
+    #[error("{what}: {reason}")]
+    Failed {
+        /// What was attempted.
+        what: String,
+        /// The library's words.
+        reason: String,
+    },
+}

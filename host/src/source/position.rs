@@ -1,0 +1,73 @@
+//! Where a source stands: partitions and next offsets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A partition of a source: of a Kafka topic, or one file (DESIGN.md D11).
+///
+/// The order (stream, number) is the order of partitions within a turn (DESIGN.md D1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Partition {
+    /// The topic's name or the file's path.
+    pub stream: Arc<str>,
+    /// The partition's number in the topic; 0 for a file.
+    pub number: i32,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.stream, self.number)
+    }
+}
+
+/// The offset of the next record to read; everything before it was processed. For a file the byte at which the
+/// next line begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NextOffset(i64);
+
+impl NextOffset {
+    /// The first record of a partition that was never trimmed; the first byte of a file.
+    pub const START: Self = Self(0);
+
+    /// Reading goes on at this offset itself.
+    pub fn at(offset: i64) -> Self {
+        Self(offset)
+    }
+
+    /// Reading goes on after the record at this offset.
+    pub fn after(offset: i64) -> Self {
+        Self(offset + 1)
+    }
+
+    /// The offset to read next.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for NextOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where one partition stands, as the chain keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// The next record to read.
+    pub next_offset: NextOffset,
+    /// Kafka's leader epoch of the last record read, so that a truncated log is noticed (RELIABILITY.md §1.8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_epoch: Option<i32>,
+    /// Nothing will ever follow: a bounded range or a file read to its end.
+    #[serde(default)]
+    pub ended: bool,
+}
+
+/// Partition → where it stands.
+pub type Positions = BTreeMap<Partition, Position>;

@@ -1,0 +1,117 @@
+//! What the lane tells the outside, and what the outside may ask of it. HTTP and the console read the last
+//! published [`LaneStatus`]; they never touch the lane's state.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::chain::record::{Epoch, Fates, PinnedModule};
+use crate::plugin::Plugin;
+use crate::time::{EventTime, Watermark};
+
+/// A consistent copy of what a lane is doing, made at the end of a turn, at most a few times a second.
+#[derive(Clone, Debug, Serialize)]
+pub struct LaneStatus {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Where the lane is in its life.
+    pub phase: Phase,
+    /// Why nothing moves, if it does not: `broker … is not reachable`, `store … is full`.
+    pub problem: Option<String>,
+    /// The last committed epoch.
+    pub epoch: Option<Epoch>,
+    /// Of the lane.
+    pub watermark: Watermark,
+    /// Per partition, in order.
+    pub partitions: Vec<PartitionView>,
+    /// What each stage runs.
+    pub modules: Vec<PinnedModule>,
+    /// All partitions together, since the genesis.
+    pub fates: Fates,
+    /// Open groups (window × key).
+    pub groups: u64,
+    /// Bytes of their keys and accumulators.
+    pub state_bytes: u64,
+    /// Turns since the lane was opened.
+    pub turns: u64,
+}
+
+/// Where a lane is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Reading the chain, loading modules and state.
+    Opening,
+    /// Taking turns.
+    Running,
+    /// Intake stands still until the store takes a commit.
+    Paused,
+    /// Failed; the supervisor waits before it opens the lane again.
+    BackingOff,
+    /// The bounded input was read to its end and committed.
+    Finished,
+    /// Asked to stop, and stopped after a last commit.
+    Stopped,
+    /// Failed in a way that starting again would not mend: see `problem`.
+    Halted,
+}
+
+/// One partition as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionView {
+    /// Topic or file.
+    pub stream: Arc<str>,
+    /// Number.
+    pub partition: i32,
+    /// The next record to read.
+    pub next_offset: i64,
+    /// The end as last seen.
+    pub end_offset: Option<i64>,
+    /// `end_offset - next_offset`.
+    pub lag: Option<i64>,
+    /// Its own watermark.
+    pub watermark: Watermark,
+    /// The largest event time seen.
+    pub max_event_time: Option<EventTime>,
+    /// Caught up and silent: it does not hold the lane's watermark back.
+    pub idle: bool,
+    /// Since the genesis.
+    pub fates: Fates,
+}
+
+/// What the outside may ask of a lane. Taken between two turns.
+#[derive(Debug)]
+pub enum Command {
+    /// Run this plugin in this stage from the next epoch on. Answered when the record of that epoch is durable.
+    Activate {
+        /// The stage's id.
+        stage: String,
+        /// Compiled, checked against the stage.
+        plugin: Plugin,
+        /// The epoch whose record pins it, or why not.
+        reply: oneshot::Sender<Result<Epoch, String>>,
+    },
+    /// A last commit, then end. Not the end of input: no window fires.
+    Stop,
+}
+
+/// Changed groups of a window, not yet committed, as JSON rows (DESIGN.md D17).
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveResults {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The epoch that these rows would be part of.
+    pub uncommitted_epoch: u64,
+    /// Column names: keys, outputs, `window_start`, `window_end`.
+    pub columns: Vec<String>,
+    /// At most [`LiveResults::ROWS_MAX`].
+    pub rows: Vec<Vec<serde_json::Value>>,
+    /// Rows beyond that which were left out.
+    pub rows_left_out: u64,
+}
+
+impl LiveResults {
+    /// More rows than a person reads; keeps an event below about 100 KB.
+    pub const ROWS_MAX: usize = 500;
+}

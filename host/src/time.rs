@@ -1,0 +1,142 @@
+//! Event time, the watermark, and the clock that everything else takes its time from.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// When something happened: microseconds since 1970-01-01T00:00:00 UTC, before and after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventTime(pub i64);
+
+impl EventTime {
+    /// Microseconds since 1970-01-01T00:00:00 UTC.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for EventTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match chrono::DateTime::from_timestamp_micros(self.0) {
+            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%S%.fZ")),
+            None => write!(f, "{}µs", self.0),
+        }
+    }
+}
+
+/// «No further event with `event_time < watermark` is expected.» Never goes back.
+///
+/// ```
+/// use sluicegate::time::{EventTime, Watermark};
+/// let watermark = Watermark::at(EventTime(30));
+/// assert!(watermark.has_passed(EventTime(30)));
+/// assert!(!watermark.has_passed(EventTime(31)));
+/// assert!(!Watermark::NONE.has_passed(EventTime(i64::MIN)));
+/// assert!(Watermark::END.has_passed(EventTime(i64::MAX)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watermark {
+    /// Nothing was seen yet: not 1970, or events before it would be late at once.
+    None,
+    /// Everything before this time was seen.
+    At(EventTime),
+    /// The input has ended: every window fires.
+    End,
+}
+
+impl Watermark {
+    /// Before any event.
+    pub const NONE: Self = Self::None;
+    /// After the last event of a bounded input.
+    pub const END: Self = Self::End;
+
+    /// The watermark at a time.
+    pub fn at(time: EventTime) -> Self {
+        Self::At(time)
+    }
+
+    /// Whether a window that ends at `end` is complete: `watermark >= end` (SEMANTICS.md rule 2).
+    #[inline]
+    pub fn has_passed(self, end: EventTime) -> bool {
+        match self {
+            Self::None => false,
+            Self::At(time) => time >= end,
+            Self::End => true,
+        }
+    }
+}
+
+impl fmt::Display for Watermark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::At(time) => time.fmt(f),
+            Self::End => f.write_str("end"),
+        }
+    }
+}
+
+/// Processing time. The system's, or a test's that stands still until it is moved.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System(SystemClock),
+    /// Moved by hand.
+    Manual(std::sync::Arc<std::sync::atomic::AtomicI64>),
+}
+
+/// The machine's clock: wall time at its making, moved on by the monotonic clock.
+#[derive(Clone, Debug)]
+pub struct SystemClock {
+    started: Instant,
+    wall_micros: i64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::System(SystemClock {
+            started: Instant::now(),
+            wall_micros: i64::try_from(wall.as_micros()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// A clock that stands at `micros` until [`Clock::advance`].
+    pub fn manual(micros: i64) -> Self {
+        Self::Manual(std::sync::Arc::new(std::sync::atomic::AtomicI64::new(micros)))
+    }
+
+    /// Time since an origin of the clock's own; never goes back. For durations and timers.
+    pub fn monotonic(&self) -> Duration {
+        match self {
+            Self::System(clock) => clock.started.elapsed(),
+            Self::Manual(micros) => Duration::from_micros(
+                micros.load(std::sync::atomic::Ordering::Relaxed).max(0).unsigned_abs(),
+            ),
+        }
+    }
+
+    /// Wall time, microseconds since 1970 UTC. Never part of a result, only of what is shown.
+    pub fn wall_micros(&self) -> i64 {
+        match self {
+            Self::System(clock) => {
+                let elapsed = i64::try_from(clock.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+                clock.wall_micros.saturating_add(elapsed)
+            }
+            Self::Manual(micros) => micros.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    /// Moves a manual clock; a system clock moves by itself.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Manual(micros) = self {
+            let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+            micros.fetch_add(by, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
