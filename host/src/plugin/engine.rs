@@ -1,0 +1,172 @@
+//! The one wasmtime engine of a process: its settings, the ticker that makes deadlines fire, the compile cache.
+
+use std::fs;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use wasmparser::WasmFeatures;
+use wasmtime::component::Linker;
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, OptLevel, Strategy,
+    WasmBacktraceDetails,
+};
+
+use super::linker::{self, GuestState};
+
+/// What a guest may be written in: WebAssembly 2.0 without references to garbage-collected things, in components.
+/// Everything younger is off: most of it has had advisories (RELIABILITY.md §4.5), and no Rust guest needs it.
+pub(super) const FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .difference(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
+/// How often running guests are asked whether their time is over. Deadlines are some hundred milliseconds, so this
+/// is exact enough, and costs an idle host nothing to speak of.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Stack of the guest. Far less than that of the threads that call it: an overrun of the host's would end the process.
+const GUEST_STACK_BYTES: usize = 512 << 10;
+
+/// Frames of a guest that a trap may describe.
+const BACKTRACE_FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not zero");
+
+/// Compiled modules on disk, together. A plugin takes about 100 KB.
+const CACHE_BYTES_MAX: u64 = 512 << 20;
+
+/// Compiles modules. One per process: values of two engines must never meet. Cheap to clone.
+#[derive(Clone)]
+pub struct PluginEngine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<GuestState>,
+    /// One compilation at a time: it may take a gigabyte and a core.
+    compiling: Mutex<()>,
+}
+
+/// The engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The folder for compiled modules cannot be used.
+    #[error("folder for compiled modules `{path}`: it must be writable, and nobody else's")]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The machine lacks something that wasmtime needs.
+    #[error("cannot start the WebAssembly engine: {0}")]
+    Engine(String),
+}
+
+impl PluginEngine {
+    /// An engine, and its ticker's thread, which ends with it.
+    ///
+    /// `cache_dir` keeps compiled modules over restarts, by content and compiler settings. It is made private
+    /// (mode 0700): who can write there can run native code in this process, so it never lies in an object store.
+    pub fn new(cache_dir: Option<PathBuf>) -> Result<Self, EngineError> {
+        let broken = |error: wasmtime::Error| EngineError::Engine(format!("{error:#}"));
+        let cache = cache_dir.map(|dir| open_cache(&dir)).transpose()?;
+        let engine = Engine::new(&settings(cache)).map_err(broken)?;
+        let linker = linker::linker(&engine).map_err(broken)?;
+        start_ticker(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine,
+                linker,
+                compiling: Mutex::new(()),
+            }),
+        })
+    }
+
+    pub(super) fn wasmtime(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub(super) fn linker(&self) -> &Linker<GuestState> {
+        &self.inner.linker
+    }
+
+    pub(super) fn compiling(&self) -> &Mutex<()> {
+        &self.inner.compiling
+    }
+}
+
+/// RELIABILITY.md §4.2, as far as it exists in this version of wasmtime.
+fn settings(cache: Option<Cache>) -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        // A NaN has one bit pattern: a replay gives the same bytes.
+        .cranelift_nan_canonicalization(true)
+        .parallel_compilation(false)
+        .wasm_features(WasmFeatures::all().difference(FEATURES), false)
+        // A component call costs 0.1 µs instead of 0.3 without it.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(GUEST_STACK_BYTES)
+        .signals_based_traps(true)
+        .guard_before_linear_memory(true)
+        // Pooling re-uses memory between guests; instances live long here, so it would save nothing.
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX))
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .cache(cache);
+    config
+}
+
+fn open_cache(dir: &Path) -> Result<Cache, EngineError> {
+    let failed = |source: io::Error| EngineError::Cache {
+        path: dir.to_owned(),
+        source,
+    };
+    make_private(dir).map_err(failed)?;
+    let dir = dir.canonicalize().map_err(failed)?;
+    let mut config = CacheConfig::new();
+    config
+        .with_directory(&dir)
+        .with_files_total_size_soft_limit(CACHE_BYTES_MAX);
+    Cache::new(config).map_err(|error| failed(io::Error::other(format!("{error:#}"))))
+}
+
+/// Makes the folder, and shuts everybody else out. A folder of another user cannot be shut and is refused.
+fn make_private(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)?;
+    let owner = fs::metadata(dir)?.uid();
+    if owner != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("it belongs to user {owner}")));
+    }
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+/// Ticks until the last component and store of the engine is gone: it holds the engine weakly.
+fn start_ticker(engine: &Engine) -> io::Result<()> {
+    let engine = engine.weak();
+    let tick = move || {
+        loop {
+            // Nobody unparks it; a spurious return is an early tick, and does no harm.
+            thread::park_timeout(TICK);
+            match engine.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => return,
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("plugin-ticks".to_owned())
+        .spawn(tick)?;
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What a call of a plugin may use: rows, bytes, CPU time, memory, and what it may hand back.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+use crate::config::Limits;
+
+/// Linear memories of an instance: a Rust guest has one.
+const MEMORIES_MAX: usize = 1;
+/// Tables of an instance: a core module has one of functions, and wit-component adds one for the host's.
+const TABLES_MAX: usize = 4;
+/// Entries of a table: one a function whose address is taken; large guests have a few thousand.
+const TABLE_ELEMENTS_MAX: usize = 10_000;
+/// Core instances of a component: the guest, and the shims of wit-component around it.
+const CORE_INSTANCES_MAX: usize = 8;
+
+/// Bounds of one call of a plugin. Every call has them, `describe` and `init` too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Rows of one call.
+    pub rows: usize,
+    /// Bytes of rows and states that one call is given. A single row may be larger: it travels alone.
+    pub bytes: usize,
+    /// CPU time of the calling thread.
+    pub deadline: Duration,
+    /// Bytes of linear memory of one instance.
+    pub memory: u64,
+    /// Bytes that one call may hand back.
+    pub output: u64,
+}
+
+impl From<&Limits> for CallLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            rows: limits.call_rows,
+            bytes: limits.call_bytes,
+            deadline: limits.call_deadline,
+            memory: limits.plugin_memory,
+            output: limits.plugin_output,
+        }
+    }
+}
+
+/// What an instance may allocate. wasmtime asks before every growth; its own defaults have no bound for memory.
+#[derive(Debug)]
+pub(super) struct MemoryLimit {
+    limit: u64,
+    held: u64,
+}
+
+/// An instance wanted more memory than it may have. A trap, not a failed allocation: the guest's reaction to that
+/// would be an abort without a word.
+#[derive(Debug, thiserror::Error)]
+#[error("the plugin wants {wanted} bytes of memory, its limit is {limit}")]
+pub(super) struct MemoryExceeded {
+    wanted: u64,
+    limit: u64,
+}
+
+impl MemoryLimit {
+    /// At most `limit` bytes of linear memory.
+    pub(super) fn new(limit: u64) -> Self {
+        Self { limit, held: 0 }
+    }
+
+    /// Bytes of linear memory held.
+    pub(super) fn held(&self) -> u64 {
+        self.held
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = desired as u64;
+        if wanted > self.limit {
+            return Err(MemoryExceeded {
+                wanted,
+                limit: self.limit,
+            }
+            .into());
+        }
+        self.held = wanted;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS_MAX)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX
+    }
+}
