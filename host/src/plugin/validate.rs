@@ -1,0 +1,206 @@
+//! What a module may look like before a compiler sees it: features, sizes, imports (RELIABILITY.md §4.4).
+//!
+//! Cranelift does not promise to survive hostile input in bounded time and memory; these limits keep it where it does.
+
+use std::collections::BTreeSet;
+
+use wasmparser::{
+    Encoding, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, ValidPayload,
+    Validator,
+};
+
+use super::engine::FEATURES;
+use super::load::LoadProblem;
+
+/// Functions of a module, all its parts together. A plugin has some hundred.
+const FUNCTIONS_MAX: u32 = 20_000;
+/// Bytes of one function's body: compile time may grow with its square.
+const BODY_BYTES_MAX: usize = 128 << 10;
+/// Locals of a function.
+const LOCALS_MAX: u32 = 2_000;
+/// Targets of one branch table.
+const BRANCH_TARGETS_MAX: u32 = 4_000;
+/// Globals of a module.
+const GLOBALS_MAX: u32 = 1_000;
+/// Bytes of data segments.
+const DATA_BYTES_MAX: usize = 8 << 20;
+/// Modules and components inside a component: wit-component makes about ten.
+const PARTS_MAX: u32 = 64;
+
+/// The interface of the contract with functions that a plugin may import.
+const HOST_INTERFACE: &str = "sluicegate:plugin/host@0.1.0";
+/// Its functions.
+const HOST_FUNCTIONS: [&str; 2] = ["log", "count"];
+/// The interfaces of the contract that hold types only; components name them as imports.
+const TYPE_INTERFACES: [&str; 2] = [
+    "sluicegate:plugin/columns@0.1.0",
+    "sluicegate:plugin/description@0.1.0",
+];
+
+/// A module that is well formed, within the limits, and imports nothing but the host.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// A core module, or a component.
+    pub(super) encoding: Encoding,
+    /// Interfaces that a component exports; of a core module the names of its functions.
+    pub(super) exports: BTreeSet<String>,
+}
+
+/// Checks the bytes of a module.
+pub(super) fn check(bytes: &[u8]) -> Result<Checked, LoadProblem> {
+    let mut counted = Counted::default();
+    let mut validator = Validator::new_with_features(FEATURES);
+    let mut allocations = FuncValidatorAllocations::default();
+    let mut checked = Checked {
+        encoding: encoding(bytes)?,
+        exports: BTreeSet::new(),
+    };
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(malformed)?;
+        match validator.payload(&payload).map_err(malformed)? {
+            ValidPayload::Func(function, body) => {
+                counted.function(&body)?;
+                let mut function = function.into_validator(allocations);
+                function.validate(&body).map_err(malformed)?;
+                allocations = function.into_allocations();
+            }
+            ValidPayload::Parser(_) => {
+                depth += 1;
+                counted.parts += 1;
+                within("modules inside a component", counted.parts, PARTS_MAX)?;
+            }
+            ValidPayload::End(_) => depth = depth.saturating_sub(1),
+            ValidPayload::Ok => {}
+        }
+        counted.section(&payload)?;
+        if depth == 0 {
+            checked.outermost(payload)?;
+        }
+    }
+    Ok(checked)
+}
+
+/// What the magic number says, before anything is parsed.
+fn encoding(bytes: &[u8]) -> Result<Encoding, LoadProblem> {
+    if Parser::is_core_wasm(bytes) {
+        Ok(Encoding::Module)
+    } else if Parser::is_component(bytes) {
+        Ok(Encoding::Component)
+    } else {
+        Err(LoadProblem::NotWasm)
+    }
+}
+
+impl Checked {
+    /// Imports and exports of the module itself, not of its parts.
+    fn outermost(&mut self, payload: Payload<'_>) -> Result<(), LoadProblem> {
+        match payload {
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let import = import.map_err(malformed)?;
+                    let known =
+                        import.module == HOST_INTERFACE && HOST_FUNCTIONS.contains(&import.name);
+                    if !known {
+                        return Err(foreign(&format!("{}#{}", import.module, import.name)));
+                    }
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    self.exports
+                        .insert(export.map_err(malformed)?.name.to_owned());
+                }
+            }
+            Payload::ComponentImportSection(imports) => {
+                for import in imports {
+                    let name = import.map_err(malformed)?.name.name;
+                    if name != HOST_INTERFACE && !TYPE_INTERFACES.contains(&name) {
+                        return Err(foreign(name));
+                    }
+                }
+            }
+            Payload::ComponentExportSection(exports) => {
+                for export in exports {
+                    self.exports
+                        .insert(export.map_err(malformed)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Sums over all parts of a module.
+#[derive(Default)]
+struct Counted {
+    parts: u32,
+    functions: u32,
+    globals: u32,
+    data_bytes: usize,
+}
+
+impl Counted {
+    fn section(&mut self, payload: &Payload<'_>) -> Result<(), LoadProblem> {
+        match payload {
+            Payload::FunctionSection(functions) => {
+                self.functions = self.functions.saturating_add(functions.count());
+                within("functions", self.functions, FUNCTIONS_MAX)
+            }
+            Payload::GlobalSection(globals) => {
+                self.globals = self.globals.saturating_add(globals.count());
+                within("globals", self.globals, GLOBALS_MAX)
+            }
+            Payload::DataSection(data) => {
+                self.data_bytes = self.data_bytes.saturating_add(data.range().len());
+                within("bytes of data", self.data_bytes, DATA_BYTES_MAX)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn function(&self, body: &FunctionBody<'_>) -> Result<(), LoadProblem> {
+        within("bytes in a function", body.range().len(), BODY_BYTES_MAX)?;
+        let mut locals = 0_u32;
+        for group in body.get_locals_reader().map_err(malformed)? {
+            locals = locals.saturating_add(group.map_err(malformed)?.0);
+        }
+        within("locals in a function", locals, LOCALS_MAX)?;
+        for operator in body.get_operators_reader().map_err(malformed)? {
+            if let Operator::BrTable { targets } = operator.map_err(malformed)? {
+                within(
+                    "targets of a branch table",
+                    targets.len(),
+                    BRANCH_TARGETS_MAX,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within<N: PartialOrd + std::fmt::Display>(
+    what: &'static str,
+    found: N,
+    limit: N,
+) -> Result<(), LoadProblem> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(LoadProblem::Limit {
+        what,
+        found: found.to_string(),
+        limit: limit.to_string(),
+    })
+}
+
+fn malformed(error: wasmparser::BinaryReaderError) -> LoadProblem {
+    LoadProblem::Malformed(error.to_string())
+}
+
+fn foreign(import: &str) -> LoadProblem {
+    LoadProblem::ForeignImport {
+        import: super::linker::printable(import),
+    }
+}
