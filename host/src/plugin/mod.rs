@@ -4,6 +4,25 @@
 //! checked for a stage. An *instance* is one store with its memory; each worker has its own, and any of them may
 //! be thrown away after any call, because plugins are pure and the host owns all state (DESIGN.md §1).
 
+mod bindings;
+mod linker;
+pub mod limits;
+pub mod engine;
+mod validate;
+mod describe;
+pub mod load;
+mod marshal;
+mod answer;
+mod instance;
+pub mod fit;
+pub mod verdict;
+mod cut;
+mod isolate;
+mod update;
+pub mod outcome;
+pub mod runner;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -148,19 +167,47 @@ pub trait Instance: Send {
     /// Of a map.
     fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError>;
     /// Of an aggregate: row `i` belongs to `states[groups[i]]`.
-    fn update(&mut self, rows: &RecordBatch, groups: &[u32], states: &Varlen) -> Result<UpdateAnswer, PluginError>;
+    fn update(
+        &mut self,
+        rows: &RecordBatch,
+        groups: &[u32],
+        states: &Varlen,
+    ) -> Result<UpdateAnswer, PluginError>;
     /// Of an aggregate.
     fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError>;
     /// Of an aggregate.
-    fn evaluate(&mut self, windows: &[WindowBounds], states: &Varlen) -> Result<EvaluateAnswer, PluginError>;
+    fn evaluate(
+        &mut self,
+        windows: &[WindowBounds],
+        states: &Varlen,
+    ) -> Result<EvaluateAnswer, PluginError>;
     /// Of an aggregate.
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError>;
+    /// What it has used so far. Native code does not know.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+}
+
+/// What an instance has used since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time of its calls.
+    pub cpu_nanos: u64,
+    /// Bytes of its memory.
+    pub memory_bytes: u64,
+    /// Log lines and counts beyond what a call may say; dropped.
+    pub unheard: u64,
 }
 
 /// What makes instances: a compiled component, or native code.
 pub trait Code: Send + Sync {
     /// A new instance after a successful `init`.
     fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError>;
+    /// The plugin's own counters, summed over all its instances; those of calls that failed are not in them.
+    fn counters(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 }
 
 /// A module, compiled and described, with the configuration of its stage. Cheap to clone.
@@ -237,6 +284,8 @@ impl Serialize for ModuleDigest {
 
 impl<'de> Deserialize<'de> for ModuleDigest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
