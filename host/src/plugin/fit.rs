@@ -1,0 +1,251 @@
+//! Whether a plugin fits into its place in a pipeline, and what its rows look like after it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+use super::describe::output_schema;
+use super::instance::WasmCode;
+use super::load::LoadedModule;
+use super::{Plugin, PluginColumn, PluginError, PluginKind};
+use crate::config::StageConfig;
+
+/// Of the keys that the host adds to a stage's configuration: `decimal-scale:COLUMN`.
+const DECIMAL_SCALE: &str = "decimal-scale:";
+
+/// A plugin in its place.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// Ready to make instances for this stage.
+    pub plugin: Plugin,
+    /// Its input columns, in its order, as indexes into the rows before the stage.
+    pub inputs: Vec<usize>,
+    /// Rows after the stage. A filter leaves them as they are. A map's columns take the place of those of the same
+    /// name, new ones stand at the end; if it keeps no others there are its own only. An aggregate's are its own:
+    /// the window adds keys and bounds.
+    pub output: SchemaRef,
+}
+
+/// A plugin does not fit into its stage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stage `{stage}`: plugin `{plugin}` {problem}")]
+pub struct FitError {
+    /// The stage's id.
+    pub stage: String,
+    /// The plugin's name.
+    pub plugin: String,
+    /// What does not fit, and what would.
+    pub problem: FitProblem,
+}
+
+/// What does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FitProblem {
+    /// A filter in the place of an aggregate, and the like.
+    #[error(
+        "is of kind {found}, the stage of kind {wanted}; name another plugin, or make the stage \
+         `kind = \"{found}\"`"
+    )]
+    Kind {
+        /// The stage's.
+        wanted: &'static str,
+        /// The plugin's.
+        found: &'static str,
+    },
+    /// The rows lack a column.
+    #[error(
+        "wants the column `{column}` ({wanted}), which its rows lack: they have {have}; declare it under \
+         [schema], or rename the field in the plugin"
+    )]
+    Missing {
+        /// Its name.
+        column: String,
+        /// Its type as the plugin reads it.
+        wanted: String,
+        /// The columns that there are.
+        have: String,
+    },
+    /// The rows have it with another type.
+    #[error(
+        "reads the column `{column}` as {wanted}, its rows have it as {found}; change its type under \
+         [schema], or in the plugin"
+    )]
+    Type {
+        /// Its name.
+        column: String,
+        /// As the plugin reads it.
+        wanted: String,
+        /// As it is.
+        found: String,
+    },
+    /// The rows may have nulls there.
+    #[error(
+        "takes no nulls in the column `{column}`, which is nullable; make it an `Option` in the plugin, or \
+         remove `nullable = true` under [schema]"
+    )]
+    Nullable {
+        /// Its name.
+        column: String,
+    },
+    /// A key that only the host sets.
+    #[error("gets `{key}` from the host; remove it from the stage's `config`")]
+    ReservedKey {
+        /// The key.
+        key: String,
+    },
+    /// `init` refused the configuration.
+    #[error("refuses its configuration: {0}")]
+    Refused(String),
+    /// `init` did not come to an end.
+    #[error("fails at `init`: {0}")]
+    Init(PluginError),
+}
+
+/// Connects a module with the rows that come to its stage, and tries `init` once.
+///
+/// Fails with a sentence for the user. Nothing is kept of a module that does not fit.
+pub fn fit(
+    stage: &StageConfig,
+    module: &LoadedModule,
+    input: &SchemaRef,
+) -> Result<Fitted, FitError> {
+    let refused = |problem| FitError {
+        stage: stage.id.to_string(),
+        plugin: module.name.to_string(),
+        problem,
+    };
+    let description = &module.description;
+    if description.kind != stage.kind {
+        let (wanted, found) = (kind_name(stage.kind), kind_name(description.kind));
+        return Err(refused(FitProblem::Kind { wanted, found }));
+    }
+    let mut config: BTreeMap<String, String> = stage.config.iter().cloned().collect();
+    if let Some(key) = config.keys().find(|key| key.starts_with(DECIMAL_SCALE)) {
+        return Err(refused(FitProblem::ReservedKey { key: key.clone() }));
+    }
+    let mut inputs = Vec::with_capacity(description.inputs.len());
+    for wanted in &description.inputs {
+        let index = connect(wanted, input).map_err(refused)?;
+        if let DataType::Decimal64(_, scale) = input.field(index).data_type() {
+            config.insert(format!("{DECIMAL_SCALE}{}", wanted.name), scale.to_string());
+        }
+        inputs.push(index);
+    }
+    let outputs = Arc::new(output_schema(&description.outputs));
+    let code = WasmCode {
+        compiled: Arc::clone(&module.compiled),
+        name: Arc::clone(&module.name),
+        outputs: Arc::clone(&outputs),
+        counters: Arc::new(Mutex::default()),
+    };
+    let plugin = Plugin {
+        name: Arc::clone(&module.name),
+        digest: module.digest,
+        description: Arc::clone(description),
+        output_schema: outputs,
+        config: config.into_iter().collect(),
+        code: Arc::new(code),
+    };
+    plugin.instantiate().map_err(|error| match error {
+        PluginError::Refused(reason) => refused(FitProblem::Refused(reason)),
+        other => refused(FitProblem::Init(other)),
+    })?;
+    let output = rows_after(&plugin, input);
+    Ok(Fitted {
+        plugin,
+        inputs,
+        output,
+    })
+}
+
+/// The column of the rows that a plugin's input is connected to.
+fn connect(wanted: &PluginColumn, input: &SchemaRef) -> Result<usize, FitProblem> {
+    let column = wanted.name.clone();
+    let Some((index, field)) = input.column_with_name(&wanted.name) else {
+        let names: Vec<_> = input
+            .fields()
+            .iter()
+            .map(|field| format!("`{}`", field.name()))
+            .collect();
+        let have = names.join(", ");
+        return Err(FitProblem::Missing {
+            column,
+            wanted: type_name(&wanted.data_type),
+            have,
+        });
+    };
+    if !takes(&wanted.data_type, field.data_type()) {
+        let (wanted, found) = (type_name(&wanted.data_type), type_name(field.data_type()));
+        return Err(FitProblem::Type {
+            column,
+            wanted,
+            found,
+        });
+    }
+    if field.is_nullable() && !wanted.nullable {
+        return Err(FitProblem::Nullable { column });
+    }
+    Ok(index)
+}
+
+/// Whether a plugin that reads `wanted` understands every value of `found`.
+fn takes(wanted: &DataType, found: &DataType) -> bool {
+    match (wanted, found) {
+        (DataType::Decimal64(0, 0), DataType::Decimal64(..)) => true,
+        (DataType::Decimal64(room, scale), DataType::Decimal64(digits, found)) => {
+            scale == found && digits <= room
+        }
+        _ => wanted == found,
+    }
+}
+
+fn rows_after(plugin: &Plugin, input: &SchemaRef) -> SchemaRef {
+    match plugin.description.kind {
+        PluginKind::Filter => Arc::clone(input),
+        PluginKind::Aggregate => Arc::clone(&plugin.output_schema),
+        PluginKind::Map if !plugin.description.keeps_other_columns => {
+            Arc::clone(&plugin.output_schema)
+        }
+        PluginKind::Map => {
+            let made = &plugin.output_schema;
+            let kept_or_made = input.fields().iter().map(|field| {
+                let same_name = made.column_with_name(field.name());
+                same_name.map_or_else(|| field.as_ref().clone(), |(_, made)| made.clone())
+            });
+            let new = made
+                .fields()
+                .iter()
+                .filter(|field| input.index_of(field.name()).is_err());
+            let fields: Vec<Field> = kept_or_made
+                .chain(new.map(|field| field.as_ref().clone()))
+                .collect();
+            Arc::new(Schema::new(fields))
+        }
+    }
+}
+
+/// The kind as pipeline files have it.
+pub(super) fn kind_name(kind: PluginKind) -> &'static str {
+    match kind {
+        PluginKind::Filter => "filter",
+        PluginKind::Map => "map",
+        PluginKind::Aggregate => "aggregate",
+    }
+}
+
+/// The type as pipeline files have it.
+pub(super) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "bool".to_owned(),
+        DataType::Int64 => "int64".to_owned(),
+        DataType::Float64 => "float64".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => "timestamp".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Utf8 => "string".to_owned(),
+        DataType::Binary => "binary".to_owned(),
+        DataType::Decimal64(0, 0) => "decimal".to_owned(),
+        DataType::Decimal64(precision, scale) => format!("decimal({precision},{scale})"),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,112 @@
+//! What a stage made of a batch: rows that went on, and rows that were refused, with the reason.
+
+use arrow::buffer::BooleanBuffer;
+use arrow::record_batch::RecordBatch;
+
+use super::PluginError;
+use crate::varlen::Varlen;
+
+/// A row that is to be dead-lettered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Row of the batch that the runner was given.
+    pub row: u32,
+    /// Who refused it, or what it did.
+    pub kind: RefusalKind,
+    /// For a person.
+    pub reason: String,
+}
+
+/// A group that is to be dead-lettered with its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRefusal {
+    /// Index into the states that the runner was given.
+    pub group: u32,
+    /// What it did.
+    pub kind: RefusalKind,
+    /// For a person.
+    pub reason: String,
+}
+
+/// Why a row or a group was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The plugin rejected it.
+    Rejected,
+    /// The plugin trapped on it.
+    Trap,
+    /// The plugin took too long for it, twice.
+    Deadline,
+    /// The plugin's answer for it broke the contract.
+    Answer,
+}
+
+/// What a filter made of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterOutcome {
+    /// One bit a row; false where the row was refused.
+    pub keep: BooleanBuffer,
+    /// Ascending by row, one per row.
+    pub refusals: Vec<Refusal>,
+}
+
+/// What a map made of a batch.
+#[derive(Clone, Debug)]
+pub struct MapOutcome {
+    /// The new rows, with the plugin's output columns only.
+    pub batch: RecordBatch,
+    /// For each new row its source; never descending. Refused rows have no new rows.
+    pub source_rows: Vec<u32>,
+    /// Ascending by row, one per row.
+    pub refusals: Vec<Refusal>,
+}
+
+/// What an aggregate made of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateOutcome {
+    /// The accumulators, in the order given; refused rows left no trace in them.
+    pub states: Varlen,
+    /// Ascending by row, one per row.
+    pub refusals: Vec<Refusal>,
+}
+
+/// What merging made of two lists of accumulators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeOutcome {
+    /// One per group; empty where the group was refused.
+    pub states: Varlen,
+    /// Ascending by group.
+    pub refusals: Vec<GroupRefusal>,
+}
+
+/// Results of groups.
+#[derive(Clone, Debug)]
+pub struct EvaluateOutcome {
+    /// Any number of rows per group, with the plugin's output columns.
+    pub batch: RecordBatch,
+    /// For each row its group; never descending. Refused groups have no rows.
+    pub groups: Vec<u32>,
+    /// Ascending by group.
+    pub refusals: Vec<GroupRefusal>,
+}
+
+impl RefusalKind {
+    /// As dead-letter tables have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Trap => "trap",
+            Self::Deadline => "deadline",
+            Self::Answer => "answer",
+        }
+    }
+
+    pub(super) fn of(fault: &PluginError) -> Self {
+        match fault {
+            // An instance that cannot be made any more is as good as one that trapped.
+            PluginError::Trap(_) | PluginError::Refused(_) => Self::Trap,
+            PluginError::Deadline { .. } => Self::Deadline,
+            PluginError::Answer(_) => Self::Answer,
+        }
+    }
+}

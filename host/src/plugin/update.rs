@@ -1,0 +1,182 @@
+//! The accumulators of a batch on their way through one call or many: what a failed call leaves untouched.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use arrow::record_batch::RecordBatch;
+
+use super::{Instance, PluginError, Reject};
+use crate::varlen::Varlen;
+
+/// Accumulators while the rows of a batch are added, call by call and in order.
+pub(super) enum GroupStates<'a> {
+    /// Every call is given all of them, as the last call left them.
+    Whole(Cow<'a, Varlen>),
+    /// Every call is given those that its rows touch.
+    Touched(Touched<'a>),
+}
+
+/// Accumulators that do not all fit into one call, or are too many to be copied for each.
+pub(super) struct Touched<'a> {
+    given: &'a Varlen,
+    /// What the calls gave back, one arena each.
+    answers: Vec<Varlen>,
+    /// Where the accumulator of each group stands now: the arena, 0 being the given one, and the index in it.
+    places: Vec<(u32, u32)>,
+    /// Index of each group among those of the present call, or [`Touched::ABSENT`].
+    locals: Vec<u32>,
+    /// The groups of the present call.
+    touched: Vec<u32>,
+}
+
+impl<'a> GroupStates<'a> {
+    /// Accumulators that are about to take `rows` rows, in calls of at most `rows_max` rows and `bytes_max` bytes.
+    pub(super) fn new(states: &'a Varlen, rows: usize, rows_max: usize, bytes_max: usize) -> Self {
+        let few = rows <= rows_max || states.len() <= rows_max / 8;
+        if few && size(states) <= bytes_max / 2 {
+            Self::Whole(Cow::Borrowed(states))
+        } else {
+            Self::Touched(Touched::new(states))
+        }
+    }
+
+    /// Bytes that the rows of the next call may have.
+    pub(super) fn room_for_rows(&self, bytes_max: usize) -> usize {
+        match self {
+            Self::Whole(states) => bytes_max.saturating_sub(size(states)),
+            Self::Touched(_) => bytes_max / 2,
+        }
+    }
+
+    /// The part, cut so that the accumulators which it touches have at most half of `bytes_max`; at least one row.
+    pub(super) fn fitting(
+        &mut self,
+        part: Range<usize>,
+        groups: &[u32],
+        bytes_max: usize,
+    ) -> Range<usize> {
+        match self {
+            Self::Whole(_) => part,
+            Self::Touched(states) => states.fitting(part, groups, bytes_max / 2),
+        }
+    }
+
+    /// One call. After a failure everything is as before.
+    pub(super) fn update(
+        &mut self,
+        instance: &mut dyn Instance,
+        rows: &RecordBatch,
+        groups: &[u32],
+    ) -> Result<Vec<Reject>, PluginError> {
+        match self {
+            Self::Whole(states) => {
+                let answer = instance.update(rows, groups, states)?;
+                *states = Cow::Owned(answer.states);
+                Ok(answer.rejects)
+            }
+            Self::Touched(states) => states.update(instance, rows, groups),
+        }
+    }
+
+    /// The accumulators in the order given.
+    pub(super) fn finish(self) -> Varlen {
+        match self {
+            Self::Whole(states) => states.into_owned(),
+            Self::Touched(states) => states.finish(),
+        }
+    }
+}
+
+fn size(states: &Varlen) -> usize {
+    states.bytes.len() + size_of_val(states.offsets.as_slice())
+}
+
+impl<'a> Touched<'a> {
+    const ABSENT: u32 = u32::MAX;
+
+    fn new(given: &'a Varlen) -> Self {
+        let groups = u32::try_from(given.len()).expect("groups are indexed by u32");
+        Self {
+            given,
+            answers: Vec::new(),
+            places: (0..groups).map(|group| (0, group)).collect(),
+            locals: vec![Self::ABSENT; given.len()],
+            touched: Vec::new(),
+        }
+    }
+
+    fn state(&self, group: u32) -> &[u8] {
+        let (arena, index) = self.places[group as usize];
+        match arena.checked_sub(1) {
+            None => self.given.value(index as usize),
+            Some(answer) => self.answers[answer as usize].value(index as usize),
+        }
+    }
+
+    /// Index of a group in the present call, which gets it if it is not there yet.
+    fn touch(&mut self, group: u32) -> u32 {
+        let local = &mut self.locals[group as usize];
+        if *local == Self::ABSENT {
+            *local = u32::try_from(self.touched.len()).expect("fewer than the groups");
+            self.touched.push(group);
+        }
+        *local
+    }
+
+    fn forget(&mut self) {
+        for group in self.touched.drain(..) {
+            self.locals[group as usize] = Self::ABSENT;
+        }
+    }
+
+    fn fitting(&mut self, part: Range<usize>, groups: &[u32], bytes_max: usize) -> Range<usize> {
+        let mut bytes = 0;
+        let mut end = part.end;
+        for row in part.clone() {
+            let known = self.touched.len();
+            self.touch(groups[row]);
+            if self.touched.len() > known {
+                bytes += self.state(groups[row]).len() + size_of::<u32>();
+                if bytes > bytes_max && row > part.start {
+                    end = row;
+                    break;
+                }
+            }
+        }
+        self.forget();
+        part.start..end
+    }
+
+    fn update(
+        &mut self,
+        instance: &mut dyn Instance,
+        rows: &RecordBatch,
+        groups: &[u32],
+    ) -> Result<Vec<Reject>, PluginError> {
+        let locals: Vec<u32> = groups.iter().map(|group| self.touch(*group)).collect();
+        let states: Varlen = self
+            .touched
+            .iter()
+            .map(|group| self.state(*group))
+            .collect();
+        let result = instance.update(rows, &locals, &states);
+        let result = result.map(|answer| {
+            self.answers.push(answer.states);
+            let arena = u32::try_from(self.answers.len()).expect("fewer than the rows");
+            for (index, group) in (0..).zip(&self.touched) {
+                self.places[*group as usize] = (arena, index);
+            }
+            answer.rejects
+        });
+        self.forget();
+        result
+    }
+
+    fn finish(self) -> Varlen {
+        let mut states = Varlen::with_capacity(self.given.len(), self.given.bytes.len());
+        for group in (0..).take(self.given.len()) {
+            states.push(self.state(group));
+        }
+        states
+    }
+}
