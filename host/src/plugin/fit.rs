@@ -7,8 +7,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::describe::output_schema;
 use super::instance::WasmCode;
-use super::load::LoadedModule;
-use super::{Plugin, PluginColumn, PluginError, PluginKind};
+use super::load::{LoadedModule, Program};
+use super::{Code, Plugin, PluginColumn, PluginError, PluginKind};
 use crate::config::StageConfig;
 
 /// Of the keys that the host adds to a stage's configuration: `decimal-scale:COLUMN`.
@@ -133,11 +133,14 @@ pub fn fit(
         inputs.push(index);
     }
     let outputs = Arc::new(output_schema(&description.outputs));
-    let code = WasmCode {
-        compiled: Arc::clone(&module.compiled),
-        name: Arc::clone(&module.name),
-        outputs: Arc::clone(&outputs),
-        counters: Arc::new(Mutex::default()),
+    let code: Arc<dyn Code> = match &module.program {
+        Program::Component(compiled) => Arc::new(WasmCode {
+            compiled: Arc::clone(compiled),
+            name: Arc::clone(&module.name),
+            outputs: Arc::clone(&outputs),
+            counters: Arc::new(Mutex::default()),
+        }),
+        Program::Native(code) => Arc::clone(code),
     };
     let plugin = Plugin {
         name: Arc::clone(&module.name),
@@ -145,7 +148,7 @@ pub fn fit(
         description: Arc::clone(description),
         output_schema: outputs,
         config: config.into_iter().collect(),
-        code: Arc::new(code),
+        code,
     };
     plugin.instantiate().map_err(|error| match error {
         PluginError::Refused(reason) => refused(FitProblem::Refused(reason)),

@@ -15,7 +15,7 @@ use super::instance::{Exports, Guest};
 use super::limits::CallLimits;
 use super::linker::{GuestState, printable};
 use super::validate::{self, Checked};
-use super::{Description, ModuleDigest, PluginError, PluginKind};
+use super::{Code, Description, ModuleDigest, PluginError, PluginKind};
 
 /// Bytes of a module. A plugin in Rust has about 30 KB, an interpreter of another language a few megabytes.
 pub const MODULE_BYTES_MAX: usize = 10 << 20;
@@ -35,7 +35,16 @@ pub struct LoadedModule {
     pub digest: ModuleDigest,
     /// What it says of itself.
     pub description: Arc<Description>,
-    pub(super) compiled: Arc<Compiled>,
+    pub(super) program: Program,
+}
+
+/// What instances of a module are made from.
+#[derive(Clone)]
+pub(super) enum Program {
+    /// A component.
+    Component(Arc<Compiled>),
+    /// Code that was compiled into the host: the reference that benchmarks and tests measure plugins against.
+    Native(Arc<dyn Code>),
 }
 
 /// What instances are made from.
@@ -131,7 +140,7 @@ impl PluginEngine {
             name: name_shared,
             digest: ModuleDigest(Sha256::digest(module).into()),
             description: Arc::new(description),
-            compiled: Arc::new(compiled),
+            program: Program::Component(Arc::new(compiled)),
         })
     }
 
@@ -237,6 +246,18 @@ fn describe(compiled: &Compiled, name: &Arc<str>) -> Result<Description, LoadPro
         "the plugin says that it is of the world `{world}`, and does not export its interface \
          `sluicegate:plugin/{interface}@0.1.0`"
     )))
+}
+
+impl LoadedModule {
+    /// Code compiled into the host, in the place of a module. Its identity is made of its name.
+    pub fn native(name: &str, description: Description, code: Arc<dyn Code>) -> Self {
+        Self {
+            name: Arc::from(name),
+            digest: ModuleDigest(Sha256::digest(name.as_bytes()).into()),
+            description: Arc::new(description),
+            program: Program::Native(code),
+        }
+    }
 }
 
 impl fmt::Debug for LoadedModule {

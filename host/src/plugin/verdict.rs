@@ -1,7 +1,7 @@
 //! Whether one plugin may take another's place while the stream runs.
 
 use super::fit::{kind_name, type_name};
-use super::{Plugin, PluginColumn, PluginKind};
+use super::{Description, Plugin, PluginColumn, PluginKind};
 
 /// Whether the new plugin may succeed the old, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,12 @@ pub enum Verdict {
 /// The layout of the state is its version *and* its fingerprint (DESIGN.md D9): a changed struct with an unchanged
 /// version is refused, not misread. A plugin whose accumulators are all empty states its version all the same.
 pub fn verdict(old: &Plugin, new: &Plugin) -> Verdict {
-    let (was, is) = (&old.description, &new.description);
-    let no = |why: String| Verdict::Incompatible(format!("plugin `{}` {why}", new.name));
+    compare(&old.description, &new.name, &new.description)
+}
+
+/// The same by descriptions: `was` runs, `is` describes the plugin `name` that is to follow.
+pub fn compare(was: &Description, name: &str, is: &Description) -> Verdict {
+    let no = |why: String| Verdict::Incompatible(format!("plugin `{name}` {why}"));
     if was.kind != is.kind {
         return no(format!(
             "is of kind {}, the stage runs one of kind {}",
