@@ -1,6 +1,22 @@
 //! A pipeline, checked: typed, with every name resolved. [`file`] reads what was written; strings end there.
 
+pub mod file;
+mod document;
+mod problem;
+mod raw;
+mod duration;
+mod size;
+mod column;
+mod scalar;
+mod shape;
+mod suggest;
+mod check;
+pub mod environment;
+pub mod fingerprint;
+pub mod reference;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +60,7 @@ pub enum SourceConfig {
 }
 
 /// A Kafka topic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct KafkaConfig {
     /// `host:port`, comma separated.
     pub brokers: String,
@@ -56,6 +72,26 @@ pub struct KafkaConfig {
     pub end: Option<EndPosition>,
     /// Any other librdkafka property (SASL, TLS, fetch sizes).
     pub properties: BTreeMap<String, String>,
+}
+
+/// Properties may be secrets: their names only.
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            brokers,
+            topic,
+            start,
+            end,
+            properties,
+        } = self;
+        f.debug_struct("KafkaConfig")
+            .field("brokers", brokers)
+            .field("topic", topic)
+            .field("start", start)
+            .field("end", end)
+            .field("properties", &properties.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// Where a first run begins. Resolved once, in the genesis record.
@@ -186,7 +222,7 @@ pub enum SinkKind {
 /// A table in an object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableLocation {
-    /// A path or an URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
+    /// A path or a URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
     pub url: String,
     /// `date=YYYY-MM-DD/` folders by the event time (window start for results).
     pub partition_by_date: bool,

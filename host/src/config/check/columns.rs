@@ -1,0 +1,128 @@
+//! `[schema]`: names, types and places of the columns, in the order of the file.
+
+use std::collections::BTreeMap;
+
+use crate::config::column::{self, RawColumn};
+use crate::config::document::{Document, Key};
+use crate::config::problem::Problems;
+use crate::config::suggest;
+use crate::schema::{Column, Schema};
+
+/// Columns that the tables of results, late rows and corrections have beside those of the pipeline.
+pub(crate) const RESERVED: [&str; 4] = ["window_start", "window_end", "revision", "watermark"];
+
+/// Wide enough for any event; keeps a mistyped generator from making a million columns.
+const COLUMNS_MAX: usize = 1_000;
+
+/// Longest name of a column.
+const COLUMN_NAME_LENGTH_MAX: usize = 128;
+
+pub(super) fn check(
+    mut raw: BTreeMap<String, RawColumn>,
+    document: &Document<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Schema> {
+    let key = Key::top("schema");
+    if raw.is_empty() || raw.len() > COLUMNS_MAX {
+        let message = format!(
+            "{} columns; declare 1 to {COLUMNS_MAX}, for example store = \"string\"",
+            raw.len()
+        );
+        problems.refuse(&key, message);
+        return None;
+    }
+    let mut columns: Vec<Column> = Vec::with_capacity(raw.len());
+    let mut complete = true;
+    for name in document.keys_in_order("schema") {
+        let Some(raw) = raw.remove(&name) else {
+            continue;
+        };
+        match check_column(&name, raw, &key.child(&name), problems) {
+            Some(column) => {
+                check_place(&column, &columns, &key, problems);
+                columns.push(column);
+            }
+            None => complete = false,
+        }
+    }
+    complete.then_some(Schema { columns })
+}
+
+fn check_column(
+    name: &str,
+    raw: RawColumn,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) -> Option<Column> {
+    let RawColumn {
+        kind,
+        nullable,
+        pointer,
+    } = raw;
+    let name = problems.take(key, column_name(name));
+    let kind = problems.take(key, column::parse_type(&kind));
+    let path = match (pointer, &name) {
+        (Some(pointer), _) => problems.take(&key.child("pointer"), column::parse_pointer(&pointer)),
+        (None, Some(name)) => Some(vec![name.clone()]),
+        (None, None) => None,
+    };
+    Some(Column {
+        name: name?,
+        kind: kind?,
+        nullable,
+        path: path?,
+    })
+}
+
+/// One value in the JSON makes one column: the decoder goes over the text once.
+fn check_place(column: &Column, before: &[Column], key: &Key, problems: &mut Problems<'_>) {
+    let inside = |outer: &Column, inner: &Column| inner.path.starts_with(&outer.path);
+    let clash = before
+        .iter()
+        .find(|other| inside(other, column) || inside(column, other));
+    if let Some(other) = clash {
+        let message = format!(
+            "it stands at /{} in the JSON, where column `{}` (at /{}) is read already: each value makes one column",
+            column.path.join("/"),
+            other.name,
+            other.path.join("/")
+        );
+        problems.refuse(&key.child(&column.name), message);
+    }
+}
+
+/// A name that may be given to a column.
+pub(super) fn column_name(name: &str) -> Result<String, String> {
+    let is_legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let fits = (1..=COLUMN_NAME_LENGTH_MAX).contains(&name.len())
+        && name.bytes().all(is_legal)
+        && !name.as_bytes()[0].is_ascii_digit();
+    if RESERVED.contains(&name) {
+        return Err(format!(
+            "the name is reserved for a column that results and late rows get ({}): choose another one, and point to the field with `pointer = \"/{name}\"`",
+            RESERVED.join(", ")
+        ));
+    }
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(format!(
+            "\"{name}\" is no column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`"
+        ))
+    }
+}
+
+/// The column of that name.
+///
+/// # Errors
+/// A sentence with the nearest name or all of them.
+pub(super) fn find<'s>(name: &str, schema: &'s Schema) -> Result<(usize, &'s Column), String> {
+    schema.column(name).ok_or_else(|| {
+        let names = || schema.columns.iter().map(|column| column.name.as_str());
+        let fix = suggest::did_you_mean(name, names()).unwrap_or_else(|| {
+            let names: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+            format!("there are {}", names.join(", "))
+        });
+        format!("`[schema]` has no column `{name}`; {fix}")
+    })
+}

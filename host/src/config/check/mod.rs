@@ -1,0 +1,225 @@
+//! What was written → what is true: a [`RawPipeline`] becomes a [`Pipeline`] or a list of problems.
+
+mod source;
+mod columns;
+mod stages;
+mod output;
+mod limits;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::document::{Document, Key};
+use super::problem::Problems;
+use super::raw::RawPipeline;
+use super::{EventTimeConfig, EventTimeFrom, Pipeline, SourceConfig};
+use crate::config::duration;
+use crate::config::raw::{RawEventTime, RawFutureReference, RawTimeFrom};
+use crate::schema::{ColumnType, Schema};
+
+/// Ids and names are parts of paths; this is what every store and file system takes.
+const NAME_LENGTH_MAX: usize = 63;
+
+/// What the checks need beside the file's values.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'c> {
+    /// For the order of columns.
+    pub(super) document: &'c Document<'c>,
+    /// The folder of the pipeline file: plugin files are relative to it.
+    pub(super) folder: &'c Path,
+    /// For `${env:NAME}`.
+    pub(super) environment: &'c BTreeMap<String, String>,
+}
+
+/// Checks every part and reports all problems; none as a result means that there is at least one.
+pub(super) fn check(
+    raw: RawPipeline,
+    context: Context<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Pipeline> {
+    let RawPipeline {
+        name,
+        source,
+        schema,
+        event_time,
+        stages,
+        window,
+        sinks,
+        dead_letters,
+        late,
+        checkpoint,
+        limits,
+    } = raw;
+    let name = problems.take(&Key::top("name"), pipeline_name(&name));
+    let source = source::check(source, context.environment, problems);
+    let schema = columns::check(schema, context.document, problems);
+    let event_time = check_event_time(event_time, source.as_ref(), schema.as_ref(), problems);
+    let stages = stages::check(stages, window, schema.as_ref(), context.folder, problems);
+    let outputs = output::Raw {
+        sinks,
+        dead_letters,
+        late,
+        checkpoint,
+    };
+    let outputs = output::check(outputs, name.as_deref(), problems);
+    let limits = limits::check(limits, problems);
+    let pipeline = Pipeline {
+        name: Arc::from(name?),
+        source: source?,
+        schema: schema?,
+        event_time: event_time?,
+        stages: stages.stages,
+        window: stages.window,
+        sinks: outputs.sinks,
+        dead_letters: outputs.dead_letters,
+        late: outputs.late,
+        checkpoint: outputs.checkpoint?,
+        limits: limits?,
+    };
+    // A section that was refused above is absent here; what it lacks now is no news.
+    if problems.is_empty() {
+        check_together(&pipeline, problems);
+    }
+    problems.is_empty().then_some(pipeline)
+}
+
+/// What only shows when two sections are seen side by side.
+fn check_together(pipeline: &Pipeline, problems: &mut Problems<'_>) {
+    if pipeline.window.is_none() {
+        if pipeline.late.is_some() {
+            let fix = "only windows make rows late: remove `[late]` or add a `[window]`";
+            problems.refuse(&Key::top("late"), fix);
+        }
+        for (index, sink) in pipeline.sinks.iter().enumerate() {
+            if matches!(sink.kind, super::SinkKind::Console { .. }) {
+                let key = Key::top("sinks").element(index).child("type");
+                let fix = "the console shows groups of windows, and there is no `[window]`: use `parquet`";
+                problems.refuse(&key, fix);
+            }
+        }
+    }
+    output::check_date_column(pipeline, problems);
+}
+
+fn check_event_time(
+    raw: RawEventTime,
+    source: Option<&SourceConfig>,
+    schema: Option<&Schema>,
+    problems: &mut Problems<'_>,
+) -> Option<EventTimeConfig> {
+    let RawEventTime {
+        from,
+        column,
+        max_out_of_orderness,
+        idle_after,
+        max_future_skew,
+        future_reference,
+    } = raw;
+    let key = Key::top("event_time");
+    let is_files = matches!(source, Some(SourceConfig::Files(_)));
+    let from = match (from, column) {
+        (RawTimeFrom::Column, Some(column)) => {
+            problems.take(&key.child("column"), event_time_column(&column, schema))
+        }
+        (RawTimeFrom::Column, None) => {
+            let fix = "missing; write the name of a timestamp column of `[schema]`, or `from = \"record\"` for the Kafka timestamp";
+            problems.refuse(&key.child("column"), fix);
+            None
+        }
+        (RawTimeFrom::Record, Some(_)) => {
+            let fix = "no column is read with `from = \"record\"`: remove one of the two";
+            problems.refuse(&key.child("column"), fix);
+            None
+        }
+        (RawTimeFrom::Record, None) if is_files => {
+            let fix =
+                "lines of a file have no timestamp of their own: remove it and name a `column`";
+            problems.refuse(&key.child("from"), fix);
+            None
+        }
+        (RawTimeFrom::Record, None) => Some(EventTimeFrom::RecordTimestamp),
+    };
+    let max_out_of_orderness = problems.take(
+        &key.child("max_out_of_orderness"),
+        duration::parse(&max_out_of_orderness.0),
+    );
+    let idle_after = problems.take(&key.child("idle_after"), idle_after.parse());
+    let skew_key = key.child("max_future_skew");
+    let future_reference_host = future_reference == RawFutureReference::Host;
+    let max_future_skew = match max_future_skew {
+        Some(skew) => problems.take(&skew_key, skew.parse()),
+        None if is_files => Some(None),
+        None => Some(Some(DEFAULT_FUTURE_SKEW)),
+    };
+    if is_files && !future_reference_host && matches!(max_future_skew, Some(Some(_))) {
+        let fix = "lines of a file have no timestamp to compare with: remove it, or set `future_reference = \"host\"`";
+        problems.refuse(&skew_key, fix);
+    }
+    Some(EventTimeConfig {
+        from: from?,
+        max_out_of_orderness: max_out_of_orderness?,
+        idle_after: idle_after?,
+        max_future_skew: max_future_skew?,
+        future_reference_host,
+    })
+}
+
+/// For Kafka: forgives a wrong daylight-saving setting.
+const DEFAULT_FUTURE_SKEW: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+fn event_time_column(name: &str, schema: Option<&Schema>) -> Result<EventTimeFrom, String> {
+    // Without a schema that makes sense nothing can be said; its own problems are reported.
+    let Some(schema) = schema else {
+        return Ok(EventTimeFrom::Column(0));
+    };
+    let (index, column) = columns::find(name, schema)?;
+    match column.kind {
+        ColumnType::Timestamp(_) => Ok(EventTimeFrom::Column(index)),
+        other => Err(format!(
+            "column `{name}` is of type {other}, and event time needs a timestamp: declare it as \"timestamp(s)\", \"timestamp(ms)\", \"timestamp(us)\" or \"timestamp(rfc3339)\""
+        )),
+    }
+}
+
+/// A pipeline's name, as it stands in paths.
+fn pipeline_name(name: &str) -> Result<String, String> {
+    let rule = "1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit";
+    identifier(name, "name", rule, |b| b == b'-')
+}
+
+/// An id of a stage or sink.
+fn id(text: &str) -> Result<Arc<str>, String> {
+    let rule = "1 to 63 of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit";
+    identifier(text, "id", rule, |b| b == b'-' || b == b'_').map(Arc::from)
+}
+
+fn identifier(
+    text: &str,
+    what: &str,
+    rule: &str,
+    is_extra: impl Fn(u8) -> bool,
+) -> Result<String, String> {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let fits = (1..=NAME_LENGTH_MAX).contains(&text.len())
+        && text.bytes().all(|b| is_plain(b) || is_extra(b))
+        && text.bytes().next().is_some_and(is_plain);
+    if fits {
+        return Ok(text.to_owned());
+    }
+    let lower = text.to_lowercase();
+    let mended: String = lower
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let mended = mended.trim_matches('-');
+    let hint = if (1..=NAME_LENGTH_MAX).contains(&mended.len()) {
+        format!(", for example \"{mended}\"")
+    } else {
+        String::new()
+    };
+    Err(format!("\"{text}\" is no {what}: write {rule}{hint}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! `[[sinks]]`, `[dead_letters]`, `[late]`, `[checkpoint]`: tables that do not lie in each other.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::limits::{bounded, within};
+use super::source::location;
+use crate::config::document::Key;
+use crate::config::duration::DurationText;
+use crate::config::problem::Problems;
+use crate::config::raw::{RawCheckpoint, RawPartitionBy, RawSink, RawSinkType, RawTable};
+use crate::config::size::SizeText;
+use crate::config::{
+    CheckpointConfig, Pipeline, SinkConfig, SinkKind, TableLocation, WindowConfig,
+};
+
+/// Large enough for readers, small enough to be kept in memory while it is written.
+const FILE_BYTES_DEFAULT: u64 = 128 << 20;
+/// Below it a Parquet file is mostly footer.
+const FILE_BYTES_MIN: u64 = 64 << 10;
+/// A file is encoded in memory before it is put.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+/// About as fast as a person reads a screen.
+const CONSOLE_EVERY_DEFAULT: Duration = Duration::from_secs(5);
+/// A screen that changes faster cannot be read.
+const CONSOLE_EVERY_MIN: Duration = Duration::from_millis(100);
+/// Fits a terminal.
+const CONSOLE_ROWS_DEFAULT: u64 = 20;
+/// A commit is some ten requests to the store.
+const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// A restart repeats at most this much.
+const CHECKPOINT_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+/// Ids of tables that are not sinks.
+const RESERVED_IDS: [&str; 2] = ["late", "dead_letters"];
+
+/// The outputs as they were written.
+pub(super) struct Raw {
+    pub(super) sinks: Vec<RawSink>,
+    pub(super) dead_letters: Option<RawTable>,
+    pub(super) late: Option<RawTable>,
+    pub(super) checkpoint: RawCheckpoint,
+}
+
+/// The outputs, as far as they make sense.
+pub(super) struct Checked {
+    pub(super) sinks: Vec<SinkConfig>,
+    pub(super) dead_letters: Option<TableLocation>,
+    pub(super) late: Option<TableLocation>,
+    pub(super) checkpoint: Option<CheckpointConfig>,
+}
+
+pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_>) -> Checked {
+    let key = Key::top("sinks");
+    if raw.sinks.is_empty() {
+        let fix = "no sink; write at least one `[[sinks]]` of type \"parquet\" or \"console\"";
+        problems.refuse(&key, fix);
+    }
+    let mut ids = BTreeSet::new();
+    let mut sinks = Vec::new();
+    let mut tables: Vec<(Key, String)> = Vec::new();
+    for (index, sink) in raw.sinks.into_iter().enumerate() {
+        let key = key.element(index);
+        if !ids.insert(sink.id.clone()) {
+            let message = format!(
+                "\"{}\" is the id of another sink: each needs its own",
+                sink.id
+            );
+            problems.refuse(&key.child("id"), message);
+        }
+        let Some(sink) = check_sink(sink, &key, problems) else {
+            continue;
+        };
+        if let SinkKind::Parquet(table) = &sink.kind {
+            tables.push((key.child("path"), table.url.clone()));
+        }
+        sinks.push(sink);
+    }
+    let mut beside = |name: &str, raw: Option<RawTable>| {
+        let key = Key::top(name);
+        let RawTable {
+            path,
+            partition_by,
+            file_bytes_max,
+        } = raw?;
+        let table = check_table(&path, partition_by, file_bytes_max, &key, problems)?;
+        tables.push((key.child("path"), table.url.clone()));
+        Some(table)
+    };
+    let dead_letters = beside("dead_letters", raw.dead_letters);
+    let late = beside("late", raw.late);
+    let checkpoint = check_checkpoint(raw.checkpoint, problems);
+    check_apart(&tables, checkpoint.as_ref(), pipeline, problems);
+    Checked {
+        sinks,
+        dead_letters,
+        late,
+        checkpoint,
+    }
+}
+
+fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<SinkConfig> {
+    let RawSink {
+        id,
+        r#type,
+        path,
+        partition_by,
+        file_bytes_max,
+        every,
+        rows,
+    } = raw;
+    let id_key = key.child("id");
+    let id = problems.take(&id_key, super::id(&id));
+    if let Some(id) = id.as_deref().filter(|id| RESERVED_IDS.contains(id)) {
+        let fix = format!("\"{id}\" names the table of the section `[{id}]`: choose another id");
+        problems.refuse(&id_key, fix);
+    }
+    let (kind, foreign) = match r#type {
+        RawSinkType::Parquet => {
+            let foreign = [
+                ("every", every.is_some()),
+                ("rows", rows.is_some()),
+                ("", false),
+            ];
+            let table = match path {
+                Some(path) => check_table(&path, partition_by, file_bytes_max, key, problems),
+                None => {
+                    let fix = "missing; write the folder of the table, for example \"data/revenue\" or \"s3://bucket/revenue\"";
+                    problems.refuse(&key.child("path"), fix);
+                    None
+                }
+            };
+            (table.map(SinkKind::Parquet), foreign)
+        }
+        RawSinkType::Console => {
+            let foreign = [
+                ("path", path.is_some()),
+                ("partition_by", partition_by.is_some()),
+                ("file_bytes_max", file_bytes_max.is_some()),
+            ];
+            (check_console(every, rows, key, problems), foreign)
+        }
+    };
+    for (name, _) in foreign.iter().filter(|(_, is_there)| *is_there) {
+        let (this, other) = match r#type {
+            RawSinkType::Parquet => ("parquet", "console"),
+            RawSinkType::Console => ("console", "parquet"),
+        };
+        let fix =
+            format!("belongs to sinks of type \"{other}\", and this one is \"{this}\": remove it");
+        problems.refuse(&key.child(name), fix);
+    }
+    Some(SinkConfig {
+        id: id?,
+        kind: kind?,
+    })
+}
+
+fn check_console(
+    every: Option<DurationText>,
+    rows: Option<u64>,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) -> Option<SinkKind> {
+    let every = match every {
+        None => Some(CONSOLE_EVERY_DEFAULT),
+        Some(text) => within(
+            &text,
+            CONSOLE_EVERY_MIN,
+            Duration::MAX,
+            &key.child("every"),
+            problems,
+        ),
+    };
+    let rows = rows.unwrap_or(CONSOLE_ROWS_DEFAULT);
+    if rows == 0 {
+        problems.refuse(
+            &key.child("rows"),
+            "0 rows show nothing: write 1 or more, or remove the sink",
+        );
+    }
+    Some(SinkKind::Console {
+        every: every?,
+        rows: usize::try_from(rows).unwrap_or(usize::MAX),
+    })
+}
+
+fn check_table(
+    path: &str,
+    partition_by: Option<RawPartitionBy>,
+    file_bytes_max: Option<SizeText>,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) -> Option<TableLocation> {
+    let url = problems.take(&key.child("path"), location(path));
+    let file_bytes_max = match file_bytes_max {
+        None => Some(FILE_BYTES_DEFAULT),
+        Some(text) => bounded(
+            &text,
+            FILE_BYTES_MIN,
+            FILE_BYTES_MAX,
+            &key.child("file_bytes_max"),
+            problems,
+        ),
+    };
+    let partition_by_date = matches!(partition_by, Some(RawPartitionBy::Date));
+    Some(TableLocation {
+        url: url?,
+        partition_by_date,
+        file_bytes_max: file_bytes_max?,
+    })
+}
+
+fn check_checkpoint(raw: RawCheckpoint, problems: &mut Problems<'_>) -> Option<CheckpointConfig> {
+    let RawCheckpoint { interval, path } = raw;
+    let key = Key::top("checkpoint");
+    let (min, max) = (CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX);
+    let interval = within(&interval, min, max, &key.child("interval"), problems);
+    let url = problems.take(&key.child("path"), location(&path));
+    Some(CheckpointConfig {
+        interval: interval?,
+        url: url?,
+    })
+}
+
+/// What is in a table's folder and not in the chain is deleted when a lane is opened (DESIGN.md D7): so no table may
+/// lie in another one, and the chain in none.
+fn check_apart(
+    tables: &[(Key, String)],
+    checkpoint: Option<&CheckpointConfig>,
+    pipeline: Option<&str>,
+    problems: &mut Problems<'_>,
+) {
+    for (index, (key, url)) in tables.iter().enumerate() {
+        let clash = tables[..index]
+            .iter()
+            .find(|(_, other)| is_within(url, other) || is_within(other, url));
+        if let Some((other_key, other)) = clash {
+            let message = format!(
+                "\"{url}\" and `{other_key}` (\"{other}\") lie in each other: give each table a folder of its own"
+            );
+            problems.refuse(key, message);
+        }
+        let Some(CheckpointConfig { url: chain, .. }) = checkpoint else {
+            continue;
+        };
+        let taken = [Some("modules"), pipeline].into_iter().flatten();
+        let in_chain = taken
+            .map(|folder| format!("{}/{folder}", chain.trim_end_matches('/')))
+            .any(|folder| is_within(url, &folder));
+        if is_within(chain, url) || in_chain {
+            let message = format!(
+                "\"{url}\" and `checkpoint.path` (\"{chain}\") lie in each other: give the table a folder of its own"
+            );
+            problems.refuse(key, message);
+        }
+    }
+}
+
+/// Whether `inner` is `outer` or lies below it, both paths or both URLs.
+fn is_within(inner: &str, outer: &str) -> bool {
+    let parts = |url: &str| -> Vec<String> {
+        let plain = url.strip_prefix("file://").unwrap_or(url);
+        let parts = plain.split('/').enumerate();
+        // An absolute path begins with an empty part, which tells it from a relative one.
+        let parts = parts.filter(|(at, part)| (*at == 0 || !part.is_empty()) && *part != ".");
+        parts.map(|(_, part)| part.to_owned()).collect()
+    };
+    parts(inner).starts_with(&parts(outer))
+}
+
+/// `date=…` folders give readers a column `date`, which would clash with one of the rows.
+pub(super) fn check_date_column(pipeline: &Pipeline, problems: &mut Problems<'_>) {
+    let has_date = match &pipeline.window {
+        Some(WindowConfig { key, .. }) => key.iter().any(|name| name == "date"),
+        None => pipeline.schema.column("date").is_some(),
+    };
+    for (index, sink) in pipeline.sinks.iter().enumerate() {
+        let partitioned = matches!(&sink.kind, SinkKind::Parquet(table) if table.partition_by_date);
+        if has_date && partitioned {
+            let key = Key::top("sinks").element(index).child("partition_by");
+            let fix = "the folders `date=…` would clash with the column `date`: name the column otherwise (with `pointer = \"/date\"`), or remove it";
+            problems.refuse(&key, fix);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Columns as `[schema]` writes them: `price = "decimal(18,2)"`, or a table with `type`, `nullable`, `pointer`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::suggest;
+use crate::schema::{ColumnType, TimestampEncoding};
+
+/// More digits do not fit an i64.
+const DECIMAL_PRECISION_MAX: u8 = 18;
+
+/// The column types as they are written.
+pub(crate) const COLUMN_TYPES: [&str; 10] = [
+    "string",
+    "int64",
+    "float64",
+    "bool",
+    "date",
+    "timestamp(s)",
+    "timestamp(ms)",
+    "timestamp(us)",
+    "timestamp(rfc3339)",
+    "decimal(18,2)",
+];
+
+/// A column as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawColumn {
+    /// Its type.
+    pub(crate) kind: String,
+    /// Whether a record may lack it.
+    pub(crate) nullable: bool,
+    /// JSON pointer to where it stands.
+    pub(crate) pointer: Option<String>,
+}
+
+/// The long form of a column.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawColumnTable {
+    /// Type of the column and how the JSON writes it: `string` (UTF-8), `int64`, `float64` (integers are taken
+    /// too), `bool`, `date` (`"2026-11-21"`), `timestamp(s)`, `timestamp(ms)`, `timestamp(us)` (a number since
+    /// 1970 in that unit), `timestamp(rfc3339)` (a string), or `decimal(precision,scale)` (exact; at most 18
+    /// digits, because they are kept in 64 bits).
+    #[schemars(with = "TypeText", example = &"decimal(18,2)")]
+    r#type: String,
+    /// Whether a record may lack the column or have `null` there. Default `false`, because a missing field is
+    /// more often a mistake of the sender than meant: such a record is dead-lettered.
+    #[serde(default)]
+    #[schemars(example = true)]
+    nullable: bool,
+    /// Where the column stands in the JSON object, as a JSON pointer (RFC 6901). Default: the field of the
+    /// column's name at the top. Array elements cannot be pointed at.
+    #[serde(default)]
+    #[schemars(example = &"/address/city")]
+    pointer: Option<String>,
+}
+
+/// Schema of a column type.
+struct TypeText;
+
+impl JsonSchema for TypeText {
+    fn schema_name() -> Cow<'static, str> {
+        "ColumnType".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "column type",
+            "type": "string",
+            "pattern": r"^(string|int64|float64|bool|date|timestamp\((s|ms|us|rfc3339)\)|decimal\([0-9]+, ?[0-9]+\))$",
+        })
+    }
+}
+
+impl JsonSchema for RawColumn {
+    fn schema_name() -> Cow<'static, str> {
+        "Column".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "column type or table",
+            "anyOf": [TypeText::json_schema(generator), RawColumnTable::json_schema(generator)],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for RawColumn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ColumnVisitor)
+    }
+}
+
+struct ColumnVisitor;
+
+impl<'de> Visitor<'de> for ColumnVisitor {
+    type Value = RawColumn;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column type in quotes or a table with `type`, `nullable` and `pointer`")
+    }
+
+    fn visit_str<E>(self, kind: &str) -> Result<RawColumn, E> {
+        Ok(RawColumn {
+            kind: kind.to_owned(),
+            nullable: false,
+            pointer: None,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawColumn, A::Error> {
+        let table = RawColumnTable::deserialize(MapAccessDeserializer::new(map))?;
+        let RawColumnTable {
+            r#type: kind,
+            nullable,
+            pointer,
+        } = table;
+        Ok(RawColumn {
+            kind,
+            nullable,
+            pointer,
+        })
+    }
+}
+
+/// The column type that `text` writes.
+///
+/// # Errors
+/// A sentence with the text and what would be right.
+pub(crate) fn parse_type(text: &str) -> Result<ColumnType, String> {
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let kind = match compact.as_str() {
+        "string" => ColumnType::String,
+        "int64" => ColumnType::Int64,
+        "float64" => ColumnType::Float64,
+        "bool" => ColumnType::Bool,
+        "date" => ColumnType::Date,
+        "timestamp(s)" => ColumnType::Timestamp(TimestampEncoding::UnixSeconds),
+        "timestamp(ms)" => ColumnType::Timestamp(TimestampEncoding::UnixMillis),
+        "timestamp(us)" => ColumnType::Timestamp(TimestampEncoding::UnixMicros),
+        "timestamp(rfc3339)" => ColumnType::Timestamp(TimestampEncoding::Rfc3339),
+        decimal if decimal.starts_with("decimal") => return parse_decimal(decimal),
+        _ => return Err(unknown_type(text)),
+    };
+    Ok(kind)
+}
+
+fn parse_decimal(text: &str) -> Result<ColumnType, String> {
+    let wrong = || {
+        format!(
+            "`{text}` is no decimal type: write decimal(precision,scale) with 1 <= precision <= {DECIMAL_PRECISION_MAX} and scale <= precision, for example \"decimal(18,2)\""
+        )
+    };
+    let inner = text
+        .strip_prefix("decimal(")
+        .and_then(|rest| rest.strip_suffix(')'));
+    let (precision, scale) = inner
+        .and_then(|inner| inner.split_once(','))
+        .ok_or_else(wrong)?;
+    let precision: u8 = precision.parse().map_err(|_| wrong())?;
+    let scale: u8 = scale.parse().map_err(|_| wrong())?;
+    if (1..=DECIMAL_PRECISION_MAX).contains(&precision) && scale <= precision {
+        Ok(ColumnType::Decimal { precision, scale })
+    } else {
+        Err(wrong())
+    }
+}
+
+/// Types of other systems that people write out of habit, and ours.
+const FOREIGN_TYPES: [(&str, &str); 16] = [
+    ("text", "string"),
+    ("str", "string"),
+    ("varchar", "string"),
+    ("utf8", "string"),
+    ("int", "int64"),
+    ("integer", "int64"),
+    ("long", "int64"),
+    ("bigint", "int64"),
+    ("i64", "int64"),
+    ("float", "float64"),
+    ("double", "float64"),
+    ("number", "float64"),
+    ("f64", "float64"),
+    ("boolean", "bool"),
+    ("datetime", "timestamp(rfc3339)"),
+    ("timestamp", "timestamp(s)"),
+];
+
+fn unknown_type(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let foreign = FOREIGN_TYPES
+        .iter()
+        .find(|(name, _)| *name == lower)
+        .map(|(_, ours)| *ours);
+    let hint = foreign.or_else(|| suggest::nearest(&lower, COLUMN_TYPES));
+    let hint = hint
+        .map(|ours| format!("; did you mean \"{ours}\"?"))
+        .unwrap_or_default();
+    format!(
+        "`{text}` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale){hint}"
+    )
+}
+
+/// The keys that a JSON pointer names, outermost first.
+///
+/// # Errors
+/// A sentence with the pointer and what would be right.
+pub(crate) fn parse_pointer(pointer: &str) -> Result<Vec<String>, String> {
+    let wrong = |what: &str| {
+        format!("`{pointer}` {what}: write a JSON pointer (RFC 6901) such as \"/address/city\"")
+    };
+    let rest = pointer
+        .strip_prefix('/')
+        .ok_or_else(|| wrong("does not begin with `/`"))?;
+    let mut keys = Vec::new();
+    for part in rest.split('/') {
+        if part.is_empty() {
+            return Err(wrong("has an empty key"));
+        }
+        let escapes = part
+            .match_indices('~')
+            .all(|(at, _)| matches!(part.as_bytes().get(at + 1), Some(b'0' | b'1')));
+        if !escapes {
+            return Err(wrong("has a `~` that is neither `~0` (~) nor `~1` (/)"));
+        }
+        keys.push(part.replace("~1", "/").replace("~0", "~"));
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COLUMN_TYPES, parse_pointer, parse_type};
+    use crate::schema::ColumnType;
+
+    #[test]
+    fn every_listed_type_is_shown_as_it_is_written() {
+        for text in COLUMN_TYPES {
+            assert_eq!(parse_type(text).unwrap().to_string(), text);
+        }
+        let spaced = parse_type("decimal(10, 4)");
+        assert_eq!(
+            spaced,
+            Ok(ColumnType::Decimal {
+                precision: 10,
+                scale: 4
+            })
+        );
+    }
+
+    #[test]
+    fn unknown_types_come_with_the_likely_one() {
+        assert!(
+            parse_type("integer")
+                .unwrap_err()
+                .ends_with("did you mean \"int64\"?")
+        );
+        assert!(
+            parse_type("sting")
+                .unwrap_err()
+                .ends_with("did you mean \"string\"?")
+        );
+        assert!(
+            parse_type("timestamp")
+                .unwrap_err()
+                .ends_with("did you mean \"timestamp(s)\"?")
+        );
+        assert!(
+            parse_type("uuid")
+                .unwrap_err()
+                .contains("is no column type")
+        );
+    }
+
+    #[test]
+    fn decimals_have_their_bounds() {
+        for text in [
+            "decimal",
+            "decimal()",
+            "decimal(18)",
+            "decimal(0,0)",
+            "decimal(19,2)",
+            "decimal(4,5)",
+        ] {
+            assert!(
+                parse_type(text).unwrap_err().contains("\"decimal(18,2)\""),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn pointers_are_split_and_unescaped() {
+        assert_eq!(parse_pointer("/a/b").unwrap(), ["a", "b"]);
+        assert_eq!(parse_pointer("/a~1b/m~0n").unwrap(), ["a/b", "m~n"]);
+        assert!(parse_pointer("a/b").unwrap_err().contains("begin with `/`"));
+        assert!(parse_pointer("/a//b").unwrap_err().contains("empty key"));
+        assert!(parse_pointer("/a~2").unwrap_err().contains("`~`"));
+    }
+}

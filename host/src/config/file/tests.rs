@@ -1,0 +1,508 @@
+//! A good file becomes the pipeline it writes; each wrong one gets its message, word for word.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+
+use super::{ConfigError, load, parse};
+use crate::config::{
+    EventTimeFrom, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition, WindowKind,
+};
+use crate::schema::ColumnType;
+
+pub(in crate::config) const SALES: &str = include_str!("../../../../deploy/pipelines/sales.toml");
+
+pub(in crate::config) fn environment() -> BTreeMap<String, String> {
+    BTreeMap::from([("KAFKA_PASSWORD".to_owned(), "geheim".to_owned())])
+}
+
+pub(in crate::config) fn read(text: &str) -> Result<Pipeline, ConfigError> {
+    parse(text, Path::new("pipelines/sales.toml"), &environment())
+}
+
+fn good(text: &str) -> Pipeline {
+    read(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The sales pipeline with `from` replaced by `to`; `from` must be there.
+fn with(from: &str, to: &str) -> String {
+    assert!(SALES.contains(from), "{from}");
+    SALES.replace(from, to)
+}
+
+#[track_caller]
+fn refused(text: &str, expected: Expect) {
+    let error = read(text).expect_err("it is refused");
+    expected.assert_eq(&error.to_string());
+}
+
+fn deploy(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../deploy/pipelines")
+        .join(name)
+}
+
+#[test]
+fn the_example_becomes_a_pipeline() {
+    let pipeline = good(SALES);
+    assert_eq!(&*pipeline.name, "sales");
+    let SourceConfig::Kafka(kafka) = &pipeline.source else {
+        panic!("{:?}", pipeline.source)
+    };
+    assert_eq!(kafka.start, StartPosition::Earliest);
+    assert_eq!(pipeline.event_time.from, EventTimeFrom::Column(3));
+    assert_eq!(
+        pipeline.event_time.max_future_skew,
+        Some(Duration::from_secs(3_600))
+    );
+    let [valid] = pipeline.stages.as_slice() else {
+        panic!("{:?}", pipeline.stages)
+    };
+    assert_eq!(
+        valid.config,
+        [("store-prefix".to_owned(), "store-".to_owned())]
+    );
+    let window = pipeline.window.expect("there is a window");
+    assert_eq!(
+        window.kind,
+        WindowKind::Tumbling {
+            size: 30_000_000,
+            offset: 0
+        }
+    );
+    assert_eq!(&*window.aggregate.id, "revenue");
+    assert_eq!(pipeline.sinks.len(), 2);
+}
+
+#[test]
+fn every_shipped_pipeline_loads() {
+    for name in ["sales.toml", "sales-files.toml", "raw-sales.toml"] {
+        let path = deploy(name);
+        let pipeline = load(&path, &BTreeMap::new()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(format!("{}.toml", pipeline.name), name);
+    }
+    let raw = load(&deploy("raw-sales.toml"), &BTreeMap::new()).unwrap();
+    let SinkKind::Parquet(table) = &raw.sinks[0].kind else {
+        panic!("{:?}", raw.sinks)
+    };
+    assert!(table.partition_by_date && raw.window.is_none());
+    let files = load(&deploy("sales-files.toml"), &BTreeMap::new()).unwrap();
+    let expected = deploy("../../target/plugins/valid-sale.wasm");
+    assert_eq!(files.stages[0].plugin, PluginRef::Path(expected));
+    assert_eq!(files.event_time.max_future_skew, None);
+}
+
+#[test]
+fn the_example_of_the_documentation_loads() {
+    let page = include_str!("../reference/preamble.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let pipeline = good(text);
+    assert_eq!(pipeline.schema.columns[4].path, ["address", "city"]);
+}
+
+#[test]
+fn columns_keep_the_order_of_the_file() {
+    let text = with(
+        "[schema]\n",
+        "[schema]\nzebra = \"bool\"\n\"aard\" = 'date'\n",
+    );
+    let pipeline = good(&text);
+    let names: Vec<&str> = pipeline
+        .schema
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    assert_eq!(names, ["zebra", "aard", "store", "item", "price", "ts"]);
+    assert_eq!(pipeline.schema.columns[1].kind, ColumnType::Date);
+}
+
+#[test]
+fn properties_take_dotted_names_numbers_and_variables() {
+    let text = with(
+        "start = \"earliest\"\n",
+        "[source.kafka.properties]\nsecurity.protocol = \"SASL_SSL\"\n\"session.timeout.ms\" = 6000\nsasl.password = \"${env:KAFKA_PASSWORD}\"\n",
+    );
+    let pipeline = good(&text);
+    let SourceConfig::Kafka(kafka) = &pipeline.source else {
+        panic!("{:?}", pipeline.source)
+    };
+    assert_eq!(kafka.properties["security.protocol"], "SASL_SSL");
+    assert_eq!(kafka.properties["session.timeout.ms"], "6000");
+    assert_eq!(kafka.properties["sasl.password"], "geheim");
+    assert!(
+        !format!("{pipeline:?}").contains("geheim"),
+        "secrets are not shown"
+    );
+}
+
+#[test]
+fn starts_are_read_in_every_form() {
+    let start = |text: &str| {
+        let pipeline = good(&with("start = \"earliest\"", text));
+        let SourceConfig::Kafka(kafka) = pipeline.source else {
+            panic!("{:?}", pipeline.source)
+        };
+        kafka.start
+    };
+    assert_eq!(start("start = \"latest\""), StartPosition::Latest);
+    let time = start("start = { timestamp = \"1970-01-01T01:00:00.5+01:00\" }");
+    assert_eq!(time, StartPosition::Timestamp(500_000));
+    let offsets = start("start = { offsets = { 0 = 17, 3 = 0 } }");
+    assert_eq!(
+        offsets,
+        StartPosition::Offsets(BTreeMap::from([(0, 17), (3, 0)]))
+    );
+    assert_eq!(start(""), StartPosition::Earliest);
+}
+
+#[test]
+fn several_mistakes_of_shape_are_told_together() {
+    let text = with("name = \"sales\"", "naem = \"sales\"")
+        .replace("max_out_of_orderness = \"5s\"", "max_out_of_orderiness = 5")
+        .replace("kind = \"filter\"", "kind = \"filtre\"")
+        .replace("size = \"30s\"", "size = 30")
+        .replace("[[sinks]]\nid = \"screen\"", "[[sinks]]\nparallelism = 3");
+    refused(
+        &text,
+        expect![[r#"
+        pipelines/sales.toml:7: `naem`: unknown key; did you mean `name`?
+        pipelines/sales.toml:25: `event_time.max_out_of_orderiness`: unknown key; did you mean `max_out_of_orderness`?
+        pipelines/sales.toml:31: `stages[0].kind`: "filtre" is none of `filter`, `map`, `aggregate`; did you mean `filter`?
+        pipelines/sales.toml:42: `window.size`: write a duration, for example "30s", not the number 30
+        pipelines/sales.toml:50: `sinks[1].id`: missing; write a string, for example "revenue"
+        pipelines/sales.toml:51: `sinks[1].parallelism`: unknown key; possible here: `every`, `file_bytes_max`, `id`, `partition_by`, `path`, `rows`, `type`"#]],
+    );
+}
+
+#[test]
+fn several_mistakes_of_meaning_are_told_together() {
+    let text = with("name = \"sales\"", "name = \"My Sales\"")
+        .replace(
+            "price = \"decimal(18,2)\"",
+            "price = \"decimal\"\nrevision = \"int\"",
+        )
+        .replace("column = \"ts\"", "column = \"tz\"")
+        .replace("size = \"30s\"", "size = \"0s\"\noffset = \"1 week\"")
+        .replace("path = \"data/dead\"", "path = \"./data/revenue/dead\"")
+        .replace("path = \"data/chain\"", "path = \"s4://bucket/chain\"");
+    refused(
+        &text,
+        expect![[r#"
+        pipelines/sales.toml:7: `name`: "My Sales" is no name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
+        pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 18 and scale <= precision, for example "decimal(18,2)"
+        pipelines/sales.toml:21: `schema.revision`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/revision"`
+        pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale); did you mean "int64"?
+        pipelines/sales.toml:43: `window.size`: "0s" is no length of a window: write more than zero, for example "30s"
+        pipelines/sales.toml:44: `window.offset`: `1 week` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
+        pipelines/sales.toml:58: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
+        pipelines/sales.toml:62: `checkpoint.path`: "s4://bucket/chain" has the unknown scheme `s4`: file, s3, gs and az are known; did you mean `s3://`?"#]],
+    );
+}
+
+#[test]
+fn what_is_no_toml_names_its_line() {
+    refused(
+        "name = \"sales\"\n[source\n",
+        expect!["pipelines/sales.toml:2: no TOML: unclosed table, expected `]`"],
+    );
+    refused(
+        "name = \"sales\"\nname = \"again\"\n",
+        expect!["pipelines/sales.toml:2: no TOML: duplicate key"],
+    );
+}
+
+#[test]
+fn an_empty_file_lacks_what_is_required() {
+    refused(
+        "",
+        expect![[r#"
+            pipelines/sales.toml:1: `name`: missing; write a string, for example "sales"
+            pipelines/sales.toml:1: `source`: missing; write a section `[source]`
+            pipelines/sales.toml:1: `schema`: missing; write a table, for example { price = "decimal(18,2)", store = "string" }
+            pipelines/sales.toml:1: `event_time`: missing; write a section `[event_time]`
+            pipelines/sales.toml:1: `sinks`: missing; write sections `[[sinks]]`
+            pipelines/sales.toml:1: `checkpoint`: missing; write a section `[checkpoint]`"#]],
+    );
+}
+
+#[test]
+fn a_number_out_of_range_names_its_key() {
+    refused(
+        &(SALES.to_owned() + "\n[limits]\nturn_records = 5000000000\n"),
+        expect!["pipelines/sales.toml:63: `limits.turn_records`: 5000000000 is out of bounds: write 1 to 4194304"],
+    );
+    refused(
+        &(SALES.to_owned() + "\n[limits]\ncall_rows = 0\nplugin_memory = \"1KiB\"\n"),
+        expect![[r#"
+            pipelines/sales.toml:63: `limits.call_rows`: 0 is out of bounds: write 1 to 1048576
+            pipelines/sales.toml:64: `limits.plugin_memory`: 1KiB is out of bounds: write 1MiB to 4GiB"#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = load(Path::new("missing.toml"), &BTreeMap::new()).unwrap_err();
+    assert_eq!(error.to_string(), "read the pipeline file `missing.toml`");
+}
+
+#[test]
+fn an_aggregate_and_its_window_go_together() {
+    let (before, rest) = SALES.split_once("[window]").unwrap();
+    let (_, after) = rest.split_once("[[sinks]]").unwrap();
+    refused(
+        &format!("{before}[[sinks]]{after}"),
+        expect![[r#"pipelines/sales.toml:37: `stages[1].kind`: stage "revenue" accumulates rows per window: add a section `[window]` with `type`, `size` and `key`"#]],
+    );
+    refused(
+        &with("kind = \"aggregate\"", "kind = \"map\""),
+        expect![[r#"pipelines/sales.toml:40: `window`: a window needs an aggregate: end `[[stages]]` with one of `kind = "aggregate"`, or remove `[window]`"#]],
+    );
+    let two = "[[stages]]\nid = \"first\"\nkind = \"aggregate\"\nplugin = \"stats\"\n[[stages]]\nid = \"valid\"";
+    refused(
+        &with("[[stages]]\nid = \"valid\"", two),
+        expect![
+            "pipelines/sales.toml:31: `stages[0].kind`: an aggregate ends the stages: move this one to the end; only one can be there"
+        ],
+    );
+}
+
+#[test]
+fn keys_are_checked_against_the_schema_unless_a_map_may_make_them() {
+    refused(
+        &with(
+            "key = [\"store\"]",
+            "key = [\"sotre\", \"item\", \"item\", \"window_end\"]",
+        ),
+        expect![[r#"
+            pipelines/sales.toml:43: `window.key[0]`: `[schema]` has no column `sotre`; did you mean `store`?
+            pipelines/sales.toml:43: `window.key[2]`: column `item` is named twice: remove one
+            pipelines/sales.toml:43: `window.key[3]`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/window_end"`"#]],
+    );
+    let map = "[[stages]]\nid = \"split\"\nkind = \"map\"\nplugin = \"split-basket\"\n[[stages]]\nid = \"valid\"";
+    good(&with("[[stages]]\nid = \"valid\"", map).replace("key = [\"store\"]", "key = [\"sku\"]"));
+}
+
+#[test]
+fn ids_are_unique_and_their_own() {
+    refused(
+        &with("id = \"revenue\"", "id = \"valid\""),
+        expect![[
+            r#"pipelines/sales.toml:36: `stages[1].id`: "valid" is the id of another stage: each needs its own"#
+        ]],
+    );
+    refused(
+        &with("id = \"screen\"", "id = \"late\""),
+        expect![[
+            r#"pipelines/sales.toml:51: `sinks[1].id`: "late" names the table of the section `[late]`: choose another id"#
+        ]],
+    );
+}
+
+#[test]
+fn event_time_is_a_timestamp_that_somebody_has() {
+    refused(
+        &with("column = \"ts\"", "column = \"price\""),
+        expect![[
+            r#"pipelines/sales.toml:24: `event_time.column`: column `price` is of type decimal(18,2), and event time needs a timestamp: declare it as "timestamp(s)", "timestamp(ms)", "timestamp(us)" or "timestamp(rfc3339)""#
+        ]],
+    );
+    refused(
+        &with("column = \"ts\"", "from = \"record\"\ncolumn = \"ts\""),
+        expect![[
+            r#"pipelines/sales.toml:25: `event_time.column`: no column is read with `from = "record"`: remove one of the two"#
+        ]],
+    );
+    refused(
+        &with("column = \"ts\"\n", ""),
+        expect![[
+            r#"pipelines/sales.toml:23: `event_time.column`: missing; write the name of a timestamp column of `[schema]`, or `from = "record"` for the Kafka timestamp"#
+        ]],
+    );
+    let pipeline = good(&with("column = \"ts\"", "from = \"record\""));
+    assert_eq!(pipeline.event_time.from, EventTimeFrom::RecordTimestamp);
+    let pipeline = good(&with("idle_after = \"10s\"", "idle_after = \"off\""));
+    assert_eq!(pipeline.event_time.idle_after, None);
+}
+
+#[test]
+fn files_have_no_kafka_settings() {
+    let files = std::fs::read_to_string(deploy("sales-files.toml")).unwrap();
+    let with_files = |from: &str, to: &str| files.replace(from, to);
+    refused(
+        &with_files(
+            "path = \"data/sales\"",
+            "path = \"data/sales\"\nstart = \"earliest\"",
+        ),
+        expect![
+            "pipelines/sales.toml:13: `source.files.start`: unknown key; possible here: `order`, `path`, `watch`"
+        ],
+    );
+    refused(
+        &with_files(
+            "max_out_of_orderness",
+            "max_future_skew = \"1h\"\nmax_out_of_orderness",
+        ),
+        expect![[
+            r#"pipelines/sales.toml:22: `event_time.max_future_skew`: lines of a file have no timestamp to compare with: remove it, or set `future_reference = "host"`"#
+        ]],
+    );
+    refused(
+        &with_files(
+            "[source.files]\npath",
+            "[source.kafka]\nbrokers = \"b\"\ntopic",
+        ),
+        expect![[r#"
+            pipelines/sales.toml:8: `source.files`: missing; write a section `[source.files]` with `path`
+            pipelines/sales.toml:11: `source.kafka`: the source is of type "files": remove `[source.kafka]`, or set `source.type = "kafka"`"#]],
+    );
+    refused(
+        &with_files("column = \"ts\"", "from = \"record\""),
+        expect![
+            "pipelines/sales.toml:21: `event_time.from`: lines of a file have no timestamp of their own: remove it and name a `column`"
+        ],
+    );
+}
+
+#[test]
+fn kafka_settings_that_cannot_work_are_refused() {
+    let properties = "[source.kafka.properties]\n\"enable.auto.commit\" = true\n\"sasl.password\" = \"x${env:TOKEN}\"";
+    refused(
+        &with("start = \"earliest\"", properties),
+        expect![[r#"
+        pipelines/sales.toml:16: `source.kafka.properties."enable.auto.commit"`: Sluicegate sets this property itself: positions are kept in the commit chain
+        pipelines/sales.toml:17: `source.kafka.properties."sasl.password"`: the environment variable `TOKEN` is not set: set it, or write the value itself"#]],
+    );
+    refused(
+        &with("127.0.0.1:9092", "localhost"),
+        expect![[
+            r#"pipelines/sales.toml:13: `source.kafka.brokers`: "localhost" is no broker: write host:port, separated by commas, for example "127.0.0.1:9092""#
+        ]],
+    );
+    refused(
+        &with(
+            "start = \"earliest\"",
+            "start = { offsets = { zero = 1, 1 = -2 } }",
+        ),
+        expect![[r#"
+            pipelines/sales.toml:15: `source.kafka.start.offsets.1`: -2 is no offset: write 0 or more
+            pipelines/sales.toml:15: `source.kafka.start.offsets.zero`: `zero` is no partition: write its number, 0 or more
+            pipelines/sales.toml:15: `source.kafka.start.offsets`: no partition is named: write { 0 = 17 }, or `start = "earliest"`"#]],
+    );
+    refused(
+        &with(
+            "start = \"earliest\"",
+            "start = { timestamp = \"yesterday\" }",
+        ),
+        expect![[
+            r#"pipelines/sales.toml:15: `source.kafka.start.timestamp`: "yesterday" is no time: write it as RFC 3339, for example "2026-11-21T00:00:00Z""#
+        ]],
+    );
+    refused(
+        &with("start = \"earliest\"", "start = \"beginning\""),
+        expect![[
+            r#"pipelines/sales.toml:15: `source.kafka.start`: "beginning" is none of `earliest`, `latest`"#
+        ]],
+    );
+}
+
+#[test]
+fn tables_do_not_lie_in_each_other_or_around_the_chain() {
+    refused(
+        &with("path = \"data/dead\"", "path = \"data/revenue/\""),
+        expect![[
+            r#"pipelines/sales.toml:56: `dead_letters.path`: "data/revenue/" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own"#
+        ]],
+    );
+    refused(
+        &with("path = \"data/dead\"", "path = \"data\""),
+        expect![[r#"
+            pipelines/sales.toml:56: `dead_letters.path`: "data" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
+            pipelines/sales.toml:56: `dead_letters.path`: "data" and `checkpoint.path` ("data/chain") lie in each other: give the table a folder of its own"#]],
+    );
+    refused(
+        &with("path = \"data/dead\"", "path = \"data/chain/sales/dead\""),
+        expect![[
+            r#"pipelines/sales.toml:56: `dead_letters.path`: "data/chain/sales/dead" and `checkpoint.path` ("data/chain") lie in each other: give the table a folder of its own"#
+        ]],
+    );
+    good(&with("path = \"data/dead\"", "path = \"data/chain/dead\""));
+    good(&with(
+        "path = \"data/dead\"",
+        "path = \"data/revenue-dead\"",
+    ));
+}
+
+#[test]
+fn sinks_have_the_settings_of_their_type() {
+    refused(
+        &with("every = \"5s\"", "path = \"x\"\nrows = 0"),
+        expect![[r#"
+            pipelines/sales.toml:53: `sinks[1].path`: belongs to sinks of type "parquet", and this one is "console": remove it
+            pipelines/sales.toml:54: `sinks[1].rows`: 0 rows show nothing: write 1 or more, or remove the sink"#]],
+    );
+    refused(
+        &with("path = \"data/revenue\"", "every = \"1s\""),
+        expect![[r#"
+            pipelines/sales.toml:45: `sinks[0].path`: missing; write the folder of the table, for example "data/revenue" or "s3://bucket/revenue"
+            pipelines/sales.toml:48: `sinks[0].every`: belongs to sinks of type "console", and this one is "parquet": remove it"#]],
+    );
+    let (before, _) = SALES.split_once("[[sinks]]").unwrap();
+    refused(
+        &format!("{before}[checkpoint]\npath = \"data/chain\"\n[late]\npath = \"l\"\n[sinks]\n"),
+        expect![
+            "pipelines/sales.toml:49: `sinks`: write sections `[[sinks]]`, not a table"
+        ],
+    );
+}
+
+#[test]
+fn without_a_window_there_is_no_console_no_late_and_no_date_beside_date() {
+    let raw = std::fs::read_to_string(deploy("raw-sales.toml")).unwrap();
+    let text = raw.replace(
+        "[dead_letters]",
+        "[late]\npath = \"l\"\n[[sinks]]\nid = \"s\"\ntype = \"console\"\n[dead_letters]",
+    );
+    refused(
+        &text,
+        expect![[r#"
+        pipelines/sales.toml:35: `late`: only windows make rows late: remove `[late]` or add a `[window]`
+        pipelines/sales.toml:39: `sinks[1].type`: the console shows groups of windows, and there is no `[window]`: use `parquet`"#]],
+    );
+    refused(
+        &raw.replace("item = {", "date = \"date\"\nitem = {"),
+        expect![[
+            r#"pipelines/sales.toml:34: `sinks[0].partition_by`: the folders `date=…` would clash with the column `date`: name the column otherwise (with `pointer = "/date"`), or remove it"#
+        ]],
+    );
+}
+
+#[test]
+fn columns_have_a_type_and_a_place_of_their_own() {
+    let text = with(
+        "item = { type = \"string\", nullable = true }",
+        "item = { type = \"string\", nulable = true }\ncity = { pointer = \"address\" }\nzip = { type = \"int64\", pointer = \"/store/zip\" }\nclass = 5",
+    );
+    refused(
+        &text,
+        expect![[r#"
+        pipelines/sales.toml:19: `schema.item.nulable`: unknown key; did you mean `nullable`?
+        pipelines/sales.toml:20: `schema.city.type`: missing; write a column type, for example "decimal(18,2)"
+        pipelines/sales.toml:22: `schema.class`: write a column type or table, not the number 5"#]],
+    );
+    let text = with(
+        "item = { type = \"string\", nullable = true }",
+        "item-name = \"string\"\ncity = { type = \"text\", pointer = \"address\" }\nzip = { type = \"int64\", pointer = \"/store/zip\" }",
+    );
+    refused(
+        &text,
+        expect![[r#"
+        pipelines/sales.toml:19: `schema.item-name`: "item-name" is no column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`
+        pipelines/sales.toml:20: `schema.city`: `text` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale); did you mean "string"?
+        pipelines/sales.toml:20: `schema.city.pointer`: `address` does not begin with `/`: write a JSON pointer (RFC 6901) such as "/address/city"
+        pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON, where column `store` (at /store) is read already: each value makes one column"#]],
+    );
+}

@@ -1,0 +1,102 @@
+//! The parts of a pipeline that its state depends on, as the chain keeps them, and what to say when they changed
+//! (DESIGN.md D6).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{EventTimeFrom, Pipeline, SourceConfig, WindowKind, duration};
+
+/// The state of a pipeline was made with other settings than those of its file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the state of pipeline `{pipeline}` was made with other settings: {}; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name",
+    changes.join("; ")
+)]
+pub struct StateConflict {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// One sentence each; at least one.
+    pub changes: Vec<String>,
+}
+
+/// The parts that state depends on, by name, in words: `window` → `tumbling 30s`. They go into every chain record.
+pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
+    let source = match &pipeline.source {
+        SourceConfig::Kafka(kafka) => format!("kafka topic {}", kafka.topic),
+        // Files may move as a whole: their positions are checked by name.
+        SourceConfig::Files(_) => "files".to_owned(),
+    };
+    let event_time = match pipeline.event_time.from {
+        EventTimeFrom::RecordTimestamp => "record timestamp".to_owned(),
+        EventTimeFrom::Column(index) => {
+            let column = &pipeline.schema.columns[index];
+            format!(
+                "column {} at /{} ({})",
+                column.name,
+                column.path.join("/"),
+                column.kind
+            )
+        }
+    };
+    let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);
+    if let Some(window) = &pipeline.window {
+        let WindowKind::Tumbling { size, offset } = window.kind;
+        let show = |micros: i64| duration::show(Duration::from_micros(micros.unsigned_abs()));
+        let offset = if offset == 0 {
+            String::new()
+        } else {
+            format!(" offset {}", show(offset))
+        };
+        let key = window
+            .key
+            .iter()
+            .map(|name| match pipeline.schema.column(name) {
+                Some((_, column)) => format!("{name} ({})", column.kind),
+                None => name.clone(),
+            });
+        parts.insert("window", format!("tumbling {}{offset}", show(size)));
+        parts.insert("key", key.collect::<Vec<_>>().join(", "));
+        parts.insert("aggregate", format!("stage {}", window.aggregate.id));
+    }
+    parts
+        .into_iter()
+        .map(|(name, part)| (name.to_owned(), part))
+        .collect()
+}
+
+/// What is different between the fingerprints of a chain record and those of a pipeline file, a sentence each.
+/// Empty if the state fits.
+pub fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+    names.sort();
+    names.dedup();
+    let sentence = |name: &String| match (old.get(name), new.get(name)) {
+        (Some(old), Some(new)) if old == new => None,
+        (Some(old), Some(new)) => Some(format!("{name} was `{old}` and is now `{new}`")),
+        (Some(old), None) => Some(format!("{name} was `{old}` and is gone")),
+        (None, Some(new)) => Some(format!("{name} was not there and is now `{new}`")),
+        (None, None) => None,
+    };
+    names.into_iter().filter_map(sentence).collect()
+}
+
+/// Whether a pipeline may go on with the state whose fingerprints are `old`.
+///
+/// # Errors
+/// What changed, and what can be done.
+pub fn check_state(
+    pipeline: &Pipeline,
+    old: &BTreeMap<String, String>,
+) -> Result<(), StateConflict> {
+    let changes = changed(old, &fingerprints(pipeline));
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(StateConflict {
+        pipeline: pipeline.name.to_string(),
+        changes,
+    })
+}
+
+#[cfg(test)]
+mod tests;

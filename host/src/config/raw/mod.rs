@@ -1,0 +1,204 @@
+//! A pipeline file as it was written: every key with its unit, its default and the reason for it. The JSON schema
+//! and the documentation page are made from these types; what the values mean together is `check`'s.
+
+mod source;
+mod output;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::column::RawColumn;
+use super::duration::{DurationOrOff, DurationText};
+use super::scalar::Scalar;
+pub(crate) use output::{RawCheckpoint, RawLimits, RawPartitionBy, RawSink, RawSinkType, RawTable};
+pub(crate) use source::{RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart};
+
+/// A pipeline: where records come from, what they look like, which plugins see them, and where the rows go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Sluicegate pipeline")]
+pub(crate) struct RawPipeline {
+    /// The pipeline's identity: it names the commit chain and appears in paths and metrics. 1 to 63 of `a-z`,
+    /// `0-9` and `-`, beginning with a letter or digit. A pipeline with another name begins anew.
+    #[schemars(example = &"sales", extend("pattern" = "^[a-z0-9][a-z0-9-]{0,62}$"))]
+    pub(crate) name: String,
+    /// Where records come from.
+    pub(crate) source: RawSource,
+    /// The columns of a record, in the order in which tables show them: `name = "type"`, or a table for columns
+    /// that may be missing or lie deeper in the JSON. Names are letters, digits and `_`. Only the columns that
+    /// somebody needs are read.
+    #[schemars(
+        example = json!({"store": "string", "price": "decimal(18,2)"}),
+        extend("minProperties" = 1)
+    )]
+    pub(crate) schema: BTreeMap<String, RawColumn>,
+    /// Which time counts, and how far it is trusted.
+    pub(crate) event_time: RawEventTime,
+    /// The plugins, in the order in which rows meet them: any number of filters and maps, then at most one
+    /// aggregate, which needs a `[window]`. Default: none; rows go to the sinks as they were decoded.
+    #[serde(default)]
+    pub(crate) stages: Vec<RawStage>,
+    /// Windows over event time, for the aggregate. Default: none; rows go straight to the sinks.
+    #[serde(default)]
+    pub(crate) window: Option<RawWindow>,
+    /// Where results go. At least one.
+    #[schemars(extend("minItems" = 1))]
+    pub(crate) sinks: Vec<RawSink>,
+    /// A table of the records that could not be decoded or that a plugin refused, each with its reason and its
+    /// raw bytes. Default: none; they are counted and dropped.
+    #[serde(default)]
+    pub(crate) dead_letters: Option<RawTable>,
+    /// A table of the rows that came after all their windows had closed. Default: none; they are counted and
+    /// dropped.
+    #[serde(default)]
+    pub(crate) late: Option<RawTable>,
+    /// When and where to commit.
+    pub(crate) checkpoint: RawCheckpoint,
+    /// Bounds of a turn and of a plugin's calls. The defaults suit most pipelines.
+    #[serde(default)]
+    pub(crate) limits: RawLimits,
+}
+
+/// Event time: when something happened, as opposed to when it is read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawEventTime {
+    /// `"column"`: the time stands in a column of the record. `"record"`: it is the Kafka timestamp of the record;
+    /// `column` is left out then. Default `"column"`.
+    #[serde(default = "RawTimeFrom::column")]
+    #[schemars(example = &"record")]
+    pub(crate) from: RawTimeFrom,
+    /// The column of `[schema]` that holds the time; a timestamp. A record that has `null` there is
+    /// dead-lettered. Needed unless `from = "record"`.
+    #[serde(default)]
+    #[schemars(example = &"ts")]
+    pub(crate) column: Option<String>,
+    /// How far the watermark stays behind the largest event time seen in a partition. Events that come later than
+    /// that may find their window closed; a longer time makes results come that much later. Default `"5s"`:
+    /// senders with synchronised clocks and a retry or two stay well within it.
+    #[serde(default = "default_out_of_orderness")]
+    #[schemars(example = &"5s")]
+    pub(crate) max_out_of_orderness: DurationText,
+    /// A partition that is read to its end and was silent this long no longer holds the windows of the others
+    /// back; `"off"`: it always does. Default `"10s"`: longer than a sender's usual pause, short enough that an
+    /// empty partition does not spoil a first try.
+    #[serde(default = "default_idle_after")]
+    #[schemars(example = &"30s")]
+    pub(crate) idle_after: DurationOrOff,
+    /// An event further ahead of its record's Kafka timestamp than this is dead-lettered and does not move the
+    /// clock, because a single wrong clock would make everybody else's events late; `"off"`: no guard. Default
+    /// `"1h"` for Kafka, which forgives a wrong daylight-saving setting, and `"off"` for files, whose records have
+    /// no timestamp of their own.
+    #[serde(default)]
+    #[schemars(example = &"1h", extend("default" = "1h (kafka), off (files)"))]
+    pub(crate) max_future_skew: Option<DurationOrOff>,
+    /// What `max_future_skew` compares with. `"record"`: the Kafka timestamp, so that a replay judges alike.
+    /// `"host"`: the clock of this machine, for topics whose timestamps cannot be trusted. Default `"record"`.
+    #[serde(default = "RawFutureReference::record")]
+    #[schemars(example = &"host")]
+    pub(crate) future_reference: RawFutureReference,
+}
+
+fn default_out_of_orderness() -> DurationText {
+    "5s".into()
+}
+
+fn default_idle_after() -> DurationOrOff {
+    "10s".into()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawTimeFrom {
+    Column,
+    Record,
+}
+
+impl RawTimeFrom {
+    fn column() -> Self {
+        Self::Column
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawFutureReference {
+    Record,
+    Host,
+}
+
+impl RawFutureReference {
+    fn record() -> Self {
+        Self::Record
+    }
+}
+
+/// A stage: one plugin in its place.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStage {
+    /// The stage's identity: activations, state and metrics refer to it. 1 to 63 of `a-z`, `0-9`, `-` and `_`,
+    /// unique among the stages. Keep it when the plugin changes.
+    #[schemars(example = &"valid", extend("pattern" = "^[a-z0-9][a-z0-9_-]{0,62}$"))]
+    pub(crate) id: String,
+    /// What kind of plugin belongs here: a `filter` keeps or drops rows, a `map` makes any number of rows of each,
+    /// an `aggregate` accumulates rows per key and window.
+    #[schemars(example = &"filter")]
+    pub(crate) kind: RawStageKind,
+    /// The plugin: a WASM file, when it contains a `/` or ends in `.wasm` (relative to the folder of this pipeline
+    /// file), otherwise the name of a module in the store under `checkpoint.path`. A file is copied into the store
+    /// before it is used.
+    #[schemars(example = &"valid-sale")]
+    pub(crate) plugin: String,
+    /// Given to the plugin's `init` as text. Strings, numbers and booleans. Default: nothing.
+    #[serde(default)]
+    #[schemars(example = json!({"store-prefix": "store-"}))]
+    pub(crate) config: BTreeMap<String, Scalar>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawStageKind {
+    Filter,
+    Map,
+    Aggregate,
+}
+
+/// Windows over event time, and the key by which each is divided.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWindow {
+    /// Which windows. `tumbling`: windows of one size, one behind the other.
+    #[schemars(example = &"tumbling")]
+    pub(crate) r#type: RawWindowType,
+    /// How long a window is. More than zero.
+    #[schemars(example = &"30s")]
+    pub(crate) size: DurationText,
+    /// Shifts the windows: they begin at 1970-01-01T00:00:00Z plus this plus a multiple of `size`. Less than `size`.
+    /// Default `"0s"`. (1970 began on a Thursday: weeks from Monday need `"4d"`.)
+    #[serde(default = "zero")]
+    #[schemars(example = &"4d")]
+    pub(crate) offset: DurationText,
+    /// The columns that divide a window into groups, each with its own result: columns of `[schema]`, or of the
+    /// last map's answer. `[]`: one group a window.
+    #[schemars(example = json!(["store"]))]
+    pub(crate) key: Vec<String>,
+    /// How long a window that has fired still takes rows; each change gives a corrected result with a higher
+    /// `revision`. Default `"0s"`, because every reader would have to choose among revisions.
+    #[serde(default = "zero")]
+    #[schemars(example = &"1m")]
+    pub(crate) allowed_lateness: DurationText,
+}
+
+fn zero() -> DurationText {
+    "0s".into()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawWindowType {
+    Tumbling,
+}

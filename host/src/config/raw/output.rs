@@ -1,0 +1,152 @@
+//! `[[sinks]]`, the tables beside them, `[checkpoint]` and `[limits]` as they were written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::duration::DurationText;
+use crate::config::size::SizeText;
+
+/// One output.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSink {
+    /// The sink's identity: it names the table in the chain. 1 to 63 of `a-z`, `0-9`, `-` and `_`, unique among the
+    /// sinks; not `late` or `dead_letters`.
+    #[schemars(example = &"revenue", extend("pattern" = "^[a-z0-9][a-z0-9_-]{0,62}$"))]
+    pub(crate) id: String,
+    /// `parquet`: a table of Parquet files; `console`: changed groups as an aligned table on standard output,
+    /// before they are committed, for people.
+    #[schemars(example = &"parquet")]
+    pub(crate) r#type: RawSinkType,
+    /// Parquet only, needed there: the folder of the table. A path (relative to the directory in which the command
+    /// runs) or a URL: `file://…`, `s3://…`, `gs://…`, `az://…`. No other table may lie in it or around it.
+    #[serde(default)]
+    #[schemars(example = &"s3://bucket/revenue")]
+    pub(crate) path: Option<String>,
+    /// Parquet only: `"date"` puts files into folders `date=YYYY-MM-DD` by the day (UTC) of the event time, or of
+    /// the window's start. Default: none.
+    #[serde(default)]
+    #[schemars(example = &"date")]
+    pub(crate) partition_by: Option<RawPartitionBy>,
+    /// Parquet only: a file is closed when it has about this size, and in any case at a checkpoint. Default
+    /// `"128MiB"`: large enough for readers, small enough to be kept in memory while it is written.
+    #[serde(default)]
+    #[schemars(example = &"128MiB", extend("default" = "128MiB"))]
+    pub(crate) file_bytes_max: Option<SizeText>,
+    /// Console only: how often. Default `"5s"`, about as fast as a person reads a screen.
+    #[serde(default)]
+    #[schemars(example = &"5s", extend("default" = "5s"))]
+    pub(crate) every: Option<DurationText>,
+    /// Console only: at most this many rows each time. Default 20, which fits a terminal.
+    #[serde(default)]
+    #[schemars(example = 20, extend("default" = 20))]
+    pub(crate) rows: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawSinkType {
+    Parquet,
+    Console,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawPartitionBy {
+    Date,
+}
+
+/// A table of Parquet files beside the results.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTable {
+    /// The folder of the table, as in `sinks.path`.
+    #[schemars(example = &"data/dead")]
+    pub(crate) path: String,
+    /// As in `sinks.partition_by`. Default: none.
+    #[serde(default)]
+    #[schemars(example = &"date")]
+    pub(crate) partition_by: Option<RawPartitionBy>,
+    /// As in `sinks.file_bytes_max`.
+    #[serde(default)]
+    #[schemars(example = &"128MiB", extend("default" = "128MiB"))]
+    pub(crate) file_bytes_max: Option<SizeText>,
+}
+
+/// When and where to commit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCheckpoint {
+    /// At most this long between two commits while records come. Results can be read after the commit; each one
+    /// makes a file per table. Default `"10s"`: fresh enough for a table, few enough files.
+    #[serde(default = "default_checkpoint_interval")]
+    #[schemars(example = &"10s")]
+    pub(crate) interval: DurationText,
+    /// The folder of the commit chain, the state and the module store; pipelines may share it. A path (relative to
+    /// the directory in which the command runs) or a URL: `file://…`, `s3://…`, `gs://…`, `az://…`.
+    #[schemars(example = &"data/chain")]
+    pub(crate) path: String,
+}
+
+fn default_checkpoint_interval() -> DurationText {
+    "10s".into()
+}
+
+/// Bounds of a turn and of a plugin's calls.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawLimits {
+    /// Threads that share the work of a turn; 0: one a core. The results do not depend on it. Default 0.
+    #[schemars(example = 4)]
+    pub(crate) workers: u64,
+    /// Records of one turn. More share the fixed cost of a turn among them, fewer make turns shorter. Default
+    /// 65536: some 20 ms of work on one core.
+    #[schemars(example = 65_536)]
+    pub(crate) turn_records: u64,
+    /// Bytes of the records of one turn. Default `"16MiB"`: bounds memory when records are large.
+    #[schemars(example = &"16MiB")]
+    pub(crate) turn_bytes: SizeText,
+    /// How long a turn collects after its first record. Default `"5ms"`: keeps results fresh at low rates, and the
+    /// processor mostly asleep.
+    #[schemars(example = &"5ms")]
+    pub(crate) turn_linger: DurationText,
+    /// Rows of one call of a plugin. Default 8192: beyond it a call does not get cheaper per row, and less must be
+    /// repeated when a row makes the plugin trap.
+    #[schemars(example = 8_192)]
+    pub(crate) call_rows: u64,
+    /// Bytes of one call of a plugin, rows and accumulators together. Default `"4MiB"`: a sixteenth of the plugin's
+    /// memory, so that a call's arguments never fill it.
+    #[schemars(example = &"4MiB")]
+    pub(crate) call_bytes: SizeText,
+    /// Processor time of one call of a plugin; beyond it the call is stopped like a trap. Default `"200ms"`: about a
+    /// hundred times what a call of 8192 rows needs.
+    #[schemars(example = &"200ms")]
+    pub(crate) call_deadline: DurationText,
+    /// Memory of one instance of a plugin. There is one per stage and worker. Default `"64MiB"`.
+    #[schemars(example = &"64MiB")]
+    pub(crate) plugin_memory: SizeText,
+    /// Bytes that one call of a plugin may return. Default `"16MiB"`: four times what it gets at most.
+    #[schemars(example = &"16MiB")]
+    pub(crate) plugin_output: SizeText,
+    /// Keys and accumulators of the open windows; beyond it the intake pauses until windows have fired. Default
+    /// `"1GiB"`.
+    #[schemars(example = &"1GiB")]
+    pub(crate) state_bytes: SizeText,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            turn_records: 65_536,
+            turn_bytes: "16MiB".into(),
+            turn_linger: "5ms".into(),
+            call_rows: 8_192,
+            call_bytes: "4MiB".into(),
+            call_deadline: "200ms".into(),
+            plugin_memory: "64MiB".into(),
+            plugin_output: "16MiB".into(),
+            state_bytes: "1GiB".into(),
+        }
+    }
+}

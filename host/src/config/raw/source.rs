@@ -1,0 +1,121 @@
+//! `[source]` as it was written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::config::duration::DurationText;
+use crate::config::scalar::Properties;
+
+/// Where records come from.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSource {
+    /// What kind of source it is. Its settings stand in the section of that name, `[source.kafka]` or
+    /// `[source.files]`.
+    #[schemars(example = &"kafka")]
+    pub(crate) r#type: RawSourceType,
+    /// A Kafka topic.
+    #[serde(default)]
+    pub(crate) kafka: Option<RawKafka>,
+    /// Files with one JSON object a line.
+    #[serde(default)]
+    pub(crate) files: Option<RawFiles>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawSourceType {
+    Kafka,
+    Files,
+}
+
+/// A Kafka topic.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawKafka {
+    /// The brokers to ask first, as `host:port`, separated by commas. More than one, so that a start does not
+    /// depend on a single machine.
+    #[schemars(example = &"127.0.0.1:9092")]
+    pub(crate) brokers: String,
+    /// The topic. All its partitions are read; new ones are found while running.
+    #[schemars(example = &"sales")]
+    pub(crate) topic: String,
+    /// Where the first run begins: `"earliest"`, `"latest"`, `{ timestamp = "2026-11-21T00:00:00Z" }` (the first
+    /// record at or after that time by Kafka's timestamps) or `{ offsets = { 0 = 17 } }` (by partition;
+    /// partitions not named begin at the earliest). It is resolved once and kept in the chain: later runs
+    /// continue where the last commit stands. Default `"earliest"`, because it leaves nothing out.
+    #[serde(default = "RawStart::earliest")]
+    #[schemars(example = json!({"timestamp": "2026-11-21T00:00:00Z"}))]
+    pub(crate) start: RawStart,
+    /// Where a bounded run ends: `"latest"` is the end of each partition when the pipeline was first started.
+    /// Default: none; the pipeline runs until it is stopped.
+    #[serde(default)]
+    #[schemars(example = &"latest")]
+    pub(crate) end: Option<RawEnd>,
+    /// Any other property of librdkafka (SASL, TLS, fetch sizes), by its own name. `${env:NAME}` in a value is
+    /// replaced by that variable of the environment, so that no secret stands in the file. Properties that
+    /// Sluicegate sets itself are refused. Default: none.
+    #[serde(default)]
+    #[schemars(
+        example = json!({"security.protocol": "SASL_SSL", "sasl.password": "${env:KAFKA_PASSWORD}"})
+    )]
+    pub(crate) properties: Properties,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawStart {
+    Earliest,
+    Latest,
+    Timestamp(String),
+    Offsets(BTreeMap<String, i64>),
+}
+
+impl RawStart {
+    fn earliest() -> Self {
+        Self::Earliest
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawEnd {
+    Latest,
+}
+
+/// Files with one JSON object a line (NDJSON).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawFiles {
+    /// A file, or a folder of which every file is read that ends in `.json`, `.jsonl` or `.ndjson`, at any depth.
+    /// A path (relative to the directory in which the command runs) or a URL: `s3://…`, `gs://…`, `az://…`.
+    #[schemars(example = &"s3://bucket/sales/")]
+    pub(crate) path: String,
+    /// Look for new files this often and never end. Default: none; what is there is read, every window fires and
+    /// the run ends.
+    #[serde(default)]
+    #[schemars(example = &"10s")]
+    pub(crate) watch: Option<DurationText>,
+    /// `"parallel"`: each file is a partition with a watermark of its own. `"sequential"`: the whole set is one
+    /// partition in the order of names, for files that are cut from one stream. Default `"parallel"`, because it
+    /// uses every core and no file makes another one's rows late.
+    #[serde(default = "RawOrder::parallel")]
+    #[schemars(example = &"sequential")]
+    pub(crate) order: RawOrder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawOrder {
+    Parallel,
+    Sequential,
+}
+
+impl RawOrder {
+    fn parallel() -> Self {
+        Self::Parallel
+    }
+}

@@ -1,0 +1,277 @@
+//! The JSON schema of pipeline files and the documentation page of every key, made from the types that read them.
+
+use schemars::generate::SchemaSettings;
+use serde::de::value::Error as ValueError;
+use serde::de::{DeserializeOwned, Error as _, Visitor};
+use serde::forward_to_deserialize_any;
+use serde_json::{Map, Value as Json};
+
+use super::column::RawColumnTable;
+use super::raw::{
+    RawCheckpoint, RawEventTime, RawFiles, RawKafka, RawLimits, RawPipeline, RawSink, RawSource,
+    RawStage, RawTable, RawWindow,
+};
+
+/// The JSON schema (draft 2020-12) of a pipeline file, without references.
+pub fn schema() -> Json {
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<RawPipeline>()
+        .to_value();
+    drop_null(&mut schema);
+    schema
+}
+
+/// TOML has no null: an optional key is left out.
+fn drop_null(schema: &mut Json) {
+    match schema {
+        Json::Object(object) => {
+            drop_null_here(object);
+            object.values_mut().for_each(drop_null);
+        }
+        Json::Array(elements) => elements.iter_mut().for_each(drop_null),
+        _ => {}
+    }
+}
+
+fn drop_null_here(object: &mut Map<String, Json>) {
+    let is_null = |form: &Json| form.get("type").and_then(Json::as_str) == Some("null");
+    if object.get("default") == Some(&Json::Null) {
+        object.remove("default");
+    }
+    if let Some(Json::Array(names)) = object.get_mut("type") {
+        names.retain(|name| name != "null");
+        if let [only] = names.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Json::Array(words)) = object.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+    let Some(Json::Array(forms)) = object.get_mut("anyOf") else {
+        return;
+    };
+    let before = forms.len();
+    forms.retain(|form| !is_null(form));
+    if forms.len() < before
+        && let [Json::Object(only)] = forms.as_mut_slice()
+    {
+        let only = std::mem::take(only);
+        object.remove("anyOf");
+        for (name, value) in only {
+            object.entry(name).or_insert(value);
+        }
+    }
+}
+
+/// A JSON value as TOML writes it in one line.
+pub(super) fn as_toml(value: &Json) -> String {
+    toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string())
+}
+
+/// A section of the documentation page.
+struct Section {
+    /// As it stands in a file.
+    heading: &'static str,
+    /// Keys from the root of the schema to the section's table; `*` is an array's element or a table's value.
+    path: &'static [&'static str],
+    /// Its keys in the order of the type.
+    keys: &'static [&'static str],
+}
+
+fn sections() -> Vec<Section> {
+    let section = |heading, path, keys| Section {
+        heading,
+        path,
+        keys,
+    };
+    vec![
+        section("The file", &[], keys_of::<RawPipeline>()),
+        section("`[source]`", &["source"], keys_of::<RawSource>()),
+        section(
+            "`[source.kafka]`",
+            &["source", "kafka"],
+            keys_of::<RawKafka>(),
+        ),
+        section(
+            "`[source.files]`",
+            &["source", "files"],
+            keys_of::<RawFiles>(),
+        ),
+        section(
+            "`[schema]`, a column's table",
+            &["schema", "*"],
+            keys_of::<RawColumnTable>(),
+        ),
+        section("`[event_time]`", &["event_time"], keys_of::<RawEventTime>()),
+        section("`[[stages]]`", &["stages", "*"], keys_of::<RawStage>()),
+        section("`[window]`", &["window"], keys_of::<RawWindow>()),
+        section("`[[sinks]]`", &["sinks", "*"], keys_of::<RawSink>()),
+        section("`[dead_letters]`", &["dead_letters"], keys_of::<RawTable>()),
+        section("`[late]`", &["late"], keys_of::<RawTable>()),
+        section(
+            "`[checkpoint]`",
+            &["checkpoint"],
+            keys_of::<RawCheckpoint>(),
+        ),
+        section("`[limits]`", &["limits"], keys_of::<RawLimits>()),
+    ]
+}
+
+/// What stands above the keys.
+const PREAMBLE: &str = include_str!("preamble.md");
+
+/// The documentation page: every key with its type, default, meaning and an example.
+pub fn markdown() -> String {
+    let schema = schema();
+    let mut page = PREAMBLE.to_owned();
+    for Section {
+        heading,
+        path,
+        keys,
+    } in sections()
+    {
+        let table = path.iter().fold(&schema, |table, name| step(table, name));
+        page.push_str(&format!("\n## {heading}\n\n"));
+        if let (Some(text), false) = (table["description"].as_str(), path.is_empty()) {
+            page.push_str(&format!("{}\n\n", unwrapped(text)));
+        }
+        page.push_str("| key | type | default | meaning | example |\n|---|---|---|---|---|\n");
+        for key in keys {
+            let is_required = table["required"]
+                .as_array()
+                .is_some_and(|all| all.contains(&Json::from(*key)));
+            page.push_str(&row(key, &table["properties"][key], is_required));
+        }
+    }
+    page
+}
+
+/// One key deeper into a schema without references.
+fn step<'s>(schema: &'s Json, name: &str) -> &'s Json {
+    let inner = match name {
+        "*" => schema
+            .get("items")
+            .or_else(|| schema.get("additionalProperties")),
+        name => schema["properties"].get(name),
+    };
+    let inner = inner.unwrap_or(&Json::Null);
+    // Of a column's two forms the table is the one with keys.
+    let forms = inner.get("anyOf").and_then(Json::as_array);
+    forms
+        .and_then(|forms| forms.iter().find(|form| form.get("properties").is_some()))
+        .unwrap_or(inner)
+}
+
+fn row(key: &str, schema: &Json, is_required: bool) -> String {
+    let cell = |text: String| text.replace('|', "\\|");
+    let default = match schema.get("default") {
+        _ if is_required => "required".to_owned(),
+        Some(Json::Object(_) | Json::Null) | None => "–".to_owned(),
+        Some(Json::String(text)) if text.contains(" (") => text.clone(),
+        Some(value) => format!("`{}`", as_toml(value)),
+    };
+    let example = schema.get("examples").and_then(|examples| examples.get(0));
+    let example = example
+        .map(|value| format!("`{key} = {}`", as_toml(value)))
+        .unwrap_or_default();
+    let meaning = unwrapped(schema["description"].as_str().unwrap_or_default());
+    format!(
+        "| `{key}` | {} | {} | {} | {} |\n",
+        cell(type_name(schema)),
+        cell(default),
+        cell(meaning),
+        cell(example)
+    )
+}
+
+/// The type of a key in words.
+fn type_name(schema: &Json) -> String {
+    let words = words(schema);
+    if !words.is_empty() {
+        return words.join(" or ");
+    }
+    if let Some(title) = schema["title"].as_str() {
+        return title.to_owned();
+    }
+    match schema["type"].as_str() {
+        Some("array") if schema["items"].get("properties").is_some() => "tables".to_owned(),
+        Some("array") => format!("array of {}s", type_name(&schema["items"])),
+        Some("object") => "table".to_owned(),
+        Some(name) => name.to_owned(),
+        None => "–".to_owned(),
+    }
+}
+
+/// The words and tables of an enumeration.
+fn words(schema: &Json) -> Vec<String> {
+    let quoted = |word: &Json| format!("`{}`", as_toml(word));
+    if let Some(words) = schema["enum"].as_array() {
+        return words.iter().map(quoted).collect();
+    }
+    if let Some(word) = schema.get("const") {
+        return vec![quoted(word)];
+    }
+    let Some(forms) = schema["oneOf"].as_array() else {
+        return Vec::new();
+    };
+    let table = |form: &Json| {
+        let names = form["properties"]
+            .as_object()?
+            .keys()
+            .map(|name| format!("`{{ {name} = … }}`"));
+        Some(names.collect::<Vec<_>>())
+    };
+    forms
+        .iter()
+        .flat_map(|form| table(form).unwrap_or_else(|| words(form)))
+        .collect()
+}
+
+/// A doc comment's lines as one.
+fn unwrapped(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// The keys of a struct in the order of its declaration: what serde would ask a table for. The JSON schema keeps
+/// them in the order of the alphabet only.
+fn keys_of<T: DeserializeOwned>() -> &'static [&'static str] {
+    let mut keys: &'static [&'static str] = &[];
+    let asked = T::deserialize(KeyCollector { keys: &mut keys });
+    debug_assert!(asked.is_err(), "the collector holds no values");
+    keys
+}
+
+/// A deserializer that holds nothing and remembers which fields it was asked for.
+struct KeyCollector<'k> {
+    keys: &'k mut &'static [&'static str],
+}
+
+impl<'de> serde::Deserializer<'de> for KeyCollector<'_> {
+    type Error = ValueError;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, ValueError> {
+        *self.keys = fields;
+        Err(ValueError::custom("no value"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ValueError> {
+        Err(ValueError::custom("no struct"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests;
