@@ -1,1 +1,146 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+pub mod column;
+pub mod row;
+pub mod output;
+pub mod varlen;
+pub mod decimal;
+pub mod moment;
+pub mod config;
+pub mod filter;
+pub mod map;
+pub mod aggregate;
+pub mod state;
+pub mod description;
+pub mod host;
+pub mod testing;
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod bindings;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod glue;
+
+pub use aggregate::{Accumulate, Aggregate, AggregatePlugin, EvaluateAnswer, UpdateAnswer, Window};
+pub use column::{Batch, Column, Values};
+pub use config::{Config, FromConfig};
+pub use decimal::Decimal;
+pub use description::{ColumnSpec, ColumnType, DecimalType, Description, Kind};
+pub use filter::{Filter, FilterAnswer, FilterPlugin};
+pub use map::{Map, MapAnswer, MapPlugin};
+pub use moment::{Date, Timestamp};
+pub use output::{Emit, OutputRow, OwnedColumn, OwnedValues, Varlen};
+pub use row::Row;
+pub use state::{Layout, Plain, State};
+pub use varlen::VarlenRef;
+
+pub use sluicegate_sdk_derive::{Layout, OutputRow, PlainState, Row, State};
+
+/// What a plugin usually needs, in one line.
+pub mod prelude {
+    pub use crate::{
+        Aggregate, Config, Date, Decimal, Emit, FromConfig, OutputRow, PlainState, Row, State,
+        Timestamp, Window, export,
+    };
+}
+
+/// A row that a plugin refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Row of the batch of the call.
+    pub row: u32,
+    /// For a person; the host keeps at most 1,024 bytes.
+    pub reason: String,
+}
+
+/// Makes a function or an [`Aggregate`] the plugin of this crate. Once per crate.
+///
+/// * `export!(filter: function);` for a [`FilterFn`](filter::FilterFn);
+/// * `export!(map: function);` for a [`MapFn`](map::MapFn): a new row has the columns of the output, and keeps all
+///   others of its source row, which the host carries along without a detour through the plugin;
+/// * `export!(map: function, only outputs);`: a new row has the columns of the output and no others;
+/// * `export!(aggregate: Type);` for an [`Aggregate`].
+///
+/// It declares `pub struct Plugin`, which implements [`FilterPlugin`], [`MapPlugin`] or [`AggregatePlugin`]: the way
+/// in for tests and for hosts that link the crate. Built for WASM the crate also gets the exports of the contract.
+#[macro_export]
+macro_rules! export {
+    (filter: $function:path) => {
+        /// This crate's filter.
+        pub struct Plugin;
+
+        impl $crate::FilterPlugin for Plugin {
+            fn describe() -> $crate::Description {
+                $crate::filter::describe($function)
+            }
+
+            fn init(config: &$crate::Config) -> Result<Box<dyn $crate::Filter>, String> {
+                $crate::filter::init($function, config)
+            }
+        }
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            type Lifecycle = $crate::glue::FilterLifecycle<Plugin>;
+            $crate::bindings::lifecycle::export_lifecycle!(
+                Lifecycle with_types_in $crate::bindings::lifecycle
+            );
+            $crate::bindings::filter::export_filter!(Plugin with_types_in $crate::bindings::filter);
+        };
+    };
+    (map: $function:path) => {
+        $crate::export!(@map $function, true);
+    };
+    (map: $function:path, only outputs) => {
+        $crate::export!(@map $function, false);
+    };
+    (@map $function:path, $keeps_other_columns:literal) => {
+        /// This crate's map.
+        pub struct Plugin;
+
+        impl $crate::MapPlugin for Plugin {
+            fn describe() -> $crate::Description {
+                $crate::map::describe($function, $keeps_other_columns)
+            }
+
+            fn init(config: &$crate::Config) -> Result<Box<dyn $crate::Map>, String> {
+                $crate::map::init($function, config)
+            }
+        }
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            type Lifecycle = $crate::glue::MapLifecycle<Plugin>;
+            $crate::bindings::lifecycle::export_lifecycle!(
+                Lifecycle with_types_in $crate::bindings::lifecycle
+            );
+            $crate::bindings::map::export_map!(Plugin with_types_in $crate::bindings::map);
+        };
+    };
+    (aggregate: $aggregate:ty) => {
+        /// This crate's aggregate.
+        pub struct Plugin;
+
+        impl $crate::AggregatePlugin for Plugin {
+            fn describe() -> $crate::Description {
+                $crate::aggregate::describe::<$aggregate>()
+            }
+
+            fn init(config: &$crate::Config) -> Result<Box<dyn $crate::Accumulate>, String> {
+                $crate::aggregate::init::<$aggregate>(config)
+            }
+        }
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            type Lifecycle = $crate::glue::AggregateLifecycle<Plugin>;
+            $crate::bindings::lifecycle::export_lifecycle!(
+                Lifecycle with_types_in $crate::bindings::lifecycle
+            );
+            $crate::bindings::aggregate::export_aggregate!(
+                Plugin with_types_in $crate::bindings::aggregate
+            );
+        };
+    };
+}

@@ -1,1 +1,30 @@
-//! x
+//! Keeps sales with a price above zero, of stores whose name begins as it should.
+//!
+//! Teaches: the smallest useful filter, and settings from the pipeline file (`config = { store-prefix = "store-" }`;
+//! without it every store is known).
+
+use sluicegate_sdk::prelude::*;
+
+/// What it reads of a sale.
+#[derive(Row)]
+pub struct Sale<'a> {
+    store: &'a str,
+    price: Decimal,
+}
+
+/// What the pipeline file says.
+pub struct Settings {
+    store_prefix: String,
+}
+
+impl FromConfig for Settings {
+    fn from_config(config: &Config) -> Result<Self, String> {
+        Ok(Self { store_prefix: config.get("store-prefix").unwrap_or_default().to_owned() })
+    }
+}
+
+fn valid_sale(settings: &Settings, sale: Sale<'_>) -> bool {
+    sale.price > Decimal::ZERO && sale.store.starts_with(&settings.store_prefix)
+}
+
+export!(filter: valid_sale);

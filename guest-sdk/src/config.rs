@@ -1,0 +1,79 @@
+//! The configuration of a stage, as the pipeline file gives it to a plugin.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// Prefix of the keys under which the host gives the scale of decimal inputs.
+const SCALE_PREFIX: &str = "decimal-scale:";
+
+/// `config = { … }` of a stage: keys and values.
+///
+/// Remembers which keys were asked for. A key that nobody asked for is refused with a sentence that names it, so
+/// that a typing error in a pipeline file does not pass as a default.
+#[derive(Debug, Default)]
+pub struct Config {
+    values: BTreeMap<String, String>,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+/// Settings of a filter or map, made once per instance. `()` stands for a plugin without settings.
+pub trait FromConfig: Sized + Send + 'static {
+    /// Reads and checks. An error refuses the activation: name the key, its value and what would be right.
+    fn from_config(config: &Config) -> Result<Self, String>;
+}
+
+impl FromConfig for () {
+    fn from_config(_: &Config) -> Result<Self, String> {
+        Ok(())
+    }
+}
+
+impl Config {
+    /// A configuration, for tests and hosts.
+    pub fn new<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        let values = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        Self { values, asked: RefCell::default() }
+    }
+
+    /// The value of a key; none if the pipeline does not give it.
+    pub fn get(&self, key: &'static str) -> Option<&str> {
+        self.asked.borrow_mut().insert(key);
+        self.values.get(key).map(String::as_str)
+    }
+
+    /// The value of a key that must be there.
+    pub fn require(&self, key: &'static str) -> Result<&str, String> {
+        self.get(key).ok_or_else(|| format!("configuration lacks `{key}`"))
+    }
+
+    /// The value of a key as a number or another type that is read from text; `default` if the key is not there.
+    pub fn parse_or<T>(&self, key: &'static str, default: T) -> Result<T, String>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let Some(value) = self.get(key) else { return Ok(default) };
+        value.parse().map_err(|why| format!("configuration `{key}` is `{value}`: {why}"))
+    }
+
+    /// Digits behind the point of a decimal input, in the pipeline's schema.
+    pub fn decimal_scale(&self, column: &str) -> Result<u8, String> {
+        let key = format!("{SCALE_PREFIX}{column}");
+        let value = self.values.get(&key).ok_or_else(|| format!("configuration lacks `{key}`"))?;
+        let scale = value.parse().ok().filter(|scale| *scale <= 18);
+        scale.ok_or_else(|| format!("configuration `{key}` is `{value}`: not a number from 0 to 18"))
+    }
+
+    /// Refuses keys that nobody asked for.
+    pub(crate) fn refuse_unknown(&self) -> Result<(), String> {
+        let asked = self.asked.borrow();
+        let known = |key: &str| key.starts_with(SCALE_PREFIX) || asked.contains(key);
+        let Some(key) = self.values.keys().find(|key| !known(key)) else { return Ok(()) };
+        if asked.is_empty() {
+            return Err(format!("configuration has `{key}`, but this plugin takes none"));
+        }
+        let names: Vec<_> = asked.iter().map(|name| format!("`{name}`")).collect();
+        Err(format!("configuration has `{key}`, but this plugin knows only {}", names.join(", ")))
+    }
+}

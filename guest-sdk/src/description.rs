@@ -1,0 +1,98 @@
+//! What a plugin says of itself: kind, columns, state. The Rust twin of `interface description` of the contract.
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `bool`.
+    Boolean,
+    /// `i64`.
+    Int64,
+    /// `f64`.
+    Float64,
+    /// [`Timestamp`](crate::Timestamp).
+    TimestampUs,
+    /// [`Date`](crate::Date).
+    Date,
+    /// [`Decimal`](crate::Decimal). An input without a type takes every precision and scale.
+    Decimal(Option<DecimalType>),
+    /// `&str`.
+    Utf8,
+    /// `&[u8]`.
+    Binary,
+}
+
+/// How many digits a decimal column has: in all, and behind the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecimalType {
+    /// In all, 1 to 18.
+    pub precision: u8,
+    /// Behind the point, 0 to `precision`.
+    pub scale: u8,
+}
+
+/// A column that a plugin reads or makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnSpec {
+    /// Its name in the pipeline.
+    pub name: &'static str,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// The field is an `Option`.
+    pub nullable: bool,
+}
+
+/// What kind of stage a plugin can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Keeps or drops rows.
+    Filter,
+    /// Makes any number of rows of each.
+    Map,
+    /// Accumulates rows per group.
+    Aggregate,
+}
+
+/// What a plugin says of itself. Made by the functions behind [`export!`](crate::export).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Filter, map or aggregate.
+    pub kind: Kind,
+    /// The columns its calls get, in this order.
+    pub inputs: &'static [ColumnSpec],
+    /// The columns it makes, in this order.
+    pub outputs: &'static [ColumnSpec],
+    /// A map whose rows keep the columns of their source rows that `outputs` does not name.
+    pub keeps_other_columns: bool,
+    /// Version of the layout of the state; 0 without state.
+    pub state_version: u32,
+    /// Fingerprint of that layout; 0 without state.
+    pub state_fingerprint: u64,
+    /// The versions that `migrate` takes.
+    pub migrates_from: &'static [u32],
+}
+
+/// The SDK and its version, as the contract's `describe` gives them.
+pub const SDK: &str = concat!("sluicegate-sdk ", env!("CARGO_PKG_VERSION"));
+
+impl ColumnType {
+    /// This decimal type with digits. Fails to compile on other types and on digits no column has.
+    #[doc(hidden)]
+    pub const fn with_digits(self, precision: u8, scale: u8) -> Self {
+        assert!(matches!(self, Self::Decimal(_)), "#[column(decimal(..))] belongs on a Decimal");
+        assert!(precision >= 1 && precision <= 18, "a decimal has 1 to 18 digits");
+        assert!(scale <= precision, "a decimal has at most as many digits behind the point as in all");
+        Self::Decimal(Some(DecimalType { precision, scale }))
+    }
+}
+
+impl ColumnSpec {
+    /// This column as an output. Fails to compile on a decimal without digits.
+    #[doc(hidden)]
+    pub const fn of_output(self) -> Self {
+        assert!(
+            !matches!(self.column_type, ColumnType::Decimal(None)),
+            "a decimal output names its digits: #[column(decimal(PRECISION, SCALE))]"
+        );
+        self
+    }
+}
