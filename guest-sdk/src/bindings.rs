@@ -4,8 +4,6 @@
 //! wit-component joins what each embeds in the core module to the contract's world. (One module a world would
 //! define the macros that export `lifecycle` three times.)
 
-#![expect(missing_docs, reason = "generated; the contract itself is documented")]
-
 pub mod lifecycle {
     wit_bindgen::generate!({
         path: "wit",
