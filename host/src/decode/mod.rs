@@ -1,13 +1,38 @@
 //! Bytes → Arrow columns by the declared schema. A record that cannot be decoded is an outcome, not an error.
 //!
-//! One seam, so that the decoder can be replaced: [`Decoder::decode`].
+//! One seam, so that the decoder can be replaced: [`Decoder::decode`]. Behind it `sonic-rs` parses, and visitors
+//! over the runtime schema write straight into column builders: nothing is allocated per row.
+//!
+//! What a record must be: one JSON object in UTF-8, nested at most [`NESTING_MAX`] deep, with nothing but white
+//! space after it. Keys that no wanted column names are checked as JSON and skipped. A key that leads to a wanted
+//! column and occurs twice makes the record undecodable: readers of JSON disagree about which one counts. `null`
+//! and a missing key are the same, also on the way to a nested field. Numbers are not taken from strings, except
+//! for decimals; integers are not taken from numbers with a fraction or an exponent (but zero is, however written).
 
+mod column;
+mod number;
+mod reason;
+mod shape;
+mod visit;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::schema::Schema;
 use crate::varlen::Varlen;
+use column::ColumnBuilder;
+use reason::Fault;
+use shape::Shape;
+
+/// Objects and arrays within each other: more than anybody writes by hand, and few enough that skipping an
+/// unknown field, which recurses in the parser, cannot exhaust the stack.
+pub const NESTING_MAX: usize = 128;
 
 /// What became of a run of records.
 #[derive(Debug)]
@@ -20,22 +45,174 @@ pub struct Decoded {
     pub rejects: Vec<(u32, String)>,
 }
 
-/// Decodes JSON objects into the columns that somebody needs. One per worker: it keeps buffers.
-#[derive(Debug)]
+/// Decodes JSON objects into the columns that somebody needs. One per worker: it keeps what it learned about the
+/// order of keys.
 pub struct Decoder {
-    schema: Schema,
-    wanted: Vec<usize>,
+    fields: SchemaRef,
+    shape: Shape,
+    columns: Vec<ColumnBuilder>,
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").field("fields", &self.fields).finish_non_exhaustive()
+    }
 }
 
 impl Decoder {
     /// A decoder that makes the columns of `schema` at the indexes `wanted` (ascending, at least one).
     pub fn new(schema: &Schema, wanted: &[usize]) -> Self {
-        Self { schema: schema.clone(), wanted: wanted.to_vec() }
+        let columns: Vec<_> = wanted.iter().map(|&index| &schema.columns[index]).collect();
+        let fields: Vec<_> = columns.iter().map(|column| column.field()).collect();
+        Self {
+            fields: Arc::new(arrow::datatypes::Schema::new(fields)),
+            shape: Shape::new(columns.iter().map(|column| column.path.as_slice())),
+            columns: columns.iter().map(|column| ColumnBuilder::new(column)).collect(),
+        }
     }
 
-    /// Decodes the records `range` of an arena.
-    pub fn decode(&mut self, values: &Varlen, range: Range<usize>) -> Decoded {
-        let _ = (&self.schema, &self.wanted, values, range);
-        todo!()
+    /// The Arrow schema of every batch that [`Decoder::decode`] makes.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.fields
     }
+
+    /// Decodes the records `range` of an arena. The same whatever the split into ranges.
+    pub fn decode(&mut self, values: &Varlen, range: Range<usize>) -> Decoded {
+        let text = ArenaText::new(values, &range);
+        for column in &mut self.columns {
+            column.reserve(range.len());
+        }
+        let mut rows = 0;
+        let mut kept: Option<Vec<u32>> = None;
+        let mut rejects = Vec::new();
+        for index in range.clone() {
+            let record = u32::try_from(index).expect("a block has fewer than 2³² records");
+            match self.decode_record(&text, index, rows) {
+                Ok(()) => {
+                    rows += 1;
+                    if let Some(kept) = &mut kept {
+                        kept.push(record);
+                    }
+                }
+                Err(reason) => {
+                    for column in &mut self.columns {
+                        column.truncate(rows);
+                    }
+                    kept.get_or_insert_with(|| {
+                        let start = u32::try_from(range.start).expect("not above `record`");
+                        (start..record).collect()
+                    });
+                    rejects.push((record, reason));
+                }
+            }
+        }
+        Decoded { batch: self.finish(rows), records: kept, rejects }
+    }
+
+    /// Appends one row, or leaves columns that must be cut back to `rows`.
+    #[inline]
+    fn decode_record(
+        &mut self,
+        text: &ArenaText<'_>,
+        index: usize,
+        rows: usize,
+    ) -> Result<(), String> {
+        let record = text.record(index)?;
+        if is_nested_too_deep(record.as_bytes()) {
+            return Err(format!("nested more than {NESTING_MAX} objects and arrays deep"));
+        }
+        self.shape.begin_record();
+        let mut fault = None;
+        let parsed = visit::parse(record, &mut self.shape, &mut self.columns, rows, &mut fault);
+        match (parsed, fault) {
+            (Ok(()), None) => {}
+            (Err(_), None) if record.is_empty() => return Err("record has no value".to_owned()),
+            (_, Some(fault)) => return Err(self.describe(&fault)),
+            (Err(error), None) => return Err(reason::syntax(&error)),
+        }
+        for column in &mut self.columns {
+            if column.len() == rows && !column.push_null() {
+                return Err(reason::missing(column.name()));
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn describe(&self, fault: &Fault) -> String {
+        reason::describe(fault, |column| {
+            let column = &self.columns[column];
+            (column.name(), column.kind())
+        })
+    }
+
+    fn finish(&mut self, rows: usize) -> RecordBatch {
+        let columns = self.columns.iter_mut().map(|column| column.finish(rows)).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.fields), columns, &options)
+            .expect("every builder makes its field's type, and holds one value a row")
+    }
+}
+
+/// The records of a range as text. UTF-8 is checked once over the whole arena, which is several times cheaper than
+/// record by record; only if that fails is each record checked by itself.
+struct ArenaText<'a> {
+    values: &'a Varlen,
+    /// The bytes of the range, and where they begin in the arena.
+    whole: Option<(&'a str, usize)>,
+}
+
+impl<'a> ArenaText<'a> {
+    fn new(values: &'a Varlen, range: &Range<usize>) -> Self {
+        if range.is_empty() {
+            return Self { values, whole: None };
+        }
+        let start = values.offsets[range.start] as usize;
+        let end = values.offsets[range.end] as usize;
+        let whole = std::str::from_utf8(&values.bytes[start..end]).ok();
+        Self { values, whole: whole.map(|text| (text, start)) }
+    }
+
+    #[inline]
+    fn record(&self, index: usize) -> Result<&'a str, String> {
+        if let Some((text, start)) = self.whole {
+            let from = self.values.offsets[index] as usize - start;
+            let to = self.values.offsets[index + 1] as usize - start;
+            // A record that ends within a character is no UTF-8, though the whole is.
+            if let Some(record) = text.get(from..to) {
+                return Ok(record);
+            }
+        }
+        std::str::from_utf8(self.values.value(index))
+            .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to()))
+    }
+}
+
+/// Whether objects and arrays lie within each other more than [`NESTING_MAX`] times. Counts opening brackets first:
+/// only a long record with many of them is looked at byte by byte.
+#[inline]
+fn is_nested_too_deep(record: &[u8]) -> bool {
+    record.len() > 2 * NESTING_MAX
+        && record.iter().filter(|&&byte| byte == b'{' || byte == b'[').count() > NESTING_MAX
+        && depth(record) > NESTING_MAX
+}
+
+#[cold]
+fn depth(record: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for &byte in record {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }

@@ -1,0 +1,317 @@
+//! The values of one column as they are decoded: plain vectors that become Arrow arrays without a copy.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal64Array, Float64Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+
+use super::number::{self, NumberFault};
+use crate::schema::{Column, ColumnType, TimestampEncoding};
+
+/// Collects one value a row.
+pub(super) struct ColumnBuilder {
+    name: String,
+    kind: ColumnType,
+    nullable: bool,
+    values: Values,
+    /// Rows that are null, ascending: nothing is spent on rows that are not.
+    null_rows: Vec<u32>,
+}
+
+enum Values {
+    /// Also timestamps and decimals.
+    Int64(Vec<i64>),
+    Float64(Vec<f64>),
+    Bool(Vec<bool>),
+    Date(Vec<i32>),
+    Text {
+        offsets: Vec<i32>,
+        bytes: Vec<u8>,
+    },
+}
+
+/// What came of offering a value to a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It is the row's value now.
+    Taken,
+    /// Not the kind of value this column holds.
+    Mismatch,
+    /// The right kind, but it does not fit; says why.
+    Unfit(&'static str),
+}
+
+impl ColumnBuilder {
+    pub(super) fn new(column: &Column) -> Self {
+        Self {
+            name: column.name.clone(),
+            kind: column.kind,
+            nullable: column.nullable,
+            values: Values::new(column.kind),
+            null_rows: Vec::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn kind(&self) -> ColumnType {
+        self.kind
+    }
+
+    /// Whether the column wants a number's text and not its value, so that nothing goes through a float.
+    #[inline]
+    pub(super) fn wants_text_of_numbers(&self) -> bool {
+        matches!(
+            self.kind,
+            ColumnType::Decimal { .. } | ColumnType::Timestamp(TimestampEncoding::UnixSeconds)
+        )
+    }
+
+    /// Room for that many more rows.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Int64(values) => values.reserve(rows),
+            Values::Float64(values) => values.reserve(rows),
+            Values::Bool(values) => values.reserve(rows),
+            Values::Date(values) => values.reserve(rows),
+            Values::Text { offsets, bytes } => {
+                offsets.reserve(rows + 1);
+                // A guess that saves the first few steps of growing.
+                bytes.reserve(rows * 8);
+            }
+        }
+    }
+
+    /// Rows so far.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        match &self.values {
+            Values::Int64(values) => values.len(),
+            Values::Float64(values) => values.len(),
+            Values::Bool(values) => values.len(),
+            Values::Date(values) => values.len(),
+            Values::Text { offsets, .. } => offsets.len() - 1,
+        }
+    }
+
+    /// Forgets the rows from `rows` on.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Int64(values) => values.truncate(rows),
+            Values::Float64(values) => values.truncate(rows),
+            Values::Bool(values) => values.truncate(rows),
+            Values::Date(values) => values.truncate(rows),
+            Values::Text { offsets, bytes } => {
+                offsets.truncate(rows + 1);
+                let end = *offsets
+                    .last()
+                    .expect("there is one offset more than values");
+                bytes.truncate(usize::try_from(end).expect("offsets are not negative"));
+            }
+        }
+        while self
+            .null_rows
+            .last()
+            .is_some_and(|row| *row as usize >= rows)
+        {
+            self.null_rows.pop();
+        }
+    }
+
+    /// A null row; false if the column may not be null.
+    #[inline]
+    pub(super) fn push_null(&mut self) -> bool {
+        if self.nullable {
+            self.null_rows
+                .push(u32::try_from(self.len()).expect("batches have fewer rows"));
+            match &mut self.values {
+                Values::Int64(values) => values.push(0),
+                Values::Float64(values) => values.push(0.0),
+                Values::Bool(values) => values.push(false),
+                Values::Date(values) => values.push(0),
+                Values::Text { offsets, .. } => {
+                    let end = *offsets
+                        .last()
+                        .expect("there is one offset more than values");
+                    offsets.push(end);
+                }
+            }
+        }
+        self.nullable
+    }
+
+    #[inline]
+    pub(super) fn push_bool(&mut self, value: bool) -> Offer {
+        match &mut self.values {
+            Values::Bool(values) => {
+                values.push(value);
+                Offer::Taken
+            }
+            _ => Offer::Mismatch,
+        }
+    }
+
+    /// An integer of JSON; `None` for one beyond the range of an i64.
+    #[inline]
+    pub(super) fn push_integer(&mut self, value: Option<i64>, as_float: f64) -> Offer {
+        match (&mut self.values, value) {
+            (Values::Float64(values), _) => {
+                values.push(as_float);
+                Offer::Taken
+            }
+            (Values::Int64(values), Some(value)) => {
+                let micros = match self.kind {
+                    ColumnType::Int64 | ColumnType::Timestamp(TimestampEncoding::UnixMicros) => {
+                        Some(value)
+                    }
+                    ColumnType::Timestamp(TimestampEncoding::UnixMillis) => value.checked_mul(1000),
+                    _ => return Offer::Mismatch,
+                };
+                match micros {
+                    Some(micros) => {
+                        values.push(micros);
+                        Offer::Taken
+                    }
+                    None => Offer::Unfit("which is too far from 1970"),
+                }
+            }
+            (Values::Int64(_), None) => Offer::Unfit("which needs more than 64 bits"),
+            _ => Offer::Mismatch,
+        }
+    }
+
+    /// A number with a fraction or an exponent.
+    #[inline]
+    pub(super) fn push_float(&mut self, value: f64) -> Offer {
+        match &mut self.values {
+            Values::Float64(values) => {
+                values.push(value);
+                Offer::Taken
+            }
+            // The parser gives the integer `-0` as the float 0.0.
+            _ if value == 0.0 => self.push_integer(Some(0), value),
+            _ => Offer::Mismatch,
+        }
+    }
+
+    /// A number as it is written, for columns that want it so.
+    #[inline]
+    pub(super) fn push_number_text(&mut self, text: &str) -> Offer {
+        let value = match self.kind {
+            ColumnType::Decimal { precision, scale } => {
+                number::decimal(text.as_bytes(), precision, scale)
+            }
+            _ => number::seconds(text.as_bytes()),
+        };
+        self.push_number(value)
+    }
+
+    /// The content of a string.
+    #[inline]
+    pub(super) fn push_text(&mut self, text: &str) -> Offer {
+        match (&mut self.values, self.kind) {
+            (Values::Text { offsets, bytes }, _) => {
+                bytes.extend_from_slice(text.as_bytes());
+                offsets.push(i32::try_from(bytes.len()).expect("turns are far below 2 GiB"));
+                Offer::Taken
+            }
+            (Values::Int64(_), ColumnType::Decimal { precision, scale }) => {
+                let value = number::decimal(text.as_bytes(), precision, scale);
+                self.push_number(value)
+            }
+            (Values::Int64(values), ColumnType::Timestamp(TimestampEncoding::Rfc3339)) => {
+                match number::rfc3339(text) {
+                    Some(micros) => values.push(micros),
+                    None => return Offer::Unfit("which is no time like `2026-11-21T10:00:00Z`"),
+                }
+                Offer::Taken
+            }
+            (Values::Date(values), _) => {
+                match number::days(text) {
+                    Some(days) => values.push(days),
+                    None => return Offer::Unfit("which is no day like `2026-11-21`"),
+                }
+                Offer::Taken
+            }
+            _ => Offer::Mismatch,
+        }
+    }
+
+    #[inline]
+    fn push_number(&mut self, value: Result<i64, NumberFault>) -> Offer {
+        match (&mut self.values, value) {
+            (Values::Int64(values), Ok(value)) => {
+                values.push(value);
+                Offer::Taken
+            }
+            (_, Err(NumberFault::Unfit(why))) => Offer::Unfit(why),
+            _ => Offer::Mismatch,
+        }
+    }
+
+    /// The rows so far as an array; the builder is empty afterwards.
+    pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
+        let nulls = self.take_nulls(rows);
+        let taken = std::mem::replace(&mut self.values, Values::new(self.kind));
+        match taken {
+            Values::Int64(values) => self.finish_int64(ScalarBuffer::from(values), nulls),
+            Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            Values::Bool(values) => Arc::new(BooleanArray::new(
+                BooleanBuffer::from(values.as_slice()),
+                nulls,
+            )),
+            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
+            Values::Text { offsets, bytes } => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+                Arc::new(StringArray::new(offsets, Buffer::from_vec(bytes), nulls))
+            }
+        }
+    }
+
+    fn finish_int64(&self, values: ScalarBuffer<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
+        let kind = self.kind.data_type();
+        match self.kind {
+            ColumnType::Decimal { .. } => {
+                Arc::new(Decimal64Array::new(values, nulls).with_data_type(kind))
+            }
+            ColumnType::Timestamp(_) => {
+                Arc::new(TimestampMicrosecondArray::new(values, nulls).with_data_type(kind))
+            }
+            _ => Arc::new(Int64Array::new(values, nulls)),
+        }
+    }
+
+    fn take_nulls(&mut self, rows: usize) -> Option<NullBuffer> {
+        if self.null_rows.is_empty() {
+            return None;
+        }
+        let mut bits = arrow::array::BooleanBufferBuilder::new(rows);
+        bits.append_n(rows, true);
+        for row in self.null_rows.drain(..) {
+            bits.set_bit(row as usize, false);
+        }
+        Some(NullBuffer::new(bits.finish()))
+    }
+}
+
+impl Values {
+    fn new(kind: ColumnType) -> Self {
+        match kind {
+            ColumnType::String => Self::Text {
+                offsets: vec![0],
+                bytes: Vec::new(),
+            },
+            ColumnType::Float64 => Self::Float64(Vec::new()),
+            ColumnType::Bool => Self::Bool(Vec::new()),
+            ColumnType::Date => Self::Date(Vec::new()),
+            ColumnType::Int64 | ColumnType::Timestamp(_) | ColumnType::Decimal { .. } => {
+                Self::Int64(Vec::new())
+            }
+        }
+    }
+}

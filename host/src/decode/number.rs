@@ -1,0 +1,250 @@
+//! Exact numbers and times from their text: decimals, seconds with a fraction, days. Nothing goes through a float.
+
+use chrono::{DateTime, NaiveDate};
+
+/// 10⁰ … 10¹⁸: every power of ten that an i64 holds.
+const POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
+/// Why a text is no value of the wanted type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NumberFault {
+    /// Not written as a number at all.
+    NotANumber,
+    /// A number with a sentence about what does not fit.
+    Unfit(&'static str),
+}
+
+/// The value of a decimal number × 10^`scale`, below 10^`precision`. `text` is a JSON number, or the content of a
+/// string; an exponent is allowed, zeros that carry no value are too.
+#[inline]
+pub(super) fn decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, NumberFault> {
+    let (unscaled, fraction) = match plain(text) {
+        Some(number) => number,
+        None => return slow_decimal(text, precision, scale),
+    };
+    if fraction > usize::from(scale) {
+        return slow_decimal(text, precision, scale);
+    }
+    unscaled
+        .checked_mul(POWERS[usize::from(scale) - fraction])
+        .filter(|value| fits(*value, precision))
+        .ok_or(NumberFault::Unfit(
+            "which has too many digits before the point",
+        ))
+}
+
+#[inline]
+fn fits(value: i64, precision: u8) -> bool {
+    precision > 18 || value.unsigned_abs() < POWERS[usize::from(precision)].unsigned_abs()
+}
+
+/// Seconds since 1970 as microseconds; what is finer is dropped towards the past.
+#[inline]
+pub(super) fn seconds(text: &[u8]) -> Result<i64, NumberFault> {
+    const TOO_FAR: NumberFault = NumberFault::Unfit("which is too far from 1970");
+    if let Some((value, fraction @ 0..=6)) = plain(text) {
+        return value.checked_mul(POWERS[6 - fraction]).ok_or(TOO_FAR);
+    }
+    let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
+    number
+        .times_power(6)
+        .map(|(micros, _)| micros)
+        .ok_or(TOO_FAR)
+}
+
+/// Days since 1970 of `YYYY-MM-DD`.
+pub(super) fn days(text: &str) -> Option<i32> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let digits = |range: std::ops::Range<usize>| {
+        bytes[range].iter().try_fold(0_u32, |value, byte| {
+            byte.is_ascii_digit()
+                .then(|| value * 10 + u32::from(byte - b'0'))
+        })
+    };
+    let year = i32::try_from(digits(0..4)?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, digits(5..7)?, digits(8..10)?)?;
+    Some(date.to_epoch_days())
+}
+
+/// Microseconds since 1970 of an RFC 3339 time; what is finer is dropped towards the past.
+pub(super) fn rfc3339(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|time| time.timestamp_micros())
+}
+
+/// The ordinary number: a sign, at most 18 characters of digits with or without a point. Its digits as an integer,
+/// and how many stand behind the point. None: it needs the careful way.
+#[inline]
+fn plain(text: &[u8]) -> Option<(i64, usize)> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0_i64;
+    let mut point = None;
+    for (index, &byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
+            b'.' if point.is_none() && index > 0 && index + 1 < digits.len() => point = Some(index),
+            _ => return None,
+        }
+    }
+    let fraction = point.map_or(0, |point| digits.len() - 1 - point);
+    Some((if negative { -value } else { value }, fraction))
+}
+
+#[cold]
+fn slow_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, NumberFault> {
+    let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
+    match number.times_power(i64::from(scale)) {
+        Some((value, true)) if fits(value, precision) => Ok(value),
+        Some((_, false)) => Err(NumberFault::Unfit(
+            "which has too many digits behind the point",
+        )),
+        _ => Err(NumberFault::Unfit(
+            "which has too many digits before the point",
+        )),
+    }
+}
+
+/// A number of any length: ± `digits` × 10^`exponent`, `digits` without zeros at its end.
+struct Parsed {
+    negative: bool,
+    digits: u64,
+    exponent: i64,
+    /// Digits other than zero follow below, for which there was no room.
+    cut: bool,
+}
+
+impl Parsed {
+    /// Reads `-? digits (. digits)? ([eE] [+-]? digits)?`.
+    fn read(text: &[u8]) -> Option<Self> {
+        let (negative, text) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let mut number = Self {
+            negative,
+            digits: 0,
+            exponent: 0,
+            cut: false,
+        };
+        let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+            Some(at) => (&text[..at], read_exponent(&text[at + 1..])?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = match mantissa.iter().position(|byte| *byte == b'.') {
+            Some(at) if at + 1 < mantissa.len() => (&mantissa[..at], &mantissa[at + 1..]),
+            Some(_) => return None,
+            None => (mantissa, &mantissa[..0]),
+        };
+        if whole.is_empty() || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+            return None;
+        }
+        let mut zeros = 0;
+        for &byte in whole.iter().chain(fraction) {
+            number.push_digit(u64::from(byte - b'0'), &mut zeros);
+        }
+        let fraction = i64::try_from(fraction.len()).ok()?;
+        number.exponent = number
+            .exponent
+            .saturating_add(zeros - fraction)
+            .saturating_add(exponent);
+        Some(number)
+    }
+
+    /// Zeros wait in `zeros` until a digit follows that gives them value.
+    fn push_digit(&mut self, digit: u64, zeros: &mut i64) {
+        if digit == 0 {
+            *zeros += 1;
+            return;
+        }
+        let shifted = match usize::try_from(*zeros + 1) {
+            Ok(shift) if self.digits == 0 || shift < POWERS.len() => self
+                .digits
+                .checked_mul(if self.digits == 0 {
+                    1
+                } else {
+                    POWERS[shift].unsigned_abs()
+                })
+                .and_then(|digits| digits.checked_add(digit)),
+            _ => None,
+        };
+        match shifted {
+            Some(digits) if !self.cut => {
+                self.digits = digits;
+                *zeros = 0;
+            }
+            _ => {
+                self.cut = true;
+                *zeros += 1;
+            }
+        }
+    }
+
+    /// The largest integer not above the number × 10^`power`, and whether it is exactly that. None: beyond an i64.
+    fn times_power(&self, power: i64) -> Option<(i64, bool)> {
+        if self.digits == 0 {
+            return Some((0, true));
+        }
+        let shift = self.exponent.saturating_add(power);
+        let (value, exact) = match usize::try_from(shift) {
+            // What was cut is less than one here: it was cut because this multiplication would overflow otherwise.
+            Ok(shift) => (
+                self.digits.checked_mul(POWERS.get(shift)?.unsigned_abs())?,
+                !self.cut,
+            ),
+            Err(_) => match POWERS.get(usize::try_from(shift.unsigned_abs()).ok()?) {
+                Some(divisor) => {
+                    let divisor = divisor.unsigned_abs();
+                    (
+                        self.digits / divisor,
+                        !self.cut && self.digits.is_multiple_of(divisor),
+                    )
+                }
+                // Of at most 20 digits one remains, or none.
+                None if shift == -19 => (self.digits / 10_000_000_000_000_000_000, false),
+                None => (0, false),
+            },
+        };
+        let value = i64::try_from(value).ok()?;
+        match (self.negative, exact) {
+            (false, _) => Some((value, exact)),
+            (true, true) => Some((-value, true)),
+            (true, false) => Some((-value - 1, false)),
+        }
+    }
+}
+
+fn read_exponent(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] | rest => (false, rest),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value = digits.iter().fold(0_i64, |value, byte| {
+        value
+            .saturating_mul(10)
+            .saturating_add(i64::from(byte - b'0'))
+    });
+    // Half the range, so that the sums with lengths of texts stay within it.
+    let value = value.min(i64::MAX / 2);
+    Some(if negative { -value } else { value })
+}

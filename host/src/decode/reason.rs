@@ -1,0 +1,107 @@
+//! Why a record could not be decoded, in words of bounded length for the dead-letter table.
+
+use std::fmt::Write;
+
+use crate::schema::ColumnType;
+
+/// Characters of a found value that are shown: enough to recognise it, never a whole record.
+const FOUND_CHARS_MAX: usize = 40;
+
+/// Characters of the parser's words that are shown.
+const SYNTAX_CHARS_MAX: usize = 120;
+
+/// What is wrong with a record, as the visitors note it.
+pub(super) enum Fault {
+    /// The record is JSON, and no object.
+    NotAnObject(String),
+    /// A value of the wrong kind for its column.
+    Mismatch { column: usize, found: String },
+    /// The right kind, but beyond what the type holds, or not in its form; says why.
+    Unfit {
+        column: usize,
+        found: String,
+        why: &'static str,
+    },
+    /// A column lies within this value, which is no object.
+    NoObject { column: usize, found: String },
+    /// The key of this column, or one on the way to it, occurs twice.
+    Twice { column: usize },
+}
+
+/// The sentence of a fault. `column` gives a column's name and type.
+pub(super) fn describe<'a>(
+    fault: &Fault,
+    column: impl Fn(usize) -> (&'a str, ColumnType),
+) -> String {
+    match fault {
+        Fault::NotAnObject(found) => format!("expected a JSON object, found {found}"),
+        Fault::Mismatch {
+            column: index,
+            found,
+        } => {
+            let (name, kind) = column(*index);
+            format!("column `{name}`: expected {kind}, found {found}")
+        }
+        Fault::Unfit {
+            column: index,
+            found,
+            why,
+        } => {
+            let (name, kind) = column(*index);
+            format!("column `{name}`: expected {kind}, found {found}, {why}")
+        }
+        Fault::NoObject {
+            column: index,
+            found,
+        } => {
+            let (name, _) = column(*index);
+            format!("column `{name}`: expected an object around it, found {found}")
+        }
+        Fault::Twice { column: index } => {
+            let (name, _) = column(*index);
+            format!("column `{name}`: its key occurs twice")
+        }
+    }
+}
+
+/// A column that may not be null and is not there.
+#[cold]
+pub(super) fn missing(name: &str) -> String {
+    format!("column `{name}` is missing")
+}
+
+/// The parser's complaint, without the excerpt of the record that it appends on further lines.
+#[cold]
+pub(super) fn syntax(error: &sonic_rs::Error) -> String {
+    let words = error.to_string();
+    let line = words.lines().next().unwrap_or("syntax error");
+    let mut reason = String::from("not JSON: ");
+    push_short(&mut reason, line, SYNTAX_CHARS_MAX);
+    reason
+}
+
+/// A string as it is shown: quoted, escaped, short.
+#[cold]
+pub(super) fn text(value: &str) -> String {
+    let mut short = String::new();
+    push_short(&mut short, value, FOUND_CHARS_MAX);
+    format!("{short:?}")
+}
+
+/// Anything else as it is shown.
+#[cold]
+pub(super) fn short(value: &str) -> String {
+    let mut short = String::new();
+    push_short(&mut short, value, FOUND_CHARS_MAX);
+    short
+}
+
+fn push_short(into: &mut String, text: &str, chars_max: usize) {
+    match text.char_indices().nth(chars_max) {
+        None => into.push_str(text),
+        Some((end, _)) => {
+            // Writing to a string cannot fail.
+            let _ = write!(into, "{}…", &text[..end]);
+        }
+    }
+}

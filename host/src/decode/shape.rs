@@ -1,0 +1,177 @@
+//! Which keys of a record lead to which columns, and at which place each key stood last time.
+
+/// Keys remembered per object. Objects with more keys find the rest by comparing.
+const PLACES_MAX: usize = 256;
+
+/// Keys longer than this are not remembered, so that a hostile record cannot make a decoder keep megabytes.
+const KEY_BYTES_MAX: usize = 256;
+
+/// The wanted part of a record, as a tree of objects.
+pub(super) struct Shape {
+    /// The record itself is object 0.
+    objects: Vec<Object>,
+    /// Counts records, so that a key that occurs twice is noticed.
+    record: u64,
+}
+
+#[derive(Default)]
+struct Object {
+    fields: Vec<Field>,
+    /// By position within the object: the key that stood there, and whose it is.
+    places: Vec<Place>,
+}
+
+struct Field {
+    key: String,
+    target: Target,
+    /// The record in which it occurred last.
+    seen: u64,
+}
+
+struct Place {
+    key: String,
+    field: Option<FieldIndex>,
+}
+
+/// A field within an object.
+#[derive(Clone, Copy)]
+pub(super) struct FieldIndex(usize);
+
+/// Where the value of a key goes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Target {
+    /// It is the value of this column.
+    Column(usize),
+    /// Columns lie within it.
+    Object(usize),
+    /// Several columns read the same value, or it and what lies within it. Rare: parsed once for each.
+    Several(Vec<Target>),
+}
+
+impl Shape {
+    /// The tree of these paths, one a column, none empty.
+    pub(super) fn new<'a>(paths: impl Iterator<Item = &'a [String]>) -> Self {
+        let mut shape = Self {
+            objects: vec![Object::default()],
+            record: 0,
+        };
+        for (column, path) in paths.enumerate() {
+            shape.insert(path, column);
+        }
+        shape
+    }
+
+    fn insert(&mut self, path: &[String], column: usize) {
+        let mut object = 0;
+        let (last, ancestors) = path.split_last().expect("a column's path is not empty");
+        for key in ancestors {
+            object = self.child(object, key);
+        }
+        self.add(object, last, Target::Column(column));
+    }
+
+    /// The object below `key`, made if there is none yet.
+    fn child(&mut self, object: usize, key: &str) -> usize {
+        let field = self.objects[object]
+            .fields
+            .iter()
+            .find(|field| field.key == key);
+        let found = field.and_then(|field| match &field.target {
+            Target::Object(child) => Some(*child),
+            Target::Several(targets) => targets.iter().find_map(|target| match target {
+                Target::Object(child) => Some(*child),
+                _ => None,
+            }),
+            Target::Column(_) => None,
+        });
+        found.unwrap_or_else(|| {
+            self.objects.push(Object::default());
+            let child = self.objects.len() - 1;
+            self.add(object, key, Target::Object(child));
+            child
+        })
+    }
+
+    fn add(&mut self, object: usize, key: &str, target: Target) {
+        let fields = &mut self.objects[object].fields;
+        match fields.iter_mut().find(|field| field.key == key) {
+            None => fields.push(Field {
+                key: key.to_owned(),
+                target,
+                seen: 0,
+            }),
+            Some(field) => match &mut field.target {
+                Target::Several(targets) => targets.push(target),
+                single => *single = Target::Several(vec![single.clone(), target]),
+            },
+        }
+    }
+
+    /// From here on every key may occur once again.
+    #[inline]
+    pub(super) fn begin_record(&mut self) {
+        self.record += 1;
+    }
+
+    /// The field of `key`, the key at `position` of its object; none if nobody wants it.
+    #[inline]
+    pub(super) fn find(&mut self, object: usize, position: usize, key: &str) -> Option<FieldIndex> {
+        let object = &mut self.objects[object];
+        match object.places.get(position) {
+            Some(place) if place.key == key => place.field,
+            _ => object.search(position, key),
+        }
+    }
+
+    /// The target of a field that occurs now; none if it occurred in this record before.
+    #[inline]
+    pub(super) fn enter(&mut self, object: usize, field: FieldIndex) -> Option<&Target> {
+        let field = &mut self.objects[object].fields[field.0];
+        if field.seen == self.record {
+            return None;
+        }
+        field.seen = self.record;
+        Some(&field.target)
+    }
+
+    /// The first column that the field leads to, for messages.
+    pub(super) fn first_column(&self, object: usize, field: FieldIndex) -> usize {
+        self.column_of(&self.objects[object].fields[field.0].target)
+    }
+
+    /// The first column within an object, for messages.
+    pub(super) fn first_column_within(&self, object: usize) -> usize {
+        self.column_of(&self.objects[object].fields[0].target)
+    }
+
+    fn column_of(&self, target: &Target) -> usize {
+        match target {
+            Target::Column(column) => *column,
+            Target::Object(object) => self.first_column_within(*object),
+            Target::Several(targets) => self.column_of(&targets[0]),
+        }
+    }
+}
+
+impl Object {
+    fn search(&mut self, position: usize, key: &str) -> Option<FieldIndex> {
+        let field = self
+            .fields
+            .iter()
+            .position(|field| field.key == key)
+            .map(FieldIndex);
+        if key.len() <= KEY_BYTES_MAX && position < PLACES_MAX {
+            if let Some(place) = self.places.get_mut(position) {
+                place.key.clear();
+                place.key.push_str(key);
+                place.field = field;
+            } else if position == self.places.len() {
+                self.places.push(Place {
+                    key: key.to_owned(),
+                    field,
+                });
+            }
+        }
+        field
+    }
+}
