@@ -12,3 +12,4 @@ pub mod plugin;
 pub mod sink;
 pub mod chain;
 pub mod status;
+pub mod metrics;

@@ -1,0 +1,325 @@
+//! Every metric: name, unit, kind, labels and help, in one place. The scrape and the documentation are made of it.
+
+use std::fmt::Write as _;
+
+/// What a metric is to Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+}
+
+/// One metric. `name` lacks the unit and the suffix that the text format adds (`_total`, `_info`, `_bucket`).
+#[derive(Debug)]
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) unit: Option<&'static str>,
+    pub(super) kind: Kind,
+    pub(super) labels: &'static [&'static str],
+    pub(super) help: &'static str,
+}
+
+/// Of metrics that belong to a pipeline as a whole.
+const PIPELINE: &[&str] = &["pipeline"];
+const STAGE: &[&str] = &["pipeline", "stage"];
+const TABLE: &[&str] = &["pipeline", "table"];
+
+const fn counter(
+    name: &'static str,
+    unit: Option<&'static str>,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit,
+        kind: Kind::Counter,
+        labels,
+        help,
+    }
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: Option<&'static str>,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit,
+        kind: Kind::Gauge,
+        labels,
+        help,
+    }
+}
+
+const fn seconds(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        unit: Some("seconds"),
+        kind: Kind::Histogram,
+        labels: PIPELINE,
+        help,
+    }
+}
+
+const fn info(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric {
+        name,
+        unit: None,
+        kind: Kind::Info,
+        labels,
+        help,
+    }
+}
+
+pub(super) const BUILD: Metric = info(
+    "sluicegate_build",
+    &["version"],
+    "The version of the host that runs",
+);
+pub(super) const PHASE: Metric = gauge(
+    "sluicegate_phase",
+    None,
+    &["pipeline", "phase"],
+    "1 for the phase the pipeline is in, 0 for the others",
+);
+pub(super) const PROBLEM: Metric = gauge(
+    "sluicegate_problem",
+    None,
+    PIPELINE,
+    "1 while something outside keeps the pipeline from moving; the status names it",
+);
+pub(super) const RECORDS_READ: Metric = counter(
+    "sluicegate_records_read",
+    None,
+    PIPELINE,
+    "Records taken from the source",
+);
+pub(super) const RECORDS: Metric = counter(
+    "sluicegate_records",
+    None,
+    &["pipeline", "fate"],
+    "Records by what became of them: accepted, filtered, late or dead_lettered; one fate each",
+);
+pub(super) const READ: Metric = counter(
+    "sluicegate_read",
+    Some("bytes"),
+    PIPELINE,
+    "Bytes of the values of records read",
+);
+pub(super) const LAG: Metric = gauge(
+    "sluicegate_partition_lag",
+    Some("records"),
+    &["pipeline", "stream", "partition"],
+    "Kafka: offsets between the next record to read and the end of the partition. Files: bytes",
+);
+pub(super) const WATERMARK: Metric = gauge(
+    "sluicegate_watermark_timestamp",
+    Some("seconds"),
+    PIPELINE,
+    "The watermark, seconds since 1970; absent before the first event and after the last",
+);
+pub(super) const WATERMARK_DELAY: Metric = gauge(
+    "sluicegate_watermark_delay",
+    Some("seconds"),
+    PIPELINE,
+    "How far the watermark is behind the wall clock; absent like the watermark",
+);
+pub(super) const TURN: Metric = seconds(
+    "sluicegate_turn_duration",
+    "A turn, from the arrival of its records to the end of its last step",
+);
+pub(super) const STEP: Metric = counter(
+    "sluicegate_step",
+    Some("seconds"),
+    &["pipeline", "step"],
+    "Time of turns by step: decode, plugins, window or sink",
+);
+pub(super) const STAGE_MODULE: Metric = info(
+    "sluicegate_stage_module",
+    &["pipeline", "stage", "module", "digest"],
+    "The module that the stage runs; the first 12 digits of its digest",
+);
+pub(super) const PLUGIN_CALLS: Metric = counter(
+    "sluicegate_plugin_calls",
+    None,
+    STAGE,
+    "Calls of the plugin",
+);
+pub(super) const PLUGIN_ROWS: Metric = counter(
+    "sluicegate_plugin_rows",
+    None,
+    STAGE,
+    "Rows given to the plugin",
+);
+pub(super) const PLUGIN_CPU: Metric = counter(
+    "sluicegate_plugin_cpu",
+    Some("seconds"),
+    STAGE,
+    "CPU time of the plugin's calls, all workers together",
+);
+pub(super) const PLUGIN_FAILURES: Metric = counter(
+    "sluicegate_plugin_failures",
+    None,
+    &["pipeline", "stage", "kind"],
+    "Calls that ended in a trap, at the deadline, or with an answer that breaks the contract",
+);
+pub(super) const PLUGIN_REJECTS: Metric = counter(
+    "sluicegate_plugin_rejects",
+    None,
+    STAGE,
+    "Rows that the plugin itself refused",
+);
+pub(super) const PLUGIN_MEMORY: Metric = gauge(
+    "sluicegate_plugin_memory",
+    Some("bytes"),
+    STAGE,
+    "Linear memory of the plugin's instances, all workers together",
+);
+pub(super) const PLUGIN_COUNT: Metric = counter(
+    "sluicegate_plugin_count",
+    None,
+    &["pipeline", "stage", "name"],
+    "What the plugin counted itself; names beyond 31 a stage are counted as other",
+);
+pub(super) const GROUPS: Metric = gauge(
+    "sluicegate_open_groups",
+    None,
+    PIPELINE,
+    "Open groups: window × key",
+);
+pub(super) const STATE: Metric = gauge(
+    "sluicegate_state",
+    Some("bytes"),
+    PIPELINE,
+    "Keys and accumulators of the open groups",
+);
+pub(super) const EPOCH: Metric = gauge(
+    "sluicegate_epoch",
+    None,
+    PIPELINE,
+    "The last committed epoch; absent before the first",
+);
+pub(super) const CHECKPOINT: Metric = seconds(
+    "sluicegate_checkpoint_duration",
+    "The part of a checkpoint in which the lane stands still: freezing an epoch",
+);
+pub(super) const COMMIT: Metric = seconds(
+    "sluicegate_commit_duration",
+    "From handing an epoch to the committer until its record is durable",
+);
+pub(super) const COMMIT_FAILURES: Metric = counter(
+    "sluicegate_commit_failures",
+    None,
+    PIPELINE,
+    "Attempts to commit that the store did not take; each is tried again",
+);
+pub(super) const LAST_COMMIT: Metric = gauge(
+    "sluicegate_last_commit_timestamp",
+    Some("seconds"),
+    PIPELINE,
+    "When an epoch was last committed, seconds since 1970; absent before",
+);
+pub(super) const FILES: Metric = counter(
+    "sluicegate_files_written",
+    None,
+    TABLE,
+    "Parquet files committed",
+);
+pub(super) const ROWS: Metric = counter(
+    "sluicegate_rows_written",
+    None,
+    TABLE,
+    "Rows in the files committed",
+);
+pub(super) const WRITTEN: Metric = counter(
+    "sluicegate_written",
+    Some("bytes"),
+    TABLE,
+    "Size of the files committed",
+);
+pub(super) const DEAD_LETTERS: Metric = counter(
+    "sluicegate_dead_letters",
+    None,
+    &["pipeline", "kind"],
+    "Rows of the dead-letter table by kind, whether or not the pipeline has such a table",
+);
+
+/// In the order of the documentation.
+pub(super) const ALL: [&Metric; 30] = [
+    &BUILD,
+    &PHASE,
+    &PROBLEM,
+    &RECORDS_READ,
+    &RECORDS,
+    &READ,
+    &LAG,
+    &WATERMARK,
+    &WATERMARK_DELAY,
+    &TURN,
+    &STEP,
+    &STAGE_MODULE,
+    &PLUGIN_CALLS,
+    &PLUGIN_ROWS,
+    &PLUGIN_CPU,
+    &PLUGIN_FAILURES,
+    &PLUGIN_REJECTS,
+    &PLUGIN_MEMORY,
+    &PLUGIN_COUNT,
+    &GROUPS,
+    &STATE,
+    &EPOCH,
+    &CHECKPOINT,
+    &COMMIT,
+    &COMMIT_FAILURES,
+    &LAST_COMMIT,
+    &FILES,
+    &ROWS,
+    &WRITTEN,
+    &DEAD_LETTERS,
+];
+
+impl Metric {
+    /// The name of its series as a query has it. A histogram's series add `_bucket`, `_sum` and `_count`.
+    pub(super) fn series(&self) -> String {
+        let unit = self
+            .unit
+            .map_or_else(String::new, |unit| format!("_{unit}"));
+        let suffix = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        };
+        format!("{}{unit}{suffix}", self.name)
+    }
+}
+
+/// The page `docs/metrics.md`.
+pub fn documentation() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n\
+         `sluicegate serve` answers `GET /metrics` in the OpenMetrics text format (docs/http.md says on which address). \
+         Counters count since the process started; gauges are as old as the last published status, less than a second.\n\n\
+         A pipeline has at most 512 series of `sluicegate_partition_lag_records`: those of its first partitions; the lag of \
+         all others together stands under `stream=\"other\"`. A histogram's series are `_bucket`, `_sum` and `_count`.\n\n\
+         This page is made from `host/src/metrics/catalog.rs`; `UPDATE_EXPECT=1 cargo test -p sluicegate --lib metrics` \
+         writes it anew.\n\n\
+         | metric | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for metric in ALL {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let (series, labels) = (metric.series(), labels.join(", "));
+        writeln!(page, "| `{series}` | {kind} | {labels} | {} |", metric.help)
+            .expect("a string takes everything");
+    }
+    page
+}

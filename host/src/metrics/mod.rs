@@ -1,0 +1,93 @@
+//! Metrics: what lanes count, and the Prometheus page made of it when somebody asks.
+//!
+//! Nothing happens on the way of a record: a lane adds to plain atomics of its [`LaneMetrics`] once a turn, and a
+//! scrape reads them and the lane's last published status. All names stand in [`catalog`].
+
+mod instrument;
+mod lane;
+mod catalog;
+mod render;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
+
+use crate::status::LaneStatus;
+use crate::time::Clock;
+pub use catalog::documentation;
+pub use instrument::{Counter, FAST, Gauge, Histogram, NamedCounters, SLOW, TimeCounter};
+pub use lane::{FateCounters, LaneMetrics, StageMetrics, StepTimes, TableMetrics};
+
+/// All lanes of the process, and the page that shows them.
+#[derive(Debug)]
+pub struct Metrics {
+    lanes: Arc<Lanes>,
+    registry: Registry,
+}
+
+/// What the collector reads at a scrape.
+#[derive(Debug)]
+struct Lanes {
+    clock: Clock,
+    /// By the pipeline's name.
+    lanes: RwLock<BTreeMap<Arc<str>, Lane>>,
+}
+
+#[derive(Clone, Debug)]
+struct Lane {
+    metrics: Arc<LaneMetrics>,
+    status: Arc<ArcSwap<LaneStatus>>,
+}
+
+impl Metrics {
+    /// The content type of [`Metrics::render`].
+    pub const CONTENT_TYPE: &'static str =
+        "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// No lane yet. The clock tells how far watermarks are behind.
+    pub fn new(clock: Clock) -> Self {
+        let lanes = Arc::new(Lanes {
+            clock,
+            lanes: RwLock::default(),
+        });
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Arc::clone(&lanes)));
+        Self { lanes, registry }
+    }
+
+    /// Shows a pipeline from now on; one of the same name is replaced.
+    pub fn add(
+        &self,
+        pipeline: Arc<str>,
+        metrics: Arc<LaneMetrics>,
+        status: Arc<ArcSwap<LaneStatus>>,
+    ) {
+        let mut lanes = self
+            .lanes
+            .lanes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        lanes.insert(pipeline, Lane { metrics, status });
+    }
+
+    /// Shows a pipeline no longer: its series end.
+    pub fn remove(&self, pipeline: &str) {
+        self.lanes
+            .lanes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(pipeline);
+    }
+
+    /// The page, in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &self.registry)
+            .expect("a string takes everything");
+        page
+    }
+}

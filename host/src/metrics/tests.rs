@@ -1,0 +1,236 @@
+//! The page has every metric of the catalog, bounded series, and the shape that Prometheus expects.
+
+use std::time::Duration;
+
+use expect_test::{expect, expect_file};
+
+use super::*;
+use crate::chain::record::{Epoch, Fates, PinnedModule};
+use crate::plugin::ModuleDigest;
+use crate::sink::DataFile;
+use crate::status::{PartitionView, Phase};
+use crate::time::{EventTime, Watermark};
+
+fn status() -> LaneStatus {
+    LaneStatus {
+        pipeline: "sales".into(),
+        phase: Phase::Running,
+        problem: None,
+        epoch: Some(Epoch(7)),
+        watermark: Watermark::at(EventTime(1_000_000_000)),
+        partitions: vec![partition(0, 5), partition(1, 6)],
+        modules: vec![PinnedModule {
+            stage: "valid".into(),
+            name: "valid-sale".into(),
+            digest: ModuleDigest([0xab; 32]),
+            generation: 2,
+            state_version: 0,
+        }],
+        fates: Fates::default(),
+        groups: 3,
+        state_bytes: 120,
+        turns: 9,
+    }
+}
+
+fn partition(number: i32, lag: i64) -> PartitionView {
+    PartitionView {
+        stream: "sales".into(),
+        partition: number,
+        next_offset: 10,
+        end_offset: Some(10 + lag),
+        lag: Some(lag),
+        watermark: Watermark::NONE,
+        max_event_time: None,
+        idle: false,
+        fates: Fates::default(),
+    }
+}
+
+fn worked_lane() -> LaneMetrics {
+    let metrics = LaneMetrics::new(["valid".into()], ["revenue".into()]);
+    let fates = Fates {
+        read: 10,
+        accepted: 6,
+        filtered: 2,
+        late: 1,
+        dead_lettered: 1,
+    };
+    metrics.records.add(&fates);
+    metrics.read_bytes.add(900);
+    metrics.turn.observe(Duration::from_millis(3));
+    metrics.turn.observe(Duration::from_secs(9));
+    metrics.steps.decode.add(Duration::from_millis(1));
+    metrics.checkpoint.observe(Duration::from_millis(5));
+    metrics.commit.observe(Duration::from_millis(80));
+    metrics.commit_failures.add(1);
+    metrics.dead_letters.add("decode", 1);
+    let stage = metrics.stage("valid").unwrap();
+    stage.calls.add(1);
+    stage.rows.add(10);
+    stage.cpu.add(Duration::from_micros(40));
+    stage.traps.add(1);
+    stage.memory_bytes.set(65_536);
+    stage.counts.add("price \"0\"\n", 4);
+    let file = DataFile {
+        table: "revenue".to_owned(),
+        path: "a.parquet".to_owned(),
+        bytes: 2_048,
+        sha256: String::new(),
+        rows: 12,
+        event_time_range: None,
+        partition_values: BTreeMap::new(),
+    };
+    metrics.committed(&[file], 1_500_000_000);
+    metrics
+}
+
+fn page(status: LaneStatus) -> String {
+    let metrics = Metrics::new(Clock::manual(1_004_000_000));
+    metrics.add(
+        "sales".into(),
+        Arc::new(worked_lane()),
+        Arc::new(ArcSwap::from_pointee(status)),
+    );
+    metrics.render()
+}
+
+#[test]
+fn the_documentation_is_what_the_code_says() {
+    expect_file!["../../../docs/metrics.md"].assert_eq(&documentation());
+}
+
+#[test]
+fn a_lane_that_worked_shows_every_metric_of_the_catalog_and_no_other() {
+    let page = page(status());
+    let heads = page
+        .lines()
+        .filter(|line| line.starts_with("# TYPE "))
+        .count();
+    assert_eq!(heads, catalog::ALL.len(), "{page}");
+    for metric in catalog::ALL {
+        let series = metric.series();
+        let has = |line: &str| line.starts_with(&series) && !line.starts_with('#');
+        assert!(page.lines().any(has), "no `{series}` in\n{page}");
+    }
+    assert!(page.ends_with("# EOF\n"));
+}
+
+#[test]
+fn series_carry_units_labels_and_values() {
+    let page = page(status());
+    let chosen = [
+        "records",
+        "watermark",
+        "partition_lag",
+        "plugin_count",
+        "turn",
+        "stage_module",
+    ];
+    let wanted = |line: &&str| {
+        chosen
+            .iter()
+            .any(|name| line.starts_with(&format!("sluicegate_{name}")))
+    };
+    let lines: Vec<_> = page.lines().filter(wanted).collect();
+    expect![[r#"
+        sluicegate_partition_lag_records{pipeline="sales",stream="sales",partition="0"} 5
+        sluicegate_partition_lag_records{pipeline="sales",stream="sales",partition="1"} 6
+        sluicegate_watermark_timestamp_seconds{pipeline="sales"} 1000.0
+        sluicegate_watermark_delay_seconds{pipeline="sales"} 4.0
+        sluicegate_records_read_total{pipeline="sales"} 10
+        sluicegate_records_total{pipeline="sales",fate="accepted"} 6
+        sluicegate_records_total{pipeline="sales",fate="filtered"} 2
+        sluicegate_records_total{pipeline="sales",fate="late"} 1
+        sluicegate_records_total{pipeline="sales",fate="dead_lettered"} 1
+        sluicegate_turn_duration_seconds_sum{pipeline="sales"} 9.003
+        sluicegate_turn_duration_seconds_count{pipeline="sales"} 2
+        sluicegate_turn_duration_seconds_bucket{le="0.0005",pipeline="sales"} 0
+        sluicegate_turn_duration_seconds_bucket{le="0.001",pipeline="sales"} 0
+        sluicegate_turn_duration_seconds_bucket{le="0.002",pipeline="sales"} 0
+        sluicegate_turn_duration_seconds_bucket{le="0.005",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="0.01",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="0.02",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="0.05",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="0.1",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="0.25",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="0.5",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="1.0",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="5.0",pipeline="sales"} 1
+        sluicegate_turn_duration_seconds_bucket{le="+Inf",pipeline="sales"} 2
+        sluicegate_stage_module_info{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 1
+        sluicegate_plugin_count_total{pipeline="sales",stage="valid",name="price__0__"} 4"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn a_watermark_that_is_none_or_end_has_no_series() {
+    for watermark in [Watermark::NONE, Watermark::END] {
+        let page = page(LaneStatus {
+            watermark,
+            ..status()
+        });
+        assert!(
+            !page.contains("\nsluicegate_watermark_delay_seconds{"),
+            "{page}"
+        );
+    }
+}
+
+#[test]
+fn partitions_beyond_the_limit_are_summed() {
+    let partitions = (0..515).map(|number| partition(number, 1)).collect();
+    let page = page(LaneStatus {
+        partitions,
+        ..status()
+    });
+    let lag = |line: &&str| line.starts_with("sluicegate_partition_lag_records{");
+    assert_eq!(page.lines().filter(lag).count(), 513);
+    assert!(
+        page.contains(r#"stream="other",partition="other"} 3"#),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_removed_pipeline_has_no_series() {
+    let metrics = Metrics::new(Clock::manual(0));
+    let status = Arc::new(ArcSwap::from_pointee(status()));
+    metrics.add("sales".into(), Arc::new(worked_lane()), status);
+    metrics.remove("sales");
+    assert!(!metrics.render().contains("pipeline="));
+}
+
+#[test]
+fn a_bound_belongs_to_its_bucket_and_what_is_above_all_to_the_last() {
+    let histogram = Histogram::new(&FAST);
+    for millis in [0, 1, 5_000, 5_001] {
+        histogram.observe(Duration::from_millis(millis));
+    }
+    let filled: Vec<_> = histogram
+        .buckets()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    assert_eq!(
+        filled,
+        [(0.0005, 1), (0.001, 1), (5.0, 1), (f64::INFINITY, 1)]
+    );
+    assert_eq!(histogram.count(), 4);
+    assert!((histogram.sum_seconds() - 10.002).abs() < 1e-9);
+}
+
+#[test]
+fn a_guest_cannot_make_more_names_than_the_limit() {
+    let counters = NamedCounters::default();
+    for n in 0..100 {
+        counters.add(&format!("name-{n:03}"), 1);
+    }
+    counters.add("name-000", 1);
+    let all = counters.all();
+    assert_eq!(all.len(), NamedCounters::NAMES_MAX);
+    assert_eq!(all[0], ("name-000".to_owned(), 2));
+    assert_eq!(all.last().unwrap(), &("other".to_owned(), 69));
+    counters.add(&"x".repeat(1_000), 1);
+    assert_eq!(counters.all().len(), NamedCounters::NAMES_MAX);
+}
