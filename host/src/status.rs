@@ -1,13 +1,14 @@
 //! What the lane tells the outside, and what the outside may ask of it. HTTP and the console read the last
 //! published [`LaneStatus`]; they never touch the lane's state.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::chain::record::{Epoch, Fates, PinnedModule};
-use crate::plugin::Plugin;
+use crate::plugin::load::LoadedModule;
 use crate::time::{EventTime, Watermark};
 
 /// A consistent copy of what a lane is doing, made at the end of a turn, at most a few times a second.
@@ -38,7 +39,7 @@ pub struct LaneStatus {
 }
 
 /// Where a lane is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Reading the chain, loading modules and state.
@@ -55,6 +56,21 @@ pub enum Phase {
     Stopped,
     /// Failed in a way that starting again would not mend: see `problem`.
     Halted,
+}
+
+/// In words, for sentences.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opening => "opening",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::BackingOff => "backing off",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Halted => "halted",
+        })
+    }
 }
 
 /// One partition as it stands.
@@ -87,8 +103,8 @@ pub enum Command {
     Activate {
         /// The stage's id.
         stage: String,
-        /// Compiled, checked against the stage.
-        plugin: Plugin,
+        /// Compiled, found to fit the stage.
+        module: LoadedModule,
         /// The epoch whose record pins it, or why not.
         reply: oneshot::Sender<Result<Epoch, String>>,
     },

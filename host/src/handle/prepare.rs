@@ -1,0 +1,88 @@
+//! Proves a module before the stream meets it: fetch, compile, fit to the stage, compare with what runs.
+
+use crate::config::StageConfig;
+use crate::modules::ModuleVersion;
+use crate::plugin::fit::fit;
+use crate::plugin::limits::CallLimits;
+use crate::plugin::load::LoadedModule;
+use crate::plugin::verdict::{Verdict, verdict};
+
+use super::{ActivateError, ModuleChoice, PipelineHandle, StageView};
+
+impl PipelineHandle {
+    /// The module, ready to be activated; or why it must not be. The lane is not touched.
+    pub(super) async fn prepare(
+        &self,
+        stage: StageConfig,
+        running: StageView,
+        module: &str,
+        version: &ModuleChoice,
+    ) -> Result<LoadedModule, ActivateError> {
+        let chosen = self.resolve(module, version).await?;
+        let bytes = self
+            .modules
+            .get(&chosen.digest)
+            .await
+            .map_err(ActivateError::Store)?;
+        let limits = CallLimits::from(&self.config.limits);
+        let engine = self.engine.clone();
+        let name = module.to_owned();
+        // Compiling takes a core for some tens of milliseconds and more.
+        let proven = tokio::task::spawn_blocking(move || {
+            let unfit = |error: &dyn std::fmt::Display| ActivateError::Unfit(error.to_string());
+            let loaded = engine
+                .load(&name, &bytes, &limits)
+                .map_err(|error| unfit(&error))?;
+            let fitted = fit(&stage, &loaded, &running.input).map_err(|error| unfit(&error))?;
+            // `init` sees the stage's configuration here for the first time.
+            fitted.plugin.instantiate().map_err(|error| {
+                unfit(&format_args!(
+                    "module `{name}` refuses the configuration of stage `{}`: {error}",
+                    stage.id
+                ))
+            })?;
+            let reason = match verdict(&running.plugin, &fitted.plugin) {
+                Verdict::AsIs => return Ok(loaded),
+                Verdict::Migrate { from } => format!(
+                    "its accumulators have another layout than version {from}, which runs; open windows are not \
+                     migrated yet: keep the state as it is, or start a pipeline with a new name"
+                ),
+                Verdict::Incompatible(reason) => reason,
+            };
+            Err(ActivateError::Incompatible {
+                module: name,
+                stage: stage.id.to_string(),
+                reason,
+            })
+        });
+        proven
+            .await
+            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+    }
+
+    async fn resolve(
+        &self,
+        module: &str,
+        version: &ModuleChoice,
+    ) -> Result<ModuleVersion, ActivateError> {
+        let mut versions = self.modules.list().await.map_err(ActivateError::Store)?;
+        versions.retain(|known| known.name == module);
+        versions.sort_unstable_by_key(|known| known.number);
+        let newest = versions.last().cloned().ok_or_else(|| {
+            ActivateError::UnknownModule(format!(
+                "there is no module `{module}`: upload it with PUT /v1/modules/{module}"
+            ))
+        })?;
+        let number = newest.number;
+        let chosen = match version {
+            ModuleChoice::Newest => Some(newest),
+            ModuleChoice::Number(number) => versions.into_iter().find(|v| v.number == *number),
+            ModuleChoice::Digest(digest) => versions.into_iter().find(|v| v.digest == *digest),
+        };
+        chosen.ok_or_else(|| {
+            ActivateError::UnknownModule(format!(
+                "module `{module}` has no version {version}: its newest is {number}"
+            ))
+        })
+    }
+}
