@@ -1,0 +1,56 @@
+//! Health and metrics: for container runtimes and Prometheus.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+
+use super::api::Readiness;
+use super::{AppState, Shared};
+use crate::metrics::Metrics;
+use crate::status::Phase;
+
+/// `GET /health/live`: the process answers. A restart would mend nothing that this does not see.
+pub(super) async fn live() -> &'static str {
+    "live\n"
+}
+
+/// `GET /health/ready`: 200 if every pipeline does its work or has done it, else 503, with the reasons.
+pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Readiness>) {
+    let readiness = readiness(&shared.app);
+    let status = if readiness.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(readiness))
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)],
+        shared.app.metrics.render(),
+    )
+}
+
+fn readiness(app: &AppState) -> Readiness {
+    let reasons: Vec<_> = app
+        .pipelines
+        .values()
+        .filter_map(|pipeline| {
+            let (name, status) = (pipeline.name(), pipeline.status());
+            match (status.phase, &status.problem) {
+                (Phase::Running | Phase::Finished, None) => None,
+                (phase, None) => Some(format!("pipeline `{name}` is {phase}")),
+                (phase, Some(problem)) => Some(format!("pipeline `{name}` is {phase}: {problem}")),
+            }
+        })
+        .collect();
+    Readiness {
+        ready: reasons.is_empty(),
+        reasons,
+    }
+}
