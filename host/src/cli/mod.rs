@@ -1,0 +1,5 @@
+//! shim
+pub mod client;
+pub mod plugin;
+pub mod status;
+mod table;
