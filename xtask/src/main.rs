@@ -1,1 +1,47 @@
-fn main(){}
+//! `cargo xtask …`: picks the task; the tasks themselves are in the library.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use xtask::workspace::Workspace;
+use xtask::{demo, plugins, services, suite};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  demo [--for 30s] [--rate N] [--brokers HOST:PORT | --kafka] [--dev]
+                    watch sales flow from Kafka through two plugins into Parquet, with a hot swap on the way
+  test [FILTER]     everything that must hold: format, lints, plugins, unit tests, docs, end-to-end tests
+                    against a real Kafka and a real S3 server; FILTER picks end-to-end tests by name
+  plugins           build plugins/* (and tests/evil-plugin) into target/plugins/*.wasm
+  services          fetch Apache Kafka and the S3 server of the tests into target/services";
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut arguments: Vec<String>) -> Result<()> {
+    if arguments.is_empty() || arguments.iter().any(|argument| argument == "--help") {
+        eprintln!("{USAGE}");
+        return Ok(());
+    }
+    let task = arguments.remove(0);
+    let workspace = Workspace::here();
+    match (task.as_str(), arguments.as_slice()) {
+        ("demo", options) => demo::run(&workspace, &demo::Options::parse(options)?),
+        ("test", []) => suite::run_all(&workspace, None),
+        ("test", [filter]) => suite::run_all(&workspace, Some(filter)),
+        ("plugins", []) => plugins::build(&workspace).map(|_| ()),
+        ("services", []) => services::fetch(&workspace),
+        _ => bail!(
+            "`{task}` with `{}` is no task\n{USAGE}",
+            arguments.join(" ")
+        ),
+    }
+}

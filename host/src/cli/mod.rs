@@ -1,5 +1,8 @@
-//! shim
+//! The commands of `sluicegate`, one a file.
+
+mod aligned;
+pub mod broker;
 pub mod client;
 pub mod plugin;
 pub mod status;
-mod table;
+pub mod table;

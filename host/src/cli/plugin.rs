@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::client::{Client, Connection};
-use super::table::table;
+use super::aligned::table;
 use crate::http::api::{Module, Modules, ReleaseAnswer, ReleaseRequest, Uploaded, VersionWanted};
 use crate::plugin::load::MODULE_BYTES_MAX;
 

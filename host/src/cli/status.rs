@@ -8,7 +8,7 @@ use anyhow::bail;
 
 use super::client::{Client, Connection, decode, printable};
 use super::plugin::{print_json, seconds};
-use super::table::table;
+use super::aligned::table;
 use crate::http::api::{
     PartitionStatus, PipelineLine, PipelineStatus, Pipelines, Readiness, StageRelease,
 };

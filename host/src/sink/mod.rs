@@ -1,6 +1,8 @@
 //! Rows → Parquet files of the epoch, and the console. What is written here is decided by the chain
 //! ([`crate::chain`]): a file exists for readers when a chain record names it.
 
+pub mod read;
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

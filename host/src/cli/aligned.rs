@@ -1,0 +1,25 @@
+//! Rows of text as an aligned table.
+
+use super::client::printable;
+
+/// Columns as wide as their widest cell, two spaces between. Nothing for no rows.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = head.map(str::to_owned);
+    let rows: Vec<[String; N]> = std::iter::once(&head)
+        .chain(rows)
+        .map(|row| row.each_ref().map(|c| printable(c)))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,160 @@
+//! Apache Kafka, one node, KRaft: its jars from Maven Central, its broker on two free ports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::fetched;
+use crate::command::{apt_install, first_line, run};
+use crate::daemon::{Daemon, Output, free_port};
+use crate::workspace::Workspace;
+
+/// Pinned: 4.4.0 does not resolve from Maven Central.
+const VERSION: &str = "4.3.1";
+const POM: &str = include_str!("kafka-pom.xml");
+const SERVER_PROPERTIES: &str = include_str!("kafka-server.properties");
+const LOG4J_PROPERTIES: &str = include_str!("kafka-log4j2.properties");
+
+/// Starting takes 2 to 7 s on a quiet machine; a busy one may need ten times that.
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// Puts the broker's jars into `target/services/kafka-<version>` unless they are there.
+pub fn fetch(workspace: &Workspace) -> Result<()> {
+    require_java()?;
+    let home = home(workspace);
+    fetched(&home, || {
+        if first_line("mvn", &["--version"]).is_none() && !apt_install(&["maven"])? {
+            bail!("Maven is needed to fetch Apache Kafka: apt-get install maven");
+        }
+        fs::write(home.join("pom.xml"), POM).context("write pom.xml")?;
+        fs::write(home.join("log4j2.properties"), LOG4J_PROPERTIES)
+            .context("write log4j2.properties")?;
+        let mut maven = Command::new("mvn");
+        maven.args([
+            "-B",
+            "-q",
+            "-ntp",
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+        ]);
+        run(maven.arg("-DoutputDirectory=libs").current_dir(&home))
+            .context("fetch Apache Kafka from Maven Central")
+    })
+}
+
+/// Apache Kafka 4 runs on Java 17 and later.
+fn require_java() -> Result<()> {
+    if first_line("java", &["-version"]).is_some()
+        || apt_install(&["openjdk-17-jre-headless"])? && first_line("java", &["-version"]).is_some()
+    {
+        return Ok(());
+    }
+    bail!("Java 17 is needed to run Apache Kafka: apt-get install openjdk-17-jre-headless")
+}
+
+fn home(workspace: &Workspace) -> PathBuf {
+    workspace.services().join(format!("kafka-{VERSION}"))
+}
+
+/// A running broker. Dropped, it is killed. Topics must be created; they are not made by asking for them.
+#[derive(Debug)]
+pub struct Kafka {
+    home: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    daemon: Daemon,
+}
+
+impl Kafka {
+    /// Formats an empty log in `folder` and starts a broker on it. The jars must have been fetched.
+    pub fn start(workspace: &Workspace, folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
+        let (home, port, controller_port) = (home(workspace), free_port()?, free_port()?);
+        let properties = SERVER_PROPERTIES
+            .replace("@BPORT@", &port.to_string())
+            .replace("@CPORT@", &controller_port.to_string())
+            .replace("@DIR@", &folder.display().to_string());
+        fs::write(folder.join("server.properties"), properties)
+            .context("write server.properties")?;
+
+        let mut format = java(&home);
+        format.args(["kafka.tools.StorageTool", "format", "--standalone"]);
+        // Any 16 bytes in URL-safe base64 will do: nothing but this folder knows the cluster.
+        format
+            .args(["-t", "c2x1aWNlZ2F0ZS10ZXN0cw", "-c"])
+            .arg(folder.join("server.properties"));
+        let output = format.output().context("run `java`")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stdout);
+            bail!(
+                "format Kafka's log: {said}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        let daemon = launch(&home, folder)?;
+        Ok(Self {
+            home,
+            folder: folder.to_path_buf(),
+            port,
+            daemon,
+        })
+    }
+
+    /// `host:port` of the broker.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The broker's process.
+    pub fn daemon(&mut self) -> &mut Daemon {
+        &mut self.daemon
+    }
+
+    /// Kills the broker, as a power cut would. Its folder stays.
+    pub fn kill(&mut self) {
+        self.daemon.kill();
+    }
+
+    /// Starts it again on the same folder and the same port after [`Kafka::kill`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.daemon = launch(&self.home, &self.folder)?;
+        Ok(())
+    }
+}
+
+fn launch(home: &Path, folder: &Path) -> Result<Daemon> {
+    let mut broker = java(home);
+    broker
+        .arg("kafka.Kafka")
+        .arg(folder.join("server.properties"));
+    let mut daemon = Daemon::start(
+        "Apache Kafka",
+        &broker,
+        Output::Log(&folder.join("broker.log")),
+    )?;
+    daemon.wait_ready(START_LIMIT, |daemon| {
+        daemon.log().contains("Kafka Server started").then_some(())
+    })?;
+    Ok(daemon)
+}
+
+/// Java set up to start quickly and stay small; throughput is not what these brokers are for.
+fn java(home: &Path) -> Command {
+    let mut java = Command::new("java");
+    java.args([
+        "-Xms64m",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+    ]);
+    java.args(["-Xshare:auto", "-XX:-UsePerfData"]);
+    java.arg(format!(
+        "-Dlog4j2.configurationFile={}",
+        home.join("log4j2.properties").display()
+    ));
+    java.arg("-cp").arg(home.join("libs").join("*"));
+    java
+}
