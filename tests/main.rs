@@ -1,1 +1,27 @@
-//! x
+//! End-to-end tests: the `sluicegate` binary against a real Apache Kafka and a real S3-protocol server.
+//!
+//! `cargo xtask test` builds what they need and runs them. By hand: `cargo xtask plugins`, `cargo build -p sluicegate`,
+//! then `cargo test -p e2e`; the services are fetched when they are missing. Seeds are printed; `SLUICEGATE_SEED`
+//! repeats one, `SLUICEGATE_KILLS` sets how often the job is killed.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that fails shows the line; an error handed on hides it"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "nothing is public in a test binary; `pub` says what a module offers"
+)]
+
+mod harness;
+
+mod tidy;
+mod kafka_to_parquet;
+mod files_equals_kafka;
+mod exactly_once;
+mod plugin_swap;
+mod bad_input;
+mod idle_partition;
+mod store_outage;
+mod broker_outage;
+mod http;

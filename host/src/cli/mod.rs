@@ -3,6 +3,6 @@
 mod aligned;
 pub mod broker;
 pub mod client;
+pub mod parquet_table;
 pub mod plugin;
 pub mod status;
-pub mod table;

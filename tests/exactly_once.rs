@@ -1,0 +1,106 @@
+//! `kill -9` during the job, at random moments, again and again: the table is what the rules say, no row is lost or
+//! doubled, and every record has one fate.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use crate::harness::host::Host;
+use crate::harness::oracle::Rules;
+use crate::harness::pipeline::{Pipeline, kafka};
+use crate::harness::place::Place;
+use crate::harness::sales::Sales;
+use crate::harness::topic::Topic;
+use crate::harness::{chain, eventually, seed, services, wait_until};
+use crate::kafka_to_parquet::assert_answer;
+
+#[test]
+fn kill_9_at_random_moments_in_a_local_folder() {
+    survives(&Place::local(), "killed-local", seed(11));
+}
+
+#[test]
+fn kill_9_at_random_moments_in_s3() {
+    survives(&Place::s3(services::s3()), "killed-s3", seed(12));
+}
+
+/// How often the job is killed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a longer search is asked for by the environment"
+)]
+fn kills() -> u32 {
+    std::env::var("SLUICEGATE_KILLS").map_or(20, |text| text.parse().unwrap())
+}
+
+fn survives(place: &Place, label: &str, seed: u64) {
+    let topic = Topic::create(services::kafka(), label, 3);
+    let pipeline = Pipeline::sales(kafka(&topic)).write(place);
+    let mut dice = Pcg64Mcg::seed_from_u64(seed);
+    let mut sales = Sales::new(seed, 3);
+    let enough = AtomicBool::new(false);
+    let mut epochs_seen = Vec::new();
+
+    std::thread::scope(|threads| {
+        // Sales come all the while, so that there is always something to lose.
+        let feeder = threads.spawn(|| {
+            while !enough.load(Ordering::Relaxed) {
+                sales.send(&topic, 200);
+                wait_until(Duration::from_millis(40), || {
+                    enough.load(Ordering::Relaxed).then_some(())
+                });
+            }
+            sales.close(&topic);
+        });
+        for _ in 0..kills() {
+            let host = Host::run(place, &pipeline);
+            let moment = Duration::from_millis(dice.random_range(50..2_500));
+            wait_until(moment, || None::<()>);
+            host.kill();
+            epochs_seen.push(chain::head(place).map_or(0, |head| head.epoch()));
+        }
+        enough.store(true, Ordering::Relaxed);
+        feeder.join().unwrap();
+    });
+
+    println!("epoch at each kill: {epochs_seen:?}");
+    let advanced = epochs_seen
+        .windows(2)
+        .filter(|pair| pair[0] < pair[1])
+        .count();
+    assert!(
+        advanced * 3 >= epochs_seen.len(),
+        "hardly a life got to commit: {epochs_seen:?}"
+    );
+
+    let host = Host::run(place, &pipeline);
+    let records = topic.read_back();
+    wait_for_the_end(place, &topic, &records);
+    host.stop();
+    assert_answer(place, &Rules::sales().judge(&records));
+}
+
+/// Waits until the chain holds everything the topic has.
+pub fn wait_for_the_end(
+    place: &Place,
+    topic: &Topic,
+    records: &[crate::harness::topic::StoredRecord],
+) {
+    let ends: Vec<_> = (0..topic.partitions)
+        .map(|partition| {
+            let last = records.iter().rfind(|record| record.partition == partition);
+            (
+                i64::from(partition),
+                last.map_or(0, |record| record.offset + 1),
+            )
+        })
+        .collect();
+    eventually("the chain holds the whole topic", || {
+        let positions = chain::head(place)?.positions();
+        ends.iter()
+            .all(|(partition, end)| positions.get(partition).is_some_and(|next| next >= end))
+            .then_some(())
+    });
+}

@@ -1,0 +1,112 @@
+//! The commit chain of a job, read as a stranger would: JSON objects in a store. What it says is checked for its own
+//! consistency on every look.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::place::Place;
+
+/// The newest record of a job's lane.
+pub struct Head(Value);
+
+/// One number per fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fates {
+    pub read: u64,
+    pub accepted: u64,
+    pub filtered: u64,
+    pub late: u64,
+    pub dead_lettered: u64,
+}
+
+/// All records of a job's chain, ascending. Panics if a number is missing or an epoch's fates do not add up.
+pub fn records(place: &Place) -> Vec<Head> {
+    let paths = place.list("chain");
+    let slots: Vec<_> = paths
+        .iter()
+        .filter(|path| path.contains("/chain/") && path.ends_with(".json"))
+        .collect();
+    let records: Vec<_> = slots
+        .iter()
+        .map(|path| Head(serde_json::from_slice(&place.read(path)).unwrap()))
+        .collect();
+    for (number, record) in records.iter().enumerate() {
+        assert_eq!(
+            record.epoch(),
+            u64::try_from(number).unwrap(),
+            "a gap in the chain: {slots:?}"
+        );
+        let fates = record.fates();
+        let told = fates.accepted + fates.filtered + fates.late + fates.dead_lettered;
+        assert_eq!(fates.read, told, "epoch {number}: {fates:?}");
+    }
+    records
+}
+
+/// The newest record; none before the genesis.
+pub fn head(place: &Place) -> Option<Head> {
+    records(place).pop()
+}
+
+impl Head {
+    /// Its number.
+    pub fn epoch(&self) -> u64 {
+        self.0["epoch"].as_u64().unwrap()
+    }
+
+    /// Whether the bounded input was read to its end.
+    pub fn ended(&self) -> bool {
+        self.0["source"]["ended"].as_bool().unwrap()
+    }
+
+    /// Partition number → next offset.
+    pub fn positions(&self) -> BTreeMap<i64, i64> {
+        let partitions = self.0["source"]["partitions"].as_array().unwrap();
+        partitions
+            .iter()
+            .map(|partition| {
+                let next = &partition["next_offset"];
+                (
+                    partition["number"].as_i64().unwrap(),
+                    next.as_i64().unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    /// All partitions together.
+    pub fn fates(&self) -> Fates {
+        let partitions = self.0["source"]["partitions"].as_array().unwrap();
+        let sum = |fate: &str| {
+            partitions
+                .iter()
+                .map(|partition| partition["fates"][fate].as_u64().unwrap())
+                .sum()
+        };
+        Fates {
+            read: sum("read"),
+            accepted: sum("accepted"),
+            filtered: sum("filtered"),
+            late: sum("late"),
+            dead_lettered: sum("dead_lettered"),
+        }
+    }
+
+    /// Paths of this record's files in a table.
+    pub fn files(&self, table: &str) -> Vec<String> {
+        let files = self.0["files"].as_array().unwrap();
+        files
+            .iter()
+            .filter(|file| file["table"] == table)
+            .map(|file| file["path"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The digest of the module that a stage runs from this record on.
+    pub fn module(&self, stage: &str) -> Option<String> {
+        let modules = self.0["modules"].as_array().unwrap();
+        let pinned = modules.iter().find(|module| module["stage"] == stage)?;
+        Some(pinned["digest"].as_str().unwrap().to_owned())
+    }
+}

@@ -1,0 +1,126 @@
+//! The `sluicegate` binary: commands that end, and hosts that run until they are stopped or killed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use xtask::daemon::{self, Daemon, free_port, is_listening};
+use xtask::workspace::Workspace;
+
+use super::PATIENCE;
+use super::place::Place;
+
+/// The binary under test: `SLUICEGATE_BIN`, else the one in the dev profile's folder.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`cargo xtask test` says where the binary is"
+)]
+pub fn binary() -> PathBuf {
+    let path = std::env::var("SLUICEGATE_BIN")
+        .map_or_else(|_| Workspace::here().host_binary("debug"), PathBuf::from);
+    assert!(
+        path.exists(),
+        "`{}` is missing: cargo build -p sluicegate",
+        path.display()
+    );
+    path
+}
+
+/// A command of the binary in the folder and the environment of a place.
+pub fn sluicegate(place: &Place) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .current_dir(place.folder.path())
+        .stdin(Stdio::null());
+    command.envs(place.environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// Runs a command to its end, whatever that is. Panics if it does not end.
+pub fn ended(command: &mut Command) -> Output {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start sluicegate");
+    // Both are short: they fit the pipes, so nobody waits for a reader.
+    let status = daemon::wait_until(PATIENCE, || child.try_wait().unwrap());
+    if status.is_none() {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(status.is_some(), "{command:?} does not end: {output:?}");
+    output
+}
+
+/// Runs a pipeline to its end; panics with what it said unless that is a good one.
+#[track_caller]
+pub fn run_to_end(place: &Place, pipeline: &Path) {
+    let mut host = Host::run(place, pipeline);
+    let status = host.daemon.wait(PATIENCE).unwrap();
+    assert!(
+        status.success(),
+        "run ended with {status}:\n{}",
+        host.daemon.log()
+    );
+}
+
+/// A running host. Dropped, it is killed; it must not outlive the thread that started it.
+pub struct Host {
+    /// The process.
+    pub daemon: Daemon,
+    /// `http://host:port`; of `serve` only.
+    pub url: String,
+}
+
+impl Host {
+    /// `sluicegate run`.
+    pub fn run(place: &Place, pipeline: &Path) -> Self {
+        let mut command = sluicegate(place);
+        Self::start(place, command.arg("run").arg(pipeline), String::new())
+    }
+
+    /// `sluicegate serve`, ready to be asked.
+    pub fn serve(place: &Place, pipeline: &Path) -> Self {
+        let port = free_port().unwrap();
+        let mut command = sluicegate(place);
+        command
+            .arg("serve")
+            .arg(pipeline)
+            .args(["--listen", &format!("127.0.0.1:{port}")]);
+        let mut host = Self::start(place, &command, format!("http://127.0.0.1:{port}"));
+        host.daemon
+            .wait_ready(PATIENCE, |_| is_listening(port).then_some(()))
+            .unwrap();
+        host
+    }
+
+    fn start(place: &Place, command: &Command, url: String) -> Self {
+        let log = place.folder.path().join("host.log");
+        let daemon = Daemon::start("sluicegate", command, daemon::Output::Log(&log)).unwrap();
+        Self { daemon, url }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.daemon.kill();
+    }
+
+    /// SIGTERM: a last commit, then a good end.
+    #[track_caller]
+    pub fn stop(mut self) {
+        let status = self.daemon.stop(PATIENCE).unwrap();
+        assert!(
+            status.success(),
+            "stop ended with {status}:\n{}",
+            self.daemon.log()
+        );
+    }
+
+    /// GET of a path, as JSON.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> serde_json::Value {
+        let answer = reqwest::blocking::get(format!("{}{path}", self.url)).unwrap();
+        assert!(answer.status().is_success(), "GET {path}: {answer:?}");
+        answer.json().unwrap()
+    }
+}

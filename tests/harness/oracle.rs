@@ -1,0 +1,182 @@
+//! What the answer is: the whole topic, read back from the broker, judged record by record with plain code by the rules
+//! of SEMANTICS.md. It shares nothing with the host.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::chain::Fates;
+use super::topic::StoredRecord;
+
+/// The rules of a job: those of [`super::pipeline::Pipeline::sales`] unless a test says otherwise.
+pub struct Rules<'a> {
+    /// Seconds.
+    pub window_size: i64,
+    /// Seconds.
+    pub max_out_of_orderness: i64,
+    /// Seconds ahead of the record's Kafka timestamp; none: no guard.
+    pub max_future_skew: Option<i64>,
+    /// The filter, which may differ from record to record when it was swapped on the way.
+    pub keeps: &'a dyn Fn(&StoredRecord, &Sale) -> bool,
+    /// The input has ended, so every window fires. Else those that the lane's watermark has passed.
+    pub ended: bool,
+}
+
+/// The sale in a record.
+#[derive(Clone, Debug)]
+pub struct Sale {
+    pub store: String,
+    /// Hundredths.
+    pub price: i64,
+    /// Seconds since 1970.
+    pub ts: i64,
+}
+
+/// What must come out.
+#[derive(Debug)]
+pub struct Answer {
+    /// `store | revenue | sales | window_start | window_end`, sorted.
+    pub results: Vec<String>,
+    /// `store | price | ts` of what the filter keeps, late ones too, sorted: the table of a raw sink.
+    pub kept: Vec<String>,
+    /// `partition | offset` of the dead letters, sorted.
+    pub dead_letters: Vec<String>,
+    /// How many of each.
+    pub fates: Fates,
+}
+
+impl Rules<'_> {
+    /// Rules of the sales pipeline for a job that has not come to an end.
+    pub fn sales() -> Self {
+        Self {
+            window_size: 30,
+            max_out_of_orderness: 5,
+            max_future_skew: Some(3_600),
+            keeps: &|_, sale| valid(sale),
+            ended: false,
+        }
+    }
+
+    /// Judges the records of a topic, in the order of partition and offset.
+    pub fn judge(&self, records: &[StoredRecord]) -> Answer {
+        let mut answer = Answer {
+            results: Vec::new(),
+            kept: Vec::new(),
+            dead_letters: Vec::new(),
+            fates: Fates::default(),
+        };
+        let mut groups: BTreeMap<(i64, String), (i64, u64)> = BTreeMap::new();
+        let mut newest: BTreeMap<i32, Option<i64>> = BTreeMap::new();
+        for record in records {
+            answer.fates.read += 1;
+            let newest = newest.entry(record.partition).or_default();
+            let Some(sale) = self.sale(record) else {
+                answer.fates.dead_lettered += 1;
+                answer
+                    .dead_letters
+                    .push(format!("{} | {}", record.partition, record.offset));
+                continue;
+            };
+            // The watermark made by the records before this one, in its own partition.
+            let watermark = newest.map(|newest| newest - self.max_out_of_orderness);
+            *newest = (*newest).max(Some(sale.ts));
+            let start = sale.ts - sale.ts.rem_euclid(self.window_size);
+            if !(self.keeps)(record, &sale) {
+                answer.fates.filtered += 1;
+                continue;
+            }
+            answer.kept.push(format!(
+                "{} | {} | {}",
+                sale.store,
+                money(sale.price),
+                time(sale.ts)
+            ));
+            if watermark.is_some_and(|watermark| start + self.window_size <= watermark) {
+                answer.fates.late += 1;
+                continue;
+            }
+            answer.fates.accepted += 1;
+            let (sum, count) = groups.entry((start, sale.store)).or_default();
+            *sum += sale.price;
+            *count += 1;
+        }
+        let lane = newest
+            .values()
+            .copied()
+            .min()
+            .flatten()
+            .map(|at| at - self.max_out_of_orderness);
+        for ((start, store), (sum, count)) in groups {
+            let end = start + self.window_size;
+            if self.ended || lane.is_some_and(|lane| end <= lane) {
+                let (sum, start, end) = (money(sum), time(start), time(end));
+                answer
+                    .results
+                    .push(format!("{store} | {sum} | {count} | {start} | {end}"));
+            }
+        }
+        answer.results.sort();
+        answer.kept.sort();
+        answer.dead_letters.sort();
+        answer
+    }
+
+    /// The sale in a record; none if it is none, or comes from the future.
+    fn sale(&self, record: &StoredRecord) -> Option<Sale> {
+        #[derive(Deserialize)]
+        struct Fields<'a> {
+            store: String,
+            #[serde(borrow)]
+            price: &'a RawValue,
+            ts: i64,
+        }
+        let fields: Fields<'_> = serde_json::from_slice(&record.value).ok()?;
+        let ahead = fields.ts * 1_000 - record.timestamp_ms;
+        if self
+            .max_future_skew
+            .is_some_and(|skew| ahead > skew * 1_000)
+        {
+            return None;
+        }
+        Some(Sale {
+            store: fields.store,
+            price: hundredths(fields.price.get())?,
+            ts: fields.ts,
+        })
+    }
+}
+
+/// What `valid-sale` keeps in these tests.
+pub fn valid(sale: &Sale) -> bool {
+    sale.price > 0 && sale.store.starts_with("store-")
+}
+
+/// `-12.3` → -1230; none if it is no number or has more than two digits behind the point.
+fn hundredths(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if fraction.len() > 2 {
+        return None;
+    }
+    let value: i64 = format!("{whole}{fraction:0<2}").parse().ok()?;
+    Some(if negative { -value } else { value })
+}
+
+fn money(hundredths: i64) -> String {
+    let sign = if hundredths < 0 { "-" } else { "" };
+    format!(
+        "{sign}{}.{:02}",
+        hundredths.abs() / 100,
+        hundredths.abs() % 100
+    )
+}
+
+/// Seconds since 1970 as tables show them.
+fn time(seconds: i64) -> String {
+    let at = arrow::temporal_conversions::timestamp_s_to_datetime(seconds).unwrap();
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,93 @@
+//! Pipeline files of the tests: the sales pipeline, with what a test wants otherwise.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use super::place::Place;
+use super::services::plugin;
+use super::topic::Topic;
+
+/// What a pipeline file says. [`Pipeline::sales`] makes one; tests change fields.
+pub struct Pipeline {
+    /// The `[source]` sections.
+    pub source: String,
+    /// Lines of `[event_time]` beside the column.
+    pub event_time: String,
+    /// Module of the filter: a path or a name.
+    pub filter: String,
+    /// Its configuration, as an inline table.
+    pub filter_config: String,
+    /// Window size; none: a raw sink of what the filter lets through.
+    pub window: Option<&'static str>,
+    /// Between two commits.
+    pub checkpoint: &'static str,
+    /// Anything else, as it stands.
+    pub more: String,
+}
+
+impl Pipeline {
+    /// Store prefix, revenue per store in windows of 30 s, lateness of 5 s, a commit every 200 ms.
+    pub fn sales(source: String) -> Self {
+        Self {
+            source,
+            event_time: "max_out_of_orderness = \"5s\"\nidle_after = \"off\"\n".to_owned(),
+            filter: plugin("valid-sale").display().to_string(),
+            filter_config: "{ store-prefix = \"store-\" }".to_owned(),
+            window: Some("30s"),
+            checkpoint: "200ms",
+            more: String::new(),
+        }
+    }
+
+    /// Writes the file for a place; its tables are `revenue`, `dead` and `late`, the chain is `chain`.
+    pub fn write(&self, place: &Place) -> PathBuf {
+        let url = &place.url;
+        let mut text = format!("name = \"sales\"\n{}\n", self.source);
+        text += "[schema]\nstore = \"string\"\nitem = { type = \"string\", nullable = true }\n";
+        text += "price = \"decimal(18,2)\"\nts = \"timestamp(s)\"\n";
+        let _infallible = write!(text, "[event_time]\ncolumn = \"ts\"\n{}", self.event_time);
+        text += &stage("valid", "filter", &self.filter, &self.filter_config);
+        if let Some(size) = self.window {
+            let module = plugin("revenue").display().to_string();
+            text += &stage("revenue", "aggregate", &module, "{}");
+            let _infallible = write!(
+                text,
+                "[window]\ntype = \"tumbling\"\nsize = \"{size}\"\nkey = [\"store\"]\n"
+            );
+            let _infallible = write!(text, "[late]\npath = \"{url}/late\"\n");
+        }
+        let _infallible = write!(
+            text,
+            "[[sinks]]\nid = \"revenue\"\ntype = \"parquet\"\npath = \"{url}/revenue\"\n\
+             [dead_letters]\npath = \"{url}/dead\"\n\
+             [checkpoint]\ninterval = \"{}\"\npath = \"{url}/chain\"\n{}",
+            self.checkpoint, self.more
+        );
+        let path = place.folder.path().join("sales.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+/// An endless Kafka source.
+pub fn kafka(topic: &Topic) -> String {
+    kafka_at(&topic.brokers, &topic.name, "")
+}
+
+/// A Kafka source that ends where the topic ends when the job first starts.
+pub fn kafka_bounded(topic: &Topic) -> String {
+    kafka_at(&topic.brokers, &topic.name, "end = \"latest\"\n")
+}
+
+fn kafka_at(brokers: &str, topic: &str, more: &str) -> String {
+    format!(
+        "[source]\ntype = \"kafka\"\n[source.kafka]\nbrokers = \"{brokers}\"\ntopic = \"{topic}\"\n\
+         start = \"earliest\"\n{more}"
+    )
+}
+
+fn stage(id: &str, kind: &str, plugin: &str, config: &str) -> String {
+    format!(
+        "[[stages]]\nid = \"{id}\"\nkind = \"{kind}\"\nplugin = \"{plugin}\"\nconfig = {config}\n"
+    )
+}

@@ -1,0 +1,77 @@
+//! The broker and the S3 server that the tests share, started by whoever needs them first.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, mpsc};
+
+use xtask::services::{self, Kafka, Ministack};
+use xtask::workspace::Workspace;
+
+/// The address of the shared broker. Each test makes topics of its own.
+pub fn kafka() -> &'static str {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    ADDRESS.get_or_init(|| {
+        kept(|folder| {
+            let kafka = own_kafka(&folder.join("kafka"));
+            (kafka.address(), kafka)
+        })
+    })
+}
+
+/// The endpoint of the shared S3 server. Each test makes buckets of its own.
+pub fn s3() -> &'static str {
+    static ENDPOINT: OnceLock<String> = OnceLock::new();
+    ENDPOINT.get_or_init(|| {
+        kept(|folder| {
+            let server = own_s3(&folder.join("s3"));
+            (server.endpoint(), server)
+        })
+    })
+}
+
+/// A broker for one test that means to hurt it.
+pub fn own_kafka(folder: &Path) -> Kafka {
+    let _one_fetches = fetching();
+    services::kafka::fetch(&Workspace::here()).unwrap();
+    Kafka::start(&Workspace::here(), folder).unwrap()
+}
+
+/// An S3 server for one test that means to hurt it.
+pub fn own_s3(folder: &Path) -> Ministack {
+    let _one_fetches = fetching();
+    services::ministack::fetch(&Workspace::here()).unwrap();
+    Ministack::start(&Workspace::here(), folder).unwrap()
+}
+
+/// A compiled plugin, `cargo xtask plugins` made it.
+pub fn plugin(name: &str) -> PathBuf {
+    let path = Workspace::here().plugins().join(format!("{name}.wasm"));
+    assert!(
+        path.exists(),
+        "`{}` is missing: cargo xtask plugins",
+        path.display()
+    );
+    path
+}
+
+fn fetching() -> MutexGuard<'static, ()> {
+    static FETCHING: Mutex<()> = Mutex::new(());
+    FETCHING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Starts a service on a thread that lives as long as the process, because a service dies with the thread that
+/// started it, and the threads of tests end early. Its folder is below `target`, emptied by the next run.
+fn kept<S>(start: impl FnOnce(&Path) -> (String, S) + Send + 'static) -> String {
+    let (tell, told) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, _service) = start(folder.path());
+        tell.send(address).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    told.recv()
+        .expect("the service starts; see above why it did not")
+}

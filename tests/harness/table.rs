@@ -1,0 +1,83 @@
+//! Tables read back as text, one line a row, so that a difference can be read.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::place::Place;
+
+/// The rows of all Parquet files of a table, those columns of them, sorted. What lies in the folder is read, not what
+/// the chain names: a file too many is a row too many.
+pub fn rows(place: &Place, table: &str, columns: &[&str]) -> Vec<String> {
+    let paths = place.list(table);
+    let mut rows = rows_of(place, &paths, columns);
+    rows.sort();
+    rows
+}
+
+/// The rows of some files of a place, unsorted.
+pub fn rows_of(place: &Place, paths: &[String], columns: &[&str]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for path in paths {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(place.read(path)).unwrap();
+        for batch in reader.build().unwrap() {
+            lines(&batch.unwrap(), columns, &mut rows);
+        }
+    }
+    rows
+}
+
+fn lines(batch: &RecordBatch, columns: &[&str], rows: &mut Vec<String>) {
+    let options = FormatOptions::default().with_null("null");
+    let formatters: Vec<_> = columns
+        .iter()
+        .map(|name| {
+            let column = batch
+                .column_by_name(name)
+                .unwrap_or_else(|| panic!("no column `{name}` in {:?}", batch.schema()));
+            ArrayFormatter::try_new(column, &options).unwrap()
+        })
+        .collect();
+    for row in 0..batch.num_rows() {
+        let cells: Vec<_> = formatters
+            .iter()
+            .map(|column| column.value(row).to_string())
+            .collect();
+        rows.push(cells.join(" | "));
+    }
+}
+
+/// Compares two multisets of rows; panics with the rows that one has and the other lacks.
+#[track_caller]
+pub fn assert_same_rows(what: &str, found: &[String], expected: &[String]) {
+    /// More lines than this nobody reads.
+    const SHOWN: usize = 20;
+    let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in expected {
+        *balance.entry(row).or_default() -= 1;
+    }
+    for row in found {
+        *balance.entry(row).or_default() += 1;
+    }
+    balance.retain(|_, count| *count != 0);
+    if balance.is_empty() {
+        return;
+    }
+    let differences: Vec<_> = balance
+        .iter()
+        .take(SHOWN)
+        .map(|(row, count)| match count {
+            ..0 => format!("  missing {} × {row}", -count),
+            _ => format!("  too many {count} × {row}"),
+        })
+        .collect();
+    panic!(
+        "{what}: {} rows found, {} expected, {} differ:\n{}",
+        found.len(),
+        expected.len(),
+        balance.len(),
+        differences.join("\n")
+    );
+}

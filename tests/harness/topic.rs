@@ -1,0 +1,138 @@
+//! A topic of one test: made, filled record by record in a known order, and read back whole for the oracle.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A topic of its own for one test.
+pub struct Topic {
+    /// Its name; nobody else has it.
+    pub name: String,
+    /// `host:port` of the broker.
+    pub brokers: String,
+    /// How many partitions it has.
+    pub partitions: i32,
+    producer: BaseProducer,
+}
+
+/// A record as the topic has it.
+#[derive(Clone, Debug)]
+pub struct StoredRecord {
+    /// Number of its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The broker's or the producer's timestamp, ms since 1970.
+    pub timestamp_ms: i64,
+    /// The bytes; empty for a tombstone.
+    pub value: Vec<u8>,
+}
+
+impl Topic {
+    /// Makes a topic whose name begins with `label`.
+    pub fn create(brokers: &str, label: &str, partitions: i32) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{label}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        // The sales of the tests are years old; the broker is to keep them all the same.
+        let new =
+            NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+        let made = asked(admin(brokers).create_topics([&new], &AdminOptions::new()));
+        assert!(made[0].is_ok(), "create topic `{name}`: {made:?}");
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            // The order of `send` is the order of offsets, whatever the network does.
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .create()
+            .unwrap();
+        Self {
+            name,
+            brokers: brokers.to_owned(),
+            partitions,
+            producer,
+        }
+    }
+
+    /// Appends a record to a partition; it is stored after [`Topic::flush`]. `timestamp_ms` is Kafka's timestamp.
+    pub fn send(&self, partition: i32, timestamp_ms: i64, value: &[u8]) {
+        let mut record = BaseRecord::<(), [u8]>::to(&self.name)
+            .partition(partition)
+            .timestamp(timestamp_ms)
+            .payload(value);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), same)) => {
+                    record = same;
+                    self.producer.poll(Duration::from_millis(20));
+                }
+                Err((error, _)) => panic!("send to `{}`: {error}", self.name),
+            }
+        }
+    }
+
+    /// Waits until everything sent is stored.
+    pub fn flush(&self) {
+        self.producer.flush(TIMEOUT).unwrap();
+    }
+
+    /// The whole topic as the broker has it, in the order of partition and offset.
+    pub fn read_back(&self) -> Vec<StoredRecord> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", "oracle")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .create()
+            .unwrap();
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..self.partitions {
+            assignment
+                .add_partition_offset(&self.name, partition, Offset::Beginning)
+                .unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        let (mut records, mut ended) = (Vec::new(), 0);
+        while ended < self.partitions {
+            match consumer.poll(TIMEOUT) {
+                Some(Ok(message)) => records.push(StoredRecord {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    timestamp_ms: message.timestamp().to_millis().unwrap(),
+                    value: message.payload().unwrap_or_default().to_vec(),
+                }),
+                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+                Some(Err(error)) => panic!("read `{}` back: {error}", self.name),
+                None => panic!("reading `{}` back stands still", self.name),
+            }
+        }
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+}
+
+fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .create()
+        .unwrap()
+}
+
+fn asked<T>(question: impl Future<Output = KafkaResult<T>>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(question)
+        .unwrap()
+}
