@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{EventTimeFrom, Pipeline, SourceConfig, WindowKind, duration};
+use super::{EventTimeFrom, Pipeline, PluginRef, SourceConfig, StageConfig, WindowKind, duration};
 
 /// The state of a pipeline was made with other settings than those of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,16 +58,33 @@ pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
         parts.insert("key", key.collect::<Vec<_>>().join(", "));
         parts.insert("aggregate", format!("stage {}", window.aggregate.id));
     }
-    parts
-        .into_iter()
-        .map(|(name, part)| (name.to_owned(), part))
-        .collect()
+    let stages = pipeline.stages.iter().chain(pipeline.window.as_ref().map(|window| &window.aggregate));
+    let stages = stages.map(|stage| (stage_key(&stage.id), stage_part(stage)));
+    parts.into_iter().map(|(name, part)| (name.to_owned(), part)).chain(stages).collect()
+}
+
+/// The name under which a stage stands among the fingerprints. A changed stage is an activation, no conflict.
+pub fn stage_key(id: &str) -> String {
+    format!("{STAGE}{id}")
+}
+
+const STAGE: &str = "stage ";
+
+fn stage_part(stage: &StageConfig) -> String {
+    let plugin = match &stage.plugin {
+        PluginRef::Name(name) => format!("module {name}"),
+        // Where a pipeline file lies does not matter, which file it names does.
+        PluginRef::Path(path) => format!("file {}", path.file_name().unwrap_or_default().display()),
+    };
+    let config: Vec<String> = stage.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("{plugin} with [{}]", config.join(", "))
 }
 
 /// What is different between the fingerprints of a chain record and those of a pipeline file, a sentence each.
 /// Empty if the state fits.
 pub fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+    names.retain(|name| !name.starts_with(STAGE));
     names.sort();
     names.dedup();
     let sentence = |name: &String| match (old.get(name), new.get(name)) {
@@ -80,15 +97,22 @@ pub fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -
     names.into_iter().filter_map(sentence).collect()
 }
 
-/// Whether a pipeline may go on with the state whose fingerprints are `old`.
+/// Whether a pipeline may go on from a chain record whose fingerprints are `old`. Without open windows only what the
+/// positions depend on must be as it was.
 ///
 /// # Errors
 /// What changed, and what can be done.
 pub fn check_state(
     pipeline: &Pipeline,
     old: &BTreeMap<String, String>,
+    open_windows: bool,
 ) -> Result<(), StateConflict> {
-    let changes = changed(old, &fingerprints(pipeline));
+    let (mut was, mut is) = (old.clone(), fingerprints(pipeline));
+    if !open_windows {
+        was.retain(|name, _| name == "source" || name == "event_time");
+        is.retain(|name, _| name == "source" || name == "event_time");
+    }
+    let changes = changed(&was, &is);
     if changes.is_empty() {
         return Ok(());
     }

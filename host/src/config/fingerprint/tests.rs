@@ -30,7 +30,7 @@ fn plugins_limits_and_patience_may_change() {
         .replace("path = \"data/revenue\"", "path = \"s3://bucket/revenue\"")
         .replace("brokers = \"127.0.0.1:9092\"", "brokers = \"b:1\"");
     let old = fingerprints(&read(SALES).unwrap());
-    assert_eq!(check_state(&read(&text).unwrap(), &old), Ok(()));
+    assert_eq!(check_state(&read(&text).unwrap(), &old, true), Ok(()));
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_window_key_or_time_column_that_changed_is_refused_with_what_to_do() {
         .replace("key = [\"store\"]", "key = [\"store\", \"item\"]")
         .replace("ts = \"timestamp(s)\"", "ts = \"timestamp(ms)\"");
     let old = fingerprints(&read(SALES).unwrap());
-    let conflict = check_state(&read(&text).unwrap(), &old).unwrap_err();
+    let conflict = check_state(&read(&text).unwrap(), &old, true).unwrap_err();
     expect!["the state of pipeline `sales` was made with other settings: event_time was `column ts at /ts (timestamp(s))` and is now `column ts at /ts (timestamp(ms))`; key was `store (string)` and is now `store (string), item (string)`; window was `tumbling 30s` and is now `tumbling 1m offset 10s`; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name"].assert_eq(&conflict.to_string());
 }
 
