@@ -1,0 +1,192 @@
+//! The groups of one window: key → accumulator, both in arenas.
+//!
+//! About 70 bytes a group beside key and accumulator; a million groups with keys and accumulators of 16 bytes
+//! each stay below 150 MB. Dropping the table returns all of it at once.
+
+use hashbrown::HashTable;
+
+/// Keys and accumulators of one window.
+#[derive(Debug, Default)]
+pub struct GroupTable {
+    index: HashTable<u32>,
+    groups: Vec<Group>,
+    keys: Vec<u8>,
+    states: Vec<u8>,
+    /// Bytes of `states` that no group refers to any more.
+    states_dead: usize,
+    /// Groups that changed since [`GroupTable::take_changed`].
+    changed: Vec<u32>,
+}
+
+/// One group. Grown accumulators move to the end of the arena; shrunken ones keep their room.
+#[derive(Debug)]
+struct Group {
+    hash: u64,
+    key_at: usize,
+    state_at: usize,
+    key_len: u32,
+    state_len: u32,
+    state_room: u32,
+    /// The call that last touched it, and its index among the groups of that call.
+    stamp: u32,
+    local: u32,
+    /// Rows accumulated since it was made or loaded, saturating. 0: every row was refused, as if it were not there.
+    rows: u32,
+    changed: bool,
+}
+
+impl GroupTable {
+    /// The group of `key`, made if it is new.
+    #[inline]
+    pub fn find_or_insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+        let Self { index, groups, keys, .. } = self;
+        let same = |id: &u32| {
+            let group = &groups[*id as usize];
+            group.hash == hash && &keys[group.key_at..group.key_at + group.key_len as usize] == key
+        };
+        if let Some(id) = index.find(hash, same) {
+            return *id;
+        }
+        self.insert(hash, key)
+    }
+
+    #[cold]
+    fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+        let id = u32::try_from(self.groups.len()).expect("state is bounded far below 2^32 groups");
+        self.groups.push(Group {
+            hash,
+            key_at: self.keys.len(),
+            state_at: self.states.len(),
+            key_len: u32::try_from(key.len()).expect("a key is bounded far below 4 GiB"),
+            state_len: 0,
+            state_room: 0,
+            stamp: 0,
+            local: 0,
+            rows: 0,
+            changed: false,
+        });
+        self.keys.extend_from_slice(key);
+        let groups = &self.groups;
+        self.index.insert_unique(hash, id, |id| groups[*id as usize].hash);
+        id
+    }
+
+    /// Counts a row of the call `stamp` to a group. Returns the group's index among those of the call;
+    /// `next` if this is the first time.
+    #[inline]
+    pub(super) fn touch(&mut self, id: u32, stamp: u32, next: u32) -> u32 {
+        let group = &mut self.groups[id as usize];
+        group.rows = group.rows.saturating_add(1);
+        if group.stamp != stamp {
+            group.stamp = stamp;
+            group.local = next;
+            if !group.changed {
+                group.changed = true;
+                self.changed.push(id);
+            }
+        }
+        group.local
+    }
+
+    /// Takes back rows that were refused after they were counted.
+    pub(super) fn untouch(&mut self, id: u32) {
+        let group = &mut self.groups[id as usize];
+        group.rows = group.rows.saturating_sub(1);
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Bytes held for groups, keys and accumulators.
+    pub fn bytes(&self) -> usize {
+        self.groups.capacity() * size_of::<Group>()
+            + self.index.capacity() * 5
+            + self.keys.capacity()
+            + self.states.capacity()
+    }
+
+    /// Key of a group.
+    pub fn key(&self, id: u32) -> &[u8] {
+        let group = &self.groups[id as usize];
+        &self.keys[group.key_at..group.key_at + group.key_len as usize]
+    }
+
+    /// Shard of a group's key.
+    pub fn shard(&self, id: u32) -> u8 {
+        super::key_shard(self.groups[id as usize].hash)
+    }
+
+    /// Accumulator of a group; empty if it has no row yet.
+    pub fn state(&self, id: u32) -> &[u8] {
+        let group = &self.groups[id as usize];
+        &self.states[group.state_at..group.state_at + group.state_len as usize]
+    }
+
+    /// Replaces the accumulator of a group.
+    pub fn set_state(&mut self, id: u32, state: &[u8]) {
+        let group = &mut self.groups[id as usize];
+        let length = u32::try_from(state.len()).expect("an accumulator is bounded far below 4 GiB");
+        if length > group.state_room {
+            self.states_dead += group.state_room as usize;
+            group.state_at = self.states.len();
+            group.state_room = length;
+            self.states.extend_from_slice(state);
+        } else {
+            self.states[group.state_at..group.state_at + state.len()].copy_from_slice(state);
+        }
+        group.state_len = length;
+        // More than half is dead: moving what lives costs no more than what made it grow.
+        if self.states_dead > self.states.len() / 2 && self.states_dead > 4096 {
+            self.compact();
+        }
+    }
+
+    fn compact(&mut self) {
+        let mut states = Vec::with_capacity(self.states.len() - self.states_dead);
+        for group in &mut self.groups {
+            let at = states.len();
+            let old = group.state_at..group.state_at + group.state_len as usize;
+            states.extend_from_slice(&self.states[old]);
+            group.state_at = at;
+            group.state_room = group.state_len;
+        }
+        self.states = states;
+        self.states_dead = 0;
+    }
+
+    /// A group as a checkpoint gives it back.
+    pub fn restore(&mut self, hash: u64, key: &[u8], state: &[u8]) {
+        let id = self.find_or_insert(hash, key);
+        self.groups[id as usize].rows = 1;
+        self.set_state(id, state);
+    }
+
+    /// The groups that have rows, in the order they were made.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.groups).filter(|(_, group)| group.rows > 0).map(|(id, _)| id)
+    }
+
+    /// The groups that changed since the last call, in the order of their first change. At most `max` at once;
+    /// the rest stay.
+    pub fn take_changed(&mut self, max: usize) -> Vec<u32> {
+        let rest = self.changed.split_off(max.min(self.changed.len()));
+        let mut taken = std::mem::replace(&mut self.changed, rest);
+        for id in &taken {
+            self.groups[*id as usize].changed = false;
+        }
+        taken.retain(|id| self.groups[*id as usize].rows > 0);
+        taken
+    }
+
+    /// How many groups changed since [`GroupTable::take_changed`].
+    pub fn changed_len(&self) -> usize {
+        self.changed.len()
+    }
+}
