@@ -73,9 +73,10 @@ pub struct PartitionProgress {
 /// 4. An `Err` is final for this source; what may pass by itself (a broker that is away) is no error but
 ///    [`Source::problem`].
 pub trait Source: Send {
-    /// Resolves where a first run begins, also for «latest» and timestamps. Asks the outside; may block until
-    /// it answers. Partitions found later begin at their start.
-    fn genesis(&mut self) -> Result<Positions, SourceError>;
+    /// Resolves where a first run begins, also for «latest» and timestamps. Asks the outside and waits about a
+    /// second for its answer; none if it did not come: [`Source::problem`] says why. Partitions found later begin at
+    /// their start.
+    fn genesis(&mut self) -> Result<Option<Positions>, SourceError>;
 
     /// Begins to read at these positions. Partitions the source has and `positions` lacks begin at their start.
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError>;

@@ -1,0 +1,135 @@
+//! The barrier: between two turns the epoch is frozen and handed to the committer; the lane goes on (DESIGN.md D4).
+//! One epoch is in flight. If the next is due before it is durable, intake stands still.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chain::FrozenState;
+use crate::chain::commit::{CommitOutcome, FrozenEpoch};
+use crate::chain::record::{ChainRecord, RecordKind, SourceState};
+use crate::config::SourceConfig;
+use crate::status::Phase;
+use crate::window::snapshot;
+
+use super::activate::Activation;
+use super::{Lane, LaneEnd, LaneError};
+
+/// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.
+const STAGED_BYTES_MAX: u64 = 256 << 20;
+
+/// How long the lane looks away while the store is behind.
+const STORE_WAIT: Duration = Duration::from_millis(20);
+
+impl Lane {
+    pub(super) fn checkpoint_is_due(&self) -> bool {
+        let wanted = self.barrier_is_overdue() || self.activations.iter().any(Activation::is_asked);
+        wanted && self.dirty && !self.committer.in_flight()
+    }
+
+    fn barrier_is_overdue(&self) -> bool {
+        self.clock.monotonic() >= self.checkpoint_at || self.outputs.staged_bytes() >= STAGED_BYTES_MAX
+    }
+
+    /// Whether a barrier is due that cannot be taken, because the epoch before it is still in flight.
+    pub(super) fn must_pause(&self) -> bool {
+        self.committer.in_flight() && self.dirty && self.barrier_is_overdue()
+    }
+
+    /// Waits a moment for the store. Nothing is dropped: records stay where they are.
+    pub(super) fn wait_for_store(&mut self) -> Result<(), LaneError> {
+        self.phase = Phase::Paused;
+        if let Some(outcome) = self.committer.wait(STORE_WAIT) {
+            self.settle(outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Freezes the epoch and hands it to the committer.
+    pub(super) fn checkpoint(&mut self) -> Result<(), LaneError> {
+        let started = self.clock.monotonic();
+        self.flip_modules();
+        let frozen = self.freeze()?;
+        self.committer.submit(frozen);
+        self.epoch = self.epoch.next();
+        self.dirty = false;
+        let now = self.clock.monotonic();
+        self.checkpoint_at = now + self.config.checkpoint.interval;
+        self.outside.metrics.checkpoint.observe(now.saturating_sub(started));
+        Ok(())
+    }
+
+    fn freeze(&mut self) -> Result<FrozenEpoch, LaneError> {
+        let mut bytes = Vec::new();
+        let states = self.pool.workers().iter().map(|worker| &worker.state);
+        let groups = snapshot::encode(states, self.aggregate_generation(), &mut bytes);
+        let kind = match &self.config.source {
+            SourceConfig::Kafka(_) => crate::chain::record::SourceKind::Kafka,
+            SourceConfig::Files(_) => crate::chain::record::SourceKind::Files,
+        };
+        Ok(FrozenEpoch {
+            kind: RecordKind::Data,
+            source: SourceState { kind, ended: self.ended, partitions: self.partitions.states() },
+            watermark: self.partitions.clock().watermark(),
+            state: (groups > 0).then_some(FrozenState { bytes, groups }),
+            files: self.outputs.freeze()?,
+            modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),
+            config: crate::config::fingerprint::fingerprints(&self.config),
+        })
+    }
+
+    /// Takes note of an epoch that the committer has finished, if it has.
+    pub(super) fn settle_commit(&mut self) -> Result<(), LaneError> {
+        match self.committer.try_take() {
+            Some(outcome) => self.settle(outcome),
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, outcome: CommitOutcome) -> Result<(), LaneError> {
+        match outcome {
+            CommitOutcome::Committed(record) => {
+                self.on_committed(&record);
+                Ok(())
+            }
+            CommitOutcome::Lost(lost) => Err(LaneError::Fenced {
+                epoch: lost.epoch,
+                by: lost.record.map_or_else(|| "nobody".to_owned(), |record| record.writer.instance.clone()),
+            }),
+            CommitOutcome::Failed(error) => Err(LaneError::Commit(error)),
+        }
+    }
+
+    fn on_committed(&mut self, record: &Arc<ChainRecord>) {
+        self.phase = Phase::Running;
+        let positions = record.source.partitions.iter();
+        let positions = positions.map(|state| (state.partition.clone(), state.position.clone())).collect();
+        self.source.acknowledge(&positions);
+        self.outside.metrics.committed(&record.files, self.clock.wall_micros());
+        self.answer_activations(record);
+    }
+
+    /// The last commit of a lane that ends. Waits until it is durable, as long as that takes.
+    pub(super) fn last_checkpoint(&mut self, end: LaneEnd) -> Result<(), LaneError> {
+        self.drain_committer()?;
+        if self.dirty {
+            self.checkpoint()?;
+            self.drain_committer()?;
+        }
+        self.phase = match end {
+            LaneEnd::Finished => Phase::Finished,
+            LaneEnd::Stopped => Phase::Stopped,
+        };
+        self.publish_now();
+        Ok(())
+    }
+
+    fn drain_committer(&mut self) -> Result<(), LaneError> {
+        while self.committer.in_flight() {
+            if let Some(outcome) = self.committer.wait(STORE_WAIT) {
+                self.settle(outcome)?;
+            }
+            self.publish();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! The lane: one loop that owns a set of partitions, all their state and one commit chain. Start reading here.
+//!
+//! ```text
+//!  poll ─► prepare (by chunk) ─► observe ─► place (by chunk) ─► update (by key shard) ─► fire ─► sink ─► commit
+//!          decode, event time,              late, window,       accumulators             results  files   chain
+//!          filter, map                      key                                                           record
+//! ```
+//!
+//! Between two steps everything has joined; between two turns everything is consistent, and that is where an
+//! epoch is frozen, a module is exchanged and the outside is heard. A lane is an OS thread of its own; nothing of
+//! it runs on the async runtime, which serves HTTP, the store and timers (DESIGN.md D3).
+
+mod plan;
+mod pool;
+mod partitions;
+mod prepare;
+mod place;
+mod update;
+mod turn;
+mod fire;
+mod outputs;
+mod checkpoint;
+mod activate;
+mod live;
+mod report;
+mod open;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::chain::commit::Committer;
+use crate::chain::record::Epoch;
+use crate::config::Pipeline;
+use crate::metrics::LaneMetrics;
+use crate::source::{PollLimits, RecordBlock, Source};
+use crate::status::{Command, LaneStatus, LiveResults, Phase};
+use crate::time::{Clock, Watermark};
+
+pub use open::{FailedOpen, LaneParts, OpenError, open};
+pub use plan::{PlacedModule, PlanError, WINDOW_COLUMNS};
+
+use activate::Activation;
+use live::Live;
+use outputs::Outputs;
+use partitions::Partitions;
+use plan::Plan;
+use pool::Pool;
+
+/// How long one poll waits for records before the lane looks at its commands and its timers. A command is heard
+/// within this time, and an idle lane wakes fifty times a second.
+const POLL_WAIT: Duration = Duration::from_millis(20);
+
+/// What the lane shares with the outside. It only sends to it and takes commands from it.
+pub struct Outside {
+    /// Taken between two turns.
+    pub commands: mpsc::Receiver<Command>,
+    /// Published after turns.
+    pub status: Arc<ArcSwap<LaneStatus>>,
+    /// What each stage runs and is given, for checking a new module before it is activated.
+    pub stages: Arc<ArcSwap<Vec<crate::handle::StageView>>>,
+    /// Changed groups, for whoever listens.
+    pub live: broadcast::Sender<Arc<LiveResults>>,
+    /// Added to once a turn.
+    pub metrics: Arc<LaneMetrics>,
+}
+
+/// One loop with everything it owns. Made by [`open`], ended by [`Lane::run`].
+pub struct Lane {
+    // Fixed while the lane is open.
+    config: Arc<Pipeline>,
+    clock: Clock,
+    limits: PollLimits,
+    // What a record meets, in this order.
+    source: Box<dyn Source>,
+    partitions: Partitions,
+    modules: Vec<PlacedModule>,
+    plan: Plan,
+    pool: Pool,
+    outputs: Outputs,
+    committer: Committer,
+    // Where it stands.
+    epoch: Epoch,
+    phase: Phase,
+    checkpoint_at: Duration,
+    /// Something happened since the last record that a record must hold (DESIGN.md D19).
+    dirty: bool,
+    /// The committed record says that the bounded input has ended.
+    ended: bool,
+    activations: Vec<Activation>,
+    turns: u64,
+    // The outside.
+    live: Live,
+    outside: Outside,
+    reported: report::Reported,
+}
+
+/// How a lane ended when nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneEnd {
+    /// The bounded input was read to its end, every window has fired, and that is committed.
+    Finished,
+    /// It was asked to stop, and stopped after a last commit.
+    Stopped,
+}
+
+/// A lane that cannot go on. Everything since the last record is dropped; opening it again replays it.
+#[derive(Debug, thiserror::Error)]
+pub enum LaneError {
+    /// The source ended.
+    #[error("source failed")]
+    Source(#[from] crate::source::SourceError),
+    /// Rows could not be encoded.
+    #[error("sink failed")]
+    Sink(#[from] crate::sink::SinkError),
+    /// Another writer has taken our slot of the chain: we are fenced.
+    #[error("epoch {epoch} of the chain was written by `{by}`: another instance owns this lane")]
+    Fenced {
+        /// The slot.
+        epoch: Epoch,
+        /// Who wrote it.
+        by: String,
+    },
+    /// The store will not take a record, and trying again will not help.
+    #[error("commit failed")]
+    Commit(#[source] crate::chain::ChainError),
+    /// Open windows are larger than `limits.state_bytes`.
+    #[error("open windows hold {bytes} bytes, `limits.state_bytes` allows {limit}: raise it, or use shorter windows or fewer keys")]
+    StateTooLarge {
+        /// What they hold.
+        bytes: u64,
+        /// What they may.
+        limit: u64,
+    },
+}
+
+/// What the loop does next.
+enum Wake {
+    Stop,
+    Command(Command),
+    Records(Vec<RecordBlock>),
+    /// The store has not yet taken the epoch before the one that is due: intake stands still.
+    Paused,
+    End,
+}
+
+impl Lane {
+    /// Takes turns until the input ends or somebody asks to stop.
+    pub fn run(&mut self) -> Result<LaneEnd, LaneError> {
+        let end = loop {
+            match self.next_wake()? {
+                Wake::Stop => break LaneEnd::Stopped,
+                Wake::End => break LaneEnd::Finished,
+                Wake::Command(command) => self.on_command(command),
+                Wake::Records(blocks) => self.turn(&blocks)?,
+                Wake::Paused => self.wait_for_store()?,
+            }
+            self.advance()?;
+            self.settle_commit()?;
+            if self.checkpoint_is_due() {
+                self.checkpoint()?;
+            }
+            self.publish();
+        };
+        if end == LaneEnd::Finished && !self.ended {
+            self.finish()?;
+        }
+        // A clean stop ends with a checkpoint, so that a restart begins with nothing to repeat.
+        self.last_checkpoint(end)?;
+        Ok(end)
+    }
+
+    /// Ends the lane and gives back what it was lent. What was not committed is dropped.
+    pub fn close(self) -> Outside {
+        self.outside
+    }
+
+    /// Commands first: under load there are always records.
+    fn next_wake(&mut self) -> Result<Wake, LaneError> {
+        match self.outside.commands.try_recv() {
+            Ok(Command::Stop) => return Ok(Wake::Stop),
+            Ok(command) => return Ok(Wake::Command(command)),
+            Err(mpsc::error::TryRecvError::Disconnected) => return Ok(Wake::Stop),
+            Err(mpsc::error::TryRecvError::Empty) => {}
+        }
+        if self.ended || self.partitions.all_ended() {
+            return Ok(Wake::End);
+        }
+        if self.must_pause() {
+            return Ok(Wake::Paused);
+        }
+        Ok(Wake::Records(self.source.poll(&self.limits)?))
+    }
+
+    /// Moves the watermark, and fires what it has passed.
+    fn advance(&mut self) -> Result<(), LaneError> {
+        let now = self.clock.monotonic();
+        self.partitions.progress(self.source.progress(), now);
+        if self.partitions.all_ended() {
+            // The end of all input fires every window, once, in `finish`.
+            return Ok(());
+        }
+        let before = self.partitions.clock().watermark();
+        let watermark = self.partitions.clock_mut().advance();
+        if watermark > before { self.fire(watermark) } else { Ok(()) }
+    }
+
+    /// The end of a bounded input: the watermark goes to the end of time and every window fires.
+    fn finish(&mut self) -> Result<(), LaneError> {
+        let watermark = self.partitions.clock_mut().advance();
+        assert_eq!(watermark, Watermark::END, "all partitions have ended");
+        self.ended = true;
+        self.dirty = true;
+        self.fire(watermark)
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Activate { stage, module, reply } => self.activate(&stage, module, reply),
+            Command::Stop => unreachable!("`next_wake` turns it into `Wake::Stop`"),
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! Opening a lane: read the chain, load the modules it pins, restore the state, seek the source.
+//!
+//! The chain's pinned modules win, unless the stage was changed in the pipeline file: then it is an activation, with
+//! its checks (DESIGN.md D6). A first run pins its start positions and its modules before the first record is read
+//! (D5).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::error::TryRecvError;
+
+use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
+use crate::chain::record::{ChainRecord, PinnedModule, RecordKind, SourceKind, SourceState, Writer};
+use crate::chain::{self, ChainError, LaneStorage};
+use crate::config::fingerprint::{StateConflict, check_state, fingerprints, stage_key};
+use crate::config::{Pipeline, PluginRef, SourceConfig, StageConfig, StoreOptions};
+use crate::modules::{ModuleStore, ModuleStoreError};
+use crate::plugin::engine::PluginEngine;
+use crate::plugin::limits::CallLimits;
+use crate::plugin::load::{LoadError, LoadedModule};
+use crate::plugin::verdict::{Verdict, compare};
+use crate::source::files::FilesSource;
+use crate::source::kafka::KafkaSource;
+use crate::source::{PollLimits, Positions, Source, SourceError};
+use crate::status::{Command, Phase};
+use crate::time::{Clock, Watermark};
+use crate::watermark::LaneClock;
+use crate::window::{key_hash, key_shard, snapshot};
+
+use super::outputs::Outputs;
+use super::partitions::Partitions;
+use super::plan::{Plan, PlanError};
+use super::pool::Pool;
+use super::{Lane, Outside, PlacedModule};
+
+/// What a lane is made of, from the outside.
+pub struct LaneParts {
+    /// What to run.
+    pub config: Arc<Pipeline>,
+    /// Where it is durable.
+    pub storage: LaneStorage,
+    /// Where modules are kept.
+    pub modules: ModuleStore,
+    /// What runs them.
+    pub engine: PluginEngine,
+    /// Credentials of stores, for files as a source.
+    pub stores: StoreOptions,
+    /// For the store and the files.
+    pub runtime: tokio::runtime::Handle,
+    /// Time.
+    pub clock: Clock,
+    /// Who we are, in chain records.
+    pub writer: Writer,
+}
+
+/// A lane that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The chain cannot be read, or is damaged.
+    #[error("open chain")]
+    Chain(#[from] ChainError),
+    /// A module is not in the store, or not what it was.
+    #[error("get module of stage `{stage}`")]
+    Module {
+        /// The stage.
+        stage: String,
+        /// Why.
+        #[source]
+        source: ModuleStoreError,
+    },
+    /// A module's file cannot be read.
+    #[error("read module of stage `{stage}` from `{path}`")]
+    ModuleFile {
+        /// The stage.
+        stage: String,
+        /// As resolved.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A module is refused.
+    #[error("load module of stage `{stage}`")]
+    Load {
+        /// The stage.
+        stage: String,
+        /// Why.
+        #[source]
+        source: LoadError,
+    },
+    /// The modules do not fit the pipeline.
+    #[error("fit plugins")]
+    Plan(#[from] PlanError),
+    /// The pipeline was changed in a way that its state does not survive.
+    #[error(transparent)]
+    Changed(#[from] StateConflict),
+    /// A stage names another module than its open windows were made with.
+    #[error("{0}")]
+    OtherModule(String),
+    /// The source cannot be opened.
+    #[error("open source")]
+    Source(#[from] SourceError),
+    /// Another writer has taken the first slot of the chain.
+    #[error("epoch {0} of the chain was taken by another instance while we opened it")]
+    Fenced(u64),
+    /// The state blob is not what the chain says.
+    #[error("restore state")]
+    State(#[from] snapshot::SnapshotError),
+    /// The workers' threads could not be started.
+    #[error("start workers")]
+    Workers(#[from] rayon::ThreadPoolBuildError),
+    /// Asked to stop while it waited for the source.
+    #[error("stopped while waiting for the source")]
+    Stopped,
+}
+
+impl OpenError {
+    /// Whether trying again could help: what lies outside may come back, what is written in files will not change.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Chain(error) => error.may_pass(),
+            Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
+            Self::Module { source, .. } => source.may_pass(),
+            Self::ModuleFile { .. } | Self::Load { .. } | Self::Plan(_) | Self::Changed(_) | Self::OtherModule(_) | Self::State(_) | Self::Stopped => false,
+        }
+    }
+}
+
+/// An open that failed, with what it was lent.
+pub struct FailedOpen {
+    /// Why.
+    pub error: OpenError,
+    /// For the next attempt.
+    pub outside: Outside,
+}
+
+/// Opens a lane where the chain says it stands, or at its genesis.
+pub fn open(parts: &LaneParts, mut outside: Outside) -> Result<Lane, Box<FailedOpen>> {
+    match Ready::make(parts, &mut outside) {
+        Ok(ready) => Ok(ready.into_lane(&parts.config, &parts.clock, outside)),
+        Err(error) => Err(Box::new(FailedOpen { error, outside })),
+    }
+}
+
+/// Everything that can fail, done.
+pub(super) struct Ready {
+    pub(super) record: Arc<ChainRecord>,
+    pub(super) modules: Vec<PlacedModule>,
+    pub(super) plan: Plan,
+    pub(super) pool: Pool,
+    pub(super) source: Box<dyn Source>,
+    pub(super) committer: Committer,
+}
+
+impl Ready {
+    fn make(parts: &LaneParts, outside: &mut Outside) -> Result<Self, OpenError> {
+        let LaneParts { config, storage, modules: store, engine, stores, runtime, clock, writer } = parts;
+        let opened = runtime.block_on(chain::open(storage, writer))?;
+        let loader = Loader { config, modules: store, engine, runtime };
+        let modules = loader.modules(opened.head.as_ref())?;
+        let plan = Plan::new(config, &modules)?;
+        let mut pool = Pool::new(&plan, worker_count(config))?;
+        if let Some(state) = &opened.state {
+            restore(&mut pool, state)?;
+        }
+        let mut source = open_source(config, stores, runtime, clock)?;
+        let metrics = Arc::clone(&outside.metrics);
+        let mut committer =
+            Committer::spawn(runtime.clone(), opened.chain, storage.clone(), clock.clone(), metrics);
+        let record = match opened.head {
+            Some(record) => Arc::new(record),
+            None => {
+                let positions = resolve_start(source.as_mut(), outside)?;
+                genesis(config, &modules, positions, &mut committer)?
+            }
+        };
+        if !record.source.ended {
+            let states = record.source.partitions.iter();
+            let positions = states.map(|state| (state.partition.clone(), state.position.clone())).collect();
+            source.assign(&positions)?;
+        }
+        Ok(Self { record, modules, plan, pool, source, committer })
+    }
+
+    pub(super) fn into_lane(self, config: &Arc<Pipeline>, clock: &Clock, outside: Outside) -> Lane {
+        let Self { record, modules, plan, pool, source, committer } = self;
+        let lane = Lane {
+            limits: poll_limits(config),
+            partitions: partitions(config, &record, clock),
+            outputs: Outputs::new(config, &plan),
+            epoch: record.epoch,
+            phase: Phase::Running,
+            checkpoint_at: clock.monotonic() + config.checkpoint.interval,
+            dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
+            ended: record.source.ended,
+            activations: Vec::new(),
+            turns: 0,
+            live: super::live::Live::default(),
+            reported: super::report::Reported::default(),
+            config: Arc::clone(config),
+            clock: clock.clone(),
+            modules,
+            source,
+            plan,
+            pool,
+            committer,
+            outside,
+        };
+        lane.publish_stages();
+        tracing::info!(pipeline = %lane.config.name, epoch = %lane.epoch, ended = lane.ended, "lane opened");
+        lane
+    }
+}
+
+/// Waits until the source can say where a first run begins. Shows why it cannot, and hears when it is to stop.
+fn resolve_start(source: &mut dyn Source, outside: &mut Outside) -> Result<Positions, OpenError> {
+    loop {
+        if let Some(positions) = source.genesis()? {
+            return Ok(positions);
+        }
+        super::report::publish_problem(outside, source.problem());
+        match outside.commands.try_recv() {
+            Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Err(OpenError::Stopped),
+            Ok(Command::Activate { reply, .. }) => {
+                // Whoever asked may have gone away; nothing was changed.
+                let _ = reply.send(Err("the pipeline is still waiting for its source".to_owned()));
+            }
+            Err(TryRecvError::Empty) => {}
+        }
+    }
+}
+
+fn worker_count(config: &Pipeline) -> usize {
+    match config.limits.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    }
+}
+
+fn poll_limits(config: &Pipeline) -> PollLimits {
+    PollLimits {
+        records: config.limits.turn_records,
+        bytes: config.limits.turn_bytes,
+        wait: super::POLL_WAIT,
+        linger: config.limits.turn_linger,
+    }
+}
+
+fn partitions(config: &Pipeline, record: &ChainRecord, clock: &Clock) -> Partitions {
+    let bound = i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
+    let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark);
+    let mut partitions = Partitions::new(lane_clock);
+    for state in &record.source.partitions {
+        partitions.restore(state, clock.monotonic());
+    }
+    partitions
+}
+
+fn open_source(
+    config: &Pipeline,
+    stores: &StoreOptions,
+    runtime: &tokio::runtime::Handle,
+    clock: &Clock,
+) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match &config.source {
+        SourceConfig::Kafka(kafka) => Box::new(KafkaSource::connect(kafka, &config.name, clock.clone())?),
+        SourceConfig::Files(files) => Box::new(FilesSource::open(files, stores, runtime.clone(), clock.clone())?),
+    })
+}
+
+/// Commits the record that pins where a first run begins, before any record is read.
+pub(super) fn genesis(
+    config: &Pipeline,
+    modules: &[PlacedModule],
+    positions: Positions,
+    committer: &mut Committer,
+) -> Result<Arc<ChainRecord>, OpenError> {
+    let kind = match config.source {
+        SourceConfig::Kafka(_) => SourceKind::Kafka,
+        SourceConfig::Files(_) => SourceKind::Files,
+    };
+    let partitions = positions.into_iter().map(|(partition, position)| chain::record::PartitionState {
+        partition,
+        position,
+        max_event_time: None,
+        fates: chain::record::Fates::default(),
+    });
+    committer.submit(FrozenEpoch {
+        kind: RecordKind::Genesis,
+        source: SourceState { kind, ended: false, partitions: partitions.collect() },
+        watermark: Watermark::NONE,
+        state: None,
+        files: Vec::new(),
+        modules: modules.iter().map(|placed| placed.pinned.clone()).collect(),
+        config: fingerprints(config),
+    });
+    loop {
+        match committer.wait(Duration::from_millis(100)) {
+            Some(CommitOutcome::Committed(record)) => return Ok(record),
+            Some(CommitOutcome::Lost(record)) => return Err(OpenError::Fenced(record.epoch.0)),
+            Some(CommitOutcome::Failed(error)) => return Err(error.into()),
+            None => {}
+        }
+    }
+}
+
+pub(super) fn restore(pool: &mut Pool, state: &[u8]) -> Result<(), OpenError> {
+    let owners = pool.len();
+    let workers = pool.workers_mut();
+    Ok(snapshot::decode(state, |row| {
+        let shard = key_shard(key_hash(row.key));
+        workers[shard as usize % owners].state.restore(&row);
+    })?)
+}
+
+/// Gets the module of every stage, and checks it against the one that the chain pins.
+struct Loader<'a> {
+    config: &'a Pipeline,
+    modules: &'a ModuleStore,
+    engine: &'a PluginEngine,
+    runtime: &'a tokio::runtime::Handle,
+}
+
+impl Loader<'_> {
+    fn modules(&self, head: Option<&ChainRecord>) -> Result<Vec<PlacedModule>, OpenError> {
+        let now = fingerprints(self.config);
+        if let Some(head) = head {
+            check_state(self.config, &head.config, head.state.is_some())?;
+        }
+        let stages = self.config.stages.iter().chain(self.config.window.as_ref().map(|window| &window.aggregate));
+        stages.map(|stage| self.module(stage, head, &now)).collect()
+    }
+
+    fn module(
+        &self,
+        stage: &StageConfig,
+        head: Option<&ChainRecord>,
+        now: &BTreeMap<String, String>,
+    ) -> Result<PlacedModule, OpenError> {
+        let pinned = head.and_then(|head| head.modules.iter().find(|pinned| *pinned.stage == *stage.id));
+        let key = stage_key(&stage.id);
+        let unchanged = head.is_some_and(|head| head.config.get(&key) == now.get(&key));
+        match pinned {
+            Some(pinned) if unchanged => {
+                let module = self.pinned(stage, pinned)?;
+                Ok(PlacedModule { stage: stage.clone(), module, pinned: pinned.clone() })
+            }
+            Some(pinned) => self.changed(stage, pinned, head.is_some_and(|head| head.state.is_some())),
+            None => {
+                let module = self.named(stage)?;
+                let pinned = PinnedModule {
+                    stage: stage.id.to_string(),
+                    name: module.name.to_string(),
+                    digest: module.digest,
+                    generation: 1,
+                    state_version: module.description.state_version,
+                };
+                Ok(PlacedModule { stage: stage.clone(), module, pinned })
+            }
+        }
+    }
+
+    /// The stage was changed in the pipeline file: an activation, with its checks.
+    fn changed(&self, stage: &StageConfig, pinned: &PinnedModule, stateful: bool) -> Result<PlacedModule, OpenError> {
+        let module = self.named(stage)?;
+        let before = PlacedModule { stage: stage.clone(), module: self.pinned(stage, pinned)?, pinned: pinned.clone() };
+        if module.digest == pinned.digest {
+            return Ok(before);
+        }
+        if stateful && stage.kind == crate::plugin::PluginKind::Aggregate {
+            if let Verdict::Incompatible(reason) = compare(&before.module.description, &module.name, &module.description) {
+                return Err(OpenError::OtherModule(format!(
+                    "stage `{}` names another module than the open windows were made with: {reason}; \
+                     name the old one, or forget the windows with `sluicegate reset`",
+                    stage.id
+                )));
+            }
+        }
+        Ok(PlacedModule::successor(&before, module))
+    }
+
+    fn pinned(&self, stage: &StageConfig, pinned: &PinnedModule) -> Result<LoadedModule, OpenError> {
+        let get = self.modules.get(&pinned.digest);
+        let bytes = self.runtime.block_on(get).map_err(|source| OpenError::Module { stage: stage.id.to_string(), source })?;
+        self.load(stage, &pinned.name, &bytes)
+    }
+
+    /// The module that the pipeline file names. One given by path is put into the store, so that the chain can pin
+    /// it.
+    fn named(&self, stage: &StageConfig) -> Result<LoadedModule, OpenError> {
+        let failed = |source| OpenError::Module { stage: stage.id.to_string(), source };
+        match &stage.plugin {
+            PluginRef::Path(path) => {
+                let bytes = read(stage, path)?;
+                let name = module_name(path);
+                let module = self.load(stage, &name, &bytes)?;
+                self.runtime.block_on(self.modules.put(&name, &bytes)).map_err(failed)?;
+                Ok(module)
+            }
+            PluginRef::Name(name) => {
+                let version = self.runtime.block_on(self.modules.resolve(name, None)).map_err(failed)?;
+                let bytes = self.runtime.block_on(self.modules.get(&version.digest)).map_err(failed)?;
+                self.load(stage, name, &bytes)
+            }
+        }
+    }
+
+    fn load(&self, stage: &StageConfig, name: &str, bytes: &[u8]) -> Result<LoadedModule, OpenError> {
+        let limits = CallLimits::from(&self.config.limits);
+        let loaded = self.engine.load(name, bytes, &limits);
+        loaded.map_err(|source| OpenError::Load { stage: stage.id.to_string(), source })
+    }
+}
+
+fn read(stage: &StageConfig, path: &Path) -> Result<Vec<u8>, OpenError> {
+    std::fs::read(path).map_err(|source| OpenError::ModuleFile {
+        stage: stage.id.to_string(),
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// `target/valid_sale.wasm` is the module `valid-sale`.
+fn module_name(path: &Path) -> String {
+    let stem = path.file_stem().map_or_else(|| "module".into(), |stem| stem.to_string_lossy());
+    stem.to_lowercase().replace('_', "-")
+}

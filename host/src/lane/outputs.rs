@@ -1,0 +1,203 @@
+//! Where a lane's rows go: results or raw rows to the tables of the sinks, late rows and dead letters to theirs.
+//! All of them are files of the same epoch, in the same commit (DESIGN.md §9).
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+
+use crate::config::{Pipeline, SinkKind, TableLocation};
+use crate::sink::dead_letters::{DeadLetter, DeadLetters};
+use crate::sink::late::late_rows;
+use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
+use crate::source::RecordBlock;
+use crate::time::EventTime;
+
+use super::fire::{CondemnedGroup, Results, evaluate_fired, join};
+use super::place::Placed;
+use super::plan::Plan;
+use super::prepare::{Condemned, Prepared, nanos, project};
+use super::{Lane, LaneError};
+use crate::time::Watermark;
+
+/// The tables a lane writes, by what goes there.
+pub(super) struct Outputs {
+    tables: Tables,
+    /// Results, or raw rows: one table per Parquet sink.
+    results: Vec<usize>,
+    late: Option<usize>,
+    dead_letters: Option<usize>,
+}
+
+impl Outputs {
+    /// The tables of a pipeline.
+    pub(super) fn new(config: &Pipeline, plan: &Plan) -> Self {
+        let mut tables = Vec::new();
+        let time = plan.windows.map(|_| "window_start".to_owned());
+        let mut add = |id: &Arc<str>, schema, location: &TableLocation, time: Option<String>| {
+            tables.push(Table {
+                id: Arc::clone(id),
+                schema,
+                partition_by_date: location.partition_by_date,
+                event_time_column: time,
+                file_bytes_max: location.file_bytes_max,
+            });
+            tables.len() - 1
+        };
+        let results = config.sinks.iter().filter_map(|sink| match &sink.kind {
+            SinkKind::Parquet(location) => {
+                Some(add(&sink.id, Arc::clone(&plan.output), location, time.clone()))
+            }
+            SinkKind::Console { .. } => None,
+        });
+        let results = results.collect();
+        let late = config.late.as_ref().map(|location| {
+            add(&Arc::from("late"), late::schema(&plan.rows), location, Some("window_start".to_owned()))
+        });
+        let dead_letters = config.dead_letters.as_ref().map(|location| {
+            add(&Arc::from("dead_letters"), dead_letters::schema(), location, Some("at".to_owned()))
+        });
+        Self { tables: Tables::new(tables), results, late, dead_letters }
+    }
+
+    /// Closes all files of the epoch.
+    pub(super) fn freeze(&mut self) -> Result<Vec<EncodedFile>, SinkError> {
+        self.tables.freeze()
+    }
+
+    /// Bytes that wait for the barrier.
+    pub(super) fn staged_bytes(&self) -> u64 {
+        self.tables.buffered_bytes()
+    }
+
+    fn write_results(&mut self, rows: &RecordBatch, times: Option<&[i64]>) -> Result<(), SinkError> {
+        self.results.iter().try_for_each(|table| self.tables.write(*table, rows, times))
+    }
+}
+
+impl Lane {
+    /// Fires the windows that the watermark has passed.
+    pub(super) fn fire(&mut self, watermark: Watermark) -> Result<(), LaneError> {
+        let started = self.clock.monotonic();
+        let plan = &self.plan;
+        let results = self.pool.each_worker(|_, worker| {
+            let fired = worker.state.fire(watermark);
+            evaluate_fired(worker, plan, &fired)
+        });
+        let Some(rows) = self.take_results(results)? else { return Ok(()) };
+        self.dirty = true;
+        self.live.fired(&rows);
+        self.outputs.write_results(&rows, None)?;
+        self.outside.metrics.steps.sink.add_nanos(nanos(started, self.clock.monotonic()));
+        Ok(())
+    }
+
+    /// Joins the results of all workers; what a plugin could not evaluate is dead-lettered with its state.
+    pub(super) fn take_results(&mut self, results: Vec<Results>) -> Result<Option<RecordBatch>, LaneError> {
+        let rows = join(&self.plan, &results);
+        let condemned: Vec<CondemnedGroup> =
+            results.into_iter().flat_map(|results| results.condemned).collect();
+        if !condemned.is_empty() {
+            self.write_condemned_groups(&condemned)?;
+        }
+        Ok(rows)
+    }
+
+    /// Writes what a turn leaves for the tables: raw rows, late rows, dead letters.
+    pub(super) fn sink_rows(
+        &mut self,
+        blocks: &[RecordBlock],
+        chunks: &[(Prepared, Placed)],
+    ) -> Result<(), LaneError> {
+        let started = self.clock.monotonic();
+        self.dirty |= !chunks.is_empty();
+        let mut dead = DeadLetters::default();
+        for (prepared, placed) in chunks {
+            if self.plan.windows.is_none() {
+                self.write_raw(prepared, placed)?;
+            }
+            if !placed.late.is_empty() {
+                self.write_late(prepared, placed)?;
+            }
+            for condemned in &prepared.condemned {
+                self.outside.metrics.dead_letters.add(condemned.kind, 1);
+                if self.outputs.dead_letters.is_some() {
+                    dead.push(&dead_letter(&blocks[prepared.chunk.block], condemned));
+                }
+            }
+        }
+        if let Some(table) = self.outputs.dead_letters.filter(|_| !dead.is_empty()) {
+            self.outputs.tables.write(table, &dead.finish(), None)?;
+        }
+        self.outside.metrics.steps.sink.add_nanos(nanos(started, self.clock.monotonic()));
+        Ok(())
+    }
+
+    fn write_raw(&mut self, prepared: &Prepared, placed: &Placed) -> Result<(), LaneError> {
+        if placed.rows.is_empty() {
+            return Ok(());
+        }
+        let every: Vec<usize> = (0..self.plan.output.fields().len()).collect();
+        let picked = prepared.rows.picked.as_deref();
+        let rows = project(&prepared.rows.batch, &every, picked);
+        let times: Vec<i64> = placed.rows.iter().map(|row| prepared.rows.times[*row as usize]).collect();
+        Ok(self.outputs.write_results(&rows, Some(&times))?)
+    }
+
+    fn write_late(&mut self, prepared: &Prepared, placed: &Placed) -> Result<(), LaneError> {
+        let Some(table) = self.outputs.late else { return Ok(()) };
+        let every: Vec<usize> = (0..self.plan.rows.fields().len()).collect();
+        let picked: Vec<u32> = placed.late.iter().map(|late| late.row).collect();
+        let rows = project(&prepared.rows.batch, &every, Some(&picked));
+        let windows: Vec<_> = placed.late.iter().map(|late| late.window).collect();
+        let watermarks: Vec<EventTime> = placed.late.iter().map(|late| late.watermark).collect();
+        Ok(self.outputs.tables.write(table, &late_rows(&rows, &windows, &watermarks), None)?)
+    }
+
+    fn write_condemned_groups(&mut self, condemned: &[CondemnedGroup]) -> Result<(), LaneError> {
+        let stage = self.plan.aggregate.as_ref().expect("groups have an aggregate");
+        let mut dead = DeadLetters::default();
+        for group in condemned {
+            self.outside.metrics.dead_letters.add("evaluate", 1);
+            dead.push(&DeadLetter {
+                stage: &stage.id,
+                kind: "evaluate",
+                reason: &format!(
+                    "{} (group of the window from {} to {}; `value` holds its accumulator)",
+                    group.refusal.reason,
+                    EventTime(group.bounds.start),
+                    EventTime(group.bounds.end),
+                ),
+                topic: None,
+                partition: None,
+                offset: None,
+                record_timestamp: None,
+                key: Some(&group.key),
+                value: Some(&group.state),
+                module: Some(stage.plugin.digest),
+                at: group.bounds.end,
+            });
+        }
+        let Some(table) = self.outputs.dead_letters else { return Ok(()) };
+        self.dirty = true;
+        Ok(self.outputs.tables.write(table, &dead.finish(), None)?)
+    }
+}
+
+fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLetter<'a> {
+    let record = condemned.record as usize;
+    let timestamp = block.timestamps.as_ref().map(|timestamps| timestamps[record]);
+    DeadLetter {
+        stage: &condemned.stage,
+        kind: condemned.kind,
+        reason: &condemned.reason,
+        topic: Some(&block.partition.stream),
+        partition: Some(block.partition.number),
+        offset: Some(block.offsets[record]),
+        record_timestamp: timestamp,
+        key: block.keys.as_ref().map(|keys| keys.value(record)),
+        value: Some(block.values.value(record)),
+        module: condemned.module,
+        // Time of the verdict is the record's, not the clock's: a replay writes the same row.
+        at: timestamp.unwrap_or(0),
+    }
+}

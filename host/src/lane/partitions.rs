@@ -1,0 +1,155 @@
+//! The partitions of a lane: where each stands, and what became of its records.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::chain::record::{Fates, PartitionState};
+use crate::source::{Partition, PartitionProgress, Position, Positions, RecordBlock};
+use crate::time::EventTime;
+use crate::watermark::LaneClock;
+
+use super::prepare::Fate;
+
+/// One partition of a lane.
+#[derive(Clone, Debug)]
+pub(super) struct LanePartition {
+    pub(super) partition: Partition,
+    pub(super) position: Position,
+    pub(super) fates: Fates,
+    pub(super) end_offset: Option<i64>,
+}
+
+/// All partitions, in the order they were found; an index never changes while the lane is open.
+#[derive(Debug)]
+pub(super) struct Partitions {
+    all: Vec<LanePartition>,
+    index: BTreeMap<Partition, usize>,
+    clock: LaneClock,
+}
+
+impl Partitions {
+    /// None yet.
+    pub(super) fn new(clock: LaneClock) -> Self {
+        Self { all: Vec::new(), index: BTreeMap::new(), clock }
+    }
+
+    /// Adds what the chain knows of a partition.
+    pub(super) fn restore(&mut self, state: &PartitionState, now: Duration) {
+        let index = self.add(&state.partition, state.max_event_time, now);
+        self.all[index].position = state.position.clone();
+        self.all[index].fates = state.fates;
+    }
+
+    fn add(&mut self, partition: &Partition, max: Option<EventTime>, now: Duration) -> usize {
+        let index = self.all.len();
+        self.clock.add_partition(max, now);
+        self.index.insert(partition.clone(), index);
+        self.all.push(LanePartition {
+            partition: partition.clone(),
+            position: Position { next_offset: crate::source::NextOffset::START, leader_epoch: None, ended: false },
+            fates: Fates::default(),
+            end_offset: None,
+        });
+        index
+    }
+
+    /// The index of a partition; a new one if it was not known.
+    pub(super) fn index(&mut self, partition: &Partition, now: Duration) -> usize {
+        match self.index.get(partition) {
+            Some(index) => *index,
+            None => self.add(partition, None, now),
+        }
+    }
+
+    /// Takes note of what the source knows of its partitions.
+    pub(super) fn progress(&mut self, progress: &[PartitionProgress], now: Duration) {
+        for partition in progress {
+            let index = self.index(&partition.partition, now);
+            self.all[index].end_offset = partition.end_offset;
+            self.all[index].position.ended = partition.ended;
+            self.clock.progress(index, partition.caught_up, partition.ended, now);
+        }
+    }
+
+    /// A block was processed to its end.
+    pub(super) fn processed(&mut self, index: usize, block: &RecordBlock) {
+        let partition = &mut self.all[index];
+        assert!(
+            block.next.next_offset >= partition.position.next_offset,
+            "{} went back from {} to {}",
+            partition.partition,
+            partition.position.next_offset,
+            block.next.next_offset
+        );
+        partition.position = block.next.clone();
+    }
+
+    /// Counts the fates of records.
+    pub(super) fn count(&mut self, index: usize, fates: &[Fate]) {
+        let counts = &mut self.all[index].fates;
+        counts.read += fates.len() as u64;
+        for fate in fates {
+            *match fate {
+                Fate::Filtered => &mut counts.filtered,
+                Fate::Late => &mut counts.late,
+                Fate::Accepted => &mut counts.accepted,
+                Fate::DeadLettered => &mut counts.dead_lettered,
+            } += 1;
+        }
+    }
+
+    /// All partitions together.
+    pub(super) fn total(&self) -> Fates {
+        let mut total = Fates::default();
+        for partition in &self.all {
+            total.read += partition.fates.read;
+            total.accepted += partition.fates.accepted;
+            total.filtered += partition.fates.filtered;
+            total.late += partition.fates.late;
+            total.dead_lettered += partition.fates.dead_lettered;
+        }
+        total
+    }
+
+    /// The clocks.
+    pub(super) fn clock(&self) -> &LaneClock {
+        &self.clock
+    }
+
+    /// The clocks, to observe and advance.
+    pub(super) fn clock_mut(&mut self) -> &mut LaneClock {
+        &mut self.clock
+    }
+
+    /// With their clocks, in the order they were found.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &LanePartition)> {
+        self.all.iter().enumerate()
+    }
+
+    /// As the chain keeps them, ascending. Every record has exactly one fate, or we stop here and not in a table.
+    pub(super) fn states(&self) -> Vec<PartitionState> {
+        let state = |index: &usize| {
+            let partition = &self.all[*index];
+            let fates = partition.fates;
+            let fated = fates.accepted + fates.filtered + fates.late + fates.dead_lettered;
+            assert_eq!(fates.read, fated, "records of {} read and records with a fate", partition.partition);
+            PartitionState {
+                partition: partition.partition.clone(),
+                position: partition.position.clone(),
+                max_event_time: self.clock.partitions()[*index].max_event_time,
+                fates,
+            }
+        };
+        self.index.values().map(state).collect()
+    }
+
+    /// Where to read on.
+    pub(super) fn positions(&self) -> Positions {
+        self.all.iter().map(|all| (all.partition.clone(), all.position.clone())).collect()
+    }
+
+    /// Whether there are partitions and all have ended.
+    pub(super) fn all_ended(&self) -> bool {
+        !self.all.is_empty() && self.clock.partitions().iter().all(|clock| clock.ended)
+    }
+}

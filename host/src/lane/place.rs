@@ -1,0 +1,95 @@
+//! Where each row goes: late, or to its window and key. Pure, by chunk.
+//!
+//! A row is late by the running watermark of its own partition, made by the records before it, and never less
+//! than the lane's (SEMANTICS.md rule 2): neither the size of a batch, nor the number of cores, nor how partitions
+//! interleave changes a verdict. The lane's watermark is the minimum over partitions, so the window of a row that
+//! is not late is always still open.
+
+use arrow::array::ArrayRef;
+
+use crate::plugin::WindowBounds;
+use crate::time::{EventTime, Watermark};
+use crate::varlen::Varlen;
+use crate::watermark::LaneClock;
+use crate::window::{RowSelection, WindowAssigner, key, key_hash};
+
+use super::plan::Plan;
+use super::prepare::Rows;
+
+/// The rows of a chunk, placed.
+#[derive(Debug, Default)]
+pub(super) struct Placed {
+    /// Rows of the batch that are on time, ascending, and beside each its window and key.
+    pub(super) rows: Vec<u32>,
+    pub(super) windows: Vec<WindowBounds>,
+    pub(super) keys: Varlen,
+    pub(super) hashes: Vec<u64>,
+    pub(super) late: Vec<LateRow>,
+}
+
+/// A row that came after its window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LateRow {
+    /// Row of the batch.
+    pub(super) row: u32,
+    /// The window that it missed.
+    pub(super) window: WindowBounds,
+    /// The watermark that judged it.
+    pub(super) watermark: EventTime,
+}
+
+/// The watermark that judges the rows of a chunk, before its first record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judge {
+    /// The largest event time of the partition before the chunk; `i64::MIN` if there was none.
+    pub(super) max_before: i64,
+    /// The lane's watermark; `i64::MIN` for none.
+    pub(super) lane: i64,
+}
+
+impl Judge {
+    /// The judge of the next chunk of a partition.
+    pub(super) fn new(max_before: Option<EventTime>, lane: Watermark) -> Self {
+        let lane = match lane {
+            Watermark::None => i64::MIN,
+            Watermark::At(time) => time.0,
+            Watermark::End => i64::MAX,
+        };
+        Self { max_before: max_before.map_or(i64::MIN, EventTime::micros), lane }
+    }
+
+    /// The watermark before a row, given the largest event time before it in its chunk. `i64::MIN` passes no
+    /// window, as no window ends there.
+    #[inline]
+    fn watermark(self, before: i64, clock: &LaneClock) -> i64 {
+        let own = clock.behind(EventTime(self.max_before.max(before)));
+        own.0.max(self.lane)
+    }
+}
+
+/// Places the rows that are left of a chunk.
+pub(super) fn place(plan: &Plan, windows: WindowAssigner, clock: &LaneClock, rows: &Rows, judge: Judge) -> Placed {
+    let mut placed = Placed::default();
+    placed.rows.reserve(rows.len());
+    placed.windows.reserve(rows.len());
+    let selection = match &rows.picked {
+        Some(picked) => RowSelection::Picked(picked),
+        None => RowSelection::All(rows.batch.num_rows()),
+    };
+    selection.for_each(|row| {
+        let window = windows.bounds(rows.times[row]);
+        let watermark = judge.watermark(rows.before[row], clock);
+        if window.end <= watermark {
+            placed.late.push(LateRow { row: row as u32, window, watermark: EventTime(watermark) });
+        } else {
+            placed.rows.push(row as u32);
+            placed.windows.push(window);
+        }
+    });
+    let columns: Vec<ArrayRef> =
+        plan.key.iter().map(|column| ArrayRef::clone(rows.batch.column(*column))).collect();
+    placed.keys = Varlen::with_capacity(placed.rows.len(), placed.rows.len() * 16);
+    key::encode(&columns, RowSelection::Picked(&placed.rows), &mut placed.keys);
+    placed.hashes = placed.keys.iter().map(key_hash).collect();
+    placed
+}

@@ -1,0 +1,286 @@
+//! What a lane does with a record, fixed between two barriers: which columns are read, which plugin stands where
+//! and what it is given. Made anew when a module is activated.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+
+use crate::chain::record::PinnedModule;
+use crate::config::{EventTimeFrom, Pipeline, StageConfig};
+use crate::decode::Decoder;
+use crate::plugin::Plugin;
+use crate::plugin::fit::{FitError, Fitted, fit};
+use crate::plugin::limits::CallLimits;
+use crate::plugin::load::LoadedModule;
+use crate::plugin::runner::StageRunner;
+use crate::schema::{Schema, timestamp_type};
+use crate::window::WindowAssigner;
+
+use super::prepare::{Prepared, Rows, project};
+
+/// Columns that every window result has beside its key and its plugin's outputs.
+pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
+
+/// A module in its place.
+#[derive(Clone, Debug)]
+pub struct PlacedModule {
+    /// The stage.
+    pub stage: StageConfig,
+    /// What it runs.
+    pub module: LoadedModule,
+    /// How the chain knows it.
+    pub pinned: PinnedModule,
+}
+
+/// What a lane does with a record.
+pub(super) struct Plan {
+    schema: Schema,
+    /// Declared columns that somebody reads, ascending.
+    wanted: Vec<usize>,
+    pub(super) event_time: EventTimeSource,
+    pub(super) max_future_skew: Option<i64>,
+    pub(super) future_reference_host: bool,
+    /// The name under which the host's own steps stand in the dead-letter table.
+    pub(super) host_stage: Arc<str>,
+    pub(super) stages: Vec<FittedStage>,
+    /// The rows after the last filter or map.
+    pub(super) rows: SchemaRef,
+    pub(super) windows: Option<WindowAssigner>,
+    /// The key's columns among `rows`.
+    pub(super) key: Vec<usize>,
+    pub(super) key_fields: Vec<Arc<Field>>,
+    pub(super) aggregate: Option<FittedStage>,
+    /// What the sinks get: window results, or the rows.
+    pub(super) output: SchemaRef,
+    pub(super) limits: CallLimits,
+}
+
+/// Where the event time of a row comes from.
+pub(super) enum EventTimeSource {
+    /// A column of the decoded batch.
+    Column(usize),
+    /// Kafka's timestamp.
+    RecordTimestamp,
+}
+
+/// A plugin in its place.
+pub(super) struct FittedStage {
+    pub(super) id: Arc<str>,
+    pub(super) plugin: Plugin,
+    /// Columns of the rows before it that it is given.
+    pub(super) inputs: Vec<usize>,
+    /// The rows before it, and after it.
+    pub(super) before: SchemaRef,
+    output: SchemaRef,
+    kind: crate::plugin::PluginKind,
+}
+
+/// A plan that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A plugin does not fit its stage.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// A key names no column of the rows.
+    #[error("`window.key` names `{column}`, but the rows after the last map have {have}")]
+    KeyColumn {
+        /// As written.
+        column: String,
+        /// The columns there are.
+        have: String,
+    },
+    /// Two columns of the results would have one name.
+    #[error("the results would have two columns `{column}`: rename the key or the output of `{stage}`")]
+    TwoColumns {
+        /// Their name.
+        column: String,
+        /// The aggregate's stage.
+        stage: String,
+    },
+    /// A pipeline without windows has nothing to do with an aggregate.
+    #[error("stage `{0}` has no module")]
+    NoModule(String),
+}
+
+impl Plan {
+    /// Fits the modules (one per stage, the aggregate included) into the pipeline.
+    pub(super) fn new(pipeline: &Pipeline, modules: &[PlacedModule]) -> Result<Self, PlanError> {
+        let everything: Vec<usize> = (0..pipeline.schema.columns.len()).collect();
+        // Fitted twice: first over all declared columns, to learn which of them anybody reads.
+        let wide = Self::over(pipeline, modules, everything)?;
+        let wanted = wide.read_columns(pipeline);
+        Self::over(pipeline, modules, wanted)
+    }
+
+    fn over(pipeline: &Pipeline, modules: &[PlacedModule], wanted: Vec<usize>) -> Result<Self, PlanError> {
+        let fields: Vec<Field> =
+            wanted.iter().map(|column| pipeline.schema.columns[*column].field()).collect();
+        let mut rows: SchemaRef = Arc::new(ArrowSchema::new(fields));
+        let decoded = Arc::clone(&rows);
+        let mut stages = Vec::with_capacity(pipeline.stages.len());
+        for stage in &pipeline.stages {
+            let fitted = FittedStage::new(stage, modules, &rows)?;
+            rows = Arc::clone(&fitted.output);
+            stages.push(fitted);
+        }
+        let event_time = match pipeline.event_time.from {
+            EventTimeFrom::Column(column) => {
+                let name = &pipeline.schema.columns[column].name;
+                EventTimeSource::Column(decoded.index_of(name).expect("the event time is always wanted"))
+            }
+            EventTimeFrom::RecordTimestamp => EventTimeSource::RecordTimestamp,
+        };
+        let (mut key, mut aggregate, mut output) = (Vec::new(), None, Arc::clone(&rows));
+        if let Some(window) = &pipeline.window {
+            key = key_columns(&window.key, &rows)?;
+            let fitted = FittedStage::new(&window.aggregate, modules, &rows)?;
+            output = result_schema(&key, &rows, &fitted)?;
+            aggregate = Some(fitted);
+        }
+        Ok(Self {
+            schema: pipeline.schema.clone(),
+            wanted,
+            event_time,
+            max_future_skew: pipeline.event_time.max_future_skew.map(micros),
+            future_reference_host: pipeline.event_time.future_reference_host,
+            host_stage: Arc::from("sluicegate"),
+            stages,
+            windows: pipeline.window.as_ref().map(|window| WindowAssigner::new(window.kind)),
+            key_fields: key.iter().map(|column| Arc::clone(&rows.fields()[*column])).collect(),
+            key,
+            rows,
+            aggregate,
+            output,
+            limits: CallLimits::from(&pipeline.limits),
+        })
+    }
+
+    /// The declared columns that somebody reads: all of them if whole rows are kept anywhere.
+    fn read_columns(&self, pipeline: &Pipeline) -> Vec<usize> {
+        if pipeline.window.is_none() || pipeline.late.is_some() {
+            return self.wanted.clone();
+        }
+        let stages = self.stages.iter().chain(&self.aggregate);
+        let mut names: BTreeSet<&str> = stages
+            .flat_map(|stage| &stage.plugin.description.inputs)
+            .map(|column| column.name.as_str())
+            .collect();
+        names.extend(self.key_fields.iter().map(|field| field.name().as_str()));
+        let event_time = match pipeline.event_time.from {
+            EventTimeFrom::Column(column) => Some(column),
+            EventTimeFrom::RecordTimestamp => None,
+        };
+        let read = |column: &usize| {
+            Some(*column) == event_time || names.contains(self.schema.columns[*column].name.as_str())
+        };
+        let read: Vec<usize> = self.wanted.iter().copied().filter(read).collect();
+        // A decoder of no column at all would not check that a record is JSON.
+        if read.is_empty() { vec![0] } else { read }
+    }
+
+    /// A decoder for the columns that somebody reads.
+    pub(super) fn decoder(&self) -> Decoder {
+        Decoder::new(&self.schema, &self.wanted)
+    }
+}
+
+fn micros(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn key_columns(names: &[String], rows: &SchemaRef) -> Result<Vec<usize>, PlanError> {
+    let find = |name: &String| {
+        rows.index_of(name).map_err(|_| PlanError::KeyColumn {
+            column: name.clone(),
+            have: rows.fields().iter().map(|field| format!("`{}`", field.name())).collect::<Vec<_>>().join(", "),
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Key, outputs, bounds of the window.
+fn result_schema(key: &[usize], rows: &SchemaRef, aggregate: &FittedStage) -> Result<SchemaRef, PlanError> {
+    let keys = key.iter().map(|column| rows.fields()[*column].as_ref().clone());
+    let outputs = aggregate.plugin.output_schema.fields().iter().map(|field| field.as_ref().clone());
+    let bounds = WINDOW_COLUMNS.map(|name| Field::new(name, timestamp_type(), false));
+    let fields: Vec<Field> = keys.chain(outputs).chain(bounds).collect();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name())) {
+        let (column, stage) = (twice.name().clone(), aggregate.id.to_string());
+        return Err(PlanError::TwoColumns { column, stage });
+    }
+    Ok(Arc::new(ArrowSchema::new(fields)))
+}
+
+impl FittedStage {
+    fn new(stage: &StageConfig, modules: &[PlacedModule], rows: &SchemaRef) -> Result<Self, PlanError> {
+        let placed = modules.iter().find(|placed| placed.stage.id == stage.id);
+        let placed = placed.ok_or_else(|| PlanError::NoModule(stage.id.to_string()))?;
+        let Fitted { plugin, inputs, output } = fit(stage, &placed.module, rows)?;
+        Ok(Self { id: Arc::clone(&stage.id), plugin, inputs, before: Arc::clone(rows), output, kind: stage.kind })
+    }
+
+    /// A runner for one worker.
+    pub(super) fn runner(&self, limits: &CallLimits) -> StageRunner {
+        StageRunner::new(&self.plugin, limits)
+    }
+
+    /// Runs a filter or map over the rows that are left of a chunk.
+    pub(super) fn apply(&self, runner: &mut StageRunner, prepared: &mut Prepared) {
+        let input = prepared.rows.project(&self.inputs);
+        match self.kind {
+            crate::plugin::PluginKind::Map => {
+                let answer = runner.map(&input);
+                let refused: Vec<_> =
+                    answer.refusals.into_iter().map(|refusal| (prepared.rows.nth(refusal.row), refusal)).collect();
+                for (row, refusal) in refused {
+                    prepared.condemn(row, self, refusal);
+                }
+                self.replace_rows(prepared, &answer.batch, &answer.source_rows);
+            }
+            _ => {
+                let answer = runner.filter(&input);
+                let refused: Vec<_> =
+                    answer.refusals.into_iter().map(|refusal| (prepared.rows.nth(refusal.row), refusal)).collect();
+                for (row, refusal) in refused {
+                    prepared.condemn(row, self, refusal);
+                }
+                if answer.keep.count_set_bits() < answer.keep.len() {
+                    let rows = &prepared.rows;
+                    let kept = answer.keep.set_indices().map(|index| rows.nth(index as u32)).collect();
+                    prepared.rows.picked = Some(kept);
+                }
+            }
+        }
+    }
+
+    /// The rows that a map made take the place of those it was given. They inherit event time, partition and
+    /// offset of their source (DESIGN.md D2), and the columns that the map does not make.
+    fn replace_rows(&self, prepared: &mut Prepared, made: &RecordBatch, source_rows: &[u32]) {
+        let old = &prepared.rows;
+        let sources: Vec<u32> = source_rows.iter().map(|row| old.nth(*row)).collect();
+        let inherit = |name: &str| -> ArrayRef {
+            let column = old.batch.schema().index_of(name).expect("kept columns are columns of the rows before");
+            Arc::clone(project(&old.batch, &[column], Some(&sources)).column(0))
+        };
+        let columns = self.output.fields().iter().map(|field| {
+            made.column_by_name(field.name()).map_or_else(|| inherit(field.name()), Arc::clone)
+        });
+        let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(sources.len()));
+        let batch =
+            RecordBatch::try_new_with_options(Arc::clone(&self.output), columns.collect(), &options)
+                .expect("the answer was checked against the plugin's outputs");
+        let pick = |values: &[i64]| sources.iter().map(|row| values[*row as usize]).collect();
+        prepared.rows = Rows {
+            batch,
+            picked: None,
+            records: Some(sources.iter().map(|row| old.record(*row as usize)).collect()),
+            first: old.first,
+            times: pick(&old.times),
+            before: pick(&old.before),
+        };
+    }
+}

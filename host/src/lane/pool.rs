@@ -1,0 +1,149 @@
+//! The workers of a lane: a turn forks to them and joins before its next step (DESIGN.md D3).
+//!
+//! Each worker has its own decoder, plugin instances and share of the key shards. Chunks go to whichever worker
+//! is free, because what happens to a chunk does not depend on who does it; key shards have one owner for ever,
+//! because the rows of a key must be added in order.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::decode::Decoder;
+use crate::plugin::runner::{RunnerStats, StageRunner};
+use crate::window::{KEY_SHARDS, KeyedState, Touched};
+
+use super::plan::Plan;
+
+/// A WASM guest may use 512 KiB of the stack; the rest is for the host around it.
+pub(super) const STACK_BYTES: usize = 8 << 20;
+
+/// What one worker owns.
+pub(super) struct Worker {
+    pub(super) decoder: Decoder,
+    /// One per filter and map, in order.
+    pub(super) stages: Vec<StageRunner>,
+    pub(super) aggregate: Option<StageRunner>,
+    /// What each runner had done at the last report, the aggregate's last.
+    pub(super) reported: Vec<RunnerStats>,
+    pub(super) state: KeyedState,
+    pub(super) touched: Touched,
+    pub(super) nanos: StageNanos,
+}
+
+/// Time spent by a worker since the last report, ns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StageNanos {
+    pub(super) decode: u64,
+    pub(super) plugins: u64,
+    pub(super) window: u64,
+}
+
+impl Worker {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            decoder: plan.decoder(),
+            stages: plan.stages.iter().map(|stage| stage.runner(&plan.limits)).collect(),
+            aggregate: plan.aggregate.as_ref().map(|stage| stage.runner(&plan.limits)),
+            reported: vec![RunnerStats::default(); plan.stages.len() + 1],
+            state: KeyedState::default(),
+            touched: Touched::default(),
+            nanos: StageNanos::default(),
+        }
+    }
+}
+
+/// All workers of a lane, and the threads they run on.
+pub(super) struct Pool {
+    workers: Vec<Worker>,
+    /// None with a single worker: it runs on the lane's own thread.
+    threads: Option<rayon::ThreadPool>,
+}
+
+impl Pool {
+    /// `count` workers, at least one and not more than there are key shards.
+    pub(super) fn new(plan: &Plan, count: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let count = count.clamp(1, KEY_SHARDS as usize);
+        let threads = (count > 1).then(|| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(count)
+                .stack_size(STACK_BYTES)
+                .thread_name(|index| format!("worker-{index}"))
+                .build()
+        });
+        let workers = (0..count).map(|_| Worker::new(plan)).collect();
+        Ok(Self { workers, threads: threads.transpose()? })
+    }
+
+    /// Gives every worker the code of a changed plan. Open windows stay.
+    pub(super) fn replan(&mut self, plan: &Plan) {
+        for worker in &mut self.workers {
+            let state = std::mem::take(&mut worker.state);
+            *worker = Worker { state, nanos: worker.nanos, ..Worker::new(plan) };
+        }
+    }
+
+    /// The worker that owns a key shard.
+    pub(super) fn owner(&self, shard: u8) -> usize {
+        shard as usize % self.workers.len()
+    }
+
+    /// How many workers there are.
+    pub(super) fn len(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(super) fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    pub(super) fn workers_mut(&mut self) -> &mut [Worker] {
+        &mut self.workers
+    }
+
+    /// Calls `work` once per item, on any worker; answers in the order of the items.
+    pub(super) fn each_item<I: Sync, T: Send>(
+        &mut self,
+        items: &[I],
+        work: impl Fn(&mut Worker, &I) -> T + Sync,
+    ) -> Vec<T> {
+        let Some(threads) = self.threads.as_ref().filter(|_| items.len() > 1) else {
+            let worker = &mut self.workers[0];
+            return items.iter().map(|item| work(worker, item)).collect();
+        };
+        let next = AtomicUsize::new(0);
+        let mut done: Vec<Vec<(usize, T)>> = Vec::new();
+        done.resize_with(self.workers.len(), Vec::new);
+        threads.scope(|scope| {
+            for (worker, done) in self.workers.iter_mut().zip(&mut done) {
+                let (next, work) = (&next, &work);
+                scope.spawn(move |_| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = items.get(index) else { break };
+                        done.push((index, work(worker, item)));
+                    }
+                });
+            }
+        });
+        let mut done: Vec<_> = done.into_iter().flatten().collect();
+        done.sort_unstable_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    /// Calls `work` once per worker with its number; answers in the order of the workers.
+    pub(super) fn each_worker<T: Send>(
+        &mut self,
+        work: impl Fn(usize, &mut Worker) -> T + Sync,
+    ) -> Vec<T> {
+        let Some(threads) = &self.threads else {
+            return vec![work(0, &mut self.workers[0])];
+        };
+        let mut answers: Vec<Option<T>> = Vec::new();
+        answers.resize_with(self.workers.len(), || None);
+        threads.scope(|scope| {
+            for ((number, worker), answer) in self.workers.iter_mut().enumerate().zip(&mut answers) {
+                let work = &work;
+                scope.spawn(move |_| *answer = Some(work(number, worker)));
+            }
+        });
+        answers.into_iter().map(|answer| answer.expect("the scope joined every worker")).collect()
+    }
+}

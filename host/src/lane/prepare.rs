@@ -1,0 +1,277 @@
+//! The first half of a turn, by chunk and in parallel: decode, observe event time, filter, map.
+//!
+//! Event time is observed before the plugins, so that a plugin that drops everything cannot stop time. A chunk is
+//! a run of records of one partition; nothing here knows what other chunks hold.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::TimestampMicrosecondType;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
+use crate::plugin::outcome::Refusal;
+use crate::source::RecordBlock;
+use crate::time::Clock;
+
+use super::plan::{EventTimeSource, FittedStage, Plan};
+use super::pool::Worker;
+
+/// A run of records of one block.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    /// Index of the block in the turn.
+    pub(super) block: usize,
+    /// Index of its partition in the lane.
+    pub(super) partition: usize,
+    /// Records of the block.
+    pub(super) records: Range<usize>,
+}
+
+/// What became of one source record. The order is that of precedence: dead-lettered if any of it was, else
+/// accepted if any row of it was, else late if any row of it was, else filtered (DESIGN.md §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    Filtered,
+    Late,
+    Accepted,
+    DeadLettered,
+}
+
+/// A record for the dead-letter table.
+#[derive(Clone, Debug)]
+pub(super) struct Condemned {
+    /// Record of the block.
+    pub(super) record: u32,
+    /// Which step refused it: a stage's id, or the host's own step.
+    pub(super) stage: Arc<str>,
+    /// What kind of refusal.
+    pub(super) kind: &'static str,
+    /// For a person.
+    pub(super) reason: String,
+    /// The module that refused it, if one did.
+    pub(super) module: Option<crate::plugin::ModuleDigest>,
+}
+
+/// A chunk after its plugins.
+pub(super) struct Prepared {
+    pub(super) chunk: Chunk,
+    pub(super) rows: Rows,
+    /// The largest event time of its records, µs.
+    pub(super) max_event_time: Option<i64>,
+    /// One per record of the chunk.
+    pub(super) fates: Vec<Fate>,
+    pub(super) condemned: Vec<Condemned>,
+}
+
+impl Prepared {
+    /// Raises the fate of a record of the block.
+    pub(super) fn raise(&mut self, record: u32, fate: Fate) {
+        let slot = &mut self.fates[record as usize - self.chunk.records.start];
+        *slot = fate.max(*slot);
+    }
+
+    /// Dead-letters the record that a row came from.
+    pub(super) fn condemn(&mut self, row: u32, stage: &FittedStage, refusal: Refusal) {
+        let record = self.rows.record(row as usize);
+        self.raise(record, Fate::DeadLettered);
+        self.condemned.push(Condemned {
+            record,
+            stage: Arc::clone(&stage.id),
+            kind: refusal.kind.as_str(),
+            reason: refusal.reason,
+            module: Some(stage.plugin.digest),
+        });
+    }
+}
+
+/// The rows that are left of a chunk. What travels with a row, hidden from plugins, stands beside the batch
+/// (DESIGN.md D2). Columns are not compacted by a filter: only what somebody reads next is gathered.
+pub(super) struct Rows {
+    /// Columns; rows that were dropped are still in it.
+    pub(super) batch: RecordBatch,
+    /// The rows that are left, ascending; all if none.
+    pub(super) picked: Option<Vec<u32>>,
+    /// For each row of the batch its record in the block; row `i` is record `first + i` if none.
+    pub(super) records: Option<Vec<u32>>,
+    /// The first record of the chunk.
+    pub(super) first: u32,
+    /// Event time of each row, µs.
+    pub(super) times: Vec<i64>,
+    /// The largest event time in the chunk before each row's record; `i64::MIN` if there was none.
+    pub(super) before: Vec<i64>,
+}
+
+impl Rows {
+    /// The record of the block that a row of the batch came from.
+    pub(super) fn record(&self, row: usize) -> u32 {
+        match &self.records {
+            Some(records) => records[row],
+            None => self.first + row as u32,
+        }
+    }
+
+    /// How many rows are left.
+    pub(super) fn len(&self) -> usize {
+        self.picked.as_ref().map_or(self.batch.num_rows(), Vec::len)
+    }
+
+    /// The row of the batch that is number `index` among those left.
+    pub(super) fn nth(&self, index: u32) -> u32 {
+        self.picked.as_ref().map_or(index, |picked| picked[index as usize])
+    }
+
+    /// Gathers the rows left, with these columns only.
+    pub(super) fn project(&self, columns: &[usize]) -> RecordBatch {
+        project(&self.batch, columns, self.picked.as_deref())
+    }
+}
+
+/// The columns `columns` of a batch, with the rows `picked`, or without a copy if all are.
+pub(super) fn project(batch: &RecordBatch, columns: &[usize], picked: Option<&[u32]>) -> RecordBatch {
+    let Some(picked) = picked else {
+        return batch.project(columns).expect("fitted columns are columns of the rows");
+    };
+    let schema = batch.schema().project(columns).expect("fitted columns are columns of the rows");
+    let indices = UInt32Array::from_iter_values(picked.iter().copied());
+    let gather = |column: &usize| gather(batch.column(*column), &indices);
+    let columns = columns.iter().map(gather).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(picked.len()));
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
+        .expect("gathered columns have as many rows as were picked")
+}
+
+fn gather(column: &ArrayRef, indices: &UInt32Array) -> ArrayRef {
+    take(column, indices, None).expect("picked rows are rows of the batch")
+}
+
+/// Decodes a chunk, takes its event times and runs the filters and maps.
+pub(super) fn prepare(
+    worker: &mut Worker,
+    plan: &Plan,
+    clock: &Clock,
+    blocks: &[RecordBlock],
+    chunk: &Chunk,
+) -> Prepared {
+    let started = clock.monotonic();
+    let block = &blocks[chunk.block];
+    let decoded = worker.decoder.decode(&block.values, chunk.records.clone());
+    let first = u32::try_from(chunk.records.start).expect("a block is bounded far below 2^32 records");
+    let records = decoded.batch.num_rows();
+    let mut prepared = Prepared {
+        chunk: chunk.clone(),
+        rows: Rows {
+            batch: decoded.batch,
+            picked: None,
+            records: decoded.records,
+            first,
+            times: Vec::with_capacity(records),
+            before: Vec::with_capacity(records),
+        },
+        max_event_time: None,
+        fates: vec![Fate::Filtered; chunk.records.len()],
+        condemned: Vec::new(),
+    };
+    for (record, reason) in decoded.rejects {
+        condemn_by_host(&mut prepared, plan, record, "decode", reason);
+    }
+    observe(&mut prepared, plan, block, clock);
+    let decoded_at = clock.monotonic();
+    for (stage, runner) in plan.stages.iter().zip(&mut worker.stages) {
+        if prepared.rows.len() == 0 {
+            break;
+        }
+        stage.apply(runner, &mut prepared);
+    }
+    worker.nanos.decode += nanos(started, decoded_at);
+    worker.nanos.plugins += nanos(decoded_at, clock.monotonic());
+    prepared
+}
+
+pub(super) fn nanos(from: std::time::Duration, to: std::time::Duration) -> u64 {
+    u64::try_from(to.saturating_sub(from).as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn condemn_by_host(prepared: &mut Prepared, plan: &Plan, record: u32, kind: &'static str, reason: String) {
+    prepared.raise(record, Fate::DeadLettered);
+    let stage = Arc::clone(&plan.host_stage);
+    prepared.condemned.push(Condemned { record, stage, kind, reason, module: None });
+}
+
+/// Takes the event time of every row. A row without one, or with one too far ahead of its record, is
+/// dead-lettered and does not move the clock (SEMANTICS.md rule 6).
+fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Clock) {
+    let rows = prepared.rows.batch.num_rows();
+    let times: Vec<i64> = match &plan.event_time {
+        EventTimeSource::Column(column) => {
+            let column = prepared.rows.batch.column(*column);
+            column.as_primitive::<TimestampMicrosecondType>().values().to_vec()
+        }
+        EventTimeSource::RecordTimestamp => {
+            let timestamps = block.timestamps.as_deref().unwrap_or_default();
+            (0..rows).map(|row| timestamps.get(prepared.rows.record(row) as usize).copied().unwrap_or(0)).collect()
+        }
+    };
+    let refused = refused_times(prepared, plan, block, clock, &times);
+    let mut max = i64::MIN;
+    let before = &mut prepared.rows.before;
+    let mut next_refused = refused.iter().map(|(row, _)| *row as usize).peekable();
+    for (row, time) in times.iter().enumerate() {
+        before.push(max);
+        if next_refused.next_if_eq(&row).is_none() {
+            max = max.max(*time);
+        }
+    }
+    prepared.rows.times = times;
+    if refused.len() < rows {
+        prepared.max_event_time = Some(max);
+    }
+    if !refused.is_empty() {
+        let mut gone = refused.iter().map(|(row, _)| *row).peekable();
+        let left = (0..rows as u32).filter(|row| gone.next_if_eq(row).is_none()).collect();
+        prepared.rows.picked = Some(left);
+        for (row, reason) in refused {
+            let record = prepared.rows.record(row as usize);
+            condemn_by_host(prepared, plan, record, "event_time", reason);
+        }
+    }
+}
+
+/// The rows whose event time counts for nothing, ascending, with the reason.
+fn refused_times(
+    prepared: &Prepared,
+    plan: &Plan,
+    block: &RecordBlock,
+    clock: &Clock,
+    times: &[i64],
+) -> Vec<(u32, String)> {
+    let mut refused = Vec::new();
+    if let EventTimeSource::Column(column) = &plan.event_time {
+        let column = prepared.rows.batch.column(*column);
+        if column.null_count() > 0 {
+            let nulls = (0..times.len()).filter(|row| column.is_null(*row));
+            refused.extend(nulls.map(|row| (row as u32, "the event time is null".to_owned())));
+        }
+    }
+    let Some(skew) = plan.max_future_skew else { return refused };
+    let wall = plan.future_reference_host.then(|| clock.wall_micros());
+    let timestamps = block.timestamps.as_deref();
+    let known_refused = refused.len();
+    for (row, time) in times.iter().enumerate() {
+        let reference = wall.or_else(|| timestamps.map(|all| all[prepared.rows.record(row) as usize]));
+        let Some(reference) = reference else { break };
+        if *time > reference.saturating_add(skew) && !refused[..known_refused].iter().any(|(r, _)| *r as usize == row) {
+            let ahead = std::time::Duration::from_micros(time.abs_diff(reference));
+            let reason = format!(
+                "the event time {} is {} ahead of its record; `event_time.max_future_skew` allows {}",
+                crate::time::EventTime(*time),
+                humantime::format_duration(std::time::Duration::from_secs(ahead.as_secs())),
+                humantime::format_duration(std::time::Duration::from_micros(skew.unsigned_abs())),
+            );
+            refused.push((row as u32, reason));
+        }
+    }
+    refused.sort_unstable_by_key(|(row, _)| *row);
+    refused
+}

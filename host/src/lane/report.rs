@@ -1,0 +1,166 @@
+//! What the lane tells the outside after a turn: counters, the status, live results.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chain::record::Fates;
+use crate::handle::StageView;
+use crate::source::RecordBlock;
+use crate::status::{LaneStatus, PartitionView, Phase};
+
+use super::{Lane, Outside};
+use super::place::Placed;
+use super::plan::{FittedStage, Plan};
+use super::pool::StageNanos;
+use super::prepare::{Fate, Prepared};
+
+/// The status is copied at most this often: a person or a probe asks no more often.
+const STATUS_EVERY: Duration = Duration::from_millis(100);
+
+/// What was last told.
+#[derive(Debug, Default)]
+pub(super) struct Reported {
+    next_status: Duration,
+    problem: Option<String>,
+}
+
+impl Lane {
+    /// Adds a turn to the counters.
+    pub(super) fn report_turn(&mut self, blocks: &[RecordBlock], chunks: &[(Prepared, Placed)], started: Duration) {
+        if blocks.is_empty() {
+            return;
+        }
+        self.turns += 1;
+        let metrics = &self.outside.metrics;
+        let mut fates = Fates::default();
+        for fate in chunks.iter().flat_map(|(prepared, _)| &prepared.fates) {
+            fates.read += 1;
+            *match fate {
+                Fate::Filtered => &mut fates.filtered,
+                Fate::Late => &mut fates.late,
+                Fate::Accepted => &mut fates.accepted,
+                Fate::DeadLettered => &mut fates.dead_lettered,
+            } += 1;
+        }
+        metrics.records.add(&fates);
+        metrics.read_bytes.add(blocks.iter().map(|block| block.values.bytes.len() as u64).sum());
+        metrics.turn.observe(self.clock.monotonic().saturating_sub(started));
+        for worker in self.pool.workers_mut() {
+            let StageNanos { decode, plugins, window } = std::mem::take(&mut worker.nanos);
+            metrics.steps.decode.add_nanos(decode);
+            metrics.steps.plugins.add_nanos(plugins);
+            metrics.steps.window.add_nanos(window);
+        }
+        self.report_plugins();
+    }
+
+    /// Adds what the plugins did since the last report.
+    pub(super) fn report_plugins(&mut self) {
+        let stages: Vec<&FittedStage> = self.plan.stages.iter().chain(&self.plan.aggregate).collect();
+        let mut memory = vec![0; stages.len()];
+        for worker in self.pool.workers_mut() {
+            let runners = worker.stages.iter().chain(&worker.aggregate).zip(&mut worker.reported);
+            for ((stage, (runner, reported)), memory) in stages.iter().zip(runners).zip(&mut memory) {
+                let now = runner.stats();
+                let before = std::mem::replace(reported, now);
+                *memory += now.memory_bytes;
+                let Some(metrics) = self.outside.metrics.stage(&stage.id) else { continue };
+                metrics.calls.add(now.calls - before.calls);
+                metrics.rows.add(now.rows - before.rows);
+                metrics.cpu.add_nanos(now.cpu_nanos - before.cpu_nanos);
+                metrics.traps.add(now.traps - before.traps);
+                metrics.deadlines.add(now.deadlines - before.deadlines);
+                metrics.bad_answers.add(now.answers - before.answers);
+            }
+        }
+        for (stage, memory) in stages.iter().zip(memory) {
+            if let Some(metrics) = self.outside.metrics.stage(&stage.id) {
+                metrics.memory_bytes.set(memory);
+            }
+        }
+    }
+
+    /// Publishes the status and the live results, if it is time.
+    pub(super) fn publish(&mut self) {
+        if let Err(error) = self.show_live() {
+            tracing::warn!(%error, "live results could not be made");
+        }
+        if self.clock.monotonic() >= self.reported.next_status {
+            self.publish_now();
+        }
+    }
+
+    /// Publishes the status.
+    pub(super) fn publish_now(&mut self) {
+        self.reported.next_status = self.clock.monotonic() + STATUS_EVERY;
+        let problem = self.source.problem().or_else(|| self.committer.problem());
+        if problem != self.reported.problem {
+            match &problem {
+                Some(problem) => tracing::warn!(pipeline = %self.config.name, "{problem}"),
+                None => tracing::info!(pipeline = %self.config.name, "the problem has passed"),
+            }
+            self.reported.problem.clone_from(&problem);
+        }
+        let phase = match self.phase {
+            Phase::Running if self.must_pause() => Phase::Paused,
+            phase => phase,
+        };
+        let states = self.pool.workers().iter().map(|worker| &worker.state);
+        self.outside.status.store(Arc::new(LaneStatus {
+            pipeline: self.config.name.to_string(),
+            phase,
+            problem,
+            epoch: self.committer.head(),
+            watermark: self.partitions.clock().watermark(),
+            partitions: self.partition_views(),
+            modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),
+            fates: self.partitions.total(),
+            groups: states.clone().map(|state| state.groups_len() as u64).sum(),
+            state_bytes: states.map(|state| state.bytes() as u64).sum(),
+            turns: self.turns,
+        }));
+    }
+
+    fn partition_views(&self) -> Vec<PartitionView> {
+        let clock = self.partitions.clock();
+        let view = |(index, partition): (usize, &super::partitions::LanePartition)| {
+            let next_offset = partition.position.next_offset.get();
+            PartitionView {
+                stream: Arc::clone(&partition.partition.stream),
+                partition: partition.partition.number,
+                next_offset,
+                end_offset: partition.end_offset,
+                lag: partition.end_offset.map(|end| (end - next_offset).max(0)),
+                watermark: clock.own(index),
+                max_event_time: clock.partitions()[index].max_event_time,
+                idle: clock.partitions()[index].idle,
+                fates: partition.fates,
+            }
+        };
+        self.partitions.iter().map(view).collect()
+    }
+
+    /// Publishes what each stage runs and is given.
+    pub(super) fn publish_stages(&self) {
+        self.outside.stages.store(Arc::new(stage_views(&self.plan)));
+    }
+}
+
+fn stage_views(plan: &Plan) -> Vec<StageView> {
+    let stages = plan.stages.iter().chain(&plan.aggregate);
+    let view = |stage: &FittedStage| StageView {
+        id: Arc::clone(&stage.id),
+        kind: stage.plugin.description.kind,
+        input: Arc::clone(&stage.before),
+        plugin: stage.plugin.clone(),
+    };
+    stages.map(view).collect()
+}
+
+/// Publishes why a lane that is not open yet waits.
+pub(super) fn publish_problem(outside: &Outside, problem: Option<String>) {
+    let status = outside.status.load();
+    if status.problem != problem {
+        outside.status.store(Arc::new(LaneStatus { problem, ..LaneStatus::clone(&status) }));
+    }
+}

@@ -1,0 +1,99 @@
+//! Plugins in native code: a filter that drops texts with `x`, a map that repeats texts, an aggregate that writes down
+//! the texts of its group in the order in which it was given them.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, StringArray};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+
+use crate::plugin::load::LoadedModule;
+use crate::plugin::outcome::*;
+use crate::plugin::*;
+use crate::varlen::Varlen;
+
+pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
+    let text = PluginColumn { name: "text".to_owned(), data_type: DataType::Utf8, nullable: false };
+    let outputs = match kind {
+        PluginKind::Filter => Vec::new(),
+        PluginKind::Map => vec![text.clone()],
+        PluginKind::Aggregate => vec![PluginColumn { name: "texts".to_owned(), ..text.clone() }],
+    };
+    let description = Description {
+        kind,
+        sdk: "native".to_owned(),
+        inputs: vec![text],
+        outputs,
+        keeps_other_columns: true,
+        state_version: 1,
+        state_fingerprint: 1,
+        migrates_from: Vec::new(),
+    };
+    LoadedModule::native(name, description, Arc::new(Texts))
+}
+
+struct Texts;
+
+impl Code for Texts {
+    fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
+        Ok(Box::new(Texts))
+    }
+}
+
+fn texts(rows: &RecordBatch) -> Vec<&str> {
+    rows.column(0).as_string::<i32>().iter().map(|text| text.expect("not nullable")).collect()
+}
+
+fn batch(name: &str, texts: Vec<String>) -> RecordBatch {
+    let column: ArrayRef = Arc::new(StringArray::from(texts));
+    RecordBatch::try_from_iter_with_nullable([(name, column, false)]).unwrap()
+}
+
+impl Instance for Texts {
+    fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
+        let texts = texts(rows);
+        if texts.iter().any(|text| text.contains("trap")) {
+            return Err(PluginError::Trap("a text with `trap`".to_owned()));
+        }
+        let keep = texts.iter().map(|text| !text.contains('x')).collect::<Vec<_>>().into();
+        Ok(FilterAnswer { keep, rejects: Vec::new() })
+    }
+
+    fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
+        let (mut made, mut source_rows) = (Vec::new(), Vec::new());
+        for (row, text) in texts(rows).into_iter().enumerate() {
+            let times = if text.contains("none") { 0 } else { 1 + usize::from(text.contains("twice")) };
+            for time in 0..times {
+                made.push(format!("{text}{time}"));
+                source_rows.push(row as u32);
+            }
+        }
+        Ok(MapAnswer { batch: batch("text", made), source_rows, rejects: Vec::new() })
+    }
+
+    fn update(&mut self, rows: &RecordBatch, groups: &[u32], states: &Varlen) -> Result<UpdateAnswer, PluginError> {
+        let mut states: Vec<Vec<u8>> = states.iter().map(<[u8]>::to_vec).collect();
+        let mut rejects = Vec::new();
+        for (row, (text, group)) in texts(rows).into_iter().zip(groups).enumerate() {
+            if text.contains("reject") {
+                rejects.push(Reject { row: row as u32, reason: "a text with `reject`".to_owned() });
+            } else {
+                states[*group as usize].extend_from_slice(format!("{text};").as_bytes());
+            }
+        }
+        Ok(UpdateAnswer { states: states.iter().map(Vec::as_slice).collect(), rejects })
+    }
+
+    fn merge(&mut self, _: &Varlen, _: &Varlen) -> Result<Varlen, PluginError> {
+        unreachable!("no window here merges")
+    }
+
+    fn evaluate(&mut self, _: &[WindowBounds], states: &Varlen) -> Result<EvaluateAnswer, PluginError> {
+        let texts = states.iter().map(|state| String::from_utf8(state.to_vec()).unwrap()).collect();
+        Ok(EvaluateAnswer { batch: batch("texts", texts), groups: (0..states.len() as u32).collect() })
+    }
+
+    fn migrate(&mut self, _: u32, _: &Varlen) -> Result<Varlen, PluginError> {
+        unreachable!("one version only")
+    }
+}

@@ -1,0 +1,121 @@
+//! A turn: decode, filter, map, judge, update, fire, sink. One direction, top to bottom; parallel inside a step,
+//! joined before the next (DESIGN.md §3).
+
+use crate::source::RecordBlock;
+use crate::time::EventTime;
+
+use super::Lane;
+use super::LaneError;
+use super::place::{Judge, LateRow, Placed, place};
+use super::prepare::{Chunk, Fate, Prepared, prepare};
+use super::update::{RefusedRow, update};
+
+impl Lane {
+    /// Takes the records of one poll through all steps. Afterwards they are in the windows or in the open files.
+    pub(super) fn turn(&mut self, blocks: &[RecordBlock]) -> Result<(), LaneError> {
+        let now = self.clock.monotonic();
+        let chunks = self.cut(blocks, now);
+        let plan = &self.plan;
+        let prepared =
+            self.pool.each_item(&chunks, |worker, chunk| prepare(worker, plan, &self.clock, blocks, chunk));
+        let judges = self.observe(&prepared, now);
+        let chunks = match self.plan.windows {
+            Some(_) => self.window(prepared, &judges),
+            None => prepared.into_iter().map(|prepared| self.accept_all(prepared)).collect(),
+        };
+        for (prepared, _) in &chunks {
+            self.partitions.count(prepared.chunk.partition, &prepared.fates);
+        }
+        for block in blocks {
+            let index = self.partitions.index(&block.partition, now);
+            self.partitions.processed(index, block);
+        }
+        self.sink_rows(blocks, &chunks)?;
+        self.report_turn(blocks, &chunks, now);
+        Ok(())
+    }
+
+    /// Cuts the blocks into chunks of one partition each, small enough to share among the workers and large enough
+    /// that a plugin's call costs little per row.
+    fn cut(&mut self, blocks: &[RecordBlock], now: std::time::Duration) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
+        for (block, records) in blocks.iter().enumerate() {
+            let partition = self.partitions.index(&records.partition, now);
+            for start in (0..records.len()).step_by(self.plan.limits.rows) {
+                let end = records.len().min(start + self.plan.limits.rows);
+                chunks.push(Chunk { block, partition, records: start..end });
+            }
+        }
+        chunks
+    }
+
+    /// Moves the partitions' clocks over the chunks, in order. Answers with who judges the rows of each chunk:
+    /// the watermark before its first record.
+    fn observe(&mut self, prepared: &[Prepared], now: std::time::Duration) -> Vec<Judge> {
+        let judge = |prepared: &Prepared| {
+            let clock = self.partitions.clock_mut();
+            let partition = prepared.chunk.partition;
+            let before = clock.partitions()[partition].max_event_time;
+            let judge = Judge::new(before, clock.watermark());
+            clock.observe(partition, prepared.max_event_time.map(EventTime), now);
+            judge
+        };
+        prepared.iter().map(judge).collect()
+    }
+
+    /// Judges and places the rows, and adds those on time to their groups.
+    fn window(&mut self, prepared: Vec<Prepared>, judges: &[Judge]) -> Vec<(Prepared, Placed)> {
+        let Some(windows) = self.plan.windows else { return Vec::new() };
+        let (plan, clock) = (&self.plan, self.partitions.clock());
+        let items: Vec<(&Prepared, &Judge)> = prepared.iter().zip(judges).collect();
+        let placed =
+            self.pool.each_item(&items, |_, (prepared, judge)| place(plan, windows, clock, &prepared.rows, **judge));
+        let mut chunks: Vec<_> = prepared.into_iter().zip(placed).collect();
+        for (prepared, placed) in &mut chunks {
+            settle_fates(prepared, placed);
+        }
+        for RefusedRow { chunk, row, refusal } in self.update(&chunks) {
+            let stage = self.plan.aggregate.as_ref().expect("windows have an aggregate");
+            chunks[chunk].0.condemn(row, stage, refusal);
+        }
+        chunks
+    }
+
+    fn update(&mut self, chunks: &[(Prepared, Placed)]) -> Vec<RefusedRow> {
+        let stage = self.plan.aggregate.as_ref().expect("windows have an aggregate");
+        let clock = &self.clock;
+        let workers = self.pool.len();
+        let refused = self.pool.each_worker(|number, worker| {
+            let owns = move |shard: u8| shard as usize % workers == number;
+            let owns: Option<&(dyn Fn(u8) -> bool + Sync)> = (workers > 1).then_some(&owns);
+            update(worker, stage, clock, chunks, owns)
+        });
+        refused.into_iter().flatten().collect()
+    }
+
+    /// Without windows every row that is left is accepted.
+    fn accept_all(&self, mut prepared: Prepared) -> (Prepared, Placed) {
+        let placed = Placed { rows: left(&prepared), ..Placed::default() };
+        settle_fates(&mut prepared, &placed);
+        (prepared, placed)
+    }
+}
+
+fn left(prepared: &Prepared) -> Vec<u32> {
+    match &prepared.rows.picked {
+        Some(picked) => picked.clone(),
+        None => (0..prepared.rows.batch.num_rows() as u32).collect(),
+    }
+}
+
+fn settle_fates(prepared: &mut Prepared, placed: &Placed) {
+    // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
+    for row in &placed.rows {
+        let record = prepared.rows.record(*row as usize);
+        prepared.raise(record, Fate::Accepted);
+    }
+    for LateRow { row, .. } in &placed.late {
+        let record = prepared.rows.record(*row as usize);
+        prepared.raise(record, Fate::Late);
+    }
+}

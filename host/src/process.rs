@@ -1,0 +1,142 @@
+//! What one process shares among its pipelines, and how a pipeline is started in it. The wiring, in the order of
+//! the data.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::chain::LaneStorage;
+use crate::chain::record::{Fates, Writer};
+use crate::config::{Pipeline, SinkKind, StoreOptions};
+use crate::console;
+use crate::handle::{LanePorts, PipelineHandle};
+use crate::lane::{LaneParts, Outside};
+use crate::metrics::LaneMetrics;
+use crate::modules::ModuleStore;
+use crate::plugin::engine::PluginEngine;
+use crate::status::{LaneStatus, Phase};
+use crate::store;
+use crate::supervisor::{Ended, supervise};
+use crate::time::{Clock, Watermark};
+
+/// Commands wait here between two turns; more than a few at once would be a person hammering a button.
+const COMMANDS_MAX: usize = 16;
+/// Live results that a slow listener may be behind before it loses the oldest: about three seconds.
+const LIVE_MAX: usize = 32;
+
+/// The lane of a pipeline while there is one per pipeline. Part of every path, so never changed.
+pub const LANE: &str = "0";
+
+/// What the pipelines of one process share.
+#[derive(Clone)]
+pub struct Process {
+    /// Runs the store, the files and HTTP.
+    pub runtime: tokio::runtime::Handle,
+    /// Compiles and runs plugins.
+    pub engine: PluginEngine,
+    /// Where modules are kept.
+    pub modules: ModuleStore,
+    /// Credentials and endpoints.
+    pub stores: StoreOptions,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// A pipeline that was started.
+pub struct Started {
+    /// For HTTP and the console.
+    pub handle: Arc<PipelineHandle>,
+    /// For asking it to stop.
+    pub ports: LanePorts,
+    /// Its lane's supervisor.
+    pub thread: JoinHandle<Ended>,
+}
+
+impl Process {
+    /// Starts a pipeline: its lane on a thread of its own, its console on the runtime.
+    pub fn start(&self, pipeline: Pipeline) -> anyhow::Result<Started> {
+        let config = Arc::new(pipeline);
+        let (commands_tx, commands) = mpsc::channel(COMMANDS_MAX);
+        let (live, _) = broadcast::channel(LIVE_MAX);
+        let ports = LanePorts {
+            status: Arc::new(ArcSwap::from_pointee(nothing_yet(&config))),
+            stages: Arc::default(),
+            commands: commands_tx,
+            live,
+            metrics: Arc::new(lane_metrics(&config)),
+        };
+        let outside = Outside {
+            commands,
+            status: Arc::clone(&ports.status),
+            stages: Arc::clone(&ports.stages),
+            live: ports.live.clone(),
+            metrics: Arc::clone(&ports.metrics),
+        };
+        for sink in &config.sinks {
+            if let SinkKind::Console { every, rows } = sink.kind {
+                self.runtime.spawn(console::show(ports.live.subscribe(), every, rows));
+            }
+        }
+        let parts = LaneParts {
+            config: Arc::clone(&config),
+            storage: lane_storage(&config, &self.stores)?,
+            modules: self.modules.clone(),
+            engine: self.engine.clone(),
+            stores: self.stores.clone(),
+            runtime: self.runtime.clone(),
+            clock: self.clock.clone(),
+            writer: writer(),
+        };
+        let thread = supervise(parts, outside).context("start the lane's thread")?;
+        let handle =
+            PipelineHandle::new(config, ports.clone(), self.modules.clone(), self.engine.clone());
+        Ok(Started { handle: Arc::new(handle), ports, thread })
+    }
+}
+
+/// Opens everything a lane is durable in: the chain's folder and one folder per table.
+pub fn lane_storage(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<LaneStorage> {
+    let open = |url: &str| store::open(url, stores).with_context(|| format!("open store `{url}`"));
+    let mut tables = std::collections::BTreeMap::new();
+    for (id, location) in config.tables() {
+        tables.insert(id, open(&location.url)?);
+    }
+    Ok(LaneStorage {
+        chain: open(&config.checkpoint.url)?,
+        tables,
+        job: config.name.to_string(),
+        lane: LANE.to_owned(),
+    })
+}
+
+fn lane_metrics(config: &Pipeline) -> LaneMetrics {
+    let aggregate = config.window.as_ref().map(|window| Arc::clone(&window.aggregate.id));
+    let stages = config.stages.iter().map(|stage| Arc::clone(&stage.id)).chain(aggregate);
+    LaneMetrics::new(stages, config.tables().into_iter().map(|(id, _)| id))
+}
+
+fn nothing_yet(config: &Pipeline) -> LaneStatus {
+    LaneStatus {
+        pipeline: config.name.to_string(),
+        phase: Phase::Opening,
+        problem: None,
+        epoch: None,
+        watermark: Watermark::NONE,
+        partitions: Vec::new(),
+        modules: Vec::new(),
+        fates: Fates::default(),
+        groups: 0,
+        state_bytes: 0,
+        turns: 0,
+    }
+}
+
+/// Who we are in chain records, for people: host and process.
+fn writer() -> Writer {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let host = host.as_deref().map_or("host", str::trim);
+    Writer::new(&format!("{host}/{}", std::process::id()))
+}

@@ -1,0 +1,153 @@
+//! Runs lanes: each on a thread of its own, opened again with back-off after a failure (RELIABILITY.md §2).
+//!
+//! Fenced is not failed: an instance that lost its lane to another one stops, and does not count it as a crash. What
+//! trying again will not mend (a damaged chain, a pipeline that its state does not survive) halts the lane with its
+//! message in the status.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::lane::{self, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
+use crate::status::{Command, LaneStatus, Phase};
+
+/// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
+const LANE_STACK_BYTES: usize = 8 << 20;
+/// The first wait after a failure; doubled each time.
+const BACK_OFF_MIN: Duration = Duration::from_secs(1);
+/// The longest wait. A lane that ran this long without failing begins at the first again.
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// How a supervised lane ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Finished or stopped.
+    Well(LaneEnd),
+    /// Halted: the message says why and what to do.
+    Halted(String),
+}
+
+/// Starts a lane on its own thread.
+pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHandle<Ended>> {
+    std::thread::Builder::new()
+        .name(format!("lane-{}", parts.config.name))
+        .stack_size(LANE_STACK_BYTES)
+        .spawn(move || Supervisor { parts, back_off: BACK_OFF_MIN }.run(outside))
+}
+
+struct Supervisor {
+    parts: LaneParts,
+    back_off: Duration,
+}
+
+/// What one life of a lane came to.
+enum Life {
+    Ended(LaneEnd),
+    /// Another life may do better.
+    Failed(String),
+    /// No other life will.
+    Halted(String),
+}
+
+impl Supervisor {
+    fn run(mut self, mut outside: Outside) -> Ended {
+        loop {
+            publish(&outside, Phase::Opening, None);
+            let started = self.parts.clock.monotonic();
+            let (life, lent) = self.live(outside);
+            outside = lent;
+            match life {
+                Life::Ended(end) => return Ended::Well(end),
+                Life::Halted(reason) => {
+                    tracing::error!(pipeline = %self.parts.config.name, "halted: {reason}");
+                    publish(&outside, Phase::Halted, Some(reason.clone()));
+                    return Ended::Halted(reason);
+                }
+                Life::Failed(reason) => {
+                    if self.parts.clock.monotonic().saturating_sub(started) >= BACK_OFF_MAX {
+                        self.back_off = BACK_OFF_MIN;
+                    }
+                    tracing::error!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
+                    publish(&outside, Phase::BackingOff, Some(reason));
+                    if self.wait(&mut outside) {
+                        publish(&outside, Phase::Stopped, None);
+                        return Ended::Well(LaneEnd::Stopped);
+                    }
+                    self.back_off = (self.back_off * 2).min(BACK_OFF_MAX);
+                }
+            }
+        }
+    }
+
+    fn live(&self, outside: Outside) -> (Life, Outside) {
+        let mut lane = match lane::open(&self.parts, outside) {
+            Ok(lane) => lane,
+            Err(failed) => {
+                let lane::FailedOpen { error, outside } = *failed;
+                return (open_failed(error), outside);
+            }
+        };
+        let life = run_caught(&mut lane);
+        (life, lane.close())
+    }
+
+    /// Waits before the next life. Whether it is to stop instead.
+    fn wait(&self, outside: &mut Outside) -> bool {
+        let wait = async {
+            let deadline = tokio::time::Instant::now() + self.back_off;
+            loop {
+                match tokio::time::timeout_at(deadline, outside.commands.recv()).await {
+                    Err(_) => return false,
+                    Ok(None | Some(Command::Stop)) => return true,
+                    Ok(Some(Command::Activate { reply, .. })) => {
+                        // Whoever asked may have gone away; nothing was changed.
+                        let _ = reply.send(Err("the pipeline has failed and waits to be opened again".to_owned()));
+                    }
+                }
+            }
+        };
+        self.parts.runtime.block_on(wait)
+    }
+}
+
+/// A panic is a fault of ours. The lane's memory is dropped and the chain opened again, like after any failure.
+fn run_caught(lane: &mut Lane) -> Life {
+    match catch_unwind(AssertUnwindSafe(|| lane.run())) {
+        Ok(Ok(end)) => Life::Ended(end),
+        Ok(Err(error @ (LaneError::Fenced { .. } | LaneError::StateTooLarge { .. }))) => {
+            Life::Halted(chain_of(&error))
+        }
+        Ok(Err(error)) => Life::Failed(chain_of(&error)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Life::Failed(format!("the lane panicked, which is a fault of Sluicegate: {text}"))
+        }
+    }
+}
+
+fn open_failed(error: OpenError) -> Life {
+    match error {
+        OpenError::Stopped => Life::Ended(LaneEnd::Stopped),
+        error if error.may_pass() => Life::Failed(chain_of(&error)),
+        error => Life::Halted(chain_of(&error)),
+    }
+}
+
+/// An error with its causes, as a person reads it.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn publish(outside: &Outside, phase: Phase, problem: Option<String>) {
+    let status = outside.status.load();
+    outside.status.store(Arc::new(LaneStatus { phase, problem, ..LaneStatus::clone(&status) }));
+}
