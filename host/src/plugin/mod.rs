@@ -289,3 +289,6 @@ impl<'de> Deserialize<'de> for ModuleDigest {
             .map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! One sin per test: endless, hungry, loud, broken. The text is what a user reads in a dead letter.
+
+use expect_test::{Expect, expect};
+
+use super::{empty_states, hash_of, hashes, limits, rows, runner_of, runner_with, try_fit};
+use crate::plugin::PluginKind::{Aggregate, Filter, Map};
+use crate::plugin::outcome::{Refusal, RefusalKind};
+
+/// Rows 0 to 9, of which row 6 is guilty: exactly that one is refused, and the rest goes on.
+fn only_the_guilty_row_is_refused(sin: &str, text: &Expect) -> RefusalKind {
+    let batch = rows(&[1, 2, 3, 4, 5, 6, -7, 8, 9, 10]);
+    let mut runner = runner_of(Filter, sin);
+    let outcome = runner.filter(&batch);
+    let kept: Vec<_> = outcome.keep.set_indices().collect();
+    assert_eq!(kept, [0, 2, 4, 8]);
+    let [Refusal { row: 6, kind, reason }] = &*outcome.refusals else {
+        panic!("{:?}", outcome.refusals);
+    };
+    text.assert_eq(reason);
+    *kind
+}
+
+#[test]
+fn a_panic_is_told_in_the_plugins_own_words() {
+    let kind = only_the_guilty_row_is_refused("trap", &expect![[r#"trap: wasm `unreachable` instruction executed; the plugin's last error: panicked at tests/evil-plugin/src/sins.rs:30:30:\nno way to deal with -7"#]]);
+    assert_eq!(kind, RefusalKind::Trap);
+}
+
+#[test]
+fn a_trap_without_a_word_is_told_as_it_is() {
+    let kind = only_the_guilty_row_is_refused("silent-trap", &expect!["trap: wasm `unreachable` instruction executed"]);
+    assert_eq!(kind, RefusalKind::Trap);
+}
+
+#[test]
+fn an_endless_loop_meets_its_deadline() {
+    let kind = only_the_guilty_row_is_refused("spin", &expect!["deadline: the call used more than 100 ms of CPU time"]);
+    assert_eq!(kind, RefusalKind::Deadline);
+}
+
+#[test]
+fn an_endless_recursion_meets_the_end_of_its_stack() {
+    let kind = only_the_guilty_row_is_refused("recurse", &expect!["trap: call stack exhausted"]);
+    assert_eq!(kind, RefusalKind::Trap);
+}
+
+#[test]
+fn a_memory_bomb_meets_its_limit() {
+    let kind = only_the_guilty_row_is_refused("bomb", &expect!["trap: the plugin wants 68026368 bytes of memory, its limit is 67108864"]);
+    assert_eq!(kind, RefusalKind::Trap);
+}
+
+#[test]
+fn an_answer_beyond_the_limit_is_not_taken() {
+    let mut runner = runner_of(Map, "huge");
+    let outcome = runner.map(&rows(&[1, -7, 2]));
+    assert_eq!(outcome.source_rows, [0, 0, 2]);
+    let [Refusal { row: 1, kind: RefusalKind::Answer, reason }] = &*outcome.refusals else {
+        panic!("{:?}", outcome.refusals);
+    };
+    expect!["answer breaks the contract: more than 16777216 bytes came back"].assert_eq(reason);
+}
+
+#[test]
+fn a_leak_costs_an_instance_and_no_row() {
+    let mut runner = runner_of(Filter, "leak");
+    let batch = rows(&[1, 2, 3]);
+    for _ in 0..20 {
+        let outcome = runner.filter(&batch);
+        assert_eq!((outcome.keep.count_set_bits(), outcome.refusals.len()), (2, 0));
+    }
+    let stats = runner.stats();
+    assert_eq!((stats.instances, stats.traps), (3, 2));
+    assert!(stats.memory_bytes <= limits().memory, "{stats:?}");
+}
+
+#[test]
+fn a_call_that_is_only_too_large_is_made_smaller_for_good() {
+    let limits = crate::plugin::limits::CallLimits { rows: 64, ..limits() };
+    let mut runner = runner_with(Filter, "slow", &limits);
+    let batch = rows(&[1; 64]);
+    for _ in 0..6 {
+        let outcome = runner.filter(&batch);
+        assert_eq!((outcome.keep.count_set_bits(), outcome.refusals), (64, vec![]));
+    }
+    let (deadlines, calls) = (runner.stats().deadlines, runner.stats().calls);
+    let outcome = runner.filter(&batch);
+    assert_eq!(outcome.refusals, []);
+    assert!(deadlines > 0, "64 rows were meant to be too many for one call");
+    assert!(
+        runner.stats().deadlines - deadlines <= 1,
+        "{} deadlines in the first {calls} calls, then {:?}",
+        deadlines,
+        runner.stats()
+    );
+}
+
+#[test]
+fn a_flood_of_log_lines_is_dropped_and_counted() {
+    let mut runner = runner_of(Filter, "log-flood");
+    assert_eq!(runner.filter(&rows(&[1, 2, 3])).keep.count_set_bits(), 2);
+    assert_eq!(runner.stats().unheard, 100_000 - 16);
+}
+
+#[test]
+fn a_flood_of_counters_is_dropped_and_counted() {
+    let mut runner = runner_of(Filter, "count-flood");
+    assert_eq!(runner.filter(&rows(&[1, 2, 3])).keep.count_set_bits(), 2);
+    assert_eq!(runner.plugin().code.counters().len(), 32);
+    assert_eq!(runner.stats().unheard, 100_000 - 32);
+}
+
+#[test]
+fn counters_are_summed_over_calls_and_need_a_name() {
+    let mut runner = runner_of(Filter, "count");
+    runner.filter(&rows(&[1, 2, 3]));
+    runner.filter(&rows(&[1, 2]));
+    let counters = runner.plugin().code.counters();
+    assert_eq!(counters.into_iter().collect::<Vec<_>>(), [("rows_seen".to_owned(), 5)]);
+
+    let mut runner = runner_of(Filter, "bad-counter");
+    runner.filter(&rows(&[1, 2, 3]));
+    assert!(runner.plugin().code.counters().is_empty());
+    assert_eq!(runner.stats().unheard, 1);
+}
+
+#[test]
+fn init_that_refuses_is_told_in_the_plugins_own_words() {
+    let error = try_fit(Filter, "init-error").unwrap_err();
+    expect![[r#"stage `stage`: plugin `evil` refuses its configuration: `sin` is `init-error`; leave it out\n\u{1b}[31m"#]].assert_eq(&error.to_string());
+}
+
+#[test]
+fn init_that_fails_is_a_fault() {
+    expect![[r#"stage `stage`: plugin `evil` fails at `init`: trap: wasm `unreachable` instruction executed; the plugin's last error: panicked at tests/evil-plugin/src/sins.rs:20:24:\ncannot start"#]].assert_eq(&try_fit(Map, "init-trap").unwrap_err().to_string());
+    expect!["stage `stage`: plugin `evil` fails at `init`: deadline: the call used more than 100 ms of CPU time"].assert_eq(&try_fit(Aggregate, "init-spin").unwrap_err().to_string());
+}
+
+#[test]
+fn a_failed_update_leaves_no_trace() {
+    let mut runner = runner_of(Aggregate, "trap");
+    let batch = rows(&[1, -2, 3, 13, -5, 6]);
+    let outcome = runner.update(&batch, &[0, 0, 1, 1, 1, 0], &empty_states(3));
+    assert_eq!(hashes(&outcome.states), [hash_of([1, 6]), hash_of([3]), 0]);
+    let refused: Vec<_> = outcome.refusals.iter().map(|it| (it.row, it.kind)).collect();
+    assert_eq!(
+        refused,
+        [(1, RefusalKind::Trap), (3, RefusalKind::Rejected), (4, RefusalKind::Trap)]
+    );
+}

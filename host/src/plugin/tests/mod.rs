@@ -1,0 +1,162 @@
+//! The sandbox against a guest that does its worst, and the stage runner around it.
+//!
+//! The guest is `tests/evil-plugin`; one module serves for every kind, because a test may overwrite the word in its
+//! bytes that says what it is.
+
+mod evil;
+mod evil_answers;
+mod isolation;
+mod load;
+mod marshal;
+mod verdict;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal64Array, Float64Array, Int64Array,
+    StringArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+
+use super::PluginKind;
+use super::engine::PluginEngine;
+use super::fit::{FitError, Fitted, fit};
+use super::limits::CallLimits;
+use super::load::LoadedModule;
+use super::runner::StageRunner;
+use crate::config::{PluginRef, StageConfig};
+use crate::schema::timestamp_type;
+use crate::varlen::Varlen;
+
+/// One engine for all tests, as a process has one.
+fn engine() -> &'static PluginEngine {
+    static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| PluginEngine::new(None).unwrap())
+}
+
+fn limits() -> CallLimits {
+    CallLimits {
+        rows: 1_024,
+        bytes: 1 << 20,
+        deadline: Duration::from_millis(100),
+        memory: 64 << 20,
+        output: 16 << 20,
+    }
+}
+
+/// The module as it was built.
+fn evil_module() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins/evil-plugin.wasm");
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", path.display()))
+}
+
+/// The module with every occurrence of a text overwritten by another of the same length.
+fn overwritten(mut module: Vec<u8>, text: &str, by: &str) -> Vec<u8> {
+    assert_eq!(text.len(), by.len());
+    let places: Vec<_> =
+        (0..module.len()).filter(|at| module[*at..].starts_with(text.as_bytes())).collect();
+    assert!(!places.is_empty(), "`{text}` is not in the module");
+    for at in places {
+        module[at..at + by.len()].copy_from_slice(by.as_bytes());
+    }
+    module
+}
+
+fn evil_bytes(kind: PluginKind) -> Vec<u8> {
+    let word = match kind {
+        PluginKind::Filter => "evil-kind:filter...",
+        PluginKind::Map => "evil-kind:map......",
+        PluginKind::Aggregate => "evil-kind:aggregate",
+    };
+    overwritten(evil_module(), "evil-kind:aggregate", word)
+}
+
+/// Compiled once for all tests.
+fn evil(kind: PluginKind) -> &'static LoadedModule {
+    static MODULES: [OnceLock<LoadedModule>; 3] =
+        [OnceLock::new(), OnceLock::new(), OnceLock::new()];
+    MODULES[kind as usize]
+        .get_or_init(|| engine().load("evil", &evil_bytes(kind), &limits()).unwrap())
+}
+
+fn stage(kind: PluginKind, config: &[(&str, &str)]) -> StageConfig {
+    StageConfig {
+        id: Arc::from("stage"),
+        kind,
+        plugin: PluginRef::Name("evil".to_owned()),
+        config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+    }
+}
+
+fn try_fit(kind: PluginKind, sin: &str) -> Result<Fitted, FitError> {
+    fit(&stage(kind, &[("sin", sin)]), evil(kind), &schema())
+}
+
+fn runner_of(kind: PluginKind, sin: &str) -> StageRunner {
+    runner_with(kind, sin, &limits())
+}
+
+fn runner_with(kind: PluginKind, sin: &str, limits: &CallLimits) -> StageRunner {
+    StageRunner::new(&try_fit(kind, sin).unwrap().plugin, limits)
+}
+
+/// A column of each type, in the order of the plugin's inputs.
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("b", DataType::Boolean, true),
+        Field::new("i", DataType::Int64, false),
+        Field::new("f", DataType::Float64, true),
+        Field::new("t", timestamp_type(), true),
+        Field::new("d", DataType::Date32, true),
+        Field::new("m", DataType::Decimal64(18, 2), true),
+        Field::new("s", DataType::Utf8, true),
+        Field::new("x", DataType::Binary, true),
+    ]))
+}
+
+/// Rows with these numbers in `i`, and everything else made of them; null where the number is a multiple of five.
+fn rows(integers: &[i64]) -> RecordBatch {
+    let some = |i: &i64| (i % 5 != 0).then_some(*i);
+    let day = |i: i64| i32::try_from(i % 100_000).unwrap();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(integers.iter().map(|i| some(i).map(|i| i % 3 == 0)).collect::<BooleanArray>()),
+        Arc::new(Int64Array::from(integers.to_vec())),
+        Arc::new(integers.iter().map(|i| some(i).map(|i| i as f64 / 8.0)).collect::<Float64Array>()),
+        Arc::new(
+            integers.iter().map(some).collect::<TimestampMicrosecondArray>().with_timezone("UTC"),
+        ),
+        Arc::new(integers.iter().map(|i| some(i).map(day)).collect::<Date32Array>()),
+        Arc::new(
+            integers
+                .iter()
+                .map(some)
+                .collect::<Decimal64Array>()
+                .with_precision_and_scale(18, 2)
+                .unwrap(),
+        ),
+        Arc::new(integers.iter().map(|i| some(i).map(|i| format!("«{i}»"))).collect::<StringArray>()),
+        Arc::new(
+            integers.iter().map(|i| some(i).map(|i| i.to_le_bytes())).collect::<BinaryArray>(),
+        ),
+    ];
+    RecordBatch::try_new(schema(), columns).unwrap()
+}
+
+/// As many empty accumulators.
+fn empty_states(groups: usize) -> Varlen {
+    Varlen { offsets: vec![0; groups + 1], bytes: Vec::new() }
+}
+
+/// The accumulator's hash, as the honest part of the guest makes it.
+fn hash_of(integers: impl IntoIterator<Item = i64>) -> i64 {
+    let add = |hash: i64, i: i64| hash.wrapping_mul(31).wrapping_add(i);
+    integers.into_iter().filter(|i| *i != 13).fold(0, add)
+}
+
+fn hashes(states: &Varlen) -> Vec<i64> {
+    states.iter().map(|state| state.try_into().map_or(0, i64::from_le_bytes)).collect()
+}
