@@ -1,7 +1,7 @@
 //! Rows that a plugin makes, built column by column.
 
 use crate::decimal::fits;
-use crate::{ColumnSpec, ColumnType, Date, Decimal, DecimalType, Timestamp};
+use crate::{Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Timestamp, Values};
 
 /// A row that a map makes or an aggregate evaluates to. Derive it:
 ///
@@ -80,6 +80,26 @@ pub struct Varlen {
     pub offsets: Vec<u32>,
     /// All values.
     pub bytes: Vec<u8>,
+}
+
+impl OwnedColumn {
+    /// The same column as a plugin reads it.
+    pub fn borrow(&self) -> Column<'_> {
+        let values = match &self.values {
+            OwnedValues::Boolean(bits) => Values::Boolean(bits),
+            OwnedValues::Int64(values) => Values::Int64(values),
+            OwnedValues::Float64(values) => Values::Float64(values),
+            OwnedValues::TimestampUs(values) => Values::TimestampUs(values),
+            OwnedValues::Date(values) => Values::Date(values),
+            OwnedValues::Decimal(values) => Values::Decimal(values),
+            OwnedValues::Utf8(Varlen { offsets, bytes }) => {
+                let text = std::str::from_utf8(bytes).expect("texts are built of texts");
+                Values::Utf8 { offsets, text }
+            }
+            OwnedValues::Binary(Varlen { offsets, bytes }) => Values::Binary { offsets, bytes },
+        };
+        Column { values, validity: self.validity.as_deref() }
+    }
 }
 
 impl<O: OutputRow> Emit<O> {
@@ -230,13 +250,17 @@ pub struct BitBuilder {
 
 impl BitBuilder {
     #[inline]
-    fn push_bit(&mut self, bit: bool) {
+    pub(crate) fn push_bit(&mut self, bit: bool) {
         if self.rows.is_multiple_of(8) {
             self.bytes.push(0);
         }
         let last = self.bytes.last_mut().expect("a byte was pushed for these eight bits");
         *last |= u8::from(bit) << (self.rows % 8);
         self.rows += 1;
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 

@@ -38,3 +38,6 @@ fn redact(settings: &Settings, open: Open<'_>, out: &mut Emit<Redacted>) {
 }
 
 export!(map: redact);
+
+#[cfg(test)]
+mod tests;

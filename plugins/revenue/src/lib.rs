@@ -60,3 +60,6 @@ impl Aggregate for Revenue {
 }
 
 export!(aggregate: Revenue);
+
+#[cfg(test)]
+mod tests;

@@ -56,3 +56,6 @@ fn split_basket(
 }
 
 export!(map: split_basket);
+
+#[cfg(test)]
+mod tests;

@@ -76,3 +76,6 @@ impl Aggregate for PriceStats {
 }
 
 export!(aggregate: PriceStats);
+
+#[cfg(test)]
+mod tests;

@@ -77,3 +77,6 @@ impl Aggregate for TopItems {
 }
 
 export!(aggregate: TopItems);
+
+#[cfg(test)]
+mod tests;

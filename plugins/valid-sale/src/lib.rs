@@ -28,3 +28,6 @@ fn valid_sale(settings: &Settings, sale: Sale<'_>) -> bool {
 }
 
 export!(filter: valid_sale);
+
+#[cfg(test)]
+mod tests;
