@@ -33,7 +33,8 @@ pub(crate) fn state(input: &DeriveInput) -> Result<TokenStream> {
 }
 
 pub(crate) fn plain_state(input: &DeriveInput) -> Result<TokenStream> {
-    let layout = layout(input)?;
+    // Another word than serde's, so that changing the encoding changes the fingerprint.
+    let layout = layout_as("plain", input)?;
     let input = Struct::of(input)?;
     let plain = quote!(::sluicegate_sdk::Plain);
     let (name, names, types) = (input.name, input.names(), input.types());
@@ -84,12 +85,16 @@ pub(crate) fn plain_state(input: &DeriveInput) -> Result<TokenStream> {
 }
 
 pub(crate) fn layout(input: &DeriveInput) -> Result<TokenStream> {
+    layout_as("struct", input)
+}
+
+fn layout_as(encoding: &str, input: &DeriveInput) -> Result<TokenStream> {
     if !input.generics.params.is_empty() {
         let message = "a state has no parameters: it owns its data";
         return Err(Error::new(input.generics.span(), message));
     }
     let parts = match &input.data {
-        Data::Struct(data) => fields("struct", &data.fields)?,
+        Data::Struct(data) => fields(encoding, &data.fields)?,
         Data::Enum(data) => {
             let variant = |variant: &syn::Variant| {
                 fields(&variant.ident.unraw().to_string(), &variant.fields)

@@ -1,0 +1,54 @@
+//! Decimals are exact or not there.
+
+use sluicegate_sdk::Decimal;
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+#[test]
+fn text_and_back() {
+    for text in ["0", "0.00", "-0.05", "12.34", "999999999999999999", "-0.000000000000000001"] {
+        assert_eq!(decimal(text).to_string(), text);
+    }
+}
+
+#[test]
+fn what_is_no_decimal_is_refused() {
+    for text in ["", "-", ".5", "5.", "1e3", "+1", "1,5", " 1", "--1", "1.-5", "1000000000000000000"] {
+        let refused = text.parse::<Decimal>();
+        let message = format!("`{text}` is no decimal like `12.34` with at most 18 digits");
+        assert_eq!(refused, Err(message));
+    }
+}
+
+#[test]
+fn comparison_is_by_value() {
+    assert_eq!(decimal("1.5"), decimal("1.500"));
+    assert!(decimal("1.49") < decimal("1.5"));
+    assert!(decimal("-1.51") < decimal("-1.5"));
+    assert!(decimal("0.000") == Decimal::ZERO);
+    assert!(decimal("999999999999999999") > decimal("0.000000000000000001"));
+    assert!(Decimal::new(i64::MAX, 0) > Decimal::new(i64::MIN, 18));
+}
+
+#[test]
+fn rescaling_loses_nothing_or_fails() {
+    assert_eq!(decimal("1.20").rescale(1).unwrap().to_string(), "1.2");
+    assert_eq!(decimal("1.2").rescale(4).unwrap().to_string(), "1.2000");
+    assert_eq!(decimal("1.25").rescale(1), None);
+    assert_eq!(decimal("10").rescale(17), None);
+    assert_eq!(decimal("0").rescale(19), None);
+}
+
+#[test]
+fn arithmetic_never_wraps() {
+    let largest = decimal("999999999999999999");
+    assert_eq!(largest.checked_add(decimal("1")), None);
+    assert_eq!(largest.checked_mul(2), None);
+    assert_eq!(largest.checked_mul(i64::MAX), None);
+    assert_eq!(Decimal::new(i64::MAX, 0).checked_add(Decimal::new(i64::MAX, 0)), None);
+    assert_eq!(Decimal::ZERO.checked_sub(Decimal::new(i64::MIN, 0)), None);
+    assert_eq!(decimal("1.5").checked_sub(decimal("2.25")).unwrap().to_string(), "-0.75");
+    assert_eq!(largest.checked_sub(largest), Some(Decimal::ZERO));
+}
