@@ -8,7 +8,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::chain::LaneStorage;
+use crate::chain::{LaneStorage, LaneTable};
 use crate::chain::record::{Fates, Writer};
 use crate::config::{Pipeline, SinkKind, StoreOptions};
 use crate::console;
@@ -102,7 +102,11 @@ pub fn lane_storage(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<
     let open = |url: &str| store::open(url, stores).with_context(|| format!("open store `{url}`"));
     let mut tables = std::collections::BTreeMap::new();
     for (id, location) in config.tables() {
-        tables.insert(id, open(&location.url)?);
+        let table = LaneTable {
+            location: open(&location.url)?,
+            partitioned_by_date: location.partition_by_date,
+        };
+        tables.insert(id, table);
     }
     Ok(LaneStorage {
         chain: open(&config.checkpoint.url)?,

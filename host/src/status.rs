@@ -121,7 +121,9 @@ pub struct LiveResults {
     pub uncommitted_epoch: u64,
     /// Column names: keys, outputs, `window_start`, `window_end`.
     pub columns: Vec<String>,
-    /// At most [`LiveResults::ROWS_MAX`].
+    /// How many of them, from the first, are the key: rows with the same key and window are one group.
+    pub key_columns: usize,
+    /// At most [`LiveResults::ROWS_MAX`]; the rows of a group stand together and replace those sent before.
     pub rows: Vec<Vec<serde_json::Value>>,
     /// Rows beyond that which were left out.
     pub rows_left_out: u64,

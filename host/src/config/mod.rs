@@ -50,6 +50,24 @@ pub struct Pipeline {
     pub limits: Limits,
 }
 
+impl Pipeline {
+    /// The tables it writes by their ids: those of the Parquet sinks, `late` and `dead_letters`.
+    pub fn tables(&self) -> Vec<(Arc<str>, &TableLocation)> {
+        let sinks = self.sinks.iter().filter_map(|sink| match &sink.kind {
+            SinkKind::Parquet(location) => Some((Arc::clone(&sink.id), location)),
+            SinkKind::Console { .. } => None,
+        });
+        let late = self.late.iter().map(|location| (Arc::from("late"), location));
+        let dead = self.dead_letters.iter().map(|location| (Arc::from("dead_letters"), location));
+        sinks.chain(late).chain(dead).collect()
+    }
+
+    /// The stages in the order of the file, the aggregate last.
+    pub fn all_stages(&self) -> impl Iterator<Item = &StageConfig> {
+        self.stages.iter().chain(self.window.as_ref().map(|window| &window.aggregate))
+    }
+}
+
 /// Where records come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceConfig {

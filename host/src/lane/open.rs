@@ -111,6 +111,9 @@ pub enum OpenError {
     /// The workers' threads could not be started.
     #[error("start workers")]
     Workers(#[from] rayon::ThreadPoolBuildError),
+    /// The committer's thread could not be started.
+    #[error("start the committer's thread")]
+    Thread(#[source] std::io::Error),
     /// Asked to stop while it waited for the source.
     #[error("stopped while waiting for the source")]
     Stopped,
@@ -121,7 +124,7 @@ impl OpenError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Chain(error) => error.may_pass(),
-            Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
+            Self::Source(_) | Self::Workers(_) | Self::Thread(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => source.may_pass(),
             Self::ModuleFile { .. } | Self::Load { .. } | Self::Plan(_) | Self::Changed(_) | Self::OtherModule(_) | Self::State(_) | Self::Stopped => false,
         }
@@ -166,9 +169,9 @@ impl Ready {
             restore(&mut pool, state)?;
         }
         let mut source = open_source(config, stores, runtime, clock)?;
-        let metrics = Arc::clone(&outside.metrics);
         let mut committer =
-            Committer::spawn(runtime.clone(), opened.chain, storage.clone(), clock.clone(), metrics);
+            Committer::spawn(runtime.clone(), opened.chain, storage.clone(), clock.clone())
+                .map_err(OpenError::Thread)?;
         let record = match opened.head {
             Some(record) => Arc::new(record),
             None => {
@@ -191,8 +194,10 @@ impl Ready {
             partitions: partitions(config, &record, clock),
             outputs: Outputs::new(config, &plan),
             epoch: record.epoch,
+            committed: Some(record.epoch),
             phase: Phase::Running,
             checkpoint_at: clock.monotonic() + config.checkpoint.interval,
+            submitted_at: clock.monotonic(),
             dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
             ended: record.source.ended,
             activations: Vec::new(),
@@ -396,7 +401,7 @@ impl Loader<'_> {
                 let bytes = read(stage, path)?;
                 let name = module_name(path);
                 let module = self.load(stage, &name, &bytes)?;
-                self.runtime.block_on(self.modules.put(&name, &bytes)).map_err(failed)?;
+                self.runtime.block_on(self.modules.put(&name, bytes.into())).map_err(failed)?;
                 Ok(module)
             }
             PluginRef::Name(name) => {

@@ -72,8 +72,9 @@ pub(super) struct FittedStage {
     pub(super) plugin: Plugin,
     /// Columns of the rows before it that it is given.
     pub(super) inputs: Vec<usize>,
-    /// The rows before it, and after it.
-    pub(super) before: SchemaRef,
+    /// The rows before it if every declared column were read: what another module could ask for in its place.
+    pub(super) declared: SchemaRef,
+    /// The rows after it.
     output: SchemaRef,
     kind: crate::plugin::PluginKind,
 }
@@ -112,7 +113,11 @@ impl Plan {
         // Fitted twice: first over all declared columns, to learn which of them anybody reads.
         let wide = Self::over(pipeline, modules, everything)?;
         let wanted = wide.read_columns(pipeline);
-        Self::over(pipeline, modules, wanted)
+        let mut plan = Self::over(pipeline, modules, wanted)?;
+        for (stage, wide) in plan.stages.iter_mut().chain(&mut plan.aggregate).zip(wide.stages.iter().chain(&wide.aggregate)) {
+            stage.declared = Arc::clone(&wide.declared);
+        }
+        Ok(plan)
     }
 
     fn over(pipeline: &Pipeline, modules: &[PlacedModule], wanted: Vec<usize>) -> Result<Self, PlanError> {
@@ -220,7 +225,7 @@ impl FittedStage {
         let placed = modules.iter().find(|placed| placed.stage.id == stage.id);
         let placed = placed.ok_or_else(|| PlanError::NoModule(stage.id.to_string()))?;
         let Fitted { plugin, inputs, output } = fit(stage, &placed.module, rows)?;
-        Ok(Self { id: Arc::clone(&stage.id), plugin, inputs, before: Arc::clone(rows), output, kind: stage.kind })
+        Ok(Self { id: Arc::clone(&stage.id), plugin, inputs, declared: Arc::clone(rows), output, kind: stage.kind })
     }
 
     /// A runner for one worker.

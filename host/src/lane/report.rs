@@ -110,7 +110,7 @@ impl Lane {
             pipeline: self.config.name.to_string(),
             phase,
             problem,
-            epoch: self.committer.head(),
+            epoch: self.committed,
             watermark: self.partitions.clock().watermark(),
             partitions: self.partition_views(),
             modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),
@@ -150,8 +150,7 @@ fn stage_views(plan: &Plan) -> Vec<StageView> {
     let stages = plan.stages.iter().chain(&plan.aggregate);
     let view = |stage: &FittedStage| StageView {
         id: Arc::clone(&stage.id),
-        kind: stage.plugin.description.kind,
-        input: Arc::clone(&stage.before),
+        input: Arc::clone(&stage.declared),
         plugin: stage.plugin.clone(),
     };
     stages.map(view).collect()
