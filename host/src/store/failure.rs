@@ -1,0 +1,112 @@
+//! What a failure of a store means: whether it may pass, whether the request may have taken effect, what to do.
+
+use object_store::client::{HttpError, HttpErrorKind};
+
+use super::Location;
+
+/// What a store's error says about the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Timeouts, broken connections, 5xx, a full disk: trying again may help, and nobody need do anything.
+    MayPass,
+    /// The store answered no: credentials, rights, a bucket that is not there. Trying again helps when somebody
+    /// has done something about it, so it is tried again, and shown with the fix.
+    Refused {
+        /// What to do.
+        fix: &'static str,
+    },
+    /// The store cannot do what is asked of it, and never will.
+    Impossible,
+}
+
+impl Failure {
+    /// What `error` says.
+    pub fn of(error: &object_store::Error) -> Self {
+        use object_store::Error;
+        match error {
+            Error::Unauthenticated { .. } => Self::Refused { fix: FIX_CREDENTIALS },
+            Error::PermissionDenied { .. } => Self::Refused { fix: fix_of_denial(error) },
+            Error::NotFound { .. } if is_bucket_missing(error) => {
+                Self::Refused { fix: "create the bucket, or correct its name in the URL" }
+            }
+            Error::NotSupported { .. }
+            | Error::NotImplemented { .. }
+            | Error::InvalidPath { .. }
+            | Error::UnknownConfigurationKey { .. } => Self::Impossible,
+            Error::Generic { .. } if text_of(error).contains("Received redirect") => {
+                Self::Refused { fix: "set AWS_REGION to the bucket's region" }
+            }
+            _ => Self::MayPass,
+        }
+    }
+}
+
+const FIX_CREDENTIALS: &str =
+    "check the store's credentials in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …)";
+
+/// A denial may be about who asks or about what they may do.
+fn fix_of_denial(error: &object_store::Error) -> &'static str {
+    let text = text_of(error);
+    let wrong_identity = ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"];
+    if wrong_identity.iter().any(|code| text.contains(code)) {
+        FIX_CREDENTIALS
+    } else {
+        "give the account (or the user of this process) the rights to list, read, write and delete there"
+    }
+}
+
+/// Whether an object is known not to be there. A bucket that is missing says nothing about its objects.
+pub fn is_absent(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. }) && !is_bucket_missing(error)
+}
+
+/// Whether a put that failed with `error` may have taken effect, or may still: then its name may only ever be used
+/// again with the same bytes. False only where the request certainly never reached the store.
+pub fn is_indeterminate(error: &object_store::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(http) = error.downcast_ref::<HttpError>() {
+            return http.kind() != HttpErrorKind::Connect;
+        }
+        cause = error.source();
+    }
+    !matches!(
+        Failure::of(error),
+        Failure::Refused { .. } | Failure::Impossible
+    )
+}
+
+/// One line for a person: what was attempted where, the store's words, and the fix if there is one.
+pub fn explain(what: &str, location: &Location, error: &object_store::Error) -> String {
+    let text = text_of(error);
+    let line = format!("{what} in {}: {}", location.url, shortened(&text));
+    match Failure::of(error) {
+        Failure::Refused { fix } => format!("{line}; {fix}"),
+        Failure::MayPass | Failure::Impossible => line,
+    }
+}
+
+/// S3's code for it stands in the body of the reply, which the client keeps only as text; Azure and Google have
+/// their own.
+fn is_bucket_missing(error: &object_store::Error) -> bool {
+    let text = text_of(error);
+    ["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]
+        .iter()
+        .any(|code| text.contains(code))
+}
+
+/// The errors of this crate print their sources themselves.
+fn text_of(error: &object_store::Error) -> String {
+    error.to_string()
+}
+
+/// Replies of stores are whole XML documents; a status line takes the beginning of one.
+const TEXT_BYTES_MAX: usize = 300;
+
+fn shortened(text: &str) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(TEXT_BYTES_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

@@ -1,0 +1,163 @@
+//! Where objects live: a local directory, S3, Google Cloud Storage or Azure behind one `ObjectStore`.
+//!
+//! A [`Location`] is a store and a prefix in it. Everything durable goes through one: the chain, the states, the
+//! tables, the modules, and files that are read as a source.
+//!
+//! # Who retries
+//!
+//! The client of a cloud store repeats a request at most [`CLIENT_RETRIES_MAX`] times within
+//! [`CLIENT_RETRY_TIME`]: enough for a connection that the server closed while it was idle and for a single 503,
+//! short enough that an outage is seen and shown within seconds. Everything longer is the caller's decision: the
+//! committer goes on for ever ([`crate::chain::commit`]), opening a lane fails and its supervisor backs off, an
+//! upload over HTTP is answered with an error.
+//!
+//! Because replies with a 5xx are repeated inside the client, also those of a create-only put, a caller's own
+//! earlier success may come back to it as `AlreadyExists` (RELIABILITY.md §1.2). [`crate::chain::store`] settles that.
+
+mod cloud;
+pub mod failure;
+mod local;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+
+use crate::config::StoreOptions;
+
+/// How often a cloud client repeats a request by itself: see the module's page.
+pub const CLIENT_RETRIES_MAX: usize = 2;
+
+/// How long after the first attempt a cloud client still begins another one by itself.
+pub const CLIENT_RETRY_TIME: Duration = Duration::from_secs(3);
+
+/// A server that does not accept a connection in this time is away.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest that one request may take, its body included: 128 MiB, the default size of a data file, pass in it
+/// at 4 Mbit/s. Callers bound small requests themselves.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A place in an object store: every path of its user begins with `prefix`. Cheap to clone.
+#[derive(Clone)]
+pub struct Location {
+    /// The store, shared by all places in it.
+    pub store: Arc<dyn ObjectStore>,
+    /// Empty for the store's root. The root of a local store is the directory itself.
+    pub prefix: Path,
+    /// As the user wrote it (and below), for messages.
+    pub url: String,
+}
+
+impl Location {
+    /// The place `name` below this one. `name` may hold slashes.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            prefix: self.path(name),
+            url: format!("{}/{name}", self.url.trim_end_matches('/')),
+        }
+    }
+
+    /// The full path in the store of `below`, which may hold slashes.
+    pub fn path(&self, below: &str) -> Path {
+        self.prefix.parts().chain(Path::from(below).parts()).collect()
+    }
+
+    /// An empty store in memory, which is gone with its last clone. For tests.
+    pub fn in_memory() -> Self {
+        Self {
+            store: Arc::new(InMemory::new()),
+            prefix: Path::default(),
+            url: "memory://".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Location({})", self.url)
+    }
+}
+
+/// Why a place cannot be opened. All of them are for whoever wrote the URL or the environment.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A scheme that nothing here speaks.
+    #[error(
+        "`{url}` begins with `{scheme}://`: write a path, or `file://`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`"
+    )]
+    Scheme {
+        /// As written.
+        url: String,
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// The rest of the URL makes no sense.
+    #[error("`{url}` is no place in a store: {reason}")]
+    Url {
+        /// As written.
+        url: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Something that only the environment can say is missing.
+    #[error("`{url}` needs the environment variable `{variable}`: {reason}")]
+    MissingVariable {
+        /// As written.
+        url: String,
+        /// Its name.
+        variable: &'static str,
+        /// Why it is needed, or what else would do.
+        reason: &'static str,
+    },
+    /// The directory of a local store cannot be made or read.
+    #[error("open directory `{url}`")]
+    Directory {
+        /// As written.
+        url: String,
+        /// The system's words.
+        #[source]
+        source: io::Error,
+    },
+    /// The client refused its settings.
+    #[error("open `{url}`")]
+    Client {
+        /// As written.
+        url: String,
+        /// The library's words.
+        #[source]
+        source: object_store::Error,
+    },
+}
+
+/// Opens a place for reading and writing: a plain path or `file://` (the directory is made if it is not there),
+/// `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
+///
+/// A local path that names a file is the place of that one object in its directory. No request is made: a bucket
+/// that does not exist is found by its first use.
+///
+/// # Errors
+///
+/// See [`StoreError`].
+pub fn open(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
+    let (store, prefix): (Arc<dyn ObjectStore>, Path) = match url.split_once("://") {
+        None => local::open(url, url)?,
+        Some(("file", path)) => local::open(url, path)?,
+        Some(("s3" | "s3a", rest)) => cloud::s3(url, rest, options)?,
+        Some(("gs", rest)) => cloud::google(url, rest, options)?,
+        Some(("az" | "azure", rest)) => cloud::azure(url, rest, options)?,
+        Some((scheme, _)) => {
+            return Err(StoreError::Scheme { url: url.to_owned(), scheme: scheme.to_owned() });
+        }
+    };
+    Ok(Location { store, prefix, url: url.to_owned() })
+}
