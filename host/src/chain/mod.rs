@@ -1,3 +1,251 @@
-//! The commit chain: what is durable (RELIABILITY.md §1).
+//! The commit chain: what is durable (RELIABILITY.md §1). The checkpoint is the commit, and nothing else decides
+//! anything.
+//!
+//! A lane's chain is a row of numbered objects, each created once and never changed. The record of an epoch says
+//! where the source stands, which state goes with it, which data files belong to the tables and which modules run.
+//! What no record names does not exist, whatever lies in the store.
+//!
+//! # Layout
+//!
+//! See [`paths`].
+//!
+//! # Order of writes
+//!
+//! ```text
+//! lane:       … turn, turn, barrier ─► FrozenEpoch          turn, turn, …             barrier ─► …
+//! committer:                             data files ─► state blob ─► slot (create-only)
+//!                                                                     └─ the commit
+//! ```
+//!
+//! One epoch is in flight; the lane goes on meanwhile ([`commit`]). Names of data files and states hold the epoch,
+//! the owner's term and nonce, so no writer ever overwrites another's.
+//!
+//! # What a crash leaves
+//!
+//! | died after | in the store | the next opening | a reader of the plain directory |
+//! |---|---|---|---|
+//! | the barrier | nothing | goes on from the head | old epoch |
+//! | some or all data files | files that no record names | takes the slot with a fence, deletes them | their rows, until that opening |
+//! | the state blob | the same, and a blob | the same; the blob stays | the same |
+//! | sending the slot, no answer | the record, or not, or not yet | finds the record, or decides the slot by a fence | old or new epoch |
+//! | the slot | a committed epoch | goes on from it | new epoch |
+//! | a fence | a record without files | deletes the orphans that it decided | their rows, until then |
+//! | half of the orphans deleted | the other half | deletes them | some of their rows, until then |
+//!
+//! The rows that a reader may see too early and which then vanish are the price of a plain directory (DESIGN.md
+//! D7); a table log removes it.
+//!
+//! # Invariants
+//!
+//! * **C1** A slot is created with create-only puts and never overwritten. [`store`](self) holds the only such put.
+//! * **C2** For one slot a writer only ever sends one body: it is frozen before the first send, and whose record
+//!   a slot holds is judged by the hash of the whole body. Otherwise a first send that lands late is taken for the
+//!   second. ([`body`])
+//! * **C3** Each record names its parent by epoch and by the hash of its body, and slots have no gaps: what was
+//!   read from the head is what every owner before agreed on. ([`resolve`])
+//! * **C4** No record is without positions of the source: the type has none to leave out.
+//! * **C5** A data file is deleted as an orphan only when the slot of its epoch is decided and does not list it.
+//!   An opening that finds files of an undecided epoch first takes that slot, with a fence. Otherwise a put of the
+//!   slot that a dead process sent may land afterwards and name files that are gone. ([`resolve`])
+//! * **C6** After a lost slot a writer commits nothing more. ([`commit`])
+//! * **C7** Terms never decrease along the chain, and each owner's term is above its head's; the genesis of a lane
+//!   whose chain was forgotten takes a term above those of all data files that were kept. ([`resolve`])
+//!
+//! `search.rs` checks by exhaustive search that these suffice with two writers that crash, lost answers and puts that
+//! land late, and that each of C1's neighbours is needed: without it, the search finds a counter-example.
+//!
+//! # Retries
+//!
+//! The committer repeats the same request with the same bytes for ever, with waits from 0.1 s to 30 s; meanwhile
+//! [`Committer::problem`] says why, and the lane stops its intake when the next barrier comes. An opening gives up
+//! after a few attempts, and the lane's supervisor waits and opens again: until the first commit nothing can be
+//! lost.
+//!
+//! # What comes later, and where it goes
+//!
+//! * *Standby instances* write a fence in every opening, not only where there are orphans, and stop when a lost
+//!   slot shows a higher term. The record kinds and terms are here.
+//! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
+//!   orphans deleted before the first turn.
+//! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming LIST after each
+//!   put and the walk along parents (RELIABILITY.md §1.5; both are in the search already). Until then slots and
+//!   states stay, and [`Opening`](resolve::Opening) costs three listings and [`resolve::LOOK_BACK`] small reads.
 
 pub mod record;
+pub mod paths;
+pub mod body;
+pub mod resolve;
+mod store;
+mod backoff;
+pub mod open;
+pub mod commit;
+mod upload;
+pub mod reset;
+pub mod inspect;
+
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::store::Location;
+use crate::store::failure::{Failure, explain};
+use body::SlotBody;
+use record::{Epoch, Parent, Term, Writer};
+
+pub use commit::{CommitOutcome, Committer, FrozenEpoch, FrozenState, LostSlot};
+pub use open::{Opened, open};
+pub use reset::{Footprint, footprint, forget};
+
+/// Where a lane keeps what is durable.
+#[derive(Clone, Debug)]
+pub struct LaneStorage {
+    /// The root that the pipeline file calls `checkpoint.path`.
+    pub chain: Location,
+    /// All tables that the lane writes, late rows and dead letters included, by their ids.
+    pub tables: BTreeMap<Arc<str>, LaneTable>,
+    /// The pipeline's name. Without a dot or a slash.
+    pub job: String,
+    /// The lane's within it. Without a slash.
+    pub lane: String,
+}
+
+/// A table's place.
+#[derive(Clone, Debug)]
+pub struct LaneTable {
+    /// The folder that readers are given.
+    pub location: Location,
+    /// Whether its files lie in `date=…` folders.
+    pub partitioned_by_date: bool,
+}
+
+/// The right to add to a lane's chain: where it ends, and as whom. Comes from [`open()`] only.
+#[derive(Debug)]
+pub struct Chain {
+    job: String,
+    lane: String,
+    /// None before the genesis.
+    head: Option<Parent>,
+    term: Term,
+    writer: Writer,
+}
+
+impl Chain {
+    /// The epoch that is committed next.
+    pub fn next_epoch(&self) -> Epoch {
+        self.head
+            .as_ref()
+            .map_or(Epoch::GENESIS, |head| head.epoch.next())
+    }
+
+    /// Of this owner.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+}
+
+impl Writer {
+    /// A writer with a new random nonce. `instance` is for people: a host name and process number.
+    pub fn new(instance: &str) -> Self {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        Self {
+            instance: instance.to_owned(),
+            nonce: nonce[..12].to_owned(),
+        }
+    }
+}
+
+/// How the record after `body` names it.
+fn parent_of(body: &SlotBody) -> Parent {
+    Parent {
+        epoch: body.record.epoch,
+        sha256: body.sha256.clone(),
+    }
+}
+
+/// Why a lane cannot be opened, or an epoch not be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// The store failed or refused.
+    #[error("{explanation}")]
+    Store {
+        /// What was attempted, where, the store's words and the fix.
+        explanation: String,
+        /// What the failure means.
+        failure: Failure,
+    },
+    /// What lies in the store contradicts itself: objects were deleted or changed by hand.
+    #[error(
+        "the chain at {url} is damaged: {reason}; restore it from a copy, or forget it with `sluicegate reset`"
+    )]
+    Damaged {
+        /// The lane's folder.
+        url: String,
+        /// What contradicts what.
+        reason: String,
+    },
+    /// Something is no record or no state.
+    #[error("{what} cannot be read: {reason}")]
+    Unreadable {
+        /// The object.
+        what: String,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// A program with another layout wrote the chain.
+    #[error(
+        "record of epoch {epoch} has layout {found}, this program reads {}: run the version that wrote it, or a newer one",
+        body::VERSION
+    )]
+    Version {
+        /// Whose slot.
+        epoch: Epoch,
+        /// Its `v`.
+        found: u32,
+    },
+    /// See [`body::RECORD_BYTES_MAX`].
+    #[error(
+        "record of epoch {epoch} would have {bytes} bytes, limit is {}",
+        body::RECORD_BYTES_MAX
+    )]
+    TooLarge {
+        /// Whose record.
+        epoch: Epoch,
+        /// Its size.
+        bytes: usize,
+    },
+    /// Another writer took slot after slot while the lane was opened.
+    #[error("another instance is writing the chain at {url}: stop one of them")]
+    Contended {
+        /// The lane's folder.
+        url: String,
+    },
+    /// The committer's thread ended by a panic.
+    #[error("the committer ended unexpectedly")]
+    CommitterDied,
+}
+
+impl ChainError {
+    /// Whether opening the lane again may help by itself. Otherwise somebody has to do something first.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store { failure, .. } => *failure != Failure::Impossible,
+            Self::Contended { .. } | Self::CommitterDied => true,
+            Self::Damaged { .. }
+            | Self::Unreadable { .. }
+            | Self::Version { .. }
+            | Self::TooLarge { .. } => false,
+        }
+    }
+
+    fn store(what: &str, location: &Location, error: &object_store::Error) -> Self {
+        let explanation = explain(what, location, error);
+        Self::Store {
+            explanation,
+            failure: Failure::of(error),
+        }
+    }
+}

@@ -24,30 +24,39 @@ impl Failure {
     pub fn of(error: &object_store::Error) -> Self {
         use object_store::Error;
         match error {
-            Error::Unauthenticated { .. } => Self::Refused { fix: FIX_CREDENTIALS },
-            Error::PermissionDenied { .. } => Self::Refused { fix: fix_of_denial(error) },
-            Error::NotFound { .. } if is_bucket_missing(error) => {
-                Self::Refused { fix: "create the bucket, or correct its name in the URL" }
-            }
+            Error::Unauthenticated { .. } => Self::Refused {
+                fix: FIX_CREDENTIALS,
+            },
+            Error::PermissionDenied { .. } => Self::Refused {
+                fix: fix_of_denial(error),
+            },
+            Error::NotFound { .. } if is_bucket_missing(error) => Self::Refused {
+                fix: "create the bucket, or correct its name in the URL",
+            },
             Error::NotSupported { .. }
             | Error::NotImplemented { .. }
             | Error::InvalidPath { .. }
             | Error::UnknownConfigurationKey { .. } => Self::Impossible,
             Error::Generic { .. } if text_of(error).contains("Received redirect") => {
-                Self::Refused { fix: "set AWS_REGION to the bucket's region" }
+                Self::Refused {
+                    fix: "set AWS_REGION to the bucket's region",
+                }
             }
             _ => Self::MayPass,
         }
     }
 }
 
-const FIX_CREDENTIALS: &str =
-    "check the store's credentials in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …)";
+const FIX_CREDENTIALS: &str = "check the store's credentials in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …)";
 
 /// A denial may be about who asks or about what they may do.
 fn fix_of_denial(error: &object_store::Error) -> &'static str {
     let text = text_of(error);
-    let wrong_identity = ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"];
+    let wrong_identity = [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+    ];
     if wrong_identity.iter().any(|code| text.contains(code)) {
         FIX_CREDENTIALS
     } else {
@@ -90,9 +99,13 @@ pub fn explain(what: &str, location: &Location, error: &object_store::Error) -> 
 /// their own.
 fn is_bucket_missing(error: &object_store::Error) -> bool {
     let text = text_of(error);
-    ["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]
-        .iter()
-        .any(|code| text.contains(code))
+    [
+        "NoSuchBucket",
+        "ContainerNotFound",
+        "The specified bucket does not exist",
+    ]
+    .iter()
+    .any(|code| text.contains(code))
 }
 
 /// The errors of this crate print their sources themselves.

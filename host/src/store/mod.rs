@@ -69,7 +69,10 @@ impl Location {
 
     /// The full path in the store of `below`, which may hold slashes.
     pub fn path(&self, below: &str) -> Path {
-        self.prefix.parts().chain(Path::from(below).parts()).collect()
+        self.prefix
+            .parts()
+            .chain(Path::from(below).parts())
+            .collect()
     }
 
     /// An empty store in memory, which is gone with its last clone. For tests.
@@ -77,7 +80,7 @@ impl Location {
         Self {
             store: Arc::new(InMemory::new()),
             prefix: Path::default(),
-            url: "memory://".to_owned(),
+            url: "memory://store".to_owned(),
         }
     }
 }
@@ -156,8 +159,15 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
         Some(("gs", rest)) => cloud::google(url, rest, options)?,
         Some(("az" | "azure", rest)) => cloud::azure(url, rest, options)?,
         Some((scheme, _)) => {
-            return Err(StoreError::Scheme { url: url.to_owned(), scheme: scheme.to_owned() });
+            return Err(StoreError::Scheme {
+                url: url.to_owned(),
+                scheme: scheme.to_owned(),
+            });
         }
     };
-    Ok(Location { store, prefix, url: url.to_owned() })
+    Ok(Location {
+        store,
+        prefix,
+        url: url.to_owned(),
+    })
 }

@@ -1,0 +1,272 @@
+//! The committer: makes frozen epochs durable, one after the other, beside the lane's loop.
+//!
+//! It has a thread of its own and at most one epoch in hand (DESIGN.md D4). Whatever the store does, it goes on
+//! with the same names and the same bytes until the epoch is committed, its slot is lost, or it is dropped.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::record::{ChainRecord, Epoch, PinnedModule, RecordKind, SourceState};
+use super::upload::Uploader;
+use super::{Chain, ChainError, LaneStorage};
+use crate::sink::EncodedFile;
+use crate::time::{Clock, Watermark};
+
+/// Everything that one epoch makes durable, frozen at the barrier.
+#[derive(Clone, Debug)]
+pub struct FrozenEpoch {
+    /// [`RecordKind::Genesis`] for the first record of a chain, else [`RecordKind::Data`].
+    pub kind: RecordKind,
+    /// Where the source stands.
+    pub source: SourceState,
+    /// The lane's.
+    pub watermark: Watermark,
+    /// The open groups; none if there are none.
+    pub state: Option<FrozenState>,
+    /// Of all tables, late rows and dead letters included.
+    pub files: Vec<EncodedFile>,
+    /// What each stage runs from here on.
+    pub modules: Vec<PinnedModule>,
+    /// See [`ChainRecord::config`].
+    pub config: BTreeMap<String, String>,
+}
+
+/// The open groups as bytes.
+#[derive(Clone, Debug)]
+pub struct FrozenState {
+    /// In the lane's own layout (DESIGN.md D8); compressed before they are stored.
+    pub bytes: Vec<u8>,
+    /// How many groups they hold.
+    pub groups: u64,
+}
+
+/// What became of a submitted epoch.
+#[derive(Debug)]
+pub enum CommitOutcome {
+    /// Durable; here is its record.
+    Committed(Arc<ChainRecord>),
+    /// Another writer has the slot: drop everything since the head, open the lane again or stand by.
+    Lost(LostSlot),
+    /// It will never be durable. Opening the lane again helps if [`ChainError::may_pass`] says so.
+    Failed(ChainError),
+}
+
+/// The slot that another writer took.
+#[derive(Debug)]
+pub struct LostSlot {
+    /// The epoch that we wanted to commit.
+    pub epoch: Epoch,
+    /// What lies there, if it can be read.
+    pub record: Option<Box<ChainRecord>>,
+}
+
+/// The handle of the committer's thread. The lane owns it. Dropping it stops the work at the next request and
+/// waits for the thread; a request that is under way may still take effect.
+#[derive(Debug)]
+pub struct Committer {
+    /// Capacity one, for the epoch in hand. None only while dropping.
+    epochs: Option<SyncSender<FrozenEpoch>>,
+    /// Capacity one: there is never more than one epoch out.
+    outcomes: Receiver<CommitOutcome>,
+    problem: Problem,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+    tables: Vec<Arc<str>>,
+    in_flight: bool,
+    ended: bool,
+}
+
+impl Committer {
+    /// Starts the thread. `runtime` drives the requests; it must have the I/O and time drivers.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no thread.
+    pub fn spawn(
+        runtime: Handle,
+        chain: Chain,
+        storage: LaneStorage,
+        clock: Clock,
+    ) -> std::io::Result<Self> {
+        let (epochs, submitted) = sync_channel(1);
+        let (finished, outcomes) = sync_channel(1);
+        let (problem, stop) = (Problem::new(clock), CancellationToken::new());
+        let tables = storage.tables.keys().map(Arc::clone).collect();
+        let name = format!("commit {}/{}", chain.job, chain.lane);
+        let uploader = Uploader::new(chain, storage, problem.clone());
+        let (stopped, problem_of_thread) = (stop.clone(), problem.clone());
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let work = Work {
+                runtime,
+                uploader,
+                stop: stopped,
+                problem: problem_of_thread,
+            };
+            work.run(&submitted, &finished);
+        })?;
+        let thread = Some(thread);
+        let epochs = Some(epochs);
+        Ok(Self {
+            epochs,
+            outcomes,
+            problem,
+            stop,
+            thread,
+            tables,
+            in_flight: false,
+            ended: false,
+        })
+    }
+
+    /// Hands over an epoch. Its number is the one after the last committed.
+    ///
+    /// Panics if one is in flight, if a former one was lost or failed, or if a file belongs to no table of the
+    /// lane: all three are for the lane to know.
+    pub fn submit(&mut self, epoch: FrozenEpoch) {
+        assert!(!self.in_flight, "one epoch in flight at a time");
+        assert!(!self.ended, "nothing follows a lost or failed epoch");
+        for file in &epoch.files {
+            assert!(
+                self.tables.contains(&file.table),
+                "`{}` is no table of the lane",
+                file.table
+            );
+        }
+        let epochs = self.epochs.as_ref().expect("only a drop takes it");
+        self.in_flight = true;
+        // If the thread is gone, the next look at the outcomes tells.
+        drop(epochs.try_send(epoch));
+    }
+
+    /// Whether an epoch was submitted whose outcome was not taken yet.
+    pub fn in_flight(&self) -> bool {
+        self.in_flight
+    }
+
+    /// The outcome of the epoch in flight, if there is one by now.
+    pub fn try_take(&mut self) -> Option<CommitOutcome> {
+        if !self.in_flight {
+            return None;
+        }
+        match self.outcomes.try_recv() {
+            Ok(outcome) => Some(self.taken(outcome)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(self.died()),
+        }
+    }
+
+    /// The outcome of the epoch in flight; none if it takes longer than `limit` or if nothing is in flight.
+    pub fn wait(&mut self, limit: Duration) -> Option<CommitOutcome> {
+        if !self.in_flight {
+            return None;
+        }
+        match self.outcomes.recv_timeout(limit) {
+            Ok(outcome) => Some(self.taken(outcome)),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(self.died()),
+        }
+    }
+
+    /// Why the epoch in flight is not durable yet, if the store is the reason:
+    /// `not committed for 35 s: put a data file of epoch 12 in s3://…: …`.
+    pub fn problem(&self) -> Option<String> {
+        self.problem.text()
+    }
+
+    fn taken(&mut self, outcome: CommitOutcome) -> CommitOutcome {
+        self.in_flight = false;
+        self.ended = !matches!(outcome, CommitOutcome::Committed(_));
+        outcome
+    }
+
+    fn died(&mut self) -> CommitOutcome {
+        self.taken(CommitOutcome::Failed(ChainError::CommitterDied))
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.epochs = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, its panic was printed and the outcomes said so.
+            drop(thread.join());
+        }
+    }
+}
+
+/// What the thread does.
+struct Work {
+    runtime: Handle,
+    uploader: Uploader,
+    stop: CancellationToken,
+    problem: Problem,
+}
+
+impl Work {
+    fn run(mut self, submitted: &Receiver<FrozenEpoch>, finished: &SyncSender<CommitOutcome>) {
+        while let Ok(epoch) = submitted.recv() {
+            let commit = self.stop.run_until_cancelled(self.uploader.commit(epoch));
+            let Some(outcome) = self.runtime.block_on(commit) else {
+                return;
+            };
+            self.problem.clear();
+            let goes_on = matches!(outcome, CommitOutcome::Committed(_));
+            if finished.send(outcome).is_err() || !goes_on {
+                return;
+            }
+        }
+    }
+}
+
+/// What keeps the epoch in flight from becoming durable, as told by the thread and read by the lane. One line of
+/// the log when it begins and one when it ends.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    clock: Clock,
+    /// When it began, by the monotonic clock, and what it is.
+    current: Arc<Mutex<Option<(Duration, String)>>>,
+}
+
+impl Problem {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            current: Arc::default(),
+        }
+    }
+
+    /// An attempt failed.
+    pub(super) fn report(&self, text: String) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *current {
+            Some((_, before)) => *before = text,
+            none => {
+                tracing::warn!(problem = text, "a commit does not get through; trying on");
+                *none = Some((self.clock.monotonic(), text));
+            }
+        }
+    }
+
+    /// What had failed went through.
+    pub(super) fn clear(&self) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, _)) = current.take() {
+            let seconds = self.clock.monotonic().saturating_sub(since).as_secs();
+            tracing::info!(seconds, "the commit got through");
+        }
+    }
+
+    fn text(&self) -> Option<String> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, text) = current.as_ref()?;
+        let seconds = self.clock.monotonic().saturating_sub(*since).as_secs();
+        Some(format!("not committed for {seconds} s: {text}"))
+    }
+}

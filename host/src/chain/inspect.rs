@@ -1,0 +1,36 @@
+//! Reading a chain without opening the lane: for people and tools, beside a lane that runs.
+
+use super::body::SlotBody;
+use super::record::{ChainRecord, Epoch};
+use super::store::{LaneStore, RECORD_BYTES};
+use super::{ChainError, LaneStorage, paths};
+
+/// The newest epoch; none if the lane has no chain.
+///
+/// # Errors
+///
+/// [`ChainError::Store`].
+pub async fn latest(storage: &LaneStorage) -> Result<Option<Epoch>, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let latest = store.latest().await;
+    latest.map_err(|error| ChainError::store("list the chain", &store.folder, &error))
+}
+
+/// The record of an epoch; none if its slot is empty. Neither its parent nor its state is checked.
+///
+/// # Errors
+///
+/// [`ChainError::Store`], [`ChainError::Version`], [`ChainError::Unreadable`].
+pub async fn record(
+    storage: &LaneStorage,
+    epoch: Epoch,
+) -> Result<Option<ChainRecord>, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
+    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let body = bytes
+        .map_err(failed)?
+        .map(|bytes| SlotBody::thaw(epoch, bytes))
+        .transpose()?;
+    Ok(body.map(|body| body.record))
+}

@@ -1,0 +1,279 @@
+//! Opening a lane: find the head, check it, remove what the chain does not name, load the state.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+
+use super::body::{SlotBody, sha256_hex};
+use super::paths::LaneTag;
+use super::record::{ChainRecord, Epoch, RecordKind, Term, Writer};
+use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
+use super::store::{LaneStore, RECORD_BYTES, SlotAttempt, in_time};
+use super::{Chain, ChainError, LaneStorage, LaneTable, parent_of};
+
+/// Requests at a time: enough to hide the distance to a store, few enough for a small one.
+const REQUESTS_AT_ONCE: usize = 8;
+
+/// How often an opening takes a slot before it gives up: each time means that another writer is at work.
+const FENCES_MAX: usize = 4;
+
+/// How often a fence is sent before the opening fails and leaves the rest to the supervisor's back-off.
+const FENCE_SENDS_MAX: usize = 3;
+
+/// An open lane: nobody has run it yet.
+#[derive(Debug)]
+pub struct Opened {
+    /// The right to add to the chain; for [`super::Committer::spawn`].
+    pub chain: Chain,
+    /// The newest record; none if the lane has no chain yet.
+    pub head: Option<ChainRecord>,
+    /// What [`super::FrozenState::bytes`] was; none if the head has no state.
+    pub state: Option<Vec<u8>>,
+    /// Data files that were deleted because the chain does not name them.
+    pub orphans_deleted: usize,
+    /// Data files of an earlier life of the lane, whose chain was forgotten and whose data were kept. Only
+    /// counted when there is no chain yet.
+    pub earlier_files: usize,
+}
+
+/// Opens a lane (RELIABILITY.md §1.5 in the form of [the module's page](super)).
+///
+/// # Errors
+///
+/// [`ChainError::may_pass`] says whether trying again can help.
+pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let tag = LaneTag::new(&storage.job, &storage.lane);
+    for _ in 0..=FENCES_MAX {
+        let observed = observe(storage, &store, &tag).await?;
+        let damaged = |reason| ChainError::Damaged {
+            url: store.folder.url.clone(),
+            reason,
+        };
+        let (term, orphans_deleted, earlier_files) = match resolve(&observed).map_err(damaged)? {
+            Opening::Begin {
+                term,
+                earlier_files,
+            } => (term, 0, earlier_files),
+            Opening::Ready { term, orphans } => {
+                delete_orphans(storage, &observed, &orphans).await?;
+                (term, orphans.len(), 0)
+            }
+            Opening::Fence { term } => {
+                let head = observed
+                    .slots
+                    .first()
+                    .expect("only a lane with a chain is fenced");
+                put_fence(&store, fence_of(head, term, writer)?).await?;
+                continue;
+            }
+        };
+        let head = observed.slots.into_iter().next();
+        let state = match &head {
+            Some(head) => load_state(&store, &head.record).await?,
+            None => None,
+        };
+        let chain = Chain {
+            job: storage.job.clone(),
+            lane: storage.lane.clone(),
+            head: head.as_ref().map(parent_of),
+            term,
+            writer: writer.clone(),
+        };
+        let head = head.map(|head| head.record);
+        return Ok(Opened {
+            chain,
+            head,
+            state,
+            orphans_deleted,
+            earlier_files,
+        });
+    }
+    Err(ChainError::Contended {
+        url: store.folder.url,
+    })
+}
+
+/// The chain first, then the files: a file that a record names was there before the record.
+async fn observe(
+    storage: &LaneStorage,
+    store: &LaneStore,
+    tag: &LaneTag,
+) -> Result<Observed, ChainError> {
+    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let latest = store.latest().await.map_err(failed)?;
+    let slots = match latest {
+        Some(latest) => read_slots(store, latest).await?,
+        None => Vec::new(),
+    };
+    let from = slots.last().map(|slot| slot.record.epoch);
+    let mut files = Vec::new();
+    for (id, table) in &storage.tables {
+        let folders = table.partitioned_by_date || has_folders(&slots, id);
+        let found = lane_files(id, table, tag, from, folders).await;
+        let failed = |error| ChainError::store("list data files", &table.location, &error);
+        files.extend(found.map_err(failed)?);
+    }
+    let (job, lane) = (storage.job.clone(), storage.lane.clone());
+    Ok(Observed {
+        job,
+        lane,
+        slots,
+        latest,
+        files,
+    })
+}
+
+/// The newest slots, newest first. A missing one ends them: [`resolve`] judges that.
+async fn read_slots(store: &LaneStore, latest: Epoch) -> Result<Vec<SlotBody>, ChainError> {
+    let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
+    let reads = (oldest..=latest.0)
+        .rev()
+        .map(Epoch)
+        .map(|epoch| async move {
+            let bytes = store.get(&super::paths::slot(epoch), RECORD_BYTES).await;
+            let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+            bytes
+                .map_err(failed)?
+                .map(|bytes| SlotBody::thaw(epoch, bytes))
+                .transpose()
+        });
+    let reads = futures::stream::iter(reads).buffered(REQUESTS_AT_ONCE);
+    let slots: Vec<Option<SlotBody>> = reads.try_collect().await?;
+    Ok(slots.into_iter().map_while(|slot| slot).collect())
+}
+
+/// Whether the table had date folders lately, whatever the pipeline file says now.
+fn has_folders(slots: &[SlotBody], table: &str) -> bool {
+    let mut files = slots.iter().flat_map(|slot| &slot.record.files);
+    files.any(|file| file.table == table && !file.partition_values.is_empty())
+}
+
+/// The lane's data files in a table, from an epoch on or all.
+///
+/// Names sort by epoch within a folder, so a listing from an epoch on costs a request or two however old the
+/// table is; with date folders that much for each of them.
+pub(super) async fn lane_files(
+    id: &Arc<str>,
+    table: &LaneTable,
+    tag: &LaneTag,
+    from: Option<Epoch>,
+    folders: bool,
+) -> object_store::Result<Vec<FoundFile>> {
+    let location = &table.location;
+    let root = (!location.prefix.as_ref().is_empty()).then_some(&location.prefix);
+    let objects = match from {
+        None => location.store.list(root).try_collect().await?,
+        Some(epoch) if folders => {
+            let top = in_time(0, location.store.list_with_delimiter(root)).await?;
+            let within = top.common_prefixes.iter();
+            let within = within.map(|folder| from_epoch(&location.store, Some(folder), tag, epoch));
+            let within = futures::stream::iter(within).buffered(REQUESTS_AT_ONCE);
+            let mut objects: Vec<Vec<ObjectMeta>> = within.try_collect().await?;
+            objects.push(top.objects);
+            objects.into_iter().flatten().collect()
+        }
+        Some(epoch) => from_epoch(&location.store, root, tag, epoch).await?,
+    };
+    let found = objects.into_iter().filter_map(|object| {
+        let name = tag.parse(object.location.filename()?)?;
+        let is_wanted = from.is_none_or(|epoch| name.epoch >= epoch);
+        let (table, bytes) = (Arc::clone(id), object.size);
+        is_wanted.then_some(FoundFile {
+            table,
+            path: object.location,
+            name,
+            bytes,
+        })
+    });
+    Ok(found.collect())
+}
+
+async fn from_epoch(
+    store: &Arc<dyn ObjectStore>,
+    folder: Option<&Path>,
+    tag: &LaneTag,
+    epoch: Epoch,
+) -> object_store::Result<Vec<ObjectMeta>> {
+    let offset = folder.into_iter().flat_map(Path::parts);
+    let offset = offset.chain([tag.before_epoch(epoch).into()]).collect();
+    store.list_with_offset(folder, &offset).try_collect().await
+}
+
+/// A record that takes the slot after the head and changes nothing.
+fn fence_of(head: &SlotBody, term: Term, writer: &Writer) -> Result<SlotBody, ChainError> {
+    SlotBody::freeze(ChainRecord {
+        epoch: head.record.epoch.next(),
+        kind: RecordKind::Fence,
+        parent: Some(parent_of(head)),
+        term,
+        writer: writer.clone(),
+        files: Vec::new(),
+        ..head.record.clone()
+    })
+}
+
+/// Whoever wins the slot, it is decided then; the caller looks again. If it stays unknown, the opening fails, and
+/// nothing was deleted.
+async fn put_fence(store: &LaneStore, fence: SlotBody) -> Result<(), ChainError> {
+    let epoch = fence.record.epoch;
+    let mut backoff = super::backoff::Backoff::new(epoch.0);
+    for sends_left in (0..FENCE_SENDS_MAX).rev() {
+        match store.try_put_slot(epoch, &fence).await {
+            SlotAttempt::Ours | SlotAttempt::Taken(_) => return Ok(()),
+            SlotAttempt::Unknown(error) if sends_left == 0 => {
+                return Err(ChainError::store("put a fence", &store.folder, &error));
+            }
+            SlotAttempt::Unknown(_) => tokio::time::sleep(backoff.wait()).await,
+        }
+    }
+    unreachable!("the last send returns")
+}
+
+async fn delete_orphans(
+    storage: &LaneStorage,
+    observed: &Observed,
+    orphans: &[usize],
+) -> Result<(), ChainError> {
+    for (id, table) in &storage.tables {
+        let of_table = orphans.iter().map(|index| &observed.files[*index]);
+        let paths = of_table
+            .filter(|file| file.table == *id)
+            .map(|file| file.path.clone());
+        let deleted = super::reset::delete(&table.location, paths.collect()).await;
+        let failed =
+            |error| ChainError::store("delete orphaned data files", &table.location, &error);
+        deleted.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The state as it was frozen, checked against the record.
+async fn load_state(store: &LaneStore, head: &ChainRecord) -> Result<Option<Vec<u8>>, ChainError> {
+    let Some(state) = &head.state else {
+        return Ok(None);
+    };
+    let what = || format!("state of epoch {} at `{}`", head.epoch, state.key);
+    let bytes = store.get(&state.key, state.bytes).await;
+    let bytes =
+        bytes.map_err(|error| ChainError::store("read the state", &store.folder, &error))?;
+    let damaged = |reason: String| ChainError::Damaged {
+        url: store.folder.url.clone(),
+        reason,
+    };
+    let bytes = bytes.ok_or_else(|| damaged(format!("there is no {}", what())))?;
+    if sha256_hex(&bytes) != state.sha256 {
+        return Err(damaged(format!(
+            "{} has another hash than its record says",
+            what()
+        )));
+    }
+    let plain = zstd::decode_all(bytes.as_ref());
+    let unreadable = |error: std::io::Error| ChainError::Unreadable {
+        what: what(),
+        reason: error.to_string(),
+    };
+    Ok(Some(plain.map_err(unreadable)?))
+}

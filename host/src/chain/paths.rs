@@ -1,0 +1,194 @@
+//! Every path of the chain, the states and the data files is formatted and read here (RELIABILITY.md §1.4).
+//!
+//! ```text
+//! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
+//! <root>/<job>/lanes/<lane>/state/<epoch:020>-<nonce>.bin
+//! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<epoch:020>-<term>-<nonce>-<i>.parquet
+//! ```
+//!
+//! The job stands in a data file's name because two pipelines may write into one table, and each deletes the
+//! orphans of its own lane only. Numbers have twenty digits so that names sort as numbers do.
+
+use std::fmt;
+
+use super::record::{Epoch, Term};
+
+/// The folder of a lane below the chain's root.
+pub fn lane_folder(job: &str, lane: &str) -> String {
+    format!("{job}/lanes/{lane}")
+}
+
+/// The folder of the slots below the lane's folder.
+pub const CHAIN_FOLDER: &str = "chain";
+
+/// The folder of the state blobs below the lane's folder.
+pub const STATE_FOLDER: &str = "state";
+
+/// The slot of an epoch below the lane's folder.
+pub fn slot(epoch: Epoch) -> String {
+    format!("{CHAIN_FOLDER}/{:020}.json", epoch.0)
+}
+
+/// The epoch of a slot by its file name; none for anything else that lies there.
+pub fn parse_slot(file_name: &str) -> Option<Epoch> {
+    parse_twenty_digits(file_name.strip_suffix(".json")?).map(Epoch)
+}
+
+/// The state blob of an epoch below the lane's folder: zstd over the lane's bytes.
+pub fn state(epoch: Epoch, nonce: &str) -> String {
+    format!("{STATE_FOLDER}/{:020}-{nonce}.bin", epoch.0)
+}
+
+/// The column of [`date_folder`].
+pub const DATE_COLUMN: &str = "date";
+
+/// The value of the partition column `date` for a day, as Hive-style readers parse it. `day` counts from
+/// 1970-01-01; years beyond four digits are clamped to the last day that has four.
+pub fn date_value(day: i32) -> String {
+    const FIRST: i32 = -719_162; // 0001-01-01
+    const LAST: i32 = 2_932_896; // 9999-12-31
+    let date = chrono::NaiveDate::from_epoch_days(day.clamp(FIRST, LAST));
+    date.expect("four-digit years are within chrono's range")
+        .format("%Y-%m-%d")
+        .to_string()
+}
+
+/// The folder of a day within a table: `date=2026-11-21`.
+pub fn date_folder(day: i32) -> String {
+    format!("{DATE_COLUMN}={}", date_value(day))
+}
+
+/// The partition column and value of a folder.
+pub fn parse_folder(folder: &str) -> Option<(&str, &str)> {
+    folder.split_once('=')
+}
+
+/// What all data files of a lane have in common: the beginning of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneTag(String);
+
+impl LaneTag {
+    /// The tag of a lane. Names of jobs hold no dot, so no two lanes have the same tag.
+    pub fn new(job: &str, lane: &str) -> Self {
+        Self(format!("{job}.{lane}"))
+    }
+
+    /// A name before all data files of this lane from `epoch` on, and after those of earlier epochs.
+    pub fn before_epoch(&self, epoch: Epoch) -> String {
+        format!("{self}-{:020}", epoch.0)
+    }
+
+    /// The name of a data file by its parts; none if it is not one of this lane's.
+    pub fn parse(&self, file_name: &str) -> Option<DataFileName> {
+        let parts = file_name.strip_prefix(self.0.as_str())?.strip_prefix('-')?;
+        let mut parts = parts.strip_suffix(".parquet")?.split('-');
+        let name = DataFileName {
+            tag: self.clone(),
+            epoch: Epoch(parse_twenty_digits(parts.next()?)?),
+            term: Term(parts.next()?.parse().ok()?),
+            nonce: parts.next()?.to_owned(),
+            index: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(name)
+    }
+}
+
+impl fmt::Display for LaneTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a data file. It says who wrote it for which epoch, so that whether it is an orphan can be decided
+/// without a clock: a file named for an epoch can only ever be referred to by the slot of that epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFileName {
+    /// Whose.
+    pub tag: LaneTag,
+    /// The epoch that it was written for.
+    pub epoch: Epoch,
+    /// Of its writer.
+    pub term: Term,
+    /// Of its writer: letters and digits.
+    pub nonce: String,
+    /// Its place among the files of the epoch, all tables together.
+    pub index: u32,
+}
+
+impl fmt::Display for DataFileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            tag,
+            epoch,
+            term,
+            nonce,
+            index,
+        } = self;
+        write!(
+            f,
+            "{tag}-{:020}-{}-{nonce}-{index}.parquet",
+            epoch.0, term.0
+        )
+    }
+}
+
+fn parse_twenty_digits(text: &str) -> Option<u64> {
+    let digits = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(tag: &LaneTag) -> DataFileName {
+        let nonce = "a1b2".to_owned();
+        DataFileName {
+            tag: tag.clone(),
+            epoch: Epoch(7),
+            term: Term(3),
+            nonce,
+            index: 12,
+        }
+    }
+
+    #[test]
+    fn a_data_file_is_found_by_its_name_and_only_by_its_own_lane() {
+        let tag = LaneTag::new("sales", "0");
+        let text = name(&tag).to_string();
+        assert_eq!(text, "sales.0-00000000000000000007-3-a1b2-12.parquet");
+        assert_eq!(tag.parse(&text), Some(name(&tag)));
+        assert_eq!(LaneTag::new("sales", "01").parse(&text), None);
+        assert_eq!(LaneTag::new("sales", "").parse(&text), None);
+        assert_eq!(LaneTag::new("sale", "0").parse(&text), None);
+        assert_eq!(tag.parse("sales.0-7-3-a1b2-12.parquet"), None);
+        assert_eq!(tag.parse(&text.replace("-12.", "-12-1.")), None);
+    }
+
+    #[test]
+    fn names_of_an_epoch_sort_behind_its_beginning() {
+        let tag = LaneTag::new("sales", "0");
+        assert!(name(&tag).to_string() > tag.before_epoch(Epoch(7)));
+        assert!(name(&tag).to_string() < tag.before_epoch(Epoch(8)));
+        assert!(slot(Epoch(9)) < slot(Epoch(10)));
+    }
+
+    #[test]
+    fn a_slot_is_read_back_and_strangers_are_not() {
+        assert_eq!(parse_slot("00000000000000000042.json"), Some(Epoch(42)));
+        assert_eq!(parse_slot("42.json"), None);
+        assert_eq!(parse_slot("00000000000000000042.json.bak"), None);
+    }
+
+    #[test]
+    fn days_before_1970_and_beyond_four_digit_years_have_a_folder() {
+        assert_eq!(date_folder(20_778), "date=2026-11-21");
+        assert_eq!(date_folder(-1), "date=1969-12-31");
+        assert_eq!(date_folder(i32::MAX), "date=9999-12-31");
+        assert_eq!(date_folder(i32::MIN), "date=0001-01-01");
+        assert_eq!(
+            parse_folder("date=2026-11-21"),
+            Some(("date", "2026-11-21"))
+        );
+    }
+}

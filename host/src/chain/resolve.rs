@@ -1,0 +1,163 @@
+//! What was observed in the store → what opening a lane must do. Pure.
+
+use std::sync::Arc;
+
+use object_store::path::Path;
+
+use super::body::SlotBody;
+use super::paths::DataFileName;
+use super::record::{Epoch, RecordKind, Term};
+
+/// How many of the newest slots an opening reads: it checks that each names the one before by its hash, and looks
+/// for orphans of those epochs. A fence that a crash left with its orphans is among them unless the lane was
+/// opened and lost 64 times in between; garbage collection, when it comes, keeps at least as many.
+pub const LOOK_BACK: usize = 64;
+
+/// What an opening found: not all at one moment, but the chain before the files.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Of the pipeline.
+    pub job: String,
+    /// Of the lane.
+    pub lane: String,
+    /// The newest slots, newest first, at most [`LOOK_BACK`]. Empty if there is no chain.
+    pub slots: Vec<SlotBody>,
+    /// The newest epoch as the listing gave it.
+    pub latest: Option<Epoch>,
+    /// Data files of this lane in all its tables: those of the epochs of `slots` and later, or all if there is
+    /// no chain.
+    pub files: Vec<FoundFile>,
+}
+
+/// A data file in a table's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundFile {
+    /// In which table's folder it lies.
+    pub table: Arc<str>,
+    /// Where, in that table's store.
+    pub path: Path,
+    /// Whose it is and for which epoch.
+    pub name: DataFileName,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What opening must do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// There is no chain. The genesis takes this term, which is above those of any earlier life of the lane.
+    Begin {
+        /// For the new owner.
+        term: Term,
+        /// Data files that a lane of this name left when its chain was forgotten. They are kept.
+        earlier_files: usize,
+    },
+    /// There are files of an epoch that is not decided yet: its record may still land and name them. Decide it
+    /// by taking the slot, then look again (C5).
+    Fence {
+        /// Of the fence.
+        term: Term,
+    },
+    /// Delete the orphans, then run.
+    Ready {
+        /// For the new owner.
+        term: Term,
+        /// Indexes of [`Observed::files`].
+        orphans: Vec<usize>,
+    },
+}
+
+/// Decides.
+///
+/// # Errors
+///
+/// The sentence that says why the chain cannot be trusted (C3, C4).
+pub fn resolve(observed: &Observed) -> Result<Opening, String> {
+    check_slots(observed)?;
+    let (Some(head), Some(oldest)) = (observed.slots.first(), observed.slots.last()) else {
+        let earlier = observed.files.iter().map(|file| file.name.term).max();
+        let term = earlier.map_or(Term(1), next_term);
+        return Ok(Opening::Begin {
+            term,
+            earlier_files: observed.files.len(),
+        });
+    };
+    let term = next_term(head.record.term);
+    let mut orphans = Vec::new();
+    for (index, FoundFile { name, .. }) in observed.files.iter().enumerate() {
+        if name.term < oldest.record.term || name.epoch < oldest.record.epoch {
+            continue; // an earlier life of the lane, or beyond the look-back
+        }
+        if name.epoch > head.record.epoch {
+            return Ok(Opening::Fence { term });
+        }
+        let slot = &observed.slots[slot_index(head.record.epoch, name.epoch)];
+        if !lists(slot, name) {
+            orphans.push(index);
+        }
+    }
+    Ok(Opening::Ready { term, orphans })
+}
+
+fn next_term(term: Term) -> Term {
+    Term(term.0 + 1)
+}
+
+/// Slots are contiguous from the head down: checked before.
+fn slot_index(head: Epoch, epoch: Epoch) -> usize {
+    usize::try_from(head.0 - epoch.0).expect("within the look-back")
+}
+
+fn lists(slot: &SlotBody, name: &DataFileName) -> bool {
+    let name = name.to_string();
+    let file_name = |path: &str| path.rsplit('/').next().map(str::to_owned);
+    slot.record
+        .files
+        .iter()
+        .any(|file| file_name(&file.path).as_ref() == Some(&name))
+}
+
+/// That the slots are this lane's, without a gap from the newest down to the genesis or the look-back, and each
+/// named by its successor with the hash of its whole body.
+fn check_slots(observed: &Observed) -> Result<(), String> {
+    let mut expected = observed.latest;
+    let mut parent = None;
+    for slot in &observed.slots {
+        let record = &slot.record;
+        let epoch = expected.ok_or("there are slots before the genesis")?;
+        if record.epoch != epoch {
+            return Err(format!(
+                "slot {epoch} holds the record of epoch {}",
+                record.epoch
+            ));
+        }
+        if record.job != observed.job || record.lane != observed.lane {
+            return Err(format!(
+                "slot {epoch} belongs to lane `{}/{}`, not to `{}/{}`",
+                record.job, record.lane, observed.job, observed.lane
+            ));
+        }
+        if let Some(hash) = parent.replace(record.parent.clone())
+            && hash.is_none_or(|parent| parent.epoch != epoch || parent.sha256 != slot.sha256)
+        {
+            return Err(format!(
+                "the record after epoch {epoch} names another parent"
+            ));
+        }
+        let is_genesis = epoch == Epoch::GENESIS;
+        if is_genesis != (record.kind == RecordKind::Genesis)
+            || is_genesis != record.parent.is_none()
+        {
+            return Err(format!(
+                "epoch {epoch} is no genesis but begins the chain, or the reverse"
+            ));
+        }
+        expected = epoch.0.checked_sub(1).map(Epoch);
+    }
+    match expected {
+        Some(missing) if observed.slots.len() < LOOK_BACK => {
+            Err(format!("there is no record of epoch {missing}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,233 @@
+//! One epoch on its way into the store: data files, then the state, then the slot, which is the commit.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use super::backoff::Backoff;
+use super::body::{SlotBody, VERSION, sha256_hex};
+use super::commit::{CommitOutcome, FrozenEpoch, FrozenState, LostSlot, Problem};
+use super::paths::{self, DataFileName, LaneTag};
+use super::record::{ChainRecord, Epoch, StateRef};
+use super::store::{LaneStore, SlotAttempt, in_time};
+use super::{Chain, ChainError, LaneStorage, parent_of};
+use crate::sink::{DataFile, EncodedFile};
+use crate::store::failure::Failure;
+use crate::store::{Location, failure};
+
+/// Data files on their way at a time: enough to fill a connection of 1 Gbit/s at 50 ms a request, few enough that
+/// a lane with hundreds of date folders does not open hundreds of connections.
+const UPLOADS_AT_ONCE: usize = 8;
+
+/// Speed over size: the state of one epoch is read at most once.
+const STATE_ZSTD_LEVEL: i32 = 1;
+
+/// Owns the right to add to the chain.
+pub(super) struct Uploader {
+    chain: Chain,
+    storage: LaneStorage,
+    store: LaneStore,
+    problem: Problem,
+}
+
+impl Uploader {
+    pub(super) fn new(chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
+        let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
+        Self {
+            chain,
+            storage,
+            store,
+            problem,
+        }
+    }
+
+    /// Makes an epoch durable. Ends when it is, when its slot is lost, or never.
+    pub(super) async fn commit(&mut self, frozen: FrozenEpoch) -> CommitOutcome {
+        match self.try_commit(frozen).await {
+            Ok(outcome) => outcome,
+            Err(error) => CommitOutcome::Failed(error),
+        }
+    }
+
+    async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
+        let epoch = self.chain.next_epoch();
+        let FrozenEpoch {
+            kind,
+            source,
+            watermark,
+            state,
+            files,
+            modules,
+            config,
+        } = frozen;
+        let files = self.put_files(epoch, files).await?;
+        let state = match state {
+            Some(state) => Some(self.put_state(epoch, state).await?),
+            None => None,
+        };
+        let record = ChainRecord {
+            v: VERSION,
+            job: self.chain.job.clone(),
+            lane: self.chain.lane.clone(),
+            epoch,
+            kind,
+            held: false,
+            parent: self.chain.head.clone(),
+            term: self.chain.term,
+            writer: self.chain.writer.clone(),
+            source,
+            watermark,
+            state,
+            files,
+            modules,
+            config,
+        };
+        let body = SlotBody::freeze(record)?;
+        if let Some(taken) = self.put_slot(epoch, &body).await? {
+            let record = SlotBody::thaw(epoch, taken)
+                .ok()
+                .map(|body| Box::new(body.record));
+            return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
+        }
+        self.chain.head = Some(parent_of(&body));
+        Ok(CommitOutcome::Committed(Arc::new(body.record)))
+    }
+
+    /// Uploads the data files under their final names, which no record names yet.
+    async fn put_files(
+        &self,
+        epoch: Epoch,
+        files: Vec<EncodedFile>,
+    ) -> Result<Vec<DataFile>, ChainError> {
+        let tag = LaneTag::new(&self.chain.job, &self.chain.lane);
+        let uploads = files.into_iter().zip(0..).map(|(file, index)| {
+            let term = self.chain.term;
+            let nonce = self.chain.writer.nonce.clone();
+            let name = DataFileName {
+                tag: tag.clone(),
+                epoch,
+                term,
+                nonce,
+                index,
+            };
+            self.put_file(epoch, name, file)
+        });
+        futures::stream::iter(uploads)
+            .buffered(UPLOADS_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn put_file(
+        &self,
+        epoch: Epoch,
+        name: DataFileName,
+        file: EncodedFile,
+    ) -> Result<DataFile, ChainError> {
+        let path = match &file.folder {
+            Some(folder) => format!("{folder}/{name}"),
+            None => name.to_string(),
+        };
+        let location = &self.storage.tables[&file.table].location;
+        let what = format!("put a data file of epoch {epoch}");
+        self.put(&what, location, location.path(&path), &file.bytes)
+            .await?;
+        let partition = file.folder.as_deref().and_then(paths::parse_folder);
+        let partition = partition.map(|(column, value)| (column.to_owned(), value.to_owned()));
+        Ok(DataFile {
+            table: file.table.as_ref().to_owned(),
+            path,
+            bytes: file.bytes.len() as u64,
+            sha256: sha256_hex(&file.bytes),
+            rows: file.rows,
+            event_time_range: file.event_time_range,
+            partition_values: partition.into_iter().collect::<BTreeMap<_, _>>(),
+        })
+    }
+
+    async fn put_state(&self, epoch: Epoch, state: FrozenState) -> Result<StateRef, ChainError> {
+        let FrozenState { bytes, groups } = state;
+        let bytes = zstd::encode_all(bytes.as_slice(), STATE_ZSTD_LEVEL);
+        let bytes = Bytes::from(bytes.expect("memory can be written to"));
+        let key = paths::state(epoch, &self.chain.writer.nonce);
+        let what = format!("put the state of epoch {epoch}");
+        self.put(
+            &what,
+            &self.store.folder,
+            self.store.folder.path(&key),
+            &bytes,
+        )
+        .await?;
+        let (sha256, bytes) = (sha256_hex(&bytes), bytes.len() as u64);
+        Ok(StateRef {
+            key,
+            bytes,
+            sha256,
+            groups,
+        })
+    }
+
+    /// None if the slot is ours, else what lies there.
+    async fn put_slot(&self, epoch: Epoch, body: &SlotBody) -> Result<Option<Bytes>, ChainError> {
+        let what = format!("put the record of epoch {epoch}");
+        self.persist(&what, &self.store.folder, || async {
+            match self.store.try_put_slot(epoch, body).await {
+                SlotAttempt::Ours => Ok(None),
+                SlotAttempt::Taken(found) => Ok(Some(found)),
+                SlotAttempt::Unknown(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Puts bytes under a name that nothing else ever uses, so overwriting is repeating.
+    async fn put(
+        &self,
+        what: &str,
+        location: &Location,
+        path: Path,
+        bytes: &Bytes,
+    ) -> Result<(), ChainError> {
+        self.persist(what, location, || async {
+            let put = location.store.put(&path, bytes.clone().into());
+            in_time(bytes.len() as u64, put).await.map(|_| ())
+        })
+        .await
+    }
+
+    /// Attempts until it is done, however long that takes. Only what no store will ever do ends it.
+    async fn persist<T, F: Future<Output = object_store::Result<T>>>(
+        &self,
+        what: &str,
+        location: &Location,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, ChainError> {
+        let mut backoff = Backoff::new(xxhash_rust::xxh3::xxh3_64(
+            self.chain.writer.nonce.as_bytes(),
+        ));
+        let mut has_failed = false;
+        loop {
+            let error = match attempt().await {
+                Ok(done) => {
+                    if has_failed {
+                        self.problem.clear();
+                    }
+                    return Ok(done);
+                }
+                Err(error) => error,
+            };
+            if Failure::of(&error) == Failure::Impossible {
+                return Err(ChainError::store(what, location, &error));
+            }
+            has_failed = true;
+            self.problem
+                .report(failure::explain(what, location, &error));
+            tokio::time::sleep(backoff.wait()).await;
+        }
+    }
+}
