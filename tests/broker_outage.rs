@@ -20,16 +20,12 @@ fn a_broker_that_is_killed_and_comes_back_costs_nothing_but_time() {
     let place = Place::local();
     let host = Host::serve(&place, &Pipeline::sales(kafka(&topic)).write(&place));
     eventually("the first commits", || {
-        chain::head(&place)
-            .filter(|head| head.fates().read > 0)
-            .map(|_| ())
+        chain::head(&place).filter(|head| head.fates().read > 0).map(|_| ())
     });
 
     broker.kill();
     let problem = eventually("the status names the broker's problem", || {
-        host.get("/v1/pipelines/sales")["problem"]
-            .as_str()
-            .map(str::to_owned)
+        host.get("/v1/pipelines/sales")["problem"].as_str().map(str::to_owned)
     });
     assert!(problem.contains(&broker.address()), "{problem}");
 
@@ -55,9 +51,7 @@ fn a_job_may_be_started_before_its_broker() {
     let place = Place::local();
     let host = Host::serve(&place, &Pipeline::sales(kafka(&topic)).write(&place));
     let problem = eventually("the status names the broker's problem", || {
-        host.get("/v1/pipelines/sales")["problem"]
-            .as_str()
-            .map(str::to_owned)
+        host.get("/v1/pipelines/sales")["problem"].as_str().map(str::to_owned)
     });
     assert!(problem.contains(&broker.address()), "{problem}");
     broker.restart().unwrap();

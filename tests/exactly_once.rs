@@ -27,10 +27,7 @@ fn kill_9_at_random_moments_in_s3() {
 }
 
 /// How often the job is killed.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a longer search is asked for by the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "a longer search is asked for by the environment")]
 fn kills() -> u32 {
     std::env::var("SLUICEGATE_KILLS").map_or(20, |text| text.parse().unwrap())
 }
@@ -66,14 +63,8 @@ fn survives(place: &Place, label: &str, seed: u64) {
     });
 
     println!("epoch at each kill: {epochs_seen:?}");
-    let advanced = epochs_seen
-        .windows(2)
-        .filter(|pair| pair[0] < pair[1])
-        .count();
-    assert!(
-        advanced * 3 >= epochs_seen.len(),
-        "hardly a life got to commit: {epochs_seen:?}"
-    );
+    let advanced = epochs_seen.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    assert!(advanced * 3 >= epochs_seen.len(), "hardly a life got to commit: {epochs_seen:?}");
 
     let host = Host::run(place, &pipeline);
     let records = topic.read_back();
@@ -91,10 +82,7 @@ pub fn wait_for_the_end(
     let ends: Vec<_> = (0..topic.partitions)
         .map(|partition| {
             let last = records.iter().rfind(|record| record.partition == partition);
-            (
-                i64::from(partition),
-                last.map_or(0, |record| record.offset + 1),
-            )
+            (i64::from(partition), last.map_or(0, |record| record.offset + 1))
         })
         .collect();
     eventually("the chain holds the whole topic", || {

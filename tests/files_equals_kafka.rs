@@ -30,18 +30,10 @@ fn a_bounded_run_over_files_gives_the_rows_of_the_run_over_kafka() {
     run_to_end(&over_files, &pipeline.write(&over_files));
 
     let from_kafka = rows(&over_kafka, "revenue", &RESULTS);
-    let rules = Rules {
-        ended: true,
-        max_future_skew: None,
-        ..Rules::sales()
-    };
+    let rules = Rules { ended: true, max_future_skew: None, ..Rules::sales() };
     let answer = rules.judge(&records);
     assert_same_rows("over Kafka", &from_kafka, &answer.results);
-    assert_same_rows(
-        "over files",
-        &rows(&over_files, "revenue", &RESULTS),
-        &from_kafka,
-    );
+    assert_same_rows("over files", &rows(&over_files, "revenue", &RESULTS), &from_kafka);
     assert_eq!(chain::head(&over_files).unwrap().fates(), answer.fates);
     assert!(chain::head(&over_files).unwrap().ended());
 }
@@ -56,16 +48,8 @@ fn a_raw_sink_holds_the_rows_that_the_filter_keeps() {
     pipeline.window = None;
     run_to_end(&place, &pipeline.write(&place));
 
-    let answer = Rules {
-        ended: true,
-        ..Rules::sales()
-    }
-    .judge(&topic.read_back());
-    assert_same_rows(
-        "raw rows",
-        &rows(&place, "revenue", &["store", "price", "ts"]),
-        &answer.kept,
-    );
+    let answer = Rules { ended: true, ..Rules::sales() }.judge(&topic.read_back());
+    assert_same_rows("raw rows", &rows(&place, "revenue", &["store", "price", "ts"]), &answer.kept);
     let fates = chain::head(&place).unwrap().fates();
     // Without windows nothing is late.
     assert_eq!(fates.accepted, answer.fates.accepted + answer.fates.late);

@@ -41,10 +41,7 @@ fn an_empty_partition_does_not_hold_the_windows_back() {
     host.stop();
     let late = rows(&place, "late", &["store"]);
     assert_eq!(late, ["store-1"]);
-    assert_eq!(
-        rows(&place, "revenue", &["store", "sales"]),
-        ["store-0 | 1", "store-0 | 1"]
-    );
+    assert_eq!(rows(&place, "revenue", &["store", "sales"]), ["store-0 | 1", "store-0 | 1"]);
 }
 
 /// With `idle_after = "off"` it always holds them back.

@@ -16,24 +16,12 @@ pub const RESULTS: [&str; 5] = ["store", "revenue", "sales", "window_start", "wi
 /// Compares everything a job has left behind with the oracle's answer.
 #[track_caller]
 pub fn assert_answer(place: &Place, answer: &Answer) {
-    assert!(
-        answer.results.len() > 10,
-        "too little happened: {:?}",
-        answer.fates
-    );
-    assert_same_rows(
-        "results",
-        &rows(place, "revenue", &RESULTS),
-        &answer.results,
-    );
+    assert!(answer.results.len() > 10, "too little happened: {:?}", answer.fates);
+    assert_same_rows("results", &rows(place, "revenue", &RESULTS), &answer.results);
     let dead = rows(place, "dead", &["partition", "offset"]);
     assert_same_rows("dead letters", &dead, &answer.dead_letters);
     let late = rows(place, "late", &["store", "window_start"]);
-    assert_eq!(
-        u64::try_from(late.len()).unwrap(),
-        answer.fates.late,
-        "late rows"
-    );
+    assert_eq!(u64::try_from(late.len()).unwrap(), answer.fates.late, "late rows");
     assert_eq!(chain::head(place).unwrap().fates(), answer.fates);
 }
 
@@ -43,21 +31,10 @@ fn a_bounded_run_gives_what_the_rules_say() {
     let topic = Topic::create(services::kafka(), "bounded", 3);
     Sales::new(seed(1), 3).send(&topic, 4_000);
     let place = Place::local();
-    run_to_end(
-        &place,
-        &Pipeline::sales(kafka_bounded(&topic)).write(&place),
-    );
+    run_to_end(&place, &Pipeline::sales(kafka_bounded(&topic)).write(&place));
 
-    let answer = Rules {
-        ended: true,
-        ..Rules::sales()
-    }
-    .judge(&topic.read_back());
-    assert!(
-        answer.fates.late > 0 && answer.fates.filtered > 0,
-        "{:?}",
-        answer.fates
-    );
+    let answer = Rules { ended: true, ..Rules::sales() }.judge(&topic.read_back());
+    assert!(answer.fates.late > 0 && answer.fates.filtered > 0, "{:?}", answer.fates);
     assert_answer(&place, &answer);
     assert!(chain::head(&place).unwrap().ended());
 }
@@ -67,11 +44,7 @@ fn a_bounded_run_gives_what_the_rules_say() {
 fn cores_and_batch_sizes_change_nothing() {
     let topic = Topic::create(services::kafka(), "batches", 3);
     Sales::new(seed(2), 3).send(&topic, 600);
-    let answer = Rules {
-        ended: true,
-        ..Rules::sales()
-    }
-    .judge(&topic.read_back());
+    let answer = Rules { ended: true, ..Rules::sales() }.judge(&topic.read_back());
     for limits in [
         "workers = 1\nturn_records = 65536",
         "workers = 1\nturn_records = 7\ncall_rows = 3",
@@ -107,47 +80,16 @@ fn what_produce_makes_is_judged_alike() {
     let topic = Topic::create(services::kafka(), "produced", 3);
     let place = Place::local();
     let mut produce = host::sluicegate(&place);
-    produce.args([
-        "produce",
-        &topic.name,
-        "--brokers",
-        &topic.brokers,
-        "--count",
-        "20000",
-    ]);
-    produce.args([
-        "--seed",
-        "4",
-        "--out-of-order",
-        "0.2",
-        "--late",
-        "0.05",
-        "--bad",
-        "0.01",
-    ]);
+    produce.args(["produce", &topic.name, "--brokers", &topic.brokers, "--count", "20000"]);
+    produce.args(["--seed", "4", "--out-of-order", "0.2", "--late", "0.05", "--bad", "0.01"]);
     let made = host::ended(&mut produce);
     assert!(made.status.success(), "{made:?}");
 
     let records = topic.read_back();
     assert_eq!(records.len(), 20_000);
-    run_to_end(
-        &place,
-        &Pipeline::sales(kafka_bounded(&topic)).write(&place),
-    );
-    let answer = Rules {
-        ended: true,
-        ..Rules::sales()
-    }
-    .judge(&records);
-    assert_same_rows(
-        "results",
-        &rows(&place, "revenue", &RESULTS),
-        &answer.results,
-    );
+    run_to_end(&place, &Pipeline::sales(kafka_bounded(&topic)).write(&place));
+    let answer = Rules { ended: true, ..Rules::sales() }.judge(&records);
+    assert_same_rows("results", &rows(&place, "revenue", &RESULTS), &answer.results);
     assert_eq!(chain::head(&place).unwrap().fates(), answer.fates);
-    assert!(
-        answer.fates.dead_lettered > 0 && answer.fates.late > 0,
-        "{:?}",
-        answer.fates
-    );
+    assert!(answer.fates.dead_lettered > 0 && answer.fates.late > 0, "{:?}", answer.fates);
 }

@@ -20,17 +20,13 @@ fn intake_pauses_while_the_store_is_away_and_nothing_is_lost() {
     sales.send(&topic, 500);
     let host = Host::serve(&place, &Pipeline::sales(kafka(&topic)).write(&place));
     let before = eventually("the first commits", || {
-        chain::head(&place)
-            .filter(|head| head.epoch() >= 2)
-            .map(|head| head.epoch())
+        chain::head(&place).filter(|head| head.epoch() >= 2).map(|head| head.epoch())
     });
 
     server.kill();
     sales.send(&topic, 3_000);
     let problem = eventually("the status names the store's problem", || {
-        host.get("/v1/pipelines/sales")["problem"]
-            .as_str()
-            .map(str::to_owned)
+        host.get("/v1/pipelines/sales")["problem"].as_str().map(str::to_owned)
     });
     assert!(problem.contains("store"), "{problem}");
 
@@ -39,9 +35,7 @@ fn intake_pauses_while_the_store_is_away_and_nothing_is_lost() {
     let records = topic.read_back();
     wait_for_the_end(&place, &topic, &records);
     eventually("the status is well again", || {
-        host.get("/v1/pipelines/sales")["problem"]
-            .is_null()
-            .then_some(())
+        host.get("/v1/pipelines/sales")["problem"].is_null().then_some(())
     });
     host.stop();
     assert!(chain::head(&place).unwrap().epoch() > before);

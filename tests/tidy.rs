@@ -9,9 +9,8 @@ use xtask::workspace::Workspace;
 const LINES_MAX: usize = 400;
 
 /// Names that say nothing.
-const BANNED_NAMES: [&str; 7] = [
-    "utils", "util", "common", "helpers", "helper", "types", "manager",
-];
+const BANNED_NAMES: [&str; 7] =
+    ["utils", "util", "common", "helpers", "helper", "types", "manager"];
 
 /// Crate → where it may be named. Paths are relative to the workspace; a folder means everything in it.
 const HOMES: [(&str, &[&str]); 4] = [
@@ -33,13 +32,8 @@ const HOMES: [(&str, &[&str]); 4] = [
 ];
 
 /// Who may read the environment: what is read there is invisible in a signature.
-const READS_ENVIRONMENT: [&str; 5] = [
-    "host/src/main.rs",
-    "host/src/cli",
-    "host/src/config",
-    "xtask/src",
-    "tests",
-];
+const READS_ENVIRONMENT: [&str; 5] =
+    ["host/src/main.rs", "host/src/cli", "host/src/config", "xtask/src", "tests"];
 
 struct Source {
     path: String,
@@ -61,13 +55,8 @@ impl Source {
 
     /// The lines of code: without comments, and without an inline test module at the end.
     fn code(&self) -> impl Iterator<Item = &str> {
-        let end = self
-            .text
-            .find("#[cfg(test)]\nmod tests {")
-            .unwrap_or(self.text.len());
-        self.text[..end]
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
+        let end = self.text.find("#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
+        self.text[..end].lines().filter(|line| !line.trim_start().starts_with("//"))
     }
 }
 
@@ -75,9 +64,7 @@ impl Source {
 fn every_file_begins_with_a_sentence_that_says_what_it_is_for() {
     check(|source| {
         let first = source.text.lines().next().unwrap_or_default();
-        let says = first
-            .strip_prefix("//! ")
-            .is_some_and(|sentence| sentence.len() > 15);
+        let says = first.strip_prefix("//! ").is_some_and(|sentence| sentence.len() > 15);
         (!says).then(|| format!("begins with `{first}`, not with a sentence after `//! `"))
     });
 }
@@ -104,35 +91,24 @@ fn names_say_something() {
 #[test]
 fn crates_are_named_only_where_they_are_at_home() {
     check(|source| {
-        let (name, homes) = HOMES
-            .iter()
-            .find(|(name, homes)| !source.lies_in(homes) && names(source, name))?;
-        Some(format!(
-            "names `{name}`, which belongs to {}",
-            homes.join(", ")
-        ))
+        let (name, homes) =
+            HOMES.iter().find(|(name, homes)| !source.lies_in(homes) && names(source, name))?;
+        Some(format!("names `{name}`, which belongs to {}", homes.join(", ")))
     });
 }
 
 fn names(source: &Source, name: &str) -> bool {
-    source
-        .code()
-        .any(|line| line.contains(&format!("{name}::")))
+    source.code().any(|line| line.contains(&format!("{name}::")))
 }
 
 #[test]
 fn the_environment_is_read_at_the_border_only() {
     check(|source| {
         let reads = source.code().any(|line| {
-            ["env::var", "env::vars", "env::var_os"]
-                .iter()
-                .any(|call| line.contains(call))
+            ["env::var", "env::vars", "env::var_os"].iter().any(|call| line.contains(call))
         });
         (reads && !source.lies_in(&READS_ENVIRONMENT)).then(|| {
-            format!(
-                "reads the environment, which only {} may",
-                READS_ENVIRONMENT.join(", ")
-            )
+            format!("reads the environment, which only {} may", READS_ENVIRONMENT.join(", "))
         })
     });
 }
@@ -140,18 +116,8 @@ fn the_environment_is_read_at_the_border_only() {
 #[test]
 fn nothing_is_left_unfinished() {
     check(|source| {
-        let marks = [
-            "todo!(",
-            "unimplemented!(",
-            "FIXME",
-            "XXX",
-            "TODO",
-            "#[ignore",
-        ];
-        let line = source
-            .text
-            .lines()
-            .find(|line| marks.iter().any(|mark| line.contains(mark)))?;
+        let marks = ["todo!(", "unimplemented!(", "FIXME", "XXX", "TODO", "#[ignore"];
+        let line = source.text.lines().find(|line| marks.iter().any(|mark| line.contains(mark)))?;
         // This file names them.
         (source.path != "tests/tidy.rs").then(|| format!("leaves `{}`", line.trim()))
     });
@@ -165,12 +131,7 @@ fn check(rule: impl Fn(&Source) -> Option<String>) {
     for folder in ["host", "guest-sdk", "plugins", "tests", "xtask"] {
         rust_files(&root.join(folder), &mut files);
     }
-    assert!(
-        files.len() > 20,
-        "only {} files found below `{}`",
-        files.len(),
-        root.display()
-    );
+    assert!(files.len() > 20, "only {} files found below `{}`", files.len(), root.display());
     let broken: Vec<_> = files
         .iter()
         .filter_map(|path| {

@@ -23,20 +23,12 @@ pub struct Fates {
 /// All records of a job's chain, ascending. Panics if a number is missing or an epoch's fates do not add up.
 pub fn records(place: &Place) -> Vec<Head> {
     let paths = place.list("chain");
-    let slots: Vec<_> = paths
-        .iter()
-        .filter(|path| path.contains("/chain/") && path.ends_with(".json"))
-        .collect();
-    let records: Vec<_> = slots
-        .iter()
-        .map(|path| Head(serde_json::from_slice(&place.read(path)).unwrap()))
-        .collect();
+    let slots: Vec<_> =
+        paths.iter().filter(|path| path.contains("/chain/") && path.ends_with(".json")).collect();
+    let records: Vec<_> =
+        slots.iter().map(|path| Head(serde_json::from_slice(&place.read(path)).unwrap())).collect();
     for (number, record) in records.iter().enumerate() {
-        assert_eq!(
-            record.epoch(),
-            u64::try_from(number).unwrap(),
-            "a gap in the chain: {slots:?}"
-        );
+        assert_eq!(record.epoch(), u64::try_from(number).unwrap(), "a gap in the chain: {slots:?}");
         let fates = record.fates();
         let told = fates.accepted + fates.filtered + fates.late + fates.dead_lettered;
         assert_eq!(fates.read, told, "epoch {number}: {fates:?}");
@@ -67,10 +59,7 @@ impl Head {
             .iter()
             .map(|partition| {
                 let next = &partition["next_offset"];
-                (
-                    partition["number"].as_i64().unwrap(),
-                    next.as_i64().unwrap(),
-                )
+                (partition["number"].as_i64().unwrap(), next.as_i64().unwrap())
             })
             .collect()
     }
@@ -79,10 +68,7 @@ impl Head {
     pub fn fates(&self) -> Fates {
         let partitions = self.0["source"]["partitions"].as_array().unwrap();
         let sum = |fate: &str| {
-            partitions
-                .iter()
-                .map(|partition| partition["fates"][fate].as_u64().unwrap())
-                .sum()
+            partitions.iter().map(|partition| partition["fates"][fate].as_u64().unwrap()).sum()
         };
         Fates {
             read: sum("read"),

@@ -10,38 +10,26 @@ use super::PATIENCE;
 use super::place::Place;
 
 /// The binary under test: `SLUICEGATE_BIN`, else the one in the dev profile's folder.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "`cargo xtask test` says where the binary is"
-)]
+#[expect(clippy::disallowed_methods, reason = "`cargo xtask test` says where the binary is")]
 pub fn binary() -> PathBuf {
     let path = std::env::var("SLUICEGATE_BIN")
         .map_or_else(|_| Workspace::here().host_binary("debug"), PathBuf::from);
-    assert!(
-        path.exists(),
-        "`{}` is missing: cargo build -p sluicegate",
-        path.display()
-    );
+    assert!(path.exists(), "`{}` is missing: cargo build -p sluicegate", path.display());
     path
 }
 
 /// A command of the binary in the folder and the environment of a place.
 pub fn sluicegate(place: &Place) -> Command {
     let mut command = Command::new(binary());
-    command
-        .current_dir(place.folder.path())
-        .stdin(Stdio::null());
+    command.current_dir(place.folder.path()).stdin(Stdio::null());
     command.envs(place.environment.iter().map(|(name, value)| (name, value)));
     command
 }
 
 /// Runs a command to its end, whatever that is. Panics if it does not end.
 pub fn ended(command: &mut Command) -> Output {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("start sluicegate");
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start sluicegate");
     // Both are short: they fit the pipes, so nobody waits for a reader.
     let status = daemon::wait_until(PATIENCE, || child.try_wait().unwrap());
     if status.is_none() {
@@ -57,11 +45,7 @@ pub fn ended(command: &mut Command) -> Output {
 pub fn run_to_end(place: &Place, pipeline: &Path) {
     let mut host = Host::run(place, pipeline);
     let status = host.daemon.wait(PATIENCE).unwrap();
-    assert!(
-        status.success(),
-        "run ended with {status}:\n{}",
-        host.daemon.log()
-    );
+    assert!(status.success(), "run ended with {status}:\n{}", host.daemon.log());
 }
 
 /// A running host. Dropped, it is killed; it must not outlive the thread that started it.
@@ -83,14 +67,9 @@ impl Host {
     pub fn serve(place: &Place, pipeline: &Path) -> Self {
         let port = free_port().unwrap();
         let mut command = sluicegate(place);
-        command
-            .arg("serve")
-            .arg(pipeline)
-            .args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.arg("serve").arg(pipeline).args(["--listen", &format!("127.0.0.1:{port}")]);
         let mut host = Self::start(place, &command, format!("http://127.0.0.1:{port}"));
-        host.daemon
-            .wait_ready(PATIENCE, |_| is_listening(port).then_some(()))
-            .unwrap();
+        host.daemon.wait_ready(PATIENCE, |_| is_listening(port).then_some(())).unwrap();
         host
     }
 
@@ -109,11 +88,7 @@ impl Host {
     #[track_caller]
     pub fn stop(mut self) {
         let status = self.daemon.stop(PATIENCE).unwrap();
-        assert!(
-            status.success(),
-            "stop ended with {status}:\n{}",
-            self.daemon.log()
-        );
+        assert!(status.success(), "stop ended with {status}:\n{}", self.daemon.log());
     }
 
     /// GET of a path, as JSON.

@@ -27,10 +27,7 @@ pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The seed of a test's dice: from `SLUICEGATE_SEED`, or the test's own. Printed, and shown if the test fails.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a failed test is repeated with the seed it printed"
-)]
+#[expect(clippy::disallowed_methods, reason = "a failed test is repeated with the seed it printed")]
 pub fn seed(own: u64) -> u64 {
     let seed = std::env::var("SLUICEGATE_SEED").map_or(own, |text| text.parse().unwrap());
     println!("SLUICEGATE_SEED={seed}");

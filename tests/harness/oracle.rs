@@ -73,9 +73,7 @@ impl Rules<'_> {
             let newest = newest.entry(record.partition).or_default();
             let Some(sale) = self.sale(record) else {
                 answer.fates.dead_lettered += 1;
-                answer
-                    .dead_letters
-                    .push(format!("{} | {}", record.partition, record.offset));
+                answer.dead_letters.push(format!("{} | {}", record.partition, record.offset));
                 continue;
             };
             // The watermark made by the records before this one, in its own partition.
@@ -86,12 +84,7 @@ impl Rules<'_> {
                 answer.fates.filtered += 1;
                 continue;
             }
-            answer.kept.push(format!(
-                "{} | {} | {}",
-                sale.store,
-                money(sale.price),
-                time(sale.ts)
-            ));
+            answer.kept.push(format!("{} | {} | {}", sale.store, money(sale.price), time(sale.ts)));
             if watermark.is_some_and(|watermark| start + self.window_size <= watermark) {
                 answer.fates.late += 1;
                 continue;
@@ -101,19 +94,13 @@ impl Rules<'_> {
             *sum += sale.price;
             *count += 1;
         }
-        let lane = newest
-            .values()
-            .copied()
-            .min()
-            .flatten()
-            .map(|at| at - self.max_out_of_orderness);
+        let lane =
+            newest.values().copied().min().flatten().map(|at| at - self.max_out_of_orderness);
         for ((start, store), (sum, count)) in groups {
             let end = start + self.window_size;
             if self.ended || lane.is_some_and(|lane| end <= lane) {
                 let (sum, start, end) = (money(sum), time(start), time(end));
-                answer
-                    .results
-                    .push(format!("{store} | {sum} | {count} | {start} | {end}"));
+                answer.results.push(format!("{store} | {sum} | {count} | {start} | {end}"));
             }
         }
         answer.results.sort();
@@ -133,17 +120,10 @@ impl Rules<'_> {
         }
         let fields: Fields<'_> = serde_json::from_slice(&record.value).ok()?;
         let ahead = fields.ts * 1_000 - record.timestamp_ms;
-        if self
-            .max_future_skew
-            .is_some_and(|skew| ahead > skew * 1_000)
-        {
+        if self.max_future_skew.is_some_and(|skew| ahead > skew * 1_000) {
             return None;
         }
-        Some(Sale {
-            store: fields.store,
-            price: hundredths(fields.price.get())?,
-            ts: fields.ts,
-        })
+        Some(Sale { store: fields.store, price: hundredths(fields.price.get())?, ts: fields.ts })
     }
 }
 
@@ -168,11 +148,7 @@ fn hundredths(text: &str) -> Option<i64> {
 
 fn money(hundredths: i64) -> String {
     let sign = if hundredths < 0 { "-" } else { "" };
-    format!(
-        "{sign}{}.{:02}",
-        hundredths.abs() / 100,
-        hundredths.abs() % 100
-    )
+    format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
 }
 
 /// Seconds since 1970 as tables show them.

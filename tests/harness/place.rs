@@ -32,22 +32,15 @@ impl Place {
         let root: PathBuf = folder.path().join("data");
         std::fs::create_dir(&root).unwrap();
         let store = LocalFileSystem::new_with_prefix(&root).unwrap();
-        Self::new(
-            folder,
-            root.display().to_string(),
-            Vec::new(),
-            Arc::new(store),
-        )
+        Self::new(folder, root.display().to_string(), Vec::new(), Arc::new(store))
     }
 
     /// A bucket of its own on an S3 server.
     pub fn s3(endpoint: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let bucket = format!("bucket-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let answer = reqwest::blocking::Client::new()
-            .put(format!("{endpoint}/{bucket}"))
-            .send()
-            .unwrap();
+        let answer =
+            reqwest::blocking::Client::new().put(format!("{endpoint}/{bucket}")).send().unwrap();
         assert!(answer.status().is_success(), "create bucket: {answer:?}");
         let store = AmazonS3Builder::new()
             .with_endpoint(endpoint)
@@ -66,12 +59,7 @@ impl Place {
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ];
         let folder = tempfile::tempdir().unwrap();
-        Self::new(
-            folder,
-            format!("s3://{bucket}"),
-            environment,
-            Arc::new(store),
-        )
+        Self::new(folder, format!("s3://{bucket}"), environment, Arc::new(store))
     }
 
     fn new(
@@ -81,23 +69,15 @@ impl Place {
         store: Arc<dyn ObjectStore>,
     ) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        Self {
-            folder,
-            url,
-            environment,
-            store,
-            runtime,
-        }
+        Self { folder, url, environment, store, runtime }
     }
 
     /// The paths of all objects below `prefix`, ascending.
     pub fn list(&self, prefix: &str) -> Vec<String> {
         let listing = self.store.list(Some(&Path::from(prefix)));
         let objects: Vec<_> = self.runtime.block_on(listing.try_collect()).unwrap();
-        let mut paths: Vec<_> = objects
-            .into_iter()
-            .map(|object| object.location.to_string())
-            .collect();
+        let mut paths: Vec<_> =
+            objects.into_iter().map(|object| object.location.to_string()).collect();
         paths.sort();
         paths
     }

@@ -22,11 +22,7 @@ impl Sales {
 
     /// The same seed gives the same records.
     pub fn new(seed: u64, partitions: i32) -> Self {
-        Self {
-            dice: Pcg64Mcg::seed_from_u64(seed),
-            partitions,
-            sent: 0,
-        }
+        Self { dice: Pcg64Mcg::seed_from_u64(seed), partitions, sent: 0 }
     }
 
     /// Sends `count` records to each partition and waits until they are stored.

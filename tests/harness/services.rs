@@ -45,19 +45,13 @@ pub fn own_s3(folder: &Path) -> Ministack {
 /// A compiled plugin, `cargo xtask plugins` made it.
 pub fn plugin(name: &str) -> PathBuf {
     let path = Workspace::here().plugins().join(format!("{name}.wasm"));
-    assert!(
-        path.exists(),
-        "`{}` is missing: cargo xtask plugins",
-        path.display()
-    );
+    assert!(path.exists(), "`{}` is missing: cargo xtask plugins", path.display());
     path
 }
 
 fn fetching() -> MutexGuard<'static, ()> {
     static FETCHING: Mutex<()> = Mutex::new(());
-    FETCHING
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    FETCHING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Starts a service on a thread that lives as long as the process, because a service dies with the thread that
@@ -72,6 +66,5 @@ fn kept<S>(start: impl FnOnce(&Path) -> (String, S) + Send + 'static) -> String 
             std::thread::park();
         }
     });
-    told.recv()
-        .expect("the service starts; see above why it did not")
+    told.recv().expect("the service starts; see above why it did not")
 }

@@ -41,10 +41,7 @@ fn lines(batch: &RecordBatch, columns: &[&str], rows: &mut Vec<String>) {
         })
         .collect();
     for row in 0..batch.num_rows() {
-        let cells: Vec<_> = formatters
-            .iter()
-            .map(|column| column.value(row).to_string())
-            .collect();
+        let cells: Vec<_> = formatters.iter().map(|column| column.value(row).to_string()).collect();
         rows.push(cells.join(" | "));
     }
 }

@@ -55,12 +55,7 @@ impl Topic {
             .set("linger.ms", "5")
             .create()
             .unwrap();
-        Self {
-            name,
-            brokers: brokers.to_owned(),
-            partitions,
-            producer,
-        }
+        Self { name, brokers: brokers.to_owned(), partitions, producer }
     }
 
     /// Appends a record to a partition; it is stored after [`Topic::flush`]. `timestamp_ms` is Kafka's timestamp.
@@ -98,9 +93,7 @@ impl Topic {
             .unwrap();
         let mut assignment = TopicPartitionList::new();
         for partition in 0..self.partitions {
-            assignment
-                .add_partition_offset(&self.name, partition, Offset::Beginning)
-                .unwrap();
+            assignment.add_partition_offset(&self.name, partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&assignment).unwrap();
         let (mut records, mut ended) = (Vec::new(), 0);
@@ -123,16 +116,9 @@ impl Topic {
 }
 
 fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
-    ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .create()
-        .unwrap()
+    ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap()
 }
 
 fn asked<T>(question: impl Future<Output = KafkaResult<T>>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(question)
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(question).unwrap()
 }

@@ -40,27 +40,13 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Result<bool> {
 
 /// The first line that a program prints, or none if it cannot be started or fails.
 pub fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     if !output.status.success() {
         return None;
     }
     // java prints its version to standard error.
-    let bytes = if output.stdout.is_empty() {
-        output.stderr
-    } else {
-        output.stdout
-    };
-    Some(
-        String::from_utf8_lossy(&bytes)
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    )
+    let bytes = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    Some(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned())
 }
 
 /// Installs Debian packages if we may. False: not root, or no `apt-get`, or it failed.
@@ -72,9 +58,7 @@ pub fn apt_install(packages: &[&str]) -> Result<bool> {
     const APT_LIMIT: Duration = Duration::from_secs(600);
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        command
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         run_within(&mut command, APT_LIMIT)
     };
     let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];

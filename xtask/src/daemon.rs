@@ -51,17 +51,11 @@ impl Daemon {
         if let Output::Log(_) = output {
             command.stdout(log.try_clone().context("share a log file")?);
         }
-        let child = command
-            .stderr(log)
-            .stdin(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("start {name} by `setpriv` (Debian package util-linux)"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log: Some(path.to_path_buf()),
-        })
+        let child =
+            command.stderr(log).stdin(Stdio::null()).process_group(0).spawn().with_context(
+                || format!("start {name} by `setpriv` (Debian package util-linux)"),
+            )?;
+        Ok(Self { name: name.to_owned(), child, log: Some(path.to_path_buf()) })
     }
 
     /// What it is called in messages.
@@ -76,19 +70,13 @@ impl Daemon {
 
     /// What it wrote so far to its log.
     pub fn log(&self) -> String {
-        let text = self
-            .log
-            .as_ref()
-            .and_then(|path| std::fs::read(path).ok())
-            .unwrap_or_default();
+        let text = self.log.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Its exit status if it has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child
-            .try_wait()
-            .with_context(|| format!("look after {}", self.name))
+        self.child.try_wait().with_context(|| format!("look after {}", self.name))
     }
 
     /// Waits until `ready` has something. An error, with the end of the log, if the program ends or `limit` passes.
@@ -107,11 +95,7 @@ impl Daemon {
             Some(Err(error)) => error,
             None => anyhow::anyhow!("{} was not ready within {} s", self.name, limit.as_secs()),
         };
-        Err(problem.context(format!(
-            "log of {}:\n{}",
-            self.name,
-            last_lines(&self.log(), 30)
-        )))
+        Err(problem.context(format!("log of {}:\n{}", self.name, last_lines(&self.log(), 30))))
     }
 
     /// SIGTERM, then waits for the end.
@@ -131,11 +115,7 @@ impl Daemon {
             Some(status) => status,
             None => {
                 let log = last_lines(&self.log(), 30);
-                bail!(
-                    "{} did not end within {} s; its log:\n{log}",
-                    self.name,
-                    limit.as_secs()
-                )
+                bail!("{} did not end within {} s; its log:\n{log}", self.name, limit.as_secs())
             }
         }
     }
@@ -159,10 +139,7 @@ impl Drop for Daemon {
 }
 
 /// Asks again and again until there is an answer or `limit` has passed.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that waits for other processes"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that waits for other processes")]
 pub fn wait_until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     /// Short against the quickest start (0.1 s), long against the cost of asking.
     const PAUSE: Duration = Duration::from_millis(20);

@@ -39,9 +39,6 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("test", [filter]) => suite::run_all(&workspace, Some(filter)),
         ("plugins", []) => plugins::build(&workspace).map(|_| ()),
         ("services", []) => services::fetch(&workspace),
-        _ => bail!(
-            "`{task}` with `{}` is no task\n{USAGE}",
-            arguments.join(" ")
-        ),
+        _ => bail!("`{task}` with `{}` is no task\n{USAGE}", arguments.join(" ")),
     }
 }

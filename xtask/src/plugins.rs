@@ -19,22 +19,15 @@ const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
 /// A compiler that builds for wasm without rustup: Debian's, made for its browsers, with the standard library's
 /// source.
-const DEBIAN_PACKAGES: [&str; 5] = [
-    "rustc-web",
-    "cargo-web",
-    "rust-web-src",
-    "rust-web-llvm",
-    "lld-22",
-];
+const DEBIAN_PACKAGES: [&str; 5] =
+    ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 const DEBIAN_LLVM: &str = "/usr/lib/llvm-22/bin";
 
 /// Builds every plugin crate and copies the modules to [`Workspace::plugins`]. Returns their paths.
 pub fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let crates = plugin_crates(workspace)?;
     let (mut cargo, target) = wasm_cargo(workspace)?;
-    cargo
-        .args(["build", "--release", "--target", TARGET])
-        .current_dir(workspace.root());
+    cargo.args(["build", "--release", "--target", TARGET]).current_dir(workspace.root());
     for name in &crates {
         cargo.args(["--package", name]);
     }
@@ -43,10 +36,8 @@ pub fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(workspace.plugins()).context("create `target/plugins`")?;
     let mut modules = Vec::with_capacity(crates.len());
     for name in crates {
-        let built = target
-            .join(TARGET)
-            .join("release")
-            .join(format!("{}.wasm", name.replace('-', "_")));
+        let built =
+            target.join(TARGET).join("release").join(format!("{}.wasm", name.replace('-', "_")));
         let module = workspace.plugins().join(format!("{name}.wasm"));
         fs::copy(&built, &module)
             .with_context(|| format!("copy `{}` to `{}`", built.display(), module.display()))?;

@@ -14,37 +14,23 @@ use crate::{plugins, services};
 
 /// Runs all steps. `filter` picks end-to-end tests by name.
 pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
-    let mut steps = Steps {
-        workspace,
-        done: Vec::new(),
-    };
+    let mut steps = Steps { workspace, done: Vec::new() };
     steps.cargo("format", &["fmt", "--all", "--check"])?;
     steps.cargo("lints", &CLIPPY)?;
     steps.step("plugins", || plugins::build(workspace).map(|_| ()))?;
     // One build command for all that follows, so that nothing is built twice with other features.
-    steps.cargo(
-        "build",
-        &["build", "--workspace", "--lib", "--bins", "--tests"],
-    )?;
+    steps.cargo("build", &["build", "--workspace", "--lib", "--bins", "--tests"])?;
     steps.cargo("unit tests", &["test", "--workspace", "--lib", "--bins"])?;
     steps.cargo("doc tests", &["test", "--workspace", "--doc"])?;
-    steps.step("documentation", || {
-        run(cargo(workspace, &DOC).env("RUSTDOCFLAGS", "-D warnings"))
-    })?;
+    steps
+        .step("documentation", || run(cargo(workspace, &DOC).env("RUSTDOCFLAGS", "-D warnings")))?;
     steps.step("services", || services::fetch(workspace))?;
     // The times so far come before the last step, so that the last line is the test runner's own.
     steps.summary();
     steps.step("end to end", || run(&mut end_to_end(workspace, filter)))
 }
 
-const CLIPPY: [&str; 6] = [
-    "clippy",
-    "--workspace",
-    "--all-targets",
-    "--",
-    "-D",
-    "warnings",
-];
+const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 const DOC: [&str; 4] = ["doc", "--workspace", "--no-deps", "--quiet"];
 
 /// The end-to-end tests, told where everything is that they start.
@@ -75,10 +61,7 @@ impl Steps<'_> {
         self.step(name, || run(&mut command))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the summary shows how long each step took"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the summary shows how long each step took")]
     fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         eprintln!("\n== {name}");
         let begin = Instant::now();

@@ -11,10 +11,7 @@ pub struct Workspace {
 
 impl Workspace {
     /// The checkout that this program was built from, with `CARGO_TARGET_DIR` respected.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "cargo says by the environment where it builds"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "cargo says by the environment where it builds")]
     pub fn here() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()

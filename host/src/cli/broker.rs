@@ -16,11 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Args, Clone, Debug)]
 pub struct BrokerArgs {
     /// A topic to create and its number of partitions; may be given several times.
-    #[arg(
-        long = "topic",
-        value_name = "NAME:PARTITIONS",
-        default_value = "sales:3"
-    )]
+    #[arg(long = "topic", value_name = "NAME:PARTITIONS", default_value = "sales:3")]
     pub topics: Vec<TopicSpec>,
     /// Write the chosen address to this file, whole at once, when the broker takes connections.
     #[arg(long, value_name = "PATH")]
@@ -55,10 +51,9 @@ impl FromStr for TopicSpec {
             ));
         }
         match partitions.parse() {
-            Ok(partitions @ 1..=Self::PARTITIONS_MAX) => Ok(Self {
-                name: name.to_owned(),
-                partitions,
-            }),
+            Ok(partitions @ 1..=Self::PARTITIONS_MAX) => {
+                Ok(Self { name: name.to_owned(), partitions })
+            }
             _ => Err(format!(
                 "`{partitions}` is no number of partitions; 1 to {}",
                 Self::PARTITIONS_MAX
@@ -92,11 +87,8 @@ fn announce(address: &str, args: &BrokerArgs) -> Result<()> {
     writeln!(out, "{address}")
         .and_then(|()| out.flush())
         .context("write the address to standard output")?;
-    let topics: Vec<_> = args
-        .topics
-        .iter()
-        .map(|topic| format!("{}:{}", topic.name, topic.partitions))
-        .collect();
+    let topics: Vec<_> =
+        args.topics.iter().map(|topic| format!("{}:{}", topic.name, topic.partitions)).collect();
     tracing::info!(
         address,
         topics = topics.join(" "),
@@ -128,31 +120,16 @@ mod tests {
     #[test]
     fn a_topic_has_a_name_and_a_number_of_partitions() {
         let topic: TopicSpec = "sales:3".parse().unwrap();
-        assert_eq!(
-            topic,
-            TopicSpec {
-                name: "sales".to_owned(),
-                partitions: 3
-            }
-        );
+        assert_eq!(topic, TopicSpec { name: "sales".to_owned(), partitions: 3 });
         assert!("eu.sales-raw_1:256".parse::<TopicSpec>().is_ok());
     }
 
     #[test]
     fn what_is_no_topic_is_refused_with_what_would_be_one() {
         let refusal = |text: &str| text.parse::<TopicSpec>().unwrap_err();
-        assert_eq!(
-            refusal("sales"),
-            "`sales` has no number of partitions; write `sales:3`"
-        );
-        assert_eq!(
-            refusal("sales:0"),
-            "`0` is no number of partitions; 1 to 256"
-        );
-        assert_eq!(
-            refusal("sales:257"),
-            "`257` is no number of partitions; 1 to 256"
-        );
+        assert_eq!(refusal("sales"), "`sales` has no number of partitions; write `sales:3`");
+        assert_eq!(refusal("sales:0"), "`0` is no number of partitions; 1 to 256");
+        assert_eq!(refusal("sales:257"), "`257` is no number of partitions; 1 to 256");
         assert_eq!(
             refusal("s/les:1"),
             "`s/les` is no topic name; 1 to 249 letters, digits, dots, dashes and underscores"

@@ -27,23 +27,15 @@ pub fn run(args: &TableArgs) -> Result<()> {
     parquet_files(&args.path, &mut files)?;
     files.sort();
     if files.is_empty() {
-        bail!(
-            "`{}` holds no file that ends in `.parquet`",
-            args.path.display()
-        );
+        bail!("`{}` holds no file that ends in `.parquet`", args.path.display());
     }
     let batches = first_rows(&files, args.rows)?;
     let table = pretty_format_batches(&batches).context("lay out the rows")?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{table}").context("write to standard output")?;
     let shown: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    writeln!(
-        out,
-        "{shown} rows shown; {} files in `{}`",
-        files.len(),
-        args.path.display()
-    )
-    .context("write to standard output")
+    writeln!(out, "{shown} rows shown; {} files in `{}`", files.len(), args.path.display())
+        .context("write to standard output")
 }
 
 fn parquet_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
@@ -53,14 +45,8 @@ fn parquet_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         return Ok(());
     }
     for entry in fs::read_dir(path).with_context(|| format!("list `{}`", path.display()))? {
-        let below = entry
-            .with_context(|| format!("list `{}`", path.display()))?
-            .path();
-        if below.is_dir()
-            || below
-                .extension()
-                .is_some_and(|extension| extension == "parquet")
-        {
+        let below = entry.with_context(|| format!("list `{}`", path.display()))?.path();
+        if below.is_dir() || below.extension().is_some_and(|extension| extension == "parquet") {
             parquet_files(&below, found)?;
         }
     }

@@ -8,8 +8,6 @@ use parquet::errors::Result;
 
 /// The first `limit` rows of a file.
 pub fn first_rows(file: File, limit: usize) -> Result<Vec<RecordBatch>> {
-    let rows = ParquetRecordBatchReaderBuilder::try_new(file)?
-        .with_limit(limit)
-        .build()?;
+    let rows = ParquetRecordBatchReaderBuilder::try_new(file)?.with_limit(limit).build()?;
     Ok(rows.collect::<std::result::Result<Vec<_>, _>>()?)
 }

@@ -37,9 +37,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     ));
     let begin = now();
     let end = options.run_for.map(|run_for| begin + run_for);
-    let swap_at = end.map_or(begin + BEFORE_SWAP, |end| {
-        (begin + BEFORE_SWAP).min(begin + (end - begin) / 2)
-    });
+    let swap_at =
+        end.map_or(begin + BEFORE_SWAP, |end| (begin + BEFORE_SWAP).min(begin + (end - begin) / 2));
 
     if watch(&mut stage, &interrupted, Some(swap_at))? {
         stage.swap()?;
@@ -108,12 +107,7 @@ fn copy_plugins(workspace: &Workspace, folder: &Path) -> Result<()> {
 fn farewell(host: &Path, folder: &Path) -> Result<()> {
     let revenue = folder.join("data").join("revenue");
     say("What was committed, as the Parquet files have it:");
-    run_command(
-        Command::new(host)
-            .arg("table")
-            .arg(&revenue)
-            .args(["--rows", "12"]),
-    )?;
+    run_command(Command::new(host).arg("table").arg(&revenue).args(["--rows", "12"]))?;
     let revenue = revenue.display();
     say(&format!(
         "The table is {revenue}\n  \
@@ -130,10 +124,7 @@ fn say(text: &str) {
     eprintln!("\n— {text}\n");
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the demo takes as long as the user said"
-)]
+#[expect(clippy::disallowed_methods, reason = "the demo takes as long as the user said")]
 fn now() -> Instant {
     Instant::now()
 }

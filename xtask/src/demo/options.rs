@@ -34,19 +34,12 @@ impl Options {
 
     /// Reads the arguments behind `demo`.
     pub fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
-            run_for: None,
-            rate: Self::RATE,
-            broker: BrokerChoice::Embedded,
-            dev: false,
-        };
+        let mut options =
+            Self { run_for: None, rate: Self::RATE, broker: BrokerChoice::Embedded, dev: false };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .with_context(|| format!("`{argument}` needs a value"))
-            };
+            let mut value =
+                || arguments.next().with_context(|| format!("`{argument}` needs a value"));
             match argument.as_str() {
                 "--for" => options.run_for = Some(duration(value()?)?),
                 "--rate" => options.rate = rate(value()?)?,
@@ -117,10 +110,7 @@ mod tests {
         let options = parse("--for 2m --rate 500 --brokers 127.0.0.1:9092").unwrap();
         assert_eq!(options.run_for, Some(Duration::from_secs(120)));
         assert_eq!(options.rate, 500);
-        assert_eq!(
-            options.broker,
-            BrokerChoice::Yours("127.0.0.1:9092".to_owned())
-        );
+        assert_eq!(options.broker, BrokerChoice::Yours("127.0.0.1:9092".to_owned()));
     }
 
     #[test]
@@ -135,10 +125,6 @@ mod tests {
         );
         assert_eq!(parse("--for").unwrap_err(), "`--for` needs a value");
         assert!(parse("--kafka --brokers a:1").is_err());
-        assert!(
-            parse("--quick")
-                .unwrap_err()
-                .starts_with("`--quick` is no option")
-        );
+        assert!(parse("--quick").unwrap_err().starts_with("`--quick` is no option"));
     }
 }

@@ -59,11 +59,8 @@ impl Stage {
         let mut produce = Command::new(binary);
         produce.args(["produce", "sales", "--brokers", &brokers]);
         produce.args(["--rate", &options.rate.to_string()]);
-        let producer = Daemon::start(
-            "the producer",
-            &produce,
-            Output::Log(&folder.join("producer.log")),
-        )?;
+        let producer =
+            Daemon::start("the producer", &produce, Output::Log(&folder.join("producer.log")))?;
         say(&format!(
             "The host serves the pipeline {} and http://127.0.0.1:{port}; {} sales a second go to topic `sales`.",
             pipeline.display(),
@@ -104,10 +101,7 @@ impl Stage {
         );
         let plugin = |arguments: &[&str]| {
             let mut command = Command::new(&self.binary);
-            command
-                .arg("plugin")
-                .args(arguments)
-                .current_dir(&self.folder);
+            command.arg("plugin").args(arguments).current_dir(&self.folder);
             run_command(command.args(["--url", &self.url]))
         };
         plugin(&["push", "premium-sale", "plugins/premium-sale.wasm"])?;
@@ -122,10 +116,7 @@ impl Stage {
         self.producer.stop(STOP_LIMIT)?;
         let status = self.host.stop(STOP_LIMIT)?;
         if !status.success() {
-            bail!(
-                "the host ended with {status}:\n{}",
-                last_lines(&self.host.log(), 20)
-            );
+            bail!("the host ended with {status}:\n{}", last_lines(&self.host.log(), 20));
         }
         Ok(())
     }
@@ -152,9 +143,7 @@ fn start_broker(
         BrokerChoice::Embedded => {
             let file = folder.join("broker.address");
             let mut broker = Command::new(binary);
-            broker
-                .args(["broker", "--topic", "sales:3", "--address-file"])
-                .arg(&file);
+            broker.args(["broker", "--topic", "sales:3", "--address-file"]).arg(&file);
             let mut daemon = Daemon::start(
                 "the embedded broker",
                 &broker,

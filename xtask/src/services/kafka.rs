@@ -33,13 +33,7 @@ pub fn fetch(workspace: &Workspace) -> Result<()> {
         fs::write(home.join("log4j2.properties"), LOG4J_PROPERTIES)
             .context("write log4j2.properties")?;
         let mut maven = Command::new("mvn");
-        maven.args([
-            "-B",
-            "-q",
-            "-ntp",
-            "dependency:copy-dependencies",
-            "-DincludeScope=runtime",
-        ]);
+        maven.args(["-B", "-q", "-ntp", "dependency:copy-dependencies", "-DincludeScope=runtime"]);
         run(maven.arg("-DoutputDirectory=libs").current_dir(&home))
             .context("fetch Apache Kafka from Maven Central")
     })
@@ -83,24 +77,14 @@ impl Kafka {
         let mut format = java(&home);
         format.args(["kafka.tools.StorageTool", "format", "--standalone"]);
         // Any 16 bytes in URL-safe base64 will do: nothing but this folder knows the cluster.
-        format
-            .args(["-t", "c2x1aWNlZ2F0ZS10ZXN0cw", "-c"])
-            .arg(folder.join("server.properties"));
+        format.args(["-t", "c2x1aWNlZ2F0ZS10ZXN0cw", "-c"]).arg(folder.join("server.properties"));
         let output = format.output().context("run `java`")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stdout);
-            bail!(
-                "format Kafka's log: {said}{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("format Kafka's log: {said}{}", String::from_utf8_lossy(&output.stderr));
         }
         let daemon = launch(&home, folder)?;
-        Ok(Self {
-            home,
-            folder: folder.to_path_buf(),
-            port,
-            daemon,
-        })
+        Ok(Self { home, folder: folder.to_path_buf(), port, daemon })
     }
 
     /// `host:port` of the broker.
@@ -127,14 +111,9 @@ impl Kafka {
 
 fn launch(home: &Path, folder: &Path) -> Result<Daemon> {
     let mut broker = java(home);
-    broker
-        .arg("kafka.Kafka")
-        .arg(folder.join("server.properties"));
-    let mut daemon = Daemon::start(
-        "Apache Kafka",
-        &broker,
-        Output::Log(&folder.join("broker.log")),
-    )?;
+    broker.arg("kafka.Kafka").arg(folder.join("server.properties"));
+    let mut daemon =
+        Daemon::start("Apache Kafka", &broker, Output::Log(&folder.join("broker.log")))?;
     daemon.wait_ready(START_LIMIT, |daemon| {
         daemon.log().contains("Kafka Server started").then_some(())
     })?;
@@ -144,17 +123,9 @@ fn launch(home: &Path, folder: &Path) -> Result<Daemon> {
 /// Java set up to start quickly and stay small; throughput is not what these brokers are for.
 fn java(home: &Path) -> Command {
     let mut java = Command::new("java");
-    java.args([
-        "-Xms64m",
-        "-Xmx512m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-    ]);
+    java.args(["-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     java.args(["-Xshare:auto", "-XX:-UsePerfData"]);
-    java.arg(format!(
-        "-Dlog4j2.configurationFile={}",
-        home.join("log4j2.properties").display()
-    ));
+    java.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
     java.arg("-cp").arg(home.join("libs").join("*"));
     java
 }

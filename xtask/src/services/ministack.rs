@@ -55,12 +55,7 @@ impl Ministack {
         fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
         let (home, port) = (home(workspace), free_port()?);
         let daemon = launch(&home, folder, port)?;
-        Ok(Self {
-            home,
-            folder: folder.to_path_buf(),
-            port,
-            daemon,
-        })
+        Ok(Self { home, folder: folder.to_path_buf(), port, daemon })
     }
 
     /// `http://host:port`.
@@ -100,11 +95,8 @@ fn launch(home: &Path, folder: &Path, port: u16) -> Result<Daemon> {
         .env("STATE_DIR", folder.join("state"))
         .env("S3_PERSIST", "1")
         .env("S3_DATA_DIR", folder.join("objects"));
-    let mut daemon = Daemon::start(
-        "the S3 server",
-        &server,
-        Output::Log(&folder.join("server.log")),
-    )?;
+    let mut daemon =
+        Daemon::start("the S3 server", &server, Output::Log(&folder.join("server.log")))?;
     daemon.wait_ready(START_LIMIT, |_| {
         let answer = request(port, "GET", "/_localstack/health").ok()?;
         answer.starts_with("HTTP/1.1 200").then_some(())
