@@ -1,1 +1,117 @@
-//! What a user does wrong is refused with a sentence that names the thing and the fix, and changes nothing.
+//! What a user does wrong is refused with a sentence that names the thing and the fix; nothing is read or written.
+
+use std::process::Output;
+
+use expect_test::{Expect, expect};
+
+use crate::harness::host::{ended, sluicegate};
+use crate::harness::pipeline::Pipeline;
+use crate::harness::place::Place;
+use crate::http::module_with_foreign_import;
+
+/// A good pipeline over a file that has one sale.
+fn pipeline(place: &Place) -> Pipeline {
+    let input = place.folder.path().join("sales.ndjson");
+    std::fs::write(&input, "{\"store\":\"store-1\",\"price\":1,\"ts\":1700000000}\n").unwrap();
+    let path = input.display();
+    Pipeline::sales(format!("[source]\ntype = \"files\"\n[source.files]\npath = \"{path}\"\n"))
+}
+
+/// Checks a pipeline file after `edit` has changed its text; its refusal must read as expected, and `run` must refuse
+/// it alike and leave nothing behind.
+#[track_caller]
+fn refused(pipeline: &dyn Fn(&Place) -> Pipeline, edit: (&str, &str), expected: Expect) {
+    let place = Place::local();
+    let file = pipeline(&place).write(&place);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains(edit.0), "`{}` is not in\n{text}", edit.0);
+    std::fs::write(&file, text.replacen(edit.0, edit.1, 1)).unwrap();
+    for command in ["check", "run"] {
+        let output = ended(sluicegate(&place).arg(command).arg(&file));
+        assert!(!output.status.success(), "{command}: {output:?}");
+        expected.assert_eq(&said(&place, &output));
+    }
+    assert_eq!(place.list(""), Vec::<String>::new(), "nothing was written");
+}
+
+/// Standard error, without the folder of this run.
+fn said(place: &Place, output: &Output) -> String {
+    let folder = place.folder.path().display().to_string();
+    let plugins = xtask::workspace::Workspace::here().plugins().display().to_string();
+    String::from_utf8_lossy(&output.stderr).replace(&folder, "FOLDER").replace(&plugins, "PLUGINS")
+}
+
+/// The sales pipeline with a filter made of these bytes.
+fn with_module(bytes: &'static [u8]) -> impl Fn(&Place) -> Pipeline {
+    move |place| {
+        let path = place.folder.path().join("filter.wasm");
+        std::fs::write(&path, bytes).unwrap();
+        Pipeline { filter: path.display().to_string(), ..pipeline(place) }
+    }
+}
+
+#[test]
+fn a_good_pipeline_passes_the_check_and_writes_nothing() {
+    let place = Place::local();
+    let file = pipeline(&place).write(&place);
+    let output = ended(sluicegate(&place).arg("check").arg(&file));
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(place.list(""), Vec::<String>::new());
+}
+
+#[test]
+fn an_unknown_key_is_refused() {
+    refused(&pipeline, ("size = \"30s\"", "sise = \"30s\""), expect![[""]]);
+}
+
+#[test]
+fn a_wrong_type_is_refused() {
+    refused(&pipeline, ("size = \"30s\"", "size = 30"), expect![[""]]);
+}
+
+#[test]
+fn an_event_time_without_its_column_is_refused() {
+    refused(&pipeline, ("column = \"ts\"", "column = \"time\""), expect![[""]]);
+}
+
+#[test]
+fn a_plugin_that_wants_a_column_the_schema_lacks_is_refused() {
+    refused(&pipeline, ("price = \"decimal(18,2)\"\n", ""), expect![[""]]);
+}
+
+#[test]
+fn a_plugin_that_is_not_there_is_refused() {
+    refused(&pipeline, ("valid-sale.wasm", "valid-sail.wasm"), expect![[""]]);
+}
+
+#[test]
+fn a_setting_that_the_plugin_does_not_know_is_refused() {
+    refused(&pipeline, ("store-prefix", "store-suffix"), expect![[""]]);
+}
+
+#[test]
+fn an_aggregate_in_the_place_of_a_filter_is_refused() {
+    refused(&pipeline, ("valid-sale.wasm", "revenue.wasm"), expect![[""]]);
+}
+
+#[test]
+fn a_module_that_is_no_wasm_is_refused() {
+    refused(&with_module(b"#!/bin/sh"), ("name", "name"), expect![[""]]);
+}
+
+#[test]
+fn a_module_without_the_exports_is_refused() {
+    refused(&with_module(b"\0asm\x01\0\0\0"), ("name", "name"), expect![[""]]);
+}
+
+#[test]
+fn a_module_that_imports_something_else_is_refused() {
+    let module = Vec::leak(module_with_foreign_import());
+    refused(&with_module(module), ("name", "name"), expect![[""]]);
+}
+
+#[test]
+fn a_module_that_is_too_large_is_refused() {
+    let module = Vec::leak(vec![0; (10 << 20) + 1]);
+    refused(&with_module(module), ("name", "name"), expect![[""]]);
+}

@@ -79,13 +79,13 @@ impl Head {
         }
     }
 
-    /// Paths of this record's files in a table.
+    /// Paths of this record's files in a table, from the place's root.
     pub fn files(&self, table: &str) -> Vec<String> {
         let files = self.0["files"].as_array().unwrap();
         files
             .iter()
             .filter(|file| file["table"] == table)
-            .map(|file| file["path"].as_str().unwrap().to_owned())
+            .map(|file| format!("{table}/{}", file["path"].as_str().unwrap()))
             .collect()
     }
 

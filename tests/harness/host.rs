@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use reqwest::blocking::Client;
+use serde_json::Value;
 use xtask::daemon::{self, Daemon, free_port, is_listening};
 use xtask::workspace::Workspace;
 
-use super::PATIENCE;
 use super::place::Place;
+use super::{PATIENCE, services};
 
 /// The binary under test: `SLUICEGATE_BIN`, else the one in the dev profile's folder.
 #[expect(clippy::disallowed_methods, reason = "`cargo xtask test` says where the binary is")]
@@ -93,9 +95,39 @@ impl Host {
 
     /// GET of a path, as JSON.
     #[track_caller]
-    pub fn get(&self, path: &str) -> serde_json::Value {
+    pub fn get(&self, path: &str) -> Value {
         let answer = reqwest::blocking::get(format!("{}{path}", self.url)).unwrap();
         assert!(answer.status().is_success(), "GET {path}: {answer:?}");
         answer.json().unwrap()
+    }
+
+    /// POST of JSON; whatever the answer is.
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        // An activation is answered when its record is durable.
+        let client = Client::builder().timeout(PATIENCE).build().unwrap();
+        let answer = client.post(format!("{}{path}", self.url)).json(body).send().unwrap();
+        (answer.status().as_u16(), answer.json().unwrap())
+    }
+
+    /// Uploads a compiled plugin under a name.
+    #[track_caller]
+    pub fn upload(&self, name: &str, plugin: &str) {
+        let client = Client::builder().timeout(PATIENCE).build().unwrap();
+        let answer = client
+            .put(format!("{}/v1/modules/{name}", self.url))
+            .header("content-type", "application/wasm")
+            .body(std::fs::read(services::plugin(plugin)).unwrap())
+            .send()
+            .unwrap();
+        assert!(answer.status().is_success(), "upload {name}: {:?}", answer.text());
+    }
+
+    /// Activates the newest version of a module for a stage; the answer is that of a good end.
+    #[track_caller]
+    pub fn activate(&self, stage: &str, module: &str) -> Value {
+        let body = serde_json::json!({ "stage": stage, "module": module });
+        let (status, answer) = self.post("/v1/pipelines/sales/releases", &body);
+        assert_eq!(status, 200, "activate {module}: {answer}");
+        answer
     }
 }
