@@ -122,7 +122,8 @@ fn lane_metrics(config: &Pipeline) -> LaneMetrics {
     LaneMetrics::new(stages, config.tables().into_iter().map(|(id, _)| id))
 }
 
-fn nothing_yet(config: &Pipeline) -> LaneStatus {
+/// The status of a pipeline whose lane was not opened yet.
+pub(crate) fn nothing_yet(config: &Pipeline) -> LaneStatus {
     LaneStatus {
         pipeline: config.name.to_string(),
         phase: Phase::Opening,

@@ -154,19 +154,9 @@ impl Lane {
     /// Takes turns until the input ends or somebody asks to stop.
     pub fn run(&mut self) -> Result<LaneEnd, LaneError> {
         let end = loop {
-            match self.next_wake()? {
-                Wake::Stop => break LaneEnd::Stopped,
-                Wake::End => break LaneEnd::Finished,
-                Wake::Command(command) => self.on_command(command),
-                Wake::Records(blocks) => self.turn(&blocks)?,
-                Wake::Paused => self.wait_for_store()?,
+            if let Some(end) = self.step()? {
+                break end;
             }
-            self.advance()?;
-            self.settle_commit()?;
-            if self.checkpoint_is_due() {
-                self.checkpoint()?;
-            }
-            self.publish();
         };
         if end == LaneEnd::Finished && !self.ended {
             self.finish()?;
@@ -174,6 +164,24 @@ impl Lane {
         // A clean stop ends with a checkpoint, so that a restart begins with nothing to repeat.
         self.last_checkpoint(end)?;
         Ok(end)
+    }
+
+    /// One turn, or whatever is to be done instead.
+    fn step(&mut self) -> Result<Option<LaneEnd>, LaneError> {
+        match self.next_wake()? {
+            Wake::Stop => return Ok(Some(LaneEnd::Stopped)),
+            Wake::End => return Ok(Some(LaneEnd::Finished)),
+            Wake::Command(command) => self.on_command(command),
+            Wake::Records(blocks) => self.turn(&blocks)?,
+            Wake::Paused => self.wait_for_store()?,
+        }
+        self.advance()?;
+        self.settle_commit()?;
+        if self.checkpoint_is_due() {
+            self.checkpoint()?;
+        }
+        self.publish();
+        Ok(None)
     }
 
     /// Ends the lane and gives back what it was lent. What was not committed is dropped.
@@ -227,3 +235,6 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,366 @@
+//! Whole lanes over logs in memory: whatever the size of polls, the number of workers and the moments of crashes, the
+//! tables equal a naive batch computation.
+
+mod log;
+mod native;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use proptest::prelude::*;
+use tokio::runtime::Runtime;
+use tokio::sync::{broadcast, mpsc};
+
+use super::open::{Ready, genesis, restore};
+use super::*;
+use crate::chain::record::{ChainRecord, Fates, PinnedModule, Writer};
+use crate::chain::{self, LaneStorage, LaneTable};
+use crate::plugin::PluginKind;
+use crate::source::Partition;
+use crate::store::Location;
+use log::{LogSource, Logs};
+
+const PIPELINE: &str = r#"
+name = "texts"
+[source]
+type = "files"
+[source.files]
+path = "unused"
+[schema]
+key = "string"
+text = "string"
+at = "timestamp(us)"
+[event_time]
+column = "at"
+max_out_of_orderness = "5us"
+[[stages]]
+id = "drop"
+kind = "filter"
+plugin = "drop"
+[[stages]]
+id = "repeat"
+kind = "map"
+plugin = "repeat"
+[[stages]]
+id = "join"
+kind = "aggregate"
+plugin = "join"
+[window]
+type = "tumbling"
+size = "10us"
+key = ["key"]
+[[sinks]]
+id = "results"
+type = "parquet"
+path = "unused-results"
+[dead_letters]
+path = "unused-dead"
+[late]
+path = "unused-late"
+[checkpoint]
+path = "unused-chain"
+"#;
+
+/// One world: a store in memory and a runtime for it.
+struct World {
+    runtime: Runtime,
+    store: Arc<dyn ObjectStore>,
+    config: Arc<Pipeline>,
+}
+
+impl World {
+    fn new() -> Self {
+        let path = std::path::Path::new("texts.toml");
+        let mut config = crate::config::file::parse(PIPELINE, path, &BTreeMap::new()).unwrap();
+        // Every barrier that can be taken is taken.
+        config.checkpoint.interval = Duration::ZERO;
+        config.limits.call_rows = 3;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { runtime, store: Arc::new(InMemory::new()), config: Arc::new(config) }
+    }
+
+    fn location(&self, prefix: &str) -> Location {
+        Location { store: Arc::clone(&self.store), prefix: Path::from(prefix), url: format!("memory:///{prefix}") }
+    }
+
+    fn storage(&self) -> LaneStorage {
+        let table = |(id, _): (Arc<str>, _)| {
+            let location = self.location(&format!("tables/{id}"));
+            (id, LaneTable { location, partitioned_by_date: false })
+        };
+        LaneStorage {
+            chain: self.location("chain"),
+            tables: self.config.tables().into_iter().map(table).collect(),
+            job: "texts".to_owned(),
+            lane: "0".to_owned(),
+        }
+    }
+
+    fn open(&self, logs: &Logs, workers: usize, seed: u64) -> (Lane, mpsc::Sender<Command>) {
+        let kinds = [("drop", PluginKind::Filter), ("repeat", PluginKind::Map), ("join", PluginKind::Aggregate)];
+        let modules: Vec<PlacedModule> = self.config.all_stages().zip(kinds).map(|(stage, (name, kind))| {
+            let module = native::module(name, kind);
+            let pinned = PinnedModule {
+                stage: stage.id.to_string(),
+                name: name.to_owned(),
+                digest: module.digest,
+                generation: 1,
+                state_version: 1,
+            };
+            PlacedModule { stage: stage.clone(), module, pinned }
+        }).collect();
+        let clock = Clock::system();
+        let storage = self.storage();
+        let opened = self.runtime.block_on(chain::open(&storage, &Writer::new("test"))).unwrap();
+        let plan = Plan::new(&self.config, &modules).unwrap();
+        let mut pool = Pool::new(&plan, workers).unwrap();
+        if let Some(state) = &opened.state {
+            restore(&mut pool, state).unwrap();
+        }
+        let mut source = LogSource::new(logs, 7, seed);
+        let mut committer =
+            Committer::spawn(self.runtime.handle().clone(), opened.chain, storage, clock.clone()).unwrap();
+        let record = opened.head.map(Arc::new).unwrap_or_else(|| {
+            let start = source.genesis().unwrap().unwrap();
+            genesis(&self.config, &modules, start, &mut committer).unwrap()
+        });
+        let positions = record.source.partitions.iter();
+        source.assign(&positions.map(|state| (state.partition.clone(), state.position.clone())).collect()).unwrap();
+        let ready = Ready { record, modules, plan, pool, source: Box::new(source), committer };
+        let (commands_tx, commands) = mpsc::channel(4);
+        let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
+        let outside = Outside {
+            commands,
+            status: Arc::new(ArcSwap::from_pointee(crate::process::nothing_yet(&self.config))),
+            stages: Arc::default(),
+            live: broadcast::channel(4).0,
+            metrics: Arc::new(LaneMetrics::new(stages, self.config.tables().into_iter().map(|(id, _)| id))),
+        };
+        (ready.into_lane(&self.config, &clock, outside), commands_tx)
+    }
+
+    /// The records of the chain, in order.
+    fn chain(&self) -> Vec<ChainRecord> {
+        let storage = self.storage();
+        self.runtime.block_on(async {
+            let head = chain::inspect::latest(&storage).await.unwrap().unwrap();
+            let mut records = Vec::new();
+            for epoch in 0..=head.0 {
+                records.push(chain::inspect::record(&storage, Epoch(epoch)).await.unwrap().unwrap());
+            }
+            records
+        })
+    }
+
+    /// The rows of all files of a table that the chain names.
+    fn table(&self, id: &str) -> Vec<RecordBatch> {
+        let files = self.chain().into_iter().flat_map(|record| record.files).filter(|file| file.table == id);
+        let read = |file: crate::sink::DataFile| {
+            let path = Path::from(format!("tables/{id}/{}", file.path));
+            let bytes: Bytes =
+                self.runtime.block_on(async { self.store.get(&path).await.unwrap().bytes().await.unwrap() });
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+            reader.map(Result::unwrap).collect::<Vec<_>>()
+        };
+        files.flat_map(read).collect()
+    }
+
+    /// `start key texts` of every result row, sorted: a row that was written twice stands here twice.
+    fn results(&self) -> Vec<String> {
+        let mut rows = Vec::new();
+        for batch in self.table("results") {
+            let starts = batch.column_by_name("window_start").unwrap().as_primitive::<TimestampMicrosecondType>();
+            let keys = batch.column_by_name("key").unwrap().as_string::<i32>();
+            let texts = batch.column_by_name("texts").unwrap().as_string::<i32>();
+            for row in 0..batch.num_rows() {
+                rows.push(format!("{} {} {}", starts.value(row), keys.value(row), texts.value(row)));
+            }
+        }
+        rows.sort();
+        rows
+    }
+
+    fn count(&self, table: &str) -> usize {
+        self.table(table).iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// An event of a log; its key lives in one partition.
+#[derive(Clone, Debug)]
+struct Event {
+    key: u8,
+    at: i64,
+    kind: u8,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (0..3u8, 0..60i64, 0..10u8).prop_map(|(key, at, kind)| Event { key, at: at - 20, kind })
+}
+
+/// The text of an event decides what the plugins make of it.
+fn text(index: usize, kind: u8) -> String {
+    let mark = ["", "", "", "", "x", "twice", "none", "reject", "trap", ""][kind as usize];
+    format!("{index}{mark}")
+}
+
+fn logs_of(partitions: &[Vec<Event>]) -> Logs {
+    let log = |(number, events): (usize, &Vec<Event>)| {
+        let line = |(index, event): (usize, &Event)| match event.kind {
+            9 => "no JSON".to_owned(),
+            kind => {
+                let (key, text) = (format!("p{number}k{}", event.key), text(index, kind));
+                format!(r#"{{"key":"{key}","text":"{text}","at":{}}}"#, event.at)
+            }
+        };
+        let partition = Partition { stream: Arc::from("log"), number: number as i32 };
+        (partition, events.iter().enumerate().map(line).collect())
+    };
+    Arc::new(partitions.iter().enumerate().map(log).collect())
+}
+
+/// What the tables must hold: windows computed in one go, each row judged by the rows before it in its partition.
+fn expected(partitions: &[Vec<Event>]) -> (Vec<String>, Fates) {
+    let mut groups: BTreeMap<(i64, String), String> = BTreeMap::new();
+    let mut fates = Fates::default();
+    for (number, events) in partitions.iter().enumerate() {
+        let mut watermark = i64::MIN;
+        for (index, event) in events.iter().enumerate() {
+            fates.read += 1;
+            if event.kind == 9 {
+                fates.dead_lettered += 1;
+                continue;
+            }
+            let start = event.at.div_euclid(10) * 10;
+            let late = start + 10 <= watermark;
+            watermark = watermark.max(event.at - 5);
+            let text = text(index, event.kind);
+            match event.kind {
+                4 | 6 => fates.filtered += 1,
+                8 => fates.dead_lettered += 1,
+                _ if late => fates.late += 1,
+                7 => fates.dead_lettered += 1,
+                kind => {
+                    fates.accepted += 1;
+                    let group = groups.entry((start, format!("p{number}k{}", event.key))).or_default();
+                    for time in 0..1 + usize::from(kind == 5) {
+                        group.push_str(&format!("{text}{time};"));
+                    }
+                }
+            }
+        }
+    }
+    let mut rows: Vec<String> =
+        groups.into_iter().map(|((start, key), texts)| format!("{start} {key} {texts}")).collect();
+    rows.sort();
+    (rows, fates)
+}
+
+fn total(record: &ChainRecord) -> Fates {
+    let mut total = Fates::default();
+    for state in &record.source.partitions {
+        total.read += state.fates.read;
+        total.accepted += state.fates.accepted;
+        total.filtered += state.fates.filtered;
+        total.late += state.fates.late;
+        total.dead_lettered += state.fates.dead_lettered;
+    }
+    total
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn tables_equal_a_batch_computation_whatever_polls_workers_and_crashes(
+        partitions in prop::collection::vec(prop::collection::vec(event(), 0..60), 1..4),
+        workers in 1..5usize,
+        seed: u64,
+        lives in prop::collection::vec(1..12usize, 0..4),
+    ) {
+        let world = World::new();
+        let logs = logs_of(&partitions);
+        for (life, turns) in lives.into_iter().enumerate() {
+            let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
+            for _ in 0..turns {
+                lane.step().unwrap();
+            }
+            // Dies here: what is not in the chain is forgotten.
+        }
+        let (mut lane, _commands) = world.open(&logs, workers, seed);
+        prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+        let (rows, fates) = expected(&partitions);
+        prop_assert_eq!(world.results(), rows);
+        let chain = world.chain();
+        let last = chain.last().unwrap();
+        prop_assert_eq!(total(last), fates);
+        prop_assert!(last.source.ended && last.state.is_none());
+        prop_assert_eq!(world.count("dead_letters") as u64, fates.dead_lettered);
+    }
+}
+
+#[test]
+fn a_finished_bounded_input_is_not_read_again() {
+    let world = World::new();
+    let logs = logs_of(&[vec![Event { key: 0, at: 1, kind: 0 }]]);
+    for _ in 0..2 {
+        let (mut lane, _commands) = world.open(&logs, 1, 1);
+        assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+        assert_eq!(world.chain().len(), 2, "genesis and the one epoch");
+        assert_eq!(world.results(), ["0 p0k0 00;"]);
+    }
+}
+
+#[test]
+fn a_stop_is_not_the_end_of_input() {
+    let world = World::new();
+    let logs = logs_of(&[(0..50).map(|at| Event { key: 0, at: at / 10, kind: 0 }).collect()]);
+    let (mut lane, commands) = world.open(&logs, 1, 1);
+    for _ in 0..3 {
+        lane.step().unwrap();
+    }
+    commands.try_send(Command::Stop).unwrap();
+    assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
+    assert_eq!(world.results(), Vec::<String>::new());
+    let record = world.chain().pop().unwrap();
+    assert_eq!(record.state.unwrap().groups, 1, "the open window is kept");
+}
+
+#[test]
+fn an_activated_module_runs_from_the_epoch_that_pins_it() {
+    let world = World::new();
+    let logs = logs_of(&[(0..30).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
+    let (mut lane, commands) = world.open(&logs, 2, 1);
+    lane.step().unwrap();
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let module = native::module("drop-2", PluginKind::Filter);
+    let digest = module.digest;
+    commands.try_send(Command::Activate { stage: "drop".to_owned(), module, reply }).unwrap();
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let epoch = answer.blocking_recv().unwrap().unwrap();
+    let runs = |record: &ChainRecord| record.modules[0].digest == digest;
+    let first = world.chain().into_iter().find(runs).unwrap();
+    assert_eq!((first.epoch, first.modules[0].generation), (epoch, 2));
+    let partitions: BTreeSet<_> = world.results().iter().map(|row| row.split(' ').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(partitions.len(), 1);
+}
+
+#[test]
+fn a_stage_that_is_not_there_is_refused_and_nothing_changes() {
+    let world = World::new();
+    let logs = logs_of(&[vec![Event { key: 0, at: 1, kind: 0 }]]);
+    let (mut lane, commands) = world.open(&logs, 1, 1);
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let module = native::module("drop-2", PluginKind::Filter);
+    commands.try_send(Command::Activate { stage: "dorp".to_owned(), module, reply }).unwrap();
+    lane.run().unwrap();
+    assert_eq!(answer.blocking_recv().unwrap(), Err("this pipeline has no stage `dorp`".to_owned()));
+    assert!(world.chain().iter().all(|record| record.modules[0].generation == 1));
+}
