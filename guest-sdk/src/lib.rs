@@ -1,3 +1,5 @@
+//! What authors of plugins see: rows as structs, a function or a small trait, one line that exports it.
+//!
 #![doc = include_str!("../README.md")]
 
 pub mod column;

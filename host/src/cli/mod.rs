@@ -5,4 +5,5 @@ pub mod broker;
 pub mod client;
 pub mod parquet_table;
 pub mod plugin;
+pub mod plugin_new;
 pub mod status;
