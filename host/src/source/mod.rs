@@ -2,6 +2,23 @@
 //! struct per record, so that decoding works on the arena (PERFORMANCE.md sections H and I).
 
 pub mod position;
+pub mod kafka;
+mod kafka_properties;
+mod kafka_partition;
+mod kafka_start;
+mod kafka_watch;
+mod batch_queue;
+pub mod files;
+mod files_list;
+mod files_lines;
+mod files_read;
+mod files_track;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod files_tests;
+#[cfg(test)]
+mod kafka_tests;
 
 use std::sync::Arc;
 use std::time::Duration;

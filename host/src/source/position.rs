@@ -61,12 +61,29 @@ impl fmt::Display for NextOffset {
 pub struct Position {
     /// The next record to read.
     pub next_offset: NextOffset,
-    /// Kafka's leader epoch of the last record read, so that a truncated log is noticed (RELIABILITY.md §1.8).
+    /// Kafka's leader epoch of the last record read, so that a truncated log is noticed (RELIABILITY.md §1.8). For
+    /// files in sequential order a checksum of the files read so far, for the same reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader_epoch: Option<i32>,
+    /// Where a bounded range ends: the offset of the first record that no longer belongs to it, pinned with the
+    /// start so that a restart ends at the same place. None: the range has no end of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_offset: Option<i64>,
     /// Nothing will ever follow: a bounded range or a file read to its end.
     #[serde(default)]
     pub ended: bool,
+}
+
+impl Position {
+    /// Before the record at `next_offset`, with nothing else known.
+    pub fn at(next_offset: NextOffset) -> Self {
+        Self {
+            next_offset,
+            leader_epoch: None,
+            end_offset: None,
+            ended: false,
+        }
+    }
 }
 
 /// Partition → where it stands.

@@ -1,0 +1,161 @@
+//! Which files there are: one, or all below a folder or prefix whose names end like NDJSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::SourceError;
+use crate::config::StoreOptions;
+
+/// What names of NDJSON files end in.
+const EXTENSIONS: [&str; 3] = ["json", "ndjson", "jsonl"];
+
+/// A listing that takes longer is begun again: a bucket of a million files needs about a minute.
+pub(super) const LIST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Where the files lie.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// The one file, or what lies above all of them.
+    pub(super) path: Path,
+    /// As the user wrote it, without a slash at its end.
+    pub(super) name: Arc<str>,
+}
+
+/// A file as it was listed. It must not change afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FileEntry {
+    /// In the store.
+    pub(super) path: Path,
+    /// As a partition's stream: the place's name and the path below it.
+    pub(super) stream: Arc<str>,
+    pub(super) size: u64,
+}
+
+/// Why there is no list.
+pub(super) enum ListError {
+    /// The path leads nowhere.
+    Missing,
+    /// May pass by itself; the store's words.
+    Store(String),
+}
+
+impl Place {
+    /// Opens a local path, a `file://` URL or an object store's. Asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Refused`] if that makes no sense.
+    pub(super) fn open(path: &str, options: &StoreOptions) -> Result<Self, SourceError> {
+        let refuse = |reason: String| {
+            SourceError::Refused(format!("`source.files.path` = `{path}`: {reason}"))
+        };
+        let name = Arc::from(path.trim_end_matches('/'));
+        if path.contains("://") {
+            let url = reqwest::Url::parse(path).map_err(|error| refuse(error.to_string()))?;
+            let variables = options
+                .environment
+                .iter()
+                .map(|(key, value)| (key.to_ascii_lowercase(), value));
+            let (store, path) = object_store::parse_url_opts(&url, variables)
+                .map_err(|error| refuse(error.to_string()))?;
+            return Ok(Self {
+                store: Arc::from(store),
+                path,
+                name,
+            });
+        }
+        let absolute = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;
+        let path =
+            Path::from_absolute_path(&absolute).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self {
+            store: Arc::new(object_store::local::LocalFileSystem::new()),
+            path,
+            name,
+        })
+    }
+
+    /// The files, in the order of their names.
+    pub(super) async fn list(&self) -> Result<Vec<FileEntry>, ListError> {
+        match tokio::time::timeout(LIST_TIMEOUT, self.list_all()).await {
+            Ok(Ok(files)) => Ok(files),
+            Ok(Err(object_store::Error::NotFound { .. })) => Err(ListError::Missing),
+            Ok(Err(error)) => Err(ListError::Store(words(&error))),
+            Err(_) => Err(ListError::Store(format!(
+                "no answer within {LIST_TIMEOUT:?}"
+            ))),
+        }
+    }
+
+    async fn list_all(&self) -> object_store::Result<Vec<FileEntry>> {
+        if self.path.extension().is_some() {
+            match self.store.head(&self.path).await {
+                Ok(meta) => return Ok(vec![self.entry(meta)]),
+                // A folder may have a dot in its name.
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut files: Vec<_> = self
+            .store
+            .list(Some(&self.path))
+            .try_filter(|meta| std::future::ready(is_ndjson(&meta.location)))
+            .map_ok(|meta| self.entry(meta))
+            .try_collect()
+            .await?;
+        files.sort_by(|one, other| one.stream.cmp(&other.stream));
+        Ok(files)
+    }
+
+    fn entry(&self, meta: ObjectMeta) -> FileEntry {
+        let below: Vec<_> = meta
+            .location
+            .prefix_match(&self.path)
+            .map(|parts| parts.map(|part| part.as_ref().to_owned()).collect())
+            .unwrap_or_default();
+        let stream = std::iter::once(&*self.name).chain(below.iter().map(String::as_str));
+        let stream = stream.collect::<Vec<_>>().join("/");
+        FileEntry {
+            path: meta.location,
+            stream: Arc::from(stream),
+            size: meta.size,
+        }
+    }
+}
+
+fn is_ndjson(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        EXTENSIONS
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+/// A checksum of files that come one behind the other, names and sizes: it goes on from that of the files before.
+pub(super) fn checksum(before: i32, file: &FileEntry) -> i32 {
+    let mut hash = Xxh3::new();
+    hash.update(&before.to_le_bytes());
+    hash.update(file.stream.as_bytes());
+    hash.update(&file.size.to_le_bytes());
+    let bytes = hash.digest().to_le_bytes();
+    i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+/// An error of the store with its causes, which its own words leave out.
+pub(super) fn words(error: &object_store::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words
+}

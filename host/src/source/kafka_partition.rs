@@ -1,0 +1,198 @@
+//! One partition as it is read: where it stands, and the block that is being filled.
+
+use std::sync::Arc;
+
+use rdkafka::Offset;
+
+use super::batch_queue::KafkaMessage;
+use super::{NextOffset, Partition, PartitionProgress, Position, RecordBlock};
+use crate::varlen::Varlen;
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in the block.
+    Record {
+        /// Of its value.
+        bytes: usize,
+    },
+    /// It was handed on before, or lies behind the end of the range.
+    Skipped,
+}
+
+/// A partition of the topic.
+pub(super) struct PartitionReader {
+    partition: Partition,
+    position: Position,
+    /// Everything that was there has been handed on, as of the last end-of-partition event.
+    caught_up: bool,
+    /// The end as last seen.
+    end_seen: Option<i64>,
+    /// Begins at the oldest record there is, whatever its offset.
+    from_start: bool,
+    /// Was told to be no longer fetched.
+    is_paused: bool,
+    block: Block,
+}
+
+#[derive(Default)]
+struct Block {
+    values: Varlen,
+    keys: Varlen,
+    offsets: Vec<i64>,
+    timestamps: Vec<i64>,
+    /// Of the last block: room for the next one.
+    last: (usize, usize),
+}
+
+impl PartitionReader {
+    /// A reader that goes on at `position`.
+    pub(super) fn new(topic: &Arc<str>, number: i32, position: Position) -> Self {
+        let mut reader = Self {
+            partition: Partition {
+                stream: Arc::clone(topic),
+                number,
+            },
+            position,
+            caught_up: false,
+            end_seen: None,
+            from_start: false,
+            is_paused: false,
+            block: Block::default(),
+        };
+        reader.end_if_reached();
+        reader
+    }
+
+    /// A reader of a partition that nobody has read yet.
+    pub(super) fn from_start(topic: &Arc<str>, number: i32) -> Self {
+        let reader = Self::new(topic, number, Position::at(NextOffset::START));
+        Self {
+            from_start: true,
+            ..reader
+        }
+    }
+
+    /// Where librdkafka is to begin.
+    pub(super) fn start(&self) -> Offset {
+        if self.from_start {
+            Offset::Beginning
+        } else {
+            Offset::Offset(self.position.next_offset.get())
+        }
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    pub(super) fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Copies a record into the block.
+    #[inline]
+    pub(super) fn take(&mut self, message: &KafkaMessage<'_>) -> Taken {
+        let offset = message.offset();
+        if self.position.ended || offset < self.position.next_offset.get() {
+            return Taken::Skipped;
+        }
+        if self.position.end_offset.is_some_and(|end| offset >= end) {
+            self.position.ended = true;
+            return Taken::Skipped;
+        }
+        let value = message.value();
+        self.block.push(value, message);
+        self.position.next_offset = NextOffset::after(offset);
+        self.position.leader_epoch = message.leader_epoch();
+        self.caught_up = false;
+        self.end_if_reached();
+        Taken::Record { bytes: value.len() }
+    }
+
+    /// The consumer stands at the end of the partition, which is `offset`: behind the last record, and behind
+    /// whatever transactions left there that no one is given (DESIGN.md D20).
+    pub(super) fn reached_end(&mut self, offset: i64) {
+        self.caught_up = true;
+        self.end_seen = self.end_seen.max(Some(offset));
+        if self.position.end_offset.is_some_and(|end| offset >= end) {
+            self.position.ended = true;
+        }
+    }
+
+    /// The end as librdkafka last saw it.
+    pub(super) fn see_end(&mut self, offset: i64) {
+        self.end_seen = Some(offset);
+    }
+
+    fn end_if_reached(&mut self) {
+        let next = self.position.next_offset.get();
+        if self.position.end_offset.is_some_and(|end| next >= end) {
+            self.position.ended = true;
+        }
+    }
+
+    /// Whether it has ended since this was asked last: it need not be fetched any more.
+    pub(super) fn has_just_ended(&mut self) -> bool {
+        let just_ended = self.position.ended && !self.is_paused;
+        self.is_paused = self.position.ended;
+        just_ended
+    }
+
+    pub(super) fn progress(&self) -> PartitionProgress {
+        // Behind the last record may lie offsets that no one is given: they are no lag.
+        let next = self.position.next_offset.get();
+        PartitionProgress {
+            partition: self.partition.clone(),
+            end_offset: if self.caught_up {
+                Some(next)
+            } else {
+                self.end_seen
+            },
+            caught_up: self.caught_up,
+            ended: self.position.ended,
+        }
+    }
+
+    /// The records taken since the last call; none if there are none.
+    pub(super) fn finish_block(&mut self) -> Option<RecordBlock> {
+        if self.block.offsets.is_empty() {
+            return None;
+        }
+        let block = std::mem::take(&mut self.block);
+        self.block.last = (block.offsets.len(), block.values.bytes.len());
+        Some(RecordBlock {
+            partition: self.partition.clone(),
+            values: Arc::new(block.values),
+            keys: Some(Arc::new(block.keys)),
+            offsets: block.offsets,
+            timestamps: Some(block.timestamps),
+            next: self.position.clone(),
+        })
+    }
+}
+
+impl Block {
+    #[inline]
+    fn push(&mut self, value: &[u8], message: &KafkaMessage<'_>) {
+        if self.offsets.is_empty() {
+            self.make_room();
+        }
+        self.values.push(value);
+        self.keys.push(message.key());
+        self.offsets.push(message.offset());
+        // A record of the oldest message format has no timestamp; 1970 keeps it from moving any clock.
+        self.timestamps
+            .push(message.timestamp().max(0).saturating_mul(1000));
+    }
+
+    /// As much as the last block needed: arenas that grow by doubling would be copied several times.
+    #[cold]
+    fn make_room(&mut self) {
+        let (records, bytes) = self.last;
+        self.values = Varlen::with_capacity(records, bytes);
+        self.keys.offsets.reserve(records);
+        self.offsets.reserve(records);
+        self.timestamps.reserve(records);
+    }
+}
