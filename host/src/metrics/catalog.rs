@@ -32,13 +32,7 @@ const fn counter(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Metric {
-    Metric {
-        name,
-        unit,
-        kind: Kind::Counter,
-        labels,
-        help,
-    }
+    Metric { name, unit, kind: Kind::Counter, labels, help }
 }
 
 const fn gauge(
@@ -47,40 +41,19 @@ const fn gauge(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Metric {
-    Metric {
-        name,
-        unit,
-        kind: Kind::Gauge,
-        labels,
-        help,
-    }
+    Metric { name, unit, kind: Kind::Gauge, labels, help }
 }
 
 const fn seconds(name: &'static str, help: &'static str) -> Metric {
-    Metric {
-        name,
-        unit: Some("seconds"),
-        kind: Kind::Histogram,
-        labels: PIPELINE,
-        help,
-    }
+    Metric { name, unit: Some("seconds"), kind: Kind::Histogram, labels: PIPELINE, help }
 }
 
 const fn info(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric {
-        name,
-        unit: None,
-        kind: Kind::Info,
-        labels,
-        help,
-    }
+    Metric { name, unit: None, kind: Kind::Info, labels, help }
 }
 
-pub(super) const BUILD: Metric = info(
-    "sluicegate_build",
-    &["version"],
-    "The version of the host that runs",
-);
+pub(super) const BUILD: Metric =
+    info("sluicegate_build", &["version"], "The version of the host that runs");
 pub(super) const PHASE: Metric = gauge(
     "sluicegate_phase",
     None,
@@ -93,24 +66,16 @@ pub(super) const PROBLEM: Metric = gauge(
     PIPELINE,
     "1 while something outside keeps the pipeline from moving; the status names it",
 );
-pub(super) const RECORDS_READ: Metric = counter(
-    "sluicegate_records_read",
-    None,
-    PIPELINE,
-    "Records taken from the source",
-);
+pub(super) const RECORDS_READ: Metric =
+    counter("sluicegate_records_read", None, PIPELINE, "Records taken from the source");
 pub(super) const RECORDS: Metric = counter(
     "sluicegate_records",
     None,
     &["pipeline", "fate"],
     "Records by what became of them: accepted, filtered, late or dead_lettered; one fate each",
 );
-pub(super) const READ: Metric = counter(
-    "sluicegate_read",
-    Some("bytes"),
-    PIPELINE,
-    "Bytes of the values of records read",
-);
+pub(super) const READ: Metric =
+    counter("sluicegate_read", Some("bytes"), PIPELINE, "Bytes of the values of records read");
 pub(super) const LAG: Metric = gauge(
     "sluicegate_partition_lag",
     Some("records"),
@@ -144,18 +109,10 @@ pub(super) const STAGE_MODULE: Metric = info(
     &["pipeline", "stage", "module", "digest"],
     "The module that the stage runs; the first 12 digits of its digest",
 );
-pub(super) const PLUGIN_CALLS: Metric = counter(
-    "sluicegate_plugin_calls",
-    None,
-    STAGE,
-    "Calls of the plugin",
-);
-pub(super) const PLUGIN_ROWS: Metric = counter(
-    "sluicegate_plugin_rows",
-    None,
-    STAGE,
-    "Rows given to the plugin",
-);
+pub(super) const PLUGIN_CALLS: Metric =
+    counter("sluicegate_plugin_calls", None, STAGE, "Calls of the plugin");
+pub(super) const PLUGIN_ROWS: Metric =
+    counter("sluicegate_plugin_rows", None, STAGE, "Rows given to the plugin");
 pub(super) const PLUGIN_CPU: Metric = counter(
     "sluicegate_plugin_cpu",
     Some("seconds"),
@@ -168,12 +125,8 @@ pub(super) const PLUGIN_FAILURES: Metric = counter(
     &["pipeline", "stage", "kind"],
     "Calls that ended in a trap, at the deadline, or with an answer that breaks the contract",
 );
-pub(super) const PLUGIN_REJECTS: Metric = counter(
-    "sluicegate_plugin_rejects",
-    None,
-    STAGE,
-    "Rows that the plugin itself refused",
-);
+pub(super) const PLUGIN_REJECTS: Metric =
+    counter("sluicegate_plugin_rejects", None, STAGE, "Rows that the plugin itself refused");
 pub(super) const PLUGIN_MEMORY: Metric = gauge(
     "sluicegate_plugin_memory",
     Some("bytes"),
@@ -186,24 +139,12 @@ pub(super) const PLUGIN_COUNT: Metric = counter(
     &["pipeline", "stage", "name"],
     "What the plugin counted itself; names beyond 31 a stage are counted as other",
 );
-pub(super) const GROUPS: Metric = gauge(
-    "sluicegate_open_groups",
-    None,
-    PIPELINE,
-    "Open groups: window × key",
-);
-pub(super) const STATE: Metric = gauge(
-    "sluicegate_state",
-    Some("bytes"),
-    PIPELINE,
-    "Keys and accumulators of the open groups",
-);
-pub(super) const EPOCH: Metric = gauge(
-    "sluicegate_epoch",
-    None,
-    PIPELINE,
-    "The last committed epoch; absent before the first",
-);
+pub(super) const GROUPS: Metric =
+    gauge("sluicegate_open_groups", None, PIPELINE, "Open groups: window × key");
+pub(super) const STATE: Metric =
+    gauge("sluicegate_state", Some("bytes"), PIPELINE, "Keys and accumulators of the open groups");
+pub(super) const EPOCH: Metric =
+    gauge("sluicegate_epoch", None, PIPELINE, "The last committed epoch; absent before the first");
 pub(super) const CHECKPOINT: Metric = seconds(
     "sluicegate_checkpoint_duration",
     "The part of a checkpoint in which the lane stands still: freezing an epoch",
@@ -224,24 +165,12 @@ pub(super) const LAST_COMMIT: Metric = gauge(
     PIPELINE,
     "When an epoch was last committed, seconds since 1970; absent before",
 );
-pub(super) const FILES: Metric = counter(
-    "sluicegate_files_written",
-    None,
-    TABLE,
-    "Parquet files committed",
-);
-pub(super) const ROWS: Metric = counter(
-    "sluicegate_rows_written",
-    None,
-    TABLE,
-    "Rows in the files committed",
-);
-pub(super) const WRITTEN: Metric = counter(
-    "sluicegate_written",
-    Some("bytes"),
-    TABLE,
-    "Size of the files committed",
-);
+pub(super) const FILES: Metric =
+    counter("sluicegate_files_written", None, TABLE, "Parquet files committed");
+pub(super) const ROWS: Metric =
+    counter("sluicegate_rows_written", None, TABLE, "Rows in the files committed");
+pub(super) const WRITTEN: Metric =
+    counter("sluicegate_written", Some("bytes"), TABLE, "Size of the files committed");
 pub(super) const DEAD_LETTERS: Metric = counter(
     "sluicegate_dead_letters",
     None,
@@ -286,9 +215,7 @@ pub(super) const ALL: [&Metric; 30] = [
 impl Metric {
     /// The name of its series as a query has it. A histogram's series add `_bucket`, `_sum` and `_count`.
     pub(super) fn series(&self) -> String {
-        let unit = self
-            .unit
-            .map_or_else(String::new, |unit| format!("_{unit}"));
+        let unit = self.unit.map_or_else(String::new, |unit| format!("_{unit}"));
         let suffix = match self.kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
@@ -312,11 +239,7 @@ pub fn documentation() -> String {
     );
     for metric in ALL {
         let kind = format!("{:?}", metric.kind).to_lowercase();
-        let labels: Vec<_> = metric
-            .labels
-            .iter()
-            .map(|label| format!("`{label}`"))
-            .collect();
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let (series, labels) = (metric.series(), labels.join(", "));
         writeln!(page, "| `{series}` | {kind} | {labels} | {} |", metric.help)
             .expect("a string takes everything");

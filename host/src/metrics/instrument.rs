@@ -63,14 +63,12 @@ const BUCKETS: usize = 13;
 
 /// Upper bounds in seconds of what is over in milliseconds: turns. A turn aims at a few of them, and a hot swap
 /// may cost one at most 50.
-pub const FAST: [f64; BUCKETS - 1] = [
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
-];
+pub const FAST: [f64; BUCKETS - 1] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// Upper bounds in seconds of what waits for a store: checkpoints and commits.
-pub const SLOW: [f64; BUCKETS - 1] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
-];
+pub const SLOW: [f64; BUCKETS - 1] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
 /// How durations are spread.
 #[derive(Debug)]
@@ -83,11 +81,7 @@ pub struct Histogram {
 impl Histogram {
     /// Nothing observed yet. `bounds` are upper bounds in seconds, inclusive, ascending.
     pub fn new(bounds: &'static [f64; BUCKETS - 1]) -> Self {
-        Self {
-            bounds,
-            counts: Default::default(),
-            sum: TimeCounter::default(),
-        }
+        Self { bounds, counts: Default::default(), sum: TimeCounter::default() }
     }
 
     /// Counts one duration into its bucket.
@@ -111,9 +105,7 @@ impl Histogram {
     /// Upper bound of each bucket (the last is infinite) and what fell into it and no smaller one.
     pub fn buckets(&self) -> Vec<(f64, u64)> {
         let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
-        bounds
-            .zip(self.counts.iter().map(|count| count.load(Relaxed)))
-            .collect()
+        bounds.zip(self.counts.iter().map(|count| count.load(Relaxed))).collect()
     }
 }
 
@@ -134,12 +126,7 @@ impl NamedCounters {
     /// become `_`.
     pub fn add(&self, name: &str, n: u64) {
         let name = clean(name);
-        if let Some(counter) = self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&name)
-        {
+        if let Some(counter) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
             return counter.add(n);
         }
         let mut counters = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -151,10 +138,7 @@ impl NamedCounters {
     /// Names and numbers, by name.
     pub fn all(&self) -> Vec<(String, u64)> {
         let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        counters
-            .iter()
-            .map(|(name, counter)| (name.clone(), counter.get()))
-            .collect()
+        counters.iter().map(|(name, counter)| (name.clone(), counter.get())).collect()
     }
 }
 

@@ -51,13 +51,7 @@ pub struct FateCounters {
 impl FateCounters {
     /// Adds what a turn made of its records.
     pub fn add(&self, fates: &Fates) {
-        let Fates {
-            read,
-            accepted,
-            filtered,
-            late,
-            dead_lettered,
-        } = *fates;
+        let Fates { read, accepted, filtered, late, dead_lettered } = *fates;
         self.read.add(read);
         self.accepted.add(accepted);
         self.filtered.add(filtered);
@@ -162,8 +156,7 @@ impl LaneMetrics {
                 table.bytes.add(file.bytes);
             }
         }
-        self.last_commit_micros
-            .set(u64::try_from(wall_micros).unwrap_or(0));
+        self.last_commit_micros.set(u64::try_from(wall_micros).unwrap_or(0));
     }
 }
 
@@ -186,11 +179,6 @@ impl StageMetrics {
 
 impl TableMetrics {
     fn new(id: Arc<str>) -> Self {
-        Self {
-            id,
-            files: Counter::default(),
-            rows: Counter::default(),
-            bytes: Counter::default(),
-        }
+        Self { id, files: Counter::default(), rows: Counter::default(), bytes: Counter::default() }
     }
 }

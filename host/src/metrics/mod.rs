@@ -50,10 +50,7 @@ impl Metrics {
 
     /// No lane yet. The clock tells how far watermarks are behind.
     pub fn new(clock: Clock) -> Self {
-        let lanes = Arc::new(Lanes {
-            clock,
-            lanes: RwLock::default(),
-        });
+        let lanes = Arc::new(Lanes { clock, lanes: RwLock::default() });
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Arc::clone(&lanes)));
         Self { lanes, registry }
@@ -66,21 +63,13 @@ impl Metrics {
         metrics: Arc<LaneMetrics>,
         status: Arc<ArcSwap<LaneStatus>>,
     ) {
-        let mut lanes = self
-            .lanes
-            .lanes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.lanes.lanes.write().unwrap_or_else(PoisonError::into_inner);
         lanes.insert(pipeline, Lane { metrics, status });
     }
 
     /// Shows a pipeline no longer: its series end.
     pub fn remove(&self, pipeline: &str) {
-        self.lanes
-            .lanes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(pipeline);
+        self.lanes.lanes.write().unwrap_or_else(PoisonError::into_inner).remove(pipeline);
     }
 
     /// The page, in the OpenMetrics text format.

@@ -45,9 +45,7 @@ impl Collector for Lanes {
             };
             lanes.iter().map(view).collect()
         };
-        let page = &mut Page {
-            encoder: &mut encoder,
-        };
+        let page = &mut Page { encoder: &mut encoder };
         page.family(&catalog::BUILD, |build| {
             build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
         })?;
@@ -70,37 +68,21 @@ fn moment(page: &mut Page, lanes: &[View], wall_micros: i64) -> Result<(), Error
         })
     })?;
     page.gauges(&catalog::PROBLEM, lanes, |lane| {
-        Some(if lane.status.problem.is_some() {
-            1.0
-        } else {
-            0.0
-        })
+        Some(if lane.status.problem.is_some() { 1.0 } else { 0.0 })
     })?;
-    page.family(&catalog::LAG, |family| {
-        lanes.iter().try_for_each(|lane| lag(family, lane))
-    })?;
-    page.gauges(&catalog::WATERMARK, lanes, |lane| {
-        watermark_micros(lane).map(micros_to_seconds)
-    })?;
+    page.family(&catalog::LAG, |family| lanes.iter().try_for_each(|lane| lag(family, lane)))?;
+    page.gauges(&catalog::WATERMARK, lanes, |lane| watermark_micros(lane).map(micros_to_seconds))?;
     page.gauges(&catalog::WATERMARK_DELAY, lanes, |lane| {
         watermark_micros(lane).map(|at| micros_to_seconds(wall_micros.saturating_sub(at)))
     })?;
-    page.gauges(&catalog::GROUPS, lanes, |lane| {
-        Some(lane.status.groups as f64)
-    })?;
-    page.gauges(&catalog::STATE, lanes, |lane| {
-        Some(lane.status.state_bytes as f64)
-    })?;
-    page.gauges(&catalog::EPOCH, lanes, |lane| {
-        lane.status.epoch.map(|epoch| epoch.0 as f64)
-    })
+    page.gauges(&catalog::GROUPS, lanes, |lane| Some(lane.status.groups as f64))?;
+    page.gauges(&catalog::STATE, lanes, |lane| Some(lane.status.state_bytes as f64))?;
+    page.gauges(&catalog::EPOCH, lanes, |lane| lane.status.epoch.map(|epoch| epoch.0 as f64))
 }
 
 /// What turns made of records, and how long they took.
 fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
-    page.counters(&catalog::RECORDS_READ, lanes, |metrics| {
-        metrics.records.read.get()
-    })?;
+    page.counters(&catalog::RECORDS_READ, lanes, |metrics| metrics.records.read.get())?;
     page.family(&catalog::RECORDS, |family| {
         lanes.iter().try_for_each(|lane| {
             let records = &lane.metrics.records;
@@ -135,13 +117,9 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     })?;
     page.family(&catalog::DEAD_LETTERS, |family| {
         lanes.iter().try_for_each(|lane| {
-            lane.metrics
-                .dead_letters
-                .all()
-                .iter()
-                .try_for_each(|(kind, n)| {
-                    count(family, &[("pipeline", &*lane.pipeline), ("kind", kind)], *n)
-                })
+            lane.metrics.dead_letters.all().iter().try_for_each(|(kind, n)| {
+                count(family, &[("pipeline", &*lane.pipeline), ("kind", kind)], *n)
+            })
         })
     })
 }
@@ -170,46 +148,33 @@ fn plugins(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.stages(&catalog::PLUGIN_CPU, lanes, |f, labels, stage| {
         seconds(f, &labels, stage.cpu.seconds())
     })?;
-    page.stages(
-        &catalog::PLUGIN_FAILURES,
-        lanes,
-        |family, [pipeline, id], stage| {
-            let kinds = [
-                ("trap", &stage.traps),
-                ("deadline", &stage.deadlines),
-                ("answer", &stage.bad_answers),
-            ];
-            kinds
-                .iter()
-                .try_for_each(|(kind, n)| count(family, &[pipeline, id, ("kind", *kind)], n.get()))
-        },
-    )?;
+    page.stages(&catalog::PLUGIN_FAILURES, lanes, |family, [pipeline, id], stage| {
+        let kinds = [
+            ("trap", &stage.traps),
+            ("deadline", &stage.deadlines),
+            ("answer", &stage.bad_answers),
+        ];
+        kinds
+            .iter()
+            .try_for_each(|(kind, n)| count(family, &[pipeline, id, ("kind", *kind)], n.get()))
+    })?;
     page.stages(&catalog::PLUGIN_REJECTS, lanes, |f, labels, stage| {
         count(f, &labels, stage.rejects.get())
     })?;
     page.stages(&catalog::PLUGIN_MEMORY, lanes, |f, labels, stage| {
-        f.encode_family(&labels)?
-            .encode_gauge(&stage.memory_bytes.get())
+        f.encode_family(&labels)?.encode_gauge(&stage.memory_bytes.get())
     })?;
-    page.stages(
-        &catalog::PLUGIN_COUNT,
-        lanes,
-        |family, [pipeline, id], stage| {
-            let counts = stage.counts.all();
-            counts
-                .iter()
-                .try_for_each(|(name, n)| count(family, &[pipeline, id, ("name", name)], *n))
-        },
-    )
+    page.stages(&catalog::PLUGIN_COUNT, lanes, |family, [pipeline, id], stage| {
+        let counts = stage.counts.all();
+        counts.iter().try_for_each(|(name, n)| count(family, &[pipeline, id, ("name", name)], *n))
+    })
 }
 
 /// What became durable.
 fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.histograms(&catalog::CHECKPOINT, lanes, |metrics| &metrics.checkpoint)?;
     page.histograms(&catalog::COMMIT, lanes, |metrics| &metrics.commit)?;
-    page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| {
-        metrics.commit_failures.get()
-    })?;
+    page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| metrics.commit_failures.get())?;
     page.gauges(&catalog::LAST_COMMIT, lanes, |lane| {
         let micros = lane.metrics.last_commit_micros.get();
         (micros > 0).then(|| micros as f64 / 1e6)
@@ -220,30 +185,17 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
 }
 
 fn lag(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {
-    let lags = lane
-        .status
-        .partitions
-        .iter()
-        .filter_map(|view| Some((view, view.lag?)));
+    let lags = lane.status.partitions.iter().filter_map(|view| Some((view, view.lag?)));
     for (view, lag) in lags.clone().take(PARTITIONS_MAX) {
         let partition = view.partition.to_string();
-        let labels = [
-            ("pipeline", &*lane.pipeline),
-            ("stream", &view.stream),
-            ("partition", &partition),
-        ];
+        let labels =
+            [("pipeline", &*lane.pipeline), ("stream", &view.stream), ("partition", &partition)];
         family.encode_family(&labels)?.encode_gauge(&lag)?;
     }
     let mut others = lags.skip(PARTITIONS_MAX).map(|(_, lag)| lag).peekable();
     if others.peek().is_some() {
-        let labels = [
-            ("pipeline", &*lane.pipeline),
-            ("stream", "other"),
-            ("partition", "other"),
-        ];
-        family
-            .encode_family(&labels)?
-            .encode_gauge(&others.sum::<i64>())?;
+        let labels = [("pipeline", &*lane.pipeline), ("stream", "other"), ("partition", "other")];
+        family.encode_family(&labels)?.encode_gauge(&others.sum::<i64>())?;
     }
     Ok(())
 }
@@ -262,15 +214,11 @@ fn micros_to_seconds(micros: i64) -> f64 {
 type Label<'a> = (&'static str, &'a str);
 
 fn count(family: &mut MetricEncoder, labels: &[Label], n: u64) -> Result<(), Error> {
-    family
-        .encode_family(&labels)?
-        .encode_counter::<NoLabelSet, _, u64>(&n, None)
+    family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&n, None)
 }
 
 fn seconds(family: &mut MetricEncoder, labels: &[Label], seconds: f64) -> Result<(), Error> {
-    family
-        .encode_family(&labels)?
-        .encode_counter::<NoLabelSet, _, u64>(&seconds, None)
+    family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&seconds, None)
 }
 
 /// The page while it is written, one metric after the other.
@@ -293,8 +241,7 @@ impl Page<'_, '_> {
             Kind::Info => MetricType::Info,
         };
         let mut encoder =
-            self.encoder
-                .encode_descriptor(metric.name, metric.help, unit.as_ref(), kind)?;
+            self.encoder.encode_descriptor(metric.name, metric.help, unit.as_ref(), kind)?;
         series(&mut encoder)
     }
 
@@ -307,11 +254,7 @@ impl Page<'_, '_> {
     ) -> Result<(), Error> {
         self.family(metric, |family| {
             lanes.iter().try_for_each(|lane| {
-                count(
-                    family,
-                    &[("pipeline", &*lane.pipeline)],
-                    value(&lane.metrics),
-                )
+                count(family, &[("pipeline", &*lane.pipeline)], value(&lane.metrics))
             })
         })
     }
@@ -325,9 +268,9 @@ impl Page<'_, '_> {
     ) -> Result<(), Error> {
         self.family(metric, |family| {
             lanes.iter().try_for_each(|lane| match value(lane) {
-                Some(value) => family
-                    .encode_family(&[("pipeline", &*lane.pipeline)])?
-                    .encode_gauge(&value),
+                Some(value) => {
+                    family.encode_family(&[("pipeline", &*lane.pipeline)])?.encode_gauge(&value)
+                }
                 None => Ok(()),
             })
         })

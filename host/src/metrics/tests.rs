@@ -49,13 +49,7 @@ fn partition(number: i32, lag: i64) -> PartitionView {
 
 fn worked_lane() -> LaneMetrics {
     let metrics = LaneMetrics::new(["valid".into()], ["revenue".into()]);
-    let fates = Fates {
-        read: 10,
-        accepted: 6,
-        filtered: 2,
-        late: 1,
-        dead_lettered: 1,
-    };
+    let fates = Fates { read: 10, accepted: 6, filtered: 2, late: 1, dead_lettered: 1 };
     metrics.records.add(&fates);
     metrics.read_bytes.add(900);
     metrics.turn.observe(Duration::from_millis(3));
@@ -87,11 +81,7 @@ fn worked_lane() -> LaneMetrics {
 
 fn page(status: LaneStatus) -> String {
     let metrics = Metrics::new(Clock::manual(1_004_000_000));
-    metrics.add(
-        "sales".into(),
-        Arc::new(worked_lane()),
-        Arc::new(ArcSwap::from_pointee(status)),
-    );
+    metrics.add("sales".into(), Arc::new(worked_lane()), Arc::new(ArcSwap::from_pointee(status)));
     metrics.render()
 }
 
@@ -103,10 +93,7 @@ fn the_documentation_is_what_the_code_says() {
 #[test]
 fn a_lane_that_worked_shows_every_metric_of_the_catalog_and_no_other() {
     let page = page(status());
-    let heads = page
-        .lines()
-        .filter(|line| line.starts_with("# TYPE "))
-        .count();
+    let heads = page.lines().filter(|line| line.starts_with("# TYPE ")).count();
     assert_eq!(heads, catalog::ALL.len(), "{page}");
     for metric in catalog::ALL {
         let series = metric.series();
@@ -119,19 +106,9 @@ fn a_lane_that_worked_shows_every_metric_of_the_catalog_and_no_other() {
 #[test]
 fn series_carry_units_labels_and_values() {
     let page = page(status());
-    let chosen = [
-        "records",
-        "watermark",
-        "partition_lag",
-        "plugin_count",
-        "turn",
-        "stage_module",
-    ];
-    let wanted = |line: &&str| {
-        chosen
-            .iter()
-            .any(|name| line.starts_with(&format!("sluicegate_{name}")))
-    };
+    let chosen = ["records", "watermark", "partition_lag", "plugin_count", "turn", "stage_module"];
+    let wanted =
+        |line: &&str| chosen.iter().any(|name| line.starts_with(&format!("sluicegate_{name}")));
     let lines: Vec<_> = page.lines().filter(wanted).collect();
     expect![[r#"
         sluicegate_partition_lag_records{pipeline="sales",stream="sales",partition="0"} 5
@@ -166,30 +143,18 @@ fn series_carry_units_labels_and_values() {
 #[test]
 fn a_watermark_that_is_none_or_end_has_no_series() {
     for watermark in [Watermark::NONE, Watermark::END] {
-        let page = page(LaneStatus {
-            watermark,
-            ..status()
-        });
-        assert!(
-            !page.contains("\nsluicegate_watermark_delay_seconds{"),
-            "{page}"
-        );
+        let page = page(LaneStatus { watermark, ..status() });
+        assert!(!page.contains("\nsluicegate_watermark_delay_seconds{"), "{page}");
     }
 }
 
 #[test]
 fn partitions_beyond_the_limit_are_summed() {
     let partitions = (0..515).map(|number| partition(number, 1)).collect();
-    let page = page(LaneStatus {
-        partitions,
-        ..status()
-    });
+    let page = page(LaneStatus { partitions, ..status() });
     let lag = |line: &&str| line.starts_with("sluicegate_partition_lag_records{");
     assert_eq!(page.lines().filter(lag).count(), 513);
-    assert!(
-        page.contains(r#"stream="other",partition="other"} 3"#),
-        "{page}"
-    );
+    assert!(page.contains(r#"stream="other",partition="other"} 3"#), "{page}");
 }
 
 #[test]
@@ -207,15 +172,8 @@ fn a_bound_belongs_to_its_bucket_and_what_is_above_all_to_the_last() {
     for millis in [0, 1, 5_000, 5_001] {
         histogram.observe(Duration::from_millis(millis));
     }
-    let filled: Vec<_> = histogram
-        .buckets()
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    assert_eq!(
-        filled,
-        [(0.0005, 1), (0.001, 1), (5.0, 1), (f64::INFINITY, 1)]
-    );
+    let filled: Vec<_> = histogram.buckets().into_iter().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(filled, [(0.0005, 1), (0.001, 1), (5.0, 1), (f64::INFINITY, 1)]);
     assert_eq!(histogram.count(), 4);
     assert!((histogram.sum_seconds() - 10.002).abs() < 1e-9);
 }
