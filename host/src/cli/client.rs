@@ -56,11 +56,7 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().context("the HTTP client cannot be made")?;
-        Ok(Self {
-            base,
-            http,
-            token: token_file.as_deref().map(read_token).transpose()?,
-        })
+        Ok(Self { base, http, token: token_file.as_deref().map(read_token).transpose()? })
     }
 
     /// `GET`.
@@ -97,10 +93,7 @@ impl Client {
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         // Names are given by people: whatever they hold, they stay one segment.
-        url.path_segments_mut()
-            .expect("http URLs have a path")
-            .pop_if_empty()
-            .extend(path);
+        url.path_segments_mut().expect("http URLs have a path").pop_if_empty().extend(path);
         let request = self.http.request(method, url);
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -127,10 +120,7 @@ pub(super) fn decode<T: DeserializeOwned>(response: Response) -> anyhow::Result<
     use std::io::Read as _;
     let status = response.status();
     let mut text = String::new();
-    response
-        .take(ANSWER_BYTES_MAX)
-        .read_to_string(&mut text)
-        .context("the answer broke off")?;
+    response.take(ANSWER_BYTES_MAX).read_to_string(&mut text).context("the answer broke off")?;
     if status.is_success() {
         return serde_json::from_str(&text).context("the answer is not one of a Sluicegate server");
     }
@@ -145,9 +135,7 @@ pub(super) fn decode<T: DeserializeOwned>(response: Response) -> anyhow::Result<
 
 /// Text of a server for a terminal: without control characters, which could do anything there.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn is_loopback(url: &Url) -> bool {

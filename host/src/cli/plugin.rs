@@ -59,12 +59,7 @@ pub struct ActivateArgs {
 
 /// Uploads a plugin.
 pub fn push(args: &PushArgs) -> anyhow::Result<ExitCode> {
-    let PushArgs {
-        name,
-        file,
-        connection,
-        json,
-    } = args;
+    let PushArgs { name, file, connection, json } = args;
     let client = Client::new(connection)?;
     let size = std::fs::metadata(file).with_context(|| format!("cannot read `{}`", file.display()));
     let size = size?.len();
@@ -81,11 +76,7 @@ pub fn push(args: &PushArgs) -> anyhow::Result<ExitCode> {
         return print_json(&uploaded);
     }
     let Uploaded { module, plugin } = uploaded;
-    let what = if status == reqwest::StatusCode::CREATED {
-        "stored"
-    } else {
-        "was there already"
-    };
+    let what = if status == reqwest::StatusCode::CREATED { "stored" } else { "was there already" };
     let kind = format!("{:?}", plugin.kind).to_lowercase();
     let (digest, version) = (module.digest.short(), module.version);
     writeln!(
@@ -93,68 +84,34 @@ pub fn push(args: &PushArgs) -> anyhow::Result<ExitCode> {
         "{name} version {version} {what}: {kind}, {} bytes, {digest}",
         module.bytes
     )?;
-    writeln!(
-        stdout(),
-        "activate it with: sluicegate plugin activate PIPELINE STAGE {name}"
-    )?;
+    writeln!(stdout(), "activate it with: sluicegate plugin activate PIPELINE STAGE {name}")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lists plugins.
 pub fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let ListArgs {
-        name,
-        connection,
-        json,
-    } = args;
+    let ListArgs { name, connection, json } = args;
     let client = Client::new(connection)?;
-    let path: Vec<_> = ["v1", "modules"]
-        .into_iter()
-        .chain(name.as_deref())
-        .collect();
+    let path: Vec<_> = ["v1", "modules"].into_iter().chain(name.as_deref()).collect();
     let modules: Modules = client.get(&path)?;
     if *json {
         return print_json(&modules);
     }
     if modules.modules.is_empty() {
-        writeln!(
-            stdout(),
-            "no plugins; upload one with: sluicegate plugin push NAME FILE"
-        )?;
+        writeln!(stdout(), "no plugins; upload one with: sluicegate plugin push NAME FILE")?;
     }
     let row = |module: &Module| {
-        let Module {
-            name,
-            version,
-            digest,
-            bytes,
-        } = module;
-        [
-            name.clone(),
-            version.to_string(),
-            bytes.to_string(),
-            digest.to_string(),
-        ]
+        let Module { name, version, digest, bytes } = module;
+        [name.clone(), version.to_string(), bytes.to_string(), digest.to_string()]
     };
     let rows: Vec<_> = modules.modules.iter().map(row).collect();
-    write!(
-        stdout(),
-        "{}",
-        table(["NAME", "VERSION", "BYTES", "DIGEST"], &rows)
-    )?;
+    write!(stdout(), "{}", table(["NAME", "VERSION", "BYTES", "DIGEST"], &rows))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Activates a plugin, and returns when that is durable.
 pub fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
-    let ActivateArgs {
-        pipeline,
-        stage,
-        name,
-        module_version,
-        connection,
-        json,
-    } = args;
+    let ActivateArgs { pipeline, stage, name, module_version, connection, json } = args;
     let client = Client::new(connection)?;
     let request = ReleaseRequest {
         stage: stage.clone(),
@@ -173,10 +130,7 @@ pub fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
             "stage {stage} of {pipeline} runs {name} {digest} after epoch {epoch} (before: {previous})"
         )?;
     } else {
-        writeln!(
-            stdout(),
-            "stage {stage} of {pipeline} runs {name} {digest} already"
-        )?;
+        writeln!(stdout(), "stage {stage} of {pipeline} runs {name} {digest} already")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -43,11 +43,7 @@ pub struct HealthArgs {
 
 /// Shows how pipelines stand.
 pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let StatusArgs {
-        pipeline,
-        connection,
-        json,
-    } = args;
+    let StatusArgs { pipeline, connection, json } = args;
     let client = Client::new(connection)?;
     let Some(name) = pipeline else {
         let pipelines: Pipelines = client.get(&["v1", "pipelines"])?;
@@ -67,17 +63,9 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 
 /// Asks for health. An unhealthy server is an answer, not an error.
 pub fn health(args: &HealthArgs) -> anyhow::Result<ExitCode> {
-    let HealthArgs {
-        live,
-        connection,
-        json,
-    } = args;
+    let HealthArgs { live, connection, json } = args;
     let client = Client::new(connection)?;
-    let path = if *live {
-        ["health", "live"]
-    } else {
-        ["health", "ready"]
-    };
+    let path = if *live { ["health", "live"] } else { ["health", "ready"] };
     let response = client.probe(&path, PROBE_TIME)?;
     let status = response.status();
     if *live {
@@ -102,11 +90,7 @@ pub fn health(args: &HealthArgs) -> anyhow::Result<ExitCode> {
             .iter()
             .try_for_each(|reason| writeln!(stdout(), "not ready: {}", printable(reason)))?;
     }
-    Ok(if readiness.ready {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if readiness.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn list(pipelines: &Pipelines) -> String {
@@ -124,20 +108,11 @@ fn list(pipelines: &Pipelines) -> String {
         ]
     };
     let rows: Vec<_> = pipelines.pipelines.iter().map(row).collect();
-    table(
-        ["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "PROBLEM"],
-        &rows,
-    )
+    table(["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "PROBLEM"], &rows)
 }
 
 fn describe(status: &PipelineStatus) -> String {
-    let PipelineStatus {
-        line,
-        records,
-        stages,
-        partitions,
-        ..
-    } = status;
+    let PipelineStatus { line, records, stages, partitions, .. } = status;
     let mut text = String::new();
     let mut say = |what: &str, value: String| {
         text += &printable(&format!("{:12}{value}", format!("{what}:")));
@@ -158,24 +133,10 @@ fn describe(status: &PipelineStatus) -> String {
             records.read, records.accepted, records.filtered, records.late, records.dead_lettered
         ),
     );
-    say(
-        "open groups",
-        format!("{} ({} bytes)", status.open_groups, status.state_bytes),
-    );
+    say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
     let stage = |stage: &StageRelease| {
-        let StageRelease {
-            stage,
-            module,
-            digest,
-            generation,
-            ..
-        } = stage;
-        [
-            stage.clone(),
-            module.clone(),
-            digest.short(),
-            generation.to_string(),
-        ]
+        let StageRelease { stage, module, digest, generation, .. } = stage;
+        [stage.clone(), module.clone(), digest.short(), generation.to_string()]
     };
     let rows: Vec<_> = stages.iter().map(stage).collect();
     text.push('\n');

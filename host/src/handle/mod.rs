@@ -3,6 +3,8 @@
 
 mod prepare;
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
@@ -62,6 +64,7 @@ pub struct PipelineHandle {
     /// Held from the first look at what runs until the record that replaces it is durable: a module is compared
     /// with the one it really follows.
     activating: Arc<Mutex<()>>,
+    activation_wait: Duration,
 }
 
 /// Which version of a module.
@@ -96,7 +99,7 @@ pub struct Activated {
     pub previous: ModuleDigest,
 }
 
-/// Nothing was activated, except perhaps with [`ActivateError::Pending`]. What runs goes on.
+/// Nothing was activated, except perhaps with [`ActivateError::Pending`] and [`ActivateError::Lost`].
 #[derive(Debug, thiserror::Error)]
 pub enum ActivateError {
     /// The pipeline has no such stage.
@@ -152,6 +155,18 @@ pub enum ActivateError {
         /// Why.
         problem: Option<String>,
     },
+    /// The lane ended before the epoch was durable. Whether it became so, the status shows when it runs again.
+    #[error(
+        "the lane of pipeline `{pipeline}` ended before the activation was durable{}: \
+         look at its status when it runs again, and activate again if the module is not there",
+        problem.as_ref().map_or_else(String::new, |problem| format!(" ({problem})"))
+    )]
+    Lost {
+        /// The pipeline.
+        pipeline: String,
+        /// Why it ended, if it has said so.
+        problem: Option<String>,
+    },
     /// Handed to the lane, and not durable in time. It may yet become so.
     #[error(
         "pipeline `{pipeline}` has taken the activation, but its record is not durable after {} s{}: \
@@ -187,6 +202,7 @@ impl PipelineHandle {
             modules,
             engine,
             activating: Arc::new(Mutex::new(())),
+            activation_wait: ACTIVATION_WAIT,
         }
     }
 
@@ -227,31 +243,17 @@ impl PipelineHandle {
     ) -> Result<Activated, ActivateError> {
         let config = self.stage(stage)?;
         self.check_runs()?;
-        let busy = || ActivateError::Busy {
-            pipeline: self.name().to_string(),
-        };
-        let alone = Arc::clone(&self.activating)
-            .try_lock_owned()
-            .map_err(|_| busy())?;
+        let busy = || ActivateError::Busy { pipeline: self.name().to_string() };
+        let alone = Arc::clone(&self.activating).try_lock_owned().map_err(|_| busy())?;
         let running = self.running(stage)?;
         let previous = running.plugin.digest;
-        let loaded = self
-            .prepare(config.clone(), running, module, version)
-            .await?;
+        let loaded = self.prepare(config.clone(), running, module, version).await?;
         let digest = loaded.digest;
         if let (true, Some(epoch)) = (digest == previous, self.status().epoch) {
-            return Ok(Activated {
-                epoch,
-                digest,
-                previous,
-            });
+            return Ok(Activated { epoch, digest, previous });
         }
         let epoch = self.submit(stage, loaded, alone).await?;
-        Ok(Activated {
-            epoch,
-            digest,
-            previous,
-        })
+        Ok(Activated { epoch, digest, previous })
     }
 
     /// Hands a module that was found to fit to the lane, and waits for its record.
@@ -263,11 +265,7 @@ impl PipelineHandle {
     ) -> Result<Epoch, ActivateError> {
         let name = module.name.to_string();
         let (reply, answer) = oneshot::channel();
-        let command = Command::Activate {
-            stage: stage.to_owned(),
-            module,
-            reply,
-        };
+        let command = Command::Activate { stage: stage.to_owned(), module, reply };
         let commands = self.ports.commands.clone();
         // A task of its own, so that nobody's impatience lets a second activation in before the first is decided.
         let decided = tokio::spawn(async move {
@@ -275,8 +273,8 @@ impl PipelineHandle {
             commands.send(command).await.ok()?;
             answer.await.ok()
         });
-        let Ok(decided) = tokio::time::timeout(ACTIVATION_WAIT, decided).await else {
-            let (waited, problem) = (ACTIVATION_WAIT, self.status().problem.clone());
+        let Ok(decided) = tokio::time::timeout(self.activation_wait, decided).await else {
+            let (waited, problem) = (self.activation_wait, self.status().problem.clone());
             return Err(ActivateError::Pending {
                 pipeline: self.name().to_string(),
                 waited,
@@ -285,35 +283,27 @@ impl PipelineHandle {
         };
         match decided.expect("the task neither panics nor is aborted") {
             Some(Ok(epoch)) => Ok(epoch),
-            Some(Err(reason)) => Err(ActivateError::Incompatible {
-                module: name,
-                stage: stage.to_owned(),
-                reason,
+            Some(Err(reason)) => {
+                Err(ActivateError::Incompatible { module: name, stage: stage.to_owned(), reason })
+            }
+            // The lane dropped the command.
+            None => Err(ActivateError::Lost {
+                pipeline: self.name().to_string(),
+                problem: self.status().problem.clone(),
             }),
-            // The lane dropped the command: it failed, or ended, before the epoch was durable.
-            None => Err(self.not_ready()),
         }
     }
 
     fn stage(&self, stage: &str) -> Result<&StageConfig, ActivateError> {
         let unknown = || {
-            let known: Vec<_> = self
-                .stages()
-                .map(|stage| format!("`{}`", stage.id))
-                .collect();
+            let known: Vec<_> = self.stages().map(|stage| format!("`{}`", stage.id)).collect();
             ActivateError::UnknownStage {
                 pipeline: self.name().to_string(),
                 stage: stage.to_owned(),
-                known: if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    known.join(", ")
-                },
+                known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
             }
         };
-        self.stages()
-            .find(|config| *config.id == *stage)
-            .ok_or_else(unknown)
+        self.stages().find(|config| *config.id == *stage).ok_or_else(unknown)
     }
 
     fn running(&self, stage: &str) -> Result<StageView, ActivateError> {
@@ -328,10 +318,9 @@ impl PipelineHandle {
             // A paused lane takes commands; whether the store takes the record is seen in time.
             Phase::Running | Phase::Paused => Ok(()),
             Phase::Opening | Phase::BackingOff => Err(self.not_ready()),
-            Phase::Finished | Phase::Stopped | Phase::Halted => Err(ActivateError::NotRunning {
-                pipeline: self.name().to_string(),
-                phase,
-            }),
+            Phase::Finished | Phase::Stopped | Phase::Halted => {
+                Err(ActivateError::NotRunning { pipeline: self.name().to_string(), phase })
+            }
         }
     }
 

@@ -19,20 +19,14 @@ impl PipelineHandle {
         version: &ModuleChoice,
     ) -> Result<LoadedModule, ActivateError> {
         let chosen = self.resolve(module, version).await?;
-        let bytes = self
-            .modules
-            .get(&chosen.digest)
-            .await
-            .map_err(ActivateError::Store)?;
+        let bytes = self.modules.get(&chosen.digest).await.map_err(ActivateError::Store)?;
         let limits = CallLimits::from(&self.config.limits);
         let engine = self.engine.clone();
         let name = module.to_owned();
         // Compiling takes a core for some tens of milliseconds and more.
         let proven = tokio::task::spawn_blocking(move || {
             let unfit = |error: &dyn std::fmt::Display| ActivateError::Unfit(error.to_string());
-            let loaded = engine
-                .load(&name, &bytes, &limits)
-                .map_err(|error| unfit(&error))?;
+            let loaded = engine.load(&name, &bytes, &limits).map_err(|error| unfit(&error))?;
             let fitted = fit(&stage, &loaded, &running.input).map_err(|error| unfit(&error))?;
             // `init` sees the stage's configuration here for the first time.
             fitted.plugin.instantiate().map_err(|error| {
@@ -49,15 +43,9 @@ impl PipelineHandle {
                 ),
                 Verdict::Incompatible(reason) => reason,
             };
-            Err(ActivateError::Incompatible {
-                module: name,
-                stage: stage.id.to_string(),
-                reason,
-            })
+            Err(ActivateError::Incompatible { module: name, stage: stage.id.to_string(), reason })
         });
-        proven
-            .await
-            .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+        proven.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
     async fn resolve(

@@ -65,9 +65,8 @@ pub(super) async fn accept(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let addresses = Addresses::default();
     let connections = TaskTracker::new();
-    while let Some(Ok(slot)) = shutdown
-        .run_until_cancelled(Arc::clone(&slots).acquire_owned())
-        .await
+    while let Some(Ok(slot)) =
+        shutdown.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await
     {
         let (stream, peer) = match shutdown.run_until_cancelled(listener.accept()).await {
             None => break,
@@ -143,23 +142,14 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Admitted {
-            address,
-            addresses: self.clone(),
-        })
+        Some(Admitted { address, addresses: self.clone() })
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut counts = self
-            .addresses
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = counts
-            .get_mut(&self.address)
-            .expect("it was counted when it was admitted");
+        let mut counts = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.get_mut(&self.address).expect("it was counted when it was admitted");
         *count -= 1;
         if *count == 0 {
             counts.remove(&self.address);

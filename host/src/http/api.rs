@@ -65,7 +65,7 @@ pub struct PluginFacts {
 pub struct ColumnFacts {
     /// Its name.
     pub name: String,
-    /// Its Arrow type.
+    /// Its type as pipeline files have it.
     #[serde(rename = "type")]
     pub data_type: String,
     /// Whether it may be null.
@@ -194,9 +194,9 @@ pub struct ReleaseRequest {
     pub version: Option<VersionWanted>,
 }
 
-/// How a request names a version.
+/// How a request names a version: a number, or the digest as a string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a version is a number, or the 64 hex digits of a digest in quotes")]
 pub enum VersionWanted {
     /// From 1.
     Number(u64),

@@ -6,8 +6,10 @@
 //! request that changes something and carries an `Origin` must come from this server itself. With a token `Host`
 //! says nothing: no page has the token, and the server may be known under any name.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header, uri::Authority};
@@ -17,7 +19,6 @@ use sha2::{Digest, Sha256};
 
 use super::ServeError;
 use super::error::ApiError;
-use std::sync::Arc;
 
 /// A token has at least 256 bits: 43 characters of base64, or 64 hex digits. Shorter ones were typed by a person.
 const TOKEN_BYTES_MIN: usize = 32;
@@ -53,7 +54,9 @@ impl Access {
             IpAddr::V6(address) => format!("[{address}]"),
         };
         let given = hosts.iter().map(|host| host.to_lowercase());
-        let hosts = own.into_iter().chain([address]).chain(given).collect();
+        let mut hosts: Vec<String> = own.into_iter().chain([address]).chain(given).collect();
+        let mut seen = BTreeSet::new();
+        hosts.retain(|host| seen.insert(host.clone()));
         Ok(Self { tokens, hosts })
     }
 
@@ -73,11 +76,7 @@ impl Access {
                 ),
             ));
         }
-        if method.is_safe() {
-            Ok(())
-        } else {
-            same_origin(&host, headers)
-        }
+        if method.is_safe() { Ok(()) } else { same_origin(&host, headers) }
     }
 }
 
@@ -95,19 +94,11 @@ pub(super) async fn guard(
 
 /// Whom the request is meant for: `Host`, lower case.
 fn host(uri: &Uri, headers: &HeaderMap) -> Result<Authority, ApiError> {
-    let named = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let named = uri.authority().map(Authority::as_str).or(named);
-    named
-        .and_then(|host| host.to_lowercase().parse().ok())
-        .ok_or_else(|| {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "no_host",
-                "the request names no `Host`",
-            )
-        })
+    named.and_then(|host| host.to_lowercase().parse().ok()).ok_or_else(|| {
+        ApiError::new(StatusCode::BAD_REQUEST, "no_host", "the request names no `Host`")
+    })
 }
 
 /// Browsers say where a request that is no GET comes from. Programs do not.
@@ -129,23 +120,15 @@ fn same_origin(host: &Authority, headers: &HeaderMap) -> Result<(), ApiError> {
 
 impl Tokens {
     fn read(path: &Path) -> Result<Self, ServeError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ServeError::TokenFile {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ServeError::TokenFile { path: path.to_owned(), source })?;
         let lines = text.lines().map(str::trim);
-        let tokens: Vec<_> = lines
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .collect();
-        let wrong = |what: String| ServeError::Token {
-            path: path.to_owned(),
-            what,
-        };
+        let tokens: Vec<_> =
+            lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let wrong = |what: String| ServeError::Token { path: path.to_owned(), what };
         if tokens.is_empty() || tokens.len() > TOKENS_MAX {
             let n = tokens.len();
-            return Err(wrong(format!(
-                "holds {n} tokens, one a line, at most {TOKENS_MAX}"
-            )));
+            return Err(wrong(format!("holds {n} tokens, one a line, at most {TOKENS_MAX}")));
         }
         if let Some(short) = tokens.iter().find(|token| token.len() < TOKEN_BYTES_MIN) {
             let n = short.len();
@@ -153,29 +136,18 @@ impl Tokens {
                 "holds a token of {n} characters, at least {TOKEN_BYTES_MIN} are wanted: `openssl rand -hex 32` makes one"
             )));
         }
-        Ok(Self(
-            tokens
-                .iter()
-                .map(|token| Sha256::digest(token).into())
-                .collect(),
-        ))
+        Ok(Self(tokens.iter().map(|token| Sha256::digest(token).into()).collect()))
     }
 
     fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let presented = headers
-            .get(header::AUTHORIZATION)
-            .map(|value| value.as_bytes());
+        let presented = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
         let token = presented.and_then(|value| {
             let (scheme, token) = value.split_at_checked(7)?;
-            scheme
-                .eq_ignore_ascii_case(b"bearer ")
-                .then(|| token.trim_ascii())
+            scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
         });
         let refused = |message| ApiError::new(StatusCode::UNAUTHORIZED, "token", message);
         match token {
-            None => Err(refused(
-                "this server wants a token: `Authorization: Bearer …`",
-            )),
+            None => Err(refused("this server wants a token: `Authorization: Bearer …`")),
             Some(token) if self.accepts(token) => Ok(()),
             Some(_) => Err(refused("the token is not one of this server's")),
         }
@@ -185,10 +157,7 @@ impl Tokens {
     fn accepts(&self, token: &[u8]) -> bool {
         let presented: [u8; 32] = Sha256::digest(token).into();
         let same = |known: &[u8; 32]| {
-            let difference = known
-                .iter()
-                .zip(presented)
-                .fold(0, |all, (a, b)| all | (a ^ b));
+            let difference = known.iter().zip(presented).fold(0, |all, (a, b)| all | (a ^ b));
             std::hint::black_box(difference) == 0
         };
         self.0.iter().fold(false, |any, known| any | same(known))

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -24,11 +24,7 @@ const RETRY_AFTER: &str = "2";
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     pub(super) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
@@ -61,20 +57,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self {
-            status,
-            code,
-            message,
-        } = self;
-        let failure = Failure {
-            code: code.to_owned(),
-            message,
-        };
+        let Self { status, code, message } = self;
+        let failure = Failure { code: code.to_owned(), message };
         let mut response = (status, Json(ErrorBody { error: failure })).into_response();
-        let later = [
-            StatusCode::TOO_MANY_REQUESTS,
-            StatusCode::SERVICE_UNAVAILABLE,
-        ];
+        let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
         if later.contains(&status) {
             let after = HeaderValue::from_static(RETRY_AFTER);
             response.headers_mut().insert(header::RETRY_AFTER, after);
@@ -105,6 +91,7 @@ impl From<ActivateError> for ApiError {
             ActivateError::Busy { .. } => (StatusCode::CONFLICT, "activation_under_way"),
             ActivateError::NotRunning { .. } => (StatusCode::CONFLICT, "not_running"),
             ActivateError::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+            ActivateError::Lost { .. } => (StatusCode::SERVICE_UNAVAILABLE, "lane_ended"),
             ActivateError::Pending { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_durable_yet"),
             ActivateError::Store(error) => return error.into(),
         };
@@ -112,10 +99,9 @@ impl From<ActivateError> for ApiError {
     }
 }
 
-impl From<JsonRejection> for ApiError {
-    fn from(rejection: JsonRejection) -> Self {
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
         let code = match rejection.status() {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => "content_type",
             StatusCode::PAYLOAD_TOO_LARGE => "too_large",
             _ => "bad_body",
         };

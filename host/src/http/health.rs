@@ -20,20 +20,13 @@ pub(super) async fn live() -> &'static str {
 /// `GET /health/ready`: 200 if every pipeline does its work or has done it, else 503, with the reasons.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Readiness>) {
     let readiness = readiness(&shared.app);
-    let status = if readiness.ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
 }
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)],
-        shared.app.metrics.render(),
-    )
+    ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], shared.app.metrics.render())
 }
 
 fn readiness(app: &AppState) -> Readiness {
@@ -49,8 +42,5 @@ fn readiness(app: &AppState) -> Readiness {
             }
         })
         .collect();
-    Readiness {
-        ready: reasons.is_empty(),
-        reasons,
-    }
+    Readiness { ready: reasons.is_empty(), reasons }
 }

@@ -28,21 +28,15 @@ pub(super) async fn live(
     pipeline: Result<Path<String>, PathRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let pipeline = shared.app.pipeline(&pipeline?)?;
-    let slot = Arc::clone(&shared.viewers)
-        .try_acquire_owned()
-        .map_err(|_| {
-            ApiError::busy(format!(
-                "{VIEWERS_MAX} live views are open already: close one"
-            ))
-        })?;
+    let slot = Arc::clone(&shared.viewers).try_acquire_owned().map_err(|_| {
+        ApiError::busy(format!("{VIEWERS_MAX} live views are open already: close one"))
+    })?;
     let results = BroadcastStream::new(pipeline.live());
     let shutdown = shared.shutdown.clone();
-    let events = results
-        .take_until(async move { shutdown.cancelled().await })
-        .map(move |result| {
-            let _open = &slot;
-            Ok(event(&result))
-        });
+    let events = results.take_until(async move { shutdown.cancelled().await }).map(move |result| {
+        let _open = &slot;
+        Ok(event(&result))
+    });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
@@ -52,8 +46,8 @@ fn event(result: &Result<Arc<LiveResults>, BroadcastStreamRecvError>) -> Event {
             .event("results")
             .json_data(&**results)
             .expect("live results are plain JSON"),
-        Err(BroadcastStreamRecvError::Lagged(missed)) => Event::default()
-            .event("missed")
-            .data(format!("{{\"events\":{missed}}}")),
+        Err(BroadcastStreamRecvError::Lagged(missed)) => {
+            Event::default().event("missed").data(format!("{{\"events\":{missed}}}"))
+        }
     }
 }

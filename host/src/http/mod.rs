@@ -136,23 +136,14 @@ struct Shared {
 impl Server {
     /// Takes the addresses, so that what is wrong with them is known before any pipeline is started.
     pub async fn bind(config: &ServerConfig) -> Result<Self, ServeError> {
-        let ServerConfig {
-            listen,
-            observe,
-            token_file,
-            allow_hosts,
-        } = config;
+        let ServerConfig { listen, observe, token_file, allow_hosts } = config;
         let access = Access::new(listen.ip(), token_file.as_deref(), allow_hosts)?;
         let main = bind(*listen).await?;
         let observe = match observe {
             Some(address) => Some(bind(*address).await?),
             None => None,
         };
-        Ok(Self {
-            main,
-            observe,
-            access,
-        })
+        Ok(Self { main, observe, access })
     }
 
     /// Where it listens: the port that was taken if 0 was asked for.
@@ -167,11 +158,7 @@ impl Server {
 
     /// Serves until `shutdown`, then lets requests under way end (a few seconds at most).
     pub async fn run(self, app: AppState, shutdown: CancellationToken) {
-        let Self {
-            main,
-            observe,
-            access,
-        } = self;
+        let Self { main, observe, access } = self;
         let shared = Shared::new(app, shutdown.clone());
         let limits = ConnectionLimits::default();
         let observing = async {
@@ -188,19 +175,12 @@ impl Shared {
     fn new(app: AppState, shutdown: CancellationToken) -> Arc<Self> {
         let uploads = Semaphore::new(modules::UPLOADS_MAX);
         let viewers = Arc::new(Semaphore::new(live::VIEWERS_MAX));
-        Arc::new(Self {
-            app,
-            shutdown,
-            uploads,
-            viewers,
-        })
+        Arc::new(Self { app, shutdown, uploads, viewers })
     }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Bind { address, source })
+    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
 }
 
 /// Everything, behind the guard.
@@ -212,29 +192,16 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .route("/v1/pipelines", get(pipelines::list))
         .route("/v1/pipelines/{pipeline}", get(pipelines::status))
         .route("/v1/pipelines/{pipeline}/live", get(live::live))
-        .route(
-            "/v1/pipelines/{pipeline}/releases",
-            get(pipelines::releases),
-        )
+        .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))
         .route_layer(within(READ_TIME));
     let upload = put(modules::upload.layer(DefaultBodyLimit::disable()));
-    let change = Router::new()
-        .route(
-            "/v1/modules/{name}",
-            upload.route_layer(within(UPLOAD_TIME)),
-        )
-        .route(
+    let change =
+        Router::new().route("/v1/modules/{name}", upload.route_layer(within(UPLOAD_TIME))).route(
             "/v1/pipelines/{pipeline}/releases",
             post(pipelines::release).route_layer(within(RELEASE_TIME)),
         );
-    let routes = read
-        .merge(change)
-        .merge(observed())
-        .with_state(Arc::clone(shared));
-    finish(
-        routes.layer(DefaultBodyLimit::max(JSON_BYTES_MAX)),
-        Some(access),
-    )
+    let routes = read.merge(change).merge(observed()).with_state(Arc::clone(shared));
+    finish(routes.layer(DefaultBodyLimit::max(JSON_BYTES_MAX)), Some(access))
 }
 
 /// What others than operators may see.

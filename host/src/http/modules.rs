@@ -1,6 +1,7 @@
 //! Modules: upload, list. An upload changes nothing that runs; it is loaded and checked before it is stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
@@ -14,9 +15,9 @@ use super::Shared;
 use super::api::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
 use super::error::ApiError;
 use crate::modules::ModuleVersion;
+use crate::plugin::fit::type_name;
 use crate::plugin::load::{LoadedModule, MODULE_BYTES_MAX};
 use crate::plugin::{Description, PluginColumn};
-use std::sync::Arc;
 
 /// Uploads at a time: each may hold [`MODULE_BYTES_MAX`] bytes and then waits for the one compiler.
 pub(super) const UPLOADS_MAX: usize = 4;
@@ -27,16 +28,12 @@ const NAME_BYTES_MAX: usize = 63;
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Modules>, ApiError> {
     let mut newest = BTreeMap::new();
     for version in shared.app.modules.list().await? {
-        let best = newest
-            .entry(version.name.clone())
-            .or_insert_with(|| version.clone());
+        let best = newest.entry(version.name.clone()).or_insert_with(|| version.clone());
         if version.number > best.number {
             *best = version;
         }
     }
-    Ok(Json(Modules {
-        modules: newest.into_values().map(Module::from).collect(),
-    }))
+    Ok(Json(Modules { modules: newest.into_values().map(Module::from).collect() }))
 }
 
 /// `GET /v1/modules/{name}`: all its versions, newest first.
@@ -52,9 +49,7 @@ pub(super) async fn versions(
         let message = format!("there is no module `{name}`: GET /v1/modules lists those there are");
         return Err(ApiError::not_found("unknown_module", message));
     }
-    Ok(Json(Modules {
-        modules: versions.into_iter().map(Module::from).collect(),
-    }))
+    Ok(Json(Modules { modules: versions.into_iter().map(Module::from).collect() }))
 }
 
 /// `PUT /v1/modules/{name}`: a new version, if the bytes are a plugin. The same bytes again are the same version.
@@ -76,20 +71,10 @@ pub(super) async fn upload(
     let loaded = load(&shared, &name, bytes.clone()).await?;
     let known = shared.app.modules.list().await?;
     let stored = shared.app.modules.put(&name, bytes).await?;
-    let status = if known.contains(&stored) {
-        StatusCode::OK
-    } else {
-        StatusCode::CREATED
-    };
+    let status = if known.contains(&stored) { StatusCode::OK } else { StatusCode::CREATED };
     tracing::info!(name, version = stored.number, digest = %stored.digest.short(), "module stored");
     let plugin = PluginFacts::from(&*loaded.description);
-    Ok((
-        status,
-        Json(Uploaded {
-            module: stored.into(),
-            plugin,
-        }),
-    ))
+    Ok((status, Json(Uploaded { module: stored.into(), plugin })))
 }
 
 /// Names appear in paths and labels, so they are plain.
@@ -114,15 +99,9 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 
 fn check_content(headers: &HeaderMap) -> Result<(), ApiError> {
     let wrong = |message: &str| {
-        Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "content_type",
-            message,
-        ))
+        Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message))
     };
-    let content = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !content.is_some_and(|value| value.eq_ignore_ascii_case("application/wasm")) {
         return wrong("a module is uploaded with `Content-Type: application/wasm`");
     }
@@ -141,9 +120,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
             format!("a module has at most {MODULE_BYTES_MAX} bytes: build it with --release"),
         )
     };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MODULE_BYTES_MAX as u64) {
         return Err(too_large());
@@ -171,28 +148,14 @@ async fn load(shared: &Arc<Shared>, name: &str, bytes: Bytes) -> Result<LoadedMo
     let loaded = tokio::task::spawn_blocking(move || engine.load(&name, &bytes, &limits)).await;
     let loaded = loaded.map_err(|error| ApiError::internal("loading a module panicked", error))?;
     loaded.map_err(|error| {
-        ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "module_refused",
-            error.to_string(),
-        )
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "module_refused", error.to_string())
     })
 }
 
 impl From<ModuleVersion> for Module {
     fn from(stored: ModuleVersion) -> Self {
-        let ModuleVersion {
-            name,
-            digest,
-            bytes,
-            number,
-        } = stored;
-        Self {
-            name,
-            version: number,
-            digest,
-            bytes,
-        }
+        let ModuleVersion { name, digest, bytes, number } = stored;
+        Self { name, version: number, digest, bytes }
     }
 }
 
@@ -200,7 +163,7 @@ impl From<&Description> for PluginFacts {
     fn from(description: &Description) -> Self {
         let facts = |column: &PluginColumn| ColumnFacts {
             name: column.name.clone(),
-            data_type: column.data_type.to_string(),
+            data_type: type_name(&column.data_type),
             nullable: column.nullable,
         };
         Self {

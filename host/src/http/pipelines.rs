@@ -3,27 +3,31 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use bytes::Bytes;
 
 use super::api::{
     PartitionStatus, PipelineLine, PipelineStatus, Pipelines, ReleaseAnswer, ReleaseRequest,
     Releases, StageRelease, VersionWanted,
 };
 use super::error::ApiError;
+use super::request::json;
 use super::{AppState, Shared};
 use crate::chain::record::PinnedModule;
 use crate::handle::{ModuleChoice, PipelineHandle};
 use crate::status::{LaneStatus, PartitionView};
 use crate::time::Watermark;
 
+/// What a release looks like.
+const RELEASE: &str = r#"{"stage": "valid", "module": "valid-sale", "version": 2}; without a version the newest is taken"#;
+
 /// `GET /v1/pipelines`
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Pipelines> {
     let app = &shared.app;
     let line = |pipeline: &Arc<PipelineHandle>| line(app, pipeline, &pipeline.status());
-    Json(Pipelines {
-        pipelines: app.pipelines.values().map(line).collect(),
-    })
+    Json(Pipelines { pipelines: app.pipelines.values().map(line).collect() })
 }
 
 /// `GET /v1/pipelines/{pipeline}`
@@ -33,10 +37,7 @@ pub(super) async fn status(
 ) -> Result<Json<PipelineStatus>, ApiError> {
     let pipeline = shared.app.pipeline(&pipeline?)?;
     let status = pipeline.status();
-    let partitions = status
-        .partitions
-        .iter()
-        .take(PipelineStatus::PARTITIONS_MAX);
+    let partitions = status.partitions.iter().take(PipelineStatus::PARTITIONS_MAX);
     let partitions: Vec<_> = partitions.map(PartitionStatus::from).collect();
     Ok(Json(PipelineStatus {
         line: line(&shared.app, pipeline, &status),
@@ -66,41 +67,23 @@ pub(super) async fn releases(
 pub(super) async fn release(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,
-    body: Result<Json<ReleaseRequest>, JsonRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ReleaseAnswer>, ApiError> {
     let pipeline = shared.app.pipeline(&pipeline?)?;
-    let Json(ReleaseRequest {
-        stage,
-        module,
-        version,
-    }) = body?;
+    let ReleaseRequest { stage, module, version } = json(&headers, &body?, RELEASE)?;
     let version = version.map_or(ModuleChoice::Newest, ModuleChoice::from);
     let activated = pipeline.activate(&stage, &module, &version).await?;
     let (epoch, digest, previous) = (activated.epoch.0, activated.digest, activated.previous);
-    Ok(Json(ReleaseAnswer {
-        epoch,
-        stage,
-        module,
-        digest,
-        previous,
-        changed: digest != previous,
-    }))
+    Ok(Json(ReleaseAnswer { epoch, stage, module, digest, previous, changed: digest != previous }))
 }
 
 impl AppState {
     /// The pipeline of that name.
     pub(super) fn pipeline(&self, name: &str) -> Result<&Arc<PipelineHandle>, ApiError> {
         self.pipelines.get(name).ok_or_else(|| {
-            let known: Vec<_> = self
-                .pipelines
-                .keys()
-                .map(|name| format!("`{name}`"))
-                .collect();
-            let known = if known.is_empty() {
-                "none".to_owned()
-            } else {
-                known.join(", ")
-            };
+            let known: Vec<_> = self.pipelines.keys().map(|name| format!("`{name}`")).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let message = format!("there is no pipeline `{name}`: this host runs {known}");
             ApiError::not_found("unknown_pipeline", message)
         })
@@ -120,11 +103,7 @@ fn line(app: &AppState, pipeline: &PipelineHandle, status: &LaneStatus) -> Pipel
             Watermark::None | Watermark::End => None,
         },
         input_ended: status.watermark == Watermark::END,
-        lag: status
-            .partitions
-            .iter()
-            .filter_map(|view| view.lag)
-            .reduce(i64::saturating_add),
+        lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
     }
 }
 

@@ -4,9 +4,10 @@ use std::any::Any;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use tracing::Instrument;
 
 use super::accept::Peer;
@@ -45,15 +46,10 @@ fn request_id(request: &Request) -> HeaderValue {
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(allowed)
     };
-    request
-        .headers()
-        .get(&REQUEST_ID)
-        .filter(decent)
-        .cloned()
-        .unwrap_or_else(|| {
-            let id = uuid::Uuid::new_v4().simple().to_string();
-            HeaderValue::from_str(&id).expect("hex digits are a header's value")
-        })
+    request.headers().get(&REQUEST_ID).filter(decent).cloned().unwrap_or_else(|| {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        HeaderValue::from_str(&id).expect("hex digits are a header's value")
+    })
 }
 
 /// Middleware: gives the request up after `limit`. Streams end when they end: only their head counts.
@@ -75,13 +71,31 @@ pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     ApiError::internal("a handler panicked", text.unwrap_or("no text")).into_response()
 }
 
+/// A body of JSON. `like` is a sentence's end that shows what it should have been.
+pub(super) fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+    like: &str,
+) -> Result<T, ApiError> {
+    let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content = content.and_then(|value| value.split(';').next()).map(str::trim);
+    if !content.is_some_and(|value| value.eq_ignore_ascii_case("application/json")) {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content_type",
+            "this wants a body of JSON, with `Content-Type: application/json`",
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the body is not what it should be: {error}; it looks like {like}");
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", message)
+    })
+}
+
 /// Nothing is there.
 pub(super) async fn not_found(request: Request) -> ApiError {
     let path = request.uri().path();
-    ApiError::not_found(
-        "no_such_path",
-        format!("there is nothing at `{path}`: see docs/http.md"),
-    )
+    ApiError::not_found("no_such_path", format!("there is nothing at `{path}`: see docs/http.md"))
 }
 
 /// Something is there, for other methods. The `Allow` header of the answer names them.

@@ -238,7 +238,7 @@ pub(super) fn kind_name(kind: PluginKind) -> &'static str {
 }
 
 /// The type as pipeline files have it.
-pub(super) fn type_name(data_type: &DataType) -> String {
+pub(crate) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "bool".to_owned(),
         DataType::Int64 => "int64".to_owned(),
