@@ -125,7 +125,9 @@ impl OpenError {
         match self {
             Self::Chain(error) => error.may_pass(),
             Self::Source(_) | Self::Workers(_) | Self::Thread(_) | Self::Fenced(_) => true,
-            Self::Module { source, .. } => source.may_pass(),
+            Self::Module { source, .. } => {
+                matches!(source, ModuleStoreError::Store { .. } | ModuleStoreError::Contended { .. })
+            }
             Self::ModuleFile { .. } | Self::Load { .. } | Self::Plan(_) | Self::Changed(_) | Self::OtherModule(_) | Self::State(_) | Self::Stopped => false,
         }
     }

@@ -32,29 +32,30 @@ impl Outputs {
     /// The tables of a pipeline.
     pub(super) fn new(config: &Pipeline, plan: &Plan) -> Self {
         let mut tables = Vec::new();
-        let time = plan.windows.map(|_| "window_start".to_owned());
-        let mut add = |id: &Arc<str>, schema, location: &TableLocation, time: Option<String>| {
+        // Raw rows bring their event times beside them.
+        let time = plan.windows.map(|_| "window_start");
+        let mut add = |id: &Arc<str>, schema, location: &TableLocation, time: Option<&str>| {
             tables.push(Table {
                 id: Arc::clone(id),
                 schema,
                 partition_by_date: location.partition_by_date,
-                event_time_column: time,
+                event_time_column: time.map(str::to_owned),
                 file_bytes_max: location.file_bytes_max,
             });
             tables.len() - 1
         };
         let results = config.sinks.iter().filter_map(|sink| match &sink.kind {
             SinkKind::Parquet(location) => {
-                Some(add(&sink.id, Arc::clone(&plan.output), location, time.clone()))
+                Some(add(&sink.id, Arc::clone(&plan.output), location, time))
             }
             SinkKind::Console { .. } => None,
         });
         let results = results.collect();
         let late = config.late.as_ref().map(|location| {
-            add(&Arc::from("late"), late::schema(&plan.rows), location, Some("window_start".to_owned()))
+            add(&Arc::from("late"), late::schema(&plan.rows), location, Some("window_start"))
         });
         let dead_letters = config.dead_letters.as_ref().map(|location| {
-            add(&Arc::from("dead_letters"), dead_letters::schema(), location, Some("at".to_owned()))
+            add(&Arc::from("dead_letters"), dead_letters::schema(), location, Some("at"))
         });
         Self { tables: Tables::new(tables), results, late, dead_letters }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::chain::record::{Fates, PartitionState};
-use crate::source::{Partition, PartitionProgress, Position, Positions, RecordBlock};
+use crate::source::{Partition, PartitionProgress, Position, RecordBlock};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
 
@@ -46,7 +46,7 @@ impl Partitions {
         self.index.insert(partition.clone(), index);
         self.all.push(LanePartition {
             partition: partition.clone(),
-            position: Position { next_offset: crate::source::NextOffset::START, leader_epoch: None, ended: false },
+            position: Position::at(crate::source::NextOffset::START),
             fates: Fates::default(),
             end_offset: None,
         });
@@ -141,11 +141,6 @@ impl Partitions {
             }
         };
         self.index.values().map(state).collect()
-    }
-
-    /// Where to read on.
-    pub(super) fn positions(&self) -> Positions {
-        self.all.iter().map(|all| (all.partition.clone(), all.position.clone())).collect()
     }
 
     /// Whether there are partitions and all have ended.

@@ -80,11 +80,6 @@ impl Pool {
         }
     }
 
-    /// The worker that owns a key shard.
-    pub(super) fn owner(&self, shard: u8) -> usize {
-        shard as usize % self.workers.len()
-    }
-
     /// How many workers there are.
     pub(super) fn len(&self) -> usize {
         self.workers.len()
