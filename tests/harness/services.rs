@@ -55,16 +55,32 @@ fn fetching() -> MutexGuard<'static, ()> {
 }
 
 /// Starts a service on a thread that lives as long as the process, because a service dies with the thread that
-/// started it, and the threads of tests end early. Its folder is below `target`, emptied by the next run.
+/// started it, and the threads of tests end early.
 fn kept<S>(start: impl FnOnce(&Path) -> (String, S) + Send + 'static) -> String {
     let (tell, told) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
-        let folder = tempfile::tempdir().unwrap();
-        let (address, _service) = start(folder.path());
+        let (address, _service) = start(&folder());
         tell.send(address).unwrap();
         loop {
             std::thread::park();
         }
     });
     told.recv().expect("the service starts; see above why it did not")
+}
+
+/// A folder of this process. Nothing runs at the end of a process that is killed, so the folders of those that are
+/// gone are removed by the next.
+fn folder() -> PathBuf {
+    let all = Workspace::here().target().join("e2e");
+    let own = all.join(std::process::id().to_string());
+    std::fs::create_dir_all(&own).unwrap();
+    for entry in std::fs::read_dir(&all).unwrap() {
+        let folder = entry.unwrap().path();
+        let process = Path::new("/proc").join(folder.file_name().unwrap_or_default());
+        if !process.exists() {
+            // Another process may be removing it at this moment.
+            let _gone_already = std::fs::remove_dir_all(&folder);
+        }
+    }
+    own
 }
