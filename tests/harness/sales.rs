@@ -53,7 +53,7 @@ impl Sales {
     pub fn record(&mut self, now: i64) -> String {
         let dice = &mut self.dice;
         let store = dice.random_range(0..12);
-        let cents: i32 = dice.random_range(-200..20_000);
+        let cents: i32 = dice.random_range(-500..50_000);
         let price = format!(
             "{}{}.{:02}",
             if cents < 0 { "-" } else { "" },

@@ -22,7 +22,7 @@ impl FromConfig for Settings {
     fn from_config(config: &Config) -> Result<Self, String> {
         Ok(Self {
             store_prefix: config.get("store-prefix").unwrap_or_default().to_owned(),
-            premium_from: config.parse_or("premium-from", Decimal::new(50_00, 2))?,
+            premium_from: config.parse_or("premium-from", Decimal::new(250_00, 2))?,
         })
     }
 }
@@ -43,17 +43,17 @@ mod tests {
     }
 
     #[test]
-    fn the_price_decides_from_fifty_on_unless_told_otherwise() {
-        assert!(keeps(&[], "store-1", 50_00));
-        assert!(!keeps(&[], "store-1", 49_99));
+    fn the_price_decides_from_250_on_unless_told_otherwise() {
+        assert!(keeps(&[], "store-1", 250_00));
+        assert!(!keeps(&[], "store-1", 249_99));
         assert!(keeps(&[("premium-from", "3")], "store-1", 3_00));
         assert!(!keeps(&[("premium-from", "3")], "store-1", 2_99));
     }
 
     #[test]
     fn the_store_counts_as_it_did_before() {
-        assert!(!keeps(&[("store-prefix", "store-")], "kiosk-1", 99_00));
-        assert!(keeps(&[("store-prefix", "store-")], "store-1", 99_00));
+        assert!(!keeps(&[("store-prefix", "store-")], "kiosk-1", 999_00));
+        assert!(keeps(&[("store-prefix", "store-")], "store-1", 999_00));
     }
 
     #[test]

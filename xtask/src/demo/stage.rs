@@ -97,7 +97,7 @@ impl Stage {
     pub(super) fn swap(&self) -> Result<()> {
         say(
             "Hot swap: upload `premium-sale`, then activate it for the stage `valid`. Nothing is restarted; sums of the \
-             windows from here on have only sales of 50.00 and more.",
+             windows from here on have only sales of 250.00 and more.",
         );
         let plugin = |arguments: &[&str]| {
             let mut command = Command::new(&self.binary);
