@@ -36,6 +36,7 @@ const ENDS_EVERY: Duration = Duration::from_millis(500);
 /// Reads one topic with one client.
 pub struct KafkaSource {
     config: KafkaConfig,
+    client_id: String,
     topic: Arc<str>,
     topic_c: CString,
     clock: Clock,
@@ -77,6 +78,7 @@ impl KafkaSource {
         started.map_err(|error| failed("start a thread", error))?;
         Ok(Self {
             config: config.clone(),
+            client_id: client_id.to_owned(),
             topic: Arc::from(config.topic.as_str()),
             topic_c,
             queue: BatchQueue::new(Arc::clone(&consumer)),
@@ -319,13 +321,11 @@ impl Source for KafkaSource {
     }
 
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
-        // Messages of an assignment that is no more must not move a position: they lie in the queue that goes.
-        self.consumer
-            .unassign()
-            .map_err(|error| failed("unassign partitions", error))?;
-        self.queue = BatchQueue::new(Arc::clone(&self.consumer));
-        self.readers.clear();
-        self.progress.clear();
+        if self.is_assigned {
+            // Messages of an assignment that is no more must not move a position, and librdkafka undoes the
+            // forwarding of a partition's queue some time after its fetching was stopped: begin with a new client.
+            *self = Self::connect(&self.config, &self.client_id, self.clock.clone())?;
+        }
         let ours = positions
             .iter()
             .filter(|(partition, _)| partition.stream == self.topic);
