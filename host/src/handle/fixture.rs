@@ -17,6 +17,8 @@ use crate::config::{
 };
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
+use crate::store::Location;
+use object_store::path::Path;
 use crate::plugin::PluginKind;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
@@ -66,7 +68,8 @@ impl Fixture {
 
 /// An empty store.
 pub(crate) fn modules() -> ModuleStore {
-    ModuleStore::default()
+    let store = Arc::new(object_store::memory::InMemory::new());
+    ModuleStore::new(Location { store, prefix: Path::default(), url: "memory:///".to_owned() })
 }
 
 /// A compiled plugin of `plugins/`.

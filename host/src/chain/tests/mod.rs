@@ -63,11 +63,7 @@ fn source_at(next: i64) -> SourceState {
         ended: false,
         partitions: vec![PartitionState {
             partition,
-            position: Position {
-                next_offset,
-                leader_epoch: None,
-                ended: false,
-            },
+            position: Position::at(next_offset),
             max_event_time: None,
             fates: record::Fates::default(),
         }],

@@ -223,6 +223,7 @@ fn results(epoch: u64) -> Arc<LiveResults> {
         pipeline: "sales".to_owned(),
         uncommitted_epoch: epoch,
         columns: vec!["store".to_owned(), "revenue".to_owned()],
+        key_columns: 1,
         rows: vec![vec!["store-1\n".into(), "12.50".into()]],
         rows_left_out: 0,
     })

@@ -31,7 +31,7 @@ impl LogSource {
 
     fn position(&self, partition: &Partition, at: usize) -> Position {
         let ended = at == self.logs[partition].len();
-        Position { next_offset: NextOffset::at(at as i64), leader_epoch: None, ended }
+        Position { ended, ..Position::at(NextOffset::at(at as i64)) }
     }
 
     fn note_progress(&mut self) {

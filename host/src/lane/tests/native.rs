@@ -8,7 +8,6 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
 use crate::plugin::load::LoadedModule;
-use crate::plugin::outcome::*;
 use crate::plugin::*;
 use crate::varlen::Varlen;
 
