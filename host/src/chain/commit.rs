@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::record::{ChainRecord, Epoch, PinnedModule, RecordKind, SourceState};
 use super::upload::Uploader;
 use super::{Chain, ChainError, LaneStorage};
+use crate::metrics::LaneMetrics;
 use crate::sink::EncodedFile;
 use crate::time::{Clock, Watermark};
 
@@ -77,51 +78,58 @@ pub struct Committer {
     problem: Problem,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
+    clock: Clock,
+    metrics: Arc<LaneMetrics>,
     tables: Vec<Arc<str>>,
-    in_flight: bool,
+    /// The newest committed epoch that the lane has heard of.
+    head: Option<Epoch>,
+    /// When the epoch in flight was submitted, by the monotonic clock.
+    in_flight: Option<Duration>,
     ended: bool,
 }
 
 impl Committer {
     /// Starts the thread. `runtime` drives the requests; it must have the I/O and time drivers.
-    ///
-    /// # Errors
-    ///
-    /// If the system gives no thread.
     pub fn spawn(
         runtime: Handle,
         chain: Chain,
         storage: LaneStorage,
         clock: Clock,
-    ) -> std::io::Result<Self> {
+        metrics: Arc<LaneMetrics>,
+    ) -> Self {
         let (epochs, submitted) = sync_channel(1);
         let (finished, outcomes) = sync_channel(1);
-        let (problem, stop) = (Problem::new(clock), CancellationToken::new());
+        let problem = Problem::new(clock.clone(), Arc::clone(&metrics));
+        let stop = CancellationToken::new();
         let tables = storage.tables.keys().map(Arc::clone).collect();
-        let name = format!("commit {}/{}", chain.job, chain.lane);
-        let uploader = Uploader::new(chain, storage, problem.clone());
-        let (stopped, problem_of_thread) = (stop.clone(), problem.clone());
-        let thread = std::thread::Builder::new().name(name).spawn(move || {
-            let work = Work {
-                runtime,
-                uploader,
-                stop: stopped,
-                problem: problem_of_thread,
-            };
-            work.run(&submitted, &finished);
-        })?;
-        let thread = Some(thread);
-        let epochs = Some(epochs);
-        Ok(Self {
-            epochs,
+        let head = chain.head.as_ref().map(|head| head.epoch);
+        let name = format!("commit-{}/{}", chain.job, chain.lane);
+        let work = Work {
+            runtime,
+            uploader: Uploader::new(chain, storage, problem.clone()),
+            stop: stop.clone(),
+            problem: problem.clone(),
+        };
+        let thread = std::thread::Builder::new().name(name);
+        let thread = thread.spawn(move || work.run(&submitted, &finished));
+        Self {
+            epochs: Some(epochs),
             outcomes,
             problem,
             stop,
-            thread,
+            thread: Some(thread.expect("the system has a thread to spare")),
+            clock,
+            metrics,
             tables,
-            in_flight: false,
+            head,
+            in_flight: None,
             ended: false,
-        })
+        }
+    }
+
+    /// The newest committed epoch, as far as outcomes were taken; none before the genesis.
+    pub fn head(&self) -> Option<Epoch> {
+        self.head
     }
 
     /// Hands over an epoch. Its number is the one after the last committed.
@@ -129,31 +137,25 @@ impl Committer {
     /// Panics if one is in flight, if a former one was lost or failed, or if a file belongs to no table of the
     /// lane: all three are for the lane to know.
     pub fn submit(&mut self, epoch: FrozenEpoch) {
-        assert!(!self.in_flight, "one epoch in flight at a time");
+        assert!(self.in_flight.is_none(), "one epoch in flight at a time");
         assert!(!self.ended, "nothing follows a lost or failed epoch");
         for file in &epoch.files {
-            assert!(
-                self.tables.contains(&file.table),
-                "`{}` is no table of the lane",
-                file.table
-            );
+            assert!(self.tables.contains(&file.table), "`{}` is no table of the lane", file.table);
         }
         let epochs = self.epochs.as_ref().expect("only a drop takes it");
-        self.in_flight = true;
+        self.in_flight = Some(self.clock.monotonic());
         // If the thread is gone, the next look at the outcomes tells.
         drop(epochs.try_send(epoch));
     }
 
     /// Whether an epoch was submitted whose outcome was not taken yet.
     pub fn in_flight(&self) -> bool {
-        self.in_flight
+        self.in_flight.is_some()
     }
 
     /// The outcome of the epoch in flight, if there is one by now.
     pub fn try_take(&mut self) -> Option<CommitOutcome> {
-        if !self.in_flight {
-            return None;
-        }
+        self.in_flight?;
         match self.outcomes.try_recv() {
             Ok(outcome) => Some(self.taken(outcome)),
             Err(TryRecvError::Empty) => None,
@@ -163,9 +165,7 @@ impl Committer {
 
     /// The outcome of the epoch in flight; none if it takes longer than `limit` or if nothing is in flight.
     pub fn wait(&mut self, limit: Duration) -> Option<CommitOutcome> {
-        if !self.in_flight {
-            return None;
-        }
+        self.in_flight?;
         match self.outcomes.recv_timeout(limit) {
             Ok(outcome) => Some(self.taken(outcome)),
             Err(RecvTimeoutError::Timeout) => None,
@@ -180,8 +180,14 @@ impl Committer {
     }
 
     fn taken(&mut self, outcome: CommitOutcome) -> CommitOutcome {
-        self.in_flight = false;
-        self.ended = !matches!(outcome, CommitOutcome::Committed(_));
+        let submitted = self.in_flight.take().unwrap_or_default();
+        match &outcome {
+            CommitOutcome::Committed(record) => {
+                self.head = Some(record.epoch);
+                self.metrics.commit.observe(self.clock.monotonic().saturating_sub(submitted));
+            }
+            CommitOutcome::Lost(_) | CommitOutcome::Failed(_) => self.ended = true,
+        }
         outcome
     }
 
@@ -230,20 +236,19 @@ impl Work {
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     clock: Clock,
+    metrics: Arc<LaneMetrics>,
     /// When it began, by the monotonic clock, and what it is.
     current: Arc<Mutex<Option<(Duration, String)>>>,
 }
 
 impl Problem {
-    fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            current: Arc::default(),
-        }
+    fn new(clock: Clock, metrics: Arc<LaneMetrics>) -> Self {
+        Self { clock, metrics, current: Arc::default() }
     }
 
     /// An attempt failed.
     pub(super) fn report(&self, text: String) {
+        self.metrics.commit_failures.add(1);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *current {
             Some((_, before)) => *before = text,

@@ -105,21 +105,12 @@ pub use reset::{Footprint, footprint, forget};
 pub struct LaneStorage {
     /// The root that the pipeline file calls `checkpoint.path`.
     pub chain: Location,
-    /// All tables that the lane writes, late rows and dead letters included, by their ids.
-    pub tables: BTreeMap<Arc<str>, LaneTable>,
+    /// The folders of all tables that the lane writes, late rows and dead letters included, by the tables' ids.
+    pub tables: BTreeMap<Arc<str>, Location>,
     /// The pipeline's name. Without a dot or a slash.
     pub job: String,
     /// The lane's within it. Without a slash.
     pub lane: String,
-}
-
-/// A table's place.
-#[derive(Clone, Debug)]
-pub struct LaneTable {
-    /// The folder that readers are given.
-    pub location: Location,
-    /// Whether its files lie in `date=…` folders.
-    pub partitioned_by_date: bool,
 }
 
 /// The right to add to a lane's chain: where it ends, and as whom. Comes from [`open()`] only.

@@ -7,11 +7,12 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
 use super::body::{SlotBody, sha256_hex};
-use super::paths::LaneTag;
+use super::paths::{self, LaneTag};
 use super::record::{ChainRecord, Epoch, RecordKind, Term, Writer};
 use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
-use super::store::{LaneStore, RECORD_BYTES, SlotAttempt, in_time};
-use super::{Chain, ChainError, LaneStorage, LaneTable, parent_of};
+use super::store::{LIST_PAGE, LaneStore, RECORD_BYTES, SlotAttempt, in_time};
+use super::{Chain, ChainError, LaneStorage, parent_of};
+use crate::store::Location;
 
 /// Requests at a time: enough to hide the distance to a store, few enough for a small one.
 const REQUESTS_AT_ONCE: usize = 8;
@@ -48,24 +49,15 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
     let tag = LaneTag::new(&storage.job, &storage.lane);
     for _ in 0..=FENCES_MAX {
         let observed = observe(storage, &store, &tag).await?;
-        let damaged = |reason| ChainError::Damaged {
-            url: store.folder.url.clone(),
-            reason,
-        };
+        let damaged = |reason| ChainError::Damaged { url: store.folder.url.clone(), reason };
         let (term, orphans_deleted, earlier_files) = match resolve(&observed).map_err(damaged)? {
-            Opening::Begin {
-                term,
-                earlier_files,
-            } => (term, 0, earlier_files),
+            Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
             Opening::Ready { term, orphans } => {
                 delete_orphans(storage, &observed, &orphans).await?;
                 (term, orphans.len(), 0)
             }
             Opening::Fence { term } => {
-                let head = observed
-                    .slots
-                    .first()
-                    .expect("only a lane with a chain is fenced");
+                let head = observed.slots.first().expect("only a lane with a chain is fenced");
                 put_fence(&store, fence_of(head, term, writer)?).await?;
                 continue;
             }
@@ -83,17 +75,9 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
             writer: writer.clone(),
         };
         let head = head.map(|head| head.record);
-        return Ok(Opened {
-            chain,
-            head,
-            state,
-            orphans_deleted,
-            earlier_files,
-        });
+        return Ok(Opened { chain, head, state, orphans_deleted, earlier_files });
     }
-    Err(ChainError::Contended {
-        url: store.folder.url,
-    })
+    Err(ChainError::Contended { url: store.folder.url })
 }
 
 /// The chain first, then the files: a file that a record names was there before the record.
@@ -111,44 +95,59 @@ async fn observe(
     let from = slots.last().map(|slot| slot.record.epoch);
     let mut files = Vec::new();
     for (id, table) in &storage.tables {
-        let folders = table.partitioned_by_date || has_folders(&slots, id);
+        let failed = |error| ChainError::store("list data files", table, &error);
+        let folders = match had_folders(&slots, id) {
+            true => Folders::Some,
+            false => Folders::of(table).await.map_err(failed)?,
+        };
         let found = lane_files(id, table, tag, from, folders).await;
-        let failed = |error| ChainError::store("list data files", &table.location, &error);
         files.extend(found.map_err(failed)?);
     }
     let (job, lane) = (storage.job.clone(), storage.lane.clone());
-    Ok(Observed {
-        job,
-        lane,
-        slots,
-        latest,
-        files,
-    })
+    Ok(Observed { job, lane, slots, latest, files })
 }
 
 /// The newest slots, newest first. A missing one ends them: [`resolve`] judges that.
 async fn read_slots(store: &LaneStore, latest: Epoch) -> Result<Vec<SlotBody>, ChainError> {
     let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
-    let reads = (oldest..=latest.0)
-        .rev()
-        .map(Epoch)
-        .map(|epoch| async move {
-            let bytes = store.get(&super::paths::slot(epoch), RECORD_BYTES).await;
-            let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-            bytes
-                .map_err(failed)?
-                .map(|bytes| SlotBody::thaw(epoch, bytes))
-                .transpose()
-        });
+    let reads = (oldest..=latest.0).rev().map(Epoch).map(|epoch| async move {
+        let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
+        let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+        bytes.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()
+    });
     let reads = futures::stream::iter(reads).buffered(REQUESTS_AT_ONCE);
     let slots: Vec<Option<SlotBody>> = reads.try_collect().await?;
     Ok(slots.into_iter().map_while(|slot| slot).collect())
 }
 
-/// Whether the table had date folders lately, whatever the pipeline file says now.
-fn has_folders(slots: &[SlotBody], table: &str) -> bool {
+/// Whether the table had date folders lately.
+fn had_folders(slots: &[SlotBody], table: &str) -> bool {
     let mut files = slots.iter().flat_map(|slot| &slot.record.files);
     files.any(|file| file.table == table && !file.partition_values.is_empty())
+}
+
+/// Whether a table has date folders. The pipeline file may have changed its mind, so the store is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Folders {
+    None,
+    Some,
+}
+
+impl Folders {
+    /// Asks with one request: where keys come in order, the first after `date=` lies in a folder if any does.
+    async fn of(table: &Location) -> object_store::Result<Self> {
+        let before = table.path(&format!("{}=", paths::DATE_COLUMN));
+        let listing = table.store.list_with_offset(root_of(table), &before).take(LIST_PAGE);
+        let objects: Vec<ObjectMeta> = in_time(0, listing.try_collect()).await?;
+        let depth = table.prefix.parts_count() + 1;
+        let in_folder = |object: &ObjectMeta| object.location.parts_count() > depth;
+        Ok(if objects.iter().any(in_folder) { Self::Some } else { Self::None })
+    }
+}
+
+/// Listings take no empty prefix.
+fn root_of(table: &Location) -> Option<&Path> {
+    (!table.prefix.as_ref().is_empty()).then_some(&table.prefix)
 }
 
 /// The lane's data files in a table, from an epoch on or all.
@@ -157,36 +156,30 @@ fn has_folders(slots: &[SlotBody], table: &str) -> bool {
 /// table is; with date folders that much for each of them.
 pub(super) async fn lane_files(
     id: &Arc<str>,
-    table: &LaneTable,
+    table: &Location,
     tag: &LaneTag,
     from: Option<Epoch>,
-    folders: bool,
+    folders: Folders,
 ) -> object_store::Result<Vec<FoundFile>> {
-    let location = &table.location;
-    let root = (!location.prefix.as_ref().is_empty()).then_some(&location.prefix);
-    let objects = match from {
-        None => location.store.list(root).try_collect().await?,
-        Some(epoch) if folders => {
-            let top = in_time(0, location.store.list_with_delimiter(root)).await?;
+    let (store, root) = (&table.store, root_of(table));
+    let objects = match (from, folders) {
+        (None, _) => store.list(root).try_collect().await?,
+        (Some(epoch), Folders::None) => from_epoch(store, root, tag, epoch).await?,
+        (Some(epoch), Folders::Some) => {
+            let top = in_time(0, store.list_with_delimiter(root)).await?;
             let within = top.common_prefixes.iter();
-            let within = within.map(|folder| from_epoch(&location.store, Some(folder), tag, epoch));
+            let within = within.map(|folder| from_epoch(store, Some(folder), tag, epoch));
             let within = futures::stream::iter(within).buffered(REQUESTS_AT_ONCE);
             let mut objects: Vec<Vec<ObjectMeta>> = within.try_collect().await?;
             objects.push(top.objects);
             objects.into_iter().flatten().collect()
         }
-        Some(epoch) => from_epoch(&location.store, root, tag, epoch).await?,
     };
     let found = objects.into_iter().filter_map(|object| {
         let name = tag.parse(object.location.filename()?)?;
         let is_wanted = from.is_none_or(|epoch| name.epoch >= epoch);
         let (table, bytes) = (Arc::clone(id), object.size);
-        is_wanted.then_some(FoundFile {
-            table,
-            path: object.location,
-            name,
-            bytes,
-        })
+        is_wanted.then_some(FoundFile { table, path: object.location, name, bytes })
     });
     Ok(found.collect())
 }
@@ -239,12 +232,9 @@ async fn delete_orphans(
 ) -> Result<(), ChainError> {
     for (id, table) in &storage.tables {
         let of_table = orphans.iter().map(|index| &observed.files[*index]);
-        let paths = of_table
-            .filter(|file| file.table == *id)
-            .map(|file| file.path.clone());
-        let deleted = super::reset::delete(&table.location, paths.collect()).await;
-        let failed =
-            |error| ChainError::store("delete orphaned data files", &table.location, &error);
+        let of_table = of_table.filter(|file| file.table == *id).map(|file| file.path.clone());
+        let deleted = super::reset::delete(table, of_table.collect()).await;
+        let failed = |error| ChainError::store("delete orphaned data files", table, &error);
         deleted.map_err(failed)?;
     }
     Ok(())
@@ -259,21 +249,13 @@ async fn load_state(store: &LaneStore, head: &ChainRecord) -> Result<Option<Vec<
     let bytes = store.get(&state.key, state.bytes).await;
     let bytes =
         bytes.map_err(|error| ChainError::store("read the state", &store.folder, &error))?;
-    let damaged = |reason: String| ChainError::Damaged {
-        url: store.folder.url.clone(),
-        reason,
-    };
+    let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
     let bytes = bytes.ok_or_else(|| damaged(format!("there is no {}", what())))?;
     if sha256_hex(&bytes) != state.sha256 {
-        return Err(damaged(format!(
-            "{} has another hash than its record says",
-            what()
-        )));
+        return Err(damaged(format!("{} has another hash than its record says", what())));
     }
     let plain = zstd::decode_all(bytes.as_ref());
-    let unreadable = |error: std::io::Error| ChainError::Unreadable {
-        what: what(),
-        reason: error.to_string(),
-    };
+    let unreadable =
+        |error: std::io::Error| ChainError::Unreadable { what: what(), reason: error.to_string() };
     Ok(Some(plain.map_err(unreadable)?))
 }

@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
-use super::open::lane_files;
+use super::open::{Folders, lane_files};
 use super::paths::{self, LaneTag};
 use super::record::Epoch;
 use super::store::LaneStore;
@@ -61,12 +61,8 @@ pub async fn forget(storage: &LaneStorage, with_data: bool) -> Result<Footprint,
     let folder = LaneStore::new(&storage.chain, &storage.job, &storage.lane).folder;
     let failed = |error| ChainError::store("delete the chain", &folder, &error);
     let paths = |objects: Vec<ObjectMeta>| objects.into_iter().map(|object| object.location);
-    delete(&folder, paths(objects.slots).collect())
-        .await
-        .map_err(failed)?;
-    delete(&folder, paths(objects.states).collect())
-        .await
-        .map_err(failed)?;
+    delete(&folder, paths(objects.slots).collect()).await.map_err(failed)?;
+    delete(&folder, paths(objects.states).collect()).await.map_err(failed)?;
     if !with_data {
         (forgotten.data_files, forgotten.data_bytes) = (0, 0);
         return Ok(forgotten);
@@ -106,19 +102,12 @@ impl Objects {
         let tag = LaneTag::new(&storage.job, &storage.lane);
         let mut data = Vec::new();
         for (id, table) in &storage.tables {
-            let files = lane_files(id, table, &tag, None, true).await;
-            let failed = |error| ChainError::store("list data files", &table.location, &error);
-            let files = files
-                .map_err(failed)?
-                .into_iter()
-                .map(|file| (file.path, file.bytes));
-            data.push((table.location.clone(), files.collect()));
+            let files = lane_files(id, table, &tag, None, Folders::Some).await;
+            let failed = |error| ChainError::store("list data files", table, &error);
+            let files = files.map_err(failed)?.into_iter().map(|file| (file.path, file.bytes));
+            data.push((table.clone(), files.collect()));
         }
-        Ok(Self {
-            slots,
-            states,
-            data,
-        })
+        Ok(Self { slots, states, data })
     }
 
     fn footprint(&self) -> Footprint {

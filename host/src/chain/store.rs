@@ -26,7 +26,7 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 512 * 1024;
 pub(super) const RECORD_BYTES: u64 = 1024 * 1024;
 
 /// How many keys a store lists in one reply.
-const LIST_PAGE: usize = 1_000;
+pub(super) const LIST_PAGE: usize = 1_000;
 
 /// What became of one attempt to put a slot.
 #[derive(Debug)]
@@ -48,9 +48,7 @@ pub(super) struct LaneStore {
 impl LaneStore {
     /// The lane's folder below the chain's root.
     pub(super) fn new(root: &Location, job: &str, lane: &str) -> Self {
-        Self {
-            folder: root.child(&paths::lane_folder(job, lane)),
-        }
+        Self { folder: root.child(&paths::lane_folder(job, lane)) }
     }
 
     /// Creates the slot of `epoch`, if it is empty, and settles whose record it holds (C1, C2).
@@ -59,14 +57,8 @@ impl LaneStore {
     /// is there, so a GET that finds one settles it; one that finds nothing settles nothing.
     pub(super) async fn try_put_slot(&self, epoch: Epoch, body: &SlotBody) -> SlotAttempt {
         let path = self.folder.path(&paths::slot(epoch));
-        let options = PutOptions {
-            mode: PutMode::Create,
-            ..PutOptions::default()
-        };
-        let put = self
-            .folder
-            .store
-            .put_opts(&path, body.bytes.clone().into(), options);
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let put = self.folder.store.put_opts(&path, body.bytes.clone().into(), options);
         let Err(put_error) = in_time(body.bytes.len() as u64, put).await else {
             return SlotAttempt::Ours;
         };
@@ -135,8 +127,7 @@ impl LaneStore {
         });
         let page: Vec<object_store::Result<Epoch>> =
             in_time(0, async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
-        page.into_iter()
-            .try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
+        page.into_iter().try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
     }
 }
 

@@ -38,12 +38,7 @@ pub(super) struct Uploader {
 impl Uploader {
     pub(super) fn new(chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
         let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
-        Self {
-            chain,
-            storage,
-            store,
-            problem,
-        }
+        Self { chain, storage, store, problem }
     }
 
     /// Makes an epoch durable. Ends when it is, when its slot is lost, or never.
@@ -56,15 +51,7 @@ impl Uploader {
 
     async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
         let epoch = self.chain.next_epoch();
-        let FrozenEpoch {
-            kind,
-            source,
-            watermark,
-            state,
-            files,
-            modules,
-            config,
-        } = frozen;
+        let FrozenEpoch { kind, source, watermark, state, files, modules, config } = frozen;
         let files = self.put_files(epoch, files).await?;
         let state = match state {
             Some(state) => Some(self.put_state(epoch, state).await?),
@@ -89,9 +76,7 @@ impl Uploader {
         };
         let body = SlotBody::freeze(record)?;
         if let Some(taken) = self.put_slot(epoch, &body).await? {
-            let record = SlotBody::thaw(epoch, taken)
-                .ok()
-                .map(|body| Box::new(body.record));
+            let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
             return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
         }
         self.chain.head = Some(parent_of(&body));
@@ -108,19 +93,10 @@ impl Uploader {
         let uploads = files.into_iter().zip(0..).map(|(file, index)| {
             let term = self.chain.term;
             let nonce = self.chain.writer.nonce.clone();
-            let name = DataFileName {
-                tag: tag.clone(),
-                epoch,
-                term,
-                nonce,
-                index,
-            };
+            let name = DataFileName { tag: tag.clone(), epoch, term, nonce, index };
             self.put_file(epoch, name, file)
         });
-        futures::stream::iter(uploads)
-            .buffered(UPLOADS_AT_ONCE)
-            .try_collect()
-            .await
+        futures::stream::iter(uploads).buffered(UPLOADS_AT_ONCE).try_collect().await
     }
 
     async fn put_file(
@@ -133,10 +109,9 @@ impl Uploader {
             Some(folder) => format!("{folder}/{name}"),
             None => name.to_string(),
         };
-        let location = &self.storage.tables[&file.table].location;
+        let location = &self.storage.tables[&file.table];
         let what = format!("put a data file of epoch {epoch}");
-        self.put(&what, location, location.path(&path), &file.bytes)
-            .await?;
+        self.put(&what, location, location.path(&path), &file.bytes).await?;
         let partition = file.folder.as_deref().and_then(paths::parse_folder);
         let partition = partition.map(|(column, value)| (column.to_owned(), value.to_owned()));
         Ok(DataFile {
@@ -156,20 +131,9 @@ impl Uploader {
         let bytes = Bytes::from(bytes.expect("memory can be written to"));
         let key = paths::state(epoch, &self.chain.writer.nonce);
         let what = format!("put the state of epoch {epoch}");
-        self.put(
-            &what,
-            &self.store.folder,
-            self.store.folder.path(&key),
-            &bytes,
-        )
-        .await?;
+        self.put(&what, &self.store.folder, self.store.folder.path(&key), &bytes).await?;
         let (sha256, bytes) = (sha256_hex(&bytes), bytes.len() as u64);
-        Ok(StateRef {
-            key,
-            bytes,
-            sha256,
-            groups,
-        })
+        Ok(StateRef { key, bytes, sha256, groups })
     }
 
     /// None if the slot is ours, else what lies there.
@@ -207,9 +171,8 @@ impl Uploader {
         location: &Location,
         attempt: impl Fn() -> F,
     ) -> Result<T, ChainError> {
-        let mut backoff = Backoff::new(xxhash_rust::xxh3::xxh3_64(
-            self.chain.writer.nonce.as_bytes(),
-        ));
+        let mut backoff =
+            Backoff::new(xxhash_rust::xxh3::xxh3_64(self.chain.writer.nonce.as_bytes()));
         let mut has_failed = false;
         loop {
             let error = match attempt().await {
@@ -225,8 +188,7 @@ impl Uploader {
                 return Err(ChainError::store(what, location, &error));
             }
             has_failed = true;
-            self.problem
-                .report(failure::explain(what, location, &error));
+            self.problem.report(failure::explain(what, location, &error));
             tokio::time::sleep(backoff.wait()).await;
         }
     }

@@ -59,7 +59,7 @@ fn live_until_death(runtime: &Runtime, store: &Arc<FaultyStore>, storage: &LaneS
     let Some(opened) = opened else { return };
     let (chain, clock) = (opened.chain, Clock::system());
     let mut committer =
-        Committer::spawn(runtime.handle().clone(), chain, storage.clone(), clock).unwrap();
+        Committer::spawn(runtime.handle().clone(), chain, storage.clone(), clock, metrics());
     for epoch in std::iter::once(genesis()).chain((0..COUNT).map(epoch_of)) {
         committer.submit(epoch);
         let outcome = loop {
@@ -70,10 +70,7 @@ fn live_until_death(runtime: &Runtime, store: &Arc<FaultyStore>, storage: &LaneS
                 return;
             }
         };
-        assert!(
-            matches!(outcome, CommitOutcome::Committed(_)),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, CommitOutcome::Committed(_)), "{outcome:?}");
     }
 }
 
@@ -94,19 +91,16 @@ fn a_process_that_dies_at_any_request_leaves_each_number_once() {
 #[test]
 fn a_put_that_lands_after_its_sender_died_takes_nothing_away() {
     for later in 1..25 {
-        for_each_request(
-            Fault::DieAndLandLater(later),
-            |runtime, store, storage, story| {
-                live_until_death(runtime, store, storage);
-                if !store.was_reached() {
-                    return; // this life has no such request
-                }
-                live_to_the_end(runtime, storage, story);
-                // One opening more, for a file that landed after the last.
-                live_to_the_end(runtime, storage, story);
-                assert_each_number_once(runtime, storage, COUNT, story);
-            },
-        );
+        for_each_request(Fault::DieAndLandLater(later), |runtime, store, storage, story| {
+            live_until_death(runtime, store, storage);
+            if !store.was_reached() {
+                return; // this life has no such request
+            }
+            live_to_the_end(runtime, storage, story);
+            // One opening more, for a file that landed after the last.
+            live_to_the_end(runtime, storage, story);
+            assert_each_number_once(runtime, storage, COUNT, story);
+        });
     }
 }
 
@@ -137,20 +131,15 @@ fn a_lost_slot_is_an_outcome_and_names_the_winner() {
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
     let spawn = |opened: Opened| {
         let handle = runtime.handle().clone();
-        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system()).unwrap()
+        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), metrics())
     };
     let first = runtime.block_on(open(&storage, &writer())).unwrap();
     let second = runtime.block_on(open(&storage, &writer())).unwrap();
     let (mut first, mut second) = (spawn(first), spawn(second));
     first.submit(epoch_of(1));
-    assert!(matches!(
-        first.wait(LONG),
-        Some(CommitOutcome::Committed(_))
-    ));
+    assert!(matches!(first.wait(LONG), Some(CommitOutcome::Committed(_))));
     second.submit(epoch_of(1));
-    let Some(CommitOutcome::Lost(lost)) = second.wait(LONG) else {
-        panic!("both won")
-    };
+    let Some(CommitOutcome::Lost(lost)) = second.wait(LONG) else { panic!("both won") };
     assert_eq!(lost.epoch, Epoch(2));
     assert_eq!(lost.record.unwrap().source, source_at(2));
     assert_each_number_once(&runtime, &storage, 2, "the loser's file is gone");
@@ -164,21 +153,15 @@ fn while_the_store_refuses_the_committer_says_why_and_goes_on() {
     let options = crate::config::StoreOptions::default();
     let root = crate::store::open(folder.path().to_str().unwrap(), &options).unwrap();
     let mut storage = storage(Arc::clone(&root.store));
-    storage
-        .tables
-        .values_mut()
-        .for_each(|table| table.location = root.child("table"));
+    storage.tables.values_mut().for_each(|table| *table = root.child("table"));
     // A file where the table's folder should be: no put below it can succeed.
     std::fs::write(folder.path().join("table"), "in the way").unwrap();
     let opened = runtime.block_on(open(&storage, &writer())).unwrap();
     let handle = runtime.handle().clone();
     let mut committer =
-        Committer::spawn(handle, opened.chain, storage.clone(), clock.clone()).unwrap();
+        Committer::spawn(handle, opened.chain, storage.clone(), clock.clone(), metrics());
     committer.submit(genesis());
-    assert!(matches!(
-        committer.wait(LONG),
-        Some(CommitOutcome::Committed(_))
-    ));
+    assert!(matches!(committer.wait(LONG), Some(CommitOutcome::Committed(_))));
     assert_eq!(committer.problem(), None);
     committer.submit(epoch_of(0));
     let problem = loop {
@@ -188,17 +171,12 @@ fn while_the_store_refuses_the_committer_says_why_and_goes_on() {
         }
     };
     let table = folder.path().join("table");
-    let expected = format!(
-        "not committed for 0 s: put a data file of epoch 1 in {}: ",
-        table.display()
-    );
+    let expected =
+        format!("not committed for 0 s: put a data file of epoch 1 in {}: ", table.display());
     assert!(problem.starts_with(&expected), "{problem}");
     clock.advance(Duration::from_secs(35));
     assert!(committer.problem().unwrap().contains("for 35 s"));
     std::fs::remove_file(&table).unwrap();
-    assert!(matches!(
-        committer.wait(LONG),
-        Some(CommitOutcome::Committed(_))
-    ));
+    assert!(matches!(committer.wait(LONG), Some(CommitOutcome::Committed(_))));
     assert_eq!(committer.problem(), None);
 }

@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::record::{PartitionState, RecordKind, SourceKind, SourceState, Writer};
 use super::*;
+use crate::metrics::LaneMetrics;
 use crate::sink::EncodedFile;
 use crate::source::{NextOffset, Partition, Position};
 use crate::store::Location;
@@ -36,16 +37,17 @@ fn storage(store: Arc<dyn ObjectStore>) -> LaneStorage {
         store,
         ..Location::in_memory()
     };
-    let table = LaneTable {
-        location: root.child("table"),
-        partitioned_by_date: false,
-    };
+    let table = root.child("table");
     LaneStorage {
         chain: root.child("chain"),
         tables: BTreeMap::from([(Arc::from("numbers"), table)]),
         job: "toy".to_owned(),
         lane: "0".to_owned(),
     }
+}
+
+fn metrics() -> Arc<LaneMetrics> {
+    Arc::new(LaneMetrics::new([], []))
 }
 
 fn writer() -> Writer {
@@ -138,7 +140,7 @@ fn live(runtime: &Runtime, storage: &LaneStorage, count: i64) -> Ended {
     let next = next_number(&opened);
     let clock = Clock::system();
     let handle = runtime.handle().clone();
-    let mut committer = Committer::spawn(handle, opened.chain, storage.clone(), clock).unwrap();
+    let mut committer = Committer::spawn(handle, opened.chain, storage.clone(), clock, metrics());
     let begin = next.is_none().then(genesis);
     let numbers = (next.unwrap_or(0)..count).map(epoch_of);
     for epoch in begin.into_iter().chain(numbers) {
@@ -154,7 +156,7 @@ fn live(runtime: &Runtime, storage: &LaneStorage, count: i64) -> Ended {
 
 /// What a reader of the plain directory sees, sorted.
 fn table(runtime: &Runtime, storage: &LaneStorage) -> Vec<i64> {
-    let location = &storage.tables["numbers"].location;
+    let location = &storage.tables["numbers"];
     let read = async {
         let files = location.store.list(Some(&location.prefix));
         let files: Vec<_> = files.try_collect().await.unwrap();

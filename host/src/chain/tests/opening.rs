@@ -20,17 +20,7 @@ fn put(runtime: &Runtime, storage: &LaneStorage, path: &Path, bytes: &str) {
 }
 
 fn text(runtime: &Runtime, storage: &LaneStorage, path: &Path) -> String {
-    let get = async {
-        storage
-            .chain
-            .store
-            .get(path)
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap()
-    };
+    let get = async { storage.chain.store.get(path).await.unwrap().bytes().await.unwrap() };
     String::from_utf8(runtime.block_on(get).to_vec()).unwrap()
 }
 
@@ -45,31 +35,15 @@ fn refusal(runtime: &Runtime, storage: &LaneStorage) -> String {
 fn a_record_is_read_back_as_it_was_written() {
     let (runtime, storage) = new_lane();
     assert_eq!(live(&runtime, &storage, 2), Ended::Done);
-    let record = runtime
-        .block_on(inspect::record(&storage, Epoch(2)))
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        runtime.block_on(inspect::latest(&storage)).unwrap(),
-        Some(Epoch(2))
-    );
-    assert_eq!(
-        runtime
-            .block_on(inspect::record(&storage, Epoch(3)))
-            .unwrap(),
-        None
-    );
+    let record = runtime.block_on(inspect::record(&storage, Epoch(2))).unwrap().unwrap();
+    assert_eq!(runtime.block_on(inspect::latest(&storage)).unwrap(), Some(Epoch(2)));
+    assert_eq!(runtime.block_on(inspect::record(&storage, Epoch(3))).unwrap(), None);
     assert_eq!(record.source, source_at(2));
     assert_eq!(record.files.len(), 1);
     assert_eq!(record.files[0].event_time_range, Some((1, 1)));
     assert_eq!(record.term, Term(1));
     let body = body::SlotBody::freeze(record.clone()).unwrap();
-    assert_eq!(
-        body::SlotBody::thaw(record.epoch, body.bytes)
-            .unwrap()
-            .record,
-        record
-    );
+    assert_eq!(body::SlotBody::thaw(record.epoch, body.bytes).unwrap().record, record);
 }
 
 #[test]
@@ -79,9 +53,7 @@ fn each_opening_has_a_higher_term_once_it_commits() {
         assert_eq!(live(&runtime, &storage, count), Ended::Done);
     }
     let record = |epoch| runtime.block_on(inspect::record(&storage, Epoch(epoch)));
-    let terms: Vec<u64> = (0..4)
-        .map(|epoch| record(epoch).unwrap().unwrap().term.0)
-        .collect();
+    let terms: Vec<u64> = (0..4).map(|epoch| record(epoch).unwrap().unwrap().term.0).collect();
     assert_eq!(terms, [1, 1, 2, 3]);
 }
 
@@ -92,49 +64,22 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
     let slot = path_of(&storage, &paths::slot(Epoch(1)));
     let original = text(&runtime, &storage, &slot);
 
-    put(
-        &runtime,
-        &storage,
-        &slot,
-        &original.replace("\"groups\":1", "\"groups\":2"),
-    );
+    put(&runtime, &storage, &slot, &original.replace("\"groups\":1", "\"groups\":2"));
     let sentence = refusal(&runtime, &storage);
-    assert!(
-        sentence.contains("the record after epoch 1 names another parent"),
-        "{sentence}"
-    );
+    assert!(sentence.contains("the record after epoch 1 names another parent"), "{sentence}");
     assert!(sentence.contains("sluicegate reset"), "{sentence}");
 
-    put(
-        &runtime,
-        &storage,
-        &slot,
-        &original.replace("\"job\":\"toy\"", "\"job\":\"toe\""),
-    );
+    put(&runtime, &storage, &slot, &original.replace("\"job\":\"toy\"", "\"job\":\"toe\""));
     let sentence = refusal(&runtime, &storage);
-    assert!(
-        sentence.contains("slot 1 belongs to lane `toe/0`, not to `toy/0`"),
-        "{sentence}"
-    );
+    assert!(sentence.contains("slot 1 belongs to lane `toe/0`, not to `toy/0`"), "{sentence}");
 
     runtime.block_on(storage.chain.store.delete(&slot)).unwrap();
     let sentence = refusal(&runtime, &storage);
-    assert!(
-        sentence.contains("there is no record of epoch 1"),
-        "{sentence}"
-    );
+    assert!(sentence.contains("there is no record of epoch 1"), "{sentence}");
 
-    put(
-        &runtime,
-        &storage,
-        &slot,
-        &original.replace("\"v\":1", "\"v\":2"),
-    );
+    put(&runtime, &storage, &slot, &original.replace("\"v\":1", "\"v\":2"));
     let sentence = refusal(&runtime, &storage);
-    assert!(
-        sentence.contains("has layout 2, this program reads 1"),
-        "{sentence}"
-    );
+    assert!(sentence.contains("has layout 2, this program reads 1"), "{sentence}");
 
     put(&runtime, &storage, &slot, "{");
     assert!(refusal(&runtime, &storage).contains("record of epoch 1 cannot be read"));
@@ -144,16 +89,11 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
 fn a_missing_or_changed_state_is_damage() {
     let (runtime, storage) = new_lane();
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
-    let head = runtime
-        .block_on(inspect::record(&storage, Epoch(1)))
-        .unwrap()
-        .unwrap();
+    let head = runtime.block_on(inspect::record(&storage, Epoch(1))).unwrap().unwrap();
     let state = path_of(&storage, &head.state.unwrap().key);
     put(&runtime, &storage, &state, "something else");
     assert!(refusal(&runtime, &storage).contains("another hash"));
-    runtime
-        .block_on(storage.chain.store.delete(&state))
-        .unwrap();
+    runtime.block_on(storage.chain.store.delete(&state)).unwrap();
     assert!(refusal(&runtime, &storage).contains("there is no state of epoch 1"));
 }
 
@@ -161,7 +101,7 @@ fn a_missing_or_changed_state_is_damage() {
 fn files_of_other_lanes_and_of_nobody_are_left_alone() {
     let (runtime, storage) = new_lane();
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
-    let table = &storage.tables["numbers"].location;
+    let table = &storage.tables["numbers"];
     let strangers = [
         "toy.1-00000000000000000009-1-abc-0.parquet",
         "toys.0-00000000000000000009-1-abc-0.parquet",
@@ -172,10 +112,7 @@ fn files_of_other_lanes_and_of_nobody_are_left_alone() {
         put(&runtime, &storage, &table.path(stranger), "100");
     }
     let opened = runtime.block_on(open(&storage, &writer())).unwrap();
-    assert_eq!(
-        (opened.orphans_deleted, opened.head.unwrap().epoch),
-        (0, Epoch(1))
-    );
+    assert_eq!((opened.orphans_deleted, opened.head.unwrap().epoch), (0, Epoch(1)));
     assert_eq!(table_of(&runtime, &storage), [0, 100, 100, 100, 100]);
 }
 
@@ -187,11 +124,7 @@ fn table_of(runtime: &Runtime, storage: &LaneStorage) -> Vec<i64> {
 fn an_orphan_of_an_undecided_epoch_is_deleted_behind_a_fence_also_in_a_date_folder() {
     let (runtime, mut storage) = new_lane();
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
-    storage
-        .tables
-        .values_mut()
-        .for_each(|table| table.partitioned_by_date = true);
-    let table = &storage.tables["numbers"].location;
+    let table = &storage.tables["numbers"];
     for orphan in ["", "date=2026-11-21/"] {
         let orphan = format!("{orphan}toy.0-00000000000000000002-1-abc-0.parquet");
         put(&runtime, &storage, &table.path(&orphan), "1");
@@ -200,11 +133,7 @@ fn an_orphan_of_an_undecided_epoch_is_deleted_behind_a_fence_also_in_a_date_fold
     let head = opened.head.clone().unwrap();
     assert_eq!((opened.orphans_deleted, head.kind), (2, RecordKind::Fence));
     assert_eq!((head.epoch, head.term), (Epoch(2), Term(2)));
-    assert_eq!(
-        next_number(&opened),
-        Some(1),
-        "the fence keeps positions and state"
-    );
+    assert_eq!(next_number(&opened), Some(1), "the fence keeps positions and state");
     assert_eq!(table_of(&runtime, &storage), [0]);
     assert_eq!(live(&runtime, &storage, 2), Ended::Done);
     assert_each_number_once(&runtime, &storage, 2, "after the fence");
@@ -216,10 +145,7 @@ fn a_reset_says_what_it_forgets_and_the_next_life_keeps_the_data() {
     assert_eq!(live(&runtime, &storage, 2), Ended::Done);
     let footprint = runtime.block_on(footprint(&storage)).unwrap();
     assert_eq!((footprint.epochs, footprint.latest), (3, Some(Epoch(2))));
-    assert_eq!(
-        (footprint.states, footprint.data_files, footprint.data_bytes),
-        (2, 2, 2)
-    );
+    assert_eq!((footprint.states, footprint.data_files, footprint.data_bytes), (2, 2, 2));
     assert!(footprint.state_bytes > 0);
 
     let forgotten = runtime.block_on(forget(&storage, false)).unwrap();
@@ -233,12 +159,7 @@ fn a_reset_says_what_it_forgets_and_the_next_life_keeps_the_data() {
     assert_eq!(table_of(&runtime, &storage), [0, 0, 1]);
 
     runtime.block_on(forget(&storage, true)).unwrap();
-    assert!(
-        runtime
-            .block_on(super::footprint(&storage))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(runtime.block_on(super::footprint(&storage)).unwrap().is_empty());
     assert_eq!(table_of(&runtime, &storage), [0; 0]);
 }
 
@@ -247,12 +168,7 @@ fn the_newest_slot_is_found_whatever_the_length_of_the_chain() {
     let (runtime, storage) = new_lane();
     for length in [1_u64, 999, 1_000, 1_001, 2_001, 2_002, 7_003] {
         for epoch in 0..length {
-            put(
-                &runtime,
-                &storage,
-                &path_of(&storage, &paths::slot(Epoch(epoch))),
-                "",
-            );
+            put(&runtime, &storage, &path_of(&storage, &paths::slot(Epoch(epoch))), "");
         }
         let latest = runtime.block_on(inspect::latest(&storage)).unwrap();
         assert_eq!(latest, Some(Epoch(length - 1)));
@@ -265,9 +181,7 @@ fn a_long_chain_is_checked_for_the_look_back_only() {
     let count = resolve::LOOK_BACK as i64 + 10;
     assert_eq!(live(&runtime, &storage, count), Ended::Done);
     let early = path_of(&storage, &paths::slot(Epoch(3)));
-    runtime
-        .block_on(storage.chain.store.delete(&early))
-        .unwrap();
+    runtime.block_on(storage.chain.store.delete(&early)).unwrap();
     let opened = runtime.block_on(open(&storage, &writer())).unwrap();
     assert_eq!(next_number(&opened), Some(count));
 }
