@@ -1,0 +1,160 @@
+//! Live results as an aligned table for a terminal (DESIGN.md D17).
+//!
+//! ```text
+//! sales: 2 changed groups of epoch 13, not yet committed (times in UTC)
+//! store   | revenue | window_start        | window_end
+//! --------+---------+---------------------+--------------------
+//! store-1 |  120.50 | 2026-11-21 10:00:00 | 2026-11-21 10:00:30
+//! store-2 |    9.00 | 2026-11-21 10:00:00 | 2026-11-21 10:00:30
+//! ```
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::status::LiveResults;
+use crate::time::EventTime;
+
+/// Longer text is cut: nobody compares the ends of long keys in a table that scrolls.
+pub const CELL_WIDTH_MAX: usize = 40;
+
+/// The columns that do not fit beside each other in this width are left out. Wide terminals have about that.
+pub const LINE_WIDTH_MAX: usize = 200;
+
+const SEPARATOR: &str = " | ";
+
+/// The table, without a final line break.
+pub fn render(results: &LiveResults) -> String {
+    let shown = results.rows.len().min(LiveResults::ROWS_MAX);
+    let rows = &results.rows[..shown];
+    let left_out = results.rows_left_out + (results.rows.len() - shown) as u64;
+    let mut columns: Vec<Column> = (0..results.columns.len())
+        .map(|index| Column::new(&results.columns[index], rows, index))
+        .collect();
+    let fitting = fitting(&columns);
+    let columns_left_out = columns.len() - fitting;
+    columns.truncate(fitting);
+
+    let mut text = header(results, shown as u64 + left_out);
+    push_line(&mut text, &columns, SEPARATOR, |column| column.aligned(&column.name));
+    push_line(&mut text, &columns, "-+-", |column| "-".repeat(column.width));
+    for row in 0..shown {
+        push_line(&mut text, &columns, SEPARATOR, |column| column.aligned(&column.cells[row]));
+    }
+    if left_out > 0 {
+        write!(text, "\n… {left_out} more rows").expect("strings take all that is written");
+    }
+    if columns_left_out > 0 {
+        write!(text, "\n… {columns_left_out} more columns").expect("strings take all that is written");
+    }
+    text
+}
+
+fn header(results: &LiveResults, rows: u64) -> String {
+    let LiveResults { pipeline, uncommitted_epoch, .. } = results;
+    let rows = match rows {
+        1 => "1 changed row".to_owned(),
+        rows => format!("{rows} changed rows"),
+    };
+    let pipeline = printable(pipeline);
+    format!("{pipeline}: {rows} of epoch {uncommitted_epoch}, not yet committed (times in UTC)")
+}
+
+fn push_line(
+    text: &mut String,
+    columns: &[Column],
+    separator: &str,
+    cell: impl Fn(&Column) -> String,
+) {
+    let cells: Vec<String> = columns.iter().map(cell).collect();
+    text.push('\n');
+    text.push_str(cells.join(separator).trim_end());
+}
+
+/// How many columns fit into a line; at least one.
+fn fitting(columns: &[Column]) -> usize {
+    let mut width = 0;
+    let fit = columns.iter().take_while(|column| {
+        width += column.width + SEPARATOR.len();
+        width - SEPARATOR.len() <= LINE_WIDTH_MAX
+    });
+    fit.count().max(columns.len().min(1))
+}
+
+/// A column as text, and how to set it.
+struct Column {
+    name: String,
+    cells: Vec<String>,
+    width: usize,
+    is_number: bool,
+}
+
+impl Column {
+    fn new(name: &str, rows: &[Vec<Value>], index: usize) -> Self {
+        let is_window = matches!(name, "window_start" | "window_end");
+        let values = || rows.iter().map(|row| row.get(index).unwrap_or(&Value::Null));
+        let is_number = !is_window && values().all(|value| value.is_null() || is_number(value));
+        let cell = |value: &Value| if is_window { window_time(value) } else { plain(value) };
+        let cells: Vec<String> = values().map(|value| shortened(&cell(value))).collect();
+        let name = shortened(name);
+        let width = cells.iter().chain([&name]).map(|cell| cell.chars().count()).max();
+        Self { width: width.unwrap_or(0), name, cells, is_number }
+    }
+
+    fn aligned(&self, cell: &str) -> String {
+        let width = self.width;
+        if self.is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+    }
+}
+
+/// A JSON number, or a decimal, which travels as text because JSON's numbers are not exact.
+fn is_number(value: &Value) -> bool {
+    match value {
+        Value::Number(_) => true,
+        Value::String(text) => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+            let all_digits = |part: &str| {
+                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+            };
+            all_digits(whole) && all_digits(fraction)
+        }
+        _ => false,
+    }
+}
+
+/// `2026-11-21 10:00:00` for an RFC 3339 time in UTC or for microseconds; as it is otherwise.
+fn window_time(value: &Value) -> String {
+    let text = match value.as_i64() {
+        Some(micros) => EventTime(micros).to_string(),
+        None => plain(value),
+    };
+    match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
+        Some((date, time)) => format!("{date} {time}"),
+        None => text,
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let text = printable(text);
+    match text.char_indices().nth(CELL_WIDTH_MAX) {
+        None => text,
+        Some(_) => text.chars().take(CELL_WIDTH_MAX - 1).chain(['…']).collect(),
+    }
+}
+
+/// Keys come from outside: a control character in one could move the cursor or rewrite the screen.
+fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use expect_test::expect;
+use serde_json::json;
+
+use super::*;
+
+fn results(columns: &[&str], rows: Vec<Vec<Value>>) -> LiveResults {
+    LiveResults {
+        pipeline: "sales".to_owned(),
+        uncommitted_epoch: 13,
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        key_columns: 1,
+        rows,
+        rows_left_out: 0,
+    }
+}
+
+#[test]
+fn numbers_and_decimals_stand_right_and_windows_are_read_as_utc() {
+    let columns = ["store", "revenue", "count", "window_start", "window_end"];
+    let end = 1_795_255_230_500_000_i64;
+    let mut results = results(
+        &columns,
+        vec![
+            vec![
+                json!("store-1"),
+                json!("120.50"),
+                json!(4),
+                json!("2026-11-21T10:00:00Z"),
+                json!(end),
+            ],
+            vec![
+                json!("a"),
+                json!("-9.00"),
+                Value::Null,
+                json!("2026-11-21T10:00:00Z"),
+                json!(end),
+            ],
+        ],
+    );
+    results.rows_left_out = 7;
+    expect![[r#"
+        sales: 9 changed rows of epoch 13, not yet committed (times in UTC)
+        store   | revenue | count | window_start        | window_end
+        --------+---------+-------+---------------------+------------------------
+        store-1 |  120.50 |     4 | 2026-11-21 10:00:00 | 2026-11-21 10:00:30.500
+        a       |   -9.00 |     – | 2026-11-21 10:00:00 | 2026-11-21 10:00:30.500
+        … 7 more rows"#]]
+    .assert_eq(&render(&results));
+}
+
+#[test]
+fn a_hostile_key_is_neither_long_nor_a_terminal_command() {
+    let key = format!("\u{1b}[2J{}", "x".repeat(100));
+    let text = render(&results(&["store", "n"], vec![vec![json!(key), json!(1)]]));
+    assert!(!text.contains('\u{1b}'));
+    assert!(text.lines().all(|line| line.chars().count() <= 70), "{text}");
+    assert!(text.contains("xxx… | 1"), "{text}");
+}
+
+#[test]
+fn rows_and_columns_beyond_the_limits_are_counted_not_shown() {
+    let rows = vec![vec![json!(1)]; LiveResults::ROWS_MAX + 2];
+    let text = render(&results(&["n"], rows));
+    assert_eq!(text.lines().count(), 3 + LiveResults::ROWS_MAX + 1);
+    assert!(text.ends_with("… 2 more rows"));
+
+    let wide: Vec<Value> = vec![json!("y".repeat(40)); 6];
+    let text = render(&results(&["a", "b", "c", "d", "e", "f"], vec![wide]));
+    assert!(text.lines().all(|line| line.chars().count() <= LINE_WIDTH_MAX));
+    assert!(text.ends_with("… 2 more columns"), "{text}");
+}

@@ -1,0 +1,139 @@
+//! The table of dead letters: records and groups that could not be processed, with all that is needed to see why and
+//! to process them again (DESIGN.md D14).
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder, new_null_array,
+};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+
+use crate::plugin::ModuleDigest;
+use crate::schema::timestamp_type;
+
+/// One dead letter.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadLetter<'a> {
+    /// The stage's id; `decode` and `event_time` for what happens before the stages.
+    pub stage: &'a str,
+    /// One word: `malformed`, `rejected`, `trap`, `deadline`, …
+    pub kind: &'a str,
+    /// For a person.
+    pub reason: &'a str,
+    /// Topic or file; none for a group.
+    pub topic: Option<&'a str>,
+    /// Partition of the topic.
+    pub partition: Option<i32>,
+    /// Of the record.
+    pub offset: Option<i64>,
+    /// Kafka's, µs; none for files and groups.
+    pub record_timestamp: Option<i64>,
+    /// The record's key, or the group's.
+    pub key: Option<&'a [u8]>,
+    /// The record's value, or the group's accumulator. Byte for byte as it came.
+    pub value: Option<&'a [u8]>,
+    /// The plugin's, if one was at fault.
+    pub module: Option<ModuleDigest>,
+    /// When the verdict was passed, µs: the record's time, not the clock's, so that a replay writes the same row.
+    pub at: i64,
+}
+
+/// The kinds whose reason is what the sandbox said of a plugin that failed.
+const TRAP_KINDS: [&str; 3] = ["trap", "deadline", "answer"];
+
+/// The columns.
+pub fn schema() -> SchemaRef {
+    let required = |name: &str, data_type| Field::new(name, data_type, false);
+    let nullable = |name: &str, data_type| Field::new(name, data_type, true);
+    Arc::new(Schema::new(vec![
+        required("stage", DataType::Utf8),
+        required("kind", DataType::Utf8),
+        required("reason", DataType::Utf8),
+        nullable("topic", DataType::Utf8),
+        nullable("partition", DataType::Int32),
+        nullable("offset", DataType::Int64),
+        nullable("record_timestamp", timestamp_type()),
+        nullable("key", DataType::Binary),
+        nullable("value", DataType::Binary),
+        nullable("headers", headers_type()),
+        nullable("module", DataType::Utf8),
+        nullable("trap", DataType::Utf8),
+        required("at", timestamp_type()),
+    ]))
+}
+
+/// Kafka's headers: names may repeat and their order counts, so this is no map.
+fn headers_type() -> DataType {
+    let header = Fields::from(vec![
+        Field::new("name", DataType::Utf8, false),
+        Field::new("value", DataType::Binary, true),
+    ]);
+    DataType::List(Arc::new(Field::new("element", DataType::Struct(header), false)))
+}
+
+/// Collects dead letters into rows of [`schema`].
+#[derive(Debug, Default)]
+pub struct DeadLetters {
+    rows: usize,
+    stage: StringBuilder,
+    kind: StringBuilder,
+    reason: StringBuilder,
+    topic: StringBuilder,
+    partition: Int32Builder,
+    offset: Int64Builder,
+    record_timestamp: TimestampMicrosecondBuilder,
+    key: BinaryBuilder,
+    value: BinaryBuilder,
+    module: StringBuilder,
+    trap: StringBuilder,
+    at: TimestampMicrosecondBuilder,
+}
+
+impl DeadLetters {
+    /// Appends one.
+    pub fn push(&mut self, letter: &DeadLetter<'_>) {
+        let DeadLetter { stage, kind, reason, topic, partition, offset, .. } = *letter;
+        let DeadLetter { record_timestamp, key, value, module, at, .. } = *letter;
+        self.rows += 1;
+        self.stage.append_value(stage);
+        self.kind.append_value(kind);
+        self.reason.append_value(reason);
+        self.topic.append_option(topic);
+        self.partition.append_option(partition);
+        self.offset.append_option(offset);
+        self.record_timestamp.append_option(record_timestamp);
+        self.key.append_option(key);
+        self.value.append_option(value);
+        self.module.append_option(module.map(|digest| digest.to_string()));
+        self.trap.append_option(TRAP_KINDS.contains(&kind).then_some(reason));
+        self.at.append_value(at);
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The rows in the order of pushing. Leaves it empty.
+    pub fn finish(&mut self) -> RecordBatch {
+        let rows = std::mem::take(&mut self.rows);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.stage.finish()),
+            Arc::new(self.kind.finish()),
+            Arc::new(self.reason.finish()),
+            Arc::new(self.topic.finish()),
+            Arc::new(self.partition.finish()),
+            Arc::new(self.offset.finish()),
+            Arc::new(self.record_timestamp.finish().with_timezone("UTC")),
+            Arc::new(self.key.finish()),
+            Arc::new(self.value.finish()),
+            new_null_array(&headers_type(), rows),
+            Arc::new(self.module.finish()),
+            Arc::new(self.trap.finish()),
+            Arc::new(self.at.finish().with_timezone("UTC")),
+        ];
+        RecordBatch::try_new(schema(), columns).expect("the columns are those of the schema")
+    }
+}
