@@ -108,17 +108,11 @@ impl ColumnBuilder {
             Values::Date(values) => values.truncate(rows),
             Values::Text { offsets, bytes } => {
                 offsets.truncate(rows + 1);
-                let end = *offsets
-                    .last()
-                    .expect("there is one offset more than values");
+                let end = *offsets.last().expect("there is one offset more than values");
                 bytes.truncate(usize::try_from(end).expect("offsets are not negative"));
             }
         }
-        while self
-            .null_rows
-            .last()
-            .is_some_and(|row| *row as usize >= rows)
-        {
+        while self.null_rows.last().is_some_and(|row| *row as usize >= rows) {
             self.null_rows.pop();
         }
     }
@@ -127,17 +121,14 @@ impl ColumnBuilder {
     #[inline]
     pub(super) fn push_null(&mut self) -> bool {
         if self.nullable {
-            self.null_rows
-                .push(u32::try_from(self.len()).expect("batches have fewer rows"));
+            self.null_rows.push(u32::try_from(self.len()).expect("batches have fewer rows"));
             match &mut self.values {
                 Values::Int64(values) => values.push(0),
                 Values::Float64(values) => values.push(0.0),
                 Values::Bool(values) => values.push(false),
                 Values::Date(values) => values.push(0),
                 Values::Text { offsets, .. } => {
-                    let end = *offsets
-                        .last()
-                        .expect("there is one offset more than values");
+                    let end = *offsets.last().expect("there is one offset more than values");
                     offsets.push(end);
                 }
             }
@@ -261,10 +252,9 @@ impl ColumnBuilder {
         match taken {
             Values::Int64(values) => self.finish_int64(ScalarBuffer::from(values), nulls),
             Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
-            Values::Bool(values) => Arc::new(BooleanArray::new(
-                BooleanBuffer::from(values.as_slice()),
-                nulls,
-            )),
+            Values::Bool(values) => {
+                Arc::new(BooleanArray::new(BooleanBuffer::from(values.as_slice()), nulls))
+            }
             Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
             Values::Text { offsets, bytes } => {
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
@@ -302,10 +292,7 @@ impl ColumnBuilder {
 impl Values {
     fn new(kind: ColumnType) -> Self {
         match kind {
-            ColumnType::String => Self::Text {
-                offsets: vec![0],
-                bytes: Vec::new(),
-            },
+            ColumnType::String => Self::Text { offsets: vec![0], bytes: Vec::new() },
             ColumnType::Float64 => Self::Float64(Vec::new()),
             ColumnType::Bool => Self::Bool(Vec::new()),
             ColumnType::Date => Self::Date(Vec::new()),

@@ -36,9 +36,7 @@ pub(super) fn decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, Numb
     unscaled
         .checked_mul(POWERS[usize::from(scale) - fraction])
         .filter(|value| fits(*value, precision))
-        .ok_or(NumberFault::Unfit(
-            "which has too many digits before the point",
-        ))
+        .ok_or(NumberFault::Unfit("which has too many digits before the point"))
 }
 
 #[inline]
@@ -54,10 +52,7 @@ pub(super) fn seconds(text: &[u8]) -> Result<i64, NumberFault> {
         return value.checked_mul(POWERS[6 - fraction]).ok_or(TOO_FAR);
     }
     let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
-    number
-        .times_power(6)
-        .map(|(micros, _)| micros)
-        .ok_or(TOO_FAR)
+    number.times_power(6).map(|(micros, _)| micros).ok_or(TOO_FAR)
 }
 
 /// Days since 1970 of `YYYY-MM-DD`.
@@ -68,8 +63,7 @@ pub(super) fn days(text: &str) -> Option<i32> {
     }
     let digits = |range: std::ops::Range<usize>| {
         bytes[range].iter().try_fold(0_u32, |value, byte| {
-            byte.is_ascii_digit()
-                .then(|| value * 10 + u32::from(byte - b'0'))
+            byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'))
         })
     };
     let year = i32::try_from(digits(0..4)?).ok()?;
@@ -79,9 +73,7 @@ pub(super) fn days(text: &str) -> Option<i32> {
 
 /// Microseconds since 1970 of an RFC 3339 time; what is finer is dropped towards the past.
 pub(super) fn rfc3339(text: &str) -> Option<i64> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|time| time.timestamp_micros())
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
 }
 
 /// The ordinary number: a sign, at most 18 characters of digits with or without a point. Its digits as an integer,
@@ -113,12 +105,8 @@ fn slow_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, NumberFaul
     let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
     match number.times_power(i64::from(scale)) {
         Some((value, true)) if fits(value, precision) => Ok(value),
-        Some((_, false)) => Err(NumberFault::Unfit(
-            "which has too many digits behind the point",
-        )),
-        _ => Err(NumberFault::Unfit(
-            "which has too many digits before the point",
-        )),
+        Some((_, false)) => Err(NumberFault::Unfit("which has too many digits behind the point")),
+        _ => Err(NumberFault::Unfit("which has too many digits before the point")),
     }
 }
 
@@ -138,12 +126,7 @@ impl Parsed {
             [b'-', rest @ ..] => (true, rest),
             rest => (false, rest),
         };
-        let mut number = Self {
-            negative,
-            digits: 0,
-            exponent: 0,
-            cut: false,
-        };
+        let mut number = Self { negative, digits: 0, exponent: 0, cut: false };
         let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
             Some(at) => (&text[..at], read_exponent(&text[at + 1..])?),
             None => (text, 0),
@@ -161,10 +144,7 @@ impl Parsed {
             number.push_digit(u64::from(byte - b'0'), &mut zeros);
         }
         let fraction = i64::try_from(fraction.len()).ok()?;
-        number.exponent = number
-            .exponent
-            .saturating_add(zeros - fraction)
-            .saturating_add(exponent);
+        number.exponent = number.exponent.saturating_add(zeros - fraction).saturating_add(exponent);
         Some(number)
     }
 
@@ -177,11 +157,7 @@ impl Parsed {
         let shifted = match usize::try_from(*zeros + 1) {
             Ok(shift) if self.digits == 0 || shift < POWERS.len() => self
                 .digits
-                .checked_mul(if self.digits == 0 {
-                    1
-                } else {
-                    POWERS[shift].unsigned_abs()
-                })
+                .checked_mul(if self.digits == 0 { 1 } else { POWERS[shift].unsigned_abs() })
                 .and_then(|digits| digits.checked_add(digit)),
             _ => None,
         };
@@ -205,17 +181,11 @@ impl Parsed {
         let shift = self.exponent.saturating_add(power);
         let (value, exact) = match usize::try_from(shift) {
             // What was cut is less than one here: it was cut because this multiplication would overflow otherwise.
-            Ok(shift) => (
-                self.digits.checked_mul(POWERS.get(shift)?.unsigned_abs())?,
-                !self.cut,
-            ),
+            Ok(shift) => (self.digits.checked_mul(POWERS.get(shift)?.unsigned_abs())?, !self.cut),
             Err(_) => match POWERS.get(usize::try_from(shift.unsigned_abs()).ok()?) {
                 Some(divisor) => {
                     let divisor = divisor.unsigned_abs();
-                    (
-                        self.digits / divisor,
-                        !self.cut && self.digits.is_multiple_of(divisor),
-                    )
+                    (self.digits / divisor, !self.cut && self.digits.is_multiple_of(divisor))
                 }
                 // Of at most 20 digits one remains, or none.
                 None if shift == -19 => (self.digits / 10_000_000_000_000_000_000, false),
@@ -239,11 +209,9 @@ fn read_exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits.iter().fold(0_i64, |value, byte| {
-        value
-            .saturating_mul(10)
-            .saturating_add(i64::from(byte - b'0'))
-    });
+    let value = digits
+        .iter()
+        .fold(0_i64, |value, byte| value.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
     // Half the range, so that the sums with lengths of texts stay within it.
     let value = value.min(i64::MAX / 2);
     Some(if negative { -value } else { value })

@@ -17,11 +17,7 @@ pub(super) enum Fault {
     /// A value of the wrong kind for its column.
     Mismatch { column: usize, found: String },
     /// The right kind, but beyond what the type holds, or not in its form; says why.
-    Unfit {
-        column: usize,
-        found: String,
-        why: &'static str,
-    },
+    Unfit { column: usize, found: String, why: &'static str },
     /// A column lies within this value, which is no object.
     NoObject { column: usize, found: String },
     /// The key of this column, or one on the way to it, occurs twice.
@@ -35,25 +31,15 @@ pub(super) fn describe<'a>(
 ) -> String {
     match fault {
         Fault::NotAnObject(found) => format!("expected a JSON object, found {found}"),
-        Fault::Mismatch {
-            column: index,
-            found,
-        } => {
+        Fault::Mismatch { column: index, found } => {
             let (name, kind) = column(*index);
             format!("column `{name}`: expected {kind}, found {found}")
         }
-        Fault::Unfit {
-            column: index,
-            found,
-            why,
-        } => {
+        Fault::Unfit { column: index, found, why } => {
             let (name, kind) = column(*index);
             format!("column `{name}`: expected {kind}, found {found}, {why}")
         }
-        Fault::NoObject {
-            column: index,
-            found,
-        } => {
+        Fault::NoObject { column: index, found } => {
             let (name, _) = column(*index);
             format!("column `{name}`: expected an object around it, found {found}")
         }

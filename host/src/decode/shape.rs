@@ -51,10 +51,7 @@ pub(super) enum Target {
 impl Shape {
     /// The tree of these paths, one a column, none empty.
     pub(super) fn new<'a>(paths: impl Iterator<Item = &'a [String]>) -> Self {
-        let mut shape = Self {
-            objects: vec![Object::default()],
-            record: 0,
-        };
+        let mut shape = Self { objects: vec![Object::default()], record: 0 };
         for (column, path) in paths.enumerate() {
             shape.insert(path, column);
         }
@@ -72,10 +69,7 @@ impl Shape {
 
     /// The object below `key`, made if there is none yet.
     fn child(&mut self, object: usize, key: &str) -> usize {
-        let field = self.objects[object]
-            .fields
-            .iter()
-            .find(|field| field.key == key);
+        let field = self.objects[object].fields.iter().find(|field| field.key == key);
         let found = field.and_then(|field| match &field.target {
             Target::Object(child) => Some(*child),
             Target::Several(targets) => targets.iter().find_map(|target| match target {
@@ -95,11 +89,7 @@ impl Shape {
     fn add(&mut self, object: usize, key: &str, target: Target) {
         let fields = &mut self.objects[object].fields;
         match fields.iter_mut().find(|field| field.key == key) {
-            None => fields.push(Field {
-                key: key.to_owned(),
-                target,
-                seen: 0,
-            }),
+            None => fields.push(Field { key: key.to_owned(), target, seen: 0 }),
             Some(field) => match &mut field.target {
                 Target::Several(targets) => targets.push(target),
                 single => *single = Target::Several(vec![single.clone(), target]),
@@ -155,21 +145,14 @@ impl Shape {
 
 impl Object {
     fn search(&mut self, position: usize, key: &str) -> Option<FieldIndex> {
-        let field = self
-            .fields
-            .iter()
-            .position(|field| field.key == key)
-            .map(FieldIndex);
+        let field = self.fields.iter().position(|field| field.key == key).map(FieldIndex);
         if key.len() <= KEY_BYTES_MAX && position < PLACES_MAX {
             if let Some(place) = self.places.get_mut(position) {
                 place.key.clear();
                 place.key.push_str(key);
                 place.field = field;
             } else if position == self.places.len() {
-                self.places.push(Place {
-                    key: key.to_owned(),
-                    field,
-                });
+                self.places.push(Place { key: key.to_owned(), field });
             }
         }
         field

@@ -19,12 +19,7 @@ pub(super) fn parse(
     fault: &mut Option<Fault>,
 ) -> sonic_rs::Result<()> {
     let mut parser = sonic_rs::Deserializer::from_str(record);
-    let row = Row {
-        shape,
-        columns,
-        rows,
-        fault,
-    };
+    let row = Row { shape, columns, rows, fault };
     ObjectSeed { row, object: 0 }.deserialize(&mut parser)?;
     parser.end()
 }
@@ -39,12 +34,7 @@ struct Row<'r> {
 
 impl Row<'_> {
     fn reborrow(&mut self) -> Row<'_> {
-        Row {
-            shape: self.shape,
-            columns: self.columns,
-            rows: self.rows,
-            fault: self.fault,
-        }
+        Row { shape: self.shape, columns: self.columns, rows: self.rows, fault: self.fault }
     }
 
     /// Notes the fault and stops the parser. The first fault stays.
@@ -64,10 +54,7 @@ impl Row<'_> {
     ) -> Result<(), A::Error> {
         match self.shape.enter(object, field) {
             Some(&Target::Column(column)) => {
-                let column = ColumnSeed {
-                    row: self.reborrow(),
-                    column,
-                };
+                let column = ColumnSeed { row: self.reborrow(), column };
                 if column.row.columns[column.column].wants_text_of_numbers() {
                     let value: LazyValue<'de> = map.next_value()?;
                     column.push_raw(value.as_raw_str())
@@ -75,16 +62,13 @@ impl Row<'_> {
                     map.next_value_seed(column)
                 }
             }
-            Some(&Target::Object(child)) => map.next_value_seed(ObjectSeed {
-                row: self.reborrow(),
-                object: child,
-            }),
+            Some(&Target::Object(child)) => {
+                map.next_value_seed(ObjectSeed { row: self.reborrow(), object: child })
+            }
             Some(Target::Several(targets)) => {
                 let targets = targets.clone();
                 let value: LazyValue<'de> = map.next_value()?;
-                targets
-                    .iter()
-                    .try_for_each(|target| self.read_again(target, value.as_raw_str()))
+                targets.iter().try_for_each(|target| self.read_again(target, value.as_raw_str()))
             }
             None => {
                 let column = self.shape.first_column(object, field);
@@ -99,24 +83,17 @@ impl Row<'_> {
         let mut parser = sonic_rs::Deserializer::from_str(raw);
         let done = match target {
             &Target::Column(column) => {
-                let seed = ColumnSeed {
-                    row: self.reborrow(),
-                    column,
-                };
+                let seed = ColumnSeed { row: self.reborrow(), column };
                 if seed.row.columns[column].wants_text_of_numbers() {
                     return seed.push_raw(raw);
                 }
                 seed.deserialize(&mut parser)
             }
-            &Target::Object(object) => ObjectSeed {
-                row: self.reborrow(),
-                object,
+            &Target::Object(object) => {
+                ObjectSeed { row: self.reborrow(), object }.deserialize(&mut parser)
             }
-            .deserialize(&mut parser),
             Target::Several(targets) => {
-                return targets
-                    .iter()
-                    .try_for_each(|target| self.read_again(target, raw));
+                return targets.iter().try_for_each(|target| self.read_again(target, raw));
             }
         };
         done.map_err(E::custom)
@@ -162,11 +139,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut position = 0;
         loop {
-            let key = KeySeed {
-                shape: self.row.shape,
-                object: self.object,
-                position,
-            };
+            let key = KeySeed { shape: self.row.shape, object: self.object, position };
             match map.next_key_seed(key)? {
                 None => return Ok(()),
                 Some(None) => {
@@ -186,9 +159,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
         let mut index = 0;
         while let Some(value) = seq.next_element::<LazyValue<'de>>()? {
             let field = self.row.shape.find(self.object, index, &index.to_string());
-            let target = field
-                .and_then(|field| self.row.shape.enter(self.object, field))
-                .cloned();
+            let target = field.and_then(|field| self.row.shape.enter(self.object, field)).cloned();
             if let Some(target) = target {
                 self.row.read_again(&target, value.as_raw_str())?;
             }
@@ -199,11 +170,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
 
     /// `null` where an object is expected: everything below it is missing.
     fn visit_unit<E: Error>(self) -> Result<(), E> {
-        if self.object == 0 {
-            self.refuse("null".to_owned())
-        } else {
-            Ok(())
-        }
+        if self.object == 0 { self.refuse("null".to_owned()) } else { Ok(()) }
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
@@ -307,18 +274,11 @@ impl ColumnSeed<'_> {
                 Ok(())
             }
             Offer::Mismatch => {
-                let fault = Fault::Mismatch {
-                    column: self.column,
-                    found: found(),
-                };
+                let fault = Fault::Mismatch { column: self.column, found: found() };
                 Err(self.row.fail(fault))
             }
             Offer::Unfit(why) => {
-                let fault = Fault::Unfit {
-                    column: self.column,
-                    found: found(),
-                    why,
-                };
+                let fault = Fault::Unfit { column: self.column, found: found(), why };
                 Err(self.row.fail(fault))
             }
         }
@@ -348,10 +308,7 @@ impl<'de> Visitor<'de> for ColumnSeed<'_> {
 
     #[inline]
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a double is what the column asks for"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a double is what the column asks for")]
         let offer =
             self.row.columns[self.column].push_integer(i64::try_from(value).ok(), value as f64);
         self.settle(offer, || value.to_string())
@@ -359,10 +316,7 @@ impl<'de> Visitor<'de> for ColumnSeed<'_> {
 
     #[inline]
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a double is what the column asks for"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a double is what the column asks for")]
         let offer = self.row.columns[self.column].push_integer(Some(value), value as f64);
         self.settle(offer, || value.to_string())
     }

@@ -4,10 +4,7 @@
 //! drained this way, because rebalance and error events lie in it too: it stays with [`BaseConsumer::poll`], and
 //! only messages and partition errors come here. This file holds all that the source needs of librdkafka and
 //! `rdkafka` does not offer; nothing else in the source is unsafe.
-#![expect(
-    unsafe_code,
-    reason = "calls librdkafka; every block says why it is sound"
-)]
+#![expect(unsafe_code, reason = "calls librdkafka; every block says why it is sound")]
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -20,6 +17,7 @@ use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::kafka_errors::PartitionError;
 use super::kafka_watch::Context;
 
 /// Messages taken from librdkafka in one call: anything from 64 to 16,384 costs the same (PERFORMANCE.md section D),
@@ -105,10 +103,7 @@ impl BatchQueue {
         }
         let message = NonNull::new(self.slots[self.taken]).expect("drained messages are not null");
         self.taken += 1;
-        Some(KafkaMessage {
-            message,
-            queue: PhantomData,
-        })
+        Some(KafkaMessage { message, queue: PhantomData })
     }
 }
 
@@ -146,13 +141,14 @@ impl KafkaMessage<'_> {
         self.raw().offset
     }
 
-    /// What this says if it is no record: the code, and librdkafka's words.
+    /// What this says if it is no record.
     #[inline]
-    pub(super) fn error(&self) -> Option<(RDKafkaErrorCode, String)> {
+    pub(super) fn error(&self) -> Option<PartitionError> {
         let error = self.raw().err;
-        (error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| {
-            let words = String::from_utf8_lossy(self.value()).into_owned();
-            (RDKafkaErrorCode::from(error), words)
+        (error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| PartitionError {
+            offset: self.offset(),
+            code: RDKafkaErrorCode::from(error),
+            words: String::from_utf8_lossy(self.value()).into_owned(),
         })
     }
 

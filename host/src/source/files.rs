@@ -94,11 +94,7 @@ impl FilesSource {
 
     fn list(&self) -> Listing {
         let files = self.runtime.block_on(self.place.list())?;
-        if files.is_empty() && self.watch.is_none() {
-            Err(ListError::Missing)
-        } else {
-            Ok(files)
-        }
+        if files.is_empty() && self.watch.is_none() { Err(ListError::Missing) } else { Ok(files) }
     }
 
     fn missing(&self) -> SourceError {
@@ -151,10 +147,7 @@ impl FilesSource {
                 self.adopt(files)?;
             }
             Ok(Err(ListError::Store(reason))) => {
-                self.trouble.set(Some(format!(
-                    "`{}` cannot be listed: {reason}",
-                    self.place.name
-                )));
+                self.trouble.set(Some(format!("`{}` cannot be listed: {reason}", self.place.name)));
             }
             // Nothing there yet, or not answered yet.
             Ok(Err(ListError::Missing)) | Err(_) => {}
@@ -174,11 +167,7 @@ impl FilesSource {
     }
 
     fn start_readers(&mut self) {
-        let running = self
-            .tracks
-            .iter()
-            .filter(|track| track.reading == Reading::Running)
-            .count();
+        let running = self.tracks.iter().filter(|track| track.reading == Reading::Running).count();
         let waiting = self
             .tracks
             .iter_mut()
@@ -212,11 +201,7 @@ impl FilesSource {
 
     /// Takes from the readers until a limit is reached or nothing comes in time.
     fn collect(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
-        let mut room = Room {
-            records: limits.records,
-            bytes: limits.bytes,
-            blocks: Vec::new(),
-        };
+        let mut room = Room { records: limits.records, bytes: limits.bytes, blocks: Vec::new() };
         let started = self.clock.monotonic();
         let mut until = started + limits.wait;
         loop {
@@ -278,10 +263,8 @@ impl FilesSource {
 
     fn update_progress(&mut self) {
         self.progress.clear();
-        self.progress
-            .extend(self.tracks.iter().map(Track::progress));
-        self.progress
-            .sort_by(|one, other| one.partition.cmp(&other.partition));
+        self.progress.extend(self.tracks.iter().map(Track::progress));
+        self.progress.sort_by(|one, other| one.partition.cmp(&other.partition));
     }
 }
 
@@ -297,10 +280,7 @@ impl Source for FilesSource {
             Err(ListError::Missing) if self.watch.is_none() => Err(self.missing()),
             Err(ListError::Missing) => Ok(Some(Positions::new())),
             Err(ListError::Store(reason)) => {
-                self.trouble.set(Some(format!(
-                    "`{}` cannot be listed: {reason}",
-                    self.place.name
-                )));
+                self.trouble.set(Some(format!("`{}` cannot be listed: {reason}", self.place.name)));
                 self.runtime.block_on(tokio::time::sleep(LIST_AGAIN));
                 Ok(None)
             }
@@ -326,11 +306,7 @@ impl Source for FilesSource {
         self.pending = None;
         self.adopt(files)?;
         for (partition, position) in positions {
-            match self
-                .tracks
-                .iter_mut()
-                .find(|track| track.partition() == partition)
-            {
+            match self.tracks.iter_mut().find(|track| track.partition() == partition) {
                 Some(track) => track.resume(position)?,
                 None if position.ended => {}
                 None => {
@@ -344,10 +320,7 @@ impl Source for FilesSource {
         }
         if self.watch.is_some() && self.is_at_end() {
             // Its last file ended when a newer one appeared, whose name stands before it.
-            self.tracks
-                .last_mut()
-                .expect("an end needs a track")
-                .reopen();
+            self.tracks.last_mut().expect("an end needs a track").reopen();
         }
         self.list_at = self.watch.map(|every| self.clock.monotonic() + every);
         self.start_readers();

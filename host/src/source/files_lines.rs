@@ -37,12 +37,7 @@ pub(super) struct LineCutter {
 impl LineCutter {
     /// A cutter for the bytes from `start` on, where a line begins, with room for `capacity` of them.
     pub(super) fn new(start: i64, capacity: usize) -> Self {
-        Self {
-            buffer: Vec::with_capacity(capacity),
-            start,
-            searched: 0,
-            dropped: 0,
-        }
+        Self { buffer: Vec::with_capacity(capacity), start, searched: 0, dropped: 0 }
     }
 
     /// Where the first line begins that was not given out yet.
@@ -116,10 +111,7 @@ impl LineCutter {
             self.start + dropped + i64::try_from(index).expect("as long as a buffer")
         };
         let mut line = 0;
-        for end in memchr::memchr_iter(b'\n', &bytes)
-            .map(|at| at + 1)
-            .chain(unended(&bytes))
-        {
+        for end in memchr::memchr_iter(b'\n', &bytes).map(|at| at + 1).chain(unended(&bytes)) {
             if bytes[line..end].trim_ascii_start().is_empty() {
                 // White space around a record is allowed, so a blank line may belong to the one before it; at the
                 // beginning it belongs to the one behind it, whose bytes begin where the last value ends.
@@ -136,14 +128,7 @@ impl LineCutter {
         self.start = next;
         self.searched = 0;
         self.dropped = 0;
-        Lines {
-            values: Varlen {
-                offsets: ends,
-                bytes,
-            },
-            offsets,
-            next,
-        }
+        Lines { values: Varlen { offsets: ends, bytes }, offsets, next }
     }
 }
 
@@ -161,10 +146,7 @@ impl Lines {
     pub(super) fn copy(&self, from: usize, to: usize) -> Self {
         let start = self.values.offsets[from];
         let end = self.values.offsets[to];
-        let offsets = self.values.offsets[from..=to]
-            .iter()
-            .map(|offset| offset - start)
-            .collect();
+        let offsets = self.values.offsets[from..=to].iter().map(|offset| offset - start).collect();
         let bytes = self.values.bytes[start as usize..end as usize].to_vec();
         Self {
             values: Varlen { offsets, bytes },

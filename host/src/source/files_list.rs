@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::SourceError;
 use crate::config::StoreOptions;
+use crate::store::{self, failure::Failure};
 
 /// What names of NDJSON files end in.
 const EXTENSIONS: [&str; 3] = ["json", "ndjson", "jsonl"];
@@ -56,39 +58,29 @@ impl Place {
             SourceError::Refused(format!("`source.files.path` = `{path}`: {reason}"))
         };
         let name = Arc::from(path.trim_end_matches('/'));
-        if path.contains("://") {
-            let url = reqwest::Url::parse(path).map_err(|error| refuse(error.to_string()))?;
-            let variables = options
-                .environment
-                .iter()
-                .map(|(key, value)| (key.to_ascii_lowercase(), value));
-            let (store, path) = object_store::parse_url_opts(&url, variables)
-                .map_err(|error| refuse(error.to_string()))?;
-            return Ok(Self {
-                store: Arc::from(store),
-                path,
-                name,
-            });
+        let local = path.strip_prefix("file://").unwrap_or(path);
+        if local.contains("://") {
+            let location = store::open(path, options).map_err(|error| refuse(words(&error)))?;
+            return Ok(Self { store: location.store, path: location.prefix, name });
         }
-        let absolute = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;
-        let path =
-            Path::from_absolute_path(&absolute).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self {
-            store: Arc::new(object_store::local::LocalFileSystem::new()),
-            path,
-            name,
-        })
+        // Not by `store::open`, which makes the directory: what is read must be there.
+        let absolute = std::path::absolute(local).map_err(|error| refuse(error.to_string()))?;
+        let path = Path::from_absolute_path(&absolute).map_err(|error| refuse(words(&error)))?;
+        Ok(Self { store: Arc::new(LocalFileSystem::new()), path, name })
     }
 
     /// The files, in the order of their names.
     pub(super) async fn list(&self) -> Result<Vec<FileEntry>, ListError> {
         match tokio::time::timeout(LIST_TIMEOUT, self.list_all()).await {
             Ok(Ok(files)) => Ok(files),
-            Ok(Err(object_store::Error::NotFound { .. })) => Err(ListError::Missing),
-            Ok(Err(error)) => Err(ListError::Store(words(&error))),
-            Err(_) => Err(ListError::Store(format!(
-                "no answer within {LIST_TIMEOUT:?}"
-            ))),
+            // A bucket that is missing is another matter, and has a fix of its own.
+            Ok(Err(error @ object_store::Error::NotFound { .. }))
+                if Failure::of(&error) == Failure::MayPass =>
+            {
+                Err(ListError::Missing)
+            }
+            Ok(Err(error)) => Err(ListError::Store(store_words(&error))),
+            Err(_) => Err(ListError::Store(format!("no answer within {LIST_TIMEOUT:?}"))),
         }
     }
 
@@ -120,19 +112,13 @@ impl Place {
             .unwrap_or_default();
         let stream = std::iter::once(&*self.name).chain(below.iter().map(String::as_str));
         let stream = stream.collect::<Vec<_>>().join("/");
-        FileEntry {
-            path: meta.location,
-            stream: Arc::from(stream),
-            size: meta.size,
-        }
+        FileEntry { path: meta.location, stream: Arc::from(stream), size: meta.size }
     }
 }
 
 fn is_ndjson(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
-        EXTENSIONS
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
+        EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
     })
 }
 
@@ -146,10 +132,18 @@ pub(super) fn checksum(before: i32, file: &FileEntry) -> i32 {
     i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// An error of the store with its causes, which its own words leave out.
-pub(super) fn words(error: &object_store::Error) -> String {
+/// An error of the store, with what to do if somebody must do something.
+pub(super) fn store_words(error: &object_store::Error) -> String {
+    match Failure::of(error) {
+        Failure::Refused { fix } => format!("{}; {fix}", words(error)),
+        Failure::MayPass | Failure::Impossible => words(error),
+    }
+}
+
+/// An error with its causes, which its own words may leave out.
+fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
         if !words.contains(&text) {

@@ -9,7 +9,7 @@ use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore};
 use tokio::sync::mpsc::Sender;
 
 use super::files_lines::{LineCutter, Lines};
-use super::files_list::{FileEntry, words};
+use super::files_list::{FileEntry, store_words};
 
 /// Bytes read at a time: large enough that opening and sending cost nothing per record, small enough that what is
 /// read is still in the cache when it is decoded.
@@ -54,10 +54,7 @@ pub(super) struct Trouble(Mutex<Option<String>>);
 
 impl Trouble {
     pub(super) fn get(&self) -> Option<String> {
-        self.0
-            .lock()
-            .expect("nobody panics while holding it")
-            .clone()
+        self.0.lock().expect("nobody panics while holding it").clone()
     }
 
     pub(super) fn set(&self, trouble: Option<String>) {
@@ -104,25 +101,16 @@ impl Reader {
                     Err(ReadError::Closed) => return,
                     Err(ReadError::Lost(reason)) => {
                         return self
-                            .send_last(FromReader::Lost {
-                                track: self.track,
-                                at,
-                                reason,
-                            })
+                            .send_last(FromReader::Lost { track: self.track, at, reason })
                             .await;
                     }
                     Err(ReadError::Store(reason)) => {
                         let stream = &part.file.stream;
-                        self.trouble
-                            .set(Some(format!("`{stream}` cannot be read: {reason}")));
+                        self.trouble.set(Some(format!("`{stream}` cannot be read: {reason}")));
                         failed = true;
                     }
                 }
-                pause = if at > before {
-                    BACK_OFF.0
-                } else {
-                    (pause * 2).min(BACK_OFF.1)
-                };
+                pause = if at > before { BACK_OFF.0 } else { (pause * 2).min(BACK_OFF.1) };
                 tokio::time::sleep(pause).await;
             }
             if failed {
@@ -130,11 +118,7 @@ impl Reader {
             }
         }
         let read_to = self.parts.last().map_or(self.start, |part| part.end);
-        self.send_last(FromReader::Done {
-            track: self.track,
-            read_to,
-        })
-        .await;
+        self.send_last(FromReader::Done { track: self.track, read_to }).await;
     }
 
     async fn send_last(&self, message: FromReader) {
@@ -146,32 +130,24 @@ impl Reader {
     async fn read_part(&self, part: &Part, at: &mut i64) -> Result<(), ReadError> {
         let from = u64::try_from(*at - part.start).expect("at least the part's start");
         let range = GetRange::Bounded(from..part.file.size);
-        let options = GetOptions {
-            range: Some(range),
-            ..GetOptions::default()
-        };
+        let options = GetOptions { range: Some(range), ..GetOptions::default() };
         let result = match self.store.get_opts(&part.file.path, options).await {
             Ok(result) => result,
             Err(error @ object_store::Error::NotFound { .. }) => {
-                return Err(ReadError::Lost(words(&error)));
+                return Err(ReadError::Lost(store_words(&error)));
             }
-            Err(error) => return Err(ReadError::Store(words(&error))),
+            Err(error) => return Err(ReadError::Store(store_words(&error))),
         };
         if result.meta.size < part.file.size {
             return Err(ReadError::Lost(shrunk(result.meta.size, part.file.size)));
         }
         let cutter = LineCutter::new(*at, CHUNK_BYTES);
-        let mut lines = PartLines {
-            reader: self,
-            part,
-            at,
-            cutter,
-        };
+        let mut lines = PartLines { reader: self, part, at, cutter };
         match result.payload {
             GetResultPayload::File(file, _) => lines.read_file(file, from).await,
             GetResultPayload::Stream(mut stream) => {
                 while let Some(bytes) = stream.next().await {
-                    let bytes = bytes.map_err(|error| ReadError::Store(words(&error)))?;
+                    let bytes = bytes.map_err(|error| ReadError::Store(store_words(&error)))?;
                     lines.cutter.buffer.extend_from_slice(&bytes);
                     if lines.cutter.buffer.len() >= CHUNK_BYTES {
                         lines.send_whole().await?;
@@ -239,15 +215,8 @@ impl PartLines<'_> {
 
     async fn send(&mut self, lines: Lines) -> Result<(), ReadError> {
         let next = lines.next;
-        let message = FromReader::Lines {
-            track: self.reader.track,
-            lines,
-        };
-        self.reader
-            .sender
-            .send(message)
-            .await
-            .map_err(|_| ReadError::Closed)?;
+        let message = FromReader::Lines { track: self.reader.track, lines };
+        self.reader.sender.send(message).await.map_err(|_| ReadError::Closed)?;
         *self.at = next;
         Ok(())
     }

@@ -33,11 +33,7 @@ impl Folder {
                 .enable_all()
                 .build()
                 .unwrap(),
-            config: FilesConfig {
-                path,
-                watch: None,
-                sequential: false,
-            },
+            config: FilesConfig { path, watch: None, sequential: false },
             clock: Clock::system(),
         };
         for (name, content) in files {
@@ -58,10 +54,7 @@ impl Folder {
     }
 
     fn partition(&self, name: &str) -> Partition {
-        Partition {
-            stream: Arc::from(format!("{}/{name}", self.config.path)),
-            number: 0,
-        }
+        Partition { stream: Arc::from(format!("{}/{name}", self.config.path)), number: 0 }
     }
 
     /// From genesis to the end: the values with white space, and the positions.
@@ -87,10 +80,7 @@ fn walk(folder: &Path) -> Vec<String> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.extend(walk(&path));
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "ndjson")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "ndjson") {
             files.push(path.to_str().unwrap().to_owned());
         }
     }
@@ -107,15 +97,8 @@ impl Fixture for Folder {
         let mut records = Records::new();
         let mut start = 0;
         for file in self.files() {
-            let stream = if self.config.sequential {
-                &self.config.path
-            } else {
-                &file
-            };
-            let partition = Partition {
-                stream: Arc::from(stream.as_str()),
-                number: 0,
-            };
+            let stream = if self.config.sequential { &self.config.path } else { &file };
+            let partition = Partition { stream: Arc::from(stream.as_str()), number: 0 };
             let into = records.entry(partition).or_default();
             let content = std::fs::read(&file).unwrap();
             for line in content.split_inclusive(|byte| *byte == b'\n') {
@@ -133,9 +116,7 @@ impl Fixture for Folder {
 }
 
 fn lines(from: usize, to: usize) -> String {
-    (from..to)
-        .map(|n| format!("{{\"n\":{n},\"s\":\"{}\"}}\n", "x".repeat(n % 50)))
-        .collect()
+    (from..to).map(|n| format!("{{\"n\":{n},\"s\":\"{}\"}}\n", "x".repeat(n % 50))).collect()
 }
 
 fn several_files() -> Folder {
@@ -143,10 +124,7 @@ fn several_files() -> Folder {
         ("2026/01/b.ndjson", &lines(0, 400)),
         (
             "2026/01/a.ndjson",
-            &format!(
-                "\n\r\n{}{{\"n\":\"no line end\"}}",
-                lines(400, 500).replace('\n', "\r\n")
-            ),
+            &format!("\n\r\n{}{{\"n\":\"no line end\"}}", lines(400, 500).replace('\n', "\r\n")),
         ),
         ("2026/02/a.ndjson", &lines(500, 501)),
         ("2026/02/ignored.csv", "1,2\n"),
@@ -174,29 +152,20 @@ fn files_larger_than_a_chunk_keep_the_promises() {
     let (records, positions) = folder.read();
     super::tests::assert_same(&records, &folder.records());
     let size = i64::try_from(content.len()).unwrap();
-    assert_eq!(
-        positions[&folder.partition("big.ndjson")].next_offset.get(),
-        size
-    );
+    assert_eq!(positions[&folder.partition("big.ndjson")].next_offset.get(), size);
     assert!(positions.values().all(|position| position.ended));
 }
 
 #[test]
 fn a_single_file_and_an_empty_one_are_read() {
-    let mut folder = Folder::new(&[
-        ("one.ndjson", &lines(0, 3)),
-        ("none.ndjson", ""),
-        ("blank.ndjson", "\n\n"),
-    ]);
+    let mut folder =
+        Folder::new(&[("one.ndjson", &lines(0, 3)), ("none.ndjson", ""), ("blank.ndjson", "\n\n")]);
     let (records, _) = folder.read();
     assert_eq!(records.len(), 1);
     folder.config.path = folder.path("one.ndjson").to_str().unwrap().to_owned();
     let (records, positions) = folder.read();
     assert_eq!(records.values().next().unwrap().len(), 3);
-    assert_eq!(
-        &*positions.keys().next().unwrap().stream,
-        folder.config.path
-    );
+    assert_eq!(&*positions.keys().next().unwrap().stream, folder.config.path);
 }
 
 #[test]
@@ -224,11 +193,7 @@ fn a_file_that_became_shorter_or_vanished_has_lost_its_position() {
         source.assign(&positions).unwrap();
         let mut records = Records::new();
         while records.values().map(Vec::len).sum::<usize>() < 450 {
-            absorb(
-                &source.poll(&limits(50)).unwrap(),
-                &mut records,
-                &mut positions,
-            );
+            absorb(&source.poll(&limits(50)).unwrap(), &mut records, &mut positions);
         }
         for position in positions.values_mut() {
             position.ended = false;
@@ -248,18 +213,12 @@ fn a_file_that_is_cut_while_it_is_read_ends_the_source() {
     let folder = Folder::new(&[("big.ndjson", &lines(0, 200_000))]);
     let mut source = folder.source();
     let positions = genesis(source.as_mut());
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .open(folder.path("big.ndjson"))
-        .unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(folder.path("big.ndjson")).unwrap();
     source.assign(&positions).unwrap();
     file.set_len(1000).unwrap();
     let error = loop {
         match source.poll(&limits(100_000)) {
-            Ok(_) => assert!(
-                !source.progress()[0].ended,
-                "the file was read before it was cut"
-            ),
+            Ok(_) => assert!(!source.progress()[0].ended, "the file was read before it was cut"),
             Err(error) => break error,
         }
     };
@@ -292,18 +251,10 @@ fn watched_files_are_found_and_the_input_does_not_end() {
     assert!(!source.progress()[0].ended, "more files may come");
     folder.write("a.ndjson", &lines(3, 10));
     while records.values().map(Vec::len).sum::<usize>() < 10 {
-        absorb(
-            &source.poll(&limits(100)).unwrap(),
-            &mut records,
-            &mut positions,
-        );
+        absorb(&source.poll(&limits(100)).unwrap(), &mut records, &mut positions);
     }
     super::tests::assert_same(&records, &folder.records());
-    let ended: Vec<_> = source
-        .progress()
-        .iter()
-        .map(|progress| progress.ended)
-        .collect();
+    let ended: Vec<_> = source.progress().iter().map(|progress| progress.ended).collect();
     assert_eq!(ended, [false, true], "the newest file stays open");
 
     // Also after a restart, though the chain knows that the last file by name has ended.
@@ -327,11 +278,7 @@ fn in_sequence_a_new_file_must_come_behind() {
     let mut records = Records::new();
     folder.write("c.ndjson", &lines(3, 10));
     while records.values().map(Vec::len).sum::<usize>() < 10 {
-        absorb(
-            &source.poll(&limits(100)).unwrap(),
-            &mut records,
-            &mut positions,
-        );
+        absorb(&source.poll(&limits(100)).unwrap(), &mut records, &mut positions);
     }
     super::tests::assert_same(&records, &folder.records());
     folder.write("a.ndjson", &lines(0, 1));

@@ -54,18 +54,10 @@ impl Track {
 
     /// Puts a file behind the others.
     pub(super) fn append(&mut self, file: FileEntry) {
-        let (start, before) = self
-            .parts
-            .last()
-            .map_or((0, 0), |part| (part.end, part.checksum));
+        let (start, before) = self.parts.last().map_or((0, 0), |part| (part.end, part.checksum));
         let size = i64::try_from(file.size).expect("files have fewer than 2⁶³ bytes");
         let checksum = checksum(before, &file);
-        self.parts.push(Part {
-            file,
-            start,
-            end: start + size,
-            checksum,
-        });
+        self.parts.push(Part { file, start, end: start + size, checksum });
     }
 
     pub(super) fn partition(&self) -> &Partition {
@@ -110,21 +102,13 @@ impl Track {
     }
 
     pub(super) fn lost(&self, offset: i64, reason: String) -> SourceError {
-        SourceError::PositionLost {
-            partition: self.partition.clone(),
-            offset,
-            reason,
-        }
+        SourceError::PositionLost { partition: self.partition.clone(), offset, reason }
     }
 
     /// Of the files that begin before `next`; none if there is none, or the track is one file.
     fn checksum_before(&self, next: i64) -> Option<i32> {
         let is_passed = |part: &&Part| self.is_sequence && part.start < next;
-        self.parts
-            .iter()
-            .rev()
-            .find(is_passed)
-            .map(|part| part.checksum)
+        self.parts.iter().rev().find(is_passed).map(|part| part.checksum)
     }
 
     /// Moves the position behind these lines; the block if there are any.

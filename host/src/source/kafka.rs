@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::batch_queue::{self, BATCH_MESSAGES, BatchQueue};
+use super::kafka_errors::{PartitionError, Verdict};
 use super::kafka_partition::{PartitionReader, Taken};
-use super::kafka_properties::client_config;
+use super::kafka_properties::{client_config, refused_property};
 use super::kafka_start;
 use super::kafka_watch::{Context, Knowledge, watch};
 use super::{PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError};
@@ -127,30 +128,23 @@ impl KafkaSource {
         }
         let mut added = TopicPartitionList::new();
         for number in known..count {
-            self.readers
-                .push(PartitionReader::from_start(&self.topic, number));
+            self.readers.push(PartitionReader::from_start(&self.topic, number));
             self.queue.forward(&self.topic_c, number);
             added
                 .add_partition_offset(&self.topic, number, Offset::Beginning)
                 .map_err(|error| failed("assign partitions", error))?;
         }
         tracing::info!(topic = %self.topic, from = known, to = count, "new partitions");
-        self.consumer
-            .incremental_assign(&added)
-            .map_err(|error| failed("assign partitions", error))
+        self.consumer.incremental_assign(&added).map_err(|error| failed("assign partitions", error))
     }
 
     /// Fills the blocks of the readers until a limit is reached.
     fn collect(&mut self, limits: &PollLimits) -> Result<(), SourceError> {
-        let mut room = Room {
-            records: limits.records,
-            bytes: limits.bytes,
-        };
+        let mut room = Room { records: limits.records, bytes: limits.bytes };
         let started = self.clock.monotonic();
         let mut first_at = None;
         // What is there already costs no wait.
-        self.queue
-            .fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
+        self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
         loop {
             self.take_drained(&mut room)?;
             if room.is_full() || (room.is_untouched(limits) && self.all_ended()) {
@@ -176,8 +170,7 @@ impl KafkaSource {
                 self.serve_events()?;
             } else if at_most == 1 {
                 self.take_drained(&mut room)?;
-                self.queue
-                    .fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
+                self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
             }
         }
     }
@@ -188,14 +181,12 @@ impl KafkaSource {
                 return Ok(());
             };
             let number = message.partition();
-            let reader = usize::try_from(number)
-                .ok()
-                .and_then(|number| self.readers.get_mut(number));
+            let reader =
+                usize::try_from(number).ok().and_then(|number| self.readers.get_mut(number));
             let Some(reader) = reader else { continue };
-            if let Some((code, words)) = message.error() {
-                let offset = message.offset();
+            if let Some(error) = message.error() {
                 drop(message);
-                self.on_partition_error(number, offset, code, words)?;
+                self.on_partition_error(number, &error)?;
                 continue;
             }
             if let Taken::Record { bytes } = reader.take(&message) {
@@ -211,42 +202,28 @@ impl KafkaSource {
     fn on_partition_error(
         &mut self,
         number: i32,
-        offset: i64,
-        code: RDKafkaErrorCode,
-        words: String,
+        error: &PartitionError,
     ) -> Result<(), SourceError> {
-        use RDKafkaErrorCode as Code;
         let reader = &mut self.readers[usize::try_from(number).expect("looked up before")];
-        match code {
-            Code::PartitionEOF => {
-                reader.reached_end(offset);
-                self.complaint
-                    .take_if(|(partition, _)| *partition == number);
+        match error.verdict() {
+            Verdict::CaughtUp => {
+                reader.reached_end(error.offset);
+                self.complaint.take_if(|(partition, _)| *partition == number);
                 Ok(())
             }
-            Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::LogTruncation => {
-                Err(SourceError::PositionLost {
-                    partition: reader.partition().clone(),
-                    offset: reader.position().next_offset.get(),
-                    reason: words,
-                })
-            }
-            // librdkafka goes on behind a batch that it cannot read, or never gets beyond it.
-            Code::BadMessage
-            | Code::BadCompression
-            | Code::InvalidMessage
-            | Code::InvalidMessageSize
-            | Code::MessageSizeTooLarge
-            | Code::NotImplemented
-            | Code::Fatal => Err(SourceError::Failed {
-                what: format!("read {} at offset {offset}", reader.partition()),
-                reason: words,
+            Verdict::PositionLost => Err(SourceError::PositionLost {
+                partition: reader.partition().clone(),
+                offset: reader.position().next_offset.get(),
+                reason: error.words.clone(),
             }),
-            // The topic was deleted, may not be read, has no leader: all of that can be mended from outside.
-            _ => {
-                let text = format!("{} cannot be read: {words}", reader.partition());
+            Verdict::Unreadable => Err(SourceError::Failed {
+                what: format!("read {} at offset {}", reader.partition(), error.offset),
+                reason: error.words.clone(),
+            }),
+            Verdict::MayPass => {
+                let text = format!("{} cannot be read: {}", reader.partition(), error.words);
                 if self.complaint.is_none() {
-                    tracing::warn!(%code, "{text}; trying again");
+                    tracing::warn!(code = %error.code, "{text}; trying again");
                 }
                 self.complaint = Some((number, text));
                 self.knowledge.look_now();
@@ -287,11 +264,7 @@ impl KafkaSource {
 
     fn assignment(&self) -> Result<TopicPartitionList, SourceError> {
         let mut list = TopicPartitionList::with_capacity(self.readers.len());
-        for reader in self
-            .readers
-            .iter()
-            .filter(|reader| !reader.position().ended)
-        {
+        for reader in self.readers.iter().filter(|reader| !reader.position().ended) {
             let (number, position) = (reader.partition().number, reader.position());
             list.add_partition_offset(&self.topic, number, reader.start())
                 .map_err(|error| failed("assign partitions", error))?;
@@ -326,16 +299,13 @@ impl Source for KafkaSource {
             // forwarding of a partition's queue some time after its fetching was stopped: begin with a new client.
             *self = Self::connect(&self.config, &self.client_id, self.clock.clone())?;
         }
-        let ours = positions
-            .iter()
-            .filter(|(partition, _)| partition.stream == self.topic);
+        let ours = positions.iter().filter(|(partition, _)| partition.stream == self.topic);
         for (partition, position) in ours {
             let number = usize::try_from(partition.number).unwrap_or(0);
             while self.readers.len() < number {
                 let missing =
                     i32::try_from(self.readers.len()).expect("below a partition's number");
-                self.readers
-                    .push(PartitionReader::from_start(&self.topic, missing));
+                self.readers.push(PartitionReader::from_start(&self.topic, missing));
             }
             self.readers.push(PartitionReader::new(
                 &self.topic,
@@ -347,9 +317,7 @@ impl Source for KafkaSource {
             self.queue.forward(&self.topic_c, reader.partition().number);
         }
         let list = self.assignment()?;
-        self.consumer
-            .assign(&list)
-            .map_err(|error| failed("assign partitions", error))?;
+        self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
         self.is_assigned = true;
         self.adopt_new_partitions()?;
         self.update_progress();
@@ -360,15 +328,10 @@ impl Source for KafkaSource {
         self.serve_events()?;
         self.adopt_new_partitions()?;
         self.collect(limits)?;
-        let blocks: Vec<_> = self
-            .readers
-            .iter_mut()
-            .filter_map(PartitionReader::finish_block)
-            .collect();
+        let blocks: Vec<_> =
+            self.readers.iter_mut().filter_map(PartitionReader::finish_block).collect();
         if let Some((partition, _)) = &self.complaint
-            && blocks
-                .iter()
-                .any(|block| block.partition.number == *partition)
+            && blocks.iter().any(|block| block.partition.number == *partition)
         {
             self.complaint = None;
         }
@@ -382,9 +345,7 @@ impl Source for KafkaSource {
 
     fn acknowledge(&mut self, positions: &Positions) {
         let mut list = TopicPartitionList::new();
-        let ours = positions
-            .iter()
-            .filter(|(partition, _)| partition.stream == self.topic);
+        let ours = positions.iter().filter(|(partition, _)| partition.stream == self.topic);
         for (partition, position) in ours {
             let offset = Offset::Offset(position.next_offset.get());
             if let Err(error) = list.add_partition_offset(&self.topic, partition.number, offset) {
@@ -426,21 +387,5 @@ impl Room {
 }
 
 fn failed(what: &str, error: impl std::fmt::Display) -> SourceError {
-    SourceError::Failed {
-        what: what.to_owned(),
-        reason: error.to_string(),
-    }
-}
-
-/// Names the property, never its value: it may be a password.
-fn refused_property(error: &KafkaError) -> SourceError {
-    SourceError::Refused(match error {
-        KafkaError::ClientConfig(_, reason, key, _) => format!(
-            "`source.kafka.properties.\"{key}\"` is refused by librdkafka: {reason}; its CONFIGURATION.md lists all properties"
-        ),
-        KafkaError::ClientCreation(reason) => {
-            format!("the client for `source.kafka` cannot be made: {reason}")
-        }
-        error => format!("the client for `source.kafka` cannot be made: {error}"),
-    })
+    SourceError::Failed { what: what.to_owned(), reason: error.to_string() }
 }

@@ -49,10 +49,7 @@ impl PartitionReader {
     /// A reader that goes on at `position`.
     pub(super) fn new(topic: &Arc<str>, number: i32, position: Position) -> Self {
         let mut reader = Self {
-            partition: Partition {
-                stream: Arc::clone(topic),
-                number,
-            },
+            partition: Partition { stream: Arc::clone(topic), number },
             position,
             caught_up: false,
             end_seen: None,
@@ -67,10 +64,7 @@ impl PartitionReader {
     /// A reader of a partition that nobody has read yet.
     pub(super) fn from_start(topic: &Arc<str>, number: i32) -> Self {
         let reader = Self::new(topic, number, Position::at(NextOffset::START));
-        Self {
-            from_start: true,
-            ..reader
-        }
+        Self { from_start: true, ..reader }
     }
 
     /// Where librdkafka is to begin.
@@ -144,11 +138,7 @@ impl PartitionReader {
         let next = self.position.next_offset.get();
         PartitionProgress {
             partition: self.partition.clone(),
-            end_offset: if self.caught_up {
-                Some(next)
-            } else {
-                self.end_seen
-            },
+            end_offset: if self.caught_up { Some(next) } else { self.end_seen },
             caught_up: self.caught_up,
             ended: self.position.ended,
         }
@@ -182,8 +172,7 @@ impl Block {
         self.keys.push(message.key());
         self.offsets.push(message.offset());
         // A record of the oldest message format has no timestamp; 1970 keeps it from moving any clock.
-        self.timestamps
-            .push(message.timestamp().max(0).saturating_mul(1000));
+        self.timestamps.push(message.timestamp().max(0).saturating_mul(1000));
     }
 
     /// As much as the last block needed: arenas that grow by doubling would be copied several times.

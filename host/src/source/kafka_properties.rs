@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
 
 use super::SourceError;
 use crate::config::KafkaConfig;
@@ -10,41 +11,13 @@ use crate::config::KafkaConfig;
 /// Properties that the exactly-once promise rests on, or that the pipeline file says elsewhere, each with its value
 /// and the reason that is given to a user who sets it.
 const FIXED: [(&str, &str, &str); 7] = [
-    (
-        "enable.auto.commit",
-        "false",
-        "the commit chain keeps the positions",
-    ),
-    (
-        "enable.auto.offset.store",
-        "false",
-        "the commit chain keeps the positions",
-    ),
-    (
-        "auto.offset.reset",
-        "error",
-        "a lost position must stop the pipeline and never skip records",
-    ),
-    (
-        "enable.partition.eof",
-        "true",
-        "it tells when a partition is caught up",
-    ),
-    (
-        "isolation.level",
-        "read_committed",
-        "records of aborted transactions must not be counted",
-    ),
-    (
-        "check.crcs",
-        "true",
-        "a damaged batch must not be read as records",
-    ),
-    (
-        "allow.auto.create.topics",
-        "false",
-        "reading must not create topics",
-    ),
+    ("enable.auto.commit", "false", "the commit chain keeps the positions"),
+    ("enable.auto.offset.store", "false", "the commit chain keeps the positions"),
+    ("auto.offset.reset", "error", "a lost position must stop the pipeline and never skip records"),
+    ("enable.partition.eof", "true", "it tells when a partition is caught up"),
+    ("isolation.level", "read_committed", "records of aborted transactions must not be counted"),
+    ("check.crcs", "true", "a damaged batch must not be read as records"),
+    ("allow.auto.create.topics", "false", "reading must not create topics"),
 ];
 
 /// Properties that stand elsewhere or would break out of the sandbox of configuration.
@@ -52,18 +25,9 @@ const REFUSED: [(&str, &str); 7] = [
     ("bootstrap.servers", "write `source.kafka.brokers`"),
     ("metadata.broker.list", "write `source.kafka.brokers`"),
     ("auto.commit.enable", "the commit chain keeps the positions"),
-    (
-        "auto.commit.interval.ms",
-        "the commit chain keeps the positions",
-    ),
-    (
-        "group.instance.id",
-        "partitions are assigned without a group",
-    ),
-    (
-        "plugin.library.paths",
-        "a pipeline file must not load native code",
-    ),
+    ("auto.commit.interval.ms", "the commit chain keeps the positions"),
+    ("group.instance.id", "partitions are assigned without a group"),
+    ("plugin.library.paths", "a pipeline file must not load native code"),
     ("log_level", "set the log filter of the host for `kafka`"),
 ];
 
@@ -91,9 +55,7 @@ pub(super) fn client_config(
     refuse_reserved(&kafka.properties)?;
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
-    config
-        .set("client.id", client_id)
-        .set("group.id", client_id);
+    config.set("client.id", client_id).set("group.id", client_id);
     for (key, value) in DEFAULTS {
         config.set(key, value);
     }
@@ -108,9 +70,7 @@ pub(super) fn client_config(
 }
 
 fn refuse_reserved(properties: &BTreeMap<String, String>) -> Result<(), SourceError> {
-    let fixed = FIXED
-        .iter()
-        .map(|(key, value, reason)| (*key, Some(*value), *reason));
+    let fixed = FIXED.iter().map(|(key, value, reason)| (*key, Some(*value), *reason));
     let refused = REFUSED.iter().map(|(key, reason)| (*key, None, *reason));
     for (key, value, reason) in fixed.chain(refused) {
         let Some(written) = properties.get(key) else {
@@ -125,4 +85,17 @@ fn refuse_reserved(properties: &BTreeMap<String, String>) -> Result<(), SourceEr
         )));
     }
     Ok(())
+}
+
+/// Names the property, never its value: it may be a password.
+pub(super) fn refused_property(error: &KafkaError) -> SourceError {
+    SourceError::Refused(match error {
+        KafkaError::ClientConfig(_, reason, key, _) => format!(
+            "`source.kafka.properties.\"{key}\"` is refused by librdkafka: {reason}; its CONFIGURATION.md lists all properties"
+        ),
+        KafkaError::ClientCreation(reason) => {
+            format!("the client for `source.kafka` cannot be made: {reason}")
+        }
+        error => format!("the client for `source.kafka` cannot be made: {error}"),
+    })
 }

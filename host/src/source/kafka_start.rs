@@ -50,18 +50,8 @@ pub(super) fn resolve(
     let positions = ranges.iter().zip(starts).map(|((number, _, high), start)| {
         let end_offset = config.end.map(|EndPosition::Latest| *high);
         let ended = end_offset.is_some_and(|end| start >= end);
-        let position = Position {
-            end_offset,
-            ended,
-            ..Position::at(NextOffset::at(start))
-        };
-        (
-            Partition {
-                stream: Arc::clone(&topic),
-                number: *number,
-            },
-            position,
-        )
+        let position = Position { end_offset, ended, ..Position::at(NextOffset::at(start)) };
+        (Partition { stream: Arc::clone(&topic), number: *number }, position)
     });
     Ok(Some(positions.collect()))
 }
@@ -85,10 +75,7 @@ fn refuse_unknown_partitions(
     topic: &str,
     partitions: i32,
 ) -> Result<(), SourceError> {
-    match offsets
-        .keys()
-        .find(|number| !(0..partitions).contains(*number))
-    {
+    match offsets.keys().find(|number| !(0..partitions).contains(*number)) {
         None => Ok(()),
         Some(number) => Err(SourceError::Refused(format!(
             "`source.kafka.start.offsets` names partition {number}, but topic `{topic}` has the partitions 0 to {}",

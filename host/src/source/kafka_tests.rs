@@ -50,7 +50,8 @@ impl Topic {
             .unwrap();
         for n in self.count..self.count + count {
             let (value, key) = (n.to_string(), format!("k{n}"));
-            let record = BaseRecord::to("sales").partition(partition_of(n)).payload(&value).key(&key);
+            let record =
+                BaseRecord::to("sales").partition(partition_of(n)).payload(&value).key(&key);
             producer.send(record.timestamp(timestamp(n))).unwrap();
         }
         producer.flush(Duration::from_secs(20)).unwrap();
@@ -80,7 +81,8 @@ impl Fixture for Topic {
     }
 
     fn records(&self) -> Records {
-        let mut records: Records = (0..PARTITIONS).map(|number| (partition(number), Vec::new())).collect();
+        let mut records: Records =
+            (0..PARTITIONS).map(|number| (partition(number), Vec::new())).collect();
         for n in 0..self.count {
             let into = records.get_mut(&partition(partition_of(n))).unwrap();
             into.push((i64::try_from(into.len()).unwrap(), n.to_string().into_bytes()));
@@ -113,7 +115,8 @@ fn keys_timestamps_and_leader_epochs_come_along() {
     poll_until(&mut source, |source| {
         for block in source.poll(&limits(100)).unwrap() {
             for index in 0..block.len() {
-                let n: usize = std::str::from_utf8(block.values.value(index)).unwrap().parse().unwrap();
+                let n: usize =
+                    std::str::from_utf8(block.values.value(index)).unwrap().parse().unwrap();
                 let keys = block.keys.as_ref().unwrap();
                 assert_eq!(keys.value(index), format!("k{n}").as_bytes());
                 assert_eq!(block.timestamps.as_ref().unwrap()[index], timestamp(n) * 1000);
@@ -249,7 +252,9 @@ fn properties_that_correctness_needs_are_refused_by_name() {
         refused("isolation.level", "read_uncommitted").unwrap(),
         "`source.kafka.properties.\"isolation.level\"` is always `read_committed`, cannot be set: records of aborted transactions must not be counted"
     );
-    assert!(refused("bootstrap.servers", "elsewhere").unwrap().contains("write `source.kafka.brokers`"));
+    assert!(
+        refused("bootstrap.servers", "elsewhere").unwrap().contains("write `source.kafka.brokers`")
+    );
     let unknown = refused("no.such.property", "secret").unwrap();
     assert!(unknown.contains("no.such.property") && !unknown.contains("secret"), "{unknown}");
     let wrong = refused("fetch.min.bytes", "secret").unwrap();
@@ -262,7 +267,10 @@ fn properties_that_correctness_needs_are_refused_by_name() {
 fn a_missing_topic_is_a_problem_that_passes() {
     let mut topic = Topic::new(3);
     topic.config.topic = "later".to_owned();
-    topic.cluster.topic_error("later", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+    topic
+        .cluster
+        .topic_error("later", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        .unwrap();
     let mut source = topic.kafka_source();
     poll_until(&mut source, |source| {
         assert_eq!(source.genesis().unwrap(), None);
@@ -290,7 +298,10 @@ fn a_broker_that_is_away_is_a_problem_that_passes() {
         source.problem().is_some()
     });
     let problem = source.problem().unwrap();
-    assert!(problem.starts_with("broker `127.0.0.1:") && problem.contains("is not reachable"), "{problem}");
+    assert!(
+        problem.starts_with("broker `127.0.0.1:") && problem.contains("is not reachable"),
+        "{problem}"
+    );
     topic.cluster.broker_up(1).unwrap();
     topic.produce(9);
     poll_until(&mut source, |source| {

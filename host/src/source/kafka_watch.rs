@@ -114,10 +114,7 @@ impl Knowledge {
 
     /// The context of the client that this is about.
     pub(super) fn context(self: &Arc<Self>) -> Context {
-        Context {
-            knowledge: Arc::clone(self),
-            commit_fails: AtomicBool::new(false),
-        }
+        Context { knowledge: Arc::clone(self), commit_fails: AtomicBool::new(false) }
     }
 
     /// How many partitions the topic has.
@@ -128,9 +125,7 @@ impl Knowledge {
     /// As [`Knowledge::partitions`], waiting for the first answer.
     pub(super) fn wait_for_partitions(&self, at_most: Duration) -> Option<i32> {
         let unknown = |state: &mut State| state.partitions.is_none();
-        let waited = self
-            .looked
-            .wait_timeout_while(self.lock(), at_most, unknown);
+        let waited = self.looked.wait_timeout_while(self.lock(), at_most, unknown);
         waited.expect("nobody panics while holding it").0.partitions
     }
 
@@ -181,13 +176,8 @@ impl Knowledge {
         let metadata = consumer
             .fetch_metadata(Some(&self.topic), METADATA_TIMEOUT)
             .map_err(|error| self.unreachable(&error))?;
-        let topic = metadata
-            .topics()
-            .iter()
-            .find(|topic| topic.name() == self.topic);
-        let error = topic
-            .and_then(|topic| topic.error())
-            .map(RDKafkaErrorCode::from);
+        let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
+        let error = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from);
         let count = topic.map_or(0, |topic| topic.partitions().len());
         match error {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
@@ -200,10 +190,7 @@ impl Knowledge {
     }
 
     fn missing(&self) -> String {
-        format!(
-            "topic `{}` does not exist on `{}`: create it",
-            self.topic, self.brokers
-        )
+        format!("topic `{}` does not exist on `{}`: create it", self.topic, self.brokers)
     }
 
     fn unreachable(&self, error: &KafkaError) -> String {
@@ -225,11 +212,7 @@ pub(super) fn watch(
     let body = move || {
         while !knowledge.stop.load(Ordering::Relaxed) {
             let seen = knowledge.look(&consumer);
-            let pause = if seen.is_ok() {
-                PARTITIONS_REFRESH
-            } else {
-                TROUBLE_REFRESH
-            };
+            let pause = if seen.is_ok() { PARTITIONS_REFRESH } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
             knowledge.learn(seen);
             match woken.recv_timeout(pause) {
@@ -244,8 +227,5 @@ pub(super) fn watch(
             }
         }
     };
-    std::thread::Builder::new()
-        .name("kafka-topic".to_owned())
-        .spawn(body)
-        .map(drop)
+    std::thread::Builder::new().name("kafka-topic".to_owned()).spawn(body).map(drop)
 }

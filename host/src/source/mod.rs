@@ -4,6 +4,7 @@
 pub mod position;
 pub mod kafka;
 mod kafka_properties;
+mod kafka_errors;
 mod kafka_partition;
 mod kafka_start;
 mod kafka_watch;

@@ -77,12 +77,7 @@ pub struct Position {
 impl Position {
     /// Before the record at `next_offset`, with nothing else known.
     pub fn at(next_offset: NextOffset) -> Self {
-        Self {
-            next_offset,
-            leader_epoch: None,
-            end_offset: None,
-            ended: false,
-        }
+        Self { next_offset, leader_epoch: None, end_offset: None, ended: false }
     }
 }
 

@@ -36,21 +36,14 @@ pub(super) fn genesis(source: &mut dyn Source) -> Positions {
         if let Some(positions) = source.genesis().unwrap() {
             return positions;
         }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "no genesis: {:?}",
-            source.problem()
-        );
+        assert!(started.elapsed() < PATIENCE, "no genesis: {:?}", source.problem());
     }
 }
 
 /// Adds the records of a poll, and moves the positions, checking what holds for every block.
 pub(super) fn absorb(blocks: &[RecordBlock], records: &mut Records, positions: &mut Positions) {
     for pair in blocks.windows(2) {
-        assert!(
-            pair[0].partition <= pair[1].partition,
-            "blocks come in order of partitions"
-        );
+        assert!(pair[0].partition <= pair[1].partition, "blocks come in order of partitions");
     }
     for block in blocks {
         assert!(!block.is_empty(), "a block has records");
@@ -59,24 +52,11 @@ pub(super) fn absorb(blocks: &[RecordBlock], records: &mut Records, positions: &
             usize::try_from(*block.values.offsets.last().unwrap()).unwrap(),
             block.values.bytes.len()
         );
-        assert!(
-            block
-                .keys
-                .as_ref()
-                .is_none_or(|keys| keys.len() == block.len())
-        );
-        assert!(
-            block
-                .timestamps
-                .as_ref()
-                .is_none_or(|times| times.len() == block.len())
-        );
+        assert!(block.keys.as_ref().is_none_or(|keys| keys.len() == block.len()));
+        assert!(block.timestamps.as_ref().is_none_or(|times| times.len() == block.len()));
         let into = records.entry(block.partition.clone()).or_default();
         for (offset, value) in block.offsets.iter().zip(block.values.iter()) {
-            assert!(
-                into.last().is_none_or(|(last, _)| last < offset),
-                "offsets ascend"
-            );
+            assert!(into.last().is_none_or(|(last, _)| last < offset), "offsets ascend");
             into.push((*offset, value.trim_ascii().to_vec()));
         }
         let before = positions.insert(block.partition.clone(), block.next.clone());
@@ -103,10 +83,7 @@ pub(super) fn read_on(
             return;
         }
         let problem = source.problem();
-        assert!(
-            started.elapsed() < PATIENCE,
-            "not caught up: {problem:?} {progress:?}"
-        );
+        assert!(started.elapsed() < PATIENCE, "not caught up: {problem:?} {progress:?}");
     }
 }
 
@@ -126,18 +103,10 @@ fn every_record_comes_once_in_order(fixture: &impl Fixture) {
     assert!(positions.keys().eq(fixture.records().keys()));
     source.assign(&positions).unwrap();
     let mut records = Records::new();
-    read_on(
-        source.as_mut(),
-        &limits(10_000),
-        &mut records,
-        &mut positions,
-    );
+    read_on(source.as_mut(), &limits(10_000), &mut records, &mut positions);
     assert_same(&records, &fixture.records());
     for progress in source.progress() {
-        assert_eq!(
-            progress.end_offset,
-            Some(positions[&progress.partition].next_offset.get())
-        );
+        assert_eq!(progress.end_offset, Some(positions[&progress.partition].next_offset.get()));
     }
 }
 
@@ -146,25 +115,16 @@ fn polls_keep_within_their_limits(fixture: &impl Fixture) {
         let mut source = fixture.source();
         let mut positions = genesis(source.as_mut());
         source.assign(&positions).unwrap();
-        let limits = PollLimits {
-            bytes: bytes_max,
-            ..limits(records_max)
-        };
+        let limits = PollLimits { bytes: bytes_max, ..limits(records_max) };
         let (mut records, expected) = (Records::new(), fixture.records());
         let all = expected.values().map(Vec::len).sum::<usize>();
         while records.values().map(Vec::len).sum::<usize>() < all {
             let blocks = source.poll(&limits).unwrap();
             let count: usize = blocks.iter().map(RecordBlock::len).sum();
-            assert!(
-                count <= records_max,
-                "{count} records, {records_max} were asked for"
-            );
+            assert!(count <= records_max, "{count} records, {records_max} were asked for");
             let bytes: usize = blocks.iter().map(|block| block.values.bytes.len()).sum();
-            let largest = blocks
-                .iter()
-                .flat_map(|block| block.values.iter())
-                .map(<[u8]>::len)
-                .max();
+            let largest =
+                blocks.iter().flat_map(|block| block.values.iter()).map(<[u8]>::len).max();
             assert!(
                 bytes < bytes_max + largest.unwrap_or(0).max(1),
                 "{bytes} bytes of {bytes_max}"
@@ -204,11 +164,7 @@ fn the_same_source_goes_on_where_it_is_told(fixture: &impl Fixture) {
     let start = genesis(source.as_mut());
     source.assign(&start).unwrap();
     let (mut records, mut positions) = (Records::new(), start.clone());
-    absorb(
-        &source.poll(&limits(5)).unwrap(),
-        &mut records,
-        &mut positions,
-    );
+    absorb(&source.poll(&limits(5)).unwrap(), &mut records, &mut positions);
     // Read ahead, forgotten, read again.
     source.poll(&limits(5)).unwrap();
     source.assign(&positions).unwrap();
@@ -216,12 +172,7 @@ fn the_same_source_goes_on_where_it_is_told(fixture: &impl Fixture) {
     assert_same(&records, &fixture.records());
     source.assign(&start).unwrap();
     let mut again = Records::new();
-    read_on(
-        source.as_mut(),
-        &limits(100),
-        &mut again,
-        &mut Positions::new(),
-    );
+    read_on(source.as_mut(), &limits(100), &mut again, &mut Positions::new());
     assert_same(&again, &fixture.records());
 }
 
@@ -241,29 +192,17 @@ fn a_poll_without_records_returns_in_time(fixture: &impl Fixture) {
     let mut source = fixture.source();
     let mut positions = genesis(source.as_mut());
     source.assign(&positions).unwrap();
-    read_on(
-        source.as_mut(),
-        &limits(10_000),
-        &mut Records::new(),
-        &mut positions,
-    );
+    read_on(source.as_mut(), &limits(10_000), &mut Records::new(), &mut positions);
     let started = Instant::now();
     assert!(source.poll(&limits(10)).unwrap().is_empty());
     // A second more than was asked for: other tests share the machine.
-    assert!(
-        started.elapsed() < Duration::from_millis(1200),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_millis(1200), "{:?}", started.elapsed());
 }
 
 #[track_caller]
 pub(super) fn assert_same(records: &Records, expected: &Records) {
     let count = |records: &Records| {
-        records
-            .iter()
-            .map(|(key, of)| format!("{key}: {}", of.len()))
-            .collect::<Vec<_>>()
+        records.iter().map(|(key, of)| format!("{key}: {}", of.len())).collect::<Vec<_>>()
     };
     assert_eq!(count(records), count(expected));
     for (partition, expected) in expected {

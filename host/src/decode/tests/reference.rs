@@ -42,16 +42,10 @@ impl<'de> serde::Deserialize<'de> for Entries {
 /// One value as text that two decoders can agree on.
 fn reference_value(kind: ColumnType, raw: &str) -> Option<String> {
     let text = serde_json::from_str::<String>(raw).ok();
-    let is_integer = raw
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let is_integer = raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     // The parser does not tell `-0` from `0.0`; both are the integer 0.
     let is_zero = raw.parse() == Ok(0.0);
-    let integer = if is_integer {
-        raw.parse::<i64>().ok()
-    } else {
-        is_zero.then_some(0)
-    };
+    let integer = if is_integer { raw.parse::<i64>().ok() } else { is_zero.then_some(0) };
     match kind {
         ColumnType::String => text,
         ColumnType::Int64 => integer.map(|value| value.to_string()),
@@ -66,11 +60,8 @@ fn reference_value(kind: ColumnType, raw: &str) -> Option<String> {
         ColumnType::Timestamp(TimestampEncoding::UnixMicros) => integer.map(|v| v.to_string()),
         ColumnType::Timestamp(TimestampEncoding::UnixSeconds) => {
             let (value, exact) = scaled(raw, 6).filter(|_| text.is_none())?;
-            let floor = if exact || value >= 0 && !raw.starts_with('-') {
-                value
-            } else {
-                value - 1
-            };
+            let floor =
+                if exact || value >= 0 && !raw.starts_with('-') { value } else { value - 1 };
             i64::try_from(floor).ok().map(|value| value.to_string())
         }
         ColumnType::Timestamp(TimestampEncoding::Rfc3339) => {
@@ -92,43 +83,28 @@ fn reference_value(kind: ColumnType, raw: &str) -> Option<String> {
 
 /// The parser drops the sign of zero.
 fn float_text(number: f64) -> String {
-    if number == 0.0 {
-        "0".to_owned()
-    } else {
-        number.to_string()
-    }
+    if number == 0.0 { "0".to_owned() } else { number.to_string() }
 }
 
 /// A number without exponent, times 10^`scale`, cut towards zero, and whether nothing was cut.
 fn scaled(text: &str, scale: u32) -> Option<(i128, bool)> {
-    let (sign, digits) = text
-        .strip_prefix('-')
-        .map_or((1, text), |digits| (-1, digits));
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) || whole.len() > 25 {
         return None;
     }
-    let kept: String = fraction
-        .chars()
-        .chain(std::iter::repeat('0'))
-        .take(scale as usize)
-        .collect();
+    let kept: String =
+        fraction.chars().chain(std::iter::repeat('0')).take(scale as usize).collect();
     let value: i128 = format!("{whole}{kept}").parse().ok()?;
-    let exact = fraction
-        .chars()
-        .skip(scale as usize)
-        .all(|digit| digit == '0');
+    let exact = fraction.chars().skip(scale as usize).all(|digit| digit == '0');
     Some((sign * value, exact))
 }
 
 /// The row of a record by the reference; none if it is to be refused.
 fn reference_row(columns: &[Column], record: &str) -> Option<Vec<Option<String>>> {
     let entries: Entries = serde_json::from_str(record).ok()?;
-    columns
-        .iter()
-        .map(|column| reference_cell(column, &column.path, &entries))
-        .collect()
+    columns.iter().map(|column| reference_cell(column, &column.path, &entries)).collect()
 }
 
 fn reference_cell(column: &Column, path: &[String], entries: &Entries) -> Option<Option<String>> {
@@ -156,20 +132,16 @@ fn cell(column: &Column, array: &dyn Array, row: usize) -> Option<String> {
         ColumnType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
         ColumnType::Float64 => float_text(array.as_primitive::<Float64Type>().value(row)),
         ColumnType::Bool => array.as_boolean().value(row).to_string(),
-        ColumnType::Timestamp(_) => array
-            .as_primitive::<TimestampMicrosecondType>()
-            .value(row)
-            .to_string(),
+        ColumnType::Timestamp(_) => {
+            array.as_primitive::<TimestampMicrosecondType>().value(row).to_string()
+        }
         ColumnType::Date => array.as_primitive::<Date32Type>().value(row).to_string(),
         ColumnType::Decimal { .. } => array.as_primitive::<Decimal64Type>().value(row).to_string(),
     })
 }
 
 fn columns() -> Vec<Column> {
-    let decimal = ColumnType::Decimal {
-        precision: 12,
-        scale: 2,
-    };
+    let decimal = ColumnType::Decimal { precision: 12, scale: 2 };
     let seconds = ColumnType::Timestamp(TimestampEncoding::UnixSeconds);
     vec![
         column("store", ColumnType::String),
@@ -178,24 +150,12 @@ fn columns() -> Vec<Column> {
         nullable(column("f", ColumnType::Float64)),
         nullable(column("ok", ColumnType::Bool)),
         nullable(column("ts", seconds)),
-        nullable(column(
-            "ms",
-            ColumnType::Timestamp(TimestampEncoding::UnixMillis),
-        )),
-        nullable(column(
-            "us",
-            ColumnType::Timestamp(TimestampEncoding::UnixMicros),
-        )),
-        nullable(column(
-            "at",
-            ColumnType::Timestamp(TimestampEncoding::Rfc3339),
-        )),
+        nullable(column("ms", ColumnType::Timestamp(TimestampEncoding::UnixMillis))),
+        nullable(column("us", ColumnType::Timestamp(TimestampEncoding::UnixMicros))),
+        nullable(column("at", ColumnType::Timestamp(TimestampEncoding::Rfc3339))),
         nullable(column("day", ColumnType::Date)),
         nullable(at(&["address", "city"], column("city", ColumnType::String))),
-        nullable(at(
-            &["address", "geo", "lat"],
-            column("lat", ColumnType::Float64),
-        )),
+        nullable(at(&["address", "geo", "lat"], column("lat", ColumnType::Float64))),
     ]
 }
 
@@ -277,10 +237,7 @@ fn space() -> impl Strategy<Value = String> {
 fn object(columns: Vec<Column>, depth: usize) -> BoxedStrategy<String> {
     let mut by_key: BTreeMap<String, Vec<Column>> = BTreeMap::new();
     for column in columns {
-        by_key
-            .entry(column.path[depth].clone())
-            .or_default()
-            .push(column);
+        by_key.entry(column.path[depth].clone()).or_default().push(column);
     }
     let mut parts: Vec<BoxedStrategy<Vec<String>>> = Vec::new();
     for (key, below) in by_key {

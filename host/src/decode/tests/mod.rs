@@ -12,32 +12,19 @@ use super::*;
 use crate::schema::{Column, ColumnType, TimestampEncoding};
 
 fn column(name: &str, kind: ColumnType) -> Column {
-    Column {
-        name: name.to_owned(),
-        kind,
-        nullable: false,
-        path: vec![name.to_owned()],
-    }
+    Column { name: name.to_owned(), kind, nullable: false, path: vec![name.to_owned()] }
 }
 
 fn nullable(column: Column) -> Column {
-    Column {
-        nullable: true,
-        ..column
-    }
+    Column { nullable: true, ..column }
 }
 
 fn at(path: &[&str], column: Column) -> Column {
-    Column {
-        path: path.iter().map(|&key| key.to_owned()).collect(),
-        ..column
-    }
+    Column { path: path.iter().map(|&key| key.to_owned()).collect(), ..column }
 }
 
 fn decode(columns: &[Column], records: &[&str]) -> Decoded {
-    let schema = Schema {
-        columns: columns.to_vec(),
-    };
+    let schema = Schema { columns: columns.to_vec() };
     let wanted: Vec<_> = (0..columns.len()).collect();
     let values: Varlen = records.iter().map(|record| record.as_bytes()).collect();
     Decoder::new(&schema, &wanted).decode(&values, 0..records.len())
@@ -60,13 +47,7 @@ fn verdicts(columns: &[Column], records: &[&str]) -> String {
 fn the_ordinary_record_becomes_a_row() {
     let columns = [
         column("store", ColumnType::String),
-        column(
-            "price",
-            ColumnType::Decimal {
-                precision: 18,
-                scale: 2,
-            },
-        ),
+        column("price", ColumnType::Decimal { precision: 18, scale: 2 }),
         column("ts", ColumnType::Timestamp(TimestampEncoding::UnixSeconds)),
         nullable(at(&["address", "city"], column("city", ColumnType::String))),
     ];
@@ -81,15 +62,9 @@ fn the_ordinary_record_becomes_a_row() {
     assert_eq!(decoded.records, None);
     let batch = &decoded.batch;
     assert_eq!(batch.column(0).as_string::<i32>().value(1), "a\"b");
-    assert_eq!(
-        batch.column(1).as_primitive::<Decimal64Type>().values(),
-        &[28700, 1250]
-    );
+    assert_eq!(batch.column(1).as_primitive::<Decimal64Type>().values(), &[28700, 1250]);
     let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-    assert_eq!(
-        times.values(),
-        &[1_756_809_000_000_000, 1_756_809_001_250_000]
-    );
+    assert_eq!(times.values(), &[1_756_809_000_000_000, 1_756_809_001_250_000]);
     assert!(batch.column(3).is_null(0));
     assert_eq!(batch.column(3).as_string::<i32>().value(1), "Köln");
 }
@@ -109,47 +84,20 @@ fn every_type_takes_its_forms() {
         "ms": -1, "us": 5, "rfc": "2026-11-21T11:00:00.0000015+01:00" }
 "#;
     let batch = decode(&columns, &[record]).batch;
-    assert_eq!(
-        batch.column(0).as_primitive::<Int64Type>().value(0),
-        i64::MIN
-    );
-    assert_eq!(
-        batch.column(1).as_primitive::<Float64Type>().values(),
-        &[7.0]
-    );
+    assert_eq!(batch.column(0).as_primitive::<Int64Type>().value(0), i64::MIN);
+    assert_eq!(batch.column(1).as_primitive::<Float64Type>().values(), &[7.0]);
     assert!(batch.column(2).as_boolean().value(0));
     assert_eq!(batch.column(3).as_primitive::<Date32Type>().value(0), -1);
-    assert_eq!(
-        batch
-            .column(4)
-            .as_primitive::<TimestampMicrosecondType>()
-            .value(0),
-        -1000
-    );
-    assert_eq!(
-        batch
-            .column(5)
-            .as_primitive::<TimestampMicrosecondType>()
-            .value(0),
-        5
-    );
-    let rfc = batch
-        .column(6)
-        .as_primitive::<TimestampMicrosecondType>()
-        .value(0);
+    assert_eq!(batch.column(4).as_primitive::<TimestampMicrosecondType>().value(0), -1000);
+    assert_eq!(batch.column(5).as_primitive::<TimestampMicrosecondType>().value(0), 5);
+    let rfc = batch.column(6).as_primitive::<TimestampMicrosecondType>().value(0);
     assert_eq!(rfc, 1_795_255_200_000_001);
 }
 
 #[test]
 fn reasons_name_the_column_what_was_found_and_what_is_expected() {
     let columns = [
-        column(
-            "price",
-            ColumnType::Decimal {
-                precision: 18,
-                scale: 2,
-            },
-        ),
+        column("price", ColumnType::Decimal { precision: 18, scale: 2 }),
         column("n", ColumnType::Int64),
         nullable(at(&["address", "city"], column("city", ColumnType::String))),
     ];
@@ -223,22 +171,10 @@ fn a_refused_record_leaves_no_trace_in_its_neighbours() {
         ],
     );
     assert_eq!(decoded.records, Some(vec![0, 2, 4]));
-    assert_eq!(
-        decoded
-            .rejects
-            .iter()
-            .map(|(record, _)| *record)
-            .collect::<Vec<_>>(),
-        [1, 3]
-    );
+    assert_eq!(decoded.rejects.iter().map(|(record, _)| *record).collect::<Vec<_>>(), [1, 3]);
     let strings: Vec<_> = decoded.batch.column(0).as_string::<i32>().iter().collect();
     assert_eq!(strings, [Some("one"), None, Some("five")]);
-    let numbers: Vec<_> = decoded
-        .batch
-        .column(1)
-        .as_primitive::<Int64Type>()
-        .iter()
-        .collect();
+    let numbers: Vec<_> = decoded.batch.column(1).as_primitive::<Int64Type>().iter().collect();
     assert_eq!(numbers, [Some(1), Some(3), None]);
 }
 
@@ -247,81 +183,37 @@ fn a_path_may_lead_through_arrays_and_several_columns_may_read_one_value() {
     let columns = [
         at(&["items", "1", "sku"], column("second", ColumnType::String)),
         at(&["n"], column("as_int", ColumnType::Int64)),
-        at(
-            &["n"],
-            column(
-                "as_decimal",
-                ColumnType::Decimal {
-                    precision: 5,
-                    scale: 1,
-                },
-            ),
-        ),
+        at(&["n"], column("as_decimal", ColumnType::Decimal { precision: 5, scale: 1 })),
     ];
-    let decoded = decode(
-        &columns,
-        &[r#"{"items":[{"sku":"a"},{"sku":"b"},7],"n":12}"#],
-    );
+    let decoded = decode(&columns, &[r#"{"items":[{"sku":"a"},{"sku":"b"},7],"n":12}"#]);
     assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
     assert_eq!(decoded.batch.column(0).as_string::<i32>().value(0), "b");
-    assert_eq!(
-        decoded.batch.column(1).as_primitive::<Int64Type>().value(0),
-        12
-    );
-    assert_eq!(
-        decoded
-            .batch
-            .column(2)
-            .as_primitive::<Decimal64Type>()
-            .value(0),
-        120
-    );
+    assert_eq!(decoded.batch.column(1).as_primitive::<Int64Type>().value(0), 12);
+    assert_eq!(decoded.batch.column(2).as_primitive::<Decimal64Type>().value(0), 120);
 }
 
 #[test]
 fn bytes_that_are_no_utf8_spoil_only_their_record() {
-    let schema = Schema {
-        columns: vec![column("s", ColumnType::String)],
-    };
+    let schema = Schema { columns: vec![column("s", ColumnType::String)] };
     let good = "{\"s\":\"ü\"}".as_bytes();
     let mut bad = good.to_vec();
     bad[6] = 0xff;
     let values: Varlen = [good, &bad, good].into_iter().collect();
     let decoded = Decoder::new(&schema, &[0]).decode(&values, 0..3);
     assert_eq!(decoded.records, Some(vec![0, 2]));
-    assert_eq!(
-        decoded.rejects,
-        [(1, "not UTF-8 from byte 6 on".to_owned())]
-    );
+    assert_eq!(decoded.rejects, [(1, "not UTF-8 from byte 6 on".to_owned())]);
 
     // A character that two records share: the arena is UTF-8, neither record is.
-    let values: Varlen = [&b"{\"s\":\"\xc3"[..], &b"\xbc\"}"[..]]
-        .into_iter()
-        .collect();
-    assert_eq!(
-        Decoder::new(&schema, &[0])
-            .decode(&values, 0..2)
-            .rejects
-            .len(),
-        2
-    );
+    let values: Varlen = [&b"{\"s\":\"\xc3"[..], &b"\xbc\"}"[..]].into_iter().collect();
+    assert_eq!(Decoder::new(&schema, &[0]).decode(&values, 0..2).rejects.len(), 2);
 }
 
 #[test]
 fn nesting_without_end_is_refused_before_it_eats_the_stack() {
     let columns = [column("n", ColumnType::Int64)];
-    let deep = |levels: usize| {
-        format!(
-            r#"{{"x":{}{},"n":1}}"#,
-            "[".repeat(levels),
-            "]".repeat(levels)
-        )
-    };
-    let flat = format!(
-        r#"{{"x":[{}[]],"s":"{}","n":1}}"#,
-        "[],".repeat(500),
-        "[".repeat(5000)
-    );
+    let deep =
+        |levels: usize| format!(r#"{{"x":{}{},"n":1}}"#, "[".repeat(levels), "]".repeat(levels));
+    let flat = format!(r#"{{"x":[{}[]],"s":"{}","n":1}}"#, "[],".repeat(500), "[".repeat(5000));
     let bottomless = format!(r#"{{"x":{}"#, "[".repeat(3_000_000));
     expect![[r#"
         ok
@@ -329,10 +221,7 @@ fn nesting_without_end_is_refused_before_it_eats_the_stack() {
         ok
         nested more than 128 objects and arrays deep
     "#]]
-    .assert_eq(&verdicts(
-        &columns,
-        &[&deep(127), &deep(200), &flat, &bottomless],
-    ));
+    .assert_eq(&verdicts(&columns, &[&deep(127), &deep(200), &flat, &bottomless]));
 }
 
 #[test]
@@ -354,12 +243,7 @@ fn a_decimal_is_exact_or_refused() {
     ] {
         assert_eq!(decimal(text), Ok(value), "{text}");
     }
-    for text in [
-        "100000000000000",
-        "1e14",
-        "123456789012345678901234567890",
-        "1e99999999999999",
-    ] {
+    for text in ["100000000000000", "1e14", "123456789012345678901234567890", "1e99999999999999"] {
         let reason = "which has too many digits before the point";
         assert_eq!(decimal(text), Err(Unfit(reason)), "{text}");
     }
@@ -373,9 +257,7 @@ fn a_decimal_is_exact_or_refused() {
         let reason = "which has too many digits behind the point";
         assert_eq!(decimal(text), Err(Unfit(reason)), "{text}");
     }
-    for text in [
-        "", "-", ".5", "5.", "1.2.3", "1e", "1e+", "+1", " 1", "1 ", "0x1", "NaN", "--1",
-    ] {
+    for text in ["", "-", ".5", "5.", "1.2.3", "1e", "1e+", "+1", " 1", "1 ", "0x1", "NaN", "--1"] {
         assert_eq!(decimal(text), Err(NotANumber), "{text}");
     }
 }
@@ -386,10 +268,7 @@ fn seconds_are_cut_to_the_microsecond_towards_the_past() {
     for (text, micros) in [
         ("1756809000", Some(1_756_809_000_000_000)),
         ("1756809000.123456", Some(1_756_809_000_123_456)),
-        (
-            "1756809000.1234567890123456789012345",
-            Some(1_756_809_000_123_456),
-        ),
+        ("1756809000.1234567890123456789012345", Some(1_756_809_000_123_456)),
         ("-1.000000000000000000000000001", Some(-1_000_001)),
         ("-6833317184193.728164153", Some(-6_833_317_184_193_728_165)),
         ("1.756809e9", Some(1_756_809_000_000_000)),
@@ -409,14 +288,7 @@ fn seconds_are_cut_to_the_microsecond_towards_the_past() {
 fn days_are_real_days() {
     assert_eq!(number::days("1970-01-01"), Some(0));
     assert_eq!(number::days("2024-02-29"), Some(19_782));
-    for text in [
-        "2023-02-29",
-        "2024-13-01",
-        "2024-1-01",
-        "2024-01-01T",
-        "+024-01-01",
-        "20240101",
-    ] {
+    for text in ["2023-02-29", "2024-13-01", "2024-1-01", "2024-01-01T", "+024-01-01", "20240101"] {
         assert_eq!(number::days(text), None, "{text}");
     }
 }
