@@ -44,7 +44,10 @@ pub trait Aggregate: Sized + Send + 'static {
     /// it. `bytes` is never empty. An error refuses the activation.
     fn migrate(&self, from_version: u32, bytes: &[u8]) -> Result<Self::State, String> {
         let _ = bytes;
-        Err(format!("state of version {from_version} is not known to version {}", Self::STATE_VERSION))
+        Err(format!(
+            "state of version {from_version} is not known to version {}",
+            Self::STATE_VERSION
+        ))
     }
 }
 
@@ -219,7 +222,9 @@ impl<A: Aggregate> Instance<A> {
         for (row, _) in groups.iter().enumerate().filter(|(_, of)| **of == group) {
             if rejects.binary_search_by_key(&offset(row), |reject| reject.row).is_err() {
                 let again = self.aggregate.update(&mut state, A::Row::<'b>::read(reader, row));
-                again.expect("a row that was taken is taken again: `update` depends on its arguments only");
+                again.expect(
+                    "a row that was taken is taken again: `update` depends on its arguments only",
+                );
             }
         }
         state
@@ -230,5 +235,6 @@ impl<A: Aggregate> Instance<A> {
 /// version of the plugin wrote or migrated.
 #[inline]
 fn decode<S: State>(group: usize, bytes: &[u8]) -> S {
-    S::decode(bytes).unwrap_or_else(|why| panic!("accumulator {group} of the call does not decode: {why}"))
+    S::decode(bytes)
+        .unwrap_or_else(|why| panic!("accumulator {group} of the call does not decode: {why}"))
 }

@@ -1,7 +1,7 @@
 //! Columns as they come in: borrowed slices, and the typed readers that a batch is read through.
 
-use crate::moment::{Date, Timestamp};
 use crate::Decimal;
+use crate::moment::{Date, Timestamp};
 
 /// Rows as columns, in the order of the plugin's inputs.
 ///

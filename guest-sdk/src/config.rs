@@ -69,7 +69,8 @@ impl Config {
         let key = format!("{SCALE_PREFIX}{column}");
         let value = self.find(&key).ok_or_else(|| format!("configuration lacks `{key}`"))?;
         let scale = value.parse().ok().filter(|scale| *scale <= 18);
-        scale.ok_or_else(|| format!("configuration `{key}` is `{value}`: not a number from 0 to 18"))
+        scale
+            .ok_or_else(|| format!("configuration `{key}` is `{value}`: not a number from 0 to 18"))
     }
 
     /// Refuses keys that nobody asked for.

@@ -94,7 +94,10 @@ impl Decimal {
     /// The nearest double. Not exact: for statistics, not for money.
     #[inline]
     pub fn to_f64(self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "the method promises the nearest double, not the value")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the method promises the nearest double, not the value"
+        )]
         let unscaled = self.unscaled as f64;
         unscaled / 10_f64.powi(i32::from(self.scale))
     }
@@ -148,7 +151,13 @@ impl fmt::Display for Decimal {
             return write!(f, "{sign}{digits}");
         }
         let one = 10_u64.pow(u32::from(self.scale));
-        write!(f, "{sign}{}.{:0width$}", digits / one, digits % one, width = usize::from(self.scale))
+        write!(
+            f,
+            "{sign}{}.{:0width$}",
+            digits / one,
+            digits % one,
+            width = usize::from(self.scale)
+        )
     }
 }
 

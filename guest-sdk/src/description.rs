@@ -80,7 +80,10 @@ impl ColumnType {
     pub const fn with_digits(self, precision: u8, scale: u8) -> Self {
         assert!(matches!(self, Self::Decimal(_)), "#[column(decimal(..))] belongs on a Decimal");
         assert!(precision >= 1 && precision <= 18, "a decimal has 1 to 18 digits");
-        assert!(scale <= precision, "a decimal has at most as many digits behind the point as in all");
+        assert!(
+            scale <= precision,
+            "a decimal has at most as many digits behind the point as in all"
+        );
         Self::Decimal(Some(DecimalType { precision, scale }))
     }
 }

@@ -21,7 +21,11 @@ pub trait FilterFn<M>: Send + 'static {
     /// What it reads.
     type Row: Row;
     /// Calls the function.
-    fn call(&self, settings: &Self::Settings, row: <Self::Row as Row>::At<'_>) -> Result<bool, String>;
+    fn call(
+        &self,
+        settings: &Self::Settings,
+        row: <Self::Row as Row>::At<'_>,
+    ) -> Result<bool, String>;
 }
 
 /// What a filter may return.
@@ -117,7 +121,10 @@ pub fn describe<F: FilterFn<M>, M>(_: F) -> Description {
 
 /// For [`export!`](crate::export).
 #[doc(hidden)]
-pub fn init<F: FilterFn<M>, M: 'static>(function: F, config: &Config) -> Result<Box<dyn Filter>, String> {
+pub fn init<F: FilterFn<M>, M: 'static>(
+    function: F,
+    config: &Config,
+) -> Result<Box<dyn Filter>, String> {
     let scales = scales(F::Row::COLUMNS, config)?;
     let settings = F::Settings::from_config(config)?;
     config.refuse_unknown()?;

@@ -13,8 +13,8 @@ use crate::bindings::map::exports::sluicegate::plugin::map_rows as map_wire;
 use crate::host::Level;
 use crate::output::{OwnedColumn, OwnedValues, Varlen};
 use crate::{
-    Accumulate, AggregatePlugin, Batch, Column, ColumnSpec, ColumnType, Config, Description, Filter,
-    FilterPlugin, Kind, Map, MapPlugin, Reject, Timestamp, Values, VarlenRef, Window,
+    Accumulate, AggregatePlugin, Batch, Column, ColumnSpec, ColumnType, Config, Description,
+    Filter, FilterPlugin, Kind, Map, MapPlugin, Reject, Timestamp, Values, VarlenRef, Window,
 };
 
 thread_local! {
@@ -67,8 +67,8 @@ impl<P: MapPlugin> Lifecycle for MapLifecycle<P> {
 
 impl<P: MapPlugin> map_wire::Guest for P {
     fn map(rows: wire::Batch) -> map_wire::MapAnswer {
-        let answer =
-            MAP.with_borrow(|instance| instance.as_ref().expect(NOT_INITIALISED).map(&batch(&rows)));
+        let answer = MAP
+            .with_borrow(|instance| instance.as_ref().expect(NOT_INITIALISED).map(&batch(&rows)));
         map_wire::MapAnswer {
             rows: made(answer.rows, answer.columns),
             source_rows: answer.source_rows,
@@ -188,11 +188,7 @@ fn column_spec(column: &ColumnSpec) -> description::ColumnSpec {
         ColumnType::Utf8 => Wire::Utf8,
         ColumnType::Binary => Wire::Binary,
     };
-    description::ColumnSpec {
-        name: column.name.to_owned(),
-        column_type,
-        nullable: column.nullable,
-    }
+    description::ColumnSpec { name: column.name.to_owned(), column_type, nullable: column.nullable }
 }
 
 fn batch(rows: &wire::Batch) -> Batch<'_> {

@@ -18,7 +18,10 @@ use crate::{Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Timestam
 /// ```
 ///
 /// The types of a [`Row`](crate::Row), and `String` and `Vec<u8>`. A [`Decimal`] must say its digits.
-#[diagnostic::on_unimplemented(message = "`{Self}` is no output", note = "put `#[derive(OutputRow)]` on it")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no output",
+    note = "put `#[derive(OutputRow)]` on it"
+)]
 pub trait OutputRow: Sized {
     /// The same struct, borrowing for `'a`.
     type At<'a>;

@@ -190,15 +190,10 @@ macro_rules! plain_wrapper {
 
 plain_wrapper!(Timestamp, 8, |bytes| Self(i64::read(bytes)), |value, out| value.0.write(out));
 plain_wrapper!(Date, 4, |bytes| Self(i32::read(bytes)), |value, out| value.0.write(out));
-plain_wrapper!(
-    Decimal,
-    9,
-    |bytes| Self::new(i64::read(bytes), bytes[8]),
-    |value, out| {
-        value.unscaled().write(out);
-        out[8] = value.scale();
-    }
-);
+plain_wrapper!(Decimal, 9, |bytes| Self::new(i64::read(bytes), bytes[8]), |value, out| {
+    value.unscaled().write(out);
+    out[8] = value.scale();
+});
 
 impl<T: Plain, const N: usize> Plain for [T; N] {
     const SIZE: usize = T::SIZE * N;

@@ -68,7 +68,8 @@ fn every_type_comes_out_as_it_went_in() {
     let empty = "false | 0 | -0.5 | -1 | -1 | 0.000 | \"\" | \"\" | null | null | null";
     let rows: Vec<_> = (0..19).map(|row| if row % 3 == 0 { full } else { empty }).collect();
     let answer = map(Plugin, &[], &format!("{HEAD}{}", rows.join("\n"))).unwrap();
-    let expected: Vec<_> = rows.iter().enumerate().map(|(row, line)| format!("{row} | {line}")).collect();
+    let expected: Vec<_> =
+        rows.iter().enumerate().map(|(row, line)| format!("{row} | {line}")).collect();
     assert_eq!(answer.rows, expected);
 }
 

@@ -1,5 +1,7 @@
 //! Decimals are exact or not there.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails shows the line")]
+
 use sluicegate_sdk::Decimal;
 
 fn decimal(text: &str) -> Decimal {
@@ -15,7 +17,9 @@ fn text_and_back() {
 
 #[test]
 fn what_is_no_decimal_is_refused() {
-    for text in ["", "-", ".5", "5.", "1e3", "+1", "1,5", " 1", "--1", "1.-5", "1000000000000000000"] {
+    for text in
+        ["", "-", ".5", "5.", "1e3", "+1", "1,5", " 1", "--1", "1.-5", "1000000000000000000"]
+    {
         let refused = text.parse::<Decimal>();
         let message = format!("`{text}` is no decimal like `12.34` with at most 18 digits");
         assert_eq!(refused, Err(message));

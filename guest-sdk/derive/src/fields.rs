@@ -4,7 +4,10 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Field, Fields, Generics, Index, Lifetime, LitInt, LitStr, Result, Type};
+use syn::{
+    Data, DeriveInput, Error, Field, Fields, Generics, Index, Lifetime, LitInt, LitStr, Result,
+    Type,
+};
 
 /// A struct with named fields.
 pub(crate) struct Struct<'a> {
@@ -39,11 +42,7 @@ impl<'a> Struct<'a> {
         if generics.lifetimes().count() > 1 {
             return Err(Error::new(generics.span(), "one lifetime serves all fields: `<'a>`"));
         }
-        Ok(Self {
-            name: &input.ident,
-            generics,
-            fields: fields.named.iter().map(named).collect(),
-        })
+        Ok(Self { name: &input.ident, generics, fields: fields.named.iter().map(named).collect() })
     }
 
     /// The struct, borrowing for `lifetime` if it borrows.

@@ -93,8 +93,7 @@ fn specs(input: &Struct<'_>, value: &TokenStream) -> Result<Vec<TokenStream>> {
             return Err(Error::new(field.name.span(), message));
         }
         let ty = field.ty;
-        let digits =
-            digits.map(|(precision, scale)| quote!(.with_digits(#precision, #scale)));
+        let digits = digits.map(|(precision, scale)| quote!(.with_digits(#precision, #scale)));
         Ok(quote! {
             ::sluicegate_sdk::ColumnSpec {
                 name: #name,

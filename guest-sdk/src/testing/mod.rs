@@ -37,9 +37,14 @@ pub struct Answer {
 ///
 /// # Errors
 /// What the plugin says of the configuration.
-pub fn filter<P: FilterPlugin>(_: P, config: &[(&str, &str)], rows: &str) -> Result<Answer, String> {
+pub fn filter<P: FilterPlugin>(
+    _: P,
+    config: &[(&str, &str)],
+    rows: &str,
+) -> Result<Answer, String> {
     let table = Table::parse(rows, P::describe().inputs);
-    let answer = P::init(&configuration(config, &table))?.filter(&table.batch(0..table.rows()).borrow());
+    let answer =
+        P::init(&configuration(config, &table))?.filter(&table.batch(0..table.rows()).borrow());
     let kept = |row: &usize| answer.keep[row / 8] >> (row % 8) & 1 == 1;
     let lines = (0..table.rows()).filter(kept).map(|row| table.line(row)).collect();
     Ok(Answer { rows: lines, rejects: reject_lines(&answer.rejects) })
@@ -52,7 +57,8 @@ pub fn filter<P: FilterPlugin>(_: P, config: &[(&str, &str)], rows: &str) -> Res
 pub fn map<P: MapPlugin>(_: P, config: &[(&str, &str)], rows: &str) -> Result<Answer, String> {
     let description = P::describe();
     let table = Table::parse(rows, description.inputs);
-    let answer = P::init(&configuration(config, &table))?.map(&table.batch(0..table.rows()).borrow());
+    let answer =
+        P::init(&configuration(config, &table))?.map(&table.batch(0..table.rows()).borrow());
     let lines = output_lines(&description, &answer.columns, &answer.source_rows);
     Ok(Answer { rows: lines, rejects: reject_lines(&answer.rejects) })
 }

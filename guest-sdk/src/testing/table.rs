@@ -38,7 +38,8 @@ impl Table {
         let places: Vec<_> = inputs
             .iter()
             .map(|input| {
-                place(input.name).unwrap_or_else(|| panic!("the table lacks column `{}`", input.name))
+                place(input.name)
+                    .unwrap_or_else(|| panic!("the table lacks column `{}`", input.name))
             })
             .collect();
         let group = place("group").filter(|_| inputs.iter().all(|input| input.name != "group"));
@@ -129,7 +130,11 @@ fn scale(input: &ColumnSpec, index: usize, cells: &[Vec<String>]) -> u8 {
 
 fn column(input: &'static ColumnSpec, scale: u8, cells: &[Option<&str>]) -> OwnedColumn {
     let nulls = cells.iter().any(Option::is_none);
-    assert!(input.nullable || !nulls, "column `{}` is an `Option` if the table has nulls", input.name);
+    assert!(
+        input.nullable || !nulls,
+        "column `{}` is an `Option` if the table has nulls",
+        input.name
+    );
     let values = match input.column_type {
         ColumnType::Boolean => OwnedValues::Boolean(bits(input, numbers::<bool>(cells))),
         ColumnType::Int64 => OwnedValues::Int64(numbers(cells).collect()),
@@ -139,7 +144,9 @@ fn column(input: &'static ColumnSpec, scale: u8, cells: &[Option<&str>]) -> Owne
         ColumnType::Decimal(_) => {
             let unscaled = |value: Decimal| value.rescale(scale).map(Decimal::unscaled);
             let values = numbers(cells).map(|value| {
-                unscaled(value).unwrap_or_else(|| panic!("{value} has more than {scale} digits behind the point"))
+                unscaled(value).unwrap_or_else(|| {
+                    panic!("{value} has more than {scale} digits behind the point")
+                })
             });
             OwnedValues::Decimal(values.collect())
         }

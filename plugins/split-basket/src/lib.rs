@@ -29,7 +29,10 @@ pub struct Settings {
 impl FromConfig for Settings {
     fn from_config(config: &Config) -> Result<Self, String> {
         match config.get("separator").unwrap_or(";") {
-            "" => Err("configuration `separator` is empty: give the text between two items".to_owned()),
+            "" => {
+                Err("configuration `separator` is empty: give the text between two items"
+                    .to_owned())
+            }
             separator => Ok(Self { separator: separator.to_owned() }),
         }
     }
@@ -49,7 +52,8 @@ fn split_basket(
     let count = items.split(&settings.separator).count() as i64;
     for (index, item) in (0..count).zip(items.split(&settings.separator)) {
         // The cents that do not divide go to the first items, one each, so that the sum stays what it was.
-        let share = cents / count + (cents % count).signum() * i64::from(index < (cents % count).abs());
+        let share =
+            cents / count + (cents % count).signum() * i64::from(index < (cents % count).abs());
         out.push(Item { item: Some(item.trim()), price: Decimal::new(share, 2) });
     }
     Ok(())

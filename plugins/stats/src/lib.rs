@@ -46,18 +46,16 @@ impl Aggregate for PriceStats {
     }
 
     fn update(&self, m: &mut Moments, sale: Sale) -> Result<(), String> {
-        let price = sale.price.to_f64();
-        let one = Moments { count: 1, sum: price, min: price, max: price, mean: price, squares: 0.0 };
-        self.merge(m, one);
+        let x = sale.price.to_f64();
+        self.merge(m, Moments { count: 1, sum: x, min: x, max: x, mean: x, squares: 0.0 });
         Ok(())
     }
 
     fn merge(&self, m: &mut Moments, later: Moments) {
-        if m.count == 0 || later.count == 0 {
-            *m = if m.count == 0 { later } else { *m };
-            return;
-        }
         let count = m.count + later.count;
+        if m.count == 0 || later.count == 0 {
+            return *m = if m.count == 0 { later } else { *m };
+        }
         let (left, right, all) = (m.count as f64, later.count as f64, count as f64);
         let distance = later.mean - m.mean;
         m.squares += later.squares + distance * distance * left * right / all;

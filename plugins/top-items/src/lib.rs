@@ -3,7 +3,8 @@
 //! Teaches: a state that grows, in the `postcard` encoding; many rows of results per group; a `BTreeMap`, because
 //! results must not depend on the order of a `HashMap`; configuration that is checked.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sluicegate_sdk::prelude::*;
@@ -37,7 +38,7 @@ impl Items {
     fn add(&mut self, item: &str, price: Decimal) -> Option<()> {
         match self.0.get_mut(item) {
             Some(revenue) => *revenue = revenue.checked_add(price)?,
-            None => drop(self.0.insert(item.to_owned(), price)),
+            None => _ = self.0.insert(item.to_owned(), price),
         }
         Some(())
     }
@@ -49,9 +50,11 @@ impl Aggregate for TopItems {
     type Output = TopItem<'static>;
 
     fn new(config: &Config) -> Result<Self, String> {
-        match config.parse_or("k", 10)? {
-            0 => Err("configuration `k` is `0`: a top list has at least one item".to_owned()),
-            k => Ok(Self { k }),
+        let k = config.parse_or("k", 10)?;
+        if k == 0 {
+            Err("configuration `k` is `0`: it is at least 1".into())
+        } else {
+            Ok(Self { k })
         }
     }
 
@@ -68,10 +71,9 @@ impl Aggregate for TopItems {
     }
 
     fn evaluate(&self, _: Window, items: &Items, out: &mut Emit<TopItem<'static>>) {
-        let mut ranked: Vec<_> = items.0.iter().collect();
-        ranked.sort_by_key(|(item, revenue)| (std::cmp::Reverse(**revenue), *item));
-        for (rank, (item, revenue)) in (1..).zip(ranked).take(self.k) {
-            out.push(TopItem { rank, item, revenue: *revenue });
+        let ranked: BTreeSet<_> = items.0.iter().map(|(item, sum)| (Reverse(*sum), item)).collect();
+        for (rank, (Reverse(revenue), item)) in (1..).zip(ranked).take(self.k) {
+            out.push(TopItem { rank, item, revenue });
         }
     }
 }

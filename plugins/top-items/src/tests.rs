@@ -17,8 +17,12 @@ const SALES: &str = "
 #[test]
 fn items_rank_by_revenue_and_ties_by_name() {
     let answer = aggregate(Plugin, &[], SALES).unwrap();
-    let expected =
-        ["0 | 1 | pear | 3.00", "0 | 2 | apple | 2.50", "0 | 3 | kiwi | 2.50", "1 | 1 | fig | 9.00"];
+    let expected = [
+        "0 | 1 | pear | 3.00",
+        "0 | 2 | apple | 2.50",
+        "0 | 3 | kiwi | 2.50",
+        "1 | 1 | fig | 9.00",
+    ];
     assert_eq!(answer.rows, expected);
 }
 
@@ -31,7 +35,7 @@ fn only_k_items_are_shown_and_none_is_forgotten() {
 #[test]
 fn k_is_checked() {
     let why = |k| aggregate(Plugin, &[("k", k)], SALES).unwrap_err();
-    assert_eq!(why("0"), "configuration `k` is `0`: a top list has at least one item");
+    assert_eq!(why("0"), "configuration `k` is `0`: it is at least 1");
     assert_eq!(why("ten"), "configuration `k` is `ten`: invalid digit found in string");
 }
 

@@ -28,9 +28,9 @@ pub struct NewArgs {
     /// What it is: a filter keeps or drops rows, a map makes rows of rows, an aggregate adds up rows per window and key
     #[arg(long, value_enum, default_value = "filter")]
     pub kind: NewKind,
-    /// The folder in which the new folder is made
-    #[arg(long, default_value = ".", value_name = "FOLDER")]
-    pub path: PathBuf,
+    /// The folder in which the new folder is made; here if absent
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<PathBuf>,
 }
 
 /// The kinds of plugins, as the command line names them.
@@ -52,7 +52,8 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitCode> {
         NewKind::Map => PluginKind::Map,
         NewKind::Aggregate => PluginKind::Aggregate,
     };
-    create(name, kind, path)?;
+    let path = path.clone().unwrap_or_default();
+    create(name, kind, &path)?;
     let folder = path.join(name);
     let module = module_file(name);
     writeln!(stdout(), "made `{}`; now:", folder.display())?;

@@ -47,7 +47,10 @@ fn placeholders_are_filled() {
     create("big-sales", PluginKind::Filter, dir.path()).unwrap();
     let read = |path: &str| fs::read_to_string(dir.path().join("big-sales").join(path)).unwrap();
     assert!(read("Cargo.toml").contains("name = \"big-sales\""));
-    assert!(read("README.md").contains("push big-sales target/wasm32-unknown-unknown/release/big_sales.wasm"));
+    assert!(
+        read("README.md")
+            .contains("push big-sales target/wasm32-unknown-unknown/release/big_sales.wasm")
+    );
     for file in ["Cargo.toml", "README.md", "src/lib.rs"] {
         let text = read(file);
         let left = ["PLUGIN-", "PACKAGE-", "MODULE-"].iter().find(|mark| text.contains(*mark));

@@ -55,11 +55,7 @@ impl Aggregate for Revenue {
     }
 
     fn evaluate(&self, _: Window, total: &Total, out: &mut Emit<Takings>) {
-        out.push(Takings {
-            revenue: total.revenue,
-            sales: total.sales,
-            dearest: total.dearest,
-        });
+        out.push(Takings { revenue: total.revenue, sales: total.sales, dearest: total.dearest });
     }
 }
 

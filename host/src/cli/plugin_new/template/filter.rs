@@ -15,9 +15,7 @@ pub struct Settings {
 
 impl FromConfig for Settings {
     fn from_config(config: &Config) -> Result<Self, String> {
-        Ok(Self {
-            at_least: config.parse_or("at-least", Decimal::ZERO)?,
-        })
+        Ok(Self { at_least: config.parse_or("at-least", Decimal::ZERO)? })
     }
 }
 

@@ -20,9 +20,7 @@ fn split(sale: Sale<'_>, out: &mut Emit<Item<'_>>) {
         None => out.push(Item { item: None }),
         Some(items) => {
             for item in items.split(';') {
-                out.push(Item {
-                    item: Some(item.trim()),
-                });
+                out.push(Item { item: Some(item.trim()) });
             }
         }
     }
