@@ -1,10 +1,9 @@
 //! The `k` items with the highest revenue per group (`config = { k = "3" }`; 10 if it is not given).
 //!
-//! Teaches: a state that grows, in the `postcard` encoding; many rows of results per group; a `BTreeMap`, because
-//! results must not depend on the order of a `HashMap`; configuration that is checked.
+//! Teaches: a growing state, in the `postcard` encoding; many rows per group; a `BTreeMap`, because no result may
+//! depend on the order of a `HashMap`; checked configuration.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{cmp::Reverse, collections::BTreeMap, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sluicegate_sdk::prelude::*;
@@ -36,11 +35,10 @@ pub struct TopItems {
 
 impl Items {
     fn add(&mut self, item: &str, price: Decimal) -> Option<()> {
-        match self.0.get_mut(item) {
+        Some(match self.0.get_mut(item) {
             Some(revenue) => *revenue = revenue.checked_add(price)?,
             None => _ = self.0.insert(item.to_owned(), price),
-        }
-        Some(())
+        })
     }
 }
 
@@ -50,11 +48,9 @@ impl Aggregate for TopItems {
     type Output = TopItem<'static>;
 
     fn new(config: &Config) -> Result<Self, String> {
-        let k = config.parse_or("k", 10)?;
-        if k == 0 {
-            Err("configuration `k` is `0`: it is at least 1".into())
-        } else {
-            Ok(Self { k })
+        match config.parse_or("k", 10)? {
+            0 => Err("configuration `k` is `0`: it is at least 1".into()),
+            k => Ok(Self { k }),
         }
     }
 
