@@ -1,9 +1,137 @@
-//! The commands of `sluicegate`, one a file.
+//! The command line of `sluicegate`, one file a command.
 
 mod aligned;
+pub mod run;
+pub mod check;
+pub mod serve;
+pub mod reset;
+pub mod produce;
 pub mod broker;
-pub mod client;
-pub mod parquet_table;
+pub mod schema;
 pub mod plugin;
 pub mod plugin_new;
 pub mod status;
+pub mod client;
+pub mod parquet_table;
+mod interrupt;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::file::ConfigError;
+use crate::config::fingerprint::StateConflict;
+use crate::plugin::fit::FitError;
+use crate::plugin::load::LoadError;
+use crate::telemetry::LogOptions;
+
+/// Shown under `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; a bounded pipeline was read to its end, an unbounded one was stopped
+  1  failed while working
+  2  refused before anything was done: wrong usage, pipeline file or plugin
+
+A first try:
+  sluicegate broker &                        a broker to play with; prints its address
+  sluicegate produce sales --brokers ADDRESS
+  sluicegate check PIPELINE.toml && sluicegate run PIPELINE.toml";
+
+/// A stream processor whose logic is WebAssembly: Kafka in, event-time windows, Parquet out, swapped while it runs.
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// What to log.
+    #[command(flatten)]
+    pub log: LogOptions,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Serve(serve::ServeArgs),
+    Reset(reset::ResetArgs),
+    Status(status::StatusArgs),
+    Health(status::HealthArgs),
+    /// Make, upload and activate plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Make events to try pipelines with.
+    #[command(subcommand)]
+    Produce(produce::ProduceCommand),
+    /// Run a small Kafka-protocol broker in memory, for trying things out. It is no Apache Kafka.
+    Broker(broker::BrokerArgs),
+    /// Show the first rows of a Parquet table in a folder.
+    Table(parquet_table::TableArgs),
+    Schema(schema::SchemaArgs),
+}
+
+/// What to do with plugins.
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    Push(plugin::PushArgs),
+    List(plugin::ListArgs),
+    Activate(plugin::ActivateArgs),
+}
+
+/// Does what the command says.
+///
+/// # Errors
+/// Why it could not be done. [`report`] says it and chooses the exit code.
+pub fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Reset(args) => reset::run(args),
+        Command::Status(args) => status::status(args),
+        Command::Health(args) => status::health(args),
+        Command::Plugin(PluginCommand::Push(args)) => plugin::push(args),
+        Command::Plugin(PluginCommand::List(args)) => plugin::list(args),
+        Command::Plugin(PluginCommand::Activate(args)) => plugin::activate(args),
+        Command::Produce(produce::ProduceCommand::Sales(args)) => produce::run(args),
+        Command::Broker(args) => broker::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Table(args) => parquet_table::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Schema(args) => schema::run(args),
+    }
+}
+
+/// Refused before anything was done.
+const REFUSED: u8 = 2;
+
+/// Says on standard error why a command failed, and gives its exit code.
+pub fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    match error.downcast_ref::<ConfigError>() {
+        // A line per problem, each with its place in front, as compilers do it.
+        Some(ConfigError::Refused { path, problems }) => {
+            eprintln!("{error}");
+            let plural = if problems.len() == 1 { "problem" } else { "problems" };
+            eprintln!("error: `{}` is refused: {} {plural}", path.display(), problems.len());
+        }
+        _ => eprintln!("error: {error:#}"),
+    }
+    if is_refusal(&error) { ExitCode::from(REFUSED) } else { ExitCode::FAILURE }
+}
+
+/// Whether nothing was done because of what the user gave.
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<ConfigError>()
+            || cause.is::<StateConflict>()
+            || cause.is::<FitError>()
+            || cause.is::<LoadError>()
+            || cause.is::<check::Unfit>()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -107,25 +107,13 @@ impl<'de> Visitor<'de> for ColumnVisitor {
     }
 
     fn visit_str<E>(self, kind: &str) -> Result<RawColumn, E> {
-        Ok(RawColumn {
-            kind: kind.to_owned(),
-            nullable: false,
-            pointer: None,
-        })
+        Ok(RawColumn { kind: kind.to_owned(), nullable: false, pointer: None })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawColumn, A::Error> {
         let table = RawColumnTable::deserialize(MapAccessDeserializer::new(map))?;
-        let RawColumnTable {
-            r#type: kind,
-            nullable,
-            pointer,
-        } = table;
-        Ok(RawColumn {
-            kind,
-            nullable,
-            pointer,
-        })
+        let RawColumnTable { r#type: kind, nullable, pointer } = table;
+        Ok(RawColumn { kind, nullable, pointer })
     }
 }
 
@@ -157,12 +145,8 @@ fn parse_decimal(text: &str) -> Result<ColumnType, String> {
             "`{text}` is no decimal type: write decimal(precision,scale) with 1 <= precision <= {DECIMAL_PRECISION_MAX} and scale <= precision, for example \"decimal(18,2)\""
         )
     };
-    let inner = text
-        .strip_prefix("decimal(")
-        .and_then(|rest| rest.strip_suffix(')'));
-    let (precision, scale) = inner
-        .and_then(|inner| inner.split_once(','))
-        .ok_or_else(wrong)?;
+    let inner = text.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')'));
+    let (precision, scale) = inner.and_then(|inner| inner.split_once(',')).ok_or_else(wrong)?;
     let precision: u8 = precision.parse().map_err(|_| wrong())?;
     let scale: u8 = scale.parse().map_err(|_| wrong())?;
     if (1..=DECIMAL_PRECISION_MAX).contains(&precision) && scale <= precision {
@@ -194,14 +178,9 @@ const FOREIGN_TYPES: [(&str, &str); 16] = [
 
 fn unknown_type(text: &str) -> String {
     let lower = text.to_lowercase();
-    let foreign = FOREIGN_TYPES
-        .iter()
-        .find(|(name, _)| *name == lower)
-        .map(|(_, ours)| *ours);
+    let foreign = FOREIGN_TYPES.iter().find(|(name, _)| *name == lower).map(|(_, ours)| *ours);
     let hint = foreign.or_else(|| suggest::nearest(&lower, COLUMN_TYPES));
-    let hint = hint
-        .map(|ours| format!("; did you mean \"{ours}\"?"))
-        .unwrap_or_default();
+    let hint = hint.map(|ours| format!("; did you mean \"{ours}\"?")).unwrap_or_default();
     format!(
         "`{text}` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale){hint}"
     )
@@ -215,9 +194,7 @@ pub(crate) fn parse_pointer(pointer: &str) -> Result<Vec<String>, String> {
     let wrong = |what: &str| {
         format!("`{pointer}` {what}: write a JSON pointer (RFC 6901) such as \"/address/city\"")
     };
-    let rest = pointer
-        .strip_prefix('/')
-        .ok_or_else(|| wrong("does not begin with `/`"))?;
+    let rest = pointer.strip_prefix('/').ok_or_else(|| wrong("does not begin with `/`"))?;
     let mut keys = Vec::new();
     for part in rest.split('/') {
         if part.is_empty() {
@@ -245,53 +222,23 @@ mod tests {
             assert_eq!(parse_type(text).unwrap().to_string(), text);
         }
         let spaced = parse_type("decimal(10, 4)");
-        assert_eq!(
-            spaced,
-            Ok(ColumnType::Decimal {
-                precision: 10,
-                scale: 4
-            })
-        );
+        assert_eq!(spaced, Ok(ColumnType::Decimal { precision: 10, scale: 4 }));
     }
 
     #[test]
     fn unknown_types_come_with_the_likely_one() {
-        assert!(
-            parse_type("integer")
-                .unwrap_err()
-                .ends_with("did you mean \"int64\"?")
-        );
-        assert!(
-            parse_type("sting")
-                .unwrap_err()
-                .ends_with("did you mean \"string\"?")
-        );
-        assert!(
-            parse_type("timestamp")
-                .unwrap_err()
-                .ends_with("did you mean \"timestamp(s)\"?")
-        );
-        assert!(
-            parse_type("uuid")
-                .unwrap_err()
-                .contains("is no column type")
-        );
+        assert!(parse_type("integer").unwrap_err().ends_with("did you mean \"int64\"?"));
+        assert!(parse_type("sting").unwrap_err().ends_with("did you mean \"string\"?"));
+        assert!(parse_type("timestamp").unwrap_err().ends_with("did you mean \"timestamp(s)\"?"));
+        assert!(parse_type("uuid").unwrap_err().contains("is no column type"));
     }
 
     #[test]
     fn decimals_have_their_bounds() {
-        for text in [
-            "decimal",
-            "decimal()",
-            "decimal(18)",
-            "decimal(0,0)",
-            "decimal(19,2)",
-            "decimal(4,5)",
-        ] {
-            assert!(
-                parse_type(text).unwrap_err().contains("\"decimal(18,2)\""),
-                "{text}"
-            );
+        for text in
+            ["decimal", "decimal()", "decimal(18)", "decimal(0,0)", "decimal(19,2)", "decimal(4,5)"]
+        {
+            assert!(parse_type(text).unwrap_err().contains("\"decimal(18,2)\""), "{text}");
         }
     }
 

@@ -67,10 +67,7 @@ impl fmt::Display for Key {
 
 /// Whether TOML takes the key without quotes.
 fn is_bare(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 impl<'t> Document<'t> {
@@ -122,17 +119,12 @@ impl<'t> Document<'t> {
 
     /// The keys of a top-level table in the order of the file. Empty if there is no such table.
     pub(crate) fn keys_in_order(&self, table: &str) -> Vec<String> {
-        let Some(table) = self
-            .root()
-            .get(table)
-            .and_then(|value| value.get_ref().as_table())
+        let Some(table) = self.root().get(table).and_then(|value| value.get_ref().as_table())
         else {
             return Vec::new();
         };
-        let mut keys: Vec<_> = table
-            .keys()
-            .map(|key| (key.span().start, key.get_ref().to_string()))
-            .collect();
+        let mut keys: Vec<_> =
+            table.keys().map(|key| (key.span().start, key.get_ref().to_string())).collect();
         keys.sort();
         keys.into_iter().map(|(_, key)| key).collect()
     }

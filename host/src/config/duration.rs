@@ -74,11 +74,7 @@ impl JsonSchema for DurationOrOff {
 impl DurationOrOff {
     /// None when it is `off`.
     pub(crate) fn parse(&self) -> Result<Option<Duration>, String> {
-        if self.0 == "off" {
-            Ok(None)
-        } else {
-            parse(&self.0).map(Some)
-        }
+        if self.0 == "off" { Ok(None) } else { parse(&self.0).map(Some) }
     }
 }
 
@@ -86,7 +82,7 @@ impl DurationOrOff {
 ///
 /// # Errors
 /// A sentence with the text and an example of what would be right.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
             "`{text}` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example \"30s\" or \"1h 30m\""
@@ -101,14 +97,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
         rest = rest[digits..].trim_start();
-        let letters = rest
-            .find(|c: char| !c.is_alphabetic())
-            .unwrap_or(rest.len());
+        let letters = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
         let unit = &rest[..letters];
-        let (_, length) = UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .ok_or_else(wrong)?;
+        let (_, length) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
         micros = number
             .checked_mul(*length)
             .and_then(|part| micros.checked_add(part))
@@ -140,11 +131,7 @@ pub(crate) fn show(duration: Duration) -> String {
             rest %= length;
         }
     }
-    if parts.is_empty() {
-        "0s".to_owned()
-    } else {
-        parts.join(" ")
-    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 #[cfg(test)]
@@ -164,17 +151,7 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused_with_an_example() {
-        for text in [
-            "",
-            "30",
-            "s",
-            "30 parsecs",
-            "-5s",
-            "1.5h",
-            "1M",
-            "30s,",
-            "٣s",
-        ] {
+        for text in ["", "30", "s", "30 parsecs", "-5s", "1.5h", "1M", "30s,", "٣s"] {
             let error = parse(text).unwrap_err();
             assert!(error.contains("\"30s\""), "{text}: {error}");
         }

@@ -41,9 +41,7 @@ pub(super) fn substitute(
     while let Some(at) = rest.find(OPEN) {
         result.push_str(&rest[..at]);
         rest = &rest[at + OPEN.len()..];
-        let end = rest
-            .find('}')
-            .ok_or("`${env:` has no closing `}`: write ${env:NAME}")?;
+        let end = rest.find('}').ok_or("`${env:` has no closing `}`: write ${env:NAME}")?;
         let name = &rest[..end];
         let variable = environment.get(name).ok_or_else(|| {
             format!(
@@ -65,14 +63,8 @@ mod tests {
     use crate::config::StoreOptions;
 
     fn environment() -> BTreeMap<String, String> {
-        let variables = [
-            ("USER", "ann"),
-            ("PASS", "${env:USER}"),
-            ("AWS_REGION", "eu-1"),
-        ];
-        variables
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into()
+        let variables = [("USER", "ann"), ("PASS", "${env:USER}"), ("AWS_REGION", "eu-1")];
+        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
 
     #[test]
@@ -84,23 +76,13 @@ mod tests {
     #[test]
     fn a_variable_that_is_not_set_is_named() {
         let error = substitute("secret ${env:TOKEN}", &environment()).unwrap_err();
-        assert!(
-            error.contains("`TOKEN` is not set") && !error.contains("secret"),
-            "{error}"
-        );
-        assert!(
-            substitute("${env:USER", &environment())
-                .unwrap_err()
-                .contains("no closing")
-        );
+        assert!(error.contains("`TOKEN` is not set") && !error.contains("secret"), "{error}");
+        assert!(substitute("${env:USER", &environment()).unwrap_err().contains("no closing"));
     }
 
     #[test]
     fn a_store_gets_only_what_concerns_it() {
         let options = StoreOptions::from_environment(&environment());
-        assert_eq!(
-            options.environment.keys().collect::<Vec<_>>(),
-            ["AWS_REGION"]
-        );
+        assert_eq!(options.environment.keys().collect::<Vec<_>>(), ["AWS_REGION"]);
     }
 }

@@ -13,6 +13,7 @@ mod suggest;
 mod check;
 pub mod environment;
 pub mod fingerprint;
+pub mod summary;
 pub mod reference;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,9 @@ use std::time::Duration;
 
 use crate::plugin::PluginKind;
 use crate::schema::Schema;
+
+pub use check::RESERVED_COLUMNS;
+pub use duration::parse as parse_duration;
 
 /// A pipeline file that makes sense by itself. Whether its plugins fit is checked when they are loaded.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,13 +99,7 @@ pub struct KafkaConfig {
 /// Properties may be secrets: their names only.
 impl fmt::Debug for KafkaConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            brokers,
-            topic,
-            start,
-            end,
-            properties,
-        } = self;
+        let Self { brokers, topic, start, end, properties } = self;
         f.debug_struct("KafkaConfig")
             .field("brokers", brokers)
             .field("topic", topic)

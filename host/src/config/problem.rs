@@ -74,25 +74,14 @@ pub(crate) struct Problems<'d> {
 impl<'d> Problems<'d> {
     /// None yet.
     pub(crate) fn new(document: &'d Document<'d>) -> Self {
-        Self {
-            document,
-            found: Vec::new(),
-        }
+        Self { document, found: Vec::new() }
     }
 
     /// The value of `key` is refused.
     pub(crate) fn refuse(&mut self, key: &Key, message: impl Into<String>) {
         let line = self.document.line_of(key);
-        let key = if key.is_root() {
-            String::new()
-        } else {
-            key.to_string()
-        };
-        self.found.push(Problem {
-            line,
-            key,
-            message: message.into(),
-        });
+        let key = if key.is_root() { String::new() } else { key.to_string() };
+        self.found.push(Problem { line, key, message: message.into() });
     }
 
     /// The value, or its error as a problem of `key`.

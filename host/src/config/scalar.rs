@@ -46,9 +46,9 @@ impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Node::deserialize(deserializer)? {
             Node::Leaf(text) => Ok(Self(text)),
-            Node::Table(_) => Err(D::Error::custom(
-                "a table, where a string, number or boolean is expected",
-            )),
+            Node::Table(_) => {
+                Err(D::Error::custom("a table, where a string, number or boolean is expected"))
+            }
         }
     }
 }

@@ -15,20 +15,10 @@ pub(crate) fn compare(root: &DeTable<'_>, schema: &Json, problems: &mut Problems
 
 fn compare_value(key: &Key, value: &DeValue<'_>, schema: &Json, problems: &mut Problems<'_>) {
     let all = alternatives(schema);
-    let fitting: Vec<&Json> = all
-        .iter()
-        .copied()
-        .filter(|one| takes(one, value))
-        .collect();
+    let fitting: Vec<&Json> = all.iter().copied().filter(|one| takes(one, value)).collect();
     if fitting.is_empty() {
-        problems.refuse(
-            key,
-            format!(
-                "write {}, not {}",
-                wanted(key, schema, &all),
-                describe(value)
-            ),
-        );
+        problems
+            .refuse(key, format!("write {}, not {}", wanted(key, schema, &all), describe(value)));
         return;
     }
     match value {
@@ -48,16 +38,8 @@ fn compare_value(key: &Key, value: &DeValue<'_>, schema: &Json, problems: &mut P
 
 /// `tables` are the possible forms of the table; a key of any of them is known.
 fn compare_table(key: &Key, table: &DeTable<'_>, tables: &[&Json], problems: &mut Problems<'_>) {
-    let known = |name: &str| {
-        tables
-            .iter()
-            .find_map(|one| one.get("properties")?.get(name))
-    };
-    let names = || {
-        tables
-            .iter()
-            .filter_map(|one| one.get("properties")?.as_object())
-    };
+    let known = |name: &str| tables.iter().find_map(|one| one.get("properties")?.get(name));
+    let names = || tables.iter().filter_map(|one| one.get("properties")?.as_object());
     let mut meant = Vec::new();
     for (name, value) in table {
         let name = name.get_ref().as_ref();
@@ -86,11 +68,7 @@ fn compare_table(key: &Key, table: &DeTable<'_>, tables: &[&Json], problems: &mu
         problems.refuse(&inner, format!("unknown key; {fix}"));
     }
     let [only] = tables else { return };
-    let required = only
-        .get("required")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten();
+    let required = only.get("required").and_then(Json::as_array).into_iter().flatten();
     for name in required.filter_map(Json::as_str) {
         if !table.contains_key(name) && !meant.contains(&name) {
             let schema = known(name).unwrap_or(&Json::Null);
@@ -120,10 +98,7 @@ fn compare_minimum(
     fitting: &[&Json],
     problems: &mut Problems<'_>,
 ) {
-    let least = fitting
-        .iter()
-        .filter_map(|one| one.get("minimum")?.as_i64())
-        .min();
+    let least = fitting.iter().filter_map(|one| one.get("minimum")?.as_i64()).min();
     let value = i64::from_str_radix(number.as_str(), number.radix()).ok();
     if let (Some(least), Some(value)) = (least, value)
         && value < least
@@ -134,9 +109,7 @@ fn compare_minimum(
 
 /// The forms that a value may have.
 fn alternatives(schema: &Json) -> Vec<&Json> {
-    let forms = ["anyOf", "oneOf"]
-        .iter()
-        .find_map(|name| schema.get(name)?.as_array());
+    let forms = ["anyOf", "oneOf"].iter().find_map(|name| schema.get(name)?.as_array());
     match forms {
         Some(forms) => forms.iter().flat_map(alternatives).collect(),
         None => vec![schema],
@@ -156,10 +129,9 @@ fn takes(schema: &Json, value: &DeValue<'_>) -> bool {
     };
     match schema.get("type") {
         Some(Json::String(name)) => names.contains(&name.as_str()),
-        Some(Json::Array(possible)) => possible
-            .iter()
-            .filter_map(Json::as_str)
-            .any(|name| names.contains(&name)),
+        Some(Json::Array(possible)) => {
+            possible.iter().filter_map(Json::as_str).any(|name| names.contains(&name))
+        }
         _ if schema.get("const").is_some() => matches!(value, DeValue::String(_)),
         _ => true,
     }
@@ -193,10 +165,7 @@ fn wanted(key: &Key, schema: &Json, all: &[&Json]) -> String {
         let one_of = if words.len() > 1 { "one of " } else { "" };
         return format!("{one_of}{}", quoted(words));
     }
-    let title = schema
-        .get("title")
-        .or_else(|| schema.get("type"))
-        .and_then(Json::as_str);
+    let title = schema.get("title").or_else(|| schema.get("type")).and_then(Json::as_str);
     let kind = match title {
         Some("object") if schema.get("properties").is_some() => format!("a section `[{key}]`"),
         Some("object") | None => "a table".to_owned(),
@@ -213,9 +182,6 @@ fn wanted(key: &Key, schema: &Json, all: &[&Json]) -> String {
 }
 
 fn quoted<'a, S: AsRef<str> + ?Sized + 'a>(words: impl IntoIterator<Item = &'a S>) -> String {
-    let words: Vec<String> = words
-        .into_iter()
-        .map(|word| format!("`{}`", word.as_ref()))
-        .collect();
+    let words: Vec<String> = words.into_iter().map(|word| format!("`{}`", word.as_ref())).collect();
     words.join(", ")
 }

@@ -69,15 +69,10 @@ fn parse(text: &str) -> Result<u64, String> {
         )
     };
     let trimmed = text.trim();
-    let digits = trimmed
-        .find(|c: char| !c.is_ascii_digit())
-        .ok_or_else(wrong)?;
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let number: u64 = trimmed[..digits].parse().map_err(|_| wrong())?;
     let unit = trimmed[digits..].trim_start();
-    let (_, bytes) = UNITS
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .ok_or_else(wrong)?;
+    let (_, bytes) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
     number.checked_mul(*bytes).ok_or_else(wrong)
 }
 
@@ -88,10 +83,7 @@ pub(crate) fn show(bytes: u64) -> String {
         .rev()
         .filter(|(unit, _)| unit.ends_with("iB"))
         .find(|(_, length)| bytes >= *length && bytes.is_multiple_of(*length))
-        .map_or_else(
-            || format!("{bytes}B"),
-            |(unit, length)| format!("{}{unit}", bytes / length),
-        )
+        .map_or_else(|| format!("{bytes}B"), |(unit, length)| format!("{}{unit}", bytes / length))
 }
 
 #[cfg(test)]

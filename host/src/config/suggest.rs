@@ -61,10 +61,7 @@ mod tests {
     fn a_slip_of_the_finger_finds_its_word() {
         let known = ["column", "idle_after", "max_out_of_orderness"];
         assert_eq!(nearest("colunm", known), Some("column"));
-        assert_eq!(
-            nearest("max_out_of_orderiness", known),
-            Some("max_out_of_orderness")
-        );
+        assert_eq!(nearest("max_out_of_orderiness", known), Some("max_out_of_orderness"));
         assert_eq!(nearest("idle", known), Some("idle_after"));
     }
 

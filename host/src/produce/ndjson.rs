@@ -53,13 +53,8 @@ mod tests {
         let file = || {
             let mut out = Vec::new();
             let sales = Sales::new(SalesSettings::default()).take(10_000);
-            let written = write(
-                sales,
-                TimeUnit::Seconds,
-                &mut out,
-                &AtomicBool::new(false),
-                |_| (),
-            );
+            let written =
+                write(sales, TimeUnit::Seconds, &mut out, &AtomicBool::new(false), |_| ());
             assert_eq!(written.unwrap(), 10_000);
             out
         };

@@ -9,7 +9,7 @@ use crate::config::suggest;
 use crate::schema::{Column, Schema};
 
 /// Columns that the tables of results, late rows and corrections have beside those of the pipeline.
-pub(crate) const RESERVED: [&str; 4] = ["window_start", "window_end", "revision", "watermark"];
+pub const RESERVED_COLUMNS: [&str; 4] = ["window_start", "window_end", "revision", "watermark"];
 
 /// Wide enough for any event; keeps a mistyped generator from making a million columns.
 const COLUMNS_MAX: usize = 1_000;
@@ -54,11 +54,7 @@ fn check_column(
     key: &Key,
     problems: &mut Problems<'_>,
 ) -> Option<Column> {
-    let RawColumn {
-        kind,
-        nullable,
-        pointer,
-    } = raw;
+    let RawColumn { kind, nullable, pointer } = raw;
     let name = problems.take(key, column_name(name));
     let kind = problems.take(key, column::parse_type(&kind));
     let path = match (pointer, &name) {
@@ -66,20 +62,13 @@ fn check_column(
         (None, Some(name)) => Some(vec![name.clone()]),
         (None, None) => None,
     };
-    Some(Column {
-        name: name?,
-        kind: kind?,
-        nullable,
-        path: path?,
-    })
+    Some(Column { name: name?, kind: kind?, nullable, path: path? })
 }
 
 /// One value in the JSON makes one column: the decoder goes over the text once.
 fn check_place(column: &Column, before: &[Column], key: &Key, problems: &mut Problems<'_>) {
     let inside = |outer: &Column, inner: &Column| inner.path.starts_with(&outer.path);
-    let clash = before
-        .iter()
-        .find(|other| inside(other, column) || inside(column, other));
+    let clash = before.iter().find(|other| inside(other, column) || inside(column, other));
     if let Some(other) = clash {
         let message = format!(
             "it stands at /{} in the JSON, where column `{}` (at /{}) is read already: each value makes one column",
@@ -97,10 +86,10 @@ pub(super) fn column_name(name: &str) -> Result<String, String> {
     let fits = (1..=COLUMN_NAME_LENGTH_MAX).contains(&name.len())
         && name.bytes().all(is_legal)
         && !name.as_bytes()[0].is_ascii_digit();
-    if RESERVED.contains(&name) {
+    if RESERVED_COLUMNS.contains(&name) {
         return Err(format!(
             "the name is reserved for a column that results and late rows get ({}): choose another one, and point to the field with `pointer = \"/{name}\"`",
-            RESERVED.join(", ")
+            RESERVED_COLUMNS.join(", ")
         ));
     }
     if fits {

@@ -45,27 +45,9 @@ pub(super) fn check(raw: RawLimits, problems: &mut Problems<'_>) -> Option<Limit
         problems,
     );
     // A wasm32 guest cannot address more than 4 GiB, and starts with one page of 64 KiB at least.
-    let plugin_memory = bounded(
-        &plugin_memory,
-        1 << 20,
-        4 << 30,
-        &key("plugin_memory"),
-        problems,
-    );
-    let plugin_output = bounded(
-        &plugin_output,
-        4 << 10,
-        4 << 30,
-        &key("plugin_output"),
-        problems,
-    );
-    let state_bytes = bounded(
-        &state_bytes,
-        1 << 20,
-        u64::MAX,
-        &key("state_bytes"),
-        problems,
-    );
+    let plugin_memory = bounded(&plugin_memory, 1 << 20, 4 << 30, &key("plugin_memory"), problems);
+    let plugin_output = bounded(&plugin_output, 4 << 10, 4 << 30, &key("plugin_output"), problems);
+    let state_bytes = bounded(&state_bytes, 1 << 20, u64::MAX, &key("state_bytes"), problems);
     Some(Limits {
         workers: workers?,
         turn_records: turn_records?,
@@ -84,10 +66,7 @@ fn number(value: u64, min: u64, max: u64, key: &Key, problems: &mut Problems<'_>
     if (min..=max).contains(&value) {
         return usize::try_from(value).ok();
     }
-    problems.refuse(
-        key,
-        format!("{value} is out of bounds: write {min} to {max}"),
-    );
+    problems.refuse(key, format!("{value} is out of bounds: write {min} to {max}"));
     None
 }
 
@@ -104,10 +83,7 @@ pub(super) fn bounded(
         return Some(bytes);
     }
     let (min, max, bytes) = (size::show(min), size::show(max), size::show(bytes));
-    problems.refuse(
-        key,
-        format!("{bytes} is out of bounds: write {min} to {max}"),
-    );
+    problems.refuse(key, format!("{bytes} is out of bounds: write {min} to {max}"));
     None
 }
 
@@ -128,9 +104,6 @@ pub(super) fn within(
     } else {
         format!("{} to {}", duration::show(min), duration::show(max))
     };
-    problems.refuse(
-        key,
-        format!("\"{}\" is out of bounds: write {bounds}", text.0),
-    );
+    problems.refuse(key, format!("\"{}\" is out of bounds: write {bounds}", text.0));
     None
 }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use columns::RESERVED_COLUMNS;
+
 use super::document::{Document, Key};
 use super::problem::Problems;
 use super::raw::RawPipeline;
@@ -56,12 +58,7 @@ pub(super) fn check(
     let schema = columns::check(schema, context.document, problems);
     let event_time = check_event_time(event_time, source.as_ref(), schema.as_ref(), problems);
     let stages = stages::check(stages, window, schema.as_ref(), context.folder, problems);
-    let outputs = output::Raw {
-        sinks,
-        dead_letters,
-        late,
-        checkpoint,
-    };
+    let outputs = output::Raw { sinks, dead_letters, late, checkpoint };
     let outputs = output::check(outputs, name.as_deref(), problems);
     let limits = limits::check(limits, problems);
     let pipeline = Pipeline {
@@ -140,10 +137,8 @@ fn check_event_time(
         }
         (RawTimeFrom::Record, None) => Some(EventTimeFrom::RecordTimestamp),
     };
-    let max_out_of_orderness = problems.take(
-        &key.child("max_out_of_orderness"),
-        duration::parse(&max_out_of_orderness.0),
-    );
+    let max_out_of_orderness =
+        problems.take(&key.child("max_out_of_orderness"), duration::parse(&max_out_of_orderness.0));
     let idle_after = problems.take(&key.child("idle_after"), idle_after.parse());
     let skew_key = key.child("max_future_skew");
     let future_reference_host = future_reference == RawFutureReference::Host;
@@ -208,10 +203,8 @@ fn identifier(
         return Ok(text.to_owned());
     }
     let lower = text.to_lowercase();
-    let mended: String = lower
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
+    let mended: String =
+        lower.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let mended = mended.trim_matches('-');
     let hint = if (1..=NAME_LENGTH_MAX).contains(&mended.len()) {
         format!(", for example \"{mended}\"")

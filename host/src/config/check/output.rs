@@ -61,10 +61,7 @@ pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_
     for (index, sink) in raw.sinks.into_iter().enumerate() {
         let key = key.element(index);
         if !ids.insert(sink.id.clone()) {
-            let message = format!(
-                "\"{}\" is the id of another sink: each needs its own",
-                sink.id
-            );
+            let message = format!("\"{}\" is the id of another sink: each needs its own", sink.id);
             problems.refuse(&key.child("id"), message);
         }
         let Some(sink) = check_sink(sink, &key, problems) else {
@@ -77,11 +74,7 @@ pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_
     }
     let mut beside = |name: &str, raw: Option<RawTable>| {
         let key = Key::top(name);
-        let RawTable {
-            path,
-            partition_by,
-            file_bytes_max,
-        } = raw?;
+        let RawTable { path, partition_by, file_bytes_max } = raw?;
         let table = check_table(&path, partition_by, file_bytes_max, &key, problems)?;
         tables.push((key.child("path"), table.url.clone()));
         Some(table)
@@ -90,24 +83,11 @@ pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_
     let late = beside("late", raw.late);
     let checkpoint = check_checkpoint(raw.checkpoint, problems);
     check_apart(&tables, checkpoint.as_ref(), pipeline, problems);
-    Checked {
-        sinks,
-        dead_letters,
-        late,
-        checkpoint,
-    }
+    Checked { sinks, dead_letters, late, checkpoint }
 }
 
 fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<SinkConfig> {
-    let RawSink {
-        id,
-        r#type,
-        path,
-        partition_by,
-        file_bytes_max,
-        every,
-        rows,
-    } = raw;
+    let RawSink { id, r#type, path, partition_by, file_bytes_max, every, rows } = raw;
     let id_key = key.child("id");
     let id = problems.take(&id_key, super::id(&id));
     if let Some(id) = id.as_deref().filter(|id| RESERVED_IDS.contains(id)) {
@@ -116,11 +96,7 @@ fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<Si
     }
     let (kind, foreign) = match r#type {
         RawSinkType::Parquet => {
-            let foreign = [
-                ("every", every.is_some()),
-                ("rows", rows.is_some()),
-                ("", false),
-            ];
+            let foreign = [("every", every.is_some()), ("rows", rows.is_some()), ("", false)];
             let table = match path {
                 Some(path) => check_table(&path, partition_by, file_bytes_max, key, problems),
                 None => {
@@ -149,10 +125,7 @@ fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<Si
             format!("belongs to sinks of type \"{other}\", and this one is \"{this}\": remove it");
         problems.refuse(&key.child(name), fix);
     }
-    Some(SinkConfig {
-        id: id?,
-        kind: kind?,
-    })
+    Some(SinkConfig { id: id?, kind: kind? })
 }
 
 fn check_console(
@@ -163,25 +136,16 @@ fn check_console(
 ) -> Option<SinkKind> {
     let every = match every {
         None => Some(CONSOLE_EVERY_DEFAULT),
-        Some(text) => within(
-            &text,
-            CONSOLE_EVERY_MIN,
-            Duration::MAX,
-            &key.child("every"),
-            problems,
-        ),
+        Some(text) => {
+            within(&text, CONSOLE_EVERY_MIN, Duration::MAX, &key.child("every"), problems)
+        }
     };
     let rows = rows.unwrap_or(CONSOLE_ROWS_DEFAULT);
     if rows == 0 {
-        problems.refuse(
-            &key.child("rows"),
-            "0 rows show nothing: write 1 or more, or remove the sink",
-        );
+        problems
+            .refuse(&key.child("rows"), "0 rows show nothing: write 1 or more, or remove the sink");
     }
-    Some(SinkKind::Console {
-        every: every?,
-        rows: usize::try_from(rows).unwrap_or(usize::MAX),
-    })
+    Some(SinkKind::Console { every: every?, rows: usize::try_from(rows).unwrap_or(usize::MAX) })
 }
 
 fn check_table(
@@ -194,20 +158,12 @@ fn check_table(
     let url = problems.take(&key.child("path"), location(path));
     let file_bytes_max = match file_bytes_max {
         None => Some(FILE_BYTES_DEFAULT),
-        Some(text) => bounded(
-            &text,
-            FILE_BYTES_MIN,
-            FILE_BYTES_MAX,
-            &key.child("file_bytes_max"),
-            problems,
-        ),
+        Some(text) => {
+            bounded(&text, FILE_BYTES_MIN, FILE_BYTES_MAX, &key.child("file_bytes_max"), problems)
+        }
     };
     let partition_by_date = matches!(partition_by, Some(RawPartitionBy::Date));
-    Some(TableLocation {
-        url: url?,
-        partition_by_date,
-        file_bytes_max: file_bytes_max?,
-    })
+    Some(TableLocation { url: url?, partition_by_date, file_bytes_max: file_bytes_max? })
 }
 
 fn check_checkpoint(raw: RawCheckpoint, problems: &mut Problems<'_>) -> Option<CheckpointConfig> {
@@ -216,10 +172,7 @@ fn check_checkpoint(raw: RawCheckpoint, problems: &mut Problems<'_>) -> Option<C
     let (min, max) = (CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX);
     let interval = within(&interval, min, max, &key.child("interval"), problems);
     let url = problems.take(&key.child("path"), location(&path));
-    Some(CheckpointConfig {
-        interval: interval?,
-        url: url?,
-    })
+    Some(CheckpointConfig { interval: interval?, url: url? })
 }
 
 /// What is in a table's folder and not in the chain is deleted when a lane is opened (DESIGN.md D7): so no table may

@@ -16,18 +16,9 @@ use crate::config::{
 const OWN_PROPERTIES: [(&str, &str); 8] = [
     ("bootstrap.servers", "write `source.kafka.brokers`"),
     ("metadata.broker.list", "write `source.kafka.brokers`"),
-    (
-        "auto.offset.reset",
-        "write `source.kafka.start`; a lost position is never skipped silently",
-    ),
-    (
-        "enable.auto.commit",
-        "positions are kept in the commit chain",
-    ),
-    (
-        "enable.auto.offset.store",
-        "positions are kept in the commit chain",
-    ),
+    ("auto.offset.reset", "write `source.kafka.start`; a lost position is never skipped silently"),
+    ("enable.auto.commit", "positions are kept in the commit chain"),
+    ("enable.auto.offset.store", "positions are kept in the commit chain"),
     ("enable.partition.eof", "the source relies on it"),
     ("isolation.level", "the source reads committed records only"),
     ("enable.idempotence", "it belongs to a producer"),
@@ -41,11 +32,7 @@ pub(super) fn check(
     environment: &BTreeMap<String, String>,
     problems: &mut Problems<'_>,
 ) -> Option<SourceConfig> {
-    let RawSource {
-        r#type,
-        kafka,
-        files,
-    } = raw;
+    let RawSource { r#type, kafka, files } = raw;
     let key = Key::top("source");
     let (name, other) = match r#type {
         RawSourceType::Kafka => ("kafka", files.is_some().then_some("files")),
@@ -73,10 +60,7 @@ pub(super) fn check(
             None
         }
         (RawSourceType::Files, _, None) => {
-            problems.refuse(
-                &inner,
-                "missing; write a section `[source.files]` with `path`",
-            );
+            problems.refuse(&inner, "missing; write a section `[source.files]` with `path`");
             None
         }
     }
@@ -88,13 +72,7 @@ fn check_kafka(
     environment: &BTreeMap<String, String>,
     problems: &mut Problems<'_>,
 ) -> Option<KafkaConfig> {
-    let RawKafka {
-        brokers,
-        topic,
-        start,
-        end,
-        properties,
-    } = raw;
+    let RawKafka { brokers, topic, start, end, properties } = raw;
     let brokers = problems.take(&key.child("brokers"), check_brokers(&brokers));
     let topic = problems.take(&key.child("topic"), check_topic(&topic));
     let start = check_start(start, &key.child("start"), problems);
@@ -102,10 +80,7 @@ fn check_kafka(
     for (name, value) in properties.0 {
         let key = key.child("properties").child(&name);
         if let Some((_, instead)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == name) {
-            problems.refuse(
-                &key,
-                format!("Sluicegate sets this property itself: {instead}"),
-            );
+            problems.refuse(&key, format!("Sluicegate sets this property itself: {instead}"));
         } else if let Some(value) =
             problems.take(&key, environment::substitute(&value, environment))
         {
@@ -206,11 +181,7 @@ fn check_files(raw: RawFiles, key: &Key, problems: &mut Problems<'_>) -> Option<
             problems.take(&key.child("watch"), interval)
         }
     };
-    Some(FilesConfig {
-        path: path?,
-        watch: watch?,
-        sequential: order == RawOrder::Sequential,
-    })
+    Some(FilesConfig { path: path?, watch: watch?, sequential: order == RawOrder::Sequential })
 }
 
 /// Schemes that the store opens.
@@ -221,7 +192,7 @@ pub(super) fn location(path: &str) -> Result<String, String> {
     let trimmed = path.trim();
     if trimmed.is_empty() {
         return Err(
-            "an empty path; write a folder or a URL such as \"s3://bucket/folder\"".to_owned(),
+            "an empty path; write a folder or a URL such as \"s3://bucket/folder\"".to_owned()
         );
     }
     let Some((scheme, rest)) = trimmed.split_once("://") else {
@@ -229,9 +200,7 @@ pub(super) fn location(path: &str) -> Result<String, String> {
     };
     if !SCHEMES.contains(&scheme) {
         let hint = suggest::nearest(scheme, SCHEMES);
-        let hint = hint
-            .map(|ours| format!("; did you mean `{ours}://`?"))
-            .unwrap_or_default();
+        let hint = hint.map(|ours| format!("; did you mean `{ours}://`?")).unwrap_or_default();
         return Err(format!(
             "\"{trimmed}\" has the unknown scheme `{scheme}`: file, s3, gs and az are known{hint}"
         ));

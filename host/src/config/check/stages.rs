@@ -41,10 +41,7 @@ pub(super) fn check(
         if !ids.insert(raw.id.clone()) {
             problems.refuse(
                 &key.child("id"),
-                format!(
-                    "\"{}\" is the id of another stage: each needs its own",
-                    raw.id
-                ),
+                format!("\"{}\" is the id of another stage: each needs its own", raw.id),
             );
         }
         let is_aggregate = raw.kind == RawStageKind::Aggregate;
@@ -75,12 +72,7 @@ fn check_stage(
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<StageConfig> {
-    let RawStage {
-        id,
-        kind,
-        plugin,
-        config,
-    } = raw;
+    let RawStage { id, kind, plugin, config } = raw;
     let id = problems.take(&key.child("id"), super::id(&id));
     let plugin = problems.take(&key.child("plugin"), plugin_ref(&plugin, folder));
     let kind = match kind {
@@ -88,16 +80,8 @@ fn check_stage(
         RawStageKind::Map => PluginKind::Map,
         RawStageKind::Aggregate => PluginKind::Aggregate,
     };
-    let config = config
-        .into_iter()
-        .map(|(key, value)| (key, value.0))
-        .collect();
-    Some(StageConfig {
-        id: id?,
-        kind,
-        plugin: plugin?,
-        config,
-    })
+    let config = config.into_iter().map(|(key, value)| (key, value.0)).collect();
+    Some(StageConfig { id: id?, kind, plugin: plugin?, config })
 }
 
 fn plugin_ref(text: &str, folder: &Path) -> Result<PluginRef, String> {
@@ -140,18 +124,11 @@ fn check_window(
             return None;
         }
     };
-    let RawWindow {
-        r#type: RawWindowType::Tumbling,
-        size,
-        offset,
-        key: columns,
-        allowed_lateness,
-    } = raw;
+    let RawWindow { r#type: RawWindowType::Tumbling, size, offset, key: columns, allowed_lateness } =
+        raw;
     let size = problems.take(&key.child("size"), window_size(&size.0));
-    let offset = problems.take(
-        &key.child("offset"),
-        duration::parse(&offset.0).map(duration::micros),
-    );
+    let offset =
+        problems.take(&key.child("offset"), duration::parse(&offset.0).map(duration::micros));
     if let (Some(size), Some(offset)) = (size, offset)
         && offset >= size
     {
@@ -162,20 +139,10 @@ fn check_window(
         problems.refuse(&key.child("offset"), message);
     }
     let columns = check_key(columns, schema, &key.child("key"), problems);
-    let allowed_lateness = problems.take(
-        &key.child("allowed_lateness"),
-        duration::parse(&allowed_lateness.0),
-    );
-    let kind = WindowKind::Tumbling {
-        size: size?,
-        offset: offset?,
-    };
-    Some(WindowConfig {
-        kind,
-        key: columns?,
-        allowed_lateness: allowed_lateness?,
-        aggregate,
-    })
+    let allowed_lateness =
+        problems.take(&key.child("allowed_lateness"), duration::parse(&allowed_lateness.0));
+    let kind = WindowKind::Tumbling { size: size?, offset: offset? };
+    Some(WindowConfig { kind, key: columns?, allowed_lateness: allowed_lateness?, aggregate })
 }
 
 fn window_size(text: &str) -> Result<i64, String> {

@@ -21,18 +21,12 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// The file cannot be read, or what it says is refused, with all that is wrong.
 pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Pipeline, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
     if bytes > FILE_BYTES_MAX {
         let reason =
             format!("it has {bytes} bytes, more than the {FILE_BYTES_MAX} of a pipeline file");
-        return Err(unreadable(std::io::Error::new(
-            std::io::ErrorKind::FileTooLarge,
-            reason,
-        )));
+        return Err(unreadable(std::io::Error::new(std::io::ErrorKind::FileTooLarge, reason)));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     parse(&text, path, environment)
@@ -47,16 +41,9 @@ pub fn parse(
     path: &Path,
     environment: &BTreeMap<String, String>,
 ) -> Result<Pipeline, ConfigError> {
-    let refused = |problems| ConfigError::Refused {
-        path: path.to_owned(),
-        problems,
-    };
+    let refused = |problems| ConfigError::Refused { path: path.to_owned(), problems };
     let document = Document::parse(text).map_err(|(line, message)| {
-        refused(vec![Problem {
-            line,
-            key: String::new(),
-            message: format!("no TOML: {message}"),
-        }])
+        refused(vec![Problem { line, key: String::new(), message: format!("no TOML: {message}") }])
     })?;
     let mut problems = Problems::new(&document);
     shape::compare(document.root(), &reference::schema(), &mut problems);
@@ -65,11 +52,7 @@ pub fn parse(
     }
     let raw = read_raw(text, &document).map_err(|problem| refused(vec![problem]))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let context = Context {
-        document: &document,
-        folder,
-        environment,
-    };
+    let context = Context { document: &document, folder, environment };
     match check::check(raw, context, &mut problems) {
         Some(pipeline) if problems.is_empty() => Ok(pipeline),
         _ => Err(refused(problems.into_sorted())),
@@ -79,21 +62,15 @@ pub fn parse(
 /// What the shape let through and serde does not: numbers out of range.
 fn read_raw(text: &str, document: &Document<'_>) -> Result<RawPipeline, Problem> {
     let deserializer = toml::Deserializer::parse(text);
-    deserializer
-        .and_then(RawPipeline::deserialize)
-        .map_err(|error| {
-            let span = error.span().unwrap_or(0..0);
-            let key = if span.is_empty() {
-                Key::default()
-            } else {
-                document.key_at(&span)
-            };
-            Problem {
-                line: line_at(text, span.start),
-                key: key.to_string(),
-                message: error.message().to_owned(),
-            }
-        })
+    deserializer.and_then(RawPipeline::deserialize).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let key = if span.is_empty() { Key::default() } else { document.key_at(&span) };
+        Problem {
+            line: line_at(text, span.start),
+            key: key.to_string(),
+            message: error.message().to_owned(),
+        }
+    })
 }
 
 #[cfg(test)]

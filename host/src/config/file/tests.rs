@@ -39,39 +39,21 @@ fn refused(text: &str, expected: Expect) {
 }
 
 fn deploy(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../deploy/pipelines")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/pipelines").join(name)
 }
 
 #[test]
 fn the_example_becomes_a_pipeline() {
     let pipeline = good(SALES);
     assert_eq!(&*pipeline.name, "sales");
-    let SourceConfig::Kafka(kafka) = &pipeline.source else {
-        panic!("{:?}", pipeline.source)
-    };
+    let SourceConfig::Kafka(kafka) = &pipeline.source else { panic!("{:?}", pipeline.source) };
     assert_eq!(kafka.start, StartPosition::Earliest);
     assert_eq!(pipeline.event_time.from, EventTimeFrom::Column(3));
-    assert_eq!(
-        pipeline.event_time.max_future_skew,
-        Some(Duration::from_secs(3_600))
-    );
-    let [valid] = pipeline.stages.as_slice() else {
-        panic!("{:?}", pipeline.stages)
-    };
-    assert_eq!(
-        valid.config,
-        [("store-prefix".to_owned(), "store-".to_owned())]
-    );
+    assert_eq!(pipeline.event_time.max_future_skew, Some(Duration::from_secs(3_600)));
+    let [valid] = pipeline.stages.as_slice() else { panic!("{:?}", pipeline.stages) };
+    assert_eq!(valid.config, [("store-prefix".to_owned(), "store-".to_owned())]);
     let window = pipeline.window.expect("there is a window");
-    assert_eq!(
-        window.kind,
-        WindowKind::Tumbling {
-            size: 30_000_000,
-            offset: 0
-        }
-    );
+    assert_eq!(window.kind, WindowKind::Tumbling { size: 30_000_000, offset: 0 });
     assert_eq!(&*window.aggregate.id, "revenue");
     assert_eq!(pipeline.sinks.len(), 2);
 }
@@ -84,9 +66,7 @@ fn every_shipped_pipeline_loads() {
         assert_eq!(format!("{}.toml", pipeline.name), name);
     }
     let raw = load(&deploy("raw-sales.toml"), &BTreeMap::new()).unwrap();
-    let SinkKind::Parquet(table) = &raw.sinks[0].kind else {
-        panic!("{:?}", raw.sinks)
-    };
+    let SinkKind::Parquet(table) = &raw.sinks[0].kind else { panic!("{:?}", raw.sinks) };
     assert!(table.partition_by_date && raw.window.is_none());
     let files = load(&deploy("sales-files.toml"), &BTreeMap::new()).unwrap();
     let expected = deploy("../../target/plugins/valid-sale.wasm");
@@ -105,17 +85,10 @@ fn the_example_of_the_documentation_loads() {
 
 #[test]
 fn columns_keep_the_order_of_the_file() {
-    let text = with(
-        "[schema]\n",
-        "[schema]\nzebra = \"bool\"\n\"aard\" = 'date'\n",
-    );
+    let text = with("[schema]\n", "[schema]\nzebra = \"bool\"\n\"aard\" = 'date'\n");
     let pipeline = good(&text);
-    let names: Vec<&str> = pipeline
-        .schema
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
+    let names: Vec<&str> =
+        pipeline.schema.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["zebra", "aard", "store", "item", "price", "ts"]);
     assert_eq!(pipeline.schema.columns[1].kind, ColumnType::Date);
 }
@@ -127,35 +100,25 @@ fn properties_take_dotted_names_numbers_and_variables() {
         "[source.kafka.properties]\nsecurity.protocol = \"SASL_SSL\"\n\"session.timeout.ms\" = 6000\nsasl.password = \"${env:KAFKA_PASSWORD}\"\n",
     );
     let pipeline = good(&text);
-    let SourceConfig::Kafka(kafka) = &pipeline.source else {
-        panic!("{:?}", pipeline.source)
-    };
+    let SourceConfig::Kafka(kafka) = &pipeline.source else { panic!("{:?}", pipeline.source) };
     assert_eq!(kafka.properties["security.protocol"], "SASL_SSL");
     assert_eq!(kafka.properties["session.timeout.ms"], "6000");
     assert_eq!(kafka.properties["sasl.password"], "geheim");
-    assert!(
-        !format!("{pipeline:?}").contains("geheim"),
-        "secrets are not shown"
-    );
+    assert!(!format!("{pipeline:?}").contains("geheim"), "secrets are not shown");
 }
 
 #[test]
 fn starts_are_read_in_every_form() {
     let start = |text: &str| {
         let pipeline = good(&with("start = \"earliest\"", text));
-        let SourceConfig::Kafka(kafka) = pipeline.source else {
-            panic!("{:?}", pipeline.source)
-        };
+        let SourceConfig::Kafka(kafka) = pipeline.source else { panic!("{:?}", pipeline.source) };
         kafka.start
     };
     assert_eq!(start("start = \"latest\""), StartPosition::Latest);
     let time = start("start = { timestamp = \"1970-01-01T01:00:00.5+01:00\" }");
     assert_eq!(time, StartPosition::Timestamp(500_000));
     let offsets = start("start = { offsets = { 0 = 17, 3 = 0 } }");
-    assert_eq!(
-        offsets,
-        StartPosition::Offsets(BTreeMap::from([(0, 17), (3, 0)]))
-    );
+    assert_eq!(offsets, StartPosition::Offsets(BTreeMap::from([(0, 17), (3, 0)])));
     assert_eq!(start(""), StartPosition::Earliest);
 }
 
@@ -181,10 +144,7 @@ fn several_mistakes_of_shape_are_told_together() {
 #[test]
 fn several_mistakes_of_meaning_are_told_together() {
     let text = with("name = \"sales\"", "name = \"My Sales\"")
-        .replace(
-            "price = \"decimal(18,2)\"",
-            "price = \"decimal\"\nrevision = \"int\"",
-        )
+        .replace("price = \"decimal(18,2)\"", "price = \"decimal\"\nrevision = \"int\"")
         .replace("column = \"ts\"", "column = \"tz\"")
         .replace("size = \"30s\"", "size = \"0s\"\noffset = \"1 week\"")
         .replace("path = \"data/dead\"", "path = \"./data/revenue/dead\"")
@@ -233,7 +193,9 @@ fn an_empty_file_lacks_what_is_required() {
 fn a_number_out_of_range_names_its_key() {
     refused(
         &(SALES.to_owned() + "\n[limits]\nturn_records = 5000000000\n"),
-        expect!["pipelines/sales.toml:63: `limits.turn_records`: 5000000000 is out of bounds: write 1 to 4194304"],
+        expect![
+            "pipelines/sales.toml:63: `limits.turn_records`: 5000000000 is out of bounds: write 1 to 4194304"
+        ],
     );
     refused(
         &(SALES.to_owned() + "\n[limits]\ncall_rows = 0\nplugin_memory = \"1KiB\"\n"),
@@ -255,11 +217,15 @@ fn an_aggregate_and_its_window_go_together() {
     let (_, after) = rest.split_once("[[sinks]]").unwrap();
     refused(
         &format!("{before}[[sinks]]{after}"),
-        expect![[r#"pipelines/sales.toml:37: `stages[1].kind`: stage "revenue" accumulates rows per window: add a section `[window]` with `type`, `size` and `key`"#]],
+        expect![[
+            r#"pipelines/sales.toml:37: `stages[1].kind`: stage "revenue" accumulates rows per window: add a section `[window]` with `type`, `size` and `key`"#
+        ]],
     );
     refused(
         &with("kind = \"aggregate\"", "kind = \"map\""),
-        expect![[r#"pipelines/sales.toml:40: `window`: a window needs an aggregate: end `[[stages]]` with one of `kind = "aggregate"`, or remove `[window]`"#]],
+        expect![[
+            r#"pipelines/sales.toml:40: `window`: a window needs an aggregate: end `[[stages]]` with one of `kind = "aggregate"`, or remove `[window]`"#
+        ]],
     );
     let two = "[[stages]]\nid = \"first\"\nkind = \"aggregate\"\nplugin = \"stats\"\n[[stages]]\nid = \"valid\"";
     refused(
@@ -273,10 +239,7 @@ fn an_aggregate_and_its_window_go_together() {
 #[test]
 fn keys_are_checked_against_the_schema_unless_a_map_may_make_them() {
     refused(
-        &with(
-            "key = [\"store\"]",
-            "key = [\"sotre\", \"item\", \"item\", \"window_end\"]",
-        ),
+        &with("key = [\"store\"]", "key = [\"sotre\", \"item\", \"item\", \"window_end\"]"),
         expect![[r#"
             pipelines/sales.toml:43: `window.key[0]`: `[schema]` has no column `sotre`; did you mean `store`?
             pipelines/sales.toml:43: `window.key[2]`: column `item` is named twice: remove one
@@ -333,28 +296,19 @@ fn files_have_no_kafka_settings() {
     let files = std::fs::read_to_string(deploy("sales-files.toml")).unwrap();
     let with_files = |from: &str, to: &str| files.replace(from, to);
     refused(
-        &with_files(
-            "path = \"data/sales\"",
-            "path = \"data/sales\"\nstart = \"earliest\"",
-        ),
+        &with_files("path = \"data/sales\"", "path = \"data/sales\"\nstart = \"earliest\""),
         expect![
             "pipelines/sales.toml:13: `source.files.start`: unknown key; possible here: `order`, `path`, `watch`"
         ],
     );
     refused(
-        &with_files(
-            "max_out_of_orderness",
-            "max_future_skew = \"1h\"\nmax_out_of_orderness",
-        ),
+        &with_files("max_out_of_orderness", "max_future_skew = \"1h\"\nmax_out_of_orderness"),
         expect![[
             r#"pipelines/sales.toml:22: `event_time.max_future_skew`: lines of a file have no timestamp to compare with: remove it, or set `future_reference = "host"`"#
         ]],
     );
     refused(
-        &with_files(
-            "[source.files]\npath",
-            "[source.kafka]\nbrokers = \"b\"\ntopic",
-        ),
+        &with_files("[source.files]\npath", "[source.kafka]\nbrokers = \"b\"\ntopic"),
         expect![[r#"
             pipelines/sales.toml:8: `source.files`: missing; write a section `[source.files]` with `path`
             pipelines/sales.toml:11: `source.kafka`: the source is of type "files": remove `[source.kafka]`, or set `source.type = "kafka"`"#]],
@@ -383,20 +337,14 @@ fn kafka_settings_that_cannot_work_are_refused() {
         ]],
     );
     refused(
-        &with(
-            "start = \"earliest\"",
-            "start = { offsets = { zero = 1, 1 = -2 } }",
-        ),
+        &with("start = \"earliest\"", "start = { offsets = { zero = 1, 1 = -2 } }"),
         expect![[r#"
             pipelines/sales.toml:15: `source.kafka.start.offsets.1`: -2 is no offset: write 0 or more
             pipelines/sales.toml:15: `source.kafka.start.offsets.zero`: `zero` is no partition: write its number, 0 or more
             pipelines/sales.toml:15: `source.kafka.start.offsets`: no partition is named: write { 0 = 17 }, or `start = "earliest"`"#]],
     );
     refused(
-        &with(
-            "start = \"earliest\"",
-            "start = { timestamp = \"yesterday\" }",
-        ),
+        &with("start = \"earliest\"", "start = { timestamp = \"yesterday\" }"),
         expect![[
             r#"pipelines/sales.toml:15: `source.kafka.start.timestamp`: "yesterday" is no time: write it as RFC 3339, for example "2026-11-21T00:00:00Z""#
         ]],
@@ -430,10 +378,7 @@ fn tables_do_not_lie_in_each_other_or_around_the_chain() {
         ]],
     );
     good(&with("path = \"data/dead\"", "path = \"data/chain/dead\""));
-    good(&with(
-        "path = \"data/dead\"",
-        "path = \"data/revenue-dead\"",
-    ));
+    good(&with("path = \"data/dead\"", "path = \"data/revenue-dead\""));
 }
 
 #[test]
@@ -453,9 +398,7 @@ fn sinks_have_the_settings_of_their_type() {
     let (before, _) = SALES.split_once("[[sinks]]").unwrap();
     refused(
         &format!("{before}[checkpoint]\npath = \"data/chain\"\n[late]\npath = \"l\"\n[sinks]\n"),
-        expect![
-            "pipelines/sales.toml:49: `sinks`: write sections `[[sinks]]`, not a table"
-        ],
+        expect!["pipelines/sales.toml:49: `sinks`: write sections `[[sinks]]`, not a table"],
     );
 }
 

@@ -23,10 +23,7 @@ fn the_parts_are_written_in_words() {
 fn plugins_limits_and_patience_may_change() {
     let text = SALES
         .replace("plugin = \"revenue\"", "plugin = \"stats\"")
-        .replace(
-            "max_out_of_orderness = \"5s\"",
-            "max_out_of_orderness = \"1m\"",
-        )
+        .replace("max_out_of_orderness = \"5s\"", "max_out_of_orderness = \"1m\"")
         .replace("path = \"data/revenue\"", "path = \"s3://bucket/revenue\"")
         .replace("brokers = \"127.0.0.1:9092\"", "brokers = \"b:1\"");
     let old = fingerprints(&read(SALES).unwrap());
@@ -49,13 +46,7 @@ fn parts_that_come_or_go_are_changes() {
     let old = fingerprints(&read(SALES).unwrap());
     let mut new = old.clone();
     let window = new.remove("window").unwrap();
-    assert_eq!(
-        changed(&old, &new),
-        [format!("window was `{window}` and is gone")]
-    );
-    assert_eq!(
-        changed(&new, &old),
-        [format!("window was not there and is now `{window}`")]
-    );
+    assert_eq!(changed(&old, &new), [format!("window was `{window}` and is gone")]);
+    assert_eq!(changed(&new, &old), [format!("window was not there and is now `{window}`")]);
     assert!(changed(&old, &old).is_empty());
 }

@@ -16,10 +16,7 @@ use super::raw::{
 pub fn schema() -> Json {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings
-        .into_generator()
-        .into_root_schema_for::<RawPipeline>()
-        .to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<RawPipeline>().to_value();
     drop_null(&mut schema);
     schema
 }
@@ -83,40 +80,20 @@ struct Section {
 }
 
 fn sections() -> Vec<Section> {
-    let section = |heading, path, keys| Section {
-        heading,
-        path,
-        keys,
-    };
+    let section = |heading, path, keys| Section { heading, path, keys };
     vec![
         section("The file", &[], keys_of::<RawPipeline>()),
         section("`[source]`", &["source"], keys_of::<RawSource>()),
-        section(
-            "`[source.kafka]`",
-            &["source", "kafka"],
-            keys_of::<RawKafka>(),
-        ),
-        section(
-            "`[source.files]`",
-            &["source", "files"],
-            keys_of::<RawFiles>(),
-        ),
-        section(
-            "`[schema]`, a column's table",
-            &["schema", "*"],
-            keys_of::<RawColumnTable>(),
-        ),
+        section("`[source.kafka]`", &["source", "kafka"], keys_of::<RawKafka>()),
+        section("`[source.files]`", &["source", "files"], keys_of::<RawFiles>()),
+        section("`[schema]`, a column's table", &["schema", "*"], keys_of::<RawColumnTable>()),
         section("`[event_time]`", &["event_time"], keys_of::<RawEventTime>()),
         section("`[[stages]]`", &["stages", "*"], keys_of::<RawStage>()),
         section("`[window]`", &["window"], keys_of::<RawWindow>()),
         section("`[[sinks]]`", &["sinks", "*"], keys_of::<RawSink>()),
         section("`[dead_letters]`", &["dead_letters"], keys_of::<RawTable>()),
         section("`[late]`", &["late"], keys_of::<RawTable>()),
-        section(
-            "`[checkpoint]`",
-            &["checkpoint"],
-            keys_of::<RawCheckpoint>(),
-        ),
+        section("`[checkpoint]`", &["checkpoint"], keys_of::<RawCheckpoint>()),
         section("`[limits]`", &["limits"], keys_of::<RawLimits>()),
     ]
 }
@@ -128,12 +105,7 @@ const PREAMBLE: &str = include_str!("preamble.md");
 pub fn markdown() -> String {
     let schema = schema();
     let mut page = PREAMBLE.to_owned();
-    for Section {
-        heading,
-        path,
-        keys,
-    } in sections()
-    {
+    for Section { heading, path, keys } in sections() {
         let table = path.iter().fold(&schema, |table, name| step(table, name));
         page.push_str(&format!("\n## {heading}\n\n"));
         if let (Some(text), false) = (table["description"].as_str(), path.is_empty()) {
@@ -141,9 +113,8 @@ pub fn markdown() -> String {
         }
         page.push_str("| key | type | default | meaning | example |\n|---|---|---|---|---|\n");
         for key in keys {
-            let is_required = table["required"]
-                .as_array()
-                .is_some_and(|all| all.contains(&Json::from(*key)));
+            let is_required =
+                table["required"].as_array().is_some_and(|all| all.contains(&Json::from(*key)));
             page.push_str(&row(key, &table["properties"][key], is_required));
         }
     }
@@ -153,9 +124,7 @@ pub fn markdown() -> String {
 /// One key deeper into a schema without references.
 fn step<'s>(schema: &'s Json, name: &str) -> &'s Json {
     let inner = match name {
-        "*" => schema
-            .get("items")
-            .or_else(|| schema.get("additionalProperties")),
+        "*" => schema.get("items").or_else(|| schema.get("additionalProperties")),
         name => schema["properties"].get(name),
     };
     let inner = inner.unwrap_or(&Json::Null);
@@ -175,9 +144,7 @@ fn row(key: &str, schema: &Json, is_required: bool) -> String {
         Some(value) => format!("`{}`", as_toml(value)),
     };
     let example = schema.get("examples").and_then(|examples| examples.get(0));
-    let example = example
-        .map(|value| format!("`{key} = {}`", as_toml(value)))
-        .unwrap_or_default();
+    let example = example.map(|value| format!("`{key} = {}`", as_toml(value))).unwrap_or_default();
     let meaning = unwrapped(schema["description"].as_str().unwrap_or_default());
     format!(
         "| `{key}` | {} | {} | {} | {} |\n",
@@ -219,16 +186,11 @@ fn words(schema: &Json) -> Vec<String> {
         return Vec::new();
     };
     let table = |form: &Json| {
-        let names = form["properties"]
-            .as_object()?
-            .keys()
-            .map(|name| format!("`{{ {name} = … }}`"));
+        let names =
+            form["properties"].as_object()?.keys().map(|name| format!("`{{ {name} = … }}`"));
         Some(names.collect::<Vec<_>>())
     };
-    forms
-        .iter()
-        .flat_map(|form| table(form).unwrap_or_else(|| words(form)))
-        .collect()
+    forms.iter().flat_map(|form| table(form).unwrap_or_else(|| words(form))).collect()
 }
 
 /// A doc comment's lines as one.

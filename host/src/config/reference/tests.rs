@@ -19,9 +19,6 @@ fn the_committed_page_is_current() {
 fn every_key_says_what_it_means() {
     for line in markdown().lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = line.split(" | ").collect();
-        assert!(
-            cells.len() == 5 && cells[3].len() > 10 && cells[1] != "–",
-            "{line}"
-        );
+        assert!(cells.len() == 5 && cells[3].len() > 10 && cells[1] != "–", "{line}");
     }
 }

@@ -108,10 +108,7 @@ impl Reports {
     /// Keeps the first reason.
     fn lose(&self, records: u64, reason: impl FnOnce() -> String) {
         self.lost.fetch_add(records, Ordering::Relaxed);
-        let mut first = self
-            .reason
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut first = self.reason.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         first.get_or_insert_with(reason);
     }
 }
@@ -164,17 +161,11 @@ impl KafkaSender {
         for (name, value) in &target.properties {
             config.set(name, value);
         }
-        let producer: BaseProducer<Reports> = config
-            .create_with_context(Reports::default())
-            .map_err(ProduceError::Configuration)?;
-        let sender = Self {
-            producer,
-            topic: target.topic.clone(),
-        };
+        let producer: BaseProducer<Reports> =
+            config.create_with_context(Reports::default()).map_err(ProduceError::Configuration)?;
+        let sender = Self { producer, topic: target.topic.clone() };
         match (sender.partitions(target)?, target.partitions) {
-            (0, None) => Err(ProduceError::NoTopic {
-                topic: target.topic.clone(),
-            }),
+            (0, None) => Err(ProduceError::NoTopic { topic: target.topic.clone() }),
             (0, Some(partitions)) => {
                 create_topic(&config, &target.topic, partitions)?;
                 Ok(sender)
@@ -201,10 +192,7 @@ impl KafkaSender {
             topic: target.topic.clone(),
             source,
         })?;
-        let partitions = metadata
-            .topics()
-            .first()
-            .map_or(0, |topic| topic.partitions().len());
+        let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         Ok(i32::try_from(partitions).unwrap_or(i32::MAX))
     }
 
@@ -306,41 +294,26 @@ impl KafkaSender {
             reports.lose(queued, || "not acknowledged in time".to_owned());
         }
         let lost = reports.lost.load(Ordering::Relaxed);
-        let reason = reports
-            .reason
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        Sent {
-            delivered: handed_over.saturating_sub(lost),
-            lost,
-            reason,
-        }
+        let reason =
+            reports.reason.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        Sent { delivered: handed_over.saturating_sub(lost), lost, reason }
     }
 }
 
 fn create_topic(config: &ClientConfig, topic: &str, partitions: i32) -> Result<(), ProduceError> {
-    let failed = |reason: String| ProduceError::Creation {
-        topic: topic.to_owned(),
-        reason,
-    };
+    let failed = |reason: String| ProduceError::Creation { topic: topic.to_owned(), reason };
     let mut config = config.clone();
     // A property of producers only; other clients warn about it.
-    for name in [
-        "delivery.report.only.error",
-        "partitioner",
-        "compression.type",
-        "enable.idempotence",
-    ] {
+    for name in
+        ["delivery.report.only.error", "partitioner", "compression.type", "enable.idempotence"]
+    {
         config.remove(name);
     }
     let admin: AdminClient<_> = config.create().map_err(ProduceError::Configuration)?;
     // -1: the broker's default replication.
     let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
     let options = AdminOptions::new().operation_timeout(Some(METADATA_TIMEOUT));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(error.to_string()))?;
     let created = runtime.block_on(admin.create_topics([&topic], &options));
     for result in created.map_err(|error| failed(error.to_string()))? {

@@ -42,16 +42,10 @@ fn values(brokers: &str, count: usize) -> BTreeMap<(i32, String), Vec<Vec<u8>>> 
         let message = message.unwrap();
         let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
         let value = message.payload().unwrap().to_vec();
-        values
-            .entry((message.partition(), key))
-            .or_default()
-            .push(value);
+        values.entry((message.partition(), key)).or_default().push(value);
         arrived += 1;
     }
-    assert!(
-        consumer.poll(Duration::from_millis(200)).is_none(),
-        "nothing comes twice"
-    );
+    assert!(consumer.poll(Duration::from_millis(200)).is_none(), "nothing comes twice");
     values
 }
 
@@ -62,18 +56,11 @@ fn every_sale_arrives_once_in_order_in_one_partition_of_its_store() {
     cluster.create_topic("sales", 3, 1).unwrap();
     let brokers = cluster.bootstrap_servers();
     let sender = KafkaSender::connect(&target(brokers.clone())).unwrap();
-    let settings = SalesSettings {
-        stores: 10,
-        ..SalesSettings::default()
-    };
+    let settings = SalesSettings { stores: 10, ..SalesSettings::default() };
     let sales = || Sales::new(settings).take(EVENTS);
     let never = AtomicBool::new(false);
     let clock = Clock::system();
-    let pace = Pace {
-        rate: None,
-        clock: &clock,
-        stop: &never,
-    };
+    let pace = Pace { rate: None, clock: &clock, stop: &never };
     let sent = sender.send(sales(), TimeUnit::Seconds, &pace, |_| ());
     assert_eq!((sent.delivered, sent.lost, sent.reason), (3_000, 0, None));
 
@@ -82,17 +69,10 @@ fn every_sale_arrives_once_in_order_in_one_partition_of_its_store() {
         let (mut key, mut value) = (Vec::new(), Vec::new());
         sale.write_key(&mut key);
         sale.write_value(TimeUnit::Seconds, &mut value);
-        expected
-            .entry(String::from_utf8(key).unwrap())
-            .or_default()
-            .push(value);
+        expected.entry(String::from_utf8(key).unwrap()).or_default().push(value);
     }
     let arrived: Vec<_> = values(&brokers, EVENTS).into_iter().collect();
-    assert_eq!(
-        arrived.len(),
-        expected.len(),
-        "a store lives in one partition"
-    );
+    assert_eq!(arrived.len(), expected.len(), "a store lives in one partition");
     for ((_, key), values) in arrived {
         assert_eq!(expected[&key], values, "{key}");
     }
@@ -106,11 +86,7 @@ fn at_a_rate_it_keeps_to_it_and_stops_when_asked() {
     let (stop, clock) = (AtomicBool::new(false), Clock::system());
     let begin = clock.monotonic();
     let sales = Sales::new(SalesSettings::default());
-    let pace = Pace {
-        rate: Some(2_000),
-        clock: &clock,
-        stop: &stop,
-    };
+    let pace = Pace { rate: Some(2_000), clock: &clock, stop: &stop };
     let sent = sender.send(sales, TimeUnit::Seconds, &pace, |_| {
         if clock.monotonic() - begin > Duration::from_millis(500) {
             stop.store(true, Ordering::Relaxed);
@@ -119,18 +95,13 @@ fn at_a_rate_it_keeps_to_it_and_stops_when_asked() {
     let elapsed = (clock.monotonic() - begin).as_millis();
     assert_eq!(sent.lost, 0, "{:?}", sent.reason);
     // At most what was due; how much less depends on how busy the machine is.
-    assert!(
-        sent.delivered >= 100 && u128::from(sent.delivered) <= elapsed * 2 + 1,
-        "{sent:?}"
-    );
+    assert!(sent.delivered >= 100 && u128::from(sent.delivered) <= elapsed * 2 + 1, "{sent:?}");
 }
 
 #[test]
 fn a_property_that_librdkafka_does_not_know_is_named() {
     let mut target = target("127.0.0.1:1".to_owned());
-    target
-        .properties
-        .insert("sasl.pasword".to_owned(), "x".to_owned());
+    target.properties.insert("sasl.pasword".to_owned(), "x".to_owned());
     let Err(ProduceError::Configuration(source)) = KafkaSender::connect(&target) else {
         panic!("it is refused")
     };

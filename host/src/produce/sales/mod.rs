@@ -58,14 +58,8 @@ impl Default for SalesSettings {
             items: 1_000,
             start_micros: 1_767_225_600_000_000,
             rate: 1_000,
-            out_of_order: Delay {
-                share: 0.2,
-                by: Duration::from_secs(2),
-            },
-            late: Delay {
-                share: 0.0,
-                by: Duration::from_secs(60),
-            },
+            out_of_order: Delay { share: 0.2, by: Duration::from_secs(2) },
+            late: Delay { share: 0.0, by: Duration::from_secs(60) },
             bad_share: 0.0,
         }
     }
@@ -155,12 +149,7 @@ impl Sales {
             out_of_order: bound(settings.late.share + settings.out_of_order.share),
             bad: bound(settings.bad_share),
         };
-        Self {
-            settings,
-            chances,
-            random: Pcg64Mcg::seed_from_u64(settings.seed),
-            made: 0,
-        }
+        Self { settings, chances, random: Pcg64Mcg::seed_from_u64(settings.seed), made: 0 }
     }
 
     /// Two random numbers of 32 bits.
@@ -175,9 +164,7 @@ impl Sales {
     #[inline]
     fn now_micros(&self) -> i64 {
         let elapsed = u128::from(self.made) * 1_000_000 / u128::from(self.settings.rate.max(1));
-        self.settings
-            .start_micros
-            .saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX))
+        self.settings.start_micros.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX))
     }
 
     /// How far behind a sale is, by the luck of the draw.
@@ -187,9 +174,7 @@ impl Sales {
             let micros = u128::from(amount) * by.as_micros() >> 32;
             i64::try_from(micros).unwrap_or(i64::MAX)
         };
-        let SalesSettings {
-            late, out_of_order, ..
-        } = &self.settings;
+        let SalesSettings { late, out_of_order, .. } = &self.settings;
         if u64::from(fate) < self.chances.late {
             let least = i64::try_from(late.by.as_micros()).unwrap_or(i64::MAX);
             least.saturating_add(part(late.by))
@@ -228,9 +213,7 @@ impl Iterator for Sales {
                 (true, ..GIFT_BELOW) => 0,
                 (true, price) => -price,
             },
-            time_micros: self
-                .now_micros()
-                .saturating_sub(self.lag_micros(fate, amount)),
+            time_micros: self.now_micros().saturating_sub(self.lag_micros(fate, amount)),
             defect: is_bad.then_some(defect),
         };
         self.made += 1;
@@ -248,11 +231,7 @@ fn below(random: u32, bound: u32) -> u32 {
 
 /// The share as a part of 2^32; 1 is certain.
 fn bound(share: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 2^32"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2^32")]
     let bound = (share.clamp(0.0, 1.0) * 4_294_967_296.0).round() as u64;
     bound
 }

@@ -10,10 +10,7 @@ use super::{Defect, Delay, Sale, Sales, SalesSettings, TimeUnit};
 const EVENTS: usize = 100_000;
 
 fn settings() -> SalesSettings {
-    SalesSettings {
-        seed: 7,
-        ..SalesSettings::default()
-    }
+    SalesSettings { seed: 7, ..SalesSettings::default() }
 }
 
 fn lines(settings: SalesSettings, count: usize) -> String {
@@ -43,35 +40,21 @@ fn the_bytes_of_a_seed_never_change() {
         {"store":"store-164","item":"item-228","price":123.39,"ts":1767225600}
         {"store":"store-146","item":"item-855","price":90.98,"ts":1767225600}
         {"store":"store-161","item":"item-904","price":326.52,"ts":1767225600}
-    "#]].assert_eq(&lines(settings(), 5));
+    "#]]
+    .assert_eq(&lines(settings(), 5));
 }
 
 #[test]
 fn another_seed_makes_other_sales() {
     assert_eq!(lines(settings(), 100), lines(settings(), 100));
-    assert_ne!(
-        lines(settings(), 100),
-        lines(
-            SalesSettings {
-                seed: 8,
-                ..settings()
-            },
-            100
-        )
-    );
+    assert_ne!(lines(settings(), 100), lines(SalesSettings { seed: 8, ..settings() }, 100));
 }
 
 #[test]
 fn one_sale_in_ten_is_for_the_filter() {
     let sales: Vec<Sale> = Sales::new(settings()).take(EVENTS).collect();
-    let unpaid = sales
-        .iter()
-        .filter(|sale| sale.price_hundredths <= 0)
-        .count();
-    let gifts = sales
-        .iter()
-        .filter(|sale| sale.price_hundredths == 0)
-        .count();
+    let unpaid = sales.iter().filter(|sale| sale.price_hundredths <= 0).count();
+    let gifts = sales.iter().filter(|sale| sale.price_hundredths == 0).count();
     let kiosks = sales.iter().filter(|sale| sale.is_kiosk).count();
     assert!((0.045..0.055).contains(&share(unpaid)), "{unpaid}");
     assert!((0.045..0.055).contains(&share(kiosks)), "{kiosks}");
@@ -83,24 +66,14 @@ fn delays_have_their_shares_and_bounds() {
     let second = Duration::from_secs(1);
     let settings = SalesSettings {
         rate: 1_000,
-        out_of_order: Delay {
-            share: 0.3,
-            by: 5 * second,
-        },
-        late: Delay {
-            share: 0.02,
-            by: 60 * second,
-        },
+        out_of_order: Delay { share: 0.3, by: 5 * second },
+        late: Delay { share: 0.02, by: 60 * second },
         ..settings()
     };
     let lag = |(index, sale): (usize, Sale)| {
         settings.start_micros + i64::try_from(index).unwrap() * 1_000 - sale.time_micros
     };
-    let lags: Vec<i64> = Sales::new(settings)
-        .take(EVENTS)
-        .enumerate()
-        .map(lag)
-        .collect();
+    let lags: Vec<i64> = Sales::new(settings).take(EVENTS).enumerate().map(lag).collect();
     let on_time = lags.iter().filter(|lag| **lag == 0).count();
     let late = lags.iter().filter(|lag| **lag >= 60_000_000).count();
     assert!((0.67..0.69).contains(&share(on_time)), "{on_time}");
@@ -113,10 +86,7 @@ fn delays_have_their_shares_and_bounds() {
 
 #[test]
 fn good_records_are_json_and_bad_ones_are_broken_in_every_way() {
-    let settings = SalesSettings {
-        bad_share: 0.1,
-        ..settings()
-    };
+    let settings = SalesSettings { bad_share: 0.1, ..settings() };
     let mut bad = 0;
     let mut seen = Vec::new();
     for sale in Sales::new(settings).take(EVENTS) {
@@ -126,12 +96,7 @@ fn good_records_are_json_and_bad_ones_are_broken_in_every_way() {
         let is_sale = json.is_ok_and(|json| {
             json["ts"].is_i64() && json["price"].is_number() && json["store"].is_string()
         });
-        assert_eq!(
-            is_sale,
-            sale.defect.is_none(),
-            "{}",
-            String::from_utf8_lossy(&bytes)
-        );
+        assert_eq!(is_sale, sale.defect.is_none(), "{}", String::from_utf8_lossy(&bytes));
         bad += usize::from(!is_sale);
         seen.extend(sale.defect.filter(|defect| !seen.contains(defect)));
     }
@@ -142,18 +107,9 @@ fn good_records_are_json_and_bad_ones_are_broken_in_every_way() {
 #[test]
 fn a_share_leaves_everything_else_as_it_is() {
     let without: Vec<Sale> = Sales::new(settings()).take(1_000).collect();
-    let with = SalesSettings {
-        bad_share: 0.5,
-        ..settings()
-    };
+    let with = SalesSettings { bad_share: 0.5, ..settings() };
     let with: Vec<Sale> = Sales::new(with).take(1_000).collect();
-    let mended: Vec<Sale> = with
-        .iter()
-        .map(|sale| Sale {
-            defect: None,
-            ..*sale
-        })
-        .collect();
+    let mended: Vec<Sale> = with.iter().map(|sale| Sale { defect: None, ..*sale }).collect();
     assert!(without == mended && without != with);
 }
 
@@ -169,19 +125,9 @@ fn numbers_are_written_as_json_writes_them() {
     };
     let text = |unit| String::from_utf8(value(sale, unit)).unwrap();
     let seconds = text(TimeUnit::Seconds);
-    assert_eq!(
-        seconds,
-        r#"{"store":"kiosk-0","item":"item-4294967295","price":-0.05,"ts":-1}"#
-    );
+    assert_eq!(seconds, r#"{"store":"kiosk-0","item":"item-4294967295","price":-0.05,"ts":-1}"#);
     assert!(text(TimeUnit::Micros).ends_with("\"ts\":-1}"));
-    let later = Sale {
-        time_micros: 1_767_225_600_123_456,
-        price_hundredths: 120_030,
-        ..sale
-    };
+    let later = Sale { time_micros: 1_767_225_600_123_456, price_hundredths: 120_030, ..sale };
     let later = String::from_utf8(value(later, TimeUnit::Millis)).unwrap();
-    assert!(
-        later.ends_with(r#""price":1200.30,"ts":1767225600123}"#),
-        "{later}"
-    );
+    assert!(later.ends_with(r#""price":1200.30,"ts":1767225600123}"#), "{later}");
 }

@@ -1,0 +1,94 @@
+//! A pipeline in a few lines, for people.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{
+    EventTimeFrom, Pipeline, SinkKind, SourceConfig, StartPosition, TableLocation, WindowKind,
+    duration,
+};
+
+/// What a pipeline does, a line for each of its parts, with a line break at the end.
+pub fn sentence(pipeline: &Pipeline) -> String {
+    let mut text = format!("pipeline {}\n", pipeline.name);
+    let mut line = |name: &str, value: String| {
+        writeln!(text, "  {name:<12} {value}").expect("a string takes everything");
+    };
+    line("from", source(&pipeline.source));
+    line("columns", columns(pipeline));
+    line("event time", event_time(pipeline));
+    let filters = pipeline.stages.iter().map(|stage| &*stage.id).collect::<Vec<_>>();
+    if !filters.is_empty() {
+        line("through", filters.join(", "));
+    }
+    if let Some(window) = &pipeline.window {
+        let WindowKind::Tumbling { size, .. } = window.kind;
+        let size = duration::show(Duration::from_micros(size.unsigned_abs()));
+        let key = match window.key.as_slice() {
+            [] => "over all rows".to_owned(),
+            key => format!("by {}", key.join(", ")),
+        };
+        line("windows", format!("tumbling {size} {key}, aggregate {}", window.aggregate.id));
+    }
+    for sink in &pipeline.sinks {
+        let place = match &sink.kind {
+            SinkKind::Parquet(table) => place(table),
+            SinkKind::Console { every, .. } => format!("console every {}", duration::show(*every)),
+        };
+        line("to", format!("{place} ({})", sink.id));
+    }
+    let lost = "counted and dropped";
+    let table = |table: &Option<TableLocation>| table.as_ref().map_or(lost.to_owned(), place);
+    line("dead letters", table(&pipeline.dead_letters));
+    if pipeline.window.is_some() {
+        line("late rows", table(&pipeline.late));
+    }
+    let checkpoint = &pipeline.checkpoint;
+    line("commits", format!("every {} in {}", duration::show(checkpoint.interval), checkpoint.url));
+    text
+}
+
+fn source(source: &SourceConfig) -> String {
+    match source {
+        SourceConfig::Kafka(kafka) => {
+            let start = match &kafka.start {
+                StartPosition::Earliest => "from the earliest".to_owned(),
+                StartPosition::Latest => "from the latest".to_owned(),
+                StartPosition::Timestamp(micros) => {
+                    format!("from {}", crate::time::EventTime(*micros))
+                }
+                StartPosition::Offsets(offsets) => format!("from {} given offsets", offsets.len()),
+            };
+            let end = if kafka.end.is_some() { " to the end of now" } else { "" };
+            format!("topic {} at {}, {start}{end}", kafka.topic, kafka.brokers)
+        }
+        SourceConfig::Files(files) => {
+            let order = if files.sequential { ", one after the other" } else { "" };
+            let watch =
+                files.watch.map(|every| format!(", new ones every {}", duration::show(every)));
+            format!("files {}{order}{}", files.path, watch.unwrap_or_default())
+        }
+    }
+}
+
+fn columns(pipeline: &Pipeline) -> String {
+    let columns = pipeline.schema.columns.iter().map(|column| {
+        let mark = if column.nullable { "?" } else { "" };
+        format!("{} {}{mark}", column.name, column.kind)
+    });
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+fn event_time(pipeline: &Pipeline) -> String {
+    let event_time = &pipeline.event_time;
+    let from = match event_time.from {
+        EventTimeFrom::Column(index) => pipeline.schema.columns[index].name.as_str(),
+        EventTimeFrom::RecordTimestamp => "timestamp of the record",
+    };
+    format!("{from}, up to {} out of order", duration::show(event_time.max_out_of_orderness))
+}
+
+fn place(table: &TableLocation) -> String {
+    let folders = if table.partition_by_date { ", a folder a day" } else { "" };
+    format!("{}{folders}", table.url)
+}
