@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::client::{Client, Connection};
 use super::aligned::table;
+use super::client::{Client, Connection};
 use crate::http::api::{Module, Modules, ReleaseAnswer, ReleaseRequest, Uploaded, VersionWanted};
 use crate::plugin::load::MODULE_BYTES_MAX;
 

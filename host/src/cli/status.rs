@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 
+use super::aligned::table;
 use super::client::{Client, Connection, decode, printable};
 use super::plugin::{print_json, seconds};
-use super::aligned::table;
 use crate::http::api::{
     PartitionStatus, PipelineLine, PipelineStatus, Pipelines, Readiness, StageRelease,
 };

@@ -9,6 +9,7 @@ mod accept;
 mod auth;
 mod error;
 mod request;
+mod drain;
 mod health;
 mod modules;
 mod pipelines;
@@ -225,5 +226,5 @@ fn finish(routes: Router, access: Option<Access>) -> Router {
     if let Some(access) = access {
         routes = routes.layer(from_fn_with_state(Arc::new(access), auth::guard));
     }
-    routes.layer(from_fn(request::identify))
+    routes.layer(from_fn(drain::drain)).layer(from_fn(request::identify))
 }

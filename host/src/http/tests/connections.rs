@@ -113,3 +113,32 @@ async fn a_server_takes_its_address_before_it_serves() {
     shutdown.cancel();
     tokio::time::timeout(PATIENCE, serving).await.expect("it ends").unwrap();
 }
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_busy_sending() {
+    let server = listen(ConnectionLimits::default()).await;
+    let body = vec![0; 12 << 20];
+    for (kind, status) in [("application/wasm", "413"), ("text/plain", "415")] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!(
+            "PUT /v1/modules/valid HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_leave_to_send_is_refused_instead() {
+    let server = listen(ConnectionLimits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = "PUT /v1/modules/valid HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
+                Content-Length: 12000000\r\nExpect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
+}

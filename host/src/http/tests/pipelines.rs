@@ -250,7 +250,7 @@ async fn live_results_come_as_events_and_a_slow_client_is_told_what_it_missed() 
         data: {"events":2}
 
         event: results
-        data: {"pipeline":"sales","uncommitted_epoch":10,"columns":["store","revenue"],"rows":[["store-1\n","12.50"]],"rows_left_out":0}
+        data: {"pipeline":"sales","uncommitted_epoch":10,"columns":["store","revenue"],"key_columns":1,"rows":[["store-1\n","12.50"]],"rows_left_out":0}
 
     "#]].assert_eq(&text);
     api.shutdown.cancel();
