@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sluicegate::cli::Cli;
+use sluicegate::cli::{self, Cli};
+use sluicegate::telemetry;
 
 /// librdkafka allocates and frees every message on different threads, which glibc's allocator pays for with a third
 /// of its time. This one takes the place of C's `malloc` as well (feature `unprefixed_malloc_on_supported_platforms`).
@@ -11,5 +12,6 @@ use sluicegate::cli::Cli;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    Cli::parse().run()
+    let Cli { log, command } = Cli::parse();
+    cli::report(telemetry::start(&log).map_err(Into::into).and_then(|()| cli::dispatch(&command)))
 }

@@ -2,11 +2,14 @@
 //! the data.
 
 use std::sync::Arc;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::chain::{LaneStorage, LaneTable};
 use crate::chain::record::{Fates, Writer};
@@ -17,7 +20,7 @@ use crate::lane::{LaneParts, Outside};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::engine::PluginEngine;
-use crate::status::{LaneStatus, Phase};
+use crate::status::{Command, LaneStatus, Phase};
 use crate::store;
 use crate::supervisor::{Ended, supervise};
 use crate::time::{Clock, Watermark};
@@ -27,6 +30,9 @@ const COMMANDS_MAX: usize = 16;
 /// Live results that a slow listener may be behind before it loses the oldest: about three seconds.
 const LIVE_MAX: usize = 32;
 
+/// Threads of the runtime: it waits for the network most of the time.
+const RUNTIME_THREADS: usize = 2;
+
 /// The lane of a pipeline while there is one per pipeline. Part of every path, so never changed.
 pub const LANE: &str = "0";
 
@@ -34,7 +40,7 @@ pub const LANE: &str = "0";
 #[derive(Clone)]
 pub struct Process {
     /// Runs the store, the files and HTTP.
-    pub runtime: tokio::runtime::Handle,
+    pub runtime: Handle,
     /// Compiles and runs plugins.
     pub engine: PluginEngine,
     /// Where modules are kept.
@@ -55,7 +61,42 @@ pub struct Started {
     pub thread: JoinHandle<Ended>,
 }
 
+impl Started {
+    /// Asks the lane for its last commit when `stopping` is cancelled.
+    pub fn stop_when(&self, stopping: CancellationToken) -> impl Future<Output = ()> + use<> {
+        let commands = self.ports.commands.clone();
+        async move {
+            stopping.cancelled().await;
+            // A lane that is gone has nothing left to stop.
+            let _ = commands.send(Command::Stop).await;
+        }
+    }
+}
+
 impl Process {
+    /// The runtime for the store, the files and HTTP. No turn of a lane runs on it.
+    pub fn runtime() -> anyhow::Result<Runtime> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(RUNTIME_THREADS).enable_all().build().context("start the runtime")
+    }
+
+    /// A process whose modules lie in the store at `modules`.
+    pub fn new(
+        runtime: &Handle,
+        modules: &str,
+        stores: StoreOptions,
+        plugin_cache: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        let location = store::open(modules, &stores).with_context(|| format!("open store `{modules}`"))?;
+        Ok(Self {
+            runtime: runtime.clone(),
+            engine: PluginEngine::new(plugin_cache).context("start the plugin engine")?,
+            modules: ModuleStore::new(location),
+            stores,
+            clock: Clock::system(),
+        })
+    }
+
     /// Starts a pipeline: its lane on a thread of its own, its console on the runtime.
     pub fn start(&self, pipeline: Pipeline) -> anyhow::Result<Started> {
         let config = Arc::new(pipeline);

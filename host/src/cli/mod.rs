@@ -74,6 +74,7 @@ pub enum Command {
 /// What to do with plugins.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
+    New(plugin_new::NewArgs),
     Push(plugin::PushArgs),
     List(plugin::ListArgs),
     Activate(plugin::ActivateArgs),
@@ -91,6 +92,7 @@ pub fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Reset(args) => reset::run(args),
         Command::Status(args) => status::status(args),
         Command::Health(args) => status::health(args),
+        Command::Plugin(PluginCommand::New(args)) => plugin_new::new(args),
         Command::Plugin(PluginCommand::Push(args)) => plugin::push(args),
         Command::Plugin(PluginCommand::List(args)) => plugin::list(args),
         Command::Plugin(PluginCommand::Activate(args)) => plugin::activate(args),

@@ -3,72 +3,40 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use tokio_util::sync::CancellationToken;
 
-use crate::config;
-use crate::modules::ModuleStore;
-use crate::plugin::engine::PluginEngine;
+use crate::config::{StoreOptions, environment, file};
 use crate::process::{Process, Started};
-use crate::status::Command;
-use crate::store;
-use crate::supervisor::Ended;
-use crate::time::Clock;
+use crate::{shutdown, supervisor::Ended};
 
-/// Run one pipeline in the foreground, until its input ends or Ctrl-C.
-#[derive(Debug, clap::Args)]
+/// Run one pipeline in the foreground, until its input ends or Ctrl-C
+#[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// The pipeline file (TOML).
-    pub file: PathBuf,
-    /// Where compiled plugins are cached between runs. Default: below the user's cache folder.
-    #[arg(long, env = "SLUICEGATE_CACHE")]
-    pub cache: Option<PathBuf>,
+    /// The pipeline file
+    #[arg(value_name = "FILE")]
+    pub pipeline: PathBuf,
+    /// Keep compiled plugins in this directory between runs; nobody else may write to it
+    #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
+    pub plugin_cache: Option<PathBuf>,
 }
 
 /// Runs it. Exit code 0 after the end of the input or a clean stop, 1 if it was halted.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let environment = config::environment::Environment::of_process();
-    let pipeline = config::load(&args.file, &environment)?;
-    let stores = environment.stores();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let location = store::open(&pipeline.checkpoint.url, &stores)
-        .with_context(|| format!("open store `{}`", pipeline.checkpoint.url))?;
-    let process = Process {
-        runtime: runtime.handle().clone(),
-        engine: PluginEngine::new(cache_dir(args.cache.clone(), &environment))?,
-        modules: ModuleStore::new(location),
-        stores,
-        clock: Clock::system(),
-    };
+    let environment = environment::of_process();
+    let pipeline = file::load(&args.pipeline, &environment)?;
+    let runtime = Process::runtime()?;
+    let modules = pipeline.checkpoint.url.clone();
+    let stores = StoreOptions::from_environment(&environment);
+    let process = Process::new(runtime.handle(), &modules, stores, args.plugin_cache.clone())?;
     let started = process.start(pipeline)?;
-    stop_on_signal(&process, &started);
-    Ok(wait(started))
+    let stopping = CancellationToken::new();
+    runtime.spawn(shutdown::cancel_on_signal(stopping.clone()));
+    runtime.spawn(started.stop_when(stopping));
+    Ok(if wait(started) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Where the compile cache lies: as asked for, else in the user's cache folder.
-pub fn cache_dir(asked: Option<PathBuf>, environment: &config::environment::Environment) -> Option<PathBuf> {
-    asked.or_else(|| environment.cache_dir().map(|dir| dir.join("sluicegate")))
-}
-
-/// Ctrl-C and SIGTERM ask for a last commit; the second one does not wait for it.
-pub fn stop_on_signal(process: &Process, started: &Started) {
-    let commands = started.ports.commands.clone();
-    let name = started.handle.name().to_string();
-    process.runtime.spawn(async move {
-        let mut asked = false;
-        while let Ok(()) = crate::shutdown::signal().await {
-            if asked {
-                tracing::warn!(pipeline = %name, "stopped at once: the next run begins at the last commit");
-                std::process::exit(130);
-            }
-            asked = true;
-            tracing::info!(pipeline = %name, "stopping after a last commit; once more to stop at once");
-            // The lane is gone already: there is nothing left to stop.
-            let _ = commands.send(Command::Stop).await;
-        }
-    });
-}
-
-fn wait(started: Started) -> ExitCode {
+/// Waits for the end of a pipeline and says how it came. Whether it was a good one.
+pub(super) fn wait(started: Started) -> bool {
     let Started { handle, thread, .. } = started;
     match thread.join() {
         Ok(Ended::Well(end)) => {
@@ -80,17 +48,17 @@ fn wait(started: Started) -> ExitCode {
                 filtered = fates.filtered,
                 late = fates.late,
                 dead_lettered = fates.dead_lettered,
-                "{end:?}"
+                "{end}"
             );
-            ExitCode::SUCCESS
+            true
         }
         Ok(Ended::Halted(reason)) => {
-            eprintln!("sluicegate: pipeline `{}` halted: {reason}", handle.name());
-            ExitCode::FAILURE
+            eprintln!("error: pipeline `{}` halted: {reason}", handle.name());
+            false
         }
         Err(_) => {
-            eprintln!("sluicegate: the supervisor of `{}` panicked", handle.name());
-            ExitCode::FAILURE
+            eprintln!("error: the supervisor of pipeline `{}` panicked", handle.name());
+            false
         }
     }
 }

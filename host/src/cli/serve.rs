@@ -1,9 +1,24 @@
 //! `sluicegate serve`: pipelines and their HTTP interface.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-/// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics.
+use anyhow::bail;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Pipeline, StoreOptions, environment, file};
+use crate::http::{AppState, Server, ServerConfig};
+use crate::metrics::Metrics;
+use crate::plugin::limits::CallLimits;
+use crate::process::{Process, Started};
+use crate::shutdown;
+
+use super::run::wait;
+
+/// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeArgs {
     /// The pipeline files
@@ -17,12 +32,15 @@ pub struct ServeArgs {
         default_value = "127.0.0.1:8080"
     )]
     pub listen: SocketAddr,
-    /// File whose content every request must bring as `Authorization: Bearer …`
+    /// File of tokens, one a line; every request must bring one as `Authorization: Bearer …`
     #[arg(long, value_name = "FILE", env = "SLUICEGATE_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
     /// Serve /metrics and /health here as well, without a token
     #[arg(long, value_name = "ADDRESS", env = "SLUICEGATE_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Another name under which browsers may reach this server without a token
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub allow_hosts: Vec<String>,
     /// Folder or URL of the module store. Default: `checkpoint.path` of the first pipeline
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
@@ -31,5 +49,65 @@ pub struct ServeArgs {
     pub plugin_cache: Option<PathBuf>,
 }
 
-    anyhow::bail!("x")
+/// Serves until a signal. A pipeline that ends or halts leaves the others and HTTP alone: its status says why. Exit
+/// code 1 if one was halted.
+pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let environment = environment::of_process();
+    let pipelines = load(&args.pipelines, &environment)?;
+    let runtime = Process::runtime()?;
+    let server = runtime.block_on(Server::bind(&ServerConfig {
+        listen: args.listen,
+        observe: args.metrics_listen,
+        token_file: args.token_file.clone(),
+        allow_hosts: args.allow_hosts.clone(),
+    }))?;
+    let store = args.store.as_ref().unwrap_or(&pipelines[0].checkpoint.url).clone();
+    let stores = StoreOptions::from_environment(&environment);
+    let process = Process::new(runtime.handle(), &store, stores, args.plugin_cache.clone())?;
+    let upload_limits = CallLimits::from(&pipelines[0].limits);
+    let started = pipelines
+        .into_iter()
+        .map(|pipeline| process.start(pipeline))
+        .collect::<anyhow::Result<Vec<Started>>>()?;
+    let stopping = CancellationToken::new();
+    runtime.spawn(shutdown::cancel_on_signal(stopping.clone()));
+    for started in &started {
+        runtime.spawn(started.stop_when(stopping.clone()));
+    }
+    tracing::info!(listen = %server.local_addr()?, "serving");
+    runtime.block_on(server.run(app(&process, &started, upload_limits), stopping));
+    let ends: Vec<bool> = started.into_iter().map(wait).collect();
+    Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn load(files: &[PathBuf], environment: &BTreeMap<String, String>) -> anyhow::Result<Vec<Pipeline>> {
+    let mut pipelines: Vec<Pipeline> = Vec::with_capacity(files.len());
+    for path in files {
+        let pipeline = file::load(path, environment)?;
+        if pipelines.iter().any(|other| other.name == pipeline.name) {
+            bail!(
+                "`{}` is the second pipeline of the name `{}`: a name is its identity in the store, give it another",
+                path.display(),
+                pipeline.name
+            );
+        }
+        pipelines.push(pipeline);
+    }
+    Ok(pipelines)
+}
+
+fn app(process: &Process, started: &[Started], upload_limits: CallLimits) -> AppState {
+    let metrics = Arc::new(Metrics::new(process.clock.clone()));
+    for Started { handle, ports, .. } in started {
+        metrics.add(Arc::clone(handle.name()), Arc::clone(&ports.metrics), Arc::clone(&ports.status));
+    }
+    let by_name = |started: &Started| (started.handle.name().to_string(), Arc::clone(&started.handle));
+    AppState {
+        pipelines: started.iter().map(by_name).collect(),
+        modules: process.modules.clone(),
+        engine: process.engine.clone(),
+        upload_limits,
+        metrics,
+        clock: process.clock.clone(),
+    }
 }

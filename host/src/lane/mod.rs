@@ -110,6 +110,15 @@ pub enum LaneEnd {
     Stopped,
 }
 
+impl std::fmt::Display for LaneEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Finished => "finished: the input was read to its end",
+            Self::Stopped => "stopped after a last commit",
+        })
+    }
+}
+
 /// A lane that cannot go on. Everything since the last record is dropped; opening it again replays it.
 #[derive(Debug, thiserror::Error)]
 pub enum LaneError {
