@@ -84,8 +84,8 @@ fn what_produce_makes_is_judged_alike() {
     let topic = Topic::create(services::kafka(), "produced", 3);
     let place = Place::local();
     let mut produce = host::sluicegate(&place);
-    produce.args(["produce", &topic.name, "--brokers", &topic.brokers, "--count", "20000"]);
-    produce.args(["--seed", "4", "--out-of-order", "0.2", "--late", "0.05", "--bad", "0.01"]);
+    produce.args(["produce", "sales", "--topic", &topic.name, "--brokers", &topic.brokers]);
+    produce.args(["--count", "20000", "--seed", "4", "--late", "5%/1m", "--bad", "1%"]);
     let made = host::ended(&mut produce);
     assert!(made.status.success(), "{made:?}");
 

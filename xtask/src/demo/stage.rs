@@ -58,7 +58,8 @@ impl Stage {
 
         let mut produce = Command::new(binary);
         produce.args(["produce", "sales", "--brokers", &brokers]);
-        produce.args(["--rate", &options.rate.to_string()]);
+        produce.args(["--rate", &options.rate.to_string(), "--partitions", "3", "--stores", "8"]);
+        produce.args(["--late", "1%/1m", "--bad", "0.5%"]);
         let producer =
             Daemon::start("the producer", &produce, Output::Log(&folder.join("producer.log")))?;
         say(&format!(
