@@ -21,9 +21,10 @@ use clap::{Parser, Subcommand};
 
 use crate::config::file::ConfigError;
 use crate::config::fingerprint::StateConflict;
+use crate::lane::PlanError;
 use crate::plugin::fit::FitError;
 use crate::plugin::load::LoadError;
-use crate::telemetry::LogOptions;
+use crate::telemetry::{self, LogFilterError, LogOptions};
 
 /// Shown under `--help`.
 const EXIT_CODES: &str = "\
@@ -80,11 +81,17 @@ pub enum PluginCommand {
     Activate(plugin::ActivateArgs),
 }
 
+impl Cli {
+    /// Begins to log, does what the command says, and says on standard error why it could not be done.
+    pub fn run(self) -> ExitCode {
+        let Self { log, command } = self;
+        let started = telemetry::start(&log).map_err(anyhow::Error::from);
+        report(started.and_then(|()| dispatch(&command)))
+    }
+}
+
 /// Does what the command says.
-///
-/// # Errors
-/// Why it could not be done. [`report`] says it and chooses the exit code.
-pub fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
+fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
@@ -107,7 +114,7 @@ pub fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
 const REFUSED: u8 = 2;
 
 /// Says on standard error why a command failed, and gives its exit code.
-pub fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
+fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
     let error = match result {
         Ok(code) => return code,
         Err(error) => error,
@@ -131,7 +138,9 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<StateConflict>()
             || cause.is::<FitError>()
             || cause.is::<LoadError>()
-            || cause.is::<check::Unfit>()
+            || cause.is::<PlanError>()
+            || cause.is::<check::UnreadablePlugin>()
+            || cause.is::<LogFilterError>()
     })
 }
 

@@ -40,6 +40,7 @@ fn the_commands_of_the_demo_are_understood() {
         "produce sales --count 1000 --out sales.ndjson --out-of-order 5s/20% --late 0.1%/1m --bad 1%",
         "broker --topic sales:3 --address-file address",
         "schema --markdown",
+        "plugin new my-filter --kind filter",
         "plugin push valid-sale valid-sale.wasm --url http://127.0.0.1:8080",
         "table data/revenue --rows 12",
         "health --live",

@@ -18,6 +18,7 @@ pub mod reference;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,15 @@ use crate::schema::Schema;
 
 pub use check::RESERVED_COLUMNS;
 pub use duration::parse as parse_duration;
+pub use file::ConfigError;
+
+/// Reads and checks a pipeline file; its `${env:NAME}` are variables of `environment`.
+///
+/// # Errors
+/// The file cannot be read, or what it says is refused, with all that is wrong.
+pub fn load(path: &Path, environment: &environment::Environment) -> Result<Pipeline, ConfigError> {
+    file::load(path, environment.variables())
+}
 
 /// A pipeline file that makes sense by itself. Whether its plugins fit is checked when they are loaded.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// What a pipeline does, a line for each of its parts, with a line break at the end.
-pub fn sentence(pipeline: &Pipeline) -> String {
+pub fn of(pipeline: &Pipeline) -> String {
     let mut text = format!("pipeline {}\n", pipeline.name);
     let mut line = |name: &str, value: String| {
         writeln!(text, "  {name:<12} {value}").expect("a string takes everything");

@@ -39,8 +39,8 @@ use crate::source::{PollLimits, RecordBlock, Source};
 use crate::status::{Command, LaneStatus, LiveResults, Phase};
 use crate::time::{Clock, Watermark};
 
-pub use open::{FailedOpen, LaneParts, OpenError, open};
-pub use plan::{PlacedModule, PlanError, WINDOW_COLUMNS};
+pub use open::{FailedOpen, LaneParts, OpenError, module_name, open};
+pub use plan::{PlacedModule, PlanError, WINDOW_COLUMNS, fit_all};
 
 use activate::Activation;
 use live::Live;

@@ -430,7 +430,7 @@ fn read(stage: &StageConfig, path: &Path) -> Result<Vec<u8>, OpenError> {
 }
 
 /// `target/valid_sale.wasm` is the module `valid-sale`.
-fn module_name(path: &Path) -> String {
+pub fn module_name(path: &Path) -> String {
     let stem = path.file_stem().map_or_else(|| "module".into(), |stem| stem.to_string_lossy());
     stem.to_lowercase().replace('_', "-")
 }

@@ -58,6 +58,13 @@ pub(super) struct Plan {
     pub(super) limits: CallLimits,
 }
 
+/// Whether modules (one per stage, the aggregate included) fit the pipeline, without running it: their plugins, in the
+/// order of the stages.
+pub fn fit_all(pipeline: &Pipeline, modules: &[PlacedModule]) -> Result<Vec<Plugin>, PlanError> {
+    let plan = Plan::new(pipeline, modules)?;
+    Ok(plan.stages.into_iter().chain(plan.aggregate).map(|stage| stage.plugin).collect())
+}
+
 /// Where the event time of a row comes from.
 pub(super) enum EventTimeSource {
     /// A column of the decoded batch.

@@ -1,23 +1,26 @@
-//! Against the example plugins, which `cargo xtask plugins` builds: what fits, and what is said of what does not.
+//! What is said of plugins that cannot be had. Plugins that are there are tried end to end.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use expect_test::expect;
 
-use super::{check_plugins, describe};
+use super::{description, fit_plugins};
 use crate::config::file::parse;
+use crate::modules::ModuleStore;
 use crate::plugin::engine::PluginEngine;
+use crate::store::Location;
 
-/// The files example in the folder of the examples, so that its plugins are found.
+/// The files example in the folder of the examples, so that paths of plugins are found.
 const FILES: &str = include_str!("../../../../deploy/pipelines/sales-files.toml");
 
-fn check(text: &str) -> anyhow::Result<Vec<[String; 5]>> {
+fn check(text: &str) -> anyhow::Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/pipelines/sales-files.toml");
     let pipeline = parse(text, &path, &BTreeMap::new())?;
     let engine = PluginEngine::new(None)?;
-    let stages = check_plugins(&pipeline, &engine, |_| Ok(None))?;
-    Ok(stages.iter().map(describe).collect())
+    let modules = ModuleStore::new(Location::in_memory());
+    let plugins = fit_plugins(&pipeline, &engine, &modules)?;
+    Ok(description(&pipeline, Some(&plugins)))
 }
 
 #[test]
@@ -38,27 +41,15 @@ fn what_is_no_module_is_refused() {
 }
 
 #[test]
-fn a_named_plugin_is_left_to_the_store() {
-    let text = FILES
-        .replace("../../target/plugins/valid-sale.wasm", "valid-sale")
-        .replace("../../target/plugins/revenue.wasm", "revenue");
-    let stages = check(&text).unwrap();
-    assert_eq!(stages[0][3], "not looked at");
-    expect![[r#"
-        [
-            [
-                "valid",
-                "filter",
-                "valid-sale",
-                "not looked at",
-                "",
-            ],
-            [
-                "revenue",
-                "aggregate",
-                "revenue",
-                "not looked at",
-                "",
-            ],
-        ]"#]].assert_eq(&format!("{stages:#?}"));
+fn a_name_that_the_store_does_not_have_is_told_with_its_stage() {
+    let error = check(&FILES.replace("../../target/plugins/valid-sale.wasm", "valid-sale"));
+    let error = format!("{:#}", error.unwrap_err());
+    assert!(error.contains("stage `valid`") && error.contains("no module `valid-sale`"), "{error}");
+}
+
+#[test]
+fn without_plugins_the_file_is_described() {
+    let text = FILES.split("[[stages]]").next().unwrap().to_owned()
+        + "[[sinks]]\nid = \"rows\"\ntype = \"parquet\"\npath = \"data/rows\"\n[checkpoint]\npath = \"data/chain\"\n";
+    expect![[""]].assert_eq(&check(&text).unwrap());
 }

@@ -30,35 +30,24 @@ pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
         EventTimeFrom::RecordTimestamp => "record timestamp".to_owned(),
         EventTimeFrom::Column(index) => {
             let column = &pipeline.schema.columns[index];
-            format!(
-                "column {} at /{} ({})",
-                column.name,
-                column.path.join("/"),
-                column.kind
-            )
+            format!("column {} at /{} ({})", column.name, column.path.join("/"), column.kind)
         }
     };
     let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);
     if let Some(window) = &pipeline.window {
         let WindowKind::Tumbling { size, offset } = window.kind;
         let show = |micros: i64| duration::show(Duration::from_micros(micros.unsigned_abs()));
-        let offset = if offset == 0 {
-            String::new()
-        } else {
-            format!(" offset {}", show(offset))
-        };
-        let key = window
-            .key
-            .iter()
-            .map(|name| match pipeline.schema.column(name) {
-                Some((_, column)) => format!("{name} ({})", column.kind),
-                None => name.clone(),
-            });
+        let offset = if offset == 0 { String::new() } else { format!(" offset {}", show(offset)) };
+        let key = window.key.iter().map(|name| match pipeline.schema.column(name) {
+            Some((_, column)) => format!("{name} ({})", column.kind),
+            None => name.clone(),
+        });
         parts.insert("window", format!("tumbling {}{offset}", show(size)));
         parts.insert("key", key.collect::<Vec<_>>().join(", "));
         parts.insert("aggregate", format!("stage {}", window.aggregate.id));
     }
-    let stages = pipeline.stages.iter().chain(pipeline.window.as_ref().map(|window| &window.aggregate));
+    let stages =
+        pipeline.stages.iter().chain(pipeline.window.as_ref().map(|window| &window.aggregate));
     let stages = stages.map(|stage| (stage_key(&stage.id), stage_part(stage)));
     parts.into_iter().map(|(name, part)| (name.to_owned(), part)).chain(stages).collect()
 }
@@ -76,7 +65,8 @@ fn stage_part(stage: &StageConfig) -> String {
         // Where a pipeline file lies does not matter, which file it names does.
         PluginRef::Path(path) => format!("file {}", path.file_name().unwrap_or_default().display()),
     };
-    let config: Vec<String> = stage.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let config: Vec<String> =
+        stage.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
     format!("{plugin} with [{}]", config.join(", "))
 }
 
@@ -116,10 +106,7 @@ pub fn check_state(
     if changes.is_empty() {
         return Ok(());
     }
-    Err(StateConflict {
-        pipeline: pipeline.name.to_string(),
-        changes,
-    })
+    Err(StateConflict { pipeline: pipeline.name.to_string(), changes })
 }
 
 #[cfg(test)]
