@@ -11,7 +11,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::{LaneStorage, LaneTable};
+use crate::chain::LaneStorage;
 use crate::chain::record::{Fates, Writer};
 use crate::config::{Pipeline, SinkKind, StoreOptions};
 use crate::console;
@@ -143,11 +143,7 @@ pub fn lane_storage(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<
     let open = |url: &str| store::open(url, stores).with_context(|| format!("open store `{url}`"));
     let mut tables = std::collections::BTreeMap::new();
     for (id, location) in config.tables() {
-        let table = LaneTable {
-            location: open(&location.url)?,
-            partitioned_by_date: location.partition_by_date,
-        };
-        tables.insert(id, table);
+        tables.insert(id, open(&location.url)?);
     }
     Ok(LaneStorage {
         chain: open(&config.checkpoint.url)?,

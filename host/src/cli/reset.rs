@@ -102,7 +102,7 @@ fn description(
     let fate = if with_data { "deleted: " } else { "kept:     " };
     text += &format!("  {fate} {data_files} data files of {} in its tables\n", size(*data_bytes));
     for (id, table) in &storage.tables {
-        text += &format!("             {id}: {}\n", table.location.url);
+        text += &format!("             {id}: {}\n", table.url);
     }
     if !with_data && *data_files > 0 {
         text += "  Rows that are read again will be in the tables twice; --data deletes them too.\n";

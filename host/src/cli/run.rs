@@ -1,11 +1,12 @@
 //! `sluicegate run`: one pipeline in the foreground, bounded or not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{StoreOptions, environment, file};
+use crate::config::environment::Environment;
+use crate::config::file;
 use crate::process::{Process, Started};
 use crate::{shutdown, supervisor::Ended};
 
@@ -15,24 +16,30 @@ pub struct RunArgs {
     /// The pipeline file
     #[arg(value_name = "FILE")]
     pub pipeline: PathBuf,
-    /// Keep compiled plugins in this directory between runs; nobody else may write to it
+    /// Keep compiled plugins in this directory between runs; nobody else may write to it. Default: below the user's
+    /// cache folder
     #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
     pub plugin_cache: Option<PathBuf>,
 }
 
 /// Runs it. Exit code 0 after the end of the input or a clean stop, 1 if it was halted.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let environment = environment::of_process();
-    let pipeline = file::load(&args.pipeline, &environment)?;
+    let environment = Environment::of_process();
+    let pipeline = file::load(&args.pipeline, environment.variables())?;
     let runtime = Process::runtime()?;
     let modules = pipeline.checkpoint.url.clone();
-    let stores = StoreOptions::from_environment(&environment);
-    let process = Process::new(runtime.handle(), &modules, stores, args.plugin_cache.clone())?;
+    let stores = environment.stores();
+    let process = Process::new(runtime.handle(), &modules, stores, plugin_cache(args.plugin_cache.as_deref(), &environment))?;
     let started = process.start(pipeline)?;
     let stopping = CancellationToken::new();
     runtime.spawn(shutdown::cancel_on_signal(stopping.clone()));
     runtime.spawn(started.stop_when(stopping));
     Ok(if wait(started) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where compiled plugins are kept: as asked for, else below the user's cache folder, else nowhere.
+pub(super) fn plugin_cache(asked: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    asked.map(Path::to_owned).or_else(|| Some(environment.cache_dir()?.join("sluicegate")))
 }
 
 /// Waits for the end of a pipeline and says how it came. Whether it was a good one.

@@ -1,6 +1,5 @@
 //! `sluicegate serve`: pipelines and their HTTP interface.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,14 +8,15 @@ use std::sync::Arc;
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Pipeline, StoreOptions, environment, file};
+use crate::config::environment::Environment;
+use crate::config::{Pipeline, file};
 use crate::http::{AppState, Server, ServerConfig};
 use crate::metrics::Metrics;
 use crate::plugin::limits::CallLimits;
 use crate::process::{Process, Started};
 use crate::shutdown;
 
-use super::run::wait;
+use super::run::{plugin_cache, wait};
 
 /// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics
 #[derive(Clone, Debug, clap::Args)]
@@ -44,7 +44,8 @@ pub struct ServeArgs {
     /// Folder or URL of the module store. Default: `checkpoint.path` of the first pipeline
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
-    /// Keep compiled plugins in this directory between runs; nobody else may write to it
+    /// Keep compiled plugins in this directory between runs; nobody else may write to it. Default: below the user's
+    /// cache folder
     #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
     pub plugin_cache: Option<PathBuf>,
 }
@@ -52,7 +53,7 @@ pub struct ServeArgs {
 /// Serves until a signal. A pipeline that ends or halts leaves the others and HTTP alone: its status says why. Exit
 /// code 1 if one was halted.
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let environment = environment::of_process();
+    let environment = Environment::of_process();
     let pipelines = load(&args.pipelines, &environment)?;
     let runtime = Process::runtime()?;
     let server = runtime.block_on(Server::bind(&ServerConfig {
@@ -62,8 +63,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         allow_hosts: args.allow_hosts.clone(),
     }))?;
     let store = args.store.as_ref().unwrap_or(&pipelines[0].checkpoint.url).clone();
-    let stores = StoreOptions::from_environment(&environment);
-    let process = Process::new(runtime.handle(), &store, stores, args.plugin_cache.clone())?;
+    let stores = environment.stores();
+    let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
+    let process = Process::new(runtime.handle(), &store, stores, cache)?;
     let upload_limits = CallLimits::from(&pipelines[0].limits);
     let started = pipelines
         .into_iter()
@@ -80,10 +82,10 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn load(files: &[PathBuf], environment: &BTreeMap<String, String>) -> anyhow::Result<Vec<Pipeline>> {
+fn load(files: &[PathBuf], environment: &Environment) -> anyhow::Result<Vec<Pipeline>> {
     let mut pipelines: Vec<Pipeline> = Vec::with_capacity(files.len());
     for path in files {
-        let pipeline = file::load(path, environment)?;
+        let pipeline = file::load(path, environment.variables())?;
         if pipelines.iter().any(|other| other.name == pipeline.name) {
             bail!(
                 "`{}` is the second pipeline of the name `{}`: a name is its identity in the store, give it another",

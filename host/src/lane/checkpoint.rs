@@ -49,7 +49,6 @@ impl Lane {
         let started = self.clock.monotonic();
         self.flip_modules();
         let frozen = self.freeze()?;
-        self.submitted_at = self.clock.monotonic();
         self.committer.submit(frozen);
         self.epoch = self.epoch.next();
         self.dirty = false;
@@ -102,9 +101,6 @@ impl Lane {
 
     fn on_committed(&mut self, record: &Arc<ChainRecord>) {
         self.phase = Phase::Running;
-        self.committed = Some(record.epoch);
-        let commit = self.clock.monotonic().saturating_sub(self.submitted_at);
-        self.outside.metrics.commit.observe(commit);
         let positions = record.source.partitions.iter();
         let positions = positions.map(|state| (state.partition.clone(), state.position.clone())).collect();
         self.source.acknowledge(&positions);

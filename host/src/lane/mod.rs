@@ -84,11 +84,8 @@ pub struct Lane {
     // Where it stands.
     /// Of the last barrier.
     epoch: Epoch,
-    /// Of the last record that is durable.
-    committed: Option<Epoch>,
     phase: Phase,
     checkpoint_at: Duration,
-    submitted_at: Duration,
     /// Something happened since the last record that a record must hold (DESIGN.md D19).
     dirty: bool,
     /// The committed record says that the bounded input has ended.

@@ -111,9 +111,6 @@ pub enum OpenError {
     /// The workers' threads could not be started.
     #[error("start workers")]
     Workers(#[from] rayon::ThreadPoolBuildError),
-    /// The committer's thread could not be started.
-    #[error("start the committer's thread")]
-    Thread(#[source] std::io::Error),
     /// Asked to stop while it waited for the source.
     #[error("stopped while waiting for the source")]
     Stopped,
@@ -124,7 +121,7 @@ impl OpenError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Chain(error) => error.may_pass(),
-            Self::Source(_) | Self::Workers(_) | Self::Thread(_) | Self::Fenced(_) => true,
+            Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => {
                 matches!(source, ModuleStoreError::Store { .. } | ModuleStoreError::Contended { .. })
             }
@@ -171,9 +168,9 @@ impl Ready {
             restore(&mut pool, state)?;
         }
         let mut source = open_source(config, stores, runtime, clock)?;
+        let metrics = Arc::clone(&outside.metrics);
         let mut committer =
-            Committer::spawn(runtime.clone(), opened.chain, storage.clone(), clock.clone())
-                .map_err(OpenError::Thread)?;
+            Committer::spawn(runtime.clone(), opened.chain, storage.clone(), clock.clone(), metrics);
         let record = match opened.head {
             Some(record) => Arc::new(record),
             None => {
@@ -196,10 +193,8 @@ impl Ready {
             partitions: partitions(config, &record, clock),
             outputs: Outputs::new(config, &plan),
             epoch: record.epoch,
-            committed: Some(record.epoch),
             phase: Phase::Running,
             checkpoint_at: clock.monotonic() + config.checkpoint.interval,
-            submitted_at: clock.monotonic(),
             dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
             ended: record.source.ended,
             activations: Vec::new(),

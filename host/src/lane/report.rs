@@ -110,7 +110,7 @@ impl Lane {
             pipeline: self.config.name.to_string(),
             phase,
             problem,
-            epoch: self.committed,
+            epoch: self.committer.head(),
             watermark: self.partitions.clock().watermark(),
             partitions: self.partition_views(),
             modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),

@@ -22,7 +22,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::open::{Ready, genesis, restore};
 use super::*;
 use crate::chain::record::{ChainRecord, Fates, PinnedModule, Writer};
-use crate::chain::{self, LaneStorage, LaneTable};
+use crate::chain::{self, LaneStorage};
 use crate::plugin::PluginKind;
 use crate::source::Partition;
 use crate::store::Location;
@@ -94,7 +94,7 @@ impl World {
     fn storage(&self) -> LaneStorage {
         let table = |(id, _): (Arc<str>, _)| {
             let location = self.location(&format!("tables/{id}"));
-            (id, LaneTable { location, partitioned_by_date: false })
+            (id, location)
         };
         LaneStorage {
             chain: self.location("chain"),
@@ -126,8 +126,12 @@ impl World {
             restore(&mut pool, state).unwrap();
         }
         let mut source = LogSource::new(logs, 7, seed);
+        let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
+        let tables = self.config.tables().into_iter().map(|(id, _)| id);
+        let metrics = Arc::new(LaneMetrics::new(stages, tables));
+        let handle = self.runtime.handle().clone();
         let mut committer =
-            Committer::spawn(self.runtime.handle().clone(), opened.chain, storage, clock.clone()).unwrap();
+            Committer::spawn(handle, opened.chain, storage, clock.clone(), Arc::clone(&metrics));
         let record = opened.head.map(Arc::new).unwrap_or_else(|| {
             let start = source.genesis().unwrap().unwrap();
             genesis(&self.config, &modules, start, &mut committer).unwrap()
@@ -136,13 +140,12 @@ impl World {
         source.assign(&positions.map(|state| (state.partition.clone(), state.position.clone())).collect()).unwrap();
         let ready = Ready { record, modules, plan, pool, source: Box::new(source), committer };
         let (commands_tx, commands) = mpsc::channel(4);
-        let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
         let outside = Outside {
             commands,
             status: Arc::new(ArcSwap::from_pointee(crate::process::nothing_yet(&self.config))),
             stages: Arc::default(),
             live: broadcast::channel(4).0,
-            metrics: Arc::new(LaneMetrics::new(stages, self.config.tables().into_iter().map(|(id, _)| id))),
+            metrics,
         };
         (ready.into_lane(&self.config, &clock, outside), commands_tx)
     }
