@@ -19,6 +19,7 @@ use super::bindings::exports::sluicegate::plugin::{aggregate_rows, filter_rows, 
 use super::bindings::sluicegate::plugin::columns::{
     self, BatchResult, ColumnResult, ValuesResult, VarlenResult,
 };
+use super::fit::type_name;
 use super::{EvaluateAnswer, FilterAnswer, MapAnswer, Reject, UpdateAnswer};
 use crate::varlen::Varlen;
 
@@ -33,10 +34,7 @@ pub(super) fn filter(raw: filter_rows::FilterAnswer, rows: usize) -> Result<Filt
         let row = reject.row as usize;
         keep[row / 8] &= !(1 << (row % 8));
     }
-    Ok(FilterAnswer {
-        keep: BooleanBuffer::new(Buffer::from_vec(keep), 0, rows),
-        rejects,
-    })
+    Ok(FilterAnswer { keep: BooleanBuffer::new(Buffer::from_vec(keep), 0, rows), rejects })
 }
 
 /// What a map answered for `rows` rows.
@@ -50,17 +48,10 @@ pub(super) fn map(
     let rejects = rejects(raw.rejects, rows)?;
     for reject in &rejects {
         if raw.source_rows.binary_search(&reject.row).is_ok() {
-            return Err(format!(
-                "row {} is rejected and has new rows all the same",
-                reject.row
-            ));
+            return Err(format!("row {} is rejected and has new rows all the same", reject.row));
         }
     }
-    Ok(MapAnswer {
-        batch,
-        source_rows: raw.source_rows,
-        rejects,
-    })
+    Ok(MapAnswer { batch, source_rows: raw.source_rows, rejects })
 }
 
 /// What an aggregate answered to `update` for `rows` rows of `groups` groups.
@@ -69,10 +60,7 @@ pub(super) fn update(
     rows: usize,
     groups: usize,
 ) -> Result<UpdateAnswer, String> {
-    Ok(UpdateAnswer {
-        states: states(raw.states, groups)?,
-        rejects: rejects(raw.rejects, rows)?,
-    })
+    Ok(UpdateAnswer { states: states(raw.states, groups)?, rejects: rejects(raw.rejects, rows)? })
 }
 
 /// What an aggregate answered to `evaluate` for `groups` groups.
@@ -83,10 +71,7 @@ pub(super) fn evaluate(
 ) -> Result<EvaluateAnswer, String> {
     let batch = batch(raw.rows, outputs)?;
     ascending("groups", &raw.groups, batch.num_rows(), groups)?;
-    Ok(EvaluateAnswer {
-        batch,
-        groups: raw.groups,
-    })
+    Ok(EvaluateAnswer { batch, groups: raw.groups })
 }
 
 /// Accumulators, as many as were given.
@@ -101,10 +86,7 @@ fn rejects(raw: Vec<columns::Reject>, rows: usize) -> Result<Vec<Reject>, String
     raw.into_iter()
         .map(|columns::Reject { row, mut reason }| {
             if row < next {
-                return Err(format!(
-                    "rejects are not ascending: row {row} after row {}",
-                    next - 1
-                ));
+                return Err(format!("rejects are not ascending: row {row} after row {}", next - 1));
             }
             if row as usize >= rows {
                 return Err(format!("row {row} is rejected, the batch has {rows} rows"));
@@ -119,17 +101,11 @@ fn rejects(raw: Vec<columns::Reject>, rows: usize) -> Result<Vec<Reject>, String
 /// Indexes into what was given: one for each row made, never descending, all below `limit`.
 fn ascending(what: &str, indexes: &[u32], rows: usize, limit: usize) -> Result<(), String> {
     if indexes.len() != rows {
-        return Err(format!(
-            "`{what}` has {} values for {rows} rows",
-            indexes.len()
-        ));
+        return Err(format!("`{what}` has {} values for {rows} rows", indexes.len()));
     }
     if let Some(at) = indexes.windows(2).position(|pair| pair[1] < pair[0]) {
         let (before, after) = (indexes[at], indexes[at + 1]);
-        return Err(format!(
-            "`{what}` descends from {before} to {after} at row {}",
-            at + 1
-        ));
+        return Err(format!("`{what}` descends from {before} to {after} at row {}", at + 1));
     }
     match indexes.last() {
         Some(last) if *last as usize >= limit => {
@@ -166,17 +142,12 @@ fn array(column: ColumnResult, field: &Field, rows: usize) -> Result<ArrayRef, S
     let nulls = validity(column.validity, rows)?;
     if let (false, Some(nulls)) = (field.is_nullable(), &nulls) {
         let row = nulls.iter().position(|valid| !valid).unwrap_or_default();
-        return Err(format!(
-            "row {row} is null, the column is declared not nullable"
-        ));
+        return Err(format!("row {row} is null, the column is declared not nullable"));
     }
     Ok(match (field.data_type(), column.values) {
         (DataType::Boolean, ValuesResult::Boolean(values)) => {
             let values = Buffer::from_vec(bits("values", values, rows)?);
-            Arc::new(BooleanArray::new(
-                BooleanBuffer::new(values, 0, rows),
-                nulls,
-            ))
+            Arc::new(BooleanArray::new(BooleanBuffer::new(values, 0, rows), nulls))
         }
         (DataType::Int64, ValuesResult::Int64(values)) => {
             Arc::new(primitive::<Int64Type>(values, nulls, rows)?)
@@ -202,10 +173,8 @@ fn array(column: ColumnResult, field: &Field, rows: usize) -> Result<ArrayRef, S
             Arc::new(BinaryArray::new(offsets, bytes.into(), nulls))
         }
         (declared, values) => {
-            return Err(format!(
-                "{} values came back, {declared} is declared",
-                kind_of(&values)
-            ));
+            let (found, declared) = (kind_of(&values), type_name(declared));
+            return Err(format!("{found} values came back, {declared} is declared"));
         }
     })
 }
@@ -239,7 +208,7 @@ fn bits(what: &str, bitmap: Vec<u8>, rows: usize) -> Result<Vec<u8>, String> {
         ));
     }
     match bitmap.last() {
-        Some(last) if rows % 8 != 0 && last >> (rows % 8) != 0 => {
+        Some(last) if !rows.is_multiple_of(8) && last >> (rows % 8) != 0 => {
             Err(format!("bitmap `{what}` has bits beyond its {rows} rows"))
         }
         _ => Ok(bitmap),
@@ -251,11 +220,7 @@ fn check_digits(array: &PrimitiveArray<Decimal64Type>, precision: u8) -> Result<
     let bound = 10_u64.pow(u32::from(precision));
     let too_long = |value: i64| value.unsigned_abs() >= bound;
     // Without branches over the values first: it vectorises, and nearly always answers the question.
-    if !array
-        .values()
-        .iter()
-        .fold(false, |any, value| any | too_long(*value))
-    {
+    if !array.values().iter().fold(false, |any, value| any | too_long(*value)) {
         return Ok(());
     }
     match array.iter().position(|value| value.is_some_and(too_long)) {
@@ -304,38 +269,25 @@ fn check_offsets(what: &str, offsets: &[u32], bytes: usize, values: usize) -> Re
     if offsets[0] != 0 {
         return Err(format!("`{what}` begins at {} and not at 0", offsets[0]));
     }
-    if !offsets
-        .windows(2)
-        .fold(true, |ascends, pair| ascends & (pair[0] <= pair[1]))
-    {
-        let at = offsets
-            .windows(2)
-            .position(|pair| pair[1] < pair[0])
-            .unwrap_or_default();
-        return Err(format!(
-            "`{what}` goes back from {} to {}",
-            offsets[at],
-            offsets[at + 1]
-        ));
+    if !offsets.windows(2).fold(true, |ascends, pair| ascends & (pair[0] <= pair[1])) {
+        let at = offsets.windows(2).position(|pair| pair[1] < pair[0]).unwrap_or_default();
+        return Err(format!("`{what}` goes back from {} to {}", offsets[at], offsets[at + 1]));
     }
     if offsets[values] as usize != bytes {
-        return Err(format!(
-            "`{what}` ends at {}, there are {bytes} bytes",
-            offsets[values]
-        ));
+        return Err(format!("`{what}` ends at {}, there are {bytes} bytes", offsets[values]));
     }
     Ok(())
 }
 
 fn kind_of(values: &ValuesResult) -> &'static str {
     match values {
-        ValuesResult::Boolean(_) => "boolean",
+        ValuesResult::Boolean(_) => "bool",
         ValuesResult::Int64(_) => "int64",
         ValuesResult::Float64(_) => "float64",
-        ValuesResult::TimestampUs(_) => "timestamp-us",
+        ValuesResult::TimestampUs(_) => "timestamp",
         ValuesResult::Date(_) => "date",
         ValuesResult::Decimal(_) => "decimal",
-        ValuesResult::Utf8(_) => "utf8",
+        ValuesResult::Utf8(_) => "string",
         ValuesResult::Binary(_) => "binary",
     }
 }

@@ -19,10 +19,7 @@ pub(super) struct RowBytes<'a> {
 impl<'a> RowBytes<'a> {
     /// Of a batch with columns of the contract's types.
     pub(super) fn new(rows: &'a RecordBatch) -> Self {
-        let mut bytes = Self {
-            bits_per_row: 0,
-            ends: Vec::new(),
-        };
+        let mut bytes = Self { bits_per_row: 0, ends: Vec::new() };
         for column in rows.columns() {
             bytes.bits_per_row += usize::from(column.null_count() > 0);
             match column.data_type() {
@@ -75,11 +72,7 @@ impl<'a> RowBytes<'a> {
 
 fn rounded(start: usize, stop: usize, end: usize) -> usize {
     let round = stop / 8 * 8;
-    if stop < end && round > start {
-        round
-    } else {
-        stop
-    }
+    if stop < end && round > start { round } else { stop }
 }
 
 /// The next range of groups, with at most `groups_max` groups and `bytes_max` bytes of states; at least one group.
@@ -91,15 +84,10 @@ pub(super) fn next_groups(
 ) -> Range<usize> {
     let groups = states[0].len();
     let bytes = |end: usize| -> usize {
-        states
-            .iter()
-            .map(|varlen| (varlen.offsets[end] - varlen.offsets[start]) as usize)
-            .sum()
+        states.iter().map(|varlen| (varlen.offsets[end] - varlen.offsets[start]) as usize).sum()
     };
     let most = groups.min(start + groups_max.max(1));
-    let fits = (start + 2..=most)
-        .take_while(|end| bytes(*end) <= bytes_max)
-        .count();
+    let fits = (start + 2..=most).take_while(|end| bytes(*end) <= bytes_max).count();
     start..start + 1 + fits
 }
 
@@ -108,10 +96,7 @@ pub(super) fn slice(states: &Varlen, range: &Range<usize>) -> Varlen {
     let first = states.offsets[range.start];
     let bytes = first as usize..states.offsets[range.end] as usize;
     Varlen {
-        offsets: states.offsets[range.start..=range.end]
-            .iter()
-            .map(|end| end - first)
-            .collect(),
+        offsets: states.offsets[range.start..=range.end].iter().map(|end| end - first).collect(),
         bytes: states.bytes[bytes].to_vec(),
     }
 }

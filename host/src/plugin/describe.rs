@@ -49,15 +49,10 @@ pub(super) fn described(raw: PluginDescription) -> Result<Description, String> {
         return Err("only an aggregate has state".to_owned());
     }
     if raw.migrates_from.len() > MIGRATES_FROM_MAX {
-        return Err(format!(
-            "it migrates from more than {MIGRATES_FROM_MAX} versions"
-        ));
+        return Err(format!("it migrates from more than {MIGRATES_FROM_MAX} versions"));
     }
     if raw.migrates_from.contains(&raw.state_version) {
-        return Err(format!(
-            "it migrates from its own state version {}",
-            raw.state_version
-        ));
+        return Err(format!("it migrates from its own state version {}", raw.state_version));
     }
     Ok(Description {
         kind,
@@ -95,9 +90,7 @@ fn columns(side: &str, specs: Vec<ColumnSpec>) -> Result<Vec<PluginColumn>, Stri
             ));
         }
         if spec.name.contains(char::is_control) {
-            return Err(format!(
-                "the {side} column `{name}` has control characters in its name"
-            ));
+            return Err(format!("the {side} column `{name}` has control characters in its name"));
         }
         if !names.insert(&spec.name) {
             return Err(format!("two {side} columns are named `{name}`"));
@@ -117,10 +110,7 @@ fn column(side: &str, spec: ColumnSpec) -> Result<PluginColumn, String> {
         ColumnType::Binary => DataType::Binary,
         ColumnType::Decimal(None) if side == "input" => DataType::Decimal64(0, 0),
         ColumnType::Decimal(None) => {
-            return Err(format!(
-                "the output column `{}` is a decimal without a scale",
-                spec.name
-            ));
+            return Err(format!("the output column `{}` is a decimal without a scale", spec.name));
         }
         ColumnType::Decimal(Some(decimal)) => {
             let sane = (1..=PRECISION_MAX).contains(&decimal.precision)
@@ -136,9 +126,5 @@ fn column(side: &str, spec: ColumnSpec) -> Result<PluginColumn, String> {
             DataType::Decimal64(decimal.precision, scale)
         }
     };
-    Ok(PluginColumn {
-        name: spec.name,
-        data_type,
-        nullable: spec.nullable,
-    })
+    Ok(PluginColumn { name: spec.name, data_type, nullable: spec.nullable })
 }

@@ -19,9 +19,8 @@ use super::linker::{self, GuestState};
 
 /// What a guest may be written in: WebAssembly 2.0 without references to garbage-collected things, in components.
 /// Everything younger is off: most of it has had advisories (RELIABILITY.md §4.5), and no Rust guest needs it.
-pub(super) const FEATURES: WasmFeatures = WasmFeatures::WASM2
-    .difference(WasmFeatures::GC_TYPES)
-    .union(WasmFeatures::COMPONENT_MODEL);
+pub(super) const FEATURES: WasmFeatures =
+    WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES).union(WasmFeatures::COMPONENT_MODEL);
 
 /// How often running guests are asked whether their time is over. Deadlines are some hundred milliseconds, so this
 /// is exact enough, and costs an idle host nothing to speak of.
@@ -77,13 +76,7 @@ impl PluginEngine {
         let engine = Engine::new(&settings(cache)).map_err(broken)?;
         let linker = linker::linker(&engine).map_err(broken)?;
         start_ticker(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                engine,
-                linker,
-                compiling: Mutex::new(()),
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { engine, linker, compiling: Mutex::new(()) }) })
     }
 
     pub(super) fn wasmtime(&self) -> &Engine {
@@ -124,16 +117,11 @@ fn settings(cache: Option<Cache>) -> Config {
 }
 
 fn open_cache(dir: &Path) -> Result<Cache, EngineError> {
-    let failed = |source: io::Error| EngineError::Cache {
-        path: dir.to_owned(),
-        source,
-    };
+    let failed = |source: io::Error| EngineError::Cache { path: dir.to_owned(), source };
     make_private(dir).map_err(failed)?;
     let dir = dir.canonicalize().map_err(failed)?;
     let mut config = CacheConfig::new();
-    config
-        .with_directory(&dir)
-        .with_files_total_size_soft_limit(CACHE_BYTES_MAX);
+    config.with_directory(&dir).with_files_total_size_soft_limit(CACHE_BYTES_MAX);
     Cache::new(config).map_err(|error| failed(io::Error::other(format!("{error:#}"))))
 }
 
@@ -141,10 +129,7 @@ fn open_cache(dir: &Path) -> Result<Cache, EngineError> {
 fn make_private(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let owner = fs::metadata(dir)?.uid();
     if owner != rustix::process::geteuid().as_raw() {
         return Err(io::Error::other(format!("it belongs to user {owner}")));
@@ -165,8 +150,6 @@ fn start_ticker(engine: &Engine) -> io::Result<()> {
             }
         }
     };
-    thread::Builder::new()
-        .name("plugin-ticks".to_owned())
-        .spawn(tick)?;
+    thread::Builder::new().name("plugin-ticks".to_owned()).spawn(tick)?;
     Ok(())
 }

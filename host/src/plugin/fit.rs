@@ -36,7 +36,7 @@ pub struct FitError {
     /// The plugin's name.
     pub plugin: String,
     /// What does not fit, and what would.
-    pub problem: FitProblem,
+    pub problem: Box<FitProblem>,
 }
 
 /// What does not fit.
@@ -113,7 +113,7 @@ pub fn fit(
     let refused = |problem| FitError {
         stage: stage.id.to_string(),
         plugin: module.name.to_string(),
-        problem,
+        problem: Box::new(problem),
     };
     let description = &module.description;
     if description.kind != stage.kind {
@@ -155,36 +155,21 @@ pub fn fit(
         other => refused(FitProblem::Init(other)),
     })?;
     let output = rows_after(&plugin, input);
-    Ok(Fitted {
-        plugin,
-        inputs,
-        output,
-    })
+    Ok(Fitted { plugin, inputs, output })
 }
 
 /// The column of the rows that a plugin's input is connected to.
 fn connect(wanted: &PluginColumn, input: &SchemaRef) -> Result<usize, FitProblem> {
     let column = wanted.name.clone();
     let Some((index, field)) = input.column_with_name(&wanted.name) else {
-        let names: Vec<_> = input
-            .fields()
-            .iter()
-            .map(|field| format!("`{}`", field.name()))
-            .collect();
+        let names: Vec<_> =
+            input.fields().iter().map(|field| format!("`{}`", field.name())).collect();
         let have = names.join(", ");
-        return Err(FitProblem::Missing {
-            column,
-            wanted: type_name(&wanted.data_type),
-            have,
-        });
+        return Err(FitProblem::Missing { column, wanted: type_name(&wanted.data_type), have });
     };
     if !takes(&wanted.data_type, field.data_type()) {
         let (wanted, found) = (type_name(&wanted.data_type), type_name(field.data_type()));
-        return Err(FitProblem::Type {
-            column,
-            wanted,
-            found,
-        });
+        return Err(FitProblem::Type { column, wanted, found });
     }
     if field.is_nullable() && !wanted.nullable {
         return Err(FitProblem::Nullable { column });
@@ -216,13 +201,9 @@ fn rows_after(plugin: &Plugin, input: &SchemaRef) -> SchemaRef {
                 let same_name = made.column_with_name(field.name());
                 same_name.map_or_else(|| field.as_ref().clone(), |(_, made)| made.clone())
             });
-            let new = made
-                .fields()
-                .iter()
-                .filter(|field| input.index_of(field.name()).is_err());
-            let fields: Vec<Field> = kept_or_made
-                .chain(new.map(|field| field.as_ref().clone()))
-                .collect();
+            let new = made.fields().iter().filter(|field| input.index_of(field.name()).is_err());
+            let fields: Vec<Field> =
+                kept_or_made.chain(new.map(|field| field.as_ref().clone())).collect();
             Arc::new(Schema::new(fields))
         }
     }

@@ -99,21 +99,11 @@ impl Guest {
         let calls = (|store: &mut Store<GuestState>| {
             let instance = compiled.component.instantiate(&mut *store)?;
             let lifecycle = exports.lifecycle.load(&mut *store, &instance)?;
-            let filter = exports
-                .filter
-                .as_ref()
-                .map(|at| at.load(&mut *store, &instance))
-                .transpose()?;
-            let map = exports
-                .map
-                .as_ref()
-                .map(|at| at.load(&mut *store, &instance))
-                .transpose()?;
-            let aggregate = exports
-                .aggregate
-                .as_ref()
-                .map(|at| at.load(&mut *store, &instance))
-                .transpose()?;
+            let filter =
+                exports.filter.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
+            let map = exports.map.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
+            let aggregate =
+                exports.aggregate.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
             Ok((lifecycle, filter, map, aggregate))
         })(&mut store);
         let (lifecycle, filter, map, aggregate) =
@@ -138,10 +128,7 @@ impl Guest {
     }
 
     fn init(&mut self, config: &[(String, String)]) -> Result<(), PluginError> {
-        let pairs: Vec<_> = config
-            .iter()
-            .map(|(key, value)| (&**key, &**value))
-            .collect();
+        let pairs: Vec<_> = config.iter().map(|(key, value)| (&**key, &**value)).collect();
         self.call(|guest| guest.lifecycle.call_init(&mut guest.store, &pairs))?
             .map_err(|reason| PluginError::Refused(printable(&reason)))
     }
@@ -223,10 +210,7 @@ impl Code for WasmCode {
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
-        self.counters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -273,13 +257,7 @@ impl Instance for WasmInstance {
         let columns = lowered.columns();
         let call = |guest: &mut Guest| {
             let filter = guest.filter.as_ref().expect(KIND_CHECKED);
-            filter.call_filter(
-                &mut guest.store,
-                BatchParam {
-                    rows: count,
-                    columns: &columns,
-                },
-            )
+            filter.call_filter(&mut guest.store, BatchParam { rows: count, columns: &columns })
         };
         self.checked(call, |raw| answer::filter(raw, rows.num_rows()))
     }
@@ -289,13 +267,7 @@ impl Instance for WasmInstance {
         let (columns, outputs) = (lowered.columns(), Arc::clone(&self.outputs));
         let call = |guest: &mut Guest| {
             let map = guest.map.as_ref().expect(KIND_CHECKED);
-            map.call_map(
-                &mut guest.store,
-                BatchParam {
-                    rows: count,
-                    columns: &columns,
-                },
-            )
+            map.call_map(&mut guest.store, BatchParam { rows: count, columns: &columns })
         };
         self.checked(call, |raw| answer::map(raw, rows.num_rows(), &outputs))
     }
@@ -310,15 +282,10 @@ impl Instance for WasmInstance {
         let columns = lowered.columns();
         let call = |guest: &mut Guest| {
             let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);
-            let batch = BatchParam {
-                rows: count,
-                columns: &columns,
-            };
+            let batch = BatchParam { rows: count, columns: &columns };
             aggregate.call_update(&mut guest.store, batch, groups, varlen(states))
         };
-        self.checked(call, |raw| {
-            answer::update(raw, rows.num_rows(), states.len())
-        })
+        self.checked(call, |raw| answer::update(raw, rows.num_rows(), states.len()))
     }
 
     fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError> {
@@ -337,10 +304,7 @@ impl Instance for WasmInstance {
         let outputs = Arc::clone(&self.outputs);
         let windows: Vec<_> = windows
             .iter()
-            .map(|window| aggregate_rows::Window {
-                start: window.start,
-                end: window.end,
-            })
+            .map(|window| aggregate_rows::Window { start: window.start, end: window.end })
             .collect();
         let call = |guest: &mut Guest| {
             let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);

@@ -74,11 +74,7 @@ impl Budget {
     /// A full one.
     pub(super) fn new(clock: Clock) -> Self {
         let period_began = clock.monotonic();
-        Self {
-            clock,
-            period_began,
-            left: BUDGET,
-        }
+        Self { clock, period_began, left: BUDGET }
     }
 
     /// Takes the cost of a fault. False: it is spent, and nothing is isolated before the period ends.
@@ -152,9 +148,5 @@ fn deserves_another(failure: &Failure, part: &Range<usize>, whole: &Range<usize>
 fn middle(part: &Range<usize>) -> usize {
     let middle = part.start + part.len() / 2;
     let round = middle.next_multiple_of(8);
-    if round < part.end && part.len() >= 32 {
-        round
-    } else {
-        middle
-    }
+    if round < part.end && part.len() >= 32 { round } else { middle }
 }

@@ -52,9 +52,8 @@ pub(super) struct MemoryLimit {
 /// An instance wanted more memory than it may have. A trap, not a failed allocation: the guest's reaction to that
 /// would be an abort without a word.
 #[derive(Debug, thiserror::Error)]
-#[error("the plugin wants {wanted} bytes of memory, its limit is {limit}")]
+#[error("the plugin wants more than the {limit} bytes of memory that it may have")]
 pub(super) struct MemoryExceeded {
-    wanted: u64,
     limit: u64,
 }
 
@@ -79,11 +78,7 @@ impl ResourceLimiter for MemoryLimit {
     ) -> wasmtime::Result<bool> {
         let wanted = desired as u64;
         if wanted > self.limit {
-            return Err(MemoryExceeded {
-                wanted,
-                limit: self.limit,
-            }
-            .into());
+            return Err(MemoryExceeded { limit: self.limit }.into());
         }
         self.held = wanted;
         Ok(true)

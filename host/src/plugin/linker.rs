@@ -89,9 +89,7 @@ impl host::Host for GuestState {
 fn is_counter_name(name: &str) -> bool {
     name.len() <= COUNTER_NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 /// The text cut to [`LOG_LINE_BYTES_MAX`] with control characters escaped, so that a guest cannot forge lines of
@@ -114,10 +112,7 @@ pub(super) fn printable(text: &str) -> String {
 
 /// Asked at every tick while a guest runs: the call goes on until its thread has used the CPU time it may. A busy
 /// machine takes time from the wall clock, and must not condemn a record.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature of wasmtime's callback"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the signature of wasmtime's callback")]
 pub(super) fn at_tick(state: StoreContextMut<'_, GuestState>) -> wasmtime::Result<UpdateDeadline> {
     if thread_cpu_nanos() < state.data().deadline_nanos {
         Ok(UpdateDeadline::Continue(1))

@@ -104,6 +104,15 @@ pub enum LoadProblem {
         /// What it wants.
         import: String,
     },
+    /// It was built for another version of the contract.
+    #[error(
+        "the module imports `{import}`, this host speaks sluicegate:plugin@0.1.0: build the plugin with the \
+         sluicegate-sdk of the host's release"
+    )]
+    OtherContract {
+        /// What it wants.
+        import: String,
+    },
     /// It is WebAssembly, and no plugin.
     #[error("{0}")]
     Contract(String),
@@ -129,10 +138,7 @@ impl PluginEngine {
         module: &[u8],
         limits: &CallLimits,
     ) -> Result<LoadedModule, LoadError> {
-        let refused = |problem| LoadError {
-            name: name.to_owned(),
-            problem,
-        };
+        let refused = |problem| LoadError { name: name.to_owned(), problem };
         let name_shared: Arc<str> = Arc::from(name);
         let compiled = self.compile(module, limits).map_err(refused)?;
         let description = describe(&compiled, &name_shared).map_err(refused)?;
@@ -146,17 +152,12 @@ impl PluginEngine {
 
     fn compile(&self, module: &[u8], limits: &CallLimits) -> Result<Compiled, LoadProblem> {
         let component = to_component(module)?;
-        let one_at_a_time = self
-            .compiling()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let one_at_a_time = self.compiling().lock().unwrap_or_else(PoisonError::into_inner);
         let compiled = thread::scope(|scope| {
             thread::Builder::new()
                 .name("plugin-compiler".to_owned())
                 .stack_size(COMPILER_STACK_BYTES)
-                .spawn_scoped(scope, || {
-                    Component::from_binary(self.wasmtime(), &component.bytes)
-                })
+                .spawn_scoped(scope, || Component::from_binary(self.wasmtime(), &component.bytes))
                 .map_err(|error| LoadProblem::Compile(error.to_string()))?
                 .join()
                 .map_err(|_| LoadProblem::Compile("the compiler panicked".to_owned()))?
@@ -171,12 +172,7 @@ impl PluginEngine {
         };
         let pre = self.linker().instantiate_pre(&compiled).map_err(contract)?;
         let exports = Exports::find(&pre, &component.checked.exports).map_err(contract)?;
-        Ok(Compiled {
-            engine: self.clone(),
-            component: pre,
-            exports,
-            limits: *limits,
-        })
+        Ok(Compiled { engine: self.clone(), component: pre, exports, limits: *limits })
     }
 }
 
@@ -189,16 +185,11 @@ struct CheckedComponent {
 /// Takes a component as it is, and makes one of a core module with the contract embedded.
 fn to_component(module: &[u8]) -> Result<CheckedComponent, LoadProblem> {
     if module.len() > MODULE_BYTES_MAX {
-        return Err(LoadProblem::TooLarge {
-            bytes: module.len(),
-        });
+        return Err(LoadProblem::TooLarge { bytes: module.len() });
     }
     let checked = validate::check(module)?;
     let component = match checked.encoding {
-        Encoding::Component => CheckedComponent {
-            bytes: module.to_vec(),
-            checked,
-        },
+        Encoding::Component => CheckedComponent { bytes: module.to_vec(), checked },
         Encoding::Module => {
             let bytes = encode(module)?;
             let checked = validate::check(&bytes)?;
@@ -223,10 +214,7 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, LoadProblem> {
     };
     // What it makes is validated with our own features and limits.
     let encoder = ComponentEncoder::default().validate(false);
-    encoder
-        .module(module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(failed)
+    encoder.module(module).and_then(|mut encoder| encoder.encode()).map_err(failed)
 }
 
 /// Asks the module what it is, and checks that it exports what such a plugin must.

@@ -39,9 +39,7 @@ enum LoweredValues<'a> {
 impl<'a> LoweredBatch<'a> {
     /// The columns of a batch. Their types are those of the contract: fitting the plugin to its stage checked that.
     pub(super) fn new(rows: &'a RecordBatch) -> Self {
-        Self {
-            columns: rows.columns().iter().map(lower).collect(),
-        }
+        Self { columns: rows.columns().iter().map(lower).collect() }
     }
 
     /// What the call is given.
@@ -73,10 +71,7 @@ impl LoweredValues<'_> {
 
 /// Accumulators as the contract has them.
 pub(super) fn varlen(values: &Varlen) -> VarlenParam<'_> {
-    VarlenParam {
-        offsets: &values.offsets,
-        bytes: &values.bytes,
-    }
+    VarlenParam { offsets: &values.offsets, bytes: &values.bytes }
 }
 
 fn lower(array: &ArrayRef) -> LoweredColumn<'_> {
@@ -102,10 +97,7 @@ fn lower(array: &ArrayRef) -> LoweredColumn<'_> {
         }
         other => panic!("`fit` lets no column of type {other} pass"),
     };
-    LoweredColumn {
-        values,
-        validity: nulls.map(|nulls| bitmap(nulls.inner())),
-    }
+    LoweredColumn { values, validity: nulls.map(|nulls| bitmap(nulls.inner())) }
 }
 
 /// Offsets that begin at 0, and just the bytes between the first and the last of them.
@@ -118,11 +110,7 @@ fn arena<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>) -> (Cow<'_
         let whole = array.offsets().inner().inner().typed_data::<u32>();
         Cow::Borrowed(&whole[..ends.len()])
     } else {
-        Cow::Owned(
-            ends.iter()
-                .map(|end| (end - first).cast_unsigned())
-                .collect(),
-        )
+        Cow::Owned(ends.iter().map(|end| (end - first).cast_unsigned()).collect())
     };
     (offsets, bytes)
 }
@@ -134,8 +122,8 @@ fn as_index(offset: i32) -> usize {
 /// Bits that begin at a byte, with zeros beyond the last row.
 fn bitmap(bits: &BooleanBuffer) -> Cow<'_, [u8]> {
     let (rows, size) = (bits.len(), bits.len().div_ceil(8));
-    let beyond = |last: u8| rows % 8 != 0 && last >> (rows % 8) != 0;
-    if bits.offset() % 8 == 0 {
+    let beyond = |last: u8| !rows.is_multiple_of(8) && last >> (rows % 8) != 0;
+    if bits.offset().is_multiple_of(8) {
         let whole = &bits.values()[bits.offset() / 8..][..size];
         if !whole.last().copied().is_some_and(beyond) {
             return Cow::Borrowed(whole);

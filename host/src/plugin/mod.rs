@@ -20,6 +20,8 @@ mod cut;
 mod isolate;
 mod update;
 pub mod outcome;
+mod made;
+mod calls;
 pub mod runner;
 
 use std::collections::BTreeMap;
@@ -284,9 +286,7 @@ impl Serialize for ModuleDigest {
 
 impl<'de> Deserialize<'de> for ModuleDigest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

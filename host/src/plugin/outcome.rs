@@ -1,9 +1,12 @@
 //! What a stage made of a batch: rows that went on, and rows that were refused, with the reason.
 
+use std::ops::Range;
+
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 
 use super::PluginError;
+use super::isolate::Part;
 use crate::varlen::Varlen;
 
 /// A row that is to be dead-lettered.
@@ -109,4 +112,54 @@ impl RefusalKind {
             PluginError::Answer(_) => Self::Answer,
         }
     }
+}
+
+/// Why a part of the work was refused.
+pub(super) struct Refused {
+    kind: RefusalKind,
+    reason: String,
+}
+
+/// The answer of a part, or the words for those in it.
+pub(super) fn refusable<A>(part: &Range<usize>, result: Part<A>) -> Result<A, Refused> {
+    match result {
+        Part::Done(answer) => Ok(answer),
+        Part::Condemned(fault) => Err(Refused::by(&fault)),
+        Part::Broken(fault) => Err(Refused {
+            kind: RefusalKind::of(&fault),
+            reason: format!(
+                "refused together with {} others, the plugin fails too often to find the guilty: {fault}",
+                part.len() - 1
+            ),
+        }),
+    }
+}
+
+impl Refused {
+    pub(super) fn by(fault: &PluginError) -> Self {
+        Self { kind: RefusalKind::of(fault), reason: fault.to_string() }
+    }
+
+    pub(super) fn rows(self, part: &Range<usize>, refusals: &mut Vec<Refusal>) {
+        let Self { kind, reason } = self;
+        refusals.extend(part.clone().map(|row| Refusal {
+            row: index(row),
+            kind,
+            reason: reason.clone(),
+        }));
+    }
+
+    pub(super) fn groups(self, part: &Range<usize>, refusals: &mut Vec<GroupRefusal>) {
+        let Self { kind, reason } = self;
+        refusals.extend(part.clone().map(|group| GroupRefusal {
+            group: index(group),
+            kind,
+            reason: reason.clone(),
+        }));
+    }
+}
+
+/// A row or group as outcomes count them.
+pub(super) fn index(row: usize) -> u32 {
+    u32::try_from(row).expect("batches are bounded far below 2³² rows")
 }

@@ -4,25 +4,22 @@ use std::ops::Range;
 
 use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+use super::calls::Calls;
+pub use super::calls::RunnerStats;
 use super::cut::{RowBytes, next_groups, slice};
-use super::isolate::{self, Budget, Course, Failure, Part};
+use super::isolate::{self, Budget};
 use super::limits::CallLimits;
+use super::made::Made;
 use super::outcome::{
-    EvaluateOutcome, FilterOutcome, GroupRefusal, MapOutcome, MergeOutcome, Refusal, RefusalKind,
-    UpdateOutcome,
+    EvaluateOutcome, FilterOutcome, MapOutcome, MergeOutcome, Refusal, RefusalKind, Refused,
+    UpdateOutcome, index, refusable,
 };
 use super::update::GroupStates;
-use super::{Instance, Plugin, PluginError, Usage, WindowBounds};
+use super::{Instance, Plugin, PluginError, WindowBounds};
 use crate::time::Clock;
 use crate::varlen::Varlen;
-
-/// Bytes of rows that a plugin may make of one batch: below the 2 GiB that an Arrow column of text can hold, and
-/// some hundred times what a batch takes.
-const MADE_BYTES_MAX: usize = 1 << 30;
 
 /// Runs one stage on one worker. It makes an instance when it needs one, and throws it away after any failure.
 ///
@@ -38,41 +35,11 @@ pub struct StageRunner {
     groups_max: usize,
 }
 
-/// What a runner has done since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RunnerStats {
-    /// Calls of the plugin, those that failed too.
-    pub calls: u64,
-    /// Rows and groups of those calls.
-    pub rows: u64,
-    /// CPU time of the plugin, nanoseconds.
-    pub cpu_nanos: u64,
-    /// Calls that trapped, and instances that could not be made.
-    pub traps: u64,
-    /// Calls that were too slow.
-    pub deadlines: u64,
-    /// Answers that broke the contract.
-    pub answers: u64,
-    /// Parts of batches that were refused whole, because the circuit breaker was open.
-    pub broken: u64,
-    /// Instances made.
-    pub instances: u64,
-    /// Memory of the present instance.
-    pub memory_bytes: u64,
-    /// Log lines and counts of the plugin that were dropped.
-    pub unheard: u64,
-}
-
 impl StageRunner {
     /// A runner without an instance yet.
     pub fn new(plugin: &Plugin, limits: &CallLimits) -> Self {
         Self {
-            calls: Calls {
-                plugin: plugin.clone(),
-                instance: None,
-                seen: Usage::default(),
-                stats: RunnerStats::default(),
-            },
+            calls: Calls::new(plugin),
             budget: Budget::new(Clock::system()),
             bytes_max: limits.bytes,
             rows_max: limits.rows,
@@ -89,12 +56,12 @@ impl StageRunner {
 
     /// What it runs.
     pub fn plugin(&self) -> &Plugin {
-        &self.calls.plugin
+        self.calls.plugin()
     }
 
     /// What it has done.
     pub fn stats(&self) -> RunnerStats {
-        self.calls.stats
+        self.calls.stats()
     }
 
     /// Which rows go on. `rows` holds exactly the plugin's input columns, here and below.
@@ -115,15 +82,12 @@ impl StageRunner {
                 }
             },
         );
-        FilterOutcome {
-            keep: joined(keep, rows.num_rows()),
-            refusals,
-        }
+        FilterOutcome { keep: joined(keep, rows.num_rows()), refusals }
     }
 
     /// New rows of each row.
     pub fn map(&mut self, rows: &RecordBatch) -> MapOutcome {
-        let mut made = Made::new(&self.calls.plugin.output_schema);
+        let mut made = Made::new(&self.calls.plugin().output_schema);
         let mut refusals = Vec::new();
         self.each_part(
             rows,
@@ -140,11 +104,7 @@ impl StageRunner {
             },
         );
         let (batch, source_rows) = made.finish();
-        MapOutcome {
-            batch,
-            source_rows,
-            refusals,
-        }
+        MapOutcome { batch, source_rows, refusals }
     }
 
     /// Adds rows to accumulators: row `i` belongs to `states[groups[i]]`. Refused rows leave no trace.
@@ -177,10 +137,7 @@ impl StageRunner {
             );
             self.calls.learn(course, &mut self.rows_max);
         }
-        UpdateOutcome {
-            states: current.finish(),
-            refusals,
-        }
+        UpdateOutcome { states: current.finish(), refusals }
     }
 
     /// `merge(left, right)[i]` is the accumulator of the rows of both. Equally many of each.
@@ -203,7 +160,7 @@ impl StageRunner {
 
     /// Results of groups; changes nothing. `windows[i]` belongs to `states[i]`.
     pub fn evaluate(&mut self, windows: &[WindowBounds], states: &Varlen) -> EvaluateOutcome {
-        let mut made = Made::new(&self.calls.plugin.output_schema);
+        let mut made = Made::new(&self.calls.plugin().output_schema);
         let mut refusals = Vec::new();
         self.each_group(
             &[states],
@@ -216,11 +173,7 @@ impl StageRunner {
             },
         );
         let (batch, groups) = made.finish();
-        EvaluateOutcome {
-            batch,
-            groups,
-            refusals,
-        }
+        EvaluateOutcome { batch, groups, refusals }
     }
 
     /// Accumulators of an older version as accumulators of this one. All or none: a failure refuses the activation.
@@ -232,10 +185,7 @@ impl StageRunner {
             start = part.end;
             let old = slice(states, &part);
             let call = |instance: &mut dyn Instance| instance.migrate(from_version, &old);
-            append(
-                &mut migrated,
-                &self.calls.call(part.len(), call).map_err(|it| it.fault)?,
-            );
+            append(&mut migrated, &self.calls.call(part.len(), call).map_err(|it| it.fault)?);
         }
         Ok(migrated)
     }
@@ -281,133 +231,11 @@ impl StageRunner {
             let course = isolate::attempt(
                 part,
                 &mut self.budget,
-                |part| {
-                    self.calls
-                        .call(part.len(), |instance| call(instance, &part))
-                },
+                |part| self.calls.call(part.len(), |instance| call(instance, &part)),
                 |part, result| settle(part.clone(), refusable(&part, result)),
             );
             self.calls.learn(course, &mut self.groups_max);
         }
-    }
-}
-
-/// The plugin, its present instance, and what came of the calls.
-struct Calls {
-    plugin: Plugin,
-    instance: Option<Box<dyn Instance>>,
-    /// What the present instance had used when it was last asked.
-    seen: Usage,
-    stats: RunnerStats,
-}
-
-impl Calls {
-    fn call<A>(
-        &mut self,
-        rows: usize,
-        call: impl FnOnce(&mut dyn Instance) -> Result<A, PluginError>,
-    ) -> Result<A, Failure> {
-        let used = self.instance.is_some();
-        let instance = match &mut self.instance {
-            Some(instance) => instance,
-            none => match self.plugin.instantiate() {
-                Ok(instance) => {
-                    self.stats.instances += 1;
-                    self.seen = Usage::default();
-                    none.insert(instance)
-                }
-                Err(fault) => {
-                    self.count(&fault);
-                    return Err(Failure {
-                        fault,
-                        hopeless: true,
-                        used,
-                    });
-                }
-            },
-        };
-        let result = call(instance.as_mut());
-        let usage = instance.usage();
-        self.stats.calls += 1;
-        self.stats.rows += rows as u64;
-        self.stats.cpu_nanos += usage.cpu_nanos - self.seen.cpu_nanos;
-        self.stats.unheard += usage.unheard - self.seen.unheard;
-        self.stats.memory_bytes = usage.memory_bytes;
-        self.seen = usage;
-        result.map_err(|fault| {
-            self.instance = None;
-            self.count(&fault);
-            Failure {
-                fault,
-                hopeless: false,
-                used,
-            }
-        })
-    }
-
-    fn count(&mut self, fault: &PluginError) {
-        match fault {
-            PluginError::Trap(_) | PluginError::Refused(_) => self.stats.traps += 1,
-            PluginError::Deadline { .. } => self.stats.deadlines += 1,
-            PluginError::Answer(_) => self.stats.answers += 1,
-        }
-    }
-
-    /// Makes later calls smaller if this one was only too large.
-    fn learn(&mut self, course: Course, most: &mut usize) {
-        match course {
-            Course::Smooth | Course::Guilty => {}
-            Course::TooLarge => *most = (*most / 2).max(1),
-            Course::Broken => self.stats.broken += 1,
-        }
-    }
-}
-
-/// Why a part of the work was refused.
-struct Refused {
-    kind: RefusalKind,
-    reason: String,
-}
-
-/// The answer of a part, or the words for those in it.
-fn refusable<A>(part: &Range<usize>, result: Part<A>) -> Result<A, Refused> {
-    match result {
-        Part::Done(answer) => Ok(answer),
-        Part::Condemned(fault) => Err(Refused::by(&fault)),
-        Part::Broken(fault) => Err(Refused {
-            kind: RefusalKind::of(&fault),
-            reason: format!(
-                "refused together with {} others, the plugin fails too often to find the guilty: {fault}",
-                part.len() - 1
-            ),
-        }),
-    }
-}
-
-impl Refused {
-    fn by(fault: &PluginError) -> Self {
-        Self {
-            kind: RefusalKind::of(fault),
-            reason: fault.to_string(),
-        }
-    }
-
-    fn rows(self, part: &Range<usize>, refusals: &mut Vec<Refusal>) {
-        let Self { kind, reason } = self;
-        refusals.extend(part.clone().map(|row| Refusal {
-            row: index(row),
-            kind,
-            reason: reason.clone(),
-        }));
-    }
-
-    fn groups(self, part: &Range<usize>, refusals: &mut Vec<GroupRefusal>) {
-        let Self { kind, reason } = self;
-        refusals.extend(part.clone().map(|group| GroupRefusal {
-            group: index(group),
-            kind,
-            reason: reason.clone(),
-        }));
     }
 }
 
@@ -418,10 +246,6 @@ fn rejected(part: &Range<usize>) -> impl Fn(super::Reject) -> Refusal {
         kind: RefusalKind::Rejected,
         reason: reject.reason,
     }
-}
-
-fn index(row: usize) -> u32 {
-    u32::try_from(row).expect("batches are bounded far below 2³² rows")
 }
 
 /// The rows of a part, without a copy.
@@ -440,56 +264,4 @@ fn joined(mut parts: Vec<BooleanBuffer>, rows: usize) -> BooleanBuffer {
 
 fn append(states: &mut Varlen, more: &Varlen) {
     more.iter().for_each(|state| states.push(state));
-}
-
-/// Rows that a plugin made, call by call, and where each comes from.
-struct Made {
-    schema: SchemaRef,
-    batches: Vec<RecordBatch>,
-    sources: Vec<u32>,
-    bytes: usize,
-}
-
-impl Made {
-    fn new(schema: &SchemaRef) -> Self {
-        Self {
-            schema: SchemaRef::clone(schema),
-            batches: Vec::with_capacity(1),
-            sources: Vec::new(),
-            bytes: 0,
-        }
-    }
-
-    /// The rows that one call made of a part.
-    fn push(
-        &mut self,
-        part: &Range<usize>,
-        batch: RecordBatch,
-        mut sources: Vec<u32>,
-    ) -> Result<(), Refused> {
-        self.bytes += batch.get_array_memory_size();
-        if self.bytes > MADE_BYTES_MAX {
-            self.bytes -= batch.get_array_memory_size();
-            let why = format!("more than {MADE_BYTES_MAX} bytes came back for one batch");
-            return Err(Refused::by(&PluginError::Answer(why)));
-        }
-        self.batches.push(batch);
-        if self.sources.is_empty() && part.start == 0 {
-            self.sources = sources;
-        } else {
-            let start = index(part.start);
-            sources.iter_mut().for_each(|source| *source += start);
-            self.sources.append(&mut sources);
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> (RecordBatch, Vec<u32>) {
-        if self.batches.len() == 1 {
-            return (self.batches.swap_remove(0), self.sources);
-        }
-        let batch = concat_batches(&self.schema, &self.batches)
-            .expect("all have the output schema, and their bytes are bounded");
-        (batch, self.sources)
-    }
 }

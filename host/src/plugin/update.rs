@@ -154,11 +154,7 @@ impl<'a> Touched<'a> {
         groups: &[u32],
     ) -> Result<Vec<Reject>, PluginError> {
         let locals: Vec<u32> = groups.iter().map(|group| self.touch(*group)).collect();
-        let states: Varlen = self
-            .touched
-            .iter()
-            .map(|group| self.state(*group))
-            .collect();
+        let states: Varlen = self.touched.iter().map(|group| self.state(*group)).collect();
         let result = instance.update(rows, &locals, &states);
         let result = result.map(|answer| {
             self.answers.push(answer.states);

@@ -10,6 +10,7 @@ use wasmparser::{
 };
 
 use super::engine::FEATURES;
+use super::linker::printable;
 use super::load::LoadProblem;
 
 /// Functions of a module, all its parts together. A plugin has some hundred.
@@ -32,10 +33,8 @@ const HOST_INTERFACE: &str = "sluicegate:plugin/host@0.1.0";
 /// Its functions.
 const HOST_FUNCTIONS: [&str; 2] = ["log", "count"];
 /// The interfaces of the contract that hold types only; components name them as imports.
-const TYPE_INTERFACES: [&str; 2] = [
-    "sluicegate:plugin/columns@0.1.0",
-    "sluicegate:plugin/description@0.1.0",
-];
+const TYPE_INTERFACES: [&str; 2] =
+    ["sluicegate:plugin/columns@0.1.0", "sluicegate:plugin/description@0.1.0"];
 
 /// A module that is well formed, within the limits, and imports nothing but the host.
 #[derive(Debug)]
@@ -51,10 +50,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, LoadProblem> {
     let mut counted = Counted::default();
     let mut validator = Validator::new_with_features(FEATURES);
     let mut allocations = FuncValidatorAllocations::default();
-    let mut checked = Checked {
-        encoding: encoding(bytes)?,
-        exports: BTreeSet::new(),
-    };
+    let mut checked = Checked { encoding: encoding(bytes)?, exports: BTreeSet::new() };
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(malformed)?;
@@ -108,8 +104,7 @@ impl Checked {
             }
             Payload::ExportSection(exports) => {
                 for export in exports {
-                    self.exports
-                        .insert(export.map_err(malformed)?.name.to_owned());
+                    self.exports.insert(export.map_err(malformed)?.name.to_owned());
                 }
             }
             Payload::ComponentImportSection(imports) => {
@@ -122,8 +117,7 @@ impl Checked {
             }
             Payload::ComponentExportSection(exports) => {
                 for export in exports {
-                    self.exports
-                        .insert(export.map_err(malformed)?.name.name.to_owned());
+                    self.exports.insert(export.map_err(malformed)?.name.name.to_owned());
                 }
             }
             _ => {}
@@ -169,11 +163,7 @@ impl Counted {
         within("locals in a function", locals, LOCALS_MAX)?;
         for operator in body.get_operators_reader().map_err(malformed)? {
             if let Operator::BrTable { targets } = operator.map_err(malformed)? {
-                within(
-                    "targets of a branch table",
-                    targets.len(),
-                    BRANCH_TARGETS_MAX,
-                )?;
+                within("targets of a branch table", targets.len(), BRANCH_TARGETS_MAX)?;
             }
         }
         Ok(())
@@ -188,11 +178,7 @@ fn within<N: PartialOrd + std::fmt::Display>(
     if found <= limit {
         return Ok(());
     }
-    Err(LoadProblem::Limit {
-        what,
-        found: found.to_string(),
-        limit: limit.to_string(),
-    })
+    Err(LoadProblem::Limit { what, found: found.to_string(), limit: limit.to_string() })
 }
 
 fn malformed(error: wasmparser::BinaryReaderError) -> LoadProblem {
@@ -200,7 +186,9 @@ fn malformed(error: wasmparser::BinaryReaderError) -> LoadProblem {
 }
 
 fn foreign(import: &str) -> LoadProblem {
-    LoadProblem::ForeignImport {
-        import: super::linker::printable(import),
+    let import = printable(import);
+    if import.starts_with("sluicegate:plugin/") {
+        return LoadProblem::OtherContract { import };
     }
+    LoadProblem::ForeignImport { import }
 }

@@ -42,14 +42,9 @@ pub fn compare(was: &Description, name: &str, is: &Description) -> Verdict {
         ));
     }
     if was.keeps_other_columns != is.keeps_other_columns {
-        let (is, was) = if is.keeps_other_columns {
-            ("keeps", "drops")
-        } else {
-            ("drops", "keeps")
-        };
-        return no(format!(
-            "{is} the columns that it does not make, the one that runs {was} them"
-        ));
+        let (is, was) =
+            if is.keeps_other_columns { ("keeps", "drops") } else { ("drops", "keeps") };
+        return no(format!("{is} the columns that it does not make, the one that runs {was} them"));
     }
     if is.kind != PluginKind::Aggregate {
         return Verdict::AsIs;
@@ -79,11 +74,7 @@ pub fn compare(was: &Description, name: &str, is: &Description) -> Verdict {
 fn difference(old: &[PluginColumn], new: &[PluginColumn]) -> Option<String> {
     let shown = |column: &PluginColumn| {
         let nullable = if column.nullable { ", nullable" } else { "" };
-        format!(
-            "`{}` ({}{nullable})",
-            column.name,
-            type_name(&column.data_type)
-        )
+        format!("`{}` ({}{nullable})", column.name, type_name(&column.data_type))
     };
     let pairs = old.iter().zip(new).find(|(old, new)| old != new);
     if let Some((old, new)) = pairs {

@@ -1,0 +1,111 @@
+//! Single calls of a stage's plugin: an instance when one is needed, none after a failure, and the counts.
+
+use super::isolate::{Course, Failure};
+use super::{Instance, Plugin, PluginError, Usage};
+
+/// What a runner has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunnerStats {
+    /// Calls of the plugin, those that failed too.
+    pub calls: u64,
+    /// Rows and groups of those calls.
+    pub rows: u64,
+    /// CPU time of the plugin, nanoseconds.
+    pub cpu_nanos: u64,
+    /// Calls that trapped, and instances that could not be made.
+    pub traps: u64,
+    /// Calls that were too slow.
+    pub deadlines: u64,
+    /// Answers that broke the contract.
+    pub answers: u64,
+    /// Parts of batches that were refused whole, because the circuit breaker was open.
+    pub broken: u64,
+    /// Instances made.
+    pub instances: u64,
+    /// Memory of the present instance.
+    pub memory_bytes: u64,
+    /// Log lines and counts of the plugin that were dropped.
+    pub unheard: u64,
+}
+
+/// The plugin, its present instance, and what came of the calls.
+pub(super) struct Calls {
+    plugin: Plugin,
+    instance: Option<Box<dyn Instance>>,
+    /// What the present instance had used when it was last asked.
+    seen: Usage,
+    stats: RunnerStats,
+}
+
+impl Calls {
+    /// No call yet, and no instance.
+    pub(super) fn new(plugin: &Plugin) -> Self {
+        Self {
+            plugin: plugin.clone(),
+            instance: None,
+            seen: Usage::default(),
+            stats: RunnerStats::default(),
+        }
+    }
+
+    pub(super) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    pub(super) fn stats(&self) -> RunnerStats {
+        self.stats
+    }
+
+    /// One call, of `rows` rows or groups.
+    pub(super) fn call<A>(
+        &mut self,
+        rows: usize,
+        call: impl FnOnce(&mut dyn Instance) -> Result<A, PluginError>,
+    ) -> Result<A, Failure> {
+        let used = self.instance.is_some();
+        let instance = match &mut self.instance {
+            Some(instance) => instance,
+            none => match self.plugin.instantiate() {
+                Ok(instance) => {
+                    self.stats.instances += 1;
+                    self.seen = Usage::default();
+                    none.insert(instance)
+                }
+                Err(fault) => {
+                    self.count(&fault);
+                    return Err(Failure { fault, hopeless: true, used });
+                }
+            },
+        };
+        let result = call(instance.as_mut());
+        let usage = instance.usage();
+        self.stats.calls += 1;
+        self.stats.rows += rows as u64;
+        self.stats.cpu_nanos += usage.cpu_nanos - self.seen.cpu_nanos;
+        self.stats.unheard += usage.unheard - self.seen.unheard;
+        self.stats.memory_bytes = usage.memory_bytes;
+        self.seen = usage;
+        result.map_err(|fault| {
+            self.instance = None;
+            self.count(&fault);
+            Failure { fault, hopeless: false, used }
+        })
+    }
+
+    fn count(&mut self, fault: &PluginError) {
+        match fault {
+            PluginError::Trap(_) | PluginError::Refused(_) => self.stats.traps += 1,
+            PluginError::Deadline { .. } => self.stats.deadlines += 1,
+            PluginError::Answer(_) => self.stats.answers += 1,
+        }
+    }
+
+    /// Makes later calls smaller if this one was only too large.
+    pub(super) fn learn(&mut self, course: Course, most: &mut usize) {
+        match course {
+            Course::Smooth | Course::Guilty => {}
+            Course::TooLarge => *most = (*most / 2).max(1),
+            Course::Broken => self.stats.broken += 1,
+        }
+    }
+}

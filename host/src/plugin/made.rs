@@ -1,0 +1,68 @@
+//! Rows that a plugin makes in several calls, put together as one batch.
+
+use std::ops::Range;
+
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+
+use super::PluginError;
+use super::outcome::{Refused, index};
+
+/// Bytes of rows that a plugin may make of one batch: below the 2 GiB that an Arrow column of text can hold, and
+/// some hundred times what a batch takes.
+const MADE_BYTES_MAX: usize = 1 << 30;
+
+/// Rows that a plugin made, call by call, and where each comes from.
+pub(super) struct Made {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    sources: Vec<u32>,
+    bytes: usize,
+}
+
+impl Made {
+    /// Nothing yet.
+    pub(super) fn new(schema: &SchemaRef) -> Self {
+        Self {
+            schema: SchemaRef::clone(schema),
+            batches: Vec::with_capacity(1),
+            sources: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The rows that one call made of a part.
+    pub(super) fn push(
+        &mut self,
+        part: &Range<usize>,
+        batch: RecordBatch,
+        mut sources: Vec<u32>,
+    ) -> Result<(), Refused> {
+        self.bytes += batch.get_array_memory_size();
+        if self.bytes > MADE_BYTES_MAX {
+            self.bytes -= batch.get_array_memory_size();
+            let why = format!("more than {MADE_BYTES_MAX} bytes came back for one batch");
+            return Err(Refused::by(&PluginError::Answer(why)));
+        }
+        self.batches.push(batch);
+        if self.sources.is_empty() && part.start == 0 {
+            self.sources = sources;
+        } else {
+            let start = index(part.start);
+            sources.iter_mut().for_each(|source| *source += start);
+            self.sources.append(&mut sources);
+        }
+        Ok(())
+    }
+
+    /// All rows, and the row or group that each comes from.
+    pub(super) fn finish(mut self) -> (RecordBatch, Vec<u32>) {
+        if self.batches.len() == 1 {
+            return (self.batches.swap_remove(0), self.sources);
+        }
+        let batch = concat_batches(&self.schema, &self.batches)
+            .expect("all have the output schema, and their bytes are bounded");
+        (batch, self.sources)
+    }
+}
