@@ -24,37 +24,19 @@ pub(crate) fn filter(rows: &Batch) -> FilterAnswer {
     for (row, i) in integers(rows).iter().enumerate() {
         keep[row / 8] |= u8::from(i % 2 != 0) << (row % 8);
     }
-    FilterAnswer {
-        keep,
-        rejects: unlucky(rows),
-    }
+    FilterAnswer { keep, rejects: unlucky(rows) }
 }
 
 /// Each row twice if its number is odd, and not at all if it is a multiple of four.
 pub(crate) fn map(rows: &Batch) -> MapAnswer {
     let mut source_rows = Vec::new();
     for (row, i) in (0..).zip(integers(rows)) {
-        let times = if *i == UNLUCKY || i % 4 == 0 {
-            0
-        } else {
-            1 + i.rem_euclid(2)
-        };
+        let times = if *i == UNLUCKY || i % 4 == 0 { 0 } else { 1 + i.rem_euclid(2) };
         source_rows.extend((0..times).map(|_| row));
     }
-    let columns = rows
-        .columns
-        .iter()
-        .map(|column| take(column, &source_rows))
-        .collect();
+    let columns = rows.columns.iter().map(|column| take(column, &source_rows)).collect();
     let made = u32::try_from(source_rows.len()).expect("few");
-    MapAnswer {
-        rows: Batch {
-            rows: made,
-            columns,
-        },
-        source_rows,
-        rejects: unlucky(rows),
-    }
+    MapAnswer { rows: Batch { rows: made, columns }, source_rows, rejects: unlucky(rows) }
 }
 
 /// A hash that depends on the order of the rows.
@@ -66,66 +48,37 @@ pub(crate) fn update(rows: &Batch, groups: &[u32], states: &Varlen) -> UpdateAns
             *hash = hash.wrapping_mul(31).wrapping_add(*i);
         }
     }
-    UpdateAnswer {
-        states: packed(&hashes),
-        rejects: unlucky(rows),
-    }
+    UpdateAnswer { states: packed(&hashes), rejects: unlucky(rows) }
 }
 
 pub(crate) fn merge(left: &Varlen, right: &Varlen) -> Varlen {
-    let sums = values(left)
-        .zip(values(right))
-        .map(|(a, b)| hash(a).wrapping_add(hash(b)));
+    let sums = values(left).zip(values(right)).map(|(a, b)| hash(a).wrapping_add(hash(b)));
     packed(&sums.collect::<Vec<_>>())
 }
 
 /// One row per group.
 pub(crate) fn evaluate(windows: &[Window], states: &Varlen) -> EvaluateAnswer {
     let hashes: Vec<i64> = values(states).map(hash).collect();
-    let mut names = Varlen {
-        offsets: vec![0],
-        bytes: Vec::new(),
-    };
+    let mut names = Varlen { offsets: vec![0], bytes: Vec::new() };
     for window in windows {
-        names
-            .bytes
-            .extend_from_slice(format!("{}..{}", window.start, window.end).as_bytes());
-        names
-            .offsets
-            .push(u32::try_from(names.bytes.len()).expect("few"));
+        names.bytes.extend_from_slice(format!("{}..{}", window.start, window.end).as_bytes());
+        names.offsets.push(u32::try_from(names.bytes.len()).expect("few"));
     }
     let rows = u32::try_from(hashes.len()).expect("few");
     let columns = vec![
-        Column {
-            values: Values::Int64(hashes),
-            validity: None,
-        },
-        Column {
-            values: Values::Utf8(names),
-            validity: None,
-        },
+        Column { values: Values::Int64(hashes), validity: None },
+        Column { values: Values::Utf8(names), validity: None },
     ];
-    EvaluateAnswer {
-        rows: Batch { rows, columns },
-        groups: (0..rows).collect(),
-    }
+    EvaluateAnswer { rows: Batch { rows, columns }, groups: (0..rows).collect() }
 }
 
 fn unlucky(rows: &Batch) -> Vec<Reject> {
     let unlucky = (0..).zip(integers(rows)).filter(|(_, i)| **i == UNLUCKY);
-    unlucky
-        .map(|(row, _)| Reject {
-            row,
-            reason: "unlucky".to_owned(),
-        })
-        .collect()
+    unlucky.map(|(row, _)| Reject { row, reason: "unlucky".to_owned() }).collect()
 }
 
 fn values(states: &Varlen) -> impl Iterator<Item = &[u8]> {
-    states
-        .offsets
-        .windows(2)
-        .map(|pair| &states.bytes[pair[0] as usize..pair[1] as usize])
+    states.offsets.windows(2).map(|pair| &states.bytes[pair[0] as usize..pair[1] as usize])
 }
 
 /// Empty is 0.
@@ -135,9 +88,7 @@ pub(crate) fn hash(state: &[u8]) -> i64 {
 
 fn packed(hashes: &[i64]) -> Varlen {
     Varlen {
-        offsets: (0..=u32::try_from(hashes.len()).expect("few"))
-            .map(|group| 8 * group)
-            .collect(),
+        offsets: (0..=u32::try_from(hashes.len()).expect("few")).map(|group| 8 * group).collect(),
         bytes: hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect(),
     }
 }
@@ -157,10 +108,7 @@ fn take(column: &Column, rows: &[u32]) -> Column {
         Values::Utf8(values) => Values::Utf8(take_bytes(values, rows)),
         Values::Binary(values) => Values::Binary(take_bytes(values, rows)),
     };
-    Column {
-        values,
-        validity: column.validity.as_ref().map(|bits| take_bits(bits, rows)),
-    }
+    Column { values, validity: column.validity.as_ref().map(|bits| take_bits(bits, rows)) }
 }
 
 fn take_bits(bits: &[u8], rows: &[u32]) -> Vec<u8> {
@@ -173,17 +121,12 @@ fn take_bits(bits: &[u8], rows: &[u32]) -> Vec<u8> {
 }
 
 fn take_bytes(values: &Varlen, rows: &[u32]) -> Varlen {
-    let mut taken = Varlen {
-        offsets: vec![0],
-        bytes: Vec::new(),
-    };
+    let mut taken = Varlen { offsets: vec![0], bytes: Vec::new() };
     for row in rows {
         let row = *row as usize;
         let value = values.offsets[row] as usize..values.offsets[row + 1] as usize;
         taken.bytes.extend_from_slice(&values.bytes[value]);
-        taken
-            .offsets
-            .push(u32::try_from(taken.bytes.len()).expect("few"));
+        taken.offsets.push(u32::try_from(taken.bytes.len()).expect("few"));
     }
     taken
 }

@@ -41,10 +41,9 @@ fn honest(kind: PluginKind) -> PluginDescription {
     let outputs = match kind {
         PluginKind::Filter => Vec::new(),
         PluginKind::MapRows => columns(ColumnType::Decimal(Some(decimal))),
-        PluginKind::Aggregate => vec![
-            column("hash", ColumnType::Int64, false),
-            column("name", ColumnType::Utf8, true),
-        ],
+        PluginKind::Aggregate => {
+            vec![column("hash", ColumnType::Int64, false), column("name", ColumnType::Utf8, true)]
+        }
     };
     let stateful = kind == PluginKind::Aggregate;
     PluginDescription {
@@ -73,9 +72,5 @@ fn columns(decimal: ColumnType) -> Vec<ColumnSpec> {
 }
 
 fn column(name: &str, column_type: ColumnType, nullable: bool) -> ColumnSpec {
-    ColumnSpec {
-        name: name.to_owned(),
-        column_type,
-        nullable,
-    }
+    ColumnSpec { name: name.to_owned(), column_type, nullable }
 }

@@ -51,30 +51,22 @@ pub(crate) fn at_rows(sin: &str, rows: &Batch) {
 
 /// The same at the sight of a guilty accumulator.
 pub(crate) fn at_states(sin: &str, states: &Varlen) {
-    let mut values = states
-        .offsets
-        .windows(2)
-        .map(|pair| &states.bytes[pair[0] as usize..pair[1] as usize]);
+    let mut values =
+        states.offsets.windows(2).map(|pair| &states.bytes[pair[0] as usize..pair[1] as usize]);
     if sin == "trap-states" && values.any(|state| honest::hash(state) < 0) {
         panic!("no way to deal with such a state");
     }
 }
 
 pub(crate) fn in_filter(sin: &str, mut answer: FilterAnswer) -> FilterAnswer {
-    let reject = |row| Reject {
-        row,
-        reason: "because".to_owned(),
-    };
+    let reject = |row| Reject { row, reason: "because".to_owned() };
     match sin {
         "short-keep" => answer.keep.truncate(answer.keep.len() - 1),
         "stray-bits" => *answer.keep.last_mut().expect("rows") |= 0x80,
-        "reject-twice" => answer.rejects = vec![reject(1), reject(1)],
+        "reject-twice" => answer.rejects = vec![reject(0), reject(0)],
         "reject-beyond" => answer.rejects = vec![reject(1_000_000)],
         "long-reason" => {
-            answer.rejects = vec![Reject {
-                row: 0,
-                reason: "é".repeat(5_000),
-            }];
+            answer.rejects = vec![Reject { row: 0, reason: "é".repeat(5_000) }];
         }
         _ => {}
     }
@@ -105,10 +97,7 @@ pub(crate) fn in_map(sin: &str, guilty: bool, mut answer: MapAnswer) -> MapAnswe
         "source-descends" => answer.source_rows.reverse(),
         "few-sources" => drop(answer.source_rows.pop()),
         "reject-with-rows" => {
-            answer.rejects = vec![Reject {
-                row: answer.source_rows[0],
-                reason: "both".to_owned(),
-            }];
+            answer.rejects = vec![Reject { row: answer.source_rows[0], reason: "both".to_owned() }];
         }
         _ => {}
     }

@@ -22,19 +22,30 @@ fn only_the_guilty_row_is_refused(sin: &str, text: &Expect) -> RefusalKind {
 
 #[test]
 fn a_panic_is_told_in_the_plugins_own_words() {
-    let kind = only_the_guilty_row_is_refused("trap", &expect![[r#"trap: wasm `unreachable` instruction executed; the plugin's last error: panicked at tests/evil-plugin/src/sins.rs:30:30:\nno way to deal with -7"#]]);
+    let kind = only_the_guilty_row_is_refused(
+        "trap",
+        &expect![
+            "trap: wasm `unreachable` instruction executed; the plugin's last error: panicked: no way to deal with -7"
+        ],
+    );
     assert_eq!(kind, RefusalKind::Trap);
 }
 
 #[test]
 fn a_trap_without_a_word_is_told_as_it_is() {
-    let kind = only_the_guilty_row_is_refused("silent-trap", &expect!["trap: wasm `unreachable` instruction executed"]);
+    let kind = only_the_guilty_row_is_refused(
+        "silent-trap",
+        &expect!["trap: wasm `unreachable` instruction executed"],
+    );
     assert_eq!(kind, RefusalKind::Trap);
 }
 
 #[test]
 fn an_endless_loop_meets_its_deadline() {
-    let kind = only_the_guilty_row_is_refused("spin", &expect!["deadline: the call used more than 100 ms of CPU time"]);
+    let kind = only_the_guilty_row_is_refused(
+        "spin",
+        &expect!["deadline: the call used more than 100 ms of CPU time"],
+    );
     assert_eq!(kind, RefusalKind::Deadline);
 }
 
@@ -46,7 +57,10 @@ fn an_endless_recursion_meets_the_end_of_its_stack() {
 
 #[test]
 fn a_memory_bomb_meets_its_limit() {
-    let kind = only_the_guilty_row_is_refused("bomb", &expect!["trap: the plugin wants 68026368 bytes of memory, its limit is 67108864"]);
+    let kind = only_the_guilty_row_is_refused(
+        "bomb",
+        &expect!["trap: the plugin wants more than the 67108864 bytes of memory that it may have"],
+    );
     assert_eq!(kind, RefusalKind::Trap);
 }
 
@@ -132,7 +146,7 @@ fn init_that_refuses_is_told_in_the_plugins_own_words() {
 
 #[test]
 fn init_that_fails_is_a_fault() {
-    expect![[r#"stage `stage`: plugin `evil` fails at `init`: trap: wasm `unreachable` instruction executed; the plugin's last error: panicked at tests/evil-plugin/src/sins.rs:20:24:\ncannot start"#]].assert_eq(&try_fit(Map, "init-trap").unwrap_err().to_string());
+    expect!["stage `stage`: plugin `evil` fails at `init`: trap: wasm `unreachable` instruction executed; the plugin's last error: panicked: cannot start"].assert_eq(&try_fit(Map, "init-trap").unwrap_err().to_string());
     expect!["stage `stage`: plugin `evil` fails at `init`: deadline: the call used more than 100 ms of CPU time"].assert_eq(&try_fit(Aggregate, "init-spin").unwrap_err().to_string());
 }
 

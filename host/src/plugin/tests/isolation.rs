@@ -96,7 +96,7 @@ fn groups_that_cannot_be_evaluated_are_refused_and_hold_nothing_back() {
     );
     let refused: Vec<_> = outcome.refusals.iter().map(|it| it.group).collect();
     assert_eq!(refused, [1, 4]);
-    expect_test::expect![[r#"trap: wasm `unreachable` instruction executed; the plugin's last error: panicked at tests/evil-plugin/src/sins.rs:59:9:\nno way to deal with such a state"#]].assert_eq(&outcome.refusals[0].reason);
+    expect_test::expect!["trap: wasm `unreachable` instruction executed; the plugin's last error: panicked: no way to deal with such a state"].assert_eq(&outcome.refusals[0].reason);
 }
 
 #[test]
@@ -124,14 +124,13 @@ fn a_plugin_that_always_fails_opens_the_circuit_breaker_for_a_minute() {
     let outcome = runner.filter(&hopeless);
     assert_eq!(outcome.refusals.len(), 8_192);
     let calls = runner.stats().calls;
-    assert!((10_000..10_000 + 20).contains(&calls), "the budget, and the parts still open: {calls}");
+    assert!((10_000..10_020).contains(&calls), "the budget, and the parts then open: {calls}");
 
-    let calls = runner.stats().calls;
     let mostly_innocent = rows(&[1, 2, -3, 4]);
     let outcome = runner.filter(&mostly_innocent);
     assert_eq!(runner.stats().calls, calls + 1, "no call but the first");
     assert_eq!(outcome.refusals.len(), 4);
-    expect_test::expect![[""]].assert_eq(&outcome.refusals[0].reason);
+    expect_test::expect!["refused together with 3 others, the plugin fails too often to find the guilty: trap: wasm `unreachable` instruction executed; the plugin's last error: panicked: no way to deal with -3"].assert_eq(&outcome.refusals[0].reason);
     let innocent = runner.filter(&rows(&[1, 2, 3]));
     assert_eq!(innocent.refusals, [], "a batch that works goes on all the same");
 

@@ -125,7 +125,9 @@ fn rows(integers: &[i64]) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(integers.iter().map(|i| some(i).map(|i| i % 3 == 0)).collect::<BooleanArray>()),
         Arc::new(Int64Array::from(integers.to_vec())),
-        Arc::new(integers.iter().map(|i| some(i).map(|i| i as f64 / 8.0)).collect::<Float64Array>()),
+        Arc::new(
+            integers.iter().map(|i| some(i).map(|i| i as f64 / 8.0)).collect::<Float64Array>(),
+        ),
         Arc::new(
             integers.iter().map(some).collect::<TimestampMicrosecondArray>().with_timezone("UTC"),
         ),
@@ -138,7 +140,9 @@ fn rows(integers: &[i64]) -> RecordBatch {
                 .with_precision_and_scale(18, 2)
                 .unwrap(),
         ),
-        Arc::new(integers.iter().map(|i| some(i).map(|i| format!("«{i}»"))).collect::<StringArray>()),
+        Arc::new(
+            integers.iter().map(|i| some(i).map(|i| format!("«{i}»"))).collect::<StringArray>(),
+        ),
         Arc::new(
             integers.iter().map(|i| some(i).map(|i| i.to_le_bytes())).collect::<BinaryArray>(),
         ),
