@@ -126,7 +126,7 @@ pub(super) fn decode<T: DeserializeOwned>(response: Response) -> anyhow::Result<
     }
     match serde_json::from_str::<ErrorBody>(&text) {
         Ok(ErrorBody { error }) if error.code == "token" => {
-            bail!("{}; give it with --token-file", printable(&error.message))
+            bail!("{}; --token-file names the file that has it", printable(&error.message))
         }
         Ok(ErrorBody { error }) => bail!("{}", printable(&error.message)),
         Err(_) => bail!("the server answered {status}, which is not like a Sluicegate server"),

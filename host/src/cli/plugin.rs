@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use super::aligned::table;
 use super::client::{Client, Connection};
 use crate::http::api::{Module, Modules, ReleaseAnswer, ReleaseRequest, Uploaded, VersionWanted};
+use crate::modules::VersionChoice;
 use crate::plugin::load::MODULE_BYTES_MAX;
 
 /// Upload a plugin. Nothing that runs changes; `activate` does that.
@@ -19,8 +20,9 @@ pub struct PushArgs {
     pub name: String,
     /// The .wasm file of `cargo build --release --target wasm32-unknown-unknown`
     pub file: PathBuf,
+    /// Which server
     #[command(flatten)]
-    connection: Connection,
+    pub connection: Connection,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -31,8 +33,9 @@ pub struct PushArgs {
 pub struct ListArgs {
     /// Only this one, with all its versions
     pub name: Option<String>,
+    /// Which server
     #[command(flatten)]
-    connection: Connection,
+    pub connection: Connection,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -47,11 +50,12 @@ pub struct ActivateArgs {
     pub stage: String,
     /// The plugin's name
     pub name: String,
-    /// Its version: a number or a digest. The newest if absent
+    /// Its version: a number, or the first digits of its digest. The newest if absent
     #[arg(long = "version", id = "module_version", value_name = "VERSION", value_parser = version)]
     pub module_version: Option<VersionWanted>,
+    /// Which server
     #[command(flatten)]
-    connection: Connection,
+    pub connection: Connection,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -135,13 +139,13 @@ pub fn activate(args: &ActivateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A version as people write it.
+/// A version as people write it. The server reads it the same way.
 fn version(text: &str) -> Result<VersionWanted, String> {
-    if let Ok(number) = text.parse() {
-        return Ok(VersionWanted::Number(number));
+    match text.parse() {
+        Ok(VersionChoice::Number(number)) => Ok(VersionWanted::Number(number)),
+        Ok(VersionChoice::Digest(digits)) => Ok(VersionWanted::Text(digits)),
+        Err(error) => Err(error.to_string()),
     }
-    let wrong = |_| format!("`{text}` is no version: a number, or the 64 hex digits of a digest");
-    text.parse().map(VersionWanted::Digest).map_err(wrong)
 }
 
 /// For programs.

@@ -21,8 +21,9 @@ const PROBE_TIME: Duration = Duration::from_secs(3);
 pub struct StatusArgs {
     /// The pipeline; all of the server if absent
     pub pipeline: Option<String>,
+    /// Which server
     #[command(flatten)]
-    connection: Connection,
+    pub connection: Connection,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -34,8 +35,9 @@ pub struct HealthArgs {
     /// Only whether it answers at all
     #[arg(long)]
     pub live: bool,
+    /// Which server
     #[command(flatten)]
-    connection: Connection,
+    pub connection: Connection,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -111,11 +113,11 @@ fn list(pipelines: &Pipelines) -> String {
     table(["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "PROBLEM"], &rows)
 }
 
-fn describe(status: &PipelineStatus) -> String {
+pub(super) fn describe(status: &PipelineStatus) -> String {
     let PipelineStatus { line, records, stages, partitions, .. } = status;
     let mut text = String::new();
     let mut say = |what: &str, value: String| {
-        text += &printable(&format!("{:12}{value}", format!("{what}:")));
+        text += &printable(&format!("{:13}{value}", format!("{what}:")));
         text.push('\n');
     };
     say("pipeline", line.name.clone());

@@ -17,14 +17,13 @@ use crate::config::{
 };
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
-use crate::store::Location;
-use object_store::path::Path;
 use crate::plugin::PluginKind;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
 use crate::schema::{Column, ColumnType, Schema, TimestampEncoding};
 use crate::status::{Command, LaneStatus, LiveResults, PartitionView, Phase};
+use crate::store::Location;
 use crate::time::{EventTime, Watermark};
 
 /// The handle, and the lane's ends.
@@ -68,8 +67,7 @@ impl Fixture {
 
 /// An empty store.
 pub(crate) fn modules() -> ModuleStore {
-    let store = Arc::new(object_store::memory::InMemory::new());
-    ModuleStore::new(Location { store, prefix: Path::default(), url: "memory:///".to_owned() })
+    ModuleStore::new(Location::in_memory())
 }
 
 /// A compiled plugin of `plugins/`.

@@ -7,7 +7,6 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, broadcast, mpsc, oneshot};
 use crate::chain::record::Epoch;
 use crate::config::{Pipeline, StageConfig};
 use crate::metrics::LaneMetrics;
-use crate::modules::{ModuleStore, ModuleStoreError};
+use crate::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::{ModuleDigest, Plugin};
@@ -67,27 +66,6 @@ pub struct PipelineHandle {
     activation_wait: Duration,
 }
 
-/// Which version of a module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModuleChoice {
-    /// The newest of that name.
-    Newest,
-    /// By number, from 1.
-    Number(u64),
-    /// By content. It must be a version of that name.
-    Digest(ModuleDigest),
-}
-
-impl fmt::Display for ModuleChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Newest => f.write_str("newest"),
-            Self::Number(number) => number.fmt(f),
-            Self::Digest(digest) => digest.fmt(f),
-        }
-    }
-}
-
 /// A module runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activated {
@@ -112,9 +90,6 @@ pub enum ActivateError {
         /// Those there are, for a sentence.
         known: String,
     },
-    /// The store has no such module or version.
-    #[error("{0}")]
-    UnknownModule(String),
     /// The module is no plugin, or none for this stage.
     #[error("{0}")]
     Unfit(String),
@@ -182,9 +157,9 @@ pub enum ActivateError {
         /// What keeps the lane.
         problem: Option<String>,
     },
-    /// The module store failed.
-    #[error("the module store failed")]
-    Store(#[source] ModuleStoreError),
+    /// The store has no such module or version, or failed.
+    #[error(transparent)]
+    Modules(#[from] ModuleStoreError),
 }
 
 impl PipelineHandle {
@@ -232,14 +207,15 @@ impl PipelineHandle {
         self.config.stages.iter().chain(aggregate)
     }
 
-    /// Runs another module in a stage, from the next epoch on. Answers when the record of that epoch is durable.
+    /// Runs another module in a stage, the newest of that name if no version is chosen, from the next epoch on.
+    /// Answers when the record of that epoch is durable.
     ///
     /// Dropping the future does not take the activation back once the lane has it.
     pub async fn activate(
         &self,
         stage: &str,
         module: &str,
-        version: &ModuleChoice,
+        version: Option<&VersionChoice>,
     ) -> Result<Activated, ActivateError> {
         let config = self.stage(stage)?;
         self.check_runs()?;

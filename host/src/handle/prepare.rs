@@ -1,13 +1,13 @@
 //! Proves a module before the stream meets it: fetch, compile, fit to the stage, compare with what runs.
 
 use crate::config::StageConfig;
-use crate::modules::ModuleVersion;
+use crate::modules::VersionChoice;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::verdict::{Verdict, verdict};
 
-use super::{ActivateError, ModuleChoice, PipelineHandle, StageView};
+use super::{ActivateError, PipelineHandle, StageView};
 
 impl PipelineHandle {
     /// The module, ready to be activated; or why it must not be. The lane is not touched.
@@ -16,10 +16,10 @@ impl PipelineHandle {
         stage: StageConfig,
         running: StageView,
         module: &str,
-        version: &ModuleChoice,
+        version: Option<&VersionChoice>,
     ) -> Result<LoadedModule, ActivateError> {
-        let chosen = self.resolve(module, version).await?;
-        let bytes = self.modules.get(&chosen.digest).await.map_err(ActivateError::Store)?;
+        let chosen = self.modules.resolve(module, version).await?;
+        let bytes = self.modules.get(&chosen.digest).await?;
         let limits = CallLimits::from(&self.config.limits);
         let engine = self.engine.clone();
         let name = module.to_owned();
@@ -46,31 +46,5 @@ impl PipelineHandle {
             Err(ActivateError::Incompatible { module: name, stage: stage.id.to_string(), reason })
         });
         proven.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
-    }
-
-    async fn resolve(
-        &self,
-        module: &str,
-        version: &ModuleChoice,
-    ) -> Result<ModuleVersion, ActivateError> {
-        let mut versions = self.modules.list().await.map_err(ActivateError::Store)?;
-        versions.retain(|known| known.name == module);
-        versions.sort_unstable_by_key(|known| known.number);
-        let newest = versions.last().cloned().ok_or_else(|| {
-            ActivateError::UnknownModule(format!(
-                "there is no module `{module}`: upload it with PUT /v1/modules/{module}"
-            ))
-        })?;
-        let number = newest.number;
-        let chosen = match version {
-            ModuleChoice::Newest => Some(newest),
-            ModuleChoice::Number(number) => versions.into_iter().find(|v| v.number == *number),
-            ModuleChoice::Digest(digest) => versions.into_iter().find(|v| v.digest == *digest),
-        };
-        chosen.ok_or_else(|| {
-            ActivateError::UnknownModule(format!(
-                "module `{module}` has no version {version}: its newest is {number}"
-            ))
-        })
     }
 }

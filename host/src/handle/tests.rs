@@ -22,8 +22,14 @@ fn commit(mut commands: mpsc::Receiver<Command>) -> tokio::task::JoinHandle<Vec<
     })
 }
 
-async fn refused(fixture: &Fixture, stage: &str, module: &str, version: ModuleChoice, why: Expect) {
-    let error = fixture.handle.activate(stage, module, &version).await.unwrap_err();
+async fn refused(
+    fixture: &Fixture,
+    stage: &str,
+    module: &str,
+    version: Option<VersionChoice>,
+    why: Expect,
+) {
+    let error = fixture.handle.activate(stage, module, version.as_ref()).await.unwrap_err();
     why.assert_eq(&error.to_string());
 }
 
@@ -34,7 +40,7 @@ async fn a_module_that_fits_runs_from_the_epoch_that_pins_it() {
     modules.put("valid-sale", guest("valid-sale")).await.unwrap();
     let stored = modules.put("valid-sale", newer).await.unwrap();
     let lane = commit(commands);
-    let activated = handle.activate("valid", "valid-sale", &ModuleChoice::Newest).await.unwrap();
+    let activated = handle.activate("valid", "valid-sale", None).await.unwrap();
     let previous = handle.ports.stages.load()[0].plugin.digest;
     assert_eq!(activated, Activated { epoch: Epoch(8), digest: stored.digest, previous });
     assert_ne!(activated.digest, previous);
@@ -48,8 +54,9 @@ async fn an_older_version_can_be_chosen_by_number_or_digest() {
     let first = modules.put("valid-sale", another(&guest("valid-sale"))).await.unwrap();
     modules.put("valid-sale", guest("valid-sale")).await.unwrap();
     let _lane = commit(commands);
-    for choice in [ModuleChoice::Number(1), ModuleChoice::Digest(first.digest)] {
-        let activated = handle.activate("valid", "valid-sale", &choice).await.unwrap();
+    let prefix = first.digest.short();
+    for choice in [VersionChoice::Number(1), VersionChoice::Digest(prefix)] {
+        let activated = handle.activate("valid", "valid-sale", Some(&choice)).await.unwrap();
         assert_eq!(activated.digest, first.digest, "{choice}");
     }
 }
@@ -58,7 +65,7 @@ async fn an_older_version_can_be_chosen_by_number_or_digest() {
 async fn what_runs_already_is_not_activated_again() {
     let Fixture { handle, mut commands, modules, .. } = sales();
     modules.put("valid-sale", guest("valid-sale")).await.unwrap();
-    let activated = handle.activate("valid", "valid-sale", &ModuleChoice::Newest).await.unwrap();
+    let activated = handle.activate("valid", "valid-sale", None).await.unwrap();
     assert_eq!(activated.epoch, Epoch(7));
     assert_eq!(activated.digest, activated.previous);
     assert!(commands.try_recv().is_err(), "the lane was asked");
@@ -70,33 +77,32 @@ async fn what_is_not_there_or_does_not_fit_is_refused_with_the_reason() {
     for name in ["valid-sale", "revenue", "stats"] {
         fixture.modules.put(name, guest(name)).await.unwrap();
     }
-    let newest = || ModuleChoice::Newest;
     refused(
         &fixture,
         "valud",
         "valid-sale",
-        newest(),
-        expect!["pipeline `sales` has no stage `valud`: it has `valid`, `revenue`"],
+        None,
+        expect![[r#"pipeline `sales` has no stage `valud`: it has `valid`, `revenue`"#]],
     )
     .await;
     refused(
         &fixture,
         "valid",
         "valid-sales",
-        newest(),
-        expect!["there is no module `valid-sales`: upload it with PUT /v1/modules/valid-sales"],
+        None,
+        expect![[r#"there is no module `valid-sales` in memory://store; upload it first"#]],
     )
     .await;
     refused(
         &fixture,
         "valid",
         "valid-sale",
-        ModuleChoice::Number(2),
-        expect!["module `valid-sale` has no version 2: its newest is 1"],
+        Some(VersionChoice::Number(2)),
+        expect![[r#"module `valid-sale` has no version 2; its newest is 1"#]],
     )
     .await;
-    refused(&fixture, "valid", "revenue", newest(), expect![[r#"stage `valid`: plugin `revenue` is of kind aggregate, the stage of kind filter; name another plugin, or make the stage `kind = "aggregate"`"#]]).await;
-    refused(&fixture, "revenue", "stats", newest(), expect!["module `stats` cannot take over stage `revenue`: plugin `stats` makes other columns than the one that runs: `count` (int64) instead of `revenue` (decimal(18,2)); tables and later stages depend on them, so give it a new pipeline"]).await;
+    refused(&fixture, "valid", "revenue", None, expect![[r#"stage `valid`: plugin `revenue` is of kind aggregate, the stage of kind filter; name another plugin, or make the stage `kind = "aggregate"`"#]]).await;
+    refused(&fixture, "revenue", "stats", None, expect![[r#"module `stats` cannot take over stage `revenue`: plugin `stats` makes other columns than the one that runs: `count` (int64) instead of `revenue` (decimal(18,2)); tables and later stages depend on them, so give it a new pipeline"#]]).await;
     let Fixture { mut commands, .. } = fixture;
     assert!(commands.try_recv().is_err(), "the lane was asked");
 }
@@ -110,8 +116,8 @@ async fn a_pipeline_that_does_not_run_is_not_asked() {
         &fixture,
         "valid",
         "valid-sale",
-        ModuleChoice::Newest,
-        expect!["pipeline `sales` is finished: there is nothing to activate a module in"],
+        None,
+        expect![[r#"pipeline `sales` is finished: there is nothing to activate a module in"#]],
     )
     .await;
     fixture.publish(|status| {
@@ -122,10 +128,8 @@ async fn a_pipeline_that_does_not_run_is_not_asked() {
         &fixture,
         "valid",
         "valid-sale",
-        ModuleChoice::Newest,
-        expect![
-            "pipeline `sales` is backing off (topic `sales` is not there): try again when it runs"
-        ],
+        None,
+        expect![[r#"pipeline `sales` is backing off (topic `sales` is not there): try again when it runs"#]],
     )
     .await;
 }
@@ -144,16 +148,16 @@ async fn the_lanes_refusal_and_its_end_are_answers() {
         &fixture,
         "valid",
         "valid-sale",
-        ModuleChoice::Newest,
-        expect!["module `valid-sale` cannot take over stage `valid`: `price` is gone"],
+        None,
+        expect![[r#"module `valid-sale` cannot take over stage `valid`: `price` is gone"#]],
     )
     .await;
     refused(
         &fixture,
         "valid",
         "valid-sale",
-        ModuleChoice::Newest,
-        expect!["the lane of pipeline `sales` ended before the activation was durable: look at its status when it runs again, and activate again if the module is not there"],
+        None,
+        expect![[r#"the lane of pipeline `sales` ended before the activation was durable: look at its status when it runs again, and activate again if the module is not there"#]],
     )
     .await;
     lane.await.unwrap();
@@ -165,9 +169,8 @@ async fn until_an_activation_is_decided_there_is_no_second_even_if_nobody_waits_
     Arc::get_mut(&mut fixture.handle).unwrap().activation_wait = Duration::from_millis(20);
     fixture.publish(|status| status.problem = Some("store `data` is full".to_owned()));
     fixture.modules.put("valid-sale", another(&guest("valid-sale"))).await.unwrap();
-    let newest = || ModuleChoice::Newest;
-    refused(&fixture, "valid", "valid-sale", newest(), expect!["pipeline `sales` has taken the activation, but its record is not durable after 0 s (store `data` is full): it takes effect when the store takes the record; the status of the pipeline shows it"]).await;
-    refused(&fixture, "valid", "valid-sale", newest(), expect!["another activation of pipeline `sales` is under way: try again when it has been answered"]).await;
+    refused(&fixture, "valid", "valid-sale", None, expect![[r#"pipeline `sales` has taken the activation, but its record is not durable after 0 s (store `data` is full): it takes effect when the store takes the record; the status of the pipeline shows it"#]]).await;
+    refused(&fixture, "valid", "valid-sale", None, expect![[r#"another activation of pipeline `sales` is under way: try again when it has been answered"#]]).await;
     let Some(Command::Activate { reply, .. }) = fixture.commands.recv().await else { panic!() };
     // Whoever waited has gone.
     let _ = reply.send(Ok(Epoch(8)));

@@ -189,19 +189,19 @@ pub struct ReleaseRequest {
     pub stage: String,
     /// The module's label.
     pub module: String,
-    /// Its number or its digest; the newest if absent.
+    /// The newest if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionWanted>,
 }
 
-/// How a request names a version: a number, or the digest as a string.
+/// How a request names a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a version is a number, or the 64 hex digits of a digest in quotes")]
+#[serde(untagged, expecting = "a version is a number, or digits of a digest in quotes")]
 pub enum VersionWanted {
     /// From 1.
     Number(u64),
-    /// 64 hex digits.
-    Digest(ModuleDigest),
+    /// A digest, or enough of its first digits to tell it from others; or a number in quotes.
+    Text(String),
 }
 
 /// Answer to an activation.

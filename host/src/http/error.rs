@@ -45,6 +45,16 @@ impl ApiError {
         )
     }
 
+    fn store_failed(error: ModuleStoreError) -> Self {
+        let error = anyhow::Error::from(error);
+        tracing::warn!(error = %format_args!("{error:#}"), "module store failed");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_failed",
+            "the module store does not answer as it should; nothing was activated, the log says why",
+        )
+    }
+
     /// The request took longer than it may.
     pub(super) fn deadline(seconds: u64) -> Self {
         Self::new(
@@ -71,13 +81,20 @@ impl IntoResponse for ApiError {
 
 impl From<ModuleStoreError> for ApiError {
     fn from(error: ModuleStoreError) -> Self {
-        let error = anyhow::Error::from(error);
-        tracing::warn!(error = %format_args!("{error:#}"), "module store failed");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "store_failed",
-            "the module store does not answer as it should; nothing was changed, the log says why",
-        )
+        let (status, code) = match error {
+            ModuleStoreError::Name { .. } => (StatusCode::BAD_REQUEST, "module_name"),
+            ModuleStoreError::Version { .. } | ModuleStoreError::Ambiguous { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "module_version")
+            }
+            ModuleStoreError::UnknownModule { .. } | ModuleStoreError::UnknownVersion { .. } => {
+                (StatusCode::NOT_FOUND, "unknown_module")
+            }
+            ModuleStoreError::Contended { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ModuleStoreError::Damaged { .. } | ModuleStoreError::Store { .. } => {
+                return Self::store_failed(error);
+            }
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 
@@ -85,7 +102,6 @@ impl From<ActivateError> for ApiError {
     fn from(error: ActivateError) -> Self {
         let (status, code) = match error {
             ActivateError::UnknownStage { .. } => (StatusCode::NOT_FOUND, "unknown_stage"),
-            ActivateError::UnknownModule(_) => (StatusCode::NOT_FOUND, "unknown_module"),
             ActivateError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "module_refused"),
             ActivateError::Incompatible { .. } => (StatusCode::CONFLICT, "incompatible"),
             ActivateError::Busy { .. } => (StatusCode::CONFLICT, "activation_under_way"),
@@ -93,7 +109,7 @@ impl From<ActivateError> for ApiError {
             ActivateError::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
             ActivateError::Lost { .. } => (StatusCode::SERVICE_UNAVAILABLE, "lane_ended"),
             ActivateError::Pending { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_durable_yet"),
-            ActivateError::Store(error) => return error.into(),
+            ActivateError::Modules(error) => return error.into(),
         };
         Self::new(status, code, error.to_string())
     }

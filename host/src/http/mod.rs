@@ -15,7 +15,7 @@ mod modules;
 mod pipelines;
 mod live;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::io;

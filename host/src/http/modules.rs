@@ -14,15 +14,13 @@ use futures::StreamExt;
 use super::Shared;
 use super::api::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
 use super::error::ApiError;
-use crate::modules::ModuleVersion;
+use crate::modules::{ModuleStoreError, ModuleVersion};
 use crate::plugin::fit::type_name;
 use crate::plugin::load::{LoadedModule, MODULE_BYTES_MAX};
 use crate::plugin::{Description, PluginColumn};
 
 /// Uploads at a time: each may hold [`MODULE_BYTES_MAX`] bytes and then waits for the one compiler.
 pub(super) const UPLOADS_MAX: usize = 4;
-/// Longest name of a module.
-const NAME_BYTES_MAX: usize = 63;
 
 /// `GET /v1/modules`: the newest version of each.
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Modules>, ApiError> {
@@ -42,13 +40,11 @@ pub(super) async fn versions(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Modules>, ApiError> {
     let Path(name) = name?;
+    // Says what is wrong with a name that is not there.
+    shared.app.modules.resolve(&name, None).await?;
     let mut versions = shared.app.modules.list().await?;
     versions.retain(|version| version.name == name);
     versions.sort_unstable_by_key(|version| std::cmp::Reverse(version.number));
-    if versions.is_empty() {
-        let message = format!("there is no module `{name}`: GET /v1/modules lists those there are");
-        return Err(ApiError::not_found("unknown_module", message));
-    }
     Ok(Json(Modules { modules: versions.into_iter().map(Module::from).collect() }))
 }
 
@@ -60,8 +56,8 @@ pub(super) async fn upload(
     body: Body,
 ) -> Result<(StatusCode, Json<Uploaded>), ApiError> {
     let Path(name) = name?;
-    check_name(&name)?;
     check_content(&headers)?;
+    let before = newest(&shared, &name).await?;
     let _slot = shared.uploads.try_acquire().map_err(|_| {
         ApiError::busy(format!(
             "{UPLOADS_MAX} uploads are under way already: try again in a moment"
@@ -69,32 +65,21 @@ pub(super) async fn upload(
     })?;
     let bytes = read(&headers, body).await?;
     let loaded = load(&shared, &name, bytes.clone()).await?;
-    let known = shared.app.modules.list().await?;
     let stored = shared.app.modules.put(&name, bytes).await?;
-    let status = if known.contains(&stored) { StatusCode::OK } else { StatusCode::CREATED };
+    let known = before.as_ref() == Some(&stored);
+    let status = if known { StatusCode::OK } else { StatusCode::CREATED };
     tracing::info!(name, version = stored.number, digest = %stored.digest.short(), "module stored");
     let plugin = PluginFacts::from(&*loaded.description);
     Ok((status, Json(Uploaded { module: stored.into(), plugin })))
 }
 
-/// Names appear in paths and labels, so they are plain.
-fn check_name(name: &str) -> Result<(), ApiError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let starts = name.bytes().next().is_some_and(plain);
-    if starts
-        && name.len() <= NAME_BYTES_MAX
-        && name.bytes().all(|byte| plain(byte) || byte == b'-')
-    {
-        return Ok(());
+/// What an upload under that name follows. Fails for what is no name.
+async fn newest(shared: &Shared, name: &str) -> Result<Option<ModuleVersion>, ApiError> {
+    match shared.app.modules.resolve(name, None).await {
+        Ok(newest) => Ok(Some(newest)),
+        Err(ModuleStoreError::UnknownModule { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Err(ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "module_name",
-        format!(
-            "`{}` is no name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most {NAME_BYTES_MAX}",
-            name.escape_default()
-        ),
-    ))
 }
 
 fn check_content(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -16,7 +16,8 @@ use super::error::ApiError;
 use super::request::json;
 use super::{AppState, Shared};
 use crate::chain::record::PinnedModule;
-use crate::handle::{ModuleChoice, PipelineHandle};
+use crate::handle::PipelineHandle;
+use crate::modules::{ModuleStoreError, VersionChoice};
 use crate::status::{LaneStatus, PartitionView};
 use crate::time::Watermark;
 
@@ -72,8 +73,8 @@ pub(super) async fn release(
 ) -> Result<Json<ReleaseAnswer>, ApiError> {
     let pipeline = shared.app.pipeline(&pipeline?)?;
     let ReleaseRequest { stage, module, version } = json(&headers, &body?, RELEASE)?;
-    let version = version.map_or(ModuleChoice::Newest, ModuleChoice::from);
-    let activated = pipeline.activate(&stage, &module, &version).await?;
+    let version = version.map(VersionChoice::try_from).transpose()?;
+    let activated = pipeline.activate(&stage, &module, version.as_ref()).await?;
     let (epoch, digest, previous) = (activated.epoch.0, activated.digest, activated.previous);
     Ok(Json(ReleaseAnswer { epoch, stage, module, digest, previous, changed: digest != previous }))
 }
@@ -143,11 +144,13 @@ impl From<&PartitionView> for PartitionStatus {
     }
 }
 
-impl From<VersionWanted> for ModuleChoice {
-    fn from(wanted: VersionWanted) -> Self {
+impl TryFrom<VersionWanted> for VersionChoice {
+    type Error = ModuleStoreError;
+
+    fn try_from(wanted: VersionWanted) -> Result<Self, ModuleStoreError> {
         match wanted {
-            VersionWanted::Number(number) => Self::Number(number),
-            VersionWanted::Digest(digest) => Self::Digest(digest),
+            VersionWanted::Number(number) => Ok(Self::Number(number)),
+            VersionWanted::Text(text) => text.parse(),
         }
     }
 }

@@ -30,7 +30,7 @@ fn without_a_token_the_server_listens_on_loopback_only() {
         assert!(matches!(error, ServeError::NoToken { .. }), "{error}");
     }
     let error = Access::new([0, 0, 0, 0].into(), None, &[]).unwrap_err().to_string();
-    expect!["the server refuses to listen on `0.0.0.0` without a token: others than this machine could upload code; give --token-file, or listen on 127.0.0.1"].assert_eq(&error);
+    expect![[r#"the server refuses to listen on `0.0.0.0` without a token: others than this machine could upload code; give --token-file, or listen on 127.0.0.1"#]].assert_eq(&error);
 }
 
 #[test]
@@ -41,12 +41,12 @@ fn a_token_file_that_protects_nothing_is_refused() {
         let path = file.path().display().to_string();
         error.to_string().replace(&path, "FILE")
     };
-    expect!["the token file `FILE` holds a token of 7 characters, at least 32 are wanted: `openssl rand -hex 32` makes one"].assert_eq(&problem("hunter2\n"));
-    expect!["the token file `FILE` holds 0 tokens, one a line, at most 8"]
+    expect![[r#"the token file `FILE` holds a token of 7 characters, at least 32 are wanted: `openssl rand -hex 32` makes one"#]].assert_eq(&problem("hunter2\n"));
+    expect![[r#"the token file `FILE` holds 0 tokens, one a line, at most 8"#]]
         .assert_eq(&problem("# nothing yet\n"));
     let missing = std::path::Path::new("no/such/file");
     let error = Access::new([0, 0, 0, 0].into(), Some(missing), &[]).unwrap_err().to_string();
-    expect!["cannot read the token file `no/such/file`"].assert_eq(&error);
+    expect![[r#"cannot read the token file `no/such/file`"#]].assert_eq(&error);
 }
 
 #[tokio::test]
@@ -63,9 +63,9 @@ async fn each_token_of_the_file_opens_and_nothing_else_does() {
         assert_eq!(ask(Some(format!("Bearer {token}"))).await.status, StatusCode::OK);
         assert_eq!(ask(Some(format!("bearer  {token} "))).await.status, StatusCode::OK);
     }
-    expect!["401 token: this server wants a token: `Authorization: Bearer …`"]
+    expect![[r#"401 token: this server wants a token: `Authorization: Bearer …`"#]]
         .assert_eq(&ask(None).await.failure());
-    expect!["401 token: the token is not one of this server's"]
+    expect![[r#"401 token: the token is not one of this server's"#]]
         .assert_eq(&ask(Some(format!("Bearer {FIRST}0"))).await.failure());
     for wrong in [format!("Basic {FIRST}"), FIRST.to_owned(), "Bearer".to_owned(), "é".to_owned()]
     {
@@ -96,7 +96,7 @@ async fn without_a_token_a_foreign_name_of_this_machine_is_refused() {
     for host in ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080", "gate.local:8080"] {
         assert_eq!(ask(host).await.status, StatusCode::OK, "{host}");
     }
-    expect!["403 foreign_host: this server does not know itself as `rebound.example`: use one of localhost, 127.0.0.1, [::1], gate.local, or name it with --allow-host"].assert_eq(&ask("rebound.example:8080").await.failure());
+    expect![[r#"403 foreign_host: this server does not know itself as `rebound.example`: use one of localhost, 127.0.0.1, [::1], gate.local, or name it with --allow-host"#]].assert_eq(&ask("rebound.example:8080").await.failure());
     assert_eq!(ask("").await.status, StatusCode::BAD_REQUEST);
 }
 
@@ -111,7 +111,7 @@ async fn a_web_page_of_another_origin_changes_nothing() {
         let answer = ask(Method::POST, origin).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{origin}");
     }
-    expect!["403 foreign_origin: requests of web pages of another origin are refused; use the command line or curl"].assert_eq(&ask(Method::POST, "null").await.failure());
+    expect![[r#"403 foreign_origin: requests of web pages of another origin are refused; use the command line or curl"#]].assert_eq(&ask(Method::POST, "null").await.failure());
     let own = ask(Method::POST, "http://127.0.0.1:8080").await;
     assert_eq!(own.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "the guard lets it through");
     assert_eq!(ask(Method::GET, "https://evil.example").await.status, StatusCode::OK);

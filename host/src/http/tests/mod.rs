@@ -33,7 +33,8 @@ struct Answer {
     text: String,
 }
 
-fn app(fixture: &Fixture) -> AppState {
+/// What a server over the fixture has.
+pub(crate) fn app(fixture: &Fixture) -> AppState {
     let clock = Clock::manual(1_004_000_000);
     let metrics = Metrics::new(clock.clone());
     let handle = Arc::clone(&fixture.handle);

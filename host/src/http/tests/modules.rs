@@ -75,27 +75,27 @@ async fn an_upload_is_a_version_and_the_same_bytes_are_the_same_version() {
     let versions = get_path(&api.router, "/v1/modules/valid").await;
     assert_eq!(summary(&versions), [r#""valid" 2"#, r#""valid" 1"#]);
     let unknown = get_path(&api.router, "/v1/modules/stats").await;
-    expect![
-        "404 unknown_module: there is no module `stats`: GET /v1/modules lists those there are"
-    ]
-    .assert_eq(&unknown.failure());
+    expect!["404 unknown_module: there is no module `stats` in memory://store; upload it first"]
+        .assert_eq(&unknown.failure());
 }
 
 #[tokio::test]
 async fn what_is_no_plugin_is_refused_and_not_stored() {
     let api = api();
     let body = || Body::from("not wasm at all");
-    refused(&api, wasm("/v1/modules/valid"), body(), expect!["422 module_refused: plugin `valid`: this is no WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"]).await;
+    refused(&api, wasm("/v1/modules/valid"), body(), expect![[r#"422 module_refused: plugin `valid`: this is no WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"#]]).await;
     let empty = Body::from(&b"\0asm\x01\0\0\0"[..]);
-    refused(&api, wasm("/v1/modules/valid"), empty, expect!["422 module_refused: plugin `valid`: the module is no plugin: it does not export `sluicegate:plugin/lifecycle@0.1.0` of the worlds `filter`, `map` and `aggregate`; write it with sluicegate-sdk and its `export!`"]).await;
-    refused(&api, wasm("/v1/modules/Valid_Sale"), body(), expect!["400 module_name: `Valid_Sale` is no name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"]).await;
+    refused(&api, wasm("/v1/modules/valid"), empty, expect![[r#"422 module_refused: plugin `valid`: the module is no plugin: it does not export `sluicegate:plugin/lifecycle@0.1.0` of the worlds `filter`, `map` and `aggregate`; write it with sluicegate-sdk and its `export!`"#]]).await;
+    refused(&api, wasm("/v1/modules/Valid_Sale"), body(), expect![[r#"400 module_name: `Valid_Sale` is no name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]]).await;
     refused(&api, wasm("/v1/modules/%1b%5b2J"), body(), expect![[r#"400 module_name: `\u{1b}[2J` is no name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]]).await;
     let text = request(Method::PUT, "/v1/modules/valid").header("content-type", "text/plain");
     refused(
         &api,
         text,
         body(),
-        expect!["415 content_type: a module is uploaded with `Content-Type: application/wasm`"],
+        expect![[
+            r#"415 content_type: a module is uploaded with `Content-Type: application/wasm`"#
+        ]],
     )
     .await;
     let zipped = wasm("/v1/modules/valid").header("content-encoding", "gzip");
@@ -103,7 +103,7 @@ async fn what_is_no_plugin_is_refused_and_not_stored() {
         &api,
         zipped,
         body(),
-        expect!["415 content_type: a module is uploaded as it is, without `Content-Encoding`"],
+        expect![[r#"415 content_type: a module is uploaded as it is, without `Content-Encoding`"#]],
     )
     .await;
 }
@@ -117,7 +117,7 @@ async fn an_announced_giant_is_refused_before_a_byte_of_it_has_come() {
         &api,
         request,
         never,
-        expect!["413 too_large: a module has at most 10485760 bytes: build it with --release"],
+        expect![[r#"413 too_large: a module has at most 10485760 bytes: build it with --release"#]],
     )
     .await;
 }
@@ -147,7 +147,7 @@ async fn uploads_beyond_the_limit_are_told_to_come_again() {
         .collect();
     tokio::task::yield_now().await;
     let answer = put(&api, "valid", guest("valid-sale")).await;
-    expect!["429 busy: 4 uploads are under way already: try again in a moment"]
+    expect![[r#"429 busy: 4 uploads are under way already: try again in a moment"#]]
         .assert_eq(&answer.failure());
     assert_eq!(answer.headers["retry-after"], "2");
     for upload in &waiting {

@@ -8,11 +8,11 @@ use super::*;
 async fn what_is_not_there_and_wrong_methods_fail_in_json() {
     let api = api();
     let nowhere = get_path(&api.router, "/v1/nowhere").await;
-    expect!["404 no_such_path: there is nothing at `/v1/nowhere`: see docs/http.md"]
+    expect![[r#"404 no_such_path: there is nothing at `/v1/nowhere`: see docs/http.md"#]]
         .assert_eq(&nowhere.failure());
     let delete = request(Method::DELETE, "/v1/modules/valid").body(Body::empty()).unwrap();
     let wrong = send(&api.router, delete).await;
-    expect!["405 method: `/v1/modules/valid` does not take DELETE: the `Allow` header says what it takes"].assert_eq(&wrong.failure());
+    expect![[r#"405 method: `/v1/modules/valid` does not take DELETE: the `Allow` header says what it takes"#]].assert_eq(&wrong.failure());
     let mut allowed: Vec<_> = wrong.headers["allow"].to_str().unwrap().split(',').collect();
     allowed.sort_unstable();
     assert_eq!(allowed, ["GET", "HEAD", "PUT"]);
@@ -41,7 +41,7 @@ async fn a_panic_is_an_answer_that_shows_nothing_of_it() {
         panic!("the password is 123")
     }
     let router = finish(Router::new().route("/boom", get(boom)), None);
-    expect!["500 internal: something failed inside; the log has it under the `x-request-id` of this answer"].assert_eq(&get_path(&router, "/boom").await.failure());
+    expect![[r#"500 internal: something failed inside; the log has it under the `x-request-id` of this answer"#]].assert_eq(&get_path(&router, "/boom").await.failure());
 }
 
 #[tokio::test]
