@@ -113,7 +113,7 @@ fn list(pipelines: &Pipelines) -> String {
     table(["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "PROBLEM"], &rows)
 }
 
-pub(super) fn describe(status: &PipelineStatus) -> String {
+pub(crate) fn describe(status: &PipelineStatus) -> String {
     let PipelineStatus { line, records, stages, partitions, .. } = status;
     let mut text = String::new();
     let mut say = |what: &str, value: String| {

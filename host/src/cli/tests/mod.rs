@@ -1,5 +1,7 @@
 //! The command tree is sound, its help is complete, and refusals have their exit code.
 
+mod server;
+
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
