@@ -229,7 +229,7 @@ impl Metric {
 pub fn documentation() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
-         `sluicegate serve` answers `GET /metrics` in the OpenMetrics text format (docs/http.md says on which address). \
+         `sluicegate serve` answers `GET /metrics` in the OpenMetrics text format ([http.md](http.md) says on which address). \
          Counters count since the process started; gauges are as old as the last published status, less than a second.\n\n\
          A pipeline has at most 512 series of `sluicegate_partition_lag_records`: those of its first partitions; the lag of \
          all others together stands under `stream=\"other\"`. A histogram's series are `_bucket`, `_sum` and `_count`.\n\n\
