@@ -51,5 +51,16 @@ fn a_name_that_the_store_does_not_have_is_told_with_its_stage() {
 fn without_plugins_the_file_is_described() {
     let text = FILES.split("[[stages]]").next().unwrap().to_owned()
         + "[[sinks]]\nid = \"rows\"\ntype = \"parquet\"\npath = \"data/rows\"\n[checkpoint]\npath = \"data/chain\"\n";
-    expect![[""]].assert_eq(&check(&text).unwrap());
+    let expected = expect![[r#"
+        pipeline sales-files
+          from         files data/sales
+          columns      store string, item string?, price decimal(18,2), ts timestamp(s)
+          event time   ts, up to 5s out of order
+          to           data/rows (rows)
+          dead letters counted and dropped
+          commits      every 10s in data/chain
+
+        the pipeline is good
+    "#]];
+    expected.assert_eq(&check(&text).unwrap());
 }
