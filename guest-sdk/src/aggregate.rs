@@ -3,7 +3,9 @@
 use crate::output::{OwnedColumn, Varlen};
 use crate::row::scales;
 use crate::varlen::{VarlenRef, offset};
-use crate::{Batch, Config, Description, Emit, Kind, OutputRow, Reject, Row, State, Timestamp};
+use crate::{
+    Batch, Config, Description, Emit, Kind, OutputRow, Refused, Reject, Row, State, Timestamp,
+};
 
 /// An aggregate. The host groups the rows by key and window, keeps one state per group, and adds the columns of
 /// the key and the bounds of the window to the results.
@@ -31,7 +33,7 @@ pub trait Aggregate: Sized + Send + 'static {
 
     /// Adds a row. An error refuses the row, whose record the host dead-letters with that reason; the state is
     /// then what it was before, whatever this function did to it.
-    fn update(&self, state: &mut Self::State, row: Self::Row<'_>) -> Result<(), String>;
+    fn update(&self, state: &mut Self::State, row: Self::Row<'_>) -> Result<(), Refused>;
 
     /// Makes `state` that of its own rows followed by those of `later`. A panic dead-letters the group.
     fn merge(&self, state: &mut Self::State, later: Self::State);
@@ -191,12 +193,15 @@ impl<A: Aggregate> Instance<A> {
             let state = &mut decoded[*group as usize];
             let before = state.snapshot();
             let outcome = self.aggregate.update(state, A::Row::<'b>::read(&reader, row));
-            if let Err(reason) = outcome {
-                *state = before.unwrap_or_else(|| {
+            if let Err(refused) = outcome {
+                // A constant, so that the `update` of a plain state is called, and inlined, in this place only.
+                if A::State::PLAIN {
+                    *state = before.expect("a plain state has a snapshot");
+                } else {
                     let bytes = states.get(*group as usize);
-                    self.replay(&reader, &groups[..row], *group, bytes, &rejects)
-                });
-                rejects.push(Reject { row: offset(row), reason });
+                    *state = self.replay(&reader, &groups[..row], *group, bytes, &rejects);
+                }
+                Reject::push(&mut rejects, row, refused);
             }
         }
         let mut states = Varlen::with_capacity(states.len(), states.bytes.len());

@@ -1,6 +1,6 @@
 //! Columns as they come in: borrowed slices, and the typed readers that a batch is read through.
 
-use crate::Decimal;
+use crate::decimal::{DIGITS_MAX, Decimal};
 use crate::moment::{Date, Timestamp};
 
 /// Rows as columns, in the order of the plugin's inputs.
@@ -113,14 +113,16 @@ impl Value for Decimal {
     #[inline]
     fn reader<'a>(column: &Column<'a>, rows: usize, scale: u8) -> Option<(&'a [i64], u8)> {
         match column.values {
-            Values::Decimal(values) => Some((values.get(..rows)?, scale)),
+            Values::Decimal(values) if u32::from(scale) <= DIGITS_MAX => {
+                Some((values.get(..rows)?, scale))
+            }
             _ => None,
         }
     }
 
     #[inline(always)]
     fn get<'a>((values, scale): &Self::Reader<'a>, row: usize) -> Self::At<'a> {
-        Self::new(values[row], *scale)
+        Self::of_column(values[row], *scale)
     }
 }
 

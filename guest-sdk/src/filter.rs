@@ -3,8 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::row::scales;
-use crate::varlen::offset;
-use crate::{Batch, Config, Description, FromConfig, Kind, Reject, Row};
+use crate::{Batch, Config, Description, FromConfig, Kind, Refused, Reject, Row};
 
 /// A function that can be exported as a filter.
 ///
@@ -25,26 +24,26 @@ pub trait FilterFn<M>: Send + 'static {
         &self,
         settings: &Self::Settings,
         row: <Self::Row as Row>::At<'_>,
-    ) -> Result<bool, String>;
+    ) -> Result<bool, Refused>;
 }
 
 /// What a filter may return.
 #[diagnostic::on_unimplemented(message = "a filter returns `bool` or `Result<bool, String>`")]
 pub trait Verdict {
     /// Whether the row goes on, or why it is refused.
-    fn verdict(self) -> Result<bool, String>;
+    fn verdict(self) -> Result<bool, Refused>;
 }
 
 impl Verdict for bool {
     #[inline(always)]
-    fn verdict(self) -> Result<bool, String> {
+    fn verdict(self) -> Result<bool, Refused> {
         Ok(self)
     }
 }
 
-impl<E: Into<String>> Verdict for Result<bool, E> {
+impl<E: Into<Refused>> Verdict for Result<bool, E> {
     #[inline(always)]
-    fn verdict(self) -> Result<bool, String> {
+    fn verdict(self) -> Result<bool, Refused> {
         self.map_err(Into::into)
     }
 }
@@ -62,7 +61,7 @@ where
     type Row = R;
 
     #[inline(always)]
-    fn call(&self, settings: &S, row: R::At<'_>) -> Result<bool, String> {
+    fn call(&self, settings: &S, row: R::At<'_>) -> Result<bool, Refused> {
         self(settings, row).verdict()
     }
 }
@@ -77,7 +76,7 @@ where
     type Row = R;
 
     #[inline(always)]
-    fn call(&self, (): &(), row: R::At<'_>) -> Result<bool, String> {
+    fn call(&self, (): &(), row: R::At<'_>) -> Result<bool, Refused> {
         self(row).verdict()
     }
 }
@@ -144,8 +143,8 @@ impl<F: FilterFn<M>, M> Filter for Instance<F, M> {
         let mut rejects = Vec::new();
         let mut judge = |row: usize| {
             let verdict = self.function.call(&self.settings, F::Row::read(&reader, row));
-            verdict.unwrap_or_else(|reason| {
-                rejects.push(Reject { row: offset(row), reason });
+            verdict.unwrap_or_else(|refused| {
+                Reject::push(&mut rejects, row, refused);
                 false
             })
         };

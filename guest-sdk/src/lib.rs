@@ -9,6 +9,7 @@ pub mod varlen;
 pub mod decimal;
 pub mod moment;
 pub mod config;
+pub mod refused;
 pub mod filter;
 pub mod map;
 pub mod aggregate;
@@ -33,6 +34,7 @@ pub use filter::{Filter, FilterAnswer, FilterPlugin};
 pub use map::{Map, MapAnswer, MapPlugin};
 pub use moment::{Date, Timestamp};
 pub use output::{Emit, OutputRow, OwnedColumn, OwnedValues, Varlen};
+pub use refused::{Refused, Reject};
 pub use row::Row;
 pub use state::{Layout, Plain, State};
 pub use varlen::VarlenRef;
@@ -42,18 +44,9 @@ pub use sluicegate_sdk_derive::{Layout, OutputRow, PlainState, Row, State};
 /// What a plugin usually needs, in one line.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Config, Date, Decimal, Emit, FromConfig, OutputRow, PlainState, Row, State,
-        Timestamp, Window, export,
+        Aggregate, Config, Date, Decimal, Emit, FromConfig, OutputRow, PlainState, Refused, Row,
+        State, Timestamp, Window, export,
     };
-}
-
-/// A row that a plugin refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// Row of the batch of the call.
-    pub row: u32,
-    /// For a person; the host keeps at most 1,024 bytes.
-    pub reason: String,
 }
 
 /// Makes a function or an [`Aggregate`] the plugin of this crate. Once per crate.

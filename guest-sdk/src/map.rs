@@ -4,8 +4,7 @@ use std::marker::PhantomData;
 
 use crate::output::OwnedColumn;
 use crate::row::scales;
-use crate::varlen::offset;
-use crate::{Batch, Config, Description, Emit, FromConfig, Kind, OutputRow, Reject, Row};
+use crate::{Batch, Config, Description, Emit, FromConfig, Kind, OutputRow, Refused, Reject, Row};
 
 /// A function that can be exported as a map.
 ///
@@ -29,26 +28,26 @@ pub trait MapFn<M>: Send + 'static {
         settings: &Self::Settings,
         row: <Self::Row as Row>::At<'_>,
         out: &mut Emit<Self::Output>,
-    ) -> Result<(), String>;
+    ) -> Result<(), Refused>;
 }
 
 /// What a map may return.
 #[diagnostic::on_unimplemented(message = "a map returns nothing or `Result<(), String>`")]
 pub trait Outcome {
     /// Why the row is refused, if it is.
-    fn outcome(self) -> Result<(), String>;
+    fn outcome(self) -> Result<(), Refused>;
 }
 
 impl Outcome for () {
     #[inline(always)]
-    fn outcome(self) -> Result<(), String> {
+    fn outcome(self) -> Result<(), Refused> {
         Ok(())
     }
 }
 
-impl<E: Into<String>> Outcome for Result<(), E> {
+impl<E: Into<Refused>> Outcome for Result<(), E> {
     #[inline(always)]
-    fn outcome(self) -> Result<(), String> {
+    fn outcome(self) -> Result<(), Refused> {
         self.map_err(Into::into)
     }
 }
@@ -67,7 +66,7 @@ where
     type Output = O;
 
     #[inline(always)]
-    fn call(&self, settings: &S, row: R::At<'_>, out: &mut Emit<O>) -> Result<(), String> {
+    fn call(&self, settings: &S, row: R::At<'_>, out: &mut Emit<O>) -> Result<(), Refused> {
         self(settings, row, out).outcome()
     }
 }
@@ -84,7 +83,7 @@ where
     type Output = O;
 
     #[inline(always)]
-    fn call(&self, (): &(), row: R::At<'_>, out: &mut Emit<O>) -> Result<(), String> {
+    fn call(&self, (): &(), row: R::At<'_>, out: &mut Emit<O>) -> Result<(), Refused> {
         self(row, out).outcome()
     }
 }
@@ -155,9 +154,9 @@ impl<F: MapFn<M>, M> Map for Instance<F, M> {
             let before = out.rows();
             out.begin(row);
             let outcome = self.function.call(&self.settings, F::Row::read(&reader, row), &mut out);
-            if let Err(reason) = outcome {
+            if let Err(refused) = outcome {
                 out.truncate(before);
-                rejects.push(Reject { row: offset(row), reason });
+                Reject::push(&mut rejects, row, refused);
             }
         }
         let rows = out.rows();

@@ -24,7 +24,9 @@ pub trait State: Layout + Default {
     fn decode(bytes: &[u8]) -> Result<Self, String>;
     /// Appends the state.
     fn encode(&self, out: &mut Vec<u8>);
-    /// A copy to return to when a row is refused; none where a copy costs more than a few loads.
+    /// Whether a copy costs no more than a few loads, so that one is kept to return to when a row is refused.
+    const PLAIN: bool;
+    /// Such a copy; none if the state is not plain.
     fn snapshot(&self) -> Option<Self>;
 }
 

@@ -34,6 +34,11 @@ fn comparison_is_by_value() {
     assert!(decimal("0.000") == Decimal::ZERO);
     assert!(decimal("999999999999999999") > decimal("0.000000000000000001"));
     assert!(Decimal::new(i64::MAX, 0) > Decimal::new(i64::MIN, 18));
+    assert!(Decimal::new(i64::MIN, 0) < Decimal::new(i64::MIN, 1));
+    assert!(Decimal::new(i64::MIN, 1) > Decimal::new(i64::MIN, 0));
+    assert!(Decimal::new(9, 0) < Decimal::new(i64::MAX, 18));
+    assert!(Decimal::new(10, 0) > Decimal::new(i64::MAX, 18));
+    assert!(Decimal::new(-10, 0) < Decimal::new(i64::MIN, 18));
 }
 
 #[test]

@@ -158,10 +158,10 @@ impl Aggregate for Careless {
         Ok(Self)
     }
 
-    fn update(&self, seen: &mut Seen, row: Word<'_>) -> Result<(), String> {
+    fn update(&self, seen: &mut Seen, row: Word<'_>) -> Result<(), Refused> {
         let times = seen.0.entry(row.word.to_owned()).or_default();
         *times += 1;
-        if *times > 2 { Err(format!("`{}` is boring", row.word)) } else { Ok(()) }
+        if *times > 2 { Err(format!("`{}` is boring", row.word).into()) } else { Ok(()) }
     }
 
     fn merge(&self, seen: &mut Seen, later: Seen) {

@@ -16,6 +16,8 @@ pub(crate) fn state(input: &DeriveInput) -> Result<TokenStream> {
 
         #[automatically_derived]
         impl ::sluicegate_sdk::State for #name {
+            const PLAIN: bool = false;
+
             fn decode(bytes: &[u8]) -> Result<Self, String> {
                 ::sluicegate_sdk::state::decode_serde(bytes)
             }
@@ -66,6 +68,8 @@ pub(crate) fn plain_state(input: &DeriveInput) -> Result<TokenStream> {
 
         #[automatically_derived]
         impl ::sluicegate_sdk::State for #name {
+            const PLAIN: bool = true;
+
             #[inline]
             fn decode(bytes: &[u8]) -> Result<Self, String> {
                 ::sluicegate_sdk::state::decode_plain(bytes)

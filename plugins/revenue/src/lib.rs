@@ -41,7 +41,7 @@ impl Aggregate for Revenue {
         Ok(Self)
     }
 
-    fn update(&self, total: &mut Total, sale: Sale) -> Result<(), String> {
+    fn update(&self, total: &mut Total, sale: Sale) -> Result<(), Refused> {
         let price = sale.price.rescale(SCALE).ok_or("the price has digits beyond cents")?;
         total.revenue = total.revenue.checked_add(price).ok_or("the revenue exceeds 18 digits")?;
         total.sales += 1;

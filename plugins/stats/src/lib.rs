@@ -45,7 +45,7 @@ impl Aggregate for PriceStats {
         Ok(Self)
     }
 
-    fn update(&self, m: &mut Moments, sale: Sale) -> Result<(), String> {
+    fn update(&self, m: &mut Moments, sale: Sale) -> Result<(), Refused> {
         let x = sale.price.to_f64();
         self.merge(m, Moments { count: 1, sum: x, min: x, max: x, mean: x, squares: 0.0 });
         Ok(())

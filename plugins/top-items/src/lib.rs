@@ -28,10 +28,8 @@ pub struct TopItem<'a> {
     revenue: Decimal,
 }
 
-/// The aggregate.
-pub struct TopItems {
-    k: usize,
-}
+/// The aggregate, with its `k`.
+pub struct TopItems(usize);
 
 impl Items {
     fn add(&mut self, item: &str, price: Decimal) -> Option<()> {
@@ -50,11 +48,11 @@ impl Aggregate for TopItems {
     fn new(config: &Config) -> Result<Self, String> {
         match config.parse_or("k", 10)? {
             0 => Err("configuration `k` is `0`: it is at least 1".into()),
-            k => Ok(Self { k }),
+            k => Ok(Self(k)),
         }
     }
 
-    fn update(&self, items: &mut Items, sale: Sale<'_>) -> Result<(), String> {
+    fn update(&self, items: &mut Items, sale: Sale<'_>) -> Result<(), Refused> {
         let price = sale.price.rescale(2).ok_or("the price has digits beyond cents")?;
         let Some(item) = sale.item else { return Ok(()) };
         Ok(items.add(item, price).ok_or("the revenue of the item exceeds 18 digits")?)
@@ -68,7 +66,7 @@ impl Aggregate for TopItems {
 
     fn evaluate(&self, _: Window, items: &Items, out: &mut Emit<TopItem<'static>>) {
         let ranked: BTreeSet<_> = items.0.iter().map(|(item, sum)| (Reverse(*sum), item)).collect();
-        for (rank, (Reverse(revenue), item)) in (1..).zip(ranked).take(self.k) {
+        for (rank, (Reverse(revenue), item)) in (1..).zip(ranked).take(self.0) {
             out.push(TopItem { rank, item, revenue });
         }
     }

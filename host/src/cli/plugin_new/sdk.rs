@@ -23,6 +23,7 @@ sources! {
     "src/decimal.rs"
     "src/moment.rs"
     "src/config.rs"
+    "src/refused.rs"
     "src/filter.rs"
     "src/map.rs"
     "src/aggregate.rs"

@@ -38,7 +38,7 @@ impl Aggregate for Revenue {
         Ok(Self)
     }
 
-    fn update(&self, total: &mut Total, sale: Sale) -> Result<(), String> {
+    fn update(&self, total: &mut Total, sale: Sale) -> Result<(), Refused> {
         let price = sale.price.rescale(2).ok_or("the price has digits beyond cents")?;
         let revenue = total.revenue.checked_add(price);
         total.revenue = revenue.ok_or("the revenue exceeds 18 digits")?;
