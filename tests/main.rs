@@ -20,6 +20,7 @@ mod kafka_to_parquet;
 mod files_equals_kafka;
 mod exactly_once;
 mod plugin_swap;
+mod new_plugin;
 mod bad_input;
 mod idle_partition;
 mod store_outage;

@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::command::{apt_install, first_line, run, run_within};
 use crate::workspace::Workspace;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What plugins are built for.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// rustup's server answers in 2 s where it is near, and took more than a minute where it was not.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
@@ -73,7 +74,7 @@ fn package_name(manifest: &Path) -> Result<String> {
 }
 
 /// A cargo that can build for wasm, and the folder it builds into.
-fn wasm_cargo(workspace: &Workspace) -> Result<(Command, PathBuf)> {
+pub fn wasm_cargo(workspace: &Workspace) -> Result<(Command, PathBuf)> {
     if !target_is_installed() && first_line("rustup", &["--version"]).is_some() {
         let mut rustup = Command::new("rustup");
         // Failing is answered below, by what follows rustup.
