@@ -13,7 +13,11 @@ use crate::sink::console::render;
 use crate::status::LiveResults;
 
 /// Shows live results until the lane is gone.
-pub async fn show(mut live: broadcast::Receiver<Arc<LiveResults>>, every: Duration, rows_max: usize) {
+pub async fn show(
+    mut live: broadcast::Receiver<Arc<LiveResults>>,
+    every: Duration,
+    rows_max: usize,
+) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut changed = Changed::default();

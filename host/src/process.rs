@@ -1,8 +1,8 @@
 //! What one process shares among its pipelines, and how a pipeline is started in it. The wiring, in the order of
 //! the data.
 
-use std::sync::Arc;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
@@ -87,7 +87,8 @@ impl Process {
         stores: StoreOptions,
         plugin_cache: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
-        let location = store::open(modules, &stores).with_context(|| format!("open store `{modules}`"))?;
+        let location =
+            store::open(modules, &stores).with_context(|| format!("open store `{modules}`"))?;
         Ok(Self {
             runtime: runtime.clone(),
             engine: PluginEngine::new(plugin_cache).context("start the plugin engine")?,

@@ -102,7 +102,10 @@ impl Supervisor {
                     Ok(None | Some(Command::Stop)) => return true,
                     Ok(Some(Command::Activate { reply, .. })) => {
                         // Whoever asked may have gone away; nothing was changed.
-                        let _ = reply.send(Err("the pipeline has failed and waits to be opened again".to_owned()));
+                        let _ =
+                            reply
+                                .send(Err("the pipeline has failed and waits to be opened again"
+                                    .to_owned()));
                     }
                 }
             }
@@ -121,7 +124,8 @@ fn run_caught(lane: &mut Lane) -> Life {
         Ok(Err(error)) => Life::Failed(chain_of(&error)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let text =
+                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             Life::Failed(format!("the lane panicked, which is a fault of Sluicegate: {text}"))
         }
     }

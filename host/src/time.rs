@@ -125,7 +125,8 @@ impl Clock {
     pub fn wall_micros(&self) -> i64 {
         match self {
             Self::System(clock) => {
-                let elapsed = i64::try_from(clock.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+                let elapsed =
+                    i64::try_from(clock.started.elapsed().as_micros()).unwrap_or(i64::MAX);
                 clock.wall_micros.saturating_add(elapsed)
             }
             Self::Manual(micros) => micros.load(std::sync::atomic::Ordering::Relaxed),

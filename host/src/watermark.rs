@@ -35,7 +35,11 @@ pub struct PartitionClock {
 
 impl LaneClock {
     /// A clock without partitions. `max_out_of_orderness` in µs, not negative.
-    pub fn new(max_out_of_orderness: i64, idle_after: Option<Duration>, watermark: Watermark) -> Self {
+    pub fn new(
+        max_out_of_orderness: i64,
+        idle_after: Option<Duration>,
+        watermark: Watermark,
+    ) -> Self {
         Self { max_out_of_orderness, idle_after, partitions: Vec::new(), watermark }
     }
 

@@ -21,10 +21,7 @@ impl Backoff {
 
     /// The same seed gives the same waits.
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            next: Self::FIRST,
-            random: SmallRng::seed_from_u64(seed),
-        }
+        Self { next: Self::FIRST, random: SmallRng::seed_from_u64(seed) }
     }
 
     /// The next wait.

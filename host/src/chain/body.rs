@@ -37,16 +37,9 @@ impl SlotBody {
             serde_json::to_vec(&record).expect("a record holds nothing that JSON lacks");
         bytes.push(b'\n');
         if bytes.len() > RECORD_BYTES_MAX {
-            return Err(ChainError::TooLarge {
-                epoch: record.epoch,
-                bytes: bytes.len(),
-            });
+            return Err(ChainError::TooLarge { epoch: record.epoch, bytes: bytes.len() });
         }
-        Ok(Self {
-            sha256: sha256_hex(&bytes),
-            bytes: bytes.into(),
-            record,
-        })
+        Ok(Self { sha256: sha256_hex(&bytes), bytes: bytes.into(), record })
     }
 
     /// Reads what lies in the slot of `epoch`.
@@ -70,18 +63,11 @@ impl SlotBody {
             return Err(ChainError::Version { epoch, found: v });
         }
         let record = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        Ok(Self {
-            sha256: sha256_hex(&bytes),
-            bytes,
-            record,
-        })
+        Ok(Self { sha256: sha256_hex(&bytes), bytes, record })
     }
 }
 
 /// SHA-256, 64 hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -28,9 +28,6 @@ pub async fn record(
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let body = bytes
-        .map_err(failed)?
-        .map(|bytes| SlotBody::thaw(epoch, bytes))
-        .transpose()?;
+    let body = bytes.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()?;
     Ok(body.map(|body| body.record))
 }

@@ -127,9 +127,7 @@ pub struct Chain {
 impl Chain {
     /// The epoch that is committed next.
     pub fn next_epoch(&self) -> Epoch {
-        self.head
-            .as_ref()
-            .map_or(Epoch::GENESIS, |head| head.epoch.next())
+        self.head.as_ref().map_or(Epoch::GENESIS, |head| head.epoch.next())
     }
 
     /// Of this owner.
@@ -142,19 +140,13 @@ impl Writer {
     /// A writer with a new random nonce. `instance` is for people: a host name and process number.
     pub fn new(instance: &str) -> Self {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
-        Self {
-            instance: instance.to_owned(),
-            nonce: nonce[..12].to_owned(),
-        }
+        Self { instance: instance.to_owned(), nonce: nonce[..12].to_owned() }
     }
 }
 
 /// How the record after `body` names it.
 fn parent_of(body: &SlotBody) -> Parent {
-    Parent {
-        epoch: body.record.epoch,
-        sha256: body.sha256.clone(),
-    }
+    Parent { epoch: body.record.epoch, sha256: body.sha256.clone() }
 }
 
 /// Why a lane cannot be opened, or an epoch not be committed.
@@ -234,9 +226,6 @@ impl ChainError {
 
     fn store(what: &str, location: &Location, error: &object_store::Error) -> Self {
         let explanation = explain(what, location, error);
-        Self::Store {
-            explanation,
-            failure: Failure::of(error),
-        }
+        Self::Store { explanation, failure: Failure::of(error) }
     }
 }

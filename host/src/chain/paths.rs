@@ -48,9 +48,7 @@ pub fn date_value(day: i32) -> String {
     const FIRST: i32 = -719_162; // 0001-01-01
     const LAST: i32 = 2_932_896; // 9999-12-31
     let date = chrono::NaiveDate::from_epoch_days(day.clamp(FIRST, LAST));
-    date.expect("four-digit years are within chrono's range")
-        .format("%Y-%m-%d")
-        .to_string()
+    date.expect("four-digit years are within chrono's range").format("%Y-%m-%d").to_string()
 }
 
 /// The folder of a day within a table: `date=2026-11-21`.
@@ -117,18 +115,8 @@ pub struct DataFileName {
 
 impl fmt::Display for DataFileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            tag,
-            epoch,
-            term,
-            nonce,
-            index,
-        } = self;
-        write!(
-            f,
-            "{tag}-{:020}-{}-{nonce}-{index}.parquet",
-            epoch.0, term.0
-        )
+        let Self { tag, epoch, term, nonce, index } = self;
+        write!(f, "{tag}-{:020}-{}-{nonce}-{index}.parquet", epoch.0, term.0)
     }
 }
 
@@ -143,13 +131,7 @@ mod tests {
 
     fn name(tag: &LaneTag) -> DataFileName {
         let nonce = "a1b2".to_owned();
-        DataFileName {
-            tag: tag.clone(),
-            epoch: Epoch(7),
-            term: Term(3),
-            nonce,
-            index: 12,
-        }
+        DataFileName { tag: tag.clone(), epoch: Epoch(7), term: Term(3), nonce, index: 12 }
     }
 
     #[test]
@@ -186,9 +168,6 @@ mod tests {
         assert_eq!(date_folder(-1), "date=1969-12-31");
         assert_eq!(date_folder(i32::MAX), "date=9999-12-31");
         assert_eq!(date_folder(i32::MIN), "date=0001-01-01");
-        assert_eq!(
-            parse_folder("date=2026-11-21"),
-            Some(("date", "2026-11-21"))
-        );
+        assert_eq!(parse_folder("date=2026-11-21"), Some(("date", "2026-11-21")));
     }
 }

@@ -77,10 +77,7 @@ pub fn resolve(observed: &Observed) -> Result<Opening, String> {
     let (Some(head), Some(oldest)) = (observed.slots.first(), observed.slots.last()) else {
         let earlier = observed.files.iter().map(|file| file.name.term).max();
         let term = earlier.map_or(Term(1), next_term);
-        return Ok(Opening::Begin {
-            term,
-            earlier_files: observed.files.len(),
-        });
+        return Ok(Opening::Begin { term, earlier_files: observed.files.len() });
     };
     let term = next_term(head.record.term);
     let mut orphans = Vec::new();
@@ -111,10 +108,7 @@ fn slot_index(head: Epoch, epoch: Epoch) -> usize {
 fn lists(slot: &SlotBody, name: &DataFileName) -> bool {
     let name = name.to_string();
     let file_name = |path: &str| path.rsplit('/').next().map(str::to_owned);
-    slot.record
-        .files
-        .iter()
-        .any(|file| file_name(&file.path).as_ref() == Some(&name))
+    slot.record.files.iter().any(|file| file_name(&file.path).as_ref() == Some(&name))
 }
 
 /// That the slots are this lane's, without a gap from the newest down to the genesis or the look-back, and each
@@ -126,10 +120,7 @@ fn check_slots(observed: &Observed) -> Result<(), String> {
         let record = &slot.record;
         let epoch = expected.ok_or("there are slots before the genesis")?;
         if record.epoch != epoch {
-            return Err(format!(
-                "slot {epoch} holds the record of epoch {}",
-                record.epoch
-            ));
+            return Err(format!("slot {epoch} holds the record of epoch {}", record.epoch));
         }
         if record.job != observed.job || record.lane != observed.lane {
             return Err(format!(
@@ -140,9 +131,7 @@ fn check_slots(observed: &Observed) -> Result<(), String> {
         if let Some(hash) = parent.replace(record.parent.clone())
             && hash.is_none_or(|parent| parent.epoch != epoch || parent.sha256 != slot.sha256)
         {
-            return Err(format!(
-                "the record after epoch {epoch} names another parent"
-            ));
+            return Err(format!("the record after epoch {epoch} names another parent"));
         }
         let is_genesis = epoch == Epoch::GENESIS;
         if is_genesis != (record.kind == RecordKind::Genesis)

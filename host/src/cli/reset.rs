@@ -43,7 +43,8 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipeline = config::load(&args.pipeline, &environment)?;
     let storage = lane_storage(&pipeline, &environment.stores())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.context("start the runtime that asks the store")?;
     let found = runtime.block_on(footprint(&storage))?;
     if !args.json {
@@ -105,7 +106,8 @@ fn description(
         text += &format!("             {id}: {}\n", table.url);
     }
     if !with_data && *data_files > 0 {
-        text += "  Rows that are read again will be in the tables twice; --data deletes them too.\n";
+        text +=
+            "  Rows that are read again will be in the tables twice; --data deletes them too.\n";
     }
     text
 }

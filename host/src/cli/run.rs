@@ -29,7 +29,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let runtime = Process::runtime()?;
     let modules = pipeline.checkpoint.url.clone();
     let stores = environment.stores();
-    let process = Process::new(runtime.handle(), &modules, stores, plugin_cache(args.plugin_cache.as_deref(), &environment))?;
+    let process = Process::new(
+        runtime.handle(),
+        &modules,
+        stores,
+        plugin_cache(args.plugin_cache.as_deref(), &environment),
+    )?;
     let started = process.start(pipeline)?;
     let stopping = CancellationToken::new();
     runtime.spawn(shutdown::cancel_on_signal(stopping.clone()));

@@ -101,9 +101,14 @@ fn load(files: &[PathBuf], environment: &Environment) -> anyhow::Result<Vec<Pipe
 fn app(process: &Process, started: &[Started], upload_limits: CallLimits) -> AppState {
     let metrics = Arc::new(Metrics::new(process.clock.clone()));
     for Started { handle, ports, .. } in started {
-        metrics.add(Arc::clone(handle.name()), Arc::clone(&ports.metrics), Arc::clone(&ports.status));
+        metrics.add(
+            Arc::clone(handle.name()),
+            Arc::clone(&ports.metrics),
+            Arc::clone(&ports.status),
+        );
     }
-    let by_name = |started: &Started| (started.handle.name().to_string(), Arc::clone(&started.handle));
+    let by_name =
+        |started: &Started| (started.handle.name().to_string(), Arc::clone(&started.handle));
     AppState {
         pipelines: started.iter().map(by_name).collect(),
         modules: process.modules.clone(),

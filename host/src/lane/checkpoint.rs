@@ -27,7 +27,8 @@ impl Lane {
     }
 
     fn barrier_is_overdue(&self) -> bool {
-        self.clock.monotonic() >= self.checkpoint_at || self.outputs.staged_bytes() >= STAGED_BYTES_MAX
+        self.clock.monotonic() >= self.checkpoint_at
+            || self.outputs.staged_bytes() >= STAGED_BYTES_MAX
     }
 
     /// Whether a barrier is due that cannot be taken, because the epoch before it is still in flight.
@@ -93,7 +94,9 @@ impl Lane {
             }
             CommitOutcome::Lost(lost) => Err(LaneError::Fenced {
                 epoch: lost.epoch,
-                by: lost.record.map_or_else(|| "nobody".to_owned(), |record| record.writer.instance.clone()),
+                by: lost
+                    .record
+                    .map_or_else(|| "nobody".to_owned(), |record| record.writer.instance.clone()),
             }),
             CommitOutcome::Failed(error) => Err(LaneError::Commit(error)),
         }
@@ -102,7 +105,8 @@ impl Lane {
     fn on_committed(&mut self, record: &Arc<ChainRecord>) {
         self.phase = Phase::Running;
         let positions = record.source.partitions.iter();
-        let positions = positions.map(|state| (state.partition.clone(), state.position.clone())).collect();
+        let positions =
+            positions.map(|state| (state.partition.clone(), state.position.clone())).collect();
         self.source.acknowledge(&positions);
         self.outside.metrics.committed(&record.files, self.clock.wall_micros());
         self.answer_activations(record);

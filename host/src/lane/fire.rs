@@ -59,7 +59,12 @@ pub(super) fn evaluate_fired(worker: &mut Worker, plan: &Plan, fired: &[OpenWind
 }
 
 /// Evaluates groups, on copies of their accumulators: the state does not change.
-pub(super) fn evaluate(runner: &mut StageRunner, plan: &Plan, selected: Selected<'_>, results: &mut Results) {
+pub(super) fn evaluate(
+    runner: &mut StageRunner,
+    plan: &Plan,
+    selected: Selected<'_>,
+    results: &mut Results,
+) {
     let Selected { bounds, groups, ids } = selected;
     for ids in ids.chunks(GROUPS_PER_EVALUATE) {
         let states: Varlen = ids.iter().map(|id| groups.state(*id)).collect();
@@ -72,13 +77,19 @@ pub(super) fn evaluate(runner: &mut StageRunner, plan: &Plan, selected: Selected
         if answer.batch.num_rows() == 0 {
             continue;
         }
-        let keys: Varlen = answer.groups.iter().map(|group| groups.key(ids[*group as usize])).collect();
+        let keys: Varlen =
+            answer.groups.iter().map(|group| groups.key(ids[*group as usize])).collect();
         results.batches.push(result_rows(plan, bounds, &keys, &answer.batch));
         results.keys.push(keys);
     }
 }
 
-fn result_rows(plan: &Plan, bounds: WindowBounds, keys: &Varlen, outputs: &RecordBatch) -> RecordBatch {
+fn result_rows(
+    plan: &Plan,
+    bounds: WindowBounds,
+    keys: &Varlen,
+    outputs: &RecordBatch,
+) -> RecordBatch {
     let rows = outputs.num_rows();
     let mut columns: Vec<ArrayRef> =
         key::decode(&plan.key_fields, keys.iter().collect::<Vec<_>>().into_iter());
@@ -99,10 +110,13 @@ pub(super) fn join(plan: &Plan, results: &[Results]) -> Option<RecordBatch> {
     if batches.is_empty() {
         return None;
     }
-    let all = concat_batches(&plan.output, batches).expect("all results have the plan's output schema");
-    let keys: Vec<&[u8]> = results.iter().flat_map(|results| &results.keys).flat_map(Varlen::iter).collect();
+    let all =
+        concat_batches(&plan.output, batches).expect("all results have the plan's output schema");
+    let keys: Vec<&[u8]> =
+        results.iter().flat_map(|results| &results.keys).flat_map(Varlen::iter).collect();
     let starts = all.column(all.num_columns() - 2);
-    let starts = arrow::array::AsArray::as_primitive::<arrow::datatypes::TimestampMicrosecondType>(starts);
+    let starts =
+        arrow::array::AsArray::as_primitive::<arrow::datatypes::TimestampMicrosecondType>(starts);
     let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
     // Stable: rows of one group keep the plugin's order.
     order.sort_by_key(|row| (starts.value(*row as usize), keys[*row as usize]));

@@ -51,13 +51,20 @@ impl Lane {
         let plan = &self.plan;
         let share = LiveResults::ROWS_MAX.div_ceil(self.pool.len());
         let results = self.pool.each_worker(|_, worker| changed(worker, plan, share));
-        let left_out: usize = self.pool.workers().iter().flat_map(|worker| worker.state.windows()).map(|window| window.groups.changed_len()).sum();
+        let left_out: usize = self
+            .pool
+            .workers()
+            .iter()
+            .flat_map(|worker| worker.state.windows())
+            .map(|window| window.groups.changed_len())
+            .sum();
         let mut batches = fired;
         batches.extend(join(&self.plan, &results));
         if batches.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(());
         }
-        let rows: Vec<Vec<Value>> = batches.iter().flat_map(json_rows).take(LiveResults::ROWS_MAX).collect();
+        let rows: Vec<Vec<Value>> =
+            batches.iter().flat_map(json_rows).take(LiveResults::ROWS_MAX).collect();
         // Nobody listens any more: nothing to do about it.
         let _ = self.outside.live.send(Arc::new(LiveResults {
             pipeline: self.config.name.to_string(),
@@ -103,12 +110,15 @@ fn json_value(column: &ArrayRef, row: usize) -> Value {
         DataType::Boolean => Value::from(column.as_boolean().value(row)),
         DataType::Int64 => Value::from(column.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Decimal64(..) => Value::from(column.as_primitive::<Decimal64Type>().value_as_string(row)),
-        DataType::Timestamp(..) => {
-            Value::from(EventTime(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string())
+        DataType::Decimal64(..) => {
+            Value::from(column.as_primitive::<Decimal64Type>().value_as_string(row))
         }
+        DataType::Timestamp(..) => Value::from(
+            EventTime(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string(),
+        ),
         _ => Value::from(
-            arrow::util::display::array_value_to_string(column, row).unwrap_or_else(|error| error.to_string()),
+            arrow::util::display::array_value_to_string(column, row)
+                .unwrap_or_else(|error| error.to_string()),
         ),
     }
 }

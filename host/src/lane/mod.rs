@@ -137,7 +137,9 @@ pub enum LaneError {
     #[error("commit failed")]
     Commit(#[source] crate::chain::ChainError),
     /// Open windows are larger than `limits.state_bytes`.
-    #[error("open windows hold {bytes} bytes, `limits.state_bytes` allows {limit}: raise it, or use shorter windows or fewer keys")]
+    #[error(
+        "open windows hold {bytes} bytes, `limits.state_bytes` allows {limit}: raise it, or use shorter windows or fewer keys"
+    )]
     StateTooLarge {
         /// What they hold.
         bytes: u64,

@@ -12,7 +12,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
-use crate::chain::record::{ChainRecord, PinnedModule, RecordKind, SourceKind, SourceState, Writer};
+use crate::chain::record::{
+    ChainRecord, PinnedModule, RecordKind, SourceKind, SourceState, Writer,
+};
 use crate::chain::{self, ChainError, LaneStorage};
 use crate::config::fingerprint::{StateConflict, check_state, fingerprints, stage_key};
 use crate::config::{Pipeline, PluginRef, SourceConfig, StageConfig, StoreOptions};
@@ -123,9 +125,18 @@ impl OpenError {
             Self::Chain(error) => error.may_pass(),
             Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => {
-                matches!(source, ModuleStoreError::Store { .. } | ModuleStoreError::Contended { .. })
+                matches!(
+                    source,
+                    ModuleStoreError::Store { .. } | ModuleStoreError::Contended { .. }
+                )
             }
-            Self::ModuleFile { .. } | Self::Load { .. } | Self::Plan(_) | Self::Changed(_) | Self::OtherModule(_) | Self::State(_) | Self::Stopped => false,
+            Self::ModuleFile { .. }
+            | Self::Load { .. }
+            | Self::Plan(_)
+            | Self::Changed(_)
+            | Self::OtherModule(_)
+            | Self::State(_)
+            | Self::Stopped => false,
         }
     }
 }
@@ -158,7 +169,8 @@ pub(super) struct Ready {
 
 impl Ready {
     fn make(parts: &LaneParts, outside: &mut Outside) -> Result<Self, OpenError> {
-        let LaneParts { config, storage, modules: store, engine, stores, runtime, clock, writer } = parts;
+        let LaneParts { config, storage, modules: store, engine, stores, runtime, clock, writer } =
+            parts;
         let opened = runtime.block_on(chain::open(storage, writer))?;
         let loader = Loader { config, modules: store, engine, runtime };
         let modules = loader.modules(opened.head.as_ref())?;
@@ -169,8 +181,13 @@ impl Ready {
         }
         let mut source = open_source(config, stores, runtime, clock)?;
         let metrics = Arc::clone(&outside.metrics);
-        let mut committer =
-            Committer::spawn(runtime.clone(), opened.chain, storage.clone(), clock.clone(), metrics);
+        let mut committer = Committer::spawn(
+            runtime.clone(),
+            opened.chain,
+            storage.clone(),
+            clock.clone(),
+            metrics,
+        );
         let record = match opened.head {
             Some(record) => Arc::new(record),
             None => {
@@ -180,7 +197,8 @@ impl Ready {
         };
         if !record.source.ended {
             let states = record.source.partitions.iter();
-            let positions = states.map(|state| (state.partition.clone(), state.position.clone())).collect();
+            let positions =
+                states.map(|state| (state.partition.clone(), state.position.clone())).collect();
             source.assign(&positions)?;
         }
         Ok(Self { record, modules, plan, pool, source, committer })
@@ -251,7 +269,8 @@ fn poll_limits(config: &Pipeline) -> PollLimits {
 }
 
 fn partitions(config: &Pipeline, record: &ChainRecord, clock: &Clock) -> Partitions {
-    let bound = i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
+    let bound =
+        i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
     let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark);
     let mut partitions = Partitions::new(lane_clock);
     for state in &record.source.partitions {
@@ -267,8 +286,12 @@ fn open_source(
     clock: &Clock,
 ) -> Result<Box<dyn Source>, SourceError> {
     Ok(match &config.source {
-        SourceConfig::Kafka(kafka) => Box::new(KafkaSource::connect(kafka, &config.name, clock.clone())?),
-        SourceConfig::Files(files) => Box::new(FilesSource::open(files, stores, runtime.clone(), clock.clone())?),
+        SourceConfig::Kafka(kafka) => {
+            Box::new(KafkaSource::connect(kafka, &config.name, clock.clone())?)
+        }
+        SourceConfig::Files(files) => {
+            Box::new(FilesSource::open(files, stores, runtime.clone(), clock.clone())?)
+        }
     })
 }
 
@@ -283,12 +306,13 @@ pub(super) fn genesis(
         SourceConfig::Kafka(_) => SourceKind::Kafka,
         SourceConfig::Files(_) => SourceKind::Files,
     };
-    let partitions = positions.into_iter().map(|(partition, position)| chain::record::PartitionState {
-        partition,
-        position,
-        max_event_time: None,
-        fates: chain::record::Fates::default(),
-    });
+    let partitions =
+        positions.into_iter().map(|(partition, position)| chain::record::PartitionState {
+            partition,
+            position,
+            max_event_time: None,
+            fates: chain::record::Fates::default(),
+        });
     committer.submit(FrozenEpoch {
         kind: RecordKind::Genesis,
         source: SourceState { kind, ended: false, partitions: partitions.collect() },
@@ -331,7 +355,11 @@ impl Loader<'_> {
         if let Some(head) = head {
             check_state(self.config, &head.config, head.state.is_some())?;
         }
-        let stages = self.config.stages.iter().chain(self.config.window.as_ref().map(|window| &window.aggregate));
+        let stages = self
+            .config
+            .stages
+            .iter()
+            .chain(self.config.window.as_ref().map(|window| &window.aggregate));
         stages.map(|stage| self.module(stage, head, &now)).collect()
     }
 
@@ -341,7 +369,8 @@ impl Loader<'_> {
         head: Option<&ChainRecord>,
         now: &BTreeMap<String, String>,
     ) -> Result<PlacedModule, OpenError> {
-        let pinned = head.and_then(|head| head.modules.iter().find(|pinned| *pinned.stage == *stage.id));
+        let pinned =
+            head.and_then(|head| head.modules.iter().find(|pinned| *pinned.stage == *stage.id));
         let key = stage_key(&stage.id);
         let unchanged = head.is_some_and(|head| head.config.get(&key) == now.get(&key));
         match pinned {
@@ -349,7 +378,9 @@ impl Loader<'_> {
                 let module = self.pinned(stage, pinned)?;
                 Ok(PlacedModule { stage: stage.clone(), module, pinned: pinned.clone() })
             }
-            Some(pinned) => self.changed(stage, pinned, head.is_some_and(|head| head.state.is_some())),
+            Some(pinned) => {
+                self.changed(stage, pinned, head.is_some_and(|head| head.state.is_some()))
+            }
             None => {
                 let module = self.named(stage)?;
                 let pinned = PinnedModule {
@@ -365,14 +396,25 @@ impl Loader<'_> {
     }
 
     /// The stage was changed in the pipeline file: an activation, with its checks.
-    fn changed(&self, stage: &StageConfig, pinned: &PinnedModule, stateful: bool) -> Result<PlacedModule, OpenError> {
+    fn changed(
+        &self,
+        stage: &StageConfig,
+        pinned: &PinnedModule,
+        stateful: bool,
+    ) -> Result<PlacedModule, OpenError> {
         let module = self.named(stage)?;
-        let before = PlacedModule { stage: stage.clone(), module: self.pinned(stage, pinned)?, pinned: pinned.clone() };
+        let before = PlacedModule {
+            stage: stage.clone(),
+            module: self.pinned(stage, pinned)?,
+            pinned: pinned.clone(),
+        };
         if module.digest == pinned.digest {
             return Ok(before);
         }
         if stateful && stage.kind == crate::plugin::PluginKind::Aggregate {
-            if let Verdict::Incompatible(reason) = compare(&before.module.description, &module.name, &module.description) {
+            if let Verdict::Incompatible(reason) =
+                compare(&before.module.description, &module.name, &module.description)
+            {
                 return Err(OpenError::OtherModule(format!(
                     "stage `{}` names another module than the open windows were made with: {reason}; \
                      name the old one, or forget the windows with `sluicegate reset`",
@@ -383,9 +425,16 @@ impl Loader<'_> {
         Ok(PlacedModule::successor(&before, module))
     }
 
-    fn pinned(&self, stage: &StageConfig, pinned: &PinnedModule) -> Result<LoadedModule, OpenError> {
+    fn pinned(
+        &self,
+        stage: &StageConfig,
+        pinned: &PinnedModule,
+    ) -> Result<LoadedModule, OpenError> {
         let get = self.modules.get(&pinned.digest);
-        let bytes = self.runtime.block_on(get).map_err(|source| OpenError::Module { stage: stage.id.to_string(), source })?;
+        let bytes = self
+            .runtime
+            .block_on(get)
+            .map_err(|source| OpenError::Module { stage: stage.id.to_string(), source })?;
         self.load(stage, &pinned.name, &bytes)
     }
 
@@ -402,14 +451,21 @@ impl Loader<'_> {
                 Ok(module)
             }
             PluginRef::Name(name) => {
-                let version = self.runtime.block_on(self.modules.resolve(name, None)).map_err(failed)?;
-                let bytes = self.runtime.block_on(self.modules.get(&version.digest)).map_err(failed)?;
+                let version =
+                    self.runtime.block_on(self.modules.resolve(name, None)).map_err(failed)?;
+                let bytes =
+                    self.runtime.block_on(self.modules.get(&version.digest)).map_err(failed)?;
                 self.load(stage, name, &bytes)
             }
         }
     }
 
-    fn load(&self, stage: &StageConfig, name: &str, bytes: &[u8]) -> Result<LoadedModule, OpenError> {
+    fn load(
+        &self,
+        stage: &StageConfig,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<LoadedModule, OpenError> {
         let limits = CallLimits::from(&self.config.limits);
         let loaded = self.engine.load(name, bytes, &limits);
         loaded.map_err(|source| OpenError::Load { stage: stage.id.to_string(), source })

@@ -70,7 +70,11 @@ impl Outputs {
         self.tables.buffered_bytes()
     }
 
-    fn write_results(&mut self, rows: &RecordBatch, times: Option<&[i64]>) -> Result<(), SinkError> {
+    fn write_results(
+        &mut self,
+        rows: &RecordBatch,
+        times: Option<&[i64]>,
+    ) -> Result<(), SinkError> {
         self.results.iter().try_for_each(|table| self.tables.write(*table, rows, times))
     }
 }
@@ -93,7 +97,10 @@ impl Lane {
     }
 
     /// Joins the results of all workers; what a plugin could not evaluate is dead-lettered with its state.
-    pub(super) fn take_results(&mut self, results: Vec<Results>) -> Result<Option<RecordBatch>, LaneError> {
+    pub(super) fn take_results(
+        &mut self,
+        results: Vec<Results>,
+    ) -> Result<Option<RecordBatch>, LaneError> {
         let rows = join(&self.plan, &results);
         let condemned: Vec<CondemnedGroup> =
             results.into_iter().flat_map(|results| results.condemned).collect();
@@ -140,7 +147,8 @@ impl Lane {
         let every: Vec<usize> = (0..self.plan.output.fields().len()).collect();
         let picked = prepared.rows.picked.as_deref();
         let rows = project(&prepared.rows.batch, &every, picked);
-        let times: Vec<i64> = placed.rows.iter().map(|row| prepared.rows.times[*row as usize]).collect();
+        let times: Vec<i64> =
+            placed.rows.iter().map(|row| prepared.rows.times[*row as usize]).collect();
         Ok(self.outputs.write_results(&rows, Some(&times))?)
     }
 

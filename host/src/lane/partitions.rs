@@ -132,7 +132,11 @@ impl Partitions {
             let partition = &self.all[*index];
             let fates = partition.fates;
             let fated = fates.accepted + fates.filtered + fates.late + fates.dead_lettered;
-            assert_eq!(fates.read, fated, "records of {} read and records with a fate", partition.partition);
+            assert_eq!(
+                fates.read, fated,
+                "records of {} read and records with a fate",
+                partition.partition
+            );
             PartitionState {
                 partition: partition.partition.clone(),
                 position: partition.position.clone(),

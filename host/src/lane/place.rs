@@ -68,7 +68,13 @@ impl Judge {
 }
 
 /// Places the rows that are left of a chunk.
-pub(super) fn place(plan: &Plan, windows: WindowAssigner, clock: &LaneClock, rows: &Rows, judge: Judge) -> Placed {
+pub(super) fn place(
+    plan: &Plan,
+    windows: WindowAssigner,
+    clock: &LaneClock,
+    rows: &Rows,
+    judge: Judge,
+) -> Placed {
     let mut placed = Placed::default();
     placed.rows.reserve(rows.len());
     placed.windows.reserve(rows.len());

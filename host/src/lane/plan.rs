@@ -101,7 +101,9 @@ pub enum PlanError {
         have: String,
     },
     /// Two columns of the results would have one name.
-    #[error("the results would have two columns `{column}`: rename the key or the output of `{stage}`")]
+    #[error(
+        "the results would have two columns `{column}`: rename the key or the output of `{stage}`"
+    )]
     TwoColumns {
         /// Their name.
         column: String,
@@ -121,13 +123,22 @@ impl Plan {
         let wide = Self::over(pipeline, modules, everything)?;
         let wanted = wide.read_columns(pipeline);
         let mut plan = Self::over(pipeline, modules, wanted)?;
-        for (stage, wide) in plan.stages.iter_mut().chain(&mut plan.aggregate).zip(wide.stages.iter().chain(&wide.aggregate)) {
+        for (stage, wide) in plan
+            .stages
+            .iter_mut()
+            .chain(&mut plan.aggregate)
+            .zip(wide.stages.iter().chain(&wide.aggregate))
+        {
             stage.declared = Arc::clone(&wide.declared);
         }
         Ok(plan)
     }
 
-    fn over(pipeline: &Pipeline, modules: &[PlacedModule], wanted: Vec<usize>) -> Result<Self, PlanError> {
+    fn over(
+        pipeline: &Pipeline,
+        modules: &[PlacedModule],
+        wanted: Vec<usize>,
+    ) -> Result<Self, PlanError> {
         let fields: Vec<Field> =
             wanted.iter().map(|column| pipeline.schema.columns[*column].field()).collect();
         let mut rows: SchemaRef = Arc::new(ArrowSchema::new(fields));
@@ -141,7 +152,9 @@ impl Plan {
         let event_time = match pipeline.event_time.from {
             EventTimeFrom::Column(column) => {
                 let name = &pipeline.schema.columns[column].name;
-                EventTimeSource::Column(decoded.index_of(name).expect("the event time is always wanted"))
+                EventTimeSource::Column(
+                    decoded.index_of(name).expect("the event time is always wanted"),
+                )
             }
             EventTimeFrom::RecordTimestamp => EventTimeSource::RecordTimestamp,
         };
@@ -186,7 +199,8 @@ impl Plan {
             EventTimeFrom::RecordTimestamp => None,
         };
         let read = |column: &usize| {
-            Some(*column) == event_time || names.contains(self.schema.columns[*column].name.as_str())
+            Some(*column) == event_time
+                || names.contains(self.schema.columns[*column].name.as_str())
         };
         let read: Vec<usize> = self.wanted.iter().copied().filter(read).collect();
         // A decoder of no column at all would not check that a record is JSON.
@@ -207,16 +221,26 @@ fn key_columns(names: &[String], rows: &SchemaRef) -> Result<Vec<usize>, PlanErr
     let find = |name: &String| {
         rows.index_of(name).map_err(|_| PlanError::KeyColumn {
             column: name.clone(),
-            have: rows.fields().iter().map(|field| format!("`{}`", field.name())).collect::<Vec<_>>().join(", "),
+            have: rows
+                .fields()
+                .iter()
+                .map(|field| format!("`{}`", field.name()))
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     };
     names.iter().map(find).collect()
 }
 
 /// Key, outputs, bounds of the window.
-fn result_schema(key: &[usize], rows: &SchemaRef, aggregate: &FittedStage) -> Result<SchemaRef, PlanError> {
+fn result_schema(
+    key: &[usize],
+    rows: &SchemaRef,
+    aggregate: &FittedStage,
+) -> Result<SchemaRef, PlanError> {
     let keys = key.iter().map(|column| rows.fields()[*column].as_ref().clone());
-    let outputs = aggregate.plugin.output_schema.fields().iter().map(|field| field.as_ref().clone());
+    let outputs =
+        aggregate.plugin.output_schema.fields().iter().map(|field| field.as_ref().clone());
     let bounds = WINDOW_COLUMNS.map(|name| Field::new(name, timestamp_type(), false));
     let fields: Vec<Field> = keys.chain(outputs).chain(bounds).collect();
     let mut seen = BTreeSet::new();
@@ -228,11 +252,22 @@ fn result_schema(key: &[usize], rows: &SchemaRef, aggregate: &FittedStage) -> Re
 }
 
 impl FittedStage {
-    fn new(stage: &StageConfig, modules: &[PlacedModule], rows: &SchemaRef) -> Result<Self, PlanError> {
+    fn new(
+        stage: &StageConfig,
+        modules: &[PlacedModule],
+        rows: &SchemaRef,
+    ) -> Result<Self, PlanError> {
         let placed = modules.iter().find(|placed| placed.stage.id == stage.id);
         let placed = placed.ok_or_else(|| PlanError::NoModule(stage.id.to_string()))?;
         let Fitted { plugin, inputs, output } = fit(stage, &placed.module, rows)?;
-        Ok(Self { id: Arc::clone(&stage.id), plugin, inputs, declared: Arc::clone(rows), output, kind: stage.kind })
+        Ok(Self {
+            id: Arc::clone(&stage.id),
+            plugin,
+            inputs,
+            declared: Arc::clone(rows),
+            output,
+            kind: stage.kind,
+        })
     }
 
     /// A runner for one worker.
@@ -246,8 +281,11 @@ impl FittedStage {
         match self.kind {
             crate::plugin::PluginKind::Map => {
                 let answer = runner.map(&input);
-                let refused: Vec<_> =
-                    answer.refusals.into_iter().map(|refusal| (prepared.rows.nth(refusal.row), refusal)).collect();
+                let refused: Vec<_> = answer
+                    .refusals
+                    .into_iter()
+                    .map(|refusal| (prepared.rows.nth(refusal.row), refusal))
+                    .collect();
                 for (row, refusal) in refused {
                     prepared.condemn(row, self, refusal);
                 }
@@ -255,14 +293,18 @@ impl FittedStage {
             }
             _ => {
                 let answer = runner.filter(&input);
-                let refused: Vec<_> =
-                    answer.refusals.into_iter().map(|refusal| (prepared.rows.nth(refusal.row), refusal)).collect();
+                let refused: Vec<_> = answer
+                    .refusals
+                    .into_iter()
+                    .map(|refusal| (prepared.rows.nth(refusal.row), refusal))
+                    .collect();
                 for (row, refusal) in refused {
                     prepared.condemn(row, self, refusal);
                 }
                 if answer.keep.count_set_bits() < answer.keep.len() {
                     let rows = &prepared.rows;
-                    let kept = answer.keep.set_indices().map(|index| rows.nth(index as u32)).collect();
+                    let kept =
+                        answer.keep.set_indices().map(|index| rows.nth(index as u32)).collect();
                     prepared.rows.picked = Some(kept);
                 }
             }
@@ -275,16 +317,24 @@ impl FittedStage {
         let old = &prepared.rows;
         let sources: Vec<u32> = source_rows.iter().map(|row| old.nth(*row)).collect();
         let inherit = |name: &str| -> ArrayRef {
-            let column = old.batch.schema().index_of(name).expect("kept columns are columns of the rows before");
+            let column = old
+                .batch
+                .schema()
+                .index_of(name)
+                .expect("kept columns are columns of the rows before");
             Arc::clone(project(&old.batch, &[column], Some(&sources)).column(0))
         };
         let columns = self.output.fields().iter().map(|field| {
             made.column_by_name(field.name()).map_or_else(|| inherit(field.name()), Arc::clone)
         });
-        let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(sources.len()));
-        let batch =
-            RecordBatch::try_new_with_options(Arc::clone(&self.output), columns.collect(), &options)
-                .expect("the answer was checked against the plugin's outputs");
+        let options =
+            arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(sources.len()));
+        let batch = RecordBatch::try_new_with_options(
+            Arc::clone(&self.output),
+            columns.collect(),
+            &options,
+        )
+        .expect("the answer was checked against the plugin's outputs");
         let pick = |values: &[i64]| sources.iter().map(|row| values[*row as usize]).collect();
         prepared.rows = Rows {
             batch,

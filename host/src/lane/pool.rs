@@ -134,7 +134,8 @@ impl Pool {
         let mut answers: Vec<Option<T>> = Vec::new();
         answers.resize_with(self.workers.len(), || None);
         threads.scope(|scope| {
-            for ((number, worker), answer) in self.workers.iter_mut().enumerate().zip(&mut answers) {
+            for ((number, worker), answer) in self.workers.iter_mut().enumerate().zip(&mut answers)
+            {
                 let work = &work;
                 scope.spawn(move |_| *answer = Some(work(number, worker)));
             }

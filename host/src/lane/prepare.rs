@@ -129,7 +129,11 @@ impl Rows {
 }
 
 /// The columns `columns` of a batch, with the rows `picked`, or without a copy if all are.
-pub(super) fn project(batch: &RecordBatch, columns: &[usize], picked: Option<&[u32]>) -> RecordBatch {
+pub(super) fn project(
+    batch: &RecordBatch,
+    columns: &[usize],
+    picked: Option<&[u32]>,
+) -> RecordBatch {
     let Some(picked) = picked else {
         return batch.project(columns).expect("fitted columns are columns of the rows");
     };
@@ -157,7 +161,8 @@ pub(super) fn prepare(
     let started = clock.monotonic();
     let block = &blocks[chunk.block];
     let decoded = worker.decoder.decode(&block.values, chunk.records.clone());
-    let first = u32::try_from(chunk.records.start).expect("a block is bounded far below 2^32 records");
+    let first =
+        u32::try_from(chunk.records.start).expect("a block is bounded far below 2^32 records");
     let records = decoded.batch.num_rows();
     let mut prepared = Prepared {
         chunk: chunk.clone(),
@@ -193,7 +198,13 @@ pub(super) fn nanos(from: std::time::Duration, to: std::time::Duration) -> u64 {
     u64::try_from(to.saturating_sub(from).as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn condemn_by_host(prepared: &mut Prepared, plan: &Plan, record: u32, kind: &'static str, reason: String) {
+fn condemn_by_host(
+    prepared: &mut Prepared,
+    plan: &Plan,
+    record: u32,
+    kind: &'static str,
+    reason: String,
+) {
     prepared.raise(record, Fate::DeadLettered);
     let stage = Arc::clone(&plan.host_stage);
     prepared.condemned.push(Condemned { record, stage, kind, reason, module: None });
@@ -210,7 +221,9 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
         }
         EventTimeSource::RecordTimestamp => {
             let timestamps = block.timestamps.as_deref().unwrap_or_default();
-            (0..rows).map(|row| timestamps.get(prepared.rows.record(row) as usize).copied().unwrap_or(0)).collect()
+            (0..rows)
+                .map(|row| timestamps.get(prepared.rows.record(row) as usize).copied().unwrap_or(0))
+                .collect()
         }
     };
     let refused = refused_times(prepared, plan, block, clock, &times);
@@ -259,9 +272,12 @@ fn refused_times(
     let timestamps = block.timestamps.as_deref();
     let known_refused = refused.len();
     for (row, time) in times.iter().enumerate() {
-        let reference = wall.or_else(|| timestamps.map(|all| all[prepared.rows.record(row) as usize]));
+        let reference =
+            wall.or_else(|| timestamps.map(|all| all[prepared.rows.record(row) as usize]));
         let Some(reference) = reference else { break };
-        if *time > reference.saturating_add(skew) && !refused[..known_refused].iter().any(|(r, _)| *r as usize == row) {
+        if *time > reference.saturating_add(skew)
+            && !refused[..known_refused].iter().any(|(r, _)| *r as usize == row)
+        {
             let ahead = std::time::Duration::from_micros(time.abs_diff(reference));
             let reason = format!(
                 "the event time {} is {} ahead of its record; `event_time.max_future_skew` allows {}",

@@ -8,11 +8,11 @@ use crate::handle::StageView;
 use crate::source::RecordBlock;
 use crate::status::{LaneStatus, PartitionView, Phase};
 
-use super::{Lane, Outside};
 use super::place::Placed;
 use super::plan::{FittedStage, Plan};
 use super::pool::StageNanos;
 use super::prepare::{Fate, Prepared};
+use super::{Lane, Outside};
 
 /// The status is copied at most this often: a person or a probe asks no more often.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
@@ -26,7 +26,12 @@ pub(super) struct Reported {
 
 impl Lane {
     /// Adds a turn to the counters.
-    pub(super) fn report_turn(&mut self, blocks: &[RecordBlock], chunks: &[(Prepared, Placed)], started: Duration) {
+    pub(super) fn report_turn(
+        &mut self,
+        blocks: &[RecordBlock],
+        chunks: &[(Prepared, Placed)],
+        started: Duration,
+    ) {
         if blocks.is_empty() {
             return;
         }
@@ -56,11 +61,13 @@ impl Lane {
 
     /// Adds what the plugins did since the last report.
     pub(super) fn report_plugins(&mut self) {
-        let stages: Vec<&FittedStage> = self.plan.stages.iter().chain(&self.plan.aggregate).collect();
+        let stages: Vec<&FittedStage> =
+            self.plan.stages.iter().chain(&self.plan.aggregate).collect();
         let mut memory = vec![0; stages.len()];
         for worker in self.pool.workers_mut() {
             let runners = worker.stages.iter().chain(&worker.aggregate).zip(&mut worker.reported);
-            for ((stage, (runner, reported)), memory) in stages.iter().zip(runners).zip(&mut memory) {
+            for ((stage, (runner, reported)), memory) in stages.iter().zip(runners).zip(&mut memory)
+            {
                 let now = runner.stats();
                 let before = std::mem::replace(reported, now);
                 *memory += now.memory_bytes;

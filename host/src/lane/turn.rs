@@ -16,8 +16,9 @@ impl Lane {
         let now = self.clock.monotonic();
         let chunks = self.cut(blocks, now);
         let plan = &self.plan;
-        let prepared =
-            self.pool.each_item(&chunks, |worker, chunk| prepare(worker, plan, &self.clock, blocks, chunk));
+        let prepared = self
+            .pool
+            .each_item(&chunks, |worker, chunk| prepare(worker, plan, &self.clock, blocks, chunk));
         let judges = self.observe(&prepared, now);
         let chunks = match self.plan.windows {
             Some(_) => self.window(prepared, &judges),
@@ -68,8 +69,9 @@ impl Lane {
         let Some(windows) = self.plan.windows else { return Vec::new() };
         let (plan, clock) = (&self.plan, self.partitions.clock());
         let items: Vec<(&Prepared, &Judge)> = prepared.iter().zip(judges).collect();
-        let placed =
-            self.pool.each_item(&items, |_, (prepared, judge)| place(plan, windows, clock, &prepared.rows, **judge));
+        let placed = self.pool.each_item(&items, |_, (prepared, judge)| {
+            place(plan, windows, clock, &prepared.rows, **judge)
+        });
         let mut chunks: Vec<_> = prepared.into_iter().zip(placed).collect();
         for (prepared, placed) in &mut chunks {
             settle_fates(prepared, placed);

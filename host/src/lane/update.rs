@@ -35,7 +35,11 @@ pub(super) fn update(
     for (chunk, (prepared, placed)) in chunks.iter().enumerate() {
         let mine = owns.map(|owns| owned(placed, owns));
         let answers = update_chunk(worker, stage, prepared, placed, mine.as_deref());
-        refused.extend(answers.into_iter().map(|(row, refusal)| RefusedRow { chunk, row, refusal }));
+        refused.extend(answers.into_iter().map(|(row, refusal)| RefusedRow {
+            chunk,
+            row,
+            refusal,
+        }));
     }
     worker.nanos.window += nanos(started, clock.monotonic());
     refused
@@ -77,6 +81,8 @@ fn update_chunk(
     let runner = aggregate.as_mut().expect("a plan with windows has an aggregate");
     let answer = runner.update(&input, &touched.groups, &touched.states);
     state.scatter(touched, &answer.states, answer.refusals.iter().map(|refusal| refusal.row));
-    let row = |refusal: &Refusal| picked.as_ref().map_or(refusal.row, |picked| picked[refusal.row as usize]);
+    let row = |refusal: &Refusal| {
+        picked.as_ref().map_or(refusal.row, |picked| picked[refusal.row as usize])
+    };
     answer.refusals.into_iter().map(|refusal| (row(&refusal), refusal)).collect()
 }

@@ -32,10 +32,7 @@ pub(super) fn s3(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened
         }
     }
     let store = builder.with_bucket_name(bucket).build();
-    Ok((
-        Arc::new(store.map_err(|source| client_error(url, source))?),
-        prefix,
-    ))
+    Ok((Arc::new(store.map_err(|source| client_error(url, source))?), prefix))
 }
 
 /// Google Cloud Storage, with a service account from the environment or the machine's own.
@@ -50,10 +47,7 @@ pub(super) fn google(url: &str, rest: &str, options: &StoreOptions) -> Result<Op
         }
     }
     let store = builder.with_bucket_name(bucket).build();
-    Ok((
-        Arc::new(store.map_err(|source| client_error(url, source))?),
-        prefix,
-    ))
+    Ok((Arc::new(store.map_err(|source| client_error(url, source))?), prefix))
 }
 
 /// Azure Blob Storage.
@@ -79,10 +73,7 @@ pub(super) fn azure(url: &str, rest: &str, options: &StoreOptions) -> Result<Ope
         }
     }
     let store = builder.with_container_name(container).build();
-    Ok((
-        Arc::new(store.map_err(|source| client_error(url, source))?),
-        prefix,
-    ))
+    Ok((Arc::new(store.map_err(|source| client_error(url, source))?), prefix))
 }
 
 /// Half of a key pair, or a named profile, would otherwise end in a search for the credentials of a machine in
@@ -93,11 +84,7 @@ fn check_s3_credentials(
     own_endpoint: bool,
 ) -> Result<(), StoreError> {
     let missing = |variable, reason| {
-        Err(StoreError::MissingVariable {
-            url: url.to_owned(),
-            variable,
-            reason,
-        })
+        Err(StoreError::MissingVariable { url: url.to_owned(), variable, reason })
     };
     let key = environment.get("AWS_ACCESS_KEY_ID").is_some();
     let secret = environment.get("AWS_SECRET_ACCESS_KEY").is_some();
@@ -108,14 +95,8 @@ fn check_s3_credentials(
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ];
     match (key, secret) {
-        (true, false) => missing(
-            "AWS_SECRET_ACCESS_KEY",
-            "`AWS_ACCESS_KEY_ID` is set without it",
-        ),
-        (false, true) => missing(
-            "AWS_ACCESS_KEY_ID",
-            "`AWS_SECRET_ACCESS_KEY` is set without it",
-        ),
+        (true, false) => missing("AWS_SECRET_ACCESS_KEY", "`AWS_ACCESS_KEY_ID` is set without it"),
+        (false, true) => missing("AWS_ACCESS_KEY_ID", "`AWS_SECRET_ACCESS_KEY` is set without it"),
         (true, true) => Ok(()),
         (false, false) if environment.first(&other).is_some() => Ok(()),
         (false, false) if environment.get("AWS_PROFILE").is_some() => missing(
@@ -136,10 +117,7 @@ fn bucket_and_prefix<'a>(
     rest: &'a str,
     form: &str,
 ) -> Result<(&'a str, Path), StoreError> {
-    let wrong = |reason: String| StoreError::Url {
-        url: url.to_owned(),
-        reason,
-    };
+    let wrong = |reason: String| StoreError::Url { url: url.to_owned(), reason };
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty() {
         return Err(wrong(format!("it names no bucket; write `{form}`")));
@@ -167,10 +145,7 @@ fn retry_config() -> RetryConfig {
 }
 
 fn client_error(url: &str, source: object_store::Error) -> StoreError {
-    StoreError::Client {
-        url: url.to_owned(),
-        source,
-    }
+    StoreError::Client { url: url.to_owned(), source }
 }
 
 /// The variables that were handed in. An empty one counts as not set, as shells and compose files leave them.
@@ -178,11 +153,7 @@ struct Environment<'a>(&'a StoreOptions);
 
 impl<'a> Environment<'a> {
     fn get(&self, variable: &str) -> Option<&'a str> {
-        self.0
-            .environment
-            .get(variable)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.environment.get(variable).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     fn first(&self, variables: &[&str]) -> Option<&'a str> {

@@ -24,23 +24,17 @@ impl Failure {
     pub fn of(error: &object_store::Error) -> Self {
         use object_store::Error;
         match error {
-            Error::Unauthenticated { .. } => Self::Refused {
-                fix: FIX_CREDENTIALS,
-            },
-            Error::PermissionDenied { .. } => Self::Refused {
-                fix: fix_of_denial(error),
-            },
-            Error::NotFound { .. } if is_bucket_missing(error) => Self::Refused {
-                fix: "create the bucket, or correct its name in the URL",
-            },
+            Error::Unauthenticated { .. } => Self::Refused { fix: FIX_CREDENTIALS },
+            Error::PermissionDenied { .. } => Self::Refused { fix: fix_of_denial(error) },
+            Error::NotFound { .. } if is_bucket_missing(error) => {
+                Self::Refused { fix: "create the bucket, or correct its name in the URL" }
+            }
             Error::NotSupported { .. }
             | Error::NotImplemented { .. }
             | Error::InvalidPath { .. }
             | Error::UnknownConfigurationKey { .. } => Self::Impossible,
             Error::Generic { .. } if text_of(error).contains("Received redirect") => {
-                Self::Refused {
-                    fix: "set AWS_REGION to the bucket's region",
-                }
+                Self::Refused { fix: "set AWS_REGION to the bucket's region" }
             }
             _ => Self::MayPass,
         }
@@ -52,11 +46,7 @@ const FIX_CREDENTIALS: &str = "check the store's credentials in the environment 
 /// A denial may be about who asks or about what they may do.
 fn fix_of_denial(error: &object_store::Error) -> &'static str {
     let text = text_of(error);
-    let wrong_identity = [
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "ExpiredToken",
-    ];
+    let wrong_identity = ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"];
     if wrong_identity.iter().any(|code| text.contains(code)) {
         FIX_CREDENTIALS
     } else {
@@ -79,10 +69,7 @@ pub fn is_indeterminate(error: &object_store::Error) -> bool {
         }
         cause = error.source();
     }
-    !matches!(
-        Failure::of(error),
-        Failure::Refused { .. } | Failure::Impossible
-    )
+    !matches!(Failure::of(error), Failure::Refused { .. } | Failure::Impossible)
 }
 
 /// One line for a person: what was attempted where, the store's words, and the fix if there is one.
@@ -99,13 +86,9 @@ pub fn explain(what: &str, location: &Location, error: &object_store::Error) -> 
 /// their own.
 fn is_bucket_missing(error: &object_store::Error) -> bool {
     let text = text_of(error);
-    [
-        "NoSuchBucket",
-        "ContainerNotFound",
-        "The specified bucket does not exist",
-    ]
-    .iter()
-    .any(|code| text.contains(code))
+    ["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]
+        .iter()
+        .any(|code| text.contains(code))
 }
 
 /// The errors of this crate print their sources themselves.

@@ -34,26 +34,14 @@ const STORE: &str = "local directory";
 /// and the file's name as prefix.
 pub(super) fn open(url: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, Path), StoreError> {
     if path.is_empty() {
-        return Err(StoreError::Url {
-            url: url.to_owned(),
-            reason: "it names no path".to_owned(),
-        });
+        return Err(StoreError::Url { url: url.to_owned(), reason: "it names no path".to_owned() });
     }
-    let failed = |source| StoreError::Directory {
-        url: url.to_owned(),
-        source,
-    };
+    let failed = |source| StoreError::Directory { url: url.to_owned(), source };
     let path = FilePath::new(path);
     let is_file = path.is_file();
     let (root, prefix) = if is_file {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let name = path
-            .file_name()
-            .expect("a file has a name")
-            .to_string_lossy()
-            .into_owned();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
         (folder.unwrap_or(FilePath::new(".")), Path::from(name))
     } else {
         fs::create_dir_all(path).map_err(failed)?;
@@ -63,18 +51,9 @@ pub(super) fn open(url: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, Path)
     if !is_file {
         remove_abandoned(&root.join(STAGING)).map_err(failed)?;
     }
-    let inner = LocalFileSystem::new_with_prefix(&root).map_err(|source| StoreError::Client {
-        url: url.to_owned(),
-        source,
-    })?;
-    Ok((
-        Arc::new(DurableDirectory {
-            inner,
-            root,
-            staged: Arc::default(),
-        }),
-        prefix,
-    ))
+    let inner = LocalFileSystem::new_with_prefix(&root)
+        .map_err(|source| StoreError::Client { url: url.to_owned(), source })?;
+    Ok((Arc::new(DurableDirectory { inner, root, staged: Arc::default() }), prefix))
 }
 
 /// See the module's page.
@@ -118,23 +97,16 @@ impl ObjectStore for DurableDirectory {
         };
         let path = location.to_string();
         let done = tokio::task::spawn_blocking(move || put.run(&payload)).await?;
-        done.map(|()| PutResult {
-            e_tag: None,
-            version: None,
-        })
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => object_store::Error::AlreadyExists {
-                path,
-                source: error.into(),
-            },
-            io::ErrorKind::PermissionDenied => object_store::Error::PermissionDenied {
-                path,
-                source: error.into(),
-            },
-            _ => object_store::Error::Generic {
-                store: STORE,
-                source: error.into(),
-            },
+        done.map(|()| PutResult { e_tag: None, version: None }).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    object_store::Error::AlreadyExists { path, source: error.into() }
+                }
+                io::ErrorKind::PermissionDenied => {
+                    object_store::Error::PermissionDenied { path, source: error.into() }
+                }
+                _ => object_store::Error::Generic { store: STORE, source: error.into() },
+            }
         })
     }
 
@@ -188,10 +160,7 @@ struct Put {
 
 impl Put {
     fn run(&self, payload: &PutPayload) -> io::Result<()> {
-        let folder = self
-            .target
-            .parent()
-            .expect("an object's path is below the root");
+        let folder = self.target.parent().expect("an object's path is below the root");
         self.make_folder(folder)?;
         self.make_folder(self.staging.parent().expect("it is in the staging folder"))?;
         let result = self.stage(payload).and_then(|file| {
@@ -213,10 +182,7 @@ impl Put {
 
     /// The staging file, complete and durable. It is locked until dropped.
     fn stage(&self, payload: &PutPayload) -> io::Result<File> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&self.staging)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&self.staging)?;
         file.lock()?;
         payload.iter().try_for_each(|chunk| file.write_all(chunk))?;
         file.sync_all()?;
@@ -230,9 +196,7 @@ impl Put {
         }
         fs::create_dir_all(folder)?;
         let above = folder.ancestors().skip(1);
-        above
-            .take_while(|ancestor| ancestor.starts_with(&self.root))
-            .try_for_each(sync_folder)
+        above.take_while(|ancestor| ancestor.starts_with(&self.root)).try_for_each(sync_folder)
     }
 }
 

@@ -69,10 +69,7 @@ impl Location {
 
     /// The full path in the store of `below`, which may hold slashes.
     pub fn path(&self, below: &str) -> Path {
-        self.prefix
-            .parts()
-            .chain(Path::from(below).parts())
-            .collect()
+        self.prefix.parts().chain(Path::from(below).parts()).collect()
     }
 
     /// An empty store in memory, which is gone with its last clone. For tests.
@@ -159,15 +156,8 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
         Some(("gs", rest)) => cloud::google(url, rest, options)?,
         Some(("az" | "azure", rest)) => cloud::azure(url, rest, options)?,
         Some((scheme, _)) => {
-            return Err(StoreError::Scheme {
-                url: url.to_owned(),
-                scheme: scheme.to_owned(),
-            });
+            return Err(StoreError::Scheme { url: url.to_owned(), scheme: scheme.to_owned() });
         }
     };
-    Ok(Location {
-        store,
-        prefix,
-        url: url.to_owned(),
-    })
+    Ok(Location { store, prefix, url: url.to_owned() })
 }

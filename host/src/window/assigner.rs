@@ -19,7 +19,9 @@ impl WindowAssigner {
     /// The assigner of a checked configuration.
     pub fn new(kind: WindowKind) -> Self {
         match kind {
-            WindowKind::Tumbling { size, offset } => Self::Tumbling { size, offset: offset.rem_euclid(size) },
+            WindowKind::Tumbling { size, offset } => {
+                Self::Tumbling { size, offset: offset.rem_euclid(size) }
+            }
         }
     }
 

@@ -9,8 +9,8 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder,
 };
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal64Type, Field, Float64Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal64Type, Field, Float64Type, Int64Type,
+    TimeUnit, TimestampMicrosecondType,
 };
 use std::sync::Arc;
 
@@ -92,9 +92,13 @@ impl<'a> ColumnEncoder<'a> {
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 Self::Long(column.as_primitive::<TimestampMicrosecondType>().values(), column)
             }
-            DataType::Decimal64(..) => Self::Long(column.as_primitive::<Decimal64Type>().values(), column),
+            DataType::Decimal64(..) => {
+                Self::Long(column.as_primitive::<Decimal64Type>().values(), column)
+            }
             DataType::Date32 => Self::Date(column.as_primitive::<Date32Type>()),
-            other => panic!("no key of type {other}: the pipeline's check admits only declared types"),
+            other => {
+                panic!("no key of type {other}: the pipeline's check admits only declared types")
+            }
         }
     }
 
@@ -147,7 +151,10 @@ fn canonical_bits(value: f64) -> [u8; 8] {
 
 /// Decodes keys back into one array per field of `fields`. Panics on bytes that [`encode`] did not make: what is
 /// loaded from a checkpoint was verified by its hash.
-pub fn decode<'k>(fields: &[Arc<Field>], keys: impl Iterator<Item = &'k [u8]> + Clone) -> Vec<ArrayRef> {
+pub fn decode<'k>(
+    fields: &[Arc<Field>],
+    keys: impl Iterator<Item = &'k [u8]> + Clone,
+) -> Vec<ArrayRef> {
     let mut cursors: Vec<&[u8]> = keys.collect();
     fields.iter().map(|field| decode_column(field.data_type(), &mut cursors)).collect()
 }
@@ -157,9 +164,11 @@ fn decode_column(data_type: &DataType, cursors: &mut [&[u8]]) -> ArrayRef {
         DataType::Utf8 => {
             let mut column = StringBuilder::with_capacity(cursors.len(), cursors.len() * 16);
             for cursor in cursors {
-                column.append_option(take_text(cursor).map(|text| {
-                    std::str::from_utf8(text).expect("text was encoded from UTF-8")
-                }));
+                column.append_option(
+                    take_text(cursor).map(|text| {
+                        std::str::from_utf8(text).expect("text was encoded from UTF-8")
+                    }),
+                );
             }
             Arc::new(column.finish())
         }
@@ -197,7 +206,8 @@ fn decode_longs<T: ArrowPrimitiveType>(
     cursors: &mut [&[u8]],
     convert: impl Fn(i64) -> T::Native,
 ) -> ArrayRef {
-    let mut column = PrimitiveBuilder::<T>::with_capacity(cursors.len()).with_data_type(data_type.clone());
+    let mut column =
+        PrimitiveBuilder::<T>::with_capacity(cursors.len()).with_data_type(data_type.clone());
     for cursor in cursors {
         column.append_option(take(cursor, 8).map(|bytes| {
             convert(i64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))

@@ -69,7 +69,10 @@ pub fn encode<'s>(
 }
 
 /// Calls `each` with every group of a blob, in the order stored.
-pub fn decode<'b>(bytes: &'b [u8], mut each: impl FnMut(StateRow<'b>)) -> Result<(), SnapshotError> {
+pub fn decode<'b>(
+    bytes: &'b [u8],
+    mut each: impl FnMut(StateRow<'b>),
+) -> Result<(), SnapshotError> {
     let mut reader = Reader { bytes, at: 0 };
     if reader.take(MAGIC.len(), "header")? != MAGIC {
         return Err(SnapshotError { at: 0, what: "header of version 1" });

@@ -97,7 +97,12 @@ impl KeyedState {
 
     /// Puts back the accumulators after the call, and takes back the rows that were refused (indexes of rows of
     /// the call).
-    pub fn scatter(&mut self, touched: &Touched, states: &Varlen, refused: impl Iterator<Item = u32>) {
+    pub fn scatter(
+        &mut self,
+        touched: &Touched,
+        states: &Varlen,
+        refused: impl Iterator<Item = u32>,
+    ) {
         assert_eq!(states.len(), touched.places.len(), "the runner checked how many came back");
         for ((start, id), state) in touched.places.iter().zip(states.iter()) {
             self.groups_at_mut(*start).set_state(*id, state);

@@ -72,7 +72,12 @@ fn append(state: &mut KeyedState, rows: &[(i64, &str, &str)], refused: &[u32]) {
 fn dump(windows: &[state::OpenWindow]) -> Vec<String> {
     let row = |window: &state::OpenWindow, id| {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        format!("{} {} {}", window.bounds.start, text(window.groups.key(id)), text(window.groups.state(id)))
+        format!(
+            "{} {} {}",
+            window.bounds.start,
+            text(window.groups.key(id)),
+            text(window.groups.state(id))
+        )
     };
     windows.iter().flat_map(|window| window.groups.ids().map(move |id| row(window, id))).collect()
 }

@@ -80,9 +80,7 @@ impl FaultyStore {
         }
         *self.late.lock().unwrap() = late;
         let mut fault = self.fault.lock().unwrap();
-        fault
-            .take_if(|(at, _)| *at == request)
-            .map(|(_, fault)| fault)
+        fault.take_if(|(at, _)| *at == request).map(|(_, fault)| fault)
     }
 
     /// Runs `request` under the fault that is due.
@@ -109,10 +107,7 @@ impl FaultyStore {
 }
 
 fn broken() -> Error {
-    Error::Generic {
-        store: "faulty",
-        source: "connection reset".into(),
-    }
+    Error::Generic { store: "faulty", source: "connection reset".into() }
 }
 
 impl fmt::Display for FaultyStore {
@@ -135,24 +130,15 @@ impl ObjectStore for FaultyStore {
             .unwrap()
             .filter(|(at, _)| *at == self.requests.load(Ordering::SeqCst));
         if let Some((at, Fault::DieAndLandLater(requests))) = fault {
-            let put = (
-                at + requests,
-                location.clone(),
-                payload.clone(),
-                options.clone(),
-            );
+            let put = (at + requests, location.clone(), payload.clone(), options.clone());
             self.late.lock().unwrap().push(put);
         }
         if let Some((_, Fault::Conflict)) = fault {
             self.next_fault().await;
             let path = location.to_string();
-            return Err(Error::AlreadyExists {
-                path,
-                source: "409 Conflict".into(),
-            });
+            return Err(Error::AlreadyExists { path, source: "409 Conflict".into() });
         }
-        self.run(self.inner.put_opts(location, payload, options))
-            .await
+        self.run(self.inner.put_opts(location, payload, options)).await
     }
 
     async fn put_multipart_opts(
@@ -178,11 +164,7 @@ impl ObjectStore for FaultyStore {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         // The store in memory lists when asked, not when polled; nothing changes in between.
         let listing = self.inner.list(prefix);
-        faulty_list(
-            self.next_fault().now_or_never().flatten(),
-            listing,
-            &self.died,
-        )
+        faulty_list(self.next_fault().now_or_never().flatten(), listing, &self.died)
     }
 
     fn list_with_offset(
@@ -191,11 +173,7 @@ impl ObjectStore for FaultyStore {
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let fault = self.next_fault().now_or_never().flatten();
-        faulty_list(
-            fault,
-            self.inner.list_with_offset(prefix, offset),
-            &self.died,
-        )
+        faulty_list(fault, self.inner.list_with_offset(prefix, offset), &self.died)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

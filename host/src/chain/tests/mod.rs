@@ -33,10 +33,7 @@ fn runtime() -> Runtime {
 }
 
 fn storage(store: Arc<dyn ObjectStore>) -> LaneStorage {
-    let root = Location {
-        store,
-        ..Location::in_memory()
-    };
+    let root = Location { store, ..Location::in_memory() };
     let table = root.child("table");
     LaneStorage {
         chain: root.child("chain"),
@@ -55,10 +52,7 @@ fn writer() -> Writer {
 }
 
 fn source_at(next: i64) -> SourceState {
-    let partition = Partition {
-        stream: Arc::from("numbers"),
-        number: 0,
-    };
+    let partition = Partition { stream: Arc::from("numbers"), number: 0 };
     let next_offset = NextOffset::at(next);
     SourceState {
         kind: SourceKind::Files,
@@ -86,10 +80,7 @@ fn genesis() -> FrozenEpoch {
 
 /// The epoch that takes `number`.
 fn epoch_of(number: i64) -> FrozenEpoch {
-    let bytes = (0..=number)
-        .map(|number| format!("{number} "))
-        .collect::<String>()
-        .into_bytes();
+    let bytes = (0..=number).map(|number| format!("{number} ")).collect::<String>().into_bytes();
     FrozenEpoch {
         kind: RecordKind::Data,
         source: source_at(number + 1),
@@ -162,14 +153,7 @@ fn table(runtime: &Runtime, storage: &LaneStorage) -> Vec<i64> {
         let files: Vec<_> = files.try_collect().await.unwrap();
         let mut rows = Vec::new();
         for file in files {
-            let bytes = location
-                .store
-                .get(&file.location)
-                .await
-                .unwrap()
-                .bytes()
-                .await
-                .unwrap();
+            let bytes = location.store.get(&file.location).await.unwrap().bytes().await.unwrap();
             rows.push(std::str::from_utf8(&bytes).unwrap().parse().unwrap());
         }
         rows
@@ -185,9 +169,5 @@ fn assert_each_number_once(runtime: &Runtime, storage: &LaneStorage, count: i64,
     let opened = runtime.block_on(open(storage, &writer()));
     let opened = opened.unwrap_or_else(|error| panic!("{story}: {error}"));
     assert_eq!(next_number(&opened), Some(count), "{story}");
-    assert_eq!(
-        table(runtime, storage),
-        (0..count).collect::<Vec<_>>(),
-        "{story}"
-    );
+    assert_eq!(table(runtime, storage), (0..count).collect::<Vec<_>>(), "{story}");
 }

@@ -56,9 +56,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let pipeline = match config::load(&args.pipeline, &environment) {
         Ok(pipeline) => pipeline,
         Err(ConfigError::Refused { problems, .. }) if args.json => {
-            let problem = |problem: &Problem| {
-                json!({ "line": problem.line, "key": problem.key, "message": problem.message })
-            };
+            let problem = |problem: &Problem| json!({ "line": problem.line, "key": problem.key, "message": problem.message });
             let problems: Vec<Json> = problems.iter().map(problem).collect();
             print(&format!("{}\n", json!({ "ok": false, "problems": problems })))?;
             return Ok(ExitCode::from(super::REFUSED));
@@ -168,9 +166,8 @@ fn answer(pipeline: &Pipeline, plugins: Option<&[Plugin]>) -> String {
             "makes": names(&plugin.description.outputs),
         })
     };
-    let stages = plugins.map(|plugins| {
-        pipeline.all_stages().zip(plugins).map(stage).collect::<Vec<Json>>()
-    });
+    let stages =
+        plugins.map(|plugins| pipeline.all_stages().zip(plugins).map(stage).collect::<Vec<Json>>());
     format!("{}\n", json!({ "ok": true, "pipeline": &*pipeline.name, "stages": stages }))
 }
 

@@ -9,9 +9,9 @@ use expect_test::expect;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::record::Epoch;
 use crate::cli::plugin::{activate, list, push};
 use crate::cli::status::{health, status};
-use crate::chain::record::Epoch;
 use crate::handle::fixture::{self, Fixture, guest};
 use crate::http::tests::app;
 use crate::http::{Server, ServerConfig};
@@ -116,23 +116,34 @@ fn what_the_server_refuses_is_a_sentence() {
     let text = file(b"#!/bin/sh");
     let line = format!("valid-sale {}", text.path().display());
     expect![[r#"plugin `valid-sale`: this is no WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"#]].assert_eq(&sentence(push(&server.args(&line))));
-    expect![[r#"there is no module `stats` in memory://store; upload it first"#]].assert_eq(&sentence(activate(&server.args("sales valid stats"))));
-    expect![[r#"there is no pipeline `buys`: this host runs `sales`"#]].assert_eq(&sentence(status(&server.args("buys"))));
+    expect![[r#"there is no module `stats` in memory://store; upload it first"#]]
+        .assert_eq(&sentence(activate(&server.args("sales valid stats"))));
+    expect![[r#"there is no pipeline `buys`: this host runs `sales`"#]]
+        .assert_eq(&sentence(status(&server.args("buys"))));
     expect![[r#"`../../etc` is no name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]].assert_eq(&sentence(list(&server.args("../../etc"))));
 }
 
 #[test]
 fn what_cannot_be_sent_is_a_sentence() {
     let server = serve(None);
-    expect![[r#"cannot read `no/such.wasm`: No such file or directory (os error 2)"#]].assert_eq(&sentence(push(&server.args("valid no/such.wasm"))));
+    expect![[r#"cannot read `no/such.wasm`: No such file or directory (os error 2)"#]]
+        .assert_eq(&sentence(push(&server.args("valid no/such.wasm"))));
     let giant = file(&vec![0; (10 << 20) + 1]);
     let path = giant.path().display().to_string();
     let refused = sentence(push(&server.args(&format!("valid {path}"))));
-    expect![[r#"`FILE` has 10485761 bytes, a server takes at most 10485760: build it with --release"#]].assert_eq(&refused.replace(&path, "FILE"));
-    expect![[r#"`ftp://localhost` is no URL of a server; it should look like http://127.0.0.1:8080"#]].assert_eq(&sentence(status(&parse("--url ftp://localhost"))));
+    expect![[
+        r#"`FILE` has 10485761 bytes, a server takes at most 10485760: build it with --release"#
+    ]]
+    .assert_eq(&refused.replace(&path, "FILE"));
+    expect![[
+        r#"`ftp://localhost` is no URL of a server; it should look like http://127.0.0.1:8080"#
+    ]]
+    .assert_eq(&sentence(status(&parse("--url ftp://localhost"))));
     let nobody = sentence(status(&parse("--url http://127.0.0.1:1")));
     assert!(
-        nobody.starts_with("no server answers at `http://127.0.0.1:1/`: start one with `sluicegate serve`"),
+        nobody.starts_with(
+            "no server answers at `http://127.0.0.1:1/`: start one with `sluicegate serve`"
+        ),
         "{nobody}"
     );
 }
@@ -146,7 +157,8 @@ fn a_server_with_a_token_is_asked_with_the_token() {
     succeeds(list(&server.args(&format!("--token-file {}", right.path().display()))));
     let wrong = file(TOKEN.to_uppercase().as_bytes());
     let refused = list(&server.args(&format!("--token-file {}", wrong.path().display())));
-    expect!["the token is not one of this server's; --token-file names the file that has it"].assert_eq(&sentence(refused));
+    expect!["the token is not one of this server's; --token-file names the file that has it"]
+        .assert_eq(&sentence(refused));
 }
 
 #[test]
@@ -186,5 +198,6 @@ fn the_status_is_read_at_a_glance() {
 
         PARTITION  NEXT  END  LAG  WATERMARK
         sales/0    10    15   5    1970-01-01T00:16:40Z
-    "#]].assert_eq(&crate::cli::status::describe(&serde_json::from_str(&json).unwrap()));
+    "#]]
+    .assert_eq(&crate::cli::status::describe(&serde_json::from_str(&json).unwrap()));
 }

@@ -7,7 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::source::{
-    NextOffset, Partition, PartitionProgress, PollLimits, Position, Positions, RecordBlock, Source, SourceError,
+    NextOffset, Partition, PartitionProgress, PollLimits, Position, Positions, RecordBlock, Source,
+    SourceError,
 };
 use crate::varlen::Varlen;
 

@@ -83,12 +83,20 @@ impl World {
         // Every barrier that can be taken is taken.
         config.checkpoint.interval = Duration::ZERO;
         config.limits.call_rows = 3;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         Self { runtime, store: Arc::new(InMemory::new()), config: Arc::new(config) }
     }
 
     fn location(&self, prefix: &str) -> Location {
-        Location { store: Arc::clone(&self.store), prefix: Path::from(prefix), url: format!("memory:///{prefix}") }
+        Location {
+            store: Arc::clone(&self.store),
+            prefix: Path::from(prefix),
+            url: format!("memory:///{prefix}"),
+        }
     }
 
     fn storage(&self) -> LaneStorage {
@@ -105,18 +113,27 @@ impl World {
     }
 
     fn open(&self, logs: &Logs, workers: usize, seed: u64) -> (Lane, mpsc::Sender<Command>) {
-        let kinds = [("drop", PluginKind::Filter), ("repeat", PluginKind::Map), ("join", PluginKind::Aggregate)];
-        let modules: Vec<PlacedModule> = self.config.all_stages().zip(kinds).map(|(stage, (name, kind))| {
-            let module = native::module(name, kind);
-            let pinned = PinnedModule {
-                stage: stage.id.to_string(),
-                name: name.to_owned(),
-                digest: module.digest,
-                generation: 1,
-                state_version: 1,
-            };
-            PlacedModule { stage: stage.clone(), module, pinned }
-        }).collect();
+        let kinds = [
+            ("drop", PluginKind::Filter),
+            ("repeat", PluginKind::Map),
+            ("join", PluginKind::Aggregate),
+        ];
+        let modules: Vec<PlacedModule> = self
+            .config
+            .all_stages()
+            .zip(kinds)
+            .map(|(stage, (name, kind))| {
+                let module = native::module(name, kind);
+                let pinned = PinnedModule {
+                    stage: stage.id.to_string(),
+                    name: name.to_owned(),
+                    digest: module.digest,
+                    generation: 1,
+                    state_version: 1,
+                };
+                PlacedModule { stage: stage.clone(), module, pinned }
+            })
+            .collect();
         let clock = Clock::system();
         let storage = self.storage();
         let opened = self.runtime.block_on(chain::open(&storage, &Writer::new("test"))).unwrap();
@@ -137,7 +154,11 @@ impl World {
             genesis(&self.config, &modules, start, &mut committer).unwrap()
         });
         let positions = record.source.partitions.iter();
-        source.assign(&positions.map(|state| (state.partition.clone(), state.position.clone())).collect()).unwrap();
+        source
+            .assign(
+                &positions.map(|state| (state.partition.clone(), state.position.clone())).collect(),
+            )
+            .unwrap();
         let ready = Ready { record, modules, plan, pool, source: Box::new(source), committer };
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
@@ -157,7 +178,8 @@ impl World {
             let head = chain::inspect::latest(&storage).await.unwrap().unwrap();
             let mut records = Vec::new();
             for epoch in 0..=head.0 {
-                records.push(chain::inspect::record(&storage, Epoch(epoch)).await.unwrap().unwrap());
+                records
+                    .push(chain::inspect::record(&storage, Epoch(epoch)).await.unwrap().unwrap());
             }
             records
         })
@@ -165,11 +187,16 @@ impl World {
 
     /// The rows of all files of a table that the chain names.
     fn table(&self, id: &str) -> Vec<RecordBatch> {
-        let files = self.chain().into_iter().flat_map(|record| record.files).filter(|file| file.table == id);
+        let files = self
+            .chain()
+            .into_iter()
+            .flat_map(|record| record.files)
+            .filter(|file| file.table == id);
         let read = |file: crate::sink::DataFile| {
             let path = Path::from(format!("tables/{id}/{}", file.path));
-            let bytes: Bytes =
-                self.runtime.block_on(async { self.store.get(&path).await.unwrap().bytes().await.unwrap() });
+            let bytes: Bytes = self
+                .runtime
+                .block_on(async { self.store.get(&path).await.unwrap().bytes().await.unwrap() });
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
             reader.map(Result::unwrap).collect::<Vec<_>>()
         };
@@ -180,11 +207,19 @@ impl World {
     fn results(&self) -> Vec<String> {
         let mut rows = Vec::new();
         for batch in self.table("results") {
-            let starts = batch.column_by_name("window_start").unwrap().as_primitive::<TimestampMicrosecondType>();
+            let starts = batch
+                .column_by_name("window_start")
+                .unwrap()
+                .as_primitive::<TimestampMicrosecondType>();
             let keys = batch.column_by_name("key").unwrap().as_string::<i32>();
             let texts = batch.column_by_name("texts").unwrap().as_string::<i32>();
             for row in 0..batch.num_rows() {
-                rows.push(format!("{} {} {}", starts.value(row), keys.value(row), texts.value(row)));
+                rows.push(format!(
+                    "{} {} {}",
+                    starts.value(row),
+                    keys.value(row),
+                    texts.value(row)
+                ));
             }
         }
         rows.sort();
@@ -252,7 +287,8 @@ fn expected(partitions: &[Vec<Event>]) -> (Vec<String>, Fates) {
                 7 => fates.dead_lettered += 1,
                 kind => {
                     fates.accepted += 1;
-                    let group = groups.entry((start, format!("p{number}k{}", event.key))).or_default();
+                    let group =
+                        groups.entry((start, format!("p{number}k{}", event.key))).or_default();
                     for time in 0..1 + usize::from(kind == 5) {
                         group.push_str(&format!("{text}{time};"));
                     }
@@ -352,7 +388,8 @@ fn an_activated_module_runs_from_the_epoch_that_pins_it() {
     let runs = |record: &ChainRecord| record.modules[0].digest == digest;
     let first = world.chain().into_iter().find(runs).unwrap();
     assert_eq!((first.epoch, first.modules[0].generation), (epoch, 2));
-    let partitions: BTreeSet<_> = world.results().iter().map(|row| row.split(' ').nth(1).unwrap().to_owned()).collect();
+    let partitions: BTreeSet<_> =
+        world.results().iter().map(|row| row.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(partitions.len(), 1);
 }
 
@@ -365,6 +402,9 @@ fn a_stage_that_is_not_there_is_refused_and_nothing_changes() {
     let module = native::module("drop-2", PluginKind::Filter);
     commands.try_send(Command::Activate { stage: "dorp".to_owned(), module, reply }).unwrap();
     lane.run().unwrap();
-    assert_eq!(answer.blocking_recv().unwrap(), Err("this pipeline has no stage `dorp`".to_owned()));
+    assert_eq!(
+        answer.blocking_recv().unwrap(),
+        Err("this pipeline has no stage `dorp`".to_owned())
+    );
     assert!(world.chain().iter().all(|record| record.modules[0].generation == 1));
 }

@@ -61,7 +61,8 @@ impl Instance for Texts {
     fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
         let (mut made, mut source_rows) = (Vec::new(), Vec::new());
         for (row, text) in texts(rows).into_iter().enumerate() {
-            let times = if text.contains("none") { 0 } else { 1 + usize::from(text.contains("twice")) };
+            let times =
+                if text.contains("none") { 0 } else { 1 + usize::from(text.contains("twice")) };
             for time in 0..times {
                 made.push(format!("{text}{time}"));
                 source_rows.push(row as u32);
@@ -70,7 +71,12 @@ impl Instance for Texts {
         Ok(MapAnswer { batch: batch("text", made), source_rows, rejects: Vec::new() })
     }
 
-    fn update(&mut self, rows: &RecordBatch, groups: &[u32], states: &Varlen) -> Result<UpdateAnswer, PluginError> {
+    fn update(
+        &mut self,
+        rows: &RecordBatch,
+        groups: &[u32],
+        states: &Varlen,
+    ) -> Result<UpdateAnswer, PluginError> {
         let mut states: Vec<Vec<u8>> = states.iter().map(<[u8]>::to_vec).collect();
         let mut rejects = Vec::new();
         for (row, (text, group)) in texts(rows).into_iter().zip(groups).enumerate() {
@@ -87,9 +93,16 @@ impl Instance for Texts {
         unreachable!("no window here merges")
     }
 
-    fn evaluate(&mut self, _: &[WindowBounds], states: &Varlen) -> Result<EvaluateAnswer, PluginError> {
+    fn evaluate(
+        &mut self,
+        _: &[WindowBounds],
+        states: &Varlen,
+    ) -> Result<EvaluateAnswer, PluginError> {
         let texts = states.iter().map(|state| String::from_utf8(state.to_vec()).unwrap()).collect();
-        Ok(EvaluateAnswer { batch: batch("texts", texts), groups: (0..states.len() as u32).collect() })
+        Ok(EvaluateAnswer {
+            batch: batch("texts", texts),
+            groups: (0..states.len() as u32).collect(),
+        })
     }
 
     fn migrate(&mut self, _: u32, _: &Varlen) -> Result<Varlen, PluginError> {

@@ -45,7 +45,8 @@ pub fn render(results: &LiveResults) -> String {
         write!(text, "\n… {left_out} more rows").expect("strings take all that is written");
     }
     if columns_left_out > 0 {
-        write!(text, "\n… {columns_left_out} more columns").expect("strings take all that is written");
+        write!(text, "\n… {columns_left_out} more columns")
+            .expect("strings take all that is written");
     }
     text
 }
@@ -114,9 +115,8 @@ fn is_number(value: &Value) -> bool {
         Value::String(text) => {
             let digits = text.strip_prefix('-').unwrap_or(text);
             let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-            let all_digits = |part: &str| {
-                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
-            };
+            let all_digits =
+                |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
             all_digits(whole) && all_digits(fraction)
         }
         _ => false,
