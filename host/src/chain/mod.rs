@@ -52,7 +52,7 @@
 //!   whose chain was forgotten takes a term above those of all data files that were kept. ([`resolve`])
 //!
 //! `search.rs` checks by exhaustive search that these suffice with two writers that crash, lost answers and puts that
-//! land late, and that each of C1's neighbours is needed: without it, the search finds a counter-example.
+//! land late, and that each of them is needed: without it, the search finds a counter-example.
 //!
 //! # Retries
 //!
