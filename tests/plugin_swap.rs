@@ -17,7 +17,7 @@ use crate::kafka_to_parquet::assert_answer;
 
 /// What `premium-sale` keeps without a setting of its own.
 fn premium(sale: &Sale) -> bool {
-    sale.price >= 250_00 && sale.store.starts_with("store-")
+    sale.price >= 25_000 && sale.store.starts_with("store-")
 }
 
 /// A release as the host answered it.

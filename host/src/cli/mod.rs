@@ -52,6 +52,10 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "each command is described at its arguments, which is where its help comes from"
+)]
 pub enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
@@ -74,6 +78,10 @@ pub enum Command {
 
 /// What to do with plugins.
 #[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "each command is described at its arguments, which is where its help comes from"
+)]
 pub enum PluginCommand {
     New(plugin_new::NewArgs),
     Push(plugin::PushArgs),

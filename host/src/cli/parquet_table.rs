@@ -3,9 +3,12 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::pretty::pretty_format_batches;
 use clap::Args;
 
@@ -65,8 +68,26 @@ fn first_rows(files: &[PathBuf], limit: usize) -> Result<Vec<RecordBatch>> {
             .with_context(|| format!("read `{}` as Parquet", path.display()))?
         {
             left -= batch.num_rows();
-            batches.push(batch);
+            batches.push(displayable(&batch)?);
         }
     }
     Ok(batches)
+}
+
+/// Times as Arrow's display takes them: it knows offsets, and would have to carry all the world's zones to know `UTC`.
+fn displayable(batch: &RecordBatch) -> Result<RecordBatch> {
+    let offset: Arc<str> = Arc::from("+00:00");
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut columns = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let shown = match field.data_type() {
+            DataType::Timestamp(unit, Some(zone)) if **zone == *"UTC" => {
+                DataType::Timestamp(*unit, Some(Arc::clone(&offset)))
+            }
+            other => other.clone(),
+        };
+        columns.push(cast(column, &shown).context("lay out times")?);
+        fields.push(Field::new(field.name(), shown, field.is_nullable()));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).context("lay out the rows")
 }

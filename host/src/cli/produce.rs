@@ -20,6 +20,10 @@ use crate::time::Clock;
 
 /// What kind of events.
 #[derive(Clone, Debug, clap::Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "each command is described at its arguments, which is where its help comes from"
+)]
 pub enum ProduceCommand {
     Sales(SalesArgs),
 }

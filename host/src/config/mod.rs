@@ -204,8 +204,6 @@ pub struct WindowConfig {
     pub kind: WindowKind,
     /// Columns after the last map, by name; may be empty (one group a window).
     pub key: Vec<String>,
-    /// How long a fired window still takes rows. Zero: not at all.
-    pub allowed_lateness: Duration,
     /// The stage of kind aggregate.
     pub aggregate: StageConfig,
 }

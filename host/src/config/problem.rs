@@ -96,7 +96,7 @@ impl<'d> Problems<'d> {
 
     /// Ascending by line, none twice.
     pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
-        self.found.sort_by(|left, right| left.line.cmp(&right.line));
+        self.found.sort_by_key(|problem| problem.line);
         self.found.dedup();
         self.found
     }

@@ -156,7 +156,6 @@ fn config() -> Pipeline {
         window: Some(WindowConfig {
             kind: WindowKind::Tumbling { size: 1_000_000, offset: 0 },
             key: vec!["store".to_owned()],
-            allowed_lateness: Duration::ZERO,
             aggregate: stage("revenue", PluginKind::Aggregate, "revenue"),
         }),
         sinks: Vec::new(),

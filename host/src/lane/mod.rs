@@ -23,6 +23,7 @@ mod checkpoint;
 mod activate;
 mod live;
 mod report;
+mod load;
 mod open;
 
 use std::sync::Arc;
@@ -39,7 +40,8 @@ use crate::source::{PollLimits, RecordBlock, Source};
 use crate::status::{Command, LaneStatus, LiveResults, Phase};
 use crate::time::{Clock, Watermark};
 
-pub use open::{FailedOpen, LaneParts, OpenError, module_name, open};
+pub use load::module_name;
+pub use open::{FailedOpen, LaneParts, OpenError, open};
 pub use plan::{PlacedModule, PlanError, WINDOW_COLUMNS, fit_all};
 
 use activate::Activation;

@@ -1,28 +1,21 @@
 //! Opening a lane: read the chain, load the modules it pins, restore the state, seek the source.
 //!
-//! The chain's pinned modules win, unless the stage was changed in the pipeline file: then it is an activation, with
-//! its checks (DESIGN.md D6). A first run pins its start positions and its modules before the first record is read
+//! A first run pins its start positions and its modules before the first record is read
 //! (D5).
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
-use crate::chain::record::{
-    ChainRecord, PinnedModule, RecordKind, SourceKind, SourceState, Writer,
-};
+use crate::chain::record::{ChainRecord, RecordKind, SourceKind, SourceState, Writer};
 use crate::chain::{self, ChainError, LaneStorage};
-use crate::config::fingerprint::{StateConflict, check_state, fingerprints, stage_key};
-use crate::config::{Pipeline, PluginRef, SourceConfig, StageConfig, StoreOptions};
+use crate::config::fingerprint::{StateConflict, fingerprints};
+use crate::config::{Pipeline, SourceConfig, StoreOptions};
 use crate::modules::{ModuleStore, ModuleStoreError};
 use crate::plugin::engine::PluginEngine;
-use crate::plugin::limits::CallLimits;
-use crate::plugin::load::{LoadError, LoadedModule};
-use crate::plugin::verdict::{Verdict, compare};
+use crate::plugin::load::LoadError;
 use crate::source::files::FilesSource;
 use crate::source::kafka::KafkaSource;
 use crate::source::{PollLimits, Positions, Source, SourceError};
@@ -31,6 +24,7 @@ use crate::time::{Clock, Watermark};
 use crate::watermark::LaneClock;
 use crate::window::{key_hash, key_shard, snapshot};
 
+use super::load::Loader;
 use super::outputs::Outputs;
 use super::partitions::Partitions;
 use super::plan::{Plan, PlanError};
@@ -70,7 +64,7 @@ pub enum OpenError {
         stage: String,
         /// Why.
         #[source]
-        source: ModuleStoreError,
+        source: Box<ModuleStoreError>,
     },
     /// A module's file cannot be read.
     #[error("read module of stage `{stage}` from `{path}`")]
@@ -126,7 +120,7 @@ impl OpenError {
             Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => {
                 matches!(
-                    source,
+                    **source,
                     ModuleStoreError::Store { .. } | ModuleStoreError::Contended { .. }
                 )
             }
@@ -339,149 +333,4 @@ pub(super) fn restore(pool: &mut Pool, state: &[u8]) -> Result<(), OpenError> {
         let shard = key_shard(key_hash(row.key));
         workers[shard as usize % owners].state.restore(&row);
     })?)
-}
-
-/// Gets the module of every stage, and checks it against the one that the chain pins.
-struct Loader<'a> {
-    config: &'a Pipeline,
-    modules: &'a ModuleStore,
-    engine: &'a PluginEngine,
-    runtime: &'a tokio::runtime::Handle,
-}
-
-impl Loader<'_> {
-    fn modules(&self, head: Option<&ChainRecord>) -> Result<Vec<PlacedModule>, OpenError> {
-        let now = fingerprints(self.config);
-        if let Some(head) = head {
-            check_state(self.config, &head.config, head.state.is_some())?;
-        }
-        let stages = self
-            .config
-            .stages
-            .iter()
-            .chain(self.config.window.as_ref().map(|window| &window.aggregate));
-        stages.map(|stage| self.module(stage, head, &now)).collect()
-    }
-
-    fn module(
-        &self,
-        stage: &StageConfig,
-        head: Option<&ChainRecord>,
-        now: &BTreeMap<String, String>,
-    ) -> Result<PlacedModule, OpenError> {
-        let pinned =
-            head.and_then(|head| head.modules.iter().find(|pinned| *pinned.stage == *stage.id));
-        let key = stage_key(&stage.id);
-        let unchanged = head.is_some_and(|head| head.config.get(&key) == now.get(&key));
-        match pinned {
-            Some(pinned) if unchanged => {
-                let module = self.pinned(stage, pinned)?;
-                Ok(PlacedModule { stage: stage.clone(), module, pinned: pinned.clone() })
-            }
-            Some(pinned) => {
-                self.changed(stage, pinned, head.is_some_and(|head| head.state.is_some()))
-            }
-            None => {
-                let module = self.named(stage)?;
-                let pinned = PinnedModule {
-                    stage: stage.id.to_string(),
-                    name: module.name.to_string(),
-                    digest: module.digest,
-                    generation: 1,
-                    state_version: module.description.state_version,
-                };
-                Ok(PlacedModule { stage: stage.clone(), module, pinned })
-            }
-        }
-    }
-
-    /// The stage was changed in the pipeline file: an activation, with its checks.
-    fn changed(
-        &self,
-        stage: &StageConfig,
-        pinned: &PinnedModule,
-        stateful: bool,
-    ) -> Result<PlacedModule, OpenError> {
-        let module = self.named(stage)?;
-        let before = PlacedModule {
-            stage: stage.clone(),
-            module: self.pinned(stage, pinned)?,
-            pinned: pinned.clone(),
-        };
-        if module.digest == pinned.digest {
-            return Ok(before);
-        }
-        if stateful && stage.kind == crate::plugin::PluginKind::Aggregate {
-            if let Verdict::Incompatible(reason) =
-                compare(&before.module.description, &module.name, &module.description)
-            {
-                return Err(OpenError::OtherModule(format!(
-                    "stage `{}` names another module than the open windows were made with: {reason}; \
-                     name the old one, or forget the windows with `sluicegate reset`",
-                    stage.id
-                )));
-            }
-        }
-        Ok(PlacedModule::successor(&before, module))
-    }
-
-    fn pinned(
-        &self,
-        stage: &StageConfig,
-        pinned: &PinnedModule,
-    ) -> Result<LoadedModule, OpenError> {
-        let get = self.modules.get(&pinned.digest);
-        let bytes = self
-            .runtime
-            .block_on(get)
-            .map_err(|source| OpenError::Module { stage: stage.id.to_string(), source })?;
-        self.load(stage, &pinned.name, &bytes)
-    }
-
-    /// The module that the pipeline file names. One given by path is put into the store, so that the chain can pin
-    /// it.
-    fn named(&self, stage: &StageConfig) -> Result<LoadedModule, OpenError> {
-        let failed = |source| OpenError::Module { stage: stage.id.to_string(), source };
-        match &stage.plugin {
-            PluginRef::Path(path) => {
-                let bytes = read(stage, path)?;
-                let name = module_name(path);
-                let module = self.load(stage, &name, &bytes)?;
-                self.runtime.block_on(self.modules.put(&name, bytes.into())).map_err(failed)?;
-                Ok(module)
-            }
-            PluginRef::Name(name) => {
-                let version =
-                    self.runtime.block_on(self.modules.resolve(name, None)).map_err(failed)?;
-                let bytes =
-                    self.runtime.block_on(self.modules.get(&version.digest)).map_err(failed)?;
-                self.load(stage, name, &bytes)
-            }
-        }
-    }
-
-    fn load(
-        &self,
-        stage: &StageConfig,
-        name: &str,
-        bytes: &[u8],
-    ) -> Result<LoadedModule, OpenError> {
-        let limits = CallLimits::from(&self.config.limits);
-        let loaded = self.engine.load(name, bytes, &limits);
-        loaded.map_err(|source| OpenError::Load { stage: stage.id.to_string(), source })
-    }
-}
-
-fn read(stage: &StageConfig, path: &Path) -> Result<Vec<u8>, OpenError> {
-    std::fs::read(path).map_err(|source| OpenError::ModuleFile {
-        stage: stage.id.to_string(),
-        path: path.display().to_string(),
-        source,
-    })
-}
-
-/// `target/valid_sale.wasm` is the module `valid-sale`.
-pub fn module_name(path: &Path) -> String {
-    let stem = path.file_stem().map_or_else(|| "module".into(), |stem| stem.to_string_lossy());
-    stem.to_lowercase().replace('_', "-")
 }

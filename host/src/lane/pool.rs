@@ -109,13 +109,7 @@ impl Pool {
         threads.scope(|scope| {
             for (worker, done) in self.workers.iter_mut().zip(&mut done) {
                 let (next, work) = (&next, &work);
-                scope.spawn(move |_| {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(item) = items.get(index) else { break };
-                        done.push((index, work(worker, item)));
-                    }
-                });
+                scope.spawn(move |_| work_off(worker, items, next, done, work));
             }
         });
         let mut done: Vec<_> = done.into_iter().flatten().collect();
@@ -141,5 +135,20 @@ impl Pool {
             }
         });
         answers.into_iter().map(|answer| answer.expect("the scope joined every worker")).collect()
+    }
+}
+
+/// Does items that no other worker has taken, until there are none.
+fn work_off<I, T>(
+    worker: &mut Worker,
+    items: &[I],
+    next: &AtomicUsize,
+    done: &mut Vec<(usize, T)>,
+    work: impl Fn(&mut Worker, &I) -> T,
+) {
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(item) = items.get(index) else { return };
+        done.push((index, work(worker, item)));
     }
 }

@@ -22,7 +22,7 @@ impl FromConfig for Settings {
     fn from_config(config: &Config) -> Result<Self, String> {
         Ok(Self {
             store_prefix: config.get("store-prefix").unwrap_or_default().to_owned(),
-            premium_from: config.parse_or("premium-from", Decimal::new(250_00, 2))?,
+            premium_from: config.parse_or("premium-from", Decimal::new(25_000, 2))?,
         })
     }
 }
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn the_price_decides_from_250_on_unless_told_otherwise() {
-        assert!(keeps(&[], "store-1", 250_00));
+        assert!(keeps(&[], "store-1", 25_000));
         assert!(!keeps(&[], "store-1", 249_99));
         assert!(keeps(&[("premium-from", "3")], "store-1", 3_00));
         assert!(!keeps(&[("premium-from", "3")], "store-1", 2_99));

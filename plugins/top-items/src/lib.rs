@@ -33,10 +33,11 @@ pub struct TopItems(usize);
 
 impl Items {
     fn add(&mut self, item: &str, price: Decimal) -> Option<()> {
-        Some(match self.0.get_mut(item) {
+        match self.0.get_mut(item) {
             Some(revenue) => *revenue = revenue.checked_add(price)?,
             None => _ = self.0.insert(item.to_owned(), price),
-        })
+        }
+        Some(())
     }
 }
 

@@ -80,15 +80,25 @@ enum At {
     /// Looks at the chain.
     ReadChain,
     /// Looks at the files, and decides.
-    ReadFiles { slots: Vec<Arc<Record>> },
+    ReadFiles {
+        slots: Vec<Arc<Record>>,
+    },
     /// Puts a fence, then looks again.
-    Fence { slot: u64, record: Arc<Record> },
+    Fence {
+        slot: u64,
+        record: Arc<Record>,
+    },
     /// Deletes the files that it decided to delete, one by one.
-    Delete { files: Vec<File>, term: u64 },
+    Delete {
+        files: Vec<File>,
+        term: u64,
+    },
     /// The opening is through.
     Run,
     Upload,
-    Put { record: Arc<Record> },
+    Put {
+        record: Arc<Record>,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -227,7 +237,13 @@ impl Lane {
         }
     }
 
-    fn step_put(&self, i: usize, slot: u64, record: &Arc<Record>, push: &mut dyn FnMut(String, Self)) {
+    fn step_put(
+        &self,
+        i: usize,
+        slot: u64,
+        record: &Arc<Record>,
+        push: &mut dyn FnMut(String, Self),
+    ) {
         let is_fence = matches!(self.writers[i].at, At::Fence { .. });
         let won = |state: &Self| {
             if is_fence {
@@ -305,7 +321,8 @@ impl Lane {
                 let (from, to, parent) = (input, input + 1, writer.head.clone());
                 let record = Record { term, nonce, from, to, file: Some(file), parent };
                 let content = Content { input, encoded_by: nonce };
-                let next = self.with_file(file, content).with(i, At::Put { record: Arc::new(record) });
+                let next =
+                    self.with_file(file, content).with(i, At::Put { record: Arc::new(record) });
                 push(format!("w{i} uploads {file:?}"), next);
                 self.push_late(i, Late::File(file, content), push);
             }
@@ -361,11 +378,14 @@ impl State for Lane {
                 && self.files.get(&file)
                     != Some(&Content { input: record.from, encoded_by: record.nonce })
             {
-                return Some(format!("slot {slot} names a file that is not there any more: {file:?}"));
+                return Some(format!(
+                    "slot {slot} names a file that is not there any more: {file:?}"
+                ));
             }
         }
         if self.writers.iter().any(|writer| writer.at == At::Run && writer.is_alone) {
-            let named: BTreeSet<File> = self.chain.iter().filter_map(|record| record.file).collect();
+            let named: BTreeSet<File> =
+                self.chain.iter().filter_map(|record| record.file).collect();
             let seen: BTreeSet<File> = self.files.keys().copied().collect();
             if named != seen {
                 return Some(format!("readers see {seen:?}, the chain names {named:?}"));
@@ -422,7 +442,7 @@ fn chain_record(
     let next_offset = NextOffset::at(record.to.into());
     let partition = PartitionState {
         partition: Partition { stream: Arc::from("s"), number: 0 },
-        position: Position { next_offset, leader_epoch: None, ended: false },
+        position: Position::at(next_offset),
         max_event_time: None,
         fates: record::Fates::default(),
     };

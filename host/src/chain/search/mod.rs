@@ -29,7 +29,9 @@ impl Found {
     #[track_caller]
     fn assert_safe(self, states_min: usize) {
         match self {
-            Self::Safe(states) => assert!(states >= states_min, "only {states} states were reached"),
+            Self::Safe(states) => {
+                assert!(states >= states_min, "only {states} states were reached")
+            }
             Self::Violation(story, wrong) => panic!("{wrong}:\n  {}", story.join("\n  ")),
         }
     }

@@ -196,7 +196,8 @@ impl Lane {
             if is_mine || (!self.rules.whole_body && found.nonce == writer.nonce) {
                 let body = if self.rules.whole_body { found } else { &record };
                 push(format!("w{i} finds its own write in {slot}"), won(self, body));
-            } else if is_fence && self.chain[self.head().unwrap()].as_ref().unwrap().term < writer.term
+            } else if is_fence
+                && self.chain[self.head().unwrap()].as_ref().unwrap().term < writer.term
             {
                 push(format!("w{i} re-opens"), self.with(i, |w| *w = opening(w.nonce, w.restarts)));
             } else {

@@ -42,8 +42,8 @@ fn a_record_is_read_back_as_it_was_written() {
     assert_eq!(record.files.len(), 1);
     assert_eq!(record.files[0].event_time_range, Some((1, 1)));
     assert_eq!(record.term, Term(1));
-    let body = body::SlotBody::freeze(record.clone()).unwrap();
-    assert_eq!(body::SlotBody::thaw(record.epoch, body.bytes).unwrap().record, record);
+    let body = SlotBody::freeze(record.clone()).unwrap();
+    assert_eq!(SlotBody::thaw(record.epoch, body.bytes).unwrap().record, record);
 }
 
 #[test]
@@ -117,12 +117,12 @@ fn files_of_other_lanes_and_of_nobody_are_left_alone() {
 }
 
 fn table_of(runtime: &Runtime, storage: &LaneStorage) -> Vec<i64> {
-    super::table(runtime, storage)
+    table(runtime, storage)
 }
 
 #[test]
 fn an_orphan_of_an_undecided_epoch_is_deleted_behind_a_fence_also_in_a_date_folder() {
-    let (runtime, mut storage) = new_lane();
+    let (runtime, storage) = new_lane();
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
     let table = &storage.tables["numbers"];
     for orphan in ["", "date=2026-11-21/"] {

@@ -124,8 +124,7 @@ fn check_window(
             return None;
         }
     };
-    let RawWindow { r#type: RawWindowType::Tumbling, size, offset, key: columns, allowed_lateness } =
-        raw;
+    let RawWindow { r#type: RawWindowType::Tumbling, size, offset, key: columns } = raw;
     let size = problems.take(&key.child("size"), window_size(&size.0));
     let offset =
         problems.take(&key.child("offset"), duration::parse(&offset.0).map(duration::micros));
@@ -139,10 +138,8 @@ fn check_window(
         problems.refuse(&key.child("offset"), message);
     }
     let columns = check_key(columns, schema, &key.child("key"), problems);
-    let allowed_lateness =
-        problems.take(&key.child("allowed_lateness"), duration::parse(&allowed_lateness.0));
     let kind = WindowKind::Tumbling { size: size?, offset: offset? };
-    Some(WindowConfig { kind, key: columns?, allowed_lateness: allowed_lateness?, aggregate })
+    Some(WindowConfig { kind, key: columns?, aggregate })
 }
 
 fn window_size(text: &str) -> Result<i64, String> {

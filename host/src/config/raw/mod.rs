@@ -186,11 +186,6 @@ pub(crate) struct RawWindow {
     /// last map's answer. `[]`: one group a window.
     #[schemars(example = json!(["store"]))]
     pub(crate) key: Vec<String>,
-    /// How long a window that has fired still takes rows; each change gives a corrected result with a higher
-    /// `revision`. Default `"0s"`, because every reader would have to choose among revisions.
-    #[serde(default = "zero")]
-    #[schemars(example = &"1m")]
-    pub(crate) allowed_lateness: DurationText,
 }
 
 fn zero() -> DurationText {

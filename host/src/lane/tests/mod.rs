@@ -349,7 +349,7 @@ proptest! {
 fn a_finished_bounded_input_is_not_read_again() {
     let world = World::new();
     let logs = logs_of(&[vec![Event { key: 0, at: 1, kind: 0 }]]);
-    let mut run = || {
+    let run = || {
         let (mut lane, _commands) = world.open(&logs, 1, 1);
         assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
         assert_eq!(world.results(), ["0 p0k0 00;"]);

@@ -69,7 +69,7 @@ pub struct Sent {
 pub enum ProduceError {
     /// A property that librdkafka does not know or take.
     #[error("configure the producer")]
-    Configuration(#[source] KafkaError),
+    Configuration(#[source] Box<KafkaError>),
     /// No broker answered.
     #[error("ask brokers `{brokers}` for topic `{topic}`; is one running there?")]
     Unreachable {
@@ -78,7 +78,7 @@ pub enum ProduceError {
         /// As given.
         topic: String,
         /// librdkafka's words.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The topic is not there.
     #[error("topic `{topic}` does not exist; create it, or give --partitions N to have it created")]
@@ -161,8 +161,9 @@ impl KafkaSender {
         for (name, value) in &target.properties {
             config.set(name, value);
         }
-        let producer: BaseProducer<Reports> =
-            config.create_with_context(Reports::default()).map_err(ProduceError::Configuration)?;
+        let producer: BaseProducer<Reports> = config
+            .create_with_context(Reports::default())
+            .map_err(|error| ProduceError::Configuration(Box::new(error)))?;
         let sender = Self { producer, topic: target.topic.clone() };
         match (sender.partitions(target)?, target.partitions) {
             (0, None) => Err(ProduceError::NoTopic { topic: target.topic.clone() }),
@@ -190,7 +191,7 @@ impl KafkaSender {
         let metadata = metadata.map_err(|source| ProduceError::Unreachable {
             brokers: target.brokers.clone(),
             topic: target.topic.clone(),
-            source,
+            source: Box::new(source),
         })?;
         let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         Ok(i32::try_from(partitions).unwrap_or(i32::MAX))
@@ -309,7 +310,8 @@ fn create_topic(config: &ClientConfig, topic: &str, partitions: i32) -> Result<(
     {
         config.remove(name);
     }
-    let admin: AdminClient<_> = config.create().map_err(ProduceError::Configuration)?;
+    let admin: AdminClient<_> =
+        config.create().map_err(|error| ProduceError::Configuration(Box::new(error)))?;
     // -1: the broker's default replication.
     let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
     let options = AdminOptions::new().operation_timeout(Some(METADATA_TIMEOUT));

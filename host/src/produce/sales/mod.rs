@@ -171,7 +171,7 @@ impl Sales {
     #[inline]
     fn lag_micros(&self, fate: u32, amount: u32) -> i64 {
         let part = |by: Duration| {
-            let micros = u128::from(amount) * by.as_micros() >> 32;
+            let micros = (u128::from(amount) * by.as_micros()) >> 32;
             i64::try_from(micros).unwrap_or(i64::MAX)
         };
         let SalesSettings { late, out_of_order, .. } = &self.settings;
@@ -224,9 +224,8 @@ impl Iterator for Sales {
 /// `random / 2^32` scaled to `0..bound`.
 #[inline]
 fn below(random: u32, bound: u32) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "less than `bound`")]
-    let scaled = ((u64::from(random) * u64::from(bound)) >> 32) as u32;
-    scaled
+    // Less than `bound`, so that nothing is cut off.
+    ((u64::from(random) * u64::from(bound)) >> 32) as u32
 }
 
 /// The share as a part of 2^32; 1 is certain.

@@ -1,0 +1,170 @@
+//! Which module each stage of a lane runs: the one that the chain pins, or the one that the pipeline file names.
+//!
+//! The chain's pinned modules win, unless the stage was changed in the pipeline file: then it is an activation, with
+//! its checks (DESIGN.md D6).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::chain::record::{ChainRecord, PinnedModule};
+use crate::config::fingerprint::{check_state, fingerprints, stage_key};
+use crate::config::{Pipeline, PluginRef, StageConfig};
+use crate::modules::ModuleStore;
+use crate::plugin::PluginKind;
+use crate::plugin::engine::PluginEngine;
+use crate::plugin::limits::CallLimits;
+use crate::plugin::load::LoadedModule;
+use crate::plugin::verdict::{Verdict, compare};
+
+use super::PlacedModule;
+use super::open::OpenError;
+
+/// Gets the module of every stage, and checks it against the one that the chain pins.
+pub(super) struct Loader<'a> {
+    pub(super) config: &'a Pipeline,
+    pub(super) modules: &'a ModuleStore,
+    pub(super) engine: &'a PluginEngine,
+    pub(super) runtime: &'a tokio::runtime::Handle,
+}
+
+impl Loader<'_> {
+    /// One per stage of the pipeline, the aggregate's last.
+    pub(super) fn modules(
+        &self,
+        head: Option<&ChainRecord>,
+    ) -> Result<Vec<PlacedModule>, OpenError> {
+        let now = fingerprints(self.config);
+        if let Some(head) = head {
+            check_state(self.config, &head.config, head.state.is_some())?;
+        }
+        let stages = self
+            .config
+            .stages
+            .iter()
+            .chain(self.config.window.as_ref().map(|window| &window.aggregate));
+        stages.map(|stage| self.module(stage, head, &now)).collect()
+    }
+
+    fn module(
+        &self,
+        stage: &StageConfig,
+        head: Option<&ChainRecord>,
+        now: &BTreeMap<String, String>,
+    ) -> Result<PlacedModule, OpenError> {
+        let pinned =
+            head.and_then(|head| head.modules.iter().find(|pinned| *pinned.stage == *stage.id));
+        let key = stage_key(&stage.id);
+        let unchanged = head.is_some_and(|head| head.config.get(&key) == now.get(&key));
+        match pinned {
+            Some(pinned) if unchanged => {
+                let module = self.pinned(stage, pinned)?;
+                Ok(PlacedModule { stage: stage.clone(), module, pinned: pinned.clone() })
+            }
+            Some(pinned) => {
+                self.changed(stage, pinned, head.is_some_and(|head| head.state.is_some()))
+            }
+            None => {
+                let module = self.named(stage)?;
+                let pinned = PinnedModule {
+                    stage: stage.id.to_string(),
+                    name: module.name.to_string(),
+                    digest: module.digest,
+                    generation: 1,
+                    state_version: module.description.state_version,
+                };
+                Ok(PlacedModule { stage: stage.clone(), module, pinned })
+            }
+        }
+    }
+
+    /// The stage was changed in the pipeline file: an activation, with its checks.
+    fn changed(
+        &self,
+        stage: &StageConfig,
+        pinned: &PinnedModule,
+        stateful: bool,
+    ) -> Result<PlacedModule, OpenError> {
+        let module = self.named(stage)?;
+        let before = PlacedModule {
+            stage: stage.clone(),
+            module: self.pinned(stage, pinned)?,
+            pinned: pinned.clone(),
+        };
+        if module.digest == pinned.digest {
+            return Ok(before);
+        }
+        if stateful
+            && stage.kind == PluginKind::Aggregate
+            && let Verdict::Incompatible(reason) =
+                compare(&before.module.description, &module.name, &module.description)
+        {
+            return Err(OpenError::OtherModule(format!(
+                "stage `{}` names another module than the open windows were made with: {reason}; \
+                     name the old one, or forget the windows with `sluicegate reset`",
+                stage.id
+            )));
+        }
+        Ok(PlacedModule::successor(&before, module))
+    }
+
+    fn pinned(
+        &self,
+        stage: &StageConfig,
+        pinned: &PinnedModule,
+    ) -> Result<LoadedModule, OpenError> {
+        let get = self.modules.get(&pinned.digest);
+        let bytes = self.runtime.block_on(get).map_err(|source| OpenError::Module {
+            stage: stage.id.to_string(),
+            source: Box::new(source),
+        })?;
+        self.load(stage, &pinned.name, &bytes)
+    }
+
+    /// The module that the pipeline file names. One given by path is put into the store, so that the chain can pin
+    /// it.
+    fn named(&self, stage: &StageConfig) -> Result<LoadedModule, OpenError> {
+        let failed =
+            |source| OpenError::Module { stage: stage.id.to_string(), source: Box::new(source) };
+        match &stage.plugin {
+            PluginRef::Path(path) => {
+                let bytes = read(stage, path)?;
+                let name = module_name(path);
+                let module = self.load(stage, &name, &bytes)?;
+                self.runtime.block_on(self.modules.put(&name, bytes.into())).map_err(failed)?;
+                Ok(module)
+            }
+            PluginRef::Name(name) => {
+                let version =
+                    self.runtime.block_on(self.modules.resolve(name, None)).map_err(failed)?;
+                let bytes =
+                    self.runtime.block_on(self.modules.get(&version.digest)).map_err(failed)?;
+                self.load(stage, name, &bytes)
+            }
+        }
+    }
+
+    fn load(
+        &self,
+        stage: &StageConfig,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<LoadedModule, OpenError> {
+        let limits = CallLimits::from(&self.config.limits);
+        let loaded = self.engine.load(name, bytes, &limits);
+        loaded.map_err(|source| OpenError::Load { stage: stage.id.to_string(), source })
+    }
+}
+
+fn read(stage: &StageConfig, path: &Path) -> Result<Vec<u8>, OpenError> {
+    std::fs::read(path).map_err(|source| OpenError::ModuleFile {
+        stage: stage.id.to_string(),
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// `target/valid_sale.wasm` is the module `valid-sale`.
+pub fn module_name(path: &Path) -> String {
+    let stem = path.file_stem().map_or_else(|| "module".into(), |stem| stem.to_string_lossy());
+    stem.to_lowercase().replace('_', "-")
+}
