@@ -13,6 +13,8 @@ fn the_parts_are_written_in_words() {
           "event_time": "column ts at /ts (timestamp(s))",
           "key": "store (string)",
           "source": "kafka topic sales",
+          "stage revenue": "module revenue with []",
+          "stage valid": "module valid-sale with [store-prefix=store-]",
           "window": "tumbling 30s"
         }"#]];
     let parts = fingerprints(&read(SALES).unwrap());
