@@ -26,7 +26,9 @@ fn at_work(label: &str, own_seed: u64) -> (Topic, Place, Host) {
 #[test]
 fn the_status_says_what_the_chain_says() {
     let (_topic, place, host) = at_work("http-status", 61);
-    let status = host.get("/v1/pipelines/sales");
+    let status = eventually("the host is told the ends of the partitions", || {
+        Some(host.get("/v1/pipelines/sales")).filter(|status| !status["lag"].is_null())
+    });
     let fates = chain::head(&place).unwrap().fates();
     assert_eq!(status["records"]["read"], fates.read);
     assert_eq!(status["records"]["accepted"], fates.accepted);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -31,18 +33,30 @@ pub fn rows_of(place: &Place, paths: &[String], columns: &[&str]) -> Vec<String>
 
 fn lines(batch: &RecordBatch, columns: &[&str], rows: &mut Vec<String>) {
     let options = FormatOptions::default().with_null("null");
-    let formatters: Vec<_> = columns
+    let columns: Vec<ArrayRef> = columns
         .iter()
         .map(|name| {
             let column = batch
                 .column_by_name(name)
                 .unwrap_or_else(|| panic!("no column `{name}` in {:?}", batch.schema()));
-            ArrayFormatter::try_new(column, &options).unwrap()
+            displayable(column)
         })
         .collect();
+    let formatters: Vec<_> =
+        columns.iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
     for row in 0..batch.num_rows() {
         let cells: Vec<_> = formatters.iter().map(|column| column.value(row).to_string()).collect();
         rows.push(cells.join(" | "));
+    }
+}
+
+/// Arrow's display knows offsets from UTC and not the name.
+fn displayable(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Timestamp(unit, Some(zone)) if **zone == *"UTC" => {
+            cast(column, &DataType::Timestamp(*unit, Some("+00:00".into()))).unwrap()
+        }
+        _ => ArrayRef::clone(column),
     }
 }
 

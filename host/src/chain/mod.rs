@@ -51,7 +51,7 @@
 //! * **C7** Terms never decrease along the chain, and each owner's term is above its head's; the genesis of a lane
 //!   whose chain was forgotten takes a term above those of all data files that were kept. ([`resolve`])
 //!
-//! `search.rs` checks by exhaustive search that these suffice with two writers that crash, lost answers and puts that
+//! `tests/search` checks by exhaustive search that these suffice with two writers that crash, lost answers and puts that
 //! land late, and that each of them is needed: without it, the search finds a counter-example.
 //!
 //! # Retries
@@ -83,8 +83,6 @@ mod upload;
 pub mod reset;
 pub mod inspect;
 
-#[cfg(test)]
-mod search;
 #[cfg(test)]
 mod tests;
 

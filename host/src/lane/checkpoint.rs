@@ -109,6 +109,8 @@ impl Lane {
             positions.map(|state| (state.partition.clone(), state.position.clone())).collect();
         self.source.acknowledge(&positions);
         self.outside.metrics.committed(&record.files, self.clock.wall_micros());
+        // Whoever is answered may look at the status at once.
+        self.publish_now();
         self.answer_activations(record);
     }
 

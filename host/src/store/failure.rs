@@ -1,7 +1,5 @@
 //! What a failure of a store means: whether it may pass, whether the request may have taken effect, what to do.
 
-use object_store::client::{HttpError, HttpErrorKind};
-
 use super::Location;
 
 /// What a store's error says about the future.
@@ -60,15 +58,9 @@ pub fn is_absent(error: &object_store::Error) -> bool {
 }
 
 /// Whether a put that failed with `error` may have taken effect, or may still: then its name may only ever be used
-/// again with the same bytes. False only where the request certainly never reached the store.
+/// again with the same bytes. False only where the store answered no. A connection that was refused proves nothing:
+/// the client tries again by itself and shows its last error, and an attempt before that may have arrived.
 pub fn is_indeterminate(error: &object_store::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if let Some(http) = error.downcast_ref::<HttpError>() {
-            return http.kind() != HttpErrorKind::Connect;
-        }
-        cause = error.source();
-    }
     !matches!(Failure::of(error), Failure::Refused { .. } | Failure::Impossible)
 }
 

@@ -1,3 +1,5 @@
+//! Windows, keys and groups, each by its rule.
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};

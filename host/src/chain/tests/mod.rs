@@ -4,6 +4,7 @@
 //! only content of one data file, and keeps all numbers so far as its state. A reader of the table sees what lies in
 //! its folder. Whatever happens, in the end that must be each number once.
 
+mod search;
 mod faulty;
 mod crashes;
 mod opening;

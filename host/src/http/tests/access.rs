@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Access: which requests are let in, and which are not, by host, origin and token.
 
 use std::io::Write as _;
 

@@ -1,3 +1,5 @@
+//! What a terminal shows of live results.
+
 use expect_test::expect;
 use serde_json::json;
 

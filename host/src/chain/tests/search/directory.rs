@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::super::body::SlotBody;
-use super::super::paths::{DataFileName, LaneTag};
-use super::super::record::{
+use super::{Found, State, search};
+use crate::chain::body::SlotBody;
+use crate::chain::paths::{DataFileName, LaneTag};
+use crate::chain::record::{
     self, ChainRecord, Epoch, Parent, PartitionState, RecordKind, SourceKind, SourceState, Term,
 };
-use super::super::resolve::{FoundFile, Observed, Opening, resolve};
-use super::{Found, State, search};
+use crate::chain::resolve::{FoundFile, Observed, Opening, resolve};
 use crate::sink::DataFile;
 use crate::source::{NextOffset, Partition, Position};
 use crate::time::Watermark;
@@ -410,7 +410,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
     for (slot, record) in (0..).zip(slots) {
         let body = chain_record(slot, record, parent.take(), record.file.as_ref().map(name));
         let body = SlotBody::freeze(body).unwrap();
-        parent = Some(super::super::parent_of(&body));
+        parent = Some(crate::chain::parent_of(&body));
         bodies.insert(0, body);
     }
     let found = files.keys().map(|file| FoundFile {

@@ -3,7 +3,7 @@
 //! absence is not found out would not be known to be needed, nor the search to be able to see.
 //!
 //! * [`directory`] is the protocol as it is today: a plain directory of data files, orphans deleted by the opening. It
-//!   drives [`super::resolve`] itself.
+//!   drives [`crate::chain::resolve`] itself.
 //! * [`published`] is the protocol of RELIABILITY.md §1.5 (its Appendix A): fences, a table log, garbage collection. It
 //!   is here so that what comes later is built on rules that were checked.
 
