@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::inspect::latest;
 use crate::config::environment::Environment;
-use crate::config::file;
-use crate::process::{Process, Started};
+use crate::config::{Pipeline, file};
+use crate::process::{Process, Started, lane_storage};
 use crate::{shutdown, supervisor::Ended};
+
+use super::check::fit_plugins;
 
 /// Run one pipeline in the foreground, until its input ends or Ctrl-C
 #[derive(Clone, Debug, clap::Args)]
@@ -35,11 +38,22 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         stores,
         plugin_cache(args.plugin_cache.as_deref(), &environment),
     )?;
+    check_first_run(&process, &pipeline)?;
     let started = process.start(pipeline)?;
     let stopping = CancellationToken::new();
     runtime.spawn(shutdown::cancel_on_signal(stopping.clone()));
     runtime.spawn(started.stop_when(stopping));
     Ok(if wait(started) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses a pipeline whose plugins do not fit before anything is written. Only on its first run: a lane that has run
+/// goes on with the modules that its chain pins, whatever lies in the files now. A store that is away is waited for.
+pub(super) fn check_first_run(process: &Process, pipeline: &Pipeline) -> anyhow::Result<()> {
+    let storage = lane_storage(pipeline, &process.stores)?;
+    match process.runtime.block_on(latest(&storage)) {
+        Ok(None) => fit_plugins(pipeline, &process.engine, &process.modules).map(drop),
+        Ok(Some(_)) | Err(_) => Ok(()),
+    }
 }
 
 /// Where compiled plugins are kept: as asked for, else below the user's cache folder, else nowhere.

@@ -16,7 +16,7 @@ use crate::plugin::limits::CallLimits;
 use crate::process::{Process, Started};
 use crate::shutdown;
 
-use super::run::{plugin_cache, wait};
+use super::run::{check_first_run, plugin_cache, wait};
 
 /// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics
 #[derive(Clone, Debug, clap::Args)]
@@ -66,6 +66,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
     let process = Process::new(runtime.handle(), &store, stores, cache)?;
+    for pipeline in &pipelines {
+        check_first_run(&process, pipeline)?;
+    }
     let upload_limits = CallLimits::from(&pipelines[0].limits);
     let started = pipelines
         .into_iter()
