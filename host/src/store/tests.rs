@@ -14,7 +14,7 @@ use super::*;
 fn options(variables: &[(&str, &str)]) -> StoreOptions {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let environment: BTreeMap<String, String> = variables.iter().map(own).collect();
-    StoreOptions { environment, ..StoreOptions::default() }
+    StoreOptions { environment }
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -45,15 +45,15 @@ mod tests {
     #[test]
     fn the_price_decides_from_250_on_unless_told_otherwise() {
         assert!(keeps(&[], "store-1", 25_000));
-        assert!(!keeps(&[], "store-1", 249_99));
-        assert!(keeps(&[("premium-from", "3")], "store-1", 3_00));
-        assert!(!keeps(&[("premium-from", "3")], "store-1", 2_99));
+        assert!(!keeps(&[], "store-1", 24_999));
+        assert!(keeps(&[("premium-from", "3")], "store-1", 300));
+        assert!(!keeps(&[("premium-from", "3")], "store-1", 299));
     }
 
     #[test]
     fn the_store_counts_as_it_did_before() {
-        assert!(!keeps(&[("store-prefix", "store-")], "kiosk-1", 999_00));
-        assert!(keeps(&[("store-prefix", "store-")], "store-1", 999_00));
+        assert!(!keeps(&[("store-prefix", "store-")], "kiosk-1", 99_900));
+        assert!(keeps(&[("store-prefix", "store-")], "store-1", 99_900));
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn rows_of_several_days_go_to_their_folders_in_order() {
     tables.write(0, &rows(0, &[DAY + 5, 0, -1, DAY, 1]), None).unwrap();
     tables.write(0, &rows(5, &[2, 3]), None).unwrap();
     let files = tables.freeze().unwrap();
-    let by_folder: BTreeMap<&str, (Vec<i64>, Option<(i64, i64)>)> = files
+    let by_folder: BTreeMap<_, _> = files
         .iter()
         .map(|file| (file.folder.as_deref().unwrap(), (numbers(file), file.event_time_range)))
         .collect();
