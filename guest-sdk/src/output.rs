@@ -55,7 +55,7 @@ pub struct OwnedColumn {
     pub validity: Option<Vec<u8>>,
 }
 
-/// The values of a column that a plugin made. The twin of [`Values`](crate::Values).
+/// The values of a column that a plugin made. The twin of [`Values`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum OwnedValues {
     /// One bit a row, least significant first.

@@ -22,8 +22,7 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     steps.cargo("build", &["build", "--workspace", "--lib", "--bins", "--tests"])?;
     steps.cargo("unit tests", &["test", "--workspace", "--lib", "--bins"])?;
     steps.cargo("doc tests", &["test", "--workspace", "--doc"])?;
-    steps
-        .step("documentation", || run(cargo(workspace, &DOC).env("RUSTDOCFLAGS", "-D warnings")))?;
+    steps.step("documentation", || run(cargo(workspace, &DOC).env("RUSTDOCFLAGS", DOC_FLAGS)))?;
     steps.step("services", || services::fetch(workspace))?;
     // The times so far come before the last step, so that the last line is the test runner's own.
     steps.summary();
@@ -31,6 +30,8 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
 }
 
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+/// Files explain themselves by their private parts as well.
+const DOC_FLAGS: &str = "-D warnings -A rustdoc::private-intra-doc-links";
 const DOC: [&str; 4] = ["doc", "--workspace", "--no-deps", "--quiet"];
 
 /// The end-to-end tests, told where everything is that they start.

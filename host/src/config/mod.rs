@@ -1,4 +1,4 @@
-//! A pipeline, checked: typed, with every name resolved. [`file`] reads what was written; strings end there.
+//! A pipeline, checked: typed, with every name resolved. [`mod@file`] reads what was written; strings end there.
 
 pub mod file;
 mod document;
@@ -263,7 +263,7 @@ pub struct CheckpointConfig {
     pub url: String,
 }
 
-/// Bounds. Each default stands beside its reason in [`file`].
+/// Bounds. Each default stands beside its reason in [`mod@file`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Threads of a turn; 0: one a core.

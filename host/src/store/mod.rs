@@ -12,7 +12,7 @@
 //! upload over HTTP is answered with an error.
 //!
 //! Because replies with a 5xx are repeated inside the client, also those of a create-only put, a caller's own
-//! earlier success may come back to it as `AlreadyExists` (RELIABILITY.md §1.2). [`crate::chain::store`] settles that.
+//! earlier success may come back to it as `AlreadyExists` (RELIABILITY.md §1.2). The chain settles that.
 
 mod cloud;
 pub mod failure;

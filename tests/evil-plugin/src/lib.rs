@@ -1,6 +1,6 @@
 //! A guest with one function per sin, committed on purpose: the tests of the sandbox load it.
 //!
-//! One module for all three worlds. Which of them it claims to be is written in [`kind`], where a test overwrites
+//! One module for all three worlds. Which of them it claims to be is written in `kind.rs`, where a test overwrites
 //! it in the module's bytes; which sin it commits is named by the key `sin` of its configuration. Without a sin it is an
 //! honest plugin, and a *guilty* row is one whose `i` is negative: most sins wait for one.
 
