@@ -94,6 +94,30 @@ fn live_results_come_as_server_sent_events() {
     host.stop();
 }
 
+/// A first run whose stage names a module waits until somebody uploads it, and says so; `run` would refuse it.
+#[test]
+fn a_first_run_waits_for_the_modules_that_it_names() {
+    let topic = Topic::create(services::kafka(), "http-named", 2);
+    Sales::new(seed(67), 2).send(&topic, 100);
+    let place = Place::local();
+    let pipeline = Pipeline { filter: "checked-sale".to_owned(), ..Pipeline::sales(kafka(&topic)) };
+    let host = Host::serve(&place, &pipeline.write(&place));
+    let ready = || reqwest::blocking::get(format!("{}/health/ready", host.url)).unwrap();
+    let reason = eventually("the host says what it waits for", || {
+        let answer = ready().text().unwrap();
+        answer.contains("plugin push").then_some(answer)
+    });
+    assert!(reason.contains("stage `valid`") && reason.contains("`checked-sale`"), "{reason}");
+    assert!(chain::head(&place).is_none(), "nothing is committed before the modules are there");
+
+    host.upload("checked-sale", "valid-sale");
+    eventually("all sales are committed", || {
+        (chain::head(&place)?.fates().read == 200).then_some(())
+    });
+    assert!(ready().status().is_success());
+    host.stop();
+}
+
 /// «Bad input gets» of uploads: refused with a sentence, the running pipeline untouched.
 #[test]
 fn uploads_that_are_no_plugins_are_refused() {

@@ -49,6 +49,8 @@ pub struct Process {
     pub stores: StoreOptions,
     /// Time.
     pub clock: Clock,
+    /// Modules can be uploaded to this process, so a first run waits for those that are missing.
+    pub takes_uploads: bool,
 }
 
 /// A pipeline that was started.
@@ -80,7 +82,7 @@ impl Process {
         builder.worker_threads(RUNTIME_THREADS).enable_all().build().context("start the runtime")
     }
 
-    /// A process whose modules lie in the store at `modules`.
+    /// A process whose modules lie in the store at `modules`, and that nobody uploads to.
     pub fn new(
         runtime: &Handle,
         modules: &str,
@@ -95,6 +97,7 @@ impl Process {
             modules: ModuleStore::new(location),
             stores,
             clock: Clock::system(),
+            takes_uploads: false,
         })
     }
 
@@ -131,6 +134,7 @@ impl Process {
             runtime: self.runtime.clone(),
             clock: self.clock.clone(),
             writer: writer(),
+            waits_for_modules: self.takes_uploads,
         };
         let thread = supervise(parts, outside).context("start the lane's thread")?;
         let handle =

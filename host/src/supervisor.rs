@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::lane::{self, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
-use crate::status::{Command, LaneStatus, Phase};
+use crate::status::{LaneStatus, Phase};
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
 const LANE_STACK_BYTES: usize = 8 << 20;
@@ -70,7 +70,7 @@ impl Supervisor {
                     }
                     tracing::error!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
                     publish(&outside, Phase::BackingOff, Some(reason));
-                    if self.wait(&mut outside) {
+                    if self.wait_before_next(&mut outside) {
                         publish(&outside, Phase::Stopped, None);
                         return Ended::Well(LaneEnd::Stopped);
                     }
@@ -92,25 +92,10 @@ impl Supervisor {
         (life, lane.close())
     }
 
-    /// Waits before the next life. Whether it is to stop instead.
-    fn wait(&self, outside: &mut Outside) -> bool {
-        let wait = async {
-            let deadline = tokio::time::Instant::now() + self.back_off;
-            loop {
-                match tokio::time::timeout_at(deadline, outside.commands.recv()).await {
-                    Err(_) => return false,
-                    Ok(None | Some(Command::Stop)) => return true,
-                    Ok(Some(Command::Activate { reply, .. })) => {
-                        // Whoever asked may have gone away; nothing was changed.
-                        let _ =
-                            reply
-                                .send(Err("the pipeline has failed and waits to be opened again"
-                                    .to_owned()));
-                    }
-                }
-            }
-        };
-        self.parts.runtime.block_on(wait)
+    /// Whether it is to stop instead.
+    fn wait_before_next(&self, outside: &mut Outside) -> bool {
+        let refusal = "the pipeline has failed and waits to be opened again";
+        lane::wait(outside, &self.parts.runtime, self.back_off, refusal)
     }
 }
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::inspect::latest;
 use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
+use crate::modules::ModuleStoreError;
 use crate::process::{Process, Started, lane_storage};
 use crate::{shutdown, supervisor::Ended};
 
@@ -23,6 +24,9 @@ pub struct RunArgs {
     /// cache folder
     #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
     pub plugin_cache: Option<PathBuf>,
+    /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipeline
+    #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
+    pub store: Option<String>,
 }
 
 /// Runs it. Exit code 0 after the end of the input or a clean stop, 1 if it was halted.
@@ -30,7 +34,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipeline = file::load(&args.pipeline, environment.variables())?;
     let runtime = Process::runtime()?;
-    let modules = pipeline.checkpoint.url.clone();
+    let modules = args.store.as_ref().unwrap_or(&pipeline.checkpoint.url).clone();
     let stores = environment.stores();
     let process = Process::new(
         runtime.handle(),
@@ -47,13 +51,19 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Refuses a pipeline whose plugins do not fit before anything is written. Only on its first run: a lane that has run
-/// goes on with the modules that its chain pins, whatever lies in the files now. A store that is away is waited for.
+/// goes on with the modules that its chain pins, whatever lies in the files now. A store that is away is waited for, as
+/// are modules that can still be uploaded.
 pub(super) fn check_first_run(process: &Process, pipeline: &Pipeline) -> anyhow::Result<()> {
     let storage = lane_storage(pipeline, &process.stores)?;
-    match process.runtime.block_on(latest(&storage)) {
-        Ok(None) => fit_plugins(pipeline, &process.engine, &process.modules).map(drop),
-        Ok(Some(_)) | Err(_) => Ok(()),
+    let Ok(None) = process.runtime.block_on(latest(&storage)) else { return Ok(()) };
+    match fit_plugins(pipeline, &process.engine, &process.modules) {
+        Err(error) if process.takes_uploads && is_not_uploaded(&error) => Ok(()),
+        fitted => fitted.map(drop),
     }
+}
+
+fn is_not_uploaded(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(ModuleStoreError::is_not_uploaded)
 }
 
 /// Where compiled plugins are kept: as asked for, else below the user's cache folder, else nowhere.

@@ -41,7 +41,7 @@ pub struct ServeArgs {
     /// Another name under which browsers may reach this server without a token
     #[arg(long = "allow-host", value_name = "NAME")]
     pub allow_hosts: Vec<String>,
-    /// Folder or URL of the module store. Default: `checkpoint.path` of the first pipeline
+    /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipelines
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
     /// Keep compiled plugins in this directory between runs; nobody else may write to it. Default: below the user's
@@ -62,10 +62,11 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         token_file: args.token_file.clone(),
         allow_hosts: args.allow_hosts.clone(),
     }))?;
-    let store = args.store.as_ref().unwrap_or(&pipelines[0].checkpoint.url).clone();
+    let store = module_store(args.store.as_deref(), &pipelines)?;
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let process = Process::new(runtime.handle(), &store, stores, cache)?;
+    let process =
+        Process { takes_uploads: true, ..Process::new(runtime.handle(), &store, stores, cache)? };
     for pipeline in &pipelines {
         check_first_run(&process, pipeline)?;
     }
@@ -99,6 +100,25 @@ fn load(files: &[PathBuf], environment: &Environment) -> anyhow::Result<Vec<Pipe
         pipelines.push(pipeline);
     }
     Ok(pipelines)
+}
+
+/// Where the modules of all pipelines lie. They share one store, and a pipeline that is run alone later looks in its
+/// own: so that must be the same, or somebody must have said which.
+fn module_store(asked: Option<&str>, pipelines: &[Pipeline]) -> anyhow::Result<String> {
+    let first = &pipelines[0];
+    if let Some(asked) = asked {
+        return Ok(asked.to_owned());
+    }
+    if let Some(other) = pipelines.iter().find(|other| other.checkpoint.url != first.checkpoint.url)
+    {
+        bail!(
+            "pipelines `{}` and `{}` have different `checkpoint.path`s, and the modules of one server lie in one \
+             store: give them one path, or say with `--store` where modules are kept, to `run` as well",
+            first.name,
+            other.name
+        );
+    }
+    Ok(first.checkpoint.url.clone())
 }
 
 fn app(process: &Process, started: &[Started], upload_limits: CallLimits) -> AppState {

@@ -24,6 +24,7 @@ mod activate;
 mod live;
 mod report;
 mod load;
+mod wait;
 mod open;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use crate::time::{Clock, Watermark};
 pub use load::module_name;
 pub use open::{FailedOpen, LaneParts, OpenError, open};
 pub use plan::{PlacedModule, PlanError, WINDOW_COLUMNS, fit_all};
+pub(crate) use wait::wait;
 
 use activate::Activation;
 use live::Live;

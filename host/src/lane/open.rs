@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TryRecvError;
-
 use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
 use crate::chain::record::{ChainRecord, RecordKind, SourceKind, SourceState, Writer};
 use crate::chain::{self, ChainError, LaneStorage};
@@ -19,7 +17,7 @@ use crate::plugin::load::LoadError;
 use crate::source::files::FilesSource;
 use crate::source::kafka::KafkaSource;
 use crate::source::{PollLimits, Positions, Source, SourceError};
-use crate::status::{Command, Phase};
+use crate::status::Phase;
 use crate::time::{Clock, Watermark};
 use crate::watermark::LaneClock;
 use crate::window::{key_hash, key_shard, snapshot};
@@ -30,6 +28,9 @@ use super::partitions::Partitions;
 use super::plan::{Plan, PlanError};
 use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
+
+/// How often a lane that waits for its modules looks whether they were uploaded.
+const MODULE_WAIT: Duration = Duration::from_secs(1);
 
 /// What a lane is made of, from the outside.
 pub struct LaneParts {
@@ -49,6 +50,9 @@ pub struct LaneParts {
     pub clock: Clock,
     /// Who we are, in chain records.
     pub writer: Writer,
+    /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
+    /// uploaded to this process; without it such a run is refused.
+    pub waits_for_modules: bool,
 }
 
 /// A lane that cannot be opened.
@@ -107,8 +111,8 @@ pub enum OpenError {
     /// The workers' threads could not be started.
     #[error("start workers")]
     Workers(#[from] rayon::ThreadPoolBuildError),
-    /// Asked to stop while it waited for the source.
-    #[error("stopped while waiting for the source")]
+    /// Asked to stop while it waited for its modules or its source.
+    #[error("stopped while waiting to be opened")]
     Stopped,
 }
 
@@ -163,11 +167,9 @@ pub(super) struct Ready {
 
 impl Ready {
     fn make(parts: &LaneParts, outside: &mut Outside) -> Result<Self, OpenError> {
-        let LaneParts { config, storage, modules: store, engine, stores, runtime, clock, writer } =
-            parts;
+        let LaneParts { config, storage, stores, runtime, clock, writer, .. } = parts;
         let opened = runtime.block_on(chain::open(storage, writer))?;
-        let loader = Loader { config, modules: store, engine, runtime };
-        let modules = loader.modules(opened.head.as_ref())?;
+        let modules = get_modules(parts, opened.head.as_ref(), outside)?;
         let plan = Plan::new(config, &modules)?;
         let mut pool = Pool::new(&plan, worker_count(config))?;
         if let Some(state) = &opened.state {
@@ -185,7 +187,7 @@ impl Ready {
         let record = match opened.head {
             Some(record) => Arc::new(record),
             None => {
-                let positions = resolve_start(source.as_mut(), outside)?;
+                let positions = resolve_start(source.as_mut(), runtime, outside)?;
                 genesis(config, &modules, positions, &mut committer)?
             }
         };
@@ -228,20 +230,51 @@ impl Ready {
     }
 }
 
+/// The module of every stage. Waits for those that are named and not yet uploaded, if it may.
+fn get_modules(
+    parts: &LaneParts,
+    head: Option<&ChainRecord>,
+    outside: &mut Outside,
+) -> Result<Vec<PlacedModule>, OpenError> {
+    let LaneParts { config, modules, engine, runtime, .. } = parts;
+    let loader = Loader { config, modules, engine, runtime };
+    loop {
+        match loader.modules(head) {
+            Err(OpenError::Module { stage, source })
+                if parts.waits_for_modules && source.is_not_uploaded() =>
+            {
+                let problem = format!(
+                    "stage `{stage}` waits for its module: {source}; `sluicegate plugin push` does, and the \
+                     pipeline begins"
+                );
+                if super::report::publish_problem(outside, Some(problem.clone())) {
+                    tracing::warn!(pipeline = %config.name, "{problem}");
+                }
+                let refusal = "the pipeline waits for its modules: upload them, and it begins";
+                if super::wait(outside, runtime, MODULE_WAIT, refusal) {
+                    return Err(OpenError::Stopped);
+                }
+            }
+            modules => return modules,
+        }
+    }
+}
+
 /// Waits until the source can say where a first run begins. Shows why it cannot, and hears when it is to stop.
-fn resolve_start(source: &mut dyn Source, outside: &mut Outside) -> Result<Positions, OpenError> {
+fn resolve_start(
+    source: &mut dyn Source,
+    runtime: &tokio::runtime::Handle,
+    outside: &mut Outside,
+) -> Result<Positions, OpenError> {
     loop {
         if let Some(positions) = source.genesis()? {
             return Ok(positions);
         }
         super::report::publish_problem(outside, source.problem());
-        match outside.commands.try_recv() {
-            Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return Err(OpenError::Stopped),
-            Ok(Command::Activate { reply, .. }) => {
-                // Whoever asked may have gone away; nothing was changed.
-                let _ = reply.send(Err("the pipeline is still waiting for its source".to_owned()));
-            }
-            Err(TryRecvError::Empty) => {}
+        // The source itself has waited.
+        let refusal = "the pipeline is still waiting for its source";
+        if super::wait(outside, runtime, Duration::ZERO, refusal) {
+            return Err(OpenError::Stopped);
         }
     }
 }

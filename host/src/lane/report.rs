@@ -163,10 +163,12 @@ fn stage_views(plan: &Plan) -> Vec<StageView> {
     stages.map(view).collect()
 }
 
-/// Publishes why a lane that is not open yet waits.
-pub(super) fn publish_problem(outside: &Outside, problem: Option<String>) {
+/// Publishes why a lane that is not open yet waits. Whether that is news.
+pub(super) fn publish_problem(outside: &Outside, problem: Option<String>) -> bool {
     let status = outside.status.load();
-    if status.problem != problem {
+    let news = status.problem != problem;
+    if news {
         outside.status.store(Arc::new(LaneStatus { problem, ..LaneStatus::clone(&status) }));
     }
+    news
 }

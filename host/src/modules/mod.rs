@@ -149,6 +149,13 @@ pub enum ModuleStoreError {
     },
 }
 
+impl ModuleStoreError {
+    /// Whether uploading the module would help.
+    pub fn is_not_uploaded(&self) -> bool {
+        matches!(self, Self::UnknownModule { .. })
+    }
+}
+
 /// A version object, as it lies in the store.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
