@@ -19,7 +19,7 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     steps.cargo("lints", &CLIPPY)?;
     steps.step("plugins", || plugins::build(workspace).map(|_| ()))?;
     // One build command for all that follows, so that nothing is built twice with other features.
-    steps.cargo("build", &["build", "--workspace", "--lib", "--bins", "--tests"])?;
+    steps.cargo("build", &BUILD)?;
     steps.cargo("unit tests", &["test", "--workspace", "--lib", "--bins"])?;
     steps.cargo("doc tests", &["test", "--workspace", "--doc"])?;
     steps.step("documentation", || run(cargo(workspace, &DOC).env("RUSTDOCFLAGS", DOC_FLAGS)))?;
@@ -29,6 +29,9 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     steps.step("end to end", || run(&mut end_to_end(workspace, filter)))
 }
 
+/// The one way to build in the dev profile: another selection would resolve other features, and build the dependencies
+/// once more.
+pub(crate) const BUILD: [&str; 5] = ["build", "--workspace", "--lib", "--bins", "--tests"];
 const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 /// Files explain themselves by their private parts as well.
 const DOC_FLAGS: &str = "-D warnings -A rustdoc::private-intra-doc-links";

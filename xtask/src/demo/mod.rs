@@ -18,6 +18,7 @@ use self::stage::Stage;
 use crate::command::run as run_command;
 use crate::daemon::wait_until;
 use crate::plugins;
+use crate::suite::BUILD;
 use crate::workspace::Workspace;
 
 /// Two windows of the demo: both filters are seen for a while.
@@ -72,13 +73,10 @@ fn watch(stage: &mut Stage, interrupted: &Interrupted, until: Option<Instant>) -
 fn build(workspace: &Workspace, dev: bool) -> Result<PathBuf> {
     say("Building the host and the plugins. The first time this takes minutes.");
     plugins::build(workspace)?;
+    const RELEASE: [&str; 6] =
+        ["build", "--release", "--package", "sluicegate", "--bin", "sluicegate"];
     let mut cargo = Command::new("cargo");
-    cargo
-        .args(["build", "--package", "sluicegate", "--bin", "sluicegate"])
-        .current_dir(workspace.root());
-    if !dev {
-        cargo.arg("--release");
-    }
+    cargo.args(if dev { &BUILD[..] } else { &RELEASE }).current_dir(workspace.root());
     run_command(&mut cargo)?;
     Ok(workspace.host_binary(if dev { "debug" } else { "release" }))
 }
