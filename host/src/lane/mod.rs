@@ -39,7 +39,7 @@ use crate::config::Pipeline;
 use crate::metrics::LaneMetrics;
 use crate::source::{PollLimits, RecordBlock, Source};
 use crate::status::{Command, LaneStatus, LiveResults, Phase};
-use crate::time::{Clock, Watermark};
+use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
 pub use load::module_name;
 pub use open::{FailedOpen, LaneParts, OpenError, open};
@@ -215,7 +215,10 @@ impl Lane {
         if self.must_pause() {
             return Ok(Wake::Paused);
         }
-        Ok(Wake::Records(self.source.poll(&self.limits)?))
+        let started = thread_cpu_nanos();
+        let blocks = self.source.poll(&self.limits)?;
+        self.outside.metrics.steps.source.add_nanos(thread_cpu_nanos() - started);
+        Ok(Wake::Records(blocks))
     }
 
     /// Moves the watermark, and fires what it has passed.

@@ -10,14 +10,13 @@ use crate::sink::dead_letters::{DeadLetter, DeadLetters};
 use crate::sink::late::late_rows;
 use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
 use crate::source::RecordBlock;
-use crate::time::EventTime;
+use crate::time::{EventTime, Watermark, thread_cpu_nanos};
 
 use super::fire::{CondemnedGroup, Results, evaluate_fired, join};
 use super::place::Placed;
 use super::plan::Plan;
-use super::prepare::{Condemned, Prepared, nanos, project};
+use super::prepare::{Condemned, Prepared, project};
 use super::{Lane, LaneError};
-use crate::time::Watermark;
 
 /// The tables a lane writes, by what goes there.
 pub(super) struct Outputs {
@@ -82,17 +81,21 @@ impl Outputs {
 impl Lane {
     /// Fires the windows that the watermark has passed.
     pub(super) fn fire(&mut self, watermark: Watermark) -> Result<(), LaneError> {
-        let started = self.clock.monotonic();
         let plan = &self.plan;
         let results = self.pool.each_worker(|_, worker| {
+            let started = thread_cpu_nanos();
             let fired = worker.state.fire(watermark);
-            evaluate_fired(worker, plan, &fired)
+            let results = evaluate_fired(worker, plan, &fired);
+            worker.nanos.window += thread_cpu_nanos() - started;
+            results
         });
+        self.report_steps();
+        let started = thread_cpu_nanos();
         let Some(rows) = self.take_results(results)? else { return Ok(()) };
         self.dirty = true;
         self.live.fired(&rows);
         self.outputs.write_results(&rows, None)?;
-        self.outside.metrics.steps.sink.add_nanos(nanos(started, self.clock.monotonic()));
+        self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }
 
@@ -116,7 +119,7 @@ impl Lane {
         blocks: &[RecordBlock],
         chunks: &[(Prepared, Placed)],
     ) -> Result<(), LaneError> {
-        let started = self.clock.monotonic();
+        let started = thread_cpu_nanos();
         self.dirty |= !chunks.is_empty();
         let mut dead = DeadLetters::default();
         for (prepared, placed) in chunks {
@@ -136,7 +139,7 @@ impl Lane {
         if let Some(table) = self.outputs.dead_letters.filter(|_| !dead.is_empty()) {
             self.outputs.tables.write(table, &dead.finish(), None)?;
         }
-        self.outside.metrics.steps.sink.add_nanos(nanos(started, self.clock.monotonic()));
+        self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }
 

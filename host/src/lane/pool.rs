@@ -28,7 +28,7 @@ pub(super) struct Worker {
     pub(super) nanos: StageNanos,
 }
 
-/// Time spent by a worker since the last report, ns.
+/// CPU time used by a worker since the last report, ns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StageNanos {
     pub(super) decode: u64,

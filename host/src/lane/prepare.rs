@@ -13,7 +13,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::plugin::outcome::Refusal;
 use crate::source::RecordBlock;
-use crate::time::Clock;
+use crate::time::{Clock, thread_cpu_nanos};
 
 use super::plan::{EventTimeSource, FittedStage, Plan};
 use super::pool::Worker;
@@ -158,7 +158,7 @@ pub(super) fn prepare(
     blocks: &[RecordBlock],
     chunk: &Chunk,
 ) -> Prepared {
-    let started = clock.monotonic();
+    let started = thread_cpu_nanos();
     let block = &blocks[chunk.block];
     let decoded = worker.decoder.decode(&block.values, chunk.records.clone());
     let first =
@@ -182,20 +182,16 @@ pub(super) fn prepare(
         condemn_by_host(&mut prepared, plan, record, "decode", reason);
     }
     observe(&mut prepared, plan, block, clock);
-    let decoded_at = clock.monotonic();
+    let decoded_at = thread_cpu_nanos();
     for (stage, runner) in plan.stages.iter().zip(&mut worker.stages) {
         if prepared.rows.len() == 0 {
             break;
         }
         stage.apply(runner, &mut prepared);
     }
-    worker.nanos.decode += nanos(started, decoded_at);
-    worker.nanos.plugins += nanos(decoded_at, clock.monotonic());
+    worker.nanos.decode += decoded_at - started;
+    worker.nanos.plugins += thread_cpu_nanos() - decoded_at;
     prepared
-}
-
-pub(super) fn nanos(from: std::time::Duration, to: std::time::Duration) -> u64 {
-    u64::try_from(to.saturating_sub(from).as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn condemn_by_host(

@@ -22,6 +22,8 @@ const STATUS_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Reported {
     next_status: Duration,
     problem: Option<String>,
+    /// The end of the last turn with records.
+    turn_ended: Option<Duration>,
 }
 
 impl Lane {
@@ -50,13 +52,27 @@ impl Lane {
         metrics.records.add(&fates);
         metrics.read_bytes.add(blocks.iter().map(|block| block.values.bytes.len() as u64).sum());
         metrics.turn.observe(self.clock.monotonic().saturating_sub(started));
+        self.report_steps();
+        self.report_plugins();
+        self.reported.turn_ended = Some(self.clock.monotonic());
+    }
+
+    /// Adds what the workers' steps took since the last report.
+    pub(super) fn report_steps(&mut self) {
+        let steps = &self.outside.metrics.steps;
         for worker in self.pool.workers_mut() {
             let StageNanos { decode, plugins, window } = std::mem::take(&mut worker.nanos);
-            metrics.steps.decode.add_nanos(decode);
-            metrics.steps.plugins.add_nanos(plugins);
-            metrics.steps.window.add_nanos(window);
+            steps.decode.add_nanos(decode);
+            steps.plugins.add_nanos(plugins);
+            steps.window.add_nanos(window);
         }
-        self.report_plugins();
+    }
+
+    /// Notes how long no turn ran before this one.
+    pub(super) fn note_pause(&mut self, blocks: &[RecordBlock], now: Duration) {
+        if let (false, Some(ended)) = (blocks.is_empty(), self.reported.turn_ended) {
+            self.outside.metrics.longest_pause.observe(now.saturating_sub(ended));
+        }
     }
 
     /// Adds what the plugins did since the last report.

@@ -2,7 +2,7 @@
 //! joined before the next (DESIGN.md §3).
 
 use crate::source::RecordBlock;
-use crate::time::EventTime;
+use crate::time::{EventTime, thread_cpu_nanos};
 
 use super::Lane;
 use super::LaneError;
@@ -14,6 +14,7 @@ impl Lane {
     /// Takes the records of one poll through all steps. Afterwards they are in the windows or in the open files.
     pub(super) fn turn(&mut self, blocks: &[RecordBlock]) -> Result<(), LaneError> {
         let now = self.clock.monotonic();
+        self.note_pause(blocks, now);
         let chunks = self.cut(blocks, now);
         let plan = &self.plan;
         let prepared = self
@@ -69,8 +70,11 @@ impl Lane {
         let Some(windows) = self.plan.windows else { return Vec::new() };
         let (plan, clock) = (&self.plan, self.partitions.clock());
         let items: Vec<(&Prepared, &Judge)> = prepared.iter().zip(judges).collect();
-        let placed = self.pool.each_item(&items, |_, (prepared, judge)| {
-            place(plan, windows, clock, &prepared.rows, **judge)
+        let placed = self.pool.each_item(&items, |worker, (prepared, judge)| {
+            let started = thread_cpu_nanos();
+            let placed = place(plan, windows, clock, &prepared.rows, **judge);
+            worker.nanos.window += thread_cpu_nanos() - started;
+            placed
         });
         let mut chunks: Vec<_> = prepared.into_iter().zip(placed).collect();
         for (prepared, placed) in &mut chunks {
@@ -85,12 +89,11 @@ impl Lane {
 
     fn update(&mut self, chunks: &[(Prepared, Placed)]) -> Vec<RefusedRow> {
         let stage = self.plan.aggregate.as_ref().expect("windows have an aggregate");
-        let clock = &self.clock;
         let workers = self.pool.len();
         let refused = self.pool.each_worker(|number, worker| {
             let owns = move |shard: u8| shard as usize % workers == number;
             let owns: Option<&(dyn Fn(u8) -> bool + Sync)> = (workers > 1).then_some(&owns);
-            update(worker, stage, clock, chunks, owns)
+            update(worker, stage, chunks, owns)
         });
         refused.into_iter().flatten().collect()
     }

@@ -4,12 +4,13 @@
 //! a key's rows are added in the order of (partition, offset) whatever the number of workers (DESIGN.md D1).
 
 use crate::plugin::outcome::Refusal;
+use crate::time::thread_cpu_nanos;
 use crate::window::key_shard;
 
 use super::place::Placed;
 use super::plan::FittedStage;
 use super::pool::Worker;
-use super::prepare::{Prepared, nanos, project};
+use super::prepare::{Prepared, project};
 
 /// A row that the aggregate refused.
 #[derive(Debug)]
@@ -26,11 +27,10 @@ pub(super) struct RefusedRow {
 pub(super) fn update(
     worker: &mut Worker,
     stage: &FittedStage,
-    clock: &crate::time::Clock,
     chunks: &[(Prepared, Placed)],
     owns: Option<&(dyn Fn(u8) -> bool + Sync)>,
 ) -> Vec<RefusedRow> {
-    let started = clock.monotonic();
+    let started = thread_cpu_nanos();
     let mut refused = Vec::new();
     for (chunk, (prepared, placed)) in chunks.iter().enumerate() {
         let mine = owns.map(|owns| owned(placed, owns));
@@ -41,7 +41,7 @@ pub(super) fn update(
             refusal,
         }));
     }
-    worker.nanos.window += nanos(started, clock.monotonic());
+    worker.nanos.window += thread_cpu_nanos() - started;
     refused
 }
 

@@ -102,7 +102,7 @@ pub(super) const STEP: Metric = counter(
     "sluicegate_step",
     Some("seconds"),
     &["pipeline", "step"],
-    "Time of turns by step: decode, plugins, window or sink",
+    "CPU time of turns by step, all workers together: source, decode, plugins, window or sink",
 );
 pub(super) const STAGE_MODULE: Metric = info(
     "sluicegate_stage_module",

@@ -58,6 +58,22 @@ impl TimeCounter {
     }
 }
 
+/// The longest of some durations.
+#[derive(Debug, Default)]
+pub struct Longest(AtomicU64);
+
+impl Longest {
+    /// Keeps the duration if it is the longest.
+    pub fn observe(&self, duration: Duration) {
+        self.0.fetch_max(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// The longest since this was asked last; zero if there was none.
+    pub fn take(&self) -> Duration {
+        Duration::from_nanos(self.0.swap(0, Relaxed))
+    }
+}
+
 /// Buckets of a [`Histogram`], the one for everything above its last bound included.
 const BUCKETS: usize = 13;
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::instrument::{Counter, FAST, Gauge, Histogram, NamedCounters, SLOW, TimeCounter};
+use super::instrument::{
+    Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, TimeCounter,
+};
 use crate::chain::record::Fates;
 use crate::sink::DataFile;
 
@@ -19,6 +21,9 @@ pub struct LaneMetrics {
     pub turn: Histogram,
     /// Where the time of turns went.
     pub steps: StepTimes,
+    /// The longest time between two turns with records. Not scraped: a longest that nobody forgets says little, and
+    /// one that a scrape forgets is lost to the next scraper. Benchmarks take it around a swap.
+    pub longest_pause: Longest,
     /// Freezing an epoch, while the lane stands still.
     pub checkpoint: Histogram,
     /// From submitting an epoch until its record is durable.
@@ -60,14 +65,16 @@ impl FateCounters {
     }
 }
 
-/// Wall time of the steps of turns.
+/// CPU time of the steps of turns, all workers together: what others do on the machine does not show in it.
 #[derive(Debug, Default)]
 pub struct StepTimes {
+    /// Taking records from the source, on the lane's thread; the source's own threads are not in it.
+    pub source: TimeCounter,
     /// Bytes to columns.
     pub decode: TimeCounter,
     /// Filters and maps.
     pub plugins: TimeCounter,
-    /// Grouping, the aggregate's calls, firing.
+    /// Placing, grouping, the aggregate's calls, firing.
     pub window: TimeCounter,
     /// Rows to Parquet.
     pub sink: TimeCounter,
@@ -122,6 +129,7 @@ impl LaneMetrics {
             read_bytes: Counter::default(),
             turn: Histogram::new(&FAST),
             steps: StepTimes::default(),
+            longest_pause: Longest::default(),
             checkpoint: Histogram::new(&SLOW),
             commit: Histogram::new(&SLOW),
             commit_failures: Counter::default(),

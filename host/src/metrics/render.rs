@@ -104,6 +104,7 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
         lanes.iter().try_for_each(|lane| {
             let steps = &lane.metrics.steps;
             let steps = [
+                ("source", &steps.source),
                 ("decode", &steps.decode),
                 ("plugins", &steps.plugins),
                 ("window", &steps.window),

@@ -15,13 +15,14 @@ use super::bindings::exports::sluicegate::plugin::{
 use super::bindings::sluicegate::plugin::columns::BatchParam;
 use super::bindings::sluicegate::plugin::description::PluginDescription;
 use super::limits::{MemoryExceeded, MemoryLimit};
-use super::linker::{GuestState, Said, at_tick, printable, thread_cpu_nanos};
+use super::linker::{GuestState, Said, at_tick, printable};
 use super::load::Compiled;
 use super::marshal::{LoweredBatch, varlen};
 use super::{
     Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError, PluginKind, UpdateAnswer,
     Usage, WindowBounds, answer,
 };
+use crate::time::thread_cpu_nanos;
 use crate::varlen::Varlen;
 
 /// Counters that plugins of one stage may have together over their life; see `linker` for those of one call.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustix::time::{ClockId, clock_gettime};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, StoreContextMut, UpdateDeadline};
 
 use super::bindings::sluicegate::plugin::host::{self, Level};
 use super::limits::MemoryLimit;
+use crate::time::thread_cpu_nanos;
 
 /// Log lines of one call that reach the host's log: enough for a few words about a batch, not for one about a row.
 const LOG_LINES_MAX: u32 = 16;
@@ -119,10 +119,4 @@ pub(super) fn at_tick(state: StoreContextMut<'_, GuestState>) -> wasmtime::Resul
     } else {
         Ok(UpdateDeadline::Interrupt)
     }
-}
-
-/// CPU time that the calling thread has used, nanoseconds.
-pub(super) fn thread_cpu_nanos() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
