@@ -1,5 +1,6 @@
 //! The one wasmtime engine of a process: its settings, the ticker that makes deadlines fire, the compile cache.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
@@ -16,6 +17,7 @@ use wasmtime::{
 };
 
 use super::linker::{self, GuestState};
+use super::{Code, ModuleDigest};
 
 /// What a guest may be written in: WebAssembly 2.0 without references to garbage-collected things, in components.
 /// Everything younger is off: most of it has had advisories (RELIABILITY.md §4.5), and no Rust guest needs it.
@@ -39,6 +41,8 @@ const CACHE_BYTES_MAX: u64 = 512 << 20;
 #[derive(Clone)]
 pub struct PluginEngine {
     inner: Arc<Inner>,
+    /// Code in the place of modules; see [`PluginEngine::substitute`].
+    natives: BTreeMap<ModuleDigest, Arc<dyn Code>>,
 }
 
 struct Inner {
@@ -76,7 +80,20 @@ impl PluginEngine {
         let engine = Engine::new(&settings(cache)).map_err(broken)?;
         let linker = linker::linker(&engine).map_err(broken)?;
         start_ticker(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
-        Ok(Self { inner: Arc::new(Inner { engine, linker, compiling: Mutex::new(()) }) })
+        let inner = Inner { engine, linker, compiling: Mutex::new(()) };
+        Ok(Self { inner: Arc::new(inner), natives: BTreeMap::new() })
+    }
+
+    /// The same engine, except that a module of this digest runs as code that was compiled into the host. It is
+    /// checked, described and recorded as ever; only its calls do not enter the sandbox. The reference that
+    /// benchmarks measure the price of the sandbox against.
+    pub fn substitute(mut self, module: ModuleDigest, code: Arc<dyn Code>) -> Self {
+        self.natives.insert(module, code);
+        self
+    }
+
+    pub(super) fn native(&self, module: &ModuleDigest) -> Option<&Arc<dyn Code>> {
+        self.natives.get(module)
     }
 
     pub(super) fn wasmtime(&self) -> &Engine {

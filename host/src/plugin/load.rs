@@ -142,12 +142,12 @@ impl PluginEngine {
         let name_shared: Arc<str> = Arc::from(name);
         let compiled = self.compile(module, limits).map_err(refused)?;
         let description = describe(&compiled, &name_shared).map_err(refused)?;
-        Ok(LoadedModule {
-            name: name_shared,
-            digest: ModuleDigest(Sha256::digest(module).into()),
-            description: Arc::new(description),
-            program: Program::Component(Arc::new(compiled)),
-        })
+        let digest = ModuleDigest(Sha256::digest(module).into());
+        let program = match self.native(&digest) {
+            Some(code) => Program::Native(Arc::clone(code)),
+            None => Program::Component(Arc::new(compiled)),
+        };
+        Ok(LoadedModule { name: name_shared, digest, description: Arc::new(description), program })
     }
 
     fn compile(&self, module: &[u8], limits: &CallLimits) -> Result<Compiled, LoadProblem> {
