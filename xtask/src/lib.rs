@@ -10,6 +10,7 @@
 //! | [`plugins`] | plugin crates → `target/plugins/*.wasm` |
 //! | [`suite`] | `cargo xtask test` |
 //! | [`demo`] | `cargo xtask demo` |
+//! | [`bench`] | `cargo xtask bench` |
 
 pub mod workspace;
 pub mod command;
@@ -18,3 +19,4 @@ pub mod services;
 pub mod plugins;
 pub mod suite;
 pub mod demo;
+pub mod bench;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::workspace::Workspace;
-use xtask::{demo, plugins, services, suite};
+use xtask::{bench, demo, plugins, services, suite};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -13,6 +13,8 @@ usage: cargo xtask TASK
                     watch sales flow from Kafka through two plugins into Parquet, with a hot swap on the way
   test [FILTER]     everything that must hold: format, lints, plugins, unit tests, docs, end-to-end tests
                     against a real Kafka and a real S3 server; FILTER picks end-to-end tests by name
+  bench [--quick] [--json FILE]
+                    what the main job costs, as ratios to references timed in the same run; --quick: two minutes
   plugins           build plugins/* (and tests/evil-plugin) into target/plugins/*.wasm
   services          fetch Apache Kafka and the S3 server of the tests into target/services";
 
@@ -37,6 +39,7 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("demo", options) => demo::run(&workspace, &demo::Options::parse(options)?),
         ("test", []) => suite::run_all(&workspace, None),
         ("test", [filter]) => suite::run_all(&workspace, Some(filter)),
+        ("bench", options) => bench::run_all(&workspace, &bench::Options::parse(options)?),
         ("plugins", []) => plugins::build(&workspace).map(|_| ()),
         ("services", []) => services::fetch(&workspace),
         _ => bail!("`{task}` with `{}` is no task\n{USAGE}", arguments.join(" ")),

@@ -1,0 +1,112 @@
+//! The whole job in a process of its own, as `sluicegate run` runs it, with the plugins as modules or as native code.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sluicegate::config::environment::Environment;
+use sluicegate::config::{Pipeline, file};
+use sluicegate::plugin::limits::CallLimits;
+use sluicegate::plugin::{Code, ModuleDigest};
+use sluicegate::process::Process;
+use sluicegate::supervisor::Ended;
+use xtask::workspace::Workspace;
+
+use crate::child::cpu_nanos;
+use crate::native::NativeCode;
+
+/// What a run of the job used and made.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// From the start of the process to its end.
+    pub(crate) cpu_nanos: u64,
+    pub(crate) read: u64,
+    pub(crate) accepted: u64,
+    /// CPU time by step. What is left of the whole is the source's own threads, start-up and commits.
+    pub(crate) steps: Vec<(String, u64)>,
+}
+
+/// Runs the pipeline to the end of its input.
+pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
+    let environment = Environment::of_process();
+    let pipeline = file::load(pipeline, environment.variables())?;
+    let runtime = Process::runtime()?;
+    let process = process(&pipeline, &environment, runtime.handle())?;
+    let process = if native { with_native_plugins(process, &pipeline)? } else { process };
+    let started = process.start(pipeline)?;
+    let (handle, ended) = (started.handle, started.thread.join());
+    match ended {
+        Ok(Ended::Well(_)) => {}
+        Ok(Ended::Halted(reason)) => bail!("the job halted: {reason}"),
+        Err(_) => bail!("the job panicked"),
+    }
+    let metrics = handle.metrics();
+    let steps = &metrics.steps;
+    let of_plugin = |stage: &str| metrics.stage(stage).map_or(0.0, |stage| stage.cpu.seconds());
+    let (filter, aggregate) = (of_plugin("valid"), of_plugin("revenue"));
+    let seconds = [
+        ("source", steps.source.seconds()),
+        ("decode", steps.decode.seconds()),
+        ("filter_plugin", filter),
+        ("around_filter", steps.plugins.seconds() - filter),
+        ("aggregate_plugin", aggregate),
+        ("window", steps.window.seconds() - aggregate),
+        ("sink", steps.sink.seconds()),
+    ];
+    let nanos = |seconds: f64| (seconds.max(0.0) * 1e9) as u64;
+    let fates = handle.status().fates;
+    Ok(Job {
+        cpu_nanos: cpu_nanos(),
+        read: fates.read,
+        accepted: fates.accepted,
+        steps: seconds.map(|(step, spent)| (step.to_owned(), nanos(spent))).to_vec(),
+    })
+}
+
+/// As the command makes it, with the user's cache of compiled plugins.
+pub(crate) fn process(
+    pipeline: &Pipeline,
+    environment: &Environment,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Process> {
+    let cache = Some(Workspace::here().target().join("bench").join("compiled"));
+    Process::new(runtime, &pipeline.checkpoint.url, environment.stores(), cache)
+}
+
+/// The same, except that the calls of both plugins stay outside the sandbox.
+fn with_native_plugins(mut process: Process, pipeline: &Pipeline) -> Result<Process> {
+    let revenue = module("revenue")?;
+    let loaded = process.engine.load("revenue", &revenue, &CallLimits::from(&pipeline.limits))?;
+    let outputs = Arc::new(outputs(&loaded.description));
+    process.engine = process
+        .engine
+        .substitute(digest(&module("valid-sale")?), NativeCode::filter::<valid_sale::Plugin>())
+        .substitute(digest(&revenue), NativeCode::aggregate::<revenue::Plugin>(&outputs));
+    Ok(process)
+}
+
+/// The columns that a plugin declares to make.
+pub(crate) fn outputs(description: &sluicegate::plugin::Description) -> arrow::datatypes::Schema {
+    let field = |column: &sluicegate::plugin::PluginColumn| {
+        arrow::datatypes::Field::new(&column.name, column.data_type.clone(), column.nullable)
+    };
+    arrow::datatypes::Schema::new(description.outputs.iter().map(field).collect::<Vec<_>>())
+}
+
+/// The bytes of a compiled plugin.
+pub(crate) fn module(name: &str) -> Result<Vec<u8>> {
+    let path = Workspace::here().plugins().join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .with_context(|| format!("read `{}`; `cargo xtask plugins` makes it", path.display()))
+}
+
+fn digest(module: &[u8]) -> ModuleDigest {
+    ModuleDigest(Sha256::digest(module).into())
+}
+
+/// The native code of `split-basket`, for the boundary.
+pub(crate) fn native_map(outputs: &arrow::datatypes::SchemaRef) -> Arc<dyn Code> {
+    NativeCode::map::<split_basket::Plugin>(outputs)
+}

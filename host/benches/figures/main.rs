@@ -1,0 +1,75 @@
+//! The figures of `cargo xtask bench`: what the main job costs, against references timed in the same run.
+//!
+//! Machines differ by a factor of two and are rarely quiet. So everything is CPU time (user and system) of a process
+//! of its own, runs of a job and of its reference take turns, and what counts is the median of their ratios. What
+//! each figure means stands in `docs/performance.md`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `plan.rs` | which runs there are, in which order, and which figures they make |
+//! | `events.rs` | the sales: as files, as a topic, and the pipeline that reads them |
+//! | `child.rs` | a run in a process of its own |
+//! | `job.rs` | the whole job, with the plugins as modules or as native code (`native.rs`) |
+//! | `references.rs` | arrow-json over the same bytes; draining the same topic |
+//! | `boundary.rs` | calls of plugins, as modules and as native code |
+//! | `swap.rs` | pauses around swaps under load |
+//! | `live.rs` | latency and CPU at 20,000 events a second |
+//! | `report.rs` | figures, aims, table, JSON |
+
+mod report;
+mod events;
+mod child;
+mod native;
+mod job;
+mod references;
+mod boundary;
+mod swap;
+mod live;
+mod plan;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+/// As in the `sluicegate` binary: librdkafka's cost depends on it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+const USAGE: &str = "cargo xtask bench [--quick] [--json FILE]";
+
+fn main() -> ExitCode {
+    // `cargo bench` adds `--bench` for harnesses that ask for it.
+    let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    match run(&arguments.collect::<Vec<_>>()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    if let Some(("child", role)) = arguments.split_first().map(|(first, rest)| (&**first, rest)) {
+        return child::play(role);
+    }
+    let (mut quick, mut json) = (false, None);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => quick = true,
+            "--json" => {
+                json = Some(PathBuf::from(arguments.next().context("`--json` needs a file")?));
+            }
+            other => bail!("`{other}` is no option; {USAGE}"),
+        }
+    }
+    let figures = plan::measure(&plan::Sizes::new(quick))?;
+    println!("{}", figures.table());
+    if let Some(path) = json {
+        std::fs::write(&path, figures.json())
+            .with_context(|| format!("write `{}`", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,182 @@
+//! The plugins as code of this program, through the SDK's native entry: what the same calls cost without a sandbox.
+#![expect(
+    unsafe_code,
+    reason = "text that is known to be UTF-8 is not checked, as in the guest's glue"
+)]
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Int64Array, StringArray};
+use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Decimal64Type, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use sluicegate::plugin::{
+    Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError, Reject, UpdateAnswer,
+    WindowBounds,
+};
+use sluicegate::varlen::Varlen;
+use sluicegate_sdk::{
+    Accumulate, AggregatePlugin, Batch, Column, Config, Filter, FilterPlugin, Map, MapPlugin,
+    OwnedColumn, OwnedValues, Timestamp, Values, VarlenRef, Window,
+};
+
+/// Makes native instances of one plugin.
+pub(crate) struct NativeCode {
+    start: fn(&Config) -> Result<Calls, String>,
+    /// Of what it makes, as its module declares it.
+    outputs: SchemaRef,
+}
+
+impl NativeCode {
+    pub(crate) fn filter<P: FilterPlugin>() -> Arc<dyn Code> {
+        let start = |config: &Config| Ok(Calls::Filter(P::init(config)?));
+        Arc::new(Self { start, outputs: Arc::new(arrow::datatypes::Schema::empty()) })
+    }
+
+    pub(crate) fn map<P: MapPlugin>(outputs: &SchemaRef) -> Arc<dyn Code> {
+        let start = |config: &Config| Ok(Calls::Map(P::init(config)?));
+        Arc::new(Self { start, outputs: Arc::clone(outputs) })
+    }
+
+    pub(crate) fn aggregate<P: AggregatePlugin>(outputs: &SchemaRef) -> Arc<dyn Code> {
+        let start = |config: &Config| Ok(Calls::Aggregate(P::init(config)?));
+        Arc::new(Self { start, outputs: Arc::clone(outputs) })
+    }
+}
+
+impl Code for NativeCode {
+    fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
+        let calls = (self.start)(&Config::new(config.iter().cloned()));
+        let calls = calls.map_err(PluginError::Refused)?;
+        Ok(Box::new(Native { calls, outputs: Arc::clone(&self.outputs) }))
+    }
+}
+
+enum Calls {
+    Filter(Box<dyn Filter>),
+    Map(Box<dyn Map>),
+    Aggregate(Box<dyn Accumulate>),
+}
+
+struct Native {
+    calls: Calls,
+    outputs: SchemaRef,
+}
+
+impl Native {
+    fn aggregate(&self) -> &dyn Accumulate {
+        match &self.calls {
+            Calls::Aggregate(aggregate) => &**aggregate,
+            _ => unreachable!("the kind was checked"),
+        }
+    }
+}
+
+impl Instance for Native {
+    fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
+        let Calls::Filter(filter) = &self.calls else { unreachable!("the kind was checked") };
+        let answer = filter.filter(&batch(rows));
+        let keep = BooleanBuffer::new(Buffer::from_vec(answer.keep), 0, rows.num_rows());
+        Ok(FilterAnswer { keep, rejects: rejects(answer.rejects) })
+    }
+
+    fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
+        let Calls::Map(map) = &self.calls else { unreachable!("the kind was checked") };
+        let answer = map.map(&batch(rows));
+        Ok(MapAnswer {
+            batch: made(&self.outputs, answer.columns),
+            source_rows: answer.source_rows,
+            rejects: rejects(answer.rejects),
+        })
+    }
+
+    fn update(
+        &mut self,
+        rows: &RecordBatch,
+        groups: &[u32],
+        states: &Varlen,
+    ) -> Result<UpdateAnswer, PluginError> {
+        let answer = self.aggregate().update(&batch(rows), groups, borrow(states));
+        Ok(UpdateAnswer { states: varlen(answer.states), rejects: rejects(answer.rejects) })
+    }
+
+    fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError> {
+        Ok(varlen(self.aggregate().merge(borrow(left), borrow(right))))
+    }
+
+    fn evaluate(
+        &mut self,
+        windows: &[WindowBounds],
+        states: &Varlen,
+    ) -> Result<EvaluateAnswer, PluginError> {
+        let window = |bounds: &WindowBounds| Window {
+            start: Timestamp(bounds.start),
+            end: Timestamp(bounds.end),
+        };
+        let windows: Vec<_> = windows.iter().map(window).collect();
+        let answer = self.aggregate().evaluate(&windows, borrow(states));
+        Ok(EvaluateAnswer { batch: made(&self.outputs, answer.columns), groups: answer.groups })
+    }
+
+    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
+        let migrated = self.aggregate().migrate(from_version, borrow(states));
+        migrated.map(varlen).map_err(PluginError::Refused)
+    }
+}
+
+/// Arrow's columns as the SDK's, borrowed. Only what the sales have: texts and decimals, without nulls.
+fn batch(rows: &RecordBatch) -> Batch<'_> {
+    Batch { rows: rows.num_rows(), columns: rows.columns().iter().map(column).collect() }
+}
+
+fn column(array: &ArrayRef) -> Column<'_> {
+    assert_eq!(array.null_count(), 0, "the sales have no nulls");
+    Column { values: values(array), validity: None }
+}
+
+fn values(array: &ArrayRef) -> Values<'_> {
+    match array.data_type() {
+        DataType::Decimal64(..) => Values::Decimal(array.as_primitive::<Decimal64Type>().values()),
+        DataType::Utf8 => {
+            let array = array.as_string::<i32>();
+            let offsets = array.offsets().inner().inner().typed_data::<u32>();
+            // SAFETY: a `StringArray` holds UTF-8.
+            let text = unsafe { std::str::from_utf8_unchecked(array.values()) };
+            Values::Utf8 { offsets: &offsets[..=array.len()], text }
+        }
+        other => unreachable!("the sales have no column of {other}"),
+    }
+}
+
+fn made(outputs: &SchemaRef, columns: Vec<OwnedColumn>) -> RecordBatch {
+    let array = |(column, field): (OwnedColumn, &Arc<arrow::datatypes::Field>)| -> ArrayRef {
+        match column.values {
+            OwnedValues::Int64(values) => Arc::new(Int64Array::from(values)),
+            OwnedValues::Decimal(values) => {
+                Arc::new(Decimal64Array::from(values).with_data_type(field.data_type().clone()))
+            }
+            OwnedValues::Utf8(values) => {
+                let offsets = Buffer::from_vec(values.offsets);
+                let rows = offsets.len() / size_of::<i32>();
+                let offsets = OffsetBuffer::new(ScalarBuffer::new(offsets, 0, rows));
+                // SAFETY: the SDK builds texts of texts.
+                Arc::new(unsafe { StringArray::new_unchecked(offsets, values.bytes.into(), None) })
+            }
+            _ => unreachable!("no plugin of the sales makes such a column"),
+        }
+    };
+    let arrays = columns.into_iter().zip(outputs.fields()).map(array).collect();
+    RecordBatch::try_new(Arc::clone(outputs), arrays).expect("the SDK makes what it declares")
+}
+
+fn borrow(values: &Varlen) -> VarlenRef<'_> {
+    VarlenRef { offsets: &values.offsets, bytes: &values.bytes }
+}
+
+fn varlen(values: sluicegate_sdk::Varlen) -> Varlen {
+    Varlen { offsets: values.offsets, bytes: values.bytes }
+}
+
+fn rejects(rejects: Vec<sluicegate_sdk::Reject>) -> Vec<Reject> {
+    rejects.into_iter().map(|reject| Reject { row: reject.row, reason: reject.reason }).collect()
+}

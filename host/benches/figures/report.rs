@@ -1,0 +1,100 @@
+//! Figures by name, with their aims: as a table for people, as JSON for machines.
+
+use std::fmt::Write;
+
+/// What a figure is measured in.
+#[derive(Clone, Copy)]
+pub(crate) enum Unit {
+    Ratio,
+    Nanos,
+    Millis,
+    Percent,
+}
+
+/// A number with its name.
+struct Figure {
+    name: String,
+    value: f64,
+    unit: Unit,
+    /// It is to be at most this.
+    aim: Option<f64>,
+}
+
+/// All figures of a run, in the order measured.
+#[derive(Default)]
+pub(crate) struct Figures(Vec<Figure>);
+
+/// What the main job is held to.
+const AIMS: [(&str, f64); 5] = [
+    ("files.ratio_to_arrow_json", 1.0),
+    ("kafka.ratio_to_drain", 1.7),
+    ("wasm_tax_percent", 3.0),
+    ("swap.gap_ms_p99", 50.0),
+    ("latency.p99_ms", 200.0),
+];
+
+impl Figures {
+    pub(crate) fn add(&mut self, name: impl Into<String>, unit: Unit, value: f64) {
+        let name = name.into();
+        let aim = AIMS.iter().find(|(aimed, _)| *aimed == name).map(|(_, aim)| *aim);
+        self.0.push(Figure { name, value, unit, aim });
+    }
+
+    /// One line a figure: name, value, aim, verdict.
+    pub(crate) fn table(&self) -> String {
+        let names = self.0.iter().map(|figure| figure.name.len()).max().unwrap_or(0);
+        let mut text = format!("{:names$}  {:>10}  {:<5}  aim", "figure", "value", "unit");
+        for Figure { name, value, unit, aim } in &self.0 {
+            let number = unit.shown(*value);
+            let _infallible = write!(text, "\n{name:names$}  {number:>10}  {:<5}", unit.name());
+            if let Some(aim) = aim {
+                let verdict = if value <= aim { "met" } else { "MISSED" };
+                let _infallible = write!(text, "  at most {aim}: {verdict}");
+            }
+        }
+        text
+    }
+
+    /// `{"name": value, …}`.
+    pub(crate) fn json(&self) -> String {
+        let figures = self.0.iter().map(|figure| (figure.name.clone(), figure.value.into()));
+        let object: serde_json::Map<String, serde_json::Value> = figures.collect();
+        serde_json::to_string_pretty(&object).expect("names and numbers are JSON") + "\n"
+    }
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ratio => "",
+            Self::Nanos => "ns",
+            Self::Millis => "ms",
+            Self::Percent => "%",
+        }
+    }
+
+    fn shown(self, value: f64) -> String {
+        match self {
+            Self::Ratio | Self::Nanos => format!("{value:.2}"),
+            Self::Millis | Self::Percent => format!("{value:.1}"),
+        }
+    }
+}
+
+/// The value in the middle; the mean of the two for an even number. Zero of none.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => 0.0,
+        odd if odd % 2 == 1 => values[odd / 2],
+        even => f64::midpoint(values[even / 2 - 1], values[even / 2]),
+    }
+}
+
+/// The value that `share` of the values do not exceed.
+pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = (values.len() as f64 * share).ceil() as usize;
+    values.get(index.saturating_sub(1)).copied().unwrap_or(0.0)
+}
