@@ -218,6 +218,34 @@ pub enum WindowKind {
         /// Microseconds, less than the size.
         offset: i64,
     },
+    /// `[offset + n·slide, offset + n·slide + size)`, microseconds.
+    Sliding {
+        /// Microseconds, more than 0.
+        size: i64,
+        /// Microseconds, more than 0. More than the size: rows between windows belong to none.
+        slide: i64,
+        /// Microseconds, less than the slide.
+        offset: i64,
+    },
+}
+
+/// As people call them: `tumbling 30s`, `sliding 1m every 10s`. The words of a kind never change: they stand in chain
+/// records.
+impl fmt::Display for WindowKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |micros: i64| duration::show(Duration::from_micros(micros.unsigned_abs()));
+        let offset = match *self {
+            Self::Tumbling { size, offset } => {
+                write!(f, "tumbling {}", show(size))?;
+                offset
+            }
+            Self::Sliding { size, slide, offset } => {
+                write!(f, "sliding {} every {}", show(size), show(slide))?;
+                offset
+            }
+        };
+        if offset == 0 { Ok(()) } else { write!(f, " offset {}", show(offset)) }
+    }
 }
 
 /// One output.

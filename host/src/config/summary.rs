@@ -1,11 +1,9 @@
 //! A pipeline in a few lines, for people.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use super::{
-    EventTimeFrom, Pipeline, SinkKind, SourceConfig, StartPosition, TableLocation, WindowKind,
-    duration,
+    EventTimeFrom, Pipeline, SinkKind, SourceConfig, StartPosition, TableLocation, duration,
 };
 
 /// What a pipeline does, a line for each of its parts, with a line break at the end.
@@ -22,13 +20,11 @@ pub fn of(pipeline: &Pipeline) -> String {
         line("through", filters.join(", "));
     }
     if let Some(window) = &pipeline.window {
-        let WindowKind::Tumbling { size, .. } = window.kind;
-        let size = duration::show(Duration::from_micros(size.unsigned_abs()));
         let key = match window.key.as_slice() {
             [] => "over all rows".to_owned(),
             key => format!("by {}", key.join(", ")),
         };
-        line("windows", format!("tumbling {size} {key}, aggregate {}", window.aggregate.id));
+        line("windows", format!("{} {key}, aggregate {}", window.kind, window.aggregate.id));
     }
     for sink in &pipeline.sinks {
         let place = match &sink.kind {

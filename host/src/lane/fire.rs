@@ -9,28 +9,20 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use crate::plugin::WindowBounds;
 use crate::plugin::outcome::GroupRefusal;
 use crate::plugin::runner::StageRunner;
+use crate::time::Watermark;
 use crate::varlen::Varlen;
-use crate::window::groups::GroupTable;
-use crate::window::key;
-use crate::window::state::OpenWindow;
+use crate::window::firing::{Firing, GROUPS_PER_CALL};
+use crate::window::merged::{Merged, RefusedMerge};
+use crate::window::{Slides, WindowAssigner, key};
 
 use super::plan::Plan;
 use super::pool::Worker;
 
-/// Groups of one `evaluate`: few enough that their accumulators and results are small beside a turn.
-const GROUPS_PER_EVALUATE: usize = 8_192;
-
-/// Groups to evaluate: a window and some of its groups.
-#[derive(Clone, Copy)]
-pub(super) struct Selected<'a> {
-    pub(super) bounds: WindowBounds,
-    pub(super) groups: &'a GroupTable,
-    pub(super) ids: &'a [u32],
-}
-
-/// A group whose accumulator the plugin could not evaluate.
+/// A group whose accumulator the plugin could not merge or evaluate.
 #[derive(Debug)]
 pub(super) struct CondemnedGroup {
+    /// Which of the two.
+    pub(super) step: &'static str,
     pub(super) bounds: WindowBounds,
     pub(super) key: Vec<u8>,
     pub(super) state: Vec<u8>,
@@ -46,47 +38,119 @@ pub(super) struct Results {
     pub(super) condemned: Vec<CondemnedGroup>,
 }
 
-/// Evaluates windows that fired, with the worker that owned them.
-pub(super) fn evaluate_fired(worker: &mut Worker, plan: &Plan, fired: &[OpenWindow]) -> Results {
+/// Fires the windows of a worker that `watermark` has passed and `before` had not.
+pub(super) fn fire(
+    worker: &mut Worker,
+    plan: &Plan,
+    windows: WindowAssigner,
+    (before, watermark): (Watermark, Watermark),
+) -> Results {
+    let WindowAssigner::Slides(slides) = windows;
     let mut results = Results::default();
-    for window in fired {
+    if slides.overlap() {
+        fire_panes(worker, plan, &slides, (before, watermark), &mut results);
+        return results;
+    }
+    let Worker { state, aggregate, .. } = worker;
+    let runner = aggregate.as_mut().expect("windows have an aggregate");
+    for window in state.fire(watermark) {
         let ids: Vec<u32> = window.groups.ids().collect();
-        let runner = worker.aggregate.as_mut().expect("windows have an aggregate");
-        let selected = Selected { bounds: window.bounds, groups: &window.groups, ids: &ids };
-        evaluate(runner, plan, selected, &mut results);
+        for ids in ids.chunks(GROUPS_PER_CALL) {
+            let firing = Firing::of(window.place.bounds, &window.groups, ids);
+            evaluate(runner, plan, &firing, &mut results);
+        }
     }
     results
 }
 
-/// Evaluates groups, on copies of their accumulators: the state does not change.
+fn fire_panes(
+    worker: &mut Worker,
+    plan: &Plan,
+    slides: &Slides,
+    passed: (Watermark, Watermark),
+    results: &mut Results,
+) {
+    let Worker { state, slide_tables, aggregate, .. } = worker;
+    let runner = aggregate.as_mut().expect("windows have an aggregate");
+    let runner = std::cell::RefCell::new(runner);
+    // Merging a window and evaluating it take turns.
+    let mut merge = |left: &Varlen, right: &Varlen| runner.borrow_mut().merge(left, right);
+    slide_tables.fire(slides, state, passed, &mut merge, |bounds, merged| {
+        evaluate_merged(&mut runner.borrow_mut(), plan, bounds, &merged, results);
+    });
+}
+
+/// Evaluates the groups of a window that were merged from others.
+pub(super) fn evaluate_merged(
+    runner: &mut StageRunner,
+    plan: &Plan,
+    bounds: WindowBounds,
+    merged: &Merged,
+    results: &mut Results,
+) {
+    let mut firing = Firing::default();
+    for (key, state) in merged.iter() {
+        match state {
+            Ok(state) => firing.push(bounds, key, state),
+            Err(refused) => results.condemn_merge(bounds, key, refused),
+        }
+        if firing.len() == GROUPS_PER_CALL {
+            evaluate(runner, plan, &firing, results);
+            firing = Firing::default();
+        }
+    }
+    evaluate(runner, plan, &firing, results);
+}
+
+impl Results {
+    /// Both accumulators are kept as dead letters, the earlier first.
+    fn condemn_merge(&mut self, bounds: WindowBounds, key: &[u8], refused: &RefusedMerge) {
+        for state in [&refused.left, &refused.right] {
+            self.condemned.push(CondemnedGroup {
+                step: "merge",
+                bounds,
+                key: key.to_vec(),
+                state: state.clone(),
+                refusal: refused.refusal.clone(),
+            });
+        }
+    }
+}
+
+/// Evaluates groups; the state does not change.
 pub(super) fn evaluate(
     runner: &mut StageRunner,
     plan: &Plan,
-    selected: Selected<'_>,
+    firing: &Firing,
     results: &mut Results,
 ) {
-    let Selected { bounds, groups, ids } = selected;
-    for ids in ids.chunks(GROUPS_PER_EVALUATE) {
-        let states: Varlen = ids.iter().map(|id| groups.state(*id)).collect();
-        let answer = runner.evaluate(&vec![bounds; ids.len()], &states);
-        for refusal in answer.refusals {
-            let id = ids[refusal.group as usize];
-            let (key, state) = (groups.key(id).to_vec(), groups.state(id).to_vec());
-            results.condemned.push(CondemnedGroup { bounds, key, state, refusal });
-        }
-        if answer.batch.num_rows() == 0 {
-            continue;
-        }
-        let keys: Varlen =
-            answer.groups.iter().map(|group| groups.key(ids[*group as usize])).collect();
-        results.batches.push(result_rows(plan, bounds, &keys, &answer.batch));
-        results.keys.push(keys);
+    if firing.is_empty() {
+        return;
     }
+    let answer = runner.evaluate(&firing.bounds, &firing.states);
+    for refusal in answer.refusals {
+        let group = refusal.group as usize;
+        results.condemned.push(CondemnedGroup {
+            step: "evaluate",
+            bounds: firing.bounds[group],
+            key: firing.keys.value(group).to_vec(),
+            state: firing.states.value(group).to_vec(),
+            refusal,
+        });
+    }
+    if answer.batch.num_rows() == 0 {
+        return;
+    }
+    let groups = answer.groups.iter().map(|group| *group as usize);
+    let keys: Varlen = groups.clone().map(|group| firing.keys.value(group)).collect();
+    let bounds: Vec<WindowBounds> = groups.map(|group| firing.bounds[group]).collect();
+    results.batches.push(result_rows(plan, &bounds, &keys, &answer.batch));
+    results.keys.push(keys);
 }
 
 fn result_rows(
     plan: &Plan,
-    bounds: WindowBounds,
+    bounds: &[WindowBounds],
     keys: &Varlen,
     outputs: &RecordBatch,
 ) -> RecordBatch {
@@ -94,16 +158,18 @@ fn result_rows(
     let mut columns: Vec<ArrayRef> =
         key::decode(&plan.key_fields, keys.iter().collect::<Vec<_>>().into_iter());
     columns.extend(outputs.columns().iter().map(Arc::clone));
-    for bound in [bounds.start, bounds.end] {
-        let column = TimestampMicrosecondArray::from_value(bound, rows).with_timezone("UTC");
-        columns.push(Arc::new(column));
-    }
+    let mut push = |bound: fn(&WindowBounds) -> i64| {
+        let times = TimestampMicrosecondArray::from_iter_values(bounds.iter().map(bound));
+        columns.push(Arc::new(times.with_timezone("UTC")));
+    };
+    push(|bounds| bounds.start);
+    push(|bounds| bounds.end);
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(&plan.output), columns, &options)
         .expect("the plan's output is made of key, outputs and bounds")
 }
 
-/// Joins the results of all workers, ascending by window and key, so that the rows of a file do not depend on the
+/// Joins the results of all workers, ascending by start of the window and key, so that the rows of a file do not depend on the
 /// number of workers. None if there are none.
 pub(super) fn join(plan: &Plan, results: &[Results]) -> Option<RecordBatch> {
     let batches: Vec<&RecordBatch> = results.iter().flat_map(|results| &results.batches).collect();

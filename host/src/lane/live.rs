@@ -1,6 +1,7 @@
 //! Live results: the groups that changed since last time, evaluated on copies, for whoever listens. They are
 //! labelled as not yet committed (DESIGN.md D17). Nobody listening costs nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,23 @@ use arrow::record_batch::RecordBatch;
 use serde_json::Value;
 
 use crate::status::LiveResults;
-use crate::time::EventTime;
+use crate::time::{EventTime, Watermark};
+use crate::varlen::Varlen;
+use crate::window::firing::Firing;
+use crate::window::groups::GroupTable;
+use crate::window::{SlideTables, Slides, WindowAssigner};
 
-use super::fire::{Results, Selected, evaluate, join};
+use super::fire::{Results, evaluate, evaluate_merged, join};
+use super::plan::Plan;
 use super::pool::Worker;
 use super::{Lane, LaneError};
 
 /// Listeners get changes at most this often: ten times a second reads as «at once».
 const EVERY: Duration = Duration::from_millis(100);
+
+/// Panes in which keys are looked up for one refresh of sliding windows: some milliseconds of work. Windows of many panes
+/// show fewer keys at a time.
+const LOOKUPS_MAX: usize = 50_000;
 
 /// What waits to be shown.
 #[derive(Default)]
@@ -45,12 +55,17 @@ impl Lane {
         }
         self.live.next = now + EVERY;
         let fired = std::mem::take(&mut self.live.fired);
-        if self.outside.live.receiver_count() == 0 || self.plan.windows.is_none() {
+        let Some(WindowAssigner::Slides(slides)) = self.plan.windows else { return Ok(()) };
+        if self.outside.live.receiver_count() == 0 {
             return Ok(());
         }
         let plan = &self.plan;
         let share = LiveResults::ROWS_MAX.div_ceil(self.pool.len());
-        let results = self.pool.each_worker(|_, worker| changed(worker, plan, share));
+        let watermark = self.partitions.clock().watermark();
+        let results = self.pool.each_worker(|_, worker| match slides.overlap() {
+            true => changed_panes(worker, plan, &slides, watermark, share),
+            false => changed(worker, plan, share),
+        });
         let left_out: usize = self
             .pool
             .workers()
@@ -79,7 +94,7 @@ impl Lane {
 }
 
 /// Evaluates at most `max` of the worker's changed groups, newest windows first.
-fn changed(worker: &mut Worker, plan: &super::plan::Plan, max: usize) -> Results {
+fn changed(worker: &mut Worker, plan: &Plan, max: usize) -> Results {
     let mut results = Results::default();
     let Worker { state, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
@@ -87,10 +102,41 @@ fn changed(worker: &mut Worker, plan: &super::plan::Plan, max: usize) -> Results
     for window in state.windows_mut().iter_mut().rev() {
         let ids = window.groups.take_changed(left);
         left -= ids.len();
-        let selected = Selected { bounds: window.bounds, groups: &window.groups, ids: &ids };
-        evaluate(runner, plan, selected, &mut results);
+        let firing = Firing::of(window.place.bounds, &window.groups, &ids);
+        evaluate(runner, plan, &firing, &mut results);
     }
     // A group that cannot be evaluated yet is no dead letter: it may be when its window fires.
+    results.condemned.clear();
+    results
+}
+
+/// Evaluates the changed groups of sliding windows: of the windows that see a change the one that fires next.
+fn changed_panes(
+    worker: &mut Worker,
+    plan: &Plan,
+    slides: &Slides,
+    watermark: Watermark,
+    max: usize,
+) -> Results {
+    let Worker { state, aggregate, .. } = worker;
+    let runner = aggregate.as_mut().expect("windows have an aggregate");
+    let mut left = max.min(LOOKUPS_MAX / state.windows().len().max(1)).max(1);
+    let mut changed: BTreeMap<i128, GroupTable> = BTreeMap::new();
+    for pane in state.windows_mut().iter_mut().rev() {
+        let next = slides.next_window(pane.place.bounds.start, pane.place.skipped, watermark);
+        let ids = pane.groups.take_changed(left);
+        left -= ids.len();
+        let keys = changed.entry(next).or_default();
+        for id in ids {
+            keys.find_or_insert(pane.groups.hash(id), pane.groups.key(id));
+        }
+    }
+    let mut results = Results::default();
+    for (window, keys) in changed {
+        let mut merge = |left: &Varlen, right: &Varlen| runner.merge(left, right);
+        let merged = SlideTables::keys_of_window(slides, state, window, &keys, &mut merge);
+        evaluate_merged(runner, plan, slides.bounds(window), &merged, &mut results);
+    }
     results.condemned.clear();
     results
 }

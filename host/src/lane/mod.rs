@@ -231,16 +231,17 @@ impl Lane {
         }
         let before = self.partitions.clock().watermark();
         let watermark = self.partitions.clock_mut().advance();
-        if watermark > before { self.fire(watermark) } else { Ok(()) }
+        if watermark > before { self.fire(before, watermark) } else { Ok(()) }
     }
 
     /// The end of a bounded input: the watermark goes to the end of time and every window fires.
     fn finish(&mut self) -> Result<(), LaneError> {
+        let before = self.partitions.clock().watermark();
         let watermark = self.partitions.clock_mut().advance();
         assert_eq!(watermark, Watermark::END, "all partitions have ended");
         self.ended = true;
         self.dirty = true;
-        self.fire(watermark)
+        self.fire(before, watermark)
     }
 
     fn on_command(&mut self, command: Command) {

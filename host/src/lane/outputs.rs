@@ -12,7 +12,7 @@ use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
 use crate::source::RecordBlock;
 use crate::time::{EventTime, Watermark, thread_cpu_nanos};
 
-use super::fire::{CondemnedGroup, Results, evaluate_fired, join};
+use super::fire::{CondemnedGroup, Results, fire, join};
 use super::place::Placed;
 use super::plan::Plan;
 use super::prepare::{Condemned, Prepared, project};
@@ -79,13 +79,17 @@ impl Outputs {
 }
 
 impl Lane {
-    /// Fires the windows that the watermark has passed.
-    pub(super) fn fire(&mut self, watermark: Watermark) -> Result<(), LaneError> {
+    /// Fires the windows that `watermark` has passed and `before` had not.
+    pub(super) fn fire(
+        &mut self,
+        before: Watermark,
+        watermark: Watermark,
+    ) -> Result<(), LaneError> {
+        let Some(windows) = self.plan.windows else { return Ok(()) };
         let plan = &self.plan;
         let results = self.pool.each_worker(|_, worker| {
             let started = thread_cpu_nanos();
-            let fired = worker.state.fire(watermark);
-            let results = evaluate_fired(worker, plan, &fired);
+            let results = fire(worker, plan, windows, (before, watermark));
             worker.nanos.window += thread_cpu_nanos() - started;
             results
         });
@@ -160,19 +164,18 @@ impl Lane {
         let every: Vec<usize> = (0..self.plan.rows.fields().len()).collect();
         let picked: Vec<u32> = placed.late.iter().map(|late| late.row).collect();
         let rows = project(&prepared.rows.batch, &every, Some(&picked));
-        let windows: Vec<_> = placed.late.iter().map(|late| late.window).collect();
-        let watermarks: Vec<EventTime> = placed.late.iter().map(|late| late.watermark).collect();
-        Ok(self.outputs.tables.write(table, &late_rows(&rows, &windows, &watermarks), None)?)
+        let missed: Vec<_> = placed.late.iter().map(|late| late.missed).collect();
+        Ok(self.outputs.tables.write(table, &late_rows(&rows, &missed), None)?)
     }
 
     fn write_condemned_groups(&mut self, condemned: &[CondemnedGroup]) -> Result<(), LaneError> {
         let stage = self.plan.aggregate.as_ref().expect("groups have an aggregate");
         let mut dead = DeadLetters::default();
         for group in condemned {
-            self.outside.metrics.dead_letters.add("evaluate", 1);
+            self.outside.metrics.dead_letters.add(group.step, 1);
             dead.push(&DeadLetter {
                 stage: &stage.id,
-                kind: "evaluate",
+                kind: group.step,
                 reason: &format!(
                     "{} (group of the window from {} to {}; `value` holds its accumulator)",
                     group.refusal.reason,

@@ -7,11 +7,11 @@
 
 use arrow::array::ArrayRef;
 
-use crate::plugin::WindowBounds;
+use crate::sink::late::Missed;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 use crate::watermark::LaneClock;
-use crate::window::{RowSelection, WindowAssigner, key, key_hash};
+use crate::window::{Place, Placement, RowSelection, WindowAssigner, key, key_hash};
 
 use super::plan::Plan;
 use super::prepare::Rows;
@@ -19,23 +19,21 @@ use super::prepare::Rows;
 /// The rows of a chunk, placed.
 #[derive(Debug, Default)]
 pub(super) struct Placed {
-    /// Rows of the batch that are on time, ascending, and beside each its window and key.
+    /// Rows of the batch that are on time, ascending, and beside each its place and key.
     pub(super) rows: Vec<u32>,
-    pub(super) windows: Vec<WindowBounds>,
+    pub(super) places: Vec<Place>,
     pub(super) keys: Varlen,
     pub(super) hashes: Vec<u64>,
     pub(super) late: Vec<LateRow>,
 }
 
-/// A row that came after its window.
+/// A row that came after all its windows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LateRow {
     /// Row of the batch.
     pub(super) row: u32,
-    /// The window that it missed.
-    pub(super) window: WindowBounds,
-    /// The watermark that judged it.
-    pub(super) watermark: EventTime,
+    /// What it came too late for.
+    pub(super) missed: Missed,
 }
 
 /// The watermark that judges the rows of a chunk, before its first record.
@@ -77,19 +75,35 @@ pub(super) fn place(
 ) -> Placed {
     let mut placed = Placed::default();
     placed.rows.reserve(rows.len());
-    placed.windows.reserve(rows.len());
+    placed.places.reserve(rows.len());
     let selection = match &rows.picked {
         Some(picked) => RowSelection::Picked(picked),
         None => RowSelection::All(rows.batch.num_rows()),
     };
+    let WindowAssigner::Slides(slides) = windows;
+    // Rows of a chunk mostly share a pane.
+    let mut pane = slides.pane(0);
     selection.for_each(|row| {
-        let window = windows.bounds(rows.times[row]);
+        let time = rows.times[row];
+        if !pane.contains(time) {
+            pane = slides.pane(time);
+        }
         let watermark = judge.watermark(rows.before[row], clock);
-        if window.end <= watermark {
-            placed.late.push(LateRow { row: row as u32, window, watermark: EventTime(watermark) });
-        } else {
-            placed.rows.push(row as u32);
-            placed.windows.push(window);
+        match slides.place(&pane, watermark) {
+            Placement::OnTime { skipped } => {
+                placed.rows.push(row as u32);
+                placed.places.push(Place { bounds: pane.bounds(), skipped });
+            }
+            Placement::Late => {
+                let missed = Missed {
+                    first: pane.first_window(),
+                    last_end: pane.last_end(),
+                    windows: pane.windows(),
+                    watermark: EventTime(watermark),
+                };
+                placed.late.push(LateRow { row: row as u32, missed });
+            }
+            Placement::Outside => {}
         }
     });
     let columns: Vec<ArrayRef> =

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::decode::Decoder;
 use crate::plugin::runner::{RunnerStats, StageRunner};
-use crate::window::{KEY_SHARDS, KeyedState, Touched};
+use crate::window::{KEY_SHARDS, KeyedState, SlideTables, Touched};
 
 use super::plan::Plan;
 
@@ -24,6 +24,8 @@ pub(super) struct Worker {
     /// What each runner had done at the last report, the aggregate's last.
     pub(super) reported: Vec<RunnerStats>,
     pub(super) state: KeyedState,
+    /// Panes of sliding windows, merged. Derived from `state` with the present aggregate.
+    pub(super) slide_tables: SlideTables,
     pub(super) touched: Touched,
     pub(super) nanos: StageNanos,
 }
@@ -44,9 +46,15 @@ impl Worker {
             aggregate: plan.aggregate.as_ref().map(|stage| stage.runner(&plan.limits)),
             reported: vec![RunnerStats::default(); plan.stages.len() + 1],
             state: KeyedState::default(),
+            slide_tables: SlideTables::default(),
             touched: Touched::default(),
             nanos: StageNanos::default(),
         }
+    }
+
+    /// Bytes of its windows.
+    pub(super) fn state_bytes(&self) -> u64 {
+        (self.state.bytes() + self.slide_tables.bytes()) as u64
     }
 }
 

@@ -128,7 +128,7 @@ impl Lane {
             Phase::Running if self.must_pause() => Phase::Paused,
             phase => phase,
         };
-        let states = self.pool.workers().iter().map(|worker| &worker.state);
+        let workers = self.pool.workers().iter();
         self.outside.status.store(Arc::new(LaneStatus {
             pipeline: self.config.name.to_string(),
             phase,
@@ -138,8 +138,8 @@ impl Lane {
             partitions: self.partition_views(),
             modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),
             fates: self.partitions.total(),
-            groups: states.clone().map(|state| state.groups_len() as u64).sum(),
-            state_bytes: states.map(|state| state.bytes() as u64).sum(),
+            groups: workers.clone().map(|worker| worker.state.groups_len() as u64).sum(),
+            state_bytes: workers.map(|worker| worker.state_bytes()).sum(),
             turns: self.turns,
         }));
     }

@@ -64,7 +64,7 @@ fn update_chunk(
     let Worker { state, touched, aggregate, .. } = worker;
     state.begin(touched);
     let mut touch = |index: usize| {
-        state.touch(placed.windows[index], placed.hashes[index], placed.keys.value(index), touched);
+        state.touch(placed.places[index], placed.hashes[index], placed.keys.value(index), touched);
     };
     let picked: Option<Vec<u32>> = match mine {
         Some(mine) => {

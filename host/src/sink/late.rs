@@ -1,5 +1,5 @@
-//! The table of late rows: the row as it stood before the window, the window that it missed, and the watermark that
-//! judged it (DESIGN.md D14).
+//! The table of late rows: the row as it stood before the window, the first window that it missed, and the watermark
+//! that judged it (DESIGN.md D14).
 
 use std::sync::Arc;
 
@@ -10,6 +10,19 @@ use arrow::record_batch::RecordBatch;
 use crate::plugin::WindowBounds;
 use crate::schema::timestamp_type;
 use crate::time::EventTime;
+
+/// What a late row came too late for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The first of its windows.
+    pub first: WindowBounds,
+    /// End of the last of them: the watermark had passed it.
+    pub last_end: i64,
+    /// How many windows.
+    pub windows: u32,
+    /// The watermark that judged it.
+    pub watermark: EventTime,
+}
 
 /// The columns: those of the rows, then `window_start`, `window_end`, `watermark` and `late_reason`.
 pub fn schema(rows: &SchemaRef) -> SchemaRef {
@@ -23,29 +36,31 @@ pub fn schema(rows: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The rows of a batch, each with its window and watermark.
+/// The rows of a batch, each with what it missed.
 ///
-/// Panics if there are not as many windows and watermarks as rows.
-pub fn late_rows(
-    rows: &RecordBatch,
-    windows: &[WindowBounds],
-    watermarks: &[EventTime],
-) -> RecordBatch {
-    let times = |times: Vec<i64>| -> ArrayRef {
+/// Panics if there are not as many of each.
+pub fn late_rows(rows: &RecordBatch, missed: &[Missed]) -> RecordBatch {
+    let times = |time: fn(&Missed) -> i64| -> ArrayRef {
+        let times = missed.iter().map(time).collect::<Vec<_>>();
         Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
     };
-    let reasons = windows.iter().zip(watermarks).map(|(window, watermark)| {
-        let behind = watermark.micros().saturating_sub(window.end);
-        format!("the watermark was {} past the end of its window", Micros(behind))
-    });
-    let reasons: StringArray = reasons.map(Some).collect();
+    let reasons: StringArray = missed.iter().map(|missed| Some(reason(missed))).collect();
     let mut columns = rows.columns().to_vec();
-    columns.push(times(windows.iter().map(|window| window.start).collect()));
-    columns.push(times(windows.iter().map(|window| window.end).collect()));
-    columns.push(times(watermarks.iter().map(|watermark| watermark.micros()).collect()));
+    columns.push(times(|missed| missed.first.start));
+    columns.push(times(|missed| missed.first.end));
+    columns.push(times(|missed| missed.watermark.micros()));
     columns.push(Arc::new(reasons));
-    RecordBatch::try_new(schema(&rows.schema()), columns)
-        .expect("as many windows and watermarks as rows")
+    RecordBatch::try_new(schema(&rows.schema()), columns).expect("something missed for every row")
+}
+
+fn reason(missed: &Missed) -> String {
+    let behind = Micros(missed.watermark.micros().saturating_sub(missed.last_end));
+    match missed.windows {
+        1 => format!("the watermark was {behind} past the end of its window"),
+        windows => {
+            format!("the watermark was {behind} past the end of the last of its {windows} windows")
+        }
+    }
 }
 
 /// A span of time for a person.

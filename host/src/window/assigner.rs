@@ -1,63 +1,40 @@
-//! An event time → the window it belongs to.
+//! An event time → the windows it belongs to.
 
 use crate::config::WindowKind;
 use crate::plugin::WindowBounds;
 
+use super::slides::Slides;
+
 /// Assigns event times to windows. Pure.
 #[derive(Clone, Copy, Debug)]
 pub enum WindowAssigner {
-    /// Windows of one size, one behind the other.
-    Tumbling {
-        /// Microseconds, more than 0.
-        size: i64,
-        /// Microseconds, `0 <= offset < size`.
-        offset: i64,
-    },
+    /// Tumbling and sliding windows.
+    Slides(Slides),
 }
 
 impl WindowAssigner {
     /// The assigner of a checked configuration.
     pub fn new(kind: WindowKind) -> Self {
         match kind {
-            WindowKind::Tumbling { size, offset } => {
-                Self::Tumbling { size, offset: offset.rem_euclid(size) }
+            WindowKind::Tumbling { size, offset } => Self::Slides(Slides::new(size, size, offset)),
+            WindowKind::Sliding { size, slide, offset } => {
+                Self::Slides(Slides::new(size, slide, offset))
             }
         }
     }
 
-    /// Start of the window that `time` belongs to, by floor modulo (SEMANTICS.md rule 4): times before 1970 are
-    /// ordinary times. Saturates at the beginning of time, where the first window is shorter.
+    /// The windows that `time` belongs to, ascending, by floor modulo (SEMANTICS.md rule 4): times before 1970 are
+    /// ordinary times. Cut off at the ends of time; a window that is cut off at the end includes its last moment.
     ///
     /// ```
     /// use sluicegate::{config::WindowKind, window::WindowAssigner};
-    /// let windows = WindowAssigner::new(WindowKind::Tumbling { size: 30, offset: 0 });
-    /// assert_eq!(windows.start(30), 30);
-    /// assert_eq!(windows.start(-1), -30);
+    /// let windows = WindowAssigner::new(WindowKind::Sliding { size: 10, slide: 3, offset: 0 });
+    /// let starts = |time| windows.windows(time).map(|window| window.start).collect::<Vec<_>>();
+    /// assert_eq!(starts(27), [18, 21, 24, 27]);
+    /// assert_eq!(starts(34), [27, 30, 33]);
     /// ```
-    #[inline]
-    pub fn start(&self, time: i64) -> i64 {
-        let Self::Tumbling { size, offset } = *self;
-        // `time - offset` could leave the range of i64; the remainder does not.
-        let into = (time.rem_euclid(size) - offset).rem_euclid(size);
-        time.saturating_sub(into)
-    }
-
-    /// End of the window that begins at `start`. Saturates at the end of time, where it includes its last moment.
-    #[inline]
-    pub fn end(&self, start: i64) -> i64 {
-        let Self::Tumbling { size, offset } = *self;
-        if start == i64::MIN {
-            // The first window was cut off: its end is where the next one begins.
-            let into = (start.rem_euclid(size) - offset).rem_euclid(size);
-            return start.saturating_add(size - into);
-        }
-        start.saturating_add(size)
-    }
-
-    /// `[start, end)` of the window of `time`.
-    #[inline]
-    pub fn bounds(&self, time: i64) -> WindowBounds {
-        let start = self.start(time);
-        WindowBounds { start, end: self.end(start) }
+    pub fn windows(&self, time: i64) -> impl Iterator<Item = WindowBounds> {
+        let Self::Slides(slides) = *self;
+        slides.windows_of(slides.pane_at(time)).map(move |window| slides.bounds(window))
     }
 }

@@ -129,6 +129,28 @@ impl GroupTable {
         &self.states[group.state_at..group.state_at + group.state_len as usize]
     }
 
+    /// The hash of a group's key.
+    pub fn hash(&self, id: u32) -> u64 {
+        self.groups[id as usize].hash
+    }
+
+    /// The group of `key`, if it is there.
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        let same = |id: &u32| self.groups[*id as usize].hash == hash && self.key(*id) == key;
+        self.index.find(hash, same).copied()
+    }
+
+    /// Whether a group has rows.
+    pub(super) fn has_rows(&self, id: u32) -> bool {
+        self.groups[id as usize].rows > 0
+    }
+
+    /// Gives a group the accumulator of rows that were accumulated elsewhere.
+    pub(super) fn adopt(&mut self, id: u32, state: &[u8]) {
+        self.groups[id as usize].rows = 1;
+        self.set_state(id, state);
+    }
+
     /// Replaces the accumulator of a group.
     pub fn set_state(&mut self, id: u32, state: &[u8]) {
         let group = &mut self.groups[id as usize];
@@ -164,8 +186,7 @@ impl GroupTable {
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, hash: u64, key: &[u8], state: &[u8]) {
         let id = self.find_or_insert(hash, key);
-        self.groups[id as usize].rows = 1;
-        self.set_state(id, state);
+        self.adopt(id, state);
     }
 
     /// The groups that have rows, in the order they were made.

@@ -4,14 +4,20 @@
 //! (DESIGN.md §1). Nothing here is async, has a clock or does I/O.
 
 pub mod assigner;
+pub mod slides;
 pub mod key;
 pub mod groups;
 pub mod state;
+pub mod merged;
+pub mod sliding;
+pub mod firing;
 pub mod snapshot;
 
 pub use assigner::WindowAssigner;
 pub use key::RowSelection;
-pub use state::{KeyedState, Touched};
+pub use slides::{Placement, Slides};
+pub use sliding::SlideTables;
+pub use state::{KeyedState, Place, Touched};
 
 /// Keys are spread over this many shards by their hash. Part of what is stored, so never changed (DESIGN.md D8);
 /// more than any machine has cores, so that a lane's state can be split over all of them.

@@ -1,28 +1,34 @@
 //! Open groups ↔ bytes: what a checkpoint stores of a lane's state. Never a memory layout (DESIGN.md D8).
 //!
 //! ```text
-//! "SLGS" · version u8 = 1
+//! "SLGS" · version u8 = 2
 //! per group, little endian:
-//!   generation u32 · window start i64 · window end i64 · key shard u8
+//!   generation u32 · window start i64 · window end i64 · key shard u8 · flags u8
+//!   flag 1: windows skipped u32
 //!   key length u32 · key · accumulator length u32 · accumulator
 //! ```
+//! Of sliding windows the panes are stored. Version 1 has no flags. It is read and no longer written.
+//!
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
 use crate::plugin::WindowBounds;
 
-use super::state::KeyedState;
+use super::state::{KeyedState, Place};
 
-const MAGIC: &[u8; 5] = b"SLGS\x01";
-/// Generation, bounds, shard and the two lengths.
-const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 4 + 4;
+const MAGIC: &[u8; 4] = b"SLGS";
+const VERSION: u8 = 2;
+/// Generation, bounds, shard, flags, what a flag may add, and the two lengths.
+const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 4 + 4;
+/// The number of windows that must not see the group stands behind the flags.
+const SKIPPED: u8 = 1;
 
 /// One open group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateRow<'a> {
     /// Generation of the module whose accumulator it is.
     pub generation: u32,
-    /// Its window.
-    pub bounds: WindowBounds,
+    /// Its window or pane.
+    pub place: Place,
     /// Shard of its key.
     pub shard: u8,
     /// The encoded key ([`super::key`]).
@@ -48,15 +54,23 @@ pub fn encode<'s>(
     bytes: &mut Vec<u8>,
 ) -> u64 {
     bytes.extend_from_slice(MAGIC);
+    bytes.push(VERSION);
     let mut groups = 0;
     for window in states.flat_map(KeyedState::windows) {
         for id in window.groups.ids() {
             let (key, state) = (window.groups.key(id), window.groups.state(id));
             bytes.reserve(ROW_FIXED_BYTES + key.len() + state.len());
             bytes.extend_from_slice(&generation.to_le_bytes());
-            bytes.extend_from_slice(&window.bounds.start.to_le_bytes());
-            bytes.extend_from_slice(&window.bounds.end.to_le_bytes());
+            let Place { bounds, skipped } = window.place;
+            bytes.extend_from_slice(&bounds.start.to_le_bytes());
+            bytes.extend_from_slice(&bounds.end.to_le_bytes());
             bytes.push(window.groups.shard(id));
+            if skipped == 0 {
+                bytes.push(0);
+            } else {
+                bytes.push(SKIPPED);
+                bytes.extend_from_slice(&skipped.to_le_bytes());
+            }
             for part in [key, state] {
                 let length = u32::try_from(part.len()).expect("keys and accumulators are bounded");
                 bytes.extend_from_slice(&length.to_le_bytes());
@@ -75,18 +89,31 @@ pub fn decode<'b>(
 ) -> Result<(), SnapshotError> {
     let mut reader = Reader { bytes, at: 0 };
     if reader.take(MAGIC.len(), "header")? != MAGIC {
-        return Err(SnapshotError { at: 0, what: "header of version 1" });
+        return Err(SnapshotError { at: 0, what: "header" });
+    }
+    let [version] = reader.array("version")?;
+    if !(1..=VERSION).contains(&version) {
+        return Err(SnapshotError { at: MAGIC.len(), what: "version 1 or 2" });
     }
     while reader.at < bytes.len() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
         let start = i64::from_le_bytes(reader.array("window start")?);
         let end = i64::from_le_bytes(reader.array("window end")?);
         let [shard] = reader.array("key shard")?;
+        let [flags] = if version == 1 { [0] } else { reader.array("flags")? };
+        if flags & !SKIPPED != 0 {
+            return Err(SnapshotError { at: reader.at, what: "flags" });
+        }
+        let skipped = match flags & SKIPPED {
+            0 => 0,
+            _ => u32::from_le_bytes(reader.array("windows skipped")?),
+        };
         let key_len = u32::from_le_bytes(reader.array("key length")?);
         let key = reader.take(key_len as usize, "key")?;
         let state_len = u32::from_le_bytes(reader.array("accumulator length")?);
         let state = reader.take(state_len as usize, "accumulator")?;
-        each(StateRow { generation, bounds: WindowBounds { start, end }, shard, key, state });
+        let place = Place { bounds: WindowBounds { start, end }, skipped };
+        each(StateRow { generation, place, shard, key, state });
     }
     Ok(())
 }

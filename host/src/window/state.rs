@@ -1,12 +1,36 @@
-//! The open windows of one worker: which groups a call of the aggregate touches, and what it gives back.
+//! The open windows of one worker, or the panes of sliding ones: which groups a call of the aggregate touches, and
+//! what it gives back.
+
+use std::ops::Range;
 
 use crate::plugin::WindowBounds;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 
 use super::groups::GroupTable;
+use super::slides::Slides;
 
-/// Open windows, ascending by start, with the groups whose key belongs to this worker's shards.
+/// Where rows lie: a window, or a pane of several windows, of which the first `skipped` must not see them.
+///
+/// A row that is late for one window and on time for the next lies in the same pane as rows that are on time for both,
+/// and the first window may not have fired yet, because another partition is behind. Such rows are kept apart, so
+/// that what a window shows does not depend on when it fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `[start, end)` of the window or pane.
+    pub bounds: WindowBounds,
+    /// Mostly 0.
+    pub skipped: u32,
+}
+
+impl Place {
+    /// No two places of a lane have the same.
+    fn id(&self) -> (i64, u32) {
+        (self.bounds.start, self.skipped)
+    }
+}
+
+/// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
 #[derive(Debug, Default)]
 pub struct KeyedState {
     windows: Vec<OpenWindow>,
@@ -15,11 +39,11 @@ pub struct KeyedState {
     stamp: u32,
 }
 
-/// A window that has not fired.
+/// A window that has not fired, or a pane of such windows.
 #[derive(Debug)]
 pub struct OpenWindow {
-    /// `[start, end)`.
-    pub bounds: WindowBounds,
+    /// Where its rows lie.
+    pub place: Place,
     /// Its groups.
     pub groups: GroupTable,
 }
@@ -31,8 +55,8 @@ pub struct Touched {
     pub groups: Vec<u32>,
     /// The accumulators before the call.
     pub states: Varlen,
-    /// Where each of them lives: index of the window's start, group.
-    places: Vec<(i64, u32)>,
+    /// Where each of them lives: the id of its place, its group there.
+    places: Vec<((i64, u32), u32)>,
 }
 
 impl KeyedState {
@@ -56,42 +80,46 @@ impl KeyedState {
 
     /// Adds a row to the call.
     #[inline]
-    pub fn touch(&mut self, bounds: WindowBounds, hash: u64, key: &[u8], touched: &mut Touched) {
-        let window = self.window(bounds);
+    pub fn touch(&mut self, place: Place, hash: u64, key: &[u8], touched: &mut Touched) {
+        let window = self.window(place);
         let id = window.groups.find_or_insert(hash, key);
         let next = touched.places.len() as u32;
         let stamp = self.stamp;
         let local = self.windows[self.last].groups.touch(id, stamp, next);
         if local == next {
-            touched.places.push((bounds.start, id));
+            touched.places.push((place.id(), id));
         }
         touched.groups.push(local);
     }
 
     #[inline]
-    fn window(&mut self, bounds: WindowBounds) -> &mut OpenWindow {
+    fn window(&mut self, place: Place) -> &mut OpenWindow {
         let cached = self.windows.get(self.last);
-        if cached.is_none_or(|window| window.bounds.start != bounds.start) {
-            self.last = self.find_or_open(bounds);
+        if cached.is_none_or(|window| window.place.id() != place.id()) {
+            self.last = self.find_or_open(place);
         }
         &mut self.windows[self.last]
     }
 
-    fn find_or_open(&mut self, bounds: WindowBounds) -> usize {
-        match self.windows.binary_search_by_key(&bounds.start, |window| window.bounds.start) {
+    fn find_or_open(&mut self, place: Place) -> usize {
+        match self.position(place.id()) {
             Ok(index) => index,
             Err(index) => {
-                self.windows.insert(index, OpenWindow { bounds, groups: GroupTable::default() });
+                self.windows.insert(index, OpenWindow { place, groups: GroupTable::default() });
                 index
             }
         }
     }
 
+    fn position(&self, place: (i64, u32)) -> Result<usize, usize> {
+        self.windows.binary_search_by_key(&place, |window| window.place.id())
+    }
+
     /// Collects the accumulators of the touched groups. After the last [`KeyedState::touch`] of the call.
     pub fn gather(&self, touched: &mut Touched) {
         touched.states.clear();
-        for (start, id) in &touched.places {
-            touched.states.push(self.groups_at(*start).state(*id));
+        for (place, id) in &touched.places {
+            touched.states.push(self.groups_at(*place).state(*id));
         }
     }
 
@@ -104,33 +132,52 @@ impl KeyedState {
         refused: impl Iterator<Item = u32>,
     ) {
         assert_eq!(states.len(), touched.places.len(), "the runner checked how many came back");
-        for ((start, id), state) in touched.places.iter().zip(states.iter()) {
-            self.groups_at_mut(*start).set_state(*id, state);
+        for ((place, id), state) in touched.places.iter().zip(states.iter()) {
+            self.groups_at_mut(*place).set_state(*id, state);
         }
         for row in refused {
-            let (start, id) = touched.places[touched.groups[row as usize] as usize];
-            self.groups_at_mut(start).untouch(id);
+            let (place, id) = touched.places[touched.groups[row as usize] as usize];
+            self.groups_at_mut(place).untouch(id);
         }
     }
 
-    fn groups_at(&self, start: i64) -> &GroupTable {
-        let index = self.windows.binary_search_by_key(&start, |window| window.bounds.start);
-        &self.windows[index.expect("windows fire between calls only")].groups
+    fn groups_at(&self, place: (i64, u32)) -> &GroupTable {
+        let index = self.position(place).expect("windows fire between calls only");
+        &self.windows[index].groups
     }
 
-    fn groups_at_mut(&mut self, start: i64) -> &mut GroupTable {
-        let index = self.windows.binary_search_by_key(&start, |window| window.bounds.start);
-        &mut self.windows[index.expect("windows fire between calls only")].groups
+    fn groups_at_mut(&mut self, place: (i64, u32)) -> &mut GroupTable {
+        let index = self.position(place).expect("windows fire between calls only");
+        &mut self.windows[index].groups
     }
 
-    /// Removes and returns the windows that the watermark has passed, ascending.
+    /// Removes and returns the windows that the watermark has passed, ascending. Of windows that do not overlap.
     pub fn fire(&mut self, watermark: Watermark) -> Vec<OpenWindow> {
-        let passed = |window: &OpenWindow| watermark.has_passed(EventTime(window.bounds.end));
-        if !self.windows.iter().any(passed) {
+        self.take(|window| watermark.has_passed(EventTime(window.place.bounds.end)))
+    }
+
+    /// Drops the panes whose last window the watermark has passed.
+    pub fn drop_panes(&mut self, slides: &Slides, watermark: Watermark) {
+        let last_end = |start: i64| slides.pane(start).last_end();
+        self.take(|pane| watermark.has_passed(EventTime(last_end(pane.place.bounds.start))));
+    }
+
+    fn take(&mut self, which: impl Fn(&OpenWindow) -> bool) -> Vec<OpenWindow> {
+        if !self.windows.iter().any(&which) {
             return Vec::new();
         }
         self.last = 0;
-        self.windows.extract_if(.., |window| passed(window)).collect()
+        self.windows.extract_if(.., |window| which(window)).collect()
+    }
+
+    /// The panes with these numbers, ascending.
+    pub(super) fn panes(&self, slides: &Slides, numbers: Range<i128>) -> &[OpenWindow] {
+        let first_from = |number: i128| {
+            let start = slides.pane_start(number);
+            self.windows.partition_point(|pane| i128::from(pane.place.bounds.start) < start)
+        };
+        // A pane that is cut off at the beginning of time begins later than its number says.
+        &self.windows[first_from(numbers.start)..first_from(numbers.end)]
     }
 
     /// The open windows, ascending.
@@ -146,7 +193,7 @@ impl KeyedState {
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
         let hash = super::key_hash(row.key);
-        self.window(row.bounds).groups.restore(hash, row.key, row.state);
+        self.window(row.place).groups.restore(hash, row.key, row.state);
     }
 
     /// Open groups in all windows.

@@ -16,15 +16,85 @@ fn tumbling(size: i64, offset: i64) -> WindowAssigner {
     WindowAssigner::new(WindowKind::Tumbling { size, offset })
 }
 
+fn cut(start: i128, end: i128) -> WindowBounds {
+    let cut = |time: i128| time.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+    WindowBounds { start: cut(start), end: cut(end) }
+}
+
+/// Sizes and slides of every magnitude.
+fn length() -> impl Strategy<Value = i64> {
+    (0..63u32, any::<u64>()).prop_map(|(bits, any)| (any % (1 << bits)) as i64 + 1)
+}
+
+/// Times of every magnitude, the ends of `i64` among them.
+fn time() -> impl Strategy<Value = i64> {
+    let far = (any::<i64>(), 0..64u32).prop_map(|(time, bits)| time >> bits);
+    prop_oneof![
+        far,
+        (0..5000i64).prop_map(|by| i64::MIN + by),
+        (0..5000i64).prop_map(|by| i64::MAX - by)
+    ]
+}
+
 proptest! {
+    #[test]
+    fn rule_4_sliding_windows_are_exact_over_all_of_time(
+        time in time(), size in length(), slide in length(), offset in 0..i64::MAX,
+    ) {
+        // No more windows than can be listed.
+        let slide = slide.max(size / 50 + 1);
+        let offset = offset % slide;
+        let windows = WindowAssigner::new(WindowKind::Sliding { size, slide, offset });
+        let (exact, size_, slide_) = (i128::from(time), i128::from(size), i128::from(slide));
+        // From the last slide boundary down while the window still contains the time.
+        let last = exact - (exact - i128::from(offset)).rem_euclid(slide_);
+        let starts = std::iter::successors(Some(last), |start| Some(start - slide_));
+        let starts = starts.take_while(|start| start + size_ > exact);
+        let mut expected: Vec<_> = starts.map(|start| cut(start, start + size_)).collect();
+        expected.reverse();
+        prop_assert_eq!(windows.windows(time).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn rule_8_all_times_of_a_pane_lie_in_the_same_windows(
+        time in time(), size in length(), slide in length(), offset in 0..i64::MAX, part in 0..1000i128,
+    ) {
+        let slides = Slides::new(size, slide, offset % slide);
+        let pane = slides.pane(time);
+        prop_assert!(pane.contains(time));
+        let WindowBounds { start, end } = pane.bounds();
+        let other = i128::from(start) + (i128::from(end) - i128::from(start) - 1) * part / 999;
+        prop_assert_eq!(slides.pane_at(other as i64), slides.pane_at(time));
+        let before = start.checked_sub(1).map(|before| slides.pane_at(before));
+        prop_assert!(before.is_none_or(|before| before + 1 == slides.pane_at(time)));
+        for window in [slides.windows_of(slides.pane_at(time)).start, slides.windows_of(slides.pane_at(time)).end - 1] {
+            let sees = slides.panes_of(window).contains(&slides.pane_at(time));
+            prop_assert_eq!(sees, pane.windows() > 0);
+        }
+    }
+
+    #[test]
+    fn rule_2_a_row_is_judged_for_each_of_its_windows(
+        time in -100..100i64, size in 1..40i64, slide in 1..40i64, offset in 0..40i64, watermark in -200..200i64,
+    ) {
+        let slides = Slides::new(size, slide, offset % slide);
+        let windows = WindowAssigner::new(WindowKind::Sliding { size, slide, offset: offset % slide });
+        let missed = windows.windows(time).filter(|window| window.end <= watermark).count() as u32;
+        let expected = match windows.windows(time).count() as u32 {
+            0 => Placement::Outside,
+            all if all == missed => Placement::Late,
+            _ => Placement::OnTime { skipped: missed },
+        };
+        prop_assert_eq!(slides.place(&slides.pane(time), watermark), expected);
+    }
+
     #[test]
     fn rule_4_starts_are_exact_over_all_of_time(time: i64, size in 1..=i64::MAX, offset in 0..i64::MAX) {
         let windows = tumbling(size, offset % size);
         let (time, size, offset) = (i128::from(time), i128::from(size), i128::from(offset % size));
         let start = time - (time - offset).rem_euclid(size);
-        let bounds = windows.bounds(time as i64);
-        prop_assert_eq!(i128::from(bounds.start), start.max(i128::from(i64::MIN)));
-        prop_assert_eq!(i128::from(bounds.end), (start + size).min(i128::from(i64::MAX)));
+        let bounds: Vec<_> = windows.windows(time as i64).collect();
+        prop_assert_eq!(bounds, [cut(start, start + size)]);
     }
 
     #[test]
@@ -58,7 +128,8 @@ fn append(state: &mut KeyedState, rows: &[(i64, &str, &str)], refused: &[u32]) {
     let mut touched = Touched::default();
     state.begin(&mut touched);
     for (time, key, _) in rows {
-        state.touch(windows.bounds(*time), key_hash(key.as_bytes()), key.as_bytes(), &mut touched);
+        let place = Place { bounds: windows.windows(*time).next().unwrap(), skipped: 0 };
+        state.touch(place, key_hash(key.as_bytes()), key.as_bytes(), &mut touched);
     }
     state.gather(&mut touched);
     let mut states: Vec<Vec<u8>> = touched.states.iter().map(<[u8]>::to_vec).collect();
@@ -76,7 +147,7 @@ fn dump(windows: &[state::OpenWindow]) -> Vec<String> {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         format!(
             "{} {} {}",
-            window.bounds.start,
+            window.place.bounds.start,
             text(window.groups.key(id)),
             text(window.groups.state(id))
         )
@@ -147,7 +218,7 @@ fn a_snapshot_gives_back_every_group() {
     })
     .unwrap();
     assert_eq!(dump(restored.windows()), dump(state.windows()));
-    assert_eq!(restored.windows()[0].bounds, WindowBounds { start: -20, end: -10 });
+    assert_eq!(restored.windows()[0].place.bounds, WindowBounds { start: -20, end: -10 });
 }
 
 #[test]

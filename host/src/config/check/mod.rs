@@ -3,6 +3,7 @@
 mod source;
 mod columns;
 mod stages;
+mod window;
 mod output;
 mod limits;
 

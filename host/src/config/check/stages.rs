@@ -1,14 +1,12 @@
-//! `[[stages]]` and `[window]`: filters and maps, then at most one aggregate, which needs a window.
+//! `[[stages]]`: filters and maps, then at most one aggregate, which needs a window.
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use super::columns;
 use crate::config::document::Key;
 use crate::config::problem::Problems;
-use crate::config::raw::{RawStage, RawStageKind, RawWindow, RawWindowType};
-use crate::config::{PluginRef, StageConfig, WindowConfig, WindowKind, duration};
+use crate::config::raw::{RawStage, RawStageKind, RawWindow};
+use crate::config::{PluginRef, StageConfig, WindowConfig};
 use crate::plugin::PluginKind;
 use crate::schema::Schema;
 
@@ -62,7 +60,7 @@ pub(super) fn check(
     let has_map = stages.iter().any(|stage| stage.kind == PluginKind::Map);
     // What a map makes is known when its plugin is loaded; without one the key must be declared.
     let schema = schema.filter(|_| !has_map);
-    let window = check_window(window, aggregate, schema, problems);
+    let window = super::window::check(window, aggregate, schema, problems);
     Checked { stages, window }
 }
 
@@ -98,77 +96,4 @@ fn plugin_ref(text: &str, folder: &Path) -> Result<PluginRef, String> {
             text.to_lowercase().replace(' ', "-")
         ))
     }
-}
-
-fn check_window(
-    raw: Option<RawWindow>,
-    aggregate: Option<(StageConfig, Key)>,
-    schema: Option<&Schema>,
-    problems: &mut Problems<'_>,
-) -> Option<WindowConfig> {
-    let key = Key::top("window");
-    let (raw, (aggregate, _)) = match (raw, aggregate) {
-        (Some(raw), Some(aggregate)) => (raw, aggregate),
-        (None, None) => return None,
-        (Some(_), None) => {
-            let fix = "a window needs an aggregate: end `[[stages]]` with one of `kind = \"aggregate\"`, or remove `[window]`";
-            problems.refuse(&key, fix);
-            return None;
-        }
-        (None, Some((stage, key))) => {
-            let fix = format!(
-                "stage \"{}\" accumulates rows per window: add a section `[window]` with `type`, `size` and `key`",
-                stage.id
-            );
-            problems.refuse(&key.child("kind"), fix);
-            return None;
-        }
-    };
-    let RawWindow { r#type: RawWindowType::Tumbling, size, offset, key: columns } = raw;
-    let size = problems.take(&key.child("size"), window_size(&size.0));
-    let offset =
-        problems.take(&key.child("offset"), duration::parse(&offset.0).map(duration::micros));
-    if let (Some(size), Some(offset)) = (size, offset)
-        && offset >= size
-    {
-        let message = format!(
-            "the offset must be less than the size, {}: windows repeat after that",
-            duration::show(std::time::Duration::from_micros(size.unsigned_abs()))
-        );
-        problems.refuse(&key.child("offset"), message);
-    }
-    let columns = check_key(columns, schema, &key.child("key"), problems);
-    let kind = WindowKind::Tumbling { size: size?, offset: offset? };
-    Some(WindowConfig { kind, key: columns?, aggregate })
-}
-
-fn window_size(text: &str) -> Result<i64, String> {
-    match duration::micros(duration::parse(text)?) {
-        0 => Err(format!(
-            "\"{text}\" is no length of a window: write more than zero, for example \"30s\""
-        )),
-        size => Ok(size),
-    }
-}
-
-fn check_key(
-    names: Vec<String>,
-    schema: Option<&Schema>,
-    key: &Key,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<String>> {
-    let mut seen: Vec<Arc<str>> = Vec::new();
-    let mut fits = true;
-    for (index, name) in names.iter().enumerate() {
-        let key = key.element(index);
-        let checked = columns::column_name(name).and_then(|name| {
-            if seen.iter().any(|other| **other == *name) {
-                return Err(format!("column `{name}` is named twice: remove one"));
-            }
-            schema.map_or(Ok(()), |schema| columns::find(&name, schema).map(|_| ()))
-        });
-        fits &= problems.take(&key, checked).is_some();
-        seen.push(Arc::from(name.as_str()));
-    }
-    fits.then_some(names)
 }

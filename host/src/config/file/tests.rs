@@ -152,14 +152,14 @@ fn several_mistakes_of_meaning_are_told_together() {
     refused(
         &text,
         expect![[r#"
-        pipelines/sales.toml:7: `name`: "My Sales" is no name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
-        pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 18 and scale <= precision, for example "decimal(18,2)"
-        pipelines/sales.toml:21: `schema.revision`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/revision"`
-        pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale); did you mean "int64"?
-        pipelines/sales.toml:43: `window.size`: "0s" is no length of a window: write more than zero, for example "30s"
-        pipelines/sales.toml:44: `window.offset`: `1 week` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
-        pipelines/sales.toml:58: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
-        pipelines/sales.toml:62: `checkpoint.path`: "s4://bucket/chain" has the unknown scheme `s4`: file, s3, gs and az are known; did you mean `s3://`?"#]],
+            pipelines/sales.toml:7: `name`: "My Sales" is no name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
+            pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 18 and scale <= precision, for example "decimal(18,2)"
+            pipelines/sales.toml:21: `schema.revision`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/revision"`
+            pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale); did you mean "int64"?
+            pipelines/sales.toml:43: `window.size`: "0s" is no size of a window: write more than zero, for example "30s"
+            pipelines/sales.toml:44: `window.offset`: `1 week` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
+            pipelines/sales.toml:58: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
+            pipelines/sales.toml:62: `checkpoint.path`: "s4://bucket/chain" has the unknown scheme `s4`: file, s3, gs and az are known; did you mean `s3://`?"#]],
     );
 }
 
@@ -448,4 +448,20 @@ fn columns_have_a_type_and_a_place_of_their_own() {
         pipelines/sales.toml:20: `schema.city.pointer`: `address` does not begin with `/`: write a JSON pointer (RFC 6901) such as "/address/city"
         pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON, where column `store` (at /store) is read already: each value makes one column"#]],
     );
+}
+
+#[test]
+fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
+    let size = "type = \"tumbling\"\nsize = \"30s\"";
+    refused(&with(size, "type = \"tumbling\"\nslide = \"10s\"\ngaps = true"), expect![""]);
+    refused(&with(size, "type = \"sliding\"\nsize = \"30s\"\nslide = \"0s\""), expect![""]);
+    refused(&with(size, "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\""), expect![""]);
+    refused(&with(size, "type = \"sliding\"\nsize = \"30d\"\nslide = \"1ms\""), expect![""]);
+    let sliding = "type = \"sliding\"\nsize = \"30s\"\nslide = \"7s\"\noffset = \"7s\"";
+    refused(&with(size, sliding), expect![""]);
+    let sliding = "type = \"sliding\"\nsize = \"30s\"\nslide = \"7s\"\noffset = \"1s\"";
+    let window = good(&with(size, sliding)).window.unwrap();
+    assert_eq!(window.kind.to_string(), "sliding 30s every 7s offset 1s");
+    let gaps = "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\"\ngaps = true";
+    assert!(good(&with(size, gaps)).window.is_some());
 }

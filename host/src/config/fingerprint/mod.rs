@@ -2,9 +2,8 @@
 //! (DESIGN.md D6).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::{EventTimeFrom, Pipeline, PluginRef, SourceConfig, StageConfig, WindowKind, duration};
+use super::{EventTimeFrom, Pipeline, PluginRef, SourceConfig, StageConfig};
 
 /// The state of a pipeline was made with other settings than those of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,14 +34,11 @@ pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
     };
     let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);
     if let Some(window) = &pipeline.window {
-        let WindowKind::Tumbling { size, offset } = window.kind;
-        let show = |micros: i64| duration::show(Duration::from_micros(micros.unsigned_abs()));
-        let offset = if offset == 0 { String::new() } else { format!(" offset {}", show(offset)) };
         let key = window.key.iter().map(|name| match pipeline.schema.column(name) {
             Some((_, column)) => format!("{name} ({})", column.kind),
             None => name.clone(),
         });
-        parts.insert("window", format!("tumbling {}{offset}", show(size)));
+        parts.insert("window", window.kind.to_string());
         parts.insert("key", key.collect::<Vec<_>>().join(", "));
         parts.insert("aggregate", format!("stage {}", window.aggregate.id));
     }

@@ -2,6 +2,7 @@
 //! and the documentation page are made from these types; what the values mean together is `check`'s.
 
 mod source;
+mod window;
 mod output;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use super::duration::{DurationOrOff, DurationText};
 use super::scalar::Scalar;
 pub(crate) use output::{RawCheckpoint, RawLimits, RawPartitionBy, RawSink, RawSinkType, RawTable};
 pub(crate) use source::{RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart};
+pub(crate) use window::{RawWindow, RawWindowType};
 
 /// A pipeline: where records come from, what they look like, which plugins see them, and where the rows go.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -165,35 +167,4 @@ pub(crate) enum RawStageKind {
     Filter,
     Map,
     Aggregate,
-}
-
-/// Windows over event time, and the key by which each is divided.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawWindow {
-    /// Which windows. `tumbling`: windows of one size, one behind the other.
-    #[schemars(example = &"tumbling")]
-    pub(crate) r#type: RawWindowType,
-    /// How long a window is. More than zero.
-    #[schemars(example = &"30s")]
-    pub(crate) size: DurationText,
-    /// Shifts the windows: they begin at 1970-01-01T00:00:00Z plus this plus a multiple of `size`. Less than `size`.
-    /// Default `"0s"`. (1970 began on a Thursday: weeks from Monday need `"4d"`.)
-    #[serde(default = "zero")]
-    #[schemars(example = &"4d")]
-    pub(crate) offset: DurationText,
-    /// The columns that divide a window into groups, each with its own result: columns of `[schema]`, or of the
-    /// last map's answer. `[]`: one group a window.
-    #[schemars(example = json!(["store"]))]
-    pub(crate) key: Vec<String>,
-}
-
-fn zero() -> DurationText {
-    "0s".into()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RawWindowType {
-    Tumbling,
 }

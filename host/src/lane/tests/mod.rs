@@ -2,6 +2,7 @@
 //! tables equal a naive batch computation.
 
 mod log;
+mod naive;
 mod native;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::plugin::PluginKind;
 use crate::source::Partition;
 use crate::store::Location;
 use log::{LogSource, Logs};
+use naive::{Kind, expected};
 
 const PIPELINE: &str = r#"
 name = "texts"
@@ -54,9 +56,8 @@ id = "join"
 kind = "aggregate"
 plugin = "join"
 [window]
-type = "tumbling"
-size = "10us"
 key = ["key"]
+WINDOW
 [[sinks]]
 id = "results"
 type = "parquet"
@@ -76,10 +77,13 @@ struct World {
     config: Arc<Pipeline>,
 }
 
+const TUMBLING: Kind = Kind::Sliding { size: 10, slide: 10 };
+
 impl World {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         let path = std::path::Path::new("texts.toml");
-        let mut config = crate::config::file::parse(PIPELINE, path, &BTreeMap::new()).unwrap();
+        let text = PIPELINE.replace("WINDOW", &kind.toml());
+        let mut config = crate::config::file::parse(&text, path, &BTreeMap::new()).unwrap();
         // Every barrier that can be taken is taken.
         config.checkpoint.interval = Duration::ZERO;
         config.limits.call_rows = 3;
@@ -203,23 +207,20 @@ impl World {
         files.flat_map(read).collect()
     }
 
-    /// `start key texts` of every result row, sorted: a row that was written twice stands here twice.
+    /// `start..end key texts` of every result row, sorted: a row that was written twice stands here twice.
     fn results(&self) -> Vec<String> {
         let mut rows = Vec::new();
         for batch in self.table("results") {
-            let starts = batch
-                .column_by_name("window_start")
-                .unwrap()
-                .as_primitive::<TimestampMicrosecondType>();
+            let times = |name: &str| {
+                let times = batch.column_by_name(name).unwrap();
+                times.as_primitive::<TimestampMicrosecondType>().values().to_vec()
+            };
+            let (starts, ends) = (times("window_start"), times("window_end"));
             let keys = batch.column_by_name("key").unwrap().as_string::<i32>();
             let texts = batch.column_by_name("texts").unwrap().as_string::<i32>();
             for row in 0..batch.num_rows() {
-                rows.push(format!(
-                    "{} {} {}",
-                    starts.value(row),
-                    keys.value(row),
-                    texts.value(row)
-                ));
+                let (start, end) = (starts[row], ends[row]);
+                rows.push(format!("{start}..{end} {} {}", keys.value(row), texts.value(row)));
             }
         }
         rows.sort();
@@ -237,6 +238,12 @@ struct Event {
     key: u8,
     at: i64,
     kind: u8,
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let tumbling = (1..30i64).prop_map(|size| Kind::Sliding { size, slide: size });
+    let sliding = (1..30i64, 1..15i64).prop_map(|(size, slide)| Kind::Sliding { size, slide });
+    prop_oneof![tumbling, sliding]
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -264,44 +271,6 @@ fn logs_of(partitions: &[Vec<Event>]) -> Logs {
     Arc::new(partitions.iter().enumerate().map(log).collect())
 }
 
-/// What the tables must hold: windows computed in one go, each row judged by the rows before it in its partition.
-fn expected(partitions: &[Vec<Event>]) -> (Vec<String>, Fates) {
-    let mut groups: BTreeMap<(i64, String), String> = BTreeMap::new();
-    let mut fates = Fates::default();
-    for (number, events) in partitions.iter().enumerate() {
-        let mut watermark = i64::MIN;
-        for (index, event) in events.iter().enumerate() {
-            fates.read += 1;
-            if event.kind == 9 {
-                fates.dead_lettered += 1;
-                continue;
-            }
-            let start = event.at.div_euclid(10) * 10;
-            let late = start + 10 <= watermark;
-            watermark = watermark.max(event.at - 5);
-            let text = text(index, event.kind);
-            match event.kind {
-                4 | 6 => fates.filtered += 1,
-                8 => fates.dead_lettered += 1,
-                _ if late => fates.late += 1,
-                7 => fates.dead_lettered += 1,
-                kind => {
-                    fates.accepted += 1;
-                    let group =
-                        groups.entry((start, format!("p{number}k{}", event.key))).or_default();
-                    for time in 0..1 + usize::from(kind == 5) {
-                        group.push_str(&format!("{text}{time};"));
-                    }
-                }
-            }
-        }
-    }
-    let mut rows: Vec<String> =
-        groups.into_iter().map(|((start, key), texts)| format!("{start} {key} {texts}")).collect();
-    rows.sort();
-    (rows, fates)
-}
-
 fn total(record: &ChainRecord) -> Fates {
     let mut total = Fates::default();
     for state in &record.source.partitions {
@@ -315,16 +284,17 @@ fn total(record: &ChainRecord) -> Fates {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn tables_equal_a_batch_computation_whatever_polls_workers_and_crashes(
+        kind in kind(),
         partitions in prop::collection::vec(prop::collection::vec(event(), 0..60), 1..4),
         workers in 1..5usize,
         seed: u64,
         lives in prop::collection::vec(1..12usize, 0..4),
     ) {
-        let world = World::new();
+        let world = World::new(kind);
         let logs = logs_of(&partitions);
         for (life, turns) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
@@ -335,7 +305,7 @@ proptest! {
         }
         let (mut lane, _commands) = world.open(&logs, workers, seed);
         prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
-        let (rows, fates) = expected(&partitions);
+        let (rows, fates) = expected(&partitions, kind);
         prop_assert_eq!(world.results(), rows);
         let chain = world.chain();
         let last = chain.last().unwrap();
@@ -347,12 +317,12 @@ proptest! {
 
 #[test]
 fn a_finished_bounded_input_is_not_read_again() {
-    let world = World::new();
+    let world = World::new(TUMBLING);
     let logs = logs_of(&[vec![Event { key: 0, at: 1, kind: 0 }]]);
     let run = || {
         let (mut lane, _commands) = world.open(&logs, 1, 1);
         assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
-        assert_eq!(world.results(), ["0 p0k0 00;"]);
+        assert_eq!(world.results(), ["0..10 p0k0 00;"]);
         world.chain().len()
     };
     assert_eq!(run(), run(), "the second run commits nothing");
@@ -360,7 +330,7 @@ fn a_finished_bounded_input_is_not_read_again() {
 
 #[test]
 fn a_stop_is_not_the_end_of_input() {
-    let world = World::new();
+    let world = World::new(TUMBLING);
     let logs = logs_of(&[(0..50).map(|at| Event { key: 0, at: at / 10, kind: 0 }).collect()]);
     let (mut lane, commands) = world.open(&logs, 1, 1);
     for _ in 0..3 {
@@ -375,7 +345,7 @@ fn a_stop_is_not_the_end_of_input() {
 
 #[test]
 fn an_activated_module_runs_from_the_epoch_that_pins_it() {
-    let world = World::new();
+    let world = World::new(TUMBLING);
     let logs = logs_of(&[(0..30).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
     let (mut lane, commands) = world.open(&logs, 2, 1);
     lane.step().unwrap();
@@ -395,7 +365,7 @@ fn an_activated_module_runs_from_the_epoch_that_pins_it() {
 
 #[test]
 fn a_stage_that_is_not_there_is_refused_and_nothing_changes() {
-    let world = World::new();
+    let world = World::new(TUMBLING);
     let logs = logs_of(&[vec![Event { key: 0, at: 1, kind: 0 }]]);
     let (mut lane, commands) = world.open(&logs, 1, 1);
     let (reply, answer) = tokio::sync::oneshot::channel();

@@ -89,8 +89,10 @@ impl Instance for Texts {
         Ok(UpdateAnswer { states: states.iter().map(Vec::as_slice).collect(), rejects })
     }
 
-    fn merge(&mut self, _: &Varlen, _: &Varlen) -> Result<Varlen, PluginError> {
-        unreachable!("no window here merges")
+    fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError> {
+        let merged = left.iter().zip(right.iter()).map(|(left, right)| [left, right].concat());
+        let merged: Vec<Vec<u8>> = merged.collect();
+        Ok(merged.iter().map(Vec::as_slice).collect())
     }
 
     fn evaluate(

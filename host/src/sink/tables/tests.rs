@@ -188,8 +188,13 @@ fn dead_letters_and_late_rows_are_read_back() {
     let mut tables = Tables::new(vec![late_table, dead_table]);
 
     let window = WindowBounds { start: DAY, end: DAY + 30_000_000 };
-    let watermark = EventTime(window.end + 1_500_000);
-    tables.write(0, &late::late_rows(&rows, &[window; 2], &[watermark; 2]), None).unwrap();
+    let missed = late::Missed {
+        first: window,
+        last_end: window.end,
+        windows: 1,
+        watermark: EventTime(window.end + 1_500_000),
+    };
+    tables.write(0, &late::late_rows(&rows, &[missed; 2]), None).unwrap();
 
     let mut letters = DeadLetters::default();
     assert!(letters.is_empty());

@@ -1,0 +1,168 @@
+//! `[window]`: which windows, and their key. A key of the file that does not belong to the type is refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::columns;
+use crate::config::document::Key;
+use crate::config::duration::DurationText;
+use crate::config::problem::Problems;
+use crate::config::raw::{RawWindow, RawWindowType};
+use crate::config::{StageConfig, WindowConfig, WindowKind, duration};
+use crate::schema::Schema;
+
+/// Windows that a row may belong to. Each is evaluated for every key; a dashboard of a day that moves every second has
+/// 86,400.
+const WINDOWS_PER_ROW_MAX: i64 = 100_000;
+
+/// The window and its aggregate belong together: neither makes sense alone.
+pub(super) fn check(
+    raw: Option<RawWindow>,
+    aggregate: Option<(StageConfig, Key)>,
+    schema: Option<&Schema>,
+    problems: &mut Problems<'_>,
+) -> Option<WindowConfig> {
+    let key = Key::top("window");
+    match (raw, aggregate) {
+        (Some(raw), Some((aggregate, _))) => check_window(raw, aggregate, schema, problems),
+        (None, None) => None,
+        (Some(_), None) => {
+            let fix = "a window needs an aggregate: end `[[stages]]` with one of `kind = \"aggregate\"`, or remove `[window]`";
+            problems.refuse(&key, fix);
+            None
+        }
+        (None, Some((stage, key))) => {
+            let fix = format!(
+                "stage \"{}\" accumulates rows per window: add a section `[window]` with `type`, `size` and `key`",
+                stage.id
+            );
+            problems.refuse(&key.child("kind"), fix);
+            None
+        }
+    }
+}
+
+fn check_window(
+    raw: RawWindow,
+    aggregate: StageConfig,
+    schema: Option<&Schema>,
+    problems: &mut Problems<'_>,
+) -> Option<WindowConfig> {
+    let key = Key::top("window");
+    let RawWindow { r#type, size, slide, gaps, offset, key: columns } = raw;
+    let (name, foreign): (_, Vec<(&str, bool)>) = match r#type {
+        RawWindowType::Tumbling => {
+            ("tumbling", vec![("slide", slide.is_some()), ("gaps", gaps.is_some())])
+        }
+        RawWindowType::Sliding => ("sliding", Vec::new()),
+    };
+    for (foreign, _) in foreign.iter().filter(|(_, is_there)| *is_there) {
+        let fix = format!(
+            "windows of type \"{name}\" have no `{foreign}`: remove it, or change the type"
+        );
+        problems.refuse(&key.child(foreign), fix);
+    }
+    let columns = check_key(columns, schema, &key.child("key"), problems);
+    let kind = match r#type {
+        RawWindowType::Tumbling => {
+            let size = needed(size, "size", "30s", problems);
+            let offset = check_offset(offset, ("size", size), problems);
+            WindowKind::Tumbling { size: size?, offset: offset? }
+        }
+        RawWindowType::Sliding => {
+            let size = needed(size, "size", "1m", problems);
+            let slide = needed(slide, "slide", "10s", problems);
+            let offset = check_offset(offset, ("slide", slide), problems);
+            let (size, slide) = (size?, slide?);
+            check_slide(size, slide, gaps.unwrap_or(false), problems);
+            WindowKind::Sliding { size, slide, offset: offset? }
+        }
+    };
+    Some(WindowConfig { kind, key: columns?, aggregate })
+}
+
+/// A length that windows of this type must have, more than zero.
+fn needed(
+    text: Option<DurationText>,
+    name: &str,
+    example: &str,
+    problems: &mut Problems<'_>,
+) -> Option<i64> {
+    let key = Key::top("window").child(name);
+    let Some(DurationText(text)) = text else {
+        problems.refuse(&key, format!("missing; write how long, for example \"{example}\""));
+        return None;
+    };
+    let length = duration::parse(&text).map(duration::micros).and_then(|micros| match micros {
+        0 => Err(format!(
+            "\"{text}\" is no {name} of a window: write more than zero, for example \"{example}\""
+        )),
+        micros => Ok(micros),
+    });
+    problems.take(&key, length)
+}
+
+/// The offset, which is less than the distance of the windows.
+fn check_offset(
+    text: Option<DurationText>,
+    (name, distance): (&str, Option<i64>),
+    problems: &mut Problems<'_>,
+) -> Option<i64> {
+    let key = Key::top("window").child("offset");
+    let Some(DurationText(text)) = text else { return Some(0) };
+    let offset = problems.take(&key, duration::parse(&text).map(duration::micros))?;
+    if let Some(distance) = distance.filter(|distance| offset >= *distance) {
+        let message = format!(
+            "the offset must be less than the {name}, {}: windows repeat after that",
+            show(distance)
+        );
+        problems.refuse(&key, message);
+    }
+    Some(offset)
+}
+
+fn check_slide(size: i64, slide: i64, gaps: bool, problems: &mut Problems<'_>) {
+    let key = Key::top("window").child("slide");
+    if slide > size && !gaps {
+        let message = format!(
+            "windows of {} that begin every {} leave out rows between them: write a slide of at most the size, or `gaps = true` if that is meant",
+            show(size),
+            show(slide)
+        );
+        problems.refuse(&key, message);
+    }
+    if size / slide > WINDOWS_PER_ROW_MAX {
+        let message = format!(
+            "a row would belong to {} windows; at most {WINDOWS_PER_ROW_MAX}: write a slide of {} or more",
+            size / slide,
+            show(size / WINDOWS_PER_ROW_MAX + 1)
+        );
+        problems.refuse(&key, message);
+    }
+}
+
+fn show(micros: i64) -> String {
+    duration::show(Duration::from_micros(micros.unsigned_abs()))
+}
+
+fn check_key(
+    names: Vec<String>,
+    schema: Option<&Schema>,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<String>> {
+    let mut seen: Vec<Arc<str>> = Vec::new();
+    let mut fits = true;
+    for (index, name) in names.iter().enumerate() {
+        let key = key.element(index);
+        let checked = columns::column_name(name).and_then(|name| {
+            if seen.iter().any(|other| **other == *name) {
+                return Err(format!("column `{name}` is named twice: remove one"));
+            }
+            schema.map_or(Ok(()), |schema| columns::find(&name, schema).map(|_| ()))
+        });
+        fits &= problems.take(&key, checked).is_some();
+        seen.push(Arc::from(name.as_str()));
+    }
+    fits.then_some(names)
+}

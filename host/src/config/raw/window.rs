@@ -1,0 +1,47 @@
+//! `[window]` as it was written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::config::duration::DurationText;
+
+/// Windows over event time, and the key by which each is divided. `docs/windows.md` has a picture of every type.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWindow {
+    /// Which windows. `tumbling`: windows of one size, one behind the other. `sliding`: windows of one size that begin at
+    /// equal distances and overlap.
+    #[schemars(example = &"tumbling")]
+    pub(crate) r#type: RawWindowType,
+    /// Tumbling and sliding, needed there: how long a window is. More than zero.
+    #[serde(default)]
+    #[schemars(example = &"30s")]
+    pub(crate) size: Option<DurationText>,
+    /// Sliding only, needed there: how far apart windows begin. More than zero; the size need not be a multiple of it.
+    #[serde(default)]
+    #[schemars(example = &"10s")]
+    pub(crate) slide: Option<DurationText>,
+    /// Sliding only: `true` allows a slide that is longer than the size. Rows between two windows belong to none of them
+    /// and are counted as filtered. Default `false`: such a slide is refused as a slip.
+    #[serde(default)]
+    #[schemars(example = true, extend("default" = false))]
+    pub(crate) gaps: Option<bool>,
+    /// Tumbling and sliding: shifts the windows. They begin at 1970-01-01T00:00:00Z plus this plus a multiple of the size
+    /// (sliding: of the slide), and this is less than that. Default `"0s"`. (1970 began on a Thursday: weeks from Monday
+    /// need `"4d"`.)
+    #[serde(default)]
+    #[schemars(example = &"4d", extend("default" = "0s"))]
+    pub(crate) offset: Option<DurationText>,
+    /// The columns that divide a window into groups, each with its own result: columns of `[schema]`, or of the
+    /// last map's answer. `[]`: one group a window.
+    #[schemars(example = json!(["store"]))]
+    pub(crate) key: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawWindowType {
+    Tumbling,
+    Sliding,
+}

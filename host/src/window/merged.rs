@@ -1,0 +1,142 @@
+//! Accumulators of the same keys, merged by the plugin: many groups a call, earlier rows left.
+
+use std::collections::BTreeMap;
+
+use crate::plugin::outcome::{GroupRefusal, MergeOutcome};
+use crate::varlen::Varlen;
+
+use super::firing::GROUPS_PER_CALL;
+use super::groups::GroupTable;
+
+/// The plugin's `merge` of equally many accumulators.
+pub type Merge<'m> = dyn FnMut(&Varlen, &Varlen) -> MergeOutcome + 'm;
+
+/// Two accumulators that the plugin could not merge. Whoever asked for the group dead-letters both.
+#[derive(Clone, Debug)]
+pub struct RefusedMerge {
+    /// Of the earlier rows.
+    pub left: Vec<u8>,
+    /// Of the later rows.
+    pub right: Vec<u8>,
+    /// Why.
+    pub refusal: GroupRefusal,
+}
+
+/// One key that is to be merged into others.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) hash: u64,
+    pub(super) key: &'a [u8],
+    /// The accumulator, or why there is none.
+    pub(super) state: Result<&'a [u8], &'a RefusedMerge>,
+}
+
+/// Key → merged accumulator.
+#[derive(Debug, Default)]
+pub struct Merged {
+    groups: GroupTable,
+    /// Those that could not be merged, by their group.
+    refused: BTreeMap<u32, RefusedMerge>,
+}
+
+impl Merged {
+    /// Adds parts, each behind what its key has already. No key stands twice among the parts.
+    pub(super) fn add<'a>(&mut self, parts: impl Iterator<Item = Part<'a>>, merge: &mut Merge<'_>) {
+        let mut pairs = Pairs::default();
+        for Part { hash, key, state } in parts {
+            let id = self.groups.find_or_insert(hash, key);
+            match state {
+                _ if self.refused.contains_key(&id) => {}
+                Err(refused) => {
+                    self.groups.adopt(id, &[]);
+                    self.refused.insert(id, refused.clone());
+                }
+                Ok(state) if self.groups.has_rows(id) => {
+                    pairs.push(id, self.groups.state(id), state);
+                    if pairs.ids.len() == GROUPS_PER_CALL {
+                        self.settle(&mut pairs, merge);
+                    }
+                }
+                Ok(state) => self.groups.adopt(id, state),
+            }
+        }
+        self.settle(&mut pairs, merge);
+    }
+
+    fn settle(&mut self, pairs: &mut Pairs, merge: &mut Merge<'_>) {
+        let (states, refused) = pairs.merge(merge);
+        for (id, state) in pairs.ids.iter().zip(states.iter()) {
+            self.groups.set_state(*id, state);
+        }
+        self.refused.extend(refused.into_iter().map(|(at, refused)| (pairs.ids[at], refused)));
+        pairs.clear();
+    }
+
+    /// Every key, for merging it into others.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.groups.ids().map(|id| Part {
+            hash: self.groups.hash(id),
+            key: self.groups.key(id),
+            state: match self.refused.get(&id) {
+                Some(refused) => Err(refused),
+                None => Ok(self.groups.state(id)),
+            },
+        })
+    }
+
+    /// Every key with its accumulator, or why it has none.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Result<&[u8], &RefusedMerge>)> {
+        self.parts().map(|part| (part.key, part.state))
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.groups.bytes()
+    }
+}
+
+/// All groups of a table that have rows.
+pub(super) fn parts_of(groups: &GroupTable) -> impl Iterator<Item = Part<'_>> {
+    groups.ids().map(|id| part_of(groups, id))
+}
+
+/// A group of a table.
+pub(super) fn part_of(groups: &GroupTable, id: u32) -> Part<'_> {
+    Part { hash: groups.hash(id), key: groups.key(id), state: Ok(groups.state(id)) }
+}
+
+/// Accumulators to merge in one call.
+#[derive(Default)]
+pub(super) struct Pairs {
+    pub(super) ids: Vec<u32>,
+    left: Varlen,
+    right: Varlen,
+}
+
+impl Pairs {
+    pub(super) fn push(&mut self, id: u32, left: &[u8], right: &[u8]) {
+        self.ids.push(id);
+        self.left.push(left);
+        self.right.push(right);
+    }
+
+    /// One accumulator per pair, and the pairs that could not be merged, by their index.
+    pub(super) fn merge(&self, merge: &mut Merge<'_>) -> (Varlen, Vec<(usize, RefusedMerge)>) {
+        if self.ids.is_empty() {
+            return (Varlen::default(), Vec::new());
+        }
+        let MergeOutcome { states, refusals } = merge(&self.left, &self.right);
+        let refused = |refusal: GroupRefusal| {
+            let at = refusal.group as usize;
+            let (left, right) = (self.left.value(at).to_vec(), self.right.value(at).to_vec());
+            (at, RefusedMerge { left, right, refusal })
+        };
+        (states, refusals.into_iter().map(refused).collect())
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.ids.clear();
+        self.left.clear();
+        self.right.clear();
+    }
+}
