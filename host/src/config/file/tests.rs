@@ -453,12 +453,38 @@ fn columns_have_a_type_and_a_place_of_their_own() {
 #[test]
 fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     let size = "type = \"tumbling\"\nsize = \"30s\"";
-    refused(&with(size, "type = \"tumbling\"\nslide = \"10s\"\ngaps = true"), expect![""]);
-    refused(&with(size, "type = \"sliding\"\nsize = \"30s\"\nslide = \"0s\""), expect![""]);
-    refused(&with(size, "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\""), expect![""]);
-    refused(&with(size, "type = \"sliding\"\nsize = \"30d\"\nslide = \"1ms\""), expect![""]);
+    refused(
+        &with(size, "type = \"tumbling\"\nslide = \"10s\"\ngaps = true"),
+        expect![[r#"
+        pipelines/sales.toml:40: `window.size`: missing; write how long, for example "30s"
+        pipelines/sales.toml:42: `window.slide`: windows of type "tumbling" have no `slide`: remove it, or change the type
+        pipelines/sales.toml:43: `window.gaps`: windows of type "tumbling" have no `gaps`: remove it, or change the type"#]],
+    );
+    refused(
+        &with(size, "type = \"sliding\"\nsize = \"30s\"\nslide = \"0s\""),
+        expect![[
+            r#"pipelines/sales.toml:43: `window.slide`: "0s" is no slide of a window: write more than zero, for example "10s""#
+        ]],
+    );
+    refused(
+        &with(size, "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\""),
+        expect![
+            "pipelines/sales.toml:43: `window.slide`: windows of 30s that begin every 1m leave out rows between them: write a slide of at most the size, or `gaps = true` if that is meant"
+        ],
+    );
+    refused(
+        &with(size, "type = \"sliding\"\nsize = \"30d\"\nslide = \"1ms\""),
+        expect![
+            "pipelines/sales.toml:43: `window.slide`: a row would belong to 2592000000 windows; at most 100000: write a slide of 25s 920ms 1us or more"
+        ],
+    );
     let sliding = "type = \"sliding\"\nsize = \"30s\"\nslide = \"7s\"\noffset = \"7s\"";
-    refused(&with(size, sliding), expect![""]);
+    refused(
+        &with(size, sliding),
+        expect![
+            "pipelines/sales.toml:44: `window.offset`: the offset must be less than the slide, 7s: windows repeat after that"
+        ],
+    );
     let sliding = "type = \"sliding\"\nsize = \"30s\"\nslide = \"7s\"\noffset = \"1s\"";
     let window = good(&with(size, sliding)).window.unwrap();
     assert_eq!(window.kind.to_string(), "sliding 30s every 7s offset 1s");
