@@ -227,6 +227,13 @@ pub enum WindowKind {
         /// Microseconds, less than the slide.
         offset: i64,
     },
+    /// `[first, last + gap)` of the rows of a key.
+    Session {
+        /// Microseconds, more than 0.
+        gap: i64,
+        /// Microseconds, not less than the gap. No session is longer.
+        max_length: i64,
+    },
 }
 
 /// As people call them: `tumbling 30s`, `sliding 1m every 10s`. The words of a kind never change: they stand in chain
@@ -242,6 +249,9 @@ impl fmt::Display for WindowKind {
             Self::Sliding { size, slide, offset } => {
                 write!(f, "sliding {} every {}", show(size), show(slide))?;
                 offset
+            }
+            Self::Session { gap, max_length } => {
+                return write!(f, "session gap {} up to {}", show(gap), show(max_length));
             }
         };
         if offset == 0 { Ok(()) } else { write!(f, " offset {}", show(offset)) }

@@ -12,6 +12,7 @@ use crate::status::Phase;
 use crate::window::snapshot;
 
 use super::activate::Activation;
+use super::pool::Worker;
 use super::{Lane, LaneEnd, LaneError};
 
 /// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.
@@ -34,6 +35,13 @@ impl Lane {
     /// Whether a barrier is due that cannot be taken, because the epoch before it is still in flight.
     pub(super) fn must_pause(&self) -> bool {
         self.committer.in_flight() && self.dirty && self.barrier_is_overdue()
+    }
+
+    /// Halts before the open windows fill the machine's memory.
+    pub(super) fn check_state_bytes(&self) -> Result<(), LaneError> {
+        let bytes = self.pool.workers().iter().map(Worker::state_bytes).sum();
+        let limit = self.config.limits.state_bytes;
+        if bytes > limit { Err(LaneError::StateTooLarge { bytes, limit }) } else { Ok(()) }
     }
 
     /// Waits a moment for the store. Nothing is dropped: records stay where they are.
@@ -61,7 +69,8 @@ impl Lane {
 
     fn freeze(&mut self) -> Result<FrozenEpoch, LaneError> {
         let mut bytes = Vec::new();
-        let states = self.pool.workers().iter().map(|worker| &worker.state);
+        let workers = self.pool.workers().iter();
+        let states = workers.map(|worker| (&worker.state, &worker.sessions));
         let groups = snapshot::encode(states, self.aggregate_generation(), &mut bytes);
         let kind = match &self.config.source {
             SourceConfig::Kafka(_) => crate::chain::record::SourceKind::Kafka,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, TimestampMicrosecondArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::plugin::WindowBounds;
@@ -45,19 +46,24 @@ pub(super) fn fire(
     windows: WindowAssigner,
     (before, watermark): (Watermark, Watermark),
 ) -> Results {
-    let WindowAssigner::Slides(slides) = windows;
     let mut results = Results::default();
-    if slides.overlap() {
-        fire_panes(worker, plan, &slides, (before, watermark), &mut results);
-        return results;
-    }
-    let Worker { state, aggregate, .. } = worker;
+    let Worker { state, sessions, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
-    for window in state.fire(watermark) {
-        let ids: Vec<u32> = window.groups.ids().collect();
-        for ids in ids.chunks(GROUPS_PER_CALL) {
-            let firing = Firing::of(window.place.bounds, &window.groups, ids);
-            evaluate(runner, plan, &firing, &mut results);
+    match windows {
+        WindowAssigner::Slides(slides) if slides.overlap() => {
+            fire_panes(worker, plan, &slides, (before, watermark), &mut results);
+        }
+        WindowAssigner::Slides(_) => {
+            for window in state.fire(watermark) {
+                let ids: Vec<u32> = window.groups.ids().collect();
+                for ids in ids.chunks(GROUPS_PER_CALL) {
+                    let firing = Firing::of(window.place.bounds, &window.groups, ids);
+                    evaluate(runner, plan, &firing, &mut results);
+                }
+            }
+        }
+        WindowAssigner::Sessions(_) => {
+            sessions.fire(watermark, |firing| evaluate(runner, plan, firing, &mut results));
         }
     }
     results
@@ -169,7 +175,7 @@ fn result_rows(
         .expect("the plan's output is made of key, outputs and bounds")
 }
 
-/// Joins the results of all workers, ascending by start of the window and key, so that the rows of a file do not depend on the
+/// Joins the results of all workers, ascending by window and key, so that the rows of a file do not depend on the
 /// number of workers. None if there are none.
 pub(super) fn join(plan: &Plan, results: &[Results]) -> Option<RecordBatch> {
     let batches: Vec<&RecordBatch> = results.iter().flat_map(|results| &results.batches).collect();
@@ -180,12 +186,17 @@ pub(super) fn join(plan: &Plan, results: &[Results]) -> Option<RecordBatch> {
         concat_batches(&plan.output, batches).expect("all results have the plan's output schema");
     let keys: Vec<&[u8]> =
         results.iter().flat_map(|results| &results.keys).flat_map(Varlen::iter).collect();
-    let starts = all.column(all.num_columns() - 2);
-    let starts =
-        arrow::array::AsArray::as_primitive::<arrow::datatypes::TimestampMicrosecondType>(starts);
+    let bounds = |from_the_end: usize| {
+        let column = all.column(all.num_columns() - from_the_end);
+        column.as_primitive::<TimestampMicrosecondType>().values()
+    };
+    let (starts, ends) = (bounds(2), bounds(1));
     let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
     // Stable: rows of one group keep the plugin's order.
-    order.sort_by_key(|row| (starts.value(*row as usize), keys[*row as usize]));
+    order.sort_by_key(|row| {
+        let row = *row as usize;
+        (starts[row], ends[row], keys[row])
+    });
     let order = UInt32Array::from(order);
     Some(take_record_batch(&all, &order).expect("the order names rows of the batch"))
 }

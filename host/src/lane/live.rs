@@ -55,24 +55,21 @@ impl Lane {
         }
         self.live.next = now + EVERY;
         let fired = std::mem::take(&mut self.live.fired);
-        let Some(WindowAssigner::Slides(slides)) = self.plan.windows else { return Ok(()) };
+        let Some(windows) = self.plan.windows else { return Ok(()) };
         if self.outside.live.receiver_count() == 0 {
             return Ok(());
         }
         let plan = &self.plan;
         let share = LiveResults::ROWS_MAX.div_ceil(self.pool.len());
         let watermark = self.partitions.clock().watermark();
-        let results = self.pool.each_worker(|_, worker| match slides.overlap() {
-            true => changed_panes(worker, plan, &slides, watermark, share),
-            false => changed(worker, plan, share),
+        let results = self.pool.each_worker(|_, worker| match windows {
+            WindowAssigner::Slides(slides) if slides.overlap() => {
+                changed_panes(worker, plan, &slides, watermark, share)
+            }
+            WindowAssigner::Slides(_) => changed(worker, plan, share),
+            WindowAssigner::Sessions(_) => changed_sessions(worker, plan, share),
         });
-        let left_out: usize = self
-            .pool
-            .workers()
-            .iter()
-            .flat_map(|worker| worker.state.windows())
-            .map(|window| window.groups.changed_len())
-            .sum();
+        let left_out: usize = self.pool.workers().iter().map(Worker::changed_len).sum();
         let mut batches = fired;
         batches.extend(join(&self.plan, &results));
         if batches.iter().all(|batch| batch.num_rows() == 0) {
@@ -106,6 +103,16 @@ fn changed(worker: &mut Worker, plan: &Plan, max: usize) -> Results {
         evaluate(runner, plan, &firing, &mut results);
     }
     // A group that cannot be evaluated yet is no dead letter: it may be when its window fires.
+    results.condemned.clear();
+    results
+}
+
+/// Evaluates the sessions in which at most `max` keys are now.
+fn changed_sessions(worker: &mut Worker, plan: &Plan, max: usize) -> Results {
+    let mut results = Results::default();
+    let Worker { sessions, aggregate, .. } = worker;
+    let runner = aggregate.as_mut().expect("windows have an aggregate");
+    evaluate(runner, plan, &sessions.take_changed(max), &mut results);
     results.condemned.clear();
     results
 }

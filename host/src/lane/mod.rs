@@ -188,6 +188,7 @@ impl Lane {
             Wake::Paused => self.wait_for_store()?,
         }
         self.advance()?;
+        self.check_state_bytes()?;
         self.settle_commit()?;
         if self.checkpoint_is_due() {
             self.checkpoint()?;

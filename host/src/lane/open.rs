@@ -173,7 +173,7 @@ impl Ready {
         let plan = Plan::new(config, &modules)?;
         let mut pool = Pool::new(&plan, worker_count(config))?;
         if let Some(state) = &opened.state {
-            restore(&mut pool, state)?;
+            restore(&mut pool, &plan, state)?;
         }
         let mut source = open_source(config, stores, runtime, clock)?;
         let metrics = Arc::clone(&outside.metrics);
@@ -359,11 +359,11 @@ pub(super) fn genesis(
     }
 }
 
-pub(super) fn restore(pool: &mut Pool, state: &[u8]) -> Result<(), OpenError> {
+pub(super) fn restore(pool: &mut Pool, plan: &Plan, state: &[u8]) -> Result<(), OpenError> {
     let owners = pool.len();
     let workers = pool.workers_mut();
     Ok(snapshot::decode(state, |row| {
         let shard = key_shard(key_hash(row.key));
-        workers[shard as usize % owners].state.restore(&row);
+        workers[shard as usize % owners].restore(plan.windows, &row);
     })?)
 }

@@ -168,7 +168,11 @@ impl Lane {
         Ok(self.outputs.tables.write(table, &late_rows(&rows, &missed), None)?)
     }
 
-    fn write_condemned_groups(&mut self, condemned: &[CondemnedGroup]) -> Result<(), LaneError> {
+    /// Dead-letters groups that the plugin could not merge or evaluate.
+    pub(super) fn write_condemned_groups(
+        &mut self,
+        condemned: &[CondemnedGroup],
+    ) -> Result<(), LaneError> {
         let stage = self.plan.aggregate.as_ref().expect("groups have an aggregate");
         let mut dead = DeadLetters::default();
         for group in condemned {

@@ -11,7 +11,7 @@ use crate::sink::late::Missed;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 use crate::watermark::LaneClock;
-use crate::window::{Place, Placement, RowSelection, WindowAssigner, key, key_hash};
+use crate::window::{Place, Placement, RowSelection, Slides, WindowAssigner, key, key_hash};
 
 use super::plan::Plan;
 use super::prepare::Rows;
@@ -19,9 +19,11 @@ use super::prepare::Rows;
 /// The rows of a chunk, placed.
 #[derive(Debug, Default)]
 pub(super) struct Placed {
-    /// Rows of the batch that are on time, ascending, and beside each its place and key.
+    /// Rows of the batch that are on time, ascending, and beside each its place and key. Of sessions all rows that are
+    /// left, and beside each the watermark that judges it: where it goes depends on the rows before it.
     pub(super) rows: Vec<u32>,
     pub(super) places: Vec<Place>,
+    pub(super) watermarks: Vec<i64>,
     pub(super) keys: Varlen,
     pub(super) hashes: Vec<u64>,
     pub(super) late: Vec<LateRow>,
@@ -43,6 +45,15 @@ pub(super) struct Judge {
     pub(super) max_before: i64,
     /// The lane's watermark; `i64::MIN` for none.
     pub(super) lane: i64,
+}
+
+impl Placed {
+    /// Takes the late rows out of the rows on time.
+    pub(super) fn set_late_apart(&mut self) {
+        self.late.sort_unstable_by_key(|late| late.row);
+        let mut late = self.late.iter().map(|late| late.row).peekable();
+        self.rows.retain(|row| late.next_if_eq(row).is_none());
+    }
 }
 
 impl Judge {
@@ -75,20 +86,46 @@ pub(super) fn place(
 ) -> Placed {
     let mut placed = Placed::default();
     placed.rows.reserve(rows.len());
-    placed.places.reserve(rows.len());
     let selection = match &rows.picked {
         Some(picked) => RowSelection::Picked(picked),
         None => RowSelection::All(rows.batch.num_rows()),
     };
-    let WindowAssigner::Slides(slides) = windows;
+    match windows {
+        WindowAssigner::Slides(slides) => {
+            placed.places.reserve(rows.len());
+            let watermark = |row: usize| judge.watermark(rows.before[row], clock);
+            place_in_slides(&slides, selection, &rows.times, watermark, &mut placed);
+        }
+        WindowAssigner::Sessions(_) => {
+            placed.watermarks.reserve(rows.len());
+            selection.for_each(|row| {
+                placed.rows.push(row as u32);
+                placed.watermarks.push(judge.watermark(rows.before[row], clock));
+            });
+        }
+    }
+    let columns: Vec<ArrayRef> =
+        plan.key.iter().map(|column| ArrayRef::clone(rows.batch.column(*column))).collect();
+    placed.keys = Varlen::with_capacity(placed.rows.len(), placed.rows.len() * 16);
+    key::encode(&columns, RowSelection::Picked(&placed.rows), &mut placed.keys);
+    placed.hashes = placed.keys.iter().map(key_hash).collect();
+    placed
+}
+
+fn place_in_slides(
+    slides: &Slides,
+    selection: RowSelection<'_>,
+    times: &[i64],
+    watermark: impl Fn(usize) -> i64,
+    placed: &mut Placed,
+) {
     // Rows of a chunk mostly share a pane.
     let mut pane = slides.pane(0);
     selection.for_each(|row| {
-        let time = rows.times[row];
-        if !pane.contains(time) {
-            pane = slides.pane(time);
+        if !pane.contains(times[row]) {
+            pane = slides.pane(times[row]);
         }
-        let watermark = judge.watermark(rows.before[row], clock);
+        let watermark = watermark(row);
         match slides.place(&pane, watermark) {
             Placement::OnTime { skipped } => {
                 placed.rows.push(row as u32);
@@ -106,10 +143,4 @@ pub(super) fn place(
             Placement::Outside => {}
         }
     });
-    let columns: Vec<ArrayRef> =
-        plan.key.iter().map(|column| ArrayRef::clone(rows.batch.column(*column))).collect();
-    placed.keys = Varlen::with_capacity(placed.rows.len(), placed.rows.len() * 16);
-    key::encode(&columns, RowSelection::Picked(&placed.rows), &mut placed.keys);
-    placed.hashes = placed.keys.iter().map(key_hash).collect();
-    placed
 }

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::decode::Decoder;
 use crate::plugin::runner::{RunnerStats, StageRunner};
-use crate::window::{KEY_SHARDS, KeyedState, SlideTables, Touched};
+use crate::window::snapshot::StateRow;
+use crate::window::{
+    KEY_SHARDS, KeyedState, SessionCall, Sessions, SlideTables, Touched, WindowAssigner,
+};
 
 use super::plan::Plan;
 
@@ -26,6 +29,8 @@ pub(super) struct Worker {
     pub(super) state: KeyedState,
     /// Panes of sliding windows, merged. Derived from `state` with the present aggregate.
     pub(super) slide_tables: SlideTables,
+    pub(super) sessions: Sessions,
+    pub(super) session_call: SessionCall,
     pub(super) touched: Touched,
     pub(super) nanos: StageNanos,
 }
@@ -47,14 +52,35 @@ impl Worker {
             reported: vec![RunnerStats::default(); plan.stages.len() + 1],
             state: KeyedState::default(),
             slide_tables: SlideTables::default(),
+            sessions: Sessions::default(),
+            session_call: SessionCall::default(),
             touched: Touched::default(),
             nanos: StageNanos::default(),
         }
     }
 
+    /// A group as a checkpoint gives it back.
+    pub(super) fn restore(&mut self, windows: Option<WindowAssigner>, row: &StateRow<'_>) {
+        match windows {
+            Some(WindowAssigner::Sessions(_)) => self.sessions.restore(row),
+            Some(WindowAssigner::Slides(_)) | None => self.state.restore(row),
+        }
+    }
+
+    /// Open groups.
+    pub(super) fn groups_len(&self) -> u64 {
+        (self.state.groups_len() + self.sessions.len()) as u64
+    }
+
     /// Bytes of its windows.
     pub(super) fn state_bytes(&self) -> u64 {
-        (self.state.bytes() + self.slide_tables.bytes()) as u64
+        (self.state.bytes() + self.slide_tables.bytes() + self.sessions.bytes()) as u64
+    }
+
+    /// Groups that changed and were not shown yet.
+    pub(super) fn changed_len(&self) -> usize {
+        let windows = self.state.windows().iter().map(|window| window.groups.changed_len());
+        windows.sum::<usize>() + self.sessions.changed_len()
     }
 }
 
@@ -84,7 +110,8 @@ impl Pool {
     pub(super) fn replan(&mut self, plan: &Plan) {
         for worker in &mut self.workers {
             let state = std::mem::take(&mut worker.state);
-            *worker = Worker { state, nanos: worker.nanos, ..Worker::new(plan) };
+            let sessions = std::mem::take(&mut worker.sessions);
+            *worker = Worker { state, sessions, nanos: worker.nanos, ..Worker::new(plan) };
         }
     }
 

@@ -10,7 +10,7 @@ use crate::status::{LaneStatus, PartitionView, Phase};
 
 use super::place::Placed;
 use super::plan::{FittedStage, Plan};
-use super::pool::StageNanos;
+use super::pool::{StageNanos, Worker};
 use super::prepare::{Fate, Prepared};
 use super::{Lane, Outside};
 
@@ -138,8 +138,8 @@ impl Lane {
             partitions: self.partition_views(),
             modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),
             fates: self.partitions.total(),
-            groups: workers.clone().map(|worker| worker.state.groups_len() as u64).sum(),
-            state_bytes: workers.map(|worker| worker.state_bytes()).sum(),
+            groups: workers.clone().map(Worker::groups_len).sum(),
+            state_bytes: workers.map(Worker::state_bytes).sum(),
             turns: self.turns,
         }));
     }

@@ -4,11 +4,13 @@
 use crate::source::RecordBlock;
 use crate::time::{EventTime, thread_cpu_nanos};
 
+use crate::window::WindowAssigner;
+
 use super::Lane;
 use super::LaneError;
 use super::place::{Judge, LateRow, Placed, place};
 use super::prepare::{Chunk, Fate, Prepared, prepare};
-use super::update::{RefusedRow, update};
+use super::update::{Answers, RefusedRow, update};
 
 impl Lane {
     /// Takes the records of one poll through all steps. Afterwards they are in the windows or in the open files.
@@ -22,7 +24,7 @@ impl Lane {
             .each_item(&chunks, |worker, chunk| prepare(worker, plan, &self.clock, blocks, chunk));
         let judges = self.observe(&prepared, now);
         let chunks = match self.plan.windows {
-            Some(_) => self.window(prepared, &judges),
+            Some(windows) => self.window(windows, prepared, &judges)?,
             None => prepared.into_iter().map(|prepared| self.accept_all(prepared)).collect(),
         };
         for (prepared, _) in &chunks {
@@ -66,8 +68,12 @@ impl Lane {
     }
 
     /// Judges and places the rows, and adds those on time to their groups.
-    fn window(&mut self, prepared: Vec<Prepared>, judges: &[Judge]) -> Vec<(Prepared, Placed)> {
-        let Some(windows) = self.plan.windows else { return Vec::new() };
+    fn window(
+        &mut self,
+        windows: WindowAssigner,
+        prepared: Vec<Prepared>,
+        judges: &[Judge],
+    ) -> Result<Vec<(Prepared, Placed)>, LaneError> {
         let (plan, clock) = (&self.plan, self.partitions.clock());
         let items: Vec<(&Prepared, &Judge)> = prepared.iter().zip(judges).collect();
         let placed = self.pool.each_item(&items, |worker, (prepared, judge)| {
@@ -77,25 +83,39 @@ impl Lane {
             placed
         });
         let mut chunks: Vec<_> = prepared.into_iter().zip(placed).collect();
+        let Answers { refused, late, condemned } = self.update(windows, &chunks);
+        for (chunk, row) in late {
+            chunks[chunk].1.late.push(row);
+        }
         for (prepared, placed) in &mut chunks {
+            placed.set_late_apart();
             settle_fates(prepared, placed);
         }
-        for RefusedRow { chunk, row, refusal } in self.update(&chunks) {
+        for RefusedRow { chunk, row, refusal } in refused {
             let stage = self.plan.aggregate.as_ref().expect("windows have an aggregate");
             chunks[chunk].0.condemn(row, stage, refusal);
         }
-        chunks
+        if !condemned.is_empty() {
+            self.write_condemned_groups(&condemned)?;
+        }
+        Ok(chunks)
     }
 
-    fn update(&mut self, chunks: &[(Prepared, Placed)]) -> Vec<RefusedRow> {
+    fn update(&mut self, windows: WindowAssigner, chunks: &[(Prepared, Placed)]) -> Answers {
         let stage = self.plan.aggregate.as_ref().expect("windows have an aggregate");
         let workers = self.pool.len();
-        let refused = self.pool.each_worker(|number, worker| {
+        let answers = self.pool.each_worker(|number, worker| {
             let owns = move |shard: u8| shard as usize % workers == number;
             let owns: Option<&(dyn Fn(u8) -> bool + Sync)> = (workers > 1).then_some(&owns);
-            update(worker, stage, chunks, owns)
+            update(worker, stage, windows, chunks, owns)
         });
-        refused.into_iter().flatten().collect()
+        let mut all = Answers::default();
+        for Answers { refused, late, condemned } in answers {
+            all.refused.extend(refused);
+            all.late.extend(late);
+            all.condemned.extend(condemned);
+        }
+        all
     }
 
     /// Without windows every row that is left is accepted.

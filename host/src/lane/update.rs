@@ -4,10 +4,13 @@
 //! a key's rows are added in the order of (partition, offset) whatever the number of workers (DESIGN.md D1).
 
 use crate::plugin::outcome::Refusal;
-use crate::time::thread_cpu_nanos;
-use crate::window::key_shard;
+use crate::sink::late::Missed;
+use crate::time::{EventTime, thread_cpu_nanos};
+use crate::varlen::Varlen;
+use crate::window::{SessionRule, WindowAssigner, key_shard};
 
-use super::place::Placed;
+use super::fire::CondemnedGroup;
+use super::place::{LateRow, Placed};
 use super::plan::FittedStage;
 use super::pool::Worker;
 use super::prepare::{Prepared, project};
@@ -23,26 +26,46 @@ pub(super) struct RefusedRow {
     pub(super) refusal: Refusal,
 }
 
+/// What became of rows that were not simply added.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub(super) refused: Vec<RefusedRow>,
+    /// Each with the index of its chunk. Of sessions only: other windows judge rows when they are placed.
+    pub(super) late: Vec<(usize, LateRow)>,
+    /// Sessions that became one and could not be merged.
+    pub(super) condemned: Vec<CondemnedGroup>,
+}
+
 /// Adds the rows that `worker` owns. `owns` tells whether a key shard is its own; none if all are.
 pub(super) fn update(
     worker: &mut Worker,
     stage: &FittedStage,
+    windows: WindowAssigner,
     chunks: &[(Prepared, Placed)],
     owns: Option<&(dyn Fn(u8) -> bool + Sync)>,
-) -> Vec<RefusedRow> {
+) -> Answers {
     let started = thread_cpu_nanos();
-    let mut refused = Vec::new();
+    let mut answers = Answers::default();
     for (chunk, (prepared, placed)) in chunks.iter().enumerate() {
         let mine = owns.map(|owns| owned(placed, owns));
-        let answers = update_chunk(worker, stage, prepared, placed, mine.as_deref());
-        refused.extend(answers.into_iter().map(|(row, refusal)| RefusedRow {
-            chunk,
-            row,
-            refusal,
-        }));
+        if mine.as_ref().map_or(placed.rows.len(), Vec::len) == 0 {
+            continue;
+        }
+        let refused = match windows {
+            WindowAssigner::Slides(_) => {
+                update_chunk(worker, stage, prepared, placed, mine.as_deref())
+            }
+            WindowAssigner::Sessions(rule) => {
+                let call = assign(worker, rule, prepared, placed, mine.as_deref());
+                answers.late.extend(call.late.into_iter().map(|late| (chunk, late)));
+                update_sessions(worker, stage, prepared, &call.rows, &mut answers.condemned)
+            }
+        };
+        let refused = refused.into_iter();
+        answers.refused.extend(refused.map(|(row, refusal)| RefusedRow { chunk, row, refusal }));
     }
     worker.nanos.window += thread_cpu_nanos() - started;
-    refused
+    answers
 }
 
 /// The indexes among the placed rows whose key shard is owned.
@@ -58,9 +81,6 @@ fn update_chunk(
     placed: &Placed,
     mine: Option<&[u32]>,
 ) -> Vec<(u32, Refusal)> {
-    if mine.map_or(placed.rows.len(), <[u32]>::len) == 0 {
-        return Vec::new();
-    }
     let Worker { state, touched, aggregate, .. } = worker;
     state.begin(touched);
     let mut touch = |index: usize| {
@@ -85,4 +105,75 @@ fn update_chunk(
         picked.as_ref().map_or(refusal.row, |picked| picked[refusal.row as usize])
     };
     answer.refusals.into_iter().map(|refusal| (row(&refusal), refusal)).collect()
+}
+
+/// The rows of a chunk that go into sessions, and those that are late for theirs.
+struct Assigned {
+    rows: Vec<u32>,
+    late: Vec<LateRow>,
+}
+
+/// Finds the session of each row, in order: what a row finds depends on the rows before it.
+fn assign(
+    worker: &mut Worker,
+    rule: SessionRule,
+    prepared: &Prepared,
+    placed: &Placed,
+    mine: Option<&[u32]>,
+) -> Assigned {
+    let Worker { sessions, session_call, .. } = worker;
+    let mut assigned = Assigned { rows: Vec::with_capacity(placed.rows.len()), late: Vec::new() };
+    let mut assign = |index: usize| {
+        let (row, watermark) = (placed.rows[index], placed.watermarks[index]);
+        let time = prepared.rows.times[row as usize];
+        let key = (placed.hashes[index], placed.keys.value(index));
+        match sessions.assign(rule, (time, watermark), key, session_call) {
+            Ok(()) => assigned.rows.push(row),
+            Err(session) => assigned.late.push(LateRow {
+                row,
+                missed: Missed {
+                    first: session,
+                    last_end: session.end,
+                    windows: 1,
+                    watermark: EventTime(watermark),
+                },
+            }),
+        }
+    };
+    match mine {
+        Some(mine) => mine.iter().for_each(|index| assign(*index as usize)),
+        None => (0..placed.rows.len()).for_each(assign),
+    }
+    assigned
+}
+
+/// Adds rows to the sessions that were found for them, merging sessions between rows where it must be.
+fn update_sessions(
+    worker: &mut Worker,
+    stage: &FittedStage,
+    prepared: &Prepared,
+    rows: &[u32],
+    condemned: &mut Vec<CondemnedGroup>,
+) -> Vec<(u32, Refusal)> {
+    let Worker { sessions, session_call: call, aggregate, .. } = worker;
+    let runner = aggregate.as_mut().expect("a plan with windows has an aggregate");
+    let mut refused = Vec::new();
+    for round in 0..call.rounds() {
+        let mut merge = |left: &Varlen, right: &Varlen| runner.merge(left, right);
+        call.merge_round(round, &mut merge, |key, bounds, state, refusal| {
+            let (key, refusal) = (sessions.key(key).to_vec(), refusal.clone());
+            condemned.push(CondemnedGroup { step: "merge", bounds, key, state, refusal });
+        });
+        let now = call.rows_of(round);
+        let picked: Vec<u32> = now.rows.iter().map(|row| rows[*row as usize]).collect();
+        let is_all = picked.len() == prepared.rows.batch.num_rows();
+        let picked_or_all = (!is_all).then_some(picked.as_slice());
+        let input = project(&prepared.rows.batch, &stage.inputs, picked_or_all);
+        let answer = runner.update(&input, &now.groups, &now.states);
+        call.put(round, &answer.states, answer.refusals.iter().map(|refusal| refusal.row));
+        let row = |refusal: Refusal| (picked[refusal.row as usize], refusal);
+        refused.extend(answer.refusals.into_iter().map(row));
+    }
+    sessions.settle(call);
+    refused
 }

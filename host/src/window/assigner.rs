@@ -1,15 +1,17 @@
-//! An event time → the windows it belongs to.
+//! Which windows a pipeline has.
 
 use crate::config::WindowKind;
-use crate::plugin::WindowBounds;
 
+use super::sessions::SessionRule;
 use super::slides::Slides;
 
-/// Assigns event times to windows. Pure.
+/// Assigns event times to windows, by what was configured.
 #[derive(Clone, Copy, Debug)]
 pub enum WindowAssigner {
-    /// Tumbling and sliding windows.
+    /// Tumbling and sliding windows: they follow from the time alone.
     Slides(Slides),
+    /// Sessions: they follow from the other rows of the key as well.
+    Sessions(SessionRule),
 }
 
 impl WindowAssigner {
@@ -20,21 +22,9 @@ impl WindowAssigner {
             WindowKind::Sliding { size, slide, offset } => {
                 Self::Slides(Slides::new(size, slide, offset))
             }
+            WindowKind::Session { gap, max_length } => {
+                Self::Sessions(SessionRule { gap, max_length })
+            }
         }
-    }
-
-    /// The windows that `time` belongs to, ascending, by floor modulo (SEMANTICS.md rule 4): times before 1970 are
-    /// ordinary times. Cut off at the ends of time; a window that is cut off at the end includes its last moment.
-    ///
-    /// ```
-    /// use sluicegate::{config::WindowKind, window::WindowAssigner};
-    /// let windows = WindowAssigner::new(WindowKind::Sliding { size: 10, slide: 3, offset: 0 });
-    /// let starts = |time| windows.windows(time).map(|window| window.start).collect::<Vec<_>>();
-    /// assert_eq!(starts(27), [18, 21, 24, 27]);
-    /// assert_eq!(starts(34), [27, 30, 33]);
-    /// ```
-    pub fn windows(&self, time: i64) -> impl Iterator<Item = WindowBounds> {
-        let Self::Slides(slides) = *self;
-        slides.windows_of(slides.pane_at(time)).map(move |window| slides.bounds(window))
     }
 }

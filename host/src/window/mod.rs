@@ -10,11 +10,15 @@ pub mod groups;
 pub mod state;
 pub mod merged;
 pub mod sliding;
+pub mod sessions;
+pub mod session_call;
 pub mod firing;
 pub mod snapshot;
 
 pub use assigner::WindowAssigner;
 pub use key::RowSelection;
+pub use session_call::SessionCall;
+pub use sessions::{SessionRule, Sessions};
 pub use slides::{Placement, Slides};
 pub use sliding::SlideTables;
 pub use state::{KeyedState, Place, Touched};

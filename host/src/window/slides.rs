@@ -65,6 +65,20 @@ impl Slides {
         Self { size, slide, offset: offset.rem_euclid(slide) }
     }
 
+    /// The windows that `time` belongs to, ascending, by floor modulo (SEMANTICS.md rule 4): times before 1970 are
+    /// ordinary times. Cut off at the ends of time; a window that is cut off at the end includes its last moment.
+    ///
+    /// ```
+    /// use sluicegate::window::Slides;
+    /// let starts = |time| Slides::new(10, 3, 0).windows(time).map(|it| it.start).collect::<Vec<_>>();
+    /// assert_eq!(starts(27), [18, 21, 24, 27]);
+    /// assert_eq!(starts(34), [27, 30, 33]);
+    /// ```
+    pub fn windows(&self, time: i64) -> impl Iterator<Item = WindowBounds> {
+        let slides = *self;
+        slides.windows_of(slides.pane_at(time)).map(move |window| slides.bounds(window))
+    }
+
     /// Whether a time can lie in several windows.
     pub fn overlap(&self) -> bool {
         self.size > self.slide

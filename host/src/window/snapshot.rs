@@ -4,15 +4,16 @@
 //! "SLGS" · version u8 = 2
 //! per group, little endian:
 //!   generation u32 · window start i64 · window end i64 · key shard u8 · flags u8
-//!   flag 1: windows skipped u32
+//!   flag 1: windows skipped u32; flag 2: all rows were refused
 //!   key length u32 · key · accumulator length u32 · accumulator
 //! ```
-//! Of sliding windows the panes are stored. Version 1 has no flags. It is read and no longer written.
+//! Of sliding windows the panes are stored, of sessions those without accepted rows as well. Version 1 has no flags. It is read and no longer written.
 //!
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
 use crate::plugin::WindowBounds;
 
+use super::sessions::Sessions;
 use super::state::{KeyedState, Place};
 
 const MAGIC: &[u8; 4] = b"SLGS";
@@ -21,6 +22,8 @@ const VERSION: u8 = 2;
 const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 4 + 4;
 /// The number of windows that must not see the group stands behind the flags.
 const SKIPPED: u8 = 1;
+/// A session whose rows were all refused.
+const EMPTY: u8 = 2;
 
 /// One open group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct StateRow<'a> {
     pub generation: u32,
     /// Its window or pane.
     pub place: Place,
+    /// All rows of the session were refused.
+    pub is_empty: bool,
     /// Shard of its key.
     pub shard: u8,
     /// The encoded key ([`super::key`]).
@@ -49,37 +54,62 @@ pub struct SnapshotError {
 
 /// Appends the blob of the open groups of all workers. Returns how many groups there are.
 pub fn encode<'s>(
-    states: impl Iterator<Item = &'s KeyedState>,
+    states: impl Iterator<Item = (&'s KeyedState, &'s Sessions)>,
     generation: u32,
     bytes: &mut Vec<u8>,
 ) -> u64 {
     bytes.extend_from_slice(MAGIC);
     bytes.push(VERSION);
     let mut groups = 0;
-    for window in states.flat_map(KeyedState::windows) {
-        for id in window.groups.ids() {
-            let (key, state) = (window.groups.key(id), window.groups.state(id));
-            bytes.reserve(ROW_FIXED_BYTES + key.len() + state.len());
-            bytes.extend_from_slice(&generation.to_le_bytes());
-            let Place { bounds, skipped } = window.place;
-            bytes.extend_from_slice(&bounds.start.to_le_bytes());
-            bytes.extend_from_slice(&bounds.end.to_le_bytes());
-            bytes.push(window.groups.shard(id));
-            if skipped == 0 {
-                bytes.push(0);
-            } else {
-                bytes.push(SKIPPED);
-                bytes.extend_from_slice(&skipped.to_le_bytes());
+    for (state, sessions) in states {
+        for window in state.windows() {
+            for id in window.groups.ids() {
+                let row = StateRow {
+                    generation,
+                    place: window.place,
+                    is_empty: false,
+                    shard: window.groups.shard(id),
+                    key: window.groups.key(id),
+                    state: window.groups.state(id),
+                };
+                push(&row, bytes);
+                groups += 1;
             }
-            for part in [key, state] {
-                let length = u32::try_from(part.len()).expect("keys and accumulators are bounded");
-                bytes.extend_from_slice(&length.to_le_bytes());
-                bytes.extend_from_slice(part);
-            }
-            groups += 1;
         }
+        sessions.each(|hash, key, session| {
+            let row = StateRow {
+                generation,
+                place: Place { bounds: session.bounds, skipped: 0 },
+                is_empty: session.rows == 0,
+                shard: super::key_shard(hash),
+                key,
+                state: &session.state,
+            };
+            push(&row, bytes);
+            groups += 1;
+        });
     }
     groups
+}
+
+fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
+    let StateRow { generation, place: Place { bounds, skipped }, is_empty, shard, key, state } =
+        *row;
+    bytes.reserve(ROW_FIXED_BYTES + key.len() + state.len());
+    bytes.extend_from_slice(&generation.to_le_bytes());
+    bytes.extend_from_slice(&bounds.start.to_le_bytes());
+    bytes.extend_from_slice(&bounds.end.to_le_bytes());
+    bytes.push(shard);
+    let has_skipped = skipped > 0;
+    bytes.push((u8::from(has_skipped) * SKIPPED) | (u8::from(is_empty) * EMPTY));
+    if has_skipped {
+        bytes.extend_from_slice(&skipped.to_le_bytes());
+    }
+    for part in [key, state] {
+        let length = u32::try_from(part.len()).expect("keys and accumulators are bounded");
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(part);
+    }
 }
 
 /// Calls `each` with every group of a blob, in the order stored.
@@ -101,7 +131,7 @@ pub fn decode<'b>(
         let end = i64::from_le_bytes(reader.array("window end")?);
         let [shard] = reader.array("key shard")?;
         let [flags] = if version == 1 { [0] } else { reader.array("flags")? };
-        if flags & !SKIPPED != 0 {
+        if flags & !(SKIPPED | EMPTY) != 0 {
             return Err(SnapshotError { at: reader.at, what: "flags" });
         }
         let skipped = match flags & SKIPPED {
@@ -113,7 +143,7 @@ pub fn decode<'b>(
         let state_len = u32::from_le_bytes(reader.array("accumulator length")?);
         let state = reader.take(state_len as usize, "accumulator")?;
         let place = Place { bounds: WindowBounds { start, end }, skipped };
-        each(StateRow { generation, place, shard, key, state });
+        each(StateRow { generation, place, is_empty: flags & EMPTY != 0, shard, key, state });
     }
     Ok(())
 }

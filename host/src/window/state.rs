@@ -73,7 +73,8 @@ impl KeyedState {
 
     fn restamp(&mut self) {
         let mut bytes = Vec::new();
-        super::snapshot::encode(std::iter::once(&*self), 0, &mut bytes);
+        let no_sessions = super::Sessions::default();
+        super::snapshot::encode(std::iter::once((&*self, &no_sessions)), 0, &mut bytes);
         *self = Self::default();
         super::snapshot::decode(&bytes, |row| self.restore(&row)).expect("encoded a moment ago");
     }

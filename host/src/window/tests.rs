@@ -7,13 +7,12 @@ use arrow::datatypes::{DataType, Field};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::WindowKind;
 use crate::plugin::WindowBounds;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 
-fn tumbling(size: i64, offset: i64) -> WindowAssigner {
-    WindowAssigner::new(WindowKind::Tumbling { size, offset })
+fn tumbling(size: i64, offset: i64) -> Slides {
+    Slides::new(size, size, offset)
 }
 
 fn cut(start: i128, end: i128) -> WindowBounds {
@@ -44,7 +43,7 @@ proptest! {
         // No more windows than can be listed.
         let slide = slide.max(size / 50 + 1);
         let offset = offset % slide;
-        let windows = WindowAssigner::new(WindowKind::Sliding { size, slide, offset });
+        let windows = Slides::new(size, slide, offset);
         let (exact, size_, slide_) = (i128::from(time), i128::from(size), i128::from(slide));
         // From the last slide boundary down while the window still contains the time.
         let last = exact - (exact - i128::from(offset)).rem_euclid(slide_);
@@ -78,7 +77,7 @@ proptest! {
         time in -100..100i64, size in 1..40i64, slide in 1..40i64, offset in 0..40i64, watermark in -200..200i64,
     ) {
         let slides = Slides::new(size, slide, offset % slide);
-        let windows = WindowAssigner::new(WindowKind::Sliding { size, slide, offset: offset % slide });
+        let windows = slides;
         let missed = windows.windows(time).filter(|window| window.end <= watermark).count() as u32;
         let expected = match windows.windows(time).count() as u32 {
             0 => Placement::Outside,
@@ -205,12 +204,16 @@ fn growing_accumulators_do_not_keep_the_room_they_left() {
     assert!(table.bytes() < 64_000, "{} bytes for one accumulator of 2 kB", table.bytes());
 }
 
+fn encode(state: &KeyedState, generation: u32, bytes: &mut Vec<u8>) -> u64 {
+    snapshot::encode(std::iter::once((state, &Sessions::default())), generation, bytes)
+}
+
 #[test]
 fn a_snapshot_gives_back_every_group() {
     let mut state = KeyedState::default();
     append(&mut state, &[(1, "a", "1"), (-12, "a", "2"), (3, "b", "")], &[]);
     let mut bytes = Vec::new();
-    assert_eq!(snapshot::encode(std::iter::once(&state), 3, &mut bytes), 3);
+    assert_eq!(encode(&state, 3, &mut bytes), 3);
     let mut restored = KeyedState::default();
     snapshot::decode(&bytes, |row| {
         assert_eq!((row.generation, row.shard), (3, key_shard(key_hash(row.key))));
@@ -226,8 +229,166 @@ fn a_damaged_snapshot_is_refused_at_every_length() {
     let mut state = KeyedState::default();
     append(&mut state, &[(1, "a", "1")], &[]);
     let mut bytes = Vec::new();
-    snapshot::encode(std::iter::once(&state), 0, &mut bytes);
+    encode(&state, 0, &mut bytes);
     for length in (0..bytes.len()).filter(|length| *length != 5) {
         assert!(snapshot::decode(&bytes[..length], |_| {}).is_err(), "cut at {length}");
+    }
+}
+
+/// A script: rows as `time key`, one call a slice, each row judged by the watermark; what a row is late for comes back.
+fn run_sessions(
+    sessions: &mut Sessions,
+    rule: SessionRule,
+    watermark: i64,
+    rows: &[(i64, &str)],
+) -> Vec<WindowBounds> {
+    let mut call = SessionCall::default();
+    let (mut late, mut texts) = (Vec::new(), Vec::new());
+    for (time, key) in rows {
+        let key = key.as_bytes();
+        match sessions.assign(rule, (*time, watermark), (key_hash(key), key), &mut call) {
+            Ok(()) => texts.push(format!("{time};")),
+            Err(missed) => late.push(missed),
+        }
+    }
+    for round in 0..call.rounds() {
+        let mut merge = |left: &Varlen, right: &Varlen| {
+            let states = left.iter().zip(right.iter()).map(|(left, right)| [left, right].concat());
+            let states: Vec<Vec<u8>> = states.collect();
+            let states = states.iter().map(Vec::as_slice).collect();
+            crate::plugin::outcome::MergeOutcome { states, refusals: Vec::new() }
+        };
+        call.merge_round(round, &mut merge, |_, _, _, _| panic!("nothing is refused"));
+        let now = call.rows_of(round);
+        let mut states: Vec<Vec<u8>> = now.states.iter().map(<[u8]>::to_vec).collect();
+        for (row, group) in now.rows.iter().zip(&now.groups) {
+            states[*group as usize].extend_from_slice(texts[*row as usize].as_bytes());
+        }
+        let states: Varlen = states.iter().map(Vec::as_slice).collect();
+        call.put(round, &states, std::iter::empty());
+    }
+    sessions.settle(&mut call);
+    late
+}
+
+fn fired(sessions: &mut Sessions, watermark: Watermark) -> Vec<String> {
+    let mut rows = Vec::new();
+    sessions.fire(watermark, |firing| {
+        for (index, bounds) in firing.bounds.iter().enumerate() {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let (key, state) = (text(firing.keys.value(index)), text(firing.states.value(index)));
+            rows.push(format!("{}..{} {key} {state}", bounds.start, bounds.end));
+        }
+    });
+    rows.sort();
+    rows
+}
+
+const TEN: SessionRule = SessionRule { gap: 10, max_length: 100 };
+
+#[test]
+fn rule_5_sessions_at_the_distance_of_the_gap_are_one() {
+    let mut sessions = Sessions::default();
+    run_sessions(&mut sessions, TEN, 0, &[(25, "a"), (30, "a"), (40, "a"), (51, "a"), (40, "b")]);
+    assert_eq!(sessions.len(), 3);
+    let rows = fired(&mut sessions, Watermark::END);
+    assert_eq!(rows, ["25..50 a 25;30;40;", "40..50 b 40;", "51..61 a 51;"]);
+    assert!(sessions.is_empty());
+}
+
+#[test]
+fn rule_5_a_row_that_closes_a_gap_makes_one_session_of_two() {
+    let mut sessions = Sessions::default();
+    run_sessions(&mut sessions, TEN, 0, &[(30, "a"), (10, "a"), (20, "a"), (21, "a")]);
+    assert_eq!(fired(&mut sessions, Watermark::END), ["10..40 a 10;30;20;21;"]);
+}
+
+#[test]
+fn rule_5_a_late_row_is_rescued_by_an_open_session_that_it_touches() {
+    let mut sessions = Sessions::default();
+    run_sessions(&mut sessions, TEN, 0, &[(20, "a"), (0, "b")]);
+    let late = run_sessions(&mut sessions, TEN, 25, &[(12, "a"), (12, "b"), (12, "c")]);
+    assert_eq!(late, [WindowBounds { start: 12, end: 22 }; 2]);
+    // The session of `b` was closed for the row, though it has not fired.
+    let rows = fired(&mut sessions, Watermark::END);
+    assert_eq!(rows, ["0..10 b 0;", "12..30 a 20;12;"]);
+}
+
+#[test]
+fn rule_2_a_session_fires_when_the_watermark_reaches_its_end() {
+    let mut sessions = Sessions::default();
+    run_sessions(&mut sessions, TEN, 0, &[(0, "a"), (5, "a"), (40, "a")]);
+    assert!(fired(&mut sessions, Watermark::at(EventTime(14))).is_empty());
+    assert_eq!(fired(&mut sessions, Watermark::at(EventTime(15))), ["0..15 a 0;5;"]);
+    assert_eq!(fired(&mut sessions, Watermark::at(EventTime(50))), ["40..50 a 40;"]);
+}
+
+#[test]
+fn a_session_that_would_become_too_long_is_followed_by_another() {
+    let mut sessions = Sessions::default();
+    let rule = SessionRule { gap: 10, max_length: 20 };
+    run_sessions(&mut sessions, rule, 0, &[(0, "a"), (8, "a"), (16, "a"), (24, "a"), (9, "a")]);
+    assert_eq!(fired(&mut sessions, Watermark::END), ["0..19 a 0;8;9;", "16..34 a 16;24;"]);
+}
+
+#[test]
+fn sessions_at_the_ends_of_time_are_cut_off() {
+    let mut sessions = Sessions::default();
+    let rows = [(i64::MAX, "a"), (i64::MAX - 3, "a"), (i64::MIN, "a")];
+    run_sessions(&mut sessions, TEN, i64::MIN, &rows);
+    let (min, max) = (i64::MIN, i64::MAX);
+    let expected = [
+        format!("{min}..{} a {min};", min + 10),
+        format!("{}..{max} a {max};{};", max - 3, max - 3),
+    ];
+    assert_eq!(fired(&mut sessions, Watermark::END), expected);
+}
+
+#[test]
+fn sessions_that_fired_return_their_memory() {
+    let mut sessions = Sessions::default();
+    let keys: Vec<String> = (0..20_000).map(|key| format!("key {key}")).collect();
+    let rows: Vec<(i64, &str)> = keys.iter().map(|key| (5, key.as_str())).collect();
+    run_sessions(&mut sessions, TEN, 0, &rows);
+    run_sessions(&mut sessions, TEN, 0, &[(90, "last")]);
+    assert!(sessions.bytes() > 20_000 * 100, "{}", sessions.bytes());
+    assert_eq!(fired(&mut sessions, Watermark::at(EventTime(50))).len(), 20_000);
+    assert!(sessions.bytes() < 4_096, "{} bytes for one session", sessions.bytes());
+    run_sessions(&mut sessions, TEN, 60, &[(80, "last"), (80, "key 7")]);
+    assert_eq!(fired(&mut sessions, Watermark::END).len(), 2);
+}
+
+proptest! {
+    #[test]
+    fn rule_5_sessions_equal_a_naive_merge_of_all_times(
+        times in prop::collection::vec(-100..100i64, 1..60),
+        gap in 1..20i64,
+        cuts in prop::collection::vec(1..10usize, 0..20),
+    ) {
+        let rule = SessionRule { gap, max_length: i64::MAX };
+        let mut sessions = Sessions::default();
+        let mut rows: &[i64] = &times;
+        for cut in cuts.into_iter().chain([times.len()]) {
+            let (now, then) = rows.split_at(cut.min(rows.len()));
+            let now: Vec<(i64, &str)> = now.iter().map(|time| (*time, "a")).collect();
+            run_sessions(&mut sessions, rule, i64::MIN, &now);
+            rows = then;
+        }
+        let mut sorted = times.clone();
+        sorted.sort_unstable();
+        let mut naive: Vec<(i64, i64)> = Vec::new();
+        for time in sorted {
+            match naive.last_mut() {
+                Some((_, end)) if time <= *end => *end = time + gap,
+                _ => naive.push((time, time + gap)),
+            }
+        }
+        let mut bounds = Vec::new();
+        sessions.fire(Watermark::END, |firing| {
+            bounds.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
+        });
+        bounds.sort_unstable();
+        prop_assert_eq!(bounds, naive);
+        prop_assert_eq!(sessions.len(), 0);
     }
 }

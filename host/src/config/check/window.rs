@@ -14,6 +14,8 @@ use crate::schema::Schema;
 /// Windows that a row may belong to. Each is evaluated for every key; a dashboard of a day that moves every second has
 /// 86,400.
 const WINDOWS_PER_ROW_MAX: i64 = 100_000;
+/// Longer than people and most machines are busy without a break.
+const SESSION_LENGTH_DEFAULT: &str = "1d";
 
 /// The window and its aggregate belong together: neither makes sense alone.
 pub(super) fn check(
@@ -49,12 +51,14 @@ fn check_window(
     problems: &mut Problems<'_>,
 ) -> Option<WindowConfig> {
     let key = Key::top("window");
-    let RawWindow { r#type, size, slide, gaps, offset, key: columns } = raw;
-    let (name, foreign): (_, Vec<(&str, bool)>) = match r#type {
-        RawWindowType::Tumbling => {
-            ("tumbling", vec![("slide", slide.is_some()), ("gaps", gaps.is_some())])
-        }
-        RawWindowType::Sliding => ("sliding", Vec::new()),
+    let RawWindow { r#type, size, slide, gaps, offset, gap, max_length, key: columns } = raw;
+    let has_size = [("size", size.is_some()), ("offset", offset.is_some())];
+    let has_slide = [("slide", slide.is_some()), ("gaps", gaps.is_some())];
+    let has_gap = [("gap", gap.is_some()), ("max_length", max_length.is_some())];
+    let (name, foreign) = match r#type {
+        RawWindowType::Tumbling => ("tumbling", [has_slide, has_gap].concat()),
+        RawWindowType::Sliding => ("sliding", has_gap.to_vec()),
+        RawWindowType::Session => ("session", [has_size, has_slide].concat()),
     };
     for (foreign, _) in foreign.iter().filter(|(_, is_there)| *is_there) {
         let fix = format!(
@@ -76,6 +80,14 @@ fn check_window(
             let (size, slide) = (size?, slide?);
             check_slide(size, slide, gaps.unwrap_or(false), problems);
             WindowKind::Sliding { size, slide, offset: offset? }
+        }
+        RawWindowType::Session => {
+            let max_length = max_length.or_else(|| Some(SESSION_LENGTH_DEFAULT.into()));
+            let gap = needed(gap, "gap", "30m", problems);
+            let max_length = needed(max_length, "max_length", "1d", problems);
+            let (gap, max_length) = (gap?, max_length?);
+            check_length(gap, max_length, problems);
+            WindowKind::Session { gap, max_length }
         }
     };
     Some(WindowConfig { kind, key: columns?, aggregate })
@@ -138,6 +150,16 @@ fn check_slide(size: i64, slide: i64, gaps: bool, problems: &mut Problems<'_>) {
             show(size / WINDOWS_PER_ROW_MAX + 1)
         );
         problems.refuse(&key, message);
+    }
+}
+
+fn check_length(gap: i64, max_length: i64, problems: &mut Problems<'_>) {
+    if max_length < gap {
+        let message = format!(
+            "a session of a single row is as long as the gap, {}: write that or more",
+            show(gap)
+        );
+        problems.refuse(&Key::top("window").child("max_length"), message);
     }
 }
 

@@ -488,6 +488,20 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     let sliding = "type = \"sliding\"\nsize = \"30s\"\nslide = \"7s\"\noffset = \"1s\"";
     let window = good(&with(size, sliding)).window.unwrap();
     assert_eq!(window.kind.to_string(), "sliding 30s every 7s offset 1s");
+    refused(
+        &with(size, "type = \"session\"\ngap = \"0s\"\nsize = \"1m\""),
+        expect![[r#"
+        pipelines/sales.toml:42: `window.gap`: "0s" is no gap of a window: write more than zero, for example "30m"
+        pipelines/sales.toml:43: `window.size`: windows of type "session" have no `size`: remove it, or change the type"#]],
+    );
+    refused(
+        &with(size, "type = \"session\"\ngap = \"1h\"\nmax_length = \"1m\""),
+        expect![
+            "pipelines/sales.toml:43: `window.max_length`: a session of a single row is as long as the gap, 1h: write that or more"
+        ],
+    );
+    let session = good(&with(size, "type = \"session\"\ngap = \"30m\"")).window.unwrap();
+    assert_eq!(session.kind.to_string(), "session gap 30m up to 1d");
     let gaps = "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\"\ngaps = true";
     assert!(good(&with(size, gaps)).window.is_some());
 }

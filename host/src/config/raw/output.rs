@@ -128,8 +128,8 @@ pub(crate) struct RawLimits {
     /// Bytes that one call of a plugin may return. Default `"16MiB"`: four times what it gets at most.
     #[schemars(example = &"16MiB")]
     pub(crate) plugin_output: SizeText,
-    /// Keys and accumulators of the open windows; beyond it the intake pauses until windows have fired. Default
-    /// `"1GiB"`.
+    /// Keys and accumulators of the open windows. Beyond it the pipeline halts and says so: nothing is lost, and it goes
+    /// on where it was committed once this is raised. Default `"1GiB"`.
     #[schemars(example = &"1GiB")]
     pub(crate) state_bytes: SizeText,
 }

@@ -11,7 +11,7 @@ use crate::config::duration::DurationText;
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawWindow {
     /// Which windows. `tumbling`: windows of one size, one behind the other. `sliding`: windows of one size that begin at
-    /// equal distances and overlap.
+    /// equal distances and overlap. `session`: for each key as long as its rows are never further apart than `gap`.
     #[schemars(example = &"tumbling")]
     pub(crate) r#type: RawWindowType,
     /// Tumbling and sliding, needed there: how long a window is. More than zero.
@@ -33,6 +33,17 @@ pub(crate) struct RawWindow {
     #[serde(default)]
     #[schemars(example = &"4d", extend("default" = "0s"))]
     pub(crate) offset: Option<DurationText>,
+    /// Session only, needed there: silence of a key that ends its session. A session ends this long after its last row,
+    /// and two whose distance is exactly this are one. More than zero.
+    #[serde(default)]
+    #[schemars(example = &"30m")]
+    pub(crate) gap: Option<DurationText>,
+    /// Session only: no session is longer than this. It is closed there, and the next row of its key begins another
+    /// one. Not less than `gap`. Default `"1d"`: longer than people and most machines are busy without a break, and a
+    /// key that never falls silent still has results.
+    #[serde(default)]
+    #[schemars(example = &"4h", extend("default" = "1d"))]
+    pub(crate) max_length: Option<DurationText>,
     /// The columns that divide a window into groups, each with its own result: columns of `[schema]`, or of the
     /// last map's answer. `[]`: one group a window.
     #[schemars(example = json!(["store"]))]
@@ -44,4 +55,5 @@ pub(crate) struct RawWindow {
 pub(crate) enum RawWindowType {
     Tumbling,
     Sliding,
+    Session,
 }

@@ -144,7 +144,7 @@ impl World {
         let plan = Plan::new(&self.config, &modules).unwrap();
         let mut pool = Pool::new(&plan, workers).unwrap();
         if let Some(state) = &opened.state {
-            restore(&mut pool, state).unwrap();
+            restore(&mut pool, &plan, state).unwrap();
         }
         let mut source = LogSource::new(logs, 7, seed);
         let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
@@ -243,7 +243,9 @@ struct Event {
 fn kind() -> impl Strategy<Value = Kind> {
     let tumbling = (1..30i64).prop_map(|size| Kind::Sliding { size, slide: size });
     let sliding = (1..30i64, 1..15i64).prop_map(|(size, slide)| Kind::Sliding { size, slide });
-    prop_oneof![tumbling, sliding]
+    let session = (1..12i64, 0..20i64);
+    let session = session.prop_map(|(gap, more)| Kind::Session { gap, max_length: gap + more });
+    prop_oneof![tumbling, sliding, session]
 }
 
 fn event() -> impl Strategy<Value = Event> {

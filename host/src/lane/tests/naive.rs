@@ -10,7 +10,14 @@ use crate::chain::record::Fates;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     /// Tumbling if both are equal.
-    Sliding { size: i64, slide: i64 },
+    Sliding {
+        size: i64,
+        slide: i64,
+    },
+    Session {
+        gap: i64,
+        max_length: i64,
+    },
 }
 
 impl Kind {
@@ -21,9 +28,12 @@ impl Kind {
                 format!("type = \"tumbling\"\nsize = \"{size}us\"\n")
             }
             Self::Sliding { size, slide } => {
-                format!(
-                    "type = \"sliding\"\nsize = \"{size}us\"\nslide = \"{slide}us\"\ngaps = true\n"
-                )
+                let lengths = format!("size = \"{size}us\"\nslide = \"{slide}us\"\n");
+                format!("type = \"sliding\"\n{lengths}gaps = true\n")
+            }
+            Self::Session { gap, max_length } => {
+                let lengths = format!("gap = \"{gap}us\"\nmax_length = \"{max_length}us\"\n");
+                format!("type = \"session\"\n{lengths}")
             }
         }
     }
@@ -37,6 +47,15 @@ type Texts = BTreeMap<(bool, Vec<i64>, usize, usize), String>;
 struct Judged {
     fates: Fates,
     windows: BTreeMap<(i64, i64, String), Texts>,
+    /// By key.
+    sessions: BTreeMap<String, Vec<Session>>,
+}
+
+#[derive(Debug)]
+struct Session {
+    start: i64,
+    end: i64,
+    texts: String,
 }
 
 /// `start..end key texts` of every result, sorted, and the fates of the records.
@@ -57,8 +76,14 @@ pub(super) fn expected(partitions: &[Vec<Event>], kind: Kind) -> (Vec<String>, F
                 8 => judged.fates.dead_lettered += 1,
                 _ => {
                     let key = format!("p{number}k{}", event.key);
-                    let Kind::Sliding { size, slide } = kind;
-                    judged.slide((size, slide), (index, event), &key, before);
+                    match kind {
+                        Kind::Sliding { size, slide } => {
+                            judged.slide((size, slide), (index, event), &key, before);
+                        }
+                        Kind::Session { gap, max_length } => {
+                            judged.session((gap, max_length), (index, event), key, before);
+                        }
+                    }
                 }
             }
         }
@@ -71,6 +96,10 @@ pub(super) fn expected(partitions: &[Vec<Event>], kind: Kind) -> (Vec<String>, F
             format!("{start}..{end} {key} {}", texts.into_values().collect::<String>())
         })
         .collect();
+    for (key, sessions) in judged.sessions {
+        let sessions = sessions.into_iter().filter(|session| !session.texts.is_empty());
+        rows.extend(sessions.map(|it| format!("{}..{} {key} {}", it.start, it.end, it.texts)));
+    }
     rows.sort();
     (rows, judged.fates)
 }
@@ -102,6 +131,48 @@ impl Judged {
                 window.insert((missed > 0, starts.clone(), missed, index), texts(index, event));
             }
         }
+    }
+}
+
+impl Judged {
+    fn session(
+        &mut self,
+        (gap, max_length): (i64, i64),
+        (index, event): (usize, &Event),
+        key: String,
+        watermark: i64,
+    ) {
+        let sessions = self.sessions.entry(key).or_default();
+        let mut whole = Session { start: event.at, end: event.at + gap, texts: String::new() };
+        let mut parts = Vec::new();
+        sessions.sort_by_key(|session| session.end);
+        // Whatever is open, touches and fits, until nothing does.
+        while let Some(at) = sessions.iter().position(|session| {
+            let length = whole.end.max(session.end) - whole.start.min(session.start);
+            let touches = session.start <= whole.end && whole.start <= session.end;
+            session.end > watermark && touches && length <= max_length
+        }) {
+            let part = sessions.remove(at);
+            whole.start = whole.start.min(part.start);
+            whole.end = whole.end.max(part.end);
+            parts.push(part);
+        }
+        if whole.end <= watermark {
+            self.fates.late += 1;
+            return;
+        }
+        parts.sort_by_key(|part| part.start);
+        whole.texts = parts.into_iter().map(|part| part.texts).collect();
+        if event.kind == 7 {
+            self.fates.dead_lettered += 1;
+        } else {
+            self.fates.accepted += 1;
+            whole.texts.push_str(&texts(index, event));
+        }
+        sessions.push(whole);
+        assert!(sessions.iter().enumerate().all(|(at, one)| {
+            sessions[..at].iter().all(|other| (one.start, one.end) != (other.start, other.end))
+        }));
     }
 }
 

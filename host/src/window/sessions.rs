@@ -1,0 +1,420 @@
+//! Sessions: for each key the windows that its rows make, `[first, last + gap)`; two that touch are one (SEMANTICS.md
+//! rule 5).
+//!
+//! ```text
+//!  gap 10        0    10   20   30   40   50
+//!  rows          ●   ●          ●  ●
+//!  sessions      ├─────────┤    ├──────┤
+//!  row at 20               ●             it touches both:
+//!                ├─────────────────────┤ one session
+//! ```
+//!
+//! A row is judged by the session that it makes or joins: it is late if the merged session is closed for it. What is
+//! closed is decided by the watermark that judges the row, never by whether the session has fired: a closed session that
+//! waits for another partition takes no row of this one any more. So the sessions of a key whose rows come from one
+//! partition do not depend on batches, turns or the number of cores. (A key in several partitions may have a late row
+//! rescued or not, depending on which partition was read first; rows that are on time by themselves are never lost.)
+//!
+//! **No two sessions of a key have the same bounds**, closed ones included, so (window, key) names a group. After a row,
+//! its session ends after the row's watermark and every closed session does not; a session that is open for the row
+//! either does not touch it or is left apart because both together would be longer than `max_length`, and then their
+//! bounds differ. Sessions change in no other way.
+//!
+//! A session never gets longer than `max_length`: a row that would make it longer begins another one, even if the two
+//! overlap. So a key that never falls silent has results, and its sessions bounded state.
+//!
+//! A row that the aggregate refuses leaves no trace in the accumulator; that it prolonged its session stays, as it moved
+//! the clock as well.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use hashbrown::HashTable;
+
+use crate::plugin::WindowBounds;
+use crate::time::{EventTime, Watermark};
+
+use super::firing::{Firing, GROUPS_PER_CALL};
+use super::session_call::SessionCall;
+
+/// What makes sessions. Microseconds, more than 0, `gap <= max_length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRule {
+    /// Silence that ends a session.
+    pub gap: i64,
+    /// No session is longer.
+    pub max_length: i64,
+}
+
+/// The sessions of the keys that one worker owns.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    index: HashTable<u32>,
+    keys: Vec<KeySessions>,
+    /// Places in `keys` that are not used.
+    free: Vec<u32>,
+    /// When the sessions of a key may have something to do, and the key. An entry that is not the key's `armed` counts
+    /// for nothing: a session that grows is not looked up here.
+    timers: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Keys with sessions that changed, for whoever looks at open windows; each once.
+    changed: Vec<u32>,
+    sessions: usize,
+    /// Bytes of the keys, sessions and accumulators that have an allocation of their own.
+    bytes: usize,
+}
+
+/// The sessions of one key.
+#[derive(Debug)]
+struct KeySessions {
+    hash: u64,
+    key: Box<[u8]>,
+    /// Ascending by end; none if the place is free.
+    sessions: Vec<Session>,
+    /// The earliest timer. Not after the end of any session that has not fired.
+    armed: i64,
+    changed: bool,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) bounds: WindowBounds,
+    pub(super) state: Box<[u8]>,
+    /// Its node in the present call, or [`Session::UNTOUCHED`].
+    pub(super) node: u32,
+    /// Rows accumulated, saturating. 0: all were refused.
+    pub(super) rows: u32,
+}
+
+impl Session {
+    pub(super) const UNTOUCHED: u32 = u32::MAX;
+
+    fn new(bounds: WindowBounds) -> Self {
+        Self { bounds, state: Box::default(), node: Self::UNTOUCHED, rows: 0 }
+    }
+}
+
+/// What an allocation of `bytes` costs.
+fn allocated(bytes: usize) -> usize {
+    bytes.next_multiple_of(16)
+}
+
+impl Sessions {
+    /// Adds a row to the call: to the session that it makes, joins or completes. An error is the session that was closed
+    /// for the row; nothing has changed then.
+    pub fn assign(
+        &mut self,
+        rule: SessionRule,
+        (time, watermark): (i64, i64),
+        (hash, key): (u64, &[u8]),
+        call: &mut SessionCall,
+    ) -> Result<(), WindowBounds> {
+        let own = WindowBounds { start: time, end: time.saturating_add(rule.gap) };
+        let Some(at) = self.find(hash, key) else {
+            if own.end <= watermark {
+                return Err(own);
+            }
+            let at = self.insert(hash, key);
+            self.begin(at, own, call);
+            return Ok(());
+        };
+        let sessions = &self.keys[at as usize].sessions;
+        // Sessions that are closed for the row stand in front.
+        let open = sessions.partition_point(|session| session.bounds.end <= watermark);
+        let (bounds, joined) = join(rule, own, &sessions[open..]);
+        match joined.as_slice() {
+            [] if own.end <= watermark => return Err(own),
+            [] => self.begin(at, own, call),
+            [one] => self.prolong(at, open + one, bounds, call),
+            many => self.complete(at, open, many, bounds, call),
+        }
+        Ok(())
+    }
+
+    /// The row begins a session.
+    fn begin(&mut self, at: u32, bounds: WindowBounds, call: &mut SessionCall) {
+        let mut session = Session::new(bounds);
+        call.add_row(at, &mut session);
+        self.put(at, session);
+    }
+
+    /// The row joins a session.
+    fn prolong(&mut self, at: u32, index: usize, bounds: WindowBounds, call: &mut SessionCall) {
+        let Self { keys, changed, .. } = self;
+        let key = &mut keys[at as usize];
+        let session = &mut key.sessions[index];
+        session.bounds = bounds;
+        call.add_row(at, session);
+        let mut index = index;
+        while let Some(next) = key.sessions.get(index + 1)
+            && next.bounds.end < bounds.end
+        {
+            key.sessions.swap(index, index + 1);
+            index += 1;
+        }
+        note_changed(changed, key, at);
+    }
+
+    /// The row closes the gaps between several sessions: one comes of them.
+    fn complete(
+        &mut self,
+        at: u32,
+        open: usize,
+        joined: &[usize],
+        bounds: WindowBounds,
+        call: &mut SessionCall,
+    ) {
+        let mut indexes: Vec<usize> = joined.iter().map(|index| open + index).collect();
+        indexes.sort_unstable_by(|a, b| b.cmp(a));
+        let sessions = &mut self.keys[at as usize].sessions;
+        let mut parts: Vec<Session> = indexes.iter().map(|index| sessions.remove(*index)).collect();
+        self.sessions -= parts.len();
+        // Earlier rows left.
+        parts.sort_by_key(|session| session.bounds.start);
+        let mut whole = Session::new(bounds);
+        whole.node = call.merge(at, &mut parts);
+        call.add_row(at, &mut whole);
+        self.put(at, whole);
+    }
+
+    /// Adds a session to a key.
+    fn put(&mut self, at: u32, session: Session) {
+        let Self { keys, changed, .. } = self;
+        let key = &mut keys[at as usize];
+        let end = session.bounds.end;
+        let is_next = key.sessions.first().is_none_or(|_| end < key.armed);
+        let index = key.sessions.partition_point(|other| other.bounds.end < end);
+        self.bytes -= allocated(key.sessions.capacity() * size_of::<Session>());
+        if key.sessions.capacity() == key.sessions.len() {
+            // Most keys have one.
+            key.sessions.reserve_exact(1 + key.sessions.len() / 2);
+        }
+        key.sessions.insert(index, session);
+        self.bytes += allocated(key.sessions.capacity() * size_of::<Session>());
+        self.sessions += 1;
+        note_changed(changed, key, at);
+        if is_next {
+            key.armed = end;
+            self.timers.push(Reverse((end, at)));
+        }
+    }
+
+    /// Puts back the accumulators after the call, and forgets it.
+    pub fn settle(&mut self, call: &mut SessionCall) {
+        for (number, node) in (0..).zip(call.drain()) {
+            self.bytes -= node.bytes_before;
+            if node.is_merged {
+                continue;
+            }
+            let sessions = &mut self.keys[node.key as usize].sessions;
+            let session = sessions.iter_mut().find(|session| session.node == number);
+            let session = session.expect("sessions change in calls only, and each node has one");
+            self.bytes += allocated(node.state.len());
+            session.state = node.state.into_boxed_slice();
+            session.rows = node.rows;
+            session.node = Session::UNTOUCHED;
+        }
+    }
+
+    /// Calls `each` with the sessions that the watermark has passed, some at a time, and forgets them.
+    pub fn fire(&mut self, watermark: Watermark, mut each: impl FnMut(&Firing)) {
+        let mut firing = Firing::default();
+        let passed = |time: i64| watermark.has_passed(EventTime(time));
+        while let Some(Reverse((time, at))) = self.timers.peek().copied()
+            && passed(time)
+        {
+            self.timers.pop();
+            let key = &mut self.keys[at as usize];
+            if key.armed != time {
+                continue;
+            }
+            let fired = key.sessions.partition_point(|session| passed(session.bounds.end));
+            for session in key.sessions.drain(..fired) {
+                self.sessions -= 1;
+                self.bytes -= allocated(session.state.len());
+                if session.rows > 0 {
+                    firing.push(session.bounds, &key.key, &session.state);
+                }
+            }
+            match key.sessions.first().map(|next| next.bounds.end) {
+                Some(next) => {
+                    key.armed = next;
+                    self.timers.push(Reverse((next, at)));
+                }
+                None => self.remove(at),
+            }
+            if firing.len() >= GROUPS_PER_CALL {
+                each(&std::mem::take(&mut firing));
+            }
+        }
+        if !firing.is_empty() {
+            each(&firing);
+        }
+        self.shrink();
+    }
+
+    /// Some of the sessions that changed since the last call: those of at most `max` keys. The rest stay.
+    pub fn take_changed(&mut self, max: usize) -> Firing {
+        let rest = self.changed.split_off(max.min(self.changed.len()));
+        let taken = std::mem::replace(&mut self.changed, rest);
+        let mut firing = Firing::default();
+        for at in taken {
+            let key = &mut self.keys[at as usize];
+            key.changed = false;
+            // The session that takes rows now.
+            if let Some(session) = key.sessions.last().filter(|session| session.rows > 0) {
+                firing.push(session.bounds, &key.key, &session.state);
+            }
+        }
+        firing
+    }
+
+    /// Keys that changed since [`Sessions::take_changed`].
+    pub fn changed_len(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// A session as a checkpoint gives it back.
+    pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
+        let hash = super::key_hash(row.key);
+        let at = self.find(hash, row.key).unwrap_or_else(|| self.insert(hash, row.key));
+        let rows = u32::from(!row.is_empty);
+        self.bytes += allocated(row.state.len());
+        let session = Session { state: row.state.into(), rows, ..Session::new(row.place.bounds) };
+        let changed = self.changed.len();
+        self.put(at, session);
+        // It is as it was.
+        for at in self.changed.drain(changed..) {
+            self.keys[at as usize].changed = false;
+        }
+    }
+
+    /// The key at a place.
+    pub fn key(&self, at: u32) -> &[u8] {
+        &self.keys[at as usize].key
+    }
+
+    /// Every session with its key, for a checkpoint: those whose rows were all refused, too, because they decide where
+    /// the next rows go.
+    pub(super) fn each(&self, mut each: impl FnMut(u64, &[u8], &Session)) {
+        for key in &self.keys {
+            key.sessions.iter().for_each(|session| each(key.hash, &key.key, session));
+        }
+    }
+
+    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        let same = |at: &u32| {
+            let found = &self.keys[*at as usize];
+            found.hash == hash && *found.key == *key
+        };
+        self.index.find(hash, same).copied()
+    }
+
+    #[cold]
+    fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+        self.bytes += allocated(key.len());
+        let fresh = KeySessions {
+            hash,
+            key: key.into(),
+            sessions: Vec::new(),
+            armed: i64::MAX,
+            changed: false,
+        };
+        let at = match self.free.pop() {
+            Some(at) => {
+                // A free place may still be listed as changed.
+                let changed = self.keys[at as usize].changed;
+                self.keys[at as usize] = KeySessions { changed, ..fresh };
+                at
+            }
+            None => {
+                self.keys.push(fresh);
+                u32::try_from(self.keys.len() - 1).expect("state is bounded far below 2^32 keys")
+            }
+        };
+        let keys = &self.keys;
+        self.index.insert_unique(hash, at, |at| keys[*at as usize].hash);
+        at
+    }
+
+    /// Forgets a key without sessions.
+    fn remove(&mut self, at: u32) {
+        let key = &mut self.keys[at as usize];
+        self.bytes -= allocated(key.key.len());
+        self.bytes -= allocated(key.sessions.capacity() * size_of::<Session>());
+        (key.key, key.sessions, key.armed) = (Box::default(), Vec::new(), i64::MAX);
+        if let Ok(entry) = self.index.find_entry(key.hash, |other| *other == at) {
+            entry.remove();
+        }
+        self.free.push(at);
+    }
+
+    /// Returns memory when three quarters of the places for keys are free.
+    fn shrink(&mut self) {
+        if self.keys.len() < 4_096 || self.free.len() < self.keys.len() / 4 * 3 {
+            return;
+        }
+        let keys = std::mem::take(&mut self.keys);
+        let (sessions, bytes) = (self.sessions, self.bytes);
+        *self = Self { sessions, bytes, ..Self::default() };
+        let mut keys: Vec<_> = keys.into_iter().filter(|key| !key.sessions.is_empty()).collect();
+        keys.shrink_to_fit();
+        self.index.reserve(keys.len(), |_| unreachable!("it is empty"));
+        for (at, key) in (0..).zip(&mut keys) {
+            self.index.insert_unique(key.hash, at, |_| unreachable!("reserved below"));
+            self.timers.push(Reverse((key.armed, at)));
+            if key.changed {
+                self.changed.push(at);
+            }
+        }
+        self.keys = keys;
+    }
+
+    /// Open sessions.
+    pub fn len(&self) -> usize {
+        self.sessions
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sessions == 0
+    }
+
+    /// Bytes held for them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+            + self.keys.capacity() * size_of::<KeySessions>()
+            + self.index.capacity() * 5
+            + self.timers.capacity() * size_of::<(i64, u32)>()
+            + self.changed.capacity() * 4
+    }
+}
+
+fn note_changed(changed: &mut Vec<u32>, key: &mut KeySessions, at: u32) {
+    if !key.changed {
+        key.changed = true;
+        changed.push(at);
+    }
+}
+
+/// What becomes of a row's own bounds when it joins every open session that it touches, in the order of their ends, again
+/// and again until nothing changes; and which those are.
+fn join(rule: SessionRule, own: WindowBounds, open: &[Session]) -> (WindowBounds, Vec<usize>) {
+    let (mut bounds, mut joined) = (own, Vec::new());
+    let touches = |bounds: &WindowBounds, index: usize| {
+        let other = open[index].bounds;
+        let whole =
+            WindowBounds { start: bounds.start.min(other.start), end: bounds.end.max(other.end) };
+        let touches = other.start <= bounds.end && bounds.start <= other.end;
+        let fits = whole.end.abs_diff(whole.start) <= rule.max_length.unsigned_abs();
+        (touches && fits).then_some((index, whole))
+    };
+    while let Some((index, whole)) = (0..open.len())
+        .filter(|index| !joined.contains(index))
+        .find_map(|index| touches(&bounds, index))
+    {
+        joined.push(index);
+        bounds = whole;
+    }
+    (bounds, joined)
+}
