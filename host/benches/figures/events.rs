@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
+use sluicegate::produce::event::{Event, TimeUnit};
 use sluicegate::produce::kafka::{KafkaSender, KafkaTarget, Pace};
-use sluicegate::produce::sales::{Sales, SalesSettings, TimeUnit};
+use sluicegate::produce::sales::{Sales, SalesSettings};
 use sluicegate::time::Clock;
 use xtask::workspace::Workspace;
 

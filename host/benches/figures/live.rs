@@ -8,8 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use sluicegate::produce::chance::Delay;
+use sluicegate::produce::event::TimeUnit;
 use sluicegate::produce::kafka::{KafkaSender, Pace};
-use sluicegate::produce::sales::{Sale, Sales, SalesSettings, TimeUnit};
+use sluicegate::produce::sales::{Sale, Sales, SalesSettings};
 use sluicegate::time::Clock;
 use xtask::daemon::{Daemon, Output, free_port, wait_until};
 
@@ -121,7 +123,7 @@ impl Watch<'_> {
         let settings = SalesSettings {
             rate: RATE,
             start_micros: self.clock.wall_micros(),
-            out_of_order: sluicegate::produce::sales::Delay { share: 0.0, by: Duration::ZERO },
+            out_of_order: Delay { share: 0.0, by: Duration::ZERO },
             ..SalesSettings::default()
         };
         let begin = self.clock.monotonic();

@@ -111,7 +111,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Plugin(PluginCommand::Push(args)) => plugin::push(args),
         Command::Plugin(PluginCommand::List(args)) => plugin::list(args),
         Command::Plugin(PluginCommand::Activate(args)) => plugin::activate(args),
-        Command::Produce(produce::ProduceCommand::Sales(args)) => produce::run(args),
+        Command::Produce(command) => produce::run(command),
         Command::Broker(args) => broker::run(args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => parquet_table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Schema(args) => schema::run(args),

@@ -1,8 +1,11 @@
 //! Makes events to try pipelines with: seeded, so that the same command makes the same bytes.
 //!
-//! [`sales`] is the generator, without any input or output; [`kafka`] sends what it makes; [`ndjson`] writes it to
-//! a file. Both stop when they are asked to.
+//! [`sales`] and [`nexmark`] are generators, without any input or output; [`kafka`] sends what they make; [`ndjson`]
+//! writes it to a file. Both stop when they are asked to.
 
+pub mod event;
+pub mod chance;
 pub mod sales;
+pub mod nexmark;
 pub mod ndjson;
 pub mod kafka;

@@ -3,18 +3,18 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::sales::{Sale, TimeUnit};
+use super::event::{Event, TimeUnit};
 
 /// Large enough that a write costs little per line, small enough to stay in the cache.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Writes a line per sale until there is none or `stop` is set, and says after each buffer how many there are.
+/// Writes a line per event until there is none or `stop` is set, and says after each buffer how many there are.
 /// Returns how many there are in the end. The last buffer is written and flushed in any case.
 ///
 /// # Errors
 /// What `out` said.
 pub fn write(
-    sales: impl Iterator<Item = Sale>,
+    events: impl Iterator<Item = impl Event>,
     unit: TimeUnit,
     out: &mut impl Write,
     stop: &AtomicBool,
@@ -22,8 +22,8 @@ pub fn write(
 ) -> io::Result<u64> {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES + 1_024);
     let mut written = 0;
-    for sale in sales {
-        sale.write_value(unit, &mut buffer);
+    for event in events {
+        event.write_value(unit, &mut buffer);
         buffer.push(b'\n');
         written += 1;
         if buffer.len() >= BUFFER_BYTES {
@@ -46,7 +46,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::write;
-    use crate::produce::sales::{Sales, SalesSettings, TimeUnit};
+    use crate::produce::event::TimeUnit;
+    use crate::produce::sales::{Sales, SalesSettings};
 
     #[test]
     fn each_sale_is_a_line_and_the_same_ones_make_the_same_bytes() {

@@ -1,4 +1,4 @@
-//! Sends events to a Kafka topic, keyed by store: as fast as the brokers take them, or at a rate.
+//! Sends events to a Kafka topic, each with its key: as fast as the brokers take them, or at a rate.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
-use super::sales::{Sale, TimeUnit};
+use super::event::{Event, TimeUnit};
 use crate::time::Clock;
 
 /// How long the brokers may take to say what they know of the topic.
@@ -150,7 +150,7 @@ impl KafkaSender {
             .set("client.id", "sluicegate-produce")
             .set("compression.type", "lz4")
             .set("enable.idempotence", "true")
-            // The partitioner of the Java client, so that both put a store into the same partition.
+            // The partitioner of the Java client, so that both put a key into the same partition.
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "10")
             .set("batch.num.messages", "20000")
@@ -197,11 +197,11 @@ impl KafkaSender {
         Ok(i32::try_from(partitions).unwrap_or(i32::MAX))
     }
 
-    /// Sends every sale until there is none or it is asked to stop, then waits for the brokers. `progress` hears now
+    /// Sends every event until there is none or it is asked to stop, then waits for the brokers. `progress` hears now
     /// and then how many were handed over.
     pub fn send(
         self,
-        sales: impl Iterator<Item = Sale>,
+        events: impl Iterator<Item = impl Event>,
         unit: TimeUnit,
         pace: &Pace<'_>,
         mut progress: impl FnMut(u64),
@@ -210,7 +210,7 @@ impl KafkaSender {
         let begin = pace.clock.monotonic();
         let (mut key, mut value) = (Vec::with_capacity(32), Vec::with_capacity(128));
         let mut handed_over = 0;
-        for sale in sales {
+        for event in events {
             if let Some(rate) = pace.rate {
                 self.wait_for_turn(handed_over, rate, begin, pace, &mut progress);
             } else if handed_over % LOOK_EVERY == 0 {
@@ -222,8 +222,8 @@ impl KafkaSender {
             }
             key.clear();
             value.clear();
-            sale.write_key(&mut key);
-            sale.write_value(unit, &mut value);
+            event.write_key(&mut key);
+            event.write_value(unit, &mut value);
             if !self.hand_over(&key, &value, stop) {
                 break;
             }

@@ -10,7 +10,8 @@ use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
 
 use super::{KafkaSender, KafkaTarget, Pace, ProduceError};
-use crate::produce::sales::{Sales, SalesSettings, TimeUnit};
+use crate::produce::event::{Event, TimeUnit};
+use crate::produce::sales::{Sales, SalesSettings};
 use crate::time::Clock;
 
 fn target(brokers: String) -> KafkaTarget {

@@ -1,7 +1,8 @@
 //! Sales as a shop would report them, with the flaws of real streams: out of order, late, invalid, undecodable.
 //!
 //! ```
-//! use sluicegate::produce::sales::{Sales, SalesSettings, TimeUnit};
+//! use sluicegate::produce::event::{Event, TimeUnit};
+//! use sluicegate::produce::sales::{Sales, SalesSettings};
 //! let settings = SalesSettings { seed: 1, ..SalesSettings::default() };
 //! let mut value = Vec::new();
 //! let first = Sales::new(settings).next().expect("sales never end");
@@ -14,9 +15,9 @@ mod value;
 use std::time::Duration;
 
 use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::{RngCore, SeedableRng};
+use rand_pcg::rand_core::SeedableRng;
 
-pub use value::TimeUnit;
+use super::chance::{Delay, Lags, below, bound, draw, moment};
 
 /// One sale in twenty has a price of zero or less, and one in twenty a store that is none: what a filter is for.
 const UNPAID_SHARE: f64 = 0.05;
@@ -63,15 +64,6 @@ impl Default for SalesSettings {
             bad_share: 0.0,
         }
     }
-}
-
-/// A part of the events that is behind.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Delay {
-    /// 0 to 1.
-    pub share: f64,
-    /// How far.
-    pub by: Duration,
 }
 
 /// One record: a sale, or what was to be one.
@@ -125,6 +117,7 @@ impl Defect {
 pub struct Sales {
     settings: SalesSettings,
     chances: Chances,
+    lags: Lags,
     random: Pcg64Mcg,
     made: u64,
 }
@@ -134,8 +127,6 @@ pub struct Sales {
 struct Chances {
     unpaid: u64,
     kiosk: u64,
-    out_of_order: u64,
-    late: u64,
     bad: u64,
 }
 
@@ -145,44 +136,11 @@ impl Sales {
         let chances = Chances {
             unpaid: bound(UNPAID_SHARE),
             kiosk: bound(UNPAID_SHARE + KIOSK_SHARE),
-            late: bound(settings.late.share),
-            out_of_order: bound(settings.late.share + settings.out_of_order.share),
             bad: bound(settings.bad_share),
         };
-        Self { settings, chances, random: Pcg64Mcg::seed_from_u64(settings.seed), made: 0 }
-    }
-
-    /// Two random numbers of 32 bits.
-    #[inline]
-    fn draw(&mut self) -> (u32, u32) {
-        let bits = self.random.next_u64();
-        #[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
-        ((bits >> 32) as u32, bits as u32)
-    }
-
-    /// Event time of a sale that is on time.
-    #[inline]
-    fn now_micros(&self) -> i64 {
-        let elapsed = u128::from(self.made) * 1_000_000 / u128::from(self.settings.rate.max(1));
-        self.settings.start_micros.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX))
-    }
-
-    /// How far behind a sale is, by the luck of the draw.
-    #[inline]
-    fn lag_micros(&self, fate: u32, amount: u32) -> i64 {
-        let part = |by: Duration| {
-            let micros = (u128::from(amount) * by.as_micros()) >> 32;
-            i64::try_from(micros).unwrap_or(i64::MAX)
-        };
-        let SalesSettings { late, out_of_order, .. } = &self.settings;
-        if u64::from(fate) < self.chances.late {
-            let least = i64::try_from(late.by.as_micros()).unwrap_or(i64::MAX);
-            least.saturating_add(part(late.by))
-        } else if u64::from(fate) < self.chances.out_of_order {
-            part(out_of_order.by)
-        } else {
-            0
-        }
+        let lags = Lags::new(settings.out_of_order, settings.late);
+        let random = Pcg64Mcg::seed_from_u64(settings.seed);
+        Self { settings, chances, lags, random, made: 0 }
     }
 }
 
@@ -193,16 +151,17 @@ impl Iterator for Sales {
     /// all other properties of the events as they are.
     #[inline]
     fn next(&mut self) -> Option<Sale> {
-        let (store, item) = self.draw();
-        let (price, validity) = self.draw();
-        let (fate, amount) = self.draw();
-        let (badness, kind) = self.draw();
+        let (store, item) = draw(&mut self.random);
+        let (price, validity) = draw(&mut self.random);
+        let (fate, amount) = draw(&mut self.random);
+        let (badness, kind) = draw(&mut self.random);
         let price = i64::from(below(price, PRICE_MAX)) + 1;
         let validity = u64::from(validity);
         let is_unpaid = validity < self.chances.unpaid;
         let is_kiosk = !is_unpaid && validity < self.chances.kiosk;
         let is_bad = u64::from(badness) < self.chances.bad;
         let defect = Defect::ALL[below(kind, 6) as usize];
+        let now = moment(self.settings.start_micros, self.made, self.settings.rate);
         let sale = Sale {
             store: below(store, self.settings.stores.max(1)),
             is_kiosk,
@@ -213,26 +172,12 @@ impl Iterator for Sales {
                 (true, ..GIFT_BELOW) => 0,
                 (true, price) => -price,
             },
-            time_micros: self.now_micros().saturating_sub(self.lag_micros(fate, amount)),
+            time_micros: now.saturating_sub(self.lags.micros(fate, amount)),
             defect: is_bad.then_some(defect),
         };
         self.made += 1;
         Some(sale)
     }
-}
-
-/// `random / 2^32` scaled to `0..bound`.
-#[inline]
-fn below(random: u32, bound: u32) -> u32 {
-    // Less than `bound`, so that nothing is cut off.
-    ((u64::from(random) * u64::from(bound)) >> 32) as u32
-}
-
-/// The share as a part of 2^32; 1 is certain.
-fn bound(share: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2^32")]
-    let bound = (share.clamp(0.0, 1.0) * 4_294_967_296.0).round() as u64;
-    bound
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::{Defect, Delay, Sale, Sales, SalesSettings, TimeUnit};
+use super::{Defect, Delay, Sale, Sales, SalesSettings};
+use crate::produce::event::{Event, TimeUnit};
 
 /// Enough that a share of 5 % is met within a tenth of itself.
 const EVENTS: usize = 100_000;

@@ -1,28 +1,17 @@
-//! A sale as the key and the JSON value of a record, written by hand into a buffer that is used again.
+//! A sale as the key and the JSON value of a record.
 
 use super::{Defect, Sale};
+use crate::produce::event::{Event, TimeUnit, write_number, write_price};
 
-/// How `ts` is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeUnit {
-    /// Whole seconds since 1970; the fraction is cut off.
-    Seconds,
-    /// Whole milliseconds since 1970.
-    Millis,
-    /// Microseconds since 1970.
-    Micros,
-}
-
-impl Sale {
-    /// Appends the record's key: the name of the store.
-    pub fn write_key(&self, out: &mut Vec<u8>) {
+impl Event for Sale {
+    /// The name of the store.
+    fn write_key(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.is_kiosk { b"kiosk-" } else { b"store-" });
         write_number(u64::from(self.store), out);
     }
 
-    /// Appends the record's value, `{"store":"store-7","item":"item-3","price":4.20,"ts":1795258807}`, or what its
-    /// defect makes of it. There is never a line break in it.
-    pub fn write_value(&self, unit: TimeUnit, out: &mut Vec<u8>) {
+    /// `{"store":"store-7","item":"item-3","price":4.20,"ts":1795258807}`.
+    fn write_value(&self, unit: TimeUnit, out: &mut Vec<u8>) {
         let begin = out.len();
         match self.defect {
             None => self.write_fields(unit, out),
@@ -60,7 +49,9 @@ impl Sale {
             }
         }
     }
+}
 
+impl Sale {
     fn write_fields(&self, unit: TimeUnit, out: &mut Vec<u8>) {
         self.write_store(out);
         self.write_item_and_price(out);
@@ -81,51 +72,8 @@ impl Sale {
     }
 
     fn write_time(&self, unit: TimeUnit, out: &mut Vec<u8>) {
-        let time = match unit {
-            TimeUnit::Seconds => self.time_micros.div_euclid(1_000_000),
-            TimeUnit::Millis => self.time_micros.div_euclid(1_000),
-            TimeUnit::Micros => self.time_micros,
-        };
         out.extend_from_slice(b",\"ts\":");
-        write_signed(time, out);
+        unit.write(self.time_micros, out);
         out.push(b'}');
     }
-}
-
-/// Two digits behind the point, always.
-fn write_price(hundredths: i64, out: &mut Vec<u8>) {
-    if hundredths < 0 {
-        out.push(b'-');
-    }
-    let hundredths = hundredths.unsigned_abs();
-    write_number(hundredths / 100, out);
-    let rest = hundredths % 100;
-    out.extend_from_slice(&[b'.', digit(rest / 10), digit(rest % 10)]);
-}
-
-fn write_signed(number: i64, out: &mut Vec<u8>) {
-    if number < 0 {
-        out.push(b'-');
-    }
-    write_number(number.unsigned_abs(), out);
-}
-
-fn write_number(mut number: u64, out: &mut Vec<u8>) {
-    // u64::MAX has 20 digits.
-    let mut digits = [0; 20];
-    let mut begin = digits.len();
-    loop {
-        begin -= 1;
-        digits[begin] = digit(number % 10);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[begin..]);
-}
-
-/// The character of a number below ten.
-fn digit(number: u64) -> u8 {
-    b'0' + u8::try_from(number).expect("a digit is below ten")
 }
