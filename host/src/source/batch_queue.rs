@@ -22,7 +22,7 @@ use super::kafka_watch::Context;
 
 /// Messages taken from librdkafka in one call: anything from 64 to 16,384 costs the same (PERFORMANCE.md section D),
 /// this is 64 KiB of pointers.
-pub(super) const BATCH_MESSAGES: usize = 8192;
+pub(super) const BATCH_MESSAGES: usize = super::ON_ITS_WAY_MAX;
 
 /// Messages of all partitions that were forwarded to it, in the order of each partition.
 pub(super) struct BatchQueue {

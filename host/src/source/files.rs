@@ -22,9 +22,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::files_lines::Lines;
 use super::files_list::{FileEntry, ListError, Place};
-use super::files_read::{FromReader, Reader, Trouble};
+use super::files_read::{FromReader, News, Reader, Trouble};
 use super::files_track::{Reading, Track};
-use super::{PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError};
+use super::{
+    Partition, PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError,
+};
 use crate::config::{FilesConfig, StoreOptions};
 use crate::time::Clock;
 
@@ -168,22 +170,18 @@ impl FilesSource {
 
     fn start_readers(&mut self) {
         let running = self.tracks.iter().filter(|track| track.reading == Reading::Running).count();
-        let waiting = self
-            .tracks
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, track)| track.reading == Reading::Waiting && !track.is_caught_up());
+        let waiting = self.tracks.iter_mut().enumerate().filter(|(_, track)| track.wants_reader());
         for (index, track) in waiting.take(TRACKS_OPEN_MAX.saturating_sub(running)) {
-            track.reading = Reading::Running;
             let reader = Reader {
                 store: Arc::clone(&self.place.store),
                 track: index,
+                run: track.begin_reading(),
                 parts: track.parts().to_vec(),
                 start: track.position().next_offset.get(),
                 sender: self.sender.clone(),
                 trouble: Arc::clone(&self.trouble),
             };
-            self.runtime.spawn(reader.run());
+            track.is_read_by(self.runtime.spawn(reader.run()).abort_handle());
         }
     }
 
@@ -214,18 +212,23 @@ impl FilesSource {
             if self.is_at_end() {
                 return Ok(room.blocks);
             }
-            match self.receive(until.saturating_sub(self.clock.monotonic())) {
-                None => return Ok(room.blocks),
-                Some(FromReader::Lines { track, lines }) => {
+            let Some(FromReader { track, run, news }) =
+                self.receive(until.saturating_sub(self.clock.monotonic()))
+            else {
+                return Ok(room.blocks);
+            };
+            if !self.tracks[track].listens_to(run) {
+                continue;
+            }
+            match news {
+                News::Lines(lines) => {
                     if room.blocks.is_empty() {
                         until = self.clock.monotonic() + limits.linger;
                     }
                     self.pending = Some((track, lines, 0));
                 }
-                Some(FromReader::Done { track, read_to }) => self.tracks[track].finish(read_to),
-                Some(FromReader::Lost { track, at, reason }) => {
-                    return Err(self.tracks[track].lost(at, reason));
-                }
+                News::Done { read_to } => self.tracks[track].finish(read_to),
+                News::Lost { at, reason } => return Err(self.tracks[track].lost(at, reason)),
             }
         }
     }
@@ -336,6 +339,17 @@ impl Source for FilesSource {
         blocks.sort_by(|one, other| one.partition.cmp(&other.partition));
         self.update_progress();
         Ok(blocks)
+    }
+
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
+        for track in &mut self.tracks {
+            track.pause(paused.contains(track.partition()));
+        }
+        // What is put aside of a paused track is read again.
+        self.pending.take_if(|(track, ..)| self.tracks[*track].is_paused());
+        self.start_readers();
+        self.update_progress();
+        Ok(())
     }
 
     fn progress(&self) -> &[PartitionProgress] {

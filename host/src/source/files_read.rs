@@ -30,19 +30,22 @@ pub(super) struct Part {
 }
 
 /// What a reader sends.
-pub(super) enum FromReader {
-    Lines {
-        track: usize,
-        lines: Lines,
-    },
+pub(super) struct FromReader {
+    pub(super) track: usize,
+    /// Which of the readers that the track has had one after the other.
+    pub(super) run: u64,
+    pub(super) news: News,
+}
+
+/// What it has to say.
+pub(super) enum News {
+    Lines(Lines),
     /// The parts it was given are read, and end here.
     Done {
-        track: usize,
         read_to: i64,
     },
     /// A file is not what was listed; nothing follows.
     Lost {
-        track: usize,
         at: i64,
         reason: String,
     },
@@ -70,6 +73,7 @@ impl Trouble {
 pub(super) struct Reader {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) track: usize,
+    pub(super) run: u64,
     pub(super) parts: Vec<Part>,
     /// In the track, at the beginning of a line.
     pub(super) start: i64,
@@ -100,9 +104,7 @@ impl Reader {
                     Ok(()) => break,
                     Err(ReadError::Closed) => return,
                     Err(ReadError::Lost(reason)) => {
-                        return self
-                            .send_last(FromReader::Lost { track: self.track, at, reason })
-                            .await;
+                        return self.send_last(News::Lost { at, reason }).await;
                     }
                     Err(ReadError::Store(reason)) => {
                         let stream = &part.file.stream;
@@ -118,12 +120,16 @@ impl Reader {
             }
         }
         let read_to = self.parts.last().map_or(self.start, |part| part.end);
-        self.send_last(FromReader::Done { track: self.track, read_to }).await;
+        self.send_last(News::Done { read_to }).await;
     }
 
-    async fn send_last(&self, message: FromReader) {
+    async fn send_last(&self, news: News) {
         // Nobody listens any more: the source was dropped or began anew.
-        let _ = self.sender.send(message).await;
+        let _ = self.sender.send(self.say(news)).await;
+    }
+
+    fn say(&self, news: News) -> FromReader {
+        FromReader { track: self.track, run: self.run, news }
     }
 
     /// Reads from `at` to the end of a part. Moves `at` behind every line that was sent.
@@ -215,7 +221,7 @@ impl PartLines<'_> {
 
     async fn send(&mut self, lines: Lines) -> Result<(), ReadError> {
         let next = lines.next;
-        let message = FromReader::Lines { track: self.reader.track, lines };
+        let message = self.reader.say(News::Lines(lines));
         self.reader.sender.send(message).await.map_err(|_| ReadError::Closed)?;
         *self.at = next;
         Ok(())

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::files::{FilesSource, LINE_BYTES_KEPT, LINE_BYTES_MAX};
+use super::files::{FilesSource, LINE_BYTES_KEPT, LINE_BYTES_MAX, TRACKS_OPEN_MAX};
 use super::files_lines::{LineCutter, Lines};
 use super::tests::{Fixture, Records, absorb, genesis, keeps_the_promises, limits, read_on};
 use super::{Partition, Positions, Source, SourceError};
@@ -337,4 +337,28 @@ proptest! {
         }
         prop_assert_eq!(cut(&content, &pieces), expected);
     }
+}
+
+/// More files than are read at once: those that wait must not keep the others from being opened.
+#[test]
+fn files_that_wait_leave_their_place_to_others() {
+    let names: Vec<String> = (0..3 * TRACKS_OPEN_MAX).map(|n| format!("{n:02}.ndjson")).collect();
+    let folder = Folder::new(&[]);
+    for name in &names {
+        folder.write(name, &lines(0, 50));
+    }
+    let mut source = folder.source();
+    let mut positions = genesis(source.as_mut());
+    source.assign(&positions).unwrap();
+    let (last, first) = names.split_last().unwrap();
+    let paused = first.iter().map(|name| folder.partition(name)).collect();
+    source.pause(&paused).unwrap();
+    let mut records = Records::new();
+    while !source.progress().iter().any(|one| one.ended) {
+        absorb(&source.poll(&limits(1000)).unwrap(), &mut records, &mut positions);
+    }
+    assert_eq!(records.keys().collect::<Vec<_>>(), [&folder.partition(last)]);
+    source.pause(&std::collections::BTreeSet::new()).unwrap();
+    read_on(source.as_mut(), &limits(1000), &mut records, &mut positions);
+    super::tests::assert_same(&records, &folder.records());
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::AbortHandle;
+
 use super::files_lines::Lines;
 use super::files_list::{FileEntry, checksum};
 use super::files_read::Part;
@@ -15,6 +17,11 @@ pub(super) struct Track {
     /// Positions name the files they have passed, because one file is not enough to tell.
     is_sequence: bool,
     pub(super) reading: Reading,
+    /// The lane does not want it for now.
+    is_paused: bool,
+    /// Counts its readers, so that what one that was called off had sent before is known.
+    run: u64,
+    reader: Option<AbortHandle>,
     /// Nothing will be added to it.
     pub(super) is_closed: bool,
 }
@@ -48,6 +55,9 @@ impl Track {
             position: Position::at(NextOffset::START),
             is_sequence,
             reading: Reading::Waiting,
+            is_paused: false,
+            run: 0,
+            reader: None,
             is_closed: false,
         }
     }
@@ -111,6 +121,42 @@ impl Track {
         self.parts.iter().rev().find(is_passed).map(|part| part.checksum)
     }
 
+    /// Whether somebody should read it and nobody does.
+    pub(super) fn wants_reader(&self) -> bool {
+        self.reading == Reading::Waiting && !self.is_paused && !self.is_caught_up()
+    }
+
+    /// A reader is about to begin; its number.
+    pub(super) fn begin_reading(&mut self) -> u64 {
+        self.reading = Reading::Running;
+        self.run += 1;
+        self.run
+    }
+
+    /// The reader that has just begun.
+    pub(super) fn is_read_by(&mut self, reader: AbortHandle) {
+        self.reader = Some(reader);
+    }
+
+    /// Whether the reader of this number is the one that reads now, and not one that was called off.
+    pub(super) fn listens_to(&self, run: u64) -> bool {
+        self.reading == Reading::Running && self.run == run
+    }
+
+    /// Stops or allows reading. A reader is called off, because one that waits would keep others from reading; the
+    /// next one begins behind the last line that was handed on.
+    pub(super) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        if is_paused && let Some(reader) = self.reader.take() {
+            reader.abort();
+            self.reading = Reading::Waiting;
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// Moves the position behind these lines; the block if there are any.
     pub(super) fn take(&mut self, lines: Lines) -> Option<RecordBlock> {
         self.advance(lines.next);
@@ -128,6 +174,7 @@ impl Track {
     /// A reader has come to the end of what it was given: behind the last line lies only what is no record.
     pub(super) fn finish(&mut self, read_to: i64) {
         self.reading = Reading::Waiting;
+        self.reader = None;
         self.advance(read_to);
     }
 
@@ -157,7 +204,7 @@ impl Track {
         PartitionProgress {
             partition: self.partition.clone(),
             end_offset: Some(self.size()),
-            caught_up: self.is_caught_up(),
+            caught_up: self.is_caught_up() && !self.is_paused,
             ended: self.is_ended(),
         }
     }

@@ -4,7 +4,8 @@
 //! consumer's own queue, which every poll serves. The group named after the client is only told what was
 //! committed, for lag dashboards.
 
-use std::ffi::{CStr, CString};
+use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,15 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::batch_queue::{self, BATCH_MESSAGES, BatchQueue};
+use super::batch_queue::{self, BATCH_MESSAGES, BatchQueue, cached_end};
 use super::kafka_errors::{PartitionError, Verdict};
-use super::kafka_partition::{PartitionReader, Taken};
+use super::kafka_partition::{self, PartitionReader, Taken};
 use super::kafka_properties::{client_config, refused_property};
 use super::kafka_start;
 use super::kafka_watch::{Context, Knowledge, watch};
-use super::{PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError};
+use super::{
+    Partition, PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError,
+};
 use crate::config::KafkaConfig;
 use crate::time::Clock;
 
@@ -237,29 +240,25 @@ impl KafkaSource {
     }
 
     /// Brings `progress` up to date; partitions that ended are no longer fetched.
-    fn update_progress(&mut self) {
+    fn update_progress(&mut self) -> Result<(), SourceError> {
         let now = self.clock.monotonic();
         let look_up_all = now >= self.ends_at;
         if look_up_all {
             self.ends_at = now + ENDS_EVERY;
         }
-        let mut just_ended = TopicPartitionList::new();
         self.progress.clear();
         for reader in &mut self.readers {
-            if look_up_all && let Some(end) = cached_end(&self.consumer, &self.topic_c, reader) {
+            let (topic, number) = (&self.topic_c, reader.partition().number);
+            if look_up_all && let Some(end) = cached_end(&self.consumer, topic, number) {
                 reader.see_end(end);
-            }
-            if reader.has_just_ended() {
-                just_ended.add_partition(&self.topic, reader.partition().number);
             }
             self.progress.push(reader.progress());
         }
-        if just_ended.count() > 0
-            && let Err(error) = self.consumer.pause(&just_ended)
-        {
-            // Only work is saved by it: what comes is skipped anyway.
-            tracing::debug!(%error, "ended partitions go on being fetched");
-        }
+        self.update_fetching()
+    }
+
+    fn update_fetching(&mut self) -> Result<(), SourceError> {
+        kafka_partition::update_fetching(&mut self.readers, &self.consumer, &self.topic)
     }
 
     fn assignment(&self) -> Result<TopicPartitionList, SourceError> {
@@ -274,14 +273,6 @@ impl KafkaSource {
         }
         Ok(list)
     }
-}
-
-fn cached_end(
-    consumer: &BaseConsumer<Context>,
-    topic: &CStr,
-    reader: &PartitionReader,
-) -> Option<i64> {
-    batch_queue::cached_end(consumer, topic, reader.partition().number)
 }
 
 impl Source for KafkaSource {
@@ -320,8 +311,7 @@ impl Source for KafkaSource {
         self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
         self.is_assigned = true;
         self.adopt_new_partitions()?;
-        self.update_progress();
-        Ok(())
+        self.update_progress()
     }
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
@@ -335,8 +325,15 @@ impl Source for KafkaSource {
         {
             self.complaint = None;
         }
-        self.update_progress();
+        self.update_progress()?;
         Ok(blocks)
+    }
+
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
+        for reader in &mut self.readers {
+            reader.want(!paused.contains(reader.partition()));
+        }
+        self.update_fetching()
     }
 
     fn progress(&self) -> &[PartitionProgress] {
@@ -386,6 +383,6 @@ impl Room {
     }
 }
 
-fn failed(what: &str, error: impl std::fmt::Display) -> SourceError {
+pub(super) fn failed(what: &str, error: impl std::fmt::Display) -> SourceError {
     SourceError::Failed { what: what.to_owned(), reason: error.to_string() }
 }

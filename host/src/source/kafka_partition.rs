@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use rdkafka::Offset;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::batch_queue::KafkaMessage;
-use super::{NextOffset, Partition, PartitionProgress, Position, RecordBlock};
+use super::kafka::failed;
+use super::kafka_watch::Context;
+use super::{NextOffset, Partition, PartitionProgress, Position, RecordBlock, SourceError};
 use crate::varlen::Varlen;
 
 /// What became of a message.
@@ -30,7 +33,9 @@ pub(super) struct PartitionReader {
     end_seen: Option<i64>,
     /// Begins at the oldest record there is, whatever its offset.
     from_start: bool,
-    /// Was told to be no longer fetched.
+    /// The lane does not want it for now.
+    is_unwanted: bool,
+    /// librdkafka was told not to fetch it.
     is_paused: bool,
     block: Block,
 }
@@ -54,6 +59,7 @@ impl PartitionReader {
             caught_up: false,
             end_seen: None,
             from_start: false,
+            is_unwanted: false,
             is_paused: false,
             block: Block::default(),
         };
@@ -107,7 +113,7 @@ impl PartitionReader {
     /// The consumer stands at the end of the partition, which is `offset`: behind the last record, and behind
     /// whatever transactions left there that no one is given (DESIGN.md D20).
     pub(super) fn reached_end(&mut self, offset: i64) {
-        self.caught_up = true;
+        self.caught_up = !self.is_unwanted;
         self.end_seen = self.end_seen.max(Some(offset));
         if self.position.end_offset.is_some_and(|end| offset >= end) {
             self.position.ended = true;
@@ -126,11 +132,21 @@ impl PartitionReader {
         }
     }
 
-    /// Whether it has ended since this was asked last: it need not be fetched any more.
-    pub(super) fn has_just_ended(&mut self) -> bool {
-        let just_ended = self.position.ended && !self.is_paused;
-        self.is_paused = self.position.ended;
-        just_ended
+    /// Whether the lane wants it. A partition that was not wanted is caught up again when it says so anew: what came
+    /// meanwhile was not seen.
+    pub(super) fn want(&mut self, is_wanted: bool) {
+        if !is_wanted {
+            self.caught_up = false;
+        }
+        self.is_unwanted = !is_wanted;
+    }
+
+    /// Whether it is to be fetched, if that has changed since this was asked last.
+    pub(super) fn changed_fetching(&mut self) -> Option<bool> {
+        let is_paused = self.is_unwanted || self.position.ended;
+        let changed = is_paused != self.is_paused;
+        self.is_paused = is_paused;
+        changed.then_some(!is_paused)
     }
 
     pub(super) fn progress(&self) -> PartitionProgress {
@@ -160,6 +176,34 @@ impl PartitionReader {
             next: self.position.clone(),
         })
     }
+}
+
+/// Tells librdkafka which partitions are not to be fetched, and which are again.
+pub(super) fn update_fetching(
+    readers: &mut [PartitionReader],
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+) -> Result<(), SourceError> {
+    let (mut pause, mut resume) = (TopicPartitionList::new(), TopicPartitionList::new());
+    for reader in readers {
+        if let Some(is_fetched) = reader.changed_fetching() {
+            let list = if is_fetched { &mut resume } else { &mut pause };
+            list.add_partition(topic, reader.partition.number);
+        }
+    }
+    if pause.count() > 0
+        && let Err(error) = consumer.pause(&pause)
+    {
+        // Only work and memory are saved by it: what has ended is skipped, and what is too far ahead still right.
+        tracing::debug!(%error, "partitions go on being fetched");
+    }
+    if resume.count() > 0 {
+        let resumed = consumer.resume(&resume);
+        let resumed =
+            resumed.and_then(|()| resume.elements().iter().try_for_each(|one| one.error()));
+        resumed.map_err(|error| failed("read paused partitions again", error))?;
+    }
+    Ok(())
 }
 
 impl Block {

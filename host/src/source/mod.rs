@@ -21,6 +21,7 @@ mod files_tests;
 #[cfg(test)]
 mod kafka_tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +83,9 @@ pub struct PartitionProgress {
     pub ended: bool,
 }
 
+/// Records of a paused partition that still come: those that the library handed out in one go with others.
+pub const ON_ITS_WAY_MAX: usize = 8_192;
+
 /// A source of records. Two live in this tree: [`kafka`] and [`files`].
 ///
 /// Promises, checked for both by one conformance suite:
@@ -90,6 +94,8 @@ pub struct PartitionProgress {
 /// 3. A block's `next` never goes back; polling after `assign(positions so far)` repeats nothing and skips nothing.
 /// 4. An `Err` is final for this source; what may pass by itself (a broker that is away) is no error but
 ///    [`Source::problem`].
+/// 5. Of a paused partition nothing comes but what was on its way, at most [`ON_ITS_WAY_MAX`] records, and it is not
+///    caught up. All others go on. Read again, it repeats nothing and skips nothing.
 pub trait Source: Send {
     /// Resolves where a first run begins, also for «latest» and timestamps. Asks the outside and waits about a
     /// second for its answer; none if it did not come: [`Source::problem`] says why. Partitions found later begin at
@@ -101,6 +107,10 @@ pub trait Source: Send {
 
     /// The next records: one block or several per partition. Empty if nothing came in time.
     fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError>;
+
+    /// Reads no more of these partitions, and all others again. What was fetched of them may be thrown away and fetched
+    /// again later. [`Source::assign`] forgets it.
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError>;
 
     /// The partitions that are read now, in order. After each poll.
     fn progress(&self) -> &[PartitionProgress];

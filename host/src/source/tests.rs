@@ -1,6 +1,6 @@
 //! The promises of [`Source`], checked for every implementation: `files_tests` and `kafka_tests` bring the fixtures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -95,6 +95,7 @@ pub(super) fn keeps_the_promises(fixture: &impl Fixture) {
     the_same_source_goes_on_where_it_is_told(fixture);
     partitions_without_a_position_begin_at_their_start(fixture);
     a_poll_without_records_returns_in_time(fixture);
+    a_paused_partition_waits_and_loses_nothing(fixture);
 }
 
 fn every_record_comes_once_in_order(fixture: &impl Fixture) {
@@ -185,6 +186,36 @@ fn partitions_without_a_position_begin_at_their_start(fixture: &impl Fixture) {
     read_on(source.as_mut(), &limits(100), &mut records, &mut positions);
     assert_eq!(records.get(&first), fixture.records().get(&first));
     assert_same(&records, &fixture.records());
+}
+
+fn a_paused_partition_waits_and_loses_nothing(fixture: &impl Fixture) {
+    let expected = fixture.records();
+    let all: BTreeSet<Partition> = expected.keys().cloned().collect();
+    let mut source = fixture.source();
+    let mut positions = genesis(source.as_mut());
+    source.assign(&positions).unwrap();
+    let mut records = Records::new();
+    // Each partition waits for a while, with something of it read or nothing.
+    for paused in &all {
+        absorb(&source.poll(&limits(3)).unwrap(), &mut records, &mut positions);
+        source.pause(&BTreeSet::from([paused.clone()])).unwrap();
+        for _ in 0..5 {
+            absorb(&source.poll(&limits(10)).unwrap(), &mut records, &mut positions);
+            let is_read = |one: &&PartitionProgress| one.partition == *paused && one.caught_up;
+            assert!(source.progress().iter().all(|one| !is_read(&one) || one.ended));
+        }
+    }
+    // With all of them waiting nothing comes but what was on its way.
+    source.pause(&all).unwrap();
+    let mut silent = 0;
+    while silent < 3 {
+        let blocks = source.poll(&limits(ON_ITS_WAY_MAX)).unwrap();
+        silent = if blocks.is_empty() { silent + 1 } else { 0 };
+        absorb(&blocks, &mut records, &mut positions);
+    }
+    source.pause(&BTreeSet::new()).unwrap();
+    read_on(source.as_mut(), &limits(100), &mut records, &mut positions);
+    assert_same(&records, &expected);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the promise is about real time")]

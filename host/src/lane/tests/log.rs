@@ -1,6 +1,6 @@
 //! A source over logs in memory, which hands out as many records at a time as a seed wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
@@ -21,13 +21,21 @@ pub(super) struct LogSource {
     progress: Vec<PartitionProgress>,
     random: Pcg64Mcg,
     records_max: usize,
+    paused: BTreeSet<Partition>,
 }
 
 impl LogSource {
     pub(super) fn new(logs: &Logs, records_max: usize, seed: u64) -> Self {
         let at = logs.keys().map(|partition| (partition.clone(), 0)).collect();
         let random = Pcg64Mcg::seed_from_u64(seed);
-        Self { logs: Arc::clone(logs), at, progress: Vec::new(), random, records_max }
+        Self {
+            logs: Arc::clone(logs),
+            at,
+            progress: Vec::new(),
+            random,
+            records_max,
+            paused: BTreeSet::new(),
+        }
     }
 
     fn position(&self, partition: &Partition, at: usize) -> Position {
@@ -62,7 +70,7 @@ impl Source for LogSource {
     fn poll(&mut self, _: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
         let mut blocks = Vec::new();
         let logs = Arc::clone(&self.logs);
-        for (partition, log) in logs.iter() {
+        for (partition, log) in logs.iter().filter(|(name, _)| !self.paused.contains(name)) {
             let from = self.at[partition];
             let to = log.len().min(from + self.random.random_range(0..=self.records_max));
             if from < to {
@@ -80,6 +88,11 @@ impl Source for LogSource {
         }
         self.note_progress();
         Ok(blocks)
+    }
+
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
+        self.paused.clone_from(paused);
+        Ok(())
     }
 
     fn progress(&self) -> &[PartitionProgress] {
