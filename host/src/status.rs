@@ -92,6 +92,8 @@ pub struct PartitionView {
     pub max_event_time: Option<EventTime>,
     /// Caught up and silent: it does not hold the lane's watermark back.
     pub idle: bool,
+    /// Further ahead of the others than `event_time.max_ahead`: not read until they have caught up.
+    pub paused: bool,
     /// Since the genesis.
     pub fates: Fates,
 }

@@ -150,7 +150,12 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
             or_dash(view.end_offset),
             or_dash(view.lag),
             or_dash(view.watermark.as_deref()),
-            if view.idle { "idle" } else { "" }.to_owned(),
+            match (view.paused, view.idle) {
+                (true, _) => "paused",
+                (false, true) => "idle",
+                (false, false) => "",
+            }
+            .to_owned(),
         ]
     };
     let rows: Vec<_> = partitions.iter().map(partition).collect();

@@ -91,6 +91,16 @@ pub enum SourceConfig {
     Files(FilesConfig),
 }
 
+impl SourceConfig {
+    /// Whether its input has an end.
+    pub fn ends(&self) -> bool {
+        match self {
+            Self::Kafka(kafka) => kafka.end.is_some(),
+            Self::Files(files) => files.watch.is_none(),
+        }
+    }
+}
+
 /// A Kafka topic.
 #[derive(Clone, PartialEq)]
 pub struct KafkaConfig {
@@ -160,6 +170,9 @@ pub struct EventTimeConfig {
     pub max_out_of_orderness: Duration,
     /// A caught-up partition that was silent this long no longer holds the watermark back. None: it always does.
     pub idle_after: Option<Duration>,
+    /// A partition whose largest event time is further ahead of the slowest one's is not read until the lead has
+    /// halved. None: whatever the lead.
+    pub max_ahead: Option<Duration>,
     /// Events further ahead of their record's Kafka timestamp are dead-lettered. None: no guard (files).
     pub max_future_skew: Option<Duration>,
     /// Compare with the host's clock instead of the record's timestamp.

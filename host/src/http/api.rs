@@ -153,6 +153,8 @@ pub struct PartitionStatus {
     pub max_event_time: Option<String>,
     /// It does not hold the watermark back.
     pub idle: bool,
+    /// Too far ahead of the others: not read until they have caught up.
+    pub paused: bool,
     /// Since the genesis.
     pub records: Fates,
 }

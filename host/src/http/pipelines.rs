@@ -139,6 +139,7 @@ impl From<&PartitionView> for PartitionStatus {
             watermark: moment(view.watermark),
             max_event_time: view.max_event_time.map(|time| time.to_string()),
             idle: view.idle,
+            paused: view.paused,
             records: view.fates,
         }
     }

@@ -222,7 +222,7 @@ impl Lane {
         Ok(Wake::Records(blocks))
     }
 
-    /// Moves the watermark, and fires what it has passed.
+    /// Moves the watermark, lets partitions wait that are too far ahead, and fires what the watermark has passed.
     fn advance(&mut self) -> Result<(), LaneError> {
         let now = self.clock.monotonic();
         self.partitions.progress(self.source.progress(), now);
@@ -232,6 +232,11 @@ impl Lane {
         }
         let before = self.partitions.clock().watermark();
         let watermark = self.partitions.clock_mut().advance();
+        if self.partitions.clock_mut().pause_those_ahead() {
+            let paused = self.partitions.paused();
+            tracing::debug!(pipeline = %self.config.name, paused = paused.len(), "partitions wait for others");
+            self.source.pause(&paused)?;
+        }
         if watermark > before { self.fire(before, watermark) } else { Ok(()) }
     }
 

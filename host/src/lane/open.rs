@@ -298,7 +298,9 @@ fn poll_limits(config: &Pipeline) -> PollLimits {
 fn partitions(config: &Pipeline, record: &ChainRecord, clock: &Clock) -> Partitions {
     let bound =
         i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
-    let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark);
+    let micros = |ahead: Duration| i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
+    let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark)
+        .with_max_ahead(config.event_time.max_ahead.map(micros));
     let mut partitions = Partitions::new(lane_clock);
     for state in &record.source.partitions {
         partitions.restore(state, clock.monotonic());

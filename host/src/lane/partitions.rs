@@ -1,6 +1,6 @@
 //! The partitions of a lane: where each stands, and what became of its records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::chain::record::{Fates, PartitionState};
@@ -119,6 +119,13 @@ impl Partitions {
     /// The clocks, to observe and advance.
     pub(super) fn clock_mut(&mut self) -> &mut LaneClock {
         &mut self.clock
+    }
+
+    /// Those that wait for the others.
+    pub(super) fn paused(&self) -> BTreeSet<Partition> {
+        let clocks = self.clock.partitions().iter();
+        let paused = self.all.iter().zip(clocks).filter(|(_, clock)| clock.paused);
+        paused.map(|(partition, _)| partition.partition.clone()).collect()
     }
 
     /// With their clocks, in the order they were found.

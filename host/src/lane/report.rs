@@ -157,6 +157,7 @@ impl Lane {
                 watermark: clock.own(index),
                 max_event_time: clock.partitions()[index].max_event_time,
                 idle: clock.partitions()[index].idle,
+                paused: clock.partitions()[index].paused,
                 fates: partition.fates,
             }
         };

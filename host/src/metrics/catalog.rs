@@ -82,6 +82,12 @@ pub(super) const LAG: Metric = gauge(
     &["pipeline", "stream", "partition"],
     "Kafka: offsets between the next record to read and the end of the partition. Files: bytes",
 );
+pub(super) const PAUSED: Metric = gauge(
+    "sluicegate_partitions_paused",
+    None,
+    PIPELINE,
+    "Partitions that are not read because they are further ahead of the others than event_time.max_ahead",
+);
 pub(super) const WATERMARK: Metric = gauge(
     "sluicegate_watermark_timestamp",
     Some("seconds"),
@@ -179,7 +185,7 @@ pub(super) const DEAD_LETTERS: Metric = counter(
 );
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 30] = [
+pub(super) const ALL: [&Metric; 31] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -187,6 +193,7 @@ pub(super) const ALL: [&Metric; 30] = [
     &RECORDS,
     &READ,
     &LAG,
+    &PAUSED,
     &WATERMARK,
     &WATERMARK_DELAY,
     &TURN,

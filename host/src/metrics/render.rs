@@ -71,6 +71,9 @@ fn moment(page: &mut Page, lanes: &[View], wall_micros: i64) -> Result<(), Error
         Some(if lane.status.problem.is_some() { 1.0 } else { 0.0 })
     })?;
     page.family(&catalog::LAG, |family| lanes.iter().try_for_each(|lane| lag(family, lane)))?;
+    page.gauges(&catalog::PAUSED, lanes, |lane| {
+        Some(lane.status.partitions.iter().filter(|view| view.paused).count() as f64)
+    })?;
     page.gauges(&catalog::WATERMARK, lanes, |lane| watermark_micros(lane).map(micros_to_seconds))?;
     page.gauges(&catalog::WATERMARK_DELAY, lanes, |lane| {
         watermark_micros(lane).map(|at| micros_to_seconds(wall_micros.saturating_sub(at)))

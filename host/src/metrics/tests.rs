@@ -43,6 +43,7 @@ fn partition(number: i32, lag: i64) -> PartitionView {
         watermark: Watermark::NONE,
         max_event_time: None,
         idle: false,
+        paused: false,
         fates: Fates::default(),
     }
 }

@@ -10,6 +10,7 @@ mod limits;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use columns::RESERVED_COLUMNS;
 
@@ -17,7 +18,7 @@ use super::document::{Document, Key};
 use super::problem::Problems;
 use super::raw::RawPipeline;
 use super::{EventTimeConfig, EventTimeFrom, Pipeline, SourceConfig};
-use crate::config::duration;
+use crate::config::duration::{self, DurationOrOff};
 use crate::config::raw::{RawEventTime, RawFutureReference, RawTimeFrom};
 use crate::schema::{ColumnType, Schema};
 
@@ -97,7 +98,28 @@ fn check_together(pipeline: &Pipeline, problems: &mut Problems<'_>) {
             }
         }
     }
+    if pipeline.event_time.max_ahead.is_some() {
+        let key = Key::top("event_time").child("max_ahead");
+        if pipeline.window.is_none() {
+            let fix =
+                "only windows fill while a partition runs ahead: remove it or add a `[window]`";
+            problems.refuse(&key, fix);
+        } else if pipeline.event_time.idle_after.is_none() && !pipeline.source.ends() {
+            let fix = "with `idle_after = \"off\"` a partition that falls silent would stop the others for good: give `idle_after` a time, or remove this";
+            problems.refuse(&key, fix);
+        }
+    }
     output::check_date_column(pipeline, problems);
+}
+
+fn check_max_ahead(text: &DurationOrOff) -> Result<Option<Duration>, String> {
+    match text.parse()? {
+        Some(Duration::ZERO) => Err(
+            "partitions are never at the very same time: write how far one may be ahead, for example \"10m\", or \"off\""
+                .to_owned(),
+        ),
+        max_ahead => Ok(max_ahead),
+    }
 }
 
 fn check_event_time(
@@ -111,6 +133,7 @@ fn check_event_time(
         column,
         max_out_of_orderness,
         idle_after,
+        max_ahead,
         max_future_skew,
         future_reference,
     } = raw;
@@ -141,6 +164,7 @@ fn check_event_time(
     let max_out_of_orderness =
         problems.take(&key.child("max_out_of_orderness"), duration::parse(&max_out_of_orderness.0));
     let idle_after = problems.take(&key.child("idle_after"), idle_after.parse());
+    let max_ahead = problems.take(&key.child("max_ahead"), check_max_ahead(&max_ahead));
     let skew_key = key.child("max_future_skew");
     let future_reference_host = future_reference == RawFutureReference::Host;
     let max_future_skew = match max_future_skew {
@@ -156,13 +180,14 @@ fn check_event_time(
         from: from?,
         max_out_of_orderness: max_out_of_orderness?,
         idle_after: idle_after?,
+        max_ahead: max_ahead?,
         max_future_skew: max_future_skew?,
         future_reference_host,
     })
 }
 
 /// For Kafka: forgives a wrong daylight-saving setting.
-const DEFAULT_FUTURE_SKEW: std::time::Duration = std::time::Duration::from_secs(3_600);
+const DEFAULT_FUTURE_SKEW: Duration = Duration::from_secs(3_600);
 
 fn event_time_column(name: &str, schema: Option<&Schema>) -> Result<EventTimeFrom, String> {
     // Without a schema that makes sense nothing can be said; its own problems are reported.

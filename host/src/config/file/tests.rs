@@ -292,6 +292,39 @@ fn event_time_is_a_timestamp_that_somebody_has() {
 }
 
 #[test]
+fn partitions_may_wait_for_others_where_that_ends() {
+    let ahead = |lines: &str| with("idle_after = \"10s\"", lines);
+    let pipeline = good(&ahead("max_ahead = \"10m\""));
+    assert_eq!(pipeline.event_time.max_ahead, Some(Duration::from_secs(600)));
+    assert_eq!(good(&ahead("max_ahead = \"off\"")).event_time.max_ahead, None);
+    refused(
+        &ahead("max_ahead = \"0s\""),
+        expect![[
+            r#"pipelines/sales.toml:26: `event_time.max_ahead`: partitions are never at the very same time: write how far one may be ahead, for example "10m", or "off""#
+        ]],
+    );
+    let forever = ahead("idle_after = \"off\"\nmax_ahead = \"10m\"");
+    refused(
+        &forever,
+        expect![[
+            r#"pipelines/sales.toml:27: `event_time.max_ahead`: with `idle_after = "off"` a partition that falls silent would stop the others for good: give `idle_after` a time, or remove this"#
+        ]],
+    );
+    good(&forever.replace("start = \"earliest\"", "end = \"latest\""));
+    let files = std::fs::read_to_string(deploy("sales-files.toml")).unwrap();
+    let files = files.replace("column = \"ts\"", "column = \"ts\"\nmax_ahead = \"10m\"");
+    good(&files.replace("column = \"ts\"", "column = \"ts\"\nidle_after = \"off\""));
+    let (rows, _) = files.split_once("[[stages]]\nid = \"revenue\"").unwrap();
+    let (_, sinks) = files.split_once("[[sinks]]").unwrap();
+    refused(
+        &format!("{rows}[[sinks]]{sinks}"),
+        expect![
+            "pipelines/sales.toml:22: `event_time.max_ahead`: only windows fill while a partition runs ahead: remove it or add a `[window]`"
+        ],
+    );
+}
+
+#[test]
 fn files_have_no_kafka_settings() {
     let files = std::fs::read_to_string(deploy("sales-files.toml")).unwrap();
     let with_files = |from: &str, to: &str| files.replace(from, to);

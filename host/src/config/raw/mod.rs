@@ -90,6 +90,15 @@ pub(crate) struct RawEventTime {
     #[serde(default = "default_idle_after")]
     #[schemars(example = &"30s")]
     pub(crate) idle_after: DurationOrOff,
+    /// A partition whose newest event is further ahead of the slowest partition's newest than this is not read until
+    /// that lead has halved, so that open windows stay few while one partition has more to catch up with than
+    /// another. No result comes later for it: windows wait for the slowest partition in any case. The slowest is the one that
+    /// holds the watermark back, so idle partitions are not waited for, and with `idle_after = "off"` only a bounded
+    /// input may have it. Default `"off"`: partitions that are kept up with never need it, and beside an empty partition
+    /// the others would begin `idle_after` later.
+    #[serde(default = "off")]
+    #[schemars(example = &"10m")]
+    pub(crate) max_ahead: DurationOrOff,
     /// An event further ahead of its record's Kafka timestamp than this is dead-lettered and does not move the
     /// clock, because a single wrong clock would make everybody else's events late; `"off"`: no guard. Default
     /// `"1h"` for Kafka, which forgives a wrong daylight-saving setting, and `"off"` for files, whose records have
@@ -110,6 +119,10 @@ fn default_out_of_orderness() -> DurationText {
 
 fn default_idle_after() -> DurationOrOff {
     "10s".into()
+}
+
+fn off() -> DurationOrOff {
+    "off".into()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -81,12 +81,17 @@ const TUMBLING: Kind = Kind::Sliding { size: 10, slide: 10 };
 
 impl World {
     fn new(kind: Kind) -> Self {
+        Self::with_max_ahead(kind, None)
+    }
+
+    fn with_max_ahead(kind: Kind, max_ahead: Option<Duration>) -> Self {
         let path = std::path::Path::new("texts.toml");
         let text = PIPELINE.replace("WINDOW", &kind.toml());
         let mut config = crate::config::file::parse(&text, path, &BTreeMap::new()).unwrap();
         // Every barrier that can be taken is taken.
         config.checkpoint.interval = Duration::ZERO;
         config.limits.call_rows = 3;
+        config.event_time.max_ahead = max_ahead;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -295,8 +300,9 @@ proptest! {
         workers in 1..5usize,
         seed: u64,
         lives in prop::collection::vec(1..12usize, 0..4),
+        max_ahead in prop::option::of(1..30u64),
     ) {
-        let world = World::new(kind);
+        let world = World::with_max_ahead(kind, max_ahead.map(Duration::from_micros));
         let logs = logs_of(&partitions);
         for (life, turns) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);

@@ -6,6 +6,23 @@
 //!  partition 1   ─●──●──────●       max  96   own  96 − 5 =  91 ┴─► lane 91
 //!  partition 2   (caught up, silent)           idle: not counted
 //! ```
+//!
+//! # Partitions that run ahead
+//!
+//! What a partition brings ahead of the others lies in open windows until they have caught up. With `max_ahead` it
+//! waits instead: it is paused while its largest event time is further than that ahead of the slowest partition that
+//! counts, and read again when the lead is down to half of it, so that what the source fetched in vain at each pause
+//! is a small part of what it reads.
+//!
+//! ```text
+//!  partition 0   ──●────●──●─────●  max 120   24 ahead: paused until partition 1 has shown 110 ┐ max_ahead
+//!  partition 1   ─●──●──────●       max  96   the slowest: never paused                       ┘    20
+//! ```
+//!
+//! Pausing never delays a result: a window fires by the slowest partition that counts, and that one is never paused.
+//! It never stops the lane either: those that are waited for are those that hold the watermark back anyway, so an idle
+//! partition and one that has ended are not waited for, and one that has shown nothing only until it is idle. A
+//! paused partition is never idle, because nobody knows whether it is silent.
 
 use std::time::Duration;
 
@@ -16,6 +33,8 @@ use crate::time::{EventTime, Watermark};
 pub struct LaneClock {
     max_out_of_orderness: i64,
     idle_after: Option<Duration>,
+    /// µs.
+    max_ahead: Option<i64>,
     partitions: Vec<PartitionClock>,
     watermark: Watermark,
 }
@@ -29,6 +48,8 @@ pub struct PartitionClock {
     pub idle: bool,
     /// Nothing will ever follow: not counted.
     pub ended: bool,
+    /// Too far ahead of the others: not read for now.
+    pub paused: bool,
     /// Monotonic time of the last record, or since when it may be silent.
     active_at: Duration,
 }
@@ -40,13 +61,30 @@ impl LaneClock {
         idle_after: Option<Duration>,
         watermark: Watermark,
     ) -> Self {
-        Self { max_out_of_orderness, idle_after, partitions: Vec::new(), watermark }
+        Self {
+            max_out_of_orderness,
+            idle_after,
+            max_ahead: None,
+            partitions: Vec::new(),
+            watermark,
+        }
+    }
+
+    /// The same clock, by which partitions wait that are further than this ahead, in µs and not negative.
+    #[must_use]
+    pub fn with_max_ahead(self, max_ahead: Option<i64>) -> Self {
+        Self { max_ahead, ..self }
     }
 
     /// Adds a partition behind the ones there are: with what the chain knows of it, or with nothing.
     pub fn add_partition(&mut self, max_event_time: Option<EventTime>, now: Duration) {
-        let fresh = PartitionClock { max_event_time, idle: false, ended: false, active_at: now };
-        self.partitions.push(fresh);
+        self.partitions.push(PartitionClock {
+            max_event_time,
+            idle: false,
+            ended: false,
+            paused: false,
+            active_at: now,
+        });
     }
 
     /// The partitions in the order they were added.
@@ -82,11 +120,11 @@ impl LaneClock {
     }
 
     /// Takes note of what the source says of a partition. Idle needs both: caught up, and silent since then for
-    /// `idle_after`; a slow consumer is not an idle partition (FLINK-5479).
+    /// `idle_after`; a slow consumer is not an idle partition (FLINK-5479), and a paused one even less.
     pub fn progress(&mut self, partition: usize, caught_up: bool, ended: bool, now: Duration) {
         let clock = &mut self.partitions[partition];
         clock.ended = ended;
-        if !caught_up {
+        if !caught_up || clock.paused {
             clock.active_at = now;
             clock.idle = false;
         } else if let Some(idle_after) = self.idle_after {
@@ -101,93 +139,49 @@ impl LaneClock {
             self.watermark = Watermark::END;
             return self.watermark;
         }
-        let counted = self.partitions.iter().filter(|clock| !clock.idle && !clock.ended);
-        // `None < At`: a partition without an event holds the minimum at none.
-        let minimum = counted.map(|clock| clock.max_event_time).min().flatten();
-        if let Some(minimum) = minimum {
+        if let Some(Some(minimum)) = self.slowest() {
             self.watermark = self.watermark.max(Watermark::at(self.behind(minimum)));
         }
         self.watermark
     }
+
+    /// Decides which partitions wait for the others. True if that has changed.
+    pub fn pause_those_ahead(&mut self) -> bool {
+        let Some(max_ahead) = self.max_ahead else { return false };
+        let slowest = self.slowest();
+        let mut changed = false;
+        for clock in &mut self.partitions {
+            let paused = match (slowest, clock.max_event_time) {
+                _ if !clock.counts() => false,
+                // Nobody is waited for, or it is waited for itself.
+                (None, _) | (_, None) => false,
+                (Some(None), Some(_)) => true,
+                (Some(Some(slowest)), Some(max)) => {
+                    let allowed = if clock.paused { max_ahead / 2 } else { max_ahead };
+                    max.0.saturating_sub(slowest.0) > allowed
+                }
+            };
+            changed |= clock.paused != paused;
+            clock.paused = paused;
+        }
+        changed
+    }
+
+    /// The least of the largest event times of the partitions that count: `Some(None)` while one of them has shown
+    /// nothing, `None` if none counts.
+    fn slowest(&self) -> Option<Option<EventTime>> {
+        let counted = self.partitions.iter().filter(|clock| clock.counts());
+        // `None < Some`: a partition without an event is the slowest.
+        counted.map(|clock| clock.max_event_time).min()
+    }
+}
+
+impl PartitionClock {
+    /// Whether the lane's watermark waits for it.
+    fn counts(&self) -> bool {
+        !self.idle && !self.ended
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn clock(partitions: usize) -> LaneClock {
-        let mut clock = LaneClock::new(5, Some(10 * SECOND), Watermark::NONE);
-        for _ in 0..partitions {
-            clock.add_partition(None, Duration::ZERO);
-        }
-        clock
-    }
-
-    #[test]
-    fn rule_1_the_lane_is_the_minimum_and_waits_for_every_partition() {
-        let mut clock = clock(2);
-        clock.observe(0, Some(EventTime(100)), SECOND);
-        assert_eq!(clock.advance(), Watermark::NONE);
-        clock.observe(1, Some(EventTime(50)), SECOND);
-        assert_eq!(clock.advance(), Watermark::at(EventTime(45)));
-    }
-
-    #[test]
-    fn rule_1_never_goes_back() {
-        let mut clock = clock(1);
-        clock.observe(0, Some(EventTime(100)), SECOND);
-        clock.advance();
-        clock.add_partition(Some(EventTime(3)), SECOND);
-        assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
-    }
-
-    #[test]
-    fn rule_3_silent_but_behind_is_not_idle() {
-        let mut clock = clock(2);
-        clock.observe(0, Some(EventTime(100)), SECOND);
-        clock.progress(1, false, false, 60 * SECOND);
-        assert_eq!(clock.advance(), Watermark::NONE);
-        clock.progress(1, true, false, 69 * SECOND);
-        assert_eq!(clock.advance(), Watermark::NONE, "silent for 9 s only");
-        clock.progress(1, true, false, 70 * SECOND);
-        assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
-    }
-
-    #[test]
-    fn rule_3_coming_back_does_not_lower_it() {
-        let mut clock = clock(2);
-        clock.observe(0, Some(EventTime(100)), SECOND);
-        clock.progress(1, true, false, 11 * SECOND);
-        clock.advance();
-        clock.observe(1, Some(EventTime(7)), 12 * SECOND);
-        assert!(!clock.partitions()[1].idle);
-        assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
-    }
-
-    #[test]
-    fn all_idle_keeps_the_last_value() {
-        let mut clock = clock(1);
-        clock.observe(0, Some(EventTime(100)), SECOND);
-        clock.advance();
-        clock.progress(0, true, false, 60 * SECOND);
-        assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
-    }
-
-    #[test]
-    fn rule_7_the_end_of_all_input_is_the_end_of_time() {
-        let mut clock = clock(2);
-        clock.progress(0, true, true, SECOND);
-        assert_eq!(clock.advance(), Watermark::NONE);
-        clock.progress(1, true, true, SECOND);
-        assert_eq!(clock.advance(), Watermark::END);
-    }
-
-    #[test]
-    fn saturates_at_the_beginning_of_time() {
-        let mut clock = clock(1);
-        clock.observe(0, Some(EventTime(i64::MIN + 2)), SECOND);
-        assert_eq!(clock.advance(), Watermark::at(EventTime(i64::MIN)));
-    }
-}
+mod tests;

@@ -1,0 +1,217 @@
+//! SEMANTICS.md rules 1, 3 and 7 on the clocks alone, and who waits for whom.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn clock(partitions: usize) -> LaneClock {
+    let mut clock = LaneClock::new(5, Some(10 * SECOND), Watermark::NONE);
+    for _ in 0..partitions {
+        clock.add_partition(None, Duration::ZERO);
+    }
+    clock
+}
+
+#[test]
+fn rule_1_the_lane_is_the_minimum_and_waits_for_every_partition() {
+    let mut clock = clock(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    assert_eq!(clock.advance(), Watermark::NONE);
+    clock.observe(1, Some(EventTime(50)), SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(45)));
+}
+
+#[test]
+fn rule_1_never_goes_back() {
+    let mut clock = clock(1);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    clock.advance();
+    clock.add_partition(Some(EventTime(3)), SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+}
+
+#[test]
+fn rule_3_silent_but_behind_is_not_idle() {
+    let mut clock = clock(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    clock.progress(1, false, false, 60 * SECOND);
+    assert_eq!(clock.advance(), Watermark::NONE);
+    clock.progress(1, true, false, 69 * SECOND);
+    assert_eq!(clock.advance(), Watermark::NONE, "silent for 9 s only");
+    clock.progress(1, true, false, 70 * SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+}
+
+#[test]
+fn rule_3_coming_back_does_not_lower_it() {
+    let mut clock = clock(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    clock.progress(1, true, false, 11 * SECOND);
+    clock.advance();
+    clock.observe(1, Some(EventTime(7)), 12 * SECOND);
+    assert!(!clock.partitions()[1].idle);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+}
+
+#[test]
+fn all_idle_keeps_the_last_value() {
+    let mut clock = clock(1);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    clock.advance();
+    clock.progress(0, true, false, 60 * SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+}
+
+#[test]
+fn rule_7_the_end_of_all_input_is_the_end_of_time() {
+    let mut clock = clock(2);
+    clock.progress(0, true, true, SECOND);
+    assert_eq!(clock.advance(), Watermark::NONE);
+    clock.progress(1, true, true, SECOND);
+    assert_eq!(clock.advance(), Watermark::END);
+}
+
+#[test]
+fn saturates_at_the_beginning_of_time() {
+    let mut clock = clock(1);
+    clock.observe(0, Some(EventTime(i64::MIN + 2)), SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(i64::MIN)));
+}
+
+/// Partitions that wait when they are more than 20 ahead.
+fn clock_with_max_ahead(partitions: usize) -> LaneClock {
+    clock(partitions).with_max_ahead(Some(20))
+}
+
+fn paused(clock: &LaneClock) -> Vec<usize> {
+    (0..clock.partitions().len()).filter(|index| clock.partitions()[*index].paused).collect()
+}
+
+#[test]
+fn a_partition_far_ahead_waits_until_its_lead_has_halved() {
+    let mut clock = clock_with_max_ahead(3);
+    for (partition, max) in [(0, 121), (1, 120), (2, 100)] {
+        clock.observe(partition, Some(EventTime(max)), SECOND);
+    }
+    assert!(clock.pause_those_ahead());
+    assert_eq!(paused(&clock), [0], "20 ahead is not more than 20");
+    assert!(!clock.pause_those_ahead(), "nothing has changed");
+    clock.observe(2, Some(EventTime(110)), SECOND);
+    assert!(!clock.pause_those_ahead(), "still 11 ahead");
+    clock.observe(2, Some(EventTime(111)), SECOND);
+    assert!(clock.pause_those_ahead());
+    assert!(paused(&clock).is_empty());
+}
+
+#[test]
+fn without_max_ahead_nobody_waits() {
+    let mut clock = clock(2);
+    clock.observe(0, Some(EventTime(i64::MAX)), SECOND);
+    clock.observe(1, Some(EventTime(i64::MIN)), SECOND);
+    assert!(!clock.pause_those_ahead());
+}
+
+#[test]
+fn a_partition_that_has_shown_nothing_is_waited_for_until_it_is_idle() {
+    let mut clock = clock_with_max_ahead(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    assert!(clock.pause_those_ahead());
+    assert_eq!(paused(&clock), [0]);
+    // It has caught up with nothing.
+    clock.progress(1, true, false, 9 * SECOND);
+    assert!(!clock.pause_those_ahead());
+    clock.progress(1, true, false, 10 * SECOND);
+    assert!(clock.pause_those_ahead());
+    assert!(paused(&clock).is_empty());
+}
+
+#[test]
+fn a_partition_that_has_ended_is_not_waited_for() {
+    let mut clock = clock_with_max_ahead(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    clock.observe(1, Some(EventTime(0)), SECOND);
+    assert!(clock.pause_those_ahead());
+    clock.progress(1, true, true, SECOND);
+    assert!(clock.pause_those_ahead());
+    assert!(paused(&clock).is_empty());
+}
+
+/// Else the others would pass it, and what it holds back would be late.
+#[test]
+fn a_paused_partition_is_never_idle() {
+    let mut clock = clock_with_max_ahead(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    clock.observe(1, Some(EventTime(0)), SECOND);
+    clock.pause_those_ahead();
+    clock.progress(0, true, false, 60 * SECOND);
+    assert!(!clock.partitions()[0].idle);
+    // The others pass it: it is read again, and holds the watermark until it has shown what it has, or is silent.
+    clock.observe(1, Some(EventTime(200)), 60 * SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+    assert!(clock.pause_those_ahead());
+    assert_eq!(paused(&clock), [1]);
+    clock.progress(0, true, false, 69 * SECOND);
+    assert!(!clock.partitions()[0].idle, "silent for 9 s since it was read again");
+    clock.progress(0, true, false, 70 * SECOND);
+    assert!(clock.partitions()[0].idle);
+}
+
+#[test]
+fn leads_beyond_the_range_of_time_are_leads() {
+    let mut clock = clock_with_max_ahead(2);
+    clock.observe(0, Some(EventTime(i64::MAX)), SECOND);
+    clock.observe(1, Some(EventTime(i64::MIN)), SECOND);
+    assert!(clock.pause_those_ahead());
+    assert_eq!(paused(&clock), [0]);
+}
+
+/// What can happen to a partition.
+#[derive(Clone, Debug)]
+enum Step {
+    Observe(usize, i64),
+    Progress(usize, bool, bool),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..4_usize, 0..200_i64).prop_map(|(partition, max)| Step::Observe(partition, max)),
+        (0..4_usize, any::<bool>(), prop::bool::weighted(0.1))
+            .prop_map(|(partition, caught_up, ended)| Step::Progress(partition, caught_up, ended)),
+        (1..8_u64).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn somebody_who_counts_is_always_read_and_nobody_read_is_too_far_ahead(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut clock = clock_with_max_ahead(4);
+        let mut now = Duration::ZERO;
+        for step in steps {
+            match step {
+                // Nothing comes of a paused partition.
+                Step::Observe(partition, _) if clock.partitions()[partition].paused => {}
+                Step::Observe(partition, max) => clock.observe(partition, Some(EventTime(max)), now),
+                Step::Progress(partition, caught_up, ended) => {
+                    clock.progress(partition, caught_up, ended, now);
+                }
+                Step::Wait(seconds) => now += Duration::from_secs(seconds),
+            }
+            clock.advance();
+            clock.pause_those_ahead();
+            let counted = || clock.partitions().iter().filter(|clock| clock.counts());
+            prop_assert!(counted().count() == 0 || counted().any(|clock| !clock.paused));
+            let slowest = counted().map(|clock| clock.max_event_time).min().flatten();
+            for clock in counted() {
+                let lead = clock.max_event_time.zip(slowest).map(|(max, slow)| max.0 - slow.0);
+                let fits = if clock.paused { 11..=i64::MAX } else { 0..=20 };
+                prop_assert!(lead.is_none_or(|lead| fits.contains(&lead)));
+                prop_assert!(!(clock.paused && clock.idle));
+            }
+        }
+    }
+}
