@@ -29,11 +29,38 @@ pub fn records(place: &Place) -> Vec<Head> {
         slots.iter().map(|path| Head(serde_json::from_slice(&place.read(path)).unwrap())).collect();
     for (number, record) in records.iter().enumerate() {
         assert_eq!(record.epoch(), u64::try_from(number).unwrap(), "a gap in the chain: {slots:?}");
-        let fates = record.fates();
-        let told = fates.accepted + fates.filtered + fates.late + fates.dead_lettered;
-        assert_eq!(fates.read, told, "epoch {number}: {fates:?}");
+        for partition in record.0["source"]["partitions"].as_array().unwrap() {
+            let fates = fates(&partition["fates"]);
+            let told = fates.accepted + fates.filtered + fates.late + fates.dead_lettered;
+            assert_eq!(fates.read, told, "epoch {number}, partition {partition}: {fates:?}");
+        }
     }
     records
+}
+
+/// The fates in a JSON object.
+pub fn fates(json: &Value) -> Fates {
+    let count = |fate: &str| json[fate].as_u64().unwrap();
+    Fates {
+        read: count("read"),
+        accepted: count("accepted"),
+        filtered: count("filtered"),
+        late: count("late"),
+        dead_lettered: count("dead_lettered"),
+    }
+}
+
+impl Fates {
+    /// What came since `earlier`; none if a fate was taken back.
+    pub fn since(&self, earlier: &Self) -> Option<Self> {
+        Some(Self {
+            read: self.read.checked_sub(earlier.read)?,
+            accepted: self.accepted.checked_sub(earlier.accepted)?,
+            filtered: self.filtered.checked_sub(earlier.filtered)?,
+            late: self.late.checked_sub(earlier.late)?,
+            dead_lettered: self.dead_lettered.checked_sub(earlier.dead_lettered)?,
+        })
+    }
 }
 
 /// The newest record; none before the genesis.
@@ -62,6 +89,18 @@ impl Head {
                 (partition["number"].as_i64().unwrap(), next.as_i64().unwrap())
             })
             .collect()
+    }
+
+    /// Open groups in the state.
+    pub fn groups(&self) -> u64 {
+        self.0["state"]["groups"].as_u64().unwrap_or(0)
+    }
+
+    /// Partition number → fates of its records. Not for files, which all have the same number.
+    pub fn fates_by_partition(&self) -> BTreeMap<i64, Fates> {
+        let partitions = self.0["source"]["partitions"].as_array().unwrap();
+        let fates = |one: &Value| (one["number"].as_i64().unwrap(), fates(&one["fates"]));
+        partitions.iter().map(fates).collect()
     }
 
     /// All partitions together.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -48,14 +48,17 @@ impl Topic {
             NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
         let made = asked(admin(brokers).create_topics([&new], &AdminOptions::new()));
         assert!(made[0].is_ok(), "create topic `{name}`: {made:?}");
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            // The order of `send` is the order of offsets, whatever the network does.
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "5")
-            .create()
-            .unwrap();
-        Self { name, brokers: brokers.to_owned(), partitions, producer }
+        Self { name, brokers: brokers.to_owned(), partitions, producer: producer(brokers) }
+    }
+
+    /// Adds partitions until there are so many.
+    pub fn grow(&mut self, partitions: i32) {
+        let new = NewPartitions::new(&self.name, usize::try_from(partitions).unwrap());
+        let made = asked(admin(&self.brokers).create_partitions([&new], &AdminOptions::new()));
+        assert!(made[0].is_ok(), "grow topic `{}`: {made:?}", self.name);
+        self.partitions = partitions;
+        // One that has sent before would learn of them minutes later.
+        self.producer = producer(&self.brokers);
     }
 
     /// Appends a record to a partition; it is stored after [`Topic::flush`]. `timestamp_ms` is Kafka's timestamp.
@@ -113,6 +116,16 @@ impl Topic {
         records.sort_by_key(|record| (record.partition, record.offset));
         records
     }
+}
+
+fn producer(brokers: &str) -> BaseProducer {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        // The order of `send` is the order of offsets, whatever the network does.
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "5")
+        .create()
+        .unwrap()
 }
 
 fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {

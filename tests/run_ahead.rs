@@ -1,0 +1,93 @@
+//! A partition that is far ahead waits for the others, so that few windows are open while a topic is caught up with,
+//! and no result is another one.
+
+use crate::harness::host::{Host, run_to_end};
+use crate::harness::oracle::Rules;
+use crate::harness::pipeline::{Pipeline, kafka, kafka_bounded};
+use crate::harness::place::Place;
+use crate::harness::sales::BEGIN;
+use crate::harness::table::{assert_same_rows, rows};
+use crate::harness::topic::Topic;
+use crate::harness::{chain, eventually, services};
+use crate::kafka_to_parquet::RESULTS;
+
+/// Seconds of event time.
+const LENGTH: i64 = 2_000;
+
+fn send(topic: &Topic, partition: i32, store: i64, second: i64) {
+    let ts = BEGIN + second;
+    let value = format!("{{\"store\":\"store-{partition}-{store}\",\"price\":1.00,\"ts\":{ts}}}");
+    topic.send(partition, ts * 1_000, value.as_bytes());
+}
+
+/// The most groups that were open at a commit.
+fn most_groups(place: &Place) -> u64 {
+    chain::records(place).iter().map(chain::Head::groups).max().unwrap()
+}
+
+/// Partition 0 has a record a second, partition 1 ten: read alike, the first is ahead of the second by ever more.
+#[test]
+fn few_windows_are_open_while_a_skewed_topic_is_caught_up_with() {
+    let topic = Topic::create(services::kafka(), "skewed", 2);
+    for second in 0..LENGTH {
+        send(&topic, 0, second % 20, second);
+        for store in 0..10 {
+            send(&topic, 1, store, second);
+        }
+    }
+    topic.flush();
+    let answer = Rules { ended: true, ..Rules::sales() }.judge(&topic.read_back());
+    let run = |max_ahead: &str| {
+        let place = Place::local();
+        let mut pipeline = Pipeline::sales(kafka_bounded(&topic));
+        pipeline.event_time += max_ahead;
+        pipeline.checkpoint = "100ms";
+        pipeline.more = "[limits]\nturn_records = 20\n".to_owned();
+        run_to_end(&place, &pipeline.write(&place));
+        assert_same_rows(max_ahead, &rows(&place, "revenue", &RESULTS), &answer.results);
+        assert_eq!(chain::head(&place).unwrap().fates(), answer.fates);
+        most_groups(&place)
+    };
+    // Of 30 groups in each of 67 windows; a lead of two minutes is four windows, and the turn may add two.
+    let (bounded, unbounded) = (run("max_ahead = \"2m\"\n"), run(""));
+    assert!(bounded <= 300, "{bounded} groups were open with `max_ahead`");
+    assert!(unbounded > 2 * bounded, "{unbounded} groups without, {bounded} with `max_ahead`");
+}
+
+/// The status and the metrics name who waits; it goes on when the other one has come closer.
+#[test]
+fn a_waiting_partition_is_shown_and_goes_on() {
+    let topic = Topic::create(services::kafka(), "waiting", 2);
+    (0..600).for_each(|second| send(&topic, 0, 0, second));
+    send(&topic, 1, 0, 0);
+    topic.flush();
+    let place = Place::local();
+    let mut pipeline = Pipeline::sales(kafka(&topic));
+    pipeline.event_time = "idle_after = \"1h\"\nmax_ahead = \"1m\"\n".to_owned();
+    pipeline.more = "[limits]\nturn_records = 20\n".to_owned();
+    let host = Host::serve(&place, &pipeline.write(&place));
+    let partition = |number: usize| host.get("/v1/pipelines/sales")["partitions"][number].clone();
+    let waiting = eventually("partition 0 waits", || {
+        Some(partition(0)).filter(|partition| partition["paused"] == true)
+    });
+    assert_eq!((&waiting["idle"], &partition(1)["paused"]), (&false.into(), &false.into()));
+    let metrics = reqwest::blocking::get(format!("{}/metrics", host.url)).unwrap().text().unwrap();
+    assert!(metrics.contains("sluicegate_partitions_paused{pipeline=\"sales\"} 1"), "{metrics}");
+    // Whatever comes, it is not read while the other one stands still.
+    send(&topic, 0, 0, 600);
+    topic.flush();
+    let next = partition(0)["next_offset"].as_i64().unwrap();
+    assert!((60..600).contains(&next), "{waiting}");
+
+    (1..=600).for_each(|second| send(&topic, 1, 0, second));
+    topic.flush();
+    eventually("partition 0 is read to its end", || {
+        let partition = partition(0);
+        (partition["next_offset"] == 601 && partition["paused"] == false).then_some(())
+    });
+    eventually("everything is committed", || {
+        (chain::head(&place)?.fates().accepted == 1_202).then_some(())
+    });
+    host.stop();
+    assert_eq!(chain::head(&place).unwrap().fates().late, 0);
+}
