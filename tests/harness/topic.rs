@@ -12,6 +12,8 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::eventually;
+
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A topic of its own for one test.
@@ -48,7 +50,10 @@ impl Topic {
             NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
         let made = asked(admin(brokers).create_topics([&new], &AdminOptions::new()));
         assert!(made[0].is_ok(), "create topic `{name}`: {made:?}");
-        Self { name, brokers: brokers.to_owned(), partitions, producer: producer(brokers) }
+        let producer = producer(brokers);
+        let topic = Self { name, brokers: brokers.to_owned(), partitions, producer };
+        topic.wait_until_shown();
+        topic
     }
 
     /// Adds partitions until there are so many.
@@ -59,6 +64,16 @@ impl Topic {
         self.partitions = partitions;
         // One that has sent before would learn of them minutes later.
         self.producer = producer(&self.brokers);
+        self.wait_until_shown();
+    }
+
+    /// A broker answers that a topic is made, or has grown, a moment before it tells others.
+    fn wait_until_shown(&self) {
+        eventually("the broker shows the topic", || {
+            let metadata = self.producer.client().fetch_metadata(Some(&self.name), TIMEOUT);
+            let shown = metadata.unwrap().topics()[0].partitions().len();
+            (shown == usize::try_from(self.partitions).unwrap()).then_some(())
+        });
     }
 
     /// Appends a record to a partition; it is stored after [`Topic::flush`]. `timestamp_ms` is Kafka's timestamp.

@@ -41,6 +41,11 @@ const Q0: Query =
     Query { name: "q0", columns: &["user", "ts", "auction", "price"], answer: reference::q0 };
 const Q1: Query = Query { name: "q1", columns: &["user", "ts", "price"], answer: reference::q1 };
 const Q2: Query = Query { name: "q2", columns: &["auction", "price"], answer: reference::q2 };
+const Q5: Query = Query {
+    name: "q5",
+    columns: &["auction", "bids", "window_start", "window_end"],
+    answer: reference::q5,
+};
 const Q7: Query = Query {
     name: "q7",
     columns: &["auction", "user", "price", "window_start", "window_end"],
@@ -77,6 +82,11 @@ fn query_2_selects_auctions() {
 }
 
 #[test]
+fn query_5_finds_hot_items() {
+    over_files(&Q5);
+}
+
+#[test]
 fn query_7_finds_the_highest_bids() {
     over_files(&Q7);
 }
@@ -99,6 +109,11 @@ fn query_14_runs_a_function_on_every_row() {
 #[test]
 fn query_15_counts_distinct_users() {
     over_files(&Q15);
+}
+
+#[test]
+fn query_5_gives_the_same_over_kafka() {
+    over_kafka(&Q5);
 }
 
 #[test]

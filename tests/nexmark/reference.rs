@@ -170,6 +170,27 @@ pub(super) fn q2(input: &Input) -> Answer {
     })
 }
 
+pub(super) fn q5(input: &Input) -> Answer {
+    let windows = |ts: i64| -> Vec<(i64, i64)> {
+        let starts = (0..5).map(|slide| ts - ts.rem_euclid(2_000) - slide * 2_000);
+        starts.map(|start| (start, start + 10_000)).collect()
+    };
+    let (groups, fates) = input.windowed(|event| event.bid.is_some(), windows, |_| ());
+    let mut rows = Vec::new();
+    for (((start, end), ()), events) in groups {
+        let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+        for event in events {
+            *counts.entry(event.bid.as_ref().unwrap().auction).or_default() += 1;
+        }
+        let most = counts.values().copied().max().unwrap();
+        let hot = counts.into_iter().filter(|(_, count)| *count == most);
+        rows.extend(
+            hot.map(|(auction, _)| format!("{auction} | {most} | {} | {}", time(start), time(end))),
+        );
+    }
+    Answer { rows: sorted(rows), fates }
+}
+
 pub(super) fn q7(input: &Input) -> Answer {
     let (groups, fates) = input.windowed(|event| event.bid.is_some(), tumbling(10_000), |_| ());
     assert!(fates.late > 0, "{fates:?}");
