@@ -124,6 +124,10 @@ impl Topic {
                     value: message.payload().unwrap_or_default().to_vec(),
                 }),
                 Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+                // A connection was lost; librdkafka makes another one.
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
+                ))) => {}
                 Some(Err(error)) => panic!("read `{}` back: {error}", self.name),
                 None => panic!("reading `{}` back stands still", self.name),
             }
