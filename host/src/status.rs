@@ -135,3 +135,24 @@ impl LiveResults {
     /// More rows than a person reads; keeps an event below about 100 KB.
     pub const ROWS_MAX: usize = 500;
 }
+
+/// Whether two problems are one to a person: how often something was tried, and for how long, differs every time.
+pub(crate) fn is_same_problem(one: &str, other: &str) -> bool {
+    let without_numbers = |word: &&str| !word.contains(|c: char| c.is_ascii_digit());
+    one.split_whitespace()
+        .filter(without_numbers)
+        .eq(other.split_whitespace().filter(without_numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_problem;
+
+    #[test]
+    fn attempts_and_times_do_not_make_another_problem() {
+        let first = "not committed for 8 s: put a file in s3://warehouse/dead: Connection refused (os error 111)";
+        let later = "not committed for 19 s: put a file in s3://warehouse/dead: Connection refused (os error 111)";
+        assert!(is_same_problem(first, later));
+        assert!(!is_same_problem(first, "broker `kafka:9092` is not reachable"));
+    }
+}

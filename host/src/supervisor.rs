@@ -2,7 +2,8 @@
 //!
 //! Fenced is not failed: an instance that lost its lane to another one stops, and does not count it as a crash. What
 //! trying again will not mend (a damaged chain, a pipeline that its state does not survive) halts the lane with its
-//! message in the status.
+//! message in the status. What somebody outside has to mend (a store that is away, a bucket that is missing) is said
+//! once in the log, stays in the status, and is asked for often enough that mending it shows.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::lane::{self, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
-use crate::status::{LaneStatus, Phase};
+use crate::status::{LaneStatus, Phase, is_same_problem};
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
 const LANE_STACK_BYTES: usize = 8 << 20;
@@ -18,6 +19,9 @@ const LANE_STACK_BYTES: usize = 8 << 20;
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// The longest wait. A lane that ran this long without failing begins at the first again.
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+/// The longest wait for what lies outside, before anything was read: a few requests each time, and whoever mends it
+/// looks whether it helped.
+const OUTSIDE_BACK_OFF_MAX: Duration = Duration::from_secs(10);
 
 /// How a supervised lane ended.
 #[derive(Debug)]
@@ -33,17 +37,21 @@ pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHand
     std::thread::Builder::new()
         .name(format!("lane-{}", parts.config.name))
         .stack_size(LANE_STACK_BYTES)
-        .spawn(move || Supervisor { parts, back_off: BACK_OFF_MIN }.run(outside))
+        .spawn(move || Supervisor { parts, back_off: BACK_OFF_MIN, said: None }.run(outside))
 }
 
 struct Supervisor {
     parts: LaneParts,
     back_off: Duration,
+    /// What was logged to be waited for.
+    said: Option<String>,
 }
 
 /// What one life of a lane came to.
 enum Life {
     Ended(LaneEnd),
+    /// It could not begin: something outside is not as it must be.
+    Awaits(String),
     /// Another life may do better.
     Failed(String),
     /// No other life will.
@@ -53,7 +61,9 @@ enum Life {
 impl Supervisor {
     fn run(mut self, mut outside: Outside) -> Ended {
         loop {
-            publish(&outside, Phase::Opening, None);
+            // What it waits for stays visible while it looks again.
+            let waits_for = outside.status.load().problem.clone();
+            publish(&outside, Phase::Opening, waits_for);
             let started = self.parts.clock.monotonic();
             let (life, lent) = self.live(outside);
             outside = lent;
@@ -64,19 +74,35 @@ impl Supervisor {
                     publish(&outside, Phase::Halted, Some(reason.clone()));
                     return Ended::Halted(reason);
                 }
+                Life::Awaits(reason) => {
+                    self.back_off = self.back_off.min(OUTSIDE_BACK_OFF_MAX);
+                    self.say_once(&reason);
+                    publish(&outside, Phase::BackingOff, Some(reason));
+                }
                 Life::Failed(reason) => {
                     if self.parts.clock.monotonic().saturating_sub(started) >= BACK_OFF_MAX {
                         self.back_off = BACK_OFF_MIN;
                     }
+                    self.said = None;
                     tracing::error!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
                     publish(&outside, Phase::BackingOff, Some(reason));
-                    if self.wait_before_next(&mut outside) {
-                        publish(&outside, Phase::Stopped, None);
-                        return Ended::Well(LaneEnd::Stopped);
-                    }
-                    self.back_off = (self.back_off * 2).min(BACK_OFF_MAX);
                 }
             }
+            if self.wait_before_next(&mut outside) {
+                publish(&outside, Phase::Stopped, None);
+                return Ended::Well(LaneEnd::Stopped);
+            }
+            self.back_off = (self.back_off * 2).min(BACK_OFF_MAX);
+        }
+    }
+
+    /// Logs what is waited for, unless that was logged already.
+    fn say_once(&mut self, reason: &str) {
+        if self.said.as_deref().is_some_and(|said| is_same_problem(said, reason)) {
+            tracing::debug!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
+        } else {
+            tracing::warn!(pipeline = %self.parts.config.name, "{reason}; trying again");
+            self.said = Some(reason.to_owned());
         }
     }
 
@@ -119,7 +145,7 @@ fn run_caught(lane: &mut Lane) -> Life {
 fn open_failed(error: OpenError) -> Life {
     match error {
         OpenError::Stopped => Life::Ended(LaneEnd::Stopped),
-        error if error.may_pass() => Life::Failed(chain_of(&error)),
+        error if error.may_pass() => Life::Awaits(chain_of(&error)),
         error => Life::Halted(chain_of(&error)),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::chain::record::Fates;
 use crate::handle::StageView;
 use crate::source::RecordBlock;
-use crate::status::{LaneStatus, PartitionView, Phase};
+use crate::status::{LaneStatus, PartitionView, Phase, is_same_problem};
 
 use super::place::Placed;
 use super::plan::{FittedStage, Plan};
@@ -117,13 +117,15 @@ impl Lane {
     pub(super) fn publish_now(&mut self) {
         self.reported.next_status = self.clock.monotonic() + STATUS_EVERY;
         let problem = self.source.problem().or_else(|| self.committer.problem());
-        if problem != self.reported.problem {
-            match &problem {
-                Some(problem) => tracing::warn!(pipeline = %self.config.name, "{problem}"),
-                None => tracing::info!(pipeline = %self.config.name, "the problem has passed"),
+        match (&self.reported.problem, &problem) {
+            (Some(said), Some(problem)) if is_same_problem(said, problem) => {}
+            (_, Some(problem)) => tracing::warn!(pipeline = %self.config.name, "{problem}"),
+            (Some(_), None) => {
+                tracing::info!(pipeline = %self.config.name, "the problem has passed")
             }
-            self.reported.problem.clone_from(&problem);
+            (None, None) => {}
         }
+        self.reported.problem.clone_from(&problem);
         let phase = match self.phase {
             Phase::Running if self.must_pause() => Phase::Paused,
             phase => phase,

@@ -199,6 +199,8 @@ impl Knowledge {
             Some(code) => code.to_string(),
             None => error.to_string(),
         });
+        // How long this attempt took, and how many were like it, is different every second.
+        let words = words.split(" (after ").next().unwrap_or(&words);
         format!("broker `{}` is not reachable: {words}", self.brokers)
     }
 }

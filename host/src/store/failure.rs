@@ -24,8 +24,15 @@ impl Failure {
         match error {
             Error::Unauthenticated { .. } => Self::Refused { fix: FIX_CREDENTIALS },
             Error::PermissionDenied { .. } => Self::Refused { fix: fix_of_denial(error) },
-            Error::NotFound { .. } if is_bucket_missing(error) => {
+            // A listing's errors are all of the same kind; only their text says which.
+            Error::NotFound { .. } | Error::Generic { .. } if is_bucket_missing(error) => {
                 Self::Refused { fix: "create the bucket, or correct its name in the URL" }
+            }
+            Error::Generic { .. } if has_status(error, "401") => {
+                Self::Refused { fix: FIX_CREDENTIALS }
+            }
+            Error::Generic { .. } if has_status(error, "403") => {
+                Self::Refused { fix: fix_of_denial(error) }
             }
             Error::NotSupported { .. }
             | Error::NotImplemented { .. }
@@ -66,8 +73,7 @@ pub fn is_indeterminate(error: &object_store::Error) -> bool {
 
 /// One line for a person: what was attempted where, the store's words, and the fix if there is one.
 pub fn explain(what: &str, location: &Location, error: &object_store::Error) -> String {
-    let text = text_of(error);
-    let line = format!("{what} in {}: {}", location.url, shortened(&text));
+    let line = format!("{what} in {}: {}", location.url, essence(error));
     match Failure::of(error) {
         Failure::Refused { fix } => format!("{line}; {fix}"),
         Failure::MayPass | Failure::Impossible => line,
@@ -88,10 +94,48 @@ fn text_of(error: &object_store::Error) -> String {
     error.to_string()
 }
 
+fn has_status(error: &object_store::Error, status: &str) -> bool {
+    text_of(error).contains(&format!("non-2xx status code: {status}"))
+}
+
+/// What the store answered, or the system where no store did. How often and how long the client tried, and what it
+/// asked for, is left out.
+fn essence(error: &object_store::Error) -> String {
+    let text = text_of(error);
+    if let Some(code) = element(&text, "Code") {
+        return match element(&text, "Message") {
+            Some(message) => shortened(&format!("{message} ({code})")),
+            None => code.to_owned(),
+        };
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    match server_of(&text) {
+        Some(server) => shortened(&format!("{server}: {cause}")),
+        None => shortened(&text),
+    }
+}
+
+/// The content of an element of the store's XML.
+fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, content) = text.split_once(&format!("<{name}>"))?;
+    content.split_once(&format!("</{name}>")).map(|(content, _)| content)
+}
+
+/// `http://host:port` of the request that failed.
+fn server_of(text: &str) -> Option<&str> {
+    let url = &text[text.find("http://").or_else(|| text.find("https://"))?..];
+    let host = url.find("//")? + 2;
+    let end = url[host..].find(['/', '?', ' ', ')']).map_or(url.len(), |length| host + length);
+    Some(&url[..end])
+}
+
 /// Replies of stores are whole XML documents; a status line takes the beginning of one.
 const TEXT_BYTES_MAX: usize = 300;
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(TEXT_BYTES_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -184,6 +184,49 @@ fn a_refusal_names_the_fix_and_certainly_did_nothing() {
     }
 }
 
+/// What `explain` says of a listing that is answered so, or not at all.
+fn failed_list(endpoint: &str) -> (object_store::Error, String) {
+    let location = s3(endpoint);
+    let listing = location.store.list(Some(&location.prefix));
+    let error = runtime().block_on(listing.try_collect::<Vec<_>>()).unwrap_err();
+    let line = explain("list", &location, &error);
+    (error, line)
+}
+
+#[test]
+fn a_listing_that_is_refused_names_the_fix_as_well() {
+    let replies = [
+        "HTTP/1.1 404 Not Found\r\ncontent-length: 71\r\n\r\n<Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Err>",
+        "HTTP/1.1 403 Forbidden\r\ncontent-length: 45\r\n\r\n<Error><Code>SignatureDoesNotMatch</Code></Er",
+        "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+    ];
+    let lines = replies.map(|reply| {
+        let (endpoint, served) = canned(reply);
+        let (error, line) = failed_list(&endpoint);
+        served.join().unwrap();
+        assert!(matches!(Failure::of(&error), Failure::Refused { .. }), "{error}");
+        line.replace(&endpoint, "http://server")
+    });
+    expect_test::expect![[r#"
+        list in s3://bucket/some/prefix: No such bucket (NoSuchBucket); create the bucket, or correct its name in the URL
+        list in s3://bucket/some/prefix: SignatureDoesNotMatch; check the store's credentials in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …)
+        list in s3://bucket/some/prefix: http://server: Server returned non-2xx status code: 403 Forbidden:; give the account (or the user of this process) the rights to list, read, write and delete there"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn a_server_that_is_away_is_named_with_the_reason_alone() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (error, line) = failed_list(&format!("http://{free}"));
+    assert_eq!(Failure::of(&error), Failure::MayPass, "{error}");
+    assert_eq!(
+        line,
+        format!(
+            "list in s3://bucket/some/prefix: http://{free}: Connection refused (os error 111)"
+        )
+    );
+}
+
 #[test]
 fn a_server_that_is_away_may_come_back_and_have_heard_an_attempt_before() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
