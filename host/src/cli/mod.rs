@@ -5,6 +5,7 @@ pub mod run;
 pub mod check;
 pub mod serve;
 pub mod reset;
+pub mod provision;
 pub mod produce;
 pub mod broker;
 pub mod schema;
@@ -61,6 +62,7 @@ pub enum Command {
     Check(check::CheckArgs),
     Serve(serve::ServeArgs),
     Reset(reset::ResetArgs),
+    Provision(provision::ProvisionArgs),
     Status(status::StatusArgs),
     Health(status::HealthArgs),
     /// Make, upload and activate plugins.
@@ -105,6 +107,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Reset(args) => reset::run(args),
+        Command::Provision(args) => provision::run(args),
         Command::Status(args) => status::status(args),
         Command::Health(args) => status::health(args),
         Command::Plugin(PluginCommand::New(args)) => plugin_new::new(args),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
@@ -17,6 +17,16 @@ type Opened = (Arc<dyn ObjectStore>, Path);
 /// S3, or anything that speaks its protocol at `AWS_ENDPOINT_URL`. Path-style unless
 /// `AWS_VIRTUAL_HOSTED_STYLE_REQUEST` says otherwise; region `us-east-1` unless `AWS_REGION` does.
 pub(super) fn s3(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened, StoreError> {
+    let (client, prefix) = s3_client(url, rest, options)?;
+    Ok((Arc::new(client), prefix))
+}
+
+/// As [`s3`], for who needs more of S3 than objects.
+pub(super) fn s3_client(
+    url: &str,
+    rest: &str,
+    options: &StoreOptions,
+) -> Result<(AmazonS3, Path), StoreError> {
     let (bucket, prefix) = bucket_and_prefix(url, rest, "s3://bucket/prefix")?;
     let environment = Environment(options);
     let endpoint = environment.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]);
@@ -32,7 +42,7 @@ pub(super) fn s3(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened
         }
     }
     let store = builder.with_bucket_name(bucket).build();
-    Ok((Arc::new(store.map_err(|source| client_error(url, source))?), prefix))
+    Ok((store.map_err(|source| client_error(url, source))?, prefix))
 }
 
 /// Google Cloud Storage, with a service account from the environment or the machine's own.

@@ -14,6 +14,7 @@
 //! Because replies with a 5xx are repeated inside the client, also those of a create-only put, a caller's own
 //! earlier success may come back to it as `AlreadyExists` (RELIABILITY.md §1.2). The chain settles that.
 
+pub mod bucket;
 mod cloud;
 pub mod failure;
 mod local;

@@ -319,7 +319,11 @@ fn create_topic(config: &ClientConfig, topic: &str, partitions: i32) -> Result<(
     let runtime = runtime.map_err(|error| failed(error.to_string()))?;
     let created = runtime.block_on(admin.create_topics([&topic], &options));
     for result in created.map_err(|error| failed(error.to_string()))? {
-        result.map_err(|(_, code)| failed(code.to_string()))?;
+        match result {
+            // Somebody else was quicker.
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => return Err(failed(code.to_string())),
+        }
     }
     Ok(())
 }

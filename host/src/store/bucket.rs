@@ -1,0 +1,103 @@
+//! Makes the bucket of a location that has none yet: for demos and tests. In production whoever owns the account makes
+//! it, with the rights and the life cycle that belong there.
+
+use std::time::Duration;
+
+use object_store::path::Path;
+use object_store::signer::Signer;
+use reqwest::{Method, StatusCode};
+
+use super::cloud::s3_client;
+use super::failure::shortened;
+use super::{CONNECT_TIMEOUT, StoreError};
+use crate::config::StoreOptions;
+
+/// How long one request may take, and its signature holds.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+
+/// Whether a bucket had to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    /// It was not there.
+    Created,
+    /// It was there, and is ours.
+    Existed,
+    /// The place has no bucket: it is a folder of this machine.
+    NotNeeded,
+}
+
+/// A bucket that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The URL or the environment is wrong.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another kind of store.
+    #[error("`{url}`: only S3 buckets are made here; make this one with the provider's own tool")]
+    NotS3 {
+        /// As written.
+        url: String,
+    },
+    /// No answer. Trying again may help.
+    #[error("`{url}`: the store cannot be reached")]
+    Unreachable {
+        /// As written.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store said no.
+    #[error("`{url}`: the store refuses to make the bucket: {status} {answer}")]
+    Refused {
+        /// As written.
+        url: String,
+        /// Its status.
+        status: StatusCode,
+        /// Its words.
+        answer: String,
+    },
+}
+
+impl BucketError {
+    /// Whether a store that is only starting would give this.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => status.is_server_error(),
+            Self::Store(_) | Self::NotS3 { .. } => false,
+        }
+    }
+}
+
+/// Makes the bucket of `url` unless it is there.
+///
+/// # Errors
+///
+/// See [`BucketError`].
+pub async fn create_bucket(url: &str, options: &StoreOptions) -> Result<Bucket, BucketError> {
+    let rest = match url.split_once("://") {
+        None | Some(("file", _)) => return Ok(Bucket::NotNeeded),
+        Some(("s3" | "s3a", rest)) => rest,
+        Some(_) => return Err(BucketError::NotS3 { url: url.to_owned() }),
+    };
+    let unreachable = |source| BucketError::Unreachable { url: url.to_owned(), source };
+    let (client, _) = s3_client(url, rest, options)?;
+    // The client knows objects only; it signs for us what it would not send itself.
+    let signed = client.signed_url(Method::PUT, &Path::default(), REQUEST_TIME).await;
+    let signed = signed.map_err(|error| unreachable(error.into()))?;
+    let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIME);
+    let http = http.build().map_err(|error| unreachable(error.into()))?;
+    let answer = http.put(signed).send().await;
+    // The URL holds the signature: it stays out of messages.
+    let answer = answer.map_err(|error| unreachable(error.without_url().into()))?;
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    match status {
+        status if status.is_success() => Ok(Bucket::Created),
+        StatusCode::CONFLICT if text.contains("BucketAlreadyOwnedByYou") => Ok(Bucket::Existed),
+        status => {
+            Err(BucketError::Refused { url: url.to_owned(), status, answer: shortened(&text) })
+        }
+    }
+}
