@@ -42,21 +42,26 @@ impl Place {
         let answer =
             reqwest::blocking::Client::new().put(format!("{endpoint}/{bucket}")).send().unwrap();
         assert!(answer.status().is_success(), "create bucket: {answer:?}");
+        Self::bucket(endpoint, &bucket, "test", "test")
+    }
+
+    /// A bucket that is there.
+    pub fn bucket(endpoint: &str, bucket: &str, key: &str, secret: &str) -> Self {
         let store = AmazonS3Builder::new()
             .with_endpoint(endpoint)
             .with_allow_http(true)
-            .with_bucket_name(&bucket)
+            .with_bucket_name(bucket)
             .with_region("us-east-1")
-            .with_access_key_id("test")
-            .with_secret_access_key("test")
+            .with_access_key_id(key)
+            .with_secret_access_key(secret)
             .build()
             .unwrap();
         let environment = vec![
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_ACCESS_KEY_ID", key.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
         ];
         let folder = tempfile::tempdir().unwrap();
         Self::new(folder, format!("s3://{bucket}"), environment, Arc::new(store))

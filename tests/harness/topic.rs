@@ -50,10 +50,15 @@ impl Topic {
             NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
         let made = asked(admin(brokers).create_topics([&new], &AdminOptions::new()));
         assert!(made[0].is_ok(), "create topic `{name}`: {made:?}");
-        let producer = producer(brokers);
-        let topic = Self { name, brokers: brokers.to_owned(), partitions, producer };
+        let topic = Self::existing(brokers, &name, partitions);
         topic.wait_until_shown();
         topic
+    }
+
+    /// A topic that is there.
+    pub fn existing(brokers: &str, name: &str, partitions: i32) -> Self {
+        let producer = producer(brokers);
+        Self { name: name.to_owned(), brokers: brokers.to_owned(), partitions, producer }
     }
 
     /// Adds partitions until there are so many.

@@ -6,17 +6,21 @@
 //! | [`workspace`] | where things lie |
 //! | [`command`] | running a program to its end |
 //! | [`daemon`] | running a program beside us, and being sure that it ends |
+//! | [`http`] | asking a service on this machine |
 //! | [`services`] | Apache Kafka and an S3 server: fetched once, started on free ports |
 //! | [`plugins`] | plugin crates → `target/plugins/*.wasm` |
 //! | [`suite`] | `cargo xtask test` |
 //! | [`demo`] | `cargo xtask demo` |
+//! | [`compose`] | `cargo xtask compose`, and what of its files can be checked without an engine |
 //! | [`bench`] | `cargo xtask bench` |
 
 pub mod workspace;
 pub mod command;
 pub mod daemon;
+pub mod http;
 pub mod services;
 pub mod plugins;
 pub mod suite;
 pub mod demo;
 pub mod bench;
+pub mod compose;

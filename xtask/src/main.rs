@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::workspace::Workspace;
-use xtask::{bench, demo, plugins, services, suite};
+use xtask::{bench, compose, demo, plugins, services, suite};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -15,6 +15,9 @@ usage: cargo xtask TASK
                     against a real Kafka and a real S3 server; FILTER picks end-to-end tests by name
   bench [--quick] [--json FILE]
                     what the main job costs, as ratios to references timed in the same run; --quick: two minutes
+  compose [--for 60s] [--kill] [--no-build] [--keep]
+                    bring docker-compose.yml up beside whatever runs, check that its table is what a recomputation
+                    from the topic gives, take it down; --kill: kill host, Kafka and store on the way
   plugins           build plugins/* (and tests/evil-plugin) into target/plugins/*.wasm
   services          fetch Apache Kafka and the S3 server of the tests into target/services";
 
@@ -40,6 +43,7 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("test", []) => suite::run_all(&workspace, None),
         ("test", [filter]) => suite::run_all(&workspace, Some(filter)),
         ("bench", options) => bench::run_all(&workspace, &bench::Options::parse(options)?),
+        ("compose", options) => compose::run(&workspace, &compose::Options::parse(options)?),
         ("plugins", []) => plugins::build(&workspace).map(|_| ()),
         ("services", []) => services::fetch(&workspace),
         _ => bail!("`{task}` with `{}` is no task\n{USAGE}", arguments.join(" ")),

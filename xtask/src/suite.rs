@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::command::run;
 use crate::workspace::Workspace;
-use crate::{plugins, services};
+use crate::{compose, plugins, services};
 
 /// Runs all steps. `filter` picks end-to-end tests by name.
 pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
@@ -20,6 +20,7 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     steps.step("plugins", || plugins::build(workspace).map(|_| ()))?;
     // One build command for all that follows, so that nothing is built twice with other features.
     steps.cargo("build", &BUILD)?;
+    steps.step("deployment", || compose::check_files(workspace))?;
     steps.cargo("unit tests", &["test", "--workspace", "--lib", "--bins"])?;
     steps.cargo("doc tests", &["test", "--workspace", "--doc"])?;
     steps.step("documentation", || run(cargo(workspace, &DOC).env("RUSTDOCFLAGS", DOC_FLAGS)))?;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+pub(crate) use self::options::duration;
 pub use self::options::{BrokerChoice, Options};
 use self::stage::Stage;
 use crate::command::run as run_command;

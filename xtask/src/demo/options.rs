@@ -74,7 +74,7 @@ fn rate(text: &str) -> Result<u32> {
 }
 
 /// `30s` or `2m`.
-fn duration(text: &str) -> Result<Duration> {
+pub(crate) fn duration(text: &str) -> Result<Duration> {
     let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
     let seconds = match unit {
         "s" => 1,

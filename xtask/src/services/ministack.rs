@@ -2,8 +2,6 @@
 //! keeps what it was given when it is killed, and checks no signatures.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::fetched;
 use crate::command::{apt_install, first_line, run};
 use crate::daemon::{Daemon, Output, free_port};
+use crate::http::request;
 use crate::workspace::Workspace;
 
 const REQUIREMENT: &str = "ministack==1.5.33";
@@ -102,15 +101,4 @@ fn launch(home: &Path, folder: &Path, port: u16) -> Result<Daemon> {
         answer.starts_with("HTTP/1.1 200").then_some(())
     })?;
     Ok(daemon)
-}
-
-/// A request without a body, and the whole answer: all the HTTP that starting a server needs.
-fn request(port: u16, method: &str, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n");
-    stream.write_all(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
