@@ -50,7 +50,10 @@ fn metrics_count_every_record_by_its_fate() {
     let fates = chain::head(&place).unwrap().fates();
     let counted = |fate: &str| -> f64 {
         text.lines()
-            .filter(|line| line.contains("records_total") && line.contains(&format!("\"{fate}\"")))
+            .filter(|line| {
+                line.starts_with("sluicegate_records_total{")
+                    && line.contains(&format!("\"{fate}\""))
+            })
             .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
             .sum()
     };

@@ -84,6 +84,7 @@ impl Supervisor {
                         self.back_off = BACK_OFF_MIN;
                     }
                     self.said = None;
+                    outside.metrics.restarts.add(1);
                     tracing::error!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
                     publish(&outside, Phase::BackingOff, Some(reason));
                 }

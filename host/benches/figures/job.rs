@@ -44,7 +44,7 @@ pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
     }
     let metrics = handle.metrics();
     let steps = &metrics.steps;
-    let of_plugin = |stage: &str| metrics.stage(stage).map_or(0.0, |stage| stage.cpu.seconds());
+    let of_plugin = |stage: &str| metrics.running(stage).map_or(0.0, |module| module.cpu.seconds());
     let (filter, aggregate) = (of_plugin("valid"), of_plugin("revenue"));
     let seconds = [
         ("source", steps.source.seconds()),

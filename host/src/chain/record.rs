@@ -66,6 +66,31 @@ pub struct Fates {
     pub dead_lettered: u64,
 }
 
+impl Fates {
+    /// With those of other records.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.each(other, u64::strict_add)
+    }
+
+    /// Without those that had been counted before.
+    /// Panics if there were more of them: counts only grow.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        self.each(before, u64::strict_sub)
+    }
+
+    fn each(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            read: join(self.read, other.read),
+            accepted: join(self.accepted, other.accepted),
+            filtered: join(self.filtered, other.filtered),
+            late: join(self.late, other.late),
+            dead_lettered: join(self.dead_lettered, other.dead_lettered),
+        }
+    }
+}
+
 /// One partition in a chain record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionState {

@@ -65,10 +65,15 @@ impl Lane {
         let before = placed.pinned.digest;
         *placed = PlacedModule::successor(placed, module.clone());
         let plan = Plan::new(&self.config, &modules).map_err(|error| error.to_string())?;
+        // What the old module did last, between the last turn and this barrier.
+        self.report_plugins();
         self.pool.replan(&plan);
         self.plan = plan;
         self.modules = modules;
         self.publish_stages();
+        if let Some(metrics) = self.outside.metrics.stage(stage) {
+            metrics.activated(self.clock.wall_micros());
+        }
         tracing::info!(stage, before = %before.short(), now = %module.digest.short(), "module exchanged");
         Ok(())
     }

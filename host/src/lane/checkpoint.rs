@@ -117,7 +117,8 @@ impl Lane {
         let positions =
             positions.map(|state| (state.partition.clone(), state.position.clone())).collect();
         self.source.acknowledge(&positions);
-        self.outside.metrics.committed(&record.files, self.clock.wall_micros());
+        let now = self.clock.wall_micros();
+        self.outside.metrics.committed(&record.files, record.state.as_ref(), now);
         // Whoever is answered may look at the status at once.
         self.publish_now();
         self.answer_activations(record);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::chain::record::{Fates, PartitionState};
+use crate::metrics::PartitionFates;
 use crate::source::{Partition, PartitionProgress, Position, RecordBlock};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
@@ -16,6 +17,8 @@ pub(super) struct LanePartition {
     pub(super) partition: Partition,
     pub(super) position: Position,
     pub(super) fates: Fates,
+    /// What of the fates the metrics were told.
+    told: Fates,
     pub(super) end_offset: Option<i64>,
 }
 
@@ -38,6 +41,7 @@ impl Partitions {
         let index = self.add(&state.partition, state.max_event_time, now);
         self.all[index].position = state.position.clone();
         self.all[index].fates = state.fates;
+        self.all[index].told = state.fates;
     }
 
     fn add(&mut self, partition: &Partition, max: Option<EventTime>, now: Duration) -> usize {
@@ -48,6 +52,7 @@ impl Partitions {
             partition: partition.clone(),
             position: Position::at(crate::source::NextOffset::START),
             fates: Fates::default(),
+            told: Fates::default(),
             end_offset: None,
         });
         index
@@ -84,10 +89,9 @@ impl Partitions {
         partition.position = block.next.clone();
     }
 
-    /// Counts the fates of records.
-    pub(super) fn count(&mut self, index: usize, fates: &[Fate]) {
-        let counts = &mut self.all[index].fates;
-        counts.read += fates.len() as u64;
+    /// Counts the fates of records; answers with the counts.
+    pub(super) fn count(&mut self, index: usize, fates: &[Fate]) -> Fates {
+        let mut counts = Fates { read: fates.len() as u64, ..Fates::default() };
         for fate in fates {
             *match fate {
                 Fate::Filtered => &mut counts.filtered,
@@ -96,19 +100,23 @@ impl Partitions {
                 Fate::DeadLettered => &mut counts.dead_lettered,
             } += 1;
         }
+        self.all[index].fates = self.all[index].fates.plus(counts);
+        counts
+    }
+
+    /// Tells the metrics what became of records since they were last told.
+    pub(super) fn tell(&mut self, metrics: &PartitionFates) {
+        for partition in &mut self.all {
+            if partition.fates != partition.told {
+                metrics.add(&partition.partition, &partition.fates.since(partition.told));
+                partition.told = partition.fates;
+            }
+        }
     }
 
     /// All partitions together.
     pub(super) fn total(&self) -> Fates {
-        let mut total = Fates::default();
-        for partition in &self.all {
-            total.read += partition.fates.read;
-            total.accepted += partition.fates.accepted;
-            total.filtered += partition.fates.filtered;
-            total.late += partition.fates.late;
-            total.dead_lettered += partition.fates.dead_lettered;
-        }
-        total
+        self.all.iter().fold(Fates::default(), |total, partition| total.plus(partition.fates))
     }
 
     /// The clocks.

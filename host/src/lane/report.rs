@@ -8,10 +8,8 @@ use crate::handle::StageView;
 use crate::source::RecordBlock;
 use crate::status::{LaneStatus, PartitionView, Phase, is_same_problem};
 
-use super::place::Placed;
 use super::plan::{FittedStage, Plan};
 use super::pool::{StageNanos, Worker};
-use super::prepare::{Fate, Prepared};
 use super::{Lane, Outside};
 
 /// The status is copied at most this often: a person or a probe asks no more often.
@@ -28,31 +26,17 @@ pub(super) struct Reported {
 
 impl Lane {
     /// Adds a turn to the counters.
-    pub(super) fn report_turn(
-        &mut self,
-        blocks: &[RecordBlock],
-        chunks: &[(Prepared, Placed)],
-        started: Duration,
-    ) {
+    pub(super) fn report_turn(&mut self, blocks: &[RecordBlock], fates: &Fates, started: Duration) {
         if blocks.is_empty() {
             return;
         }
         self.turns += 1;
         let metrics = &self.outside.metrics;
-        let mut fates = Fates::default();
-        for fate in chunks.iter().flat_map(|(prepared, _)| &prepared.fates) {
-            fates.read += 1;
-            *match fate {
-                Fate::Filtered => &mut fates.filtered,
-                Fate::Late => &mut fates.late,
-                Fate::Accepted => &mut fates.accepted,
-                Fate::DeadLettered => &mut fates.dead_lettered,
-            } += 1;
-        }
-        metrics.records.add(&fates);
+        metrics.records.add(fates);
         metrics.read_bytes.add(blocks.iter().map(|block| block.values.bytes.len() as u64).sum());
         metrics.turn.observe(self.clock.monotonic().saturating_sub(started));
         self.report_steps();
+        self.outside.metrics.steps.end_turn();
         self.report_plugins();
         self.reported.turn_ended = Some(self.clock.monotonic());
     }
@@ -87,17 +71,19 @@ impl Lane {
                 let now = runner.stats();
                 let before = std::mem::replace(reported, now);
                 *memory += now.memory_bytes;
-                let Some(metrics) = self.outside.metrics.stage(&stage.id) else { continue };
+                let Some(metrics) = self.outside.metrics.running(&stage.id) else { continue };
                 metrics.calls.add(now.calls - before.calls);
                 metrics.rows.add(now.rows - before.rows);
                 metrics.cpu.add_nanos(now.cpu_nanos - before.cpu_nanos);
                 metrics.traps.add(now.traps - before.traps);
                 metrics.deadlines.add(now.deadlines - before.deadlines);
                 metrics.bad_answers.add(now.answers - before.answers);
+                metrics.broken.add(now.broken - before.broken);
+                metrics.rejects.add(now.rejects - before.rejects);
             }
         }
         for (stage, memory) in stages.iter().zip(memory) {
-            if let Some(metrics) = self.outside.metrics.stage(&stage.id) {
+            if let Some(metrics) = self.outside.metrics.running(&stage.id) {
                 metrics.memory_bytes.set(memory);
             }
         }
@@ -130,6 +116,8 @@ impl Lane {
             Phase::Running if self.must_pause() => Phase::Paused,
             phase => phase,
         };
+        self.partitions.tell(&self.outside.metrics.partitions);
+        self.outside.metrics.published_micros.set_micros(self.clock.wall_micros());
         let workers = self.pool.workers().iter();
         self.outside.status.store(Arc::new(LaneStatus {
             pipeline: self.config.name.to_string(),
@@ -168,6 +156,11 @@ impl Lane {
 
     /// Publishes what each stage runs and is given.
     pub(super) fn publish_stages(&self) {
+        for stage in self.plan.stages.iter().chain(&self.plan.aggregate) {
+            if let Some(metrics) = self.outside.metrics.stage(&stage.id) {
+                metrics.runs(&stage.plugin);
+            }
+        }
         self.outside.stages.store(Arc::new(stage_views(&self.plan)));
     }
 }

@@ -1,6 +1,7 @@
 //! A turn: decode, filter, map, judge, update, fire, sink. One direction, top to bottom; parallel inside a step,
 //! joined before the next (DESIGN.md §3).
 
+use crate::chain::record::Fates;
 use crate::source::RecordBlock;
 use crate::time::{EventTime, thread_cpu_nanos};
 
@@ -27,15 +28,16 @@ impl Lane {
             Some(windows) => self.window(windows, prepared, &judges)?,
             None => prepared.into_iter().map(|prepared| self.accept_all(prepared)).collect(),
         };
-        for (prepared, _) in &chunks {
-            self.partitions.count(prepared.chunk.partition, &prepared.fates);
-        }
+        let count = |fates: Fates, (prepared, _): &(Prepared, Placed)| {
+            fates.plus(self.partitions.count(prepared.chunk.partition, &prepared.fates))
+        };
+        let fates = chunks.iter().fold(Fates::default(), count);
         for block in blocks {
             let index = self.partitions.index(&block.partition, now);
             self.partitions.processed(index, block);
         }
         self.sink_rows(blocks, &chunks)?;
-        self.report_turn(blocks, &chunks, now);
+        self.report_turn(blocks, &fates, now);
         Ok(())
     }
 

@@ -24,6 +24,9 @@ pub(super) struct Metric {
 /// Of metrics that belong to a pipeline as a whole.
 const PIPELINE: &[&str] = &["pipeline"];
 const STAGE: &[&str] = &["pipeline", "stage"];
+/// Of what the plugin of a stage does: the name and the first digits of the digest of the module that runs. The series
+/// of a module end when another takes its place, so that their number stays that of the stages.
+const MODULE: &[&str] = &["pipeline", "stage", "module", "digest"];
 const TABLE: &[&str] = &["pipeline", "table"];
 
 const fn counter(
@@ -44,8 +47,12 @@ const fn gauge(
     Metric { name, unit, kind: Kind::Gauge, labels, help }
 }
 
-const fn seconds(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, unit: Some("seconds"), kind: Kind::Histogram, labels: PIPELINE, help }
+const fn seconds(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, unit: Some("seconds"), kind: Kind::Histogram, labels, help }
 }
 
 const fn info(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
@@ -73,6 +80,12 @@ pub(super) const RECORDS: Metric = counter(
     None,
     &["pipeline", "fate"],
     "Records by what became of them: accepted, filtered, late or dead_lettered; one fate each",
+);
+pub(super) const PARTITION_RECORDS: Metric = counter(
+    "sluicegate_partition_records",
+    None,
+    &["pipeline", "stream", "partition", "fate"],
+    "The same by partition",
 );
 pub(super) const READ: Metric =
     counter("sluicegate_read", Some("bytes"), PIPELINE, "Bytes of the values of records read");
@@ -102,48 +115,69 @@ pub(super) const WATERMARK_DELAY: Metric = gauge(
 );
 pub(super) const TURN: Metric = seconds(
     "sluicegate_turn_duration",
+    PIPELINE,
     "A turn, from the arrival of its records to the end of its last step",
 );
-pub(super) const STEP: Metric = counter(
-    "sluicegate_step",
-    Some("seconds"),
+pub(super) const STEP: Metric = seconds(
+    "sluicegate_step_cpu",
     &["pipeline", "step"],
-    "CPU time of turns by step, all workers together: source, decode, plugins, window or sink",
+    "CPU time of a step of a turn, all workers together: source, decode, plugins, window or sink",
+);
+pub(super) const PUBLISHED: Metric = gauge(
+    "sluicegate_status_timestamp",
+    Some("seconds"),
+    PIPELINE,
+    "When the lane last published its status, seconds since 1970: a moment ago while its loop goes round",
+);
+pub(super) const RESTARTS: Metric = counter(
+    "sluicegate_lane_restarts",
+    None,
+    PIPELINE,
+    "How often the lane failed and was to be opened again",
 );
 pub(super) const STAGE_MODULE: Metric = info(
     "sluicegate_stage_module",
     &["pipeline", "stage", "module", "digest"],
     "The module that the stage runs; the first 12 digits of its digest",
 );
+pub(super) const ACTIVATIONS: Metric =
+    counter("sluicegate_activations", None, STAGE, "How often a module took another's place");
+pub(super) const ACTIVATED: Metric = gauge(
+    "sluicegate_activated_timestamp",
+    Some("seconds"),
+    MODULE,
+    "When the module took another's place, seconds since 1970; absent if none did since the start",
+);
 pub(super) const PLUGIN_CALLS: Metric =
-    counter("sluicegate_plugin_calls", None, STAGE, "Calls of the plugin");
+    counter("sluicegate_plugin_calls", None, MODULE, "Calls of the plugin");
 pub(super) const PLUGIN_ROWS: Metric =
-    counter("sluicegate_plugin_rows", None, STAGE, "Rows given to the plugin");
+    counter("sluicegate_plugin_rows", None, MODULE, "Rows given to the plugin");
 pub(super) const PLUGIN_CPU: Metric = counter(
     "sluicegate_plugin_cpu",
     Some("seconds"),
-    STAGE,
+    MODULE,
     "CPU time of the plugin's calls, all workers together",
 );
 pub(super) const PLUGIN_FAILURES: Metric = counter(
     "sluicegate_plugin_failures",
     None,
-    &["pipeline", "stage", "kind"],
-    "Calls that ended in a trap, at the deadline, or with an answer that breaks the contract",
+    &["pipeline", "stage", "module", "digest", "kind"],
+    "Calls that ended in a trap, at the deadline, or with an answer that breaks the contract; breaker: parts of \
+     batches refused without a call, because too many calls had failed",
 );
 pub(super) const PLUGIN_REJECTS: Metric =
-    counter("sluicegate_plugin_rejects", None, STAGE, "Rows that the plugin itself refused");
+    counter("sluicegate_plugin_rejects", None, MODULE, "Rows that the plugin itself refused");
 pub(super) const PLUGIN_MEMORY: Metric = gauge(
     "sluicegate_plugin_memory",
     Some("bytes"),
-    STAGE,
+    MODULE,
     "Linear memory of the plugin's instances, all workers together",
 );
 pub(super) const PLUGIN_COUNT: Metric = counter(
     "sluicegate_plugin_count",
     None,
-    &["pipeline", "stage", "name"],
-    "What the plugin counted itself; names beyond 31 a stage are counted as other",
+    &["pipeline", "stage", "module", "digest", "name"],
+    "What the plugin counted itself, by its own names; at most 32 of them",
 );
 pub(super) const GROUPS: Metric =
     gauge("sluicegate_open_groups", None, PIPELINE, "Open groups: window × key");
@@ -153,10 +187,18 @@ pub(super) const EPOCH: Metric =
     gauge("sluicegate_epoch", None, PIPELINE, "The last committed epoch; absent before the first");
 pub(super) const CHECKPOINT: Metric = seconds(
     "sluicegate_checkpoint_duration",
+    PIPELINE,
     "The part of a checkpoint in which the lane stands still: freezing an epoch",
+);
+pub(super) const CHECKPOINT_STATE: Metric = gauge(
+    "sluicegate_checkpoint_state",
+    Some("bytes"),
+    PIPELINE,
+    "State stored with the last committed epoch, compressed; 0 without open groups",
 );
 pub(super) const COMMIT: Metric = seconds(
     "sluicegate_commit_duration",
+    PIPELINE,
     "From handing an epoch to the committer until its record is durable",
 );
 pub(super) const COMMIT_FAILURES: Metric = counter(
@@ -184,13 +226,21 @@ pub(super) const DEAD_LETTERS: Metric = counter(
     "Rows of the dead-letter table by kind, whether or not the pipeline has such a table",
 );
 
+pub(super) const PROCESS_CPU: Metric =
+    counter("process_cpu", Some("seconds"), &[], "CPU time of the process");
+pub(super) const PROCESS_MEMORY: Metric =
+    gauge("process_resident_memory", Some("bytes"), &[], "Memory of the process that is in RAM");
+pub(super) const PROCESS_FDS: Metric =
+    gauge("process_open_fds", None, &[], "Open files and connections of the process");
+
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 31] = [
+pub(super) const ALL: [&Metric; 40] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
     &RECORDS_READ,
     &RECORDS,
+    &PARTITION_RECORDS,
     &READ,
     &LAG,
     &PAUSED,
@@ -198,7 +248,11 @@ pub(super) const ALL: [&Metric; 31] = [
     &WATERMARK_DELAY,
     &TURN,
     &STEP,
+    &PUBLISHED,
+    &RESTARTS,
     &STAGE_MODULE,
+    &ACTIVATIONS,
+    &ACTIVATED,
     &PLUGIN_CALLS,
     &PLUGIN_ROWS,
     &PLUGIN_CPU,
@@ -210,6 +264,7 @@ pub(super) const ALL: [&Metric; 31] = [
     &STATE,
     &EPOCH,
     &CHECKPOINT,
+    &CHECKPOINT_STATE,
     &COMMIT,
     &COMMIT_FAILURES,
     &LAST_COMMIT,
@@ -217,6 +272,9 @@ pub(super) const ALL: [&Metric; 31] = [
     &ROWS,
     &WRITTEN,
     &DEAD_LETTERS,
+    &PROCESS_CPU,
+    &PROCESS_MEMORY,
+    &PROCESS_FDS,
 ];
 
 impl Metric {
@@ -238,8 +296,10 @@ pub fn documentation() -> String {
         "# Metrics\n\n\
          `sluicegate serve` answers `GET /metrics` in the OpenMetrics text format ([http.md](http.md) says on which address). \
          Counters count since the process started; gauges are as old as the last published status, less than a second.\n\n\
-         A pipeline has at most 512 series of `sluicegate_partition_lag_records`: those of its first partitions; the lag of \
-         all others together stands under `stream=\"other\"`. A histogram's series are `_bucket`, `_sum` and `_count`.\n\n\
+         The label `partition` has at most 512 values a pipeline, its first partitions; all others together stand under \
+         `stream=\"other\"`. The labels `module` and `digest` are those of the module that the stage runs, the digest cut \
+         to 12 digits; the series of a module end when another takes its place. A histogram's series are `_bucket`, \
+         `_sum` and `_count`. [operate.md](operate.md) says what to make of them.\n\n\
          This page is made from `host/src/metrics/catalog.rs`; `UPDATE_EXPECT=1 cargo test -p sluicegate --lib metrics` \
          writes it anew.\n\n\
          | metric | type | labels | meaning |\n|---|---|---|---|\n",

@@ -31,6 +31,17 @@ impl Gauge {
         self.0.store(value, Relaxed);
     }
 
+    /// Replaces it by a time in µs since 1970; what lies before is 0.
+    pub fn set_micros(&self, micros: i64) {
+        self.set(u64::try_from(micros).unwrap_or(0));
+    }
+
+    /// The time set last, in seconds since 1970; none if it was not set.
+    pub fn timestamp_seconds(&self) -> Option<f64> {
+        let micros = self.get();
+        (micros > 0).then(|| micros as f64 / 1e6)
+    }
+
     /// The number set last; 0 before the first.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
@@ -125,7 +136,50 @@ impl Histogram {
     }
 }
 
-/// Counters whose names come from elsewhere: from a guest, or by kind. The number of names is bounded, because
+/// The time of one step of turns: all of it, and how it is spread over turns.
+#[derive(Debug)]
+pub struct StepTime {
+    spent: TimeCounter,
+    /// What of it belongs to turns that have ended, nanoseconds.
+    ended: AtomicU64,
+    turns: Histogram,
+}
+
+impl Default for StepTime {
+    fn default() -> Self {
+        Self {
+            spent: TimeCounter::default(),
+            ended: AtomicU64::new(0),
+            turns: Histogram::new(&FAST),
+        }
+    }
+}
+
+impl StepTime {
+    /// Adds nanoseconds to the turn that is under way.
+    pub fn add_nanos(&self, nanos: u64) {
+        self.spent.add_nanos(nanos);
+    }
+
+    /// Seconds spent so far.
+    pub fn seconds(&self) -> f64 {
+        self.spent.seconds()
+    }
+
+    /// A turn has ended: what was added since the one before is its time.
+    pub(super) fn end_turn(&self) {
+        let spent = self.spent.0.load(Relaxed);
+        let before = self.ended.swap(spent, Relaxed);
+        self.turns.observe(Duration::from_nanos(spent.saturating_sub(before)));
+    }
+
+    /// How it is spread over turns.
+    pub(super) fn turns(&self) -> &Histogram {
+        &self.turns
+    }
+}
+
+/// Counters by kind, as the kinds turn up. The number of names is bounded, because
 /// each is a series that Prometheus keeps for weeks; what comes later is counted as [`NamedCounters::OTHER`].
 #[derive(Debug, Default)]
 pub struct NamedCounters(RwLock<BTreeMap<String, Counter>>);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::instrument::{
-    Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, TimeCounter,
-};
-use crate::chain::record::Fates;
+use super::instrument::{Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime};
+use super::partition::PartitionFates;
+use super::stage::{ModuleMetrics, StageMetrics};
+use crate::chain::record::{Fates, StateRef};
 use crate::sink::DataFile;
 
 /// The counters of a pipeline. Made once by whoever starts it, kept when its lane is opened again, added to by
@@ -15,6 +15,8 @@ use crate::sink::DataFile;
 pub struct LaneMetrics {
     /// Records by fate.
     pub records: FateCounters,
+    /// The same by partition, told when the status is published.
+    pub partitions: PartitionFates,
     /// Bytes of the values of records read.
     pub read_bytes: Counter,
     /// From the arrival of a turn's records to the end of its last step.
@@ -30,8 +32,14 @@ pub struct LaneMetrics {
     pub commit: Histogram,
     /// Attempts that the store did not take.
     pub commit_failures: Counter,
+    /// State stored with the last committed epoch, compressed.
+    pub checkpoint_bytes: Gauge,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
     pub last_commit_micros: Gauge,
+    /// When the lane last published its status, wall time in µs since 1970; 0: not yet.
+    pub published_micros: Gauge,
+    /// How often the lane failed and was opened again.
+    pub restarts: Counter,
     /// Rows dead-lettered, by kind.
     pub dead_letters: NamedCounters,
     stages: Vec<StageMetrics>,
@@ -54,6 +62,17 @@ pub struct FateCounters {
 }
 
 impl FateCounters {
+    /// Every fate with its name: what `read` is the sum of.
+    pub(super) fn fates(&self) -> [(&'static str, u64); 4] {
+        let Self { read: _, accepted, filtered, late, dead_lettered } = self;
+        [
+            ("accepted", accepted.get()),
+            ("filtered", filtered.get()),
+            ("late", late.get()),
+            ("dead_lettered", dead_lettered.get()),
+        ]
+    }
+
     /// Adds what a turn made of its records.
     pub fn add(&self, fates: &Fates) {
         let Fates { read, accepted, filtered, late, dead_lettered } = *fates;
@@ -65,44 +84,20 @@ impl FateCounters {
     }
 }
 
-/// CPU time of the steps of turns, all workers together: what others do on the machine does not show in it.
+/// CPU time of the steps of turns, all workers together: what others do on the machine does not show in it. What
+/// happens between two turns counts to the later one.
 #[derive(Debug, Default)]
 pub struct StepTimes {
     /// Taking records from the source, on the lane's thread; the source's own threads are not in it.
-    pub source: TimeCounter,
+    pub source: StepTime,
     /// Bytes to columns.
-    pub decode: TimeCounter,
+    pub decode: StepTime,
     /// Filters and maps.
-    pub plugins: TimeCounter,
+    pub plugins: StepTime,
     /// Placing, grouping, the aggregate's calls, firing.
-    pub window: TimeCounter,
+    pub window: StepTime,
     /// Rows to Parquet.
-    pub sink: TimeCounter,
-}
-
-/// What the plugin of a stage did, whichever modules the stage has had.
-#[derive(Debug)]
-pub struct StageMetrics {
-    /// The stage's id.
-    pub id: Arc<str>,
-    /// Calls.
-    pub calls: Counter,
-    /// Rows given.
-    pub rows: Counter,
-    /// CPU time, all workers.
-    pub cpu: TimeCounter,
-    /// Calls that trapped.
-    pub traps: Counter,
-    /// Calls that met their deadline.
-    pub deadlines: Counter,
-    /// Calls whose answer broke the contract.
-    pub bad_answers: Counter,
-    /// Rows that the plugin refused.
-    pub rejects: Counter,
-    /// Linear memory of all instances.
-    pub memory_bytes: Gauge,
-    /// What the plugin counted by the contract's `count`.
-    pub counts: NamedCounters,
+    pub sink: StepTime,
 }
 
 /// What was committed to a table.
@@ -126,6 +121,7 @@ impl LaneMetrics {
     ) -> Self {
         Self {
             records: FateCounters::default(),
+            partitions: PartitionFates::default(),
             read_bytes: Counter::default(),
             turn: Histogram::new(&FAST),
             steps: StepTimes::default(),
@@ -133,7 +129,10 @@ impl LaneMetrics {
             checkpoint: Histogram::new(&SLOW),
             commit: Histogram::new(&SLOW),
             commit_failures: Counter::default(),
+            checkpoint_bytes: Gauge::default(),
             last_commit_micros: Gauge::default(),
+            published_micros: Gauge::default(),
+            restarts: Counter::default(),
             dead_letters: NamedCounters::default(),
             stages: stages.into_iter().map(StageMetrics::new).collect(),
             tables: tables.into_iter().map(TableMetrics::new).collect(),
@@ -150,13 +149,18 @@ impl LaneMetrics {
         self.stages.iter().find(|stage| *stage.id == *id)
     }
 
+    /// What counts for the module that the stage of that id runs.
+    pub fn running(&self, id: &str) -> Option<Arc<ModuleMetrics>> {
+        self.stage(id)?.running()
+    }
+
     /// The tables, in the order given to [`LaneMetrics::new`].
     pub fn tables(&self) -> &[TableMetrics] {
         &self.tables
     }
 
-    /// Counts a commit: its files by table, and its wall time in µs since 1970.
-    pub fn committed(&self, files: &[DataFile], wall_micros: i64) {
+    /// Counts a commit: its files by table, its state, and its wall time in µs since 1970.
+    pub fn committed(&self, files: &[DataFile], state: Option<&StateRef>, wall_micros: i64) {
         for file in files {
             if let Some(table) = self.tables.iter().find(|table| *table.id == *file.table) {
                 table.files.add(1);
@@ -164,24 +168,27 @@ impl LaneMetrics {
                 table.bytes.add(file.bytes);
             }
         }
-        self.last_commit_micros.set(u64::try_from(wall_micros).unwrap_or(0));
+        self.checkpoint_bytes.set(state.map_or(0, |state| state.bytes));
+        self.last_commit_micros.set_micros(wall_micros);
     }
 }
 
-impl StageMetrics {
-    fn new(id: Arc<str>) -> Self {
-        Self {
-            id,
-            calls: Counter::default(),
-            rows: Counter::default(),
-            cpu: TimeCounter::default(),
-            traps: Counter::default(),
-            deadlines: Counter::default(),
-            bad_answers: Counter::default(),
-            rejects: Counter::default(),
-            memory_bytes: Gauge::default(),
-            counts: NamedCounters::default(),
-        }
+impl StepTimes {
+    /// Every step with its name.
+    pub(super) fn all(&self) -> [(&'static str, &StepTime); 5] {
+        let Self { source, decode, plugins, window, sink } = self;
+        [
+            ("source", source),
+            ("decode", decode),
+            ("plugins", plugins),
+            ("window", window),
+            ("sink", sink),
+        ]
+    }
+
+    /// A turn has ended: what its steps took since the one before is counted as its time.
+    pub fn end_turn(&self) {
+        self.all().into_iter().for_each(|(_, step)| step.end_turn());
     }
 }
 

@@ -4,8 +4,12 @@
 //! scrape reads them and the lane's last published status. All names stand in [`catalog`].
 
 mod instrument;
+mod partition;
+mod stage;
 mod lane;
+mod process;
 mod catalog;
+mod page;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -19,8 +23,10 @@ use prometheus_client::registry::Registry;
 use crate::status::LaneStatus;
 use crate::time::Clock;
 pub use catalog::documentation;
-pub use instrument::{Counter, FAST, Gauge, Histogram, NamedCounters, SLOW, TimeCounter};
-pub use lane::{FateCounters, LaneMetrics, StageMetrics, StepTimes, TableMetrics};
+pub use instrument::{Counter, FAST, Gauge, Histogram, NamedCounters, SLOW, StepTime, TimeCounter};
+pub use lane::{FateCounters, LaneMetrics, StepTimes, TableMetrics};
+pub use partition::PartitionFates;
+pub use stage::{ModuleMetrics, StageMetrics};
 
 /// All lanes of the process, and the page that shows them.
 #[derive(Debug)]

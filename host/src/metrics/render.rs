@@ -5,16 +5,12 @@ use std::sync::{Arc, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Unit;
 
-use super::catalog::{self, Kind, Metric};
-use super::{Histogram, Lane, LaneMetrics, Lanes, StageMetrics, TableMetrics};
-use crate::status::{LaneStatus, Phase};
+use super::page::{Page, View, and, count, seconds, spread};
+use super::partition::{OTHER, PARTITIONS_MAX};
+use super::{Lane, Lanes, catalog, process};
+use crate::status::Phase;
 use crate::time::Watermark;
-
-/// Partitions of a pipeline that have a series of their own; a folder of files may have many thousands.
-const PARTITIONS_MAX: usize = 512;
 
 /// Every phase and its label.
 const PHASES: [(Phase, &str); 7] = [
@@ -26,13 +22,6 @@ const PHASES: [(Phase, &str); 7] = [
     (Phase::Stopped, "stopped"),
     (Phase::Halted, "halted"),
 ];
-
-/// One lane at one scrape: all its series tell of the same status.
-struct View {
-    pipeline: Arc<str>,
-    metrics: Arc<LaneMetrics>,
-    status: Arc<LaneStatus>,
-}
 
 impl Collector for Lanes {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), Error> {
@@ -52,7 +41,8 @@ impl Collector for Lanes {
         moment(page, &lanes, self.clock.wall_micros())?;
         turns(page, &lanes)?;
         plugins(page, &lanes)?;
-        commits(page, &lanes)
+        commits(page, &lanes)?;
+        of_the_process(page)
     }
 }
 
@@ -88,16 +78,20 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.counters(&catalog::RECORDS_READ, lanes, |metrics| metrics.records.read.get())?;
     page.family(&catalog::RECORDS, |family| {
         lanes.iter().try_for_each(|lane| {
-            let records = &lane.metrics.records;
-            let fates = [
-                ("accepted", &records.accepted),
-                ("filtered", &records.filtered),
-                ("late", &records.late),
-                ("dead_lettered", &records.dead_lettered),
-            ];
-            fates.iter().try_for_each(|(fate, counter)| {
-                let labels = [("pipeline", &*lane.pipeline), ("fate", *fate)];
-                count(family, &labels, counter.get())
+            lane.metrics.records.fates().into_iter().try_for_each(|(fate, n)| {
+                count(family, &[("pipeline", &*lane.pipeline), ("fate", fate)], n)
+            })
+        })
+    })?;
+    page.family(&catalog::PARTITION_RECORDS, |family| {
+        lanes.iter().try_for_each(|lane| {
+            lane.metrics.partitions.visit(|stream, partition, fates| {
+                let of =
+                    [("pipeline", &*lane.pipeline), ("stream", stream), ("partition", partition)];
+                let [pipeline, stream, partition] = of;
+                fates.fates().into_iter().try_for_each(|(fate, n)| {
+                    count(family, &[pipeline, stream, partition, ("fate", fate)], n)
+                })
             })
         })
     })?;
@@ -105,20 +99,16 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.histograms(&catalog::TURN, lanes, |metrics| &metrics.turn)?;
     page.family(&catalog::STEP, |family| {
         lanes.iter().try_for_each(|lane| {
-            let steps = &lane.metrics.steps;
-            let steps = [
-                ("source", &steps.source),
-                ("decode", &steps.decode),
-                ("plugins", &steps.plugins),
-                ("window", &steps.window),
-                ("sink", &steps.sink),
-            ];
-            steps.iter().try_for_each(|(step, time)| {
-                let labels = [("pipeline", &*lane.pipeline), ("step", *step)];
-                seconds(family, &labels, time.seconds())
+            lane.metrics.steps.all().into_iter().try_for_each(|(step, time)| {
+                let labels = [("pipeline", &*lane.pipeline), ("step", step)];
+                spread(family, &labels, time.turns())
             })
         })
     })?;
+    page.gauges(&catalog::PUBLISHED, lanes, |lane| {
+        lane.metrics.published_micros.timestamp_seconds()
+    })?;
+    page.counters(&catalog::RESTARTS, lanes, |metrics| metrics.restarts.get())?;
     page.family(&catalog::DEAD_LETTERS, |family| {
         lanes.iter().try_for_each(|lane| {
             lane.metrics.dead_letters.all().iter().try_for_each(|(kind, n)| {
@@ -143,45 +133,68 @@ fn plugins(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
             })
         })
     })?;
-    page.stages(&catalog::PLUGIN_CALLS, lanes, |f, labels, stage| {
-        count(f, &labels, stage.calls.get())
+    page.stages(&catalog::ACTIVATIONS, lanes, |family, labels, stage| {
+        count(family, &labels, stage.activations.get())
     })?;
-    page.stages(&catalog::PLUGIN_ROWS, lanes, |f, labels, stage| {
-        count(f, &labels, stage.rows.get())
+    page.modules(&catalog::ACTIVATED, lanes, |family, labels, stage, _| {
+        match stage.activated_micros.timestamp_seconds() {
+            Some(seconds) => family.encode_family(&labels)?.encode_gauge(&seconds),
+            None => Ok(()),
+        }
     })?;
-    page.stages(&catalog::PLUGIN_CPU, lanes, |f, labels, stage| {
-        seconds(f, &labels, stage.cpu.seconds())
+    page.modules(&catalog::PLUGIN_CALLS, lanes, |family, labels, _, module| {
+        count(family, &labels, module.calls.get())
     })?;
-    page.stages(&catalog::PLUGIN_FAILURES, lanes, |family, [pipeline, id], stage| {
+    page.modules(&catalog::PLUGIN_ROWS, lanes, |family, labels, _, module| {
+        count(family, &labels, module.rows.get())
+    })?;
+    page.modules(&catalog::PLUGIN_CPU, lanes, |family, labels, _, module| {
+        seconds(family, &labels, module.cpu.seconds())
+    })?;
+    page.modules(&catalog::PLUGIN_FAILURES, lanes, |family, labels, _, module| {
         let kinds = [
-            ("trap", &stage.traps),
-            ("deadline", &stage.deadlines),
-            ("answer", &stage.bad_answers),
+            ("trap", &module.traps),
+            ("deadline", &module.deadlines),
+            ("answer", &module.bad_answers),
+            ("breaker", &module.broken),
         ];
-        kinds
-            .iter()
-            .try_for_each(|(kind, n)| count(family, &[pipeline, id, ("kind", *kind)], n.get()))
+        kinds.iter().try_for_each(|(kind, n)| count(family, &and(labels, ("kind", *kind)), n.get()))
     })?;
-    page.stages(&catalog::PLUGIN_REJECTS, lanes, |f, labels, stage| {
-        count(f, &labels, stage.rejects.get())
+    page.modules(&catalog::PLUGIN_REJECTS, lanes, |family, labels, _, module| {
+        count(family, &labels, module.rejects.get())
     })?;
-    page.stages(&catalog::PLUGIN_MEMORY, lanes, |f, labels, stage| {
-        f.encode_family(&labels)?.encode_gauge(&stage.memory_bytes.get())
+    page.modules(&catalog::PLUGIN_MEMORY, lanes, |family, labels, _, module| {
+        family.encode_family(&labels)?.encode_gauge(&module.memory_bytes.get())
     })?;
-    page.stages(&catalog::PLUGIN_COUNT, lanes, |family, [pipeline, id], stage| {
-        let counts = stage.counts.all();
-        counts.iter().try_for_each(|(name, n)| count(family, &[pipeline, id, ("name", name)], *n))
+    page.modules(&catalog::PLUGIN_COUNT, lanes, |family, labels, _, module| {
+        let counts = module.counts();
+        counts.iter().try_for_each(|(name, n)| count(family, &and(labels, ("name", name)), *n))
+    })
+}
+
+/// What the process takes of the machine.
+fn of_the_process(page: &mut Page) -> Result<(), Error> {
+    let used = process::read();
+    let mut gauge = |metric, value: Option<u64>| {
+        page.family(metric, |family| value.map_or(Ok(()), |value| family.encode_gauge(&value)))
+    };
+    gauge(&catalog::PROCESS_MEMORY, used.resident_bytes)?;
+    gauge(&catalog::PROCESS_FDS, used.open_fds)?;
+    page.family(&catalog::PROCESS_CPU, |family| {
+        family.encode_counter::<NoLabelSet, _, u64>(&used.cpu_seconds, None)
     })
 }
 
 /// What became durable.
 fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.histograms(&catalog::CHECKPOINT, lanes, |metrics| &metrics.checkpoint)?;
+    page.gauges(&catalog::CHECKPOINT_STATE, lanes, |lane| {
+        Some(lane.metrics.checkpoint_bytes.get() as f64)
+    })?;
     page.histograms(&catalog::COMMIT, lanes, |metrics| &metrics.commit)?;
     page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| metrics.commit_failures.get())?;
     page.gauges(&catalog::LAST_COMMIT, lanes, |lane| {
-        let micros = lane.metrics.last_commit_micros.get();
-        (micros > 0).then(|| micros as f64 / 1e6)
+        lane.metrics.last_commit_micros.timestamp_seconds()
     })?;
     page.tables(&catalog::FILES, lanes, |table| table.files.get())?;
     page.tables(&catalog::ROWS, lanes, |table| table.rows.get())?;
@@ -198,7 +211,7 @@ fn lag(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {
     }
     let mut others = lags.skip(PARTITIONS_MAX).map(|(_, lag)| lag).peekable();
     if others.peek().is_some() {
-        let labels = [("pipeline", &*lane.pipeline), ("stream", "other"), ("partition", "other")];
+        let labels = [("pipeline", &*lane.pipeline), ("stream", OTHER), ("partition", OTHER)];
         family.encode_family(&labels)?.encode_gauge(&others.sum::<i64>())?;
     }
     Ok(())
@@ -213,124 +226,4 @@ fn watermark_micros(lane: &View) -> Option<i64> {
 
 fn micros_to_seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
-}
-
-type Label<'a> = (&'static str, &'a str);
-
-fn count(family: &mut MetricEncoder, labels: &[Label], n: u64) -> Result<(), Error> {
-    family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&n, None)
-}
-
-fn seconds(family: &mut MetricEncoder, labels: &[Label], seconds: f64) -> Result<(), Error> {
-    family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&seconds, None)
-}
-
-/// The page while it is written, one metric after the other.
-struct Page<'a, 'b> {
-    encoder: &'a mut DescriptorEncoder<'b>,
-}
-
-impl Page<'_, '_> {
-    /// Writes a metric's head, then its series.
-    fn family(
-        &mut self,
-        metric: &Metric,
-        series: impl FnOnce(&mut MetricEncoder) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
-        let kind = match metric.kind {
-            Kind::Counter => MetricType::Counter,
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Histogram => MetricType::Histogram,
-            Kind::Info => MetricType::Info,
-        };
-        let mut encoder =
-            self.encoder.encode_descriptor(metric.name, metric.help, unit.as_ref(), kind)?;
-        series(&mut encoder)
-    }
-
-    /// One counter a lane.
-    fn counters(
-        &mut self,
-        metric: &Metric,
-        lanes: &[View],
-        value: impl Fn(&LaneMetrics) -> u64,
-    ) -> Result<(), Error> {
-        self.family(metric, |family| {
-            lanes.iter().try_for_each(|lane| {
-                count(family, &[("pipeline", &*lane.pipeline)], value(&lane.metrics))
-            })
-        })
-    }
-
-    /// One gauge a lane, of those that have it.
-    fn gauges(
-        &mut self,
-        metric: &Metric,
-        lanes: &[View],
-        value: impl Fn(&View) -> Option<f64>,
-    ) -> Result<(), Error> {
-        self.family(metric, |family| {
-            lanes.iter().try_for_each(|lane| match value(lane) {
-                Some(value) => {
-                    family.encode_family(&[("pipeline", &*lane.pipeline)])?.encode_gauge(&value)
-                }
-                None => Ok(()),
-            })
-        })
-    }
-
-    /// One histogram a lane.
-    fn histograms(
-        &mut self,
-        metric: &Metric,
-        lanes: &[View],
-        histogram: impl Fn(&LaneMetrics) -> &Histogram,
-    ) -> Result<(), Error> {
-        self.family(metric, |family| {
-            lanes.iter().try_for_each(|lane| {
-                let histogram = histogram(&lane.metrics);
-                let buckets = histogram.buckets();
-                let count = buckets.iter().map(|(_, count)| count).sum();
-                let labels = [("pipeline", &*lane.pipeline)];
-                let mut encoder = family.encode_family(&labels)?;
-                let sum = histogram.sum_seconds();
-                encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-            })
-        })
-    }
-
-    /// Series of each stage of each lane.
-    fn stages(
-        &mut self,
-        metric: &Metric,
-        lanes: &[View],
-        series: impl Fn(&mut MetricEncoder, [Label; 2], &StageMetrics) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.family(metric, |family| {
-            lanes.iter().try_for_each(|lane| {
-                lane.metrics.stages().iter().try_for_each(|stage| {
-                    let labels = [("pipeline", &*lane.pipeline), ("stage", &*stage.id)];
-                    series(family, labels, stage)
-                })
-            })
-        })
-    }
-
-    /// One counter a table of each lane.
-    fn tables(
-        &mut self,
-        metric: &Metric,
-        lanes: &[View],
-        value: impl Fn(&TableMetrics) -> u64,
-    ) -> Result<(), Error> {
-        self.family(metric, |family| {
-            lanes.iter().try_for_each(|lane| {
-                lane.metrics.tables().iter().try_for_each(|table| {
-                    let labels = [("pipeline", &*lane.pipeline), ("table", &*table.id)];
-                    count(family, &labels, value(table))
-                })
-            })
-        })
-    }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use expect_test::{expect, expect_file};
 
 use super::*;
-use crate::chain::record::{Epoch, Fates, PinnedModule};
-use crate::plugin::ModuleDigest;
+use crate::chain::record::{Epoch, Fates, PinnedModule, StateRef};
+use crate::plugin::{Code, Description, Instance, ModuleDigest, Plugin, PluginError, PluginKind};
 use crate::sink::DataFile;
+use crate::source::Partition;
 use crate::status::{PartitionView, Phase};
 use crate::time::{EventTime, Watermark};
 
@@ -48,25 +49,67 @@ fn partition(number: i32, lag: i64) -> PartitionView {
     }
 }
 
+/// A plugin that has counted something.
+struct Counting;
+
+impl Code for Counting {
+    fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
+        Err(PluginError::Refused("it only counts".to_owned()))
+    }
+
+    fn counters(&self) -> BTreeMap<String, u64> {
+        BTreeMap::from([("free_items".to_owned(), 4)])
+    }
+}
+
+fn plugin(name: &str, digest: u8) -> Plugin {
+    let description = Description {
+        kind: PluginKind::Filter,
+        sdk: "native".to_owned(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        keeps_other_columns: true,
+        state_version: 0,
+        state_fingerprint: 0,
+        migrates_from: Vec::new(),
+    };
+    Plugin {
+        name: name.into(),
+        digest: ModuleDigest([digest; 32]),
+        description: Arc::new(description),
+        output_schema: Arc::new(arrow::datatypes::Schema::empty()),
+        config: Arc::new([]),
+        code: Arc::new(Counting),
+    }
+}
+
 fn worked_lane() -> LaneMetrics {
     let metrics = LaneMetrics::new(["valid".into()], ["revenue".into()]);
     let fates = Fates { read: 10, accepted: 6, filtered: 2, late: 1, dead_lettered: 1 };
     metrics.records.add(&fates);
+    metrics.partitions.add(&Partition { stream: "sales".into(), number: 1 }, &fates);
     metrics.read_bytes.add(900);
     metrics.turn.observe(Duration::from_millis(3));
     metrics.turn.observe(Duration::from_secs(9));
-    metrics.steps.decode.add(Duration::from_millis(1));
+    metrics.steps.decode.add_nanos(1_000_000);
+    metrics.steps.end_turn();
+    metrics.steps.decode.add_nanos(3_000_000);
+    metrics.steps.end_turn();
+    metrics.published_micros.set(1_003_900_000);
+    metrics.restarts.add(1);
     metrics.checkpoint.observe(Duration::from_millis(5));
     metrics.commit.observe(Duration::from_millis(80));
     metrics.commit_failures.add(1);
     metrics.dead_letters.add("decode", 1);
-    let stage = metrics.stage("valid").unwrap();
+    metrics.stage("valid").unwrap().runs(&plugin("valid-sale", 0xab));
+    metrics.stage("valid").unwrap().activated(1_001_000_000);
+    let stage = metrics.running("valid").unwrap();
     stage.calls.add(1);
     stage.rows.add(10);
     stage.cpu.add(Duration::from_micros(40));
     stage.traps.add(1);
     stage.memory_bytes.set(65_536);
-    stage.counts.add("price \"0\"\n", 4);
+    stage.rejects.add(2);
     let file = DataFile {
         table: "revenue".to_owned(),
         path: "a.parquet".to_owned(),
@@ -76,7 +119,8 @@ fn worked_lane() -> LaneMetrics {
         event_time_range: None,
         partition_values: BTreeMap::new(),
     };
-    metrics.committed(&[file], 1_500_000_000);
+    let state = StateRef { key: String::new(), bytes: 90, sha256: String::new(), groups: 3 };
+    metrics.committed(&[file], Some(&state), 1_500_000_000);
     metrics
 }
 
@@ -107,7 +151,16 @@ fn a_lane_that_worked_shows_every_metric_of_the_catalog_and_no_other() {
 #[test]
 fn series_carry_units_labels_and_values() {
     let page = page(status());
-    let chosen = ["records", "watermark", "partition_lag", "plugin_count", "turn", "stage_module"];
+    let chosen = [
+        "records",
+        "watermark",
+        "partition_lag",
+        "partition_records",
+        "plugin_",
+        "turn",
+        "stage_",
+        "activ",
+    ];
     let wanted =
         |line: &&str| chosen.iter().any(|name| line.starts_with(&format!("sluicegate_{name}")));
     let lines: Vec<_> = page.lines().filter(wanted).collect();
@@ -121,6 +174,10 @@ fn series_carry_units_labels_and_values() {
         sluicegate_records_total{pipeline="sales",fate="filtered"} 2
         sluicegate_records_total{pipeline="sales",fate="late"} 1
         sluicegate_records_total{pipeline="sales",fate="dead_lettered"} 1
+        sluicegate_partition_records_total{pipeline="sales",stream="sales",partition="1",fate="accepted"} 6
+        sluicegate_partition_records_total{pipeline="sales",stream="sales",partition="1",fate="filtered"} 2
+        sluicegate_partition_records_total{pipeline="sales",stream="sales",partition="1",fate="late"} 1
+        sluicegate_partition_records_total{pipeline="sales",stream="sales",partition="1",fate="dead_lettered"} 1
         sluicegate_turn_duration_seconds_sum{pipeline="sales"} 9.003
         sluicegate_turn_duration_seconds_count{pipeline="sales"} 2
         sluicegate_turn_duration_seconds_bucket{le="0.0005",pipeline="sales"} 0
@@ -137,7 +194,18 @@ fn series_carry_units_labels_and_values() {
         sluicegate_turn_duration_seconds_bucket{le="5.0",pipeline="sales"} 1
         sluicegate_turn_duration_seconds_bucket{le="+Inf",pipeline="sales"} 2
         sluicegate_stage_module_info{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 1
-        sluicegate_plugin_count_total{pipeline="sales",stage="valid",name="price__0__"} 4"#]]
+        sluicegate_activations_total{pipeline="sales",stage="valid"} 1
+        sluicegate_activated_timestamp_seconds{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 1001.0
+        sluicegate_plugin_calls_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 1
+        sluicegate_plugin_rows_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 10
+        sluicegate_plugin_cpu_seconds_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 0.00004
+        sluicegate_plugin_failures_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",kind="trap"} 1
+        sluicegate_plugin_failures_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",kind="deadline"} 0
+        sluicegate_plugin_failures_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",kind="answer"} 0
+        sluicegate_plugin_failures_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",kind="breaker"} 0
+        sluicegate_plugin_rejects_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 2
+        sluicegate_plugin_memory_bytes{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 65536
+        sluicegate_plugin_count_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",name="free_items"} 4"#]]
     .assert_eq(&lines.join("\n"));
 }
 
@@ -147,6 +215,56 @@ fn a_watermark_that_is_none_or_end_has_no_series() {
         let page = page(LaneStatus { watermark, ..status() });
         assert!(!page.contains("\nsluicegate_watermark_delay_seconds{"), "{page}");
     }
+}
+
+#[test]
+fn the_time_of_a_step_is_spread_over_turns() {
+    let page = page(status());
+    let of = r#"pipeline="sales",step="decode""#;
+    for series in [
+        format!("sum{{{of}}} 0.004"),
+        format!("count{{{of}}} 2"),
+        format!("bucket{{le=\"0.001\",{of}}} 1"),
+        format!("bucket{{le=\"0.005\",{of}}} 2"),
+    ] {
+        assert!(page.contains(&format!("step_cpu_seconds_{series}\n")), "{series} in\n{page}");
+    }
+}
+
+#[test]
+fn a_module_in_the_place_of_another_begins_at_zero_and_the_series_of_the_other_end() {
+    let lane = worked_lane();
+    let before = lane.running("valid").unwrap();
+    lane.stage("valid").unwrap().runs(&before.plugin);
+    assert_eq!(lane.running("valid").unwrap().calls.get(), 1, "the same goes on");
+    lane.stage("valid").unwrap().runs(&plugin("premium-sale", 0xcd));
+    let metrics = Metrics::new(Clock::manual(0));
+    metrics.add("sales".into(), Arc::new(lane), Arc::new(ArcSwap::from_pointee(status())));
+    let page = metrics.render();
+    let calls: Vec<_> =
+        page.lines().filter(|line| line.starts_with("sluicegate_plugin_calls_")).collect();
+    expect![[r#"sluicegate_plugin_calls_total{pipeline="sales",stage="valid",module="premium-sale",digest="cdcdcdcdcdcd"} 0"#]]
+        .assert_eq(&calls.join("\n"));
+}
+
+#[test]
+fn partitions_beyond_the_limit_are_counted_together() {
+    let fates = PartitionFates::default();
+    let one = Fates { read: 1, accepted: 1, ..Fates::default() };
+    for _ in 0..2 {
+        for number in 0..515 {
+            fates.add(&Partition { stream: "sales".into(), number }, &one);
+        }
+    }
+    let mut seen = Vec::new();
+    let visited = fates.visit(|stream, _, counters| {
+        seen.push((stream.to_owned(), counters.accepted.get()));
+        Ok::<(), ()>(())
+    });
+    assert!(visited.is_ok());
+    assert_eq!(seen.len(), 513);
+    assert_eq!(seen[0], ("sales".to_owned(), 2));
+    assert_eq!(seen[512], ("other".to_owned(), 6));
 }
 
 #[test]
@@ -180,7 +298,7 @@ fn a_bound_belongs_to_its_bucket_and_what_is_above_all_to_the_last() {
 }
 
 #[test]
-fn a_guest_cannot_make_more_names_than_the_limit() {
+fn kinds_beyond_the_limit_are_counted_as_other() {
     let counters = NamedCounters::default();
     for n in 0..100 {
         counters.add(&format!("name-{n:03}"), 1);

@@ -1,6 +1,7 @@
 //! Single calls of a stage's plugin: an instance when one is needed, none after a failure, and the counts.
 
 use super::isolate::{Course, Failure};
+use super::outcome::{Refusal, RefusalKind};
 use super::{Instance, Plugin, PluginError, Usage};
 
 /// What a runner has done since it was made.
@@ -18,6 +19,8 @@ pub struct RunnerStats {
     pub deadlines: u64,
     /// Answers that broke the contract.
     pub answers: u64,
+    /// Rows that the plugin itself refused.
+    pub rejects: u64,
     /// Parts of batches that were refused whole, because the circuit breaker was open.
     pub broken: u64,
     /// Instances made.
@@ -90,6 +93,12 @@ impl Calls {
             self.count(&fault);
             Failure { fault, hopeless: false, used }
         })
+    }
+
+    /// Counts the rows that the plugin itself refused.
+    pub(super) fn count_rejects(&mut self, refusals: &[Refusal]) {
+        let rejected = |refusal: &&Refusal| refusal.kind == RefusalKind::Rejected;
+        self.stats.rejects += refusals.iter().filter(rejected).count() as u64;
     }
 
     fn count(&mut self, fault: &PluginError) {

@@ -82,6 +82,7 @@ impl StageRunner {
                 }
             },
         );
+        self.calls.count_rejects(&refusals);
         FilterOutcome { keep: joined(keep, rows.num_rows()), refusals }
     }
 
@@ -103,6 +104,7 @@ impl StageRunner {
                 }
             },
         );
+        self.calls.count_rejects(&refusals);
         let (batch, source_rows) = made.finish();
         MapOutcome { batch, source_rows, refusals }
     }
@@ -137,6 +139,7 @@ impl StageRunner {
             );
             self.calls.learn(course, &mut self.rows_max);
         }
+        self.calls.count_rejects(&refusals);
         UpdateOutcome { states: current.finish(), refusals }
     }
 
