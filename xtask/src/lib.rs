@@ -7,7 +7,7 @@
 //! | [`command`] | running a program to its end |
 //! | [`daemon`] | running a program beside us, and being sure that it ends |
 //! | [`http`] | asking a service on this machine |
-//! | [`services`] | Apache Kafka and an S3 server: fetched once, started on free ports |
+//! | [`services`] | Apache Kafka, an S3 server and Prometheus: fetched once, started on free ports |
 //! | [`plugins`] | plugin crates → `target/plugins/*.wasm` |
 //! | [`suite`] | `cargo xtask test` |
 //! | [`demo`] | `cargo xtask demo` |

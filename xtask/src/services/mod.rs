@@ -3,6 +3,7 @@
 
 pub mod kafka;
 pub mod ministack;
+pub mod prometheus;
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +13,13 @@ use anyhow::{Context, Result};
 use crate::workspace::Workspace;
 pub use kafka::Kafka;
 pub use ministack::Ministack;
+pub use prometheus::Prometheus;
 
 /// Fetches what is not there yet.
 pub fn fetch(workspace: &Workspace) -> Result<()> {
     kafka::fetch(workspace)?;
-    ministack::fetch(workspace)
+    ministack::fetch(workspace)?;
+    prometheus::fetch()
 }
 
 /// Makes `folder` by `fill`. A file in it says that it is whole, so that an interrupted fetch is begun again and
