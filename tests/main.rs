@@ -30,3 +30,4 @@ mod store_outage;
 mod broker_outage;
 mod http;
 mod nexmark;
+mod dashboards;
