@@ -2,7 +2,7 @@
 //!
 //! A world of the contract is `lifecycle` and one more interface, so a plugin exports from two of these modules;
 //! wit-component joins what each embeds in the core module to the contract's world. (One module a world would
-//! define the macros that export `lifecycle` three times.)
+//! define the macros that export `lifecycle` once for each.)
 
 pub mod lifecycle {
     wit_bindgen::generate!({
@@ -10,9 +10,9 @@ pub mod lifecycle {
         inline: "
             package sluicegate:sdk;
             world lifecycle-part {
-                import sluicegate:plugin/host@0.1.0;
-                import sluicegate:plugin/columns@0.1.0;
-                export sluicegate:plugin/lifecycle@0.1.0;
+                import sluicegate:plugin/host@0.1.1;
+                import sluicegate:plugin/columns@0.1.1;
+                export sluicegate:plugin/lifecycle@0.1.1;
             }
         ",
         pub_export_macro: true,
@@ -28,14 +28,14 @@ pub mod filter {
         inline: "
             package sluicegate:sdk;
             world filter-part {
-                export sluicegate:plugin/filter-rows@0.1.0;
+                export sluicegate:plugin/filter-rows@0.1.1;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_filter",
         with: {
-            "sluicegate:plugin/columns@0.1.0": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/filter-rows@0.1.0": generate,
+            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/filter-rows@0.1.1": generate,
         },
     });
 }
@@ -46,14 +46,14 @@ pub mod map {
         inline: "
             package sluicegate:sdk;
             world map-part {
-                export sluicegate:plugin/map-rows@0.1.0;
+                export sluicegate:plugin/map-rows@0.1.1;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_map",
         with: {
-            "sluicegate:plugin/columns@0.1.0": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/map-rows@0.1.0": generate,
+            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/map-rows@0.1.1": generate,
         },
     });
 }
@@ -64,14 +64,32 @@ pub mod aggregate {
         inline: "
             package sluicegate:sdk;
             world aggregate-part {
-                export sluicegate:plugin/aggregate-rows@0.1.0;
+                export sluicegate:plugin/aggregate-rows@0.1.1;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_aggregate",
         with: {
-            "sluicegate:plugin/columns@0.1.0": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/aggregate-rows@0.1.0": generate,
+            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/aggregate-rows@0.1.1": generate,
+        },
+    });
+}
+
+pub mod process {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package sluicegate:sdk;
+            world process-part {
+                export sluicegate:plugin/process-rows@0.1.1;
+            }
+        ",
+        pub_export_macro: true,
+        export_macro_name: "export_process",
+        with: {
+            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/process-rows@0.1.1": generate,
         },
     });
 }

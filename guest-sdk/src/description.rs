@@ -50,12 +50,14 @@ pub enum Kind {
     Map,
     /// Accumulates rows per group.
     Aggregate,
+    /// Keeps state per key and acts in event time.
+    Process,
 }
 
 /// What a plugin says of itself. Made by the functions behind [`export!`](crate::export).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Filter, map or aggregate.
+    /// What kind it is.
     pub kind: Kind,
     /// The columns its calls get, in this order.
     pub inputs: &'static [ColumnSpec],

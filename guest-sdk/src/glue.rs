@@ -10,11 +10,14 @@ use crate::bindings::filter::exports::sluicegate::plugin::filter_rows as filter_
 use crate::bindings::lifecycle::exports::sluicegate::plugin::lifecycle::Guest as Lifecycle;
 use crate::bindings::lifecycle::sluicegate::plugin::{columns as wire, description, host};
 use crate::bindings::map::exports::sluicegate::plugin::map_rows as map_wire;
+use crate::bindings::process::exports::sluicegate::plugin::process_rows as process_wire;
 use crate::host::Level;
 use crate::output::{OwnedColumn, OwnedValues, Varlen};
+use crate::process::{Groups, KeyedBatch, TimerSets, TimerSetsRef};
 use crate::{
     Accumulate, AggregatePlugin, Batch, Column, ColumnSpec, ColumnType, Config, Description,
-    Filter, FilterPlugin, Kind, Map, MapPlugin, Reject, Timestamp, Values, VarlenRef, Window,
+    Filter, FilterPlugin, Kind, Map, MapPlugin, ProcessPlugin, Processor, Reject, Timer, Timestamp,
+    Values, VarlenRef, Window,
 };
 
 thread_local! {
@@ -22,6 +25,7 @@ thread_local! {
     static FILTER: RefCell<Option<Box<dyn Filter>>> = const { RefCell::new(None) };
     static MAP: RefCell<Option<Box<dyn Map>>> = const { RefCell::new(None) };
     static AGGREGATE: RefCell<Option<Box<dyn Accumulate>>> = const { RefCell::new(None) };
+    static PROCESS: RefCell<Option<Box<dyn Processor>>> = const { RefCell::new(None) };
 }
 
 const NOT_INITIALISED: &str = "the host calls `init` before any call with rows";
@@ -133,6 +137,85 @@ fn accumulate<T>(call: impl FnOnce(&dyn Accumulate) -> T) -> T {
     AGGREGATE.with_borrow(|instance| call(&**instance.as_ref().expect(NOT_INITIALISED)))
 }
 
+/// The `lifecycle` exports of a plugin of this kind.
+pub struct ProcessLifecycle<P>(PhantomData<P>);
+
+impl<P: ProcessPlugin> Lifecycle for ProcessLifecycle<P> {
+    fn describe() -> description::PluginDescription {
+        describe(P::describe())
+    }
+
+    fn init(config: Vec<(String, String)>) -> Result<(), String> {
+        report_panics();
+        PROCESS.set(Some(P::init(&Config::new(config))?));
+        Ok(())
+    }
+}
+
+impl<P: ProcessPlugin> process_wire::Guest for P {
+    fn process(
+        rows: wire::Batch,
+        times: Vec<i64>,
+        watermarks: Vec<i64>,
+        expired: Vec<u8>,
+        groups: Vec<u32>,
+        states: wire::Varlen,
+        timers: process_wire::TimerSets,
+    ) -> process_wire::ProcessAnswer {
+        let rows = KeyedBatch {
+            rows: batch(&rows),
+            times: &times,
+            watermarks: &watermarks,
+            expired: &expired,
+            groups: &groups,
+        };
+        let answer = processor(|p| p.process(&rows, keyed_groups(&states, &timers)));
+        process_wire::ProcessAnswer {
+            states: varlen(answer.states),
+            timers: timer_sets(answer.timers),
+            rows: made(answer.rows, answer.columns),
+            source_rows: answer.source_rows,
+            times: answer.times,
+            rejects: rejects(answer.rejects),
+        }
+    }
+
+    fn on_timer(
+        times: Vec<i64>,
+        ids: Vec<u32>,
+        states: wire::Varlen,
+        timers: process_wire::TimerSets,
+    ) -> process_wire::TimerAnswer {
+        let fired = times.iter().zip(&ids).map(|(at, id)| Timer { at: Timestamp(*at), id: *id });
+        let fired: Vec<Timer> = fired.collect();
+        let answer = processor(|p| p.on_timer(&fired, keyed_groups(&states, &timers)));
+        process_wire::TimerAnswer {
+            states: varlen(answer.states),
+            timers: timer_sets(answer.timers),
+            rows: made(answer.rows, answer.columns),
+            groups: answer.groups,
+        }
+    }
+
+    fn migrate(from_version: u32, states: wire::Varlen) -> Result<wire::Varlen, String> {
+        processor(|p| p.migrate(from_version, borrow(&states))).map(varlen)
+    }
+}
+
+fn processor<T>(call: impl FnOnce(&dyn Processor) -> T) -> T {
+    PROCESS.with_borrow(|instance| call(&**instance.as_ref().expect(NOT_INITIALISED)))
+}
+
+fn keyed_groups<'a>(states: &'a wire::Varlen, timers: &'a process_wire::TimerSets) -> Groups<'a> {
+    let process_wire::TimerSets { offsets, times, ids } = timers;
+    Groups { states: borrow(states), timers: TimerSetsRef { offsets, times, ids } }
+}
+
+fn timer_sets(timers: TimerSets) -> process_wire::TimerSets {
+    let TimerSets { offsets, times, ids } = timers;
+    process_wire::TimerSets { offsets, times, ids }
+}
+
 pub(crate) fn log(level: Level, text: &str) {
     let level = match level {
         Level::Debug => host::Level::Debug,
@@ -162,7 +245,8 @@ fn describe(plugin: Description) -> description::PluginDescription {
         kind: match plugin.kind {
             Kind::Filter => description::PluginKind::Filter,
             Kind::Map => description::PluginKind::MapRows,
-            Kind::Aggregate => description::PluginKind::Aggregate,
+            // The interface that the module exports tells the two apart.
+            Kind::Aggregate | Kind::Process => description::PluginKind::Aggregate,
         },
         sdk: crate::description::SDK.to_owned(),
         inputs: plugin.inputs.iter().map(column_spec).collect(),

@@ -13,6 +13,7 @@ pub mod refused;
 pub mod filter;
 pub mod map;
 pub mod aggregate;
+pub mod process;
 pub mod state;
 pub mod description;
 pub mod host;
@@ -32,8 +33,9 @@ pub use decimal::Decimal;
 pub use description::{ColumnSpec, ColumnType, DecimalType, Description, Kind};
 pub use filter::{Filter, FilterAnswer, FilterPlugin};
 pub use map::{Map, MapAnswer, MapPlugin};
-pub use moment::{Date, Timestamp};
+pub use moment::{Date, Span, Timestamp};
 pub use output::{Emit, OutputRow, OwnedColumn, OwnedValues, Varlen};
+pub use process::{Keyed, Process, ProcessPlugin, Processor, Timer};
 pub use refused::{Refused, Reject};
 pub use row::Row;
 pub use state::{Layout, Plain, State};
@@ -44,21 +46,22 @@ pub use sluicegate_sdk_derive::{Layout, OutputRow, PlainState, Row, State};
 /// What a plugin usually needs, in one line.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Config, Date, Decimal, Emit, FromConfig, OutputRow, PlainState, Refused, Row,
-        State, Timestamp, Window, export,
+        Aggregate, Config, Date, Decimal, Emit, FromConfig, Keyed, Layout, OutputRow, PlainState,
+        Process, Refused, Row, Span, State, Timestamp, Window, export,
     };
 }
 
-/// Makes a function or an [`Aggregate`] the plugin of this crate. Once per crate.
+/// Makes a function, an [`Aggregate`] or a [`Process`] the plugin of this crate. Once per crate.
 ///
 /// * `export!(filter: function);` for a [`FilterFn`](filter::FilterFn);
 /// * `export!(map: function);` for a [`MapFn`](map::MapFn): a new row has the columns of the output, and keeps all
 ///   others of its source row, which the host carries along without a detour through the plugin;
 /// * `export!(map: function, only outputs);`: a new row has the columns of the output and no others;
-/// * `export!(aggregate: Type);` for an [`Aggregate`].
+/// * `export!(aggregate: Type);` for an [`Aggregate`];
+/// * `export!(process: Type);` for a [`Process`].
 ///
-/// It declares `pub struct Plugin`, which implements [`FilterPlugin`], [`MapPlugin`] or [`AggregatePlugin`]: the way
-/// in for tests and for hosts that link the crate. Built for WASM the crate also gets the exports of the contract.
+/// It declares `pub struct Plugin`, which implements [`FilterPlugin`], [`MapPlugin`], [`AggregatePlugin`] or
+/// [`ProcessPlugin`]: the way in for tests and for hosts that link the crate. Built for WASM the crate also gets the exports of the contract.
 #[macro_export]
 macro_rules! export {
     (filter: $function:path) => {
@@ -135,6 +138,31 @@ macro_rules! export {
             );
             $crate::bindings::aggregate::export_aggregate!(
                 Plugin with_types_in $crate::bindings::aggregate
+            );
+        };
+    };
+    (process: $process:ty) => {
+        /// This crate's process plugin.
+        pub struct Plugin;
+
+        impl $crate::ProcessPlugin for Plugin {
+            fn describe() -> $crate::Description {
+                $crate::process::describe::<$process>()
+            }
+
+            fn init(config: &$crate::Config) -> Result<Box<dyn $crate::Processor>, String> {
+                $crate::process::init::<$process>(config)
+            }
+        }
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            type Lifecycle = $crate::glue::ProcessLifecycle<Plugin>;
+            $crate::bindings::lifecycle::export_lifecycle!(
+                Lifecycle with_types_in $crate::bindings::lifecycle
+            );
+            $crate::bindings::process::export_process!(
+                Plugin with_types_in $crate::bindings::process
             );
         };
     };

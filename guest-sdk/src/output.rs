@@ -3,7 +3,7 @@
 use crate::decimal::fits;
 use crate::{Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Timestamp, Values};
 
-/// A row that a map makes or an aggregate evaluates to. Derive it:
+/// A row that a map makes, an aggregate evaluates to or a process plugin emits. Derive it:
 ///
 /// ```
 /// use sluicegate_sdk::prelude::*;

@@ -1,4 +1,4 @@
-//! The state of an aggregate: how it becomes bytes, and the fingerprint of its layout.
+//! The state of an aggregate or a process plugin: how it becomes bytes, and the fingerprint of its layout.
 //!
 //! The host keeps one accumulator per key and window as bytes. In a call the SDK decodes the accumulators of the
 //! groups that the batch touches, once each, lets the aggregate update them, and encodes them again. There are two
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Date, Decimal, Timestamp};
+use crate::{Date, Decimal, Span, Timestamp};
 
 /// The state of one group. Its default is the state of a group without rows.
 #[diagnostic::on_unimplemented(
@@ -191,6 +191,7 @@ macro_rules! plain_wrapper {
 }
 
 plain_wrapper!(Timestamp, 8, |bytes| Self(i64::read(bytes)), |value, out| value.0.write(out));
+plain_wrapper!(Span, 8, |bytes| Self(i64::read(bytes)), |value, out| value.0.write(out));
 plain_wrapper!(Date, 4, |bytes| Self(i32::read(bytes)), |value, out| value.0.write(out));
 plain_wrapper!(Decimal, 9, |bytes| Self::new(i64::read(bytes), bytes[8]), |value, out| {
     value.unscaled().write(out);

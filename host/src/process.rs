@@ -159,8 +159,7 @@ pub fn lane_storage(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<
 }
 
 fn lane_metrics(config: &Pipeline) -> LaneMetrics {
-    let aggregate = config.window.as_ref().map(|window| Arc::clone(&window.aggregate.id));
-    let stages = config.stages.iter().map(|stage| Arc::clone(&stage.id)).chain(aggregate);
+    let stages = config.all_stages().map(|stage| Arc::clone(&stage.id));
     LaneMetrics::new(stages, config.tables().into_iter().map(|(id, _)| id))
 }
 

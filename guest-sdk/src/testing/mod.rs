@@ -8,14 +8,16 @@
 //! store-2 |  3.00 | null
 //! ```
 //!
-//! Times are numbers, microseconds or days since 1970; `null` is no value, `""` the empty text. The columns may stand
+//! Times are numbers, microseconds (or a number with a unit: `90s`) or days since 1970; `null` is no value, `""` the empty text. The columns may stand
 //! in any order; those the plugin does not read are left out, as the host does. Answers come back as lines of the same
 //! form, without a head. For a single row it is simpler to call the function itself.
 //!
 //! A table that does not fit the plugin is a mistake of the test, and panics.
 
+mod process;
 mod table;
 
+pub use process::process;
 use table::Table;
 
 use crate::output::Varlen;
@@ -136,14 +138,20 @@ fn configuration(pairs: &[(&str, &str)], table: &Table) -> Config {
 }
 
 fn output_lines(description: &Description, columns: &[OwnedColumn], of: &[u32]) -> Vec<String> {
-    let cells = |row: usize| {
-        let columns = columns.iter().zip(description.outputs);
-        columns.map(move |(column, spec)| table::cell(&column.borrow(), spec, row))
-    };
     let line = |(row, of): (usize, &u32)| {
-        std::iter::once(of.to_string()).chain(cells(row)).collect::<Vec<_>>().join(" | ")
+        let cells = output_cells(description, columns, row);
+        std::iter::once(of.to_string()).chain(cells).collect::<Vec<_>>().join(" | ")
     };
     of.iter().enumerate().map(line).collect()
+}
+
+fn output_cells(
+    description: &Description,
+    columns: &[OwnedColumn],
+    row: usize,
+) -> impl Iterator<Item = String> {
+    let columns = columns.iter().zip(description.outputs);
+    columns.map(move |(column, spec)| table::cell(&column.borrow(), spec, row))
 }
 
 fn reject_lines(rejects: &[Reject]) -> Vec<String> {

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use crate::column::Value;
 use crate::output::{BitBuilder, ColumnBuilder, OwnedColumn, OwnedValues, Varlen};
-use crate::{Batch, Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Reject, Timestamp};
+use crate::{
+    Batch, Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Reject, Span, Timestamp,
+};
 
 /// A parsed table: of each row the cells of the plugin's inputs, in their order.
 pub(super) struct Table {
@@ -92,7 +94,7 @@ impl Table {
         let cells = &self.cells[rows];
         let columns = self.inputs.iter().enumerate().map(|(index, input)| {
             let cells: Vec<_> = cells.iter().map(|row| value(&row[index])).collect();
-            column(input, self.scales[index], &cells)
+            column_of(input, self.scales[index], &cells)
         });
         OwnedBatch { rows: cells.len(), columns: columns.collect() }
     }
@@ -100,6 +102,18 @@ impl Table {
 
 fn split(line: &str) -> Vec<String> {
     line.split('|').map(|cell| cell.trim().to_owned()).collect()
+}
+
+/// The times in a column of a table, which need not be one that the plugin reads.
+pub(super) fn column(text: &str, name: &str) -> Option<Vec<i64>> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(split);
+    let place = lines.next()?.iter().position(|column| column == name)?;
+    Some(lines.map(|cells| micros(&cells[place])).collect())
+}
+
+/// A time in microseconds, or with a unit.
+fn micros(cell: &str) -> i64 {
+    cell.parse().unwrap_or_else(|_| number::<Span>(cell).0)
 }
 
 /// A cell's value; none is null.
@@ -128,7 +142,7 @@ fn scale(input: &ColumnSpec, index: usize, cells: &[Vec<String>]) -> u8 {
     }
 }
 
-fn column(input: &'static ColumnSpec, scale: u8, cells: &[Option<&str>]) -> OwnedColumn {
+fn column_of(input: &'static ColumnSpec, scale: u8, cells: &[Option<&str>]) -> OwnedColumn {
     let nulls = cells.iter().any(Option::is_none);
     assert!(
         input.nullable || !nulls,
@@ -139,7 +153,10 @@ fn column(input: &'static ColumnSpec, scale: u8, cells: &[Option<&str>]) -> Owne
         ColumnType::Boolean => OwnedValues::Boolean(bits(input, numbers::<bool>(cells))),
         ColumnType::Int64 => OwnedValues::Int64(numbers(cells).collect()),
         ColumnType::Float64 => OwnedValues::Float64(numbers(cells).collect()),
-        ColumnType::TimestampUs => OwnedValues::TimestampUs(numbers(cells).collect()),
+        ColumnType::TimestampUs => {
+            let times = cells.iter().map(|cell| cell.map_or(0, micros));
+            OwnedValues::TimestampUs(times.collect())
+        }
         ColumnType::Date => OwnedValues::Date(numbers(cells).collect()),
         ColumnType::Decimal(_) => {
             let unscaled = |value: Decimal| value.rescale(scale).map(Decimal::unscaled);

@@ -52,6 +52,8 @@ pub struct Pipeline {
     pub stages: Vec<StageConfig>,
     /// Windows and their aggregate. None: rows go straight to the sinks.
     pub window: Option<WindowConfig>,
+    /// Keys and their plugin. Never together with a window.
+    pub process: Option<ProcessConfig>,
     /// Where rows go.
     pub sinks: Vec<SinkConfig>,
     /// Undecodable and refused records.
@@ -76,9 +78,15 @@ impl Pipeline {
         sinks.chain(late).chain(dead).collect()
     }
 
-    /// The stages in the order of the file, the aggregate last.
+    /// The stages in the order of the file, the one with state last.
     pub fn all_stages(&self) -> impl Iterator<Item = &StageConfig> {
-        self.stages.iter().chain(self.window.as_ref().map(|window| &window.aggregate))
+        self.stages.iter().chain(self.stateful_stage())
+    }
+
+    /// The stage that keeps state: the aggregate, or the process plugin.
+    pub fn stateful_stage(&self) -> Option<&StageConfig> {
+        let aggregate = self.window.as_ref().map(|window| &window.aggregate);
+        aggregate.or_else(|| self.process.as_ref().map(|process| &process.stage))
     }
 }
 
@@ -221,6 +229,17 @@ pub struct WindowConfig {
     pub aggregate: StageConfig,
 }
 
+/// Keys with state and timers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessConfig {
+    /// Columns after the last map, by name; may be empty (one key).
+    pub key: Vec<String>,
+    /// A key without timers is forgotten when the watermark is so many µs beyond its last row. None: never.
+    pub ttl: Option<i64>,
+    /// The stage of kind process.
+    pub stage: StageConfig,
+}
+
 /// Which windows an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowKind {
@@ -335,6 +354,10 @@ pub struct Limits {
     pub plugin_memory: u64,
     /// Bytes that one call may return.
     pub plugin_output: u64,
+    /// Timers of one key of a process plugin.
+    pub key_timers: usize,
+    /// Bytes of the state of one key of a process plugin.
+    pub key_state: usize,
     /// Bytes of open windows' keys and accumulators beyond which intake pauses.
     pub state_bytes: u64,
 }

@@ -20,11 +20,11 @@ pub fn of(pipeline: &Pipeline) -> String {
         line("through", filters.join(", "));
     }
     if let Some(window) = &pipeline.window {
-        let key = match window.key.as_slice() {
-            [] => "over all rows".to_owned(),
-            key => format!("by {}", key.join(", ")),
-        };
+        let key = by(&window.key);
         line("windows", format!("{} {key}, aggregate {}", window.kind, window.aggregate.id));
+    }
+    if let Some(process) = &pipeline.process {
+        line("state", format!("{}, process {}", by(&process.key), process.stage.id));
     }
     for sink in &pipeline.sinks {
         let place = match &sink.kind {
@@ -42,6 +42,13 @@ pub fn of(pipeline: &Pipeline) -> String {
     let checkpoint = &pipeline.checkpoint;
     line("commits", format!("every {} in {}", duration::show(checkpoint.interval), checkpoint.url));
     text
+}
+
+fn by(key: &[String]) -> String {
+    match key {
+        [] => "over all rows".to_owned(),
+        key => format!("by {}", key.join(", ")),
+    }
 }
 
 fn source(source: &SourceConfig) -> String {

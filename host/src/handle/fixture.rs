@@ -159,6 +159,7 @@ fn config() -> Pipeline {
             key: vec!["store".to_owned()],
             aggregate: stage("revenue", PluginKind::Aggregate, "revenue"),
         }),
+        process: None,
         sinks: Vec::new(),
         dead_letters: None,
         late: None,
@@ -173,6 +174,8 @@ fn config() -> Pipeline {
             call_deadline: Duration::from_secs(5),
             plugin_memory: 64 << 20,
             plugin_output: 16 << 20,
+            key_timers: 1_024,
+            key_state: 64 << 10,
             state_bytes: 1 << 30,
         },
     }

@@ -201,10 +201,9 @@ impl PipelineHandle {
         &self.ports.metrics
     }
 
-    /// The stages of the pipeline file, the aggregate last.
+    /// The stages of the pipeline file, the one with state last.
     pub fn stages(&self) -> impl Iterator<Item = &StageConfig> {
-        let aggregate = self.config.window.as_ref().map(|window| &window.aggregate);
-        self.config.stages.iter().chain(aggregate)
+        self.config.all_stages()
     }
 
     /// Runs another module in a stage, the newest of that name if no version is chosen, from the next epoch on.

@@ -81,7 +81,7 @@ pub(super) fn states(raw: VarlenResult, groups: usize) -> Result<Varlen, String>
     Ok(Varlen { offsets, bytes })
 }
 
-fn rejects(raw: Vec<columns::Reject>, rows: usize) -> Result<Vec<Reject>, String> {
+pub(super) fn rejects(raw: Vec<columns::Reject>, rows: usize) -> Result<Vec<Reject>, String> {
     let mut next = 0;
     raw.into_iter()
         .map(|columns::Reject { row, mut reason }| {
@@ -99,7 +99,12 @@ fn rejects(raw: Vec<columns::Reject>, rows: usize) -> Result<Vec<Reject>, String
 }
 
 /// Indexes into what was given: one for each row made, never descending, all below `limit`.
-fn ascending(what: &str, indexes: &[u32], rows: usize, limit: usize) -> Result<(), String> {
+pub(super) fn ascending(
+    what: &str,
+    indexes: &[u32],
+    rows: usize,
+    limit: usize,
+) -> Result<(), String> {
     if indexes.len() != rows {
         return Err(format!("`{what}` has {} values for {rows} rows", indexes.len()));
     }
@@ -115,7 +120,7 @@ fn ascending(what: &str, indexes: &[u32], rows: usize, limit: usize) -> Result<(
     }
 }
 
-fn batch(raw: BatchResult, outputs: &SchemaRef) -> Result<RecordBatch, String> {
+pub(super) fn batch(raw: BatchResult, outputs: &SchemaRef) -> Result<RecordBatch, String> {
     if raw.columns.len() != outputs.fields().len() {
         return Err(format!(
             "{} columns came back, `describe` declares {}",
@@ -259,7 +264,12 @@ fn arena(raw: VarlenResult, rows: usize) -> Result<(OffsetBuffer<i32>, Vec<u8>),
 }
 
 /// One offset more than values; the first 0, none smaller than the one before, the last the number of bytes.
-fn check_offsets(what: &str, offsets: &[u32], bytes: usize, values: usize) -> Result<(), String> {
+pub(super) fn check_offsets(
+    what: &str,
+    offsets: &[u32],
+    bytes: usize,
+    values: usize,
+) -> Result<(), String> {
     if offsets.len() != values + 1 {
         return Err(format!(
             "`{what}` has {} offsets, {values} values have one more",

@@ -22,10 +22,14 @@ const MIGRATES_FROM_MAX: usize = 256;
 const PRECISION_MAX: u8 = 18;
 
 /// The description as the host uses it, or what is wrong with it.
-pub(super) fn described(raw: PluginDescription) -> Result<Description, String> {
+///
+/// `processes`: the module exports the calls of a process plugin and not those of an aggregate. The contract's enum has
+/// one word for both.
+pub(super) fn described(raw: PluginDescription, processes: bool) -> Result<Description, String> {
     let kind = match raw.kind {
         Kind::Filter => PluginKind::Filter,
         Kind::MapRows => PluginKind::Map,
+        Kind::Aggregate if processes => PluginKind::Process,
         Kind::Aggregate => PluginKind::Aggregate,
     };
     let inputs = columns("input", raw.inputs)?;
@@ -34,6 +38,9 @@ pub(super) fn described(raw: PluginDescription) -> Result<Description, String> {
         (PluginKind::Filter, false) => return Err("a filter has no output columns".to_owned()),
         (PluginKind::Aggregate, true) => {
             return Err("an aggregate has at least one output column".to_owned());
+        }
+        (PluginKind::Process, true) => {
+            return Err("a process plugin has at least one output column".to_owned());
         }
         (PluginKind::Map, true) if !raw.keeps_other_columns => {
             return Err("a map without output columns keeps the others".to_owned());
@@ -45,8 +52,8 @@ pub(super) fn described(raw: PluginDescription) -> Result<Description, String> {
     }
     let stateful =
         raw.state_version != 0 || raw.state_fingerprint != 0 || !raw.migrates_from.is_empty();
-    if stateful && kind != PluginKind::Aggregate {
-        return Err("only an aggregate has state".to_owned());
+    if stateful && matches!(kind, PluginKind::Filter | PluginKind::Map) {
+        return Err("only an aggregate or a process plugin has state".to_owned());
     }
     if raw.migrates_from.len() > MIGRATES_FROM_MAX {
         return Err(format!("it migrates from more than {MIGRATES_FROM_MAX} versions"));

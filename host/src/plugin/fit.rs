@@ -22,8 +22,8 @@ pub struct Fitted {
     /// Its input columns, in its order, as indexes into the rows before the stage.
     pub inputs: Vec<usize>,
     /// Rows after the stage. A filter leaves them as they are. A map's columns take the place of those of the same
-    /// name, new ones stand at the end; if it keeps no others there are its own only. An aggregate's are its own:
-    /// the window adds keys and bounds.
+    /// name, new ones stand at the end; if it keeps no others there are its own only. Those of an aggregate or a process
+    /// plugin are its own: the lane adds keys and times.
     pub output: SchemaRef,
 }
 
@@ -191,7 +191,7 @@ fn takes(wanted: &DataType, found: &DataType) -> bool {
 fn rows_after(plugin: &Plugin, input: &SchemaRef) -> SchemaRef {
     match plugin.description.kind {
         PluginKind::Filter => Arc::clone(input),
-        PluginKind::Aggregate => Arc::clone(&plugin.output_schema),
+        PluginKind::Aggregate | PluginKind::Process => Arc::clone(&plugin.output_schema),
         PluginKind::Map if !plugin.description.keeps_other_columns => {
             Arc::clone(&plugin.output_schema)
         }
@@ -215,6 +215,7 @@ pub(super) fn kind_name(kind: PluginKind) -> &'static str {
         PluginKind::Filter => "filter",
         PluginKind::Map => "map",
         PluginKind::Aggregate => "aggregate",
+        PluginKind::Process => "process",
     }
 }
 

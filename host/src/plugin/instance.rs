@@ -4,23 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap};
 
 use super::bindings::exports::sluicegate::plugin::{
-    aggregate_rows, filter_rows, lifecycle, map_rows,
+    aggregate_rows, filter_rows, lifecycle, map_rows, process_rows,
 };
 use super::bindings::sluicegate::plugin::columns::BatchParam;
 use super::bindings::sluicegate::plugin::description::PluginDescription;
-use super::limits::{MemoryExceeded, MemoryLimit};
+use super::contract::speaks;
+use super::limits::{CallLimits, MemoryExceeded, MemoryLimit};
 use super::linker::{GuestState, Said, at_tick, printable};
 use super::load::Compiled;
-use super::marshal::{LoweredBatch, varlen};
+use super::marshal::{LoweredBatch, bitmap, timer_sets, varlen};
+use super::process::{KeyedGroups, KeyedRows, ProcessAnswer, Timer, TimerAnswer};
 use super::{
     Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError, PluginKind, UpdateAnswer,
-    Usage, WindowBounds, answer,
+    Usage, WindowBounds, answer, answer_process,
 };
 use crate::time::thread_cpu_nanos;
 use crate::varlen::Varlen;
@@ -34,6 +37,7 @@ pub(super) struct Exports {
     filter: Option<filter_rows::GuestIndices>,
     map: Option<map_rows::GuestIndices>,
     aggregate: Option<aggregate_rows::GuestIndices>,
+    process: Option<process_rows::GuestIndices>,
 }
 
 impl Exports {
@@ -42,17 +46,18 @@ impl Exports {
         component: &InstancePre<GuestState>,
         exported: &BTreeSet<String>,
     ) -> wasmtime::Result<Self> {
-        let has = |interface: &str| exported.contains(interface);
+        let has = |interface: &str| exported.iter().any(|name| speaks(name, interface));
         Ok(Self {
             lifecycle: lifecycle::GuestIndices::new(component)?,
-            filter: has("sluicegate:plugin/filter-rows@0.1.0")
+            filter: has("filter-rows")
                 .then(|| filter_rows::GuestIndices::new(component))
                 .transpose()?,
-            map: has("sluicegate:plugin/map-rows@0.1.0")
-                .then(|| map_rows::GuestIndices::new(component))
-                .transpose()?,
-            aggregate: has("sluicegate:plugin/aggregate-rows@0.1.0")
+            map: has("map-rows").then(|| map_rows::GuestIndices::new(component)).transpose()?,
+            aggregate: has("aggregate-rows")
                 .then(|| aggregate_rows::GuestIndices::new(component))
+                .transpose()?,
+            process: has("process-rows")
+                .then(|| process_rows::GuestIndices::new(component))
                 .transpose()?,
         })
     }
@@ -63,6 +68,7 @@ impl Exports {
             PluginKind::Filter => self.filter.is_some(),
             PluginKind::Map => self.map.is_some(),
             PluginKind::Aggregate => self.aggregate.is_some(),
+            PluginKind::Process => self.process.is_some(),
         }
     }
 }
@@ -74,6 +80,7 @@ pub(super) struct Guest {
     filter: Option<filter_rows::Guest>,
     map: Option<map_rows::Guest>,
     aggregate: Option<aggregate_rows::Guest>,
+    process: Option<process_rows::Guest>,
     deadline: Duration,
     output_max: u64,
     cpu_nanos: u64,
@@ -105,9 +112,11 @@ impl Guest {
             let map = exports.map.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
             let aggregate =
                 exports.aggregate.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
-            Ok((lifecycle, filter, map, aggregate))
+            let process =
+                exports.process.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
+            Ok((lifecycle, filter, map, aggregate, process))
         })(&mut store);
-        let (lifecycle, filter, map, aggregate) =
+        let (lifecycle, filter, map, aggregate, process) =
             calls.map_err(|error| fault(&error, &store, limits.deadline, limits.output))?;
         let cpu_nanos = thread_cpu_nanos().saturating_sub(started);
         Ok(Self {
@@ -116,6 +125,7 @@ impl Guest {
             filter,
             map,
             aggregate,
+            process,
             deadline: limits.deadline,
             output_max: limits.output,
             cpu_nanos,
@@ -205,6 +215,7 @@ impl Code for WasmCode {
         guest.init(config)?;
         Ok(Box::new(WasmInstance {
             guest,
+            limits: self.compiled.limits,
             outputs: Arc::clone(&self.outputs),
             counters: Arc::clone(&self.counters),
         }))
@@ -218,6 +229,7 @@ impl Code for WasmCode {
 /// A guest after `init`, with what its answers must look like.
 struct WasmInstance {
     guest: Guest,
+    limits: CallLimits,
     outputs: SchemaRef,
     counters: Counters,
 }
@@ -314,10 +326,58 @@ impl Instance for WasmInstance {
         self.checked(call, |raw| answer::evaluate(raw, states.len(), &outputs))
     }
 
-    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
+    fn process(
+        &mut self,
+        rows: &KeyedRows,
+        groups: &KeyedGroups,
+    ) -> Result<ProcessAnswer, PluginError> {
+        let (count, lowered) = (rows_of(&rows.batch), LoweredBatch::new(&rows.batch));
+        let (columns, outputs) = (lowered.columns(), Arc::clone(&self.outputs));
+        let expired = BooleanBuffer::from(rows.expired.as_slice());
+        let limits = self.limits;
         let call = |guest: &mut Guest| {
-            let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);
-            aggregate.call_migrate(&mut guest.store, from_version, varlen(states))
+            let process = guest.process.as_ref().expect(KIND_CHECKED);
+            process.call_process(
+                &mut guest.store,
+                BatchParam { rows: count, columns: &columns },
+                &rows.times,
+                &rows.watermarks,
+                &bitmap(&expired),
+                &rows.groups,
+                varlen(&groups.states),
+                timer_sets(&groups.timers),
+            )
+        };
+        self.checked(call, |raw| {
+            answer_process::process(raw, rows, groups.len(), &outputs, &limits)
+        })
+    }
+
+    fn on_timer(
+        &mut self,
+        fired: &[Timer],
+        groups: &KeyedGroups,
+    ) -> Result<TimerAnswer, PluginError> {
+        let (outputs, limits) = (Arc::clone(&self.outputs), self.limits);
+        let times: Vec<i64> = fired.iter().map(|timer| timer.time).collect();
+        let ids: Vec<u32> = fired.iter().map(|timer| timer.id).collect();
+        let call = |guest: &mut Guest| {
+            let process = guest.process.as_ref().expect(KIND_CHECKED);
+            let (states, timers) = (varlen(&groups.states), timer_sets(&groups.timers));
+            process.call_on_timer(&mut guest.store, &times, &ids, states, timers)
+        };
+        self.checked(call, |raw| answer_process::on_timer(raw, fired, &outputs, &limits))
+    }
+
+    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
+        let call = |guest: &mut Guest| match &guest.process {
+            Some(process) if guest.aggregate.is_none() => {
+                process.call_migrate(&mut guest.store, from_version, varlen(states))
+            }
+            _ => {
+                let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);
+                aggregate.call_migrate(&mut guest.store, from_version, varlen(states))
+            }
         };
         let raw = self.checked(call, Ok)?;
         let raw = raw.map_err(|reason| PluginError::Refused(printable(&reason)))?;

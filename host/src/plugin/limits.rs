@@ -28,6 +28,10 @@ pub struct CallLimits {
     pub memory: u64,
     /// Bytes that one call may hand back.
     pub output: u64,
+    /// Timers that a key may have after a call.
+    pub key_timers: usize,
+    /// Bytes that the state of a key may have after a call.
+    pub key_state: usize,
 }
 
 impl From<&Limits> for CallLimits {
@@ -38,6 +42,8 @@ impl From<&Limits> for CallLimits {
             deadline: limits.call_deadline,
             memory: limits.plugin_memory,
             output: limits.plugin_output,
+            key_timers: limits.key_timers,
+            key_state: limits.key_state,
         }
     }
 }

@@ -9,6 +9,7 @@ use wasmparser::Encoding;
 use wasmtime::component::{Component, InstancePre};
 use wit_component::ComponentEncoder;
 
+use super::contract::{PACKAGE, speaks};
 use super::describe::described;
 use super::engine::PluginEngine;
 use super::instance::{Exports, Guest};
@@ -24,7 +25,7 @@ pub const MODULE_BYTES_MAX: usize = 10 << 20;
 const COMPILER_STACK_BYTES: usize = 32 << 20;
 
 /// The interface that every plugin exports.
-const LIFECYCLE: &str = "sluicegate:plugin/lifecycle@0.1.0";
+const LIFECYCLE: &str = "lifecycle";
 
 /// A module, compiled and described, not yet fitted to a stage. Cheap to clone.
 #[derive(Clone)]
@@ -106,7 +107,7 @@ pub enum LoadProblem {
     },
     /// It was built for another version of the contract.
     #[error(
-        "the module imports `{import}`, this host speaks sluicegate:plugin@0.1.0: build the plugin with the \
+        "the module imports `{import}`, this host speaks {PACKAGE}: build the plugin with the \
          sluicegate-sdk of the host's release"
     )]
     OtherContract {
@@ -166,7 +167,7 @@ impl PluginEngine {
         drop(one_at_a_time);
         let contract = |error: wasmtime::Error| {
             LoadProblem::Contract(format!(
-                "the module does not speak sluicegate:plugin@0.1.0: {}",
+                "the module does not speak {PACKAGE}: {}",
                 printable(&format!("{error:#}"))
             ))
         };
@@ -196,10 +197,10 @@ fn to_component(module: &[u8]) -> Result<CheckedComponent, LoadProblem> {
             CheckedComponent { bytes, checked }
         }
     };
-    if !component.checked.exports.contains(LIFECYCLE) {
+    if !component.checked.exports.iter().any(|name| speaks(name, LIFECYCLE)) {
         return Err(LoadProblem::Contract(format!(
-            "the module is no plugin: it does not export `{LIFECYCLE}` of the worlds `filter`, `map` and \
-             `aggregate`; write it with sluicegate-sdk and its `export!`"
+            "the module is no plugin: it does not export `{LIFECYCLE}` of {PACKAGE} and its worlds `filter`, `map`, \
+             `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
         )));
     }
     Ok(component)
@@ -221,18 +222,21 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, LoadProblem> {
 fn describe(compiled: &Compiled, name: &Arc<str>) -> Result<Description, LoadProblem> {
     let mut guest = Guest::start(compiled, name).map_err(LoadProblem::Describe)?;
     let raw = guest.describe().map_err(LoadProblem::Describe)?;
-    let description = described(raw).map_err(LoadProblem::Description)?;
-    if compiled.exports.has(description.kind) {
+    let exports = &compiled.exports;
+    let processes = exports.has(PluginKind::Process) && !exports.has(PluginKind::Aggregate);
+    let description = described(raw, processes).map_err(LoadProblem::Description)?;
+    if exports.has(description.kind) {
         return Ok(description);
     }
     let (world, interface) = match description.kind {
         PluginKind::Filter => ("filter", "filter-rows"),
         PluginKind::Map => ("map", "map-rows"),
         PluginKind::Aggregate => ("aggregate", "aggregate-rows"),
+        PluginKind::Process => ("process", "process-rows"),
     };
     Err(LoadProblem::Contract(format!(
         "the plugin says that it is of the world `{world}`, and does not export its interface \
-         `sluicegate:plugin/{interface}@0.1.0`"
+         `{interface}` of {PACKAGE}"
     )))
 }
 

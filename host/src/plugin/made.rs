@@ -37,14 +37,30 @@ impl Made {
         &mut self,
         part: &Range<usize>,
         batch: RecordBatch,
-        mut sources: Vec<u32>,
+        sources: Vec<u32>,
     ) -> Result<(), Refused> {
-        self.bytes += batch.get_array_memory_size();
-        if self.bytes > MADE_BYTES_MAX {
-            self.bytes -= batch.get_array_memory_size();
+        self.admit(&batch).map_err(|fault| Refused::by(&fault))?;
+        self.push_admitted(part, batch, sources);
+        Ok(())
+    }
+
+    /// Whether there is room for these rows.
+    pub(super) fn admit(&self, batch: &RecordBatch) -> Result<(), PluginError> {
+        if self.bytes + batch.get_array_memory_size() > MADE_BYTES_MAX {
             let why = format!("more than {MADE_BYTES_MAX} bytes came back for one batch");
-            return Err(Refused::by(&PluginError::Answer(why)));
+            return Err(PluginError::Answer(why));
         }
+        Ok(())
+    }
+
+    /// Rows for which there is room.
+    pub(super) fn push_admitted(
+        &mut self,
+        part: &Range<usize>,
+        batch: RecordBatch,
+        mut sources: Vec<u32>,
+    ) {
+        self.bytes += batch.get_array_memory_size();
         self.batches.push(batch);
         if self.sources.is_empty() && part.start == 0 {
             self.sources = sources;
@@ -53,7 +69,6 @@ impl Made {
             sources.iter_mut().for_each(|source| *source += start);
             self.sources.append(&mut sources);
         }
-        Ok(())
     }
 
     /// All rows, and the row or group that each comes from.

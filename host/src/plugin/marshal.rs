@@ -12,7 +12,9 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::record_batch::RecordBatch;
 
+use super::bindings::exports::sluicegate::plugin::process_rows::TimerSetsParam;
 use super::bindings::sluicegate::plugin::columns::{ColumnParam, ValuesParam, VarlenParam};
+use super::process::TimerSets;
 use crate::varlen::Varlen;
 
 /// A batch in the form of the contract, on its way to a guest.
@@ -74,6 +76,11 @@ pub(super) fn varlen(values: &Varlen) -> VarlenParam<'_> {
     VarlenParam { offsets: &values.offsets, bytes: &values.bytes }
 }
 
+/// Timers as the contract has them.
+pub(super) fn timer_sets(timers: &TimerSets) -> TimerSetsParam<'_> {
+    TimerSetsParam { offsets: &timers.offsets, times: &timers.times, ids: &timers.ids }
+}
+
 fn lower(array: &ArrayRef) -> LoweredColumn<'_> {
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
     let values = match array.data_type() {
@@ -120,7 +127,7 @@ fn as_index(offset: i32) -> usize {
 }
 
 /// Bits that begin at a byte, with zeros beyond the last row.
-fn bitmap(bits: &BooleanBuffer) -> Cow<'_, [u8]> {
+pub(super) fn bitmap(bits: &BooleanBuffer) -> Cow<'_, [u8]> {
     let (rows, size) = (bits.len(), bits.len().div_ceil(8));
     let beyond = |last: u8| !rows.is_multiple_of(8) && last >> (rows % 8) != 0;
     if bits.offset().is_multiple_of(8) {

@@ -5,6 +5,7 @@
 //! be thrown away after any call, because plugins are pure and the host owns all state (DESIGN.md §1).
 
 mod bindings;
+mod contract;
 mod linker;
 pub mod limits;
 pub mod engine;
@@ -13,13 +14,17 @@ mod describe;
 pub mod load;
 mod marshal;
 mod answer;
+mod answer_process;
 mod instance;
 pub mod fit;
 pub mod verdict;
 mod cut;
 mod isolate;
 mod update;
+mod keyed;
+pub mod process_run;
 pub mod outcome;
+pub mod process;
 mod made;
 mod calls;
 pub mod runner;
@@ -34,6 +39,7 @@ use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::varlen::Varlen;
+use process::{KeyedGroups, KeyedRows, ProcessAnswer, Timer, TimerAnswer};
 
 /// SHA-256 of a module's bytes: its identity (DESIGN.md D18). Shown as 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +55,8 @@ pub enum PluginKind {
     Map,
     /// Accumulates rows per group.
     Aggregate,
+    /// Keeps state per key and acts in event time.
+    Process,
 }
 
 /// A column that a plugin reads or makes.
@@ -65,7 +73,7 @@ pub struct PluginColumn {
 /// What a plugin says of itself; the checked twin of `plugin-description` in the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Filter, map or aggregate.
+    /// What kind it is.
     pub kind: PluginKind,
     /// The SDK and its version.
     pub sdk: String,
@@ -75,7 +83,7 @@ pub struct Description {
     pub outputs: Vec<PluginColumn>,
     /// A map whose rows keep the columns of their source rows that `outputs` does not name.
     pub keeps_other_columns: bool,
-    /// Version of the layout of the accumulators.
+    /// Version of the layout of the accumulators, or of the states.
     pub state_version: u32,
     /// Fingerprint of that layout (DESIGN.md D9).
     pub state_fingerprint: u64,
@@ -183,7 +191,25 @@ pub trait Instance: Send {
         windows: &[WindowBounds],
         states: &Varlen,
     ) -> Result<EvaluateAnswer, PluginError>;
-    /// Of an aggregate.
+    /// Of a process plugin: rows, and what is due before each.
+    fn process(
+        &mut self,
+        rows: &KeyedRows,
+        groups: &KeyedGroups,
+    ) -> Result<ProcessAnswer, PluginError> {
+        let _ = (rows, groups);
+        unreachable!("only a process plugin processes rows")
+    }
+    /// Of a process plugin: timer `i` of group `i`.
+    fn on_timer(
+        &mut self,
+        fired: &[Timer],
+        groups: &KeyedGroups,
+    ) -> Result<TimerAnswer, PluginError> {
+        let _ = (fired, groups);
+        unreachable!("only a process plugin has timers")
+    }
+    /// Of an aggregate or a process plugin.
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError>;
     /// What it has used so far. Native code does not know.
     fn usage(&self) -> Usage {

@@ -7,6 +7,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::PluginError;
 use super::isolate::Part;
+use super::process::{KeyedGroups, Timer};
 use crate::varlen::Varlen;
 
 /// A row that is to be dead-lettered.
@@ -91,6 +92,51 @@ pub struct EvaluateOutcome {
     pub groups: Vec<u32>,
     /// Ascending by group.
     pub refusals: Vec<GroupRefusal>,
+}
+
+/// What a process plugin made of a batch.
+#[derive(Clone, Debug)]
+pub struct ProcessOutcome {
+    /// The groups, in the order given; refused rows and timers left no trace in them.
+    pub groups: KeyedGroups,
+    /// New rows, with the plugin's output columns only.
+    pub batch: RecordBatch,
+    /// For each new row its source; never descending.
+    pub source_rows: Vec<u32>,
+    /// For each new row its event time.
+    pub times: Vec<i64>,
+    /// Ascending by row, one per row.
+    pub refusals: Vec<Refusal>,
+    /// Timers that were due before a row and could not fire.
+    pub timers: Vec<TimerRefusal>,
+}
+
+/// What a process plugin made of timers.
+#[derive(Clone, Debug)]
+pub struct TimerOutcome {
+    /// The groups, in the order given.
+    pub groups: KeyedGroups,
+    /// New rows, with the plugin's output columns only.
+    pub batch: RecordBatch,
+    /// For each new row its group; never descending.
+    pub of: Vec<u32>,
+    /// The groups whose timer could not fire, ascending.
+    pub refusals: Vec<GroupRefusal>,
+}
+
+/// A timer that is to be dead-lettered with the state of its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimerRefusal {
+    /// Index of the group among those given.
+    pub group: u32,
+    /// The timer.
+    pub timer: Timer,
+    /// The state before it.
+    pub state: Vec<u8>,
+    /// What the plugin did.
+    pub kind: RefusalKind,
+    /// For a person.
+    pub reason: String,
 }
 
 impl RefusalKind {

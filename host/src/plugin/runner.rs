@@ -26,13 +26,13 @@ use crate::varlen::Varlen;
 /// Whatever the plugin does, each row or group comes out either answered or refused, and those answered are as if
 /// the refused had never been there.
 pub struct StageRunner {
-    calls: Calls,
-    budget: Budget,
-    bytes_max: usize,
+    pub(super) calls: Calls,
+    pub(super) budget: Budget,
+    pub(super) bytes_max: usize,
     /// Halved when a call fails as a whole and none of its rows does: it was too large for this plugin.
-    rows_max: usize,
+    pub(super) rows_max: usize,
     /// The same for groups.
-    groups_max: usize,
+    pub(super) groups_max: usize,
 }
 
 impl StageRunner {
@@ -242,7 +242,7 @@ impl StageRunner {
     }
 }
 
-fn rejected(part: &Range<usize>) -> impl Fn(super::Reject) -> Refusal {
+pub(super) fn rejected(part: &Range<usize>) -> impl Fn(super::Reject) -> Refusal {
     let start = index(part.start);
     move |reject| Refusal {
         row: start + reject.row,

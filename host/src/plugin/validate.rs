@@ -9,6 +9,7 @@ use wasmparser::{
     Validator,
 };
 
+use super::contract::speaks;
 use super::engine::FEATURES;
 use super::linker::printable;
 use super::load::LoadProblem;
@@ -29,12 +30,11 @@ const DATA_BYTES_MAX: usize = 8 << 20;
 const PARTS_MAX: u32 = 64;
 
 /// The interface of the contract with functions that a plugin may import.
-const HOST_INTERFACE: &str = "sluicegate:plugin/host@0.1.0";
+const HOST_INTERFACE: &str = "host";
 /// Its functions.
 const HOST_FUNCTIONS: [&str; 2] = ["log", "count"];
 /// The interfaces of the contract that hold types only; components name them as imports.
-const TYPE_INTERFACES: [&str; 2] =
-    ["sluicegate:plugin/columns@0.1.0", "sluicegate:plugin/description@0.1.0"];
+const TYPE_INTERFACES: [&str; 2] = ["columns", "description"];
 
 /// A module that is well formed, within the limits, and imports nothing but the host.
 #[derive(Debug)]
@@ -95,8 +95,8 @@ impl Checked {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     let import = import.map_err(malformed)?;
-                    let known =
-                        import.module == HOST_INTERFACE && HOST_FUNCTIONS.contains(&import.name);
+                    let known = speaks(import.module, HOST_INTERFACE)
+                        && HOST_FUNCTIONS.contains(&import.name);
                     if !known {
                         return Err(foreign(&format!("{}#{}", import.module, import.name)));
                     }
@@ -110,7 +110,8 @@ impl Checked {
             Payload::ComponentImportSection(imports) => {
                 for import in imports {
                     let name = import.map_err(malformed)?.name.name;
-                    if name != HOST_INTERFACE && !TYPE_INTERFACES.contains(&name) {
+                    let is_type = |interface: &&str| speaks(name, interface);
+                    if !speaks(name, HOST_INTERFACE) && !TYPE_INTERFACES.iter().any(is_type) {
                         return Err(foreign(name));
                     }
                 }

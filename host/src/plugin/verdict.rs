@@ -6,11 +6,11 @@ use super::{Description, Plugin, PluginColumn, PluginKind};
 /// Whether the new plugin may succeed the old, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on with the accumulators as they are, or has none.
+    /// It goes on with the state as it is, or has none.
     AsIs,
-    /// Its `migrate` takes the accumulators first.
+    /// Its `migrate` takes the state first.
     Migrate {
-        /// Version of the accumulators that there are.
+        /// Version of the state that there is.
         from: u32,
     },
     /// It cannot; a sentence for the user says why.
@@ -20,7 +20,7 @@ pub enum Verdict {
 /// Compares two plugins that were fitted to the same stage: that both find their inputs there is settled.
 ///
 /// The layout of the state is its version *and* its fingerprint (DESIGN.md D9): a changed struct with an unchanged
-/// version is refused, not misread. A plugin whose accumulators are all empty states its version all the same.
+/// version is refused, not misread. A plugin whose states are all empty states its version all the same.
 pub fn verdict(old: &Plugin, new: &Plugin) -> Verdict {
     compare(&old.description, &new.name, &new.description)
 }
@@ -46,7 +46,7 @@ pub fn compare(was: &Description, name: &str, is: &Description) -> Verdict {
             if is.keeps_other_columns { ("keeps", "drops") } else { ("drops", "keeps") };
         return no(format!("{is} the columns that it does not make, the one that runs {was} them"));
     }
-    if is.kind != PluginKind::Aggregate {
+    if !matches!(is.kind, PluginKind::Aggregate | PluginKind::Process) {
         return Verdict::AsIs;
     }
     let from = was.state_version;

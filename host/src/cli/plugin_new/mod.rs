@@ -25,7 +25,8 @@ const TAKEN: [&str; 3] = ["std", "sluicegate-sdk", "sluicegate-sdk-derive"];
 pub struct NewArgs {
     /// Its name: a-z, 0-9 and `-`
     pub name: String,
-    /// What it is: a filter keeps or drops rows, a map makes rows of rows, an aggregate adds up rows per window and key
+    /// What it is: a filter keeps or drops rows, a map makes rows of rows, an aggregate adds up rows per window and key,
+    /// a process plugin keeps state and timers per key
     #[arg(long, value_enum, default_value = "filter")]
     pub kind: NewKind,
     /// The folder in which the new folder is made; here if absent
@@ -42,6 +43,8 @@ pub enum NewKind {
     Map,
     /// Accumulates rows per group.
     Aggregate,
+    /// Keeps state per key and acts in event time.
+    Process,
 }
 
 /// Makes the crate and says what to do next.
@@ -51,6 +54,7 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitCode> {
         NewKind::Filter => PluginKind::Filter,
         NewKind::Map => PluginKind::Map,
         NewKind::Aggregate => PluginKind::Aggregate,
+        NewKind::Process => PluginKind::Process,
     };
     let path = path.clone().unwrap_or_default();
     create(name, kind, &path)?;
@@ -104,6 +108,7 @@ fn files(name: &str, kind: PluginKind) -> Vec<(String, String)> {
         PluginKind::Filter => ("filter", include_str!("template/filter.rs")),
         PluginKind::Map => ("map", include_str!("template/map.rs")),
         PluginKind::Aggregate => ("aggregate", include_str!("template/aggregate.rs")),
+        PluginKind::Process => ("process", include_str!("template/process.rs")),
     };
     let own = [
         ("Cargo.toml", include_str!("template/manifest.txt")),

@@ -20,6 +20,8 @@ pub(super) fn check(raw: RawLimits, problems: &mut Problems<'_>) -> Option<Limit
         call_deadline,
         plugin_memory,
         plugin_output,
+        key_timers,
+        key_state,
         state_bytes,
     } = raw;
     const MILLISECOND: Duration = Duration::from_millis(1);
@@ -47,6 +49,9 @@ pub(super) fn check(raw: RawLimits, problems: &mut Problems<'_>) -> Option<Limit
     // A wasm32 guest cannot address more than 4 GiB, and starts with one page of 64 KiB at least.
     let plugin_memory = bounded(&plugin_memory, 1 << 20, 4 << 30, &key("plugin_memory"), problems);
     let plugin_output = bounded(&plugin_output, 4 << 10, 4 << 30, &key("plugin_output"), problems);
+    // Both travel with a call, beside its rows: see `call_bytes`.
+    let key_timers = number(key_timers, 1, 64 << 10, &key("key_timers"), problems);
+    let key_state = bounded(&key_state, 64, 64 << 20, &key("key_state"), problems);
     let state_bytes = bounded(&state_bytes, 1 << 20, u64::MAX, &key("state_bytes"), problems);
     Some(Limits {
         workers: workers?,
@@ -58,6 +63,8 @@ pub(super) fn check(raw: RawLimits, problems: &mut Problems<'_>) -> Option<Limit
         call_deadline: call_deadline?,
         plugin_memory: plugin_memory?,
         plugin_output: plugin_output?,
+        key_timers: key_timers?,
+        key_state: usize::try_from(key_state?).unwrap_or(usize::MAX),
         state_bytes: state_bytes?,
     })
 }

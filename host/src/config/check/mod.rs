@@ -4,6 +4,7 @@ mod source;
 mod columns;
 mod stages;
 mod window;
+mod process;
 mod output;
 mod limits;
 
@@ -49,6 +50,7 @@ pub(super) fn check(
         event_time,
         stages,
         window,
+        process,
         sinks,
         dead_letters,
         late,
@@ -59,7 +61,8 @@ pub(super) fn check(
     let source = source::check(source, context.environment, problems);
     let schema = columns::check(schema, context.document, problems);
     let event_time = check_event_time(event_time, source.as_ref(), schema.as_ref(), problems);
-    let stages = stages::check(stages, window, schema.as_ref(), context.folder, problems);
+    let stages =
+        stages::check(stages, (window, process), schema.as_ref(), context.folder, problems);
     let outputs = output::Raw { sinks, dead_letters, late, checkpoint };
     let outputs = output::check(outputs, name.as_deref(), problems);
     let limits = limits::check(limits, problems);
@@ -70,6 +73,7 @@ pub(super) fn check(
         event_time: event_time?,
         stages: stages.stages,
         window: stages.window,
+        process: stages.process,
         sinks: outputs.sinks,
         dead_letters: outputs.dead_letters,
         late: outputs.late,
@@ -85,11 +89,11 @@ pub(super) fn check(
 
 /// What only shows when two sections are seen side by side.
 fn check_together(pipeline: &Pipeline, problems: &mut Problems<'_>) {
-    if pipeline.window.is_none() {
-        if pipeline.late.is_some() {
-            let fix = "only windows make rows late: remove `[late]` or add a `[window]`";
-            problems.refuse(&Key::top("late"), fix);
-        }
+    if pipeline.window.is_none() && pipeline.late.is_some() {
+        let fix = "only windows make rows late: remove `[late]` or add a `[window]`";
+        problems.refuse(&Key::top("late"), fix);
+    }
+    if pipeline.stateful_stage().is_none() {
         for (index, sink) in pipeline.sinks.iter().enumerate() {
             if matches!(sink.kind, super::SinkKind::Console { .. }) {
                 let key = Key::top("sinks").element(index).child("type");

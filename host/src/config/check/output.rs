@@ -225,6 +225,9 @@ fn is_within(inner: &str, outer: &str) -> bool {
 pub(super) fn check_date_column(pipeline: &Pipeline, problems: &mut Problems<'_>) {
     let has_date = match &pipeline.window {
         Some(WindowConfig { key, .. }) => key.iter().any(|name| name == "date"),
+        None if pipeline.process.is_some() => {
+            pipeline.process.iter().flat_map(|process| &process.key).any(|name| name == "date")
+        }
         None => pipeline.schema.column("date").is_some(),
     };
     for (index, sink) in pipeline.sinks.iter().enumerate() {

@@ -1,12 +1,12 @@
-//! `[[stages]]`: filters and maps, then at most one aggregate, which needs a window.
+//! `[[stages]]`: filters and maps, then at most one aggregate, which needs a window, or one process plugin.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::config::document::Key;
 use crate::config::problem::Problems;
-use crate::config::raw::{RawStage, RawStageKind, RawWindow};
-use crate::config::{PluginRef, StageConfig, WindowConfig};
+use crate::config::raw::{RawProcess, RawStage, RawStageKind, RawWindow};
+use crate::config::{PluginRef, ProcessConfig, StageConfig, WindowConfig};
 use crate::plugin::PluginKind;
 use crate::schema::Schema;
 
@@ -17,11 +17,12 @@ const STAGES_MAX: usize = 64;
 pub(super) struct Checked {
     pub(super) stages: Vec<StageConfig>,
     pub(super) window: Option<WindowConfig>,
+    pub(super) process: Option<ProcessConfig>,
 }
 
 pub(super) fn check(
     raw: Vec<RawStage>,
-    window: Option<RawWindow>,
+    (window, process): (Option<RawWindow>, Option<RawProcess>),
     schema: Option<&Schema>,
     folder: &Path,
     problems: &mut Problems<'_>,
@@ -33,7 +34,7 @@ pub(super) fn check(
     let last = raw.len().saturating_sub(1);
     let mut ids = BTreeSet::new();
     let mut stages = Vec::new();
-    let mut aggregate = None;
+    let (mut aggregate, mut processor) = (None, None);
     for (index, raw) in raw.into_iter().enumerate() {
         let key = key.element(index);
         if !ids.insert(raw.id.clone()) {
@@ -42,26 +43,37 @@ pub(super) fn check(
                 format!("\"{}\" is the id of another stage: each needs its own", raw.id),
             );
         }
-        let is_aggregate = raw.kind == RawStageKind::Aggregate;
-        if is_aggregate && index != last {
+        let kind = raw.kind;
+        if index != last
+            && let Some(what) = ends_the_stages(kind)
+        {
             let fix =
-                "an aggregate ends the stages: move this one to the end; only one can be there";
+                format!("{what} ends the stages: move this one to the end; only one can be there");
             problems.refuse(&key.child("kind"), fix);
         }
         let Some(stage) = check_stage(raw, &key, folder, problems) else {
             continue;
         };
-        if is_aggregate {
-            aggregate = Some((stage, key));
-        } else {
-            stages.push(stage);
+        match kind {
+            RawStageKind::Aggregate => aggregate = Some((stage, key)),
+            RawStageKind::Process => processor = Some((stage, key)),
+            RawStageKind::Filter | RawStageKind::Map => stages.push(stage),
         }
     }
     let has_map = stages.iter().any(|stage| stage.kind == PluginKind::Map);
     // What a map makes is known when its plugin is loaded; without one the key must be declared.
     let schema = schema.filter(|_| !has_map);
     let window = super::window::check(window, aggregate, schema, problems);
-    Checked { stages, window }
+    let process = super::process::check(process, processor, schema, problems);
+    Checked { stages, window, process }
+}
+
+fn ends_the_stages(kind: RawStageKind) -> Option<&'static str> {
+    match kind {
+        RawStageKind::Aggregate => Some("an aggregate"),
+        RawStageKind::Process => Some("a process plugin"),
+        RawStageKind::Filter | RawStageKind::Map => None,
+    }
 }
 
 fn check_stage(
@@ -77,6 +89,7 @@ fn check_stage(
         RawStageKind::Filter => PluginKind::Filter,
         RawStageKind::Map => PluginKind::Map,
         RawStageKind::Aggregate => PluginKind::Aggregate,
+        RawStageKind::Process => PluginKind::Process,
     };
     let config = config.into_iter().map(|(key, value)| (key, value.0)).collect();
     Some(StageConfig { id: id?, kind, plugin: plugin?, config })

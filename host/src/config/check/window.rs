@@ -167,7 +167,7 @@ fn show(micros: i64) -> String {
     duration::show(Duration::from_micros(micros.unsigned_abs()))
 }
 
-fn check_key(
+pub(super) fn check_key(
     names: Vec<String>,
     schema: Option<&Schema>,
     key: &Key,

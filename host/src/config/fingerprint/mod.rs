@@ -34,18 +34,24 @@ pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
     };
     let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);
     if let Some(window) = &pipeline.window {
-        let key = window.key.iter().map(|name| match pipeline.schema.column(name) {
-            Some((_, column)) => format!("{name} ({})", column.kind),
-            None => name.clone(),
-        });
         parts.insert("window", window.kind.to_string());
-        parts.insert("key", key.collect::<Vec<_>>().join(", "));
+        parts.insert("key", key_columns(pipeline, &window.key));
         parts.insert("aggregate", format!("stage {}", window.aggregate.id));
     }
-    let stages =
-        pipeline.stages.iter().chain(pipeline.window.as_ref().map(|window| &window.aggregate));
-    let stages = stages.map(|stage| (stage_key(&stage.id), stage_part(stage)));
+    if let Some(process) = &pipeline.process {
+        parts.insert("key", key_columns(pipeline, &process.key));
+        parts.insert("process", format!("stage {}", process.stage.id));
+    }
+    let stages = pipeline.all_stages().map(|stage| (stage_key(&stage.id), stage_part(stage)));
     parts.into_iter().map(|(name, part)| (name.to_owned(), part)).chain(stages).collect()
+}
+
+fn key_columns(pipeline: &Pipeline, names: &[String]) -> String {
+    let column = |name: &String| match pipeline.schema.column(name) {
+        Some((_, column)) => format!("{name} ({})", column.kind),
+        None => name.clone(),
+    };
+    names.iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
 /// The name under which a stage stands among the fingerprints. A changed stage is an activation, no conflict.

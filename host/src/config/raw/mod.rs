@@ -40,12 +40,15 @@ pub(crate) struct RawPipeline {
     /// Which time counts, and how far it is trusted.
     pub(crate) event_time: RawEventTime,
     /// The plugins, in the order in which rows meet them: any number of filters and maps, then at most one
-    /// aggregate, which needs a `[window]`. Default: none; rows go to the sinks as they were decoded.
+    /// aggregate, which needs a `[window]`, or one `process` plugin, which needs `[process]`. Default: none; rows go to the sinks as they were decoded.
     #[serde(default)]
     pub(crate) stages: Vec<RawStage>,
     /// Windows over event time, for the aggregate. Default: none; rows go straight to the sinks.
     #[serde(default)]
     pub(crate) window: Option<RawWindow>,
+    /// Keys, for a plugin that keeps state per key and acts in event time. Default: none.
+    #[serde(default)]
+    pub(crate) process: Option<RawProcess>,
     /// Where results go. At least one.
     #[schemars(extend("minItems" = 1))]
     pub(crate) sinks: Vec<RawSink>,
@@ -160,7 +163,7 @@ pub(crate) struct RawStage {
     #[schemars(example = &"valid", extend("pattern" = "^[a-z0-9][a-z0-9_-]{0,62}$"))]
     pub(crate) id: String,
     /// What kind of plugin belongs here: a `filter` keeps or drops rows, a `map` makes any number of rows of each,
-    /// an `aggregate` accumulates rows per key and window.
+    /// an `aggregate` accumulates rows per key and window, a `process` plugin keeps state and timers per key.
     #[schemars(example = &"filter")]
     pub(crate) kind: RawStageKind,
     /// The plugin: a WASM file, when it contains a `/` or ends in `.wasm` (relative to the folder of this pipeline
@@ -180,4 +183,23 @@ pub(crate) enum RawStageKind {
     Filter,
     Map,
     Aggregate,
+    Process,
+}
+
+/// Keys of a `process` plugin: each has a state and timers of its own. What the plugin emits goes straight to the sinks,
+/// with the columns of the key before it and `event_time` behind it. No row is late.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawProcess {
+    /// The columns that make a key: columns of `[schema]`, or of the last map's answer. `[]`: one key for all rows.
+    /// Rows of a key should come from one partition of the topic: then results do not depend on how partitions
+    /// interleave.
+    #[schemars(example = json!(["card"]))]
+    pub(crate) key: Vec<String>,
+    /// A key is forgotten when event time (the watermark) is this far beyond its last row, unless it has a timer;
+    /// `"off"`: when the plugin forgets it. Default `"off"`: what is forgotten too early is a wrong result, and the
+    /// plugin knows best. State that is never forgotten grows with the number of keys.
+    #[serde(default = "off")]
+    #[schemars(example = &"24h")]
+    pub(crate) ttl: DurationOrOff,
 }

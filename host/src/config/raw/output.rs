@@ -128,7 +128,15 @@ pub(crate) struct RawLimits {
     /// Bytes that one call of a plugin may return. Default `"16MiB"`: four times what it gets at most.
     #[schemars(example = &"16MiB")]
     pub(crate) plugin_output: SizeText,
-    /// Keys and accumulators of the open windows. Beyond it the pipeline halts and says so: nothing is lost, and it goes
+    /// Timers of one key of a `process` plugin. A row that would leave more is dead-lettered. Default 1024: a few for each
+    /// purpose, where a plugin that sets one for every row of a busy key is better told so.
+    #[schemars(example = 1_024)]
+    pub(crate) key_timers: u64,
+    /// Bytes of the state of one key of a `process` plugin. A row that would leave more is dead-lettered. Default
+    /// `"64KiB"`: all of it travels to the plugin and back whenever a call touches the key.
+    #[schemars(example = &"64KiB")]
+    pub(crate) key_state: SizeText,
+    /// Keys and accumulators of the open windows, or keys, states and timers. Beyond it the pipeline halts and says so: nothing is lost, and it goes
     /// on where it was committed once this is raised. Default `"1GiB"`.
     #[schemars(example = &"1GiB")]
     pub(crate) state_bytes: SizeText,
@@ -146,6 +154,8 @@ impl Default for RawLimits {
             call_deadline: "200ms".into(),
             plugin_memory: "64MiB".into(),
             plugin_output: "16MiB".into(),
+            key_timers: 1_024,
+            key_state: "64KiB".into(),
             state_bytes: "1GiB".into(),
         }
     }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json};
 
 use super::column::RawColumnTable;
 use super::raw::{
-    RawCheckpoint, RawEventTime, RawFiles, RawKafka, RawLimits, RawPipeline, RawSink, RawSource,
-    RawStage, RawTable, RawWindow,
+    RawCheckpoint, RawEventTime, RawFiles, RawKafka, RawLimits, RawPipeline, RawProcess, RawSink,
+    RawSource, RawStage, RawTable, RawWindow,
 };
 
 /// The JSON schema (draft 2020-12) of a pipeline file, without references.
@@ -90,6 +90,7 @@ fn sections() -> Vec<Section> {
         section("`[event_time]`", &["event_time"], keys_of::<RawEventTime>()),
         section("`[[stages]]`", &["stages", "*"], keys_of::<RawStage>()),
         section("`[window]`", &["window"], keys_of::<RawWindow>()),
+        section("`[process]`", &["process"], keys_of::<RawProcess>()),
         section("`[[sinks]]`", &["sinks", "*"], keys_of::<RawSink>()),
         section("`[dead_letters]`", &["dead_letters"], keys_of::<RawTable>()),
         section("`[late]`", &["late"], keys_of::<RawTable>()),

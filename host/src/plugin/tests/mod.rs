@@ -7,6 +7,7 @@ mod evil;
 mod evil_answers;
 mod isolation;
 mod load;
+mod process;
 mod marshal;
 mod verdict;
 
@@ -44,6 +45,8 @@ fn limits() -> CallLimits {
         deadline: Duration::from_millis(100),
         memory: 64 << 20,
         output: 16 << 20,
+        key_timers: 4,
+        key_state: 1 << 10,
     }
 }
 
@@ -71,6 +74,7 @@ fn evil_bytes(kind: PluginKind) -> Vec<u8> {
         PluginKind::Filter => "evil-kind:filter...",
         PluginKind::Map => "evil-kind:map......",
         PluginKind::Aggregate => "evil-kind:aggregate",
+        PluginKind::Process => unreachable!("the evil plugin does not process"),
     };
     overwritten(evil_module(), "evil-kind:aggregate", word)
 }
