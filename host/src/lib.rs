@@ -62,6 +62,7 @@ pub mod source;
 pub mod decode;
 pub mod watermark;
 pub mod plugin;
+pub mod keyed;
 pub mod window;
 pub mod sink;
 pub mod store;

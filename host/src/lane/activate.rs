@@ -90,10 +90,9 @@ impl Lane {
         }
     }
 
-    /// How many modules the aggregate's stage has had: the generation of its state rows.
-    pub(super) fn aggregate_generation(&self) -> u32 {
-        let window = self.config.window.as_ref();
-        let stage = window.map(|window| &window.aggregate.id);
+    /// How many modules the stage with state has had: the generation of its state rows.
+    pub(super) fn state_generation(&self) -> u32 {
+        let stage = self.config.stateful_stage().map(|stage| &stage.id);
         let placed = self.modules.iter().find(|placed| Some(&placed.stage.id) == stage);
         placed.map_or(0, |placed| placed.pinned.generation)
     }

@@ -69,9 +69,14 @@ impl Lane {
 
     fn freeze(&mut self) -> Result<FrozenEpoch, LaneError> {
         let mut bytes = Vec::new();
-        let workers = self.pool.workers().iter();
-        let states = workers.map(|worker| (&worker.state, &worker.sessions));
-        let groups = snapshot::encode(states, self.aggregate_generation(), &mut bytes);
+        let (workers, generation) = (self.pool.workers().iter(), self.state_generation());
+        let groups = if self.plan.process.is_some() {
+            let keys = workers.map(|worker| &worker.keyed);
+            crate::keyed::snapshot::encode(keys, generation, &mut bytes)
+        } else {
+            let states = workers.map(|worker| (&worker.state, &worker.sessions));
+            snapshot::encode(states, generation, &mut bytes)
+        };
         let kind = match &self.config.source {
             SourceConfig::Kafka(_) => crate::chain::record::SourceKind::Kafka,
             SourceConfig::Files(_) => crate::chain::record::SourceKind::Files,

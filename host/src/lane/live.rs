@@ -55,20 +55,23 @@ impl Lane {
         }
         self.live.next = now + EVERY;
         let fired = std::mem::take(&mut self.live.fired);
-        let Some(windows) = self.plan.windows else { return Ok(()) };
-        if self.outside.live.receiver_count() == 0 {
+        if self.outside.live.receiver_count() == 0 || self.plan.is_raw() {
             return Ok(());
         }
         let plan = &self.plan;
         let share = LiveResults::ROWS_MAX.div_ceil(self.pool.len());
         let watermark = self.partitions.clock().watermark();
-        let results = self.pool.each_worker(|_, worker| match windows {
-            WindowAssigner::Slides(slides) if slides.overlap() => {
-                changed_panes(worker, plan, &slides, watermark, share)
-            }
-            WindowAssigner::Slides(_) => changed(worker, plan, share),
-            WindowAssigner::Sessions(_) => changed_sessions(worker, plan, share),
-        });
+        let results = match self.plan.windows {
+            Some(windows) => self.pool.each_worker(|_, worker| match windows {
+                WindowAssigner::Slides(slides) if slides.overlap() => {
+                    changed_panes(worker, plan, &slides, watermark, share)
+                }
+                WindowAssigner::Slides(_) => changed(worker, plan, share),
+                WindowAssigner::Sessions(_) => changed_sessions(worker, plan, share),
+            }),
+            // A process plugin emits what is final; there is nothing to look at before.
+            None => Vec::new(),
+        };
         let left_out: usize = self.pool.workers().iter().map(Worker::changed_len).sum();
         let mut batches = fired;
         batches.extend(join(&self.plan, &results));

@@ -28,7 +28,7 @@ pub(super) struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// One per stage of the pipeline, the aggregate's last.
+    /// One per stage of the pipeline, that with state last.
     pub(super) fn modules(
         &self,
         head: Option<&ChainRecord>,
@@ -37,12 +37,7 @@ impl Loader<'_> {
         if let Some(head) = head {
             check_state(self.config, &head.config, head.state.is_some())?;
         }
-        let stages = self
-            .config
-            .stages
-            .iter()
-            .chain(self.config.window.as_ref().map(|window| &window.aggregate));
-        stages.map(|stage| self.module(stage, head, &now)).collect()
+        self.config.all_stages().map(|stage| self.module(stage, head, &now)).collect()
     }
 
     fn module(
@@ -94,7 +89,7 @@ impl Loader<'_> {
             return Ok(before);
         }
         if stateful
-            && stage.kind == PluginKind::Aggregate
+            && matches!(stage.kind, PluginKind::Aggregate | PluginKind::Process)
             && let Verdict::Incompatible(reason) =
                 compare(&before.module.description, &module.name, &module.description)
         {

@@ -16,6 +16,8 @@ mod partitions;
 mod prepare;
 mod place;
 mod update;
+mod process;
+mod emitted;
 mod turn;
 mod fire;
 mod outputs;
@@ -43,7 +45,7 @@ use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
 pub use load::module_name;
 pub use open::{FailedOpen, LaneParts, OpenError, open};
-pub use plan::{PlacedModule, PlanError, WINDOW_COLUMNS, fit_all};
+pub use plan::{EVENT_TIME_COLUMN, PlacedModule, PlanError, WINDOW_COLUMNS, fit_all};
 pub(crate) use wait::wait;
 
 use activate::Activation;
@@ -105,7 +107,7 @@ pub struct Lane {
 /// How a lane ended when nothing failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaneEnd {
-    /// The bounded input was read to its end, every window has fired, and that is committed.
+    /// The bounded input was read to its end, every window and timer has fired, and that is committed.
     Finished,
     /// It was asked to stop, and stopped after a last commit.
     Stopped,
@@ -237,6 +239,9 @@ impl Lane {
             tracing::debug!(pipeline = %self.config.name, paused = paused.len(), "partitions wait for others");
             self.source.pause(&paused)?;
         }
+        if self.plan.process.is_some() {
+            return self.fire_timers(watermark);
+        }
         if watermark > before { self.fire(before, watermark) } else { Ok(()) }
     }
 
@@ -247,6 +252,9 @@ impl Lane {
         assert_eq!(watermark, Watermark::END, "all partitions have ended");
         self.ended = true;
         self.dirty = true;
+        if self.plan.process.is_some() {
+            return self.fire_last_timers();
+        }
         self.fire(before, watermark)
     }
 

@@ -11,6 +11,7 @@ use crate::chain::record::{ChainRecord, RecordKind, SourceKind, SourceState, Wri
 use crate::chain::{self, ChainError, LaneStorage};
 use crate::config::fingerprint::{StateConflict, fingerprints};
 use crate::config::{Pipeline, SourceConfig, StoreOptions};
+use crate::keyed;
 use crate::modules::{ModuleStore, ModuleStoreError};
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::load::LoadError;
@@ -364,6 +365,12 @@ pub(super) fn genesis(
 pub(super) fn restore(pool: &mut Pool, plan: &Plan, state: &[u8]) -> Result<(), OpenError> {
     let owners = pool.len();
     let workers = pool.workers_mut();
+    if keyed::snapshot::holds_keys(state) {
+        return Ok(keyed::snapshot::decode(state, |row| {
+            let shard = key_shard(key_hash(row.key));
+            workers[shard as usize % owners].keyed.restore(&row);
+        })?);
+    }
     Ok(snapshot::decode(state, |row| {
         let shard = key_shard(key_hash(row.key));
         workers[shard as usize % owners].restore(plan.windows, &row);

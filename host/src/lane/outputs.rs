@@ -31,8 +31,7 @@ impl Outputs {
     /// The tables of a pipeline.
     pub(super) fn new(config: &Pipeline, plan: &Plan) -> Self {
         let mut tables = Vec::new();
-        // Raw rows bring their event times beside them.
-        let time = plan.windows.map(|_| "window_start");
+        let time = plan.time_column();
         let mut add = |id: &Arc<str>, schema, location: &TableLocation, time: Option<&str>| {
             tables.push(Table {
                 id: Arc::clone(id),
@@ -69,7 +68,7 @@ impl Outputs {
         self.tables.buffered_bytes()
     }
 
-    fn write_results(
+    pub(super) fn write_results(
         &mut self,
         rows: &RecordBatch,
         times: Option<&[i64]>,
@@ -127,7 +126,7 @@ impl Lane {
         self.dirty |= !chunks.is_empty();
         let mut dead = DeadLetters::default();
         for (prepared, placed) in chunks {
-            if self.plan.windows.is_none() {
+            if self.plan.is_raw() {
                 self.write_raw(prepared, placed)?;
             }
             if !placed.late.is_empty() {
@@ -196,9 +195,14 @@ impl Lane {
                 at: group.bounds.end,
             });
         }
-        let Some(table) = self.outputs.dead_letters else { return Ok(()) };
         self.dirty = true;
-        Ok(self.outputs.tables.write(table, &dead.finish(), None)?)
+        self.write_dead_letters(&dead.finish())
+    }
+
+    /// Writes rows to the table of dead letters, if there is one.
+    pub(super) fn write_dead_letters(&mut self, rows: &RecordBatch) -> Result<(), LaneError> {
+        let Some(table) = self.outputs.dead_letters else { return Ok(()) };
+        Ok(self.outputs.tables.write(table, rows, None)?)
     }
 }
 

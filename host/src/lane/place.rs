@@ -70,7 +70,7 @@ impl Judge {
     /// The watermark before a row, given the largest event time before it in its chunk. `i64::MIN` passes no
     /// window, as no window ends there.
     #[inline]
-    fn watermark(self, before: i64, clock: &LaneClock) -> i64 {
+    pub(super) fn watermark(self, before: i64, clock: &LaneClock) -> i64 {
         let own = clock.behind(EventTime(self.max_before.max(before)));
         own.0.max(self.lane)
     }

@@ -24,6 +24,9 @@ use super::prepare::{Prepared, Rows, project};
 /// Columns that every window result has beside its key and its plugin's outputs.
 pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
+/// The column that every row of a process plugin has beside its key and its outputs.
+pub const EVENT_TIME_COLUMN: &str = "event_time";
+
 /// A module in its place.
 #[derive(Clone, Debug)]
 pub struct PlacedModule {
@@ -53,7 +56,8 @@ pub(super) struct Plan {
     pub(super) key: Vec<usize>,
     pub(super) key_fields: Vec<Arc<Field>>,
     pub(super) aggregate: Option<FittedStage>,
-    /// What the sinks get: window results, or the rows.
+    pub(super) process: Option<ProcessStage>,
+    /// What the sinks get: window results, what a process plugin emits, or the rows.
     pub(super) output: SchemaRef,
     pub(super) limits: CallLimits,
 }
@@ -62,7 +66,7 @@ pub(super) struct Plan {
 /// order of the stages.
 pub fn fit_all(pipeline: &Pipeline, modules: &[PlacedModule]) -> Result<Vec<Plugin>, PlanError> {
     let plan = Plan::new(pipeline, modules)?;
-    Ok(plan.stages.into_iter().chain(plan.aggregate).map(|stage| stage.plugin).collect())
+    Ok(plan.all_stages().map(|stage| stage.plugin.clone()).collect())
 }
 
 /// Where the event time of a row comes from.
@@ -86,6 +90,13 @@ pub(super) struct FittedStage {
     kind: crate::plugin::PluginKind,
 }
 
+/// A process plugin in its place.
+pub(super) struct ProcessStage {
+    pub(super) stage: FittedStage,
+    /// A key without timers is forgotten this long after its last row, µs.
+    pub(super) ttl: Option<i64>,
+}
+
 /// A plan that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -93,8 +104,10 @@ pub enum PlanError {
     #[error(transparent)]
     Fit(#[from] FitError),
     /// A key names no column of the rows.
-    #[error("`window.key` names `{column}`, but the rows after the last map have {have}")]
+    #[error("`{section}.key` names `{column}`, but the rows after the last map have {have}")]
     KeyColumn {
+        /// `window` or `process`.
+        section: &'static str,
         /// As written.
         column: String,
         /// The columns there are.
@@ -107,7 +120,7 @@ pub enum PlanError {
     TwoColumns {
         /// Their name.
         column: String,
-        /// The aggregate's stage.
+        /// The stage of the aggregate or process plugin.
         stage: String,
     },
     /// A pipeline without windows has nothing to do with an aggregate.
@@ -123,12 +136,9 @@ impl Plan {
         let wide = Self::over(pipeline, modules, everything)?;
         let wanted = wide.read_columns(pipeline);
         let mut plan = Self::over(pipeline, modules, wanted)?;
-        for (stage, wide) in plan
-            .stages
-            .iter_mut()
-            .chain(&mut plan.aggregate)
-            .zip(wide.stages.iter().chain(&wide.aggregate))
-        {
+        let process = plan.process.as_mut().map(|process| &mut process.stage);
+        let stages = plan.stages.iter_mut().chain(&mut plan.aggregate).chain(process);
+        for (stage, wide) in stages.zip(wide.all_stages()) {
             stage.declared = Arc::clone(&wide.declared);
         }
         Ok(plan)
@@ -160,10 +170,17 @@ impl Plan {
         };
         let (mut key, mut aggregate, mut output) = (Vec::new(), None, Arc::clone(&rows));
         if let Some(window) = &pipeline.window {
-            key = key_columns(&window.key, &rows)?;
+            key = key_columns("window", &window.key, &rows)?;
             let fitted = FittedStage::new(&window.aggregate, modules, &rows)?;
-            output = result_schema(&key, &rows, &fitted)?;
+            output = result_schema(&key, &rows, &fitted, &WINDOW_COLUMNS)?;
             aggregate = Some(fitted);
+        }
+        let mut process = None;
+        if let Some(config) = &pipeline.process {
+            key = key_columns("process", &config.key, &rows)?;
+            let stage = FittedStage::new(&config.stage, modules, &rows)?;
+            output = result_schema(&key, &rows, &stage, &[EVENT_TIME_COLUMN])?;
+            process = Some(ProcessStage { stage, ttl: config.ttl });
         }
         Ok(Self {
             schema: pipeline.schema.clone(),
@@ -178,6 +195,7 @@ impl Plan {
             key,
             rows,
             aggregate,
+            process,
             output,
             limits: CallLimits::from(&pipeline.limits),
         })
@@ -185,11 +203,11 @@ impl Plan {
 
     /// The declared columns that somebody reads: all of them if whole rows are kept anywhere.
     fn read_columns(&self, pipeline: &Pipeline) -> Vec<usize> {
-        if pipeline.window.is_none() || pipeline.late.is_some() {
+        if self.is_raw() || pipeline.late.is_some() {
             return self.wanted.clone();
         }
-        let stages = self.stages.iter().chain(&self.aggregate);
-        let mut names: BTreeSet<&str> = stages
+        let mut names: BTreeSet<&str> = self
+            .all_stages()
             .flat_map(|stage| &stage.plugin.description.inputs)
             .map(|column| column.name.as_str())
             .collect();
@@ -207,6 +225,26 @@ impl Plan {
         if read.is_empty() { vec![0] } else { read }
     }
 
+    /// All stages in their order, the one with state last.
+    pub(super) fn all_stages(&self) -> impl Iterator<Item = &FittedStage> {
+        let process = self.process.as_ref().map(|process| &process.stage);
+        self.stages.iter().chain(&self.aggregate).chain(process)
+    }
+
+    /// Whether rows go to the sinks as they are.
+    pub(super) fn is_raw(&self) -> bool {
+        self.aggregate.is_none() && self.process.is_none()
+    }
+
+    /// The column of `output` that holds the event time of a row; raw rows bring theirs beside them.
+    pub(super) fn time_column(&self) -> Option<&'static str> {
+        match (&self.aggregate, &self.process) {
+            (Some(_), _) => Some(WINDOW_COLUMNS[0]),
+            (None, Some(_)) => Some(EVENT_TIME_COLUMN),
+            (None, None) => None,
+        }
+    }
+
     /// A decoder for the columns that somebody reads.
     pub(super) fn decoder(&self) -> Decoder {
         Decoder::new(&self.schema, &self.wanted)
@@ -217,9 +255,14 @@ fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn key_columns(names: &[String], rows: &SchemaRef) -> Result<Vec<usize>, PlanError> {
+fn key_columns(
+    section: &'static str,
+    names: &[String],
+    rows: &SchemaRef,
+) -> Result<Vec<usize>, PlanError> {
     let find = |name: &String| {
         rows.index_of(name).map_err(|_| PlanError::KeyColumn {
+            section,
             column: name.clone(),
             have: rows
                 .fields()
@@ -232,20 +275,20 @@ fn key_columns(names: &[String], rows: &SchemaRef) -> Result<Vec<usize>, PlanErr
     names.iter().map(find).collect()
 }
 
-/// Key, outputs, bounds of the window.
+/// Key, outputs, times: the bounds of the window, or the event time.
 fn result_schema(
     key: &[usize],
     rows: &SchemaRef,
-    aggregate: &FittedStage,
+    stage: &FittedStage,
+    times: &[&str],
 ) -> Result<SchemaRef, PlanError> {
     let keys = key.iter().map(|column| rows.fields()[*column].as_ref().clone());
-    let outputs =
-        aggregate.plugin.output_schema.fields().iter().map(|field| field.as_ref().clone());
-    let bounds = WINDOW_COLUMNS.map(|name| Field::new(name, timestamp_type(), false));
-    let fields: Vec<Field> = keys.chain(outputs).chain(bounds).collect();
+    let outputs = stage.plugin.output_schema.fields().iter().map(|field| field.as_ref().clone());
+    let times = times.iter().map(|name| Field::new(*name, timestamp_type(), false));
+    let fields: Vec<Field> = keys.chain(outputs).chain(times).collect();
     let mut seen = BTreeSet::new();
     if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name())) {
-        let (column, stage) = (twice.name().clone(), aggregate.id.to_string());
+        let (column, stage) = (twice.name().clone(), stage.id.to_string());
         return Err(PlanError::TwoColumns { column, stage });
     }
     Ok(Arc::new(ArrowSchema::new(fields)))

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::decode::Decoder;
+use crate::keyed::{KeyedCall, KeyedTable};
 use crate::plugin::runner::{RunnerStats, StageRunner};
 use crate::window::snapshot::StateRow;
 use crate::window::{
@@ -24,7 +25,8 @@ pub(super) struct Worker {
     /// One per filter and map, in order.
     pub(super) stages: Vec<StageRunner>,
     pub(super) aggregate: Option<StageRunner>,
-    /// What each runner had done at the last report, the aggregate's last.
+    pub(super) process: Option<StageRunner>,
+    /// What each runner had done at the last report, that of the stage with state last.
     pub(super) reported: Vec<RunnerStats>,
     pub(super) state: KeyedState,
     /// Panes of sliding windows, merged. Derived from `state` with the present aggregate.
@@ -32,6 +34,8 @@ pub(super) struct Worker {
     pub(super) sessions: Sessions,
     pub(super) session_call: SessionCall,
     pub(super) touched: Touched,
+    pub(super) keyed: KeyedTable,
+    pub(super) keyed_call: KeyedCall,
     pub(super) nanos: StageNanos,
 }
 
@@ -49,12 +53,15 @@ impl Worker {
             decoder: plan.decoder(),
             stages: plan.stages.iter().map(|stage| stage.runner(&plan.limits)).collect(),
             aggregate: plan.aggregate.as_ref().map(|stage| stage.runner(&plan.limits)),
+            process: plan.process.as_ref().map(|process| process.stage.runner(&plan.limits)),
             reported: vec![RunnerStats::default(); plan.stages.len() + 1],
             state: KeyedState::default(),
             slide_tables: SlideTables::default(),
             sessions: Sessions::default(),
             session_call: SessionCall::default(),
             touched: Touched::default(),
+            keyed: KeyedTable::new(plan.process.as_ref().and_then(|process| process.ttl)),
+            keyed_call: KeyedCall::default(),
             nanos: StageNanos::default(),
         }
     }
@@ -67,14 +74,15 @@ impl Worker {
         }
     }
 
-    /// Open groups.
+    /// Groups of its windows, and keys.
     pub(super) fn groups_len(&self) -> u64 {
-        (self.state.groups_len() + self.sessions.len()) as u64
+        (self.state.groups_len() + self.sessions.len() + self.keyed.len()) as u64
     }
 
-    /// Bytes of its windows.
+    /// Bytes of its windows and keys.
     pub(super) fn state_bytes(&self) -> u64 {
-        (self.state.bytes() + self.slide_tables.bytes() + self.sessions.bytes()) as u64
+        let windows = self.state.bytes() + self.slide_tables.bytes() + self.sessions.bytes();
+        (windows + self.keyed.bytes()) as u64
     }
 
     /// Groups that changed and were not shown yet.
@@ -106,12 +114,14 @@ impl Pool {
         Ok(Self { workers, threads: threads.transpose()? })
     }
 
-    /// Gives every worker the code of a changed plan. Open windows stay.
+    /// Gives every worker the code of a changed plan. Open windows and keys stay.
     pub(super) fn replan(&mut self, plan: &Plan) {
         for worker in &mut self.workers {
             let state = std::mem::take(&mut worker.state);
             let sessions = std::mem::take(&mut worker.sessions);
-            *worker = Worker { state, sessions, nanos: worker.nanos, ..Worker::new(plan) };
+            let keyed = std::mem::take(&mut worker.keyed);
+            let nanos = worker.nanos;
+            *worker = Worker { state, sessions, keyed, nanos, ..Worker::new(plan) };
         }
     }
 

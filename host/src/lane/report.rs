@@ -61,11 +61,11 @@ impl Lane {
 
     /// Adds what the plugins did since the last report.
     pub(super) fn report_plugins(&mut self) {
-        let stages: Vec<&FittedStage> =
-            self.plan.stages.iter().chain(&self.plan.aggregate).collect();
+        let stages: Vec<&FittedStage> = self.plan.all_stages().collect();
         let mut memory = vec![0; stages.len()];
         for worker in self.pool.workers_mut() {
-            let runners = worker.stages.iter().chain(&worker.aggregate).zip(&mut worker.reported);
+            let runners = worker.stages.iter().chain(&worker.aggregate).chain(&worker.process);
+            let runners = runners.zip(&mut worker.reported);
             for ((stage, (runner, reported)), memory) in stages.iter().zip(runners).zip(&mut memory)
             {
                 let now = runner.stats();
@@ -166,13 +166,12 @@ impl Lane {
 }
 
 fn stage_views(plan: &Plan) -> Vec<StageView> {
-    let stages = plan.stages.iter().chain(&plan.aggregate);
     let view = |stage: &FittedStage| StageView {
         id: Arc::clone(&stage.id),
         input: Arc::clone(&stage.declared),
         plugin: stage.plugin.clone(),
     };
-    stages.map(view).collect()
+    plan.all_stages().map(view).collect()
 }
 
 /// Publishes why a lane that is not open yet waits. Whether that is news.

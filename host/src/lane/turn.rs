@@ -10,7 +10,7 @@ use crate::window::WindowAssigner;
 use super::Lane;
 use super::LaneError;
 use super::place::{Judge, LateRow, Placed, place};
-use super::prepare::{Chunk, Fate, Prepared, prepare};
+use super::prepare::{Chunk, Fate, Prepared, Rows, prepare};
 use super::update::{Answers, RefusedRow, update};
 
 impl Lane {
@@ -26,6 +26,7 @@ impl Lane {
         let judges = self.observe(&prepared, now);
         let chunks = match self.plan.windows {
             Some(windows) => self.window(windows, prepared, &judges)?,
+            None if self.plan.process.is_some() => self.process(prepared, &judges)?,
             None => prepared.into_iter().map(|prepared| self.accept_all(prepared)).collect(),
         };
         let count = |fates: Fates, (prepared, _): &(Prepared, Placed)| {
@@ -122,20 +123,20 @@ impl Lane {
 
     /// Without windows every row that is left is accepted.
     fn accept_all(&self, mut prepared: Prepared) -> (Prepared, Placed) {
-        let placed = Placed { rows: left(&prepared), ..Placed::default() };
+        let placed = Placed { rows: left(&prepared.rows), ..Placed::default() };
         settle_fates(&mut prepared, &placed);
         (prepared, placed)
     }
 }
 
-fn left(prepared: &Prepared) -> Vec<u32> {
-    match &prepared.rows.picked {
+pub(super) fn left(rows: &Rows) -> Vec<u32> {
+    match &rows.picked {
         Some(picked) => picked.clone(),
-        None => (0..prepared.rows.batch.num_rows() as u32).collect(),
+        None => (0..rows.batch.num_rows() as u32).collect(),
     }
 }
 
-fn settle_fates(prepared: &mut Prepared, placed: &Placed) {
+pub(super) fn settle_fates(prepared: &mut Prepared, placed: &Placed) {
     // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
     for row in &placed.rows {
         let record = prepared.rows.record(*row as usize);

@@ -69,7 +69,7 @@ pub(super) fn update(
 }
 
 /// The indexes among the placed rows whose key shard is owned.
-fn owned(placed: &Placed, owns: &(dyn Fn(u8) -> bool + Sync)) -> Vec<u32> {
+pub(super) fn owned(placed: &Placed, owns: &(dyn Fn(u8) -> bool + Sync)) -> Vec<u32> {
     let mine = placed.hashes.iter().enumerate().filter(|(_, hash)| owns(key_shard(**hash)));
     mine.map(|(index, _)| index as u32).collect()
 }

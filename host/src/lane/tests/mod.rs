@@ -4,6 +4,7 @@
 mod log;
 mod naive;
 mod native;
+mod keyed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,9 +86,12 @@ impl World {
     }
 
     fn with_max_ahead(kind: Kind, max_ahead: Option<Duration>) -> Self {
+        Self::of(&PIPELINE.replace("WINDOW", &kind.toml()), max_ahead)
+    }
+
+    fn of(pipeline: &str, max_ahead: Option<Duration>) -> Self {
         let path = std::path::Path::new("texts.toml");
-        let text = PIPELINE.replace("WINDOW", &kind.toml());
-        let mut config = crate::config::file::parse(&text, path, &BTreeMap::new()).unwrap();
+        let mut config = crate::config::file::parse(pipeline, path, &BTreeMap::new()).unwrap();
         // Every barrier that can be taken is taken.
         config.checkpoint.interval = Duration::ZERO;
         config.limits.call_rows = 3;
@@ -122,20 +126,14 @@ impl World {
     }
 
     fn open(&self, logs: &Logs, workers: usize, seed: u64) -> (Lane, mpsc::Sender<Command>) {
-        let kinds = [
-            ("drop", PluginKind::Filter),
-            ("repeat", PluginKind::Map),
-            ("join", PluginKind::Aggregate),
-        ];
         let modules: Vec<PlacedModule> = self
             .config
             .all_stages()
-            .zip(kinds)
-            .map(|(stage, (name, kind))| {
-                let module = native::module(name, kind);
+            .map(|stage| {
+                let module = native::module(&stage.id, stage.kind);
                 let pinned = PinnedModule {
                     stage: stage.id.to_string(),
-                    name: name.to_owned(),
+                    name: stage.id.to_string(),
                     digest: module.digest,
                     generation: 1,
                     state_version: 1,

@@ -16,7 +16,13 @@ pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
     let outputs = match kind {
         PluginKind::Filter => Vec::new(),
         PluginKind::Map => vec![text.clone()],
-        PluginKind::Aggregate => vec![PluginColumn { name: "texts".to_owned(), ..text.clone() }],
+        PluginKind::Aggregate | PluginKind::Process => {
+            vec![PluginColumn { name: "texts".to_owned(), ..text.clone() }]
+        }
+    };
+    let code: Arc<dyn Code> = match kind {
+        PluginKind::Process => Arc::new(super::keyed::Watch),
+        _ => Arc::new(Texts),
     };
     let description = Description {
         kind,
@@ -28,7 +34,7 @@ pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
         state_fingerprint: 1,
         migrates_from: Vec::new(),
     };
-    LoadedModule::native(name, description, Arc::new(Texts))
+    LoadedModule::native(name, description, code)
 }
 
 struct Texts;
@@ -39,11 +45,11 @@ impl Code for Texts {
     }
 }
 
-fn texts(rows: &RecordBatch) -> Vec<&str> {
+pub(super) fn texts(rows: &RecordBatch) -> Vec<&str> {
     rows.column(0).as_string::<i32>().iter().map(|text| text.expect("not nullable")).collect()
 }
 
-fn batch(name: &str, texts: Vec<String>) -> RecordBatch {
+pub(super) fn batch(name: &str, texts: Vec<String>) -> RecordBatch {
     let column: ArrayRef = Arc::new(StringArray::from(texts));
     RecordBatch::try_from_iter_with_nullable([(name, column, false)]).unwrap()
 }

@@ -1,0 +1,408 @@
+//! A process plugin over logs in memory: whatever the size of polls, the number of workers and the moments of crashes, a
+//! key whose rows come from one partition emits what a computation by hand emits, row by row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
+use proptest::prelude::*;
+
+use super::native::{batch, texts};
+use super::{World, total};
+use crate::chain::record::Fates;
+use crate::lane::LaneEnd;
+use crate::plugin::process::*;
+use crate::plugin::*;
+use crate::source::Partition;
+use crate::varlen::Varlen;
+
+const PIPELINE: &str = r#"
+name = "texts"
+[source]
+type = "files"
+[source.files]
+path = "unused"
+[schema]
+key = "string"
+text = "string"
+at = "timestamp(us)"
+[event_time]
+column = "at"
+max_out_of_orderness = "5us"
+[[stages]]
+id = "watch"
+kind = "process"
+plugin = "watch"
+[process]
+key = ["key"]
+ttl = "TTL"
+[[sinks]]
+id = "results"
+type = "parquet"
+path = "unused-results"
+[dead_letters]
+path = "unused-dead"
+[checkpoint]
+path = "unused-chain"
+"#;
+
+/// An event; its text is the digit of its kind, which decides what the plugin makes of it.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    key: u8,
+    at: i64,
+    kind: u8,
+}
+
+const SILENT: u8 = 0;
+const TIMER: u8 = 1;
+const PAST: u8 = 2;
+const MOVE: u8 = 3;
+const SAY: u8 = 4;
+const FORGET: u8 = 5;
+const CHAIN: u8 = 6;
+const REJECT: u8 = 7;
+const TRAP: u8 = 8;
+const BAD_TIMER: u8 = 9;
+const NO_JSON: u8 = 10;
+const KINDS: u8 = 11;
+
+/// Timers with this id set themselves anew, 9 µs later.
+const CHAINING: u32 = 1;
+/// Timers with this id trap.
+const TRAPPING: u32 = 2;
+
+/// A key, as the plugin and the computation by hand see it.
+#[derive(Clone, Debug, Default)]
+struct Key {
+    state: Vec<u8>,
+    timers: BTreeSet<Timer>,
+}
+
+impl Key {
+    /// What the row does, and what it says. None: it is rejected.
+    fn row(&mut self, at: i64, kind: u8) -> Option<Vec<String>> {
+        let mut said = Vec::new();
+        self.state.push(b'0' + kind);
+        let timer = |time, id| Timer { time, id };
+        match kind {
+            TIMER => _ = self.timers.insert(timer(at + 7, 0)),
+            PAST => _ = self.timers.insert(timer(at - 30, 0)),
+            MOVE => {
+                self.timers.retain(|timer| timer.id != 0);
+                self.timers.insert(timer(at + 12, 0));
+            }
+            SAY => said.push(self.said("row")),
+            FORGET => *self = Self::default(),
+            CHAIN => _ = self.timers.insert(timer(at + 4, CHAINING)),
+            BAD_TIMER => _ = self.timers.insert(timer(at + 6, TRAPPING)),
+            REJECT => {
+                self.state.pop();
+                return None;
+            }
+            _ => {}
+        }
+        Some(said)
+    }
+
+    fn said(&self, who: &str) -> String {
+        format!("{who}:{}", String::from_utf8_lossy(&self.state))
+    }
+
+    /// What a timer does and says; it was taken from the set.
+    fn fire(&mut self, timer: Timer) -> String {
+        self.state.push(b'!');
+        if timer.id == CHAINING {
+            self.timers.insert(Timer { time: timer.time + 9, id: CHAINING });
+        }
+        self.said("timer")
+    }
+
+    fn first_due(&self, watermark: i64) -> Option<Timer> {
+        self.timers.first().copied().filter(|timer| timer.time <= watermark)
+    }
+}
+
+/// The plugin, as the contract wants it, in native code.
+pub(super) struct Watch;
+
+impl Code for Watch {
+    fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
+        Ok(Box::new(Watch))
+    }
+}
+
+fn read(groups: &KeyedGroups) -> Vec<Key> {
+    let key = |group| Key {
+        state: groups.states.value(group).to_vec(),
+        timers: groups.timers.get(group).collect(),
+    };
+    (0..groups.len()).map(key).collect()
+}
+
+fn write(keys: &[Key]) -> KeyedGroups {
+    let mut groups = KeyedGroups::default();
+    keys.iter().for_each(|key| groups.push(&key.state, key.timers.iter().copied()));
+    groups
+}
+
+fn fire(key: &mut Key, timer: Timer) -> Result<String, PluginError> {
+    match timer.id {
+        TRAPPING => Err(PluginError::Trap("a bad timer".to_owned())),
+        _ => Ok(key.fire(timer)),
+    }
+}
+
+impl Instance for Watch {
+    fn process(
+        &mut self,
+        rows: &KeyedRows,
+        groups: &KeyedGroups,
+    ) -> Result<ProcessAnswer, PluginError> {
+        let mut keys = read(groups);
+        let (mut said, mut source_rows, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rejects = Vec::new();
+        let mut say = |row: usize, time: i64, what: String| {
+            said.push(what);
+            source_rows.push(row as u32);
+            times.push(time);
+        };
+        for (row, text) in texts(&rows.batch).into_iter().enumerate() {
+            let key = &mut keys[rows.groups[row] as usize];
+            while let Some(timer) = key.first_due(rows.watermarks[row]) {
+                key.timers.remove(&timer);
+                say(row, timer.time, fire(key, timer)?);
+            }
+            if rows.expired[row] && key.timers.is_empty() {
+                key.state.clear();
+            }
+            let kind: u8 = text.parse().unwrap();
+            if kind == TRAP {
+                return Err(PluginError::Trap("a text that traps".to_owned()));
+            }
+            match key.row(rows.times[row], kind) {
+                Some(said) => said.into_iter().for_each(|it| say(row, rows.times[row], it)),
+                None => rejects.push(Reject { row: row as u32, reason: "rejected".to_owned() }),
+            }
+        }
+        let (groups, batch) = (write(&keys), batch("texts", said));
+        Ok(ProcessAnswer { groups, batch, source_rows, times, rejects })
+    }
+
+    fn on_timer(
+        &mut self,
+        fired: &[Timer],
+        groups: &KeyedGroups,
+    ) -> Result<TimerAnswer, PluginError> {
+        let mut keys = read(groups);
+        let said = keys.iter_mut().zip(fired).map(|(key, timer)| fire(key, *timer));
+        let said = said.collect::<Result<Vec<_>, _>>()?;
+        let of = (0..said.len() as u32).collect();
+        Ok(TimerAnswer { groups: write(&keys), batch: batch("texts", said), of })
+    }
+
+    fn filter(&mut self, _: &RecordBatch) -> Result<FilterAnswer, PluginError> {
+        unreachable!("it processes")
+    }
+    fn map(&mut self, _: &RecordBatch) -> Result<MapAnswer, PluginError> {
+        unreachable!("it processes")
+    }
+    fn update(
+        &mut self,
+        _: &RecordBatch,
+        _: &[u32],
+        _: &Varlen,
+    ) -> Result<UpdateAnswer, PluginError> {
+        unreachable!("it processes")
+    }
+    fn merge(&mut self, _: &Varlen, _: &Varlen) -> Result<Varlen, PluginError> {
+        unreachable!("it processes")
+    }
+    fn evaluate(&mut self, _: &[WindowBounds], _: &Varlen) -> Result<EvaluateAnswer, PluginError> {
+        unreachable!("it processes")
+    }
+    fn migrate(&mut self, _: u32, _: &Varlen) -> Result<Varlen, PluginError> {
+        unreachable!("one version only")
+    }
+}
+
+use arrow::record_batch::RecordBatch;
+
+/// What the tables must hold, a partition and a key at a time.
+#[derive(Default)]
+struct ByHand {
+    rows: Vec<String>,
+    fates: Fates,
+    bad_timers: u64,
+}
+
+impl ByHand {
+    /// Fires what is due, one by one.
+    fn advance(&mut self, name: &str, key: &mut Key, watermark: i64) {
+        while let Some(timer) = key.first_due(watermark) {
+            key.timers.remove(&timer);
+            self.fire(name, key, timer);
+        }
+    }
+
+    fn fire(&mut self, name: &str, key: &mut Key, timer: Timer) {
+        if timer.id == TRAPPING {
+            self.bad_timers += 1;
+        } else {
+            let said = key.fire(timer);
+            self.rows.push(format!("{} {name} {said}", timer.time));
+        }
+    }
+
+    fn key(&mut self, name: &str, of: u8, events: &[Event], ttl: Option<i64>, end: i64) {
+        let (mut key, mut watermark, mut touched) = (Key::default(), i64::MIN, i64::MIN);
+        for event in events.iter().filter(|event| event.kind != NO_JSON) {
+            let before = watermark;
+            watermark = watermark.max(event.at - 5);
+            if event.key != of {
+                continue;
+            }
+            self.advance(name, &mut key, before);
+            let over = ttl.is_some_and(|ttl| touched.saturating_add(ttl) <= before);
+            if over && key.timers.is_empty() {
+                key.state.clear();
+            }
+            touched = event.at.max(before);
+            match (event.kind != TRAP).then(|| key.row(event.at, event.kind)).flatten() {
+                Some(said) => {
+                    self.fates.accepted += 1;
+                    self.rows.extend(said.iter().map(|it| format!("{} {name} {it}", event.at)));
+                }
+                None => self.fates.dead_lettered += 1,
+            }
+        }
+        self.advance(name, &mut key, end);
+        let left = std::mem::take(&mut key.timers);
+        for timer in left {
+            self.fire(name, &mut key, timer);
+        }
+    }
+}
+
+fn by_hand(partitions: &[Vec<Event>], ttl: Option<i64>) -> ByHand {
+    let mut hand = ByHand::default();
+    let read = |event: &&Event| event.kind != NO_JSON;
+    let end = partitions.iter().flatten().filter(read).map(|event| event.at - 5).max();
+    for (number, events) in partitions.iter().enumerate() {
+        hand.fates.read += events.len() as u64;
+        hand.fates.dead_lettered += events.iter().filter(|it| it.kind == NO_JSON).count() as u64;
+        for key in 0..3 {
+            let name = format!("p{number}k{key}");
+            hand.key(&name, key, events, ttl, end.unwrap_or(i64::MIN));
+        }
+    }
+    hand.rows.sort();
+    hand
+}
+
+fn logs_of(partitions: &[Vec<Event>]) -> super::log::Logs {
+    let log = |(number, events): (usize, &Vec<Event>)| {
+        let line = |event: &Event| match event.kind {
+            NO_JSON => "no JSON".to_owned(),
+            kind => {
+                let key = format!("p{number}k{}", event.key);
+                format!(r#"{{"key":"{key}","text":"{kind}","at":{}}}"#, event.at)
+            }
+        };
+        let partition = Partition { stream: std::sync::Arc::from("log"), number: number as i32 };
+        (partition, events.iter().map(line).collect())
+    };
+    std::sync::Arc::new(partitions.iter().enumerate().map(log).collect::<BTreeMap<_, _>>())
+}
+
+/// `time key text` of every row that was emitted, in the order of the table.
+fn emitted(world: &World) -> Vec<String> {
+    let mut rows = Vec::new();
+    for batch in world.table("results") {
+        let names: Vec<_> = batch.schema().fields().iter().map(|it| it.name().clone()).collect();
+        assert_eq!(names, ["key", "texts", "event_time"]);
+        let keys = batch.column(0).as_string::<i32>();
+        let said = batch.column(1).as_string::<i32>();
+        let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+        let row = |row| format!("{} {} {}", times.value(row), keys.value(row), said.value(row));
+        rows.extend((0..batch.num_rows()).map(row));
+    }
+    rows
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (0..3u8, 0..60i64, 0..KINDS).prop_map(|(key, at, kind)| Event { key, at: at - 20, kind })
+}
+
+fn world(ttl: Option<i64>) -> World {
+    let ttl = ttl.map_or("off".to_owned(), |ttl| format!("{ttl}us"));
+    World::of(&PIPELINE.replace("TTL", &ttl), None)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn tables_equal_a_computation_by_hand_whatever_polls_workers_and_crashes(
+        ttl in prop::option::of(1..25i64),
+        partitions in prop::collection::vec(prop::collection::vec(event(), 0..60), 1..4),
+        workers in 1..5usize,
+        seed: u64,
+        lives in prop::collection::vec(1..12usize, 0..4),
+    ) {
+        let world = world(ttl);
+        let logs = logs_of(&partitions);
+        for (life, turns) in lives.into_iter().enumerate() {
+            let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
+            for _ in 0..turns {
+                lane.step().unwrap();
+            }
+            // Dies here: what is not in the chain is forgotten.
+        }
+        let (mut lane, _commands) = world.open(&logs, workers, seed);
+        prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+        let hand = by_hand(&partitions, ttl);
+        let mut rows = emitted(&world);
+        rows.sort();
+        prop_assert_eq!(rows, hand.rows);
+        let chain = world.chain();
+        let last = chain.last().unwrap();
+        prop_assert_eq!(total(last), hand.fates);
+        prop_assert!(last.source.ended && last.state.is_none());
+        let dead = hand.fates.dead_lettered + hand.bad_timers;
+        prop_assert_eq!(world.count("dead_letters") as u64, dead);
+    }
+}
+
+#[test]
+fn the_order_of_the_rows_does_not_depend_on_the_number_of_workers() {
+    let event = |index: i64| Event {
+        key: (index % 3) as u8,
+        at: index,
+        kind: if index % 4 == 0 { TIMER } else { SAY },
+    };
+    let logs = logs_of(&[(0..60).map(event).collect(), (0..60).map(event).collect()]);
+    let rows = |workers| {
+        let world = world(None);
+        let (mut lane, _commands) = world.open(&logs, workers, 7);
+        lane.run().unwrap();
+        emitted(&world)
+    };
+    assert_eq!(rows(1), rows(4));
+}
+
+#[test]
+fn a_stop_keeps_state_and_timers_for_the_next_life() {
+    let world = world(None);
+    let event = |kind, at| Event { key: 0, at, kind };
+    let whole = [event(TIMER, 0), event(SILENT, 1), event(SAY, 50)];
+    let (mut lane, commands) = world.open(&logs_of(&[whole.to_vec()]), 2, 1);
+    lane.step().unwrap();
+    commands.try_send(super::Command::Stop).unwrap();
+    assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
+    let (mut lane, _commands) = world.open(&logs_of(&[whole.to_vec()]), 3, 1);
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let mut rows = emitted(&world);
+    rows.sort();
+    assert_eq!(rows, by_hand(&[whole.to_vec()], None).rows);
+}
