@@ -57,7 +57,7 @@ fn a_raw_sink_holds_the_rows_that_the_filter_keeps() {
 }
 
 /// One file a partition; returns their folder.
-fn write_files(place: &Place, records: &[StoredRecord]) -> String {
+pub fn write_files(place: &Place, records: &[StoredRecord]) -> String {
     let folder = place.folder.path().join("input");
     std::fs::create_dir(&folder).unwrap();
     let mut files: std::collections::BTreeMap<i32, String> = std::collections::BTreeMap::new();

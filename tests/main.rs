@@ -19,6 +19,7 @@ mod tidy;
 mod kafka_to_parquet;
 mod files_equals_kafka;
 mod exactly_once;
+mod keyed_process;
 mod plugin_swap;
 mod new_plugin;
 mod bad_input;

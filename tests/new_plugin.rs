@@ -43,4 +43,5 @@ fn a_new_crate_of_every_kind_tests_and_builds_at_once() {
     made_tested_and_built("baskets", "map", "baskets.wasm");
     // Cargo takes no package whose name begins with a digit.
     made_tested_and_built("5-minute-takings", "aggregate", "plugin_5_minute_takings.wasm");
+    made_tested_and_built("silence", "process", "silence.wasm");
 }

@@ -146,13 +146,14 @@ fn hundredths(text: &str) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-fn money(hundredths: i64) -> String {
+/// `12.30`, as tables show decimals with two digits behind the point.
+pub fn money(hundredths: i64) -> String {
     let sign = if hundredths < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
 }
 
 /// Seconds since 1970 as tables show them.
-fn time(seconds: i64) -> String {
+pub fn time(seconds: i64) -> String {
     let at = arrow::temporal_conversions::timestamp_s_to_datetime(seconds).unwrap();
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
