@@ -70,7 +70,7 @@ impl Input {
         self.events.len() as u64 + self.undecodable
     }
 
-    /// The bids, and how many events are none.
+    /// The bids.
     fn bids(&self) -> Vec<(&Event, &Bid)> {
         let bid = |event| -> Option<(&Event, &Bid)> { Some((event, event.bid.as_ref()?)) };
         self.events.iter().filter_map(bid).collect()
@@ -79,15 +79,14 @@ impl Input {
     /// The answer of a query without windows: a row for each event that it keeps.
     fn rows(&self, row: impl Fn(&Event, &Bid) -> Option<String>) -> Answer {
         let rows = sorted(self.bids().into_iter().filter_map(|(event, bid)| row(event, bid)));
-        let (read, accepted) = (self.read(), rows.len() as u64);
-        let fates = Fates {
-            read,
-            accepted,
-            filtered: read - accepted - self.undecodable,
-            late: 0,
-            dead_lettered: self.undecodable,
-        };
-        Answer { rows, fates }
+        Answer { fates: self.accepting(rows.len()), rows }
+    }
+
+    /// The fates if so many are accepted and none is late.
+    fn accepting(&self, accepted: usize) -> Fates {
+        let (read, accepted, dead_lettered) = (self.read(), accepted as u64, self.undecodable);
+        let filtered = read - accepted - dead_lettered;
+        Fates { read, accepted, filtered, late: 0, dead_lettered }
     }
 
     /// Groups the events that `keeps` keeps by window and key, those that are not late for it. `windows` gives the
@@ -219,6 +218,25 @@ fn counts(input: &Input, keeps: impl Fn(&Event) -> bool, at_least: usize) -> Ans
 
 pub(super) fn q8(input: &Input) -> Answer {
     counts(input, |event| event.kind == "person" || event.kind == "auction", 2)
+}
+
+pub(super) fn q11(input: &Input) -> Answer {
+    const GAP: i64 = 10_000;
+    let mut times: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (event, _) in input.bids() {
+        times.entry(event.user).or_default().push(event.ts_ms);
+    }
+    let mut rows = Vec::new();
+    let users = times.len();
+    for (user, mut times) in times {
+        times.sort_unstable();
+        for session in times.chunk_by(|earlier, later| later - earlier <= GAP) {
+            let (start, end) = (session[0], session[session.len() - 1] + GAP);
+            rows.push(format!("{user} | {} | {} | {}", session.len(), time(start), time(end)));
+        }
+    }
+    assert!(rows.len() > users, "users fall silent and come back");
+    Answer { rows: sorted(rows), fates: input.accepting(input.bids().len()) }
 }
 
 pub(super) fn q12(input: &Input) -> Answer {
