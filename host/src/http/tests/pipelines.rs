@@ -50,11 +50,11 @@ async fn the_status_tells_positions_watermark_lag_and_versions() {
             {
               "end_offset": 15,
               "idle": false,
-              "paused": false,
               "lag": 5,
               "max_event_time": "1970-01-01T00:16:45Z",
               "next_offset": 10,
               "partition": 0,
+              "paused": false,
               "records": {
                 "accepted": 7,
                 "dead_lettered": 1,
