@@ -28,6 +28,7 @@ mod event_time;
 mod run_ahead;
 mod accounting;
 mod store_outage;
+mod waiting;
 mod broker_outage;
 mod http;
 mod nexmark;

@@ -72,8 +72,8 @@ impl Topic {
         self.wait_until_shown();
     }
 
-    /// A broker answers that a topic is made, or has grown, a moment before it tells others.
-    fn wait_until_shown(&self) {
+    /// Waits until a broker tells of as many partitions: it answers that a topic is made a moment before.
+    pub fn wait_until_shown(&self) {
         eventually("the broker shows the topic", || {
             let metadata = self.producer.client().fetch_metadata(Some(&self.name), TIMEOUT);
             let shown = metadata.unwrap().topics()[0].partitions().len();
