@@ -156,7 +156,7 @@ impl Lane {
 
     /// Publishes what each stage runs and is given.
     pub(super) fn publish_stages(&self) {
-        for stage in self.plan.stages.iter().chain(&self.plan.aggregate) {
+        for stage in self.plan.all_stages() {
             if let Some(metrics) = self.outside.metrics.stage(&stage.id) {
                 metrics.runs(&stage.plugin);
             }
