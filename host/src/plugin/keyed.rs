@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::places::Places;
 use super::process::{KeyedGroups, Timer};
 
 /// Groups while the rows of a batch are processed, call by call and in order. Every call is given those that it
@@ -10,36 +11,17 @@ pub(super) struct WorkingGroups<'a> {
     given: &'a KeyedGroups,
     /// What the calls gave back.
     answers: Vec<KeyedGroups>,
-    /// Where each group stands now: the answer, 0 being what was given, and the index in it.
-    places: Vec<(u32, u32)>,
-    /// Index of each group among those of the present call, or [`WorkingGroups::ABSENT`].
-    locals: Vec<u32>,
-    /// The groups of the present call.
-    touched: Vec<u32>,
+    places: Places,
 }
 
 impl<'a> WorkingGroups<'a> {
-    const ABSENT: u32 = u32::MAX;
-
     /// Nothing was called yet.
     pub(super) fn new(given: &'a KeyedGroups) -> Self {
-        let groups = u32::try_from(given.len()).expect("groups are indexed by u32");
-        Self {
-            given,
-            answers: Vec::with_capacity(1),
-            places: (0..groups).map(|group| (0, group)).collect(),
-            locals: vec![Self::ABSENT; given.len()],
-            touched: Vec::new(),
-        }
+        Self { given, answers: Vec::with_capacity(1), places: Places::new(given.len()) }
     }
 
     fn place(&self, group: u32) -> (&KeyedGroups, usize) {
-        let (answer, index) = self.places[group as usize];
-        let groups = match answer.checked_sub(1) {
-            None => self.given,
-            Some(answer) => &self.answers[answer as usize],
-        };
-        (groups, index as usize)
+        place(self.given, &self.answers, &self.places, group)
     }
 
     /// State of a group.
@@ -61,22 +43,11 @@ impl<'a> WorkingGroups<'a> {
         of: &[u32],
         bytes_max: usize,
     ) -> Range<usize> {
-        let mut bytes = 0;
-        let mut end = part.end;
-        for row in part.clone() {
-            let known = self.touched.len();
-            self.touch(of[row]);
-            if self.touched.len() > known {
-                let (groups, index) = self.place(of[row]);
-                bytes += groups.bytes_of(index);
-                if bytes > bytes_max && row > part.start {
-                    end = row;
-                    break;
-                }
-            }
-        }
-        self.forget();
-        part.start..end
+        let Self { given, answers, places } = self;
+        places.fitting(part, of, bytes_max, |places, group| {
+            let (groups, index) = place(given, answers, places, group);
+            groups.bytes_of(index)
+        })
     }
 
     /// One call, of rows that belong to the groups `of`. It gets these groups and the index of each row's among them;
@@ -86,9 +57,9 @@ impl<'a> WorkingGroups<'a> {
         of: &[u32],
         call: impl FnOnce(Vec<u32>, &KeyedGroups) -> Result<(A, KeyedGroups), E>,
     ) -> Result<A, E> {
-        let locals: Vec<u32> = of.iter().map(|group| self.touch(*group)).collect();
+        let locals: Vec<u32> = of.iter().map(|group| self.places.touch(*group)).collect();
         let mut given = KeyedGroups::default();
-        for group in &self.touched {
+        for group in self.places.touched() {
             let (groups, index) = self.place(*group);
             given.push_from(groups, index);
         }
@@ -97,7 +68,7 @@ impl<'a> WorkingGroups<'a> {
             self.replace(after);
             answer
         });
-        self.forget();
+        self.places.forget();
         result
     }
 
@@ -111,39 +82,20 @@ impl<'a> WorkingGroups<'a> {
 
     /// Puts another group in the place of one.
     pub(super) fn replace_one(&mut self, group: u32, with: KeyedGroups) {
-        self.touch(group);
+        self.places.touch(group);
         self.replace(with);
-        self.forget();
+        self.places.forget();
     }
 
     /// What was answered takes the place of the touched groups.
     fn replace(&mut self, after: KeyedGroups) {
         self.answers.push(after);
-        let answer = u32::try_from(self.answers.len()).expect("fewer than rows and timers");
-        for (index, group) in (0..).zip(&self.touched) {
-            self.places[*group as usize] = (answer, index);
-        }
-    }
-
-    fn touch(&mut self, group: u32) -> u32 {
-        let local = &mut self.locals[group as usize];
-        if *local == Self::ABSENT {
-            *local = u32::try_from(self.touched.len()).expect("fewer than the groups");
-            self.touched.push(group);
-        }
-        *local
-    }
-
-    fn forget(&mut self) {
-        for group in self.touched.drain(..) {
-            self.locals[group as usize] = Self::ABSENT;
-        }
+        self.places.answered();
     }
 
     /// The groups in the order given.
     pub(super) fn finish(mut self) -> KeyedGroups {
-        let in_order = (0..).zip(&self.places).all(|(index, place)| *place == (1, index));
-        if in_order && self.answers.len() == 1 {
+        if self.places.are_one_answer() {
             return self.answers.swap_remove(0);
         }
         let mut groups = KeyedGroups::default();
@@ -153,4 +105,14 @@ impl<'a> WorkingGroups<'a> {
         }
         groups
     }
+}
+
+fn place<'g>(
+    given: &'g KeyedGroups,
+    answers: &'g [KeyedGroups],
+    places: &Places,
+    group: u32,
+) -> (&'g KeyedGroups, usize) {
+    let (answer, index) = places.of(group);
+    (answer.map_or(given, |answer| &answers[answer]), index)
 }

@@ -20,6 +20,7 @@ pub mod fit;
 pub mod verdict;
 mod cut;
 mod isolate;
+mod places;
 mod update;
 mod keyed;
 pub mod process_run;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use arrow::record_batch::RecordBatch;
 
+use super::places::Places;
 use super::{Instance, PluginError, Reject};
 use crate::varlen::Varlen;
 
@@ -21,12 +22,7 @@ pub(super) struct Touched<'a> {
     given: &'a Varlen,
     /// What the calls gave back, one arena each.
     answers: Vec<Varlen>,
-    /// Where the accumulator of each group stands now: the arena, 0 being the given one, and the index in it.
-    places: Vec<(u32, u32)>,
-    /// Index of each group among those of the present call, or [`Touched::ABSENT`].
-    locals: Vec<u32>,
-    /// The groups of the present call.
-    touched: Vec<u32>,
+    places: Places,
 }
 
 impl<'a> GroupStates<'a> {
@@ -92,59 +88,19 @@ fn size(states: &Varlen) -> usize {
 }
 
 impl<'a> Touched<'a> {
-    const ABSENT: u32 = u32::MAX;
-
     fn new(given: &'a Varlen) -> Self {
-        let groups = u32::try_from(given.len()).expect("groups are indexed by u32");
-        Self {
-            given,
-            answers: Vec::new(),
-            places: (0..groups).map(|group| (0, group)).collect(),
-            locals: vec![Self::ABSENT; given.len()],
-            touched: Vec::new(),
-        }
+        Self { given, answers: Vec::new(), places: Places::new(given.len()) }
     }
 
     fn state(&self, group: u32) -> &[u8] {
-        let (arena, index) = self.places[group as usize];
-        match arena.checked_sub(1) {
-            None => self.given.value(index as usize),
-            Some(answer) => self.answers[answer as usize].value(index as usize),
-        }
-    }
-
-    /// Index of a group in the present call, which gets it if it is not there yet.
-    fn touch(&mut self, group: u32) -> u32 {
-        let local = &mut self.locals[group as usize];
-        if *local == Self::ABSENT {
-            *local = u32::try_from(self.touched.len()).expect("fewer than the groups");
-            self.touched.push(group);
-        }
-        *local
-    }
-
-    fn forget(&mut self) {
-        for group in self.touched.drain(..) {
-            self.locals[group as usize] = Self::ABSENT;
-        }
+        state(self.given, &self.answers, &self.places, group)
     }
 
     fn fitting(&mut self, part: Range<usize>, groups: &[u32], bytes_max: usize) -> Range<usize> {
-        let mut bytes = 0;
-        let mut end = part.end;
-        for row in part.clone() {
-            let known = self.touched.len();
-            self.touch(groups[row]);
-            if self.touched.len() > known {
-                bytes += self.state(groups[row]).len() + size_of::<u32>();
-                if bytes > bytes_max && row > part.start {
-                    end = row;
-                    break;
-                }
-            }
-        }
-        self.forget();
-        part.start..end
+        let Self { given, answers, places } = self;
+        places.fitting(part, groups, bytes_max, |places, group| {
+            state(given, answers, places, group).len() + size_of::<u32>()
+        })
     }
 
     fn update(
@@ -153,18 +109,15 @@ impl<'a> Touched<'a> {
         rows: &RecordBatch,
         groups: &[u32],
     ) -> Result<Vec<Reject>, PluginError> {
-        let locals: Vec<u32> = groups.iter().map(|group| self.touch(*group)).collect();
-        let states: Varlen = self.touched.iter().map(|group| self.state(*group)).collect();
+        let locals: Vec<u32> = groups.iter().map(|group| self.places.touch(*group)).collect();
+        let states: Varlen = self.places.touched().iter().map(|group| self.state(*group)).collect();
         let result = instance.update(rows, &locals, &states);
         let result = result.map(|answer| {
             self.answers.push(answer.states);
-            let arena = u32::try_from(self.answers.len()).expect("fewer than the rows");
-            for (index, group) in (0..).zip(&self.touched) {
-                self.places[*group as usize] = (arena, index);
-            }
+            self.places.answered();
             answer.rejects
         });
-        self.forget();
+        self.places.forget();
         result
     }
 
@@ -175,4 +128,9 @@ impl<'a> Touched<'a> {
         }
         states
     }
+}
+
+fn state<'s>(given: &'s Varlen, answers: &'s [Varlen], places: &Places, group: u32) -> &'s [u8] {
+    let (answer, index) = places.of(group);
+    answer.map_or(given, |answer| &answers[answer]).value(index)
 }
