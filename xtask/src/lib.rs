@@ -12,7 +12,7 @@
 //! | [`suite`] | `cargo xtask test` |
 //! | [`demo`] | `cargo xtask demo` |
 //! | [`compose`] | `cargo xtask compose`, and what of its files can be checked without an engine |
-//! | [`bench`] | `cargo xtask bench` |
+//! | [`mod@bench`] | `cargo xtask bench` |
 
 pub mod workspace;
 pub mod command;
