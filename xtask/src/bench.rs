@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds the plugins and the benchmark, which is `host/benches/figures`, and runs it.
+//! `cargo xtask bench`: builds the plugins and the benchmark, which is `tests/bench`, and runs it.
 
 use std::process::Command;
 
@@ -42,7 +42,7 @@ pub fn run_all(workspace: &Workspace, options: &Options) -> Result<()> {
     plugins::build(workspace)?;
     services::kafka::fetch(workspace)?;
     let mut cargo = Command::new("cargo");
-    cargo.args(["bench", "--package", "sluicegate", "--bench", "figures", "--"]);
+    cargo.args(["bench", "--package", "e2e", "--bench", "figures", "--"]);
     if options.quick {
         cargo.arg("--quick");
     }
