@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use super::number::{self, NumberFault};
+use super::number::{self, NumberFault, PlainNumber};
 use crate::schema::{Column, ColumnType, TimestampEncoding};
 
 /// Collects one value a row.
@@ -42,6 +42,13 @@ pub(super) enum Offer {
     Mismatch,
     /// The right kind, but it does not fit; says why.
     Unfit(&'static str),
+}
+
+impl Offer {
+    #[inline]
+    pub(super) fn is_taken(self) -> bool {
+        self == Self::Taken
+    }
 }
 
 impl ColumnBuilder {
@@ -200,6 +207,27 @@ impl ColumnBuilder {
             _ => number::seconds(text.as_bytes()),
         };
         self.push_number(value)
+    }
+
+    /// A number in its ordinary form. False if it does not fit as it stands: another way may know what to do.
+    #[inline]
+    pub(super) fn push_plain_number(&mut self, number: PlainNumber) -> bool {
+        match (&mut self.values, self.kind) {
+            (Values::Int64(values), ColumnType::Decimal { precision, scale }) => {
+                number.scaled(precision, scale).map(|value| values.push(value)).is_some()
+            }
+            (Values::Int64(values), ColumnType::Timestamp(TimestampEncoding::UnixSeconds)) => {
+                // 19 digits: as many as there are.
+                number.scaled(19, 6).map(|value| values.push(value)).is_some()
+            }
+            (Values::Int64(_), _) => {
+                number.integer().is_some_and(|value| self.push_integer(Some(value), 0.0).is_taken())
+            }
+            (Values::Float64(values), _) => {
+                number.float().map(|value| values.push(value)).is_some()
+            }
+            _ => false,
+        }
     }
 
     /// The content of a string.

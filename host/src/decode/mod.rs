@@ -1,7 +1,8 @@
 //! Bytes → Arrow columns by the declared schema. A record that cannot be decoded is an outcome, not an error.
 //!
-//! One seam, so that the decoder can be replaced: [`Decoder::decode`]. Behind it `sonic-rs` parses, and visitors
-//! over the runtime schema write straight into column builders: nothing is allocated per row.
+//! One seam, so that the decoder can be replaced: [`Decoder::decode`]. Behind it a record that looks like the one
+//! before is read in one pass that knows what to expect (`plain.rs`); any other is parsed by `sonic-rs`, whose visitors
+//! over the runtime schema write straight into column builders. Nothing is allocated per row.
 //!
 //! What a record must be: one JSON object in UTF-8, nested at most [`NESTING_MAX`] deep, with nothing but white
 //! space after it. Keys that no wanted column names are checked as JSON and skipped. A key that leads to a wanted
@@ -11,6 +12,7 @@
 
 mod column;
 mod number;
+mod plain;
 mod reason;
 mod shape;
 mod visit;
@@ -118,6 +120,23 @@ impl Decoder {
         rows: usize,
     ) -> Result<(), String> {
         let record = text.record(index)?;
+        self.shape.begin_record();
+        if plain::decode(record, &mut self.shape, &mut self.columns).is_none() {
+            self.parse_record(record, rows)?;
+        }
+        for column in &mut self.columns {
+            if column.len() == rows && !column.push_null() {
+                return Err(reason::missing(column.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Any record, whatever of it is in the columns already.
+    fn parse_record(&mut self, record: &str, rows: usize) -> Result<(), String> {
+        for column in &mut self.columns {
+            column.truncate(rows);
+        }
         if is_nested_too_deep(record.as_bytes()) {
             return Err(format!("nested more than {NESTING_MAX} objects and arrays deep"));
         }
@@ -129,11 +148,6 @@ impl Decoder {
             (Err(_), None) if record.is_empty() => return Err("record has no value".to_owned()),
             (_, Some(fault)) => return Err(self.describe(&fault)),
             (Err(error), None) => return Err(reason::syntax(&error)),
-        }
-        for column in &mut self.columns {
-            if column.len() == rows && !column.push_null() {
-                return Err(reason::missing(column.name()));
-            }
         }
         Ok(())
     }
@@ -169,7 +183,7 @@ impl<'a> ArenaText<'a> {
         }
         let start = values.offsets[range.start] as usize;
         let end = values.offsets[range.end] as usize;
-        let whole = std::str::from_utf8(&values.bytes[start..end]).ok();
+        let whole = simdutf8::basic::from_utf8(&values.bytes[start..end]).ok();
         Self { values, whole: whole.map(|text| (text, start)) }
     }
 

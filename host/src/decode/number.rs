@@ -39,6 +39,111 @@ pub(super) fn decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, Numb
         .ok_or(NumberFault::Unfit("which has too many digits before the point"))
 }
 
+/// A number as most are written: no exponent, at most 18 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PlainNumber {
+    /// Its digits as an integer.
+    pub(super) digits: i64,
+    /// How many of them stand behind the point; none: there is no point.
+    pub(super) fraction: Option<usize>,
+}
+
+/// The number of JSON that begins at `at`, and where it ends. None if it is written in any other way, or is `-0`.
+#[inline(always)]
+pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
+    let negative = bytes.get(at) == Some(&b'-');
+    let start = at + usize::from(negative);
+    let (whole, mut end) = digits(bytes, start, 0);
+    let mut count = end - start;
+    // A zero before other digits is no JSON.
+    if count == 0 || count > 1 && bytes[start] == b'0' {
+        return None;
+    }
+    let (mut value, mut fraction) = (whole, None);
+    if bytes.get(end) == Some(&b'.') {
+        let point = end;
+        (value, end) = digits(bytes, point + 1, whole);
+        let behind = end - point - 1;
+        if behind == 0 {
+            return None;
+        }
+        fraction = Some(behind);
+        count += behind;
+    }
+    if count > 18 || negative && value == 0 || matches!(bytes.get(end), Some(b'e' | b'E')) {
+        return None;
+    }
+    let digits = if negative { value.wrapping_neg() } else { value };
+    Some((PlainNumber { digits, fraction }, end))
+}
+
+/// Appends the digits from `at` on to `value`, which is worthless beyond 18 of them. Eight bytes at a time, as long
+/// as there are so many.
+#[inline(always)]
+fn digits(bytes: &[u8], mut at: usize, mut value: i64) -> (i64, usize) {
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([b'0'; 8]);
+        // The highest bit of every byte above 9; beyond the first of them perhaps of others.
+        let other = (word.wrapping_add(u64::from_ne_bytes([0x76; 8])) | word)
+            & u64::from_ne_bytes([0x80; 8]);
+        let count = other.trailing_zeros() as usize / 8;
+        if count == 0 {
+            return (value, at);
+        }
+        // What follows them makes room for zeros in front.
+        let digits = word << (64 - 8 * count);
+        value = value.wrapping_mul(POWERS[count]).wrapping_add(eight_digits(digits));
+        at += count;
+        if count < 8 {
+            return (value, at);
+        }
+    }
+    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+        at += 1;
+    }
+    (value, at)
+}
+
+/// The number that eight bytes of 0 to 9 write, the first of them lowest.
+#[inline(always)]
+fn eight_digits(word: u64) -> i64 {
+    /// Every second pair of digits.
+    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
+    let word = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let high = (word & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let low = (word >> 16 & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    (high.wrapping_add(low) >> 32).cast_signed()
+}
+
+impl PlainNumber {
+    /// × 10^`scale`, if that is an integer without cutting anything, below 10^`precision`.
+    #[inline(always)]
+    pub(super) fn scaled(self, precision: u8, scale: u8) -> Option<i64> {
+        let shift = usize::from(scale).checked_sub(self.fraction.unwrap_or(0))?;
+        let value = self.digits.checked_mul(*POWERS.get(shift)?)?;
+        fits(value, precision).then_some(value)
+    }
+
+    /// Itself, if it is written as an integer.
+    #[inline]
+    pub(super) fn integer(self) -> Option<i64> {
+        self.fraction.is_none().then_some(self.digits)
+    }
+
+    /// The nearest double. None if finding it takes more than one division of exact doubles.
+    #[inline]
+    pub(super) fn float(self) -> Option<f64> {
+        match self.fraction {
+            None => Some(self.digits as f64),
+            Some(fraction) if self.digits.unsigned_abs() < 1 << 53 => {
+                Some(self.digits as f64 / POWERS[fraction] as f64)
+            }
+            Some(_) => None,
+        }
+    }
+}
+
 #[inline]
 fn fits(value: i64, precision: u8) -> bool {
     precision > 18 || value.unsigned_abs() < POWERS[usize::from(precision)].unsigned_abs()

@@ -31,6 +31,43 @@ struct Field {
 struct Place {
     key: String,
     field: Option<FieldIndex>,
+    quoted: QuotedKey,
+}
+
+/// A key as it usually stands in a record: in quotes, without an escape. The first eight bytes are compared as one
+/// number.
+#[derive(Default)]
+struct QuotedKey {
+    text: Vec<u8>,
+    head: u64,
+    mask: u64,
+}
+
+impl QuotedKey {
+    /// Nothing for a key that has to be escaped.
+    fn new(key: &str) -> Self {
+        if key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+            return Self::default();
+        }
+        let text = format!("\"{key}\"").into_bytes();
+        let (mut head, mut mask) = ([0; 8], [0; 8]);
+        for (index, byte) in text.iter().take(8).enumerate() {
+            (head[index], mask[index]) = (*byte, 0xff);
+        }
+        let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
+        Self { text, head, mask }
+    }
+
+    #[inline]
+    fn begins(&self, bytes: &[u8]) -> bool {
+        // A key has its quotes; what has none is no key that could be recognised.
+        !self.text.is_empty()
+            && match bytes.first_chunk::<8>() {
+                Some(head) if u64::from_le_bytes(*head) & self.mask != self.head => false,
+                Some(_) if self.text.len() <= 8 => true,
+                _ => bytes.starts_with(&self.text),
+            }
+    }
 }
 
 /// A field within an object.
@@ -113,6 +150,18 @@ impl Shape {
         }
     }
 
+    /// Whether `bytes` begin with the key that stood at `position` of the last record, in quotes: how long that is,
+    /// and its field, if somebody wants it. None: it is another key, or written in another way.
+    #[inline]
+    pub(super) fn expect_key(
+        &self,
+        position: usize,
+        bytes: &[u8],
+    ) -> Option<(usize, Option<FieldIndex>)> {
+        let place = self.objects[0].places.get(position)?;
+        place.quoted.begins(bytes).then_some((place.quoted.text.len(), place.field))
+    }
+
     /// The target of a field that occurs now; none if it occurred in this record before.
     #[inline]
     pub(super) fn enter(&mut self, object: usize, field: FieldIndex) -> Option<&Target> {
@@ -151,8 +200,10 @@ impl Object {
                 place.key.clear();
                 place.key.push_str(key);
                 place.field = field;
+                place.quoted = QuotedKey::new(key);
             } else if position == self.places.len() {
-                self.places.push(Place { key: key.to_owned(), field });
+                let quoted = QuotedKey::new(key);
+                self.places.push(Place { key: key.to_owned(), field, quoted });
             }
         }
         field

@@ -1,0 +1,119 @@
+//! The plain record, read in one pass: keys in the order of the record before, texts without escapes, numbers of at
+//! most 18 digits. A general parser does not know what comes next; a stream of events repeats itself.
+//!
+//! It may give up at any byte, and does wherever it is not sure: then the record is read by the parser, which also
+//! finds the reason if it is no good. So whatever this takes, the parser would have taken with the same values, and
+//! that is what its tests check.
+
+use super::column::ColumnBuilder;
+use super::number;
+use super::shape::{Shape, Target};
+
+/// Reads a plain record into its columns. None: it may be anything, and the columns hold a part of it.
+#[inline(always)]
+pub(super) fn decode(record: &str, shape: &mut Shape, columns: &mut [ColumnBuilder]) -> Option<()> {
+    let bytes = record.as_bytes();
+    let mut at = skip_space(bytes, 0);
+    if *bytes.get(at)? != b'{' {
+        return None;
+    }
+    let mut position = 0;
+    loop {
+        at = skip_space(bytes, at + 1);
+        let (length, field) = shape.expect_key(position, &bytes[at..])?;
+        at = skip_space(bytes, at + length);
+        if *bytes.get(at)? != b':' {
+            return None;
+        }
+        at = skip_space(bytes, at + 1);
+        at = match field {
+            None => skip_value(bytes, at)?,
+            Some(field) => match shape.enter(0, field)? {
+                Target::Column(column) => take_value(record, at, &mut columns[*column])?,
+                Target::Object(_) | Target::Several(_) => return None,
+            },
+        };
+        at = skip_space(bytes, at);
+        position += 1;
+        match *bytes.get(at)? {
+            b',' => {}
+            b'}' => return (skip_space(bytes, at + 1) == bytes.len()).then_some(()),
+            _ => return None,
+        }
+    }
+}
+
+/// Puts the value that begins at `at` into a column. Where it ends.
+#[inline(always)]
+fn take_value(record: &str, at: usize, column: &mut ColumnBuilder) -> Option<usize> {
+    let bytes = record.as_bytes();
+    let (end, taken) = match *bytes.get(at)? {
+        b'"' => {
+            let end = text_end(bytes, at + 1)?;
+            (end + 1, column.push_text(&record[at + 1..end]).is_taken())
+        }
+        b'-' | b'0'..=b'9' => {
+            let (number, end) = number::leading(bytes, at)?;
+            (end, column.push_plain_number(number))
+        }
+        b't' => (literal(bytes, at, b"true")?, column.push_bool(true).is_taken()),
+        b'f' => (literal(bytes, at, b"false")?, column.push_bool(false).is_taken()),
+        b'n' => (literal(bytes, at, b"null")?, column.push_null()),
+        _ => return None,
+    };
+    taken.then_some(end)
+}
+
+/// Where a value that nobody wants ends. Objects and arrays are the parser's.
+#[inline(always)]
+fn skip_value(bytes: &[u8], at: usize) -> Option<usize> {
+    match *bytes.get(at)? {
+        b'"' => Some(text_end(bytes, at + 1)? + 1),
+        b'-' | b'0'..=b'9' => number::leading(bytes, at).map(|(_, end)| end),
+        b't' => literal(bytes, at, b"true"),
+        b'f' => literal(bytes, at, b"false"),
+        b'n' => literal(bytes, at, b"null"),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    bytes[at..].starts_with(word).then_some(at + word.len())
+}
+
+#[inline(always)]
+fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The place of the quote that ends a text, if no escape and no control character stands before it.
+#[inline(always)]
+fn text_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // Highest bit set in every byte that is zero; beyond the first of them perhaps in others.
+    let zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    while let Some(word) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        let quote = zero(word ^ (LOW * u64::from(b'"')));
+        let escape = zero(word ^ (LOW * u64::from(b'\\')));
+        let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
+        let special = quote | escape | control;
+        if special != 0 {
+            at += special.trailing_zeros() as usize / 8;
+            return (bytes[at] == b'"').then_some(at);
+        }
+        at += 8;
+    }
+    loop {
+        match *bytes.get(at)? {
+            b'"' => return Some(at),
+            b'\\' | 0..0x20 => return None,
+            _ => at += 1,
+        }
+    }
+}
