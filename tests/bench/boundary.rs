@@ -21,7 +21,8 @@ use sluicegate::varlen::Varlen;
 
 use crate::events::files;
 use crate::job::{module, native_map, outputs};
-use crate::native::{NativeCode, revenue, valid_sale};
+use crate::native::NativeCode;
+use crate::plugins::{revenue, valid_sale};
 use crate::report::median;
 
 /// What a row costs on either side.

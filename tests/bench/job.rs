@@ -15,7 +15,8 @@ use sluicegate::supervisor::Ended;
 use xtask::workspace::Workspace;
 
 use crate::child::cpu_nanos;
-use crate::native::{NativeCode, revenue, split_basket, valid_sale};
+use crate::native::NativeCode;
+use crate::plugins::{revenue, split_basket, valid_sale};
 
 /// What a run of the job used and made.
 #[derive(Serialize, Deserialize)]

@@ -9,7 +9,7 @@
 //! | `plan.rs` | which runs there are, in which order, and which figures they make |
 //! | `events.rs` | the sales: as files, as a topic, and the pipeline that reads them |
 //! | `child.rs` | a run in a process of its own |
-//! | `job.rs` | the whole job, with the plugins as modules or as native code (`native.rs`) |
+//! | `job.rs` | the whole job, with the plugins as modules or as native code (`native.rs`, `plugins.rs`) |
 //! | `references.rs` | arrow-json over the same bytes; draining the same topic |
 //! | `boundary.rs` | calls of plugins, as modules and as native code |
 //! | `swap.rs` | pauses around swaps under load |
@@ -19,6 +19,7 @@
 mod report;
 mod events;
 mod child;
+mod plugins;
 mod native;
 mod job;
 mod references;

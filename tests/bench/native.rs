@@ -4,15 +4,6 @@
     reason = "text that is known to be UTF-8 is not checked, as in the guest's glue"
 )]
 
-/// The plugins themselves, as modules of this program: a dependency on their crates, which are made for dynamic
-/// libraries, would keep link-time optimisation from everything that they share with the host.
-#[path = "../../plugins/revenue/src/lib.rs"]
-pub(crate) mod revenue;
-#[path = "../../plugins/split-basket/src/lib.rs"]
-pub(crate) mod split_basket;
-#[path = "../../plugins/valid-sale/src/lib.rs"]
-pub(crate) mod valid_sale;
-
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Int64Array, StringArray};
