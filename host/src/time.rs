@@ -58,6 +58,16 @@ impl Watermark {
         Self::At(time)
     }
 
+    /// The watermark before `micros` more had passed: a window that is kept so much longer is closed when this has passed
+    /// its end.
+    #[must_use]
+    pub fn minus(self, micros: i64) -> Self {
+        match self {
+            Self::At(time) => Self::At(EventTime(time.0.saturating_sub(micros))),
+            end => end,
+        }
+    }
+
     /// Whether a window that ends at `end` is complete: `watermark >= end` (SEMANTICS.md rule 2).
     #[inline]
     pub fn has_passed(self, end: EventTime) -> bool {

@@ -223,10 +223,19 @@ pub enum PluginRef {
 pub struct WindowConfig {
     /// Which windows.
     pub kind: WindowKind,
+    /// How long a fired window is kept for corrections, microseconds.
+    pub allowed_lateness: i64,
     /// Columns after the last map, by name; may be empty (one group a window).
     pub key: Vec<String>,
     /// The stage of kind aggregate.
     pub aggregate: StageConfig,
+}
+
+impl WindowConfig {
+    /// Whether a group can have several results, of which the one with the highest revision counts.
+    pub fn corrects(&self) -> bool {
+        self.allowed_lateness > 0
+    }
 }
 
 /// Keys with state and timers.
@@ -297,6 +306,8 @@ pub struct SinkConfig {
     pub id: Arc<str>,
     /// What it is.
     pub kind: SinkKind,
+    /// Its readers take corrections.
+    pub corrections: bool,
 }
 
 /// What a sink is.

@@ -156,6 +156,7 @@ fn config() -> Pipeline {
         stages: vec![stage("valid", PluginKind::Filter, "valid-sale")],
         window: Some(WindowConfig {
             kind: WindowKind::Tumbling { size: 1_000_000, offset: 0 },
+            allowed_lateness: 0,
             key: vec!["store".to_owned()],
             aggregate: stage("revenue", PluginKind::Aggregate, "revenue"),
         }),

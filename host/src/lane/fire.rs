@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, TimestampMicrosecondArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array, TimestampMicrosecondArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -10,10 +10,10 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use crate::plugin::WindowBounds;
 use crate::plugin::outcome::GroupRefusal;
 use crate::plugin::runner::StageRunner;
-use crate::time::Watermark;
 use crate::varlen::Varlen;
 use crate::window::firing::{Firing, GROUPS_PER_CALL};
 use crate::window::merged::{Merged, RefusedMerge};
+use crate::window::sliding::Progress;
 use crate::window::{Slides, WindowAssigner, key};
 
 use super::plan::Plan;
@@ -39,31 +39,26 @@ pub(super) struct Results {
     pub(super) condemned: Vec<CondemnedGroup>,
 }
 
-/// Fires the windows of a worker that `watermark` has passed and `before` had not.
+/// Fires the windows of a worker that the watermark has passed, and corrects those that had fired and have changed.
 pub(super) fn fire(
     worker: &mut Worker,
     plan: &Plan,
     windows: WindowAssigner,
-    (before, watermark): (Watermark, Watermark),
+    progress: Progress,
 ) -> Results {
+    let Progress { now, lateness, .. } = progress;
     let mut results = Results::default();
     let Worker { state, sessions, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
     match windows {
         WindowAssigner::Slides(slides) if slides.overlap() => {
-            fire_panes(worker, plan, &slides, (before, watermark), &mut results);
+            fire_panes(worker, plan, &slides, progress, &mut results);
         }
         WindowAssigner::Slides(_) => {
-            for window in state.fire(watermark) {
-                let ids: Vec<u32> = window.groups.ids().collect();
-                for ids in ids.chunks(GROUPS_PER_CALL) {
-                    let firing = Firing::of(window.place.bounds, &window.groups, ids);
-                    evaluate(runner, plan, &firing, &mut results);
-                }
-            }
+            state.fire(now, lateness, |firing| evaluate(runner, plan, firing, &mut results));
         }
         WindowAssigner::Sessions(_) => {
-            sessions.fire(watermark, |firing| evaluate(runner, plan, firing, &mut results));
+            sessions.fire(now, lateness, |firing| evaluate(runner, plan, firing, &mut results));
         }
     }
     results
@@ -73,7 +68,7 @@ fn fire_panes(
     worker: &mut Worker,
     plan: &Plan,
     slides: &Slides,
-    passed: (Watermark, Watermark),
+    progress: Progress,
     results: &mut Results,
 ) {
     let Worker { state, slide_tables, aggregate, .. } = worker;
@@ -81,7 +76,7 @@ fn fire_panes(
     let runner = std::cell::RefCell::new(runner);
     // Merging a window and evaluating it take turns.
     let mut merge = |left: &Varlen, right: &Varlen| runner.borrow_mut().merge(left, right);
-    slide_tables.fire(slides, state, passed, &mut merge, |bounds, merged| {
+    slide_tables.fire(slides, state, progress, &mut merge, |bounds, merged| {
         evaluate_merged(&mut runner.borrow_mut(), plan, bounds, &merged, results);
     });
 }
@@ -95,9 +90,9 @@ pub(super) fn evaluate_merged(
     results: &mut Results,
 ) {
     let mut firing = Firing::default();
-    for (key, state) in merged.iter() {
+    for (key, state, revision) in merged.iter() {
         match state {
-            Ok(state) => firing.push(bounds, key, state),
+            Ok(state) => firing.push(bounds, key, state, revision),
             Err(refused) => results.condemn_merge(bounds, key, refused),
         }
         if firing.len() == GROUPS_PER_CALL {
@@ -149,27 +144,34 @@ pub(super) fn evaluate(
     }
     let groups = answer.groups.iter().map(|group| *group as usize);
     let keys: Varlen = groups.clone().map(|group| firing.keys.value(group)).collect();
-    let bounds: Vec<WindowBounds> = groups.map(|group| firing.bounds[group]).collect();
-    results.batches.push(result_rows(plan, &bounds, &keys, &answer.batch));
+    let groups: Vec<usize> = groups.collect();
+    results.batches.push(result_rows(plan, firing, &groups, &keys, &answer.batch));
     results.keys.push(keys);
 }
 
+/// One row per group of `groups`, an index into `firing`.
 fn result_rows(
     plan: &Plan,
-    bounds: &[WindowBounds],
+    firing: &Firing,
+    groups: &[usize],
     keys: &Varlen,
     outputs: &RecordBatch,
 ) -> RecordBatch {
-    let rows = outputs.num_rows();
     let mut columns: Vec<ArrayRef> =
         key::decode(&plan.key_fields, keys.iter().collect::<Vec<_>>().into_iter());
     columns.extend(outputs.columns().iter().map(Arc::clone));
-    let mut push = |bound: fn(&WindowBounds) -> i64| {
-        let times = TimestampMicrosecondArray::from_iter_values(bounds.iter().map(bound));
-        columns.push(Arc::new(times.with_timezone("UTC")));
+    let mut push_bound = |bound: fn(&WindowBounds) -> i64| {
+        let times = groups.iter().map(|group| bound(&firing.bounds[*group]));
+        let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
+        columns.push(Arc::new(times));
     };
-    push(|bounds| bounds.start);
-    push(|bounds| bounds.end);
+    push_bound(|bounds| bounds.start);
+    push_bound(|bounds| bounds.end);
+    if plan.corrects {
+        let revisions = groups.iter().map(|group| i64::from(firing.revisions[*group]));
+        columns.push(Arc::new(Int64Array::from_iter_values(revisions)));
+    }
+    let rows = outputs.num_rows();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(&plan.output), columns, &options)
         .expect("the plan's output is made of key, outputs and bounds")
@@ -187,7 +189,7 @@ pub(super) fn join(plan: &Plan, results: &[Results]) -> Option<RecordBatch> {
     let keys: Vec<&[u8]> =
         results.iter().flat_map(|results| &results.keys).flat_map(Varlen::iter).collect();
     let bounds = |from_the_end: usize| {
-        let column = all.column(all.num_columns() - from_the_end);
+        let column = all.column(all.num_columns() - from_the_end - usize::from(plan.corrects));
         column.as_primitive::<TimestampMicrosecondType>().values()
     };
     let (starts, ends) = (bounds(2), bounds(1));

@@ -144,7 +144,8 @@ fn changed_panes(
     let mut results = Results::default();
     for (window, keys) in changed {
         let mut merge = |left: &Varlen, right: &Varlen| runner.merge(left, right);
-        let merged = SlideTables::keys_of_window(slides, state, window, &keys, &mut merge);
+        let mut merged = SlideTables::keys_of_window(slides, state, window, &keys, &mut merge);
+        merged.set_revisions(|hash, key| state.revision(window, hash, key));
         evaluate_merged(runner, plan, slides.bounds(window), &merged, &mut results);
     }
     results.condemned.clear();

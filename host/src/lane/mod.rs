@@ -45,7 +45,9 @@ use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
 pub use load::module_name;
 pub use open::{FailedOpen, LaneParts, OpenError, open};
-pub use plan::{EVENT_TIME_COLUMN, PlacedModule, PlanError, WINDOW_COLUMNS, fit_all};
+pub use plan::{
+    EVENT_TIME_COLUMN, PlacedModule, PlanError, REVISION_COLUMN, WINDOW_COLUMNS, fit_all,
+};
 pub(crate) use wait::wait;
 
 use activate::Activation;
@@ -228,12 +230,12 @@ impl Lane {
     fn advance(&mut self) -> Result<(), LaneError> {
         let now = self.clock.monotonic();
         self.partitions.progress(self.source.progress(), now);
-        if self.partitions.all_ended() {
-            // The end of all input fires every window, once, in `finish`.
-            return Ok(());
-        }
         let before = self.partitions.clock().watermark();
-        let watermark = self.partitions.clock_mut().advance();
+        let watermark = match self.partitions.all_ended() {
+            // The end of all input fires every window, once, in `finish`.
+            true => before,
+            false => self.partitions.clock_mut().advance(),
+        };
         if self.partitions.clock_mut().pause_those_ahead() {
             let paused = self.partitions.paused();
             tracing::debug!(pipeline = %self.config.name, paused = paused.len(), "partitions wait for others");
@@ -242,7 +244,10 @@ impl Lane {
         if self.plan.process.is_some() {
             return self.fire_timers(watermark);
         }
-        if watermark > before { self.fire(before, watermark) } else { Ok(()) }
+        // Rows of this turn may have changed windows that fired before. They are corrected before the next barrier,
+        // because what is to be corrected is not stored.
+        let may_correct = self.plan.lateness > 0;
+        if watermark > before || may_correct { self.fire(before, watermark) } else { Ok(()) }
     }
 
     /// The end of a bounded input: the watermark goes to the end of time and every window fires.

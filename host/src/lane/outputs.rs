@@ -11,6 +11,7 @@ use crate::sink::late::late_rows;
 use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
 use crate::source::RecordBlock;
 use crate::time::{EventTime, Watermark, thread_cpu_nanos};
+use crate::window::sliding::Progress;
 
 use super::fire::{CondemnedGroup, Results, fire, join};
 use super::place::Placed;
@@ -78,7 +79,7 @@ impl Outputs {
 }
 
 impl Lane {
-    /// Fires the windows that `watermark` has passed and `before` had not.
+    /// Fires the windows that `watermark` has passed and `before` had not, and those that have to be corrected.
     pub(super) fn fire(
         &mut self,
         before: Watermark,
@@ -86,9 +87,10 @@ impl Lane {
     ) -> Result<(), LaneError> {
         let Some(windows) = self.plan.windows else { return Ok(()) };
         let plan = &self.plan;
+        let progress = Progress { before, now: watermark, lateness: plan.lateness };
         let results = self.pool.each_worker(|_, worker| {
             let started = thread_cpu_nanos();
-            let results = fire(worker, plan, windows, (before, watermark));
+            let results = fire(worker, plan, windows, progress);
             worker.nanos.window += thread_cpu_nanos() - started;
             results
         });

@@ -94,7 +94,8 @@ pub(super) fn place(
         WindowAssigner::Slides(slides) => {
             placed.places.reserve(rows.len());
             let watermark = |row: usize| judge.watermark(rows.before[row], clock);
-            place_in_slides(&slides, selection, &rows.times, watermark, &mut placed);
+            let slides = (&slides, plan.lateness);
+            place_in_slides(slides, selection, &rows.times, watermark, &mut placed);
         }
         WindowAssigner::Sessions(_) => {
             placed.watermarks.reserve(rows.len());
@@ -113,7 +114,7 @@ pub(super) fn place(
 }
 
 fn place_in_slides(
-    slides: &Slides,
+    (slides, lateness): (&Slides, i64),
     selection: RowSelection<'_>,
     times: &[i64],
     watermark: impl Fn(usize) -> i64,
@@ -126,7 +127,7 @@ fn place_in_slides(
             pane = slides.pane(times[row]);
         }
         let watermark = watermark(row);
-        match slides.place(&pane, watermark) {
+        match slides.place(&pane, watermark.saturating_sub(lateness)) {
             Placement::OnTime { skipped } => {
                 placed.rows.push(row as u32);
                 placed.places.push(Place { bounds: pane.bounds(), skipped });

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use crate::chain::record::PinnedModule;
-use crate::config::{EventTimeFrom, Pipeline, StageConfig};
+use crate::config::{EventTimeFrom, Pipeline, StageConfig, WindowConfig};
 use crate::decode::Decoder;
 use crate::plugin::Plugin;
 use crate::plugin::fit::{FitError, Fitted, fit};
@@ -26,6 +26,9 @@ pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
 /// The column that every row of a process plugin has beside its key and its outputs.
 pub const EVENT_TIME_COLUMN: &str = "event_time";
+
+/// The column behind them if results can be corrected: 0 for the first, of the others the highest counts.
+pub const REVISION_COLUMN: &str = "revision";
 
 /// A module in its place.
 #[derive(Clone, Debug)]
@@ -52,6 +55,10 @@ pub(super) struct Plan {
     /// The rows after the last filter or map.
     pub(super) rows: SchemaRef,
     pub(super) windows: Option<WindowAssigner>,
+    /// How long fired windows are kept for corrections, µs.
+    pub(super) lateness: i64,
+    /// Results have a revision.
+    pub(super) corrects: bool,
     /// The key's columns among `rows`.
     pub(super) key: Vec<usize>,
     pub(super) key_fields: Vec<Arc<Field>>,
@@ -172,14 +179,14 @@ impl Plan {
         if let Some(window) = &pipeline.window {
             key = key_columns("window", &window.key, &rows)?;
             let fitted = FittedStage::new(&window.aggregate, modules, &rows)?;
-            output = result_schema(&key, &rows, &fitted, &WINDOW_COLUMNS)?;
+            output = result_schema(&key, &rows, &fitted, &WINDOW_COLUMNS, window.corrects())?;
             aggregate = Some(fitted);
         }
         let mut process = None;
         if let Some(config) = &pipeline.process {
             key = key_columns("process", &config.key, &rows)?;
             let stage = FittedStage::new(&config.stage, modules, &rows)?;
-            output = result_schema(&key, &rows, &stage, &[EVENT_TIME_COLUMN])?;
+            output = result_schema(&key, &rows, &stage, &[EVENT_TIME_COLUMN], false)?;
             process = Some(ProcessStage { stage, ttl: config.ttl });
         }
         Ok(Self {
@@ -191,6 +198,8 @@ impl Plan {
             host_stage: Arc::from("sluicegate"),
             stages,
             windows: pipeline.window.as_ref().map(|window| WindowAssigner::new(window.kind)),
+            lateness: pipeline.window.as_ref().map_or(0, |window| window.allowed_lateness),
+            corrects: pipeline.window.as_ref().is_some_and(WindowConfig::corrects),
             key_fields: key.iter().map(|column| Arc::clone(&rows.fields()[*column])).collect(),
             key,
             rows,
@@ -275,17 +284,19 @@ fn key_columns(
     names.iter().map(find).collect()
 }
 
-/// Key, outputs, times: the bounds of the window, or the event time.
+/// Key, outputs, times (the bounds of the window, or the event time), revision.
 fn result_schema(
     key: &[usize],
     rows: &SchemaRef,
     stage: &FittedStage,
     times: &[&str],
+    corrects: bool,
 ) -> Result<SchemaRef, PlanError> {
     let keys = key.iter().map(|column| rows.fields()[*column].as_ref().clone());
     let outputs = stage.plugin.output_schema.fields().iter().map(|field| field.as_ref().clone());
     let times = times.iter().map(|name| Field::new(*name, timestamp_type(), false));
-    let fields: Vec<Field> = keys.chain(outputs).chain(times).collect();
+    let revision = corrects.then(|| Field::new(REVISION_COLUMN, DataType::Int64, false));
+    let fields: Vec<Field> = keys.chain(outputs).chain(times).chain(revision).collect();
     let mut seen = BTreeSet::new();
     if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name())) {
         let (column, stage) = (twice.name().clone(), stage.id.to_string());

@@ -70,6 +70,9 @@ impl Worker {
     pub(super) fn restore(&mut self, windows: Option<WindowAssigner>, row: &StateRow<'_>) {
         match windows {
             Some(WindowAssigner::Sessions(_)) => self.sessions.restore(row),
+            Some(WindowAssigner::Slides(slides)) if row.is_fired => {
+                self.state.restore_fired(&slides, row);
+            }
             Some(WindowAssigner::Slides(_)) | None => self.state.restore(row),
         }
     }

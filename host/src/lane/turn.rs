@@ -86,7 +86,7 @@ impl Lane {
             placed
         });
         let mut chunks: Vec<_> = prepared.into_iter().zip(placed).collect();
-        let Answers { refused, late, condemned } = self.update(windows, &chunks);
+        let Answers { refused, late, condemned } = self.update(&chunks);
         for (chunk, row) in late {
             chunks[chunk].1.late.push(row);
         }
@@ -104,13 +104,13 @@ impl Lane {
         Ok(chunks)
     }
 
-    fn update(&mut self, windows: WindowAssigner, chunks: &[(Prepared, Placed)]) -> Answers {
-        let stage = self.plan.aggregate.as_ref().expect("windows have an aggregate");
+    fn update(&mut self, chunks: &[(Prepared, Placed)]) -> Answers {
+        let plan = &self.plan;
         let workers = self.pool.len();
         let answers = self.pool.each_worker(|number, worker| {
             let owns = move |shard: u8| shard as usize % workers == number;
             let owns: Option<&(dyn Fn(u8) -> bool + Sync)> = (workers > 1).then_some(&owns);
-            update(worker, stage, windows, chunks, owns)
+            update(worker, plan, chunks, owns)
         });
         let mut all = Answers::default();
         for Answers { refused, late, condemned } in answers {

@@ -11,7 +11,7 @@ use crate::window::{SessionRule, WindowAssigner, key_shard};
 
 use super::fire::CondemnedGroup;
 use super::place::{LateRow, Placed};
-use super::plan::FittedStage;
+use super::plan::{FittedStage, Plan};
 use super::pool::Worker;
 use super::prepare::{Prepared, project};
 
@@ -39,11 +39,13 @@ pub(super) struct Answers {
 /// Adds the rows that `worker` owns. `owns` tells whether a key shard is its own; none if all are.
 pub(super) fn update(
     worker: &mut Worker,
-    stage: &FittedStage,
-    windows: WindowAssigner,
+    plan: &Plan,
     chunks: &[(Prepared, Placed)],
     owns: Option<&(dyn Fn(u8) -> bool + Sync)>,
 ) -> Answers {
+    let (Some(windows), Some(stage)) = (plan.windows, &plan.aggregate) else {
+        return Answers::default();
+    };
     let started = thread_cpu_nanos();
     let mut answers = Answers::default();
     for (chunk, (prepared, placed)) in chunks.iter().enumerate() {
@@ -56,6 +58,7 @@ pub(super) fn update(
                 update_chunk(worker, stage, prepared, placed, mine.as_deref())
             }
             WindowAssigner::Sessions(rule) => {
+                let rule = (rule, plan.lateness);
                 let call = assign(worker, rule, prepared, placed, mine.as_deref());
                 answers.late.extend(call.late.into_iter().map(|late| (chunk, late)));
                 update_sessions(worker, stage, prepared, &call.rows, &mut answers.condemned)
@@ -116,7 +119,7 @@ struct Assigned {
 /// Finds the session of each row, in order: what a row finds depends on the rows before it.
 fn assign(
     worker: &mut Worker,
-    rule: SessionRule,
+    (rule, lateness): (SessionRule, i64),
     prepared: &Prepared,
     placed: &Placed,
     mine: Option<&[u32]>,
@@ -127,7 +130,8 @@ fn assign(
         let (row, watermark) = (placed.rows[index], placed.watermarks[index]);
         let time = prepared.rows.times[row as usize];
         let key = (placed.hashes[index], placed.keys.value(index));
-        match sessions.assign(rule, (time, watermark), key, session_call) {
+        let open_after = watermark.saturating_sub(lateness);
+        match sessions.assign(rule, (time, open_after), key, session_call) {
             Ok(()) => assigned.rows.push(row),
             Err(session) => assigned.late.push(LateRow {
                 row,

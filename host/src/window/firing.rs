@@ -17,6 +17,8 @@ pub struct Firing {
     pub keys: Varlen,
     /// The accumulator of each.
     pub states: Varlen,
+    /// How often each has fired before.
+    pub revisions: Vec<u32>,
 }
 
 impl Firing {
@@ -24,16 +26,17 @@ impl Firing {
     pub fn of(bounds: WindowBounds, groups: &GroupTable, ids: &[u32]) -> Self {
         let mut firing = Self::default();
         for id in ids {
-            firing.push(bounds, groups.key(*id), groups.state(*id));
+            firing.push(bounds, groups.key(*id), groups.state(*id), groups.revision(*id));
         }
         firing
     }
 
     /// Appends a group.
-    pub fn push(&mut self, bounds: WindowBounds, key: &[u8], state: &[u8]) {
+    pub fn push(&mut self, bounds: WindowBounds, key: &[u8], state: &[u8], revision: u32) {
         self.bounds.push(bounds);
         self.keys.push(key);
         self.states.push(state);
+        self.revisions.push(revision);
     }
 
     /// How many groups.

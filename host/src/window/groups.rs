@@ -16,6 +16,10 @@ pub struct GroupTable {
     states_dead: usize,
     /// Groups that changed since [`GroupTable::take_changed`].
     changed: Vec<u32>,
+    /// Its window has fired and is kept for corrections.
+    fired: bool,
+    /// Groups that changed since their window fired.
+    pending: Vec<u32>,
 }
 
 /// One group. Grown accumulators move to the end of the arena; shrunken ones keep their room.
@@ -32,7 +36,10 @@ struct Group {
     local: u32,
     /// Rows accumulated since it was made or loaded, saturating. 0: every row was refused, as if it were not there.
     rows: u32,
+    /// How often it has fired.
+    revision: u32,
     changed: bool,
+    pending: bool,
 }
 
 impl GroupTable {
@@ -63,7 +70,9 @@ impl GroupTable {
             stamp: 0,
             local: 0,
             rows: 0,
+            revision: 0,
             changed: false,
+            pending: false,
         });
         self.keys.extend_from_slice(key);
         let groups = &self.groups;
@@ -151,6 +160,48 @@ impl GroupTable {
         self.set_state(id, state);
     }
 
+    /// Replaces the accumulator of a group after rows were added. If it has changed and its window has fired, a
+    /// correction is due.
+    pub(super) fn replace(&mut self, id: u32, state: &[u8]) {
+        if self.fired && !self.groups[id as usize].pending && self.state(id) != state {
+            self.groups[id as usize].pending = true;
+            self.pending.push(id);
+        }
+        self.set_state(id, state);
+    }
+
+    /// The groups that are to fire: all of them the first time, afterwards those that changed.
+    pub(super) fn take_due(&mut self) -> Vec<u32> {
+        if !self.fired {
+            self.fired = true;
+            return self.ids().collect();
+        }
+        let mut due = std::mem::take(&mut self.pending);
+        for id in &due {
+            self.groups[*id as usize].pending = false;
+        }
+        due.retain(|id| self.has_rows(*id));
+        due
+    }
+
+    /// The revision that fires now; the next one is higher.
+    pub(super) fn next_revision(&mut self, id: u32) -> u32 {
+        let group = &mut self.groups[id as usize];
+        let revision = group.revision;
+        group.revision = revision.saturating_add(1);
+        revision
+    }
+
+    /// Takes note of how often a group has fired.
+    pub(super) fn set_revision(&mut self, id: u32, revision: u32) {
+        self.groups[id as usize].revision = revision;
+    }
+
+    /// How often a group has fired; at least once if its window has.
+    pub fn revision(&self, id: u32) -> u32 {
+        self.groups[id as usize].revision.max(u32::from(self.fired))
+    }
+
     /// Replaces the accumulator of a group.
     pub fn set_state(&mut self, id: u32, state: &[u8]) {
         let group = &mut self.groups[id as usize];
@@ -184,9 +235,11 @@ impl GroupTable {
     }
 
     /// A group as a checkpoint gives it back.
-    pub fn restore(&mut self, hash: u64, key: &[u8], state: &[u8]) {
+    pub fn restore(&mut self, hash: u64, key: &[u8], state: &[u8], revision: u32) {
         let id = self.find_or_insert(hash, key);
         self.adopt(id, state);
+        self.groups[id as usize].revision = revision;
+        self.fired |= revision > 0;
     }
 
     /// The groups that have rows, in the order they were made.

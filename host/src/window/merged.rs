@@ -77,16 +77,27 @@ impl Merged {
         self.groups.ids().map(|id| Part {
             hash: self.groups.hash(id),
             key: self.groups.key(id),
-            state: match self.refused.get(&id) {
-                Some(refused) => Err(refused),
-                None => Ok(self.groups.state(id)),
-            },
+            state: self.state(id),
         })
     }
 
-    /// Every key with its accumulator, or why it has none.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Result<&[u8], &RefusedMerge>)> {
-        self.parts().map(|part| (part.key, part.state))
+    fn state(&self, id: u32) -> Result<&[u8], &RefusedMerge> {
+        self.refused.get(&id).map_or_else(|| Ok(self.groups.state(id)), Err)
+    }
+
+    /// Every key with its accumulator, or why it has none, and how often it has fired before.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Result<&[u8], &RefusedMerge>, u32)> {
+        let groups = &self.groups;
+        groups.ids().map(|id| (groups.key(id), self.state(id), groups.revision(id)))
+    }
+
+    /// Takes note of how often each key has fired before.
+    pub fn set_revisions(&mut self, mut revision: impl FnMut(u64, &[u8]) -> u32) {
+        let ids: Vec<u32> = self.groups.ids().collect();
+        for id in ids {
+            let revision = revision(self.groups.hash(id), self.groups.key(id));
+            self.groups.set_revision(id, revision);
+        }
     }
 
     /// Bytes held.

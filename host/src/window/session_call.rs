@@ -47,6 +47,8 @@ pub(super) struct Node {
     /// What its session says that the accumulator costs.
     pub(super) bytes_before: usize,
     pub(super) rows: u32,
+    /// Its accumulator is another than before.
+    pub(super) has_changed: bool,
     /// It is part of another node now.
     pub(super) is_merged: bool,
     /// The round in which rows are added to it.
@@ -213,6 +215,7 @@ impl SessionCall {
         assert_eq!(states.len(), round.nodes.len(), "the runner checked how many came back");
         for (number, state) in round.nodes.iter().zip(states.iter()) {
             let node = &mut nodes[*number as usize];
+            node.has_changed |= node.state != state;
             node.state.clear();
             node.state.extend_from_slice(state);
         }
@@ -257,6 +260,7 @@ impl Node {
             state: Vec::new(),
             bytes_before: 0,
             rows: 0,
+            has_changed: false,
             is_merged: false,
             round: 0,
             parts: None,

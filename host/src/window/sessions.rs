@@ -70,7 +70,7 @@ struct KeySessions {
     key: Box<[u8]>,
     /// Ascending by end; none if the place is free.
     sessions: Vec<Session>,
-    /// The earliest timer. Not after the end of any session that has not fired.
+    /// The earliest timer. No session has something to do before.
     armed: i64,
     changed: bool,
 }
@@ -84,13 +84,29 @@ pub(super) struct Session {
     pub(super) node: u32,
     /// Rows accumulated, saturating. 0: all were refused.
     pub(super) rows: u32,
+    /// How often it, or a session that it is made of, has fired.
+    pub(super) revision: u32,
+    /// It has changed since it fired, or has not fired.
+    pub(super) pending: bool,
 }
 
 impl Session {
     pub(super) const UNTOUCHED: u32 = u32::MAX;
 
     fn new(bounds: WindowBounds) -> Self {
-        Self { bounds, state: Box::default(), node: Self::UNTOUCHED, rows: 0 }
+        Self {
+            bounds,
+            state: Box::default(),
+            node: Self::UNTOUCHED,
+            rows: 0,
+            revision: 0,
+            pending: true,
+        }
+    }
+
+    /// When it has something to do: to fire, or to be forgotten.
+    fn due(&self, lateness: i64) -> i64 {
+        if self.pending { self.bounds.end } else { self.bounds.end.saturating_add(lateness) }
     }
 }
 
@@ -143,6 +159,7 @@ impl Sessions {
         let Self { keys, changed, .. } = self;
         let key = &mut keys[at as usize];
         let session = &mut key.sessions[index];
+        session.pending |= session.bounds != bounds;
         session.bounds = bounds;
         call.add_row(at, session);
         let mut index = index;
@@ -172,6 +189,7 @@ impl Sessions {
         // Earlier rows left.
         parts.sort_by_key(|session| session.bounds.start);
         let mut whole = Session::new(bounds);
+        whole.revision = parts.iter().map(|part| part.revision).max().unwrap_or(0);
         whole.node = call.merge(at, &mut parts);
         call.add_row(at, &mut whole);
         self.put(at, whole);
@@ -210,14 +228,23 @@ impl Sessions {
             let session = sessions.iter_mut().find(|session| session.node == number);
             let session = session.expect("sessions change in calls only, and each node has one");
             self.bytes += allocated(node.state.len());
+            session.pending |= node.has_changed;
             session.state = node.state.into_boxed_slice();
             session.rows = node.rows;
             session.node = Session::UNTOUCHED;
+            let (pending, end) = (session.pending, session.bounds.end);
+            let key = &mut self.keys[node.key as usize];
+            // A correction is due at once.
+            if pending && end < key.armed {
+                key.armed = end;
+                self.timers.push(Reverse((end, node.key)));
+            }
         }
     }
 
-    /// Calls `each` with the sessions that the watermark has passed, some at a time, and forgets them.
-    pub fn fire(&mut self, watermark: Watermark, mut each: impl FnMut(&Firing)) {
+    /// Calls `each` with the sessions that the watermark has passed and that have changed since they fired, some at a
+    /// time; forgets those that take no more rows.
+    pub fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
         let mut firing = Firing::default();
         let passed = |time: i64| watermark.has_passed(EventTime(time));
         while let Some(Reverse((time, at))) = self.timers.peek().copied()
@@ -228,15 +255,20 @@ impl Sessions {
             if key.armed != time {
                 continue;
             }
-            let fired = key.sessions.partition_point(|session| passed(session.bounds.end));
-            for session in key.sessions.drain(..fired) {
-                self.sessions -= 1;
-                self.bytes -= allocated(session.state.len());
-                if session.rows > 0 {
-                    firing.push(session.bounds, &key.key, &session.state);
+            let over = |session: &&mut Session| passed(session.bounds.end);
+            for session in key.sessions.iter_mut().take_while(over) {
+                if std::mem::take(&mut session.pending) && session.rows > 0 {
+                    firing.push(session.bounds, &key.key, &session.state, session.revision);
+                    session.revision = session.revision.saturating_add(1);
                 }
             }
-            match key.sessions.first().map(|next| next.bounds.end) {
+            let closed = |it: &Session| passed(it.bounds.end.saturating_add(lateness));
+            let gone = key.sessions.partition_point(closed);
+            for session in key.sessions.drain(..gone) {
+                self.sessions -= 1;
+                self.bytes -= allocated(session.state.len());
+            }
+            match key.sessions.iter().map(|session| session.due(lateness)).min() {
                 Some(next) => {
                     key.armed = next;
                     self.timers.push(Reverse((next, at)));
@@ -263,7 +295,7 @@ impl Sessions {
             key.changed = false;
             // The session that takes rows now.
             if let Some(session) = key.sessions.last().filter(|session| session.rows > 0) {
-                firing.push(session.bounds, &key.key, &session.state);
+                firing.push(session.bounds, &key.key, &session.state, session.revision);
             }
         }
         firing
@@ -280,7 +312,13 @@ impl Sessions {
         let at = self.find(hash, row.key).unwrap_or_else(|| self.insert(hash, row.key));
         let rows = u32::from(!row.is_empty);
         self.bytes += allocated(row.state.len());
-        let session = Session { state: row.state.into(), rows, ..Session::new(row.place.bounds) };
+        let session = Session {
+            state: row.state.into(),
+            rows,
+            revision: row.revision,
+            pending: !row.is_settled,
+            ..Session::new(row.place.bounds)
+        };
         let changed = self.changed.len();
         self.put(at, session);
         // It is as it was.

@@ -13,9 +13,13 @@
 //! from absolute time alone: results are equal to the bit after a crash and for any batch.
 //!
 //! All of it is derived from the panes: it is not stored, and made again when it is needed. It never becomes wrong,
-//! because a pane takes no more rows once the first of its windows has fired: rows that come later are late for that
+//! because a pane takes no more rows once the first of its windows is closed: rows that come later are late for that
 //! window and lie in a place of their own ([`super::state::Place`]). Those few are merged for every window that sees
 //! them, behind the rest.
+//!
+//! With allowed lateness a window fires before it is closed. A key whose panes change afterwards is merged by itself
+//! from then on, in the same order, until the next block begins; and each window that saw the change and has fired fires
+//! this key again.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -34,19 +38,40 @@ use super::state::{KeyedState, OpenWindow};
 pub struct SlideTables {
     suffix: Suffix,
     prefix: Prefix,
+    /// Keys whose panes have changed since they were merged; the accumulators here are unused.
+    stale: GroupTable,
+}
+
+/// How far time has come since windows fired last.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The watermark then.
+    pub before: Watermark,
+    /// The watermark now.
+    pub now: Watermark,
+    /// How long a fired window is kept for corrections, µs.
+    pub lateness: i64,
 }
 
 impl SlideTables {
-    /// Calls `each` with every window that `watermark` has passed and `before` had not, ascending; then drops the panes
-    /// that no window needs any more.
+    /// Calls `each` with every window that the watermark has passed since it fired last, ascending; before that with
+    /// those that fired already and have changed, by the keys that did. Then drops the panes that take no more rows.
     pub fn fire(
         &mut self,
         slides: &Slides,
         state: &mut KeyedState,
-        (before, watermark): (Watermark, Watermark),
+        progress: Progress,
         merge: &mut Merge<'_>,
         mut each: impl FnMut(WindowBounds, Merged),
     ) {
+        let Progress { before, now, lateness } = progress;
+        if lateness > 0 {
+            for (window, keys) in self.corrections(slides, state, before) {
+                let mut merged = Self::keys_of_window(slides, state, window, &keys, merge);
+                count_firing(&mut merged, state.fired_window(slides, window));
+                each(slides.bounds(window), merged);
+            }
+        }
         let mut next = match before {
             Watermark::None => None,
             Watermark::At(time) => Some(slides.first_ending_after(time.0)),
@@ -54,16 +79,55 @@ impl SlideTables {
         };
         while let Some(window) = next_window(slides, state.windows(), next) {
             let bounds = slides.bounds(window);
-            if !watermark.has_passed(EventTime(bounds.end)) {
+            if !now.has_passed(EventTime(bounds.end)) {
                 break;
             }
             next = Some(window + 1);
             // Windows that are cut off at the end of time have one end.
-            if !before.has_passed(EventTime(bounds.end)) {
-                each(bounds, self.window(slides, state, window, merge));
+            if before.has_passed(EventTime(bounds.end)) {
+                continue;
+            }
+            let mut merged = self.window(slides, state, window, merge);
+            if lateness > 0 {
+                count_firing(&mut merged, state.fired_window(slides, window));
+            }
+            each(bounds, merged);
+        }
+        if lateness > 0 {
+            let has_fired =
+                |pane: &&mut OpenWindow| now.has_passed(EventTime(first_end(slides, pane)));
+            state.windows_mut().iter_mut().filter(has_fired).for_each(settle_pane);
+        }
+        state.drop_panes(slides, now.minus(lateness));
+    }
+
+    /// The windows that have fired and changed since, with the keys that did.
+    fn corrections(
+        &mut self,
+        slides: &Slides,
+        state: &mut KeyedState,
+        before: Watermark,
+    ) -> BTreeMap<i128, GroupTable> {
+        let mut changed: BTreeMap<i128, GroupTable> = BTreeMap::new();
+        let Watermark::At(time) = before else { return changed };
+        let first_open = slides.first_ending_after(time.0);
+        for pane in state.windows_mut() {
+            if !before.has_passed(EventTime(first_end(slides, pane))) {
+                continue;
+            }
+            let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
+            let first = windows.start + i128::from(pane.place.skipped);
+            for id in pane.groups.take_due() {
+                let (hash, key) = (pane.groups.hash(id), pane.groups.key(id));
+                for window in first..windows.end.min(first_open) {
+                    changed.entry(window).or_default().find_or_insert(hash, key);
+                }
+                if pane.place.skipped == 0 {
+                    self.stale.find_or_insert(hash, key);
+                }
             }
         }
-        state.drop_panes(slides, watermark);
+        changed
     }
 
     fn window(
@@ -83,20 +147,27 @@ impl SlideTables {
                 self.suffix.push(number, parts_of(&pane.groups), merge);
             }
             self.prefix = Prefix { panes: border..border, merged: Merged::default() };
+            self.stale = GroupTable::default();
         }
         self.suffix.begin_at(panes.start);
         for pane in mains(state.panes(slides, self.prefix.panes.end..panes.end)) {
             self.prefix.merged.add(parts_of(&pane.groups), merge);
         }
         self.prefix.panes.end = panes.end;
+        let stale = &self.stale;
+        let is_fresh = |part: &Part<'_>| stale.find(part.hash, part.key).is_none();
         let mut whole = Merged::default();
-        whole.add(self.suffix.parts(), merge);
-        whole.add(self.prefix.merged.parts(), merge);
+        whole.add(self.suffix.parts().filter(is_fresh), merge);
+        whole.add(self.prefix.merged.parts().filter(is_fresh), merge);
         let mut late = Merged::default();
         for pane in seen_late(slides, state, window) {
-            late.add(parts_of(&pane.groups), merge);
+            late.add(parts_of(&pane.groups).filter(is_fresh), merge);
         }
         whole.add(late.parts(), merge);
+        if !stale.is_empty() {
+            let alone = Self::keys_of_window(slides, state, window, stale, merge);
+            whole.add(alone.parts(), merge);
+        }
         whole
     }
 
@@ -133,8 +204,30 @@ impl SlideTables {
 
     /// Bytes held beside the panes.
     pub fn bytes(&self) -> usize {
-        self.suffix.bytes() + self.prefix.merged.bytes()
+        self.suffix.bytes() + self.prefix.merged.bytes() + self.stale.bytes()
     }
+}
+
+/// End of the first window that sees a place.
+fn first_end(slides: &Slides, pane: &OpenWindow) -> i64 {
+    let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
+    slides.bounds(windows.start + i128::from(pane.place.skipped)).end
+}
+
+/// What changes in the pane from here on is a correction.
+fn settle_pane(pane: &mut OpenWindow) {
+    for id in pane.groups.take_due() {
+        pane.groups.next_revision(id);
+    }
+}
+
+/// Counts one more firing of each key.
+fn count_firing(merged: &mut Merged, fired: &mut GroupTable) {
+    merged.set_revisions(|hash, key| {
+        let id = fired.find_or_insert(hash, key);
+        fired.adopt(id, &[]);
+        fired.next_revision(id)
+    });
 }
 
 /// The first window not below `from` that sees rows.

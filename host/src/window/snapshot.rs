@@ -4,10 +4,13 @@
 //! "SLGS" · version u8 = 2
 //! per group, little endian:
 //!   generation u32 · window start i64 · window end i64 · key shard u8 · flags u8
-//!   flag 1: windows skipped u32; flag 2: all rows were refused
+//!   flag 1: windows skipped u32 · flag 4: revision u32
 //!   key length u32 · key · accumulator length u32 · accumulator
 //! ```
-//! Of sliding windows the panes are stored, of sessions those without accepted rows as well. Version 1 has no flags. It is read and no longer written.
+//! Flag 2: a session whose rows were all refused; it decides where the next rows go. Flag 8: a session that has not changed
+//! since it fired. Flag 16: no accumulator, but a key of a sliding window that has fired and is kept for corrections.
+//!
+//! Of sliding windows the panes are stored. Version 1 has no flags. It is read and no longer written.
 //!
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
@@ -19,11 +22,18 @@ use super::state::{KeyedState, Place};
 const MAGIC: &[u8; 4] = b"SLGS";
 const VERSION: u8 = 2;
 /// Generation, bounds, shard, flags, what a flag may add, and the two lengths.
-const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 4 + 4;
+const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 4 + 4 + 4;
 /// The number of windows that must not see the group stands behind the flags.
 const SKIPPED: u8 = 1;
 /// A session whose rows were all refused.
 const EMPTY: u8 = 2;
+/// How often the group has fired stands behind the flags.
+const REVISION: u8 = 4;
+/// A session that has not changed since it fired.
+const SETTLED: u8 = 8;
+/// A key of a sliding window that has fired.
+const FIRED: u8 = 16;
+const ALL_FLAGS: u8 = SKIPPED | EMPTY | REVISION | SETTLED | FIRED;
 
 /// One open group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +42,14 @@ pub struct StateRow<'a> {
     pub generation: u32,
     /// Its window or pane.
     pub place: Place,
+    /// How often it has fired.
+    pub revision: u32,
     /// All rows of the session were refused.
     pub is_empty: bool,
+    /// The session has not changed since it fired.
+    pub is_settled: bool,
+    /// It is a key of a sliding window that has fired; its accumulators are those of panes.
+    pub is_fired: bool,
     /// Shard of its key.
     pub shard: u8,
     /// The encoded key ([`super::key`]).
@@ -62,12 +78,16 @@ pub fn encode<'s>(
     bytes.push(VERSION);
     let mut groups = 0;
     for (state, sessions) in states {
-        for window in state.windows() {
+        let windows = state.windows().iter().map(|window| (window, false));
+        for (window, is_fired) in windows.chain(state.fired().map(|window| (window, true))) {
             for id in window.groups.ids() {
                 let row = StateRow {
                     generation,
                     place: window.place,
+                    revision: window.groups.revision(id),
                     is_empty: false,
+                    is_settled: false,
+                    is_fired,
                     shard: window.groups.shard(id),
                     key: window.groups.key(id),
                     state: window.groups.state(id),
@@ -80,7 +100,10 @@ pub fn encode<'s>(
             let row = StateRow {
                 generation,
                 place: Place { bounds: session.bounds, skipped: 0 },
+                revision: session.revision,
                 is_empty: session.rows == 0,
+                is_settled: !session.pending,
+                is_fired: false,
                 shard: super::key_shard(hash),
                 key,
                 state: &session.state,
@@ -93,17 +116,23 @@ pub fn encode<'s>(
 }
 
 fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
-    let StateRow { generation, place: Place { bounds, skipped }, is_empty, shard, key, state } =
-        *row;
+    let StateRow { generation, place: Place { bounds, skipped }, revision, .. } = *row;
+    let StateRow { is_empty, is_settled, is_fired, shard, key, state, .. } = *row;
     bytes.reserve(ROW_FIXED_BYTES + key.len() + state.len());
     bytes.extend_from_slice(&generation.to_le_bytes());
     bytes.extend_from_slice(&bounds.start.to_le_bytes());
     bytes.extend_from_slice(&bounds.end.to_le_bytes());
     bytes.push(shard);
-    let has_skipped = skipped > 0;
-    bytes.push((u8::from(has_skipped) * SKIPPED) | (u8::from(is_empty) * EMPTY));
-    if has_skipped {
-        bytes.extend_from_slice(&skipped.to_le_bytes());
+    let flags = [
+        (SKIPPED, skipped > 0),
+        (EMPTY, is_empty),
+        (REVISION, revision > 0),
+        (SETTLED, is_settled),
+        (FIRED, is_fired),
+    ];
+    bytes.push(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).sum());
+    for number in [skipped, revision].into_iter().filter(|number| *number > 0) {
+        bytes.extend_from_slice(&number.to_le_bytes());
     }
     for part in [key, state] {
         let length = u32::try_from(part.len()).expect("keys and accumulators are bounded");
@@ -131,19 +160,31 @@ pub fn decode<'b>(
         let end = i64::from_le_bytes(reader.array("window end")?);
         let [shard] = reader.array("key shard")?;
         let [flags] = if version == 1 { [0] } else { reader.array("flags")? };
-        if flags & !(SKIPPED | EMPTY) != 0 {
+        if flags & !ALL_FLAGS != 0 {
             return Err(SnapshotError { at: reader.at, what: "flags" });
         }
-        let skipped = match flags & SKIPPED {
-            0 => 0,
-            _ => u32::from_le_bytes(reader.array("windows skipped")?),
+        let mut number = |flag: u8, what: &'static str| match flags & flag {
+            0 => Ok(0),
+            _ => reader.array(what).map(u32::from_le_bytes),
         };
+        let (skipped, revision) =
+            (number(SKIPPED, "windows skipped")?, number(REVISION, "revision")?);
         let key_len = u32::from_le_bytes(reader.array("key length")?);
         let key = reader.take(key_len as usize, "key")?;
         let state_len = u32::from_le_bytes(reader.array("accumulator length")?);
         let state = reader.take(state_len as usize, "accumulator")?;
         let place = Place { bounds: WindowBounds { start, end }, skipped };
-        each(StateRow { generation, place, is_empty: flags & EMPTY != 0, shard, key, state });
+        each(StateRow {
+            generation,
+            place,
+            revision,
+            is_empty: flags & EMPTY != 0,
+            is_settled: flags & SETTLED != 0,
+            is_fired: flags & FIRED != 0,
+            shard,
+            key,
+            state,
+        });
     }
     Ok(())
 }

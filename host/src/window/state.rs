@@ -1,12 +1,14 @@
 //! The open windows of one worker, or the panes of sliding ones: which groups a call of the aggregate touches, and
 //! what it gives back.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::plugin::WindowBounds;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 
+use super::firing::{Firing, GROUPS_PER_CALL};
 use super::groups::GroupTable;
 use super::slides::Slides;
 
@@ -34,6 +36,8 @@ impl Place {
 #[derive(Debug, Default)]
 pub struct KeyedState {
     windows: Vec<OpenWindow>,
+    /// Of sliding windows that fired and are kept for corrections: which keys fired, and how often. By number.
+    fired: BTreeMap<i128, OpenWindow>,
     /// Where the last row's window stood: rows of a batch mostly share one.
     last: usize,
     stamp: u32,
@@ -134,7 +138,7 @@ impl KeyedState {
     ) {
         assert_eq!(states.len(), touched.places.len(), "the runner checked how many came back");
         for ((place, id), state) in touched.places.iter().zip(states.iter()) {
-            self.groups_at_mut(*place).set_state(*id, state);
+            self.groups_at_mut(*place).replace(*id, state);
         }
         for row in refused {
             let (place, id) = touched.places[touched.groups[row as usize] as usize];
@@ -152,15 +156,50 @@ impl KeyedState {
         &mut self.windows[index].groups
     }
 
-    /// Removes and returns the windows that the watermark has passed, ascending. Of windows that do not overlap.
-    pub fn fire(&mut self, watermark: Watermark) -> Vec<OpenWindow> {
-        self.take(|window| watermark.has_passed(EventTime(window.place.bounds.end)))
+    /// Calls `each` with the groups of windows that the watermark has passed, some at a time: all of a window the first
+    /// time, afterwards those that changed. Then drops the windows that take no more rows. Of windows that do not
+    /// overlap.
+    pub fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
+        let passed =
+            |window: &&mut OpenWindow| watermark.has_passed(EventTime(window.place.bounds.end));
+        for window in self.windows.iter_mut().take_while(passed) {
+            let OpenWindow { place, groups } = window;
+            for ids in groups.take_due().chunks(GROUPS_PER_CALL) {
+                let mut firing = Firing::default();
+                for id in ids {
+                    let revision = groups.next_revision(*id);
+                    firing.push(place.bounds, groups.key(*id), groups.state(*id), revision);
+                }
+                each(&firing);
+            }
+        }
+        let closed = watermark.minus(lateness);
+        self.take(|window| closed.has_passed(EventTime(window.place.bounds.end)));
     }
 
-    /// Drops the panes whose last window the watermark has passed.
-    pub fn drop_panes(&mut self, slides: &Slides, watermark: Watermark) {
+    /// Drops the panes and the fired windows that take no more rows. `closed` is the watermark less the lateness.
+    pub(super) fn drop_panes(&mut self, slides: &Slides, closed: Watermark) {
         let last_end = |start: i64| slides.pane(start).last_end();
-        self.take(|pane| watermark.has_passed(EventTime(last_end(pane.place.bounds.start))));
+        self.take(|pane| closed.has_passed(EventTime(last_end(pane.place.bounds.start))));
+        self.fired.retain(|_, window| !closed.has_passed(EventTime(window.place.bounds.end)));
+    }
+
+    /// How often the keys of a sliding window have fired.
+    pub(super) fn fired_window(&mut self, slides: &Slides, window: i128) -> &mut GroupTable {
+        let place = Place { bounds: slides.bounds(window), skipped: 0 };
+        let fresh = || OpenWindow { place, groups: GroupTable::default() };
+        &mut self.fired.entry(window).or_insert_with(fresh).groups
+    }
+
+    /// How often a key of a sliding window has fired.
+    pub fn revision(&self, window: i128, hash: u64, key: &[u8]) -> u32 {
+        let groups = self.fired.get(&window).map(|window| &window.groups);
+        groups.and_then(|groups| Some(groups.revision(groups.find(hash, key)?))).unwrap_or(0)
+    }
+
+    /// The sliding windows that fired and are kept for corrections.
+    pub(super) fn fired(&self) -> impl Iterator<Item = &OpenWindow> {
+        self.fired.values()
     }
 
     fn take(&mut self, which: impl Fn(&OpenWindow) -> bool) -> Vec<OpenWindow> {
@@ -194,7 +233,19 @@ impl KeyedState {
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
         let hash = super::key_hash(row.key);
-        self.window(row.place).groups.restore(hash, row.key, row.state);
+        self.window(row.place).groups.restore(hash, row.key, row.state, row.revision);
+    }
+
+    /// A key of a sliding window that has fired, as a checkpoint gives it back.
+    pub fn restore_fired(&mut self, slides: &Slides, row: &super::snapshot::StateRow<'_>) {
+        let WindowBounds { start, end } = row.place.bounds;
+        // A window that is cut off on one side is known by the other.
+        let window = match end {
+            i64::MAX => slides.windows_of(slides.pane_at(start)).end - 1,
+            end => slides.first_ending_after(end - 1),
+        };
+        let groups = self.fired_window(slides, window);
+        groups.restore(super::key_hash(row.key), row.key, &[], row.revision);
     }
 
     /// Open groups in all windows.
@@ -204,6 +255,7 @@ impl KeyedState {
 
     /// Bytes held for them.
     pub fn bytes(&self) -> usize {
-        self.windows.iter().map(|window| window.groups.bytes()).sum()
+        let windows = self.windows.iter().chain(self.fired.values());
+        windows.map(|window| window.groups.bytes()).sum()
     }
 }

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field};
 use proptest::prelude::*;
 
+use super::firing::Firing;
 use super::*;
 use crate::plugin::WindowBounds;
 use crate::time::{EventTime, Watermark};
@@ -175,9 +176,10 @@ fn a_group_whose_rows_were_all_refused_is_as_if_it_were_not_there() {
 fn rule_2_a_window_fires_when_the_watermark_reaches_its_end() {
     let mut state = KeyedState::default();
     append(&mut state, &[(1, "a", "1"), (12, "a", "2")], &[]);
-    assert!(state.fire(Watermark::at(EventTime(9))).is_empty());
-    assert_eq!(dump(&state.fire(Watermark::at(EventTime(10)))), ["0 a 1"]);
-    assert_eq!(dump(&state.fire(Watermark::END)), ["10 a 2"]);
+    let mut fire = |watermark| rows_of(|each| state.fire(watermark, 0, each));
+    assert!(fire(Watermark::at(EventTime(9))).is_empty());
+    assert_eq!(fire(Watermark::at(EventTime(10))), ["0..10 a 1 #0"]);
+    assert_eq!(fire(Watermark::END), ["10..20 a 2 #0"]);
     assert_eq!(state.groups_len(), 0);
 }
 
@@ -271,17 +273,23 @@ fn run_sessions(
     late
 }
 
-fn fired(sessions: &mut Sessions, watermark: Watermark) -> Vec<String> {
+/// `start..end key state #revision` of what fires, sorted.
+fn rows_of(fire: impl FnOnce(&mut dyn FnMut(&Firing))) -> Vec<String> {
     let mut rows = Vec::new();
-    sessions.fire(watermark, |firing| {
-        for (index, bounds) in firing.bounds.iter().enumerate() {
+    fire(&mut |firing| {
+        for (index, WindowBounds { start, end }) in firing.bounds.iter().enumerate() {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let (key, state) = (text(firing.keys.value(index)), text(firing.states.value(index)));
-            rows.push(format!("{}..{} {key} {state}", bounds.start, bounds.end));
+            rows.push(format!("{start}..{end} {key} {state} #{}", firing.revisions[index]));
         }
     });
     rows.sort();
     rows
+}
+
+fn fired(sessions: &mut Sessions, watermark: Watermark) -> Vec<String> {
+    let rows = rows_of(|each| sessions.fire(watermark, 0, each));
+    rows.into_iter().map(|row| row.trim_end_matches(" #0").to_owned()).collect()
 }
 
 const TEN: SessionRule = SessionRule { gap: 10, max_length: 100 };
@@ -358,6 +366,48 @@ fn sessions_that_fired_return_their_memory() {
     assert_eq!(fired(&mut sessions, Watermark::END).len(), 2);
 }
 
+#[test]
+fn lateness_a_window_is_corrected_until_it_is_closed_and_only_where_it_changed() {
+    let mut state = KeyedState::default();
+    let fire = |state: &mut KeyedState, at| {
+        rows_of(|each| state.fire(Watermark::at(EventTime(at)), 5, each))
+    };
+    append(&mut state, &[(1, "a", "1"), (2, "b", "2")], &[]);
+    assert_eq!(fire(&mut state, 10), ["0..10 a 1 #0", "0..10 b 2 #0"]);
+    append(&mut state, &[(3, "a", "3"), (4, "c", "4"), (5, "b", "5")], &[2]);
+    assert_eq!(fire(&mut state, 12), ["0..10 a 13 #1", "0..10 c 4 #0"]);
+    assert!(fire(&mut state, 12).is_empty());
+    let mut bytes = Vec::new();
+    encode(&state, 1, &mut bytes);
+    let mut state = KeyedState::default();
+    snapshot::decode(&bytes, |row| state.restore(&row)).unwrap();
+    append(&mut state, &[(6, "b", "6")], &[]);
+    assert_eq!(fire(&mut state, 14), ["0..10 b 26 #1"]);
+    append(&mut state, &[(6, "a", "7")], &[]);
+    assert_eq!(fire(&mut state, 15), ["0..10 a 137 #2"]);
+    assert_eq!(state.groups_len(), 0);
+}
+
+#[test]
+fn lateness_a_session_that_grows_after_it_fired_fires_again() {
+    let mut sessions = Sessions::default();
+    let fire = |sessions: &mut Sessions, at| {
+        rows_of(|each| sessions.fire(Watermark::at(EventTime(at)), 20, each))
+    };
+    run_sessions(&mut sessions, TEN, 0, &[(0, "a"), (15, "a")]);
+    assert_eq!(fire(&mut sessions, 12), ["0..10 a 0; #0"]);
+    // The row closes the gap between a session that has fired and one that has not.
+    run_sessions(&mut sessions, TEN, 12 - 20, &[(8, "a")]);
+    assert!(fire(&mut sessions, 13).is_empty());
+    assert_eq!(fire(&mut sessions, 25), ["0..25 a 0;15;8; #1"]);
+    run_sessions(&mut sessions, TEN, 25 - 20, &[(9, "a")]);
+    assert_eq!(fire(&mut sessions, 25), ["0..25 a 0;15;8;9; #2"]);
+    assert!(fire(&mut sessions, 44).is_empty());
+    assert_eq!(sessions.len(), 1);
+    assert!(fire(&mut sessions, 45).is_empty());
+    assert!(sessions.is_empty());
+}
+
 proptest! {
     #[test]
     fn rule_5_sessions_equal_a_naive_merge_of_all_times(
@@ -384,7 +434,7 @@ proptest! {
             }
         }
         let mut bounds = Vec::new();
-        sessions.fire(Watermark::END, |firing| {
+        sessions.fire(Watermark::END, 0, |firing| {
             bounds.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
         });
         bounds.sort_unstable();

@@ -114,6 +114,7 @@ fn check_together(pipeline: &Pipeline, problems: &mut Problems<'_>) {
         }
     }
     output::check_date_column(pipeline, problems);
+    output::check_corrections(pipeline, problems);
 }
 
 fn check_max_ahead(text: &DurationOrOff) -> Result<Option<Duration>, String> {

@@ -87,7 +87,7 @@ pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_
 }
 
 fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<SinkConfig> {
-    let RawSink { id, r#type, path, partition_by, file_bytes_max, every, rows } = raw;
+    let RawSink { id, r#type, path, partition_by, file_bytes_max, corrections, every, rows } = raw;
     let id_key = key.child("id");
     let id = problems.take(&id_key, super::id(&id));
     if let Some(id) = id.as_deref().filter(|id| RESERVED_IDS.contains(id)) {
@@ -96,7 +96,7 @@ fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<Si
     }
     let (kind, foreign) = match r#type {
         RawSinkType::Parquet => {
-            let foreign = [("every", every.is_some()), ("rows", rows.is_some()), ("", false)];
+            let foreign = vec![("every", every.is_some()), ("rows", rows.is_some())];
             let table = match path {
                 Some(path) => check_table(&path, partition_by, file_bytes_max, key, problems),
                 None => {
@@ -108,8 +108,9 @@ fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<Si
             (table.map(SinkKind::Parquet), foreign)
         }
         RawSinkType::Console => {
-            let foreign = [
+            let foreign = vec![
                 ("path", path.is_some()),
+                ("corrections", corrections.is_some()),
                 ("partition_by", partition_by.is_some()),
                 ("file_bytes_max", file_bytes_max.is_some()),
             ];
@@ -125,7 +126,7 @@ fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<Si
             format!("belongs to sinks of type \"{other}\", and this one is \"{this}\": remove it");
         problems.refuse(&key.child(name), fix);
     }
-    Some(SinkConfig { id: id?, kind: kind? })
+    Some(SinkConfig { id: id?, kind: kind?, corrections: corrections.is_some() })
 }
 
 fn check_console(
@@ -219,6 +220,20 @@ fn is_within(inner: &str, outer: &str) -> bool {
         parts.map(|(_, part)| part.to_owned()).collect()
     };
     parts(inner).starts_with(&parts(outer))
+}
+
+/// A result that may be corrected must go where readers know it.
+pub(super) fn check_corrections(pipeline: &Pipeline, problems: &mut Problems<'_>) {
+    if !pipeline.window.as_ref().is_some_and(WindowConfig::corrects) {
+        return;
+    }
+    for (index, sink) in pipeline.sinks.iter().enumerate() {
+        if matches!(sink.kind, SinkKind::Parquet(_)) && !sink.corrections {
+            let key = Key::top("sinks").element(index).child("corrections");
+            let fix = "lateness without a sink that can take corrections: write `corrections = \"append\"` if the readers of this table take of each key and window the rows with the highest `revision`, or remove `window.allowed_lateness`";
+            problems.refuse(&key, fix);
+        }
+    }
 }
 
 /// `date=…` folders give readers a column `date`, which would clash with one of the rows.

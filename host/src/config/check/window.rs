@@ -51,7 +51,8 @@ fn check_window(
     problems: &mut Problems<'_>,
 ) -> Option<WindowConfig> {
     let key = Key::top("window");
-    let RawWindow { r#type, size, slide, gaps, offset, gap, max_length, key: columns } = raw;
+    let RawWindow { r#type, size, slide, gaps, offset, gap, max_length, .. } = raw;
+    let (allowed_lateness, columns) = (raw.allowed_lateness, raw.key);
     let has_size = [("size", size.is_some()), ("offset", offset.is_some())];
     let has_slide = [("slide", slide.is_some()), ("gaps", gaps.is_some())];
     let has_gap = [("gap", gap.is_some()), ("max_length", max_length.is_some())];
@@ -90,7 +91,10 @@ fn check_window(
             WindowKind::Session { gap, max_length }
         }
     };
-    Some(WindowConfig { kind, key: columns?, aggregate })
+    let lateness_key = key.child("allowed_lateness");
+    let lateness = allowed_lateness.map(|text| duration::parse(&text.0).map(duration::micros));
+    let allowed_lateness = problems.take(&lateness_key, lateness.unwrap_or(Ok(0)))?;
+    Some(WindowConfig { kind, allowed_lateness, key: columns?, aggregate })
 }
 
 /// A length that windows of this type must have, more than zero.

@@ -137,7 +137,7 @@ fn several_mistakes_of_shape_are_told_together() {
         pipelines/sales.toml:31: `stages[0].kind`: "filtre" is none of `filter`, `map`, `aggregate`, `process`; did you mean `filter`?
         pipelines/sales.toml:42: `window.size`: write a duration, for example "30s", not the number 30
         pipelines/sales.toml:50: `sinks[1].id`: missing; write a string, for example "revenue"
-        pipelines/sales.toml:51: `sinks[1].parallelism`: unknown key; possible here: `every`, `file_bytes_max`, `id`, `partition_by`, `path`, `rows`, `type`"#]],
+        pipelines/sales.toml:51: `sinks[1].parallelism`: unknown key; possible here: `corrections`, `every`, `file_bytes_max`, `id`, `partition_by`, `path`, `rows`, `type`"#]],
     );
 }
 
@@ -535,6 +535,16 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     );
     let session = good(&with(size, "type = \"session\"\ngap = \"30m\"")).window.unwrap();
     assert_eq!(session.kind.to_string(), "session gap 30m up to 1d");
+    let late = format!("{size}\nallowed_lateness = \"1m\"");
+    refused(
+        &with(size, &late),
+        expect![[
+            r#"pipelines/sales.toml:46: `sinks[0].corrections`: lateness without a sink that can take corrections: write `corrections = "append"` if the readers of this table take of each key and window the rows with the highest `revision`, or remove `window.allowed_lateness`"#
+        ]],
+    );
+    let late = with(size, &late)
+        .replace("type = \"parquet\"", "type = \"parquet\"\ncorrections = \"append\"");
+    assert!(good(&late).window.unwrap().corrects());
     let gaps = "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\"\ngaps = true";
     assert!(good(&with(size, gaps)).window.is_some());
 }

@@ -2,8 +2,9 @@
 //! (DESIGN.md D6).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::{EventTimeFrom, Pipeline, PluginRef, SourceConfig, StageConfig};
+use super::{EventTimeFrom, Pipeline, PluginRef, SourceConfig, StageConfig, duration};
 
 /// The state of a pipeline was made with other settings than those of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,10 @@ pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);
     if let Some(window) = &pipeline.window {
         parts.insert("window", window.kind.to_string());
+        if window.allowed_lateness > 0 {
+            let lateness = Duration::from_micros(window.allowed_lateness.unsigned_abs());
+            parts.insert("allowed_lateness", duration::show(lateness));
+        }
         parts.insert("key", key_columns(pipeline, &window.key));
         parts.insert("aggregate", format!("stage {}", window.aggregate.id));
     }
@@ -101,8 +106,10 @@ pub fn check_state(
 ) -> Result<(), StateConflict> {
     let (mut was, mut is) = (old.clone(), fingerprints(pipeline));
     if !open_windows {
-        was.retain(|name, _| name == "source" || name == "event_time");
-        is.retain(|name, _| name == "source" || name == "event_time");
+        // A window that is gone cannot be corrected, however late rows may come from now on.
+        let stays = |name: &str| ["source", "event_time", "allowed_lateness"].contains(&name);
+        was.retain(|name, _| stays(name));
+        is.retain(|name, _| stays(name));
     }
     let changes = changed(&was, &is);
     if changes.is_empty() {

@@ -33,6 +33,12 @@ pub(crate) struct RawSink {
     #[serde(default)]
     #[schemars(example = &"128MiB", extend("default" = "128MiB"))]
     pub(crate) file_bytes_max: Option<SizeText>,
+    /// Parquet only: `"append"` says that readers of the table take corrections. Each result has a column `revision` then; of
+    /// the rows of a key and window those with the highest revision count. Needed with `window.allowed_lateness`.
+    /// Default: none; every result stands for good.
+    #[serde(default)]
+    #[schemars(example = &"append")]
+    pub(crate) corrections: Option<RawCorrections>,
     /// Console only: how often. Default `"5s"`, about as fast as a person reads a screen.
     #[serde(default)]
     #[schemars(example = &"5s", extend("default" = "5s"))]
@@ -54,6 +60,12 @@ pub(crate) enum RawSinkType {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawPartitionBy {
     Date,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawCorrections {
+    Append,
 }
 
 /// A table of Parquet files beside the results.

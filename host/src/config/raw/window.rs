@@ -44,6 +44,12 @@ pub(crate) struct RawWindow {
     #[serde(default)]
     #[schemars(example = &"4h", extend("default" = "1d"))]
     pub(crate) max_length: Option<DurationText>,
+    /// How long a window that has fired is kept. A row that comes for it in that time is not late: the window fires again
+    /// and its results have a higher `revision`. Sinks of tables need `corrections = "append"` then. Default `"0s"`: a
+    /// window fires once.
+    #[serde(default)]
+    #[schemars(example = &"10m", extend("default" = "0s"))]
+    pub(crate) allowed_lateness: Option<DurationText>,
     /// The columns that divide a window into groups, each with its own result: columns of `[schema]`, or of the
     /// last map's answer. `[]`: one group a window.
     #[schemars(example = json!(["store"]))]

@@ -63,6 +63,7 @@ WINDOW
 id = "results"
 type = "parquet"
 path = "unused-results"
+corrections = "append"
 [dead_letters]
 path = "unused-dead"
 [late]
@@ -82,11 +83,12 @@ const TUMBLING: Kind = Kind::Sliding { size: 10, slide: 10 };
 
 impl World {
     fn new(kind: Kind) -> Self {
-        Self::with_max_ahead(kind, None)
+        Self::with(kind, 0, None)
     }
 
-    fn with_max_ahead(kind: Kind, max_ahead: Option<Duration>) -> Self {
-        Self::of(&PIPELINE.replace("WINDOW", &kind.toml()), max_ahead)
+    fn with(kind: Kind, lateness: i64, max_ahead: Option<Duration>) -> Self {
+        let lateness = format!("allowed_lateness = \"{lateness}us\"\n");
+        Self::of(&PIPELINE.replace("WINDOW", &(kind.toml() + &lateness)), max_ahead)
     }
 
     fn of(pipeline: &str, max_ahead: Option<Duration>) -> Self {
@@ -210,22 +212,39 @@ impl World {
         files.flat_map(read).collect()
     }
 
-    /// `start..end key texts` of every result row, sorted: a row that was written twice stands here twice.
+    /// `start..end key texts` of every result row that counts, sorted: a row that was written twice stands here twice.
     fn results(&self) -> Vec<String> {
-        let mut rows = Vec::new();
+        let mut rows: Vec<(i64, i64, String, i64, String)> = Vec::new();
         for batch in self.table("results") {
+            let column = |name: &str| batch.column_by_name(name).unwrap();
             let times = |name: &str| {
-                let times = batch.column_by_name(name).unwrap();
-                times.as_primitive::<TimestampMicrosecondType>().values().to_vec()
+                column(name).as_primitive::<TimestampMicrosecondType>().values().to_vec()
             };
+            let revisions = batch.column_by_name("revision").map(|revisions| {
+                revisions.as_primitive::<arrow::datatypes::Int64Type>().values().to_vec()
+            });
             let (starts, ends) = (times("window_start"), times("window_end"));
-            let keys = batch.column_by_name("key").unwrap().as_string::<i32>();
-            let texts = batch.column_by_name("texts").unwrap().as_string::<i32>();
+            let keys = column("key").as_string::<i32>();
+            let texts = column("texts").as_string::<i32>();
             for row in 0..batch.num_rows() {
-                let (start, end) = (starts[row], ends[row]);
-                rows.push(format!("{start}..{end} {} {}", keys.value(row), texts.value(row)));
+                let revision = revisions.as_ref().map_or(0, |revisions| revisions[row]);
+                let (key, texts) = (keys.value(row).to_owned(), texts.value(row).to_owned());
+                rows.push((starts[row], ends[row], key, revision, texts));
             }
         }
+        // A correction replaces what lies in its window.
+        let counts = |(start, end, key, revision, _): &&(i64, i64, String, i64, String)| {
+            !rows.iter().any(|(other_start, other_end, other_key, other_revision, _)| {
+                other_revision > revision
+                    && other_key == key
+                    && other_start <= start
+                    && end <= other_end
+            })
+        };
+        let counting = rows.iter().filter(counts);
+        let mut rows: Vec<String> = counting
+            .map(|(start, end, key, _, texts)| format!("{start}..{end} {key} {texts}"))
+            .collect();
         rows.sort();
         rows
     }
@@ -289,18 +308,20 @@ fn total(record: &ChainRecord) -> Fates {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn tables_equal_a_batch_computation_whatever_polls_workers_and_crashes(
         kind in kind(),
+        lateness in prop_oneof![Just(0), 1..25i64],
         partitions in prop::collection::vec(prop::collection::vec(event(), 0..60), 1..4),
         workers in 1..5usize,
         seed: u64,
         lives in prop::collection::vec(1..12usize, 0..4),
         max_ahead in prop::option::of(1..30u64),
     ) {
-        let world = World::with_max_ahead(kind, max_ahead.map(Duration::from_micros));
+        let max_ahead = max_ahead.map(Duration::from_micros);
+        let world = World::with(kind, lateness, max_ahead);
         let logs = logs_of(&partitions);
         for (life, turns) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
@@ -311,7 +332,7 @@ proptest! {
         }
         let (mut lane, _commands) = world.open(&logs, workers, seed);
         prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
-        let (rows, fates) = expected(&partitions, kind);
+        let (rows, fates) = expected(&partitions, kind, lateness);
         prop_assert_eq!(world.results(), rows);
         let chain = world.chain();
         let last = chain.last().unwrap();

@@ -59,7 +59,11 @@ struct Session {
 }
 
 /// `start..end key texts` of every result, sorted, and the fates of the records.
-pub(super) fn expected(partitions: &[Vec<Event>], kind: Kind) -> (Vec<String>, Fates) {
+pub(super) fn expected(
+    partitions: &[Vec<Event>],
+    kind: Kind,
+    lateness: i64,
+) -> (Vec<String>, Fates) {
     let mut judged = Judged::default();
     for (number, events) in partitions.iter().enumerate() {
         let mut watermark = i64::MIN;
@@ -69,7 +73,8 @@ pub(super) fn expected(partitions: &[Vec<Event>], kind: Kind) -> (Vec<String>, F
                 judged.fates.dead_lettered += 1;
                 continue;
             }
-            let before = watermark;
+            // A window is closed for the row if this has passed its end.
+            let before = watermark.saturating_sub(lateness);
             watermark = watermark.max(event.at - 5);
             match event.kind {
                 4 | 6 => judged.fates.filtered += 1,
