@@ -68,6 +68,16 @@ impl Watermark {
         }
     }
 
+    /// Whether a multiple of `every` lies between an earlier watermark and this one, which may stand on it.
+    pub fn has_crossed(self, every: i64, before: Self) -> bool {
+        match (before, self) {
+            (Self::At(before), Self::At(now)) => {
+                before.0.div_euclid(every) < now.0.div_euclid(every)
+            }
+            (before, now) => before < now,
+        }
+    }
+
     /// Whether a window that ends at `end` is complete: `watermark >= end` (SEMANTICS.md rule 2).
     #[inline]
     pub fn has_passed(self, end: EventTime) -> bool {

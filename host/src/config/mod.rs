@@ -234,7 +234,12 @@ pub struct WindowConfig {
 impl WindowConfig {
     /// Whether a group can have several results, of which the one with the highest revision counts.
     pub fn corrects(&self) -> bool {
-        self.allowed_lateness > 0
+        self.allowed_lateness > 0 || self.is_global()
+    }
+
+    /// Whether there is one window for all of time; its results have no bounds.
+    pub fn is_global(&self) -> bool {
+        matches!(self.kind, WindowKind::Global { .. })
     }
 }
 
@@ -275,6 +280,11 @@ pub enum WindowKind {
         /// Microseconds, not less than the gap. No session is longer.
         max_length: i64,
     },
+    /// All of time.
+    Global {
+        /// Changed groups are emitted when the watermark crosses a multiple of this. Microseconds, more than 0.
+        trigger: i64,
+    },
 }
 
 /// As people call them: `tumbling 30s`, `sliding 1m every 10s`. The words of a kind never change: they stand in chain
@@ -294,6 +304,8 @@ impl fmt::Display for WindowKind {
             Self::Session { gap, max_length } => {
                 return write!(f, "session gap {} up to {}", show(gap), show(max_length));
             }
+            // When it is emitted may change.
+            Self::Global { .. } => return f.write_str("global"),
         };
         if offset == 0 { Ok(()) } else { write!(f, " offset {}", show(offset)) }
     }

@@ -46,7 +46,7 @@ pub(super) fn fire(
     windows: WindowAssigner,
     progress: Progress,
 ) -> Results {
-    let Progress { now, lateness, .. } = progress;
+    let Progress { before, now, lateness } = progress;
     let mut results = Results::default();
     let Worker { state, sessions, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
@@ -56,6 +56,11 @@ pub(super) fn fire(
         }
         WindowAssigner::Slides(_) => {
             state.fire(now, lateness, |firing| evaluate(runner, plan, firing, &mut results));
+        }
+        WindowAssigner::Global { trigger } => {
+            if now.has_crossed(trigger, before) {
+                state.fire_changed(now, |firing| evaluate(runner, plan, firing, &mut results));
+            }
         }
         WindowAssigner::Sessions(_) => {
             sessions.fire(now, lateness, |firing| evaluate(runner, plan, firing, &mut results));
@@ -165,8 +170,10 @@ fn result_rows(
         let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
         columns.push(Arc::new(times));
     };
-    push_bound(|bounds| bounds.start);
-    push_bound(|bounds| bounds.end);
+    if plan.has_bounds() {
+        push_bound(|bounds| bounds.start);
+        push_bound(|bounds| bounds.end);
+    }
     if plan.corrects {
         let revisions = groups.iter().map(|group| i64::from(firing.revisions[*group]));
         columns.push(Arc::new(Int64Array::from_iter_values(revisions)));
@@ -192,12 +199,12 @@ pub(super) fn join(plan: &Plan, results: &[Results]) -> Option<RecordBatch> {
         let column = all.column(all.num_columns() - from_the_end - usize::from(plan.corrects));
         column.as_primitive::<TimestampMicrosecondType>().values()
     };
-    let (starts, ends) = (bounds(2), bounds(1));
+    let bounds = plan.has_bounds().then(|| (bounds(2), bounds(1)));
     let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
     // Stable: rows of one group keep the plugin's order.
     order.sort_by_key(|row| {
         let row = *row as usize;
-        (starts[row], ends[row], keys[row])
+        (bounds.map(|(starts, ends)| (starts[row], ends[row])), keys[row])
     });
     let order = UInt32Array::from(order);
     Some(take_record_batch(&all, &order).expect("the order names rows of the batch"))

@@ -66,7 +66,9 @@ impl Lane {
                 WindowAssigner::Slides(slides) if slides.overlap() => {
                     changed_panes(worker, plan, &slides, watermark, share)
                 }
-                WindowAssigner::Slides(_) => changed(worker, plan, share),
+                WindowAssigner::Slides(_) | WindowAssigner::Global { .. } => {
+                    changed(worker, plan, share)
+                }
                 WindowAssigner::Sessions(_) => changed_sessions(worker, plan, share),
             }),
             // A process plugin emits what is final; there is nothing to look at before.

@@ -242,7 +242,7 @@ impl Lane {
             self.source.pause(&paused)?;
         }
         if self.plan.process.is_some() {
-            return self.fire_timers(watermark);
+            return if self.partitions.all_ended() { Ok(()) } else { self.fire_timers(watermark) };
         }
         // Rows of this turn may have changed windows that fired before. They are corrected before the next barrier,
         // because what is to be corrected is not stored.

@@ -97,6 +97,10 @@ pub(super) fn place(
             let slides = (&slides, plan.lateness);
             place_in_slides(slides, selection, &rows.times, watermark, &mut placed);
         }
+        WindowAssigner::Global { .. } => selection.for_each(|row| {
+            placed.rows.push(row as u32);
+            placed.places.push(Place::EVER);
+        }),
         WindowAssigner::Sessions(_) => {
             placed.watermarks.reserve(rows.len());
             selection.for_each(|row| {

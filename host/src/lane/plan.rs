@@ -21,7 +21,7 @@ use crate::window::WindowAssigner;
 
 use super::prepare::{Prepared, Rows, project};
 
-/// Columns that every window result has beside its key and its plugin's outputs.
+/// Columns that every window result has beside its key and its plugin's outputs; not that of a global window.
 pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
 /// The column that every row of a process plugin has beside its key and its outputs.
@@ -179,7 +179,8 @@ impl Plan {
         if let Some(window) = &pipeline.window {
             key = key_columns("window", &window.key, &rows)?;
             let fitted = FittedStage::new(&window.aggregate, modules, &rows)?;
-            output = result_schema(&key, &rows, &fitted, &WINDOW_COLUMNS, window.corrects())?;
+            let bounds: &[&str] = if window.is_global() { &[] } else { &WINDOW_COLUMNS };
+            output = result_schema(&key, &rows, &fitted, bounds, window.corrects())?;
             aggregate = Some(fitted);
         }
         let mut process = None;
@@ -248,10 +249,15 @@ impl Plan {
     /// The column of `output` that holds the event time of a row; raw rows bring theirs beside them.
     pub(super) fn time_column(&self) -> Option<&'static str> {
         match (&self.aggregate, &self.process) {
-            (Some(_), _) => Some(WINDOW_COLUMNS[0]),
+            (Some(_), _) => self.has_bounds().then_some(WINDOW_COLUMNS[0]),
             (None, Some(_)) => Some(EVENT_TIME_COLUMN),
             (None, None) => None,
         }
+    }
+
+    /// Whether results have the bounds of a window.
+    pub(super) fn has_bounds(&self) -> bool {
+        !matches!(self.windows, Some(WindowAssigner::Global { .. }))
     }
 
     /// A decoder for the columns that somebody reads.

@@ -73,7 +73,9 @@ impl Worker {
             Some(WindowAssigner::Slides(slides)) if row.is_fired => {
                 self.state.restore_fired(&slides, row);
             }
-            Some(WindowAssigner::Slides(_)) | None => self.state.restore(row),
+            Some(WindowAssigner::Slides(_) | WindowAssigner::Global { .. }) | None => {
+                self.state.restore(row);
+            }
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) fn update(
             continue;
         }
         let refused = match windows {
-            WindowAssigner::Slides(_) => {
+            WindowAssigner::Slides(_) | WindowAssigner::Global { .. } => {
                 update_chunk(worker, stage, prepared, placed, mine.as_deref())
             }
             WindowAssigner::Sessions(rule) => {

@@ -2,7 +2,7 @@
 
 use crate::config::WindowKind;
 
-use super::sessions::SessionRule;
+use super::session::SessionRule;
 use super::slides::Slides;
 
 /// Assigns event times to windows, by what was configured.
@@ -12,6 +12,11 @@ pub enum WindowAssigner {
     Slides(Slides),
     /// Sessions: they follow from the other rows of the key as well.
     Sessions(SessionRule),
+    /// One window for all of time.
+    Global {
+        /// Changed groups are emitted when the watermark crosses a multiple of this. Microseconds, more than 0.
+        trigger: i64,
+    },
 }
 
 impl WindowAssigner {
@@ -25,6 +30,7 @@ impl WindowAssigner {
             WindowKind::Session { gap, max_length } => {
                 Self::Sessions(SessionRule { gap, max_length })
             }
+            WindowKind::Global { trigger } => Self::Global { trigger },
         }
     }
 }

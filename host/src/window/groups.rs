@@ -197,9 +197,14 @@ impl GroupTable {
         self.groups[id as usize].revision = revision;
     }
 
-    /// How often a group has fired; at least once if its window has.
+    /// How often a group has fired.
     pub fn revision(&self, id: u32) -> u32 {
-        self.groups[id as usize].revision.max(u32::from(self.fired))
+        self.groups[id as usize].revision
+    }
+
+    /// Whether a group has changed since its window fired.
+    pub(super) fn is_pending(&self, id: u32) -> bool {
+        self.groups[id as usize].pending
     }
 
     /// Replaces the accumulator of a group.
@@ -235,11 +240,16 @@ impl GroupTable {
     }
 
     /// A group as a checkpoint gives it back.
-    pub fn restore(&mut self, hash: u64, key: &[u8], state: &[u8], revision: u32) {
-        let id = self.find_or_insert(hash, key);
-        self.adopt(id, state);
-        self.groups[id as usize].revision = revision;
-        self.fired |= revision > 0;
+    pub fn restore(&mut self, hash: u64, row: &super::snapshot::StateRow<'_>) {
+        let id = self.find_or_insert(hash, row.key);
+        self.adopt(id, row.state);
+        let group = &mut self.groups[id as usize];
+        group.revision = row.revision;
+        group.pending = row.is_pending;
+        if row.is_pending {
+            self.pending.push(id);
+        }
+        self.fired |= row.revision > 0 || row.is_pending;
     }
 
     /// The groups that have rows, in the order they were made.

@@ -10,6 +10,7 @@ pub mod groups;
 pub mod state;
 pub mod merged;
 pub mod sliding;
+pub mod session;
 pub mod sessions;
 pub mod session_call;
 pub mod firing;
@@ -17,8 +18,9 @@ pub mod snapshot;
 
 pub use assigner::WindowAssigner;
 pub use key::RowSelection;
+pub use session::SessionRule;
 pub use session_call::SessionCall;
-pub use sessions::{SessionRule, Sessions};
+pub use sessions::Sessions;
 pub use slides::{Placement, Slides};
 pub use sliding::SlideTables;
 pub use state::{KeyedState, Place, Touched};

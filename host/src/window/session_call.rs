@@ -16,7 +16,7 @@ use crate::plugin::outcome::GroupRefusal;
 use crate::varlen::Varlen;
 
 use super::merged::{Merge, Pairs, RefusedMerge};
-use super::sessions::Session;
+use super::session::Session;
 
 /// The rows of one call. Reused from call to call.
 #[derive(Debug, Default)]

@@ -118,6 +118,7 @@ impl SlideTables {
             let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
             let first = windows.start + i128::from(pane.place.skipped);
             for id in pane.groups.take_due() {
+                pane.groups.next_revision(id);
                 let (hash, key) = (pane.groups.hash(id), pane.groups.key(id));
                 for window in first..windows.end.min(first_open) {
                     changed.entry(window).or_default().find_or_insert(hash, key);

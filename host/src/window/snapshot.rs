@@ -8,7 +8,7 @@
 //!   key length u32 · key · accumulator length u32 · accumulator
 //! ```
 //! Flag 2: a session whose rows were all refused; it decides where the next rows go. Flag 8: a session that has not changed
-//! since it fired. Flag 16: no accumulator, but a key of a sliding window that has fired and is kept for corrections.
+//! since it fired. Flag 32: another group that has changed since it fired. Flag 16: no accumulator, but a key of a sliding window that has fired and is kept for corrections.
 //!
 //! Of sliding windows the panes are stored. Version 1 has no flags. It is read and no longer written.
 //!
@@ -33,7 +33,9 @@ const REVISION: u8 = 4;
 const SETTLED: u8 = 8;
 /// A key of a sliding window that has fired.
 const FIRED: u8 = 16;
-const ALL_FLAGS: u8 = SKIPPED | EMPTY | REVISION | SETTLED | FIRED;
+/// A group that has changed since it fired.
+const PENDING: u8 = 32;
+const ALL_FLAGS: u8 = SKIPPED | EMPTY | REVISION | SETTLED | FIRED | PENDING;
 
 /// One open group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct StateRow<'a> {
     pub is_empty: bool,
     /// The session has not changed since it fired.
     pub is_settled: bool,
+    /// The group has changed since it fired. Not of sessions.
+    pub is_pending: bool,
     /// It is a key of a sliding window that has fired; its accumulators are those of panes.
     pub is_fired: bool,
     /// Shard of its key.
@@ -87,6 +91,7 @@ pub fn encode<'s>(
                     revision: window.groups.revision(id),
                     is_empty: false,
                     is_settled: false,
+                    is_pending: window.groups.is_pending(id),
                     is_fired,
                     shard: window.groups.shard(id),
                     key: window.groups.key(id),
@@ -103,6 +108,7 @@ pub fn encode<'s>(
                 revision: session.revision,
                 is_empty: session.rows == 0,
                 is_settled: !session.pending,
+                is_pending: false,
                 is_fired: false,
                 shard: super::key_shard(hash),
                 key,
@@ -117,7 +123,7 @@ pub fn encode<'s>(
 
 fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     let StateRow { generation, place: Place { bounds, skipped }, revision, .. } = *row;
-    let StateRow { is_empty, is_settled, is_fired, shard, key, state, .. } = *row;
+    let StateRow { is_empty, is_settled, is_pending, is_fired, shard, key, state, .. } = *row;
     bytes.reserve(ROW_FIXED_BYTES + key.len() + state.len());
     bytes.extend_from_slice(&generation.to_le_bytes());
     bytes.extend_from_slice(&bounds.start.to_le_bytes());
@@ -129,6 +135,7 @@ fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
         (REVISION, revision > 0),
         (SETTLED, is_settled),
         (FIRED, is_fired),
+        (PENDING, is_pending),
     ];
     bytes.push(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).sum());
     for number in [skipped, revision].into_iter().filter(|number| *number > 0) {
@@ -180,6 +187,7 @@ pub fn decode<'b>(
             revision,
             is_empty: flags & EMPTY != 0,
             is_settled: flags & SETTLED != 0,
+            is_pending: flags & PENDING != 0,
             is_fired: flags & FIRED != 0,
             shard,
             key,

@@ -26,6 +26,10 @@ pub struct Place {
 }
 
 impl Place {
+    /// All of time: the window of those that have none.
+    pub const EVER: Self =
+        Self { bounds: WindowBounds { start: i64::MIN, end: i64::MAX }, skipped: 0 };
+
     /// No two places of a lane have the same.
     fn id(&self) -> (i64, u32) {
         (self.bounds.start, self.skipped)
@@ -50,6 +54,21 @@ pub struct OpenWindow {
     pub place: Place,
     /// Its groups.
     pub groups: GroupTable,
+}
+
+impl OpenWindow {
+    /// Calls `each` with the groups that are due, some at a time.
+    fn fire(&mut self, each: &mut impl FnMut(&Firing)) {
+        let Self { place, groups } = self;
+        for ids in groups.take_due().chunks(GROUPS_PER_CALL) {
+            let mut firing = Firing::default();
+            for id in ids {
+                let revision = groups.next_revision(*id);
+                firing.push(place.bounds, groups.key(*id), groups.state(*id), revision);
+            }
+            each(&firing);
+        }
+    }
 }
 
 /// The groups that one call of the aggregate touches. Reused from call to call.
@@ -163,18 +182,19 @@ impl KeyedState {
         let passed =
             |window: &&mut OpenWindow| watermark.has_passed(EventTime(window.place.bounds.end));
         for window in self.windows.iter_mut().take_while(passed) {
-            let OpenWindow { place, groups } = window;
-            for ids in groups.take_due().chunks(GROUPS_PER_CALL) {
-                let mut firing = Firing::default();
-                for id in ids {
-                    let revision = groups.next_revision(*id);
-                    firing.push(place.bounds, groups.key(*id), groups.state(*id), revision);
-                }
-                each(&firing);
-            }
+            window.fire(&mut each);
         }
         let closed = watermark.minus(lateness);
         self.take(|window| closed.has_passed(EventTime(window.place.bounds.end)));
+    }
+
+    /// Calls `each` with the groups that changed since the last call, some at a time. Of the window that ends with the
+    /// input only: then it is dropped.
+    pub fn fire_changed(&mut self, watermark: Watermark, mut each: impl FnMut(&Firing)) {
+        for window in &mut self.windows {
+            window.fire(&mut each);
+        }
+        self.take(|_| watermark == Watermark::END);
     }
 
     /// Drops the panes and the fired windows that take no more rows. `closed` is the watermark less the lateness.
@@ -233,7 +253,7 @@ impl KeyedState {
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
         let hash = super::key_hash(row.key);
-        self.window(row.place).groups.restore(hash, row.key, row.state, row.revision);
+        self.window(row.place).groups.restore(hash, row);
     }
 
     /// A key of a sliding window that has fired, as a checkpoint gives it back.
@@ -245,7 +265,7 @@ impl KeyedState {
             end => slides.first_ending_after(end - 1),
         };
         let groups = self.fired_window(slides, window);
-        groups.restore(super::key_hash(row.key), row.key, &[], row.revision);
+        groups.restore(super::key_hash(row.key), row);
     }
 
     /// Open groups in all windows.

@@ -115,6 +115,7 @@ fn check_together(pipeline: &Pipeline, problems: &mut Problems<'_>) {
     }
     output::check_date_column(pipeline, problems);
     output::check_corrections(pipeline, problems);
+    output::check_global(pipeline, problems);
 }
 
 fn check_max_ahead(text: &DurationOrOff) -> Result<Option<Duration>, String> {

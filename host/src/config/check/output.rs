@@ -224,14 +224,31 @@ fn is_within(inner: &str, outer: &str) -> bool {
 
 /// A result that may be corrected must go where readers know it.
 pub(super) fn check_corrections(pipeline: &Pipeline, problems: &mut Problems<'_>) {
-    if !pipeline.window.as_ref().is_some_and(WindowConfig::corrects) {
-        return;
-    }
+    let Some(window) = pipeline.window.as_ref().filter(|window| window.corrects()) else { return };
+    let what = if window.is_global() { "results that change" } else { "lateness" };
     for (index, sink) in pipeline.sinks.iter().enumerate() {
         if matches!(sink.kind, SinkKind::Parquet(_)) && !sink.corrections {
             let key = Key::top("sinks").element(index).child("corrections");
-            let fix = "lateness without a sink that can take corrections: write `corrections = \"append\"` if the readers of this table take of each key and window the rows with the highest `revision`, or remove `window.allowed_lateness`";
-            problems.refuse(&key, fix);
+            let message = format!(
+                "{what} without a sink that can take corrections: write `corrections = \"append\"` if the readers of this table take of each key and window the rows with the highest `revision`"
+            );
+            problems.refuse(&key, message);
+        }
+    }
+}
+
+/// What has no window has no date, and cannot be late.
+pub(super) fn check_global(pipeline: &Pipeline, problems: &mut Problems<'_>) {
+    if !pipeline.window.as_ref().is_some_and(WindowConfig::is_global) {
+        return;
+    }
+    if pipeline.late.is_some() {
+        problems.refuse(&Key::top("late"), "no row is late for a global window: remove `[late]`");
+    }
+    for (index, sink) in pipeline.sinks.iter().enumerate() {
+        if matches!(&sink.kind, SinkKind::Parquet(table) if table.partition_by_date) {
+            let key = Key::top("sinks").element(index).child("partition_by");
+            problems.refuse(&key, "results of global windows have no date: remove it");
         }
     }
 }

@@ -51,15 +51,20 @@ fn check_window(
     problems: &mut Problems<'_>,
 ) -> Option<WindowConfig> {
     let key = Key::top("window");
-    let RawWindow { r#type, size, slide, gaps, offset, gap, max_length, .. } = raw;
+    let RawWindow { r#type, size, slide, gaps, offset, gap, max_length, trigger, .. } = raw;
     let (allowed_lateness, columns) = (raw.allowed_lateness, raw.key);
     let has_size = [("size", size.is_some()), ("offset", offset.is_some())];
     let has_slide = [("slide", slide.is_some()), ("gaps", gaps.is_some())];
     let has_gap = [("gap", gap.is_some()), ("max_length", max_length.is_some())];
+    let has_trigger = [("trigger", trigger.is_some())];
+    let has_lateness = [("allowed_lateness", allowed_lateness.is_some())];
     let (name, foreign) = match r#type {
-        RawWindowType::Tumbling => ("tumbling", [has_slide, has_gap].concat()),
-        RawWindowType::Sliding => ("sliding", has_gap.to_vec()),
-        RawWindowType::Session => ("session", [has_size, has_slide].concat()),
+        RawWindowType::Tumbling => ("tumbling", [&has_slide[..], &has_gap, &has_trigger].concat()),
+        RawWindowType::Sliding => ("sliding", [&has_gap[..], &has_trigger].concat()),
+        RawWindowType::Session => ("session", [&has_size[..], &has_slide, &has_trigger].concat()),
+        RawWindowType::Global => {
+            ("global", [&has_size[..], &has_slide, &has_gap, &has_lateness].concat())
+        }
     };
     for (foreign, _) in foreign.iter().filter(|(_, is_there)| *is_there) {
         let fix = format!(
@@ -89,6 +94,9 @@ fn check_window(
             let (gap, max_length) = (gap?, max_length?);
             check_length(gap, max_length, problems);
             WindowKind::Session { gap, max_length }
+        }
+        RawWindowType::Global => {
+            WindowKind::Global { trigger: needed(trigger, "trigger", "30s", problems)? }
         }
     };
     let lateness_key = key.child("allowed_lateness");

@@ -34,7 +34,8 @@ pub(crate) struct RawSink {
     #[schemars(example = &"128MiB", extend("default" = "128MiB"))]
     pub(crate) file_bytes_max: Option<SizeText>,
     /// Parquet only: `"append"` says that readers of the table take corrections. Each result has a column `revision` then; of
-    /// the rows of a key and window those with the highest revision count. Needed with `window.allowed_lateness`.
+    /// the rows of a key and window those with the highest revision count. Needed with `window.allowed_lateness` and with global
+    /// windows.
     /// Default: none; every result stands for good.
     #[serde(default)]
     #[schemars(example = &"append")]

@@ -12,6 +12,7 @@ use crate::config::duration::DurationText;
 pub(crate) struct RawWindow {
     /// Which windows. `tumbling`: windows of one size, one behind the other. `sliding`: windows of one size that begin at
     /// equal distances and overlap. `session`: for each key as long as its rows are never further apart than `gap`.
+    /// `global`: one for each key and for ever; nothing is late, and results have no bounds.
     #[schemars(example = &"tumbling")]
     pub(crate) r#type: RawWindowType,
     /// Tumbling and sliding, needed there: how long a window is. More than zero.
@@ -44,7 +45,12 @@ pub(crate) struct RawWindow {
     #[serde(default)]
     #[schemars(example = &"4h", extend("default" = "1d"))]
     pub(crate) max_length: Option<DurationText>,
-    /// How long a window that has fired is kept. A row that comes for it in that time is not late: the window fires again
+    /// Global only, needed there: when the watermark crosses a multiple of this, the groups that changed are emitted, each
+    /// time with a higher `revision`; and once more at the end of input. More than zero.
+    #[serde(default)]
+    #[schemars(example = &"30s")]
+    pub(crate) trigger: Option<DurationText>,
+    /// Not global: how long a window that has fired is kept. A row that comes for it in that time is not late: the window fires again
     /// and its results have a higher `revision`. Sinks of tables need `corrections = "append"` then. Default `"0s"`: a
     /// window fires once.
     #[serde(default)]
@@ -62,4 +68,5 @@ pub(crate) enum RawWindowType {
     Tumbling,
     Sliding,
     Session,
+    Global,
 }

@@ -87,8 +87,15 @@ impl World {
     }
 
     fn with(kind: Kind, lateness: i64, max_ahead: Option<Duration>) -> Self {
-        let lateness = format!("allowed_lateness = \"{lateness}us\"\n");
-        Self::of(&PIPELINE.replace("WINDOW", &(kind.toml() + &lateness)), max_ahead)
+        let mut text = PIPELINE.replace("WINDOW", &kind.toml());
+        if let Kind::Global { .. } = kind {
+            // Nothing is late.
+            text = text.replace("[late]\npath = \"unused-late\"\n", "");
+        } else {
+            let lateness = format!("key = [\"key\"]\nallowed_lateness = \"{lateness}us\"");
+            text = text.replace("key = [\"key\"]", &lateness);
+        }
+        Self::of(&text, max_ahead)
     }
 
     fn of(pipeline: &str, max_ahead: Option<Duration>) -> Self {
@@ -217,13 +224,15 @@ impl World {
         let mut rows: Vec<(i64, i64, String, i64, String)> = Vec::new();
         for batch in self.table("results") {
             let column = |name: &str| batch.column_by_name(name).unwrap();
-            let times = |name: &str| {
-                column(name).as_primitive::<TimestampMicrosecondType>().values().to_vec()
+            // Results of a global window have no bounds.
+            let times = |name: &str, otherwise: i64| match batch.column_by_name(name) {
+                Some(times) => times.as_primitive::<TimestampMicrosecondType>().values().to_vec(),
+                None => vec![otherwise; batch.num_rows()],
             };
             let revisions = batch.column_by_name("revision").map(|revisions| {
                 revisions.as_primitive::<arrow::datatypes::Int64Type>().values().to_vec()
             });
-            let (starts, ends) = (times("window_start"), times("window_end"));
+            let (starts, ends) = (times("window_start", 0), times("window_end", 1));
             let keys = column("key").as_string::<i32>();
             let texts = column("texts").as_string::<i32>();
             for row in 0..batch.num_rows() {
@@ -267,7 +276,8 @@ fn kind() -> impl Strategy<Value = Kind> {
     let sliding = (1..30i64, 1..15i64).prop_map(|(size, slide)| Kind::Sliding { size, slide });
     let session = (1..12i64, 0..20i64);
     let session = session.prop_map(|(gap, more)| Kind::Session { gap, max_length: gap + more });
-    prop_oneof![tumbling, sliding, session]
+    let global = (1..30i64).prop_map(|trigger| Kind::Global { trigger });
+    prop_oneof![tumbling, sliding, session, global]
 }
 
 fn event() -> impl Strategy<Value = Event> {

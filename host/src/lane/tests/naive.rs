@@ -18,6 +18,10 @@ pub(super) enum Kind {
         gap: i64,
         max_length: i64,
     },
+    /// Everything, for ever.
+    Global {
+        trigger: i64,
+    },
 }
 
 impl Kind {
@@ -34,6 +38,9 @@ impl Kind {
             Self::Session { gap, max_length } => {
                 let lengths = format!("gap = \"{gap}us\"\nmax_length = \"{max_length}us\"\n");
                 format!("type = \"session\"\n{lengths}")
+            }
+            Self::Global { trigger } => {
+                format!("type = \"global\"\ntrigger = \"{trigger}us\"\n")
             }
         }
     }
@@ -84,6 +91,11 @@ pub(super) fn expected(
                     match kind {
                         Kind::Sliding { size, slide } => {
                             judged.slide((size, slide), (index, event), &key, before);
+                        }
+                        // A session that takes every row.
+                        Kind::Global { .. } => {
+                            let event = (index, &Event { at: 0, ..event.clone() });
+                            judged.session((1, 1), event, key, i64::MIN);
                         }
                         Kind::Session { gap, max_length } => {
                             judged.session((gap, max_length), (index, event), key, before);

@@ -1,0 +1,73 @@
+//! One session of a key, and which sessions a row joins.
+
+use crate::plugin::WindowBounds;
+
+/// What makes sessions. Microseconds, more than 0, `gap <= max_length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRule {
+    /// Silence that ends a session.
+    pub gap: i64,
+    /// No session is longer.
+    pub max_length: i64,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) bounds: WindowBounds,
+    pub(super) state: Box<[u8]>,
+    /// Its node in the present call, or [`Session::UNTOUCHED`].
+    pub(super) node: u32,
+    /// Rows accumulated, saturating. 0: all were refused.
+    pub(super) rows: u32,
+    /// How often it, or a session that it is made of, has fired.
+    pub(super) revision: u32,
+    /// It has changed since it fired, or has not fired.
+    pub(super) pending: bool,
+}
+
+impl Session {
+    pub(super) const UNTOUCHED: u32 = u32::MAX;
+
+    pub(super) fn new(bounds: WindowBounds) -> Self {
+        Self {
+            bounds,
+            state: Box::default(),
+            node: Self::UNTOUCHED,
+            rows: 0,
+            revision: 0,
+            pending: true,
+        }
+    }
+
+    /// When it has something to do: to fire, or to be forgotten.
+    pub(super) fn due(&self, lateness: i64) -> i64 {
+        if self.pending { self.bounds.end } else { self.bounds.end.saturating_add(lateness) }
+    }
+}
+
+/// What becomes of a row's own bounds when it joins every open session that it touches, in the order of their ends, again
+/// and again until nothing changes; and which those are.
+pub(super) fn join(
+    rule: SessionRule,
+    own: WindowBounds,
+    open: &[Session],
+) -> (WindowBounds, Vec<usize>) {
+    let (mut bounds, mut joined) = (own, Vec::new());
+    let touches = |bounds: &WindowBounds, index: usize| {
+        let other = open[index].bounds;
+        let whole =
+            WindowBounds { start: bounds.start.min(other.start), end: bounds.end.max(other.end) };
+        let touches = other.start <= bounds.end && bounds.start <= other.end;
+        let fits = whole.end.abs_diff(whole.start) <= rule.max_length.unsigned_abs();
+        (touches && fits).then_some((index, whole))
+    };
+    while let Some((index, whole)) = (0..open.len())
+        .filter(|index| !joined.contains(index))
+        .find_map(|index| touches(&bounds, index))
+    {
+        joined.push(index);
+        bounds = whole;
+    }
+    (bounds, joined)
+}
