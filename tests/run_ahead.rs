@@ -1,13 +1,14 @@
 //! A partition that is far ahead waits for the others, so that few windows are open while a topic is caught up with,
 //! and no result is another one.
 
+use crate::files_equals_kafka::write_files;
 use crate::harness::host::{Host, run_to_end};
 use crate::harness::oracle::Rules;
 use crate::harness::pipeline::{Pipeline, kafka, kafka_bounded};
 use crate::harness::place::Place;
 use crate::harness::sales::BEGIN;
 use crate::harness::table::{assert_same_rows, rows};
-use crate::harness::topic::Topic;
+use crate::harness::topic::{StoredRecord, Topic};
 use crate::harness::{chain, eventually, services};
 use crate::kafka_to_parquet::RESULTS;
 
@@ -50,7 +51,42 @@ fn few_windows_are_open_while_a_skewed_topic_is_caught_up_with() {
     };
     // Of 30 groups in each of 67 windows; a lead of two minutes is four windows, and the turn may add two.
     let (bounded, unbounded) = (run("max_ahead = \"2m\"\n"), run(""));
-    assert!(bounded <= 300, "{bounded} groups were open with `max_ahead`");
+    println!("at most {bounded} groups were open with `max_ahead`, {unbounded} without");
+    assert!(bounded <= 300, "{bounded} groups were open");
+    assert!(unbounded > 2 * bounded, "{unbounded} groups without, {bounded} with `max_ahead`");
+}
+
+/// Each file has an hour of its own. More files than are read at once: all would be open together, one hour after the
+/// other are few windows at a time.
+#[test]
+fn files_of_different_hours_are_read_one_hour_after_the_other() {
+    let mut records = Vec::new();
+    for file in 0..12 {
+        for line in 0..600 {
+            let ts = BEGIN + i64::from(file) * 3_600 + line * 6;
+            let value = format!("{{\"store\":\"store-{line}\",\"price\":1.00,\"ts\":{ts}}}");
+            let (partition, value) = (file, value.into_bytes());
+            records.push(StoredRecord { partition, offset: line, timestamp_ms: 0, value });
+        }
+    }
+    let rules = Rules { ended: true, max_future_skew: None, ..Rules::sales() };
+    let answer = rules.judge(&records);
+    let run = |max_ahead: &str| {
+        let place = Place::local();
+        let input = write_files(&place, &records);
+        let source = format!("[source]\ntype = \"files\"\n[source.files]\npath = \"{input}\"\n");
+        let mut pipeline = Pipeline::sales(source);
+        pipeline.event_time += max_ahead;
+        pipeline.checkpoint = "100ms";
+        pipeline.more = "[limits]\nturn_records = 20\n".to_owned();
+        run_to_end(&place, &pipeline.write(&place));
+        assert_same_rows(max_ahead, &rows(&place, "revenue", &RESULTS), &answer.results);
+        most_groups(&place)
+    };
+    // A turn of each file, and what a lead of ten minutes may add.
+    let (bounded, unbounded) = (run("max_ahead = \"10m\"\n"), run(""));
+    println!("at most {bounded} groups were open with `max_ahead`, {unbounded} without");
+    assert!(bounded <= 600, "{bounded} groups were open");
     assert!(unbounded > 2 * bounded, "{unbounded} groups without, {bounded} with `max_ahead`");
 }
 
