@@ -164,7 +164,10 @@ impl Knowledge {
                 if state.trouble.is_none() {
                     tracing::warn!(topic = self.topic, "{trouble}; trying again");
                 }
-                state.trouble = Some(trouble);
+                // librdkafka has other words for the same trouble every few seconds; the first ones stay.
+                let known = state.trouble.take();
+                let is_known = known.as_deref().map(kind_of) == Some(kind_of(&trouble));
+                state.trouble = if is_known { known } else { Some(trouble) };
             }
         }
         drop(state);
@@ -203,6 +206,11 @@ impl Knowledge {
         let words = words.split(" (after ").next().unwrap_or(&words);
         format!("broker `{}` is not reachable: {words}", self.brokers)
     }
+}
+
+/// What is the matter, without why.
+fn kind_of(trouble: &str) -> &str {
+    trouble.split_once(": ").map_or(trouble, |(kind, _)| kind)
 }
 
 /// Starts the thread that keeps `knowledge` fresh until [`Knowledge::stop`].
