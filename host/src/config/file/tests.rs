@@ -548,10 +548,18 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     let append = |text: &str| {
         with(size, text).replace("\"parquet\"", "\"parquet\"\ncorrections = \"append\"")
     };
-    refused(&append("type = \"global\"\nallowed_lateness = \"1m\""), expect![[r#"
+    refused(
+        &append("type = \"global\"\nallowed_lateness = \"1m\""),
+        expect![[r#"
         pipelines/sales.toml:40: `window.trigger`: missing; write how long, for example "30s"
-        pipelines/sales.toml:42: `window.allowed_lateness`: windows of type "global" have no `allowed_lateness`: remove it, or change the type"#]]);
-    refused(&with(size, "type = \"global\"\ntrigger = \"1m\""), expect![[r#"pipelines/sales.toml:45: `sinks[0].corrections`: results that change without a sink that can take corrections: write `corrections = "append"` if the readers of this table take of each key and window the rows with the highest `revision`"#]]);
+        pipelines/sales.toml:42: `window.allowed_lateness`: windows of type "global" have no `allowed_lateness`: remove it, or change the type"#]],
+    );
+    refused(
+        &with(size, "type = \"global\"\ntrigger = \"1m\""),
+        expect![[
+            r#"pipelines/sales.toml:45: `sinks[0].corrections`: results that change without a sink that can take corrections: write `corrections = "append"` if the readers of this table take of each key and window the rows with the highest `revision`"#
+        ]],
+    );
     assert!(good(&append("type = \"global\"\ntrigger = \"1m\"")).window.unwrap().is_global());
     let gaps = "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\"\ngaps = true";
     assert!(good(&with(size, gaps)).window.is_some());
