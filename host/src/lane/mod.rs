@@ -10,6 +10,7 @@
 //! epoch is frozen, a module is exchanged and the outside is heard. A lane is an OS thread of its own; nothing of
 //! it runs on the async runtime, which serves HTTP, the store and timers (DESIGN.md D3).
 
+mod columns;
 mod plan;
 mod pool;
 mod partitions;
@@ -43,11 +44,10 @@ use crate::source::{PollLimits, RecordBlock, Source};
 use crate::status::{Command, LaneStatus, LiveResults, Phase};
 use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
+pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use load::module_name;
 pub use open::{FailedOpen, LaneParts, OpenError, open};
-pub use plan::{
-    EVENT_TIME_COLUMN, PlacedModule, PlanError, REVISION_COLUMN, WINDOW_COLUMNS, fit_all,
-};
+pub use plan::{PlacedModule, PlanError, fit_all};
 pub(crate) use wait::wait;
 
 use activate::Activation;

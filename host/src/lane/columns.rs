@@ -1,0 +1,61 @@
+//! The columns that results have, and which of the rows' columns are the key.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
+
+use crate::schema::timestamp_type;
+
+use super::plan::{FittedStage, PlanError};
+
+/// Columns that every window result has beside its key and its plugin's outputs; not that of a global window.
+pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
+
+/// The column that every row of a process plugin has beside its key and its outputs.
+pub const EVENT_TIME_COLUMN: &str = "event_time";
+
+/// The column behind the bounds of the window if results can be corrected: 0 for the first, of the others the highest counts.
+pub const REVISION_COLUMN: &str = "revision";
+
+/// The key among the columns of the rows. `section` is the one of the pipeline file that names it.
+pub(super) fn key_columns(
+    section: &'static str,
+    names: &[String],
+    rows: &SchemaRef,
+) -> Result<Vec<usize>, PlanError> {
+    let find = |name: &String| {
+        rows.index_of(name).map_err(|_| PlanError::KeyColumn {
+            section,
+            column: name.clone(),
+            have: rows
+                .fields()
+                .iter()
+                .map(|field| format!("`{}`", field.name()))
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Key, outputs, times (the bounds of the window, or the event time), revision.
+pub(super) fn result_schema(
+    key: &[usize],
+    rows: &SchemaRef,
+    stage: &FittedStage,
+    times: &[&str],
+    corrects: bool,
+) -> Result<SchemaRef, PlanError> {
+    let keys = key.iter().map(|column| rows.fields()[*column].as_ref().clone());
+    let outputs = stage.plugin.output_schema.fields().iter().map(|field| field.as_ref().clone());
+    let times = times.iter().map(|name| Field::new(*name, timestamp_type(), false));
+    let revision = corrects.then(|| Field::new(REVISION_COLUMN, DataType::Int64, false));
+    let fields: Vec<Field> = keys.chain(outputs).chain(times).chain(revision).collect();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name())) {
+        let (column, stage) = (twice.name().clone(), stage.id.to_string());
+        return Err(PlanError::TwoColumns { column, stage });
+    }
+    Ok(Arc::new(ArrowSchema::new(fields)))
+}
