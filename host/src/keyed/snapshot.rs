@@ -10,7 +10,7 @@
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
 use crate::plugin::process::Timer;
-use crate::window::snapshot::SnapshotError;
+use crate::window::state_reader::{SnapshotError, StateReader};
 
 use super::table::KeyedTable;
 
@@ -71,11 +71,11 @@ fn length(length: usize) -> [u8; 4] {
 
 /// Calls `each` with every key of a blob, in the order stored.
 pub fn decode<'b>(bytes: &'b [u8], mut each: impl FnMut(KeyRow<'b>)) -> Result<(), SnapshotError> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = StateReader::new(bytes);
     if reader.take(MAGIC.len(), "header")? != MAGIC {
         return Err(SnapshotError { at: 0, what: "header of version 1 of keyed state" });
     }
-    while reader.at < bytes.len() {
+    while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
         let [shard] = reader.array("key shard")?;
         let touched = i64::from_le_bytes(reader.array("last touched")?);
@@ -91,28 +91,4 @@ pub fn decode<'b>(bytes: &'b [u8], mut each: impl FnMut(KeyRow<'b>)) -> Result<(
         each(KeyRow { generation, shard, touched, key, state, timers });
     }
     Ok(())
-}
-
-struct Reader<'b> {
-    bytes: &'b [u8],
-    at: usize,
-}
-
-impl<'b> Reader<'b> {
-    fn take(&mut self, length: usize, what: &'static str) -> Result<&'b [u8], SnapshotError> {
-        let damaged = SnapshotError { at: self.at, what };
-        let part = self.bytes.get(self.at..self.at.saturating_add(length)).ok_or(damaged)?;
-        self.at += length;
-        Ok(part)
-    }
-
-    fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], SnapshotError> {
-        let part = self.take(N, what)?;
-        Ok(part.try_into().expect("took as many bytes as the array has"))
-    }
-
-    fn sized(&mut self, what: &'static str) -> Result<&'b [u8], SnapshotError> {
-        let length = u32::from_le_bytes(self.array(what)?);
-        self.take(length as usize, what)
-    }
 }

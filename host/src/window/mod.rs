@@ -14,6 +14,7 @@ pub mod session;
 pub mod sessions;
 pub mod session_call;
 pub mod firing;
+pub(crate) mod state_reader;
 pub mod snapshot;
 
 pub use assigner::WindowAssigner;

@@ -18,6 +18,9 @@ use crate::plugin::WindowBounds;
 
 use super::sessions::Sessions;
 use super::state::{KeyedState, Place};
+use super::state_reader::StateReader;
+
+pub use super::state_reader::SnapshotError;
 
 const MAGIC: &[u8; 4] = b"SLGS";
 const VERSION: u8 = 2;
@@ -60,16 +63,6 @@ pub struct StateRow<'a> {
     pub key: &'a [u8],
     /// The accumulator.
     pub state: &'a [u8],
-}
-
-/// Bytes that are no state blob of this version.
-#[derive(Debug, thiserror::Error)]
-#[error("state blob is damaged at byte {at}: {what}")]
-pub struct SnapshotError {
-    /// Where.
-    pub at: usize,
-    /// What was expected there.
-    pub what: &'static str,
 }
 
 /// Appends the blob of the open groups of all workers. Returns how many groups there are.
@@ -153,7 +146,7 @@ pub fn decode<'b>(
     bytes: &'b [u8],
     mut each: impl FnMut(StateRow<'b>),
 ) -> Result<(), SnapshotError> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = StateReader::new(bytes);
     if reader.take(MAGIC.len(), "header")? != MAGIC {
         return Err(SnapshotError { at: 0, what: "header" });
     }
@@ -161,14 +154,14 @@ pub fn decode<'b>(
     if !(1..=VERSION).contains(&version) {
         return Err(SnapshotError { at: MAGIC.len(), what: "version 1 or 2" });
     }
-    while reader.at < bytes.len() {
+    while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
         let start = i64::from_le_bytes(reader.array("window start")?);
         let end = i64::from_le_bytes(reader.array("window end")?);
         let [shard] = reader.array("key shard")?;
         let [flags] = if version == 1 { [0] } else { reader.array("flags")? };
         if flags & !ALL_FLAGS != 0 {
-            return Err(SnapshotError { at: reader.at, what: "flags" });
+            return Err(SnapshotError { at: reader.at(), what: "flags" });
         }
         let mut number = |flag: u8, what: &'static str| match flags & flag {
             0 => Ok(0),
@@ -176,10 +169,8 @@ pub fn decode<'b>(
         };
         let (skipped, revision) =
             (number(SKIPPED, "windows skipped")?, number(REVISION, "revision")?);
-        let key_len = u32::from_le_bytes(reader.array("key length")?);
-        let key = reader.take(key_len as usize, "key")?;
-        let state_len = u32::from_le_bytes(reader.array("accumulator length")?);
-        let state = reader.take(state_len as usize, "accumulator")?;
+        let key = reader.sized("key")?;
+        let state = reader.sized("accumulator")?;
         let place = Place { bounds: WindowBounds { start, end }, skipped };
         each(StateRow {
             generation,
@@ -195,23 +186,4 @@ pub fn decode<'b>(
         });
     }
     Ok(())
-}
-
-struct Reader<'b> {
-    bytes: &'b [u8],
-    at: usize,
-}
-
-impl<'b> Reader<'b> {
-    fn take(&mut self, length: usize, what: &'static str) -> Result<&'b [u8], SnapshotError> {
-        let damaged = SnapshotError { at: self.at, what };
-        let part = self.bytes.get(self.at..self.at.saturating_add(length)).ok_or(damaged)?;
-        self.at += length;
-        Ok(part)
-    }
-
-    fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], SnapshotError> {
-        let part = self.take(N, what)?;
-        Ok(part.try_into().expect("took as many bytes as the array has"))
-    }
 }
