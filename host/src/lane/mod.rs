@@ -13,6 +13,7 @@
 mod columns;
 mod plan;
 mod pool;
+mod share;
 mod partitions;
 mod prepare;
 mod place;

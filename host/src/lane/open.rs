@@ -28,6 +28,7 @@ use super::outputs::Outputs;
 use super::partitions::Partitions;
 use super::plan::{Plan, PlanError};
 use super::pool::Pool;
+use super::share::owner;
 use super::{Lane, Outside, PlacedModule};
 
 /// How often a lane that waits for its modules looks whether they were uploaded.
@@ -368,11 +369,11 @@ pub(super) fn restore(pool: &mut Pool, plan: &Plan, state: &[u8]) -> Result<(), 
     if keyed::snapshot::holds_keys(state) {
         return Ok(keyed::snapshot::decode(state, |row| {
             let shard = key_shard(key_hash(row.key));
-            workers[shard as usize % owners].keyed.restore(&row);
+            workers[owner(shard, owners)].keyed.restore(&row);
         })?);
     }
     Ok(snapshot::decode(state, |row| {
         let shard = key_shard(key_hash(row.key));
-        workers[shard as usize % owners].restore(plan.windows, &row);
+        workers[owner(shard, owners)].restore(plan.windows, &row);
     })?)
 }

@@ -25,8 +25,9 @@ use super::place::{Judge, Placed};
 use super::plan::{Plan, ProcessStage};
 use super::pool::Worker;
 use super::prepare::{Prepared, Rows, project};
+use super::share::Share;
 use super::turn::{left, settle_fates};
-use super::update::{RefusedRow, owned};
+use super::update::RefusedRow;
 use super::{Lane, LaneError};
 
 /// Keys whose timers fire in one call: few enough that their states are small beside a turn.
@@ -51,9 +52,7 @@ impl Lane {
         }
         let workers = self.pool.len();
         let results = self.pool.each_worker(|number, worker| {
-            let owns = move |shard: u8| shard as usize % workers == number;
-            let owns: Option<&(dyn Fn(u8) -> bool + Sync)> = (workers > 1).then_some(&owns);
-            process_owned(worker, plan, (&chunks, &watermarks), owns)
+            process_owned(worker, plan, (&chunks, &watermarks), &Share::new(number, workers))
         });
         let (refused, emitted): (Vec<_>, Vec<_>) = results.into_iter().unzip();
         let stage = &self.plan.process.as_ref().expect(STAGE).stage;
@@ -130,21 +129,19 @@ fn place(plan: &Plan, clock: &LaneClock, rows: &Rows, judge: Judge) -> (Placed, 
     (placed, watermarks)
 }
 
-/// Processes the rows that `worker` owns, chunk by chunk. `owns` tells whether a key shard is its own; none if all are.
+/// Processes the rows that `worker` owns, as `share` says, chunk by chunk.
 fn process_owned(
     worker: &mut Worker,
     plan: &Plan,
     (chunks, watermarks): (&[(Prepared, Placed)], &[Vec<i64>]),
-    owns: Option<&(dyn Fn(u8) -> bool + Sync)>,
+    share: &Share,
 ) -> (Vec<RefusedRow>, Emitted) {
     let started = thread_cpu_nanos();
     let stage = plan.process.as_ref().expect(STAGE);
     let (mut refused, mut emitted) = (Vec::new(), Emitted::default());
     for (chunk, ((prepared, placed), watermarks)) in chunks.iter().zip(watermarks).enumerate() {
-        let mine = match owns {
-            Some(owns) => owned(placed, owns),
-            None => (0..placed.rows.len() as u32).collect(),
-        };
+        let mine =
+            share.of(&placed.hashes).unwrap_or_else(|| (0..placed.rows.len() as u32).collect());
         if mine.is_empty() {
             continue;
         }

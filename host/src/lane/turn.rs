@@ -11,6 +11,7 @@ use super::Lane;
 use super::LaneError;
 use super::place::{Judge, LateRow, Placed, place};
 use super::prepare::{Chunk, Fate, Prepared, Rows, prepare};
+use super::share::Share;
 use super::update::{Answers, RefusedRow, update};
 
 impl Lane {
@@ -108,9 +109,7 @@ impl Lane {
         let plan = &self.plan;
         let workers = self.pool.len();
         let answers = self.pool.each_worker(|number, worker| {
-            let owns = move |shard: u8| shard as usize % workers == number;
-            let owns: Option<&(dyn Fn(u8) -> bool + Sync)> = (workers > 1).then_some(&owns);
-            update(worker, plan, chunks, owns)
+            update(worker, plan, chunks, &Share::new(number, workers))
         });
         let mut all = Answers::default();
         for Answers { refused, late, condemned } in answers {

@@ -7,13 +7,14 @@ use crate::plugin::outcome::Refusal;
 use crate::sink::late::Missed;
 use crate::time::{EventTime, thread_cpu_nanos};
 use crate::varlen::Varlen;
-use crate::window::{SessionRule, WindowAssigner, key_shard};
+use crate::window::{SessionRule, WindowAssigner};
 
 use super::fire::CondemnedGroup;
 use super::place::{LateRow, Placed};
 use super::plan::{FittedStage, Plan};
 use super::pool::Worker;
 use super::prepare::{Prepared, project};
+use super::share::Share;
 
 /// A row that the aggregate refused.
 #[derive(Debug)]
@@ -36,12 +37,12 @@ pub(super) struct Answers {
     pub(super) condemned: Vec<CondemnedGroup>,
 }
 
-/// Adds the rows that `worker` owns. `owns` tells whether a key shard is its own; none if all are.
+/// Adds the rows that `worker` owns, as `share` says.
 pub(super) fn update(
     worker: &mut Worker,
     plan: &Plan,
     chunks: &[(Prepared, Placed)],
-    owns: Option<&(dyn Fn(u8) -> bool + Sync)>,
+    share: &Share,
 ) -> Answers {
     let (Some(windows), Some(stage)) = (plan.windows, &plan.aggregate) else {
         return Answers::default();
@@ -49,7 +50,7 @@ pub(super) fn update(
     let started = thread_cpu_nanos();
     let mut answers = Answers::default();
     for (chunk, (prepared, placed)) in chunks.iter().enumerate() {
-        let mine = owns.map(|owns| owned(placed, owns));
+        let mine = share.of(&placed.hashes);
         if mine.as_ref().map_or(placed.rows.len(), Vec::len) == 0 {
             continue;
         }
@@ -69,12 +70,6 @@ pub(super) fn update(
     }
     worker.nanos.window += thread_cpu_nanos() - started;
     answers
-}
-
-/// The indexes among the placed rows whose key shard is owned.
-pub(super) fn owned(placed: &Placed, owns: &(dyn Fn(u8) -> bool + Sync)) -> Vec<u32> {
-    let mine = placed.hashes.iter().enumerate().filter(|(_, hash)| owns(key_shard(**hash)));
-    mine.map(|(index, _)| index as u32).collect()
 }
 
 fn update_chunk(

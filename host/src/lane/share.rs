@@ -1,0 +1,38 @@
+//! Which key shards a worker owns, and so which rows of a chunk are its own.
+
+use std::array;
+
+use crate::window::key_shard;
+
+/// The key shards of one worker.
+pub(super) struct Share {
+    /// By shard; none if all are its own.
+    owned: Option<[bool; 256]>,
+}
+
+/// The worker that owns a shard. The only place that says so: restoring and updating must agree.
+pub(super) fn owner(shard: u8, workers: usize) -> usize {
+    shard as usize % workers
+}
+
+impl Share {
+    /// The share of one of so many workers.
+    pub(super) fn new(number: usize, workers: usize) -> Self {
+        let is_owned = |shard: usize| owner(shard as u8, workers) == number;
+        Self { owned: (workers > 1).then(|| array::from_fn(is_owned)) }
+    }
+
+    /// The indexes of the rows whose key is owned, ascending, given the hashes of all keys; none if all are.
+    pub(super) fn of(&self, hashes: &[u64]) -> Option<Vec<u32>> {
+        let owned = self.owned.as_ref()?;
+        // Every index is written and only those that are owned are kept: a branch on a hash is a coin that is tossed.
+        let mut mine = vec![0; hashes.len()];
+        let mut kept = 0;
+        for (index, hash) in (0..).zip(hashes) {
+            mine[kept] = index;
+            kept += usize::from(owned[key_shard(*hash) as usize]);
+        }
+        mine.truncate(kept);
+        Some(mine)
+    }
+}
