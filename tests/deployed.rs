@@ -21,7 +21,7 @@ use harness::oracle::{Rules, Sale, valid};
 use harness::place::Place;
 use harness::table::{assert_same_rows, rows};
 use harness::topic::{StoredRecord, Topic};
-use harness::{PATIENCE, eventually, services};
+use harness::{PATIENCE, eventually};
 
 const PIPELINE: &str = "/v1/pipelines/sales";
 /// As docker-compose.yml has them made.
@@ -82,7 +82,7 @@ fn a_plugin_is_exchanged_through_the_published_port() {
     let module = client()
         .put(format!("{url}/v1/modules/premium-sale"))
         .header("content-type", "application/wasm")
-        .body(std::fs::read(services::plugin("premium-sale")).unwrap());
+        .body(std::fs::read(told("DEPLOYED_PLUGIN")).unwrap());
     let uploaded = answer(module);
     let body = serde_json::json!({ "stage": "valid", "module": "premium-sale" });
     let activated = answer(client().post(format!("{url}{PIPELINE}/releases")).json(&body));

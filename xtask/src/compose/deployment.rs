@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -49,7 +51,9 @@ impl fmt::Display for Service {
 
 /// A deployment that runs. Dropped, it is taken down with its volumes.
 pub(super) struct Deployment {
-    root: std::path::PathBuf,
+    root: PathBuf,
+    /// A copy of one of the image's plugins.
+    plugin: PathBuf,
     ports: Ports,
     services: Vec<&'static str>,
     is_down: Cell<bool>,
@@ -77,6 +81,7 @@ impl Deployment {
         };
         let mut deployment = Self {
             root: workspace.root().to_path_buf(),
+            plugin: workspace.target().join("deployment").join("premium-sale.wasm"),
             ports,
             services: vec!["kafka", "s3", "host", "producer", "prometheus"],
             is_down: Cell::new(false),
@@ -88,6 +93,7 @@ impl Deployment {
         }
         deployment.require_images()?;
         deployment.wait_until_healthy()?;
+        deployment.take_plugin()?;
         Ok(deployment)
     }
 
@@ -162,8 +168,17 @@ impl Deployment {
         run(&mut self.compose(&["stats", "--no-stream"]))
     }
 
+    /// Takes the plugin that will be uploaded out of the image: it is made for that host.
+    fn take_plugin(&self) -> Result<()> {
+        if let Some(folder) = self.plugin.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
+        }
+        let plugin = self.plugin.display().to_string();
+        run(&mut self.compose(&["cp", "host:/opt/sluicegate/plugins/premium-sale.wasm", &plugin]))
+    }
+
     /// Where everything is, for `tests/deployed`.
-    pub(super) fn environment(&self) -> [(&'static str, String); 5] {
+    pub(super) fn environment(&self) -> [(&'static str, String); 6] {
         let Ports { host, kafka, store, prometheus, .. } = self.ports;
         [
             ("DEPLOYED_URL", format!("http://127.0.0.1:{host}")),
@@ -171,6 +186,7 @@ impl Deployment {
             ("DEPLOYED_BROKERS", format!("127.0.0.1:{kafka}")),
             ("DEPLOYED_STORE", format!("http://127.0.0.1:{store}")),
             ("DEPLOYED_PROMETHEUS", format!("http://127.0.0.1:{prometheus}")),
+            ("DEPLOYED_PLUGIN", self.plugin.display().to_string()),
         ]
     }
 

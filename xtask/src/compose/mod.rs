@@ -16,7 +16,6 @@ pub use self::files::check as check_files;
 pub use self::options::Options;
 use crate::command::run as run_command;
 use crate::daemon::wait_until;
-use crate::plugins;
 use crate::workspace::Workspace;
 
 /// Two windows of the new version, and the commit after them.
@@ -28,7 +27,6 @@ const FIRST_FILE_LIMIT: Duration = Duration::from_secs(240);
 
 /// Brings it up, checks it, takes it down.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    plugins::build(workspace)?;
     let begin = now();
     let deployment = Deployment::up(workspace, options)?;
     say(&format!("All services are healthy after {} s.", begin.elapsed().as_secs()));
