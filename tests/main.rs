@@ -18,6 +18,7 @@ mod harness;
 mod tidy;
 mod kafka_to_parquet;
 mod files_equals_kafka;
+mod windows;
 mod exactly_once;
 mod keyed_process;
 mod plugin_swap;

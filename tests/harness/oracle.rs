@@ -13,6 +13,10 @@ use super::topic::StoredRecord;
 pub struct Rules<'a> {
     /// Seconds.
     pub window_size: i64,
+    /// Seconds between the beginnings of windows.
+    pub slide: i64,
+    /// Seconds of silence that end a session; there are no other windows then. Only for input of which nothing is late.
+    pub gap: Option<i64>,
     /// Seconds.
     pub max_out_of_orderness: i64,
     /// Seconds ahead of the record's Kafka timestamp; none: no guard.
@@ -51,6 +55,8 @@ impl Rules<'_> {
     pub fn sales() -> Self {
         Self {
             window_size: 30,
+            slide: 30,
+            gap: None,
             max_out_of_orderness: 5,
             max_future_skew: Some(3_600),
             keeps: &|_, sale| valid(sale),
@@ -66,7 +72,8 @@ impl Rules<'_> {
             dead_letters: Vec::new(),
             fates: Fates::default(),
         };
-        let mut groups: BTreeMap<(i64, String), (i64, u64)> = BTreeMap::new();
+        let mut groups: BTreeMap<(i64, i64, String), (i64, u64)> = BTreeMap::new();
+        let mut on_time = Vec::new();
         let mut newest: BTreeMap<i32, Option<i64>> = BTreeMap::new();
         for record in records {
             answer.fates.read += 1;
@@ -79,25 +86,32 @@ impl Rules<'_> {
             // The watermark made by the records before this one, in its own partition.
             let watermark = newest.map(|newest| newest - self.max_out_of_orderness);
             *newest = (*newest).max(Some(sale.ts));
-            let start = sale.ts - sale.ts.rem_euclid(self.window_size);
             if !(self.keeps)(record, &sale) {
                 answer.fates.filtered += 1;
                 continue;
             }
             answer.kept.push(format!("{} | {} | {}", sale.store, money(sale.price), time(sale.ts)));
-            if watermark.is_some_and(|watermark| start + self.window_size <= watermark) {
+            let windows = self.windows(sale.ts).into_iter();
+            let closed = |end: i64| watermark.is_some_and(|watermark| end <= watermark);
+            let open: Vec<_> = windows.filter(|(_, end)| !closed(*end)).collect();
+            if open.is_empty() && self.gap.is_none() {
                 answer.fates.late += 1;
                 continue;
             }
             answer.fates.accepted += 1;
-            let (sum, count) = groups.entry((start, sale.store)).or_default();
-            *sum += sale.price;
-            *count += 1;
+            for (start, end) in open {
+                let (sum, count) = groups.entry((start, end, sale.store.clone())).or_default();
+                *sum += sale.price;
+                *count += 1;
+            }
+            on_time.push(sale);
+        }
+        if let Some(gap) = self.gap {
+            groups = sessions(on_time, gap);
         }
         let lane =
             newest.values().copied().min().flatten().map(|at| at - self.max_out_of_orderness);
-        for ((start, store), (sum, count)) in groups {
-            let end = start + self.window_size;
+        for ((start, end, store), (sum, count)) in groups {
             if self.ended || lane.is_some_and(|lane| end <= lane) {
                 let (sum, start, end) = (money(sum), time(start), time(end));
                 answer.results.push(format!("{store} | {sum} | {count} | {start} | {end}"));
@@ -107,6 +121,24 @@ impl Rules<'_> {
         answer.kept.sort();
         answer.dead_letters.sort();
         answer
+    }
+
+    /// Whether a record is a sale, and not one from the future.
+    pub fn is_sale(&self, record: &StoredRecord) -> bool {
+        self.sale(record).is_some()
+    }
+
+    /// The windows over a time, ascending.
+    fn windows(&self, ts: i64) -> Vec<(i64, i64)> {
+        if self.gap.is_some() {
+            return Vec::new();
+        }
+        let last = ts - ts.rem_euclid(self.slide);
+        let starts = (0..).map(|back| last - back * self.slide);
+        let starts = starts.take_while(|start| start + self.window_size > ts);
+        let mut windows: Vec<_> = starts.map(|start| (start, start + self.window_size)).collect();
+        windows.reverse();
+        windows
     }
 
     /// The sale in a record; none if it is none, or comes from the future.
@@ -125,6 +157,34 @@ impl Rules<'_> {
         }
         Some(Sale { store: fields.store, price: hundredths(fields.price.get())?, ts: fields.ts })
     }
+}
+
+/// Sessions of each store: its sales in the order of time, cut where they are further apart than the gap.
+fn sessions(mut sales: Vec<Sale>, gap: i64) -> BTreeMap<(i64, i64, String), (i64, u64)> {
+    sales.sort_by_key(|sale| sale.ts);
+    let mut open: BTreeMap<String, (i64, i64, i64, u64)> = BTreeMap::new();
+    let mut groups = BTreeMap::new();
+    let mut close = |store: String, (start, end, sum, count)| {
+        groups.insert((start, end, store), (sum, count));
+    };
+    for sale in sales {
+        let fresh = (sale.ts, sale.ts + gap, sale.price, 1);
+        match open.get_mut(&sale.store) {
+            Some((_, end, sum, count)) if sale.ts <= *end => {
+                *end = sale.ts + gap;
+                *sum += sale.price;
+                *count += 1;
+            }
+            _ => {
+                let store = sale.store.clone();
+                if let Some(closed) = open.insert(sale.store, fresh) {
+                    close(store, closed);
+                }
+            }
+        }
+    }
+    open.into_iter().for_each(|(store, session)| close(store, session));
+    groups
 }
 
 /// What `valid-sale` keeps in these tests.

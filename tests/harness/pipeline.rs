@@ -19,6 +19,8 @@ pub struct Pipeline {
     pub filter_config: String,
     /// Window size; none: a raw sink of what the filter lets through.
     pub window: Option<&'static str>,
+    /// Other windows than tumbling ones of that size: the lines of `[window]` but for the key.
+    pub windows: Option<&'static str>,
     /// Between two commits.
     pub checkpoint: &'static str,
     /// Anything else, as it stands.
@@ -34,6 +36,7 @@ impl Pipeline {
             filter: plugin("valid-sale").display().to_string(),
             filter_config: "{ store-prefix = \"store-\" }".to_owned(),
             window: Some("30s"),
+            windows: None,
             checkpoint: "200ms",
             more: String::new(),
         }
@@ -50,10 +53,9 @@ impl Pipeline {
         if let Some(size) = self.window {
             let module = plugin("revenue").display().to_string();
             text += &stage("revenue", "aggregate", &module, "{}");
-            let _infallible = write!(
-                text,
-                "[window]\ntype = \"tumbling\"\nsize = \"{size}\"\nkey = [\"store\"]\n"
-            );
+            let tumbling = format!("type = \"tumbling\"\nsize = \"{size}\"\n");
+            let windows = self.windows.unwrap_or(&tumbling);
+            let _infallible = write!(text, "[window]\nkey = [\"store\"]\n{windows}");
             let _infallible = write!(text, "[late]\npath = \"{url}/late\"\n");
         }
         let _infallible = write!(
