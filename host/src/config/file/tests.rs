@@ -535,6 +535,13 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     );
     let session = good(&with(size, "type = \"session\"\ngap = \"30m\"")).window.unwrap();
     assert_eq!(session.kind.to_string(), "session gap 30m up to 1d");
+    let gaps = "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\"\ngaps = true";
+    assert!(good(&with(size, gaps)).window.is_some());
+}
+
+#[test]
+fn results_that_change_need_a_sink_that_takes_corrections() {
+    let size = "type = \"tumbling\"\nsize = \"30s\"";
     let late = format!("{size}\nallowed_lateness = \"1m\"");
     refused(
         &with(size, &late),
@@ -561,6 +568,4 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
         ]],
     );
     assert!(good(&append("type = \"global\"\ntrigger = \"1m\"")).window.unwrap().is_global());
-    let gaps = "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\"\ngaps = true";
-    assert!(good(&with(size, gaps)).window.is_some());
 }
