@@ -1,10 +1,8 @@
 //! `cargo xtask bench`: builds the plugins and the benchmark, which is `tests/bench`, and runs it.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, bail};
 
-use crate::command::run;
+use crate::command::{self, run};
 use crate::workspace::Workspace;
 use crate::{plugins, services};
 
@@ -41,7 +39,7 @@ impl Options {
 pub fn run_all(workspace: &Workspace, options: &Options) -> Result<()> {
     plugins::build(workspace)?;
     services::kafka::fetch(workspace)?;
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(["bench", "--package", "e2e", "--bench", "figures", "--"]);
     if options.quick {
         cargo.arg("--quick");

@@ -8,6 +8,20 @@ use anyhow::{Context, Result, bail};
 
 use crate::daemon::wait_until;
 
+/// A cargo as a person would call it. The one that started us told us about our package in variables; build scripts of
+/// dependencies look at them, and would run again whenever cargo is called by us and by hand in turns, and with them a
+/// third of the build.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let tells_of_us = |prefix: &str| name.to_str().is_some_and(|name| name.starts_with(prefix));
+        if tells_of_us("CARGO_PKG_") || tells_of_us("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
+}
+
 /// Runs a program with its output shown. An exit code other than 0 is an error that names the program.
 pub fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", shown(command));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{apt_install, first_line, run, run_within};
+use crate::command::{self, apt_install, first_line, run, run_within};
 use crate::workspace::Workspace;
 
 /// What plugins are built for.
@@ -81,7 +81,7 @@ pub fn wasm_cargo(workspace: &Workspace) -> Result<(Command, PathBuf)> {
         run_within(rustup.args(["target", "add", TARGET]), RUSTUP_LIMIT)?;
     }
     if target_is_installed() {
-        return Ok((Command::new("cargo"), workspace.target().to_path_buf()));
+        return Ok((command::cargo(), workspace.target().to_path_buf()));
     }
     if !debian_compiler_is_installed() && !apt_install(&DEBIAN_PACKAGES)? {
         bail!(

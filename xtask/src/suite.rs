@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::command::run;
+use crate::command::{self, run};
 use crate::workspace::Workspace;
 use crate::{compose, plugins, services};
 
@@ -49,7 +49,7 @@ fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Command {
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(arguments).current_dir(workspace.root());
     cargo
 }

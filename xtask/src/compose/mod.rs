@@ -6,7 +6,6 @@ mod deployment;
 mod files;
 mod options;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -14,7 +13,7 @@ use anyhow::{Context, Result};
 use self::deployment::{Deployment, Service};
 pub use self::files::check as check_files;
 pub use self::options::Options;
-use crate::command::run as run_command;
+use crate::command::{self, run as run_command};
 use crate::daemon::wait_until;
 use crate::workspace::Workspace;
 
@@ -75,7 +74,7 @@ fn let_flow(flow_for: Duration, kill: Option<&Deployment>) -> Result<()> {
 
 /// Runs one test of `tests/deployed` against the deployment.
 fn test(workspace: &Workspace, deployment: &Deployment, name: &str) -> Result<()> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(["test", "--workspace", "--test", "deployed", "--", "--nocapture", "--exact", name]);
     cargo.current_dir(workspace.root()).envs(deployment.environment());
     run_command(&mut cargo).with_context(|| {

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 pub(crate) use self::options::duration;
 pub use self::options::{BrokerChoice, Options};
 use self::stage::Stage;
-use crate::command::run as run_command;
+use crate::command::{self, run as run_command};
 use crate::daemon::wait_until;
 use crate::plugins;
 use crate::suite::BUILD;
@@ -76,7 +76,7 @@ fn build(workspace: &Workspace, dev: bool) -> Result<PathBuf> {
     plugins::build(workspace)?;
     const RELEASE: [&str; 6] =
         ["build", "--release", "--package", "sluicegate", "--bin", "sluicegate"];
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo();
     cargo.args(if dev { &BUILD[..] } else { &RELEASE }).current_dir(workspace.root());
     run_command(&mut cargo)?;
     Ok(workspace.host_binary(if dev { "debug" } else { "release" }))
