@@ -331,7 +331,7 @@ impl KeyedTable {
     pub fn bytes(&self) -> usize {
         self.content_bytes
             + self.entries.capacity() * size_of::<Entry>()
-            + self.index.capacity() * 5
+            + self.index.allocation_size()
             + self.queue.capacity() * size_of::<(i64, u32)>()
     }
 

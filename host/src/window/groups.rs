@@ -116,9 +116,10 @@ impl GroupTable {
     /// Bytes held for groups, keys and accumulators.
     pub fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<Group>()
-            + self.index.capacity() * 5
+            + self.index.allocation_size()
             + self.keys.capacity()
             + self.states.capacity()
+            + (self.changed.capacity() + self.pending.capacity()) * size_of::<u32>()
     }
 
     /// Key of a group.

@@ -111,8 +111,18 @@ pub(super) fn parts_of(groups: &GroupTable) -> impl Iterator<Item = Part<'_>> {
     groups.ids().map(|id| part_of(groups, id))
 }
 
+/// The groups of a table whose key is among `keys`.
+pub(super) fn parts_among<'g>(
+    groups: &'g GroupTable,
+    keys: &'g GroupTable,
+) -> impl Iterator<Item = Part<'g>> {
+    let find = |id: u32| groups.find(keys.hash(id), keys.key(id));
+    let found = (0..keys.len() as u32).filter_map(find);
+    found.filter(|id| groups.has_rows(*id)).map(|id| part_of(groups, id))
+}
+
 /// A group of a table.
-pub(super) fn part_of(groups: &GroupTable, id: u32) -> Part<'_> {
+fn part_of(groups: &GroupTable, id: u32) -> Part<'_> {
     Part { hash: groups.hash(id), key: groups.key(id), state: Ok(groups.state(id)) }
 }
 

@@ -379,7 +379,7 @@ impl Sessions {
     pub fn bytes(&self) -> usize {
         self.bytes
             + self.keys.capacity() * size_of::<KeySessions>()
-            + self.index.capacity() * 5
+            + self.index.allocation_size()
             + self.timers.capacity() * size_of::<(i64, u32)>()
             + self.changed.capacity() * 4
     }

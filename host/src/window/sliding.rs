@@ -29,7 +29,7 @@ use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 
 use super::groups::GroupTable;
-use super::merged::{Merge, Merged, Pairs, Part, RefusedMerge, part_of, parts_of};
+use super::merged::{Merge, Merged, Pairs, Part, RefusedMerge, parts_among, parts_of};
 use super::slides::Slides;
 use super::state::{KeyedState, OpenWindow};
 
@@ -99,6 +99,10 @@ impl SlideTables {
             state.windows_mut().iter_mut().filter(has_fired).for_each(settle_pane);
         }
         state.drop_panes(slides, now.minus(lateness));
+        if state.windows().is_empty() {
+            // No window needs them, and it may be long until the next block begins.
+            *self = Self::default();
+        }
     }
 
     /// The windows that have fired and changed since, with the keys that did.
@@ -260,13 +264,6 @@ fn seen_late<'s>(
     state.panes(slides, slides.panes_of(window)).iter().filter(sees)
 }
 
-/// The groups of a table whose key is among `keys`.
-fn parts_among<'g>(groups: &'g GroupTable, keys: &'g GroupTable) -> impl Iterator<Item = Part<'g>> {
-    let find = |id: u32| groups.find(keys.hash(id), keys.key(id));
-    let found = (0..keys.len() as u32).filter_map(find);
-    found.filter(|id| groups.has_rows(*id)).map(|id| part_of(groups, id))
-}
-
 /// The panes of a block from the left, merged as far as they are known.
 #[derive(Debug, Default)]
 struct Prefix {
@@ -390,8 +387,11 @@ impl Suffix {
 
     fn bytes(&self) -> usize {
         let level = |level: &Level| {
-            level.states.bytes.capacity() + level.keys.capacity() * 4 + level.behind.capacity() * 12
+            level.states.bytes.capacity()
+                + (level.states.offsets.capacity() + level.keys.capacity()) * size_of::<u32>()
+                + level.behind.capacity() * size_of::<Option<Spot>>()
         };
-        self.keys.bytes() + self.tops.capacity() * 12 + self.levels.iter().map(level).sum::<usize>()
+        let tops = self.tops.capacity() * size_of::<Option<Spot>>();
+        self.keys.bytes() + tops + self.levels.iter().map(level).sum::<usize>()
     }
 }

@@ -1,5 +1,8 @@
 //! Windows, keys and groups, each by its rule.
 
+mod scale;
+mod snapshots;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
