@@ -1,8 +1,11 @@
 //! Windows other than tumbling ones, over files and over Kafka, against the oracle.
 
+use std::fmt::Write;
+use std::ops::Range;
+
 use crate::files_equals_kafka::write_files;
 use crate::harness::host::run_to_end;
-use crate::harness::oracle::{Answer, Rules};
+use crate::harness::oracle::{Answer, Rules, time};
 use crate::harness::pipeline::{Pipeline, kafka_bounded};
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
@@ -27,6 +30,77 @@ fn sessions_are_what_the_rules_say_over_files_and_kafka() {
     let rules = Rules { gap: Some(1), max_out_of_orderness: 600, ..Rules::sales() };
     let answer = run_both("sessions", 32, windows, "10m", rules);
     assert!(answer.fates.late == 0 && answer.results.len() > 50, "{:?}", answer.fates);
+}
+
+/// SEMANTICS.md rule 8. Two sums of which each has the 18 digits that the plugin can hold, and both together have not: the
+/// window over both panes is lost, every other one and the other store are what they are.
+#[test]
+fn a_window_whose_panes_cannot_be_merged_is_dead_lettered_and_holds_nothing_back() {
+    let windows = "type = \"sliding\"\nsize = \"20s\"\nslide = \"10s\"\n";
+    let sales = [("a", HUGE, 1), ("b", "1.00", 1), ("a", HUGE, 11), ("b", "2.00", 11)];
+    let (found, dead) = run_lines(windows, &[&sales[..], &[("a", "5.00", 61)]].concat());
+    let expected = [
+        result("a", HUGE, 1, -10..10),
+        result("a", HUGE, 1, 10..30),
+        result("a", "5.00", 1, 50..70),
+        result("a", "5.00", 1, 60..80),
+        result("b", "1.00", 1, -10..10),
+        result("b", "3.00", 2, 0..20),
+        result("b", "2.00", 1, 10..30),
+    ];
+    assert_same_rows("sliding", &found, &expected);
+    assert_eq!(dead, ["revenue | merge"; 2], "both accumulators");
+}
+
+/// SEMANTICS.md rule 5. The row between two sessions makes them one; what they held is lost, the row itself is not.
+#[test]
+fn sessions_that_cannot_be_merged_are_dead_lettered_and_hold_nothing_back() {
+    let windows = "type = \"session\"\ngap = \"10s\"\n";
+    let sales = [("a", HUGE, 0), ("b", "1.00", 0), ("a", HUGE, 20), ("b", "2.00", 20)];
+    let then = [("a", "5.00", 10), ("b", "4.00", 10), ("a", "6.00", 61)];
+    let (found, dead) = run_lines(windows, &[&sales[..], &then].concat());
+    let expected = [
+        result("a", "5.00", 1, 0..30),
+        result("a", "6.00", 1, 61..71),
+        result("b", "7.00", 3, 0..30),
+    ];
+    assert_same_rows("sessions", &found, &expected);
+    assert_eq!(dead, ["revenue | merge"; 2], "both accumulators");
+}
+
+const HUGE: &str = "9000000000000000.00";
+/// When the sales of [`run_lines`] begin: a window begins there.
+const BEGIN: i64 = 1_700_000_000;
+
+fn result(store: &str, revenue: &str, sales: u32, window: Range<i64>) -> String {
+    let [start, end] = [window.start, window.end].map(|at| time(BEGIN + at));
+    format!("store-{store} | {revenue} | {sales} | {start} | {end}")
+}
+
+/// Runs a pipeline over sales of (store, price, seconds since [`BEGIN`]) in one file, to the end. Its results, and stage
+/// and kind of its dead letters.
+fn run_lines(windows: &'static str, sales: &[(&str, &str, i64)]) -> (Vec<String>, Vec<String>) {
+    let place = Place::local();
+    let mut lines = String::new();
+    for (store, price, at) in sales {
+        let ts = BEGIN + at;
+        writeln!(lines, "{{\"store\":\"store-{store}\",\"price\":\"{price}\",\"ts\":{ts}}}")
+            .unwrap();
+    }
+    let input = place.folder.path().join("sales.ndjson");
+    std::fs::write(&input, lines).unwrap();
+    let path = input.display();
+    let source = format!("[source]\ntype = \"files\"\n[source.files]\npath = \"{path}\"\n");
+    let event_time = "max_out_of_orderness = \"10m\"\nidle_after = \"off\"\n".to_owned();
+    let pipeline = Pipeline { windows: Some(windows), event_time, ..Pipeline::sales(source) };
+    run_to_end(&place, &pipeline.write(&place));
+    let fates = chain::head(&place).unwrap().fates();
+    assert_eq!(
+        (fates.accepted, fates.dead_lettered),
+        (sales.len() as u64, 0),
+        "rows are no groups"
+    );
+    (rows(&place, "revenue", &RESULTS), rows(&place, "dead", &["stage", "kind"]))
 }
 
 /// Runs a bounded pipeline over a topic of three partitions and over the same records in files.
