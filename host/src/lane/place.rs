@@ -19,10 +19,12 @@ use super::prepare::Rows;
 /// The rows of a chunk, placed.
 #[derive(Debug, Default)]
 pub(super) struct Placed {
-    /// Rows of the batch that are on time, ascending, and beside each its place and key. Of sessions all rows that are
-    /// left, and beside each the watermark that judges it: where it goes depends on the rows before it.
+    /// Rows of the batch that are on time, ascending, and beside each its key. Of sessions all rows that are left, and
+    /// beside each the watermark that judges it: where it goes depends on the rows before it.
     pub(super) rows: Vec<u32>,
-    pub(super) places: Vec<Place>,
+    /// Where they go, in runs, because neighbours mostly share a place: the place, and the index in `rows` behind the
+    /// last of the run. Of sessions none.
+    pub(super) places: Vec<(Place, u32)>,
     pub(super) watermarks: Vec<i64>,
     pub(super) keys: Varlen,
     pub(super) hashes: Vec<u64>,
@@ -48,6 +50,17 @@ pub(super) struct Judge {
 }
 
 impl Placed {
+    /// A row on time, with its place.
+    #[inline]
+    fn push(&mut self, row: usize, place: Place) {
+        self.rows.push(row as u32);
+        let end = self.rows.len() as u32;
+        match self.places.last_mut() {
+            Some((last, last_end)) if *last == place => *last_end = end,
+            _ => self.places.push((place, end)),
+        }
+    }
+
     /// Takes the late rows out of the rows on time.
     pub(super) fn set_late_apart(&mut self) {
         self.late.sort_unstable_by_key(|late| late.row);
@@ -92,15 +105,11 @@ pub(super) fn place(
     };
     match windows {
         WindowAssigner::Slides(slides) => {
-            placed.places.reserve(rows.len());
             let watermark = |row: usize| judge.watermark(rows.before[row], clock);
             let slides = (&slides, plan.lateness);
             place_in_slides(slides, selection, &rows.times, watermark, &mut placed);
         }
-        WindowAssigner::Global { .. } => selection.for_each(|row| {
-            placed.rows.push(row as u32);
-            placed.places.push(Place::EVER);
-        }),
+        WindowAssigner::Global { .. } => selection.for_each(|row| placed.push(row, Place::EVER)),
         WindowAssigner::Sessions(_) => {
             placed.watermarks.reserve(rows.len());
             selection.for_each(|row| {
@@ -133,8 +142,7 @@ fn place_in_slides(
         let watermark = watermark(row);
         match slides.place(&pane, watermark.saturating_sub(lateness)) {
             Placement::OnTime { skipped } => {
-                placed.rows.push(row as u32);
-                placed.places.push(Place { bounds: pane.bounds(), skipped });
+                placed.push(row, Place { bounds: pane.bounds(), skipped });
             }
             Placement::Late => {
                 let missed = Missed {

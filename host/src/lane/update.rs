@@ -81,8 +81,14 @@ fn update_chunk(
 ) -> Vec<(u32, Refusal)> {
     let Worker { state, touched, aggregate, .. } = worker;
     state.begin(touched);
+    let mut places = placed.places.iter();
+    let (mut place, mut end) = *places.next().expect("a row that is placed has a place");
+    // Indexes come ascending, so the runs of places are passed once.
     let mut touch = |index: usize| {
-        state.touch(placed.places[index], placed.hashes[index], placed.keys.value(index), touched);
+        while index >= end as usize {
+            (place, end) = *places.next().expect("the last run ends behind the last row");
+        }
+        state.touch(place, placed.hashes[index], placed.keys.value(index), touched);
     };
     let picked: Option<Vec<u32>> = match mine {
         Some(mine) => {

@@ -127,9 +127,10 @@ impl<'a> ColumnEncoder<'a> {
 
 #[inline]
 fn push_text(bytes: &mut Vec<u8>, text: &[u8]) {
-    bytes.push(1);
     let length = u32::try_from(text.len()).expect("a record is bounded far below 4 GiB");
-    bytes.extend_from_slice(&length.to_le_bytes());
+    let [a, b, c, d] = length.to_le_bytes();
+    bytes.reserve(5 + text.len());
+    bytes.extend_from_slice(&[1, a, b, c, d]);
     bytes.extend_from_slice(text);
 }
 
