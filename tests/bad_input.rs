@@ -67,7 +67,7 @@ fn an_unknown_key_is_refused() {
         &pipeline,
         ("size = \"30s\"", "sise = \"30s\""),
         expect![[r#"
-        FOLDER/sales.toml:28: `window.sise`: unknown key; did you mean `size`?
+        FOLDER/sales.toml:29: `window.sise`: unknown key; did you mean `size`?
         error: `FOLDER/sales.toml` is refused: 1 problem
     "#]],
     );
@@ -79,7 +79,7 @@ fn a_wrong_type_is_refused() {
         &pipeline,
         ("size = \"30s\"", "size = 30"),
         expect![[r#"
-        FOLDER/sales.toml:28: `window.size`: write a duration, for example "30s", not the number 30
+        FOLDER/sales.toml:29: `window.size`: write a duration, for example "30s", not the number 30
         error: `FOLDER/sales.toml` is refused: 1 problem
     "#]],
     );
