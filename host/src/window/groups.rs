@@ -258,15 +258,19 @@ impl GroupTable {
         (0..).zip(&self.groups).filter(|(_, group)| group.rows > 0).map(|(id, _)| id)
     }
 
-    /// The groups that changed since the last call, in the order of their first change. At most `max` at once;
-    /// the rest stay.
+    /// The groups that changed since the last call and have not fired since, in the order of their first change. At most
+    /// `max` at once; the rest stay.
     pub fn take_changed(&mut self, max: usize) -> Vec<u32> {
         let rest = self.changed.split_off(max.min(self.changed.len()));
         let mut taken = std::mem::replace(&mut self.changed, rest);
         for id in &taken {
             self.groups[*id as usize].changed = false;
         }
-        taken.retain(|id| self.groups[*id as usize].rows > 0);
+        let fired = self.fired;
+        taken.retain(|id| {
+            let group = &self.groups[*id as usize];
+            group.rows > 0 && (group.pending || !fired)
+        });
         taken
     }
 

@@ -242,7 +242,8 @@ impl Sessions {
         self.shrink();
     }
 
-    /// Some of the sessions that changed since the last call: those of at most `max` keys. The rest stay.
+    /// Some of the sessions that changed since the last call and have not fired since: those of at most `max` keys. The rest
+    /// stay.
     pub fn take_changed(&mut self, max: usize) -> Firing {
         let rest = self.changed.split_off(max.min(self.changed.len()));
         let taken = std::mem::replace(&mut self.changed, rest);
@@ -251,7 +252,8 @@ impl Sessions {
             let key = &mut self.keys[at as usize];
             key.changed = false;
             // The session that takes rows now.
-            if let Some(session) = key.sessions.last().filter(|session| session.rows > 0) {
+            let last = key.sessions.last();
+            if let Some(session) = last.filter(|session| session.rows > 0 && session.pending) {
                 firing.push(session.bounds, &key.key, &session.state, session.revision);
             }
         }
