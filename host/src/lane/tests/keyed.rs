@@ -74,9 +74,9 @@ const TRAPPING: u32 = 2;
 
 /// A key, as the plugin and the computation by hand see it.
 #[derive(Clone, Debug, Default)]
-struct Key {
-    state: Vec<u8>,
-    timers: BTreeSet<Timer>,
+pub(super) struct Key {
+    pub(super) state: Vec<u8>,
+    pub(super) timers: BTreeSet<Timer>,
 }
 
 impl Key {
@@ -123,12 +123,24 @@ impl Key {
     }
 }
 
-/// The plugin, as the contract wants it, in native code.
-pub(super) struct Watch;
+/// What a row says. None: it is rejected.
+pub(super) type Said = Result<Option<Vec<String>>, PluginError>;
+
+/// A plugin, as the contract wants it, in native code.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    /// What a row of a time does to its key, by its text.
+    pub(super) on_row: fn(&mut Key, i64, &str) -> Said,
+    /// What a timer does to its key, and what it says.
+    pub(super) on_timer: fn(&mut Key, Timer) -> Result<String, PluginError>,
+}
+
+/// The plugin whose rows are the digits of their kinds.
+pub(super) const WATCH: Watch = Watch { on_row: digit, on_timer: fire };
 
 impl Code for Watch {
     fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        Ok(Box::new(Watch))
+        Ok(Box::new(*self))
     }
 }
 
@@ -144,6 +156,13 @@ fn write(keys: &[Key]) -> KeyedGroups {
     let mut groups = KeyedGroups::default();
     keys.iter().for_each(|key| groups.push(&key.state, key.timers.iter().copied()));
     groups
+}
+
+fn digit(key: &mut Key, at: i64, text: &str) -> Said {
+    match text.parse().unwrap() {
+        TRAP => Err(PluginError::Trap("a text that traps".to_owned())),
+        kind => Ok(key.row(at, kind)),
+    }
 }
 
 fn fire(key: &mut Key, timer: Timer) -> Result<String, PluginError> {
@@ -171,16 +190,12 @@ impl Instance for Watch {
             let key = &mut keys[rows.groups[row] as usize];
             while let Some(timer) = key.first_due(rows.watermarks[row]) {
                 key.timers.remove(&timer);
-                say(row, timer.time, fire(key, timer)?);
+                say(row, timer.time, (self.on_timer)(key, timer)?);
             }
             if rows.expired[row] && key.timers.is_empty() {
                 key.state.clear();
             }
-            let kind: u8 = text.parse().unwrap();
-            if kind == TRAP {
-                return Err(PluginError::Trap("a text that traps".to_owned()));
-            }
-            match key.row(rows.times[row], kind) {
+            match (self.on_row)(key, rows.times[row], text)? {
                 Some(said) => said.into_iter().for_each(|it| say(row, rows.times[row], it)),
                 None => rejects.push(Reject { row: row as u32, reason: "rejected".to_owned() }),
             }
@@ -195,7 +210,7 @@ impl Instance for Watch {
         groups: &KeyedGroups,
     ) -> Result<TimerAnswer, PluginError> {
         let mut keys = read(groups);
-        let said = keys.iter_mut().zip(fired).map(|(key, timer)| fire(key, *timer));
+        let said = keys.iter_mut().zip(fired).map(|(key, timer)| (self.on_timer)(key, *timer));
         let said = said.collect::<Result<Vec<_>, _>>()?;
         let of = (0..said.len() as u32).collect();
         Ok(TimerAnswer { groups: write(&keys), batch: batch("texts", said), of })

@@ -5,9 +5,11 @@ mod log;
 mod naive;
 mod native;
 mod keyed;
+mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow::array::AsArray;
@@ -25,7 +27,11 @@ use super::open::{Ready, genesis, restore};
 use super::*;
 use crate::chain::record::{ChainRecord, Fates, PinnedModule, Writer};
 use crate::chain::{self, LaneStorage};
+use crate::config::{PluginRef, StageConfig};
 use crate::plugin::PluginKind;
+use crate::plugin::engine::PluginEngine;
+use crate::plugin::limits::CallLimits;
+use crate::plugin::load::LoadedModule;
 use crate::source::Partition;
 use crate::store::Location;
 use log::{LogSource, Logs};
@@ -105,6 +111,10 @@ impl World {
         config.checkpoint.interval = Duration::ZERO;
         config.limits.call_rows = 3;
         config.event_time.max_ahead = max_ahead;
+        Self::of_config(config)
+    }
+
+    fn of_config(config: Pipeline) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -135,22 +145,34 @@ impl World {
     }
 
     fn open(&self, logs: &Logs, workers: usize, seed: u64) -> (Lane, mpsc::Sender<Command>) {
-        let modules: Vec<PlacedModule> = self
-            .config
-            .all_stages()
-            .map(|stage| {
-                let module = native::module(&stage.id, stage.kind);
-                let pinned = PinnedModule {
-                    stage: stage.id.to_string(),
-                    name: stage.id.to_string(),
-                    digest: module.digest,
-                    generation: 1,
-                    state_version: 1,
-                };
-                PlacedModule { stage: stage.clone(), module, pinned }
-            })
-            .collect();
-        let clock = Clock::system();
+        self.open_at(Box::new(LogSource::new(logs, 7, seed)), workers, &Clock::system())
+    }
+
+    fn modules(&self) -> Vec<PlacedModule> {
+        let place = |stage: &StageConfig| {
+            let module = match &stage.plugin {
+                PluginRef::Name(name) => native::module(name, stage.kind),
+                PluginRef::Path(path) => wasm(path, &CallLimits::from(&self.config.limits)),
+            };
+            let pinned = PinnedModule {
+                stage: stage.id.to_string(),
+                name: stage.id.to_string(),
+                digest: module.digest,
+                generation: 1,
+                state_version: 1,
+            };
+            PlacedModule { stage: stage.clone(), module, pinned }
+        };
+        self.config.all_stages().map(place).collect()
+    }
+
+    fn open_at(
+        &self,
+        mut source: Box<dyn Source>,
+        workers: usize,
+        clock: &Clock,
+    ) -> (Lane, mpsc::Sender<Command>) {
+        let modules = self.modules();
         let storage = self.storage();
         let opened = self.runtime.block_on(chain::open(&storage, &Writer::new("test"))).unwrap();
         let plan = Plan::new(&self.config, &modules).unwrap();
@@ -158,7 +180,6 @@ impl World {
         if let Some(state) = &opened.state {
             restore(&mut pool, &plan, state).unwrap();
         }
-        let mut source = LogSource::new(logs, 7, seed);
         let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
         let metrics = Arc::new(LaneMetrics::new(stages, tables));
@@ -175,7 +196,7 @@ impl World {
                 &positions.map(|state| (state.partition.clone(), state.position.clone())).collect(),
             )
             .unwrap();
-        let ready = Ready { record, modules, plan, pool, source: Box::new(source), committer };
+        let ready = Ready { record, modules, plan, pool, source, committer };
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
             commands,
@@ -184,7 +205,7 @@ impl World {
             live: broadcast::channel(4).0,
             metrics,
         };
-        (ready.into_lane(&self.config, &clock, outside), commands_tx)
+        (ready.into_lane(&self.config, clock, outside), commands_tx)
     }
 
     /// The records of the chain, in order.
@@ -203,12 +224,13 @@ impl World {
 
     /// The rows of all files of a table that the chain names.
     fn table(&self, id: &str) -> Vec<RecordBatch> {
-        let files = self
-            .chain()
-            .into_iter()
-            .flat_map(|record| record.files)
-            .filter(|file| file.table == id);
-        let read = |file: crate::sink::DataFile| {
+        self.chain().iter().flat_map(|record| self.written(record, id)).collect()
+    }
+
+    /// The rows of the files of a table that a record names.
+    fn written(&self, record: &ChainRecord, id: &str) -> Vec<RecordBatch> {
+        let files = record.files.iter().filter(|file| file.table == id);
+        let read = |file: &crate::sink::DataFile| {
             let path = Path::from(format!("tables/{id}/{}", file.path));
             let bytes: Bytes = self
                 .runtime
@@ -261,6 +283,16 @@ impl World {
     fn count(&self, table: &str) -> usize {
         self.table(table).iter().map(RecordBatch::num_rows).sum()
     }
+}
+
+/// A plugin of the examples, compiled once.
+fn wasm(path: &std::path::Path, limits: &CallLimits) -> LoadedModule {
+    static LOADED: Mutex<BTreeMap<PathBuf, LoadedModule>> = Mutex::new(BTreeMap::new());
+    let load = || {
+        let bytes = std::fs::read(path).expect("`cargo xtask plugins` was run");
+        PluginEngine::new(None).unwrap().load("example", &bytes, limits).unwrap()
+    };
+    LOADED.lock().unwrap().entry(path.to_owned()).or_insert_with(load).clone()
 }
 
 /// An event of a log; its key lives in one partition.

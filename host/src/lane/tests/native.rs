@@ -21,7 +21,8 @@ pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
         }
     };
     let code: Arc<dyn Code> = match kind {
-        PluginKind::Process => Arc::new(super::keyed::Watch),
+        PluginKind::Process if name == "diary" => Arc::new(super::scripts::DIARY),
+        PluginKind::Process => Arc::new(super::keyed::WATCH),
         _ => Arc::new(Texts),
     };
     let description = Description {
