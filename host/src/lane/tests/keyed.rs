@@ -54,7 +54,7 @@ struct Event {
     kind: u8,
 }
 
-const SILENT: u8 = 0;
+// Kind 0 is written down and says nothing.
 const TIMER: u8 = 1;
 const PAST: u8 = 2;
 const MOVE: u8 = 3;
@@ -404,20 +404,4 @@ fn the_order_of_the_rows_does_not_depend_on_the_number_of_workers() {
         emitted(&world)
     };
     assert_eq!(rows(1), rows(4));
-}
-
-#[test]
-fn a_stop_keeps_state_and_timers_for_the_next_life() {
-    let world = world(None);
-    let event = |kind, at| Event { key: 0, at, kind };
-    let whole = [event(TIMER, 0), event(SILENT, 1), event(SAY, 50)];
-    let (mut lane, commands) = world.open(&logs_of(&[whole.to_vec()]), 2, 1);
-    lane.step().unwrap();
-    commands.try_send(super::Command::Stop).unwrap();
-    assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
-    let (mut lane, _commands) = world.open(&logs_of(&[whole.to_vec()]), 3, 1);
-    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
-    let mut rows = emitted(&world);
-    rows.sort();
-    assert_eq!(rows, by_hand(&[whole.to_vec()], None).rows);
 }

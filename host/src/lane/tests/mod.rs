@@ -398,21 +398,6 @@ fn a_finished_bounded_input_is_not_read_again() {
 }
 
 #[test]
-fn a_stop_is_not_the_end_of_input() {
-    let world = World::new(TUMBLING);
-    let logs = logs_of(&[(0..50).map(|at| Event { key: 0, at: at / 10, kind: 0 }).collect()]);
-    let (mut lane, commands) = world.open(&logs, 1, 1);
-    for _ in 0..3 {
-        lane.step().unwrap();
-    }
-    commands.try_send(Command::Stop).unwrap();
-    assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
-    assert_eq!(world.results(), Vec::<String>::new());
-    let record = world.chain().pop().unwrap();
-    assert_eq!(record.state.unwrap().groups, 1, "the open window is kept");
-}
-
-#[test]
 fn an_activated_module_runs_from_the_epoch_that_pins_it() {
     let world = World::new(TUMBLING);
     let logs = logs_of(&[(0..30).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
