@@ -69,7 +69,7 @@ fn every_panel_and_every_alert_finds_its_series() {
                 (chain::head(&place)?.fates().read > 0).then_some(())
             });
             host.upload("premium-sale", "premium-sale");
-            host.activate("valid", "premium-sale");
+            host.activate("sales", "valid", "premium-sale");
             let queries = DASHBOARDS.iter().flat_map(|file| queries(file)).collect();
             assert_all_have_data(&server, queries);
             let alerts = assert_alerts_are_understood(&server);

@@ -22,10 +22,10 @@ use crate::harness::topic::{StoredRecord, Topic};
 use crate::harness::{chain, seed, services, wait_until};
 
 /// The columns of an alert: the key, what the plugin makes, the event time.
-const ALERTS: [&str; 5] = ["card", "payments", "since", "total", "event_time"];
+pub const ALERTS: [&str; 5] = ["card", "payments", "since", "total", "event_time"];
 /// The rule: more than so many payments of a card within so many seconds.
 const MORE_THAN: usize = 4;
-const WITHIN: i64 = 60;
+pub const WITHIN: i64 = 60;
 /// Seconds.
 const OUT_OF_ORDERNESS: i64 = 5;
 const KILLS: u32 = 6;
@@ -35,7 +35,7 @@ fn alerts_are_exact_through_kill_9_and_the_same_over_files() {
     let topic = Topic::create(services::kafka(), "payments", 3);
     let place = Place::local();
     let file = pipeline(&place, &kafka(&topic));
-    let mut payments = Payments { dice: Pcg64Mcg::seed_from_u64(seed(31)), sent: 0 };
+    let mut payments = Payments::new(seed(31));
     let mut epochs = Vec::new();
     for life in 0..KILLS {
         let host = Host::run(&place, &file);
@@ -54,7 +54,7 @@ fn alerts_are_exact_through_kill_9_and_the_same_over_files() {
     let records = topic.read_back();
     wait_for_the_end(&place, &topic, &records);
     host.stop();
-    let (expected, dead) = by_hand(&records);
+    let ByHand { alerts: expected, refused: dead, .. } = by_hand(&records, None);
     assert!(expected.len() > 100, "a rule that says nothing tests nothing: {}", expected.len());
     assert_same_rows("alerts over Kafka", &rows(&place, "alerts", &ALERTS), &expected);
     let fates = chain::head(&place).unwrap().fates();
@@ -69,7 +69,7 @@ fn alerts_are_exact_through_kill_9_and_the_same_over_files() {
     assert!(chain::head(&over_files).unwrap().ended());
 }
 
-fn pipeline(place: &Place, source: &str) -> PathBuf {
+pub fn pipeline(place: &Place, source: &str) -> PathBuf {
     let (url, module) = (&place.url, plugin("fraud-velocity").display().to_string());
     let text = format!(
         "name = \"fraud\"\n{source}\
@@ -89,13 +89,17 @@ fn pipeline(place: &Place, source: &str) -> PathBuf {
 
 /// Payments by dice: 60 cards, each in one partition; some pay in bursts, one in twenty comes late, one in a hundred has
 /// an amount that the plugin refuses.
-struct Payments {
+pub struct Payments {
     dice: Pcg64Mcg,
     sent: i64,
 }
 
 impl Payments {
-    fn send(&mut self, topic: &Topic, count: i64) {
+    pub fn new(seed: u64) -> Self {
+        Self { dice: Pcg64Mcg::seed_from_u64(seed), sent: 0 }
+    }
+
+    pub fn send(&mut self, topic: &Topic, count: i64) {
         for _ in 0..count {
             // Ten a second: each card pays every six seconds on average, the hot ones far more often.
             let now = BEGIN + self.sent / 10;
@@ -115,55 +119,154 @@ impl Payments {
         }
         topic.flush();
     }
+
+    /// Cards that nobody has seen: one pays five times in a second, and never again; another one three times, and once more
+    /// half a minute later, if this is called every two seconds.
+    pub fn burst(&self, topic: &Topic) {
+        let (now, card) = (BEGIN + self.sent / 10, 1_000 + self.sent);
+        (0..5).for_each(|_| self.pay(topic, card, now));
+        (0..3).for_each(|_| self.pay(topic, card + 1, now));
+        if self.sent > 300 {
+            self.pay(topic, card + 1 - 300, now);
+        }
+        topic.flush();
+    }
+
+    /// One payment in each partition, so late that every card before it is quiet.
+    pub fn close(&self, topic: &Topic) {
+        (0..3).for_each(|card| self.pay(topic, card, BEGIN + self.sent / 10 + 10 * WITHIN));
+        topic.flush();
+    }
+
+    fn pay(&self, topic: &Topic, card: i64, ts: i64) {
+        let value = format!("{{\"card\":\"card-{card}\",\"amount\":1.50,\"ts\":{ts}}}");
+        topic.send((card % 3) as i32, ts * 1_000, value.as_bytes());
+    }
 }
 
-/// What is known of a card: payments (time, hundredths) ascending, whether it was told of, when it is forgotten.
+/// Where another module took over: the position of each partition, and the lane's watermark, s.
+pub struct Flip {
+    pub positions: BTreeMap<i64, i64>,
+    pub watermark: i64,
+}
+
+/// What the table must hold.
+#[derive(Default)]
+pub struct ByHand {
+    /// As lines of the table, sorted.
+    pub alerts: Vec<String>,
+    /// Payments that are refused.
+    pub refused: u64,
+    /// Alerts that the successor gave by what its predecessor knew: of payments before it, and of timers.
+    pub by_heirloom: (usize, usize),
+    cards: BTreeMap<String, Card>,
+}
+
+/// What is known of a card: payments (time, hundredths) ascending, whether it was told of, when it is forgotten, and whether
+/// the successor has seen it.
 #[derive(Default)]
 struct Card {
+    partition: i32,
     payments: Vec<(i64, i64)>,
     told: bool,
     quiet_at: Option<i64>,
+    is_new: bool,
 }
 
-/// The alerts as lines of their table, sorted, and how many payments are refused.
-fn by_hand(records: &[StoredRecord]) -> (Vec<String>, u64) {
-    #[derive(Deserialize)]
-    struct Payment {
-        card: String,
-        amount: serde_json::Number,
-        ts: i64,
+impl Card {
+    fn alert(&self, name: &str, at: i64) -> String {
+        let (count, since) = (self.payments.len(), time(self.payments[0].0));
+        let total = money(self.payments.iter().map(|(_, cents)| cents).sum());
+        format!("{name} | {count} | {since} | {total} | {}", time(at))
     }
-    let mut cards: BTreeMap<String, Card> = BTreeMap::new();
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    card: String,
+    amount: serde_json::Number,
+    ts: i64,
+}
+
+/// What `fraud-velocity` makes of records, from `flip` on `successor-plugin` in its place.
+pub fn by_hand(records: &[StoredRecord], flip: Option<&Flip>) -> ByHand {
+    let mut hand = ByHand::default();
     let mut newest: BTreeMap<i32, i64> = BTreeMap::new();
-    let (mut alerts, mut refused) = (Vec::new(), 0);
-    for record in records {
+    let begins = |record: &StoredRecord| {
+        flip.is_some_and(|flip| record.offset >= flip.positions[&i64::from(record.partition)])
+    };
+    for (index, record) in records.iter().enumerate() {
+        let successor = begins(record);
+        let is_first = index == 0 || !begins(&records[index - 1]) || record.offset == 0;
+        if let Some(flip) = flip.filter(|_| successor && is_first) {
+            // What the lane had passed by then had fired.
+            hand.advance(record.partition, flip.watermark, false);
+        }
         let payment: Payment = serde_json::from_slice(&record.value).unwrap();
         let newest = newest.entry(record.partition).or_insert(i64::MIN / 2);
         let watermark = *newest - OUT_OF_ORDERNESS;
         *newest = (*newest).max(payment.ts);
-        let card = cards.entry(payment.card.clone()).or_default();
-        if card.quiet_at.is_some_and(|quiet| quiet <= watermark) {
-            *card = Card::default();
+        hand.pay(record.partition, payment, watermark, successor);
+    }
+    let lane = newest.values().min().map_or(i64::MIN, |newest| newest - OUT_OF_ORDERNESS);
+    newest.keys().for_each(|partition| hand.advance(*partition, lane, flip.is_some()));
+    hand.alerts.sort();
+    hand
+}
+
+impl ByHand {
+    /// Cards of which something is known.
+    pub fn known(&self) -> usize {
+        self.cards.len()
+    }
+
+    /// Fires the timers of a partition's cards.
+    fn advance(&mut self, partition: i32, watermark: i64, successor: bool) {
+        let due: Vec<String> = self
+            .cards
+            .iter()
+            .filter(|(_, card)| card.partition == partition)
+            .filter(|(_, card)| card.quiet_at.is_some_and(|quiet| quiet <= watermark))
+            .map(|(name, _)| name.clone())
+            .collect();
+        due.iter().for_each(|name| self.forget(name, successor));
+    }
+
+    fn forget(&mut self, name: &str, successor: bool) {
+        let card = self.cards.remove(name).unwrap();
+        if successor && card.told {
+            self.alerts.push(card.alert(name, card.quiet_at.unwrap()));
+            self.by_heirloom.1 += usize::from(!card.is_new);
         }
-        let mills = (payment.amount.as_f64().unwrap() * 1_000.0).round() as i64;
+    }
+
+    fn pay(&mut self, partition: i32, payment: Payment, watermark: i64, successor: bool) {
+        let Payment { card: name, amount, ts } = payment;
+        let quiet_at = self.cards.get(&name).and_then(|card| card.quiet_at);
+        if quiet_at.is_some_and(|quiet| quiet <= watermark) {
+            self.forget(&name, successor);
+        }
+        let mills = (amount.as_f64().unwrap() * 1_000.0).round() as i64;
         if mills % 10 != 0 {
-            refused += 1;
-            continue;
+            self.refused += 1;
+            return;
         }
-        card.payments.push((payment.ts, mills / 10));
+        let card = self.cards.entry(name.clone()).or_insert_with(|| Card {
+            partition,
+            is_new: successor,
+            ..Card::default()
+        });
+        card.payments.push((ts, mills / 10));
         card.payments.sort_by_key(|(ts, _)| *ts);
         let last = card.payments.last().unwrap().0;
         card.payments.retain(|(ts, _)| *ts > last - WITHIN);
-        let too_many = card.payments.len() > MORE_THAN;
+        let too_many = card.payments.len() > MORE_THAN - usize::from(successor);
         if too_many && !card.told {
-            let (count, since) = (card.payments.len(), time(card.payments[0].0));
-            let total = money(card.payments.iter().map(|(_, cents)| cents).sum());
-            let at = time(payment.ts);
-            alerts.push(format!("{} | {count} | {since} | {total} | {at}", payment.card));
+            self.alerts.push(card.alert(&name, ts));
+            self.by_heirloom.0 += usize::from(successor && !card.is_new);
         }
         card.told = too_many;
         card.quiet_at = Some(last + WITHIN);
+        card.is_new = successor;
     }
-    alerts.sort();
-    (alerts, refused)
 }

@@ -22,6 +22,7 @@ mod windows;
 mod exactly_once;
 mod keyed_process;
 mod plugin_swap;
+mod process_swap;
 mod new_plugin;
 mod bad_input;
 mod idle_partition;

@@ -55,7 +55,7 @@ fn a_filter_swapped_under_load_decides_from_the_recorded_epoch_on() {
             });
             let (name, keeps): (_, fn(&Sale) -> bool) =
                 if swap % 2 == 0 { ("premium-sale", premium) } else { ("plain-sale", valid) };
-            let answer = host.activate("valid", name);
+            let answer = host.activate("sales", "valid", name);
             releases.push(Release {
                 epoch: answer["epoch"].as_u64().unwrap(),
                 digest: answer["digest"].as_str().unwrap().to_owned(),
@@ -111,7 +111,7 @@ fn an_answered_activation_survives_kill_9() {
         (chain::head(&place)?.fates().read > 0).then_some(())
     });
     host.upload("premium-sale", "premium-sale");
-    let answer = host.activate("valid", "premium-sale");
+    let answer = host.activate("sales", "valid", "premium-sale");
     host.kill();
 
     sales.send(&topic, 300);

@@ -91,6 +91,11 @@ impl Head {
             .collect()
     }
 
+    /// The lane's watermark, µs; none if nothing was seen or everything.
+    pub fn watermark(&self) -> Option<i64> {
+        self.0["watermark"]["at"].as_i64()
+    }
+
     /// Open groups in the state.
     pub fn groups(&self) -> u64 {
         self.0["state"]["groups"].as_u64().unwrap_or(0)

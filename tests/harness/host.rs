@@ -122,11 +122,11 @@ impl Host {
         assert!(answer.status().is_success(), "upload {name}: {:?}", answer.text());
     }
 
-    /// Activates the newest version of a module for a stage; the answer is that of a good end.
+    /// Activates the newest version of a module for a stage of a pipeline; the answer is that of a good end.
     #[track_caller]
-    pub fn activate(&self, stage: &str, module: &str) -> Value {
+    pub fn activate(&self, pipeline: &str, stage: &str, module: &str) -> Value {
         let body = serde_json::json!({ "stage": stage, "module": module });
-        let (status, answer) = self.post("/v1/pipelines/sales/releases", &body);
+        let (status, answer) = self.post(&format!("/v1/pipelines/{pipeline}/releases"), &body);
         assert_eq!(status, 200, "activate {module}: {answer}");
         answer
     }

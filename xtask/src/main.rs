@@ -18,7 +18,7 @@ usage: cargo xtask TASK
   compose [--for 60s] [--kill] [--no-build] [--keep]
                     bring docker-compose.yml up beside whatever runs, check that its table is what a recomputation
                     from the topic gives, take it down; --kill: kill host, Kafka and store on the way
-  plugins           build plugins/* (and tests/evil-plugin) into target/plugins/*.wasm
+  plugins           build plugins/* (and tests/*-plugin) into target/plugins/*.wasm
   services          fetch Apache Kafka and the S3 server of the tests into target/services, install Prometheus";
 
 fn main() -> ExitCode {

@@ -47,9 +47,10 @@ pub fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     Ok(modules)
 }
 
-/// The names of all packages that are plugins: those of `plugins/`, and the evil one of the tests.
+/// The names of all packages that are plugins: those of `plugins/`, and those of the tests.
 fn plugin_crates(workspace: &Workspace) -> Result<Vec<String>> {
-    let mut folders = vec![workspace.root().join("tests").join("evil-plugin")];
+    let of_tests = ["evil-plugin", "successor-plugin"];
+    let mut folders = of_tests.map(|name| workspace.root().join("tests").join(name)).to_vec();
     let plugins = workspace.root().join("plugins");
     for entry in fs::read_dir(&plugins).with_context(|| format!("list `{}`", plugins.display()))? {
         folders.push(entry.context("list plugins")?.path());
