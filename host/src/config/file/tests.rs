@@ -540,6 +540,31 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
 }
 
 #[test]
+fn lengths_of_windows_are_more_than_nothing_and_never_negative() {
+    let size = "type = \"tumbling\"\nsize = \"30s\"";
+    for window in [
+        "type = \"tumbling\"\nsize = \"LENGTH\"",
+        "type = \"sliding\"\nsize = \"LENGTH\"\nslide = \"10s\"",
+        "type = \"sliding\"\nsize = \"30s\"\nslide = \"LENGTH\"",
+        "type = \"session\"\ngap = \"LENGTH\"",
+        "type = \"session\"\ngap = \"10s\"\nmax_length = \"LENGTH\"",
+        "type = \"global\"\ntrigger = \"LENGTH\"",
+    ] {
+        let told = |length: &str| {
+            let text = with(size, &window.replace("LENGTH", length));
+            read(&text).expect_err(window).to_string()
+        };
+        assert!(told("0s").contains("of a window: write more than zero"), "{window}");
+        assert!(told("-10s").contains("`-10s` is no duration"), "{window}");
+    }
+    for key in ["offset", "allowed_lateness"] {
+        let error =
+            read(&with(size, &format!("{size}\n{key} = \"-10s\""))).unwrap_err().to_string();
+        assert!(error.contains(&format!("`window.{key}`: `-10s` is no duration")), "{error}");
+    }
+}
+
+#[test]
 fn results_that_change_need_a_sink_that_takes_corrections() {
     let size = "type = \"tumbling\"\nsize = \"30s\"";
     let late = format!("{size}\nallowed_lateness = \"1m\"");
