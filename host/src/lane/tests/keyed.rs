@@ -125,14 +125,16 @@ impl Key {
 
 /// What a row says. None: it is rejected.
 pub(super) type Said = Result<Option<Vec<String>>, PluginError>;
+/// What a timer says, if anything.
+pub(super) type Told = Result<Option<String>, PluginError>;
 
 /// A plugin, as the contract wants it, in native code.
 #[derive(Clone, Copy)]
 pub(super) struct Watch {
     /// What a row of a time does to its key, by its text.
     pub(super) on_row: fn(&mut Key, i64, &str) -> Said,
-    /// What a timer does to its key, and what it says.
-    pub(super) on_timer: fn(&mut Key, Timer) -> Result<String, PluginError>,
+    /// What a timer does to its key.
+    pub(super) on_timer: fn(&mut Key, Timer) -> Told,
 }
 
 /// The plugin whose rows are the digits of their kinds.
@@ -165,10 +167,10 @@ fn digit(key: &mut Key, at: i64, text: &str) -> Said {
     }
 }
 
-fn fire(key: &mut Key, timer: Timer) -> Result<String, PluginError> {
+fn fire(key: &mut Key, timer: Timer) -> Told {
     match timer.id {
         TRAPPING => Err(PluginError::Trap("a bad timer".to_owned())),
-        _ => Ok(key.fire(timer)),
+        _ => Ok(Some(key.fire(timer))),
     }
 }
 
@@ -190,7 +192,8 @@ impl Instance for Watch {
             let key = &mut keys[rows.groups[row] as usize];
             while let Some(timer) = key.first_due(rows.watermarks[row]) {
                 key.timers.remove(&timer);
-                say(row, timer.time, (self.on_timer)(key, timer)?);
+                let said = (self.on_timer)(key, timer)?;
+                said.into_iter().for_each(|said| say(row, timer.time, said));
             }
             if rows.expired[row] && key.timers.is_empty() {
                 key.state.clear();
@@ -210,9 +213,12 @@ impl Instance for Watch {
         groups: &KeyedGroups,
     ) -> Result<TimerAnswer, PluginError> {
         let mut keys = read(groups);
-        let said = keys.iter_mut().zip(fired).map(|(key, timer)| (self.on_timer)(key, *timer));
-        let said = said.collect::<Result<Vec<_>, _>>()?;
-        let of = (0..said.len() as u32).collect();
+        let told = keys.iter_mut().zip(fired).map(|(key, timer)| (self.on_timer)(key, *timer));
+        let told = told.collect::<Result<Vec<_>, _>>()?;
+        let (of, said) = (0..)
+            .zip(told)
+            .filter_map(|(group, said)| Some((group, said?)))
+            .unzip::<_, _, _, Vec<_>>();
         Ok(TimerAnswer { groups: write(&keys), batch: batch("texts", said), of })
     }
 

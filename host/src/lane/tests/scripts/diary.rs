@@ -5,17 +5,19 @@
 //!  tell         emits what is written down
 //!  wake+10s     a timer 10 s behind the row: emits what is written down
 //!  daily+10s    a timer 10 s behind the row, which emits and sets itself again, 10 s later
+//!  tick+1s      as daily, without a word
 //!  forget       the key, with its timers
 //!  refuse       this row
 //! ```
 
-use crate::lane::tests::keyed::{Key, Said, Watch};
-use crate::plugin::PluginError;
+use crate::lane::tests::keyed::{Key, Said, Told, Watch};
 use crate::plugin::process::Timer;
 
 pub(in crate::lane::tests) const DIARY: Watch = Watch { on_row, on_timer };
 
 const ONCE: u32 = 0;
+/// Added to the id of a timer that says nothing.
+const SILENT: u32 = 1 << 31;
 
 fn on_row(key: &mut Key, at: i64, text: &str) -> Said {
     match text {
@@ -31,12 +33,12 @@ fn on_row(key: &mut Key, at: i64, text: &str) -> Said {
 }
 
 /// The id of a timer that sets itself again says how many seconds later.
-fn on_timer(key: &mut Key, timer: Timer) -> Result<String, PluginError> {
+fn on_timer(key: &mut Key, timer: Timer) -> Told {
     if timer.id != ONCE {
-        let time = timer.time + i64::from(timer.id) * 1_000_000;
+        let time = timer.time + i64::from(timer.id & !SILENT) * 1_000_000;
         key.timers.insert(Timer { time, ..timer });
     }
-    Ok(told("woke", key))
+    Ok((timer.id & SILENT == 0).then(|| told("woke", key)))
 }
 
 fn told(why: &str, key: &Key) -> String {
@@ -47,6 +49,11 @@ fn timer(at: i64, text: &str) -> Option<Timer> {
     let (what, length) = text.split_once(['+', '-'])?;
     let length = humantime::parse_duration(length).unwrap().as_micros() as i64;
     let time = if text.contains('-') { at - length } else { at + length };
-    let id = if what == "daily" { u32::try_from(length / 1_000_000).unwrap() } else { ONCE };
+    let seconds = u32::try_from(length / 1_000_000).unwrap();
+    let id = match what {
+        "daily" => seconds,
+        "tick" => seconds | SILENT,
+        _ => ONCE,
+    };
     Some(Timer { time, id })
 }

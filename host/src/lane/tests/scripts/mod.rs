@@ -80,6 +80,8 @@ scripts! {
     emission_early_results_of_open_windows,
     emission_is_by_window_and_key,
     commit_what_was_not_committed_is_read_again,
+    process_a_key_has_a_bounded_number_of_timers,
+    process_a_chain_of_timers_is_cut,
     process_a_key_is_forgotten_when_its_time_is_over,
     process_fraud_velocity,
     process_no_row_is_late,

@@ -131,6 +131,7 @@ impl Settings {
         self.value = match plugin {
             "fraud-velocity" => ("amount", "decimal(18,2)"),
             "sessionize-clicks" => ("page", "string"),
+            "greedy-plugin" => ("timers", "int64"),
             _ => self.value,
         };
         self.process = format!(
