@@ -1,24 +1,18 @@
 //! Live results: the groups that changed since last time, evaluated on copies, for whoever listens. They are
 //! labelled as not yet committed (DESIGN.md D17). Nobody listening costs nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use serde_json::Value;
 
+use crate::sink::json::json_value;
 use crate::status::LiveResults;
-use crate::time::{EventTime, Watermark};
-use crate::varlen::Varlen;
-use crate::window::firing::Firing;
-use crate::window::groups::GroupTable;
-use crate::window::{SlideTables, Slides, WindowAssigner};
+use crate::window::{Watcher, WindowAssigner};
 
-use super::fire::{Results, evaluate, evaluate_merged, join};
-use super::plan::Plan;
+use super::early::early_results;
+use super::fire::join;
 use super::pool::Worker;
 use super::{Lane, LaneError};
 
@@ -62,14 +56,14 @@ impl Lane {
         let share = LiveResults::ROWS_MAX.div_ceil(self.pool.len());
         let watermark = self.partitions.clock().watermark();
         let results = match self.plan.windows {
-            Some(windows) => self.pool.each_worker(|_, worker| match windows {
-                WindowAssigner::Slides(slides) if slides.overlap() => {
-                    changed_panes(worker, plan, &slides, watermark, share)
-                }
-                WindowAssigner::Slides(_) | WindowAssigner::Global { .. } => {
-                    changed(worker, plan, share)
-                }
-                WindowAssigner::Sessions(_) => changed_sessions(worker, plan, share),
+            Some(windows) => self.pool.each_worker(|_, worker| {
+                let keys = match windows {
+                    WindowAssigner::Slides(slides) if slides.overlap() => {
+                        share.min(LOOKUPS_MAX / worker.state.windows().len().max(1)).max(1)
+                    }
+                    _ => share,
+                };
+                early_results(worker, plan, windows, (Watcher::Live, watermark), keys)
             }),
             // A process plugin emits what is final; there is nothing to look at before.
             None => Vec::new(),
@@ -95,89 +89,7 @@ impl Lane {
     }
 }
 
-/// Evaluates at most `max` of the worker's changed groups, newest windows first.
-fn changed(worker: &mut Worker, plan: &Plan, max: usize) -> Results {
-    let mut results = Results::default();
-    let Worker { state, aggregate, .. } = worker;
-    let runner = aggregate.as_mut().expect("windows have an aggregate");
-    let mut left = max;
-    for window in state.windows_mut().iter_mut().rev() {
-        let ids = window.groups.take_changed(left);
-        left -= ids.len();
-        let firing = Firing::of(window.place.bounds, &window.groups, &ids);
-        evaluate(runner, plan, &firing, &mut results);
-    }
-    // A group that cannot be evaluated yet is no dead letter: it may be when its window fires.
-    results.condemned.clear();
-    results
-}
-
-/// Evaluates the sessions in which at most `max` keys are now.
-fn changed_sessions(worker: &mut Worker, plan: &Plan, max: usize) -> Results {
-    let mut results = Results::default();
-    let Worker { sessions, aggregate, .. } = worker;
-    let runner = aggregate.as_mut().expect("windows have an aggregate");
-    evaluate(runner, plan, &sessions.take_changed(max), &mut results);
-    results.condemned.clear();
-    results
-}
-
-/// Evaluates the changed groups of sliding windows: of the windows that see a change the one that fires next.
-fn changed_panes(
-    worker: &mut Worker,
-    plan: &Plan,
-    slides: &Slides,
-    watermark: Watermark,
-    max: usize,
-) -> Results {
-    let Worker { state, aggregate, .. } = worker;
-    let runner = aggregate.as_mut().expect("windows have an aggregate");
-    let mut left = max.min(LOOKUPS_MAX / state.windows().len().max(1)).max(1);
-    let mut changed: BTreeMap<i128, GroupTable> = BTreeMap::new();
-    for pane in state.windows_mut().iter_mut().rev() {
-        let next = slides.next_window(pane.place.bounds.start, pane.place.skipped, watermark);
-        let ids = pane.groups.take_changed(left);
-        left -= ids.len();
-        let keys = changed.entry(next).or_default();
-        for id in ids {
-            keys.find_or_insert(pane.groups.hash(id), pane.groups.key(id));
-        }
-    }
-    let mut results = Results::default();
-    for (window, keys) in changed {
-        let mut merge = |left: &Varlen, right: &Varlen| runner.merge(left, right);
-        let mut merged = SlideTables::keys_of_window(slides, state, window, &keys, &mut merge);
-        merged.set_revisions(|hash, key| state.revision(window, hash, key));
-        evaluate_merged(runner, plan, slides.bounds(window), &merged, &mut results);
-    }
-    results.condemned.clear();
-    results
-}
-
 fn json_rows(batch: &RecordBatch) -> Vec<Vec<Value>> {
     let cell = |row: usize| batch.columns().iter().map(|column| json_value(column, row)).collect();
     (0..batch.num_rows()).map(cell).collect()
-}
-
-/// Decimals and integers are exact: a decimal is text, as JSON's numbers are not.
-fn json_value(column: &ArrayRef, row: usize) -> Value {
-    if column.is_null(row) {
-        return Value::Null;
-    }
-    match column.data_type() {
-        DataType::Utf8 => Value::from(column.as_string::<i32>().value(row)),
-        DataType::Boolean => Value::from(column.as_boolean().value(row)),
-        DataType::Int64 => Value::from(column.as_primitive::<Int64Type>().value(row)),
-        DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Decimal64(..) => {
-            Value::from(column.as_primitive::<Decimal64Type>().value_as_string(row))
-        }
-        DataType::Timestamp(..) => Value::from(
-            EventTime(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string(),
-        ),
-        _ => Value::from(
-            arrow::util::display::array_value_to_string(column, row)
-                .unwrap_or_else(|error| error.to_string()),
-        ),
-    }
 }

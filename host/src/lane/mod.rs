@@ -25,6 +25,7 @@ mod fire;
 mod outputs;
 mod checkpoint;
 mod activate;
+mod early;
 mod live;
 mod report;
 mod load;

@@ -11,7 +11,7 @@ use crate::keyed::{KeyedCall, KeyedTable};
 use crate::plugin::runner::{RunnerStats, StageRunner};
 use crate::window::snapshot::StateRow;
 use crate::window::{
-    KEY_SHARDS, KeyedState, SessionCall, Sessions, SlideTables, Touched, WindowAssigner,
+    KEY_SHARDS, KeyedState, SessionCall, Sessions, SlideTables, Touched, Watcher, WindowAssigner,
 };
 
 use super::plan::Plan;
@@ -92,7 +92,8 @@ impl Worker {
 
     /// Groups that changed and were not shown yet.
     pub(super) fn changed_len(&self) -> usize {
-        let windows = self.state.windows().iter().map(|window| window.groups.changed_len());
+        let windows =
+            self.state.windows().iter().map(|window| window.groups.changed_len(Watcher::Live));
         windows.sum::<usize>() + self.sessions.changed_len()
     }
 }

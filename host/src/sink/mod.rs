@@ -7,6 +7,7 @@ mod days;
 pub mod dead_letters;
 pub mod late;
 pub mod console;
+pub mod json;
 pub mod read;
 
 use std::sync::Arc;

@@ -5,6 +5,17 @@
 
 use hashbrown::HashTable;
 
+/// Who looks at open windows. Each is given every change once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watcher {
+    /// Console and live stream, when they come to it.
+    Live = 0,
+    /// Sinks of updates, at every barrier.
+    Outbox = 1,
+}
+
+const WATCHERS: usize = 2;
+
 /// Keys and accumulators of one window.
 #[derive(Debug, Default)]
 pub struct GroupTable {
@@ -14,8 +25,8 @@ pub struct GroupTable {
     states: Vec<u8>,
     /// Bytes of `states` that no group refers to any more.
     states_dead: usize,
-    /// Groups that changed since [`GroupTable::take_changed`].
-    changed: Vec<u32>,
+    /// For each watcher the groups that changed since it took them.
+    changed: [Vec<u32>; WATCHERS],
     /// Its window has fired and is kept for corrections.
     fired: bool,
     /// Groups that changed since their window fired.
@@ -38,7 +49,8 @@ struct Group {
     rows: u32,
     /// How often it has fired.
     revision: u32,
-    changed: bool,
+    /// By watcher: it is in the list.
+    changed: [bool; WATCHERS],
     pending: bool,
 }
 
@@ -71,7 +83,7 @@ impl GroupTable {
             local: 0,
             rows: 0,
             revision: 0,
-            changed: false,
+            changed: [false; WATCHERS],
             pending: false,
         });
         self.keys.extend_from_slice(key);
@@ -89,9 +101,10 @@ impl GroupTable {
         if group.stamp != stamp {
             group.stamp = stamp;
             group.local = next;
-            if !group.changed {
-                group.changed = true;
-                self.changed.push(id);
+            for (changed, ids) in group.changed.iter_mut().zip(&mut self.changed) {
+                if !std::mem::replace(changed, true) {
+                    ids.push(id);
+                }
             }
         }
         group.local
@@ -119,7 +132,8 @@ impl GroupTable {
             + self.index.allocation_size()
             + self.keys.capacity()
             + self.states.capacity()
-            + (self.changed.capacity() + self.pending.capacity()) * size_of::<u32>()
+            + (self.changed.iter().map(Vec::capacity).sum::<usize>() + self.pending.capacity())
+                * size_of::<u32>()
     }
 
     /// Key of a group.
@@ -258,24 +272,26 @@ impl GroupTable {
         (0..).zip(&self.groups).filter(|(_, group)| group.rows > 0).map(|(id, _)| id)
     }
 
-    /// The groups that changed since the last call and have not fired since, in the order of their first change. At most
-    /// `max` at once; the rest stay.
-    pub fn take_changed(&mut self, max: usize) -> Vec<u32> {
-        let rest = self.changed.split_off(max.min(self.changed.len()));
-        let mut taken = std::mem::replace(&mut self.changed, rest);
+    /// The groups that changed since the watcher's last call, in the order of their first change. At most `max` at
+    /// once; the rest stay.
+    pub fn take_changed(&mut self, watcher: Watcher, max: usize) -> Vec<u32> {
+        let changed = &mut self.changed[watcher as usize];
+        let rest = changed.split_off(max.min(changed.len()));
+        let mut taken = std::mem::replace(changed, rest);
         for id in &taken {
-            self.groups[*id as usize].changed = false;
+            self.groups[*id as usize].changed[watcher as usize] = false;
         }
-        let fired = self.fired;
-        taken.retain(|id| {
-            let group = &self.groups[*id as usize];
-            group.rows > 0 && (group.pending || !fired)
-        });
+        taken.retain(|id| self.groups[*id as usize].rows > 0);
         taken
     }
 
-    /// How many groups changed since [`GroupTable::take_changed`].
-    pub fn changed_len(&self) -> usize {
-        self.changed.len()
+    /// Whether the window has fired with all that the group has.
+    pub fn is_told(&self, id: u32) -> bool {
+        self.fired && !self.groups[id as usize].pending
+    }
+
+    /// How many groups changed since the watcher's last [`GroupTable::take_changed`].
+    pub fn changed_len(&self, watcher: Watcher) -> usize {
+        self.changed[watcher as usize].len()
     }
 }

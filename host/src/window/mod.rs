@@ -18,6 +18,7 @@ pub(crate) mod state_reader;
 pub mod snapshot;
 
 pub use assigner::WindowAssigner;
+pub use groups::Watcher;
 pub use key::RowSelection;
 pub use session::SessionRule;
 pub use session_call::SessionCall;

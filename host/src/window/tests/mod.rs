@@ -187,15 +187,19 @@ fn rule_2_a_window_fires_when_the_watermark_reaches_its_end() {
 }
 
 #[test]
-fn changed_groups_are_given_once_and_in_parts() {
+fn changed_groups_are_given_once_to_each_watcher_and_in_parts() {
     let mut state = KeyedState::default();
     append(&mut state, &[(1, "a", "1"), (2, "b", "2")], &[]);
     let groups = &mut state.windows_mut()[0].groups;
-    assert_eq!(groups.take_changed(1), [0]);
-    assert_eq!(groups.take_changed(9), [1]);
-    assert!(groups.take_changed(9).is_empty());
+    assert_eq!(groups.take_changed(Watcher::Live, 1), [0]);
+    assert_eq!(groups.take_changed(Watcher::Live, 9), [1]);
+    assert!(groups.take_changed(Watcher::Live, 9).is_empty());
     append(&mut state, &[(1, "b", "1")], &[]);
-    assert_eq!(state.windows_mut()[0].groups.take_changed(9), [1]);
+    let groups = &mut state.windows_mut()[0].groups;
+    assert_eq!(groups.take_changed(Watcher::Live, 9), [1]);
+    // Who has not looked yet has missed nothing, and hears of nothing twice.
+    assert_eq!(groups.take_changed(Watcher::Outbox, 9), [0, 1]);
+    assert!(groups.take_changed(Watcher::Outbox, 9).is_empty());
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Rows as JSON, for people and topics.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{
+    DataType, Decimal64Type, Float64Type, Int64Type, SchemaRef, TimestampMicrosecondType,
+};
+use arrow::record_batch::RecordBatch;
+use serde_json::Value;
+
+use crate::time::EventTime;
+
+/// A cell as JSON. Decimals and integers are exact: a decimal is text, as JSON's numbers are not. Times are RFC 3339 in
+/// UTC; a float that JSON has no word for is null.
+pub fn json_value(column: &ArrayRef, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    match column.data_type() {
+        DataType::Utf8 => Value::from(column.as_string::<i32>().value(row)),
+        DataType::Boolean => Value::from(column.as_boolean().value(row)),
+        DataType::Int64 => Value::from(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Decimal64(..) => {
+            Value::from(column.as_primitive::<Decimal64Type>().value_as_string(row))
+        }
+        DataType::Timestamp(..) => Value::from(
+            EventTime(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string(),
+        ),
+        _ => Value::from(
+            arrow::util::display::array_value_to_string(column, row)
+                .unwrap_or_else(|error| error.to_string()),
+        ),
+    }
+}
+
+/// Some columns of a row as a JSON object, again and again.
+#[derive(Clone, Debug)]
+pub struct JsonObject {
+    /// Each column with its name as JSON has it.
+    columns: Vec<(usize, String)>,
+}
+
+impl JsonObject {
+    /// The columns of `schema` with these indexes, in this order.
+    pub fn new(schema: &SchemaRef, columns: impl IntoIterator<Item = usize>) -> Self {
+        let name = |column: usize| Value::from(schema.field(column).name().as_str()).to_string();
+        Self { columns: columns.into_iter().map(|column| (column, name(column))).collect() }
+    }
+
+    /// Appends the object of a row. `instead` is what some column has in place of its own value.
+    pub fn write(
+        &self,
+        batch: &RecordBatch,
+        row: usize,
+        instead: Option<(usize, i64)>,
+        out: &mut Vec<u8>,
+    ) {
+        out.push(b'{');
+        for (place, (column, name)) in self.columns.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(name.as_bytes());
+            out.push(b':');
+            let value = match instead {
+                Some((replaced, value)) if replaced == *column => Value::from(value),
+                _ => json_value(batch.column(*column), row),
+            };
+            serde_json::to_writer(&mut *out, &value).expect("memory takes everything");
+        }
+        out.push(b'}');
+    }
+}
