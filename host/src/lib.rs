@@ -24,6 +24,7 @@
 //! | fire | [`lane`], [`window`] | the watermark passed the end of a window → result rows |
 //! | sink | [`sink`] | rows → Parquet files of this epoch |
 //! | commit | [`chain`] | files, state, positions, modules → one create-only object: the epoch exists |
+//! | send | [`outbox`] | what the epoch has for Kafka topics → messages that a reader can tell from their repeats |
 //!
 //! All of it happens in [`lane::Lane::run`], one loop on one thread that forks to its workers inside a step and
 //! joins before the next. Start reading there.
@@ -49,7 +50,7 @@
 //! * **Every queue, batch, file, call and retry has a limit with a name and a reason.**
 //!
 //! What is absent on purpose: [`window`], [`watermark`] and [`decode`] have no `async`, no clock and no I/O. Nothing
-//! outside [`source`], [`produce`] and the embedded broker knows Kafka's client; nothing outside [`plugin`] knows
+//! outside [`source`], [`outbox`], [`produce`] and the embedded broker knows Kafka's client; nothing outside [`plugin`] knows
 //! wasmtime; nothing outside [`sink`] knows Parquet; nothing outside [`http`] knows axum; nothing outside
 //! [`config::environment`] reads the environment. A guest has no clock, no randomness, no files and no network.
 
@@ -67,6 +68,7 @@ pub mod window;
 pub mod sink;
 pub mod store;
 pub mod chain;
+pub mod outbox;
 pub mod lane;
 
 pub mod process;

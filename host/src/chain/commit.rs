@@ -32,6 +32,8 @@ pub struct FrozenEpoch {
     pub state: Option<FrozenState>,
     /// Of all tables, late rows and dead letters included.
     pub files: Vec<EncodedFile>,
+    /// Messages for Kafka topics; none if there are none. The ones of the record before are delivered (C8).
+    pub outbox: Option<FrozenOutbox>,
     /// What each stage runs from here on.
     pub modules: Vec<PinnedModule>,
     /// See [`ChainRecord::config`].
@@ -45,6 +47,15 @@ pub struct FrozenState {
     pub bytes: Vec<u8>,
     /// How many groups they hold.
     pub groups: u64,
+}
+
+/// The messages of an epoch for Kafka topics.
+#[derive(Clone, Debug)]
+pub struct FrozenOutbox {
+    /// What [`crate::outbox::messages`] reads; compressed before it is stored.
+    pub text: bytes::Bytes,
+    /// How many messages it holds.
+    pub messages: u64,
 }
 
 /// What became of a submitted epoch.

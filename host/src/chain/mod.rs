@@ -13,8 +13,8 @@
 //!
 //! ```text
 //! lane:       … turn, turn, barrier ─► FrozenEpoch          turn, turn, …             barrier ─► …
-//! committer:                             data files ─► state blob ─► slot (create-only)
-//!                                                                     └─ the commit
+//! committer:                             data files ─► state, outbox ─► slot (create-only)
+//!                                                                        └─ the commit
 //! ```
 //!
 //! One epoch is in flight; the lane goes on meanwhile ([`commit`]). Names of data files and states hold the epoch,
@@ -50,6 +50,8 @@
 //! * **C6** After a lost slot a writer commits nothing more. ([`commit`])
 //! * **C7** Terms never decrease along the chain, and each owner's term is above its head's; the genesis of a lane
 //!   whose chain was forgotten takes a term above those of all data files that were kept. ([`resolve`])
+//! * **C8** A record is written only when the outbox of the one before was delivered; a fence names it again. So what may
+//!   be unsent stands in the head. ([`crate::outbox`], O3)
 //!
 //! `tests/search` checks by exhaustive search that these suffice with two writers that crash, lost answers and puts that
 //! land late, and that each of them is needed: without it, the search finds a counter-example.
@@ -94,7 +96,7 @@ use crate::store::failure::{Failure, explain};
 use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
 
-pub use commit::{CommitOutcome, Committer, FrozenEpoch, FrozenState, LostSlot};
+pub use commit::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot};
 pub use open::{Opened, open};
 pub use reset::{Footprint, footprint, forget};
 
@@ -116,6 +118,8 @@ pub struct LaneStorage {
 pub struct Chain {
     job: String,
     lane: String,
+    /// See [`record::ChainRecord::chain`].
+    id: String,
     /// None before the genesis.
     head: Option<Parent>,
     term: Term,
@@ -126,6 +130,11 @@ impl Chain {
     /// The epoch that is committed next.
     pub fn next_epoch(&self) -> Epoch {
         self.head.as_ref().map_or(Epoch::GENESIS, |head| head.epoch.next())
+    }
+
+    /// See [`record::ChainRecord::chain`].
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// Of this owner.

@@ -8,7 +8,7 @@ use object_store::{ObjectMeta, ObjectStore};
 
 use super::body::{SlotBody, sha256_hex};
 use super::paths::{self, LaneTag};
-use super::record::{ChainRecord, Epoch, RecordKind, Term, Writer};
+use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, StateRef, Term, Writer};
 use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
 use super::store::{LIST_PAGE, LaneStore, RECORD_BYTES, SlotAttempt, in_time};
 use super::{Chain, ChainError, LaneStorage, parent_of};
@@ -32,6 +32,8 @@ pub struct Opened {
     pub head: Option<ChainRecord>,
     /// What [`super::FrozenState::bytes`] was; none if the head has no state.
     pub state: Option<Vec<u8>>,
+    /// What [`super::FrozenOutbox::text`] was; none if the head has none. It may not have been sent.
+    pub outbox: Option<Vec<u8>>,
     /// Data files that were deleted because the chain does not name them.
     pub orphans_deleted: usize,
     /// Data files of an earlier life of the lane, whose chain was forgotten and whose data were kept. Only
@@ -63,19 +65,22 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
             }
         };
         let head = observed.slots.into_iter().next();
-        let state = match &head {
-            Some(head) => load_state(&store, &head.record).await?,
-            None => None,
-        };
+        let head = head.map(|head| (parent_of(&head), head.record));
+        let (mut state, mut outbox) = (None, None);
+        if let Some((_, record)) = &head {
+            (state, outbox) =
+                (load_state(&store, record).await?, load_outbox(&store, record).await?);
+        }
         let chain = Chain {
             job: storage.job.clone(),
             lane: storage.lane.clone(),
-            head: head.as_ref().map(parent_of),
+            id: head.as_ref().map_or(&writer.nonce, |(_, record)| &record.chain).clone(),
+            head: head.as_ref().map(|(parent, _)| parent.clone()),
             term,
             writer: writer.clone(),
         };
-        let head = head.map(|head| head.record);
-        return Ok(Opened { chain, head, state, orphans_deleted, earlier_files });
+        let head = head.map(|(_, record)| record);
+        return Ok(Opened { chain, head, state, outbox, orphans_deleted, earlier_files });
     }
     Err(ChainError::Contended { url: store.folder.url })
 }
@@ -240,22 +245,36 @@ async fn delete_orphans(
     Ok(())
 }
 
-/// The state as it was frozen, checked against the record.
+/// The state as it was frozen.
 async fn load_state(store: &LaneStore, head: &ChainRecord) -> Result<Option<Vec<u8>>, ChainError> {
-    let Some(state) = &head.state else {
+    let Some(StateRef { key, bytes, sha256, groups: _ }) = &head.state else { return Ok(None) };
+    load_blob(store, &format!("state of epoch {}", head.epoch), key, (*bytes, sha256)).await
+}
+
+/// The outbox as it was frozen.
+async fn load_outbox(store: &LaneStore, head: &ChainRecord) -> Result<Option<Vec<u8>>, ChainError> {
+    let Some(OutboxRef { epoch, key, bytes, sha256, messages: _ }) = &head.outbox else {
         return Ok(None);
     };
-    let what = || format!("state of epoch {} at `{}`", head.epoch, state.key);
-    let bytes = store.get(&state.key, state.bytes).await;
-    let bytes =
-        bytes.map_err(|error| ChainError::store("read the state", &store.folder, &error))?;
+    load_blob(store, &format!("outbox of epoch {epoch}"), key, (*bytes, sha256)).await
+}
+
+/// What was compressed and put below the lane's folder, checked against the record's size and hash.
+async fn load_blob(
+    store: &LaneStore,
+    what: &str,
+    key: &str,
+    (size, sha256): (u64, &str),
+) -> Result<Option<Vec<u8>>, ChainError> {
+    let what = format!("{what} at `{key}`");
+    let bytes = store.get(key, size).await;
+    let failed = |error| ChainError::store(&format!("read the {what}"), &store.folder, &error);
     let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
-    let bytes = bytes.ok_or_else(|| damaged(format!("there is no {}", what())))?;
-    if sha256_hex(&bytes) != state.sha256 {
-        return Err(damaged(format!("{} has another hash than its record says", what())));
+    let bytes = bytes.map_err(failed)?.ok_or_else(|| damaged(format!("there is no {what}")))?;
+    if sha256_hex(&bytes) != *sha256 {
+        return Err(damaged(format!("{what} has another hash than its record says")));
     }
-    let plain = zstd::decode_all(bytes.as_ref());
     let unreadable =
-        |error: std::io::Error| ChainError::Unreadable { what: what(), reason: error.to_string() };
-    Ok(Some(plain.map_err(unreadable)?))
+        |error: std::io::Error| ChainError::Unreadable { what, reason: error.to_string() };
+    zstd::decode_all(bytes.as_ref()).map(Some).map_err(unreadable)
 }

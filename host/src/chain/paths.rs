@@ -3,6 +3,7 @@
 //! ```text
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
 //! <root>/<job>/lanes/<lane>/state/<epoch:020>-<nonce>.bin
+//! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<nonce>.tsv.zst
 //! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<epoch:020>-<term>-<nonce>-<i>.parquet
 //! ```
 //!
@@ -37,6 +38,14 @@ pub fn parse_slot(file_name: &str) -> Option<Epoch> {
 /// The state blob of an epoch below the lane's folder: zstd over the lane's bytes.
 pub fn state(epoch: Epoch, nonce: &str) -> String {
     format!("{STATE_FOLDER}/{:020}-{nonce}.bin", epoch.0)
+}
+
+/// The folder of the outboxes below the lane's folder.
+pub const OUTBOX_FOLDER: &str = "outbox";
+
+/// The outbox of an epoch below the lane's folder: zstd over the lines of [`crate::outbox`].
+pub fn outbox(epoch: Epoch, nonce: &str) -> String {
+    format!("{OUTBOX_FOLDER}/{:020}-{nonce}.tsv.zst", epoch.0)
 }
 
 /// The column of [`date_folder`].

@@ -120,6 +120,22 @@ pub struct StateRef {
     pub groups: u64,
 }
 
+/// The messages of an epoch for Kafka topics ([`crate::outbox`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboxRef {
+    /// The epoch that made them: a fence names those of an earlier one.
+    pub epoch: Epoch,
+    /// Path below the lane's folder.
+    pub key: String,
+    /// Size as stored.
+    pub bytes: u64,
+    /// Of the bytes as stored, hex.
+    pub sha256: String,
+    /// How many messages.
+    pub messages: u64,
+}
+
 /// The module that a stage runs from this epoch on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +206,10 @@ pub struct ChainRecord {
     pub lane: String,
     /// Its number.
     pub epoch: Epoch,
+    /// Random, made with the genesis and the same in every record since: tells this chain from one that was forgotten.
+    /// Empty in chains that are older than the field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub chain: String,
     /// Why it stands here.
     pub kind: RecordKind,
     /// Committed and not yet to be shown to readers (RELIABILITY.md §1.5 r3).
@@ -208,6 +228,9 @@ pub struct ChainRecord {
     pub state: Option<StateRef>,
     /// Data files of this epoch, late rows and dead letters included, each in its table.
     pub files: Vec<DataFile>,
+    /// Messages that may not be sent yet; those of all records before are (C8). None if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxRef>,
     /// What each stage runs from here on.
     pub modules: Vec<PinnedModule>,
     /// Fingerprints of the parts of the pipeline file that state depends on, by name (DESIGN.md D6).

@@ -24,6 +24,8 @@ pub struct Footprint {
     pub states: u64,
     /// Their size as stored.
     pub state_bytes: u64,
+    /// Outboxes, those that were sent included.
+    pub outboxes: u64,
     /// Data files of this lane in all its tables, those of earlier lives included.
     pub data_files: u64,
     /// Their size.
@@ -46,7 +48,7 @@ pub async fn footprint(storage: &LaneStorage) -> Result<Footprint, ChainError> {
     Ok(Objects::list(storage).await?.footprint())
 }
 
-/// Deletes the lane's chain and states, and its data files if `with_data`. Nobody may run the lane meanwhile.
+/// Deletes the lane's chain, states and outboxes, and its data files if `with_data`. Nobody may run the lane meanwhile.
 ///
 /// The slots go first, from the genesis up: until the newest is gone, an opening either finds the chain damaged
 /// or goes on as if nothing had happened. Data files that are kept are never taken for orphans of the lane's next
@@ -63,6 +65,7 @@ pub async fn forget(storage: &LaneStorage, with_data: bool) -> Result<Footprint,
     let paths = |objects: Vec<ObjectMeta>| objects.into_iter().map(|object| object.location);
     delete(&folder, paths(objects.slots).collect()).await.map_err(failed)?;
     delete(&folder, paths(objects.states).collect()).await.map_err(failed)?;
+    delete(&folder, paths(objects.outboxes).collect()).await.map_err(failed)?;
     if !with_data {
         (forgotten.data_files, forgotten.data_bytes) = (0, 0);
         return Ok(forgotten);
@@ -89,6 +92,7 @@ struct Objects {
     /// Ascending.
     slots: Vec<ObjectMeta>,
     states: Vec<ObjectMeta>,
+    outboxes: Vec<ObjectMeta>,
     data: Vec<(Location, Vec<(Path, u64)>)>,
 }
 
@@ -99,6 +103,7 @@ impl Objects {
         let mut slots = list(&folder, paths::CHAIN_FOLDER).await.map_err(failed)?;
         slots.sort_by(|left, right| left.location.cmp(&right.location));
         let states = list(&folder, paths::STATE_FOLDER).await.map_err(failed)?;
+        let outboxes = list(&folder, paths::OUTBOX_FOLDER).await.map_err(failed)?;
         let tag = LaneTag::new(&storage.job, &storage.lane);
         let mut data = Vec::new();
         for (id, table) in &storage.tables {
@@ -107,7 +112,7 @@ impl Objects {
             let files = files.map_err(failed)?.into_iter().map(|file| (file.path, file.bytes));
             data.push((table.clone(), files.collect()));
         }
-        Ok(Self { slots, states, data })
+        Ok(Self { slots, states, outboxes, data })
     }
 
     fn footprint(&self) -> Footprint {
@@ -118,6 +123,7 @@ impl Objects {
             latest: self.slots.iter().filter_map(epoch).max(),
             states: self.states.len() as u64,
             state_bytes: self.states.iter().map(|object| object.size).sum(),
+            outboxes: self.outboxes.len() as u64,
             data_files: files().count() as u64,
             data_bytes: files().map(|(_, bytes)| bytes).sum(),
         }

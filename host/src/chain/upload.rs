@@ -1,4 +1,4 @@
-//! One epoch on its way into the store: data files, then the state, then the slot, which is the commit.
+//! One epoch on its way into the store: data files, then state and outbox, then the slot, which is the commit.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,9 +11,9 @@ use object_store::path::Path;
 
 use super::backoff::Backoff;
 use super::body::{SlotBody, VERSION, sha256_hex};
-use super::commit::{CommitOutcome, FrozenEpoch, FrozenState, LostSlot, Problem};
+use super::commit::{CommitOutcome, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot, Problem};
 use super::paths::{self, DataFileName, LaneTag};
-use super::record::{ChainRecord, Epoch, StateRef};
+use super::record::{ChainRecord, Epoch, OutboxRef, StateRef};
 use super::store::{LaneStore, SlotAttempt, in_time};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use crate::sink::{DataFile, EncodedFile};
@@ -24,8 +24,14 @@ use crate::store::{Location, failure};
 /// a lane with hundreds of date folders does not open hundreds of connections.
 const UPLOADS_AT_ONCE: usize = 8;
 
-/// Speed over size: the state of one epoch is read at most once.
-const STATE_ZSTD_LEVEL: i32 = 1;
+/// Speed over size: what one epoch leaves is read at most once.
+const BLOB_ZSTD_LEVEL: i32 = 1;
+
+/// What was stored of something.
+struct Blob {
+    bytes: u64,
+    sha256: String,
+}
 
 /// Owns the right to add to the chain.
 pub(super) struct Uploader {
@@ -51,10 +57,14 @@ impl Uploader {
 
     async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
         let epoch = self.chain.next_epoch();
-        let FrozenEpoch { kind, source, watermark, state, files, modules, config } = frozen;
+        let FrozenEpoch { kind, source, watermark, state, files, outbox, modules, config } = frozen;
         let files = self.put_files(epoch, files).await?;
         let state = match state {
             Some(state) => Some(self.put_state(epoch, state).await?),
+            None => None,
+        };
+        let outbox = match outbox {
+            Some(outbox) => Some(self.put_outbox(epoch, outbox).await?),
             None => None,
         };
         let record = ChainRecord {
@@ -62,6 +72,7 @@ impl Uploader {
             job: self.chain.job.clone(),
             lane: self.chain.lane.clone(),
             epoch,
+            chain: self.chain.id.clone(),
             kind,
             held: false,
             parent: self.chain.head.clone(),
@@ -71,6 +82,7 @@ impl Uploader {
             watermark,
             state,
             files,
+            outbox,
             modules,
             config,
         };
@@ -126,14 +138,35 @@ impl Uploader {
     }
 
     async fn put_state(&self, epoch: Epoch, state: FrozenState) -> Result<StateRef, ChainError> {
-        let FrozenState { bytes, groups } = state;
-        let bytes = zstd::encode_all(bytes.as_slice(), STATE_ZSTD_LEVEL);
-        let bytes = Bytes::from(bytes.expect("memory can be written to"));
         let key = paths::state(epoch, &self.chain.writer.nonce);
-        let what = format!("put the state of epoch {epoch}");
-        self.put(&what, &self.store.folder, self.store.folder.path(&key), &bytes).await?;
-        let (sha256, bytes) = (sha256_hex(&bytes), bytes.len() as u64);
-        Ok(StateRef { key, bytes, sha256, groups })
+        let blob = self.put_blob("state", epoch, &key, &state.bytes).await?;
+        let Blob { bytes, sha256 } = blob;
+        Ok(StateRef { key, bytes, sha256, groups: state.groups })
+    }
+
+    async fn put_outbox(
+        &self,
+        epoch: Epoch,
+        outbox: FrozenOutbox,
+    ) -> Result<OutboxRef, ChainError> {
+        let key = paths::outbox(epoch, &self.chain.writer.nonce);
+        let Blob { bytes, sha256 } = self.put_blob("outbox", epoch, &key, &outbox.text).await?;
+        Ok(OutboxRef { epoch, key, bytes, sha256, messages: outbox.messages })
+    }
+
+    /// Compresses and puts what lies below the lane's folder.
+    async fn put_blob(
+        &self,
+        kind: &str,
+        epoch: Epoch,
+        key: &str,
+        plain: &[u8],
+    ) -> Result<Blob, ChainError> {
+        let bytes = zstd::encode_all(plain, BLOB_ZSTD_LEVEL);
+        let bytes = Bytes::from(bytes.expect("memory can be written to"));
+        let what = format!("put the {kind} of epoch {epoch}");
+        self.put(&what, &self.store.folder, self.store.folder.path(key), &bytes).await?;
+        Ok(Blob { sha256: sha256_hex(&bytes), bytes: bytes.len() as u64 })
     }
 
     /// None if the slot is ours, else what lies there.

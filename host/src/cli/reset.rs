@@ -62,7 +62,8 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn finish(args: &ResetArgs, footprint: &Footprint, is_done: bool) -> anyhow::Result<ExitCode> {
-    let Footprint { epochs, latest, states, state_bytes, data_files, data_bytes } = footprint;
+    let Footprint { epochs, latest, states, state_bytes, outboxes, data_files, data_bytes } =
+        footprint;
     if args.json {
         let answer = json!({
             "forgotten": is_done,
@@ -70,6 +71,7 @@ fn finish(args: &ResetArgs, footprint: &Footprint, is_done: bool) -> anyhow::Res
             "latest_epoch": latest,
             "states": states,
             "state_bytes": state_bytes,
+            "outboxes": outboxes,
             "data_files": data_files,
             "data_bytes": data_bytes,
         });
@@ -91,7 +93,7 @@ fn description(
     if found.is_empty() {
         return format!("pipeline {name} has nothing in {url}: there is nothing to forget\n");
     }
-    let Footprint { epochs, latest, states, state_bytes, data_files, data_bytes } = found;
+    let Footprint { epochs, latest, states, state_bytes, outboxes, data_files, data_bytes } = found;
     let latest = latest.map(|epoch| format!(", the newest is {epoch}")).unwrap_or_default();
     let size = |bytes: u64| indicatif::HumanBytes(bytes).to_string();
     let mut text = format!(
@@ -100,6 +102,9 @@ fn description(
          forgotten: its open windows, {states} states of {}\n",
         size(*state_bytes)
     );
+    if *outboxes > 0 {
+        text += &format!("  forgotten: {outboxes} outboxes; what was sent to topics stays there\n");
+    }
     let fate = if with_data { "deleted: " } else { "kept:     " };
     text += &format!("  {fate} {data_files} data files of {} in its tables\n", size(*data_bytes));
     for (id, table) in &storage.tables {

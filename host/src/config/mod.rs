@@ -7,6 +7,7 @@ mod raw;
 mod duration;
 mod size;
 mod column;
+mod kafka;
 mod scalar;
 mod shape;
 mod suggest;
@@ -28,6 +29,7 @@ use crate::schema::Schema;
 pub use check::RESERVED_COLUMNS;
 pub use duration::parse as parse_duration;
 pub use file::ConfigError;
+pub use kafka::{EndPosition, KafkaConfig, KafkaSinkConfig, StartPosition};
 
 /// Reads and checks a pipeline file; its `${env:NAME}` are variables of `environment`.
 ///
@@ -71,7 +73,7 @@ impl Pipeline {
     pub fn tables(&self) -> Vec<(Arc<str>, &TableLocation)> {
         let sinks = self.sinks.iter().filter_map(|sink| match &sink.kind {
             SinkKind::Parquet(location) => Some((Arc::clone(&sink.id), location)),
-            SinkKind::Console { .. } => None,
+            SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
         });
         let late = self.late.iter().map(|location| (Arc::from("late"), location));
         let dead = self.dead_letters.iter().map(|location| (Arc::from("dead_letters"), location));
@@ -107,55 +109,6 @@ impl SourceConfig {
             Self::Files(files) => files.watch.is_none(),
         }
     }
-}
-
-/// A Kafka topic.
-#[derive(Clone, PartialEq)]
-pub struct KafkaConfig {
-    /// `host:port`, comma separated.
-    pub brokers: String,
-    /// One topic.
-    pub topic: String,
-    /// Where a first run begins.
-    pub start: StartPosition,
-    /// Where a bounded run ends; none: never.
-    pub end: Option<EndPosition>,
-    /// Any other librdkafka property (SASL, TLS, fetch sizes).
-    pub properties: BTreeMap<String, String>,
-}
-
-/// Properties may be secrets: their names only.
-impl fmt::Debug for KafkaConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { brokers, topic, start, end, properties } = self;
-        f.debug_struct("KafkaConfig")
-            .field("brokers", brokers)
-            .field("topic", topic)
-            .field("start", start)
-            .field("end", end)
-            .field("properties", &properties.keys().collect::<Vec<_>>())
-            .finish()
-    }
-}
-
-/// Where a first run begins. Resolved once, in the genesis record.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StartPosition {
-    /// The oldest record there is.
-    Earliest,
-    /// The next record to come.
-    Latest,
-    /// The first record at or after this time, µs since 1970, by Kafka's timestamps.
-    Timestamp(i64),
-    /// Partition → offset; partitions not named begin at the earliest.
-    Offsets(BTreeMap<i32, i64>),
-}
-
-/// Where a bounded run over Kafka ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndPosition {
-    /// The end of each partition when the pipeline was first started.
-    Latest,
 }
 
 /// NDJSON files.
@@ -327,6 +280,8 @@ pub struct SinkConfig {
 pub enum SinkKind {
     /// Parquet files: window results, or without a window the rows themselves.
     Parquet(TableLocation),
+    /// A topic of JSON objects.
+    Kafka(KafkaSinkConfig),
     /// An aligned table of changed groups on standard output.
     Console {
         /// How often.

@@ -29,6 +29,10 @@ pub fn of(pipeline: &Pipeline) -> String {
     for sink in &pipeline.sinks {
         let place = match &sink.kind {
             SinkKind::Parquet(table) => place(table),
+            SinkKind::Kafka(kafka) => {
+                let what = if kafka.updates { "updates" } else { "final results" };
+                format!("topic {} at {}, {what}", kafka.topic, kafka.brokers)
+            }
             SinkKind::Console { every, .. } => format!("console every {}", duration::show(*every)),
         };
         line("to", format!("{place} ({})", sink.id));

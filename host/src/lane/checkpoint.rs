@@ -18,13 +18,16 @@ use super::{Lane, LaneEnd, LaneError};
 /// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.
 const STAGED_BYTES_MAX: u64 = 256 << 20;
 
-/// How long the lane looks away while the store is behind.
-const STORE_WAIT: Duration = Duration::from_millis(20);
+/// A lane that is asked to stop waits so long for topics: a stop should take no longer than a container's.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the lane looks away while the store or a topic is behind.
+const COMMIT_WAIT: Duration = Duration::from_millis(20);
 
 impl Lane {
     pub(super) fn checkpoint_is_due(&self) -> bool {
         let wanted = self.barrier_is_overdue() || self.activations.iter().any(Activation::is_asked);
-        wanted && self.dirty && !self.committer.in_flight()
+        wanted && self.dirty && !self.is_behind()
     }
 
     fn barrier_is_overdue(&self) -> bool {
@@ -32,9 +35,14 @@ impl Lane {
             || self.outputs.staged_bytes() >= STAGED_BYTES_MAX
     }
 
-    /// Whether a barrier is due that cannot be taken, because the epoch before it is still in flight.
+    /// Whether the epoch before is not durable yet, or its messages are not delivered.
+    fn is_behind(&self) -> bool {
+        self.committer.in_flight() || self.outputs.outbox.is_unsent()
+    }
+
+    /// Whether a barrier is due that cannot be taken, because of the epoch before it.
     pub(super) fn must_pause(&self) -> bool {
-        self.committer.in_flight() && self.dirty && self.barrier_is_overdue()
+        self.is_behind() && self.dirty && self.barrier_is_overdue()
     }
 
     /// Halts before the open windows fill the machine's memory.
@@ -44,13 +52,22 @@ impl Lane {
         if bytes > limit { Err(LaneError::StateTooLarge { bytes, limit }) } else { Ok(()) }
     }
 
-    /// Waits a moment for the store. Nothing is dropped: records stay where they are.
-    pub(super) fn wait_for_store(&mut self) -> Result<(), LaneError> {
+    /// Waits a moment for the store or the topics. Nothing is dropped: records stay where they are.
+    pub(super) fn wait_for_commit(&mut self) -> Result<(), LaneError> {
         self.phase = Phase::Paused;
-        if let Some(outcome) = self.committer.wait(STORE_WAIT) {
+        if let Some(outcome) = self.committer.wait(COMMIT_WAIT) {
             self.settle(outcome)?;
         }
+        self.settle_outbox(COMMIT_WAIT);
         Ok(())
+    }
+
+    /// Takes note of messages that were delivered, if they were within `limit`. The next record says so.
+    fn settle_outbox(&mut self, limit: Duration) {
+        if self.outputs.outbox.wait(limit) {
+            self.phase = Phase::Running;
+            self.dirty = true;
+        }
     }
 
     /// Freezes the epoch and hands it to the committer.
@@ -68,6 +85,7 @@ impl Lane {
     }
 
     fn freeze(&mut self) -> Result<FrozenEpoch, LaneError> {
+        self.write_updates();
         let mut bytes = Vec::new();
         let (workers, generation) = (self.pool.workers().iter(), self.state_generation());
         let groups = if self.plan.process.is_some() {
@@ -87,13 +105,15 @@ impl Lane {
             watermark: self.partitions.clock().watermark(),
             state: (groups > 0).then_some(FrozenState { bytes, groups }),
             files: self.outputs.freeze()?,
+            outbox: self.outputs.outbox.freeze(),
             modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),
             config: crate::config::fingerprint::fingerprints(&self.config),
         })
     }
 
-    /// Takes note of an epoch that the committer has finished, if it has.
+    /// Takes note of an epoch that the committer has finished and of messages that were delivered, if there are any.
     pub(super) fn settle_commit(&mut self) -> Result<(), LaneError> {
+        self.settle_outbox(Duration::ZERO);
         match self.committer.try_take() {
             Some(outcome) => self.settle(outcome),
             None => Ok(()),
@@ -118,6 +138,7 @@ impl Lane {
 
     fn on_committed(&mut self, record: &Arc<ChainRecord>) {
         self.phase = Phase::Running;
+        self.outputs.outbox.committed(record.epoch);
         let positions = record.source.partitions.iter();
         let positions =
             positions.map(|state| (state.partition.clone(), state.position.clone())).collect();
@@ -129,10 +150,11 @@ impl Lane {
         self.answer_activations(record);
     }
 
-    /// The last commit of a lane that ends. Waits until it is durable, as long as that takes.
+    /// The last commits of a lane that ends. Waits until they are durable, as long as that takes, and for their messages: a
+    /// lane that is stopped only for a while, because opening it again sends them.
     pub(super) fn last_checkpoint(&mut self, end: LaneEnd) -> Result<(), LaneError> {
         self.drain_committer()?;
-        if self.dirty {
+        while self.drain_outbox(end) && self.dirty {
             self.checkpoint()?;
             self.drain_committer()?;
         }
@@ -146,11 +168,28 @@ impl Lane {
 
     fn drain_committer(&mut self) -> Result<(), LaneError> {
         while self.committer.in_flight() {
-            if let Some(outcome) = self.committer.wait(STORE_WAIT) {
+            if let Some(outcome) = self.committer.wait(COMMIT_WAIT) {
                 self.settle(outcome)?;
             }
             self.publish();
         }
         Ok(())
+    }
+
+    /// Whether all messages are delivered.
+    fn drain_outbox(&mut self, end: LaneEnd) -> bool {
+        let until = self.clock.monotonic() + STOP_WAIT;
+        while self.outputs.outbox.is_unsent() {
+            if end == LaneEnd::Stopped && self.clock.monotonic() >= until {
+                tracing::warn!(
+                    pipeline = %self.config.name,
+                    "stopped before a topic took the last results; the next start sends them"
+                );
+                return false;
+            }
+            self.settle_outbox(COMMIT_WAIT);
+            self.publish();
+        }
+        true
     }
 }

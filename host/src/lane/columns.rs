@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 
+use crate::config::{Pipeline, SinkKind, WindowConfig};
 use crate::schema::timestamp_type;
 
 use super::plan::{FittedStage, PlanError};
@@ -58,4 +59,23 @@ pub(super) fn result_schema(
         return Err(PlanError::TwoColumns { column, stage });
     }
     Ok(Arc::new(ArrowSchema::new(fields)))
+}
+
+/// That the topics can have what they are to have: the key of raw rows is one of their columns, and updates have a revision
+/// that is not the plugin's.
+pub(super) fn check_topics(
+    pipeline: &Pipeline,
+    rows: &SchemaRef,
+    output: &SchemaRef,
+) -> Result<(), PlanError> {
+    let corrects = pipeline.window.as_ref().is_some_and(WindowConfig::corrects);
+    for sink in &pipeline.sinks {
+        let SinkKind::Kafka(kafka) = &sink.kind else { continue };
+        key_columns("sinks", kafka.key.as_deref().unwrap_or_default(), rows)?;
+        if kafka.updates && !corrects && output.index_of(REVISION_COLUMN).is_ok() {
+            let stage = pipeline.stateful_stage().map_or("", |stage| &*stage.id).to_owned();
+            return Err(PlanError::TwoColumns { column: REVISION_COLUMN.to_owned(), stage });
+        }
+    }
+    Ok(())
 }

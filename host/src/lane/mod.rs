@@ -23,6 +23,7 @@ mod emitted;
 mod turn;
 mod fire;
 mod outputs;
+mod outbox;
 mod checkpoint;
 mod activate;
 mod early;
@@ -163,7 +164,7 @@ enum Wake {
     Stop,
     Command(Command),
     Records(Vec<RecordBlock>),
-    /// The store has not yet taken the epoch before the one that is due: intake stands still.
+    /// The store has not yet taken the epoch before the one that is due, or a topic its messages: intake stands still.
     Paused,
     End,
 }
@@ -191,7 +192,7 @@ impl Lane {
             Wake::End => return Ok(Some(LaneEnd::Finished)),
             Wake::Command(command) => self.on_command(command),
             Wake::Records(blocks) => self.turn(&blocks)?,
-            Wake::Paused => self.wait_for_store()?,
+            Wake::Paused => self.wait_for_commit()?,
         }
         self.advance()?;
         self.check_state_bytes()?;

@@ -12,7 +12,9 @@ use crate::chain::{self, ChainError, LaneStorage};
 use crate::config::fingerprint::{StateConflict, fingerprints};
 use crate::config::{Pipeline, SourceConfig, StoreOptions};
 use crate::keyed;
+use crate::metrics::LaneMetrics;
 use crate::modules::{ModuleStore, ModuleStoreError};
+use crate::outbox::{Courier, OutboxError, Publisher};
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::load::LoadError;
 use crate::source::files::FilesSource;
@@ -24,6 +26,7 @@ use crate::watermark::LaneClock;
 use crate::window::{key_hash, key_shard, snapshot};
 
 use super::load::Loader;
+use super::outbox::{Outbox, Post};
 use super::outputs::Outputs;
 use super::partitions::Partitions;
 use super::plan::{Plan, PlanError};
@@ -110,6 +113,9 @@ pub enum OpenError {
     /// The state blob is not what the chain says.
     #[error("restore state")]
     State(#[from] snapshot::SnapshotError),
+    /// A topic that results go to cannot be reached.
+    #[error("open outbox")]
+    Outbox(#[from] OutboxError),
     /// The workers' threads could not be started.
     #[error("start workers")]
     Workers(#[from] rayon::ThreadPoolBuildError),
@@ -123,6 +129,7 @@ impl OpenError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Chain(error) => error.may_pass(),
+            Self::Outbox(error) => error.may_pass(),
             Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => {
                 matches!(
@@ -165,12 +172,13 @@ pub(super) struct Ready {
     pub(super) pool: Pool,
     pub(super) source: Box<dyn Source>,
     pub(super) committer: Committer,
+    pub(super) outbox: Outbox,
 }
 
 impl Ready {
     fn make(parts: &LaneParts, outside: &mut Outside) -> Result<Self, OpenError> {
         let LaneParts { config, storage, stores, runtime, clock, writer, .. } = parts;
-        let opened = runtime.block_on(chain::open(storage, writer))?;
+        let mut opened = runtime.block_on(chain::open(storage, writer))?;
         let modules = get_modules(parts, opened.head.as_ref(), outside)?;
         let plan = Plan::new(config, &modules)?;
         let mut pool = Pool::new(&plan, worker_count(config))?;
@@ -179,6 +187,8 @@ impl Ready {
         }
         let mut source = open_source(config, stores, runtime, clock)?;
         let metrics = Arc::clone(&outside.metrics);
+        let post = open_post(config, clock, &metrics)?;
+        let outbox = Outbox::open(config, &plan, &mut opened, post);
         let mut committer = Committer::spawn(
             runtime.clone(),
             opened.chain,
@@ -199,15 +209,15 @@ impl Ready {
                 states.map(|state| (state.partition.clone(), state.position.clone())).collect();
             source.assign(&positions)?;
         }
-        Ok(Self { record, modules, plan, pool, source, committer })
+        Ok(Self { record, modules, plan, pool, source, committer, outbox })
     }
 
     pub(super) fn into_lane(self, config: &Arc<Pipeline>, clock: &Clock, outside: Outside) -> Lane {
-        let Self { record, modules, plan, pool, source, committer } = self;
+        let Self { record, modules, plan, pool, source, committer, outbox } = self;
         let lane = Lane {
             limits: poll_limits(config),
             partitions: partitions(config, &record, clock),
-            outputs: Outputs::new(config, &plan),
+            outputs: Outputs::new(config, &plan, outbox),
             epoch: record.epoch,
             phase: Phase::Running,
             checkpoint_at: clock.monotonic() + config.checkpoint.interval,
@@ -326,6 +336,16 @@ fn open_source(
     })
 }
 
+/// Reaches the topics that results go to, if there are any.
+fn open_post(
+    config: &Pipeline,
+    clock: &Clock,
+    metrics: &Arc<LaneMetrics>,
+) -> Result<Option<Post>, OutboxError> {
+    let opened = Publisher::open(config, clock.clone(), Arc::clone(metrics))?;
+    Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
+}
+
 /// Commits the record that pins where a first run begins, before any record is read.
 pub(super) fn genesis(
     config: &Pipeline,
@@ -350,6 +370,7 @@ pub(super) fn genesis(
         watermark: Watermark::NONE,
         state: None,
         files: Vec::new(),
+        outbox: None,
         modules: modules.iter().map(|placed| placed.pinned.clone()).collect(),
         config: fingerprints(config),
     });

@@ -1,27 +1,32 @@
-//! Where a lane's rows go: results or raw rows to the tables of the sinks, late rows and dead letters to theirs.
-//! All of them are files of the same epoch, in the same commit (DESIGN.md §9).
+//! Where a lane's rows go: results or raw rows to the tables and topics of the sinks, late rows and dead letters to
+//! their tables. All of them are files or messages of the same epoch, in the same commit (DESIGN.md §9).
 
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
+use crate::chain::record::Epoch;
 use crate::config::{Pipeline, SinkKind, TableLocation};
 use crate::sink::dead_letters::{DeadLetter, DeadLetters};
 use crate::sink::late::late_rows;
 use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
 use crate::source::RecordBlock;
 use crate::time::{EventTime, Watermark, thread_cpu_nanos};
+use crate::window::Watcher;
 use crate::window::sliding::Progress;
 
+use super::early::early_results;
 use super::fire::{CondemnedGroup, Results, fire, join};
+use super::outbox::Outbox;
 use super::place::Placed;
 use super::plan::Plan;
 use super::prepare::{Condemned, Prepared, project};
 use super::{Lane, LaneError};
 
-/// The tables a lane writes, by what goes there.
+/// What a lane writes, by what goes there.
 pub(super) struct Outputs {
     tables: Tables,
+    pub(super) outbox: Outbox,
     /// Results, or raw rows: one table per Parquet sink.
     results: Vec<usize>,
     late: Option<usize>,
@@ -29,8 +34,8 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// The tables of a pipeline.
-    pub(super) fn new(config: &Pipeline, plan: &Plan) -> Self {
+    /// The tables and topics of a pipeline.
+    pub(super) fn new(config: &Pipeline, plan: &Plan, outbox: Outbox) -> Self {
         let mut tables = Vec::new();
         let time = plan.time_column();
         let mut add = |id: &Arc<str>, schema, location: &TableLocation, time: Option<&str>| {
@@ -47,7 +52,7 @@ impl Outputs {
             SinkKind::Parquet(location) => {
                 Some(add(&sink.id, Arc::clone(&plan.output), location, time))
             }
-            SinkKind::Console { .. } => None,
+            SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
         });
         let results = results.collect();
         let late = config.late.as_ref().map(|location| {
@@ -56,7 +61,7 @@ impl Outputs {
         let dead_letters = config.dead_letters.as_ref().map(|location| {
             add(&Arc::from("dead_letters"), dead_letters::schema(), location, Some("at"))
         });
-        Self { tables: Tables::new(tables), results, late, dead_letters }
+        Self { tables: Tables::new(tables), outbox, results, late, dead_letters }
     }
 
     /// Closes all files of the epoch.
@@ -66,14 +71,17 @@ impl Outputs {
 
     /// Bytes that wait for the barrier.
     pub(super) fn staged_bytes(&self) -> u64 {
-        self.tables.buffered_bytes()
+        self.tables.buffered_bytes() + self.outbox.staged_bytes()
     }
 
+    /// Writes final rows to every sink. They become true with `epoch`.
     pub(super) fn write_results(
         &mut self,
         rows: &RecordBatch,
         times: Option<&[i64]>,
+        epoch: Epoch,
     ) -> Result<(), SinkError> {
+        self.outbox.write(rows, epoch);
         self.results.iter().try_for_each(|table| self.tables.write(*table, rows, times))
     }
 }
@@ -99,9 +107,24 @@ impl Lane {
         let Some(rows) = self.take_results(results)? else { return Ok(()) };
         self.dirty = true;
         self.live.fired(&rows);
-        self.outputs.write_results(&rows, None)?;
+        self.outputs.write_results(&rows, None, self.epoch.next())?;
         self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
+    }
+
+    /// Writes the groups that changed since the last barrier and whose windows are open, for the sinks that take updates.
+    pub(super) fn write_updates(&mut self) {
+        let Some(windows) = self.plan.windows.filter(|_| self.outputs.outbox.takes_updates())
+        else {
+            return;
+        };
+        let (plan, watermark) = (&self.plan, self.partitions.clock().watermark());
+        let results = self.pool.each_worker(|_, worker| {
+            early_results(worker, plan, windows, (Watcher::Outbox, watermark), usize::MAX)
+        });
+        if let Some(rows) = join(&self.plan, &results) {
+            self.outputs.outbox.write_updates(&rows, self.epoch.next());
+        }
     }
 
     /// Joins the results of all workers; what a plugin could not evaluate is dead-lettered with its state.
@@ -157,7 +180,7 @@ impl Lane {
         let rows = project(&prepared.rows.batch, &every, picked);
         let times: Vec<i64> =
             placed.rows.iter().map(|row| prepared.rows.times[*row as usize]).collect();
-        Ok(self.outputs.write_results(&rows, Some(&times))?)
+        Ok(self.outputs.write_results(&rows, Some(&times), self.epoch.next())?)
     }
 
     fn write_late(&mut self, prepared: &Prepared, placed: &Placed) -> Result<(), LaneError> {

@@ -19,7 +19,7 @@ use crate::plugin::runner::StageRunner;
 use crate::schema::Schema;
 use crate::window::WindowAssigner;
 
-use super::columns::{EVENT_TIME_COLUMN, WINDOW_COLUMNS, key_columns, result_schema};
+use super::columns::{EVENT_TIME_COLUMN, WINDOW_COLUMNS, check_topics, key_columns, result_schema};
 use super::prepare::{Prepared, Rows, project};
 
 /// A module in its place.
@@ -105,7 +105,7 @@ pub enum PlanError {
     /// A key names no column of the rows.
     #[error("`{section}.key` names `{column}`, but the rows after the last map have {have}")]
     KeyColumn {
-        /// `window` or `process`.
+        /// `window`, `process` or `sinks`.
         section: &'static str,
         /// As written.
         column: String,
@@ -182,6 +182,7 @@ impl Plan {
             output = result_schema(&key, &rows, &stage, &[EVENT_TIME_COLUMN], false)?;
             process = Some(ProcessStage { stage, ttl: config.ttl });
         }
+        check_topics(pipeline, &rows, &output)?;
         Ok(Self {
             schema: pipeline.schema.clone(),
             wanted,

@@ -108,7 +108,7 @@ impl Lane {
         let Some(rows) = rows else { return Ok(()) };
         self.dirty = true;
         self.live.fired(&rows);
-        self.outputs.write_results(&rows, None)?;
+        self.outputs.write_results(&rows, None, self.epoch.next())?;
         self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }

@@ -102,7 +102,9 @@ impl Lane {
     /// Publishes the status.
     pub(super) fn publish_now(&mut self) {
         self.reported.next_status = self.clock.monotonic() + STATUS_EVERY;
-        let problem = self.source.problem().or_else(|| self.committer.problem());
+        let problem = self.source.problem();
+        let problem = problem.or_else(|| self.committer.problem());
+        let problem = problem.or_else(|| self.outputs.outbox.problem());
         match (&self.reported.problem, &problem) {
             (Some(said), Some(problem)) if is_same_problem(said, problem) => {}
             (_, Some(problem)) => tracing::warn!(pipeline = %self.config.name, "{problem}"),

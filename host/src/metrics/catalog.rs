@@ -219,6 +219,24 @@ pub(super) const ROWS: Metric =
     counter("sluicegate_rows_written", None, TABLE, "Rows in the files committed");
 pub(super) const WRITTEN: Metric =
     counter("sluicegate_written", Some("bytes"), TABLE, "Size of the files committed");
+pub(super) const OUTBOX_SENT: Metric = counter(
+    "sluicegate_outbox_sent",
+    Some("messages"),
+    PIPELINE,
+    "Committed results that Kafka topics acknowledged, those that were sent again after a start included",
+);
+pub(super) const OUTBOX_UNSENT: Metric = gauge(
+    "sluicegate_outbox_unsent",
+    Some("messages"),
+    PIPELINE,
+    "Committed results on their way to Kafka topics; the next commit waits for them",
+);
+pub(super) const OUTBOX_FAILURES: Metric = counter(
+    "sluicegate_outbox_failures",
+    None,
+    PIPELINE,
+    "Attempts to send committed results that failed; each is tried again from its first message",
+);
 pub(super) const DEAD_LETTERS: Metric = counter(
     "sluicegate_dead_letters",
     None,
@@ -234,7 +252,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 40] = [
+pub(super) const ALL: [&Metric; 43] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -271,6 +289,9 @@ pub(super) const ALL: [&Metric; 40] = [
     &FILES,
     &ROWS,
     &WRITTEN,
+    &OUTBOX_SENT,
+    &OUTBOX_UNSENT,
+    &OUTBOX_FAILURES,
     &DEAD_LETTERS,
     &PROCESS_CPU,
     &PROCESS_MEMORY,

@@ -36,6 +36,12 @@ pub struct LaneMetrics {
     pub checkpoint_bytes: Gauge,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
     pub last_commit_micros: Gauge,
+    /// Messages that topics acknowledged.
+    pub outbox_sent: Counter,
+    /// Messages on their way to topics.
+    pub outbox_unsent: Gauge,
+    /// Attempts to send that failed.
+    pub outbox_failures: Counter,
     /// When the lane last published its status, wall time in µs since 1970; 0: not yet.
     pub published_micros: Gauge,
     /// How often the lane failed and was opened again.
@@ -131,6 +137,9 @@ impl LaneMetrics {
             commit_failures: Counter::default(),
             checkpoint_bytes: Gauge::default(),
             last_commit_micros: Gauge::default(),
+            outbox_sent: Counter::default(),
+            outbox_unsent: Gauge::default(),
+            outbox_failures: Counter::default(),
             published_micros: Gauge::default(),
             restarts: Counter::default(),
             dead_letters: NamedCounters::default(),

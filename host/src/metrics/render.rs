@@ -193,6 +193,11 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     })?;
     page.histograms(&catalog::COMMIT, lanes, |metrics| &metrics.commit)?;
     page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| metrics.commit_failures.get())?;
+    page.counters(&catalog::OUTBOX_SENT, lanes, |metrics| metrics.outbox_sent.get())?;
+    page.gauges(&catalog::OUTBOX_UNSENT, lanes, |lane| {
+        Some(lane.metrics.outbox_unsent.get() as f64)
+    })?;
+    page.counters(&catalog::OUTBOX_FAILURES, lanes, |metrics| metrics.outbox_failures.get())?;
     page.gauges(&catalog::LAST_COMMIT, lanes, |lane| {
         lane.metrics.last_commit_micros.timestamp_seconds()
     })?;

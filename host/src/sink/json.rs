@@ -47,12 +47,12 @@ impl JsonObject {
         Self { columns: columns.into_iter().map(|column| (column, name(column))).collect() }
     }
 
-    /// Appends the object of a row. `instead` is what some column has in place of its own value.
+    /// Appends the object of a row; `more` is a member behind the columns.
     pub fn write(
         &self,
         batch: &RecordBatch,
         row: usize,
-        instead: Option<(usize, i64)>,
+        more: Option<(&str, u64)>,
         out: &mut Vec<u8>,
     ) {
         out.push(b'{');
@@ -62,11 +62,12 @@ impl JsonObject {
             }
             out.extend_from_slice(name.as_bytes());
             out.push(b':');
-            let value = match instead {
-                Some((replaced, value)) if replaced == *column => Value::from(value),
-                _ => json_value(batch.column(*column), row),
-            };
+            let value = json_value(batch.column(*column), row);
             serde_json::to_writer(&mut *out, &value).expect("memory takes everything");
+        }
+        if let Some((name, value)) = more {
+            let comma = if self.columns.is_empty() { "" } else { "," };
+            out.extend_from_slice(format!("{comma}\"{name}\":{value}").as_bytes());
         }
         out.push(b'}');
     }

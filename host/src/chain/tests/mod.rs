@@ -74,6 +74,7 @@ fn genesis() -> FrozenEpoch {
         watermark: Watermark::NONE,
         state: None,
         files: Vec::new(),
+        outbox: None,
         modules: Vec::new(),
         config: BTreeMap::new(),
     }

@@ -6,6 +6,7 @@ mod stages;
 mod window;
 mod process;
 mod output;
+mod sinks;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ pub(super) fn check(
     let stages =
         stages::check(stages, (window, process), schema.as_ref(), context.folder, problems);
     let outputs = output::Raw { sinks, dead_letters, late, checkpoint };
-    let outputs = output::check(outputs, name.as_deref(), problems);
+    let outputs = output::check(outputs, name.as_deref(), context.environment, problems);
     let limits = limits::check(limits, problems);
     let pipeline = Pipeline {
         name: Arc::from(name?),
@@ -115,6 +116,7 @@ fn check_together(pipeline: &Pipeline, problems: &mut Problems<'_>) {
     }
     output::check_date_column(pipeline, problems);
     output::check_corrections(pipeline, problems);
+    output::check_topics(pipeline, problems);
     output::check_global(pipeline, problems);
 }
 

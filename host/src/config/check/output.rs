@@ -1,17 +1,18 @@
-//! `[[sinks]]`, `[dead_letters]`, `[late]`, `[checkpoint]`: tables that do not lie in each other.
+//! `[[sinks]]` together, `[dead_letters]`, `[late]`, `[checkpoint]`: tables that do not lie in each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::limits::{bounded, within};
+use super::sinks;
 use super::source::location;
 use crate::config::document::Key;
-use crate::config::duration::DurationText;
 use crate::config::problem::Problems;
-use crate::config::raw::{RawCheckpoint, RawPartitionBy, RawSink, RawSinkType, RawTable};
+use crate::config::raw::{RawCheckpoint, RawPartitionBy, RawSink, RawTable};
 use crate::config::size::SizeText;
 use crate::config::{
-    CheckpointConfig, Pipeline, SinkConfig, SinkKind, TableLocation, WindowConfig,
+    CheckpointConfig, Pipeline, SinkConfig, SinkKind, SourceConfig, TableLocation, WindowConfig,
+    WindowKind,
 };
 
 /// Large enough for readers, small enough to be kept in memory while it is written.
@@ -20,18 +21,10 @@ const FILE_BYTES_DEFAULT: u64 = 128 << 20;
 const FILE_BYTES_MIN: u64 = 64 << 10;
 /// A file is encoded in memory before it is put.
 const FILE_BYTES_MAX: u64 = 4 << 30;
-/// About as fast as a person reads a screen.
-const CONSOLE_EVERY_DEFAULT: Duration = Duration::from_secs(5);
-/// A screen that changes faster cannot be read.
-const CONSOLE_EVERY_MIN: Duration = Duration::from_millis(100);
-/// Fits a terminal.
-const CONSOLE_ROWS_DEFAULT: u64 = 20;
 /// A commit is some ten requests to the store.
 const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// A restart repeats at most this much.
 const CHECKPOINT_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
-/// Ids of tables that are not sinks.
-const RESERVED_IDS: [&str; 2] = ["late", "dead_letters"];
 
 /// The outputs as they were written.
 pub(super) struct Raw {
@@ -49,10 +42,16 @@ pub(super) struct Checked {
     pub(super) checkpoint: Option<CheckpointConfig>,
 }
 
-pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_>) -> Checked {
+pub(super) fn check(
+    raw: Raw,
+    pipeline: Option<&str>,
+    environment: &BTreeMap<String, String>,
+    problems: &mut Problems<'_>,
+) -> Checked {
     let key = Key::top("sinks");
     if raw.sinks.is_empty() {
-        let fix = "no sink; write at least one `[[sinks]]` of type \"parquet\" or \"console\"";
+        let fix =
+            "no sink; write at least one `[[sinks]]` of type \"parquet\", \"kafka\" or \"console\"";
         problems.refuse(&key, fix);
     }
     let mut ids = BTreeSet::new();
@@ -64,7 +63,7 @@ pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_
             let message = format!("\"{}\" is the id of another sink: each needs its own", sink.id);
             problems.refuse(&key.child("id"), message);
         }
-        let Some(sink) = check_sink(sink, &key, problems) else {
+        let Some(sink) = sinks::check(sink, &key, environment, problems) else {
             continue;
         };
         if let SinkKind::Parquet(table) = &sink.kind {
@@ -86,70 +85,7 @@ pub(super) fn check(raw: Raw, pipeline: Option<&str>, problems: &mut Problems<'_
     Checked { sinks, dead_letters, late, checkpoint }
 }
 
-fn check_sink(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<SinkConfig> {
-    let RawSink { id, r#type, path, partition_by, file_bytes_max, corrections, every, rows } = raw;
-    let id_key = key.child("id");
-    let id = problems.take(&id_key, super::id(&id));
-    if let Some(id) = id.as_deref().filter(|id| RESERVED_IDS.contains(id)) {
-        let fix = format!("\"{id}\" names the table of the section `[{id}]`: choose another id");
-        problems.refuse(&id_key, fix);
-    }
-    let (kind, foreign) = match r#type {
-        RawSinkType::Parquet => {
-            let foreign = vec![("every", every.is_some()), ("rows", rows.is_some())];
-            let table = match path {
-                Some(path) => check_table(&path, partition_by, file_bytes_max, key, problems),
-                None => {
-                    let fix = "missing; write the folder of the table, for example \"data/revenue\" or \"s3://bucket/revenue\"";
-                    problems.refuse(&key.child("path"), fix);
-                    None
-                }
-            };
-            (table.map(SinkKind::Parquet), foreign)
-        }
-        RawSinkType::Console => {
-            let foreign = vec![
-                ("path", path.is_some()),
-                ("corrections", corrections.is_some()),
-                ("partition_by", partition_by.is_some()),
-                ("file_bytes_max", file_bytes_max.is_some()),
-            ];
-            (check_console(every, rows, key, problems), foreign)
-        }
-    };
-    for (name, _) in foreign.iter().filter(|(_, is_there)| *is_there) {
-        let (this, other) = match r#type {
-            RawSinkType::Parquet => ("parquet", "console"),
-            RawSinkType::Console => ("console", "parquet"),
-        };
-        let fix =
-            format!("belongs to sinks of type \"{other}\", and this one is \"{this}\": remove it");
-        problems.refuse(&key.child(name), fix);
-    }
-    Some(SinkConfig { id: id?, kind: kind?, corrections: corrections.is_some() })
-}
-
-fn check_console(
-    every: Option<DurationText>,
-    rows: Option<u64>,
-    key: &Key,
-    problems: &mut Problems<'_>,
-) -> Option<SinkKind> {
-    let every = match every {
-        None => Some(CONSOLE_EVERY_DEFAULT),
-        Some(text) => {
-            within(&text, CONSOLE_EVERY_MIN, Duration::MAX, &key.child("every"), problems)
-        }
-    };
-    let rows = rows.unwrap_or(CONSOLE_ROWS_DEFAULT);
-    if rows == 0 {
-        problems
-            .refuse(&key.child("rows"), "0 rows show nothing: write 1 or more, or remove the sink");
-    }
-    Some(SinkKind::Console { every: every?, rows: usize::try_from(rows).unwrap_or(usize::MAX) })
-}
-
-fn check_table(
+pub(super) fn check_table(
     path: &str,
     partition_by: Option<RawPartitionBy>,
     file_bytes_max: Option<SizeText>,
@@ -227,12 +163,46 @@ pub(super) fn check_corrections(pipeline: &Pipeline, problems: &mut Problems<'_>
     let Some(window) = pipeline.window.as_ref().filter(|window| window.corrects()) else { return };
     let what = if window.is_global() { "results that change" } else { "lateness" };
     for (index, sink) in pipeline.sinks.iter().enumerate() {
-        if matches!(sink.kind, SinkKind::Parquet(_)) && !sink.corrections {
+        let readers_of = match sink.kind {
+            SinkKind::Parquet(_) => "table",
+            SinkKind::Kafka(_) => "topic",
+            SinkKind::Console { .. } => continue,
+        };
+        if !sink.corrections {
             let key = Key::top("sinks").element(index).child("corrections");
             let message = format!(
-                "{what} without a sink that can take corrections: write `corrections = \"append\"` if the readers of this table take of each key and window the rows with the highest `revision`"
+                "{what} without a sink that can take corrections: write `corrections = \"append\"` if the readers of this {readers_of} take of each key and window the rows with the highest `revision`"
             );
             problems.refuse(&key, message);
+        }
+    }
+}
+
+/// A topic must not feed itself, and updates need a group that stays the same while it is open.
+pub(super) fn check_topics(pipeline: &Pipeline, problems: &mut Problems<'_>) {
+    for (index, sink) in pipeline.sinks.iter().enumerate() {
+        let SinkKind::Kafka(kafka) = &sink.kind else { continue };
+        let key = Key::top("sinks").element(index);
+        if let SourceConfig::Kafka(source) = &pipeline.source
+            && (&source.brokers, &source.topic) == (&kafka.brokers, &kafka.topic)
+        {
+            let fix = "the source reads this topic: results would come back as records; give them a topic of their own";
+            problems.refuse(&key.child("topic"), fix);
+        }
+        if kafka.key.is_some() && pipeline.stateful_stage().is_some() {
+            let fix = "the results have a key, that of the window or process plugin: remove it";
+            problems.refuse(&key.child("key"), fix);
+        }
+        let why = match pipeline.window.as_ref().map(|window| window.kind) {
+            Some(WindowKind::Session { .. }) => {
+                "a session changes its bounds while it is open, so that an update could not name what it takes the place of"
+            }
+            None => "without `[window]` every row is final",
+            Some(_) => continue,
+        };
+        if kafka.updates {
+            let message = format!("{why}: write \"final\", or remove it");
+            problems.refuse(&key.child("emit"), message);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::config::problem::Problems;
 use crate::config::raw::{
     RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart,
 };
+use crate::config::scalar::Properties;
 use crate::config::{
     EndPosition, FilesConfig, KafkaConfig, SourceConfig, StartPosition, duration, suggest,
 };
@@ -76,10 +77,28 @@ fn check_kafka(
     let brokers = problems.take(&key.child("brokers"), check_brokers(&brokers));
     let topic = problems.take(&key.child("topic"), check_topic(&topic));
     let start = check_start(start, &key.child("start"), problems);
+    let properties = check_properties(properties, &OWN_PROPERTIES, key, environment, problems);
+    Some(KafkaConfig {
+        brokers: brokers?,
+        topic: topic?,
+        start: start?,
+        end: end.map(|RawEnd::Latest| EndPosition::Latest),
+        properties,
+    })
+}
+
+/// Properties of a client, with what the environment puts into them. Those in `own` are not the user's to set.
+pub(super) fn check_properties(
+    properties: Properties,
+    own: &[(&str, &str)],
+    key: &Key,
+    environment: &BTreeMap<String, String>,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<String, String> {
     let mut checked = BTreeMap::new();
     for (name, value) in properties.0 {
         let key = key.child("properties").child(&name);
-        if let Some((_, instead)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == name) {
+        if let Some((_, instead)) = own.iter().find(|(own, _)| *own == name) {
             problems.refuse(&key, format!("Sluicegate sets this property itself: {instead}"));
         } else if let Some(value) =
             problems.take(&key, environment::substitute(&value, environment))
@@ -87,16 +106,10 @@ fn check_kafka(
             checked.insert(name, value);
         }
     }
-    Some(KafkaConfig {
-        brokers: brokers?,
-        topic: topic?,
-        start: start?,
-        end: end.map(|RawEnd::Latest| EndPosition::Latest),
-        properties: checked,
-    })
+    checked
 }
 
-fn check_brokers(brokers: &str) -> Result<String, String> {
+pub(super) fn check_brokers(brokers: &str) -> Result<String, String> {
     let addresses: Vec<&str> = brokers.split(',').map(str::trim).collect();
     for address in &addresses {
         let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
@@ -109,7 +122,7 @@ fn check_brokers(brokers: &str) -> Result<String, String> {
     Ok(addresses.join(","))
 }
 
-fn check_topic(topic: &str) -> Result<String, String> {
+pub(super) fn check_topic(topic: &str) -> Result<String, String> {
     let is_legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let fits = (1..=TOPIC_LENGTH_MAX).contains(&topic.len())
         && topic.bytes().all(is_legal)

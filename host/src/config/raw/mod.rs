@@ -14,7 +14,9 @@ use serde_json::json;
 use super::column::RawColumn;
 use super::duration::{DurationOrOff, DurationText};
 use super::scalar::Scalar;
-pub(crate) use output::{RawCheckpoint, RawLimits, RawPartitionBy, RawSink, RawSinkType, RawTable};
+pub(crate) use output::{
+    RawCheckpoint, RawEmit, RawLimits, RawPartitionBy, RawSink, RawSinkType, RawTable,
+};
 pub(crate) use source::{RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart};
 pub(crate) use window::{RawWindow, RawWindowType};
 

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::config::duration::DurationText;
+use crate::config::scalar::Properties;
 use crate::config::size::SizeText;
 
 /// One output.
@@ -15,7 +17,7 @@ pub(crate) struct RawSink {
     #[schemars(example = &"revenue", extend("pattern" = "^[a-z0-9][a-z0-9_-]{0,62}$"))]
     pub(crate) id: String,
     /// `parquet`: a table of Parquet files; `console`: changed groups as an aligned table on standard output,
-    /// before they are committed, for people.
+    /// before they are committed, for people; `kafka`: a topic of JSON objects, sent when they are committed.
     #[schemars(example = &"parquet")]
     pub(crate) r#type: RawSinkType,
     /// Parquet only, needed there: the folder of the table. A path (relative to the directory in which the command
@@ -33,9 +35,9 @@ pub(crate) struct RawSink {
     #[serde(default)]
     #[schemars(example = &"128MiB", extend("default" = "128MiB"))]
     pub(crate) file_bytes_max: Option<SizeText>,
-    /// Parquet only: `"append"` says that readers of the table take corrections. Each result has a column `revision` then; of
-    /// the rows of a key and window those with the highest revision count. Needed with `window.allowed_lateness` and with global
-    /// windows.
+    /// Parquet and Kafka: `"append"` says that readers of the table or topic take corrections. Each result has a column
+    /// `revision` then; of the rows of a key and window those with the highest revision count. Needed with
+    /// `window.allowed_lateness` and with global windows.
     /// Default: none; every result stands for good.
     #[serde(default)]
     #[schemars(example = &"append")]
@@ -48,6 +50,30 @@ pub(crate) struct RawSink {
     #[serde(default)]
     #[schemars(example = 20, extend("default" = 20))]
     pub(crate) rows: Option<u64>,
+    /// Kafka only, needed there: as in `source.kafka.brokers`.
+    #[serde(default)]
+    #[schemars(example = &"127.0.0.1:9092")]
+    pub(crate) brokers: Option<String>,
+    /// Kafka only, needed there: the topic.
+    #[serde(default)]
+    #[schemars(example = &"revenue")]
+    pub(crate) topic: Option<String>,
+    /// Kafka only: `"final"`: every result once, when its window has fired. `"updates"`: at every commit each group that
+    /// changed, also while its window is open, as a message that takes the place of the one before: the message's key names
+    /// the window, and the value has a `revision` that grows. For tumbling, sliding and global windows. Default `"final"`.
+    #[serde(default)]
+    #[schemars(example = &"updates", extend("default" = "final"))]
+    pub(crate) emit: Option<RawEmit>,
+    /// Kafka only, without `[window]` and `[process]`: the columns that make the message's key. Messages with one key lie in
+    /// one partition, in order. Default: none, messages are spread over the partitions. With a window or process plugin the
+    /// key is its `key`.
+    #[serde(default)]
+    #[schemars(example = json!(["store"]))]
+    pub(crate) key: Option<Vec<String>>,
+    /// Kafka only: as in `source.kafka.properties`, for a producer. Default: none.
+    #[serde(default)]
+    #[schemars(example = json!({"compression.type": "zstd"}))]
+    pub(crate) properties: Option<Properties>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -55,6 +81,14 @@ pub(crate) struct RawSink {
 pub(crate) enum RawSinkType {
     Parquet,
     Console,
+    Kafka,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawEmit {
+    Final,
+    Updates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@
 mod log;
 mod naive;
 mod native;
+mod topics;
 mod keyed;
 mod scripts;
 
@@ -24,6 +25,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
 
 use super::open::{Ready, genesis, restore};
+use super::outbox::Outbox;
 use super::*;
 use crate::chain::record::{ChainRecord, Fates, PinnedModule, Writer};
 use crate::chain::{self, LaneStorage};
@@ -32,10 +34,12 @@ use crate::plugin::PluginKind;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
+use crate::sink::json::JsonObject;
 use crate::source::Partition;
 use crate::store::Location;
 use log::{LogSource, Logs};
 use naive::{Kind, expected};
+use topics::Topics;
 
 const PIPELINE: &str = r#"
 name = "texts"
@@ -70,6 +74,13 @@ id = "results"
 type = "parquet"
 path = "unused-results"
 corrections = "append"
+[[sinks]]
+id = "finals"
+type = "kafka"
+brokers = "unused:1"
+topic = "finals"
+corrections = "append"
+UPDATES
 [dead_letters]
 path = "unused-dead"
 [late]
@@ -83,7 +94,17 @@ struct World {
     runtime: Runtime,
     store: Arc<dyn ObjectStore>,
     config: Arc<Pipeline>,
+    topics: Topics,
 }
+
+const UPDATES: &str = r#"
+[[sinks]]
+id = "updates"
+type = "kafka"
+brokers = "unused:1"
+topic = "updates"
+emit = "updates"
+"#;
 
 const TUMBLING: Kind = Kind::Sliding { size: 10, slide: 10 };
 
@@ -93,7 +114,9 @@ impl World {
     }
 
     fn with(kind: Kind, lateness: i64, max_ahead: Option<Duration>) -> Self {
-        let mut text = PIPELINE.replace("WINDOW", &kind.toml());
+        // A session has no identity while it is open.
+        let updates = if let Kind::Session { .. } = kind { "" } else { UPDATES };
+        let mut text = PIPELINE.replace("WINDOW", &kind.toml()).replace("UPDATES", updates);
         if let Kind::Global { .. } = kind {
             // Nothing is late.
             text = text.replace("[late]\npath = \"unused-late\"\n", "");
@@ -120,7 +143,8 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        Self { runtime, store: Arc::new(InMemory::new()), config: Arc::new(config) }
+        let topics = Topics::default();
+        Self { runtime, store: Arc::new(InMemory::new()), config: Arc::new(config), topics }
     }
 
     fn location(&self, prefix: &str) -> Location {
@@ -174,7 +198,8 @@ impl World {
     ) -> (Lane, mpsc::Sender<Command>) {
         let modules = self.modules();
         let storage = self.storage();
-        let opened = self.runtime.block_on(chain::open(&storage, &Writer::new("test"))).unwrap();
+        let mut opened =
+            self.runtime.block_on(chain::open(&storage, &Writer::new("test"))).unwrap();
         let plan = Plan::new(&self.config, &modules).unwrap();
         let mut pool = Pool::new(&plan, workers).unwrap();
         if let Some(state) = &opened.state {
@@ -184,6 +209,8 @@ impl World {
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
         let metrics = Arc::new(LaneMetrics::new(stages, tables));
         let handle = self.runtime.handle().clone();
+        let post = self.topics.post(&self.config);
+        let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
         let mut committer =
             Committer::spawn(handle, opened.chain, storage, clock.clone(), Arc::clone(&metrics));
         let record = opened.head.map(Arc::new).unwrap_or_else(|| {
@@ -196,7 +223,7 @@ impl World {
                 &positions.map(|state| (state.partition.clone(), state.position.clone())).collect(),
             )
             .unwrap();
-        let ready = Ready { record, modules, plan, pool, source, committer };
+        let ready = Ready { record, modules, plan, pool, source, committer, outbox };
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
             commands,
@@ -280,6 +307,30 @@ impl World {
         rows
     }
 
+    /// Every row of the results as a topic has it, sorted.
+    fn result_values(&self) -> Vec<String> {
+        let mut values: Vec<String> = self.table("results").iter().flat_map(as_json).collect();
+        values.sort();
+        values
+    }
+
+    /// Of every window and key the row that counts, without its revision.
+    fn last_results(&self) -> Vec<String> {
+        let mut last: BTreeMap<String, (u64, String)> = BTreeMap::new();
+        for mut value in self.table("results").iter().flat_map(as_values) {
+            let row = value.as_object_mut().unwrap();
+            let revision = row.remove("revision").map_or(0, |revision| revision.as_u64().unwrap());
+            let identity = ["window_start", "window_end", "key"].map(|name| row.get(name).cloned());
+            let old = last.get(&format!("{identity:?}")).map(|(revision, _)| *revision);
+            if old.is_none_or(|old| old <= revision) {
+                last.insert(format!("{identity:?}"), (revision, value.to_string()));
+            }
+        }
+        let mut values: Vec<String> = last.into_values().map(|(_, value)| value).collect();
+        values.sort();
+        values
+    }
+
     fn count(&self, table: &str) -> usize {
         self.table(table).iter().map(RecordBatch::num_rows).sum()
     }
@@ -293,6 +344,20 @@ fn wasm(path: &std::path::Path, limits: &CallLimits) -> LoadedModule {
         PluginEngine::new(None).unwrap().load("example", &bytes, limits).unwrap()
     };
     LOADED.lock().unwrap().entry(path.to_owned()).or_insert_with(load).clone()
+}
+
+fn as_values(batch: &RecordBatch) -> Vec<serde_json::Value> {
+    let object = JsonObject::new(&batch.schema(), 0..batch.num_columns());
+    let value = |row: usize| {
+        let mut text = Vec::new();
+        object.write(batch, row, None, &mut text);
+        serde_json::from_slice(&text).unwrap()
+    };
+    (0..batch.num_rows()).map(value).collect()
+}
+
+fn as_json(batch: &RecordBatch) -> Vec<String> {
+    as_values(batch).iter().map(serde_json::Value::to_string).collect()
 }
 
 /// An event of a log; its key lives in one partition.
@@ -381,7 +446,34 @@ proptest! {
         prop_assert_eq!(total(last), fates);
         prop_assert!(last.source.ended && last.state.is_none());
         prop_assert_eq!(world.count("dead_letters") as u64, fates.dead_lettered);
+        prop_assert_eq!(world.topics.values("finals"), world.result_values());
+        if !matches!(kind, Kind::Session { .. }) {
+            let mut upserted = world.topics.upserted("updates");
+            upserted.sort();
+            prop_assert_eq!(upserted, world.last_results());
+        }
     }
+}
+
+/// The window fires, is corrected and changes again within one epoch: a topic of results gets all of it, one of updates
+/// what came of it.
+#[test]
+fn an_epoch_sends_one_update_of_a_group_and_that_is_the_last() {
+    let mut world = World::with(TUMBLING, 20, None);
+    Arc::get_mut(&mut world.config).unwrap().checkpoint.interval = Duration::from_secs(3_600);
+    let event = |at| Event { key: 0, at, kind: 0 };
+    let logs = logs_of(&[vec![event(1), event(16), event(2), event(3), event(17)]]);
+    // One record a poll at most, so that every record has a turn.
+    let source = Box::new(LogSource::new(&logs, 1, 1));
+    let (mut lane, _commands) = world.open_at(source, 1, &Clock::system());
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    assert_eq!(world.chain().len(), 3, "genesis, everything, everything sent");
+    let first = |values: Vec<String>| -> Vec<String> {
+        values.into_iter().filter(|value| value.contains("1970-01-01T00:00:00Z")).collect()
+    };
+    assert_eq!(first(world.topics.values("finals")).len(), 3, "two corrections");
+    let texts = first(world.topics.values("updates"));
+    assert!(texts.len() == 1 && texts[0].contains("00;20;30;"), "{texts:?}");
 }
 
 #[test]

@@ -463,6 +463,7 @@ fn chain_record(
         job: "j".to_owned(),
         lane: "l".to_owned(),
         epoch: Epoch(slot),
+        chain: String::new(),
         kind,
         held: false,
         parent,
@@ -472,6 +473,7 @@ fn chain_record(
         watermark: Watermark::NONE,
         state: None,
         files: file.into_iter().collect(),
+        outbox: None,
         modules: Vec::new(),
         config: BTreeMap::new(),
     }

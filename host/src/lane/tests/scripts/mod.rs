@@ -369,7 +369,7 @@ impl Run {
             lane.checkpoint().unwrap();
         }
         while lane.committer.in_flight() {
-            lane.wait_for_store().unwrap();
+            lane.wait_for_commit().unwrap();
         }
         self.committed_silence.clone_from(&self.silence);
     }

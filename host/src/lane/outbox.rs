@@ -1,0 +1,246 @@
+//! Results for Kafka topics: rows become messages when they fire, wait for the barrier, and are handed to the courier when
+//! their epoch is committed ([`crate::outbox`]).
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+
+use crate::chain::record::{Epoch, OutboxRef};
+use crate::chain::{FrozenOutbox, Opened};
+use crate::config::{KafkaSinkConfig, Pipeline, SinkKind};
+use crate::outbox::{Courier, Message, Outgoing, PartitionCount, partition_of};
+use crate::sink::json::JsonObject;
+
+use super::columns::{REVISION_COLUMN, WINDOW_COLUMNS};
+use super::plan::Plan;
+
+/// What carries messages, and the number of partitions of each sink's topic by its id.
+pub(super) type Post = (Box<dyn Courier>, BTreeMap<Arc<str>, PartitionCount>);
+
+/// The messages of a lane. Without sinks of that type it does nothing.
+pub(super) struct Outbox {
+    topics: Vec<Topic>,
+    /// None without topics.
+    courier: Option<Box<dyn Courier>>,
+    /// Identity of the chain.
+    chain: Arc<str>,
+    /// Of the epoch that is being made: the lines of messages, and where each stands.
+    text: Vec<u8>,
+    messages: Vec<Staged>,
+    /// Frozen, and not yet committed.
+    frozen: Option<Bytes>,
+}
+
+/// A message of the epoch that is being made.
+struct Staged {
+    topic: usize,
+    /// Its line in the text.
+    line: Range<usize>,
+    /// Its key there.
+    key: Range<usize>,
+}
+
+/// The topic of a sink, and what of a row goes there.
+struct Topic {
+    sink: Arc<str>,
+    updates: bool,
+    value: JsonObject,
+    /// None: messages have no key.
+    key: Option<JsonObject>,
+    /// What decides about the partition: the key without the window, so that all results of a key lie together.
+    placed_by: Option<JsonObject>,
+    partitions: PartitionCount,
+    /// Messages without a key go to the partitions in turns.
+    turn: u32,
+}
+
+impl Outbox {
+    /// The outbox of a pipeline. `post` is there if it has topics. What the newest record holds goes out at once: nobody
+    /// knows whether it was sent (O4).
+    pub(super) fn open(
+        config: &Pipeline,
+        plan: &Plan,
+        opened: &mut Opened,
+        post: Option<Post>,
+    ) -> Self {
+        let (courier, counts) = post.unzip();
+        let counts: BTreeMap<_, _> = counts.unwrap_or_default();
+        let topics = config.sinks.iter().filter_map(|sink| match &sink.kind {
+            SinkKind::Kafka(kafka) => {
+                let partitions = counts.get(&sink.id).expect("every topic was looked up");
+                Some(Topic::new(&sink.id, kafka, plan, Arc::clone(partitions)))
+            }
+            SinkKind::Parquet(_) | SinkKind::Console { .. } => None,
+        });
+        let mut outbox = Self {
+            topics: topics.collect(),
+            courier,
+            chain: Arc::from(opened.chain.id()),
+            text: Vec::new(),
+            messages: Vec::new(),
+            frozen: None,
+        };
+        let unsent = opened.head.as_ref().and_then(|head| head.outbox.as_ref());
+        if let (Some(OutboxRef { epoch, .. }), Some(text)) = (unsent, opened.outbox.take()) {
+            outbox.submit(*epoch, Bytes::from(text));
+        }
+        outbox
+    }
+
+    /// Whether somebody wants to hear of windows that are still open.
+    pub(super) fn takes_updates(&self) -> bool {
+        self.topics.iter().any(|topic| topic.updates)
+    }
+
+    /// Takes final rows: results, or raw rows. They become true with `epoch`.
+    pub(super) fn write(&mut self, rows: &RecordBatch, epoch: Epoch) {
+        self.write_to(|_| true, rows, epoch);
+    }
+
+    /// Takes rows of windows that are still open.
+    pub(super) fn write_updates(&mut self, rows: &RecordBatch, epoch: Epoch) {
+        self.write_to(|topic| topic.updates, rows, epoch);
+    }
+
+    fn write_to(&mut self, which: impl Fn(&Topic) -> bool, rows: &RecordBatch, epoch: Epoch) {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        for (index, topic) in self.topics.iter_mut().enumerate() {
+            if !which(topic) {
+                continue;
+            }
+            // An epoch has one update of a group, and epochs grow.
+            let revision = topic.updates.then_some((REVISION_COLUMN, epoch.0));
+            for row in 0..rows.num_rows() {
+                let partition = topic.partition(rows, row, &mut key);
+                key.clear();
+                value.clear();
+                if let Some(columns) = &topic.key {
+                    columns.write(rows, row, None, &mut key);
+                }
+                topic.value.write(rows, row, revision, &mut value);
+                let begin = self.text.len();
+                let key = (!key.is_empty()).then_some(key.as_slice());
+                Message { sink: &topic.sink, partition, key, value: &value }.write(&mut self.text);
+                let end = self.text.len();
+                let key_end = end - 1 - value.len() - 1;
+                let key = key_end - key.map_or(0, <[u8]>::len)..key_end;
+                self.messages.push(Staged { topic: index, line: begin..end, key });
+            }
+        }
+    }
+
+    /// Bytes that wait for the barrier.
+    pub(super) fn staged_bytes(&self) -> u64 {
+        (self.text.capacity() + self.messages.capacity() * size_of::<Staged>()) as u64
+    }
+
+    /// The messages of the epoch; none if there are none. Of the updates of a group the last one stays.
+    pub(super) fn freeze(&mut self) -> Option<FrozenOutbox> {
+        let (text, staged) = (std::mem::take(&mut self.text), std::mem::take(&mut self.messages));
+        if staged.is_empty() {
+            return None;
+        }
+        let mut seen = HashSet::new();
+        let mut kept: Vec<&Staged> = staged
+            .iter()
+            .rev()
+            .filter(|message| {
+                let is_update = self.topics[message.topic].updates;
+                !is_update || seen.insert((message.topic, &text[message.key.clone()]))
+            })
+            .collect();
+        kept.reverse();
+        let messages = kept.len() as u64;
+        let text = match kept.len() == staged.len() {
+            true => Bytes::from(text),
+            false => kept.iter().flat_map(|message| &text[message.line.clone()]).copied().collect(),
+        };
+        self.frozen = Some(text.clone());
+        Some(FrozenOutbox { text, messages })
+    }
+
+    /// The epoch that was frozen last is committed: its messages go out.
+    pub(super) fn committed(&mut self, epoch: Epoch) {
+        if let Some(text) = self.frozen.take() {
+            self.submit(epoch, text);
+        }
+    }
+
+    fn submit(&mut self, epoch: Epoch, text: Bytes) {
+        let chain = Arc::clone(&self.chain);
+        match &mut self.courier {
+            Some(courier) => courier.submit(Outgoing { chain, epoch, text }),
+            None => tracing::warn!(
+                %epoch,
+                "results that were committed for topics are not sent: the pipeline has no such sink any more"
+            ),
+        }
+    }
+
+    /// Whether committed messages are on their way; no epoch may be handed to the committer then (O3).
+    pub(super) fn is_unsent(&self) -> bool {
+        self.courier.as_ref().is_some_and(|courier| courier.in_flight())
+    }
+
+    /// Whether what was on its way has arrived within `limit`.
+    pub(super) fn wait(&mut self, limit: Duration) -> bool {
+        self.courier.as_mut().is_some_and(|courier| courier.wait(limit))
+    }
+
+    /// Why committed messages are not delivered yet.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.courier.as_ref()?.problem()
+    }
+}
+
+impl Topic {
+    fn new(
+        sink: &Arc<str>,
+        kafka: &KafkaSinkConfig,
+        plan: &Plan,
+        partitions: PartitionCount,
+    ) -> Self {
+        let output = &plan.output;
+        let every = 0..output.fields().len();
+        // Results begin with their key. Raw rows have the key that the sink names.
+        let named = |name: &String| output.index_of(name).expect("the plan has looked them up");
+        let placed_by: Option<Vec<usize>> = match &kafka.key {
+            Some(names) => Some(names.iter().map(named).collect()),
+            None => (!plan.is_raw()).then(|| (0..plan.key.len()).collect()),
+        };
+        let bounds = WINDOW_COLUMNS.iter().filter_map(|name| output.index_of(name).ok());
+        let bounds: Vec<usize> = bounds.filter(|_| kafka.updates).collect();
+        let key = placed_by.iter().flatten().copied().chain(bounds).collect::<Vec<usize>>();
+        let value = every
+            .filter(|column| !(kafka.updates && output.field(*column).name() == REVISION_COLUMN));
+        Self {
+            sink: Arc::clone(sink),
+            updates: kafka.updates,
+            value: JsonObject::new(output, value),
+            key: placed_by.is_some().then(|| JsonObject::new(output, key)),
+            placed_by: placed_by.map(|columns| JsonObject::new(output, columns)),
+            partitions,
+            turn: 0,
+        }
+    }
+
+    fn partition(&mut self, rows: &RecordBatch, row: usize, buffer: &mut Vec<u8>) -> u32 {
+        let count = self.partitions.load(Ordering::Relaxed).max(1);
+        match &self.placed_by {
+            Some(columns) => {
+                buffer.clear();
+                columns.write(rows, row, None, buffer);
+                partition_of(buffer, count)
+            }
+            None => {
+                self.turn = self.turn.wrapping_add(1);
+                self.turn % count
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The courier to Kafka: a thread that has one epoch in hand and sends it until every message is acknowledged.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::message::{Header, OwnedHeaders};
+
+use super::producer::{TopicProducer, headers};
+use super::{
+    CHAIN_HEADER, Courier, EPOCH_HEADER, Message, OutboxError, Outgoing, PIPELINE_HEADER,
+    PartitionCount, messages,
+};
+use crate::config::{Pipeline, SinkKind};
+use crate::metrics::LaneMetrics;
+use crate::time::Clock;
+
+/// The first wait after a failed attempt; doubled each time.
+const BACK_OFF_MIN: Duration = Duration::from_millis(200);
+/// Brokers that are back are noticed within this time.
+const BACK_OFF_MAX: Duration = Duration::from_secs(10);
+/// Unacknowledged for so long means that somebody should look.
+const SLOW: Duration = Duration::from_secs(3);
+/// Clients are served this often while there is nothing to send.
+const IDLE_POLL: Duration = Duration::from_millis(500);
+/// Messages between two looks at acknowledgements.
+const SERVE_EVERY: usize = 1_024;
+
+/// The handle of the thread. Dropping it stops the thread; what was not acknowledged is sent again when the lane is
+/// opened.
+pub struct Publisher {
+    /// None only while dropping.
+    work: Option<SyncSender<Outgoing>>,
+    delivered: Receiver<()>,
+    /// Its end is how the thread hears that it is to stop.
+    stop: Option<SyncSender<()>>,
+    in_flight: bool,
+    problem: Arc<Mutex<Option<String>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    /// Starts the thread for the pipeline's topics, and says how many partitions each has, by the id of the sink. None if
+    /// there are no topics.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboxError`]: a topic cannot be reached.
+    pub fn open(
+        pipeline: &Pipeline,
+        clock: Clock,
+        metrics: Arc<LaneMetrics>,
+    ) -> Result<Option<(Self, BTreeMap<Arc<str>, PartitionCount>)>, OutboxError> {
+        let mut topics = Vec::new();
+        for sink in &pipeline.sinks {
+            if let SinkKind::Kafka(kafka) = &sink.kind {
+                let topic = TopicProducer::new(&sink.id, kafka, &pipeline.name)?;
+                topic.look_up().map_err(OutboxError::Unreachable)?;
+                topics.push(topic);
+            }
+        }
+        if topics.is_empty() {
+            return Ok(None);
+        }
+        let count =
+            |topic: &TopicProducer| (Arc::clone(&topic.sink), Arc::clone(&topic.partitions));
+        let counts = topics.iter().map(count).collect();
+        let (work, submitted) = sync_channel(1);
+        let (finished, delivered) = sync_channel(1);
+        let (stop, stopped) = sync_channel(0);
+        let problem = Arc::default();
+        let sender = Sender {
+            pipeline: Arc::clone(&pipeline.name),
+            topics,
+            stopped,
+            problem: Arc::clone(&problem),
+            clock,
+            metrics,
+        };
+        let thread = std::thread::Builder::new().name(format!("outbox-{}", pipeline.name));
+        let thread = thread.spawn(move || sender.run(&submitted, &finished));
+        let thread = Some(thread.map_err(OutboxError::Thread)?);
+        let (work, stop) = (Some(work), Some(stop));
+        Ok(Some((Self { work, delivered, stop, in_flight: false, problem, thread }, counts)))
+    }
+}
+
+impl Courier for Publisher {
+    fn submit(&mut self, outgoing: Outgoing) {
+        assert!(!self.in_flight, "one outbox in flight at a time");
+        self.in_flight = true;
+        let work = self.work.as_ref().expect("only a drop takes it");
+        work.try_send(outgoing).expect("the thread lives as long as its handle");
+    }
+
+    fn in_flight(&self) -> bool {
+        self.in_flight
+    }
+
+    fn wait(&mut self, limit: Duration) -> bool {
+        if !self.in_flight {
+            return false;
+        }
+        match self.delivered.recv_timeout(limit) {
+            Ok(()) => self.in_flight = false,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => panic!("the outbox's thread panicked"),
+        }
+        !self.in_flight
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.stop = None;
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, its panic was printed.
+            drop(thread.join());
+        }
+    }
+}
+
+/// What the thread owns.
+struct Sender {
+    pipeline: Arc<str>,
+    topics: Vec<TopicProducer>,
+    stopped: Receiver<()>,
+    problem: Arc<Mutex<Option<String>>>,
+    clock: Clock,
+    metrics: Arc<LaneMetrics>,
+}
+
+/// An attempt that did not deliver everything.
+enum Failed {
+    Stopped,
+    Problem(String),
+}
+
+impl Sender {
+    fn run(mut self, submitted: &Receiver<Outgoing>, finished: &SyncSender<()>) {
+        loop {
+            let outgoing = match submitted.recv_timeout(IDLE_POLL) {
+                Ok(outgoing) => outgoing,
+                Err(RecvTimeoutError::Timeout) => {
+                    // Tokens are renewed and logs written while nothing is sent; a failure shows when something is.
+                    self.topics.iter().for_each(|topic| drop(topic.serve()));
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if !self.deliver(&outgoing) || finished.send(()).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Attempts until everything is acknowledged. False: stopped.
+    fn deliver(&mut self, outgoing: &Outgoing) -> bool {
+        // The chain checked the hash of what it gave back, so what cannot be read was never written by this program.
+        let messages = messages(&outgoing.text).expect("an outbox holds messages");
+        let messages = self.addressed(messages, outgoing);
+        let unsent = &self.metrics.outbox_unsent;
+        unsent.set(messages.len() as u64);
+        let mut back_off = BACK_OFF_MIN;
+        loop {
+            match self.attempt(&messages, outgoing) {
+                Ok(()) => break,
+                Err(Failed::Stopped) => return false,
+                Err(Failed::Problem(problem)) => {
+                    self.metrics.outbox_failures.add(1);
+                    self.tell(Some(problem));
+                }
+            }
+            if self.is_stopped_within(back_off) {
+                return false;
+            }
+            back_off = (back_off * 2).min(BACK_OFF_MAX);
+            self.topics.iter_mut().for_each(TopicProducer::renew);
+        }
+        self.tell(None);
+        self.metrics.outbox_unsent.set(0);
+        self.metrics.outbox_sent.add(messages.len() as u64);
+        true
+    }
+
+    /// The messages with their sequences and the places of their topics. What the pipeline has no sink for any more is left
+    /// out, aloud.
+    fn addressed<'t>(
+        &self,
+        messages: Vec<Message<'t>>,
+        outgoing: &Outgoing,
+    ) -> Vec<(usize, usize, Message<'t>)> {
+        let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut addressed = Vec::with_capacity(messages.len());
+        for (sequence, message) in messages.into_iter().enumerate() {
+            match self.topics.iter().position(|topic| *topic.sink == *message.sink) {
+                Some(topic) => addressed.push((sequence, topic, message)),
+                None => *left_out.entry(message.sink).or_default() += 1,
+            }
+        }
+        for (sink, messages) in left_out {
+            tracing::warn!(
+                pipeline = %self.pipeline, epoch = %outgoing.epoch, sink, messages,
+                "results that were committed for this sink are not sent: the pipeline has it no more"
+            );
+        }
+        addressed
+    }
+
+    fn attempt(
+        &self,
+        messages: &[(usize, usize, Message<'_>)],
+        outgoing: &Outgoing,
+    ) -> Result<(), Failed> {
+        for topic in &self.topics {
+            topic.look_up().map_err(Failed::Problem)?;
+        }
+        let begun = self.clock.monotonic();
+        let epoch = outgoing.epoch.to_string();
+        let header = |key, value| Header { key, value: Some(value) };
+        let shared = OwnedHeaders::new_with_capacity(4)
+            .insert(header(PIPELINE_HEADER, &*self.pipeline))
+            .insert(header(CHAIN_HEADER, &*outgoing.chain))
+            .insert(header(EPOCH_HEADER, &epoch));
+        for (sent, (sequence, topic, message)) in messages.iter().enumerate() {
+            let topic = &self.topics[*topic];
+            while !topic.send(message, headers(&shared, *sequence)).map_err(Failed::Problem)? {
+                self.serve(topic, begun)?;
+            }
+            if sent % SERVE_EVERY == 0 {
+                self.serve(topic, begun)?;
+            }
+        }
+        for topic in &self.topics {
+            while self.serve(topic, begun)? > 0 {}
+        }
+        Ok(())
+    }
+
+    /// Serves acknowledgements for a moment. How many messages are unacknowledged.
+    fn serve(&self, topic: &TopicProducer, begun: Duration) -> Result<usize, Failed> {
+        let unacknowledged = topic.serve().map_err(Failed::Problem)?;
+        if unacknowledged > 0 && self.clock.monotonic().saturating_sub(begun) >= SLOW {
+            // What the client says it says once, and it stays true.
+            match topic.complaint() {
+                Some(complaint) => self.tell(Some(complaint)),
+                None if self.is_silent() => self.tell(Some(format!(
+                    "sink `{}` waits for acknowledgements of {unacknowledged} messages",
+                    topic.sink
+                ))),
+                None => {}
+            }
+        }
+        match self.stopped.try_recv() {
+            Err(TryRecvError::Disconnected) => Err(Failed::Stopped),
+            Ok(()) | Err(TryRecvError::Empty) => Ok(unacknowledged),
+        }
+    }
+
+    fn is_stopped_within(&self, wait: Duration) -> bool {
+        matches!(self.stopped.recv_timeout(wait), Err(RecvTimeoutError::Disconnected))
+    }
+
+    /// Whether nobody was told why it takes long.
+    fn is_silent(&self) -> bool {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    fn tell(&self, problem: Option<String>) {
+        let problem =
+            problem.map(|problem| format!("committed results are not sent yet: {problem}"));
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+}
