@@ -20,6 +20,7 @@ mod kafka_to_parquet;
 mod files_equals_kafka;
 mod windows;
 mod exactly_once;
+mod results_topic;
 mod keyed_process;
 mod plugin_swap;
 mod process_swap;

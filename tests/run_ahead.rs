@@ -68,7 +68,14 @@ fn files_of_different_hours_are_read_one_hour_after_the_other() {
             let ts = BEGIN + i64::from(file) * 3_600 + line * 6;
             let value = format!("{{\"store\":\"store-{line}\",\"price\":1.00,\"ts\":{ts}}}");
             let (partition, value) = (file, value.into_bytes());
-            records.push(StoredRecord { partition, offset: line, timestamp_ms: 0, value });
+            records.push(StoredRecord {
+                partition,
+                offset: line,
+                timestamp_ms: 0,
+                key: None,
+                value,
+                headers: std::collections::BTreeMap::new(),
+            });
         }
     }
     let rules = Rules { ended: true, max_future_skew: None, ..Rules::sales() };

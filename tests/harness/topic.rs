@@ -1,5 +1,6 @@
 //! A topic of one test: made, filled record by record in a known order, and read back whole for the oracle.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -27,6 +28,14 @@ pub struct Topic {
     producer: BaseProducer,
 }
 
+fn headers(message: &BorrowedMessage<'_>) -> BTreeMap<String, String> {
+    let headers = message.headers().into_iter().flat_map(Headers::iter);
+    let text = headers.filter_map(|header| {
+        Some((header.key.to_owned(), String::from_utf8(header.value?.to_vec()).ok()?))
+    });
+    text.collect()
+}
+
 /// A record as the topic has it.
 #[derive(Clone, Debug)]
 pub struct StoredRecord {
@@ -36,8 +45,12 @@ pub struct StoredRecord {
     pub offset: i64,
     /// The broker's or the producer's timestamp, ms since 1970.
     pub timestamp_ms: i64,
+    /// The key, if it has one.
+    pub key: Option<Vec<u8>>,
     /// The bytes; empty for a tombstone.
     pub value: Vec<u8>,
+    /// Headers that are text.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Topic {
@@ -45,14 +58,20 @@ impl Topic {
     pub fn create(brokers: &str, label: &str, partitions: i32) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{label}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let topic = Self::existing(brokers, &name, partitions);
+        topic.make();
+        topic
+    }
+
+    /// Makes a topic that is only known by its name.
+    pub fn make(&self) {
+        let Self { name, brokers, partitions, .. } = self;
         // The sales of the tests are years old; the broker is to keep them all the same.
         let new =
-            NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+            NewTopic::new(name, *partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
         let made = asked(admin(brokers).create_topics([&new], &AdminOptions::new()));
         assert!(made[0].is_ok(), "create topic `{name}`: {made:?}");
-        let topic = Self::existing(brokers, &name, partitions);
-        topic.wait_until_shown();
-        topic
+        self.wait_until_shown();
     }
 
     /// A topic that is there.
@@ -126,7 +145,9 @@ impl Topic {
                     partition: message.partition(),
                     offset: message.offset(),
                     timestamp_ms: message.timestamp().to_millis().unwrap(),
+                    key: message.key().map(<[u8]>::to_vec),
                     value: message.payload().unwrap_or_default().to_vec(),
+                    headers: headers(&message),
                 }),
                 Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
                 // A connection was lost; librdkafka makes another one.
