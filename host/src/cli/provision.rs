@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::interrupt;
 use crate::config::environment::Environment;
-use crate::config::{self, Pipeline, SourceConfig, StoreOptions};
+use crate::config::{self, Pipeline, SinkKind, SourceConfig, StoreOptions};
 use crate::produce::kafka::{KafkaSender, KafkaTarget, ProduceError};
 use crate::store::bucket::{BucketError, create_bucket};
 use crate::time::Clock;
@@ -20,7 +20,7 @@ use crate::time::Clock;
 /// Between two attempts at a service that is not up yet.
 const AGAIN_IN: Duration = Duration::from_secs(1);
 
-/// Create the topic and the S3 buckets that a pipeline file names, unless they are there.
+/// Create the topics and the S3 buckets that a pipeline file names, unless they are there.
 ///
 /// For demos and tests: in production they are made by whoever owns them. What is there stays as it is, so the command
 /// can be repeated.
@@ -53,20 +53,36 @@ pub fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
         Patience { until: clock.monotonic() + args.wait, clock, stop: interrupt::flag()? };
     for pipeline in &pipelines {
         make_buckets(pipeline, &stores, &runtime, &patience)?;
-        if let SourceConfig::Kafka(kafka) = &pipeline.source {
-            let target = KafkaTarget {
-                brokers: kafka.brokers.clone(),
-                topic: kafka.topic.clone(),
-                partitions: Some(args.partitions),
-                properties: kafka.properties.clone(),
-            };
+        for target in topics(pipeline, args.partitions) {
             let unreachable =
                 |error: &ProduceError| matches!(error, ProduceError::Unreachable { .. });
             patience.insist(unreachable, || KafkaSender::connect(&target).map(drop))?;
-            tracing::info!(topic = kafka.topic, brokers = kafka.brokers, "the topic is there");
+            tracing::info!(topic = target.topic, brokers = target.brokers, "the topic is there");
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The topics that a pipeline reads and writes.
+fn topics(pipeline: &Pipeline, partitions: i32) -> Vec<KafkaTarget> {
+    let mut targets = Vec::new();
+    let mut add = |brokers: &str, topic: &str, properties: &BTreeMap<String, String>| {
+        targets.push(KafkaTarget {
+            brokers: brokers.to_owned(),
+            topic: topic.to_owned(),
+            partitions: Some(partitions),
+            properties: properties.clone(),
+        });
+    };
+    if let SourceConfig::Kafka(kafka) = &pipeline.source {
+        add(&kafka.brokers, &kafka.topic, &kafka.properties);
+    }
+    for sink in &pipeline.sinks {
+        if let SinkKind::Kafka(kafka) = &sink.kind {
+            add(&kafka.brokers, &kafka.topic, &kafka.properties);
+        }
+    }
+    targets
 }
 
 /// One request a bucket, however many tables lie in it.

@@ -1,7 +1,7 @@
 //! Results for Kafka topics: rows become messages when they fire, wait for the barrier, and are handed to the courier when
 //! their epoch is committed ([`crate::outbox`]).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,14 +13,14 @@ use bytes::Bytes;
 use crate::chain::record::{Epoch, OutboxRef};
 use crate::chain::{FrozenOutbox, Opened};
 use crate::config::{KafkaSinkConfig, Pipeline, SinkKind};
-use crate::outbox::{Courier, Message, Outgoing, PartitionCount, partition_of};
+use crate::outbox::{Courier, Message, Outgoing, PartitionCount, PartitionCounts, partition_of};
 use crate::sink::json::JsonObject;
 
 use super::columns::{REVISION_COLUMN, WINDOW_COLUMNS};
 use super::plan::Plan;
 
 /// What carries messages, and the number of partitions of each sink's topic by its id.
-pub(super) type Post = (Box<dyn Courier>, BTreeMap<Arc<str>, PartitionCount>);
+pub(super) type Post = (Box<dyn Courier>, PartitionCounts);
 
 /// The messages of a lane. Without sinks of that type it does nothing.
 pub(super) struct Outbox {
@@ -69,7 +69,7 @@ impl Outbox {
         post: Option<Post>,
     ) -> Self {
         let (courier, counts) = post.unzip();
-        let counts: BTreeMap<_, _> = counts.unwrap_or_default();
+        let counts = counts.unwrap_or_default();
         let topics = config.sinks.iter().filter_map(|sink| match &sink.kind {
             SinkKind::Kafka(kafka) => {
                 let partitions = counts.get(&sink.id).expect("every topic was looked up");

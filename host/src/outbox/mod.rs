@@ -32,6 +32,7 @@ mod partition;
 mod producer;
 mod publisher;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -132,6 +133,9 @@ pub trait Courier: Send {
 
 /// How many partitions the topic of a sink has, as far as was heard: at least 1. Shared with whoever asks the brokers.
 pub type PartitionCount = Arc<AtomicU32>;
+
+/// The same for every topic, by the id of its sink.
+pub type PartitionCounts = BTreeMap<Arc<str>, PartitionCount>;
 
 /// Messages cannot be sent.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use super::producer::{TopicProducer, headers};
 use super::{
     CHAIN_HEADER, Courier, EPOCH_HEADER, Message, OutboxError, Outgoing, PIPELINE_HEADER,
-    PartitionCount, messages,
+    PartitionCounts, messages,
 };
 use crate::config::{Pipeline, SinkKind};
 use crate::metrics::LaneMetrics;
@@ -52,7 +52,7 @@ impl Publisher {
         pipeline: &Pipeline,
         clock: Clock,
         metrics: Arc<LaneMetrics>,
-    ) -> Result<Option<(Self, BTreeMap<Arc<str>, PartitionCount>)>, OutboxError> {
+    ) -> Result<Option<(Self, PartitionCounts)>, OutboxError> {
         let mut topics = Vec::new();
         for sink in &pipeline.sinks {
             if let SinkKind::Kafka(kafka) = &sink.kind {

@@ -43,6 +43,24 @@ fn deploy(name: &str) -> PathBuf {
 }
 
 #[test]
+fn every_pipeline_of_the_deployment_makes_sense() {
+    let mut folders = vec![deploy("")];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                good(&std::fs::read_to_string(path).unwrap());
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 10, "only {read} pipelines were found");
+}
+
+#[test]
 fn the_example_becomes_a_pipeline() {
     let pipeline = good(SALES);
     assert_eq!(&*pipeline.name, "sales");
@@ -432,6 +450,100 @@ fn sinks_have_the_settings_of_their_type() {
     refused(
         &format!("{before}[checkpoint]\npath = \"data/chain\"\n[late]\npath = \"l\"\n[sinks]\n"),
         expect!["pipelines/sales.toml:49: `sinks`: write sections `[[sinks]]`, not a table"],
+    );
+}
+
+const TOPIC: &str =
+    "[[sinks]]\nid = \"out\"\ntype = \"kafka\"\nbrokers = \"b:9092\"\ntopic = \"revenue\"\n";
+
+/// The sales pipeline with a topic before its other sinks, which begins at line 44.
+fn with_topic(more: &str) -> String {
+    SALES.replacen("[[sinks]]", &format!("{TOPIC}{more}\n[[sinks]]"), 1)
+}
+
+#[test]
+fn topics_have_the_settings_of_a_topic() {
+    let pipeline = good(&with_topic("properties = { compression.type = \"zstd\" }"));
+    let SinkKind::Kafka(kafka) = &pipeline.sinks[0].kind else { panic!("{:?}", pipeline.sinks) };
+    assert_eq!((&*kafka.brokers, &*kafka.topic, kafka.updates), ("b:9092", "revenue", false));
+    assert_eq!(kafka.properties["compression.type"], "zstd");
+    assert!(!pipeline.sinks[0].corrections);
+    assert!(good(&with_topic("emit = \"updates\"")).sinks[0].corrections);
+    refused(
+        &with_topic("path = \"x\"\nemit = \"often\"\nproperties = { acks = \"1\" }"),
+        expect![[
+            r#"pipelines/sales.toml:51: `sinks[0].emit`: "often" is none of `final`, `updates`"#
+        ]],
+    );
+    refused(
+        &with_topic("path = \"x\"\nkey = [\"store\"]\nproperties = { acks = \"1\" }"),
+        expect![[r#"
+            pipelines/sales.toml:50: `sinks[0].path`: belongs to sinks of type "parquet", and this one is "kafka": remove it
+            pipelines/sales.toml:52: `sinks[0].properties.acks`: Sluicegate sets this property itself: a result is sent when all replicas have it"#]],
+    );
+    refused(
+        &with_topic("").replace("brokers = \"b:9092\"\n", ""),
+        expect![[
+            r#"pipelines/sales.toml:45: `sinks[0].brokers`: missing; write it, for example "127.0.0.1:9092""#
+        ]],
+    );
+    refused(
+        &with_topic("").replace("b:9092", "b"),
+        expect![[
+            r#"pipelines/sales.toml:48: `sinks[0].brokers`: "b" is no broker: write host:port, separated by commas, for example "127.0.0.1:9092""#
+        ]],
+    );
+    refused(
+        &with_topic("key = [\"store\"]"),
+        expect![
+            "pipelines/sales.toml:50: `sinks[0].key`: the results have a key, that of the window or process plugin: remove it"
+        ],
+    );
+    // A topic that fed itself would never end.
+    let fed = with_topic("")
+        .replace("b:9092", "127.0.0.1:9092")
+        .replace("\"revenue\"\n\n", "\"sales\"\n\n");
+    refused(
+        &fed,
+        expect![
+            "pipelines/sales.toml:49: `sinks[0].topic`: the source reads this topic: results would come back as records; give them a topic of their own"
+        ],
+    );
+}
+
+#[test]
+fn updates_need_a_group_that_stays_the_same() {
+    let session = with_topic("emit = \"updates\"")
+        .replace("type = \"tumbling\"\nsize = \"30s\"", "type = \"session\"\ngap = \"1m\"");
+    refused(
+        &session,
+        expect![[
+            r#"pipelines/sales.toml:50: `sinks[0].emit`: a session changes its bounds while it is open, so that an update could not name what it takes the place of: write "final", or remove it"#
+        ]],
+    );
+    let raw = std::fs::read_to_string(deploy("raw-sales.toml")).unwrap();
+    let raw =
+        |more: &str| raw.replacen("[dead_letters]", &format!("{TOPIC}{more}\n[dead_letters]"), 1);
+    refused(
+        &raw("emit = \"updates\""),
+        expect![[
+            r#"pipelines/sales.toml:40: `sinks[1].emit`: without `[window]` every row is final: write "final", or remove it"#
+        ]],
+    );
+    refused(
+        &raw("key = []"),
+        expect![
+            "pipelines/sales.toml:40: `sinks[1].key`: no column is named: write the columns of the message's key, or remove it"
+        ],
+    );
+    assert!(good(&raw("key = [\"store\"]")).window.is_none());
+    let late =
+        with_topic("").replace("size = \"30s\"", "size = \"30s\"\nallowed_lateness = \"1m\"");
+    refused(
+        &late,
+        expect![[r#"
+        pipelines/sales.toml:46: `sinks[0].corrections`: lateness without a sink that can take corrections: write `corrections = "append"` if the readers of this topic take of each key and window the rows with the highest `revision`
+        pipelines/sales.toml:52: `sinks[1].corrections`: lateness without a sink that can take corrections: write `corrections = "append"` if the readers of this table take of each key and window the rows with the highest `revision`"#]],
     );
 }
 
