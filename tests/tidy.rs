@@ -20,6 +20,7 @@ const HOMES: [(&str, &[&str]); 4] = [
         &[
             "host/src/source/kafka*",
             "host/src/source/batch_queue.rs",
+            "host/src/outbox",
             "host/src/produce",
             "host/src/cli/broker.rs",
         ],
