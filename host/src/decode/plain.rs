@@ -9,37 +9,64 @@ use super::column::ColumnBuilder;
 use super::number;
 use super::shape::{Shape, Target};
 
+/// Objects and arrays within each other that are read here. What has more is the parser's.
+const DEPTH_MAX: usize = 8;
+
 /// Reads a plain record into its columns. None: it may be anything, and the columns hold a part of it.
 #[inline(always)]
 pub(super) fn decode(record: &str, shape: &mut Shape, columns: &mut [ColumnBuilder]) -> Option<()> {
     let bytes = record.as_bytes();
-    let mut at = skip_space(bytes, 0);
-    if *bytes.get(at)? != b'{' {
-        return None;
-    }
-    let mut position = 0;
-    loop {
-        at = skip_space(bytes, at + 1);
-        let (length, field) = shape.expect_key(position, &bytes[at..])?;
-        at = skip_space(bytes, at + length);
-        if *bytes.get(at)? != b':' {
+    let mut reader = Reader { record, shape, columns };
+    let end = reader.take_object(skip_space(bytes, 0), 0, 0)?;
+    (skip_space(bytes, end) == bytes.len()).then_some(())
+}
+
+struct Reader<'r> {
+    record: &'r str,
+    shape: &'r mut Shape,
+    columns: &'r mut [ColumnBuilder],
+}
+
+impl Reader<'_> {
+    /// Reads the object that begins at `at`. Where it ends.
+    #[inline(always)]
+    fn take_object(&mut self, mut at: usize, object: usize, depth: usize) -> Option<usize> {
+        let bytes = self.record.as_bytes();
+        if *bytes.get(at)? != b'{' {
             return None;
         }
-        at = skip_space(bytes, at + 1);
-        at = match field {
-            None => skip_value(bytes, at)?,
-            Some(field) => match shape.enter(0, field)? {
-                Target::Column(column) => take_value(record, at, &mut columns[*column])?,
-                Target::Object(_) | Target::Several(_) => return None,
-            },
-        };
-        at = skip_space(bytes, at);
-        position += 1;
-        match *bytes.get(at)? {
-            b',' => {}
-            b'}' => return (skip_space(bytes, at + 1) == bytes.len()).then_some(()),
-            _ => return None,
+        let mut position = 0;
+        loop {
+            at = skip_space(bytes, at + 1);
+            let (length, field) = self.shape.expect_key(object, position, &bytes[at..])?;
+            at = skip_space(bytes, at + length);
+            if *bytes.get(at)? != b':' {
+                return None;
+            }
+            at = skip_space(bytes, at + 1);
+            at = match field {
+                None => skip_value(bytes, at, depth + 1)?,
+                Some(field) => match *self.shape.enter(object, field)? {
+                    Target::Column(column) => {
+                        take_value(self.record, at, &mut self.columns[column])?
+                    }
+                    Target::Object(inner) => self.take_inner(at, inner, depth + 1)?,
+                    Target::Several(_) => return None,
+                },
+            };
+            at = skip_space(bytes, at);
+            position += 1;
+            match *bytes.get(at)? {
+                b',' => {}
+                b'}' => return Some(at + 1),
+                _ => return None,
+            }
         }
+    }
+
+    /// Reads an object within another.
+    fn take_inner(&mut self, at: usize, object: usize, depth: usize) -> Option<usize> {
+        if depth > DEPTH_MAX { None } else { self.take_object(at, object, depth) }
     }
 }
 
@@ -64,16 +91,43 @@ fn take_value(record: &str, at: usize, column: &mut ColumnBuilder) -> Option<usi
     taken.then_some(end)
 }
 
-/// Where a value that nobody wants ends. Objects and arrays are the parser's.
+/// Where a value that nobody wants ends. If it is an object or array, it is the `depth`th from the outside.
 #[inline(always)]
-fn skip_value(bytes: &[u8], at: usize) -> Option<usize> {
+fn skip_value(bytes: &[u8], at: usize, depth: usize) -> Option<usize> {
     match *bytes.get(at)? {
         b'"' => Some(text_end(bytes, at + 1)? + 1),
         b'-' | b'0'..=b'9' => number::leading(bytes, at).map(|(_, end)| end),
         b't' => literal(bytes, at, b"true"),
         b'f' => literal(bytes, at, b"false"),
         b'n' => literal(bytes, at, b"null"),
+        b'{' if depth <= DEPTH_MAX => skip_inner(bytes, at, b'}', depth),
+        b'[' if depth <= DEPTH_MAX => skip_inner(bytes, at, b']', depth),
         _ => None,
+    }
+}
+
+/// Where an object or array ends of which nobody wants anything.
+fn skip_inner(bytes: &[u8], at: usize, close: u8, depth: usize) -> Option<usize> {
+    let mut at = skip_space(bytes, at + 1);
+    if *bytes.get(at)? == close {
+        return Some(at + 1);
+    }
+    loop {
+        if close == b'}' {
+            if *bytes.get(at)? != b'"' {
+                return None;
+            }
+            at = skip_space(bytes, text_end(bytes, at + 1)? + 1);
+            if *bytes.get(at)? != b':' {
+                return None;
+            }
+            at = skip_space(bytes, at + 1);
+        }
+        at = skip_space(bytes, skip_value(bytes, at, depth + 1)?);
+        match *bytes.get(at)? {
+            b',' => at = skip_space(bytes, at + 1),
+            byte => return (byte == close).then_some(at + 1),
+        }
     }
 }
 

@@ -150,15 +150,16 @@ impl Shape {
         }
     }
 
-    /// Whether `bytes` begin with the key that stood at `position` of the last record, in quotes: how long that is,
-    /// and its field, if somebody wants it. None: it is another key, or written in another way.
+    /// Whether `bytes` begin with the key that stood at `position` of the object in the last record, in quotes: how
+    /// long that is, and its field, if somebody wants it. None: it is another key, or written in another way.
     #[inline]
     pub(super) fn expect_key(
         &self,
+        object: usize,
         position: usize,
         bytes: &[u8],
     ) -> Option<(usize, Option<FieldIndex>)> {
-        let place = self.objects[0].places.get(position)?;
+        let place = self.objects[object].places.get(position)?;
         place.quoted.begins(bytes).then_some((place.quoted.text.len(), place.field))
     }
 

@@ -7,7 +7,7 @@ use crate::decode::{Decoded, Decoder};
 use crate::schema::{Column, ColumnType, Schema, TimestampEncoding};
 use crate::varlen::Varlen;
 
-const ORDINARY: &str = r#"{"store":"store-1","price":4.20,"n":-7,"a key of more than eight bytes":0.5,"ok":true,"ts":1767225600,"ms":5}"#;
+const ORDINARY: &str = r#"{"store":"store-1","price":4.20,"n":-7,"a key of more than eight bytes":0.5,"ok":true,"ts":1767225600,"ms":5,"deep":{"x":"y","er":-3},"flat":{"a":[1,"b",[]],"c":{}}}"#;
 
 fn columns() -> Vec<Column> {
     let decimal = ColumnType::Decimal { precision: 9, scale: 2 };
@@ -62,7 +62,12 @@ fn value() -> impl Strategy<Value = String> {
         Just("null"),
         Just("truth"),
         Just("{\"er\":1}"),
+        Just("{\"er\":1,\"er\":2}"),
+        Just("{\"er\" : [ ] , \"a\":{\"b\":null} }"),
+        Just("{}"),
         Just("[1]"),
+        Just("[1,]"),
+        Just("[[[[[[[[[[{}]]]]]]]]]]"),
         Just("")
     ];
     prop_oneof![6 => number(), 4 => text(), 1 => word.prop_map(str::to_owned)]
@@ -71,13 +76,15 @@ fn value() -> impl Strategy<Value = String> {
 /// In the order of the columns, so that a second record looks like the first.
 fn record() -> impl Strategy<Value = String> {
     let other = ("\"[a-z]{1,3}\"", value());
-    let entries = (text(), number(), number(), number(), value(), number(), value());
+    let inner = (value(), number(), value());
+    let entries = (text(), number(), number(), number(), value(), number(), value(), inner);
     let space = prop_oneof![9 => Just(""), 1 => Just(" "), 1 => Just("\r\n\t")];
     (entries, prop::collection::vec(other, 0..2), space.clone(), space).prop_map(
-        |((store, price, n, f, ok, ts, ms), others, before, behind)| {
+        |((store, price, n, f, ok, ts, ms, (x, er, flat)), others, before, behind)| {
             let mut text = format!(
                 "{before}{{\"store\":{before}{store},\"price\":{price}{behind},\"n\":{n},\
-                 \"a key of more than eight bytes\":{f},\"ok\":{ok},{before}\"ts\":{ts},\"ms\":{ms}"
+                 \"a key of more than eight bytes\":{f},\"ok\":{ok},{before}\"ts\":{ts},\"ms\":{ms},\
+                 \"deep\":{behind}{{\"x\":{x},\"er\":{before}{er}}}{before},\"flat\":{flat}"
             );
             for (key, value) in others {
                 text += &format!(",{key}:{value}");
