@@ -1,4 +1,4 @@
-//! The sales: as files, as a topic, and the pipeline that reads them.
+//! The sales: as files, as a topic, and the pipelines that read them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, bail};
 use sluicegate::produce::event::{Event, TimeUnit};
 use sluicegate::produce::kafka::{KafkaSender, KafkaTarget, Pace};
-use sluicegate::produce::sales::{Sales, SalesSettings};
+use sluicegate::produce::sales::{Sale, Sales, SalesSettings};
 use sluicegate::time::Clock;
 use xtask::workspace::Workspace;
 
@@ -18,28 +18,38 @@ pub(crate) const PARTITIONS: i32 = 3;
 
 /// As `sluicegate produce sales` makes them: 200 stores, 1,000 sales a second of event time, one in five up to 2 s
 /// out of order, one in ten for the filter.
-pub(crate) fn sales(count: usize) -> impl Iterator<Item = sluicegate::produce::sales::Sale> {
+pub(crate) fn sales(count: usize) -> impl Iterator<Item = Sale> {
     Sales::new(SalesSettings::default()).take(count)
 }
 
 /// Writes the sales as NDJSON, a store always into the same file, as a topic has a key always in the same partition.
-pub(crate) fn write_files(folder: &Path, count: usize) -> Result<()> {
+pub(crate) fn write_sales(folder: &Path, sales: impl Iterator<Item = Sale>) -> Result<()> {
+    write_files(folder, sales, TimeUnit::Seconds, |sale| sale.store.into())
+}
+
+/// Writes events as NDJSON, those of a key always into the same file.
+pub(crate) fn write_files<E: Event>(
+    folder: &Path,
+    events: impl Iterator<Item = E>,
+    unit: TimeUnit,
+    key: impl Fn(&E) -> u64,
+) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
     let create = |index: i32| {
-        let path = folder.join(format!("sales-{index}.ndjson"));
+        let path = folder.join(format!("{index}.ndjson"));
         let file = File::create(&path).with_context(|| format!("create `{}`", path.display()))?;
         Ok(BufWriter::with_capacity(1 << 20, file))
     };
     let mut files = (0..PARTITIONS).map(create).collect::<Result<Vec<_>>>()?;
-    let mut line = Vec::with_capacity(128);
-    for sale in sales(count) {
+    let mut line = Vec::with_capacity(256);
+    for event in events {
         line.clear();
-        sale.write_value(TimeUnit::Seconds, &mut line);
+        event.write_value(unit, &mut line);
         line.push(b'\n');
-        let file = sale.store as usize % files.len();
-        files[file].write_all(&line).context("write sales")?;
+        let file = key(&event) as usize % files.len();
+        files[file].write_all(&line).context("write events")?;
     }
-    files.iter_mut().try_for_each(|file| file.flush()).context("write sales")
+    files.iter_mut().try_for_each(|file| file.flush()).context("write events")
 }
 
 /// The paths of the files in a folder, in order.
@@ -89,13 +99,14 @@ pub(crate) enum From<'a> {
     },
 }
 
-/// Writes the pipeline file of the job into an emptied folder, and says where it is. It is `deploy/pipelines/sales.toml`:
-/// valid sales, revenue per store in windows of 30 s, to Parquet.
+/// Writes the pipeline file of the main job into an emptied folder, and says where it is. It is
+/// `deploy/pipelines/sales.toml`: valid sales, revenue per store in windows of 30 s, to Parquet.
 pub(crate) fn pipeline(folder: &Path, from: From<'_>) -> Result<PathBuf> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("empty `{}`", folder.display()))?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
+    write_pipeline(folder, &sales_pipeline(from, "type = \"tumbling\"\nsize = \"30s\""))
+}
+
+/// The pipeline of the main job with other windows.
+pub(crate) fn sales_pipeline(from: From<'_>, window: &str) -> String {
     let source = match from {
         From::Files(path) => {
             format!("type = \"files\"\n[source.files]\npath = \"{}\"", path.display())
@@ -105,11 +116,20 @@ pub(crate) fn pipeline(folder: &Path, from: From<'_>) -> Result<PathBuf> {
         }
         From::Live { brokers, topic } => kafka(brokers, topic, "start = \"latest\""),
     };
-    let text = PIPELINE
-        .replace("@SOURCE@", &source)
+    SALES.replace("@SOURCE@", &source).replace("@WINDOW@", window)
+}
+
+/// Writes a pipeline file into an emptied folder, and says where it is. `@FOLDER@` in its text is that folder,
+/// `@PLUGINS@` that of the plugins.
+pub(crate) fn write_pipeline(folder: &Path, text: &str) -> Result<PathBuf> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("empty `{}`", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
+    let text = text
         .replace("@FOLDER@", &folder.display().to_string())
         .replace("@PLUGINS@", &Workspace::here().plugins().display().to_string());
-    let path = folder.join("sales.toml");
+    let path = folder.join("pipeline.toml");
     fs::write(&path, text).with_context(|| format!("write `{}`", path.display()))?;
     Ok(path)
 }
@@ -120,7 +140,7 @@ fn kafka(brokers: &str, topic: &str, range: &str) -> String {
     )
 }
 
-const PIPELINE: &str = r#"name = "sales"
+const SALES: &str = r#"name = "sales"
 [source]
 @SOURCE@
 [schema]
@@ -141,8 +161,7 @@ id = "revenue"
 kind = "aggregate"
 plugin = "@PLUGINS@/revenue.wasm"
 [window]
-type = "tumbling"
-size = "30s"
+@WINDOW@
 key = ["store"]
 [[sinks]]
 id = "revenue"

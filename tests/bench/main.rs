@@ -1,4 +1,4 @@
-//! The figures of `cargo xtask bench`: what the main job costs, against references timed in the same run.
+//! The figures of `cargo xtask bench`: what jobs cost, against references timed in the same run.
 //!
 //! Machines differ by a factor of two and are rarely quiet. So everything is CPU time (user and system) of a process
 //! of its own, runs of a job and of its reference take turns, and what counts is the median of their ratios. What
@@ -6,7 +6,11 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `plan.rs` | which runs there are, in which order, and which figures they make |
+//! | `plan.rs` | which parts there are, and how much each does |
+//! | `main_job.rs` | the main job: which runs there are, in which order, and which figures they make |
+//! | `windows.rs` | kinds of windows and a process plugin over the same sales, against tumbling windows |
+//! | `nexmark.rs` | the queries of NEXMark |
+//! | `turns.rs` | jobs that take turns |
 //! | `events.rs` | the sales: as files, as a topic, and the pipeline that reads them |
 //! | `child.rs` | a run in a process of its own |
 //! | `job.rs` | the whole job, with the plugins as modules or as native code (`native.rs`, `plugins.rs`) |
@@ -14,6 +18,7 @@
 //! | `boundary.rs` | calls of plugins, as modules and as native code |
 //! | `swap.rs` | pauses around swaps under load |
 //! | `live.rs` | latency and CPU at 20,000 events a second |
+//! | `keys.rs` | what a million keys of a process plugin hold |
 //! | `report.rs` | figures, aims, table, JSON |
 
 mod report;
@@ -26,18 +31,21 @@ mod references;
 mod boundary;
 mod swap;
 mod live;
+mod keys;
+mod turns;
+mod main_job;
+mod windows;
+mod nexmark;
 mod plan;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use xtask::bench::Options;
 
 /// As in the `sluicegate` binary: librdkafka's cost depends on it.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-const USAGE: &str = "cargo xtask bench [--quick] [--json FILE]";
 
 fn main() -> ExitCode {
     // `cargo bench` adds `--bench` for harnesses that ask for it.
@@ -55,22 +63,11 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     if let Some(("child", role)) = arguments.split_first().map(|(first, rest)| (&**first, rest)) {
         return child::play(role);
     }
-    let (mut quick, mut json) = (false, None);
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--quick" => quick = true,
-            "--json" => {
-                json = Some(PathBuf::from(arguments.next().context("`--json` needs a file")?));
-            }
-            other => bail!("`{other}` is no option; {USAGE}"),
-        }
-    }
-    let figures = plan::measure(&plan::Sizes::new(quick))?;
+    let options = Options::parse(arguments)?;
+    let figures = plan::measure(&options)?;
     println!("{}", figures.table());
-    if let Some(path) = json {
-        std::fs::write(&path, figures.json())
-            .with_context(|| format!("write `{}`", path.display()))?;
+    if let Some(path) = options.json {
+        std::fs::write(&path, figures.json()).with_context(|| format!("write `{path}`"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,187 +1,79 @@
-//! Which runs there are, in which order, and which figures they make.
+//! Which parts there are, and how much each does.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use xtask::services::{self, Kafka};
+use anyhow::{Context, Result};
+use xtask::bench::{Options, Part};
 use xtask::workspace::Workspace;
 
-use crate::boundary::Boundary;
-use crate::child;
-use crate::events::{self, From};
-use crate::job::Job;
-use crate::live;
-use crate::references::Reference;
-use crate::report::{Figures, Unit, median, quantile};
-
-const TOPIC: &str = "sales";
+use crate::report::Figures;
+use crate::{main_job, nexmark, windows};
 
 /// How much is done.
 pub(crate) struct Sizes {
-    sales: usize,
+    /// Of the main job, and of the kinds of windows.
+    pub(crate) sales: usize,
+    /// Of NEXMark.
+    pub(crate) events: usize,
     /// Of each job and reference.
-    rounds: usize,
-    swaps: usize,
-    live: Duration,
+    pub(crate) rounds: usize,
+    pub(crate) swaps: usize,
+    pub(crate) live: Duration,
+    /// Of a process plugin, in memory.
+    pub(crate) keys: usize,
 }
 
 impl Sizes {
-    pub(crate) fn new(quick: bool) -> Self {
+    fn new(quick: bool) -> Self {
         if quick {
-            Self { sales: 2_000_000, rounds: 3, swaps: 30, live: Duration::from_secs(5) }
+            Self {
+                sales: 2_000_000,
+                events: 1_000_000,
+                rounds: 3,
+                swaps: 30,
+                live: Duration::from_secs(5),
+                keys: 1_000_000,
+            }
         } else {
-            Self { sales: 5_000_000, rounds: 9, swaps: 100, live: Duration::from_secs(20) }
+            Self {
+                sales: 5_000_000,
+                events: 3_000_000,
+                rounds: 9,
+                swaps: 100,
+                live: Duration::from_secs(20),
+                keys: 1_000_000,
+            }
         }
     }
 }
 
-/// What every round measures, in turns.
-struct Round {
-    arrow_json: Reference,
-    files: Job,
-    native: Job,
-    drain: Reference,
-    kafka: Job,
-}
-
-/// Everything, in an emptied `target/bench`.
-pub(crate) fn measure(sizes: &Sizes) -> Result<Figures> {
+/// What was asked for, in an emptied `target/bench`.
+pub(crate) fn measure(options: &Options) -> Result<Figures> {
     let workspace = Workspace::here();
     let folder = workspace.target().join("bench");
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("empty `{}`", folder.display()))?;
     }
-    let sales = folder.join("sales");
-    say(&format!("{} sales to files and to Apache Kafka", sizes.sales));
-    events::write_files(&sales, sizes.sales)?;
-    services::kafka::fetch(&workspace)?;
-    let kafka = Kafka::start(&workspace, &folder.join("kafka"))?;
-    let brokers = kafka.address();
-    events::fill_topic(&brokers, TOPIC, sizes.sales)?;
-
+    let sizes = Sizes::new(options.quick);
     let mut figures = Figures::default();
-    boundary(&folder, &sales, &mut figures)?;
-    rounds(sizes, &folder, &brokers, &mut figures)?;
-    say(&format!("{} swaps of the filter under load", sizes.swaps));
-    let mut pauses: Vec<f64> = child::run(&["swap", &text(&folder), &sizes.swaps.to_string()])?;
-    figures.add("swap.gap_ms_p99", Unit::Millis, quantile(&mut pauses, 0.99));
-    figures.add("swap.gap_ms_max", Unit::Millis, quantile(&mut pauses, 1.0));
-    say("20,000 sales a second, live");
-    let live = live::measure(&folder, &brokers, sizes.live)?;
-    figures.add("latency.p99_ms", Unit::Millis, live.latency_ms_p99);
-    figures.add("idle.cpu_percent", Unit::Percent, live.cpu_percent);
+    if options.measures(Part::Main) {
+        main_job::measure(&sizes, &workspace, &folder, &mut figures)?;
+    }
+    if options.measures(Part::Windows) {
+        windows::measure(&sizes, &folder, &mut figures)?;
+    }
+    if options.measures(Part::Nexmark) {
+        nexmark::measure(&sizes, &workspace, &folder, &mut figures)?;
+    }
     Ok(figures)
 }
 
-fn boundary(folder: &Path, sales: &Path, figures: &mut Figures) -> Result<()> {
-    say("calls of plugins");
-    let pipeline = events::pipeline(&folder.join("boundary"), From::Files(sales))?;
-    let measured: Vec<Boundary> = child::run(&["boundary", &text(&pipeline), &text(sales)])?;
-    for Boundary { kind, wasm_nanos, native_nanos, ratio } in measured {
-        figures.add(format!("boundary.{kind}.ratio"), Unit::Ratio, ratio);
-        figures.add(format!("boundary.{kind}.wasm_ns_per_row"), Unit::Nanos, wasm_nanos);
-        figures.add(format!("boundary.{kind}.native_ns_per_row"), Unit::Nanos, native_nanos);
-    }
-    Ok(())
+pub(crate) fn text(path: &Path) -> String {
+    path.display().to_string()
 }
 
-fn rounds(sizes: &Sizes, folder: &Path, brokers: &str, figures: &mut Figures) -> Result<()> {
-    let mut rounds = Vec::with_capacity(sizes.rounds);
-    // The first fills the caches of pages and of compiled plugins, and is forgotten.
-    for number in 0..=sizes.rounds {
-        let round = round(sizes, folder, brokers, number)?;
-        say(&format!(
-            "round {number} of {}: ns per record: arrow-json {:.0}, files {:.0} (native {:.0}), drain {:.0}, kafka {:.0}",
-            sizes.rounds,
-            per_record(round.arrow_json.cpu_nanos, sizes),
-            per_record(round.files.cpu_nanos, sizes),
-            per_record(round.native.cpu_nanos, sizes),
-            per_record(round.drain.cpu_nanos, sizes),
-            per_record(round.kafka.cpu_nanos, sizes),
-        ));
-        if number > 0 {
-            rounds.push(round);
-        }
-    }
-    let middle = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of));
-    let ratio = |above: u64, below: u64| above as f64 / below as f64;
-    let mut job =
-        |name: &str, of: &dyn Fn(&Round) -> &Job, reference: (&str, &dyn Fn(&Round) -> u64)| {
-            let cost = middle(&|round| per_record(of(round).cpu_nanos, sizes));
-            figures.add(format!("{name}.cpu_ns_per_record"), Unit::Nanos, cost);
-            let below = reference.1;
-            let compared = middle(&|round| ratio(of(round).cpu_nanos, below(round)));
-            figures.add(format!("{name}.ratio_to_{}", reference.0), Unit::Ratio, compared);
-            let cost = middle(&|round| per_record(below(round), sizes));
-            figures.add(format!("{name}.{}_ns_per_record", reference.0), Unit::Nanos, cost);
-            for (step, share) in shares(&rounds.iter().map(of).collect::<Vec<_>>()) {
-                figures.add(format!("{name}.share_percent.{step}"), Unit::Percent, share);
-            }
-        };
-    job("files", &|round| &round.files, ("arrow_json", &|round| round.arrow_json.cpu_nanos));
-    job("kafka", &|round| &round.kafka, ("drain", &|round| round.drain.cpu_nanos));
-    let tax = |round: &Round| (ratio(round.files.cpu_nanos, round.native.cpu_nanos) - 1.0) * 100.0;
-    figures.add("wasm_tax_percent", Unit::Percent, middle(&tax));
-    Ok(())
-}
-
-fn round(sizes: &Sizes, folder: &Path, brokers: &str, number: usize) -> Result<Round> {
-    let sales = folder.join("sales");
-    let run = |role: &[&str], from| -> Result<Job> {
-        let pipeline = text(&events::pipeline(&folder.join("job"), from)?);
-        let job: Job = child::run(&[&["job", &pipeline], role].concat())?;
-        ensure!(job.read == sizes.sales as u64, "the job read {} of the sales", job.read);
-        Ok(job)
-    };
-    let arrow_json: Reference = child::run(&["arrow-json", &text(&sales)])?;
-    // Who goes first finds the caches as others left them: they take turns at that too.
-    let (files, native) = if number.is_multiple_of(2) {
-        let files = run(&[], From::Files(&sales))?;
-        (files, run(&["native"], From::Files(&sales))?)
-    } else {
-        let native = run(&["native"], From::Files(&sales))?;
-        (run(&[], From::Files(&sales))?, native)
-    };
-    let drain: Reference = child::run(&["drain", brokers, TOPIC, &sizes.sales.to_string()])?;
-    let kafka = run(&[], From::Topic { brokers, topic: TOPIC })?;
-    ensure!(drain.records == sizes.sales as u64, "{} records were drained", drain.records);
-    ensure!(arrow_json.records == sizes.sales as u64, "{} rows decoded", arrow_json.records);
-    ensure!(
-        files.accepted == native.accepted && files.accepted == kafka.accepted,
-        "the jobs do not agree: {} {} {}",
-        files.accepted,
-        native.accepted,
-        kafka.accepted
-    );
-    Ok(Round { arrow_json, files, native, drain, kafka })
-}
-
-/// The part of each step in the job's CPU time, and of what is no step: the source's own threads, start-up, commits,
-/// waking and joining workers.
-fn shares(jobs: &[&Job]) -> Vec<(String, f64)> {
-    let Some(first) = jobs.first() else { return Vec::new() };
-    let percent = |nanos: u64, job: &Job| nanos as f64 / job.cpu_nanos as f64 * 100.0;
-    let mut shares: Vec<(String, f64)> = (0..first.steps.len())
-        .map(|step| {
-            let share = median(jobs.iter().map(|job| percent(job.steps[step].1, job)));
-            (first.steps[step].0.clone(), share)
-        })
-        .collect();
-    let rest = 100.0 - shares.iter().map(|(_, share)| share).sum::<f64>();
-    shares.push(("other_threads".to_owned(), rest));
-    shares
-}
-
-fn per_record(nanos: u64, sizes: &Sizes) -> f64 {
-    nanos as f64 / sizes.sales as f64
-}
-
-fn text(path: &Path) -> String {
-    PathBuf::from(path).display().to_string()
-}
-
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     eprintln!("— {text}");
 }

@@ -6,13 +6,32 @@ use crate::command::{self, run};
 use crate::workspace::Workspace;
 use crate::{plugins, services};
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The main job against its references, calls of plugins, swaps, latency.
+    Main,
+    /// Kinds of windows and a process plugin against tumbling windows.
+    Windows,
+    /// The queries of NEXMark.
+    Nexmark,
+}
+
+impl Part {
+    /// In the order in which they are measured, by name.
+    const ALL: [(&str, Self); 3] =
+        [("main", Self::Main), ("windows", Self::Windows), ("nexmark", Self::Nexmark)];
+}
+
 /// The benchmark as it was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Fewer sales and rounds: two minutes on a quiet machine.
+    /// Fewer records and rounds: three minutes on a quiet machine.
     pub quick: bool,
     /// Write the figures by name into this file.
     pub json: Option<String>,
+    /// Only these; none for all.
+    pub parts: Vec<Part>,
 }
 
 impl Options {
@@ -26,19 +45,29 @@ impl Options {
                 "--json" => {
                     options.json = Some(arguments.next().context("`--json` needs a file")?.clone());
                 }
-                other => {
-                    bail!("`{other}` is no option of `cargo xtask bench`; --quick, --json FILE")
-                }
+                other => match Part::ALL.iter().find(|(name, _)| *name == other) {
+                    Some((_, part)) => options.parts.push(*part),
+                    None => bail!(
+                        "`{other}` is no option of `cargo xtask bench`; --quick, --json FILE, main, windows, nexmark"
+                    ),
+                },
             }
         }
         Ok(options)
+    }
+
+    /// Whether a part was asked for.
+    pub fn measures(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
     }
 }
 
 /// Builds what it needs and measures. The figures come on standard output.
 pub fn run_all(workspace: &Workspace, options: &Options) -> Result<()> {
     plugins::build(workspace)?;
-    services::kafka::fetch(workspace)?;
+    if options.measures(Part::Main) {
+        services::kafka::fetch(workspace)?;
+    }
     let mut cargo = command::cargo();
     cargo.args(["bench", "--package", "e2e", "--bench", "figures", "--"]);
     if options.quick {
@@ -49,12 +78,14 @@ pub fn run_all(workspace: &Workspace, options: &Options) -> Result<()> {
         let file = std::path::absolute(file).context("find the file of `--json`")?;
         cargo.arg("--json").arg(file);
     }
+    let asked_for = Part::ALL.iter().filter(|(_, part)| options.parts.contains(part));
+    cargo.args(asked_for.map(|(name, _)| name));
     run(cargo.current_dir(workspace.root()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Options;
+    use super::{Options, Part};
 
     #[test]
     fn options_are_taken_or_refused_by_name() {
@@ -62,8 +93,11 @@ mod tests {
             let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             Options::parse(&arguments).map_err(|error| error.to_string())
         };
-        let all = Options { quick: true, json: Some("figures.json".to_owned()) };
-        assert_eq!(parse("--quick --json figures.json"), Ok(all));
+        let parts = vec![Part::Nexmark, Part::Windows];
+        let some = Options { quick: true, json: Some("figures.json".to_owned()), parts };
+        assert!(some.measures(Part::Windows) && !some.measures(Part::Main));
+        assert_eq!(parse("--quick nexmark --json figures.json windows"), Ok(some));
+        assert!(parse("").expect("no option is needed").measures(Part::Main));
         assert_eq!(parse("--json").unwrap_err(), "`--json` needs a file");
         assert!(parse("--fast").unwrap_err().starts_with("`--fast` is no option"));
     }

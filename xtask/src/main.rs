@@ -13,8 +13,9 @@ usage: cargo xtask TASK
                     watch sales flow from Kafka through two plugins into Parquet, with a hot swap on the way
   test [FILTER]     everything that must hold: format, lints, plugins, unit tests, docs, end-to-end tests
                     against a real Kafka and a real S3 server; FILTER picks end-to-end tests by name
-  bench [--quick] [--json FILE]
-                    what the main job costs, as ratios to references timed in the same run; --quick: two minutes
+  bench [--quick] [--json FILE] [main] [windows] [nexmark]
+                    what the main job, kinds of windows and the NEXMark queries cost, as ratios to references timed
+                    in the same run; --quick: three minutes
   compose [--for 60s] [--kill] [--no-build] [--keep]
                     bring docker-compose.yml up beside whatever runs, check that its table is what a recomputation
                     from the topic gives, take it down; --kill: kill host, Kafka and store on the way
