@@ -239,6 +239,9 @@ impl Lane {
             true => before,
             false => self.partitions.clock_mut().advance(),
         };
+        // Also where silence has moved it, and no record: it may not go back when the lane is opened again, which counts
+        // silence anew. That is once for each partition that becomes idle.
+        self.dirty |= watermark > before;
         if self.partitions.clock_mut().pause_those_ahead() {
             let paused = self.partitions.paused();
             tracing::debug!(pipeline = %self.config.name, paused = paused.len(), "partitions wait for others");

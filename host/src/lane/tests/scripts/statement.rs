@@ -20,7 +20,7 @@ pub(super) enum Statement {
     Idle { length: Duration, lags: Option<usize> },
     /// `add partition`
     AddPartition,
-    /// `restart`: a stop and a new beginning from the chain.
+    /// `restart`: a stop and a new beginning from the chain. Silence is counted anew.
     Restart,
     /// `crash`: `kill -9` and a new beginning from the chain. What was not committed is read again.
     Crash,
