@@ -75,6 +75,7 @@ scripts! {
     rule_8_windows_with_gaps_leave_rows_out,
     lateness_a_fired_window_is_corrected_until_it_is_gone,
     lateness_a_session_grows_after_it_has_fired,
+    lateness_a_session_grows_over_one_that_is_gone,
     lateness_a_window_that_had_no_rows_fires_late,
     lateness_of_sliding_windows,
     emission_a_global_window_tells_what_has_changed,
