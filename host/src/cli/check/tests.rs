@@ -111,7 +111,12 @@ fn complete(part: Table) -> Table {
             }
             (Some(Value::Array(old)), Value::Array(new)) if section == "sinks" => {
                 let sinks = old.iter_mut().zip(new);
-                sinks.for_each(|(old, new)| old.as_table_mut().unwrap().extend(as_table(new)));
+                for (old, new) in sinks {
+                    match new.get("id") {
+                        Some(_) => *old = new,
+                        None => old.as_table_mut().unwrap().extend(as_table(new)),
+                    }
+                }
             }
             (_, value) => _ = whole.insert(section, value),
         }
