@@ -191,7 +191,10 @@ impl Plan {
             future_reference_host: pipeline.event_time.future_reference_host,
             host_stage: Arc::from("sluicegate"),
             stages,
-            windows: pipeline.window.as_ref().map(|window| WindowAssigner::new(window.kind)),
+            windows: pipeline
+                .window
+                .as_ref()
+                .map(|window| WindowAssigner::new(window.kind, window.corrects())),
             lateness: pipeline.window.as_ref().map_or(0, |window| window.allowed_lateness),
             corrects: pipeline.window.as_ref().is_some_and(WindowConfig::corrects),
             key_fields: key.iter().map(|column| Arc::clone(&rows.fields()[*column])).collect(),

@@ -20,15 +20,15 @@ pub enum WindowAssigner {
 }
 
 impl WindowAssigner {
-    /// The assigner of a checked configuration.
-    pub fn new(kind: WindowKind) -> Self {
+    /// The assigner of a checked configuration. `corrected`: a group may have several results.
+    pub fn new(kind: WindowKind, corrected: bool) -> Self {
         match kind {
             WindowKind::Tumbling { size, offset } => Self::Slides(Slides::new(size, size, offset)),
             WindowKind::Sliding { size, slide, offset } => {
                 Self::Slides(Slides::new(size, slide, offset))
             }
             WindowKind::Session { gap, max_length } => {
-                Self::Sessions(SessionRule { gap, max_length })
+                Self::Sessions(SessionRule { gap, max_length, corrected })
             }
             WindowKind::Global { trigger } => Self::Global { trigger },
         }

@@ -9,6 +9,9 @@ pub struct SessionRule {
     pub gap: i64,
     /// No session is longer.
     pub max_length: i64,
+    /// Results are corrected: readers drop what lies in the window of a higher revision of its key. A row that is late by
+    /// itself then joins no session that would begin earlier by it: it could come to cover a closed one, which is not in it.
+    pub corrected: bool,
 }
 
 /// One session.

@@ -20,6 +20,10 @@
 //! either does not touch it or is left apart because both together would be longer than `max_length`, and then their
 //! bounds differ. Sessions change in no other way.
 //!
+//! **With corrections no session covers a closed one of its key** ([`SessionRule::corrected`]): a session covers another
+//! only if it begins no later, a row on time ends later than what is closed for it, and a late one makes no session begin
+//! earlier. So readers can tell what a correction takes the place of by its bounds.
+//!
 //! A session never gets longer than `max_length`: a row that would make it longer begins another one, even if the two
 //! overlap. So a key that never falls silent has results, and its sessions bounded state.
 //!
@@ -95,6 +99,11 @@ impl Sessions {
         // Sessions that are closed for the row stand in front.
         let open = sessions.partition_point(|session| session.bounds.end <= watermark);
         let (bounds, joined) = join(rule, own, &sessions[open..]);
+        let begins_earlier =
+            || joined.iter().all(|index| time < sessions[open + index].bounds.start);
+        if own.end <= watermark && rule.corrected && begins_earlier() {
+            return Err(own);
+        }
         match joined.as_slice() {
             [] if own.end <= watermark => return Err(own),
             [] => self.begin(at, own, call),

@@ -95,10 +95,11 @@ pub(super) fn expected(
                         // A session that takes every row.
                         Kind::Global { .. } => {
                             let event = (index, &Event { at: 0, ..event.clone() });
-                            judged.session((1, 1), event, key, i64::MIN);
+                            judged.session((1, 1), event, key, (i64::MIN, false));
                         }
                         Kind::Session { gap, max_length } => {
-                            judged.session((gap, max_length), (index, event), key, before);
+                            let judge = (before, lateness > 0);
+                            judged.session((gap, max_length), (index, event), key, judge);
                         }
                     }
                 }
@@ -157,7 +158,7 @@ impl Judged {
         (gap, max_length): (i64, i64),
         (index, event): (usize, &Event),
         key: String,
-        watermark: i64,
+        (watermark, corrected): (i64, bool),
     ) {
         let sessions = self.sessions.entry(key).or_default();
         let mut whole = Session { start: event.at, end: event.at + gap, texts: String::new() };
@@ -174,8 +175,12 @@ impl Judged {
             whole.end = whole.end.max(part.end);
             parts.push(part);
         }
-        if whole.end <= watermark {
+        // A late row makes no session begin earlier if its readers take corrections.
+        let own_is_late = event.at + gap <= watermark;
+        let begins_earlier = parts.iter().all(|part| event.at < part.start);
+        if whole.end <= watermark || (own_is_late && corrected && begins_earlier) {
             self.fates.late += 1;
+            sessions.extend(parts);
             return;
         }
         parts.sort_by_key(|part| part.start);
@@ -186,6 +191,13 @@ impl Judged {
             self.fates.accepted += 1;
             whole.texts.push_str(&texts(index, event));
         }
+        let covers = |closed: &Session| {
+            corrected
+                && closed.end <= watermark
+                && whole.start <= closed.start
+                && closed.end <= whole.end
+        };
+        assert!(!sessions.iter().any(covers), "{whole:?} covers a closed one");
         sessions.push(whole);
         assert!(sessions.iter().enumerate().all(|(at, one)| {
             sessions[..at].iter().all(|other| (one.start, one.end) != (other.start, other.end))

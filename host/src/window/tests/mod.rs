@@ -299,7 +299,7 @@ fn fired(sessions: &mut Sessions, watermark: Watermark) -> Vec<String> {
     rows.into_iter().map(|row| row.trim_end_matches(" #0").to_owned()).collect()
 }
 
-const TEN: SessionRule = SessionRule { gap: 10, max_length: 100 };
+const TEN: SessionRule = SessionRule { gap: 10, max_length: 100, corrected: false };
 
 #[test]
 fn rule_5_sessions_at_the_distance_of_the_gap_are_one() {
@@ -341,7 +341,7 @@ fn rule_2_a_session_fires_when_the_watermark_reaches_its_end() {
 #[test]
 fn a_session_that_would_become_too_long_is_followed_by_another() {
     let mut sessions = Sessions::default();
-    let rule = SessionRule { gap: 10, max_length: 20 };
+    let rule = SessionRule { gap: 10, max_length: 20, corrected: false };
     run_sessions(&mut sessions, rule, 0, &[(0, "a"), (8, "a"), (16, "a"), (24, "a"), (9, "a")]);
     assert_eq!(fired(&mut sessions, Watermark::END), ["0..19 a 0;8;9;", "16..34 a 16;24;"]);
 }
@@ -422,7 +422,7 @@ proptest! {
         gap in 1..20i64,
         cuts in prop::collection::vec(1..10usize, 0..20),
     ) {
-        let rule = SessionRule { gap, max_length: i64::MAX };
+        let rule = SessionRule { gap, max_length: i64::MAX, corrected: false };
         let mut sessions = Sessions::default();
         let mut rows: &[i64] = &times;
         for cut in cuts.into_iter().chain([times.len()]) {
