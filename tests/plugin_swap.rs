@@ -130,6 +130,55 @@ fn an_answered_activation_survives_kill_9() {
     assert_answer(&place, &Rules { keeps: &keeps, ..Rules::sales() }.judge(&records));
 }
 
+/// An aggregate whose state has another layout takes over: the sums of open windows go with it, and after `kill -9` it
+/// goes on with its own.
+#[test]
+fn an_aggregate_with_another_state_takes_over_open_windows() {
+    let topic = Topic::create(services::kafka(), "swap-state", 3);
+    let place = Place::local();
+    let pipeline = Pipeline::sales(kafka(&topic)).write(&place);
+    let host = Host::serve(&place, &pipeline);
+    let mut sales = Sales::new(seed(54), 3);
+    sales.send(&topic, 3_000);
+    let groups = eventually("windows are open", || {
+        chain::head(&place).map(|head| head.groups()).filter(|groups| *groups > 0)
+    });
+    host.upload("revenue-wide", "revenue-wide");
+    let answer = host.activate("sales", "revenue", "revenue-wide");
+    println!("{groups} groups were open before the takeover");
+    sales.send(&topic, 3_000);
+    let epoch = answer["epoch"].as_u64().unwrap();
+    eventually("the new module has committed", || {
+        chain::head(&place).filter(|head| head.epoch() > epoch).map(drop)
+    });
+    host.kill();
+
+    sales.send(&topic, 3_000);
+    sales.close(&topic);
+    let records = topic.read_back();
+    // The pipeline file names `revenue` as before; what was activated stays.
+    let host = Host::run(&place, &pipeline);
+    wait_for_the_end(&place, &topic, &records);
+    host.stop();
+    assert_answer(&place, &Rules::sales().judge(&records));
+    let chain = chain::records(&place);
+    let at = usize::try_from(epoch).unwrap();
+    assert!(chain[at].groups() > 0, "no window was open");
+    let versions = [at - 1, at, chain.len() - 1].map(|epoch| chain[epoch].state_version("revenue"));
+    assert_eq!(versions, [1, 2, 2]);
+    // The way back is not there: the state has no version that `revenue` knows.
+    let host = Host::serve(&place, &pipeline);
+    eventually("the pipeline runs", || {
+        (host.get("/v1/pipelines/sales")["phase"] == "running").then_some(())
+    });
+    host.upload("revenue", "revenue");
+    let body = serde_json::json!({ "stage": "revenue", "module": "revenue" });
+    let (status, answer) = host.post("/v1/pipelines/sales/releases", &body);
+    let said = answer.to_string();
+    assert!(status >= 400 && said.contains("cannot migrate from version 2"), "{status}: {said}");
+    host.stop();
+}
+
 /// What does not fit is refused, and the running stage stays as it is.
 #[test]
 fn a_module_that_does_not_fit_is_refused_and_changes_nothing() {

@@ -133,6 +133,13 @@ impl Head {
             .collect()
     }
 
+    /// The version of the state of the module that a stage runs from this record on.
+    pub fn state_version(&self, stage: &str) -> u64 {
+        let modules = self.0["modules"].as_array().unwrap();
+        let pinned = modules.iter().find(|module| module["stage"] == stage).unwrap();
+        pinned["state_version"].as_u64().unwrap()
+    }
+
     /// The digest of the module that a stage runs from this record on.
     pub fn module(&self, stage: &str) -> Option<String> {
         let modules = self.0["modules"].as_array().unwrap();

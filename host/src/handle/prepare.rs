@@ -35,15 +35,13 @@ impl PipelineHandle {
                     stage.id
                 ))
             })?;
-            let reason = match verdict(&running.plugin, &fitted.plugin) {
-                Verdict::AsIs => return Ok(loaded),
-                Verdict::Migrate { from } => format!(
-                    "its accumulators have another layout than version {from}, which runs; open windows are not \
-                     migrated yet: keep the state as it is, or start a pipeline with a new name"
-                ),
-                Verdict::Incompatible(reason) => reason,
-            };
-            Err(ActivateError::Incompatible { module: name, stage: stage.id.to_string(), reason })
+            match verdict(&running.plugin, &fitted.plugin) {
+                Verdict::AsIs | Verdict::Migrate { .. } => Ok(loaded),
+                Verdict::Incompatible(reason) => {
+                    let stage = stage.id.to_string();
+                    Err(ActivateError::Incompatible { module: name, stage, reason })
+                }
+            }
         });
         proven.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }

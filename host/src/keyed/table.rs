@@ -317,6 +317,25 @@ impl KeyedTable {
         (0..).zip(&self.entries).filter(|(_, entry)| !entry.is_empty()).map(|(id, _)| id)
     }
 
+    /// The states that are not empty, always in the same order.
+    pub fn states(&self) -> impl Iterator<Item = &[u8]> {
+        self.entries.iter().map(|entry| &*entry.state).filter(|state| !state.is_empty())
+    }
+
+    /// Replaces what [`KeyedTable::states`] gives, in that order. A key of which nothing is left is forgotten.
+    pub fn set_states<'s>(&mut self, states: &mut impl Iterator<Item = &'s [u8]>) {
+        for id in 0..self.entries.len() as u32 {
+            let entry = &mut self.entries[id as usize];
+            if entry.state.is_empty() {
+                continue;
+            }
+            self.content_bytes -= entry.content_bytes();
+            entry.state = states.next().expect("a state for each that there was").into();
+            self.content_bytes += entry.content_bytes();
+            self.settle(id);
+        }
+    }
+
     /// How many keys live.
     pub fn len(&self) -> usize {
         self.index.len()

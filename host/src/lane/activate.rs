@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::chain::record::{ChainRecord, Epoch};
+use crate::chain::record::{ChainRecord, Epoch, PinnedModule};
 use crate::plugin::load::LoadedModule;
+use crate::plugin::verdict::{Verdict, compare};
 
+use super::migrate::{Migrated, migrate, other_version};
 use super::plan::Plan;
 use super::{Lane, PlacedModule};
 
@@ -63,11 +65,21 @@ impl Lane {
         let placed = modules.iter_mut().find(|placed| *placed.stage.id == *stage);
         let placed = placed.ok_or_else(|| format!("this pipeline has no stage `{stage}`"))?;
         let before = placed.pinned.digest;
+        // Another activation may have been quicker than the one that was compared when it was asked for.
+        if let Verdict::Incompatible(reason) =
+            compare(&placed.module.description, &module.name, &module.description)
+        {
+            return Err(reason);
+        }
         *placed = PlacedModule::successor(placed, module.clone());
         let plan = Plan::new(&self.config, &modules).map_err(|error| error.to_string())?;
+        let migrated = self.migrated(&plan, module)?;
         // What the old module did last, between the last turn and this barrier.
         self.report_plugins();
         self.pool.replan(&plan);
+        if let Some(migrated) = migrated {
+            self.pool.adopt(&migrated);
+        }
         self.plan = plan;
         self.modules = modules;
         self.publish_stages();
@@ -76,6 +88,26 @@ impl Lane {
         }
         tracing::info!(stage, before = %before.short(), now = %module.digest.short(), "module exchanged");
         Ok(())
+    }
+
+    /// The open state in the layout of the new module, if that is another one.
+    fn migrated(&mut self, plan: &Plan, module: &LoadedModule) -> Result<Option<Migrated>, String> {
+        let pinned: Vec<PinnedModule> =
+            self.modules.iter().map(|placed| placed.pinned.clone()).collect();
+        let Some(from) = other_version(plan, &pinned) else { return Ok(None) };
+        let started = self.clock.monotonic();
+        let migrated = migrate(&mut self.pool, plan, from).map_err(|error| {
+            format!(
+                "`migrate` of module `{}` failed on a state of version {from}: {error}; what runs goes on",
+                module.name
+            )
+        })?;
+        let took = self.clock.monotonic().saturating_sub(started);
+        tracing::info!(
+            pipeline = %self.config.name, from, to = module.description.state_version,
+            states = migrated.len(), ?took, "open state migrated"
+        );
+        Ok(Some(migrated))
     }
 
     /// Answers those who asked for the modules that this record pins.

@@ -26,10 +26,12 @@ mod outputs;
 mod outbox;
 mod checkpoint;
 mod activate;
+mod migrate;
 mod early;
 mod live;
 mod report;
 mod load;
+mod restore;
 mod wait;
 mod open;
 

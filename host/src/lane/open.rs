@@ -11,10 +11,10 @@ use crate::chain::record::{ChainRecord, RecordKind, SourceKind, SourceState, Wri
 use crate::chain::{self, ChainError, LaneStorage};
 use crate::config::fingerprint::{StateConflict, fingerprints};
 use crate::config::{Pipeline, SourceConfig, StoreOptions};
-use crate::keyed;
 use crate::metrics::LaneMetrics;
 use crate::modules::{ModuleStore, ModuleStoreError};
 use crate::outbox::{Courier, OutboxError, Publisher};
+use crate::plugin::PluginError;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::load::LoadError;
 use crate::source::files::FilesSource;
@@ -23,7 +23,7 @@ use crate::source::{PollLimits, Positions, Source, SourceError};
 use crate::status::Phase;
 use crate::time::{Clock, Watermark};
 use crate::watermark::LaneClock;
-use crate::window::{key_hash, key_shard, snapshot};
+use crate::window::snapshot;
 
 use super::load::Loader;
 use super::outbox::{Outbox, Post};
@@ -31,7 +31,7 @@ use super::outputs::Outputs;
 use super::partitions::Partitions;
 use super::plan::{Plan, PlanError};
 use super::pool::Pool;
-use super::share::owner;
+use super::restore::restore;
 use super::{Lane, Outside, PlacedModule};
 
 /// How often a lane that waits for its modules looks whether they were uploaded.
@@ -116,6 +116,17 @@ pub enum OpenError {
     /// A topic that results go to cannot be reached.
     #[error("open outbox")]
     Outbox(#[from] OutboxError),
+    /// The pipeline file names a module that cannot go on with the state of the one before.
+    #[error(
+        "take the open state from version {from} to that of the module that the pipeline file names"
+    )]
+    Migrate {
+        /// Version of the state that there is.
+        from: u32,
+        /// Why.
+        #[source]
+        source: PluginError,
+    },
     /// The workers' threads could not be started.
     #[error("start workers")]
     Workers(#[from] rayon::ThreadPoolBuildError),
@@ -143,6 +154,7 @@ impl OpenError {
             | Self::Changed(_)
             | Self::OtherModule(_)
             | Self::State(_)
+            | Self::Migrate { .. }
             | Self::Stopped => false,
         }
     }
@@ -182,9 +194,7 @@ impl Ready {
         let modules = get_modules(parts, opened.head.as_ref(), outside)?;
         let plan = Plan::new(config, &modules)?;
         let mut pool = Pool::new(&plan, worker_count(config))?;
-        if let Some(state) = &opened.state {
-            restore(&mut pool, &plan, state)?;
-        }
+        restore(&mut pool, &plan, &opened)?;
         let mut source = open_source(config, stores, runtime, clock)?;
         let metrics = Arc::clone(&outside.metrics);
         let post = open_post(config, clock, &metrics)?;
@@ -382,19 +392,4 @@ pub(super) fn genesis(
             None => {}
         }
     }
-}
-
-pub(super) fn restore(pool: &mut Pool, plan: &Plan, state: &[u8]) -> Result<(), OpenError> {
-    let owners = pool.len();
-    let workers = pool.workers_mut();
-    if keyed::snapshot::holds_keys(state) {
-        return Ok(keyed::snapshot::decode(state, |row| {
-            let shard = key_shard(key_hash(row.key));
-            workers[owner(shard, owners)].keyed.restore(&row);
-        })?);
-    }
-    Ok(snapshot::decode(state, |row| {
-        let shard = key_shard(key_hash(row.key));
-        workers[owner(shard, owners)].restore(plan.windows, &row);
-    })?)
 }

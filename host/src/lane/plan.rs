@@ -233,8 +233,12 @@ impl Plan {
 
     /// All stages in their order, the one with state last.
     pub(super) fn all_stages(&self) -> impl Iterator<Item = &FittedStage> {
-        let process = self.process.as_ref().map(|process| &process.stage);
-        self.stages.iter().chain(&self.aggregate).chain(process)
+        self.stages.iter().chain(self.stateful())
+    }
+
+    /// The stage that keeps state: the aggregate, or the process plugin.
+    pub(super) fn stateful(&self) -> Option<&FittedStage> {
+        self.aggregate.as_ref().or_else(|| self.process.as_ref().map(|process| &process.stage))
     }
 
     /// Whether rows go to the sinks as they are.

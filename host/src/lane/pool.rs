@@ -79,6 +79,22 @@ impl Worker {
         }
     }
 
+    /// Every accumulator and every state of a key that is not empty, always in the same order. Those that sliding windows
+    /// merged are made anew of these.
+    pub(super) fn states(&self) -> impl Iterator<Item = &[u8]> {
+        let windows = self.state.states().chain(self.sessions.states());
+        windows.chain(self.keyed.states())
+    }
+
+    /// Replaces the states that [`Worker::states`] gives, in that order.
+    pub(super) fn set_states<'s>(&mut self, states: &mut impl Iterator<Item = &'s [u8]>) {
+        self.state.set_states(states);
+        self.sessions.set_states(states);
+        self.keyed.set_states(states);
+        assert!(states.next().is_none(), "as many states as there were");
+        self.slide_tables = SlideTables::default();
+    }
+
     /// Groups of its windows, and keys.
     pub(super) fn groups_len(&self) -> u64 {
         (self.state.groups_len() + self.sessions.len() + self.keyed.len()) as u64

@@ -241,6 +241,19 @@ impl GroupTable {
         }
     }
 
+    /// The accumulators that are not empty, in the order the groups were made.
+    pub(super) fn states(&self) -> impl Iterator<Item = &[u8]> {
+        self.ids().map(|id| self.state(id)).filter(|state| !state.is_empty())
+    }
+
+    /// Replaces what [`GroupTable::states`] gives, in that order.
+    pub(super) fn set_states<'s>(&mut self, states: &mut impl Iterator<Item = &'s [u8]>) {
+        let ids: Vec<u32> = self.ids().filter(|id| !self.state(*id).is_empty()).collect();
+        for id in ids {
+            self.set_state(id, states.next().expect("a state for each that there was"));
+        }
+    }
+
     fn compact(&mut self) {
         let mut states = Vec::with_capacity(self.states.len() - self.states_dead);
         for group in &mut self.groups {

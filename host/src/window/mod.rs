@@ -13,6 +13,7 @@ pub mod sliding;
 pub mod session;
 pub mod sessions;
 pub mod session_call;
+mod session_states;
 pub mod firing;
 pub(crate) mod state_reader;
 pub mod snapshot;

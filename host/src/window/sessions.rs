@@ -46,33 +46,33 @@ use super::session_call::SessionCall;
 #[derive(Debug, Default)]
 pub struct Sessions {
     index: HashTable<u32>,
-    keys: Vec<KeySessions>,
+    pub(super) keys: Vec<KeySessions>,
     /// Places in `keys` that are not used.
     free: Vec<u32>,
     /// When the sessions of a key may have something to do, and the key. An entry that is not the key's `armed` counts
     /// for nothing: a session that grows is not looked up here.
     timers: BinaryHeap<Reverse<(i64, u32)>>,
     /// Keys with sessions that changed, for whoever looks at open windows; each once.
-    changed: Vec<u32>,
+    pub(super) changed: Vec<u32>,
     sessions: usize,
     /// Bytes of the keys, sessions and accumulators that have an allocation of their own.
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 /// The sessions of one key.
 #[derive(Debug)]
-struct KeySessions {
-    hash: u64,
-    key: Box<[u8]>,
+pub(super) struct KeySessions {
+    pub(super) hash: u64,
+    pub(super) key: Box<[u8]>,
     /// Ascending by end; none if the place is free.
-    sessions: Vec<Session>,
+    pub(super) sessions: Vec<Session>,
     /// The earliest timer. No session has something to do before.
     armed: i64,
-    changed: bool,
+    pub(super) changed: bool,
 }
 
 /// What an allocation of `bytes` costs.
-fn allocated(bytes: usize) -> usize {
+pub(super) fn allocated(bytes: usize) -> usize {
     bytes.next_multiple_of(16)
 }
 
@@ -162,7 +162,7 @@ impl Sessions {
     }
 
     /// Adds a session to a key.
-    fn put(&mut self, at: u32, session: Session) {
+    pub(super) fn put(&mut self, at: u32, session: Session) {
         let Self { keys, changed, .. } = self;
         let key = &mut keys[at as usize];
         let end = session.bounds.end;
@@ -274,41 +274,12 @@ impl Sessions {
         self.changed.len()
     }
 
-    /// A session as a checkpoint gives it back.
-    pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
-        let hash = super::key_hash(row.key);
-        let at = self.find(hash, row.key).unwrap_or_else(|| self.insert(hash, row.key));
-        let rows = u32::from(!row.is_empty);
-        self.bytes += allocated(row.state.len());
-        let session = Session {
-            state: row.state.into(),
-            rows,
-            revision: row.revision,
-            pending: !row.is_settled,
-            ..Session::new(row.place.bounds)
-        };
-        let changed = self.changed.len();
-        self.put(at, session);
-        // It is as it was.
-        for at in self.changed.drain(changed..) {
-            self.keys[at as usize].changed = false;
-        }
-    }
-
     /// The key at a place.
     pub fn key(&self, at: u32) -> &[u8] {
         &self.keys[at as usize].key
     }
 
-    /// Every session with its key, for a checkpoint: those whose rows were all refused, too, because they decide where
-    /// the next rows go.
-    pub(super) fn each(&self, mut each: impl FnMut(u64, &[u8], &Session)) {
-        for key in &self.keys {
-            key.sessions.iter().for_each(|session| each(key.hash, &key.key, session));
-        }
-    }
-
-    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let same = |at: &u32| {
             let found = &self.keys[*at as usize];
             found.hash == hash && *found.key == *key
@@ -317,7 +288,7 @@ impl Sessions {
     }
 
     #[cold]
-    fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+    pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
         self.bytes += allocated(key.len());
         let fresh = KeySessions {
             hash,

@@ -250,6 +250,17 @@ impl KeyedState {
         &mut self.windows
     }
 
+    /// The accumulators that are not empty, always in the same order.
+    pub fn states(&self) -> impl Iterator<Item = &[u8]> {
+        self.windows.iter().flat_map(|window| window.groups.states())
+    }
+
+    /// Replaces what [`KeyedState::states`] gives, in that order. Whether a correction is due does not change: a group
+    /// says the same in another layout.
+    pub fn set_states<'s>(&mut self, states: &mut impl Iterator<Item = &'s [u8]>) {
+        self.windows.iter_mut().for_each(|window| window.groups.set_states(states));
+    }
+
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
         let hash = super::key_hash(row.key);

@@ -48,7 +48,7 @@ path = "unused-chain"
 
 /// An event; its text is the digit of its kind, which decides what the plugin makes of it.
 #[derive(Clone, Copy, Debug)]
-struct Event {
+pub(super) struct Event {
     key: u8,
     at: i64,
     kind: u8,
@@ -251,8 +251,8 @@ use arrow::record_batch::RecordBatch;
 
 /// What the tables must hold, a partition and a key at a time.
 #[derive(Default)]
-struct ByHand {
-    rows: Vec<String>,
+pub(super) struct ByHand {
+    pub(super) rows: Vec<String>,
     fates: Fates,
     bad_timers: u64,
 }
@@ -305,7 +305,7 @@ impl ByHand {
     }
 }
 
-fn by_hand(partitions: &[Vec<Event>], ttl: Option<i64>) -> ByHand {
+pub(super) fn by_hand(partitions: &[Vec<Event>], ttl: Option<i64>) -> ByHand {
     let mut hand = ByHand::default();
     let read = |event: &&Event| event.kind != NO_JSON;
     let end = partitions.iter().flatten().filter(read).map(|event| event.at - 5).max();
@@ -321,7 +321,7 @@ fn by_hand(partitions: &[Vec<Event>], ttl: Option<i64>) -> ByHand {
     hand
 }
 
-fn logs_of(partitions: &[Vec<Event>]) -> super::log::Logs {
+pub(super) fn logs_of(partitions: &[Vec<Event>]) -> super::log::Logs {
     let log = |(number, events): (usize, &Vec<Event>)| {
         let line = |event: &Event| match event.kind {
             NO_JSON => "no JSON".to_owned(),
@@ -337,7 +337,7 @@ fn logs_of(partitions: &[Vec<Event>]) -> super::log::Logs {
 }
 
 /// `time key text` of every row that was emitted, in the order of the table.
-fn emitted(world: &World) -> Vec<String> {
+pub(super) fn emitted(world: &World) -> Vec<String> {
     let mut rows = Vec::new();
     for batch in world.table("results") {
         let names: Vec<_> = batch.schema().fields().iter().map(|it| it.name().clone()).collect();
@@ -351,11 +351,11 @@ fn emitted(world: &World) -> Vec<String> {
     rows
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(super) fn event() -> impl Strategy<Value = Event> {
     (0..3u8, 0..60i64, 0..KINDS).prop_map(|(key, at, kind)| Event { key, at: at - 20, kind })
 }
 
-fn world(ttl: Option<i64>) -> World {
+pub(super) fn world(ttl: Option<i64>) -> World {
     let ttl = ttl.map_or("off".to_owned(), |ttl| format!("{ttl}us"));
     World::of(&PIPELINE.replace("TTL", &ttl), None)
 }

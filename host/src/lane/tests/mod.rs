@@ -6,10 +6,12 @@ mod naive;
 mod native;
 mod topics;
 mod keyed;
+mod relaid;
 mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,8 +26,9 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
 
-use super::open::{Ready, genesis, restore};
+use super::open::{Ready, genesis};
 use super::outbox::Outbox;
+use super::restore::restore;
 use super::*;
 use crate::chain::record::{ChainRecord, Fates, PinnedModule, Writer};
 use crate::chain::{self, LaneStorage};
@@ -95,6 +98,8 @@ struct World {
     store: Arc<dyn ObjectStore>,
     config: Arc<Pipeline>,
     topics: Topics,
+    /// The pipeline file names the module with the other layout.
+    names_relaid: AtomicBool,
 }
 
 const UPDATES: &str = r#"
@@ -143,8 +148,13 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let topics = Topics::default();
-        Self { runtime, store: Arc::new(InMemory::new()), config: Arc::new(config), topics }
+        Self {
+            runtime,
+            store: Arc::new(InMemory::new()),
+            config: Arc::new(config),
+            topics: Topics::default(),
+            names_relaid: AtomicBool::new(false),
+        }
     }
 
     fn location(&self, prefix: &str) -> Location {
@@ -172,8 +182,28 @@ impl World {
         self.open_at(Box::new(LogSource::new(logs, 7, seed)), workers, &Clock::system())
     }
 
-    fn modules(&self) -> Vec<PlacedModule> {
+    /// The modules that the chain pins, or those of the pipeline.
+    fn modules(&self, head: Option<&ChainRecord>) -> Vec<PlacedModule> {
+        let stateful = self.config.stateful_stage().map(|stage| &stage.id);
         let place = |stage: &StageConfig| {
+            let pinned = head.and_then(|head| {
+                head.modules.iter().find(|pinned| *pinned.stage == *stage.id).cloned()
+            });
+            let relaid = || match &stage.plugin {
+                PluginRef::Name(name) => relaid::module(name, stage.kind),
+                PluginRef::Path(path) => panic!("`{}` has one layout", path.display()),
+            };
+            if let Some(pinned) = pinned.filter(|_| Some(&stage.id) == stateful) {
+                let names_relaid = self.names_relaid.load(Ordering::Relaxed);
+                if pinned.state_version == 2 {
+                    return PlacedModule { stage: stage.clone(), module: relaid(), pinned };
+                }
+                if names_relaid {
+                    let module = native::module(&stage.id, stage.kind);
+                    let before = PlacedModule { stage: stage.clone(), module, pinned };
+                    return PlacedModule::successor(&before, relaid());
+                }
+            }
             let module = match &stage.plugin {
                 PluginRef::Name(name) => native::module(name, stage.kind),
                 PluginRef::Path(path) => wasm(path, &CallLimits::from(&self.config.limits)),
@@ -196,15 +226,13 @@ impl World {
         workers: usize,
         clock: &Clock,
     ) -> (Lane, mpsc::Sender<Command>) {
-        let modules = self.modules();
         let storage = self.storage();
         let mut opened =
             self.runtime.block_on(chain::open(&storage, &Writer::new("test"))).unwrap();
+        let modules = self.modules(opened.head.as_ref());
         let plan = Plan::new(&self.config, &modules).unwrap();
         let mut pool = Pool::new(&plan, workers).unwrap();
-        if let Some(state) = &opened.state {
-            restore(&mut pool, &plan, state).unwrap();
-        }
+        restore(&mut pool, &plan, &opened).unwrap();
         let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
         let metrics = Arc::new(LaneMetrics::new(stages, tables));

@@ -12,6 +12,11 @@ use crate::plugin::*;
 use crate::varlen::Varlen;
 
 pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
+    let (code, description) = code(name, kind);
+    LoadedModule::native(name, description, code)
+}
+
+pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description) {
     let text = PluginColumn { name: "text".to_owned(), data_type: DataType::Utf8, nullable: false };
     let outputs = match kind {
         PluginKind::Filter => Vec::new(),
@@ -35,7 +40,7 @@ pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
         state_fingerprint: 1,
         migrates_from: Vec::new(),
     };
-    LoadedModule::native(name, description, code)
+    (code, description)
 }
 
 struct Texts;

@@ -1,0 +1,37 @@
+//! The state of a lane as its newest record has it, in the layout of the modules that it opens with.
+
+use crate::chain::Opened;
+use crate::keyed;
+use crate::window::{key_hash, key_shard, snapshot};
+
+use super::migrate::{migrate, other_version};
+use super::open::OpenError;
+use super::plan::Plan;
+use super::pool::Pool;
+use super::share::owner;
+
+/// Gives every worker the groups and keys of its shards. If the plan has another module for them than made them, their
+/// states are migrated.
+pub(super) fn restore(pool: &mut Pool, plan: &Plan, opened: &Opened) -> Result<(), OpenError> {
+    let (Some(head), Some(state)) = (&opened.head, &opened.state) else { return Ok(()) };
+    decode(pool, plan, state)?;
+    let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };
+    let migrated = migrate(pool, plan, from);
+    pool.adopt(&migrated.map_err(|source| OpenError::Migrate { from, source })?);
+    Ok(())
+}
+
+fn decode(pool: &mut Pool, plan: &Plan, state: &[u8]) -> Result<(), snapshot::SnapshotError> {
+    let owners = pool.len();
+    let workers = pool.workers_mut();
+    if keyed::snapshot::holds_keys(state) {
+        return keyed::snapshot::decode(state, |row| {
+            let shard = key_shard(key_hash(row.key));
+            workers[owner(shard, owners)].keyed.restore(&row);
+        });
+    }
+    snapshot::decode(state, |row| {
+        let shard = key_shard(key_hash(row.key));
+        workers[owner(shard, owners)].restore(plan.windows, &row);
+    })
+}

@@ -1,0 +1,53 @@
+//! What checkpoints and other layouts see of sessions: all of them with their keys, in an order that stays the same while
+//! no row comes.
+
+use super::session::Session;
+use super::sessions::{Sessions, allocated};
+
+impl Sessions {
+    /// A session as a checkpoint gives it back.
+    pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
+        let hash = super::key_hash(row.key);
+        let at = self.find(hash, row.key).unwrap_or_else(|| self.insert(hash, row.key));
+        let rows = u32::from(!row.is_empty);
+        self.bytes += allocated(row.state.len());
+        let session = Session {
+            state: row.state.into(),
+            rows,
+            revision: row.revision,
+            pending: !row.is_settled,
+            ..Session::new(row.place.bounds)
+        };
+        let changed = self.changed.len();
+        self.put(at, session);
+        // It is as it was.
+        for at in self.changed.drain(changed..) {
+            self.keys[at as usize].changed = false;
+        }
+    }
+
+    /// The accumulators that are not empty, always in the same order.
+    pub fn states(&self) -> impl Iterator<Item = &[u8]> {
+        let sessions = self.keys.iter().flat_map(|key| &key.sessions);
+        sessions.map(|session| &*session.state).filter(|state| !state.is_empty())
+    }
+
+    /// Replaces what [`Sessions::states`] gives, in that order.
+    pub fn set_states<'s>(&mut self, states: &mut impl Iterator<Item = &'s [u8]>) {
+        let sessions = self.keys.iter_mut().flat_map(|key| &mut key.sessions);
+        for session in sessions.filter(|session| !session.state.is_empty()) {
+            let state = states.next().expect("a state for each that there was");
+            self.bytes -= allocated(session.state.len());
+            session.state = state.into();
+            self.bytes += allocated(session.state.len());
+        }
+    }
+
+    /// Every session with its key, for a checkpoint: those whose rows were all refused, too, because they decide where
+    /// the next rows go.
+    pub(super) fn each(&self, mut each: impl FnMut(u64, &[u8], &Session)) {
+        for key in &self.keys {
+            key.sessions.iter().for_each(|session| each(key.hash, &key.key, session));
+        }
+    }
+}
