@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sluicegate_sdk::prelude::*;
 
 /// What it reads of a bid. Below 100 it is cheap, from 10,000 on it is dear.
@@ -22,8 +22,16 @@ pub struct Seen {
     bids: i64,
     cheap: i64,
     dear: i64,
+    #[serde(deserialize_with = "at_once")]
     users: BTreeSet<i64>,
+    #[serde(deserialize_with = "at_once")]
     auctions: BTreeSet<i64>,
+}
+
+/// Reads a set as it stands there, ascending. Every call reads the whole state, and a tree is built of a list several
+/// times faster than by inserting each id, which is what serde does.
+fn at_once<'de, D: Deserializer<'de>>(ids: D) -> Result<BTreeSet<i64>, D::Error> {
+    Ok(Vec::deserialize(ids)?.into_iter().collect())
 }
 
 /// A row of results.
