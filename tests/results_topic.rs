@@ -191,7 +191,7 @@ fn read(records: &[StoredRecord]) -> Vec<Result> {
     let mut seen: BTreeMap<(String, i32), (u64, u64)> = BTreeMap::new();
     let mut results = Vec::new();
     for record in records {
-        let header = |name: &str| record.headers[name].clone();
+        let header = |name: &str| record.header(name).to_owned();
         assert_eq!(header("sluicegate-pipeline"), "sales");
         let number = |name: &str| header(name).parse::<u64>().unwrap();
         let place = (number("sluicegate-epoch"), number("sluicegate-sequence"));

@@ -74,7 +74,7 @@ fn files_of_different_hours_are_read_one_hour_after_the_other() {
                 timestamp_ms: 0,
                 key: None,
                 value,
-                headers: std::collections::BTreeMap::new(),
+                headers: Vec::new(),
             });
         }
     }

@@ -1,6 +1,5 @@
 //! A topic of one test: made, filled record by record in a known order, and read back whole for the oracle.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -28,12 +27,12 @@ pub struct Topic {
     producer: BaseProducer,
 }
 
-fn headers(message: &BorrowedMessage<'_>) -> BTreeMap<String, String> {
+/// Names and values in their order; a value may be missing.
+pub type HeaderList = Vec<(String, Option<Vec<u8>>)>;
+
+fn headers(message: &BorrowedMessage<'_>) -> HeaderList {
     let headers = message.headers().into_iter().flat_map(Headers::iter);
-    let text = headers.filter_map(|header| {
-        Some((header.key.to_owned(), String::from_utf8(header.value?.to_vec()).ok()?))
-    });
-    text.collect()
+    headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
 }
 
 /// A record as the topic has it.
@@ -49,8 +48,17 @@ pub struct StoredRecord {
     pub key: Option<Vec<u8>>,
     /// The bytes; empty for a tombstone.
     pub value: Vec<u8>,
-    /// Headers that are text.
-    pub headers: BTreeMap<String, String>,
+    /// The headers.
+    pub headers: HeaderList,
+}
+
+impl StoredRecord {
+    /// The first header of that name, which must be there and text.
+    pub fn header(&self, name: &str) -> &str {
+        let value =
+            self.headers.iter().find(|(found, _)| found == name).and_then(|one| one.1.as_ref());
+        std::str::from_utf8(value.unwrap_or_else(|| panic!("no header `{name}`"))).unwrap()
+    }
 }
 
 impl Topic {
@@ -102,10 +110,27 @@ impl Topic {
 
     /// Appends a record to a partition; it is stored after [`Topic::flush`]. `timestamp_ms` is Kafka's timestamp.
     pub fn send(&self, partition: i32, timestamp_ms: i64, value: &[u8]) {
+        self.send_with_headers(partition, timestamp_ms, value, &HeaderList::new());
+    }
+
+    /// As [`Topic::send`], with these headers.
+    pub fn send_with_headers(
+        &self,
+        partition: i32,
+        timestamp_ms: i64,
+        value: &[u8],
+        headers: &HeaderList,
+    ) {
         let mut record = BaseRecord::<(), [u8]>::to(&self.name)
             .partition(partition)
             .timestamp(timestamp_ms)
             .payload(value);
+        if !headers.is_empty() {
+            let add = |all: OwnedHeaders, (key, value): &(String, Option<Vec<u8>>)| {
+                all.insert(Header { key, value: value.as_ref() })
+            };
+            record = record.headers(headers.iter().fold(OwnedHeaders::new(), add));
+        }
         loop {
             match self.producer.send(record) {
                 Ok(()) => return,

@@ -150,6 +150,7 @@ impl Lane {
                 record_timestamp: None,
                 key: Some(key),
                 value: Some(state),
+                headers: None,
                 module: Some(process.stage.plugin.digest),
                 at: timer.time,
             });

@@ -1,7 +1,6 @@
 //! Opening a lane: read the chain, load the modules it pins, restore the state, seek the source.
 //!
-//! A first run pins its start positions and its modules before the first record is read
-//! (D5).
+//! A first run pins its start positions and its modules before the first record is read (D5).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -338,7 +337,8 @@ fn open_source(
 ) -> Result<Box<dyn Source>, SourceError> {
     Ok(match &config.source {
         SourceConfig::Kafka(kafka) => {
-            Box::new(KafkaSource::connect(kafka, &config.name, clock.clone())?)
+            let source = KafkaSource::connect(kafka, &config.name, clock.clone())?;
+            Box::new(source.with_headers(config.dead_letters.is_some()))
         }
         SourceConfig::Files(files) => {
             Box::new(FilesSource::open(files, stores, runtime.clone(), clock.clone())?)

@@ -216,6 +216,7 @@ impl Lane {
                 record_timestamp: None,
                 key: Some(&group.key),
                 value: Some(&group.state),
+                headers: None,
                 module: Some(stage.plugin.digest),
                 at: group.bounds.end,
             });
@@ -244,6 +245,7 @@ fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLett
         record_timestamp: timestamp,
         key: block.keys.as_ref().map(|keys| keys.value(record)),
         value: Some(block.values.value(record)),
+        headers: block.headers.as_ref().map(|headers| headers.of(record)),
         module: condemned.module,
         // Time of the verdict is the record's, not the clock's: a replay writes the same row.
         at: timestamp.unwrap_or(0),

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, StringBuilder,
-    TimestampMicrosecondBuilder, new_null_array,
+    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, ListArray, StringBuilder, StructArray,
+    TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use crate::plugin::ModuleDigest;
 use crate::schema::timestamp_type;
+use crate::source::RecordHeaders;
 
 /// One dead letter.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,8 @@ pub struct DeadLetter<'a> {
     pub key: Option<&'a [u8]>,
     /// The record's value, or the group's accumulator. Byte for byte as it came.
     pub value: Option<&'a [u8]>,
+    /// The record's; none where there are no such things: files and groups.
+    pub headers: Option<RecordHeaders<'a>>,
     /// The plugin's, if one was at fault.
     pub module: Option<ModuleDigest>,
     /// When the verdict was passed, µs: the record's time, not the clock's, so that a replay writes the same row.
@@ -57,20 +61,53 @@ pub fn schema() -> SchemaRef {
         nullable("record_timestamp", timestamp_type()),
         nullable("key", DataType::Binary),
         nullable("value", DataType::Binary),
-        nullable("headers", headers_type()),
+        nullable("headers", DataType::List(header_field())),
         nullable("module", DataType::Utf8),
         nullable("trap", DataType::Utf8),
         required("at", timestamp_type()),
     ]))
 }
 
-/// Kafka's headers: names may repeat and their order counts, so this is no map.
-fn headers_type() -> DataType {
-    let header = Fields::from(vec![
+/// One of Kafka's headers. Names may repeat and their order counts, so the column is a list of these and no map.
+fn header_field() -> FieldRef {
+    Arc::new(Field::new("element", DataType::Struct(header_fields()), false))
+}
+
+fn header_fields() -> Fields {
+    Fields::from(vec![
         Field::new("name", DataType::Utf8, false),
         Field::new("value", DataType::Binary, true),
-    ]);
-    DataType::List(Arc::new(Field::new("element", DataType::Struct(header), false)))
+    ])
+}
+
+/// Collects lists of headers.
+#[derive(Debug, Default)]
+struct HeaderLists {
+    names: StringBuilder,
+    values: BinaryBuilder,
+    lengths: Vec<usize>,
+    is_known: Vec<bool>,
+}
+
+impl HeaderLists {
+    fn push(&mut self, headers: Option<RecordHeaders<'_>>) {
+        let headers = headers.map(RecordHeaders::iter);
+        self.is_known.push(headers.is_some());
+        self.lengths.push(headers.as_ref().map_or(0, ExactSizeIterator::len));
+        for header in headers.into_iter().flatten() {
+            self.names.append_value(String::from_utf8_lossy(header.name));
+            self.values.append_option(header.value);
+        }
+    }
+
+    fn finish(&mut self) -> ListArray {
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(self.names.finish()), Arc::new(self.values.finish())];
+        let headers = StructArray::new(header_fields(), columns, None);
+        let offsets = OffsetBuffer::from_lengths(std::mem::take(&mut self.lengths));
+        let is_known = NullBuffer::from(std::mem::take(&mut self.is_known));
+        ListArray::new(header_field(), offsets, Arc::new(headers), Some(is_known))
+    }
 }
 
 /// Collects dead letters into rows of [`schema`].
@@ -86,6 +123,7 @@ pub struct DeadLetters {
     record_timestamp: TimestampMicrosecondBuilder,
     key: BinaryBuilder,
     value: BinaryBuilder,
+    headers: HeaderLists,
     module: StringBuilder,
     trap: StringBuilder,
     at: TimestampMicrosecondBuilder,
@@ -95,7 +133,7 @@ impl DeadLetters {
     /// Appends one.
     pub fn push(&mut self, letter: &DeadLetter<'_>) {
         let DeadLetter { stage, kind, reason, topic, partition, offset, .. } = *letter;
-        let DeadLetter { record_timestamp, key, value, module, at, .. } = *letter;
+        let DeadLetter { record_timestamp, key, value, headers, module, at, .. } = *letter;
         self.rows += 1;
         self.stage.append_value(stage);
         self.kind.append_value(kind);
@@ -106,6 +144,7 @@ impl DeadLetters {
         self.record_timestamp.append_option(record_timestamp);
         self.key.append_option(key);
         self.value.append_option(value);
+        self.headers.push(headers);
         self.module.append_option(module.map(|digest| digest.to_string()));
         self.trap.append_option(TRAP_KINDS.contains(&kind).then_some(reason));
         self.at.append_value(at);
@@ -118,7 +157,7 @@ impl DeadLetters {
 
     /// The rows in the order of pushing. Leaves it empty.
     pub fn finish(&mut self) -> RecordBatch {
-        let rows = std::mem::take(&mut self.rows);
+        self.rows = 0;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.stage.finish()),
             Arc::new(self.kind.finish()),
@@ -129,7 +168,7 @@ impl DeadLetters {
             Arc::new(self.record_timestamp.finish().with_timezone("UTC")),
             Arc::new(self.key.finish()),
             Arc::new(self.value.finish()),
-            new_null_array(&headers_type(), rows),
+            Arc::new(self.headers.finish()),
             Arc::new(self.module.finish()),
             Arc::new(self.trap.finish()),
             Arc::new(self.at.finish().with_timezone("UTC")),

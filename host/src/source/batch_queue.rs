@@ -17,6 +17,7 @@ use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::Header;
 use super::kafka_errors::PartitionError;
 use super::kafka_watch::Context;
 
@@ -176,6 +177,24 @@ impl KafkaMessage<'_> {
         unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) }
     }
 
+    /// The record's headers in their order. librdkafka parses them here, if there are any. What it cannot parse
+    /// counts as none.
+    #[inline]
+    pub(super) fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message is alive, and `headers` is written if the call says that there are any. They belong to
+        // the message and live as long.
+        let error =
+            unsafe { rd::rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) };
+        let headers =
+            NonNull::new(headers).filter(|_| error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+        let of_message = move |headers: NonNull<_>| {
+            // SAFETY: as said above; `self` is borrowed as long as the iterator and what it gives.
+            (0..).map_while(move |index| unsafe { header(headers.as_ptr(), index) })
+        };
+        headers.into_iter().flat_map(of_message)
+    }
+
     /// Kafka's leader epoch of the record; none if the broker does not tell.
     #[inline]
     pub(super) fn leader_epoch(&self) -> Option<i32> {
@@ -203,6 +222,30 @@ unsafe fn bytes<'a>(start: *const u8, len: usize) -> &'a [u8] {
     }
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts(start, len) }
+}
+
+/// Header `index`; none behind the last.
+///
+/// # Safety
+///
+/// `headers` lives for `'a` and is not changed.
+unsafe fn header<'a>(headers: *const rd::rd_kafka_headers_t, index: usize) -> Option<Header<'a>> {
+    let (mut name, mut value, mut len) = (ptr::null(), ptr::null(), 0);
+    // SAFETY: the caller's promise; all three are written if the call says so.
+    unsafe {
+        let error = rd::rd_kafka_header_get_all(
+            headers,
+            index,
+            &raw mut name,
+            &raw mut value,
+            &raw mut len,
+        );
+        // The name is a C string. A value of no bytes is not null, which is for none at all.
+        (error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| Header {
+            name: CStr::from_ptr(name).to_bytes(),
+            value: (!value.is_null()).then(|| bytes(value.cast(), len)),
+        })
+    }
 }
 
 /// The end of a partition as of the last answer to a fetch, without asking anyone; none before the first.

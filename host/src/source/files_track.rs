@@ -166,6 +166,7 @@ impl Track {
             keys: None,
             offsets: lines.offsets,
             timestamps: None,
+            headers: None,
             next: self.position.clone(),
         };
         (!block.is_empty()).then_some(block)

@@ -51,6 +51,7 @@ pub struct KafkaSource {
     /// By number: partition n is `readers[n]`.
     readers: Vec<PartitionReader>,
     is_assigned: bool,
+    wants_headers: bool,
     progress: Vec<PartitionProgress>,
     /// Why a partition brings nothing, as the broker says it.
     complaint: Option<(i32, String)>,
@@ -90,11 +91,19 @@ impl KafkaSource {
             knowledge,
             readers: Vec::new(),
             is_assigned: false,
+            wants_headers: false,
             progress: Vec::new(),
             complaint: None,
             ends_at: clock.monotonic(),
             clock,
         })
+    }
+
+    /// Hands on the headers of the records too. Otherwise nobody looks whether there are any.
+    #[must_use]
+    pub fn with_headers(mut self, wants_headers: bool) -> Self {
+        self.wants_headers = wants_headers;
+        self
     }
 
     /// Errors, logs, answers. A fatal error ends the source.
@@ -192,7 +201,7 @@ impl KafkaSource {
                 self.on_partition_error(number, &error)?;
                 continue;
             }
-            if let Taken::Record { bytes } = reader.take(&message) {
+            if let Taken::Record { bytes } = reader.take(&message, self.wants_headers) {
                 room.records -= 1;
                 room.bytes = room.bytes.saturating_sub(bytes);
             }

@@ -8,7 +8,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::batch_queue::KafkaMessage;
 use super::kafka::failed;
 use super::kafka_watch::Context;
-use super::{NextOffset, Partition, PartitionProgress, Position, RecordBlock, SourceError};
+use super::{
+    Headers, NextOffset, Partition, PartitionProgress, Position, RecordBlock, SourceError,
+};
 use crate::varlen::Varlen;
 
 /// What became of a message.
@@ -16,7 +18,7 @@ use crate::varlen::Varlen;
 pub(super) enum Taken {
     /// It is in the block.
     Record {
-        /// Of its value.
+        /// Of its value and its headers.
         bytes: usize,
     },
     /// It was handed on before, or lies behind the end of the range.
@@ -46,6 +48,8 @@ struct Block {
     keys: Varlen,
     offsets: Vec<i64>,
     timestamps: Vec<i64>,
+    /// None if nobody wants them.
+    headers: Option<Headers>,
     /// Of the last block: room for the next one.
     last: (usize, usize),
 }
@@ -92,7 +96,7 @@ impl PartitionReader {
 
     /// Copies a record into the block.
     #[inline]
-    pub(super) fn take(&mut self, message: &KafkaMessage<'_>) -> Taken {
+    pub(super) fn take(&mut self, message: &KafkaMessage<'_>, wants_headers: bool) -> Taken {
         let offset = message.offset();
         if self.position.ended || offset < self.position.next_offset.get() {
             return Taken::Skipped;
@@ -101,13 +105,12 @@ impl PartitionReader {
             self.position.ended = true;
             return Taken::Skipped;
         }
-        let value = message.value();
-        self.block.push(value, message);
+        let bytes = self.block.push(message, wants_headers);
         self.position.next_offset = NextOffset::after(offset);
         self.position.leader_epoch = message.leader_epoch();
         self.caught_up = false;
         self.end_if_reached();
-        Taken::Record { bytes: value.len() }
+        Taken::Record { bytes }
     }
 
     /// The consumer stands at the end of the partition, which is `offset`: behind the last record, and behind
@@ -173,6 +176,7 @@ impl PartitionReader {
             keys: Some(Arc::new(block.keys)),
             offsets: block.offsets,
             timestamps: Some(block.timestamps),
+            headers: block.headers,
             next: self.position.clone(),
         })
     }
@@ -207,25 +211,34 @@ pub(super) fn update_fetching(
 }
 
 impl Block {
+    /// Appends a record. The bytes of its value and its headers.
     #[inline]
-    fn push(&mut self, value: &[u8], message: &KafkaMessage<'_>) {
+    fn push(&mut self, message: &KafkaMessage<'_>, wants_headers: bool) -> usize {
         if self.offsets.is_empty() {
-            self.make_room();
+            self.make_room(wants_headers);
+        }
+        let value = message.value();
+        let mut bytes = value.len();
+        if let Some(headers) = &mut self.headers {
+            let record = self.offsets.len();
+            bytes += message.headers().map(|header| headers.push(record, header)).sum::<usize>();
         }
         self.values.push(value);
         self.keys.push(message.key());
         self.offsets.push(message.offset());
         // A record of the oldest message format has no timestamp; 1970 keeps it from moving any clock.
         self.timestamps.push(message.timestamp().max(0).saturating_mul(1000));
+        bytes
     }
 
     /// As much as the last block needed: arenas that grow by doubling would be copied several times.
     #[cold]
-    fn make_room(&mut self) {
+    fn make_room(&mut self, wants_headers: bool) {
         let (records, bytes) = self.last;
         self.values = Varlen::with_capacity(records, bytes);
         self.keys.offsets.reserve(records);
         self.offsets.reserve(records);
         self.timestamps.reserve(records);
+        self.headers = wants_headers.then(Headers::default);
     }
 }

@@ -9,6 +9,7 @@ mod kafka_partition;
 mod kafka_start;
 mod kafka_watch;
 mod batch_queue;
+mod headers;
 pub mod files;
 mod files_list;
 mod files_lines;
@@ -16,6 +17,8 @@ mod files_read;
 mod files_track;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod headers_tests;
 #[cfg(test)]
 mod files_tests;
 #[cfg(test)]
@@ -26,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::varlen::Varlen;
+pub use headers::{Header, Headers, RecordHeaders};
 pub use position::{NextOffset, Partition, Position, Positions};
 
 /// A run of records of one partition, in the order of their offsets, as columns.
@@ -41,6 +45,8 @@ pub struct RecordBlock {
     pub offsets: Vec<i64>,
     /// Kafka's timestamp of each record, µs since 1970; none for files, which have no such thing.
     pub timestamps: Option<Vec<i64>>,
+    /// Of those records that have any; none if nobody wants them, and for files, which have no such thing.
+    pub headers: Option<Headers>,
     /// What the partition's position becomes when the whole block was processed.
     pub next: Position,
 }
@@ -62,7 +68,7 @@ impl RecordBlock {
 pub struct PollLimits {
     /// Records in all blocks together.
     pub records: usize,
-    /// Bytes of values in all blocks together, more by at most one record.
+    /// Bytes of values and headers in all blocks together, more by at most one record.
     pub bytes: usize,
     /// How long to wait for the first record.
     pub wait: Duration,

@@ -54,8 +54,8 @@ pub(crate) struct RawPipeline {
     /// Where results go. At least one.
     #[schemars(extend("minItems" = 1))]
     pub(crate) sinks: Vec<RawSink>,
-    /// A table of the records that could not be decoded or that a plugin refused, each with its reason and its
-    /// raw bytes. Default: none; they are counted and dropped.
+    /// A table of the records that could not be decoded or that a plugin refused, each with its reason, its
+    /// raw bytes and its headers. Default: none; they are counted and dropped.
     #[serde(default)]
     pub(crate) dead_letters: Option<RawTable>,
     /// A table of the rows that came after all their windows had closed. Default: none; they are counted and

@@ -81,6 +81,7 @@ impl Source for LogSource {
                     keys: None,
                     offsets: (from as i64..to as i64).collect(),
                     timestamps: None,
+                    headers: None,
                     next: self.position(partition, to),
                 });
                 self.at.insert(partition.clone(), to);

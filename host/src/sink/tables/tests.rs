@@ -208,6 +208,7 @@ fn dead_letters_and_late_rows_are_read_back() {
         record_timestamp: Some(5),
         key: None,
         value: Some(&[0xff, 0x00]),
+        headers: None,
         module: Some(ModuleDigest([0xab; 32])),
         at: 5,
     };

@@ -106,6 +106,7 @@ impl Source for TopicSource {
                     keys: None,
                     offsets: (from as i64..to as i64).collect(),
                     timestamps: Some(log[from..].iter().map(|record| record.timestamp).collect()),
+                    headers: None,
                     next: Position { ended: topic.ended, ..next },
                 });
             }

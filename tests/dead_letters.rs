@@ -1,0 +1,100 @@
+//! A dead letter holds all of its record, so that it can be mended and sent again as it was (DESIGN.md D14).
+
+use arrow::array::{Array, AsArray, ListArray};
+use arrow::datatypes::Int64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::harness::host::{ended, run_to_end, sluicegate};
+use crate::harness::pipeline::{Pipeline, kafka_bounded};
+use crate::harness::place::Place;
+use crate::harness::services;
+use crate::harness::topic::{HeaderList, Topic};
+
+const BAD: &[u8] = b"\xff no JSON";
+const GOOD: &[u8] = br#"{"store":"store-1","price":1,"ts":1700000000}"#;
+const SENT_MS: i64 = 1_700_000_000_000;
+
+/// A dead letter as it is to be sent again.
+#[derive(Debug)]
+struct Letter {
+    offset: i64,
+    value: Vec<u8>,
+    headers: HeaderList,
+}
+
+fn letters(place: &Place) -> Vec<Letter> {
+    let mut letters = Vec::new();
+    for path in place.list("dead") {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(place.read(&path)).unwrap();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let column = |name: &str| batch.column_by_name(name).unwrap();
+            letters.extend((0..batch.num_rows()).map(|row| Letter {
+                offset: column("offset").as_primitive::<Int64Type>().value(row),
+                value: column("value").as_binary::<i32>().value(row).to_vec(),
+                headers: headers(column("headers").as_list(), row),
+            }));
+        }
+    }
+    letters.sort_by_key(|letter| letter.offset);
+    letters
+}
+
+fn headers(lists: &ListArray, row: usize) -> HeaderList {
+    assert!(lists.is_valid(row), "the headers of a record are known");
+    let list = lists.value(row);
+    let columns = list.as_struct();
+    let names = columns.column_by_name("name").unwrap().as_string::<i32>();
+    let values = columns.column_by_name("value").unwrap().as_binary::<i32>();
+    let header = |(name, value): (Option<&str>, Option<&[u8]>)| {
+        (name.unwrap().to_owned(), value.map(<[u8]>::to_vec))
+    };
+    names.iter().zip(values).map(header).collect()
+}
+
+fn header(name: &str, value: Option<&[u8]>) -> (String, Option<Vec<u8>>) {
+    (name.to_owned(), value.map(<[u8]>::to_vec))
+}
+
+/// Names that repeat, an order that is not the alphabet's, bytes that are no text, an empty value and none: all of it
+/// comes back from the table, with good records and dead ones without headers between them.
+#[test]
+fn dead_letters_keep_their_headers_and_can_be_sent_again() {
+    let topic = Topic::create(services::kafka(), "headers", 1);
+    let several = vec![
+        header("trace", Some(&[0x00, 0xff, 0xfe, 0x80])),
+        header("hop", Some(b"b")),
+        header("größe", Some(b"")),
+        header("hop", Some(b"a")),
+        header("hop", None),
+    ];
+    let one = vec![header("tenant", Some(b"north"))];
+    topic.send_with_headers(0, SENT_MS, GOOD, &one);
+    topic.send_with_headers(0, SENT_MS, BAD, &several);
+    topic.send(0, SENT_MS, BAD);
+    topic.send_with_headers(0, SENT_MS, GOOD, &several);
+    topic.send_with_headers(0, SENT_MS, BAD, &one);
+    topic.flush();
+    let place = Place::local();
+    run_to_end(&place, &Pipeline::sales(kafka_bounded(&topic)).write(&place));
+
+    let dead = letters(&place);
+    let offsets: Vec<i64> = dead.iter().map(|letter| letter.offset).collect();
+    assert_eq!(offsets, [1, 2, 4]);
+    let again = Topic::create(services::kafka(), "headers-again", 1);
+    for Letter { value, headers, .. } in &dead {
+        again.send_with_headers(0, SENT_MS, value, headers);
+    }
+    again.flush();
+    let sent = topic.read_back();
+    for (letter, copy) in dead.iter().zip(again.read_back()) {
+        let record = &sent[usize::try_from(letter.offset).unwrap()];
+        assert_eq!((&copy.value, &copy.headers), (&record.value, &record.headers));
+    }
+    assert_eq!([&dead[0].headers, &dead[2].headers], [&several, &one]);
+
+    let folder = format!("{}/dead", place.url);
+    let shown = ended(sluicegate(&place).arg("table").arg(folder));
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("{name: tenant, value: 6e6f727468}"), "{shown}");
+}
