@@ -186,7 +186,7 @@ struct Result {
 }
 
 /// The messages for a reader that remembers of each chain and partition the largest (epoch, sequence), as
-/// docs/results-topic.md tells it. Panics if the order is not what it may rely on.
+/// docs/topics.md tells it. Panics if the order is not what it may rely on.
 fn read(records: &[StoredRecord]) -> Vec<Result> {
     let mut seen: BTreeMap<(String, i32), (u64, u64)> = BTreeMap::new();
     let mut results = Vec::new();
@@ -211,15 +211,23 @@ fn read(records: &[StoredRecord]) -> Vec<Result> {
     results
 }
 
-/// The last value of each key; revisions grow.
+/// Of each key the value with the highest revision, whatever the headers say. Without repeats the revisions of a key grow.
 fn read_updates(records: &[StoredRecord]) -> BTreeMap<String, Value> {
-    let mut table: BTreeMap<String, Value> = BTreeMap::new();
+    let revision = |value: &Value| value["revision"].as_u64().unwrap();
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
     for Result { key, value, .. } in read(records) {
         let identity = ["store", "window_start", "window_end"];
         assert!(identity.iter().all(|name| key[*name] == value[*name]), "{key} of {value}");
-        let revision = |value: &Value| value["revision"].as_u64().unwrap();
-        if let Some(before) = table.insert(key.to_string(), value.clone()) {
-            assert!(revision(&before) < revision(&value), "{before} before {value}");
+        let before = last.insert(key.to_string(), revision(&value));
+        assert!(before < Some(revision(&value)), "{before:?} before {value}");
+    }
+    let mut table: BTreeMap<String, Value> = BTreeMap::new();
+    for record in records {
+        let key: Value = serde_json::from_slice(record.key.as_deref().unwrap()).unwrap();
+        let value: Value = serde_json::from_slice(&record.value).unwrap();
+        let before = table.get(&key.to_string()).map_or(0, revision);
+        if before <= revision(&value) {
+            table.insert(key.to_string(), value);
         }
     }
     table

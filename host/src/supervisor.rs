@@ -130,9 +130,11 @@ impl Supervisor {
 fn run_caught(lane: &mut Lane) -> Life {
     match catch_unwind(AssertUnwindSafe(|| lane.run())) {
         Ok(Ok(end)) => Life::Ended(end),
-        Ok(Err(error @ (LaneError::Fenced { .. } | LaneError::StateTooLarge { .. }))) => {
-            Life::Halted(chain_of(&error))
-        }
+        Ok(Err(
+            error @ (LaneError::Fenced { .. }
+            | LaneError::StateTooLarge { .. }
+            | LaneError::SeveralRows(_)),
+        )) => Life::Halted(chain_of(&error)),
         Ok(Err(error)) => Life::Failed(chain_of(&error)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -8,8 +8,13 @@ use sha2::{Digest, Sha256};
 use super::ChainError;
 use super::record::{ChainRecord, Epoch};
 
-/// The layout that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+/// The layout that is written. Those from [`VERSION_MIN`] on are read.
+///
+/// 2: `chain` and `outbox`, which an older program would not send.
+pub const VERSION: u32 = 2;
+
+/// The oldest layout that is read.
+pub const VERSION_MIN: u32 = 1;
 
 /// A record this large lists tens of thousands of partitions or files; whoever makes one has lost track, and
 /// every opening would read [`super::resolve::LOOK_BACK`] of them.
@@ -59,7 +64,7 @@ impl SlotBody {
             reason: error.to_string(),
         };
         let Versioned { v } = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        if v != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&v) {
             return Err(ChainError::Version { epoch, found: v });
         }
         let record = serde_json::from_slice(&bytes).map_err(unreadable)?;

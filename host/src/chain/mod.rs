@@ -53,8 +53,9 @@
 //! * **C8** A record is written only when the outbox of the one before was delivered; a fence names it again. So what may
 //!   be unsent stands in the head. ([`crate::outbox`], O3)
 //!
-//! `tests/search` checks by exhaustive search that these suffice with two writers that crash, lost answers and puts that
-//! land late, and that each of them is needed: without it, the search finds a counter-example.
+//! `tests/search` checks by exhaustive search that C1 to C7 suffice with two writers that crash, lost answers and puts that
+//! land late, and that each of them is needed: without it, the search finds a counter-example. C8 is tried by whole lanes
+//! whose couriers die half-way (`lane/tests`).
 //!
 //! # Retries
 //!
@@ -70,8 +71,8 @@
 //! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
 //!   orphans deleted before the first turn.
 //! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming LIST after each
-//!   put and the walk along parents (RELIABILITY.md §1.5; both are in the search already). Until then slots and
-//!   states stay, and [`Opening`](resolve::Opening) costs three listings and [`resolve::LOOK_BACK`] small reads.
+//!   put and the walk along parents (RELIABILITY.md §1.5; both are in the search already). Until then slots,
+//!   states and outboxes stay, and [`Opening`](resolve::Opening) costs three listings and [`resolve::LOOK_BACK`] small reads.
 
 pub mod record;
 pub mod paths;
@@ -187,7 +188,7 @@ pub enum ChainError {
     },
     /// A program with another layout wrote the chain.
     #[error(
-        "record of epoch {epoch} has layout {found}, this program reads {}: run the version that wrote it, or a newer one",
+        "record of epoch {epoch} has layout {found}, this program reads up to {}: run the version that wrote it, or a newer one",
         body::VERSION
     )]
     Version {

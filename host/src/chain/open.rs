@@ -56,6 +56,10 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
             Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
             Opening::Ready { term, orphans } => {
                 delete_orphans(storage, &observed, &orphans).await?;
+                if let Some(head) = observed.slots.first().filter(|head| may_send(head, writer)) {
+                    put_fence(&store, fence_of(head, term, writer)?).await?;
+                    continue;
+                }
                 (term, orphans.len(), 0)
             }
             Opening::Fence { term } => {
@@ -74,7 +78,7 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
         let chain = Chain {
             job: storage.job.clone(),
             lane: storage.lane.clone(),
-            id: head.as_ref().map_or(&writer.nonce, |(_, record)| &record.chain).clone(),
+            id: id_of(head.as_ref().map(|(_, record)| record)),
             head: head.as_ref().map(|(parent, _)| parent.clone()),
             term,
             writer: writer.clone(),
@@ -198,6 +202,22 @@ async fn from_epoch(
     let offset = folder.into_iter().flat_map(Path::parts);
     let offset = offset.chain([tag.before_epoch(epoch).into()]).collect();
     store.list_with_offset(folder, &offset).try_collect().await
+}
+
+/// Whether another writer may be sending the outbox of the head. It must not commit on top of it while we send the same:
+/// what it sent then would come before our repeats (C8, and O4 of [`crate::outbox`]).
+fn may_send(head: &SlotBody, writer: &Writer) -> bool {
+    head.record.outbox.is_some() && head.record.writer.nonce != writer.nonce
+}
+
+/// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.
+fn id_of(head: Option<&ChainRecord>) -> String {
+    match head {
+        None => uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
+        // Older than the field: there was no chain of this lane with messages before it.
+        Some(ChainRecord { chain, job, lane, .. }) if chain.is_empty() => format!("{job}/{lane}"),
+        Some(record) => record.chain.clone(),
+    }
 }
 
 /// A record that takes the slot after the head and changes nothing.

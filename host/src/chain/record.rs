@@ -198,7 +198,7 @@ pub struct SourceState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainRecord {
-    /// Version of this layout: 1.
+    /// Version of this layout: [`VERSION`](super::body::VERSION).
     pub v: u32,
     /// The pipeline.
     pub job: String,

@@ -8,7 +8,7 @@ use crate::chain::FrozenState;
 use crate::chain::commit::{CommitOutcome, FrozenEpoch};
 use crate::chain::record::{ChainRecord, RecordKind, SourceState};
 use crate::config::SourceConfig;
-use crate::status::Phase;
+use crate::status::{Command, Phase};
 use crate::window::snapshot;
 
 use super::activate::Activation;
@@ -62,7 +62,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes note of messages that were delivered, if they were within `limit`. The next record says so.
+    /// Takes note of messages that were delivered, if they were within `limit`. That is news that a record must hold, even if
+    /// there is no other: an opening on one that names an outbox sends it again (C8).
     fn settle_outbox(&mut self, limit: Duration) {
         if self.outputs.outbox.wait(limit) {
             self.phase = Phase::Running;
@@ -85,7 +86,7 @@ impl Lane {
     }
 
     fn freeze(&mut self) -> Result<FrozenEpoch, LaneError> {
-        self.write_updates();
+        self.write_updates()?;
         let mut bytes = Vec::new();
         let (workers, generation) = (self.pool.workers().iter(), self.state_generation());
         let groups = if self.plan.process.is_some() {
@@ -150,11 +151,14 @@ impl Lane {
         self.answer_activations(record);
     }
 
-    /// The last commits of a lane that ends. Waits until they are durable, as long as that takes, and for their messages: a
-    /// lane that is stopped only for a while, because opening it again sends them.
-    pub(super) fn last_checkpoint(&mut self, end: LaneEnd) -> Result<(), LaneError> {
+    /// The last commits of a lane that ends: its state, and that its messages are delivered. Waits until the store has them, as
+    /// long as that takes; for topics a lane that is asked to stop waits only a while, because opening it again sends what
+    /// is left. How it ended.
+    pub(super) fn last_checkpoint(&mut self, end: LaneEnd) -> Result<LaneEnd, LaneError> {
         self.drain_committer()?;
-        while self.drain_outbox(end) && self.dirty {
+        let mut end = end;
+        let mut until = (end == LaneEnd::Stopped).then(|| self.clock.monotonic() + STOP_WAIT);
+        while self.drain_outbox(&mut end, &mut until) && self.dirty {
             self.checkpoint()?;
             self.drain_committer()?;
         }
@@ -163,7 +167,7 @@ impl Lane {
             LaneEnd::Stopped => Phase::Stopped,
         };
         self.publish_now();
-        Ok(())
+        Ok(end)
     }
 
     fn drain_committer(&mut self) -> Result<(), LaneError> {
@@ -176,11 +180,21 @@ impl Lane {
         Ok(())
     }
 
-    /// Whether all messages are delivered.
-    fn drain_outbox(&mut self, end: LaneEnd) -> bool {
-        let until = self.clock.monotonic() + STOP_WAIT;
+    /// Whether all messages are delivered. A lane that has read its input to the end hears that it is to stop meanwhile.
+    fn drain_outbox(&mut self, end: &mut LaneEnd, until: &mut Option<Duration>) -> bool {
         while self.outputs.outbox.is_unsent() {
-            if end == LaneEnd::Stopped && self.clock.monotonic() >= until {
+            match self.outside.commands.try_recv() {
+                Ok(Command::Stop) => {
+                    *end = LaneEnd::Stopped;
+                    until.get_or_insert(self.clock.monotonic() + STOP_WAIT);
+                }
+                Ok(Command::Activate { reply, .. }) => {
+                    // Whoever asked may have gone away.
+                    let _ = reply.send(Err("the pipeline has come to its end".to_owned()));
+                }
+                Err(_) => {}
+            }
+            if until.is_some_and(|until| self.clock.monotonic() >= until) {
                 tracing::warn!(
                     pipeline = %self.config.name,
                     "stopped before a topic took the last results; the next start sends them"

@@ -19,15 +19,15 @@ pub const EVENT_TIME_COLUMN: &str = "event_time";
 /// The column behind the bounds of the window if results can be corrected: 0 for the first, of the others the highest counts.
 pub const REVISION_COLUMN: &str = "revision";
 
-/// The key among the columns of the rows. `section` is the one of the pipeline file that names it.
+/// The key among the columns of the rows. `section` is what names it in the pipeline file.
 pub(super) fn key_columns(
-    section: &'static str,
+    section: &str,
     names: &[String],
     rows: &SchemaRef,
 ) -> Result<Vec<usize>, PlanError> {
     let find = |name: &String| {
         rows.index_of(name).map_err(|_| PlanError::KeyColumn {
-            section,
+            section: section.to_owned(),
             column: name.clone(),
             have: rows
                 .fields()
@@ -71,7 +71,11 @@ pub(super) fn check_topics(
     let corrects = pipeline.window.as_ref().is_some_and(WindowConfig::corrects);
     for sink in &pipeline.sinks {
         let SinkKind::Kafka(kafka) = &sink.kind else { continue };
-        key_columns("sinks", kafka.key.as_deref().unwrap_or_default(), rows)?;
+        key_columns(
+            &format!("sink `{}`", sink.id),
+            kafka.key.as_deref().unwrap_or_default(),
+            rows,
+        )?;
         if kafka.updates && !corrects && output.index_of(REVISION_COLUMN).is_ok() {
             let stage = pipeline.stateful_stage().map_or("", |stage| &*stage.id).to_owned();
             return Err(PlanError::TwoColumns { column: REVISION_COLUMN.to_owned(), stage });

@@ -149,6 +149,9 @@ pub enum LaneError {
     /// The store will not take a record, and trying again will not help.
     #[error("commit failed")]
     Commit(#[source] crate::chain::ChainError),
+    /// A plugin does not fit a topic of updates.
+    #[error(transparent)]
+    SeveralRows(#[from] outbox::SeveralRows),
     /// Open windows are larger than `limits.state_bytes`.
     #[error(
         "open windows hold {bytes} bytes, `limits.state_bytes` allows {limit}: raise it, or use shorter windows or fewer keys"
@@ -183,8 +186,7 @@ impl Lane {
             self.finish()?;
         }
         // A clean stop ends with a checkpoint, so that a restart begins with nothing to repeat.
-        self.last_checkpoint(end)?;
-        Ok(end)
+        self.last_checkpoint(end)
     }
 
     /// One turn, or whatever is to be done instead.

@@ -189,14 +189,15 @@ pub(super) struct Ready {
 impl Ready {
     fn make(parts: &LaneParts, outside: &mut Outside) -> Result<Self, OpenError> {
         let LaneParts { config, storage, stores, runtime, clock, writer, .. } = parts;
+        let metrics = Arc::clone(&outside.metrics);
+        // First: while a topic is away this fails again and again, and costs little here.
+        let post = open_post(config, clock, &metrics)?;
         let mut opened = runtime.block_on(chain::open(storage, writer))?;
         let modules = get_modules(parts, opened.head.as_ref(), outside)?;
         let plan = Plan::new(config, &modules)?;
         let mut pool = Pool::new(&plan, worker_count(config))?;
         restore(&mut pool, &plan, &opened)?;
         let mut source = open_source(config, stores, runtime, clock)?;
-        let metrics = Arc::clone(&outside.metrics);
-        let post = open_post(config, clock, &metrics)?;
         let outbox = Outbox::open(config, &plan, &mut opened, post);
         let mut committer = Committer::spawn(
             runtime.clone(),

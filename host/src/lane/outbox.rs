@@ -29,6 +29,8 @@ pub(super) struct Outbox {
     courier: Option<Box<dyn Courier>>,
     /// Identity of the chain.
     chain: Arc<str>,
+    /// The stage that makes results.
+    stage: Arc<str>,
     /// Of the epoch that is being made: the lines of messages, and where each stands.
     text: Vec<u8>,
     messages: Vec<Staged>,
@@ -52,11 +54,24 @@ struct Topic {
     value: JsonObject,
     /// None: messages have no key.
     key: Option<JsonObject>,
-    /// What decides about the partition: the key without the window, so that all results of a key lie together.
+    /// What decides about the partition, if it is not all of the key: the key without the window, so that all updates of a
+    /// key lie together.
     placed_by: Option<JsonObject>,
     partitions: PartitionCount,
     /// Messages without a key go to the partitions in turns.
     turn: u32,
+}
+
+/// Rows that a topic of updates cannot tell apart.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "sink `{sink}` sends updates, which take the place of each other by key and window, and stage `{stage}` makes several rows of a group: write `emit = \"final\"`"
+)]
+pub struct SeveralRows {
+    /// The sink.
+    pub sink: String,
+    /// The stage.
+    pub stage: String,
 }
 
 impl Outbox {
@@ -81,6 +96,9 @@ impl Outbox {
             topics: topics.collect(),
             courier,
             chain: Arc::from(opened.chain.id()),
+            stage: config
+                .stateful_stage()
+                .map_or_else(|| Arc::from(""), |stage| Arc::clone(&stage.id)),
             text: Vec::new(),
             messages: Vec::new(),
             frozen: None,
@@ -97,31 +115,43 @@ impl Outbox {
         self.topics.iter().any(|topic| topic.updates)
     }
 
-    /// Takes final rows: results, or raw rows. They become true with `epoch`.
-    pub(super) fn write(&mut self, rows: &RecordBatch, epoch: Epoch) {
-        self.write_to(|_| true, rows, epoch);
+    /// Takes final rows: results, or raw rows. They become true with `epoch`. Rows of one group follow each other.
+    pub(super) fn write(&mut self, rows: &RecordBatch, epoch: Epoch) -> Result<(), SeveralRows> {
+        self.write_to(|_| true, rows, epoch)
     }
 
     /// Takes rows of windows that are still open.
-    pub(super) fn write_updates(&mut self, rows: &RecordBatch, epoch: Epoch) {
-        self.write_to(|topic| topic.updates, rows, epoch);
+    pub(super) fn write_updates(
+        &mut self,
+        rows: &RecordBatch,
+        epoch: Epoch,
+    ) -> Result<(), SeveralRows> {
+        self.write_to(|topic| topic.updates, rows, epoch)
     }
 
-    fn write_to(&mut self, which: impl Fn(&Topic) -> bool, rows: &RecordBatch, epoch: Epoch) {
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        for (index, topic) in self.topics.iter_mut().enumerate() {
-            if !which(topic) {
-                continue;
-            }
+    fn write_to(
+        &mut self,
+        which: impl Fn(&Topic) -> bool,
+        rows: &RecordBatch,
+        epoch: Epoch,
+    ) -> Result<(), SeveralRows> {
+        let (mut key, mut value, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, topic) in self.topics.iter_mut().enumerate().filter(|(_, topic)| which(topic)) {
             // An epoch has one update of a group, and epochs grow.
             let revision = topic.updates.then_some((REVISION_COLUMN, epoch.0));
             for row in 0..rows.num_rows() {
-                let partition = topic.partition(rows, row, &mut key);
+                std::mem::swap(&mut key, &mut last);
                 key.clear();
                 value.clear();
                 if let Some(columns) = &topic.key {
                     columns.write(rows, row, None, &mut key);
                 }
+                if topic.updates && row > 0 && key == last {
+                    let (sink, stage) = (topic.sink.to_string(), self.stage.to_string());
+                    return Err(SeveralRows { sink, stage });
+                }
+                let partition = topic.partition(rows, row, &key, &mut value);
+                value.clear();
                 topic.value.write(rows, row, revision, &mut value);
                 let begin = self.text.len();
                 let key = (!key.is_empty()).then_some(key.as_slice());
@@ -132,6 +162,7 @@ impl Outbox {
                 self.messages.push(Staged { topic: index, line: begin..end, key });
             }
         }
+        Ok(())
     }
 
     /// Bytes that wait for the barrier.
@@ -176,7 +207,7 @@ impl Outbox {
         match &mut self.courier {
             Some(courier) => courier.submit(Outgoing { chain, epoch, text }),
             None => tracing::warn!(
-                %epoch,
+                %epoch, messages = text.iter().filter(|byte| **byte == b'\n').count(),
                 "results that were committed for topics are not sent: the pipeline has no such sink any more"
             ),
         }
@@ -215,6 +246,7 @@ impl Topic {
         };
         let bounds = WINDOW_COLUMNS.iter().filter_map(|name| output.index_of(name).ok());
         let bounds: Vec<usize> = bounds.filter(|_| kafka.updates).collect();
+        let has_bounds = !bounds.is_empty();
         let key = placed_by.iter().flatten().copied().chain(bounds).collect::<Vec<usize>>();
         let value = every
             .filter(|column| !(kafka.updates && output.field(*column).name() == REVISION_COLUMN));
@@ -222,22 +254,31 @@ impl Topic {
             sink: Arc::clone(sink),
             updates: kafka.updates,
             value: JsonObject::new(output, value),
-            key: placed_by.is_some().then(|| JsonObject::new(output, key)),
-            placed_by: placed_by.map(|columns| JsonObject::new(output, columns)),
+            key: placed_by.is_some().then(|| JsonObject::key(output, key)),
+            placed_by: placed_by
+                .filter(|_| has_bounds)
+                .map(|columns| JsonObject::key(output, columns)),
             partitions,
             turn: 0,
         }
     }
 
-    fn partition(&mut self, rows: &RecordBatch, row: usize, buffer: &mut Vec<u8>) -> u32 {
+    /// The partition of a row with this key. `buffer` is used on the way.
+    fn partition(
+        &mut self,
+        rows: &RecordBatch,
+        row: usize,
+        key: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> u32 {
         let count = self.partitions.load(Ordering::Relaxed).max(1);
-        match &self.placed_by {
-            Some(columns) => {
-                buffer.clear();
+        match (&self.placed_by, &self.key) {
+            (Some(columns), _) => {
                 columns.write(rows, row, None, buffer);
                 partition_of(buffer, count)
             }
-            None => {
+            (None, Some(_)) => partition_of(key, count),
+            (None, None) => {
                 self.turn = self.turn.wrapping_add(1);
                 self.turn % count
             }

@@ -80,9 +80,12 @@ impl Outputs {
         rows: &RecordBatch,
         times: Option<&[i64]>,
         epoch: Epoch,
-    ) -> Result<(), SinkError> {
-        self.outbox.write(rows, epoch);
-        self.results.iter().try_for_each(|table| self.tables.write(*table, rows, times))
+    ) -> Result<(), LaneError> {
+        self.outbox.write(rows, epoch)?;
+        for table in &self.results {
+            self.tables.write(*table, rows, times)?;
+        }
+        Ok(())
     }
 }
 
@@ -113,18 +116,19 @@ impl Lane {
     }
 
     /// Writes the groups that changed since the last barrier and whose windows are open, for the sinks that take updates.
-    pub(super) fn write_updates(&mut self) {
+    pub(super) fn write_updates(&mut self) -> Result<(), LaneError> {
         let Some(windows) = self.plan.windows.filter(|_| self.outputs.outbox.takes_updates())
         else {
-            return;
+            return Ok(());
         };
         let (plan, watermark) = (&self.plan, self.partitions.clock().watermark());
         let results = self.pool.each_worker(|_, worker| {
             early_results(worker, plan, windows, (Watcher::Outbox, watermark), usize::MAX)
         });
         if let Some(rows) = join(&self.plan, &results) {
-            self.outputs.outbox.write_updates(&rows, self.epoch.next());
+            self.outputs.outbox.write_updates(&rows, self.epoch.next())?;
         }
+        Ok(())
     }
 
     /// Joins the results of all workers; what a plugin could not evaluate is dead-lettered with its state.
@@ -180,7 +184,7 @@ impl Lane {
         let rows = project(&prepared.rows.batch, &every, picked);
         let times: Vec<i64> =
             placed.rows.iter().map(|row| prepared.rows.times[*row as usize]).collect();
-        Ok(self.outputs.write_results(&rows, Some(&times), self.epoch.next())?)
+        self.outputs.write_results(&rows, Some(&times), self.epoch.next())
     }
 
     fn write_late(&mut self, prepared: &Prepared, placed: &Placed) -> Result<(), LaneError> {

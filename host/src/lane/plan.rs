@@ -103,10 +103,10 @@ pub enum PlanError {
     #[error(transparent)]
     Fit(#[from] FitError),
     /// A key names no column of the rows.
-    #[error("`{section}.key` names `{column}`, but the rows after the last map have {have}")]
+    #[error("the key of {section} names `{column}`, but the rows after the last map have {have}")]
     KeyColumn {
-        /// `window`, `process` or `sinks`.
-        section: &'static str,
+        /// `[window]`, `[process]` or a sink.
+        section: String,
         /// As written.
         column: String,
         /// The columns there are.
@@ -169,7 +169,7 @@ impl Plan {
         };
         let (mut key, mut aggregate, mut output) = (Vec::new(), None, Arc::clone(&rows));
         if let Some(window) = &pipeline.window {
-            key = key_columns("window", &window.key, &rows)?;
+            key = key_columns("`[window]`", &window.key, &rows)?;
             let fitted = FittedStage::new(&window.aggregate, modules, &rows)?;
             let bounds: &[&str] = if window.is_global() { &[] } else { &WINDOW_COLUMNS };
             output = result_schema(&key, &rows, &fitted, bounds, window.corrects())?;
@@ -177,7 +177,7 @@ impl Plan {
         }
         let mut process = None;
         if let Some(config) = &pipeline.process {
-            key = key_columns("process", &config.key, &rows)?;
+            key = key_columns("`[process]`", &config.key, &rows)?;
             let stage = FittedStage::new(&config.stage, modules, &rows)?;
             output = result_schema(&key, &rows, &stage, &[EVENT_TIME_COLUMN], false)?;
             process = Some(ProcessStage { stage, ttl: config.ttl });

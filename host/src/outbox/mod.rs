@@ -14,16 +14,18 @@
 //!
 //! * **O1** Nothing is sent that is not committed: readers of a topic never see what a crash takes back.
 //! * **O2** What is sent is what was frozen: partition, key, value, epoch and sequence of a message stand in the blob,
-//!   so that it is the same to the byte whoever sends it, however often.
+//!   so that they are the same whoever sends it, however often.
 //! * **O3** No epoch is handed to the committer before the outbox of the one before is acknowledged. So only the outbox
 //!   of the newest record can be unsent, and a fence names it again.
-//! * **O4** An opening sends the outbox of the newest record from its beginning, before anything else is committed.
+//! * **O4** An opening sends the outbox of the newest record from its beginning, before anything else is committed. If
+//!   another writer made that record, it fences the chain first, so that this writer commits nothing on top meanwhile.
 //! * **O5** Within a partition messages come in the order (epoch, sequence), and none comes while one before it is
-//!   missing: the producer is idempotent and gapless, and an attempt that failed begins at the first message again.
+//!   missing: a topic has one sink and one producer, which is idempotent and gapless and has one request under way, and an
+//!   attempt that failed begins at the topic's first message of the epoch again.
 //!
-//! Hence a reader that remembers of each chain and partition the largest (epoch, sequence) and drops what is not above
-//! it sees every result once and in order, also while an instance that lost its lane still sends: both send the same.
-//! Commutative readers (upserts of a compacted topic) need not even do that.
+//! Hence a reader that remembers of each chain, topic and partition the largest (epoch, sequence) and drops what is not
+//! above it sees every result once and in order, also while an instance that lost its lane still sends: both send the same
+//! from the same beginning. A reader of updates may as well compare their revisions.
 //!
 //! Kafka's transactions are not used: they would make the visible end of a topic depend on a second coordinator with a
 //! time-out of its own, and only fence an old instance, which the chain does already (RELIABILITY.md §2).
@@ -58,7 +60,7 @@ pub const SEQUENCE_HEADER: &str = "sluicegate-sequence";
 pub struct Message<'t> {
     /// The id of the sink that says where it goes.
     pub sink: &'t str,
-    /// Chosen when it was made. If the topic has fewer by now, the remainder counts.
+    /// Chosen when it was made, for good.
     pub partition: u32,
     /// A JSON object; none: it has no key.
     pub key: Option<&'t [u8]>,
@@ -141,7 +143,7 @@ pub type PartitionCounts = BTreeMap<Arc<str>, PartitionCount>;
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// A property that librdkafka does not know or take.
-    #[error("the client of sink `{sink}` cannot be made: {reason}")]
+    #[error("the Kafka client of sink `{sink}` cannot be made: {reason}")]
     Refused {
         /// Its id.
         sink: String,

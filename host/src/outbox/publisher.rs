@@ -21,12 +21,16 @@ use crate::time::Clock;
 const BACK_OFF_MIN: Duration = Duration::from_millis(200);
 /// Brokers that are back are noticed within this time.
 const BACK_OFF_MAX: Duration = Duration::from_secs(10);
-/// Unacknowledged for so long means that somebody should look.
+/// No acknowledgement for so long means that somebody should look.
 const SLOW: Duration = Duration::from_secs(3);
-/// Clients are served this often while there is nothing to send.
+/// Clients are served this often while there is nothing to send: they log, and answer brokers.
 const IDLE_POLL: Duration = Duration::from_millis(500);
 /// Messages between two looks at acknowledgements.
 const SERVE_EVERY: usize = 1_024;
+/// How long to wait for acknowledgements before looking whether to stop.
+const POLL: Duration = Duration::from_millis(5);
+/// How often a topic is looked up when a lane is opened, a second each time: brokers may be starting.
+const LOOK_UPS: usize = 5;
 
 /// The handle of the thread. Dropping it stops the thread; what was not acknowledged is sent again when the lane is
 /// opened.
@@ -56,8 +60,10 @@ impl Publisher {
         let mut topics = Vec::new();
         for sink in &pipeline.sinks {
             if let SinkKind::Kafka(kafka) = &sink.kind {
-                let topic = TopicProducer::new(&sink.id, kafka, &pipeline.name)?;
-                topic.look_up().map_err(OutboxError::Unreachable)?;
+                let mut topic = TopicProducer::new(&sink.id, kafka, &pipeline.name)?;
+                let mut look_ups = (0..LOOK_UPS).map(|_| topic.look_up());
+                let found = look_ups.by_ref().find(Result::is_ok);
+                found.unwrap_or_else(|| topic.look_up()).map_err(OutboxError::Unreachable)?;
                 topics.push(topic);
             }
         }
@@ -137,6 +143,12 @@ struct Sender {
     metrics: Arc<LaneMetrics>,
 }
 
+/// How many messages were unacknowledged when that last changed.
+struct Progress {
+    unacknowledged: usize,
+    since: Duration,
+}
+
 /// An attempt that did not deliver everything.
 enum Failed {
     Stopped,
@@ -149,59 +161,70 @@ impl Sender {
             let outgoing = match submitted.recv_timeout(IDLE_POLL) {
                 Ok(outgoing) => outgoing,
                 Err(RecvTimeoutError::Timeout) => {
-                    // Tokens are renewed and logs written while nothing is sent; a failure shows when something is.
-                    self.topics.iter().for_each(|topic| drop(topic.serve()));
+                    // A failure shows when something is sent.
+                    self.topics.iter().for_each(|topic| drop(topic.serve(Duration::ZERO)));
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if !self.deliver(&outgoing) || finished.send(()).is_err() {
+            let is_delivered = self.deliver(&outgoing);
+            self.metrics.outbox_unsent.set(0);
+            if !is_delivered || finished.send(()).is_err() {
                 return;
             }
         }
     }
 
-    /// Attempts until everything is acknowledged. False: stopped.
+    /// Attempts until everything is acknowledged: a topic that has all of its messages is left alone while another one fails.
+    /// False: stopped.
     fn deliver(&mut self, outgoing: &Outgoing) -> bool {
         // The chain checked the hash of what it gave back, so what cannot be read was never written by this program.
         let messages = messages(&outgoing.text).expect("an outbox holds messages");
-        let messages = self.addressed(messages, outgoing);
-        let unsent = &self.metrics.outbox_unsent;
-        unsent.set(messages.len() as u64);
+        let by_topic = self.addressed(messages, outgoing);
+        let mut left: usize = by_topic.iter().map(Vec::len).sum();
+        let mut waiting: Vec<usize> =
+            (0..by_topic.len()).filter(|topic| !by_topic[*topic].is_empty()).collect();
         let mut back_off = BACK_OFF_MIN;
-        loop {
-            match self.attempt(&messages, outgoing) {
-                Ok(()) => break,
-                Err(Failed::Stopped) => return false,
-                Err(Failed::Problem(problem)) => {
-                    self.metrics.outbox_failures.add(1);
-                    self.tell(Some(problem));
+        while !waiting.is_empty() {
+            let (mut failed, mut problem) = (Vec::new(), None);
+            for topic in waiting {
+                self.metrics.outbox_unsent.set(left as u64);
+                match self.attempt(topic, &by_topic[topic], outgoing) {
+                    Ok(()) => {
+                        left -= by_topic[topic].len();
+                        self.metrics.outbox_sent.add(by_topic[topic].len() as u64);
+                    }
+                    Err(Failed::Stopped) => return false,
+                    Err(Failed::Problem(reason)) => {
+                        self.metrics.outbox_failures.add(1);
+                        self.topics[topic].forget();
+                        problem.get_or_insert(reason);
+                        failed.push(topic);
+                    }
                 }
             }
-            if self.is_stopped_within(back_off) {
+            self.tell(problem);
+            waiting = failed;
+            if !waiting.is_empty() && self.is_stopped_within(back_off) {
                 return false;
             }
             back_off = (back_off * 2).min(BACK_OFF_MAX);
-            self.topics.iter_mut().for_each(TopicProducer::renew);
         }
         self.tell(None);
-        self.metrics.outbox_unsent.set(0);
-        self.metrics.outbox_sent.add(messages.len() as u64);
         true
     }
 
-    /// The messages with their sequences and the places of their topics. What the pipeline has no sink for any more is left
-    /// out, aloud.
+    /// For each topic its messages with their sequences. What the pipeline has no sink for any more is left out, aloud.
     fn addressed<'t>(
         &self,
         messages: Vec<Message<'t>>,
         outgoing: &Outgoing,
-    ) -> Vec<(usize, usize, Message<'t>)> {
+    ) -> Vec<Vec<(usize, Message<'t>)>> {
         let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut addressed = Vec::with_capacity(messages.len());
+        let mut by_topic = vec![Vec::new(); self.topics.len()];
         for (sequence, message) in messages.into_iter().enumerate() {
             match self.topics.iter().position(|topic| *topic.sink == *message.sink) {
-                Some(topic) => addressed.push((sequence, topic, message)),
+                Some(topic) => by_topic[topic].push((sequence, message)),
                 None => *left_out.entry(message.sink).or_default() += 1,
             }
         }
@@ -211,43 +234,52 @@ impl Sender {
                 "results that were committed for this sink are not sent: the pipeline has it no more"
             );
         }
-        addressed
+        by_topic
     }
 
+    /// Sends all messages of a topic, from the first.
     fn attempt(
-        &self,
-        messages: &[(usize, usize, Message<'_>)],
+        &mut self,
+        topic: usize,
+        messages: &[(usize, Message<'_>)],
         outgoing: &Outgoing,
     ) -> Result<(), Failed> {
-        for topic in &self.topics {
-            topic.look_up().map_err(Failed::Problem)?;
-        }
-        let begun = self.clock.monotonic();
+        let count = self.topics[topic].look_up().map_err(Failed::Problem)?;
+        let topic = &self.topics[topic];
         let epoch = outgoing.epoch.to_string();
         let header = |key, value| Header { key, value: Some(value) };
         let shared = OwnedHeaders::new_with_capacity(4)
             .insert(header(PIPELINE_HEADER, &*self.pipeline))
             .insert(header(CHAIN_HEADER, &*outgoing.chain))
             .insert(header(EPOCH_HEADER, &epoch));
-        for (sent, (sequence, topic, message)) in messages.iter().enumerate() {
-            let topic = &self.topics[*topic];
-            while !topic.send(message, headers(&shared, *sequence)).map_err(Failed::Problem)? {
-                self.serve(topic, begun)?;
+        let mut progress = Progress { unacknowledged: 0, since: self.clock.monotonic() };
+        for (sent, (sequence, message)) in messages.iter().enumerate() {
+            while !topic
+                .send(message, headers(&shared, *sequence), count)
+                .map_err(Failed::Problem)?
+            {
+                self.serve(topic, POLL, &mut progress)?;
             }
-            if sent % SERVE_EVERY == 0 {
-                self.serve(topic, begun)?;
+            if sent % SERVE_EVERY == SERVE_EVERY - 1 {
+                self.serve(topic, Duration::ZERO, &mut progress)?;
             }
         }
-        for topic in &self.topics {
-            while self.serve(topic, begun)? > 0 {}
-        }
+        while self.serve(topic, POLL, &mut progress)? > 0 {}
         Ok(())
     }
 
-    /// Serves acknowledgements for a moment. How many messages are unacknowledged.
-    fn serve(&self, topic: &TopicProducer, begun: Duration) -> Result<usize, Failed> {
-        let unacknowledged = topic.serve().map_err(Failed::Problem)?;
-        if unacknowledged > 0 && self.clock.monotonic().saturating_sub(begun) >= SLOW {
+    /// Serves acknowledgements for as long as `wait`. How many messages are unacknowledged.
+    fn serve(
+        &self,
+        topic: &TopicProducer,
+        wait: Duration,
+        progress: &mut Progress,
+    ) -> Result<usize, Failed> {
+        let unacknowledged = topic.serve(wait).map_err(Failed::Problem)?;
+        let now = self.clock.monotonic();
+        if unacknowledged != progress.unacknowledged {
+            *progress = Progress { unacknowledged, since: now };
+        } else if unacknowledged > 0 && now.saturating_sub(progress.since) >= SLOW {
             // What the client says it says once, and it stays true.
             match topic.complaint() {
                 Some(complaint) => self.tell(Some(complaint)),

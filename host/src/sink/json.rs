@@ -9,6 +9,17 @@ use serde_json::Value;
 
 use crate::time::EventTime;
 
+/// A cell of a key: as [`json_value`], but for floats that JSON has no word for. Each of them is a key of its own.
+fn json_key(column: &ArrayRef, row: usize) -> Value {
+    if *column.data_type() == DataType::Float64 && column.is_valid(row) {
+        let number = column.as_primitive::<Float64Type>().value(row);
+        if !number.is_finite() {
+            return Value::from(number.to_string());
+        }
+    }
+    json_value(column, row)
+}
+
 /// A cell as JSON. Decimals and integers are exact: a decimal is text, as JSON's numbers are not. Times are RFC 3339 in
 /// UTC; a float that JSON has no word for is null.
 pub fn json_value(column: &ArrayRef, row: usize) -> Value {
@@ -38,13 +49,20 @@ pub fn json_value(column: &ArrayRef, row: usize) -> Value {
 pub struct JsonObject {
     /// Each column with its name as JSON has it.
     columns: Vec<(usize, String)>,
+    cell: fn(&ArrayRef, usize) -> Value,
 }
 
 impl JsonObject {
     /// The columns of `schema` with these indexes, in this order.
     pub fn new(schema: &SchemaRef, columns: impl IntoIterator<Item = usize>) -> Self {
         let name = |column: usize| Value::from(schema.field(column).name().as_str()).to_string();
-        Self { columns: columns.into_iter().map(|column| (column, name(column))).collect() }
+        let columns = columns.into_iter().map(|column| (column, name(column))).collect();
+        Self { columns, cell: json_value }
+    }
+
+    /// The same as a key: rows of different keys have different objects.
+    pub fn key(schema: &SchemaRef, columns: impl IntoIterator<Item = usize>) -> Self {
+        Self { cell: json_key, ..Self::new(schema, columns) }
     }
 
     /// Appends the object of a row; `more` is a member behind the columns.
@@ -62,7 +80,7 @@ impl JsonObject {
             }
             out.extend_from_slice(name.as_bytes());
             out.push(b':');
-            let value = json_value(batch.column(*column), row);
+            let value = (self.cell)(batch.column(*column), row);
             serde_json::to_writer(&mut *out, &value).expect("memory takes everything");
         }
         if let Some((name, value)) = more {

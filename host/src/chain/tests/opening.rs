@@ -77,12 +77,69 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
     let sentence = refusal(&runtime, &storage);
     assert!(sentence.contains("there is no record of epoch 1"), "{sentence}");
 
-    put(&runtime, &storage, &slot, &original.replace("\"v\":1", "\"v\":2"));
+    put(&runtime, &storage, &slot, &original.replace("\"v\":2", "\"v\":3"));
     let sentence = refusal(&runtime, &storage);
-    assert!(sentence.contains("has layout 2, this program reads 1"), "{sentence}");
+    assert!(sentence.contains("has layout 3, this program reads up to 2"), "{sentence}");
 
     put(&runtime, &storage, &slot, "{");
     assert!(refusal(&runtime, &storage).contains("record of epoch 1 cannot be read"));
+}
+
+/// A chain that was begun before there were outboxes.
+#[test]
+fn a_record_of_layout_1_is_read_and_gone_on_from() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 0), Ended::Done);
+    let slot = path_of(&storage, &paths::slot(Epoch::GENESIS));
+    let genesis = text(&runtime, &storage, &slot);
+    let chain = inspect::record(&storage, Epoch::GENESIS);
+    let id = format!("\"chain\":\"{}\",", runtime.block_on(chain).unwrap().unwrap().chain);
+    assert!(genesis.contains(&id), "{genesis}");
+    put(&runtime, &storage, &slot, &genesis.replace(&id, "").replace("\"v\":2", "\"v\":1"));
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    assert_each_number_once(&runtime, &storage, 2, "begun with layout 1");
+    let head = runtime.block_on(inspect::record(&storage, Epoch(2))).unwrap().unwrap();
+    assert_eq!((head.v, &*head.chain), (2, "toy/0"));
+}
+
+#[test]
+fn an_outbox_is_given_back_until_a_record_has_none_and_to_others_behind_a_fence() {
+    let (runtime, storage) = new_lane();
+    let (ours, theirs) = (writer(), writer());
+    let open_as = |writer| runtime.block_on(open(&storage, writer)).unwrap();
+    let spawn = |opened: Opened| {
+        let handle = runtime.handle().clone();
+        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), metrics())
+    };
+    let commit = |committer: &mut Committer, epoch| {
+        committer.submit(epoch);
+        committer.wait(LONG).expect("no commit takes so long")
+    };
+    let with_outbox = |number| {
+        let outbox = FrozenOutbox { text: "a message".into(), messages: 1 };
+        FrozenEpoch { outbox: Some(outbox), ..epoch_of(number) }
+    };
+    let mut first = spawn(open_as(&ours));
+    assert!(matches!(commit(&mut first, genesis()), CommitOutcome::Committed(_)));
+    assert!(matches!(commit(&mut first, with_outbox(0)), CommitOutcome::Committed(_)));
+
+    let again = open_as(&ours);
+    assert_eq!(again.outbox.as_deref(), Some(&b"a message"[..]));
+    assert_eq!(again.head.unwrap().epoch, Epoch(1), "nobody else is there");
+
+    let other = open_as(&theirs);
+    assert_eq!(other.outbox.as_deref(), Some(&b"a message"[..]));
+    let head = other.head.as_ref().unwrap();
+    assert_eq!((head.epoch, head.kind), (Epoch(2), RecordKind::Fence));
+    assert_eq!(head.outbox.as_ref().map(|outbox| outbox.epoch), Some(Epoch(1)));
+    assert!(matches!(commit(&mut first, epoch_of(1)), CommitOutcome::Lost(_)));
+
+    assert!(matches!(commit(&mut spawn(other), epoch_of(1)), CommitOutcome::Committed(_)));
+    let last = open_as(&ours);
+    assert_eq!((last.outbox, last.head.unwrap().epoch), (None, Epoch(3)));
+    assert_eq!(runtime.block_on(footprint(&storage)).unwrap().outboxes, 1);
+    runtime.block_on(forget(&storage, true)).unwrap();
+    assert!(runtime.block_on(footprint(&storage)).unwrap().is_empty());
 }
 
 #[test]

@@ -178,11 +178,19 @@ pub(super) fn check_corrections(pipeline: &Pipeline, problems: &mut Problems<'_>
     }
 }
 
-/// A topic must not feed itself, and updates need a group that stays the same while it is open.
+/// A topic must not feed itself, has one sink (or its readers could not tell repeats), and updates need a group that stays
+/// the same while it is open.
 pub(super) fn check_topics(pipeline: &Pipeline, problems: &mut Problems<'_>) {
+    let mut topics = BTreeMap::new();
     for (index, sink) in pipeline.sinks.iter().enumerate() {
         let SinkKind::Kafka(kafka) = &sink.kind else { continue };
         let key = Key::top("sinks").element(index);
+        if let Some(other) = topics.insert((&kafka.brokers, &kafka.topic), &sink.id) {
+            let message = format!(
+                "sink `{other}` sends to this topic: its readers could not tell repeats; give each sink a topic of its own"
+            );
+            problems.refuse(&key.child("topic"), message);
+        }
         if let SourceConfig::Kafka(source) = &pipeline.source
             && (&source.brokers, &source.topic) == (&kafka.brokers, &kafka.topic)
         {

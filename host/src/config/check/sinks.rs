@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::limits::within;
 use super::output::check_table;
 use super::source::{check_brokers, check_properties, check_topic};
+use super::window::check_key;
 use crate::config::document::Key;
 use crate::config::duration::DurationText;
 use crate::config::problem::Problems;
@@ -22,13 +23,18 @@ const CONSOLE_ROWS_DEFAULT: u64 = 20;
 const RESERVED_IDS: [&str; 2] = ["late", "dead_letters"];
 
 /// Properties of librdkafka that the sink sets itself, with the reason.
-const OWN_PROPERTIES: [(&str, &str); 10] = [
+const OWN_PROPERTIES: [(&str, &str); 15] = [
     ("bootstrap.servers", "write `brokers`"),
     ("metadata.broker.list", "write `brokers`"),
     ("enable.idempotence", "results stay in order and none is left out"),
     ("enable.gapless.guarantee", "results stay in order and none is left out"),
     ("acks", "a result is sent when all replicas have it"),
     ("request.required.acks", "a result is sent when all replicas have it"),
+    ("max.in.flight", "results stay in order and none is left out"),
+    ("max.in.flight.requests.per.connection", "results stay in order and none is left out"),
+    ("retries", "a result is never given up"),
+    ("message.send.max.retries", "a result is never given up"),
+    ("delivery.report.only.error", "the sink relies on it"),
     ("message.timeout.ms", "a result is never given up"),
     ("delivery.timeout.ms", "a result is never given up"),
     ("transactional.id", "results are sent once by the commit chain, not by transactions"),
@@ -140,10 +146,16 @@ fn check_kafka(
     let topic = needed("topic", topic, check_topic, "revenue");
     let properties = properties.unwrap_or_default();
     let properties = check_properties(properties, &OWN_PROPERTIES, key, environment, problems);
-    if columns.as_ref().is_some_and(Vec::is_empty) {
-        let fix = "no column is named: write the columns of the message's key, or remove it";
-        problems.refuse(&key.child("key"), fix);
-    }
+    let columns = match columns {
+        Some(names) if names.is_empty() => {
+            let fix = "no column is named: write the columns of the message's key, or remove it";
+            problems.refuse(&key.child("key"), fix);
+            None
+        }
+        // Whether the rows have them shows when the plugins are fitted.
+        Some(names) => check_key(names, None, &key.child("key"), problems),
+        None => None,
+    };
     Some(KafkaSinkConfig {
         brokers: brokers?,
         topic: topic?,

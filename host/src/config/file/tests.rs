@@ -499,6 +499,18 @@ fn topics_have_the_settings_of_a_topic() {
             "pipelines/sales.toml:50: `sinks[0].key`: the results have a key, that of the window or process plugin: remove it"
         ],
     );
+    refused(
+        &with_topic(&TOPIC.replace("\"out\"", "\"again\"")),
+        expect![
+            "pipelines/sales.toml:54: `sinks[1].topic`: sink `out` sends to this topic: its readers could not tell repeats; give each sink a topic of its own"
+        ],
+    );
+    refused(
+        &with_topic("properties = { max.in.flight = 5 }"),
+        expect![[
+            r#"pipelines/sales.toml:50: `sinks[0].properties."max.in.flight"`: Sluicegate sets this property itself: results stay in order and none is left out"#
+        ]],
+    );
     // A topic that fed itself would never end.
     let fed = with_topic("")
         .replace("b:9092", "127.0.0.1:9092")
@@ -529,6 +541,12 @@ fn updates_need_a_group_that_stays_the_same() {
         expect![[
             r#"pipelines/sales.toml:40: `sinks[1].emit`: without `[window]` every row is final: write "final", or remove it"#
         ]],
+    );
+    refused(
+        &raw("key = [\"store\", \"store\"]"),
+        expect![
+            "pipelines/sales.toml:40: `sinks[1].key[1]`: column `store` is named twice: remove one"
+        ],
     );
     refused(
         &raw("key = []"),

@@ -54,7 +54,7 @@ pub(crate) struct RawSink {
     #[serde(default)]
     #[schemars(example = &"127.0.0.1:9092")]
     pub(crate) brokers: Option<String>,
-    /// Kafka only, needed there: the topic.
+    /// Kafka only, needed there: the topic. Each sink has one of its own.
     #[serde(default)]
     #[schemars(example = &"revenue")]
     pub(crate) topic: Option<String>,

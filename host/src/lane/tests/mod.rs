@@ -504,6 +504,25 @@ fn an_epoch_sends_one_update_of_a_group_and_that_is_the_last() {
     assert!(texts.len() == 1 && texts[0].contains("00;20;30;"), "{texts:?}");
 }
 
+/// Of several rows of a group a topic of updates would keep one.
+#[test]
+fn updates_of_several_rows_a_group_halt_the_lane_and_final_results_do_not() {
+    let logs = logs_of(&[(0..40).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
+    let text = PIPELINE.replace("plugin = \"join\"", "plugin = \"several\"");
+    let text = text.replace("WINDOW", &TUMBLING.toml());
+    let world = World::of(&text.replace("UPDATES", ""), None);
+    assert_eq!(world.open(&logs, 2, 1).0.run().unwrap(), LaneEnd::Finished);
+    assert_eq!(world.topics.values("finals").len(), 2 * 4);
+
+    let world = World::of(&text.replace("UPDATES", UPDATES), None);
+    let error = world.open(&logs, 2, 1).0.run().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "sink `updates` sends updates, which take the place of each other by key and window, and stage `join` makes \
+         several rows of a group: write `emit = \"final\"`"
+    );
+}
+
 #[test]
 fn a_finished_bounded_input_is_not_read_again() {
     let world = World::new(TUMBLING);

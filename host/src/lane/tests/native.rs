@@ -28,7 +28,7 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
     let code: Arc<dyn Code> = match kind {
         PluginKind::Process if name == "diary" => Arc::new(super::scripts::DIARY),
         PluginKind::Process => Arc::new(super::keyed::WATCH),
-        _ => Arc::new(Texts),
+        _ => Arc::new(Texts { rows: if name == "several" { 2 } else { 1 } }),
     };
     let description = Description {
         kind,
@@ -43,11 +43,15 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
     (code, description)
 }
 
-struct Texts;
+#[derive(Clone)]
+struct Texts {
+    /// Of a group.
+    rows: usize,
+}
 
 impl Code for Texts {
     fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        Ok(Box::new(Texts))
+        Ok(Box::new(self.clone()))
     }
 }
 
@@ -112,10 +116,13 @@ impl Instance for Texts {
         _: &[WindowBounds],
         states: &Varlen,
     ) -> Result<EvaluateAnswer, PluginError> {
-        let texts = states.iter().map(|state| String::from_utf8(state.to_vec()).unwrap()).collect();
+        let text = |state: &[u8]| String::from_utf8(state.to_vec()).unwrap();
+        let again = |group: usize| std::iter::repeat_n(group, self.rows);
+        let groups: Vec<usize> = (0..states.len()).flat_map(again).collect();
+        let texts = groups.iter().map(|group| text(states.value(*group))).collect();
         Ok(EvaluateAnswer {
             batch: batch("texts", texts),
-            groups: (0..states.len() as u32).collect(),
+            groups: groups.into_iter().map(|group| group as u32).collect(),
         })
     }
 

@@ -103,15 +103,26 @@ impl Topics {
         values
     }
 
-    /// What an upserting reader has in the end, by key, without the revisions, which must grow.
+    /// What a reader has in the end that keeps of each key the message with the highest revision, without looking at the
+    /// headers; the values without their revisions. Without repeats the revisions of a key grow.
     pub(super) fn upserted(&self, sink: &str) -> Vec<String> {
-        let mut table: BTreeMap<String, (u64, Value)> = BTreeMap::new();
-        for (key, mut value) in self.read(sink) {
+        let revision_of = |value: &mut Value| {
             let revision = value.as_object_mut().unwrap().remove("revision").unwrap();
-            let revision = revision.as_u64().unwrap();
-            let key = key.expect("updates have keys");
-            if let Some((before, _)) = table.insert(key.clone(), (revision, value)) {
-                assert!(before < revision, "{key}: revision {revision} comes after {before}");
+            revision.as_u64().unwrap()
+        };
+        let mut last: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        for (key, mut value) in self.read(sink) {
+            let revision = revision_of(&mut value);
+            let before = last.insert(key.clone(), revision);
+            assert!(before < Some(revision), "{key:?}: revision {revision} after {before:?}");
+        }
+        let mut table: BTreeMap<String, (u64, Value)> = BTreeMap::new();
+        for message in self.log.lock().unwrap().get(sink).into_iter().flatten() {
+            let mut value: Value = serde_json::from_str(&message.value).unwrap();
+            let revision = revision_of(&mut value);
+            let key = message.key.clone().expect("updates have keys");
+            if table.get(&key).is_none_or(|(before, _)| *before <= revision) {
+                table.insert(key, (revision, value));
             }
         }
         table.into_values().map(|(_, value)| value.to_string()).collect()
