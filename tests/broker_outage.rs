@@ -34,6 +34,7 @@ fn a_broker_that_is_killed_and_comes_back_costs_nothing_but_time() {
     sales.close(&topic);
     let records = topic.read_back();
     wait_for_the_end(&place, &topic, &records);
+    assert_said_once(&host);
     host.stop();
     assert_answer(&place, &Rules::sales().judge(&records));
 }
@@ -56,5 +57,21 @@ fn a_job_may_be_started_before_its_broker() {
     assert!(problem.contains(&broker.address()), "{problem}");
     broker.restart().unwrap();
     wait_for_the_end(&place, &topic, &records);
+    assert_said_once(&host);
     host.stop();
+}
+
+/// An outage is two lines of the log: it begins, and it has passed.
+#[track_caller]
+fn assert_said_once(host: &Host) {
+    eventually("the log says that it has passed", || {
+        host.log().contains("the problem has passed").then_some(())
+    });
+    let log = host.log();
+    let lines = log.lines().filter(|line| {
+        ["WARN", "not reachable", "has passed"].iter().any(|words| line.contains(words))
+    });
+    let levels: Vec<_> =
+        lines.map(|line| ["WARN", "INFO"].iter().find(|level| line.contains(**level))).collect();
+    assert_eq!(levels, [Some(&"WARN"), Some(&"INFO")], "{log}");
 }

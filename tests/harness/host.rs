@@ -93,6 +93,11 @@ impl Host {
         assert!(status.success(), "stop ended with {status}:\n{}", self.daemon.log());
     }
 
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.daemon.log()
+    }
+
     /// GET of a path, as JSON.
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {

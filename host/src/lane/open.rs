@@ -269,15 +269,16 @@ fn get_modules(
                     "stage `{stage}` waits for its module: {source}; `sluicegate plugin push` does, and the \
                      pipeline begins"
                 );
-                if super::report::publish_problem(outside, Some(problem.clone())) {
-                    tracing::warn!(pipeline = %config.name, "{problem}");
-                }
+                super::report::publish_problem(outside, Some(problem));
                 let refusal = "the pipeline waits for its modules: upload them, and it begins";
                 if super::wait(outside, runtime, MODULE_WAIT, refusal) {
                     return Err(OpenError::Stopped);
                 }
             }
-            modules => return modules,
+            modules => {
+                super::report::publish_problem(outside, None);
+                return modules;
+            }
         }
     }
 }
@@ -290,6 +291,7 @@ fn resolve_start(
 ) -> Result<Positions, OpenError> {
     loop {
         if let Some(positions) = source.genesis()? {
+            super::report::publish_problem(outside, None);
             return Ok(positions);
         }
         super::report::publish_problem(outside, source.problem());

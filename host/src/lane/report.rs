@@ -105,14 +105,7 @@ impl Lane {
         let problem = self.source.problem();
         let problem = problem.or_else(|| self.committer.problem());
         let problem = problem.or_else(|| self.outputs.outbox.problem());
-        match (&self.reported.problem, &problem) {
-            (Some(said), Some(problem)) if is_same_problem(said, problem) => {}
-            (_, Some(problem)) => tracing::warn!(pipeline = %self.config.name, "{problem}"),
-            (Some(_), None) => {
-                tracing::info!(pipeline = %self.config.name, "the problem has passed")
-            }
-            (None, None) => {}
-        }
+        say(&self.config.name, self.reported.problem.as_deref(), problem.as_deref());
         self.reported.problem.clone_from(&problem);
         let phase = match self.phase {
             Phase::Running if self.must_pause() => Phase::Paused,
@@ -176,12 +169,22 @@ fn stage_views(plan: &Plan) -> Vec<StageView> {
     plan.all_stages().map(view).collect()
 }
 
-/// Publishes why a lane that is not open yet waits. Whether that is news.
-pub(super) fn publish_problem(outside: &Outside, problem: Option<String>) -> bool {
+/// Publishes and logs why a lane that is not open yet waits, or that it does so no more.
+pub(super) fn publish_problem(outside: &Outside, problem: Option<String>) {
     let status = outside.status.load();
-    let news = status.problem != problem;
-    if news {
+    if status.problem != problem {
+        say(&status.pipeline, status.problem.as_deref(), problem.as_deref());
         outside.status.store(Arc::new(LaneStatus { problem, ..LaneStatus::clone(&status) }));
     }
-    news
+}
+
+/// Logs a problem when it begins and when it has passed: the only place that does, so those who have one keep it
+/// ready to be asked for and say nothing themselves.
+fn say(pipeline: &str, said: Option<&str>, problem: Option<&str>) {
+    match (said, problem) {
+        (Some(said), Some(problem)) if is_same_problem(said, problem) => {}
+        (_, Some(problem)) => tracing::warn!(pipeline, "{problem}"),
+        (Some(_), None) => tracing::info!(pipeline, "the problem has passed"),
+        (None, None) => {}
+    }
 }

@@ -51,7 +51,7 @@ pub(super) enum News {
     },
 }
 
-/// Why nothing is read at the moment, said once.
+/// Why nothing is read at the moment.
 #[derive(Default)]
 pub(super) struct Trouble(Mutex<Option<String>>);
 
@@ -61,11 +61,7 @@ impl Trouble {
     }
 
     pub(super) fn set(&self, trouble: Option<String>) {
-        let mut current = self.0.lock().expect("nobody panics while holding it");
-        if let (None, Some(trouble)) = (&*current, &trouble) {
-            tracing::warn!("{trouble}; trying again");
-        }
-        *current = trouble;
+        *self.0.lock().expect("nobody panics while holding it") = trouble;
     }
 }
 

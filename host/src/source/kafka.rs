@@ -234,9 +234,6 @@ impl KafkaSource {
             }),
             Verdict::MayPass => {
                 let text = format!("{} cannot be read: {}", reader.partition(), error.words);
-                if self.complaint.is_none() {
-                    tracing::warn!(code = %error.code, "{text}; trying again");
-                }
                 self.complaint = Some((number, text));
                 self.knowledge.look_now();
                 Ok(())

@@ -33,7 +33,7 @@ pub(super) struct Context {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
-        // Attempts to connect fail every second or two while a broker is away. That is said once, by `Knowledge`.
+        // Attempts to connect fail every second or two while a broker is away. The lane says it once.
         let is_connection = matches!(facility, "FAIL" | "ERROR" | "REQTMOUT" | "METADATA");
         match level {
             Emerg | Alert | Critical => tracing::error!(target: "kafka", facility, "{message}"),
@@ -156,14 +156,9 @@ impl Knowledge {
             Ok(partitions) => {
                 state.partitions = Some(partitions);
                 state.last_error = None;
-                if let Some(trouble) = state.trouble.take() {
-                    tracing::info!(topic = self.topic, was = trouble, "kafka is back");
-                }
+                state.trouble = None;
             }
             Err(trouble) => {
-                if state.trouble.is_none() {
-                    tracing::warn!(topic = self.topic, "{trouble}; trying again");
-                }
                 // librdkafka has other words for the same trouble every few seconds; the first ones stay.
                 let known = state.trouble.take();
                 let is_known = known.as_deref().map(kind_of) == Some(kind_of(&trouble));

@@ -124,7 +124,7 @@ pub trait Source: Send {
     /// Tells the outside what was committed, for its dashboards only; a failure is a warning.
     fn acknowledge(&mut self, positions: &Positions);
 
-    /// Why nothing comes, if the reason is outside: `broker 127.0.0.1:9092 is not reachable: …`.
+    /// Why nothing comes, if the reason is outside: `broker 127.0.0.1:9092 is not reachable: …`. The lane logs it.
     fn problem(&self) -> Option<String>;
 }
 
