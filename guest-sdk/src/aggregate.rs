@@ -107,15 +107,11 @@ pub struct EvaluateAnswer {
 #[doc(hidden)]
 pub fn describe<A: Aggregate>() -> Description {
     const { assert!(A::STATE_VERSION >= 1, "STATE_VERSION is at least 1") };
-    Description {
-        kind: Kind::Aggregate,
-        inputs: <A::Row<'static> as Row>::COLUMNS,
-        outputs: A::Output::COLUMNS,
-        keeps_other_columns: false,
-        state_version: A::STATE_VERSION,
-        state_fingerprint: <A::State as crate::Layout>::LAYOUT,
-        migrates_from: A::MIGRATES_FROM,
-    }
+    Description::with_state::<A::Row<'static>, A::State, A::Output>(
+        Kind::Aggregate,
+        A::STATE_VERSION,
+        A::MIGRATES_FROM,
+    )
 }
 
 /// For [`export!`](crate::export).

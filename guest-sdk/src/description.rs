@@ -1,5 +1,7 @@
 //! What a plugin says of itself: kind, columns, state. The Rust twin of `interface description` of the contract.
 
+use crate::{Layout, OutputRow, Row};
+
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -71,6 +73,25 @@ pub struct Description {
     pub state_fingerprint: u64,
     /// The versions that `migrate` takes.
     pub migrates_from: &'static [u32],
+}
+
+impl Description {
+    /// Of a plugin with state: it reads `R`, remembers `S` and makes `O`.
+    pub(crate) const fn with_state<R: Row, S: Layout, O: OutputRow>(
+        kind: Kind,
+        state_version: u32,
+        migrates_from: &'static [u32],
+    ) -> Self {
+        Self {
+            kind,
+            inputs: R::COLUMNS,
+            outputs: O::COLUMNS,
+            keeps_other_columns: false,
+            state_version,
+            state_fingerprint: S::LAYOUT,
+            migrates_from,
+        }
+    }
 }
 
 /// The SDK and its version, as the contract's `describe` gives them.

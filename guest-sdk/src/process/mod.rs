@@ -140,15 +140,11 @@ pub struct TimerAnswer {
 #[doc(hidden)]
 pub fn describe<P: Process>() -> Description {
     const { assert!(P::STATE_VERSION >= 1, "STATE_VERSION is at least 1") };
-    Description {
-        kind: Kind::Process,
-        inputs: <P::Row<'static> as Row>::COLUMNS,
-        outputs: P::Output::COLUMNS,
-        keeps_other_columns: false,
-        state_version: P::STATE_VERSION,
-        state_fingerprint: <P::State as crate::Layout>::LAYOUT,
-        migrates_from: P::MIGRATES_FROM,
-    }
+    Description::with_state::<P::Row<'static>, P::State, P::Output>(
+        Kind::Process,
+        P::STATE_VERSION,
+        P::MIGRATES_FROM,
+    )
 }
 
 /// For [`export!`](crate::export).
