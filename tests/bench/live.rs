@@ -12,6 +12,7 @@ use sluicegate::produce::chance::Delay;
 use sluicegate::produce::event::TimeUnit;
 use sluicegate::produce::kafka::{KafkaSender, Pace};
 use sluicegate::produce::sales::{Sale, Sales, SalesSettings};
+use sluicegate::produce::stream::StreamSettings;
 use sluicegate::time::Clock;
 use xtask::daemon::{Daemon, Output, free_port, wait_until};
 
@@ -120,12 +121,13 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     fn send(&self, sender: KafkaSender) -> Result<()> {
-        let settings = SalesSettings {
+        let stream = StreamSettings {
             rate: RATE,
             start_micros: self.clock.wall_micros(),
             out_of_order: Delay { share: 0.0, by: Duration::ZERO },
-            ..SalesSettings::default()
+            ..StreamSettings::default()
         };
+        let settings = SalesSettings { stream, ..SalesSettings::default() };
         let begin = self.clock.monotonic();
         let sales = (0_u32..).zip(Sales::new(settings)).map(|(number, sale)| {
             // When it is due, which is not later than it is sent.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use sluicegate::produce::event::TimeUnit;
-use sluicegate::produce::nexmark::{Nexmark, NexmarkSettings};
+use sluicegate::produce::nexmark::Nexmark;
+use sluicegate::produce::stream::StreamSettings;
 use xtask::workspace::Workspace;
 
 use crate::events;
@@ -24,7 +25,7 @@ pub(crate) fn measure(
 ) -> Result<()> {
     say(&format!("{} events of NEXMark to files", sizes.events));
     let input = folder.join("nexmark");
-    let events = Nexmark::new(NexmarkSettings::default()).take(sizes.events);
+    let events = Nexmark::new(StreamSettings::default()).take(sizes.events);
     events::write_files(&input, events, TimeUnit::Millis, |event| event.user)?;
     let files = workspace.root().join("deploy/pipelines/nexmark");
     let entrant = |name| Ok(Entrant { name, pipeline: pipeline(&files, name, &input)? });

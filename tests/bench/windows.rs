@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use sluicegate::produce::sales::{Sales, SalesSettings};
+use sluicegate::produce::stream::StreamSettings;
 
 use crate::child;
 use crate::events::{self, From};
@@ -38,7 +39,8 @@ const RATE: u64 = 200;
 pub(crate) fn measure(sizes: &Sizes, folder: &Path, figures: &mut Figures) -> Result<()> {
     say(&format!("{} sales to files, for kinds of windows", sizes.sales));
     let sales = folder.join("window-sales");
-    let settings = SalesSettings { stores: STORES, rate: RATE, ..SalesSettings::default() };
+    let stream = StreamSettings { rate: RATE, ..StreamSettings::default() };
+    let settings = SalesSettings { stream, stores: STORES, ..SalesSettings::default() };
     events::write_sales(&sales, Sales::new(settings).take(sizes.sales))?;
     let kinds = KINDS.iter().map(|(name, window)| Entrant {
         name,

@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod chance;
+pub mod stream;
 pub mod sales;
 pub mod nexmark;
 pub mod ndjson;

@@ -18,8 +18,9 @@ use super::interrupt;
 use crate::produce::event::{Event, TimeUnit};
 use crate::produce::kafka::{KafkaSender, KafkaTarget, Pace, Sent};
 use crate::produce::ndjson;
-use crate::produce::nexmark::{Nexmark, NexmarkSettings};
+use crate::produce::nexmark::Nexmark;
 use crate::produce::sales::{Sales, SalesSettings};
+use crate::produce::stream::StreamSettings;
 use crate::time::Clock;
 use args::{AmountArgs, FlawArgs, TargetArgs, Unit};
 
@@ -105,36 +106,31 @@ pub fn run(command: &ProduceCommand) -> anyhow::Result<ExitCode> {
     match command {
         ProduceCommand::Sales(args) => {
             let SalesArgs { target, amount, stores, items, flaws, ts_unit, json } = args;
-            let begin = amount.start_micros(SalesSettings::default().start_micros, &clock);
-            let settings = SalesSettings {
-                seed: flaws.seed,
-                stores: *stores,
-                items: *items,
-                start_micros: flaws.start_time.unwrap_or(begin),
-                rate: amount.rate,
-                out_of_order: flaws.out_of_order,
-                late: flaws.late,
-                bad_share: flaws.bad,
-            };
+            let stream = stream_settings(amount, flaws, &clock);
+            let settings = SalesSettings { stream, stores: *stores, items: *items };
             let to =
                 Output { topic: "sales", target, amount, unit: (*ts_unit).into(), json: *json };
             to.put(Sales::new(settings), &clock)
         }
         ProduceCommand::Nexmark(args) => {
             let NexmarkArgs { target, amount, flaws, ts_unit, json } = args;
-            let begin = amount.start_micros(NexmarkSettings::default().start_micros, &clock);
-            let settings = NexmarkSettings {
-                seed: flaws.seed,
-                start_micros: flaws.start_time.unwrap_or(begin),
-                rate: amount.rate,
-                out_of_order: flaws.out_of_order,
-                late: flaws.late,
-                bad_share: flaws.bad,
-            };
+            let stream = stream_settings(amount, flaws, &clock);
             let unit = (*ts_unit).into();
             let to = Output { topic: "nexmark", target, amount, unit, json: *json };
-            to.put(Nexmark::new(settings), &clock)
+            to.put(Nexmark::new(stream), &clock)
         }
+    }
+}
+
+fn stream_settings(amount: &AmountArgs, flaws: &FlawArgs, clock: &Clock) -> StreamSettings {
+    let begin = amount.start_micros(StreamSettings::default().start_micros, clock);
+    StreamSettings {
+        seed: flaws.seed,
+        start_micros: flaws.start_time.unwrap_or(begin),
+        rate: amount.rate,
+        out_of_order: flaws.out_of_order,
+        late: flaws.late,
+        bad_share: flaws.bad,
     }
 }
 

@@ -6,21 +6,18 @@
 //!
 //! ```
 //! use sluicegate::produce::event::{Event, TimeUnit};
-//! use sluicegate::produce::nexmark::{Nexmark, NexmarkSettings};
+//! use sluicegate::produce::nexmark::Nexmark;
+//! use sluicegate::produce::stream::StreamSettings;
 //! let mut value = Vec::new();
-//! let first = Nexmark::new(NexmarkSettings::default()).next().expect("events never end");
+//! let first = Nexmark::new(StreamSettings::default()).next().expect("events never end");
 //! first.write_value(TimeUnit::Millis, &mut value);
 //! assert!(value.starts_with(br#"{"event":"person","user":1000,"ts":1767225600000,"person":{"name":""#));
 //! ```
 
 mod value;
 
-use std::time::Duration;
-
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::SeedableRng;
-
-use super::chance::{Delay, Lags, below, bound, draw, moment};
+use super::chance::below;
+use super::stream::{Stream, StreamSettings};
 
 /// A person, some auctions and bids take turns in groups of so many.
 const GROUP: u64 = 50;
@@ -34,37 +31,6 @@ const HOT_STEP: u64 = 100;
 const ACTIVE_PERSONS: u64 = 1_000;
 /// Auctions that are still open: the newest ones.
 const OPEN_AUCTIONS: u64 = 100;
-
-/// What events to make.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NexmarkSettings {
-    /// Same seed and settings, same events.
-    pub seed: u64,
-    /// Event time of the first event, microseconds since 1970.
-    pub start_micros: i64,
-    /// Events per second of event time; at least 1.
-    pub rate: u64,
-    /// Which part of the events is up to how much behind.
-    pub out_of_order: Delay,
-    /// Which part of the events is this much to twice as much behind.
-    pub late: Delay,
-    /// Which part of the records cannot be decoded, 0 to 1.
-    pub bad_share: f64,
-}
-
-impl Default for NexmarkSettings {
-    /// Those of `sluicegate produce nexmark`: in 2026, a thousand a second, slightly out of order.
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            start_micros: 1_767_225_600_000_000,
-            rate: 1_000,
-            out_of_order: Delay { share: 0.2, by: Duration::from_secs(2) },
-            late: Delay { share: 0.0, by: Duration::from_secs(60) },
-            bad_share: 0.0,
-        }
-    }
-}
 
 /// One record: something that somebody did, or what was to be that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,44 +109,30 @@ impl Defect {
 
 /// Events without end.
 #[derive(Clone, Debug)]
-pub struct Nexmark {
-    settings: NexmarkSettings,
-    bad: u64,
-    lags: Lags,
-    random: Pcg64Mcg,
-    made: u64,
-}
+pub struct Nexmark(Stream);
 
 impl Nexmark {
-    /// The events of these settings from the first on. A rate of 0 is taken as 1.
-    pub fn new(settings: NexmarkSettings) -> Self {
-        Self {
-            settings,
-            bad: bound(settings.bad_share),
-            lags: Lags::new(settings.out_of_order, settings.late),
-            random: Pcg64Mcg::seed_from_u64(settings.seed),
-            made: 0,
-        }
+    /// The events of these settings from the first on.
+    pub fn new(settings: StreamSettings) -> Self {
+        Self(Stream::new(settings))
     }
 }
 
 impl Iterator for Nexmark {
     type Item = NexmarkEvent;
 
-    /// Never none. Takes the same number of random numbers for every event, so that a change of one share leaves all
-    /// other properties of the events as they are.
+    /// Never none.
     #[inline]
     fn next(&mut self) -> Option<NexmarkEvent> {
-        let random = &mut self.random;
-        let who = draw(random);
-        let what = draw(random);
-        let price = price_hundredths(draw(random));
-        let (channel, traits) = draw(random);
-        let extra = draw(random);
-        let (fate, amount) = draw(random);
-        let (badness, kind) = draw(random);
+        let stream = &mut self.0;
+        let (group, place) = (stream.made() / GROUP, stream.made() % GROUP);
+        let who = stream.draw();
+        let what = stream.draw();
+        let price = price_hundredths(stream.draw());
+        let (channel, traits) = stream.draw();
+        let extra = stream.draw();
+        let (time_micros, badness) = stream.end_event();
 
-        let (group, place) = (self.made / GROUP, self.made % GROUP);
         // The newest person, and how many auctions there are with this event.
         let person = group;
         let opened = group * AUCTIONS + place.min(AUCTIONS);
@@ -208,15 +160,8 @@ impl Iterator for Nexmark {
             Action::Person { .. } => FIRST_ID + person,
             _ => FIRST_ID + hot_or_recent(who, 4, person, ACTIVE_PERSONS),
         };
-        let now = moment(self.settings.start_micros, self.made, self.settings.rate);
-        let is_bad = u64::from(badness) < self.bad;
-        self.made += 1;
-        Some(NexmarkEvent {
-            user,
-            time_micros: now.saturating_sub(self.lags.micros(fate, amount)),
-            action,
-            defect: is_bad.then_some(Defect::ALL[below(kind, 5) as usize]),
-        })
+        let defect = badness.map(|kind| Defect::ALL[below(kind, 5) as usize]);
+        Some(NexmarkEvent { user, time_micros, action, defect })
     }
 }
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::Value;
 
-use super::{Action, Defect, Delay, Nexmark, NexmarkEvent, NexmarkSettings};
+use super::{Action, Defect, Nexmark, NexmarkEvent};
+use crate::produce::chance::Delay;
 use crate::produce::event::{Event, TimeUnit};
+use crate::produce::stream::StreamSettings;
 
 const EVENTS: usize = 50_000;
 
-fn settings() -> NexmarkSettings {
-    NexmarkSettings { seed: 7, ..NexmarkSettings::default() }
+fn settings() -> StreamSettings {
+    StreamSettings { seed: 7, ..StreamSettings::default() }
 }
 
 fn value(event: NexmarkEvent) -> Vec<u8> {
@@ -96,7 +98,7 @@ fn every_magnitude_of_prices_is_as_frequent_as_the_others() {
 
 #[test]
 fn good_records_are_json_and_bad_ones_are_broken_in_every_way() {
-    let settings = NexmarkSettings { bad_share: 0.1, ..settings() };
+    let settings = StreamSettings { bad_share: 0.1, ..settings() };
     let (mut bad, mut seen) = (0, Vec::new());
     for event in Nexmark::new(settings).take(EVENTS) {
         let bytes = value(event);
@@ -116,7 +118,7 @@ fn good_records_are_json_and_bad_ones_are_broken_in_every_way() {
 
 #[test]
 fn a_share_leaves_everything_else_as_it_is() {
-    let with = NexmarkSettings {
+    let with = StreamSettings {
         bad_share: 0.5,
         late: Delay { share: 0.5, by: Duration::from_secs(60) },
         ..settings()

@@ -3,7 +3,7 @@
 //! ```
 //! use sluicegate::produce::event::{Event, TimeUnit};
 //! use sluicegate::produce::sales::{Sales, SalesSettings};
-//! let settings = SalesSettings { seed: 1, ..SalesSettings::default() };
+//! let settings = SalesSettings { stores: 3, ..SalesSettings::default() };
 //! let mut value = Vec::new();
 //! let first = Sales::new(settings).next().expect("sales never end");
 //! first.write_value(TimeUnit::Seconds, &mut value);
@@ -12,12 +12,8 @@
 
 mod value;
 
-use std::time::Duration;
-
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::SeedableRng;
-
-use super::chance::{Delay, Lags, below, bound, draw, moment};
+use super::chance::{below, bound};
+use super::stream::{Stream, StreamSettings};
 
 /// One sale in twenty has a price of zero or less, and one in twenty a store that is none: what a filter is for.
 const UNPAID_SHARE: f64 = 0.05;
@@ -32,37 +28,18 @@ const GIFT_BELOW: i64 = 10_000;
 /// What sales to make.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SalesSettings {
-    /// Same seed and settings, same events.
-    pub seed: u64,
+    /// How they come.
+    pub stream: StreamSettings,
     /// Names `store-0` to `store-(stores - 1)`; at least 1.
     pub stores: u32,
     /// Names `item-0` to `item-(items - 1)`; at least 1.
     pub items: u32,
-    /// Event time of the first sale, microseconds since 1970.
-    pub start_micros: i64,
-    /// Sales per second of event time; at least 1.
-    pub rate: u64,
-    /// Which part of the sales is up to how much behind.
-    pub out_of_order: Delay,
-    /// Which part of the sales is this much to twice as much behind.
-    pub late: Delay,
-    /// Which part of the records cannot be decoded, 0 to 1.
-    pub bad_share: f64,
 }
 
 impl Default for SalesSettings {
-    /// Those of `sluicegate produce sales`: in 2026, a thousand a second, slightly out of order.
+    /// Those of `sluicegate produce sales`.
     fn default() -> Self {
-        Self {
-            seed: 0,
-            stores: 200,
-            items: 1_000,
-            start_micros: 1_767_225_600_000_000,
-            rate: 1_000,
-            out_of_order: Delay { share: 0.2, by: Duration::from_secs(2) },
-            late: Delay { share: 0.0, by: Duration::from_secs(60) },
-            bad_share: 0.0,
-        }
+        Self { stream: StreamSettings::default(), stores: 200, items: 1_000 }
     }
 }
 
@@ -117,9 +94,7 @@ impl Defect {
 pub struct Sales {
     settings: SalesSettings,
     chances: Chances,
-    lags: Lags,
-    random: Pcg64Mcg,
-    made: u64,
+    stream: Stream,
 }
 
 /// Shares as bounds of a 32-bit number.
@@ -127,42 +102,31 @@ pub struct Sales {
 struct Chances {
     unpaid: u64,
     kiosk: u64,
-    bad: u64,
 }
 
 impl Sales {
     /// The sales of these settings from the first on. Numbers below their least are taken as the least.
     pub fn new(settings: SalesSettings) -> Self {
-        let chances = Chances {
-            unpaid: bound(UNPAID_SHARE),
-            kiosk: bound(UNPAID_SHARE + KIOSK_SHARE),
-            bad: bound(settings.bad_share),
-        };
-        let lags = Lags::new(settings.out_of_order, settings.late);
-        let random = Pcg64Mcg::seed_from_u64(settings.seed);
-        Self { settings, chances, lags, random, made: 0 }
+        let chances =
+            Chances { unpaid: bound(UNPAID_SHARE), kiosk: bound(UNPAID_SHARE + KIOSK_SHARE) };
+        Self { settings, chances, stream: Stream::new(settings.stream) }
     }
 }
 
 impl Iterator for Sales {
     type Item = Sale;
 
-    /// Never none. Takes the same number of random numbers for every sale, so that a change of one share leaves
-    /// all other properties of the events as they are.
+    /// Never none.
     #[inline]
     fn next(&mut self) -> Option<Sale> {
-        let (store, item) = draw(&mut self.random);
-        let (price, validity) = draw(&mut self.random);
-        let (fate, amount) = draw(&mut self.random);
-        let (badness, kind) = draw(&mut self.random);
+        let (store, item) = self.stream.draw();
+        let (price, validity) = self.stream.draw();
+        let (time_micros, badness) = self.stream.end_event();
         let price = i64::from(below(price, PRICE_MAX)) + 1;
         let validity = u64::from(validity);
         let is_unpaid = validity < self.chances.unpaid;
         let is_kiosk = !is_unpaid && validity < self.chances.kiosk;
-        let is_bad = u64::from(badness) < self.chances.bad;
-        let defect = Defect::ALL[below(kind, 6) as usize];
-        let now = moment(self.settings.start_micros, self.made, self.settings.rate);
-        let sale = Sale {
+        Some(Sale {
             store: below(store, self.settings.stores.max(1)),
             is_kiosk,
             item: below(item, self.settings.items.max(1)),
@@ -172,11 +136,9 @@ impl Iterator for Sales {
                 (true, ..GIFT_BELOW) => 0,
                 (true, price) => -price,
             },
-            time_micros: now.saturating_sub(self.lags.micros(fate, amount)),
-            defect: is_bad.then_some(defect),
-        };
-        self.made += 1;
-        Some(sale)
+            time_micros,
+            defect: badness.map(|kind| Defect::ALL[below(kind, 6) as usize]),
+        })
     }
 }
 

@@ -4,14 +4,24 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::{Defect, Delay, Sale, Sales, SalesSettings};
+use super::{Defect, Sale, Sales, SalesSettings};
+use crate::produce::chance::Delay;
 use crate::produce::event::{Event, TimeUnit};
+use crate::produce::stream::StreamSettings;
 
 /// Enough that a share of 5 % is met within a tenth of itself.
 const EVENTS: usize = 100_000;
 
+fn stream() -> StreamSettings {
+    StreamSettings { seed: 7, ..StreamSettings::default() }
+}
+
+fn coming(stream: StreamSettings) -> SalesSettings {
+    SalesSettings { stream, ..SalesSettings::default() }
+}
+
 fn settings() -> SalesSettings {
-    SalesSettings { seed: 7, ..SalesSettings::default() }
+    coming(stream())
 }
 
 fn lines(settings: SalesSettings, count: usize) -> String {
@@ -48,7 +58,7 @@ fn the_bytes_of_a_seed_never_change() {
 #[test]
 fn another_seed_makes_other_sales() {
     assert_eq!(lines(settings(), 100), lines(settings(), 100));
-    assert_ne!(lines(settings(), 100), lines(SalesSettings { seed: 8, ..settings() }, 100));
+    assert_ne!(lines(settings(), 100), lines(coming(StreamSettings { seed: 8, ..stream() }), 100));
 }
 
 #[test]
@@ -65,16 +75,16 @@ fn one_sale_in_ten_is_for_the_filter() {
 #[test]
 fn delays_have_their_shares_and_bounds() {
     let second = Duration::from_secs(1);
-    let settings = SalesSettings {
+    let stream = StreamSettings {
         rate: 1_000,
         out_of_order: Delay { share: 0.3, by: 5 * second },
         late: Delay { share: 0.02, by: 60 * second },
-        ..settings()
+        ..stream()
     };
     let lag = |(index, sale): (usize, Sale)| {
-        settings.start_micros + i64::try_from(index).unwrap() * 1_000 - sale.time_micros
+        stream.start_micros + i64::try_from(index).unwrap() * 1_000 - sale.time_micros
     };
-    let lags: Vec<i64> = Sales::new(settings).take(EVENTS).enumerate().map(lag).collect();
+    let lags: Vec<i64> = Sales::new(coming(stream)).take(EVENTS).enumerate().map(lag).collect();
     let on_time = lags.iter().filter(|lag| **lag == 0).count();
     let late = lags.iter().filter(|lag| **lag >= 60_000_000).count();
     assert!((0.67..0.69).contains(&share(on_time)), "{on_time}");
@@ -87,7 +97,7 @@ fn delays_have_their_shares_and_bounds() {
 
 #[test]
 fn good_records_are_json_and_bad_ones_are_broken_in_every_way() {
-    let settings = SalesSettings { bad_share: 0.1, ..settings() };
+    let settings = coming(StreamSettings { bad_share: 0.1, ..stream() });
     let mut bad = 0;
     let mut seen = Vec::new();
     for sale in Sales::new(settings).take(EVENTS) {
@@ -108,7 +118,7 @@ fn good_records_are_json_and_bad_ones_are_broken_in_every_way() {
 #[test]
 fn a_share_leaves_everything_else_as_it_is() {
     let without: Vec<Sale> = Sales::new(settings()).take(1_000).collect();
-    let with = SalesSettings { bad_share: 0.5, ..settings() };
+    let with = coming(StreamSettings { bad_share: 0.5, ..stream() });
     let with: Vec<Sale> = Sales::new(with).take(1_000).collect();
     let mended: Vec<Sale> = with.iter().map(|sale| Sale { defect: None, ..*sale }).collect();
     assert!(without == mended && without != with);
