@@ -300,26 +300,12 @@ impl FittedStage {
         match self.kind {
             crate::plugin::PluginKind::Map => {
                 let answer = runner.map(&input);
-                let refused: Vec<_> = answer
-                    .refusals
-                    .into_iter()
-                    .map(|refusal| (prepared.rows.nth(refusal.row), refusal))
-                    .collect();
-                for (row, refusal) in refused {
-                    prepared.condemn(row, self, refusal);
-                }
+                prepared.condemn_each(self, answer.refusals);
                 self.replace_rows(prepared, &answer.batch, &answer.source_rows);
             }
             _ => {
                 let answer = runner.filter(&input);
-                let refused: Vec<_> = answer
-                    .refusals
-                    .into_iter()
-                    .map(|refusal| (prepared.rows.nth(refusal.row), refusal))
-                    .collect();
-                for (row, refusal) in refused {
-                    prepared.condemn(row, self, refusal);
-                }
+                prepared.condemn_each(self, answer.refusals);
                 if answer.keep.count_set_bits() < answer.keep.len() {
                     let rows = &prepared.rows;
                     let kept =

@@ -72,6 +72,13 @@ impl Prepared {
         *slot = fate.max(*slot);
     }
 
+    /// Dead-letters the records of the rows that a plugin refused, which counts only those that were left.
+    pub(super) fn condemn_each(&mut self, stage: &FittedStage, refusals: Vec<Refusal>) {
+        for refusal in refusals {
+            self.condemn(self.rows.nth(refusal.row), stage, refusal);
+        }
+    }
+
     /// Dead-letters the record that a row came from.
     pub(super) fn condemn(&mut self, row: u32, stage: &FittedStage, refusal: Refusal) {
         let record = self.rows.record(row as usize);
