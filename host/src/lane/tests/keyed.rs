@@ -8,7 +8,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use proptest::prelude::*;
 
 use super::native::{batch, texts};
-use super::{World, total};
+use super::{HEAD, World, total};
 use crate::chain::record::Fates;
 use crate::lane::LaneEnd;
 use crate::plugin::process::*;
@@ -16,19 +16,7 @@ use crate::plugin::*;
 use crate::source::Partition;
 use crate::varlen::Varlen;
 
-const PIPELINE: &str = r#"
-name = "texts"
-[source]
-type = "files"
-[source.files]
-path = "unused"
-[schema]
-key = "string"
-text = "string"
-at = "timestamp(us)"
-[event_time]
-column = "at"
-max_out_of_orderness = "5us"
+const STAGES: &str = r#"
 [[stages]]
 id = "watch"
 kind = "process"
@@ -357,7 +345,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
 
 pub(super) fn world(ttl: Option<i64>) -> World {
     let ttl = ttl.map_or("off".to_owned(), |ttl| format!("{ttl}us"));
-    World::of(&PIPELINE.replace("TTL", &ttl), None)
+    World::of(&[HEAD, STAGES].concat().replace("TTL", &ttl), None)
 }
 
 proptest! {

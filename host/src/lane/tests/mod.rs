@@ -44,7 +44,8 @@ use log::{LogSource, Logs};
 use naive::{Kind, expected};
 use topics::Topics;
 
-const PIPELINE: &str = r#"
+/// How every pipeline here begins.
+const HEAD: &str = r#"
 name = "texts"
 [source]
 type = "files"
@@ -57,6 +58,9 @@ at = "timestamp(us)"
 [event_time]
 column = "at"
 max_out_of_orderness = "5us"
+"#;
+
+const STAGES: &str = r#"
 [[stages]]
 id = "drop"
 kind = "filter"
@@ -121,7 +125,8 @@ impl World {
     fn with(kind: Kind, lateness: i64, max_ahead: Option<Duration>) -> Self {
         // A session has no identity while it is open.
         let updates = if let Kind::Session { .. } = kind { "" } else { UPDATES };
-        let mut text = PIPELINE.replace("WINDOW", &kind.toml()).replace("UPDATES", updates);
+        let mut text =
+            [HEAD, STAGES].concat().replace("WINDOW", &kind.toml()).replace("UPDATES", updates);
         if let Kind::Global { .. } = kind {
             // Nothing is late.
             text = text.replace("[late]\npath = \"unused-late\"\n", "");
@@ -508,7 +513,7 @@ fn an_epoch_sends_one_update_of_a_group_and_that_is_the_last() {
 #[test]
 fn updates_of_several_rows_a_group_halt_the_lane_and_final_results_do_not() {
     let logs = logs_of(&[(0..40).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
-    let text = PIPELINE.replace("plugin = \"join\"", "plugin = \"several\"");
+    let text = [HEAD, STAGES].concat().replace("plugin = \"join\"", "plugin = \"several\"");
     let text = text.replace("WINDOW", &TUMBLING.toml());
     let world = World::of(&text.replace("UPDATES", ""), None);
     assert_eq!(world.open(&logs, 2, 1).0.run().unwrap(), LaneEnd::Finished);
