@@ -1,7 +1,7 @@
 //! End-to-end tests: the `sluicegate` binary against a real Apache Kafka and a real S3-protocol server.
 //!
-//! `cargo xtask test` builds what they need and runs them. By hand: `cargo xtask plugins`, `cargo build -p sluicegate`,
-//! then `cargo test -p e2e`; the services are fetched when they are missing. Seeds are printed; `SLUICEGATE_SEED`
+//! `cargo xtask test` builds what they need and runs them. By hand: `cargo xtask plugins`, `cargo build --workspace`, then
+//! `cargo test --workspace --test e2e`; the services are fetched when they are missing. Seeds are printed; `SLUICEGATE_SEED`
 //! repeats one, `SLUICEGATE_KILLS` sets how often the job is killed.
 
 #![expect(

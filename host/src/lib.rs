@@ -1,8 +1,8 @@
 //! Sluicegate: a stream processor for people who want to change the logic of a running stream without stopping it.
 //!
-//! It reads Kafka, keeps event time, watermarks, windows and state, and writes Parquet tables to object storage
-//! exactly once. The filter, map and aggregate logic is a WebAssembly component that is uploaded and exchanged while
-//! the stream runs. This page is the architecture; the modules stand below in the order in which a record meets them.
+//! It reads Kafka, keeps event time, watermarks, windows and state, and writes Parquet tables to object storage and
+//! results to Kafka topics exactly once. The logic (filters, maps, aggregates, process plugins) is a WebAssembly component
+//! that is uploaded and exchanged while the stream runs. This page is the architecture; the modules stand below in the order in which a record meets them.
 //!
 //! # The way of a record
 //!
@@ -22,6 +22,7 @@
 //! | filter, map | [`plugin`] | columns → rows that go on, rows that are refused |
 //! | place, update | [`lane`], [`window`] | rows → late, or added to the accumulator of their window and key |
 //! | fire | [`lane`], [`window`] | the watermark passed the end of a window → result rows |
+//! | process | [`lane`], [`keyed`] | instead of the two: rows and due timers of a key, one by one → rows that a process plugin emits |
 //! | sink | [`sink`] | rows → Parquet files of this epoch |
 //! | commit | [`chain`] | files, state, positions, modules → one create-only object: the epoch exists |
 //! | send | [`outbox`] | what the epoch has for Kafka topics → messages that a reader can tell from their repeats |

@@ -16,7 +16,7 @@ use super::{PATIENCE, services};
 pub fn binary() -> PathBuf {
     let path = std::env::var("SLUICEGATE_BIN")
         .map_or_else(|_| Workspace::here().host_binary("debug"), PathBuf::from);
-    assert!(path.exists(), "`{}` is missing: cargo build -p sluicegate", path.display());
+    assert!(path.exists(), "`{}` is missing: cargo build --workspace", path.display());
     path
 }
 

@@ -39,7 +39,8 @@ A first try:
   sluicegate produce sales --brokers ADDRESS
   sluicegate check PIPELINE.toml && sluicegate run PIPELINE.toml";
 
-/// A stream processor whose logic is WebAssembly: Kafka in, event-time windows, Parquet out, swapped while it runs.
+/// A stream processor whose logic is WebAssembly: Kafka in, event-time windows and keyed state, Parquet and Kafka out,
+/// swapped while it runs.
 #[derive(Debug, Parser)]
 #[command(name = "sluicegate", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
