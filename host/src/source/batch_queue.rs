@@ -177,8 +177,8 @@ impl KafkaMessage<'_> {
         unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) }
     }
 
-    /// The record's headers in their order. librdkafka parses them here, if there are any. What it cannot parse
-    /// counts as none.
+    /// The record's headers in their order. librdkafka parses them here, which costs some 26 ns even if there are none:
+    /// ask only if somebody wants them. What it cannot parse counts as none.
     #[inline]
     pub(super) fn headers(&self) -> impl Iterator<Item = Header<'_>> {
         let mut headers = ptr::null_mut();
