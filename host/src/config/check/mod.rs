@@ -7,6 +7,7 @@ mod window;
 mod process;
 mod output;
 mod sinks;
+mod table;
 mod limits;
 
 use std::collections::BTreeMap;

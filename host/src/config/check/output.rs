@@ -3,24 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::limits::{bounded, within};
+use super::limits::within;
 use super::sinks;
 use super::source::location;
+use super::table::check_table;
 use crate::config::document::Key;
 use crate::config::problem::Problems;
-use crate::config::raw::{RawCheckpoint, RawPartitionBy, RawSink, RawTable};
-use crate::config::size::SizeText;
+use crate::config::raw::{RawCheckpoint, RawSink, RawTable};
 use crate::config::{
     CheckpointConfig, Pipeline, SinkConfig, SinkKind, SourceConfig, TableLocation, WindowConfig,
     WindowKind,
 };
 
-/// Large enough for readers, small enough to be kept in memory while it is written.
-const FILE_BYTES_DEFAULT: u64 = 128 << 20;
-/// Below it a Parquet file is mostly footer.
-const FILE_BYTES_MIN: u64 = 64 << 10;
-/// A file is encoded in memory before it is put.
-const FILE_BYTES_MAX: u64 = 4 << 30;
 /// A commit is some ten requests to the store.
 const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// A restart repeats at most this much.
@@ -83,24 +77,6 @@ pub(super) fn check(
     let checkpoint = check_checkpoint(raw.checkpoint, problems);
     check_apart(&tables, checkpoint.as_ref(), pipeline, problems);
     Checked { sinks, dead_letters, late, checkpoint }
-}
-
-pub(super) fn check_table(
-    path: &str,
-    partition_by: Option<RawPartitionBy>,
-    file_bytes_max: Option<SizeText>,
-    key: &Key,
-    problems: &mut Problems<'_>,
-) -> Option<TableLocation> {
-    let url = problems.take(&key.child("path"), location(path));
-    let file_bytes_max = match file_bytes_max {
-        None => Some(FILE_BYTES_DEFAULT),
-        Some(text) => {
-            bounded(&text, FILE_BYTES_MIN, FILE_BYTES_MAX, &key.child("file_bytes_max"), problems)
-        }
-    };
-    let partition_by_date = matches!(partition_by, Some(RawPartitionBy::Date));
-    Some(TableLocation { url: url?, partition_by_date, file_bytes_max: file_bytes_max? })
 }
 
 fn check_checkpoint(raw: RawCheckpoint, problems: &mut Problems<'_>) -> Option<CheckpointConfig> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::limits::within;
-use super::output::check_table;
 use super::source::{check_brokers, check_properties, check_topic};
+use super::table::check_table;
 use super::window::check_key;
 use crate::config::document::Key;
 use crate::config::duration::DurationText;
