@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::chain::record::{ChainRecord, Epoch, PinnedModule};
+use crate::chain::record::{ChainRecord, Epoch};
 use crate::plugin::load::LoadedModule;
-use crate::plugin::verdict::{Verdict, compare};
 
 use super::migrate::{Migrated, migrate, other_version};
 use super::plan::Plan;
@@ -65,12 +64,6 @@ impl Lane {
         let placed = modules.iter_mut().find(|placed| *placed.stage.id == *stage);
         let placed = placed.ok_or_else(|| format!("this pipeline has no stage `{stage}`"))?;
         let before = placed.pinned.digest;
-        // Another activation may have been quicker than the one that was compared when it was asked for.
-        if let Verdict::Incompatible(reason) =
-            compare(&placed.module.description, &module.name, &module.description)
-        {
-            return Err(reason);
-        }
         *placed = PlacedModule::successor(placed, module.clone());
         let plan = Plan::new(&self.config, &modules).map_err(|error| error.to_string())?;
         let migrated = self.migrated(&plan, module)?;
@@ -92,9 +85,8 @@ impl Lane {
 
     /// The open state in the layout of the new module, if that is another one.
     fn migrated(&mut self, plan: &Plan, module: &LoadedModule) -> Result<Option<Migrated>, String> {
-        let pinned: Vec<PinnedModule> =
-            self.modules.iter().map(|placed| placed.pinned.clone()).collect();
-        let Some(from) = other_version(plan, &pinned) else { return Ok(None) };
+        let made_by = self.modules.iter().map(|placed| &placed.pinned);
+        let Some(from) = other_version(plan, made_by) else { return Ok(None) };
         let started = self.clock.monotonic();
         let migrated = migrate(&mut self.pool, plan, from).map_err(|error| {
             format!(

@@ -27,10 +27,13 @@ impl Migrated {
     }
 }
 
-/// Whether the stage with state has to take over state of another version: that of `pinned`, by whom it was made.
-pub(super) fn other_version(plan: &Plan, pinned: &[PinnedModule]) -> Option<u32> {
+/// Whether the stage with state has to take over state of another version: that of the module among `pinned` that made it.
+pub(super) fn other_version<'m>(
+    plan: &Plan,
+    pinned: impl IntoIterator<Item = &'m PinnedModule>,
+) -> Option<u32> {
     let stage = plan.stateful()?;
-    let made_by = pinned.iter().find(|module| *module.stage == *stage.id)?;
+    let made_by = pinned.into_iter().find(|module| *module.stage == *stage.id)?;
     let version = made_by.state_version;
     (version != stage.plugin.description.state_version).then_some(version)
 }
