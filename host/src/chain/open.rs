@@ -50,16 +50,12 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     let tag = LaneTag::new(&storage.job, &storage.lane);
     for _ in 0..=FENCES_MAX {
-        let observed = observe(storage, &store, &tag).await?;
+        let observed = observe(storage, &store, &tag, writer).await?;
         let damaged = |reason| ChainError::Damaged { url: store.folder.url.clone(), reason };
         let (term, orphans_deleted, earlier_files) = match resolve(&observed).map_err(damaged)? {
             Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
             Opening::Ready { term, orphans } => {
                 delete_orphans(storage, &observed, &orphans).await?;
-                if let Some(head) = observed.slots.first().filter(|head| may_send(head, writer)) {
-                    put_fence(&store, fence_of(head, term, writer)?).await?;
-                    continue;
-                }
                 (term, orphans.len(), 0)
             }
             Opening::Fence { term } => {
@@ -69,21 +65,20 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
             }
         };
         let head = observed.slots.into_iter().next();
-        let head = head.map(|head| (parent_of(&head), head.record));
         let (mut state, mut outbox) = (None, None);
-        if let Some((_, record)) = &head {
+        if let Some(SlotBody { record, .. }) = &head {
             (state, outbox) =
                 (load_state(&store, record).await?, load_outbox(&store, record).await?);
         }
         let chain = Chain {
             job: storage.job.clone(),
             lane: storage.lane.clone(),
-            id: id_of(head.as_ref().map(|(_, record)| record)),
-            head: head.as_ref().map(|(parent, _)| parent.clone()),
+            id: id_of(head.as_ref().map(|head| &head.record)),
+            head: head.as_ref().map(parent_of),
             term,
             writer: writer.clone(),
         };
-        let head = head.map(|(_, record)| record);
+        let head = head.map(|head| head.record);
         return Ok(Opened { chain, head, state, outbox, orphans_deleted, earlier_files });
     }
     Err(ChainError::Contended { url: store.folder.url })
@@ -94,6 +89,7 @@ async fn observe(
     storage: &LaneStorage,
     store: &LaneStore,
     tag: &LaneTag,
+    writer: &Writer,
 ) -> Result<Observed, ChainError> {
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let latest = store.latest().await.map_err(failed)?;
@@ -113,7 +109,8 @@ async fn observe(
         files.extend(found.map_err(failed)?);
     }
     let (job, lane) = (storage.job.clone(), storage.lane.clone());
-    Ok(Observed { job, lane, slots, latest, files })
+    let nonce = writer.nonce.clone();
+    Ok(Observed { job, lane, nonce, slots, latest, files })
 }
 
 /// The newest slots, newest first. A missing one ends them: [`resolve`] judges that.
@@ -202,12 +199,6 @@ async fn from_epoch(
     let offset = folder.into_iter().flat_map(Path::parts);
     let offset = offset.chain([tag.before_epoch(epoch).into()]).collect();
     store.list_with_offset(folder, &offset).try_collect().await
-}
-
-/// Whether another writer may be sending the outbox of the head. It must not commit on top of it while we send the same:
-/// what it sent then would come before our repeats (C8, and O4 of [`crate::outbox`]).
-fn may_send(head: &SlotBody, writer: &Writer) -> bool {
-    head.record.outbox.is_some() && head.record.writer.nonce != writer.nonce
 }
 
 /// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.

@@ -20,6 +20,8 @@ pub struct Observed {
     pub job: String,
     /// Of the lane.
     pub lane: String,
+    /// Of the writer that opens.
+    pub nonce: String,
     /// The newest slots, newest first, at most [`LOOK_BACK`]. Empty if there is no chain.
     pub slots: Vec<SlotBody>,
     /// The newest epoch as the listing gave it.
@@ -52,8 +54,9 @@ pub enum Opening {
         /// Data files that a lane of this name left when its chain was forgotten. They are kept.
         earlier_files: usize,
     },
-    /// There are files of an epoch that is not decided yet: its record may still land and name them. Decide it
-    /// by taking the slot, then look again (C5).
+    /// There are files of an epoch that is not decided yet: its record may still land and name them (C5). Or another
+    /// writer may be sending the outbox of the head, and must not commit on top of it while we send the same: what it sent
+    /// then would come before our repeats (C8, and O4 of [`crate::outbox`]). Take the next slot, then look again.
     Fence {
         /// Of the fence.
         term: Term,
@@ -80,6 +83,9 @@ pub fn resolve(observed: &Observed) -> Result<Opening, String> {
         return Ok(Opening::Begin { term, earlier_files: observed.files.len() });
     };
     let term = next_term(head.record.term);
+    if head.record.outbox.is_some() && head.record.writer.nonce != observed.nonce {
+        return Ok(Opening::Fence { term });
+    }
     let mut orphans = Vec::new();
     for (index, FoundFile { name, .. }) in observed.files.iter().enumerate() {
         if name.term < oldest.record.term || name.epoch < oldest.record.epoch {

@@ -422,6 +422,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
     Observed {
         job: "j".to_owned(),
         lane: "l".to_owned(),
+        nonce: String::new(),
         latest: bodies.first().map(|body| body.record.epoch),
         slots: bodies,
         files: found.collect(),
