@@ -2,9 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
+
+/// Properties of librdkafka, by their own names.
+#[derive(Clone, Default, PartialEq)]
+pub struct ClientProperties(pub BTreeMap<String, String>);
+
+/// Values may be secrets: names only.
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+impl Deref for ClientProperties {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 /// A Kafka topic.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KafkaConfig {
     /// `host:port`, comma separated.
     pub brokers: String,
@@ -15,21 +35,7 @@ pub struct KafkaConfig {
     /// Where a bounded run ends; none: never.
     pub end: Option<EndPosition>,
     /// Any other librdkafka property (SASL, TLS, fetch sizes).
-    pub properties: BTreeMap<String, String>,
-}
-
-/// Properties may be secrets: their names only.
-impl fmt::Debug for KafkaConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { brokers, topic, start, end, properties } = self;
-        f.debug_struct("KafkaConfig")
-            .field("brokers", brokers)
-            .field("topic", topic)
-            .field("start", start)
-            .field("end", end)
-            .field("properties", &properties.keys().collect::<Vec<_>>())
-            .finish()
-    }
+    pub properties: ClientProperties,
 }
 
 /// Where a first run begins. Resolved once, in the genesis record.
@@ -53,7 +59,7 @@ pub enum EndPosition {
 }
 
 /// A Kafka topic that results go to.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KafkaSinkConfig {
     /// `host:port`, comma separated.
     pub brokers: String,
@@ -64,19 +70,5 @@ pub struct KafkaSinkConfig {
     /// Without a stage that keeps state: the columns of the message's key, after the last map, by name. None: no key.
     pub key: Option<Vec<String>>,
     /// Any other librdkafka property.
-    pub properties: BTreeMap<String, String>,
-}
-
-/// Properties may be secrets: their names only.
-impl fmt::Debug for KafkaSinkConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { brokers, topic, updates, key, properties } = self;
-        f.debug_struct("KafkaSinkConfig")
-            .field("brokers", brokers)
-            .field("topic", topic)
-            .field("updates", updates)
-            .field("key", key)
-            .field("properties", &properties.keys().collect::<Vec<_>>())
-            .finish()
-    }
+    pub properties: ClientProperties,
 }

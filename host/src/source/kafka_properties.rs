@@ -59,7 +59,7 @@ pub(super) fn client_config(
     for (key, value) in DEFAULTS {
         config.set(key, value);
     }
-    for (key, value) in &kafka.properties {
+    for (key, value) in kafka.properties.iter() {
         config.set(key, value);
     }
     config.set("bootstrap.servers", &kafka.brokers);

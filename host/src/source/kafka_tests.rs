@@ -1,6 +1,5 @@
 //! Kafka keeps the promises of a source, against librdkafka's own mock of a cluster, and says what is wrong.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use super::tests::{
     Fixture, Records, absorb, assert_same, genesis, keeps_the_promises, limits, read_on,
 };
 use super::{NextOffset, Partition, PollLimits, Position, Positions, Source, SourceError};
-use crate::config::{EndPosition, KafkaConfig, StartPosition};
+use crate::config::{ClientProperties, EndPosition, KafkaConfig, StartPosition};
 use crate::time::Clock;
 
 const PARTITIONS: i32 = 3;
@@ -35,7 +34,7 @@ impl Topic {
             topic: "sales".to_owned(),
             start: StartPosition::Earliest,
             end: None,
-            properties: BTreeMap::new(),
+            properties: ClientProperties::default(),
         };
         let mut topic = Self { cluster, config, count: 0 };
         topic.produce(count);
@@ -241,7 +240,7 @@ fn a_position_that_is_gone_ends_the_source() {
 fn properties_that_correctness_needs_are_refused_by_name() {
     let mut topic = Topic::new(0);
     let mut refused = |key: &str, value: &str| {
-        topic.config.properties = [(key.to_owned(), value.to_owned())].into();
+        topic.config.properties = ClientProperties([(key.to_owned(), value.to_owned())].into());
         match KafkaSource::connect(&topic.config, "test", Clock::system()) {
             Err(SourceError::Refused(reason)) => Some(reason),
             Err(error) => panic!("{error}"),
@@ -318,7 +317,7 @@ fn a_broker_that_never_was_there_is_a_problem_too() {
         topic: "sales".to_owned(),
         start: StartPosition::Earliest,
         end: None,
-        properties: BTreeMap::new(),
+        properties: ClientProperties::default(),
     };
     let mut source = KafkaSource::connect(&config, "test", Clock::system()).unwrap();
     poll_until(&mut source, |source| {

@@ -10,7 +10,8 @@ use crate::config::raw::{
 };
 use crate::config::scalar::Properties;
 use crate::config::{
-    EndPosition, FilesConfig, KafkaConfig, SourceConfig, StartPosition, duration, suggest,
+    ClientProperties, EndPosition, FilesConfig, KafkaConfig, SourceConfig, StartPosition, duration,
+    suggest,
 };
 
 /// Properties of librdkafka that the source sets itself, with what to use instead.
@@ -94,7 +95,7 @@ pub(super) fn check_properties(
     key: &Key,
     environment: &BTreeMap<String, String>,
     problems: &mut Problems<'_>,
-) -> BTreeMap<String, String> {
+) -> ClientProperties {
     let mut checked = BTreeMap::new();
     for (name, value) in properties.0 {
         let key = key.child("properties").child(&name);
@@ -106,7 +107,7 @@ pub(super) fn check_properties(
             checked.insert(name, value);
         }
     }
-    checked
+    ClientProperties(checked)
 }
 
 pub(super) fn check_brokers(brokers: &str) -> Result<String, String> {
