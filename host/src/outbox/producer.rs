@@ -17,6 +17,10 @@ use crate::config::KafkaSinkConfig;
 /// How long the brokers may take to say what they know of the topic. A stop waits as long at most.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How often a topic is looked up again when a lane is opened, up to a second each time: the first connection of a client
+/// may take longer than one look-up, and the next opening has a new client.
+const LOOK_UPS: usize = 5;
+
 /// What the rules rest on.
 const FIXED: [(&str, &str); 5] = [
     ("enable.idempotence", "true"),
@@ -122,6 +126,19 @@ impl TopicProducer {
     /// the first message.
     pub(super) fn forget(&mut self) {
         self.producer = None;
+    }
+
+    /// Looks the topic up for the first time.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboxError::Unreachable`].
+    pub(super) fn reach(&mut self) -> Result<(), OutboxError> {
+        let mut found = self.look_up();
+        for _ in 0..LOOK_UPS {
+            found = found.or_else(|_| self.look_up());
+        }
+        found.map(drop).map_err(OutboxError::Unreachable)
     }
 
     /// Asks the brokers for the topic.

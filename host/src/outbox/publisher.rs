@@ -29,8 +29,6 @@ const IDLE_POLL: Duration = Duration::from_millis(500);
 const SERVE_EVERY: usize = 1_024;
 /// How long to wait for acknowledgements before looking whether to stop.
 const POLL: Duration = Duration::from_millis(5);
-/// How often a topic is looked up when a lane is opened, a second each time: brokers may be starting.
-const LOOK_UPS: usize = 5;
 
 /// The handle of the thread. Dropping it stops the thread; what was not acknowledged is sent again when the lane is
 /// opened.
@@ -61,9 +59,7 @@ impl Publisher {
         for sink in &pipeline.sinks {
             if let SinkKind::Kafka(kafka) = &sink.kind {
                 let mut topic = TopicProducer::new(&sink.id, kafka, &pipeline.name)?;
-                let mut look_ups = (0..LOOK_UPS).map(|_| topic.look_up());
-                let found = look_ups.by_ref().find(Result::is_ok);
-                found.unwrap_or_else(|| topic.look_up()).map_err(OutboxError::Unreachable)?;
+                topic.reach()?;
                 topics.push(topic);
             }
         }
