@@ -178,8 +178,8 @@ pub(super) fn publish_problem(outside: &Outside, problem: Option<String>) {
     }
 }
 
-/// Logs a problem when it begins and when it has passed: the only place that does, so those who have one keep it
-/// ready to be asked for and say nothing themselves.
+/// Logs a problem when it begins and when it has passed. Source and outbox keep theirs ready to be asked for and say
+/// nothing themselves; the committer does, because it also commits the genesis, before there is a lane.
 fn say(pipeline: &str, said: Option<&str>, problem: Option<&str>) {
     match (said, problem) {
         (Some(said), Some(problem)) if is_same_problem(said, problem) => {}
