@@ -42,7 +42,7 @@
 //! * **Plugins are pure; the host owns state.** Any instance may be thrown away after any call.
 //! * **The checkpoint is the commit.** A chain record carries positions, watermark, state, data files, fates and the
 //!   pinned modules. Nothing else decides anything; Kafka's committed offsets are for dashboards.
-//! * **One loop owns everything of a lane.** Others send it a [`status::Command`] or read its last
+//! * **One loop owns everything of a lane.** Others send it a [`lane::Command`] or read its last
 //!   [`status::LaneStatus`]. There is no lock, no shared watermark, no registry between the steps.
 //! * **The result depends neither on the number of cores nor on the size of a batch.** Rows of a key are added in
 //!   the order of (partition, offset) by one worker; lateness is judged row by row ([`lane`]).

@@ -1,14 +1,12 @@
-//! What the lane tells the outside, and what the outside may ask of it. HTTP and the console read the last
-//! published [`LaneStatus`]; they never touch the lane's state.
+//! What the lane tells the outside. HTTP and the console read the last published [`LaneStatus`]; they never touch the
+//! lane's state.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use crate::chain::record::{Epoch, Fates, PinnedModule};
-use crate::plugin::load::LoadedModule;
 use crate::time::{EventTime, Watermark};
 
 /// A consistent copy of what a lane is doing, made at the end of a turn, at most a few times a second.
@@ -96,22 +94,6 @@ pub struct PartitionView {
     pub paused: bool,
     /// Since the genesis.
     pub fates: Fates,
-}
-
-/// What the outside may ask of a lane. Taken between two turns.
-#[derive(Debug)]
-pub enum Command {
-    /// Run this plugin in this stage from the next epoch on. Answered when the record of that epoch is durable.
-    Activate {
-        /// The stage's id.
-        stage: String,
-        /// Compiled, found to fit the stage.
-        module: LoadedModule,
-        /// The epoch whose record pins it, or why not.
-        reply: oneshot::Sender<Result<Epoch, String>>,
-    },
-    /// A last commit, then end. Not the end of input: no window fires.
-    Stop,
 }
 
 /// Changed groups of a window, not yet committed, as JSON rows (DESIGN.md D17).

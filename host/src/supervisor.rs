@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::lane::{self, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
+use crate::lane::{self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
 use crate::status::{LaneStatus, Phase, is_same_problem};
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
@@ -121,8 +121,7 @@ impl Supervisor {
 
     /// Whether it is to stop instead.
     fn wait_before_next(&self, outside: &mut Outside) -> bool {
-        let refusal = "the pipeline has failed and waits to be opened again";
-        lane::wait(outside, &self.parts.runtime, self.back_off, refusal)
+        lane::wait(outside, &self.parts.runtime, self.back_off, Awaited::NextLife)
     }
 }
 

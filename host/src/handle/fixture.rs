@@ -15,6 +15,7 @@ use crate::config::{
     CheckpointConfig, EventTimeConfig, EventTimeFrom, FilesConfig, Limits, Pipeline, PluginRef,
     SourceConfig, StageConfig, WindowConfig, WindowKind,
 };
+use crate::lane::Command;
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::PluginKind;
@@ -22,7 +23,7 @@ use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
 use crate::schema::{Column, ColumnType, Schema, TimestampEncoding};
-use crate::status::{Command, LaneStatus, LiveResults, PartitionView, Phase};
+use crate::status::{LaneStatus, LiveResults, PartitionView, Phase};
 use crate::store::Location;
 use crate::time::{EventTime, Watermark};
 

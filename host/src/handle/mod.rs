@@ -16,12 +16,13 @@ use tokio::sync::{Mutex, OwnedMutexGuard, broadcast, mpsc, oneshot};
 
 use crate::chain::record::Epoch;
 use crate::config::{Pipeline, StageConfig};
+use crate::lane::{Awaited, Command, Refusal};
 use crate::metrics::LaneMetrics;
 use crate::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::{ModuleDigest, Plugin};
-use crate::status::{Command, LaneStatus, LiveResults, Phase};
+use crate::status::{LaneStatus, LiveResults, Phase};
 
 /// How long an activation is waited for. A checkpoint takes well under a second; when the store is away it takes
 /// as long as that lasts, and whoever asked is told so instead of being kept.
@@ -129,6 +130,20 @@ pub enum ActivateError {
         phase: Phase,
         /// Why.
         problem: Option<String>,
+    },
+    /// The lane was asked, and is not open.
+    #[error("pipeline `{pipeline}` {awaited}; try again when it runs")]
+    NotOpen {
+        /// The pipeline.
+        pipeline: String,
+        /// What it waits for.
+        awaited: Awaited,
+    },
+    /// The lane came to its end before it took the module.
+    #[error("pipeline `{pipeline}` has come to its end: there is nothing to activate a module in")]
+    Ended {
+        /// The pipeline.
+        pipeline: String,
     },
     /// The lane ended before the epoch was durable. Whether it became so, the status shows when it runs again.
     #[error(
@@ -258,9 +273,7 @@ impl PipelineHandle {
         };
         match decided.expect("the task neither panics nor is aborted") {
             Some(Ok(epoch)) => Ok(epoch),
-            Some(Err(reason)) => {
-                Err(ActivateError::Incompatible { module: name, stage: stage.to_owned(), reason })
-            }
+            Some(Err(refusal)) => Err(self.refused(stage, name, refusal)),
             // The lane dropped the command.
             None => Err(ActivateError::Lost {
                 pipeline: self.name().to_string(),
@@ -269,16 +282,32 @@ impl PipelineHandle {
         }
     }
 
-    fn stage(&self, stage: &str) -> Result<&StageConfig, ActivateError> {
-        let unknown = || {
-            let known: Vec<_> = self.stages().map(|stage| format!("`{}`", stage.id)).collect();
-            ActivateError::UnknownStage {
-                pipeline: self.name().to_string(),
-                stage: stage.to_owned(),
-                known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+    /// What the lane's refusal means to whoever asked.
+    fn refused(&self, stage: &str, module: String, refusal: Refusal) -> ActivateError {
+        let pipeline = self.name().to_string();
+        match refusal {
+            Refusal::NoStage(stage) => self.unknown_stage(&stage),
+            Refusal::NotOpen(awaited) => ActivateError::NotOpen { pipeline, awaited },
+            Refusal::Ended => ActivateError::Ended { pipeline },
+            unfit @ (Refusal::Unfit(_) | Refusal::Migration { .. }) => {
+                let (stage, reason) = (stage.to_owned(), unfit.to_string());
+                ActivateError::Incompatible { module, stage, reason }
             }
-        };
-        self.stages().find(|config| *config.id == *stage).ok_or_else(unknown)
+        }
+    }
+
+    fn stage(&self, stage: &str) -> Result<&StageConfig, ActivateError> {
+        let mut stages = self.stages();
+        stages.find(|config| *config.id == *stage).ok_or_else(|| self.unknown_stage(stage))
+    }
+
+    fn unknown_stage(&self, stage: &str) -> ActivateError {
+        let known: Vec<_> = self.stages().map(|stage| format!("`{}`", stage.id)).collect();
+        ActivateError::UnknownStage {
+            pipeline: self.name().to_string(),
+            stage: stage.to_owned(),
+            known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+        }
     }
 
     fn running(&self, stage: &str) -> Result<StageView, ActivateError> {

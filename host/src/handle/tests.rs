@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 
 use super::fixture::{Fixture, another, guest, sales};
 use super::*;
+use crate::lane::PlanError;
 
 /// Plays a lane that makes every activation durable in epoch 8.
 fn commit(mut commands: mpsc::Receiver<Command>) -> tokio::task::JoinHandle<Vec<String>> {
@@ -141,7 +142,8 @@ async fn the_lanes_refusal_and_its_end_are_answers() {
     let mut commands = std::mem::replace(&mut fixture.commands, mpsc::channel(1).1);
     let lane = tokio::spawn(async move {
         let Some(Command::Activate { reply, .. }) = commands.recv().await else { panic!() };
-        reply.send(Err("`price` is gone".to_owned())).unwrap();
+        let gone = PlanError::NoModule("price".to_owned());
+        reply.send(Err(Refusal::Unfit(gone))).unwrap();
         let Some(Command::Activate { .. }) = commands.recv().await else { panic!() };
     });
     refused(
@@ -149,7 +151,9 @@ async fn the_lanes_refusal_and_its_end_are_answers() {
         "valid",
         "valid-sale",
         None,
-        expect![[r#"module `valid-sale` cannot take over stage `valid`: `price` is gone"#]],
+        expect![[
+            r#"module `valid-sale` cannot take over stage `valid`: stage `price` has no module"#
+        ]],
     )
     .await;
     refused(

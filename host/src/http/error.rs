@@ -105,8 +105,12 @@ impl From<ActivateError> for ApiError {
             ActivateError::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "module_refused"),
             ActivateError::Incompatible { .. } => (StatusCode::CONFLICT, "incompatible"),
             ActivateError::Busy { .. } => (StatusCode::CONFLICT, "activation_under_way"),
-            ActivateError::NotRunning { .. } => (StatusCode::CONFLICT, "not_running"),
-            ActivateError::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+            ActivateError::NotRunning { .. } | ActivateError::Ended { .. } => {
+                (StatusCode::CONFLICT, "not_running")
+            }
+            ActivateError::NotReady { .. } | ActivateError::NotOpen { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+            }
             ActivateError::Lost { .. } => (StatusCode::SERVICE_UNAVAILABLE, "lane_ended"),
             ActivateError::Pending { .. } => (StatusCode::GATEWAY_TIMEOUT, "not_durable_yet"),
             ActivateError::Modules(error) => return error.into(),

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::chain::record::{ChainRecord, Epoch};
 use crate::plugin::load::LoadedModule;
 
+use super::command::{Refusal, Reply, answer};
 use super::migrate::{Migrated, migrate, other_version};
 use super::plan::Plan;
 use super::{Lane, PlacedModule};
@@ -18,7 +17,7 @@ pub(super) struct Activation {
     module: LoadedModule,
     /// The epoch whose record pins it, once frozen.
     epoch: Option<Epoch>,
-    reply: oneshot::Sender<Result<Epoch, String>>,
+    reply: Reply,
 }
 
 impl Activation {
@@ -30,12 +29,7 @@ impl Activation {
 
 impl Lane {
     /// Takes note of an activation. It forces a barrier after this turn.
-    pub(super) fn activate(
-        &mut self,
-        stage: &str,
-        module: LoadedModule,
-        reply: oneshot::Sender<Result<Epoch, String>>,
-    ) {
+    pub(super) fn activate(&mut self, stage: &str, module: LoadedModule, reply: Reply) {
         self.activations.push(Activation { stage: stage.to_owned(), module, epoch: None, reply });
         self.dirty = true;
     }
@@ -47,9 +41,8 @@ impl Lane {
         let mut waiting = Vec::new();
         for mut activation in std::mem::take(&mut self.activations) {
             if activation.epoch.is_none() {
-                if let Err(reason) = self.flip(&activation.stage, &activation.module) {
-                    // Whoever asked may have gone away; nothing was changed.
-                    let _ = activation.reply.send(Err(reason));
+                if let Err(refusal) = self.flip(&activation.stage, &activation.module) {
+                    answer(activation.reply, Err(refusal));
                     continue;
                 }
                 activation.epoch = Some(next);
@@ -59,13 +52,13 @@ impl Lane {
         self.activations = waiting;
     }
 
-    fn flip(&mut self, stage: &str, module: &LoadedModule) -> Result<(), String> {
+    fn flip(&mut self, stage: &str, module: &LoadedModule) -> Result<(), Refusal> {
         let mut modules = self.modules.clone();
         let placed = modules.iter_mut().find(|placed| *placed.stage.id == *stage);
-        let placed = placed.ok_or_else(|| format!("this pipeline has no stage `{stage}`"))?;
+        let placed = placed.ok_or_else(|| Refusal::NoStage(stage.to_owned()))?;
         let before = placed.pinned.digest;
         *placed = PlacedModule::successor(placed, module.clone());
-        let plan = Plan::new(&self.config, &modules).map_err(|error| error.to_string())?;
+        let plan = Plan::new(&self.config, &modules)?;
         let migrated = self.migrated(&plan, module)?;
         // What the old module did last, between the last turn and this barrier.
         self.report_plugins();
@@ -84,16 +77,16 @@ impl Lane {
     }
 
     /// The open state in the layout of the new module, if that is another one.
-    fn migrated(&mut self, plan: &Plan, module: &LoadedModule) -> Result<Option<Migrated>, String> {
+    fn migrated(
+        &mut self,
+        plan: &Plan,
+        module: &LoadedModule,
+    ) -> Result<Option<Migrated>, Refusal> {
         let made_by = self.modules.iter().map(|placed| &placed.pinned);
         let Some(from) = other_version(plan, made_by) else { return Ok(None) };
         let started = self.clock.monotonic();
-        let migrated = migrate(&mut self.pool, plan, from).map_err(|error| {
-            format!(
-                "`migrate` of module `{}` failed on a state of version {from}: {error}; what runs goes on",
-                module.name
-            )
-        })?;
+        let failed = |source| Refusal::Migration { module: module.name.to_string(), from, source };
+        let migrated = migrate(&mut self.pool, plan, from).map_err(failed)?;
         let took = self.clock.monotonic().saturating_sub(started);
         tracing::info!(
             pipeline = %self.config.name, from, to = module.description.state_version,
@@ -106,8 +99,7 @@ impl Lane {
     pub(super) fn answer_activations(&mut self, record: &Arc<ChainRecord>) {
         for activation in std::mem::take(&mut self.activations) {
             if activation.epoch.is_some_and(|epoch| epoch <= record.epoch) {
-                // Whoever asked may have gone away; the record stands.
-                let _ = activation.reply.send(Ok(record.epoch));
+                answer(activation.reply, Ok(record.epoch));
             } else {
                 self.activations.push(activation);
             }

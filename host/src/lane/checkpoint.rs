@@ -8,10 +8,11 @@ use crate::chain::FrozenState;
 use crate::chain::commit::{CommitOutcome, FrozenEpoch};
 use crate::chain::record::{ChainRecord, RecordKind, SourceState};
 use crate::config::SourceConfig;
-use crate::status::{Command, Phase};
+use crate::status::Phase;
 use crate::window::snapshot;
 
 use super::activate::Activation;
+use super::command::{Command, Refusal};
 use super::pool::Worker;
 use super::{Lane, LaneEnd, LaneError};
 
@@ -188,10 +189,7 @@ impl Lane {
                     *end = LaneEnd::Stopped;
                     until.get_or_insert(self.clock.monotonic() + STOP_WAIT);
                 }
-                Ok(Command::Activate { reply, .. }) => {
-                    // Whoever asked may have gone away.
-                    let _ = reply.send(Err("the pipeline has come to its end".to_owned()));
-                }
+                Ok(command) => command.refuse(Refusal::Ended),
                 Err(_) => {}
             }
             if until.is_some_and(|until| self.clock.monotonic() >= until) {

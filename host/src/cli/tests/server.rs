@@ -15,8 +15,9 @@ use crate::cli::status::{health, status};
 use crate::handle::fixture::{self, Fixture, guest};
 use crate::http::tests::app;
 use crate::http::{Server, ServerConfig};
+use crate::lane::Command;
 use crate::plugin::ModuleDigest;
-use crate::status::{Command, Phase};
+use crate::status::Phase;
 
 /// A server over pipeline `sales`, and the lane's ends of it.
 struct Serving {

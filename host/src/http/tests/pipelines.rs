@@ -7,7 +7,9 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::chain::record::Epoch;
 use crate::handle::fixture::{another, guest};
-use crate::status::{Command, LiveResults, Phase};
+use crate::lane::{Awaited, Command, PlanError, Refusal};
+use crate::plugin::PluginError;
+use crate::status::{LiveResults, Phase};
 use crate::time::Watermark;
 
 async fn release(router: &Router, body: &str) -> Answer {
@@ -215,6 +217,68 @@ async fn a_release_that_cannot_be_is_refused_with_its_reason() {
     .await;
     let giant = format!(r#"{{"stage":"{}"}}"#, "x".repeat(JSON_BYTES_MAX));
     assert_eq!(release(&api.router, &giant).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// The lane decides last: each of its refusals has the status that docs/http.md gives it.
+#[tokio::test]
+async fn what_the_lane_refuses_has_the_status_of_its_reason() {
+    let mut api = api();
+    api.fixture.modules.put("valid-sale", another(&guest("valid-sale"))).await.unwrap();
+    let mut commands = std::mem::replace(&mut api.fixture.commands, mpsc::channel(1).1);
+    let trap = PluginError::Trap("unreachable".to_owned());
+    let refusals = [
+        (
+            Refusal::NoStage("valid".to_owned()),
+            expect![[
+                r#"404 unknown_stage: pipeline `sales` has no stage `valid`: it has `valid`, `revenue`"#
+            ]],
+        ),
+        (
+            Refusal::Unfit(PlanError::NoModule("valid".to_owned())),
+            expect![
+                "409 incompatible: module `valid-sale` cannot take over stage `valid`: stage `valid` has no module"
+            ],
+        ),
+        (
+            Refusal::Migration { module: "valid-sale".to_owned(), from: 1, source: trap },
+            expect![
+                "409 incompatible: module `valid-sale` cannot take over stage `valid`: `migrate` of module `valid-sale` failed on a state of version 1: trap: unreachable; what runs goes on"
+            ],
+        ),
+        (
+            Refusal::NotOpen(Awaited::Modules),
+            expect![
+                "503 not_ready: pipeline `sales` waits for its modules: upload them, and it begins; try again when it runs"
+            ],
+        ),
+        (
+            Refusal::NotOpen(Awaited::Source),
+            expect![
+                "503 not_ready: pipeline `sales` still waits for its source; try again when it runs"
+            ],
+        ),
+        (
+            Refusal::NotOpen(Awaited::NextLife),
+            expect![
+                "503 not_ready: pipeline `sales` has failed and waits to be opened again; try again when it runs"
+            ],
+        ),
+        (
+            Refusal::Ended,
+            expect![
+                "409 not_running: pipeline `sales` has come to its end: there is nothing to activate a module in"
+            ],
+        ),
+    ];
+    for (refusal, why) in refusals {
+        let lane = async {
+            let Some(Command::Activate { reply, .. }) = commands.recv().await else { panic!() };
+            reply.send(Err(refusal)).unwrap();
+        };
+        let asked = release(&api.router, r#"{"stage":"valid","module":"valid-sale"}"#);
+        let ((), answer) = tokio::join!(lane, asked);
+        why.assert_eq(&answer.failure());
+    }
 }
 
 fn results(epoch: u64) -> Arc<LiveResults> {

@@ -257,8 +257,10 @@ fn a_migration_that_fails_leaves_everything_as_it_was() {
     let module = relaid("join", PluginKind::Aggregate, true);
     commands.try_send(Command::Activate { stage: "join".to_owned(), module, reply }).unwrap();
     assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let refusal = answer.blocking_recv().unwrap().unwrap_err();
+    assert!(matches!(refusal, Refusal::Migration { from: 1, .. }), "{refusal}");
     assert_eq!(
-        answer.blocking_recv().unwrap().unwrap_err(),
+        refusal.to_string(),
         "`migrate` of module `join-2` failed on a state of version 1: a state that nobody wants; what runs goes on"
     );
     assert_eq!(world.results(), expected(&[events], TUMBLING, 0).0);

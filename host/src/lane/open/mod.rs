@@ -24,6 +24,7 @@ use crate::time::{Clock, Watermark};
 use crate::watermark::LaneClock;
 use crate::window::snapshot;
 
+use super::command::Awaited;
 use super::load::Loader;
 use super::outbox::{Outbox, Post};
 use super::outputs::Outputs;
@@ -270,8 +271,7 @@ fn get_modules(
                      pipeline begins"
                 );
                 super::report::publish_problem(outside, Some(problem));
-                let refusal = "the pipeline waits for its modules: upload them, and it begins";
-                if super::wait(outside, runtime, MODULE_WAIT, refusal) {
+                if super::wait(outside, runtime, MODULE_WAIT, Awaited::Modules) {
                     return Err(OpenError::Stopped);
                 }
             }
@@ -296,8 +296,7 @@ fn resolve_start(
         }
         super::report::publish_problem(outside, source.problem());
         // The source itself has waited.
-        let refusal = "the pipeline is still waiting for its source";
-        if super::wait(outside, runtime, Duration::ZERO, refusal) {
+        if super::wait(outside, runtime, Duration::ZERO, Awaited::Source) {
             return Err(OpenError::Stopped);
         }
     }

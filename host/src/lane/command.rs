@@ -1,0 +1,95 @@
+//! What the outside may ask of a lane, and why it is refused.
+
+use std::fmt;
+
+use tokio::sync::oneshot;
+
+use crate::chain::record::Epoch;
+use crate::plugin::PluginError;
+use crate::plugin::load::LoadedModule;
+
+use super::plan::PlanError;
+
+/// What the outside may ask of a lane. Taken between two turns.
+#[derive(Debug)]
+pub enum Command {
+    /// Run this plugin in this stage from the next epoch on. Answered when the record of that epoch is durable.
+    Activate {
+        /// The stage's id.
+        stage: String,
+        /// Compiled, found to fit the stage.
+        module: LoadedModule,
+        /// How it is answered.
+        reply: Reply,
+    },
+    /// A last commit, then end. Not the end of input: no window fires.
+    Stop,
+}
+
+impl Command {
+    /// Answers a command that a lane cannot take where it stands. A stop has no answer.
+    pub(super) fn refuse(self, refusal: Refusal) {
+        if let Self::Activate { reply, .. } = self {
+            answer(reply, Err(refusal));
+        }
+    }
+}
+
+/// The epoch whose record pins the module, or why not.
+pub type Reply = oneshot::Sender<Result<Epoch, Refusal>>;
+
+/// Answers an activation.
+pub(super) fn answer(reply: Reply, answered: Result<Epoch, Refusal>) {
+    // Whoever asked may have gone away: a record stands, and a refusal has changed nothing.
+    drop(reply.send(answered));
+}
+
+/// Why a lane does not run a module. What runs goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The pipeline has no such stage.
+    #[error("this pipeline has no stage `{0}`")]
+    NoStage(String),
+    /// The module does not fit its place.
+    #[error(transparent)]
+    Unfit(#[from] PlanError),
+    /// The module could not take over the open state.
+    #[error(
+        "`migrate` of module `{module}` failed on a state of version {from}: {source}; what runs goes on"
+    )]
+    Migration {
+        /// The module's name.
+        module: String,
+        /// Version of the state that there is.
+        from: u32,
+        /// What its `migrate` did.
+        source: PluginError,
+    },
+    /// There is no open lane at the moment.
+    #[error("{0}")]
+    NotOpen(Awaited),
+    /// The lane has come to its end.
+    #[error("the pipeline has come to its end")]
+    Ended,
+}
+
+/// What a pipeline without an open lane waits for: a clause about the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// Modules that nobody has uploaded yet.
+    Modules,
+    /// The source must say where a first run begins.
+    Source,
+    /// The supervisor opens it again in a moment.
+    NextLife,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Modules => "waits for its modules: upload them, and it begins",
+            Self::Source => "still waits for its source",
+            Self::NextLife => "has failed and waits to be opened again",
+        })
+    }
+}
