@@ -31,9 +31,6 @@ mod migrate;
 mod early;
 mod live;
 mod report;
-mod load;
-mod restore;
-mod wait;
 mod open;
 
 use std::sync::Arc;
@@ -52,10 +49,9 @@ use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
 pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use command::{Awaited, Command, Refusal, Reply};
-pub use load::module_name;
-pub use open::{FailedOpen, LaneParts, OpenError, open};
+pub(crate) use open::wait;
+pub use open::{FailedOpen, LaneParts, OpenError, module_name, open};
 pub use plan::{PlacedModule, PlanError, fit_all};
-pub(crate) use wait::wait;
 
 use activate::Activation;
 use live::Live;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::chain::record::{ChainRecord, PinnedModule};
 use crate::config::fingerprint::{check_state, fingerprints, stage_key};
@@ -16,23 +17,26 @@ use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::verdict::{Verdict, compare};
 
-use super::PlacedModule;
-use super::open::OpenError;
+use super::wait::wait;
+use super::{LaneParts, OpenError};
+use crate::lane::command::Awaited;
+use crate::lane::report::publish_problem;
+use crate::lane::{Outside, PlacedModule};
+
+/// How often a lane that waits for its modules looks whether they were uploaded.
+const MODULE_WAIT: Duration = Duration::from_secs(1);
 
 /// Gets the module of every stage, and checks it against the one that the chain pins.
-pub(super) struct Loader<'a> {
-    pub(super) config: &'a Pipeline,
-    pub(super) modules: &'a ModuleStore,
-    pub(super) engine: &'a PluginEngine,
-    pub(super) runtime: &'a tokio::runtime::Handle,
+struct Loader<'a> {
+    config: &'a Pipeline,
+    modules: &'a ModuleStore,
+    engine: &'a PluginEngine,
+    runtime: &'a tokio::runtime::Handle,
 }
 
 impl Loader<'_> {
     /// One per stage of the pipeline, that with state last.
-    pub(super) fn modules(
-        &self,
-        head: Option<&ChainRecord>,
-    ) -> Result<Vec<PlacedModule>, OpenError> {
+    fn modules(&self, head: Option<&ChainRecord>) -> Result<Vec<PlacedModule>, OpenError> {
         let now = fingerprints(self.config);
         if let Some(head) = head {
             check_state(self.config, &head.config, head.state.is_some())?;
@@ -147,6 +151,36 @@ impl Loader<'_> {
         let limits = CallLimits::from(&self.config.limits);
         let loaded = self.engine.load(name, bytes, &limits);
         loaded.map_err(|source| OpenError::Load { stage: stage.id.to_string(), source })
+    }
+}
+
+/// The module of every stage. Waits for those that are named and not yet uploaded, if it may.
+pub(super) fn get_modules(
+    parts: &LaneParts,
+    head: Option<&ChainRecord>,
+    outside: &mut Outside,
+) -> Result<Vec<PlacedModule>, OpenError> {
+    let LaneParts { config, modules, engine, runtime, .. } = parts;
+    let loader = Loader { config, modules, engine, runtime };
+    loop {
+        match loader.modules(head) {
+            Err(OpenError::Module { stage, source })
+                if parts.waits_for_modules && source.is_not_uploaded() =>
+            {
+                let problem = format!(
+                    "stage `{stage}` waits for its module: {source}; `sluicegate plugin push` does, and the \
+                     pipeline begins"
+                );
+                publish_problem(outside, Some(problem));
+                if wait(outside, runtime, MODULE_WAIT, Awaited::Modules) {
+                    return Err(OpenError::Stopped);
+                }
+            }
+            modules => {
+                publish_problem(outside, None);
+                return modules;
+            }
+        }
     }
 }
 

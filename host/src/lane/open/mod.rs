@@ -2,40 +2,44 @@
 //!
 //! A first run pins its start positions and its modules before the first record is read (D5).
 
+mod error;
+mod genesis;
+mod load;
+mod restore;
+mod wait;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
-use crate::chain::record::{ChainRecord, RecordKind, SourceKind, SourceState, Writer};
-use crate::chain::{self, ChainError, LaneStorage};
-use crate::config::fingerprint::{StateConflict, fingerprints};
+use crate::chain::commit::Committer;
+use crate::chain::record::{ChainRecord, Writer};
+use crate::chain::{self, LaneStorage};
 use crate::config::{Pipeline, SourceConfig, StoreOptions};
 use crate::metrics::LaneMetrics;
-use crate::modules::{ModuleStore, ModuleStoreError};
+use crate::modules::ModuleStore;
 use crate::outbox::{Courier, OutboxError, Publisher};
-use crate::plugin::PluginError;
 use crate::plugin::engine::PluginEngine;
-use crate::plugin::load::LoadError;
 use crate::source::files::FilesSource;
 use crate::source::kafka::KafkaSource;
-use crate::source::{PollLimits, Positions, Source, SourceError};
+use crate::source::{PollLimits, Source, SourceError};
 use crate::status::Phase;
-use crate::time::{Clock, Watermark};
+use crate::time::Clock;
 use crate::watermark::LaneClock;
-use crate::window::snapshot;
 
-use super::command::Awaited;
-use super::load::Loader;
 use super::outbox::{Outbox, Post};
 use super::outputs::Outputs;
 use super::partitions::Partitions;
-use super::plan::{Plan, PlanError};
+use super::plan::Plan;
 use super::pool::Pool;
-use super::restore::restore;
 use super::{Lane, Outside, PlacedModule};
+use genesis::resolve_start;
+use load::get_modules;
 
-/// How often a lane that waits for its modules looks whether they were uploaded.
-const MODULE_WAIT: Duration = Duration::from_secs(1);
+pub use error::OpenError;
+pub(in crate::lane) use genesis::genesis;
+pub use load::module_name;
+pub(in crate::lane) use restore::restore;
+pub(crate) use wait::wait;
 
 /// What a lane is made of, from the outside.
 pub struct LaneParts {
@@ -60,106 +64,6 @@ pub struct LaneParts {
     pub waits_for_modules: bool,
 }
 
-/// A lane that cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The chain cannot be read, or is damaged.
-    #[error("open chain")]
-    Chain(#[from] ChainError),
-    /// A module is not in the store, or not what it was.
-    #[error("get module of stage `{stage}`")]
-    Module {
-        /// The stage.
-        stage: String,
-        /// Why.
-        #[source]
-        source: Box<ModuleStoreError>,
-    },
-    /// A module's file cannot be read.
-    #[error("read module of stage `{stage}` from `{path}`")]
-    ModuleFile {
-        /// The stage.
-        stage: String,
-        /// As resolved.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A module is refused.
-    #[error("load module of stage `{stage}`")]
-    Load {
-        /// The stage.
-        stage: String,
-        /// Why.
-        #[source]
-        source: LoadError,
-    },
-    /// The modules do not fit the pipeline.
-    #[error("fit plugins")]
-    Plan(#[from] PlanError),
-    /// The pipeline was changed in a way that its state does not survive.
-    #[error(transparent)]
-    Changed(#[from] StateConflict),
-    /// A stage names another module than its open windows were made with.
-    #[error("{0}")]
-    OtherModule(String),
-    /// The source cannot be opened.
-    #[error("open source")]
-    Source(#[from] SourceError),
-    /// Another writer has taken the first slot of the chain.
-    #[error("epoch {0} of the chain was taken by another instance while we opened it")]
-    Fenced(u64),
-    /// The state blob is not what the chain says.
-    #[error("restore state")]
-    State(#[from] snapshot::SnapshotError),
-    /// A topic that results go to cannot be reached.
-    #[error("open outbox")]
-    Outbox(#[from] OutboxError),
-    /// The pipeline file names a module that cannot go on with the state of the one before.
-    #[error(
-        "take the open state from version {from} to that of the module that the pipeline file names"
-    )]
-    Migrate {
-        /// Version of the state that there is.
-        from: u32,
-        /// Why.
-        #[source]
-        source: PluginError,
-    },
-    /// The workers' threads could not be started.
-    #[error("start workers")]
-    Workers(#[from] rayon::ThreadPoolBuildError),
-    /// Asked to stop while it waited for its modules or its source.
-    #[error("stopped while waiting to be opened")]
-    Stopped,
-}
-
-impl OpenError {
-    /// Whether trying again could help: what lies outside may come back, what is written in files will not change.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Chain(error) => error.may_pass(),
-            Self::Outbox(error) => error.may_pass(),
-            Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
-            Self::Module { source, .. } => {
-                matches!(
-                    **source,
-                    ModuleStoreError::Store { .. } | ModuleStoreError::Contended { .. }
-                )
-            }
-            Self::ModuleFile { .. }
-            | Self::Load { .. }
-            | Self::Plan(_)
-            | Self::Changed(_)
-            | Self::OtherModule(_)
-            | Self::State(_)
-            | Self::Migrate { .. }
-            | Self::Stopped => false,
-        }
-    }
-}
-
 /// An open that failed, with what it was lent.
 pub struct FailedOpen {
     /// Why.
@@ -177,14 +81,14 @@ pub fn open(parts: &LaneParts, mut outside: Outside) -> Result<Lane, Box<FailedO
 }
 
 /// Everything that can fail, done.
-pub(super) struct Ready {
-    pub(super) record: Arc<ChainRecord>,
-    pub(super) modules: Vec<PlacedModule>,
-    pub(super) plan: Plan,
-    pub(super) pool: Pool,
-    pub(super) source: Box<dyn Source>,
-    pub(super) committer: Committer,
-    pub(super) outbox: Outbox,
+pub(in crate::lane) struct Ready {
+    pub(in crate::lane) record: Arc<ChainRecord>,
+    pub(in crate::lane) modules: Vec<PlacedModule>,
+    pub(in crate::lane) plan: Plan,
+    pub(in crate::lane) pool: Pool,
+    pub(in crate::lane) source: Box<dyn Source>,
+    pub(in crate::lane) committer: Committer,
+    pub(in crate::lane) outbox: Outbox,
 }
 
 impl Ready {
@@ -223,7 +127,12 @@ impl Ready {
         Ok(Self { record, modules, plan, pool, source, committer, outbox })
     }
 
-    pub(super) fn into_lane(self, config: &Arc<Pipeline>, clock: &Clock, outside: Outside) -> Lane {
+    pub(in crate::lane) fn into_lane(
+        self,
+        config: &Arc<Pipeline>,
+        clock: &Clock,
+        outside: Outside,
+    ) -> Lane {
         let Self { record, modules, plan, pool, source, committer, outbox } = self;
         let lane = Lane {
             limits: poll_limits(config),
@@ -250,55 +159,6 @@ impl Ready {
         lane.publish_stages();
         tracing::info!(pipeline = %lane.config.name, epoch = %lane.epoch, ended = lane.ended, "lane opened");
         lane
-    }
-}
-
-/// The module of every stage. Waits for those that are named and not yet uploaded, if it may.
-fn get_modules(
-    parts: &LaneParts,
-    head: Option<&ChainRecord>,
-    outside: &mut Outside,
-) -> Result<Vec<PlacedModule>, OpenError> {
-    let LaneParts { config, modules, engine, runtime, .. } = parts;
-    let loader = Loader { config, modules, engine, runtime };
-    loop {
-        match loader.modules(head) {
-            Err(OpenError::Module { stage, source })
-                if parts.waits_for_modules && source.is_not_uploaded() =>
-            {
-                let problem = format!(
-                    "stage `{stage}` waits for its module: {source}; `sluicegate plugin push` does, and the \
-                     pipeline begins"
-                );
-                super::report::publish_problem(outside, Some(problem));
-                if super::wait(outside, runtime, MODULE_WAIT, Awaited::Modules) {
-                    return Err(OpenError::Stopped);
-                }
-            }
-            modules => {
-                super::report::publish_problem(outside, None);
-                return modules;
-            }
-        }
-    }
-}
-
-/// Waits until the source can say where a first run begins. Shows why it cannot, and hears when it is to stop.
-fn resolve_start(
-    source: &mut dyn Source,
-    runtime: &tokio::runtime::Handle,
-    outside: &mut Outside,
-) -> Result<Positions, OpenError> {
-    loop {
-        if let Some(positions) = source.genesis()? {
-            super::report::publish_problem(outside, None);
-            return Ok(positions);
-        }
-        super::report::publish_problem(outside, source.problem());
-        // The source itself has waited.
-        if super::wait(outside, runtime, Duration::ZERO, Awaited::Source) {
-            return Err(OpenError::Stopped);
-        }
     }
 }
 
@@ -356,42 +216,4 @@ fn open_post(
 ) -> Result<Option<Post>, OutboxError> {
     let opened = Publisher::open(config, clock.clone(), Arc::clone(metrics))?;
     Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
-}
-
-/// Commits the record that pins where a first run begins, before any record is read.
-pub(super) fn genesis(
-    config: &Pipeline,
-    modules: &[PlacedModule],
-    positions: Positions,
-    committer: &mut Committer,
-) -> Result<Arc<ChainRecord>, OpenError> {
-    let kind = match config.source {
-        SourceConfig::Kafka(_) => SourceKind::Kafka,
-        SourceConfig::Files(_) => SourceKind::Files,
-    };
-    let partitions =
-        positions.into_iter().map(|(partition, position)| chain::record::PartitionState {
-            partition,
-            position,
-            max_event_time: None,
-            fates: chain::record::Fates::default(),
-        });
-    committer.submit(FrozenEpoch {
-        kind: RecordKind::Genesis,
-        source: SourceState { kind, ended: false, partitions: partitions.collect() },
-        watermark: Watermark::NONE,
-        state: None,
-        files: Vec::new(),
-        outbox: None,
-        modules: modules.iter().map(|placed| placed.pinned.clone()).collect(),
-        config: fingerprints(config),
-    });
-    loop {
-        match committer.wait(Duration::from_millis(100)) {
-            Some(CommitOutcome::Committed(record)) => return Ok(record),
-            Some(CommitOutcome::Lost(record)) => return Err(OpenError::Fenced(record.epoch.0)),
-            Some(CommitOutcome::Failed(error)) => return Err(error.into()),
-            None => {}
-        }
-    }
 }

@@ -4,15 +4,19 @@ use crate::chain::Opened;
 use crate::keyed;
 use crate::window::{key_hash, key_shard, snapshot};
 
-use super::migrate::{migrate, other_version};
-use super::open::OpenError;
-use super::plan::Plan;
-use super::pool::Pool;
-use super::share::owner;
+use super::OpenError;
+use crate::lane::migrate::{migrate, other_version};
+use crate::lane::plan::Plan;
+use crate::lane::pool::Pool;
+use crate::lane::share::owner;
 
 /// Gives every worker the groups and keys of its shards. If the plan has another module for them than made them, their
 /// states are migrated.
-pub(super) fn restore(pool: &mut Pool, plan: &Plan, opened: &Opened) -> Result<(), OpenError> {
+pub(in crate::lane) fn restore(
+    pool: &mut Pool,
+    plan: &Plan,
+    opened: &Opened,
+) -> Result<(), OpenError> {
     let (Some(head), Some(state)) = (&opened.head, &opened.state) else { return Ok(()) };
     decode(pool, plan, state)?;
     let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::command::{Awaited, Command, Refusal};
-use super::Outside;
+use crate::lane::Outside;
+use crate::lane::command::{Awaited, Command, Refusal};
 
 /// Waits this long, or until somebody asks to stop; true if so. Whoever asks for an activation meanwhile is told what
 /// the pipeline waits for.

@@ -26,9 +26,8 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
 
-use super::open::{Ready, genesis};
+use super::open::{Ready, genesis, restore};
 use super::outbox::Outbox;
-use super::restore::restore;
 use super::*;
 use crate::chain::record::{ChainRecord, Fates, PinnedModule, Writer};
 use crate::chain::{self, LaneStorage};

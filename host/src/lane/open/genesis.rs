@@ -1,0 +1,75 @@
+//! Where a first run begins: asked of the source, and pinned before the first record is read (D5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
+use crate::chain::record::{
+    ChainRecord, Fates, PartitionState, RecordKind, SourceKind, SourceState,
+};
+use crate::config::fingerprint::fingerprints;
+use crate::config::{Pipeline, SourceConfig};
+use crate::source::{Positions, Source};
+use crate::time::Watermark;
+
+use super::OpenError;
+use super::wait::wait;
+use crate::lane::command::Awaited;
+use crate::lane::report::publish_problem;
+use crate::lane::{Outside, PlacedModule};
+
+/// Waits until the source can say where a first run begins. Shows why it cannot, and hears when it is to stop.
+pub(super) fn resolve_start(
+    source: &mut dyn Source,
+    runtime: &tokio::runtime::Handle,
+    outside: &mut Outside,
+) -> Result<Positions, OpenError> {
+    loop {
+        if let Some(positions) = source.genesis()? {
+            publish_problem(outside, None);
+            return Ok(positions);
+        }
+        publish_problem(outside, source.problem());
+        // The source itself has waited.
+        if wait(outside, runtime, Duration::ZERO, Awaited::Source) {
+            return Err(OpenError::Stopped);
+        }
+    }
+}
+
+/// Commits the record that pins where a first run begins, before any record is read.
+pub(in crate::lane) fn genesis(
+    config: &Pipeline,
+    modules: &[PlacedModule],
+    positions: Positions,
+    committer: &mut Committer,
+) -> Result<Arc<ChainRecord>, OpenError> {
+    let kind = match config.source {
+        SourceConfig::Kafka(_) => SourceKind::Kafka,
+        SourceConfig::Files(_) => SourceKind::Files,
+    };
+    let partitions = positions.into_iter().map(|(partition, position)| PartitionState {
+        partition,
+        position,
+        max_event_time: None,
+        fates: Fates::default(),
+    });
+    committer.submit(FrozenEpoch {
+        kind: RecordKind::Genesis,
+        source: SourceState { kind, ended: false, partitions: partitions.collect() },
+        watermark: Watermark::NONE,
+        state: None,
+        files: Vec::new(),
+        outbox: None,
+        modules: modules.iter().map(|placed| placed.pinned.clone()).collect(),
+        config: fingerprints(config),
+    });
+    loop {
+        match committer.wait(Duration::from_millis(100)) {
+            Some(CommitOutcome::Committed(record)) => return Ok(record),
+            Some(CommitOutcome::Lost(record)) => return Err(OpenError::Fenced(record.epoch.0)),
+            Some(CommitOutcome::Failed(error)) => return Err(error.into()),
+            None => {}
+        }
+    }
+}
