@@ -58,6 +58,7 @@
 pub mod config;
 pub mod schema;
 pub mod time;
+pub mod stop;
 pub mod varlen;
 
 pub mod source;

@@ -9,18 +9,18 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use crate::chain::LaneStorage;
 use crate::chain::record::{Fates, Writer};
 use crate::config::{Pipeline, SinkKind, StoreOptions};
 use crate::console;
 use crate::handle::{LanePorts, PipelineHandle};
-use crate::lane::{Command, LaneParts, Outside};
+use crate::lane::{Commands, LaneParts, Outside};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::engine::PluginEngine;
 use crate::status::{LaneStatus, Phase};
+use crate::stop::Stop;
 use crate::store;
 use crate::supervisor::{Ended, supervise};
 use crate::time::{Clock, Watermark};
@@ -49,6 +49,8 @@ pub struct Process {
     pub stores: StoreOptions,
     /// Time.
     pub clock: Clock,
+    /// Asks all pipelines for their last commit.
+    pub stop: Stop,
     /// Modules can be uploaded to this process, so a first run waits for those that are missing.
     pub takes_uploads: bool,
 }
@@ -57,22 +59,10 @@ pub struct Process {
 pub struct Started {
     /// For HTTP and the console.
     pub handle: Arc<PipelineHandle>,
-    /// For asking it to stop.
+    /// What its lane shares.
     pub ports: LanePorts,
     /// Its lane's supervisor.
     pub thread: JoinHandle<Ended>,
-}
-
-impl Started {
-    /// Asks the lane for its last commit when `stopping` is cancelled.
-    pub fn stop_when(&self, stopping: CancellationToken) -> impl Future<Output = ()> + use<> {
-        let commands = self.ports.commands.clone();
-        async move {
-            stopping.cancelled().await;
-            // A lane that is gone has nothing left to stop.
-            let _ = commands.send(Command::Stop).await;
-        }
-    }
 }
 
 impl Process {
@@ -96,6 +86,7 @@ impl Process {
             engine: PluginEngine::new(plugin_cache).context("start the plugin engine")?,
             modules: ModuleStore::new(location),
             stores,
+            stop: Stop::new(Clock::system()),
             clock: Clock::system(),
             takes_uploads: false,
         })
@@ -114,7 +105,8 @@ impl Process {
             metrics: Arc::new(lane_metrics(&config)),
         };
         let outside = Outside {
-            commands,
+            commands: Commands::new(commands),
+            stop: self.stop.clone(),
             status: Arc::clone(&ports.status),
             stages: Arc::clone(&ports.stages),
             live: ports.live.clone(),

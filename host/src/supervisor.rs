@@ -37,7 +37,7 @@ pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHand
     std::thread::Builder::new()
         .name(format!("lane-{}", parts.config.name))
         .stack_size(LANE_STACK_BYTES)
-        .spawn(move || Supervisor { parts, back_off: BACK_OFF_MIN, said: None }.run(outside))
+        .spawn(move || Supervisor { parts, back_off: BACK_OFF_MIN, said: None }.run(&outside))
 }
 
 struct Supervisor {
@@ -59,25 +59,28 @@ enum Life {
 }
 
 impl Supervisor {
-    fn run(mut self, mut outside: Outside) -> Ended {
+    fn run(mut self, outside: &Outside) -> Ended {
         loop {
             // What it waits for stays visible while it looks again.
             let waits_for = outside.status.load().problem.clone();
-            publish(&outside, Phase::Opening, waits_for);
+            publish(outside, Phase::Opening, waits_for);
             let started = self.parts.clock.monotonic();
-            let (life, lent) = self.live(outside);
-            outside = lent;
-            match life {
-                Life::Ended(end) => return Ended::Well(end),
+            match self.live(outside) {
+                Life::Ended(end) => {
+                    if end == LaneEnd::CutShort {
+                        publish(outside, Phase::Stopped, None);
+                    }
+                    return Ended::Well(end);
+                }
                 Life::Halted(reason) => {
                     tracing::error!(pipeline = %self.parts.config.name, "halted: {reason}");
-                    publish(&outside, Phase::Halted, Some(reason.clone()));
+                    publish(outside, Phase::Halted, Some(reason.clone()));
                     return Ended::Halted(reason);
                 }
                 Life::Awaits(reason) => {
                     self.back_off = self.back_off.min(OUTSIDE_BACK_OFF_MAX);
                     self.say_once(&reason);
-                    publish(&outside, Phase::BackingOff, Some(reason));
+                    publish(outside, Phase::BackingOff, Some(reason));
                 }
                 Life::Failed(reason) => {
                     if self.parts.clock.monotonic().saturating_sub(started) >= BACK_OFF_MAX {
@@ -86,12 +89,12 @@ impl Supervisor {
                     self.said = None;
                     outside.metrics.restarts.add(1);
                     tracing::error!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
-                    publish(&outside, Phase::BackingOff, Some(reason));
+                    publish(outside, Phase::BackingOff, Some(reason));
                 }
             }
-            if self.wait_before_next(&mut outside) {
-                publish(&outside, Phase::Stopped, None);
-                return Ended::Well(LaneEnd::Stopped);
+            if self.wait_before_next(outside) {
+                publish(outside, Phase::Stopped, None);
+                return Ended::Well(LaneEnd::CutShort);
             }
             self.back_off = (self.back_off * 2).min(BACK_OFF_MAX);
         }
@@ -107,27 +110,22 @@ impl Supervisor {
         }
     }
 
-    fn live(&self, outside: Outside) -> (Life, Outside) {
-        let mut lane = match lane::open(&self.parts, outside) {
-            Ok(lane) => lane,
-            Err(failed) => {
-                let lane::FailedOpen { error, outside } = *failed;
-                return (open_failed(error), outside);
-            }
-        };
-        let life = run_caught(&mut lane);
-        (life, lane.close())
+    fn live(&self, outside: &Outside) -> Life {
+        match caught(|| lane::open(&self.parts, outside)) {
+            Ok(Ok(mut lane)) => run_caught(&mut lane),
+            Ok(Err(error)) => open_failed(error),
+            Err(panicked) => Life::Failed(panicked),
+        }
     }
 
     /// Whether it is to stop instead.
-    fn wait_before_next(&self, outside: &mut Outside) -> bool {
+    fn wait_before_next(&self, outside: &Outside) -> bool {
         lane::wait(outside, &self.parts.runtime, self.back_off, Awaited::NextLife)
     }
 }
 
-/// A panic is a fault of ours. The lane's memory is dropped and the chain opened again, like after any failure.
 fn run_caught(lane: &mut Lane) -> Life {
-    match catch_unwind(AssertUnwindSafe(|| lane.run())) {
+    match caught(|| lane.run()) {
         Ok(Ok(end)) => Life::Ended(end),
         Ok(Err(
             error @ (LaneError::Fenced { .. }
@@ -135,18 +133,22 @@ fn run_caught(lane: &mut Lane) -> Life {
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),
         Ok(Err(error)) => Life::Failed(chain_of(&error)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text =
-                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            Life::Failed(format!("the lane panicked, which is a fault of Sluicegate: {text}"))
-        }
+        Err(panicked) => Life::Failed(panicked),
     }
+}
+
+/// A panic is a fault of ours. The lane's memory is dropped and the chain opened again, like after any failure.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        format!("the lane panicked, which is a fault of Sluicegate: {text}")
+    })
 }
 
 fn open_failed(error: OpenError) -> Life {
     match error {
-        OpenError::Stopped => Life::Ended(LaneEnd::Stopped),
+        OpenError::Stopped => Life::Ended(LaneEnd::CutShort),
         error if error.may_pass() => Life::Awaits(chain_of(&error)),
         error => Life::Halted(chain_of(&error)),
     }
@@ -168,3 +170,6 @@ fn publish(outside: &Outside, phase: Phase, problem: Option<String>) {
     let status = outside.status.load();
     outside.status.store(Arc::new(LaneStatus { phase, problem, ..LaneStatus::clone(&status) }));
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,7 +87,7 @@ fn pass(folder: &Path, input: &Path, runtime: &Runtime, most: usize) -> Result<V
         }
     }
     // Enough: nobody needs the rest.
-    let _gone_already = started.ports.commands.blocking_send(sluicegate::status::Command::Stop);
+    process.stop.ask();
     let _ended = started.thread.join();
     Ok(pauses)
 }

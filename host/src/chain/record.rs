@@ -11,7 +11,9 @@ use crate::source::{Partition, Position};
 use crate::time::{EventTime, Watermark};
 
 /// The number of a checkpoint in its lane: 0 for the genesis, then one more each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 

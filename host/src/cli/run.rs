@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tokio_util::sync::CancellationToken;
+use anyhow::Context;
 
 use crate::chain::inspect::latest;
 use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
 use crate::modules::ModuleStoreError;
 use crate::process::{Process, Started, lane_storage};
-use crate::{shutdown, supervisor::Ended};
+use crate::shutdown;
+use crate::stop::Stop;
+use crate::supervisor::Ended;
+use crate::time::Clock;
 
 use super::check::fit_plugins;
 
@@ -34,20 +37,17 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipeline = file::load(&args.pipeline, environment.variables())?;
     let runtime = Process::runtime()?;
+    let stop = Stop::new(Clock::system());
+    shutdown::stop_on_signal(stop.clone()).context("wait for signals")?;
     let modules = args.store.as_ref().unwrap_or(&pipeline.checkpoint.url).clone();
     let stores = environment.stores();
-    let process = Process::new(
-        runtime.handle(),
-        &modules,
-        stores,
-        plugin_cache(args.plugin_cache.as_deref(), &environment),
-    )?;
+    let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
+    let process = Process { stop, ..Process::new(runtime.handle(), &modules, stores, cache)? };
     check_first_run(&process, &pipeline)?;
-    let started = process.start(pipeline)?;
-    let stopping = CancellationToken::new();
-    runtime.spawn(shutdown::cancel_on_signal(stopping.clone()));
-    runtime.spawn(started.stop_when(stopping));
-    Ok(if wait(started) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let ended_well = wait(process.start(pipeline)?);
+    // A request that hangs must not hold up the end.
+    runtime.shutdown_background();
+    Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Refuses a pipeline whose plugins do not fit before anything is written. Only on its first run: a lane that has run
@@ -55,7 +55,15 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// are modules that can still be uploaded.
 pub(super) fn check_first_run(process: &Process, pipeline: &Pipeline) -> anyhow::Result<()> {
     let storage = lane_storage(pipeline, &process.stores)?;
-    let Ok(None) = process.runtime.block_on(latest(&storage)) else { return Ok(()) };
+    let looked = process.runtime.block_on(async {
+        tokio::select! {
+            biased;
+            // The lane hears it as well, and ends.
+            () = process.stop.asked() => None,
+            looked = latest(&storage) => Some(looked),
+        }
+    });
+    let Some(Ok(None)) = looked else { return Ok(()) };
     match fit_plugins(pipeline, &process.engine, &process.modules) {
         Err(error) if process.takes_uploads && is_not_uploaded(&error) => Ok(()),
         fitted => fitted.map(drop),

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::bail;
-use tokio_util::sync::CancellationToken;
+use anyhow::{Context, bail};
 
 use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
@@ -15,6 +14,8 @@ use crate::metrics::Metrics;
 use crate::plugin::limits::CallLimits;
 use crate::process::{Process, Started};
 use crate::shutdown;
+use crate::stop::Stop;
+use crate::time::Clock;
 
 use super::run::{check_first_run, plugin_cache, wait};
 
@@ -56,6 +57,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipelines = load(&args.pipelines, &environment)?;
     let runtime = Process::runtime()?;
+    let stop = Stop::new(Clock::system());
+    shutdown::stop_on_signal(stop.clone()).context("wait for signals")?;
     let server = runtime.block_on(Server::bind(&ServerConfig {
         listen: args.listen,
         observe: args.metrics_listen,
@@ -65,8 +68,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let store = module_store(args.store.as_deref(), &pipelines)?;
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let process =
-        Process { takes_uploads: true, ..Process::new(runtime.handle(), &store, stores, cache)? };
+    let process = Process::new(runtime.handle(), &store, stores, cache)?;
+    let process = Process { takes_uploads: true, stop: stop.clone(), ..process };
     for pipeline in &pipelines {
         check_first_run(&process, pipeline)?;
     }
@@ -75,14 +78,11 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .into_iter()
         .map(|pipeline| process.start(pipeline))
         .collect::<anyhow::Result<Vec<Started>>>()?;
-    let stopping = CancellationToken::new();
-    runtime.spawn(shutdown::cancel_on_signal(stopping.clone()));
-    for started in &started {
-        runtime.spawn(started.stop_when(stopping.clone()));
-    }
     tracing::info!(listen = %server.local_addr()?, "serving");
-    runtime.block_on(server.run(app(&process, &started, upload_limits), stopping));
+    runtime.block_on(server.run(app(&process, &started, upload_limits), stop.token()));
     let ends: Vec<bool> = started.into_iter().map(wait).collect();
+    // A request that hangs must not hold up the end.
+    runtime.shutdown_background();
     Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -13,9 +13,7 @@ fn commit(mut commands: mpsc::Receiver<Command>) -> tokio::task::JoinHandle<Vec<
     tokio::spawn(async move {
         let mut taken = Vec::new();
         while let Some(command) = commands.recv().await {
-            let Command::Activate { stage, module, reply } = command else {
-                break;
-            };
+            let Command::Activate { stage, module, reply } = command;
             taken.push(format!("{stage}: {}", module.name));
             reply.send(Ok(Epoch(8))).unwrap();
         }

@@ -12,15 +12,12 @@ use crate::status::Phase;
 use crate::window::snapshot;
 
 use super::activate::Activation;
-use super::command::{Command, Refusal};
+use super::command::Refusal;
 use super::pool::Worker;
 use super::{Lane, LaneEnd, LaneError};
 
 /// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.
 const STAGED_BYTES_MAX: u64 = 256 << 20;
-
-/// A lane that is asked to stop waits so long for topics: a stop should take no longer than a container's.
-const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the lane looks away while the store or a topic is behind.
 const COMMIT_WAIT: Duration = Duration::from_millis(20);
@@ -152,47 +149,62 @@ impl Lane {
         self.answer_activations(record);
     }
 
-    /// The last commits of a lane that ends: its state, and that its messages are delivered. Waits until the store has them, as
-    /// long as that takes; for topics a lane that is asked to stop waits only a while, because opening it again sends what
-    /// is left. How it ended.
+    /// The last commits of a lane that ends: its state, and that its messages are delivered. Waits until store and topics
+    /// have them, as long as that takes; a lane that is asked to stop waits only a while, because opening it again reads
+    /// and sends what is left. How it ended.
     pub(super) fn last_checkpoint(&mut self, end: LaneEnd) -> Result<LaneEnd, LaneError> {
-        self.drain_committer()?;
-        let mut end = end;
-        let mut until = (end == LaneEnd::Stopped).then(|| self.clock.monotonic() + STOP_WAIT);
-        while self.drain_outbox(&mut end, &mut until) && self.dirty {
+        loop {
+            if !self.drain_committer()? {
+                return Ok(self.cut_short());
+            }
+            if !self.drain_outbox() {
+                return Ok(self.ended(LaneEnd::Stopped));
+            }
+            if !self.dirty {
+                return Ok(self.ended(end));
+            }
             self.checkpoint()?;
-            self.drain_committer()?;
         }
-        self.phase = match end {
-            LaneEnd::Finished => Phase::Finished,
-            LaneEnd::Stopped => Phase::Stopped,
-        };
-        self.publish_now();
-        Ok(end)
     }
 
-    fn drain_committer(&mut self) -> Result<(), LaneError> {
+    /// The end of a lane that may not wait for its last commit. What was not committed is dropped, so it is read again.
+    pub(super) fn cut_short(&mut self) -> LaneEnd {
+        tracing::warn!(
+            pipeline = %self.config.name, problem = self.committer.problem(),
+            "stopped before the last commit; the next start goes on from epoch {}",
+            self.committer.head().unwrap_or_default()
+        );
+        self.ended(LaneEnd::CutShort)
+    }
+
+    fn ended(&mut self, end: LaneEnd) -> LaneEnd {
+        self.phase = match end {
+            LaneEnd::Finished => Phase::Finished,
+            LaneEnd::Stopped | LaneEnd::CutShort => Phase::Stopped,
+        };
+        self.publish_now();
+        end
+    }
+
+    /// Whether what was submitted is committed; false if a stop may not wait for it.
+    fn drain_committer(&mut self) -> Result<bool, LaneError> {
         while self.committer.in_flight() {
+            if self.outside.stop.is_overdue() {
+                return Ok(false);
+            }
             if let Some(outcome) = self.committer.wait(COMMIT_WAIT) {
                 self.settle(outcome)?;
             }
+            self.refuse_commands();
             self.publish();
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Whether all messages are delivered. A lane that has read its input to the end hears that it is to stop meanwhile.
-    fn drain_outbox(&mut self, end: &mut LaneEnd, until: &mut Option<Duration>) -> bool {
+    /// Whether all messages are delivered; false if a stop may not wait for it.
+    fn drain_outbox(&mut self) -> bool {
         while self.outputs.outbox.is_unsent() {
-            match self.outside.commands.try_recv() {
-                Ok(Command::Stop) => {
-                    *end = LaneEnd::Stopped;
-                    until.get_or_insert(self.clock.monotonic() + STOP_WAIT);
-                }
-                Ok(command) => command.refuse(Refusal::Ended),
-                Err(_) => {}
-            }
-            if until.is_some_and(|until| self.clock.monotonic() >= until) {
+            if self.outside.stop.is_overdue() {
                 tracing::warn!(
                     pipeline = %self.config.name,
                     "stopped before a topic took the last results; the next start sends them"
@@ -200,8 +212,16 @@ impl Lane {
                 return false;
             }
             self.settle_outbox(COMMIT_WAIT);
+            self.refuse_commands();
             self.publish();
         }
         true
+    }
+
+    /// Nothing is activated in a lane that ends.
+    fn refuse_commands(&self) {
+        while let Some(command) = self.outside.commands.try_take() {
+            command.refuse(Refusal::Ended);
+        }
     }
 }

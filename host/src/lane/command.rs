@@ -1,8 +1,10 @@
 //! What the outside may ask of a lane, and why it is refused.
 
 use std::fmt;
+use std::future::{pending, poll_fn};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::chain::record::Epoch;
 use crate::plugin::PluginError;
@@ -22,16 +24,41 @@ pub enum Command {
         /// How it is answered.
         reply: Reply,
     },
-    /// A last commit, then end. Not the end of input: no window fires.
-    Stop,
 }
 
 impl Command {
-    /// Answers a command that a lane cannot take where it stands. A stop has no answer.
+    /// Answers a command that a lane cannot take where it stands.
     pub(super) fn refuse(self, refusal: Refusal) {
-        if let Self::Activate { reply, .. } = self {
-            answer(reply, Err(refusal));
+        let Self::Activate { reply, .. } = self;
+        answer(reply, Err(refusal));
+    }
+}
+
+/// The lane's end of its commands. Clones share it: one life of a lane follows the other.
+#[derive(Clone, Debug)]
+pub struct Commands(Arc<Mutex<mpsc::Receiver<Command>>>);
+
+impl Commands {
+    /// What comes through a channel.
+    pub fn new(commands: mpsc::Receiver<Command>) -> Self {
+        Self(Arc::new(Mutex::new(commands)))
+    }
+
+    /// The next one, if there is one.
+    pub(super) fn try_take(&self) -> Option<Command> {
+        self.receiver().try_recv().ok()
+    }
+
+    /// The next one; never if nobody is left to ask.
+    pub(super) async fn take(&self) -> Command {
+        match poll_fn(|context| self.receiver().poll_recv(context)).await {
+            Some(command) => command,
+            None => pending().await,
         }
+    }
+
+    fn receiver(&self) -> MutexGuard<'_, mpsc::Receiver<Command>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,6 +105,8 @@ pub enum Refusal {
 pub enum Awaited {
     /// Modules that nobody has uploaded yet.
     Modules,
+    /// The chain, the state, the topics: it is being opened.
+    Opening,
     /// The source must say where a first run begins.
     Source,
     /// The supervisor opens it again in a moment.
@@ -88,6 +117,7 @@ impl fmt::Display for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Modules => "waits for its modules: upload them, and it begins",
+            Self::Opening => "is being opened",
             Self::Source => "still waits for its source",
             Self::NextLife => "has failed and waits to be opened again",
         })

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 
 use crate::chain::commit::Committer;
 use crate::chain::record::Epoch;
@@ -45,12 +45,13 @@ use crate::config::Pipeline;
 use crate::metrics::LaneMetrics;
 use crate::source::{PollLimits, RecordBlock, Source};
 use crate::status::{LaneStatus, LiveResults, Phase};
+use crate::stop::Stop;
 use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
 pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
-pub use command::{Awaited, Command, Refusal, Reply};
+pub use command::{Awaited, Command, Commands, Refusal, Reply};
 pub(crate) use open::wait;
-pub use open::{FailedOpen, LaneParts, OpenError, module_name, open};
+pub use open::{LaneParts, OpenError, module_name, open};
 pub use plan::{PlacedModule, PlanError, fit_all};
 
 use activate::Activation;
@@ -64,10 +65,14 @@ use pool::Pool;
 /// within this time, and an idle lane wakes fifty times a second.
 const POLL_WAIT: Duration = Duration::from_millis(20);
 
-/// What the lane shares with the outside. It only sends to it and takes commands from it.
+/// What the lane shares with the outside. It only sends to it and takes commands from it. Each life of a lane has a
+/// clone.
+#[derive(Clone)]
 pub struct Outside {
     /// Taken between two turns.
-    pub commands: mpsc::Receiver<Command>,
+    pub commands: Commands,
+    /// A last commit, then the end. Not the end of input: no window fires.
+    pub stop: Stop,
     /// Published after turns.
     pub status: Arc<ArcSwap<LaneStatus>>,
     /// What each stage runs and is given, for checking a new module before it is activated.
@@ -116,6 +121,8 @@ pub enum LaneEnd {
     Finished,
     /// It was asked to stop, and stopped after a last commit.
     Stopped,
+    /// It was asked to stop, and stopped without a last commit: it was not open, or the commit took too long.
+    CutShort,
 }
 
 impl std::fmt::Display for LaneEnd {
@@ -123,6 +130,9 @@ impl std::fmt::Display for LaneEnd {
         f.write_str(match self {
             Self::Finished => "finished: the input was read to its end",
             Self::Stopped => "stopped after a last commit",
+            Self::CutShort => {
+                "stopped without a last commit: the next start goes on from the one before"
+            }
         })
     }
 }
@@ -183,6 +193,9 @@ impl Lane {
         if end == LaneEnd::Finished && !self.ended {
             self.finish()?;
         }
+        if end == LaneEnd::CutShort || self.outside.stop.is_overdue() {
+            return Ok(self.cut_short());
+        }
         // A clean stop ends with a checkpoint, so that a restart begins with nothing to repeat.
         self.last_checkpoint(end)
     }
@@ -197,6 +210,10 @@ impl Lane {
             Wake::Paused => self.wait_for_commit()?,
         }
         self.advance()?;
+        if self.outside.stop.is_overdue() {
+            // Loops of a turn break off then: what they leave is not to be committed.
+            return Ok(Some(LaneEnd::CutShort));
+        }
         self.check_state_bytes()?;
         self.settle_commit()?;
         if self.checkpoint_is_due() {
@@ -206,18 +223,13 @@ impl Lane {
         Ok(None)
     }
 
-    /// Ends the lane and gives back what it was lent. What was not committed is dropped.
-    pub fn close(self) -> Outside {
-        self.outside
-    }
-
     /// Commands first: under load there are always records.
     fn next_wake(&mut self) -> Result<Wake, LaneError> {
-        match self.outside.commands.try_recv() {
-            Ok(Command::Stop) => return Ok(Wake::Stop),
-            Ok(command) => return Ok(Wake::Command(command)),
-            Err(mpsc::error::TryRecvError::Disconnected) => return Ok(Wake::Stop),
-            Err(mpsc::error::TryRecvError::Empty) => {}
+        if self.outside.stop.is_asked() {
+            return Ok(Wake::Stop);
+        }
+        if let Some(command) = self.outside.commands.try_take() {
+            return Ok(Wake::Command(command));
         }
         if self.ended || self.partitions.all_ended() {
             return Ok(Wake::End);
@@ -272,10 +284,8 @@ impl Lane {
     }
 
     fn on_command(&mut self, command: Command) {
-        match command {
-            Command::Activate { stage, module, reply } => self.activate(&stage, module, reply),
-            Command::Stop => unreachable!("`next_wake` turns it into `Wake::Stop`"),
-        }
+        let Command::Activate { stage, module, reply } = command;
+        self.activate(&stage, module, reply);
     }
 }
 

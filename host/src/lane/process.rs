@@ -15,6 +15,7 @@ use arrow::array::ArrayRef;
 use crate::plugin::outcome::{Refusal, TimerRefusal};
 use crate::plugin::process::{KeyedGroups, KeyedRows, Timer};
 use crate::plugin::process_run::{FIRINGS_MAX, too_many};
+use crate::stop::Stop;
 use crate::time::{Watermark, thread_cpu_nanos};
 use crate::varlen::Varlen;
 use crate::watermark::LaneClock;
@@ -69,10 +70,10 @@ impl Lane {
         if !self.pool.workers().iter().any(|worker| worker.keyed.has_due(watermark.0)) {
             return Ok(());
         }
-        let plan = &self.plan;
+        let (plan, stop) = (&self.plan, &self.outside.stop);
         let emitted = self.pool.each_worker(|_, worker| {
             let (started, mut emitted) = (thread_cpu_nanos(), Emitted::default());
-            fire_due(worker, plan, watermark.0, &mut emitted);
+            fire_due(worker, plan, watermark.0, stop, &mut emitted);
             worker.nanos.window += thread_cpu_nanos() - started;
             emitted
         });
@@ -87,10 +88,10 @@ impl Lane {
         if let Some(largest) = own.max() {
             self.fire_timers(largest)?;
         }
-        let plan = &self.plan;
+        let (plan, stop) = (&self.plan, &self.outside.stop);
         let emitted = self.pool.each_worker(|_, worker| {
             let mut emitted = Emitted::default();
-            fire_all_once(worker, plan, &mut emitted);
+            fire_all_once(worker, plan, stop, &mut emitted);
             worker.keyed.clear();
             emitted
         });
@@ -219,8 +220,9 @@ impl ChunkWork<'_> {
     }
 }
 
-/// Fires what is due at the watermark, and what that sets, the smallest of each key first.
-fn fire_due(worker: &mut Worker, plan: &Plan, watermark: i64, emitted: &mut Emitted) {
+/// Fires what is due at the watermark, and what that sets, the smallest of each key first. Breaks off where a stop may not
+/// wait for it.
+fn fire_due(worker: &mut Worker, plan: &Plan, watermark: i64, stop: &Stop, emitted: &mut Emitted) {
     let mut due = worker.keyed.due(watermark);
     // By key: the order of calls depends on nothing that a restart forgets.
     due.sort_unstable_by(|a, b| worker.keyed.key(*a).cmp(worker.keyed.key(*b)));
@@ -228,6 +230,9 @@ fn fire_due(worker: &mut Worker, plan: &Plan, watermark: i64, emitted: &mut Emit
         let mut open = ids.to_vec();
         let mut firings = 0;
         while !open.is_empty() {
+            if stop.is_overdue() {
+                return;
+            }
             firings += 1;
             if firings > FIRINGS_MAX {
                 open.iter().for_each(|id| end_chain(worker, *id, watermark, emitted));
@@ -279,14 +284,17 @@ fn end_chain(worker: &mut Worker, id: u32, watermark: i64, emitted: &mut Emitted
     });
 }
 
-/// Fires every timer once. What is set meanwhile is dropped.
-fn fire_all_once(worker: &mut Worker, plan: &Plan, emitted: &mut Emitted) {
+/// Fires every timer once. What is set meanwhile is dropped. Breaks off where a stop may not wait for it.
+fn fire_all_once(worker: &mut Worker, plan: &Plan, stop: &Stop, emitted: &mut Emitted) {
     let with_timers = |id: &u32| !worker.keyed.timers(*id).is_empty();
     let mut all: Vec<u32> = worker.keyed.ids().filter(with_timers).collect();
     all.sort_unstable_by(|a, b| worker.keyed.key(*a).cmp(worker.keyed.key(*b)));
     for ids in all.chunks(KEYS_PER_FIRING) {
         let mut open = ids.to_vec();
         while !open.is_empty() {
+            if stop.is_overdue() {
+                return;
+            }
             let left: Vec<Vec<Timer>> =
                 open.iter().map(|id| worker.keyed.timers(*id).to_vec()).collect();
             fire_first(worker, plan, &open, emitted);

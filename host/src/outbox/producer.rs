@@ -13,6 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use super::{Message, OutboxError, PartitionCount};
 use crate::config::KafkaSinkConfig;
+use crate::stop::Stop;
 
 /// How long the brokers may take to say what they know of the topic. A stop waits as long at most.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
@@ -133,10 +134,13 @@ impl TopicProducer {
     /// # Errors
     ///
     /// [`OutboxError::Unreachable`].
-    pub(super) fn reach(&mut self) -> Result<(), OutboxError> {
+    pub(super) fn reach(&mut self, stop: &Stop) -> Result<(), OutboxError> {
         let mut found = self.look_up();
         for _ in 0..LOOK_UPS {
-            found = found.or_else(|_| self.look_up());
+            if found.is_ok() || stop.is_asked() {
+                break;
+            }
+            found = self.look_up();
         }
         found.map(drop).map_err(OutboxError::Unreachable)
     }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::config::{Pipeline, SinkKind};
 use crate::metrics::LaneMetrics;
+use crate::stop::Stop;
 use crate::time::Clock;
 
 /// The first wait after a failed attempt; doubled each time.
@@ -45,7 +46,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// Starts the thread for the pipeline's topics, and says how many partitions each has, by the id of the sink. None if
-    /// there are no topics.
+    /// there are no topics. Asked to `stop`, it looks no further for a topic that it has not found.
     ///
     /// # Errors
     ///
@@ -54,12 +55,13 @@ impl Publisher {
         pipeline: &Pipeline,
         clock: Clock,
         metrics: Arc<LaneMetrics>,
+        stop: &Stop,
     ) -> Result<Option<(Self, PartitionCounts)>, OutboxError> {
         let mut topics = Vec::new();
         for sink in &pipeline.sinks {
             if let SinkKind::Kafka(kafka) = &sink.kind {
                 let mut topic = TopicProducer::new(&sink.id, kafka, &pipeline.name)?;
-                topic.reach()?;
+                topic.reach(stop)?;
                 topics.push(topic);
             }
         }

@@ -20,6 +20,8 @@ pub mod failure;
 mod local;
 
 #[cfg(test)]
+pub(crate) mod gate;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -81,8 +81,8 @@ pub enum OpenError {
     /// The workers' threads could not be started.
     #[error("start workers")]
     Workers(#[from] rayon::ThreadPoolBuildError),
-    /// Asked to stop while it waited for its modules or its source.
-    #[error("stopped while waiting to be opened")]
+    /// Asked to stop before it was open.
+    #[error("stopped before it was open")]
     Stopped,
 }
 

@@ -10,6 +10,7 @@ use crate::chain::record::{
 use crate::config::fingerprint::fingerprints;
 use crate::config::{Pipeline, SourceConfig};
 use crate::source::{Positions, Source};
+use crate::stop::Stop;
 use crate::time::Watermark;
 
 use super::OpenError;
@@ -22,7 +23,7 @@ use crate::lane::{Outside, PlacedModule};
 pub(super) fn resolve_start(
     source: &mut dyn Source,
     runtime: &tokio::runtime::Handle,
-    outside: &mut Outside,
+    outside: &Outside,
 ) -> Result<Positions, OpenError> {
     loop {
         if let Some(positions) = source.genesis()? {
@@ -43,6 +44,7 @@ pub(in crate::lane) fn genesis(
     modules: &[PlacedModule],
     positions: Positions,
     committer: &mut Committer,
+    stop: &Stop,
 ) -> Result<Arc<ChainRecord>, OpenError> {
     let kind = match config.source {
         SourceConfig::Kafka(_) => SourceKind::Kafka,
@@ -65,6 +67,9 @@ pub(in crate::lane) fn genesis(
         config: fingerprints(config),
     });
     loop {
+        if stop.is_asked() {
+            return Err(OpenError::Stopped);
+        }
         match committer.wait(Duration::from_millis(100)) {
             Some(CommitOutcome::Committed(record)) => return Ok(record),
             Some(CommitOutcome::Lost(record)) => return Err(OpenError::Fenced(record.epoch.0)),

@@ -10,14 +10,14 @@ use std::time::Duration;
 use crate::chain::record::{ChainRecord, PinnedModule};
 use crate::config::fingerprint::{check_state, fingerprints, stage_key};
 use crate::config::{Pipeline, PluginRef, StageConfig};
-use crate::modules::ModuleStore;
+use crate::modules::{ModuleStore, ModuleStoreError};
 use crate::plugin::PluginKind;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::verdict::{Verdict, compare};
 
-use super::wait::wait;
+use super::wait::{request, wait};
 use super::{LaneParts, OpenError};
 use crate::lane::command::Awaited;
 use crate::lane::report::publish_problem;
@@ -32,6 +32,7 @@ struct Loader<'a> {
     modules: &'a ModuleStore,
     engine: &'a PluginEngine,
     runtime: &'a tokio::runtime::Handle,
+    outside: &'a Outside,
 }
 
 impl Loader<'_> {
@@ -111,35 +112,39 @@ impl Loader<'_> {
         stage: &StageConfig,
         pinned: &PinnedModule,
     ) -> Result<LoadedModule, OpenError> {
-        let get = self.modules.get(&pinned.digest);
-        let bytes = self.runtime.block_on(get).map_err(|source| OpenError::Module {
-            stage: stage.id.to_string(),
-            source: Box::new(source),
-        })?;
+        let bytes = self.ask(stage, self.modules.get(&pinned.digest))?;
         self.load(stage, &pinned.name, &bytes)
     }
 
     /// The module that the pipeline file names. One given by path is put into the store, so that the chain can pin
     /// it.
     fn named(&self, stage: &StageConfig) -> Result<LoadedModule, OpenError> {
-        let failed =
-            |source| OpenError::Module { stage: stage.id.to_string(), source: Box::new(source) };
         match &stage.plugin {
             PluginRef::Path(path) => {
                 let bytes = read(stage, path)?;
                 let name = module_name(path);
                 let module = self.load(stage, &name, &bytes)?;
-                self.runtime.block_on(self.modules.put(&name, bytes.into())).map_err(failed)?;
+                self.ask(stage, self.modules.put(&name, bytes.into()))?;
                 Ok(module)
             }
             PluginRef::Name(name) => {
-                let version =
-                    self.runtime.block_on(self.modules.resolve(name, None)).map_err(failed)?;
-                let bytes =
-                    self.runtime.block_on(self.modules.get(&version.digest)).map_err(failed)?;
+                let version = self.ask(stage, self.modules.resolve(name, None))?;
+                let bytes = self.ask(stage, self.modules.get(&version.digest))?;
                 self.load(stage, name, &bytes)
             }
         }
+    }
+
+    /// Asks the module store on behalf of a stage.
+    fn ask<T>(
+        &self,
+        stage: &StageConfig,
+        question: impl Future<Output = Result<T, ModuleStoreError>>,
+    ) -> Result<T, OpenError> {
+        request(self.outside, self.runtime, question)?.map_err(|source| OpenError::Module {
+            stage: stage.id.to_string(),
+            source: Box::new(source),
+        })
     }
 
     fn load(
@@ -158,10 +163,10 @@ impl Loader<'_> {
 pub(super) fn get_modules(
     parts: &LaneParts,
     head: Option<&ChainRecord>,
-    outside: &mut Outside,
+    outside: &Outside,
 ) -> Result<Vec<PlacedModule>, OpenError> {
     let LaneParts { config, modules, engine, runtime, .. } = parts;
-    let loader = Loader { config, modules, engine, runtime };
+    let loader = Loader { config, modules, engine, runtime, outside };
     loop {
         match loader.modules(head) {
             Err(OpenError::Module { stage, source })

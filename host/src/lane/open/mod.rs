@@ -23,6 +23,7 @@ use crate::source::files::FilesSource;
 use crate::source::kafka::KafkaSource;
 use crate::source::{PollLimits, Source, SourceError};
 use crate::status::Phase;
+use crate::stop::Stop;
 use crate::time::Clock;
 use crate::watermark::LaneClock;
 
@@ -34,6 +35,7 @@ use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
 use genesis::resolve_start;
 use load::get_modules;
+use wait::request;
 
 pub use error::OpenError;
 pub(in crate::lane) use genesis::genesis;
@@ -64,20 +66,10 @@ pub struct LaneParts {
     pub waits_for_modules: bool,
 }
 
-/// An open that failed, with what it was lent.
-pub struct FailedOpen {
-    /// Why.
-    pub error: OpenError,
-    /// For the next attempt.
-    pub outside: Outside,
-}
-
 /// Opens a lane where the chain says it stands, or at its genesis.
-pub fn open(parts: &LaneParts, mut outside: Outside) -> Result<Lane, Box<FailedOpen>> {
-    match Ready::make(parts, &mut outside) {
-        Ok(ready) => Ok(ready.into_lane(&parts.config, &parts.clock, outside)),
-        Err(error) => Err(Box::new(FailedOpen { error, outside })),
-    }
+pub fn open(parts: &LaneParts, outside: &Outside) -> Result<Lane, OpenError> {
+    let ready = Ready::make(parts, outside)?;
+    Ok(ready.into_lane(&parts.config, &parts.clock, outside.clone()))
 }
 
 /// Everything that can fail, done.
@@ -92,12 +84,12 @@ pub(in crate::lane) struct Ready {
 }
 
 impl Ready {
-    fn make(parts: &LaneParts, outside: &mut Outside) -> Result<Self, OpenError> {
+    fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
         let LaneParts { config, storage, stores, runtime, clock, writer, .. } = parts;
         let metrics = Arc::clone(&outside.metrics);
         // First: while a topic is away this fails again and again, and costs little here.
-        let post = open_post(config, clock, &metrics)?;
-        let mut opened = runtime.block_on(chain::open(storage, writer))?;
+        let post = open_post(config, clock, &metrics, &outside.stop)?;
+        let mut opened = request(outside, runtime, chain::open(storage, writer))??;
         let modules = get_modules(parts, opened.head.as_ref(), outside)?;
         let plan = Plan::new(config, &modules)?;
         let mut pool = Pool::new(&plan, worker_count(config))?;
@@ -115,7 +107,7 @@ impl Ready {
             Some(record) => Arc::new(record),
             None => {
                 let positions = resolve_start(source.as_mut(), runtime, outside)?;
-                genesis(config, &modules, positions, &mut committer)?
+                genesis(config, &modules, positions, &mut committer, &outside.stop)?
             }
         };
         if !record.source.ended {
@@ -213,7 +205,8 @@ fn open_post(
     config: &Pipeline,
     clock: &Clock,
     metrics: &Arc<LaneMetrics>,
+    stop: &Stop,
 ) -> Result<Option<Post>, OutboxError> {
-    let opened = Publisher::open(config, clock.clone(), Arc::clone(metrics))?;
+    let opened = Publisher::open(config, clock.clone(), Arc::clone(metrics), stop)?;
     Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
 }

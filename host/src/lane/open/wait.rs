@@ -1,27 +1,48 @@
-//! Waiting while there is no lane that runs: commands are heard all the same.
+//! Waiting while there is no lane that runs: a stop and commands are heard all the same.
 
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::OpenError;
 use crate::lane::Outside;
-use crate::lane::command::{Awaited, Command, Refusal};
+use crate::lane::command::{Awaited, Refusal};
 
 /// Waits this long, or until somebody asks to stop; true if so. Whoever asks for an activation meanwhile is told what
 /// the pipeline waits for.
-pub(crate) fn wait(
-    outside: &mut Outside,
+pub(crate) fn wait(outside: &Outside, runtime: &Handle, wait: Duration, awaited: Awaited) -> bool {
+    let waited = async { tokio::time::sleep(wait).await };
+    heard(outside, runtime, waited, awaited).is_none()
+}
+
+/// Makes a request that an opening needs.
+///
+/// # Errors
+///
+/// [`OpenError::Stopped`] if somebody asks to stop before it is answered; it is given up then.
+pub(super) fn request<T>(
+    outside: &Outside,
     runtime: &Handle,
-    wait: Duration,
+    request: impl Future<Output = T>,
+) -> Result<T, OpenError> {
+    heard(outside, runtime, request, Awaited::Opening).ok_or(OpenError::Stopped)
+}
+
+fn heard<T>(
+    outside: &Outside,
+    runtime: &Handle,
+    work: impl Future<Output = T>,
     awaited: Awaited,
-) -> bool {
+) -> Option<T> {
+    let Outside { commands, stop, .. } = outside;
     runtime.block_on(async {
-        let deadline = tokio::time::Instant::now() + wait;
+        let mut work = std::pin::pin!(work);
         loop {
-            match tokio::time::timeout_at(deadline, outside.commands.recv()).await {
-                Err(_) => return false,
-                Ok(None | Some(Command::Stop)) => return true,
-                Ok(Some(command)) => command.refuse(Refusal::NotOpen(awaited)),
+            tokio::select! {
+                biased;
+                () = stop.asked() => return None,
+                command = commands.take() => command.refuse(Refusal::NotOpen(awaited)),
+                done = &mut work => return Some(done),
             }
         }
     })

@@ -247,7 +247,8 @@ impl World {
             Committer::spawn(handle, opened.chain, storage, clock.clone(), Arc::clone(&metrics));
         let record = opened.head.map(Arc::new).unwrap_or_else(|| {
             let start = source.genesis().unwrap().unwrap();
-            genesis(&self.config, &modules, start, &mut committer).unwrap()
+            let stop = Stop::new(clock.clone());
+            genesis(&self.config, &modules, start, &mut committer, &stop).unwrap()
         });
         let positions = record.source.partitions.iter();
         source
@@ -258,7 +259,8 @@ impl World {
         let ready = Ready { record, modules, plan, pool, source, committer, outbox };
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
-            commands,
+            commands: Commands::new(commands),
+            stop: Stop::new(clock.clone()),
             status: Arc::new(ArcSwap::from_pointee(crate::process::nothing_yet(&self.config))),
             stages: Arc::default(),
             live: broadcast::channel(4).0,

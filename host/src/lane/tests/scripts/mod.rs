@@ -250,8 +250,8 @@ impl Run {
     }
 
     fn stop(&mut self) {
-        let (mut lane, commands) = self.lane.take().unwrap();
-        commands.try_send(Command::Stop).unwrap();
+        let (mut lane, _commands) = self.lane.take().unwrap();
+        lane.outside.stop.ask();
         assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
     }
 
