@@ -145,7 +145,7 @@ impl Decoder {
         let parsed = visit::parse(record, &mut self.shape, &mut self.columns, rows, &mut fault);
         match (parsed, fault) {
             (Ok(()), None) => {}
-            (Err(_), None) if record.is_empty() => return Err("record has no value".to_owned()),
+            (Err(_), None) if record.is_empty() => return Err("the value is empty".to_owned()),
             (_, Some(fault)) => return Err(self.describe(&fault)),
             (Err(error), None) => return Err(reason::syntax(&error)),
         }

@@ -238,7 +238,7 @@ impl Lane {
 
 fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLetter<'a> {
     let record = condemned.record as usize;
-    let timestamp = block.timestamps.as_ref().map(|timestamps| timestamps[record]);
+    let timestamp = block.timestamp(record);
     DeadLetter {
         stage: &condemned.stage,
         kind: condemned.kind,
@@ -247,8 +247,8 @@ fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLett
         partition: Some(block.partition.number),
         offset: Some(block.offsets[record]),
         record_timestamp: timestamp,
-        key: block.keys.as_ref().map(|keys| keys.value(record)),
-        value: Some(block.values.value(record)),
+        key: block.key(record),
+        value: block.value(record),
         headers: block.headers.as_ref().map(|headers| headers.of(record)),
         module: condemned.module,
         // Time of the verdict is the record's, not the clock's: a replay writes the same row.

@@ -186,6 +186,9 @@ pub(super) fn prepare(
         condemned: Vec::new(),
     };
     for (record, reason) in decoded.rejects {
+        // To the decoder both are empty.
+        let is_tombstone = block.no_value.has(record as usize);
+        let reason = if is_tombstone { "the record has no value".to_owned() } else { reason };
         condemn_by_host(&mut prepared, plan, record, "decode", reason);
     }
     observe(&mut prepared, plan, block, clock);
@@ -223,10 +226,9 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
             column.as_primitive::<TimestampMicrosecondType>().values().to_vec()
         }
         EventTimeSource::RecordTimestamp => {
-            let timestamps = block.timestamps.as_deref().unwrap_or_default();
-            (0..rows)
-                .map(|row| timestamps.get(prepared.rows.record(row) as usize).copied().unwrap_or(0))
-                .collect()
+            let time = |row| block.timestamp(prepared.rows.record(row) as usize);
+            // Those without are refused below.
+            (0..rows).map(|row| time(row).unwrap_or(0)).collect()
         }
     };
     let refused = refused_times(prepared, plan, block, clock, &times);
@@ -262,22 +264,29 @@ fn refused_times(
     clock: &Clock,
     times: &[i64],
 ) -> Vec<(u32, String)> {
-    let mut refused = Vec::new();
-    if let EventTimeSource::Column(column) = &plan.event_time {
-        let column = prepared.rows.batch.column(*column);
-        if column.null_count() > 0 {
-            let nulls = (0..times.len()).filter(|row| column.is_null(*row));
-            refused.extend(nulls.map(|row| (row as u32, "the event time is null".to_owned())));
+    let timestamp = |row: usize| block.timestamp(prepared.rows.record(row) as usize);
+    let mut refused: Vec<(u32, String)> = match &plan.event_time {
+        EventTimeSource::Column(column) => {
+            let column = prepared.rows.batch.column(*column);
+            let nulls = if column.null_count() > 0 { 0..times.len() } else { 0..0 };
+            let nulls = nulls.filter(|row| column.is_null(*row));
+            nulls.map(|row| (row as u32, "the event time is null".to_owned())).collect()
         }
-    }
+        EventTimeSource::RecordTimestamp => {
+            let without = (0..times.len()).filter(|row| timestamp(*row).is_none());
+            let reason = "the record has no timestamp, and `event_time.from` is \"record\"";
+            without.map(|row| (row as u32, reason.to_owned())).collect()
+        }
+    };
     let Some(skew) = plan.max_future_skew else { return refused };
     let wall = plan.future_reference_host.then(|| clock.wall_micros());
-    let timestamps = block.timestamps.as_deref();
+    if wall.is_none() && block.timestamps.is_none() {
+        return refused;
+    }
     let known_refused = refused.len();
     for (row, time) in times.iter().enumerate() {
-        let reference =
-            wall.or_else(|| timestamps.map(|all| all[prepared.rows.record(row) as usize]));
-        let Some(reference) = reference else { break };
+        // Where there is nothing to compare with, nothing is too far ahead of it.
+        let Some(reference) = wall.or_else(|| timestamp(row)) else { continue };
         if *time > reference.saturating_add(skew)
             && !refused[..known_refused].iter().any(|(r, _)| *r as usize == row)
         {

@@ -149,21 +149,21 @@ impl KafkaMessage<'_> {
         (error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| PartitionError {
             offset: self.offset(),
             code: RDKafkaErrorCode::from(error),
-            words: String::from_utf8_lossy(self.value()).into_owned(),
+            words: String::from_utf8_lossy(self.value().unwrap_or_default()).into_owned(),
         })
     }
 
-    /// Empty for a tombstone.
+    /// None for a tombstone.
     #[inline]
-    pub(super) fn value(&self) -> &[u8] {
+    pub(super) fn value(&self) -> Option<&[u8]> {
         let raw = self.raw();
         // SAFETY: librdkafka gives a buffer of `len` bytes that lives as long as the message, or null.
         unsafe { bytes(raw.payload.cast(), raw.len) }
     }
 
-    /// Empty if there is none.
+    /// None is not empty.
     #[inline]
-    pub(super) fn key(&self) -> &[u8] {
+    pub(super) fn key(&self) -> Option<&[u8]> {
         let raw = self.raw();
         // SAFETY: as for the value.
         unsafe { bytes(raw.key.cast(), raw.key_len) }
@@ -216,12 +216,9 @@ impl Drop for KafkaMessage<'_> {
 ///
 /// `start` is null, or points at `len` bytes that live for `'a`.
 #[inline]
-unsafe fn bytes<'a>(start: *const u8, len: usize) -> &'a [u8] {
-    if start.is_null() {
-        return &[];
-    }
+unsafe fn bytes<'a>(start: *const u8, len: usize) -> Option<&'a [u8]> {
     // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts(start, len) }
+    (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start, len) })
 }
 
 /// Header `index`; none behind the last.
@@ -240,10 +237,10 @@ unsafe fn header<'a>(headers: *const rd::rd_kafka_headers_t, index: usize) -> Op
             &raw mut value,
             &raw mut len,
         );
-        // The name is a C string. A value of no bytes is not null, which is for none at all.
+        // The name is a C string. A value of no bytes is not null, which stands for none at all.
         (error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| Header {
             name: CStr::from_ptr(name).to_bytes(),
-            value: (!value.is_null()).then(|| bytes(value.cast(), len)),
+            value: bytes(value.cast(), len),
         })
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 use super::files_lines::Lines;
 use super::files_list::{FileEntry, checksum};
 use super::files_read::Part;
-use super::{NextOffset, Partition, PartitionProgress, Position, RecordBlock, SourceError};
+use super::{Absent, NextOffset, Partition, PartitionProgress, Position, RecordBlock, SourceError};
 
 /// Files that are read one behind the other as one partition; offsets count the bytes of all of them.
 pub(super) struct Track {
@@ -163,7 +163,9 @@ impl Track {
         let block = RecordBlock {
             partition: self.partition.clone(),
             values: Arc::new(lines.values),
+            no_value: Absent::default(),
             keys: None,
+            no_key: Absent::default(),
             offsets: lines.offsets,
             timestamps: None,
             headers: None,

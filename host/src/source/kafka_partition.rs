@@ -9,7 +9,8 @@ use super::batch_queue::KafkaMessage;
 use super::kafka::failed;
 use super::kafka_watch::Context;
 use super::{
-    Headers, NextOffset, Partition, PartitionProgress, Position, RecordBlock, SourceError,
+    Absent, Headers, NO_TIMESTAMP, NextOffset, Partition, PartitionProgress, Position, RecordBlock,
+    SourceError,
 };
 use crate::varlen::Varlen;
 
@@ -45,7 +46,9 @@ pub(super) struct PartitionReader {
 #[derive(Default)]
 struct Block {
     values: Varlen,
+    no_value: Absent,
     keys: Varlen,
+    no_key: Absent,
     offsets: Vec<i64>,
     timestamps: Vec<i64>,
     /// None if nobody wants them.
@@ -173,7 +176,9 @@ impl PartitionReader {
         Some(RecordBlock {
             partition: self.partition.clone(),
             values: Arc::new(block.values),
+            no_value: block.no_value,
             keys: Some(Arc::new(block.keys)),
+            no_key: block.no_key,
             offsets: block.offsets,
             timestamps: Some(block.timestamps),
             headers: block.headers,
@@ -217,17 +222,23 @@ impl Block {
         if self.offsets.is_empty() {
             self.make_room(wants_headers);
         }
-        let value = message.value();
+        let record = self.offsets.len();
+        let value = message.value().unwrap_or_else(|| {
+            self.no_value.mark(record);
+            &[]
+        });
+        let key = message.key().unwrap_or_else(|| {
+            self.no_key.mark(record);
+            &[]
+        });
         let mut bytes = value.len();
         if let Some(headers) = &mut self.headers {
-            let record = self.offsets.len();
             bytes += message.headers().map(|header| headers.push(record, header)).sum::<usize>();
         }
         self.values.push(value);
-        self.keys.push(message.key());
+        self.keys.push(key);
         self.offsets.push(message.offset());
-        // A record of the oldest message format has no timestamp; 1970 keeps it from moving any clock.
-        self.timestamps.push(message.timestamp().max(0).saturating_mul(1000));
+        self.timestamps.push(micros(message.timestamp()));
         bytes
     }
 
@@ -241,4 +252,10 @@ impl Block {
         self.timestamps.reserve(records);
         self.headers = wants_headers.then(Headers::default);
     }
+}
+
+/// Kafka's milliseconds, of which those below zero say that there is none.
+#[inline]
+fn micros(millis: i64) -> i64 {
+    if millis < 0 { NO_TIMESTAMP } else { millis.saturating_mul(1000) }
 }

@@ -12,7 +12,7 @@ use super::kafka::KafkaSource;
 use super::tests::{
     Fixture, Records, absorb, assert_same, genesis, keeps_the_promises, limits, read_on,
 };
-use super::{NextOffset, Partition, PollLimits, Position, Positions, Source, SourceError};
+use super::{NextOffset, Partition, PollLimits, Position, Source, SourceError};
 use crate::config::{ClientProperties, EndPosition, KafkaConfig, StartPosition};
 use crate::time::Clock;
 
@@ -128,18 +128,29 @@ fn keys_timestamps_and_leader_epochs_come_along() {
 }
 
 #[test]
-fn a_tombstone_is_a_record_with_an_empty_value() {
+fn null_and_empty_are_told_apart() {
     let topic = Topic::new(0);
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", &topic.config.brokers).create().unwrap();
-    producer.send(BaseRecord::<str, str>::to("sales").partition(1).key("k")).unwrap();
+    let record = || BaseRecord::<str, str>::to("sales").partition(1);
+    for record in [record().key("k"), record().key("").payload(""), record().payload("v")] {
+        producer.send(record).unwrap();
+    }
     producer.flush(Duration::from_secs(20)).unwrap();
     let mut source = topic.kafka_source();
     let positions = genesis(&mut source);
     source.assign(&positions).unwrap();
-    let mut records = Records::new();
-    read_on(&mut source, &limits(10), &mut records, &mut Positions::new());
-    assert_eq!(records[&partition(1)], [(0, Vec::new())]);
+    let mut records = Vec::new();
+    poll_until(&mut source, |source| {
+        for block in source.poll(&limits(10)).unwrap() {
+            let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+            let both = |n| (owned(block.key(n)), owned(block.value(n)));
+            records.extend((0..block.len()).map(both));
+        }
+        records.len() == 3
+    });
+    let bytes = |text: &str| Some(text.as_bytes().to_vec());
+    assert_eq!(records, [(bytes("k"), None), (bytes(""), bytes("")), (None, bytes("v"))]);
 }
 
 #[test]

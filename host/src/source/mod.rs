@@ -10,6 +10,7 @@ mod kafka_start;
 mod kafka_watch;
 mod batch_queue;
 mod headers;
+mod absent;
 pub mod files;
 mod files_list;
 mod files_lines;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::varlen::Varlen;
+pub use absent::Absent;
 pub use headers::{Header, Headers, RecordHeaders};
 pub use position::{NextOffset, Partition, Position, Positions};
 
@@ -37,13 +39,18 @@ pub use position::{NextOffset, Partition, Position, Positions};
 pub struct RecordBlock {
     /// Whose records these are.
     pub partition: Partition,
-    /// One value a record, in one arena. A record without a value (a tombstone) has an empty one.
+    /// One value a record, in one arena. A record without a value (a tombstone) has an empty one here.
     pub values: Arc<Varlen>,
+    /// The records without a value: null is not empty.
+    pub no_value: Absent,
     /// One key a record, empty where it has none; none if nobody wants keys.
     pub keys: Option<Arc<Varlen>>,
+    /// The records without a key.
+    pub no_key: Absent,
     /// Ascending, with gaps where a topic was compacted or transactions ended. Bytes of line starts in a file.
     pub offsets: Vec<i64>,
-    /// Kafka's timestamp of each record, µs since 1970; none for files, which have no such thing.
+    /// Kafka's timestamp of each record, µs since 1970, [`NO_TIMESTAMP`] where it has none; none for files, which have
+    /// no such thing.
     pub timestamps: Option<Vec<i64>>,
     /// Of those records that have any; none if nobody wants them, and for files, which have no such thing.
     pub headers: Option<Headers>,
@@ -61,7 +68,28 @@ impl RecordBlock {
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
     }
+
+    /// The value of a record as it came; none for a tombstone.
+    pub fn value(&self, record: usize) -> Option<&[u8]> {
+        (!self.no_value.has(record)).then(|| self.values.value(record))
+    }
+
+    /// The key of a record as it came; none if it has none, or nobody wants keys.
+    pub fn key(&self, record: usize) -> Option<&[u8]> {
+        let keys = self.keys.as_ref().filter(|_| !self.no_key.has(record))?;
+        Some(keys.value(record))
+    }
+
+    /// Kafka's timestamp of a record, µs since 1970; none if it carries none.
+    pub fn timestamp(&self, record: usize) -> Option<i64> {
+        let timestamps = self.timestamps.as_ref()?;
+        Some(timestamps[record]).filter(|timestamp| *timestamp != NO_TIMESTAMP)
+    }
 }
+
+/// Stands in [`RecordBlock::timestamps`] for a record without one: the oldest message format has none, and a producer may
+/// write −1.
+pub const NO_TIMESTAMP: i64 = i64::MIN;
 
 /// How much one poll may bring. A turn ends when the first bound is reached.
 #[derive(Clone, Copy, Debug)]

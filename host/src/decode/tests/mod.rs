@@ -123,7 +123,7 @@ fn reasons_name_the_column_what_was_found_and_what_is_expected() {
         not JSON: EOF while parsing at line 1 column 22
         not JSON: EOF while parsing at line 1 column 11
         not JSON: JSON has non-whitespace trailing characters after the value at line 1 column 20
-        record has no value
+        the value is empty
         column `price`: expected decimal(18,2), found "ääääääääääääääääääääääääääääääääääääääää…"
     "#]]
     .assert_eq(&verdicts(

@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::source::{
-    NextOffset, Partition, PartitionProgress, PollLimits, Position, Positions, RecordBlock, Source,
-    SourceError,
+    Absent, NextOffset, Partition, PartitionProgress, PollLimits, Position, Positions, RecordBlock,
+    Source, SourceError,
 };
 use crate::varlen::Varlen;
 
@@ -78,7 +78,9 @@ impl Source for LogSource {
                 blocks.push(RecordBlock {
                     partition: partition.clone(),
                     values: Arc::new(values),
+                    no_value: Absent::default(),
                     keys: None,
+                    no_key: Absent::default(),
                     offsets: (from as i64..to as i64).collect(),
                     timestamps: None,
                     headers: None,

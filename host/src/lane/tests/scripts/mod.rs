@@ -67,6 +67,7 @@ scripts! {
     rule_5_late_is_judged_on_the_merged_session,
     rule_5_sessions_that_touch_are_one,
     rule_6_a_record_without_a_time_is_a_dead_letter,
+    rule_6_a_record_without_a_timestamp_is_not_guarded,
     rule_6_a_wild_clock_does_not_move_the_watermark,
     rule_6_the_guard_compares_with_the_record_and_not_with_the_host,
     rule_7_a_stop_is_not_the_end_of_input,

@@ -8,12 +8,13 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::topic::Record;
 use crate::config::Pipeline;
+use crate::source::NO_TIMESTAMP;
 
 /// What a line of a script does.
 #[derive(Clone, Debug)]
 pub(super) enum Statement {
     /// `p0 12:00:01 key text`: a record of partition 0. `… sent 12:00:00`: Kafka's timestamp, which is the event time
-    /// otherwise. `-` for the event time: it is null. `p0 ! text`: a record that is no JSON.
+    /// otherwise; `… sent -`: it has none. `-` for the event time: it is null. `p0 ! text`: a record that is no JSON.
     Record { partition: usize, record: Record },
     /// `idle 30s`: so long nothing comes. `idle 30s p1 lags`: of partition 1 because it is slow, not because there is
     /// nothing.
@@ -208,7 +209,8 @@ impl Settings {
             _ => panic!("no record: {words:?}"),
         };
         let at = (at != "-").then(|| time(at));
-        let timestamp = sent.map(time).or(at).unwrap_or_else(noon);
+        let sent = sent.map(|sent| if sent == "-" { NO_TIMESTAMP } else { time(sent) });
+        let timestamp = sent.or(at).unwrap_or_else(noon);
         let at = at.map_or("null".to_owned(), |at| at.to_string());
         let (name, kind) = self.value;
         let quote = if kind == "string" { "\"" } else { "" };

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::source::{
-    NextOffset, Partition, PartitionProgress, PollLimits, Position, Positions, RecordBlock, Source,
-    SourceError,
+    Absent, NextOffset, Partition, PartitionProgress, PollLimits, Position, Positions, RecordBlock,
+    Source, SourceError,
 };
 use crate::varlen::Varlen;
 
@@ -103,7 +103,9 @@ impl Source for TopicSource {
                 blocks.push(RecordBlock {
                     partition: partition(number),
                     values: Arc::new(values),
+                    no_value: Absent::default(),
                     keys: None,
+                    no_key: Absent::default(),
                     offsets: (from as i64..to as i64).collect(),
                     timestamps: Some(log[from..].iter().map(|record| record.timestamp).collect()),
                     headers: None,
