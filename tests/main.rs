@@ -26,6 +26,7 @@ mod plugin_swap;
 mod process_swap;
 mod new_plugin;
 mod bad_input;
+mod paths;
 mod dead_letters;
 mod idle_partition;
 mod event_time;

@@ -21,7 +21,7 @@ use crate::modules::ModuleStore;
 use crate::plugin::engine::PluginEngine;
 use crate::status::{LaneStatus, Phase};
 use crate::stop::Stop;
-use crate::store;
+use crate::store::{self, Location, StoreError};
 use crate::supervisor::{Ended, supervise};
 use crate::time::{Clock, Watermark};
 
@@ -137,7 +137,19 @@ impl Process {
 
 /// Opens everything a lane is durable in: the chain's folder and one folder per table.
 pub fn lane_storage(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<LaneStorage> {
-    let open = |url: &str| store::open(url, stores).with_context(|| format!("open store `{url}`"));
+    lane_storage_by(config, |url| store::open(url, stores))
+}
+
+/// As [`lane_storage`], for reading only: nothing is made.
+pub fn look_at_lane(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<LaneStorage> {
+    lane_storage_by(config, |url| store::look(url, stores))
+}
+
+fn lane_storage_by(
+    config: &Pipeline,
+    open: impl Fn(&str) -> Result<Location, StoreError>,
+) -> anyhow::Result<LaneStorage> {
+    let open = |url: &str| open(url).with_context(|| format!("open store `{url}`"));
     let mut tables = std::collections::BTreeMap::new();
     for (id, location) in config.tables() {
         tables.insert(id, open(&location.url)?);

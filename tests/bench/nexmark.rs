@@ -50,8 +50,8 @@ fn pipeline(files: &Path, name: &str, input: &Path) -> Result<String> {
     let text =
         std::fs::read_to_string(&path).with_context(|| format!("read `{}`", path.display()))?;
     let moved = text
-        .replace("\"data/nexmark\"", &format!("\"{}\"", input.display()))
-        .replace("\"data/", "\"@FOLDER@/")
+        .replace("\"../../../data/nexmark\"", &format!("\"{}\"", input.display()))
+        .replace("\"../../../data/", "\"@FOLDER@/")
         .replace("\"../../../target/plugins/", "\"@PLUGINS@/");
     ensure!(
         !moved.contains("\"../") && moved.contains(&*input.to_string_lossy()),

@@ -2,8 +2,6 @@
 
 mod reference;
 
-use std::path::PathBuf;
-
 use xtask::workspace::Workspace;
 
 use crate::harness::host::{self, run_to_end};
@@ -164,7 +162,7 @@ fn query_12_gives_the_same_over_kafka() {
     over_kafka(&Q12);
 }
 
-/// Three files, each a partition, through the pipeline file as it is.
+/// Three files, each a partition, through the pipeline file as it is but for its paths.
 fn over_files(query: &Query) {
     let place = Place::local();
     let first = seed(50);
@@ -178,7 +176,9 @@ fn over_files(query: &Query) {
         // Behind the last line end there is no record.
         assert_eq!(partitions.last_mut().unwrap().pop(), Some(Vec::new()));
     }
-    run_to_end(&place, &file(query));
+    let pipeline = place.folder.path().join("nexmark.toml");
+    std::fs::write(&pipeline, moved(query)).unwrap();
+    run_to_end(&place, &pipeline);
     compare(query, &place, &Input::of(&partitions));
 }
 
@@ -195,21 +195,21 @@ fn over_kafka(query: &Query) {
     let sizes: Vec<_> = partitions.iter().map(Vec::len).collect();
     assert!(sizes.iter().all(|size| *size > 300), "users are spread: {sizes:?}");
 
-    let text = std::fs::read_to_string(file(query)).unwrap();
+    let text = moved(query);
     let (head, rest) = text.split_once("[source]\n").unwrap();
     let (_, rest) = rest.split_once("[schema]\n").unwrap();
-    // Plugins are relative to the file, which lies elsewhere now.
-    let plugins = Workspace::here().plugins().display().to_string();
-    let rest = rest.replace("../../../target/plugins", &plugins);
     let pipeline = place.folder.path().join("nexmark.toml");
     std::fs::write(&pipeline, format!("{head}{}[schema]\n{rest}", kafka_bounded(&topic))).unwrap();
     run_to_end(&place, &pipeline);
     compare(query, &place, &Input::of(&partitions));
 }
 
-fn file(query: &Query) -> PathBuf {
+/// The pipeline file of a query, as it is where data lie beside it and plugins where they are built.
+fn moved(query: &Query) -> String {
     let folder = Workspace::here().root().join("deploy/pipelines/nexmark");
-    folder.join(format!("{}.toml", query.name))
+    let text = std::fs::read_to_string(folder.join(format!("{}.toml", query.name))).unwrap();
+    let plugins = Workspace::here().plugins().display().to_string();
+    text.replace("../../../target/plugins", &plugins).replace("../../../data/", "data/")
 }
 
 fn produce(place: &Place, seed: u64, to: &[&str]) {

@@ -15,6 +15,7 @@ pub mod status;
 pub mod client;
 pub mod parquet_table;
 mod interrupt;
+mod left_behind;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ use crate::lane::PlanError;
 use crate::plugin::fit::FitError;
 use crate::plugin::load::LoadError;
 use crate::telemetry::{self, LogFilterError, LogOptions};
+use left_behind::LeftBehind;
 
 /// Shown under `--help`.
 const EXIT_CODES: &str = "\
@@ -152,6 +154,8 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<LoadError>()
             || cause.is::<PlanError>()
             || cause.is::<check::UnreadablePlugin>()
+            || cause.is::<LeftBehind>()
+            || cause.is::<check::OtherModule>()
             || cause.is::<LogFilterError>()
     })
 }

@@ -12,6 +12,8 @@ use crate::config::environment::Environment;
 use crate::config::{self, Pipeline};
 use crate::process::lane_storage;
 
+use super::left_behind::refuse_left_behind;
+
 /// Forget a pipeline's state on purpose: its next run begins at the start of its source.
 ///
 /// It must not be running. The chain, the positions and the open windows go; the tables stay unless --data is given,
@@ -42,6 +44,8 @@ pub struct ResetArgs {
 pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipeline = config::load(&args.pipeline, &environment)?;
+    let here = std::env::current_dir().context("find the working directory")?;
+    refuse_left_behind(&pipeline, &here)?;
     let storage = lane_storage(&pipeline, &environment.stores())?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

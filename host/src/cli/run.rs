@@ -16,6 +16,7 @@ use crate::supervisor::Ended;
 use crate::time::Clock;
 
 use super::check::fit_plugins;
+use super::left_behind::refuse_left_behind;
 
 /// Run one pipeline in the foreground, until its input ends or Ctrl-C
 #[derive(Clone, Debug, clap::Args)]
@@ -54,6 +55,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// goes on with the modules that its chain pins, whatever lies in the files now. A store that is away is waited for, as
 /// are modules that can still be uploaded.
 pub(super) fn check_first_run(process: &Process, pipeline: &Pipeline) -> anyhow::Result<()> {
+    refuse_left_behind(pipeline, &std::env::current_dir().context("find the working directory")?)?;
     let storage = lane_storage(pipeline, &process.stores)?;
     let looked = process.runtime.block_on(async {
         tokio::select! {

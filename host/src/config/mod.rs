@@ -8,6 +8,7 @@ mod duration;
 mod size;
 mod column;
 mod kafka;
+mod place;
 mod scalar;
 mod shape;
 mod suggest;
@@ -115,7 +116,11 @@ impl SourceConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilesConfig {
     /// A file, a folder (all files below it that end in `.json`, `.ndjson` or `.jsonl`) or such an object-store URL.
+    /// Absolute.
     pub path: String,
+    /// The same as it stands in the pipeline file: the streams of partitions begin with it, so that pipeline and files
+    /// may move together.
+    pub name: String,
     /// Look for new files at this interval; none: read what is there and end.
     pub watch: Option<Duration>,
     /// The whole set is one partition, in the order of names.
@@ -294,8 +299,10 @@ pub enum SinkKind {
 /// A table in an object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableLocation {
-    /// A path or a URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
+    /// An absolute path or a URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
     pub url: String,
+    /// The same as it stands in the pipeline file.
+    pub written: String,
     /// `date=YYYY-MM-DD/` folders by the event time (window start for results).
     pub partition_by_date: bool,
     /// A file is closed when it has about this many bytes.
@@ -307,8 +314,10 @@ pub struct TableLocation {
 pub struct CheckpointConfig {
     /// At most this long between two barriers while records come.
     pub interval: Duration,
-    /// Path or URL below which `<job>/lanes/…` and `modules/…` lie.
+    /// Absolute path or URL below which `<job>/lanes/…` and `modules/…` lie.
     pub url: String,
+    /// The same as it stands in the pipeline file.
+    pub written: String,
 }
 
 /// Bounds. Each default stands beside its reason in [`mod@file`].

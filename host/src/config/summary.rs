@@ -44,7 +44,10 @@ pub fn of(pipeline: &Pipeline) -> String {
         line("late rows", table(&pipeline.late));
     }
     let checkpoint = &pipeline.checkpoint;
-    line("commits", format!("every {} in {}", duration::show(checkpoint.interval), checkpoint.url));
+    line(
+        "commits",
+        format!("every {} in {}", duration::show(checkpoint.interval), checkpoint.written),
+    );
     text
 }
 
@@ -73,7 +76,7 @@ fn source(source: &SourceConfig) -> String {
             let order = if files.sequential { ", one after the other" } else { "" };
             let watch =
                 files.watch.map(|every| format!(", new ones every {}", duration::show(every)));
-            format!("files {}{order}{}", files.path, watch.unwrap_or_default())
+            format!("files {}{order}{}", files.name, watch.unwrap_or_default())
         }
     }
 }
@@ -97,5 +100,5 @@ fn event_time(pipeline: &Pipeline) -> String {
 
 fn place(table: &TableLocation) -> String {
     let folders = if table.partition_by_date { ", a folder a day" } else { "" };
-    format!("{}{folders}", table.url)
+    format!("{}{folders}", table.written)
 }

@@ -135,7 +135,8 @@ fn config() -> Pipeline {
     Pipeline {
         name: "sales".into(),
         source: SourceConfig::Files(FilesConfig {
-            path: "sales".to_owned(),
+            path: "/sales".to_owned(),
+            name: "sales".to_owned(),
             watch: None,
             sequential: false,
         }),
@@ -165,7 +166,11 @@ fn config() -> Pipeline {
         sinks: Vec::new(),
         dead_letters: None,
         late: None,
-        checkpoint: CheckpointConfig { interval: Duration::from_secs(10), url: String::new() },
+        checkpoint: CheckpointConfig {
+            interval: Duration::from_secs(10),
+            url: String::new(),
+            written: String::new(),
+        },
         limits: Limits {
             workers: 1,
             turn_records: 1_000,

@@ -77,7 +77,7 @@ impl FilesSource {
     ) -> Result<Self, SourceError> {
         let (sender, receiver) = channel(CHUNKS_AHEAD);
         Ok(Self {
-            place: Place::open(&config.path, stores)?,
+            place: Place::open(config, stores)?,
             watch: config.watch,
             sequential: config.sequential,
             runtime,

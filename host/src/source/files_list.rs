@@ -10,7 +10,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::SourceError;
-use crate::config::StoreOptions;
+use crate::config::{FilesConfig, StoreOptions};
 use crate::store::{self, failure::Failure};
 
 /// What names of NDJSON files end in.
@@ -25,7 +25,7 @@ pub(super) struct Place {
     pub(super) store: Arc<dyn ObjectStore>,
     /// The one file, or what lies above all of them.
     pub(super) path: Path,
-    /// As the user wrote it, without a slash at its end.
+    /// As it stands in the pipeline file, without a slash at its end.
     pub(super) name: Arc<str>,
 }
 
@@ -53,11 +53,12 @@ impl Place {
     /// # Errors
     ///
     /// [`SourceError::Refused`] if that makes no sense.
-    pub(super) fn open(path: &str, options: &StoreOptions) -> Result<Self, SourceError> {
+    pub(super) fn open(config: &FilesConfig, options: &StoreOptions) -> Result<Self, SourceError> {
+        let path = config.path.as_str();
         let refuse = |reason: String| {
             SourceError::Refused(format!("`source.files.path` = `{path}`: {reason}"))
         };
-        let name = Arc::from(path.trim_end_matches('/'));
+        let name = Arc::from(config.name.trim_end_matches('/'));
         let local = path.strip_prefix("file://").unwrap_or(path);
         if local.contains("://") {
             let location = store::open(path, options).map_err(|error| refuse(words(&error)))?;

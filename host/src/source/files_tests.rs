@@ -33,7 +33,7 @@ impl Folder {
                 .enable_all()
                 .build()
                 .unwrap(),
-            config: FilesConfig { path, watch: None, sequential: false },
+            config: FilesConfig { name: path.clone(), path, watch: None, sequential: false },
             clock: Clock::system(),
         };
         for (name, content) in files {
@@ -90,7 +90,8 @@ fn walk(folder: &Path) -> Vec<String> {
 impl Fixture for Folder {
     fn source(&self) -> Box<dyn Source> {
         let (runtime, clock) = (self.runtime.handle().clone(), self.clock.clone());
-        Box::new(FilesSource::open(&self.config, &StoreOptions::default(), runtime, clock).unwrap())
+        let config = FilesConfig { name: self.config.path.clone(), ..self.config.clone() };
+        Box::new(FilesSource::open(&config, &StoreOptions::default(), runtime, clock).unwrap())
     }
 
     fn records(&self) -> Records {

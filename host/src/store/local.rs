@@ -12,7 +12,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,6 +54,29 @@ pub(super) fn open(url: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, Path)
     let inner = LocalFileSystem::new_with_prefix(&root)
         .map_err(|source| StoreError::Client { url: url.to_owned(), source })?;
     Ok((Arc::new(DurableDirectory { inner, root, staged: Arc::default() }), prefix))
+}
+
+/// A store for reading below a path, whether that is there or not.
+pub(super) fn look(url: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, Path), StoreError> {
+    let failed = |source| StoreError::Directory { url: url.to_owned(), source };
+    let path = std::path::absolute(path).map_err(failed)?;
+    // The store's paths hold no `..`; where a folder is not there, no link can be on the way either.
+    let path = path.canonicalize().unwrap_or_else(|_| without_parents(&path));
+    let prefix = Path::from_absolute_path(&path)
+        .map_err(|error| StoreError::Url { url: url.to_owned(), reason: error.to_string() })?;
+    Ok((Arc::new(LocalFileSystem::new()), prefix))
+}
+
+fn without_parents(path: &FilePath) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        if component == Component::ParentDir {
+            plain.pop();
+        } else {
+            plain.push(component);
+        }
+    }
+    plain
 }
 
 /// See the module's page.

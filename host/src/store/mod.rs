@@ -142,6 +142,21 @@ pub enum StoreError {
     },
 }
 
+/// Opens a place for reading only: nothing is made there, and a folder that is not there is empty.
+///
+/// # Errors
+///
+/// See [`StoreError`].
+pub fn look(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
+    let local = match url.split_once("://") {
+        None => url,
+        Some(("file", path)) => path,
+        Some(_) => return open(url, options),
+    };
+    let (store, prefix) = local::look(url, local)?;
+    Ok(Location { store, prefix, url: url.to_owned() })
+}
+
 /// Opens a place for reading and writing: a plain path or `file://` (the directory is made if it is not there),
 /// `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
 ///

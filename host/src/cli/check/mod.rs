@@ -1,4 +1,6 @@
-//! `sluicegate check`: whether a pipeline file makes sense, together with its plugins, without running it.
+//! `sluicegate check`: whether a pipeline file makes sense, together with its plugins and its chain, without running it.
+
+mod outlook;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,14 +22,16 @@ use crate::plugin::limits::CallLimits;
 use crate::plugin::load::MODULE_BYTES_MAX;
 use crate::plugin::{Plugin, PluginColumn};
 use crate::store;
+pub(super) use outlook::OtherModule;
+use outlook::Outlook;
 
-/// Check a pipeline file and its plugins without running it.
+/// Check a pipeline file, its plugins and what its chain says, without running it
 #[derive(Clone, Debug, clap::Args)]
 pub struct CheckArgs {
     /// The pipeline file
     #[arg(value_name = "FILE")]
     pub pipeline: PathBuf,
-    /// Check the file alone, without its plugins and without asking the store
+    /// Check the file alone, without its plugins, its chain and without asking the store
     #[arg(long)]
     pub no_plugins: bool,
     /// Print the result as JSON, problems with their lines and keys included
@@ -50,7 +54,8 @@ pub struct UnreadablePlugin {
 /// Checks a pipeline and says what it is. Nothing is written anywhere.
 ///
 /// # Errors
-/// What is wrong with the file or its plugins. With `--json` problems of the file are an answer, with exit code 2.
+/// What is wrong with the file or its plugins, or what a start would refuse. With `--json` that is an answer, with exit
+/// code 2.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipeline = match config::load(&args.pipeline, &environment) {
@@ -63,20 +68,46 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    let plugins = if args.no_plugins {
-        None
-    } else {
-        let location = store::open(&pipeline.checkpoint.url, &environment.stores())?;
-        let engine = PluginEngine::new(None).context("start the WebAssembly engine")?;
-        Some(fit_plugins(&pipeline, &engine, &ModuleStore::new(location))?)
+    let found = if args.no_plugins { Ok(None) } else { find(&pipeline, &environment).map(Some) };
+    let found = match found {
+        // What a start would refuse is an answer as well.
+        Err(error) if args.json && super::is_refusal(&error) => {
+            let problem = json!({ "line": null, "key": null, "message": format!("{error:#}") });
+            print(&format!("{}\n", json!({ "ok": false, "problems": [problem] })))?;
+            return Ok(ExitCode::from(super::REFUSED));
+        }
+        found => found?,
     };
     let text = if args.json {
-        answer(&pipeline, plugins.as_deref())
+        answer(&pipeline, found.as_ref())
     } else {
-        description(&pipeline, plugins.as_deref())
+        description(&pipeline, found.as_ref())
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What lies around a pipeline file.
+struct Found {
+    outlook: Outlook,
+    plugins: Vec<Plugin>,
+}
+
+/// Reads the chain and the plugins.
+fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found> {
+    let stores = environment.stores();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.context("start the runtime that asks the store")?;
+    let here = std::env::current_dir().context("find the working directory")?;
+    let outlook = outlook::look(pipeline, &stores, &here, runtime.handle())?;
+    let engine = PluginEngine::new(None).context("start the WebAssembly engine")?;
+    let modules = ModuleStore::new(store::look(&pipeline.checkpoint.url, &stores)?);
+    let plugins = fit_plugins(pipeline, &engine, &modules)?;
+    if let Outlook::Continues(head) = &outlook {
+        outlook::check_successors(pipeline, head, &plugins, &engine, &modules, runtime.handle())?;
+    }
+    Ok(Found { outlook, plugins })
 }
 
 /// Loads the plugin of every stage, by its file or by its name in the store, and fits them to the pipeline. In the
@@ -138,9 +169,9 @@ fn read_module(path: &Path) -> io::Result<Bytes> {
 }
 
 /// For people.
-fn description(pipeline: &Pipeline, plugins: Option<&[Plugin]>) -> String {
+fn description(pipeline: &Pipeline, found: Option<&Found>) -> String {
     let mut text = summary::of(pipeline);
-    let Some(plugins) = plugins else { return text + "\nthe file is good\n" };
+    let Some(Found { outlook, plugins }) = found else { return text + "\nthe file is good\n" };
     let row = |(stage, plugin): (&StageConfig, &Plugin)| {
         let kind = format!("{:?}", stage.kind).to_lowercase();
         let name = format!("{}@{}", plugin.name, plugin.digest.short());
@@ -151,11 +182,11 @@ fn description(pipeline: &Pipeline, plugins: Option<&[Plugin]>) -> String {
     if !rows.is_empty() {
         text += &format!("\n{}", table(["STAGE", "KIND", "PLUGIN", "READS", "MAKES"], &rows));
     }
-    text + "\nthe pipeline is good\n"
+    text + &format!("\nthe pipeline is good; {}\n", outlook.sentence(pipeline))
 }
 
 /// For machines.
-fn answer(pipeline: &Pipeline, plugins: Option<&[Plugin]>) -> String {
+fn answer(pipeline: &Pipeline, found: Option<&Found>) -> String {
     let stage = |(stage, plugin): (&StageConfig, &Plugin)| {
         json!({
             "id": &*stage.id,
@@ -166,9 +197,11 @@ fn answer(pipeline: &Pipeline, plugins: Option<&[Plugin]>) -> String {
             "makes": names(&plugin.description.outputs),
         })
     };
-    let stages =
-        plugins.map(|plugins| pipeline.all_stages().zip(plugins).map(stage).collect::<Vec<Json>>());
-    format!("{}\n", json!({ "ok": true, "pipeline": &*pipeline.name, "stages": stages }))
+    let stages = found
+        .map(|found| pipeline.all_stages().zip(&found.plugins).map(stage).collect::<Vec<Json>>());
+    let start = found.map(|found| found.outlook.answer());
+    let name = &*pipeline.name;
+    format!("{}\n", json!({ "ok": true, "pipeline": name, "stages": stages, "start": start }))
 }
 
 fn names(columns: &[PluginColumn]) -> Vec<&str> {

@@ -7,7 +7,8 @@ use std::path::Path;
 use expect_test::expect;
 use toml::{Table, Value};
 
-use super::{description, fit_plugins};
+use super::outlook::Outlook;
+use super::{Found, description, fit_plugins};
 use crate::config::file::parse;
 use crate::modules::ModuleStore;
 use crate::plugin::engine::PluginEngine;
@@ -23,7 +24,9 @@ fn check(text: &str) -> anyhow::Result<String> {
     let engine = PluginEngine::new(None)?;
     let modules = ModuleStore::new(Location::in_memory());
     let plugins = fit_plugins(&pipeline, &engine, &modules)?;
-    Ok(description(&pipeline, Some(&plugins)))
+    let outlook = Outlook::Anew;
+    let text = description(&pipeline, Some(&Found { outlook, plugins }));
+    Ok(text.replace(path.parent().unwrap().to_str().unwrap(), "…"))
 }
 
 #[test]
@@ -56,14 +59,14 @@ fn without_plugins_the_file_is_described() {
         + "[[sinks]]\nid = \"rows\"\ntype = \"parquet\"\npath = \"data/rows\"\n[checkpoint]\npath = \"data/chain\"\n";
     let expected = expect![[r#"
         pipeline sales-files
-          from         files data/sales
+          from         files ../../data/sales
           columns      store string, item string?, price decimal(18,2), ts timestamp(s)
           event time   ts, up to 5s out of order
           to           data/rows (rows)
           dead letters counted and dropped
           commits      every 10s in data/chain
 
-        the pipeline is good
+        the pipeline is good; a start begins anew: there is no chain in …/data/chain
     "#]];
     expected.assert_eq(&check(&text).unwrap());
 }

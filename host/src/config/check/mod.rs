@@ -33,7 +33,7 @@ const NAME_LENGTH_MAX: usize = 63;
 pub(super) struct Context<'c> {
     /// For the order of columns.
     pub(super) document: &'c Document<'c>,
-    /// The folder of the pipeline file: plugin files are relative to it.
+    /// The folder of the pipeline file, absolute: relative paths begin here.
     pub(super) folder: &'c Path,
     /// For `${env:NAME}`.
     pub(super) environment: &'c BTreeMap<String, String>,
@@ -60,13 +60,13 @@ pub(super) fn check(
         limits,
     } = raw;
     let name = problems.take(&Key::top("name"), pipeline_name(&name));
-    let source = source::check(source, context.environment, problems);
+    let source = source::check(source, context, problems);
     let schema = columns::check(schema, context.document, problems);
     let event_time = check_event_time(event_time, source.as_ref(), schema.as_ref(), problems);
     let stages =
         stages::check(stages, (window, process), schema.as_ref(), context.folder, problems);
     let outputs = output::Raw { sinks, dead_letters, late, checkpoint };
-    let outputs = output::check(outputs, name.as_deref(), context.environment, problems);
+    let outputs = output::check(outputs, name.as_deref(), context, problems);
     let limits = limits::check(limits, problems);
     let pipeline = Pipeline {
         name: Arc::from(name?),

@@ -1,13 +1,16 @@
 //! `[[sinks]]` together, `[dead_letters]`, `[late]`, `[checkpoint]`: tables that do not lie in each other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
+use super::Context;
 use super::limits::within;
 use super::sinks;
 use super::source::location;
 use super::table::check_table;
 use crate::config::document::Key;
+use crate::config::place::Place;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawCheckpoint, RawSink, RawTable};
 use crate::config::{
@@ -39,7 +42,7 @@ pub(super) struct Checked {
 pub(super) fn check(
     raw: Raw,
     pipeline: Option<&str>,
-    environment: &BTreeMap<String, String>,
+    context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Checked {
     let key = Key::top("sinks");
@@ -50,88 +53,88 @@ pub(super) fn check(
     }
     let mut ids = BTreeSet::new();
     let mut sinks = Vec::new();
-    let mut tables: Vec<(Key, String)> = Vec::new();
+    let mut tables: Vec<(Key, Place)> = Vec::new();
     for (index, sink) in raw.sinks.into_iter().enumerate() {
         let key = key.element(index);
         if !ids.insert(sink.id.clone()) {
             let message = format!("\"{}\" is the id of another sink: each needs its own", sink.id);
             problems.refuse(&key.child("id"), message);
         }
-        let Some(sink) = sinks::check(sink, &key, environment, problems) else {
+        let Some(sink) = sinks::check(sink, &key, context, problems) else {
             continue;
         };
         if let SinkKind::Parquet(table) = &sink.kind {
-            tables.push((key.child("path"), table.url.clone()));
+            tables.push((key.child("path"), place_of(table)));
         }
         sinks.push(sink);
     }
     let mut beside = |name: &str, raw: Option<RawTable>| {
         let key = Key::top(name);
         let RawTable { path, partition_by, file_bytes_max } = raw?;
-        let table = check_table(&path, partition_by, file_bytes_max, &key, problems)?;
-        tables.push((key.child("path"), table.url.clone()));
+        let table = (partition_by, file_bytes_max);
+        let table = check_table(&path, table, &key, context.folder, problems)?;
+        tables.push((key.child("path"), place_of(&table)));
         Some(table)
     };
     let dead_letters = beside("dead_letters", raw.dead_letters);
     let late = beside("late", raw.late);
-    let checkpoint = check_checkpoint(raw.checkpoint, problems);
+    let checkpoint = check_checkpoint(raw.checkpoint, context.folder, problems);
     check_apart(&tables, checkpoint.as_ref(), pipeline, problems);
     Checked { sinks, dead_letters, late, checkpoint }
 }
 
-fn check_checkpoint(raw: RawCheckpoint, problems: &mut Problems<'_>) -> Option<CheckpointConfig> {
+fn place_of(table: &TableLocation) -> Place {
+    Place { written: table.written.clone(), url: table.url.clone() }
+}
+
+fn check_checkpoint(
+    raw: RawCheckpoint,
+    folder: &Path,
+    problems: &mut Problems<'_>,
+) -> Option<CheckpointConfig> {
     let RawCheckpoint { interval, path } = raw;
     let key = Key::top("checkpoint");
     let (min, max) = (CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX);
     let interval = within(&interval, min, max, &key.child("interval"), problems);
-    let url = problems.take(&key.child("path"), location(&path));
-    Some(CheckpointConfig { interval: interval?, url: url? })
+    let place = problems.take(&key.child("path"), location(&path, folder));
+    let Place { written, url } = place?;
+    Some(CheckpointConfig { interval: interval?, url, written })
 }
 
 /// What is in a table's folder and not in the chain is deleted when a lane is opened (DESIGN.md D7): so no table may
 /// lie in another one, and the chain in none.
 fn check_apart(
-    tables: &[(Key, String)],
+    tables: &[(Key, Place)],
     checkpoint: Option<&CheckpointConfig>,
     pipeline: Option<&str>,
     problems: &mut Problems<'_>,
 ) {
-    for (index, (key, url)) in tables.iter().enumerate() {
+    for (index, (key, table)) in tables.iter().enumerate() {
+        let written = &table.written;
         let clash = tables[..index]
             .iter()
-            .find(|(_, other)| is_within(url, other) || is_within(other, url));
+            .find(|(_, other)| table.is_within(&other.url) || other.is_within(&table.url));
         if let Some((other_key, other)) = clash {
             let message = format!(
-                "\"{url}\" and `{other_key}` (\"{other}\") lie in each other: give each table a folder of its own"
+                "\"{written}\" and `{other_key}` (\"{}\") lie in each other: give each table a folder of its own",
+                other.written
             );
             problems.refuse(key, message);
         }
-        let Some(CheckpointConfig { url: chain, .. }) = checkpoint else {
-            continue;
-        };
+        let Some(checkpoint) = checkpoint else { continue };
+        let chain = Place { written: checkpoint.written.clone(), url: checkpoint.url.clone() };
         let taken = [Some("modules"), pipeline].into_iter().flatten();
         let in_chain = taken
-            .map(|folder| format!("{}/{folder}", chain.trim_end_matches('/')))
-            .any(|folder| is_within(url, &folder));
-        if is_within(chain, url) || in_chain {
+            .map(|folder| format!("{}/{folder}", chain.url.trim_end_matches('/')))
+            .any(|folder| table.is_within(&folder));
+        if chain.is_within(&table.url) || in_chain {
             let message = format!(
-                "\"{url}\" and `checkpoint.path` (\"{chain}\") lie in each other: give the table a folder of its own"
+                "\"{written}\" and `checkpoint.path` (\"{}\") lie in each other: give the table a folder of its own",
+                chain.written
             );
             problems.refuse(key, message);
         }
     }
-}
-
-/// Whether `inner` is `outer` or lies below it, both paths or both URLs.
-fn is_within(inner: &str, outer: &str) -> bool {
-    let parts = |url: &str| -> Vec<String> {
-        let plain = url.strip_prefix("file://").unwrap_or(url);
-        let parts = plain.split('/').enumerate();
-        // An absolute path begins with an empty part, which tells it from a relative one.
-        let parts = parts.filter(|(at, part)| (*at == 0 || !part.is_empty()) && *part != ".");
-        parts.map(|(_, part)| part.to_owned()).collect()
-    };
-    parts(inner).starts_with(&parts(outer))
 }
 
 /// A result that may be corrected must go where readers know it.

@@ -1,8 +1,8 @@
 //! One of `[[sinks]]`: exactly the settings of its type.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Context;
 use super::limits::within;
 use super::source::{check_brokers, check_properties, check_topic};
 use super::table::check_table;
@@ -44,7 +44,7 @@ const OWN_PROPERTIES: [(&str, &str); 15] = [
 pub(super) fn check(
     raw: RawSink,
     key: &Key,
-    environment: &BTreeMap<String, String>,
+    context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<SinkConfig> {
     refuse_foreign(&raw, key, problems);
@@ -57,9 +57,9 @@ pub(super) fn check(
     let updates = raw.emit == Some(RawEmit::Updates);
     let corrections = raw.corrections.is_some() || updates;
     let kind = match raw.r#type {
-        RawSinkType::Parquet => check_parquet(raw, key, problems),
+        RawSinkType::Parquet => check_parquet(raw, key, context, problems),
         RawSinkType::Console => check_console(raw.every, raw.rows, key, problems),
-        RawSinkType::Kafka => check_kafka(raw, key, environment, problems).map(SinkKind::Kafka),
+        RawSinkType::Kafka => check_kafka(raw, key, context, problems).map(SinkKind::Kafka),
     };
     Some(SinkConfig { id: id?, kind: kind?, corrections })
 }
@@ -102,13 +102,19 @@ fn word(r#type: RawSinkType) -> &'static str {
     }
 }
 
-fn check_parquet(raw: RawSink, key: &Key, problems: &mut Problems<'_>) -> Option<SinkKind> {
+fn check_parquet(
+    raw: RawSink,
+    key: &Key,
+    context: Context<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<SinkKind> {
     let Some(path) = raw.path else {
         let fix = "missing; write the folder of the table, for example \"data/revenue\" or \"s3://bucket/revenue\"";
         problems.refuse(&key.child("path"), fix);
         return None;
     };
-    check_table(&path, raw.partition_by, raw.file_bytes_max, key, problems).map(SinkKind::Parquet)
+    let table = (raw.partition_by, raw.file_bytes_max);
+    check_table(&path, table, key, context.folder, problems).map(SinkKind::Parquet)
 }
 
 fn check_console(
@@ -134,7 +140,7 @@ fn check_console(
 fn check_kafka(
     raw: RawSink,
     key: &Key,
-    environment: &BTreeMap<String, String>,
+    context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<KafkaSinkConfig> {
     let RawSink { brokers, topic, emit, key: columns, properties, .. } = raw;
@@ -145,7 +151,7 @@ fn check_kafka(
     let brokers = needed("brokers", brokers, check_brokers, "127.0.0.1:9092");
     let topic = needed("topic", topic, check_topic, "revenue");
     let properties = properties.unwrap_or_default();
-    let properties = check_properties(properties, &OWN_PROPERTIES, key, environment, problems);
+    let properties = check_properties(properties, &OWN_PROPERTIES, key, context, problems);
     let columns = match columns {
         Some(names) if names.is_empty() => {
             let fix = "no column is named: write the columns of the message's key, or remove it";

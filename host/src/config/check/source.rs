@@ -1,9 +1,12 @@
 //! `[source]`: exactly the section of its type, with brokers, topic, positions and properties that can be used.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use super::Context;
 use crate::config::document::Key;
 use crate::config::environment;
+use crate::config::place::{self, Place};
 use crate::config::problem::Problems;
 use crate::config::raw::{
     RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart,
@@ -26,12 +29,26 @@ const OWN_PROPERTIES: [(&str, &str); 8] = [
     ("enable.idempotence", "it belongs to a producer"),
 ];
 
+/// Properties of librdkafka that name a file.
+const FILE_PROPERTIES: [&str; 7] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "ssl.crl.location",
+    "https.ca.location",
+    "sasl.kerberos.keytab",
+];
+
+/// Instead of a file: librdkafka looks in the places that are usual.
+const PROBE: &str = "probe";
+
 /// Longest name of a topic that Kafka takes.
 const TOPIC_LENGTH_MAX: usize = 249;
 
 pub(super) fn check(
     raw: RawSource,
-    environment: &BTreeMap<String, String>,
+    context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<SourceConfig> {
     let RawSource { r#type, kafka, files } = raw;
@@ -49,10 +66,10 @@ pub(super) fn check(
     let inner = key.child(name);
     match (r#type, kafka, files) {
         (RawSourceType::Kafka, Some(kafka), _) => {
-            check_kafka(kafka, &inner, environment, problems).map(SourceConfig::Kafka)
+            check_kafka(kafka, &inner, context, problems).map(SourceConfig::Kafka)
         }
         (RawSourceType::Files, _, Some(files)) => {
-            check_files(files, &inner, problems).map(SourceConfig::Files)
+            check_files(files, &inner, context.folder, problems).map(SourceConfig::Files)
         }
         (RawSourceType::Kafka, None, _) => {
             problems.refuse(
@@ -71,14 +88,14 @@ pub(super) fn check(
 fn check_kafka(
     raw: RawKafka,
     key: &Key,
-    environment: &BTreeMap<String, String>,
+    context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<KafkaConfig> {
     let RawKafka { brokers, topic, start, end, properties } = raw;
     let brokers = problems.take(&key.child("brokers"), check_brokers(&brokers));
     let topic = problems.take(&key.child("topic"), check_topic(&topic));
     let start = check_start(start, &key.child("start"), problems);
-    let properties = check_properties(properties, &OWN_PROPERTIES, key, environment, problems);
+    let properties = check_properties(properties, &OWN_PROPERTIES, key, context, problems);
     Some(KafkaConfig {
         brokers: brokers?,
         topic: topic?,
@@ -93,7 +110,7 @@ pub(super) fn check_properties(
     properties: Properties,
     own: &[(&str, &str)],
     key: &Key,
-    environment: &BTreeMap<String, String>,
+    context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> ClientProperties {
     let mut checked = BTreeMap::new();
@@ -101,13 +118,18 @@ pub(super) fn check_properties(
         let key = key.child("properties").child(&name);
         if let Some((_, instead)) = own.iter().find(|(own, _)| *own == name) {
             problems.refuse(&key, format!("Sluicegate sets this property itself: {instead}"));
-        } else if let Some(value) =
-            problems.take(&key, environment::substitute(&value, environment))
-        {
+        } else if let Some(value) = problems.take(&key, property(&name, &value, context)) {
             checked.insert(name, value);
         }
     }
     ClientProperties(checked)
+}
+
+/// The value of a property with what the environment puts into it, and as a whole path if it names a file.
+fn property(name: &str, value: &str, context: Context<'_>) -> Result<String, String> {
+    let value = environment::substitute(value, context.environment)?;
+    let is_path = FILE_PROPERTIES.contains(&name) && !value.is_empty() && value != PROBE;
+    if is_path { place::join(context.folder, &value) } else { Ok(value) }
 }
 
 pub(super) fn check_brokers(brokers: &str) -> Result<String, String> {
@@ -179,9 +201,14 @@ fn check_start(start: RawStart, key: &Key, problems: &mut Problems<'_>) -> Optio
     }
 }
 
-fn check_files(raw: RawFiles, key: &Key, problems: &mut Problems<'_>) -> Option<FilesConfig> {
+fn check_files(
+    raw: RawFiles,
+    key: &Key,
+    folder: &Path,
+    problems: &mut Problems<'_>,
+) -> Option<FilesConfig> {
     let RawFiles { path, watch, order } = raw;
-    let path = problems.take(&key.child("path"), location(&path));
+    let place = problems.take(&key.child("path"), location(&path, folder));
     let watch = match watch {
         None => Some(None),
         Some(text) => {
@@ -195,14 +222,16 @@ fn check_files(raw: RawFiles, key: &Key, problems: &mut Problems<'_>) -> Option<
             problems.take(&key.child("watch"), interval)
         }
     };
-    Some(FilesConfig { path: path?, watch: watch?, sequential: order == RawOrder::Sequential })
+    let Place { written, url } = place?;
+    let sequential = order == RawOrder::Sequential;
+    Some(FilesConfig { path: url, name: written, watch: watch?, sequential })
 }
 
 /// Schemes that the store opens.
 const SCHEMES: [&str; 4] = ["file", "s3", "gs", "az"];
 
-/// A path or URL of a store.
-pub(super) fn location(path: &str) -> Result<String, String> {
+/// A path or URL of a store, in a pipeline file of `folder`.
+pub(super) fn location(path: &str, folder: &Path) -> Result<Place, String> {
     let trimmed = path.trim();
     if trimmed.is_empty() {
         return Err(
@@ -210,7 +239,7 @@ pub(super) fn location(path: &str) -> Result<String, String> {
         );
     }
     let Some((scheme, rest)) = trimmed.split_once("://") else {
-        return Ok(trimmed.to_owned());
+        return Place::resolve(trimmed, folder);
     };
     if !SCHEMES.contains(&scheme) {
         let hint = suggest::nearest(scheme, SCHEMES);
@@ -222,5 +251,5 @@ pub(super) fn location(path: &str) -> Result<String, String> {
     if rest.trim_matches('/').is_empty() {
         return Err(format!("\"{trimmed}\" names no bucket or folder"));
     }
-    Ok(trimmed.to_owned())
+    Place::resolve(trimmed, folder)
 }

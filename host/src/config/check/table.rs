@@ -1,9 +1,12 @@
 //! A table of Parquet files: its folder, its date folders, the size of its files.
 
+use std::path::Path;
+
 use super::limits::bounded;
 use super::source::location;
 use crate::config::TableLocation;
 use crate::config::document::Key;
+use crate::config::place::Place;
 use crate::config::problem::Problems;
 use crate::config::raw::RawPartitionBy;
 use crate::config::size::SizeText;
@@ -17,12 +20,12 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 
 pub(super) fn check_table(
     path: &str,
-    partition_by: Option<RawPartitionBy>,
-    file_bytes_max: Option<SizeText>,
+    (partition_by, file_bytes_max): (Option<RawPartitionBy>, Option<SizeText>),
     key: &Key,
+    folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<TableLocation> {
-    let url = problems.take(&key.child("path"), location(path));
+    let place = problems.take(&key.child("path"), location(path, folder));
     let file_bytes_max = match file_bytes_max {
         None => Some(FILE_BYTES_DEFAULT),
         Some(text) => {
@@ -30,5 +33,6 @@ pub(super) fn check_table(
         }
     };
     let partition_by_date = matches!(partition_by, Some(RawPartitionBy::Date));
-    Some(TableLocation { url: url?, partition_by_date, file_bytes_max: file_bytes_max? })
+    let Place { written, url } = place?;
+    Some(TableLocation { url, written, partition_by_date, file_bytes_max: file_bytes_max? })
 }

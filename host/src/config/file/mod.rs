@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::Pipeline;
 use super::check::{self, Context};
 use super::document::{Document, Key, line_at};
+use super::place;
 use super::problem::Problems;
 pub use super::problem::{ConfigError, Problem};
 use super::raw::RawPipeline;
@@ -32,10 +33,10 @@ pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Pipel
     parse(&text, path, environment)
 }
 
-/// Checks the text of a pipeline file. `path` is for messages and for the plugin files beside it; it is not read.
+/// Checks the text of a pipeline file. `path` is for messages and for what relative paths begin at; it is not read.
 ///
 /// # Errors
-/// [`ConfigError::Refused`], with all that is wrong.
+/// [`ConfigError::Refused`], with all that is wrong; [`ConfigError::Unreadable`] without a working directory.
 pub fn parse(
     text: &str,
     path: &Path,
@@ -51,8 +52,9 @@ pub fn parse(
         return Err(refused(problems.into_sorted()));
     }
     let raw = read_raw(text, &document).map_err(|problem| refused(vec![problem]))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let context = Context { document: &document, folder, environment };
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let folder = place::folder_of(path).map_err(unreadable)?;
+    let context = Context { document: &document, folder: &folder, environment };
     match check::check(raw, context, &mut problems) {
         Some(pipeline) if problems.is_empty() => Ok(pipeline),
         _ => Err(refused(problems.into_sorted())),

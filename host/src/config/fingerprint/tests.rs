@@ -17,7 +17,7 @@ fn the_parts_are_written_in_words() {
           "stage valid": "module valid-sale with [store-prefix=store-]",
           "window": "tumbling 30s"
         }"#]];
-    let parts = fingerprints(&read(SALES).unwrap());
+    let parts = fingerprints(&read(&SALES).unwrap());
     expected.assert_eq(&serde_json::to_string_pretty(&parts).unwrap());
 }
 
@@ -28,7 +28,7 @@ fn plugins_limits_and_patience_may_change() {
         .replace("max_out_of_orderness = \"5s\"", "max_out_of_orderness = \"1m\"")
         .replace("path = \"data/revenue\"", "path = \"s3://bucket/revenue\"")
         .replace("brokers = \"127.0.0.1:9092\"", "brokers = \"b:1\"");
-    let old = fingerprints(&read(SALES).unwrap());
+    let old = fingerprints(&read(&SALES).unwrap());
     assert_eq!(check_state(&read(&text).unwrap(), &old, true), Ok(()));
 }
 
@@ -38,14 +38,14 @@ fn a_window_key_or_time_column_that_changed_is_refused_with_what_to_do() {
         .replace("size = \"30s\"", "size = \"1m\"\noffset = \"10s\"")
         .replace("key = [\"store\"]", "key = [\"store\", \"item\"]")
         .replace("ts = \"timestamp(s)\"", "ts = \"timestamp(ms)\"");
-    let old = fingerprints(&read(SALES).unwrap());
+    let old = fingerprints(&read(&SALES).unwrap());
     let conflict = check_state(&read(&text).unwrap(), &old, true).unwrap_err();
     expect!["the state of pipeline `sales` was made with other settings: event_time was `column ts at /ts (timestamp(s))` and is now `column ts at /ts (timestamp(ms))`; key was `store (string)` and is now `store (string), item (string)`; window was `tumbling 30s` and is now `tumbling 1m offset 10s`; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name"].assert_eq(&conflict.to_string());
 }
 
 #[test]
 fn parts_that_come_or_go_are_changes() {
-    let old = fingerprints(&read(SALES).unwrap());
+    let old = fingerprints(&read(&SALES).unwrap());
     let mut new = old.clone();
     let window = new.remove("window").unwrap();
     assert_eq!(changed(&old, &new), [format!("window was `{window}` and is gone")]);

@@ -20,8 +20,8 @@ pub(crate) struct RawSink {
     /// before they are committed, for people; `kafka`: a topic of JSON objects, sent when they are committed.
     #[schemars(example = &"parquet")]
     pub(crate) r#type: RawSinkType,
-    /// Parquet only, needed there: the folder of the table. A path (relative to the directory in which the command
-    /// runs) or a URL: `file://…`, `s3://…`, `gs://…`, `az://…`. No other table may lie in it or around it.
+    /// Parquet only, needed there: the folder of the table. A path (relative to the folder of this file) or a URL:
+    /// `file://…`, `s3://…`, `gs://…`, `az://…`. No other table may lie in it or around it.
     #[serde(default)]
     #[schemars(example = &"s3://bucket/revenue")]
     pub(crate) path: Option<String>,
@@ -130,7 +130,7 @@ pub(crate) struct RawCheckpoint {
     #[schemars(example = &"10s")]
     pub(crate) interval: DurationText,
     /// The folder of the commit chain, the state and the module store; pipelines may share it. A path (relative to
-    /// the directory in which the command runs) or a URL: `file://…`, `s3://…`, `gs://…`, `az://…`.
+    /// the folder of this file) or a URL: `file://…`, `s3://…`, `gs://…`, `az://…`.
     #[schemars(example = &"data/chain")]
     pub(crate) path: String,
 }

@@ -91,7 +91,7 @@ pub(crate) enum RawEnd {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawFiles {
     /// A file, or a folder of which every file is read that ends in `.json`, `.jsonl` or `.ndjson`, at any depth.
-    /// A path (relative to the directory in which the command runs) or a URL: `s3://…`, `gs://…`, `az://…`.
+    /// A path (relative to the folder of this file) or a URL: `s3://…`, `gs://…`, `az://…`.
     #[schemars(example = &"s3://bucket/sales/")]
     pub(crate) path: String,
     /// Look for new files this often and never end. Default: none; what is there is read, every window fires and

@@ -103,6 +103,7 @@ impl Ready {
             clock.clone(),
             metrics,
         );
+        let found = opened.head.is_some();
         let record = match opened.head {
             Some(record) => Arc::new(record),
             None => {
@@ -116,6 +117,7 @@ impl Ready {
                 states.map(|state| (state.partition.clone(), state.position.clone())).collect();
             source.assign(&positions)?;
         }
+        say_where_it_begins(&record, &storage.chain.url, found);
         Ok(Self { record, modules, plan, pool, source, committer, outbox })
     }
 
@@ -149,8 +151,19 @@ impl Ready {
             outside,
         };
         lane.publish_stages();
-        tracing::info!(pipeline = %lane.config.name, epoch = %lane.epoch, ended = lane.ended, "lane opened");
         lane
+    }
+}
+
+/// One line at every start: where the chain lies, and whether it was found there or begun.
+fn say_where_it_begins(record: &ChainRecord, chain: &str, found: bool) {
+    let (pipeline, epoch) = (&record.job, record.epoch);
+    if record.source.ended {
+        tracing::info!(pipeline, chain, %epoch, "the chain says that the input was read to its end");
+    } else if found {
+        tracing::info!(pipeline, chain, %epoch, "goes on where the chain stands");
+    } else {
+        tracing::info!(pipeline, chain, %epoch, "begins anew: there was no chain");
     }
 }
 
