@@ -11,7 +11,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::chain::LaneStorage;
-use crate::chain::record::{Fates, Writer};
+use crate::chain::record::Fates;
 use crate::config::{Pipeline, SinkKind, StoreOptions};
 use crate::console;
 use crate::handle::{LanePorts, PipelineHandle};
@@ -125,7 +125,7 @@ impl Process {
             stores: self.stores.clone(),
             runtime: self.runtime.clone(),
             clock: self.clock.clone(),
-            writer: writer(),
+            instance: instance(),
             waits_for_modules: self.takes_uploads,
         };
         let thread = supervise(parts, outside).context("start the lane's thread")?;
@@ -185,8 +185,8 @@ pub(crate) fn nothing_yet(config: &Pipeline) -> LaneStatus {
 }
 
 /// Who we are in chain records, for people: host and process.
-fn writer() -> Writer {
+fn instance() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let host = host.as_deref().map_or("host", str::trim);
-    Writer::new(&format!("{host}/{}", std::process::id()))
+    format!("{host}/{}", std::process::id())
 }

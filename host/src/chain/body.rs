@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::ChainError;
 use super::record::{ChainRecord, Epoch};
+use crate::store::once::Immutable;
 
 /// The layout that is written. Those from [`VERSION_MIN`] on are read.
 ///
@@ -26,9 +26,7 @@ pub struct SlotBody {
     /// What the bytes say.
     pub record: ChainRecord,
     /// One line of JSON.
-    pub bytes: Bytes,
-    /// Of the bytes, hex.
-    pub sha256: String,
+    object: Immutable,
 }
 
 impl SlotBody {
@@ -44,7 +42,7 @@ impl SlotBody {
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(ChainError::TooLarge { epoch: record.epoch, bytes: bytes.len() });
         }
-        Ok(Self { sha256: sha256_hex(&bytes), bytes: bytes.into(), record })
+        Ok(Self { object: Immutable::new(bytes.into()), record })
     }
 
     /// Reads what lies in the slot of `epoch`.
@@ -68,11 +66,16 @@ impl SlotBody {
             return Err(ChainError::Version { epoch, found: v });
         }
         let record = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        Ok(Self { sha256: sha256_hex(&bytes), bytes, record })
+        Ok(Self { object: Immutable::new(bytes), record })
     }
-}
 
-/// SHA-256, 64 hex digits.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    /// The bytes of the slot.
+    pub fn object(&self) -> &Immutable {
+        &self.object
+    }
+
+    /// Of the bytes, hex.
+    pub fn sha256(&self) -> &str {
+        self.object.sha256()
+    }
 }

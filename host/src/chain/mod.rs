@@ -17,8 +17,8 @@
 //!                                                                        └─ the commit
 //! ```
 //!
-//! One epoch is in flight; the lane goes on meanwhile ([`commit`]). Names of data files and states hold the epoch,
-//! the owner's term and nonce, so no writer ever overwrites another's.
+//! One epoch is in flight; the lane goes on meanwhile ([`commit`]). Names of data files, states and outboxes hold the
+//! epoch and the writer's term and nonce, and each opening is a new writer, so no two writers share a name (C9).
 //!
 //! # What a crash leaves
 //!
@@ -37,7 +37,8 @@
 //!
 //! # Invariants
 //!
-//! * **C1** A slot is created with create-only puts and never overwritten. [`store`](self) holds the only such put.
+//! * **C1** Slots, data files, states and outboxes are created with create-only puts and never overwritten.
+//!   [`put_once`](crate::store::once::put_once) is the only put.
 //! * **C2** For one slot a writer only ever sends one body: it is frozen before the first send, and whose record
 //!   a slot holds is judged by the hash of the whole body. Otherwise a first send that lands late is taken for the
 //!   second. ([`body`])
@@ -53,7 +54,11 @@
 //! * **C8** A record is written only when the outbox of the one before was delivered; a fence names it again. So what may
 //!   be unsent stands in the head. ([`crate::outbox`], O3)
 //!
-//! `tests/search` checks by exhaustive search that C1 to C7 suffice with two writers that crash, lost answers and puts that
+//! * **C9** A writer is one opening: term and nonce are new each time, also in the same process, and stand in the name of
+//!   everything that it puts beside its slots. Otherwise a put of an earlier life that lands late replaces what a later one
+//!   committed, or takes its name. ([`open()`], [`paths`])
+//!
+//! `tests/search` checks by exhaustive search that C1 to C7 and C9 suffice with two writers that crash, lost answers and puts that
 //! land late, and that each of them is needed: without it, the search finds a counter-example. C8 is tried by whole lanes
 //! whose couriers die half-way (`lane/tests`).
 //!
@@ -146,7 +151,7 @@ impl Chain {
 
 impl Writer {
     /// A writer with a new random nonce. `instance` is for people: a host name and process number.
-    pub fn new(instance: &str) -> Self {
+    fn new(instance: &str) -> Self {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         Self { instance: instance.to_owned(), nonce: nonce[..12].to_owned() }
     }
@@ -154,7 +159,7 @@ impl Writer {
 
 /// How the record after `body` names it.
 fn parent_of(body: &SlotBody) -> Parent {
-    Parent { epoch: body.record.epoch, sha256: body.sha256.clone() }
+    Parent { epoch: body.record.epoch, sha256: body.sha256().to_owned() }
 }
 
 /// Why a lane cannot be opened, or an epoch not be committed.
@@ -208,6 +213,17 @@ pub enum ChainError {
         /// Its size.
         bytes: usize,
     },
+    /// A name that only this writer uses holds something else: somebody copies or makes objects by hand, or the store lost
+    /// what it had taken. Another opening has other names.
+    #[error(
+        "`{path}` in {url} holds other bytes than were put there: look who else writes into that folder"
+    )]
+    NameTaken {
+        /// In its store.
+        path: String,
+        /// The folder.
+        url: String,
+    },
     /// Another writer took slot after slot while the lane was opened.
     #[error("another instance is writing the chain at {url}: stop one of them")]
     Contended {
@@ -224,7 +240,7 @@ impl ChainError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Store { failure, .. } => *failure != Failure::Impossible,
-            Self::Contended { .. } | Self::CommitterDied => true,
+            Self::Contended { .. } | Self::NameTaken { .. } | Self::CommitterDied => true,
             Self::Damaged { .. }
             | Self::Unreadable { .. }
             | Self::Version { .. }

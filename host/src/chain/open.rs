@@ -6,13 +6,14 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
-use super::body::{SlotBody, sha256_hex};
+use super::body::SlotBody;
 use super::paths::{self, LaneTag};
 use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, StateRef, Term, Writer};
 use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
-use super::store::{LIST_PAGE, LaneStore, RECORD_BYTES, SlotAttempt, in_time};
+use super::store::{LIST_PAGE, LaneStore, RECORD_BYTES, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use crate::store::Location;
+use crate::store::once::{in_time, sha256_hex};
 
 /// Requests at a time: enough to hide the distance to a store, few enough for a small one.
 const REQUESTS_AT_ONCE: usize = 8;
@@ -41,16 +42,20 @@ pub struct Opened {
     pub earlier_files: usize,
 }
 
-/// Opens a lane (RELIABILITY.md §1.5 in the form of [the module's page](super)).
+/// Opens a lane (RELIABILITY.md §1.5 in the form of [the module's page](super)). `instance` says who does, for people.
+///
+/// Each opening is a writer of its own (C9): requests of an earlier life of the same process may still be under way.
 ///
 /// # Errors
 ///
 /// [`ChainError::may_pass`] says whether trying again can help.
-pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, ChainError> {
+pub async fn open(storage: &LaneStorage, instance: &str) -> Result<Opened, ChainError> {
+    let writer = Writer::new(instance);
+    let mut fence = None;
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     let tag = LaneTag::new(&storage.job, &storage.lane);
     for _ in 0..=FENCES_MAX {
-        let observed = observe(storage, &store, &tag, writer).await?;
+        let observed = observe(storage, &store, &tag, fence.clone()).await?;
         let damaged = |reason| ChainError::Damaged { url: store.folder.url.clone(), reason };
         let (term, orphans_deleted, earlier_files) = match resolve(&observed).map_err(damaged)? {
             Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
@@ -60,7 +65,9 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
             }
             Opening::Fence { term } => {
                 let head = observed.slots.first().expect("only a lane with a chain is fenced");
-                put_fence(&store, fence_of(head, term, writer)?).await?;
+                let body = fence_of(head, term, &writer)?;
+                fence = Some(body.sha256().to_owned());
+                put_fence(&store, body).await?;
                 continue;
             }
         };
@@ -76,7 +83,7 @@ pub async fn open(storage: &LaneStorage, writer: &Writer) -> Result<Opened, Chai
             id: id_of(head.as_ref().map(|head| &head.record)),
             head: head.as_ref().map(parent_of),
             term,
-            writer: writer.clone(),
+            writer,
         };
         let head = head.map(|head| head.record);
         return Ok(Opened { chain, head, state, outbox, orphans_deleted, earlier_files });
@@ -89,7 +96,7 @@ async fn observe(
     storage: &LaneStorage,
     store: &LaneStore,
     tag: &LaneTag,
-    writer: &Writer,
+    fence: Option<String>,
 ) -> Result<Observed, ChainError> {
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let latest = store.latest().await.map_err(failed)?;
@@ -109,8 +116,7 @@ async fn observe(
         files.extend(found.map_err(failed)?);
     }
     let (job, lane) = (storage.job.clone(), storage.lane.clone());
-    let nonce = writer.nonce.clone();
-    Ok(Observed { job, lane, nonce, slots, latest, files })
+    Ok(Observed { job, lane, fence, slots, latest, files })
 }
 
 /// The newest slots, newest first. A missing one ends them: [`resolve`] judges that.

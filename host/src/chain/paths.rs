@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
-//! <root>/<job>/lanes/<lane>/state/<epoch:020>-<nonce>.bin
-//! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<nonce>.tsv.zst
+//! <root>/<job>/lanes/<lane>/state/<epoch:020>-<term>-<nonce>.bin
+//! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<term>-<nonce>.tsv.zst
 //! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<epoch:020>-<term>-<nonce>-<i>.parquet
 //! ```
 //!
 //! The job stands in a data file's name because two pipelines may write into one table, and each deletes the
-//! orphans of its own lane only. Numbers have twenty digits so that names sort as numbers do.
+//! orphans of its own lane only. Numbers have twenty digits so that names sort as numbers do. Whatever is not a slot has
+//! the term and the nonce of its writer in its name, and there is a new writer for every opening: no two ever send under
+//! one name. States and outboxes of earlier versions have no term; records say where theirs lie, and nobody else asks.
 
 use std::fmt;
 
@@ -36,16 +38,16 @@ pub fn parse_slot(file_name: &str) -> Option<Epoch> {
 }
 
 /// The state blob of an epoch below the lane's folder: zstd over the lane's bytes.
-pub fn state(epoch: Epoch, nonce: &str) -> String {
-    format!("{STATE_FOLDER}/{:020}-{nonce}.bin", epoch.0)
+pub fn state(epoch: Epoch, term: Term, nonce: &str) -> String {
+    format!("{STATE_FOLDER}/{:020}-{}-{nonce}.bin", epoch.0, term.0)
 }
 
 /// The folder of the outboxes below the lane's folder.
 pub const OUTBOX_FOLDER: &str = "outbox";
 
 /// The outbox of an epoch below the lane's folder: zstd over the lines of [`crate::outbox`].
-pub fn outbox(epoch: Epoch, nonce: &str) -> String {
-    format!("{OUTBOX_FOLDER}/{:020}-{nonce}.tsv.zst", epoch.0)
+pub fn outbox(epoch: Epoch, term: Term, nonce: &str) -> String {
+    format!("{OUTBOX_FOLDER}/{:020}-{}-{nonce}.tsv.zst", epoch.0, term.0)
 }
 
 /// The column of [`date_folder`].

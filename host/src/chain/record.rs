@@ -170,7 +170,8 @@ pub struct Parent {
 pub struct Writer {
     /// Host name and process, for people.
     pub instance: String,
-    /// Random, one per process and lane: makes bodies of different writers differ.
+    /// Random, new for every opening of a lane: makes bodies and names of different writers differ, also those of two
+    /// lives of a lane in one process.
     pub nonce: String,
 }
 

@@ -20,8 +20,9 @@ pub struct Observed {
     pub job: String,
     /// Of the lane.
     pub lane: String,
-    /// Of the writer that opens.
-    pub nonce: String,
+    /// The hash of the fence that this opening has put, if it has. A record of an earlier life of the same process is
+    /// another's: what that life sent may still land.
+    pub fence: Option<String>,
     /// The newest slots, newest first, at most [`LOOK_BACK`]. Empty if there is no chain.
     pub slots: Vec<SlotBody>,
     /// The newest epoch as the listing gave it.
@@ -83,7 +84,7 @@ pub fn resolve(observed: &Observed) -> Result<Opening, String> {
         return Ok(Opening::Begin { term, earlier_files: observed.files.len() });
     };
     let term = next_term(head.record.term);
-    if head.record.outbox.is_some() && head.record.writer.nonce != observed.nonce {
+    if head.record.outbox.is_some() && observed.fence.as_deref() != Some(head.sha256()) {
         return Ok(Opening::Fence { term });
     }
     let mut orphans = Vec::new();
@@ -135,7 +136,7 @@ fn check_slots(observed: &Observed) -> Result<(), String> {
             ));
         }
         if let Some(hash) = parent.replace(record.parent.clone())
-            && hash.is_none_or(|parent| parent.epoch != epoch || parent.sha256 != slot.sha256)
+            && hash.is_none_or(|parent| parent.epoch != epoch || parent.sha256 != slot.sha256())
         {
             return Err(format!("the record after epoch {epoch} names another parent"));
         }

@@ -3,24 +3,16 @@
 //! Nothing here tries twice. What to do after a failure differs (the committer goes on for ever, an opening gives
 //! up) and is decided by the caller; that the same bytes are sent again is ensured by [`SlotBody`].
 
-use std::future::Future;
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures::StreamExt;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions};
 
-use super::body::{SlotBody, sha256_hex};
+use super::body::SlotBody;
 use super::paths;
 use super::record::Epoch;
+use crate::store::once::{Created, in_time, put_once};
 use crate::store::{Location, failure};
-
-/// A request that carries next to nothing is answered within this time, or counts as lost.
-const SMALL_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Slower than this (512 KiB/s) an upload counts as stuck and is begun anew.
-const SLOWEST_BYTES_PER_SECOND: u64 = 512 * 1024;
 
 /// What a record has at most, short of an absurd one.
 pub(super) const RECORD_BYTES: u64 = 1024 * 1024;
@@ -52,24 +44,17 @@ impl LaneStore {
     }
 
     /// Creates the slot of `epoch`, if it is empty, and settles whose record it holds (C1, C2).
-    ///
-    /// «It exists already», a 409, a 5xx and a timeout all mean the same: look. An object never changes once it
-    /// is there, so a GET that finds one settles it; one that finds nothing settles nothing.
     pub(super) async fn try_put_slot(&self, epoch: Epoch, body: &SlotBody) -> SlotAttempt {
         let path = self.folder.path(&paths::slot(epoch));
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let put = self.folder.store.put_opts(&path, body.bytes.clone().into(), options);
-        let Err(put_error) = in_time(body.bytes.len() as u64, put).await else {
-            return SlotAttempt::Ours;
-        };
-        if !failure::is_indeterminate(&put_error) {
-            return SlotAttempt::Unknown(put_error);
-        }
-        match self.get(&paths::slot(epoch), RECORD_BYTES).await {
-            Ok(Some(found)) if sha256_hex(&found) == body.sha256 => SlotAttempt::Ours,
-            Ok(Some(found)) => SlotAttempt::Taken(found),
-            Ok(None) => SlotAttempt::Unknown(put_error),
-            Err(get_error) => SlotAttempt::Unknown(get_error),
+        match put_once(&self.folder, &path, body.object()).await {
+            Created::Ours => SlotAttempt::Ours,
+            Created::Unknown(error) => SlotAttempt::Unknown(error),
+            // It is there for ever, so it can be read once more.
+            Created::Taken => match self.get(&paths::slot(epoch), RECORD_BYTES).await {
+                Ok(Some(found)) => SlotAttempt::Taken(found),
+                Ok(None) => SlotAttempt::Unknown(vanished(path)),
+                Err(error) => SlotAttempt::Unknown(error),
+            },
         }
     }
 
@@ -131,17 +116,8 @@ impl LaneStore {
     }
 }
 
-/// Bounds a request that carries `bytes` either way.
-pub(super) async fn in_time<T>(
-    bytes: u64,
-    request: impl Future<Output = object_store::Result<T>>,
-) -> object_store::Result<T> {
-    let limit = SMALL_REQUEST_TIMEOUT + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND);
-    match tokio::time::timeout(limit, request).await {
-        Ok(result) => result,
-        Err(_) => Err(object_store::Error::Generic {
-            store: "store",
-            source: format!("no answer within {} s", limit.as_secs()).into(),
-        }),
-    }
+/// Somebody deletes slots.
+fn vanished(path: Path) -> object_store::Error {
+    let source = "the slot was taken, and then it was gone".into();
+    object_store::Error::NotFound { path: path.to_string(), source }
 }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::backoff::Backoff;
-use super::body::{SlotBody, VERSION, sha256_hex};
+use super::body::{SlotBody, VERSION};
 use super::commit::{CommitOutcome, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot, Problem};
 use super::paths::{self, DataFileName, LaneTag};
 use super::record::{ChainRecord, Epoch, OutboxRef, StateRef};
-use super::store::{LaneStore, SlotAttempt, in_time};
+use super::store::{LaneStore, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use crate::sink::{DataFile, EncodedFile};
 use crate::store::failure::Failure;
+use crate::store::once::{Created, Immutable, put_once};
 use crate::store::{Location, failure};
 
 /// Data files on their way at a time: enough to fill a connection of 1 Gbit/s at 50 ms a request, few enough that
@@ -123,14 +123,15 @@ impl Uploader {
         };
         let location = &self.storage.tables[&file.table];
         let what = format!("put a data file of epoch {epoch}");
-        self.put(&what, location, location.path(&path), &file.bytes).await?;
+        let object = Immutable::new(file.bytes);
+        self.put(&what, location, location.path(&path), &object).await?;
         let partition = file.folder.as_deref().and_then(paths::parse_folder);
         let partition = partition.map(|(column, value)| (column.to_owned(), value.to_owned()));
         Ok(DataFile {
             table: file.table.as_ref().to_owned(),
             path,
-            bytes: file.bytes.len() as u64,
-            sha256: sha256_hex(&file.bytes),
+            bytes: object.len(),
+            sha256: object.sha256().to_owned(),
             rows: file.rows,
             event_time_range: file.event_time_range,
             partition_values: partition.into_iter().collect::<BTreeMap<_, _>>(),
@@ -138,7 +139,7 @@ impl Uploader {
     }
 
     async fn put_state(&self, epoch: Epoch, state: FrozenState) -> Result<StateRef, ChainError> {
-        let key = paths::state(epoch, &self.chain.writer.nonce);
+        let key = paths::state(epoch, self.chain.term, &self.chain.writer.nonce);
         let blob = self.put_blob("state", epoch, &key, &state.bytes).await?;
         let Blob { bytes, sha256 } = blob;
         Ok(StateRef { key, bytes, sha256, groups: state.groups })
@@ -149,7 +150,7 @@ impl Uploader {
         epoch: Epoch,
         outbox: FrozenOutbox,
     ) -> Result<OutboxRef, ChainError> {
-        let key = paths::outbox(epoch, &self.chain.writer.nonce);
+        let key = paths::outbox(epoch, self.chain.term, &self.chain.writer.nonce);
         let Blob { bytes, sha256 } = self.put_blob("outbox", epoch, &key, &outbox.text).await?;
         Ok(OutboxRef { epoch, key, bytes, sha256, messages: outbox.messages })
     }
@@ -163,10 +164,10 @@ impl Uploader {
         plain: &[u8],
     ) -> Result<Blob, ChainError> {
         let bytes = zstd::encode_all(plain, BLOB_ZSTD_LEVEL);
-        let bytes = Bytes::from(bytes.expect("memory can be written to"));
+        let object = Immutable::new(bytes.expect("memory can be written to").into());
         let what = format!("put the {kind} of epoch {epoch}");
-        self.put(&what, &self.store.folder, self.store.folder.path(key), &bytes).await?;
-        Ok(Blob { sha256: sha256_hex(&bytes), bytes: bytes.len() as u64 })
+        self.put(&what, &self.store.folder, self.store.folder.path(key), &object).await?;
+        Ok(Blob { sha256: object.sha256().to_owned(), bytes: object.len() })
     }
 
     /// None if the slot is ours, else what lies there.
@@ -182,19 +183,25 @@ impl Uploader {
         .await
     }
 
-    /// Puts bytes under a name that nothing else ever uses, so overwriting is repeating.
+    /// Creates an object under a name that no other writer uses.
     async fn put(
         &self,
         what: &str,
         location: &Location,
         path: Path,
-        bytes: &Bytes,
+        object: &Immutable,
     ) -> Result<(), ChainError> {
-        self.persist(what, location, || async {
-            let put = location.store.put(&path, bytes.clone().into());
-            in_time(bytes.len() as u64, put).await.map(|_| ())
-        })
-        .await
+        let is_ours = self.persist(what, location, || async {
+            match put_once(location, &path, object).await {
+                Created::Ours => Ok(true),
+                Created::Taken => Ok(false),
+                Created::Unknown(error) => Err(error),
+            }
+        });
+        if is_ours.await? {
+            return Ok(());
+        }
+        Err(ChainError::NameTaken { path: path.to_string(), url: location.url.clone() })
     }
 
     /// Attempts until it is done, however long that takes. Only what no store will ever do ends it.

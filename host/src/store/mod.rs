@@ -12,15 +12,18 @@
 //! upload over HTTP is answered with an error.
 //!
 //! Because replies with a 5xx are repeated inside the client, also those of a create-only put, a caller's own
-//! earlier success may come back to it as `AlreadyExists` (RELIABILITY.md §1.2). The chain settles that.
+//! earlier success may come back to it as `AlreadyExists` (RELIABILITY.md §1.2). [`once::put_once`] settles that.
 
 pub mod bucket;
 mod cloud;
 pub mod failure;
 mod local;
+pub mod once;
 
 #[cfg(test)]
 pub(crate) mod gate;
+#[cfg(test)]
+pub(crate) mod held;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
 
 use super::*;
-use crate::chain::record::Writer;
 use crate::chain::{LaneStorage, inspect};
 use crate::config::{Pipeline, StoreOptions, file};
 use crate::lane::{Command, Commands};
@@ -131,7 +130,7 @@ impl World {
             stores: StoreOptions::default(),
             runtime: self.runtime.handle().clone(),
             clock: Clock::system(),
-            writer: Writer::new("test"),
+            instance: "test".to_owned(),
             waits_for_modules: true,
         };
         let thread = supervise(parts, outside).unwrap();

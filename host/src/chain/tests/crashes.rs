@@ -8,7 +8,7 @@ const COUNT: i64 = 3;
 /// Far more requests than a life of [`COUNT`] epochs makes.
 const REQUESTS_MAX: usize = 200;
 
-/// Lives until the numbers are taken. Each life gets a new writer, as each start of a process does.
+/// Lives until the numbers are taken.
 fn live_to_the_end(runtime: &Runtime, storage: &LaneStorage, story: &str) {
     for _ in 0..20 {
         if live(runtime, storage, COUNT) == Ended::Done {
@@ -49,10 +49,9 @@ fn a_request_that_fails_is_repeated_and_nothing_is_doubled() {
 
 /// One life that ends when the store stops to answer, as a `kill -9` at that moment.
 fn live_until_death(runtime: &Runtime, store: &Arc<FaultyStore>, storage: &LaneStorage) {
-    let writer = writer();
     let opened = runtime.block_on(async {
         tokio::select! {
-            opened = open(storage, &writer) => Some(opened.unwrap()),
+            opened = open(storage, INSTANCE) => Some(opened.unwrap()),
             () = store.death() => None,
         }
     });
@@ -133,8 +132,8 @@ fn a_lost_slot_is_an_outcome_and_names_the_winner() {
         let handle = runtime.handle().clone();
         Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), metrics())
     };
-    let first = runtime.block_on(open(&storage, &writer())).unwrap();
-    let second = runtime.block_on(open(&storage, &writer())).unwrap();
+    let first = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    let second = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let (mut first, mut second) = (spawn(first), spawn(second));
     first.submit(epoch_of(1));
     assert!(matches!(first.wait(LONG), Some(CommitOutcome::Committed(_))));
@@ -156,7 +155,7 @@ fn while_the_store_refuses_the_committer_says_why_and_goes_on() {
     storage.tables.values_mut().for_each(|table| *table = root.child("table"));
     // A file where the table's folder should be: no put below it can succeed.
     std::fs::write(folder.path().join("table"), "in the way").unwrap();
-    let opened = runtime.block_on(open(&storage, &writer())).unwrap();
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let handle = runtime.handle().clone();
     let mut committer =
         Committer::spawn(handle, opened.chain, storage.clone(), clock.clone(), metrics());

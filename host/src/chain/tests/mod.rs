@@ -7,6 +7,7 @@
 mod search;
 mod faulty;
 mod crashes;
+mod lives;
 mod opening;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
 
-use super::record::{PartitionState, RecordKind, SourceKind, SourceState, Writer};
+use super::record::{PartitionState, RecordKind, SourceKind, SourceState};
 use super::*;
 use crate::metrics::LaneMetrics;
 use crate::sink::EncodedFile;
@@ -48,9 +49,8 @@ fn metrics() -> Arc<LaneMetrics> {
     Arc::new(LaneMetrics::new([], []))
 }
 
-fn writer() -> Writer {
-    Writer::new("test")
-}
+/// Who opens, in every test: what tells writers apart is the opening's to make.
+const INSTANCE: &str = "test";
 
 fn source_at(next: i64) -> SourceState {
     let partition = Partition { stream: Arc::from("numbers"), number: 0 };
@@ -122,7 +122,7 @@ enum Ended {
 
 /// Opens the lane and takes numbers until `count` of them are committed.
 fn live(runtime: &Runtime, storage: &LaneStorage, count: i64) -> Ended {
-    let opened = match runtime.block_on(open(storage, &writer())) {
+    let opened = match runtime.block_on(open(storage, INSTANCE)) {
         Ok(opened) => opened,
         Err(ChainError::Contended { .. }) => return Ended::Fenced,
         Err(error) => {
@@ -168,7 +168,7 @@ fn table(runtime: &Runtime, storage: &LaneStorage) -> Vec<i64> {
 /// Opens the lane once more, as the next start would, and compares table and head with what must be.
 #[track_caller]
 fn assert_each_number_once(runtime: &Runtime, storage: &LaneStorage, count: i64, story: &str) {
-    let opened = runtime.block_on(open(storage, &writer()));
+    let opened = runtime.block_on(open(storage, INSTANCE));
     let opened = opened.unwrap_or_else(|error| panic!("{story}: {error}"));
     assert_eq!(next_number(&opened), Some(count), "{story}");
     assert_eq!(table(runtime, storage), (0..count).collect::<Vec<_>>(), "{story}");

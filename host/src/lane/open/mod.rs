@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::commit::Committer;
-use crate::chain::record::{ChainRecord, Writer};
+use crate::chain::record::ChainRecord;
 use crate::chain::{self, LaneStorage};
 use crate::config::{Pipeline, SourceConfig, StoreOptions};
 use crate::metrics::LaneMetrics;
@@ -44,6 +44,7 @@ pub(in crate::lane) use restore::restore;
 pub(crate) use wait::wait;
 
 /// What a lane is made of, from the outside.
+#[derive(Clone)]
 pub struct LaneParts {
     /// What to run.
     pub config: Arc<Pipeline>,
@@ -59,8 +60,8 @@ pub struct LaneParts {
     pub runtime: tokio::runtime::Handle,
     /// Time.
     pub clock: Clock,
-    /// Who we are, in chain records.
-    pub writer: Writer,
+    /// Who we are in chain records, for people: every opening is another writer.
+    pub instance: String,
     /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
     /// uploaded to this process; without it such a run is refused.
     pub waits_for_modules: bool,
@@ -85,11 +86,11 @@ pub(in crate::lane) struct Ready {
 
 impl Ready {
     fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
-        let LaneParts { config, storage, stores, runtime, clock, writer, .. } = parts;
+        let LaneParts { config, storage, stores, runtime, clock, instance, .. } = parts;
         let metrics = Arc::clone(&outside.metrics);
         // First: while a topic is away this fails again and again, and costs little here.
         let post = open_post(config, clock, &metrics, &outside.stop)?;
-        let mut opened = request(outside, runtime, chain::open(storage, writer))??;
+        let mut opened = request(outside, runtime, chain::open(storage, instance))??;
         let modules = get_modules(parts, opened.head.as_ref(), outside)?;
         let plan = Plan::new(config, &modules)?;
         let mut pool = Pool::new(&plan, worker_count(config))?;

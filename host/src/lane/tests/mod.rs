@@ -6,6 +6,7 @@ mod naive;
 mod native;
 mod topics;
 mod keyed;
+mod lives;
 mod relaid;
 mod scripts;
 
@@ -29,7 +30,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::open::{Ready, genesis, restore};
 use super::outbox::Outbox;
 use super::*;
-use crate::chain::record::{ChainRecord, Fates, PinnedModule, Writer};
+use crate::chain::record::{ChainRecord, Fates, PinnedModule};
 use crate::chain::{self, LaneStorage};
 use crate::config::{PluginRef, StageConfig};
 use crate::plugin::PluginKind;
@@ -231,15 +232,12 @@ impl World {
         clock: &Clock,
     ) -> (Lane, mpsc::Sender<Command>) {
         let storage = self.storage();
-        let mut opened =
-            self.runtime.block_on(chain::open(&storage, &Writer::new("test"))).unwrap();
+        let mut opened = self.runtime.block_on(chain::open(&storage, "test")).unwrap();
         let modules = self.modules(opened.head.as_ref());
         let plan = Plan::new(&self.config, &modules).unwrap();
         let mut pool = Pool::new(&plan, workers).unwrap();
         restore(&mut pool, &plan, &opened).unwrap();
-        let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
-        let tables = self.config.tables().into_iter().map(|(id, _)| id);
-        let metrics = Arc::new(LaneMetrics::new(stages, tables));
+        let metrics = self.metrics();
         let handle = self.runtime.handle().clone();
         let post = self.topics.post(&self.config);
         let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
@@ -257,6 +255,21 @@ impl World {
             )
             .unwrap();
         let ready = Ready { record, modules, plan, pool, source, committer, outbox };
+        let (outside, commands_tx) = self.outside(metrics, clock);
+        (ready.into_lane(&self.config, clock, outside), commands_tx)
+    }
+
+    fn metrics(&self) -> Arc<LaneMetrics> {
+        let stages = self.config.all_stages().map(|stage| Arc::clone(&stage.id));
+        let tables = self.config.tables().into_iter().map(|(id, _)| id);
+        Arc::new(LaneMetrics::new(stages, tables))
+    }
+
+    fn outside(
+        &self,
+        metrics: Arc<LaneMetrics>,
+        clock: &Clock,
+    ) -> (Outside, mpsc::Sender<Command>) {
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
             commands: Commands::new(commands),
@@ -266,7 +279,7 @@ impl World {
             live: broadcast::channel(4).0,
             metrics,
         };
-        (ready.into_lane(&self.config, clock, outside), commands_tx)
+        (outside, commands_tx)
     }
 
     /// The records of the chain, in order.

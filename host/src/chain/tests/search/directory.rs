@@ -37,8 +37,10 @@ enum Without {
     Comparing,
     /// C6: a writer whose slot was lost goes on.
     Stopping,
-    /// File names without term and nonce: writers overwrite each other's.
+    /// C9, C1: file names without term and nonce, put with overwriting puts.
     OwnNames,
+    /// C9, C1: the lives of a process share its nonce, files are put with overwriting puts.
+    NewWriters,
 }
 
 /// A data file: the epoch, and the nonce and term of its writer.
@@ -49,7 +51,7 @@ struct File {
     nonce: u8,
 }
 
-/// What a file holds: an input, as its writer encoded it (two writers cut their batches differently).
+/// What a file holds: an input, as a life encoded it (two lives cut their batches differently).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Content {
     input: u8,
@@ -62,15 +64,16 @@ struct Record {
     nonce: u8,
     from: u8,
     to: u8,
-    /// Holds the input `from`.
+    /// Holds the input `from`, as the life `encoded_by` encoded it: its hash.
     file: Option<File>,
+    encoded_by: u8,
     parent: Option<Arc<Record>>,
 }
 
 /// Parents are compared, not hashed: a chain of them at every look is too slow.
 impl Hash for Record {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        (self.term, self.nonce, self.from, self.to, self.file).hash(hasher);
+        (self.term, self.nonce, self.from, self.to, self.file, self.encoded_by).hash(hasher);
     }
 }
 
@@ -104,6 +107,8 @@ enum At {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Writer {
     at: At,
+    /// Differs from that of any other start of any process.
+    life: u8,
     nonce: u8,
     term: u64,
     head: Option<Arc<Record>>,
@@ -135,20 +140,21 @@ struct Lane {
     damage: Option<String>,
 }
 
-fn dead(nonce: u8, restarts: u8) -> Writer {
-    Writer { at: At::Dead, nonce, term: 0, head: None, next: 0, restarts, is_alone: false }
+fn dead(life: u8, nonce: u8, restarts: u8) -> Writer {
+    Writer { at: At::Dead, life, nonce, term: 0, head: None, next: 0, restarts, is_alone: false }
 }
 
 fn check(without: Without) -> Found {
     // The genesis is there: it names no files and its race is that of any slot.
-    let genesis = Record { term: 1, nonce: 0, from: 0, to: 0, file: None, parent: None };
+    let genesis =
+        Record { term: 1, nonce: 0, from: 0, to: 0, file: None, encoded_by: 0, parent: None };
     search(Lane {
         without,
         chain: vec![Arc::new(genesis)],
         files: BTreeMap::new(),
         late: None,
         late_left: 1,
-        writers: [dead(1, 2), dead(11, 1)],
+        writers: [dead(1, 1, 2), dead(11, 11, 1)],
         damage: None,
     })
 }
@@ -174,10 +180,14 @@ impl Lane {
         Some(next)
     }
 
-    fn with_file(&self, file: File, content: Content) -> Self {
+    /// A file is put. None if its name holds other content.
+    fn with_file(&self, file: File, content: Content) -> Option<Self> {
         let mut next = self.clone();
-        next.files.insert(file, content);
-        next
+        if matches!(self.without, Without::OwnNames | Without::NewWriters) {
+            next.files.insert(file, content);
+        }
+        let there = *next.files.entry(file).or_insert(content);
+        (there == content).then_some(next)
     }
 
     fn file_of(&self, writer: &Writer) -> File {
@@ -231,7 +241,8 @@ impl Lane {
         let (slot, nonce) = (slots.len() as u64, self.writers[i].nonce);
         let head = slots.last().unwrap();
         let (from, to, parent) = (head.to, head.to, Some(Arc::clone(head)));
-        let record = Arc::new(Record { term, nonce, from, to, file: None, parent });
+        let (file, encoded_by) = (None, 0);
+        let record = Arc::new(Record { term, nonce, from, to, file, encoded_by, parent });
         if slot <= SLOTS {
             push(format!("w{i} sees undecided files"), self.with(i, At::Fence { slot, record }));
         }
@@ -317,13 +328,17 @@ impl Lane {
             At::Run => {}
             At::Upload => {
                 let (file, input) = (self.file_of(writer), Self::input(writer));
-                let Writer { term, nonce, .. } = *writer;
+                let Writer { term, nonce, life: encoded_by, .. } = *writer;
                 let (from, to, parent) = (input, input + 1, writer.head.clone());
-                let record = Record { term, nonce, from, to, file: Some(file), parent };
-                let content = Content { input, encoded_by: nonce };
-                let next =
-                    self.with_file(file, content).with(i, At::Put { record: Arc::new(record) });
-                push(format!("w{i} uploads {file:?}"), next);
+                let record = Record { term, nonce, from, to, file: Some(file), encoded_by, parent };
+                let content = Content { input, encoded_by };
+                match self.with_file(file, content) {
+                    Some(next) => {
+                        let next = next.with(i, At::Put { record: Arc::new(record) });
+                        push(format!("w{i} uploads {file:?}"), next);
+                    }
+                    None => push(format!("w{i} finds {file:?} taken"), self.with(i, At::Dead)),
+                }
                 self.push_late(i, Late::File(file, content), push);
             }
             At::Put { record } => self.step_put(i, writer.next, record, push),
@@ -335,7 +350,9 @@ impl State for Lane {
     fn next(&self, push: &mut dyn FnMut(String, Self)) {
         if let Some(late) = &self.late {
             let mut landed = match late {
-                Late::File(file, content) => self.with_file(*file, *content),
+                Late::File(file, content) => {
+                    self.with_file(*file, *content).unwrap_or_else(|| self.clone())
+                }
                 Late::Slot(slot, record) => {
                     self.with_slot(*slot, record).unwrap_or_else(|| self.clone())
                 }
@@ -355,7 +372,12 @@ impl State for Lane {
             } else if writer.restarts > 0 {
                 let mut next = self.clone();
                 let is_alone = self.writers[1 - i].at == At::Dead && self.late.is_none();
-                let writer = dead(writer.nonce + 1, writer.restarts - 1);
+                let life = writer.life + 1;
+                let nonce = match self.without {
+                    Without::NewWriters => writer.nonce,
+                    _ => life,
+                };
+                let writer = dead(life, nonce, writer.restarts - 1);
                 next.writers[i] = Writer { at: At::ReadChain, is_alone, ..writer };
                 next.writers[1 - i].is_alone = false;
                 push(format!("w{i} starts"), next);
@@ -376,7 +398,7 @@ impl State for Lane {
             end = record.to;
             if let Some(file) = record.file
                 && self.files.get(&file)
-                    != Some(&Content { input: record.from, encoded_by: record.nonce })
+                    != Some(&Content { input: record.from, encoded_by: record.encoded_by })
             {
                 return Some(format!(
                     "slot {slot} names a file that is not there any more: {file:?}"
@@ -422,7 +444,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
     Observed {
         job: "j".to_owned(),
         lane: "l".to_owned(),
-        nonce: String::new(),
+        fence: None,
         latest: bodies.first().map(|body| body.record.epoch),
         slots: bodies,
         files: found.collect(),
@@ -513,4 +535,9 @@ fn a_writer_that_goes_on_after_a_lost_slot_repeats_input() {
 #[test]
 fn writers_that_share_names_lose_or_mix_files() {
     check(Without::OwnNames).assert_violation("names a file that is not there any more");
+}
+
+#[test]
+fn lives_of_a_process_that_share_a_nonce_replace_what_was_committed() {
+    check(Without::NewWriters).assert_violation("names a file that is not there any more");
 }
