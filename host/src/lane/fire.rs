@@ -62,8 +62,10 @@ pub(super) fn fire(
                 state.fire_changed(now, |firing| evaluate(runner, plan, firing, &mut results));
             }
         }
-        WindowAssigner::Sessions(_) => {
-            sessions.fire(now, lateness, |firing| evaluate(runner, plan, firing, &mut results));
+        WindowAssigner::Sessions(rule) => {
+            sessions.fire(rule, (now, lateness), |firing| {
+                evaluate(runner, plan, firing, &mut results);
+            });
         }
     }
     results
@@ -175,7 +177,7 @@ fn result_rows(
         push_bound(|bounds| bounds.end);
     }
     if plan.corrects {
-        let revisions = groups.iter().map(|group| i64::from(firing.revisions[*group]));
+        let revisions = groups.iter().map(|group| firing.revisions[*group].cast_signed());
         columns.push(Arc::new(Int64Array::from_iter_values(revisions)));
     }
     let rows = outputs.num_rows();

@@ -7,7 +7,7 @@
 
 use arrow::array::ArrayRef;
 
-use crate::sink::late::Missed;
+use crate::sink::late::{JudgedBy, Missed};
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 use crate::watermark::LaneClock;
@@ -25,7 +25,7 @@ pub(super) struct Placed {
     /// Where they go, in runs, because neighbours mostly share a place: the place, and the index in `rows` behind the
     /// last of the run. Of sessions none.
     pub(super) places: Vec<(Place, u32)>,
-    pub(super) watermarks: Vec<i64>,
+    pub(super) watermarks: Vec<(i64, JudgedBy)>,
     pub(super) keys: Varlen,
     pub(super) hashes: Vec<u64>,
     pub(super) late: Vec<LateRow>,
@@ -87,6 +87,13 @@ impl Judge {
         let own = clock.behind(EventTime(self.max_before.max(before)));
         own.0.max(self.lane)
     }
+
+    /// Whose watermark [`Judge::watermark`] gives.
+    #[inline]
+    pub(super) fn whose(self, before: i64, clock: &LaneClock) -> JudgedBy {
+        let own = clock.behind(EventTime(self.max_before.max(before)));
+        if own.0 < self.lane { JudgedBy::Lane } else { JudgedBy::Partition }
+    }
 }
 
 /// Places the rows that are left of a chunk.
@@ -106,15 +113,18 @@ pub(super) fn place(
     match windows {
         WindowAssigner::Slides(slides) => {
             let watermark = |row: usize| judge.watermark(rows.before[row], clock);
+            let whose = |row: usize| judge.whose(rows.before[row], clock);
             let slides = (&slides, plan.lateness);
-            place_in_slides(slides, selection, &rows.times, watermark, &mut placed);
+            place_in_slides(slides, selection, &rows.times, (watermark, whose), &mut placed);
         }
         WindowAssigner::Global { .. } => selection.for_each(|row| placed.push(row, Place::EVER)),
         WindowAssigner::Sessions(_) => {
             placed.watermarks.reserve(rows.len());
             selection.for_each(|row| {
                 placed.rows.push(row as u32);
-                placed.watermarks.push(judge.watermark(rows.before[row], clock));
+                let before = rows.before[row];
+                let watermark = (judge.watermark(before, clock), judge.whose(before, clock));
+                placed.watermarks.push(watermark);
             });
         }
     }
@@ -130,7 +140,7 @@ fn place_in_slides(
     (slides, lateness): (&Slides, i64),
     selection: RowSelection<'_>,
     times: &[i64],
-    watermark: impl Fn(usize) -> i64,
+    (watermark, whose): (impl Fn(usize) -> i64, impl Fn(usize) -> JudgedBy),
     placed: &mut Placed,
 ) {
     // Rows of a chunk mostly share a pane.
@@ -149,7 +159,9 @@ fn place_in_slides(
                     first: pane.first_window(),
                     last_end: pane.last_end(),
                     windows: pane.windows(),
+                    covers: false,
                     watermark: EventTime(watermark),
+                    by: whose(row),
                 };
                 placed.late.push(LateRow { row: row as u32, missed });
             }

@@ -69,6 +69,9 @@ impl Worker {
     /// A group as a checkpoint gives it back.
     pub(super) fn restore(&mut self, windows: Option<WindowAssigner>, row: &StateRow<'_>) {
         match windows {
+            Some(WindowAssigner::Sessions(rule)) if row.is_closed => {
+                self.sessions.restore_closed(rule, row);
+            }
             Some(WindowAssigner::Sessions(_)) => self.sessions.restore(row),
             Some(WindowAssigner::Slides(slides)) if row.is_fired => {
                 self.state.restore_fired(&slides, row);

@@ -7,7 +7,7 @@ use crate::plugin::outcome::Refusal;
 use crate::sink::late::Missed;
 use crate::time::{EventTime, thread_cpu_nanos};
 use crate::varlen::Varlen;
-use crate::window::{SessionRule, WindowAssigner};
+use crate::window::{LateForSession, SessionRule, WindowAssigner};
 
 use super::fire::CondemnedGroup;
 use super::place::{LateRow, Placed};
@@ -128,19 +128,21 @@ fn assign(
     let Worker { sessions, session_call, .. } = worker;
     let mut assigned = Assigned { rows: Vec::with_capacity(placed.rows.len()), late: Vec::new() };
     let mut assign = |index: usize| {
-        let (row, watermark) = (placed.rows[index], placed.watermarks[index]);
+        let (row, (watermark, by)) = (placed.rows[index], placed.watermarks[index]);
         let time = prepared.rows.times[row as usize];
         let key = (placed.hashes[index], placed.keys.value(index));
         let open_after = watermark.saturating_sub(lateness);
         match sessions.assign(rule, (time, open_after), key, session_call) {
             Ok(()) => assigned.rows.push(row),
-            Err(session) => assigned.late.push(LateRow {
+            Err(LateForSession { own, covers }) => assigned.late.push(LateRow {
                 row,
                 missed: Missed {
-                    first: session,
-                    last_end: session.end,
+                    first: own,
+                    last_end: own.end,
                     windows: 1,
+                    covers,
                     watermark: EventTime(watermark),
+                    by,
                 },
             }),
         }

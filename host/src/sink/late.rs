@@ -11,6 +11,15 @@ use crate::plugin::WindowBounds;
 use crate::schema::timestamp_type;
 use crate::time::EventTime;
 
+/// Whose watermark judged a row: whichever of the two was further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JudgedBy {
+    /// Its own partition's, made by the records before it.
+    Partition,
+    /// The lane's: its partition was idle, or was found late, and time went on without it.
+    Lane,
+}
+
 /// What a late row came too late for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missed {
@@ -20,8 +29,12 @@ pub struct Missed {
     pub last_end: i64,
     /// How many windows.
     pub windows: u32,
+    /// It touches an open session of its key, which would have covered a closed one with it.
+    pub covers: bool,
     /// The watermark that judged it.
     pub watermark: EventTime,
+    /// Whose that was.
+    pub by: JudgedBy,
 }
 
 /// The columns: those of the rows, then `window_start`, `window_end`, `watermark` and `late_reason`.
@@ -55,12 +68,19 @@ pub fn late_rows(rows: &RecordBatch, missed: &[Missed]) -> RecordBatch {
 
 fn reason(missed: &Missed) -> String {
     let behind = Micros(missed.watermark.micros().saturating_sub(missed.last_end));
-    match missed.windows {
-        1 => format!("the watermark was {behind} past the end of its window"),
-        windows => {
-            format!("the watermark was {behind} past the end of the last of its {windows} windows")
-        }
-    }
+    let whose = match missed.by {
+        JudgedBy::Partition => "the watermark of its partition",
+        JudgedBy::Lane => "the lane's watermark, which its partition's was behind,",
+    };
+    let window = match missed.windows {
+        1 => "its window".to_owned(),
+        windows => format!("the last of its {windows} windows"),
+    };
+    let covers = match missed.covers {
+        true => "; the session that it touches would cover a closed one with it",
+        false => "",
+    };
+    format!("{whose} was {behind} past the end of {window}{covers}")
 }
 
 /// A span of time for a person.

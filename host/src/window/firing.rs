@@ -18,7 +18,7 @@ pub struct Firing {
     /// The accumulator of each.
     pub states: Varlen,
     /// How often each has fired before.
-    pub revisions: Vec<u32>,
+    pub revisions: Vec<u64>,
 }
 
 impl Firing {
@@ -32,7 +32,7 @@ impl Firing {
     }
 
     /// Appends a group.
-    pub fn push(&mut self, bounds: WindowBounds, key: &[u8], state: &[u8], revision: u32) {
+    pub fn push(&mut self, bounds: WindowBounds, key: &[u8], state: &[u8], revision: u64) {
         self.bounds.push(bounds);
         self.keys.push(key);
         self.states.push(state);

@@ -48,7 +48,7 @@ struct Group {
     /// Rows accumulated since it was made or loaded, saturating. 0: every row was refused, as if it were not there.
     rows: u32,
     /// How often it has fired.
-    revision: u32,
+    revision: u64,
     /// By watcher: it is in the list.
     changed: [bool; WATCHERS],
     pending: bool,
@@ -108,6 +108,11 @@ impl GroupTable {
             }
         }
         group.local
+    }
+
+    /// Stamps count from 0 again.
+    pub(super) fn forget_stamps(&mut self) {
+        self.groups.iter_mut().for_each(|group| group.stamp = 0);
     }
 
     /// Takes back rows that were refused after they were counted.
@@ -200,7 +205,7 @@ impl GroupTable {
     }
 
     /// The revision that fires now; the next one is higher.
-    pub(super) fn next_revision(&mut self, id: u32) -> u32 {
+    pub(super) fn next_revision(&mut self, id: u32) -> u64 {
         let group = &mut self.groups[id as usize];
         let revision = group.revision;
         group.revision = revision.saturating_add(1);
@@ -208,12 +213,12 @@ impl GroupTable {
     }
 
     /// Takes note of how often a group has fired.
-    pub(super) fn set_revision(&mut self, id: u32, revision: u32) {
+    pub(super) fn set_revision(&mut self, id: u32, revision: u64) {
         self.groups[id as usize].revision = revision;
     }
 
     /// How often a group has fired.
-    pub fn revision(&self, id: u32) -> u32 {
+    pub fn revision(&self, id: u32) -> u64 {
         self.groups[id as usize].revision
     }
 

@@ -86,13 +86,13 @@ impl Merged {
     }
 
     /// Every key with its accumulator, or why it has none, and how often it has fired before.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Result<&[u8], &RefusedMerge>, u32)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Result<&[u8], &RefusedMerge>, u64)> {
         let groups = &self.groups;
         groups.ids().map(|id| (groups.key(id), self.state(id), groups.revision(id)))
     }
 
     /// Takes note of how often each key has fired before.
-    pub fn set_revisions(&mut self, mut revision: impl FnMut(u64, &[u8]) -> u32) {
+    pub fn set_revisions(&mut self, mut revision: impl FnMut(u64, &[u8]) -> u64) {
         let ids: Vec<u32> = self.groups.ids().collect();
         for id in ids {
             let revision = revision(self.groups.hash(id), self.groups.key(id));

@@ -10,8 +10,17 @@ pub struct SessionRule {
     /// No session is longer.
     pub max_length: i64,
     /// Results are corrected: readers drop what lies in the window of a higher revision of its key. A row that is late by
-    /// itself then joins no session that would begin earlier by it: it could come to cover a closed one, which is not in it.
+    /// itself then stretches no session over a closed one, which is not in it.
     pub corrected: bool,
+}
+
+/// A row that came too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateForSession {
+    /// The session that it makes by itself, which was closed for it.
+    pub own: WindowBounds,
+    /// It touches an open session, which would have covered a closed one with it.
+    pub covers: bool,
 }
 
 /// One session.
@@ -21,10 +30,10 @@ pub(super) struct Session {
     pub(super) state: Box<[u8]>,
     /// Its node in the present call, or [`Session::UNTOUCHED`].
     pub(super) node: u32,
-    /// Rows accumulated, saturating. 0: all were refused.
-    pub(super) rows: u32,
+    /// Whether rows were accumulated: all may have been refused.
+    pub(super) has_rows: bool,
     /// How often it, or a session that it is made of, has fired.
-    pub(super) revision: u32,
+    pub(super) revision: u64,
     /// It has changed since it fired, or has not fired.
     pub(super) pending: bool,
 }
@@ -37,7 +46,7 @@ impl Session {
             bounds,
             state: Box::default(),
             node: Self::UNTOUCHED,
-            rows: 0,
+            has_rows: false,
             revision: 0,
             pending: true,
         }

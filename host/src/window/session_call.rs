@@ -46,7 +46,8 @@ pub(super) struct Node {
     pub(super) state: Vec<u8>,
     /// What its session says that the accumulator costs.
     pub(super) bytes_before: usize,
-    pub(super) rows: u32,
+    /// Rows accumulated; those of earlier calls count as one.
+    pub(super) rows: u64,
     /// Its accumulator is another than before.
     pub(super) has_changed: bool,
     /// It is part of another node now.
@@ -77,7 +78,7 @@ impl SessionCall {
             let node = Node {
                 bytes_before: state.len().next_multiple_of(16),
                 state,
-                rows: session.rows,
+                rows: session.has_rows.into(),
                 ..Node::new(key)
             };
             self.nodes.push(node);

@@ -1,7 +1,7 @@
 //! What checkpoints and other layouts see of sessions: all of them with their keys, in an order that stays the same while
 //! no row comes.
 
-use super::session::Session;
+use super::session::{Session, SessionRule};
 use super::sessions::{Sessions, allocated};
 
 impl Sessions {
@@ -9,11 +9,10 @@ impl Sessions {
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
         let hash = super::key_hash(row.key);
         let at = self.find(hash, row.key).unwrap_or_else(|| self.insert(hash, row.key));
-        let rows = u32::from(!row.is_empty);
         self.bytes += allocated(row.state.len());
         let session = Session {
             state: row.state.into(),
-            rows,
+            has_rows: !row.is_empty,
             revision: row.revision,
             pending: !row.is_settled,
             ..Session::new(row.place.bounds)
@@ -24,6 +23,17 @@ impl Sessions {
         for at in self.changed.drain(changed..) {
             self.keys[at as usize].changed = false;
         }
+    }
+
+    /// What a checkpoint gives back of the closed sessions of a key.
+    pub fn restore_closed(&mut self, rule: SessionRule, row: &super::snapshot::StateRow<'_>) {
+        let key = (super::key_hash(row.key), row.key);
+        self.closed.note(rule.max_length, key, row.place.bounds.start);
+    }
+
+    /// Of sessions that were closed and began before this the checkpoint may know nothing.
+    pub fn set_unknown_before(&mut self, before: Option<i64>) {
+        self.closed.set_unknown_before(before);
     }
 
     /// The accumulators that are not empty, always in the same order.

@@ -21,8 +21,10 @@
 //! bounds differ. Sessions change in no other way.
 //!
 //! **With corrections no session covers a closed one of its key** ([`SessionRule::corrected`]): a session covers another
-//! only if it begins no later, a row on time ends later than what is closed for it, and a late one makes no session begin
-//! earlier. So readers can tell what a correction takes the place of by its bounds.
+//! only if it begins no later, a row on time begins later than what is closed for it, and one that is late by itself is
+//! refused if the session that it joins would cover a closed one. So readers can tell what a correction takes the place of by
+//! its bounds. Closed sessions are remembered for that when they are gone ([`super::closed`]), and count whether they have
+//! fired or not and whether the aggregate took their rows or not: neither is known to be the same in every run.
 //!
 //! A session never gets longer than `max_length`: a row that would make it longer begins another one, even if the two
 //! overlap. So a key that never falls silent has results, and its sessions bounded state.
@@ -38,8 +40,9 @@ use hashbrown::HashTable;
 use crate::plugin::WindowBounds;
 use crate::time::{EventTime, Watermark};
 
+use super::closed::ClosedSessions;
 use super::firing::{Firing, GROUPS_PER_CALL};
-use super::session::{Session, SessionRule, join};
+use super::session::{LateForSession, Session, SessionRule, join};
 use super::session_call::SessionCall;
 
 /// The sessions of the keys that one worker owns.
@@ -54,6 +57,8 @@ pub struct Sessions {
     timers: BinaryHeap<Reverse<(i64, u32)>>,
     /// Keys with sessions that changed, for whoever looks at open windows; each once.
     pub(super) changed: Vec<u32>,
+    /// Keys with sessions that are gone and still count. Empty without corrections.
+    pub(super) closed: ClosedSessions,
     sessions: usize,
     /// Bytes of the keys, sessions and accumulators that have an allocation of their own.
     pub(super) bytes: usize,
@@ -77,19 +82,19 @@ pub(super) fn allocated(bytes: usize) -> usize {
 }
 
 impl Sessions {
-    /// Adds a row to the call: to the session that it makes, joins or completes. An error is the session that was closed
-    /// for the row; nothing has changed then.
+    /// Adds a row to the call: to the session that it makes, joins or completes. `watermark` is that which judges the row, less
+    /// the lateness. An error has changed nothing.
     pub fn assign(
         &mut self,
         rule: SessionRule,
         (time, watermark): (i64, i64),
         (hash, key): (u64, &[u8]),
         call: &mut SessionCall,
-    ) -> Result<(), WindowBounds> {
+    ) -> Result<(), LateForSession> {
         let own = WindowBounds { start: time, end: time.saturating_add(rule.gap) };
         let Some(at) = self.find(hash, key) else {
             if own.end <= watermark {
-                return Err(own);
+                return Err(LateForSession { own, covers: false });
             }
             let at = self.insert(hash, key);
             self.begin(at, own, call);
@@ -99,13 +104,17 @@ impl Sessions {
         // Sessions that are closed for the row stand in front.
         let open = sessions.partition_point(|session| session.bounds.end <= watermark);
         let (bounds, joined) = join(rule, own, &sessions[open..]);
-        let begins_earlier =
-            || joined.iter().all(|index| time < sessions[open + index].bounds.start);
-        if own.end <= watermark && rule.corrected && begins_earlier() {
-            return Err(own);
+        if own.end <= watermark {
+            let is_covered = |closed: &Session| bounds.start <= closed.bounds.start;
+            let covers = || {
+                sessions[..open].iter().any(is_covered)
+                    || self.closed.may_cover(bounds.start, hash, key)
+            };
+            if joined.is_empty() || rule.corrected && covers() {
+                return Err(LateForSession { own, covers: !joined.is_empty() });
+            }
         }
         match joined.as_slice() {
-            [] if own.end <= watermark => return Err(own),
             [] => self.begin(at, own, call),
             [one] => self.prolong(at, open + one, bounds, call),
             many => self.complete(at, open, many, bounds, call),
@@ -196,7 +205,7 @@ impl Sessions {
             self.bytes += allocated(node.state.len());
             session.pending |= node.has_changed;
             session.state = node.state.into_boxed_slice();
-            session.rows = node.rows;
+            session.has_rows = node.rows > 0;
             session.node = Session::UNTOUCHED;
             let (pending, end) = (session.pending, session.bounds.end);
             let key = &mut self.keys[node.key as usize];
@@ -210,7 +219,12 @@ impl Sessions {
 
     /// Calls `each` with the sessions that the watermark has passed and that have changed since they fired, some at a
     /// time; forgets those that take no more rows.
-    pub fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
+    pub fn fire(
+        &mut self,
+        rule: SessionRule,
+        (watermark, lateness): (Watermark, i64),
+        mut each: impl FnMut(&Firing),
+    ) {
         let mut firing = Firing::default();
         let passed = |time: i64| watermark.has_passed(EventTime(time));
         while let Some(Reverse((time, at))) = self.timers.peek().copied()
@@ -223,7 +237,7 @@ impl Sessions {
             }
             let over = |session: &&mut Session| passed(session.bounds.end);
             for session in key.sessions.iter_mut().take_while(over) {
-                if std::mem::take(&mut session.pending) && session.rows > 0 {
+                if std::mem::take(&mut session.pending) && session.has_rows {
                     firing.push(session.bounds, &key.key, &session.state, session.revision);
                     session.revision = session.revision.saturating_add(1);
                 }
@@ -231,6 +245,10 @@ impl Sessions {
             let closed = |it: &Session| passed(it.bounds.end.saturating_add(lateness));
             let gone = key.sessions.partition_point(closed);
             for session in key.sessions.drain(..gone) {
+                if rule.corrected && watermark != Watermark::END {
+                    let of = (key.hash, &*key.key);
+                    self.closed.note(rule.max_length, of, session.bounds.start);
+                }
                 self.sessions -= 1;
                 self.bytes -= allocated(session.state.len());
             }
@@ -248,6 +266,7 @@ impl Sessions {
         if !firing.is_empty() {
             each(&firing);
         }
+        self.closed.forget(rule.max_length, watermark.minus(lateness));
         self.shrink();
     }
 
@@ -262,7 +281,7 @@ impl Sessions {
             key.changed = false;
             // The session that takes rows now.
             let last = key.sessions.last();
-            if let Some(session) = last.filter(|session| session.rows > 0 && session.pending) {
+            if let Some(session) = last.filter(|session| session.has_rows && session.pending) {
                 firing.push(session.bounds, &key.key, &session.state, session.revision);
             }
         }
@@ -332,8 +351,9 @@ impl Sessions {
             return;
         }
         let keys = std::mem::take(&mut self.keys);
+        let closed = std::mem::take(&mut self.closed);
         let (sessions, bytes) = (self.sessions, self.bytes);
-        *self = Self { sessions, bytes, ..Self::default() };
+        *self = Self { sessions, bytes, closed, ..Self::default() };
         let mut keys: Vec<_> = keys.into_iter().filter(|key| !key.sessions.is_empty()).collect();
         keys.shrink_to_fit();
         self.index.reserve(keys.len(), |_| unreachable!("it is empty"));
@@ -364,6 +384,7 @@ impl Sessions {
             + self.index.allocation_size()
             + self.timers.capacity() * size_of::<(i64, u32)>()
             + self.changed.capacity() * 4
+            + self.closed.bytes()
     }
 }
 

@@ -1,16 +1,19 @@
 //! Open groups ↔ bytes: what a checkpoint stores of a lane's state. Never a memory layout (DESIGN.md D8).
 //!
 //! ```text
-//! "SLGS" · version u8 = 2
+//! "SLGS" · version u8 = 3 · closed sessions unknown before i64
 //! per group, little endian:
 //!   generation u32 · window start i64 · window end i64 · key shard u8 · flags u8
-//!   flag 1: windows skipped u32 · flag 4: revision u32
+//!   flag 1: windows skipped u32 · flag 4: revision u64
 //!   key length u32 · key · accumulator length u32 · accumulator
 //! ```
 //! Flag 2: a session whose rows were all refused; it decides where the next rows go. Flag 8: a session that has not changed
 //! since it fired. Flag 32: another group that has changed since it fired. Flag 16: no accumulator, but a key of a sliding window that has fired and is kept for corrections.
+//! Flag 64: no accumulator either, but where the last of the closed sessions of a key began, as both bounds.
 //!
-//! Of sliding windows the panes are stored. Version 1 has no flags. It is read and no longer written.
+//! Of sessions that began before the time in the header, and were closed, nothing may be known; the first moment of time
+//! says that all are known. Of sliding windows the panes are stored. Version 2 knows no closed sessions and has revisions
+//! of 32 bits; version 1 has no flags. Both are read and no longer written.
 //!
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
@@ -23,9 +26,9 @@ use super::state_reader::StateReader;
 pub use super::state_reader::SnapshotError;
 
 const MAGIC: &[u8; 4] = b"SLGS";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Generation, bounds, shard, flags, what a flag may add, and the two lengths.
-const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 4 + 4 + 4;
+const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 8 + 4 + 4;
 /// The number of windows that must not see the group stands behind the flags.
 const SKIPPED: u8 = 1;
 /// A session whose rows were all refused.
@@ -38,7 +41,9 @@ const SETTLED: u8 = 8;
 const FIRED: u8 = 16;
 /// A group that has changed since it fired.
 const PENDING: u8 = 32;
-const ALL_FLAGS: u8 = SKIPPED | EMPTY | REVISION | SETTLED | FIRED | PENDING;
+/// Where the last of the closed sessions of a key began.
+const CLOSED: u8 = 64;
+const ALL_FLAGS: u8 = SKIPPED | EMPTY | REVISION | SETTLED | FIRED | PENDING | CLOSED;
 
 /// One open group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +53,7 @@ pub struct StateRow<'a> {
     /// Its window or pane.
     pub place: Place,
     /// How often it has fired.
-    pub revision: u32,
+    pub revision: u64,
     /// All rows of the session were refused.
     pub is_empty: bool,
     /// The session has not changed since it fired.
@@ -57,6 +62,8 @@ pub struct StateRow<'a> {
     pub is_pending: bool,
     /// It is a key of a sliding window that has fired; its accumulators are those of panes.
     pub is_fired: bool,
+    /// It is a key with sessions that are gone, the last of which began where its place begins.
+    pub is_closed: bool,
     /// Shard of its key.
     pub shard: u8,
     /// The encoded key ([`super::key`]).
@@ -65,14 +72,26 @@ pub struct StateRow<'a> {
     pub state: &'a [u8],
 }
 
-/// Appends the blob of the open groups of all workers. Returns how many groups there are.
+/// What a blob knows of sessions that are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownClosed {
+    /// All that count; of those that began before this, if it is there, perhaps not.
+    From(Option<i64>),
+    /// None: it was written by an earlier version.
+    Nothing,
+}
+
+/// Appends the blob of the open groups of all workers. Returns how many rows it has, or 1 if it has none and is needed
+/// all the same.
 pub fn encode<'s>(
-    states: impl Iterator<Item = (&'s KeyedState, &'s Sessions)>,
+    states: impl Iterator<Item = (&'s KeyedState, &'s Sessions)> + Clone,
     generation: u32,
     bytes: &mut Vec<u8>,
 ) -> u64 {
     bytes.extend_from_slice(MAGIC);
     bytes.push(VERSION);
+    let unknown_before = states.clone().filter_map(|(_, it)| it.closed.unknown_before()).max();
+    bytes.extend_from_slice(&unknown_before.unwrap_or(i64::MIN).to_le_bytes());
     let mut groups = 0;
     for (state, sessions) in states {
         let windows = state.windows().iter().map(|window| (window, false));
@@ -86,6 +105,7 @@ pub fn encode<'s>(
                     is_settled: false,
                     is_pending: window.groups.is_pending(id),
                     is_fired,
+                    is_closed: false,
                     shard: window.groups.shard(id),
                     key: window.groups.key(id),
                     state: window.groups.state(id),
@@ -99,10 +119,11 @@ pub fn encode<'s>(
                 generation,
                 place: Place { bounds: session.bounds, skipped: 0 },
                 revision: session.revision,
-                is_empty: session.rows == 0,
+                is_empty: !session.has_rows,
                 is_settled: !session.pending,
                 is_pending: false,
                 is_fired: false,
+                is_closed: false,
                 shard: super::key_shard(hash),
                 key,
                 state: &session.state,
@@ -110,14 +131,34 @@ pub fn encode<'s>(
             push(&row, bytes);
             groups += 1;
         });
+        sessions.closed.each(|hash, key, start| {
+            push(&closed_row(hash, key, start, generation), bytes);
+            groups += 1;
+        });
     }
-    groups
+    groups.max(u64::from(unknown_before.is_some()))
+}
+
+fn closed_row(hash: u64, key: &[u8], start: i64, generation: u32) -> StateRow<'_> {
+    StateRow {
+        generation,
+        place: Place { bounds: WindowBounds { start, end: start }, skipped: 0 },
+        revision: 0,
+        is_empty: false,
+        is_settled: false,
+        is_pending: false,
+        is_fired: false,
+        is_closed: true,
+        shard: super::key_shard(hash),
+        key,
+        state: &[],
+    }
 }
 
 fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     let StateRow { generation, place: Place { bounds, skipped }, revision, .. } = *row;
-    let StateRow { is_empty, is_settled, is_pending, is_fired, shard, key, state, .. } = *row;
-    bytes.reserve(ROW_FIXED_BYTES + key.len() + state.len());
+    let StateRow { is_empty, is_settled, is_pending, is_fired, is_closed, shard, .. } = *row;
+    bytes.reserve(ROW_FIXED_BYTES + row.key.len() + row.state.len());
     bytes.extend_from_slice(&generation.to_le_bytes());
     bytes.extend_from_slice(&bounds.start.to_le_bytes());
     bytes.extend_from_slice(&bounds.end.to_le_bytes());
@@ -129,30 +170,39 @@ fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
         (SETTLED, is_settled),
         (FIRED, is_fired),
         (PENDING, is_pending),
+        (CLOSED, is_closed),
     ];
     bytes.push(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).sum());
-    for number in [skipped, revision].into_iter().filter(|number| *number > 0) {
-        bytes.extend_from_slice(&number.to_le_bytes());
+    if skipped > 0 {
+        bytes.extend_from_slice(&skipped.to_le_bytes());
     }
-    for part in [key, state] {
+    if revision > 0 {
+        bytes.extend_from_slice(&revision.to_le_bytes());
+    }
+    for part in [row.key, row.state] {
         let length = u32::try_from(part.len()).expect("keys and accumulators are bounded");
         bytes.extend_from_slice(&length.to_le_bytes());
         bytes.extend_from_slice(part);
     }
 }
 
-/// Calls `each` with every group of a blob, in the order stored.
+/// Calls `each` with every group of a blob, in the order stored. Answers what is known of closed sessions.
 pub fn decode<'b>(
     bytes: &'b [u8],
     mut each: impl FnMut(StateRow<'b>),
-) -> Result<(), SnapshotError> {
+) -> Result<KnownClosed, SnapshotError> {
     let mut reader = StateReader::new(bytes);
     if reader.take(MAGIC.len(), "header")? != MAGIC {
         return Err(SnapshotError { at: 0, what: "header" });
     }
     let [version] = reader.array("version")?;
     if !(1..=VERSION).contains(&version) {
-        return Err(SnapshotError { at: MAGIC.len(), what: "version 1 or 2" });
+        return Err(SnapshotError { at: MAGIC.len(), what: "version 1, 2 or 3" });
+    }
+    let mut known = KnownClosed::Nothing;
+    if version >= 3 {
+        let before = i64::from_le_bytes(reader.array("where closed sessions are known")?);
+        known = KnownClosed::From((before > i64::MIN).then_some(before));
     }
     while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
@@ -163,12 +213,15 @@ pub fn decode<'b>(
         if flags & !ALL_FLAGS != 0 {
             return Err(SnapshotError { at: reader.at(), what: "flags" });
         }
-        let mut number = |flag: u8, what: &'static str| match flags & flag {
-            0 => Ok(0),
-            _ => reader.array(what).map(u32::from_le_bytes),
+        let skipped = match flags & SKIPPED {
+            0 => 0,
+            _ => u32::from_le_bytes(reader.array("windows skipped")?),
         };
-        let (skipped, revision) =
-            (number(SKIPPED, "windows skipped")?, number(REVISION, "revision")?);
+        let revision = match (flags & REVISION, version) {
+            (0, _) => 0,
+            (_, 2) => u32::from_le_bytes(reader.array("revision")?).into(),
+            _ => u64::from_le_bytes(reader.array("revision")?),
+        };
         let key = reader.sized("key")?;
         let state = reader.sized("accumulator")?;
         let place = Place { bounds: WindowBounds { start, end }, skipped };
@@ -180,10 +233,11 @@ pub fn decode<'b>(
             is_settled: flags & SETTLED != 0,
             is_pending: flags & PENDING != 0,
             is_fired: flags & FIRED != 0,
+            is_closed: flags & CLOSED != 0,
             shard,
             key,
             state,
         });
     }
-    Ok(())
+    Ok(known)
 }

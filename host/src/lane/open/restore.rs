@@ -2,7 +2,9 @@
 
 use crate::chain::Opened;
 use crate::keyed;
-use crate::window::{key_hash, key_shard, snapshot};
+use crate::time::Watermark;
+use crate::window::snapshot::KnownClosed;
+use crate::window::{WindowAssigner, key_hash, key_shard, snapshot};
 
 use super::OpenError;
 use crate::lane::migrate::{migrate, other_version};
@@ -18,14 +20,19 @@ pub(in crate::lane) fn restore(
     opened: &Opened,
 ) -> Result<(), OpenError> {
     let (Some(head), Some(state)) = (&opened.head, &opened.state) else { return Ok(()) };
-    decode(pool, plan, state)?;
+    decode(pool, plan, head.watermark, state)?;
     let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };
     let migrated = migrate(pool, plan, from);
     pool.adopt(&migrated.map_err(|source| OpenError::Migrate { from, source })?);
     Ok(())
 }
 
-fn decode(pool: &mut Pool, plan: &Plan, state: &[u8]) -> Result<(), snapshot::SnapshotError> {
+fn decode(
+    pool: &mut Pool,
+    plan: &Plan,
+    watermark: Watermark,
+    state: &[u8],
+) -> Result<(), snapshot::SnapshotError> {
     let owners = pool.len();
     let workers = pool.workers_mut();
     if keyed::snapshot::holds_keys(state) {
@@ -34,8 +41,18 @@ fn decode(pool: &mut Pool, plan: &Plan, state: &[u8]) -> Result<(), snapshot::Sn
             workers[owner(shard, owners)].keyed.restore(&row);
         });
     }
-    snapshot::decode(state, |row| {
+    let known = snapshot::decode(state, |row| {
         let shard = key_shard(key_hash(row.key));
         workers[owner(shard, owners)].restore(plan.windows, &row);
-    })
+    })?;
+    let unknown_before = match (known, plan.windows, watermark) {
+        (KnownClosed::From(before), ..) => before,
+        // Whatever was closed by then has begun before.
+        (KnownClosed::Nothing, Some(WindowAssigner::Sessions(rule)), Watermark::At(time)) => {
+            rule.corrected.then(|| time.0.saturating_sub(plan.lateness))
+        }
+        (KnownClosed::Nothing, ..) => None,
+    };
+    workers.iter_mut().for_each(|worker| worker.sessions.set_unknown_before(unknown_before));
+    Ok(())
 }

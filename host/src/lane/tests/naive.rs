@@ -175,10 +175,14 @@ impl Judged {
             whole.end = whole.end.max(part.end);
             parts.push(part);
         }
-        // A late row makes no session begin earlier if its readers take corrections.
+        // A late row stretches no session over a closed one if its readers take corrections.
+        let covers = |whole: &Session, closed: &Session| {
+            let is_inside = whole.start <= closed.start && closed.end <= whole.end;
+            corrected && closed.end <= watermark && is_inside
+        };
         let own_is_late = event.at + gap <= watermark;
-        let begins_earlier = parts.iter().all(|part| event.at < part.start);
-        if whole.end <= watermark || (own_is_late && corrected && begins_earlier) {
+        let would_cover = sessions.iter().any(|closed| covers(&whole, closed));
+        if whole.end <= watermark || (own_is_late && would_cover) {
             self.fates.late += 1;
             sessions.extend(parts);
             return;
@@ -191,13 +195,7 @@ impl Judged {
             self.fates.accepted += 1;
             whole.texts.push_str(&texts(index, event));
         }
-        let covers = |closed: &Session| {
-            corrected
-                && closed.end <= watermark
-                && whole.start <= closed.start
-                && closed.end <= whole.end
-        };
-        assert!(!sessions.iter().any(covers), "{whole:?} covers a closed one");
+        assert!(!sessions.iter().any(|it| covers(&whole, it)), "{whole:?} covers a closed one");
         sessions.push(whole);
         assert!(sessions.iter().enumerate().all(|(at, one)| {
             sessions[..at].iter().all(|other| (one.start, one.end) != (other.start, other.end))

@@ -189,6 +189,8 @@ fn dead_letters_and_late_rows_are_read_back() {
 
     let window = WindowBounds { start: DAY, end: DAY + 30_000_000 };
     let missed = late::Missed {
+        covers: true,
+        by: late::JudgedBy::Partition,
         first: window,
         last_end: window.end,
         windows: 1,
@@ -221,7 +223,11 @@ fn dead_letters_and_late_rows_are_read_back() {
     let late = read(&files[0]);
     assert_eq!(files[0].folder.as_deref(), Some("date=1970-01-02"));
     let reason = late.column_by_name("late_reason").unwrap().as_string::<i32>();
-    assert_eq!(reason.value(1), "the watermark was 1.500 s past the end of its window");
+    assert_eq!(
+        reason.value(1),
+        "the watermark of its partition was 1.500 s past the end of its window; the session that it touches would \
+         cover a closed one with it"
+    );
     let dead = read(&files[1]);
     let text = |name: &str, row| {
         dead.column_by_name(name).unwrap().as_string::<i32>().value(row).to_owned()

@@ -2,6 +2,8 @@
 
 mod scale;
 mod snapshots;
+mod stamps;
+mod closed;
 
 use std::sync::Arc;
 
@@ -239,7 +241,7 @@ fn a_damaged_snapshot_is_refused_at_every_length() {
     append(&mut state, &[(1, "a", "1")], &[]);
     let mut bytes = Vec::new();
     encode(&state, 0, &mut bytes);
-    for length in (0..bytes.len()).filter(|length| *length != 5) {
+    for length in (0..bytes.len()).filter(|length| *length != 13) {
         assert!(snapshot::decode(&bytes[..length], |_| {}).is_err(), "cut at {length}");
     }
 }
@@ -257,7 +259,7 @@ fn run_sessions(
         let key = key.as_bytes();
         match sessions.assign(rule, (*time, watermark), (key_hash(key), key), &mut call) {
             Ok(()) => texts.push(format!("{time};")),
-            Err(missed) => late.push(missed),
+            Err(missed) => late.push(missed.own),
         }
     }
     for round in 0..call.rounds() {
@@ -295,7 +297,7 @@ fn rows_of(fire: impl FnOnce(&mut dyn FnMut(&Firing))) -> Vec<String> {
 }
 
 fn fired(sessions: &mut Sessions, watermark: Watermark) -> Vec<String> {
-    let rows = rows_of(|each| sessions.fire(watermark, 0, each));
+    let rows = rows_of(|each| sessions.fire(TEN, (watermark, 0), each));
     rows.into_iter().map(|row| row.trim_end_matches(" #0").to_owned()).collect()
 }
 
@@ -399,7 +401,7 @@ fn lateness_a_window_is_corrected_until_it_is_closed_and_only_where_it_changed()
 fn lateness_a_session_that_grows_after_it_fired_fires_again() {
     let mut sessions = Sessions::default();
     let fire = |sessions: &mut Sessions, at| {
-        rows_of(|each| sessions.fire(Watermark::at(EventTime(at)), 20, each))
+        rows_of(|each| sessions.fire(TEN, (Watermark::at(EventTime(at)), 20), each))
     };
     run_sessions(&mut sessions, TEN, 0, &[(0, "a"), (15, "a")]);
     assert_eq!(fire(&mut sessions, 12), ["0..10 a 0; #0"]);
@@ -441,7 +443,7 @@ proptest! {
             }
         }
         let mut bounds = Vec::new();
-        sessions.fire(Watermark::END, 0, |firing| {
+        sessions.fire(rule, (Watermark::END, 0), |firing| {
             bounds.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
         });
         bounds.sort_unstable();

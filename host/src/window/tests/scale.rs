@@ -151,7 +151,8 @@ fn a_million_sessions_cost_what_they_say_and_give_it_back() {
         assert_eq!(sessions.len(), GROUPS);
         before.assert_grown_by("sessions", sessions.bytes());
         let mut fired = 0;
-        sessions.fire(Watermark::at(EventTime(15)), 0, |firing| fired += firing.len());
+        let watermark = Watermark::at(EventTime(15));
+        sessions.fire(TEN, (watermark, 0), |firing| fired += firing.len());
         assert_eq!(fired, GROUPS);
         before.assert_given_back("sessions", sessions.bytes());
     });

@@ -75,6 +75,7 @@ scripts! {
     rule_8_a_row_is_in_one_pane_and_in_many_windows,
     rule_8_windows_with_gaps_leave_rows_out,
     lateness_a_correction_covers_no_closed_session,
+    lateness_a_row_from_the_left_joins_an_open_session,
     lateness_a_fired_window_is_corrected_until_it_is_gone,
     lateness_a_session_grows_after_it_has_fired,
     lateness_a_window_that_had_no_rows_fires_late,
