@@ -34,7 +34,7 @@ impl Lane {
     }
 
     /// Whether the epoch before is not durable yet, or its messages are not delivered.
-    fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         self.committer.in_flight() || self.outputs.outbox.is_unsent()
     }
 

@@ -19,6 +19,9 @@ pub const EVENT_TIME_COLUMN: &str = "event_time";
 /// The column behind the bounds of the window if results can be corrected: 0 for the first, of the others the highest counts.
 pub const REVISION_COLUMN: &str = "revision";
 
+/// The member of an update that says whether it is the last one of its group.
+pub(super) const FINAL_MEMBER: &str = "final";
+
 /// The key among the columns of the rows. `section` is what names it in the pipeline file.
 pub(super) fn key_columns(
     section: &str,
@@ -61,8 +64,8 @@ pub(super) fn result_schema(
     Ok(Arc::new(ArrowSchema::new(fields)))
 }
 
-/// That the topics can have what they are to have: the key of raw rows is one of their columns, and updates have a revision
-/// that is not the plugin's.
+/// That the topics can have what they are to have: the key of raw rows is one of their columns, and what updates have beside
+/// the columns is not the plugin's.
 pub(super) fn check_topics(
     pipeline: &Pipeline,
     rows: &SchemaRef,
@@ -76,9 +79,10 @@ pub(super) fn check_topics(
             kafka.key.as_deref().unwrap_or_default(),
             rows,
         )?;
-        if kafka.updates && !corrects && output.index_of(REVISION_COLUMN).is_ok() {
+        let own = [FINAL_MEMBER].into_iter().chain((!corrects).then_some(REVISION_COLUMN));
+        if let Some(column) = own.filter(|_| kafka.updates).find(|it| output.index_of(it).is_ok()) {
             let stage = pipeline.stateful_stage().map_or("", |stage| &*stage.id).to_owned();
-            return Err(PlanError::TwoColumns { column: REVISION_COLUMN.to_owned(), stage });
+            return Err(PlanError::TwoColumns { column: column.to_owned(), stage });
         }
     }
     Ok(())

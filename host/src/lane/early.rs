@@ -1,4 +1,4 @@
-//! Early results: groups that changed and whose windows have not fired yet, evaluated on copies. The state stays as it is.
+//! Early results: groups that changed and whose windows take more rows, evaluated on copies. The state stays as it is.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::time::Watermark;
 use crate::varlen::Varlen;
 use crate::window::firing::Firing;
 use crate::window::groups::GroupTable;
-use crate::window::{SlideTables, Slides, Watcher, WindowAssigner};
+use crate::window::{Slides, SomeKeys, Watcher, WindowAssigner};
 
 use super::fire::{Results, evaluate, evaluate_merged};
 use super::plan::Plan;
@@ -43,8 +43,8 @@ fn changed(worker: &mut Worker, plan: &Plan, watcher: Watcher, max: usize) -> Re
     for window in state.windows_mut().iter_mut().rev() {
         let mut ids = window.groups.take_changed(watcher, left);
         left -= ids.len();
-        // What has fired was told by the firing. (Panes are asked for their next window, which has not.)
-        ids.retain(|id| !window.groups.is_told(*id));
+        // What has fired was told to listeners by the firing. (Panes are asked for their next window, which has not.)
+        ids.retain(|id| watcher == Watcher::Outbox || !window.groups.is_told(*id));
         let firing = Firing::of(window.place.bounds, &window.groups, &ids);
         evaluate(runner, plan, &firing, &mut results);
     }
@@ -60,8 +60,8 @@ fn changed_sessions(worker: &mut Worker, plan: &Plan, max: usize) -> Results {
     results
 }
 
-/// The changed groups of sliding windows: of the windows that see a change the one that fires next. `max` bounds the groups
-/// of panes that are looked at.
+/// The changed groups of sliding windows: for listeners of the windows that see a change the one that fires next, for topics
+/// each that takes more rows. `max` bounds the groups of panes that are looked at.
 fn changed_panes(
     worker: &mut Worker,
     plan: &Plan,
@@ -74,18 +74,31 @@ fn changed_panes(
     let mut left = max;
     let mut changed: BTreeMap<i128, GroupTable> = BTreeMap::new();
     for pane in state.windows_mut().iter_mut().rev() {
-        let next = slides.next_window(pane.place.bounds.start, pane.place.skipped, watermark);
         let ids = pane.groups.take_changed(watcher, left);
         left -= ids.len();
-        let keys = changed.entry(next).or_default();
-        for id in ids {
-            keys.find_or_insert(pane.groups.hash(id), pane.groups.key(id));
+        if ids.is_empty() {
+            continue;
+        }
+        let (start, skipped) = (pane.place.bounds.start, pane.place.skipped);
+        let windows = match watcher {
+            Watcher::Live => {
+                let next = slides.next_window(start, skipped, watermark);
+                next..next + 1
+            }
+            Watcher::Outbox => slides.open_windows(start, skipped, watermark.minus(plan.lateness)),
+        };
+        for window in windows {
+            let keys = changed.entry(window).or_default();
+            for id in &ids {
+                keys.find_or_insert(pane.groups.hash(*id), pane.groups.key(*id));
+            }
         }
     }
     let mut results = Results::default();
+    let mut some = SomeKeys::of(changed.values());
     for (window, keys) in changed {
         let mut merge = |left: &Varlen, right: &Varlen| runner.merge(left, right);
-        let mut merged = SlideTables::keys_of_window(slides, state, window, &keys, &mut merge);
+        let mut merged = some.of_window(slides, state, (window, &keys), &mut merge);
         merged.set_revisions(|hash, key| state.revision(window, hash, key));
         evaluate_merged(runner, plan, slides.bounds(window), &merged, &mut results);
     }

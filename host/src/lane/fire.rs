@@ -10,10 +10,11 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use crate::plugin::WindowBounds;
 use crate::plugin::outcome::GroupRefusal;
 use crate::plugin::runner::StageRunner;
+use crate::time::Watermark;
 use crate::varlen::Varlen;
 use crate::window::firing::{Firing, GROUPS_PER_CALL};
 use crate::window::merged::{Merged, RefusedMerge};
-use crate::window::sliding::Progress;
+use crate::window::sliding::{Progress, Told};
 use crate::window::{Slides, WindowAssigner, key};
 
 use super::plan::Plan;
@@ -39,25 +40,41 @@ pub(super) struct Results {
     pub(super) condemned: Vec<CondemnedGroup>,
 }
 
+/// What fires at a watermark, and, if that is wanted, what is closed by it.
+#[derive(Default)]
+pub(super) struct Fired {
+    pub(super) results: Results,
+    /// All groups of the windows that fired before and take no more rows. Without corrections empty: results are the last
+    /// word.
+    pub(super) closed: Results,
+}
+
 /// Fires the windows of a worker that the watermark has passed, and corrects those that had fired and have changed.
 pub(super) fn fire(
     worker: &mut Worker,
     plan: &Plan,
     windows: WindowAssigner,
     progress: Progress,
-) -> Results {
-    let Progress { before, now, lateness } = progress;
-    let mut results = Results::default();
+) -> Fired {
+    let Progress { before, now, lateness, tells_closed } = progress;
+    let Fired { mut results, mut closed } = Fired::default();
     let Worker { state, sessions, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
     match windows {
         WindowAssigner::Slides(slides) if slides.overlap() => {
-            fire_panes(worker, plan, &slides, progress, &mut results);
+            fire_panes(worker, plan, &slides, progress, (&mut results, &mut closed));
         }
         WindowAssigner::Slides(_) => {
+            if tells_closed && lateness > 0 {
+                let tell = |firing: &Firing| evaluate(runner, plan, firing, &mut closed);
+                state.each_closing(now, lateness, tell);
+            }
             state.fire(now, lateness, |firing| evaluate(runner, plan, firing, &mut results));
         }
         WindowAssigner::Global { trigger } => {
+            if tells_closed && now == Watermark::END {
+                state.each_closing(now, 0, |firing| evaluate(runner, plan, firing, &mut closed));
+            }
             if now.has_crossed(trigger, before) {
                 state.fire_changed(now, |firing| evaluate(runner, plan, firing, &mut results));
             }
@@ -68,7 +85,9 @@ pub(super) fn fire(
             });
         }
     }
-    results
+    // What cannot be evaluated has been a dead letter since the window fired.
+    closed.condemned.clear();
+    Fired { results, closed }
 }
 
 fn fire_panes(
@@ -76,15 +95,16 @@ fn fire_panes(
     plan: &Plan,
     slides: &Slides,
     progress: Progress,
-    results: &mut Results,
+    (results, closed): (&mut Results, &mut Results),
 ) {
     let Worker { state, slide_tables, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
     let runner = std::cell::RefCell::new(runner);
     // Merging a window and evaluating it take turns.
     let mut merge = |left: &Varlen, right: &Varlen| runner.borrow_mut().merge(left, right);
-    slide_tables.fire(slides, state, progress, &mut merge, |bounds, merged| {
-        evaluate_merged(&mut runner.borrow_mut(), plan, bounds, &merged, results);
+    slide_tables.fire(slides, state, progress, &mut merge, |bounds, merged, told| {
+        let to = if told == Told::Closed { &mut *closed } else { &mut *results };
+        evaluate_merged(&mut runner.borrow_mut(), plan, bounds, &merged, to);
     });
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::chain::record::{Epoch, OutboxRef};
 use crate::chain::{FrozenOutbox, Opened};
@@ -16,7 +17,7 @@ use crate::config::{KafkaSinkConfig, Pipeline, SinkKind};
 use crate::outbox::{Courier, Message, Outgoing, PartitionCount, PartitionCounts, partition_of};
 use crate::sink::json::JsonObject;
 
-use super::columns::{REVISION_COLUMN, WINDOW_COLUMNS};
+use super::columns::{FINAL_MEMBER, REVISION_COLUMN, WINDOW_COLUMNS};
 use super::plan::Plan;
 
 /// What carries messages, and the number of partitions of each sink's topic by its id.
@@ -31,6 +32,8 @@ pub(super) struct Outbox {
     chain: Arc<str>,
     /// The stage that makes results.
     stage: Arc<str>,
+    /// What fires takes no more rows: nothing is corrected later.
+    fires_once: bool,
     /// Of the epoch that is being made: the lines of messages, and where each stands.
     text: Vec<u8>,
     messages: Vec<Staged>,
@@ -99,6 +102,7 @@ impl Outbox {
             stage: config
                 .stateful_stage()
                 .map_or_else(|| Arc::from(""), |stage| Arc::clone(&stage.id)),
+            fires_once: !plan.corrects,
             text: Vec::new(),
             messages: Vec::new(),
             frozen: None,
@@ -110,41 +114,47 @@ impl Outbox {
         outbox
     }
 
-    /// Whether somebody wants to hear of windows that are still open.
+    /// Whether somebody wants to hear of every change.
     pub(super) fn takes_updates(&self) -> bool {
         self.topics.iter().any(|topic| topic.updates)
     }
 
-    /// Takes final rows: results, or raw rows. They become true with `epoch`. Rows of one group follow each other.
+    /// Takes what has fired, or raw rows. They become true with `epoch`. Rows of one group follow each other. A topic of updates
+    /// hears of it only if that was the last word: what is corrected it hears of because it has changed.
     pub(super) fn write(&mut self, rows: &RecordBatch, epoch: Epoch) -> Result<(), SeveralRows> {
-        self.write_to(|_| true, rows, epoch)
+        let fires_once = self.fires_once;
+        self.write_to(|topic| !topic.updates || fires_once, rows, true, epoch)
     }
 
-    /// Takes rows of windows that are still open.
+    /// Takes rows for those that want every change: of windows that take more rows, or, if they are `last`, that do not.
     pub(super) fn write_updates(
         &mut self,
         rows: &RecordBatch,
+        last: bool,
         epoch: Epoch,
     ) -> Result<(), SeveralRows> {
-        self.write_to(|topic| topic.updates, rows, epoch)
+        self.write_to(|topic| topic.updates, rows, last, epoch)
     }
 
     fn write_to(
         &mut self,
         which: impl Fn(&Topic) -> bool,
         rows: &RecordBatch,
+        last_word: bool,
         epoch: Epoch,
     ) -> Result<(), SeveralRows> {
         let (mut key, mut value, mut last) = (Vec::new(), Vec::new(), Vec::new());
         for (index, topic) in self.topics.iter_mut().enumerate().filter(|(_, topic)| which(topic)) {
             // An epoch has one update of a group, and epochs grow.
-            let revision = topic.updates.then_some((REVISION_COLUMN, epoch.0));
+            let of_update =
+                [(REVISION_COLUMN, Value::from(epoch.0)), (FINAL_MEMBER, Value::from(last_word))];
+            let more: &[(&str, Value)] = if topic.updates { &of_update } else { &[] };
             for row in 0..rows.num_rows() {
                 std::mem::swap(&mut key, &mut last);
                 key.clear();
                 value.clear();
                 if let Some(columns) = &topic.key {
-                    columns.write(rows, row, None, &mut key);
+                    columns.write(rows, row, &[], &mut key);
                 }
                 if topic.updates && row > 0 && key == last {
                     let (sink, stage) = (topic.sink.to_string(), self.stage.to_string());
@@ -152,7 +162,7 @@ impl Outbox {
                 }
                 let partition = topic.partition(rows, row, &key, &mut value);
                 value.clear();
-                topic.value.write(rows, row, revision, &mut value);
+                topic.value.write(rows, row, more, &mut value);
                 let begin = self.text.len();
                 let key = (!key.is_empty()).then_some(key.as_slice());
                 Message { sink: &topic.sink, partition, key, value: &value }.write(&mut self.text);
@@ -274,7 +284,7 @@ impl Topic {
         let count = self.partitions.load(Ordering::Relaxed).max(1);
         match (&self.placed_by, &self.key) {
             (Some(columns), _) => {
-                columns.write(rows, row, None, buffer);
+                columns.write(rows, row, &[], buffer);
                 partition_of(buffer, count)
             }
             (None, Some(_)) => partition_of(key, count),

@@ -16,7 +16,7 @@ use crate::window::Watcher;
 use crate::window::sliding::Progress;
 
 use super::early::early_results;
-use super::fire::{CondemnedGroup, Results, fire, join};
+use super::fire::{CondemnedGroup, Fired, Results, fire, join};
 use super::outbox::Outbox;
 use super::place::Placed;
 use super::plan::Plan;
@@ -98,15 +98,26 @@ impl Lane {
     ) -> Result<(), LaneError> {
         let Some(windows) = self.plan.windows else { return Ok(()) };
         let plan = &self.plan;
-        let progress = Progress { before, now: watermark, lateness: plan.lateness };
-        let results = self.pool.each_worker(|_, worker| {
+        let progress = Progress {
+            before,
+            now: watermark,
+            lateness: plan.lateness,
+            tells_closed: self.outputs.outbox.takes_updates(),
+        };
+        let fired = self.pool.each_worker(|_, worker| {
             let started = thread_cpu_nanos();
-            let results = fire(worker, plan, windows, progress);
+            let fired = fire(worker, plan, windows, progress);
             worker.nanos.window += thread_cpu_nanos() - started;
-            results
+            fired
         });
         self.report_steps();
         let started = thread_cpu_nanos();
+        let (results, closed): (Vec<Results>, Vec<Results>) =
+            fired.into_iter().map(|Fired { results, closed }| (results, closed)).unzip();
+        if let Some(rows) = join(&self.plan, &closed) {
+            self.dirty = true;
+            self.outputs.outbox.write_updates(&rows, true, self.epoch.next())?;
+        }
         let Some(rows) = self.take_results(results)? else { return Ok(()) };
         self.dirty = true;
         self.live.fired(&rows);
@@ -115,7 +126,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Writes the groups that changed since the last barrier and whose windows are open, for the sinks that take updates.
+    /// Writes the groups that changed since the last barrier and whose windows take more rows, for the sinks that take
+    /// updates.
     pub(super) fn write_updates(&mut self) -> Result<(), LaneError> {
         let Some(windows) = self.plan.windows.filter(|_| self.outputs.outbox.takes_updates())
         else {
@@ -126,7 +138,7 @@ impl Lane {
             early_results(worker, plan, windows, (Watcher::Outbox, watermark), usize::MAX)
         });
         if let Some(rows) = join(&self.plan, &results) {
-            self.outputs.outbox.write_updates(&rows, self.epoch.next())?;
+            self.outputs.outbox.write_updates(&rows, false, self.epoch.next())?;
         }
         Ok(())
     }

@@ -65,12 +65,12 @@ impl JsonObject {
         Self { cell: json_key, ..Self::new(schema, columns) }
     }
 
-    /// Appends the object of a row; `more` is a member behind the columns.
+    /// Appends the object of a row; `more` are members behind the columns.
     pub fn write(
         &self,
         batch: &RecordBatch,
         row: usize,
-        more: Option<(&str, u64)>,
+        more: &[(&str, Value)],
         out: &mut Vec<u8>,
     ) {
         out.push(b'{');
@@ -83,8 +83,8 @@ impl JsonObject {
             let value = (self.cell)(batch.column(*column), row);
             serde_json::to_writer(&mut *out, &value).expect("memory takes everything");
         }
-        if let Some((name, value)) = more {
-            let comma = if self.columns.is_empty() { "" } else { "," };
+        for (place, (name, value)) in more.iter().enumerate() {
+            let comma = if place == 0 && self.columns.is_empty() { "" } else { "," };
             out.extend_from_slice(format!("{comma}\"{name}\":{value}").as_bytes());
         }
         out.push(b'}');

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 pub enum Watcher {
     /// Console and live stream, when they come to it.
     Live = 0,
-    /// Sinks of updates, at every barrier.
+    /// Topics of updates, at every barrier.
     Outbox = 1,
 }
 
@@ -97,17 +97,17 @@ impl GroupTable {
     #[inline]
     pub(super) fn touch(&mut self, id: u32, stamp: u32, next: u32) -> u32 {
         let group = &mut self.groups[id as usize];
+        let is_new = group.rows == 0;
         group.rows = group.rows.saturating_add(1);
         if group.stamp != stamp {
             group.stamp = stamp;
             group.local = next;
-            for (changed, ids) in group.changed.iter_mut().zip(&mut self.changed) {
-                if !std::mem::replace(changed, true) {
-                    ids.push(id);
-                }
-            }
         }
-        group.local
+        let local = group.local;
+        if is_new {
+            self.note_changed(id);
+        }
+        local
     }
 
     /// Stamps count from 0 again.
@@ -181,13 +181,33 @@ impl GroupTable {
     }
 
     /// Replaces the accumulator of a group after rows were added. If it has changed and its window has fired, a
-    /// correction is due.
-    pub(super) fn replace(&mut self, id: u32, state: &[u8]) {
-        if self.fired && !self.groups[id as usize].pending && self.state(id) != state {
-            self.groups[id as usize].pending = true;
-            self.pending.push(id);
+    /// correction is due: true if it is the first.
+    pub(super) fn replace(&mut self, id: u32, state: &[u8]) -> bool {
+        let mut is_first = false;
+        if self.state(id) != state {
+            self.note_changed(id);
+            if self.fired && !self.groups[id as usize].pending {
+                self.groups[id as usize].pending = true;
+                self.pending.push(id);
+                is_first = self.pending.len() == 1;
+            }
         }
         self.set_state(id, state);
+        is_first
+    }
+
+    fn note_changed(&mut self, id: u32) {
+        let group = &mut self.groups[id as usize];
+        for (changed, ids) in group.changed.iter_mut().zip(&mut self.changed) {
+            if !std::mem::replace(changed, true) {
+                ids.push(id);
+            }
+        }
+    }
+
+    /// Whether the window has fired with all that it has.
+    pub(super) fn is_settled(&self) -> bool {
+        self.fired && self.pending.is_empty()
     }
 
     /// The groups that are to fire: all of them the first time, afterwards those that changed.

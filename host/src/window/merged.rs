@@ -111,6 +111,16 @@ pub(super) fn parts_of(groups: &GroupTable) -> impl Iterator<Item = Part<'_>> {
     groups.ids().map(|id| part_of(groups, id))
 }
 
+/// All groups of a table that have rows, or those of them whose key is among `only`.
+pub(super) fn parts_in<'g>(
+    groups: &'g GroupTable,
+    only: Option<&'g GroupTable>,
+) -> impl Iterator<Item = Part<'g>> {
+    let all = only.is_none().then(|| parts_of(groups));
+    let some = only.map(|keys| parts_among(groups, keys));
+    all.into_iter().flatten().chain(some.into_iter().flatten())
+}
+
 /// The groups of a table whose key is among `keys`.
 pub(super) fn parts_among<'g>(
     groups: &'g GroupTable,

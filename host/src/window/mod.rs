@@ -10,6 +10,7 @@ pub mod groups;
 pub mod state;
 pub mod merged;
 pub mod sliding;
+mod suffix;
 pub mod session;
 pub mod sessions;
 pub mod session_call;
@@ -26,7 +27,7 @@ pub use session::{LateForSession, SessionRule};
 pub use session_call::SessionCall;
 pub use sessions::Sessions;
 pub use slides::{Placement, Slides};
-pub use sliding::SlideTables;
+pub use sliding::{SlideTables, SomeKeys};
 pub use state::{KeyedState, Place, Touched};
 
 /// Keys are spread over this many shards by their hash. Part of what is stored, so never changed (DESIGN.md D8);

@@ -200,6 +200,18 @@ impl Slides {
         open.min(windows.end - 1)
     }
 
+    /// Of the windows that see a row at `time`, all but the first `skipped`, those that `closed` has not passed, the watermark
+    /// less the lateness.
+    pub fn open_windows(&self, time: i64, skipped: u32, closed: Watermark) -> Range<i128> {
+        let windows = self.windows_of(self.pane_at(time));
+        let first = windows.start + i128::from(skipped);
+        match closed {
+            Watermark::None => first..windows.end,
+            Watermark::At(closed) => first.max(self.first_ending_after(closed.0))..windows.end,
+            Watermark::End => windows.end..windows.end,
+        }
+    }
+
     /// The first window that ends after `time`.
     pub fn first_ending_after(&self, time: i64) -> i128 {
         let behind = i128::from(time) - i128::from(self.offset) - i128::from(self.size);

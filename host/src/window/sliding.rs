@@ -26,12 +26,12 @@ use std::ops::Range;
 
 use crate::plugin::WindowBounds;
 use crate::time::{EventTime, Watermark};
-use crate::varlen::Varlen;
 
 use super::groups::GroupTable;
-use super::merged::{Merge, Merged, Pairs, Part, RefusedMerge, parts_among, parts_of};
+use super::merged::{Merge, Merged, Part, parts_among, parts_in};
 use super::slides::Slides;
 use super::state::{KeyedState, OpenWindow};
+use super::suffix::Suffix;
 
 /// Panes of one worker, merged as far as the window that fired last needs it.
 #[derive(Debug, Default)]
@@ -40,6 +40,12 @@ pub struct SlideTables {
     prefix: Prefix,
     /// Keys whose panes have changed since they were merged; the accumulators here are unused.
     stale: GroupTable,
+}
+
+/// Some keys of several windows, ascending: merged like [`SlideTables::fire`] does, without keeping anything for later.
+pub struct SomeKeys {
+    tables: SlideTables,
+    keys: GroupTable,
 }
 
 /// How far time has come since windows fired last.
@@ -51,25 +57,39 @@ pub struct Progress {
     pub now: Watermark,
     /// How long a fired window is kept for corrections, µs.
     pub lateness: i64,
+    /// Somebody is to be told of the windows that are kept for corrections once more, when they are closed.
+    pub tells_closed: bool,
+}
+
+/// Why something is told of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It has fired, or has fired before and has changed.
+    Fired,
+    /// It takes no more rows: what it had at the end.
+    Closed,
 }
 
 impl SlideTables {
     /// Calls `each` with every window that the watermark has passed since it fired last, ascending; before that with
-    /// those that fired already and have changed, by the keys that did. Then drops the panes that take no more rows.
+    /// those that fired already and have changed, by the keys that did; behind it, if that is wanted, with those that are
+    /// closed now. Then drops the panes that take no more rows.
     pub fn fire(
         &mut self,
         slides: &Slides,
         state: &mut KeyedState,
         progress: Progress,
         merge: &mut Merge<'_>,
-        mut each: impl FnMut(WindowBounds, Merged),
+        mut each: impl FnMut(WindowBounds, Merged, Told),
     ) {
-        let Progress { before, now, lateness } = progress;
+        let Progress { before, now, lateness, tells_closed } = progress;
         if lateness > 0 {
-            for (window, keys) in self.corrections(slides, state, before) {
-                let mut merged = Self::keys_of_window(slides, state, window, &keys, merge);
+            let changed = self.corrections(slides, state, before);
+            let mut some = SomeKeys::of(changed.values());
+            for (window, keys) in changed {
+                let mut merged = some.of_window(slides, state, (window, &keys), merge);
                 count_firing(&mut merged, state.fired_window(slides, window));
-                each(slides.bounds(window), merged);
+                each(slides.bounds(window), merged, Told::Fired);
             }
         }
         let mut next = match before {
@@ -77,7 +97,7 @@ impl SlideTables {
             Watermark::At(time) => Some(slides.first_ending_after(time.0)),
             Watermark::End => return,
         };
-        while let Some(window) = next_window(slides, state.windows(), next) {
+        while let Some(window) = next_window(slides, state, next) {
             let bounds = slides.bounds(window);
             if !now.has_passed(EventTime(bounds.end)) {
                 break;
@@ -87,18 +107,25 @@ impl SlideTables {
             if before.has_passed(EventTime(bounds.end)) {
                 continue;
             }
-            let mut merged = self.window(slides, state, window, merge);
+            let mut merged = self.window(slides, state, (window, None), merge);
             if lateness > 0 {
                 count_firing(&mut merged, state.fired_window(slides, window));
             }
-            each(bounds, merged);
+            each(bounds, merged, Told::Fired);
         }
         if lateness > 0 {
-            let has_fired =
-                |pane: &&mut OpenWindow| now.has_passed(EventTime(first_end(slides, pane)));
-            state.windows_mut().iter_mut().filter(has_fired).for_each(settle_pane);
+            let has_passed = |end| now.has_passed(EventTime(end));
+            state.settle_panes(slides, has_passed, settle_pane);
         }
-        state.drop_panes(slides, now.minus(lateness));
+        let closed = now.minus(lateness);
+        if lateness > 0 && tells_closed {
+            let mut some = SomeKeys::of(state.closing(closed).map(|(_, keys)| keys));
+            for (window, keys) in state.closing(closed) {
+                let merged = some.of_window(slides, state, (window, keys), merge);
+                each(slides.bounds(window), merged, Told::Closed);
+            }
+        }
+        state.drop_panes(slides, closed);
         if state.windows().is_empty() {
             // No window needs them, and it may be long until the next block begins.
             *self = Self::default();
@@ -115,10 +142,8 @@ impl SlideTables {
         let mut changed: BTreeMap<i128, GroupTable> = BTreeMap::new();
         let Watermark::At(time) = before else { return changed };
         let first_open = slides.first_ending_after(time.0);
-        for pane in state.windows_mut() {
-            if !before.has_passed(EventTime(first_end(slides, pane))) {
-                continue;
-            }
+        let has_passed = |end| before.has_passed(EventTime(end));
+        state.settle_panes(slides, has_passed, |pane| {
             let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
             let first = windows.start + i128::from(pane.place.skipped);
             for id in pane.groups.take_due() {
@@ -131,32 +156,33 @@ impl SlideTables {
                     self.stale.find_or_insert(hash, key);
                 }
             }
-        }
+        });
         changed
     }
 
+    /// A window, or the keys of it that are also in `only`.
     fn window(
         &mut self,
         slides: &Slides,
         state: &KeyedState,
-        window: i128,
+        (window, only): (i128, Option<&GroupTable>),
         merge: &mut Merge<'_>,
     ) -> Merged {
         let panes = slides.panes_of(window);
         let block = panes.start.div_euclid(slides.panes_per_window());
         let border = (block + 1) * slides.panes_per_window();
         if self.suffix.block != Some(block) {
-            self.suffix = Suffix { block: Some(block), ..Suffix::default() };
+            self.suffix = Suffix::of(block);
             for pane in mains(state.panes(slides, panes.start..border)).rev() {
                 let number = slides.pane_at(pane.place.bounds.start);
-                self.suffix.push(number, parts_of(&pane.groups), merge);
+                self.suffix.push(number, parts_in(&pane.groups, only), merge);
             }
             self.prefix = Prefix { panes: border..border, merged: Merged::default() };
             self.stale = GroupTable::default();
         }
         self.suffix.begin_at(panes.start);
         for pane in mains(state.panes(slides, self.prefix.panes.end..panes.end)) {
-            self.prefix.merged.add(parts_of(&pane.groups), merge);
+            self.prefix.merged.add(parts_in(&pane.groups, only), merge);
         }
         self.prefix.panes.end = panes.end;
         let stale = &self.stale;
@@ -166,7 +192,7 @@ impl SlideTables {
         whole.add(self.prefix.merged.parts().filter(is_fresh), merge);
         let mut late = Merged::default();
         for pane in seen_late(slides, state, window) {
-            late.add(parts_of(&pane.groups).filter(is_fresh), merge);
+            late.add(parts_in(&pane.groups, only).filter(is_fresh), merge);
         }
         whole.add(late.parts(), merge);
         if !stale.is_empty() {
@@ -177,7 +203,7 @@ impl SlideTables {
     }
 
     /// Some keys of one window, merged like [`SlideTables::fire`] does, without making or keeping anything for others.
-    pub fn keys_of_window(
+    fn keys_of_window(
         slides: &Slides,
         state: &KeyedState,
         window: i128,
@@ -213,10 +239,32 @@ impl SlideTables {
     }
 }
 
-/// End of the first window that sees a place.
-fn first_end(slides: &Slides, pane: &OpenWindow) -> i64 {
-    let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
-    slides.bounds(windows.start + i128::from(pane.place.skipped)).end
+impl SomeKeys {
+    /// The keys of these tables, whose accumulators are unused.
+    pub fn of<'k>(tables: impl Iterator<Item = &'k GroupTable>) -> Self {
+        let mut keys = GroupTable::default();
+        for table in tables {
+            for id in 0..table.len() as u32 {
+                keys.find_or_insert(table.hash(id), table.key(id));
+            }
+        }
+        Self { tables: SlideTables::default(), keys }
+    }
+
+    /// Those of a window that are also among `wanted`. No window before the last that was asked for.
+    pub fn of_window(
+        &mut self,
+        slides: &Slides,
+        state: &KeyedState,
+        (window, wanted): (i128, &GroupTable),
+        merge: &mut Merge<'_>,
+    ) -> Merged {
+        let whole = self.tables.window(slides, state, (window, Some(&self.keys)), merge);
+        let is_wanted = |part: &Part<'_>| wanted.find(part.hash, part.key).is_some();
+        let mut some = Merged::default();
+        some.add(whole.parts().filter(is_wanted), merge);
+        some
+    }
 }
 
 /// What changes in the pane from here on is a correction.
@@ -235,20 +283,32 @@ fn count_firing(merged: &mut Merged, fired: &mut GroupTable) {
     });
 }
 
-/// The first window not below `from` that sees rows.
-fn next_window(slides: &Slides, panes: &[OpenWindow], from: Option<i128>) -> Option<i128> {
-    let first_of = |pane: &OpenWindow| {
+/// The first window not below `from` that sees rows. Only the panes at its beginning are looked at, however many there are.
+fn next_window(slides: &Slides, state: &KeyedState, from: Option<i128>) -> Option<i128> {
+    let first_pane = match from {
+        Some(window) => slides.panes_of(window).start,
+        None => slides.pane_at(i64::MIN),
+    };
+    let mut next: Option<i128> = None;
+    for pane in state.panes_from(slides, first_pane) {
         let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
+        if next.is_some_and(|next| Some(next) == from || next <= windows.start) {
+            break;
+        }
         let first = windows.start + i128::from(pane.place.skipped);
         let first = from.map_or(first, |from| first.max(from));
-        windows.contains(&first).then_some(first)
-    };
-    panes.iter().filter_map(first_of).min()
+        if windows.contains(&first) {
+            next = Some(next.map_or(first, |next| next.min(first)));
+        }
+    }
+    next
 }
 
 /// The places of rows that are on time for all windows of their pane.
-fn mains(panes: &[OpenWindow]) -> impl DoubleEndedIterator<Item = &OpenWindow> {
-    panes.iter().filter(|pane| pane.place.skipped == 0)
+fn mains<'s>(
+    panes: impl DoubleEndedIterator<Item = &'s OpenWindow>,
+) -> impl DoubleEndedIterator<Item = &'s OpenWindow> {
+    panes.filter(|pane| pane.place.skipped == 0)
 }
 
 /// The places of rows that are late for some windows of their pane and not for this one.
@@ -261,7 +321,7 @@ fn seen_late<'s>(
         let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
         pane.place.skipped > 0 && windows.start + i128::from(pane.place.skipped) <= window
     };
-    state.panes(slides, slides.panes_of(window)).iter().filter(sees)
+    state.panes(slides, slides.panes_of(window)).filter(sees)
 }
 
 /// The panes of a block from the left, merged as far as they are known.
@@ -269,129 +329,4 @@ fn seen_late<'s>(
 struct Prefix {
     panes: Range<i128>,
     merged: Merged,
-}
-
-/// The panes of a block, merged from the right: for each pane and each of its keys the accumulator of this pane and
-/// all behind it.
-#[derive(Debug, Default)]
-struct Suffix {
-    block: Option<i128>,
-    /// Every key of the block; the accumulators here are unused.
-    keys: GroupTable,
-    /// For each key where its accumulator from the present beginning on stands, if it has one.
-    tops: Vec<Option<Spot>>,
-    /// One a pane that has rows, the last pane first.
-    levels: Vec<Level>,
-    refused: BTreeMap<Spot, RefusedMerge>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Spot {
-    level: u32,
-    entry: u32,
-}
-
-#[derive(Debug, Default)]
-struct Level {
-    pane: i128,
-    /// The keys of the pane.
-    keys: Vec<u32>,
-    /// Of each the accumulator from this pane on.
-    states: Varlen,
-    /// Of each where the next pane with that key has it.
-    behind: Vec<Option<Spot>>,
-}
-
-impl Suffix {
-    /// Adds the pane to the left of those that are there.
-    fn push<'a>(
-        &mut self,
-        pane: i128,
-        parts: impl Iterator<Item = Part<'a>>,
-        merge: &mut Merge<'_>,
-    ) {
-        let number = u32::try_from(self.levels.len()).expect("a block has fewer panes");
-        let mut level = Level { pane, ..Level::default() };
-        let mut pairs = Pairs::default();
-        for Part { hash, key, state } in parts {
-            let id = self.keys.find_or_insert(hash, key);
-            self.tops.resize(self.keys.len(), None);
-            let entry = u32::try_from(level.keys.len()).expect("groups are counted in 32 bits");
-            let behind = self.tops[id as usize].replace(Spot { level: number, entry });
-            level.keys.push(id);
-            level.behind.push(behind);
-            let state = state.expect("panes are not merged");
-            match behind {
-                None => level.states.push(state),
-                Some(spot) => {
-                    if let Some(refused) = self.refused.get(&spot) {
-                        let refused = refused.clone();
-                        self.refused.insert(Spot { level: number, entry }, refused);
-                        level.states.push(&[]);
-                        continue;
-                    }
-                    pairs.push(entry, state, self.state(spot));
-                    // Its place is filled when the pairs are merged.
-                    level.states.push(&[]);
-                }
-            }
-        }
-        self.settle(number, &mut level, &pairs, merge);
-        self.levels.push(level);
-    }
-
-    fn settle(&mut self, number: u32, level: &mut Level, pairs: &Pairs, merge: &mut Merge<'_>) {
-        if pairs.ids.is_empty() {
-            return;
-        }
-        let (merged, refused) = pairs.merge(merge);
-        let mut merged = pairs.ids.iter().zip(merged.iter()).peekable();
-        let mut states = Varlen::with_capacity(level.keys.len(), level.states.bytes.len());
-        for entry in 0..level.keys.len() {
-            match merged.next_if(|(id, _)| **id as usize == entry) {
-                Some((_, state)) => states.push(state),
-                None => states.push(level.states.value(entry)),
-            }
-        }
-        level.states = states;
-        for (at, refused) in refused {
-            self.refused.insert(Spot { level: number, entry: pairs.ids[at] }, refused);
-        }
-    }
-
-    fn state(&self, spot: Spot) -> &[u8] {
-        self.levels[spot.level as usize].states.value(spot.entry as usize)
-    }
-
-    /// Forgets the panes before `pane`.
-    fn begin_at(&mut self, pane: i128) {
-        while let Some(level) = self.levels.pop_if(|level| level.pane < pane) {
-            for (key, behind) in level.keys.iter().zip(&level.behind) {
-                self.tops[*key as usize] = *behind;
-            }
-        }
-    }
-
-    /// Every key that has rows from the present beginning on.
-    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let part = |(id, top): (u32, &Option<Spot>)| {
-            let spot = (*top)?;
-            let state = match self.refused.get(&spot) {
-                Some(refused) => Err(refused),
-                None => Ok(self.state(spot)),
-            };
-            Some(Part { hash: self.keys.hash(id), key: self.keys.key(id), state })
-        };
-        (0..).zip(&self.tops).filter_map(part)
-    }
-
-    fn bytes(&self) -> usize {
-        let level = |level: &Level| {
-            level.states.bytes.capacity()
-                + (level.states.offsets.capacity() + level.keys.capacity()) * size_of::<u32>()
-                + level.behind.capacity() * size_of::<Option<Spot>>()
-        };
-        let tops = self.tops.capacity() * size_of::<Option<Spot>>();
-        self.keys.bytes() + tops + self.levels.iter().map(level).sum::<usize>()
-    }
 }

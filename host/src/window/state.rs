@@ -1,7 +1,7 @@
 //! The open windows of one worker, or the panes of sliding ones: which groups a call of the aggregate touches, and
 //! what it gives back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use crate::plugin::WindowBounds;
@@ -31,15 +31,20 @@ impl Place {
         Self { bounds: WindowBounds { start: i64::MIN, end: i64::MAX }, skipped: 0 };
 
     /// No two places of a lane have the same.
-    fn id(&self) -> (i64, u32) {
+    fn id(&self) -> PlaceId {
         (self.bounds.start, self.skipped)
     }
 }
 
+/// Start and skipped windows of a place: ascending as the places lie.
+type PlaceId = (i64, u32);
+
 /// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
 #[derive(Debug, Default)]
 pub struct KeyedState {
-    windows: Vec<OpenWindow>,
+    windows: VecDeque<OpenWindow>,
+    /// Those that have not fired with all that they have: only these are looked at when time goes on.
+    unsettled: BTreeSet<PlaceId>,
     /// Of sliding windows that fired and are kept for corrections: which keys fired, and how often. By number.
     fired: BTreeMap<i128, OpenWindow>,
     /// Where the last row's window stood: rows of a batch mostly share one.
@@ -79,7 +84,7 @@ pub struct Touched {
     /// The accumulators before the call.
     pub states: Varlen,
     /// Where each of them lives: the id of its place, its group there.
-    places: Vec<((i64, u32), u32)>,
+    places: Vec<(PlaceId, u32)>,
 }
 
 impl KeyedState {
@@ -129,12 +134,13 @@ impl KeyedState {
             Ok(index) => index,
             Err(index) => {
                 self.windows.insert(index, OpenWindow { place, groups: GroupTable::default() });
+                self.unsettled.insert(place.id());
                 index
             }
         }
     }
 
-    fn position(&self, place: (i64, u32)) -> Result<usize, usize> {
+    fn position(&self, place: PlaceId) -> Result<usize, usize> {
         self.windows.binary_search_by_key(&place, |window| window.place.id())
     }
 
@@ -156,7 +162,9 @@ impl KeyedState {
     ) {
         assert_eq!(states.len(), touched.places.len(), "the runner checked how many came back");
         for ((place, id), state) in touched.places.iter().zip(states.iter()) {
-            self.groups_at_mut(*place).replace(*id, state);
+            if self.groups_at_mut(*place).replace(*id, state) {
+                self.unsettled.insert(*place);
+            }
         }
         for row in refused {
             let (place, id) = touched.places[touched.groups[row as usize] as usize];
@@ -164,12 +172,12 @@ impl KeyedState {
         }
     }
 
-    fn groups_at(&self, place: (i64, u32)) -> &GroupTable {
+    fn groups_at(&self, place: PlaceId) -> &GroupTable {
         let index = self.position(place).expect("windows fire between calls only");
         &self.windows[index].groups
     }
 
-    fn groups_at_mut(&mut self, place: (i64, u32)) -> &mut GroupTable {
+    fn groups_at_mut(&mut self, place: PlaceId) -> &mut GroupTable {
         let index = self.position(place).expect("windows fire between calls only");
         &mut self.windows[index].groups
     }
@@ -178,29 +186,90 @@ impl KeyedState {
     /// time, afterwards those that changed. Then drops the windows that take no more rows. Of windows that do not
     /// overlap.
     pub fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
-        let passed =
-            |window: &&mut OpenWindow| watermark.has_passed(EventTime(window.place.bounds.end));
-        for window in self.windows.iter_mut().take_while(passed) {
-            window.fire(&mut each);
+        let passed = |place: &Place| watermark.has_passed(EventTime(place.bounds.end));
+        for id in self.take_unsettled(passed) {
+            let index = self.position(id).expect("what is not settled is there");
+            self.windows[index].fire(&mut each);
         }
-        let closed = watermark.minus(lateness);
-        self.take(|window| closed.has_passed(EventTime(window.place.bounds.end)));
+        self.drop_first(|place| has_closed(watermark, lateness, place));
+    }
+
+    /// Calls `each` with all groups of the windows that [`KeyedState::fire`] is about to drop, some at a time.
+    pub fn each_closing(&self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
+        let closes = |window: &&OpenWindow| has_closed(watermark, lateness, &window.place);
+        for OpenWindow { place, groups } in self.windows.iter().take_while(closes) {
+            let ids: Vec<u32> = groups.ids().collect();
+            for ids in ids.chunks(GROUPS_PER_CALL) {
+                each(&Firing::of(place.bounds, groups, ids));
+            }
+        }
     }
 
     /// Calls `each` with the groups that changed since the last call, some at a time. Of the window that ends with the
     /// input only: then it is dropped.
     pub fn fire_changed(&mut self, watermark: Watermark, mut each: impl FnMut(&Firing)) {
+        self.unsettled.clear();
         for window in &mut self.windows {
             window.fire(&mut each);
         }
-        self.take(|_| watermark == Watermark::END);
+        self.drop_first(|_| watermark == Watermark::END);
+    }
+
+    /// Takes the places that are not settled, ascending, as long as `is_due` is true of them.
+    fn take_unsettled(&mut self, is_due: impl Fn(&Place) -> bool) -> Vec<PlaceId> {
+        let mut due = Vec::new();
+        while let Some(id) = self.unsettled.first().copied() {
+            let index = self.position(id).expect("what is not settled is there");
+            if !is_due(&self.windows[index].place) {
+                break;
+            }
+            self.unsettled.pop_first();
+            due.push(id);
+        }
+        due
+    }
+
+    /// Takes the panes that are not settled and of whose windows the first that sees them ends at a time that `has_passed`;
+    /// `each` settles them.
+    pub(super) fn settle_panes(
+        &mut self,
+        slides: &Slides,
+        has_passed: impl Fn(i64) -> bool,
+        mut each: impl FnMut(&mut OpenWindow),
+    ) {
+        let first_end = |place: &Place, skipped: u32| {
+            let windows = slides.windows_of(slides.pane_at(place.bounds.start));
+            slides.bounds(windows.start + i128::from(skipped)).end
+        };
+        // The ends of first windows ascend with the panes, those behind skipped ones need not.
+        for id in self.take_unsettled(|place| has_passed(first_end(place, 0))) {
+            let index = self.position(id).expect("what is not settled is there");
+            let pane = &mut self.windows[index];
+            if has_passed(first_end(&pane.place, pane.place.skipped)) {
+                each(pane);
+            } else {
+                self.unsettled.insert(id);
+            }
+        }
     }
 
     /// Drops the panes and the fired windows that take no more rows. `closed` is the watermark less the lateness.
     pub(super) fn drop_panes(&mut self, slides: &Slides, closed: Watermark) {
         let last_end = |start: i64| slides.pane(start).last_end();
-        self.take(|pane| closed.has_passed(EventTime(last_end(pane.place.bounds.start))));
-        self.fired.retain(|_, window| !closed.has_passed(EventTime(window.place.bounds.end)));
+        self.drop_first(|pane| closed.has_passed(EventTime(last_end(pane.bounds.start))));
+        while let Some(first) = self.fired.first_entry()
+            && closed.has_passed(EventTime(first.get().place.bounds.end))
+        {
+            first.remove();
+        }
+    }
+
+    /// The sliding windows that fired and are about to be dropped, with the keys that did.
+    pub(super) fn closing(&self, closed: Watermark) -> impl Iterator<Item = (i128, &GroupTable)> {
+        let closes = move |(_, window): &(&i128, &OpenWindow)| {
+            closed.has_passed(EventTime(window.place.bounds.end))
+        };
+        self.fired.iter().take_while(closes).map(|(number, window)| (*number, &window.groups))
     }
 
     /// How often the keys of a sliding window have fired.
@@ -221,31 +290,50 @@ impl KeyedState {
         self.fired.values()
     }
 
-    fn take(&mut self, which: impl Fn(&OpenWindow) -> bool) -> Vec<OpenWindow> {
-        if !self.windows.iter().any(&which) {
-            return Vec::new();
+    /// Drops the first windows, those of which `is_closed` is true: none behind them is.
+    fn drop_first(&mut self, is_closed: impl Fn(&Place) -> bool) {
+        let closed = self.windows.partition_point(|window| is_closed(&window.place));
+        for window in self.windows.drain(..closed) {
+            self.unsettled.remove(&window.place.id());
         }
-        self.last = 0;
-        self.windows.extract_if(.., |window| which(window)).collect()
+        if closed > 0 {
+            self.last = 0;
+        }
     }
 
     /// The panes with these numbers, ascending.
-    pub(super) fn panes(&self, slides: &Slides, numbers: Range<i128>) -> &[OpenWindow] {
+    pub(super) fn panes(
+        &self,
+        slides: &Slides,
+        numbers: Range<i128>,
+    ) -> impl DoubleEndedIterator<Item = &OpenWindow> + use<'_> {
         let first_from = |number: i128| {
             let start = slides.pane_start(number);
             self.windows.partition_point(|pane| i128::from(pane.place.bounds.start) < start)
         };
         // A pane that is cut off at the beginning of time begins later than its number says.
-        &self.windows[first_from(numbers.start)..first_from(numbers.end)]
+        let first = first_from(numbers.start);
+        self.windows.range(first..first_from(numbers.end).max(first))
+    }
+
+    /// The panes from this number on, ascending.
+    pub(super) fn panes_from(
+        &self,
+        slides: &Slides,
+        number: i128,
+    ) -> impl Iterator<Item = &OpenWindow> + use<'_> {
+        let start = slides.pane_start(number);
+        let first = self.windows.partition_point(|it| i128::from(it.place.bounds.start) < start);
+        self.windows.range(first..)
     }
 
     /// The open windows, ascending.
-    pub fn windows(&self) -> &[OpenWindow] {
+    pub fn windows(&self) -> &VecDeque<OpenWindow> {
         &self.windows
     }
 
     /// The open windows, for taking their changed groups.
-    pub fn windows_mut(&mut self) -> &mut [OpenWindow] {
+    pub fn windows_mut(&mut self) -> &mut VecDeque<OpenWindow> {
         &mut self.windows
     }
 
@@ -263,7 +351,14 @@ impl KeyedState {
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
         let hash = super::key_hash(row.key);
-        self.window(row.place).groups.restore(hash, row);
+        let groups = &mut self.window(row.place).groups;
+        let was_settled = groups.is_settled();
+        groups.restore(hash, row);
+        match (was_settled, groups.is_settled()) {
+            (false, true) => drop(self.unsettled.remove(&row.place.id())),
+            (true, false) => drop(self.unsettled.insert(row.place.id())),
+            _ => {}
+        }
     }
 
     /// A key of a sliding window that has fired, as a checkpoint gives it back.
@@ -288,4 +383,9 @@ impl KeyedState {
         let windows = self.windows.iter().chain(self.fired.values());
         windows.map(|window| window.groups.bytes()).sum()
     }
+}
+
+/// Whether a window takes no more rows.
+fn has_closed(watermark: Watermark, lateness: i64, place: &Place) -> bool {
+    watermark.minus(lateness).has_passed(EventTime(place.bounds.end))
 }

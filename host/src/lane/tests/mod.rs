@@ -397,7 +397,7 @@ fn as_values(batch: &RecordBatch) -> Vec<serde_json::Value> {
     let object = JsonObject::new(&batch.schema(), 0..batch.num_columns());
     let value = |row: usize| {
         let mut text = Vec::new();
-        object.write(batch, row, None, &mut text);
+        object.write(batch, row, &[], &mut text);
         serde_json::from_slice(&text).unwrap()
     };
     (0..batch.num_rows()).map(value).collect()
@@ -521,6 +521,80 @@ fn an_epoch_sends_one_update_of_a_group_and_that_is_the_last() {
     assert_eq!(first(world.topics.values("finals")).len(), 3, "two corrections");
     let texts = first(world.topics.values("updates"));
     assert!(texts.len() == 1 && texts[0].contains("00;20;30;"), "{texts:?}");
+    assert!(texts[0].contains("\"final\":true"), "{texts:?}");
+}
+
+/// `start..end texts`, with a mark behind the last word, of every update in the order they were sent.
+fn updates_of(world: &World, events: &[i64]) -> Vec<String> {
+    let event = |at: &i64| Event { key: 0, at: *at, kind: 0 };
+    let logs = logs_of(&[events.iter().map(event).collect()]);
+    // One record a poll, and a commit behind every turn.
+    let source = Box::new(LogSource::new(&logs, 1, 1));
+    let (mut lane, _commands) = world.open_at(source, 1, &Clock::system());
+    loop {
+        let end = lane.step().unwrap();
+        while lane.is_behind() {
+            lane.wait_for_commit().unwrap();
+        }
+        if end.is_some() {
+            break;
+        }
+    }
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let show = |value: serde_json::Value| {
+        let time = |name: &str| {
+            let time = value[name].as_str().unwrap();
+            chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp_micros()
+        };
+        let texts = value["texts"].as_str().unwrap();
+        let mark = if value["final"].as_bool().unwrap() { " final" } else { "" };
+        format!("{}..{} {texts}{mark}", time("window_start"), time("window_end"))
+    };
+    world.topics.read("updates").into_iter().map(|(_, value)| show(value)).collect()
+}
+
+#[test]
+fn a_window_that_fires_unchanged_is_told_once_more_that_it_is_final() {
+    // The watermark is 5 behind: the third row fires the first window, and nothing else is told of it.
+    let updates = updates_of(&World::new(TUMBLING), &[1, 2, 15, 16]);
+    let first: Vec<&String> = updates.iter().filter(|it| it.starts_with("0..")).collect();
+    assert_eq!(first, ["0..10 00;", "0..10 00;10;", "0..10 00;10; final"]);
+    let second: Vec<&String> = updates.iter().filter(|it| it.starts_with("10..")).collect();
+    assert_eq!(second, ["10..20 20;", "10..20 20;30;", "10..20 20;30; final"]);
+}
+
+#[test]
+fn a_window_that_is_corrected_is_final_when_it_is_closed() {
+    // Fires at 15, is corrected at 17, is closed when the watermark has passed 20.
+    let updates = updates_of(&World::with(TUMBLING, 10, None), &[1, 15, 3, 17, 25, 26]);
+    let first: Vec<&String> = updates.iter().filter(|it| it.starts_with("0..")).collect();
+    assert_eq!(first, ["0..10 00;", "0..10 00;20;", "0..10 00;20; final"]);
+}
+
+#[test]
+fn every_sliding_window_that_changed_is_told() {
+    let kind = Kind::Sliding { size: 10, slide: 5 };
+    for lateness in [0, 10] {
+        let updates = updates_of(&World::with(kind, lateness, None), &[6, 8, 40]);
+        let of = |window: &str| -> Vec<String> {
+            let of = updates.iter().filter_map(|it| it.strip_prefix(window)).map(str::to_owned);
+            of.collect()
+        };
+        assert_eq!(of("0..10 "), ["00;", "00;10;", "00;10; final"], "{lateness}");
+        assert_eq!(of("5..15 "), ["00;", "00;10;", "00;10; final"], "{lateness}");
+    }
+}
+
+#[test]
+fn the_groups_of_a_global_window_are_final_at_the_end_of_input() {
+    let updates = World::new(Kind::Global { trigger: 10 });
+    let event = |key: u8, at| Event { key, at, kind: 0 };
+    let logs = logs_of(&[vec![event(0, 1), event(1, 2), event(0, 30), event(0, 31)]]);
+    let source = Box::new(LogSource::new(&logs, 1, 1));
+    let (mut lane, _commands) = updates.open_at(source, 1, &Clock::system());
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    // That the last of each is final is checked there.
+    assert_eq!(updates.topics.upserted("updates").len(), 2);
 }
 
 /// Of several rows of a group a topic of updates would keep one.

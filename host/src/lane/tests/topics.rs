@@ -81,7 +81,7 @@ impl Topics {
 
     /// The messages of a topic for a reader that follows the rule of [`crate::outbox`]: key and value, in the order they came
     /// within each partition.
-    fn read(&self, sink: &str) -> Vec<(Option<String>, Value)> {
+    pub(super) fn read(&self, sink: &str) -> Vec<(Option<String>, Value)> {
         let mut seen = BTreeMap::new();
         let log = self.log.lock().unwrap();
         let received = log.get(sink).into_iter().flatten();
@@ -104,22 +104,28 @@ impl Topics {
     }
 
     /// What a reader has in the end that keeps of each key the message with the highest revision, without looking at the
-    /// headers; the values without their revisions. Without repeats the revisions of a key grow.
+    /// headers; the values without what only updates have. Without repeats the revisions of a key grow, each message says
+    /// something new, and the last of each key, and only that, is final.
     pub(super) fn upserted(&self, sink: &str) -> Vec<String> {
-        let revision_of = |value: &mut Value| {
-            let revision = value.as_object_mut().unwrap().remove("revision").unwrap();
-            revision.as_u64().unwrap()
+        let strip = |value: &mut Value| {
+            let members = value.as_object_mut().unwrap();
+            let revision = members.remove("revision").unwrap().as_u64().unwrap();
+            (revision, members.remove("final").unwrap().as_bool().unwrap())
         };
-        let mut last: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        let mut last: BTreeMap<Option<String>, (u64, bool, Value)> = BTreeMap::new();
         for (key, mut value) in self.read(sink) {
-            let revision = revision_of(&mut value);
-            let before = last.insert(key.clone(), revision);
-            assert!(before < Some(revision), "{key:?}: revision {revision} after {before:?}");
+            let (revision, is_final) = strip(&mut value);
+            if let Some(before) = last.insert(key.clone(), (revision, is_final, value.clone())) {
+                assert!(before.0 < revision, "{key:?}: revision {revision} after {before:?}");
+                assert!(!before.1, "{key:?}: {value} after {before:?}, which was final");
+                assert!(is_final || before.2 != value, "{key:?}: {before:?} twice");
+            }
         }
+        assert!(last.values().all(|(_, is_final, _)| *is_final), "{last:?}");
         let mut table: BTreeMap<String, (u64, Value)> = BTreeMap::new();
         for message in self.log.lock().unwrap().get(sink).into_iter().flatten() {
             let mut value: Value = serde_json::from_str(&message.value).unwrap();
-            let revision = revision_of(&mut value);
+            let (revision, _) = strip(&mut value);
             let key = message.key.clone().expect("updates have keys");
             if table.get(&key).is_none_or(|(before, _)| *before <= revision) {
                 table.insert(key, (revision, value));

@@ -147,7 +147,7 @@ fn append(state: &mut KeyedState, rows: &[(i64, &str, &str)], refused: &[u32]) {
     state.scatter(&touched, &states, refused.iter().copied());
 }
 
-fn dump(windows: &[state::OpenWindow]) -> Vec<String> {
+fn dump(windows: &std::collections::VecDeque<state::OpenWindow>) -> Vec<String> {
     let row = |window: &state::OpenWindow, id| {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         format!(

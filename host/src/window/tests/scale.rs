@@ -122,8 +122,8 @@ fn a_million_groups_of_panes_cost_what_they_say_and_give_it_back() {
             refusals: Vec::new(),
         };
         let mut fire = |state: &mut KeyedState, tables: &mut SlideTables, before, now| {
-            let progress = sliding::Progress { before, now, lateness: 0 };
-            tables.fire(&slides, state, progress, &mut merge, |_, _| {});
+            let progress = sliding::Progress { before, now, lateness: 0, tells_closed: false };
+            tables.fire(&slides, state, progress, &mut merge, |_, _, _| {});
         };
         let [first, whole] = [1, 8].map(|time| Watermark::at(EventTime(time)));
         fire(&mut state, &mut tables, first, whole);

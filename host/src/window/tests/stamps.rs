@@ -22,7 +22,8 @@ fn add(state: &mut KeyedState, time: i64, text: &str) {
 /// `start..end text #revision` of the windows that fire.
 fn fire(state: &mut KeyedState, tables: &mut SlideTables, before: i64, now: i64) -> Vec<String> {
     let at = |time| Watermark::at(EventTime(time));
-    let progress = Progress { before: at(before), now: at(now), lateness: LATENESS };
+    let progress =
+        Progress { before: at(before), now: at(now), lateness: LATENESS, tells_closed: false };
     let mut merge = |left: &Varlen, right: &Varlen| {
         let joined = left.iter().zip(right.iter()).map(|(left, right)| [left, right].concat());
         let joined: Vec<Vec<u8>> = joined.collect();
@@ -30,7 +31,7 @@ fn fire(state: &mut KeyedState, tables: &mut SlideTables, before: i64, now: i64)
     };
     let mut rows = Vec::new();
     let slides = Slides::new(SLIDES.0, SLIDES.1, 0);
-    tables.fire(&slides, state, progress, &mut merge, |WindowBounds { start, end }, merged| {
+    tables.fire(&slides, state, progress, &mut merge, |WindowBounds { start, end }, merged, _| {
         for (_, text, revision) in merged.iter() {
             let text = String::from_utf8(text.unwrap().to_vec()).unwrap();
             rows.push(format!("{start}..{end} {text} #{revision}"));
