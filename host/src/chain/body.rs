@@ -1,20 +1,34 @@
 //! A chain record as the bytes of its slot. They are frozen before they are first sent, and their hash is what
 //! tells one writer's record from another's (C2).
+//!
+//! ```text
+//! {"v":3, … ,"config":{…},"sha256":"<of all before this field>"}
+//! ```
+//!
+//! A record is named by its successor with the hash of its whole body. The newest has none yet, so each carries a hash of
+//! its own as well: a digit that was changed in it would otherwise be gone on from.
 
 use bytes::Bytes;
 use serde::Deserialize;
 
 use super::ChainError;
 use super::record::{ChainRecord, Epoch};
-use crate::store::once::Immutable;
+use crate::store::once::{Immutable, sha256_hex};
 
 /// The layout that is written. Those from [`VERSION_MIN`] on are read.
 ///
-/// 2: `chain` and `outbox`, which an older program would not send.
-pub const VERSION: u32 = 2;
+/// 2: `chain` and `outbox`, which an older program would not send. 3: [`SEAL`], and the chain in the names of data files.
+pub const VERSION: u32 = 3;
 
 /// The oldest layout that is read.
 pub const VERSION_MIN: u32 = 1;
+
+/// The layout from which on records are sealed.
+const SEALED_SINCE: u32 = 3;
+
+/// What stands before the hash that a record carries of itself; [`SEAL_END`] stands behind it.
+const SEAL: &[u8] = b",\"sha256\":\"";
+const SEAL_END: &[u8] = b"\"}\n";
 
 /// A record this large lists tens of thousands of partitions or files; whoever makes one has lost track, and
 /// every opening would read [`super::resolve::LOOK_BACK`] of them.
@@ -36,9 +50,9 @@ impl SlotBody {
     ///
     /// [`ChainError::TooLarge`].
     pub fn freeze(record: ChainRecord) -> Result<Self, ChainError> {
-        let mut bytes =
-            serde_json::to_vec(&record).expect("a record holds nothing that JSON lacks");
-        bytes.push(b'\n');
+        let record = ChainRecord { v: VERSION, ..record };
+        let bytes = serde_json::to_vec(&record).expect("a record holds nothing that JSON lacks");
+        let bytes = seal(bytes);
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(ChainError::TooLarge { epoch: record.epoch, bytes: bytes.len() });
         }
@@ -65,7 +79,18 @@ impl SlotBody {
         if !(VERSION_MIN..=VERSION).contains(&v) {
             return Err(ChainError::Version { epoch, found: v });
         }
-        let record = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        let record = match v {
+            SEALED_SINCE.. => {
+                let unsealed = unseal(&bytes).ok_or_else(|| ChainError::Unreadable {
+                    what: format!("record of epoch {epoch}"),
+                    reason: "its bytes have another hash than it says: restore it from a copy"
+                        .to_owned(),
+                })?;
+                serde_json::from_slice(&unsealed)
+            }
+            _ => serde_json::from_slice(&bytes),
+        };
+        let record = record.map_err(unreadable)?;
         Ok(Self { object: Immutable::new(bytes), record })
     }
 
@@ -78,4 +103,21 @@ impl SlotBody {
     pub fn sha256(&self) -> &str {
         self.object.sha256()
     }
+}
+
+/// A JSON object with its hash as last field, as a line.
+fn seal(mut object: Vec<u8>) -> Vec<u8> {
+    assert_eq!(object.pop(), Some(b'}'), "a record is an object");
+    let sha256 = sha256_hex(&object);
+    object.extend_from_slice(SEAL);
+    object.extend_from_slice(sha256.as_bytes());
+    object.extend_from_slice(SEAL_END);
+    object
+}
+
+/// The JSON object without its hash; none if it is not that hash.
+fn unseal(line: &[u8]) -> Option<Vec<u8>> {
+    let (rest, sha256) = line.strip_suffix(SEAL_END)?.split_last_chunk::<64>()?;
+    let object = rest.strip_suffix(SEAL)?;
+    (sha256_hex(object).as_bytes() == sha256).then(|| [object, b"}"].concat())
 }

@@ -58,6 +58,11 @@
 //!   everything that it puts beside its slots. Otherwise a put of an earlier life that lands late replaces what a later one
 //!   committed, or takes its name. ([`open()`], [`paths`])
 //!
+//! * **C10** The chain's id stands in the names of its data files, and only files of the own chain are deleted: by the id
+//!   in their names, or, in names of earlier versions, by a record's proof. Otherwise two chains over one table delete what
+//!   the other committed. ([`paths`], [`resolve`])
+//! * **C11** A record carries a hash of itself, since the newest has no successor that names it. ([`body`])
+//!
 //! `tests/search` checks by exhaustive search that C1 to C7 and C9 suffice with two writers that crash, lost answers and puts that
 //! land late, and that each of them is needed: without it, the search finds a counter-example. C8 is tried by whole lanes
 //! whose couriers die half-way (`lane/tests`).
@@ -83,6 +88,7 @@ pub mod record;
 pub mod paths;
 pub mod body;
 pub mod resolve;
+mod files;
 mod store;
 mod backoff;
 pub mod open;
@@ -126,6 +132,8 @@ pub struct Chain {
     lane: String,
     /// See [`record::ChainRecord::chain`].
     id: String,
+    /// The same as it stands in names of data files.
+    files_id: String,
     /// None before the genesis.
     head: Option<Parent>,
     term: Term,

@@ -1,22 +1,15 @@
 //! Opening a lane: find the head, check it, remove what the chain does not name, load the state.
 
-use std::sync::Arc;
-
 use futures::{StreamExt, TryStreamExt};
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
 
 use super::body::SlotBody;
-use super::paths::{self, LaneTag};
+use super::files::{Folders, all_files, files_from, had_folders};
+use super::paths::{self, LaneTag, Naming};
 use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, StateRef, Term, Writer};
 use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
-use super::store::{LIST_PAGE, LaneStore, RECORD_BYTES, SlotAttempt};
+use super::store::{LaneStore, RECORD_BYTES, REQUESTS_AT_ONCE, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
-use crate::store::Location;
-use crate::store::once::{in_time, sha256_hex};
-
-/// Requests at a time: enough to hide the distance to a store, few enough for a small one.
-const REQUESTS_AT_ONCE: usize = 8;
+use crate::store::once::sha256_hex;
 
 /// How often an opening takes a slot before it gives up: each time means that another writer is at work.
 const FENCES_MAX: usize = 4;
@@ -59,8 +52,9 @@ pub async fn open(storage: &LaneStorage, instance: &str) -> Result<Opened, Chain
         let damaged = |reason| ChainError::Damaged { url: store.folder.url.clone(), reason };
         let (term, orphans_deleted, earlier_files) = match resolve(&observed).map_err(damaged)? {
             Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
-            Opening::Ready { term, orphans } => {
+            Opening::Ready { term, orphans, unproven } => {
                 delete_orphans(storage, &observed, &orphans).await?;
+                say_what_was_found(storage, &observed, &orphans, unproven);
                 (term, orphans.len(), 0)
             }
             Opening::Fence { term } => {
@@ -77,10 +71,13 @@ pub async fn open(storage: &LaneStorage, instance: &str) -> Result<Opened, Chain
             (state, outbox) =
                 (load_state(&store, record).await?, load_outbox(&store, record).await?);
         }
+        let id = id_of(head.as_ref().map(|head| &head.record));
         let chain = Chain {
             job: storage.job.clone(),
             lane: storage.lane.clone(),
-            id: id_of(head.as_ref().map(|head| &head.record)),
+            // Of a chain to begin they are the same.
+            files_id: if observed.chain.is_empty() { id.clone() } else { observed.chain },
+            id,
             head: head.as_ref().map(parent_of),
             term,
             writer,
@@ -104,19 +101,38 @@ async fn observe(
         Some(latest) => read_slots(store, latest).await?,
         None => Vec::new(),
     };
-    let from = slots.last().map(|slot| slot.record.epoch);
+    let chain = files_id(store, slots.first().map(|head| &head.record)).await?;
+    let files = find_files(storage, tag, &chain, &slots).await?;
+    let (job, lane) = (storage.job.clone(), storage.lane.clone());
+    Ok(Observed { job, lane, chain, fence, slots, latest, files })
+}
+
+/// See [`Observed::files`].
+async fn find_files(
+    storage: &LaneStorage,
+    tag: &LaneTag,
+    chain: &str,
+    slots: &[SlotBody],
+) -> Result<Vec<FoundFile>, ChainError> {
     let mut files = Vec::new();
     for (id, table) in &storage.tables {
         let failed = |error| ChainError::store("list data files", table, &error);
-        let folders = match had_folders(&slots, id) {
+        let Some(oldest) = slots.last().map(|slot| slot.record.epoch) else {
+            files.extend(all_files(id, table, tag).await.map_err(failed)?);
+            continue;
+        };
+        let folders = match had_folders(slots, id) {
             true => Folders::Some,
             false => Folders::of(table).await.map_err(failed)?,
         };
-        let found = lane_files(id, table, tag, from, folders).await;
-        files.extend(found.map_err(failed)?);
+        let has_earlier = slots.iter().any(|slot| slot.record.v < paths::CHAIN_IN_NAMES_SINCE);
+        let earlier = has_earlier.then_some(Naming::Earlier);
+        for naming in earlier.into_iter().chain([Naming::OfChain(chain)]) {
+            let found = files_from(id, table, tag, (naming, oldest), folders).await;
+            files.extend(found.map_err(failed)?);
+        }
     }
-    let (job, lane) = (storage.job.clone(), storage.lane.clone());
-    Ok(Observed { job, lane, fence, slots, latest, files })
+    Ok(files)
 }
 
 /// The newest slots, newest first. A missing one ends them: [`resolve`] judges that.
@@ -132,81 +148,6 @@ async fn read_slots(store: &LaneStore, latest: Epoch) -> Result<Vec<SlotBody>, C
     Ok(slots.into_iter().map_while(|slot| slot).collect())
 }
 
-/// Whether the table had date folders lately.
-fn had_folders(slots: &[SlotBody], table: &str) -> bool {
-    let mut files = slots.iter().flat_map(|slot| &slot.record.files);
-    files.any(|file| file.table == table && !file.partition_values.is_empty())
-}
-
-/// Whether a table has date folders. The pipeline file may have changed its mind, so the store is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Folders {
-    None,
-    Some,
-}
-
-impl Folders {
-    /// Asks with one request: where keys come in order, the first after `date=` lies in a folder if any does.
-    async fn of(table: &Location) -> object_store::Result<Self> {
-        let before = table.path(&format!("{}=", paths::DATE_COLUMN));
-        let listing = table.store.list_with_offset(root_of(table), &before).take(LIST_PAGE);
-        let objects: Vec<ObjectMeta> = in_time(0, listing.try_collect()).await?;
-        let depth = table.prefix.parts_count() + 1;
-        let in_folder = |object: &ObjectMeta| object.location.parts_count() > depth;
-        Ok(if objects.iter().any(in_folder) { Self::Some } else { Self::None })
-    }
-}
-
-/// Listings take no empty prefix.
-fn root_of(table: &Location) -> Option<&Path> {
-    (!table.prefix.as_ref().is_empty()).then_some(&table.prefix)
-}
-
-/// The lane's data files in a table, from an epoch on or all.
-///
-/// Names sort by epoch within a folder, so a listing from an epoch on costs a request or two however old the
-/// table is; with date folders that much for each of them.
-pub(super) async fn lane_files(
-    id: &Arc<str>,
-    table: &Location,
-    tag: &LaneTag,
-    from: Option<Epoch>,
-    folders: Folders,
-) -> object_store::Result<Vec<FoundFile>> {
-    let (store, root) = (&table.store, root_of(table));
-    let objects = match (from, folders) {
-        (None, _) => store.list(root).try_collect().await?,
-        (Some(epoch), Folders::None) => from_epoch(store, root, tag, epoch).await?,
-        (Some(epoch), Folders::Some) => {
-            let top = in_time(0, store.list_with_delimiter(root)).await?;
-            let within = top.common_prefixes.iter();
-            let within = within.map(|folder| from_epoch(store, Some(folder), tag, epoch));
-            let within = futures::stream::iter(within).buffered(REQUESTS_AT_ONCE);
-            let mut objects: Vec<Vec<ObjectMeta>> = within.try_collect().await?;
-            objects.push(top.objects);
-            objects.into_iter().flatten().collect()
-        }
-    };
-    let found = objects.into_iter().filter_map(|object| {
-        let name = tag.parse(object.location.filename()?)?;
-        let is_wanted = from.is_none_or(|epoch| name.epoch >= epoch);
-        let (table, bytes) = (Arc::clone(id), object.size);
-        is_wanted.then_some(FoundFile { table, path: object.location, name, bytes })
-    });
-    Ok(found.collect())
-}
-
-async fn from_epoch(
-    store: &Arc<dyn ObjectStore>,
-    folder: Option<&Path>,
-    tag: &LaneTag,
-    epoch: Epoch,
-) -> object_store::Result<Vec<ObjectMeta>> {
-    let offset = folder.into_iter().flat_map(Path::parts);
-    let offset = offset.chain([tag.before_epoch(epoch).into()]).collect();
-    store.list_with_offset(folder, &offset).try_collect().await
-}
-
 /// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.
 fn id_of(head: Option<&ChainRecord>) -> String {
     match head {
@@ -215,6 +156,28 @@ fn id_of(head: Option<&ChainRecord>) -> String {
         Some(ChainRecord { chain, job, lane, .. }) if chain.is_empty() => format!("{job}/{lane}"),
         Some(record) => record.chain.clone(),
     }
+}
+
+/// The chain's id as it stands in names of data files; empty if there is no chain.
+///
+/// Chains that are older than their id share `job/lane` with others that are as old. What they have of their own is their
+/// genesis.
+pub(super) async fn files_id(
+    store: &LaneStore,
+    head: Option<&ChainRecord>,
+) -> Result<String, ChainError> {
+    let Some(head) = head else { return Ok(String::new()) };
+    if paths::is_chain_id(&head.chain) {
+        return Ok(head.chain.clone());
+    }
+    let genesis = store.get(&paths::slot(Epoch::GENESIS), RECORD_BYTES).await;
+    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let missing = || ChainError::Damaged {
+        url: store.folder.url.clone(),
+        reason: "there is no record of epoch 0".to_owned(),
+    };
+    let genesis = genesis.map_err(failed)?.ok_or_else(missing)?;
+    Ok(sha256_hex(&genesis)[..paths::CHAIN_ID_BYTES].to_owned())
 }
 
 /// A record that takes the slot after the head and changes nothing.
@@ -260,6 +223,26 @@ async fn delete_orphans(
         deleted.map_err(failed)?;
     }
     Ok(())
+}
+
+fn say_what_was_found(
+    storage: &LaneStorage,
+    observed: &Observed,
+    orphans: &[usize],
+    unproven: usize,
+) {
+    let pipeline = &storage.job;
+    if let Some(first) = orphans.first() {
+        let (files, first) = (orphans.len(), &observed.files[*first].path);
+        tracing::warn!(%pipeline, files, %first, "deleted data files that no record of the chain names");
+    }
+    if unproven > 0 {
+        tracing::warn!(
+            %pipeline, files = unproven,
+            "data files without a chain in their names belong to no record of this chain; they may be another \
+             chain's and are left alone: `sluicegate verify` names them"
+        );
+    }
 }
 
 /// The state as it was frozen.

@@ -4,13 +4,22 @@
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
 //! <root>/<job>/lanes/<lane>/state/<epoch:020>-<term>-<nonce>.bin
 //! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<term>-<nonce>.tsv.zst
-//! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<epoch:020>-<term>-<nonce>-<i>.parquet
+//! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<chain>-<epoch:020>-<term>-<nonce>-<i>.parquet
 //! ```
 //!
-//! The job stands in a data file's name because two pipelines may write into one table, and each deletes the
-//! orphans of its own lane only. Numbers have twenty digits so that names sort as numbers do. Whatever is not a slot has
+//! The chain stands in a data file's name because two chains may write into one table: two pipelines, or copies of one
+//! whose chains lie at different places. Each deletes the orphans of its own chain only. Job and lane are for people, and
+//! for an opening that has no chain yet and asks whether there is something it would write beside. Numbers have twenty digits so that names sort as numbers do. Whatever is not a slot has
 //! the term and the nonce of its writer in its name, and there is a new writer for every opening: no two ever send under
-//! one name. States and outboxes of earlier versions have no term; records say where theirs lie, and nobody else asks.
+//! one name.
+//!
+//! # Names of earlier versions
+//!
+//! States and outboxes had no term; records say where theirs lie, and nobody else asks. Data files had no chain:
+//! `<job>.<lane>-<epoch:020>-<term>-<nonce>-<i>.parquet`. Whose such a file is only a record can tell. It is this chain's
+//! if a record lists it, or if its nonce is that of a record's writer: nonces were random for each process, and a process
+//! wrote to one chain. Anything else may be committed by a chain elsewhere and is never deleted
+//! ([`resolve`](super::resolve)).
 
 use std::fmt;
 
@@ -82,17 +91,31 @@ impl LaneTag {
         Self(format!("{job}.{lane}"))
     }
 
-    /// A name before all data files of this lane from `epoch` on, and after those of earlier epochs.
-    pub fn before_epoch(&self, epoch: Epoch) -> String {
-        format!("{self}-{:020}", epoch.0)
+    /// A name before all data files of a chain of this lane from `epoch` on, and after those of earlier epochs.
+    pub fn before_epoch(&self, naming: Naming<'_>, epoch: Epoch) -> String {
+        match naming {
+            Naming::OfChain(chain) => format!("{self}-{chain}-{:020}", epoch.0),
+            Naming::Earlier => format!("{self}-{:020}", epoch.0),
+        }
+    }
+
+    /// A name after all of them.
+    pub fn behind(&self, naming: Naming<'_>) -> String {
+        match naming {
+            Naming::OfChain(chain) => format!("{self}-{chain}-z"),
+            // Before the trillionth epoch.
+            Naming::Earlier => format!("{self}-00000000z"),
+        }
     }
 
     /// The name of a data file by its parts; none if it is not one of this lane's.
     pub fn parse(&self, file_name: &str) -> Option<DataFileName> {
         let parts = file_name.strip_prefix(self.0.as_str())?.strip_prefix('-')?;
-        let mut parts = parts.strip_suffix(".parquet")?.split('-');
+        let mut parts = parts.strip_suffix(".parquet")?.split('-').peekable();
+        let chain = parts.next_if(|part| is_chain_id(part)).map(str::to_owned);
         let name = DataFileName {
             tag: self.clone(),
+            chain,
             epoch: Epoch(parse_twenty_digits(parts.next()?)?),
             term: Term(parts.next()?.parse().ok()?),
             nonce: parts.next()?.to_owned(),
@@ -108,12 +131,36 @@ impl fmt::Display for LaneTag {
     }
 }
 
+/// How the data files of a chain are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming<'c> {
+    /// With the chain's id.
+    OfChain(&'c str),
+    /// Without: see [the module's page](self).
+    Earlier,
+}
+
+/// The layout of records ([`ChainRecord::v`](super::record::ChainRecord::v)) from which on data files are named with
+/// their chain.
+pub const CHAIN_IN_NAMES_SINCE: u32 = 3;
+
+/// Bytes of a chain's id in names.
+pub const CHAIN_ID_BYTES: usize = 12;
+
+/// Whether this is a chain's id as it stands in names: shorter than an epoch, and without what separates parts.
+pub fn is_chain_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() == CHAIN_ID_BYTES && text.bytes().all(plain)
+}
+
 /// The name of a data file. It says who wrote it for which epoch, so that whether it is an orphan can be decided
 /// without a clock: a file named for an epoch can only ever be referred to by the slot of that epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFileName {
-    /// Whose.
+    /// Of which lane.
     pub tag: LaneTag,
+    /// Of which chain; none in names of earlier versions.
+    pub chain: Option<String>,
     /// The epoch that it was written for.
     pub epoch: Epoch,
     /// Of its writer.
@@ -126,8 +173,12 @@ pub struct DataFileName {
 
 impl fmt::Display for DataFileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tag, epoch, term, nonce, index } = self;
-        write!(f, "{tag}-{:020}-{}-{nonce}-{index}.parquet", epoch.0, term.0)
+        let Self { tag, chain, epoch, term, nonce, index } = self;
+        write!(f, "{tag}-")?;
+        if let Some(chain) = chain {
+            write!(f, "{chain}-")?;
+        }
+        write!(f, "{:020}-{}-{nonce}-{index}.parquet", epoch.0, term.0)
     }
 }
 
@@ -140,17 +191,22 @@ fn parse_twenty_digits(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const CHAIN: &str = "0c4a7b91e2d3";
+
     fn name(tag: &LaneTag) -> DataFileName {
-        let nonce = "a1b2".to_owned();
-        DataFileName { tag: tag.clone(), epoch: Epoch(7), term: Term(3), nonce, index: 12 }
+        let (nonce, chain) = ("a1b2".to_owned(), Some(CHAIN.to_owned()));
+        DataFileName { tag: tag.clone(), chain, epoch: Epoch(7), term: Term(3), nonce, index: 12 }
     }
 
     #[test]
     fn a_data_file_is_found_by_its_name_and_only_by_its_own_lane() {
         let tag = LaneTag::new("sales", "0");
         let text = name(&tag).to_string();
-        assert_eq!(text, "sales.0-00000000000000000007-3-a1b2-12.parquet");
+        assert_eq!(text, "sales.0-0c4a7b91e2d3-00000000000000000007-3-a1b2-12.parquet");
         assert_eq!(tag.parse(&text), Some(name(&tag)));
+        let earlier = DataFileName { chain: None, ..name(&tag) };
+        assert_eq!(earlier.to_string(), "sales.0-00000000000000000007-3-a1b2-12.parquet");
+        assert_eq!(tag.parse(&earlier.to_string()), Some(earlier));
         assert_eq!(LaneTag::new("sales", "01").parse(&text), None);
         assert_eq!(LaneTag::new("sales", "").parse(&text), None);
         assert_eq!(LaneTag::new("sale", "0").parse(&text), None);
@@ -161,8 +217,13 @@ mod tests {
     #[test]
     fn names_of_an_epoch_sort_behind_its_beginning() {
         let tag = LaneTag::new("sales", "0");
-        assert!(name(&tag).to_string() > tag.before_epoch(Epoch(7)));
-        assert!(name(&tag).to_string() < tag.before_epoch(Epoch(8)));
+        for naming in [Naming::OfChain(CHAIN), Naming::Earlier] {
+            let chain = matches!(naming, Naming::OfChain(_)).then(|| CHAIN.to_owned());
+            let name = DataFileName { chain, ..name(&tag) }.to_string();
+            assert!(tag.before_epoch(naming, Epoch(7)) < name);
+            assert!(name < tag.before_epoch(naming, Epoch(8)));
+            assert!(name < tag.behind(naming));
+        }
         assert!(slot(Epoch(9)) < slot(Epoch(10)));
     }
 

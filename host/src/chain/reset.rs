@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
-use super::open::{Folders, lane_files};
+use super::files::all_files;
 use super::paths::{self, LaneTag};
 use super::record::Epoch;
 use super::store::LaneStore;
@@ -107,7 +107,7 @@ impl Objects {
         let tag = LaneTag::new(&storage.job, &storage.lane);
         let mut data = Vec::new();
         for (id, table) in &storage.tables {
-            let files = lane_files(id, table, &tag, None, Folders::Some).await;
+            let files = all_files(id, table, &tag).await;
             let failed = |error| ChainError::store("list data files", table, &error);
             let files = files.map_err(failed)?.into_iter().map(|file| (file.path, file.bytes));
             data.push((table.clone(), files.collect()));

@@ -20,6 +20,8 @@ pub struct Observed {
     pub job: String,
     /// Of the lane.
     pub lane: String,
+    /// The chain's id in names of data files; empty if there is no chain.
+    pub chain: String,
     /// The hash of the fence that this opening has put, if it has. A record of an earlier life of the same process is
     /// another's: what that life sent may still land.
     pub fence: Option<String>,
@@ -27,8 +29,8 @@ pub struct Observed {
     pub slots: Vec<SlotBody>,
     /// The newest epoch as the listing gave it.
     pub latest: Option<Epoch>,
-    /// Data files of this lane in all its tables: those of the epochs of `slots` and later, or all if there is
-    /// no chain.
+    /// Data files in all tables of the lane: those of this chain for the epochs of `slots` and later, and those of
+    /// earlier namings whose chain a slot may prove; or all of the lane, whatever their chain, if there is none.
     pub files: Vec<FoundFile>,
 }
 
@@ -68,6 +70,8 @@ pub enum Opening {
         term: Term,
         /// Indexes of [`Observed::files`].
         orphans: Vec<usize>,
+        /// Files that no record lists and that may be another chain's. They are left alone.
+        unproven: usize,
     },
 }
 
@@ -87,20 +91,43 @@ pub fn resolve(observed: &Observed) -> Result<Opening, String> {
     if head.record.outbox.is_some() && observed.fence.as_deref() != Some(head.sha256()) {
         return Ok(Opening::Fence { term });
     }
-    let mut orphans = Vec::new();
+    let (mut orphans, mut unproven) = (Vec::new(), 0);
     for (index, FoundFile { name, .. }) in observed.files.iter().enumerate() {
-        if name.term < oldest.record.term || name.epoch < oldest.record.epoch {
-            continue; // an earlier life of the lane, or beyond the look-back
+        let is_earlier_life = name.chain.is_none() && name.term < oldest.record.term;
+        if is_earlier_life || name.epoch < oldest.record.epoch {
+            continue; // or beyond the look-back
         }
-        if name.epoch > head.record.epoch {
-            return Ok(Opening::Fence { term });
-        }
-        let slot = &observed.slots[slot_index(head.record.epoch, name.epoch)];
-        if !lists(slot, name) {
-            orphans.push(index);
+        let slot = head.record.epoch.0.checked_sub(name.epoch.0);
+        let slot = slot.map(|back| &observed.slots[slot_index(back)]);
+        match (whose(observed, name), slot) {
+            (Whose::Ours, None) => return Ok(Opening::Fence { term }),
+            (_, Some(slot)) if lists(slot, name) => {}
+            (Whose::Ours, Some(_)) => orphans.push(index),
+            (Whose::Unknown, _) => unproven += 1,
+            (Whose::Anothers, _) => {}
         }
     }
-    Ok(Opening::Ready { term, orphans })
+    Ok(Opening::Ready { term, orphans, unproven })
+}
+
+/// Of which chain a data file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Anothers,
+    /// It has a name of an earlier version, and no slot that was read is by its writer.
+    Unknown,
+}
+
+fn whose(observed: &Observed, name: &DataFileName) -> Whose {
+    match &name.chain {
+        Some(chain) if *chain == observed.chain => Whose::Ours,
+        Some(_) => Whose::Anothers,
+        None if observed.slots.iter().any(|slot| slot.record.writer.nonce == name.nonce) => {
+            Whose::Ours
+        }
+        None => Whose::Unknown,
+    }
 }
 
 fn next_term(term: Term) -> Term {
@@ -108,8 +135,8 @@ fn next_term(term: Term) -> Term {
 }
 
 /// Slots are contiguous from the head down: checked before.
-fn slot_index(head: Epoch, epoch: Epoch) -> usize {
-    usize::try_from(head.0 - epoch.0).expect("within the look-back")
+fn slot_index(back: u64) -> usize {
+    usize::try_from(back).expect("within the look-back")
 }
 
 fn lists(slot: &SlotBody, name: &DataFileName) -> bool {

@@ -14,6 +14,9 @@ use super::record::Epoch;
 use crate::store::once::{Created, in_time, put_once};
 use crate::store::{Location, failure};
 
+/// Requests at a time: enough to hide the distance to a store, few enough for a small one.
+pub(super) const REQUESTS_AT_ONCE: usize = 8;
+
 /// What a record has at most, short of an absurd one.
 pub(super) const RECORD_BYTES: u64 = 1024 * 1024;
 

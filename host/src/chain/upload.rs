@@ -105,7 +105,8 @@ impl Uploader {
         let uploads = files.into_iter().zip(0..).map(|(file, index)| {
             let term = self.chain.term;
             let nonce = self.chain.writer.nonce.clone();
-            let name = DataFileName { tag: tag.clone(), epoch, term, nonce, index };
+            let chain = Some(self.chain.files_id.clone());
+            let name = DataFileName { tag: tag.clone(), chain, epoch, term, nonce, index };
             self.put_file(epoch, name, file)
         });
         futures::stream::iter(uploads).buffered(UPLOADS_AT_ONCE).try_collect().await

@@ -3,6 +3,7 @@
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
+use super::super::record::ChainRecord;
 use super::super::{inspect, resolve};
 use super::*;
 
@@ -64,12 +65,19 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
     let slot = path_of(&storage, &paths::slot(Epoch(1)));
     let original = text(&runtime, &storage, &slot);
 
-    put(&runtime, &storage, &slot, &original.replace("\"groups\":1", "\"groups\":2"));
+    let record = runtime.block_on(inspect::record(&storage, Epoch(1))).unwrap().unwrap();
+    let put_record = |record| {
+        let body = SlotBody::freeze(record).unwrap();
+        let bytes = str::from_utf8(body.object().bytes()).unwrap().to_owned();
+        put(&runtime, &storage, &slot, &bytes);
+    };
+
+    put_record(ChainRecord { term: Term(2), ..record.clone() });
     let sentence = refusal(&runtime, &storage);
     assert!(sentence.contains("the record after epoch 1 names another parent"), "{sentence}");
     assert!(sentence.contains("sluicegate reset"), "{sentence}");
 
-    put(&runtime, &storage, &slot, &original.replace("\"job\":\"toy\"", "\"job\":\"toe\""));
+    put_record(ChainRecord { job: "toe".to_owned(), ..record });
     let sentence = refusal(&runtime, &storage);
     assert!(sentence.contains("slot 1 belongs to lane `toe/0`, not to `toy/0`"), "{sentence}");
 
@@ -77,12 +85,38 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
     let sentence = refusal(&runtime, &storage);
     assert!(sentence.contains("there is no record of epoch 1"), "{sentence}");
 
-    put(&runtime, &storage, &slot, &original.replace("\"v\":2", "\"v\":3"));
+    put(&runtime, &storage, &slot, &original.replace("\"v\":3", "\"v\":4"));
     let sentence = refusal(&runtime, &storage);
-    assert!(sentence.contains("has layout 3, this program reads up to 2"), "{sentence}");
+    assert!(sentence.contains("has layout 4, this program reads up to 3"), "{sentence}");
 
     put(&runtime, &storage, &slot, "{");
     assert!(refusal(&runtime, &storage).contains("record of epoch 1 cannot be read"));
+}
+
+/// No record names the newest by its hash yet: a digit of its positions that is changed would read records twice.
+#[test]
+fn a_digit_changed_in_the_newest_record_is_found() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    let slot = path_of(&storage, &paths::slot(Epoch(2)));
+    let original = text(&runtime, &storage, &slot);
+    let digits = original.char_indices().filter(|(_, digit)| digit.is_ascii_digit());
+    for (at, digit) in digits {
+        let other = if digit == '1' { "2" } else { "1" };
+        let changed = [&original[..at], other, &original[at + 1..]].concat();
+        put(&runtime, &storage, &slot, &changed);
+        let sentence = refusal(&runtime, &storage);
+        let is_version = sentence.contains("this program reads");
+        assert!(is_version || sentence.contains("record of epoch 2 cannot be read"), "{sentence}");
+    }
+    put(&runtime, &storage, &slot, &original);
+    assert_each_number_once(&runtime, &storage, 2, "as it was written");
+}
+
+/// As versions before layout 3 wrote it.
+fn unsealed(record: &str) -> String {
+    let (object, _) = record.rsplit_once(",\"sha256\":").unwrap();
+    format!("{object}}}\n")
 }
 
 /// A chain that was begun before there were outboxes.
@@ -95,11 +129,14 @@ fn a_record_of_layout_1_is_read_and_gone_on_from() {
     let chain = inspect::record(&storage, Epoch::GENESIS);
     let id = format!("\"chain\":\"{}\",", runtime.block_on(chain).unwrap().unwrap().chain);
     assert!(genesis.contains(&id), "{genesis}");
-    put(&runtime, &storage, &slot, &genesis.replace(&id, "").replace("\"v\":2", "\"v\":1"));
+    let older = unsealed(&genesis).replace(&id, "").replace("\"v\":3", "\"v\":1");
+    put(&runtime, &storage, &slot, &older);
     assert_eq!(live(&runtime, &storage, 2), Ended::Done);
     assert_each_number_once(&runtime, &storage, 2, "begun with layout 1");
     let head = runtime.block_on(inspect::record(&storage, Epoch(2))).unwrap().unwrap();
-    assert_eq!((head.v, &*head.chain), (2, "toy/0"));
+    assert_eq!((head.v, &*head.chain), (3, "toy/0"));
+    let id = &crate::store::once::sha256_hex(older.as_bytes())[..paths::CHAIN_ID_BYTES];
+    assert!(head.files[0].path.starts_with(&format!("toy.0-{id}-")), "{:?}", head.files);
 }
 
 #[test]
@@ -169,6 +206,52 @@ fn files_of_other_lanes_and_of_nobody_are_left_alone() {
     assert_eq!(table_of(&runtime, &storage), [0, 100, 100, 100, 100]);
 }
 
+fn chain_of(runtime: &Runtime, storage: &LaneStorage) -> String {
+    runtime.block_on(inspect::record(storage, Epoch::GENESIS)).unwrap().unwrap().chain
+}
+
+/// A staging copy, or the same file run from another folder: one table, two places for the chain.
+#[test]
+fn two_chains_over_one_table_leave_each_others_files_alone() {
+    let (runtime, ours) = new_lane();
+    let theirs = LaneStorage { chain: ours.chain.child("elsewhere"), ..ours.clone() };
+    assert_eq!(live(&runtime, &ours, 1), Ended::Done);
+    assert_eq!(live(&runtime, &theirs, 3), Ended::Done);
+    for (storage, count) in [(&ours, 1), (&theirs, 3), (&ours, 2), (&theirs, 4)] {
+        let opened = runtime.block_on(open(storage, INSTANCE)).unwrap();
+        assert_eq!(opened.orphans_deleted, 0);
+        assert_eq!(live(&runtime, storage, count), Ended::Done);
+    }
+    assert_eq!(table_of(&runtime, &ours), [0, 0, 1, 1, 2, 3]);
+}
+
+/// Whose a file without a chain in its name is, only records can tell.
+#[test]
+fn a_file_of_an_earlier_naming_is_deleted_if_a_record_proves_it_to_be_ours() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    // As an earlier version left it.
+    let slot = path_of(&storage, &paths::slot(Epoch(1)));
+    let record = runtime.block_on(inspect::record(&storage, Epoch(1))).unwrap().unwrap();
+    let (writer, chain) = (&record.writer.nonce, format!("-{}-", record.chain));
+    let older = unsealed(&text(&runtime, &storage, &slot)).replace("\"v\":3", "\"v\":2");
+    put(&runtime, &storage, &slot, &older.replace(&chain, "-"));
+    let table = &storage.tables["numbers"];
+    let named = table.path(&record.files[0].path.replace(&chain, "-"));
+    put(&runtime, &storage, &named, "0");
+    runtime.block_on(table.store.delete(&table.path(&record.files[0].path))).unwrap();
+
+    let ours = format!("toy.0-00000000000000000002-1-{writer}-0.parquet");
+    let perhaps = "toy.0-00000000000000000002-1-fedcba987654-0.parquet";
+    put(&runtime, &storage, &table.path(&ours), "100");
+    put(&runtime, &storage, &table.path(perhaps), "200");
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    assert_eq!((opened.orphans_deleted, opened.head.unwrap().kind), (1, RecordKind::Fence));
+    assert_eq!(table_of(&runtime, &storage), [0, 200]);
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    assert_eq!(table_of(&runtime, &storage), [0, 1, 200]);
+}
+
 fn table_of(runtime: &Runtime, storage: &LaneStorage) -> Vec<i64> {
     table(runtime, storage)
 }
@@ -178,8 +261,9 @@ fn an_orphan_of_an_undecided_epoch_is_deleted_behind_a_fence_also_in_a_date_fold
     let (runtime, storage) = new_lane();
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
     let table = &storage.tables["numbers"];
+    let chain = chain_of(&runtime, &storage);
     for orphan in ["", "date=2026-11-21/"] {
-        let orphan = format!("{orphan}toy.0-00000000000000000002-1-abc-0.parquet");
+        let orphan = format!("{orphan}toy.0-{chain}-00000000000000000002-1-abc-0.parquet");
         put(&runtime, &storage, &table.path(&orphan), "1");
     }
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();

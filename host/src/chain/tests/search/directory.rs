@@ -20,6 +20,7 @@ use crate::sink::DataFile;
 use crate::source::{NextOffset, Partition, Position};
 use crate::time::Watermark;
 
+const CHAIN: &str = "0123456789ab";
 const SLOTS: u64 = 4;
 const INPUT: u8 = 2;
 
@@ -220,7 +221,7 @@ impl Lane {
                 return;
             }
             Opening::Ready { term, .. } if self.without == Without::Deleting => (term, Vec::new()),
-            Opening::Ready { term, orphans } => {
+            Opening::Ready { term, orphans, .. } => {
                 (term, orphans.into_iter().map(|index| all[index]).collect())
             }
         };
@@ -422,6 +423,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
     let tag = LaneTag::new("j", "l");
     let name = |file: &File| DataFileName {
         tag: tag.clone(),
+        chain: Some(CHAIN.to_owned()),
         epoch: Epoch(file.epoch),
         term: Term(file.term),
         nonce: file.nonce.to_string(),
@@ -444,6 +446,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
     Observed {
         job: "j".to_owned(),
         lane: "l".to_owned(),
+        chain: CHAIN.to_owned(),
         fence: None,
         latest: bodies.first().map(|body| body.record.epoch),
         slots: bodies,
@@ -486,7 +489,7 @@ fn chain_record(
         job: "j".to_owned(),
         lane: "l".to_owned(),
         epoch: Epoch(slot),
-        chain: String::new(),
+        chain: CHAIN.to_owned(),
         kind,
         held: false,
         parent,
