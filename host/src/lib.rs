@@ -60,6 +60,7 @@ pub mod schema;
 pub mod time;
 pub mod stop;
 pub mod varlen;
+pub mod printable;
 
 pub mod source;
 pub mod decode;

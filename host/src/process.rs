@@ -181,6 +181,7 @@ pub(crate) fn nothing_yet(config: &Pipeline) -> LaneStatus {
         groups: 0,
         state_bytes: 0,
         turns: 0,
+        dead_letters: Vec::new(),
     }
 }
 

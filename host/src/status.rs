@@ -34,6 +34,21 @@ pub struct LaneStatus {
     pub state_bytes: u64,
     /// Turns since the lane was opened.
     pub turns: u64,
+    /// What was dead-lettered since the lane was opened, by kind; groups and timers included.
+    pub dead_letters: Vec<DeadLetterKind>,
+}
+
+/// Dead letters of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterKind {
+    /// As in the dead-letter table: `decode`, `rejected`, `evaluate`, …
+    pub kind: String,
+    /// How many since the lane was opened.
+    pub count: u64,
+    /// The stage of the first of them.
+    pub first_stage: String,
+    /// The reason of the first of them.
+    pub first_reason: String,
 }
 
 /// Where a lane is in its life.

@@ -130,6 +130,7 @@ fn run_caught(lane: &mut Lane) -> Life {
         Ok(Err(
             error @ (LaneError::Fenced { .. }
             | LaneError::StateTooLarge { .. }
+            | LaneError::PluginFailed { .. }
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),
         Ok(Err(error)) => Life::Failed(chain_of(&error)),

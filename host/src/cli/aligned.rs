@@ -1,6 +1,6 @@
 //! Rows of text as an aligned table.
 
-use super::client::printable;
+use crate::printable::printable;
 
 /// Columns as wide as their widest cell, two spaces between. Nothing for no rows.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
@@ -10,7 +10,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
     let head = head.map(str::to_owned);
     let rows: Vec<[String; N]> = std::iter::once(&head)
         .chain(rows)
-        .map(|row| row.each_ref().map(|c| printable(c)))
+        .map(|row| row.each_ref().map(|cell| printable(cell).into_owned()))
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));

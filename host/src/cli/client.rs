@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::http::api::ErrorBody;
+use crate::printable::printable;
 
 /// For an answer. An upload or an activation is decided by the server within a minute.
 const ANSWER_TIME: Duration = Duration::from_secs(75);
@@ -131,11 +132,6 @@ pub(super) fn decode<T: DeserializeOwned>(response: Response) -> anyhow::Result<
         Ok(ErrorBody { error }) => bail!("{}", printable(&error.message)),
         Err(_) => bail!("the server answered {status}, which is not like a Sluicegate server"),
     }
-}
-
-/// Text of a server for a terminal: without control characters, which could do anything there.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::aligned::table;
-use super::client::{Client, Connection, decode, printable};
+use super::client::{Client, Connection, decode};
 use super::plugin::{print_json, seconds};
 use crate::http::api::{
     PartitionStatus, PipelineLine, PipelineStatus, Pipelines, Readiness, StageRelease,
 };
+use crate::printable::printable;
+use crate::status::DeadLetterKind;
 
 /// Container runtimes give a probe a few seconds.
 const PROBE_TIME: Duration = Duration::from_secs(3);
@@ -114,7 +116,7 @@ fn list(pipelines: &Pipelines) -> String {
 }
 
 pub(crate) fn describe(status: &PipelineStatus) -> String {
-    let PipelineStatus { line, records, stages, partitions, .. } = status;
+    let PipelineStatus { line, records, stages, partitions, dead_letters, .. } = status;
     let mut text = String::new();
     let mut say = |what: &str, value: String| {
         text += &printable(&format!("{:13}{value}", format!("{what}:")));
@@ -135,6 +137,10 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
             records.read, records.accepted, records.filtered, records.late, records.dead_lettered
         ),
     );
+    for DeadLetterKind { kind, count, first_stage, first_reason } in dead_letters {
+        let first = format!("{count} {kind}, the first at {first_stage}: {first_reason}");
+        say("dead letters", first);
+    }
     say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
     let stage = |stage: &StageRelease| {
         let StageRelease { stage, module, digest, generation, .. } = stage;

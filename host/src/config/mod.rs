@@ -59,12 +59,14 @@ pub struct Pipeline {
     pub process: Option<ProcessConfig>,
     /// Where rows go.
     pub sinks: Vec<SinkConfig>,
-    /// Undecodable and refused records.
+    /// Undecodable and refused records. None: they are counted, said in the log and dropped, because the file says so.
     pub dead_letters: Option<TableLocation>,
     /// Late rows. None: they are counted and dropped.
     pub late: Option<TableLocation>,
     /// When and where to commit.
     pub checkpoint: CheckpointConfig,
+    /// What happens when no single record is to blame.
+    pub failures: Failures,
     /// Bounds of a turn and of a plugin's calls.
     pub limits: Limits,
 }
@@ -318,6 +320,25 @@ pub struct CheckpointConfig {
     pub url: String,
     /// The same as it stands in the pipeline file.
     pub written: String,
+}
+
+/// What happens when a plugin fails and no single record is to blame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// A group that cannot be merged or evaluated, a timer that cannot fire.
+    pub on_group_failure: OnFailure,
+    /// Rows that an open circuit breaker refuses unexamined.
+    pub on_breaker: OnFailure,
+}
+
+/// What is done about a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It becomes a dead letter, and the pipeline goes on.
+    #[default]
+    DeadLetter,
+    /// The pipeline halts before anything of it is committed.
+    Halt,
 }
 
 /// Bounds. Each default stands beside its reason in [`mod@file`].

@@ -12,8 +12,8 @@ use tokio::sync::{broadcast, mpsc};
 use super::{LanePorts, PipelineHandle, StageView};
 use crate::chain::record::{Epoch, Fates, PinnedModule};
 use crate::config::{
-    CheckpointConfig, EventTimeConfig, EventTimeFrom, FilesConfig, Limits, Pipeline, PluginRef,
-    SourceConfig, StageConfig, WindowConfig, WindowKind,
+    CheckpointConfig, EventTimeConfig, EventTimeFrom, Failures, FilesConfig, Limits, Pipeline,
+    PluginRef, SourceConfig, StageConfig, WindowConfig, WindowKind,
 };
 use crate::lane::Command;
 use crate::metrics::LaneMetrics;
@@ -171,6 +171,7 @@ fn config() -> Pipeline {
             url: String::new(),
             written: String::new(),
         },
+        failures: Failures::default(),
         limits: Limits {
             workers: 1,
             turn_records: 1_000,
@@ -220,5 +221,6 @@ fn status(stages: &[StageView]) -> LaneStatus {
         groups: 3,
         state_bytes: 120,
         turns: 9,
+        dead_letters: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::record::Fates;
 use crate::plugin::{ModuleDigest, PluginKind};
-use crate::status::Phase;
+use crate::status::{DeadLetterKind, Phase};
 
 /// Any answer that is no success.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,6 +121,9 @@ pub struct PipelineStatus {
     pub state_bytes: u64,
     /// Turns since the lane was opened.
     pub turns: u64,
+    /// What was dead-lettered since the lane was opened, by kind, groups and timers included.
+    #[serde(default)]
+    pub dead_letters: Vec<DeadLetterKind>,
     /// What each stage runs.
     pub stages: Vec<StageRelease>,
     /// In order; at most [`PipelineStatus::PARTITIONS_MAX`].

@@ -46,6 +46,7 @@ pub(super) async fn status(
         open_groups: status.groups,
         state_bytes: status.state_bytes,
         turns: status.turns,
+        dead_letters: status.dead_letters.clone(),
         stages: status.modules.iter().map(StageRelease::from).collect(),
         partitions_left_out: status.partitions.len() - partitions.len(),
         partitions,

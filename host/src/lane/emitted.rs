@@ -9,13 +9,10 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::plugin::outcome::RefusalKind;
 use crate::plugin::process::Timer;
-use crate::sink::dead_letters::{DeadLetter, DeadLetters};
-use crate::time::EventTime;
 use crate::varlen::Varlen;
 use crate::window::key;
 
 use super::plan::Plan;
-use super::{Lane, LaneError};
 
 /// Batches that wait to be joined: a long chain of timers makes one of a row or two for each.
 const BATCHES_MAX: usize = 1_024;
@@ -123,39 +120,4 @@ pub(super) fn join(plan: &Plan, emitted: &[Emitted]) -> Option<RecordBatch> {
     order.sort_by(|a, b| place(a).cmp(&place(b)));
     let order = UInt32Array::from(order);
     Some(take_record_batch(&all, &order).expect("the order names rows of the batch"))
-}
-
-impl Lane {
-    /// Dead-letters timers, each with the state of its key.
-    pub(super) fn write_condemned_timers(
-        &mut self,
-        condemned: &[CondemnedTimer],
-    ) -> Result<(), LaneError> {
-        let process = self.plan.process.as_ref().expect("timers have a process plugin");
-        let mut dead = DeadLetters::default();
-        for CondemnedTimer { timer, key, state, kind, reason } in condemned {
-            self.outside.metrics.dead_letters.add("timer", 1);
-            dead.push(&DeadLetter {
-                stage: &process.stage.id,
-                kind: "timer",
-                reason: &format!(
-                    "{}: {reason} (timer {} of {}; `key` and `value` hold its key and the state of that)",
-                    kind.as_str(),
-                    timer.id,
-                    EventTime(timer.time),
-                ),
-                topic: None,
-                partition: None,
-                offset: None,
-                record_timestamp: None,
-                key: Some(key),
-                value: Some(state),
-                headers: None,
-                module: Some(process.stage.plugin.digest),
-                at: timer.time,
-            });
-        }
-        self.dirty = true;
-        self.write_dead_letters(&dead.finish())
-    }
 }

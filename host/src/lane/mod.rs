@@ -23,6 +23,8 @@ mod emitted;
 mod turn;
 mod fire;
 mod outputs;
+mod told;
+mod condemned;
 mod outbox;
 mod checkpoint;
 mod command;
@@ -60,6 +62,7 @@ use outputs::Outputs;
 use partitions::Partitions;
 use plan::Plan;
 use pool::Pool;
+use told::Told;
 
 /// How long one poll waits for records before the lane looks at its commands and its timers. A command is heard
 /// within this time, and an idle lane wakes fifty times a second.
@@ -108,6 +111,7 @@ pub struct Lane {
     ended: bool,
     activations: Vec<Activation>,
     turns: u64,
+    told: Told,
     // The outside.
     live: Live,
     outside: Outside,
@@ -160,6 +164,21 @@ pub enum LaneError {
     /// A plugin does not fit a topic of updates.
     #[error(transparent)]
     SeveralRows(#[from] outbox::SeveralRows),
+    /// A plugin failed, and the pipeline file wants to halt then.
+    #[error(
+        "stage `{stage}` failed ({kind}): {reason}; nothing of it is committed, because the pipeline file says \
+         `failures.{policy} = \"halt\"`: name a mended plugin, or write \"dead-letter\" there, and start again"
+    )]
+    PluginFailed {
+        /// The stage.
+        stage: String,
+        /// As the dead-letter table would have it.
+        kind: &'static str,
+        /// For a person.
+        reason: String,
+        /// The key under `[failures]`.
+        policy: &'static str,
+    },
     /// Open windows are larger than `limits.state_bytes`.
     #[error(
         "open windows hold {bytes} bytes, `limits.state_bytes` allows {limit}: raise it, or use shorter windows or fewer keys"
@@ -185,6 +204,12 @@ enum Wake {
 impl Lane {
     /// Takes turns until the input ends or somebody asks to stop.
     pub fn run(&mut self) -> Result<LaneEnd, LaneError> {
+        let end = self.run_on();
+        self.tell_all_dead_letters();
+        end
+    }
+
+    fn run_on(&mut self) -> Result<LaneEnd, LaneError> {
         let end = loop {
             if let Some(end) = self.step()? {
                 break end;

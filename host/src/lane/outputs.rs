@@ -11,7 +11,7 @@ use crate::sink::dead_letters::{DeadLetter, DeadLetters};
 use crate::sink::late::late_rows;
 use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
 use crate::source::RecordBlock;
-use crate::time::{EventTime, Watermark, thread_cpu_nanos};
+use crate::time::{Watermark, thread_cpu_nanos};
 use crate::window::Watcher;
 use crate::window::sliding::Progress;
 
@@ -20,7 +20,7 @@ use super::fire::{CondemnedGroup, Fired, Results, fire, join};
 use super::outbox::Outbox;
 use super::place::Placed;
 use super::plan::Plan;
-use super::prepare::{Condemned, Prepared, project};
+use super::prepare::{Prepared, project};
 use super::{Lane, LaneError};
 
 /// What a lane writes, by what goes there.
@@ -31,7 +31,12 @@ pub(super) struct Outputs {
     results: Vec<usize>,
     late: Option<usize>,
     dead_letters: Option<usize>,
+    /// Those that are not in the table's file yet.
+    letters: DeadLetters,
 }
+
+/// Dead letters are handed to their table when they hold so many bytes: far below what a column of text can hold.
+const LETTERS_BYTES_MAX: usize = 32 << 20;
 
 impl Outputs {
     /// The tables and topics of a pipeline.
@@ -61,11 +66,13 @@ impl Outputs {
         let dead_letters = config.dead_letters.as_ref().map(|location| {
             add(&Arc::from("dead_letters"), dead_letters::schema(), location, Some("at"))
         });
-        Self { tables: Tables::new(tables), outbox, results, late, dead_letters }
+        let letters = DeadLetters::default();
+        Self { tables: Tables::new(tables), outbox, results, late, dead_letters, letters }
     }
 
     /// Closes all files of the epoch.
     pub(super) fn freeze(&mut self) -> Result<Vec<EncodedFile>, SinkError> {
+        self.write_dead_letters()?;
         self.tables.freeze()
     }
 
@@ -86,6 +93,30 @@ impl Outputs {
             self.tables.write(*table, rows, times)?;
         }
         Ok(())
+    }
+}
+
+impl Outputs {
+    /// Whether dead letters have a table.
+    pub(super) fn keeps_dead_letters(&self) -> bool {
+        self.dead_letters.is_some()
+    }
+
+    /// Takes a dead letter for its table, if there is one.
+    pub(super) fn push_dead_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), SinkError> {
+        if self.dead_letters.is_none() {
+            return Ok(());
+        }
+        self.letters.push(letter);
+        if self.letters.bytes() >= LETTERS_BYTES_MAX { self.write_dead_letters() } else { Ok(()) }
+    }
+
+    /// Writes the dead letters that wait to their table.
+    pub(super) fn write_dead_letters(&mut self) -> Result<(), SinkError> {
+        match self.dead_letters.filter(|_| !self.letters.is_empty()) {
+            Some(table) => self.tables.write(table, &self.letters.finish(), None),
+            None => Ok(()),
+        }
     }
 }
 
@@ -165,7 +196,6 @@ impl Lane {
     ) -> Result<(), LaneError> {
         let started = thread_cpu_nanos();
         self.dirty |= !chunks.is_empty();
-        let mut dead = DeadLetters::default();
         for (prepared, placed) in chunks {
             if self.plan.is_raw() {
                 self.write_raw(prepared, placed)?;
@@ -173,16 +203,9 @@ impl Lane {
             if !placed.late.is_empty() {
                 self.write_late(prepared, placed)?;
             }
-            for condemned in &prepared.condemned {
-                self.outside.metrics.dead_letters.add(condemned.kind, 1);
-                if self.outputs.dead_letters.is_some() {
-                    dead.push(&dead_letter(&blocks[prepared.chunk.block], condemned));
-                }
-            }
+            self.write_condemned(&blocks[prepared.chunk.block], &prepared.condemned)?;
         }
-        if let Some(table) = self.outputs.dead_letters.filter(|_| !dead.is_empty()) {
-            self.outputs.tables.write(table, &dead.finish(), None)?;
-        }
+        self.outputs.write_dead_letters()?;
         self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }
@@ -206,64 +229,5 @@ impl Lane {
         let rows = project(&prepared.rows.batch, &every, Some(&picked));
         let missed: Vec<_> = placed.late.iter().map(|late| late.missed).collect();
         Ok(self.outputs.tables.write(table, &late_rows(&rows, &missed), None)?)
-    }
-
-    /// Dead-letters groups that the plugin could not merge or evaluate.
-    pub(super) fn write_condemned_groups(
-        &mut self,
-        condemned: &[CondemnedGroup],
-    ) -> Result<(), LaneError> {
-        let stage = self.plan.aggregate.as_ref().expect("groups have an aggregate");
-        let mut dead = DeadLetters::default();
-        for group in condemned {
-            self.outside.metrics.dead_letters.add(group.step, 1);
-            dead.push(&DeadLetter {
-                stage: &stage.id,
-                kind: group.step,
-                reason: &format!(
-                    "{} (group of the window from {} to {}; `value` holds its accumulator)",
-                    group.refusal.reason,
-                    EventTime(group.bounds.start),
-                    EventTime(group.bounds.end),
-                ),
-                topic: None,
-                partition: None,
-                offset: None,
-                record_timestamp: None,
-                key: Some(&group.key),
-                value: Some(&group.state),
-                headers: None,
-                module: Some(stage.plugin.digest),
-                at: group.bounds.end,
-            });
-        }
-        self.dirty = true;
-        self.write_dead_letters(&dead.finish())
-    }
-
-    /// Writes rows to the table of dead letters, if there is one.
-    pub(super) fn write_dead_letters(&mut self, rows: &RecordBatch) -> Result<(), LaneError> {
-        let Some(table) = self.outputs.dead_letters else { return Ok(()) };
-        Ok(self.outputs.tables.write(table, rows, None)?)
-    }
-}
-
-fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLetter<'a> {
-    let record = condemned.record as usize;
-    let timestamp = block.timestamp(record);
-    DeadLetter {
-        stage: &condemned.stage,
-        kind: condemned.kind,
-        reason: &condemned.reason,
-        topic: Some(&block.partition.stream),
-        partition: Some(block.partition.number),
-        offset: Some(block.offsets[record]),
-        record_timestamp: timestamp,
-        key: block.key(record),
-        value: block.value(record),
-        headers: block.headers.as_ref().map(|headers| headers.of(record)),
-        module: condemned.module,
-        // Time of the verdict is the record's, not the clock's: a replay writes the same row.
-        at: timestamp.unwrap_or(0),
     }
 }

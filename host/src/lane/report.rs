@@ -94,6 +94,7 @@ impl Lane {
         if let Err(error) = self.show_live() {
             tracing::warn!(%error, "live results could not be made");
         }
+        self.tell_dead_letters();
         if self.clock.monotonic() >= self.reported.next_status {
             self.publish_now();
         }
@@ -126,6 +127,7 @@ impl Lane {
             groups: workers.clone().map(Worker::groups_len).sum(),
             state_bytes: workers.map(Worker::state_bytes).sum(),
             turns: self.turns,
+            dead_letters: self.told.kinds(),
         }));
     }
 

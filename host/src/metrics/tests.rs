@@ -31,6 +31,7 @@ fn status() -> LaneStatus {
         groups: 3,
         state_bytes: 120,
         turns: 9,
+        dead_letters: Vec::new(),
     }
 }
 

@@ -96,14 +96,7 @@ fn is_counter_name(name: &str) -> bool {
 /// the log or write to a terminal.
 pub(super) fn printable(text: &str) -> String {
     let kept = &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)];
-    let mut line = String::with_capacity(kept.len());
-    for character in kept.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
+    let mut line = crate::printable::printable(kept).into_owned();
     if kept.len() < text.len() {
         line.push('…');
     }

@@ -43,6 +43,8 @@ pub enum RefusalKind {
     Deadline,
     /// The plugin's answer for it broke the contract.
     Answer,
+    /// The plugin fails so often that the guilty are not looked for: it was refused with all that stood beside it.
+    Breaker,
 }
 
 /// What a filter made of a batch.
@@ -147,6 +149,7 @@ impl RefusalKind {
             Self::Trap => "trap",
             Self::Deadline => "deadline",
             Self::Answer => "answer",
+            Self::Breaker => "breaker",
         }
     }
 
@@ -172,7 +175,7 @@ pub(super) fn refusable<A>(part: &Range<usize>, result: Part<A>) -> Result<A, Re
         Part::Done(answer) => Ok(answer),
         Part::Condemned(fault) => Err(Refused::by(&fault)),
         Part::Broken(fault) => Err(Refused {
-            kind: RefusalKind::of(&fault),
+            kind: RefusalKind::Breaker,
             reason: format!(
                 "refused together with {} others, the plugin fails too often to find the guilty: {fault}",
                 part.len() - 1

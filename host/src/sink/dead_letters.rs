@@ -12,15 +12,16 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use crate::plugin::ModuleDigest;
+use crate::printable::printable;
 use crate::schema::timestamp_type;
 use crate::source::RecordHeaders;
 
 /// One dead letter.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
-    /// The stage's id; `decode` and `event_time` for what happens before the stages.
+    /// The stage's id; `sluicegate` for what happens before the stages.
     pub stage: &'a str,
-    /// One word: `malformed`, `rejected`, `trap`, `deadline`, …
+    /// One word: `decode`, `event_time`, `rejected`, `trap`, `deadline`, `breaker`, `evaluate`, …
     pub kind: &'a str,
     /// For a person.
     pub reason: &'a str,
@@ -44,8 +45,30 @@ pub struct DeadLetter<'a> {
     pub at: i64,
 }
 
+impl DeadLetter<'_> {
+    /// Nobody's: what is known of a group or timer, which lies in no topic, is filled in.
+    pub const NOTHING: Self = Self {
+        stage: "",
+        kind: "",
+        reason: "",
+        topic: None,
+        partition: None,
+        offset: None,
+        record_timestamp: None,
+        key: None,
+        value: None,
+        headers: None,
+        module: None,
+        at: 0,
+    };
+}
+
+/// A larger value is left out: a column of bytes holds 2 GiB at most. No record is that large, only the state of a
+/// group could be.
+const VALUE_BYTES_MAX: usize = 1 << 30;
+
 /// The kinds whose reason is what the sandbox said of a plugin that failed.
-const TRAP_KINDS: [&str; 3] = ["trap", "deadline", "answer"];
+const TRAP_KINDS: [&str; 4] = ["trap", "deadline", "answer", "breaker"];
 
 /// The columns.
 pub fn schema() -> SchemaRef {
@@ -114,6 +137,8 @@ impl HeaderLists {
 #[derive(Debug, Default)]
 pub struct DeadLetters {
     rows: usize,
+    /// Of what data decides the size of: reasons, keys, values and headers.
+    bytes: usize,
     stage: StringBuilder,
     kind: StringBuilder,
     reason: StringBuilder,
@@ -135,9 +160,17 @@ impl DeadLetters {
         let DeadLetter { stage, kind, reason, topic, partition, offset, .. } = *letter;
         let DeadLetter { record_timestamp, key, value, headers, module, at, .. } = *letter;
         self.rows += 1;
+        let left_out = value.filter(|value| value.len() > VALUE_BYTES_MAX).map(<[u8]>::len);
+        let value = value.filter(|_| left_out.is_none());
+        let sizes = [reason.len(), key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len)];
+        self.bytes += sizes.iter().sum::<usize>() + headers.map_or(0, RecordHeaders::bytes);
         self.stage.append_value(stage);
         self.kind.append_value(kind);
-        self.reason.append_value(reason);
+        let mut reason = printable(reason);
+        if let Some(bytes) = left_out {
+            reason.to_mut().push_str(&format!(" (the value has {bytes} bytes and is left out)"));
+        }
+        self.reason.append_value(&reason);
         self.topic.append_option(topic);
         self.partition.append_option(partition);
         self.offset.append_option(offset);
@@ -146,8 +179,13 @@ impl DeadLetters {
         self.value.append_option(value);
         self.headers.push(headers);
         self.module.append_option(module.map(|digest| digest.to_string()));
-        self.trap.append_option(TRAP_KINDS.contains(&kind).then_some(reason));
+        self.trap.append_option(TRAP_KINDS.contains(&kind).then_some(&*reason));
         self.at.append_value(at);
+    }
+
+    /// Bytes of reasons, keys, values and headers of those pushed since the last [`DeadLetters::finish`].
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether there is none.
@@ -158,6 +196,7 @@ impl DeadLetters {
     /// The rows in the order of pushing. Leaves it empty.
     pub fn finish(&mut self) -> RecordBatch {
         self.rows = 0;
+        self.bytes = 0;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.stage.finish()),
             Arc::new(self.kind.finish()),

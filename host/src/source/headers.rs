@@ -66,4 +66,9 @@ impl<'a> RecordHeaders<'a> {
     pub fn iter(self) -> impl ExactSizeIterator<Item = Header<'a>> {
         (self.start..self.end).map(move |index| self.headers.header(index))
     }
+
+    /// Bytes of their names and values.
+    pub fn bytes(self) -> usize {
+        self.iter().map(|header| header.name.len() + header.value.map_or(0, <[u8]>::len)).sum()
+    }
 }

@@ -63,7 +63,7 @@ fn without_plugins_the_file_is_described() {
           columns      store string, item string?, price decimal(18,2), ts timestamp(s)
           event time   ts, up to 5s out of order
           to           data/rows (rows)
-          dead letters counted and dropped
+          dead letters data/chain/sales-files/dead-letters
           commits      every 10s in data/chain
 
         the pipeline is good; a start begins anew: there is no chain in …/data/chain

@@ -57,6 +57,7 @@ pub(super) fn check(
         dead_letters,
         late,
         checkpoint,
+        failures,
         limits,
     } = raw;
     let name = problems.take(&Key::top("name"), pipeline_name(&name));
@@ -80,6 +81,7 @@ pub(super) fn check(
         dead_letters: outputs.dead_letters,
         late: outputs.late,
         checkpoint: outputs.checkpoint?,
+        failures: output::failures(&failures),
         limits: limits?,
     };
     // A section that was refused above is absent here; what it lacks now is no news.

@@ -12,10 +12,12 @@ use super::table::check_table;
 use crate::config::document::Key;
 use crate::config::place::Place;
 use crate::config::problem::Problems;
-use crate::config::raw::{RawCheckpoint, RawSink, RawTable};
+use crate::config::raw::{
+    RawCheckpoint, RawDeadLetters, RawFailures, RawOnFailure, RawSink, RawTable,
+};
 use crate::config::{
-    CheckpointConfig, Pipeline, SinkConfig, SinkKind, SourceConfig, TableLocation, WindowConfig,
-    WindowKind,
+    CheckpointConfig, Failures, OnFailure, Pipeline, SinkConfig, SinkKind, SourceConfig,
+    TableLocation, WindowConfig, WindowKind,
 };
 
 /// A commit is some ten requests to the store.
@@ -26,7 +28,7 @@ const CHECKPOINT_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 /// The outputs as they were written.
 pub(super) struct Raw {
     pub(super) sinks: Vec<RawSink>,
-    pub(super) dead_letters: Option<RawTable>,
+    pub(super) dead_letters: RawDeadLetters,
     pub(super) late: Option<RawTable>,
     pub(super) checkpoint: RawCheckpoint,
 }
@@ -68,23 +70,67 @@ pub(super) fn check(
         }
         sinks.push(sink);
     }
-    let mut beside = |name: &str, raw: Option<RawTable>| {
-        let key = Key::top(name);
-        let RawTable { path, partition_by, file_bytes_max } = raw?;
+    let checkpoint = check_checkpoint(raw.checkpoint, context.folder, problems);
+    let late = raw.late.and_then(|RawTable { path, partition_by, file_bytes_max }| {
+        let key = Key::top("late");
         let table = (partition_by, file_bytes_max);
         let table = check_table(&path, table, &key, context.folder, problems)?;
         tables.push((key.child("path"), place_of(&table)));
         Some(table)
-    };
-    let dead_letters = beside("dead_letters", raw.dead_letters);
-    let late = beside("late", raw.late);
-    let checkpoint = check_checkpoint(raw.checkpoint, context.folder, problems);
+    });
+    let chain = checkpoint.as_ref().map(|checkpoint| checkpoint.written.as_str());
+    let dead_letters =
+        dead_letters(raw.dead_letters, chain.zip(pipeline), context.folder, &mut tables, problems);
     check_apart(&tables, checkpoint.as_ref(), pipeline, problems);
     Checked { sinks, dead_letters, late, checkpoint }
 }
 
 fn place_of(table: &TableLocation) -> Place {
     Place { written: table.written.clone(), url: table.url.clone() }
+}
+
+/// The folder of the dead letters of a pipeline below its folder in the chain, if it has no other. Beside the lanes
+/// there, which nobody but the chain writes to.
+const DEAD_LETTERS_FOLDER: &str = "dead-letters";
+
+fn dead_letters(
+    raw: RawDeadLetters,
+    chain_and_pipeline: Option<(&str, &str)>,
+    folder: &Path,
+    tables: &mut Vec<(Key, Place)>,
+    problems: &mut Problems<'_>,
+) -> Option<TableLocation> {
+    let RawDeadLetters { enabled, path, partition_by, file_bytes_max } = raw;
+    let key = Key::top("dead_letters");
+    if !enabled {
+        if path.is_some() {
+            let fix = "nothing is written there with `enabled = false`: remove one of the two";
+            problems.refuse(&key.child("path"), fix);
+        }
+        return None;
+    }
+    // Without a chain or a name there is no default; what is wrong with them is reported.
+    let beside = chain_and_pipeline.map(|(chain, pipeline)| {
+        format!("{}/{pipeline}/{DEAD_LETTERS_FOLDER}", chain.trim_end_matches('/'))
+    });
+    let path = path.or_else(|| beside.clone())?;
+    let table = check_table(&path, (partition_by, file_bytes_max), &key, folder, problems)?;
+    if Some(&table.written) != beside.as_ref() {
+        tables.push((key.child("path"), place_of(&table)));
+    }
+    Some(table)
+}
+
+/// What happens when no single record is to blame.
+pub(super) fn failures(raw: &RawFailures) -> Failures {
+    let policy = |raw: RawOnFailure| match raw {
+        RawOnFailure::DeadLetter => OnFailure::DeadLetter,
+        RawOnFailure::Halt => OnFailure::Halt,
+    };
+    Failures {
+        on_group_failure: policy(raw.on_group_failure),
+        on_breaker: policy(raw.on_breaker),
+    }
 }
 
 fn check_checkpoint(

@@ -9,7 +9,7 @@ use expect_test::{Expect, expect};
 
 use super::{ConfigError, load, parse};
 use crate::config::{
-    EventTimeFrom, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition, WindowKind,
+    EventTimeFrom, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition, WindowKind,
 };
 use crate::schema::ColumnType;
 
@@ -410,6 +410,31 @@ fn kafka_settings_that_cannot_work_are_refused() {
             r#"pipelines/sales.toml:15: `source.kafka.start`: "beginning" is none of `earliest`, `latest`"#
         ]],
     );
+}
+
+#[test]
+fn dead_letters_have_a_table_unless_the_file_says_otherwise() {
+    let none = with("[dead_letters]\npath = \"data/dead\"\n", "");
+    let beside = |pipeline: Pipeline| pipeline.dead_letters.map(|table| table.written);
+    assert_eq!(beside(good(&none)).as_deref(), Some("data/chain/sales/dead-letters"));
+    let slash = none.replace("path = \"data/chain\"", "path = \"s3://bucket/chain/\"");
+    assert_eq!(beside(good(&slash)).as_deref(), Some("s3://bucket/chain/sales/dead-letters"));
+    let text = |more: &str| with("[dead_letters]\npath = \"data/dead\"\n", more);
+    assert_eq!(beside(good(&text("[dead_letters]\nenabled = false\n"))), None);
+    let said = "[dead_letters]\npath = \"data/chain/sales/dead-letters\"\n";
+    assert_eq!(good(&text(said)).dead_letters, good(&none).dead_letters);
+    refused(
+        &text("[dead_letters]\nenabled = false\npath = \"data/dead\"\n"),
+        expect![[r#"pipelines/sales.toml:57: `dead_letters.path`: nothing is written there with `enabled = false`: remove one of the two"#]],
+    );
+}
+
+#[test]
+fn failures_become_dead_letters_unless_the_file_says_halt() {
+    assert_eq!(good(SALES).failures, crate::config::Failures::default());
+    let text = with("[checkpoint]", "[failures]\non_breaker = \"halt\"\n[checkpoint]");
+    assert_eq!(good(&text).failures.on_breaker, OnFailure::Halt);
+    assert_eq!(good(&text).failures.on_group_failure, OnFailure::DeadLetter);
 }
 
 #[test]

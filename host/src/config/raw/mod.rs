@@ -15,7 +15,8 @@ use super::column::RawColumn;
 use super::duration::{DurationOrOff, DurationText};
 use super::scalar::Scalar;
 pub(crate) use output::{
-    RawCheckpoint, RawEmit, RawLimits, RawPartitionBy, RawSink, RawSinkType, RawTable,
+    RawCheckpoint, RawDeadLetters, RawEmit, RawFailures, RawLimits, RawOnFailure, RawPartitionBy,
+    RawSink, RawSinkType, RawTable,
 };
 pub(crate) use source::{RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart};
 pub(crate) use window::{RawWindow, RawWindowType};
@@ -55,15 +56,19 @@ pub(crate) struct RawPipeline {
     #[schemars(extend("minItems" = 1))]
     pub(crate) sinks: Vec<RawSink>,
     /// A table of the records that could not be decoded or that a plugin refused, each with its reason, its
-    /// raw bytes and its headers. Default: none; they are counted and dropped.
+    /// raw bytes and its headers, and of the groups that could not be evaluated. Default: a table beside the commit
+    /// chain, so that nothing vanishes unless it is told to.
     #[serde(default)]
-    pub(crate) dead_letters: Option<RawTable>,
+    pub(crate) dead_letters: RawDeadLetters,
     /// A table of the rows that came after all their windows had closed. Default: none; they are counted and
     /// dropped.
     #[serde(default)]
     pub(crate) late: Option<RawTable>,
     /// When and where to commit.
     pub(crate) checkpoint: RawCheckpoint,
+    /// What happens when a plugin fails in a way for which no single record is to blame.
+    #[serde(default)]
+    pub(crate) failures: RawFailures,
     /// Bounds of a turn and of a plugin's calls. The defaults suit most pipelines.
     #[serde(default)]
     pub(crate) limits: RawLimits,

@@ -91,7 +91,7 @@ pub(crate) enum RawEmit {
     Updates,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawPartitionBy {
     Date,
@@ -101,6 +101,60 @@ pub(crate) enum RawPartitionBy {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawCorrections {
     Append,
+}
+
+/// Records that could not be decoded or that a plugin refused, and groups that could not be evaluated.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawDeadLetters {
+    /// `false`: dead letters are counted, said in the log and dropped. Default `true`: what is dropped cannot be looked
+    /// at, and cannot be sent again.
+    #[schemars(example = false)]
+    pub(crate) enabled: bool,
+    /// The folder of the table, as in `sinks.path`. Default: `dead-letters` in the pipeline's folder below
+    /// `checkpoint.path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"data/dead")]
+    pub(crate) path: Option<String>,
+    /// As in `sinks.partition_by`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"date")]
+    pub(crate) partition_by: Option<RawPartitionBy>,
+    /// As in `sinks.file_bytes_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"128MiB", extend("default" = "128MiB"))]
+    pub(crate) file_bytes_max: Option<SizeText>,
+}
+
+impl Default for RawDeadLetters {
+    fn default() -> Self {
+        Self { enabled: true, path: None, partition_by: None, file_bytes_max: None }
+    }
+}
+
+/// What happens when a plugin fails and no single record is to blame.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawFailures {
+    /// A group that an aggregate cannot merge or evaluate, or a timer of a `process` plugin that cannot fire.
+    /// `"dead-letter"`: it becomes a dead letter with its state, and the others go on. `"halt"`: the pipeline halts
+    /// before anything of it is committed; a mended plugin takes up where it stood. Default `"dead-letter"`: one group
+    /// holds nobody up.
+    #[schemars(example = &"halt")]
+    pub(crate) on_group_failure: RawOnFailure,
+    /// A plugin that fails so often that the guilty rows are no longer looked for, so that innocent ones are refused
+    /// with them. `"dead-letter"`: all of them become dead letters of the kind `breaker`, which can be sent again.
+    /// `"halt"`: the pipeline halts before anything of it is committed. Default `"dead-letter"`: the stream goes on.
+    #[schemars(example = &"halt")]
+    pub(crate) on_breaker: RawOnFailure,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawOnFailure {
+    #[default]
+    DeadLetter,
+    Halt,
 }
 
 /// A table of Parquet files beside the results.

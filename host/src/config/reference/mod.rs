@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json};
 
 use super::column::RawColumnTable;
 use super::raw::{
-    RawCheckpoint, RawEventTime, RawFiles, RawKafka, RawLimits, RawPipeline, RawProcess, RawSink,
-    RawSource, RawStage, RawTable, RawWindow,
+    RawCheckpoint, RawDeadLetters, RawEventTime, RawFailures, RawFiles, RawKafka, RawLimits,
+    RawPipeline, RawProcess, RawSink, RawSource, RawStage, RawTable, RawWindow,
 };
 
 /// The JSON schema (draft 2020-12) of a pipeline file, without references.
@@ -92,9 +92,10 @@ fn sections() -> Vec<Section> {
         section("`[window]`", &["window"], keys_of::<RawWindow>()),
         section("`[process]`", &["process"], keys_of::<RawProcess>()),
         section("`[[sinks]]`", &["sinks", "*"], keys_of::<RawSink>()),
-        section("`[dead_letters]`", &["dead_letters"], keys_of::<RawTable>()),
+        section("`[dead_letters]`", &["dead_letters"], keys_of::<RawDeadLetters>()),
         section("`[late]`", &["late"], keys_of::<RawTable>()),
         section("`[checkpoint]`", &["checkpoint"], keys_of::<RawCheckpoint>()),
+        section("`[failures]`", &["failures"], keys_of::<RawFailures>()),
         section("`[limits]`", &["limits"], keys_of::<RawLimits>()),
     ]
 }

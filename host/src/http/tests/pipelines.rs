@@ -43,6 +43,7 @@ async fn the_status_tells_positions_watermark_lag_and_versions() {
     let status = get_path(&api.router, "/v1/pipelines/sales").await;
     expect![[r#"
         {
+          "dead_letters": [],
           "epoch": 7,
           "input_ended": false,
           "lag": 5,

@@ -140,6 +140,7 @@ impl Ready {
             ended: record.source.ended,
             activations: Vec::new(),
             turns: 0,
+            told: super::told::Told::default(),
             live: super::live::Live::default(),
             reported: super::report::Reported::default(),
             config: Arc::clone(config),

@@ -8,6 +8,7 @@ mod topics;
 mod keyed;
 mod lives;
 mod relaid;
+mod failures;
 mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -70,6 +70,9 @@ impl Instance for Texts {
         if texts.iter().any(|text| text.contains("trap")) {
             return Err(PluginError::Trap("a text with `trap`".to_owned()));
         }
+        if texts.iter().any(|text| text.contains("slow")) {
+            return Err(PluginError::Deadline { limit_ms: 200 });
+        }
         let keep = texts.iter().map(|text| !text.contains('x')).collect::<Vec<_>>().into();
         Ok(FilterAnswer { keep, rejects: Vec::new() })
     }
@@ -116,6 +119,9 @@ impl Instance for Texts {
         _: &[WindowBounds],
         states: &Varlen,
     ) -> Result<EvaluateAnswer, PluginError> {
+        if states.iter().any(|state| state.windows(11).any(|part| part == b"unspeakable")) {
+            return Err(PluginError::Trap("a state with `unspeakable`".to_owned()));
+        }
         let text = |state: &[u8]| String::from_utf8(state.to_vec()).unwrap();
         let again = |group: usize| std::iter::repeat_n(group, self.rows);
         let groups: Vec<usize> = (0..states.len()).flat_map(again).collect();

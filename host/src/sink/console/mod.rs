@@ -12,6 +12,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::printable::printable;
 use crate::status::LiveResults;
 use crate::time::EventTime;
 
@@ -146,14 +147,9 @@ fn plain(value: &Value) -> String {
 fn shortened(text: &str) -> String {
     let text = printable(text);
     match text.char_indices().nth(CELL_WIDTH_MAX) {
-        None => text,
+        None => text.into_owned(),
         Some(_) => text.chars().take(CELL_WIDTH_MAX - 1).chain(['…']).collect(),
     }
-}
-
-/// Keys come from outside: a control character in one could move the cursor or rewrite the screen.
-fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,170 @@
+//! What could not be processed: it is counted, told, and kept as a dead letter with all that is needed to see why and
+//! to process it again, or it halts the lane, as the pipeline file says (DESIGN.md D12, D14).
+
+use std::sync::Arc;
+
+use crate::config::OnFailure;
+use crate::plugin::ModuleDigest;
+use crate::plugin::outcome::RefusalKind;
+use crate::sink::dead_letters::DeadLetter;
+use crate::source::RecordBlock;
+use crate::time::EventTime;
+
+use super::emitted::CondemnedTimer;
+use super::fire::CondemnedGroup;
+use super::plan::FittedStage;
+use super::prepare::Condemned;
+use super::{Lane, LaneError};
+
+impl Lane {
+    /// Dead-letters records of a block.
+    pub(super) fn write_condemned(
+        &mut self,
+        block: &RecordBlock,
+        condemned: &[Condemned],
+    ) -> Result<(), LaneError> {
+        for condemned in condemned {
+            let letter = dead_letter(block, condemned);
+            if condemned.kind == RefusalKind::Breaker.as_str() {
+                self.check_breaker(letter.stage, letter.reason)?;
+            }
+            self.write_letter(&letter)?;
+        }
+        Ok(())
+    }
+
+    /// Dead-letters groups that the plugin could not merge or evaluate.
+    pub(super) fn write_condemned_groups(
+        &mut self,
+        condemned: &[CondemnedGroup],
+    ) -> Result<(), LaneError> {
+        let stage = self.plan.aggregate.as_ref().expect("groups have an aggregate");
+        let (stage, module) = of_stage(stage);
+        for CondemnedGroup { step, bounds, key, state, refusal } in condemned {
+            let reason = format!(
+                "{} ({step}: group of the window from {} to {}; `value` holds its accumulator)",
+                refusal.reason,
+                EventTime(bounds.start),
+                EventTime(bounds.end),
+            );
+            let kind = self.kind_of_failure(&stage, step, refusal.kind, &reason)?;
+            self.write_letter(&DeadLetter {
+                stage: &stage,
+                kind,
+                reason: &reason,
+                key: Some(key),
+                value: Some(state),
+                module: Some(module),
+                at: bounds.end,
+                ..DeadLetter::NOTHING
+            })?;
+        }
+        self.dirty |= !condemned.is_empty();
+        Ok(())
+    }
+
+    /// Dead-letters timers, each with the state of its key.
+    pub(super) fn write_condemned_timers(
+        &mut self,
+        condemned: &[CondemnedTimer],
+    ) -> Result<(), LaneError> {
+        let process = self.plan.process.as_ref().expect("timers have a process plugin");
+        let (stage, module) = of_stage(&process.stage);
+        for CondemnedTimer { timer, key, state, kind, reason } in condemned {
+            let reason = format!(
+                "{}: {reason} (timer {} of {}; `key` and `value` hold its key and the state of that)",
+                kind.as_str(),
+                timer.id,
+                EventTime(timer.time),
+            );
+            let kind = self.kind_of_failure(&stage, "timer", *kind, &reason)?;
+            self.write_letter(&DeadLetter {
+                stage: &stage,
+                kind,
+                reason: &reason,
+                key: Some(key),
+                value: Some(state),
+                module: Some(module),
+                at: timer.time,
+                ..DeadLetter::NOTHING
+            })?;
+        }
+        self.dirty |= !condemned.is_empty();
+        Ok(())
+    }
+
+    /// The kind of a group or timer in the dead-letter table, unless it halts the lane.
+    fn kind_of_failure(
+        &self,
+        stage: &str,
+        step: &'static str,
+        kind: RefusalKind,
+        reason: &str,
+    ) -> Result<&'static str, LaneError> {
+        if kind == RefusalKind::Breaker {
+            self.check_breaker(stage, reason)?;
+        }
+        if self.config.failures.on_group_failure == OnFailure::Halt {
+            return Err(LaneError::PluginFailed {
+                stage: stage.to_owned(),
+                kind: step,
+                reason: reason.to_owned(),
+                policy: "on_group_failure",
+            });
+        }
+        Ok(if kind == RefusalKind::Breaker { kind.as_str() } else { step })
+    }
+
+    fn check_breaker(&self, stage: &str, reason: &str) -> Result<(), LaneError> {
+        match self.config.failures.on_breaker {
+            OnFailure::DeadLetter => Ok(()),
+            OnFailure::Halt => Err(LaneError::PluginFailed {
+                stage: stage.to_owned(),
+                kind: RefusalKind::Breaker.as_str(),
+                reason: reason.to_owned(),
+                policy: "on_breaker",
+            }),
+        }
+    }
+
+    fn write_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), LaneError> {
+        self.outside.metrics.dead_letters.add(letter.kind, 1);
+        self.told.note(letter);
+        Ok(self.outputs.push_dead_letter(letter)?)
+    }
+
+    /// Says in the log what was dead-lettered, once a minute for each kind.
+    pub(super) fn tell_dead_letters(&mut self) {
+        let (now, kept) = (self.clock.monotonic(), self.outputs.keeps_dead_letters());
+        self.told.say(&self.config.name, now, kept);
+    }
+
+    /// Says what was not said yet: the lane comes to an end, whichever.
+    pub(super) fn tell_all_dead_letters(&mut self) {
+        self.told.say_all(&self.config.name, self.outputs.keeps_dead_letters());
+    }
+}
+
+fn of_stage(stage: &FittedStage) -> (Arc<str>, ModuleDigest) {
+    (Arc::clone(&stage.id), stage.plugin.digest)
+}
+
+fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLetter<'a> {
+    let record = condemned.record as usize;
+    let timestamp = block.timestamp(record);
+    DeadLetter {
+        stage: &condemned.stage,
+        kind: condemned.kind,
+        reason: &condemned.reason,
+        topic: Some(&block.partition.stream),
+        partition: Some(block.partition.number),
+        offset: Some(block.offsets[record]),
+        record_timestamp: timestamp,
+        key: block.key(record),
+        value: block.value(record),
+        headers: block.headers.as_ref().map(|headers| headers.of(record)),
+        module: condemned.module,
+        // Time of the verdict is the record's, not the clock's: a replay writes the same row.
+        at: timestamp.unwrap_or(0),
+    }
+}

@@ -1,0 +1,133 @@
+//! What is told of dead letters: counted by kind, said in the log at most once a minute for each kind, and kept with
+//! the first reason for the status.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::printable::printable;
+use crate::sink::dead_letters::DeadLetter;
+use crate::status::DeadLetterKind;
+
+/// How often the log speaks of one kind.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// Dead letters since the lane was opened.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    kinds: BTreeMap<String, Kind>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    count: u64,
+    first: Reason,
+    /// What the log has not said yet: how many, and the first of them.
+    unsaid: Option<(u64, Reason)>,
+    /// By the monotonic clock.
+    said_at: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+struct Reason {
+    stage: String,
+    text: String,
+}
+
+impl Told {
+    /// Takes note of one.
+    pub(super) fn note(&mut self, letter: &DeadLetter<'_>) {
+        let reason = || Reason {
+            stage: letter.stage.to_owned(),
+            text: printable(letter.reason).into_owned(),
+        };
+        let kind = match self.kinds.get_mut(letter.kind) {
+            Some(kind) => kind,
+            None => {
+                let new = Kind { count: 0, first: reason(), unsaid: None, said_at: None };
+                self.kinds.entry(letter.kind.to_owned()).or_insert(new)
+            }
+        };
+        kind.count += 1;
+        kind.unsaid.get_or_insert_with(|| (0, reason())).0 += 1;
+    }
+
+    /// Of each kind how many there were, and the first of them; by kind.
+    pub(super) fn kinds(&self) -> Vec<DeadLetterKind> {
+        let view = |(kind, told): (&String, &Kind)| DeadLetterKind {
+            kind: kind.clone(),
+            count: told.count,
+            first_stage: told.first.stage.clone(),
+            first_reason: told.first.text.clone(),
+        };
+        self.kinds.iter().map(view).collect()
+    }
+
+    /// Logs what is new of each kind, unless that kind was spoken of within the last minute.
+    pub(super) fn say(&mut self, pipeline: &str, now: Duration, kept: bool) {
+        self.due(now).iter().for_each(|line| line.log(pipeline, kept));
+    }
+
+    /// Logs everything that was not said yet.
+    pub(super) fn say_all(&mut self, pipeline: &str, kept: bool) {
+        self.due(Duration::MAX).iter().for_each(|line| line.log(pipeline, kept));
+    }
+
+    fn due(&mut self, now: Duration) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for (kind, told) in &mut self.kinds {
+            let is_due = told.said_at.is_none_or(|at| now.saturating_sub(at) >= SAY_EVERY);
+            if is_due && let Some((count, first)) = told.unsaid.take() {
+                told.said_at = Some(now);
+                lines.push(Line { kind: kind.clone(), count, first });
+            }
+        }
+        lines
+    }
+}
+
+/// A line of the log.
+#[derive(Debug)]
+struct Line {
+    kind: String,
+    count: u64,
+    first: Reason,
+}
+
+impl Line {
+    fn log(&self, pipeline: &str, kept: bool) {
+        let Self { kind, count, first: Reason { stage, text } } = self;
+        let fate =
+            if kept { "dead letters" } else { "dead letters, dropped as the pipeline file says" };
+        tracing::warn!(pipeline, kind, count, stage, first_reason = text, "{fate}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter<'a>(kind: &'static str, reason: &'a str) -> DeadLetter<'a> {
+        DeadLetter { stage: "revenue", kind, reason, ..DeadLetter::NOTHING }
+    }
+
+    #[test]
+    fn the_log_speaks_of_a_kind_at_once_and_then_once_a_minute_with_all_that_came_meanwhile() {
+        let mut told = Told::default();
+        let lines = |told: &mut Told, seconds| -> Vec<String> {
+            let lines = told.due(Duration::from_secs(seconds));
+            let text = |line: &Line| format!("{} {} {}", line.count, line.kind, line.first.text);
+            lines.iter().map(text).collect()
+        };
+        told.note(&letter("evaluate", "trap: one"));
+        assert_eq!(lines(&mut told, 5), ["1 evaluate trap: one"]);
+        told.note(&letter("evaluate", "trap: two"));
+        told.note(&letter("evaluate", "trap: three"));
+        told.note(&letter("decode", "no \u{1b}[2J JSON"));
+        assert_eq!(lines(&mut told, 64), ["1 decode no \\u{1b}[2J JSON"]);
+        assert_eq!(lines(&mut told, 65), ["2 evaluate trap: two"]);
+        assert!(lines(&mut told, 500).is_empty(), "nothing new");
+        let kinds = told.kinds();
+        assert_eq!(kinds.iter().map(|kind| kind.count).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(kinds[1].first_reason, "trap: one");
+    }
+}
