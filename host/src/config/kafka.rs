@@ -23,6 +23,23 @@ impl Deref for ClientProperties {
     }
 }
 
+/// Properties of librdkafka that run or load other code, with the reason. Whoever may write a pipeline file may not
+/// thereby run anything but plugins in their sandbox.
+const OUTSIDE_THE_SANDBOX: [(&str, &str); 5] = [
+    ("plugin.library.paths", NO_NATIVE_CODE),
+    ("ssl.engine.location", NO_NATIVE_CODE),
+    ("ssl.engine.id", NO_NATIVE_CODE),
+    ("ssl.providers", NO_NATIVE_CODE),
+    ("sasl.kerberos.kinit.cmd", "a pipeline file must not run commands"),
+];
+const NO_NATIVE_CODE: &str = "a pipeline file must not load native code";
+
+/// Why no client of a pipeline takes a property, whether it reads or sends.
+pub fn forbidden(property: &str) -> Option<&'static str> {
+    let of = |(name, _): &&(&str, &'static str)| *name == property;
+    OUTSIDE_THE_SANDBOX.iter().find(of).map(|(_, reason)| *reason)
+}
+
 /// A Kafka topic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KafkaConfig {

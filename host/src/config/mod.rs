@@ -30,7 +30,9 @@ use crate::schema::Schema;
 pub use check::RESERVED_COLUMNS;
 pub use duration::parse as parse_duration;
 pub use file::ConfigError;
-pub use kafka::{ClientProperties, EndPosition, KafkaConfig, KafkaSinkConfig, StartPosition};
+pub use kafka::{
+    ClientProperties, EndPosition, KafkaConfig, KafkaSinkConfig, StartPosition, forbidden,
+};
 
 /// Reads and checks a pipeline file; its `${env:NAME}` are variables of `environment`.
 ///

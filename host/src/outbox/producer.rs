@@ -14,6 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use super::{Message, OutboxError, PartitionCount};
 use crate::config::KafkaSinkConfig;
 use crate::stop::Stop;
+use crate::config::{KafkaSinkConfig, forbidden};
 
 /// How long the brokers may take to say what they know of the topic. A stop waits as long at most.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
@@ -92,6 +93,11 @@ impl TopicProducer {
         kafka: &KafkaSinkConfig,
         client_id: &str,
     ) -> Result<Self, OutboxError> {
+        let outside = kafka.properties.keys().find_map(|key| Some((key, forbidden(key)?)));
+        if let Some((key, why)) = outside {
+            let reason = format!("property `{key}` in its `properties` is refused: {why}");
+            return Err(OutboxError::Refused { sink: sink.to_string(), reason });
+        }
         let config = client_config(&kafka.brokers, &kafka.properties, client_id);
         let mut topic = Self {
             sink: Arc::clone(sink),

@@ -6,7 +6,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use super::SourceError;
-use crate::config::KafkaConfig;
+use crate::config::{KafkaConfig, forbidden};
 
 /// Properties that the exactly-once promise rests on, or that the pipeline file says elsewhere, each with its value
 /// and the reason that is given to a user who sets it.
@@ -21,13 +21,12 @@ const FIXED: [(&str, &str, &str); 7] = [
 ];
 
 /// Properties that stand elsewhere or would break out of the sandbox of configuration.
-const REFUSED: [(&str, &str); 7] = [
+const REFUSED: [(&str, &str); 6] = [
     ("bootstrap.servers", "write `source.kafka.brokers`"),
     ("metadata.broker.list", "write `source.kafka.brokers`"),
     ("auto.commit.enable", "the commit chain keeps the positions"),
     ("auto.commit.interval.ms", "the commit chain keeps the positions"),
     ("group.instance.id", "partitions are assigned without a group"),
-    ("plugin.library.paths", "a pipeline file must not load native code"),
     ("log_level", "set the log filter of the host for `kafka`"),
 ];
 
@@ -72,7 +71,8 @@ pub(super) fn client_config(
 fn refuse_reserved(properties: &BTreeMap<String, String>) -> Result<(), SourceError> {
     let fixed = FIXED.iter().map(|(key, value, reason)| (*key, Some(*value), *reason));
     let refused = REFUSED.iter().map(|(key, reason)| (*key, None, *reason));
-    for (key, value, reason) in fixed.chain(refused) {
+    let outside = properties.keys().filter_map(|key| Some((key.as_str(), None, forbidden(key)?)));
+    for (key, value, reason) in fixed.chain(refused).chain(outside) {
         let Some(written) = properties.get(key) else {
             continue;
         };

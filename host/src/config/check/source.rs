@@ -14,7 +14,7 @@ use crate::config::raw::{
 use crate::config::scalar::Properties;
 use crate::config::{
     ClientProperties, EndPosition, FilesConfig, KafkaConfig, SourceConfig, StartPosition, duration,
-    suggest,
+    forbidden, suggest,
 };
 
 /// Properties of librdkafka that the source sets itself, with what to use instead.
@@ -116,7 +116,9 @@ pub(super) fn check_properties(
     let mut checked = BTreeMap::new();
     for (name, value) in properties.0 {
         let key = key.child("properties").child(&name);
-        if let Some((_, instead)) = own.iter().find(|(own, _)| *own == name) {
+        if let Some(reason) = forbidden(&name) {
+            problems.refuse(&key, format!("{reason}: remove it"));
+        } else if let Some((_, instead)) = own.iter().find(|(own, _)| *own == name) {
             problems.refuse(&key, format!("Sluicegate sets this property itself: {instead}"));
         } else if let Some(value) = problems.take(&key, property(&name, &value, context)) {
             checked.insert(name, value);

@@ -9,7 +9,8 @@ use expect_test::{Expect, expect};
 
 use super::{ConfigError, load, parse};
 use crate::config::{
-    EventTimeFrom, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition, WindowKind,
+    EventTimeFrom, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition,
+    WindowKind,
 };
 use crate::schema::ColumnType;
 
@@ -413,6 +414,50 @@ fn kafka_settings_that_cannot_work_are_refused() {
 }
 
 #[test]
+fn no_client_of_a_pipeline_loads_native_code_or_runs_commands() {
+    let properties = "\"plugin.library.paths\" = \"x\"\n\"sasl.kerberos.kinit.cmd\" = \"rm\"";
+    let source = format!("[source.kafka.properties]\n{properties}");
+    refused(
+        &with("start = \"earliest\"", &source),
+        expect![[r#"
+            pipelines/sales.toml:16: `source.kafka.properties."plugin.library.paths"`: a pipeline file must not load native code: remove it
+            pipelines/sales.toml:17: `source.kafka.properties."sasl.kerberos.kinit.cmd"`: a pipeline file must not run commands: remove it"#]],
+    );
+    let sink = format!(
+        "[[sinks]]\nid = \"t\"\ntype = \"kafka\"\nbrokers = \"b:1\"\ntopic = \"t\"\n[sinks.properties]\n{properties}\n[dead_letters]"
+    );
+    refused(
+        &with("[dead_letters]", &sink),
+        expect![[r#"
+            pipelines/sales.toml:61: `sinks[2].properties."plugin.library.paths"`: a pipeline file must not load native code: remove it
+            pipelines/sales.toml:62: `sinks[2].properties."sasl.kerberos.kinit.cmd"`: a pipeline file must not run commands: remove it"#]],
+    );
+}
+
+#[test]
+fn names_are_one_whatever_their_case() {
+    refused(
+        &with(
+            "[schema]\n",
+            "[schema]\nStore = { type = \"string\", pointer = \"/other\" }\nWindow_Start = \"string\"\n",
+        ),
+        expect![[r#"
+            pipelines/sales.toml:19: `schema.Window_Start`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/Window_Start"`
+            pipelines/sales.toml:20: `schema.store`: it differs from column `Store` in its case only, and many readers of tables do not tell them apart: rename one of them, and point to its field with `pointer = "/store"`"#]],
+    );
+    let by_date =
+        with("path = \"data/revenue\"", "path = \"data/revenue\"\npartition_by = \"date\"");
+    let keyed = by_date.replace("[\"store\"]", "[\"store\", \"Date\"]");
+    let late = "[late]\npath = \"data/late\"\npartition_by = \"date\"\n[checkpoint]";
+    refused(
+        &keyed.replace("[schema]\n", "[schema]\nDate = \"string\"\n").replace("[checkpoint]", late),
+        expect![[r#"
+            pipelines/sales.toml:50: `sinks[0].partition_by`: the folders `date=…` would clash with the column `Date`: name the column otherwise (with `pointer = "/Date"`), or remove it
+            pipelines/sales.toml:62: `late.partition_by`: the folders `date=…` would clash with the column `Date`: name the column otherwise (with `pointer = "/Date"`), or remove it"#]],
+    );
+}
+
+#[test]
 fn dead_letters_have_a_table_unless_the_file_says_otherwise() {
     let none = with("[dead_letters]\npath = \"data/dead\"\n", "");
     let beside = |pipeline: Pipeline| pipeline.dead_letters.map(|table| table.written);
@@ -425,7 +470,9 @@ fn dead_letters_have_a_table_unless_the_file_says_otherwise() {
     assert_eq!(good(&text(said)).dead_letters, good(&none).dead_letters);
     refused(
         &text("[dead_letters]\nenabled = false\npath = \"data/dead\"\n"),
-        expect![[r#"pipelines/sales.toml:57: `dead_letters.path`: nothing is written there with `enabled = false`: remove one of the two"#]],
+        expect![[
+            r#"pipelines/sales.toml:57: `dead_letters.path`: nothing is written there with `enabled = false`: remove one of the two"#
+        ]],
     );
 }
 
