@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::file::ConfigError;
 use crate::config::fingerprint::StateConflict;
+use crate::config::fingerprint::columns::TableConflict;
 use crate::lane::PlanError;
 use crate::plugin::fit::FitError;
 use crate::plugin::load::LoadError;
@@ -153,6 +154,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<FitError>()
             || cause.is::<LoadError>()
             || cause.is::<PlanError>()
+            || cause.is::<TableConflict>()
             || cause.is::<check::UnreadablePlugin>()
             || cause.is::<LeftBehind>()
             || cause.is::<check::OtherModule>()

@@ -1,6 +1,7 @@
 //! The barrier: between two turns the epoch is frozen and handed to the committer; the lane goes on (DESIGN.md D4).
 //! One epoch is in flight. If the next is due before it is durable, intake stands still.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::chain::FrozenState;
 use crate::chain::commit::{CommitOutcome, FrozenEpoch};
 use crate::chain::record::{ChainRecord, RecordKind, SourceState};
 use crate::config::SourceConfig;
+use crate::sink::EncodedFile;
 use crate::status::Phase;
 use crate::window::snapshot;
 
@@ -98,16 +100,31 @@ impl Lane {
             SourceConfig::Kafka(_) => crate::chain::record::SourceKind::Kafka,
             SourceConfig::Files(_) => crate::chain::record::SourceKind::Files,
         };
+        let files = self.outputs.freeze()?;
+        let config = self.promises(&files);
         Ok(FrozenEpoch {
             kind: RecordKind::Data,
             source: SourceState { kind, ended: self.ended, partitions: self.partitions.states() },
             watermark: self.partitions.clock().watermark(),
             state: (groups > 0).then_some(FrozenState { bytes, groups }),
-            files: self.outputs.freeze()?,
+            files,
             outbox: self.outputs.outbox.freeze(),
             modules: self.modules.iter().map(|placed| placed.pinned.clone()).collect(),
-            config: crate::config::fingerprint::fingerprints(&self.config),
+            config,
         })
+    }
+
+    /// The promises with the columns of the tables that have files from this epoch on.
+    fn promises(&mut self, files: &[EncodedFile]) -> BTreeMap<String, String> {
+        if !files.is_empty() {
+            let has_files = |id: &str| files.iter().any(|file| *file.table == *id);
+            for table in self.plan.tables(&self.config).iter().filter(|table| has_files(&table.id))
+            {
+                let part = table.part(&self.promises);
+                self.promises.insert(table.key(), part);
+            }
+        }
+        self.promises.clone()
     }
 
     /// Takes note of an epoch that the committer has finished and of messages that were delivered, if there are any.

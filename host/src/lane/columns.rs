@@ -1,12 +1,15 @@
 //! The columns that results have, and which of the rows' columns are the key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 
-use crate::config::{Pipeline, SinkKind, WindowConfig};
+use crate::chain::paths::DATE_COLUMN;
+use crate::config::fingerprint::columns::TableColumns;
+use crate::config::{Pipeline, SinkKind, TableLocation, WindowConfig};
 use crate::schema::timestamp_type;
+use crate::sink::late;
 
 use super::plan::{FittedStage, PlanError};
 
@@ -57,7 +60,7 @@ pub(super) fn result_schema(
     let revision = corrects.then(|| Field::new(REVISION_COLUMN, DataType::Int64, false));
     let fields: Vec<Field> = keys.chain(outputs).chain(times).chain(revision).collect();
     let mut seen = BTreeSet::new();
-    if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name())) {
+    if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name().to_lowercase())) {
         let (column, stage) = (twice.name().clone(), stage.id.to_string());
         return Err(PlanError::TwoColumns { column, stage });
     }
@@ -86,4 +89,57 @@ pub(super) fn check_topics(
         }
     }
     Ok(())
+}
+
+/// That no table gives its readers two columns of one name: names that differ in their case only are one to many of
+/// them, and `date=…` folders are a column.
+pub(super) fn check_names(
+    pipeline: &Pipeline,
+    rows: &SchemaRef,
+    output: &SchemaRef,
+) -> Result<(), PlanError> {
+    for TableColumns { id, schema, .. } in tables(pipeline, rows, output) {
+        one_of_each(&format!("the rows of table `{id}`"), &schema)?;
+        let by_date = |(table, location): &(Arc<str>, &TableLocation)| {
+            **table == *id && location.partition_by_date
+        };
+        let is_date = |field: &&Arc<Field>| field.name().eq_ignore_ascii_case(DATE_COLUMN);
+        let date = schema.fields().iter().find(is_date);
+        if let Some(date) = date.filter(|_| pipeline.tables().iter().any(by_date)) {
+            let (table, column) = (id.clone(), date.name().clone());
+            return Err(PlanError::DateColumn { table, column });
+        }
+    }
+    Ok(())
+}
+
+fn one_of_each(whose: &str, schema: &SchemaRef) -> Result<(), PlanError> {
+    let mut seen = BTreeMap::new();
+    for field in schema.fields() {
+        if let Some(one) = seen.insert(field.name().to_lowercase(), field.name()) {
+            let (whose, one, other) = (whose.to_owned(), one.clone(), field.name().clone());
+            return Err(PlanError::OneName { whose, one, other });
+        }
+    }
+    Ok(())
+}
+
+/// The tables of a pipeline with their columns, but for that of dead letters, whose columns are ours.
+pub(super) fn tables(
+    pipeline: &Pipeline,
+    rows: &SchemaRef,
+    output: &SchemaRef,
+) -> Vec<TableColumns> {
+    let sinks = pipeline.sinks.iter().filter_map(|sink| match &sink.kind {
+        SinkKind::Parquet(location) => Some((&sink.id, location, Arc::clone(output))),
+        SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
+    });
+    let late_id: Arc<str> = Arc::from("late");
+    let late = pipeline.late.as_ref().map(|location| (&late_id, location, late::schema(rows)));
+    let table = |(id, location, schema): (&Arc<str>, &TableLocation, SchemaRef)| TableColumns {
+        id: id.to_string(),
+        place: location.written.clone(),
+        schema,
+    };
+    sinks.chain(late).map(table).collect()
 }

@@ -35,6 +35,7 @@ mod live;
 mod report;
 mod open;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use command::{Awaited, Command, Commands, Refusal, Reply};
 pub(crate) use open::wait;
 pub use open::{LaneParts, OpenError, module_name, open};
-pub use plan::{PlacedModule, PlanError, fit_all};
+pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
 
 use activate::Activation;
 use live::Live;
@@ -112,6 +113,8 @@ pub struct Lane {
     activations: Vec<Activation>,
     turns: u64,
     told: Told,
+    /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
+    promises: BTreeMap<String, String>,
     // The outside.
     live: Live,
     outside: Outside,

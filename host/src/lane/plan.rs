@@ -9,6 +9,7 @@ use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use crate::chain::record::PinnedModule;
+use crate::config::fingerprint::columns::TableColumns;
 use crate::config::{EventTimeFrom, Pipeline, StageConfig, WindowConfig};
 use crate::decode::Decoder;
 use crate::plugin::Plugin;
@@ -19,7 +20,10 @@ use crate::plugin::runner::StageRunner;
 use crate::schema::Schema;
 use crate::window::WindowAssigner;
 
-use super::columns::{EVENT_TIME_COLUMN, WINDOW_COLUMNS, check_topics, key_columns, result_schema};
+use super::columns::{
+    EVENT_TIME_COLUMN, WINDOW_COLUMNS, check_names, check_topics, key_columns, result_schema,
+    tables,
+};
 use super::prepare::{Prepared, Rows, project};
 
 /// A module in its place.
@@ -61,11 +65,19 @@ pub(super) struct Plan {
     pub(super) limits: CallLimits,
 }
 
-/// Whether modules (one per stage, the aggregate included) fit the pipeline, without running it: their plugins, in the
-/// order of the stages.
-pub fn fit_all(pipeline: &Pipeline, modules: &[PlacedModule]) -> Result<Vec<Plugin>, PlanError> {
+/// Modules that fit a pipeline, which was not run.
+pub struct Fitting {
+    /// Their plugins, in the order of the stages.
+    pub plugins: Vec<Plugin>,
+    /// The tables that they would make, for [`check_tables`](crate::config::fingerprint::columns::check_tables).
+    pub tables: Vec<TableColumns>,
+}
+
+/// Whether modules (one per stage, the aggregate included) fit the pipeline, without running it.
+pub fn fit_all(pipeline: &Pipeline, modules: &[PlacedModule]) -> Result<Fitting, PlanError> {
     let plan = Plan::new(pipeline, modules)?;
-    Ok(plan.all_stages().map(|stage| stage.plugin.clone()).collect())
+    let plugins = plan.all_stages().map(|stage| stage.plugin.clone()).collect();
+    Ok(Fitting { plugins, tables: plan.tables(pipeline) })
 }
 
 /// Where the event time of a row comes from.
@@ -122,7 +134,29 @@ pub enum PlanError {
         /// The stage of the aggregate or process plugin.
         stage: String,
     },
-    /// A pipeline without windows has nothing to do with an aggregate.
+    /// Two columns differ in their case only, which many readers of tables do not tell apart.
+    #[error(
+        "{whose} have the columns `{one}` and `{other}`, which many readers do not tell apart: rename one of them"
+    )]
+    OneName {
+        /// The rows of which table.
+        whose: String,
+        /// The first of them.
+        one: String,
+        /// The second.
+        other: String,
+    },
+    /// Date folders give readers a column that the files have as well.
+    #[error(
+        "the folders `date=…` of table `{table}` would clash with its column `{column}`: rename the column, or remove `partition_by`"
+    )]
+    DateColumn {
+        /// The table's id.
+        table: String,
+        /// As it is spelt.
+        column: String,
+    },
+    /// No module was given for a stage.
     #[error("stage `{0}` has no module")]
     NoModule(String),
 }
@@ -183,6 +217,7 @@ impl Plan {
             process = Some(ProcessStage { stage, ttl: config.ttl });
         }
         check_topics(pipeline, &rows, &output)?;
+        check_names(pipeline, &rows, &output)?;
         Ok(Self {
             schema: pipeline.schema.clone(),
             wanted,
@@ -229,6 +264,11 @@ impl Plan {
         let read: Vec<usize> = self.wanted.iter().copied().filter(read).collect();
         // A decoder of no column at all would not check that a record is JSON.
         if read.is_empty() { vec![0] } else { read }
+    }
+
+    /// The tables that a pipeline promises its readers, with their columns: all but that of dead letters, which is ours.
+    pub(super) fn tables(&self, pipeline: &Pipeline) -> Vec<TableColumns> {
+        tables(pipeline, &self.rows, &self.output)
     }
 
     /// All stages in their order, the one with state last.

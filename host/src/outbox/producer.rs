@@ -12,9 +12,8 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
 use super::{Message, OutboxError, PartitionCount};
-use crate::config::KafkaSinkConfig;
-use crate::stop::Stop;
 use crate::config::{KafkaSinkConfig, forbidden};
+use crate::stop::Stop;
 
 /// How long the brokers may take to say what they know of the topic. A stop waits as long at most.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);

@@ -14,8 +14,9 @@ use super::aligned::table;
 use crate::chain::record::PinnedModule;
 use crate::config::environment::Environment;
 use crate::config::file::Problem;
+use crate::config::fingerprint::columns::check_tables;
 use crate::config::{self, ConfigError, Pipeline, PluginRef, StageConfig, summary};
-use crate::lane::{PlacedModule, fit_all, module_name};
+use crate::lane::{Fitting, PlacedModule, fit_all, module_name};
 use crate::modules::ModuleStore;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
@@ -103,8 +104,9 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
     let outlook = outlook::look(pipeline, &stores, &here, runtime.handle())?;
     let engine = PluginEngine::new(None).context("start the WebAssembly engine")?;
     let modules = ModuleStore::new(store::look(&pipeline.checkpoint.url, &stores)?);
-    let plugins = fit_plugins(pipeline, &engine, &modules)?;
+    let Fitting { plugins, tables } = fit_plugins(pipeline, &engine, &modules)?;
     if let Outlook::Continues(head) = &outlook {
+        check_tables(&tables, &head.config)?;
         outlook::check_successors(pipeline, head, &plugins, &engine, &modules, runtime.handle())?;
     }
     Ok(Found { outlook, plugins })
@@ -119,7 +121,7 @@ pub fn fit_plugins(
     pipeline: &Pipeline,
     engine: &PluginEngine,
     modules: &ModuleStore,
-) -> anyhow::Result<Vec<Plugin>> {
+) -> anyhow::Result<Fitting> {
     let limits = CallLimits::from(&pipeline.limits);
     let place = |stage: &StageConfig| {
         let (name, bytes) = fetch(stage, modules)?;

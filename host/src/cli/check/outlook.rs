@@ -11,7 +11,7 @@ use crate::chain::inspect::{latest, record};
 use crate::chain::record::{ChainRecord, PinnedModule};
 use crate::cli::left_behind::refuse_left_behind;
 use crate::config::Pipeline;
-use crate::config::fingerprint::{check_state, fingerprints, stage_key};
+use crate::config::fingerprint::{check_state, is_same_stage};
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::verdict::{Verdict, compare};
@@ -78,12 +78,10 @@ pub(super) fn check_successors(
     modules: &ModuleStore,
     runtime: &Handle,
 ) -> anyhow::Result<()> {
-    let now = fingerprints(pipeline);
     for (stage, plugin) in pipeline.all_stages().zip(plugins) {
-        let key = stage_key(&stage.id);
         let pinned = head.modules.iter().find(|pinned| *pinned.stage == *stage.id);
         let has_state = matches!(stage.kind, PluginKind::Aggregate | PluginKind::Process);
-        let changed = head.config.get(&key) != now.get(&key);
+        let changed = !is_same_stage(&head.config, stage);
         let Some(PinnedModule { name, digest, .. }) = pinned.filter(|_| has_state && changed)
         else {
             continue;

@@ -23,7 +23,7 @@ fn check(text: &str) -> anyhow::Result<String> {
     let pipeline = parse(text, &path, &environment)?;
     let engine = PluginEngine::new(None)?;
     let modules = ModuleStore::new(Location::in_memory());
-    let plugins = fit_plugins(&pipeline, &engine, &modules)?;
+    let plugins = fit_plugins(&pipeline, &engine, &modules)?.plugins;
     let outlook = Outlook::Anew;
     let text = description(&pipeline, Some(&Found { outlook, plugins }));
     Ok(text.replace(path.parent().unwrap().to_str().unwrap(), "…"))

@@ -40,6 +40,7 @@ pub(super) fn check(
         match check_column(&name, raw, &key.child(&name), problems) {
             Some(column) => {
                 check_place(&column, &columns, &key, problems);
+                check_case(&column, &columns, &key, problems);
                 columns.push(column);
             }
             None => complete = false,
@@ -80,13 +81,26 @@ fn check_place(column: &Column, before: &[Column], key: &Key, problems: &mut Pro
     }
 }
 
+/// Many readers of tables do not tell names apart that differ in their case only.
+fn check_case(column: &Column, before: &[Column], key: &Key, problems: &mut Problems<'_>) {
+    let same = |other: &&Column| other.name.eq_ignore_ascii_case(&column.name);
+    if let Some(other) = before.iter().find(same) {
+        let message = format!(
+            "it differs from column `{}` in its case only, and many readers of tables do not tell them apart: rename one of them, and point to its field with `pointer = \"/{}\"`",
+            other.name,
+            column.path.join("/")
+        );
+        problems.refuse(&key.child(&column.name), message);
+    }
+}
+
 /// A name that may be given to a column.
 pub(super) fn column_name(name: &str) -> Result<String, String> {
     let is_legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let fits = (1..=COLUMN_NAME_LENGTH_MAX).contains(&name.len())
         && name.bytes().all(is_legal)
         && !name.as_bytes()[0].is_ascii_digit();
-    if RESERVED_COLUMNS.contains(&name) {
+    if RESERVED_COLUMNS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
         return Err(format!(
             "the name is reserved for a column that results and late rows get ({}): choose another one, and point to the field with `pointer = \"/{name}\"`",
             RESERVED_COLUMNS.join(", ")

@@ -9,6 +9,7 @@ use super::limits::within;
 use super::sinks;
 use super::source::location;
 use super::table::check_table;
+use crate::chain::paths::DATE_COLUMN;
 use crate::config::document::Key;
 use crate::config::place::Place;
 use crate::config::problem::Problems;
@@ -16,9 +17,10 @@ use crate::config::raw::{
     RawCheckpoint, RawDeadLetters, RawFailures, RawOnFailure, RawSink, RawTable,
 };
 use crate::config::{
-    CheckpointConfig, Failures, OnFailure, Pipeline, SinkConfig, SinkKind, SourceConfig,
-    TableLocation, WindowConfig, WindowKind,
+    CheckpointConfig, Failures, OnFailure, Pipeline, ProcessConfig, SinkConfig, SinkKind,
+    SourceConfig, TableLocation, WindowConfig, WindowKind,
 };
+use crate::plugin::PluginKind;
 
 /// A commit is some ten requests to the store.
 const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -127,10 +129,7 @@ pub(super) fn failures(raw: &RawFailures) -> Failures {
         RawOnFailure::DeadLetter => OnFailure::DeadLetter,
         RawOnFailure::Halt => OnFailure::Halt,
     };
-    Failures {
-        on_group_failure: policy(raw.on_group_failure),
-        on_breaker: policy(raw.on_breaker),
-    }
+    Failures { on_group_failure: policy(raw.on_group_failure), on_breaker: policy(raw.on_breaker) }
 }
 
 fn check_checkpoint(
@@ -256,21 +255,38 @@ pub(super) fn check_global(pipeline: &Pipeline, problems: &mut Problems<'_>) {
     }
 }
 
-/// `date=…` folders give readers a column `date`, which would clash with one of the rows.
+/// `date=…` folders give readers a column `date`, which would clash with one of the rows, however it is spelt. What plugins
+/// make is looked at when they are fitted.
 pub(super) fn check_date_column(pipeline: &Pipeline, problems: &mut Problems<'_>) {
-    let has_date = match &pipeline.window {
-        Some(WindowConfig { key, .. }) => key.iter().any(|name| name == "date"),
-        None if pipeline.process.is_some() => {
-            pipeline.process.iter().flat_map(|process| &process.key).any(|name| name == "date")
-        }
-        None => pipeline.schema.column("date").is_some(),
+    let is_date = |name: &str| name.eq_ignore_ascii_case(DATE_COLUMN);
+    let of_rows = pipeline
+        .schema
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .find(|name| is_date(name));
+    let keys = match (&pipeline.window, &pipeline.process) {
+        (Some(WindowConfig { key, .. }), _) | (None, Some(ProcessConfig { key, .. })) => Some(key),
+        (None, None) => None,
+    };
+    let of_results = match keys {
+        Some(key) => key.iter().map(String::as_str).find(|name| is_date(name)),
+        None => of_rows,
+    };
+    let mut check = |key: Key, name: Option<&str>| {
+        let Some(name) = name else { return };
+        let message = format!(
+            "the folders `date=…` would clash with the column `{name}`: name the column otherwise (with `pointer = \"/{name}\"`), or remove it"
+        );
+        problems.refuse(&key.child("partition_by"), message);
     };
     for (index, sink) in pipeline.sinks.iter().enumerate() {
-        let partitioned = matches!(&sink.kind, SinkKind::Parquet(table) if table.partition_by_date);
-        if has_date && partitioned {
-            let key = Key::top("sinks").element(index).child("partition_by");
-            let fix = "the folders `date=…` would clash with the column `date`: name the column otherwise (with `pointer = \"/date\"`), or remove it";
-            problems.refuse(&key, fix);
+        if matches!(&sink.kind, SinkKind::Parquet(table) if table.partition_by_date) {
+            check(Key::top("sinks").element(index), of_results);
         }
+    }
+    let mapped = pipeline.stages.iter().any(|stage| stage.kind == PluginKind::Map);
+    if pipeline.late.as_ref().is_some_and(|table| table.partition_by_date && !mapped) {
+        check(Key::top("late"), of_rows);
     }
 }

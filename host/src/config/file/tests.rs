@@ -478,7 +478,7 @@ fn dead_letters_have_a_table_unless_the_file_says_otherwise() {
 
 #[test]
 fn failures_become_dead_letters_unless_the_file_says_halt() {
-    assert_eq!(good(SALES).failures, crate::config::Failures::default());
+    assert_eq!(good(&SALES).failures, crate::config::Failures::default());
     let text = with("[checkpoint]", "[failures]\non_breaker = \"halt\"\n[checkpoint]");
     assert_eq!(good(&text).failures.on_breaker, OnFailure::Halt);
     assert_eq!(good(&text).failures.on_group_failure, OnFailure::DeadLetter);

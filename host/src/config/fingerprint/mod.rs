@@ -1,10 +1,13 @@
 //! The parts of a pipeline that its state depends on, as the chain keeps them, and what to say when they changed
 //! (DESIGN.md D6).
 
+pub mod columns;
+mod stage;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{EventTimeFrom, Pipeline, PluginRef, SourceConfig, StageConfig, duration};
+use super::{EventTimeFrom, Pipeline, SourceConfig, StageConfig, duration};
 
 /// The state of a pipeline was made with other settings than those of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +23,39 @@ pub struct StateConflict {
 }
 
 /// The parts that state depends on, by name, in words: `window` → `tumbling 30s`. They go into every chain record.
-pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
+/// `before` are those of the record before, if there is one: a stage that has not changed keeps its words.
+pub fn fingerprints(
+    pipeline: &Pipeline,
+    before: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let stages = pipeline.all_stages().map(|stage| {
+        let key = format!("{STAGE}{}", stage.id);
+        let same = before.get(&key).filter(|part| stage::is_of(part, stage));
+        let part = same.cloned().unwrap_or_else(|| stage::part(stage));
+        (key, part)
+    });
+    parts(pipeline).into_iter().chain(stages).collect()
+}
+
+/// What a lane that goes on from a record with the fingerprints `before` promises in its own: the pipeline's parts, and
+/// the columns of the tables that have files.
+pub fn promises(
+    pipeline: &Pipeline,
+    before: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let tables = before.iter().filter(|(name, _)| name.starts_with(columns::TABLE));
+    let tables = tables.map(|(name, part)| (name.clone(), part.clone()));
+    fingerprints(pipeline, before).into_iter().chain(tables).collect()
+}
+
+/// Whether a stage is as it was when a chain record with these fingerprints was made. A changed one is an activation,
+/// no conflict.
+pub fn is_same_stage(before: &BTreeMap<String, String>, stage: &StageConfig) -> bool {
+    before.get(&format!("{STAGE}{}", stage.id)).is_some_and(|part| stage::is_of(part, stage))
+}
+
+/// The parts without the stages.
+fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
     let source = match &pipeline.source {
         SourceConfig::Kafka(kafka) => format!("kafka topic {}", kafka.topic),
         // Files may move as a whole: their positions are checked by name.
@@ -47,8 +82,7 @@ pub fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
         parts.insert("key", key_columns(pipeline, &process.key));
         parts.insert("process", format!("stage {}", process.stage.id));
     }
-    let stages = pipeline.all_stages().map(|stage| (stage_key(&stage.id), stage_part(stage)));
-    parts.into_iter().map(|(name, part)| (name.to_owned(), part)).chain(stages).collect()
+    parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect()
 }
 
 fn key_columns(pipeline: &Pipeline, names: &[String]) -> String {
@@ -59,29 +93,14 @@ fn key_columns(pipeline: &Pipeline, names: &[String]) -> String {
     names.iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
-/// The name under which a stage stands among the fingerprints. A changed stage is an activation, no conflict.
-pub fn stage_key(id: &str) -> String {
-    format!("{STAGE}{id}")
-}
-
+/// The beginning of the names under which stages stand among the fingerprints.
 const STAGE: &str = "stage ";
-
-fn stage_part(stage: &StageConfig) -> String {
-    let plugin = match &stage.plugin {
-        PluginRef::Name(name) => format!("module {name}"),
-        // Where a pipeline file lies does not matter, which file it names does.
-        PluginRef::Path(path) => format!("file {}", path.file_name().unwrap_or_default().display()),
-    };
-    let config: Vec<String> =
-        stage.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    format!("{plugin} with [{}]", config.join(", "))
-}
 
 /// What is different between the fingerprints of a chain record and those of a pipeline file, a sentence each.
 /// Empty if the state fits.
 pub fn changed(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
-    names.retain(|name| !name.starts_with(STAGE));
+    names.retain(|name| !name.starts_with(STAGE) && !name.starts_with(columns::TABLE));
     names.sort();
     names.dedup();
     let sentence = |name: &String| match (old.get(name), new.get(name)) {
@@ -104,7 +123,7 @@ pub fn check_state(
     old: &BTreeMap<String, String>,
     open_windows: bool,
 ) -> Result<(), StateConflict> {
-    let (mut was, mut is) = (old.clone(), fingerprints(pipeline));
+    let (mut was, mut is) = (old.clone(), parts(pipeline));
     if !open_windows {
         // A window that is gone cannot be corrected, however late rows may come from now on.
         let stays = |name: &str| ["source", "event_time", "allowed_lateness"].contains(&name);

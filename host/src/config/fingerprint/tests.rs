@@ -2,8 +2,16 @@
 
 use expect_test::expect;
 
-use super::{changed, check_state, fingerprints};
+use std::collections::BTreeMap;
+
+use super::{changed, check_state, is_same_stage};
+use crate::config::Pipeline;
 use crate::config::file::tests::{SALES, read};
+
+/// Those of a first start.
+fn fingerprints(pipeline: &Pipeline) -> BTreeMap<String, String> {
+    super::fingerprints(pipeline, &BTreeMap::new())
+}
 
 #[test]
 fn the_parts_are_written_in_words() {
@@ -14,11 +22,41 @@ fn the_parts_are_written_in_words() {
           "key": "store (string)",
           "source": "kafka topic sales",
           "stage revenue": "module revenue with []",
-          "stage valid": "module valid-sale with [store-prefix=store-]",
+          "stage valid": "module valid-sale with [store-prefix] hashed …",
           "window": "tumbling 30s"
         }"#]];
-    let parts = fingerprints(&read(&SALES).unwrap());
+    let mut parts = fingerprints(&read(&SALES).unwrap());
+    let stage = parts.get_mut("stage valid").unwrap();
+    let hash = stage.rfind(" hashed ").unwrap() + " hashed ".len();
+    stage.replace_range(hash.., "…");
     expected.assert_eq(&serde_json::to_string_pretty(&parts).unwrap());
+}
+
+#[test]
+fn no_value_of_a_configuration_stands_in_a_record_and_a_change_is_seen() {
+    let pipeline = read(&SALES).unwrap();
+    let changed = read(&SALES.replace("\"store-\"", "\"shop-\"")).unwrap();
+    let record = fingerprints(&pipeline);
+    assert!(!record["stage valid"].contains("store-\""), "{record:?}");
+    assert!(!record.values().any(|part| part.contains("=store-")), "{record:?}");
+    assert!(is_same_stage(&record, &pipeline.stages[0]));
+    assert!(!is_same_stage(&record, &changed.stages[0]));
+    assert_eq!(super::fingerprints(&pipeline, &record), record, "it is the same in every record");
+    assert_ne!(super::fingerprints(&changed, &record), record);
+    // Another chain has another salt: equal secrets do not show.
+    assert_ne!(fingerprints(&pipeline), record);
+}
+
+#[test]
+fn records_of_older_versions_have_the_configuration_in_clear() {
+    let pipeline = read(&SALES).unwrap();
+    let mut record = fingerprints(&pipeline);
+    let part = "module valid-sale with [store-prefix=store-]".to_owned();
+    record.insert("stage valid".to_owned(), part);
+    assert!(is_same_stage(&record, &pipeline.stages[0]));
+    record.insert("stage valid".to_owned(), "module valid-sale with [a=b]".to_owned());
+    assert!(!is_same_stage(&record, &pipeline.stages[0]));
+    assert!(is_same_stage(&record, &pipeline.window.unwrap().aggregate), "it has none");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::chain::ChainError;
 use crate::config::fingerprint::StateConflict;
+use crate::config::fingerprint::columns::TableConflict;
 use crate::modules::ModuleStoreError;
 use crate::outbox::OutboxError;
 use crate::plugin::PluginError;
@@ -52,6 +53,9 @@ pub enum OpenError {
     /// The pipeline was changed in a way that its state does not survive.
     #[error(transparent)]
     Changed(#[from] StateConflict),
+    /// A table has files with other columns.
+    #[error(transparent)]
+    Columns(#[from] TableConflict),
     /// A stage names another module than its open windows were made with.
     #[error("{0}")]
     OtherModule(String),
@@ -103,6 +107,7 @@ impl OpenError {
             | Self::Load { .. }
             | Self::Plan(_)
             | Self::Changed(_)
+            | Self::Columns(_)
             | Self::OtherModule(_)
             | Self::State(_)
             | Self::Migrate { .. }

@@ -1,5 +1,6 @@
 //! Where a first run begins: asked of the source, and pinned before the first record is read (D5).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub(in crate::lane) fn genesis(
         files: Vec::new(),
         outbox: None,
         modules: modules.iter().map(|placed| placed.pinned.clone()).collect(),
-        config: fingerprints(config),
+        config: fingerprints(config, &BTreeMap::new()),
     });
     loop {
         if stop.is_asked() {

@@ -3,12 +3,11 @@
 //! The chain's pinned modules win, unless the stage was changed in the pipeline file: then it is an activation, with
 //! its checks (DESIGN.md D6).
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::chain::record::{ChainRecord, PinnedModule};
-use crate::config::fingerprint::{check_state, fingerprints, stage_key};
+use crate::config::fingerprint::{check_state, is_same_stage};
 use crate::config::{Pipeline, PluginRef, StageConfig};
 use crate::modules::{ModuleStore, ModuleStoreError};
 use crate::plugin::PluginKind;
@@ -38,23 +37,20 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// One per stage of the pipeline, that with state last.
     fn modules(&self, head: Option<&ChainRecord>) -> Result<Vec<PlacedModule>, OpenError> {
-        let now = fingerprints(self.config);
         if let Some(head) = head {
             check_state(self.config, &head.config, head.state.is_some())?;
         }
-        self.config.all_stages().map(|stage| self.module(stage, head, &now)).collect()
+        self.config.all_stages().map(|stage| self.module(stage, head)).collect()
     }
 
     fn module(
         &self,
         stage: &StageConfig,
         head: Option<&ChainRecord>,
-        now: &BTreeMap<String, String>,
     ) -> Result<PlacedModule, OpenError> {
         let pinned =
             head.and_then(|head| head.modules.iter().find(|pinned| *pinned.stage == *stage.id));
-        let key = stage_key(&stage.id);
-        let unchanged = head.is_some_and(|head| head.config.get(&key) == now.get(&key));
+        let unchanged = head.is_some_and(|head| is_same_stage(&head.config, stage));
         match pinned {
             Some(pinned) if unchanged => {
                 let module = self.pinned(stage, pinned)?;

@@ -14,6 +14,8 @@ use std::time::Duration;
 use crate::chain::commit::Committer;
 use crate::chain::record::ChainRecord;
 use crate::chain::{self, LaneStorage};
+use crate::config::fingerprint::columns::check_tables;
+use crate::config::fingerprint::promises;
 use crate::config::{Pipeline, SourceConfig, StoreOptions};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
@@ -93,6 +95,9 @@ impl Ready {
         let mut opened = request(outside, runtime, chain::open(storage, instance))??;
         let modules = get_modules(parts, opened.head.as_ref(), outside)?;
         let plan = Plan::new(config, &modules)?;
+        if let Some(head) = &opened.head {
+            check_tables(&plan.tables(config), &head.config)?;
+        }
         let mut pool = Pool::new(&plan, worker_count(config))?;
         restore(&mut pool, &plan, &opened)?;
         let mut source = open_source(config, stores, runtime, clock)?;
@@ -141,6 +146,7 @@ impl Ready {
             activations: Vec::new(),
             turns: 0,
             told: super::told::Told::default(),
+            promises: promises(config, &record.config),
             live: super::live::Live::default(),
             reported: super::report::Reported::default(),
             config: Arc::clone(config),

@@ -9,6 +9,7 @@ mod keyed;
 mod lives;
 mod relaid;
 mod failures;
+mod promises;
 mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -22,7 +22,8 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
         PluginKind::Filter => Vec::new(),
         PluginKind::Map => vec![text.clone()],
         PluginKind::Aggregate | PluginKind::Process => {
-            vec![PluginColumn { name: "texts".to_owned(), ..text.clone() }]
+            let name = if name == "dated" { "Date" } else { "texts" };
+            vec![PluginColumn { name: name.to_owned(), ..text.clone() }]
         }
     };
     let code: Arc<dyn Code> = match kind {

@@ -1,0 +1,162 @@
+//! The columns of the tables that a pipeline has written, as the chain keeps them, and what to say when they changed.
+//!
+//! Files of one table lie beside each other for years, and readers take them for one thing: so a column keeps its name
+//! and its type. Columns that may be null come and go, because a file without one reads as null.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+
+use crate::plugin::fit::type_name;
+
+/// A table as a pipeline would write it.
+#[derive(Clone, Debug)]
+pub struct TableColumns {
+    /// The sink's id, or `late`.
+    pub id: String,
+    /// Where its files lie, as the pipeline file says it: a folder that moves with its pipeline is the same table.
+    pub place: String,
+    /// The columns of its files.
+    pub schema: SchemaRef,
+}
+
+/// The files of a table were written with other columns than those of the pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the table `{table}` in {place} has files with other columns: {}; put that back, or give the table another `path`",
+    changes.join("; ")
+)]
+pub struct TableConflict {
+    /// The table's id.
+    pub table: String,
+    /// Where it lies.
+    pub place: String,
+    /// One sentence each; at least one.
+    pub changes: Vec<String>,
+}
+
+/// The beginning of the names under which tables stand among the fingerprints.
+pub(super) const TABLE: &str = "table ";
+/// Between the columns and the place of a table. No name or type of a column has it.
+const PLACE: &str = " in ";
+const NULLABLE: char = '?';
+
+/// Type and nullability of a column by its name.
+type Columns<'a> = BTreeMap<&'a str, (String, bool)>;
+
+impl TableColumns {
+    /// The name under which it stands among the fingerprints.
+    pub fn key(&self) -> String {
+        format!("{TABLE}{}", self.id)
+    }
+
+    /// The fingerprint of its columns, with those that older files have: `n int64, store string? in data/results`.
+    pub fn part(&self, old: &BTreeMap<String, String>) -> String {
+        let mut columns = columns_of(&self.schema);
+        for (name, (kind, nullable)) in self.before(old).flat_map(|(_, columns)| columns) {
+            // What newer files lack is null in them.
+            let column = columns.entry(name).or_insert((kind, true));
+            column.1 |= nullable;
+        }
+        let column = |(name, (kind, nullable)): (&&str, &(String, bool))| {
+            format!("{name} {kind}{}", if *nullable { "?" } else { "" })
+        };
+        let columns = columns.iter().map(column).collect::<Vec<_>>().join(", ");
+        format!("{columns}{PLACE}{}", self.place)
+    }
+
+    /// Whether files with these columns may lie beside those that the fingerprints `old` know.
+    ///
+    /// # Errors
+    /// What changed, and what can be done.
+    pub fn check(&self, old: &BTreeMap<String, String>) -> Result<(), TableConflict> {
+        let is = columns_of(&self.schema);
+        let mut changes = Vec::new();
+        for (table, was) in self.before(old) {
+            changes.extend(changed(&was, &is, &table));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Err(TableConflict { table: self.id.clone(), place: self.place.clone(), changes })
+    }
+
+    /// The tables that were written to the same place, by id.
+    fn before<'o>(
+        &self,
+        old: &'o BTreeMap<String, String>,
+    ) -> impl Iterator<Item = (String, Columns<'o>)> + use<'_, 'o> {
+        let here = place(&self.place);
+        old.iter().filter_map(move |(key, part)| {
+            let id = key.strip_prefix(TABLE)?;
+            let (columns, url) = part.split_once(PLACE)?;
+            (place(url) == here).then(|| (id.to_owned(), parse(columns)))
+        })
+    }
+}
+
+/// Whether tables may be written on top of what a chain record knows of them.
+///
+/// # Errors
+/// The first table whose columns changed.
+pub fn check_tables(
+    tables: &[TableColumns],
+    old: &BTreeMap<String, String>,
+) -> Result<(), TableConflict> {
+    tables.iter().try_for_each(|table| table.check(old))
+}
+
+fn changed(was: &Columns<'_>, is: &Columns<'_>, table: &str) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (name, (kind, nullable)) in was {
+        match is.get(name) {
+            Some((now, _)) if now == kind => {}
+            Some((now, _)) => changes.push(format!("`{name}` was {kind} and is now {now}")),
+            None if *nullable => {}
+            None => changes.push(format!(
+                "`{name}` ({kind}) is gone, and it never was null: only a nullable column may go"
+            )),
+        }
+    }
+    let is_new = |name: &str| !was.contains_key(name);
+    for (name, (kind, _)) in is.iter().filter(|(name, (_, nullable))| is_new(name) && !nullable) {
+        changes.push(format!(
+            "`{name}` ({kind}) is new, and older files have null there: make it nullable"
+        ));
+    }
+    for (name, before) in other_case(was, is) {
+        changes.push(format!("`{name}` differs from `{before}` of `{table}` in its case only"));
+    }
+    changes
+}
+
+/// New columns whose name an old one has in another case: many readers do not tell them apart.
+fn other_case<'a>(was: &Columns<'a>, is: &Columns<'a>) -> Vec<(&'a str, &'a str)> {
+    let same = |name: &&'a str| {
+        let other = was.keys().find(|before| before.eq_ignore_ascii_case(name));
+        other.filter(|before| *before != name).map(|before| (*name, *before))
+    };
+    is.keys().filter_map(same).collect()
+}
+
+fn columns_of(schema: &Schema) -> Columns<'_> {
+    let column = |field: &Field| (type_name(field.data_type()), field.is_nullable());
+    schema.fields().iter().map(|field| (field.name().as_str(), column(field))).collect()
+}
+
+fn parse(columns: &str) -> Columns<'_> {
+    // A decimal has a comma without a blank behind it.
+    let column = |text: &str| -> (String, bool) {
+        (text.trim_end_matches(NULLABLE).to_owned(), text.ends_with(NULLABLE))
+    };
+    let columns = columns.split(", ").filter_map(|text| text.split_once(' '));
+    columns.map(|(name, kind)| (name, column(kind))).collect()
+}
+
+/// A place without what makes no difference.
+fn place(url: &str) -> &str {
+    url.strip_prefix("file://").unwrap_or(url).trim_start_matches("./").trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests;
