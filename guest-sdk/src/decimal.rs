@@ -19,6 +19,7 @@ pub const DIGITS_MAX: u32 = 18;
 /// let price: Decimal = "12.34".parse().unwrap();
 /// assert_eq!(price.checked_add(Decimal::new(6, 1)).unwrap().to_string(), "12.94");
 /// assert_eq!(price.rescale(1), None); // 12.3 would lose a digit
+/// assert!(price > 12 && price < Decimal::from(100));
 /// ```
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Decimal {
@@ -49,6 +50,12 @@ impl Decimal {
     #[inline(always)]
     pub(crate) const fn of_column(unscaled: i64, scale: u8) -> Self {
         Self { unscaled, scale: scale as u64 }
+    }
+
+    /// Without its sign.
+    #[inline]
+    pub const fn abs(self) -> Self {
+        Self { unscaled: self.unscaled.saturating_abs(), scale: self.scale }
     }
 
     /// Digits behind the point.
@@ -183,6 +190,49 @@ impl PartialEq for Decimal {
 }
 
 impl Eq for Decimal {}
+
+/// Conversions and comparisons with integers, which are all exact.
+macro_rules! integers {
+    ($($integer:ty)*) => {$(
+        impl From<$integer> for Decimal {
+            #[inline]
+            fn from(value: $integer) -> Self {
+                Self { unscaled: value.into(), scale: 0 }
+            }
+        }
+
+        impl PartialEq<$integer> for Decimal {
+            #[inline]
+            fn eq(&self, other: &$integer) -> bool {
+                *self == Self::from(*other)
+            }
+        }
+
+        impl PartialOrd<$integer> for Decimal {
+            #[inline]
+            fn partial_cmp(&self, other: &$integer) -> Option<Ordering> {
+                self.partial_cmp(&Self::from(*other))
+            }
+        }
+
+        impl PartialEq<Decimal> for $integer {
+            #[inline]
+            fn eq(&self, other: &Decimal) -> bool {
+                Decimal::from(*self) == *other
+            }
+        }
+
+        impl PartialOrd<Decimal> for $integer {
+            #[inline]
+            fn partial_cmp(&self, other: &Decimal) -> Option<Ordering> {
+                Decimal::from(*self).partial_cmp(other)
+            }
+        }
+    )*};
+}
+
+// Not `u64`: half of its values have no place in 64 bits with a sign.
+integers!(i8 i16 i32 i64 u8 u16 u32);
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -78,6 +78,30 @@ impl Sub<Span> for Timestamp {
     }
 }
 
+/// Constructors of [`Span`] for each unit; they saturate at the longest span.
+macro_rules! spans {
+    ($($name:ident $factor:literal $what:literal)*) => {
+        impl Span {
+            $(
+                #[doc = concat!("So many ", $what, ". Saturates.")]
+                #[inline]
+                pub const fn $name(number: i64) -> Self {
+                    Self(number.saturating_mul($factor))
+                }
+            )*
+        }
+    };
+}
+
+spans! {
+    from_micros 1 "microseconds"
+    from_millis 1_000 "milliseconds"
+    from_secs 1_000_000 "seconds"
+    from_mins 60_000_000 "minutes"
+    from_hours 3_600_000_000 "hours"
+    from_days 86_400_000_000 "days of 24 hours"
+}
+
 impl Timestamp {
     /// The day in UTC. Saturates at the ends of `Date`, which lie beyond every calendar.
     #[inline]

@@ -42,6 +42,23 @@ fn comparison_is_by_value() {
 }
 
 #[test]
+fn integers_are_decimals_and_compare_with_them() {
+    assert_eq!(Decimal::from(100).to_string(), "100");
+    assert_eq!(Decimal::from(-7_i8).to_string(), "-7");
+    assert_eq!(Decimal::from(u32::MAX).to_string(), "4294967295");
+    let price: Decimal = 100_i64.into();
+    assert_eq!(price, decimal("100.00"));
+    assert!(decimal("100.01") > 100 && decimal("99.99") < 100_i64 && decimal("5.0") == 5_u8);
+    assert!(100 < decimal("100.01") && 5 == decimal("5.00") && 5 != decimal("5.01"));
+    assert!(decimal("-0.01") < 0 && decimal("0.00") >= 0);
+    // Beyond 18 digits too: comparing never wraps.
+    assert!(
+        decimal("0.000000000000000001") < i64::MAX && decimal("-999999999999999999") > i64::MIN
+    );
+    assert_eq!(decimal("-1.50").abs(), decimal("1.5"));
+}
+
+#[test]
 fn rescaling_loses_nothing_or_fails() {
     assert_eq!(decimal("1.20").rescale(1).unwrap().to_string(), "1.2");
     assert_eq!(decimal("1.2").rescale(4).unwrap().to_string(), "1.2000");
