@@ -125,7 +125,7 @@ fn a_setting_that_the_plugin_does_not_know_is_refused() {
         &pipeline,
         ("store-prefix", "store-suffix"),
         expect![[r#"
-        error: stage `valid`: plugin `valid-sale` refuses its configuration: configuration has `store-suffix`, but this plugin knows only `store-prefix`
+        error: stage `valid`: plugin `valid-sale` refuses its configuration: configuration has `store-suffix`, but this plugin knows only `store-prefix`: take the key out of the stage's `config`, or let the plugin ask for it
     "#]],
     );
 }

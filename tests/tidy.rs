@@ -125,6 +125,28 @@ fn nothing_is_left_unfinished() {
     });
 }
 
+/// A block of Rust that a page shows was compiled: README's by `xtask/src/documentation.rs`, the SDK's by the SDK.
+#[test]
+fn every_rust_block_of_a_page_is_compiled() {
+    let root = Workspace::here().root().to_path_buf();
+    let ours = fs::read_to_string(root.join("xtask/src/documentation.rs")).unwrap();
+    let mut pages: Vec<_> =
+        fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.extend(["README.md", "guest-sdk/README.md", "plugins/README.md"].map(|p| root.join(p)));
+    let mut blocks = 0;
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|end| end == "md")) {
+        let name = page.strip_prefix(&root).unwrap().display().to_string();
+        let text = fs::read_to_string(page).unwrap();
+        for fence in text.lines().filter(|line| line.starts_with("```rust")) {
+            assert_eq!(fence, "```rust", "{name}: a block that is not compiled, or not run");
+            let compiled = name == "guest-sdk/README.md" || ours.contains(&format!("/{name}\")"));
+            assert!(compiled, "{name} shows Rust; add it to xtask/src/documentation.rs");
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 5, "only {blocks} blocks of Rust found");
+}
+
 /// Applies a rule to every file of ours; panics with all that break it.
 #[track_caller]
 fn check(rule: impl Fn(&Source) -> Option<String>) {

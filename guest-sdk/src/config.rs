@@ -75,13 +75,15 @@ impl Config {
 
     /// Refuses keys that nobody asked for.
     pub(crate) fn refuse_unknown(&self) -> Result<(), String> {
+        const FIX: &str = "take the key out of the stage's `config`, or let the plugin ask for it";
         let asked = self.asked.borrow();
         let known = |key: &str| key.starts_with(SCALE_PREFIX) || asked.contains(&key);
         let Some((key, _)) = self.values.iter().find(|(key, _)| !known(key)) else { return Ok(()) };
         if asked.is_empty() {
-            return Err(format!("configuration has `{key}`, but this plugin takes none"));
+            return Err(format!("configuration has `{key}`, but this plugin takes none: {FIX}"));
         }
         let names: Vec<_> = asked.iter().map(|name| format!("`{name}`")).collect();
-        Err(format!("configuration has `{key}`, but this plugin knows only {}", names.join(", ")))
+        let names = names.join(", ");
+        Err(format!("configuration has `{key}`, but this plugin knows only {names}: {FIX}"))
     }
 }

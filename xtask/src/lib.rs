@@ -13,6 +13,7 @@
 //! | [`demo`] | `cargo xtask demo` |
 //! | [`compose`] | `cargo xtask compose`, and what of its files can be checked without an engine |
 //! | [`mod@bench`] | `cargo xtask bench` |
+//! | [`documentation`] | the blocks of Rust that pages show, as tests |
 
 pub mod workspace;
 pub mod command;
@@ -24,3 +25,4 @@ pub mod suite;
 pub mod demo;
 pub mod bench;
 pub mod compose;
+pub mod documentation;

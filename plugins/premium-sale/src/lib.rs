@@ -21,7 +21,7 @@ pub struct Settings {
 impl FromConfig for Settings {
     fn from_config(config: &Config) -> Result<Self, String> {
         Ok(Self {
-            store_prefix: config.get("store-prefix").unwrap_or_default().to_owned(),
+            store_prefix: config.get("store-prefix").unwrap_or("store-").to_owned(),
             premium_from: config.parse_or("premium-from", Decimal::new(25_000, 2))?,
         })
     }
@@ -52,6 +52,7 @@ mod tests {
 
     #[test]
     fn the_store_counts_as_it_did_before() {
+        assert!(!keeps(&[], "kiosk-1", 99_900));
         assert!(!keeps(&[("store-prefix", "store-")], "kiosk-1", 99_900));
         assert!(keeps(&[("store-prefix", "store-")], "store-1", 99_900));
     }

@@ -1,7 +1,7 @@
 //! Keeps sales with a price above zero, of stores whose name begins as it should.
 //!
-//! Teaches: the smallest useful filter, and settings from the pipeline file (`config = { store-prefix = "store-" }`;
-//! without it every store is known).
+//! Teaches: the smallest useful filter, and a setting with a default: names begin with `store-` unless the pipeline
+//! file says `config = { store-prefix = "kiosk-" }`. An empty prefix knows every store.
 
 use sluicegate_sdk::prelude::*;
 
@@ -19,7 +19,7 @@ pub struct Settings {
 
 impl FromConfig for Settings {
     fn from_config(config: &Config) -> Result<Self, String> {
-        Ok(Self { store_prefix: config.get("store-prefix").unwrap_or_default().to_owned() })
+        Ok(Self { store_prefix: config.get("store-prefix").unwrap_or("store-").to_owned() })
     }
 }
 

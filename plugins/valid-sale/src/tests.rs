@@ -38,8 +38,14 @@ fn the_prefix_comes_from_the_configuration() {
 }
 
 #[test]
-fn without_a_prefix_every_store_is_known() {
+fn without_a_setting_stores_are_called_store() {
     let kept = filter(Plugin, &[], SALES).unwrap();
+    assert_eq!(kept.rows, ["store-1 | 12.50"]);
+}
+
+#[test]
+fn the_empty_prefix_knows_every_store() {
+    let kept = filter(Plugin, &[("store-prefix", "")], SALES).unwrap();
     assert_eq!(kept.rows, ["store-1 | 12.50", "kiosk-7 | 1.00"]);
 }
 
@@ -48,6 +54,7 @@ fn a_mistyped_key_is_refused() {
     let refused = filter(Plugin, &[("store-prefx", "store-")], SALES).unwrap_err();
     assert_eq!(
         refused,
-        "configuration has `store-prefx`, but this plugin knows only `store-prefix`"
+        "configuration has `store-prefx`, but this plugin knows only `store-prefix`: \
+         take the key out of the stage's `config`, or let the plugin ask for it"
     );
 }

@@ -1,5 +1,6 @@
 //! `sluicegate plugin new`: a crate that tests and builds at once, with the SDK inside and no checkout of ours.
 
+mod lock;
 mod sdk;
 
 #[cfg(test)]
@@ -16,9 +17,6 @@ use crate::plugin::PluginKind;
 
 /// Longest name of a plugin, as everywhere in the system: it fits a file name and an URL with room to spare.
 const NAME_BYTES_MAX: usize = 63;
-
-/// Names that cargo cannot give to a package that has the SDK inside.
-const TAKEN: [&str; 3] = ["std", "sluicegate-sdk", "sluicegate-sdk-derive"];
 
 /// Make the crate of a new plugin, with a test, in a folder of its name.
 #[derive(Clone, Debug, clap::Args)]
@@ -123,13 +121,17 @@ fn files(name: &str, kind: PluginKind) -> Vec<(String, String)> {
             .replace("PLUGIN-KIND", kind)
     };
     let own = own.map(|(path, text)| (path.to_owned(), fill(text)));
+    let lock = lock::lock_file(&package(name)).expect("no package that we use has this name");
+    let lock = ("Cargo.lock".to_owned(), lock);
     let sdk = sdk::files().into_iter().map(|(path, text)| (format!("sluicegate-sdk/{path}"), text));
-    own.into_iter().chain(sdk).collect()
+    own.into_iter().chain([lock]).chain(sdk).collect()
 }
 
-/// The name of the cargo package, which is stricter than we are.
+/// The name of the cargo package, which is stricter than we are: no digit in front, and no name of a package that the
+/// crate depends on.
 fn package(name: &str) -> String {
-    if name.starts_with(|first: char| first.is_ascii_digit()) || TAKEN.contains(&name) {
+    let begins_with_digit = name.starts_with(|first: char| first.is_ascii_digit());
+    if begins_with_digit || name == "std" || lock::lock_file(name).is_none() {
         format!("plugin-{name}")
     } else {
         name.to_owned()

@@ -58,10 +58,30 @@ fn placeholders_are_filled() {
     }
 }
 
+/// That cargo takes it as it stands is tested end to end, with `--locked`.
+#[test]
+fn a_new_crate_has_the_versions_of_this_workspace() {
+    let lock: toml::Table = lock::lock_file("big-sales").unwrap().parse().unwrap();
+    let ours: toml::Table = include_str!("../../../../Cargo.lock").parse().unwrap();
+    let packages = |lock: &toml::Table| lock["package"].as_array().unwrap().clone();
+    let versions = |package: &toml::Value| {
+        let part = |key: &str| package.get(key).map(|text| text.as_str().unwrap().to_owned());
+        ["name", "version", "source", "checksum"].map(part)
+    };
+    let ours: BTreeSet<_> = packages(&ours).iter().map(versions).collect();
+    let theirs: Vec<_> = packages(&lock).iter().map(versions).collect();
+    assert!(theirs.len() > 20, "{theirs:?}");
+    let others = theirs.iter().filter(|package| !ours.contains(*package)).collect::<Vec<_>>();
+    assert_eq!(others.len(), 1, "{others:?}");
+    assert_eq!(others[0][0].as_deref(), Some("big-sales"));
+}
+
 #[test]
 fn names_that_cargo_refuses_get_a_package_of_another_name() {
     assert_eq!(package("9-lives"), "plugin-9-lives");
     assert_eq!(package("std"), "plugin-std");
+    assert_eq!(package("log"), "plugin-log");
+    assert_eq!(package("sluicegate-sdk"), "plugin-sluicegate-sdk");
     assert_eq!(module_file("9-lives"), "plugin_9_lives.wasm");
 }
 

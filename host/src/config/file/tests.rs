@@ -14,9 +14,11 @@ use crate::config::{
 };
 use crate::schema::ColumnType;
 
-/// The example, with shorter paths.
+/// The example, with shorter paths and the setting that it only shows.
 pub(in crate::config) static SALES: LazyLock<String> = LazyLock::new(|| {
-    include_str!("../../../../deploy/pipelines/sales.toml").replace("../../data/", "data/")
+    include_str!("../../../../deploy/pipelines/sales.toml")
+        .replace("../../data/", "data/")
+        .replace("# config =", "config =")
 });
 
 pub(in crate::config) fn environment() -> BTreeMap<String, String> {
