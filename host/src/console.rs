@@ -1,46 +1,98 @@
 //! The console sink: every few seconds the groups that changed since last time, as an aligned table on standard
-//! output. In update mode: a group is shown again whenever it changed.
+//! output. In update mode: a group is shown again whenever it changed. When the lane is gone, what was not shown yet is.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use crate::sink::console::render;
+use crate::sink::console::{Moment, render};
 use crate::status::LiveResults;
 
-/// Shows live results until the lane is gone.
-pub async fn show(
+/// For the last table of a pipeline that has ended: a terminal takes it at once, and a reader of a pipe that does not
+/// read must not keep the process.
+const LAST_TABLE: Duration = Duration::from_secs(5);
+
+/// The consoles of a pipeline.
+#[derive(Debug, Default)]
+pub struct Consoles {
+    gone: CancellationToken,
+    shown: Vec<JoinHandle<()>>,
+}
+
+impl Consoles {
+    /// Begins to show live results on standard output, at most `rows_max` rows at once.
+    pub fn open(
+        &mut self,
+        runtime: &Handle,
+        live: broadcast::Receiver<Arc<LiveResults>>,
+        every: Duration,
+        rows_max: usize,
+    ) {
+        let gone = self.gone.clone();
+        self.shown.push(runtime.spawn(show(live, every, rows_max, gone)));
+    }
+
+    /// Shows what was not shown yet. To be called when the lane is gone, and not on the runtime.
+    pub fn close(self, runtime: &Handle) {
+        self.gone.cancel();
+        runtime.block_on(async {
+            for shown in self.shown {
+                // Who does not read does not get it.
+                let _ = tokio::time::timeout(LAST_TABLE, shown).await;
+            }
+        });
+    }
+}
+
+/// Shows live results until the lane is `gone`.
+async fn show(
     mut live: broadcast::Receiver<Arc<LiveResults>>,
     every: Duration,
     rows_max: usize,
+    gone: CancellationToken,
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut changed = Changed::default();
     loop {
-        let wake = tokio::select! {
+        tokio::select! {
             biased;
-            _ = tick.tick() => None,
-            results = live.recv() => Some(results),
-        };
-        match wake {
-            None => changed.print(rows_max),
-            Some(Ok(results)) => changed.add(&results),
-            // A slow terminal: what was lost is shown when it changes again.
-            Some(Err(RecvError::Lagged(_))) => {}
-            Some(Err(RecvError::Closed)) => {
-                changed.print(rows_max);
-                return;
-            }
+            () = gone.cancelled() => break,
+            _ = tick.tick() => print(changed.take(rows_max, Moment::Running)),
+            results = live.recv() => match results {
+                Ok(results) => changed.add(&results),
+                // A slow terminal: what was lost is shown when it changes again.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            },
         }
+    }
+    loop {
+        match live.try_recv() {
+            Ok(results) => changed.add(&results),
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        }
+    }
+    print(changed.take(rows_max, Moment::Ended));
+}
+
+fn print(table: Option<String>) {
+    if let Some(table) = table {
+        // A closed terminal is no reason to stop a pipeline.
+        let _ = writeln!(std::io::stdout().lock(), "{table}");
     }
 }
 
-/// The newest rows of each group since the last print.
+/// The newest rows of each group since the last table.
 #[derive(Default)]
 struct Changed {
     last: Option<LiveResults>,
@@ -48,6 +100,8 @@ struct Changed {
     groups: BTreeMap<String, (u64, Vec<Vec<Value>>)>,
     received: u64,
     left_out: u64,
+    /// The last group of the last table that left some out: the next one goes on behind it.
+    shown_to: String,
 }
 
 impl Changed {
@@ -65,17 +119,31 @@ impl Changed {
         self.last = Some(LiveResults { rows: Vec::new(), ..results.clone() });
     }
 
-    fn print(&mut self, rows_max: usize) {
-        let Some(mut results) = self.last.take() else { return };
-        let groups = std::mem::take(&mut self.groups).into_values();
-        let rows: Vec<Vec<Value>> = groups.flat_map(|(_, rows)| rows).collect();
-        let skipped = rows.len().saturating_sub(rows_max);
+    /// The table of what has changed: of many groups those that changed last, and of groups that changed together the
+    /// ones whose turn it is. In the order of windows and keys.
+    fn take(&mut self, rows_max: usize, moment: Moment) -> Option<String> {
+        let mut results = self.last.take()?;
+        let groups = std::mem::take(&mut self.groups);
+        let all: usize = groups.values().map(|(_, rows)| rows.len()).sum();
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        if all > rows_max {
+            let shown_to = &self.shown_to;
+            groups.sort_by(|(one, (a, _)), (other, (b, _))| {
+                (Reverse(a), one <= shown_to, one).cmp(&(Reverse(b), other <= shown_to, other))
+            });
+            let mut left = rows_max;
+            groups.retain(|(_, (_, rows))| {
+                let fits = rows.len() <= left;
+                left -= if fits { rows.len() } else { left };
+                fits
+            });
+            self.shown_to = groups.last().map(|(group, _)| group.clone()).unwrap_or_default();
+            groups.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        results.rows = groups.into_iter().flat_map(|(_, (_, rows))| rows).collect();
+        let skipped = all - results.rows.len();
         results.rows_left_out = std::mem::take(&mut self.left_out) + skipped as u64;
-        // Sorted by window: the last ones are those that move.
-        results.rows = rows.into_iter().skip(skipped).collect();
-        let mut out = std::io::stdout().lock();
-        // A closed terminal is no reason to stop a pipeline.
-        let _ = writeln!(out, "{}", render(&results));
+        Some(render(&results, moment))
     }
 }
 
@@ -86,3 +154,6 @@ fn group_of(results: &LiveResults, row: &[Value]) -> String {
     let key: Vec<String> = row[..results.key_columns].iter().map(Value::to_string).collect();
     format!("{window} {}", key.join(","))
 }
+
+#[cfg(test)]
+mod tests;

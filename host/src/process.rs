@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::chain::LaneStorage;
 use crate::chain::record::Fates;
 use crate::config::{Pipeline, SinkKind, StoreOptions};
-use crate::console;
+use crate::console::Consoles;
 use crate::handle::{LanePorts, PipelineHandle};
 use crate::lane::{Commands, LaneParts, Outside};
 use crate::metrics::LaneMetrics;
@@ -63,6 +63,10 @@ pub struct Started {
     pub ports: LanePorts,
     /// Its lane's supervisor.
     pub thread: JoinHandle<Ended>,
+    /// What shows live results on this terminal, to be closed when the lane is gone.
+    pub consoles: Consoles,
+    /// Where the consoles run.
+    pub runtime: Handle,
 }
 
 impl Process {
@@ -112,9 +116,10 @@ impl Process {
             live: ports.live.clone(),
             metrics: Arc::clone(&ports.metrics),
         };
+        let mut consoles = Consoles::default();
         for sink in &config.sinks {
             if let SinkKind::Console { every, rows } = sink.kind {
-                self.runtime.spawn(console::show(ports.live.subscribe(), every, rows));
+                consoles.open(&self.runtime, ports.live.subscribe(), every, rows);
             }
         }
         let parts = LaneParts {
@@ -131,7 +136,8 @@ impl Process {
         let thread = supervise(parts, outside).context("start the lane's thread")?;
         let handle =
             PipelineHandle::new(config, ports.clone(), self.modules.clone(), self.engine.clone());
-        Ok(Started { handle: Arc::new(handle), ports, thread })
+        let runtime = self.runtime.clone();
+        Ok(Started { handle: Arc::new(handle), ports, thread, consoles, runtime })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rows of text as an aligned table.
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::printable::printable;
 
 /// Columns as wide as their widest cell, two spaces between. Nothing for no rows.
@@ -12,10 +14,11 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
         .chain(rows)
         .map(|row| row.each_ref().map(|cell| printable(cell).into_owned()))
         .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let width = |column: usize| rows.iter().map(|row| row[column].width()).max();
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let space = |cell: &str, width: usize| " ".repeat(width.saturating_sub(cell.width()));
+        let cells = row.iter().zip(widths).map(|(cell, width)| cell.clone() + &space(cell, width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()

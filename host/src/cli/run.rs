@@ -83,8 +83,10 @@ pub(super) fn plugin_cache(asked: Option<&Path>, environment: &Environment) -> O
 
 /// Waits for the end of a pipeline and says how it came. Whether it was a good one.
 pub(super) fn wait(started: Started) -> bool {
-    let Started { handle, thread, .. } = started;
-    match thread.join() {
+    let Started { handle, thread, consoles, runtime, .. } = started;
+    let ended = thread.join();
+    consoles.close(&runtime);
+    match ended {
         Ok(Ended::Well(end)) => {
             let fates = handle.status().fates;
             tracing::info!(

@@ -1,6 +1,7 @@
 //! Live results: the groups that changed since last time, evaluated on copies, for whoever listens. They are
 //! labelled as not yet committed (DESIGN.md D17). Nobody listening costs nothing.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,20 +28,39 @@ const LOOKUPS_MAX: usize = 50_000;
 #[derive(Default)]
 pub(super) struct Live {
     next: Duration,
-    fired: Vec<RecordBatch>,
+    /// The last [`LiveResults::ROWS_MAX`] rows or more, oldest first.
+    fired: VecDeque<RecordBatch>,
+    /// Rows that fired before those.
+    left_out: usize,
 }
 
 impl Live {
     /// Results of windows that fired are shown like any other change, once more and for the last time.
     pub(super) fn fired(&mut self, rows: &RecordBatch) {
-        let waiting: usize = self.fired.iter().map(RecordBatch::num_rows).sum();
-        if waiting < LiveResults::ROWS_MAX {
-            self.fired.push(rows.slice(0, rows.num_rows().min(LiveResults::ROWS_MAX - waiting)));
+        let kept = rows.num_rows().min(LiveResults::ROWS_MAX);
+        self.left_out += rows.num_rows() - kept;
+        self.fired.push_back(rows.slice(rows.num_rows() - kept, kept));
+        let mut waiting: usize = self.fired.iter().map(RecordBatch::num_rows).sum();
+        // Those that fired last are worth more: the others have stood there while they were open.
+        while let Some(oldest) = self.fired.front()
+            && waiting - oldest.num_rows() >= LiveResults::ROWS_MAX
+        {
+            waiting -= oldest.num_rows();
+            self.left_out += oldest.num_rows();
+            self.fired.pop_front();
         }
     }
 }
 
 impl Lane {
+    /// Sends what changed since last time: the lane ends, and nothing follows.
+    pub(super) fn show_last(&mut self) {
+        self.live.next = Duration::ZERO;
+        if let Err(error) = self.show_live() {
+            tracing::warn!(%error, "the last live results could not be made");
+        }
+    }
+
     /// Sends what changed, if somebody listens and it is time.
     pub(super) fn show_live(&mut self) -> Result<(), LaneError> {
         let now = self.clock.monotonic();
@@ -49,6 +69,7 @@ impl Lane {
         }
         self.live.next = now + EVERY;
         let fired = std::mem::take(&mut self.live.fired);
+        let fired_left_out = std::mem::take(&mut self.live.left_out);
         if self.outside.live.receiver_count() == 0 || self.plan.is_raw() {
             return Ok(());
         }
@@ -69,13 +90,15 @@ impl Lane {
             None => Vec::new(),
         };
         let left_out: usize = self.pool.workers().iter().map(Worker::changed_len).sum();
-        let mut batches = fired;
+        let mut batches = Vec::from(fired);
         batches.extend(join(&self.plan, &results));
         if batches.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(());
         }
-        let rows: Vec<Vec<Value>> =
-            batches.iter().flat_map(json_rows).take(LiveResults::ROWS_MAX).collect();
+        let all: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let skipped = all.saturating_sub(LiveResults::ROWS_MAX);
+        let rows: Vec<Vec<Value>> = batches.iter().flat_map(json_rows).skip(skipped).collect();
+        let left_out = left_out + fired_left_out + skipped;
         // Nobody listens any more: nothing to do about it.
         let _ = self.outside.live.send(Arc::new(LiveResults {
             pipeline: self.config.name.to_string(),

@@ -224,6 +224,7 @@ impl Lane {
         if end == LaneEnd::CutShort || self.outside.stop.is_overdue() {
             return Ok(self.cut_short());
         }
+        self.show_last();
         // A clean stop ends with a checkpoint, so that a restart begins with nothing to repeat.
         self.last_checkpoint(end)
     }

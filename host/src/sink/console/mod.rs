@@ -11,6 +11,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::printable::printable;
 use crate::status::LiveResults;
@@ -24,8 +25,17 @@ pub const LINE_WIDTH_MAX: usize = 200;
 
 const SEPARATOR: &str = " | ";
 
+/// When a table is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The lane goes on: what is shown may change, and is not yet committed.
+    Running,
+    /// The lane is gone: these are the last rows.
+    Ended,
+}
+
 /// The table, without a final line break.
-pub fn render(results: &LiveResults) -> String {
+pub fn render(results: &LiveResults, moment: Moment) -> String {
     let shown = results.rows.len().min(LiveResults::ROWS_MAX);
     let rows = &results.rows[..shown];
     let left_out = results.rows_left_out + (results.rows.len() - shown) as u64;
@@ -36,7 +46,7 @@ pub fn render(results: &LiveResults) -> String {
     let columns_left_out = columns.len() - fitting;
     columns.truncate(fitting);
 
-    let mut text = header(results, shown as u64 + left_out);
+    let mut text = header(results, shown as u64 + left_out, moment);
     push_line(&mut text, &columns, SEPARATOR, |column| column.aligned(&column.name));
     push_line(&mut text, &columns, "-+-", |column| "-".repeat(column.width));
     for row in 0..shown {
@@ -52,14 +62,19 @@ pub fn render(results: &LiveResults) -> String {
     text
 }
 
-fn header(results: &LiveResults, rows: u64) -> String {
+fn header(results: &LiveResults, rows: u64, moment: Moment) -> String {
     let LiveResults { pipeline, uncommitted_epoch, .. } = results;
     let rows = match rows {
         1 => "1 changed row".to_owned(),
         rows => format!("{rows} changed rows"),
     };
     let pipeline = printable(pipeline);
-    format!("{pipeline}: {rows} of epoch {uncommitted_epoch}, not yet committed (times in UTC)")
+    match moment {
+        Moment::Running => format!(
+            "{pipeline}: {rows} of epoch {uncommitted_epoch}, not yet committed (times in UTC)"
+        ),
+        Moment::Ended => format!("{pipeline}: {rows}, the last before the end (times in UTC)"),
+    }
 }
 
 fn push_line(
@@ -99,13 +114,13 @@ impl Column {
         let cell = |value: &Value| if is_window { window_time(value) } else { plain(value) };
         let cells: Vec<String> = values().map(|value| shortened(&cell(value))).collect();
         let name = shortened(name);
-        let width = cells.iter().chain([&name]).map(|cell| cell.chars().count()).max();
+        let width = cells.iter().chain([&name]).map(|cell| cell.width()).max();
         Self { width: width.unwrap_or(0), name, cells, is_number }
     }
 
     fn aligned(&self, cell: &str) -> String {
-        let width = self.width;
-        if self.is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        let space = " ".repeat(self.width.saturating_sub(cell.width()));
+        if self.is_number { space + cell } else { cell.to_owned() + &space }
     }
 }
 
@@ -144,12 +159,18 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// As it is, or cut to [`CELL_WIDTH_MAX`] places of a terminal; letters of some scripts take two.
 fn shortened(text: &str) -> String {
     let text = printable(text);
-    match text.char_indices().nth(CELL_WIDTH_MAX) {
-        None => text.into_owned(),
-        Some(_) => text.chars().take(CELL_WIDTH_MAX - 1).chain(['…']).collect(),
+    if text.width() <= CELL_WIDTH_MAX {
+        return text.into_owned();
     }
+    let mut width = 0;
+    let fit = text.chars().take_while(|char| {
+        width += char.width().unwrap_or(0);
+        width < CELL_WIDTH_MAX
+    });
+    fit.chain(['…']).collect()
 }
 
 #[cfg(test)]

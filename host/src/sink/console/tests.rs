@@ -47,13 +47,13 @@ fn numbers_and_decimals_stand_right_and_windows_are_read_as_utc() {
         store-1 |  120.50 |     4 | 2026-11-21 10:00:00 | 2026-11-21 10:00:30.500
         a       |   -9.00 |     – | 2026-11-21 10:00:00 | 2026-11-21 10:00:30.500
         … 7 more rows"#]]
-    .assert_eq(&render(&results));
+    .assert_eq(&render(&results, Moment::Running));
 }
 
 #[test]
 fn a_hostile_key_is_neither_long_nor_a_terminal_command() {
     let key = format!("\u{1b}[2J{}", "x".repeat(100));
-    let text = render(&results(&["store", "n"], vec![vec![json!(key), json!(1)]]));
+    let text = render(&results(&["store", "n"], vec![vec![json!(key), json!(1)]]), Moment::Running);
     assert!(!text.contains('\u{1b}'));
     assert!(text.lines().all(|line| line.chars().count() <= 70), "{text}");
     assert!(text.contains("xxx… | 1"), "{text}");
@@ -62,12 +62,32 @@ fn a_hostile_key_is_neither_long_nor_a_terminal_command() {
 #[test]
 fn rows_and_columns_beyond_the_limits_are_counted_not_shown() {
     let rows = vec![vec![json!(1)]; LiveResults::ROWS_MAX + 2];
-    let text = render(&results(&["n"], rows));
+    let text = render(&results(&["n"], rows), Moment::Running);
     assert_eq!(text.lines().count(), 3 + LiveResults::ROWS_MAX + 1);
     assert!(text.ends_with("… 2 more rows"));
 
     let wide: Vec<Value> = vec![json!("y".repeat(40)); 6];
-    let text = render(&results(&["a", "b", "c", "d", "e", "f"], vec![wide]));
+    let text = render(&results(&["a", "b", "c", "d", "e", "f"], vec![wide]), Moment::Running);
     assert!(text.lines().all(|line| line.chars().count() <= LINE_WIDTH_MAX));
     assert!(text.ends_with("… 2 more columns"), "{text}");
+}
+
+#[test]
+fn wide_and_combined_letters_are_aligned() {
+    let rows = [("東京", 1), ("Zürich", 20), ("e\u{301}", 3), ("🚀🚀", 4)];
+    let rows = rows.map(|(store, n)| vec![json!(store), json!(n)]).to_vec();
+    let text = render(&results(&["store", "n"], rows), Moment::Ended);
+    expect![[r#"
+        sales: 4 changed rows, the last before the end (times in UTC)
+        store  |  n
+        -------+---
+        東京   |  1
+        Zürich | 20
+        é      |  3
+        🚀🚀   |  4"#]]
+    .assert_eq(&text);
+
+    let text = render(&results(&["store"], vec![vec![json!("京".repeat(30))]]), Moment::Ended);
+    let row = text.lines().last().unwrap();
+    assert_eq!(row, format!("{}…", "京".repeat(19)));
 }
