@@ -58,6 +58,7 @@
 pub mod config;
 pub mod schema;
 pub mod time;
+pub mod time_text;
 pub mod stop;
 pub mod varlen;
 pub mod printable;

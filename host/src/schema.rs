@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 
+use crate::time_text::TimeFormat;
+
 /// The columns of a pipeline's records, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
@@ -23,6 +25,19 @@ pub struct Column {
     pub nullable: bool,
     /// Where it stands in the JSON object, outermost key first. `["price"]` for a plain column.
     pub path: Vec<String>,
+    /// How texts are read, where the type leaves a choice.
+    pub form: TextForm,
+}
+
+/// How the texts of a column are read, where its type leaves a choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextForm {
+    /// Seconds that a time without a zone is ahead of UTC.
+    pub zone: i32,
+    /// How a time or a day is written, if not as its type says.
+    pub format: Option<TimeFormat>,
+    /// Whether numbers are taken from texts, too.
+    pub quoted: bool,
 }
 
 /// Type of a column.
@@ -53,14 +68,29 @@ pub enum ColumnType {
 /// How the JSON writes a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampEncoding {
-    /// A number of seconds since 1970; a fraction is taken to the microsecond.
+    /// A number of seconds since 1970; a fraction is taken to the microsecond, as in all numbers of times.
     UnixSeconds,
-    /// An integer of milliseconds since 1970.
+    /// A number of milliseconds since 1970.
     UnixMillis,
-    /// An integer of microseconds since 1970.
+    /// A number of microseconds since 1970.
     UnixMicros,
     /// A string like `2026-11-21T10:00:00Z`, with any offset and fraction.
     Rfc3339,
+    /// A string like `2026-11-21 10:00:00` that need not have a zone.
+    Local,
+}
+
+impl TimestampEncoding {
+    /// A number is of units of 10 to this power µs. None: it is no number.
+    #[inline]
+    pub(crate) fn digits(self) -> Option<u8> {
+        match self {
+            Self::UnixSeconds => Some(6),
+            Self::UnixMillis => Some(3),
+            Self::UnixMicros => Some(0),
+            Self::Rfc3339 | Self::Local => None,
+        }
+    }
 }
 
 impl ColumnType {
@@ -96,6 +126,7 @@ impl fmt::Display for ColumnType {
             Self::Timestamp(TimestampEncoding::UnixMillis) => f.write_str("timestamp(ms)"),
             Self::Timestamp(TimestampEncoding::UnixMicros) => f.write_str("timestamp(us)"),
             Self::Timestamp(TimestampEncoding::Rfc3339) => f.write_str("timestamp(rfc3339)"),
+            Self::Timestamp(TimestampEncoding::Local) => f.write_str("timestamp(local)"),
             Self::Date => f.write_str("date"),
             Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
         }

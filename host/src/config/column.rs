@@ -1,4 +1,5 @@
-//! Columns as `[schema]` writes them: `price = "decimal(18,2)"`, or a table with `type`, `nullable`, `pointer`.
+//! Columns as `[schema]` writes them: `price = "decimal(18,2)"`, or a table with `type`, `nullable`, `pointer` and how
+//! its texts are read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,12 +11,13 @@ use serde::{Deserialize, Deserializer};
 
 use super::suggest;
 use crate::schema::{ColumnType, TimestampEncoding};
+use crate::time_text::{self, TimeFormat};
 
 /// More digits do not fit an i64.
 const DECIMAL_PRECISION_MAX: u8 = 18;
 
 /// The column types as they are written.
-pub(crate) const COLUMN_TYPES: [&str; 10] = [
+pub(crate) const COLUMN_TYPES: [&str; 11] = [
     "string",
     "int64",
     "float64",
@@ -25,40 +27,55 @@ pub(crate) const COLUMN_TYPES: [&str; 10] = [
     "timestamp(ms)",
     "timestamp(us)",
     "timestamp(rfc3339)",
+    "timestamp(local)",
     "decimal(18,2)",
 ];
 
-/// A column as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RawColumn {
-    /// Its type.
-    pub(crate) kind: String,
-    /// Whether a record may lack it.
-    pub(crate) nullable: bool,
-    /// JSON pointer to where it stands.
-    pub(crate) pointer: Option<String>,
-}
+/// A column as it was written: the table, or the short form as the table that it stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RawColumn(pub(crate) RawColumnTable);
 
 /// The long form of a column.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawColumnTable {
     /// Type of the column and how the JSON writes it: `string` (UTF-8), `int64`, `float64` (integers are taken
     /// too), `bool`, `date` (`"2026-11-21"`), `timestamp(s)`, `timestamp(ms)`, `timestamp(us)` (a number since
-    /// 1970 in that unit), `timestamp(rfc3339)` (a string), or `decimal(precision,scale)` (exact; at most 18
-    /// digits, because they are kept in 64 bits).
+    /// 1970 in that unit, with or without a fraction), `timestamp(rfc3339)` (a string with its zone),
+    /// `timestamp(local)` (a string that need not have one: `"2026-11-21T10:00:00"`, `"2026-11-21 10:00:00.5"`; see
+    /// `zone` and `format`), or `decimal(precision,scale)` (exact; at most 18 digits, because they are kept in 64
+    /// bits). An integer may be written as `5.0` or `1e3`.
     #[schemars(with = "TypeText", example = &"decimal(18,2)")]
-    r#type: String,
+    pub(crate) r#type: String,
     /// Whether a record may lack the column or have `null` there. Default `false`, because a missing field is
     /// more often a mistake of the sender than meant: such a record is dead-lettered.
     #[serde(default)]
     #[schemars(example = true)]
-    nullable: bool,
+    pub(crate) nullable: bool,
     /// Where the column stands in the JSON object, as a JSON pointer (RFC 6901). Default: the field of the
     /// column's name at the top. Array elements cannot be pointed at.
     #[serde(default)]
     #[schemars(example = &"/address/city")]
-    pointer: Option<String>,
+    pub(crate) pointer: Option<String>,
+    /// Only `timestamp(local)`: the zone of times that have none, as its distance from UTC: `"UTC"`, `"+02:00"`,
+    /// `"-03:30"`. A time that has a zone (`Z`, `UTC`, `+02:00`) keeps it. Default `"UTC"`. Names such as
+    /// `Europe/Berlin` are not taken: their rules change with the database of time zones, and the hour that is there
+    /// twice a year has no one answer; let the sender write UTC.
+    #[serde(default)]
+    #[schemars(example = &"+02:00")]
+    pub(crate) zone: Option<String>,
+    /// Only `timestamp(local)` and `date`: how the text is written, by the letters of `strftime` (`%Y` year, `%m`
+    /// month, `%d` day, `%H` hour, `%M` minute, `%S` second, `%.f` a point with a fraction, `%b` Nov, `%z` +0200;
+    /// all of them: docs.rs/chrono, `format::strftime`). Spark's `yyyy-MM-dd HH:mm:ss` is `%Y-%m-%d %H:%M:%S`.
+    /// Without a time of day it is midnight. Default: as the type says.
+    #[serde(default)]
+    #[schemars(example = &"%d.%m.%Y %H:%M:%S")]
+    pub(crate) format: Option<String>,
+    /// Only `int64`, `float64` and `timestamp(s | ms | us)`: whether numbers are taken from texts (`"5"`), too.
+    /// Decimals always are. Default `false`.
+    #[serde(default)]
+    #[schemars(example = true)]
+    pub(crate) quoted: bool,
 }
 
 /// Schema of a column type.
@@ -73,7 +90,7 @@ impl JsonSchema for TypeText {
         json_schema!({
             "title": "column type",
             "type": "string",
-            "pattern": r"^(string|int64|float64|bool|date|timestamp\((s|ms|us|rfc3339)\)|decimal\([0-9]+, ?[0-9]+\))$",
+            "pattern": r"^(string|int64|float64|bool|date|timestamp\((s|ms|us|rfc3339|local)\)|decimal\([0-9]+, ?[0-9]+\))$",
         })
     }
 }
@@ -103,17 +120,15 @@ impl<'de> Visitor<'de> for ColumnVisitor {
     type Value = RawColumn;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a column type in quotes or a table with `type`, `nullable` and `pointer`")
+        f.write_str("a column type in quotes or a table with `type` and, if need be, `nullable`, `pointer`, `zone`, `format` and `quoted`")
     }
 
     fn visit_str<E>(self, kind: &str) -> Result<RawColumn, E> {
-        Ok(RawColumn { kind: kind.to_owned(), nullable: false, pointer: None })
+        Ok(RawColumn(RawColumnTable { r#type: kind.to_owned(), ..RawColumnTable::default() }))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawColumn, A::Error> {
-        let table = RawColumnTable::deserialize(MapAccessDeserializer::new(map))?;
-        let RawColumnTable { r#type: kind, nullable, pointer } = table;
-        Ok(RawColumn { kind, nullable, pointer })
+        RawColumnTable::deserialize(MapAccessDeserializer::new(map)).map(RawColumn)
     }
 }
 
@@ -133,6 +148,7 @@ pub(crate) fn parse_type(text: &str) -> Result<ColumnType, String> {
         "timestamp(ms)" => ColumnType::Timestamp(TimestampEncoding::UnixMillis),
         "timestamp(us)" => ColumnType::Timestamp(TimestampEncoding::UnixMicros),
         "timestamp(rfc3339)" => ColumnType::Timestamp(TimestampEncoding::Rfc3339),
+        "timestamp(local)" => ColumnType::Timestamp(TimestampEncoding::Local),
         decimal if decimal.starts_with("decimal") => return parse_decimal(decimal),
         _ => return Err(unknown_type(text)),
     };
@@ -157,7 +173,7 @@ fn parse_decimal(text: &str) -> Result<ColumnType, String> {
 }
 
 /// Types of other systems that people write out of habit, and ours.
-const FOREIGN_TYPES: [(&str, &str); 16] = [
+const FOREIGN_TYPES: [(&str, &str); 18] = [
     ("text", "string"),
     ("str", "string"),
     ("varchar", "string"),
@@ -172,7 +188,9 @@ const FOREIGN_TYPES: [(&str, &str); 16] = [
     ("number", "float64"),
     ("f64", "float64"),
     ("boolean", "bool"),
-    ("datetime", "timestamp(rfc3339)"),
+    ("datetime", "timestamp(local)"),
+    ("timestamp_ntz", "timestamp(local)"),
+    ("timestamptz", "timestamp(rfc3339)"),
     ("timestamp", "timestamp(s)"),
 ];
 
@@ -182,8 +200,28 @@ fn unknown_type(text: &str) -> String {
     let hint = foreign.or_else(|| suggest::nearest(&lower, COLUMN_TYPES));
     let hint = hint.map(|ours| format!("; did you mean \"{ours}\"?")).unwrap_or_default();
     format!(
-        "`{text}` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale){hint}"
+        "`{text}` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale){hint}"
     )
+}
+
+/// Seconds that a zone is ahead of UTC.
+///
+/// # Errors
+/// A sentence with the text and what would be right.
+pub(crate) fn parse_zone(text: &str) -> Result<i32, String> {
+    time_text::offset(text).ok_or_else(|| {
+        format!(
+            "`{text}` is no distance from UTC: write \"UTC\", \"+02:00\" or \"-03:30\" (names of zones are not taken; let the sender write UTC)"
+        )
+    })
+}
+
+/// How times or days are written.
+///
+/// # Errors
+/// A sentence with the format and what would be right.
+pub(crate) fn parse_format(text: &str) -> Result<TimeFormat, String> {
+    TimeFormat::new(text).map_err(|what| format!("`{text}` {what}"))
 }
 
 /// The keys that a JSON pointer names, outermost first.
@@ -213,7 +251,7 @@ pub(crate) fn parse_pointer(pointer: &str) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{COLUMN_TYPES, parse_pointer, parse_type};
+    use super::{COLUMN_TYPES, parse_format, parse_pointer, parse_type, parse_zone};
     use crate::schema::ColumnType;
 
     #[test]
@@ -240,6 +278,32 @@ mod tests {
         {
             assert!(parse_type(text).unwrap_err().contains("\"decimal(18,2)\""), "{text}");
         }
+    }
+
+    #[test]
+    fn zones_are_distances_from_utc() {
+        for (text, seconds) in
+            [("UTC", 0), ("Z", 0), ("+02:00", 7200), ("-0330", -12_600), ("+14", 50_400)]
+        {
+            assert_eq!(parse_zone(text), Ok(seconds), "{text}");
+        }
+        for text in ["Europe/Berlin", "CET", "02:00", "+24:00", "+2", "+02:60", "", "+02:00 "] {
+            assert!(parse_zone(text).unwrap_err().contains("is no distance from UTC"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_format_tells_the_day() {
+        for text in
+            ["%Y-%m-%d %H:%M:%S", "%d/%b/%Y", "%d.%m.%y %H:%M", "%Y-%j", "%a, %d %b %Y %T %z"]
+        {
+            assert!(parse_format(text).is_ok(), "{text}: {:?}", parse_format(text));
+        }
+        for text in ["%H:%M:%S", "%d.%m. %H:%M", "%Y-%m", "%Q", "%"] {
+            assert!(parse_format(text).is_err(), "{text}");
+        }
+        let spark = parse_format("yyyy-MM-dd HH:mm:ss").unwrap_err();
+        assert!(spark.contains("write \"%Y-%m-%d %H:%M:%S\""), "{spark}");
     }
 
     #[test]

@@ -9,13 +9,15 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
 use super::number::{self, NumberFault, PlainNumber};
-use crate::schema::{Column, ColumnType, TimestampEncoding};
+use crate::schema::{Column, ColumnType, TextForm, TimestampEncoding};
+use crate::time_text;
 
 /// Collects one value a row.
 pub(super) struct ColumnBuilder {
     name: String,
     kind: ColumnType,
     nullable: bool,
+    form: TextForm,
     values: Values,
     /// Rows that are null, ascending: nothing is spent on rows that are not.
     null_rows: Vec<u32>,
@@ -57,6 +59,7 @@ impl ColumnBuilder {
             name: column.name.clone(),
             kind: column.kind,
             nullable: column.nullable,
+            form: column.form.clone(),
             values: Values::new(column.kind),
             null_rows: Vec::new(),
         }
@@ -73,10 +76,11 @@ impl ColumnBuilder {
     /// Whether the column wants a number's text and not its value, so that nothing goes through a float.
     #[inline]
     pub(super) fn wants_text_of_numbers(&self) -> bool {
-        matches!(
-            self.kind,
-            ColumnType::Decimal { .. } | ColumnType::Timestamp(TimestampEncoding::UnixSeconds)
-        )
+        match self.kind {
+            ColumnType::Decimal { .. } | ColumnType::Int64 => true,
+            ColumnType::Timestamp(encoding) => encoding.digits().is_some(),
+            _ => false,
+        }
     }
 
     /// Room for that many more rows.
@@ -154,36 +158,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// An integer of JSON; `None` for one beyond the range of an i64.
-    #[inline]
-    pub(super) fn push_integer(&mut self, value: Option<i64>, as_float: f64) -> Offer {
-        match (&mut self.values, value) {
-            (Values::Float64(values), _) => {
-                values.push(as_float);
-                Offer::Taken
-            }
-            (Values::Int64(values), Some(value)) => {
-                let micros = match self.kind {
-                    ColumnType::Int64 | ColumnType::Timestamp(TimestampEncoding::UnixMicros) => {
-                        Some(value)
-                    }
-                    ColumnType::Timestamp(TimestampEncoding::UnixMillis) => value.checked_mul(1000),
-                    _ => return Offer::Mismatch,
-                };
-                match micros {
-                    Some(micros) => {
-                        values.push(micros);
-                        Offer::Taken
-                    }
-                    None => Offer::Unfit("which is too far from 1970"),
-                }
-            }
-            (Values::Int64(_), None) => Offer::Unfit("which needs more than 64 bits"),
-            _ => Offer::Mismatch,
-        }
-    }
-
-    /// A number with a fraction or an exponent.
+    /// A number by its value, for columns that do not want its text.
     #[inline]
     pub(super) fn push_float(&mut self, value: f64) -> Offer {
         match &mut self.values {
@@ -191,8 +166,6 @@ impl ColumnBuilder {
                 values.push(value);
                 Offer::Taken
             }
-            // The parser gives the integer `-0` as the float 0.0.
-            _ if value == 0.0 => self.push_integer(Some(0), value),
             _ => Offer::Mismatch,
         }
     }
@@ -200,11 +173,15 @@ impl ColumnBuilder {
     /// A number as it is written, for columns that want it so.
     #[inline]
     pub(super) fn push_number_text(&mut self, text: &str) -> Offer {
+        let text = text.as_bytes();
         let value = match self.kind {
-            ColumnType::Decimal { precision, scale } => {
-                number::decimal(text.as_bytes(), precision, scale)
-            }
-            _ => number::seconds(text.as_bytes()),
+            ColumnType::Decimal { precision, scale } => number::decimal(text, precision, scale),
+            ColumnType::Int64 => number::integer(text),
+            ColumnType::Timestamp(encoding) => match encoding.digits() {
+                Some(digits) => number::micros(text, digits),
+                None => Err(NumberFault::NotANumber),
+            },
+            _ => Err(NumberFault::NotANumber),
         };
         self.push_number(value)
     }
@@ -216,12 +193,17 @@ impl ColumnBuilder {
             (Values::Int64(values), ColumnType::Decimal { precision, scale }) => {
                 number.scaled(precision, scale).map(|value| values.push(value)).is_some()
             }
-            (Values::Int64(values), ColumnType::Timestamp(TimestampEncoding::UnixSeconds)) => {
-                // 19 digits: as many as there are.
-                number.scaled(19, 6).map(|value| values.push(value)).is_some()
+            (Values::Int64(values), ColumnType::Timestamp(encoding)) => {
+                let Some(digits) = encoding.digits() else { return false };
+                // 19 digits: as many as there are. And `5.0` µs are five.
+                let micros = number.scaled(19, digits).or_else(|| match digits {
+                    0 => number.integer(),
+                    _ => None,
+                });
+                micros.map(|micros| values.push(micros)).is_some()
             }
-            (Values::Int64(_), _) => {
-                number.integer().is_some_and(|value| self.push_integer(Some(value), 0.0).is_taken())
+            (Values::Int64(values), _) => {
+                number.integer().map(|value| values.push(value)).is_some()
             }
             (Values::Float64(values), _) => {
                 number.float().map(|value| values.push(value)).is_some()
@@ -243,20 +225,30 @@ impl ColumnBuilder {
                 let value = number::decimal(text.as_bytes(), precision, scale);
                 self.push_number(value)
             }
-            (Values::Int64(values), ColumnType::Timestamp(TimestampEncoding::Rfc3339)) => {
-                match number::rfc3339(text) {
-                    Some(micros) => values.push(micros),
-                    None => return Offer::Unfit("which is no time like `2026-11-21T10:00:00Z`"),
+            (Values::Int64(values), ColumnType::Timestamp(encoding))
+                if encoding.digits().is_none() =>
+            {
+                match moment(text, encoding, &self.form) {
+                    Ok(micros) => values.push(micros),
+                    Err(why) => return Offer::Unfit(why),
                 }
                 Offer::Taken
             }
             (Values::Date(values), _) => {
-                match number::days(text) {
-                    Some(days) => values.push(days),
-                    None => return Offer::Unfit("which is no day like `2026-11-21`"),
+                match day(text, &self.form) {
+                    Ok(days) => values.push(days),
+                    Err(why) => return Offer::Unfit(why),
                 }
                 Offer::Taken
             }
+            (Values::Int64(_), _) if self.form.quoted => self.push_number_text(text),
+            (Values::Float64(values), _) if self.form.quoted => match number::float(text) {
+                Some(value) => {
+                    values.push(value);
+                    Offer::Taken
+                }
+                None => Offer::Mismatch,
+            },
             _ => Offer::Mismatch,
         }
     }
@@ -314,6 +306,29 @@ impl ColumnBuilder {
             bits.set_bit(row as usize, false);
         }
         Some(NullBuffer::new(bits.finish()))
+    }
+}
+
+/// Microseconds since 1970, or why the text is no time of that encoding.
+fn moment(text: &str, encoding: TimestampEncoding, form: &TextForm) -> Result<i64, &'static str> {
+    if let Some(format) = &form.format {
+        return format.micros(text, form.zone).ok_or("which is not written as its `format` says");
+    }
+    if encoding == TimestampEncoding::Local {
+        let time = time_text::local(text, form.zone);
+        return time.ok_or("which is no time like `2026-11-21T10:00:00`");
+    }
+    time_text::rfc3339(text).ok_or_else(|| match time_text::local(text, 0) {
+        Some(_) => "which has no zone, or not as RFC 3339 writes it: timestamp(local) takes it",
+        None => "which is no time like `2026-11-21T10:00:00Z`",
+    })
+}
+
+/// Days since 1970, or why the text is no day.
+fn day(text: &str, form: &TextForm) -> Result<i32, &'static str> {
+    match &form.format {
+        Some(format) => format.days(text).ok_or("which is not written as its `format` says"),
+        None => time_text::days(text).ok_or("which is no day like `2026-11-21`"),
     }
 }
 

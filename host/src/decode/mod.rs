@@ -8,7 +8,7 @@
 //! space after it. Keys that no wanted column names are checked as JSON and skipped. A key that leads to a wanted
 //! column and occurs twice makes the record undecodable: readers of JSON disagree about which one counts. `null`
 //! and a missing key are the same, also on the way to a nested field. Numbers are not taken from strings, except
-//! for decimals; integers are not taken from numbers with a fraction or an exponent (but zero is, however written).
+//! for decimals and where the column says so; an integer is taken however it is written (`5.0`, `5e0`), if it is one.
 
 mod column;
 mod number;
@@ -53,6 +53,8 @@ pub struct Decoder {
     fields: SchemaRef,
     shape: Shape,
     columns: Vec<ColumnBuilder>,
+    /// Where each column stands in a record, for messages.
+    paths: Vec<Vec<String>>,
 }
 
 impl fmt::Debug for Decoder {
@@ -70,6 +72,7 @@ impl Decoder {
             fields: Arc::new(arrow::datatypes::Schema::new(fields)),
             shape: Shape::new(columns.iter().map(|column| column.path.as_slice())),
             columns: columns.iter().map(|column| ColumnBuilder::new(column)).collect(),
+            paths: columns.iter().map(|column| column.path.clone()).collect(),
         }
     }
 
@@ -146,8 +149,14 @@ impl Decoder {
         match (parsed, fault) {
             (Ok(()), None) => {}
             (Err(_), None) if record.is_empty() => return Err("the value is empty".to_owned()),
-            (_, Some(fault)) => return Err(self.describe(&fault)),
-            (Err(error), None) => return Err(reason::syntax(&error)),
+            (_, Some(fault)) => {
+                let fault = fault.show_as_written(record, |column| &self.paths[column]);
+                return Err(self.describe(&fault));
+            }
+            (Err(error), None) => {
+                let foreign = reason::foreign_beginning(record.as_bytes());
+                return Err(foreign.unwrap_or_else(|| reason::syntax(&error)));
+            }
         }
         Ok(())
     }
@@ -197,8 +206,8 @@ impl<'a> ArenaText<'a> {
                 return Ok(record);
             }
         }
-        std::str::from_utf8(self.values.value(index))
-            .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to()))
+        let record = self.values.value(index);
+        std::str::from_utf8(record).map_err(|error| reason::not_utf8(record, error))
     }
 }
 

@@ -1,6 +1,4 @@
-//! Exact numbers and times from their text: decimals, seconds with a fraction, days. Nothing goes through a float.
-
-use chrono::{DateTime, NaiveDate};
+//! Exact numbers from their text: decimals, integers, times as numbers. Nothing goes through a float.
 
 /// 10⁰ … 10¹⁸: every power of ten that an i64 holds.
 const POWERS: [i64; 19] = {
@@ -125,10 +123,16 @@ impl PlainNumber {
         fits(value, precision).then_some(value)
     }
 
-    /// Itself, if it is written as an integer.
+    /// Itself, if it is an integer, be it written as `5.0`.
     #[inline]
     pub(super) fn integer(self) -> Option<i64> {
-        self.fraction.is_none().then_some(self.digits)
+        match self.fraction {
+            None => Some(self.digits),
+            Some(fraction) => {
+                let one = POWERS[fraction];
+                (self.digits % one == 0).then_some(self.digits / one)
+            }
+        }
     }
 
     /// The nearest double. None if finding it takes more than one division of exact doubles.
@@ -149,36 +153,37 @@ fn fits(value: i64, precision: u8) -> bool {
     precision > 18 || value.unsigned_abs() < POWERS[usize::from(precision)].unsigned_abs()
 }
 
-/// Seconds since 1970 as microseconds; what is finer is dropped towards the past.
+/// A number of units of 10^`digits` µs since 1970 as microseconds; what is finer is dropped towards the past.
 #[inline]
-pub(super) fn seconds(text: &[u8]) -> Result<i64, NumberFault> {
+pub(super) fn micros(text: &[u8], digits: u8) -> Result<i64, NumberFault> {
     const TOO_FAR: NumberFault = NumberFault::Unfit("which is too far from 1970");
-    if let Some((value, fraction @ 0..=6)) = plain(text) {
-        return value.checked_mul(POWERS[6 - fraction]).ok_or(TOO_FAR);
+    if let Some((value, fraction)) = plain(text)
+        && let Some(shift) = usize::from(digits).checked_sub(fraction)
+    {
+        return value.checked_mul(POWERS[shift]).ok_or(TOO_FAR);
     }
     let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
-    number.times_power(6).map(|(micros, _)| micros).ok_or(TOO_FAR)
+    number.times_power(i64::from(digits)).map(|(micros, _)| micros).ok_or(TOO_FAR)
 }
 
-/// Days since 1970 of `YYYY-MM-DD`.
-pub(super) fn days(text: &str) -> Option<i32> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
-        return None;
+/// An integer, be it written as `5.0` or `1e3`.
+#[inline]
+pub(super) fn integer(text: &[u8]) -> Result<i64, NumberFault> {
+    if let Some((value, 0)) = plain(text) {
+        return Ok(value);
     }
-    let digits = |range: std::ops::Range<usize>| {
-        bytes[range].iter().try_fold(0_u32, |value, byte| {
-            byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'))
-        })
-    };
-    let year = i32::try_from(digits(0..4)?).ok()?;
-    let date = NaiveDate::from_ymd_opt(year, digits(5..7)?, digits(8..10)?)?;
-    Some(date.to_epoch_days())
+    let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
+    match number.times_power(0) {
+        Some((value, true)) => Ok(value),
+        Some((_, false)) => Err(NumberFault::NotANumber),
+        None => Err(NumberFault::Unfit("which needs more than 64 bits")),
+    }
 }
 
-/// Microseconds since 1970 of an RFC 3339 time; what is finer is dropped towards the past.
-pub(super) fn rfc3339(text: &str) -> Option<i64> {
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
+/// The nearest double of a text that is written like a number of JSON.
+pub(super) fn float(text: &str) -> Option<f64> {
+    Parsed::read(text.as_bytes())?;
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 /// The ordinary number: a sign, at most 18 characters of digits with or without a point. Its digits as an integer,
@@ -297,12 +302,11 @@ impl Parsed {
                 None => (0, false),
             },
         };
-        let value = i64::try_from(value).ok()?;
-        match (self.negative, exact) {
-            (false, _) => Some((value, exact)),
-            (true, true) => Some((-value, true)),
-            (true, false) => Some((-value - 1, false)),
-        }
+        let value = match self.negative {
+            false => i128::from(value),
+            true => -i128::from(value) - i128::from(!exact),
+        };
+        i64::try_from(value).ok().map(|value| (value, exact))
     }
 }
 

@@ -24,6 +24,39 @@ pub(super) enum Fault {
     Twice { column: usize },
 }
 
+impl Fault {
+    /// Shows a number as it stands in the record: the parser hands on its value, and 5.0 would be shown as 5.
+    #[cold]
+    pub(super) fn show_as_written<'p>(
+        mut self,
+        record: &str,
+        path: impl Fn(usize) -> &'p [String],
+    ) -> Self {
+        let (found, written) = match &mut self {
+            Self::NotAnObject(found) => (found, Some(short(record.trim()))),
+            Self::Mismatch { column, found } | Self::NoObject { column, found } => {
+                let written = written(record, path(*column));
+                (found, written)
+            }
+            Self::Unfit { .. } | Self::Twice { .. } => return self,
+        };
+        let is_number = found.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        if let Some(written) = written.filter(|_| is_number) {
+            *found = written;
+        }
+        self
+    }
+}
+
+/// The value on the way of `path` that is neither object nor array, as it stands in the record.
+fn written(record: &str, path: &[String]) -> Option<String> {
+    (1..=path.len()).find_map(|length| {
+        let value = sonic_rs::get(record, path[..length].iter().map(String::as_str)).ok()?;
+        let raw = value.as_raw_str();
+        (!raw.starts_with(['{', '['])).then(|| short(raw))
+    })
+}
+
 /// The sentence of a fault. `column` gives a column's name and type.
 pub(super) fn describe<'a>(
     fault: &Fault,
@@ -48,6 +81,36 @@ pub(super) fn describe<'a>(
             format!("column `{name}`: its key occurs twice")
         }
     }
+}
+
+/// What a record begins with that is no JSON, but something that people send: the sentence for it.
+#[cold]
+pub(super) fn foreign_beginning(record: &[u8]) -> Option<String> {
+    match record {
+        [0xef, 0xbb, 0xbf, ..] => Some(
+            "begins with a byte-order mark (U+FEFF), which JSON does not have: let the sender leave it out"
+                .to_owned(),
+        ),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(
+            "begins with a byte-order mark of UTF-16: records are UTF-8, let the sender write that"
+                .to_owned(),
+        ),
+        [0, a, b, c, d, ..] => {
+            let schema = u32::from_be_bytes([*a, *b, *c, *d]);
+            Some(format!(
+                "begins with the prefix of a schema registry (schema {schema}): records are plain JSON, let the sender \
+                 use a serializer without the registry"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// A record that is no text.
+#[cold]
+pub(super) fn not_utf8(record: &[u8], error: std::str::Utf8Error) -> String {
+    foreign_beginning(record)
+        .unwrap_or_else(|| format!("not UTF-8 from byte {} on", error.valid_up_to()))
 }
 
 /// A column that may not be null and is not there.

@@ -309,15 +309,14 @@ impl<'de> Visitor<'de> for ColumnSeed<'_> {
     #[inline]
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
         #[expect(clippy::cast_precision_loss, reason = "a double is what the column asks for")]
-        let offer =
-            self.row.columns[self.column].push_integer(i64::try_from(value).ok(), value as f64);
+        let offer = self.row.columns[self.column].push_float(value as f64);
         self.settle(offer, || value.to_string())
     }
 
     #[inline]
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
         #[expect(clippy::cast_precision_loss, reason = "a double is what the column asks for")]
-        let offer = self.row.columns[self.column].push_integer(Some(value), value as f64);
+        let offer = self.row.columns[self.column].push_float(value as f64);
         self.settle(offer, || value.to_string())
     }
 

@@ -22,7 +22,7 @@ use crate::plugin::PluginKind;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
-use crate::schema::{Column, ColumnType, Schema, TimestampEncoding};
+use crate::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
 use crate::status::{LaneStatus, LiveResults, PartitionView, Phase};
 use crate::store::Location;
 use crate::time::{EventTime, Watermark};
@@ -131,6 +131,7 @@ fn config() -> Pipeline {
         kind,
         nullable: false,
         path: vec![name.to_owned()],
+        form: TextForm::default(),
     };
     Pipeline {
         name: "sales".into(),

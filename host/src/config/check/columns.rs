@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::column::{self, RawColumn};
+use crate::config::column::{self, RawColumn, RawColumnTable};
 use crate::config::document::{Document, Key};
 use crate::config::problem::Problems;
 use crate::config::suggest;
-use crate::schema::{Column, Schema};
+use crate::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
 
 /// Columns that the tables of results, late rows and corrections have beside those of the pipeline.
 pub const RESERVED_COLUMNS: [&str; 4] = ["window_start", "window_end", "revision", "watermark"];
@@ -55,15 +55,51 @@ fn check_column(
     key: &Key,
     problems: &mut Problems<'_>,
 ) -> Option<Column> {
-    let RawColumn { kind, nullable, pointer } = raw;
+    let RawColumn(raw) = raw;
+    let nullable = raw.nullable;
     let name = problems.take(key, column_name(name));
-    let kind = problems.take(key, column::parse_type(&kind));
-    let path = match (pointer, &name) {
+    let kind = problems.take(key, column::parse_type(&raw.r#type));
+    let form = kind.and_then(|kind| check_form(kind, &raw, key, problems));
+    let path = match (raw.pointer, &name) {
         (Some(pointer), _) => problems.take(&key.child("pointer"), column::parse_pointer(&pointer)),
         (None, Some(name)) => Some(vec![name.clone()]),
         (None, None) => None,
     };
-    Some(Column { name: name?, kind: kind?, nullable, path: path? })
+    Some(Column { name: name?, kind: kind?, nullable, path: path?, form: form? })
+}
+
+/// How the column's texts are read; a key that its type has no use for is refused.
+fn check_form(
+    kind: ColumnType,
+    raw: &RawColumnTable,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) -> Option<TextForm> {
+    let is_local = kind == ColumnType::Timestamp(TimestampEncoding::Local);
+    let is_number = match kind {
+        ColumnType::Int64 | ColumnType::Float64 => true,
+        ColumnType::Timestamp(encoding) => encoding.digits().is_some(),
+        _ => false,
+    };
+    let misplaced = [
+        ("zone", raw.zone.is_some() && !is_local, "timestamp(local)"),
+        (
+            "format",
+            raw.format.is_some() && !is_local && kind != ColumnType::Date,
+            "timestamp(local) and date",
+        ),
+        ("quoted", raw.quoted && !is_number, "int64, float64 and timestamp(s | ms | us)"),
+    ];
+    for (name, _, types) in misplaced.iter().filter(|(_, is_misplaced, _)| *is_misplaced) {
+        let message = format!("is for {types}, and this column is {kind}: leave it out");
+        problems.refuse(&key.child(name), message);
+    }
+    let zone = raw.zone.as_deref().map_or(Ok(0), column::parse_zone);
+    let zone = problems.take(&key.child("zone"), zone);
+    let format = raw.format.as_deref().map(column::parse_format).transpose();
+    let format = problems.take(&key.child("format"), format);
+    let is_good = misplaced.iter().all(|(_, is_misplaced, _)| !is_misplaced);
+    is_good.then_some(TextForm { zone: zone?, format: format?, quoted: raw.quoted })
 }
 
 /// One value in the JSON makes one column: the decoder goes over the text once.

@@ -180,7 +180,7 @@ fn several_mistakes_of_meaning_are_told_together() {
             pipelines/sales.toml:7: `name`: "My Sales" is no name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
             pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 18 and scale <= precision, for example "decimal(18,2)"
             pipelines/sales.toml:21: `schema.revision`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/revision"`
-            pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale); did you mean "int64"?
+            pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "int64"?
             pipelines/sales.toml:43: `window.size`: "0s" is no size of a window: write more than zero, for example "30s"
             pipelines/sales.toml:44: `window.offset`: `1 week` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
             pipelines/sales.toml:58: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
@@ -684,10 +684,39 @@ fn columns_have_a_type_and_a_place_of_their_own() {
     refused(
         &text,
         expect![[r#"
-        pipelines/sales.toml:19: `schema.item-name`: "item-name" is no column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`
-        pipelines/sales.toml:20: `schema.city`: `text` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339) or decimal(precision,scale); did you mean "string"?
-        pipelines/sales.toml:20: `schema.city.pointer`: `address` does not begin with `/`: write a JSON pointer (RFC 6901) such as "/address/city"
-        pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON, where column `store` (at /store) is read already: each value makes one column"#]],
+            pipelines/sales.toml:19: `schema.item-name`: "item-name" is no column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`
+            pipelines/sales.toml:20: `schema.city`: `text` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "string"?
+            pipelines/sales.toml:20: `schema.city.pointer`: `address` does not begin with `/`: write a JSON pointer (RFC 6901) such as "/address/city"
+            pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON, where column `store` (at /store) is read already: each value makes one column"#]],
+    );
+}
+
+#[test]
+fn a_column_says_how_its_texts_are_read_where_that_is_open() {
+    let pipeline = good(&with(
+        "ts = \"timestamp(s)\"",
+        "ts = { type = \"timestamp(local)\", zone = \"+02:00\", format = \"%d.%m.%Y %H:%M\" }\n\
+         n = { type = \"int64\", quoted = true }",
+    ));
+    let [.., ts, n] = pipeline.schema.columns.as_slice() else { panic!("{:?}", pipeline.schema) };
+    assert_eq!(ts.kind.to_string(), "timestamp(local)");
+    assert_eq!(ts.form.zone, 7_200);
+    assert!(ts.form.format.is_some());
+    assert!(n.form.quoted);
+    refused(
+        &with(
+            "ts = \"timestamp(s)\"",
+            "ts = { type = \"timestamp(s)\", zone = \"UTC\", format = \"%Y\" }\n\
+             local = { type = \"timestamp(local)\", zone = \"Europe/Berlin\", quoted = true }\n\
+             day = { type = \"date\", format = \"dd.MM.yyyy\" }",
+        ),
+        expect![[r#"
+            pipelines/sales.toml:21: `schema.ts.zone`: is for timestamp(local), and this column is timestamp(s): leave it out
+            pipelines/sales.toml:21: `schema.ts.format`: is for timestamp(local) and date, and this column is timestamp(s): leave it out
+            pipelines/sales.toml:21: `schema.ts.format`: `%Y` does not tell the day: a year, a month and a day belong to it
+            pipelines/sales.toml:22: `schema.local.quoted`: is for int64, float64 and timestamp(s | ms | us), and this column is timestamp(local): leave it out
+            pipelines/sales.toml:22: `schema.local.zone`: `Europe/Berlin` is no distance from UTC: write "UTC", "+02:00" or "-03:30" (names of zones are not taken; let the sender write UTC)
+            pipelines/sales.toml:23: `schema.day.format`: `dd.MM.yyyy` has no letter of strftime: write "%Y-%m-%d %H:%M:%S" for what others call yyyy-MM-dd HH:mm:ss"#]],
     );
 }
 

@@ -65,7 +65,12 @@ fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
         EventTimeFrom::RecordTimestamp => "record timestamp".to_owned(),
         EventTimeFrom::Column(index) => {
             let column = &pipeline.schema.columns[index];
-            format!("column {} at /{} ({})", column.name, column.path.join("/"), column.kind)
+            let zone = match column.form.zone {
+                0 => String::new(),
+                seconds => format!(", {seconds} s ahead of UTC"),
+            };
+            let path = column.path.join("/");
+            format!("column {} at /{path} ({}{zone})", column.name, column.kind)
         }
     };
     let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);

@@ -82,6 +82,18 @@ fn a_window_key_or_time_column_that_changed_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn the_zone_of_the_event_time_is_a_part_of_it() {
+    let local = |zone: &str| {
+        let column = format!("ts = {{ type = \"timestamp(local)\", zone = \"{zone}\" }}");
+        read(&SALES.replace("ts = \"timestamp(s)\"", &column)).unwrap()
+    };
+    let old = fingerprints(&local("UTC"));
+    assert_eq!(check_state(&local("Z"), &old, true), Ok(()));
+    let conflict = check_state(&local("-01:00"), &old, true).unwrap_err().to_string();
+    assert!(conflict.contains("(timestamp(local), -3600 s ahead of UTC)"), "{conflict}");
+}
+
+#[test]
 fn parts_that_come_or_go_are_changes() {
     let old = fingerprints(&read(&SALES).unwrap());
     let mut new = old.clone();

@@ -10,10 +10,12 @@ use arrow::datatypes::{
 use expect_test::expect;
 
 use super::*;
-use crate::schema::{Column, ColumnType, TimestampEncoding};
+use crate::schema::{Column, ColumnType, TextForm, TimestampEncoding};
+use crate::time_text::{self, TimeFormat};
 
 fn column(name: &str, kind: ColumnType) -> Column {
-    Column { name: name.to_owned(), kind, nullable: false, path: vec![name.to_owned()] }
+    let form = TextForm::default();
+    Column { name: name.to_owned(), kind, nullable: false, path: vec![name.to_owned()], form }
 }
 
 fn nullable(column: Column) -> Column {
@@ -265,7 +267,7 @@ fn a_decimal_is_exact_or_refused() {
 
 #[test]
 fn seconds_are_cut_to_the_microsecond_towards_the_past() {
-    let seconds = |text: &str| number::seconds(text.as_bytes()).ok();
+    let seconds = |text: &str| number::micros(text.as_bytes(), 6).ok();
     for (text, micros) in [
         ("1756809000", Some(1_756_809_000_000_000)),
         ("1756809000.123456", Some(1_756_809_000_123_456)),
@@ -279,6 +281,8 @@ fn seconds_are_cut_to_the_microsecond_towards_the_past() {
         ("-1e-25", Some(-1)),
         ("9223372036854.775807", Some(i64::MAX)),
         ("9223372036854.775808", None),
+        ("-9223372036854.775808", Some(i64::MIN)),
+        ("-9223372036854.7758081", None),
         ("1e30", None),
     ] {
         assert_eq!(seconds(text), micros, "{text}");
@@ -286,10 +290,273 @@ fn seconds_are_cut_to_the_microsecond_towards_the_past() {
 }
 
 #[test]
+fn times_in_other_units_take_what_seconds_take() {
+    let moment = |text: &str, digits| number::micros(text.as_bytes(), digits).ok();
+    for (text, digits, micros) in [
+        ("1795258800000.0", 3, Some(1_795_258_800_000_000)),
+        ("1795258800123.456", 3, Some(1_795_258_800_123_456)),
+        ("1.7952588E12", 3, Some(1_795_258_800_000_000)),
+        ("-0.0001", 3, Some(-1)),
+        ("5.0", 0, Some(5)),
+        ("5.9", 0, Some(5)),
+        ("-5.1", 0, Some(-6)),
+        ("1e3", 0, Some(1_000)),
+        ("9223372036854775808", 0, None),
+        ("9223372036854775.808", 3, None),
+    ] {
+        assert_eq!(moment(text, digits), micros, "{text}");
+    }
+}
+
+#[test]
+fn an_integer_may_be_written_as_a_float_if_it_is_one() {
+    let columns = [column("n", ColumnType::Int64)];
+    let texts =
+        ["5.0", "1e3", "-0", "-0.0", "1.5e1", "9223372036854775807", "-9223372036854775808.0"];
+    let records = texts.map(|text| format!(r#"{{"n":{text}}}"#));
+    let decoded = decode(&columns, &records.each_ref().map(String::as_str));
+    assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
+    let values = decoded.batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+    assert_eq!(values, [5, 1000, 0, 0, 15, i64::MAX, i64::MIN]);
+}
+
+#[test]
+fn numbers_in_quotes_are_taken_where_the_column_says_so() {
+    let quoted = |column: Column| Column {
+        form: TextForm { quoted: true, ..TextForm::default() },
+        ..column
+    };
+    let millis = ColumnType::Timestamp(TimestampEncoding::UnixMillis);
+    let columns = [
+        quoted(column("n", ColumnType::Int64)),
+        quoted(column("f", ColumnType::Float64)),
+        quoted(column("ms", millis)),
+    ];
+    let decoded = decode(
+        &columns,
+        &[
+            r#"{"n":"5","f":"2.5","ms":"1.5"}"#,
+            r#"{"n":6,"f":1e1,"ms":2}"#,
+            r#"{"n":"\u0037","f":"-0","ms":"3e0"}"#,
+        ],
+    );
+    assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
+    let batch = &decoded.batch;
+    assert_eq!(batch.column(0).as_primitive::<Int64Type>().values(), &[5, 6, 7]);
+    assert_eq!(batch.column(1).as_primitive::<Float64Type>().values(), &[2.5, 10.0, 0.0]);
+    let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(times.values(), &[1_500, 2_000, 3_000]);
+    expect![[r#"
+        column `n`: expected int64, found ""
+        column `n`: expected int64, found "5 "
+        column `n`: expected int64, found "0x5"
+        column `f`: expected float64, found "inf"
+        column `ms`: expected timestamp(ms), found "now"
+    "#]]
+    .assert_eq(&verdicts(
+        &columns,
+        &[
+            r#"{"n":"","f":1,"ms":1}"#,
+            r#"{"n":"5 ","f":1,"ms":1}"#,
+            r#"{"n":"0x5","f":1,"ms":1}"#,
+            r#"{"n":1,"f":"inf","ms":1}"#,
+            r#"{"n":1,"f":1,"ms":"now"}"#,
+        ],
+    ));
+}
+
+fn local(zone: i32, format: Option<&str>) -> Column {
+    let format = format.map(|format| TimeFormat::new(format).unwrap());
+    let kind = ColumnType::Timestamp(TimestampEncoding::Local);
+    Column { form: TextForm { zone, format, quoted: false }, ..column("at", kind) }
+}
+
+/// The times that a column makes of texts, as RFC 3339, or the reason.
+fn times(column: &Column, texts: &[&str]) -> String {
+    let records: Vec<_> =
+        texts.iter().map(|text| serde_json::json!({ "at": text }).to_string()).collect();
+    let records: Vec<_> = records.iter().map(String::as_str).collect();
+    let decoded = decode(std::slice::from_ref(column), &records);
+    let mut times = decoded.batch.column(0).as_primitive::<TimestampMicrosecondType>().iter();
+    let mut lines = String::new();
+    for index in 0..u32::try_from(texts.len()).unwrap() {
+        lines += &match decoded.rejects.iter().find(|(record, _)| *record == index) {
+            Some((_, reason)) => reason.clone(),
+            None => crate::time::EventTime(times.next().unwrap().unwrap()).to_string(),
+        };
+        lines.push('\n');
+    }
+    lines
+}
+
+#[test]
+fn a_time_without_a_zone_is_in_the_zone_that_is_declared() {
+    let texts = ["2020-01-01T00:00:00", "2020-01-01 00:00:00.25", "2020-01-01T00:00:00Z"];
+    expect![[r#"
+        2020-01-01T00:00:00Z
+        2020-01-01T00:00:00.250Z
+        2020-01-01T00:00:00Z
+    "#]]
+    .assert_eq(&times(&local(0, None), &texts));
+    expect![[r#"
+        2019-12-31T22:00:00Z
+        2019-12-31T22:00:00.250Z
+        2020-01-01T00:00:00Z
+    "#]]
+    .assert_eq(&times(&local(7200, None), &texts));
+}
+
+#[test]
+fn times_are_taken_as_python_spark_java_and_databases_write_them() {
+    expect![[r#"
+        2020-01-01T00:00:00.123456Z
+        2020-01-01T00:00:00Z
+        2020-01-01T12:30:00Z
+        2020-01-01T00:00:00.123Z
+        2019-12-31T22:00:00Z
+        2019-12-31T22:00:00Z
+        2019-12-31T22:00:00Z
+        2020-01-01T00:00:00Z
+        2016-12-31T23:59:60Z is 2017
+    "#]]
+    .assert_eq(
+        &times(
+            &local(0, None),
+            &[
+                "2020-01-01 00:00:00.123456789",
+                "2020-01-01T00:00",
+                "2020-01-01t12:30",
+                "2020-01-01 00:00:00,123",
+                "2020-01-01 00:00:00+02",
+                "2020-01-01T00:00:00.000+0200",
+                "2020-01-01 00:00:00+02:00",
+                "2020-01-01 00:00:00 UTC",
+                "2016-12-31T23:59:60",
+            ],
+        )
+        .replace("2017-01-01T00:00:00Z", "2016-12-31T23:59:60Z is 2017"),
+    );
+}
+
+#[test]
+fn what_is_no_time_is_shown_with_what_would_be_one() {
+    expect![[r#"
+        column `at`: expected timestamp(local), found "2020-01-01", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-02-30 00:00:00", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 24:00:00", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 10:00:60", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 10:00:00.", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 10:00:00 CET", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 1:00:00", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01ä00:00:00", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "", which is no time like `2026-11-21T10:00:00`
+    "#]]
+    .assert_eq(&times(
+        &local(0, None),
+        &[
+            "2020-01-01",
+            "2020-02-30 00:00:00",
+            "2020-01-01 24:00:00",
+            "2020-01-01 10:00:60",
+            "2020-01-01 10:00:00.",
+            "2020-01-01 10:00:00 CET",
+            "2020-01-01 1:00:00",
+            "2020-01-01ä00:00:00",
+            "",
+        ],
+    ));
+    let rfc = column("at", ColumnType::Timestamp(TimestampEncoding::Rfc3339));
+    expect![[r#"
+        column `at`: expected timestamp(rfc3339), found "2020-01-01T00:00:00", which has no zone, or not as RFC 3339 writes it: timestamp(local) takes it
+        column `at`: expected timestamp(rfc3339), found "now", which is no time like `2026-11-21T10:00:00Z`
+        column `at`: expected timestamp(rfc3339), found "2020-01-01T10:00:60Z", which is no time like `2026-11-21T10:00:00Z`
+        2017-01-01T00:00:00.500Z
+    "#]]
+    .assert_eq(&times(
+        &rfc,
+        &["2020-01-01T00:00:00", "now", "2020-01-01T10:00:60Z", "2017-01-01T00:59:60.5+01:00"],
+    ));
+}
+
+#[test]
+fn a_declared_format_is_what_is_taken() {
+    expect![[r#"
+        2020-01-31T22:15:00Z
+        column `at`: expected timestamp(local), found "2020-02-01 00:15:00", which is not written as its `format` says
+    "#]]
+    .assert_eq(&times(
+        &local(7200, Some("%d.%m.%Y %H:%M")),
+        &["01.02.2020 00:15", "2020-02-01 00:15:00"],
+    ));
+    let day = local(-3600, Some("%d/%b/%Y"));
+    assert_eq!(times(&day, &["01/Feb/2020"]), "2020-02-01T01:00:00Z\n");
+    let apache = local(7200, Some("%d/%b/%Y:%H:%M:%S %z"));
+    assert_eq!(times(&apache, &["01/Feb/2020:10:00:00 -0500"]), "2020-02-01T15:00:00Z\n");
+
+    let format = TimeFormat::new("%d.%m.%Y").ok();
+    let form = TextForm { format, ..TextForm::default() };
+    let day = Column { form, ..column("d", ColumnType::Date) };
+    let decoded = decode(&[day], &[r#"{"d":"02.01.1970"}"#, r#"{"d":"1970-01-02"}"#]);
+    assert_eq!(decoded.batch.column(0).as_primitive::<Date32Type>().values(), &[1]);
+    assert_eq!(decoded.rejects.len(), 1);
+}
+
+#[test]
+fn a_reason_shows_the_number_that_was_read() {
+    let columns = [
+        column("s", ColumnType::String),
+        nullable(column("n", ColumnType::Int64)),
+        nullable(at(&["a", "b"], column("b", ColumnType::Bool))),
+    ];
+    expect![[r#"
+        column `s`: expected string, found 5.0
+        column `n`: expected int64, found 1.50
+        column `n`: expected int64, found 1e30, which needs more than 64 bits
+        column `b`: expected bool, found -1.0e0
+        column `b`: expected an object around it, found 7.0
+        expected a JSON object, found 5.0
+        column `s`: expected string, found -0
+    "#]]
+    .assert_eq(&verdicts(
+        &columns,
+        &[
+            r#"{"s":5.0}"#,
+            r#"{"s":"","n":1.50}"#,
+            r#"{"s":"","n":1e30}"#,
+            r#"{"s":"","a":{"b":-1.0e0}}"#,
+            r#"{"s":"","a":7.0}"#,
+            " 5.0 ",
+            r#"{"s":-0}"#,
+        ],
+    ));
+}
+
+#[test]
+fn what_is_sent_before_the_json_has_its_own_sentence() {
+    let schema = Schema { columns: vec![column("n", ColumnType::Int64)] };
+    let records: [&[u8]; 4] = [
+        b"\xef\xbb\xbf{\"n\":1}",
+        b"\xff\xfe{\0\"\0n\0",
+        b"\0\0\0\0\x2a{\"n\":1}",
+        b"\0\0\0\xff\x2a\x02\x80",
+    ];
+    let values: Varlen = records.into_iter().collect();
+    let decoded = Decoder::new(&schema, &[0]).decode(&values, 0..4);
+    let reasons: String = decoded.rejects.iter().map(|(_, reason)| format!("{reason}\n")).collect();
+    expect![[r#"
+        begins with a byte-order mark (U+FEFF), which JSON does not have: let the sender leave it out
+        begins with a byte-order mark of UTF-16: records are UTF-8, let the sender write that
+        begins with the prefix of a schema registry (schema 42): records are plain JSON, let the sender use a serializer without the registry
+        begins with the prefix of a schema registry (schema 65322): records are plain JSON, let the sender use a serializer without the registry
+    "#]]
+    .assert_eq(&reasons);
+}
+
+#[test]
 fn days_are_real_days() {
-    assert_eq!(number::days("1970-01-01"), Some(0));
-    assert_eq!(number::days("2024-02-29"), Some(19_782));
+    assert_eq!(time_text::days("1970-01-01"), Some(0));
+    assert_eq!(time_text::days("2024-02-29"), Some(19_782));
     for text in ["2023-02-29", "2024-13-01", "2024-1-01", "2024-01-01T", "+024-01-01", "20240101"] {
-        assert_eq!(number::days(text), None, "{text}");
+        assert_eq!(time_text::days(text), None, "{text}");
     }
 }

@@ -4,10 +4,14 @@ use proptest::prelude::*;
 
 use super::{at, column, nullable};
 use crate::decode::{Decoded, Decoder};
-use crate::schema::{Column, ColumnType, Schema, TimestampEncoding};
+use crate::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
 use crate::varlen::Varlen;
 
-const ORDINARY: &str = r#"{"store":"store-1","price":4.20,"n":-7,"a key of more than eight bytes":0.5,"ok":true,"ts":1767225600,"ms":5,"deep":{"x":"y","er":-3},"flat":{"a":[1,"b",[]],"c":{}}}"#;
+const ORDINARY: &str = r#"{"store":"store-1","price":4.20,"n":-7,"a key of more than eight bytes":0.5,"ok":true,"ts":1767225600,"ms":5,"us":5.0,"q":"7","qf":"0.5","at":"2026-11-21 10:00:00","deep":{"x":"y","er":-3},"flat":{"a":[1,"b",[]],"c":{}}}"#;
+
+fn quoted(column: Column) -> Column {
+    Column { form: TextForm { quoted: true, ..TextForm::default() }, ..column }
+}
 
 fn columns() -> Vec<Column> {
     let decimal = ColumnType::Decimal { precision: 9, scale: 2 };
@@ -19,6 +23,10 @@ fn columns() -> Vec<Column> {
         nullable(column("ok", ColumnType::Bool)),
         nullable(column("ts", ColumnType::Timestamp(TimestampEncoding::UnixSeconds))),
         nullable(column("ms", ColumnType::Timestamp(TimestampEncoding::UnixMillis))),
+        nullable(quoted(column("us", ColumnType::Timestamp(TimestampEncoding::UnixMicros)))),
+        nullable(quoted(column("q", ColumnType::Int64))),
+        nullable(quoted(column("qf", ColumnType::Float64))),
+        nullable(column("at", ColumnType::Timestamp(TimestampEncoding::Local))),
         nullable(at(&["deep", "er"], column("deeper", ColumnType::Int64))),
     ]
 }
@@ -76,14 +84,21 @@ fn value() -> impl Strategy<Value = String> {
 /// In the order of the columns, so that a second record looks like the first.
 fn record() -> impl Strategy<Value = String> {
     let other = ("\"[a-z]{1,3}\"", value());
-    let inner = (value(), number(), value());
+    let time = prop_oneof![
+        4 => "\"20[0-9]{2}-0[1-9]-[0-2][1-9][T ][01][0-9]:[0-5][0-9](:[0-6][0-9])?(\\.[0-9]{1,9})?(Z|\\+02:00)?\"",
+        1 => value(),
+    ];
+    let quoted =
+        || prop_oneof![3 => number().prop_map(|number| format!("\"{number}\"")), 1 => value()];
+    let inner = (value(), number(), value(), number(), quoted(), quoted(), time);
     let entries = (text(), number(), number(), number(), value(), number(), value(), inner);
     let space = prop_oneof![9 => Just(""), 1 => Just(" "), 1 => Just("\r\n\t")];
     (entries, prop::collection::vec(other, 0..2), space.clone(), space).prop_map(
-        |((store, price, n, f, ok, ts, ms, (x, er, flat)), others, before, behind)| {
+        |((store, price, n, f, ok, ts, ms, (x, er, flat, us, q, qf, at)), others, before, behind)| {
             let mut text = format!(
                 "{before}{{\"store\":{before}{store},\"price\":{price}{behind},\"n\":{n},\
                  \"a key of more than eight bytes\":{f},\"ok\":{ok},{before}\"ts\":{ts},\"ms\":{ms},\
+                 \"us\":{us},\"q\":{q},\"qf\":{qf},\"at\":{at},\
                  \"deep\":{behind}{{\"x\":{x},\"er\":{before}{er}}}{before},\"flat\":{flat}"
             );
             for (key, value) in others {

@@ -42,10 +42,14 @@ impl<'de> serde::Deserialize<'de> for Entries {
 /// One value as text that two decoders can agree on.
 fn reference_value(kind: ColumnType, raw: &str) -> Option<String> {
     let text = serde_json::from_str::<String>(raw).ok();
-    let is_integer = raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    // The parser does not tell `-0` from `0.0`; both are the integer 0.
-    let is_zero = raw.parse() == Ok(0.0);
-    let integer = if is_integer { raw.parse::<i64>().ok() } else { is_zero.then_some(0) };
+    // However it is written, an integer is one if nothing is behind the point.
+    let whole = scaled(raw, 0).filter(|(_, exact)| *exact && text.is_none());
+    let integer = whole.and_then(|(value, _)| i64::try_from(value).ok());
+    let moment = |digits: u32| {
+        let (value, exact) = scaled(raw, digits).filter(|_| text.is_none())?;
+        let floor = if exact || value >= 0 && !raw.starts_with('-') { value } else { value - 1 };
+        i64::try_from(floor).ok().map(|value| value.to_string())
+    };
     match kind {
         ColumnType::String => text,
         ColumnType::Int64 => integer.map(|value| value.to_string()),
@@ -54,15 +58,13 @@ fn reference_value(kind: ColumnType, raw: &str) -> Option<String> {
             Some(float_text(number)).filter(|_| number.is_finite())
         }
         ColumnType::Bool => raw.parse::<bool>().ok().map(|value| value.to_string()),
-        ColumnType::Timestamp(TimestampEncoding::UnixMillis) => {
-            integer?.checked_mul(1000).map(|value| value.to_string())
-        }
-        ColumnType::Timestamp(TimestampEncoding::UnixMicros) => integer.map(|v| v.to_string()),
-        ColumnType::Timestamp(TimestampEncoding::UnixSeconds) => {
-            let (value, exact) = scaled(raw, 6).filter(|_| text.is_none())?;
-            let floor =
-                if exact || value >= 0 && !raw.starts_with('-') { value } else { value - 1 };
-            i64::try_from(floor).ok().map(|value| value.to_string())
+        ColumnType::Timestamp(TimestampEncoding::UnixMillis) => moment(3),
+        ColumnType::Timestamp(TimestampEncoding::UnixMicros) => moment(0),
+        ColumnType::Timestamp(TimestampEncoding::UnixSeconds) => moment(6),
+        ColumnType::Timestamp(TimestampEncoding::Local) => {
+            let text = text?.replacen(' ', "T", 1);
+            let time = chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f").ok()?;
+            Some(time.and_utc().timestamp_micros().to_string())
         }
         ColumnType::Timestamp(TimestampEncoding::Rfc3339) => {
             let time = chrono::DateTime::parse_from_rfc3339(&text?).ok()?;
@@ -153,6 +155,7 @@ fn columns() -> Vec<Column> {
         nullable(column("ms", ColumnType::Timestamp(TimestampEncoding::UnixMillis))),
         nullable(column("us", ColumnType::Timestamp(TimestampEncoding::UnixMicros))),
         nullable(column("at", ColumnType::Timestamp(TimestampEncoding::Rfc3339))),
+        nullable(column("naive", ColumnType::Timestamp(TimestampEncoding::Local))),
         nullable(column("day", ColumnType::Date)),
         nullable(at(&["address", "city"], column("city", ColumnType::String))),
         nullable(at(&["address", "geo", "lat"], column("lat", ColumnType::Float64))),
@@ -186,6 +189,10 @@ fn fitting(kind: ColumnType) -> BoxedStrategy<String> {
         ColumnType::Date => "\"[0-9]{4}-[01][0-9]-[0-3][0-9]\"".boxed(),
         ColumnType::Timestamp(TimestampEncoding::Rfc3339) => {
             "\"20[0-9]{2}-0[1-9]-[0-2][1-9]T[01][0-9]:[0-5][0-9]:00(\\.[0-9]{1,9})?(Z|[+-]0[0-9]:30)\""
+                .boxed()
+        }
+        ColumnType::Timestamp(TimestampEncoding::Local) => {
+            "\"20[0-9]{2}-0[1-9]-[0-2][1-9][T ][01][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?\""
                 .boxed()
         }
         ColumnType::Decimal { .. } => {
