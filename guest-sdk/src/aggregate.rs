@@ -1,8 +1,9 @@
 //! Aggregates: rows of a group become a state, states become results.
 
 use crate::output::{OwnedColumn, Varlen};
+use crate::replay::Replay;
 use crate::row::scales;
-use crate::varlen::{VarlenRef, offset};
+use crate::varlen::VarlenRef;
 use crate::{
     Batch, Config, Description, Emit, Kind, OutputRow, Refused, Reject, Row, State, Timestamp,
 };
@@ -185,6 +186,7 @@ impl<A: Aggregate> Instance<A> {
         let mut decoded: Vec<A::State> =
             states.iter().enumerate().map(|(group, bytes)| decode(group, bytes)).collect();
         let mut rejects: Vec<Reject> = Vec::new();
+        let mut replay = None;
         for (row, group) in groups.iter().enumerate() {
             let state = &mut decoded[*group as usize];
             let before = state.snapshot();
@@ -194,8 +196,8 @@ impl<A: Aggregate> Instance<A> {
                 if A::State::PLAIN {
                     *state = before.expect("a plain state has a snapshot");
                 } else {
-                    let bytes = states.get(*group as usize);
-                    *state = self.replay(&reader, &groups[..row], *group, bytes, &rejects);
+                    let replay = replay.get_or_insert_with(|| Replay::new(groups, states.len()));
+                    *state = self.replay(&reader, replay, row, *group, states);
                 }
                 Reject::push(&mut rejects, row, refused);
             }
@@ -208,26 +210,29 @@ impl<A: Aggregate> Instance<A> {
         UpdateAnswer { states, rejects }
     }
 
-    /// The state of a group after the rows before a refused one. A state that is dear to copy is made anew from
-    /// what the host gave, so that rows that are not refused pay nothing.
+    /// The state of a group after the rows before a refused one. A state that is dear to copy is made anew, so that
+    /// rows that are not refused pay nothing.
     #[cold]
     fn replay<'b>(
         &self,
         reader: &<A::Row<'b> as Row>::Reader<'b>,
-        groups: &[u32],
+        replay: &mut Replay<Vec<u8>>,
+        row: usize,
         group: u32,
-        bytes: &[u8],
-        rejects: &[Reject],
+        given: VarlenRef<'_>,
     ) -> A::State {
-        let mut state = decode(group as usize, bytes);
-        for (row, _) in groups.iter().enumerate().filter(|(_, of)| **of == group) {
-            if rejects.binary_search_by_key(&offset(row), |reject| reject.row).is_err() {
-                let again = self.aggregate.update(&mut state, A::Row::<'b>::read(reader, row));
-                again.expect(
-                    "a row that was taken is taken again: `update` depends on its arguments only",
-                );
-            }
+        let (kept, taken) = replay.since(group, row);
+        let mut state =
+            decode(group as usize, kept.map_or(given.get(group as usize), Vec::as_slice));
+        for row in taken {
+            let again = self.aggregate.update(&mut state, A::Row::<'b>::read(reader, row));
+            again.expect(
+                "a row that was taken is taken again: `update` depends on its arguments only",
+            );
         }
+        let mut bytes = Vec::new();
+        state.encode(&mut bytes);
+        replay.keep(group, row, bytes);
         state
     }
 }

@@ -10,6 +10,7 @@ pub mod decimal;
 pub mod moment;
 pub mod config;
 pub mod refused;
+mod replay;
 pub mod filter;
 pub mod map;
 pub mod aggregate;

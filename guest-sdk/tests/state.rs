@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sluicegate_sdk::prelude::*;
 use sluicegate_sdk::testing::aggregate;
-use sluicegate_sdk::{AggregatePlugin, Layout, Plain, Varlen};
+use sluicegate_sdk::{AggregatePlugin, Batch, Column, Layout, Plain, Values, Varlen};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, PlainState)]
 struct Numbers {
@@ -223,4 +223,71 @@ fn the_description_names_the_state() {
     assert_eq!((description.state_version, description.migrates_from), (2, &[1][..]));
     assert_eq!(description.state_fingerprint, Seen::LAYOUT);
     assert!(!description.keeps_other_columns);
+}
+
+/// Counts how often a row is taken, and refuses every second one.
+struct Counting;
+
+thread_local! {
+    static TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+impl Aggregate for Counting {
+    type Row<'a> = Word<'a>;
+    type State = Seen;
+    type Output = Times<'static>;
+
+    fn new(_: &Config) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn update(&self, seen: &mut Seen, row: Word<'_>) -> Result<(), Refused> {
+        TAKEN.set(TAKEN.get() + 1);
+        *seen.0.entry(row.word.to_owned()).or_default() += 1;
+        if row.word == "no" { Err("no".into()) } else { Ok(()) }
+    }
+
+    fn merge(&self, _: &mut Seen, _: Seen) {}
+
+    fn evaluate(&self, _: Window, seen: &Seen, out: &mut Emit<Times<'static>>) {
+        for (word, times) in &seen.0 {
+            out.push(Times { word, times: (*times).into() });
+        }
+    }
+}
+
+mod counting {
+    sluicegate_sdk::export!(aggregate: super::Counting);
+
+    pub(super) type Counted = Plugin;
+}
+
+/// Each row is taken once more at most, however many are refused: a hot group must not run into the deadline.
+#[test]
+fn what_refused_rows_cost_grows_with_their_number_only() {
+    const ROWS: usize = 2_000;
+    let plugin = counting::Counted::init(&Config::default()).unwrap();
+    for groups in [1, ROWS / 4] {
+        let refused = |row: usize| row / groups % 2 == 1;
+        let (mut text, mut offsets) = (String::new(), vec![0]);
+        for row in 0..ROWS {
+            text += if refused(row) { "no" } else { "yes" };
+            offsets.push(text.len() as u32);
+        }
+        let of: Vec<u32> = (0..ROWS).map(|row| (row % groups) as u32).collect();
+        let word =
+            Column { values: Values::Utf8 { offsets: &offsets, text: &text }, validity: None };
+        let batch = Batch { rows: ROWS, columns: vec![word] };
+        let none = Varlen { offsets: vec![0; groups + 1], bytes: Vec::new() };
+        TAKEN.set(0);
+        let answer = plugin.update(&batch, &of, none.borrow());
+        assert!(TAKEN.get() <= 2 * ROWS, "{} calls for {ROWS} rows", TAKEN.get());
+        let rejects: Vec<usize> = answer.rejects.iter().map(|reject| reject.row as usize).collect();
+        assert_eq!(rejects, (0..ROWS).filter(|row| refused(*row)).collect::<Vec<_>>());
+        for group in 0..groups {
+            let state = Seen::decode(answer.states.borrow().get(group)).unwrap();
+            let times = (ROWS / 2 / groups) as u32;
+            assert_eq!(state.0.into_iter().collect::<Vec<_>>(), [("yes".to_owned(), times)]);
+        }
+    }
 }

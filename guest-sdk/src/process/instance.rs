@@ -4,6 +4,7 @@ use super::timers::{self, Change, Timer, TimerSets};
 use super::{Groups, Keyed, KeyedBatch, Process, ProcessAnswer, Processor, TimerAnswer};
 use crate::moment::Timestamp;
 use crate::output::Varlen;
+use crate::replay::Replay;
 use crate::{Emit, Refused, Reject, Row, State, VarlenRef};
 
 /// The first time that a timer can have: `i64::MIN` stands for no watermark.
@@ -98,6 +99,7 @@ impl<P: Process> Instance<P> {
     ) -> Vec<Reject> {
         let reader = P::Row::<'b>::reader(&rows.rows, &self.scales);
         let mut rejects: Vec<Reject> = Vec::new();
+        let mut replay = None;
         for row in 0..rows.rows.rows {
             let index = rows.groups[row] as usize;
             let group = &mut groups[index];
@@ -113,7 +115,13 @@ impl<P: Process> Instance<P> {
                     timers::undo(&mut group.timers, &mut made.changes);
                     group.state = match before {
                         Some(before) => before,
-                        None => self.replay(&reader, rows, row, given, &rejects),
+                        None => {
+                            let count = given.states.len();
+                            let replay = replay.get_or_insert_with(|| {
+                                Replay::new(&rows.groups[..rows.rows.rows], count)
+                            });
+                            self.replay(&reader, rows, row, given, replay)
+                        }
                     };
                     Reject::push(&mut rejects, row, refused);
                 }
@@ -177,8 +185,8 @@ impl<P: Process> Instance<P> {
         self.process.on_row(row, &mut keyed)
     }
 
-    /// The state of a group before the refused row `last`. A state that is dear to copy is made anew from what the host
-    /// gave, so that rows that are not refused pay nothing.
+    /// The state of a group before the refused row `last`. A state that is dear to copy is made anew, so that rows that
+    /// are not refused pay nothing.
     #[cold]
     fn replay<'b>(
         &self,
@@ -186,21 +194,28 @@ impl<P: Process> Instance<P> {
         rows: &KeyedBatch<'b>,
         last: usize,
         given: Groups<'_>,
-        rejects: &[Reject],
+        replay: &mut Replay<(Vec<u8>, Vec<Timer>)>,
     ) -> P::State {
         let of = rows.groups[last];
-        let mut group = decode(of as usize, given);
-        let mut unheard = Made::<P>::new();
-        for row in (0..=last).filter(|row| rows.groups[*row] == of) {
-            self.before_row(rows, row, &mut group, &mut unheard);
-            let refused = rejects.iter().any(|reject| reject.row as usize == row);
-            if row < last && !refused {
-                let read = P::Row::<'b>::read(reader, row);
-                self.row(read, rows.times[row], &mut group, &mut unheard).expect(
-                    "a row that was taken is taken again: `on_row` depends on its arguments only",
-                );
+        let (kept, taken) = replay.since(of, last);
+        let mut group = match kept {
+            Some((state, timers)) => {
+                Group { state: decode_state(of as usize, state), timers: timers.clone() }
             }
+            None => decode(of as usize, given),
+        };
+        let mut unheard = Made::<P>::new();
+        for row in taken {
+            self.before_row(rows, row, &mut group, &mut unheard);
+            let read = P::Row::<'b>::read(reader, row);
+            self.row(read, rows.times[row], &mut group, &mut unheard).expect(
+                "a row that was taken is taken again: `on_row` depends on its arguments only",
+            );
         }
+        self.before_row(rows, last, &mut group, &mut unheard);
+        let mut bytes = Vec::new();
+        group.state.encode(&mut bytes);
+        replay.keep(of, last, (bytes, group.timers));
         group.state
     }
 
@@ -233,7 +248,12 @@ fn decode_all<S: State>(groups: Groups<'_>) -> Vec<Group<S>> {
 /// version of the plugin wrote or migrated.
 #[inline]
 fn decode<S: State>(index: usize, groups: Groups<'_>) -> Group<S> {
-    let state = S::decode(groups.states.get(index))
-        .unwrap_or_else(|why| panic!("state {index} of the call does not decode: {why}"));
+    let state = decode_state(index, groups.states.get(index));
     Group { state, timers: groups.timers.get(index).collect() }
+}
+
+#[inline]
+fn decode_state<S: State>(index: usize, bytes: &[u8]) -> S {
+    S::decode(bytes)
+        .unwrap_or_else(|why| panic!("state {index} of the call does not decode: {why}"))
 }
