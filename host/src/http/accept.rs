@@ -2,7 +2,8 @@
 //!
 //! `axum::serve` gives hyper no timer, so a client that never ends its headers is kept for ever, and it takes as
 //! many connections as come (RELIABILITY.md §6). Here a connection has a time for its headers, which is also how
-//! long it may stay silent between two requests, and there is a number of connections, in all and per address.
+//! long it may stay silent between two requests, a time in which it takes some of an answer, and there is a number of
+//! connections, in all and per address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,11 +21,15 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::moving::Moving;
+
 /// How a connection may behave.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConnectionLimits {
     /// For the head of a request, from the moment the connection is ready for one.
     pub(super) headers: Duration,
+    /// For some of an answer to leave: a client that reads none of it is cut off.
+    pub(super) write: Duration,
     /// Connections at a time. Those beyond wait in the kernel's queue.
     pub(super) connections: usize,
     /// Of one address. Those beyond are closed at once: one client must not take them all.
@@ -37,6 +42,8 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             headers: Duration::from_secs(10),
+            // A stalled line recovers within this, or seldom.
+            write: Duration::from_secs(20),
             // A few operators, a scraper and some live views; each costs little more than a buffer.
             connections: 256,
             per_address: 128,
@@ -109,7 +116,8 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
         .max_buf_size(BUFFER_BYTES_MAX);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let io = TokioIo::new(Moving::new(stream, limits.write));
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {

@@ -6,6 +6,7 @@
 
 pub mod api;
 mod accept;
+mod moving;
 mod auth;
 mod error;
 mod request;

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::status::LiveResults;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Listening {
     address: SocketAddr,
@@ -71,6 +72,73 @@ async fn one_address_does_not_get_all_connections() {
         }
     };
     tokio::time::timeout(PATIENCE, again).await.expect("its place is given back");
+}
+
+/// A client with hardly any buffer of its own, which asks and never reads.
+async fn deaf(server: &Listening) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+/// Whether the only connection of an address comes free while `busy` keeps the other end of it writing.
+async fn is_cut_off(server: &Listening, mut busy: impl AsyncFnMut()) {
+    let again = async {
+        loop {
+            busy().await;
+            let mut next = TcpStream::connect(server.address).await.unwrap();
+            let ask = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            let mut head = [0; 15];
+            if next.write_all(ask).await.is_ok() && next.read_exact(&mut head).await.is_ok() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("its place is given back");
+}
+
+fn cut_soon() -> ConnectionLimits {
+    let write = Duration::from_millis(200);
+    // Nothing else may end the connection.
+    ConnectionLimits { write, headers: PATIENCE * 10, per_address: 1, ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_answers_is_cut_off() {
+    let server = listen(cut_soon()).await;
+    let (_unread, mut asking) = deaf(&server).await.into_split();
+    let asking = tokio::spawn(async move {
+        let ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        while asking.write_all(ask).await.is_ok() {}
+    });
+    is_cut_off(&server, async || tokio::task::yield_now().await).await;
+    asking.abort();
+}
+
+#[tokio::test]
+async fn a_live_view_that_nobody_reads_is_cut_off() {
+    let server = listen(cut_soon()).await;
+    let mut view = deaf(&server).await;
+    view.write_all(b"GET /v1/pipelines/sales/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut head = [0; 15];
+    view.read_exact(&mut head).await.unwrap();
+    let results = Arc::new(LiveResults {
+        pipeline: "sales".to_owned(),
+        uncommitted_epoch: 10,
+        columns: vec!["store".to_owned()],
+        key_columns: 1,
+        rows: vec![vec!["x".repeat(1 << 20).into()]],
+        rows_left_out: 0,
+    });
+    let live = server._fixture.live.clone();
+    is_cut_off(&server, async || {
+        // One that has ended has no view left to send to.
+        let _ = live.send(Arc::clone(&results));
+        tokio::task::yield_now().await;
+    })
+    .await;
 }
 
 #[tokio::test]
