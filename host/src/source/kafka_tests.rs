@@ -380,7 +380,7 @@ fn what_is_acknowledged_is_shown_to_the_group() {
     wanted.add_partition_range("sales", 0, PARTITIONS - 1);
     poll_until(&mut source, |source| {
         source.poll(&limits(1)).unwrap();
-        let committed = group.committed_offsets(wanted.clone(), Duration::from_secs(5)).unwrap();
+        let committed = group.committed_offsets(wanted.clone(), Duration::from_secs(30)).unwrap();
         committed.elements().iter().all(|entry| entry.offset() == rdkafka::Offset::Offset(3))
     });
 }
@@ -394,8 +394,8 @@ fn records_linger_together_after_the_first() {
     let limits = PollLimits {
         records: 3000,
         bytes: 1 << 20,
-        wait: Duration::from_secs(20),
-        linger: Duration::from_secs(5),
+        wait: Duration::from_secs(60),
+        linger: Duration::from_secs(60),
     };
     let blocks = source.poll(&limits).unwrap();
     assert_eq!(blocks.iter().map(super::RecordBlock::len).sum::<usize>(), 3000);

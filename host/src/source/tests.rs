@@ -226,8 +226,8 @@ fn a_poll_without_records_returns_in_time(fixture: &impl Fixture) {
     read_on(source.as_mut(), &limits(10_000), &mut Records::new(), &mut positions);
     let started = Instant::now();
     assert!(source.poll(&limits(10)).unwrap().is_empty());
-    // A second more than was asked for: other tests share the machine.
-    assert!(started.elapsed() < Duration::from_millis(1200), "{:?}", started.elapsed());
+    // It comes back at all: how busy the machine is says how much later than asked for.
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
 }
 
 #[track_caller]

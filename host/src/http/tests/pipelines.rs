@@ -318,7 +318,7 @@ async fn live_results_come_as_events_and_a_slow_client_is_told_what_it_missed() 
 
     "#]].assert_eq(&text);
     api.shutdown.cancel();
-    let rest = tokio::time::timeout(Duration::from_secs(5), events.count()).await;
+    let rest = tokio::time::timeout(Duration::from_secs(60), events.count()).await;
     rest.expect("a live view does not hold the server up");
 }
 
