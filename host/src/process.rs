@@ -18,6 +18,7 @@ use crate::handle::{LanePorts, PipelineHandle};
 use crate::lane::{Commands, LaneParts, Outside};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
+use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::status::{LaneStatus, Phase};
 use crate::stop::Stop;
@@ -82,12 +83,13 @@ impl Process {
         modules: &str,
         stores: StoreOptions,
         plugin_cache: Option<PathBuf>,
+        compiler: Compiler,
     ) -> anyhow::Result<Self> {
         let location =
             store::open(modules, &stores).with_context(|| format!("open store `{modules}`"))?;
         Ok(Self {
             runtime: runtime.clone(),
-            engine: PluginEngine::new(plugin_cache).context("start the plugin engine")?,
+            engine: PluginEngine::new(plugin_cache, compiler).context("start the plugin engine")?,
             modules: ModuleStore::new(location),
             stores,
             stop: Stop::new(Clock::system()),

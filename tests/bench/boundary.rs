@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sluicegate::config::environment::Environment;
 use sluicegate::config::{Pipeline, PluginRef, StageConfig, file};
 use sluicegate::decode::Decoder;
+use sluicegate::plugin::compile::Compiler;
 use sluicegate::plugin::engine::PluginEngine;
 use sluicegate::plugin::fit::{Fitted, fit};
 use sluicegate::plugin::limits::CallLimits;
@@ -44,7 +45,7 @@ const CALLS: usize = 200;
 pub(crate) fn run(pipeline: &Path, folder: &Path) -> Result<Vec<Boundary>> {
     let pipeline = file::load(pipeline, Environment::of_process().variables())?;
     let rows = first_rows(&pipeline, folder)?;
-    let engine = PluginEngine::new(None).context("start the plugin engine")?;
+    let engine = PluginEngine::new(None, Compiler::Here).context("start the plugin engine")?;
     let bench = Bench { pipeline: &pipeline, engine: &engine, rows: &rows };
     let filter = bench
         .pair(PluginKind::Filter, "valid-sale", |_| NativeCode::filter::<valid_sale::Plugin>())?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sluicegate::config::environment::Environment;
 use sluicegate::config::{Pipeline, file};
+use sluicegate::plugin::compile::Compiler;
 use sluicegate::plugin::limits::CallLimits;
 use sluicegate::plugin::{Code, ModuleDigest};
 use sluicegate::process::Process;
@@ -73,7 +74,7 @@ pub(crate) fn process(
     runtime: &tokio::runtime::Handle,
 ) -> Result<Process> {
     let cache = Some(Workspace::here().target().join("bench").join("compiled"));
-    Process::new(runtime, &pipeline.checkpoint.url, environment.stores(), cache)
+    Process::new(runtime, &pipeline.checkpoint.url, environment.stores(), cache, Compiler::Here)
 }
 
 /// The same, except that the calls of both plugins stay outside the sandbox.

@@ -25,6 +25,7 @@ use crate::config::file::ConfigError;
 use crate::config::fingerprint::StateConflict;
 use crate::config::fingerprint::columns::TableConflict;
 use crate::lane::PlanError;
+use crate::plugin::compile::child;
 use crate::plugin::fit::FitError;
 use crate::plugin::load::LoadError;
 use crate::telemetry::{self, LogFilterError, LogOptions};
@@ -80,6 +81,9 @@ pub enum Command {
     /// Show the first rows of a Parquet table in a folder.
     Table(parquet_table::TableArgs),
     Schema(schema::SchemaArgs),
+    /// The host's own compiler: reads a module, writes machine code.
+    #[command(hide = true, name = child::COMMAND)]
+    CompilePlugin,
 }
 
 /// What to do with plugins.
@@ -99,6 +103,9 @@ impl Cli {
     /// Begins to log, does what the command says, and says on standard error why it could not be done.
     pub fn run(self) -> ExitCode {
         let Self { log, command } = self;
+        if let Command::CompilePlugin = command {
+            return child::serve_host();
+        }
         let started = telemetry::start(&log).map_err(anyhow::Error::from);
         report(started.and_then(|()| dispatch(&command)))
     }
@@ -122,6 +129,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Broker(args) => broker::run(args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => parquet_table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Schema(args) => schema::run(args),
+        Command::CompilePlugin => Ok(child::serve_host()),
     }
 }
 

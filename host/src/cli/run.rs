@@ -9,6 +9,7 @@ use crate::chain::inspect::latest;
 use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
 use crate::modules::ModuleStoreError;
+use crate::plugin::compile::Compiler;
 use crate::process::{Process, Started, lane_storage};
 use crate::shutdown;
 use crate::stop::Stop;
@@ -43,7 +44,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let modules = args.store.as_ref().unwrap_or(&pipeline.checkpoint.url).clone();
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let process = Process { stop, ..Process::new(runtime.handle(), &modules, stores, cache)? };
+    let compiler = Compiler::own_binary();
+    let process = Process::new(runtime.handle(), &modules, stores, cache, compiler)?;
+    let process = Process { stop, ..process };
     check_first_run(&process, &pipeline)?;
     let ended_well = wait(process.start(pipeline)?);
     // A request that hangs must not hold up the end.

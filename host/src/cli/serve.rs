@@ -11,6 +11,7 @@ use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
 use crate::http::{AppState, Server, ServerConfig};
 use crate::metrics::Metrics;
+use crate::plugin::compile::Compiler;
 use crate::plugin::limits::CallLimits;
 use crate::process::{Process, Started};
 use crate::shutdown;
@@ -68,7 +69,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let store = module_store(args.store.as_deref(), &pipelines)?;
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let process = Process::new(runtime.handle(), &store, stores, cache)?;
+    let process = Process::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
     let process = Process { takes_uploads: true, stop: stop.clone(), ..process };
     for pipeline in &pipelines {
         check_first_run(&process, pipeline)?;

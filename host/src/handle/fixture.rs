@@ -19,6 +19,7 @@ use crate::lane::Command;
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::PluginKind;
+use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
@@ -91,7 +92,7 @@ pub(crate) fn another(module: &Bytes) -> Bytes {
 fn compiled() -> (PluginEngine, Vec<StageView>) {
     static COMPILED: OnceLock<(PluginEngine, Vec<StageView>)> = OnceLock::new();
     let compile = || {
-        let (config, engine) = (config(), PluginEngine::new(None).unwrap());
+        let (config, engine) = (config(), PluginEngine::new(None, Compiler::Here).unwrap());
         let aggregate = config.window.as_ref().map(|window| &window.aggregate);
         let stages = config.stages.iter().chain(aggregate);
         let stages = stages.map(|stage| view(&engine, stage)).collect();
@@ -180,7 +181,7 @@ fn config() -> Pipeline {
             turn_linger: Duration::ZERO,
             call_rows: 1_024,
             call_bytes: 1 << 20,
-            call_deadline: Duration::from_secs(5),
+            call_deadline: Duration::from_secs(600),
             plugin_memory: 64 << 20,
             plugin_output: 16 << 20,
             key_timers: 1_024,

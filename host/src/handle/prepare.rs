@@ -2,6 +2,7 @@
 
 use crate::config::StageConfig;
 use crate::modules::VersionChoice;
+use crate::plugin::compile::Patience;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
@@ -23,10 +24,13 @@ impl PipelineHandle {
         let limits = CallLimits::from(&self.config.limits);
         let engine = self.engine.clone();
         let name = module.to_owned();
-        // Compiling takes a core for some tens of milliseconds and more.
+        // Compiling takes a core for some tens of milliseconds and more. It ends when nobody waits for the activation.
+        let (patience, _waiting) = Patience::of_request();
         let proven = tokio::task::spawn_blocking(move || {
             let unfit = |error: &dyn std::fmt::Display| ActivateError::Unfit(error.to_string());
-            let loaded = engine.load(&name, &bytes, &limits).map_err(|error| unfit(&error))?;
+            let loaded = engine
+                .load_while(&name, &bytes, &limits, &patience)
+                .map_err(|error| unfit(&error))?;
             let fitted = fit(&stage, &loaded, &running.input).map_err(|error| unfit(&error))?;
             // `init` sees the stage's configuration here for the first time.
             fitted.plugin.instantiate().map_err(|error| {

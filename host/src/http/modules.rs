@@ -15,6 +15,7 @@ use super::Shared;
 use super::api::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
 use super::error::ApiError;
 use crate::modules::{ModuleStoreError, ModuleVersion};
+use crate::plugin::compile::Patience;
 use crate::plugin::fit::type_name;
 use crate::plugin::load::{LoadedModule, MODULE_BYTES_MAX};
 use crate::plugin::{Description, PluginColumn};
@@ -130,7 +131,10 @@ async fn load(shared: &Arc<Shared>, name: &str, bytes: Bytes) -> Result<LoadedMo
     let engine = shared.app.engine.clone();
     let limits = shared.app.upload_limits;
     let name = name.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || engine.load(&name, &bytes, &limits)).await;
+    // Dropped with the request, when its client goes away or its time is over: then the compiler ends too.
+    let (patience, _waiting) = Patience::of_request();
+    let load = move || engine.load_while(&name, &bytes, &limits, &patience);
+    let loaded = tokio::task::spawn_blocking(load).await;
     let loaded = loaded.map_err(|error| ApiError::internal("loading a module panicked", error))?;
     loaded.map_err(|error| {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "module_refused", error.to_string())

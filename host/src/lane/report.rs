@@ -80,6 +80,7 @@ impl Lane {
                 metrics.bad_answers.add(now.answers - before.answers);
                 metrics.broken.add(now.broken - before.broken);
                 metrics.rejects.add(now.rejects - before.rejects);
+                metrics.unheard.add(now.unheard - before.unheard);
             }
         }
         for (stage, memory) in stages.iter().zip(memory) {

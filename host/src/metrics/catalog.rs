@@ -167,6 +167,12 @@ pub(super) const PLUGIN_FAILURES: Metric = counter(
 );
 pub(super) const PLUGIN_REJECTS: Metric =
     counter("sluicegate_plugin_rejects", None, MODULE, "Rows that the plugin itself refused");
+pub(super) const PLUGIN_UNHEARD: Metric = counter(
+    "sluicegate_plugin_unheard",
+    None,
+    MODULE,
+    "Log lines and counts of the plugin that were dropped, because they were too many",
+);
 pub(super) const PLUGIN_MEMORY: Metric = gauge(
     "sluicegate_plugin_memory",
     Some("bytes"),
@@ -252,7 +258,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 43] = [
+pub(super) const ALL: [&Metric; 44] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -276,6 +282,7 @@ pub(super) const ALL: [&Metric; 43] = [
     &PLUGIN_CPU,
     &PLUGIN_FAILURES,
     &PLUGIN_REJECTS,
+    &PLUGIN_UNHEARD,
     &PLUGIN_MEMORY,
     &PLUGIN_COUNT,
     &GROUPS,

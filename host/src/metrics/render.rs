@@ -163,6 +163,9 @@ fn plugins(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.modules(&catalog::PLUGIN_REJECTS, lanes, |family, labels, _, module| {
         count(family, &labels, module.rejects.get())
     })?;
+    page.modules(&catalog::PLUGIN_UNHEARD, lanes, |family, labels, _, module| {
+        count(family, &labels, module.unheard.get())
+    })?;
     page.modules(&catalog::PLUGIN_MEMORY, lanes, |family, labels, _, module| {
         family.encode_family(&labels)?.encode_gauge(&module.memory_bytes.get())
     })?;

@@ -41,6 +41,8 @@ pub struct ModuleMetrics {
     pub broken: Counter,
     /// Rows that the plugin refused.
     pub rejects: Counter,
+    /// Log lines and counts of its own that were dropped.
+    pub unheard: Counter,
     /// Linear memory of all instances.
     pub memory_bytes: Gauge,
 }
@@ -87,6 +89,7 @@ impl ModuleMetrics {
             bad_answers: Counter::default(),
             broken: Counter::default(),
             rejects: Counter::default(),
+            unheard: Counter::default(),
             memory_bytes: Gauge::default(),
         }
     }

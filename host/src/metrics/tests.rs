@@ -111,6 +111,7 @@ fn worked_lane() -> LaneMetrics {
     stage.traps.add(1);
     stage.memory_bytes.set(65_536);
     stage.rejects.add(2);
+    stage.unheard.add(3);
     let file = DataFile {
         table: "revenue".to_owned(),
         path: "a.parquet".to_owned(),
@@ -205,6 +206,7 @@ fn series_carry_units_labels_and_values() {
         sluicegate_plugin_failures_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",kind="answer"} 0
         sluicegate_plugin_failures_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",kind="breaker"} 0
         sluicegate_plugin_rejects_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 2
+        sluicegate_plugin_unheard_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 3
         sluicegate_plugin_memory_bytes{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab"} 65536
         sluicegate_plugin_count_total{pipeline="sales",stage="valid",module="valid-sale",digest="abababababab",name="free_items"} 4"#]]
     .assert_eq(&lines.join("\n"));

@@ -1,8 +1,11 @@
 //! Single calls of a stage's plugin: an instance when one is needed, none after a failure, and the counts.
 
-use super::isolate::{Course, Failure};
+use std::sync::Arc;
+
+use super::isolate::{Course, Failure, Haste};
 use super::outcome::{Refusal, RefusalKind};
 use super::{Instance, Plugin, PluginError, Usage};
+use crate::time::thread_cpu_nanos;
 
 /// What a runner has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +41,13 @@ pub(super) struct Calls {
     /// What the present instance had used when it was last asked.
     seen: Usage,
     stats: RunnerStats,
+    /// The most CPU time that a call took which went well.
+    longest_nanos: u64,
+    cpu: CpuTime,
 }
+
+/// CPU time of the calling thread, nanoseconds; a test has its own.
+pub(super) type CpuTime = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Calls {
     /// No call yet, and no instance.
@@ -48,7 +57,15 @@ impl Calls {
             instance: None,
             seen: Usage::default(),
             stats: RunnerStats::default(),
+            longest_nanos: 0,
+            cpu: Arc::new(thread_cpu_nanos),
         }
+    }
+
+    /// The same, by other CPU time.
+    #[cfg(test)]
+    pub(super) fn set_cpu(&mut self, cpu: CpuTime) {
+        self.cpu = cpu;
     }
 
     pub(super) fn plugin(&self) -> &Plugin {
@@ -63,9 +80,11 @@ impl Calls {
     pub(super) fn call<A>(
         &mut self,
         rows: usize,
+        haste: Haste,
         call: impl FnOnce(&mut dyn Instance) -> Result<A, PluginError>,
     ) -> Result<A, Failure> {
         let used = self.instance.is_some();
+        let began = (self.cpu)();
         let instance = match &mut self.instance {
             Some(instance) => instance,
             none => match self.plugin.instantiate() {
@@ -76,10 +95,12 @@ impl Calls {
                 }
                 Err(fault) => {
                     self.count(&fault);
-                    return Err(Failure { fault, hopeless: true, used });
+                    let nanos = (self.cpu)().saturating_sub(began);
+                    return Err(Failure { fault, hopeless: true, used, nanos });
                 }
             },
         };
+        instance.hurry((haste == Haste::Great).then_some(self.longest_nanos));
         let result = call(instance.as_mut());
         let usage = instance.usage();
         self.stats.calls += 1;
@@ -88,11 +109,18 @@ impl Calls {
         self.stats.unheard += usage.unheard - self.seen.unheard;
         self.stats.memory_bytes = usage.memory_bytes;
         self.seen = usage;
-        result.map_err(|fault| {
-            self.instance = None;
-            self.count(&fault);
-            Failure { fault, hopeless: false, used }
-        })
+        let nanos = (self.cpu)().saturating_sub(began);
+        match result {
+            Ok(answer) => {
+                self.longest_nanos = self.longest_nanos.max(nanos);
+                Ok(answer)
+            }
+            Err(fault) => {
+                self.instance = None;
+                self.count(&fault);
+                Err(Failure { fault, hopeless: false, used, nanos })
+            }
+        }
     }
 
     /// Counts the rows that the plugin itself refused.

@@ -1,21 +1,20 @@
-//! The one wasmtime engine of a process: its settings, the ticker that makes deadlines fire, the compile cache.
+//! The one wasmtime engine of a process: its settings, the ticker that makes deadlines fire, who compiles for it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use wasmparser::WasmFeatures;
 use wasmtime::component::Linker;
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, OptLevel, Strategy,
-    WasmBacktraceDetails,
+    Config, Engine, InstanceAllocationStrategy, OptLevel, Strategy, WasmBacktraceDetails,
 };
 
+use super::compile::{Compiler, Compiling};
 use super::linker::{self, GuestState};
 use super::{Code, ModuleDigest};
 
@@ -34,9 +33,6 @@ const GUEST_STACK_BYTES: usize = 512 << 10;
 /// Frames of a guest that a trap may describe.
 const BACKTRACE_FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not zero");
 
-/// Compiled modules on disk, together. A plugin takes about 100 KB.
-const CACHE_BYTES_MAX: u64 = 512 << 20;
-
 /// Compiles modules. One per process: values of two engines must never meet. Cheap to clone.
 #[derive(Clone)]
 pub struct PluginEngine {
@@ -48,8 +44,7 @@ pub struct PluginEngine {
 struct Inner {
     engine: Engine,
     linker: Linker<GuestState>,
-    /// One compilation at a time: it may take a gigabyte and a core.
-    compiling: Mutex<()>,
+    compiling: Compiling,
 }
 
 /// The engine could not be made.
@@ -74,13 +69,13 @@ impl PluginEngine {
     ///
     /// `cache_dir` keeps compiled modules over restarts, by content and compiler settings. It is made private
     /// (mode 0700): who can write there can run native code in this process, so it never lies in an object store.
-    pub fn new(cache_dir: Option<PathBuf>) -> Result<Self, EngineError> {
+    pub fn new(cache_dir: Option<PathBuf>, compiler: Compiler) -> Result<Self, EngineError> {
         let broken = |error: wasmtime::Error| EngineError::Engine(format!("{error:#}"));
-        let cache = cache_dir.map(|dir| open_cache(&dir)).transpose()?;
-        let engine = Engine::new(&settings(cache)).map_err(broken)?;
+        let engine = Engine::new(&settings()).map_err(broken)?;
+        let compiling = Compiling::new(&engine, cache_dir, compiler)?;
         let linker = linker::linker(&engine).map_err(broken)?;
         start_ticker(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
-        let inner = Inner { engine, linker, compiling: Mutex::new(()) };
+        let inner = Inner { engine, linker, compiling };
         Ok(Self { inner: Arc::new(inner), natives: BTreeMap::new() })
     }
 
@@ -104,13 +99,13 @@ impl PluginEngine {
         &self.inner.linker
     }
 
-    pub(super) fn compiling(&self) -> &Mutex<()> {
+    pub(super) fn compiling(&self) -> &Compiling {
         &self.inner.compiling
     }
 }
 
-/// RELIABILITY.md §4.2, as far as it exists in this version of wasmtime.
-fn settings(cache: Option<Cache>) -> Config {
+/// RELIABILITY.md §4.2, as far as it exists in this version of wasmtime. The same for whoever compiles and whoever runs.
+pub(super) fn settings() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -128,30 +123,8 @@ fn settings(cache: Option<Cache>) -> Config {
         // Pooling re-uses memory between guests; instances live long here, so it would save nothing.
         .allocation_strategy(InstanceAllocationStrategy::OnDemand)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX))
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .cache(cache);
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config
-}
-
-fn open_cache(dir: &Path) -> Result<Cache, EngineError> {
-    let failed = |source: io::Error| EngineError::Cache { path: dir.to_owned(), source };
-    make_private(dir).map_err(failed)?;
-    let dir = dir.canonicalize().map_err(failed)?;
-    let mut config = CacheConfig::new();
-    config.with_directory(&dir).with_files_total_size_soft_limit(CACHE_BYTES_MAX);
-    Cache::new(config).map_err(|error| failed(io::Error::other(format!("{error:#}"))))
-}
-
-/// Makes the folder, and shuts everybody else out. A folder of another user cannot be shut and is refused.
-fn make_private(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let owner = fs::metadata(dir)?.uid();
-    if owner != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!("it belongs to user {owner}")));
-    }
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
 }
 
 /// Ticks until the last component and store of the engine is gone: it holds the engine weakly.

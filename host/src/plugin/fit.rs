@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::describe::output_schema;
+use super::heard::Heard;
 use super::instance::WasmCode;
 use super::load::{LoadedModule, Program};
 use super::{Code, Plugin, PluginColumn, PluginError, PluginKind};
 use crate::config::StageConfig;
+use crate::time::Clock;
 
 /// Of the keys that the host adds to a stage's configuration: `decimal-scale:COLUMN`.
 const DECIMAL_SCALE: &str = "decimal-scale:";
@@ -139,6 +141,7 @@ pub fn fit(
             name: Arc::clone(&module.name),
             outputs: Arc::clone(&outputs),
             counters: Arc::new(Mutex::default()),
+            heard: Arc::new(Heard::new(Clock::system())),
         }),
         Program::Native(code) => Arc::clone(code),
     };

@@ -16,6 +16,7 @@ use super::bindings::exports::sluicegate::plugin::{
 use super::bindings::sluicegate::plugin::columns::BatchParam;
 use super::bindings::sluicegate::plugin::description::PluginDescription;
 use super::contract::speaks;
+use super::heard::Heard;
 use super::limits::{CallLimits, MemoryExceeded, MemoryLimit};
 use super::linker::{GuestState, Said, at_tick, printable};
 use super::load::Compiled;
@@ -31,7 +32,11 @@ use crate::varlen::Varlen;
 /// Counters that plugins of one stage may have together over their life; see `linker` for those of one call.
 const COUNTERS_MAX: usize = 64;
 
+/// The part of its time that a call is given while a guilty row is sought.
+const HURRIED: u32 = 8;
+
 /// Where the calls of the contract stand in a component; looked up once per module.
+#[derive(Clone)]
 pub(super) struct Exports {
     lifecycle: lifecycle::GuestIndices,
     filter: Option<filter_rows::GuestIndices>,
@@ -81,6 +86,9 @@ pub(super) struct Guest {
     map: Option<map_rows::Guest>,
     aggregate: Option<aggregate_rows::Guest>,
     process: Option<process_rows::Guest>,
+    /// What the limits say.
+    limit: Duration,
+    /// Of the next call.
     deadline: Duration,
     output_max: u64,
     cpu_nanos: u64,
@@ -89,13 +97,18 @@ pub(super) struct Guest {
 
 impl Guest {
     /// A new store with a new memory. Start functions run under the deadline of a call.
-    pub(super) fn start(compiled: &Compiled, name: &Arc<str>) -> Result<Self, PluginError> {
+    pub(super) fn start(
+        compiled: &Compiled,
+        name: &Arc<str>,
+        heard: &Arc<Heard>,
+    ) -> Result<Self, PluginError> {
         let limits = compiled.limits;
         let state = GuestState {
             name: Arc::clone(name),
             memory: MemoryLimit::new(limits.memory),
             deadline_nanos: 0,
             said: Said::default(),
+            heard: Arc::clone(heard),
         };
         let mut store = Store::new(compiled.engine.wasmtime(), state);
         store.limiter(|state| &mut state.memory);
@@ -126,6 +139,7 @@ impl Guest {
             map,
             aggregate,
             process,
+            limit: limits.deadline,
             deadline: limits.deadline,
             output_max: limits.output,
             cpu_nanos,
@@ -152,7 +166,9 @@ impl Guest {
         let started = begin(&mut self.store, self.deadline);
         let result = call(self);
         self.cpu_nanos += thread_cpu_nanos().saturating_sub(started);
-        self.dropped += self.store.data().said.dropped;
+        let GuestState { name, said, heard, .. } = self.store.data();
+        self.dropped += said.dropped_counts + said.dropped_lines;
+        heard.drops(name, said.dropped_lines);
         result.map_err(|error| fault(&error, &self.store, self.deadline, self.output_max))
     }
 }
@@ -204,6 +220,7 @@ pub(super) struct WasmCode {
     pub(super) name: Arc<str>,
     pub(super) outputs: SchemaRef,
     pub(super) counters: Counters,
+    pub(super) heard: Arc<Heard>,
 }
 
 /// The plugin's own counters, summed over all its instances. Touched once per call that counts anything.
@@ -211,7 +228,7 @@ pub(super) type Counters = Arc<Mutex<BTreeMap<String, u64>>>;
 
 impl Code for WasmCode {
     fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        let mut guest = Guest::start(&self.compiled, &self.name)?;
+        let mut guest = Guest::start(&self.compiled, &self.name, &self.heard)?;
         guest.init(config)?;
         Ok(Box::new(WasmInstance {
             guest,
@@ -382,6 +399,14 @@ impl Instance for WasmInstance {
         let raw = self.checked(call, Ok)?;
         let raw = raw.map_err(|reason| PluginError::Refused(printable(&reason)))?;
         answer::states(raw, states.len()).map_err(PluginError::Answer)
+    }
+
+    fn hurry(&mut self, longest_nanos: Option<u64>) {
+        let Guest { limit, deadline, .. } = &mut self.guest;
+        *deadline = longest_nanos.map_or(*limit, |longest| {
+            let fraction = *limit / HURRIED;
+            fraction.max(2 * Duration::from_nanos(longest)).min(*limit)
+        });
     }
 
     fn usage(&self) -> Usage {

@@ -16,25 +16,23 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::PluginError;
+use super::brake::Brake;
 use crate::time::Clock;
 
 /// The time over which failures are counted.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// What failed calls of one worker may cost in one [`PERIOD`]: with the costs below about 0.3 s for 10,000 traps, or
-/// 20 s for 100 deadlines of 200 ms. A guilty row among 8,192 takes 14 calls.
-const BUDGET: u32 = 10_000;
-/// A trap comes early, and a new instance takes some 20 µs.
-const COST_OF_FAULT: u32 = 1;
-/// A deadline takes all its time.
-const COST_OF_DEADLINE: u32 = 100;
+/// CPU time that failed calls of one worker and stage may take in one [`PERIOD`]: a third of a core. That is a million traps
+/// of some 20 µs, or a hundred endless loops of 200 ms: what a fault costs is its time, and not that there was one.
+const BUDGET: Duration = Duration::from_secs(20);
 
-/// How much isolating may still be done. Of one worker.
+/// How much isolating may still be done, of one worker and stage.
 #[derive(Debug)]
 pub(super) struct Budget {
     clock: Clock,
     period_began: Duration,
-    left: u32,
+    left: Duration,
+    pub(super) brake: Brake,
 }
 
 /// Why an attempt failed.
@@ -45,6 +43,18 @@ pub(super) struct Failure {
     pub(super) hopeless: bool,
     /// The instance had answered calls before: its past may be at fault, leaked memory for one.
     pub(super) used: bool,
+    /// CPU time of the call, and of making its instance.
+    pub(super) nanos: u64,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// As long as the limits say.
+    None,
+    /// A fraction of that, though longer than any call that went well. Of several rows among which a guilty one is sought:
+    /// those that take longer are cut smaller, and only single rows are condemned, which are given all their time.
+    Great,
 }
 
 /// What became of a part of the work, in order.
@@ -72,34 +82,33 @@ pub(super) enum Course {
 
 impl Budget {
     /// A full one.
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, brake: Brake) -> Self {
         let period_began = clock.monotonic();
-        Self { clock, period_began, left: BUDGET }
+        Self { clock, period_began, left: BUDGET, brake }
     }
 
-    /// Takes the cost of a fault. False: it is spent, and nothing is isolated before the period ends.
-    fn take(&mut self, fault: &PluginError) -> bool {
+    /// Takes the cost of a failure. False: the budget is spent, and nothing is isolated before the period ends.
+    fn take(&mut self, failure: &Failure) -> bool {
         let now = self.clock.monotonic();
         if now.saturating_sub(self.period_began) >= PERIOD {
             self.period_began = now;
             self.left = BUDGET;
         }
-        let cost = match fault {
-            PluginError::Deadline { .. } => COST_OF_DEADLINE,
-            _ => COST_OF_FAULT,
-        };
-        let enough = self.left >= cost;
-        self.left = self.left.saturating_sub(cost);
+        self.brake.failed(failure.nanos);
+        let enough = !self.left.is_zero();
+        self.left = self.left.saturating_sub(Duration::from_nanos(failure.nanos));
         enough
     }
 }
 
 /// Attempts `range`, and after a failure ever smaller parts of it. `settle` sees the parts in ascending order, and
 /// they make up `range` without gaps.
+///
+/// Once the brake holds, no call is made any more, and what is left is settled as broken: nobody will look at it.
 pub(super) fn attempt<A>(
     range: Range<usize>,
     budget: &mut Budget,
-    mut call: impl FnMut(Range<usize>) -> Result<A, Failure>,
+    mut call: impl FnMut(Range<usize>, Haste) -> Result<A, Failure>,
     mut settle: impl FnMut(Range<usize>, Part<A>),
 ) -> Course {
     let mut course = Course::Smooth;
@@ -107,11 +116,18 @@ pub(super) fn attempt<A>(
     // Parts still to do, the next on top. Depth is the logarithm of the rows.
     let mut open = vec![range];
     while let Some(part) = open.pop() {
-        let mut result = call(part.clone());
-        if let Err(failure) = &result
+        if budget.brake.holds() {
+            settle(part, Part::Broken(PluginError::Trap("the turn was broken off".to_owned())));
+            continue;
+        }
+        let haste = if part.len() > 1 && part != whole { Haste::Great } else { Haste::None };
+        let mut result = call(part.clone(), haste);
+        if let Err(failure) = &mut result
             && deserves_another(failure, &part, &whole)
         {
-            result = call(part.clone());
+            let before = failure.nanos;
+            result = call(part.clone(), haste)
+                .map_err(|failure| Failure { nanos: failure.nanos + before, ..failure });
         }
         let failure = match result {
             Ok(answer) => {
@@ -120,7 +136,7 @@ pub(super) fn attempt<A>(
             }
             Err(failure) => failure,
         };
-        let affordable = budget.take(&failure.fault);
+        let affordable = budget.take(&failure);
         if part.len() > 1 && affordable && !failure.hopeless {
             let middle = middle(&part);
             open.push(middle..part.end);

@@ -1,4 +1,4 @@
-//! What a guest can reach: `log` and `count`, both bounded per call. There is nothing else.
+//! What a guest can reach: `log` and `count`, both bounded per call, and lines also per minute. There is nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, StoreContextMut, UpdateDeadline};
 
 use super::bindings::sluicegate::plugin::host::{self, Level};
+use super::heard::Heard;
 use super::limits::MemoryLimit;
 use crate::time::thread_cpu_nanos;
 
@@ -31,6 +32,8 @@ pub(super) struct GuestState {
     pub(super) deadline_nanos: u64,
     /// What the running call said.
     pub(super) said: Said,
+    /// What all instances of the stage may say.
+    pub(super) heard: Arc<Heard>,
 }
 
 /// What a guest said during one call.
@@ -38,8 +41,10 @@ pub(super) struct GuestState {
 pub(super) struct Said {
     lines: u32,
     counts: u32,
-    /// Lines and counts beyond the bounds, or with names that are none.
-    pub(super) dropped: u64,
+    /// Counts beyond the bounds, or with names that are none.
+    pub(super) dropped_counts: u64,
+    /// Lines beyond the bounds.
+    pub(super) dropped_lines: u64,
     /// Counter → sum.
     pub(super) counted: BTreeMap<String, u64>,
     /// The last line of level error: the message of a panic, when there was one.
@@ -55,12 +60,19 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<GuestState>> {
 
 impl host::Host for GuestState {
     fn log(&mut self, level: Level, text: String) {
+        let heard = self.said.lines < LOG_LINES_MAX && self.heard.takes_a_line(&self.name);
+        if !heard {
+            self.said.dropped_lines += 1;
+        }
+        // A flood costs the host next to nothing.
+        if !heard && level != Level::Error {
+            return;
+        }
         let line = printable(&text);
         if level == Level::Error {
             self.said.last_error = Some(line.clone());
         }
-        if self.said.lines >= LOG_LINES_MAX {
-            self.said.dropped += 1;
+        if !heard {
             return;
         }
         self.said.lines += 1;
@@ -76,7 +88,7 @@ impl host::Host for GuestState {
     fn count(&mut self, name: String, n: u64) {
         let room = self.said.counted.len() < COUNTERS_MAX || self.said.counted.contains_key(&name);
         if self.said.counts >= COUNTS_MAX || !room || !is_counter_name(&name) {
-            self.said.dropped += 1;
+            self.said.dropped_counts += 1;
             return;
         }
         self.said.counts += 1;

@@ -1,31 +1,25 @@
 //! From the bytes somebody uploaded to a module that can run: checked, made a component, compiled, described.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
-use std::thread;
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use wasmparser::Encoding;
-use wasmtime::component::{Component, InstancePre};
-use wit_component::ComponentEncoder;
+use wasmtime::component::InstancePre;
 
-use super::contract::{PACKAGE, speaks};
+use super::compile::{Patience, Ready};
+use super::contract::PACKAGE;
 use super::describe::described;
 use super::engine::PluginEngine;
+use super::heard::Heard;
 use super::instance::{Exports, Guest};
 use super::limits::CallLimits;
 use super::linker::{GuestState, printable};
-use super::validate::{self, Checked};
 use super::{Code, Description, ModuleDigest, PluginError, PluginKind};
+use crate::time::Clock;
 
 /// Bytes of a module. A plugin in Rust has about 30 KB, an interpreter of another language a few megabytes.
 pub const MODULE_BYTES_MAX: usize = 10 << 20;
-
-/// Stack of the thread that compiles: the compiler recurses over what the module nests.
-const COMPILER_STACK_BYTES: usize = 32 << 20;
-
-/// The interface that every plugin exports.
-const LIFECYCLE: &str = "lifecycle";
 
 /// A module, compiled and described, not yet fitted to a stage. Cheap to clone.
 #[derive(Clone)]
@@ -66,8 +60,8 @@ pub struct LoadError {
     pub problem: LoadProblem,
 }
 
-/// Why a module was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a module was refused. Travels from the process that compiles.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum LoadProblem {
     /// More bytes than [`MODULE_BYTES_MAX`].
     #[error(
@@ -90,7 +84,7 @@ pub enum LoadProblem {
     #[error("the module has {found} {what}, at most {limit} are taken")]
     Limit {
         /// What there is too much of.
-        what: &'static str,
+        what: String,
         /// How much.
         found: String,
         /// How much there may be.
@@ -120,8 +114,30 @@ pub enum LoadProblem {
     /// The compiler refused it.
     #[error("the module cannot be compiled: {0}")]
     Compile(String),
+    /// The compiler was stopped.
+    #[error(
+        "compiling the module takes more than {seconds} s of CPU time: split its largest functions, or build it with \
+         --release"
+    )]
+    TooSlow {
+        /// What it may take.
+        seconds: u64,
+    },
+    /// The compiler was stopped.
+    #[error(
+        "compiling the module takes more than {mebibytes} MiB of memory: split its largest functions, or build it with \
+         --release"
+    )]
+    TooHungry {
+        /// What it may take.
+        mebibytes: u64,
+    },
+    /// Whoever wanted it has gone.
+    #[error("nobody waits for the module any more")]
+    Abandoned,
     /// `describe` failed.
     #[error("`describe` failed: {0}")]
+    #[serde(skip)]
     Describe(PluginError),
     /// `describe` answered something that makes no sense.
     #[error("its description makes no sense: {0}")]
@@ -130,7 +146,7 @@ pub enum LoadProblem {
 
 impl PluginEngine {
     /// Checks, compiles and describes a module. Blocks for as long as the compiler takes (tens of milliseconds
-    /// for a plugin in Rust; nothing when it is in the cache): not for a lane's thread.
+    /// for a plugin in Rust; nothing when it was compiled before): not for a lane's thread.
     ///
     /// `limits` hold for every instance that is made of it.
     pub fn load(
@@ -139,11 +155,22 @@ impl PluginEngine {
         module: &[u8],
         limits: &CallLimits,
     ) -> Result<LoadedModule, LoadError> {
+        self.load_while(name, module, limits, &Patience::default())
+    }
+
+    /// The same, given up when the patience ends.
+    pub fn load_while(
+        &self,
+        name: &str,
+        module: &[u8],
+        limits: &CallLimits,
+        patience: &Patience,
+    ) -> Result<LoadedModule, LoadError> {
         let refused = |problem| LoadError { name: name.to_owned(), problem };
         let name_shared: Arc<str> = Arc::from(name);
-        let compiled = self.compile(module, limits).map_err(refused)?;
-        let description = describe(&compiled, &name_shared).map_err(refused)?;
         let digest = ModuleDigest(Sha256::digest(module).into());
+        let compiled = self.compile(module, &digest, limits, patience).map_err(refused)?;
+        let description = describe(&compiled, &name_shared).map_err(refused)?;
         let program = match self.native(&digest) {
             Some(code) => Program::Native(Arc::clone(code)),
             None => Program::Component(Arc::new(compiled)),
@@ -151,76 +178,34 @@ impl PluginEngine {
         Ok(LoadedModule { name: name_shared, digest, description: Arc::new(description), program })
     }
 
-    fn compile(&self, module: &[u8], limits: &CallLimits) -> Result<Compiled, LoadProblem> {
-        let component = to_component(module)?;
-        let one_at_a_time = self.compiling().lock().unwrap_or_else(PoisonError::into_inner);
-        let compiled = thread::scope(|scope| {
-            thread::Builder::new()
-                .name("plugin-compiler".to_owned())
-                .stack_size(COMPILER_STACK_BYTES)
-                .spawn_scoped(scope, || Component::from_binary(self.wasmtime(), &component.bytes))
-                .map_err(|error| LoadProblem::Compile(error.to_string()))?
-                .join()
-                .map_err(|_| LoadProblem::Compile("the compiler panicked".to_owned()))?
-                .map_err(|error| LoadProblem::Compile(printable(&format!("{error:#}"))))
-        })?;
-        drop(one_at_a_time);
+    fn compile(
+        &self,
+        module: &[u8],
+        digest: &ModuleDigest,
+        limits: &CallLimits,
+        patience: &Patience,
+    ) -> Result<Compiled, LoadProblem> {
+        if module.len() > MODULE_BYTES_MAX {
+            return Err(LoadProblem::TooLarge { bytes: module.len() });
+        }
+        let Ready { component, exports } =
+            self.compiling().ready(self.wasmtime(), digest, module, patience)?;
         let contract = |error: wasmtime::Error| {
             LoadProblem::Contract(format!(
                 "the module does not speak {PACKAGE}: {}",
                 printable(&format!("{error:#}"))
             ))
         };
-        let pre = self.linker().instantiate_pre(&compiled).map_err(contract)?;
-        let exports = Exports::find(&pre, &component.checked.exports).map_err(contract)?;
+        let pre = self.linker().instantiate_pre(&component).map_err(contract)?;
+        let exports = Exports::find(&pre, &exports).map_err(contract)?;
         Ok(Compiled { engine: self.clone(), component: pre, exports, limits: *limits })
     }
 }
 
-/// A ready component, checked.
-struct CheckedComponent {
-    bytes: Vec<u8>,
-    checked: Checked,
-}
-
-/// Takes a component as it is, and makes one of a core module with the contract embedded.
-fn to_component(module: &[u8]) -> Result<CheckedComponent, LoadProblem> {
-    if module.len() > MODULE_BYTES_MAX {
-        return Err(LoadProblem::TooLarge { bytes: module.len() });
-    }
-    let checked = validate::check(module)?;
-    let component = match checked.encoding {
-        Encoding::Component => CheckedComponent { bytes: module.to_vec(), checked },
-        Encoding::Module => {
-            let bytes = encode(module)?;
-            let checked = validate::check(&bytes)?;
-            CheckedComponent { bytes, checked }
-        }
-    };
-    if !component.checked.exports.iter().any(|name| speaks(name, LIFECYCLE)) {
-        return Err(LoadProblem::Contract(format!(
-            "the module is no plugin: it does not export `{LIFECYCLE}` of {PACKAGE} and its worlds `filter`, `map`, \
-             `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
-        )));
-    }
-    Ok(component)
-}
-
-fn encode(module: &[u8]) -> Result<Vec<u8>, LoadProblem> {
-    let failed = |error: anyhow::Error| {
-        LoadProblem::Contract(format!(
-            "the module cannot be made a component: {}",
-            printable(&format!("{error:#}"))
-        ))
-    };
-    // What it makes is validated with our own features and limits.
-    let encoder = ComponentEncoder::default().validate(false);
-    encoder.module(module).and_then(|mut encoder| encoder.encode()).map_err(failed)
-}
-
 /// Asks the module what it is, and checks that it exports what such a plugin must.
 fn describe(compiled: &Compiled, name: &Arc<str>) -> Result<Description, LoadProblem> {
-    let mut guest = Guest::start(compiled, name).map_err(LoadProblem::Describe)?;
+    let heard = Arc::new(Heard::new(Clock::system()));
+    let mut guest = Guest::start(compiled, name, &heard).map_err(LoadProblem::Describe)?;
     let raw = guest.describe().map_err(LoadProblem::Describe)?;
     let exports = &compiled.exports;
     let processes = exports.has(PluginKind::Process) && !exports.has(PluginKind::Aggregate);
@@ -249,6 +234,22 @@ impl LoadedModule {
             description: Arc::new(description),
             program: Program::Native(code),
         }
+    }
+}
+
+#[cfg(test)]
+impl LoadedModule {
+    /// The same module, whose instances have other limits.
+    pub(super) fn with_limits(&self, limits: &CallLimits) -> Self {
+        let Program::Component(compiled) = &self.program else { return self.clone() };
+        let Compiled { engine, component, exports, limits: _ } = &**compiled;
+        let compiled = Compiled {
+            engine: engine.clone(),
+            component: component.clone(),
+            exports: exports.clone(),
+            limits: *limits,
+        };
+        Self { program: Program::Component(Arc::new(compiled)), ..self.clone() }
     }
 }
 

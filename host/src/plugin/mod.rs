@@ -7,9 +7,11 @@
 mod bindings;
 mod contract;
 mod linker;
+mod heard;
 pub mod limits;
 pub mod engine;
 mod validate;
+pub mod compile;
 mod describe;
 pub mod load;
 mod marshal;
@@ -20,6 +22,7 @@ pub mod fit;
 pub mod verdict;
 mod cut;
 mod isolate;
+pub mod brake;
 mod places;
 mod update;
 mod keyed;
@@ -41,6 +44,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::varlen::Varlen;
 use process::{KeyedGroups, KeyedRows, ProcessAnswer, Timer, TimerAnswer};
+
+/// The interface that every plugin exports.
+const LIFECYCLE: &str = "lifecycle";
 
 /// SHA-256 of a module's bytes: its identity (DESIGN.md D18). Shown as 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -212,6 +218,11 @@ pub trait Instance: Send {
     }
     /// Of an aggregate or a process plugin.
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError>;
+    /// The next calls are given a fraction of their time, though twice that of the longest call that went well
+    /// (nanoseconds); all of it again with none. Native code does not hurry.
+    fn hurry(&mut self, longest_nanos: Option<u64>) {
+        let _ = longest_nanos;
+    }
     /// What it has used so far. Native code does not know.
     fn usage(&self) -> Usage {
         Usage::default()

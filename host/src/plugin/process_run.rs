@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::calls::Calls;
 use super::cut::RowBytes;
-use super::isolate::{self, Failure};
+use super::isolate::{self, Failure, Haste};
 use super::keyed::WorkingGroups;
 use super::made::Made;
 use super::outcome::{ProcessOutcome, RefusalKind, TimerOutcome, TimerRefusal, refusable};
@@ -44,11 +44,11 @@ impl StageRunner {
             let course = isolate::attempt(
                 part,
                 &mut self.budget,
-                |part| {
+                |part, haste| {
                     if part.len() == 1 {
                         work.fire_before(calls, part.start)?;
                     }
-                    work.process(calls, part)
+                    work.process(calls, part, haste)
                 },
                 |part, result| match refusable(&part, result) {
                     Ok(rejects) => refusals.extend(rejects.into_iter().map(rejected(&part))),
@@ -76,10 +76,13 @@ impl StageRunner {
             let course = isolate::attempt(
                 part,
                 &mut self.budget,
-                |part| {
+                |part, haste| {
                     let mut given = KeyedGroups::default();
                     part.clone().for_each(|group| given.push_from(groups, group));
-                    calls.call(part.len(), |instance| instance.on_timer(&fired[part], &given))
+                    let call = |instance: &mut dyn Instance| {
+                        instance.on_timer(&fired[part.clone()], &given)
+                    };
+                    calls.call(part.len(), haste, call)
                 },
                 |part, result| {
                     let kept = refusable(&part, result).and_then(|answer| {
@@ -135,9 +138,10 @@ impl Work<'_> {
         &mut self,
         calls: &mut Calls,
         part: Range<usize>,
+        haste: Haste,
     ) -> Result<Vec<super::Reject>, Failure> {
         let Self { rows, groups, made, .. } = self;
-        let answer = calls.call(part.len(), |instance| {
+        let answer = calls.call(part.len(), haste, |instance| {
             groups.call(&rows.groups[part.clone()], |of, given| {
                 let answer = instance.process(&rows.part(&part, of), given)?;
                 made.admit(&answer.batch)?;
@@ -158,7 +162,7 @@ impl Work<'_> {
         while let Some(timer) = self.groups.first_timer(group).filter(|it| it.time <= watermark) {
             firings += 1;
             let fired = if firings > FIRINGS_MAX {
-                Err(Failure { fault: too_many(), hopeless: false, used: false })
+                Err(Failure { fault: too_many(), hopeless: false, used: false, nanos: 0 })
             } else {
                 self.fire(calls, group, timer, row)
             };
@@ -187,7 +191,7 @@ impl Work<'_> {
     ) -> Result<(), Failure> {
         let rest = self.groups.without_first_timer(group);
         let mut call = || {
-            calls.call(1, |instance: &mut dyn Instance| {
+            calls.call(1, Haste::None, |instance: &mut dyn Instance| {
                 let answer = instance.on_timer(&[timer], &rest)?;
                 self.made.admit(&answer.batch)?;
                 Ok(answer)

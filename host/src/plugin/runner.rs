@@ -6,10 +6,11 @@ use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 
+use super::brake::Brake;
 use super::calls::Calls;
 pub use super::calls::RunnerStats;
 use super::cut::{RowBytes, next_groups, slice};
-use super::isolate::{self, Budget};
+use super::isolate::{self, Budget, Haste};
 use super::limits::CallLimits;
 use super::made::Made;
 use super::outcome::{
@@ -40,7 +41,7 @@ impl StageRunner {
     pub fn new(plugin: &Plugin, limits: &CallLimits) -> Self {
         Self {
             calls: Calls::new(plugin),
-            budget: Budget::new(Clock::system()),
+            budget: Budget::new(Clock::system(), Brake::default()),
             bytes_max: limits.bytes,
             rows_max: limits.rows,
             groups_max: limits.rows,
@@ -50,7 +51,22 @@ impl StageRunner {
     /// The same, counting the minutes of its circuit breaker by this clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.budget = Budget::new(clock);
+        self.budget = Budget::new(clock, self.budget.brake);
+        self
+    }
+
+    /// The same, ending early when the brake is pulled.
+    #[must_use]
+    pub fn with_brake(mut self, brake: Brake) -> Self {
+        self.budget.brake = brake;
+        self
+    }
+
+    /// The same, whose failed calls cost what this says.
+    #[cfg(test)]
+    #[must_use]
+    pub(super) fn with_cpu(mut self, cpu: super::calls::CpuTime) -> Self {
+        self.calls.set_cpu(cpu);
         self
     }
 
@@ -127,8 +143,8 @@ impl StageRunner {
             let course = isolate::attempt(
                 part,
                 &mut self.budget,
-                |part| {
-                    self.calls.call(part.len(), |instance| {
+                |part, haste| {
+                    self.calls.call(part.len(), haste, |instance| {
                         current.update(instance, &rows_of(rows, &part), &groups[part])
                     })
                 },
@@ -188,7 +204,10 @@ impl StageRunner {
             start = part.end;
             let old = slice(states, &part);
             let call = |instance: &mut dyn Instance| instance.migrate(from_version, &old);
-            append(&mut migrated, &self.calls.call(part.len(), call).map_err(|it| it.fault)?);
+            append(
+                &mut migrated,
+                &self.calls.call(part.len(), Haste::None, call).map_err(|it| it.fault)?,
+            );
         }
         Ok(migrated)
     }
@@ -208,8 +227,8 @@ impl StageRunner {
             let course = isolate::attempt(
                 part,
                 &mut self.budget,
-                |part| {
-                    self.calls.call(part.len(), |instance| {
+                |part, haste| {
+                    self.calls.call(part.len(), haste, |instance| {
                         let rows = rows_of(rows, &part);
                         call(instance, part, &rows)
                     })
@@ -234,7 +253,7 @@ impl StageRunner {
             let course = isolate::attempt(
                 part,
                 &mut self.budget,
-                |part| self.calls.call(part.len(), |instance| call(instance, &part)),
+                |part, haste| self.calls.call(part.len(), haste, |instance| call(instance, &part)),
                 |part, result| settle(part.clone(), refusable(&part, result)),
             );
             self.calls.learn(course, &mut self.groups_max);

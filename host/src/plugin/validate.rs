@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{
-    Encoding, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, ValidPayload,
-    Validator,
+    BlockType, Encoding, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, Parser,
+    Payload, ValidPayload, Validator, WasmModuleResources,
 };
 
 use super::contract::speaks;
@@ -14,12 +14,24 @@ use super::engine::FEATURES;
 use super::linker::printable;
 use super::load::LoadProblem;
 
+/// Changes with the rules below: what was compiled under others is checked again.
+pub(super) const RULES: u32 = 1;
+
 /// Functions of a module, all its parts together. A plugin has some hundred.
 const FUNCTIONS_MAX: u32 = 20_000;
 /// Bytes of one function's body: compile time may grow with its square.
 const BODY_BYTES_MAX: usize = 128 << 10;
 /// Locals of a function.
 const LOCALS_MAX: u32 = 2_000;
+/// Values that a function carries into its blocks: the sum over all blocks of its locals, what lies on its stack there,
+/// and what the block itself takes and gives. The compiler makes a value of each that may differ. The dispatch loop of an
+/// interpreter has some hundred thousand; with four million a compiler took more than a gigabyte.
+const LIVE_VALUES_MAX: u64 = 2 << 20;
+/// The same for all functions together.
+const LIVE_VALUES_IN_ALL_MAX: u64 = 32 << 20;
+/// Loops in one another: what is carried round one is carried round all of them, and costs grow with its square. People
+/// write fewer than ten.
+const LOOPS_MAX: u32 = 64;
 /// Targets of one branch table.
 const BRANCH_TARGETS_MAX: u32 = 4_000;
 /// Globals of a module.
@@ -56,9 +68,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked, LoadProblem> {
         let payload = payload.map_err(malformed)?;
         match validator.payload(&payload).map_err(malformed)? {
             ValidPayload::Func(function, body) => {
-                counted.function(&body)?;
                 let mut function = function.into_validator(allocations);
-                function.validate(&body).map_err(malformed)?;
+                counted.function(&body, &mut function)?;
                 allocations = function.into_allocations();
             }
             ValidPayload::Parser(_) => {
@@ -134,6 +145,7 @@ struct Counted {
     functions: u32,
     globals: u32,
     data_bytes: usize,
+    live: u64,
 }
 
 impl Counted {
@@ -155,31 +167,98 @@ impl Counted {
         }
     }
 
-    fn function(&self, body: &FunctionBody<'_>) -> Result<(), LoadProblem> {
+    /// Validates a function, and counts what it costs a compiler.
+    fn function(
+        &mut self,
+        body: &FunctionBody<'_>,
+        function: &mut FuncValidator<impl WasmModuleResources>,
+    ) -> Result<(), LoadProblem> {
         within("bytes in a function", body.range().len(), BODY_BYTES_MAX)?;
         let mut locals = 0_u32;
         for group in body.get_locals_reader().map_err(malformed)? {
             locals = locals.saturating_add(group.map_err(malformed)?.0);
         }
         within("locals in a function", locals, LOCALS_MAX)?;
-        for operator in body.get_operators_reader().map_err(malformed)? {
-            if let Operator::BrTable { targets } = operator.map_err(malformed)? {
+        function.read_locals(&mut body.get_binary_reader()).map_err(malformed)?;
+        let (mut live, mut loops) = (0_u64, Loops::default());
+        let mut operators = body.get_operators_reader().map_err(malformed)?;
+        while !operators.eof() {
+            let (operator, at) = operators.read_with_offset().map_err(malformed)?;
+            if let Operator::BrTable { targets } = &operator {
                 within("targets of a branch table", targets.len(), BRANCH_TARGETS_MAX)?;
             }
+            function.op(at, &operator).map_err(malformed)?;
+            let held =
+                u64::from(function.len_locals()) + u64::from(function.operand_stack_height());
+            live += blocks(&operator, held, function.resources());
+            within("loops in one another", loops.after(&operator), LOOPS_MAX)?;
+            within("values carried into the blocks of a function", live, LIVE_VALUES_MAX)?;
         }
-        Ok(())
+        operators.finish().map_err(malformed)?;
+        self.live += live;
+        within("values carried into blocks", self.live, LIVE_VALUES_IN_ALL_MAX)
+    }
+}
+
+/// What is open at a place of a function.
+#[derive(Default)]
+struct Loops {
+    /// For each open block whether it is a loop.
+    open: Vec<bool>,
+    loops: u32,
+}
+
+impl Loops {
+    /// Loops that are open after an operator.
+    fn after(&mut self, operator: &Operator<'_>) -> u32 {
+        match operator {
+            Operator::Loop { .. } => {
+                self.open.push(true);
+                self.loops += 1;
+            }
+            Operator::Block { .. } | Operator::If { .. } => self.open.push(false),
+            // The last end is that of the function.
+            Operator::End => self.loops -= u32::from(self.open.pop().unwrap_or(false)),
+            _ => {}
+        }
+        self.loops
+    }
+}
+
+/// Values carried into the blocks that an operator begins, where a block finds `held` values.
+fn blocks(operator: &Operator<'_>, held: u64, resources: &impl WasmModuleResources) -> u64 {
+    let begun = |blocks: u64, block: &BlockType| {
+        let BlockType::FuncType(of) = block else { return blocks * (held + 1) };
+        let own = resources.sub_type_at(*of).map_or(0, |own| {
+            let own = own.unwrap_func();
+            own.params().len() + own.results().len()
+        });
+        blocks * (held + own as u64)
+    };
+    match operator {
+        // What comes after its end.
+        Operator::Block { blockty } => begun(1, blockty),
+        Operator::Loop { blockty } => begun(2, blockty),
+        Operator::If { blockty } => begun(3, blockty),
+        Operator::Else | Operator::BrIf { .. } => held,
+        Operator::BrTable { targets } => held * (u64::from(targets.len()) + 1),
+        _ => 0,
     }
 }
 
 fn within<N: PartialOrd + std::fmt::Display>(
-    what: &'static str,
+    what: &str,
     found: N,
     limit: N,
 ) -> Result<(), LoadProblem> {
     if found <= limit {
         return Ok(());
     }
-    Err(LoadProblem::Limit { what, found: found.to_string(), limit: limit.to_string() })
+    Err(LoadProblem::Limit {
+        what: what.to_owned(),
+        found: found.to_string(),
+        limit: limit.to_string(),
+    })
 }
 
 fn malformed(error: wasmparser::BinaryReaderError) -> LoadProblem {

@@ -15,6 +15,7 @@ use crate::config::{Pipeline, StoreOptions, file};
 use crate::lane::{Command, Commands};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
+use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::stop::{PATIENCE, Stop};
 use crate::store::gate::{Gate, GatedStore};
@@ -126,7 +127,7 @@ impl World {
             config: Arc::clone(&self.config),
             storage: self.storage(),
             modules: ModuleStore::new(self.store.folder("modules")),
-            engine: PluginEngine::new(None).unwrap(),
+            engine: PluginEngine::new(None, Compiler::Here).unwrap(),
             stores: StoreOptions::default(),
             runtime: self.runtime.handle().clone(),
             clock: Clock::system(),

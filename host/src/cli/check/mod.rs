@@ -18,6 +18,7 @@ use crate::config::fingerprint::columns::check_tables;
 use crate::config::{self, ConfigError, Pipeline, PluginRef, StageConfig, summary};
 use crate::lane::{Fitting, PlacedModule, fit_all, module_name};
 use crate::modules::ModuleStore;
+use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::MODULE_BYTES_MAX;
@@ -102,7 +103,8 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
     let runtime = runtime.context("start the runtime that asks the store")?;
     let here = std::env::current_dir().context("find the working directory")?;
     let outlook = outlook::look(pipeline, &stores, &here, runtime.handle())?;
-    let engine = PluginEngine::new(None).context("start the WebAssembly engine")?;
+    let engine =
+        PluginEngine::new(None, Compiler::own_binary()).context("start the WebAssembly engine")?;
     let modules = ModuleStore::new(store::look(&pipeline.checkpoint.url, &stores)?);
     let Fitting { plugins, tables } = fit_plugins(pipeline, &engine, &modules)?;
     if let Outlook::Continues(head) = &outlook {

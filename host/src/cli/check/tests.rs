@@ -11,6 +11,7 @@ use super::outlook::Outlook;
 use super::{Found, description, fit_plugins};
 use crate::config::file::parse;
 use crate::modules::ModuleStore;
+use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::store::Location;
 
@@ -21,7 +22,7 @@ fn check(text: &str) -> anyhow::Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/pipelines/sales-files.toml");
     let environment = BTreeMap::from([("KAFKA_PASSWORD".to_owned(), "geheim".to_owned())]);
     let pipeline = parse(text, &path, &environment)?;
-    let engine = PluginEngine::new(None)?;
+    let engine = PluginEngine::new(None, Compiler::Here)?;
     let modules = ModuleStore::new(Location::in_memory());
     let plugins = fit_plugins(&pipeline, &engine, &modules)?.plugins;
     let outlook = Outlook::Anew;

@@ -49,7 +49,7 @@ impl Process {
             config: Arc::clone(&world.config),
             storage: world.storage(),
             modules: ModuleStore::new(world.location("modules")),
-            engine: PluginEngine::new(None).unwrap(),
+            engine: PluginEngine::new(None, Compiler::Here).unwrap(),
             stores: StoreOptions::default(),
             runtime: world.runtime.handle().clone(),
             clock: Clock::system(),

@@ -36,6 +36,7 @@ use crate::chain::record::{ChainRecord, Fates, PinnedModule};
 use crate::chain::{self, LaneStorage};
 use crate::config::{PluginRef, StageConfig};
 use crate::plugin::PluginKind;
+use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
@@ -145,6 +146,8 @@ impl World {
         // Every barrier that can be taken is taken.
         config.checkpoint.interval = Duration::ZERO;
         config.limits.call_rows = 3;
+        // No machine is so slow.
+        config.limits.call_deadline = Duration::from_secs(600);
         config.event_time.max_ahead = max_ahead;
         Self::of_config(config)
     }
@@ -390,7 +393,7 @@ fn wasm(path: &std::path::Path, limits: &CallLimits) -> LoadedModule {
     static LOADED: Mutex<BTreeMap<PathBuf, LoadedModule>> = Mutex::new(BTreeMap::new());
     let load = || {
         let bytes = std::fs::read(path).expect("`cargo xtask plugins` was run");
-        PluginEngine::new(None).unwrap().load("example", &bytes, limits).unwrap()
+        PluginEngine::new(None, Compiler::Here).unwrap().load("example", &bytes, limits).unwrap()
     };
     LOADED.lock().unwrap().entry(path.to_owned()).or_insert_with(load).clone()
 }

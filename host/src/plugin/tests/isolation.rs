@@ -1,5 +1,9 @@
 //! Whatever rows a plugin cannot bear, exactly those are refused, and the rest is as if they had never been there.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use arrow::array::UInt32Array;
 use arrow::compute::take_record_batch;
 use proptest::prelude::*;
@@ -7,6 +11,7 @@ use proptest::prelude::*;
 use super::{empty_states, hash_of, hashes, limits, rows, runner_of, runner_with};
 use crate::plugin::PluginKind::{Aggregate, Filter, Map};
 use crate::plugin::WindowBounds;
+use crate::plugin::brake::Brake;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::outcome::RefusalKind;
 use crate::time::Clock;
@@ -119,12 +124,17 @@ fn migration_is_all_or_nothing() {
 fn a_plugin_that_always_fails_opens_the_circuit_breaker_for_a_minute() {
     let clock = Clock::manual(0);
     let limits = CallLimits { rows: 8_192, ..limits() };
-    let mut runner = runner_with(Filter, "trap", &limits).with_clock(clock.clone());
+    // Between two looks at it, a millisecond has passed: a call looks twice, so 20 s are 20,000 calls.
+    let cpu = AtomicU64::new(0);
+    let cpu = move || cpu.fetch_add(1_000_000, Ordering::Relaxed);
+    let mut runner =
+        runner_with(Filter, "trap", &limits).with_clock(clock.clone()).with_cpu(Arc::new(cpu));
     let hopeless = rows(&vec![-1; 8_192]);
-    let outcome = runner.filter(&hopeless);
-    assert_eq!(outcome.refusals.len(), 8_192);
+    for _ in 0..2 {
+        assert_eq!(runner.filter(&hopeless).refusals.len(), 8_192);
+    }
     let calls = runner.stats().calls;
-    assert!((10_000..10_020).contains(&calls), "the budget, and the parts then open: {calls}");
+    assert!((20_000..20_020).contains(&calls), "the budget, and the parts then open: {calls}");
 
     let mostly_innocent = rows(&[1, 2, -3, 4]);
     let outcome = runner.filter(&mostly_innocent);
@@ -134,9 +144,23 @@ fn a_plugin_that_always_fails_opens_the_circuit_breaker_for_a_minute() {
     let innocent = runner.filter(&rows(&[1, 2, 3]));
     assert_eq!(innocent.refusals, [], "a batch that works goes on all the same");
 
-    clock.advance(std::time::Duration::from_secs(60));
+    clock.advance(Duration::from_secs(60));
     let outcome = runner.filter(&mostly_innocent);
     assert_eq!(outcome.refusals.iter().map(|it| it.row).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn a_pulled_brake_ends_a_batch_after_the_call_that_is_made() {
+    let brake = Brake::new(|failing| failing >= Duration::from_millis(3));
+    let cpu = AtomicU64::new(0);
+    let cpu = move || cpu.fetch_add(1_000_000, Ordering::Relaxed);
+    let mut runner = runner_of(Aggregate, "trap").with_cpu(Arc::new(cpu)).with_brake(brake.clone());
+    let outcome = runner.update(&rows(&[-1; 64]), &[0; 64], &empty_states(1));
+    assert_eq!(outcome.refusals.len(), 64, "all are settled");
+    assert!(brake.is_pulled());
+    assert_eq!(runner.stats().calls, 3);
+    assert_eq!(brake.begin_turn(), Duration::from_millis(3));
+    assert!(!brake.is_pulled(), "a new turn is a new chance");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use expect_test::{Expect, expect};
 
 use super::{engine, evil, evil_bytes, evil_module, limits, overwritten, schema, stage};
 use crate::plugin::PluginKind::{self, Aggregate, Filter, Map};
+use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
 
@@ -16,7 +17,7 @@ fn is_refused(module: &[u8], text: &Expect) {
 }
 
 /// A core module with these sections: (id, content).
-fn module(sections: &[(u8, &[u8])]) -> Vec<u8> {
+pub(super) fn module(sections: &[(u8, &[u8])]) -> Vec<u8> {
     let mut bytes = b"\0asm\x01\0\0\0".to_vec();
     for (id, content) in sections {
         bytes.push(*id);
@@ -26,7 +27,7 @@ fn module(sections: &[(u8, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-fn leb(bytes: &mut Vec<u8>, mut number: usize) {
+pub(super) fn leb(bytes: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
         bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
         number >>= 7;
@@ -35,7 +36,7 @@ fn leb(bytes: &mut Vec<u8>, mut number: usize) {
 }
 
 /// `(type (func))`
-const ONE_TYPE: (u8, &[u8]) = (1, &[1, 0x60, 0, 0]);
+pub(super) const ONE_TYPE: (u8, &[u8]) = (1, &[1, 0x60, 0, 0]);
 
 #[test]
 fn text_is_no_module() {
@@ -160,19 +161,19 @@ fn compiled_modules_are_kept_in_a_folder_that_is_nobody_elses() {
     let cache = parent.path().join("compiled");
     std::fs::create_dir(&cache).unwrap();
     std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
-    let engine = PluginEngine::new(Some(cache.clone())).unwrap();
+    let engine = PluginEngine::new(Some(cache.clone()), Compiler::Here).unwrap();
     engine.load("evil", &evil_module(), &limits()).unwrap();
     assert_eq!(std::fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(cache.join("modules").is_dir());
 
     let file = parent.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = PluginEngine::new(Some(file)).err().unwrap().to_string();
+    let error = PluginEngine::new(Some(file), Compiler::Here).err().unwrap().to_string();
     assert!(error.contains("it must be writable, and nobody else's"), "{error}");
 }
 
 /// The evil plugin as its tool chain might have made it.
-fn component(kind: PluginKind) -> Vec<u8> {
+pub(super) fn component(kind: PluginKind) -> Vec<u8> {
     let encoder = wit_component::ComponentEncoder::default().module(&evil_bytes(kind));
     encoder.and_then(|mut encoder| encoder.encode()).unwrap()
 }

@@ -3,6 +3,7 @@
 //! The guest is `tests/evil-plugin`; one module serves for every kind, because a test may overwrite the word in its
 //! bytes that says what it is.
 
+mod compile;
 mod evil;
 mod evil_answers;
 mod isolation;
@@ -23,6 +24,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
 use super::PluginKind;
+use super::compile::Compiler;
 use super::engine::PluginEngine;
 use super::fit::{FitError, Fitted, fit};
 use super::limits::CallLimits;
@@ -35,19 +37,22 @@ use crate::varlen::Varlen;
 /// One engine for all tests, as a process has one.
 fn engine() -> &'static PluginEngine {
     static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
-    ENGINE.get_or_init(|| PluginEngine::new(None).unwrap())
+    ENGINE.get_or_init(|| PluginEngine::new(None, Compiler::Here).unwrap())
 }
 
+/// A deadline that no machine meets by being slow.
+const LIMITS: CallLimits = CallLimits {
+    rows: 1_024,
+    bytes: 1 << 20,
+    deadline: Duration::from_secs(600),
+    memory: 64 << 20,
+    output: 16 << 20,
+    key_timers: 4,
+    key_state: 1 << 10,
+};
+
 fn limits() -> CallLimits {
-    CallLimits {
-        rows: 1_024,
-        bytes: 1 << 20,
-        deadline: Duration::from_millis(100),
-        memory: 64 << 20,
-        output: 16 << 20,
-        key_timers: 4,
-        key_state: 1 << 10,
-    }
+    LIMITS
 }
 
 /// The module as it was built.
@@ -106,6 +111,13 @@ fn runner_of(kind: PluginKind, sin: &str) -> StageRunner {
 
 fn runner_with(kind: PluginKind, sin: &str, limits: &CallLimits) -> StageRunner {
     StageRunner::new(&try_fit(kind, sin).unwrap().plugin, limits)
+}
+
+/// For guests that never end. Calls that do end take microseconds of it, so a slow machine has room.
+const SHORT: CallLimits = CallLimits { deadline: Duration::from_millis(300), ..LIMITS };
+
+fn hurried(kind: PluginKind, sin: &str) -> Result<Fitted, FitError> {
+    fit(&stage(kind, &[("sin", sin)]), &evil(kind).with_limits(&SHORT), &schema())
 }
 
 /// A column of each type, in the order of the plugin's inputs.
