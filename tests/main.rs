@@ -34,6 +34,8 @@ mod run_ahead;
 mod accounting;
 mod store_outage;
 mod waiting;
+mod stopping;
+mod rolling_update;
 mod broker_outage;
 mod http;
 mod nexmark;

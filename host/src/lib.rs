@@ -60,6 +60,7 @@ pub mod schema;
 pub mod time;
 pub mod time_text;
 pub mod stop;
+pub mod pulse;
 pub mod varlen;
 pub mod printable;
 

@@ -15,11 +15,12 @@ use crate::chain::record::Fates;
 use crate::config::{Pipeline, SinkKind, StoreOptions};
 use crate::console::Consoles;
 use crate::handle::{LanePorts, PipelineHandle};
-use crate::lane::{Commands, LaneParts, Outside};
+use crate::lane::{Commands, LaneParts, Outside, Pace, Trial};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
+use crate::pulse::Pulse;
 use crate::status::{LaneStatus, Phase};
 use crate::stop::Stop;
 use crate::store::{self, Location, StoreError};
@@ -109,6 +110,7 @@ impl Process {
             commands: commands_tx,
             live,
             metrics: Arc::new(lane_metrics(&config)),
+            pulse: Pulse::new(self.clock.clone()),
         };
         let outside = Outside {
             commands: Commands::new(commands),
@@ -117,6 +119,8 @@ impl Process {
             stages: Arc::clone(&ports.stages),
             live: ports.live.clone(),
             metrics: Arc::clone(&ports.metrics),
+            pulse: ports.pulse.clone(),
+            trial: Trial::default(),
         };
         let mut consoles = Consoles::default();
         for sink in &config.sinks {
@@ -134,6 +138,7 @@ impl Process {
             clock: self.clock.clone(),
             instance: instance(),
             waits_for_modules: self.takes_uploads,
+            pace: Pace::default(),
         };
         let thread = supervise(parts, outside).context("start the lane's thread")?;
         let handle =

@@ -61,6 +61,8 @@ pub enum Phase {
     Running,
     /// Intake stands still until the store takes a commit.
     Paused,
+    /// Another instance has taken the lane over: waits until it has ended, or shows no sign of life.
+    Standby,
     /// Failed; the supervisor waits before it opens the lane again.
     BackingOff,
     /// The bounded input was read to its end and committed.
@@ -78,6 +80,7 @@ impl fmt::Display for Phase {
             Self::Opening => "opening",
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Standby => "standing by",
             Self::BackingOff => "backing off",
             Self::Finished => "finished",
             Self::Stopped => "stopped",

@@ -1,9 +1,13 @@
 //! Runs lanes: each on a thread of its own, opened again with back-off after a failure (RELIABILITY.md §2).
 //!
-//! Fenced is not failed: an instance that lost its lane to another one stops, and does not count it as a crash. What
+//! Overtaken is not failed: an instance that lost its lane to another one stands by ([`standby`]). What
 //! trying again will not mend (a damaged chain, a pipeline that its state does not survive) halts the lane with its
 //! message in the status. What somebody outside has to mend (a store that is away, a bucket that is missing) is said
 //! once in the log, stays in the status, and is asked for often enough that mending it shows.
+
+mod standby;
+#[cfg(test)]
+mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,6 +16,7 @@ use std::time::Duration;
 
 use crate::lane::{self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
 use crate::status::{LaneStatus, Phase, is_same_problem};
+use standby::Overtaken;
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
 const LANE_STACK_BYTES: usize = 8 << 20;
@@ -37,7 +42,17 @@ pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHand
     std::thread::Builder::new()
         .name(format!("lane-{}", parts.config.name))
         .stack_size(LANE_STACK_BYTES)
-        .spawn(move || Supervisor { parts, back_off: BACK_OFF_MIN, said: None }.run(&outside))
+        .spawn(move || {
+            let supervisor = Supervisor {
+                parts,
+                back_off: BACK_OFF_MIN,
+                said: None,
+                overtaken: Overtaken::default(),
+            };
+            let ended = supervisor.run(&outside);
+            outside.pulse.end();
+            ended
+        })
 }
 
 struct Supervisor {
@@ -45,6 +60,7 @@ struct Supervisor {
     back_off: Duration,
     /// What was logged to be waited for.
     said: Option<String>,
+    overtaken: Overtaken,
 }
 
 /// What one life of a lane came to.
@@ -52,6 +68,8 @@ enum Life {
     Ended(LaneEnd),
     /// It could not begin: something outside is not as it must be.
     Awaits(String),
+    /// Another instance has the lane, as it says.
+    Overtaken(String),
     /// Another life may do better.
     Failed(String),
     /// No other life will.
@@ -76,6 +94,16 @@ impl Supervisor {
                     tracing::error!(pipeline = %self.parts.config.name, "halted: {reason}");
                     publish(outside, Phase::Halted, Some(reason.clone()));
                     return Ended::Halted(reason);
+                }
+                Life::Overtaken(by) => {
+                    let owned = self.parts.clock.monotonic().saturating_sub(started);
+                    self.overtaken.again(owned);
+                    if self.stand_by(outside, &by) {
+                        publish(outside, Phase::Stopped, None);
+                        return Ended::Well(LaneEnd::CutShort);
+                    }
+                    self.said = None;
+                    continue;
                 }
                 Life::Awaits(reason) => {
                     self.back_off = self.back_off.min(OUTSIDE_BACK_OFF_MAX);
@@ -112,7 +140,7 @@ impl Supervisor {
 
     fn live(&self, outside: &Outside) -> Life {
         match caught(|| lane::open(&self.parts, outside)) {
-            Ok(Ok(mut lane)) => run_caught(&mut lane),
+            Ok(Ok(mut lane)) => run_caught(&mut lane, outside),
             Ok(Err(error)) => open_failed(error),
             Err(panicked) => Life::Failed(panicked),
         }
@@ -124,17 +152,20 @@ impl Supervisor {
     }
 }
 
-fn run_caught(lane: &mut Lane) -> Life {
+fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
     match caught(|| lane.run()) {
         Ok(Ok(end)) => Life::Ended(end),
         Ok(Err(
-            error @ (LaneError::Fenced { .. }
-            | LaneError::StateTooLarge { .. }
+            error @ (LaneError::StateTooLarge { .. }
             | LaneError::PluginFailed { .. }
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),
+        Ok(Err(error @ LaneError::Fenced { .. })) => Life::Overtaken(error.to_string()),
         Ok(Err(error)) => Life::Failed(chain_of(&error)),
-        Err(panicked) => Life::Failed(panicked),
+        Err(panicked) => Life::Failed(match outside.trial.panicked(&panicked) {
+            Some(follows) => format!("{panicked}; {follows}"),
+            None => panicked,
+        }),
     }
 }
 
@@ -150,6 +181,7 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 fn open_failed(error: OpenError) -> Life {
     match error {
         OpenError::Stopped => Life::Ended(LaneEnd::CutShort),
+        error @ OpenError::Fenced(_) => Life::Overtaken(error.to_string()),
         error if error.may_pass() => Life::Awaits(chain_of(&error)),
         error => Life::Halted(chain_of(&error)),
     }
@@ -171,6 +203,3 @@ fn publish(outside: &Outside, phase: Phase, problem: Option<String>) {
     let status = outside.status.load();
     outside.status.store(Arc::new(LaneStatus { phase, problem, ..LaneStatus::clone(&status) }));
 }
-
-#[cfg(test)]
-mod tests;

@@ -62,22 +62,28 @@ impl Host {
     /// `sluicegate run`.
     pub fn run(place: &Place, pipeline: &Path) -> Self {
         let mut command = sluicegate(place);
-        Self::start(place, command.arg("run").arg(pipeline), String::new())
+        let log = place.folder.path().join("host.log");
+        Self::start(command.arg("run").arg(pipeline), String::new(), &log)
     }
 
     /// `sluicegate serve`, ready to be asked.
     pub fn serve(place: &Place, pipeline: &Path) -> Self {
+        Self::serve_logging(place, pipeline, "host.log")
+    }
+
+    /// The same, with a log of that name: several hosts have one place.
+    pub fn serve_logging(place: &Place, pipeline: &Path, log: &str) -> Self {
         let port = free_port().unwrap();
         let mut command = sluicegate(place);
         command.arg("serve").arg(pipeline).args(["--listen", &format!("127.0.0.1:{port}")]);
-        let mut host = Self::start(place, &command, format!("http://127.0.0.1:{port}"));
+        let url = format!("http://127.0.0.1:{port}");
+        let mut host = Self::start(&command, url, &place.folder.path().join(log));
         host.daemon.wait_ready(PATIENCE, |_| is_listening(port).then_some(())).unwrap();
         host
     }
 
-    fn start(place: &Place, command: &Command, url: String) -> Self {
-        let log = place.folder.path().join("host.log");
-        let daemon = Daemon::start("sluicegate", command, daemon::Output::Log(&log)).unwrap();
+    fn start(command: &Command, url: String, log: &Path) -> Self {
+        let daemon = Daemon::start("sluicegate", command, daemon::Output::Log(log)).unwrap();
         Self { daemon, url }
     }
 

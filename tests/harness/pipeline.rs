@@ -82,7 +82,8 @@ pub fn kafka_bounded(topic: &Topic) -> String {
     kafka_at(&topic.brokers, &topic.name, "end = \"latest\"\n")
 }
 
-fn kafka_at(brokers: &str, topic: &str, more: &str) -> String {
+/// A Kafka source at any address, with more lines.
+pub fn kafka_at(brokers: &str, topic: &str, more: &str) -> String {
     format!(
         "[source]\ntype = \"kafka\"\n[source.kafka]\nbrokers = \"{brokers}\"\ntopic = \"{topic}\"\n\
          start = \"earliest\"\n{more}"

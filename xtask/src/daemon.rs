@@ -109,6 +109,11 @@ impl Daemon {
         kill_process(self.pid(), signal).with_context(|| format!("signal {}", self.name))
     }
 
+    /// Sends a signal to the program and what it has started.
+    pub fn signal_all(&self, signal: Signal) -> Result<()> {
+        kill_process_group(self.pid(), signal).with_context(|| format!("signal {}", self.name))
+    }
+
     /// Waits for the end. An error if it does not come.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         match wait_until(limit, || self.ended().transpose()) {

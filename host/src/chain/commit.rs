@@ -4,6 +4,7 @@
 //! with the same names and the same bytes until the epoch is committed, its slot is lost, or it is dropped.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -18,6 +19,9 @@ use super::{Chain, ChainError, LaneStorage};
 use crate::metrics::LaneMetrics;
 use crate::sink::EncodedFile;
 use crate::time::{Clock, Watermark};
+
+/// How long an owner that ends waits for the store to hear of it.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Everything that one epoch makes durable, frozen at the barrier.
 #[derive(Clone, Debug)]
@@ -88,6 +92,7 @@ pub struct Committer {
     outcomes: Receiver<CommitOutcome>,
     problem: Problem,
     stop: CancellationToken,
+    life: Arc<Life>,
     thread: Option<JoinHandle<()>>,
     clock: Clock,
     metrics: Arc<LaneMetrics>,
@@ -108,10 +113,23 @@ impl Committer {
         clock: Clock,
         metrics: Arc<LaneMetrics>,
     ) -> Self {
+        Self::spawn_beating(runtime, chain, storage, clock, metrics, None)
+    }
+
+    /// As [`Committer::spawn`]. While there is no news it says `every` so often that the owner lives, as long as the owner
+    /// asks for outcomes. ([`super::beat`])
+    pub fn spawn_beating(
+        runtime: Handle,
+        chain: Chain,
+        storage: LaneStorage,
+        clock: Clock,
+        metrics: Arc<LaneMetrics>,
+        every: Option<Duration>,
+    ) -> Self {
         let (epochs, submitted) = sync_channel(1);
         let (finished, outcomes) = sync_channel(1);
         let problem = Problem::new(clock.clone(), Arc::clone(&metrics));
-        let stop = CancellationToken::new();
+        let (stop, life) = (CancellationToken::new(), Arc::<Life>::default());
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
         let name = format!("commit-{}/{}", chain.job, chain.lane);
@@ -120,6 +138,7 @@ impl Committer {
             uploader: Uploader::new(chain, storage, problem.clone()),
             stop: stop.clone(),
             problem: problem.clone(),
+            beats: every.map(|every| Beats { every, count: 0, life: Arc::clone(&life) }),
         };
         let thread = std::thread::Builder::new().name(name);
         let thread = thread.spawn(move || work.run(&submitted, &finished));
@@ -128,6 +147,7 @@ impl Committer {
             outcomes,
             problem,
             stop,
+            life,
             thread: Some(thread.expect("the system has a thread to spare")),
             clock,
             metrics,
@@ -164,13 +184,27 @@ impl Committer {
         self.in_flight.is_some()
     }
 
-    /// The outcome of the epoch in flight, if there is one by now.
+    /// The outcome of the epoch in flight, if there is one by now. While none is in flight the slot of the next may be lost,
+    /// which is heard here too.
     pub fn try_take(&mut self) -> Option<CommitOutcome> {
-        self.in_flight?;
+        self.life.shows.store(true, Ordering::Relaxed);
         match self.outcomes.try_recv() {
             Ok(outcome) => Some(self.taken(outcome)),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(self.died()),
+            Err(TryRecvError::Disconnected) => self.in_flight.map(|_| self.died()),
+        }
+    }
+
+    /// Says that the owner has ended, so that whoever waits may take over at once. Nothing may be in flight. What the store
+    /// does not hear in time is left out: the owner then counts as one that died.
+    pub fn release(&mut self) {
+        assert!(self.in_flight.is_none(), "an owner that commits does not end");
+        self.life.is_over.store(true, Ordering::Relaxed);
+        // A beat that is under way need not arrive any more.
+        self.stop.cancel();
+        self.epochs = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
         }
     }
 
@@ -218,17 +252,37 @@ impl Drop for Committer {
     }
 }
 
+/// What the owner shows of itself.
+#[derive(Debug, Default)]
+struct Life {
+    /// It has asked for outcomes since the last beat: its loop goes round.
+    shows: AtomicBool,
+    /// It has ended, and all that it had is committed.
+    is_over: AtomicBool,
+}
+
+/// The beats of an owner.
+struct Beats {
+    every: Duration,
+    count: u64,
+    life: Arc<Life>,
+}
+
 /// What the thread does.
 struct Work {
     runtime: Handle,
     uploader: Uploader,
     stop: CancellationToken,
     problem: Problem,
+    beats: Option<Beats>,
 }
 
 impl Work {
     fn run(mut self, submitted: &Receiver<FrozenEpoch>, finished: &SyncSender<CommitOutcome>) {
-        while let Ok(epoch) = submitted.recv() {
+        if !self.beat(finished) {
+            return;
+        }
+        while let Some(epoch) = self.next(submitted, finished) {
             let commit = self.stop.run_until_cancelled(self.uploader.commit(epoch));
             let Some(outcome) = self.runtime.block_on(commit) else {
                 return;
@@ -238,6 +292,52 @@ impl Work {
             if finished.send(outcome).is_err() || !goes_on {
                 return;
             }
+        }
+        if let Some(beats) = self.beats.take_if(|beats| beats.life.is_over.load(Ordering::Relaxed))
+        {
+            let released = self.uploader.beat(beats.count, true);
+            // Unheard, the owner counts as one that died.
+            self.runtime.block_on(async {
+                drop(tokio::time::timeout(RELEASE_LIMIT, released).await);
+            });
+        }
+    }
+
+    /// The next epoch; none if there will be none. Beats while it waits.
+    fn next(
+        &mut self,
+        submitted: &Receiver<FrozenEpoch>,
+        finished: &SyncSender<CommitOutcome>,
+    ) -> Option<FrozenEpoch> {
+        let Some(every) = self.beats.as_ref().map(|beats| beats.every) else {
+            return submitted.recv().ok();
+        };
+        loop {
+            match submitted.recv_timeout(every) {
+                Ok(epoch) => return Some(epoch),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if self.beat(finished) => {}
+                Err(RecvTimeoutError::Timeout) => return None,
+            }
+        }
+    }
+
+    /// Says that the owner lives, if it does. False: it is the owner no more, and was told.
+    fn beat(&mut self, finished: &SyncSender<CommitOutcome>) -> bool {
+        let Some(Beats { every, count, life }) = &mut self.beats else { return true };
+        if *count > 0 && !life.shows.swap(false, Ordering::Relaxed) {
+            return true;
+        }
+        *count += 1;
+        let beat = async { tokio::time::timeout(*every, self.uploader.beat(*count, false)).await };
+        match self.runtime.block_on(self.stop.run_until_cancelled(beat)) {
+            Some(Ok(Some(lost))) => {
+                // Whoever ends meanwhile need not know.
+                let _ended = finished.send(CommitOutcome::Lost(lost));
+                false
+            }
+            // A beat that did not get through is late. What keeps it is told when something is to be committed.
+            Some(Ok(None) | Err(_)) | None => true,
         }
     }
 }

@@ -76,8 +76,7 @@
 //!
 //! # What comes later, and where it goes
 //!
-//! * *Standby instances* write a fence in every opening, not only where there are orphans, and stop when a lost
-//!   slot shows a higher term. The record kinds and terms are here.
+//! * *Leadership* replaces the beats: terms say who leads, and a standby need not guess. The record kinds and terms are here.
 //! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
 //!   orphans deleted before the first turn.
 //! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming LIST after each
@@ -91,7 +90,9 @@ pub mod resolve;
 mod files;
 mod store;
 mod backoff;
-pub mod open;
+mod open;
+pub mod opener;
+pub mod beat;
 pub mod commit;
 mod upload;
 pub mod reset;
@@ -109,7 +110,9 @@ use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
 
 pub use commit::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot};
-pub use open::{Opened, open};
+#[cfg(test)]
+pub use opener::open;
+pub use opener::{Opened, Opener, Survey};
 pub use reset::{Footprint, footprint, forget};
 
 /// Where a lane keeps what is durable.

@@ -1,4 +1,4 @@
-//! Opening a lane: find the head, check it, remove what the chain does not name, load the state.
+//! The steps of an opening: read the newest slots, find data files, fence, delete, load.
 
 use futures::{StreamExt, TryStreamExt};
 
@@ -6,109 +6,16 @@ use super::body::SlotBody;
 use super::files::{Folders, all_files, files_from, had_folders};
 use super::paths::{self, LaneTag, Naming};
 use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, StateRef, Term, Writer};
-use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
+use super::resolve::{FoundFile, LOOK_BACK, Observed};
 use super::store::{LaneStore, RECORD_BYTES, REQUESTS_AT_ONCE, SlotAttempt};
-use super::{Chain, ChainError, LaneStorage, parent_of};
+use super::{ChainError, LaneStorage, parent_of};
 use crate::store::once::sha256_hex;
-
-/// How often an opening takes a slot before it gives up: each time means that another writer is at work.
-const FENCES_MAX: usize = 4;
 
 /// How often a fence is sent before the opening fails and leaves the rest to the supervisor's back-off.
 const FENCE_SENDS_MAX: usize = 3;
 
-/// An open lane: nobody has run it yet.
-#[derive(Debug)]
-pub struct Opened {
-    /// The right to add to the chain; for [`super::Committer::spawn`].
-    pub chain: Chain,
-    /// The newest record; none if the lane has no chain yet.
-    pub head: Option<ChainRecord>,
-    /// What [`super::FrozenState::bytes`] was; none if the head has no state.
-    pub state: Option<Vec<u8>>,
-    /// What [`super::FrozenOutbox::text`] was; none if the head has none. It may not have been sent.
-    pub outbox: Option<Vec<u8>>,
-    /// Data files that were deleted because the chain does not name them.
-    pub orphans_deleted: usize,
-    /// Data files of an earlier life of the lane, whose chain was forgotten and whose data were kept. Only
-    /// counted when there is no chain yet.
-    pub earlier_files: usize,
-}
-
-/// Opens a lane (RELIABILITY.md §1.5 in the form of [the module's page](super)). `instance` says who does, for people.
-///
-/// Each opening is a writer of its own (C9): requests of an earlier life of the same process may still be under way.
-///
-/// # Errors
-///
-/// [`ChainError::may_pass`] says whether trying again can help.
-pub async fn open(storage: &LaneStorage, instance: &str) -> Result<Opened, ChainError> {
-    let writer = Writer::new(instance);
-    let mut fence = None;
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
-    let tag = LaneTag::new(&storage.job, &storage.lane);
-    for _ in 0..=FENCES_MAX {
-        let observed = observe(storage, &store, &tag, fence.clone()).await?;
-        let damaged = |reason| ChainError::Damaged { url: store.folder.url.clone(), reason };
-        let (term, orphans_deleted, earlier_files) = match resolve(&observed).map_err(damaged)? {
-            Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
-            Opening::Ready { term, orphans, unproven } => {
-                delete_orphans(storage, &observed, &orphans).await?;
-                say_what_was_found(storage, &observed, &orphans, unproven);
-                (term, orphans.len(), 0)
-            }
-            Opening::Fence { term } => {
-                let head = observed.slots.first().expect("only a lane with a chain is fenced");
-                let body = fence_of(head, term, &writer)?;
-                fence = Some(body.sha256().to_owned());
-                put_fence(&store, body).await?;
-                continue;
-            }
-        };
-        let head = observed.slots.into_iter().next();
-        let (mut state, mut outbox) = (None, None);
-        if let Some(SlotBody { record, .. }) = &head {
-            (state, outbox) =
-                (load_state(&store, record).await?, load_outbox(&store, record).await?);
-        }
-        let id = id_of(head.as_ref().map(|head| &head.record));
-        let chain = Chain {
-            job: storage.job.clone(),
-            lane: storage.lane.clone(),
-            // Of a chain to begin they are the same.
-            files_id: if observed.chain.is_empty() { id.clone() } else { observed.chain },
-            id,
-            head: head.as_ref().map(parent_of),
-            term,
-            writer,
-        };
-        let head = head.map(|head| head.record);
-        return Ok(Opened { chain, head, state, outbox, orphans_deleted, earlier_files });
-    }
-    Err(ChainError::Contended { url: store.folder.url })
-}
-
-/// The chain first, then the files: a file that a record names was there before the record.
-async fn observe(
-    storage: &LaneStorage,
-    store: &LaneStore,
-    tag: &LaneTag,
-    fence: Option<String>,
-) -> Result<Observed, ChainError> {
-    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let latest = store.latest().await.map_err(failed)?;
-    let slots = match latest {
-        Some(latest) => read_slots(store, latest).await?,
-        None => Vec::new(),
-    };
-    let chain = files_id(store, slots.first().map(|head| &head.record)).await?;
-    let files = find_files(storage, tag, &chain, &slots).await?;
-    let (job, lane) = (storage.job.clone(), storage.lane.clone());
-    Ok(Observed { job, lane, chain, fence, slots, latest, files })
-}
-
 /// See [`Observed::files`].
-async fn find_files(
+pub(super) async fn find_files(
     storage: &LaneStorage,
     tag: &LaneTag,
     chain: &str,
@@ -135,8 +42,12 @@ async fn find_files(
     Ok(files)
 }
 
-/// The newest slots, newest first. A missing one ends them: [`resolve`] judges that.
-async fn read_slots(store: &LaneStore, latest: Epoch) -> Result<Vec<SlotBody>, ChainError> {
+/// The newest slots, newest first. A missing one ends them:
+/// [`resolve`](super::resolve::resolve) judges that.
+pub(super) async fn read_slots(
+    store: &LaneStore,
+    latest: Epoch,
+) -> Result<Vec<SlotBody>, ChainError> {
     let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
     let reads = (oldest..=latest.0).rev().map(Epoch).map(|epoch| async move {
         let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
@@ -146,16 +57,6 @@ async fn read_slots(store: &LaneStore, latest: Epoch) -> Result<Vec<SlotBody>, C
     let reads = futures::stream::iter(reads).buffered(REQUESTS_AT_ONCE);
     let slots: Vec<Option<SlotBody>> = reads.try_collect().await?;
     Ok(slots.into_iter().map_while(|slot| slot).collect())
-}
-
-/// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.
-fn id_of(head: Option<&ChainRecord>) -> String {
-    match head {
-        None => uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
-        // Older than the field: there was no chain of this lane with messages before it.
-        Some(ChainRecord { chain, job, lane, .. }) if chain.is_empty() => format!("{job}/{lane}"),
-        Some(record) => record.chain.clone(),
-    }
 }
 
 /// The chain's id as it stands in names of data files; empty if there is no chain.
@@ -181,7 +82,11 @@ pub(super) async fn files_id(
 }
 
 /// A record that takes the slot after the head and changes nothing.
-fn fence_of(head: &SlotBody, term: Term, writer: &Writer) -> Result<SlotBody, ChainError> {
+pub(super) fn fence_of(
+    head: &SlotBody,
+    term: Term,
+    writer: &Writer,
+) -> Result<SlotBody, ChainError> {
     SlotBody::freeze(ChainRecord {
         epoch: head.record.epoch.next(),
         kind: RecordKind::Fence,
@@ -193,14 +98,14 @@ fn fence_of(head: &SlotBody, term: Term, writer: &Writer) -> Result<SlotBody, Ch
     })
 }
 
-/// Whoever wins the slot, it is decided then; the caller looks again. If it stays unknown, the opening fails, and
-/// nothing was deleted.
-async fn put_fence(store: &LaneStore, fence: SlotBody) -> Result<(), ChainError> {
+/// Whether the slot is ours. Whoever wins it, it is decided then.
+pub(super) async fn put_fence(store: &LaneStore, fence: &SlotBody) -> Result<bool, ChainError> {
     let epoch = fence.record.epoch;
     let mut backoff = super::backoff::Backoff::new(epoch.0);
     for sends_left in (0..FENCE_SENDS_MAX).rev() {
-        match store.try_put_slot(epoch, &fence).await {
-            SlotAttempt::Ours | SlotAttempt::Taken(_) => return Ok(()),
+        match store.try_put_slot(epoch, fence).await {
+            SlotAttempt::Ours => return Ok(true),
+            SlotAttempt::Taken(_) => return Ok(false),
             SlotAttempt::Unknown(error) if sends_left == 0 => {
                 return Err(ChainError::store("put a fence", &store.folder, &error));
             }
@@ -210,7 +115,7 @@ async fn put_fence(store: &LaneStore, fence: SlotBody) -> Result<(), ChainError>
     unreachable!("the last send returns")
 }
 
-async fn delete_orphans(
+pub(super) async fn delete_orphans(
     storage: &LaneStorage,
     observed: &Observed,
     orphans: &[usize],
@@ -225,7 +130,7 @@ async fn delete_orphans(
     Ok(())
 }
 
-fn say_what_was_found(
+pub(super) fn say_what_was_found(
     storage: &LaneStorage,
     observed: &Observed,
     orphans: &[usize],
@@ -246,13 +151,19 @@ fn say_what_was_found(
 }
 
 /// The state as it was frozen.
-async fn load_state(store: &LaneStore, head: &ChainRecord) -> Result<Option<Vec<u8>>, ChainError> {
+pub(super) async fn load_state(
+    store: &LaneStore,
+    head: &ChainRecord,
+) -> Result<Option<Vec<u8>>, ChainError> {
     let Some(StateRef { key, bytes, sha256, groups: _ }) = &head.state else { return Ok(None) };
     load_blob(store, &format!("state of epoch {}", head.epoch), key, (*bytes, sha256)).await
 }
 
 /// The outbox as it was frozen.
-async fn load_outbox(store: &LaneStore, head: &ChainRecord) -> Result<Option<Vec<u8>>, ChainError> {
+pub(super) async fn load_outbox(
+    store: &LaneStore,
+    head: &ChainRecord,
+) -> Result<Option<Vec<u8>>, ChainError> {
     let Some(OutboxRef { epoch, key, bytes, sha256, messages: _ }) = &head.outbox else {
         return Ok(None);
     };

@@ -46,6 +46,9 @@ pub fn parse_slot(file_name: &str) -> Option<Epoch> {
     parse_twenty_digits(file_name.strip_suffix(".json")?).map(Epoch)
 }
 
+/// The beat of the lane's owner below the lane's folder: see [`super::beat`].
+pub const BEAT: &str = "beat.json";
+
 /// The state blob of an epoch below the lane's folder: zstd over the lane's bytes.
 pub fn state(epoch: Epoch, term: Term, nonce: &str) -> String {
     format!("{STATE_FOLDER}/{:020}-{}-{nonce}.bin", epoch.0, term.0)

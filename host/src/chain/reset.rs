@@ -66,6 +66,7 @@ pub async fn forget(storage: &LaneStorage, with_data: bool) -> Result<Footprint,
     delete(&folder, paths(objects.slots).collect()).await.map_err(failed)?;
     delete(&folder, paths(objects.states).collect()).await.map_err(failed)?;
     delete(&folder, paths(objects.outboxes).collect()).await.map_err(failed)?;
+    delete(&folder, vec![folder.path(paths::BEAT)]).await.map_err(failed)?;
     if !with_data {
         (forgotten.data_files, forgotten.data_bytes) = (0, 0);
         return Ok(forgotten);

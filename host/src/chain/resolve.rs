@@ -25,7 +25,9 @@ pub struct Observed {
     /// The hash of the fence that this opening has put, if it has. A record of an earlier life of the same process is
     /// another's: what that life sent may still land.
     pub fence: Option<String>,
-    /// The newest slots, newest first, at most [`LOOK_BACK`]. Empty if there is no chain.
+    /// An owner of the lane says that it lives, or has not said that it has ended ([`super::beat`]).
+    pub is_owned: bool,
+    /// The newest slots, newest first, at most [`LOOK_BACK`] and our fence. Empty if there is no chain.
     pub slots: Vec<SlotBody>,
     /// The newest epoch as the listing gave it.
     pub latest: Option<Epoch>,
@@ -59,7 +61,8 @@ pub enum Opening {
     },
     /// There are files of an epoch that is not decided yet: its record may still land and name them (C5). Or another
     /// writer may be sending the outbox of the head, and must not commit on top of it while we send the same: what it sent
-    /// then would come before our repeats (C8, and O4 of [`crate::outbox`]). Take the next slot, then look again.
+    /// then would come before our repeats (C8, and O4 of [`crate::outbox`]). Or an owner lives, and of two owners the one
+    /// that came later goes on. Take the next slot, then look again.
     Fence {
         /// Of the fence.
         term: Term,
@@ -88,7 +91,8 @@ pub fn resolve(observed: &Observed) -> Result<Opening, String> {
         return Ok(Opening::Begin { term, earlier_files: observed.files.len() });
     };
     let term = next_term(head.record.term);
-    if head.record.outbox.is_some() && observed.fence.as_deref() != Some(head.sha256()) {
+    let is_ours = observed.fence.as_deref() == Some(head.sha256());
+    if (head.record.outbox.is_some() || observed.is_owned) && !is_ours {
         return Ok(Opening::Fence { term });
     }
     let (mut orphans, mut unproven) = (Vec::new(), 0);

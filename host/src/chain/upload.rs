@@ -9,11 +9,12 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 
 use super::backoff::Backoff;
+use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
 use super::commit::{CommitOutcome, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot, Problem};
 use super::paths::{self, DataFileName, LaneTag};
 use super::record::{ChainRecord, Epoch, OutboxRef, StateRef};
-use super::store::{LaneStore, SlotAttempt};
+use super::store::{LaneStore, RECORD_BYTES, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use crate::sink::{DataFile, EncodedFile};
 use crate::store::failure::Failure;
@@ -55,6 +56,24 @@ impl Uploader {
         }
     }
 
+    /// Says that the owner lives, or that it has ended. Answers with the slot of the next epoch if somebody else has it.
+    pub(super) async fn beat(&self, count: u64, released: bool) -> Option<LostSlot> {
+        let epoch = self.chain.next_epoch();
+        match self.store.get(&paths::slot(epoch), RECORD_BYTES).await {
+            Ok(None) => {}
+            Ok(Some(taken)) => {
+                let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
+                return Some(LostSlot { epoch, record });
+            }
+            Err(_) => return None,
+        }
+        let beat = Beat { writer: self.chain.writer.clone(), count, released };
+        if let Err(error) = self.store.put_beat(&beat).await {
+            tracing::debug!(%error, "a beat did not get through");
+        }
+        None
+    }
+
     async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
         let epoch = self.chain.next_epoch();
         let FrozenEpoch { kind, source, watermark, state, files, outbox, modules, config } = frozen;
@@ -88,11 +107,24 @@ impl Uploader {
         };
         let body = SlotBody::freeze(record)?;
         if let Some(taken) = self.put_slot(epoch, &body).await? {
+            self.withdraw(&body.record).await;
             let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
             return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
         }
         self.chain.head = Some(parent_of(&body));
         Ok(CommitOutcome::Committed(Arc::new(body.record)))
+    }
+
+    /// Deletes the data files of an epoch whose slot somebody else has: no record names them, and none ever will. What is
+    /// left all the same is an orphan, which an opening deletes.
+    async fn withdraw(&self, record: &ChainRecord) {
+        for (id, table) in &self.storage.tables {
+            let ours = record.files.iter().filter(|file| *file.table == **id);
+            let paths = ours.map(|file| table.path(&file.path)).collect();
+            if let Err(error) = super::reset::delete(table, paths).await {
+                tracing::debug!(%error, table = &**id, "files of a lost epoch are left to an opening");
+            }
+        }
     }
 
     /// Uploads the data files under their final names, which no record names yet.

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use crate::config::environment::Environment;
-use crate::config::{Pipeline, file};
+use crate::config::{self, Pipeline, file};
 use crate::http::{AppState, Server, ServerConfig};
 use crate::metrics::Metrics;
 use crate::plugin::compile::Compiler;
@@ -40,6 +41,9 @@ pub struct ServeArgs {
     /// Serve /metrics and /health here as well, without a token
     #[arg(long, value_name = "ADDRESS", env = "SLUICEGATE_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
+    /// /health/live fails when a pipeline's thread has not passed its loop for so long
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = config::parse_duration)]
+    pub stuck_after: Duration,
     /// Another name under which browsers may reach this server without a token
     #[arg(long = "allow-host", value_name = "NAME")]
     pub allow_hosts: Vec<String>,
@@ -80,7 +84,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .map(|pipeline| process.start(pipeline))
         .collect::<anyhow::Result<Vec<Started>>>()?;
     tracing::info!(listen = %server.local_addr()?, "serving");
-    runtime.block_on(server.run(app(&process, &started, upload_limits), stop.token()));
+    let app = app(&process, &started, upload_limits, args.stuck_after);
+    runtime.block_on(server.run(app, stop.token()));
     let ends: Vec<bool> = started.into_iter().map(wait).collect();
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
@@ -122,7 +127,12 @@ fn module_store(asked: Option<&str>, pipelines: &[Pipeline]) -> anyhow::Result<S
     Ok(first.checkpoint.url.clone())
 }
 
-fn app(process: &Process, started: &[Started], upload_limits: CallLimits) -> AppState {
+fn app(
+    process: &Process,
+    started: &[Started],
+    upload_limits: CallLimits,
+    stuck_after: Duration,
+) -> AppState {
     let metrics = Arc::new(Metrics::new(process.clock.clone()));
     for Started { handle, ports, .. } in started {
         metrics.add(
@@ -139,6 +149,7 @@ fn app(process: &Process, started: &[Started], upload_limits: CallLimits) -> App
         engine: process.engine.clone(),
         upload_limits,
         metrics,
+        stuck_after,
         clock: process.clock.clone(),
     }
 }

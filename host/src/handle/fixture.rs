@@ -23,10 +23,11 @@ use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
+use crate::pulse::Pulse;
 use crate::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
 use crate::status::{LaneStatus, LiveResults, PartitionView, Phase};
 use crate::store::Location;
-use crate::time::{EventTime, Watermark};
+use crate::time::{Clock, EventTime, Watermark};
 
 /// The handle, and the lane's ends.
 pub(crate) struct Fixture {
@@ -36,6 +37,9 @@ pub(crate) struct Fixture {
     pub(crate) live: broadcast::Sender<Arc<LiveResults>>,
     pub(crate) modules: ModuleStore,
     pub(crate) engine: PluginEngine,
+    /// Of its pulse.
+    pub(crate) clock: Clock,
+    pub(crate) pulse: Pulse,
 }
 
 /// Pipeline `sales`, running: stage `valid` runs `valid-sale`, stage `revenue` runs `revenue`.
@@ -45,17 +49,20 @@ pub(crate) fn sales() -> Fixture {
     let status = Arc::new(ArcSwap::from_pointee(status(&stages)));
     let (commands, taken) = mpsc::channel(4);
     let (live, _) = broadcast::channel(4);
+    let clock = Clock::manual(0);
+    let pulse = Pulse::new(clock.clone());
     let ports = LanePorts {
         status: Arc::clone(&status),
         stages: Arc::new(ArcSwap::from_pointee(stages)),
         commands,
         live: live.clone(),
         metrics: Arc::new(LaneMetrics::new([], [])),
+        pulse: pulse.clone(),
     };
     let modules = modules();
     let handle = PipelineHandle::new(config, ports, modules.clone(), engine.clone());
     let handle = Arc::new(handle);
-    Fixture { handle, commands: taken, status, live, modules, engine }
+    Fixture { handle, commands: taken, status, live, modules, engine, clock, pulse }
 }
 
 impl Fixture {

@@ -22,6 +22,7 @@ use crate::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::{ModuleDigest, Plugin};
+use crate::pulse::Pulse;
 use crate::status::{LaneStatus, LiveResults, Phase};
 
 /// How long an activation is waited for. A checkpoint takes well under a second; when the store is away it takes
@@ -41,6 +42,8 @@ pub struct LanePorts {
     pub live: broadcast::Sender<Arc<LiveResults>>,
     /// Added to once a turn.
     pub metrics: Arc<LaneMetrics>,
+    /// Of the lane's thread.
+    pub pulse: Pulse,
 }
 
 /// A stage as it runs.
@@ -206,6 +209,11 @@ impl PipelineHandle {
         self.ports.status.load_full()
     }
 
+    /// How long the lane's thread has not passed its loop; zero if it has ended.
+    pub fn silence(&self) -> Duration {
+        self.ports.pulse.silence()
+    }
+
     /// Changed groups from now on. A receiver that falls behind loses the oldest.
     pub fn live(&self) -> broadcast::Receiver<Arc<LiveResults>> {
         self.ports.live.subscribe()
@@ -321,7 +329,7 @@ impl PipelineHandle {
         match phase {
             // A paused lane takes commands; whether the store takes the record is seen in time.
             Phase::Running | Phase::Paused => Ok(()),
-            Phase::Opening | Phase::BackingOff => Err(self.not_ready()),
+            Phase::Opening | Phase::Standby | Phase::BackingOff => Err(self.not_ready()),
             Phase::Finished | Phase::Stopped | Phase::Halted => {
                 Err(ActivateError::NotRunning { pipeline: self.name().to_string(), phase })
             }

@@ -12,9 +12,22 @@ use super::{AppState, Shared};
 use crate::metrics::Metrics;
 use crate::status::Phase;
 
-/// `GET /health/live`: the process answers. A restart would mend nothing that this does not see.
-pub(super) async fn live() -> &'static str {
-    "live\n"
+/// `GET /health/live`: 200 if the thread of every pipeline passes its loop, or has ended; else 503, with those that do not.
+/// A restart would mend nothing that this does not see.
+pub(super) async fn live(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    let limit = shared.app.stuck_after;
+    let stuck = shared.app.pipelines.values().filter(|pipeline| pipeline.silence() >= limit);
+    let sentences: String = stuck
+        .map(|pipeline| {
+            let (name, phase) = (pipeline.name(), pipeline.status().phase);
+            let seconds = pipeline.silence().as_secs();
+            format!("pipeline `{name}` is {phase} and has not passed its loop for {seconds} s\n")
+        })
+        .collect();
+    match sentences.is_empty() {
+        true => (StatusCode::OK, "live\n".to_owned()),
+        false => (StatusCode::SERVICE_UNAVAILABLE, sentences),
+    }
 }
 
 /// `GET /health/ready`: 200 if every pipeline does its work or has done it, else 503, with the reasons.

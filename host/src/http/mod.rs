@@ -77,6 +77,8 @@ pub struct AppState {
     pub upload_limits: CallLimits,
     /// All pipelines'.
     pub metrics: Arc<Metrics>,
+    /// A pipeline whose thread does not pass its loop for so long is not alive.
+    pub stuck_after: Duration,
     /// Tells how far watermarks are behind.
     pub clock: Clock,
 }

@@ -199,6 +199,9 @@ impl Lane {
             LaneEnd::Finished => Phase::Finished,
             LaneEnd::Stopped | LaneEnd::CutShort => Phase::Stopped,
         };
+        if end != LaneEnd::CutShort && !self.outputs.outbox.is_unsent() {
+            self.committer.release();
+        }
         self.publish_now();
         end
     }
@@ -212,8 +215,7 @@ impl Lane {
             if let Some(outcome) = self.committer.wait(COMMIT_WAIT) {
                 self.settle(outcome)?;
             }
-            self.refuse_commands();
-            self.publish();
+            self.pass_loop();
         }
         Ok(true)
     }
@@ -229,14 +231,15 @@ impl Lane {
                 return false;
             }
             self.settle_outbox(COMMIT_WAIT);
-            self.refuse_commands();
-            self.publish();
+            self.pass_loop();
         }
         true
     }
 
-    /// Nothing is activated in a lane that ends.
-    fn refuse_commands(&self) {
+    /// What a lane that waits for its end does all the same. Nothing is activated in it.
+    fn pass_loop(&mut self) {
+        self.outside.pulse.beat();
+        self.publish();
         while let Some(command) = self.outside.commands.try_take() {
             command.refuse(Refusal::Ended);
         }

@@ -109,6 +109,8 @@ pub enum Awaited {
     Opening,
     /// The source must say where a first run begins.
     Source,
+    /// Another instance that runs it.
+    Standby,
     /// The supervisor opens it again in a moment.
     NextLife,
 }
@@ -119,6 +121,7 @@ impl fmt::Display for Awaited {
             Self::Modules => "waits for its modules: upload them, and it begins",
             Self::Opening => "is being opened",
             Self::Source => "still waits for its source",
+            Self::Standby => "stands by while another instance runs it",
             Self::NextLife => "has failed and waits to be opened again",
         })
     }

@@ -20,6 +20,7 @@ mod place;
 mod update;
 mod process;
 mod emitted;
+mod trial;
 mod turn;
 mod fire;
 mod outputs;
@@ -46,6 +47,7 @@ use crate::chain::commit::Committer;
 use crate::chain::record::Epoch;
 use crate::config::Pipeline;
 use crate::metrics::LaneMetrics;
+use crate::pulse::Pulse;
 use crate::source::{PollLimits, RecordBlock, Source};
 use crate::status::{LaneStatus, LiveResults, Phase};
 use crate::stop::Stop;
@@ -53,9 +55,10 @@ use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
 pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use command::{Awaited, Command, Commands, Refusal, Reply};
-pub(crate) use open::wait;
-pub use open::{LaneParts, OpenError, module_name, open};
+pub use open::{LaneParts, OpenError, Pace, module_name, open};
+pub(crate) use open::{heard, wait};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
+pub use trial::{HOST_PANIC, Trial};
 
 use activate::Activation;
 use live::Live;
@@ -85,6 +88,10 @@ pub struct Outside {
     pub live: broadcast::Sender<Arc<LiveResults>>,
     /// Added to once a turn.
     pub metrics: Arc<LaneMetrics>,
+    /// Told each time the lane's thread passes its loop.
+    pub pulse: Pulse,
+    /// What made lives before panic.
+    pub trial: Trial,
 }
 
 /// One loop with everything it owns. Made by [`open`], ended by [`Lane::run`].
@@ -231,6 +238,7 @@ impl Lane {
 
     /// One turn, or whatever is to be done instead.
     fn step(&mut self) -> Result<Option<LaneEnd>, LaneError> {
+        self.outside.pulse.beat();
         match self.next_wake()? {
             Wake::Stop => return Ok(Some(LaneEnd::Stopped)),
             Wake::End => return Ok(Some(LaneEnd::Finished)),
@@ -267,7 +275,8 @@ impl Lane {
             return Ok(Wake::Paused);
         }
         let started = thread_cpu_nanos();
-        let blocks = self.source.poll(&self.limits)?;
+        let records = self.outside.trial.limit(self.limits.records, &self.partitions);
+        let blocks = self.source.poll(&PollLimits { records, ..self.limits })?;
         self.outside.metrics.steps.source.add_nanos(thread_cpu_nanos() - started);
         Ok(Wake::Records(blocks))
     }

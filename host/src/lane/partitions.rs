@@ -119,6 +119,11 @@ impl Partitions {
         self.all.iter().fold(Fates::default(), |total, partition| total.plus(partition.fates))
     }
 
+    /// Where a partition stands; none if it is not known yet.
+    pub(super) fn position(&self, partition: &Partition) -> Option<&Position> {
+        self.index.get(partition).map(|index| &self.all[*index].position)
+    }
+
     /// The clocks.
     pub(super) fn clock(&self) -> &LaneClock {
         &self.clock

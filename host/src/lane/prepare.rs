@@ -17,6 +17,7 @@ use crate::time::{Clock, thread_cpu_nanos};
 
 use super::plan::{EventTimeSource, FittedStage, Plan};
 use super::pool::Worker;
+use super::trial::{HOST_PANIC, Trial};
 
 /// A run of records of one block.
 #[derive(Clone, Debug)]
@@ -164,10 +165,16 @@ pub(super) fn prepare(
     clock: &Clock,
     blocks: &[RecordBlock],
     chunk: &Chunk,
+    trial: &Trial,
 ) -> Prepared {
     let started = thread_cpu_nanos();
     let block = &blocks[chunk.block];
-    let decoded = worker.decoder.decode(&block.values, chunk.records.clone());
+    let panicked = trial.verdict(block);
+    let looked_at = match panicked {
+        Some(_) => chunk.records.start..chunk.records.start,
+        None => chunk.records.clone(),
+    };
+    let decoded = worker.decoder.decode(&block.values, looked_at);
     let first =
         u32::try_from(chunk.records.start).expect("a block is bounded far below 2^32 records");
     let records = decoded.batch.num_rows();
@@ -190,6 +197,10 @@ pub(super) fn prepare(
         let is_tombstone = block.no_value.has(record as usize);
         let reason = if is_tombstone { "the record has no value".to_owned() } else { reason };
         condemn_by_host(&mut prepared, plan, record, "decode", reason);
+    }
+    if let Some(panic) = panicked {
+        let reason = format!("the host panicked over this record alone: {panic}");
+        condemn_by_host(&mut prepared, plan, first, HOST_PANIC, reason);
     }
     observe(&mut prepared, plan, block, clock);
     let decoded_at = thread_cpu_nanos();

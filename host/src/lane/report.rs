@@ -107,6 +107,7 @@ impl Lane {
         let problem = self.source.problem();
         let problem = problem.or_else(|| self.committer.problem());
         let problem = problem.or_else(|| self.outputs.outbox.problem());
+        let problem = problem.or_else(|| self.outside.trial.problem());
         say(&self.config.name, self.reported.problem.as_deref(), problem.as_deref());
         self.reported.problem.clone_from(&problem);
         let phase = match self.phase {

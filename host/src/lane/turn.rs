@@ -17,13 +17,14 @@ use super::update::{Answers, RefusedRow, update};
 impl Lane {
     /// Takes the records of one poll through all steps. Afterwards they are in the windows or in the open files.
     pub(super) fn turn(&mut self, blocks: &[RecordBlock]) -> Result<(), LaneError> {
+        self.outside.trial.begin(blocks);
         let now = self.clock.monotonic();
         self.note_pause(blocks, now);
         let chunks = self.cut(blocks, now);
-        let plan = &self.plan;
-        let prepared = self
-            .pool
-            .each_item(&chunks, |worker, chunk| prepare(worker, plan, &self.clock, blocks, chunk));
+        let (plan, trial) = (&self.plan, &self.outside.trial);
+        let prepared = self.pool.each_item(&chunks, |worker, chunk| {
+            prepare(worker, plan, &self.clock, blocks, chunk, trial)
+        });
         let judges = self.observe(&prepared, now);
         let chunks = match self.plan.windows {
             Some(windows) => self.window(windows, prepared, &judges)?,
@@ -40,6 +41,7 @@ impl Lane {
         }
         self.sink_rows(blocks, &chunks)?;
         self.report_turn(blocks, &fates, now);
+        self.outside.trial.end();
         Ok(())
     }
 

@@ -13,10 +13,11 @@ use crate::status::Phase;
 use crate::time::Watermark;
 
 /// Every phase and its label.
-const PHASES: [(Phase, &str); 7] = [
+const PHASES: [(Phase, &str); 8] = [
     (Phase::Opening, "opening"),
     (Phase::Running, "running"),
     (Phase::Paused, "paused"),
+    (Phase::Standby, "standby"),
     (Phase::BackingOff, "backing_off"),
     (Phase::Finished, "finished"),
     (Phase::Stopped, "stopped"),

@@ -290,6 +290,11 @@ impl Source for KafkaSource {
         }
     }
 
+    fn reach(&mut self) -> Result<bool, SourceError> {
+        self.serve_events()?;
+        Ok(self.knowledge.wait_for_partitions(TOPIC_WAIT).is_some())
+    }
+
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
         if self.is_assigned {
             // Messages of an assignment that is no more must not move a position, and librdkafka undoes the

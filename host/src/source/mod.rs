@@ -136,6 +136,12 @@ pub trait Source: Send {
     /// their start.
     fn genesis(&mut self) -> Result<Option<Positions>, SourceError>;
 
+    /// Whether what it reads from answers. Asks and waits about a second; if not, [`Source::problem`] says why. Changes
+    /// nothing.
+    fn reach(&mut self) -> Result<bool, SourceError> {
+        Ok(true)
+    }
+
     /// Begins to read at these positions. Partitions the source has and `positions` lacks begin at their start.
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError>;
 

@@ -11,7 +11,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ use super::Location;
 pub(crate) enum Gate {
     /// They are answered.
     Open,
-    /// Puts wait but for the first so many since the store was made; all other requests are answered.
+    /// Puts that create wait, but for the first so many since the store was made; all other requests are answered.
     Puts(usize),
     /// They wait.
     Shut,
@@ -48,6 +48,11 @@ impl GatedStore {
             puts: Arc::default(),
             waited: watch::Sender::new(0),
         }
+    }
+
+    /// The same objects behind a gate of its own, which is open.
+    pub(crate) fn another_way(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), ..Self::new(Gate::Open) }
     }
 
     /// Requests under way, and those that come, are treated so from now on.
@@ -115,7 +120,7 @@ impl ObjectStore for GatedStore {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        self.pass(true).await;
+        self.pass(options.mode == PutMode::Create).await;
         self.inner.put_opts(location, payload, options).await
     }
 

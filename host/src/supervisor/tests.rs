@@ -10,19 +10,24 @@ use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
 
 use super::*;
+use crate::chain::record::{ChainRecord, Epoch, RecordKind};
 use crate::chain::{LaneStorage, inspect};
 use crate::config::{Pipeline, StoreOptions, file};
-use crate::lane::{Command, Commands};
+use crate::lane::{Command, Commands, Pace, Trial};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
+use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use crate::store::gate::{Gate, GatedStore};
 use crate::time::Clock;
 
 /// Longer than anything takes; a hang becomes a failure.
 const LONG: Duration = Duration::from_secs(60);
+
+/// For those that are to be seen soon.
+const FAST: Duration = Duration::from_millis(20);
 
 const PIPELINE: &str = r#"
 name = "lives"
@@ -52,13 +57,36 @@ topic = "nowhere"
 start = "earliest"
 "#;
 
+const UNREACHABLE_SINK: &str = r#"
+[[sinks]]
+id = "topic"
+type = "kafka"
+brokers = "127.0.0.1:1"
+topic = "nowhere"
+"#;
+
+const MODULE_BY_NAME: &str = r#"
+[[stages]]
+id = "s"
+kind = "filter"
+plugin = "not-there"
+"#;
+
+const MODULE_BY_PATH: &str = r#"
+[[stages]]
+id = "s"
+kind = "filter"
+plugin = "./not-there.wasm"
+"#;
+
 /// What outlives the lives of a lane.
 struct World {
     runtime: Runtime,
     store: GatedStore,
     /// Where the files lie.
-    _folder: TempDir,
+    folder: TempDir,
     config: Arc<Pipeline>,
+    text: String,
 }
 
 /// A lane under supervision.
@@ -84,6 +112,36 @@ impl World {
         Self::new(gate, folder, &source)
     }
 
+    /// Over files that come.
+    fn watching() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = format!(
+            "[source]\ntype = \"files\"\n[source.files]\npath = \"{}\"\nwatch = \"100ms\"\n",
+            folder.path().display()
+        );
+        Self::new(Gate::Open, folder, &source)
+    }
+
+    /// A file with a record.
+    fn bring(&self, name: &str) {
+        let there = self.folder.path().join(format!("{name}.tmp"));
+        std::fs::write(&there, "{\"key\":\"k\",\"at\":1}\n").unwrap();
+        std::fs::rename(there, self.folder.path().join(format!("{name}.json"))).unwrap();
+    }
+
+    /// With another pipeline file.
+    fn changed(&self, text: &str) -> Self {
+        let config = file::parse(text, Path::new("lives.toml"), &BTreeMap::new()).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        Self {
+            runtime: runtime.worker_threads(1).enable_all().build().unwrap(),
+            store: self.store.clone(),
+            folder: tempfile::tempdir().unwrap(),
+            config: Arc::new(config),
+            text: text.to_owned(),
+        }
+    }
+
     fn new(gate: Gate, folder: TempDir, source: &str) -> Self {
         let text = PIPELINE.replace("SOURCE", source);
         let config = file::parse(&text, Path::new("lives.toml"), &BTreeMap::new()).unwrap();
@@ -91,18 +149,19 @@ impl World {
         Self {
             runtime: runtime.worker_threads(1).enable_all().build().unwrap(),
             store: GatedStore::new(gate),
-            _folder: folder,
+            folder,
             config: Arc::new(config),
+            text,
         }
     }
 
-    fn storage(&self) -> LaneStorage {
+    fn storage(&self, store: &GatedStore) -> LaneStorage {
         let table = |(id, _): (Arc<str>, _)| {
-            let folder = self.store.folder(&id);
+            let folder = store.folder(&id);
             (id, folder)
         };
         LaneStorage {
-            chain: self.store.folder("chain"),
+            chain: store.folder("chain"),
             tables: self.config.tables().into_iter().map(table).collect(),
             job: "lives".to_owned(),
             lane: "0".to_owned(),
@@ -110,6 +169,10 @@ impl World {
     }
 
     fn start(&self) -> Supervised {
+        self.start_as("test", Pace::default(), &self.store)
+    }
+
+    fn start_as(&self, instance: &str, pace: Pace, store: &GatedStore) -> Supervised {
         let clock = Clock::manual(0);
         let stop = Stop::new(clock.clone());
         let status = Arc::new(ArcSwap::from_pointee(crate::process::nothing_yet(&self.config)));
@@ -122,17 +185,20 @@ impl World {
             stages: Arc::default(),
             live: broadcast::channel(4).0,
             metrics: Arc::new(LaneMetrics::new([], tables)),
+            pulse: Pulse::new(Clock::system()),
+            trial: Trial::default(),
         };
         let parts = LaneParts {
             config: Arc::clone(&self.config),
-            storage: self.storage(),
-            modules: ModuleStore::new(self.store.folder("modules")),
+            storage: self.storage(store),
+            modules: ModuleStore::new(store.folder("modules")),
             engine: PluginEngine::new(None, Compiler::Here).unwrap(),
             stores: StoreOptions::default(),
             runtime: self.runtime.handle().clone(),
             clock: Clock::system(),
-            instance: "test".to_owned(),
+            instance: instance.to_owned(),
             waits_for_modules: true,
+            pace,
         };
         let thread = supervise(parts, outside).unwrap();
         Supervised { thread, stop, clock, status, _commands: commands_tx }
@@ -150,13 +216,27 @@ impl World {
     fn finish(&self) -> u64 {
         self.store.set(Gate::Open);
         assert_eq!(self.start().ended(), LaneEnd::Finished);
-        let read = async {
-            let head = inspect::latest(&self.storage()).await.unwrap().unwrap();
-            let record = inspect::record(&self.storage(), head).await.unwrap().unwrap();
-            assert!(record.source.ended);
-            record.source.partitions.iter().map(|state| state.fates.read).sum()
-        };
-        self.runtime.block_on(read)
+        assert!(self.records().next_back().unwrap().source.ended);
+        self.read()
+    }
+
+    fn head(&self) -> Epoch {
+        let storage = self.storage(&self.store);
+        self.runtime.block_on(inspect::latest(&storage)).unwrap().unwrap()
+    }
+
+    /// All of the chain.
+    fn records(&self) -> impl DoubleEndedIterator<Item = ChainRecord> {
+        let storage = self.storage(&self.store);
+        (0..=self.head().0).map(move |epoch| {
+            self.runtime.block_on(inspect::record(&storage, Epoch(epoch))).unwrap().unwrap()
+        })
+    }
+
+    /// Records read, by what is committed.
+    fn read(&self) -> u64 {
+        let head = self.records().next_back().unwrap();
+        head.source.partitions.iter().map(|state| state.fates.read).sum()
     }
 }
 
@@ -243,4 +323,100 @@ fn an_opening_that_panics_is_shown_and_tried_again() {
     });
     world.store.set(Gate::Open);
     assert_eq!(lane.ended(), LaneEnd::Finished);
+}
+
+/// Waits until a lane runs and has read so many records.
+fn runs(lane: &Supervised, read: u64) {
+    lane.shows(|status| status.phase == Phase::Running && status.fates.read >= read);
+}
+
+fn stands_by(lane: &Supervised, owner: &str) {
+    let written = format!("was written by `{owner}`");
+    lane.shows(|status| {
+        let problem = status.problem.as_deref().unwrap_or_default();
+        status.phase == Phase::Standby && problem.contains(&written)
+    });
+}
+
+#[test]
+fn of_two_that_run_a_lane_the_later_goes_on_and_the_other_waits_for_its_end() {
+    let world = World::watching();
+    world.bring("1");
+    // Long enough that nobody is taken for dead because the machine is busy.
+    let pace = Pace { beat: Duration::from_secs(10), look: FAST };
+    let old = world.start_as("old", pace, &world.store);
+    runs(&old, 1);
+    let new = world.start_as("new", pace, &world.store);
+    runs(&new, 1);
+    world.bring("2");
+    runs(&new, 2);
+    stands_by(&old, "new");
+
+    new.stop.ask();
+    assert_eq!(new.ended(), LaneEnd::Stopped);
+    world.bring("3");
+    runs(&old, 3);
+    old.stop.ask();
+    assert_eq!(old.ended(), LaneEnd::Stopped);
+    assert_eq!(world.read(), 3);
+}
+
+#[test]
+fn an_owner_that_shows_no_sign_of_life_is_taken_over() {
+    let world = World::watching();
+    world.bring("1");
+    let pace = Pace { beat: FAST, look: FAST };
+    let old = world.start_as("old", pace, &world.store);
+    runs(&old, 1);
+    let way = world.store.another_way();
+    let new = world.start_as("new", pace, &way);
+    runs(&new, 1);
+    stands_by(&old, "new");
+    // It lives, and nobody can see that.
+    way.set(Gate::Shut);
+    world.bring("2");
+    runs(&old, 2);
+    way.set(Gate::Open);
+    stands_by(&new, "old");
+    for lane in [new, old] {
+        lane.stop.ask();
+        lane.ended();
+    }
+    assert_eq!(world.read(), 2);
+}
+
+#[test]
+fn a_start_that_cannot_work_leaves_alone_what_runs() {
+    let world = World::watching();
+    world.bring("1");
+    let pace = Pace { beat: FAST, look: FAST };
+    let lane = world.start_as("works", pace, &world.store);
+    runs(&lane, 1);
+    let before_sinks = |more: &'static str| {
+        move |text: &str| text.replace("[[sinks]]", &format!("{more}[[sinks]]"))
+    };
+    let changes: [(&str, &dyn Fn(&str) -> String); 4] = [
+        ("do not answer", &before_sinks(UNREACHABLE_SINK)),
+        ("waits for its module", &before_sinks(MODULE_BY_NAME)),
+        ("read module of stage `s`", &before_sinks(MODULE_BY_PATH)),
+        ("source", &|text| {
+            let (source, schema) = (text.find("[source]"), text.find("[schema]"));
+            [&text[..source.unwrap()], UNREACHABLE, &text[schema.unwrap()..]].concat()
+        }),
+    ];
+    for (number, (why, change)) in changes.into_iter().enumerate() {
+        let epoch = world.head();
+        let other = world.changed(&change(&world.text));
+        let refused = other.start_as("cannot work", pace, &world.store);
+        refused.shows(|status| status.problem.as_deref().is_some_and(|text| text.contains(why)));
+        world.bring(&format!("more-{number}"));
+        runs(&lane, 2 + number as u64);
+        lane.shows(|status| status.epoch > Some(epoch));
+        refused.stop.ask();
+        refused.thread.join().unwrap();
+    }
+    lane.stop.ask();
+    assert_eq!(lane.ended(), LaneEnd::Stopped);
+    let fences = world.records().filter(|record| record.kind == RecordKind::Fence);
+    assert_eq!(fences.count(), 0);
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
 use super::fetched;
 use crate::command::{apt_install, first_line, run};
@@ -69,6 +70,16 @@ impl Ministack {
             bail!("create bucket `{name}`: {answer}");
         }
         Ok(())
+    }
+
+    /// It answers nobody until [`Ministack::thaw`]; connections stay.
+    pub fn freeze(&self) -> Result<()> {
+        self.daemon.signal_all(Signal::STOP)
+    }
+
+    /// It goes on.
+    pub fn thaw(&self) -> Result<()> {
+        self.daemon.signal_all(Signal::CONT)
     }
 
     /// Kills the server. Its folder stays.

@@ -9,6 +9,7 @@ mod faulty;
 mod crashes;
 mod lives;
 mod opening;
+mod owners;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

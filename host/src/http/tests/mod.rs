@@ -49,6 +49,7 @@ pub(crate) fn app(fixture: &Fixture) -> AppState {
         engine: fixture.engine.clone(),
         upload_limits: fixture::limits(),
         metrics: Arc::new(metrics),
+        stuck_after: Duration::from_secs(300),
         clock,
     }
 }

@@ -259,6 +259,12 @@ async fn what_the_lane_refuses_has_the_status_of_its_reason() {
             ],
         ),
         (
+            Refusal::NotOpen(Awaited::Standby),
+            expect![
+                "503 not_ready: pipeline `sales` stands by while another instance runs it; try again when it runs"
+            ],
+        ),
+        (
             Refusal::NotOpen(Awaited::NextLife),
             expect![
                 "503 not_ready: pipeline `sales` has failed and waits to be opened again; try again when it runs"
@@ -341,6 +347,25 @@ async fn readiness_names_every_pipeline_that_does_not_work() {
     api.fixture.publish(|status| (status.phase, status.problem) = (Phase::Finished, None));
     assert_eq!(get_path(&api.router, "/health/ready").await.status, StatusCode::OK);
     assert_eq!(get_path(&api.router, "/health/live").await.text, "live\n");
+}
+
+#[tokio::test]
+async fn a_pipeline_whose_thread_hangs_is_not_alive_and_one_that_stands_by_is() {
+    let api = api();
+    api.fixture.publish(|status| status.phase = Phase::Standby);
+    api.fixture.clock.advance(Duration::from_secs(299));
+    assert_eq!(get_path(&api.router, "/health/live").await.status, StatusCode::OK);
+    let ready = get_path(&api.router, "/health/ready").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    api.fixture.clock.advance(Duration::from_secs(1));
+    let live = get_path(&api.router, "/health/live").await;
+    assert_eq!(live.status, StatusCode::SERVICE_UNAVAILABLE);
+    expect!["pipeline `sales` is standing by and has not passed its loop for 300 s\n"]
+        .assert_eq(&live.text);
+
+    api.fixture.pulse.beat();
+    assert_eq!(get_path(&api.router, "/health/live").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
 use crate::chain::record::{
     ChainRecord, Fates, PartitionState, RecordKind, SourceKind, SourceState,
 };
 use crate::config::fingerprint::fingerprints;
 use crate::config::{Pipeline, SourceConfig};
-use crate::source::{Positions, Source};
+use crate::source::{Positions, Source, SourceError};
 use crate::stop::Stop;
 use crate::time::Watermark;
 
@@ -20,16 +22,35 @@ use crate::lane::command::Awaited;
 use crate::lane::report::publish_problem;
 use crate::lane::{Outside, PlacedModule};
 
-/// Waits until the source can say where a first run begins. Shows why it cannot, and hears when it is to stop.
+/// Waits until the source can say where a first run begins.
 pub(super) fn resolve_start(
     source: &mut dyn Source,
-    runtime: &tokio::runtime::Handle,
+    runtime: &Handle,
     outside: &Outside,
 ) -> Result<Positions, OpenError> {
+    answered(source, runtime, outside, |source| source.genesis())
+}
+
+/// Waits until what the source reads from answers.
+pub(super) fn reach(
+    source: &mut dyn Source,
+    runtime: &Handle,
+    outside: &Outside,
+) -> Result<(), OpenError> {
+    answered(source, runtime, outside, |source| Ok(source.reach()?.then_some(())))
+}
+
+/// Asks the source until it has an answer. Shows why it has none, and hears when it is to stop.
+fn answered<T>(
+    source: &mut dyn Source,
+    runtime: &Handle,
+    outside: &Outside,
+    ask: impl Fn(&mut dyn Source) -> Result<Option<T>, SourceError>,
+) -> Result<T, OpenError> {
     loop {
-        if let Some(positions) = source.genesis()? {
+        if let Some(answer) = ask(source)? {
             publish_problem(outside, None);
-            return Ok(positions);
+            return Ok(answer);
         }
         publish_problem(outside, source.problem());
         // The source itself has waited.

@@ -1,5 +1,6 @@
-//! Opening a lane: read the chain, load the modules it pins, restore the state, seek the source.
+//! Opening a lane: read the chain, load the modules it pins, restore the state, reach source and topics; then take it.
 //!
+//! Everything that can be refused comes before the lane is taken, so a start that cannot work leaves alone whoever runs it.
 //! A first run pins its start positions and its modules before the first record is read (D5).
 
 mod error;
@@ -11,9 +12,10 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chain::beat::BEAT_EVERY;
 use crate::chain::commit::Committer;
 use crate::chain::record::ChainRecord;
-use crate::chain::{self, LaneStorage};
+use crate::chain::{LaneStorage, Opener, Survey};
 use crate::config::fingerprint::columns::check_tables;
 use crate::config::fingerprint::promises;
 use crate::config::{Pipeline, SourceConfig, StoreOptions};
@@ -23,7 +25,7 @@ use crate::outbox::{Courier, OutboxError, Publisher};
 use crate::plugin::engine::PluginEngine;
 use crate::source::files::FilesSource;
 use crate::source::kafka::KafkaSource;
-use crate::source::{PollLimits, Source, SourceError};
+use crate::source::{PollLimits, Positions, Source, SourceError};
 use crate::status::Phase;
 use crate::stop::Stop;
 use crate::time::Clock;
@@ -35,7 +37,7 @@ use super::partitions::Partitions;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
-use genesis::resolve_start;
+use genesis::{reach, resolve_start};
 use load::get_modules;
 use wait::request;
 
@@ -43,7 +45,7 @@ pub use error::OpenError;
 pub(in crate::lane) use genesis::genesis;
 pub use load::module_name;
 pub(in crate::lane) use restore::restore;
-pub(crate) use wait::wait;
+pub(crate) use wait::{heard, wait};
 
 /// What a lane is made of, from the outside.
 #[derive(Clone)]
@@ -67,6 +69,24 @@ pub struct LaneParts {
     /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
     /// uploaded to this process; without it such a run is refused.
     pub waits_for_modules: bool,
+    /// How it shows itself to others, and looks for them.
+    pub pace: Pace,
+}
+
+/// How instances that run the same lane show themselves to each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often an owner without news says that it lives.
+    pub beat: Duration,
+    /// How often one that stands by looks.
+    pub look: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        // One that ends says so, and the other should not wait for long.
+        Self { beat: BEAT_EVERY, look: Duration::from_secs(1) }
+    }
 }
 
 /// Opens a lane where the chain says it stands, or at its genesis.
@@ -86,45 +106,101 @@ pub(in crate::lane) struct Ready {
     pub(in crate::lane) outbox: Outbox,
 }
 
-impl Ready {
-    fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
-        let LaneParts { config, storage, stores, runtime, clock, instance, .. } = parts;
-        let metrics = Arc::clone(&outside.metrics);
-        // First: while a topic is away this fails again and again, and costs little here.
-        let post = open_post(config, clock, &metrics, &outside.stop)?;
-        let mut opened = request(outside, runtime, chain::open(storage, instance))??;
-        let modules = get_modules(parts, opened.head.as_ref(), outside)?;
+/// Everything that could be refused, and was not. Nothing was touched: if another instance runs the lane, it goes on.
+struct Prepared {
+    survey: Survey,
+    modules: Vec<PlacedModule>,
+    plan: Plan,
+    pool: Pool,
+    post: Option<Post>,
+    source: Box<dyn Source>,
+    /// Where a first run begins.
+    start: Option<Positions>,
+}
+
+impl Prepared {
+    /// Read, check, load, restore, reach.
+    fn make(parts: &LaneParts, opener: &Opener<'_>, outside: &Outside) -> Result<Self, OpenError> {
+        let LaneParts { config, stores, runtime, clock, .. } = parts;
+        let mut survey = request(outside, runtime, opener.survey())??;
+        let modules = get_modules(parts, survey.head(), outside)?;
         let plan = Plan::new(config, &modules)?;
-        if let Some(head) = &opened.head {
+        if let Some(head) = survey.head() {
             check_tables(&plan.tables(config), &head.config)?;
         }
         let mut pool = Pool::new(&plan, worker_count(config))?;
-        restore(&mut pool, &plan, &opened)?;
+        let state = survey.state.take();
+        restore(&mut pool, &plan, survey.head(), state.as_deref())?;
+        let post = open_post(config, clock, &outside.metrics, &outside.stop)?;
         let mut source = open_source(config, stores, runtime, clock)?;
+        let start = match survey.head() {
+            None => Some(resolve_start(source.as_mut(), runtime, outside)?),
+            Some(head) => {
+                if !head.source.ended {
+                    reach(source.as_mut(), runtime, outside)?;
+                    source.assign(&positions(head))?;
+                }
+                None
+            }
+        };
+        Ok(Self { survey, modules, plan, pool, post, source, start })
+    }
+
+    /// Takes the lane, and pins where a first run begins. None if the chain has moved since it was read.
+    fn take(
+        self,
+        parts: &LaneParts,
+        opener: &mut Opener<'_>,
+        outside: &Outside,
+    ) -> Result<Option<Ready>, OpenError> {
+        let Self { survey, modules, plan, pool, post, mut source, start } = self;
+        let LaneParts { config, storage, runtime, clock, pace, .. } = parts;
+        let taken = request(outside, runtime, opener.take(survey))??;
+        let Some(mut opened) = taken else { return Ok(None) };
         let outbox = Outbox::open(config, &plan, &mut opened, post);
-        let mut committer = Committer::spawn(
+        let mut committer = Committer::spawn_beating(
             runtime.clone(),
             opened.chain,
             storage.clone(),
             clock.clone(),
-            metrics,
+            Arc::clone(&outside.metrics),
+            Some(pace.beat),
         );
         let found = opened.head.is_some();
-        let record = match opened.head {
-            Some(record) => Arc::new(record),
-            None => {
-                let positions = resolve_start(source.as_mut(), runtime, outside)?;
-                genesis(config, &modules, positions, &mut committer, &outside.stop)?
+        let record = match (opened.head, start) {
+            (Some(record), _) => Arc::new(record),
+            (None, start) => {
+                let start = start.expect("without a chain the source was asked");
+                let record = genesis(config, &modules, start, &mut committer, &outside.stop)?;
+                source.assign(&positions(&record))?;
+                record
             }
         };
-        if !record.source.ended {
-            let states = record.source.partitions.iter();
-            let positions =
-                states.map(|state| (state.partition.clone(), state.position.clone())).collect();
-            source.assign(&positions)?;
-        }
         say_where_it_begins(&record, &storage.chain.url, found);
-        Ok(Self { record, modules, plan, pool, source, committer, outbox })
+        Ok(Some(Ready { record, modules, plan, pool, source, committer, outbox }))
+    }
+}
+
+fn positions(record: &ChainRecord) -> Positions {
+    let states = record.source.partitions.iter();
+    states.map(|state| (state.partition.clone(), state.position.clone())).collect()
+}
+
+impl Ready {
+    /// Nothing that can be refused comes behind the fence (DESIGN.md D23). If another instance commits while the lane is
+    /// prepared, everything but that was found to be good, and the next attempt holds the chain first.
+    fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
+        let mut opener = Opener::new(&parts.storage, &parts.instance);
+        for attempt in 0..=Opener::LOOKS_MAX {
+            if attempt > 0 {
+                request(outside, &parts.runtime, opener.hold())??;
+            }
+            let prepared = Prepared::make(parts, &opener, outside)?;
+            if let Some(ready) = prepared.take(parts, &mut opener, outside)? {
+                return Ok(ready);
+            }
+        }
+        Err(opener.contended().into())
     }
 
     pub(in crate::lane) fn into_lane(

@@ -1,6 +1,6 @@
 //! The state of a lane as its newest record has it, in the layout of the modules that it opens with.
 
-use crate::chain::Opened;
+use crate::chain::record::ChainRecord;
 use crate::keyed;
 use crate::time::Watermark;
 use crate::window::snapshot::KnownClosed;
@@ -17,9 +17,10 @@ use crate::lane::share::owner;
 pub(in crate::lane) fn restore(
     pool: &mut Pool,
     plan: &Plan,
-    opened: &Opened,
+    head: Option<&ChainRecord>,
+    state: Option<&[u8]>,
 ) -> Result<(), OpenError> {
-    let (Some(head), Some(state)) = (&opened.head, &opened.state) else { return Ok(()) };
+    let (Some(head), Some(state)) = (head, state) else { return Ok(()) };
     decode(pool, plan, head.watermark, state)?;
     let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };
     let migrated = migrate(pool, plan, from);

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use super::OpenError;
 use crate::lane::Outside;
 use crate::lane::command::{Awaited, Refusal};
+use crate::pulse::PULSE_EVERY;
 
 /// Waits this long, or until somebody asks to stop; true if so. Whoever asks for an activation meanwhile is told what
 /// the pipeline waits for.
@@ -28,21 +29,24 @@ pub(super) fn request<T>(
     heard(outside, runtime, request, Awaited::Opening).ok_or(OpenError::Stopped)
 }
 
-fn heard<T>(
+/// Waits for some work, and is heard and hears all the while. None: somebody asks to stop; the work is given up.
+pub(crate) fn heard<T>(
     outside: &Outside,
     runtime: &Handle,
     work: impl Future<Output = T>,
     awaited: Awaited,
 ) -> Option<T> {
-    let Outside { commands, stop, .. } = outside;
+    let Outside { commands, stop, pulse, .. } = outside;
     runtime.block_on(async {
         let mut work = std::pin::pin!(work);
         loop {
+            pulse.beat();
             tokio::select! {
                 biased;
                 () = stop.asked() => return None,
                 command = commands.take() => command.refuse(Refusal::NotOpen(awaited)),
                 done = &mut work => return Some(done),
+                () = tokio::time::sleep(PULSE_EVERY) => {}
             }
         }
     })

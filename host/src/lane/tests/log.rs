@@ -67,12 +67,14 @@ impl Source for LogSource {
         Ok(())
     }
 
-    fn poll(&mut self, _: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
-        let mut blocks = Vec::new();
+    fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
+        let (mut blocks, mut left) = (Vec::new(), limits.records);
         let logs = Arc::clone(&self.logs);
         for (partition, log) in logs.iter().filter(|(name, _)| !self.paused.contains(name)) {
             let from = self.at[partition];
-            let to = log.len().min(from + self.random.random_range(0..=self.records_max));
+            let wanted = self.random.random_range(0..=self.records_max).min(left);
+            let to = log.len().min(from + wanted);
+            left -= to - from;
             if from < to {
                 let values: Varlen = log[from..to].iter().map(|value| value.as_bytes()).collect();
                 blocks.push(RecordBlock {

@@ -10,6 +10,7 @@ mod lives;
 mod relaid;
 mod failures;
 mod promises;
+mod trial;
 mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +108,8 @@ struct World {
     topics: Topics,
     /// The pipeline file names the module with the other layout.
     names_relaid: AtomicBool,
+    /// Of all lives.
+    trial: Trial,
 }
 
 const UPDATES: &str = r#"
@@ -164,6 +167,7 @@ impl World {
             config: Arc::new(config),
             topics: Topics::default(),
             names_relaid: AtomicBool::new(false),
+            trial: Trial::default(),
         }
     }
 
@@ -241,7 +245,7 @@ impl World {
         let modules = self.modules(opened.head.as_ref());
         let plan = Plan::new(&self.config, &modules).unwrap();
         let mut pool = Pool::new(&plan, workers).unwrap();
-        restore(&mut pool, &plan, &opened).unwrap();
+        restore(&mut pool, &plan, opened.head.as_ref(), opened.state.as_deref()).unwrap();
         let metrics = self.metrics();
         let handle = self.runtime.handle().clone();
         let post = self.topics.post(&self.config);
@@ -278,11 +282,14 @@ impl World {
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
             commands: Commands::new(commands),
-            stop: Stop::new(clock.clone()),
+            // Its clock stands still: it is never overdue by itself.
+            stop: Stop::new(Clock::manual(0)),
             status: Arc::new(ArcSwap::from_pointee(crate::process::nothing_yet(&self.config))),
             stages: Arc::default(),
             live: broadcast::channel(4).0,
             metrics,
+            pulse: Pulse::new(clock.clone()),
+            trial: self.trial.clone(),
         };
         (outside, commands_tx)
     }

@@ -74,6 +74,9 @@ impl Instance for Texts {
         if texts.iter().any(|text| text.contains("slow")) {
             return Err(PluginError::Deadline { limit_ms: 200 });
         }
+        // Faults of the host, which have no better place.
+        assert!(!texts.iter().any(|text| text.contains("panic")), "a text with `panic`");
+        assert!(texts.iter().filter(|text| text.contains("crowd")).count() < 2, "a crowd");
         let keep = texts.iter().map(|text| !text.contains('x')).collect::<Vec<_>>().into();
         Ok(FilterAnswer { keep, rejects: Vec::new() })
     }

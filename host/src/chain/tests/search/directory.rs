@@ -116,6 +116,8 @@ struct Writer {
     /// Number of the head plus one.
     next: u64,
     restarts: u8,
+    /// Although nothing was undecided. Once a start is enough: it knows its own fence.
+    has_fenced: bool,
     /// Since it started nobody else did anything, nor did a late put land or may one still.
     is_alone: bool,
 }
@@ -142,7 +144,17 @@ struct Lane {
 }
 
 fn dead(life: u8, nonce: u8, restarts: u8) -> Writer {
-    Writer { at: At::Dead, life, nonce, term: 0, head: None, next: 0, restarts, is_alone: false }
+    Writer {
+        at: At::Dead,
+        life,
+        nonce,
+        term: 0,
+        head: None,
+        next: 0,
+        restarts,
+        has_fenced: false,
+        is_alone: false,
+    }
 }
 
 fn check(without: Without) -> Found {
@@ -220,9 +232,17 @@ impl Lane {
                 self.push_fence(i, slots, term.0, push);
                 return;
             }
-            Opening::Ready { term, .. } if self.without == Without::Deleting => (term, Vec::new()),
             Opening::Ready { term, orphans, .. } => {
-                (term, orphans.into_iter().map(|index| all[index]).collect())
+                // Or somebody says that he owns the lane, or it is held while it is prepared: any opening may put a fence.
+                if !self.writers[i].has_fenced {
+                    self.push_fence(i, slots, term.0, &mut |label, mut next| {
+                        next.writers[i].has_fenced = true;
+                        push(label, next);
+                    });
+                }
+                let deletes = self.without != Without::Deleting;
+                let orphans = orphans.into_iter().filter(|_| deletes);
+                (term, orphans.map(|index| all[index]).collect())
             }
         };
         let label = format!("w{i} is going to delete {files:?}");
@@ -245,7 +265,7 @@ impl Lane {
         let (file, encoded_by) = (None, 0);
         let record = Arc::new(Record { term, nonce, from, to, file, encoded_by, parent });
         if slot <= SLOTS {
-            push(format!("w{i} sees undecided files"), self.with(i, At::Fence { slot, record }));
+            push(format!("w{i} fences"), self.with(i, At::Fence { slot, record }));
         }
     }
 
@@ -282,7 +302,11 @@ impl Lane {
             next.writers[i].next = self.chain.len() as u64;
             push(format!("w{i} goes on without {slot}"), next);
         } else {
-            push(format!("w{i} lost {slot}"), self.with(i, At::Dead));
+            let mut next = self.with(i, At::Dead);
+            if let Some(file) = record.file {
+                next.files.remove(&file);
+            }
+            push(format!("w{i} lost {slot}, and withdraws its file"), next);
         }
     }
 
@@ -449,6 +473,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
         chain: CHAIN.to_owned(),
         fence: None,
         latest: bodies.first().map(|body| body.record.epoch),
+        is_owned: false,
         slots: bodies,
         files: found.collect(),
     }
@@ -522,7 +547,7 @@ fn orphans_that_stay_are_seen_by_readers() {
 
 #[test]
 fn slots_that_can_be_overwritten_lose_what_was_committed() {
-    check(Without::CreateOnly).assert_violation("takes");
+    check(Without::CreateOnly).assert_violation("names a file that is not there any more");
 }
 
 #[test]

@@ -1,0 +1,249 @@
+//! Opening a lane: look first, and take it when nothing is left that could be refused.
+
+use super::body::SlotBody;
+use super::open::{
+    delete_orphans, fence_of, files_id, find_files, load_outbox, load_state, put_fence, read_slots,
+    say_what_was_found,
+};
+use super::paths::LaneTag;
+use super::record::{ChainRecord, Epoch, Term, Writer};
+use super::resolve::{FoundFile, Observed, Opening, resolve};
+use super::store::LaneStore;
+use super::{Chain, ChainError, LaneStorage, parent_of};
+
+/// How often an opening takes a slot before it gives up: each time means that another writer is at work.
+const FENCES_MAX: usize = 4;
+
+/// An open lane: nobody has run it yet.
+#[derive(Debug)]
+pub struct Opened {
+    /// The right to add to the chain; for [`super::Committer::spawn`].
+    pub chain: Chain,
+    /// The newest record; none if the lane has no chain yet.
+    pub head: Option<ChainRecord>,
+    /// What [`super::FrozenState::bytes`] was; none if the head has no state.
+    pub state: Option<Vec<u8>>,
+    /// What [`super::FrozenOutbox::text`] was; none if the head has none. It may not have been sent.
+    pub outbox: Option<Vec<u8>>,
+    /// Data files that were deleted because the chain does not name them.
+    pub orphans_deleted: usize,
+    /// Data files of an earlier life of the lane, whose chain was forgotten and whose data were kept. Only
+    /// counted when there is no chain yet.
+    pub earlier_files: usize,
+}
+
+/// What an opening would go on from. It was read, and nothing was touched: whoever runs the lane goes on.
+#[derive(Debug)]
+pub struct Survey {
+    /// The newest epoch as the listing gave it; none if there is no chain.
+    latest: Option<Epoch>,
+    /// See [`Observed::chain`].
+    chain: String,
+    /// The newest slots, newest first.
+    slots: Vec<SlotBody>,
+    /// See [`Opened::state`].
+    pub state: Option<Vec<u8>>,
+    outbox: Option<Vec<u8>>,
+}
+
+impl Survey {
+    /// The newest record; none if the lane has no chain yet.
+    pub fn head(&self) -> Option<&ChainRecord> {
+        self.slots.first().map(|slot| &slot.record)
+    }
+}
+
+/// One opening of a lane (RELIABILITY.md §1.5 in the form of [the module's page](super)): it looks, and takes the lane when
+/// everything that could be refused was not. A writer of its own (C9): requests of an earlier life of the same process may
+/// still be under way.
+#[derive(Debug)]
+pub struct Opener<'a> {
+    storage: &'a LaneStorage,
+    store: LaneStore,
+    tag: LaneTag,
+    writer: Writer,
+    /// The hash of the fence that it has put, if it has.
+    fence: Option<String>,
+}
+
+impl<'a> Opener<'a> {
+    /// `instance` says who opens, for people.
+    pub fn new(storage: &'a LaneStorage, instance: &str) -> Self {
+        Self {
+            storage,
+            store: LaneStore::new(&storage.chain, &storage.job, &storage.lane),
+            tag: LaneTag::new(&storage.job, &storage.lane),
+            writer: Writer::new(instance),
+            fence: None,
+        }
+    }
+
+    /// Reads the chain and the state that it names. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::may_pass`] says whether trying again can help.
+    pub async fn survey(&self) -> Result<Survey, ChainError> {
+        let mut survey = self.read_chain().await?;
+        // The chain is judged before anything else of it is read.
+        self.decide(&self.observed(&survey, Vec::new(), false))?;
+        if let Some(head) = survey.head() {
+            let (state, outbox) =
+                (load_state(&self.store, head).await?, load_outbox(&self.store, head).await?);
+            (survey.state, survey.outbox) = (state, outbox);
+        }
+        Ok(survey)
+    }
+
+    /// Takes the slot behind the newest, so that the chain stands still while it is surveyed again. Only what was found to
+    /// be good but for its age may be held: whoever runs the lane stops.
+    ///
+    /// # Errors
+    ///
+    /// As [`Opener::survey`].
+    pub async fn hold(&mut self) -> Result<(), ChainError> {
+        let survey = self.read_chain().await?;
+        let decided = self.decide(&self.observed(&survey, Vec::new(), true))?;
+        if let (Opening::Fence { term }, Some(head)) = (decided, survey.slots.first()) {
+            self.put_fence(head, term).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the lane: fences whoever may be at work, and deletes what the chain does not name. None if the chain is not
+    /// any more what was surveyed; then nothing was deleted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Opener::survey`].
+    pub async fn take(&mut self, mut survey: Survey) -> Result<Option<Opened>, ChainError> {
+        for _ in 0..=FENCES_MAX {
+            // The chain first, then the files: a file that a record names was there before the record.
+            if self.latest().await? != survey.latest {
+                return Ok(None);
+            }
+            let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?;
+            let observed = self.observed(&survey, files, self.is_owned().await?);
+            let (term, orphans_deleted, earlier_files) = match self.decide(&observed)? {
+                Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
+                Opening::Ready { term, orphans, unproven } => {
+                    delete_orphans(self.storage, &observed, &orphans).await?;
+                    say_what_was_found(self.storage, &observed, &orphans, unproven);
+                    (term, orphans.len(), 0)
+                }
+                Opening::Fence { term } => {
+                    let head = survey.slots.first().expect("only a lane with a chain is fenced");
+                    let Some(fence) = self.put_fence(head, term).await? else {
+                        return Ok(None);
+                    };
+                    survey.latest = Some(fence.record.epoch);
+                    survey.slots.insert(0, fence);
+                    continue;
+                }
+            };
+            let Survey { chain, slots, state, outbox, .. } = survey;
+            let head = slots.into_iter().next();
+            let id = id_of(head.as_ref().map(|head| &head.record));
+            let chain = Chain {
+                job: self.storage.job.clone(),
+                lane: self.storage.lane.clone(),
+                // Of a chain to begin they are the same.
+                files_id: if chain.is_empty() { id.clone() } else { chain },
+                id,
+                head: head.as_ref().map(parent_of),
+                term,
+                writer: self.writer.clone(),
+            };
+            let head = head.map(|head| head.record);
+            return Ok(Some(Opened { chain, head, state, outbox, orphans_deleted, earlier_files }));
+        }
+        Err(self.contended())
+    }
+
+    /// How often an opening looks again before it gives up.
+    pub const LOOKS_MAX: usize = FENCES_MAX;
+
+    /// Somebody else takes slot after slot.
+    pub fn contended(&self) -> ChainError {
+        ChainError::Contended { url: self.store.folder.url.clone() }
+    }
+
+    async fn read_chain(&self) -> Result<Survey, ChainError> {
+        let latest = self.latest().await?;
+        let slots = match latest {
+            Some(latest) => read_slots(&self.store, latest).await?,
+            None => Vec::new(),
+        };
+        let chain = files_id(&self.store, slots.first().map(|head| &head.record)).await?;
+        Ok(Survey { latest, chain, slots, state: None, outbox: None })
+    }
+
+    async fn latest(&self) -> Result<Option<Epoch>, ChainError> {
+        let failed = |error| ChainError::store("read the chain", &self.store.folder, &error);
+        self.store.latest().await.map_err(failed)
+    }
+
+    /// Whether an owner says that it lives, or has not said that it has ended.
+    async fn is_owned(&self) -> Result<bool, ChainError> {
+        let failed = |error| ChainError::store("read the chain", &self.store.folder, &error);
+        let beat = self.store.beat().await.map_err(failed)?;
+        Ok(beat.is_some_and(|beat| !beat.released))
+    }
+
+    fn observed(&self, survey: &Survey, files: Vec<FoundFile>, is_owned: bool) -> Observed {
+        Observed {
+            job: self.storage.job.clone(),
+            lane: self.storage.lane.clone(),
+            chain: survey.chain.clone(),
+            fence: self.fence.clone(),
+            latest: survey.latest,
+            slots: survey.slots.clone(),
+            is_owned,
+            files,
+        }
+    }
+
+    fn decide(&self, observed: &Observed) -> Result<Opening, ChainError> {
+        let damaged = |reason| ChainError::Damaged { url: self.store.folder.url.clone(), reason };
+        resolve(observed).map_err(damaged)
+    }
+
+    /// None if somebody else won the slot. If it stays unknown, the opening fails, and nothing was deleted.
+    async fn put_fence(
+        &mut self,
+        head: &SlotBody,
+        term: Term,
+    ) -> Result<Option<SlotBody>, ChainError> {
+        let fence = fence_of(head, term, &self.writer)?;
+        let is_ours = put_fence(&self.store, &fence).await?;
+        self.fence = is_ours.then(|| fence.sha256().to_owned());
+        Ok(is_ours.then_some(fence))
+    }
+}
+
+/// Opens a lane of which nothing else has to be prepared.
+///
+/// # Errors
+///
+/// As [`Opener::take`].
+#[cfg(test)]
+pub async fn open(storage: &LaneStorage, instance: &str) -> Result<Opened, ChainError> {
+    let mut opener = Opener::new(storage, instance);
+    for _ in 0..=Opener::LOOKS_MAX {
+        let survey = opener.survey().await?;
+        if let Some(opened) = opener.take(survey).await? {
+            return Ok(opened);
+        }
+    }
+    Err(opener.contended())
+}
+
+/// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.
+fn id_of(head: Option<&ChainRecord>) -> String {
+    match head {
+        None => uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
+        // Older than the field: there was no chain of this lane with messages before it.
+        Some(ChainRecord { chain, job, lane, .. }) if chain.is_empty() => format!("{job}/{lane}"),
+        Some(record) => record.chain.clone(),
+    }
+}
