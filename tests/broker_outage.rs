@@ -68,7 +68,8 @@ fn assert_said_once(host: &Host) {
         host.log().contains("the problem has passed").then_some(())
     });
     let log = host.log();
-    let lines = log.lines().filter(|line| {
+    // Some sales are dead letters, which have warnings of their own.
+    let lines = log.lines().filter(|line| !line.contains(" dead letters ")).filter(|line| {
         ["WARN", "not reachable", "has passed"].iter().any(|words| line.contains(words))
     });
     let levels: Vec<_> =
