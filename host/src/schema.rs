@@ -45,6 +45,8 @@ pub struct TextForm {
 pub enum ColumnType {
     /// UTF-8 text.
     String,
+    /// Any value of JSON, kept as its text.
+    Json,
     /// 64-bit signed integer.
     Int64,
     /// IEEE double; JSON integers are taken too.
@@ -97,7 +99,7 @@ impl ColumnType {
     /// The Arrow type that holds it.
     pub fn data_type(self) -> DataType {
         match self {
-            Self::String => DataType::Utf8,
+            Self::String | Self::Json => DataType::Utf8,
             Self::Int64 => DataType::Int64,
             Self::Float64 => DataType::Float64,
             Self::Bool => DataType::Boolean,
@@ -119,6 +121,7 @@ impl fmt::Display for ColumnType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::String => f.write_str("string"),
+            Self::Json => f.write_str("json"),
             Self::Int64 => f.write_str("int64"),
             Self::Float64 => f.write_str("float64"),
             Self::Bool => f.write_str("bool"),

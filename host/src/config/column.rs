@@ -17,8 +17,9 @@ use crate::time_text::{self, TimeFormat};
 const DECIMAL_PRECISION_MAX: u8 = 18;
 
 /// The column types as they are written.
-pub(crate) const COLUMN_TYPES: [&str; 11] = [
+pub(crate) const COLUMN_TYPES: [&str; 12] = [
     "string",
+    "json",
     "int64",
     "float64",
     "bool",
@@ -39,7 +40,8 @@ pub(crate) struct RawColumn(pub(crate) RawColumnTable);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawColumnTable {
-    /// Type of the column and how the JSON writes it: `string` (UTF-8), `int64`, `float64` (integers are taken
+    /// Type of the column and how the JSON writes it: `string` (UTF-8), `json` (any value, an object or array too: its
+    /// text as it stands, a string for plugins and tables), `int64`, `float64` (integers are taken
     /// too), `bool`, `date` (`"2026-11-21"`), `timestamp(s)`, `timestamp(ms)`, `timestamp(us)` (a number since
     /// 1970 in that unit, with or without a fraction), `timestamp(rfc3339)` (a string with its zone),
     /// `timestamp(local)` (a string that need not have one: `"2026-11-21T10:00:00"`, `"2026-11-21 10:00:00.5"`; see
@@ -53,7 +55,8 @@ pub(crate) struct RawColumnTable {
     #[schemars(example = true)]
     pub(crate) nullable: bool,
     /// Where the column stands in the JSON object, as a JSON pointer (RFC 6901). Default: the field of the
-    /// column's name at the top. Array elements cannot be pointed at.
+    /// column's name at the top. Array elements cannot be pointed at. Several columns may stand at the same place, and
+    /// within one of type `json`.
     #[serde(default)]
     #[schemars(example = &"/address/city")]
     pub(crate) pointer: Option<String>,
@@ -90,7 +93,7 @@ impl JsonSchema for TypeText {
         json_schema!({
             "title": "column type",
             "type": "string",
-            "pattern": r"^(string|int64|float64|bool|date|timestamp\((s|ms|us|rfc3339|local)\)|decimal\([0-9]+, ?[0-9]+\))$",
+            "pattern": r"^(string|json|int64|float64|bool|date|timestamp\((s|ms|us|rfc3339|local)\)|decimal\([0-9]+, ?[0-9]+\))$",
         })
     }
 }
@@ -140,6 +143,7 @@ pub(crate) fn parse_type(text: &str) -> Result<ColumnType, String> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let kind = match compact.as_str() {
         "string" => ColumnType::String,
+        "json" => ColumnType::Json,
         "int64" => ColumnType::Int64,
         "float64" => ColumnType::Float64,
         "bool" => ColumnType::Bool,
@@ -173,7 +177,11 @@ fn parse_decimal(text: &str) -> Result<ColumnType, String> {
 }
 
 /// Types of other systems that people write out of habit, and ours.
-const FOREIGN_TYPES: [(&str, &str); 18] = [
+const FOREIGN_TYPES: [(&str, &str); 22] = [
+    ("struct", "json"),
+    ("array", "json"),
+    ("object", "json"),
+    ("map", "json"),
     ("text", "string"),
     ("str", "string"),
     ("varchar", "string"),
@@ -200,7 +208,7 @@ fn unknown_type(text: &str) -> String {
     let hint = foreign.or_else(|| suggest::nearest(&lower, COLUMN_TYPES));
     let hint = hint.map(|ours| format!("; did you mean \"{ours}\"?")).unwrap_or_default();
     format!(
-        "`{text}` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale){hint}"
+        "`{text}` is no column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale){hint}"
     )
 }
 

@@ -212,6 +212,15 @@ impl ColumnBuilder {
         }
     }
 
+    /// A value as it stands in the record, for a column that wants it so.
+    pub(super) fn push_json(&mut self, raw: &str) -> Offer {
+        match raw {
+            "null" if self.push_null() => Offer::Taken,
+            "null" => Offer::Mismatch,
+            _ => self.push_text(raw),
+        }
+    }
+
     /// The content of a string.
     #[inline]
     pub(super) fn push_text(&mut self, text: &str) -> Offer {
@@ -335,7 +344,9 @@ fn day(text: &str, form: &TextForm) -> Result<i32, &'static str> {
 impl Values {
     fn new(kind: ColumnType) -> Self {
         match kind {
-            ColumnType::String => Self::Text { offsets: vec![0], bytes: Vec::new() },
+            ColumnType::String | ColumnType::Json => {
+                Self::Text { offsets: vec![0], bytes: Vec::new() }
+            }
             ColumnType::Float64 => Self::Float64(Vec::new()),
             ColumnType::Bool => Self::Bool(Vec::new()),
             ColumnType::Date => Self::Date(Vec::new()),

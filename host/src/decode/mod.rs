@@ -26,7 +26,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
-use crate::schema::Schema;
+use crate::schema::{ColumnType, Schema};
 use crate::varlen::Varlen;
 use column::ColumnBuilder;
 use reason::Fault;
@@ -70,7 +70,9 @@ impl Decoder {
         let fields: Vec<_> = columns.iter().map(|column| column.field()).collect();
         Self {
             fields: Arc::new(arrow::datatypes::Schema::new(fields)),
-            shape: Shape::new(columns.iter().map(|column| column.path.as_slice())),
+            shape: Shape::new(
+                columns.iter().map(|column| (&*column.path, column.kind == ColumnType::Json)),
+            ),
             columns: columns.iter().map(|column| ColumnBuilder::new(column)).collect(),
             paths: columns.iter().map(|column| column.path.clone()).collect(),
         }

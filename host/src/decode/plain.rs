@@ -46,12 +46,12 @@ impl Reader<'_> {
             at = skip_space(bytes, at + 1);
             at = match field {
                 None => skip_value(bytes, at, depth + 1)?,
-                Some(field) => match *self.shape.enter(object, field)? {
-                    Target::Column(column) => {
+                Some(field) => match self.shape.enter(object, field)? {
+                    &Target::Column(column) => {
                         take_value(self.record, at, &mut self.columns[column])?
                     }
-                    Target::Object(inner) => self.take_inner(at, inner, depth + 1)?,
-                    Target::Several(_) => return None,
+                    &Target::Object(inner) => self.take_inner(at, inner, depth + 1)?,
+                    target => take_other(self.record, at, target, self.columns, depth + 1)?,
                 },
             };
             at = skip_space(bytes, at);
@@ -67,6 +67,30 @@ impl Reader<'_> {
     /// Reads an object within another.
     fn take_inner(&mut self, at: usize, object: usize, depth: usize) -> Option<usize> {
         if depth > DEPTH_MAX { None } else { self.take_object(at, object, depth) }
+    }
+}
+
+/// Puts the value that begins at `at` where it goes, if that is no single column with a value of its own. Where it ends.
+fn take_other(
+    record: &str,
+    at: usize,
+    target: &Target,
+    columns: &mut [ColumnBuilder],
+    depth: usize,
+) -> Option<usize> {
+    match target {
+        Target::Column(column) => take_value(record, at, &mut columns[*column]),
+        Target::Raw(column) => {
+            let end = skip_value(record.as_bytes(), at, depth)?;
+            let raw = &record[at..end];
+            columns[*column].push_json(raw).is_taken().then_some(end)
+        }
+        Target::Several(targets) => {
+            let mut ends = targets.iter().map(|one| take_other(record, at, one, columns, depth));
+            // Each reads the same value, or none does.
+            ends.try_fold(at, |_, end| end)
+        }
+        Target::Object(_) => None,
     }
 }
 

@@ -79,6 +79,8 @@ pub(super) struct FieldIndex(usize);
 pub(super) enum Target {
     /// It is the value of this column.
     Column(usize),
+    /// Its text is the value of this column.
+    Raw(usize),
     /// Columns lie within it.
     Object(usize),
     /// Several columns read the same value, or it and what lies within it. Rare: parsed once for each.
@@ -86,22 +88,22 @@ pub(super) enum Target {
 }
 
 impl Shape {
-    /// The tree of these paths, one a column, none empty.
-    pub(super) fn new<'a>(paths: impl Iterator<Item = &'a [String]>) -> Self {
+    /// The tree of these paths, one a column, none empty; with each, whether the column wants the text of its value.
+    pub(super) fn new<'a>(paths: impl Iterator<Item = (&'a [String], bool)>) -> Self {
         let mut shape = Self { objects: vec![Object::default()], record: 0 };
-        for (column, path) in paths.enumerate() {
-            shape.insert(path, column);
+        for (column, (path, is_raw)) in paths.enumerate() {
+            shape.insert(path, if is_raw { Target::Raw(column) } else { Target::Column(column) });
         }
         shape
     }
 
-    fn insert(&mut self, path: &[String], column: usize) {
+    fn insert(&mut self, path: &[String], target: Target) {
         let mut object = 0;
         let (last, ancestors) = path.split_last().expect("a column's path is not empty");
         for key in ancestors {
             object = self.child(object, key);
         }
-        self.add(object, last, Target::Column(column));
+        self.add(object, last, target);
     }
 
     /// The object below `key`, made if there is none yet.
@@ -113,7 +115,7 @@ impl Shape {
                 Target::Object(child) => Some(*child),
                 _ => None,
             }),
-            Target::Column(_) => None,
+            Target::Column(_) | Target::Raw(_) => None,
         });
         found.unwrap_or_else(|| {
             self.objects.push(Object::default());
@@ -186,7 +188,7 @@ impl Shape {
 
     fn column_of(&self, target: &Target) -> usize {
         match target {
-            Target::Column(column) => *column,
+            Target::Column(column) | Target::Raw(column) => *column,
             Target::Object(object) => self.first_column_within(*object),
             Target::Several(targets) => self.column_of(&targets[0]),
         }

@@ -62,6 +62,10 @@ impl Row<'_> {
                     map.next_value_seed(column)
                 }
             }
+            Some(&Target::Raw(column)) => {
+                let value: LazyValue<'de> = map.next_value()?;
+                ColumnSeed { row: self.reborrow(), column }.push_json(value.as_raw_str())
+            }
             Some(&Target::Object(child)) => {
                 map.next_value_seed(ObjectSeed { row: self.reborrow(), object: child })
             }
@@ -88,6 +92,9 @@ impl Row<'_> {
                     return seed.push_raw(raw);
                 }
                 seed.deserialize(&mut parser)
+            }
+            &Target::Raw(column) => {
+                return ColumnSeed { row: self.reborrow(), column }.push_json(raw);
             }
             &Target::Object(object) => {
                 ObjectSeed { row: self.reborrow(), object }.deserialize(&mut parser)
@@ -250,6 +257,13 @@ impl ColumnSeed<'_> {
             [b'{', ..] => self.settle(Offer::Mismatch, || "an object".to_owned()),
             _ => self.settle(Offer::Mismatch, || reason::short(raw)),
         }
+    }
+
+    /// The column's value is its JSON, if it is good in all its parts: who only skips it does not look at them.
+    fn push_json<E: Error>(self, raw: &str) -> Result<(), E> {
+        sonic_rs::from_str::<IgnoredAny>(raw).map_err(E::custom)?;
+        let offer = self.row.columns[self.column].push_json(raw);
+        self.settle(offer, || reason::short(raw))
     }
 
     #[inline]

@@ -102,13 +102,17 @@ fn check_form(
     is_good.then_some(TextForm { zone: zone?, format: format?, quoted: raw.quoted })
 }
 
-/// One value in the JSON makes one column: the decoder goes over the text once.
+/// A value may make several columns. But what lies within another column can only be there if that takes objects.
 fn check_place(column: &Column, before: &[Column], key: &Key, problems: &mut Problems<'_>) {
-    let inside = |outer: &Column, inner: &Column| inner.path.starts_with(&outer.path);
+    let inside = |outer: &Column, inner: &Column| {
+        outer.kind != ColumnType::Json
+            && inner.path.len() > outer.path.len()
+            && inner.path.starts_with(&outer.path)
+    };
     let clash = before.iter().find(|other| inside(other, column) || inside(column, other));
     if let Some(other) = clash {
         let message = format!(
-            "it stands at /{} in the JSON, where column `{}` (at /{}) is read already: each value makes one column",
+            "it stands at /{} in the JSON and column `{}` at /{}: one lies within the other, which is then no object; the outer one may be of type json",
             column.path.join("/"),
             other.name,
             other.path.join("/")

@@ -183,7 +183,10 @@ fn check_start(start: RawStart, key: &Key, problems: &mut Problems<'_>) -> Optio
                         checked.insert(number, offset);
                     }
                     Ok(number) if number >= 0 => {
-                        problems.refuse(&inner, format!("{offset} is no offset: write 0 or more"));
+                        let message = format!(
+                            "{offset} is no offset: write 0 or more (what others call -2 and -1 is `start = \"earliest\"` and \"latest\", for all partitions)"
+                        );
+                        problems.refuse(&inner, message);
                     }
                     _ => {
                         let message =

@@ -180,7 +180,7 @@ fn several_mistakes_of_meaning_are_told_together() {
             pipelines/sales.toml:7: `name`: "My Sales" is no name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
             pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 18 and scale <= precision, for example "decimal(18,2)"
             pipelines/sales.toml:21: `schema.revision`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/revision"`
-            pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "int64"?
+            pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "int64"?
             pipelines/sales.toml:43: `window.size`: "0s" is no size of a window: write more than zero, for example "30s"
             pipelines/sales.toml:44: `window.offset`: `1 week` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
             pipelines/sales.toml:58: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
@@ -397,7 +397,7 @@ fn kafka_settings_that_cannot_work_are_refused() {
     refused(
         &with("start = \"earliest\"", "start = { offsets = { zero = 1, 1 = -2 } }"),
         expect![[r#"
-            pipelines/sales.toml:15: `source.kafka.start.offsets.1`: -2 is no offset: write 0 or more
+            pipelines/sales.toml:15: `source.kafka.start.offsets.1`: -2 is no offset: write 0 or more (what others call -2 and -1 is `start = "earliest"` and "latest", for all partitions)
             pipelines/sales.toml:15: `source.kafka.start.offsets.zero`: `zero` is no partition: write its number, 0 or more
             pipelines/sales.toml:15: `source.kafka.start.offsets`: no partition is named: write { 0 = 17 }, or `start = "earliest"`"#]],
     );
@@ -685,9 +685,9 @@ fn columns_have_a_type_and_a_place_of_their_own() {
         &text,
         expect![[r#"
             pipelines/sales.toml:19: `schema.item-name`: "item-name" is no column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`
-            pipelines/sales.toml:20: `schema.city`: `text` is no column type: string, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "string"?
+            pipelines/sales.toml:20: `schema.city`: `text` is no column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "string"?
             pipelines/sales.toml:20: `schema.city.pointer`: `address` does not begin with `/`: write a JSON pointer (RFC 6901) such as "/address/city"
-            pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON, where column `store` (at /store) is read already: each value makes one column"#]],
+            pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON and column `store` at /store: one lies within the other, which is then no object; the outer one may be of type json"#]],
     );
 }
 

@@ -46,7 +46,8 @@ pub(crate) struct RawSink {
     #[serde(default)]
     #[schemars(example = &"5s", extend("default" = "5s"))]
     pub(crate) every: Option<DurationText>,
-    /// Console only: at most this many rows each time. Default 20, which fits a terminal.
+    /// Console only: at most this many rows each time; when the input ends, all that were not shown, at most 500.
+    /// Default 20, which fits a terminal.
     #[serde(default)]
     #[schemars(example = 20, extend("default" = 20))]
     pub(crate) rows: Option<u64>,

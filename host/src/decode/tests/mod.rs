@@ -196,6 +196,44 @@ fn a_path_may_lead_through_arrays_and_several_columns_may_read_one_value() {
 }
 
 #[test]
+fn a_value_of_any_kind_is_kept_as_its_text() {
+    let columns = [
+        nullable(column("v", ColumnType::Json)),
+        nullable(at(&["v", "n"], column("n", ColumnType::Int64))),
+        nullable(at(&["v", "n"], column("n_text", ColumnType::Json))),
+    ];
+    let decoded = decode(
+        &columns,
+        &[
+            r#"{"v":{"n":7, "tags":["a","\u00fc"]}}"#,
+            r#"{"v":null}"#,
+            "{}",
+            r#"{"v":{"n":-0.50e1}}"#,
+        ],
+    );
+    assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
+    let texts = |column: usize| -> Vec<Option<String>> {
+        let array = decoded.batch.column(column).as_string::<i32>();
+        array.iter().map(|text| text.map(str::to_owned)).collect()
+    };
+    let whole = r#"{"n":7, "tags":["a","\u00fc"]}"#;
+    assert_eq!(
+        texts(0),
+        [Some(whole), None, None, Some(r#"{"n":-0.50e1}"#)].map(|t| t.map(str::to_owned))
+    );
+    assert_eq!(texts(2), [Some("7"), None, None, Some("-0.50e1")].map(|t| t.map(str::to_owned)));
+    let numbers: Vec<_> = decoded.batch.column(1).as_primitive::<Int64Type>().iter().collect();
+    assert_eq!(numbers, [Some(7), None, None, Some(-5)]);
+    // Alone, so that nobody else looks into it.
+    let damaged = verdicts(
+        &[column("v", ColumnType::Json)],
+        &[r#"{"v":[1,]}"#, r#"{"v":"\x"}"#, r#"{"v":{"a":01}}"#, r#"{"v":null}"#, r#"{"v":[]}"#],
+    );
+    assert_eq!(damaged.matches("not JSON: ").count(), 3, "{damaged}");
+    assert!(damaged.ends_with("column `v`: expected json, found null\nok\n"), "{damaged}");
+}
+
+#[test]
 fn bytes_that_are_no_utf8_spoil_only_their_record() {
     let schema = Schema { columns: vec![column("s", ColumnType::String)] };
     let good = "{\"s\":\"ü\"}".as_bytes();

@@ -28,6 +28,9 @@ fn columns() -> Vec<Column> {
         nullable(quoted(column("qf", ColumnType::Float64))),
         nullable(column("at", ColumnType::Timestamp(TimestampEncoding::Local))),
         nullable(at(&["deep", "er"], column("deeper", ColumnType::Int64))),
+        nullable(at(&["flat"], column("raw", ColumnType::Json))),
+        nullable(at(&["price"], column("price_text", ColumnType::Json))),
+        nullable(at(&["n"], column("n_again", ColumnType::Float64))),
     ]
 }
 

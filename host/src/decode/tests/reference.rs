@@ -52,6 +52,7 @@ fn reference_value(kind: ColumnType, raw: &str) -> Option<String> {
     };
     match kind {
         ColumnType::String => text,
+        ColumnType::Json => Some(raw.to_owned()),
         ColumnType::Int64 => integer.map(|value| value.to_string()),
         ColumnType::Float64 => {
             let number: f64 = raw.parse().ok().filter(|_| text.is_none())?;
@@ -130,7 +131,7 @@ fn cell(column: &Column, array: &dyn Array, row: usize) -> Option<String> {
         return None;
     }
     Some(match column.kind {
-        ColumnType::String => array.as_string::<i32>().value(row).to_owned(),
+        ColumnType::String | ColumnType::Json => array.as_string::<i32>().value(row).to_owned(),
         ColumnType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
         ColumnType::Float64 => float_text(array.as_primitive::<Float64Type>().value(row)),
         ColumnType::Bool => array.as_boolean().value(row).to_string(),
@@ -157,6 +158,7 @@ fn columns() -> Vec<Column> {
         nullable(column("at", ColumnType::Timestamp(TimestampEncoding::Rfc3339))),
         nullable(column("naive", ColumnType::Timestamp(TimestampEncoding::Local))),
         nullable(column("day", ColumnType::Date)),
+        nullable(column("extra", ColumnType::Json)),
         nullable(at(&["address", "city"], column("city", ColumnType::String))),
         nullable(at(&["address", "geo", "lat"], column("lat", ColumnType::Float64))),
     ]
@@ -185,6 +187,7 @@ fn number() -> impl Strategy<Value = String> {
 fn fitting(kind: ColumnType) -> BoxedStrategy<String> {
     match kind {
         ColumnType::String => json_string().boxed(),
+        ColumnType::Json => anything(),
         ColumnType::Bool => any::<bool>().prop_map(|value| value.to_string()).boxed(),
         ColumnType::Date => "\"[0-9]{4}-[01][0-9]-[0-3][0-9]\"".boxed(),
         ColumnType::Timestamp(TimestampEncoding::Rfc3339) => {
