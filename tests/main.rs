@@ -19,6 +19,7 @@ mod tidy;
 mod kafka_to_parquet;
 mod files_equals_kafka;
 mod windows;
+mod console;
 mod exactly_once;
 mod results_topic;
 mod keyed_process;

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -24,6 +25,8 @@ const LAST_TABLE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Consoles {
     gone: CancellationToken,
+    /// Whether the last tables show all there is, set before the lane is gone.
+    is_whole: Arc<AtomicBool>,
     shown: Vec<JoinHandle<()>>,
 }
 
@@ -36,12 +39,14 @@ impl Consoles {
         every: Duration,
         rows_max: usize,
     ) {
-        let gone = self.gone.clone();
-        self.shown.push(runtime.spawn(show(live, every, rows_max, gone)));
+        let end = End { gone: self.gone.clone(), is_whole: Arc::clone(&self.is_whole) };
+        self.shown.push(runtime.spawn(show(live, every, rows_max, end)));
     }
 
-    /// Shows what was not shown yet. To be called when the lane is gone, and not on the runtime.
-    pub fn close(self, runtime: &Handle) {
+    /// Shows what was not shown yet: all of it if the input `has_ended`, as nobody will ask for more. To be called when
+    /// the lane is gone, and not on the runtime.
+    pub fn close(self, runtime: &Handle, has_ended: bool) {
+        self.is_whole.store(has_ended, Ordering::Release);
         self.gone.cancel();
         runtime.block_on(async {
             for shown in self.shown {
@@ -52,12 +57,18 @@ impl Consoles {
     }
 }
 
-/// Shows live results until the lane is `gone`.
+/// The end of a lane, as its console sees it.
+struct End {
+    gone: CancellationToken,
+    is_whole: Arc<AtomicBool>,
+}
+
+/// Shows live results until the lane is gone.
 async fn show(
     mut live: broadcast::Receiver<Arc<LiveResults>>,
     every: Duration,
     rows_max: usize,
-    gone: CancellationToken,
+    end: End,
 ) {
     let mut tick = tokio::time::interval(every);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -65,7 +76,7 @@ async fn show(
     loop {
         tokio::select! {
             biased;
-            () = gone.cancelled() => break,
+            () = end.gone.cancelled() => break,
             _ = tick.tick() => print(changed.take(rows_max, Moment::Running)),
             results = live.recv() => match results {
                 Ok(results) => changed.add(&results),
@@ -82,7 +93,8 @@ async fn show(
             Err(TryRecvError::Empty | TryRecvError::Closed) => break,
         }
     }
-    print(changed.take(rows_max, Moment::Ended));
+    let is_whole = end.is_whole.load(Ordering::Acquire);
+    print(changed.take(if is_whole { LiveResults::ROWS_MAX } else { rows_max }, Moment::Ended));
 }
 
 fn print(table: Option<String>) {

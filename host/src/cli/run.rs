@@ -8,6 +8,7 @@ use anyhow::Context;
 use crate::chain::inspect::latest;
 use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
+use crate::lane::LaneEnd;
 use crate::modules::ModuleStoreError;
 use crate::plugin::compile::Compiler;
 use crate::process::{Process, Started, lane_storage};
@@ -88,7 +89,7 @@ pub(super) fn plugin_cache(asked: Option<&Path>, environment: &Environment) -> O
 pub(super) fn wait(started: Started) -> bool {
     let Started { handle, thread, consoles, runtime, .. } = started;
     let ended = thread.join();
-    consoles.close(&runtime);
+    consoles.close(&runtime, matches!(ended, Ok(Ended::Well(LaneEnd::Finished))));
     match ended {
         Ok(Ended::Well(end)) => {
             let fates = handle.status().fates;

@@ -60,10 +60,10 @@ fn rows_of_a_group_stand_together_or_not_at_all() {
 async fn what_was_not_shown_is_shown_at_the_end() {
     let (sender, receiver) = broadcast::channel(4);
     sender.send(Arc::new(results(&[("a", 1)]))).unwrap();
-    let gone = CancellationToken::new();
-    gone.cancel();
+    let end = End { gone: CancellationToken::new(), is_whole: Arc::default() };
+    end.gone.cancel();
     let shown =
-        tokio::time::timeout(LAST_TABLE, show(receiver, Duration::from_secs(3600), 20, gone));
+        tokio::time::timeout(LAST_TABLE, show(receiver, Duration::from_secs(3600), 20, end));
     assert!(shown.await.is_ok(), "the console does not end with its lane");
     assert_eq!(sender.receiver_count(), 0);
 }
