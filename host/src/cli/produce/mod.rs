@@ -24,6 +24,11 @@ use crate::produce::stream::StreamSettings;
 use crate::time::Clock;
 use args::{AmountArgs, FlawArgs, TargetArgs, Unit};
 
+/// How many milliseconds a record waits for others that travel with it, where the clock sets the pace: a tenth of a second
+/// reads as «at once». A batch costs the producer, the broker and each consumer about the same whatever is in it, and the
+/// embedded broker, which looks for a batch from the oldest on, the more the more there are.
+const PACED_LINGER_MS: &str = "100";
+
 /// What kind of events.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[expect(
@@ -165,7 +170,8 @@ impl Output<'_> {
                 let rate = (count.is_none() || paced).then_some(rate);
                 let pace = Pace { rate, clock, stop: &stop };
                 let progress = |made| bar.set_position(made);
-                KafkaSender::connect(&self.kafka())?.send(events, self.unit, &pace, progress)
+                KafkaSender::connect(&self.kafka(rate.is_some()))?
+                    .send(events, self.unit, &pace, progress)
             }
         };
         bar.finish_and_clear();
@@ -181,12 +187,17 @@ impl Output<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn kafka(&self) -> KafkaTarget {
+    fn kafka(&self, is_paced: bool) -> KafkaTarget {
+        let mut properties: BTreeMap<_, _> = self.target.properties.iter().cloned().collect();
+        if is_paced {
+            let linger = properties.entry("linger.ms".to_owned());
+            linger.or_insert_with(|| PACED_LINGER_MS.to_owned());
+        }
         KafkaTarget {
             brokers: self.target.brokers.clone(),
             topic: self.topic().to_owned(),
             partitions: self.target.partitions,
-            properties: self.target.properties.iter().cloned().collect::<BTreeMap<_, _>>(),
+            properties,
         }
     }
 

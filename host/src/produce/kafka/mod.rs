@@ -18,8 +18,8 @@ use crate::time::Clock;
 const METADATA_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long to wait for room in the queue before asking whether to stop.
 const ROOM_WAIT: Duration = Duration::from_millis(10);
-/// Between two looks at the clock when sending at a rate: 200 small bursts a second look even.
-const PACE_WAIT: Duration = Duration::from_millis(5);
+/// Between two looks at the clock when sending at a rate: 50 small bursts a second look even.
+const PACE_WAIT: Duration = Duration::from_millis(20);
 /// Asked to stop, so long for what is in the queue.
 const STOP_FLUSH: Duration = Duration::from_secs(10);
 /// Between two looks at the signal and the number of events.
