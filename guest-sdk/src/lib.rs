@@ -8,6 +8,7 @@ pub mod output;
 pub mod varlen;
 pub mod decimal;
 pub mod moment;
+pub mod calendar;
 pub mod config;
 pub mod refused;
 mod replay;

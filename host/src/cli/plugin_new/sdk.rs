@@ -22,6 +22,7 @@ sources! {
     "src/varlen.rs"
     "src/decimal.rs"
     "src/moment.rs"
+    "src/calendar.rs"
     "src/config.rs"
     "src/refused.rs"
     "src/filter.rs"
