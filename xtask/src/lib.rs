@@ -10,6 +10,7 @@
 //! | [`services`] | Apache Kafka, an S3 server and Prometheus: fetched once, started on free ports |
 //! | [`plugins`] | plugin crates → `target/plugins/*.wasm` |
 //! | [`suite`] | `cargo xtask test` |
+//! | [`rustdoc`] | its documentation and doc tests from one build |
 //! | [`demo`] | `cargo xtask demo` |
 //! | [`compose`] | `cargo xtask compose`, and what of its files can be checked without an engine |
 //! | [`mod@bench`] | `cargo xtask bench` |
@@ -22,6 +23,7 @@ pub mod http;
 pub mod services;
 pub mod plugins;
 pub mod suite;
+pub mod rustdoc;
 pub mod demo;
 pub mod bench;
 pub mod compose;

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::workspace::Workspace;
-use xtask::{bench, compose, demo, plugins, services, suite};
+use xtask::{bench, compose, demo, plugins, rustdoc, services, suite};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  demo [--for 30s] [--rate N] [--brokers HOST:PORT | --kafka] [--dev]
+  demo [--for 30s] [--rate N] [--brokers HOST:PORT | --kafka] [--release]
                     watch sales flow from Kafka through two plugins into Parquet, with a hot swap on the way
   test [FILTER]     everything that must hold: format, lints, plugins, unit tests, docs, end-to-end tests
                     against a real Kafka and a real S3 server; FILTER picks end-to-end tests by name
@@ -23,6 +23,13 @@ usage: cargo xtask TASK
   services          fetch Apache Kafka and the S3 server of the tests into target/services, install Prometheus";
 
 fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os(rustdoc::STANDS_IN) {
+        let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+        return rustdoc::stand_in(&arguments, &folder).unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
     match run(std::env::args().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,51 +1,79 @@
 //! `cargo xtask test`: everything that must hold, the quick answers first. It stops at the first step that fails.
 //!
-//! Every step that builds for this machine selects the whole workspace in the dev profile: with the same packages
-//! selected, cargo resolves the same features, and the dependencies are built once.
+//! Nothing is compiled twice. Every step that builds for this machine selects the whole workspace in the dev profile:
+//! with the same packages selected, cargo resolves the same features, and the dependencies are built once, for the demo as
+//! well. Lints are found by the build itself: clippy's compiler stands in for rustc in our own crates, where `cargo clippy`
+//! would check all dependencies anew. For the same reason the documentation is made with the doc tests ([`rustdoc`]).
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::command::{self, run};
 use crate::workspace::Workspace;
-use crate::{compose, plugins, services};
+use crate::{compose, plugins, rustdoc, services};
+
+/// The steps, in order, and what they take on two quiet cores: the first time, and when only our own code has changed.
+const STEPS: [(&str, &str); 8] = [
+    ("format", "a second"),
+    ("plugins", "some minutes the first time, then seconds"),
+    ("build and lints", "a quarter of an hour the first time, two minutes after a change"),
+    ("deployment", "a second"),
+    ("unit tests", "a minute"),
+    ("documentation", "two minutes: doc tests, and a warning is an error"),
+    ("services", "what is missing is fetched the first time"),
+    ("end to end", "some minutes, against a real Kafka and a real S3 server"),
+];
 
 /// Runs all steps. `filter` picks end-to-end tests by name.
 pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
-    let mut steps = Steps { workspace, done: Vec::new() };
-    steps.cargo("format", &["fmt", "--all", "--check"])?;
-    steps.cargo("lints", &CLIPPY)?;
-    steps.step("plugins", || plugins::build(workspace).map(|_| ()))?;
+    let mut steps = Steps::default();
+    steps.step(|| run(&mut cargo(workspace, &["fmt", "--all", "--check"])))?;
+    steps.step(|| plugins::build(workspace).map(|_| ()))?;
     // One build command for all that follows, so that nothing is built twice with other features.
-    steps.cargo("build", &BUILD)?;
-    steps.step("deployment", || compose::check_files(workspace))?;
-    steps.cargo("unit tests", &["test", "--workspace", "--lib", "--bins"])?;
-    steps.cargo("doc tests", &["test", "--workspace", "--doc"])?;
-    steps.step("documentation", || run(cargo(workspace, &DOC).env("RUSTDOCFLAGS", DOC_FLAGS)))?;
-    steps.step("services", || services::fetch(workspace))?;
+    steps.step(|| run(&mut linted(workspace, &BUILD)?))?;
+    steps.step(|| compose::check_files(workspace))?;
+    steps.step(|| run(&mut linted(workspace, &["test", "--workspace", "--lib", "--bins"])?))?;
+    steps.step(|| run(&mut documentation(workspace)?))?;
+    steps.step(|| services::fetch(workspace))?;
     // The times so far come before the last step, so that the last line is the test runner's own.
     steps.summary();
-    steps.step("end to end", || run(&mut end_to_end(workspace, filter)))
+    steps.step(|| run(&mut end_to_end(workspace, filter)?))
 }
 
-/// The one way to build in the dev profile: another selection would resolve other features, and build the dependencies
-/// once more.
-pub(crate) const BUILD: [&str; 5] = ["build", "--workspace", "--lib", "--bins", "--tests"];
-const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-/// Files explain themselves by their private parts as well.
-const DOC_FLAGS: &str = "-D warnings -A rustdoc::private-intra-doc-links";
-const DOC: [&str; 4] = ["doc", "--workspace", "--no-deps", "--quiet"];
+const BUILD: [&str; 3] = ["build", "--workspace", "--all-targets"];
+
+/// The binaries alone, with the features that [`BUILD`] resolves: see `tests/Cargo.toml`.
+pub(crate) const BUILD_BINARIES: [&str; 3] = ["build", "--workspace", "--bins"];
+
+/// A cargo that has clippy's compiler for our own crates.
+fn linted(workspace: &Workspace, arguments: &[&str]) -> Result<Command> {
+    if command::first_line("clippy-driver", &["--version"]).is_none() {
+        bail!("`clippy-driver` is not on the path: `rustup component add clippy`");
+    }
+    let mut cargo = cargo(workspace, arguments);
+    // What `cargo clippy -- -D warnings` hands on.
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+    cargo.env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__");
+    Ok(cargo)
+}
+
+fn documentation(workspace: &Workspace) -> Result<Command> {
+    let mut cargo = linted(workspace, &["test", "--workspace", "--doc"])?;
+    cargo.env("RUSTDOC", std::env::current_exe().context("ask for the path of this program")?);
+    cargo.env(rustdoc::STANDS_IN, workspace.target().join("doc"));
+    Ok(cargo)
+}
 
 /// The end-to-end tests, told where everything is that they start.
-fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Command {
-    let mut cargo = cargo(workspace, &["test", "--workspace", "--test", "e2e"]);
+fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Result<Command> {
+    let mut cargo = linted(workspace, &["test", "--workspace", "--test", "e2e"])?;
     cargo.env("SLUICEGATE_BIN", workspace.host_binary("debug"));
     if let Some(filter) = filter {
         cargo.args(["--", filter]);
     }
-    cargo
+    Ok(cargo)
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
@@ -55,20 +83,16 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
 }
 
 /// The steps so far, with how long each took.
-struct Steps<'a> {
-    workspace: &'a Workspace,
+#[derive(Default)]
+struct Steps {
     done: Vec<(&'static str, Duration)>,
 }
 
-impl Steps<'_> {
-    fn cargo(&mut self, name: &'static str, arguments: &[&str]) -> Result<()> {
-        let mut command = cargo(self.workspace, arguments);
-        self.step(name, || run(&mut command))
-    }
-
+impl Steps {
     #[expect(clippy::disallowed_methods, reason = "the summary shows how long each step took")]
-    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        eprintln!("\n== {name}");
+    fn step(&mut self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let (name, takes) = STEPS[self.done.len()];
+        eprintln!("\n== {} of {}: {name} ({takes})", self.done.len() + 1, STEPS.len());
         let begin = Instant::now();
         let result = work();
         self.done.push((name, begin.elapsed()));
@@ -81,7 +105,36 @@ impl Steps<'_> {
     fn summary(&self) {
         eprintln!();
         for (name, took) in &self.done {
-            eprintln!("{name:>14} {:>7.1} s", took.as_secs_f64());
+            eprintln!("{name:>16} {:>7.1} s", took.as_secs_f64());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::cargo;
+    use crate::workspace::Workspace;
+
+    /// Packages with their features, as a build resolves them along these edges.
+    fn resolved(edges: &str) -> BTreeSet<String> {
+        let shown = ["tree", "--workspace", "--locked", "--offline", "--prefix", "none"];
+        let mut tree = cargo(&Workspace::here(), &shown);
+        let output = tree.args(["--format", "{p} {f}", "--edges", edges]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    }
+
+    #[test]
+    fn what_the_demo_compiles_is_what_the_tests_compile() {
+        let (demo, tests) = (resolved("normal,build"), resolved("normal,build,dev"));
+        assert!(demo.len() > 300, "{demo:?}");
+        let twice: Vec<_> = demo.difference(&tests).collect();
+        assert!(
+            twice.is_empty(),
+            "with other features in the tests, see tests/Cargo.toml: {twice:?}"
+        );
     }
 }

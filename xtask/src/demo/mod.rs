@@ -19,7 +19,7 @@ use self::stage::Stage;
 use crate::command::{self, run as run_command};
 use crate::daemon::wait_until;
 use crate::plugins;
-use crate::suite::BUILD;
+use crate::suite::BUILD_BINARIES;
 use crate::workspace::Workspace;
 
 /// Two windows of the demo: both filters are seen for a while.
@@ -28,7 +28,7 @@ const BEFORE_SWAP: Duration = Duration::from_secs(12);
 /// Runs the demo to its end: the time asked for, Ctrl-C, or a program of it that ended by itself.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let interrupted = Interrupted::listen()?;
-    let host = build(workspace, options.dev)?;
+    let host = build(workspace, options.release)?;
     let folder = working_folder(workspace)?;
     copy_plugins(workspace, &folder)?;
 
@@ -71,15 +71,27 @@ fn watch(stage: &mut Stage, interrupted: &Interrupted, until: Option<Instant>) -
     }
 }
 
-fn build(workspace: &Workspace, dev: bool) -> Result<PathBuf> {
-    say("Building the host and the plugins. The first time this takes minutes.");
+fn build(workspace: &Workspace, release: bool) -> Result<PathBuf> {
+    say(
+        "Step 1 of 3: the example plugins, 20 modules of WebAssembly. The first time some minutes, then seconds.",
+    );
     plugins::build(workspace)?;
+    say(
+        "Step 2 of 3: the host. Its 400 dependencies are compiled once, for the tests as well: the first time about ten \
+         minutes on two cores, then seconds.",
+    );
     const RELEASE: [&str; 6] =
         ["build", "--release", "--package", "sluicegate", "--bin", "sluicegate"];
     let mut cargo = command::cargo();
-    cargo.args(if dev { &BUILD[..] } else { &RELEASE }).current_dir(workspace.root());
+    cargo.args(if release { &RELEASE[..] } else { &BUILD_BINARIES }).current_dir(workspace.root());
     run_command(&mut cargo)?;
-    Ok(workspace.host_binary(if dev { "debug" } else { "release" }))
+    let host = workspace.host_binary(if release { "release" } else { "debug" });
+    say(&format!(
+        "Step 3 of 3: the stream. What runs is {}; `export PATH=\"{}:$PATH\"` makes it a command of yours.",
+        host.display(),
+        host.parent().unwrap_or(&host).display()
+    ));
+    Ok(host)
 }
 
 /// An empty `target/demo`.

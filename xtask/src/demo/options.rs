@@ -13,8 +13,8 @@ pub struct Options {
     pub rate: u32,
     /// Which broker the sales go through.
     pub broker: BrokerChoice,
-    /// Build the host in the dev profile: quicker to build, slower to run.
-    pub dev: bool,
+    /// Build the host optimised to the last: for rates beyond what a screen shows.
+    pub release: bool,
 }
 
 /// Which broker the sales go through.
@@ -34,8 +34,12 @@ impl Options {
 
     /// Reads the arguments behind `demo`.
     pub fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options =
-            Self { run_for: None, rate: Self::RATE, broker: BrokerChoice::Embedded, dev: false };
+        let mut options = Self {
+            run_for: None,
+            rate: Self::RATE,
+            broker: BrokerChoice::Embedded,
+            release: false,
+        };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value =
@@ -45,10 +49,10 @@ impl Options {
                 "--rate" => options.rate = rate(value()?)?,
                 "--brokers" => options.choose(BrokerChoice::Yours(value()?.clone()))?,
                 "--kafka" => options.choose(BrokerChoice::Kafka)?,
-                "--dev" => options.dev = true,
+                "--release" => options.release = true,
                 other => bail!(
                     "`{other}` is no option of `cargo xtask demo`; --for 30s, --rate N, --brokers HOST:PORT, \
-                     --kafka, --dev"
+                     --kafka, --release"
                 ),
             }
         }
@@ -103,6 +107,8 @@ mod tests {
         let options = parse("").unwrap();
         assert_eq!(options.run_for, None);
         assert_eq!(options.broker, BrokerChoice::Embedded);
+        // The build of the tests is the build of the demo.
+        assert!(!options.release && parse("--release").unwrap().release);
     }
 
     #[test]
