@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use sluicegate::keyed::{KeyedCall, KeyedTable};
 use sluicegate::plugin::process::{KeyedGroups, Timer};
+use sluicegate::window::TableHash;
 
 /// Per key.
 #[derive(Serialize, Deserialize)]
@@ -31,9 +32,7 @@ pub(crate) fn run(count: usize) -> Result<Keys> {
         for number in begin..count.min(begin + CALL) {
             let key = format!("{number:016}");
             let time = number as i64;
-            // As good as a hash: its high bits differ too.
-            let hash = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            table.touch(hash, key.as_bytes(), time, time, &mut call);
+            table.touch(TableHash::of(key.as_bytes()), key.as_bytes(), time, time, &mut call);
             after.push(key.as_bytes(), [Timer { time, id: 0 }]);
         }
         table.gather(&mut call);

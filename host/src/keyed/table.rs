@@ -15,8 +15,12 @@ use std::collections::BinaryHeap;
 use hashbrown::HashTable;
 
 use crate::plugin::process::{KeyedGroups, Timer};
+use crate::window::hash::{INDEX_ENTRY, TableHash, used_bytes};
 
 use super::snapshot::KeyRow;
+
+/// Places that are kept, used or not.
+const KEPT: usize = 4_096;
 
 /// Keys with their state and timers, those whose shards belong to one worker.
 #[derive(Debug, Default)]
@@ -35,7 +39,7 @@ pub struct KeyedTable {
 /// A key.
 #[derive(Debug, Default)]
 struct Entry {
-    hash: u64,
+    hash: TableHash,
     key: Box<[u8]>,
     state: Box<[u8]>,
     /// Ascending.
@@ -92,6 +96,28 @@ impl KeyedTable {
         }
     }
 
+    /// Returns memory after a peak. Between calls and firings: whoever holds an id of a key loses it.
+    pub fn tidy(&mut self) {
+        if self.entries.len() >= KEPT && self.free.len() >= self.entries.len() / 4 * 3 {
+            self.compact();
+        }
+        if self.queue.capacity() >= KEPT && self.queue.len() < self.queue.capacity() / 4 {
+            self.queue.shrink_to(2 * self.queue.len());
+        }
+    }
+
+    fn compact(&mut self) {
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        self.entries = entries.filter(|entry| !entry.is_empty()).collect();
+        self.entries.shrink_to_fit();
+        (self.free, self.queue) = (Vec::new(), BinaryHeap::new());
+        self.index = HashTable::with_capacity(self.entries.len());
+        for (id, entry) in (0..).zip(&self.entries) {
+            self.index.insert_unique(entry.hash.get(), id, |_| unreachable!("there is room"));
+            self.queue.extend(entry.scheduled.map(|time| Reverse((time, id))));
+        }
+    }
+
     /// Begins a call: forgets what was touched.
     pub fn begin(&mut self, call: &mut KeyedCall) {
         if self.stamp == u32::MAX {
@@ -109,7 +135,7 @@ impl KeyedTable {
     /// Adds a row to the call. Whatever becomes of the row, it has touched its key.
     pub fn touch(
         &mut self,
-        hash: u64,
+        hash: TableHash,
         key: &[u8],
         time: i64,
         watermark: i64,
@@ -238,7 +264,7 @@ impl KeyedTable {
     fn forget(&mut self, id: u32) {
         let entry = std::mem::take(&mut self.entries[id as usize]);
         self.content_bytes -= entry.content_bytes();
-        let occupied = self.index.find_entry(entry.hash, |other| *other == id);
+        let occupied = self.index.find_entry(entry.hash.get(), |other| *other == id);
         occupied.expect("every key that lives is in the index").remove();
         self.free.push(id);
         // What stands in the queue for forgotten keys is skipped when its time comes; where most of it is such, it goes
@@ -249,20 +275,20 @@ impl KeyedTable {
         }
     }
 
-    fn find_or_insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+    fn find_or_insert(&mut self, hash: TableHash, key: &[u8]) -> u32 {
         let entries = &self.entries;
         let same = |id: &u32| {
             let entry = &entries[*id as usize];
             entry.hash == hash && *entry.key == *key
         };
-        if let Some(id) = self.index.find(hash, same) {
+        if let Some(id) = self.index.find(hash.get(), same) {
             return *id;
         }
         self.insert(hash, key)
     }
 
     #[cold]
-    fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+    fn insert(&mut self, hash: TableHash, key: &[u8]) -> u32 {
         let entry = Entry { hash, key: key.into(), touched: i64::MIN, ..Entry::default() };
         self.content_bytes += entry.content_bytes();
         let id = if let Some(id) = self.free.pop() {
@@ -273,13 +299,13 @@ impl KeyedTable {
             u32::try_from(self.entries.len() - 1).expect("state is bounded far below 2^32 keys")
         };
         let entries = &self.entries;
-        self.index.insert_unique(hash, id, |id| entries[*id as usize].hash);
+        self.index.insert_unique(hash.get(), id, |id| entries[*id as usize].hash.get());
         id
     }
 
     /// A key as a checkpoint gives it back.
     pub fn restore(&mut self, row: &KeyRow<'_>) {
-        let id = self.find_or_insert(crate::window::key_hash(row.key), row.key);
+        let id = self.find_or_insert(TableHash::of(row.key), row.key);
         let mut groups = KeyedGroups::default();
         groups.push(row.state, row.timers.iter().copied());
         self.replace(id, &groups, 0);
@@ -309,7 +335,7 @@ impl KeyedTable {
 
     /// Shard of a key.
     pub fn shard(&self, id: u32) -> u8 {
-        crate::window::key_shard(self.entries[id as usize].hash)
+        crate::window::key_shard(self.key(id))
     }
 
     /// The keys that live, in no order.
@@ -346,12 +372,23 @@ impl KeyedTable {
         self.len() == 0
     }
 
-    /// Bytes held for them.
+    /// Bytes used for them. What is left of a peak is not counted: it is given back ([`KeyedTable::tidy`]).
     pub fn bytes(&self) -> usize {
+        let entries = self.entries.capacity() * size_of::<Entry>();
+        let queue = self.queue.capacity() * size_of::<(i64, u32)>();
         self.content_bytes
-            + self.entries.capacity() * size_of::<Entry>()
+            + used_bytes(entries, self.len(), size_of::<Entry>())
+            + used_bytes(self.index.allocation_size(), self.len(), INDEX_ENTRY)
+            + used_bytes(queue, self.queue.len(), size_of::<(i64, u32)>())
+    }
+
+    /// Bytes of its tables, used or not.
+    #[cfg(test)]
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
             + self.index.allocation_size()
             + self.queue.capacity() * size_of::<(i64, u32)>()
+            + self.free.capacity() * size_of::<u32>()
     }
 
     /// Forgets all keys.

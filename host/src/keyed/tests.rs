@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plugin::process::{KeyedGroups, Timer};
-use crate::window::key_hash;
+use crate::window::TableHash;
 
 /// A group with a state and timers at these times.
 fn group(state: &[u8], times: &[i64]) -> KeyedGroups {
@@ -19,7 +19,7 @@ fn group(state: &[u8], times: &[i64]) -> KeyedGroups {
 fn call(table: &mut KeyedTable, key: &str, time: i64, watermark: i64, after: &KeyedGroups) -> bool {
     let mut call = KeyedCall::default();
     table.begin(&mut call);
-    table.touch(key_hash(key.as_bytes()), key.as_bytes(), time, watermark, &mut call);
+    table.touch(TableHash::of(key.as_bytes()), key.as_bytes(), time, watermark, &mut call);
     table.gather(&mut call);
     table.scatter(&call, after);
     call.expired[0]
@@ -119,4 +119,24 @@ proptest! {
             let _ = snapshot::decode(&bytes[..cut], |_| {});
         }
     }
+}
+
+#[test]
+fn a_table_is_small_again_after_a_peak() {
+    let mut table = KeyedTable::new(None);
+    for number in 0..50_000 {
+        call(&mut table, &format!("key {number}"), 0, 0, &group(b"state", &[number % 100]));
+    }
+    let peak = (table.bytes(), table.reserved_bytes());
+    for number in 10..50_000 {
+        call(&mut table, &format!("key {number}"), 0, 0, &group(b"", &[]));
+    }
+    // What counts is what is used, at once.
+    assert!(table.bytes() < peak.0 / 100, "{} of {}", table.bytes(), peak.0);
+    table.tidy();
+    assert!(table.reserved_bytes() < peak.1 / 100, "{} of {}", table.reserved_bytes(), peak.1);
+    assert_eq!(keys(&table, table.ids().collect()).len(), 10);
+    assert_eq!(due(&mut table, 4), ["key 0", "key 1", "key 2", "key 3", "key 4"]);
+    call(&mut table, "key 3", 0, 0, &group(b"other", &[]));
+    assert_eq!(table.len(), 10);
 }

@@ -11,7 +11,9 @@ use crate::sink::late::{JudgedBy, Missed};
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 use crate::watermark::LaneClock;
-use crate::window::{Place, Placement, RowSelection, Slides, WindowAssigner, key, key_hash};
+use crate::window::{
+    Place, Placement, RowSelection, Slides, TableHash, WindowAssigner, key, key_shard,
+};
 
 use super::plan::Plan;
 use super::prepare::Rows;
@@ -27,7 +29,9 @@ pub(super) struct Placed {
     pub(super) places: Vec<(Place, u32)>,
     pub(super) watermarks: Vec<(i64, JudgedBy)>,
     pub(super) keys: Varlen,
-    pub(super) hashes: Vec<u64>,
+    /// Of each key.
+    pub(super) shards: Vec<u8>,
+    pub(super) hashes: Vec<TableHash>,
     pub(super) late: Vec<LateRow>,
 }
 
@@ -59,6 +63,14 @@ impl Placed {
             Some((last, last_end)) if *last == place => *last_end = end,
             _ => self.places.push((place, end)),
         }
+    }
+
+    /// The key of each row, of these columns.
+    pub(super) fn set_keys(&mut self, columns: &[ArrayRef]) {
+        self.keys = Varlen::with_capacity(self.rows.len(), self.rows.len() * 16);
+        key::encode(columns, RowSelection::Picked(&self.rows), &mut self.keys);
+        self.shards = self.keys.iter().map(key_shard).collect();
+        self.hashes = self.keys.iter().map(TableHash::of).collect();
     }
 
     /// Takes the late rows out of the rows on time.
@@ -130,9 +142,7 @@ pub(super) fn place(
     }
     let columns: Vec<ArrayRef> =
         plan.key.iter().map(|column| ArrayRef::clone(rows.batch.column(*column))).collect();
-    placed.keys = Varlen::with_capacity(placed.rows.len(), placed.rows.len() * 16);
-    key::encode(&columns, RowSelection::Picked(&placed.rows), &mut placed.keys);
-    placed.hashes = placed.keys.iter().map(key_hash).collect();
+    placed.set_keys(&columns);
     placed
 }
 

@@ -19,7 +19,6 @@ use crate::stop::Stop;
 use crate::time::{Watermark, thread_cpu_nanos};
 use crate::varlen::Varlen;
 use crate::watermark::LaneClock;
-use crate::window::{RowSelection, key, key_hash};
 
 use super::emitted::{CondemnedTimer, Emitted, join};
 use super::place::{Judge, Placed};
@@ -67,6 +66,7 @@ impl Lane {
     /// Fires what the watermark has passed, whether it moved or not: a row may have set a timer in the past.
     pub(super) fn fire_timers(&mut self, watermark: Watermark) -> Result<(), LaneError> {
         let Watermark::At(watermark) = watermark else { return Ok(()) };
+        self.pool.workers_mut().iter_mut().for_each(|worker| worker.keyed.tidy());
         if !self.pool.workers().iter().any(|worker| worker.keyed.has_due(watermark.0)) {
             return Ok(());
         }
@@ -124,9 +124,7 @@ fn place(plan: &Plan, clock: &LaneClock, rows: &Rows, judge: Judge) -> (Placed, 
     let watermarks = placed.rows.iter().map(watermark).collect();
     let columns: Vec<ArrayRef> =
         plan.key.iter().map(|column| ArrayRef::clone(rows.batch.column(*column))).collect();
-    placed.keys = Varlen::with_capacity(placed.rows.len(), placed.rows.len() * 16);
-    key::encode(&columns, RowSelection::Picked(&placed.rows), &mut placed.keys);
-    placed.hashes = placed.keys.iter().map(key_hash).collect();
+    placed.set_keys(&columns);
     (placed, watermarks)
 }
 
@@ -142,7 +140,7 @@ fn process_owned(
     let (mut refused, mut emitted) = (Vec::new(), Emitted::default());
     for (chunk, ((prepared, placed), watermarks)) in chunks.iter().zip(watermarks).enumerate() {
         let mine =
-            share.of(&placed.hashes).unwrap_or_else(|| (0..placed.rows.len() as u32).collect());
+            share.of(&placed.shards).unwrap_or_else(|| (0..placed.rows.len() as u32).collect());
         if mine.is_empty() {
             continue;
         }

@@ -2,8 +2,6 @@
 
 use std::array;
 
-use crate::window::key_shard;
-
 /// The key shards of one worker.
 pub(super) struct Share {
     /// By shard; none if all are its own.
@@ -22,15 +20,15 @@ impl Share {
         Self { owned: (workers > 1).then(|| array::from_fn(is_owned)) }
     }
 
-    /// The indexes of the rows whose key is owned, ascending, given the hashes of all keys; none if all are.
-    pub(super) fn of(&self, hashes: &[u64]) -> Option<Vec<u32>> {
+    /// The indexes of the rows whose key is owned, ascending, given the shards of all keys; none if all are.
+    pub(super) fn of(&self, shards: &[u8]) -> Option<Vec<u32>> {
         let owned = self.owned.as_ref()?;
-        // Every index is written and only those that are owned are kept: a branch on a hash is a coin that is tossed.
-        let mut mine = vec![0; hashes.len()];
+        // Every index is written and only those that are owned are kept: a branch on a shard is a coin that is tossed.
+        let mut mine = vec![0; shards.len()];
         let mut kept = 0;
-        for (index, hash) in (0..).zip(hashes) {
+        for (index, shard) in (0..).zip(shards) {
             mine[kept] = index;
-            kept += usize::from(owned[key_shard(*hash) as usize]);
+            kept += usize::from(owned[*shard as usize]);
         }
         mine.truncate(kept);
         Some(mine)

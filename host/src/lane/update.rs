@@ -50,7 +50,7 @@ pub(super) fn update(
     let started = thread_cpu_nanos();
     let mut answers = Answers::default();
     for (chunk, (prepared, placed)) in chunks.iter().enumerate() {
-        let mine = share.of(&placed.hashes);
+        let mine = share.of(&placed.shards);
         if mine.as_ref().map_or(placed.rows.len(), Vec::len) == 0 {
             continue;
         }

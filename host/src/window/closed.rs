@@ -15,6 +15,8 @@ use hashbrown::HashTable;
 
 use crate::time::Watermark;
 
+use super::hash::TableHash;
+
 /// Generations in which the starts of `max_length` lie: some hundredths of what is kept is kept too long.
 const GENERATIONS: i64 = 32;
 
@@ -31,13 +33,15 @@ pub(super) struct ClosedSessions {
 /// Keys with a session that began in a span of time.
 #[derive(Debug, Default)]
 struct Generation {
-    index: HashTable<Closed>,
+    index: HashTable<u32>,
+    /// In the order in which they came, which does not depend on the hash.
+    closed: Vec<Closed>,
     keys: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Closed {
-    hash: u64,
+    hash: TableHash,
     key_at: usize,
     key_len: u32,
     start: i64,
@@ -48,42 +52,45 @@ impl Generation {
         &self.keys[closed.key_at..closed.key_at + closed.key_len as usize]
     }
 
-    fn find(&self, hash: u64, key: &[u8]) -> Option<i64> {
-        let same = |closed: &Closed| closed.hash == hash && self.key(closed) == key;
-        self.index.find(hash, same).map(|closed| closed.start)
+    fn find(&self, hash: TableHash, key: &[u8]) -> Option<usize> {
+        let same = |at: &u32| {
+            let closed = &self.closed[*at as usize];
+            closed.hash == hash && self.key(closed) == key
+        };
+        self.index.find(hash.get(), same).map(|at| *at as usize)
     }
 
-    fn note(&mut self, hash: u64, key: &[u8], start: i64) {
-        let Self { index, keys } = self;
-        let same = |closed: &Closed| {
-            let of = closed.key_at..closed.key_at + closed.key_len as usize;
-            closed.hash == hash && keys[of] == *key
-        };
-        if let Some(closed) = index.find_mut(hash, same) {
-            closed.start = closed.start.max(start);
+    fn note(&mut self, hash: TableHash, key: &[u8], start: i64) {
+        if let Some(at) = self.find(hash, key) {
+            self.closed[at].start = self.closed[at].start.max(start);
             return;
         }
+        let at = u32::try_from(self.closed.len()).expect("state is bounded far below 2^32 keys");
         let key_len = u32::try_from(key.len()).expect("a key is bounded far below 4 GiB");
-        let closed = Closed { hash, key_at: keys.len(), key_len, start };
-        keys.extend_from_slice(key);
-        index.insert_unique(hash, closed, |closed| closed.hash);
+        self.closed.push(Closed { hash, key_at: self.keys.len(), key_len, start });
+        self.keys.extend_from_slice(key);
+        let closed = &self.closed;
+        self.index.insert_unique(hash.get(), at, |at| closed[*at as usize].hash.get());
     }
 }
 
 impl ClosedSessions {
     /// A session of a key that began at `start` takes no more rows. `max_length` in µs, more than 0.
-    pub(super) fn note(&mut self, max_length: i64, (hash, key): (u64, &[u8]), start: i64) {
+    pub(super) fn note(&mut self, max_length: i64, (hash, key): (TableHash, &[u8]), start: i64) {
         let number = start.div_euclid(span(max_length));
         self.generations.entry(number).or_default().note(hash, key, start);
     }
 
     /// The largest start of the closed sessions of a key, as far as it counts.
-    pub(super) fn last_start(&self, hash: u64, key: &[u8]) -> Option<i64> {
-        self.generations.values().rev().find_map(|generation| generation.find(hash, key))
+    pub(super) fn last_start(&self, hash: TableHash, key: &[u8]) -> Option<i64> {
+        let start = |generation: &Generation| {
+            generation.find(hash, key).map(|at| generation.closed[at].start)
+        };
+        self.generations.values().rev().find_map(start)
     }
 
     /// Whether a session that begins at `start` and is open may cover a closed one of its key.
-    pub(super) fn may_cover(&self, start: i64, hash: u64, key: &[u8]) -> bool {
+    pub(super) fn may_cover(&self, start: i64, hash: TableHash, key: &[u8]) -> bool {
         self.unknown_before.is_some_and(|before| start < before)
             || self.last_start(hash, key).is_some_and(|closed| start <= closed)
     }
@@ -118,13 +125,13 @@ impl ClosedSessions {
     }
 
     /// Calls `each` with every key and the largest start of its closed sessions.
-    pub(super) fn each(&self, mut each: impl FnMut(u64, &[u8], i64)) {
+    pub(super) fn each(&self, mut each: impl FnMut(&[u8], i64)) {
         for (number, generation) in &self.generations {
             let later = || self.generations.range(number + 1..).map(|(_, later)| later);
-            for closed in &generation.index {
+            for closed in &generation.closed {
                 let key = generation.key(closed);
                 if later().all(|later| later.find(closed.hash, key).is_none()) {
-                    each(closed.hash, key, closed.start);
+                    each(key, closed.start);
                 }
             }
         }
@@ -132,7 +139,9 @@ impl ClosedSessions {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let held = |it: &Generation| it.index.allocation_size() + it.keys.capacity();
+        let held = |it: &Generation| {
+            it.index.allocation_size() + it.keys.len() + it.closed.len() * size_of::<Closed>()
+        };
         self.generations.values().map(held).sum()
     }
 }

@@ -5,6 +5,8 @@
 
 use hashbrown::HashTable;
 
+use super::hash::TableHash;
+
 /// Who looks at open windows. Each is given every change once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watcher {
@@ -36,7 +38,7 @@ pub struct GroupTable {
 /// One group. Grown accumulators move to the end of the arena; shrunken ones keep their room.
 #[derive(Debug)]
 struct Group {
-    hash: u64,
+    hash: TableHash,
     key_at: usize,
     state_at: usize,
     key_len: u32,
@@ -57,20 +59,20 @@ struct Group {
 impl GroupTable {
     /// The group of `key`, made if it is new.
     #[inline]
-    pub fn find_or_insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+    pub fn find_or_insert(&mut self, hash: TableHash, key: &[u8]) -> u32 {
         let Self { index, groups, keys, .. } = self;
         let same = |id: &u32| {
             let group = &groups[*id as usize];
             group.hash == hash && &keys[group.key_at..group.key_at + group.key_len as usize] == key
         };
-        if let Some(id) = index.find(hash, same) {
+        if let Some(id) = index.find(hash.get(), same) {
             return *id;
         }
         self.insert(hash, key)
     }
 
     #[cold]
-    fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+    fn insert(&mut self, hash: TableHash, key: &[u8]) -> u32 {
         let id = u32::try_from(self.groups.len()).expect("state is bounded far below 2^32 groups");
         self.groups.push(Group {
             hash,
@@ -88,7 +90,7 @@ impl GroupTable {
         });
         self.keys.extend_from_slice(key);
         let groups = &self.groups;
-        self.index.insert_unique(hash, id, |id| groups[*id as usize].hash);
+        self.index.insert_unique(hash.get(), id, |id| groups[*id as usize].hash.get());
         id
     }
 
@@ -131,7 +133,7 @@ impl GroupTable {
         self.groups.is_empty()
     }
 
-    /// Bytes held for groups, keys and accumulators.
+    /// Bytes held for groups, keys and accumulators. There is no peak to come down from: groups go with their window.
     pub fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<Group>()
             + self.index.allocation_size()
@@ -149,7 +151,7 @@ impl GroupTable {
 
     /// Shard of a group's key.
     pub fn shard(&self, id: u32) -> u8 {
-        super::key_shard(self.groups[id as usize].hash)
+        super::key_shard(self.key(id))
     }
 
     /// Accumulator of a group; empty if it has no row yet.
@@ -159,14 +161,14 @@ impl GroupTable {
     }
 
     /// The hash of a group's key.
-    pub fn hash(&self, id: u32) -> u64 {
+    pub fn hash(&self, id: u32) -> TableHash {
         self.groups[id as usize].hash
     }
 
     /// The group of `key`, if it is there.
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+    pub(super) fn find(&self, hash: TableHash, key: &[u8]) -> Option<u32> {
         let same = |id: &u32| self.groups[*id as usize].hash == hash && self.key(*id) == key;
-        self.index.find(hash, same).copied()
+        self.index.find(hash.get(), same).copied()
     }
 
     /// Whether a group has rows.
@@ -293,7 +295,7 @@ impl GroupTable {
     }
 
     /// A group as a checkpoint gives it back.
-    pub fn restore(&mut self, hash: u64, row: &super::snapshot::StateRow<'_>) {
+    pub fn restore(&mut self, hash: TableHash, row: &super::snapshot::StateRow<'_>) {
         let id = self.find_or_insert(hash, row.key);
         self.adopt(id, row.state);
         let group = &mut self.groups[id as usize];

@@ -7,6 +7,7 @@ use crate::varlen::Varlen;
 
 use super::firing::GROUPS_PER_CALL;
 use super::groups::GroupTable;
+use super::hash::TableHash;
 
 /// The plugin's `merge` of equally many accumulators.
 pub type Merge<'m> = dyn FnMut(&Varlen, &Varlen) -> MergeOutcome + 'm;
@@ -25,7 +26,7 @@ pub struct RefusedMerge {
 /// One key that is to be merged into others.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
-    pub(super) hash: u64,
+    pub(super) hash: TableHash,
     pub(super) key: &'a [u8],
     /// The accumulator, or why there is none.
     pub(super) state: Result<&'a [u8], &'a RefusedMerge>,
@@ -92,7 +93,7 @@ impl Merged {
     }
 
     /// Takes note of how often each key has fired before.
-    pub fn set_revisions(&mut self, mut revision: impl FnMut(u64, &[u8]) -> u64) {
+    pub fn set_revisions(&mut self, mut revision: impl FnMut(TableHash, &[u8]) -> u64) {
         let ids: Vec<u32> = self.groups.ids().collect();
         for id in ids {
             let revision = revision(self.groups.hash(id), self.groups.key(id));

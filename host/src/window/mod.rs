@@ -5,6 +5,7 @@
 
 pub mod assigner;
 pub mod slides;
+pub mod hash;
 pub mod key;
 pub mod groups;
 pub mod state;
@@ -22,6 +23,7 @@ pub mod snapshot;
 
 pub use assigner::WindowAssigner;
 pub use groups::Watcher;
+pub use hash::{KEY_SHARDS, TableHash, key_shard};
 pub use key::RowSelection;
 pub use session::{LateForSession, SessionRule};
 pub use session_call::SessionCall;
@@ -29,23 +31,6 @@ pub use sessions::Sessions;
 pub use slides::{Placement, Slides};
 pub use sliding::{SlideTables, SomeKeys};
 pub use state::{KeyedState, Place, Touched};
-
-/// Keys are spread over this many shards by their hash. Part of what is stored, so never changed (DESIGN.md D8);
-/// more than any machine has cores, so that a lane's state can be split over all of them.
-pub const KEY_SHARDS: u64 = 256;
-
-/// The hash of an encoded key: XXH3, 64 bits, seed 0. Stored with state rows by way of the shard.
-#[inline]
-pub fn key_hash(key: &[u8]) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(key)
-}
-
-/// The shard of a key.
-#[inline]
-pub fn key_shard(hash: u64) -> u8 {
-    // The upper bits: the lower ones index the hash tables.
-    (hash >> 56) as u8
-}
 
 #[cfg(test)]
 mod tests;

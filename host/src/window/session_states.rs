@@ -1,13 +1,14 @@
 //! What checkpoints and other layouts see of sessions: all of them with their keys, in an order that stays the same while
 //! no row comes.
 
+use super::hash::TableHash;
 use super::session::{Session, SessionRule};
 use super::sessions::{Sessions, allocated};
 
 impl Sessions {
     /// A session as a checkpoint gives it back.
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
-        let hash = super::key_hash(row.key);
+        let hash = TableHash::of(row.key);
         let at = self.find(hash, row.key).unwrap_or_else(|| self.insert(hash, row.key));
         self.bytes += allocated(row.state.len());
         let session = Session {
@@ -27,7 +28,7 @@ impl Sessions {
 
     /// What a checkpoint gives back of the closed sessions of a key.
     pub fn restore_closed(&mut self, rule: SessionRule, row: &super::snapshot::StateRow<'_>) {
-        let key = (super::key_hash(row.key), row.key);
+        let key = (TableHash::of(row.key), row.key);
         self.closed.note(rule.max_length, key, row.place.bounds.start);
     }
 
@@ -55,9 +56,9 @@ impl Sessions {
 
     /// Every session with its key, for a checkpoint: those whose rows were all refused, too, because they decide where
     /// the next rows go.
-    pub(super) fn each(&self, mut each: impl FnMut(u64, &[u8], &Session)) {
+    pub(super) fn each(&self, mut each: impl FnMut(&[u8], &Session)) {
         for key in &self.keys {
-            key.sessions.iter().for_each(|session| each(key.hash, &key.key, session));
+            key.sessions.iter().for_each(|session| each(&key.key, session));
         }
     }
 }

@@ -42,6 +42,7 @@ use crate::time::{EventTime, Watermark};
 
 use super::closed::ClosedSessions;
 use super::firing::{Firing, GROUPS_PER_CALL};
+use super::hash::{INDEX_ENTRY, TableHash, used_bytes};
 use super::session::{LateForSession, Session, SessionRule, join};
 use super::session_call::SessionCall;
 
@@ -67,7 +68,7 @@ pub struct Sessions {
 /// The sessions of one key.
 #[derive(Debug)]
 pub(super) struct KeySessions {
-    pub(super) hash: u64,
+    pub(super) hash: TableHash,
     pub(super) key: Box<[u8]>,
     /// Ascending by end; none if the place is free.
     pub(super) sessions: Vec<Session>,
@@ -88,7 +89,7 @@ impl Sessions {
         &mut self,
         rule: SessionRule,
         (time, watermark): (i64, i64),
-        (hash, key): (u64, &[u8]),
+        (hash, key): (TableHash, &[u8]),
         call: &mut SessionCall,
     ) -> Result<(), LateForSession> {
         let own = WindowBounds { start: time, end: time.saturating_add(rule.gap) };
@@ -298,16 +299,16 @@ impl Sessions {
         &self.keys[at as usize].key
     }
 
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+    pub(super) fn find(&self, hash: TableHash, key: &[u8]) -> Option<u32> {
         let same = |at: &u32| {
             let found = &self.keys[*at as usize];
             found.hash == hash && *found.key == *key
         };
-        self.index.find(hash, same).copied()
+        self.index.find(hash.get(), same).copied()
     }
 
     #[cold]
-    pub(super) fn insert(&mut self, hash: u64, key: &[u8]) -> u32 {
+    pub(super) fn insert(&mut self, hash: TableHash, key: &[u8]) -> u32 {
         self.bytes += allocated(key.len());
         let fresh = KeySessions {
             hash,
@@ -329,7 +330,7 @@ impl Sessions {
             }
         };
         let keys = &self.keys;
-        self.index.insert_unique(hash, at, |at| keys[*at as usize].hash);
+        self.index.insert_unique(hash.get(), at, |at| keys[*at as usize].hash.get());
         at
     }
 
@@ -339,14 +340,17 @@ impl Sessions {
         self.bytes -= allocated(key.key.len());
         self.bytes -= allocated(key.sessions.capacity() * size_of::<Session>());
         (key.key, key.sessions, key.armed) = (Box::default(), Vec::new(), i64::MAX);
-        if let Ok(entry) = self.index.find_entry(key.hash, |other| *other == at) {
+        if let Ok(entry) = self.index.find_entry(key.hash.get(), |other| *other == at) {
             entry.remove();
         }
         self.free.push(at);
     }
 
-    /// Returns memory when three quarters of the places for keys are free.
+    /// Returns memory when three quarters of the places for keys are free, or of those for timers.
     fn shrink(&mut self) {
+        if self.timers.capacity() >= 4_096 && self.timers.len() < self.timers.capacity() / 4 {
+            self.timers.shrink_to(2 * self.timers.len());
+        }
         if self.keys.len() < 4_096 || self.free.len() < self.keys.len() / 4 * 3 {
             return;
         }
@@ -358,7 +362,7 @@ impl Sessions {
         keys.shrink_to_fit();
         self.index.reserve(keys.len(), |_| unreachable!("it is empty"));
         for (at, key) in (0..).zip(&mut keys) {
-            self.index.insert_unique(key.hash, at, |_| unreachable!("reserved below"));
+            self.index.insert_unique(key.hash.get(), at, |_| unreachable!("reserved below"));
             self.timers.push(Reverse((key.armed, at)));
             if key.changed {
                 self.changed.push(at);
@@ -377,13 +381,15 @@ impl Sessions {
         self.sessions == 0
     }
 
-    /// Bytes held for them.
+    /// Bytes used for them. What is left of a peak is not counted: it is given back.
     pub fn bytes(&self) -> usize {
+        let keys = (self.keys.capacity() * size_of::<KeySessions>(), size_of::<KeySessions>());
+        let timers = self.timers.capacity() * size_of::<(i64, u32)>();
         self.bytes
-            + self.keys.capacity() * size_of::<KeySessions>()
-            + self.index.allocation_size()
-            + self.timers.capacity() * size_of::<(i64, u32)>()
-            + self.changed.capacity() * 4
+            + used_bytes(keys.0, self.index.len(), keys.1)
+            + used_bytes(self.index.allocation_size(), self.index.len(), INDEX_ENTRY)
+            + used_bytes(timers, self.timers.len(), size_of::<(i64, u32)>())
+            + self.changed.len() * size_of::<u32>()
             + self.closed.bytes()
     }
 }

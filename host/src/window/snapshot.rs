@@ -114,7 +114,7 @@ pub fn encode<'s>(
                 groups += 1;
             }
         }
-        sessions.each(|hash, key, session| {
+        sessions.each(|key, session| {
             let row = StateRow {
                 generation,
                 place: Place { bounds: session.bounds, skipped: 0 },
@@ -124,22 +124,22 @@ pub fn encode<'s>(
                 is_pending: false,
                 is_fired: false,
                 is_closed: false,
-                shard: super::key_shard(hash),
+                shard: super::key_shard(key),
                 key,
                 state: &session.state,
             };
             push(&row, bytes);
             groups += 1;
         });
-        sessions.closed.each(|hash, key, start| {
-            push(&closed_row(hash, key, start, generation), bytes);
+        sessions.closed.each(|key, start| {
+            push(&closed_row(key, start, generation), bytes);
             groups += 1;
         });
     }
     groups.max(u64::from(unknown_before.is_some()))
 }
 
-fn closed_row(hash: u64, key: &[u8], start: i64, generation: u32) -> StateRow<'_> {
+fn closed_row(key: &[u8], start: i64, generation: u32) -> StateRow<'_> {
     StateRow {
         generation,
         place: Place { bounds: WindowBounds { start, end: start }, skipped: 0 },
@@ -149,7 +149,7 @@ fn closed_row(hash: u64, key: &[u8], start: i64, generation: u32) -> StateRow<'_
         is_pending: false,
         is_fired: false,
         is_closed: true,
-        shard: super::key_shard(hash),
+        shard: super::key_shard(key),
         key,
         state: &[],
     }

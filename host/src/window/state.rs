@@ -10,6 +10,7 @@ use crate::varlen::Varlen;
 
 use super::firing::{Firing, GROUPS_PER_CALL};
 use super::groups::GroupTable;
+use super::hash::TableHash;
 use super::slides::Slides;
 
 /// Where rows lie: a window, or a pane of several windows, of which the first `skipped` must not see them.
@@ -108,7 +109,7 @@ impl KeyedState {
 
     /// Adds a row to the call.
     #[inline]
-    pub fn touch(&mut self, place: Place, hash: u64, key: &[u8], touched: &mut Touched) {
+    pub fn touch(&mut self, place: Place, hash: TableHash, key: &[u8], touched: &mut Touched) {
         let window = self.window(place);
         let id = window.groups.find_or_insert(hash, key);
         let next = touched.places.len() as u32;
@@ -280,7 +281,7 @@ impl KeyedState {
     }
 
     /// How often a key of a sliding window has fired.
-    pub fn revision(&self, window: i128, hash: u64, key: &[u8]) -> u64 {
+    pub fn revision(&self, window: i128, hash: TableHash, key: &[u8]) -> u64 {
         let groups = self.fired.get(&window).map(|window| &window.groups);
         groups.and_then(|groups| Some(groups.revision(groups.find(hash, key)?))).unwrap_or(0)
     }
@@ -350,7 +351,7 @@ impl KeyedState {
 
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
-        let hash = super::key_hash(row.key);
+        let hash = TableHash::of(row.key);
         let groups = &mut self.window(row.place).groups;
         let was_settled = groups.is_settled();
         groups.restore(hash, row);
@@ -370,7 +371,7 @@ impl KeyedState {
             end => slides.first_ending_after(end - 1),
         };
         let groups = self.fired_window(slides, window);
-        groups.restore(super::key_hash(row.key), row);
+        groups.restore(TableHash::of(row.key), row);
     }
 
     /// Open groups in all windows.

@@ -128,11 +128,11 @@ impl Suffix {
 
     pub(super) fn bytes(&self) -> usize {
         let level = |level: &Level| {
-            level.states.bytes.capacity()
-                + (level.states.offsets.capacity() + level.keys.capacity()) * size_of::<u32>()
-                + level.behind.capacity() * size_of::<Option<Spot>>()
+            level.states.bytes.len()
+                + (level.states.offsets.len() + level.keys.len()) * size_of::<u32>()
+                + level.behind.len() * size_of::<Option<Spot>>()
         };
-        let tops = self.tops.capacity() * size_of::<Option<Spot>>();
+        let tops = self.tops.len() * size_of::<Option<Spot>>();
         self.keys.bytes() + tops + self.levels.iter().map(level).sum::<usize>()
     }
 }

@@ -4,7 +4,7 @@ use crate::chain::record::ChainRecord;
 use crate::keyed;
 use crate::time::Watermark;
 use crate::window::snapshot::KnownClosed;
-use crate::window::{WindowAssigner, key_hash, key_shard, snapshot};
+use crate::window::{WindowAssigner, key_shard, snapshot};
 
 use super::OpenError;
 use crate::lane::migrate::{migrate, other_version};
@@ -38,12 +38,12 @@ fn decode(
     let workers = pool.workers_mut();
     if keyed::snapshot::holds_keys(state) {
         return keyed::snapshot::decode(state, |row| {
-            let shard = key_shard(key_hash(row.key));
+            let shard = key_shard(row.key);
             workers[owner(shard, owners)].keyed.restore(&row);
         });
     }
     let known = snapshot::decode(state, |row| {
-        let shard = key_shard(key_hash(row.key));
+        let shard = key_shard(row.key);
         workers[owner(shard, owners)].restore(plan.windows, &row);
     })?;
     let unknown_before = match (known, plan.windows, watermark) {

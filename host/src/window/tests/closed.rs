@@ -10,7 +10,7 @@ fn rows(sessions: &mut Sessions, closed: i64, times: &[i64]) -> Vec<LateForSessi
     let mut late = Vec::new();
     for time in times {
         let mut call = SessionCall::default();
-        let key = (key_hash(b"a"), &b"a"[..]);
+        let key = (TableHash::of(b"a"), &b"a"[..]);
         match sessions.assign(RULE, (*time, closed), key, &mut call) {
             Ok(()) => complete(sessions, &mut call, *time),
             Err(missed) => late.push(missed),
@@ -109,7 +109,7 @@ fn rule_5_of_what_was_closed_before_it_was_remembered_nothing_is_stretched_over(
     let mut blob = b"SLGS\x02\x01\0\0\0".to_vec();
     blob.extend(40i64.to_le_bytes());
     blob.extend(50i64.to_le_bytes());
-    blob.extend([key_shard(key_hash(b"a")), 4]);
+    blob.extend([key_shard(b"a"), 4]);
     // Revisions had 32 bits.
     blob.extend(7u32.to_le_bytes());
     blob.extend(1u32.to_le_bytes());
@@ -137,7 +137,7 @@ fn closed_sessions_are_forgotten_when_no_session_can_reach_them() {
     for number in 0..5_000i64 {
         let key = number.to_le_bytes();
         let mut call = SessionCall::default();
-        sessions.assign(RULE, (number % 50, 0), (key_hash(&key), &key), &mut call).unwrap();
+        sessions.assign(RULE, (number % 50, 0), (TableHash::of(&key), &key), &mut call).unwrap();
         complete(&mut sessions, &mut call, number);
     }
     assert_eq!(fire(&mut sessions, at(70), 5).len(), 5_000);

@@ -4,6 +4,7 @@ mod scale;
 mod snapshots;
 mod stamps;
 mod closed;
+mod hashes;
 
 use std::sync::Arc;
 
@@ -134,7 +135,7 @@ fn append(state: &mut KeyedState, rows: &[(i64, &str, &str)], refused: &[u32]) {
     state.begin(&mut touched);
     for (time, key, _) in rows {
         let place = Place { bounds: windows.windows(*time).next().unwrap(), skipped: 0 };
-        state.touch(place, key_hash(key.as_bytes()), key.as_bytes(), &mut touched);
+        state.touch(place, TableHash::of(key.as_bytes()), key.as_bytes(), &mut touched);
     }
     state.gather(&mut touched);
     let mut states: Vec<Vec<u8>> = touched.states.iter().map(<[u8]>::to_vec).collect();
@@ -207,7 +208,7 @@ fn changed_groups_are_given_once_to_each_watcher_and_in_parts() {
 #[test]
 fn growing_accumulators_do_not_keep_the_room_they_left() {
     let mut table = groups::GroupTable::default();
-    let id = table.find_or_insert(1, b"key");
+    let id = table.find_or_insert(TableHash::of(b"key"), b"key");
     for length in 1..2_000 {
         table.set_state(id, &vec![7; length]);
     }
@@ -227,7 +228,7 @@ fn a_snapshot_gives_back_every_group() {
     assert_eq!(encode(&state, 3, &mut bytes), 3);
     let mut restored = KeyedState::default();
     snapshot::decode(&bytes, |row| {
-        assert_eq!((row.generation, row.shard), (3, key_shard(key_hash(row.key))));
+        assert_eq!((row.generation, row.shard), (3, key_shard(row.key)));
         restored.restore(&row);
     })
     .unwrap();
@@ -257,7 +258,7 @@ fn run_sessions(
     let (mut late, mut texts) = (Vec::new(), Vec::new());
     for (time, key) in rows {
         let key = key.as_bytes();
-        match sessions.assign(rule, (*time, watermark), (key_hash(key), key), &mut call) {
+        match sessions.assign(rule, (*time, watermark), (TableHash::of(key), key), &mut call) {
             Ok(()) => texts.push(format!("{time};")),
             Err(missed) => late.push(missed.own),
         }

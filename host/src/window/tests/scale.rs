@@ -80,7 +80,7 @@ fn fill(state: &mut KeyedState, places: &[Place], keys: usize) {
             state.begin(&mut touched);
             for number in first..keys.min(first + CALL_GROUPS) {
                 let key = key_of(number);
-                state.touch(*place, key_hash(&key), &key, &mut touched);
+                state.touch(*place, TableHash::of(&key), &key, &mut touched);
             }
             let states: Varlen = touched.groups.iter().map(|_| &STATE[..]).collect();
             state.scatter(&touched, &states, std::iter::empty());
@@ -142,7 +142,7 @@ fn a_million_sessions_cost_what_they_say_and_give_it_back() {
             let mut call = SessionCall::default();
             for number in first..GROUPS.min(first + CALL_GROUPS) {
                 let key = key_of(number);
-                sessions.assign(TEN, (5, 0), (key_hash(&key), &key), &mut call).unwrap();
+                sessions.assign(TEN, (5, 0), (TableHash::of(&key), &key), &mut call).unwrap();
             }
             let states: Varlen = call.rows_of(0).rows.iter().map(|_| &STATE[..]).collect();
             call.put(0, &states, std::iter::empty());

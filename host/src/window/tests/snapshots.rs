@@ -8,7 +8,7 @@ fn row(start: i64, key: &[u8], state: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(&3u32.to_le_bytes());
     bytes.extend_from_slice(&start.to_le_bytes());
     bytes.extend_from_slice(&(start + 10).to_le_bytes());
-    bytes.push(key_shard(key_hash(key)));
+    bytes.push(key_shard(key));
     for part in [key, state] {
         bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
         bytes.extend_from_slice(part);

@@ -13,7 +13,7 @@ fn add(state: &mut KeyedState, time: i64, text: &str) {
     let mut touched = Touched::default();
     state.begin(&mut touched);
     let place = Place { bounds: slides.pane(time).bounds(), skipped: 0 };
-    state.touch(place, key_hash(b"a"), b"a", &mut touched);
+    state.touch(place, TableHash::of(b"a"), b"a", &mut touched);
     state.gather(&mut touched);
     let after = [touched.states.value(0), text.as_bytes()].concat();
     state.scatter(&touched, &[after.as_slice()].into_iter().collect(), std::iter::empty());
