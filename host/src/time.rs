@@ -1,5 +1,7 @@
 //! Event time, the watermark, and the clock that everything else takes its time from.
 
+pub mod civil;
+
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,10 +21,7 @@ impl EventTime {
 
 impl fmt::Display for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match chrono::DateTime::from_timestamp_micros(self.0) {
-            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%S%.fZ")),
-            None => write!(f, "{}µs", self.0),
-        }
+        civil::write_time(self.0, f)
     }
 }
 
@@ -115,22 +114,19 @@ pub enum Clock {
     Manual(std::sync::Arc<std::sync::atomic::AtomicI64>),
 }
 
-/// The machine's clock: wall time at its making, moved on by the monotonic clock.
+/// The machine's clock. Wall time is asked for each time: what the monotonic clock has counted since some moment leaves out
+/// the time for which the machine was suspended.
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     started: Instant,
-    wall_micros: i64,
+    wall: fn() -> SystemTime,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::System(SystemClock {
-            started: Instant::now(),
-            wall_micros: i64::try_from(wall.as_micros()).unwrap_or(i64::MAX),
-        })
+        Self::System(SystemClock { started: Instant::now(), wall: SystemTime::now })
     }
 
     /// A clock that stands at `micros` until [`Clock::advance`].
@@ -148,13 +144,13 @@ impl Clock {
         }
     }
 
-    /// Wall time, microseconds since 1970 UTC. Never part of a result, only of what is shown.
+    /// Wall time, microseconds since 1970 UTC. Can go back, as the machine's does. Part of no result: of what is shown, and of
+    /// the guard against clocks that are ahead.
     pub fn wall_micros(&self) -> i64 {
         match self {
             Self::System(clock) => {
-                let elapsed =
-                    i64::try_from(clock.started.elapsed().as_micros()).unwrap_or(i64::MAX);
-                clock.wall_micros.saturating_add(elapsed)
+                let wall = (clock.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)
             }
             Self::Manual(micros) => micros.load(std::sync::atomic::Ordering::Relaxed),
         }
@@ -168,3 +164,6 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,16 @@ use std::ops::Range;
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, NaiveDate, NaiveTime};
 
+use crate::time::civil;
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Days since 1970 of `YYYY-MM-DD`.
+/// Days since 1970 of `YYYY-MM-DD`; a year beyond 9999 or before 0 has a sign, as we write it ourselves.
 pub(crate) fn days(text: &str) -> Option<i32> {
+    if text.starts_with(['+', '-']) {
+        return civil::read_date(text);
+    }
     let bytes = text.as_bytes();
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
@@ -26,8 +31,12 @@ fn digits(bytes: &[u8], range: Range<usize>) -> Option<u32> {
     })
 }
 
-/// Microseconds since 1970 of an RFC 3339 time; what is finer is dropped towards the past.
+/// Microseconds since 1970 of an RFC 3339 time; what is finer is dropped towards the past. A year beyond 9999 or before 0 has
+/// a sign, as we write it ourselves.
 pub(crate) fn rfc3339(text: &str) -> Option<i64> {
+    if text.starts_with(['+', '-']) {
+        return civil::read_time(text, rfc3339);
+    }
     let time = DateTime::parse_from_rfc3339(text).ok()?;
     // The parser takes a second 60 in any minute, as a second of more than 1e9 ns.
     let is_leap = time.timestamp_subsec_nanos() >= 1_000_000_000;

@@ -147,6 +147,8 @@ pub struct EventTimeConfig {
     pub max_future_skew: Option<Duration>,
     /// Compare with the host's clock instead of the record's timestamp.
     pub future_reference_host: bool,
+    /// Events further ahead of the host's clock are dead-lettered, whatever their record says. None: no such bound.
+    pub max_future_skew_host: Option<Duration>,
 }
 
 /// Where event time comes from.

@@ -163,6 +163,7 @@ fn config() -> Pipeline {
             max_ahead: None,
             max_future_skew: None,
             future_reference_host: false,
+            max_future_skew_host: None,
         },
         stages: vec![stage("valid", PluginKind::Filter, "valid-sale")],
         window: Some(WindowConfig {

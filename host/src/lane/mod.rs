@@ -16,6 +16,7 @@ mod pool;
 mod share;
 mod partitions;
 mod prepare;
+mod future;
 mod place;
 mod update;
 mod process;

@@ -24,6 +24,7 @@ use super::columns::{
     EVENT_TIME_COLUMN, WINDOW_COLUMNS, check_names, check_topics, key_columns, result_schema,
     tables,
 };
+use super::future::FutureGuard;
 use super::prepare::{Prepared, Rows, project};
 
 /// A module in its place.
@@ -43,8 +44,7 @@ pub(super) struct Plan {
     /// Declared columns that somebody reads, ascending.
     wanted: Vec<usize>,
     pub(super) event_time: EventTimeSource,
-    pub(super) max_future_skew: Option<i64>,
-    pub(super) future_reference_host: bool,
+    pub(super) future: FutureGuard,
     /// The name under which the host's own steps stand in the dead-letter table.
     pub(super) host_stage: Arc<str>,
     pub(super) stages: Vec<FittedStage>,
@@ -222,8 +222,7 @@ impl Plan {
             schema: pipeline.schema.clone(),
             wanted,
             event_time,
-            max_future_skew: pipeline.event_time.max_future_skew.map(micros),
-            future_reference_host: pipeline.event_time.future_reference_host,
+            future: FutureGuard::new(&pipeline.event_time),
             host_stage: Arc::from("sluicegate"),
             stages,
             windows: pipeline
@@ -304,10 +303,6 @@ impl Plan {
     pub(super) fn decoder(&self) -> Decoder {
         Decoder::new(&self.schema, &self.wanted)
     }
-}
-
-fn micros(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl FittedStage {

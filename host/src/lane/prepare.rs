@@ -227,8 +227,8 @@ fn condemn_by_host(
     prepared.condemned.push(Condemned { record, stage, kind, reason, module: None });
 }
 
-/// Takes the event time of every row. A row without one, or with one too far ahead of its record, is
-/// dead-lettered and does not move the clock (SEMANTICS.md rule 6).
+/// Takes the event time of every row. A row without one, or with one too far ahead, is dead-lettered and does not move the
+/// clock (SEMANTICS.md rule 6).
 fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Clock) {
     let rows = prepared.rows.batch.num_rows();
     let times: Vec<i64> = match &plan.event_time {
@@ -289,26 +289,11 @@ fn refused_times(
             without.map(|row| (row as u32, reason.to_owned())).collect()
         }
     };
-    let Some(skew) = plan.max_future_skew else { return refused };
-    let wall = plan.future_reference_host.then(|| clock.wall_micros());
-    if wall.is_none() && block.timestamps.is_none() {
-        return refused;
-    }
-    let known_refused = refused.len();
-    for (row, time) in times.iter().enumerate() {
-        // Where there is nothing to compare with, nothing is too far ahead of it.
-        let Some(reference) = wall.or_else(|| timestamp(row)) else { continue };
-        if *time > reference.saturating_add(skew)
-            && !refused[..known_refused].iter().any(|(r, _)| *r as usize == row)
-        {
-            let ahead = std::time::Duration::from_micros(time.abs_diff(reference));
-            let reason = format!(
-                "the event time {} is {} ahead of its record; `event_time.max_future_skew` allows {}",
-                crate::time::EventTime(*time),
-                humantime::format_duration(std::time::Duration::from_secs(ahead.as_secs())),
-                humantime::format_duration(std::time::Duration::from_micros(skew.unsigned_abs())),
-            );
-            refused.push((row as u32, reason));
+    let wall = if plan.future.needs_host() { clock.wall_micros() } else { 0 };
+    let without_time = refused.len();
+    for (row, reason) in plan.future.refused(times, timestamp, wall) {
+        if refused[..without_time].binary_search_by_key(&row, |(row, _)| *row).is_err() {
+            refused.push((row, reason));
         }
     }
     refused.sort_unstable_by_key(|(row, _)| *row);

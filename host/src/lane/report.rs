@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::record::Fates;
+use crate::config::EventTimeFrom;
 use crate::handle::StageView;
 use crate::source::RecordBlock;
 use crate::status::{LaneStatus, PartitionView, Phase, is_same_problem};
@@ -20,6 +21,8 @@ const STATUS_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Reported {
     next_status: Duration,
     problem: Option<String>,
+    /// Nobody needs to hear again that the event time is the senders' own clock.
+    warned_of_senders: bool,
     /// The end of the last turn with records.
     turn_ended: Option<Duration>,
 }
@@ -38,7 +41,25 @@ impl Lane {
         self.report_steps();
         self.outside.metrics.steps.end_turn();
         self.report_plugins();
+        self.warn_of_senders();
         self.reported.turn_ended = Some(self.clock.monotonic());
+    }
+
+    /// Says once that `max_future_skew` guards nothing: event times are the records' timestamps, and those are the senders'.
+    fn warn_of_senders(&mut self) {
+        let by_record = self.config.event_time.from == EventTimeFrom::RecordTimestamp
+            && self.config.event_time.max_future_skew.is_some()
+            && !self.config.event_time.future_reference_host;
+        if !by_record || self.reported.warned_of_senders || !self.source.has_times_of_senders() {
+            return;
+        }
+        self.reported.warned_of_senders = true;
+        tracing::warn!(
+            pipeline = %self.config.name,
+            "event time is the records' timestamp, which the senders' clocks set on this topic \
+             (`message.timestamp.type` is CreateTime): `event_time.max_future_skew` compares it with itself. Only \
+             `max_future_skew_host` bounds it; set `future_reference = \"host\"`, or LogAppendTime on the topic"
+        );
     }
 
     /// Adds what the workers' steps took since the last report.

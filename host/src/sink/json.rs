@@ -2,12 +2,13 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Decimal64Type, Float64Type, Int64Type, SchemaRef, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal64Type, Float64Type, Int64Type, SchemaRef,
+    TimestampMicrosecondType,
 };
 use arrow::record_batch::RecordBatch;
 use serde_json::Value;
 
-use crate::time::EventTime;
+use crate::time::{EventTime, civil};
 
 /// A cell of a key: as [`json_value`], but for floats that JSON has no word for. Each of them is a key of its own.
 fn json_key(column: &ArrayRef, row: usize) -> Value {
@@ -37,6 +38,12 @@ pub fn json_value(column: &ArrayRef, row: usize) -> Value {
         DataType::Timestamp(..) => Value::from(
             EventTime(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string(),
         ),
+        DataType::Date32 => {
+            let mut text = String::new();
+            let day = column.as_primitive::<Date32Type>().value(row);
+            civil::write_date(day.into(), &mut text).expect("memory takes everything");
+            Value::from(text)
+        }
         _ => Value::from(
             arrow::util::display::array_value_to_string(column, row)
                 .unwrap_or_else(|error| error.to_string()),

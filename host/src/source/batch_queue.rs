@@ -169,6 +169,14 @@ impl KafkaMessage<'_> {
         unsafe { bytes(raw.key.cast(), raw.key_len) }
     }
 
+    /// Whether its timestamp is that of the sender's clock, and not of the broker's.
+    pub(super) fn is_time_of_sender(&self) -> bool {
+        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is alive, and `kind` is written before the call returns.
+        unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) };
+        kind == rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME
+    }
+
     /// Milliseconds since 1970; −1 if the record carries none.
     #[inline]
     pub(super) fn timestamp(&self) -> i64 {

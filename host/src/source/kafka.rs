@@ -366,6 +366,10 @@ impl Source for KafkaSource {
         }
     }
 
+    fn has_times_of_senders(&self) -> bool {
+        self.readers.iter().any(PartitionReader::has_times_of_senders)
+    }
+
     fn problem(&self) -> Option<String> {
         let complaint = self.complaint.as_ref().map(|(_, text)| text.clone());
         self.knowledge.trouble().or(complaint)

@@ -40,6 +40,8 @@ pub(super) struct PartitionReader {
     is_unwanted: bool,
     /// librdkafka was told not to fetch it.
     is_paused: bool,
+    /// A timestamp was seen that the sender's clock has set.
+    has_times_of_senders: bool,
     block: Block,
 }
 
@@ -68,6 +70,7 @@ impl PartitionReader {
             from_start: false,
             is_unwanted: false,
             is_paused: false,
+            has_times_of_senders: false,
             block: Block::default(),
         };
         reader.end_if_reached();
@@ -78,6 +81,11 @@ impl PartitionReader {
     pub(super) fn from_start(topic: &Arc<str>, number: i32) -> Self {
         let reader = Self::new(topic, number, Position::at(NextOffset::START));
         Self { from_start: true, ..reader }
+    }
+
+    /// Whether a timestamp was seen that the sender's clock has set.
+    pub(super) fn has_times_of_senders(&self) -> bool {
+        self.has_times_of_senders
     }
 
     /// Where librdkafka is to begin.
@@ -107,6 +115,9 @@ impl PartitionReader {
         if self.position.end_offset.is_some_and(|end| offset >= end) {
             self.position.ended = true;
             return Taken::Skipped;
+        }
+        if self.block.offsets.is_empty() {
+            self.has_times_of_senders |= message.is_time_of_sender();
         }
         let bytes = self.block.push(message, wants_headers);
         self.position.next_offset = NextOffset::after(offset);

@@ -158,6 +158,11 @@ pub trait Source: Send {
     /// Tells the outside what was committed, for its dashboards only; a failure is a warning.
     fn acknowledge(&mut self, positions: &Positions);
 
+    /// Whether a timestamp of a record was seen that the sender's clock has set, and not the broker's.
+    fn has_times_of_senders(&self) -> bool {
+        false
+    }
+
     /// Why nothing comes, if the reason is outside: `broker 127.0.0.1:9092 is not reachable: …`. The lane logs it.
     fn problem(&self) -> Option<String>;
 }

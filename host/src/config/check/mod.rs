@@ -147,6 +147,7 @@ fn check_event_time(
         max_ahead,
         max_future_skew,
         future_reference,
+        max_future_skew_host,
     } = raw;
     let key = Key::top("event_time");
     let is_files = matches!(source, Some(SourceConfig::Files(_)));
@@ -187,6 +188,12 @@ fn check_event_time(
         let fix = "lines of a file have no timestamp to compare with: remove it, or set `future_reference = \"host\"`";
         problems.refuse(&skew_key, fix);
     }
+    let by_host = match max_future_skew_host {
+        Some(skew) => problems.take(&key.child("max_future_skew_host"), skew.parse()),
+        None if is_files => Some(None),
+        // Who wants no guard wants no second one.
+        None => max_future_skew.map(|skew| skew.map(|skew| skew.max(DEFAULT_FUTURE_SKEW_HOST))),
+    };
     Some(EventTimeConfig {
         from: from?,
         max_out_of_orderness: max_out_of_orderness?,
@@ -194,11 +201,15 @@ fn check_event_time(
         max_ahead: max_ahead?,
         max_future_skew: max_future_skew?,
         future_reference_host,
+        max_future_skew_host: by_host?,
     })
 }
 
 /// For Kafka: forgives a wrong daylight-saving setting.
 const DEFAULT_FUTURE_SKEW: Duration = Duration::from_secs(3_600);
+
+/// For Kafka, by the host's clock: forgives every time zone.
+const DEFAULT_FUTURE_SKEW_HOST: Duration = Duration::from_secs(24 * 3_600);
 
 fn event_time_column(name: &str, schema: Option<&Schema>) -> Result<EventTimeFrom, String> {
     // Without a schema that makes sense nothing can be said; its own problems are reported.

@@ -121,6 +121,13 @@ pub(crate) struct RawEventTime {
     #[serde(default = "RawFutureReference::record")]
     #[schemars(example = &"host")]
     pub(crate) future_reference: RawFutureReference,
+    /// An event further ahead of this machine's clock than this, when it is read, is dead-lettered whatever its record's
+    /// timestamp says: a sender whose clock is wrong sets both. `"off"`: no such bound. It judges at the first reading; a replay,
+    /// which comes later, may take what was refused then. Default `"1d"` for Kafka, or `max_future_skew` if that is longer: no
+    /// clock is so wrong by accident of a time zone; `"off"` for files, and where `max_future_skew` is `"off"`.
+    #[serde(default)]
+    #[schemars(example = &"2h", extend("default" = "1d (kafka), off (files)"))]
+    pub(crate) max_future_skew_host: Option<DurationOrOff>,
 }
 
 fn default_out_of_orderness() -> DurationText {

@@ -70,6 +70,8 @@ scripts! {
     rule_6_a_record_without_a_timestamp_is_not_guarded,
     rule_6_a_wild_clock_does_not_move_the_watermark,
     rule_6_the_guard_compares_with_the_record_and_not_with_the_host,
+    rule_6_a_sender_whose_clock_sets_both_times_is_bound_by_the_hosts,
+    rule_6_the_host_may_be_the_only_reference,
     rule_7_a_stop_is_not_the_end_of_input,
     rule_7_the_end_of_input_fires_every_window,
     rule_8_a_row_is_in_one_pane_and_in_many_windows,

@@ -1,0 +1,93 @@
+//! Days and moments as text, over all of time: years beyond 9999 and before 0 have a sign, as in ISO 8601, and what is written is
+//! read again.
+
+use std::fmt;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * 1_000_000;
+/// 2000-01-01.
+const BASE_DAY: i64 = 10_957;
+
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
+pub fn date_of(days: i64) -> (i64, u32, u32) {
+    // Counted from a 1 March at the beginning of 400 years: leap days come last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u32, day as u32)
+}
+
+/// The inverse of [`date_of`]; none if there is no such day.
+fn days_of(year: i64, month: u32, day: u32) -> Option<i64> {
+    let year_from_march = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year_from_march.div_euclid(400), year_from_march.rem_euclid(400));
+    let month_from_march = (i64::from(month) + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    (date_of(days) == (year, month, day)).then_some(days)
+}
+
+/// `YYYY-MM-DD` of a number of days since 1970.
+pub fn write_date(days: i64, f: &mut impl fmt::Write) -> fmt::Result {
+    let (year, month, day) = date_of(days);
+    match year {
+        0..=9_999 => write!(f, "{year:04}-{month:02}-{day:02}"),
+        year => write!(f, "{year:+05}-{month:02}-{day:02}"),
+    }
+}
+
+/// RFC 3339 in UTC of microseconds since 1970, with as many digits behind the point as chrono writes: none, 3 or 6.
+pub fn write_time(micros: i64, f: &mut impl fmt::Write) -> fmt::Result {
+    write_date(micros.div_euclid(MICROS_PER_DAY), f)?;
+    let of_day = micros.rem_euclid(MICROS_PER_DAY);
+    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
+    write!(f, "T{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)?;
+    match micros {
+        0 => write!(f, "Z"),
+        micros if micros % 1_000 == 0 => write!(f, ".{:03}Z", micros / 1_000),
+        micros => write!(f, ".{micros:06}Z"),
+    }
+}
+
+/// Days since 1970 of a date whose year has a sign, and what follows it.
+fn signed_date(text: &str) -> Option<(i64, &str)> {
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        _ => return None,
+    };
+    let (year, rest) = rest.split_once('-')?;
+    let (month, rest) = rest.split_once('-')?;
+    let (day, rest) = rest.split_at_checked(2)?;
+    let number = |digits: &str| {
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse::<u32>().ok())?
+    };
+    if !(4..=7).contains(&year.len()) || month.len() != 2 {
+        return None;
+    }
+    let days = days_of(sign * i64::from(number(year)?), number(month)?, number(day)?)?;
+    Some((days, rest))
+}
+
+/// Days since 1970 of a date whose year has a sign: what [`write_date`] writes where four digits do not do.
+pub fn read_date(text: &str) -> Option<i32> {
+    let (days, rest) = signed_date(text)?;
+    rest.is_empty().then(|| i32::try_from(days).ok())?
+}
+
+/// Microseconds since 1970 of a time whose year has a sign and which is RFC 3339 otherwise: what [`write_time`] writes where
+/// four digits do not do. `rfc3339` reads times with other years.
+pub fn read_time(text: &str, rfc3339: impl Fn(&str) -> Option<i64>) -> Option<i64> {
+    let (days, rest) = signed_date(text)?;
+    let base = i128::from(rfc3339(&format!("2000-01-01{rest}"))?);
+    let micros = base + i128::from(days - BASE_DAY) * i128::from(MICROS_PER_DAY);
+    i64::try_from(micros).ok()
+}
