@@ -110,6 +110,9 @@ pub struct PartitionView {
     pub idle: bool,
     /// Further ahead of the others than `event_time.max_ahead`: not read until they have caught up.
     pub paused: bool,
+    /// How often its position was lost and moved since the lane was opened: records were left out, or another topic took the
+    /// place of the one before. The chain has each.
+    pub jumps: u64,
     /// Since the genesis.
     pub fates: Fates,
 }

@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::lane::{self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
+use crate::source::SourceError;
 use crate::status::{LaneStatus, Phase, is_same_problem};
 use standby::Overtaken;
 
@@ -157,6 +158,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
         Ok(Ok(end)) => Life::Ended(end),
         Ok(Err(
             error @ (LaneError::StateTooLarge { .. }
+            | LaneError::Source(SourceError::Lost(_))
             | LaneError::PluginFailed { .. }
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),

@@ -97,6 +97,7 @@ pub mod commit;
 mod upload;
 pub mod reset;
 pub mod inspect;
+pub mod moves;
 
 #[cfg(test)]
 mod tests;

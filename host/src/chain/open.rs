@@ -5,7 +5,9 @@ use futures::{StreamExt, TryStreamExt};
 use super::body::SlotBody;
 use super::files::{Folders, all_files, files_from, had_folders};
 use super::paths::{self, LaneTag, Naming};
-use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, StateRef, Term, Writer};
+use super::record::{
+    ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, StateRef, Term, Writer,
+};
 use super::resolve::{FoundFile, LOOK_BACK, Observed};
 use super::store::{LaneStore, RECORD_BYTES, REQUESTS_AT_ONCE, SlotAttempt};
 use super::{ChainError, LaneStorage, parent_of};
@@ -94,6 +96,7 @@ pub(super) fn fence_of(
         term,
         writer: writer.clone(),
         files: Vec::new(),
+        source: SourceState { jumps: Vec::new(), ..head.record.source.clone() },
         ..head.record.clone()
     })
 }

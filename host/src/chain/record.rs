@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plugin::ModuleDigest;
 use crate::sink::DataFile;
-use crate::source::{Partition, Position};
+use crate::source::{Jump, Partition, Position, SourceIdentity};
 use crate::time::{EventTime, Watermark};
 
 /// The number of a checkpoint in its lane: 0 for the genesis, then one more each.
@@ -193,8 +193,14 @@ pub struct SourceState {
     pub kind: SourceKind,
     /// The input has ended and every window has fired: running again does nothing (DESIGN.md D5).
     pub ended: bool,
+    /// Which input the positions belong to. Unknown in records that are older than the field.
+    #[serde(default, skip_serializing_if = "SourceIdentity::is_unknown")]
+    pub identity: SourceIdentity,
     /// Ascending.
     pub partitions: Vec<PartitionState>,
+    /// Positions that were lost, or moved by a person, since the record before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jumps: Vec<Jump>,
 }
 
 /// One epoch of one lane. Create-only, immutable, the only truth.

@@ -5,6 +5,7 @@ pub mod run;
 pub mod check;
 pub mod serve;
 pub mod reset;
+pub mod positions;
 pub mod provision;
 pub mod produce;
 pub mod broker;
@@ -67,6 +68,7 @@ pub enum Command {
     Check(check::CheckArgs),
     Serve(serve::ServeArgs),
     Reset(reset::ResetArgs),
+    Positions(positions::PositionsArgs),
     Provision(provision::ProvisionArgs),
     Status(status::StatusArgs),
     Health(status::HealthArgs),
@@ -118,6 +120,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Reset(args) => reset::run(args),
+        Command::Positions(args) => positions::run(args),
         Command::Provision(args) => provision::run(args),
         Command::Status(args) => status::status(args),
         Command::Health(args) => status::health(args),

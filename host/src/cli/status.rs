@@ -156,12 +156,12 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
             or_dash(view.end_offset),
             or_dash(view.lag),
             or_dash(view.watermark.as_deref()),
-            match (view.paused, view.idle) {
-                (true, _) => "paused",
-                (false, true) => "idle",
-                (false, false) => "",
-            }
-            .to_owned(),
+            match (view.paused, view.idle, view.jumps) {
+                (true, ..) => "paused".to_owned(),
+                (false, _, jumps @ 1..) => format!("moved {jumps} times"),
+                (false, true, 0) => "idle".to_owned(),
+                (false, false, 0) => String::new(),
+            },
         ]
     };
     let rows: Vec<_> = partitions.iter().map(partition).collect();

@@ -51,6 +51,10 @@ pub struct KafkaConfig {
     pub start: StartPosition,
     /// Where a bounded run ends; none: never.
     pub end: Option<EndPosition>,
+    /// What to do when positions are lost.
+    pub on_data_loss: OnDataLoss,
+    /// Who is told what was committed.
+    pub group: OffsetsGroup,
     /// Any other librdkafka property (SASL, TLS, fetch sizes).
     pub properties: ClientProperties,
 }
@@ -66,6 +70,28 @@ pub enum StartPosition {
     Timestamp(i64),
     /// Partition → offset; partitions not named begin at the earliest.
     Offsets(BTreeMap<i32, i64>),
+}
+
+/// What to do when positions are lost: retention has passed them, or there is another topic under the name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDataLoss {
+    /// Nothing until a person has decided.
+    #[default]
+    Halt,
+    /// Go on at the earliest record that is there and was not read; the chain keeps the jump.
+    Earliest,
+}
+
+/// The consumer group that is told what was committed, for dashboards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OffsetsGroup {
+    /// `sluicegate-` and the pipeline's name.
+    #[default]
+    OfPipeline,
+    /// This one.
+    Named(String),
+    /// None is told.
+    Nobody,
 }
 
 /// Where a bounded run over Kafka ends.

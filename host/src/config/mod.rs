@@ -31,7 +31,8 @@ pub use check::RESERVED_COLUMNS;
 pub use duration::parse as parse_duration;
 pub use file::ConfigError;
 pub use kafka::{
-    ClientProperties, EndPosition, KafkaConfig, KafkaSinkConfig, StartPosition, forbidden,
+    ClientProperties, EndPosition, KafkaConfig, KafkaSinkConfig, OffsetsGroup, OnDataLoss,
+    StartPosition, forbidden,
 };
 
 /// Reads and checks a pipeline file; its `${env:NAME}` are variables of `environment`.

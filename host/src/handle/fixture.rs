@@ -224,6 +224,7 @@ fn status(stages: &[StageView]) -> LaneStatus {
             max_event_time: Some(EventTime(1_005_000_000)),
             idle: false,
             paused: false,
+            jumps: 0,
             fates,
         }],
         modules: stages.iter().map(pinned).collect(),

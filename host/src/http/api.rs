@@ -158,6 +158,8 @@ pub struct PartitionStatus {
     pub idle: bool,
     /// Too far ahead of the others: not read until they have caught up.
     pub paused: bool,
+    /// How often its position was lost and moved since the pipeline was started: the chain has each.
+    pub jumps: u64,
     /// Since the genesis.
     pub records: Fates,
 }

@@ -141,6 +141,7 @@ impl From<&PartitionView> for PartitionStatus {
             max_event_time: view.max_event_time.map(|time| time.to_string()),
             idle: view.idle,
             paused: view.paused,
+            jumps: view.jumps,
             records: view.fates,
         }
     }

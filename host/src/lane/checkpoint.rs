@@ -104,7 +104,13 @@ impl Lane {
         let config = self.promises(&files);
         Ok(FrozenEpoch {
             kind: RecordKind::Data,
-            source: SourceState { kind, ended: self.ended, partitions: self.partitions.states() },
+            source: SourceState {
+                kind,
+                ended: self.ended,
+                identity: self.source.identity(),
+                partitions: self.partitions.states(),
+                jumps: std::mem::take(&mut self.jumps),
+            },
             watermark: self.partitions.clock().watermark(),
             state: (groups > 0).then_some(FrozenState { bytes, groups }),
             files,

@@ -49,7 +49,7 @@ use crate::chain::record::Epoch;
 use crate::config::Pipeline;
 use crate::metrics::LaneMetrics;
 use crate::pulse::Pulse;
-use crate::source::{PollLimits, RecordBlock, Source};
+use crate::source::{Jump, PollLimits, RecordBlock, Source};
 use crate::status::{LaneStatus, LiveResults, Phase};
 use crate::stop::Stop;
 use crate::time::{Clock, Watermark, thread_cpu_nanos};
@@ -119,6 +119,8 @@ pub struct Lane {
     /// The committed record says that the bounded input has ended.
     ended: bool,
     activations: Vec<Activation>,
+    /// Since the last barrier.
+    jumps: Vec<Jump>,
     turns: u64,
     told: Told,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
@@ -278,14 +280,27 @@ impl Lane {
         let started = thread_cpu_nanos();
         let records = self.outside.trial.limit(self.limits.records, &self.partitions);
         let blocks = self.source.poll(&PollLimits { records, ..self.limits })?;
+        self.note_jumps();
         self.outside.metrics.steps.source.add_nanos(thread_cpu_nanos() - started);
         Ok(Wake::Records(blocks))
+    }
+
+    /// Positions that were lost and are others now: the next record keeps that.
+    fn note_jumps(&mut self) {
+        let now = self.clock.monotonic();
+        for jump in self.source.take_jumps() {
+            self.partitions.jumped(&jump, now);
+            self.outside.metrics.position_jumps.add(1);
+            self.jumps.push(jump);
+            self.dirty = true;
+        }
     }
 
     /// Moves the watermark, lets partitions wait that are too far ahead, and fires what the watermark has passed.
     fn advance(&mut self) -> Result<(), LaneError> {
         let now = self.clock.monotonic();
-        self.partitions.progress(self.source.progress(), now);
+        // A position that has moved over what is no record is news: retention deletes what lies before it.
+        self.dirty |= self.partitions.progress(self.source.progress(), now);
         let before = self.partitions.clock().watermark();
         let watermark = match self.partitions.all_ended() {
             // The end of all input fires every window, once, in `finish`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::chain::record::{Fates, PartitionState};
 use crate::metrics::PartitionFates;
-use crate::source::{Partition, PartitionProgress, Position, RecordBlock};
+use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position, RecordBlock};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
 
@@ -20,6 +20,8 @@ pub(super) struct LanePartition {
     /// What of the fates the metrics were told.
     told: Fates,
     pub(super) end_offset: Option<i64>,
+    /// How often its position was lost and moved since the lane was opened.
+    pub(super) jumps: u64,
 }
 
 /// All partitions, in the order they were found; an index never changes while the lane is open.
@@ -50,10 +52,11 @@ impl Partitions {
         self.index.insert(partition.clone(), index);
         self.all.push(LanePartition {
             partition: partition.clone(),
-            position: Position::at(crate::source::NextOffset::START),
+            position: Position::at(NextOffset::START),
             fates: Fates::default(),
             told: Fates::default(),
             end_offset: None,
+            jumps: 0,
         });
         index
     }
@@ -66,14 +69,33 @@ impl Partitions {
         }
     }
 
-    /// Takes note of what the source knows of its partitions.
-    pub(super) fn progress(&mut self, progress: &[PartitionProgress], now: Duration) {
-        for partition in progress {
-            let index = self.index(&partition.partition, now);
-            self.all[index].end_offset = partition.end_offset;
-            self.all[index].position.ended = partition.ended;
-            self.clock.progress(index, partition.caught_up, partition.ended, now);
+    /// Takes note of what the source knows of its partitions. True if a position has moved over what is no record.
+    pub(super) fn progress(&mut self, progress: &[PartitionProgress], now: Duration) -> bool {
+        let mut moved = false;
+        for one in progress {
+            let index = self.index(&one.partition, now);
+            let partition = &mut self.all[index];
+            partition.end_offset = one.end_offset;
+            if let Some(read_to) = &one.read_to
+                && read_to.next_offset > partition.position.next_offset
+            {
+                partition.position = read_to.clone();
+                moved = true;
+            }
+            partition.position.ended = one.ended;
+            let empty_at = one.caught_up.then(|| one.looked_at.unwrap_or(now));
+            self.clock.progress(index, empty_at, one.ended, now);
         }
+        moved
+    }
+
+    /// A position was lost and is another one now, further on or further back.
+    pub(super) fn jumped(&mut self, jump: &Jump, now: Duration) {
+        let index = self.index(&jump.partition, now);
+        let partition = &mut self.all[index];
+        let end_offset = partition.position.end_offset;
+        partition.position = Position { end_offset, ..Position::at(NextOffset::at(jump.to)) };
+        partition.jumps += 1;
     }
 
     /// A block was processed to its end.

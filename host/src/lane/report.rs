@@ -168,6 +168,7 @@ impl Lane {
                 max_event_time: clock.partitions()[index].max_event_time,
                 idle: clock.partitions()[index].idle,
                 paused: clock.partitions()[index].paused,
+                jumps: partition.jumps,
                 fates: partition.fates,
             }
         };

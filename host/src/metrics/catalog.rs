@@ -129,6 +129,12 @@ pub(super) const PUBLISHED: Metric = gauge(
     PIPELINE,
     "When the lane last published its status, seconds since 1970: a moment ago while its loop goes round",
 );
+pub(super) const POSITION_JUMPS: Metric = counter(
+    "sluicegate_position_jumps",
+    None,
+    PIPELINE,
+    "Positions that were lost and moved (`on_data_loss`); the chain has each",
+);
 pub(super) const RESTARTS: Metric = counter(
     "sluicegate_lane_restarts",
     None,
@@ -258,7 +264,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 44] = [
+pub(super) const ALL: [&Metric; 45] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -274,6 +280,7 @@ pub(super) const ALL: [&Metric; 44] = [
     &STEP,
     &PUBLISHED,
     &RESTARTS,
+    &POSITION_JUMPS,
     &STAGE_MODULE,
     &ACTIVATIONS,
     &ACTIVATED,

@@ -46,6 +46,8 @@ pub struct LaneMetrics {
     pub published_micros: Gauge,
     /// How often the lane failed and was opened again.
     pub restarts: Counter,
+    /// Positions that were lost and moved.
+    pub position_jumps: Counter,
     /// Rows dead-lettered, by kind.
     pub dead_letters: NamedCounters,
     stages: Vec<StageMetrics>,
@@ -142,6 +144,7 @@ impl LaneMetrics {
             outbox_failures: Counter::default(),
             published_micros: Gauge::default(),
             restarts: Counter::default(),
+            position_jumps: Counter::default(),
             dead_letters: NamedCounters::default(),
             stages: stages.into_iter().map(StageMetrics::new).collect(),
             tables: tables.into_iter().map(TableMetrics::new).collect(),

@@ -110,6 +110,7 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
         lane.metrics.published_micros.timestamp_seconds()
     })?;
     page.counters(&catalog::RESTARTS, lanes, |metrics| metrics.restarts.get())?;
+    page.counters(&catalog::POSITION_JUMPS, lanes, |metrics| metrics.position_jumps.get())?;
     page.family(&catalog::DEAD_LETTERS, |family| {
         lanes.iter().try_for_each(|lane| {
             lane.metrics.dead_letters.all().iter().try_for_each(|(kind, n)| {

@@ -46,6 +46,7 @@ fn partition(number: i32, lag: i64) -> PartitionView {
         max_event_time: None,
         idle: false,
         paused: false,
+        jumps: 0,
         fates: Fates::default(),
     }
 }
@@ -98,6 +99,7 @@ fn worked_lane() -> LaneMetrics {
     metrics.steps.end_turn();
     metrics.published_micros.set(1_003_900_000);
     metrics.restarts.add(1);
+    metrics.position_jumps.add(2);
     metrics.checkpoint.observe(Duration::from_millis(5));
     metrics.commit.observe(Duration::from_millis(80));
     metrics.commit_failures.add(1);

@@ -206,8 +206,10 @@ impl Track {
     pub(super) fn progress(&self) -> PartitionProgress {
         PartitionProgress {
             partition: self.partition.clone(),
+            read_to: None,
             end_offset: Some(self.size()),
             caught_up: self.is_caught_up() && !self.is_paused,
+            looked_at: None,
             ended: self.is_ended(),
         }
     }

@@ -1,8 +1,10 @@
 //! A Kafka topic as a source: partitions assigned without a group, positions kept by the commit chain.
 //!
 //! Messages come through [`BatchQueue`], everything else (errors, logs, answers to commits, OAuth) through the
-//! consumer's own queue, which every poll serves. The group named after the client is only told what was
-//! committed, for lag dashboards.
+//! consumer's own queue, which every poll serves. A group is only told what was committed, for lag dashboards.
+//!
+//! Nothing is fetched before the brokers have said which topic this is, and that it is the one that the positions belong to
+//! (`kafka_topic.rs`).
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -11,22 +13,21 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::batch_queue::{self, BATCH_MESSAGES, BatchQueue, cached_end};
-use super::kafka_errors::{PartitionError, Verdict};
-use super::kafka_partition::{self, PartitionReader, Taken};
+use super::batch_queue::{BatchQueue, cached_end};
+use super::kafka_partition::{self, PartitionReader};
 use super::kafka_properties::{client_config, refused_property};
 use super::kafka_start;
+use super::kafka_topic::Lost;
 use super::kafka_watch::{Context, Knowledge, watch};
 use super::{
-    Partition, PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError,
+    Jump, Partition, PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError,
+    SourceIdentity,
 };
-use crate::config::KafkaConfig;
+use crate::config::{KafkaConfig, OffsetsGroup};
 use crate::time::Clock;
-
-/// How long a wait for records goes on before errors and logs are served again.
-const EVENTS_EVERY: Duration = Duration::from_millis(100);
 
 /// Events served in one go: enough to keep up with what librdkafka says while brokers come and go.
 const EVENTS_MAX: usize = 16;
@@ -39,43 +40,64 @@ const ENDS_EVERY: Duration = Duration::from_millis(500);
 
 /// Reads one topic with one client.
 pub struct KafkaSource {
-    config: KafkaConfig,
-    client_id: String,
-    topic: Arc<str>,
-    topic_c: CString,
-    clock: Clock,
+    pub(super) config: KafkaConfig,
+    /// Of the pipeline.
+    pub(super) name: String,
+    pub(super) topic: Arc<str>,
+    pub(super) topic_c: CString,
+    pub(super) clock: Clock,
     /// Before the consumer: it must be gone when the consumer closes.
-    queue: BatchQueue,
-    consumer: Arc<BaseConsumer<Context>>,
-    knowledge: Arc<Knowledge>,
+    pub(super) queue: BatchQueue,
+    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) knowledge: Arc<Knowledge>,
     /// By number: partition n is `readers[n]`.
-    readers: Vec<PartitionReader>,
-    is_assigned: bool,
-    wants_headers: bool,
+    pub(super) readers: Vec<PartitionReader>,
+    pub(super) fetching: Fetching,
+    /// What the positions belong to.
+    pub(super) identity: SourceIdentity,
+    /// The last look that was taken note of.
+    pub(super) last_look: u64,
+    /// This source has said itself where to begin: nothing of the topic was read before.
+    pub(super) is_first_start: bool,
+    pub(super) lost: Option<Lost>,
+    /// Nobody has taken note of them yet.
+    pub(super) jumps: Vec<Jump>,
+    /// Partitions that a bounded run was last said to leave out: all from the first run's on below this.
+    pub(super) left_out: i32,
+    pub(super) wants_headers: bool,
+    pub(super) looks: Duration,
     progress: Vec<PartitionProgress>,
     /// Why a partition brings nothing, as the broker says it.
-    complaint: Option<(i32, String)>,
+    pub(super) complaint: Option<(i32, String)>,
     ends_at: Duration,
 }
 
+/// How far an assignment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetching {
+    /// There is none.
+    Unassigned,
+    /// The positions are known; the brokers have not said yet which topic this is.
+    Waiting,
+    /// librdkafka fetches.
+    Begun,
+}
+
 impl KafkaSource {
-    /// Makes the client. Brokers that are away are no error: see [`Source::problem`]. `client_id` is the name in
-    /// the brokers' logs, and the group that is told what was committed.
+    /// Makes the client. Brokers that are away are no error: see [`Source::problem`]. `name` is the pipeline's: it stands in
+    /// the brokers' logs.
     ///
     /// # Errors
     ///
     /// [`SourceError::Refused`] for a property that is unknown, has a value librdkafka does not take, or may not be
     /// set.
-    pub fn connect(
-        config: &KafkaConfig,
-        client_id: &str,
-        clock: Clock,
-    ) -> Result<Self, SourceError> {
+    pub fn connect(config: &KafkaConfig, name: &str, clock: Clock) -> Result<Self, SourceError> {
         let topic_c = CString::new(config.topic.as_str()).map_err(|_| {
             SourceError::Refused("`source.kafka.topic` contains a zero byte".to_owned())
         })?;
-        let (knowledge, woken) = Knowledge::new(&config.topic, &config.brokers);
-        let consumer: BaseConsumer<Context> = client_config(config, client_id)?
+        let (knowledge, woken) =
+            Knowledge::new(&config.topic, topic_c.clone(), &config.brokers, clock.clone());
+        let consumer: BaseConsumer<Context> = client_config(config, name)?
             .create_with_context(knowledge.context())
             .map_err(|error| refused_property(&error))?;
         let consumer = Arc::new(consumer);
@@ -83,20 +105,33 @@ impl KafkaSource {
         started.map_err(|error| failed("start a thread", error))?;
         Ok(Self {
             config: config.clone(),
-            client_id: client_id.to_owned(),
+            name: name.to_owned(),
             topic: Arc::from(config.topic.as_str()),
             topic_c,
             queue: BatchQueue::new(Arc::clone(&consumer)),
             consumer,
             knowledge,
             readers: Vec::new(),
-            is_assigned: false,
+            fetching: Fetching::Unassigned,
+            identity: SourceIdentity::default(),
+            last_look: 0,
+            is_first_start: false,
+            lost: None,
+            jumps: Vec::new(),
+            left_out: 0,
             wants_headers: false,
+            looks: Duration::ZERO,
             progress: Vec::new(),
             complaint: None,
             ends_at: clock.monotonic(),
             clock,
         })
+    }
+
+    /// Looks at the topic so often: which it is, which partitions it has, where they end. Zero for a time that suits most.
+    pub fn look_every(&mut self, every: Duration) {
+        self.looks = every;
+        self.knowledge.look_every(every);
     }
 
     /// Hands on the headers of the records too. Otherwise nobody looks whether there are any.
@@ -107,142 +142,31 @@ impl KafkaSource {
     }
 
     /// Errors, logs, answers. A fatal error ends the source.
-    fn serve_events(&self) -> Result<(), SourceError> {
+    pub(super) fn serve_events(&self) -> Result<(), SourceError> {
         for _ in 0..EVENTS_MAX {
             match self.consumer.poll(Duration::ZERO) {
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     return Err(failed("read from Kafka", code));
                 }
-                // Other errors were told to the context; messages do not come this way.
-                Some(_) => {}
+                // Other errors were told to the context.
+                Some(Err(_)) => {}
+                // Thrown away it would be lost without a word.
+                Some(Ok(record)) => {
+                    let what = format!(
+                        "read {}/{} at offset {}",
+                        record.topic(),
+                        record.partition(),
+                        record.offset()
+                    );
+                    return Err(failed(
+                        &what,
+                        "the record came where none is expected, which is a fault of Sluicegate",
+                    ));
+                }
                 None => break,
             }
         }
         Ok(())
-    }
-
-    /// Begins to read partitions that the topic has and nobody reads yet: from their start.
-    fn adopt_new_partitions(&mut self) -> Result<(), SourceError> {
-        let Some(count) = self.knowledge.partitions() else {
-            return Ok(());
-        };
-        let known = i32::try_from(self.readers.len()).expect("Kafka counts partitions in 32 bits");
-        if count < known {
-            let reader = &self.readers[usize::try_from(count).expect("not negative")];
-            return Err(SourceError::PositionLost {
-                partition: reader.partition().clone(),
-                offset: reader.position().next_offset.get(),
-                reason: format!("the topic has only {count} partitions now: it was made anew"),
-            });
-        }
-        if count == known || !self.is_assigned {
-            return Ok(());
-        }
-        let mut added = TopicPartitionList::new();
-        for number in known..count {
-            self.readers.push(PartitionReader::from_start(&self.topic, number));
-            self.queue.forward(&self.topic_c, number);
-            added
-                .add_partition_offset(&self.topic, number, Offset::Beginning)
-                .map_err(|error| failed("assign partitions", error))?;
-        }
-        tracing::info!(topic = %self.topic, from = known, to = count, "new partitions");
-        self.consumer.incremental_assign(&added).map_err(|error| failed("assign partitions", error))
-    }
-
-    /// Fills the blocks of the readers until a limit is reached.
-    fn collect(&mut self, limits: &PollLimits) -> Result<(), SourceError> {
-        let mut room = Room { records: limits.records, bytes: limits.bytes };
-        let started = self.clock.monotonic();
-        let mut first_at = None;
-        // What is there already costs no wait.
-        self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
-        loop {
-            self.take_drained(&mut room)?;
-            if room.is_full() || (room.is_untouched(limits) && self.all_ended()) {
-                return Ok(());
-            }
-            let now = self.clock.monotonic();
-            let (until, at_most) = if room.is_untouched(limits) {
-                // The call returns when it has as many as it was asked for: ask for the first one.
-                ((started + limits.wait).min(now + EVENTS_EVERY), 1)
-            } else {
-                let until = *first_at.get_or_insert(now) + limits.linger;
-                if now >= until {
-                    return Ok(());
-                }
-                (until, BATCH_MESSAGES.min(room.records))
-            };
-            let waited = until.saturating_sub(now);
-            if self.queue.fill(waited, at_most) == 0 {
-                let is_over = !room.is_untouched(limits) || now >= started + limits.wait;
-                if is_over {
-                    return Ok(());
-                }
-                self.serve_events()?;
-            } else if at_most == 1 {
-                self.take_drained(&mut room)?;
-                self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
-            }
-        }
-    }
-
-    fn take_drained(&mut self, room: &mut Room) -> Result<(), SourceError> {
-        while !room.is_full() {
-            let Some(message) = self.queue.pop() else {
-                return Ok(());
-            };
-            let number = message.partition();
-            let reader =
-                usize::try_from(number).ok().and_then(|number| self.readers.get_mut(number));
-            let Some(reader) = reader else { continue };
-            if let Some(error) = message.error() {
-                drop(message);
-                self.on_partition_error(number, &error)?;
-                continue;
-            }
-            if let Taken::Record { bytes } = reader.take(&message, self.wants_headers) {
-                room.records -= 1;
-                room.bytes = room.bytes.saturating_sub(bytes);
-            }
-        }
-        Ok(())
-    }
-
-    /// What a partition says instead of a record.
-    #[cold]
-    fn on_partition_error(
-        &mut self,
-        number: i32,
-        error: &PartitionError,
-    ) -> Result<(), SourceError> {
-        let reader = &mut self.readers[usize::try_from(number).expect("looked up before")];
-        match error.verdict() {
-            Verdict::CaughtUp => {
-                reader.reached_end(error.offset);
-                self.complaint.take_if(|(partition, _)| *partition == number);
-                Ok(())
-            }
-            Verdict::PositionLost => Err(SourceError::PositionLost {
-                partition: reader.partition().clone(),
-                offset: reader.position().next_offset.get(),
-                reason: error.words.clone(),
-            }),
-            Verdict::Unreadable => Err(SourceError::Failed {
-                what: format!("read {} at offset {}", reader.partition(), error.offset),
-                reason: error.words.clone(),
-            }),
-            Verdict::MayPass => {
-                let text = format!("{} cannot be read: {}", reader.partition(), error.words);
-                self.complaint = Some((number, text));
-                self.knowledge.look_now();
-                Ok(())
-            }
-        }
-    }
-
-    fn all_ended(&self) -> bool {
-        !self.readers.is_empty() && self.readers.iter().all(|reader| reader.position().ended)
     }
 
     /// Brings `progress` up to date; partitions that ended are no longer fetched.
@@ -258,76 +182,63 @@ impl KafkaSource {
             if look_up_all && let Some(end) = cached_end(&self.consumer, topic, number) {
                 reader.see_end(end);
             }
+            reader.note_standstill(now);
             self.progress.push(reader.progress());
         }
         self.update_fetching()
     }
 
     fn update_fetching(&mut self) -> Result<(), SourceError> {
-        kafka_partition::update_fetching(&mut self.readers, &self.consumer, &self.topic)
-    }
-
-    fn assignment(&self) -> Result<TopicPartitionList, SourceError> {
-        let mut list = TopicPartitionList::with_capacity(self.readers.len());
-        for reader in self.readers.iter().filter(|reader| !reader.position().ended) {
-            let (number, position) = (reader.partition().number, reader.position());
-            list.add_partition_offset(&self.topic, number, reader.start())
-                .map_err(|error| failed("assign partitions", error))?;
-            if let Some(epoch) = position.leader_epoch {
-                batch_queue::set_leader_epoch(&mut list, &self.topic_c, number, epoch);
-            }
+        if self.fetching != Fetching::Begun {
+            return Ok(());
         }
-        Ok(list)
+        kafka_partition::update_fetching(&mut self.readers, &self.consumer, &self.topic)
     }
 }
 
 impl Source for KafkaSource {
     fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
         self.serve_events()?;
-        match self.knowledge.wait_for_partitions(TOPIC_WAIT) {
-            None => Ok(None),
-            Some(partitions) => kafka_start::resolve(&self.consumer, &self.config, partitions),
+        let Some(seen) = self.knowledge.wait_for_topic(TOPIC_WAIT) else { return Ok(None) };
+        let positions = kafka_start::resolve(&self.consumer, &self.config, &seen)?;
+        if positions.is_some() {
+            self.identity.learn(&seen.identity);
+            self.is_first_start = true;
         }
+        Ok(positions)
+    }
+
+    fn expect(&mut self, identity: &SourceIdentity) {
+        self.identity = identity.clone();
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        self.identity.clone()
     }
 
     fn reach(&mut self) -> Result<bool, SourceError> {
         self.serve_events()?;
-        Ok(self.knowledge.wait_for_partitions(TOPIC_WAIT).is_some())
+        Ok(self.knowledge.wait_for_topic(TOPIC_WAIT).is_some())
     }
 
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
-        if self.is_assigned {
-            // Messages of an assignment that is no more must not move a position, and librdkafka undoes the
-            // forwarding of a partition's queue some time after its fetching was stopped: begin with a new client.
-            *self = Self::connect(&self.config, &self.client_id, self.clock.clone())?;
+        if self.fetching != Fetching::Unassigned {
+            self.renew()?;
         }
-        let ours = positions.iter().filter(|(partition, _)| partition.stream == self.topic);
-        for (partition, position) in ours {
-            let number = usize::try_from(partition.number).unwrap_or(0);
-            while self.readers.len() < number {
-                let missing =
-                    i32::try_from(self.readers.len()).expect("below a partition's number");
-                self.readers.push(PartitionReader::from_start(&self.topic, missing));
-            }
-            self.readers.push(PartitionReader::new(
-                &self.topic,
-                partition.number,
-                position.clone(),
-            ));
-        }
-        for reader in &self.readers {
-            self.queue.forward(&self.topic_c, reader.partition().number);
-        }
-        let list = self.assignment()?;
-        self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
-        self.is_assigned = true;
-        self.adopt_new_partitions()?;
+        self.take_positions(positions);
+        self.fetching = Fetching::Waiting;
+        self.follow_topic()?;
         self.update_progress()
     }
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
         self.serve_events()?;
-        self.adopt_new_partitions()?;
+        if !self.follow_topic()? {
+            // The lane hears its commands meanwhile.
+            self.knowledge.wait_for_topic(limits.wait);
+            self.update_progress()?;
+            return Ok(Vec::new());
+        }
         self.collect(limits)?;
         let blocks: Vec<_> =
             self.readers.iter_mut().filter_map(PartitionReader::finish_block).collect();
@@ -338,6 +249,10 @@ impl Source for KafkaSource {
         }
         self.update_progress()?;
         Ok(blocks)
+    }
+
+    fn take_jumps(&mut self) -> Vec<Jump> {
+        std::mem::take(&mut self.jumps)
     }
 
     fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
@@ -352,6 +267,9 @@ impl Source for KafkaSource {
     }
 
     fn acknowledge(&mut self, positions: &Positions) {
+        if self.config.group == OffsetsGroup::Nobody || self.fetching != Fetching::Begun {
+            return;
+        }
         let mut list = TopicPartitionList::new();
         let ours = positions.iter().filter(|(partition, _)| partition.stream == self.topic);
         for (partition, position) in ours {
@@ -371,30 +289,22 @@ impl Source for KafkaSource {
     }
 
     fn problem(&self) -> Option<String> {
-        let complaint = self.complaint.as_ref().map(|(_, text)| text.clone());
-        self.knowledge.trouble().or(complaint)
+        let now = self.clock.monotonic();
+        let standing = || self.readers.iter().filter_map(PartitionReader::standing);
+        // It breaks the connection each time, which looks like a broker that comes and goes.
+        let longest = standing().min_by_key(|standing| standing.standstill.since());
+        if let (Some(words), Some(longest)) = (self.knowledge.too_large(), longest) {
+            return Some(longest.too_large(&words));
+        }
+        let complaint = || self.complaint.as_ref().map(|(_, text)| text.clone());
+        let trouble = self.knowledge.trouble().or_else(complaint);
+        trouble.or_else(|| standing().find_map(|standing| standing.problem(now)))
     }
 }
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
         self.knowledge.stop();
-    }
-}
-
-/// What a poll may still take.
-struct Room {
-    records: usize,
-    bytes: usize,
-}
-
-impl Room {
-    fn is_full(&self) -> bool {
-        self.records == 0 || self.bytes == 0
-    }
-
-    fn is_untouched(&self, limits: &PollLimits) -> bool {
-        self.records == limits.records
     }
 }
 

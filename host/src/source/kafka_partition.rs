@@ -1,12 +1,14 @@
 //! One partition as it is read: where it stands, and the block that is being filled.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::batch_queue::KafkaMessage;
 use super::kafka::failed;
+use super::kafka_stall::{Standing, Standstill};
 use super::kafka_watch::Context;
 use super::{
     Absent, Headers, NO_TIMESTAMP, NextOffset, Partition, PartitionProgress, Position, RecordBlock,
@@ -30,10 +32,17 @@ pub(super) enum Taken {
 pub(super) struct PartitionReader {
     partition: Partition,
     position: Position,
-    /// Everything that was there has been handed on, as of the last end-of-partition event.
-    caught_up: bool,
-    /// The end as last seen.
+    /// The end by the last look that was answered, and when that asked.
+    looked: Option<(i64, Duration)>,
+    /// The end as last seen, by a look or by an answer to a fetch.
     end_seen: Option<i64>,
+    /// It has said that it cannot be read, and nothing else since.
+    is_troubled: bool,
+    /// Where it said last that nothing more may be read.
+    said_end: Option<i64>,
+    standstill: Standstill,
+    /// A record of it was handed on.
+    is_begun: bool,
     /// Begins at the oldest record there is, whatever its offset.
     from_start: bool,
     /// The lane does not want it for now.
@@ -65,8 +74,12 @@ impl PartitionReader {
         let mut reader = Self {
             partition: Partition { stream: Arc::clone(topic), number },
             position,
-            caught_up: false,
+            looked: None,
             end_seen: None,
+            is_troubled: false,
+            said_end: None,
+            standstill: Standstill::default(),
+            is_begun: false,
             from_start: false,
             is_unwanted: false,
             is_paused: false,
@@ -122,24 +135,73 @@ impl PartitionReader {
         let bytes = self.block.push(message, wants_headers);
         self.position.next_offset = NextOffset::after(offset);
         self.position.leader_epoch = message.leader_epoch();
-        self.caught_up = false;
+        self.is_troubled = false;
+        self.is_begun = true;
         self.end_if_reached();
         Taken::Record { bytes }
     }
 
-    /// The consumer stands at the end of the partition, which is `offset`: behind the last record, and behind
-    /// whatever transactions left there that no one is given (DESIGN.md D20).
+    /// The consumer stands at `offset`, behind which lies nothing that may be read yet. What lies before it and was not handed
+    /// on is no record: the marks of transactions, and records of those that were aborted (DESIGN.md D20). The position goes
+    /// behind them, or retention that deletes them would seem to have deleted records.
     pub(super) fn reached_end(&mut self, offset: i64) {
-        self.caught_up = !self.is_unwanted;
-        self.end_seen = self.end_seen.max(Some(offset));
-        if self.position.end_offset.is_some_and(|end| offset >= end) {
-            self.position.ended = true;
+        self.is_troubled = false;
+        self.said_end = Some(offset);
+        if offset > self.position.next_offset.get() && !self.position.ended {
+            self.position.next_offset = NextOffset::at(offset);
         }
+        self.end_seen = self.end_seen.max(Some(offset));
+        self.end_if_reached();
     }
 
-    /// The end as librdkafka last saw it.
+    /// The end by the last answer to a fetch.
     pub(super) fn see_end(&mut self, offset: i64) {
-        self.end_seen = Some(offset);
+        self.end_seen = self.end_seen.max(Some(offset));
+    }
+
+    /// The end by a look that asked at `at`.
+    pub(super) fn see_look(&mut self, end: i64, at: Duration) {
+        self.looked = Some((end, at));
+        self.see_end(end);
+    }
+
+    /// It cannot be read for now: whether something is there is not known.
+    pub(super) fn is_in_trouble(&mut self) {
+        self.is_troubled = true;
+        self.looked = None;
+    }
+
+    /// Takes note of whether reading stands though there is more.
+    pub(super) fn note_standstill(&mut self, now: Duration) {
+        let next = self.position.next_offset.get();
+        let has_more = self.end_seen.is_some_and(|end| end > next)
+            && !self.is_unwanted
+            && !self.position.ended;
+        self.standstill.note(next, has_more, now);
+    }
+
+    /// None while it goes on.
+    pub(super) fn standing(&self) -> Option<Standing<'_>> {
+        let end = self.end_seen.filter(|_| self.standstill.since().is_some())?;
+        let next = self.position.next_offset.get();
+        Some(Standing {
+            partition: &self.partition,
+            standstill: self.standstill,
+            end,
+            is_held_by_transaction: self.said_end == Some(next),
+        })
+    }
+
+    /// Nothing of it was handed on by this reader.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.is_begun
+    }
+
+    /// When it was last seen that nothing lies behind what was handed on: not even records of open transactions.
+    fn seen_empty_at(&self) -> Option<Duration> {
+        let (end, at) = self.looked?;
+        let is_empty = end <= self.position.next_offset.get();
+        (is_empty && !self.is_unwanted && !self.is_troubled).then_some(at)
     }
 
     fn end_if_reached(&mut self) {
@@ -153,7 +215,7 @@ impl PartitionReader {
     /// meanwhile was not seen.
     pub(super) fn want(&mut self, is_wanted: bool) {
         if !is_wanted {
-            self.caught_up = false;
+            self.looked = None;
         }
         self.is_unwanted = !is_wanted;
     }
@@ -167,12 +229,13 @@ impl PartitionReader {
     }
 
     pub(super) fn progress(&self) -> PartitionProgress {
-        // Behind the last record may lie offsets that no one is given: they are no lag.
-        let next = self.position.next_offset.get();
+        let empty_at = self.seen_empty_at();
         PartitionProgress {
             partition: self.partition.clone(),
-            end_offset: if self.caught_up { Some(next) } else { self.end_seen },
-            caught_up: self.caught_up,
+            read_to: Some(self.position.clone()),
+            end_offset: self.end_seen,
+            caught_up: empty_at.is_some(),
+            looked_at: empty_at,
             ended: self.position.ended,
         }
     }

@@ -6,7 +6,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use super::SourceError;
-use crate::config::{KafkaConfig, forbidden};
+use crate::config::{KafkaConfig, OffsetsGroup, forbidden};
 
 /// Properties that the exactly-once promise rests on, or that the pipeline file says elsewhere, each with its value
 /// and the reason that is given to a user who sets it.
@@ -21,7 +21,8 @@ const FIXED: [(&str, &str, &str); 7] = [
 ];
 
 /// Properties that stand elsewhere or would break out of the sandbox of configuration.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 7] = [
+    ("group.id", "write `source.kafka.group`"),
     ("bootstrap.servers", "write `source.kafka.brokers`"),
     ("metadata.broker.list", "write `source.kafka.brokers`"),
     ("auto.commit.enable", "the commit chain keeps the positions"),
@@ -42,19 +43,22 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("reconnect.backoff.max.ms", "2000"),
 ];
 
-/// The client's configuration. `client_id` is also the group under which positions are shown to dashboards.
+/// The client's configuration. `name` is the pipeline's.
 ///
 /// # Errors
 ///
 /// [`SourceError::Refused`] for a property that the user may not set, naming it and the reason.
-pub(super) fn client_config(
-    kafka: &KafkaConfig,
-    client_id: &str,
-) -> Result<ClientConfig, SourceError> {
+pub(super) fn client_config(kafka: &KafkaConfig, name: &str) -> Result<ClientConfig, SourceError> {
     refuse_reserved(&kafka.properties)?;
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
-    config.set("client.id", client_id).set("group.id", client_id);
+    // librdkafka assigns partitions only to a client with a group, whether or not the group is ever told something. That of
+    // somebody else must not be the default: what it has committed would be overwritten.
+    let group = match &kafka.group {
+        OffsetsGroup::Named(group) => group.clone(),
+        OffsetsGroup::OfPipeline | OffsetsGroup::Nobody => format!("sluicegate-{name}"),
+    };
+    config.set("client.id", name).set("group.id", group);
     for (key, value) in DEFAULTS {
         config.set(key, value);
     }

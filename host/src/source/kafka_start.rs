@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::kafka_watch::Context;
+use super::kafka_watch::{Context, Seen};
 use super::{NextOffset, Partition, Position, Positions, SourceError};
 use crate::config::{EndPosition, KafkaConfig, StartPosition};
 
@@ -23,8 +23,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) fn resolve(
     consumer: &BaseConsumer<Context>,
     config: &KafkaConfig,
-    partitions: i32,
+    seen: &Seen,
 ) -> Result<Option<Positions>, SourceError> {
+    let partitions = seen.partitions;
     if let StartPosition::Offsets(offsets) = &config.start {
         refuse_unknown_partitions(offsets, &config.topic, partitions)?;
     }
@@ -46,9 +47,13 @@ pub(super) fn resolve(
             }
         }
     };
+    // The end is behind records of open transactions, which may yet be committed, and behind all that others have written
+    // after them.
+    let ends: Option<Vec<i64>> = seen.ends.iter().copied().collect();
+    let Some(ends) = ends else { return Ok(None) };
     let topic: Arc<str> = Arc::from(config.topic.as_str());
-    let positions = ranges.iter().zip(starts).map(|((number, _, high), start)| {
-        let end_offset = config.end.map(|EndPosition::Latest| *high);
+    let positions = ranges.iter().zip(starts).zip(ends).map(|(((number, ..), start), end)| {
+        let end_offset = config.end.map(|EndPosition::Latest| end);
         let ended = end_offset.is_some_and(|end| start >= end);
         let position = Position { end_offset, ended, ..Position::at(NextOffset::at(start)) };
         (Partition { stream: Arc::clone(&topic), number: *number }, position)

@@ -12,8 +12,10 @@ use super::kafka::KafkaSource;
 use super::tests::{
     Fixture, Records, absorb, assert_same, genesis, keeps_the_promises, limits, read_on,
 };
-use super::{NextOffset, Partition, PollLimits, Position, Source, SourceError};
-use crate::config::{ClientProperties, EndPosition, KafkaConfig, StartPosition};
+use super::{NextOffset, Partition, PollLimits, Position, Source, SourceError, SourceIdentity};
+use crate::config::{
+    ClientProperties, EndPosition, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
+};
 use crate::time::Clock;
 
 const PARTITIONS: i32 = 3;
@@ -34,6 +36,8 @@ impl Topic {
             topic: "sales".to_owned(),
             start: StartPosition::Earliest,
             end: None,
+            on_data_loss: OnDataLoss::Halt,
+            group: OffsetsGroup::OfPipeline,
             properties: ClientProperties::default(),
         };
         let mut topic = Self { cluster, config, count: 0 };
@@ -227,24 +231,127 @@ fn a_position_that_is_gone_ends_the_source() {
     let positions = [(partition(1), Position::at(NextOffset::at(1000)))].into();
     let mut source = topic.kafka_source();
     source.assign(&positions).unwrap();
-    let lost = loop {
-        if let Err(error) = source.poll(&limits(100)) {
-            break error;
-        }
-    };
-    match lost {
-        SourceError::PositionLost { partition: lost, offset: 1000, reason } => {
-            assert_eq!(lost, partition(1));
-            assert!(reason.contains("out of range"), "{reason}");
-        }
-        other => panic!("{other}"),
-    }
+    let lost = lost_in(&mut source);
+    assert!(lost.starts_with("the position 1000 in sales/1 is lost: it ends at 10 now"), "{lost}");
+    assert!(lost.contains("sluicegate positions"), "{lost}");
 
     let positions = [(partition(7), Position::at(NextOffset::at(5)))].into();
     let mut source = topic.kafka_source();
     genesis(&mut source);
     let lost = source.assign(&positions).unwrap_err().to_string();
     assert!(lost.contains("made anew"), "{lost}");
+}
+
+/// The sentence with which it ends.
+fn lost_in(source: &mut KafkaSource) -> String {
+    loop {
+        match source.poll(&limits(100)) {
+            Ok(_) => {}
+            Err(SourceError::Lost(sentence)) => return sentence,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_lost_position_is_moved_where_that_is_wanted() {
+    let mut topic = Topic::new(30);
+    topic.config.on_data_loss = OnDataLoss::Earliest;
+    let mut source = topic.kafka_source();
+    let mut positions = genesis(&mut source);
+    positions.get_mut(&partition(1)).unwrap().next_offset = NextOffset::at(1000);
+    source.assign(&positions).unwrap();
+    let (mut records, mut jumps) = (Records::new(), Vec::new());
+    poll_until(&mut source, |source| {
+        let blocks = source.poll(&limits(100)).unwrap();
+        for jump in source.take_jumps() {
+            positions.insert(jump.partition.clone(), Position::at(NextOffset::at(jump.to)));
+            jumps.push((jump.partition, jump.from, jump.to));
+        }
+        absorb(&blocks, &mut records, &mut positions);
+        !jumps.is_empty()
+    });
+    assert_eq!(jumps, [(partition(1), 1000, 10)]);
+    topic.produce(3);
+    poll_until(&mut source, |source| {
+        absorb(&source.poll(&limits(100)).unwrap(), &mut records, &mut positions);
+        records.values().map(Vec::len).sum::<usize>() == 20 + 3
+    });
+    let mut expected = topic.records();
+    expected.get_mut(&partition(1)).unwrap().drain(..10);
+    assert_same(&records, &expected);
+}
+
+#[test]
+fn a_source_knows_its_topic_and_reads_no_other() {
+    let topic = Topic::new(30);
+    let mut source = topic.kafka_source();
+    let positions = genesis(&mut source);
+    let identity = source.identity();
+    assert!(identity.cluster.is_some() && identity.topic.is_some(), "{identity:?}");
+
+    let elsewhere = SourceIdentity { cluster: Some("other".to_owned()), ..identity.clone() };
+    let mut source = topic.kafka_source();
+    source.expect(&elsewhere);
+    source.assign(&positions).unwrap();
+    assert!(lost_in(&mut source).contains("the one that was read in other"));
+
+    let anew = SourceIdentity { topic: Some("before".to_owned()), ..identity.clone() };
+    let mut source = topic.kafka_source();
+    source.expect(&anew);
+    source.assign(&positions).unwrap();
+    assert!(lost_in(&mut source).contains("deleted and made anew"));
+
+    // A chain that is older than this knows nothing, and learns it.
+    let mut source = topic.kafka_source();
+    source.expect(&SourceIdentity::default());
+    source.assign(&positions).unwrap();
+    read_on(&mut source, &limits(100), &mut Records::new(), &mut positions.clone());
+    assert_eq!(source.identity(), identity);
+}
+
+#[test]
+fn a_topic_made_anew_is_read_from_its_beginning_where_that_is_wanted() {
+    let mut topic = Topic::new(30);
+    topic.config.on_data_loss = OnDataLoss::Earliest;
+    let mut source = topic.kafka_source();
+    let mut positions = genesis(&mut source);
+    let identity = source.identity();
+    for position in positions.values_mut() {
+        position.next_offset = NextOffset::at(7);
+    }
+    let mut source = topic.kafka_source();
+    let before = SourceIdentity { topic: Some("before".to_owned()), ..identity.clone() };
+    source.expect(&before);
+    source.assign(&positions).unwrap();
+    let (mut records, mut jumps) = (Records::new(), Vec::new());
+    poll_until(&mut source, |source| {
+        let blocks = source.poll(&limits(100)).unwrap();
+        for jump in source.take_jumps() {
+            positions.insert(jump.partition.clone(), Position::at(NextOffset::at(jump.to)));
+            jumps.push((jump.from, jump.to));
+        }
+        absorb(&blocks, &mut records, &mut positions);
+        records.values().map(Vec::len).sum::<usize>() == 30
+    });
+    assert_eq!(jumps, [(7, 0); 3]);
+    assert_same(&records, &topic.records());
+    assert_eq!(source.identity(), identity);
+}
+
+#[test]
+fn a_second_assignment_forgets_nothing_but_the_first() {
+    let topic = Topic::new(3);
+    let mut source = topic.kafka_source().with_headers(true);
+    let positions = genesis(&mut source);
+    for _ in 0..2 {
+        source.assign(&positions).unwrap();
+        poll_until(&mut source, |source| {
+            let blocks = source.poll(&limits(10)).unwrap();
+            assert!(blocks.iter().all(|block| block.headers.is_some()));
+            !blocks.is_empty()
+        });
+    }
 }
 
 #[test]
@@ -328,6 +435,8 @@ fn a_broker_that_never_was_there_is_a_problem_too() {
         topic: "sales".to_owned(),
         start: StartPosition::Earliest,
         end: None,
+        on_data_loss: OnDataLoss::Halt,
+        group: OffsetsGroup::OfPipeline,
         properties: ClientProperties::default(),
     };
     let mut source = KafkaSource::connect(&config, "test", Clock::system()).unwrap();
@@ -373,7 +482,7 @@ fn what_is_acknowledged_is_shown_to_the_group() {
     source.acknowledge(&positions);
     let group: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &topic.config.brokers)
-        .set("group.id", "sluicegate-test")
+        .set("group.id", "sluicegate-sluicegate-test")
         .create()
         .unwrap();
     let mut wanted = rdkafka::TopicPartitionList::new();

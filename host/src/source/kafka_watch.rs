@@ -1,9 +1,11 @@
-//! What is known of the topic and the brokers: partitions, trouble, and librdkafka's own words about both.
+//! What is known of the topic and the brokers: which topic it is, its partitions and where they end, trouble, and
+//! librdkafka's own words about it.
 //!
-//! A thread of its own asks for the topic's metadata, because the answer may take seconds when a broker is away and
-//! a turn must not wait for it.
+//! A thread of its own asks, because the answer may take seconds when a broker is away and a turn must not wait for it. A
+//! *look* is one round of questions; what it saw holds for the time at which it asked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,9 +16,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Statistics, TopicPartitionList};
 
-/// How often new partitions are looked for while all is well: a topic grows rarely, and half a minute of delay for
-/// the first records of a new partition is no loss.
-const PARTITIONS_REFRESH: Duration = Duration::from_secs(30);
+use super::{SourceIdentity, kafka_ask};
+use crate::time::Clock;
+
+/// How often the topic is looked at while all is well, if nobody says another time.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the topic is asked for while it or the brokers are away.
 const TROUBLE_REFRESH: Duration = Duration::from_secs(1);
@@ -52,7 +56,11 @@ impl ClientContext for Context {
         let code = error.rdkafka_error_code();
         if code != Some(RDKafkaErrorCode::AllBrokersDown) {
             // «All brokers are down» follows the error that says why.
-            self.knowledge.lock().last_error = Some(reason.to_owned());
+            let mut state = self.knowledge.lock();
+            state.last_error = Some(reason.to_owned());
+            if reason.contains("receive.message.max.bytes") {
+                state.too_large = Some(reason.to_owned());
+            }
         }
         self.knowledge.look_now();
     }
@@ -78,10 +86,31 @@ impl ConsumerContext for Context {
     }
 }
 
+/// What one look has seen of the topic.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// 1 for the first look of the client that was answered.
+    pub(super) look: u64,
+    /// Kafka numbers them from 0.
+    pub(super) partitions: i32,
+    /// As far as the brokers tell.
+    pub(super) identity: SourceIdentity,
+    /// Of each partition the high watermark, records of open transactions included; none if its leader did not answer.
+    pub(super) ends: Vec<Option<i64>>,
+    /// Monotonic time before the first question.
+    pub(super) at: Duration,
+}
+
 /// Shared by the source, librdkafka's callbacks and the watching thread.
 pub(super) struct Knowledge {
     topic: String,
+    topic_c: CString,
     brokers: String,
+    clock: Clock,
+    /// ns.
+    look_every: AtomicU64,
+    /// The number of the broker that answered last; negative if none did.
+    broker: AtomicI32,
     state: Mutex<State>,
     looked: Condvar,
     wake: SyncSender<()>,
@@ -90,20 +119,31 @@ pub(super) struct Knowledge {
 
 #[derive(Default)]
 struct State {
-    /// Of the topic, as of the last answer; none before the first. Kafka numbers them from 0.
-    partitions: Option<i32>,
+    /// By the last look that was answered; none before the first.
+    seen: Option<Arc<Seen>>,
     trouble: Option<String>,
+    /// librdkafka's words about an answer that was larger than it takes.
+    too_large: Option<String>,
     last_error: Option<String>,
 }
 
 impl Knowledge {
     /// Nothing yet, and the end of the channel that [`watch`] listens to.
-    pub(super) fn new(topic: &str, brokers: &str) -> (Arc<Self>, Receiver<()>) {
+    pub(super) fn new(
+        topic: &str,
+        topic_c: CString,
+        brokers: &str,
+        clock: Clock,
+    ) -> (Arc<Self>, Receiver<()>) {
         // One pending wish to look is as good as many.
         let (wake, woken) = sync_channel(1);
         let knowledge = Self {
             topic: topic.to_owned(),
+            topic_c,
             brokers: brokers.to_owned(),
+            clock,
+            look_every: AtomicU64::new(0),
+            broker: AtomicI32::new(-1),
             state: Mutex::default(),
             looked: Condvar::new(),
             wake,
@@ -117,21 +157,32 @@ impl Knowledge {
         Context { knowledge: Arc::clone(self), commit_fails: AtomicBool::new(false) }
     }
 
-    /// How many partitions the topic has.
-    pub(super) fn partitions(&self) -> Option<i32> {
-        self.lock().partitions
+    /// Looks so often while all is well.
+    pub(super) fn look_every(&self, every: Duration) {
+        let nanos = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+        self.look_every.store(nanos, Ordering::Relaxed);
     }
 
-    /// As [`Knowledge::partitions`], waiting for the first answer.
-    pub(super) fn wait_for_partitions(&self, at_most: Duration) -> Option<i32> {
-        let unknown = |state: &mut State| state.partitions.is_none();
+    /// What the last look that was answered has seen; none before the first.
+    pub(super) fn seen(&self) -> Option<Arc<Seen>> {
+        self.lock().seen.clone()
+    }
+
+    /// As [`Knowledge::seen`], waiting for the first answer.
+    pub(super) fn wait_for_topic(&self, at_most: Duration) -> Option<Arc<Seen>> {
+        let unknown = |state: &mut State| state.seen.is_none();
         let waited = self.looked.wait_timeout_while(self.lock(), at_most, unknown);
-        waited.expect("nobody panics while holding it").0.partitions
+        waited.expect("nobody panics while holding it").0.seen.clone()
     }
 
     /// Why nothing comes, if the reason is the brokers or the topic.
     pub(super) fn trouble(&self) -> Option<String> {
         self.lock().trouble.clone()
+    }
+
+    /// librdkafka's words about an answer that was larger than it takes, however long ago.
+    pub(super) fn too_large(&self) -> Option<String> {
+        self.lock().too_large.clone()
     }
 
     /// Asks for the topic soon.
@@ -146,15 +197,23 @@ impl Knowledge {
         self.look_now();
     }
 
+    fn pause(&self) -> Duration {
+        match self.look_every.load(Ordering::Relaxed) {
+            0 => LOOK_EVERY,
+            nanos => Duration::from_nanos(nanos),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nobody panics while holding it")
     }
 
-    fn learn(&self, seen: Result<i32, String>) {
+    fn learn(&self, seen: Result<Seen, String>) {
         let mut state = self.lock();
         match seen {
-            Ok(partitions) => {
-                state.partitions = Some(partitions);
+            Ok(seen) => {
+                let look = state.seen.as_ref().map_or(1, |before| before.look + 1);
+                state.seen = Some(Arc::new(Seen { look, ..seen }));
                 state.last_error = None;
                 state.trouble = None;
             }
@@ -169,11 +228,46 @@ impl Knowledge {
         self.looked.notify_all();
     }
 
-    /// Asks for the topic once.
-    fn look(&self, consumer: &BaseConsumer<Context>) -> Result<i32, String> {
+    /// One round of questions.
+    fn look(&self, consumer: &BaseConsumer<Context>) -> Result<Seen, String> {
+        let at = self.clock.monotonic();
+        if self.broker.load(Ordering::Relaxed) < 0 {
+            self.partitions(consumer)?;
+        }
+        // Which topic it is comes first: the question about its partitions also tells librdkafka, which would go on in another
+        // topic of the same name as if it were the same.
+        let topic = self.topic_id(consumer)?;
+        let partitions = self.partitions(consumer)?;
+        let ends = kafka_ask::ends(consumer, &self.topic, partitions, METADATA_TIMEOUT);
+        let ends = ends.unwrap_or_else(|code| {
+            tracing::debug!(target: "kafka", %code, "no answer about the ends of partitions");
+            vec![None; usize::try_from(partitions).unwrap_or(0)]
+        });
+        let identity = SourceIdentity { cluster: kafka_ask::cluster_id(consumer), topic };
+        Ok(Seen { look: 0, partitions, identity, ends, at })
+    }
+
+    /// None: the brokers give topics no ids.
+    fn topic_id(&self, consumer: &BaseConsumer<Context>) -> Result<Option<String>, String> {
+        use RDKafkaErrorCode as Code;
+        // If it does not answer, the next look begins with another one.
+        let broker = self.broker.swap(-1, Ordering::Relaxed);
+        match kafka_ask::topic_id(consumer, &self.topic_c, broker, METADATA_TIMEOUT) {
+            Ok(id) => Ok(id),
+            Err(Code::UnsupportedFeature | Code::UnsupportedVersion) => Ok(None),
+            Err(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Err(self.missing()),
+            Err(Code::TopicAuthorizationFailed) => {
+                Err(self.unreadable(Code::TopicAuthorizationFailed))
+            }
+            Err(code) => Err(self.unreachable(&KafkaError::Global(code))),
+        }
+    }
+
+    fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<i32, String> {
         let metadata = consumer
             .fetch_metadata(Some(&self.topic), METADATA_TIMEOUT)
             .map_err(|error| self.unreachable(&error))?;
+        self.broker.store(metadata.orig_broker_id(), Ordering::Relaxed);
         let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         let error = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from);
         let count = topic.map_or(0, |topic| topic.partitions().len());
@@ -181,10 +275,14 @@ impl Knowledge {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 Err(self.missing())
             }
-            Some(error) => Err(format!("topic `{}` cannot be read: {error}", self.topic)),
+            Some(error) => Err(self.unreadable(error)),
             None if count == 0 => Err(self.missing()),
             None => Ok(i32::try_from(count).expect("Kafka counts partitions in 32 bits")),
         }
+    }
+
+    fn unreadable(&self, error: RDKafkaErrorCode) -> String {
+        format!("topic `{}` cannot be read: {error}", self.topic)
     }
 
     fn missing(&self) -> String {
@@ -217,7 +315,7 @@ pub(super) fn watch(
     let body = move || {
         while !knowledge.stop.load(Ordering::Relaxed) {
             let seen = knowledge.look(&consumer);
-            let pause = if seen.is_ok() { PARTITIONS_REFRESH } else { TROUBLE_REFRESH };
+            let pause = if seen.is_ok() { knowledge.pause() } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
             knowledge.learn(seen);
             match woken.recv_timeout(pause) {

@@ -2,12 +2,18 @@
 //! struct per record, so that decoding works on the arena (PERFORMANCE.md sections H and I).
 
 pub mod position;
+pub mod identity;
 pub mod kafka;
 mod kafka_properties;
 mod kafka_errors;
 mod kafka_partition;
 mod kafka_start;
 mod kafka_watch;
+mod kafka_ask;
+mod kafka_loss;
+mod kafka_topic;
+mod kafka_collect;
+mod kafka_stall;
 mod batch_queue;
 mod headers;
 mod absent;
@@ -24,6 +30,8 @@ mod headers_tests;
 mod files_tests;
 #[cfg(test)]
 mod kafka_tests;
+#[cfg(test)]
+mod kafka_partition_tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,6 +40,7 @@ use std::time::Duration;
 use crate::varlen::Varlen;
 pub use absent::Absent;
 pub use headers::{Header, Headers, RecordHeaders};
+pub use identity::{Jump, SourceIdentity};
 pub use position::{NextOffset, Partition, Position, Positions};
 
 /// A run of records of one partition, in the order of their offsets, as columns.
@@ -109,10 +118,16 @@ pub struct PollLimits {
 pub struct PartitionProgress {
     /// Which.
     pub partition: Partition,
-    /// The end as last seen: Kafka's high watermark or the file's length. None until known.
+    /// Where reading stands, if what follows the last record that was handed on is known to be no record: the marks that
+    /// transactions leave in a Kafka log. None: the block with that record says it.
+    pub read_to: Option<Position>,
+    /// The end as last seen: Kafka's high watermark, records of open transactions included, or the file's length. None until
+    /// known.
     pub end_offset: Option<i64>,
     /// Every record that was there when last looked has been handed on (DESIGN.md D20).
     pub caught_up: bool,
+    /// Monotonic time of that look. None: at every poll.
+    pub looked_at: Option<Duration>,
     /// Nothing will ever follow.
     pub ended: bool,
 }
@@ -155,6 +170,23 @@ pub trait Source: Send {
     /// The partitions that are read now, in order. After each poll.
     fn progress(&self) -> &[PartitionProgress];
 
+    /// The positions that [`Source::assign`] is given belong to this input. If the outside says that there is another one
+    /// now, the source ends with [`SourceError::Lost`], or goes on as it was told to.
+    fn expect(&mut self, identity: &SourceIdentity) {
+        let _ = identity;
+    }
+
+    /// What is known of the input that is read: what was expected, and what the outside has told since.
+    fn identity(&self) -> SourceIdentity {
+        SourceIdentity::default()
+    }
+
+    /// The positions that were moved since the last call, because they were lost: behind the blocks of all polls but the last,
+    /// and before those of the last.
+    fn take_jumps(&mut self) -> Vec<Jump> {
+        Vec::new()
+    }
+
     /// Tells the outside what was committed, for its dashboards only; a failure is a warning.
     fn acknowledge(&mut self, positions: &Positions);
 
@@ -170,7 +202,7 @@ pub trait Source: Send {
 /// A source that cannot go on. Restarting the lane may help, or not.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The position does not exist any more, or not yet: retention, or a topic made anew. Never skipped.
+    /// The position does not exist any more, or not yet: the files are not those that led to it. Never skipped.
     #[error("{partition} has no record at offset {offset} any more: {reason}")]
     PositionLost {
         /// Which.
@@ -180,6 +212,10 @@ pub enum SourceError {
         /// The source's words.
         reason: String,
     },
+    /// Positions are lost, or there is another input in place of the one they belong to. Trying again would skip records
+    /// without a word: a person says how to go on.
+    #[error("{0}")]
+    Lost(String),
     /// What was asked for is not there, or not allowed.
     #[error("{0}")]
     Refused(String),

@@ -4,7 +4,7 @@
 //! ```text
 //!  partition 0   ──●────●──●─────●  max 120   own 120 − 5 = 115 ┐
 //!  partition 1   ─●──●──────●       max  96   own  96 − 5 =  91 ┴─► lane 91
-//!  partition 2   (caught up, silent)           idle: not counted
+//!  partition 2   (seen empty for a while)       idle: not counted
 //! ```
 //!
 //! # Partitions that run ahead
@@ -24,9 +24,13 @@
 //! partition and one that has ended are not waited for, and one that has shown nothing only until it is idle. A
 //! paused partition is never idle, because nobody knows whether it is silent.
 
+mod silence;
+
 use std::time::Duration;
 
 use crate::time::{EventTime, Watermark};
+use silence::Silence;
+pub use silence::look_every;
 
 /// The clocks of all partitions of a lane, and the lane's own. Owned by the lane; never goes back.
 #[derive(Clone, Debug)]
@@ -44,14 +48,15 @@ pub struct LaneClock {
 pub struct PartitionClock {
     /// The largest event time seen, µs.
     pub max_event_time: Option<EventTime>,
-    /// Caught up and silent: not counted.
+    /// Seen empty to its end for long enough: not counted.
     pub idle: bool,
     /// Nothing will ever follow: not counted.
     pub ended: bool,
     /// Too far ahead of the others: not read for now.
     pub paused: bool,
-    /// Monotonic time of the last record, or since when it may be silent.
+    /// Monotonic time of the last record, or since when it may be silent: looks from before say nothing.
     active_at: Duration,
+    silence: Silence,
 }
 
 impl LaneClock {
@@ -84,6 +89,7 @@ impl LaneClock {
             ended: false,
             paused: false,
             active_at: now,
+            silence: Silence::broken(),
         });
     }
 
@@ -114,21 +120,29 @@ impl LaneClock {
     /// Records of a partition were seen, the largest event time among them `max`, if any had one.
     pub fn observe(&mut self, partition: usize, max: Option<EventTime>, now: Duration) {
         let clock = &mut self.partitions[partition];
-        clock.active_at = now;
-        clock.idle = false;
+        clock.is_heard(now);
         clock.max_event_time = clock.max_event_time.max(max);
     }
 
-    /// Takes note of what the source says of a partition. Idle needs both: caught up, and silent since then for
-    /// `idle_after`; a slow consumer is not an idle partition (FLINK-5479), and a paused one even less.
-    pub fn progress(&mut self, partition: usize, caught_up: bool, ended: bool, now: Duration) {
+    /// Takes note of what the source says of a partition. `empty_at` is when an answer said last that everything up to its end
+    /// has been handed on; none while there is more, or nobody knows. Idle is what was seen so during `idle_after`: a slow
+    /// consumer is not an idle partition (FLINK-5479), one that nobody could look at neither, and a paused one even less.
+    pub fn progress(
+        &mut self,
+        partition: usize,
+        empty_at: Option<Duration>,
+        ended: bool,
+        now: Duration,
+    ) {
         let clock = &mut self.partitions[partition];
         clock.ended = ended;
-        if !caught_up || clock.paused {
-            clock.active_at = now;
-            clock.idle = false;
-        } else if let Some(idle_after) = self.idle_after {
-            clock.idle = now.saturating_sub(clock.active_at) >= idle_after;
+        match (empty_at, self.idle_after) {
+            _ if clock.paused => clock.is_heard(now),
+            (None, _) => clock.is_heard(now),
+            (Some(at), Some(idle_after)) if at >= clock.active_at => {
+                clock.idle = clock.silence.look(at, idle_after);
+            }
+            (Some(_), _) => {}
         }
     }
 
@@ -177,6 +191,13 @@ impl LaneClock {
 }
 
 impl PartitionClock {
+    /// It may be silent from now on, and not before.
+    fn is_heard(&mut self, now: Duration) {
+        self.active_at = now;
+        self.silence = Silence::broken();
+        self.idle = false;
+    }
+
     /// Whether the lane's watermark waits for it.
     fn counts(&self) -> bool {
         !self.idle && !self.ended

@@ -14,6 +14,13 @@ fn clock(partitions: usize) -> LaneClock {
     clock
 }
 
+/// Looks each second from `from` to `to`, and always sees the partition empty.
+fn looks(clock: &mut LaneClock, partition: usize, from: u32, to: u32) {
+    for at in from..=to {
+        clock.progress(partition, Some(at * SECOND), false, at * SECOND);
+    }
+}
+
 #[test]
 fn rule_1_the_lane_is_the_minimum_and_waits_for_every_partition() {
     let mut clock = clock(2);
@@ -36,19 +43,73 @@ fn rule_1_never_goes_back() {
 fn rule_3_silent_but_behind_is_not_idle() {
     let mut clock = clock(2);
     clock.observe(0, Some(EventTime(100)), SECOND);
-    clock.progress(1, false, false, 60 * SECOND);
+    clock.progress(1, None, false, 60 * SECOND);
     assert_eq!(clock.advance(), Watermark::NONE);
-    clock.progress(1, true, false, 69 * SECOND);
+    looks(&mut clock, 1, 60, 69);
     assert_eq!(clock.advance(), Watermark::NONE, "silent for 9 s only");
-    clock.progress(1, true, false, 70 * SECOND);
+    looks(&mut clock, 1, 70, 70);
     assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+}
+
+/// The store is away, nobody polls, the last look is all there is.
+#[test]
+fn rule_3_time_in_which_nobody_looks_is_not_silence() {
+    let mut clock = clock(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    looks(&mut clock, 1, 0, 5);
+    for now in 6..60 {
+        clock.progress(1, Some(5 * SECOND), false, now * SECOND);
+        assert_eq!(clock.advance(), Watermark::NONE, "at {now} nobody has looked since 5");
+    }
+    looks(&mut clock, 1, 60, 69);
+    assert_eq!(clock.advance(), Watermark::NONE, "its silence begins anew");
+    looks(&mut clock, 1, 70, 70);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+}
+
+#[test]
+fn rule_3_a_look_from_before_the_last_record_says_nothing() {
+    let mut clock = clock(1);
+    clock.observe(0, Some(EventTime(100)), 20 * SECOND);
+    for now in 20..60 {
+        clock.progress(0, Some(19 * SECOND), false, now * SECOND);
+    }
+    looks(&mut clock, 0, 60, 69);
+    assert!(!clock.partitions()[0].idle);
+    looks(&mut clock, 0, 70, 70);
+    assert!(clock.partitions()[0].idle);
+}
+
+/// Records of an open transaction lie behind what may be read: the partition is not empty.
+#[test]
+fn rule_3_what_was_idle_counts_again_once_something_lies_in_it() {
+    let mut clock = clock(2);
+    looks(&mut clock, 1, 0, 10);
+    assert!(clock.partitions()[1].idle);
+    clock.progress(1, None, false, 11 * SECOND);
+    assert!(!clock.partitions()[1].idle);
+}
+
+#[test]
+fn rule_3_a_partition_just_found_holds_the_watermark_until_it_was_looked_at() {
+    let mut clock = clock(1);
+    clock.observe(0, Some(EventTime(100)), 50 * SECOND);
+    clock.advance();
+    clock.add_partition(None, 51 * SECOND);
+    clock.observe(0, Some(EventTime(500)), 52 * SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
+    looks(&mut clock, 1, 52, 61);
+    clock.observe(0, Some(EventTime(510)), 61 * SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(95)), "seen empty for 9 s only");
+    clock.observe(1, Some(EventTime(505)), 62 * SECOND);
+    assert_eq!(clock.advance(), Watermark::at(EventTime(500)));
 }
 
 #[test]
 fn rule_3_coming_back_does_not_lower_it() {
     let mut clock = clock(2);
     clock.observe(0, Some(EventTime(100)), SECOND);
-    clock.progress(1, true, false, 11 * SECOND);
+    looks(&mut clock, 1, 0, 11);
     clock.advance();
     clock.observe(1, Some(EventTime(7)), 12 * SECOND);
     assert!(!clock.partitions()[1].idle);
@@ -60,16 +121,17 @@ fn all_idle_keeps_the_last_value() {
     let mut clock = clock(1);
     clock.observe(0, Some(EventTime(100)), SECOND);
     clock.advance();
-    clock.progress(0, true, false, 60 * SECOND);
+    looks(&mut clock, 0, 1, 60);
+    assert!(clock.partitions()[0].idle);
     assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
 }
 
 #[test]
 fn rule_7_the_end_of_all_input_is_the_end_of_time() {
     let mut clock = clock(2);
-    clock.progress(0, true, true, SECOND);
+    clock.progress(0, Some(SECOND), true, SECOND);
     assert_eq!(clock.advance(), Watermark::NONE);
-    clock.progress(1, true, true, SECOND);
+    clock.progress(1, Some(SECOND), true, SECOND);
     assert_eq!(clock.advance(), Watermark::END);
 }
 
@@ -120,9 +182,9 @@ fn a_partition_that_has_shown_nothing_is_waited_for_until_it_is_idle() {
     assert!(clock.pause_those_ahead());
     assert_eq!(paused(&clock), [0]);
     // It has caught up with nothing.
-    clock.progress(1, true, false, 9 * SECOND);
+    looks(&mut clock, 1, 0, 9);
     assert!(!clock.pause_those_ahead());
-    clock.progress(1, true, false, 10 * SECOND);
+    looks(&mut clock, 1, 10, 10);
     assert!(clock.pause_those_ahead());
     assert!(paused(&clock).is_empty());
 }
@@ -133,7 +195,7 @@ fn a_partition_that_has_ended_is_not_waited_for() {
     clock.observe(0, Some(EventTime(100)), SECOND);
     clock.observe(1, Some(EventTime(0)), SECOND);
     assert!(clock.pause_those_ahead());
-    clock.progress(1, true, true, SECOND);
+    clock.progress(1, Some(SECOND), true, SECOND);
     assert!(clock.pause_those_ahead());
     assert!(paused(&clock).is_empty());
 }
@@ -145,16 +207,16 @@ fn a_paused_partition_is_never_idle() {
     clock.observe(0, Some(EventTime(100)), SECOND);
     clock.observe(1, Some(EventTime(0)), SECOND);
     clock.pause_those_ahead();
-    clock.progress(0, true, false, 60 * SECOND);
+    looks(&mut clock, 0, 1, 60);
     assert!(!clock.partitions()[0].idle);
     // The others pass it: it is read again, and holds the watermark until it has shown what it has, or is silent.
     clock.observe(1, Some(EventTime(200)), 60 * SECOND);
     assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
     assert!(clock.pause_those_ahead());
     assert_eq!(paused(&clock), [1]);
-    clock.progress(0, true, false, 69 * SECOND);
+    looks(&mut clock, 0, 60, 69);
     assert!(!clock.partitions()[0].idle, "silent for 9 s since it was read again");
-    clock.progress(0, true, false, 70 * SECOND);
+    looks(&mut clock, 0, 70, 70);
     assert!(clock.partitions()[0].idle);
 }
 
@@ -197,7 +259,7 @@ proptest! {
                 Step::Observe(partition, _) if clock.partitions()[partition].paused => {}
                 Step::Observe(partition, max) => clock.observe(partition, Some(EventTime(max)), now),
                 Step::Progress(partition, caught_up, ended) => {
-                    clock.progress(partition, caught_up, ended, now);
+                    clock.progress(partition, caught_up.then_some(now), ended, now);
                 }
                 Step::Wait(seconds) => now += Duration::from_secs(seconds),
             }

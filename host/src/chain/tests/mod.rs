@@ -10,6 +10,7 @@ mod crashes;
 mod lives;
 mod opening;
 mod owners;
+mod moves;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::record::{PartitionState, RecordKind, SourceKind, SourceState};
 use super::*;
 use crate::metrics::LaneMetrics;
 use crate::sink::EncodedFile;
-use crate::source::{NextOffset, Partition, Position};
+use crate::source::{NextOffset, Partition, Position, SourceIdentity};
 use crate::store::Location;
 use crate::time::{Clock, Watermark};
 
@@ -59,6 +60,8 @@ fn source_at(next: i64) -> SourceState {
     SourceState {
         kind: SourceKind::Files,
         ended: false,
+        identity: SourceIdentity::default(),
+        jumps: Vec::new(),
         partitions: vec![PartitionState {
             partition,
             position: Position::at(next_offset),

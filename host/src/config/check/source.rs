@@ -9,16 +9,17 @@ use crate::config::environment;
 use crate::config::place::{self, Place};
 use crate::config::problem::Problems;
 use crate::config::raw::{
-    RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart,
+    RawEnd, RawFiles, RawKafka, RawOnDataLoss, RawOrder, RawSource, RawSourceType, RawStart,
 };
 use crate::config::scalar::Properties;
 use crate::config::{
-    ClientProperties, EndPosition, FilesConfig, KafkaConfig, SourceConfig, StartPosition, duration,
-    forbidden, suggest,
+    ClientProperties, EndPosition, FilesConfig, KafkaConfig, OffsetsGroup, OnDataLoss,
+    SourceConfig, StartPosition, duration, forbidden, suggest,
 };
 
 /// Properties of librdkafka that the source sets itself, with what to use instead.
-const OWN_PROPERTIES: [(&str, &str); 8] = [
+const OWN_PROPERTIES: [(&str, &str); 9] = [
+    ("group.id", "write `source.kafka.group`"),
     ("bootstrap.servers", "write `source.kafka.brokers`"),
     ("metadata.broker.list", "write `source.kafka.brokers`"),
     ("auto.offset.reset", "write `source.kafka.start`; a lost position is never skipped silently"),
@@ -91,7 +92,7 @@ fn check_kafka(
     context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<KafkaConfig> {
-    let RawKafka { brokers, topic, start, end, properties } = raw;
+    let RawKafka { brokers, topic, start, end, on_data_loss, group, properties } = raw;
     let brokers = problems.take(&key.child("brokers"), check_brokers(&brokers));
     let topic = problems.take(&key.child("topic"), check_topic(&topic));
     let start = check_start(start, &key.child("start"), problems);
@@ -101,6 +102,15 @@ fn check_kafka(
         topic: topic?,
         start: start?,
         end: end.map(|RawEnd::Latest| EndPosition::Latest),
+        on_data_loss: match on_data_loss {
+            RawOnDataLoss::Halt => OnDataLoss::Halt,
+            RawOnDataLoss::Earliest => OnDataLoss::Earliest,
+        },
+        group: match group {
+            None => OffsetsGroup::OfPipeline,
+            Some(name) if name.is_empty() => OffsetsGroup::Nobody,
+            Some(name) => OffsetsGroup::Named(name),
+        },
         properties,
     })
 }

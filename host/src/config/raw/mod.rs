@@ -18,7 +18,9 @@ pub(crate) use output::{
     RawCheckpoint, RawDeadLetters, RawEmit, RawFailures, RawLimits, RawOnFailure, RawPartitionBy,
     RawSink, RawSinkType, RawTable,
 };
-pub(crate) use source::{RawEnd, RawFiles, RawKafka, RawOrder, RawSource, RawSourceType, RawStart};
+pub(crate) use source::{
+    RawEnd, RawFiles, RawKafka, RawOnDataLoss, RawOrder, RawSource, RawSourceType, RawStart,
+};
 pub(crate) use window::{RawWindow, RawWindowType};
 
 /// A pipeline: where records come from, what they look like, which plugins see them, and where the rows go.

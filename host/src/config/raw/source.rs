@@ -50,11 +50,25 @@ pub(crate) struct RawKafka {
     #[serde(default = "RawStart::earliest")]
     #[schemars(example = json!({"timestamp": "2026-11-21T00:00:00Z"}))]
     pub(crate) start: RawStart,
-    /// Where a bounded run ends: `"latest"` is the end of each partition when the pipeline was first started.
-    /// Default: none; the pipeline runs until it is stopped.
+    /// Where a bounded run ends: `"latest"` is the end of each partition when the pipeline was first started, records of
+    /// transactions that were open then included: the run waits until they are committed or aborted. Partitions that
+    /// the topic is given later are left out. Default: none; the pipeline runs until it is stopped.
     #[serde(default)]
     #[schemars(example = &"latest")]
     pub(crate) end: Option<RawEnd>,
+    /// What to do when a position is lost: retention has deleted records before they were read, or the topic was
+    /// deleted and made anew. `"halt"`: the pipeline stops and says what is the matter, until somebody moves the position.
+    /// `"earliest"`: it goes on at the earliest record that is there and was not read, and keeps the jump in the chain.
+    /// Default `"halt"`, because results that leave something out look like all others.
+    #[serde(default)]
+    #[schemars(example = &"earliest")]
+    pub(crate) on_data_loss: RawOnDataLoss,
+    /// The consumer group that is told what was committed, so that dashboards show the lag. It decides nothing: positions
+    /// are kept in the chain. `""` tells nobody. Default: `sluicegate-` and the pipeline's name, because
+    /// a group that is called like the pipeline may belong to somebody else.
+    #[serde(default)]
+    #[schemars(example = &"billing-lag")]
+    pub(crate) group: Option<String>,
     /// Any other property of librdkafka (SASL, TLS, fetch sizes), by its own name. `${env:NAME}` in a value is
     /// replaced by that variable of the environment, so that no secret stands in the file. Properties that
     /// Sluicegate sets itself are refused. Default: none.
@@ -84,6 +98,14 @@ impl RawStart {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawEnd {
     Latest,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawOnDataLoss {
+    #[default]
+    Halt,
+    Earliest,
 }
 
 /// Files with one JSON object a line (NDJSON).

@@ -53,6 +53,7 @@ async fn the_status_tells_positions_watermark_lag_and_versions() {
             {
               "end_offset": 15,
               "idle": false,
+              "jumps": 0,
               "lag": 5,
               "max_event_time": "1970-01-01T00:16:45Z",
               "next_offset": 10,

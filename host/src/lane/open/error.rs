@@ -96,7 +96,8 @@ impl OpenError {
         match self {
             Self::Chain(error) => error.may_pass(),
             Self::Outbox(error) => error.may_pass(),
-            Self::Source(_) | Self::Workers(_) | Self::Fenced(_) => true,
+            Self::Source(error) => !matches!(error, SourceError::Lost(_)),
+            Self::Workers(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => {
                 matches!(
                     **source,

@@ -12,7 +12,7 @@ use crate::chain::record::{
 };
 use crate::config::fingerprint::fingerprints;
 use crate::config::{Pipeline, SourceConfig};
-use crate::source::{Positions, Source, SourceError};
+use crate::source::{Positions, Source, SourceError, SourceIdentity};
 use crate::stop::Stop;
 use crate::time::Watermark;
 
@@ -60,11 +60,11 @@ fn answered<T>(
     }
 }
 
-/// Commits the record that pins where a first run begins, before any record is read.
+/// Commits the record that pins where a first run begins, and in which input, before any record is read.
 pub(in crate::lane) fn genesis(
     config: &Pipeline,
     modules: &[PlacedModule],
-    positions: Positions,
+    (positions, identity): (Positions, SourceIdentity),
     committer: &mut Committer,
     stop: &Stop,
 ) -> Result<Arc<ChainRecord>, OpenError> {
@@ -80,7 +80,13 @@ pub(in crate::lane) fn genesis(
     });
     committer.submit(FrozenEpoch {
         kind: RecordKind::Genesis,
-        source: SourceState { kind, ended: false, partitions: partitions.collect() },
+        source: SourceState {
+            kind,
+            ended: false,
+            identity,
+            partitions: partitions.collect(),
+            jumps: Vec::new(),
+        },
         watermark: Watermark::NONE,
         state: None,
         files: Vec::new(),

@@ -29,7 +29,7 @@ use crate::source::{PollLimits, Positions, Source, SourceError};
 use crate::status::Phase;
 use crate::stop::Stop;
 use crate::time::Clock;
-use crate::watermark::LaneClock;
+use crate::watermark::{LaneClock, look_every};
 
 use super::outbox::{Outbox, Post};
 use super::outputs::Outputs;
@@ -138,6 +138,7 @@ impl Prepared {
             Some(head) => {
                 if !head.source.ended {
                     reach(source.as_mut(), runtime, outside)?;
+                    source.expect(&head.source.identity);
                     source.assign(&positions(head))?;
                 }
                 None
@@ -171,6 +172,7 @@ impl Prepared {
             (Some(record), _) => Arc::new(record),
             (None, start) => {
                 let start = start.expect("without a chain the source was asked");
+                let start = (start, source.identity());
                 let record = genesis(config, &modules, start, &mut committer, &outside.stop)?;
                 source.assign(&positions(&record))?;
                 record
@@ -220,6 +222,7 @@ impl Ready {
             dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
             ended: record.source.ended,
             activations: Vec::new(),
+            jumps: Vec::new(),
             turns: 0,
             told: super::told::Told::default(),
             promises: promises(config, &record.config),
@@ -288,7 +291,9 @@ fn open_source(
 ) -> Result<Box<dyn Source>, SourceError> {
     Ok(match &config.source {
         SourceConfig::Kafka(kafka) => {
-            let source = KafkaSource::connect(kafka, &config.name, clock.clone())?;
+            let mut source = KafkaSource::connect(kafka, &config.name, clock.clone())?;
+            let event_time = &config.event_time;
+            source.look_every(look_every(event_time.max_out_of_orderness, event_time.idle_after));
             Box::new(source.with_headers(config.dead_letters.is_some()))
         }
         SourceConfig::Files(files) => {

@@ -47,7 +47,14 @@ impl LogSource {
         let progress = |(partition, log): (&Partition, &Vec<String>)| {
             let ended = self.at[partition] == log.len();
             let end_offset = Some(log.len() as i64);
-            PartitionProgress { partition: partition.clone(), end_offset, caught_up: ended, ended }
+            PartitionProgress {
+                partition: partition.clone(),
+                read_to: None,
+                end_offset,
+                caught_up: ended,
+                looked_at: None,
+                ended,
+            }
         };
         self.progress = self.logs.iter().map(progress).collect();
     }

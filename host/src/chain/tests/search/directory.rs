@@ -17,7 +17,7 @@ use crate::chain::record::{
 };
 use crate::chain::resolve::{FoundFile, Observed, Opening, resolve};
 use crate::sink::DataFile;
-use crate::source::{NextOffset, Partition, Position};
+use crate::source::{NextOffset, Partition, Position, SourceIdentity};
 use crate::time::Watermark;
 
 const CHAIN: &str = "0123456789ab";
@@ -498,7 +498,13 @@ fn chain_record(
         fates: record::Fates::default(),
     };
     let kind_of_source = SourceKind::Files;
-    let source = SourceState { kind: kind_of_source, ended: false, partitions: vec![partition] };
+    let source = SourceState {
+        kind: kind_of_source,
+        ended: false,
+        identity: SourceIdentity::default(),
+        partitions: vec![partition],
+        jumps: Vec::new(),
+    };
     let writer = record::Writer { instance: String::new(), nonce: record.nonce.to_string() };
     let file = file.map(|name| DataFile {
         table: "t".to_owned(),

@@ -245,7 +245,7 @@ impl Run {
                 self.topic.lock().silent = Some(all.filter(silent).collect());
                 self.lane().step().unwrap();
             }
-            self.clock.advance(length[0] - length[1]);
+            self.pass_looking(length[0] - length[1]);
         }
         if lengths.len() > 1 {
             self.lane().step().unwrap();
@@ -333,17 +333,39 @@ impl Run {
         self.read();
     }
 
+    /// Time passes, and the lane looks often enough to know that nothing came.
+    fn pass_looking(&mut self, length: Duration) {
+        let idle_after = self.world.config.event_time.idle_after;
+        let every = idle_after.map_or(length, |idle_after| idle_after / 4);
+        self.lane().step().unwrap();
+        let mut left = length;
+        while left > every {
+            self.clock.advance(every);
+            self.lane().step().unwrap();
+            left -= every;
+        }
+        self.clock.advance(left);
+    }
+
     /// Nothing comes: of one partition because it is slow, of the others because there is nothing.
     fn pass_time(&mut self, length: Duration, lags: Option<usize>) {
-        self.clock.advance(length);
+        match lags {
+            None => self.pass_looking(length),
+            Some(lags) => self.pass_lagging(length, lags),
+        }
         self.silence.iter_mut().for_each(|silence| *silence += length);
         if let Some(lags) = lags {
             self.silence[lags] = Duration::ZERO;
-            let others = (0..self.silence.len()).filter(|partition| *partition != lags);
-            self.topic.lock().silent = Some(others.map(|partition| partition as i32).collect());
-            self.lane().step().unwrap();
-            self.topic.lock().silent = None;
         }
+    }
+
+    fn pass_lagging(&mut self, length: Duration, lags: usize) {
+        let partitions = self.topic.lock().partitions.len();
+        let others = (0..partitions).filter(|partition| *partition != lags);
+        self.topic.lock().silent = Some(others.map(|partition| partition as i32).collect());
+        self.pass_looking(length);
+        self.lane().step().unwrap();
+        self.topic.lock().silent = None;
     }
 
     /// Shows what somebody would see who began to listen now.

@@ -64,8 +64,10 @@ impl TopicSource {
             };
             PartitionProgress {
                 partition: partition(number),
+                read_to: None,
                 end_offset: Some(log.len() as i64),
                 caught_up,
+                looked_at: None,
                 ended: topic.ended && read,
             }
         };

@@ -1,0 +1,130 @@
+//! Fills the blocks of a poll: waits for messages, hands each to the reader of its partition, and hears what partitions say
+//! instead.
+
+use std::time::Duration;
+
+use super::batch_queue::BATCH_MESSAGES;
+use super::kafka::KafkaSource;
+use super::kafka_errors::{PartitionError, Verdict};
+use super::kafka_partition::Taken;
+use super::kafka_topic::Lost;
+use super::{PollLimits, SourceError};
+
+/// How long a wait for records goes on before errors and logs are served again.
+const EVENTS_EVERY: Duration = Duration::from_millis(100);
+
+/// What a poll may still take.
+struct Room {
+    records: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn is_full(&self) -> bool {
+        self.records == 0 || self.bytes == 0
+    }
+
+    fn is_untouched(&self, limits: &PollLimits) -> bool {
+        self.records == limits.records
+    }
+}
+
+impl KafkaSource {
+    /// Fills the blocks of the readers until a limit is reached.
+    pub(super) fn collect(&mut self, limits: &PollLimits) -> Result<(), SourceError> {
+        let mut room = Room { records: limits.records, bytes: limits.bytes };
+        let started = self.clock.monotonic();
+        let mut first_at = None;
+        // What is there already costs no wait.
+        self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
+        loop {
+            self.take_drained(&mut room)?;
+            if room.is_full() || (room.is_untouched(limits) && self.all_ended()) {
+                return Ok(());
+            }
+            let now = self.clock.monotonic();
+            let (until, at_most) = if room.is_untouched(limits) {
+                // The call returns when it has as many as it was asked for: ask for the first one.
+                ((started + limits.wait).min(now + EVENTS_EVERY), 1)
+            } else {
+                let until = *first_at.get_or_insert(now) + limits.linger;
+                if now >= until {
+                    return Ok(());
+                }
+                (until, BATCH_MESSAGES.min(room.records))
+            };
+            let waited = until.saturating_sub(now);
+            if self.queue.fill(waited, at_most) == 0 {
+                let is_over = !room.is_untouched(limits) || now >= started + limits.wait;
+                if is_over {
+                    return Ok(());
+                }
+                self.serve_events()?;
+            } else if at_most == 1 {
+                self.take_drained(&mut room)?;
+                self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
+            }
+        }
+    }
+
+    fn take_drained(&mut self, room: &mut Room) -> Result<(), SourceError> {
+        while !room.is_full() {
+            let Some(message) = self.queue.pop() else {
+                return Ok(());
+            };
+            let number = message.partition();
+            let reader =
+                usize::try_from(number).ok().and_then(|number| self.readers.get_mut(number));
+            let Some(reader) = reader else { continue };
+            if let Some(error) = message.error() {
+                drop(message);
+                self.on_partition_error(number, error)?;
+                continue;
+            }
+            if let Taken::Record { bytes } = reader.take(&message, self.wants_headers) {
+                room.records -= 1;
+                room.bytes = room.bytes.saturating_sub(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a partition says instead of a record.
+    #[cold]
+    fn on_partition_error(
+        &mut self,
+        number: i32,
+        error: PartitionError,
+    ) -> Result<(), SourceError> {
+        let reader = &mut self.readers[usize::try_from(number).expect("looked up before")];
+        match error.verdict() {
+            Verdict::CaughtUp => {
+                reader.reached_end(error.offset);
+                self.complaint.take_if(|(partition, _)| *partition == number);
+            }
+            Verdict::PositionLost => {
+                reader.is_in_trouble();
+                // What the topic is now is asked before anything is said about it.
+                self.lost = Some(Lost { number, error, at: self.clock.monotonic() });
+                self.knowledge.look_now();
+            }
+            Verdict::Unreadable => {
+                return Err(SourceError::Failed {
+                    what: format!("read {} at offset {}", reader.partition(), error.offset),
+                    reason: error.words,
+                });
+            }
+            Verdict::MayPass => {
+                reader.is_in_trouble();
+                let text = format!("{} cannot be read: {}", reader.partition(), error.words);
+                self.complaint = Some((number, text));
+                self.knowledge.look_now();
+            }
+        }
+        Ok(())
+    }
+
+    fn all_ended(&self) -> bool {
+        !self.readers.is_empty() && self.readers.iter().all(|reader| reader.position().ended)
+    }
+}

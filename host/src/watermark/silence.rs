@@ -1,0 +1,101 @@
+//! How long a partition has been seen to be empty. Silence is not knowledge: only looks that were answered count, and the
+//! time between them, not time in which nobody looked (SEMANTICS.md rule 3).
+//!
+//! ```text
+//!  looks    │  │  │  │                    │  │  │   seen empty each time, to its very end
+//!  counted   ▒▒ ▒▒ ▒▒ ▒▒                   ▒▒ ▒▒    the gap counts for little, or ends the silence if it is long
+//!                        (broker away)
+//! ```
+
+use std::time::Duration;
+
+/// Looks are at most this often, whatever the watermark would like: each is a few requests.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(250);
+
+/// And at least this often: it is also how soon a topic that was made anew is noticed.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(5);
+
+/// How often a source looks whether there are new partitions, and where those that bring nothing end.
+///
+/// A partition that is found later than `max_out_of_orderness` after its first record finds the watermark ahead of it; and a
+/// partition is idle after several looks, not after one.
+pub fn look_every(max_out_of_orderness: Duration, idle_after: Option<Duration>) -> Duration {
+    let tolerated = max_out_of_orderness / 4;
+    let tolerated = idle_after.map_or(tolerated, |idle_after| tolerated.min(idle_after / 8));
+    tolerated.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX)
+}
+
+/// The silence of one partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Silence {
+    /// The last look at which it was empty; none since it was last heard.
+    last: Option<Duration>,
+    /// How much of the time since the first such look counts.
+    seen: Duration,
+}
+
+impl Silence {
+    /// It was heard, or nothing is known of it.
+    pub(super) fn broken() -> Self {
+        Self::default()
+    }
+
+    /// At `at` it was seen to be empty. Returns whether it has been so for `idle_after`.
+    pub(super) fn look(&mut self, at: Duration, idle_after: Duration) -> bool {
+        let gap = self.last.map(|last| at.saturating_sub(last));
+        match gap {
+            None => *self = Self { last: Some(at), seen: Duration::ZERO },
+            Some(gap) if gap > idle_after => {
+                *self = Self { last: Some(at), seen: Duration::ZERO };
+            }
+            Some(gap) => {
+                self.seen += gap.min(idle_after / 4);
+                self.last = self.last.max(Some(at));
+            }
+        }
+        self.seen >= idle_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const IDLE_AFTER: Duration = Duration::from_secs(10);
+
+    /// The first of these looks, in seconds, at which the partition is idle.
+    fn idle_at(looks: impl IntoIterator<Item = u32>) -> Option<u32> {
+        let mut silence = Silence::broken();
+        looks.into_iter().find(|at| silence.look(*at * SECOND, IDLE_AFTER))
+    }
+
+    #[test]
+    fn silence_is_as_long_as_it_was_looked_at() {
+        assert_eq!(idle_at(0..60), Some(10));
+        assert_eq!(idle_at((0..60).step_by(2)), Some(10));
+    }
+
+    #[test]
+    fn the_same_look_counts_once() {
+        assert_eq!(idle_at([0, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5]), None);
+    }
+
+    #[test]
+    fn a_gap_counts_for_a_quarter_and_a_long_one_ends_it() {
+        // Nobody looked from 3 to 11: 3 s, and 2.5 s of the gap, and then 4.5 s more.
+        assert_eq!(idle_at((0..=3).chain(11..60)), Some(16));
+        // Nobody looked from 3 to 27: it begins anew.
+        assert_eq!(idle_at((0..=3).chain(27..60)), Some(37));
+    }
+
+    #[test]
+    fn looks_are_as_often_as_the_watermark_can_tolerate() {
+        let every = |bound, idle| look_every(bound * SECOND, Some(idle * SECOND));
+        assert_eq!(every(5, 30), Duration::from_millis(1250));
+        assert_eq!(every(300, 30), Duration::from_millis(3750));
+        assert_eq!(every(0, 30), LOOK_EVERY_MIN);
+        assert_eq!(every(3600, 3600), LOOK_EVERY_MAX);
+        assert_eq!(look_every(5 * SECOND, None), Duration::from_millis(1250));
+    }
+}
