@@ -59,6 +59,8 @@ pub enum Phase {
     Opening,
     /// Taking turns.
     Running,
+    /// Taking turns, and seeking the rows that a plugin fails on, which takes much of them.
+    Isolating,
     /// Intake stands still until the store takes a commit.
     Paused,
     /// Another instance has taken the lane over: waits until it has ended, or shows no sign of life.
@@ -79,6 +81,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Opening => "opening",
             Self::Running => "running",
+            Self::Isolating => "isolating",
             Self::Paused => "paused",
             Self::Standby => "standing by",
             Self::BackingOff => "backing off",

@@ -71,6 +71,8 @@ enum Life {
     Awaits(String),
     /// Another instance has the lane, as it says.
     Overtaken(String),
+    /// It was broken off to take a command, which the next does first.
+    BrokenOff,
     /// Another life may do better.
     Failed(String),
     /// No other life will.
@@ -104,6 +106,13 @@ impl Supervisor {
                         return Ended::Well(LaneEnd::CutShort);
                     }
                     self.said = None;
+                    continue;
+                }
+                Life::BrokenOff => {
+                    tracing::warn!(
+                        pipeline = %self.parts.config.name,
+                        "a turn of failing calls was broken off for a command: going on from the last commit"
+                    );
                     continue;
                 }
                 Life::Awaits(reason) => {
@@ -156,6 +165,7 @@ impl Supervisor {
 fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
     match caught(|| lane.run()) {
         Ok(Ok(end)) => Life::Ended(end),
+        Ok(Err(LaneError::BrokenOff)) => Life::BrokenOff,
         Ok(Err(
             error @ (LaneError::StateTooLarge { .. }
             | LaneError::Source(SourceError::Lost(_))

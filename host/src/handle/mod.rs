@@ -328,7 +328,7 @@ impl PipelineHandle {
         let phase = self.status().phase;
         match phase {
             // A paused lane takes commands; whether the store takes the record is seen in time.
-            Phase::Running | Phase::Paused => Ok(()),
+            Phase::Running | Phase::Isolating | Phase::Paused => Ok(()),
             Phase::Opening | Phase::Standby | Phase::BackingOff => Err(self.not_ready()),
             Phase::Finished | Phase::Stopped | Phase::Halted => {
                 Err(ActivateError::NotRunning { pipeline: self.name().to_string(), phase })

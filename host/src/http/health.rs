@@ -49,7 +49,7 @@ fn readiness(app: &AppState) -> Readiness {
         .filter_map(|pipeline| {
             let (name, status) = (pipeline.name(), pipeline.status());
             match (status.phase, &status.problem) {
-                (Phase::Running | Phase::Finished, None) => None,
+                (Phase::Running | Phase::Isolating | Phase::Finished, None) => None,
                 (phase, None) => Some(format!("pipeline `{name}` is {phase}")),
                 (phase, Some(problem)) => Some(format!("pipeline `{name}` is {phase}: {problem}")),
             }

@@ -36,17 +36,36 @@ impl Command {
 
 /// The lane's end of its commands. Clones share it: one life of a lane follows the other.
 #[derive(Clone, Debug)]
-pub struct Commands(Arc<Mutex<mpsc::Receiver<Command>>>);
+pub struct Commands {
+    receiver: Arc<Mutex<mpsc::Receiver<Command>>>,
+    /// For the next lane that is open: while none is, commands are refused.
+    held: Arc<Mutex<Option<Command>>>,
+}
 
 impl Commands {
     /// What comes through a channel.
     pub fn new(commands: mpsc::Receiver<Command>) -> Self {
-        Self(Arc::new(Mutex::new(commands)))
+        Self { receiver: Arc::new(Mutex::new(commands)), held: Arc::default() }
     }
 
     /// The next one, if there is one.
     pub(super) fn try_take(&self) -> Option<Command> {
-        self.receiver().try_recv().ok()
+        let held = self.held().take();
+        held.or_else(|| self.receiver().try_recv().ok())
+    }
+
+    /// Whether there is a next one.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.receiver().is_empty()
+    }
+
+    /// Keeps the next one for the next life of the lane.
+    pub(super) fn hold(&self) {
+        let next = self.receiver().try_recv().ok();
+        let mut held = self.held();
+        if held.is_none() {
+            *held = next;
+        }
     }
 
     /// The next one; never if nobody is left to ask.
@@ -58,7 +77,11 @@ impl Commands {
     }
 
     fn receiver(&self) -> MutexGuard<'_, mpsc::Receiver<Command>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Command>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

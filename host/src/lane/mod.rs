@@ -30,6 +30,7 @@ mod condemned;
 mod outbox;
 mod checkpoint;
 mod command;
+mod heard;
 mod activate;
 mod migrate;
 mod early;
@@ -48,6 +49,7 @@ use crate::chain::commit::Committer;
 use crate::chain::record::Epoch;
 use crate::config::Pipeline;
 use crate::metrics::LaneMetrics;
+use crate::plugin::brake::Brake;
 use crate::pulse::Pulse;
 use crate::source::{Jump, PollLimits, RecordBlock, Source};
 use crate::status::{LaneStatus, LiveResults, Phase};
@@ -62,6 +64,7 @@ pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
 pub use trial::{HOST_PANIC, Trial};
 
 use activate::Activation;
+use heard::TurnSize;
 use live::Live;
 use outputs::Outputs;
 use partitions::Partitions;
@@ -125,6 +128,9 @@ pub struct Lane {
     told: Told,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
     promises: BTreeMap<String, String>,
+    /// Ends a turn that somebody waits for.
+    brake: Brake,
+    turn_size: TurnSize,
     // The outside.
     live: Live,
     outside: Outside,
@@ -171,6 +177,9 @@ pub enum LaneError {
         /// Who wrote it.
         by: String,
     },
+    /// A plugin kept failing, and somebody waited for the lane.
+    #[error("a turn of failing calls was broken off, because somebody waits for the lane")]
+    BrokenOff,
     /// The store will not take a record, and trying again will not help.
     #[error("commit failed")]
     Commit(#[source] crate::chain::ChainError),
@@ -217,7 +226,10 @@ enum Wake {
 impl Lane {
     /// Takes turns until the input ends or somebody asks to stop.
     pub fn run(&mut self) -> Result<LaneEnd, LaneError> {
-        let end = self.run_on();
+        let end = match self.run_on() {
+            Err(LaneError::BrokenOff) if self.outside.stop.is_asked() => Ok(self.cut_short()),
+            end => end,
+        };
         self.tell_all_dead_letters();
         end
     }
@@ -242,14 +254,21 @@ impl Lane {
     /// One turn, or whatever is to be done instead.
     fn step(&mut self) -> Result<Option<LaneEnd>, LaneError> {
         self.outside.pulse.beat();
+        let mut records = 0;
         match self.next_wake()? {
             Wake::Stop => return Ok(Some(LaneEnd::Stopped)),
             Wake::End => return Ok(Some(LaneEnd::Finished)),
             Wake::Command(command) => self.on_command(command),
-            Wake::Records(blocks) => self.turn(&blocks)?,
+            Wake::Records(blocks) => {
+                self.brake.begin_turn();
+                self.turn(&blocks)?;
+                records = blocks.iter().map(RecordBlock::len).sum();
+            }
             Wake::Paused => self.wait_for_commit()?,
         }
         self.advance()?;
+        self.not_broken_off()?;
+        self.end_turn(records);
         if self.outside.stop.is_overdue() {
             // Loops of a turn break off then: what they leave is not to be committed.
             return Ok(Some(LaneEnd::CutShort));
@@ -278,7 +297,8 @@ impl Lane {
             return Ok(Wake::Paused);
         }
         let started = thread_cpu_nanos();
-        let records = self.outside.trial.limit(self.limits.records, &self.partitions);
+        let records = self.turn_size.of(self.limits.records);
+        let records = self.outside.trial.limit(records, &self.partitions);
         let blocks = self.source.poll(&PollLimits { records, ..self.limits })?;
         self.note_jumps();
         self.outside.metrics.steps.source.add_nanos(thread_cpu_nanos() - started);

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::decode::Decoder;
 use crate::keyed::{KeyedCall, KeyedTable};
+use crate::plugin::brake::Brake;
 use crate::plugin::runner::{RunnerStats, StageRunner};
 use crate::window::snapshot::StateRow;
 use crate::window::{
     KEY_SHARDS, KeyedState, SessionCall, Sessions, SlideTables, Touched, Watcher, WindowAssigner,
 };
 
-use super::plan::Plan;
+use super::plan::{FittedStage, Plan};
 
 /// A WASM guest may use 512 KiB of the stack; the rest is for the host around it.
 pub(super) const STACK_BYTES: usize = 8 << 20;
@@ -48,12 +49,13 @@ pub(super) struct StageNanos {
 }
 
 impl Worker {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, brake: &Brake) -> Self {
+        let runner = |stage: &FittedStage| stage.runner(&plan.limits).with_brake(brake.clone());
         Self {
             decoder: plan.decoder(),
-            stages: plan.stages.iter().map(|stage| stage.runner(&plan.limits)).collect(),
-            aggregate: plan.aggregate.as_ref().map(|stage| stage.runner(&plan.limits)),
-            process: plan.process.as_ref().map(|process| process.stage.runner(&plan.limits)),
+            stages: plan.stages.iter().map(runner).collect(),
+            aggregate: plan.aggregate.as_ref().map(runner),
+            process: plan.process.as_ref().map(|process| runner(&process.stage)),
             reported: vec![RunnerStats::default(); plan.stages.len() + 1],
             state: KeyedState::default(),
             slide_tables: SlideTables::default(),
@@ -120,13 +122,18 @@ impl Worker {
 /// All workers of a lane, and the threads they run on.
 pub(super) struct Pool {
     workers: Vec<Worker>,
+    brake: Brake,
     /// None with a single worker: it runs on the lane's own thread.
     threads: Option<rayon::ThreadPool>,
 }
 
 impl Pool {
     /// `count` workers, at least one and not more than there are key shards.
-    pub(super) fn new(plan: &Plan, count: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub(super) fn new(
+        plan: &Plan,
+        count: usize,
+        brake: Brake,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let count = count.clamp(1, KEY_SHARDS as usize);
         let threads = (count > 1).then(|| {
             rayon::ThreadPoolBuilder::new()
@@ -135,8 +142,8 @@ impl Pool {
                 .thread_name(|index| format!("worker-{index}"))
                 .build()
         });
-        let workers = (0..count).map(|_| Worker::new(plan)).collect();
-        Ok(Self { workers, threads: threads.transpose()? })
+        let workers = (0..count).map(|_| Worker::new(plan, &brake)).collect();
+        Ok(Self { workers, brake, threads: threads.transpose()? })
     }
 
     /// Gives every worker the code of a changed plan. Open windows and keys stay.
@@ -146,8 +153,13 @@ impl Pool {
             let sessions = std::mem::take(&mut worker.sessions);
             let keyed = std::mem::take(&mut worker.keyed);
             let nanos = worker.nanos;
-            *worker = Worker { state, sessions, keyed, nanos, ..Worker::new(plan) };
+            *worker = Worker { state, sessions, keyed, nanos, ..Worker::new(plan, &self.brake) };
         }
+    }
+
+    /// Of all its runners.
+    pub(super) fn brake(&self) -> &Brake {
+        &self.brake
     }
 
     /// How many workers there are.

@@ -54,6 +54,7 @@ impl Lane {
         let results = self.pool.each_worker(|number, worker| {
             process_owned(worker, plan, (&chunks, &watermarks), &Share::new(number, workers))
         });
+        self.not_broken_off()?;
         let (refused, emitted): (Vec<_>, Vec<_>) = results.into_iter().unzip();
         let stage = &self.plan.process.as_ref().expect(STAGE).stage;
         for RefusedRow { chunk, row, refusal } in refused.into_iter().flatten() {
@@ -77,6 +78,7 @@ impl Lane {
             worker.nanos.window += thread_cpu_nanos() - started;
             emitted
         });
+        self.not_broken_off()?;
         self.take_emitted(emitted)
     }
 

@@ -133,6 +133,7 @@ impl Lane {
         self.reported.problem.clone_from(&problem);
         let phase = match self.phase {
             Phase::Running if self.must_pause() => Phase::Paused,
+            Phase::Running if self.is_isolating() => Phase::Isolating,
             phase => phase,
         };
         self.partitions.tell(&self.outside.metrics.partitions);

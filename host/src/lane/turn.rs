@@ -25,6 +25,7 @@ impl Lane {
         let prepared = self.pool.each_item(&chunks, |worker, chunk| {
             prepare(worker, plan, &self.clock, blocks, chunk, trial)
         });
+        self.not_broken_off()?;
         let judges = self.observe(&prepared, now);
         let chunks = match self.plan.windows {
             Some(windows) => self.window(windows, prepared, &judges)?,
@@ -90,6 +91,7 @@ impl Lane {
         });
         let mut chunks: Vec<_> = prepared.into_iter().zip(placed).collect();
         let Answers { refused, late, condemned } = self.update(&chunks);
+        self.not_broken_off()?;
         for (chunk, row) in late {
             chunks[chunk].1.late.push(row);
         }

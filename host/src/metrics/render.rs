@@ -13,9 +13,10 @@ use crate::status::Phase;
 use crate::time::Watermark;
 
 /// Every phase and its label.
-const PHASES: [(Phase, &str); 8] = [
+const PHASES: [(Phase, &str); 9] = [
     (Phase::Opening, "opening"),
     (Phase::Running, "running"),
+    (Phase::Isolating, "isolating"),
     (Phase::Paused, "paused"),
     (Phase::Standby, "standby"),
     (Phase::BackingOff, "backing_off"),

@@ -177,13 +177,18 @@ impl ModuleStore {
         check_name(name)?;
         let digest = ModuleDigest(Sha256::digest(&bytes).into());
         let size = bytes.len() as u64;
-        self.create(&blob_path(&digest), bytes).await?;
+        if !self.create(&blob_path(&digest), bytes).await? {
+            // S3 also answers so when two create it at once and neither has: what a version names must be there, and whole.
+            self.get(&digest).await?;
+        }
         for _ in 0..ATTEMPTS_MAX {
             let newest = self.newest(name).await?;
             if let Some(same) = newest.as_ref().filter(|newest| newest.digest == digest) {
                 return Ok(same.clone());
             }
-            let number = newest.map_or(1, |newest| newest.number + 1);
+            let number = newest.map_or(Some(1), |newest| newest.number.checked_add(1));
+            let number =
+                number.ok_or_else(|| ModuleStoreError::Contended { name: name.to_owned() })?;
             let object = VersionObject { v: 1, digest, bytes: size };
             let body = serde_json::to_vec(&object).expect("digests and numbers are JSON");
             if self.create(&version_path(name, number), body.into()).await? {

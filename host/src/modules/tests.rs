@@ -38,6 +38,30 @@ async fn the_newest_bytes_once_more_are_the_same_version() {
 }
 
 #[tokio::test]
+async fn no_version_names_bytes_that_are_not_there() {
+    let store = store();
+    let digest = store.put("a", FIRST).await.unwrap().digest;
+    // The store says that it exists, and what lies there is something else.
+    let path = store.location.path(&super::blob_path(&digest));
+    store.location.store.put(&path, SECOND.into()).await.unwrap();
+    let error = store.put("b", FIRST).await.unwrap_err();
+    assert!(matches!(error, ModuleStoreError::Damaged { .. }), "{error}");
+    assert!(store.resolve("b", None).await.is_err(), "there is no version of it");
+}
+
+#[tokio::test]
+async fn the_last_number_that_there_is_has_no_next() {
+    let store = store();
+    let version = store.put("a", FIRST).await.unwrap();
+    let object = super::VersionObject { v: 1, digest: version.digest, bytes: 5 };
+    let body = serde_json::to_vec(&object).unwrap();
+    let last = store.location.path(&super::version_path("a", u64::MAX));
+    store.location.store.put(&last, body.into()).await.unwrap();
+    let error = store.put("a", SECOND).await.unwrap_err();
+    assert!(matches!(error, ModuleStoreError::Contended { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn uploads_at_once_get_different_numbers() {
     let store = store();
     let uploads = (0..8).map(|n: u32| {

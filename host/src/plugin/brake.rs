@@ -2,7 +2,7 @@
 //! minutes.
 //!
 //! A turn that is broken off has no result. What is left of it is settled without a call, and the lane throws the whole of
-//! it away before anything of it is written: it is taken again from the last commit.
+//! it away before anything of it is committed: it is taken again from the last commit.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub struct Brake(Arc<Inner>);
 struct Inner {
     /// Whether a turn whose failed calls have taken so much CPU time is to end.
     wanted: Box<dyn Fn(Duration) -> bool + Send + Sync>,
+    /// A turn is under way.
+    in_turn: AtomicBool,
     /// CPU time of this turn's failed calls.
     failing_nanos: AtomicU64,
     pulled: AtomicBool,
@@ -27,15 +29,28 @@ impl Brake {
     pub fn new(wanted: impl Fn(Duration) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner {
             wanted: Box::new(wanted),
+            in_turn: AtomicBool::new(false),
             failing_nanos: AtomicU64::new(0),
             pulled: AtomicBool::new(false),
         }))
     }
 
-    /// A turn begins. Returns the CPU time of the failed calls since the last began.
-    pub fn begin_turn(&self) -> Duration {
+    /// A turn begins: from now on it may be broken off.
+    pub fn begin_turn(&self) {
         self.0.pulled.store(false, Ordering::Relaxed);
-        Duration::from_nanos(self.0.failing_nanos.swap(0, Ordering::Relaxed))
+        self.0.failing_nanos.store(0, Ordering::Relaxed);
+        self.0.in_turn.store(true, Ordering::Relaxed);
+    }
+
+    /// A turn has ended. Whatever calls are made before the next begins, for a checkpoint or a live view, come to their
+    /// end.
+    pub fn end_turn(&self) {
+        self.0.in_turn.store(false, Ordering::Relaxed);
+    }
+
+    /// CPU time that the failed calls of the last turn have taken.
+    pub fn failing(&self) -> Duration {
+        Duration::from_nanos(self.0.failing_nanos.load(Ordering::Relaxed))
     }
 
     /// Whether the turn was broken off.
@@ -52,8 +67,7 @@ impl Brake {
         if self.is_pulled() {
             return true;
         }
-        let failing = Duration::from_nanos(self.0.failing_nanos.load(Ordering::Relaxed));
-        let wanted = (self.0.wanted)(failing);
+        let wanted = self.0.in_turn.load(Ordering::Relaxed) && (self.0.wanted)(self.failing());
         if wanted {
             self.0.pulled.store(true, Ordering::Relaxed);
         }

@@ -105,11 +105,13 @@ impl Calls {
         let usage = instance.usage();
         self.stats.calls += 1;
         self.stats.rows += rows as u64;
-        self.stats.cpu_nanos += usage.cpu_nanos - self.seen.cpu_nanos;
+        let own_nanos = usage.cpu_nanos - self.seen.cpu_nanos;
+        self.stats.cpu_nanos += own_nanos;
         self.stats.unheard += usage.unheard - self.seen.unheard;
         self.stats.memory_bytes = usage.memory_bytes;
         self.seen = usage;
-        let nanos = (self.cpu)().saturating_sub(began);
+        // The plugin's own time, and what the host had to do around it.
+        let nanos = (self.cpu)().saturating_sub(began).max(own_nanos);
         match result {
             Ok(answer) => {
                 self.longest_nanos = self.longest_nanos.max(nanos);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::PluginError;
+use super::made::admit;
 use super::places::Places;
 use super::process::{KeyedGroups, Timer};
 
@@ -11,13 +13,15 @@ pub(super) struct WorkingGroups<'a> {
     given: &'a KeyedGroups,
     /// What the calls gave back.
     answers: Vec<KeyedGroups>,
+    /// Bytes of all of them.
+    bytes: usize,
     places: Places,
 }
 
 impl<'a> WorkingGroups<'a> {
     /// Nothing was called yet.
     pub(super) fn new(given: &'a KeyedGroups) -> Self {
-        Self { given, answers: Vec::with_capacity(1), places: Places::new(given.len()) }
+        Self { given, answers: Vec::with_capacity(1), bytes: 0, places: Places::new(given.len()) }
     }
 
     fn place(&self, group: u32) -> (&KeyedGroups, usize) {
@@ -43,7 +47,7 @@ impl<'a> WorkingGroups<'a> {
         of: &[u32],
         bytes_max: usize,
     ) -> Range<usize> {
-        let Self { given, answers, places } = self;
+        let Self { given, answers, places, .. } = self;
         places.fitting(part, of, bytes_max, |places, group| {
             let (groups, index) = place(given, answers, places, group);
             groups.bytes_of(index)
@@ -51,12 +55,12 @@ impl<'a> WorkingGroups<'a> {
     }
 
     /// One call, of rows that belong to the groups `of`. It gets these groups and the index of each row's among them;
-    /// after a failure everything is as before.
-    pub(super) fn call<A, E>(
+    /// after a failure everything is as before. It is one, too, when more came back than a batch may have.
+    pub(super) fn call<A>(
         &mut self,
         of: &[u32],
-        call: impl FnOnce(Vec<u32>, &KeyedGroups) -> Result<(A, KeyedGroups), E>,
-    ) -> Result<A, E> {
+        call: impl FnOnce(Vec<u32>, &KeyedGroups) -> Result<(A, KeyedGroups), PluginError>,
+    ) -> Result<A, PluginError> {
         let locals: Vec<u32> = of.iter().map(|group| self.places.touch(*group)).collect();
         let mut given = KeyedGroups::default();
         for group in self.places.touched() {
@@ -64,9 +68,12 @@ impl<'a> WorkingGroups<'a> {
             given.push_from(groups, index);
         }
         let result = call(locals, &given);
-        let result = result.map(|(answer, after)| {
+        let result = result.and_then(|(answer, after)| {
+            let bytes = (0..after.len()).map(|group| after.bytes_of(group)).sum();
+            admit(self.bytes, bytes)?;
+            self.bytes += bytes;
             self.replace(after);
-            answer
+            Ok(answer)
         });
         self.places.forget();
         result

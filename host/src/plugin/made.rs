@@ -9,9 +9,17 @@ use arrow::record_batch::RecordBatch;
 use super::PluginError;
 use super::outcome::{Refused, index};
 
-/// Bytes of rows that a plugin may make of one batch: below the 2 GiB that an Arrow column of text can hold, and
-/// some hundred times what a batch takes.
+/// Bytes of rows that a plugin may make of one batch, and of states that it may give back for one: below the 2 GiB that
+/// an Arrow column of text can hold, and some hundred times what a batch takes.
 const MADE_BYTES_MAX: usize = 1 << 30;
+
+/// Whether there is room for `more` bytes beside those that came back for a batch.
+pub(super) fn admit(bytes: usize, more: usize) -> Result<(), PluginError> {
+    if bytes.saturating_add(more) <= MADE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(PluginError::Answer(format!("more than {MADE_BYTES_MAX} bytes came back for one batch")))
+}
 
 /// Rows that a plugin made, call by call, and where each comes from.
 pub(super) struct Made {
@@ -46,11 +54,7 @@ impl Made {
 
     /// Whether there is room for these rows.
     pub(super) fn admit(&self, batch: &RecordBatch) -> Result<(), PluginError> {
-        if self.bytes + batch.get_array_memory_size() > MADE_BYTES_MAX {
-            let why = format!("more than {MADE_BYTES_MAX} bytes came back for one batch");
-            return Err(PluginError::Answer(why));
-        }
-        Ok(())
+        admit(self.bytes, batch.get_array_memory_size())
     }
 
     /// Rows for which there is room.

@@ -12,7 +12,7 @@ pub use super::calls::RunnerStats;
 use super::cut::{RowBytes, next_groups, slice};
 use super::isolate::{self, Budget, Haste};
 use super::limits::CallLimits;
-use super::made::Made;
+use super::made::{Made, admit};
 use super::outcome::{
     EvaluateOutcome, FilterOutcome, MapOutcome, MergeOutcome, Refusal, RefusalKind, Refused,
     UpdateOutcome, index, refusable,
@@ -166,9 +166,14 @@ impl StageRunner {
         self.each_group(
             &[left, right],
             |instance, part| instance.merge(&slice(left, part), &slice(right, part)),
-            |part, result| match result {
-                Ok(merged) => append(&mut states, &merged),
-                Err(refused) => {
+            |part, result| {
+                let kept = result.and_then(|merged| {
+                    let room = admit(states.bytes.len(), merged.bytes.len());
+                    room.map_err(|fault| Refused::by(&fault))?;
+                    append(&mut states, &merged);
+                    Ok(())
+                });
+                if let Err(refused) = kept {
                     refused.groups(&part, &mut refusals);
                     part.for_each(|_| states.end_value());
                 }

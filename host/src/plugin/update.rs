@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use arrow::record_batch::RecordBatch;
 
+use super::made::admit;
 use super::places::Places;
 use super::{Instance, PluginError, Reject};
 use crate::varlen::Varlen;
@@ -22,6 +23,8 @@ pub(super) struct Touched<'a> {
     given: &'a Varlen,
     /// What the calls gave back, one arena each.
     answers: Vec<Varlen>,
+    /// Bytes of all of them.
+    bytes: usize,
     places: Places,
 }
 
@@ -89,7 +92,7 @@ fn size(states: &Varlen) -> usize {
 
 impl<'a> Touched<'a> {
     fn new(given: &'a Varlen) -> Self {
-        Self { given, answers: Vec::new(), places: Places::new(given.len()) }
+        Self { given, answers: Vec::new(), bytes: size(given), places: Places::new(given.len()) }
     }
 
     fn state(&self, group: u32) -> &[u8] {
@@ -97,7 +100,7 @@ impl<'a> Touched<'a> {
     }
 
     fn fitting(&mut self, part: Range<usize>, groups: &[u32], bytes_max: usize) -> Range<usize> {
-        let Self { given, answers, places } = self;
+        let Self { given, answers, places, .. } = self;
         places.fitting(part, groups, bytes_max, |places, group| {
             state(given, answers, places, group).len() + size_of::<u32>()
         })
@@ -112,10 +115,12 @@ impl<'a> Touched<'a> {
         let locals: Vec<u32> = groups.iter().map(|group| self.places.touch(*group)).collect();
         let states: Varlen = self.places.touched().iter().map(|group| self.state(*group)).collect();
         let result = instance.update(rows, &locals, &states);
-        let result = result.map(|answer| {
+        let result = result.and_then(|answer| {
+            admit(self.bytes, size(&answer.states))?;
+            self.bytes += size(&answer.states);
             self.answers.push(answer.states);
             self.places.answered();
-            answer.rejects
+            Ok(answer.rejects)
         });
         self.places.forget();
         result

@@ -6,7 +6,8 @@ use crate::bindings::sluicegate::plugin::description::{
     ColumnSpec, ColumnType, DecimalType, PluginDescription, PluginKind,
 };
 
-/// A test replaces the word in the module's bytes by another of the same length.
+/// A test replaces the word in the module's bytes by another of the same length. Of the dots behind it, the first makes
+/// the plugin lean if it is an `l` (no binary column, which no pipeline has), and the second good if it is a `g`.
 static KIND: [u8; 24] = *b"evil-kind:aggregate.....";
 
 pub(crate) fn description() -> PluginDescription {
@@ -33,7 +34,17 @@ pub(crate) fn description() -> PluginDescription {
         b"stateful." => description.kind = PluginKind::MapRows,
         _ => {}
     }
+    if black_box(&KIND)[19] == b'l' {
+        for columns in [&mut description.inputs, &mut description.outputs] {
+            columns.retain(|column| column.name != "x");
+        }
+    }
     description
+}
+
+/// Commits no sin, whatever its configuration says: the module that one rolls back to.
+pub(crate) fn is_good() -> bool {
+    black_box(&KIND)[20] == b'g'
 }
 
 fn honest(kind: PluginKind) -> PluginDescription {

@@ -61,6 +61,7 @@ impl lifecycle::Guest for Evil {
             host::log(host::Level::Error, &format!("panicked: {words}"));
         }));
         let sin = config.into_iter().find(|(key, _)| key == "sin").map(|(_, sin)| sin);
+        let sin = sin.filter(|_| !kind::is_good());
         let sin = SIN.get_or_init(|| sin.unwrap_or_default());
         sins::at_init(sin)
     }

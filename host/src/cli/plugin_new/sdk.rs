@@ -25,6 +25,7 @@ sources! {
     "src/calendar.rs"
     "src/config.rs"
     "src/refused.rs"
+    "src/replay.rs"
     "src/filter.rs"
     "src/map.rs"
     "src/aggregate.rs"

@@ -31,6 +31,7 @@ use crate::stop::Stop;
 use crate::time::Clock;
 use crate::watermark::{LaneClock, look_every};
 
+use super::heard::{TurnSize, brake};
 use super::outbox::{Outbox, Post};
 use super::outputs::Outputs;
 use super::partitions::Partitions;
@@ -128,7 +129,7 @@ impl Prepared {
         if let Some(head) = survey.head() {
             check_tables(&plan.tables(config), &head.config)?;
         }
-        let mut pool = Pool::new(&plan, worker_count(config))?;
+        let mut pool = Pool::new(&plan, worker_count(config), brake(outside))?;
         let state = survey.state.take();
         restore(&mut pool, &plan, survey.head(), state.as_deref())?;
         let post = open_post(config, clock, &outside.metrics, &outside.stop)?;
@@ -226,6 +227,8 @@ impl Ready {
             turns: 0,
             told: super::told::Told::default(),
             promises: promises(config, &record.config),
+            brake: pool.brake().clone(),
+            turn_size: TurnSize::FULL,
             live: super::live::Live::default(),
             reported: super::report::Reported::default(),
             config: Arc::clone(config),

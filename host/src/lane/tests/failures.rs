@@ -5,14 +5,14 @@ use arrow::array::AsArray;
 use super::*;
 
 /// A pipeline whose file says nothing of dead letters.
-fn world(more: &str) -> World {
+pub(super) fn world(more: &str) -> World {
     let text = [HEAD, STAGES].concat().replace("WINDOW", &TUMBLING.toml()).replace("UPDATES", "");
     let text = text.replace("[dead_letters]\npath = \"unused-dead\"\n", more);
     World::of(&text, None)
 }
 
 /// Records with these texts, each with a key of its own.
-fn logs(texts: impl IntoIterator<Item = String>) -> Logs {
+pub(super) fn logs(texts: impl IntoIterator<Item = String>) -> Logs {
     let line =
         |(at, text): (usize, String)| format!(r#"{{"key":"k{at}","text":"{text}","at":{at}}}"#);
     let partition = Partition { stream: Arc::from("log"), number: 0 };
@@ -54,7 +54,7 @@ fn a_group_that_cannot_be_evaluated_halts_the_lane_where_the_file_says_so() {
     assert_eq!(world.count("dead_letters") + world.count("results"), 0, "nothing is committed");
 }
 
-/// Every row takes the time of the breaker's budget for a hundred rows.
+/// Every slow row says that it takes a twentieth of the breaker's budget.
 fn slow_rows() -> Logs {
     logs((0..400).map(|n| if n % 2 == 0 { "slow".to_owned() } else { n.to_string() }))
 }

@@ -9,6 +9,7 @@ mod keyed;
 mod lives;
 mod relaid;
 mod failures;
+mod heard;
 mod promises;
 mod trial;
 mod scripts;
@@ -244,9 +245,10 @@ impl World {
         let mut opened = self.runtime.block_on(chain::open(&storage, "test")).unwrap();
         let modules = self.modules(opened.head.as_ref());
         let plan = Plan::new(&self.config, &modules).unwrap();
-        let mut pool = Pool::new(&plan, workers).unwrap();
-        restore(&mut pool, &plan, opened.head.as_ref(), opened.state.as_deref()).unwrap();
         let metrics = self.metrics();
+        let (outside, commands_tx) = self.outside(Arc::clone(&metrics), clock);
+        let mut pool = Pool::new(&plan, workers, super::heard::brake(&outside)).unwrap();
+        restore(&mut pool, &plan, opened.head.as_ref(), opened.state.as_deref()).unwrap();
         let handle = self.runtime.handle().clone();
         let post = self.topics.post(&self.config);
         let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
@@ -265,7 +267,6 @@ impl World {
             )
             .unwrap();
         let ready = Ready { record, modules, plan, pool, source, committer, outbox };
-        let (outside, commands_tx) = self.outside(metrics, clock);
         (ready.into_lane(&self.config, clock, outside), commands_tx)
     }
 

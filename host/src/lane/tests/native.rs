@@ -29,7 +29,7 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
     let code: Arc<dyn Code> = match kind {
         PluginKind::Process if name == "diary" => Arc::new(super::scripts::DIARY),
         PluginKind::Process => Arc::new(super::keyed::WATCH),
-        _ => Arc::new(Texts { rows: if name == "several" { 2 } else { 1 } }),
+        _ => Arc::new(Texts { rows: if name == "several" { 2 } else { 1 }, cpu_nanos: 0 }),
     };
     let description = Description {
         kind,
@@ -48,6 +48,8 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
 struct Texts {
     /// Of a group.
     rows: usize,
+    /// What it says that it has used.
+    cpu_nanos: u64,
 }
 
 impl Code for Texts {
@@ -66,12 +68,17 @@ pub(super) fn batch(name: &str, texts: Vec<String>) -> RecordBatch {
 }
 
 impl Instance for Texts {
+    fn usage(&self) -> Usage {
+        Usage { cpu_nanos: self.cpu_nanos, ..Usage::default() }
+    }
+
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
         let texts = texts(rows);
         if texts.iter().any(|text| text.contains("trap")) {
             return Err(PluginError::Trap("a text with `trap`".to_owned()));
         }
         if texts.iter().any(|text| text.contains("slow")) {
+            self.cpu_nanos += 1_000_000_000;
             return Err(PluginError::Deadline { limit_ms: 200 });
         }
         // Faults of the host, which have no better place.

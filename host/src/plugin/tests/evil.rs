@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::AsArray;
 use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 
@@ -103,18 +105,26 @@ fn a_leak_costs_an_instance_and_no_row() {
     assert!(stats.memory_bytes <= limits().memory, "{stats:?}");
 }
 
-/// Native code that is too slow for more than 16 rows, on every machine.
-struct Slow;
+/// Native code that is too slow for more than 16 rows, for more than two in a hurry, and for −7, on every machine.
+#[derive(Default)]
+struct Slow {
+    in_a_hurry: bool,
+}
 
 impl Code for Slow {
     fn instantiate(&self, _config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        Ok(Box::new(Self))
+        Ok(Box::new(Self::default()))
     }
 }
 
 impl Instance for Slow {
+    fn hurry(&mut self, longest_nanos: Option<u64>) {
+        self.in_a_hurry = longest_nanos.is_some();
+    }
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
-        if rows.num_rows() > 16 {
+        let most = if self.in_a_hurry { 2 } else { 16 };
+        let endless = rows.column(1).as_primitive::<Int64Type>().values().contains(&-7);
+        if rows.num_rows() > most || endless {
             return Err(PluginError::Deadline { limit_ms: 200 });
         }
         Ok(FilterAnswer { keep: BooleanBuffer::new_set(rows.num_rows()), rejects: Vec::new() })
@@ -147,7 +157,7 @@ impl Instance for Slow {
 
 #[test]
 fn a_call_that_is_only_too_large_is_made_smaller_for_good() {
-    let plugin = Plugin { code: Arc::new(Slow), ..try_fit(Filter, "").unwrap().plugin };
+    let plugin = Plugin { code: Arc::new(Slow::default()), ..try_fit(Filter, "").unwrap().plugin };
     let mut runner = StageRunner::new(&plugin, &CallLimits { rows: 64, ..limits() });
     let batch = rows(&[1; 64]);
     for _ in 0..2 {
@@ -160,6 +170,16 @@ fn a_call_that_is_only_too_large_is_made_smaller_for_good() {
     assert_eq!((outcome.keep.count_set_bits(), outcome.refusals), (64, vec![]));
     let made = runner.stats();
     assert_eq!((made.deadlines - stats.deadlines, made.calls - stats.calls), (0, 4));
+}
+
+#[test]
+fn haste_in_the_search_for_a_guilty_row_condemns_no_other() {
+    let plugin = Plugin { code: Arc::new(Slow::default()), ..try_fit(Filter, "").unwrap().plugin };
+    let mut runner = StageRunner::new(&plugin, &limits());
+    let outcome = runner.filter(&rows(&[1, 3, 5, 7, 9, -7, 11, 15, 17, 19, 21, 23]));
+    let refused: Vec<_> = outcome.refusals.iter().map(|it| (it.row, it.kind)).collect();
+    assert_eq!(refused, [(5, RefusalKind::Deadline)]);
+    assert_eq!(outcome.keep.count_set_bits(), 11);
 }
 
 #[test]

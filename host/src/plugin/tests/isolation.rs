@@ -155,12 +155,17 @@ fn a_pulled_brake_ends_a_batch_after_the_call_that_is_made() {
     let cpu = AtomicU64::new(0);
     let cpu = move || cpu.fetch_add(1_000_000, Ordering::Relaxed);
     let mut runner = runner_of(Aggregate, "trap").with_cpu(Arc::new(cpu)).with_brake(brake.clone());
+    brake.begin_turn();
     let outcome = runner.update(&rows(&[-1; 64]), &[0; 64], &empty_states(1));
     assert_eq!(outcome.refusals.len(), 64, "all are settled");
     assert!(brake.is_pulled());
     assert_eq!(runner.stats().calls, 3);
-    assert_eq!(brake.begin_turn(), Duration::from_millis(3));
+    assert_eq!(brake.failing(), Duration::from_millis(3));
+    brake.begin_turn();
     assert!(!brake.is_pulled(), "a new turn is a new chance");
+    brake.end_turn();
+    runner.update(&rows(&[-1; 64]), &[0; 64], &empty_states(1));
+    assert!(!brake.is_pulled(), "between turns everything comes to its end");
 }
 
 #[test]

@@ -41,8 +41,10 @@ struct Resident(usize);
 impl Resident {
     fn now() -> Self {
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-        let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-        Self(pages * rustix::param::page_size())
+        let mut pages = statm.split(' ').map(|pages| pages.trim().parse::<usize>().unwrap());
+        let (resident, shared) = (pages.nth(1).unwrap(), pages.next().unwrap());
+        // Without pages of the executable, which come and go as the machine likes.
+        Self((resident - shared) * rustix::param::page_size())
     }
 
     /// `said` is below the limit of a million groups and is what they cost, give or take a twentieth.

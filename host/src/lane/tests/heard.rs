@@ -1,0 +1,88 @@
+//! A lane whose plugin keeps failing hears a command and a stop in the middle of a turn.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::failures::{logs, world};
+use super::log::LogSource;
+use super::*;
+use crate::source::{PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError};
+
+/// What happens after records were polled, before the turn that takes them.
+type Happening = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// A source during whose first poll something happens.
+struct Interrupted {
+    source: LogSource,
+    happens: Happening,
+}
+
+impl Source for Interrupted {
+    fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
+        self.source.genesis()
+    }
+    fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
+        self.source.assign(positions)
+    }
+    fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
+        let blocks = self.source.poll(limits)?;
+        if !blocks.is_empty()
+            && let Some(happens) = self.happens.lock().unwrap().take()
+        {
+            happens();
+        }
+        Ok(blocks)
+    }
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
+        self.source.pause(paused)
+    }
+    fn progress(&self) -> &[PartitionProgress] {
+        self.source.progress()
+    }
+    fn acknowledge(&mut self, positions: &Positions) {
+        self.source.acknowledge(positions);
+    }
+    fn problem(&self) -> Option<String> {
+        self.source.problem()
+    }
+}
+
+/// A lane that is about to read slow rows, each of which says that it takes a second of CPU time.
+fn about_to_fail(world: &World, happens: &Happening) -> (Lane, mpsc::Sender<Command>) {
+    let logs = logs((0..40).map(|n| if n % 2 == 0 { "slow".to_owned() } else { n.to_string() }));
+    let source = Interrupted { source: LogSource::new(&logs, 40, 1), happens: Arc::clone(happens) };
+    world.open_at(Box::new(source), 1, &Clock::system())
+}
+
+#[test]
+fn a_command_breaks_a_failing_turn_off_and_the_next_life_takes_it_first() {
+    let (world, happens) = (world(""), Happening::default());
+    let (mut lane, commands) = about_to_fail(&world, &happens);
+    let (reply, _answer) = oneshot::channel();
+    let module = native::module("drop", PluginKind::Filter);
+    let command = Command::Activate { stage: "drop".to_owned(), module, reply };
+    let status = Arc::clone(&lane.outside.status);
+    *happens.lock().unwrap() = Some(Box::new(move || {
+        let running = LaneStatus { phase: Phase::Running, ..LaneStatus::clone(&status.load()) };
+        status.store(Arc::new(running));
+        commands.try_send(command).unwrap();
+    }));
+    let broken_off = lane.run().unwrap_err();
+    assert!(matches!(broken_off, LaneError::BrokenOff), "{broken_off}");
+    assert_eq!(lane.outside.status.load().phase, Phase::Isolating);
+    assert_eq!(world.count("dead_letters") + world.count("results"), 0, "nothing is committed");
+    let Some(Command::Activate { stage, .. }) = lane.outside.commands.try_take() else { panic!() };
+    assert_eq!(stage, "drop");
+}
+
+#[test]
+fn a_stop_breaks_a_failing_turn_off() {
+    let (world, happens) = (world(""), Happening::default());
+    let (mut lane, _commands) = about_to_fail(&world, &happens);
+    let stop = lane.outside.stop.clone();
+    *happens.lock().unwrap() = Some(Box::new(move || stop.ask()));
+    assert_eq!(lane.run().unwrap(), LaneEnd::CutShort);
+    assert_eq!(world.count("dead_letters") + world.count("results"), 0, "nothing is committed");
+}
