@@ -663,6 +663,27 @@ fn an_activated_module_runs_from_the_epoch_that_pins_it() {
     assert_eq!(partitions.len(), 1);
 }
 
+/// Loops of a turn break off then, so what they leave must not become a commit.
+#[test]
+fn a_lane_whose_stop_is_overdue_commits_nothing_more() {
+    let mut world = World::new(TUMBLING);
+    Arc::get_mut(&mut world.config).unwrap().checkpoint.interval = Duration::from_secs(3_600);
+    let logs = logs_of(&[(0..30).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
+    let (mut lane, _commands) = world.open(&logs, 1, 1);
+    let clock = Clock::manual(0);
+    lane.outside.stop = Stop::new(clock.clone());
+    while lane.turns == 0 {
+        lane.step().unwrap();
+    }
+    lane.outside.stop.ask();
+    clock.advance(crate::stop::PATIENCE);
+    assert_eq!(lane.run().unwrap(), LaneEnd::CutShort);
+    assert_eq!(world.chain().len(), 1, "the genesis");
+    let (mut lane, _commands) = world.open(&logs, 1, 1);
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    assert_eq!(total(world.chain().last().unwrap()).read, 30);
+}
+
 #[test]
 fn a_stage_that_is_not_there_is_refused_and_nothing_changes() {
     let world = World::new(TUMBLING);
