@@ -116,10 +116,9 @@ impl<P: Process> Instance<P> {
                     group.state = match before {
                         Some(before) => before,
                         None => {
-                            let count = given.states.len();
-                            let replay = replay.get_or_insert_with(|| {
-                                Replay::new(&rows.groups[..rows.rows.rows], count)
-                            });
+                            let all = &rows.groups[..rows.rows.rows];
+                            let begin = || Replay::new(all, given.states.len());
+                            let replay = replay.get_or_insert_with(begin);
                             self.replay(&reader, rows, row, given, replay)
                         }
                     };
