@@ -133,9 +133,11 @@ impl Committer {
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
         let name = format!("commit-{}/{}", chain.job, chain.lane);
+        let uploader = Uploader::new(chain, storage, problem.clone());
+        runtime.spawn(uploader.housekeeping().run(stop.clone()));
         let work = Work {
             runtime,
-            uploader: Uploader::new(chain, storage, problem.clone()),
+            uploader,
             stop: stop.clone(),
             problem: problem.clone(),
             beats: every.map(|every| Beats { every, count: 0, life: Arc::clone(&life) }),

@@ -69,11 +69,11 @@ pub(super) async fn files_from(
     let (store, root) = (&table.store, root_of(table));
     let range = (tag.before_epoch(naming, epoch), tag.behind(naming));
     let objects = match folders {
-        Folders::None => within(store, root, &range).await?,
+        Folders::None => objects_within(store, root, &range).await?,
         Folders::Some => {
             let top = in_time(0, store.list_with_delimiter(root)).await?;
             let folders = top.common_prefixes.iter();
-            let folders = folders.map(|folder| within(store, Some(folder), &range));
+            let folders = folders.map(|folder| objects_within(store, Some(folder), &range));
             let folders = futures::stream::iter(folders).buffered(REQUESTS_AT_ONCE);
             let mut objects: Vec<Vec<ObjectMeta>> = folders.try_collect().await?;
             objects.push(top.objects);
@@ -93,7 +93,35 @@ fn found(id: &Arc<str>, tag: &LaneTag, object: ObjectMeta) -> Option<FoundFile> 
     Some(FoundFile { table: Arc::clone(id), path: object.location, name, bytes: object.size })
 }
 
-/// The objects of a folder whose names lie in a range.
+/// Shows all data files of a chain in a table from an epoch on, one by one: there may be millions.
+pub(super) async fn each_file(
+    table: &Location,
+    tag: &LaneTag,
+    (chain, epoch): (&str, Epoch),
+    folders: Folders,
+    mut show: impl FnMut(Path, DataFileName),
+) -> object_store::Result<()> {
+    let (store, root) = (&table.store, root_of(table));
+    let naming = Naming::OfChain(chain);
+    let range = (tag.before_epoch(naming, epoch), tag.behind(naming));
+    let mut show = |object: ObjectMeta| {
+        let name = object.location.filename().and_then(|name| tag.parse(name));
+        if let Some(name) = name.filter(|name| name.chain.as_deref() == Some(chain)) {
+            show(object.location, name);
+        }
+    };
+    if folders == Folders::None {
+        return within(store, root, &range, show).await;
+    }
+    let top = in_time(0, store.list_with_delimiter(root)).await?;
+    for folder in &top.common_prefixes {
+        within(store, Some(folder), &range, &mut show).await?;
+    }
+    top.objects.into_iter().for_each(show);
+    Ok(())
+}
+
+/// Shows the objects of a folder whose names lie in a range.
 ///
 /// Stores list in the order of names, all but some that nobody promises anything of (a local directory). So the listing
 /// ends after a whole page that was in order and behind the range.
@@ -101,12 +129,11 @@ async fn within(
     store: &Arc<dyn ObjectStore>,
     folder: Option<&Path>,
     (first, behind): &(String, String),
-) -> object_store::Result<Vec<ObjectMeta>> {
-    let below =
-        |name: &str| folder.into_iter().flat_map(Path::parts).chain([name.into()]).collect();
-    let (first, behind): (Path, Path) = (below(first), below(behind));
+    mut show: impl FnMut(ObjectMeta),
+) -> object_store::Result<()> {
+    let (first, behind) = (below(folder, first), below(folder, behind));
     let mut listing = store.list_with_offset(folder, &first);
-    let (mut objects, mut last, mut in_order_behind) = (Vec::new(), first, 0);
+    let (mut last, mut in_order_behind) = (first, 0);
     while let Some(object) = listing.try_next().await? {
         in_order_behind = match object.location > last && object.location > behind {
             true => in_order_behind + 1,
@@ -114,11 +141,25 @@ async fn within(
         };
         last.clone_from(&object.location);
         if object.location < behind {
-            objects.push(object);
+            show(object);
         }
         if in_order_behind > LIST_PAGE {
             break;
         }
     }
+    Ok(())
+}
+
+fn below(folder: Option<&Path>, name: &str) -> Path {
+    folder.into_iter().flat_map(Path::parts).chain([name.into()]).collect()
+}
+
+async fn objects_within(
+    store: &Arc<dyn ObjectStore>,
+    folder: Option<&Path>,
+    range: &(String, String),
+) -> object_store::Result<Vec<ObjectMeta>> {
+    let mut objects = Vec::new();
+    within(store, folder, range, |object| objects.push(object)).await?;
     Ok(objects)
 }

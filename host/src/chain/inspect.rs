@@ -1,6 +1,7 @@
 //! Reading a chain without opening the lane: for people and tools, beside a lane that runs.
 
 use super::body::SlotBody;
+pub use super::opener::check_begin;
 use super::record::{ChainRecord, Epoch};
 use super::store::{LaneStore, RECORD_BYTES};
 use super::{ChainError, LaneStorage, paths};

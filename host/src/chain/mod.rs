@@ -26,11 +26,15 @@
 //! |---|---|---|---|
 //! | the barrier | nothing | goes on from the head | old epoch |
 //! | some or all data files | files that no record names | takes the slot with a fence, deletes them | their rows, until that opening |
-//! | the state blob | the same, and a blob | the same; the blob stays | the same |
+//! | the state blob | the same, and a blob | the same; the blob goes when its epoch is old | the same |
 //! | sending the slot, no answer | the record, or not, or not yet | finds the record, or decides the slot by a fence | old or new epoch |
 //! | the slot | a committed epoch | goes on from it | new epoch |
 //! | a fence | a record without files | deletes the orphans that it decided | their rows, until then |
 //! | half of the orphans deleted | the other half | deletes them | some of their rows, until then |
+//! | a put that lands later still | a file of a decided epoch | finds it, however old its epoch (`sweep`) | its rows, until that opening or sweep |
+//! | the slot was lost | a record of another | – ; the loser has removed what it put | their rows, for a moment |
+//! | half of a reset | a mark, the newest slots | says that the chain is damaged; `reset` again | old epoch |
+//! | a reset | a mark | begins anew beside the files that were kept (`mark`) | old epoch |
 //!
 //! The rows that a reader may see too early and which then vanish are the price of a plain directory (DESIGN.md
 //! D7); a table log removes it.
@@ -53,15 +57,22 @@
 //!   whose chain was forgotten takes a term above those of all data files that were kept. ([`resolve`])
 //! * **C8** A record is written only when the outbox of the one before was delivered; a fence names it again. So what may
 //!   be unsent stands in the head. ([`crate::outbox`], O3)
-//!
 //! * **C9** A writer is one opening: term and nonce are new each time, also in the same process, and stand in the name of
 //!   everything that it puts beside its slots. Otherwise a put of an earlier life that lands late replaces what a later one
 //!   committed, or takes its name. ([`open()`], [`paths`])
-//!
 //! * **C10** The chain's id stands in the names of its data files, and only files of the own chain are deleted: by the id
 //!   in their names, or, in names of earlier versions, by a record's proof. Otherwise two chains over one table delete what
 //!   the other committed. ([`paths`], [`resolve`])
 //! * **C11** A record carries a hash of itself, since the newest has no successor that names it. ([`body`])
+//! * **C12** A record lists files of its own writer only, and all that this writer put for its epoch. So whoever wrote the
+//!   slot of an epoch tells of every file of that epoch whether it is committed. (`sweep`, `upload`)
+//! * **C13** No chain begins beside data files of its lane unless somebody has said so, once. Otherwise a chain that is gone
+//!   or a mistyped path doubles every row. (`mark`)
+//! * **C14** Before each slot the writer sees that its head is still there with the same bytes, so a chain that was deleted, or
+//!   replaced by another, is noticed and not continued. A deletion between that look and the put leaves a record without a
+//!   past, which the next commit or opening notices. (`upload`)
+//! * **C15** A state or an outbox is deleted only when its epoch is [`resolve::LOOK_BACK`] behind the head and none of the
+//!   newest records names it. Slots are never deleted. (`retire`)
 //!
 //! `tests/search` checks by exhaustive search that C1 to C7 and C9 suffice with two writers that crash, lost answers and puts that
 //! land late, and that each of them is needed: without it, the search finds a counter-example. C8 is tried by whole lanes
@@ -80,14 +91,24 @@
 //! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
 //!   orphans deleted before the first turn.
 //! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming LIST after each
-//!   put and the walk along parents (RELIABILITY.md §1.5; both are in the search already). Until then slots,
-//!   states and outboxes stay, and [`Opening`](resolve::Opening) costs three listings and [`resolve::LOOK_BACK`] small reads.
+//!   put and the walk along parents (RELIABILITY.md §1.5; both are in the search already). Until then slots stay.
+//!
+//! # What it costs
+//!
+//! An epoch: a put for each data file, for the state, the outbox and the slot, and a read of the head. Beside it a lane
+//! beats while it has no news ([`beat`]), makes two listings and two deletions each sixteen epochs (`retire`), and lists all its data files after one and ten minutes and then every hour (`sweep`). An opening: a few
+//! listings, [`resolve::LOOK_BACK`] small reads, and a sweep for as long as five seconds.
 
 pub mod record;
 pub mod paths;
 pub mod body;
 pub mod resolve;
 mod files;
+mod mark;
+mod sweep;
+mod presence;
+mod retire;
+mod housekeeping;
 mod store;
 mod backoff;
 mod open;
@@ -98,6 +119,7 @@ mod upload;
 pub mod reset;
 pub mod inspect;
 pub mod moves;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -109,12 +131,14 @@ use crate::store::Location;
 use crate::store::failure::{Failure, explain};
 use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
+use retire::Recent;
 
 pub use commit::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot};
 #[cfg(test)]
 pub use opener::open;
 pub use opener::{Opened, Opener, Survey};
-pub use reset::{Footprint, footprint, forget};
+pub use presence::{PATIENCE_MIN, Presence, presence};
+pub use reset::{DataFiles, Footprint, footprint, forget};
 
 /// Where a lane keeps what is durable.
 #[derive(Clone, Debug)]
@@ -138,6 +162,10 @@ pub struct Chain {
     id: String,
     /// The same as it stands in names of data files.
     files_id: String,
+    /// For the genesis: see [`record::ChainRecord::earlier`].
+    earlier: Vec<String>,
+    /// What the newest records name.
+    recent: Recent,
     /// None before the genesis.
     head: Option<Parent>,
     term: Term,
@@ -242,6 +270,33 @@ pub enum ChainError {
         /// The lane's folder.
         url: String,
     },
+    /// There is no chain, and data files of its lane lie in its tables: to begin would read everything into them once more.
+    #[error(
+        "there is no chain of pipeline `{job}` in {url}, but {files} data files of it lie in its tables, among them \
+         `{example}`: correct `checkpoint.path`, or give the pipeline another name, or run `sluicegate reset FILE`, \
+         which lets it begin anew beside them, or without them with --all-data"
+    )]
+    Beside {
+        /// The pipeline.
+        job: String,
+        /// The lane's folder, where a chain would be.
+        url: String,
+        /// How many there are.
+        files: usize,
+        /// The path of one.
+        example: String,
+    },
+    /// The chain of a lane that runs was deleted.
+    #[error(
+        "the chain at {url} was deleted while the pipeline ran: epoch {epoch}, its newest, is not there any more; start \
+         the pipeline again to begin anew, or restore the chain from a copy"
+    )]
+    Forgotten {
+        /// The lane's folder.
+        url: String,
+        /// That was the newest.
+        epoch: Epoch,
+    },
     /// The committer's thread ended by a panic.
     #[error("the committer ended unexpectedly")]
     CommitterDied,
@@ -254,6 +309,8 @@ impl ChainError {
             Self::Store { failure, .. } => *failure != Failure::Impossible,
             Self::Contended { .. } | Self::NameTaken { .. } | Self::CommitterDied => true,
             Self::Damaged { .. }
+            | Self::Beside { .. }
+            | Self::Forgotten { .. }
             | Self::Unreadable { .. }
             | Self::Version { .. }
             | Self::TooLarge { .. } => false,

@@ -58,6 +58,7 @@ pub async fn move_positions(
         parent: Some(parent_of(&head)),
         term: Term(head.record.term.0 + 1),
         writer: Writer::new(instance),
+        earlier: Vec::new(),
         files: Vec::new(),
         source: moved(&head.record.source, moves)?,
         ..head.record.clone()

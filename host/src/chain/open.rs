@@ -95,6 +95,7 @@ pub(super) fn fence_of(
         parent: Some(parent_of(head)),
         term,
         writer: writer.clone(),
+        earlier: Vec::new(),
         files: Vec::new(),
         source: SourceState { jumps: Vec::new(), ..head.record.source.clone() },
         ..head.record.clone()

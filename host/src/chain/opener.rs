@@ -1,15 +1,24 @@
 //! Opening a lane: look first, and take it when nothing is left that could be refused.
 
+use std::time::Duration;
+
 use super::body::SlotBody;
+use super::mark;
 use super::open::{
     delete_orphans, fence_of, files_id, find_files, load_outbox, load_state, put_fence, read_slots,
     say_what_was_found,
 };
 use super::paths::LaneTag;
 use super::record::{ChainRecord, Epoch, Term, Writer};
+use super::reset::own_chains;
 use super::resolve::{FoundFile, Observed, Opening, resolve};
+use super::retire::Recent;
 use super::store::LaneStore;
+use super::sweep::sweep;
 use super::{Chain, ChainError, LaneStorage, parent_of};
+
+/// How long an opening looks at data files of old epochs: some fifty thousand of them.
+const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often an opening takes a slot before it gives up: each time means that another writer is at work.
 const FENCES_MAX: usize = 4;
@@ -41,6 +50,8 @@ pub struct Survey {
     chain: String,
     /// The newest slots, newest first.
     slots: Vec<SlotBody>,
+    /// See [`Observed::may_begin`].
+    may_begin: bool,
     /// See [`Opened::state`].
     pub state: Option<Vec<u8>>,
     outbox: Option<Vec<u8>>,
@@ -86,7 +97,11 @@ impl<'a> Opener<'a> {
     pub async fn survey(&self) -> Result<Survey, ChainError> {
         let mut survey = self.read_chain().await?;
         // The chain is judged before anything else of it is read.
-        self.decide(&self.observed(&survey, Vec::new(), false))?;
+        let files = match survey.slots.is_empty() {
+            true => find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?,
+            false => Vec::new(),
+        };
+        self.decide(&self.observed(&survey, files, false))?;
         if let Some(head) = survey.head() {
             let (state, outbox) =
                 (load_state(&self.store, head).await?, load_outbox(&self.store, head).await?);
@@ -125,6 +140,7 @@ impl<'a> Opener<'a> {
             let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?;
             let observed = self.observed(&survey, files, self.is_owned().await?);
             let (term, orphans_deleted, earlier_files) = match self.decide(&observed)? {
+                Opening::Beside => unreachable!("it was refused"),
                 Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
                 Opening::Ready { term, orphans, unproven } => {
                     delete_orphans(self.storage, &observed, &orphans).await?;
@@ -141,23 +157,56 @@ impl<'a> Opener<'a> {
                     continue;
                 }
             };
-            let Survey { chain, slots, state, outbox, .. } = survey;
-            let head = slots.into_iter().next();
-            let id = id_of(head.as_ref().map(|head| &head.record));
-            let chain = Chain {
-                job: self.storage.job.clone(),
-                lane: self.storage.lane.clone(),
-                // Of a chain to begin they are the same.
-                files_id: if chain.is_empty() { id.clone() } else { chain },
-                id,
-                head: head.as_ref().map(parent_of),
-                term,
-                writer: self.writer.clone(),
-            };
-            let head = head.map(|head| head.record);
-            return Ok(Some(Opened { chain, head, state, outbox, orphans_deleted, earlier_files }));
+            let mut opened = self.opened(survey, term).await?;
+            opened.orphans_deleted += orphans_deleted;
+            opened.earlier_files = earlier_files;
+            return Ok(Some(opened));
         }
         Err(self.contended())
+    }
+
+    /// There is nothing left to decide.
+    async fn opened(&self, survey: Survey, term: Term) -> Result<Opened, ChainError> {
+        let Survey { chain, slots, state, outbox, .. } = survey;
+        let mut recent = Recent::default();
+        slots.iter().rev().for_each(|slot| recent.push(&slot.record));
+        let head = slots.into_iter().next();
+        let (earlier, late_files) = match &head {
+            None => (own_chains(&self.store).await?, 0),
+            Some(_) => {
+                // What they allowed was done; also if whoever did it died before it could remove them.
+                mark::remove(&self.store).await;
+                (Vec::new(), self.sweep_a_while(&chain).await)
+            }
+        };
+        let id = id_of(head.as_ref().map(|head| &head.record));
+        let chain = Chain {
+            job: self.storage.job.clone(),
+            lane: self.storage.lane.clone(),
+            // Of a chain to begin they are the same.
+            files_id: if chain.is_empty() { id.clone() } else { chain },
+            id,
+            earlier,
+            head: head.as_ref().map(parent_of),
+            recent,
+            term,
+            writer: self.writer.clone(),
+        };
+        let head = head.map(|head| head.record);
+        Ok(Opened { chain, head, state, outbox, orphans_deleted: late_files, earlier_files: 0 })
+    }
+
+    /// Looks at all epochs, as far as that takes no longer than an opening may wait; the lane's housekeeping does the rest.
+    async fn sweep_a_while(&self, chain: &str) -> usize {
+        match tokio::time::timeout(SWEEP_PATIENCE, sweep(self.storage, chain)).await {
+            Ok(Ok(deleted)) => deleted,
+            Ok(Err(error)) => {
+                tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
+                0
+            }
+            // Too many for now.
+            Err(_) => 0,
+        }
     }
 
     /// How often an opening looks again before it gives up.
@@ -175,7 +224,8 @@ impl<'a> Opener<'a> {
             None => Vec::new(),
         };
         let chain = files_id(&self.store, slots.first().map(|head| &head.record)).await?;
-        Ok(Survey { latest, chain, slots, state: None, outbox: None })
+        let may_begin = slots.is_empty() && mark::find(&self.store).await?.is_some();
+        Ok(Survey { latest, chain, slots, may_begin, state: None, outbox: None })
     }
 
     async fn latest(&self) -> Result<Option<Epoch>, ChainError> {
@@ -195,6 +245,7 @@ impl<'a> Opener<'a> {
             job: self.storage.job.clone(),
             lane: self.storage.lane.clone(),
             chain: survey.chain.clone(),
+            may_begin: survey.may_begin,
             fence: self.fence.clone(),
             latest: survey.latest,
             slots: survey.slots.clone(),
@@ -204,8 +255,20 @@ impl<'a> Opener<'a> {
     }
 
     fn decide(&self, observed: &Observed) -> Result<Opening, ChainError> {
-        let damaged = |reason| ChainError::Damaged { url: self.store.folder.url.clone(), reason };
-        resolve(observed).map_err(damaged)
+        let url = || self.store.folder.url.clone();
+        let decided = resolve(observed);
+        match decided.map_err(|reason| ChainError::Damaged { url: url(), reason })? {
+            Opening::Beside => {
+                let first = observed.files.first().map(|file| file.path.to_string());
+                Err(ChainError::Beside {
+                    job: self.storage.job.clone(),
+                    url: url(),
+                    files: observed.files.len(),
+                    example: first.unwrap_or_default(),
+                })
+            }
+            decided => Ok(decided),
+        }
     }
 
     /// None if somebody else won the slot. If it stays unknown, the opening fails, and nothing was deleted.
@@ -219,6 +282,18 @@ impl<'a> Opener<'a> {
         self.fence = is_ours.then(|| fence.sha256().to_owned());
         Ok(is_ours.then_some(fence))
     }
+}
+
+/// Looks whether a chain could begin, or goes on. Writes nothing.
+///
+/// # Errors
+///
+/// [`ChainError::Beside`], and what an opening would say of a damaged chain.
+pub async fn check_begin(storage: &LaneStorage) -> Result<(), ChainError> {
+    let opener = Opener::new(storage, "");
+    let survey = opener.read_chain().await?;
+    let files = find_files(storage, &opener.tag, &survey.chain, &survey.slots).await?;
+    opener.decide(&opener.observed(&survey, files, false)).map(drop)
 }
 
 /// Opens a lane of which nothing else has to be prepared.

@@ -4,6 +4,8 @@
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
 //! <root>/<job>/lanes/<lane>/state/<epoch:020>-<term>-<nonce>.bin
 //! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<term>-<nonce>.tsv.zst
+//! <root>/<job>/lanes/<lane>/reset/<nonce>.json      that a chain may begin: see mark
+//! <root>/<job>/lanes/<lane>/beat.json                that its owner lives: see beat
 //! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<chain>-<epoch:020>-<term>-<nonce>-<i>.parquet
 //! ```
 //!
@@ -60,6 +62,20 @@ pub const OUTBOX_FOLDER: &str = "outbox";
 /// The outbox of an epoch below the lane's folder: zstd over the lines of [`crate::outbox`].
 pub fn outbox(epoch: Epoch, term: Term, nonce: &str) -> String {
     format!("{OUTBOX_FOLDER}/{:020}-{}-{nonce}.tsv.zst", epoch.0, term.0)
+}
+
+/// The epoch of a state or an outbox by its file name, also of earlier versions; none for anything else.
+pub fn parse_blob(file_name: &str) -> Option<Epoch> {
+    let (epoch, _) = file_name.split_once('-')?;
+    parse_twenty_digits(epoch).map(Epoch)
+}
+
+/// The folder of marks that a reset leaves, below the lane's folder.
+pub const MARK_FOLDER: &str = "reset";
+
+/// Such a mark.
+pub fn mark(nonce: &str) -> String {
+    format!("{MARK_FOLDER}/{nonce}.json")
 }
 
 /// The column of [`date_folder`].

@@ -219,6 +219,10 @@ pub struct ChainRecord {
     /// Empty in chains that are older than the field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chain: String,
+    /// In the genesis of a chain that was begun after `reset`: the chains of this lane that were forgotten, by the id in names
+    /// of data files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
     /// Why it stands here.
     pub kind: RecordKind,
     /// Committed and not yet to be shown to readers (RELIABILITY.md §1.5 r3).

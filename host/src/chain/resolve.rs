@@ -20,6 +20,8 @@ pub struct Observed {
     pub job: String,
     /// Of the lane.
     pub lane: String,
+    /// Somebody has said that a chain may begin beside data files that are there (`mark`).
+    pub may_begin: bool,
     /// The chain's id in names of data files; empty if there is no chain.
     pub chain: String,
     /// The hash of the fence that this opening has put, if it has. A record of an earlier life of the same process is
@@ -59,6 +61,8 @@ pub enum Opening {
         /// Data files that a lane of this name left when its chain was forgotten. They are kept.
         earlier_files: usize,
     },
+    /// There is no chain, and there are data files of this lane, and nobody has said that it may begin beside them.
+    Beside,
     /// There are files of an epoch that is not decided yet: its record may still land and name them (C5). Or another
     /// writer may be sending the outbox of the head, and must not commit on top of it while we send the same: what it sent
     /// then would come before our repeats (C8, and O4 of [`crate::outbox`]). Or an owner lives, and of two owners the one
@@ -86,6 +90,9 @@ pub enum Opening {
 pub fn resolve(observed: &Observed) -> Result<Opening, String> {
     check_slots(observed)?;
     let (Some(head), Some(oldest)) = (observed.slots.first(), observed.slots.last()) else {
+        if !observed.files.is_empty() && !observed.may_begin {
+            return Ok(Opening::Beside);
+        }
         let earlier = observed.files.iter().map(|file| file.name.term).max();
         let term = earlier.map_or(Term(1), next_term);
         return Ok(Opening::Begin { term, earlier_files: observed.files.len() });

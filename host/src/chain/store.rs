@@ -4,9 +4,9 @@
 //! up) and is decided by the caller; that the same bytes are sent again is ensured by [`SlotBody`].
 
 use bytes::Bytes;
-use futures::StreamExt;
-use object_store::ObjectStoreExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
 
 use super::body::SlotBody;
 use super::paths;
@@ -70,6 +70,16 @@ impl LaneStore {
             Err(error) if failure::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The size of an object.
+    pub(super) async fn size(&self, path: &Path) -> object_store::Result<u64> {
+        in_time(0, self.folder.store.head(path)).await.map(|object| object.size)
+    }
+
+    /// All objects in a folder below the lane's.
+    pub(super) async fn list(&self, below: &str) -> object_store::Result<Vec<ObjectMeta>> {
+        self.folder.store.list(Some(&self.folder.path(below))).try_collect().await
     }
 
     /// The newest epoch that has a slot; none if the lane has no chain.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -12,13 +12,16 @@ use super::backoff::Backoff;
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
 use super::commit::{CommitOutcome, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot, Problem};
+use super::housekeeping::Housekeeping;
+use super::mark;
 use super::paths::{self, DataFileName, LaneTag};
-use super::record::{ChainRecord, Epoch, OutboxRef, StateRef};
+use super::record::{ChainRecord, Epoch, OutboxRef, Parent, RecordKind, StateRef};
+use super::retire::Recent;
 use super::store::{LaneStore, RECORD_BYTES, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use crate::sink::{DataFile, EncodedFile};
 use crate::store::failure::Failure;
-use crate::store::once::{Created, Immutable, put_once};
+use crate::store::once::{Created, Immutable, in_time, put_once, sha256_hex};
 use crate::store::{Location, failure};
 
 /// Data files on their way at a time: enough to fill a connection of 1 Gbit/s at 50 ms a request, few enough that
@@ -40,12 +43,24 @@ pub(super) struct Uploader {
     storage: LaneStorage,
     store: LaneStore,
     problem: Problem,
+    /// For [`super::housekeeping`].
+    recent: Arc<Mutex<Recent>>,
 }
 
 impl Uploader {
-    pub(super) fn new(chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
+    pub(super) fn new(mut chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
         let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
-        Self { chain, storage, store, problem }
+        let recent = Arc::new(Mutex::new(std::mem::take(&mut chain.recent)));
+        Self { chain, storage, store, problem, recent }
+    }
+
+    /// What the owner of the lane does beside its commits.
+    pub(super) fn housekeeping(&self) -> Housekeeping {
+        Housekeeping {
+            storage: self.storage.clone(),
+            chain: self.chain.files_id.clone(),
+            recent: Arc::clone(&self.recent),
+        }
     }
 
     /// Makes an epoch durable. Ends when it is, when its slot is lost, or never.
@@ -92,6 +107,7 @@ impl Uploader {
             lane: self.chain.lane.clone(),
             epoch,
             chain: self.chain.id.clone(),
+            earlier: std::mem::take(&mut self.chain.earlier),
             kind,
             held: false,
             parent: self.chain.head.clone(),
@@ -106,23 +122,63 @@ impl Uploader {
             config,
         };
         let body = SlotBody::freeze(record)?;
+        if let Err(error) = self.check_head().await {
+            self.remove(&body.record).await;
+            return Err(error);
+        }
         if let Some(taken) = self.put_slot(epoch, &body).await? {
-            self.withdraw(&body.record).await;
+            self.remove(&body.record).await;
             let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
             return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
         }
         self.chain.head = Some(parent_of(&body));
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(&body.record);
+        if kind == RecordKind::Genesis {
+            mark::remove(&self.store).await;
+        }
         Ok(CommitOutcome::Committed(Arc::new(body.record)))
     }
 
-    /// Deletes the data files of an epoch whose slot somebody else has: no record names them, and none ever will. What is
-    /// left all the same is an orphan, which an opening deletes.
-    async fn withdraw(&self, record: &ChainRecord) {
+    /// That the record which the next one names is still there: somebody may have forgotten the chain, and begun another,
+    /// while we ran.
+    async fn check_head(&self) -> Result<(), ChainError> {
+        let Some(Parent { epoch, sha256 }) = &self.chain.head else { return Ok(()) };
+        let (what, below) = (format!("look for the record of epoch {epoch}"), paths::slot(*epoch));
+        let found =
+            self.persist(&what, &self.store.folder, || self.store.get(&below, RECORD_BYTES));
+        match found.await? {
+            Some(body) if sha256_hex(&body) == *sha256 => Ok(()),
+            _ => {
+                let url = self.store.folder.url.clone();
+                Err(ChainError::Forgotten { url, epoch: *epoch })
+            }
+        }
+    }
+
+    /// Removes what was put for an epoch that is not ours and never will be: readers of the tables would see its rows. What
+    /// cannot be removed now, or lands later, is found by a sweep.
+    async fn remove(&self, record: &ChainRecord) {
+        let state = record.state.iter().map(|state| &state.key);
+        let outbox = record.outbox.iter().map(|outbox| &outbox.key);
+        let blobs = state.chain(outbox).map(|key| self.store.folder.path(key)).collect();
+        let mut removals = vec![(&self.store.folder, blobs)];
         for (id, table) in &self.storage.tables {
-            let ours = record.files.iter().filter(|file| *file.table == **id);
-            let paths = ours.map(|file| table.path(&file.path)).collect();
-            if let Err(error) = super::reset::delete(table, paths).await {
-                tracing::debug!(%error, table = &**id, "files of a lost epoch are left to an opening");
+            let files = record.files.iter().filter(|file| *file.table == **id);
+            removals.push((table, files.map(|file| table.path(&file.path)).collect::<Vec<_>>()));
+        }
+        for (location, paths) in removals {
+            let files = paths.len();
+            let removed = in_time(0, super::reset::delete(location, paths));
+            match removed.await {
+                Err(error) => {
+                    let what = format!("remove what was put for epoch {}", record.epoch);
+                    tracing::warn!(pipeline = %record.job, "{}", failure::explain(&what, location, &error));
+                }
+                Ok(()) if files > 0 => tracing::info!(
+                    pipeline = %record.job, epoch = %record.epoch, files, url = location.url,
+                    "removed what was put for an epoch that another writer has"
+                ),
+                Ok(()) => {}
             }
         }
     }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod serve;
 pub mod reset;
 pub mod positions;
+pub mod verify;
 pub mod provision;
 pub mod produce;
 pub mod broker;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::chain::ChainError;
 use crate::config::file::ConfigError;
 use crate::config::fingerprint::StateConflict;
 use crate::config::fingerprint::columns::TableConflict;
@@ -67,6 +69,7 @@ pub enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Serve(serve::ServeArgs),
+    Verify(verify::VerifyArgs),
     Reset(reset::ResetArgs),
     Positions(positions::PositionsArgs),
     Provision(provision::ProvisionArgs),
@@ -119,6 +122,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Reset(args) => reset::run(args),
         Command::Positions(args) => positions::run(args),
         Command::Provision(args) => provision::run(args),
@@ -170,6 +174,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<LeftBehind>()
             || cause.is::<check::OtherModule>()
             || cause.is::<LogFilterError>()
+            || matches!(cause.downcast_ref(), Some(ChainError::Beside { .. }))
     })
 }
 

@@ -3,11 +3,14 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::json;
 
-use crate::chain::{Footprint, LaneStorage, footprint, forget};
+use crate::chain::{
+    DataFiles, Footprint, LaneStorage, PATIENCE_MIN, Presence, footprint, forget, presence,
+};
 use crate::config::environment::Environment;
 use crate::config::{self, Pipeline};
 use crate::process::lane_storage;
@@ -16,16 +19,22 @@ use super::left_behind::refuse_left_behind;
 
 /// Forget a pipeline's state on purpose: its next run begins at the start of its source.
 ///
-/// It must not be running. The chain, the positions and the open windows go; the tables stay unless --data is given,
-/// and rows that are read again will then be in them twice. Modules stay in any case.
+/// It must not be running. Unless it has ended and said so, that is looked at first for two checkpoint intervals, twelve
+/// seconds at least and a minute at most. The chain, the positions and the open windows go; the tables stay unless --data is given, and
+/// rows that are read again will then be in them twice. Modules stay in any case. It is also what lets a pipeline whose
+/// chain is gone begin anew beside the data files that are there.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ResetArgs {
     /// The pipeline file
     #[arg(value_name = "FILE")]
     pub pipeline: PathBuf,
-    /// Delete the data files of its tables as well
+    /// Delete the data files of its tables as well: those of its own chain, and of chains that were reset before
     #[arg(long)]
     pub data: bool,
+    /// Delete all data files of a pipeline of this name in its tables, also those of other chains and of versions before
+    /// names had chains
+    #[arg(long)]
+    pub all_data: bool,
     /// Do it without asking
     #[arg(long)]
     pub yes: bool,
@@ -52,7 +61,7 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     let runtime = runtime.context("start the runtime that asks the store")?;
     let found = runtime.block_on(footprint(&storage))?;
     if !args.json {
-        print(&description(&pipeline, &storage, &found, args.data))?;
+        print(&description(&pipeline, &storage, &found, args.data_files()))?;
     }
     if found.is_empty() || args.dry_run {
         return finish(args, &found, false);
@@ -61,13 +70,44 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
         eprintln!("nothing was forgotten");
         return Ok(ExitCode::FAILURE);
     }
-    let forgotten = runtime.block_on(forget(&storage, args.data))?;
+    if found.epochs > 0 {
+        runtime.block_on(refuse_if_it_runs(&pipeline, &storage))?;
+    }
+    let forgotten = runtime.block_on(forget(&storage, args.data_files()))?;
     finish(args, &forgotten, true)
 }
 
+impl ResetArgs {
+    fn data_files(&self) -> DataFiles {
+        match (self.all_data, self.data) {
+            (true, _) => DataFiles::DeleteAll,
+            (false, true) => DataFiles::DeleteOwn,
+            (false, false) => DataFiles::Keep,
+        }
+    }
+}
+
+/// The longest look: somebody waits at a terminal.
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
+
+async fn refuse_if_it_runs(pipeline: &Pipeline, storage: &LaneStorage) -> anyhow::Result<()> {
+    let patience = pipeline.checkpoint.interval * 2;
+    let patience = patience.clamp(PATIENCE_MIN, PATIENCE_MAX);
+    let (name, stop_it) = (&pipeline.name, "stop it first; nothing was forgotten");
+    match presence(storage, patience).await? {
+        None => Ok(()),
+        Some(Presence::Beats(instance)) => {
+            bail!("pipeline `{name}` is running: `{instance}` says that it lives; {stop_it}")
+        }
+        Some(Presence::Moved(epoch)) => {
+            bail!("pipeline `{name}` is running: it has just committed epoch {epoch}; {stop_it}")
+        }
+    }
+}
+
 fn finish(args: &ResetArgs, footprint: &Footprint, is_done: bool) -> anyhow::Result<ExitCode> {
-    let Footprint { epochs, latest, states, state_bytes, outboxes, data_files, data_bytes } =
-        footprint;
+    let Footprint { epochs, latest, states, state_bytes, outboxes, .. } = footprint;
+    let Footprint { data_files, data_bytes, other_files, other_bytes, .. } = footprint;
     if args.json {
         let answer = json!({
             "forgotten": is_done,
@@ -78,6 +118,8 @@ fn finish(args: &ResetArgs, footprint: &Footprint, is_done: bool) -> anyhow::Res
             "outboxes": outboxes,
             "data_files": data_files,
             "data_bytes": data_bytes,
+            "other_files": other_files,
+            "other_bytes": other_bytes,
         });
         print(&format!("{answer}\n"))?;
     } else if is_done {
@@ -91,13 +133,14 @@ fn description(
     pipeline: &Pipeline,
     storage: &LaneStorage,
     found: &Footprint,
-    with_data: bool,
+    data: DataFiles,
 ) -> String {
     let (name, url) = (&pipeline.name, &storage.chain.url);
     if found.is_empty() {
         return format!("pipeline {name} has nothing in {url}: there is nothing to forget\n");
     }
-    let Footprint { epochs, latest, states, state_bytes, outboxes, data_files, data_bytes } = found;
+    let Footprint { epochs, latest, states, state_bytes, outboxes, .. } = found;
+    let Footprint { data_files, data_bytes, other_files, other_bytes, .. } = found;
     let latest = latest.map(|epoch| format!(", the newest is {epoch}")).unwrap_or_default();
     let size = |bytes: u64| indicatif::HumanBytes(bytes).to_string();
     let mut text = format!(
@@ -109,12 +152,23 @@ fn description(
     if *outboxes > 0 {
         text += &format!("  forgotten: {outboxes} outboxes; what was sent to topics stays there\n");
     }
-    let fate = if with_data { "deleted: " } else { "kept:     " };
-    text += &format!("  {fate} {data_files} data files of {} in its tables\n", size(*data_bytes));
+    let fate = |is_deleted| if is_deleted { "deleted: " } else { "kept:     " };
+    text += &format!(
+        "  {} {data_files} data files of {} in its tables\n",
+        fate(data != DataFiles::Keep),
+        size(*data_bytes)
+    );
+    if *other_files > 0 {
+        text += &format!(
+            "  {} {other_files} data files of {} there that no record of its chain proves to be its own\n",
+            fate(data == DataFiles::DeleteAll),
+            size(*other_bytes)
+        );
+    }
     for (id, table) in &storage.tables {
         text += &format!("             {id}: {}\n", table.url);
     }
-    if !with_data && *data_files > 0 {
+    if data != DataFiles::DeleteAll && data_files + other_files > 0 {
         text +=
             "  Rows that are read again will be in the tables twice; --data deletes them too.\n";
     }

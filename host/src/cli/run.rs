@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::chain::inspect::latest;
+use crate::chain::inspect::{check_begin, latest};
+use crate::chain::record::Epoch;
+use crate::chain::{ChainError, LaneStorage};
 use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
 use crate::lane::LaneEnd;
@@ -66,14 +68,27 @@ pub(super) fn check_first_run(process: &Process, pipeline: &Pipeline) -> anyhow:
             biased;
             // The lane hears it as well, and ends.
             () = process.stop.asked() => None,
-            looked = latest(&storage) => Some(looked),
+            looked = look(&storage) => Some(looked),
         }
     });
-    let Some(Ok(None)) = looked else { return Ok(()) };
+    match looked {
+        Some(Ok(None)) => {}
+        Some(Err(error @ ChainError::Beside { .. })) => return Err(error.into()),
+        _ => return Ok(()),
+    }
     match fit_plugins(pipeline, &process.engine, &process.modules) {
         Err(error) if process.takes_uploads && is_not_uploaded(&error) => Ok(()),
         fitted => fitted.map(drop),
     }
+}
+
+/// The newest epoch; none if a chain may begin.
+async fn look(storage: &LaneStorage) -> Result<Option<Epoch>, ChainError> {
+    let latest = latest(storage).await?;
+    if latest.is_none() {
+        check_begin(storage).await?;
+    }
+    Ok(latest)
 }
 
 fn is_not_uploaded(error: &anyhow::Error) -> bool {

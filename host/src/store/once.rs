@@ -79,7 +79,8 @@ pub async fn put_once(location: &Location, path: &Path, object: &Immutable) -> C
     if !failure::is_indeterminate(&put_error) {
         return Created::Unknown(put_error);
     }
-    match in_time(object.len(), holds(location, path, object)).await {
+    let look = holds(location, path, object.len(), object.sha256());
+    match in_time(object.len(), look).await {
         Ok(true) => Created::Ours,
         Ok(false) => Created::Taken,
         Err(error) if failure::is_absent(&error) => Created::Unknown(put_error),
@@ -87,17 +88,21 @@ pub async fn put_once(location: &Location, path: &Path, object: &Immutable) -> C
     }
 }
 
-/// Whether what lies at `path` are these bytes: by size, and if that agrees by hash.
-async fn holds(location: &Location, path: &Path, object: &Immutable) -> Result<bool> {
+/// Whether what lies at `path` is so many bytes with this hash (64 hex digits): by size, and if that agrees by hash.
+///
+/// # Errors
+///
+/// The store's; that nothing lies there is one of them.
+pub async fn holds(location: &Location, path: &Path, bytes: u64, sha256: &str) -> Result<bool> {
     let found = location.store.get(path).await?;
-    if found.meta.size != object.len() {
+    if found.meta.size != bytes {
         return Ok(false);
     }
     let hash = found.into_stream().try_fold(Sha256::new(), |mut hash, chunk| async move {
         hash.update(&chunk);
         Ok(hash)
     });
-    Ok(hex(&hash.await?.finalize()) == object.sha256)
+    Ok(hex(&hash.await?.finalize()) == sha256)
 }
 
 /// Bounds a request that carries `bytes` either way.

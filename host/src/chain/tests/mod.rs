@@ -11,6 +11,8 @@ mod lives;
 mod opening;
 mod owners;
 mod moves;
+mod sweeping;
+mod verifying;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

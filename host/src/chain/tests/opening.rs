@@ -171,7 +171,7 @@ fn an_outbox_is_given_back_behind_a_fence_until_a_record_has_none() {
     let last = open_now();
     assert_eq!((last.outbox, last.head.unwrap().epoch), (None, Epoch(3)));
     assert_eq!(runtime.block_on(footprint(&storage)).unwrap().outboxes, 1);
-    runtime.block_on(forget(&storage, true)).unwrap();
+    runtime.block_on(forget(&storage, DataFiles::DeleteAll)).unwrap();
     assert!(runtime.block_on(footprint(&storage)).unwrap().is_empty());
 }
 
@@ -216,6 +216,7 @@ fn two_chains_over_one_table_leave_each_others_files_alone() {
     let (runtime, ours) = new_lane();
     let theirs = LaneStorage { chain: ours.chain.child("elsewhere"), ..ours.clone() };
     assert_eq!(live(&runtime, &ours, 1), Ended::Done);
+    runtime.block_on(forget(&theirs, DataFiles::Keep)).unwrap();
     assert_eq!(live(&runtime, &theirs, 3), Ended::Done);
     for (storage, count) in [(&ours, 1), (&theirs, 3), (&ours, 2), (&theirs, 4)] {
         let opened = runtime.block_on(open(storage, INSTANCE)).unwrap();
@@ -285,7 +286,7 @@ fn a_reset_says_what_it_forgets_and_the_next_life_keeps_the_data() {
     assert_eq!((footprint.states, footprint.data_files, footprint.data_bytes), (2, 2, 2));
     assert!(footprint.state_bytes > 0);
 
-    let forgotten = runtime.block_on(forget(&storage, false)).unwrap();
+    let forgotten = runtime.block_on(forget(&storage, DataFiles::Keep)).unwrap();
     assert_eq!((forgotten.epochs, forgotten.data_files), (3, 0));
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     assert!(opened.head.is_none());
@@ -295,7 +296,7 @@ fn a_reset_says_what_it_forgets_and_the_next_life_keeps_the_data() {
     assert_eq!(opened.orphans_deleted, 0);
     assert_eq!(table_of(&runtime, &storage), [0, 0, 1]);
 
-    runtime.block_on(forget(&storage, true)).unwrap();
+    runtime.block_on(forget(&storage, DataFiles::DeleteAll)).unwrap();
     assert!(runtime.block_on(super::footprint(&storage)).unwrap().is_empty());
     assert_eq!(table_of(&runtime, &storage), [0; 0]);
 }

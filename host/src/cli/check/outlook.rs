@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Handle;
 
 use crate::chain::ChainError;
-use crate::chain::inspect::{latest, record};
+use crate::chain::inspect::{check_begin, latest, record};
 use crate::chain::record::{ChainRecord, PinnedModule};
 use crate::cli::left_behind::refuse_left_behind;
 use crate::config::Pipeline;
@@ -53,7 +53,7 @@ pub(super) fn look(
     let head = runtime.block_on(async {
         match latest(&storage).await? {
             Some(epoch) => record(&storage, epoch).await,
-            None => Ok(None),
+            None => check_begin(&storage).await.map(|()| None),
         }
     });
     let head = match head {

@@ -223,7 +223,7 @@ impl Lane {
             }
         };
         let (term, files) = match decided {
-            Opening::Begin { .. } => unreachable!("there is a genesis"),
+            Opening::Begin { .. } | Opening::Beside => unreachable!("there is a genesis"),
             Opening::Fence { term } if self.without == Without::FenceBeforeDeleting => {
                 let named: BTreeSet<File> = slots.iter().filter_map(|slot| slot.file).collect();
                 (term, all.into_iter().filter(|file| !named.contains(file)).collect())
@@ -470,6 +470,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
     Observed {
         job: "j".to_owned(),
         lane: "l".to_owned(),
+        may_begin: false,
         chain: CHAIN.to_owned(),
         fence: None,
         latest: bodies.first().map(|body| body.record.epoch),
@@ -521,6 +522,7 @@ fn chain_record(
         lane: "l".to_owned(),
         epoch: Epoch(slot),
         chain: CHAIN.to_owned(),
+        earlier: Vec::new(),
         kind,
         held: false,
         parent,
