@@ -111,8 +111,10 @@ impl Head {
     /// All partitions together.
     pub fn fates(&self) -> Fates {
         let partitions = self.0["source"]["partitions"].as_array().unwrap();
+        let finished = self.0["source"].get("finished");
         let sum = |fate: &str| {
-            partitions.iter().map(|partition| partition["fates"][fate].as_u64().unwrap()).sum()
+            let all = partitions.iter().chain(finished);
+            all.map(|partition| partition["fates"][fate].as_u64().unwrap()).sum()
         };
         Fates {
             read: sum("read"),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plugin::ModuleDigest;
 use crate::sink::DataFile;
+use crate::source::finished::FinishedRecord;
 use crate::source::{Jump, Partition, Position, SourceIdentity};
 use crate::time::{EventTime, Watermark};
 
@@ -201,6 +202,9 @@ pub struct SourceState {
     /// Positions that were lost, or moved by a person, since the record before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jumps: Vec<Jump>,
+    /// Files that were read to their end, which are no partitions any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<FinishedRecord>,
 }
 
 /// One epoch of one lane. Create-only, immutable, the only truth.

@@ -108,6 +108,11 @@ pub enum SourceConfig {
 }
 
 impl SourceConfig {
+    /// Whether files are watched for, so that the end of all those there are is no end.
+    pub fn is_watched(&self) -> bool {
+        matches!(self, Self::Files(files) if files.watch.is_some())
+    }
+
     /// Whether its input has an end.
     pub fn ends(&self) -> bool {
         match self {
@@ -128,8 +133,21 @@ pub struct FilesConfig {
     pub name: String,
     /// Look for new files at this interval; none: read what is there and end.
     pub watch: Option<Duration>,
+    /// How files become partitions.
+    pub order: FileOrder,
+    /// A watched file that was read to its end and has not grown for so long is finished.
+    pub finish_after: Duration,
+}
+
+/// How files become partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileOrder {
+    /// Each is one, begun in the order of their names. Those that wait do not hold the watermark.
+    Parallel,
+    /// Each is one, and all hold the watermark from the start.
+    Unordered,
     /// The whole set is one partition, in the order of names.
-    pub sequential: bool,
+    Sequential,
 }
 
 /// Event time.

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    EventTimeFrom, Pipeline, SinkKind, SourceConfig, StartPosition, TableLocation, duration,
+    EventTimeFrom, FileOrder, Pipeline, SinkKind, SourceConfig, StartPosition, TableLocation,
+    duration,
 };
 
 /// What a pipeline does, a line for each of its parts, with a line break at the end.
@@ -73,7 +74,11 @@ fn source(source: &SourceConfig) -> String {
             format!("topic {} at {}, {start}{end}", kafka.topic, kafka.brokers)
         }
         SourceConfig::Files(files) => {
-            let order = if files.sequential { ", one after the other" } else { "" };
+            let order = match files.order {
+                FileOrder::Parallel => "",
+                FileOrder::Unordered => ", in no order of time",
+                FileOrder::Sequential => ", one after the other",
+            };
             let watch =
                 files.watch.map(|every| format!(", new ones every {}", duration::show(every)));
             format!("files {}{order}{}", files.name, watch.unwrap_or_default())

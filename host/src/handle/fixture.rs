@@ -12,8 +12,8 @@ use tokio::sync::{broadcast, mpsc};
 use super::{LanePorts, PipelineHandle, StageView};
 use crate::chain::record::{Epoch, Fates, PinnedModule};
 use crate::config::{
-    CheckpointConfig, EventTimeConfig, EventTimeFrom, Failures, FilesConfig, Limits, Pipeline,
-    PluginRef, SourceConfig, StageConfig, WindowConfig, WindowKind,
+    CheckpointConfig, EventTimeConfig, EventTimeFrom, Failures, FileOrder, FilesConfig, Limits,
+    Pipeline, PluginRef, SourceConfig, StageConfig, WindowConfig, WindowKind,
 };
 use crate::lane::Command;
 use crate::metrics::LaneMetrics;
@@ -147,7 +147,8 @@ fn config() -> Pipeline {
             path: "/sales".to_owned(),
             name: "sales".to_owned(),
             watch: None,
-            sequential: false,
+            order: FileOrder::Parallel,
+            finish_after: Duration::from_secs(3_600),
         }),
         schema: Schema {
             columns: vec![

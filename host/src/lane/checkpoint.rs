@@ -102,6 +102,10 @@ impl Lane {
         };
         let files = self.outputs.freeze()?;
         let config = self.promises(&files);
+        self.partitions.tell(&self.outside.metrics.partitions);
+        if self.source.knows_finished() {
+            self.partitions.retire_finished();
+        }
         Ok(FrozenEpoch {
             kind: RecordKind::Data,
             source: SourceState {
@@ -110,6 +114,7 @@ impl Lane {
                 identity: self.source.identity(),
                 partitions: self.partitions.states(),
                 jumps: std::mem::take(&mut self.jumps),
+                finished: self.partitions.finished(),
             },
             watermark: self.partitions.clock().watermark(),
             state: (groups > 0).then_some(FrozenState { bytes, groups }),

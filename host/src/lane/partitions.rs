@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::chain::record::{Fates, PartitionState};
 use crate::metrics::PartitionFates;
+use crate::source::finished::{FinishedFiles, FinishedRecord};
 use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position, RecordBlock};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
@@ -24,18 +25,70 @@ pub(super) struct LanePartition {
     pub(super) jumps: u64,
 }
 
-/// All partitions, in the order they were found; an index never changes while the lane is open.
+/// All partitions, in the order they were found; an index changes only where files leave, between two turns.
 #[derive(Debug)]
 pub(super) struct Partitions {
     all: Vec<LanePartition>,
     index: BTreeMap<Partition, usize>,
     clock: LaneClock,
+    are_begun_in_order: bool,
+    told_of_order: bool,
+    finished: FinishedFiles,
+    /// What became of the records of those.
+    finished_fates: Fates,
+    /// As the chain keeps them, until others finish.
+    frozen: Option<FinishedRecord>,
 }
 
 impl Partitions {
     /// None yet.
     pub(super) fn new(clock: LaneClock) -> Self {
-        Self { all: Vec::new(), index: BTreeMap::new(), clock }
+        Self {
+            all: Vec::new(),
+            index: BTreeMap::new(),
+            clock,
+            are_begun_in_order: false,
+            told_of_order: false,
+            finished: FinishedFiles::default(),
+            finished_fates: Fates::default(),
+            frozen: None,
+        }
+    }
+
+    /// Adds what the chain knows of files that are finished.
+    pub(super) fn restore_finished(&mut self, finished: FinishedFiles, fates: Fates) {
+        self.clock.set_retired();
+        (self.finished, self.finished_fates) = (finished, fates);
+    }
+
+    /// Takes out the files that were read to their end: all that a record must hold of them is their names. Between two
+    /// turns only, because the others move up.
+    pub(super) fn retire_finished(&mut self) {
+        let keep: Vec<bool> = self.clock.partitions().iter().map(|clock| !clock.ended).collect();
+        if keep.iter().all(|keep| *keep) {
+            return;
+        }
+        self.clock.retire(&keep);
+        let all = std::mem::take(&mut self.all);
+        self.index.clear();
+        for (partition, keep) in all.into_iter().zip(keep) {
+            if keep {
+                self.index.insert(partition.partition.clone(), self.all.len());
+                self.all.push(partition);
+            } else {
+                self.finished.insert(partition.partition.stream);
+                self.finished_fates = self.finished_fates.plus(partition.fates);
+            }
+        }
+        self.frozen = None;
+    }
+
+    /// The files that were taken out, as the chain keeps them.
+    pub(super) fn finished(&mut self) -> Option<FinishedRecord> {
+        if self.frozen.is_none() {
+            self.frozen = self.finished.freeze(self.finished_fates);
+        }
+        self.frozen.clone()
     }
 
     /// Adds what the chain knows of a partition.
@@ -126,6 +179,26 @@ impl Partitions {
         counts
     }
 
+    /// The first records of a partition have come. Warns if it is a file that the lane's watermark did not wait for.
+    pub(super) fn look_at_first(&mut self, index: usize) {
+        let Some(max) = self.clock.partitions()[index].max_event_time else { return };
+        let (begins, watermark) = (self.clock.own(index), self.clock.watermark());
+        if self.are_begun_in_order && begins < watermark && !self.told_of_order {
+            self.told_of_order = true;
+            tracing::warn!(
+                file = &*self.all[index].partition.stream,
+                "its first rows end at {max}, behind the watermark {watermark}, so that they may be late: names of files do \
+                 not sort by time; set `source.files.order = \"unordered\"`"
+            );
+        }
+    }
+
+    /// Partitions are files that are begun in the order of their names.
+    #[must_use]
+    pub(super) fn begun_in_order(self) -> Self {
+        Self { are_begun_in_order: true, ..self }
+    }
+
     /// Tells the metrics what became of records since they were last told.
     pub(super) fn tell(&mut self, metrics: &PartitionFates) {
         for partition in &mut self.all {
@@ -138,7 +211,8 @@ impl Partitions {
 
     /// All partitions together.
     pub(super) fn total(&self) -> Fates {
-        self.all.iter().fold(Fates::default(), |total, partition| total.plus(partition.fates))
+        let live = self.all.iter();
+        live.fold(self.finished_fates, |total, partition| total.plus(partition.fates))
     }
 
     /// Where a partition stands; none if it is not known yet.
@@ -191,6 +265,6 @@ impl Partitions {
 
     /// Whether there are partitions and all have ended.
     pub(super) fn all_ended(&self) -> bool {
-        !self.all.is_empty() && self.clock.partitions().iter().all(|clock| clock.ended)
+        self.clock.all_ended()
     }
 }

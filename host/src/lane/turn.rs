@@ -69,6 +69,9 @@ impl Lane {
             let before = clock.partitions()[partition].max_event_time;
             let judge = Judge::new(before, clock.watermark());
             clock.observe(partition, prepared.max_event_time.map(EventTime), now);
+            if before.is_none() {
+                self.partitions.look_at_first(partition);
+            }
             judge
         };
         prepared.iter().map(judge).collect()

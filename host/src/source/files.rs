@@ -1,17 +1,26 @@
 //! NDJSON files as a source: each file a partition, or all of them one partition in the order of their names.
 //!
-//! Offsets are bytes: of the file, or of all files one behind the other. **A file must not change once it can be
-//! listed**: write it elsewhere, or under a name that does not end in `.json`, `.ndjson` or `.jsonl`, and rename it
-//! when it is complete. A file that became shorter stops the pipeline; what is added to a file later is not read.
+//! Offsets are bytes: of the file, or of all files one behind the other; of a packed file those that are unpacked.
 //!
-//! A line is a record, with its line end (`\n` or `\r\n`) as white space behind it; a last line without one counts.
-//! Blank lines are no records. Of a line longer than [`LINE_BYTES_MAX`] only the first [`LINE_BYTES_KEPT`] bytes are
-//! handed on: JSON that is cut off, so the record ends in the dead-letter table.
+//! # What is read of a file
 //!
-//! When new files are watched for, the newest file's partition does not end, so that the input as a whole does not;
-//! in sequential order a new file must come behind those already listed.
+//! | | |
+//! |---|---|
+//! | a line with its line end | is a record; a blank one is none |
+//! | a last line without a line end | in a bounded run a record, unless the file has grown since it was listed; while files are watched it waits for its end |
+//! | what is added behind | is read while files are watched, until the file was quiet for `finish_after`; a bounded run reads what was there when it was listed, and names a file that grew |
+//! | a file that became shorter, or begins otherwise than when it was read | halts the pipeline by name: nobody can tell what was read of it |
+//! | a packed file whose end is missing | waits while files are watched; halts a bounded run |
+//!
+//! Of a line longer than [`LINE_BYTES_MAX`] only the first [`LINE_BYTES_KEPT`] bytes are handed on: JSON that is cut off,
+//! so the record ends in the dead-letter table.
+//!
+//! Files are begun in the order of their names, a few at a time, and hold the watermark from then on. When new files are
+//! watched for, the newest file's partition does not end; in sequential order a new file must come behind those already
+//! listed.
 
 pub use super::files_lines::{LINE_BYTES_KEPT, LINE_BYTES_MAX};
+pub use super::files_set::TRACKS_OPEN_MAX;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,44 +30,38 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::files_lines::Lines;
-use super::files_list::{FileEntry, ListError, Place};
+use super::files_list::{ENDINGS, ListError, Listed, Place};
+use super::files_listing::Listings;
 use super::files_read::{FromReader, News, Reader, Trouble};
-use super::files_track::{Reading, Track};
+use super::files_set::FileSet;
+use super::files_track::Track;
+use super::finished::FinishedFiles;
 use super::{
     Partition, PartitionProgress, PollLimits, Positions, RecordBlock, Source, SourceError,
 };
 use crate::config::{FilesConfig, StoreOptions};
 use crate::time::Clock;
 
-/// Tracks read at once: enough to hide the latency of an object store, few enough that windows of far-apart files
-/// are not all open together.
-pub const TRACKS_OPEN_MAX: usize = 4;
-
 /// Chunks read ahead of the lane: with [`super::files_read::CHUNK_BYTES`] about 8 MiB.
 const CHUNKS_AHEAD: usize = 8;
 
-/// The pause after a listing that failed.
-const LIST_AGAIN: Duration = Duration::from_secs(1);
-
-type Listing = Result<Vec<FileEntry>, ListError>;
+/// How long one call waits for a listing.
+const LIST_WAIT: Duration = Duration::from_secs(1);
 
 /// Reads files below one place.
 pub struct FilesSource {
     place: Place,
     watch: Option<Duration>,
-    sequential: bool,
     runtime: Handle,
     clock: Clock,
-    /// In the order in which they were found.
-    tracks: Vec<Track>,
-    /// Streams of all files that are in a track.
-    known: BTreeSet<Arc<str>>,
+    files: FileSet,
+    listings: Listings,
+    /// The last listing, until somebody takes it up.
+    listed: Option<Listed>,
     sender: Sender<FromReader>,
     receiver: Receiver<FromReader>,
     /// Lines that did not fit into the last poll, and how many of them were handed on.
-    pending: Option<(usize, Lines, usize)>,
-    listings: (Sender<Listing>, Receiver<Listing>),
-    list_at: Option<Duration>,
+    pending: Option<(Partition, Lines, usize)>,
     progress: Vec<PartitionProgress>,
     trouble: Arc<Trouble>,
 }
@@ -76,108 +79,90 @@ impl FilesSource {
         clock: Clock,
     ) -> Result<Self, SourceError> {
         let (sender, receiver) = channel(CHUNKS_AHEAD);
+        let place = Place::open(config, stores)?;
         Ok(Self {
-            place: Place::open(config, stores)?,
             watch: config.watch,
-            sequential: config.sequential,
+            files: FileSet::new(
+                &place.name,
+                config.order,
+                config.watch.and(Some(config.finish_after)),
+            ),
+            listings: Listings::new(place.clone(), runtime.clone(), clock.clone()),
+            place,
             runtime,
             clock,
-            tracks: Vec::new(),
-            known: BTreeSet::new(),
+            listed: None,
             sender,
             receiver,
             pending: None,
-            listings: channel(1),
-            list_at: None,
             progress: Vec::new(),
             trouble: Arc::default(),
         })
     }
 
-    fn list(&self) -> Listing {
-        let files = self.runtime.block_on(self.place.list())?;
-        if files.is_empty() && self.watch.is_none() { Err(ListError::Missing) } else { Ok(files) }
-    }
-
-    fn missing(&self) -> SourceError {
-        SourceError::Refused(format!(
-            "`source.files.path` = `{}` names no file, and no file below it ends in `.json`, `.ndjson` or `.jsonl`",
-            self.place.name
-        ))
-    }
-
-    /// Puts new files into tracks.
-    fn adopt(&mut self, files: Vec<FileEntry>) -> Result<(), SourceError> {
-        if self.sequential && self.tracks.is_empty() {
-            self.tracks.push(Track::of_all(&self.place.name));
+    /// Waits a while for a listing. Whether there is one; otherwise the trouble says why, or it is only slow.
+    fn look(&mut self) -> Result<bool, SourceError> {
+        if self.listed.is_some() {
+            return Ok(true);
         }
-        for file in files {
-            if !self.known.insert(Arc::clone(&file.stream)) {
-                continue;
+        let missing = match self.listings.wait(LIST_WAIT) {
+            None => return Ok(false),
+            Some(Ok(listed)) if listed.files.is_empty() && self.watch.is_none() => true,
+            Some(Ok(listed)) => {
+                self.trouble.set(None);
+                self.listed = Some(listed);
+                return Ok(true);
             }
-            if !self.sequential {
-                self.tracks.push(Track::of_file(file));
-                continue;
+            Some(Err(ListError::Missing)) => self.watch.is_none(),
+            Some(Err(ListError::Store(reason))) => {
+                self.trouble.set(Some(format!("`{}` cannot be listed: {reason}", self.place.name)));
+                self.runtime.block_on(async { tokio::time::sleep(LIST_WAIT).await });
+                return Ok(false);
             }
-            let track = &mut self.tracks[0];
-            let last = track.parts().last();
-            if let Some(last) = last.filter(|last| last.file.stream > file.stream) {
-                return Err(SourceError::Refused(format!(
-                    "`{}` appeared, but in sequential order a new file must come behind `{}`, which was already listed",
-                    file.stream, last.file.stream
-                )));
-            }
-            track.append(file);
+        };
+        if missing {
+            return Err(SourceError::Final(format!(
+                "`source.files.path` = `{}` names no file, and no file below it ends in {ENDINGS}: there is nothing to read",
+                self.place.name
+            )));
         }
-        // Of watched files the newest stays open: more may come.
-        let closed =
-            self.tracks.len() - usize::from(self.watch.is_some() && !self.tracks.is_empty());
-        for track in &mut self.tracks[..closed] {
-            track.is_closed = true;
-        }
-        Ok(())
+        self.trouble.set(None);
+        self.listed = Some(Listed::default());
+        Ok(true)
     }
 
     /// Looks for new files when it is time, without waiting for the answer.
     fn watch_for_new_files(&mut self) -> Result<(), SourceError> {
-        let Some(every) = self.watch else {
-            return Ok(());
-        };
-        match self.listings.1.try_recv() {
-            Ok(Ok(files)) => {
+        let Some(every) = self.watch else { return Ok(()) };
+        match self.listings.poll(every) {
+            Some(Ok(listed)) => {
                 self.trouble.set(None);
-                self.adopt(files)?;
+                self.files.adopt(listed.files, self.clock.monotonic())
             }
-            Ok(Err(ListError::Store(reason))) => {
+            Some(Err(ListError::Store(reason))) => {
                 self.trouble.set(Some(format!("`{}` cannot be listed: {reason}", self.place.name)));
+                Ok(())
             }
             // Nothing there yet, or not answered yet.
-            Ok(Err(ListError::Missing)) | Err(_) => {}
+            Some(Err(ListError::Missing)) | None => Ok(()),
         }
-        let now = self.clock.monotonic();
-        if self.list_at.is_some_and(|at| now < at) || self.listings.0.capacity() == 0 {
-            return Ok(());
-        }
-        self.list_at = Some(now + every);
-        let (place, sender) = (self.place.clone(), self.listings.0.clone());
-        self.runtime.spawn(async move {
-            let listing = place.list().await;
-            // Full or closed: an answer waits already, or nobody wants one.
-            let _ = sender.try_send(listing);
-        });
-        Ok(())
     }
 
     fn start_readers(&mut self) {
-        let running = self.tracks.iter().filter(|track| track.reading == Reading::Running).count();
-        let waiting = self.tracks.iter_mut().enumerate().filter(|(_, track)| track.wants_reader());
-        for (index, track) in waiting.take(TRACKS_OPEN_MAX.saturating_sub(running)) {
+        self.files.begin(self.clock.monotonic());
+        let is_running = |track: &&Track| track.is_busy() && !track.wants_reader();
+        let running = self.files.tracks.values().filter(is_running).count();
+        let waiting = self.files.tracks.values_mut().filter(|track| track.wants_reader());
+        for track in waiting.take(TRACKS_OPEN_MAX.saturating_sub(running)) {
             let reader = Reader {
                 store: Arc::clone(&self.place.store),
-                track: index,
+                track: track.partition().clone(),
                 run: track.begin_reading(),
                 parts: track.parts().to_vec(),
                 start: track.position().next_offset.get(),
+                last_line: track.last_line(),
+                is_single: !track.is_sequence(),
+                head: track.head_checksum(),
                 sender: self.sender.clone(),
                 trouble: Arc::clone(&self.trouble),
             };
@@ -209,26 +194,32 @@ impl FilesSource {
                     return Ok(room.blocks);
                 }
             }
-            if self.is_at_end() {
+            if self.files.is_at_end() {
                 return Ok(room.blocks);
             }
-            let Some(FromReader { track, run, news }) =
+            let Some(FromReader { track: partition, run, news }) =
                 self.receive(until.saturating_sub(self.clock.monotonic()))
             else {
                 return Ok(room.blocks);
             };
-            if !self.tracks[track].listens_to(run) {
+            let Some(track) = self.files.tracks.get_mut(&partition) else { continue };
+            if !track.listens_to(run) {
                 continue;
             }
             match news {
+                News::Head(head) => track.learn_head(head),
                 News::Lines(lines) => {
                     if room.blocks.is_empty() {
                         until = self.clock.monotonic() + limits.linger;
                     }
-                    self.pending = Some((track, lines, 0));
+                    self.pending = Some((partition, lines, 0));
                 }
-                News::Done { read_to } => self.tracks[track].finish(read_to),
-                News::Lost { at, reason } => return Err(self.tracks[track].lost(at, reason)),
+                News::Done(done) => {
+                    track.finish(done);
+                    self.start_readers();
+                }
+                News::Lost { at, reason } => return Err(track.lost(at, reason)),
+                News::Broken { reason } => return Err(SourceError::Final(reason)),
             }
         }
     }
@@ -236,119 +227,101 @@ impl FilesSource {
     /// Hands on as many of the lines as there is room for; what is left.
     fn hand_on(
         &mut self,
-        track: usize,
+        partition: Partition,
         lines: Lines,
         from: usize,
         room: &mut Room,
-    ) -> Option<(usize, Lines, usize)> {
+    ) -> Option<(Partition, Lines, usize)> {
         let to = room.fits_up_to(&lines, from);
         let is_all = to == lines.len();
         if !(is_all && from == 0 || room.blocks.is_empty()) {
             // A part of a run costs a copy; in the next poll it may be handed on whole.
-            return Some((track, lines, from));
+            return Some((partition, lines, from));
         }
+        let track = self.files.tracks.get_mut(&partition)?;
         let (taken, left) = if is_all && from == 0 {
             (lines, None)
         } else {
             let part = lines.copy(from, to);
-            (part, (!is_all).then_some((track, lines, to)))
+            (part, (!is_all).then_some((partition, lines, to)))
         };
         room.records -= taken.len();
         room.bytes = room.bytes.saturating_sub(taken.values.bytes.len());
-        room.blocks.extend(self.tracks[track].take(taken));
+        room.blocks.extend(track.take(taken));
         left
-    }
-
-    /// Whether all that was listed is handed on and nothing will be added.
-    fn is_at_end(&self) -> bool {
-        !self.tracks.is_empty() && self.tracks.iter().all(Track::is_ended)
-    }
-
-    fn update_progress(&mut self) {
-        self.progress.clear();
-        self.progress.extend(self.tracks.iter().map(Track::progress));
-        self.progress.sort_by(|one, other| one.partition.cmp(&other.partition));
     }
 }
 
 impl Source for FilesSource {
     fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
-        match self.list() {
-            Ok(files) => {
-                self.trouble.set(None);
-                self.adopt(files)?;
-                let start = |track: &Track| (track.partition().clone(), track.position().clone());
-                Ok(Some(self.tracks.iter().map(start).collect()))
-            }
-            Err(ListError::Missing) if self.watch.is_none() => Err(self.missing()),
-            Err(ListError::Missing) => Ok(Some(Positions::new())),
-            Err(ListError::Store(reason)) => {
-                self.trouble.set(Some(format!("`{}` cannot be listed: {reason}", self.place.name)));
-                self.runtime.block_on(tokio::time::sleep(LIST_AGAIN));
-                Ok(None)
-            }
+        if !self.look()? {
+            return Ok(None);
         }
+        self.files.clear();
+        let now = self.clock.monotonic();
+        let files = self.listed.as_ref().map(|listed| listed.files.clone());
+        self.files.adopt(files.unwrap_or_default(), now)?;
+        self.files.begin(now);
+        Ok(Some(self.files.positions()))
+    }
+
+    fn reach(&mut self) -> Result<bool, SourceError> {
+        self.look()
+    }
+
+    fn knows_finished(&self) -> bool {
+        self.files.knows_finished()
+    }
+
+    fn know_finished(&mut self, finished: FinishedFiles) {
+        self.files.set_finished(finished);
     }
 
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
-        let files = match self.list() {
-            Ok(files) => files,
-            Err(ListError::Missing) if self.watch.is_none() => return Err(self.missing()),
-            Err(ListError::Missing) => Vec::new(),
-            Err(ListError::Store(reason)) => {
-                return Err(SourceError::Failed {
-                    what: format!("list `{}`", self.place.name),
-                    reason,
-                });
+        while !self.look()? {
+            if let Some(reason) = self.trouble.get() {
+                let what = format!("list `{}`", self.place.name);
+                return Err(SourceError::Failed { what, reason });
             }
-        };
+        }
+        let listed = self.listed.take().unwrap_or_default();
         // Readers of before send to a channel that is gone, and end.
         (self.sender, self.receiver) = channel(CHUNKS_AHEAD);
-        self.tracks.clear();
-        self.known.clear();
+        self.files.clear();
         self.pending = None;
-        self.adopt(files)?;
-        for (partition, position) in positions {
-            match self.tracks.iter_mut().find(|track| track.partition() == partition) {
-                Some(track) => track.resume(position)?,
-                None if position.ended => {}
-                None => {
-                    return Err(SourceError::PositionLost {
-                        partition: partition.clone(),
-                        offset: position.next_offset.get(),
-                        reason: format!("it is not among the files of `{}`", self.place.name),
-                    });
-                }
-            }
+        let now = self.clock.monotonic();
+        self.files.adopt(listed.files, now)?;
+        self.files.resume(positions, now)?;
+        if let Some(every) = self.watch {
+            self.listings.again_after(every);
         }
-        if self.watch.is_some() && self.is_at_end() {
-            // Its last file ended when a newer one appeared, whose name stands before it.
-            self.tracks.last_mut().expect("an end needs a track").reopen();
-        }
-        self.list_at = self.watch.map(|every| self.clock.monotonic() + every);
         self.start_readers();
-        self.update_progress();
+        self.files.progress(&mut self.progress);
         Ok(())
     }
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
+        // What is told to have ended goes at the next poll.
+        self.files.retire();
         self.watch_for_new_files()?;
         self.start_readers();
         let mut blocks = self.collect(limits)?;
         // Stable: blocks of one partition stay in the order in which they were read.
         blocks.sort_by(|one, other| one.partition.cmp(&other.partition));
-        self.update_progress();
+        self.start_readers();
+        self.files.progress(&mut self.progress);
         Ok(blocks)
     }
 
     fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
-        for track in &mut self.tracks {
-            track.pause(paused.contains(track.partition()));
+        for (partition, track) in &mut self.files.tracks {
+            track.pause(paused.contains(partition));
         }
         // What is put aside of a paused track is read again.
-        self.pending.take_if(|(track, ..)| self.tracks[*track].is_paused());
+        let tracks = &self.files.tracks;
+        self.pending.take_if(|(track, ..)| tracks.get(track).is_none_or(Track::is_paused));
         self.start_readers();
-        self.update_progress();
+        self.files.progress(&mut self.progress);
         Ok(())
     }
 

@@ -1,19 +1,22 @@
 //! Reads the files of a track ahead of the lane, on the runtime, and sends what it read as runs of whole lines.
 
-use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::StreamExt;
-use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc::Sender;
 
-use super::files_lines::{LineCutter, Lines};
-use super::files_list::{FileEntry, store_words};
+use super::Partition;
+use super::files_lines::Lines;
+use super::files_list::{FileEntry, Packing, checksum_of, store_words};
+use super::files_part::PartLines;
 
 /// Bytes read at a time: large enough that opening and sending cost nothing per record, small enough that what is
 /// read is still in the cache when it is decoded.
 pub(super) const CHUNK_BYTES: usize = 1 << 20;
+
+/// By so many of its first bytes a file is known again.
+pub(super) const HEAD_BYTES: usize = 1024;
 
 /// The pause before a file is asked for again, at first and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -22,16 +25,28 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) file: FileEntry,
-    /// Where it begins in the track, and where it ends.
+    /// Where it begins in the track, and where it ends as it was listed. Of a packed file the end is that of what is
+    /// stored, and means nothing.
     pub(super) start: i64,
     pub(super) end: i64,
     /// Of this file and all before it in the track.
     pub(super) checksum: i32,
+    /// The same, of this file by its name alone: it may still grow.
+    pub(super) checksum_open: i32,
+}
+
+/// What is read of a last line that has no line end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastLine {
+    /// All of it, unless the file was changed since it was listed.
+    Counts,
+    /// Nothing: its end may still be written.
+    Waits,
 }
 
 /// What a reader sends.
 pub(super) struct FromReader {
-    pub(super) track: usize,
+    pub(super) track: Partition,
     /// Which of the readers that the track has had one after the other.
     pub(super) run: u64,
     pub(super) news: News,
@@ -39,16 +54,31 @@ pub(super) struct FromReader {
 
 /// What it has to say.
 pub(super) enum News {
+    /// The beginning of the file, up to [`HEAD_BYTES`].
+    Head(Vec<u8>),
     Lines(Lines),
-    /// The parts it was given are read, and end here.
-    Done {
-        read_to: i64,
-    },
-    /// A file is not what was listed; nothing follows.
+    /// The parts it was given are read.
+    Done(Done),
+    /// A file is not what was listed or read before; nothing follows.
     Lost {
         at: i64,
         reason: String,
     },
+    /// A file cannot be read by anybody; nothing follows.
+    Broken {
+        reason: String,
+    },
+}
+
+/// How a reader ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Done {
+    /// Behind the last line, or what is no record.
+    pub(super) read_to: i64,
+    /// Bytes of a last line that waits for its end.
+    pub(super) unended: u64,
+    /// So many bytes came while the file was read, or after it was listed.
+    pub(super) grown: u64,
 }
 
 /// Why nothing is read at the moment.
@@ -57,30 +87,38 @@ pub(super) struct Trouble(Mutex<Option<String>>);
 
 impl Trouble {
     pub(super) fn get(&self) -> Option<String> {
-        self.0.lock().expect("nobody panics while holding it").clone()
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     pub(super) fn set(&self, trouble: Option<String>) {
-        *self.0.lock().expect("nobody panics while holding it") = trouble;
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trouble;
     }
 }
 
 /// Reads one track from a position on.
 pub(super) struct Reader {
     pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) track: usize,
+    pub(super) track: Partition,
     pub(super) run: u64,
     pub(super) parts: Vec<Part>,
     /// In the track, at the beginning of a line.
     pub(super) start: i64,
+    /// Of the last of the parts; the others end before the next begins.
+    pub(super) last_line: LastLine,
+    /// The track is one file: its beginning is sent, and compared if it was read before.
+    pub(super) is_single: bool,
+    /// Of the bytes that were read of it before, as far as [`HEAD_BYTES`].
+    pub(super) head: Option<i32>,
     pub(super) sender: Sender<FromReader>,
     pub(super) trouble: Arc<Trouble>,
 }
 
 /// Why a part was not read to its end.
-enum ReadError {
-    /// It is not the file that was listed.
+pub(super) enum ReadError {
+    /// It is not the file that was listed or read before.
     Lost(String),
+    /// Nobody can read it.
+    Broken(String),
     /// May pass by itself.
     Store(String),
     /// Nobody listens any more.
@@ -90,33 +128,52 @@ enum ReadError {
 impl Reader {
     /// Reads to the end of the parts, however long the store is away meanwhile.
     pub(super) async fn run(self) {
-        for part in self.parts.iter().filter(|part| part.end > self.start) {
-            let mut at = self.start.max(part.start);
-            let mut pause = BACK_OFF.0;
-            let mut failed = false;
-            while at < part.end {
-                let before = at;
-                match self.read_part(part, &mut at).await {
-                    Ok(()) => break,
-                    Err(ReadError::Closed) => return,
-                    Err(ReadError::Lost(reason)) => {
-                        return self.send_last(News::Lost { at, reason }).await;
-                    }
-                    Err(ReadError::Store(reason)) => {
-                        let stream = &part.file.stream;
-                        self.trouble.set(Some(format!("`{stream}` cannot be read: {reason}")));
-                        failed = true;
-                    }
-                }
-                pause = if at > before { BACK_OFF.0 } else { (pause * 2).min(BACK_OFF.1) };
-                tokio::time::sleep(pause).await;
+        let mut done = Done { read_to: self.start, ..Done::default() };
+        let last = self.parts.len().saturating_sub(1);
+        for (index, part) in self.parts.iter().enumerate() {
+            let is_packed = part.file.packing != Packing::Plain;
+            if part.end <= self.start && !is_packed && index != last {
+                continue;
             }
-            if failed {
-                self.trouble.set(None);
+            let last_line = if index == last { self.last_line } else { LastLine::Counts };
+            match self.read_on(part, last_line).await {
+                Ok(part_done) => done = part_done,
+                Err(None) => return,
+                Err(Some(news)) => return self.send_last(news).await,
             }
         }
-        let read_to = self.parts.last().map_or(self.start, |part| part.end);
-        self.send_last(News::Done { read_to }).await;
+        self.send_last(News::Done(done)).await;
+    }
+
+    /// Reads a part until that succeeds; the news instead if it never will, or none if nobody listens.
+    async fn read_on(&self, part: &Part, last_line: LastLine) -> Result<Done, Option<News>> {
+        let mut at = self.start.max(part.start);
+        let mut pause = BACK_OFF.0;
+        let mut failed = false;
+        loop {
+            let before = at;
+            match self.read_part(part, last_line, &mut at).await {
+                Ok(done) => {
+                    if failed {
+                        self.trouble.set(None);
+                    }
+                    return Ok(done);
+                }
+                Err(ReadError::Closed) => return Err(None),
+                Err(ReadError::Lost(reason)) => return Err(Some(News::Lost { at, reason })),
+                Err(ReadError::Broken(reason)) => {
+                    let stream = &part.file.stream;
+                    return Err(Some(News::Broken { reason: format!("`{stream}`: {reason}") }));
+                }
+                Err(ReadError::Store(reason)) => {
+                    let stream = &part.file.stream;
+                    self.trouble.set(Some(format!("`{stream}` cannot be read: {reason}")));
+                    failed = true;
+                }
+            }
+            pause = if at > before { BACK_OFF.0 } else { (pause * 2).min(BACK_OFF.1) };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     async fn send_last(&self, news: News) {
@@ -125,107 +182,80 @@ impl Reader {
     }
 
     fn say(&self, news: News) -> FromReader {
-        FromReader { track: self.track, run: self.run, news }
+        FromReader { track: self.track.clone(), run: self.run, news }
+    }
+
+    /// Sends something that others follow.
+    pub(super) async fn send(&self, news: News) -> Result<(), ReadError> {
+        self.sender.send(self.say(news)).await.map_err(|_| ReadError::Closed)
     }
 
     /// Reads from `at` to the end of a part. Moves `at` behind every line that was sent.
-    async fn read_part(&self, part: &Part, at: &mut i64) -> Result<(), ReadError> {
-        let from = u64::try_from(*at - part.start).expect("at least the part's start");
-        let range = GetRange::Bounded(from..part.file.size);
-        let options = GetOptions { range: Some(range), ..GetOptions::default() };
-        let result = match self.store.get_opts(&part.file.path, options).await {
-            Ok(result) => result,
-            Err(error @ object_store::Error::NotFound { .. }) => {
-                return Err(ReadError::Lost(store_words(&error)));
-            }
-            Err(error) => return Err(ReadError::Store(store_words(&error))),
-        };
+    async fn read_part(
+        &self,
+        part: &Part,
+        last_line: LastLine,
+        at: &mut i64,
+    ) -> Result<Done, ReadError> {
+        let before = u64::try_from(*at - part.start).unwrap_or(0);
+        if part.file.packing != Packing::Plain {
+            let result = self.get(part, None).await?;
+            return PartLines::new(self, part, at).read_packed(result, before, last_line).await;
+        }
+        if before > part.file.size {
+            return Err(ReadError::Lost(shrunk(part.file.size, before)));
+        }
+        if before > 0 && self.is_single {
+            self.compare_head(part, before).await?;
+        }
+        if part.file.size == 0 {
+            // A range of nothing is none, and is refused.
+            return Ok(Done { read_to: *at, ..Done::default() });
+        }
+        // The byte before is that of the line end behind which reading goes on.
+        let from = before.saturating_sub(1);
+        let result = self.get(part, Some(from)).await?;
         if result.meta.size < part.file.size {
             return Err(ReadError::Lost(shrunk(result.meta.size, part.file.size)));
         }
-        let cutter = LineCutter::new(*at, CHUNK_BYTES);
-        let mut lines = PartLines { reader: self, part, at, cutter };
-        match result.payload {
-            GetResultPayload::File(file, _) => lines.read_file(file, from).await,
-            GetResultPayload::Stream(mut stream) => {
-                while let Some(bytes) = stream.next().await {
-                    let bytes = bytes.map_err(|error| ReadError::Store(store_words(&error)))?;
-                    lines.cutter.buffer.extend_from_slice(&bytes);
-                    if lines.cutter.buffer.len() >= CHUNK_BYTES {
-                        lines.send_whole().await?;
-                    }
-                }
-                lines.send_whole().await?;
-                lines.send_rest().await
-            }
+        PartLines::new(self, part, at).read_plain(result, from, before, last_line).await
+    }
+
+    async fn get(&self, part: &Part, from: Option<u64>) -> Result<GetResult, ReadError> {
+        let range = from.map(|from| GetRange::Bounded(from..part.file.size));
+        let options = GetOptions { range, ..GetOptions::default() };
+        self.store.get_opts(&part.file.path, options).await.map_err(|error| read_error(&error))
+    }
+
+    /// A file that goes on must begin as it did: otherwise it is another one under the same name.
+    async fn compare_head(&self, part: &Part, before: u64) -> Result<(), ReadError> {
+        let range = 0..part.file.size.min(HEAD_BYTES as u64);
+        let head = self.store.get_range(&part.file.path, range).await;
+        let head = head.map_err(|error| read_error(&error))?;
+        let known = head.len().min(usize::try_from(before).unwrap_or(usize::MAX));
+        self.check_head(&head[..known])?;
+        self.send(News::Head(head.to_vec())).await
+    }
+
+    /// Compares the bytes that were read before, as far as they belong to the head.
+    pub(super) fn check_head(&self, known: &[u8]) -> Result<(), ReadError> {
+        match self.head {
+            Some(head) if checksum_of(known) != head => Err(ReadError::Lost(
+                "it does not begin as it did when it was read: another file lies under its name; give new files new names"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
         }
     }
 }
 
-/// The lines of one part on their way out.
-struct PartLines<'a> {
-    reader: &'a Reader,
-    part: &'a Part,
-    at: &'a mut i64,
-    cutter: LineCutter,
-}
-
-impl PartLines<'_> {
-    /// A local file is read chunk by chunk on a thread that may block.
-    async fn read_file(&mut self, mut file: std::fs::File, from: u64) -> Result<(), ReadError> {
-        let io = |error: io::Error| ReadError::Store(error.to_string());
-        file.seek(SeekFrom::Start(from)).map_err(io)?;
-        let mut left = self.part.file.size - from;
-        while left > 0 {
-            let mut buffer = std::mem::take(&mut self.cutter.buffer);
-            let wanted = left.min(CHUNK_BYTES as u64);
-            let read = tokio::task::spawn_blocking(move || {
-                let read = file.by_ref().take(wanted).read_to_end(&mut buffer);
-                read.map(|read| (file, buffer, read))
-            });
-            let (back, filled, read) = read.await.map_err(|_| ReadError::Closed)?.map_err(io)?;
-            (file, self.cutter.buffer) = (back, filled);
-            if read == 0 {
-                return Err(ReadError::Lost(shrunk(
-                    self.part.file.size - left,
-                    self.part.file.size,
-                )));
-            }
-            left -= read as u64;
-            self.send_whole().await?;
-        }
-        self.send_rest().await
-    }
-
-    async fn send_whole(&mut self) -> Result<(), ReadError> {
-        if self.cutter.start() == self.part.start {
-            self.cutter.blank_byte_order_mark();
-        }
-        match self.cutter.cut(CHUNK_BYTES) {
-            Some(lines) => self.send(lines).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The last line of a file need not have a line end.
-    async fn send_rest(&mut self) -> Result<(), ReadError> {
-        match self.cutter.finish() {
-            Some(lines) => self.send(lines).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn send(&mut self, lines: Lines) -> Result<(), ReadError> {
-        let next = lines.next;
-        let message = self.reader.say(News::Lines(lines));
-        self.reader.sender.send(message).await.map_err(|_| ReadError::Closed)?;
-        *self.at = next;
-        Ok(())
+pub(super) fn read_error(error: &object_store::Error) -> ReadError {
+    match error {
+        object_store::Error::NotFound { .. } => ReadError::Lost(store_words(error)),
+        _ => ReadError::Store(store_words(error)),
     }
 }
 
-fn shrunk(is: u64, was: u64) -> String {
-    format!(
-        "it has {is} bytes and had {was} when it was listed; a file must not change once it is there"
-    )
+pub(super) fn shrunk(is: u64, was: u64) -> String {
+    format!("it has {is} bytes and had {was}: a file may grow, and must not change otherwise")
 }

@@ -19,15 +19,24 @@ mod headers;
 mod absent;
 pub mod files;
 mod files_list;
+mod files_walk;
+mod files_keys;
+mod files_listing;
 mod files_lines;
+mod files_unpack;
 mod files_read;
+mod files_part;
 mod files_track;
+mod files_set;
+pub mod finished;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod headers_tests;
 #[cfg(test)]
 mod files_tests;
+#[cfg(test)]
+mod files_growing_tests;
 #[cfg(test)]
 mod kafka_tests;
 #[cfg(test)]
@@ -39,6 +48,7 @@ use std::time::Duration;
 
 use crate::varlen::Varlen;
 pub use absent::Absent;
+use finished::FinishedFiles;
 pub use headers::{Header, Headers, RecordHeaders};
 pub use identity::{Jump, SourceIdentity};
 pub use position::{NextOffset, Partition, Position, Positions};
@@ -157,6 +167,14 @@ pub trait Source: Send {
         Ok(true)
     }
 
+    /// Whether partitions are files that it knows by name when they are finished: no record need hold their positions.
+    fn knows_finished(&self) -> bool {
+        false
+    }
+
+    /// Files that were read to their end in earlier runs; before [`Source::assign`].
+    fn know_finished(&mut self, _: FinishedFiles) {}
+
     /// Begins to read at these positions. Partitions the source has and `positions` lacks begin at their start.
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError>;
 
@@ -216,6 +234,9 @@ pub enum SourceError {
     /// without a word: a person says how to go on.
     #[error("{0}")]
     Lost(String),
+    /// Somebody has to do something first: trying again cannot help.
+    #[error("{0}")]
+    Final(String),
     /// What was asked for is not there, or not allowed.
     #[error("{0}")]
     Refused(String),

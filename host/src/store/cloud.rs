@@ -29,7 +29,8 @@ pub(super) fn s3_client(
 ) -> Result<(AmazonS3, Path), StoreError> {
     let (bucket, prefix) = bucket_and_prefix(url, rest, "s3://bucket/prefix")?;
     let environment = Environment(options);
-    let endpoint = environment.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]);
+    environment.check(url, "AWS_", &AWS_ADDRESSES)?;
+    let endpoint = environment.first(&AWS_ADDRESSES);
     check_s3_credentials(url, &environment, endpoint.is_some())?;
     let plain_http = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
     let mut builder = AmazonS3Builder::new()
@@ -48,6 +49,7 @@ pub(super) fn s3_client(
 /// Google Cloud Storage, with a service account from the environment or the machine's own.
 pub(super) fn google(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened, StoreError> {
     let (bucket, prefix) = bucket_and_prefix(url, rest, "gs://bucket/prefix")?;
+    Environment(options).check(url, "GOOGLE_", &GOOGLE_ADDRESSES)?;
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_client_options(client_options().with_allow_http(true)) // the metadata server speaks http
         .with_retry(retry_config());
@@ -64,6 +66,7 @@ pub(super) fn google(url: &str, rest: &str, options: &StoreOptions) -> Result<Op
 pub(super) fn azure(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened, StoreError> {
     let (container, prefix) = bucket_and_prefix(url, rest, "az://container/prefix")?;
     let environment = Environment(options);
+    environment.check(url, "AZURE_", &AZURE_ADDRESSES)?;
     let emulated = environment.get("AZURE_STORAGE_USE_EMULATOR").is_some();
     if environment.get("AZURE_STORAGE_ACCOUNT_NAME").is_none() && !emulated {
         return Err(StoreError::MissingVariable {
@@ -72,7 +75,7 @@ pub(super) fn azure(url: &str, rest: &str, options: &StoreOptions) -> Result<Ope
             reason: "a container belongs to a storage account",
         });
     }
-    let endpoint = environment.first(&["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"]);
+    let endpoint = environment.first(&AZURE_ADDRESSES);
     let plain_http = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
     let mut builder = MicrosoftAzureBuilder::new()
         .with_client_options(client_options().with_allow_http(plain_http || emulated))
@@ -158,10 +161,39 @@ fn client_error(url: &str, source: object_store::Error) -> StoreError {
     StoreError::Client { url: url.to_owned(), source }
 }
 
+/// Variables that hold the address of a store, by cloud.
+const AWS_ADDRESSES: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+const GOOGLE_ADDRESSES: [&str; 1] = ["GOOGLE_BASE_URL"];
+const AZURE_ADDRESSES: [&str; 2] = ["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"];
+
 /// The variables that were handed in. An empty one counts as not set, as shells and compose files leave them.
 struct Environment<'a>(&'a StoreOptions);
 
 impl<'a> Environment<'a> {
+    /// Refuses what a client would take and then panic on, or report without the variable's name: addresses that are no
+    /// URLs, and values that no header can carry.
+    fn check(&self, url: &str, prefix: &str, addresses: &[&str]) -> Result<(), StoreError> {
+        for (variable, value) in self.0.environment.iter().filter(|(_, value)| !value.is_empty()) {
+            let is_address = addresses.contains(&variable.as_str());
+            let is_http =
+                |url: &reqwest::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+            let reason = if !variable.starts_with(prefix) {
+                continue;
+            } else if is_address && !reqwest::Url::parse(value).is_ok_and(|url| is_http(&url)) {
+                "is no address: write http:// or https:// and the host, for example http://127.0.0.1:9000"
+            } else if value.chars().any(char::is_control) {
+                "holds a line break or another control character: write it without"
+            } else {
+                continue;
+            };
+            let value =
+                if is_address { value.escape_debug().to_string() } else { "…".to_owned() };
+            let (url, variable) = (url.to_owned(), variable.clone());
+            return Err(StoreError::Variable { url, variable, value, reason });
+        }
+        Ok(())
+    }
+
     fn get(&self, variable: &str) -> Option<&'a str> {
         self.0.environment.get(variable).map(String::as_str).filter(|value| !value.is_empty())
     }

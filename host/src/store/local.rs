@@ -67,7 +67,8 @@ pub(super) fn look(url: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, Path)
     Ok((Arc::new(LocalFileSystem::new()), prefix))
 }
 
-fn without_parents(path: &FilePath) -> PathBuf {
+/// A path without `..`, by its words alone.
+pub(super) fn without_parents(path: &FilePath) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
         if component == Component::ParentDir {

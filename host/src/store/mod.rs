@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use object_store::list::PaginatedListStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
@@ -125,6 +126,18 @@ pub enum StoreError {
         /// Why it is needed, or what else would do.
         reason: &'static str,
     },
+    /// A variable of the environment says what no store can use.
+    #[error("`{url}`: the environment variable `{variable}` = \"{value}\" {reason}")]
+    Variable {
+        /// As written.
+        url: String,
+        /// Its name.
+        variable: String,
+        /// As it is set, or a part of it; nothing of a secret.
+        value: String,
+        /// What is wrong with it, and what would be right.
+        reason: &'static str,
+    },
     /// The directory of a local store cannot be made or read.
     #[error("open directory `{url}`")]
     Directory {
@@ -143,6 +156,25 @@ pub enum StoreError {
         #[source]
         source: object_store::Error,
     },
+}
+
+/// A path without `..`, by its words alone: no link is followed.
+pub fn without_parents(path: &std::path::Path) -> std::path::PathBuf {
+    local::without_parents(path)
+}
+
+/// A way to list a bucket page by page, for whoever meets keys that are no paths; none for other stores than S3.
+///
+/// # Errors
+///
+/// See [`StoreError`].
+pub fn pages(
+    url: &str,
+    options: &StoreOptions,
+) -> Result<Option<Arc<dyn PaginatedListStore>>, StoreError> {
+    let Some(("s3" | "s3a", rest)) = url.split_once("://") else { return Ok(None) };
+    let (client, _) = cloud::s3_client(url, rest, options)?;
+    Ok(Some(Arc::new(client)))
 }
 
 /// Opens a place for reading only: nothing is made there, and a folder that is not there is empty.

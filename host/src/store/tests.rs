@@ -91,6 +91,17 @@ fn urls_that_make_no_sense_are_refused_with_what_would_be_right() {
 }
 
 #[test]
+fn variables_that_no_client_can_use_are_refused_by_name() {
+    let address = refusal("s3://b/p", &[("AWS_ENDPOINT_URL", "127.0.0.1:9000")]);
+    assert!(address.contains("`AWS_ENDPOINT_URL` = \"127.0.0.1:9000\" is no address"), "{address}");
+    assert!(refusal("s3://b/p", &[("AWS_ENDPOINT_URL_S3", "http://")]).contains("is no address"));
+    assert!(refusal("az://b/p", &[("AZURE_ENDPOINT", "store")]).contains("AZURE_ENDPOINT"));
+    let secret =
+        refusal("s3://b/p", &[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "geheim\n")]);
+    assert!(secret.contains("AWS_SECRET_ACCESS_KEY") && !secret.contains("geheim"), "{secret}");
+}
+
+#[test]
 fn half_of_a_key_pair_a_profile_or_none_for_an_own_endpoint_name_the_variable() {
     let sentences = [
         refusal("s3://b", &[("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "")]),

@@ -168,7 +168,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
         Ok(Err(LaneError::BrokenOff)) => Life::BrokenOff,
         Ok(Err(
             error @ (LaneError::StateTooLarge { .. }
-            | LaneError::Source(SourceError::Lost(_))
+            | LaneError::Source(SourceError::Lost(_) | SourceError::Final(_))
             | LaneError::PluginFailed { .. }
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),

@@ -39,6 +39,10 @@ pub struct LaneClock {
     idle_after: Option<Duration>,
     /// µs.
     max_ahead: Option<i64>,
+    /// The input ends when all partitions have ended; otherwise others may come.
+    has_end: bool,
+    /// There were partitions that ended and are gone.
+    retired: bool,
     partitions: Vec<PartitionClock>,
     watermark: Watermark,
 }
@@ -70,6 +74,8 @@ impl LaneClock {
             max_out_of_orderness,
             idle_after,
             max_ahead: None,
+            has_end: true,
+            retired: false,
             partitions: Vec::new(),
             watermark,
         }
@@ -79,6 +85,31 @@ impl LaneClock {
     #[must_use]
     pub fn with_max_ahead(self, max_ahead: Option<i64>) -> Self {
         Self { max_ahead, ..self }
+    }
+
+    /// The same clock, for an input that ends when all partitions have ended, or for one that never does.
+    #[must_use]
+    pub fn with_end(self, has_end: bool) -> Self {
+        Self { has_end, ..self }
+    }
+
+    /// Keeps only those partitions that are marked, in their order; the others have ended.
+    pub fn retire(&mut self, keep: &[bool]) {
+        let mut keep = keep.iter().copied();
+        let before = self.partitions.len();
+        self.partitions.retain(|_| keep.next().unwrap_or(true));
+        self.retired |= self.partitions.len() < before;
+    }
+
+    /// Partitions that have ended were taken out before.
+    pub fn set_retired(&mut self) {
+        self.retired = true;
+    }
+
+    /// Whether there were partitions, all have ended, and no other can come.
+    pub fn all_ended(&self) -> bool {
+        let any = self.retired || !self.partitions.is_empty();
+        self.has_end && any && self.partitions.iter().all(|clock| clock.ended)
     }
 
     /// Adds a partition behind the ones there are: with what the chain knows of it, or with nothing.
@@ -149,7 +180,7 @@ impl LaneClock {
     /// Moves the lane's watermark to the minimum over the partitions that count. Stays where it is while one of
     /// them has shown nothing, or while none counts; is [`Watermark::END`] when all have ended.
     pub fn advance(&mut self) -> Watermark {
-        if !self.partitions.is_empty() && self.partitions.iter().all(|clock| clock.ended) {
+        if self.all_ended() {
             self.watermark = Watermark::END;
             return self.watermark;
         }

@@ -70,6 +70,7 @@ fn source_at(next: i64) -> SourceState {
             max_event_time: None,
             fates: record::Fates::default(),
         }],
+        finished: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::Context;
 use crate::config::document::Key;
@@ -13,7 +14,7 @@ use crate::config::raw::{
 };
 use crate::config::scalar::Properties;
 use crate::config::{
-    ClientProperties, EndPosition, FilesConfig, KafkaConfig, OffsetsGroup, OnDataLoss,
+    ClientProperties, EndPosition, FileOrder, FilesConfig, KafkaConfig, OffsetsGroup, OnDataLoss,
     SourceConfig, StartPosition, duration, forbidden, suggest,
 };
 
@@ -222,7 +223,7 @@ fn check_files(
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<FilesConfig> {
-    let RawFiles { path, watch, order } = raw;
+    let RawFiles { path, watch, order, finish_after } = raw;
     let place = problems.take(&key.child("path"), location(&path, folder));
     let watch = match watch {
         None => Some(None),
@@ -237,10 +238,23 @@ fn check_files(
             problems.take(&key.child("watch"), interval)
         }
     };
+    let finish_key = key.child("finish_after");
+    let finish_after = match finish_after {
+        None => Some(FINISH_AFTER_DEFAULT),
+        Some(text) => problems.take(&finish_key, duration::parse(&text.0)),
+    };
     let Place { written, url } = place?;
-    let sequential = order == RawOrder::Sequential;
-    Some(FilesConfig { path: url, name: written, watch: watch?, sequential })
+    let order = match order {
+        RawOrder::Parallel => FileOrder::Parallel,
+        RawOrder::Unordered => FileOrder::Unordered,
+        RawOrder::Sequential => FileOrder::Sequential,
+    };
+    let finish_after = finish_after?;
+    Some(FilesConfig { path: url, name: written, watch: watch?, order, finish_after })
 }
+
+/// Longer than pauses within a file that somebody writes, short enough that not too many are looked after.
+const FINISH_AFTER_DEFAULT: Duration = Duration::from_secs(3_600);
 
 /// Schemes that the store opens.
 const SCHEMES: [&str; 4] = ["file", "s3", "gs", "az"];

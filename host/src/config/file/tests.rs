@@ -356,7 +356,7 @@ fn files_have_no_kafka_settings() {
     refused(
         &with_files("data/sales\"", "data/sales\"\nstart = \"earliest\""),
         expect![
-            "pipelines/sales.toml:13: `source.files.start`: unknown key; possible here: `order`, `path`, `watch`"
+            "pipelines/sales.toml:13: `source.files.start`: unknown key; possible here: `finish_after`, `order`, `path`, `watch`"
         ],
     );
     refused(

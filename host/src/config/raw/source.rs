@@ -112,27 +112,38 @@ pub(crate) enum RawOnDataLoss {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawFiles {
-    /// A file, or a folder of which every file is read that ends in `.json`, `.jsonl` or `.ndjson`, at any depth.
+    /// A file, or a folder of which every file is read that ends in `.json`, `.jsonl` or `.ndjson`, at any depth, also
+    /// with `.gz` or `.zst` behind it. What else lies there is left out, which is said once.
     /// A path (relative to the folder of this file) or a URL: `s3://…`, `gs://…`, `az://…`.
     #[schemars(example = &"s3://bucket/sales/")]
     pub(crate) path: String,
-    /// Look for new files this often and never end. Default: none; what is there is read, every window fires and
+    /// Look for new files, and for what was added to files, this often and never end. A line is read when its line end
+    /// is there. Default: none; what is there is read, a last line without line end included, every window fires and
     /// the run ends.
     #[serde(default)]
     #[schemars(example = &"10s")]
     pub(crate) watch: Option<DurationText>,
-    /// `"parallel"`: each file is a partition with a watermark of its own. `"sequential"`: the whole set is one
-    /// partition in the order of names, for files that are cut from one stream. Default `"parallel"`, because it
-    /// uses every core and no file makes another one's rows late.
+    /// `"parallel"`: each file is a partition with a watermark of its own; four are read at a time, in the order of
+    /// names, and those that wait do not hold the watermark: for files whose names sort by time, such as a day each.
+    /// `"unordered"`: the same, but every file holds the watermark from the start, for files that each hold all times:
+    /// no window closes before the last file was begun. `"sequential"`: the whole set is one partition in the order of
+    /// names, for files that are cut from one stream; none may be packed. Default `"parallel"`, because it uses every
+    /// core and keeps only the windows of a few files open.
     #[serde(default = "RawOrder::parallel")]
     #[schemars(example = &"sequential")]
     pub(crate) order: RawOrder,
+    /// With `watch`: a file that was read to its end and has not grown for so long is finished, and what is added to it
+    /// later is not read. Default `"1h"`: longer than writers pause, and only files that may grow are looked after.
+    #[serde(default)]
+    #[schemars(example = &"1d", extend("default" = "1h"))]
+    pub(crate) finish_after: Option<DurationText>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawOrder {
     Parallel,
+    Unordered,
     Sequential,
 }
 

@@ -8,6 +8,7 @@ use crate::outbox::OutboxError;
 use crate::plugin::PluginError;
 use crate::plugin::load::LoadError;
 use crate::source::SourceError;
+use crate::source::finished::DamagedSet;
 use crate::window::snapshot;
 
 use crate::lane::plan::PlanError;
@@ -59,6 +60,9 @@ pub enum OpenError {
     /// A stage names another module than its open windows were made with.
     #[error("{0}")]
     OtherModule(String),
+    /// The chain's set of finished files is damaged.
+    #[error(transparent)]
+    Finished(#[from] DamagedSet),
     /// The source cannot be opened.
     #[error("open source")]
     Source(#[from] SourceError),
@@ -96,7 +100,7 @@ impl OpenError {
         match self {
             Self::Chain(error) => error.may_pass(),
             Self::Outbox(error) => error.may_pass(),
-            Self::Source(error) => !matches!(error, SourceError::Lost(_)),
+            Self::Source(error) => !matches!(error, SourceError::Lost(_) | SourceError::Final(_)),
             Self::Workers(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => {
                 matches!(
@@ -111,6 +115,7 @@ impl OpenError {
             | Self::Columns(_)
             | Self::OtherModule(_)
             | Self::State(_)
+            | Self::Finished(_)
             | Self::Migrate { .. }
             | Self::Stopped => false,
         }

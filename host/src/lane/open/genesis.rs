@@ -86,6 +86,7 @@ pub(in crate::lane) fn genesis(
             identity,
             partitions: partitions.collect(),
             jumps: Vec::new(),
+            finished: None,
         },
         watermark: Watermark::NONE,
         state: None,

@@ -18,12 +18,13 @@ use crate::chain::record::ChainRecord;
 use crate::chain::{LaneStorage, Opener, Survey};
 use crate::config::fingerprint::columns::check_tables;
 use crate::config::fingerprint::promises;
-use crate::config::{Pipeline, SourceConfig, StoreOptions};
+use crate::config::{FileOrder, Pipeline, SourceConfig, StoreOptions};
 use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::outbox::{Courier, OutboxError, Publisher};
 use crate::plugin::engine::PluginEngine;
 use crate::source::files::FilesSource;
+use crate::source::finished::FinishedFiles;
 use crate::source::kafka::KafkaSource;
 use crate::source::{PollLimits, Positions, Source, SourceError};
 use crate::status::Phase;
@@ -140,6 +141,9 @@ impl Prepared {
                 if !head.source.ended {
                     reach(source.as_mut(), runtime, outside)?;
                     source.expect(&head.source.identity);
+                    if let Some(finished) = &head.source.finished {
+                        source.know_finished(FinishedFiles::thaw(finished)?);
+                    }
                     source.assign(&positions(head))?;
                 }
                 None
@@ -278,8 +282,17 @@ fn partitions(config: &Pipeline, record: &ChainRecord, clock: &Clock) -> Partiti
         i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
     let micros = |ahead: Duration| i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
     let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark)
-        .with_max_ahead(config.event_time.max_ahead.map(micros));
+        .with_max_ahead(config.event_time.max_ahead.map(micros))
+        .with_end(!config.source.is_watched());
     let mut partitions = Partitions::new(lane_clock);
+    if matches!(&config.source, SourceConfig::Files(files) if files.order == FileOrder::Parallel) {
+        partitions = partitions.begun_in_order();
+    }
+    if let Some(finished) = &record.source.finished {
+        // It was looked at when the source was told.
+        partitions
+            .restore_finished(FinishedFiles::thaw(finished).unwrap_or_default(), finished.fates);
+    }
     for state in &record.source.partitions {
         partitions.restore(state, clock.monotonic());
     }

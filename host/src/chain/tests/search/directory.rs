@@ -505,6 +505,7 @@ fn chain_record(
         identity: SourceIdentity::default(),
         partitions: vec![partition],
         jumps: Vec::new(),
+        finished: None,
     };
     let writer = record::Writer { instance: String::new(), nonce: record.nonce.to_string() };
     let file = file.map(|name| DataFile {
