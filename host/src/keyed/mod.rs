@@ -5,6 +5,8 @@
 
 pub mod snapshot;
 pub mod table;
+mod due;
+mod memory;
 
 pub use table::{KeyedCall, KeyedTable};
 

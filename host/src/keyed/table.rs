@@ -15,43 +15,40 @@ use std::collections::BinaryHeap;
 use hashbrown::HashTable;
 
 use crate::plugin::process::{KeyedGroups, Timer};
-use crate::window::hash::{INDEX_ENTRY, TableHash, used_bytes};
+use crate::window::TableHash;
 
 use super::snapshot::KeyRow;
-
-/// Places that are kept, used or not.
-const KEPT: usize = 4_096;
 
 /// Keys with their state and timers, those whose shards belong to one worker.
 #[derive(Debug, Default)]
 pub struct KeyedTable {
     /// A key without timers is forgotten this long after its last row, µs.
-    ttl: Option<i64>,
-    index: HashTable<u32>,
-    entries: Vec<Entry>,
-    free: Vec<u32>,
-    queue: BinaryHeap<Reverse<(i64, u32)>>,
+    pub(super) ttl: Option<i64>,
+    pub(super) index: HashTable<u32>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) free: Vec<u32>,
+    pub(super) queue: BinaryHeap<Reverse<(i64, u32)>>,
     /// Of keys, states and timers.
-    content_bytes: usize,
-    stamp: u32,
+    pub(super) content_bytes: usize,
+    pub(super) stamp: u32,
 }
 
 /// A key.
 #[derive(Debug, Default)]
-struct Entry {
-    hash: TableHash,
+pub(super) struct Entry {
+    pub(super) hash: TableHash,
     key: Box<[u8]>,
     state: Box<[u8]>,
     /// Ascending.
-    timers: Box<[Timer]>,
+    pub(super) timers: Box<[Timer]>,
     /// Where its life begins to end: event time or watermark of its last row, whichever is larger. Not the largest of
     /// all its rows: a key that was forgotten between two of them could not know.
     touched: i64,
     /// Its time in the queue.
-    scheduled: Option<i64>,
-    /// The call that last touched it, and its index among the groups of that call.
-    stamp: u32,
-    local: u32,
+    pub(super) scheduled: Option<i64>,
+    /// The call that last touched it, and its index among the groups of that call. Of a firing: how often it has fired.
+    pub(super) stamp: u32,
+    pub(super) local: u32,
 }
 
 /// The groups that one call touches. Reused from call to call.
@@ -71,12 +68,12 @@ impl Entry {
         self.key.len() + self.state.len() + size_of_val::<[Timer]>(&self.timers)
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.state.is_empty() && self.timers.is_empty()
     }
 
     /// When it must be looked at: its first timer, or the end of its life.
-    fn due(&self, ttl: Option<i64>) -> Option<i64> {
+    pub(super) fn due(&self, ttl: Option<i64>) -> Option<i64> {
         let end = || ttl.map(|ttl| self.touched.saturating_add(ttl));
         self.timers.first().map(|timer| timer.time).or_else(end)
     }
@@ -96,40 +93,22 @@ impl KeyedTable {
         }
     }
 
-    /// Returns memory after a peak. Between calls and firings: whoever holds an id of a key loses it.
-    pub fn tidy(&mut self) {
-        if self.entries.len() >= KEPT && self.free.len() >= self.entries.len() / 4 * 3 {
-            self.compact();
-        }
-        if self.queue.capacity() >= KEPT && self.queue.len() < self.queue.capacity() / 4 {
-            self.queue.shrink_to(2 * self.queue.len());
-        }
-    }
-
-    fn compact(&mut self) {
-        let entries = std::mem::take(&mut self.entries).into_iter();
-        self.entries = entries.filter(|entry| !entry.is_empty()).collect();
-        self.entries.shrink_to_fit();
-        (self.free, self.queue) = (Vec::new(), BinaryHeap::new());
-        self.index = HashTable::with_capacity(self.entries.len());
-        for (id, entry) in (0..).zip(&self.entries) {
-            self.index.insert_unique(entry.hash.get(), id, |_| unreachable!("there is room"));
-            self.queue.extend(entry.scheduled.map(|time| Reverse((time, id))));
-        }
-    }
-
     /// Begins a call: forgets what was touched.
     pub fn begin(&mut self, call: &mut KeyedCall) {
+        self.next_stamp();
+        call.groups.clear();
+        call.expired.clear();
+        call.given.clear();
+        call.entries.clear();
+    }
+
+    pub(super) fn next_stamp(&mut self) {
         if self.stamp == u32::MAX {
             // After four thousand million calls: no entry may carry a stamp that comes again.
             self.entries.iter_mut().for_each(|entry| entry.stamp = 0);
             self.stamp = 0;
         }
         self.stamp += 1;
-        call.groups.clear();
-        call.expired.clear();
-        call.given.clear();
-        call.entries.clear();
     }
 
     /// Adds a row to the call. Whatever becomes of the row, it has touched its key.
@@ -169,40 +148,6 @@ impl KeyedTable {
             self.replace(*id, after, index);
             self.settle(*id);
         }
-    }
-
-    /// Whether anything may be due at the watermark.
-    pub fn has_due(&self, watermark: i64) -> bool {
-        self.queue.peek().is_some_and(|Reverse((time, _))| *time <= watermark)
-    }
-
-    /// The keys whose first timer is due at the watermark, in no order. Those whose life is over are forgotten.
-    /// Each must be given back to [`KeyedTable::settle`].
-    pub fn due(&mut self, watermark: i64) -> Vec<u32> {
-        let mut due = Vec::new();
-        while let Some(Reverse((time, id))) = self.queue.peek().copied()
-            && time <= watermark
-        {
-            self.queue.pop();
-            let entry = &mut self.entries[id as usize];
-            if entry.scheduled != Some(time) {
-                continue;
-            }
-            entry.scheduled = None;
-            match entry.due(self.ttl) {
-                Some(at) if at > watermark => self.schedule(id),
-                Some(_) if entry.timers.is_empty() => self.forget(id),
-                Some(_) => due.push(id),
-                None => {}
-            }
-        }
-        due
-    }
-
-    /// The timer of a key that fires next, if it is due at the watermark.
-    pub fn first_due(&self, id: u32, watermark: i64) -> Option<Timer> {
-        let first = self.entries[id as usize].timers.first();
-        first.copied().filter(|timer| timer.time <= watermark)
     }
 
     /// Takes the first timer of a key, which has one, and appends what is left to `groups`.
@@ -252,7 +197,7 @@ impl KeyedTable {
         }
     }
 
-    fn schedule(&mut self, id: u32) {
+    pub(super) fn schedule(&mut self, id: u32) {
         let entry = &mut self.entries[id as usize];
         let Some(due) = entry.due(self.ttl).filter(|_| !entry.is_empty()) else { return };
         if entry.scheduled.is_none_or(|scheduled| due < scheduled) {
@@ -261,7 +206,7 @@ impl KeyedTable {
         }
     }
 
-    fn forget(&mut self, id: u32) {
+    pub(super) fn forget(&mut self, id: u32) {
         let entry = std::mem::take(&mut self.entries[id as usize]);
         self.content_bytes -= entry.content_bytes();
         let occupied = self.index.find_entry(entry.hash.get(), |other| *other == id);
@@ -370,25 +315,6 @@ impl KeyedTable {
     /// Whether none lives.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Bytes used for them. What is left of a peak is not counted: it is given back ([`KeyedTable::tidy`]).
-    pub fn bytes(&self) -> usize {
-        let entries = self.entries.capacity() * size_of::<Entry>();
-        let queue = self.queue.capacity() * size_of::<(i64, u32)>();
-        self.content_bytes
-            + used_bytes(entries, self.len(), size_of::<Entry>())
-            + used_bytes(self.index.allocation_size(), self.len(), INDEX_ENTRY)
-            + used_bytes(queue, self.queue.len(), size_of::<(i64, u32)>())
-    }
-
-    /// Bytes of its tables, used or not.
-    #[cfg(test)]
-    pub(super) fn reserved_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
-            + self.index.allocation_size()
-            + self.queue.capacity() * size_of::<(i64, u32)>()
-            + self.free.capacity() * size_of::<u32>()
     }
 
     /// Forgets all keys.

@@ -140,3 +140,30 @@ fn a_table_is_small_again_after_a_peak() {
     call(&mut table, "key 3", 0, 0, &group(b"other", &[]));
     assert_eq!(table.len(), 10);
 }
+
+#[test]
+fn slices_take_whole_moments_the_earliest_first() {
+    let mut table = KeyedTable::new(Some(100));
+    for (key, time) in [("a", 30), ("b", 10), ("c", 10), ("d", 20), ("e", 50)] {
+        call(&mut table, key, 0, 0, &group(b"s", &[time]));
+    }
+    // This one's timer has moved since it was put into the queue.
+    call(&mut table, "f", 0, 0, &group(b"s", &[5]));
+    call(&mut table, "f", 0, 0, &group(b"s", &[20]));
+    table.begin_firing();
+    let slice = |table: &mut KeyedTable, wanted| {
+        let (ids, end) = table.due_slice(40, wanted);
+        let mut rest = KeyedGroups::default();
+        for id in &ids {
+            assert_eq!(table.count_firing(*id), 1);
+            table.take_first(*id, &mut rest);
+            table.settle(*id);
+        }
+        (keys(table, ids), end)
+    };
+    let of = |keys: &[&str]| -> Vec<String> { keys.iter().map(|key| (*key).to_owned()).collect() };
+    assert_eq!(slice(&mut table, 1), (of(&["b", "c"]), Some(10)));
+    assert_eq!(slice(&mut table, 2), (of(&["d", "f"]), Some(20)));
+    assert_eq!(slice(&mut table, 9), (of(&["a"]), Some(30)));
+    assert_eq!(slice(&mut table, 9), (of(&[]), None));
+}

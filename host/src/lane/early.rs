@@ -31,6 +31,7 @@ pub(super) fn early_results(
     };
     // A group that cannot be evaluated yet is no dead letter: it may be when its window fires.
     results.condemned.clear();
+    results.sort();
     results
 }
 

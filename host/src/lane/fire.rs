@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::plugin::WindowBounds;
@@ -19,6 +17,7 @@ use crate::window::{Slides, WindowAssigner, key};
 
 use super::plan::Plan;
 use super::pool::Worker;
+use super::runs::Place;
 
 /// A group whose accumulator the plugin could not merge or evaluate.
 #[derive(Debug)]
@@ -35,8 +34,10 @@ pub(super) struct CondemnedGroup {
 #[derive(Default)]
 pub(super) struct Results {
     pub(super) batches: Vec<RecordBatch>,
-    /// The encoded key of each row, for sorting.
-    keys: Vec<Varlen>,
+    /// Of each batch the window and the encoded key of each row, for sorting.
+    keys: Vec<(Vec<WindowBounds>, Varlen)>,
+    /// All rows in the order of window and key, when they are sorted.
+    order: Vec<Place>,
     pub(super) condemned: Vec<CondemnedGroup>,
 }
 
@@ -87,6 +88,8 @@ pub(super) fn fire(
     }
     // What cannot be evaluated has been a dead letter since the window fired.
     closed.condemned.clear();
+    results.sort();
+    closed.sort();
     Fired { results, closed }
 }
 
@@ -131,6 +134,30 @@ pub(super) fn evaluate_merged(
 }
 
 impl Results {
+    /// Sorts the rows by window and key. Rows of one group keep the plugin's order.
+    pub(super) fn sort(&mut self) {
+        let rows = |(batch, (_, keys)): (u32, &(_, Varlen))| {
+            (0..keys.len() as u32).map(move |row| (batch, row))
+        };
+        let mut order: Vec<Place> = (0..).zip(&self.keys).flat_map(rows).collect();
+        if !order.is_sorted_by_key(|row| self.place(*row)) {
+            order.sort_by(|a, b| self.place(*a).cmp(&self.place(*b)));
+        }
+        self.order = order;
+    }
+
+    /// Window and key of a row.
+    pub(super) fn place(&self, (batch, row): Place) -> ((i64, i64), &[u8]) {
+        let (bounds, keys) = &self.keys[batch as usize];
+        let WindowBounds { start, end } = bounds[row as usize];
+        ((start, end), keys.value(row as usize))
+    }
+
+    /// The rows as they were sorted.
+    pub(super) fn order(&self) -> &[Place] {
+        &self.order
+    }
+
     /// Both accumulators are kept as dead letters, the earlier first.
     fn condemn_merge(&mut self, bounds: WindowBounds, key: &[u8], refused: &RefusedMerge) {
         for state in [&refused.left, &refused.right] {
@@ -173,7 +200,7 @@ pub(super) fn evaluate(
     let keys: Varlen = groups.clone().map(|group| firing.keys.value(group)).collect();
     let groups: Vec<usize> = groups.collect();
     results.batches.push(result_rows(plan, firing, &groups, &keys, &answer.batch));
-    results.keys.push(keys);
+    results.keys.push((groups.iter().map(|group| firing.bounds[*group]).collect(), keys));
 }
 
 /// One row per group of `groups`, an index into `firing`.
@@ -204,30 +231,4 @@ fn result_rows(
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(&plan.output), columns, &options)
         .expect("the plan's output is made of key, outputs and bounds")
-}
-
-/// Joins the results of all workers, ascending by window and key, so that the rows of a file do not depend on the
-/// number of workers. None if there are none.
-pub(super) fn join(plan: &Plan, results: &[Results]) -> Option<RecordBatch> {
-    let batches: Vec<&RecordBatch> = results.iter().flat_map(|results| &results.batches).collect();
-    if batches.is_empty() {
-        return None;
-    }
-    let all =
-        concat_batches(&plan.output, batches).expect("all results have the plan's output schema");
-    let keys: Vec<&[u8]> =
-        results.iter().flat_map(|results| &results.keys).flat_map(Varlen::iter).collect();
-    let bounds = |from_the_end: usize| {
-        let column = all.column(all.num_columns() - from_the_end - usize::from(plan.corrects));
-        column.as_primitive::<TimestampMicrosecondType>().values()
-    };
-    let bounds = plan.has_bounds().then(|| (bounds(2), bounds(1)));
-    let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
-    // Stable: rows of one group keep the plugin's order.
-    order.sort_by_key(|row| {
-        let row = *row as usize;
-        (bounds.map(|(starts, ends)| (starts[row], ends[row])), keys[row])
-    });
-    let order = UInt32Array::from(order);
-    Some(take_record_batch(&all, &order).expect("the order names rows of the batch"))
 }

@@ -13,8 +13,8 @@ use crate::status::LiveResults;
 use crate::window::{Watcher, WindowAssigner};
 
 use super::early::early_results;
-use super::fire::join;
 use super::pool::Worker;
+use super::runs::join;
 use super::{Lane, LaneError};
 
 /// Listeners get changes at most this often: ten times a second reads as «at once».
@@ -91,7 +91,7 @@ impl Lane {
         };
         let left_out: usize = self.pool.workers().iter().map(Worker::changed_len).sum();
         let mut batches = Vec::from(fired);
-        batches.extend(join(&self.plan, &results));
+        batches.extend(join(&results));
         if batches.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(());
         }

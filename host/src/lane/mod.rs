@@ -20,10 +20,12 @@ mod future;
 mod place;
 mod update;
 mod process;
+mod timers;
 mod emitted;
 mod trial;
 mod turn;
 mod fire;
+mod runs;
 mod outputs;
 mod told;
 mod condemned;
@@ -220,6 +222,8 @@ enum Wake {
     Records(Vec<RecordBlock>),
     /// The store has not yet taken the epoch before the one that is due, or a topic its messages: intake stands still.
     Paused,
+    /// Timers are due that the step before had no time for: no record is read before them.
+    Timers,
     End,
 }
 
@@ -265,6 +269,7 @@ impl Lane {
                 records = blocks.iter().map(RecordBlock::len).sum();
             }
             Wake::Paused => self.wait_for_commit()?,
+            Wake::Timers => {}
         }
         self.advance()?;
         self.not_broken_off()?;
@@ -295,6 +300,9 @@ impl Lane {
         }
         if self.must_pause() {
             return Ok(Wake::Paused);
+        }
+        if self.pool.firing.is_unfinished() {
+            return Ok(Wake::Timers);
         }
         let started = thread_cpu_nanos();
         let records = self.turn_size.of(self.limits.records);

@@ -16,11 +16,12 @@ use crate::window::Watcher;
 use crate::window::sliding::Progress;
 
 use super::early::early_results;
-use super::fire::{CondemnedGroup, Fired, Results, fire, join};
+use super::fire::{CondemnedGroup, Fired, Results, fire};
 use super::outbox::Outbox;
 use super::place::Placed;
 use super::plan::Plan;
 use super::prepare::{Prepared, project};
+use super::runs::Runs;
 use super::{Lane, LaneError};
 
 /// What a lane writes, by what goes there.
@@ -145,14 +146,20 @@ impl Lane {
         let started = thread_cpu_nanos();
         let (results, closed): (Vec<Results>, Vec<Results>) =
             fired.into_iter().map(|Fired { results, closed }| (results, closed)).unzip();
-        if let Some(rows) = join(&self.plan, &closed) {
-            self.dirty = true;
-            self.outputs.outbox.write_updates(&rows, true, self.epoch.next())?;
+        self.each_run(&closed, |lane, rows| {
+            lane.dirty = true;
+            Ok(lane.outputs.outbox.write_updates(rows, true, lane.epoch.next())?)
+        })?;
+        self.each_run(&results, |lane, rows| {
+            lane.dirty = true;
+            lane.live.fired(rows);
+            lane.outputs.write_results(rows, None, lane.epoch.next())
+        })?;
+        let condemned: Vec<CondemnedGroup> =
+            results.into_iter().flat_map(|results| results.condemned).collect();
+        if !condemned.is_empty() {
+            self.write_condemned_groups(&condemned)?;
         }
-        let Some(rows) = self.take_results(results)? else { return Ok(()) };
-        self.dirty = true;
-        self.live.fired(&rows);
-        self.outputs.write_results(&rows, None, self.epoch.next())?;
         self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }
@@ -168,24 +175,25 @@ impl Lane {
         let results = self.pool.each_worker(|_, worker| {
             early_results(worker, plan, windows, (Watcher::Outbox, watermark), usize::MAX)
         });
-        if let Some(rows) = join(&self.plan, &results) {
-            self.outputs.outbox.write_updates(&rows, false, self.epoch.next())?;
-        }
-        Ok(())
+        self.each_run(&results, |lane, rows| {
+            Ok(lane.outputs.outbox.write_updates(rows, false, lane.epoch.next())?)
+        })
     }
 
-    /// Joins the results of all workers; what a plugin could not evaluate is dead-lettered with its state.
-    pub(super) fn take_results(
+    /// Calls `write` with the results of all workers in order, a bounded run at a time.
+    fn each_run(
         &mut self,
-        results: Vec<Results>,
-    ) -> Result<Option<RecordBatch>, LaneError> {
-        let rows = join(&self.plan, &results);
-        let condemned: Vec<CondemnedGroup> =
-            results.into_iter().flat_map(|results| results.condemned).collect();
-        if !condemned.is_empty() {
-            self.write_condemned_groups(&condemned)?;
+        results: &[Results],
+        mut write: impl FnMut(&mut Self, &RecordBatch) -> Result<(), LaneError>,
+    ) -> Result<(), LaneError> {
+        let mut runs = Runs::of(results);
+        loop {
+            let gathered = runs.gather_next(&mut self.pool);
+            if gathered.is_empty() {
+                return Ok(());
+            }
+            gathered.iter().try_for_each(|rows| write(self, rows))?;
         }
-        Ok(rows)
     }
 
     /// Writes what a turn leaves for the tables: raw rows, late rows, dead letters.

@@ -16,6 +16,7 @@ use crate::window::{
 };
 
 use super::plan::{FittedStage, Plan};
+use super::timers::Firing;
 
 /// A WASM guest may use 512 KiB of the stack; the rest is for the host around it.
 pub(super) const STACK_BYTES: usize = 8 << 20;
@@ -37,6 +38,8 @@ pub(super) struct Worker {
     pub(super) touched: Touched,
     pub(super) keyed: KeyedTable,
     pub(super) keyed_call: KeyedCall,
+    /// Keys with timers that fire now.
+    pub(super) due: Vec<u32>,
     pub(super) nanos: StageNanos,
 }
 
@@ -64,6 +67,7 @@ impl Worker {
             touched: Touched::default(),
             keyed: KeyedTable::new(plan.process.as_ref().and_then(|process| process.ttl)),
             keyed_call: KeyedCall::default(),
+            due: Vec::new(),
             nanos: StageNanos::default(),
         }
     }
@@ -125,6 +129,7 @@ pub(super) struct Pool {
     brake: Brake,
     /// None with a single worker: it runs on the lane's own thread.
     threads: Option<rayon::ThreadPool>,
+    pub(super) firing: Firing,
 }
 
 impl Pool {
@@ -143,7 +148,7 @@ impl Pool {
                 .build()
         });
         let workers = (0..count).map(|_| Worker::new(plan, &brake)).collect();
-        Ok(Self { workers, brake, threads: threads.transpose()? })
+        Ok(Self { workers, brake, threads: threads.transpose()?, firing: Firing::default() })
     }
 
     /// Gives every worker the code of a changed plan. Open windows and keys stay.

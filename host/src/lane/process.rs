@@ -1,4 +1,5 @@
-//! The second half of a turn of a process plugin, and its timers: rows of a key in order, and what is due between them.
+//! The second half of a turn of a process plugin: rows of a key in order, and what is due between them. What is due between
+//! turns is the business of [`super::timers`].
 //!
 //! ```text
 //!  row ─► key, running watermark ─► process (by key shard) ─► rows with key and event time ─► sinks
@@ -13,10 +14,8 @@
 use arrow::array::ArrayRef;
 
 use crate::plugin::outcome::{Refusal, TimerRefusal};
-use crate::plugin::process::{KeyedGroups, KeyedRows, Timer};
-use crate::plugin::process_run::{FIRINGS_MAX, too_many};
-use crate::stop::Stop;
-use crate::time::{Watermark, thread_cpu_nanos};
+use crate::plugin::process::KeyedRows;
+use crate::time::thread_cpu_nanos;
 use crate::varlen::Varlen;
 use crate::watermark::LaneClock;
 
@@ -29,9 +28,6 @@ use super::share::Share;
 use super::turn::{left, settle_fates};
 use super::update::RefusedRow;
 use super::{Lane, LaneError};
-
-/// Keys whose timers fire in one call: few enough that their states are small beside a turn.
-const KEYS_PER_FIRING: usize = 8_192;
 
 impl Lane {
     /// Processes the rows that are left, and writes what the plugin emits for them.
@@ -64,43 +60,7 @@ impl Lane {
         Ok(chunks)
     }
 
-    /// Fires what the watermark has passed, whether it moved or not: a row may have set a timer in the past.
-    pub(super) fn fire_timers(&mut self, watermark: Watermark) -> Result<(), LaneError> {
-        let Watermark::At(watermark) = watermark else { return Ok(()) };
-        self.pool.workers_mut().iter_mut().for_each(|worker| worker.keyed.tidy());
-        if !self.pool.workers().iter().any(|worker| worker.keyed.has_due(watermark.0)) {
-            return Ok(());
-        }
-        let (plan, stop) = (&self.plan, &self.outside.stop);
-        let emitted = self.pool.each_worker(|_, worker| {
-            let (started, mut emitted) = (thread_cpu_nanos(), Emitted::default());
-            fire_due(worker, plan, watermark.0, stop, &mut emitted);
-            worker.nanos.window += thread_cpu_nanos() - started;
-            emitted
-        });
-        self.not_broken_off()?;
-        self.take_emitted(emitted)
-    }
-
-    /// The end of input: what is due at the largest watermark that a partition reached, then every timer that is left,
-    /// once. Which partition ended first makes no difference to either.
-    pub(super) fn fire_last_timers(&mut self) -> Result<(), LaneError> {
-        let clock = self.partitions.clock();
-        let own = (0..clock.partitions().len()).map(|partition| clock.own(partition));
-        if let Some(largest) = own.max() {
-            self.fire_timers(largest)?;
-        }
-        let (plan, stop) = (&self.plan, &self.outside.stop);
-        let emitted = self.pool.each_worker(|_, worker| {
-            let mut emitted = Emitted::default();
-            fire_all_once(worker, plan, stop, &mut emitted);
-            worker.keyed.clear();
-            emitted
-        });
-        self.take_emitted(emitted)
-    }
-
-    fn take_emitted(&mut self, emitted: Vec<Emitted>) -> Result<(), LaneError> {
+    pub(super) fn take_emitted(&mut self, emitted: Vec<Emitted>) -> Result<(), LaneError> {
         let started = thread_cpu_nanos();
         let rows = join(&self.plan, &emitted);
         let condemned: Vec<CondemnedTimer> =
@@ -117,7 +77,7 @@ impl Lane {
     }
 }
 
-const STAGE: &str = "only a plan with a process plugin comes here";
+pub(super) const STAGE: &str = "only a plan with a process plugin comes here";
 
 /// Key and watermark of each row that is left: no row is late.
 fn place(plan: &Plan, clock: &LaneClock, rows: &Rows, judge: Judge) -> (Placed, Vec<i64>) {
@@ -217,91 +177,5 @@ impl ChunkWork<'_> {
         keyed.scatter(keyed_call, &outcome.groups);
         let refusals = outcome.refusals.into_iter();
         refusals.map(|refusal| (picked[refusal.row as usize], refusal)).collect()
-    }
-}
-
-/// Fires what is due at the watermark, and what that sets, the smallest of each key first. Breaks off where a stop may not
-/// wait for it.
-fn fire_due(worker: &mut Worker, plan: &Plan, watermark: i64, stop: &Stop, emitted: &mut Emitted) {
-    let mut due = worker.keyed.due(watermark);
-    // By key: the order of calls depends on nothing that a restart forgets.
-    due.sort_unstable_by(|a, b| worker.keyed.key(*a).cmp(worker.keyed.key(*b)));
-    for ids in due.chunks(KEYS_PER_FIRING) {
-        let mut open = ids.to_vec();
-        let mut firings = 0;
-        while !open.is_empty() {
-            if stop.is_overdue() {
-                return;
-            }
-            firings += 1;
-            if firings > FIRINGS_MAX {
-                open.iter().for_each(|id| end_chain(worker, *id, watermark, emitted));
-            } else {
-                fire_first(worker, plan, &open, emitted);
-            }
-            open.retain(|id| worker.keyed.first_due(*id, watermark).is_some());
-        }
-        ids.iter().for_each(|id| worker.keyed.settle(*id));
-    }
-}
-
-/// Fires the first timer of each of these keys, which have one.
-fn fire_first(worker: &mut Worker, plan: &Plan, ids: &[u32], emitted: &mut Emitted) {
-    let Worker { keyed, process, .. } = worker;
-    let mut given = KeyedGroups::default();
-    let fired: Vec<Timer> = ids.iter().map(|id| keyed.take_first(*id, &mut given)).collect();
-    let outcome = process.as_mut().expect(STAGE).on_timers(&fired, &given);
-    for refusal in outcome.refusals {
-        let group = refusal.group as usize;
-        emitted.condemned.push(CondemnedTimer {
-            timer: fired[group],
-            key: keyed.key(ids[group]).to_vec(),
-            state: given.states.value(group).to_vec(),
-            kind: refusal.kind,
-            reason: refusal.reason,
-        });
-    }
-    let keys: Varlen = outcome.of.iter().map(|group| keyed.key(ids[*group as usize])).collect();
-    let times: Vec<i64> = outcome.of.iter().map(|group| fired[*group as usize].time).collect();
-    let order = times.clone();
-    emitted.push_timed(plan, keys, &outcome.batch, times, order);
-    for (index, id) in ids.iter().enumerate() {
-        keyed.replace(*id, &outcome.groups, index);
-    }
-}
-
-/// A key whose timers set one another without end: the one that is due is dead-lettered, and does not fire.
-fn end_chain(worker: &mut Worker, id: u32, watermark: i64, emitted: &mut Emitted) {
-    let Some(timer) = worker.keyed.first_due(id, watermark) else { return };
-    let mut rest = KeyedGroups::default();
-    worker.keyed.take_first(id, &mut rest);
-    emitted.condemned.push(CondemnedTimer {
-        timer,
-        key: worker.keyed.key(id).to_vec(),
-        state: rest.states.value(0).to_vec(),
-        kind: crate::plugin::outcome::RefusalKind::Answer,
-        reason: too_many().to_string(),
-    });
-}
-
-/// Fires every timer once. What is set meanwhile is dropped. Breaks off where a stop may not wait for it.
-fn fire_all_once(worker: &mut Worker, plan: &Plan, stop: &Stop, emitted: &mut Emitted) {
-    let with_timers = |id: &u32| !worker.keyed.timers(*id).is_empty();
-    let mut all: Vec<u32> = worker.keyed.ids().filter(with_timers).collect();
-    all.sort_unstable_by(|a, b| worker.keyed.key(*a).cmp(worker.keyed.key(*b)));
-    for ids in all.chunks(KEYS_PER_FIRING) {
-        let mut open = ids.to_vec();
-        while !open.is_empty() {
-            if stop.is_overdue() {
-                return;
-            }
-            let left: Vec<Vec<Timer>> =
-                open.iter().map(|id| worker.keyed.timers(*id).to_vec()).collect();
-            fire_first(worker, plan, &open, emitted);
-            for (id, left) in open.iter().zip(&left) {
-                worker.keyed.retain_timers(*id, |timer| left.binary_search(timer).is_ok());
-            }
-            open.retain(|id| !worker.keyed.timers(*id).is_empty());
-        }
     }
 }

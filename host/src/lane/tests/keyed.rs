@@ -358,17 +358,20 @@ proptest! {
         workers in 1..5usize,
         seed: u64,
         lives in prop::collection::vec(1..12usize, 0..4),
+        has_time: bool,
     ) {
         let world = world(ttl);
         let logs = logs_of(&partitions);
         for (life, turns) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
+            lane.pool.firing.set_step(has_time);
             for _ in 0..turns {
                 lane.step().unwrap();
             }
             // Dies here: what is not in the chain is forgotten.
         }
         let (mut lane, _commands) = world.open(&logs, workers, seed);
+        lane.pool.firing.set_step(has_time);
         prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
         let hand = by_hand(&partitions, ttl);
         let mut rows = emitted(&world);
@@ -398,4 +401,61 @@ fn the_order_of_the_rows_does_not_depend_on_the_number_of_workers() {
         emitted(&world)
     };
     assert_eq!(rows(1), rows(4));
+}
+
+/// Timers that set one another, and rows that make all of them due at once; some more, because the end of input is another
+/// matter.
+fn chains() -> super::log::Logs {
+    let chain = |key: u8| Event { key, at: i64::from(key), kind: CHAIN };
+    let last = std::iter::repeat_n(Event { key: 3, at: 500, kind: SAY }, 20);
+    let events: Vec<Event> = (0..3).map(chain).chain(last).collect();
+    logs_of(&[events.clone(), events])
+}
+
+/// Opens a lane that reads a record at a time.
+fn open(world: &World, workers: usize, fires_all: bool) -> super::Lane {
+    let source = Box::new(super::log::LogSource::new(&chains(), 1, 7));
+    let (mut lane, _) = world.open_at(source, workers, &super::Clock::system());
+    lane.pool.firing.set_step(fires_all);
+    lane
+}
+
+/// In how many steps timers were left, and the rows in the order of the table.
+fn jump(fires_all: bool, workers: usize) -> (usize, Vec<String>) {
+    let world = world(None);
+    let mut lane = open(&world, workers, fires_all);
+    let mut steps = 0;
+    while lane.step().unwrap().is_none() {
+        steps += usize::from(lane.pool.firing.is_unfinished());
+    }
+    lane.run().unwrap();
+    (steps, emitted(&world))
+}
+
+#[test]
+fn timers_that_a_step_has_no_time_for_fire_in_the_next_ones_in_the_same_order() {
+    let (at_once, rows) = jump(true, 1);
+    assert_eq!(at_once, 0);
+    for workers in [1, 3] {
+        let (steps, cut) = jump(false, workers);
+        assert!(steps > 10, "{steps} steps between which commands are heard");
+        assert_eq!(cut, rows, "{workers} workers");
+    }
+}
+
+#[test]
+fn a_stop_is_heard_while_timers_wait_for_their_step() {
+    let world = world(None);
+    let mut lane = open(&world, 1, false);
+    while !lane.pool.firing.is_unfinished() {
+        assert_eq!(lane.step().unwrap(), None);
+    }
+    lane.outside.stop.ask();
+    assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
+    // What was left is due when the lane is opened again.
+    assert_eq!(open(&world, 1, false).run().unwrap(), LaneEnd::Finished);
+    let (mut rows, (_, mut expected)) = (emitted(&world), jump(true, 1));
+    rows.sort();
+    expected.sort();
+    assert_eq!(rows, expected);
 }

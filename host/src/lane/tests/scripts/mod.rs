@@ -233,6 +233,9 @@ impl Run {
     /// that were silent at the last commit are so again, as long.
     fn open(&mut self) {
         self.lane = Some(self.world.open_at(self.topic.source(), self.workers, &self.clock));
+        // With one worker a step fires all that is due, with three a slice of it.
+        let fires_all = self.workers == 1;
+        self.lane().pool.firing.set_step(fires_all);
         self.silence.clone_from(&self.committed_silence);
         let lengths: BTreeSet<Duration> =
             self.silence.iter().copied().chain([Duration::ZERO]).collect();
@@ -388,7 +391,7 @@ impl Run {
                 let log = &topic.partitions[it.partition.number as usize];
                 it.position.next_offset.get() == log.len() as i64
             };
-            if lane.partitions.iter().all(is_read) {
+            if lane.partitions.iter().all(is_read) && !lane.pool.firing.is_unfinished() {
                 return;
             }
         }
