@@ -31,6 +31,7 @@ mod paths;
 mod dead_letters;
 mod idle_partition;
 mod event_time;
+mod misbehaving;
 mod run_ahead;
 mod accounting;
 mod store_outage;

@@ -7,6 +7,7 @@ use crate::chain::record::{ChainRecord, Epoch};
 use crate::plugin::load::LoadedModule;
 
 use super::command::{Refusal, Reply, answer};
+use super::heard::TurnSize;
 use super::migrate::{Migrated, migrate, other_version};
 use super::plan::Plan;
 use super::{Lane, PlacedModule};
@@ -68,6 +69,7 @@ impl Lane {
         }
         self.plan = plan;
         self.modules = modules;
+        self.turn_size = TurnSize::ONE;
         self.publish_stages();
         if let Some(metrics) = self.outside.metrics.stage(stage) {
             metrics.activated(self.clock.wall_micros());

@@ -48,6 +48,10 @@ impl TurnSize {
     /// As many as the limits allow.
     pub(super) const FULL: Self = Self(usize::MAX);
 
+    /// What a module that has just taken another's place is tried on, before it is given more: that its activation is
+    /// durable is seen after the first turn.
+    pub(super) const ONE: Self = Self(1);
+
     /// The limit, or less.
     pub(super) fn of(self, limit: usize) -> usize {
         self.0.min(limit)

@@ -1,13 +1,12 @@
 //! One store with its memory: started, called under a deadline, thrown away by whoever sees it fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap};
 
 use super::bindings::exports::sluicegate::plugin::{
@@ -15,7 +14,6 @@ use super::bindings::exports::sluicegate::plugin::{
 };
 use super::bindings::sluicegate::plugin::columns::BatchParam;
 use super::bindings::sluicegate::plugin::description::PluginDescription;
-use super::contract::speaks;
 use super::heard::Heard;
 use super::limits::{CallLimits, MemoryExceeded, MemoryLimit};
 use super::linker::{GuestState, Said, at_tick, printable};
@@ -23,8 +21,8 @@ use super::load::Compiled;
 use super::marshal::{LoweredBatch, bitmap, timer_sets, varlen};
 use super::process::{KeyedGroups, KeyedRows, ProcessAnswer, Timer, TimerAnswer};
 use super::{
-    Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError, PluginKind, UpdateAnswer,
-    Usage, WindowBounds, answer, answer_process,
+    Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError, UpdateAnswer, Usage,
+    WindowBounds, answer, answer_process,
 };
 use crate::time::thread_cpu_nanos;
 use crate::varlen::Varlen;
@@ -34,49 +32,6 @@ const COUNTERS_MAX: usize = 64;
 
 /// The part of its time that a call is given while a guilty row is sought.
 const HURRIED: u32 = 8;
-
-/// Where the calls of the contract stand in a component; looked up once per module.
-#[derive(Clone)]
-pub(super) struct Exports {
-    lifecycle: lifecycle::GuestIndices,
-    filter: Option<filter_rows::GuestIndices>,
-    map: Option<map_rows::GuestIndices>,
-    aggregate: Option<aggregate_rows::GuestIndices>,
-    process: Option<process_rows::GuestIndices>,
-}
-
-impl Exports {
-    /// Finds the calls of every interface that the component exports.
-    pub(super) fn find(
-        component: &InstancePre<GuestState>,
-        exported: &BTreeSet<String>,
-    ) -> wasmtime::Result<Self> {
-        let has = |interface: &str| exported.iter().any(|name| speaks(name, interface));
-        Ok(Self {
-            lifecycle: lifecycle::GuestIndices::new(component)?,
-            filter: has("filter-rows")
-                .then(|| filter_rows::GuestIndices::new(component))
-                .transpose()?,
-            map: has("map-rows").then(|| map_rows::GuestIndices::new(component)).transpose()?,
-            aggregate: has("aggregate-rows")
-                .then(|| aggregate_rows::GuestIndices::new(component))
-                .transpose()?,
-            process: has("process-rows")
-                .then(|| process_rows::GuestIndices::new(component))
-                .transpose()?,
-        })
-    }
-
-    /// Whether the calls of that kind are there.
-    pub(super) fn has(&self, kind: PluginKind) -> bool {
-        match kind {
-            PluginKind::Filter => self.filter.is_some(),
-            PluginKind::Map => self.map.is_some(),
-            PluginKind::Aggregate => self.aggregate.is_some(),
-            PluginKind::Process => self.process.is_some(),
-        }
-    }
-}
 
 /// A running guest, before or after `init`.
 pub(super) struct Guest {

@@ -17,6 +17,7 @@ pub mod load;
 mod marshal;
 mod answer;
 mod answer_process;
+mod exports;
 mod instance;
 pub mod fit;
 pub mod verdict;
