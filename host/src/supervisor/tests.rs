@@ -385,6 +385,9 @@ fn an_owner_that_shows_no_sign_of_life_is_taken_over() {
     assert_eq!(world.read(), 2);
 }
 
+/// Of a pipeline file.
+type Change<'a> = &'a dyn Fn(&str) -> String;
+
 #[test]
 fn a_start_that_cannot_work_leaves_alone_what_runs() {
     let world = World::watching();
@@ -395,7 +398,7 @@ fn a_start_that_cannot_work_leaves_alone_what_runs() {
     let before_sinks = |more: &'static str| {
         move |text: &str| text.replace("[[sinks]]", &format!("{more}[[sinks]]"))
     };
-    let changes: [(&str, &dyn Fn(&str) -> String); 4] = [
+    let changes: [(&str, Change<'_>); 4] = [
         ("do not answer", &before_sinks(UNREACHABLE_SINK)),
         ("waits for its module", &before_sinks(MODULE_BY_NAME)),
         ("read module of stage `s`", &before_sinks(MODULE_BY_PATH)),
