@@ -30,6 +30,7 @@ mod bad_input;
 mod paths;
 mod dead_letters;
 mod idle_partition;
+mod lost_position;
 mod event_time;
 mod misbehaving;
 mod run_ahead;

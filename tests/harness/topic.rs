@@ -99,6 +99,24 @@ impl Topic {
         self.wait_until_shown();
     }
 
+    /// Deletes it.
+    pub fn delete(&self) {
+        let deleted =
+            asked(admin(&self.brokers).delete_topics(&[&self.name], &AdminOptions::new()));
+        assert!(deleted[0].is_ok(), "delete topic `{}`: {deleted:?}", self.name);
+    }
+
+    /// Makes it anew under its name, after it was deleted.
+    pub fn make_anew(&self) {
+        eventually("the topic can be made anew", || {
+            let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1))
+                .set("retention.ms", "-1");
+            let made = asked(admin(&self.brokers).create_topics([&new], &AdminOptions::new()));
+            made[0].is_ok().then_some(())
+        });
+        self.wait_until_shown();
+    }
+
     /// Waits until a broker tells of as many partitions: it answers that a topic is made a moment before.
     pub fn wait_until_shown(&self) {
         eventually("the broker shows the topic", || {

@@ -235,7 +235,7 @@ impl Source for KafkaSource {
         self.serve_events()?;
         if !self.follow_topic()? {
             // The lane hears its commands meanwhile.
-            self.knowledge.wait_for_topic(limits.wait);
+            self.knowledge.wait_for_look(limits.wait);
             self.update_progress()?;
             return Ok(Vec::new());
         }

@@ -29,9 +29,14 @@ pub(super) struct Lost {
 
 impl KafkaSource {
     /// Takes note of what the last look has seen. False if nothing may be read for now: the brokers have not said yet which
-    /// topic this is.
+    /// topic this is, or not again since they could not be asked or did not know it. librdkafka goes on by itself in a topic
+    /// that was made anew meanwhile.
     pub(super) fn follow_topic(&mut self) -> Result<bool, SourceError> {
         let Some(seen) = self.knowledge.seen() else { return Ok(false) };
+        if self.knowledge.trouble().is_some() {
+            self.readers.iter_mut().for_each(PartitionReader::is_in_trouble);
+            return Ok(false);
+        }
         if seen.look > self.last_look {
             if let Some(contradiction) = self.identity.contradiction(&seen.identity) {
                 self.go_on_elsewhere(&seen, &contradiction)?;

@@ -175,6 +175,13 @@ impl Knowledge {
         waited.expect("nobody panics while holding it").0.seen.clone()
     }
 
+    /// Waits until there is an answer, and no trouble since.
+    pub(super) fn wait_for_look(&self, at_most: Duration) {
+        let unknown = |state: &mut State| state.seen.is_none() || state.trouble.is_some();
+        let waited = self.looked.wait_timeout_while(self.lock(), at_most, unknown);
+        drop(waited.expect("nobody panics while holding it"));
+    }
+
     /// Why nothing comes, if the reason is the brokers or the topic.
     pub(super) fn trouble(&self) -> Option<String> {
         self.lock().trouble.clone()
@@ -267,7 +274,10 @@ impl Knowledge {
         let metadata = consumer
             .fetch_metadata(Some(&self.topic), METADATA_TIMEOUT)
             .map_err(|error| self.unreachable(&error))?;
-        self.broker.store(metadata.orig_broker_id(), Ordering::Relaxed);
+        // One that is only known by its address yet has no number.
+        let answered = Some(metadata.orig_broker_id()).filter(|broker| *broker >= 0);
+        let any = || metadata.brokers().first().map(|broker| broker.id());
+        self.broker.store(answered.or_else(any).unwrap_or(-1), Ordering::Relaxed);
         let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         let error = topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from);
         let count = topic.map_or(0, |topic| topic.partitions().len());

@@ -45,7 +45,8 @@ impl Silence {
         let gap = self.last.map(|last| at.saturating_sub(last));
         match gap {
             None => *self = Self { last: Some(at), seen: Duration::ZERO },
-            Some(gap) if gap > idle_after => {
+            // Looks are not more often than they can be: a short patience does not make a slow broker an absent one.
+            Some(gap) if gap > idle_after.max(LOOK_EVERY_MAX) => {
                 *self = Self { last: Some(at), seen: Duration::ZERO };
             }
             Some(gap) => {
@@ -87,6 +88,13 @@ mod tests {
         assert_eq!(idle_at((0..=3).chain(11..60)), Some(16));
         // Nobody looked from 3 to 27: it begins anew.
         assert_eq!(idle_at((0..=3).chain(27..60)), Some(37));
+    }
+
+    #[test]
+    fn a_patience_shorter_than_the_time_between_looks_ends_after_several() {
+        let mut silence = Silence::broken();
+        let idle = (0..60).find(|at| silence.look(*at * SECOND, SECOND / 2));
+        assert_eq!(idle, Some(4));
     }
 
     #[test]
