@@ -36,8 +36,6 @@ pub(super) struct PartitionReader {
     looked: Option<(i64, Duration)>,
     /// The end as last seen, by a look or by an answer to a fetch.
     end_seen: Option<i64>,
-    /// It has said that it cannot be read, and nothing else since.
-    is_troubled: bool,
     /// Where it said last that nothing more may be read.
     said_end: Option<i64>,
     standstill: Standstill,
@@ -76,7 +74,6 @@ impl PartitionReader {
             position,
             looked: None,
             end_seen: None,
-            is_troubled: false,
             said_end: None,
             standstill: Standstill::default(),
             is_begun: false,
@@ -135,7 +132,6 @@ impl PartitionReader {
         let bytes = self.block.push(message, wants_headers);
         self.position.next_offset = NextOffset::after(offset);
         self.position.leader_epoch = message.leader_epoch();
-        self.is_troubled = false;
         self.is_begun = true;
         self.end_if_reached();
         Taken::Record { bytes }
@@ -145,7 +141,6 @@ impl PartitionReader {
     /// on is no record: the marks of transactions, and records of those that were aborted (DESIGN.md D20). The position goes
     /// behind them, or retention that deletes them would seem to have deleted records.
     pub(super) fn reached_end(&mut self, offset: i64) {
-        self.is_troubled = false;
         self.said_end = Some(offset);
         if offset > self.position.next_offset.get() && !self.position.ended {
             self.position.next_offset = NextOffset::at(offset);
@@ -165,9 +160,9 @@ impl PartitionReader {
         self.see_end(end);
     }
 
-    /// It cannot be read for now: whether something is there is not known.
+    /// It cannot be read for now: whether something is there is not known before the next look. (librdkafka does not say
+    /// again that it stands at the end.)
     pub(super) fn is_in_trouble(&mut self) {
-        self.is_troubled = true;
         self.looked = None;
     }
 
@@ -201,7 +196,7 @@ impl PartitionReader {
     fn seen_empty_at(&self) -> Option<Duration> {
         let (end, at) = self.looked?;
         let is_empty = end <= self.position.next_offset.get();
-        (is_empty && !self.is_unwanted && !self.is_troubled).then_some(at)
+        (is_empty && !self.is_unwanted).then_some(at)
     }
 
     fn end_if_reached(&mut self) {

@@ -58,6 +58,9 @@ fn a_partition_in_trouble_is_not_known_to_be_empty() {
     assert!(reader.progress().caught_up);
     reader.is_in_trouble();
     assert!(!reader.progress().caught_up);
+    // Nothing but the next look says that all is well again: there may be no record for days.
+    reader.see_look(5, 2 * LOOK);
+    assert!(reader.progress().caught_up);
     reader.want(false);
     reader.see_look(5, LOOK);
     assert!(!reader.progress().caught_up, "nobody wants it");
