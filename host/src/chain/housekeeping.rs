@@ -44,14 +44,19 @@ impl Housekeeping {
                 self.retire_when_due(&store, &mut retired).await;
                 if elapsed >= next_sweep {
                     next_sweep = sweeps.next().unwrap_or(elapsed + SWEEP_EVERY);
-                    if let Err(error) = sweep(&self.storage, &self.chain).await {
-                        tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
-                    }
+                    self.look_for_late_files().await;
                 }
             };
             if stop.run_until_cancelled(round).await.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Says it if that fails: the next look may do better.
+    async fn look_for_late_files(&self) {
+        if let Err(error) = sweep(&self.storage, &self.chain).await {
+            tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
         }
     }
 

@@ -11,12 +11,14 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::files_list::{ENDINGS, LeftOut, ListError, Listed, Place};
 use crate::time::Clock;
 
+type Answer = Result<Listed, ListError>;
+
 /// One place's listings.
 pub(super) struct Listings {
     place: Place,
     runtime: Handle,
     clock: Clock,
-    answers: (Sender<Result<Listed, ListError>>, Receiver<Result<Listed, ListError>>),
+    answers: (Sender<Answer>, Receiver<Answer>),
     is_asked: bool,
     /// Ends the listing that is under way.
     stop: Arc<AtomicBool>,

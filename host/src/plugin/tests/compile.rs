@@ -58,8 +58,9 @@ fn laborious(functions: usize, locals: usize, loops: usize) -> Vec<u8> {
     let (mut types, mut code) = (Vec::new(), Vec::new());
     leb(&mut types, functions);
     leb(&mut code, functions);
+    // All of the first type.
+    types.resize(types.len() + functions, 0);
     for _ in 0..functions {
-        types.push(0);
         leb(&mut code, body.len());
         code.extend_from_slice(&body);
     }
