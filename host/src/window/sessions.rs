@@ -23,8 +23,7 @@
 //! **With corrections no session covers a closed one of its key** ([`SessionRule::corrected`]): a session covers another
 //! only if it begins no later, a row on time begins later than what is closed for it, and one that is late by itself is
 //! refused if the session that it joins would cover a closed one. So readers can tell what a correction takes the place of by
-//! its bounds. Closed sessions are remembered for that when they are gone ([`super::closed`]), and count whether they have
-//! fired or not and whether the aggregate took their rows or not: neither is known to be the same in every run.
+//! its bounds. Closed sessions are remembered for that ([`super::closed`]), and count whether they have fired or not.
 //!
 //! A session never gets longer than `max_length`: a row that would make it longer begins another one, even if the two
 //! overlap. So a key that never falls silent has results, and its sessions bounded state.
@@ -383,12 +382,11 @@ impl Sessions {
 
     /// Bytes used for them. What is left of a peak is not counted: it is given back.
     pub fn bytes(&self) -> usize {
-        let keys = (self.keys.capacity() * size_of::<KeySessions>(), size_of::<KeySessions>());
-        let timers = self.timers.capacity() * size_of::<(i64, u32)>();
+        let (key, timer) = (size_of::<KeySessions>(), size_of::<(i64, u32)>());
         self.bytes
-            + used_bytes(keys.0, self.index.len(), keys.1)
+            + used_bytes(self.keys.capacity() * key, self.index.len(), key)
             + used_bytes(self.index.allocation_size(), self.index.len(), INDEX_ENTRY)
-            + used_bytes(timers, self.timers.len(), size_of::<(i64, u32)>())
+            + used_bytes(self.timers.capacity() * timer, self.timers.len(), timer)
             + self.changed.len() * size_of::<u32>()
             + self.closed.bytes()
     }

@@ -191,8 +191,7 @@ fn check_event_time(
     let by_host = match max_future_skew_host {
         Some(skew) => problems.take(&key.child("max_future_skew_host"), skew.parse()),
         None if is_files => Some(None),
-        // Who wants no guard wants no second one.
-        None => max_future_skew.map(|skew| skew.map(|skew| skew.max(DEFAULT_FUTURE_SKEW_HOST))),
+        None => max_future_skew.map(default_skew_host),
     };
     Some(EventTimeConfig {
         from: from?,
@@ -207,6 +206,11 @@ fn check_event_time(
 
 /// For Kafka: forgives a wrong daylight-saving setting.
 const DEFAULT_FUTURE_SKEW: Duration = Duration::from_secs(3_600);
+
+/// The bound by the host's clock if nothing is said: who wants no guard wants no second one.
+fn default_skew_host(skew: Option<Duration>) -> Option<Duration> {
+    skew.map(|skew| skew.max(DEFAULT_FUTURE_SKEW_HOST))
+}
 
 /// For Kafka, by the host's clock: forgives every time zone.
 const DEFAULT_FUTURE_SKEW_HOST: Duration = Duration::from_secs(24 * 3_600);
