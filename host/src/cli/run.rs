@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::chain::inspect::{check_begin, latest};
-use crate::chain::record::Epoch;
+use crate::chain::record::{Epoch, Fates};
 use crate::chain::{ChainError, LaneStorage};
 use crate::config::environment::Environment;
 use crate::config::{Pipeline, file};
@@ -32,6 +32,9 @@ pub struct RunArgs {
     /// cache folder
     #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
     pub plugin_cache: Option<PathBuf>,
+    /// Exit with code 1 if any record was dead-lettered since the pipeline began, however well it ended
+    #[arg(long)]
+    pub fail_on_dead_letters: bool,
     /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipeline
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
@@ -51,7 +54,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let process = Process::new(runtime.handle(), &modules, stores, cache, compiler)?;
     let process = Process { stop, ..process };
     check_first_run(&process, &pipeline)?;
-    let ended_well = wait(process.start(pipeline)?);
+    let ended_well = wait(process.start(pipeline)?, !args.fail_on_dead_letters);
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
     Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -95,13 +98,20 @@ fn is_not_uploaded(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(ModuleStoreError::is_not_uploaded)
 }
 
+/// Whether more records died or came too late than did not.
+fn is_mostly_lost(fates: &Fates) -> bool {
+    let lost = fates.dead_lettered.saturating_add(fates.late);
+    lost > fates.read.saturating_sub(lost)
+}
+
 /// Where compiled plugins are kept: as asked for, else below the user's cache folder, else nowhere.
 pub(super) fn plugin_cache(asked: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
     asked.map(Path::to_owned).or_else(|| Some(environment.cache_dir()?.join("sluicegate")))
 }
 
-/// Waits for the end of a pipeline and says how it came. Whether it was a good one.
-pub(super) fn wait(started: Started) -> bool {
+/// Waits for the end of a pipeline and says how it came, and loudly if most records are in no result. Whether it was a
+/// good one; a dead letter makes it a bad one where they are not `tolerated`.
+pub(super) fn wait(started: Started, tolerated: bool) -> bool {
     let Started { handle, thread, consoles, runtime, .. } = started;
     let ended = thread.join();
     consoles.close(&runtime, matches!(ended, Ok(Ended::Well(LaneEnd::Finished))));
@@ -117,7 +127,23 @@ pub(super) fn wait(started: Started) -> bool {
                 dead_lettered = fates.dead_lettered,
                 "{end}"
             );
-            true
+            if is_mostly_lost(&fates) {
+                tracing::warn!(
+                    pipeline = %handle.name(),
+                    "most records are in no result: {} of {} were dead-lettered, {} were late; the dead-letter table has the \
+                     reason of each",
+                    fates.dead_lettered,
+                    fates.read,
+                    fates.late
+                );
+            }
+            if !tolerated && fates.dead_lettered > 0 {
+                let (name, dead) = (handle.name(), fates.dead_lettered);
+                eprintln!(
+                    "error: pipeline `{name}` has {dead} dead letters, and `--fail-on-dead-letters` is set"
+                );
+            }
+            tolerated || fates.dead_lettered == 0
         }
         Ok(Ended::Halted(reason)) => {
             eprintln!("error: pipeline `{}` halted: {reason}", handle.name());
@@ -127,5 +153,23 @@ pub(super) fn wait(started: Started) -> bool {
             eprintln!("error: the supervisor of pipeline `{}` panicked", handle.name());
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_loud_where_most_records_are_in_no_result() {
+        let fates = |read, late, dead_lettered| Fates {
+            read,
+            late,
+            dead_lettered,
+            accepted: read - late - dead_lettered,
+            ..Fates::default()
+        };
+        assert!(is_mostly_lost(&fates(12, 0, 11)) && is_mostly_lost(&fates(12, 4, 3)));
+        assert!(!is_mostly_lost(&fates(12, 3, 3)) && !is_mostly_lost(&fates(0, 0, 0)));
     }
 }

@@ -86,7 +86,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     tracing::info!(listen = %server.local_addr()?, "serving");
     let app = app(&process, &started, upload_limits, args.stuck_after);
     runtime.block_on(server.run(app, stop.token()));
-    let ends: Vec<bool> = started.into_iter().map(wait).collect();
+    let ends: Vec<bool> = started.into_iter().map(|started| wait(started, true)).collect();
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
     Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

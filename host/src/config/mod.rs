@@ -5,6 +5,7 @@ mod document;
 mod problem;
 mod raw;
 mod duration;
+mod files;
 mod size;
 mod column;
 mod kafka;
@@ -30,6 +31,7 @@ use crate::schema::Schema;
 pub use check::RESERVED_COLUMNS;
 pub use duration::parse as parse_duration;
 pub use file::ConfigError;
+pub use files::{FileOrder, FilesConfig};
 pub use kafka::{
     ClientProperties, EndPosition, KafkaConfig, KafkaSinkConfig, OffsetsGroup, OnDataLoss,
     StartPosition, forbidden,
@@ -120,34 +122,6 @@ impl SourceConfig {
             Self::Files(files) => files.watch.is_none(),
         }
     }
-}
-
-/// NDJSON files.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FilesConfig {
-    /// A file, a folder (all files below it that end in `.json`, `.ndjson` or `.jsonl`) or such an object-store URL.
-    /// Absolute.
-    pub path: String,
-    /// The same as it stands in the pipeline file: the streams of partitions begin with it, so that pipeline and files
-    /// may move together.
-    pub name: String,
-    /// Look for new files at this interval; none: read what is there and end.
-    pub watch: Option<Duration>,
-    /// How files become partitions.
-    pub order: FileOrder,
-    /// A watched file that was read to its end and has not grown for so long is finished.
-    pub finish_after: Duration,
-}
-
-/// How files become partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileOrder {
-    /// Each is one, begun in the order of their names. Those that wait do not hold the watermark.
-    Parallel,
-    /// Each is one, and all hold the watermark from the start.
-    Unordered,
-    /// The whole set is one partition, in the order of names.
-    Sequential,
 }
 
 /// Event time.
