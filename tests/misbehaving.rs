@@ -41,28 +41,28 @@ fn filters_are_rolled_back() {
         ("log-flood", FEW),
         ("count-flood", FEW),
     ] {
-        Misbehaving::begin("filter...", sin, every).is_rolled_back();
+        Misbehaving::begin("filter...", sin, every).roll_back();
     }
 }
 
 #[test]
 fn maps_are_rolled_back() {
     for (sin, every) in [("huge", FEW), ("huge", ALL), ("spin", FEW)] {
-        Misbehaving::begin("map......", sin, every).is_rolled_back();
+        Misbehaving::begin("map......", sin, every).roll_back();
     }
 }
 
 #[test]
 fn aggregates_are_rolled_back() {
     for (sin, every) in [("trap", FEW), ("bomb", FEW), ("spin", FEW), ("spin", ALL)] {
-        Misbehaving::begin("aggregate", sin, every).is_rolled_back();
+        Misbehaving::begin("aggregate", sin, every).roll_back();
     }
 }
 
 #[test]
 fn a_stop_is_heard_while_a_module_misbehaves() {
     for (kind, sin) in [("filter...", "spin"), ("aggregate", "spin"), ("map......", "huge")] {
-        Misbehaving::begin(kind, sin, ALL).is_stopped();
+        Misbehaving::begin(kind, sin, ALL).stop();
     }
 }
 
@@ -98,7 +98,7 @@ impl Misbehaving {
         Self { what, every, place, topic, host, sent, clock }
     }
 
-    fn is_rolled_back(self) {
+    fn roll_back(self) {
         self.while_records_come(|| {
             self.misbehaves();
             let began = self.clock.monotonic();
@@ -117,7 +117,7 @@ impl Misbehaving {
         }
     }
 
-    fn is_stopped(self) {
+    fn stop(self) {
         self.while_records_come(|| self.misbehaves());
         let Self { what, host, clock, .. } = self;
         let began = clock.monotonic();

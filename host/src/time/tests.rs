@@ -1,4 +1,4 @@
-//! Clocks.
+//! Clocks: what stands still, what goes on, and times as text and back.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
