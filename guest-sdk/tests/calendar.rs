@@ -1,7 +1,5 @@
 //! Parts of days and moments, against dates that are known, and every day of some centuries there and back.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails shows the line")]
-
 use sluicegate_sdk::{Date, Span, Timestamp};
 
 #[test]
