@@ -117,6 +117,7 @@ pub mod beat;
 pub mod commit;
 mod upload;
 pub mod reset;
+pub mod skip;
 pub mod inspect;
 pub mod moves;
 pub mod verify;
@@ -139,6 +140,7 @@ pub use opener::open;
 pub use opener::{Opened, Opener, Survey};
 pub use presence::{PATIENCE_MIN, Presence, presence};
 pub use reset::{DataFiles, Footprint, footprint, forget};
+pub use skip::{give_up_outbox, unsent};
 
 /// Where a lane keeps what is durable.
 #[derive(Clone, Debug)]

@@ -83,6 +83,11 @@ pub(super) async fn files_id(
     Ok(sha256_hex(&genesis)[..paths::CHAIN_ID_BYTES].to_owned())
 }
 
+/// The term of who comes after the head.
+pub(super) fn next_term(head: &SlotBody) -> Term {
+    Term(head.record.term.0 + 1)
+}
+
 /// A record that takes the slot after the head and changes nothing.
 pub(super) fn fence_of(
     head: &SlotBody,

@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::json;
 
+use crate::chain::record::OutboxRef;
 use crate::chain::{
-    DataFiles, Footprint, LaneStorage, PATIENCE_MIN, Presence, footprint, forget, presence,
+    DataFiles, Footprint, LaneStorage, PATIENCE_MIN, Presence, footprint, forget, give_up_outbox,
+    presence, unsent,
 };
 use crate::config::environment::Environment;
 use crate::config::{self, Pipeline};
@@ -35,6 +37,9 @@ pub struct ResetArgs {
     /// names had chains
     #[arg(long)]
     pub all_data: bool,
+    /// Forget nothing but the results of the last commit that a topic does not take: the pipeline goes on behind them
+    #[arg(long, conflicts_with_all = ["data", "all_data"])]
+    pub outbox: bool,
     /// Do it without asking
     #[arg(long)]
     pub yes: bool,
@@ -59,6 +64,9 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.context("start the runtime that asks the store")?;
+    if args.outbox {
+        return give_up(args, &pipeline, &storage, &runtime);
+    }
     let found = runtime.block_on(footprint(&storage))?;
     if !args.json {
         print(&description(&pipeline, &storage, &found, args.data_files()))?;
@@ -103,6 +111,45 @@ async fn refuse_if_it_runs(pipeline: &Pipeline, storage: &LaneStorage) -> anyhow
             bail!("pipeline `{name}` is running: it has just committed epoch {epoch}; {stop_it}")
         }
     }
+}
+
+/// Gives up the messages of the newest record, which may be sent in part.
+fn give_up(
+    args: &ResetArgs,
+    pipeline: &Pipeline,
+    storage: &LaneStorage,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<ExitCode> {
+    let unsent = runtime.block_on(unsent(storage))?;
+    let (name, url) = (&pipeline.name, &storage.chain.url);
+    if !args.json {
+        print(&match &unsent {
+            None => format!("pipeline {name} in {url} has no results that wait for a topic\n"),
+            Some(OutboxRef { epoch, messages, key, .. }) => format!(
+                "pipeline {name} in {url}\n  given up: {messages} messages of epoch {epoch} for its topics; those that \
+                 were sent stay there\n  kept:     {key} below its lane's folder, in which they all stand\n"
+            ),
+        })?;
+    }
+    let mut is_done = false;
+    if unsent.is_some() && !args.dry_run {
+        if !args.yes && !is_confirmed(pipeline)? {
+            eprintln!("nothing was given up");
+            return Ok(ExitCode::FAILURE);
+        }
+        runtime.block_on(refuse_if_it_runs(pipeline, storage))?;
+        is_done = runtime.block_on(give_up_outbox(storage, "reset --outbox"))?.is_some();
+    }
+    if args.json {
+        let (epoch, messages) = (unsent.as_ref().map(|it| it.epoch), unsent.map(|it| it.messages));
+        print(&format!(
+            "{}\n",
+            json!({ "given_up": is_done, "epoch": epoch, "messages": messages })
+        ))?;
+    } else if is_done {
+        print("given up; the next run goes on behind them\n")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn finish(args: &ResetArgs, footprint: &Footprint, is_done: bool) -> anyhow::Result<ExitCode> {

@@ -12,6 +12,7 @@ use crate::time::EventTime;
 
 use super::emitted::CondemnedTimer;
 use super::fire::CondemnedGroup;
+use super::outbox::TooLarge;
 use super::plan::FittedStage;
 use super::prepare::Condemned;
 use super::{Lane, LaneError};
@@ -90,6 +91,26 @@ impl Lane {
             })?;
         }
         self.dirty |= !condemned.is_empty();
+        Ok(())
+    }
+
+    /// Dead-letters messages that no topic can take.
+    pub(super) fn write_too_large(&mut self) -> Result<(), LaneError> {
+        for TooLarge { sink, key, value, bytes, bytes_max } in self.outputs.outbox.take_too_large()
+        {
+            let reason = format!(
+                "a message for this sink has {bytes} bytes with its headers, its `message.max.bytes` allows {bytes_max} \
+                 (`key` and `value` hold it): raise that in the sink's `properties`, and `max.message.bytes` of the topic"
+            );
+            self.write_letter(&DeadLetter {
+                stage: &sink,
+                kind: "too_large",
+                reason: &reason,
+                key: key.as_deref(),
+                value: Some(&value),
+                ..DeadLetter::NOTHING
+            })?;
+        }
         Ok(())
     }
 

@@ -37,9 +37,27 @@ pub(super) struct Outbox {
     /// Of the epoch that is being made: the lines of messages, and where each stands.
     text: Vec<u8>,
     messages: Vec<Staged>,
+    /// Those of it that are no messages.
+    too_large: Vec<TooLarge>,
     /// Frozen, and not yet committed.
     frozen: Option<Bytes>,
 }
+
+/// A message that its topic cannot take: once it is committed it could never be sent, and nothing after it.
+pub(super) struct TooLarge {
+    pub(super) sink: Arc<str>,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) value: Vec<u8>,
+    /// What it has with its headers, and what the client takes.
+    pub(super) bytes: usize,
+    pub(super) bytes_max: usize,
+}
+
+/// More than the four headers of a message have.
+const HEADERS_BYTES: usize = 512;
+
+/// What librdkafka takes unless `message.max.bytes` says otherwise; the default of topics is a little more.
+const MESSAGE_BYTES_MAX: usize = 1_000_000;
 
 /// A message of the epoch that is being made.
 struct Staged {
@@ -61,6 +79,8 @@ struct Topic {
     /// key lie together.
     placed_by: Option<JsonObject>,
     partitions: PartitionCount,
+    /// Of key, value and headers of a message.
+    bytes_max: usize,
     /// Messages without a key go to the partitions in turns.
     turn: u32,
 }
@@ -105,6 +125,7 @@ impl Outbox {
             fires_once: !plan.corrects,
             text: Vec::new(),
             messages: Vec::new(),
+            too_large: Vec::new(),
             frozen: None,
         };
         let unsent = opened.head.as_ref().and_then(|head| head.outbox.as_ref());
@@ -163,6 +184,11 @@ impl Outbox {
                 let partition = topic.partition(rows, row, &key, &mut value);
                 value.clear();
                 topic.value.write(rows, row, more, &mut value);
+                let bytes = key.len() + value.len() + HEADERS_BYTES;
+                if bytes > topic.bytes_max {
+                    self.too_large.push(topic.too_large(&key, &value, bytes));
+                    continue;
+                }
                 let begin = self.text.len();
                 let key = (!key.is_empty()).then_some(key.as_slice());
                 Message { sink: &topic.sink, partition, key, value: &value }.write(&mut self.text);
@@ -173,6 +199,11 @@ impl Outbox {
             }
         }
         Ok(())
+    }
+
+    /// Takes the messages that were too large for their topics.
+    pub(super) fn take_too_large(&mut self) -> Vec<TooLarge> {
+        std::mem::take(&mut self.too_large)
     }
 
     /// Bytes that wait for the barrier.
@@ -269,7 +300,18 @@ impl Topic {
                 .filter(|_| has_bounds)
                 .map(|columns| JsonObject::key(output, columns)),
             partitions,
+            bytes_max: message_bytes_max(kafka),
             turn: 0,
+        }
+    }
+
+    fn too_large(&self, key: &[u8], value: &[u8], bytes: usize) -> TooLarge {
+        TooLarge {
+            sink: Arc::clone(&self.sink),
+            key: (!key.is_empty()).then(|| key.to_vec()),
+            value: value.to_vec(),
+            bytes,
+            bytes_max: self.bytes_max,
         }
     }
 
@@ -294,4 +336,11 @@ impl Topic {
             }
         }
     }
+}
+
+/// What the sink's client takes as one message.
+fn message_bytes_max(kafka: &KafkaSinkConfig) -> usize {
+    let written = kafka.properties.get("message.max.bytes");
+    // What is no number the client refuses when it is made.
+    written.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(MESSAGE_BYTES_MAX)
 }

@@ -83,7 +83,7 @@ impl Outputs {
     }
 
     /// Writes final rows to every sink. They become true with `epoch`.
-    pub(super) fn write_results(
+    fn write_results(
         &mut self,
         rows: &RecordBatch,
         times: Option<&[i64]>,
@@ -148,12 +148,13 @@ impl Lane {
             fired.into_iter().map(|Fired { results, closed }| (results, closed)).unzip();
         self.each_run(&closed, |lane, rows| {
             lane.dirty = true;
-            Ok(lane.outputs.outbox.write_updates(rows, true, lane.epoch.next())?)
+            lane.outputs.outbox.write_updates(rows, true, lane.epoch.next())?;
+            lane.write_too_large()
         })?;
         self.each_run(&results, |lane, rows| {
             lane.dirty = true;
             lane.live.fired(rows);
-            lane.outputs.write_results(rows, None, lane.epoch.next())
+            lane.write_results(rows, None)
         })?;
         let condemned: Vec<CondemnedGroup> =
             results.into_iter().flat_map(|results| results.condemned).collect();
@@ -162,6 +163,16 @@ impl Lane {
         }
         self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
+    }
+
+    /// Writes final rows to every sink. What no topic can take is dead-lettered.
+    pub(super) fn write_results(
+        &mut self,
+        rows: &RecordBatch,
+        times: Option<&[i64]>,
+    ) -> Result<(), LaneError> {
+        self.outputs.write_results(rows, times, self.epoch.next())?;
+        self.write_too_large()
     }
 
     /// Writes the groups that changed since the last barrier and whose windows take more rows, for the sinks that take
@@ -176,7 +187,8 @@ impl Lane {
             early_results(worker, plan, windows, (Watcher::Outbox, watermark), usize::MAX)
         });
         self.each_run(&results, |lane, rows| {
-            Ok(lane.outputs.outbox.write_updates(rows, false, lane.epoch.next())?)
+            lane.outputs.outbox.write_updates(rows, false, lane.epoch.next())?;
+            lane.write_too_large()
         })
     }
 
@@ -227,7 +239,7 @@ impl Lane {
         let rows = project(&prepared.rows.batch, &every, picked);
         let times: Vec<i64> =
             placed.rows.iter().map(|row| prepared.rows.times[*row as usize]).collect();
-        self.outputs.write_results(&rows, Some(&times), self.epoch.next())
+        self.write_results(&rows, Some(&times))
     }
 
     fn write_late(&mut self, prepared: &Prepared, placed: &Placed) -> Result<(), LaneError> {

@@ -71,7 +71,7 @@ impl Lane {
         let Some(rows) = rows else { return Ok(()) };
         self.dirty = true;
         self.live.fired(&rows);
-        self.outputs.write_results(&rows, None, self.epoch.next())?;
+        self.write_results(&rows, None)?;
         self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::source::RecordHeaders;
 /// One dead letter.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
-    /// The stage's id; `sluicegate` for what happens before the stages.
+    /// The stage's id; `sluicegate` for what happens before the stages, a sink's id for what it cannot take.
     pub stage: &'a str,
     /// One word: `decode`, `event_time`, `rejected`, `trap`, `deadline`, `breaker`, `evaluate`, …
     pub kind: &'a str,

@@ -87,3 +87,47 @@ fn dead_letters_are_dropped_only_where_the_file_says_so() {
     assert!(world.config.tables().iter().all(|(id, _)| **id != *"dead_letters"));
     assert_eq!(lane.outside.status.load().dead_letters[0].count, 1);
 }
+
+/// Once it is committed such a message could never be sent, and nothing after it.
+#[test]
+fn a_message_that_its_topic_cannot_take_is_a_dead_letter_and_the_others_are_sent() {
+    let text = [HEAD, STAGES].concat().replace("WINDOW", &TUMBLING.toml()).replace("UPDATES", "");
+    let properties = "topic = \"finals\"\nproperties = { \"message.max.bytes\" = 2000 }";
+    let text = text.replace("topic = \"finals\"", properties);
+    let world = World::of(&text.replace("[dead_letters]\npath = \"unused-dead\"\n", ""), None);
+    let text = |n: usize| if n == 2 { "a".repeat(2_000) } else { n.to_string() };
+    let (mut lane, _commands) = world.open(&logs((0..5).map(text)), 1, 1);
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    assert_eq!(world.topics.values("finals").len(), 4);
+    assert_eq!(world.results().len(), 5, "the table has it");
+    assert_eq!(
+        (column(&world, "stage"), column(&world, "kind")),
+        (vec!["finals".to_owned()], vec!["too_large".to_owned()])
+    );
+    let batch = world.table("dead_letters").remove(0);
+    let value = batch.column_by_name("value").unwrap().as_binary::<i32>().value(0).to_vec();
+    let value: serde_json::Value = serde_json::from_slice(&value).unwrap();
+    assert_eq!((&value["key"], value["texts"].as_str().unwrap().len()), (&"k2".into(), 2_002));
+}
+
+/// A topic that will never take them must not hold everything up for ever.
+#[test]
+fn what_a_topic_does_not_take_is_given_up_on_record() {
+    let world = world("");
+    let records = || logs((0..60).map(|n| n.to_string()));
+    let unsent = || world.runtime.block_on(chain::unsent(&world.storage())).unwrap();
+    let (mut lane, _commands) = world.open(&records(), 1, 1);
+    // The first window fires long before the end of the input, and its epoch is committed a few steps later.
+    let committed = (0..10_000).any(|_| lane.step().unwrap().is_some() || unsent().is_some());
+    assert!(committed && unsent().is_some(), "results were committed");
+    drop(lane);
+    let give_up = || world.runtime.block_on(chain::give_up_outbox(&world.storage(), "test"));
+    let (before, given_up) = (world.chain().pop().unwrap(), give_up().unwrap().unwrap());
+    assert_eq!(Some(&given_up), before.outbox.as_ref());
+    let head = world.chain().pop().unwrap();
+    assert_eq!((head.outbox, &head.state, &head.source), (None, &before.state, &before.source));
+    assert_eq!(give_up().unwrap(), None, "nothing is left");
+    let (mut lane, _commands) = world.open(&records(), 1, 1);
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    assert_eq!(world.results().len(), 60);
+}
