@@ -16,7 +16,8 @@ pub struct LaneStatus {
     pub pipeline: String,
     /// Where the lane is in its life.
     pub phase: Phase,
-    /// Why nothing moves, if it does not: `broker … is not reachable`, `store … is full`.
+    /// Why nothing moves, if it does not: `broker … is not reachable`, `store … is full`. Or that most records become dead
+    /// letters, so that what moves is of no use.
     pub problem: Option<String>,
     /// The last committed epoch.
     pub epoch: Option<Epoch>,

@@ -185,6 +185,7 @@ fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLett
         value: block.value(record),
         headers: block.headers.as_ref().map(|headers| headers.of(record)),
         module: condemned.module,
+        rows: condemned.rows,
         // Time of the verdict is the record's, not the clock's: a replay writes the same row.
         at: timestamp.unwrap_or(0),
     }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{ArrayRef, TimestampMicrosecondArray};
+use arrow::compute::concat_batches;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::plugin::outcome::RefusalKind;
@@ -12,10 +12,14 @@ use crate::plugin::process::Timer;
 use crate::varlen::Varlen;
 use crate::window::key;
 
+use super::pieces::{At, by_key_bytes, runs};
 use super::plan::Plan;
 
 /// Batches that wait to be joined: a long chain of timers makes one of a row or two for each.
 const BATCHES_MAX: usize = 1_024;
+
+/// Small batches have together less than that.
+const JOINED_BYTES_MAX: usize = 256 << 20;
 
 /// A timer that could not fire.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct CondemnedTimer {
 #[derive(Default)]
 pub(super) struct Emitted {
     batches: Vec<RecordBatch>,
+    /// So many of them are not looked at again.
+    joined: usize,
     /// Of each row: its place among those of all workers.
     order: Vec<i64>,
     /// Of each row, behind the place: the key for what timers made, nothing for what rows made.
@@ -79,13 +85,29 @@ impl Emitted {
         if times.is_empty() {
             return;
         }
-        self.batches.push(rows(plan, keys, outputs, times));
+        // The rows of a key all get it, and it may be long.
+        for part in by_key_bytes(keys.iter().map(<[u8]>::len)) {
+            let of_part: Varlen = part.clone().map(|row| keys.value(row)).collect();
+            let outputs = outputs.slice(part.start, part.len());
+            self.batches.push(rows(plan, &of_part, &outputs, times[part].to_vec()));
+        }
         self.order.extend(order);
         self.ties.push(ties);
-        if self.batches.len() > BATCHES_MAX {
-            let all = concat_batches(&plan.output, &self.batches).expect(SCHEMA);
-            self.batches = vec![all];
+        if self.batches.len() - self.joined > BATCHES_MAX {
+            self.join_the_small(plan);
         }
+    }
+
+    /// Makes one batch of those that came since the last time, if it is not too large.
+    fn join_the_small(&mut self, plan: &Plan) {
+        let small = &self.batches[self.joined..];
+        let bytes: usize = small.iter().map(RecordBatch::get_array_memory_size).sum();
+        if bytes < JOINED_BYTES_MAX {
+            let all = concat_batches(&plan.output, small).expect(SCHEMA);
+            self.batches.truncate(self.joined);
+            self.batches.push(all);
+        }
+        self.joined = self.batches.len();
     }
 }
 
@@ -101,23 +123,18 @@ fn rows(plan: &Plan, keys: &Varlen, outputs: &RecordBatch, times: Vec<i64>) -> R
         .expect("the plan's output is made of key, outputs and event time")
 }
 
-/// Joins the rows of all workers. None if there are none.
-pub(super) fn join(plan: &Plan, emitted: &[Emitted]) -> Option<RecordBatch> {
+/// Joins the rows of all workers, in batches of a bearable size.
+pub(super) fn join(emitted: &[Emitted]) -> Vec<RecordBatch> {
     let batches: Vec<&RecordBatch> = emitted.iter().flat_map(|emitted| &emitted.batches).collect();
-    if batches.is_empty() {
-        return None;
-    }
-    let all = concat_batches(&plan.output, batches).expect(SCHEMA);
     let places: Vec<i64> = emitted.iter().flat_map(|emitted| &emitted.order).copied().collect();
     let ties: Vec<&[u8]> =
         emitted.iter().flat_map(|emitted| &emitted.ties).flat_map(Varlen::iter).collect();
-    let place = |row: &u32| (places[*row as usize], ties[*row as usize]);
-    let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
-    if order.is_sorted_by_key(place) {
-        return Some(all);
-    }
+    let rows =
+        |(batch, rows): (usize, &&RecordBatch)| (0..rows.num_rows()).map(move |row| (batch, row));
+    let rows: Vec<At> = batches.iter().enumerate().flat_map(rows).collect();
+    let mut order: Vec<usize> = (0..rows.len()).collect();
     // Stable: what one row or timer made keeps the plugin's order.
-    order.sort_by(|a, b| place(a).cmp(&place(b)));
-    let order = UInt32Array::from(order);
-    Some(take_record_batch(&all, &order).expect("the order names rows of the batch"))
+    order.sort_by_key(|row| (places[*row], ties[*row]));
+    let order: Vec<At> = order.into_iter().map(|row| rows[row]).collect();
+    runs(&batches, &order, |_| true)
 }

@@ -15,6 +15,7 @@ use crate::window::merged::{Merged, RefusedMerge};
 use crate::window::sliding::{Progress, Told};
 use crate::window::{Slides, WindowAssigner, key};
 
+use super::pieces::by_key_bytes;
 use super::plan::Plan;
 use super::pool::Worker;
 use super::runs::Place;
@@ -196,11 +197,16 @@ pub(super) fn evaluate(
     if answer.batch.num_rows() == 0 {
         return;
     }
-    let groups = answer.groups.iter().map(|group| *group as usize);
-    let keys: Varlen = groups.clone().map(|group| firing.keys.value(group)).collect();
-    let groups: Vec<usize> = groups.collect();
-    results.batches.push(result_rows(plan, firing, &groups, &keys, &answer.batch));
-    results.keys.push((groups.iter().map(|group| firing.bounds[*group]).collect(), keys));
+    let key = |group: &u32| firing.keys.value(*group as usize);
+    // Any number of rows of a group get its key, and that may be long.
+    for part in by_key_bytes(answer.groups.iter().map(|group| key(group).len())) {
+        let of_part = &answer.groups[part.clone()];
+        let keys: Varlen = of_part.iter().map(key).collect();
+        let groups: Vec<usize> = of_part.iter().map(|group| *group as usize).collect();
+        let outputs = answer.batch.slice(part.start, part.len());
+        results.batches.push(result_rows(plan, firing, &groups, &keys, &outputs));
+        results.keys.push((groups.iter().map(|group| firing.bounds[*group]).collect(), keys));
+    }
 }
 
 /// One row per group of `groups`, an index into `firing`.

@@ -17,6 +17,8 @@ mod share;
 mod partitions;
 mod prepare;
 mod future;
+mod budget;
+mod stage;
 mod place;
 mod update;
 mod process;
@@ -26,6 +28,7 @@ mod trial;
 mod turn;
 mod fire;
 mod runs;
+mod pieces;
 mod outputs;
 mod told;
 mod condemned;
@@ -73,6 +76,7 @@ use partitions::Partitions;
 use plan::Plan;
 use pool::Pool;
 use told::Told;
+use turn::Left;
 
 /// How long one poll waits for records before the lane looks at its commands and its timers. A command is heard
 /// within this time, and an idle lane wakes fifty times a second.
@@ -127,6 +131,8 @@ pub struct Lane {
     /// Since the last barrier.
     jumps: Vec<Jump>,
     turns: u64,
+    /// Of the last poll.
+    left: Option<Left>,
     told: Told,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
     promises: BTreeMap<String, String>,
@@ -220,6 +226,8 @@ enum Wake {
     Stop,
     Command(Command),
     Records(Vec<RecordBlock>),
+    /// Records of the last poll are left.
+    Left,
     /// The store has not yet taken the epoch before the one that is due, or a topic its messages: intake stands still.
     Paused,
     /// Timers are due that the step before had no time for: no record is read before them.
@@ -265,8 +273,11 @@ impl Lane {
             Wake::Command(command) => self.on_command(command),
             Wake::Records(blocks) => {
                 self.brake.begin_turn();
-                self.turn(&blocks)?;
-                records = blocks.iter().map(RecordBlock::len).sum();
+                records = self.turn(blocks)?;
+            }
+            Wake::Left => {
+                self.brake.begin_turn();
+                records = self.turn_over_the_rest()?;
             }
             Wake::Paused => self.wait_for_commit()?,
             Wake::Timers => {}
@@ -304,6 +315,9 @@ impl Lane {
         if self.pool.firing.is_unfinished() {
             return Ok(Wake::Timers);
         }
+        if self.left.is_some() {
+            return Ok(Wake::Left);
+        }
         let started = thread_cpu_nanos();
         let records = self.turn_size.of(self.limits.records);
         let records = self.outside.trial.limit(records, &self.partitions);
@@ -327,8 +341,11 @@ impl Lane {
     /// Moves the watermark, lets partitions wait that are too far ahead, and fires what the watermark has passed.
     fn advance(&mut self) -> Result<(), LaneError> {
         let now = self.clock.monotonic();
-        // A position that has moved over what is no record is news: retention deletes what lies before it.
-        self.dirty |= self.partitions.progress(self.source.progress(), now);
+        // What the source says is true once everything that it gave is processed. A position that has moved over what is no
+        // record is news: retention deletes what lies before it.
+        if self.left.is_none() {
+            self.dirty |= self.partitions.progress(self.source.progress(), now);
+        }
         let before = self.partitions.clock().watermark();
         let watermark = match self.partitions.all_ended() {
             // The end of all input fires every window, once, in `finish`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::chain::record::{Fates, PartitionState};
 use crate::metrics::PartitionFates;
 use crate::source::finished::{FinishedFiles, FinishedRecord};
-use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position, RecordBlock};
+use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
 
@@ -151,17 +151,17 @@ impl Partitions {
         partition.jumps += 1;
     }
 
-    /// A block was processed to its end.
-    pub(super) fn processed(&mut self, index: usize, block: &RecordBlock) {
+    /// Everything before `next` was processed.
+    pub(super) fn processed(&mut self, index: usize, next: &Position) {
         let partition = &mut self.all[index];
         assert!(
-            block.next.next_offset >= partition.position.next_offset,
+            next.next_offset >= partition.position.next_offset,
             "{} went back from {} to {}",
             partition.partition,
             partition.position.next_offset,
-            block.next.next_offset
+            next.next_offset
         );
-        partition.position = block.next.clone();
+        partition.position = next.clone();
     }
 
     /// Counts the fates of records; answers with the counts.

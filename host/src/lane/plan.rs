@@ -4,19 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
-use arrow::record_batch::RecordBatch;
 
 use crate::chain::record::PinnedModule;
 use crate::config::fingerprint::columns::TableColumns;
 use crate::config::{EventTimeFrom, Pipeline, StageConfig, WindowConfig};
 use crate::decode::Decoder;
-use crate::plugin::Plugin;
 use crate::plugin::fit::{FitError, Fitted, fit};
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::runner::StageRunner;
+use crate::plugin::{Plugin, PluginKind};
 use crate::schema::Schema;
 use crate::window::WindowAssigner;
 
@@ -25,7 +23,6 @@ use super::columns::{
     tables,
 };
 use super::future::FutureGuard;
-use super::prepare::{Prepared, Rows, project};
 
 /// A module in its place.
 #[derive(Clone, Debug)]
@@ -63,6 +60,8 @@ pub(super) struct Plan {
     /// What the sinks get: window results, what a process plugin emits, or the rows.
     pub(super) output: SchemaRef,
     pub(super) limits: CallLimits,
+    /// Bytes that a run of chunks may make.
+    pub(super) made_bytes_max: usize,
 }
 
 /// Modules that fit a pipeline, which was not run.
@@ -97,8 +96,8 @@ pub(super) struct FittedStage {
     /// The rows before it if every declared column were read: what another module could ask for in its place.
     pub(super) declared: SchemaRef,
     /// The rows after it.
-    output: SchemaRef,
-    kind: crate::plugin::PluginKind,
+    pub(super) output: SchemaRef,
+    pub(super) kind: PluginKind,
 }
 
 /// A process plugin in its place.
@@ -238,6 +237,7 @@ impl Plan {
             process,
             output,
             limits: CallLimits::from(&pipeline.limits),
+            made_bytes_max: super::budget::bytes_max(&pipeline.limits),
         })
     }
 
@@ -327,62 +327,5 @@ impl FittedStage {
     /// A runner for one worker.
     pub(super) fn runner(&self, limits: &CallLimits) -> StageRunner {
         StageRunner::new(&self.plugin, limits)
-    }
-
-    /// Runs a filter or map over the rows that are left of a chunk.
-    pub(super) fn apply(&self, runner: &mut StageRunner, prepared: &mut Prepared) {
-        let input = prepared.rows.project(&self.inputs);
-        match self.kind {
-            crate::plugin::PluginKind::Map => {
-                let answer = runner.map(&input);
-                prepared.condemn_each(self, answer.refusals);
-                self.replace_rows(prepared, &answer.batch, &answer.source_rows);
-            }
-            _ => {
-                let answer = runner.filter(&input);
-                prepared.condemn_each(self, answer.refusals);
-                if answer.keep.count_set_bits() < answer.keep.len() {
-                    let rows = &prepared.rows;
-                    let kept =
-                        answer.keep.set_indices().map(|index| rows.nth(index as u32)).collect();
-                    prepared.rows.picked = Some(kept);
-                }
-            }
-        }
-    }
-
-    /// The rows that a map made take the place of those it was given. They inherit event time, partition and
-    /// offset of their source (DESIGN.md D2), and the columns that the map does not make.
-    fn replace_rows(&self, prepared: &mut Prepared, made: &RecordBatch, source_rows: &[u32]) {
-        let old = &prepared.rows;
-        let sources: Vec<u32> = source_rows.iter().map(|row| old.nth(*row)).collect();
-        let inherit = |name: &str| -> ArrayRef {
-            let column = old
-                .batch
-                .schema()
-                .index_of(name)
-                .expect("kept columns are columns of the rows before");
-            Arc::clone(project(&old.batch, &[column], Some(&sources)).column(0))
-        };
-        let columns = self.output.fields().iter().map(|field| {
-            made.column_by_name(field.name()).map_or_else(|| inherit(field.name()), Arc::clone)
-        });
-        let options =
-            arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(sources.len()));
-        let batch = RecordBatch::try_new_with_options(
-            Arc::clone(&self.output),
-            columns.collect(),
-            &options,
-        )
-        .expect("the answer was checked against the plugin's outputs");
-        let pick = |values: &[i64]| sources.iter().map(|row| values[*row as usize]).collect();
-        prepared.rows = Rows {
-            batch,
-            picked: None,
-            records: Some(sources.iter().map(|row| old.record(*row as usize)).collect()),
-            first: old.first,
-            times: pick(&old.times),
-            before: pick(&old.before),
-        };
     }
 }

@@ -15,6 +15,7 @@ use crate::plugin::outcome::Refusal;
 use crate::source::RecordBlock;
 use crate::time::{Clock, thread_cpu_nanos};
 
+use super::budget::Budget;
 use super::plan::{EventTimeSource, FittedStage, Plan};
 use super::pool::Worker;
 use super::trial::{HOST_PANIC, Trial};
@@ -49,8 +50,10 @@ pub(super) struct Condemned {
     pub(super) stage: Arc<str>,
     /// What kind of refusal.
     pub(super) kind: &'static str,
-    /// For a person.
+    /// For a person; of the first of its rows.
     pub(super) reason: String,
+    /// How many rows of it the step refused; none if it refused the record itself.
+    pub(super) rows: Option<i64>,
     /// The module that refused it, if one did.
     pub(super) module: Option<crate::plugin::ModuleDigest>,
 }
@@ -84,13 +87,40 @@ impl Prepared {
     pub(super) fn condemn(&mut self, row: u32, stage: &FittedStage, refusal: Refusal) {
         let record = self.rows.record(row as usize);
         self.raise(record, Fate::DeadLettered);
+        // One letter for a record and stage: each holds all of the record.
+        if let Some(last) = self.condemned.last_mut()
+            && (last.record, &last.stage) == (record, &stage.id)
+            && let Some(rows) = &mut last.rows
+        {
+            *rows += 1;
+            return;
+        }
         self.condemned.push(Condemned {
             record,
             stage: Arc::clone(&stage.id),
             kind: refusal.kind.as_str(),
             reason: refusal.reason,
+            rows: Some(1),
             module: Some(stage.plugin.digest),
         });
+    }
+
+    /// Dead-letters the one record of the chunk, of which a stage makes more than a turn can hold.
+    pub(super) fn condemn_too_large(&mut self, stage: &FittedStage, bytes: usize, most: usize) {
+        let record = self.rows.first;
+        self.raise(record, Fate::DeadLettered);
+        self.condemned.push(Condemned {
+            record,
+            stage: Arc::clone(&stage.id),
+            kind: "too_large",
+            reason: format!(
+                "what the stage makes of this record has {bytes} bytes with the columns that its rows keep, a turn may \
+                 hold {most}: let the plugin make fewer rows or keep fewer columns, or raise `limits.turn_bytes`"
+            ),
+            rows: None,
+            module: Some(stage.plugin.digest),
+        });
+        self.rows.picked = Some(Vec::new());
     }
 }
 
@@ -158,15 +188,18 @@ fn gather(column: &ArrayRef, indices: &UInt32Array) -> ArrayRef {
     take(column, indices, None).expect("picked rows are rows of the batch")
 }
 
-/// Decodes a chunk, takes its event times and runs the filters and maps.
+/// Decodes a chunk, takes its event times and runs the filters and maps. None: the budget does not suffice for it.
 pub(super) fn prepare(
     worker: &mut Worker,
     plan: &Plan,
     clock: &Clock,
     blocks: &[RecordBlock],
     chunk: &Chunk,
-    trial: &Trial,
-) -> Prepared {
+    (trial, budget): (&Trial, &Budget),
+) -> Option<Prepared> {
+    if budget.is_spent() {
+        return None;
+    }
     let started = thread_cpu_nanos();
     let block = &blocks[chunk.block];
     let panicked = trial.verdict(block);
@@ -208,11 +241,13 @@ pub(super) fn prepare(
         if prepared.rows.len() == 0 {
             break;
         }
-        stage.apply(runner, &mut prepared);
+        if !stage.apply(runner, &mut prepared, budget) {
+            return None;
+        }
     }
     worker.nanos.decode += decoded_at - started;
     worker.nanos.plugins += thread_cpu_nanos() - decoded_at;
-    prepared
+    Some(prepared)
 }
 
 fn condemn_by_host(
@@ -224,7 +259,7 @@ fn condemn_by_host(
 ) {
     prepared.raise(record, Fate::DeadLettered);
     let stage = Arc::clone(&plan.host_stage);
-    prepared.condemned.push(Condemned { record, stage, kind, reason, module: None });
+    prepared.condemned.push(Condemned { record, stage, kind, reason, rows: None, module: None });
 }
 
 /// Takes the event time of every row. A row without one, or with one too far ahead, is dead-lettered and does not move the

@@ -53,7 +53,9 @@ impl Lane {
         self.not_broken_off()?;
         let (refused, emitted): (Vec<_>, Vec<_>) = results.into_iter().unzip();
         let stage = &self.plan.process.as_ref().expect(STAGE).stage;
-        for RefusedRow { chunk, row, refusal } in refused.into_iter().flatten() {
+        let mut refused: Vec<RefusedRow> = refused.into_iter().flatten().collect();
+        refused.sort_unstable_by_key(|refused| (refused.chunk, refused.row));
+        for RefusedRow { chunk, row, refusal } in refused {
             chunks[chunk].0.condemn(row, stage, refusal);
         }
         self.take_emitted(emitted)?;
@@ -62,16 +64,17 @@ impl Lane {
 
     pub(super) fn take_emitted(&mut self, emitted: Vec<Emitted>) -> Result<(), LaneError> {
         let started = thread_cpu_nanos();
-        let rows = join(&self.plan, &emitted);
+        let runs = join(&emitted);
         let condemned: Vec<CondemnedTimer> =
             emitted.into_iter().flat_map(|emitted| emitted.condemned).collect();
         if !condemned.is_empty() {
             self.write_condemned_timers(&condemned)?;
         }
-        let Some(rows) = rows else { return Ok(()) };
-        self.dirty = true;
-        self.live.fired(&rows);
-        self.write_results(&rows, None)?;
+        for rows in &runs {
+            self.dirty = true;
+            self.live.fired(rows);
+            self.write_results(rows, None)?;
+        }
         self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }

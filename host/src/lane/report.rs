@@ -36,7 +36,6 @@ impl Lane {
         self.turns += 1;
         let metrics = &self.outside.metrics;
         metrics.records.add(fates);
-        metrics.read_bytes.add(blocks.iter().map(|block| block.values.bytes.len() as u64).sum());
         metrics.turn.observe(self.clock.monotonic().saturating_sub(started));
         self.report_steps();
         self.outside.metrics.steps.end_turn();
@@ -125,10 +124,12 @@ impl Lane {
     /// Publishes the status.
     pub(super) fn publish_now(&mut self) {
         self.reported.next_status = self.clock.monotonic() + STATUS_EVERY;
+        self.told.look(self.partitions.total());
         let problem = self.source.problem();
         let problem = problem.or_else(|| self.committer.problem());
         let problem = problem.or_else(|| self.outputs.outbox.problem());
         let problem = problem.or_else(|| self.outside.trial.problem());
+        let problem = problem.or_else(|| self.told.problem());
         say(&self.config.name, self.reported.problem.as_deref(), problem.as_deref());
         self.reported.problem.clone_from(&problem);
         let phase = match self.phase {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::chain::record::Fates;
 use crate::printable::printable;
 use crate::sink::dead_letters::DeadLetter;
 use crate::status::DeadLetterKind;
@@ -11,16 +12,28 @@ use crate::status::DeadLetterKind;
 /// How often the log speaks of one kind.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
+/// Records over which the share of dead letters is looked at: enough that a bad one among them is no trend, few enough
+/// that a first try shows it.
+pub(super) const SHARE_RECORDS: u64 = 20;
+/// A share of dead letters from which on something is wrong with all records rather than with some: one in so many.
+const SHARE_OF: u64 = 2;
+
 /// Dead letters since the lane was opened.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     kinds: BTreeMap<String, Kind>,
+    /// The fates when the share was looked at last, and what was found then.
+    looked_at: Option<Fates>,
+    problem: Option<String>,
 }
 
 #[derive(Debug)]
 struct Kind {
     count: u64,
     first: Reason,
+    /// Since the share was looked at, and the first of them.
+    lately: u64,
+    first_lately: Reason,
     /// What the log has not said yet: how many, and the first of them.
     unsaid: Option<(u64, Reason)>,
     /// By the monotonic clock.
@@ -43,11 +56,17 @@ impl Told {
         let kind = match self.kinds.get_mut(letter.kind) {
             Some(kind) => kind,
             None => {
-                let new = Kind { count: 0, first: reason(), unsaid: None, said_at: None };
+                let (first, first_lately) = (reason(), reason());
+                let new =
+                    Kind { count: 0, first, lately: 0, first_lately, unsaid: None, said_at: None };
                 self.kinds.entry(letter.kind.to_owned()).or_insert(new)
             }
         };
         kind.count += 1;
+        if kind.lately == 0 {
+            kind.first_lately = reason();
+        }
+        kind.lately += 1;
         kind.unsaid.get_or_insert_with(|| (0, reason())).0 += 1;
     }
 
@@ -60,6 +79,33 @@ impl Told {
             first_reason: told.first.text.clone(),
         };
         self.kinds.iter().map(view).collect()
+    }
+
+    /// Looks at the share of dead letters among the records since it was looked at last, once there are enough. Until then
+    /// what was found stays true: that no record comes is no news of them.
+    pub(super) fn look(&mut self, fates: Fates) {
+        let before = *self.looked_at.get_or_insert(fates);
+        let Fates { read, dead_lettered, .. } = fates.since(before);
+        if read < SHARE_RECORDS {
+            return;
+        }
+        self.looked_at = Some(fates);
+        let is_large = dead_lettered.saturating_mul(SHARE_OF) >= read;
+        let most = self.kinds.iter().max_by_key(|(_, kind)| kind.lately);
+        self.problem = most.filter(|_| is_large).map(|(kind, Kind { first_lately, .. })| {
+            let Reason { stage, text } = first_lately;
+            format!(
+                "{dead_lettered} of the last {read} records became dead letters, most of the kind {kind}, the first of these at stage `{stage}`: {text}"
+            )
+        });
+        for kind in self.kinds.values_mut() {
+            kind.lately = 0;
+        }
+    }
+
+    /// What is wrong with most records, as last seen.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.problem.clone()
     }
 
     /// Logs what is new of each kind, unless that kind was spoken of within the last minute.
@@ -129,5 +175,31 @@ mod tests {
         let kinds = told.kinds();
         assert_eq!(kinds.iter().map(|kind| kind.count).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(kinds[1].first_reason, "trap: one");
+    }
+
+    fn after(read: u64, dead_lettered: u64) -> Fates {
+        Fates { read, dead_lettered, accepted: read - dead_lettered, ..Fates::default() }
+    }
+
+    #[test]
+    fn a_large_share_of_dead_letters_is_a_problem_until_records_show_that_it_has_passed() {
+        let mut told = Told::default();
+        told.look(after(0, 0));
+        told.note(&letter("rejected", "one"));
+        for _ in 0..10 {
+            told.note(&letter("decode", "no field `ts`"));
+        }
+        told.look(after(19, 10));
+        assert_eq!(told.problem(), None, "too few records to tell");
+        told.look(after(20, 11));
+        let problem = told.problem().unwrap();
+        assert_eq!(
+            problem,
+            "11 of the last 20 records became dead letters, most of the kind decode, the first of these at stage `revenue`: no field `ts`"
+        );
+        told.look(after(30, 11));
+        assert_eq!(told.problem(), Some(problem), "too few records to tell that it has passed");
+        told.look(after(40, 11));
+        assert_eq!(told.problem(), None);
     }
 }

@@ -1,31 +1,57 @@
 //! A turn: decode, filter, map, judge, update, fire, sink. One direction, top to bottom; parallel inside a step,
 //! joined before the next (DESIGN.md §3).
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use crate::chain::record::Fates;
-use crate::source::RecordBlock;
+use crate::source::{NextOffset, Position, RecordBlock};
 use crate::time::{EventTime, thread_cpu_nanos};
 
 use crate::window::WindowAssigner;
 
 use super::Lane;
 use super::LaneError;
+use super::budget::Budget;
 use super::place::{Judge, LateRow, Placed, place};
 use super::prepare::{Chunk, Fate, Prepared, Rows, prepare};
 use super::share::Share;
 use super::update::{Answers, RefusedRow, update};
 
+/// Records of a poll that no turn has taken yet: those before them made as much as a turn may hold.
+pub(super) struct Left {
+    blocks: Vec<RecordBlock>,
+    /// In order, none before the first block that is not done.
+    chunks: VecDeque<Chunk>,
+    /// Blocks before this one are done.
+    done: usize,
+}
+
 impl Lane {
-    /// Takes the records of one poll through all steps. Afterwards they are in the windows or in the open files.
-    pub(super) fn turn(&mut self, blocks: &[RecordBlock]) -> Result<(), LaneError> {
-        self.outside.trial.begin(blocks);
+    /// Takes the records of one poll through all steps. Afterwards they are in the windows or in the open files; or, if
+    /// they make more than a turn may hold, the first of them are, and the others are left for the next turns. How many
+    /// records it took.
+    pub(super) fn turn(&mut self, blocks: Vec<RecordBlock>) -> Result<usize, LaneError> {
         let now = self.clock.monotonic();
-        self.note_pause(blocks, now);
-        let chunks = self.cut(blocks, now);
-        let (plan, trial) = (&self.plan, &self.outside.trial);
-        let prepared = self.pool.each_item(&chunks, |worker, chunk| {
-            prepare(worker, plan, &self.clock, blocks, chunk, trial)
-        });
-        self.not_broken_off()?;
+        self.note_pause(&blocks, now);
+        let chunks = self.cut(&blocks, now);
+        let bytes = blocks.iter().map(|block| block.values.bytes.len() as u64).sum();
+        self.outside.metrics.read_bytes.add(bytes);
+        self.take_run(Left { blocks, chunks, done: 0 })
+    }
+
+    /// Takes as many of the records that are left as a turn may hold.
+    pub(super) fn turn_over_the_rest(&mut self) -> Result<usize, LaneError> {
+        match self.left.take() {
+            Some(left) => self.take_run(left),
+            None => Ok(0),
+        }
+    }
+
+    fn take_run(&mut self, mut left: Left) -> Result<usize, LaneError> {
+        self.outside.trial.begin(&left.blocks);
+        let now = self.clock.monotonic();
+        let prepared = self.prepare_run(&mut left)?;
         let judges = self.observe(&prepared, now);
         let chunks = match self.plan.windows {
             Some(windows) => self.window(windows, prepared, &judges)?,
@@ -36,25 +62,67 @@ impl Lane {
             fates.plus(self.partitions.count(prepared.chunk.partition, &prepared.fates))
         };
         let fates = chunks.iter().fold(Fates::default(), count);
-        for block in blocks {
-            let index = self.partitions.index(&block.partition, now);
-            self.partitions.processed(index, block);
-        }
-        self.sink_rows(blocks, &chunks)?;
-        self.report_turn(blocks, &fates, now);
+        self.move_positions(&mut left, now);
+        self.sink_rows(&left.blocks, &chunks)?;
+        self.report_turn(&left.blocks, &fates, now);
+        self.left = Some(left).filter(|left| !left.chunks.is_empty());
         self.outside.trial.end();
-        Ok(())
+        Ok(usize::try_from(fates.read).unwrap_or(usize::MAX))
+    }
+
+    /// Prepares chunks from the first on, as many as the budget suffices for, at least one. Chunks that make too much are
+    /// halved; a record that makes too much by itself is refused.
+    fn prepare_run(&mut self, left: &mut Left) -> Result<Vec<Prepared>, LaneError> {
+        let (plan, clock, trial) = (&self.plan, &self.clock, &self.outside.trial);
+        let mut run: Vec<Chunk> = left.chunks.iter().cloned().collect();
+        while !run.is_empty() {
+            let single = matches!(&*run, [chunk] if chunk.records.len() == 1);
+            let budget = Budget::new(plan.made_bytes_max, single);
+            let prepared = self.pool.each_item(&run, |worker, chunk| {
+                prepare(worker, plan, clock, &left.blocks, chunk, (trial, &budget))
+            });
+            self.not_broken_off()?;
+            let prepared: Vec<Prepared> = prepared.into_iter().map_while(|chunk| chunk).collect();
+            if !prepared.is_empty() {
+                left.chunks.drain(..prepared.len());
+                return Ok(prepared);
+            }
+            if run.len() == 1 {
+                left.halve_first();
+            }
+            run = left.chunks.iter().take(1).cloned().collect();
+        }
+        Ok(Vec::new())
+    }
+
+    /// Moves the positions of the partitions behind what was taken.
+    fn move_positions(&mut self, left: &mut Left, now: Duration) {
+        let first = left.chunks.front();
+        let done = first.map_or(left.blocks.len(), |chunk| chunk.block);
+        for block in &left.blocks[left.done..done] {
+            let index = self.partitions.index(&block.partition, now);
+            self.partitions.processed(index, &block.next);
+        }
+        left.done = done;
+        if let Some(Chunk { block, partition, records }) = first
+            && records.start > 0
+        {
+            let block = &left.blocks[*block];
+            let next_offset = NextOffset::at(block.offsets[records.start]);
+            let next = Position { next_offset, ended: false, ..block.next.clone() };
+            self.partitions.processed(*partition, &next);
+        }
     }
 
     /// Cuts the blocks into chunks of one partition each, small enough to share among the workers and large enough
     /// that a plugin's call costs little per row.
-    fn cut(&mut self, blocks: &[RecordBlock], now: std::time::Duration) -> Vec<Chunk> {
-        let mut chunks = Vec::new();
+    fn cut(&mut self, blocks: &[RecordBlock], now: Duration) -> VecDeque<Chunk> {
+        let mut chunks = VecDeque::new();
         for (block, records) in blocks.iter().enumerate() {
             let partition = self.partitions.index(&records.partition, now);
             for start in (0..records.len()).step_by(self.plan.limits.rows) {
                 let end = records.len().min(start + self.plan.limits.rows);
-                chunks.push(Chunk { block, partition, records: start..end });
+                chunks.push_back(Chunk { block, partition, records: start..end });
             }
         }
         chunks
@@ -62,7 +130,7 @@ impl Lane {
 
     /// Moves the partitions' clocks over the chunks, in order. Answers with who judges the rows of each chunk:
     /// the watermark before its first record.
-    fn observe(&mut self, prepared: &[Prepared], now: std::time::Duration) -> Vec<Judge> {
+    fn observe(&mut self, prepared: &[Prepared], now: Duration) -> Vec<Judge> {
         let judge = |prepared: &Prepared| {
             let clock = self.partitions.clock_mut();
             let partition = prepared.chunk.partition;
@@ -93,7 +161,7 @@ impl Lane {
             placed
         });
         let mut chunks: Vec<_> = prepared.into_iter().zip(placed).collect();
-        let Answers { refused, late, condemned } = self.update(&chunks);
+        let Answers { mut refused, late, condemned } = self.update(&chunks);
         self.not_broken_off()?;
         for (chunk, row) in late {
             chunks[chunk].1.late.push(row);
@@ -102,6 +170,7 @@ impl Lane {
             placed.set_late_apart();
             settle_fates(prepared, placed);
         }
+        refused.sort_unstable_by_key(|refused| (refused.chunk, refused.row));
         for RefusedRow { chunk, row, refusal } in refused {
             let stage = self.plan.aggregate.as_ref().expect("windows have an aggregate");
             chunks[chunk].0.condemn(row, stage, refusal);
@@ -132,6 +201,24 @@ impl Lane {
         let placed = Placed { rows: left(&prepared.rows), ..Placed::default() };
         settle_fates(&mut prepared, &placed);
         (prepared, placed)
+    }
+}
+
+impl Left {
+    /// Halves the first chunk. All are of that size then: what comes behind it is most likely alike.
+    fn halve_first(&mut self) {
+        let Some(most) = self.chunks.front().map(|chunk| chunk.records.len().div_ceil(2)) else {
+            return;
+        };
+        let halves = |chunk: Chunk| {
+            let Chunk { block, partition, records } = chunk;
+            let part = move |start: usize| {
+                let records = start..records.end.min(start + most);
+                Chunk { block, partition, records }
+            };
+            (records.start..records.end).step_by(most).map(part)
+        };
+        self.chunks = std::mem::take(&mut self.chunks).into_iter().flat_map(halves).collect();
     }
 }
 

@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use crate::varlen::Varlen;
 
 /// Bytes of any range of rows, in constant time.
-pub(super) struct RowBytes<'a> {
+pub(crate) struct RowBytes<'a> {
     /// Of the columns of fixed width.
     bits_per_row: usize,
     /// Offsets of the others.
@@ -18,7 +18,7 @@ pub(super) struct RowBytes<'a> {
 
 impl<'a> RowBytes<'a> {
     /// Of a batch with columns of the contract's types.
-    pub(super) fn new(rows: &'a RecordBatch) -> Self {
+    pub(crate) fn new(rows: &'a RecordBatch) -> Self {
         let mut bytes = Self { bits_per_row: 0, ends: Vec::new() };
         for column in rows.columns() {
             bytes.bits_per_row += usize::from(column.null_count() > 0);
@@ -38,7 +38,7 @@ impl<'a> RowBytes<'a> {
     }
 
     /// Of the rows of a range.
-    pub(super) fn of(&self, rows: &Range<usize>) -> usize {
+    pub(crate) fn of(&self, rows: &Range<usize>) -> usize {
         let text = |ends: &&[i32]| (ends[rows.end] - ends[rows.start]).unsigned_abs() as usize;
         rows.len() * self.bits_per_row / 8 + self.ends.iter().map(text).sum::<usize>()
     }

@@ -9,16 +9,22 @@ use arrow::record_batch::RecordBatch;
 use super::PluginError;
 use super::outcome::{Refused, index};
 
-/// Bytes of rows that a plugin may make of one batch, and of states that it may give back for one: below the 2 GiB that
-/// an Arrow column of text can hold, and some hundred times what a batch takes.
-const MADE_BYTES_MAX: usize = 1 << 30;
+/// Bytes of states that a plugin may give back for one batch: below the 2 GiB that an Arrow column of text can hold, and
+/// some hundred times what a batch takes.
+const STATES_BYTES_MAX: usize = 1 << 30;
+/// Bytes of rows that a plugin may make of one batch: some sixty times what a batch takes. Each worker may hold as much.
+const MADE_BYTES_MAX: usize = 256 << 20;
 
-/// Whether there is room for `more` bytes beside those that came back for a batch.
+/// Whether there is room for `more` bytes of states beside those that came back for a batch.
 pub(super) fn admit(bytes: usize, more: usize) -> Result<(), PluginError> {
-    if bytes.saturating_add(more) <= MADE_BYTES_MAX {
+    within(STATES_BYTES_MAX, bytes, more)
+}
+
+fn within(bytes_max: usize, bytes: usize, more: usize) -> Result<(), PluginError> {
+    if bytes.saturating_add(more) <= bytes_max {
         return Ok(());
     }
-    Err(PluginError::Answer(format!("more than {MADE_BYTES_MAX} bytes came back for one batch")))
+    Err(PluginError::Answer(format!("more than {bytes_max} bytes came back for one batch")))
 }
 
 /// Rows that a plugin made, call by call, and where each comes from.
@@ -27,6 +33,7 @@ pub(super) struct Made {
     batches: Vec<RecordBatch>,
     sources: Vec<u32>,
     bytes: usize,
+    overflowed: bool,
 }
 
 impl Made {
@@ -37,6 +44,7 @@ impl Made {
             batches: Vec::with_capacity(1),
             sources: Vec::new(),
             bytes: 0,
+            overflowed: false,
         }
     }
 
@@ -47,14 +55,22 @@ impl Made {
         batch: RecordBatch,
         sources: Vec<u32>,
     ) -> Result<(), Refused> {
-        self.admit(&batch).map_err(|fault| Refused::by(&fault))?;
+        if let Err(fault) = self.admit(&batch) {
+            self.overflowed = true;
+            return Err(Refused::by(&fault));
+        }
         self.push_admitted(part, batch, sources);
         Ok(())
     }
 
+    /// Whether rows were refused for want of room.
+    pub(super) fn has_overflowed(&self) -> bool {
+        self.overflowed
+    }
+
     /// Whether there is room for these rows.
     pub(super) fn admit(&self, batch: &RecordBatch) -> Result<(), PluginError> {
-        admit(self.bytes, batch.get_array_memory_size())
+        within(MADE_BYTES_MAX, self.bytes, batch.get_array_memory_size())
     }
 
     /// Rows for which there is room.

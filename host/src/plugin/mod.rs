@@ -21,7 +21,7 @@ mod exports;
 mod instance;
 pub mod fit;
 pub mod verdict;
-mod cut;
+pub(crate) mod cut;
 mod isolate;
 pub mod brake;
 mod places;

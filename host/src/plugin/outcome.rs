@@ -65,6 +65,8 @@ pub struct MapOutcome {
     pub source_rows: Vec<u32>,
     /// Ascending by row, one per row.
     pub refusals: Vec<Refusal>,
+    /// Rows were refused only because those before them had made too much: fewer at a time would do.
+    pub overflowed: bool,
 }
 
 /// What an aggregate made of a batch.

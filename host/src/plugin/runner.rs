@@ -121,8 +121,9 @@ impl StageRunner {
             },
         );
         self.calls.count_rejects(&refusals);
+        let overflowed = made.has_overflowed();
         let (batch, source_rows) = made.finish();
-        MapOutcome { batch, source_rows, refusals }
+        MapOutcome { batch, source_rows, refusals, overflowed }
     }
 
     /// Adds rows to accumulators: row `i` belongs to `states[groups[i]]`. Refused rows leave no trace.

@@ -41,6 +41,8 @@ pub struct DeadLetter<'a> {
     pub headers: Option<RecordHeaders<'a>>,
     /// The plugin's, if one was at fault.
     pub module: Option<ModuleDigest>,
+    /// How many rows of the record the stage refused; none if the record itself was.
+    pub rows: Option<i64>,
     /// When the verdict was passed, µs: the record's time, not the clock's, so that a replay writes the same row.
     pub at: i64,
 }
@@ -59,6 +61,7 @@ impl DeadLetter<'_> {
         value: None,
         headers: None,
         module: None,
+        rows: None,
         at: 0,
     };
 }
@@ -88,6 +91,7 @@ pub fn schema() -> SchemaRef {
         nullable("module", DataType::Utf8),
         nullable("trap", DataType::Utf8),
         required("at", timestamp_type()),
+        nullable("rows", DataType::Int64),
     ]))
 }
 
@@ -152,13 +156,14 @@ pub struct DeadLetters {
     module: StringBuilder,
     trap: StringBuilder,
     at: TimestampMicrosecondBuilder,
+    rows_refused: Int64Builder,
 }
 
 impl DeadLetters {
     /// Appends one.
     pub fn push(&mut self, letter: &DeadLetter<'_>) {
         let DeadLetter { stage, kind, reason, topic, partition, offset, .. } = *letter;
-        let DeadLetter { record_timestamp, key, value, headers, module, at, .. } = *letter;
+        let DeadLetter { record_timestamp, key, value, headers, module, rows, at, .. } = *letter;
         self.rows += 1;
         let left_out = value.filter(|value| value.len() > VALUE_BYTES_MAX).map(<[u8]>::len);
         let value = value.filter(|_| left_out.is_none());
@@ -181,6 +186,7 @@ impl DeadLetters {
         self.module.append_option(module.map(|digest| digest.to_string()));
         self.trap.append_option(TRAP_KINDS.contains(&kind).then_some(&*reason));
         self.at.append_value(at);
+        self.rows_refused.append_option(rows);
     }
 
     /// Bytes of reasons, keys, values and headers of those pushed since the last [`DeadLetters::finish`].
@@ -211,6 +217,7 @@ impl DeadLetters {
             Arc::new(self.module.finish()),
             Arc::new(self.trap.finish()),
             Arc::new(self.at.finish().with_timezone("UTC")),
+            Arc::new(self.rows_refused.finish()),
         ];
         RecordBatch::try_new(schema(), columns).expect("the columns are those of the schema")
     }

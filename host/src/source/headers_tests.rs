@@ -45,6 +45,7 @@ fn a_dead_letter_lists_them() {
             value: Some(b"{"),
             headers,
             module: None,
+            rows: None,
             at: 5,
         });
     }

@@ -229,6 +229,7 @@ impl Ready {
             activations: Vec::new(),
             jumps: Vec::new(),
             turns: 0,
+            left: None,
             told: super::told::Told::default(),
             promises: promises(config, &record.config),
             brake: pool.brake().clone(),

@@ -11,6 +11,7 @@ mod relaid;
 mod failures;
 mod heard;
 mod promises;
+mod bounds;
 mod trial;
 mod scripts;
 

@@ -91,8 +91,14 @@ impl Instance for Texts {
     fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
         let (mut made, mut source_rows) = (Vec::new(), Vec::new());
         for (row, text) in texts(rows).into_iter().enumerate() {
-            let times =
-                if text.contains("none") { 0 } else { 1 + usize::from(text.contains("twice")) };
+            let number = text
+                .strip_prefix("times")
+                .map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+            let times = match number.and_then(|number| number.parse().ok()) {
+                Some(number) => number,
+                None if text.contains("none") => 0,
+                None => 1 + usize::from(text.contains("twice")),
+            };
             for time in 0..times {
                 made.push(format!("{text}{time}"));
                 source_rows.push(row as u32);

@@ -212,6 +212,7 @@ fn dead_letters_and_late_rows_are_read_back() {
         value: Some(&[0xff, 0x00]),
         headers: None,
         module: Some(ModuleDigest([0xab; 32])),
+        rows: Some(3),
         at: 5,
     };
     letters.push(&letter);
