@@ -44,6 +44,8 @@ pub struct LaneClock {
     /// There were partitions that ended and are gone.
     retired: bool,
     partitions: Vec<PartitionClock>,
+    /// Since the watermark was last moved.
+    fallen_idle: Vec<usize>,
     watermark: Watermark,
 }
 
@@ -77,6 +79,7 @@ impl LaneClock {
             has_end: true,
             retired: false,
             partitions: Vec::new(),
+            fallen_idle: Vec::new(),
             watermark,
         }
     }
@@ -171,7 +174,11 @@ impl LaneClock {
             _ if clock.paused => clock.is_heard(now),
             (None, _) => clock.is_heard(now),
             (Some(at), Some(idle_after)) if at >= clock.active_at => {
+                let was_idle = clock.idle;
                 clock.idle = clock.silence.look(at, idle_after);
+                if clock.idle && !was_idle {
+                    self.fallen_idle.push(partition);
+                }
             }
             (Some(_), _) => {}
         }
@@ -184,10 +191,33 @@ impl LaneClock {
             self.watermark = Watermark::END;
             return self.watermark;
         }
+        self.let_fall_idle();
+        self.move_on();
+        self.watermark
+    }
+
+    /// One look may find several partitions idle at once, and none is left that counts. They fall idle one after the other,
+    /// the one that has been silent longest first, so that what the others have shown still counts.
+    fn let_fall_idle(&mut self) {
+        let mut fallen = std::mem::take(&mut self.fallen_idle);
+        fallen.retain(|partition| self.partitions[*partition].idle);
+        fallen.sort_by_key(|partition| {
+            let clock = &self.partitions[*partition];
+            (clock.max_event_time.is_some(), clock.active_at)
+        });
+        for partition in &fallen {
+            self.partitions[*partition].idle = false;
+        }
+        for partition in fallen {
+            self.move_on();
+            self.partitions[partition].idle = true;
+        }
+    }
+
+    fn move_on(&mut self) {
         if let Some(Some(minimum)) = self.slowest() {
             self.watermark = self.watermark.max(Watermark::at(self.behind(minimum)));
         }
-        self.watermark
     }
 
     /// Decides which partitions wait for the others. True if that has changed.

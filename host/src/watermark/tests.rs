@@ -105,6 +105,21 @@ fn rule_3_a_partition_just_found_holds_the_watermark_until_it_was_looked_at() {
     assert_eq!(clock.advance(), Watermark::at(EventTime(500)));
 }
 
+/// Everything was read at once, and then nothing came: one look finds both idle.
+#[test]
+fn rule_3_those_that_fall_idle_together_do_so_one_after_the_other() {
+    let mut clock = clock(2);
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    for at in 2..=12 {
+        for partition in [0, 1] {
+            clock.progress(partition, Some(at * SECOND), false, at * SECOND);
+        }
+        clock.advance();
+    }
+    assert!(clock.partitions().iter().all(|clock| clock.idle));
+    assert_eq!(clock.watermark(), Watermark::at(EventTime(95)));
+}
+
 #[test]
 fn rule_3_coming_back_does_not_lower_it() {
     let mut clock = clock(2);
