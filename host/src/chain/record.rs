@@ -207,6 +207,15 @@ pub struct SourceState {
     pub finished: Option<FinishedRecord>,
 }
 
+impl SourceState {
+    /// All records since the genesis by fate, those of finished files included.
+    pub fn fates(&self) -> Fates {
+        let partitions = self.partitions.iter().map(|state| state.fates);
+        let finished = self.finished.iter().map(|finished| finished.fates);
+        partitions.chain(finished).fold(Fates::default(), Fates::plus)
+    }
+}
+
 /// One epoch of one lane. Create-only, immutable, the only truth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

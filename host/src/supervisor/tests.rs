@@ -235,8 +235,7 @@ impl World {
 
     /// Records read, by what is committed.
     fn read(&self) -> u64 {
-        let head = self.records().next_back().unwrap();
-        head.source.partitions.iter().map(|state| state.fates.read).sum()
+        self.records().next_back().unwrap().source.fates().read
     }
 }
 

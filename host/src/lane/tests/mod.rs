@@ -465,15 +465,7 @@ fn logs_of(partitions: &[Vec<Event>]) -> Logs {
 }
 
 fn total(record: &ChainRecord) -> Fates {
-    let mut total = Fates::default();
-    for state in &record.source.partitions {
-        total.read += state.fates.read;
-        total.accepted += state.fates.accepted;
-        total.filtered += state.fates.filtered;
-        total.late += state.fates.late;
-        total.dead_lettered += state.fates.dead_lettered;
-    }
-    total
+    record.source.fates()
 }
 
 proptest! {
