@@ -105,6 +105,9 @@ pub struct PartitionState {
     pub position: Position,
     /// The largest event time seen in it.
     pub max_event_time: Option<EventTime>,
+    /// The event time of its last record, if that has jumped and was refused for it (`event_time.max_jump`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<EventTime>,
     /// Its records since the genesis by fate.
     pub fates: Fates,
 }

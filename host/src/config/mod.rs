@@ -142,6 +142,9 @@ pub struct EventTimeConfig {
     pub future_reference_host: bool,
     /// Events further ahead of the host's clock are dead-lettered, whatever their record says. None: no such bound.
     pub max_future_skew_host: Option<Duration>,
+    /// Events further ahead of those before them in their partition are dead-lettered, unless the next one agrees. None: no
+    /// such bound.
+    pub max_jump: Option<Duration>,
 }
 
 /// Where event time comes from.

@@ -156,14 +156,21 @@ fn fits(value: i64, precision: u8) -> bool {
 /// A number of units of 10^`digits` µs since 1970 as microseconds; what is finer is dropped towards the past.
 #[inline]
 pub(super) fn micros(text: &[u8], digits: u8) -> Result<i64, NumberFault> {
-    const TOO_FAR: NumberFault = NumberFault::Unfit("which is too far from 1970");
+    let too_far = NumberFault::Unfit(match digits {
+        6 => {
+            "which is too far from 1970: if it is in microseconds, declare it as timestamp(us); nanoseconds are int64"
+        }
+        _ => {
+            "which is too far from 1970: are these nanoseconds? Let the sender write microseconds, or declare it as int64"
+        }
+    });
     if let Some((value, fraction)) = plain(text)
         && let Some(shift) = usize::from(digits).checked_sub(fraction)
     {
-        return value.checked_mul(POWERS[shift]).ok_or(TOO_FAR);
+        return value.checked_mul(POWERS[shift]).ok_or(too_far);
     }
     let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
-    number.times_power(i64::from(digits)).map(|(micros, _)| micros).ok_or(TOO_FAR)
+    number.times_power(i64::from(digits)).map(|(micros, _)| micros).ok_or(too_far)
 }
 
 /// An integer, be it written as `5.0` or `1e3`.

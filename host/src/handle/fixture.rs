@@ -165,6 +165,7 @@ fn config() -> Pipeline {
             max_future_skew: None,
             future_reference_host: false,
             max_future_skew_host: None,
+            max_jump: None,
         },
         stages: vec![stage("valid", PluginKind::Filter, "valid-sale")],
         window: Some(WindowConfig {

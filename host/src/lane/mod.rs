@@ -17,6 +17,8 @@ mod share;
 mod partitions;
 mod prepare;
 mod future;
+mod jump;
+mod unit;
 mod budget;
 mod stage;
 mod place;

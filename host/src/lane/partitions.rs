@@ -10,6 +10,7 @@ use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
 
+use super::jump::Known;
 use super::prepare::Fate;
 
 /// One partition of a lane.
@@ -21,6 +22,8 @@ pub(super) struct LanePartition {
     /// What of the fates the metrics were told.
     told: Fates,
     pub(super) end_offset: Option<i64>,
+    /// The event time of its last row, if that has jumped.
+    doubted: Option<EventTime>,
     /// How often its position was lost and moved since the lane was opened.
     pub(super) jumps: u64,
 }
@@ -97,6 +100,7 @@ impl Partitions {
         self.all[index].position = state.position.clone();
         self.all[index].fates = state.fates;
         self.all[index].told = state.fates;
+        self.all[index].doubted = state.doubted;
     }
 
     fn add(&mut self, partition: &Partition, max: Option<EventTime>, now: Duration) -> usize {
@@ -109,6 +113,7 @@ impl Partitions {
             fates: Fates::default(),
             told: Fates::default(),
             end_offset: None,
+            doubted: None,
             jumps: 0,
         });
         index
@@ -220,6 +225,17 @@ impl Partitions {
         self.index.get(partition).map(|index| &self.all[*index].position)
     }
 
+    /// What the next row of a partition is judged by.
+    pub(super) fn known(&self, index: usize) -> Known {
+        let max = self.clock.partitions()[index].max_event_time;
+        Known { max, doubted: self.all[index].doubted }
+    }
+
+    /// Its last row has jumped to this time, or has not.
+    pub(super) fn doubt(&mut self, index: usize, doubted: Option<EventTime>) {
+        self.all[index].doubted = doubted;
+    }
+
     /// The clocks.
     pub(super) fn clock(&self) -> &LaneClock {
         &self.clock
@@ -257,6 +273,7 @@ impl Partitions {
                 partition: partition.partition.clone(),
                 position: partition.position.clone(),
                 max_event_time: self.clock.partitions()[*index].max_event_time,
+                doubted: partition.doubted,
                 fates,
             }
         };

@@ -23,6 +23,8 @@ use super::columns::{
     tables,
 };
 use super::future::FutureGuard;
+use super::jump::JumpGuard;
+use super::unit::TimeColumn;
 
 /// A module in its place.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub(super) struct Plan {
     wanted: Vec<usize>,
     pub(super) event_time: EventTimeSource,
     pub(super) future: FutureGuard,
+    pub(super) jump: JumpGuard,
+    pub(super) time_column: TimeColumn,
     /// The name under which the host's own steps stand in the dead-letter table.
     pub(super) host_stage: Arc<str>,
     pub(super) stages: Vec<FittedStage>,
@@ -222,6 +226,8 @@ impl Plan {
             wanted,
             event_time,
             future: FutureGuard::new(&pipeline.event_time),
+            jump: JumpGuard::new(&pipeline.event_time),
+            time_column: TimeColumn::new(pipeline),
             host_stage: Arc::from("sluicegate"),
             stages,
             windows: pipeline

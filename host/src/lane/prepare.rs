@@ -16,6 +16,7 @@ use crate::source::RecordBlock;
 use crate::time::{Clock, thread_cpu_nanos};
 
 use super::budget::Budget;
+use super::jump::Seen;
 use super::plan::{EventTimeSource, FittedStage, Plan};
 use super::pool::Worker;
 use super::trial::{HOST_PANIC, Trial};
@@ -64,6 +65,10 @@ pub(super) struct Prepared {
     pub(super) rows: Rows,
     /// The largest event time of its records, µs.
     pub(super) max_event_time: Option<i64>,
+    /// Its rows as they were decoded, until it is judged whether they jump; none if nobody asks.
+    pub(super) seen: Option<Seen>,
+    /// An event time that looks like another unit than its column's, µs.
+    pub(super) odd_time: Option<i64>,
     /// One per record of the chunk.
     pub(super) fates: Vec<Fate>,
     pub(super) condemned: Vec<Condemned>,
@@ -222,6 +227,8 @@ pub(super) fn prepare(
             before: Vec::with_capacity(records),
         },
         max_event_time: None,
+        seen: None,
+        odd_time: None,
         fates: vec![Fate::Filtered; chunk.records.len()],
         condemned: Vec::new(),
     };
@@ -250,7 +257,8 @@ pub(super) fn prepare(
     Some(prepared)
 }
 
-fn condemn_by_host(
+/// Dead-letters a record by a step of the host.
+pub(super) fn condemn_by_host(
     prepared: &mut Prepared,
     plan: &Plan,
     record: u32,
@@ -287,6 +295,7 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
             max = max.max(*time);
         }
     }
+    prepared.odd_time = times.iter().copied().find(|time| plan.time_column.is_odd(*time));
     prepared.rows.times = times;
     if refused.len() < rows {
         prepared.max_event_time = Some(max);
@@ -299,6 +308,11 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
             let record = prepared.rows.record(row as usize);
             condemn_by_host(prepared, plan, record, "event_time", reason);
         }
+    }
+    if plan.jump.is_on() {
+        let Rows { times, records, picked, .. } = &prepared.rows;
+        let (times, records, picked) = (times.clone(), records.clone(), picked.clone());
+        prepared.seen = Some(Seen { times, records, picked });
     }
 }
 
@@ -328,7 +342,7 @@ fn refused_times(
     let without_time = refused.len();
     for (row, reason) in plan.future.refused(times, timestamp, wall) {
         if refused[..without_time].binary_search_by_key(&row, |(row, _)| *row).is_err() {
-            refused.push((row, reason));
+            refused.push((row, reason + &plan.time_column.hint(times[row as usize])));
         }
     }
     refused.sort_unstable_by_key(|(row, _)| *row);

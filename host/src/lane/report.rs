@@ -11,6 +11,7 @@ use crate::status::{LaneStatus, PartitionView, Phase, is_same_problem};
 
 use super::plan::{FittedStage, Plan};
 use super::pool::{StageNanos, Worker};
+use super::prepare::Prepared;
 use super::{Lane, Outside};
 
 /// The status is copied at most this often: a person or a probe asks no more often.
@@ -23,6 +24,8 @@ pub(super) struct Reported {
     problem: Option<String>,
     /// Nobody needs to hear again that the event time is the senders' own clock.
     warned_of_senders: bool,
+    /// Nor that event times look like another unit.
+    warned_of_unit: bool,
     /// The end of the last turn with records.
     turn_ended: Option<Duration>,
 }
@@ -59,6 +62,19 @@ impl Lane {
              (`message.timestamp.type` is CreateTime): `event_time.max_future_skew` compares it with itself. Only \
              `max_future_skew_host` bounds it; set `future_reference = \"host\"`, or LogAppendTime on the topic"
         );
+    }
+
+    /// Says once that event times look like another unit than the column's.
+    pub(super) fn warn_of_unit(&mut self, prepared: &[Prepared]) {
+        if self.reported.warned_of_unit {
+            return;
+        }
+        let mut odd = prepared.iter().filter_map(|prepared| prepared.odd_time);
+        let Some(warning) = odd.find_map(|time| self.plan.time_column.warning(time)) else {
+            return;
+        };
+        self.reported.warned_of_unit = true;
+        tracing::warn!(pipeline = %self.config.name, "{warning}");
     }
 
     /// Adds what the workers' steps took since the last report.

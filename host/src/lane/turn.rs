@@ -51,8 +51,9 @@ impl Lane {
     fn take_run(&mut self, mut left: Left) -> Result<usize, LaneError> {
         self.outside.trial.begin(&left.blocks);
         let now = self.clock.monotonic();
-        let prepared = self.prepare_run(&mut left)?;
-        let judges = self.observe(&prepared, now);
+        let mut prepared = self.prepare_run(&mut left)?;
+        let judges = self.observe(&mut prepared, now);
+        self.warn_of_unit(&prepared);
         let chunks = match self.plan.windows {
             Some(windows) => self.window(windows, prepared, &judges)?,
             None if self.plan.process.is_some() => self.process(prepared, &judges)?,
@@ -128,21 +129,24 @@ impl Lane {
         chunks
     }
 
-    /// Moves the partitions' clocks over the chunks, in order. Answers with who judges the rows of each chunk:
-    /// the watermark before its first record.
-    fn observe(&mut self, prepared: &[Prepared], now: Duration) -> Vec<Judge> {
-        let judge = |prepared: &Prepared| {
-            let clock = self.partitions.clock_mut();
+    /// Moves the partitions' clocks over the chunks, in order, and takes the rows out that jump. Answers with who judges the
+    /// rows of each chunk: the watermark before its first record.
+    fn observe(&mut self, prepared: &mut [Prepared], now: Duration) -> Vec<Judge> {
+        let plan = &self.plan;
+        let judge = |prepared: &mut Prepared| {
             let partition = prepared.chunk.partition;
-            let before = clock.partitions()[partition].max_event_time;
-            let judge = Judge::new(before, clock.watermark());
+            let before = self.partitions.known(partition);
+            let doubted = plan.jump.judge(prepared, plan, before);
+            self.partitions.doubt(partition, doubted);
+            let clock = self.partitions.clock_mut();
+            let judge = Judge::new(before.max, clock.watermark());
             clock.observe(partition, prepared.max_event_time.map(EventTime), now);
-            if before.is_none() {
+            if before.max.is_none() {
                 self.partitions.look_at_first(partition);
             }
             judge
         };
-        prepared.iter().map(judge).collect()
+        prepared.iter_mut().map(judge).collect()
     }
 
     /// Judges and places the rows, and adds those on time to their groups.

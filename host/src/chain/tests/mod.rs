@@ -68,6 +68,7 @@ fn source_at(next: i64) -> SourceState {
             partition,
             position: Position::at(next_offset),
             max_event_time: None,
+            doubted: None,
             fates: record::Fates::default(),
         }],
         finished: None,

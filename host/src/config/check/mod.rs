@@ -148,6 +148,7 @@ fn check_event_time(
         max_future_skew,
         future_reference,
         max_future_skew_host,
+        max_jump,
     } = raw;
     let key = Key::top("event_time");
     let is_files = matches!(source, Some(SourceConfig::Files(_)));
@@ -185,14 +186,13 @@ fn check_event_time(
         None => Some(Some(DEFAULT_FUTURE_SKEW)),
     };
     if is_files && !future_reference_host && matches!(max_future_skew, Some(Some(_))) {
-        let fix = "lines of a file have no timestamp to compare with: remove it, or set `future_reference = \"host\"`";
-        problems.refuse(&skew_key, fix);
+        problems.refuse(&skew_key, NO_RECORD_TIMESTAMP);
     }
     let by_host = match max_future_skew_host {
         Some(skew) => problems.take(&key.child("max_future_skew_host"), skew.parse()),
-        None if is_files => Some(None),
-        None => max_future_skew.map(default_skew_host),
+        None => max_future_skew.map(|skew| default_skew_host(skew, is_files)),
     };
+    let max_jump = problems.take(&key.child("max_jump"), check_max_jump(max_jump, is_files));
     Some(EventTimeConfig {
         from: from?,
         max_out_of_orderness: max_out_of_orderness?,
@@ -201,19 +201,42 @@ fn check_event_time(
         max_future_skew: max_future_skew?,
         future_reference_host,
         max_future_skew_host: by_host?,
+        max_jump: max_jump?,
     })
 }
+
+const NO_RECORD_TIMESTAMP: &str = "lines of a file have no timestamp to compare with: remove it, or set `future_reference = \"host\"`";
 
 /// For Kafka: forgives a wrong daylight-saving setting.
 const DEFAULT_FUTURE_SKEW: Duration = Duration::from_secs(3_600);
 
-/// The bound by the host's clock if nothing is said: who wants no guard wants no second one.
-fn default_skew_host(skew: Option<Duration>) -> Option<Duration> {
-    skew.map(|skew| skew.max(DEFAULT_FUTURE_SKEW_HOST))
+/// The bound by the host's clock if nothing is said: who wants no guard for Kafka wants no second one.
+fn default_skew_host(skew: Option<Duration>, is_files: bool) -> Option<Duration> {
+    match is_files {
+        true => Some(DEFAULT_FUTURE_SKEW_FILES),
+        false => skew.map(|skew| skew.max(DEFAULT_FUTURE_SKEW_HOST)),
+    }
 }
 
 /// For Kafka, by the host's clock: forgives every time zone.
 const DEFAULT_FUTURE_SKEW_HOST: Duration = Duration::from_secs(24 * 3_600);
+
+/// For files, by the host's clock: they may be of any age, and plans are rarely further ahead.
+const DEFAULT_FUTURE_SKEW_FILES: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+/// For files: more than the step of yearly data.
+const DEFAULT_JUMP_FILES: Duration = Duration::from_secs(400 * 24 * 3_600);
+
+fn check_max_jump(text: Option<DurationOrOff>, is_files: bool) -> Result<Option<Duration>, String> {
+    match text.map(|text| text.parse()).transpose()? {
+        None => Ok(is_files.then_some(DEFAULT_JUMP_FILES)),
+        Some(Some(Duration::ZERO)) => Err(
+            "every event that moves the clock is ahead of those before it: write how far one may be, for example \"30d\", or \"off\""
+                .to_owned(),
+        ),
+        Some(max_jump) => Ok(max_jump),
+    }
+}
 
 fn event_time_column(name: &str, schema: Option<&Schema>) -> Result<EventTimeFrom, String> {
     // Without a schema that makes sense nothing can be said; its own problems are reported.

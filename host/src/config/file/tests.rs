@@ -97,6 +97,13 @@ fn every_shipped_pipeline_loads() {
     let expected = deploy("../../target/plugins/valid-sale.wasm");
     assert_eq!(files.stages[0].plugin, PluginRef::Path(expected));
     assert_eq!(files.event_time.max_future_skew, None);
+    let days = |days: u64| Some(Duration::from_secs(days * 24 * 3_600));
+    let guards = |pipeline: &Pipeline| {
+        let config = &pipeline.event_time;
+        (config.max_future_skew_host, config.max_jump)
+    };
+    assert_eq!(guards(&files), (days(365), days(400)));
+    assert_eq!(guards(&raw), (days(1), None));
 }
 
 #[test]
@@ -358,6 +365,12 @@ fn files_have_no_kafka_settings() {
         expect![
             "pipelines/sales.toml:13: `source.files.start`: unknown key; possible here: `finish_after`, `order`, `path`, `watch`"
         ],
+    );
+    refused(
+        &with_files("max_out_of_orderness", "max_jump = \"0s\"\nmax_out_of_orderness"),
+        expect![[
+            r#"pipelines/sales.toml:22: `event_time.max_jump`: every event that moves the clock is ahead of those before it: write how far one may be, for example "30d", or "off""#
+        ]],
     );
     refused(
         &with_files("max_out_of_orderness", "max_future_skew = \"1h\"\nmax_out_of_orderness"),

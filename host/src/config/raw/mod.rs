@@ -126,10 +126,19 @@ pub(crate) struct RawEventTime {
     /// An event further ahead of this machine's clock than this, when it is read, is dead-lettered whatever its record's
     /// timestamp says: a sender whose clock is wrong sets both. `"off"`: no such bound. It judges at the first reading; a replay,
     /// which comes later, may take what was refused then. Default `"1d"` for Kafka, or `max_future_skew` if that is longer: no
-    /// clock is so wrong by accident of a time zone; `"off"` for files, and where `max_future_skew` is `"off"`.
+    /// clock is so wrong by accident of a time zone; `"off"` where `max_future_skew` is `"off"`. For files `"365d"`: they may be
+    /// of any age, and plans are rarely further ahead.
     #[serde(default)]
-    #[schemars(example = &"2h", extend("default" = "1d (kafka), off (files)"))]
+    #[schemars(example = &"2h", extend("default" = "1d (kafka), 365d (files)"))]
     pub(crate) max_future_skew_host: Option<DurationOrOff>,
+    /// An event further ahead of the largest event time before it in its partition (a file is one) than this is dead-lettered and
+    /// does not move the clock. If the next event is within this length of the refused one, it is a gap in the data and not
+    /// a wrong clock: time goes on from there. The first event of a partition has nothing to be compared with. `"off"`: no such
+    /// bound. Default `"400d"` for files, which is more than the step of yearly data and less than a wrong unit or century;
+    /// `"off"` for Kafka, where `max_future_skew` compares with the record's own timestamp.
+    #[serde(default)]
+    #[schemars(example = &"30d", extend("default" = "off (kafka), 400d (files)"))]
+    pub(crate) max_jump: Option<DurationOrOff>,
 }
 
 fn default_out_of_orderness() -> DurationText {

@@ -76,6 +76,7 @@ pub(in crate::lane) fn genesis(
         partition,
         position,
         max_event_time: None,
+        doubted: None,
         fates: Fates::default(),
     });
     committer.submit(FrozenEpoch {

@@ -496,6 +496,7 @@ fn chain_record(
         partition: Partition { stream: Arc::from("s"), number: 0 },
         position: Position::at(next_offset),
         max_event_time: None,
+        doubted: None,
         fates: record::Fates::default(),
     };
     let kind_of_source = SourceKind::Files;

@@ -38,7 +38,7 @@ pub(super) enum Statement {
 }
 
 /// A pipeline as the head of a script describes it: `partitions 2`, `out-of-orderness 5s`, `idle-after 10s`,
-/// `future-skew 1h`, `host-skew 1d`, `future-reference host`, `window …`, `lateness 20s`, `process …`. Without a word: one partition, no out-of-orderness, never idle.
+/// `future-skew 1h`, `host-skew 1d`, `max-jump 1h`, `future-reference host`, `window …`, `lateness 20s`, `process …`. Without a word: one partition, no out-of-orderness, never idle.
 ///
 /// Before a window stands a filter that drops texts with an `x`; its aggregate writes down the texts of a group.
 #[derive(Debug)]
@@ -80,6 +80,7 @@ impl Settings {
             ["out-of-orderness", length] => self.set("max_out_of_orderness", length),
             ["idle-after", length] => self.set("idle_after", length),
             ["future-skew", length] => self.set("max_future_skew", length),
+            ["max-jump", length] => self.set("max_jump", length),
             ["host-skew", length] => self.set("max_future_skew_host", length),
             ["future-reference", of] => self.set("future_reference", of),
             _ => return false,
