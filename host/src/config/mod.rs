@@ -4,7 +4,7 @@ pub mod file;
 mod document;
 mod problem;
 mod raw;
-mod duration;
+pub(crate) mod duration;
 mod files;
 mod size;
 mod column;

@@ -151,6 +151,11 @@ impl Decoder {
         match (parsed, fault) {
             (Ok(()), None) => {}
             (Err(_), None) if record.is_empty() => return Err("the value is empty".to_owned()),
+            (Err(_), None | Some(Fault::NotAnObject(_)))
+                if let Some(reason) = reason::part_of_a_value(record) =>
+            {
+                return Err(reason);
+            }
             (_, Some(fault)) => {
                 let fault = fault.show_as_written(record, |column| &self.paths[column]);
                 return Err(self.describe(&fault));

@@ -63,6 +63,10 @@ pub(super) fn describe<'a>(
     column: impl Fn(usize) -> (&'a str, ColumnType),
 ) -> String {
     match fault {
+        Fault::NotAnObject(found) if found == "an array" => {
+            "expected a JSON object, found an array: write each of its elements as a record, or a line, of its own"
+                .to_owned()
+        }
         Fault::NotAnObject(found) => format!("expected a JSON object, found {found}"),
         Fault::Mismatch { column: index, found } => {
             let (name, kind) = column(*index);
@@ -95,6 +99,10 @@ pub(super) fn foreign_beginning(record: &[u8]) -> Option<String> {
             "begins with a byte-order mark of UTF-16: records are UTF-8, let the sender write that"
                 .to_owned(),
         ),
+        // No registry counts so far.
+        [0, 1..=255, 0, 1..=255, 0, ..] | [1..=255, 0, 1..=255, 0, ..] => {
+            Some("looks like UTF-16: records are UTF-8, let the sender write that".to_owned())
+        }
         [0, a, b, c, d, ..] => {
             let schema = u32::from_be_bytes([*a, *b, *c, *d]);
             Some(format!(
@@ -104,6 +112,20 @@ pub(super) fn foreign_beginning(record: &[u8]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The sentence for a line of a value that was written over several lines: of a printed object, or of an array with an element
+/// a line.
+#[cold]
+pub(super) fn part_of_a_value(record: &str) -> Option<String> {
+    let line = record.trim();
+    let is_bracket = matches!(line.trim_end_matches(','), "[" | "]" | "{" | "}");
+    let is_element = line.starts_with('{') && line.ends_with("},");
+    let is_field = line.starts_with('"') && line.contains("\":");
+    (is_bracket || is_element || is_field).then(|| {
+        let line = short(line);
+        format!("not JSON by itself: `{line}` is a part of a value over several lines: write each object on one line")
+    })
 }
 
 /// A record that is no text.

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use crate::config::EventTimeConfig;
+use crate::config::{EventTimeConfig, duration};
 use crate::time::EventTime;
 
 /// How far ahead an event may be, by what it is compared with, µs.
@@ -86,6 +86,6 @@ fn too_far(time: i64, reference: i64, of: &str, setting: &str, allowed: i64) -> 
         "the event time {} is {} ahead of {of}; `event_time.{setting}` allows {}",
         EventTime(time),
         humantime::format_duration(Duration::from_secs(ahead.as_secs())),
-        humantime::format_duration(Duration::from_micros(allowed.unsigned_abs())),
+        duration::show(Duration::from_micros(allowed.unsigned_abs())),
     )
 }

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::config::EventTimeConfig;
+use crate::config::{EventTimeConfig, duration};
 use crate::time::EventTime;
 
 use super::plan::Plan;
@@ -143,7 +143,7 @@ fn reason(plan: &Plan, time: i64, reached: i64, allowed: i64) -> String {
         EventTime(time),
         humantime::format_duration(Duration::from_secs(ahead.as_secs())),
         EventTime(reached),
-        humantime::format_duration(Duration::from_micros(allowed.unsigned_abs())),
+        duration::show(Duration::from_micros(allowed.unsigned_abs())),
         plan.time_column.hint(time),
     )
 }

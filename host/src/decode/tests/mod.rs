@@ -98,6 +98,28 @@ fn every_type_takes_its_forms() {
 }
 
 #[test]
+fn reasons_say_what_a_file_looks_like_that_has_no_object_a_line() {
+    let records = [
+        "[",
+        r#"{"n":1},"#,
+        r#"  "n": 1,"#,
+        "}",
+        r#"[{"n":1}]"#,
+        "\0{\0\"\0n\0\"\0:\01\0}\0",
+        "{\0\"\0n\0\"\0:\01\0}\0",
+    ];
+    expect![[r#"
+        not JSON by itself: `[` is a part of a value over several lines: write each object on one line
+        not JSON by itself: `{"n":1},` is a part of a value over several lines: write each object on one line
+        not JSON by itself: `"n": 1,` is a part of a value over several lines: write each object on one line
+        not JSON by itself: `}` is a part of a value over several lines: write each object on one line
+        expected a JSON object, found an array: write each of its elements as a record, or a line, of its own
+        looks like UTF-16: records are UTF-8, let the sender write that
+        looks like UTF-16: records are UTF-8, let the sender write that
+    "#]].assert_eq(&verdicts(&[column("n", ColumnType::Int64)], &records));
+}
+
+#[test]
 fn reasons_name_the_column_what_was_found_and_what_is_expected() {
     let columns = [
         column("price", ColumnType::Decimal { precision: 18, scale: 2 }),
@@ -120,7 +142,7 @@ fn reasons_name_the_column_what_was_found_and_what_is_expected() {
         column `n`: its key occurs twice
         column `city`: expected an object around it, found "Köln"
         ok
-        expected a JSON object, found an array
+        expected a JSON object, found an array: write each of its elements as a record, or a line, of its own
         expected a JSON object, found null
         not JSON: EOF while parsing at line 1 column 22
         not JSON: EOF while parsing at line 1 column 11
