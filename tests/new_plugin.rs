@@ -68,6 +68,8 @@ fn example_pipeline(place: &Place, topic: &Topic) -> std::path::PathBuf {
         ("plugin = \"valid-sale\"", module("valid-sale")),
         ("plugin = \"revenue\"", module("revenue")),
         ("interval = \"10s\"", "interval = \"200ms\"".to_owned()),
+        // The example lies two folders deep in the repository.
+        ("\"../../data/", "\"data/".to_owned()),
     ] {
         assert!(text.contains(example), "the example has no `{example}`");
         text = text.replace(example, &own);
