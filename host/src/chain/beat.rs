@@ -72,6 +72,15 @@ impl LaneStore {
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
+    /// Says that a writer of a single record has ended: an instance that lost its slot to it goes on at once. Lost, it
+    /// goes on after its patience.
+    pub(super) async fn release(&self, writer: &Writer) {
+        let beat = Beat { writer: writer.clone(), count: 0, released: true };
+        if let Err(error) = self.put_beat(&beat).await {
+            tracing::debug!(%error, "a beat did not get through");
+        }
+    }
+
     /// Replaces the beat. Lost, it is only late.
     pub(super) async fn put_beat(&self, beat: &Beat) -> object_store::Result<()> {
         let bytes = Bytes::from(serde_json::to_vec(beat).expect("a beat is plain JSON"));

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::LaneStorage;
 use super::retire::{EPOCHS_AT_ONCE, Recent, retire};
 use super::store::LaneStore;
-use super::sweep::sweep;
+use super::sweep::{is_of_chain, sweep};
 use crate::store::failure;
 
 /// How often it is looked whether anything is due.
@@ -66,6 +66,16 @@ impl Housekeeping {
         let Some(head) = recent.head().filter(|head| head.0 >= *retired + EPOCHS_AT_ONCE) else {
             return;
         };
+        match is_of_chain(store, head, &self.chain).await {
+            Ok(true) => {}
+            // The next commit says so.
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(pipeline = %self.storage.job, "delete old states and outboxes: {error}");
+                *retired = head.0;
+                return;
+            }
+        }
         match retire(store, &recent).await {
             Ok(true) => {}
             Ok(false) => *retired = head.0,

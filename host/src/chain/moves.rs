@@ -65,7 +65,10 @@ pub async fn move_positions(
     };
     let body = SlotBody::freeze(record)?;
     match store.try_put_slot(body.record.epoch, &body).await {
-        SlotAttempt::Ours => Ok(body.record),
+        SlotAttempt::Ours => {
+            store.release(&body.record.writer).await;
+            Ok(body.record)
+        }
         SlotAttempt::Taken(_) => {
             Err(ChainError::Contended { url: store.folder.url.clone() }.into())
         }

@@ -35,7 +35,10 @@ pub async fn give_up_outbox(
     let fence = SlotBody::freeze(ChainRecord { outbox: None, ..fence.record })?;
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     match store.try_put_slot(fence.record.epoch, &fence).await {
-        SlotAttempt::Ours => Ok(Some(outbox)),
+        SlotAttempt::Ours => {
+            store.release(&fence.record.writer).await;
+            Ok(Some(outbox))
+        }
         SlotAttempt::Taken(_) => Err(ChainError::Contended { url: store.folder.url }),
         SlotAttempt::Unknown(error) => {
             Err(ChainError::store("put a record", &store.folder, &error))

@@ -18,6 +18,7 @@ use object_store::path::Path;
 
 use super::body::SlotBody;
 use super::files::{Folders, each_file};
+use super::open::files_id;
 use super::paths::{self, DataFileName, LaneTag};
 use super::record::{Epoch, Term};
 use super::store::{LaneStore, RECORD_BYTES};
@@ -45,8 +46,11 @@ pub(super) async fn sweep(storage: &LaneStorage, chain: &str) -> Result<usize, C
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     // The chain first: what is decided by now stays so.
     let Some(latest) = store.latest().await.map_err(failed)? else { return Ok(0) };
+    if !is_of_chain(&store, latest, chain).await? {
+        return Ok(0);
+    }
     let tag = LaneTag::new(&storage.job, &storage.lane);
-    let mut slots = Slots { store: &store, known: BTreeMap::new() };
+    let mut slots = Slots { store: &store, chain, known: BTreeMap::new() };
     let mut deleted = 0;
     for (id, table) in &storage.tables {
         let runs = runs(id, table, &tag, (chain, latest)).await?;
@@ -68,6 +72,20 @@ pub(super) async fn sweep(storage: &LaneStorage, chain: &str) -> Result<usize, C
         );
     }
     Ok(deleted)
+}
+
+/// Whether the record of an epoch belongs to the chain with this id: somebody may have forgotten the chain and begun
+/// another while its owner was away. What the records of one say proves nothing about the files of the other.
+pub(super) async fn is_of_chain(
+    store: &LaneStore,
+    epoch: Epoch,
+    chain: &str,
+) -> Result<bool, ChainError> {
+    let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
+    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let Some(bytes) = bytes.map_err(failed)? else { return Ok(false) };
+    let record = SlotBody::thaw(epoch, bytes)?.record;
+    Ok(files_id(store, Some(&record)).await? == chain)
 }
 
 /// From where to where each writer has files of decided epochs in a table.
@@ -126,6 +144,8 @@ async fn delete(
 /// Who wrote which slot, each asked once.
 struct Slots<'s> {
     store: &'s LaneStore,
+    /// Whose slots they must be.
+    chain: &'s str,
     known: BTreeMap<Epoch, Name>,
 }
 
@@ -174,6 +194,10 @@ impl Slots<'_> {
             reason: format!("there is no record of epoch {epoch}"),
         };
         let record = SlotBody::thaw(epoch, bytes.map_err(failed)?.ok_or_else(missing)?)?.record;
+        if files_id(self.store, Some(&record)).await? != self.chain {
+            let (url, reason) = (self.store.folder.url.clone(), "is of another chain");
+            return Err(ChainError::Damaged { url, reason: format!("epoch {epoch} {reason}") });
+        }
         let name = (record.term, record.writer.nonce);
         self.known.insert(epoch, name.clone());
         Ok(name)

@@ -82,11 +82,22 @@ impl Uploader {
             }
             Err(_) => return None,
         }
+        // A chain that was forgotten has no owner. The next commit says so.
+        if !self.has_head().await {
+            return None;
+        }
         let beat = Beat { writer: self.chain.writer.clone(), count, released };
         if let Err(error) = self.store.put_beat(&beat).await {
             tracing::debug!(%error, "a beat did not get through");
         }
         None
+    }
+
+    /// Whether the head is there. One look: a beat that is not sent is only late.
+    async fn has_head(&self) -> bool {
+        let Some(Parent { epoch, sha256 }) = &self.chain.head else { return true };
+        let found = self.store.get(&paths::slot(*epoch), RECORD_BYTES).await;
+        found.is_ok_and(|body| body.is_some_and(|body| sha256_hex(&body) == *sha256))
     }
 
     async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {

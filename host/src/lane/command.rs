@@ -68,6 +68,14 @@ impl Commands {
         }
     }
 
+    /// Refuses what was kept for a lane that did not come to run: whoever asked waits, and things may have changed until one
+    /// does.
+    pub(crate) fn refuse_held(&self, refusal: Refusal) {
+        if let Some(command) = self.held().take() {
+            command.refuse(refusal);
+        }
+    }
+
     /// The next one; never if nobody is left to ask.
     pub(super) async fn take(&self) -> Command {
         match poll_fn(|context| self.receiver().poll_recv(context)).await {

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::chain::record::Fates;
-use crate::source::{NextOffset, Position, RecordBlock};
+use crate::config::SourceConfig;
+use crate::source::{HEAD_BYTES, NextOffset, Position, RecordBlock};
 use crate::time::{EventTime, thread_cpu_nanos};
-
 use crate::window::WindowAssigner;
 
 use super::Lane;
@@ -110,7 +110,12 @@ impl Lane {
         {
             let block = &left.blocks[*block];
             let next_offset = NextOffset::at(block.offsets[records.start]);
-            let next = Position { next_offset, ended: false, ..block.next.clone() };
+            // For files it says how the bytes before the end of the block begin, not those before this place.
+            let leader_epoch = match self.config.source {
+                SourceConfig::Files(_) if next_offset.get() < HEAD_BYTES as i64 => None,
+                _ => block.next.leader_epoch,
+            };
+            let next = Position { next_offset, leader_epoch, ended: false, ..block.next.clone() };
             self.partitions.processed(*partition, &next);
         }
     }

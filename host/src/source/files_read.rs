@@ -16,7 +16,7 @@ use super::files_part::PartLines;
 pub(super) const CHUNK_BYTES: usize = 1 << 20;
 
 /// By so many of its first bytes a file is known again.
-pub(super) const HEAD_BYTES: usize = 1024;
+pub(crate) const HEAD_BYTES: usize = 1024;
 
 /// The pause before a file is asked for again, at first and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));

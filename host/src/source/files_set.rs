@@ -258,8 +258,9 @@ impl FileSet {
     pub(super) fn begin(&mut self, now: Duration) {
         let mut busy = self.tracks.values().filter(|track| track.is_busy()).count();
         let mut begun = self.tracks.values().filter(|track| !track.is_caught_up()).count();
+        // Where nothing is read all that are begun wait for one that is not.
         while busy < TRACKS_OPEN_MAX
-            && begun < TRACKS_BEGUN_MAX
+            && (begun < TRACKS_BEGUN_MAX || busy == 0)
             && let Some((stream, file)) = self.waiting.pop_first()
         {
             let track = Track::of_file(file, self.finish_after.is_none(), now);

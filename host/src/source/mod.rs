@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use crate::varlen::Varlen;
 pub use absent::Absent;
+pub(crate) use files_read::HEAD_BYTES;
 use finished::FinishedFiles;
 pub use headers::{Header, Headers, RecordHeaders};
 pub use identity::{Jump, SourceIdentity};

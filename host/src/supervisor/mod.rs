@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::lane::{self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside};
+use crate::lane::{
+    self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside, Refusal,
+};
 use crate::source::SourceError;
 use crate::status::{LaneStatus, Phase, is_same_problem};
 use standby::Overtaken;
@@ -86,7 +88,11 @@ impl Supervisor {
             let waits_for = outside.status.load().problem.clone();
             publish(outside, Phase::Opening, waits_for);
             let started = self.parts.clock.monotonic();
-            match self.live(outside) {
+            let life = self.live(outside);
+            if !matches!(life, Life::BrokenOff) {
+                outside.commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
+            }
+            match life {
                 Life::Ended(end) => {
                     if end == LaneEnd::CutShort {
                         publish(outside, Phase::Stopped, None);
@@ -173,6 +179,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),
         Ok(Err(error @ LaneError::Fenced { .. })) => Life::Overtaken(error.to_string()),
+        Ok(Err(LaneError::Commit(error))) if !error.may_pass() => Life::Halted(chain_of(&error)),
         Ok(Err(error)) => Life::Failed(chain_of(&error)),
         Err(panicked) => Life::Failed(match outside.trial.panicked(&panicked) {
             Some(follows) => format!("{panicked}; {follows}"),

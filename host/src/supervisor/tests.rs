@@ -422,3 +422,25 @@ fn a_start_that_cannot_work_leaves_alone_what_runs() {
     let fences = world.records().filter(|record| record.kind == RecordKind::Fence);
     assert_eq!(fences.count(), 0);
 }
+
+/// What goes on would be a chain of its own making, with the configuration of before.
+#[test]
+fn a_lane_whose_chain_was_forgotten_halts_for_good() {
+    let world = World::watching();
+    world.bring("1");
+    let lane = world.start();
+    runs(&lane, 1);
+    lane.shows(|_| world.read() == 1);
+    let storage = world.storage(&world.store);
+    world
+        .runtime
+        .block_on(crate::chain::forget(&storage, crate::chain::reset::DataFiles::Keep))
+        .unwrap();
+    world.bring("2");
+    lane.shows(|status| {
+        let problem = status.problem.as_deref().unwrap_or_default();
+        status.phase == Phase::Halted && problem.contains("epoch")
+    });
+    let latest = world.runtime.block_on(inspect::latest(&storage)).unwrap();
+    assert_eq!(latest, None, "nothing was begun");
+}

@@ -35,6 +35,8 @@ fn a_moved_position_is_where_the_next_life_begins() {
     let head = runtime.block_on(open(&storage, INSTANCE)).unwrap().head.unwrap();
     assert_eq!(head.epoch, Epoch(1));
     assert_eq!(head.source.identity, of_topic().identity);
+    let signs = runtime.block_on(beat::look(&storage)).unwrap();
+    assert!(signs.is_released(), "nobody has to be waited for: {signs:?}");
     let state = &head.source.partitions[0];
     assert_eq!(state.position, Position::at(NextOffset::at(17)));
     let jump = |from, to| Jump {

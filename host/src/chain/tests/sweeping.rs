@@ -8,7 +8,7 @@ use super::super::beat::BEAT_EVERY;
 use super::super::presence::{PATIENCE_MIN, Presence, presence};
 use super::super::retire::{EPOCHS_AT_ONCE, Recent, retire};
 use super::super::store::LaneStore;
-use super::super::sweep::sweep;
+use super::super::sweep::{is_of_chain, sweep};
 use super::super::{inspect, resolve};
 use super::*;
 use crate::store::held::HeldStore;
@@ -80,6 +80,29 @@ fn a_sweep_takes_files_outside_of_their_writers_epochs_and_no_others() {
     assert_eq!(table(&runtime, &storage).len(), records.len() + 1, "the undecided one stays");
     assert_eq!(runtime.block_on(open(&storage, INSTANCE)).unwrap().orphans_deleted, 1);
     assert_each_number_once(&runtime, &storage, 80, "after the sweep");
+}
+
+/// It was away for so long that it was taken for dead, and does not know yet.
+#[test]
+fn an_owner_whose_chain_was_forgotten_deletes_nothing_that_was_kept() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+    let latest = runtime.block_on(inspect::latest(&storage)).unwrap().unwrap();
+    let chain = runtime.block_on(inspect::record(&storage, latest)).unwrap().unwrap().chain;
+    runtime.block_on(forget(&storage, DataFiles::Keep)).unwrap();
+    assert_eq!(live(&runtime, &storage, 5), Ended::Done);
+    let kept = table(&runtime, &storage);
+    assert_eq!(runtime.block_on(sweep(&storage, &chain)).unwrap(), 0);
+    assert_eq!(table(&runtime, &storage), kept);
+    assert!(
+        !runtime
+            .block_on(is_of_chain(
+                &LaneStore::new(&storage.chain, &storage.job, &storage.lane),
+                latest,
+                &chain
+            ))
+            .unwrap()
+    );
 }
 
 #[test]
