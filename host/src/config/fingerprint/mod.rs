@@ -7,7 +7,7 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{EventTimeFrom, Pipeline, SourceConfig, StageConfig, duration};
+use super::{EventTimeFrom, FileOrder, FilesConfig, Pipeline, SourceConfig, StageConfig, duration};
 
 /// The state of a pipeline was made with other settings than those of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,8 +58,7 @@ pub fn is_same_stage(before: &BTreeMap<String, String>, stage: &StageConfig) -> 
 fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
     let source = match &pipeline.source {
         SourceConfig::Kafka(kafka) => format!("kafka topic {}", kafka.topic),
-        // Files may move as a whole: their positions are checked by name.
-        SourceConfig::Files(_) => "files".to_owned(),
+        SourceConfig::Files(files) => files_part(files),
     };
     let event_time = match pipeline.event_time.from {
         EventTimeFrom::RecordTimestamp => "record timestamp".to_owned(),
@@ -89,6 +88,19 @@ fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
     }
     parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect()
 }
+
+/// Positions of files stand under names that begin with the path as it was written: under another spelling, or in another
+/// order, the same files would be read again. Pipeline and files may move together.
+fn files_part(files: &FilesConfig) -> String {
+    let order = match files.order {
+        FileOrder::Parallel | FileOrder::Unordered => "each by itself",
+        FileOrder::Sequential => "in one sequence",
+    };
+    format!("{FILES} `{}`, {order}", files.name.trim_end_matches('/'))
+}
+
+/// All that records said of files before they named the path and the order.
+const FILES: &str = "files";
 
 fn key_columns(pipeline: &Pipeline, names: &[String]) -> String {
     let column = |name: &String| match pipeline.schema.column(name) {
@@ -129,6 +141,12 @@ pub fn check_state(
     open_windows: bool,
 ) -> Result<(), StateConflict> {
     let (mut was, mut is) = (old.clone(), parts(pipeline));
+    if let (Some(was), Some(is)) = (was.get_mut("source"), is.get("source"))
+        && was == FILES
+        && is.starts_with(FILES)
+    {
+        was.clone_from(is);
+    }
     if !open_windows {
         // A window that is gone cannot be corrected, however late rows may come from now on.
         let stays = |name: &str| ["source", "event_time", "allowed_lateness"].contains(&name);

@@ -102,3 +102,27 @@ fn parts_that_come_or_go_are_changes() {
     assert_eq!(changed(&new, &old), [format!("window was not there and is now `{window}`")]);
     assert!(changed(&old, &old).is_empty());
 }
+
+/// Positions stand under names that begin with the path as it was written.
+#[test]
+fn another_spelling_or_order_of_the_files_is_refused() {
+    let (begin, end) = (SALES.find("[source]").unwrap(), SALES.find("[schema]").unwrap());
+    let files = |keys: &str| {
+        let source = format!("[source]\ntype = \"files\"\n[source.files]\n{keys}\n\n");
+        let text = [&SALES[..begin], &source, &SALES[end..]].concat();
+        // Lines of files have no timestamp of their own.
+        let kept = text.lines().filter(|line| !line.starts_with("max_future_skew"));
+        read(&kept.collect::<Vec<_>>().join("\n")).unwrap()
+    };
+    let old = fingerprints(&files("path = \"in\""));
+    for same in ["path = \"in/\"", "path = \"in\"\norder = \"unordered\""] {
+        assert_eq!(check_state(&files(same), &old, false), Ok(()), "{same}");
+    }
+    for other in ["path = \"./in\"", "path = \"in\"\norder = \"sequential\""] {
+        let conflict = check_state(&files(other), &old, false).unwrap_err().to_string();
+        assert!(conflict.contains("source was `files `in`, each by itself`"), "{conflict}");
+    }
+    let older = [("source".to_owned(), "files".to_owned())];
+    let older = old.clone().into_iter().chain(older).collect();
+    assert_eq!(check_state(&files("path = \"./in\""), &older, false), Ok(()));
+}

@@ -105,8 +105,8 @@ fn reasons_say_what_a_file_looks_like_that_has_no_object_a_line() {
         r#"  "n": 1,"#,
         "}",
         r#"[{"n":1}]"#,
-        "\0{\0\"\0n\0\"\0:\01\0}\0",
-        "{\0\"\0n\0\"\0:\01\0}\0",
+        "\0{\0\"\0n\0\"\0:\x001\0}\0",
+        "{\0\"\0n\0\"\0:\x001\0}\0",
     ];
     expect![[r#"
         not JSON by itself: `[` is a part of a value over several lines: write each object on one line
