@@ -59,7 +59,7 @@
 //!   be unsent stands in the head. ([`crate::outbox`], O3)
 //! * **C9** A writer is one opening: term and nonce are new each time, also in the same process, and stand in the name of
 //!   everything that it puts beside its slots. Otherwise a put of an earlier life that lands late replaces what a later one
-//!   committed, or takes its name. ([`open()`], [`paths`])
+//!   committed, or takes its name. ([`Opener`], [`paths`])
 //! * **C10** The chain's id stands in the names of its data files, and only files of the own chain are deleted: by the id
 //!   in their names, or, in names of earlier versions, by a record's proof. Otherwise two chains over one table delete what
 //!   the other committed. ([`paths`], [`resolve`])
@@ -155,7 +155,7 @@ pub struct LaneStorage {
     pub lane: String,
 }
 
-/// The right to add to a lane's chain: where it ends, and as whom. Comes from [`open()`] only.
+/// The right to add to a lane's chain: where it ends, and as whom. Comes from [`Opener`] only.
 #[derive(Debug)]
 pub struct Chain {
     job: String,
