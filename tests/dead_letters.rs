@@ -1,4 +1,5 @@
-//! A dead letter holds all of its record, so that it can be mended and sent again as it was (DESIGN.md D14).
+//! A dead letter holds all of its record, so that it can be mended and sent again as it was
+//! (docs/design/decisions.md#d14).
 
 use arrow::array::{Array, AsArray, ListArray};
 use arrow::datatypes::Int64Type;

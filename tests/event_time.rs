@@ -56,8 +56,8 @@ fn stamped(record: StoredRecord) -> StoredRecord {
     StoredRecord { value: value.into_bytes(), ..record }
 }
 
-/// SEMANTICS.md rule 3: a partition that spoke and falls silent is idle after a while; when it comes back in time it
-/// loses nothing, and counts again.
+/// docs/design/time.md#rule-3: a partition that spoke and falls silent is idle after a while; when
+/// it comes back in time it loses nothing, and counts again.
 #[test]
 fn a_partition_that_fell_silent_comes_back() {
     let topic = Topic::create(services::kafka(), "silent", 2);

@@ -12,8 +12,8 @@ use crate::harness::topic::{StoredRecord, Topic};
 use crate::harness::{chain, seed, services};
 use crate::kafka_to_parquet::RESULTS;
 
-/// A partition of the topic becomes a file (DESIGN.md D11). Files have no timestamps of Kafka's, so the guard against
-/// the future is off for both.
+/// A partition of the topic becomes a file (docs/design/decisions.md#d11). Files have no timestamps
+/// of Kafka's, so the guard against the future is off for both.
 #[test]
 fn a_bounded_run_over_files_gives_the_rows_of_the_run_over_kafka() {
     let topic = Topic::create(services::kafka(), "files", 3);

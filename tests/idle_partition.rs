@@ -15,7 +15,8 @@ fn send(topic: &Topic, partition: i32, second: i64) {
     topic.send(partition, ts * 1_000, value.as_bytes());
 }
 
-/// SEMANTICS.md rule 3: caught up and silent for `idle_after`, an empty partition does not stop the others.
+/// docs/design/time.md#rule-3: caught up and silent for `idle_after`, an empty partition does not
+/// stop the others.
 #[test]
 fn an_empty_partition_does_not_hold_the_windows_back() {
     let topic = Topic::create(services::kafka(), "idle", 2);

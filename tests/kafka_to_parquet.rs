@@ -29,7 +29,7 @@ pub fn assert_answer(place: &Place, answer: &Answer) {
     assert_eq!(place.list("revenue"), named, "the table's files are those that the chain names");
 }
 
-/// SEMANTICS.md rules 1, 2, 4, 6, 7 on a bounded range of a topic.
+/// docs/design/time.md, rules 1, 2, 4, 6, 7 on a bounded range of a topic.
 #[test]
 fn a_bounded_run_gives_what_the_rules_say() {
     let topic = Topic::create(services::kafka(), "bounded", 3);
@@ -43,7 +43,8 @@ fn a_bounded_run_gives_what_the_rules_say() {
     assert!(chain::head(&place).unwrap().ended());
 }
 
-/// DESIGN.md D1: neither the number of cores nor the size of turns and calls changes a result.
+/// docs/design/decisions.md#d1: neither the number of cores nor the size of turns and calls changes
+/// a result.
 #[test]
 fn cores_and_batch_sizes_change_nothing() {
     let topic = Topic::create(services::kafka(), "batches", 3);
@@ -62,7 +63,7 @@ fn cores_and_batch_sizes_change_nothing() {
     }
 }
 
-/// DESIGN.md D5: a bounded job that has ended is not run again.
+/// docs/design/decisions.md#d5: a bounded job that has ended is not run again.
 #[test]
 fn a_finished_job_run_again_changes_nothing() {
     let topic = Topic::create(services::kafka(), "again", 2);

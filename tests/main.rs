@@ -16,6 +16,7 @@
 mod harness;
 
 mod tidy;
+mod pages;
 mod kafka_to_parquet;
 mod files_equals_kafka;
 mod windows;

@@ -14,7 +14,8 @@ use crate::harness::topic::Topic;
 use crate::harness::{chain, seed, services};
 use crate::kafka_to_parquet::RESULTS;
 
-/// SEMANTICS.md rules 2, 4 and 8. The size is no multiple of the slide, and rows are late for some windows only.
+/// docs/design/time.md, rules 2, 4 and 8. The size is no multiple of the slide, and rows are late
+/// for some windows only.
 #[test]
 fn sliding_windows_are_what_the_rules_say_over_files_and_kafka() {
     let windows = "type = \"sliding\"\nsize = \"25s\"\nslide = \"7s\"\n";
@@ -23,7 +24,8 @@ fn sliding_windows_are_what_the_rules_say_over_files_and_kafka() {
     assert!(answer.fates.late > 0 && answer.results.len() > 100, "{:?}", answer.fates);
 }
 
-/// SEMANTICS.md rule 5. Stores sell in every partition, so nothing may be late: see `docs/windows.md`.
+/// docs/design/time.md#rule-5. Stores sell in every partition, so nothing may be late: see
+/// `docs/windows.md`.
 #[test]
 fn sessions_are_what_the_rules_say_over_files_and_kafka() {
     let windows = "type = \"session\"\ngap = \"1s\"\n";
@@ -32,8 +34,9 @@ fn sessions_are_what_the_rules_say_over_files_and_kafka() {
     assert!(answer.fates.late == 0 && answer.results.len() > 50, "{:?}", answer.fates);
 }
 
-/// SEMANTICS.md rule 8. Two sums of which each has the 18 digits that the plugin can hold, and both together have not: the
-/// window over both panes is lost, every other one and the other store are what they are.
+/// docs/design/time.md#rule-8. Two sums of which each has the 18 digits that the plugin can hold,
+/// and both together have not: the window over both panes is lost, every other one and the other
+/// store are what they are.
 #[test]
 fn a_window_whose_panes_cannot_be_merged_is_dead_lettered_and_holds_nothing_back() {
     let windows = "type = \"sliding\"\nsize = \"20s\"\nslide = \"10s\"\n";
@@ -52,7 +55,8 @@ fn a_window_whose_panes_cannot_be_merged_is_dead_lettered_and_holds_nothing_back
     assert_eq!(dead, ["revenue | merge"; 2], "both accumulators");
 }
 
-/// SEMANTICS.md rule 5. The row between two sessions makes them one; what they held is lost, the row itself is not.
+/// docs/design/time.md#rule-5. The row between two sessions makes them one; what they held is lost,
+/// the row itself is not.
 #[test]
 fn sessions_that_cannot_be_merged_are_dead_lettered_and_hold_nothing_back() {
     let windows = "type = \"session\"\ngap = \"10s\"\n";

@@ -112,7 +112,7 @@ impl ColumnType {
     }
 }
 
-/// The Arrow type of every time: microseconds, UTC (DESIGN.md D10).
+/// The Arrow type of every time: microseconds, UTC (docs/design/decisions.md#d10).
 pub fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
 }

@@ -121,7 +121,7 @@ pub struct PartitionView {
     pub fates: Fates,
 }
 
-/// Changed groups of a window, not yet committed, as JSON rows (DESIGN.md D17).
+/// Changed groups of a window, not yet committed, as JSON rows (docs/design/decisions.md#d17).
 #[derive(Clone, Debug, Serialize)]
 pub struct LiveResults {
     /// The pipeline's name.

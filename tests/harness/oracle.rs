@@ -1,5 +1,5 @@
-//! What the answer is: the whole topic, read back from the broker, judged record by record with plain code by the rules
-//! of SEMANTICS.md. It shares nothing with the host.
+//! What the answer is: the whole topic, read back from the broker, judged record by record with
+//! plain code by the rules of docs/design/time.md. It shares nothing with the host.
 
 use std::collections::BTreeMap;
 

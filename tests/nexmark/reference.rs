@@ -1,5 +1,5 @@
-//! The queries over the whole input at once, in plain Rust, by the rules of SEMANTICS.md. It shares nothing with the
-//! host or the plugins.
+//! The queries over the whole input at once, in plain Rust, by the rules of docs/design/time.md. It
+//! shares nothing with the host or the plugins.
 
 use std::collections::{BTreeMap, BTreeSet};
 

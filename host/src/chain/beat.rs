@@ -1,8 +1,9 @@
 //! The beat of a lane's owner: that it lives, where no epoch says so.
 //!
-//! An owner with news commits, and its chain moves. One without news writes no epoch (DESIGN.md D19), and its chain stands
-//! like that of a dead one. So it repeats a small object every [`BEAT_EVERY`], and says in it when it has ended. Whoever
-//! waits to take over compares what it sees with what it saw before, by its own clock; nobody compares clocks.
+//! An owner with news commits, and its chain moves. One without news writes no epoch
+//! (docs/design/decisions.md#d19), and its chain stands like that of a dead one. So it repeats a
+//! small object every [`BEAT_EVERY`], and says in it when it has ended. Whoever waits to take over
+//! compares what it sees with what it saw before, by its own clock; nobody compares clocks.
 //!
 //! Beats decide nothing: safety is the chain's alone. The object is overwritten by whoever believes to own the lane, and
 //! whose it is does not matter: a lane that somebody else owns finds that out before its next beat.

@@ -1,7 +1,8 @@
 //! The committer: makes frozen epochs durable, one after the other, beside the lane's loop.
 //!
-//! It has a thread of its own and at most one epoch in hand (DESIGN.md D4). Whatever the store does, it goes on
-//! with the same names and the same bytes until the epoch is committed, its slot is lost, or it is dropped.
+//! It has a thread of its own and at most one epoch in hand (docs/design/decisions.md#d4). Whatever
+//! the store does, it goes on with the same names and the same bytes until the epoch is committed,
+//! its slot is lost, or it is dropped.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +48,7 @@ pub struct FrozenEpoch {
 /// The open groups as bytes.
 #[derive(Clone, Debug)]
 pub struct FrozenState {
-    /// In the lane's own layout (DESIGN.md D8); compressed before they are stored.
+    /// In the lane's own layout (docs/design/decisions.md#d8); compressed before they are stored.
     pub bytes: Vec<u8>,
     /// How many groups they hold.
     pub groups: u64,

@@ -1,5 +1,5 @@
-//! The commit chain: what is durable (RELIABILITY.md §1). The checkpoint is the commit, and nothing else decides
-//! anything.
+//! The commit chain: what is durable (docs/design/commit.md). The checkpoint is the commit, and
+//! nothing else decides anything.
 //!
 //! A lane's chain is a row of numbered objects, each created once and never changed. The record of an epoch says
 //! where the source stands, which state goes with it, which data files belong to the tables and which modules run.
@@ -36,8 +36,8 @@
 //! | half of a reset | a mark, the newest slots | says that the chain is damaged; `reset` again | old epoch |
 //! | a reset | a mark | begins anew beside the files that were kept (`mark`) | old epoch |
 //!
-//! The rows that a reader may see too early and which then vanish are the price of a plain directory (DESIGN.md
-//! D7); a table log removes it.
+//! The rows that a reader may see too early and which then vanish are the price of a plain
+//! directory (docs/design/decisions.md#d7); a table log removes it.
 //!
 //! # Invariants
 //!
@@ -74,9 +74,10 @@
 //! * **C15** A state or an outbox is deleted only when its epoch is [`resolve::LOOK_BACK`] behind the head and none of the
 //!   newest records names it. Slots are never deleted. (`retire`)
 //!
-//! `tests/search` checks by exhaustive search that C1 to C7 and C9 suffice with two writers that crash, lost answers and puts that
-//! land late, and that each of them is needed: without it, the search finds a counter-example. C8 is tried by whole lanes
-//! whose couriers die half-way (`lane/tests`).
+//! `tests/search` checks by exhaustive search that C1 to C7 and C9 suffice with two writers that
+//! crash, lost answers and puts that land late. It leaves out C1, C2, C5, C6 and C9 one by one, and
+//! finds a counter-example each time. C8 is tried by whole lanes whose couriers die half-way
+//! (`lane/tests`).
 //!
 //! # Retries
 //!
@@ -90,8 +91,9 @@
 //! * *Leadership* replaces the beats: terms say who leads, and a standby need not guess. The record kinds and terms are here.
 //! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
 //!   orphans deleted before the first turn.
-//! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming LIST after each
-//!   put and the walk along parents (RELIABILITY.md §1.5; both are in the search already). Until then slots stay.
+//! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming
+//!   LIST after each put and the walk along parents (both are in the search already). Until then
+//!   slots stay.
 //!
 //! # What it costs
 //!

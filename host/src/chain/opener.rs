@@ -64,9 +64,9 @@ impl Survey {
     }
 }
 
-/// One opening of a lane (RELIABILITY.md §1.5 in the form of [the module's page](super)): it looks, and takes the lane when
-/// everything that could be refused was not. A writer of its own (C9): requests of an earlier life of the same process may
-/// still be under way.
+/// One opening of a lane (docs/design/commit.md#how-a-lane-is-opened): it looks, and takes the lane
+/// when everything that could be refused was not. A writer of its own (C9): requests of an earlier
+/// life of the same process may still be under way.
 #[derive(Debug)]
 pub struct Opener<'a> {
     storage: &'a LaneStorage,

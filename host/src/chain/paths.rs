@@ -1,4 +1,5 @@
-//! Every path of the chain, the states and the data files is formatted and read here (RELIABILITY.md §1.4).
+//! Every path of the chain, the states and the data files is formatted and read here
+//! (docs/design/commit.md#what-lies-where).
 //!
 //! ```text
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json

@@ -35,7 +35,8 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// The number of a leadership; the fence (RELIABILITY.md §2). 1 for the first owner of a lane.
+/// The number of a leadership; the fence (docs/design/commit.md#who-may-write). 1 for the first
+/// owner of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Term(pub u64);
@@ -44,7 +45,7 @@ pub struct Term(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
-    /// The start offsets, pinned before the first record is read (DESIGN.md D5).
+    /// The start offsets, pinned before the first record is read (docs/design/decisions.md#d5).
     Genesis,
     /// A checkpoint of the running lane.
     Data,
@@ -53,7 +54,8 @@ pub enum RecordKind {
 }
 
 /// What a turn of events made of each record of a partition since the genesis:
-/// `read = accepted + filtered + late + dead_lettered`, one fate per source record (DESIGN.md §3).
+/// `read = accepted + filtered + late + dead_lettered`, one fate per source record
+/// (docs/design/guarantees.md#g4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fates {
@@ -189,13 +191,15 @@ pub enum SourceKind {
     Files,
 }
 
-/// The positions of a record. Never optional: no record exists without them (RELIABILITY.md §1.1, LaminarDB).
+/// The positions of a record. Never optional: no record exists without them
+/// (docs/design/commit.md#c4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceState {
     /// Kafka or files.
     pub kind: SourceKind,
-    /// The input has ended and every window has fired: running again does nothing (DESIGN.md D5).
+    /// The input has ended and every window has fired: running again does nothing
+    /// (docs/design/decisions.md#d5).
     pub ended: bool,
     /// Which input the positions belong to. Unknown in records that are older than the field.
     #[serde(default, skip_serializing_if = "SourceIdentity::is_unknown")]
@@ -241,7 +245,7 @@ pub struct ChainRecord {
     pub earlier: Vec<String>,
     /// Why it stands here.
     pub kind: RecordKind,
-    /// Committed and not yet to be shown to readers (RELIABILITY.md §1.5 r3).
+    /// Committed and not yet to be shown to readers. Always false: nothing holds results back yet.
     pub held: bool,
     /// None for the genesis only.
     pub parent: Option<Parent>,
@@ -262,6 +266,7 @@ pub struct ChainRecord {
     pub outbox: Option<OutboxRef>,
     /// What each stage runs from here on.
     pub modules: Vec<PinnedModule>,
-    /// Fingerprints of the parts of the pipeline file that state depends on, by name (DESIGN.md D6).
+    /// Fingerprints of the parts of the pipeline file that state depends on, by name
+    /// (docs/design/decisions.md#d6).
     pub config: BTreeMap<String, String>,
 }

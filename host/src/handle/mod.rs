@@ -1,5 +1,5 @@
-//! What the rest of the process holds of a running pipeline: its last published status, its live results, and a
-//! way to ask for another module. The lane's own state is out of reach (STYLE.md §4.1).
+//! What the rest of the process holds of a running pipeline: its last published status, its live
+//! results, and a way to ask for another module. The lane's own state is out of reach.
 
 mod prepare;
 #[cfg(test)]

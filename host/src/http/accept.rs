@@ -1,9 +1,9 @@
 //! The accept loop: connections with limits.
 //!
-//! `axum::serve` gives hyper no timer, so a client that never ends its headers is kept for ever, and it takes as
-//! many connections as come (RELIABILITY.md §6). Here a connection has a time for its headers, which is also how
-//! long it may stay silent between two requests, a time in which it takes some of an answer, and there is a number of
-//! connections, in all and per address.
+//! `axum::serve` gives hyper no timer, so a client that never ends its headers is kept for ever,
+//! and it takes as many connections as come (docs/design/sandbox.md#s14). Here a connection has a
+//! time for its headers, which is also how long it may stay silent between two requests, a time in
+//! which it takes some of an answer, and there is a number of connections, in all and per address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,5 @@
-//! Live results as server-sent events: changed groups, not yet committed (DESIGN.md D17).
+//! Live results as server-sent events: changed groups, not yet committed
+//! (docs/design/decisions.md#d17).
 
 use std::convert::Infallible;
 use std::sync::Arc;

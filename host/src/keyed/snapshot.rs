@@ -1,4 +1,5 @@
-//! Keys ↔ bytes: what a checkpoint stores of a process plugin's state. Never a memory layout (DESIGN.md D8).
+//! Keys ↔ bytes: what a checkpoint stores of a process plugin's state. Never a memory layout
+//! (docs/design/decisions.md#d8).
 //!
 //! ```text
 //! "SLGK" · version u8 = 1

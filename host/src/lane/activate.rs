@@ -1,5 +1,6 @@
-//! A module takes the place of another at the barrier: the record of that epoch says which module runs from there
-//! on, and the activation is answered when that record is durable (DESIGN.md D4).
+//! A module takes the place of another at the barrier: the record of that epoch says which module
+//! runs from there on, and the activation is answered when that record is durable
+//! (docs/design/decisions.md#d4).
 
 use std::sync::Arc;
 

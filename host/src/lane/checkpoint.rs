@@ -1,5 +1,6 @@
-//! The barrier: between two turns the epoch is frozen and handed to the committer; the lane goes on (DESIGN.md D4).
-//! One epoch is in flight. If the next is due before it is durable, intake stands still.
+//! The barrier: between two turns the epoch is frozen and handed to the committer; the lane goes on
+//! (docs/design/decisions.md#d4). One epoch is in flight. If the next is due before it is durable,
+//! intake stands still.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

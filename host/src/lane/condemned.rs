@@ -1,5 +1,6 @@
-//! What could not be processed: it is counted, told, and kept as a dead letter with all that is needed to see why and
-//! to process it again, or it halts the lane, as the pipeline file says (DESIGN.md D12, D14).
+//! What could not be processed: it is counted, told, and kept as a dead letter with all that is
+//! needed to see why and to process it again, or it halts the lane, as the pipeline file says
+//! (docs/design/decisions.md#d12).
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The guard against clocks that are ahead: an event too far in the future counts for nothing and does not move the watermark
-//! (SEMANTICS.md rule 6).
+//! The guard against clocks that are ahead: an event too far in the future counts for nothing and
+//! does not move the watermark (docs/design/time.md#rule-6).
 //!
 //! ```text
 //!  event time ≤ record's Kafka timestamp + max_future_skew       the same in every replay

@@ -1,5 +1,6 @@
-//! The guard against single times far ahead of the data around them: a row that jumps counts for nothing and does not move the
-//! clock, unless the next one agrees with it (SEMANTICS.md rule 6).
+//! The guard against single times far ahead of the data around them: a row that jumps counts for
+//! nothing and does not move the clock, unless the next one agrees with it
+//! (docs/design/time.md#rule-6).
 //!
 //! ```text
 //!  2024-05-01  2024-05-02  2099-01-01  2024-05-03      one row alone is a wrong clock: a dead letter

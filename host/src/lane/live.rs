@@ -1,5 +1,6 @@
-//! Live results: the groups that changed since last time, evaluated on copies, for whoever listens. They are
-//! labelled as not yet committed (DESIGN.md D17). Nobody listening costs nothing.
+//! Live results: the groups that changed since last time, evaluated on copies, for whoever listens.
+//! They are labelled as not yet committed (docs/design/decisions.md#d17). Nobody listening costs
+//! nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! Open state in the layout of another module: when a module whose state has another version takes the place of the one
 //! that made it, the new one's `migrate` takes every accumulator, or state of a key, from the old layout to its own.
 //!
-//! All or nothing, between two turns: the states are migrated beside those that are there, and put in their place when
-//! every one is done. A failure leaves everything as it was, and nobody has seen the new module. The epoch that pins the
-//! module holds the migrated state, so a crash before it finds the old module with its own (DESIGN.md D6, RELIABILITY.md §3.2).
+//! All or nothing, between two turns: the states are migrated beside those that are there, and put
+//! in their place when every one is done. A failure leaves everything as it was, and nobody has
+//! seen the new module. The epoch that pins the module holds the migrated state, so a crash before
+//! it finds the old module with its own (docs/design/decisions.md#d6).
 
 use crate::chain::record::PinnedModule;
 use crate::plugin::PluginError;

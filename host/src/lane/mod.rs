@@ -6,9 +6,10 @@
 //!          filter, map                      key                                                           record
 //! ```
 //!
-//! Between two steps everything has joined; between two turns everything is consistent, and that is where an
-//! epoch is frozen, a module is exchanged and the outside is heard. A lane is an OS thread of its own; nothing of
-//! it runs on the async runtime, which serves HTTP, the store and timers (DESIGN.md D3).
+//! Between two steps everything has joined; between two turns everything is consistent, and that is
+//! where an epoch is frozen, a module is exchanged and the outside is heard. A lane is an OS thread
+//! of its own; nothing of it runs on the async runtime, which serves HTTP, the store and timers
+//! (docs/design/decisions.md#d3).
 
 mod columns;
 mod plan;
@@ -125,7 +126,8 @@ pub struct Lane {
     epoch: Epoch,
     phase: Phase,
     checkpoint_at: Duration,
-    /// Something happened since the last record that a record must hold (DESIGN.md D19).
+    /// Something happened since the last record that a record must hold
+    /// (docs/design/decisions.md#d19).
     dirty: bool,
     /// The committed record says that the bounded input has ended.
     ended: bool,

@@ -1,5 +1,6 @@
-//! Where a lane's rows go: results or raw rows to the tables and topics of the sinks, late rows and dead letters to
-//! their tables. All of them are files or messages of the same epoch, in the same commit (DESIGN.md §9).
+//! Where a lane's rows go: results or raw rows to the tables and topics of the sinks, late rows and
+//! dead letters to their tables. All of them are files or messages of the same epoch, in the same
+//! commit (docs/design/decisions.md#d14).
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! Where each row goes: late, or to its window and key. Pure, by chunk.
 //!
-//! A row is late by the running watermark of its own partition, made by the records before it, and never less
-//! than the lane's (SEMANTICS.md rule 2): neither the size of a batch, nor the number of cores, nor how partitions
-//! interleave changes a verdict. The lane's watermark is the minimum over partitions, so the window of a row that
-//! is not late is always still open.
+//! A row is late by the running watermark of its own partition, made by the records before it, and
+//! never less than the lane's (docs/design/time.md#rule-2): neither the size of a batch, nor the
+//! number of cores, nor how partitions interleave changes a verdict. The lane's watermark is the
+//! minimum over partitions, so the window of a row that is not late is always still open.
 
 use arrow::array::ArrayRef;
 

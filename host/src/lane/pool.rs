@@ -1,4 +1,5 @@
-//! The workers of a lane: a turn forks to them and joins before its next step (DESIGN.md D3).
+//! The workers of a lane: a turn forks to them and joins before its next step
+//! (docs/design/decisions.md#d3).
 //!
 //! Each worker has its own decoder, plugin instances and share of the key shards. Chunks go to whichever worker
 //! is free, because what happens to a chunk does not depend on who does it; key shards have one owner for ever,

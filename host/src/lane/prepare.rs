@@ -32,8 +32,9 @@ pub(super) struct Chunk {
     pub(super) records: Range<usize>,
 }
 
-/// What became of one source record. The order is that of precedence: dead-lettered if any of it was, else
-/// accepted if any row of it was, else late if any row of it was, else filtered (DESIGN.md §3).
+/// What became of one source record. The order is that of precedence: dead-lettered if any of it
+/// was, else accepted if any row of it was, else late if any row of it was, else filtered
+/// (docs/design/guarantees.md#g4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     Filtered,
@@ -129,8 +130,9 @@ impl Prepared {
     }
 }
 
-/// The rows that are left of a chunk. What travels with a row, hidden from plugins, stands beside the batch
-/// (DESIGN.md D2). Columns are not compacted by a filter: only what somebody reads next is gathered.
+/// The rows that are left of a chunk. What travels with a row, hidden from plugins, stands beside
+/// the batch (docs/design/decisions.md#d2). Columns are not compacted by a filter: only what
+/// somebody reads next is gathered.
 pub(super) struct Rows {
     /// Columns; rows that were dropped are still in it.
     pub(super) batch: RecordBatch,
@@ -270,8 +272,8 @@ pub(super) fn condemn_by_host(
     prepared.condemned.push(Condemned { record, stage, kind, reason, rows: None, module: None });
 }
 
-/// Takes the event time of every row. A row without one, or with one too far ahead, is dead-lettered and does not move the
-/// clock (SEMANTICS.md rule 6).
+/// Takes the event time of every row. A row without one, or with one too far ahead, is
+/// dead-lettered and does not move the clock (docs/design/time.md#rule-6).
 fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Clock) {
     let rows = prepared.rows.batch.num_rows();
     let times: Vec<i64> = match &plan.event_time {

@@ -7,9 +7,10 @@
 //!  watermark of the lane ─► what is due (by key shard) ─► on-timer, until nothing is ─► sinks
 //! ```
 //!
-//! A row's watermark is that which judges lateness for windows: its partition's, by the records before it, and never
-//! less than the lane's (SEMANTICS.md rule 2). So it makes no difference to a key of one partition whether a timer
-//! fires before a row or between two turns: the rules are those of `interface process-rows` in the contract.
+//! A row's watermark is that which judges lateness for windows: its partition's, by the records
+//! before it, and never less than the lane's (docs/design/time.md#rule-2). So it makes no
+//! difference to a key of one partition whether a timer fires before a row or between two turns:
+//! the rules are those of `interface process-rows` in the contract.
 
 use arrow::array::ArrayRef;
 

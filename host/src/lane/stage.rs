@@ -74,8 +74,9 @@ impl FittedStage {
         source_rows.iter().map(bytes).sum()
     }
 
-    /// The rows that a map made take the place of those it was given. They inherit event time, partition and
-    /// offset of their source (DESIGN.md D2), and the columns that the map does not make.
+    /// The rows that a map made take the place of those it was given. They inherit event time,
+    /// partition and offset of their source (docs/design/decisions.md#d2), and the columns that the
+    /// map does not make.
     fn replace_rows(&self, prepared: &mut Prepared, made: &RecordBatch, source_rows: &[u32]) {
         let old = &prepared.rows;
         let sources: Vec<u32> = source_rows.iter().map(|row| old.nth(*row)).collect();

@@ -1,5 +1,5 @@
-//! A turn: decode, filter, map, judge, update, fire, sink. One direction, top to bottom; parallel inside a step,
-//! joined before the next (DESIGN.md §3).
+//! A turn: decode, filter, map, judge, update, fire, sink. One direction, top to bottom; parallel
+//! inside a step, joined before the next (docs/design/decisions.md#a-turn).
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! The second half of a turn, by key shard and in parallel: rows are added to the accumulators of their groups.
 //!
-//! A worker takes the chunks in their order and of each chunk the rows whose key it owns, in their order, so that
-//! a key's rows are added in the order of (partition, offset) whatever the number of workers (DESIGN.md D1).
+//! A worker takes the chunks in their order and of each chunk the rows whose key it owns, in their
+//! order, so that a key's rows are added in the order of (partition, offset) whatever the number of
+//! workers (docs/design/decisions.md#d1).
 
 use crate::plugin::outcome::Refusal;
 use crate::sink::late::Missed;

@@ -27,8 +27,9 @@
 //! above it sees every result once and in order, also while an instance that lost its lane still sends: both send the same
 //! from the same beginning. A reader of updates may as well compare their revisions.
 //!
-//! Kafka's transactions are not used: they would make the visible end of a topic depend on a second coordinator with a
-//! time-out of its own, and only fence an old instance, which the chain does already (RELIABILITY.md §2).
+//! Kafka's transactions are not used: they would make the visible end of a topic depend on a second
+//! coordinator with a time-out of its own, and only fence an old instance, which the chain does
+//! already.
 
 mod partition;
 mod producer;

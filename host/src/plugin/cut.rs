@@ -1,4 +1,5 @@
-//! Cuts work into calls that are bounded in rows and in bytes (DESIGN.md D13), before any call is made.
+//! Cuts work into calls that are bounded in rows and in bytes (docs/design/decisions.md#d13),
+//! before any call is made.
 
 use std::ops::Range;
 

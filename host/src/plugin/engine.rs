@@ -18,8 +18,9 @@ use super::compile::{Compiler, Compiling};
 use super::linker::{self, GuestState};
 use super::{Code, ModuleDigest};
 
-/// What a guest may be written in: WebAssembly 2.0 without references to garbage-collected things, in components.
-/// Everything younger is off: most of it has had advisories (RELIABILITY.md §4.5), and no Rust guest needs it.
+/// What a guest may be written in: WebAssembly 2.0 without references to garbage-collected things,
+/// in components. Everything younger is off: most of it has had advisories
+/// (docs/design/sandbox.md#s5), and no Rust guest needs it.
 pub(super) const FEATURES: WasmFeatures =
     WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES).union(WasmFeatures::COMPONENT_MODEL);
 
@@ -104,7 +105,8 @@ impl PluginEngine {
     }
 }
 
-/// RELIABILITY.md §4.2, as far as it exists in this version of wasmtime. The same for whoever compiles and whoever runs.
+/// The settings of docs/design/sandbox.md#s5, as far as this version of wasmtime has them. The same
+/// for whoever compiles and whoever runs.
 pub(super) fn settings() -> Config {
     let mut config = Config::new();
     config

@@ -1,8 +1,9 @@
 //! What a plugin is, its life, and what it may do.
 //!
-//! A *module* is the artefact somebody uploaded, known by its SHA-256. A *plugin* is a module compiled and
-//! checked for a stage. An *instance* is one store with its memory; each worker has its own, and any of them may
-//! be thrown away after any call, because plugins are pure and the host owns all state (DESIGN.md §1).
+//! A *module* is the artefact somebody uploaded, known by its SHA-256. A *plugin* is a module
+//! compiled and checked for a stage. An *instance* is one store with its memory; each worker has
+//! its own, and any of them may be thrown away after any call, because plugins are pure and the
+//! host owns all state (docs/design/decisions.md#f1).
 
 mod bindings;
 mod contract;
@@ -49,7 +50,8 @@ use process::{KeyedGroups, KeyedRows, ProcessAnswer, Timer, TimerAnswer};
 /// The interface that every plugin exports.
 const LIFECYCLE: &str = "lifecycle";
 
-/// SHA-256 of a module's bytes: its identity (DESIGN.md D18). Shown as 64 hex digits.
+/// SHA-256 of a module's bytes: its identity (docs/design/decisions.md#d18). Shown as 64 hex
+/// digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleDigest(pub [u8; 32]);
 
@@ -93,7 +95,7 @@ pub struct Description {
     pub keeps_other_columns: bool,
     /// Version of the layout of the accumulators, or of the states.
     pub state_version: u32,
-    /// Fingerprint of that layout (DESIGN.md D9).
+    /// Fingerprint of that layout (docs/design/decisions.md#d9).
     pub state_fingerprint: u64,
     /// The versions that `migrate` takes.
     pub migrates_from: Vec<u32>,

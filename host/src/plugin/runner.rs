@@ -245,7 +245,8 @@ impl StageRunner {
         }
     }
 
-    /// Calls for all groups, part by part. No record is guilty here: groups are refused (DESIGN.md D12).
+    /// Calls for all groups, part by part. No record is guilty here: groups are refused
+    /// (docs/design/decisions.md#d12).
     fn each_group<A>(
         &mut self,
         states: &[&Varlen],

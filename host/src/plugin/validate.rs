@@ -1,4 +1,5 @@
-//! What a module may look like before a compiler sees it: features, sizes, imports (RELIABILITY.md §4.4).
+//! What a module may look like before a compiler sees it: features, sizes, imports
+//! (docs/design/sandbox.md#s2).
 //!
 //! Cranelift does not promise to survive hostile input in bounded time and memory; these limits keep it where it does.
 

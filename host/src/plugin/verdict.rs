@@ -19,8 +19,9 @@ pub enum Verdict {
 
 /// Compares two plugins that were fitted to the same stage: that both find their inputs there is settled.
 ///
-/// The layout of the state is its version *and* its fingerprint (DESIGN.md D9): a changed struct with an unchanged
-/// version is refused, not misread. A plugin whose states are all empty states its version all the same.
+/// The layout of the state is its version *and* its fingerprint (docs/design/decisions.md#d9): a
+/// changed struct with an unchanged version is refused, not misread. A plugin whose states are all
+/// empty states its version all the same.
 pub fn verdict(old: &Plugin, new: &Plugin) -> Verdict {
     compare(&old.description, &new.name, &new.description)
 }

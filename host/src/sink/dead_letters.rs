@@ -1,5 +1,5 @@
-//! The table of dead letters: records and groups that could not be processed, with all that is needed to see why and
-//! to process them again (DESIGN.md D14).
+//! The table of dead letters: records and groups that could not be processed, with all that is
+//! needed to see why and to process them again (docs/design/decisions.md#d14).
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The table of late rows: the row as it stood before the window, the first window that it missed, and the watermark
-//! that judged it (DESIGN.md D14).
+//! The table of late rows: the row as it stood before the window, the first window that it missed,
+//! and the watermark that judged it (docs/design/decisions.md#d14).
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! librdkafka's batch call, wrapped safely: a queue of our own to which every partition's queue is forwarded.
 //!
-//! Polling messages one by one costs twice as much (PERFORMANCE.md section D). The consumer's own queue cannot be
-//! drained this way, because rebalance and error events lie in it too: it stays with [`BaseConsumer::poll`], and
-//! only messages and partition errors come here. This file holds all that the source needs of librdkafka and
-//! `rdkafka` does not offer; nothing else in the source is unsafe.
+//! Polling messages one by one costs twice as much. The consumer's own queue cannot be drained this
+//! way, because rebalance and error events lie in it too: it stays with [`BaseConsumer::poll`], and
+//! only messages and partition errors come here. This file holds all that the source needs of
+//! librdkafka and `rdkafka` does not offer; nothing else in the source is unsafe.
 #![expect(unsafe_code, reason = "calls librdkafka; every block says why it is sound")]
 
 use std::ffi::CStr;
@@ -21,8 +21,8 @@ use super::Header;
 use super::kafka_errors::PartitionError;
 use super::kafka_watch::Context;
 
-/// Messages taken from librdkafka in one call: anything from 64 to 16,384 costs the same (PERFORMANCE.md section D),
-/// this is 64 KiB of pointers.
+/// Messages taken from librdkafka in one call: anything from 64 to 16,384 costs the same, this is
+/// 64 KiB of pointers.
 pub(super) const BATCH_MESSAGES: usize = super::ON_ITS_WAY_MAX;
 
 /// Messages of all partitions that were forwarded to it, in the order of each partition.

@@ -1,10 +1,11 @@
 //! Kafka's headers of the records of a block: a table beside its columns, empty unless a record has any.
 //!
-//! Only dead letters are written with the headers of their records (DESIGN.md D14), and which records die is known when
-//! librdkafka's messages are long given back. So headers are copied with the values, if the pipeline has a table of dead
-//! letters. A record that has none, as most do, costs some 26 ns all the same: librdkafka makes a reader for the count
-//! of headers to find that it is 0. To keep the messages until the turn has ended would spare that, and hold all that
-//! was fetched in memory twice.
+//! Only dead letters are written with the headers of their records (docs/design/decisions.md#d14),
+//! and which records die is known when librdkafka's messages are long given back. So headers are
+//! copied with the values, if the pipeline has a table of dead letters. A record that has none, as
+//! most do, costs some 26 ns all the same: librdkafka makes a reader for the count of headers to
+//! find that it is 0. To keep the messages until the turn has ended would spare that, and hold all
+//! that was fetched in memory twice.
 
 use crate::varlen::Varlen;
 

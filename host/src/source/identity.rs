@@ -1,5 +1,5 @@
-//! Which input it is: positions mean nothing in another topic of the same name, or in another cluster at the same
-//! address (RELIABILITY.md §1.8).
+//! Which input it is: positions mean nothing in another topic of the same name, or in another
+//! cluster at the same address (docs/design/commit.md#positions).
 
 use serde::{Deserialize, Serialize};
 

@@ -137,9 +137,10 @@ impl PartitionReader {
         Taken::Record { bytes }
     }
 
-    /// The consumer stands at `offset`, behind which lies nothing that may be read yet. What lies before it and was not handed
-    /// on is no record: the marks of transactions, and records of those that were aborted (DESIGN.md D20). The position goes
-    /// behind them, or retention that deletes them would seem to have deleted records.
+    /// The consumer stands at `offset`, behind which lies nothing that may be read yet. What lies
+    /// before it and was not handed on is no record: the marks of transactions, and records of
+    /// those that were aborted (docs/design/decisions.md#d20). The position goes behind them, or
+    /// retention that deletes them would seem to have deleted records.
     pub(super) fn reached_end(&mut self, offset: i64) {
         self.said_end = Some(offset);
         if offset > self.position.next_offset.get() && !self.position.ended {

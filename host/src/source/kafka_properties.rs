@@ -33,7 +33,7 @@ const REFUSED: [(&str, &str); 7] = [
 
 /// Defaults that the user may change.
 const DEFAULTS: [(&str, &str); 4] = [
-    // librdkafka's own default is a pause of a second whenever its queue is full (ECOSYSTEM.md §3).
+    // librdkafka's own default is a pause of a second whenever its queue is full.
     ("fetch.queue.backoff.ms", "2"),
     // The queue that all partitions share: about two turns of small records …
     ("queued.min.messages", "200000"),

@@ -1,5 +1,5 @@
-//! Where records come from. A source hands on blocks of records as columns, one partition a block, never a
-//! struct per record, so that decoding works on the arena (PERFORMANCE.md sections H and I).
+//! Where records come from. A source hands on blocks of records as columns, one partition a block,
+//! never a struct per record, so that decoding works on the arena.
 
 pub mod position;
 pub mod identity;
@@ -135,7 +135,8 @@ pub struct PartitionProgress {
     /// The end as last seen: Kafka's high watermark, records of open transactions included, or the file's length. None until
     /// known.
     pub end_offset: Option<i64>,
-    /// Every record that was there when last looked has been handed on (DESIGN.md D20).
+    /// Every record that was there when last looked has been handed on
+    /// (docs/design/decisions.md#d20).
     pub caught_up: bool,
     /// Monotonic time of that look. None: at every poll.
     pub looked_at: Option<Duration>,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A partition of a source: of a Kafka topic, or one file (DESIGN.md D11).
+/// A partition of a source: of a Kafka topic, or one file (docs/design/decisions.md#d11).
 ///
-/// The order (stream, number) is the order of partitions within a turn (DESIGN.md D1).
+/// The order (stream, number) is the order of partitions within a turn
+/// (docs/design/decisions.md#d1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Partition {
     /// The topic's name or the file's path.
@@ -61,8 +62,9 @@ impl fmt::Display for NextOffset {
 pub struct Position {
     /// The next record to read.
     pub next_offset: NextOffset,
-    /// Kafka's leader epoch of the last record read, so that a truncated log is noticed (RELIABILITY.md §1.8). For
-    /// files in sequential order a checksum of the files read so far, for the same reason.
+    /// Kafka's leader epoch of the last record read, so that a truncated log is noticed
+    /// (docs/design/commit.md#positions). For files in sequential order a checksum of the files
+    /// read so far, for the same reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader_epoch: Option<i32>,
     /// Where a bounded range ends: the offset of the first record that no longer belongs to it, pinned with the

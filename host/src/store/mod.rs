@@ -11,8 +11,9 @@
 //! committer goes on for ever ([`crate::chain::commit`]), opening a lane fails and its supervisor backs off, an
 //! upload over HTTP is answered with an error.
 //!
-//! Because replies with a 5xx are repeated inside the client, also those of a create-only put, a caller's own
-//! earlier success may come back to it as `AlreadyExists` (RELIABILITY.md §1.2). [`once::put_once`] settles that.
+//! Because replies with a 5xx are repeated inside the client, also those of a create-only put, a
+//! caller's own earlier success may come back to it as `AlreadyExists`
+//! (docs/design/commit.md#an-answer-that-is-lost). [`once::put_once`] settles that.
 
 pub mod bucket;
 mod cloud;

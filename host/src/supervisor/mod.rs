@@ -1,4 +1,4 @@
-//! Runs lanes: each on a thread of its own, opened again with back-off after a failure (RELIABILITY.md §2).
+//! Runs lanes: each on a thread of its own, opened again with back-off after a failure.
 //!
 //! Overtaken is not failed: an instance that lost its lane to another one stands by ([`standby`]). What
 //! trying again will not mend (a damaged chain, a pipeline that its state does not survive) halts the lane with its

@@ -77,7 +77,8 @@ impl Watermark {
         }
     }
 
-    /// Whether a window that ends at `end` is complete: `watermark >= end` (SEMANTICS.md rule 2).
+    /// Whether a window that ends at `end` is complete: `watermark >= end`
+    /// (docs/design/time.md#rule-2).
     #[inline]
     pub fn has_passed(self, end: EventTime) -> bool {
         match self {

@@ -1,5 +1,6 @@
-//! The watermark: per partition the largest event time seen minus a bound, for the lane the minimum over the
-//! partitions that count (SEMANTICS.md rules 1 and 3). Pure: time comes in as a parameter.
+//! The watermark: per partition the largest event time seen minus a bound, for the lane the minimum
+//! over the partitions that count (docs/design/time.md, rules 1 and 3). Pure: time comes in as a
+//! parameter.
 //!
 //! ```text
 //!  partition 0   ──●────●──●─────●  max 120   own 120 − 5 = 115 ┐

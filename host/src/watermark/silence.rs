@@ -1,5 +1,6 @@
-//! How long a partition has been seen to be empty. Silence is not knowledge: only looks that were answered count, and the
-//! time between them, not time in which nobody looked (SEMANTICS.md rule 3).
+//! How long a partition has been seen to be empty. Silence is not knowledge: only looks that were
+//! answered count, and the time between them, not time in which nobody looked
+//! (docs/design/time.md#rule-3).
 //!
 //! ```text
 //!  looks    │  │  │  │                    │  │  │   seen empty each time, to its very end

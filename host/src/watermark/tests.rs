@@ -1,4 +1,4 @@
-//! SEMANTICS.md rules 1, 3 and 7 on the clocks alone, and who waits for whom.
+//! docs/design/time.md, rules 1, 3 and 7 on the clocks alone, and who waits for whom.
 
 use proptest::prelude::*;
 

@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// Keys are spread over this many shards by their hash. Part of what is stored, so never changed (DESIGN.md D8);
-/// more than any machine has cores, so that a lane's state can be split over all of them.
+/// Keys are spread over this many shards by their hash. Part of what is stored, so never changed
+/// (docs/design/decisions.md#d8); more than any machine has cores, so that a lane's state can be
+/// split over all of them.
 pub const KEY_SHARDS: u64 = 256;
 
 /// The shard of an encoded key: the upper eight bits of its XXH3, 64 bits, seed 0. Stored.

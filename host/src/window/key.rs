@@ -1,5 +1,5 @@
-//! The encoding of keys: ours, because it is stored. Arrow's row format may change between releases and is
-//! neither stored nor hashed (DESIGN.md §6).
+//! The encoding of keys: ours, because it is stored. Arrow's row format may change between releases
+//! and is neither stored nor hashed (docs/design/decisions.md#d8).
 //!
 //! A key is the concatenation of its columns: one byte 0 for null; else one byte 1 and the value. Integers,
 //! times, dates and decimals are eight bytes little endian, booleans one, strings and binaries a length of four bytes

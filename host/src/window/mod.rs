@@ -1,7 +1,7 @@
 //! Windows: which window an event belongs to, the open groups (window × key) and their accumulators.
 //!
-//! The accumulators are bytes that only the aggregate plugin understands; the host keeps, stores and restores them
-//! (DESIGN.md §1). Nothing here is async, has a clock or does I/O.
+//! The accumulators are bytes that only the aggregate plugin understands; the host keeps, stores
+//! and restores them (docs/design/decisions.md#f1). Nothing here is async, has a clock or does I/O.
 
 pub mod assigner;
 pub mod slides;

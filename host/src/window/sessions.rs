@@ -1,5 +1,5 @@
-//! Sessions: for each key the windows that its rows make, `[first, last + gap)`; two that touch are one (SEMANTICS.md
-//! rule 5).
+//! Sessions: for each key the windows that its rows make, `[first, last + gap)`; two that touch are
+//! one (docs/design/time.md#rule-5).
 //!
 //! ```text
 //!  gap 10        0    10   20   30   40   50

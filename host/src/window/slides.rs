@@ -65,8 +65,9 @@ impl Slides {
         Self { size, slide, offset: offset.rem_euclid(slide) }
     }
 
-    /// The windows that `time` belongs to, ascending, by floor modulo (SEMANTICS.md rule 4): times before 1970 are
-    /// ordinary times. Cut off at the ends of time; a window that is cut off at the end includes its last moment.
+    /// The windows that `time` belongs to, ascending, by floor modulo (docs/design/time.md#rule-4):
+    /// times before 1970 are ordinary times. Cut off at the ends of time; a window that is cut off
+    /// at the end includes its last moment.
     ///
     /// ```
     /// use sluicegate::window::Slides;
@@ -131,7 +132,8 @@ impl Slides {
         }
     }
 
-    /// Where a row goes: a window is closed for it if `watermark` has passed its end (SEMANTICS.md rule 2).
+    /// Where a row goes: a window is closed for it if `watermark` has passed its end
+    /// (docs/design/time.md#rule-2).
     #[inline]
     pub fn place(&self, pane: &Pane, watermark: i64) -> Placement {
         if pane.windows == 0 {

@@ -1,4 +1,5 @@
-//! Open groups ↔ bytes: what a checkpoint stores of a lane's state. Never a memory layout (DESIGN.md D8).
+//! Open groups ↔ bytes: what a checkpoint stores of a lane's state. Never a memory layout
+//! (docs/design/decisions.md#d8).
 //!
 //! ```text
 //! "SLGS" · version u8 = 3 · closed sessions unknown before i64

@@ -146,8 +146,8 @@ fn check_checkpoint(
     Some(CheckpointConfig { interval: interval?, url, written })
 }
 
-/// What is in a table's folder and not in the chain is deleted when a lane is opened (DESIGN.md D7): so no table may
-/// lie in another one, and the chain in none.
+/// What is in a table's folder and not in the chain is deleted when a lane is opened
+/// (docs/design/decisions.md#d7): so no table may lie in another one, and the chain in none.
 fn check_apart(
     tables: &[(Key, Place)],
     checkpoint: Option<&CheckpointConfig>,

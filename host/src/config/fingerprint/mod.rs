@@ -1,5 +1,5 @@
-//! The parts of a pipeline that its state depends on, as the chain keeps them, and what to say when they changed
-//! (DESIGN.md D6).
+//! The parts of a pipeline that its state depends on, as the chain keeps them, and what to say when
+//! they changed (docs/design/decisions.md#d6).
 
 pub mod columns;
 mod stage;

@@ -1,4 +1,5 @@
-//! Where a first run begins: asked of the source, and pinned before the first record is read (D5).
+//! Where a first run begins: asked of the source, and pinned before the first record is read
+//! (docs/design/decisions.md#d5).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

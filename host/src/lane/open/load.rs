@@ -1,7 +1,7 @@
 //! Which module each stage of a lane runs: the one that the chain pins, or the one that the pipeline file names.
 //!
-//! The chain's pinned modules win, unless the stage was changed in the pipeline file: then it is an activation, with
-//! its checks (DESIGN.md D6).
+//! The chain's pinned modules win, unless the stage was changed in the pipeline file: then it is an
+//! activation, with its checks (docs/design/decisions.md#d6).
 
 use std::path::Path;
 use std::time::Duration;

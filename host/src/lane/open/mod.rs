@@ -1,7 +1,8 @@
 //! Opening a lane: read the chain, load the modules it pins, restore the state, reach source and topics; then take it.
 //!
-//! Everything that can be refused comes before the lane is taken, so a start that cannot work leaves alone whoever runs it.
-//! A first run pins its start positions and its modules before the first record is read (D5).
+//! Everything that can be refused comes before the lane is taken, so a start that cannot work
+//! leaves alone whoever runs it. A first run pins its start positions and its modules before the
+//! first record is read (docs/design/decisions.md#d5).
 
 mod error;
 mod genesis;
@@ -194,8 +195,9 @@ fn positions(record: &ChainRecord) -> Positions {
 }
 
 impl Ready {
-    /// Nothing that can be refused comes behind the fence (DESIGN.md D23). If another instance commits while the lane is
-    /// prepared, everything but that was found to be good, and the next attempt holds the chain first.
+    /// Nothing that can be refused comes behind the fence (docs/design/decisions.md#d23). If
+    /// another instance commits while the lane is prepared, everything but that was found to be
+    /// good, and the next attempt holds the chain first.
     fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
         let mut opener = Opener::new(&parts.storage, &parts.instance);
         for attempt in 0..=Opener::LOOKS_MAX {

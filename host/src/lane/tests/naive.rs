@@ -1,5 +1,5 @@
-//! What the tables must hold, computed in one go with plain code: each row is judged by the rows before it in its
-//! partition, for each of its windows (SEMANTICS.md rule 2).
+//! What the tables must hold, computed in one go with plain code: each row is judged by the rows
+//! before it in its partition, for each of its windows (docs/design/time.md#rule-2).
 
 use std::collections::BTreeMap;
 

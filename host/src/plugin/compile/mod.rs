@@ -1,8 +1,9 @@
 //! From checked bytes to machine code: in a process of its own, with a lock that only compiling needs, and kept.
 //!
-//! A compiler does not promise to survive hostile input in bounded time and memory (RELIABILITY.md §4.4), and a thread
-//! cannot be killed. So the host runs itself once more ([`child`]), hands it the module, and takes back machine code or
-//! a refusal. What was compiled once is found again ([`kept`]) without asking anybody.
+//! A compiler does not promise to survive hostile input in bounded time and memory
+//! (docs/design/sandbox.md#s3), and a thread cannot be killed. So the host runs itself once more
+//! ([`child`]), hands it the module, and takes back machine code or a refusal. What was compiled
+//! once is found again ([`kept`]) without asking anybody.
 
 pub mod child;
 mod kept;

@@ -1,4 +1,4 @@
-//! Live results as an aligned table for a terminal (DESIGN.md D17).
+//! Live results as an aligned table for a terminal (docs/design/decisions.md#d17).
 //!
 //! ```text
 //! sales: 2 changed groups of epoch 13, not yet committed (times in UTC)

@@ -14,7 +14,7 @@ const GROUPS: usize = 1_000_000;
 /// Groups of one call, about as many as the rows of a turn.
 const CALL_GROUPS: usize = 8_192;
 const STATE: [u8; 16] = [7; 16];
-/// DESIGN.md D8.
+/// docs/design/decisions.md#d8.
 const BYTES_MAX: usize = 250_000_000;
 /// For the allocator.
 const GIVE_BACK: &str = "dirty_decay_ms:0,muzzy_decay_ms:0";

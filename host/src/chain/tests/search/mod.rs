@@ -4,8 +4,9 @@
 //!
 //! * [`directory`] is the protocol as it is today: a plain directory of data files, orphans deleted by the opening. It
 //!   drives [`crate::chain::resolve`] itself.
-//! * [`published`] is the protocol of RELIABILITY.md §1.5 (its Appendix A): fences, a table log, garbage collection. It
-//!   is here so that what comes later is built on rules that were checked.
+//! * [`published`] is the protocol with a table log and garbage collection
+//!   (docs/design/commit.md#not-built-yet). It is here so that what comes later is built on rules
+//!   that were checked.
 
 mod directory;
 mod published;

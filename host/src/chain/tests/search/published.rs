@@ -1,6 +1,6 @@
-//! Appendix A of RELIABILITY.md: two writers, each may crash and start again once, answers may be lost, one put may land
-//! late, the owner may collect old slots. What readers are shown must be a run of input ranges without gap and
-//! without repetition.
+//! The protocol with a table log (docs/design/commit.md#not-built-yet): two writers, each may crash
+//! and start again once, answers may be lost, one put may land late, the owner may collect old
+//! slots. What readers are shown must be a run of input ranges without gap and without repetition.
 
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;

@@ -13,7 +13,7 @@
 //! [`Statement`]. Each script is run in five ways (see [`Way`]), and what a reader of the tables sees must be the same in
 //! all of them: after every line, unless lines are read together, and then at the end.
 //!
-//! Names begin with the rule of SEMANTICS.md that they show.
+//! Names begin with the rule of docs/design/time.md that they show.
 
 mod diary;
 mod shown;
