@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use xtask::workspace::Workspace;
 
 /// What may be looked at besides `docs`.
-const PAGES_OUTSIDE: [&str; 3] = ["README.md", "guest-sdk/README.md", "plugins/README.md"];
+const PAGES_OUTSIDE: [&str; 4] =
+    ["README.md", "CONTRIBUTING.md", "guest-sdk/README.md", "plugins/README.md"];
 
 /// Folders whose files may name a page in a comment.
 const NAMES_PAGES: [&str; 7] = ["host", "guest-sdk", "plugins", "tests", "xtask", "deploy", "docs"];
