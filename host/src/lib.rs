@@ -34,7 +34,7 @@
 //!
 //! [`config`] turns a pipeline file into a checked [`config::Pipeline`]; [`process`] wires what it needs;
 //! [`supervisor`] keeps its lane alive. [`handle`] is what the rest of the process holds of a running pipeline, and
-//! [`http`] shows it to the world. [`modules`] keeps what was uploaded. [`metrics`] counts. [`cli`] is the command
+//! [`http`] shows it to the world. [`modules`] keeps what was uploaded. [`counters`] counts, [`metrics`] shows it. [`cli`] is the command
 //! line, [`produce`] the generator of test events.
 //!
 //! # Invariants
@@ -55,6 +55,7 @@
 //! wasmtime; nothing outside [`sink`] knows Parquet; nothing outside [`http`] knows axum; nothing outside
 //! [`config::environment`] reads the environment. A guest has no clock, no randomness, no files and no network.
 
+pub mod model;
 pub mod config;
 pub mod schema;
 pub mod time;
@@ -81,6 +82,7 @@ pub mod supervisor;
 pub mod status;
 pub mod handle;
 pub mod modules;
+pub mod counters;
 pub mod metrics;
 pub mod console;
 pub mod http;

@@ -11,21 +11,20 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::chain::LaneStorage;
-use crate::chain::record::Fates;
 use crate::config::{Pipeline, SinkKind, StoreOptions};
 use crate::console::Consoles;
+use crate::counters::LaneMetrics;
 use crate::handle::{LanePorts, PipelineHandle};
 use crate::lane::{Commands, LaneParts, Outside, Pace, Trial};
-use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::pulse::Pulse;
-use crate::status::{LaneStatus, Phase};
+use crate::status::LaneStatus;
 use crate::stop::Stop;
 use crate::store::{self, Location, StoreError};
 use crate::supervisor::{Ended, supervise};
-use crate::time::{Clock, Watermark};
+use crate::time::Clock;
 
 /// Commands wait here between two turns; more than a few at once would be a person hammering a button.
 const COMMANDS_MAX: usize = 16;
@@ -105,7 +104,7 @@ impl Process {
         let (commands_tx, commands) = mpsc::channel(COMMANDS_MAX);
         let (live, _) = broadcast::channel(LIVE_MAX);
         let ports = LanePorts {
-            status: Arc::new(ArcSwap::from_pointee(nothing_yet(&config))),
+            status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&config.name))),
             stages: Arc::default(),
             commands: commands_tx,
             live,
@@ -178,24 +177,6 @@ fn lane_storage_by(
 fn lane_metrics(config: &Pipeline) -> LaneMetrics {
     let stages = config.all_stages().map(|stage| Arc::clone(&stage.id));
     LaneMetrics::new(stages, config.tables().into_iter().map(|(id, _)| id))
-}
-
-/// The status of a pipeline whose lane was not opened yet.
-pub(crate) fn nothing_yet(config: &Pipeline) -> LaneStatus {
-    LaneStatus {
-        pipeline: config.name.to_string(),
-        phase: Phase::Opening,
-        problem: None,
-        epoch: None,
-        watermark: Watermark::NONE,
-        partitions: Vec::new(),
-        modules: Vec::new(),
-        fates: Fates::default(),
-        groups: 0,
-        state_bytes: 0,
-        turns: 0,
-        dead_letters: Vec::new(),
-    }
 }
 
 /// Who we are in chain records, for people: host and process.

@@ -7,6 +7,9 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 
 use crate::time_text::TimeFormat;
 
+/// The column whose value stands in the path of a file, and not in the file.
+pub const DATE_COLUMN: &str = "date";
+
 /// The columns of a pipeline's records, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
@@ -115,6 +118,22 @@ impl ColumnType {
 /// The Arrow type of every time: microseconds, UTC (docs/design/decisions.md#d10).
 pub fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
+}
+
+/// The type as pipeline files have it.
+pub fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "bool".to_owned(),
+        DataType::Int64 => "int64".to_owned(),
+        DataType::Float64 => "float64".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => "timestamp".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Utf8 => "string".to_owned(),
+        DataType::Binary => "binary".to_owned(),
+        DataType::Decimal64(0, 0) => "decimal".to_owned(),
+        DataType::Decimal64(precision, scale) => format!("decimal({precision},{scale})"),
+        other => other.to_string(),
+    }
 }
 
 impl fmt::Display for ColumnType {

@@ -4,9 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::record::{Epoch, Fates, PinnedModule};
+use crate::plugin::Plugin;
 use crate::time::{EventTime, Watermark};
 
 /// A consistent copy of what a lane is doing, made at the end of a turn, at most a few times a second.
@@ -37,6 +39,26 @@ pub struct LaneStatus {
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind; groups and timers included.
     pub dead_letters: Vec<DeadLetterKind>,
+}
+
+impl LaneStatus {
+    /// Of a pipeline whose lane was not opened yet.
+    pub fn nothing_yet(pipeline: &str) -> Self {
+        Self {
+            pipeline: pipeline.to_owned(),
+            phase: Phase::Opening,
+            problem: None,
+            epoch: None,
+            watermark: Watermark::NONE,
+            partitions: Vec::new(),
+            modules: Vec::new(),
+            fates: Fates::default(),
+            groups: 0,
+            state_bytes: 0,
+            turns: 0,
+            dead_letters: Vec::new(),
+        }
+    }
 }
 
 /// Dead letters of one kind.
@@ -119,6 +141,17 @@ pub struct PartitionView {
     pub jumps: u64,
     /// Since the genesis.
     pub fates: Fates,
+}
+
+/// A stage as it runs.
+#[derive(Clone, Debug)]
+pub struct StageView {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The rows before it.
+    pub input: SchemaRef,
+    /// What it runs.
+    pub plugin: Plugin,
 }
 
 /// Changed groups of a window, not yet committed, as JSON rows (docs/design/decisions.md#d17).

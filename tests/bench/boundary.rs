@@ -101,7 +101,7 @@ impl Bench<'_> {
         let description = sluicegate::plugin::Description::clone(&wasm.description);
         let native = LoadedModule::native(name, description, native(&outputs));
         let instance = |module: &LoadedModule| -> Result<(Fitted, Box<dyn Instance>)> {
-            let fitted = fit(&stage, module, &self.rows.schema())?;
+            let fitted = fit(&stage.place(), module, &self.rows.schema())?;
             let instance = fitted.plugin.instantiate()?;
             Ok((fitted, instance))
         };

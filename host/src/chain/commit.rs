@@ -4,8 +4,7 @@
 //! the store does, it goes on with the same names and the same bytes until the epoch is committed,
 //! its slot is lost, or it is dropped.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,54 +13,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::record::{ChainRecord, Epoch, PinnedModule, RecordKind, SourceState};
+use super::frozen::FrozenEpoch;
+use super::record::{ChainRecord, Epoch};
 use super::upload::Uploader;
 use super::{Chain, ChainError, LaneStorage};
-use crate::metrics::LaneMetrics;
-use crate::sink::EncodedFile;
-use crate::time::{Clock, Watermark};
+use crate::time::Clock;
 
 /// How long an owner that ends waits for the store to hear of it.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
-
-/// Everything that one epoch makes durable, frozen at the barrier.
-#[derive(Clone, Debug)]
-pub struct FrozenEpoch {
-    /// [`RecordKind::Genesis`] for the first record of a chain, else [`RecordKind::Data`].
-    pub kind: RecordKind,
-    /// Where the source stands.
-    pub source: SourceState,
-    /// The lane's.
-    pub watermark: Watermark,
-    /// The open groups; none if there are none.
-    pub state: Option<FrozenState>,
-    /// Of all tables, late rows and dead letters included.
-    pub files: Vec<EncodedFile>,
-    /// Messages for Kafka topics; none if there are none. The ones of the record before are delivered (C8).
-    pub outbox: Option<FrozenOutbox>,
-    /// What each stage runs from here on.
-    pub modules: Vec<PinnedModule>,
-    /// See [`ChainRecord::config`].
-    pub config: BTreeMap<String, String>,
-}
-
-/// The open groups as bytes.
-#[derive(Clone, Debug)]
-pub struct FrozenState {
-    /// In the lane's own layout (docs/design/decisions.md#d8); compressed before they are stored.
-    pub bytes: Vec<u8>,
-    /// How many groups they hold.
-    pub groups: u64,
-}
-
-/// The messages of an epoch for Kafka topics.
-#[derive(Clone, Debug)]
-pub struct FrozenOutbox {
-    /// What [`crate::outbox::messages`] reads; compressed before it is stored.
-    pub text: bytes::Bytes,
-    /// How many messages it holds.
-    pub messages: u64,
-}
 
 /// What became of a submitted epoch.
 #[derive(Debug)]
@@ -96,25 +55,27 @@ pub struct Committer {
     life: Arc<Life>,
     thread: Option<JoinHandle<()>>,
     clock: Clock,
-    metrics: Arc<LaneMetrics>,
     tables: Vec<Arc<str>>,
     /// The newest committed epoch that the lane has heard of.
     head: Option<Epoch>,
     /// When the epoch in flight was submitted, by the monotonic clock.
     in_flight: Option<Duration>,
+    /// How long the last one took whose outcome was taken.
+    took: Duration,
     ended: bool,
 }
 
 impl Committer {
-    /// Starts the thread. `runtime` drives the requests; it must have the I/O and time drivers.
+    /// Starts the thread. `runtime` drives the requests; it must have the I/O and time drivers. Each attempt that the store
+    /// does not take is added to `failures`.
     pub fn spawn(
         runtime: Handle,
         chain: Chain,
         storage: LaneStorage,
         clock: Clock,
-        metrics: Arc<LaneMetrics>,
+        failures: Arc<AtomicU64>,
     ) -> Self {
-        Self::spawn_beating(runtime, chain, storage, clock, metrics, None)
+        Self::spawn_beating(runtime, chain, storage, clock, failures, None)
     }
 
     /// As [`Committer::spawn`]. While there is no news it says `every` so often that the owner lives, as long as the owner
@@ -124,12 +85,12 @@ impl Committer {
         chain: Chain,
         storage: LaneStorage,
         clock: Clock,
-        metrics: Arc<LaneMetrics>,
+        failures: Arc<AtomicU64>,
         every: Option<Duration>,
     ) -> Self {
         let (epochs, submitted) = sync_channel(1);
         let (finished, outcomes) = sync_channel(1);
-        let problem = Problem::new(clock.clone(), Arc::clone(&metrics));
+        let problem = Problem::new(clock.clone(), failures);
         let (stop, life) = (CancellationToken::new(), Arc::<Life>::default());
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
@@ -153,10 +114,10 @@ impl Committer {
             life,
             thread: Some(thread.expect("the system has a thread to spare")),
             clock,
-            metrics,
             tables,
             head,
             in_flight: None,
+            took: Duration::ZERO,
             ended: false,
         }
     }
@@ -221,6 +182,11 @@ impl Committer {
         }
     }
 
+    /// From submitting the epoch whose outcome was taken last until it was.
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+
     /// Why the epoch in flight is not durable yet, if the store is the reason:
     /// `not committed for 35 s: put a data file of epoch 12 in s3://…: …`.
     pub fn problem(&self) -> Option<String> {
@@ -229,11 +195,9 @@ impl Committer {
 
     fn taken(&mut self, outcome: CommitOutcome) -> CommitOutcome {
         let submitted = self.in_flight.take().unwrap_or_default();
+        self.took = self.clock.monotonic().saturating_sub(submitted);
         match &outcome {
-            CommitOutcome::Committed(record) => {
-                self.head = Some(record.epoch);
-                self.metrics.commit.observe(self.clock.monotonic().saturating_sub(submitted));
-            }
+            CommitOutcome::Committed(record) => self.head = Some(record.epoch),
             CommitOutcome::Lost(_) | CommitOutcome::Failed(_) => self.ended = true,
         }
         outcome
@@ -350,19 +314,20 @@ impl Work {
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     clock: Clock,
-    metrics: Arc<LaneMetrics>,
+    /// Attempts that failed.
+    failures: Arc<AtomicU64>,
     /// When it began, by the monotonic clock, and what it is.
     current: Arc<Mutex<Option<(Duration, String)>>>,
 }
 
 impl Problem {
-    fn new(clock: Clock, metrics: Arc<LaneMetrics>) -> Self {
-        Self { clock, metrics, current: Arc::default() }
+    fn new(clock: Clock, failures: Arc<AtomicU64>) -> Self {
+        Self { clock, failures, current: Arc::default() }
     }
 
     /// An attempt failed.
     pub(super) fn report(&self, text: String) {
-        self.metrics.commit_failures.add(1);
+        self.failures.fetch_add(1, Ordering::Relaxed);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *current {
             Some((_, before)) => *before = text,

@@ -7,10 +7,11 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
 use super::body::SlotBody;
-use super::paths::{self, DataFileName, LaneTag, Naming};
+use super::paths::{DataFileName, LaneTag, Naming};
 use super::record::Epoch;
 use super::resolve::FoundFile;
 use super::store::{LIST_PAGE, REQUESTS_AT_ONCE};
+use crate::schema::DATE_COLUMN;
 use crate::store::Location;
 use crate::store::once::in_time;
 
@@ -30,7 +31,7 @@ pub(super) enum Folders {
 impl Folders {
     /// Asks with one request: where keys come in order, the first after `date=` lies in a folder if any does.
     pub(super) async fn of(table: &Location) -> object_store::Result<Self> {
-        let before = table.path(&format!("{}=", paths::DATE_COLUMN));
+        let before = table.path(&format!("{}=", DATE_COLUMN));
         let listing = table.store.list_with_offset(root_of(table), &before).take(LIST_PAGE);
         let objects: Vec<ObjectMeta> = in_time(0, listing.try_collect()).await?;
         let depth = table.prefix.parts_count() + 1;

@@ -106,6 +106,7 @@ pub mod paths;
 pub mod body;
 pub mod resolve;
 mod files;
+pub mod frozen;
 mod mark;
 mod sweep;
 mod presence;
@@ -136,7 +137,8 @@ use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
 use retire::Recent;
 
-pub use commit::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState, LostSlot};
+pub use commit::{CommitOutcome, Committer, LostSlot};
+pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 #[cfg(test)]
 pub use opener::open;
 pub use opener::{Opened, Opener, Survey};

@@ -27,6 +27,7 @@
 use std::fmt;
 
 use super::record::{Epoch, Term};
+use crate::schema::DATE_COLUMN;
 
 /// The folder of a lane below the chain's root.
 pub fn lane_folder(job: &str, lane: &str) -> String {
@@ -78,9 +79,6 @@ pub const MARK_FOLDER: &str = "reset";
 pub fn mark(nonce: &str) -> String {
     format!("{MARK_FOLDER}/{nonce}.json")
 }
-
-/// The column of [`date_folder`].
-pub const DATE_COLUMN: &str = "date";
 
 /// The value of the partition column `date` for a day, as Hive-style readers parse it. `day` counts from
 /// 1970-01-01; years beyond four digits are clamped to the last day that has four.

@@ -5,8 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plugin::ModuleDigest;
-use crate::sink::DataFile;
+use crate::model::module::ModuleDigest;
 use crate::source::finished::FinishedRecord;
 use crate::source::{Jump, Partition, Position, SourceIdentity};
 use crate::time::{EventTime, Watermark};
@@ -112,6 +111,28 @@ pub struct PartitionState {
     pub doubted: Option<EventTime>,
     /// Its records since the genesis by fate.
     pub fates: Fates,
+}
+
+/// A committed file as the chain record lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// The table's id.
+    pub table: String,
+    /// Path below the table's root.
+    pub path: String,
+    /// Size.
+    pub bytes: u64,
+    /// Of the bytes, hex.
+    pub sha256: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Smallest and largest event time in it, µs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time_range: Option<(i64, i64)>,
+    /// Partition values by column, as in the path.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub partition_values: BTreeMap<String, String>,
 }
 
 /// The state blob of an epoch.

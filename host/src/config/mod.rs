@@ -19,15 +19,16 @@ pub mod fingerprint;
 pub mod summary;
 pub mod reference;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plugin::PluginKind;
+use crate::model::call::CallLimits;
+use crate::model::module::{PluginKind, StagePlace};
 use crate::schema::Schema;
 
+pub use crate::model::window::WindowKind;
+pub use crate::store::StoreOptions;
 pub use check::RESERVED_COLUMNS;
 pub use duration::parse as parse_duration;
 pub use file::ConfigError;
@@ -169,6 +170,13 @@ pub struct StageConfig {
     pub config: Vec<(String, String)>,
 }
 
+impl StageConfig {
+    /// What a plugin must fit into.
+    pub fn place(&self) -> StagePlace<'_> {
+        StagePlace { stage: &self.id, kind: self.kind, config: &self.config }
+    }
+}
+
 /// How a pipeline file names a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluginRef {
@@ -214,61 +222,22 @@ pub struct ProcessConfig {
     pub stage: StageConfig,
 }
 
-/// Which windows an event belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowKind {
-    /// `[offset + n·size, offset + (n + 1)·size)`, microseconds.
-    Tumbling {
-        /// Microseconds, more than 0.
-        size: i64,
-        /// Microseconds, less than the size.
-        offset: i64,
-    },
-    /// `[offset + n·slide, offset + n·slide + size)`, microseconds.
-    Sliding {
-        /// Microseconds, more than 0.
-        size: i64,
-        /// Microseconds, more than 0. More than the size: rows between windows belong to none.
-        slide: i64,
-        /// Microseconds, less than the slide.
-        offset: i64,
-    },
-    /// `[first, last + gap)` of the rows of a key.
-    Session {
-        /// Microseconds, more than 0.
-        gap: i64,
-        /// Microseconds, not less than the gap. No session is longer.
-        max_length: i64,
-    },
-    /// All of time.
-    Global {
-        /// Changed groups are emitted when the watermark crosses a multiple of this. Microseconds, more than 0.
-        trigger: i64,
-    },
-}
-
-/// As people call them: `tumbling 30s`, `sliding 1m every 10s`. The words of a kind never change: they stand in chain
-/// records.
-impl fmt::Display for WindowKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |micros: i64| duration::show(Duration::from_micros(micros.unsigned_abs()));
-        let offset = match *self {
-            Self::Tumbling { size, offset } => {
-                write!(f, "tumbling {}", show(size))?;
-                offset
-            }
-            Self::Sliding { size, slide, offset } => {
-                write!(f, "sliding {} every {}", show(size), show(slide))?;
-                offset
-            }
-            Self::Session { gap, max_length } => {
-                return write!(f, "session gap {} up to {}", show(gap), show(max_length));
-            }
-            // When it is emitted may change.
-            Self::Global { .. } => return f.write_str("global"),
-        };
-        if offset == 0 { Ok(()) } else { write!(f, " offset {}", show(offset)) }
-    }
+/// What people call windows of that kind: `tumbling 30s`, `sliding 1m every 10s`. The words of a kind never change: they
+/// stand in chain records.
+fn window_words(kind: WindowKind) -> String {
+    let show = |micros: i64| duration::show(Duration::from_micros(micros.unsigned_abs()));
+    let (words, offset) = match kind {
+        WindowKind::Tumbling { size, offset } => (format!("tumbling {}", show(size)), offset),
+        WindowKind::Sliding { size, slide, offset } => {
+            (format!("sliding {} every {}", show(size), show(slide)), offset)
+        }
+        WindowKind::Session { gap, max_length } => {
+            (format!("session gap {} up to {}", show(gap), show(max_length)), 0)
+        }
+        // When it is emitted may change.
+        WindowKind::Global { .. } => ("global".to_owned(), 0),
+    };
+    if offset == 0 { words } else { format!("{words} offset {}", show(offset)) }
 }
 
 /// One output.
@@ -370,9 +339,16 @@ pub struct Limits {
     pub state_bytes: u64,
 }
 
-/// Where credentials and endpoints of object stores come from: the environment, passed in once by `main`.
-#[derive(Clone, Default)]
-pub struct StoreOptions {
-    /// `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, … as object_store's builders take them.
-    pub environment: BTreeMap<String, String>,
+impl From<&Limits> for CallLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            rows: limits.call_rows,
+            bytes: limits.call_bytes,
+            deadline: limits.call_deadline,
+            memory: limits.plugin_memory,
+            output: limits.plugin_output,
+            key_timers: limits.key_timers,
+            key_state: limits.key_state,
+        }
+    }
 }

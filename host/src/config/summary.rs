@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     EventTimeFrom, FileOrder, Pipeline, SinkKind, SourceConfig, StartPosition, TableLocation,
-    duration,
+    duration, window_words,
 };
 
 /// What a pipeline does, a line for each of its parts, with a line break at the end.
@@ -22,7 +22,10 @@ pub fn of(pipeline: &Pipeline) -> String {
     }
     if let Some(window) = &pipeline.window {
         let key = by(&window.key);
-        line("windows", format!("{} {key}, aggregate {}", window.kind, window.aggregate.id));
+        line(
+            "windows",
+            format!("{} {key}, aggregate {}", window_words(window.kind), window.aggregate.id),
+        );
     }
     if let Some(process) = &pipeline.process {
         line("state", format!("{}, process {}", by(&process.key), process.stage.id));

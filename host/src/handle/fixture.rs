@@ -9,14 +9,14 @@ use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc};
 
-use super::{LanePorts, PipelineHandle, StageView};
+use super::{LanePorts, PipelineHandle};
 use crate::chain::record::{Epoch, Fates, PinnedModule};
 use crate::config::{
     CheckpointConfig, EventTimeConfig, EventTimeFrom, Failures, FileOrder, FilesConfig, Limits,
     Pipeline, PluginRef, SourceConfig, StageConfig, WindowConfig, WindowKind,
 };
+use crate::counters::LaneMetrics;
 use crate::lane::Command;
-use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::PluginKind;
 use crate::plugin::compile::Compiler;
@@ -25,7 +25,7 @@ use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
 use crate::pulse::Pulse;
 use crate::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
-use crate::status::{LaneStatus, LiveResults, PartitionView, Phase};
+use crate::status::{LaneStatus, LiveResults, PartitionView, Phase, StageView};
 use crate::store::Location;
 use crate::time::{Clock, EventTime, Watermark};
 
@@ -115,7 +115,7 @@ fn view(engine: &PluginEngine, stage: &StageConfig) -> StageView {
         Field::new("price", DataType::Decimal64(18, 2), false),
     ]));
     let module = engine.load(name, &guest(name), &limits()).unwrap();
-    let plugin = fit(stage, &module, &input).unwrap().plugin;
+    let plugin = fit(&stage.place(), &module, &input).unwrap().plugin;
     StageView { id: Arc::clone(&stage.id), input, plugin }
 }
 

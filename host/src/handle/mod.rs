@@ -11,19 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use arrow::datatypes::SchemaRef;
 use tokio::sync::{Mutex, OwnedMutexGuard, broadcast, mpsc, oneshot};
 
 use crate::chain::record::Epoch;
 use crate::config::{Pipeline, StageConfig};
+use crate::counters::LaneMetrics;
 use crate::lane::{Awaited, Command, Refusal};
-use crate::metrics::LaneMetrics;
 use crate::modules::{ModuleStore, ModuleStoreError, VersionChoice};
+use crate::plugin::ModuleDigest;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::load::LoadedModule;
-use crate::plugin::{ModuleDigest, Plugin};
 use crate::pulse::Pulse;
-use crate::status::{LaneStatus, LiveResults, Phase};
+use crate::status::{LaneStatus, LiveResults, Phase, StageView};
 
 /// How long an activation is waited for. A checkpoint takes well under a second; when the store is away it takes
 /// as long as that lasts, and whoever asked is told so instead of being kept.
@@ -44,17 +43,6 @@ pub struct LanePorts {
     pub metrics: Arc<LaneMetrics>,
     /// Of the lane's thread.
     pub pulse: Pulse,
-}
-
-/// A stage as it runs.
-#[derive(Clone, Debug)]
-pub struct StageView {
-    /// Its id.
-    pub id: Arc<str>,
-    /// The rows before it.
-    pub input: SchemaRef,
-    /// What it runs.
-    pub plugin: Plugin,
 }
 
 /// A running pipeline, seen from outside. Shared by HTTP, the console and the command that started it.

@@ -7,8 +7,9 @@ use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::verdict::{Verdict, verdict};
+use crate::status::StageView;
 
-use super::{ActivateError, PipelineHandle, StageView};
+use super::{ActivateError, PipelineHandle};
 
 impl PipelineHandle {
     /// The module, ready to be activated; or why it must not be. The lane is not touched.
@@ -31,7 +32,8 @@ impl PipelineHandle {
             let loaded = engine
                 .load_while(&name, &bytes, &limits, &patience)
                 .map_err(|error| unfit(&error))?;
-            let fitted = fit(&stage, &loaded, &running.input).map_err(|error| unfit(&error))?;
+            let fitted =
+                fit(&stage.place(), &loaded, &running.input).map_err(|error| unfit(&error))?;
             // `init` sees the stage's configuration here for the first time.
             fitted.plugin.instantiate().map_err(|error| {
                 unfit(&format_args!(

@@ -16,9 +16,9 @@ use super::api::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
 use super::error::ApiError;
 use crate::modules::{ModuleStoreError, ModuleVersion};
 use crate::plugin::compile::Patience;
-use crate::plugin::fit::type_name;
 use crate::plugin::load::{LoadedModule, MODULE_BYTES_MAX};
 use crate::plugin::{Description, PluginColumn};
+use crate::schema::type_name;
 
 /// Uploads at a time: each may hold [`MODULE_BYTES_MAX`] bytes and then waits for the one compiler.
 pub(super) const UPLOADS_MAX: usize = 4;

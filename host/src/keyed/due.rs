@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::plugin::process::Timer;
+use crate::model::timers::Timer;
 
 use super::table::KeyedTable;
 

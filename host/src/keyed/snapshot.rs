@@ -10,7 +10,7 @@
 //! ```
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
-use crate::plugin::process::Timer;
+use crate::model::timers::Timer;
 use crate::window::state_reader::{SnapshotError, StateReader};
 
 use super::table::KeyedTable;

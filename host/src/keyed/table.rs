@@ -14,7 +14,7 @@ use std::collections::BinaryHeap;
 
 use hashbrown::HashTable;
 
-use crate::plugin::process::{KeyedGroups, Timer};
+use crate::model::timers::{KeyedGroups, Timer};
 use crate::window::TableHash;
 
 use super::snapshot::KeyRow;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plugin::process::{KeyedGroups, Timer};
+use crate::model::timers::{KeyedGroups, Timer};
 use crate::window::TableHash;
 
 /// A group with a state and timers at these times.

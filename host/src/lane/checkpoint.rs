@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chain::FrozenState;
-use crate::chain::commit::{CommitOutcome, FrozenEpoch};
 use crate::chain::record::{ChainRecord, RecordKind, SourceState};
+use crate::chain::{CommitOutcome, FrozenEpoch, FrozenState};
 use crate::config::SourceConfig;
 use crate::sink::EncodedFile;
 use crate::status::Phase;
@@ -152,6 +151,7 @@ impl Lane {
     fn settle(&mut self, outcome: CommitOutcome) -> Result<(), LaneError> {
         match outcome {
             CommitOutcome::Committed(record) => {
+                self.outside.metrics.commit.observe(self.committer.took());
                 self.on_committed(&record);
                 Ok(())
             }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 
-use crate::chain::paths::DATE_COLUMN;
 use crate::config::fingerprint::columns::TableColumns;
 use crate::config::{Pipeline, SinkKind, TableLocation, WindowConfig};
+use crate::schema::DATE_COLUMN;
 use crate::schema::timestamp_type;
 use crate::sink::late;
 

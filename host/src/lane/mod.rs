@@ -56,11 +56,11 @@ use tokio::sync::broadcast;
 use crate::chain::commit::Committer;
 use crate::chain::record::Epoch;
 use crate::config::Pipeline;
-use crate::metrics::LaneMetrics;
+use crate::counters::LaneMetrics;
 use crate::plugin::brake::Brake;
 use crate::pulse::Pulse;
 use crate::source::{Jump, PollLimits, RecordBlock, Source};
-use crate::status::{LaneStatus, LiveResults, Phase};
+use crate::status::{LaneStatus, LiveResults, Phase, StageView};
 use crate::stop::Stop;
 use crate::time::{Clock, Watermark, thread_cpu_nanos};
 
@@ -96,7 +96,7 @@ pub struct Outside {
     /// Published after turns.
     pub status: Arc<ArcSwap<LaneStatus>>,
     /// What each stage runs and is given, for checking a new module before it is activated.
-    pub stages: Arc<ArcSwap<Vec<crate::handle::StageView>>>,
+    pub stages: Arc<ArcSwap<Vec<StageView>>>,
     /// Changed groups, for whoever listens.
     pub live: broadcast::Sender<Arc<LiveResults>>,
     /// Added to once a turn.

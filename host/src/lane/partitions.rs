@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::chain::record::{Fates, PartitionState};
-use crate::metrics::PartitionFates;
+use crate::counters::PartitionFates;
 use crate::source::finished::{FinishedFiles, FinishedRecord};
 use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position};
 use crate::time::EventTime;

@@ -319,7 +319,7 @@ impl FittedStage {
     ) -> Result<Self, PlanError> {
         let placed = modules.iter().find(|placed| placed.stage.id == stage.id);
         let placed = placed.ok_or_else(|| PlanError::NoModule(stage.id.to_string()))?;
-        let Fitted { plugin, inputs, output } = fit(stage, &placed.module, rows)?;
+        let Fitted { plugin, inputs, output } = fit(&stage.place(), &placed.module, rows)?;
         Ok(Self {
             id: Arc::clone(&stage.id),
             plugin,

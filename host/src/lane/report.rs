@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::chain::record::Fates;
 use crate::config::EventTimeFrom;
-use crate::handle::StageView;
 use crate::source::RecordBlock;
-use crate::status::{LaneStatus, PartitionView, Phase, is_same_problem};
+use crate::status::{LaneStatus, PartitionView, Phase, StageView, is_same_problem};
 
 use super::plan::{FittedStage, Plan};
 use super::pool::{StageNanos, Worker};

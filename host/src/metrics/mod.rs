@@ -1,12 +1,7 @@
-//! Metrics: what lanes count, and the Prometheus page made of it when somebody asks.
+//! Metrics: the Prometheus page, made when somebody asks of what lanes count ([`crate::counters`]).
 //!
-//! Nothing happens on the way of a record: a lane adds to plain atomics of its [`LaneMetrics`] once a turn, and a
-//! scrape reads them and the lane's last published status. All names stand in [`catalog`].
+//! A scrape reads a lane's [`LaneMetrics`] and its last published status. All names stand in [`catalog`].
 
-mod instrument;
-mod partition;
-mod stage;
-mod lane;
 mod process;
 mod catalog;
 mod page;
@@ -20,13 +15,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 
+use crate::counters::LaneMetrics;
 use crate::status::LaneStatus;
 use crate::time::Clock;
 pub use catalog::documentation;
-pub use instrument::{Counter, FAST, Gauge, Histogram, NamedCounters, SLOW, StepTime, TimeCounter};
-pub use lane::{FateCounters, LaneMetrics, StepTimes, TableMetrics};
-pub use partition::PartitionFates;
-pub use stage::{ModuleMetrics, StageMetrics};
 
 /// All lanes of the process, and the page that shows them.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::catalog::{Kind, Metric};
-use super::{Histogram, LaneMetrics, ModuleMetrics, StageMetrics, TableMetrics};
+use crate::counters::{Histogram, LaneMetrics, ModuleMetrics, StageMetrics, TableMetrics};
 use crate::status::LaneStatus;
 
 /// One lane at one scrape: all its series tell of the same status.

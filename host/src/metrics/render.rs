@@ -1,14 +1,15 @@
 //! The lanes' numbers as Prometheus series.
 
 use std::fmt::Error;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 
 use super::page::{Page, View, and, count, seconds, spread};
-use super::partition::{OTHER, PARTITIONS_MAX};
 use super::{Lane, Lanes, catalog, process};
+use crate::counters::{OTHER, PARTITIONS_MAX};
 use crate::status::Phase;
 use crate::time::Watermark;
 
@@ -198,12 +199,16 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
         Some(lane.metrics.checkpoint_bytes.get() as f64)
     })?;
     page.histograms(&catalog::COMMIT, lanes, |metrics| &metrics.commit)?;
-    page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| metrics.commit_failures.get())?;
-    page.counters(&catalog::OUTBOX_SENT, lanes, |metrics| metrics.outbox_sent.get())?;
-    page.gauges(&catalog::OUTBOX_UNSENT, lanes, |lane| {
-        Some(lane.metrics.outbox_unsent.get() as f64)
+    page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| {
+        metrics.commit_failures.load(Relaxed)
     })?;
-    page.counters(&catalog::OUTBOX_FAILURES, lanes, |metrics| metrics.outbox_failures.get())?;
+    page.counters(&catalog::OUTBOX_SENT, lanes, |metrics| metrics.deliveries.sent.load(Relaxed))?;
+    page.gauges(&catalog::OUTBOX_UNSENT, lanes, |lane| {
+        Some(lane.metrics.deliveries.unsent.load(Relaxed) as f64)
+    })?;
+    page.counters(&catalog::OUTBOX_FAILURES, lanes, |metrics| {
+        metrics.deliveries.failures.load(Relaxed)
+    })?;
     page.gauges(&catalog::LAST_COMMIT, lanes, |lane| {
         lane.metrics.last_commit_micros.timestamp_seconds()
     })?;

@@ -25,7 +25,7 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::plugin::ModuleDigest;
+use crate::model::module::ModuleDigest;
 use crate::store::Location;
 
 /// Bytes of a module's name: it is a folder, and a label in metrics.

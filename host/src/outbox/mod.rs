@@ -45,7 +45,7 @@ use bytes::Bytes;
 use crate::chain::record::Epoch;
 
 pub use partition::partition_of;
-pub use publisher::Publisher;
+pub use publisher::{Deliveries, Publisher};
 
 /// Header: the name of the pipeline.
 pub const PIPELINE_HEADER: &str = "sluicegate-pipeline";

@@ -13,7 +13,6 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use super::{Message, OutboxError, PartitionCount};
 use crate::config::{KafkaSinkConfig, forbidden};
-use crate::stop::Stop;
 
 /// How long the brokers may take to say what they know of the topic. A stop waits as long at most.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
@@ -139,10 +138,10 @@ impl TopicProducer {
     /// # Errors
     ///
     /// [`OutboxError::Unreachable`].
-    pub(super) fn reach(&mut self, stop: &Stop) -> Result<(), OutboxError> {
+    pub(super) fn reach(&mut self, given_up: &dyn Fn() -> bool) -> Result<(), OutboxError> {
         let mut found = self.look_up();
         for _ in 0..LOOK_UPS {
-            if found.is_ok() || stop.is_asked() {
+            if found.is_ok() || given_up() {
                 break;
             }
             found = self.look_up();

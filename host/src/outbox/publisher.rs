@@ -1,6 +1,7 @@
 //! The courier to Kafka: a thread that has one epoch in hand and sends it until every message is acknowledged.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,8 +15,6 @@ use super::{
     PartitionCounts, messages,
 };
 use crate::config::{Pipeline, SinkKind};
-use crate::metrics::LaneMetrics;
-use crate::stop::Stop;
 use crate::time::Clock;
 
 /// The first wait after a failed attempt; doubled each time.
@@ -30,6 +29,17 @@ const IDLE_POLL: Duration = Duration::from_millis(500);
 const SERVE_EVERY: usize = 1_024;
 /// How long to wait for acknowledgements before looking whether to stop.
 const POLL: Duration = Duration::from_millis(5);
+
+/// What a courier has done over all its lives, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Deliveries {
+    /// Messages that topics acknowledged.
+    pub sent: AtomicU64,
+    /// Messages on their way to topics.
+    pub unsent: AtomicU64,
+    /// Attempts to send that failed.
+    pub failures: AtomicU64,
+}
 
 /// The handle of the thread. Dropping it stops the thread; what was not acknowledged is sent again when the lane is
 /// opened.
@@ -46,7 +56,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// Starts the thread for the pipeline's topics, and says how many partitions each has, by the id of the sink. None if
-    /// there are no topics. Asked to `stop`, it looks no further for a topic that it has not found.
+    /// there are no topics. Once `given_up` is true it looks no further for a topic that it has not found.
     ///
     /// # Errors
     ///
@@ -54,14 +64,14 @@ impl Publisher {
     pub fn open(
         pipeline: &Pipeline,
         clock: Clock,
-        metrics: Arc<LaneMetrics>,
-        stop: &Stop,
+        deliveries: Arc<Deliveries>,
+        given_up: &dyn Fn() -> bool,
     ) -> Result<Option<(Self, PartitionCounts)>, OutboxError> {
         let mut topics = Vec::new();
         for sink in &pipeline.sinks {
             if let SinkKind::Kafka(kafka) = &sink.kind {
                 let mut topic = TopicProducer::new(&sink.id, kafka, &pipeline.name)?;
-                topic.reach(stop)?;
+                topic.reach(given_up)?;
                 topics.push(topic);
             }
         }
@@ -81,7 +91,7 @@ impl Publisher {
             stopped,
             problem: Arc::clone(&problem),
             clock,
-            metrics,
+            deliveries,
         };
         let thread = std::thread::Builder::new().name(format!("outbox-{}", pipeline.name));
         let thread = thread.spawn(move || sender.run(&submitted, &finished));
@@ -138,7 +148,7 @@ struct Sender {
     stopped: Receiver<()>,
     problem: Arc<Mutex<Option<String>>>,
     clock: Clock,
-    metrics: Arc<LaneMetrics>,
+    deliveries: Arc<Deliveries>,
 }
 
 /// How many messages were unacknowledged when that last changed.
@@ -166,7 +176,7 @@ impl Sender {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let is_delivered = self.deliver(&outgoing);
-            self.metrics.outbox_unsent.set(0);
+            self.deliveries.unsent.store(0, Relaxed);
             if !is_delivered || finished.send(()).is_err() {
                 return;
             }
@@ -186,15 +196,15 @@ impl Sender {
         while !waiting.is_empty() {
             let (mut failed, mut problem) = (Vec::new(), None);
             for topic in waiting {
-                self.metrics.outbox_unsent.set(left as u64);
+                self.deliveries.unsent.store(left as u64, Relaxed);
                 match self.attempt(topic, &by_topic[topic], outgoing) {
                     Ok(()) => {
                         left -= by_topic[topic].len();
-                        self.metrics.outbox_sent.add(by_topic[topic].len() as u64);
+                        self.deliveries.sent.fetch_add(by_topic[topic].len() as u64, Relaxed);
                     }
                     Err(Failed::Stopped) => return false,
                     Err(Failed::Problem(reason)) => {
-                        self.metrics.outbox_failures.add(1);
+                        self.deliveries.failures.fetch_add(1, Relaxed);
                         self.topics[topic].forget();
                         problem.get_or_insert(reason);
                         failed.push(topic);

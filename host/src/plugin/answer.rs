@@ -19,8 +19,8 @@ use super::bindings::exports::sluicegate::plugin::{aggregate_rows, filter_rows, 
 use super::bindings::sluicegate::plugin::columns::{
     self, BatchResult, ColumnResult, ValuesResult, VarlenResult,
 };
-use super::fit::type_name;
 use super::{EvaluateAnswer, FilterAnswer, MapAnswer, Reject, UpdateAnswer};
+use crate::schema::type_name;
 use crate::varlen::Varlen;
 
 /// Bytes of a reject's reason that are kept; the contract promises it.

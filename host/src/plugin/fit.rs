@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::describe::output_schema;
 use super::heard::Heard;
 use super::instance::WasmCode;
 use super::load::{LoadedModule, Program};
 use super::{Code, Plugin, PluginColumn, PluginError, PluginKind};
-use crate::config::StageConfig;
+use crate::model::module::StagePlace;
+use crate::schema::type_name;
 use crate::time::Clock;
 
 /// Of the keys that the host adds to a stage's configuration: `decimal-scale:COLUMN`.
@@ -108,21 +109,21 @@ pub enum FitProblem {
 ///
 /// Fails with a sentence for the user. Nothing is kept of a module that does not fit.
 pub fn fit(
-    stage: &StageConfig,
+    place: &StagePlace<'_>,
     module: &LoadedModule,
     input: &SchemaRef,
 ) -> Result<Fitted, FitError> {
     let refused = |problem| FitError {
-        stage: stage.id.to_string(),
+        stage: place.stage.to_owned(),
         plugin: module.name.to_string(),
         problem: Box::new(problem),
     };
     let description = &module.description;
-    if description.kind != stage.kind {
-        let (wanted, found) = (kind_name(stage.kind), kind_name(description.kind));
+    if description.kind != place.kind {
+        let (wanted, found) = (place.kind.name(), description.kind.name());
         return Err(refused(FitProblem::Kind { wanted, found }));
     }
-    let mut config: BTreeMap<String, String> = stage.config.iter().cloned().collect();
+    let mut config: BTreeMap<String, String> = place.config.iter().cloned().collect();
     if let Some(key) = config.keys().find(|key| key.starts_with(DECIMAL_SCALE)) {
         return Err(refused(FitProblem::ReservedKey { key: key.clone() }));
     }
@@ -209,31 +210,5 @@ fn rows_after(plugin: &Plugin, input: &SchemaRef) -> SchemaRef {
                 kept_or_made.chain(new.map(|field| field.as_ref().clone())).collect();
             Arc::new(Schema::new(fields))
         }
-    }
-}
-
-/// The kind as pipeline files have it.
-pub(super) fn kind_name(kind: PluginKind) -> &'static str {
-    match kind {
-        PluginKind::Filter => "filter",
-        PluginKind::Map => "map",
-        PluginKind::Aggregate => "aggregate",
-        PluginKind::Process => "process",
-    }
-}
-
-/// The type as pipeline files have it.
-pub(crate) fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => "bool".to_owned(),
-        DataType::Int64 => "int64".to_owned(),
-        DataType::Float64 => "float64".to_owned(),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => "timestamp".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Utf8 => "string".to_owned(),
-        DataType::Binary => "binary".to_owned(),
-        DataType::Decimal64(0, 0) => "decimal".to_owned(),
-        DataType::Decimal64(precision, scale) => format!("decimal({precision},{scale})"),
-        other => other.to_string(),
     }
 }

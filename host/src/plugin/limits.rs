@@ -1,10 +1,8 @@
-//! What a call of a plugin may use: rows, bytes, CPU time, memory, and what it may hand back.
-
-use std::time::Duration;
+//! What an instance may allocate.
 
 use wasmtime::ResourceLimiter;
 
-use crate::config::Limits;
+pub use crate::model::call::CallLimits;
 
 /// Linear memories of an instance: a Rust guest has one.
 const MEMORIES_MAX: usize = 1;
@@ -14,39 +12,6 @@ const TABLES_MAX: usize = 4;
 const TABLE_ELEMENTS_MAX: usize = 10_000;
 /// Core instances of a component: the guest, and the shims of wit-component around it.
 const CORE_INSTANCES_MAX: usize = 8;
-
-/// Bounds of one call of a plugin. Every call has them, `describe` and `init` too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallLimits {
-    /// Rows of one call.
-    pub rows: usize,
-    /// Bytes of rows and states that one call is given. A single row may be larger: it travels alone.
-    pub bytes: usize,
-    /// CPU time of the calling thread.
-    pub deadline: Duration,
-    /// Bytes of linear memory of one instance.
-    pub memory: u64,
-    /// Bytes that one call may hand back.
-    pub output: u64,
-    /// Timers that a key may have after a call.
-    pub key_timers: usize,
-    /// Bytes that the state of a key may have after a call.
-    pub key_state: usize,
-}
-
-impl From<&Limits> for CallLimits {
-    fn from(limits: &Limits) -> Self {
-        Self {
-            rows: limits.call_rows,
-            bytes: limits.call_bytes,
-            deadline: limits.call_deadline,
-            memory: limits.plugin_memory,
-            output: limits.plugin_output,
-            key_timers: limits.key_timers,
-            key_state: limits.key_state,
-        }
-    }
-}
 
 /// What an instance may allocate. wasmtime asks before every growth; its own defaults have no bound for memory.
 #[derive(Debug)]

@@ -10,42 +10,7 @@ use super::isolate::Part;
 use super::process::{KeyedGroups, Timer};
 use crate::varlen::Varlen;
 
-/// A row that is to be dead-lettered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Row of the batch that the runner was given.
-    pub row: u32,
-    /// Who refused it, or what it did.
-    pub kind: RefusalKind,
-    /// For a person.
-    pub reason: String,
-}
-
-/// A group that is to be dead-lettered with its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupRefusal {
-    /// Index into the states that the runner was given.
-    pub group: u32,
-    /// What it did.
-    pub kind: RefusalKind,
-    /// For a person.
-    pub reason: String,
-}
-
-/// Why a row or a group was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalKind {
-    /// The plugin rejected it.
-    Rejected,
-    /// The plugin trapped on it.
-    Trap,
-    /// The plugin took too long for it, twice.
-    Deadline,
-    /// The plugin's answer for it broke the contract.
-    Answer,
-    /// The plugin fails so often that the guilty are not looked for: it was refused with all that stood beside it.
-    Breaker,
-}
+pub use crate::model::refusal::{GroupRefusal, MergeOutcome, Refusal, RefusalKind};
 
 /// What a filter made of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,15 +41,6 @@ pub struct UpdateOutcome {
     pub states: Varlen,
     /// Ascending by row, one per row.
     pub refusals: Vec<Refusal>,
-}
-
-/// What merging made of two lists of accumulators.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MergeOutcome {
-    /// One per group; empty where the group was refused.
-    pub states: Varlen,
-    /// Ascending by group.
-    pub refusals: Vec<GroupRefusal>,
 }
 
 /// Results of groups.
@@ -143,25 +99,12 @@ pub struct TimerRefusal {
     pub reason: String,
 }
 
-impl RefusalKind {
-    /// As dead-letter tables have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Trap => "trap",
-            Self::Deadline => "deadline",
-            Self::Answer => "answer",
-            Self::Breaker => "breaker",
-        }
-    }
-
-    pub(super) fn of(fault: &PluginError) -> Self {
-        match fault {
-            // An instance that cannot be made any more is as good as one that trapped.
-            PluginError::Trap(_) | PluginError::Refused(_) => Self::Trap,
-            PluginError::Deadline { .. } => Self::Deadline,
-            PluginError::Answer(_) => Self::Answer,
-        }
+pub(super) fn kind_of(fault: &PluginError) -> RefusalKind {
+    match fault {
+        // An instance that cannot be made any more is as good as one that trapped.
+        PluginError::Trap(_) | PluginError::Refused(_) => RefusalKind::Trap,
+        PluginError::Deadline { .. } => RefusalKind::Deadline,
+        PluginError::Answer(_) => RefusalKind::Answer,
     }
 }
 
@@ -188,7 +131,7 @@ pub(super) fn refusable<A>(part: &Range<usize>, result: Part<A>) -> Result<A, Re
 
 impl Refused {
     pub(super) fn by(fault: &PluginError) -> Self {
-        Self { kind: RefusalKind::of(fault), reason: fault.to_string() }
+        Self { kind: kind_of(fault), reason: fault.to_string() }
     }
 
     pub(super) fn rows(self, part: &Range<usize>, refusals: &mut Vec<Refusal>) {

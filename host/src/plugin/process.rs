@@ -3,36 +3,8 @@
 use arrow::record_batch::RecordBatch;
 
 use super::Reject;
-use crate::varlen::Varlen;
 
-/// A timer of a group: the order is that in which timers fire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timer {
-    /// Event time, µs; more than `i64::MIN`.
-    pub time: i64,
-    /// The plugin's own number.
-    pub id: u32,
-}
-
-/// The timers of groups: those of group `i` are `offsets[i] .. offsets[i + 1]` of both lists, ascending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimerSets {
-    /// One more than groups; the first is 0.
-    pub offsets: Vec<u32>,
-    /// Event times, µs.
-    pub times: Vec<i64>,
-    /// The plugin's own numbers.
-    pub ids: Vec<u32>,
-}
-
-/// State and timers of groups.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyedGroups {
-    /// No bytes: no state.
-    pub states: Varlen,
-    /// As many sets as states.
-    pub timers: TimerSets,
-}
+pub use crate::model::timers::{KeyedGroups, Timer, TimerSets};
 
 /// Rows of a process plugin with what the host knows of them. `batch` holds exactly the plugin's inputs.
 #[derive(Clone, Debug)]
@@ -73,70 +45,4 @@ pub struct TimerAnswer {
     pub batch: RecordBatch,
     /// For each new row its group; never descending.
     pub of: Vec<u32>,
-}
-
-impl Default for TimerSets {
-    fn default() -> Self {
-        Self { offsets: vec![0], times: Vec::new(), ids: Vec::new() }
-    }
-}
-
-impl TimerSets {
-    /// The timers of a group.
-    pub fn get(&self, group: usize) -> impl ExactSizeIterator<Item = Timer> {
-        let range = self.offsets[group] as usize..self.offsets[group + 1] as usize;
-        let pairs = self.times[range.clone()].iter().zip(&self.ids[range]);
-        pairs.map(|(time, id)| Timer { time: *time, id: *id })
-    }
-
-    /// Appends the timers of a group.
-    pub fn push(&mut self, timers: impl IntoIterator<Item = Timer>) {
-        for Timer { time, id } in timers {
-            self.times.push(time);
-            self.ids.push(id);
-        }
-        let end = u32::try_from(self.times.len()).expect("timers are bounded far below 2^32");
-        self.offsets.push(end);
-    }
-}
-
-impl KeyedGroups {
-    /// How many groups there are.
-    pub fn len(&self) -> usize {
-        self.states.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Appends a group.
-    pub fn push(&mut self, state: &[u8], timers: impl IntoIterator<Item = Timer>) {
-        self.states.push(state);
-        self.timers.push(timers);
-    }
-
-    /// Appends group `index` of `other`.
-    pub fn push_from(&mut self, other: &Self, index: usize) {
-        self.push(other.states.value(index), other.timers.get(index));
-    }
-
-    /// Bytes that a group takes in a call.
-    pub(super) fn bytes_of(&self, group: usize) -> usize {
-        /// A time, an id.
-        const TIMER_BYTES: usize = 8 + 4;
-        /// Two offsets.
-        const GROUP_BYTES: usize = 2 * 4;
-        let timers = self.timers.offsets[group + 1] - self.timers.offsets[group];
-        self.states.value(group).len() + timers as usize * TIMER_BYTES + GROUP_BYTES
-    }
-
-    /// Forgets all groups and keeps the memory.
-    pub fn clear(&mut self) {
-        self.states.clear();
-        self.timers.offsets.truncate(1);
-        self.timers.times.clear();
-        self.timers.ids.clear();
-    }
 }

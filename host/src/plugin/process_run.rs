@@ -10,7 +10,7 @@ use super::cut::RowBytes;
 use super::isolate::{self, Failure, Haste};
 use super::keyed::WorkingGroups;
 use super::made::Made;
-use super::outcome::{ProcessOutcome, RefusalKind, TimerOutcome, TimerRefusal, refusable};
+use super::outcome::{ProcessOutcome, TimerOutcome, TimerRefusal, kind_of, refusable};
 use super::process::{KeyedGroups, KeyedRows, Timer};
 use super::runner::{StageRunner, rejected};
 use super::{Instance, PluginError};
@@ -213,7 +213,7 @@ impl Work<'_> {
             group,
             timer,
             state: self.groups.state(group).to_vec(),
-            kind: RefusalKind::of(fault),
+            kind: kind_of(fault),
             reason: fault.to_string(),
         });
         self.groups.replace_one(group, self.groups.without_first_timer(group));

@@ -1,7 +1,7 @@
 //! Whether one plugin may take another's place while the stream runs.
 
-use super::fit::{kind_name, type_name};
 use super::{Description, Plugin, PluginColumn, PluginKind};
+use crate::schema::type_name;
 
 /// Whether the new plugin may succeed the old, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub fn compare(was: &Description, name: &str, is: &Description) -> Verdict {
     if was.kind != is.kind {
         return no(format!(
             "is of kind {}, the stage runs one of kind {}",
-            kind_name(is.kind),
-            kind_name(was.kind)
+            is.kind.name(),
+            was.kind.name()
         ));
     }
     if let Some(difference) = difference(&was.outputs, &is.outputs) {

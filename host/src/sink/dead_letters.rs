@@ -11,7 +11,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-use crate::plugin::ModuleDigest;
+use crate::model::module::ModuleDigest;
 use crate::printable::printable;
 use crate::schema::timestamp_type;
 use crate::source::RecordHeaders;

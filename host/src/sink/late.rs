@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 use crate::schema::timestamp_type;
 use crate::time::EventTime;
 

@@ -13,8 +13,9 @@ pub mod read;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use serde::{Deserialize, Serialize};
 
+pub use crate::chain::frozen::EncodedFile;
+pub use crate::chain::record::DataFile;
 pub use tables::{SinkError, Tables};
 
 /// A table that a lane writes: a directory of Parquet files in an object store.
@@ -31,41 +32,4 @@ pub struct Table {
     pub event_time_column: Option<String>,
     /// A file is closed when it has about this many bytes.
     pub file_bytes_max: u64,
-}
-
-/// A finished file that is not yet in the store. The bytes are frozen: a retry puts the same ones.
-#[derive(Clone, Debug)]
-pub struct EncodedFile {
-    /// The table's id.
-    pub table: Arc<str>,
-    /// `date=2026-11-21` or nothing.
-    pub folder: Option<String>,
-    /// Parquet.
-    pub bytes: bytes::Bytes,
-    /// Rows in it.
-    pub rows: u64,
-    /// Smallest and largest event time (window start for results) in it, µs.
-    pub event_time_range: Option<(i64, i64)>,
-}
-
-/// A committed file as the chain record lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataFile {
-    /// The table's id.
-    pub table: String,
-    /// Path below the table's root.
-    pub path: String,
-    /// Size.
-    pub bytes: u64,
-    /// Of the bytes, hex.
-    pub sha256: String,
-    /// Rows in it.
-    pub rows: u64,
-    /// Smallest and largest event time in it, µs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_time_range: Option<(i64, i64)>,
-    /// Partition values by column, as in the path.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub partition_values: std::collections::BTreeMap<String, String>,
 }

@@ -9,8 +9,7 @@ use reqwest::{Method, StatusCode};
 
 use super::cloud::s3_client;
 use super::failure::shortened;
-use super::{CONNECT_TIMEOUT, StoreError};
-use crate::config::StoreOptions;
+use super::{CONNECT_TIMEOUT, StoreError, StoreOptions};
 
 /// How long one request may take, and its signature holds.
 const REQUEST_TIME: Duration = Duration::from_secs(30);

@@ -9,8 +9,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use super::StoreError;
-use crate::config::StoreOptions;
+use super::{StoreError, StoreOptions};
 
 type Opened = (Arc<dyn ObjectStore>, Path);
 

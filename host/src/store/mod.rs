@@ -28,6 +28,7 @@ pub(crate) mod held;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -37,8 +38,6 @@ use object_store::ObjectStore;
 use object_store::list::PaginatedListStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-
-use crate::config::StoreOptions;
 
 /// How often a cloud client repeats a request by itself: see the module's page.
 pub const CLIENT_RETRIES_MAX: usize = 2;
@@ -52,6 +51,13 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that one request may take, its body included: 128 MiB, the default size of a data file, pass in it
 /// at 4 Mbit/s. Callers bound small requests themselves.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Where credentials and endpoints of object stores come from: the environment, passed in once by `main`.
+#[derive(Clone, Default)]
+pub struct StoreOptions {
+    /// `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, … as object_store's builders take them.
+    pub environment: BTreeMap<String, String>,
+}
 
 /// A place in an object store: every path of its user begins with `prefix`. Cheap to clone.
 #[derive(Clone)]

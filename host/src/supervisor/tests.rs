@@ -13,8 +13,8 @@ use super::*;
 use crate::chain::record::{ChainRecord, Epoch, RecordKind};
 use crate::chain::{LaneStorage, inspect};
 use crate::config::{Pipeline, StoreOptions, file};
+use crate::counters::LaneMetrics;
 use crate::lane::{Command, Commands, Pace, Trial};
-use crate::metrics::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
@@ -175,7 +175,7 @@ impl World {
     fn start_as(&self, instance: &str, pace: Pace, store: &GatedStore) -> Supervised {
         let clock = Clock::manual(0);
         let stop = Stop::new(clock.clone());
-        let status = Arc::new(ArcSwap::from_pointee(crate::process::nothing_yet(&self.config)));
+        let status = Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name)));
         let (commands_tx, commands) = mpsc::channel(4);
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
         let outside = Outside {

@@ -1,6 +1,6 @@
 //! Which windows a pipeline has.
 
-use crate::config::WindowKind;
+use crate::model::window::WindowKind;
 
 use super::session::SessionRule;
 use super::slides::Slides;

@@ -1,6 +1,6 @@
 //! Groups on their way to the sinks: copies, so that evaluating them changes nothing.
 
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 use crate::varlen::Varlen;
 
 use super::groups::GroupTable;

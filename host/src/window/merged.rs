@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plugin::outcome::{GroupRefusal, MergeOutcome};
+use crate::model::refusal::{GroupRefusal, MergeOutcome};
 use crate::varlen::Varlen;
 
 use super::firing::GROUPS_PER_CALL;

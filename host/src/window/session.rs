@@ -1,6 +1,6 @@
 //! One session of a key, and which sessions a row joins.
 
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 
 /// What makes sessions. Microseconds, more than 0, `gap <= max_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

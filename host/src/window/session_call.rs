@@ -11,8 +11,8 @@
 //! first two. All keys go through a round together. So the plugin sees exactly the updates and merges that it would see
 //! if the rows came one by one, and results do not depend on how they are cut into batches.
 
-use crate::plugin::WindowBounds;
-use crate::plugin::outcome::GroupRefusal;
+use crate::model::refusal::GroupRefusal;
+use crate::model::window::WindowBounds;
 use crate::varlen::Varlen;
 
 use super::merged::{Merge, Pairs, RefusedMerge};

@@ -36,7 +36,7 @@ use std::collections::BinaryHeap;
 
 use hashbrown::HashTable;
 
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 use crate::time::{EventTime, Watermark};
 
 use super::closed::ClosedSessions;

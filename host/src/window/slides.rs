@@ -18,7 +18,7 @@
 
 use std::ops::Range;
 
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 use crate::time::Watermark;
 
 /// Size, slide and offset of windows.

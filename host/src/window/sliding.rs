@@ -24,7 +24,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 use crate::time::{EventTime, Watermark};
 
 use super::groups::GroupTable;

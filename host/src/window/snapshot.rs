@@ -18,7 +18,7 @@
 //!
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 
 use super::sessions::Sessions;
 use super::state::{KeyedState, Place};

@@ -58,7 +58,7 @@ fn live_until_death(runtime: &Runtime, store: &Arc<FaultyStore>, storage: &LaneS
     let Some(opened) = opened else { return };
     let (chain, clock) = (opened.chain, Clock::system());
     let mut committer =
-        Committer::spawn(runtime.handle().clone(), chain, storage.clone(), clock, metrics());
+        Committer::spawn(runtime.handle().clone(), chain, storage.clone(), clock, Arc::default());
     for epoch in std::iter::once(genesis()).chain((0..COUNT).map(epoch_of)) {
         committer.submit(epoch);
         let outcome = loop {
@@ -130,7 +130,7 @@ fn a_lost_slot_is_an_outcome_and_names_the_winner() {
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
     let spawn = |opened: Opened| {
         let handle = runtime.handle().clone();
-        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), metrics())
+        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
     };
     let first = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let second = runtime.block_on(open(&storage, INSTANCE)).unwrap();
@@ -149,7 +149,7 @@ fn while_the_store_refuses_the_committer_says_why_and_goes_on() {
     let runtime = runtime();
     let clock = Clock::manual(0);
     let folder = tempfile::tempdir().unwrap();
-    let options = crate::config::StoreOptions::default();
+    let options = crate::store::StoreOptions::default();
     let root = crate::store::open(folder.path().to_str().unwrap(), &options).unwrap();
     let mut storage = storage(Arc::clone(&root.store));
     storage.tables.values_mut().for_each(|table| *table = root.child("table"));
@@ -158,7 +158,7 @@ fn while_the_store_refuses_the_committer_says_why_and_goes_on() {
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let handle = runtime.handle().clone();
     let mut committer =
-        Committer::spawn(handle, opened.chain, storage.clone(), clock.clone(), metrics());
+        Committer::spawn(handle, opened.chain, storage.clone(), clock.clone(), Arc::default());
     committer.submit(genesis());
     assert!(matches!(committer.wait(LONG), Some(CommitOutcome::Committed(_))));
     assert_eq!(committer.problem(), None);

@@ -24,8 +24,6 @@ use tokio::runtime::Runtime;
 
 use super::record::{PartitionState, RecordKind, SourceKind, SourceState};
 use super::*;
-use crate::metrics::LaneMetrics;
-use crate::sink::EncodedFile;
 use crate::source::{NextOffset, Partition, Position, SourceIdentity};
 use crate::store::Location;
 use crate::time::{Clock, Watermark};
@@ -47,10 +45,6 @@ fn storage(store: Arc<dyn ObjectStore>) -> LaneStorage {
         job: "toy".to_owned(),
         lane: "0".to_owned(),
     }
-}
-
-fn metrics() -> Arc<LaneMetrics> {
-    Arc::new(LaneMetrics::new([], []))
 }
 
 /// Who opens, in every test: what tells writers apart is the opening's to make.
@@ -141,7 +135,8 @@ fn live(runtime: &Runtime, storage: &LaneStorage, count: i64) -> Ended {
     let next = next_number(&opened);
     let clock = Clock::system();
     let handle = runtime.handle().clone();
-    let mut committer = Committer::spawn(handle, opened.chain, storage.clone(), clock, metrics());
+    let mut committer =
+        Committer::spawn(handle, opened.chain, storage.clone(), clock, Arc::default());
     let begin = next.is_none().then(genesis);
     let numbers = (next.unwrap_or(0)..count).map(epoch_of);
     for epoch in begin.into_iter().chain(numbers) {

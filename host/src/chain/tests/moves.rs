@@ -13,7 +13,8 @@ fn lane(runtime: &Runtime, source: &SourceState) -> LaneStorage {
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let handle = runtime.handle().clone();
     let clock = Clock::system();
-    let mut committer = Committer::spawn(handle, opened.chain, storage.clone(), clock, metrics());
+    let mut committer =
+        Committer::spawn(handle, opened.chain, storage.clone(), clock, Arc::default());
     committer.submit(FrozenEpoch { source: source.clone(), ..genesis() });
     match committer.wait(LONG) {
         Some(CommitOutcome::Committed(_)) => storage,

@@ -145,7 +145,7 @@ fn an_outbox_is_given_back_behind_a_fence_until_a_record_has_none() {
     let open_now = || runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let spawn = |opened: Opened| {
         let handle = runtime.handle().clone();
-        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), metrics())
+        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
     };
     let commit = |committer: &mut Committer, epoch| {
         committer.submit(epoch);

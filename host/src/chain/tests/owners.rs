@@ -17,7 +17,14 @@ fn begun() -> (Runtime, LaneStorage) {
 
 fn own(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer {
     let (handle, storage) = (runtime.handle().clone(), storage.clone());
-    Committer::spawn_beating(handle, opened.chain, storage, Clock::system(), metrics(), Some(EVERY))
+    Committer::spawn_beating(
+        handle,
+        opened.chain,
+        storage,
+        Clock::system(),
+        Arc::default(),
+        Some(EVERY),
+    )
 }
 
 /// Waits until the signs of life are as wanted.
@@ -40,7 +47,7 @@ fn a_survey_changes_nothing_and_a_chain_that_has_moved_since_is_not_taken() {
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let handle = runtime.handle().clone();
     let mut owner =
-        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), metrics());
+        Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default());
     let record = runtime.block_on(inspect::record(&storage, Epoch(1))).unwrap().unwrap();
     let table = &storage.tables["numbers"];
     let orphan = record.files[0].path.replace(&record.writer.nonce, "0123456789ab");

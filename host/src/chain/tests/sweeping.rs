@@ -19,7 +19,7 @@ fn new_lane() -> (Runtime, LaneStorage) {
 
 fn spawn(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer {
     let handle = runtime.handle().clone();
-    Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), metrics())
+    Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
 }
 
 /// A put that was under way when its process was killed lands when the chain is beyond the look-back.
@@ -166,8 +166,14 @@ fn a_lane_that_runs_is_seen_though_it_commits_nothing_and_one_that_has_ended_is_
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let (handle, every) = (runtime.handle().clone(), Duration::from_millis(20));
     let (clock, chain) = (Clock::system(), opened.chain);
-    let mut owner =
-        Committer::spawn_beating(handle, chain, storage.clone(), clock, metrics(), Some(every));
+    let mut owner = Committer::spawn_beating(
+        handle,
+        chain,
+        storage.clone(),
+        clock,
+        Arc::default(),
+        Some(every),
+    );
     let looked = runtime.spawn({
         let storage = storage.clone();
         async move { presence(&storage, LONG).await }

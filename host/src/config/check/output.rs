@@ -9,7 +9,6 @@ use super::limits::within;
 use super::sinks;
 use super::source::location;
 use super::table::check_table;
-use crate::chain::paths::DATE_COLUMN;
 use crate::config::document::Key;
 use crate::config::place::Place;
 use crate::config::problem::Problems;
@@ -21,6 +20,7 @@ use crate::config::{
     SourceConfig, TableLocation, WindowConfig, WindowKind,
 };
 use crate::plugin::PluginKind;
+use crate::schema::DATE_COLUMN;
 
 /// A commit is some ten requests to the store.
 const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_millis(100);

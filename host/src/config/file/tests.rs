@@ -10,7 +10,7 @@ use expect_test::{Expect, expect};
 use super::{ConfigError, load, parse};
 use crate::config::{
     EventTimeFrom, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition,
-    WindowKind,
+    WindowKind, window_words,
 };
 use crate::schema::ColumnType;
 
@@ -770,7 +770,7 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     );
     let sliding = "type = \"sliding\"\nsize = \"30s\"\nslide = \"7s\"\noffset = \"1s\"";
     let window = good(&with(size, sliding)).window.unwrap();
-    assert_eq!(window.kind.to_string(), "sliding 30s every 7s offset 1s");
+    assert_eq!(window_words(window.kind), "sliding 30s every 7s offset 1s");
     refused(
         &with(size, "type = \"session\"\ngap = \"0s\"\nsize = \"1m\""),
         expect![[r#"
@@ -784,7 +784,7 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
         ],
     );
     let session = good(&with(size, "type = \"session\"\ngap = \"30m\"")).window.unwrap();
-    assert_eq!(session.kind.to_string(), "session gap 30m up to 1d");
+    assert_eq!(window_words(session.kind), "session gap 30m up to 1d");
     let gaps = "type = \"sliding\"\nsize = \"30s\"\nslide = \"1m\"\ngaps = true";
     assert!(good(&with(size, gaps)).window.is_some());
 }

@@ -7,7 +7,10 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{EventTimeFrom, FileOrder, FilesConfig, Pipeline, SourceConfig, StageConfig, duration};
+use super::{
+    EventTimeFrom, FileOrder, FilesConfig, Pipeline, SourceConfig, StageConfig, duration,
+    window_words,
+};
 
 /// The state of a pipeline was made with other settings than those of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +77,7 @@ fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
     };
     let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);
     if let Some(window) = &pipeline.window {
-        parts.insert("window", window.kind.to_string());
+        parts.insert("window", window_words(window.kind));
         if window.allowed_lateness > 0 {
             let lateness = Duration::from_micros(window.allowed_lateness.unsigned_abs());
             parts.insert("allowed_lateness", duration::show(lateness));

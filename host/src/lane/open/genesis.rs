@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::chain::commit::{CommitOutcome, Committer, FrozenEpoch};
 use crate::chain::record::{
     ChainRecord, Fates, PartitionState, RecordKind, SourceKind, SourceState,
 };
+use crate::chain::{CommitOutcome, Committer, FrozenEpoch};
 use crate::config::fingerprint::fingerprints;
 use crate::config::{Pipeline, SourceConfig};
 use crate::source::{Positions, Source, SourceError, SourceIdentity};

@@ -20,7 +20,7 @@ use crate::chain::{LaneStorage, Opener, Survey};
 use crate::config::fingerprint::columns::check_tables;
 use crate::config::fingerprint::promises;
 use crate::config::{FileOrder, Pipeline, SourceConfig, StoreOptions};
-use crate::metrics::LaneMetrics;
+use crate::counters::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::outbox::{Courier, OutboxError, Publisher};
 use crate::plugin::engine::PluginEngine;
@@ -170,7 +170,7 @@ impl Prepared {
             opened.chain,
             storage.clone(),
             clock.clone(),
-            Arc::clone(&outside.metrics),
+            Arc::clone(&outside.metrics.commit_failures),
             Some(pace.beat),
         );
         let found = opened.head.is_some();
@@ -180,6 +180,7 @@ impl Prepared {
                 let start = start.expect("without a chain the source was asked");
                 let start = (start, source.identity());
                 let record = genesis(config, &modules, start, &mut committer, &outside.stop)?;
+                outside.metrics.commit.observe(committer.took());
                 source.assign(&positions(&record))?;
                 record
             }
@@ -328,6 +329,8 @@ fn open_post(
     metrics: &Arc<LaneMetrics>,
     stop: &Stop,
 ) -> Result<Option<Post>, OutboxError> {
-    let opened = Publisher::open(config, clock.clone(), Arc::clone(metrics), stop)?;
+    let opened = Publisher::open(config, clock.clone(), Arc::clone(&metrics.deliveries), &|| {
+        stop.is_asked()
+    })?;
     Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
 }

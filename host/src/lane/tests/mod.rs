@@ -253,8 +253,13 @@ impl World {
         let handle = self.runtime.handle().clone();
         let post = self.topics.post(&self.config);
         let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
-        let mut committer =
-            Committer::spawn(handle, opened.chain, storage, clock.clone(), Arc::clone(&metrics));
+        let mut committer = Committer::spawn(
+            handle,
+            opened.chain,
+            storage,
+            clock.clone(),
+            Arc::clone(&metrics.commit_failures),
+        );
         let record = opened.head.map(Arc::new).unwrap_or_else(|| {
             let start = source.genesis().unwrap().unwrap();
             let stop = Stop::new(clock.clone());
@@ -287,7 +292,7 @@ impl World {
             commands: Commands::new(commands),
             // Its clock stands still: it is never overdue by itself.
             stop: Stop::new(Clock::manual(0)),
-            status: Arc::new(ArcSwap::from_pointee(crate::process::nothing_yet(&self.config))),
+            status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name))),
             stages: Arc::default(),
             live: broadcast::channel(4).0,
             metrics,

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use expect_test::{Expect, expect};
 
-use super::{engine, evil, evil_bytes, evil_module, limits, overwritten, schema, stage};
+use super::{engine, evil, evil_bytes, evil_module, fit_as, limits, overwritten, schema};
 use crate::plugin::PluginKind::{self, Aggregate, Filter, Map};
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
-use crate::plugin::fit::fit;
 
 fn is_refused(module: &[u8], text: &Expect) {
     let error = engine().load("evil", module, &limits()).unwrap_err();
@@ -269,7 +268,7 @@ fn a_description_must_make_sense() {
 }
 
 fn does_not_fit(kind: PluginKind, input: &SchemaRef, config: &[(&str, &str)], text: &Expect) {
-    let error = fit(&stage(kind, config), evil(Aggregate), input).unwrap_err();
+    let error = fit_as(kind, config, evil(Aggregate), input).unwrap_err();
     text.assert_eq(&error.to_string());
 }
 
@@ -334,8 +333,7 @@ fn a_plugin_that_fits_knows_its_columns_and_scales() {
     let mut fields: Vec<_> = schema().fields().iter().map(Arc::clone).collect();
     fields.insert(0, Arc::new(Field::new("other", DataType::Utf8, false)));
     fields[6] = Arc::new(Field::new("m", DataType::Decimal64(10, 4), true));
-    let fitted =
-        fit(&stage(Map, &[("z", "1")]), evil(Map), &Arc::new(Schema::new(fields))).unwrap();
+    let fitted = fit_as(Map, &[("z", "1")], evil(Map), &Arc::new(Schema::new(fields))).unwrap();
     assert_eq!(fitted.inputs, [1, 2, 3, 4, 5, 6, 7, 8]);
     let config = [("decimal-scale:m", "4"), ("z", "1")].map(|(key, it)| (key.into(), it.into()));
     assert_eq!(*fitted.plugin.config, config);

@@ -30,7 +30,7 @@ use super::fit::{FitError, Fitted, fit};
 use super::limits::CallLimits;
 use super::load::LoadedModule;
 use super::runner::StageRunner;
-use crate::config::{PluginRef, StageConfig};
+use crate::model::module::StagePlace;
 use crate::schema::timestamp_type;
 use crate::varlen::Varlen;
 
@@ -92,17 +92,19 @@ fn evil(kind: PluginKind) -> &'static LoadedModule {
         .get_or_init(|| engine().load("evil", &evil_bytes(kind), &limits()).unwrap())
 }
 
-fn stage(kind: PluginKind, config: &[(&str, &str)]) -> StageConfig {
-    StageConfig {
-        id: Arc::from("stage"),
-        kind,
-        plugin: PluginRef::Name("evil".to_owned()),
-        config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
-    }
+fn fit_as(
+    kind: PluginKind,
+    config: &[(&str, &str)],
+    module: &LoadedModule,
+    input: &SchemaRef,
+) -> Result<Fitted, FitError> {
+    let config: Vec<(String, String)> =
+        config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    fit(&StagePlace { stage: "stage", kind, config: &config }, module, input)
 }
 
 fn try_fit(kind: PluginKind, sin: &str) -> Result<Fitted, FitError> {
-    fit(&stage(kind, &[("sin", sin)]), evil(kind), &schema())
+    fit_as(kind, &[("sin", sin)], evil(kind), &schema())
 }
 
 fn runner_of(kind: PluginKind, sin: &str) -> StageRunner {
@@ -117,7 +119,7 @@ fn runner_with(kind: PluginKind, sin: &str, limits: &CallLimits) -> StageRunner 
 const SHORT: CallLimits = CallLimits { deadline: Duration::from_millis(300), ..LIMITS };
 
 fn hurried(kind: PluginKind, sin: &str) -> Result<Fitted, FitError> {
-    fit(&stage(kind, &[("sin", sin)]), &evil(kind).with_limits(&SHORT), &schema())
+    fit_as(kind, &[("sin", sin)], &evil(kind).with_limits(&SHORT), &schema())
 }
 
 /// A column of each type, in the order of the plugin's inputs.

@@ -8,11 +8,10 @@ use arrow::datatypes::{DataType, Decimal64Type, Field, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 
-use super::{engine, limits, stage};
+use super::{engine, fit_as, limits};
 use crate::plugin::answer_process::{on_timer, process};
 use crate::plugin::bindings::exports::sluicegate::plugin::process_rows;
 use crate::plugin::bindings::sluicegate::plugin::columns::{BatchResult, VarlenResult};
-use crate::plugin::fit::fit;
 use crate::plugin::process::*;
 use crate::plugin::runner::StageRunner;
 use crate::plugin::{Plugin, PluginKind};
@@ -25,7 +24,7 @@ fn fraud_velocity() -> Plugin {
     assert_eq!(module.description.kind, PluginKind::Process);
     let rows = Schema::new(vec![Field::new("amount", DataType::Decimal64(18, 3), false)]);
     let config = [("more-than", "1"), ("within", "1s")];
-    fit(&stage(PluginKind::Process, &config), &module, &Arc::new(rows)).unwrap().plugin
+    fit_as(PluginKind::Process, &config, &module, &Arc::new(rows)).unwrap().plugin
 }
 
 /// Payments of one card, a tenth of a second apart, the watermark right behind.

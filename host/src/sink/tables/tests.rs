@@ -11,7 +11,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{LogicalType, Type};
 
 use super::*;
-use crate::plugin::{ModuleDigest, WindowBounds};
+use crate::model::module::ModuleDigest;
+use crate::model::window::WindowBounds;
 use crate::schema::timestamp_type;
 use crate::sink::dead_letters::{self, DeadLetter, DeadLetters};
 use crate::sink::late;

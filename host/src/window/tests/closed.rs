@@ -26,7 +26,7 @@ fn complete(sessions: &mut Sessions, call: &mut SessionCall, time: i64) {
             let joined: Vec<Vec<u8>> =
                 left.iter().zip(right.iter()).map(|(left, right)| [left, right].concat()).collect();
             let states = joined.iter().map(Vec::as_slice).collect();
-            crate::plugin::outcome::MergeOutcome { states, refusals: Vec::new() }
+            crate::model::refusal::MergeOutcome { states, refusals: Vec::new() }
         };
         call.merge_round(round, &mut merge, |_, _, _, _| panic!("nothing is refused"));
         let now = call.rows_of(round);

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::firing::Firing;
 use super::*;
-use crate::plugin::WindowBounds;
+use crate::model::window::WindowBounds;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 
@@ -268,7 +268,7 @@ fn run_sessions(
             let states = left.iter().zip(right.iter()).map(|(left, right)| [left, right].concat());
             let states: Vec<Vec<u8>> = states.collect();
             let states = states.iter().map(Vec::as_slice).collect();
-            crate::plugin::outcome::MergeOutcome { states, refusals: Vec::new() }
+            crate::model::refusal::MergeOutcome { states, refusals: Vec::new() }
         };
         call.merge_round(round, &mut merge, |_, _, _, _| panic!("nothing is refused"));
         let now = call.rows_of(round);

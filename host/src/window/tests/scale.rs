@@ -119,7 +119,7 @@ fn a_million_groups_of_panes_cost_what_they_say_and_give_it_back() {
         before.assert_grown_by("panes", state.bytes());
         // The first window that sees them all merges a whole block: every suffix is held beside the panes.
         let mut tables = SlideTables::default();
-        let mut merge = |left: &Varlen, _: &Varlen| crate::plugin::outcome::MergeOutcome {
+        let mut merge = |left: &Varlen, _: &Varlen| crate::model::refusal::MergeOutcome {
             states: left.clone(),
             refusals: Vec::new(),
         };

@@ -2,7 +2,7 @@
 
 use super::sliding::Progress;
 use super::*;
-use crate::plugin::outcome::MergeOutcome;
+use crate::model::refusal::MergeOutcome;
 
 const SLIDES: (i64, i64) = (10, 5);
 const LATENESS: i64 = 100;

@@ -13,10 +13,10 @@ use super::{Found, State, search};
 use crate::chain::body::SlotBody;
 use crate::chain::paths::{DataFileName, LaneTag};
 use crate::chain::record::{
-    self, ChainRecord, Epoch, Parent, PartitionState, RecordKind, SourceKind, SourceState, Term,
+    self, ChainRecord, DataFile, Epoch, Parent, PartitionState, RecordKind, SourceKind,
+    SourceState, Term,
 };
 use crate::chain::resolve::{FoundFile, Observed, Opening, resolve};
-use crate::sink::DataFile;
 use crate::source::{NextOffset, Partition, Position, SourceIdentity};
 use crate::time::Watermark;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use crate::plugin::fit::type_name;
+use crate::schema::type_name;
 
 /// A table as a pipeline would write it.
 #[derive(Clone, Debug)]

@@ -174,7 +174,7 @@ impl StepTime {
     }
 
     /// How it is spread over turns.
-    pub(super) fn turns(&self) -> &Histogram {
+    pub fn turns(&self) -> &Histogram {
         &self.turns
     }
 }

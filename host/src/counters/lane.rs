@@ -1,12 +1,13 @@
 //! What a lane counts, once a turn or less often.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::instrument::{Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime};
 use super::partition::PartitionFates;
 use super::stage::{ModuleMetrics, StageMetrics};
-use crate::chain::record::{Fates, StateRef};
-use crate::sink::DataFile;
+use crate::chain::record::{DataFile, Fates, StateRef};
+use crate::outbox::Deliveries;
 
 /// The counters of a pipeline. Made once by whoever starts it, kept when its lane is opened again, added to by
 /// the lane and its committer. What stands in the published status (lag, watermark, epoch, groups, state, phase,
@@ -31,17 +32,13 @@ pub struct LaneMetrics {
     /// From submitting an epoch until its record is durable.
     pub commit: Histogram,
     /// Attempts that the store did not take.
-    pub commit_failures: Counter,
+    pub commit_failures: Arc<AtomicU64>,
     /// State stored with the last committed epoch, compressed.
     pub checkpoint_bytes: Gauge,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
     pub last_commit_micros: Gauge,
-    /// Messages that topics acknowledged.
-    pub outbox_sent: Counter,
-    /// Messages on their way to topics.
-    pub outbox_unsent: Gauge,
-    /// Attempts to send that failed.
-    pub outbox_failures: Counter,
+    /// Messages for topics.
+    pub deliveries: Arc<Deliveries>,
     /// When the lane last published its status, wall time in µs since 1970; 0: not yet.
     pub published_micros: Gauge,
     /// How often the lane failed and was opened again.
@@ -71,7 +68,7 @@ pub struct FateCounters {
 
 impl FateCounters {
     /// Every fate with its name: what `read` is the sum of.
-    pub(super) fn fates(&self) -> [(&'static str, u64); 4] {
+    pub fn fates(&self) -> [(&'static str, u64); 4] {
         let Self { read: _, accepted, filtered, late, dead_lettered } = self;
         [
             ("accepted", accepted.get()),
@@ -136,12 +133,10 @@ impl LaneMetrics {
             longest_pause: Longest::default(),
             checkpoint: Histogram::new(&SLOW),
             commit: Histogram::new(&SLOW),
-            commit_failures: Counter::default(),
+            commit_failures: Arc::default(),
             checkpoint_bytes: Gauge::default(),
             last_commit_micros: Gauge::default(),
-            outbox_sent: Counter::default(),
-            outbox_unsent: Gauge::default(),
-            outbox_failures: Counter::default(),
+            deliveries: Arc::default(),
             published_micros: Gauge::default(),
             restarts: Counter::default(),
             position_jumps: Counter::default(),
@@ -187,7 +182,7 @@ impl LaneMetrics {
 
 impl StepTimes {
     /// Every step with its name.
-    pub(super) fn all(&self) -> [(&'static str, &StepTime); 5] {
+    pub fn all(&self) -> [(&'static str, &StepTime); 5] {
         let Self { source, decode, plugins, window, sink } = self;
         [
             ("source", source),

@@ -24,7 +24,8 @@ pub struct StageMetrics {
 /// What the module of a stage did since it took its place.
 #[derive(Debug)]
 pub struct ModuleMetrics {
-    pub(super) plugin: Plugin,
+    /// The module, fitted into the stage.
+    pub plugin: Plugin,
     /// Calls.
     pub calls: Counter,
     /// Rows given.
@@ -95,7 +96,7 @@ impl ModuleMetrics {
     }
 
     /// What the plugin counted itself, by name.
-    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+    pub fn counts(&self) -> BTreeMap<String, u64> {
         self.plugin.code.counters()
     }
 }

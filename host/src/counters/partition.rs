@@ -9,9 +9,9 @@ use crate::chain::record::Fates;
 use crate::source::Partition;
 
 /// Partitions of a pipeline that have series of their own.
-pub(super) const PARTITIONS_MAX: usize = 512;
+pub const PARTITIONS_MAX: usize = 512;
 /// The stream and the partition under which all others stand together.
-pub(super) const OTHER: &str = "other";
+pub const OTHER: &str = "other";
 
 /// Records by partition and fate.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl PartitionFates {
     }
 
     /// Visits every partition by stream and number, those without counters of their own as one.
-    pub(super) fn visit<E>(
+    pub fn visit<E>(
         &self,
         mut visit: impl FnMut(&str, &str, &FateCounters) -> Result<(), E>,
     ) -> Result<(), E> {

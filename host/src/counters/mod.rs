@@ -1,0 +1,16 @@
+//! What a lane counts, once a turn or less often: plain atomics, which cost nothing on the way of a record. Whoever shows them
+//! reads them when it is asked.
+
+mod instrument;
+mod partition;
+mod stage;
+mod lane;
+#[cfg(test)]
+mod tests;
+
+pub use instrument::{
+    Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime, TimeCounter,
+};
+pub use lane::{FateCounters, LaneMetrics, StepTimes, TableMetrics};
+pub use partition::{OTHER, PARTITIONS_MAX, PartitionFates};
+pub use stage::{ModuleMetrics, StageMetrics};
