@@ -63,7 +63,7 @@ impl GatedStore {
     /// Ends when a request waits that is the first one since the gate was `set`, or since this was asked last.
     pub(crate) async fn has_waited(&self) {
         let mut waited = self.waited.subscribe();
-        waited.wait_for(|count| *count > 0).await.unwrap();
+        waited.wait_for(|count| *count > 0).await.expect("the store lives");
         self.waited.send_replace(0);
     }
 
@@ -84,7 +84,7 @@ impl GatedStore {
         if shut(*gate.borrow_and_update()) {
             self.waited.send_modify(|count| *count += 1);
         }
-        let gate = *gate.wait_for(|gate| !shut(*gate)).await.unwrap();
+        let gate = *gate.wait_for(|gate| !shut(*gate)).await.expect("the store lives");
         assert!(gate != Gate::Panics, "the store panics");
     }
 

@@ -42,12 +42,12 @@ impl HeldStore {
 
     /// The next put whose path contains `part` is held back, and not answered unless [`HeldStore::replace`] says so.
     pub(crate) fn hold(&self, part: &str) {
-        *self.wanted.lock().unwrap() = Some(part.to_owned());
+        *self.wanted.lock().expect("no test panics here") = Some(part.to_owned());
     }
 
     /// Ends when that put has come.
     pub(crate) async fn is_held(&self) {
-        self.held.subscribe().wait_for(Option::is_some).await.unwrap();
+        self.held.subscribe().wait_for(Option::is_some).await.expect("the store lives");
     }
 
     /// Whether it has.
@@ -65,7 +65,10 @@ impl HeldStore {
     /// Something else comes first under the name of the held put, which then goes on. Returns the name.
     pub(crate) async fn replace(&self, bytes: &'static str) -> Path {
         let Put { path, .. } = self.held.send_replace(None).expect("a put is held");
-        self.inner.put_opts(&path, bytes.into(), PutOptions::default()).await.unwrap();
+        self.inner
+            .put_opts(&path, bytes.into(), PutOptions::default())
+            .await
+            .expect("memory takes all");
         self.goes_on.notify_one();
         path
     }
@@ -86,7 +89,7 @@ impl ObjectStore for HeldStore {
         options: PutOptions,
     ) -> Result<PutResult> {
         let is_wanted = |part: &mut String| path.as_ref().contains(part.as_str());
-        let wanted = self.wanted.lock().unwrap().take_if(is_wanted);
+        let wanted = self.wanted.lock().expect("no test panics here").take_if(is_wanted);
         if wanted.is_some() {
             let (payload, options) = (payload.clone(), options.clone());
             self.held.send_replace(Some(Put { path: path.clone(), payload, options }));
