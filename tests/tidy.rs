@@ -22,7 +22,6 @@ const HOMES: [(&str, &[&str]); 4] = [
             "host/src/source/batch_queue.rs",
             "host/src/outbox",
             "host/src/produce",
-            "host/src/cli/broker.rs",
         ],
     ),
     ("wasmtime", &["host/src/plugin"]),

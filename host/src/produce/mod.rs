@@ -1,7 +1,7 @@
 //! Makes events to try pipelines with: seeded, so that the same command makes the same bytes.
 //!
 //! [`sales`] and [`nexmark`] are generators, without any input or output; [`kafka`] sends what they make; [`ndjson`]
-//! writes it to a file. Both stop when they are asked to.
+//! writes it to a file. Both stop when they are asked to. [`broker`] is somewhere to send it.
 
 pub mod event;
 pub mod chance;
@@ -10,3 +10,4 @@ pub mod sales;
 pub mod nexmark;
 pub mod ndjson;
 pub mod kafka;
+pub mod broker;
