@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::plugin::brake::Brake;
 use crate::status::{LaneStatus, Phase};
 
-use super::{Lane, LaneError, Outside};
+use super::Outside;
 
 /// CPU time of the failed calls of a turn from which on it is worth telling. Some thousand traps, or a few endless loops.
 const WORTH_TELLING: Duration = Duration::from_millis(300);
@@ -58,7 +58,7 @@ impl TurnSize {
     }
 
     /// After a turn of so many records, whose failed calls took so much CPU time.
-    fn after(self, records: usize, failing: Duration) -> Self {
+    pub(super) fn after(self, records: usize, failing: Duration) -> Self {
         if records == 0 {
             return self;
         }
@@ -70,27 +70,9 @@ impl TurnSize {
     }
 }
 
-impl Lane {
-    /// Fails if the turn was broken off: nothing that came of it may be used.
-    pub(super) fn not_broken_off(&self) -> Result<(), LaneError> {
-        if !self.brake.is_pulled() {
-            return Ok(());
-        }
-        // Whoever opens the lane again would refuse it, because there is no lane meanwhile.
-        self.outside.commands.hold();
-        Err(LaneError::BrokenOff)
-    }
-
-    /// Sizes the next turn by what the last one spent on failures.
-    pub(super) fn end_turn(&mut self, records: usize) {
-        self.brake.end_turn();
-        self.turn_size = self.turn_size.after(records, self.brake.failing());
-    }
-
-    /// Whether the last turn spent much of its time on failures.
-    pub(super) fn is_isolating(&self) -> bool {
-        self.brake.failing() >= WORTH_TELLING
-    }
+/// Whether the last turn spent much of its time on failures.
+pub(super) fn is_isolating(brake: &Brake) -> bool {
+    brake.failing() >= WORTH_TELLING
 }
 
 #[cfg(test)]

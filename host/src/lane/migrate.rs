@@ -8,8 +8,11 @@
 
 use crate::chain::record::PinnedModule;
 use crate::plugin::PluginError;
+use crate::plugin::load::LoadedModule;
+use crate::time::Clock;
 use crate::varlen::Varlen;
 
+use super::desk::command::Refusal;
 use super::plan::{FittedStage, Plan};
 use super::pool::{Pool, Worker};
 
@@ -67,6 +70,31 @@ fn migrate_worker(
 }
 
 impl Pool {
+    /// The open state in the layout of a new module, if that is another one than that of the module among `pinned` that made
+    /// it.
+    pub(super) fn migrated(
+        &mut self,
+        plan: &Plan,
+        module: &LoadedModule,
+        pinned: &[PinnedModule],
+        (pipeline, clock): (&str, &Clock),
+    ) -> Result<Option<Migrated>, Refusal> {
+        let Some(from) = other_version(plan, pinned) else { return Ok(None) };
+        let failed = |source| Refusal::Migration { module: module.name.to_string(), from, source };
+        let started = clock.monotonic();
+        let migrated = migrate(self, plan, from).map_err(failed)?;
+        let took = clock.monotonic().saturating_sub(started);
+        tracing::info!(
+            pipeline,
+            from,
+            to = module.description.state_version,
+            states = migrated.len(),
+            ?took,
+            "open state migrated"
+        );
+        Ok(Some(migrated))
+    }
+
     /// Puts migrated states in the place of those that they were made of. Nothing may have changed in between.
     pub(super) fn adopt(&mut self, migrated: &Migrated) {
         for (worker, states) in self.workers_mut().iter_mut().zip(&migrated.by_worker) {

@@ -11,11 +11,12 @@
 //! of its own; nothing of it runs on the async runtime, which serves HTTP, the store and timers
 //! (docs/design/decisions.md#d3).
 
+mod error;
+mod intake;
 mod columns;
 mod plan;
 mod pool;
 mod share;
-mod partitions;
 mod prepare;
 mod future;
 mod jump;
@@ -30,208 +31,67 @@ mod emitted;
 mod trial;
 mod turn;
 mod fire;
+mod fired;
 mod runs;
 mod pieces;
 mod outputs;
-mod told;
-mod condemned;
-mod outbox;
-mod checkpoint;
-mod command;
+mod ledger;
+mod ending;
+mod desk;
 mod heard;
-mod activate;
 mod migrate;
 mod early;
-mod live;
-mod report;
 mod open;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::broadcast;
-
-use crate::chain::commit::Committer;
-use crate::chain::record::Epoch;
+use crate::chain::FrozenState;
 use crate::config::Pipeline;
-use crate::counters::LaneMetrics;
-use crate::plugin::brake::Brake;
-use crate::pulse::Pulse;
-use crate::source::{Jump, PollLimits, RecordBlock, Source};
-use crate::status::{LaneStatus, LiveResults, Phase, StageView};
-use crate::stop::Stop;
-use crate::time::{Clock, Watermark, thread_cpu_nanos};
+use crate::plugin::load::LoadedModule;
+use crate::status::{LaneStatus, LiveResults, Phase};
+use crate::time::Clock;
 
 pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
-pub use command::{Awaited, Command, Commands, Refusal, Reply};
+pub use desk::Outside;
+pub use desk::command::{Awaited, Command, Commands, Refusal, Reply};
+pub use error::{LaneEnd, LaneError};
 pub use open::{LaneParts, OpenError, Pace, module_name, open};
 pub(crate) use open::{heard, wait};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
 pub use trial::{HOST_PANIC, Trial};
 
-use activate::Activation;
-use heard::TurnSize;
-use live::Live;
+use desk::Desk;
+use intake::Intake;
+use intake::left::Left;
+use ledger::{Frozen, Ledger};
 use outputs::Outputs;
-use partitions::Partitions;
 use plan::Plan;
 use pool::Pool;
-use told::Told;
-use turn::Left;
-
-/// How long one poll waits for records before the lane looks at its commands and its timers. A command is heard
-/// within this time, and an idle lane wakes fifty times a second.
-const POLL_WAIT: Duration = Duration::from_millis(20);
-
-/// What the lane shares with the outside. It only sends to it and takes commands from it. Each life of a lane has a
-/// clone.
-#[derive(Clone)]
-pub struct Outside {
-    /// Taken between two turns.
-    pub commands: Commands,
-    /// A last commit, then the end. Not the end of input: no window fires.
-    pub stop: Stop,
-    /// Published after turns.
-    pub status: Arc<ArcSwap<LaneStatus>>,
-    /// What each stage runs and is given, for checking a new module before it is activated.
-    pub stages: Arc<ArcSwap<Vec<StageView>>>,
-    /// Changed groups, for whoever listens.
-    pub live: broadcast::Sender<Arc<LiveResults>>,
-    /// Added to once a turn.
-    pub metrics: Arc<LaneMetrics>,
-    /// Told each time the lane's thread passes its loop.
-    pub pulse: Pulse,
-    /// What made lives before panic.
-    pub trial: Trial,
-}
 
 /// One loop with everything it owns. Made by [`open`], ended by [`Lane::run`].
 pub struct Lane {
     // Fixed while the lane is open.
     config: Arc<Pipeline>,
     clock: Clock,
-    limits: PollLimits,
-    // What a record meets, in this order.
-    source: Box<dyn Source>,
-    partitions: Partitions,
-    modules: Vec<PlacedModule>,
+    /// From the source to prepared rows.
+    intake: Intake,
     plan: Plan,
     pool: Pool,
+    /// Tables, messages, dead letters.
     outputs: Outputs,
-    committer: Committer,
-    // Where it stands.
-    /// Of the last barrier.
-    epoch: Epoch,
-    phase: Phase,
-    checkpoint_at: Duration,
-    /// Something happened since the last record that a record must hold
-    /// (docs/design/decisions.md#d19).
-    dirty: bool,
-    /// The committed record says that the bounded input has ended.
-    ended: bool,
-    activations: Vec<Activation>,
-    /// Since the last barrier.
-    jumps: Vec<Jump>,
-    turns: u64,
-    /// Of the last poll.
-    left: Option<Left>,
-    told: Told,
-    /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
-    promises: BTreeMap<String, String>,
-    /// Ends a turn that somebody waits for.
-    brake: Brake,
-    turn_size: TurnSize,
-    // The outside.
-    live: Live,
-    outside: Outside,
-    reported: report::Reported,
-}
-
-/// How a lane ended when nothing failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneEnd {
-    /// The bounded input was read to its end, every window and timer has fired, and that is committed.
-    Finished,
-    /// It was asked to stop, and stopped after a last commit.
-    Stopped,
-    /// It was asked to stop, and stopped without a last commit: it was not open, or the commit took too long.
-    CutShort,
-}
-
-impl std::fmt::Display for LaneEnd {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Finished => "finished: the input was read to its end",
-            Self::Stopped => "stopped after a last commit",
-            Self::CutShort => {
-                "stopped without a last commit: the next start goes on from the one before"
-            }
-        })
-    }
-}
-
-/// A lane that cannot go on. Everything since the last record is dropped; opening it again replays it.
-#[derive(Debug, thiserror::Error)]
-pub enum LaneError {
-    /// The source ended.
-    #[error("source failed")]
-    Source(#[from] crate::source::SourceError),
-    /// Rows could not be encoded.
-    #[error("sink failed")]
-    Sink(#[from] crate::sink::SinkError),
-    /// Another writer has taken our slot of the chain: we are fenced.
-    #[error("epoch {epoch} of the chain was written by `{by}`: another instance owns this lane")]
-    Fenced {
-        /// The slot.
-        epoch: Epoch,
-        /// Who wrote it.
-        by: String,
-    },
-    /// A plugin kept failing, and somebody waited for the lane.
-    #[error("a turn of failing calls was broken off, because somebody waits for the lane")]
-    BrokenOff,
-    /// The store will not take a record, and trying again will not help.
-    #[error("commit failed")]
-    Commit(#[source] crate::chain::ChainError),
-    /// A plugin does not fit a topic of updates.
-    #[error(transparent)]
-    SeveralRows(#[from] outbox::SeveralRows),
-    /// A plugin failed, and the pipeline file wants to halt then.
-    #[error(
-        "stage `{stage}` failed ({kind}): {reason}; nothing of it is committed, because the pipeline file says \
-         `failures.{policy} = \"halt\"`: name a mended plugin, or write \"dead-letter\" there, and start again"
-    )]
-    PluginFailed {
-        /// The stage.
-        stage: String,
-        /// As the dead-letter table would have it.
-        kind: &'static str,
-        /// For a person.
-        reason: String,
-        /// The key under `[failures]`.
-        policy: &'static str,
-    },
-    /// Open windows are larger than `limits.state_bytes`.
-    #[error(
-        "open windows hold {bytes} bytes, `limits.state_bytes` allows {limit}: raise it, or use shorter windows or fewer keys"
-    )]
-    StateTooLarge {
-        /// What they hold.
-        bytes: u64,
-        /// What they may.
-        limit: u64,
-    },
+    /// What is committed, and what is due.
+    ledger: Ledger,
+    /// What the outside asks, and what it is told.
+    desk: Desk,
 }
 
 /// What the loop does next.
 enum Wake {
     Stop,
     Command(Command),
-    Records(Vec<RecordBlock>),
-    /// Records of the last poll are left.
-    Left,
+    /// Of this poll, or those of the last one that are left.
+    Records(Left),
     /// The store has not yet taken the epoch before the one that is due, or a topic its messages: intake stands still.
     Paused,
     /// Timers are due that the step before had no time for: no record is read before them.
@@ -242,11 +102,15 @@ enum Wake {
 impl Lane {
     /// Takes turns until the input ends or somebody asks to stop.
     pub fn run(&mut self) -> Result<LaneEnd, LaneError> {
-        let end = match self.run_on() {
-            Err(LaneError::BrokenOff) if self.outside.stop.is_asked() => Ok(self.cut_short()),
-            end => end,
-        };
-        self.tell_all_dead_letters();
+        let mut end = self.run_on();
+        if let Err(LaneError::BrokenOff) = end {
+            // Whoever opens the lane again would refuse it, because there is no lane meanwhile.
+            self.desk.outside.commands.hold();
+            if self.desk.outside.stop.is_asked() {
+                end = Ok(self.cut_short());
+            }
+        }
+        self.outputs.tell_all_dead_letters();
         end
     }
 
@@ -256,45 +120,41 @@ impl Lane {
                 break end;
             }
         };
-        if end == LaneEnd::Finished && !self.ended {
+        if end == LaneEnd::Finished && !self.intake.ended {
             self.finish()?;
         }
-        if end == LaneEnd::CutShort || self.outside.stop.is_overdue() {
+        if end == LaneEnd::CutShort || self.desk.outside.stop.is_overdue() {
             return Ok(self.cut_short());
         }
-        self.show_last();
+        self.desk.show_at_once();
+        self.show_live();
         // A clean stop ends with a checkpoint, so that a restart begins with nothing to repeat.
         self.last_checkpoint(end)
     }
 
     /// One turn, or whatever is to be done instead.
     fn step(&mut self) -> Result<Option<LaneEnd>, LaneError> {
-        self.outside.pulse.beat();
+        self.desk.outside.pulse.beat();
         let mut records = 0;
         match self.next_wake()? {
             Wake::Stop => return Ok(Some(LaneEnd::Stopped)),
             Wake::End => return Ok(Some(LaneEnd::Finished)),
             Wake::Command(command) => self.on_command(command),
-            Wake::Records(blocks) => {
-                self.brake.begin_turn();
-                records = self.turn(blocks)?;
-            }
-            Wake::Left => {
-                self.brake.begin_turn();
-                records = self.turn_over_the_rest()?;
-            }
+            Wake::Records(left) => records = self.turn(left)?,
             Wake::Paused => self.wait_for_commit()?,
             Wake::Timers => {}
         }
         self.advance()?;
-        self.not_broken_off()?;
-        self.end_turn(records);
-        if self.outside.stop.is_overdue() {
+        self.pool.not_broken_off()?;
+        self.pool.brake().end_turn();
+        self.intake.size_turn(records, self.pool.brake().failing());
+        if self.desk.outside.stop.is_overdue() {
             // Loops of a turn break off then: what they leave is not to be committed.
             return Ok(Some(LaneEnd::CutShort));
         }
         self.check_state_bytes()?;
-        self.settle_commit()?;
+        self.settle_outbox(Duration::ZERO);
+        self.settle_epoch(Duration::ZERO)?;
         if self.checkpoint_is_due() {
             self.checkpoint()?;
         }
@@ -304,13 +164,13 @@ impl Lane {
 
     /// Commands first: under load there are always records.
     fn next_wake(&mut self) -> Result<Wake, LaneError> {
-        if self.outside.stop.is_asked() {
+        if self.desk.outside.stop.is_asked() {
             return Ok(Wake::Stop);
         }
-        if let Some(command) = self.outside.commands.try_take() {
+        if let Some(command) = self.desk.next_command() {
             return Ok(Wake::Command(command));
         }
-        if self.ended || self.partitions.all_ended() {
+        if self.intake.is_over() {
             return Ok(Wake::End);
         }
         if self.must_pause() {
@@ -319,76 +179,213 @@ impl Lane {
         if self.pool.firing.is_unfinished() {
             return Ok(Wake::Timers);
         }
-        if self.left.is_some() {
-            return Ok(Wake::Left);
+        if let Some(left) = self.intake.take_left() {
+            return Ok(Wake::Records(left));
         }
-        let started = thread_cpu_nanos();
-        let records = self.turn_size.of(self.limits.records);
-        let records = self.outside.trial.limit(records, &self.partitions);
-        let blocks = self.source.poll(&PollLimits { records, ..self.limits })?;
-        self.note_jumps();
-        self.outside.metrics.steps.source.add_nanos(thread_cpu_nanos() - started);
-        Ok(Wake::Records(blocks))
+        let blocks = self.intake.poll(&self.desk.outside.trial)?;
+        self.ledger.dirty |= self.intake.has_jumped();
+        if !blocks.is_empty() {
+            self.desk.begin_turn(self.clock.monotonic());
+        }
+        Ok(Wake::Records(self.intake.cut(blocks, self.plan.limits.rows)))
     }
 
-    /// Positions that were lost and are others now: the next record keeps that.
-    fn note_jumps(&mut self) {
-        let now = self.clock.monotonic();
-        for jump in self.source.take_jumps() {
-            self.partitions.jumped(&jump, now);
-            self.outside.metrics.position_jumps.add(1);
-            self.jumps.push(jump);
-            self.dirty = true;
+    /// Takes records through all steps, as many as a turn may hold; the others are left for the next turns. Afterwards they are
+    /// in the windows or in the open files. How many records it took.
+    fn turn(&mut self, mut left: Left) -> Result<usize, LaneError> {
+        self.pool.brake().begin_turn();
+        self.desk.outside.trial.begin(left.blocks());
+        let started = self.clock.monotonic();
+        let trial = &self.desk.outside.trial;
+        let run = self.intake.take(&mut self.pool, &self.plan, trial, &mut left)?;
+        let chunks = self.update(run)?;
+        let fates = self.intake.settle(&mut left, chunks.iter().map(|(prepared, _)| prepared));
+        self.sink_rows(left.blocks(), &chunks)?;
+        if !left.blocks().is_empty() {
+            self.pool.report(&self.plan, self.desk.metrics());
+            self.desk.end_turn(&fates, started);
         }
+        self.intake.leave(left);
+        self.desk.outside.trial.end();
+        Ok(usize::try_from(fates.read).unwrap_or(usize::MAX))
     }
 
-    /// Moves the watermark, lets partitions wait that are too far ahead, and fires what the watermark has passed.
+    /// Moves the watermark, and fires what it has passed.
     fn advance(&mut self) -> Result<(), LaneError> {
-        let now = self.clock.monotonic();
-        // What the source says is true once everything that it gave is processed. A position that has moved over what is no
-        // record is news: retention deletes what lies before it.
-        if self.left.is_none() {
-            self.dirty |= self.partitions.progress(self.source.progress(), now);
-        }
-        let before = self.partitions.clock().watermark();
-        let watermark = match self.partitions.all_ended() {
-            // The end of all input fires every window, once, in `finish`.
-            true => before,
-            false => self.partitions.clock_mut().advance(),
-        };
-        // Also where silence has moved it, and no record: it may not go back when the lane is opened again, which counts
-        // silence anew. That is once for each partition that becomes idle.
-        self.dirty |= watermark > before;
-        if self.partitions.clock_mut().pause_those_ahead() {
-            let paused = self.partitions.paused();
-            tracing::debug!(pipeline = %self.config.name, paused = paused.len(), "partitions wait for others");
-            self.source.pause(&paused)?;
-        }
+        let moved = self.intake.advance()?;
+        self.ledger.dirty |= moved.is_news;
         if self.plan.process.is_some() {
-            return if self.partitions.all_ended() { Ok(()) } else { self.fire_timers(watermark) };
+            return if self.intake.partitions.all_ended() {
+                Ok(())
+            } else {
+                self.fire_timers(moved.now)
+            };
         }
         // Rows of this turn may have changed windows that fired before. They are corrected before the next barrier,
         // because what is to be corrected is not stored.
         let may_correct = self.plan.lateness > 0;
-        if watermark > before || may_correct { self.fire(before, watermark) } else { Ok(()) }
+        if moved.now > moved.before || may_correct {
+            self.fire(moved.before, moved.now)
+        } else {
+            Ok(())
+        }
     }
 
-    /// The end of a bounded input: the watermark goes to the end of time and every window fires.
+    /// The end of a bounded input: every window and timer fires.
     fn finish(&mut self) -> Result<(), LaneError> {
-        let before = self.partitions.clock().watermark();
-        let watermark = self.partitions.clock_mut().advance();
-        assert_eq!(watermark, Watermark::END, "all partitions have ended");
-        self.ended = true;
-        self.dirty = true;
+        let moved = self.intake.finish();
+        self.ledger.dirty |= moved.is_news;
         if self.plan.process.is_some() {
             return self.fire_last_timers();
         }
-        self.fire(before, watermark)
+        self.fire(moved.before, moved.now)
     }
 
     fn on_command(&mut self, command: Command) {
         let Command::Activate { stage, module, reply } = command;
-        self.activate(&stage, module, reply);
+        self.desk.ask(stage, module, reply);
+        self.ledger.dirty = true;
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        let wanted = self.is_overdue() || self.desk.awaits_barrier();
+        wanted && self.ledger.dirty && !self.is_behind()
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.ledger.is_overdue(self.outputs.staged_bytes())
+    }
+
+    /// Whether the epoch before is not durable yet, or its messages are not delivered.
+    fn is_behind(&self) -> bool {
+        self.ledger.committer.in_flight() || self.outputs.is_unsent()
+    }
+
+    /// Whether a barrier is due that cannot be taken, because of the epoch before it.
+    fn must_pause(&self) -> bool {
+        self.is_behind() && self.ledger.dirty && self.is_overdue()
+    }
+
+    /// Halts before the open windows fill the machine's memory.
+    fn check_state_bytes(&self) -> Result<(), LaneError> {
+        let bytes = self.pool.state_bytes();
+        let limit = self.config.limits.state_bytes;
+        if bytes > limit { Err(LaneError::StateTooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// Freezes the epoch and hands it to the committer.
+    fn checkpoint(&mut self) -> Result<(), LaneError> {
+        let started = self.clock.monotonic();
+        self.flip_modules();
+        self.write_updates()?;
+        let mut bytes = Vec::new();
+        let groups = self.pool.freeze(&self.plan, self.ledger.state_generation(), &mut bytes);
+        let (files, outbox) = self.outputs.freeze()?;
+        self.ledger.submit(Frozen {
+            source: self.intake.freeze(),
+            watermark: self.intake.clock().watermark(),
+            state: (groups > 0).then_some(FrozenState { bytes, groups }),
+            files,
+            outbox,
+        });
+        self.ledger.end_barrier(started);
+        Ok(())
+    }
+
+    /// At the barrier: rows up to here went through the old modules, rows from here on go through the new ones.
+    fn flip_modules(&mut self) {
+        let next = self.ledger.next_epoch();
+        for activation in self.desk.take_activations() {
+            let kept = activation.flip(next, |stage, module| self.flip(stage, module));
+            self.desk.keep(kept);
+        }
+    }
+
+    fn flip(&mut self, stage: &str, module: &LoadedModule) -> Result<(), Refusal> {
+        let (before, modules) = self.ledger.with_successor(stage, module)?;
+        let plan = Plan::new(&self.config, &modules)?;
+        let by = (&*self.config.name, &self.clock);
+        let migrated = self.pool.migrated(&plan, module, &self.ledger.pinned(), by)?;
+        // What the old module did last, between the last turn and this barrier.
+        self.pool.report(&self.plan, self.desk.metrics());
+        self.pool.replan(&plan);
+        if let Some(migrated) = migrated {
+            self.pool.adopt(&migrated);
+        }
+        self.ledger.replan(&plan, modules);
+        self.desk.publish_stages(&plan);
+        self.plan = plan;
+        self.intake.try_module();
+        if let Some(metrics) = self.desk.metrics().stage(stage) {
+            metrics.activated(self.clock.wall_micros());
+        }
+        tracing::info!(stage, before = %before.short(), now = %module.digest.short(), "module exchanged");
+        Ok(())
+    }
+
+    /// Takes note of an epoch that is durable, if it is so within `limit`.
+    fn settle_epoch(&mut self, limit: Duration) -> Result<(), LaneError> {
+        let Some(record) = self.ledger.settled(limit)? else { return Ok(()) };
+        self.outputs.outbox.committed(record.epoch);
+        self.intake.acknowledge(&record);
+        // Whoever is answered may look at the status at once.
+        self.publish_now();
+        self.desk.answer(&record);
+        Ok(())
+    }
+
+    /// Takes note of messages that were delivered, if they were within `limit`. That is news that a record must hold, even if
+    /// there is no other: an opening on one that names an outbox sends it again (C8).
+    fn settle_outbox(&mut self, limit: Duration) {
+        if self.outputs.have_arrived(limit) {
+            self.ledger.phase = Phase::Running;
+            self.ledger.dirty = true;
+        }
+    }
+
+    /// Publishes the status and the live results, if it is time.
+    fn publish(&mut self) {
+        self.show_live();
+        self.outputs.tell_dead_letters();
+        if self.desk.status_is_due() {
+            self.publish_now();
+        }
+    }
+
+    fn publish_now(&mut self) {
+        self.outputs.told.look(self.intake.partitions.total());
+        let problem = self.intake.problem();
+        let problem = problem.or_else(|| self.ledger.committer.problem());
+        let problem = problem.or_else(|| self.outputs.outbox.problem());
+        let problem = problem.or_else(|| self.desk.outside.trial.problem());
+        let problem = problem.or_else(|| self.outputs.told.problem());
+        let phase = match self.ledger.phase {
+            Phase::Running if self.must_pause() => Phase::Paused,
+            Phase::Running if heard::is_isolating(self.pool.brake()) => Phase::Isolating,
+            phase => phase,
+        };
+        self.desk.publish(LaneStatus {
+            pipeline: self.config.name.to_string(),
+            phase,
+            problem,
+            epoch: self.ledger.committer.head(),
+            watermark: self.intake.clock().watermark(),
+            partitions: self.intake.show(),
+            modules: self.ledger.pinned(),
+            fates: self.intake.partitions.total(),
+            groups: self.pool.groups_len(),
+            state_bytes: self.pool.state_bytes(),
+            turns: self.desk.turns,
+            dead_letters: self.outputs.kinds(),
+        });
+    }
+
+    /// Sends what changed, if somebody listens and it is time.
+    fn show_live(&mut self) {
+        if let Some(fired) = self.desk.take_fired() {
+            let changed = self.changed(LiveResults::ROWS_MAX);
+            self.desk.show(fired, changed, (self.plan.key.len(), self.ledger.next_epoch()));
+        }
     }
 }
 

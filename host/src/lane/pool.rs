@@ -7,15 +7,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::counters::LaneMetrics;
 use crate::decode::Decoder;
-use crate::keyed::{KeyedCall, KeyedTable};
+use crate::keyed::{self, KeyedCall, KeyedTable};
 use crate::plugin::brake::Brake;
 use crate::plugin::runner::{RunnerStats, StageRunner};
 use crate::window::snapshot::StateRow;
 use crate::window::{
     KEY_SHARDS, KeyedState, SessionCall, Sessions, SlideTables, Touched, Watcher, WindowAssigner,
+    snapshot,
 };
 
+use super::LaneError;
 use super::plan::{FittedStage, Plan};
 use super::timers::Firing;
 
@@ -166,6 +169,74 @@ impl Pool {
     /// Of all its runners.
     pub(super) fn brake(&self) -> &Brake {
         &self.brake
+    }
+
+    /// Fails if the turn was broken off: nothing that came of it may be used.
+    pub(super) fn not_broken_off(&self) -> Result<(), LaneError> {
+        if self.brake.is_pulled() { Err(LaneError::BrokenOff) } else { Ok(()) }
+    }
+
+    /// Groups of all windows, and keys.
+    pub(super) fn groups_len(&self) -> u64 {
+        self.workers.iter().map(Worker::groups_len).sum()
+    }
+
+    /// Bytes of all windows and keys.
+    pub(super) fn state_bytes(&self) -> u64 {
+        self.workers.iter().map(Worker::state_bytes).sum()
+    }
+
+    /// Appends what a checkpoint stores of the state. How many groups or keys that is.
+    pub(super) fn freeze(&self, plan: &Plan, generation: u32, bytes: &mut Vec<u8>) -> u64 {
+        let workers = self.workers.iter();
+        if plan.process.is_some() {
+            let keys = workers.map(|worker| &worker.keyed);
+            return keyed::snapshot::encode(keys, generation, bytes);
+        }
+        let states = workers.map(|worker| (&worker.state, &worker.sessions));
+        snapshot::encode(states, generation, bytes)
+    }
+
+    /// Adds what the workers and their plugins did since the last report.
+    pub(super) fn report(&mut self, plan: &Plan, metrics: &LaneMetrics) {
+        self.report_steps(metrics);
+        let stages: Vec<&FittedStage> = plan.all_stages().collect();
+        let mut memory = vec![0; stages.len()];
+        for worker in &mut self.workers {
+            let runners = worker.stages.iter().chain(&worker.aggregate).chain(&worker.process);
+            let runners = runners.zip(&mut worker.reported);
+            for ((stage, (runner, reported)), memory) in stages.iter().zip(runners).zip(&mut memory)
+            {
+                let now = runner.stats();
+                let before = std::mem::replace(reported, now);
+                *memory += now.memory_bytes;
+                let Some(metrics) = metrics.running(&stage.id) else { continue };
+                metrics.calls.add(now.calls - before.calls);
+                metrics.rows.add(now.rows - before.rows);
+                metrics.cpu.add_nanos(now.cpu_nanos - before.cpu_nanos);
+                metrics.traps.add(now.traps - before.traps);
+                metrics.deadlines.add(now.deadlines - before.deadlines);
+                metrics.bad_answers.add(now.answers - before.answers);
+                metrics.broken.add(now.broken - before.broken);
+                metrics.rejects.add(now.rejects - before.rejects);
+                metrics.unheard.add(now.unheard - before.unheard);
+            }
+        }
+        for (stage, memory) in stages.iter().zip(memory) {
+            if let Some(metrics) = metrics.running(&stage.id) {
+                metrics.memory_bytes.set(memory);
+            }
+        }
+    }
+
+    /// Adds what the workers' steps took since the last report.
+    pub(super) fn report_steps(&mut self, metrics: &LaneMetrics) {
+        for worker in &mut self.workers {
+            let StageNanos { decode, plugins, window } = std::mem::take(&mut worker.nanos);
+            metrics.steps.decode.add_nanos(decode);
+            metrics.steps.plugins.add_nanos(plugins);
+            metrics.steps.window.add_nanos(window);
+        }
     }
 
     /// How many workers there are.

@@ -37,7 +37,7 @@ impl Lane {
         prepared: Vec<Prepared>,
         judges: &[Judge],
     ) -> Result<Vec<(Prepared, Placed)>, LaneError> {
-        let (plan, lane_clock) = (&self.plan, self.partitions.clock());
+        let (plan, lane_clock) = (&self.plan, self.intake.clock());
         let items: Vec<(&Prepared, &Judge)> = prepared.iter().zip(judges).collect();
         let placed = self.pool.each_item(&items, |_, (prepared, judge)| {
             place(plan, lane_clock, &prepared.rows, **judge)
@@ -51,7 +51,7 @@ impl Lane {
         let results = self.pool.each_worker(|number, worker| {
             process_owned(worker, plan, (&chunks, &watermarks), &Share::new(number, workers))
         });
-        self.not_broken_off()?;
+        self.pool.not_broken_off()?;
         let (refused, emitted): (Vec<_>, Vec<_>) = results.into_iter().unzip();
         let stage = &self.plan.process.as_ref().expect(STAGE).stage;
         let mut refused: Vec<RefusedRow> = refused.into_iter().flatten().collect();
@@ -69,14 +69,16 @@ impl Lane {
         let condemned: Vec<CondemnedTimer> =
             emitted.into_iter().flat_map(|emitted| emitted.condemned).collect();
         if !condemned.is_empty() {
-            self.write_condemned_timers(&condemned)?;
+            self.ledger.dirty = true;
+            let stage = &self.plan.process.as_ref().expect(STAGE).stage;
+            self.outputs.write_condemned_timers(stage, &condemned)?;
         }
         for rows in &runs {
-            self.dirty = true;
-            self.live.fired(rows);
-            self.write_results(rows, None)?;
+            self.ledger.dirty = true;
+            self.desk.fired(rows);
+            self.outputs.write_results(rows, None, self.ledger.next_epoch())?;
         }
-        self.outside.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
+        self.desk.metrics().steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
     }
 }

@@ -87,7 +87,7 @@ impl Lane {
             };
             nanos_left = nanos_left.saturating_sub(nanos);
             self.pool.firing.slice = end;
-            if end.is_some() || nanos_left == 0 || self.outside.stop.is_overdue() {
+            if end.is_some() || nanos_left == 0 || self.desk.outside.stop.is_overdue() {
                 return Ok(());
             }
         }
@@ -112,7 +112,7 @@ impl Lane {
                 end
             }
         };
-        let (plan, stop) = (&self.plan, &self.outside.stop);
+        let (plan, stop) = (&self.plan, &self.desk.outside.stop);
         let limit = self.pool.firing.slice_nanos;
         let fired = self.pool.each_worker(|_, worker| {
             let (started, mut emitted) = (thread_cpu_nanos(), Emitted::default());
@@ -122,7 +122,7 @@ impl Lane {
             worker.nanos.window += nanos;
             (emitted, (is_done, nanos))
         });
-        self.not_broken_off()?;
+        self.pool.not_broken_off()?;
         let (emitted, done): (Vec<Emitted>, Vec<(bool, u64)>) = fired.into_iter().unzip();
         self.take_emitted(emitted)?;
         let nanos = done.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
@@ -133,18 +133,18 @@ impl Lane {
     /// The end of input: what is due at the largest watermark that a partition reached, then every timer that is left,
     /// once. Which partition ended first makes no difference to either.
     pub(super) fn fire_last_timers(&mut self) -> Result<(), LaneError> {
-        let clock = self.partitions.clock();
+        let clock = self.intake.clock();
         let own = (0..clock.partitions().len()).map(|partition| clock.own(partition));
         if let Some(largest) = own.max() {
             // What an earlier watermark has left comes first.
             for _ in 0..2 {
                 self.fire_timers(largest)?;
-                while self.pool.firing.is_unfinished() && !self.outside.stop.is_overdue() {
+                while self.pool.firing.is_unfinished() && !self.desk.outside.stop.is_overdue() {
                     self.fire_timers(largest)?;
                 }
             }
         }
-        let (plan, stop) = (&self.plan, &self.outside.stop);
+        let (plan, stop) = (&self.plan, &self.desk.outside.stop);
         let emitted = self.pool.each_worker(|_, worker| {
             let mut emitted = Emitted::default();
             fire_all_once(worker, plan, stop, &mut emitted);

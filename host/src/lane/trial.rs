@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::source::{Partition, RecordBlock};
 
-use super::partitions::Partitions;
+use super::intake::partitions::Partitions;
 
 /// The kind of the dead letter of a record that made the host panic.
 pub const HOST_PANIC: &str = "host_panic";

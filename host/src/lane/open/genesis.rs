@@ -19,8 +19,8 @@ use crate::time::Watermark;
 
 use super::OpenError;
 use super::wait::wait;
-use crate::lane::command::Awaited;
-use crate::lane::report::publish_problem;
+use crate::lane::desk::command::Awaited;
+use crate::lane::desk::publish_problem;
 use crate::lane::{Outside, PlacedModule};
 
 /// Waits until the source can say where a first run begins.

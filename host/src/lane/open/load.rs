@@ -18,8 +18,8 @@ use crate::plugin::verdict::{Verdict, compare};
 
 use super::wait::{request, wait};
 use super::{LaneParts, OpenError};
-use crate::lane::command::Awaited;
-use crate::lane::report::publish_problem;
+use crate::lane::desk::command::Awaited;
+use crate::lane::desk::publish_problem;
 use crate::lane::{Outside, PlacedModule};
 
 /// How often a lane that waits for its modules looks whether they were uploaded.

@@ -13,13 +13,12 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chain::Committer;
 use crate::chain::beat::BEAT_EVERY;
-use crate::chain::commit::Committer;
 use crate::chain::record::ChainRecord;
 use crate::chain::{LaneStorage, Opener, Survey};
 use crate::config::fingerprint::columns::check_tables;
-use crate::config::fingerprint::promises;
-use crate::config::{FileOrder, Pipeline, SourceConfig, StoreOptions};
+use crate::config::{Pipeline, SourceConfig, StoreOptions};
 use crate::counters::LaneMetrics;
 use crate::modules::ModuleStore;
 use crate::outbox::{Courier, OutboxError, Publisher};
@@ -27,16 +26,17 @@ use crate::plugin::engine::PluginEngine;
 use crate::source::files::FilesSource;
 use crate::source::finished::FinishedFiles;
 use crate::source::kafka::KafkaSource;
-use crate::source::{PollLimits, Positions, Source, SourceError};
-use crate::status::Phase;
+use crate::source::{Positions, Source, SourceError};
 use crate::stop::Stop;
 use crate::time::Clock;
-use crate::watermark::{LaneClock, look_every};
+use crate::watermark::look_every;
 
-use super::heard::{TurnSize, brake};
-use super::outbox::{Outbox, Post};
+use super::desk::Desk;
+use super::heard::brake;
+use super::intake::{Intake, positions};
+use super::ledger::Ledger;
 use super::outputs::Outputs;
-use super::partitions::Partitions;
+use super::outputs::outbox::{Outbox, Post};
 use super::plan::Plan;
 use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
@@ -190,11 +190,6 @@ impl Prepared {
     }
 }
 
-fn positions(record: &ChainRecord) -> Positions {
-    let states = record.source.partitions.iter();
-    states.map(|state| (state.partition.clone(), state.position.clone())).collect()
-}
-
 impl Ready {
     /// Nothing that can be refused comes behind the fence (docs/design/decisions.md#d23). If
     /// another instance commits while the lane is prepared, everything but that was found to be
@@ -220,36 +215,20 @@ impl Ready {
         outside: Outside,
     ) -> Lane {
         let Self { record, modules, plan, pool, source, committer, outbox } = self;
-        let lane = Lane {
-            limits: poll_limits(config),
-            partitions: partitions(config, &record, clock),
-            outputs: Outputs::new(config, &plan, outbox),
-            epoch: record.epoch,
-            phase: Phase::Running,
-            checkpoint_at: clock.monotonic() + config.checkpoint.interval,
-            dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
-            ended: record.source.ended,
-            activations: Vec::new(),
-            jumps: Vec::new(),
-            turns: 0,
-            left: None,
-            told: super::told::Told::default(),
-            promises: promises(config, &record.config),
-            brake: pool.brake().clone(),
-            turn_size: TurnSize::FULL,
-            live: super::live::Live::default(),
-            reported: super::report::Reported::default(),
+        let metrics = Arc::clone(&outside.metrics);
+        let desk = Desk::new(config, clock, outside);
+        desk.publish_stages(&plan);
+        let fixed = (config, &plan);
+        Lane {
+            intake: Intake::open(config, clock, &metrics, (source, &record)),
+            outputs: Outputs::new(fixed, clock, &metrics, outbox),
+            ledger: Ledger::open(fixed, clock, &metrics, (committer, &record), modules),
             config: Arc::clone(config),
             clock: clock.clone(),
-            modules,
-            source,
             plan,
             pool,
-            committer,
-            outside,
-        };
-        lane.publish_stages();
-        lane
+            desk,
+        }
     }
 }
 
@@ -270,37 +249,6 @@ fn worker_count(config: &Pipeline) -> usize {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         workers => workers,
     }
-}
-
-fn poll_limits(config: &Pipeline) -> PollLimits {
-    PollLimits {
-        records: config.limits.turn_records,
-        bytes: config.limits.turn_bytes,
-        wait: super::POLL_WAIT,
-        linger: config.limits.turn_linger,
-    }
-}
-
-fn partitions(config: &Pipeline, record: &ChainRecord, clock: &Clock) -> Partitions {
-    let bound =
-        i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
-    let micros = |ahead: Duration| i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
-    let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark)
-        .with_max_ahead(config.event_time.max_ahead.map(micros))
-        .with_end(!config.source.is_watched());
-    let mut partitions = Partitions::new(lane_clock);
-    if matches!(&config.source, SourceConfig::Files(files) if files.order == FileOrder::Parallel) {
-        partitions = partitions.begun_in_order();
-    }
-    if let Some(finished) = &record.source.finished {
-        // It was looked at when the source was told.
-        partitions
-            .restore_finished(FinishedFiles::thaw(finished).unwrap_or_default(), finished.fates);
-    }
-    for state in &record.source.partitions {
-        partitions.restore(state, clock.monotonic());
-    }
-    partitions
 }
 
 fn open_source(

@@ -50,11 +50,11 @@ fn a_turn_that_would_make_too_much_is_taken_again_with_less() {
         let source = Box::new(LogSource::new(&logs((0..40).map(text)), 40, 1));
         let (mut lane, _commands) = world.open_at(source, workers, &Clock::system());
         let mut turns = 0;
-        while lane.partitions.total().read < 40 {
-            let before = lane.partitions.total().read;
+        while lane.intake.partitions.total().read < 40 {
+            let before = lane.intake.partitions.total().read;
             lane.step().unwrap();
             // 1 MiB are five of them.
-            assert!(lane.partitions.total().read - before <= 5);
+            assert!(lane.intake.partitions.total().read - before <= 5);
             turns += 1;
         }
         assert!((9..60).contains(&turns), "{turns} turns");

@@ -37,7 +37,7 @@ fn a_group_that_cannot_be_evaluated_is_kept_counted_and_told_by_default() {
     assert_eq!(column(&world, "kind"), ["evaluate"]);
     let reason = column(&world, "reason").remove(0);
     assert!(reason.contains("a state with `unspeakable`"), "{reason}");
-    let status = lane.outside.status.load();
+    let status = lane.desk.outside.status.load();
     let told = &status.dead_letters;
     let [told] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((told.kind.as_str(), told.count, &*told.first_stage), ("evaluate", 1, "join"));
@@ -85,7 +85,7 @@ fn dead_letters_are_dropped_only_where_the_file_says_so() {
     let (mut lane, _commands) = world.open(&logs(["unspeakable".to_owned()]), 1, 1);
     assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
     assert!(world.config.tables().iter().all(|(id, _)| **id != *"dead_letters"));
-    assert_eq!(lane.outside.status.load().dead_letters[0].count, 1);
+    assert_eq!(lane.desk.outside.status.load().dead_letters[0].count, 1);
 }
 
 /// Once it is committed such a message could never be sent, and nothing after it.

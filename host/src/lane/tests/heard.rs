@@ -63,7 +63,7 @@ fn a_command_breaks_a_failing_turn_off_and_the_next_life_takes_it_first() {
     let (reply, _answer) = oneshot::channel();
     let module = native::module("drop", PluginKind::Filter);
     let command = Command::Activate { stage: "drop".to_owned(), module, reply };
-    let status = Arc::clone(&lane.outside.status);
+    let status = Arc::clone(&lane.desk.outside.status);
     *happens.lock().unwrap() = Some(Box::new(move || {
         let running = LaneStatus { phase: Phase::Running, ..LaneStatus::clone(&status.load()) };
         status.store(Arc::new(running));
@@ -71,9 +71,11 @@ fn a_command_breaks_a_failing_turn_off_and_the_next_life_takes_it_first() {
     }));
     let broken_off = lane.run().unwrap_err();
     assert!(matches!(broken_off, LaneError::BrokenOff), "{broken_off}");
-    assert_eq!(lane.outside.status.load().phase, Phase::Isolating);
+    assert_eq!(lane.desk.outside.status.load().phase, Phase::Isolating);
     assert_eq!(world.count("dead_letters") + world.count("results"), 0, "nothing is committed");
-    let Some(Command::Activate { stage, .. }) = lane.outside.commands.try_take() else { panic!() };
+    let Some(Command::Activate { stage, .. }) = lane.desk.outside.commands.try_take() else {
+        panic!()
+    };
     assert_eq!(stage, "drop");
 }
 
@@ -81,7 +83,7 @@ fn a_command_breaks_a_failing_turn_off_and_the_next_life_takes_it_first() {
 fn a_stop_breaks_a_failing_turn_off() {
     let (world, happens) = (world(""), Happening::default());
     let (mut lane, _commands) = about_to_fail(&world, &happens);
-    let stop = lane.outside.stop.clone();
+    let stop = lane.desk.outside.stop.clone();
     *happens.lock().unwrap() = Some(Box::new(move || stop.ask()));
     assert_eq!(lane.run().unwrap(), LaneEnd::CutShort);
     assert_eq!(world.count("dead_letters") + world.count("results"), 0, "nothing is committed");

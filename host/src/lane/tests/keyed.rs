@@ -450,7 +450,7 @@ fn a_stop_is_heard_while_timers_wait_for_their_step() {
     while !lane.pool.firing.is_unfinished() {
         assert_eq!(lane.step().unwrap(), None);
     }
-    lane.outside.stop.ask();
+    lane.desk.outside.stop.ask();
     assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
     // What was left is due when the lane is opened again.
     assert_eq!(open(&world, 1, false).run().unwrap(), LaneEnd::Finished);

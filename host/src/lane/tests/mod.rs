@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
@@ -33,19 +34,24 @@ use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
 
 use super::open::{Ready, genesis, restore};
-use super::outbox::Outbox;
+use super::outputs::outbox::Outbox;
 use super::*;
-use crate::chain::record::{ChainRecord, Fates, PinnedModule};
+use crate::chain::Committer;
+use crate::chain::record::{ChainRecord, Epoch, Fates, PinnedModule};
 use crate::chain::{self, LaneStorage};
 use crate::config::{PluginRef, StageConfig};
+use crate::counters::LaneMetrics;
 use crate::plugin::PluginKind;
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
+use crate::pulse::Pulse;
 use crate::sink::json::JsonObject;
-use crate::source::Partition;
+use crate::source::{Partition, PollLimits, Source};
+use crate::stop::Stop;
 use crate::store::Location;
+use crate::time::Watermark;
 use log::{LogSource, Logs};
 use naive::{Kind, expected};
 use topics::Topics;
@@ -669,11 +675,11 @@ fn a_lane_whose_stop_is_overdue_commits_nothing_more() {
     let logs = logs_of(&[(0..30).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
     let (mut lane, _commands) = world.open(&logs, 1, 1);
     let clock = Clock::manual(0);
-    lane.outside.stop = Stop::new(clock.clone());
-    while lane.turns == 0 {
+    lane.desk.outside.stop = Stop::new(clock.clone());
+    while lane.desk.turns == 0 {
         lane.step().unwrap();
     }
-    lane.outside.stop.ask();
+    lane.desk.outside.stop.ask();
     clock.advance(crate::stop::PATIENCE);
     assert_eq!(lane.run().unwrap(), LaneEnd::CutShort);
     assert_eq!(world.chain().len(), 1, "the genesis");

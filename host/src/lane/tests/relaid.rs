@@ -164,7 +164,9 @@ fn run(
         let (mut lane, commands) = world.open(logs, workers, seed ^ life as u64);
         let at = takeover.turns.filter(|_| life == takeover.life);
         let activate = |lane: &mut Lane| {
-            if lane.ended || lane.modules.iter().any(|it| it.pinned.state_version == 2) {
+            if lane.intake.ended
+                || lane.ledger.modules.iter().any(|it| it.pinned.state_version == 2)
+            {
                 return;
             }
             let kind = world.config.stateful_stage().unwrap().kind;

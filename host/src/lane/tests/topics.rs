@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use serde_json::Value;
 
 use crate::config::{Pipeline, SinkKind};
-use crate::lane::outbox::Post;
+use crate::lane::outputs::outbox::Post;
 use crate::outbox::{Courier, Message, Outgoing, PartitionCount, messages};
 
 const PARTITIONS: u32 = 3;

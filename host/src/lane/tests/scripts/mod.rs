@@ -26,7 +26,7 @@ use std::time::Duration;
 use expect_test::{ExpectFile, expect_file};
 
 use super::*;
-use crate::lane::partitions::LanePartition;
+use crate::lane::intake::partitions::LanePartition;
 pub(super) use diary::DIARY;
 use shown::{dead, late, live, result};
 use statement::{Settings, Statement, noon, show_time};
@@ -261,7 +261,7 @@ impl Run {
 
     fn stop(&mut self) {
         let (mut lane, _commands) = self.lane.take().unwrap();
-        lane.outside.stop.ask();
+        lane.desk.outside.stop.ask();
         assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
     }
 
@@ -376,7 +376,7 @@ impl Run {
 
     /// Shows what somebody would see who began to listen now.
     fn listen(&mut self) {
-        let mut listener = self.lane().outside.live.subscribe();
+        let mut listener = self.lane().desk.outside.live.subscribe();
         self.pass_time(Duration::from_millis(100), None);
         self.read();
         while let Ok(update) = listener.try_recv() {
@@ -394,7 +394,7 @@ impl Run {
                 let log = &topic.partitions[it.partition.number as usize];
                 it.position.next_offset.get() == log.len() as i64
             };
-            if lane.partitions.iter().all(is_read) && !lane.pool.firing.is_unfinished() {
+            if lane.intake.partitions.iter().all(is_read) && !lane.pool.firing.is_unfinished() {
                 return;
             }
         }
@@ -402,10 +402,10 @@ impl Run {
 
     fn commit(&mut self) {
         let lane = self.lane();
-        if lane.dirty {
+        if lane.ledger.dirty {
             lane.checkpoint().unwrap();
         }
-        while lane.committer.in_flight() {
+        while lane.ledger.committer.in_flight() {
             lane.wait_for_commit().unwrap();
         }
         self.committed_silence.clone_from(&self.silence);
@@ -425,7 +425,7 @@ impl Run {
         }
         lines.iter().for_each(|(what, line)| self.show(what, line));
         self.epochs = chain.len();
-        let watermark = self.lane().partitions.clock().watermark();
+        let watermark = self.lane().intake.partitions.clock().watermark();
         if watermark != self.watermark {
             let text = match watermark {
                 Watermark::At(time) => show_time(time.0),

@@ -2,25 +2,23 @@
 //! needed to see why and to process it again, or it halts the lane, as the pipeline file says
 //! (docs/design/decisions.md#d12).
 
-use std::sync::Arc;
-
 use crate::config::OnFailure;
-use crate::plugin::ModuleDigest;
 use crate::plugin::outcome::RefusalKind;
 use crate::sink::dead_letters::DeadLetter;
 use crate::source::RecordBlock;
 use crate::time::EventTime;
 
-use super::emitted::CondemnedTimer;
-use super::fire::CondemnedGroup;
+use super::Outputs;
 use super::outbox::TooLarge;
-use super::plan::FittedStage;
-use super::prepare::Condemned;
-use super::{Lane, LaneError};
+use crate::lane::LaneError;
+use crate::lane::emitted::CondemnedTimer;
+use crate::lane::fire::CondemnedGroup;
+use crate::lane::plan::FittedStage;
+use crate::lane::prepare::Condemned;
 
-impl Lane {
+impl Outputs {
     /// Dead-letters records of a block.
-    pub(super) fn write_condemned(
+    pub(in crate::lane) fn write_condemned(
         &mut self,
         block: &RecordBlock,
         condemned: &[Condemned],
@@ -36,12 +34,11 @@ impl Lane {
     }
 
     /// Dead-letters groups that the plugin could not merge or evaluate.
-    pub(super) fn write_condemned_groups(
+    pub(in crate::lane) fn write_condemned_groups(
         &mut self,
+        stage: &FittedStage,
         condemned: &[CondemnedGroup],
     ) -> Result<(), LaneError> {
-        let stage = self.plan.aggregate.as_ref().expect("groups have an aggregate");
-        let (stage, module) = of_stage(stage);
         for CondemnedGroup { step, bounds, key, state, refusal } in condemned {
             let reason = format!(
                 "{} ({step}: group of the window from {} to {}; `value` holds its accumulator)",
@@ -49,29 +46,27 @@ impl Lane {
                 EventTime(bounds.start),
                 EventTime(bounds.end),
             );
-            let kind = self.kind_of_failure(&stage, step, refusal.kind, &reason)?;
+            let kind = self.kind_of_failure(&stage.id, step, refusal.kind, &reason)?;
             self.write_letter(&DeadLetter {
-                stage: &stage,
+                stage: &stage.id,
                 kind,
                 reason: &reason,
                 key: Some(key),
                 value: Some(state),
-                module: Some(module),
+                module: Some(stage.plugin.digest),
                 at: bounds.end,
                 ..DeadLetter::NOTHING
             })?;
         }
-        self.dirty |= !condemned.is_empty();
         Ok(())
     }
 
     /// Dead-letters timers, each with the state of its key.
-    pub(super) fn write_condemned_timers(
+    pub(in crate::lane) fn write_condemned_timers(
         &mut self,
+        stage: &FittedStage,
         condemned: &[CondemnedTimer],
     ) -> Result<(), LaneError> {
-        let process = self.plan.process.as_ref().expect("timers have a process plugin");
-        let (stage, module) = of_stage(&process.stage);
         for CondemnedTimer { timer, key, state, kind, reason } in condemned {
             let reason = format!(
                 "{}: {reason} (timer {} of {}; `key` and `value` hold its key and the state of that)",
@@ -79,26 +74,24 @@ impl Lane {
                 timer.id,
                 EventTime(timer.time),
             );
-            let kind = self.kind_of_failure(&stage, "timer", *kind, &reason)?;
+            let kind = self.kind_of_failure(&stage.id, "timer", *kind, &reason)?;
             self.write_letter(&DeadLetter {
-                stage: &stage,
+                stage: &stage.id,
                 kind,
                 reason: &reason,
                 key: Some(key),
                 value: Some(state),
-                module: Some(module),
+                module: Some(stage.plugin.digest),
                 at: timer.time,
                 ..DeadLetter::NOTHING
             })?;
         }
-        self.dirty |= !condemned.is_empty();
         Ok(())
     }
 
     /// Dead-letters messages that no topic can take.
     pub(super) fn write_too_large(&mut self) -> Result<(), LaneError> {
-        for TooLarge { sink, key, value, bytes, bytes_max } in self.outputs.outbox.take_too_large()
-        {
+        for TooLarge { sink, key, value, bytes, bytes_max } in self.outbox.take_too_large() {
             let reason = format!(
                 "a message for this sink has {bytes} bytes with its headers, its `message.max.bytes` allows {bytes_max} \
                  (`key` and `value` hold it): raise that in the sink's `properties`, and `max.message.bytes` of the topic"
@@ -150,25 +143,21 @@ impl Lane {
     }
 
     fn write_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), LaneError> {
-        self.outside.metrics.dead_letters.add(letter.kind, 1);
+        self.metrics.dead_letters.add(letter.kind, 1);
         self.told.note(letter);
-        Ok(self.outputs.push_dead_letter(letter)?)
+        Ok(self.push_dead_letter(letter)?)
     }
 
     /// Says in the log what was dead-lettered, once a minute for each kind.
-    pub(super) fn tell_dead_letters(&mut self) {
-        let (now, kept) = (self.clock.monotonic(), self.outputs.keeps_dead_letters());
+    pub(in crate::lane) fn tell_dead_letters(&mut self) {
+        let (now, kept) = (self.clock.monotonic(), self.keeps_dead_letters());
         self.told.say(&self.config.name, now, kept);
     }
 
     /// Says what was not said yet: the lane comes to an end, whichever.
-    pub(super) fn tell_all_dead_letters(&mut self) {
-        self.told.say_all(&self.config.name, self.outputs.keeps_dead_letters());
+    pub(in crate::lane) fn tell_all_dead_letters(&mut self) {
+        self.told.say_all(&self.config.name, self.keeps_dead_letters());
     }
-}
-
-fn of_stage(stage: &FittedStage) -> (Arc<str>, ModuleDigest) {
-    (Arc::clone(&stage.id), stage.plugin.digest)
 }
 
 fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLetter<'a> {

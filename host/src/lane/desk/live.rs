@@ -9,35 +9,33 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use serde_json::Value;
 
+use crate::chain::record::Epoch;
 use crate::sink::json::json_value;
 use crate::status::LiveResults;
-use crate::window::{Watcher, WindowAssigner};
 
-use super::early::early_results;
-use super::pool::Worker;
-use super::runs::join;
-use super::{Lane, LaneError};
+use super::Desk;
 
 /// Listeners get changes at most this often: ten times a second reads as «at once».
 const EVERY: Duration = Duration::from_millis(100);
-
-/// Panes in which keys are looked up for one refresh of sliding windows: some milliseconds of work. Windows of many panes
-/// show fewer keys at a time.
-const LOOKUPS_MAX: usize = 50_000;
 
 /// What waits to be shown.
 #[derive(Default)]
 pub(super) struct Live {
     next: Duration,
+    waiting: Waiting,
+}
+
+/// Rows that fired and were not shown yet.
+#[derive(Default)]
+pub(in crate::lane) struct Waiting {
     /// The last [`LiveResults::ROWS_MAX`] rows or more, oldest first.
     fired: VecDeque<RecordBatch>,
     /// Rows that fired before those.
     left_out: usize,
 }
 
-impl Live {
-    /// Results of windows that fired are shown like any other change, once more and for the last time.
-    pub(super) fn fired(&mut self, rows: &RecordBatch) {
+impl Waiting {
+    fn push(&mut self, rows: &RecordBatch) {
         let kept = rows.num_rows().min(LiveResults::ROWS_MAX);
         self.left_out += rows.num_rows() - kept;
         self.fired.push_back(rows.slice(rows.num_rows() - kept, kept));
@@ -53,63 +51,56 @@ impl Live {
     }
 }
 
-impl Lane {
-    /// Sends what changed since last time: the lane ends, and nothing follows.
-    pub(super) fn show_last(&mut self) {
-        self.live.next = Duration::ZERO;
-        if let Err(error) = self.show_live() {
-            tracing::warn!(%error, "the last live results could not be made");
-        }
+impl Desk {
+    /// Results of windows that fired are shown like any other change, once more and for the last time.
+    pub(in crate::lane) fn fired(&mut self, rows: &RecordBatch) {
+        self.live.waiting.push(rows);
     }
 
-    /// Sends what changed, if somebody listens and it is time.
-    pub(super) fn show_live(&mut self) -> Result<(), LaneError> {
+    /// The lane ends: what changed is shown whether it is time or not, because nothing follows.
+    pub(in crate::lane) fn show_at_once(&mut self) {
+        self.live.next = Duration::ZERO;
+    }
+
+    /// What has fired, if somebody listens and it is time to show what changed.
+    pub(in crate::lane) fn take_fired(&mut self) -> Option<Waiting> {
         let now = self.clock.monotonic();
         if now < self.live.next {
-            return Ok(());
+            return None;
         }
         self.live.next = now + EVERY;
-        let fired = std::mem::take(&mut self.live.fired);
-        let fired_left_out = std::mem::take(&mut self.live.left_out);
-        if self.outside.live.receiver_count() == 0 || self.plan.is_raw() {
-            return Ok(());
-        }
-        let plan = &self.plan;
-        let share = LiveResults::ROWS_MAX.div_ceil(self.pool.len());
-        let watermark = self.partitions.clock().watermark();
-        let results = match self.plan.windows {
-            Some(windows) => self.pool.each_worker(|_, worker| {
-                let keys = match windows {
-                    WindowAssigner::Slides(slides) if slides.overlap() => {
-                        share.min(LOOKUPS_MAX / worker.state.windows().len().max(1)).max(1)
-                    }
-                    _ => share,
-                };
-                early_results(worker, plan, windows, (Watcher::Live, watermark), keys)
-            }),
-            // A process plugin emits what is final; there is nothing to look at before.
-            None => Vec::new(),
-        };
-        let left_out: usize = self.pool.workers().iter().map(Worker::changed_len).sum();
+        let waiting = std::mem::take(&mut self.live.waiting);
+        (self.outside.live.receiver_count() > 0).then_some(waiting)
+    }
+
+    /// Sends what has fired, and behind it the `changed` groups of windows that have not, besides `left_out` others. Nothing
+    /// to send is not sent. Rows begin with so many columns of the key, and become true with `epoch`.
+    pub(in crate::lane) fn show(
+        &self,
+        waiting: Waiting,
+        (changed, left_out): (Option<RecordBatch>, usize),
+        (key_columns, epoch): (usize, Epoch),
+    ) {
+        let Waiting { fired, left_out: fired_left_out } = waiting;
         let mut batches = Vec::from(fired);
-        batches.extend(join(&results));
-        if batches.iter().all(|batch| batch.num_rows() == 0) {
-            return Ok(());
-        }
+        batches.extend(changed);
+        let Some(schema) = batches.first().map(RecordBatch::schema) else { return };
         let all: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if all == 0 {
+            return;
+        }
         let skipped = all.saturating_sub(LiveResults::ROWS_MAX);
         let rows: Vec<Vec<Value>> = batches.iter().flat_map(json_rows).skip(skipped).collect();
         let left_out = left_out + fired_left_out + skipped;
         // Nobody listens any more: nothing to do about it.
         let _ = self.outside.live.send(Arc::new(LiveResults {
             pipeline: self.config.name.to_string(),
-            uncommitted_epoch: self.epoch.next().0,
-            columns: self.plan.output.fields().iter().map(|field| field.name().clone()).collect(),
-            key_columns: self.plan.key.len(),
+            uncommitted_epoch: epoch.0,
+            columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
+            key_columns,
             rows,
             rows_left_out: left_out as u64,
         }));
-        Ok(())
     }
 }
 

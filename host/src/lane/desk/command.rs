@@ -10,7 +10,7 @@ use crate::chain::record::Epoch;
 use crate::plugin::PluginError;
 use crate::plugin::load::LoadedModule;
 
-use super::plan::PlanError;
+use crate::lane::plan::PlanError;
 
 /// What the outside may ask of a lane. Taken between two turns.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub enum Command {
 
 impl Command {
     /// Answers a command that a lane cannot take where it stands.
-    pub(super) fn refuse(self, refusal: Refusal) {
+    pub(in crate::lane) fn refuse(self, refusal: Refusal) {
         let Self::Activate { reply, .. } = self;
         answer(reply, Err(refusal));
     }
@@ -49,18 +49,18 @@ impl Commands {
     }
 
     /// The next one, if there is one.
-    pub(super) fn try_take(&self) -> Option<Command> {
+    pub(in crate::lane) fn try_take(&self) -> Option<Command> {
         let held = self.held().take();
         held.or_else(|| self.receiver().try_recv().ok())
     }
 
     /// Whether there is a next one.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(in crate::lane) fn is_waiting(&self) -> bool {
         !self.receiver().is_empty()
     }
 
     /// Keeps the next one for the next life of the lane.
-    pub(super) fn hold(&self) {
+    pub(in crate::lane) fn hold(&self) {
         let next = self.receiver().try_recv().ok();
         let mut held = self.held();
         if held.is_none() {
@@ -77,7 +77,7 @@ impl Commands {
     }
 
     /// The next one; never if nobody is left to ask.
-    pub(super) async fn take(&self) -> Command {
+    pub(in crate::lane) async fn take(&self) -> Command {
         match poll_fn(|context| self.receiver().poll_recv(context)).await {
             Some(command) => command,
             None => pending().await,
@@ -97,7 +97,7 @@ impl Commands {
 pub type Reply = oneshot::Sender<Result<Epoch, Refusal>>;
 
 /// Answers an activation.
-pub(super) fn answer(reply: Reply, answered: Result<Epoch, Refusal>) {
+pub(in crate::lane) fn answer(reply: Reply, answered: Result<Epoch, Refusal>) {
     // Whoever asked may have gone away: a record stands, and a refusal has changed nothing.
     drop(reply.send(answered));
 }

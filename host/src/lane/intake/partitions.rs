@@ -10,27 +10,27 @@ use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
 
-use super::jump::Known;
-use super::prepare::Fate;
+use crate::lane::jump::Known;
+use crate::lane::prepare::Fate;
 
 /// One partition of a lane.
 #[derive(Clone, Debug)]
-pub(super) struct LanePartition {
-    pub(super) partition: Partition,
-    pub(super) position: Position,
-    pub(super) fates: Fates,
+pub(in crate::lane) struct LanePartition {
+    pub(in crate::lane) partition: Partition,
+    pub(in crate::lane) position: Position,
+    pub(in crate::lane) fates: Fates,
     /// What of the fates the metrics were told.
     told: Fates,
-    pub(super) end_offset: Option<i64>,
+    pub(in crate::lane) end_offset: Option<i64>,
     /// The event time of its last row, if that has jumped.
     doubted: Option<EventTime>,
     /// How often its position was lost and moved since the lane was opened.
-    pub(super) jumps: u64,
+    pub(in crate::lane) jumps: u64,
 }
 
 /// All partitions, in the order they were found; an index changes only where files leave, between two turns.
 #[derive(Debug)]
-pub(super) struct Partitions {
+pub(in crate::lane) struct Partitions {
     all: Vec<LanePartition>,
     index: BTreeMap<Partition, usize>,
     clock: LaneClock,
@@ -45,7 +45,7 @@ pub(super) struct Partitions {
 
 impl Partitions {
     /// None yet.
-    pub(super) fn new(clock: LaneClock) -> Self {
+    pub(in crate::lane) fn new(clock: LaneClock) -> Self {
         Self {
             all: Vec::new(),
             index: BTreeMap::new(),
@@ -59,14 +59,14 @@ impl Partitions {
     }
 
     /// Adds what the chain knows of files that are finished.
-    pub(super) fn restore_finished(&mut self, finished: FinishedFiles, fates: Fates) {
+    pub(in crate::lane) fn restore_finished(&mut self, finished: FinishedFiles, fates: Fates) {
         self.clock.set_retired();
         (self.finished, self.finished_fates) = (finished, fates);
     }
 
     /// Takes out the files that were read to their end: all that a record must hold of them is their names. Between two
     /// turns only, because the others move up.
-    pub(super) fn retire_finished(&mut self) {
+    pub(in crate::lane) fn retire_finished(&mut self) {
         let keep: Vec<bool> = self.clock.partitions().iter().map(|clock| !clock.ended).collect();
         if keep.iter().all(|keep| *keep) {
             return;
@@ -87,7 +87,7 @@ impl Partitions {
     }
 
     /// The files that were taken out, as the chain keeps them.
-    pub(super) fn finished(&mut self) -> Option<FinishedRecord> {
+    pub(in crate::lane) fn finished(&mut self) -> Option<FinishedRecord> {
         if self.frozen.is_none() {
             self.frozen = self.finished.freeze(self.finished_fates);
         }
@@ -95,7 +95,7 @@ impl Partitions {
     }
 
     /// Adds what the chain knows of a partition.
-    pub(super) fn restore(&mut self, state: &PartitionState, now: Duration) {
+    pub(in crate::lane) fn restore(&mut self, state: &PartitionState, now: Duration) {
         let index = self.add(&state.partition, state.max_event_time, now);
         self.all[index].position = state.position.clone();
         self.all[index].fates = state.fates;
@@ -120,7 +120,7 @@ impl Partitions {
     }
 
     /// The index of a partition; a new one if it was not known.
-    pub(super) fn index(&mut self, partition: &Partition, now: Duration) -> usize {
+    pub(in crate::lane) fn index(&mut self, partition: &Partition, now: Duration) -> usize {
         match self.index.get(partition) {
             Some(index) => *index,
             None => self.add(partition, None, now),
@@ -128,7 +128,11 @@ impl Partitions {
     }
 
     /// Takes note of what the source knows of its partitions. True if a position has moved over what is no record.
-    pub(super) fn progress(&mut self, progress: &[PartitionProgress], now: Duration) -> bool {
+    pub(in crate::lane) fn progress(
+        &mut self,
+        progress: &[PartitionProgress],
+        now: Duration,
+    ) -> bool {
         let mut moved = false;
         for one in progress {
             let index = self.index(&one.partition, now);
@@ -148,7 +152,7 @@ impl Partitions {
     }
 
     /// A position was lost and is another one now, further on or further back.
-    pub(super) fn jumped(&mut self, jump: &Jump, now: Duration) {
+    pub(in crate::lane) fn jumped(&mut self, jump: &Jump, now: Duration) {
         let index = self.index(&jump.partition, now);
         let partition = &mut self.all[index];
         let end_offset = partition.position.end_offset;
@@ -157,7 +161,7 @@ impl Partitions {
     }
 
     /// Everything before `next` was processed.
-    pub(super) fn processed(&mut self, index: usize, next: &Position) {
+    pub(in crate::lane) fn processed(&mut self, index: usize, next: &Position) {
         let partition = &mut self.all[index];
         assert!(
             next.next_offset >= partition.position.next_offset,
@@ -170,7 +174,7 @@ impl Partitions {
     }
 
     /// Counts the fates of records; answers with the counts.
-    pub(super) fn count(&mut self, index: usize, fates: &[Fate]) -> Fates {
+    pub(in crate::lane) fn count(&mut self, index: usize, fates: &[Fate]) -> Fates {
         let mut counts = Fates { read: fates.len() as u64, ..Fates::default() };
         for fate in fates {
             *match fate {
@@ -185,7 +189,7 @@ impl Partitions {
     }
 
     /// The first records of a partition have come. Warns if it is a file that the lane's watermark did not wait for.
-    pub(super) fn look_at_first(&mut self, index: usize) {
+    pub(in crate::lane) fn look_at_first(&mut self, index: usize) {
         let Some(max) = self.clock.partitions()[index].max_event_time else { return };
         let (begins, watermark) = (self.clock.own(index), self.clock.watermark());
         if self.are_begun_in_order && begins < watermark && !self.told_of_order {
@@ -200,12 +204,12 @@ impl Partitions {
 
     /// Partitions are files that are begun in the order of their names.
     #[must_use]
-    pub(super) fn begun_in_order(self) -> Self {
+    pub(in crate::lane) fn begun_in_order(self) -> Self {
         Self { are_begun_in_order: true, ..self }
     }
 
     /// Tells the metrics what became of records since they were last told.
-    pub(super) fn tell(&mut self, metrics: &PartitionFates) {
+    pub(in crate::lane) fn tell(&mut self, metrics: &PartitionFates) {
         for partition in &mut self.all {
             if partition.fates != partition.told {
                 metrics.add(&partition.partition, &partition.fates.since(partition.told));
@@ -215,51 +219,51 @@ impl Partitions {
     }
 
     /// All partitions together.
-    pub(super) fn total(&self) -> Fates {
+    pub(in crate::lane) fn total(&self) -> Fates {
         let live = self.all.iter();
         live.fold(self.finished_fates, |total, partition| total.plus(partition.fates))
     }
 
     /// Where a partition stands; none if it is not known yet.
-    pub(super) fn position(&self, partition: &Partition) -> Option<&Position> {
+    pub(in crate::lane) fn position(&self, partition: &Partition) -> Option<&Position> {
         self.index.get(partition).map(|index| &self.all[*index].position)
     }
 
     /// What the next row of a partition is judged by.
-    pub(super) fn known(&self, index: usize) -> Known {
+    pub(in crate::lane) fn known(&self, index: usize) -> Known {
         let max = self.clock.partitions()[index].max_event_time;
         Known { max, doubted: self.all[index].doubted }
     }
 
     /// Its last row has jumped to this time, or has not.
-    pub(super) fn doubt(&mut self, index: usize, doubted: Option<EventTime>) {
+    pub(in crate::lane) fn doubt(&mut self, index: usize, doubted: Option<EventTime>) {
         self.all[index].doubted = doubted;
     }
 
     /// The clocks.
-    pub(super) fn clock(&self) -> &LaneClock {
+    pub(in crate::lane) fn clock(&self) -> &LaneClock {
         &self.clock
     }
 
     /// The clocks, to observe and advance.
-    pub(super) fn clock_mut(&mut self) -> &mut LaneClock {
+    pub(in crate::lane) fn clock_mut(&mut self) -> &mut LaneClock {
         &mut self.clock
     }
 
     /// Those that wait for the others.
-    pub(super) fn paused(&self) -> BTreeSet<Partition> {
+    pub(in crate::lane) fn paused(&self) -> BTreeSet<Partition> {
         let clocks = self.clock.partitions().iter();
         let paused = self.all.iter().zip(clocks).filter(|(_, clock)| clock.paused);
         paused.map(|(partition, _)| partition.partition.clone()).collect()
     }
 
     /// With their clocks, in the order they were found.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &LanePartition)> {
+    pub(in crate::lane) fn iter(&self) -> impl Iterator<Item = (usize, &LanePartition)> {
         self.all.iter().enumerate()
     }
 
     /// As the chain keeps them, ascending. Every record has exactly one fate, or we stop here and not in a table.
-    pub(super) fn states(&self) -> Vec<PartitionState> {
+    pub(in crate::lane) fn states(&self) -> Vec<PartitionState> {
         let state = |index: &usize| {
             let partition = &self.all[*index];
             let fates = partition.fates;
@@ -281,7 +285,7 @@ impl Partitions {
     }
 
     /// Whether there are partitions and all have ended.
-    pub(super) fn all_ended(&self) -> bool {
+    pub(in crate::lane) fn all_ended(&self) -> bool {
         self.clock.all_ended()
     }
 }

@@ -17,14 +17,14 @@ use crate::config::{KafkaSinkConfig, Pipeline, SinkKind};
 use crate::outbox::{Courier, Message, Outgoing, PartitionCount, PartitionCounts, partition_of};
 use crate::sink::json::JsonObject;
 
-use super::columns::{FINAL_MEMBER, REVISION_COLUMN, WINDOW_COLUMNS};
-use super::plan::Plan;
+use crate::lane::columns::{FINAL_MEMBER, REVISION_COLUMN, WINDOW_COLUMNS};
+use crate::lane::plan::Plan;
 
 /// What carries messages, and the number of partitions of each sink's topic by its id.
-pub(super) type Post = (Box<dyn Courier>, PartitionCounts);
+pub(in crate::lane) type Post = (Box<dyn Courier>, PartitionCounts);
 
 /// The messages of a lane. Without sinks of that type it does nothing.
-pub(super) struct Outbox {
+pub(in crate::lane) struct Outbox {
     topics: Vec<Topic>,
     /// None without topics.
     courier: Option<Box<dyn Courier>>,
@@ -44,13 +44,13 @@ pub(super) struct Outbox {
 }
 
 /// A message that its topic cannot take: once it is committed it could never be sent, and nothing after it.
-pub(super) struct TooLarge {
-    pub(super) sink: Arc<str>,
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) value: Vec<u8>,
+pub(in crate::lane) struct TooLarge {
+    pub(in crate::lane) sink: Arc<str>,
+    pub(in crate::lane) key: Option<Vec<u8>>,
+    pub(in crate::lane) value: Vec<u8>,
     /// What it has with its headers, and what the client takes.
-    pub(super) bytes: usize,
-    pub(super) bytes_max: usize,
+    pub(in crate::lane) bytes: usize,
+    pub(in crate::lane) bytes_max: usize,
 }
 
 /// More than the four headers of a message have.
@@ -100,7 +100,7 @@ pub struct SeveralRows {
 impl Outbox {
     /// The outbox of a pipeline. `post` is there if it has topics. What the newest record holds goes out at once: nobody
     /// knows whether it was sent (O4).
-    pub(super) fn open(
+    pub(in crate::lane) fn open(
         config: &Pipeline,
         plan: &Plan,
         opened: &mut Opened,
@@ -136,19 +136,23 @@ impl Outbox {
     }
 
     /// Whether somebody wants to hear of every change.
-    pub(super) fn takes_updates(&self) -> bool {
+    pub(in crate::lane) fn takes_updates(&self) -> bool {
         self.topics.iter().any(|topic| topic.updates)
     }
 
     /// Takes what has fired, or raw rows. They become true with `epoch`. Rows of one group follow each other. A topic of updates
     /// hears of it only if that was the last word: what is corrected it hears of because it has changed.
-    pub(super) fn write(&mut self, rows: &RecordBatch, epoch: Epoch) -> Result<(), SeveralRows> {
+    pub(in crate::lane) fn write(
+        &mut self,
+        rows: &RecordBatch,
+        epoch: Epoch,
+    ) -> Result<(), SeveralRows> {
         let fires_once = self.fires_once;
         self.write_to(|topic| !topic.updates || fires_once, rows, true, epoch)
     }
 
     /// Takes rows for those that want every change: of windows that take more rows, or, if they are `last`, that do not.
-    pub(super) fn write_updates(
+    pub(in crate::lane) fn write_updates(
         &mut self,
         rows: &RecordBatch,
         last: bool,
@@ -202,17 +206,17 @@ impl Outbox {
     }
 
     /// Takes the messages that were too large for their topics.
-    pub(super) fn take_too_large(&mut self) -> Vec<TooLarge> {
+    pub(in crate::lane) fn take_too_large(&mut self) -> Vec<TooLarge> {
         std::mem::take(&mut self.too_large)
     }
 
     /// Bytes that wait for the barrier.
-    pub(super) fn staged_bytes(&self) -> u64 {
+    pub(in crate::lane) fn staged_bytes(&self) -> u64 {
         (self.text.capacity() + self.messages.capacity() * size_of::<Staged>()) as u64
     }
 
     /// The messages of the epoch; none if there are none. Of the updates of a group the last one stays.
-    pub(super) fn freeze(&mut self) -> Option<FrozenOutbox> {
+    pub(in crate::lane) fn freeze(&mut self) -> Option<FrozenOutbox> {
         let (text, staged) = (std::mem::take(&mut self.text), std::mem::take(&mut self.messages));
         if staged.is_empty() {
             return None;
@@ -237,7 +241,7 @@ impl Outbox {
     }
 
     /// The epoch that was frozen last is committed: its messages go out.
-    pub(super) fn committed(&mut self, epoch: Epoch) {
+    pub(in crate::lane) fn committed(&mut self, epoch: Epoch) {
         if let Some(text) = self.frozen.take() {
             self.submit(epoch, text);
         }
@@ -255,17 +259,17 @@ impl Outbox {
     }
 
     /// Whether committed messages are on their way; no epoch may be handed to the committer then (O3).
-    pub(super) fn is_unsent(&self) -> bool {
+    pub(in crate::lane) fn is_unsent(&self) -> bool {
         self.courier.as_ref().is_some_and(|courier| courier.in_flight())
     }
 
     /// Whether what was on its way has arrived within `limit`.
-    pub(super) fn wait(&mut self, limit: Duration) -> bool {
+    pub(in crate::lane) fn wait(&mut self, limit: Duration) -> bool {
         self.courier.as_mut().is_some_and(|courier| courier.wait(limit))
     }
 
     /// Why committed messages are not delivered yet.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(in crate::lane) fn problem(&self) -> Option<String> {
         self.courier.as_ref()?.problem()
     }
 }

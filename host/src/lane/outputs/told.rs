@@ -14,13 +14,13 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// Records over which the share of dead letters is looked at: enough that a bad one among them is no trend, few enough
 /// that a first try shows it.
-pub(super) const SHARE_RECORDS: u64 = 20;
+pub(in crate::lane) const SHARE_RECORDS: u64 = 20;
 /// A share of dead letters from which on something is wrong with all records rather than with some: one in so many.
 const SHARE_OF: u64 = 2;
 
 /// Dead letters since the lane was opened.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(in crate::lane) struct Told {
     kinds: BTreeMap<String, Kind>,
     /// The fates when the share was looked at last, and what was found then.
     looked_at: Option<Fates>,
@@ -48,7 +48,7 @@ struct Reason {
 
 impl Told {
     /// Takes note of one.
-    pub(super) fn note(&mut self, letter: &DeadLetter<'_>) {
+    pub(in crate::lane) fn note(&mut self, letter: &DeadLetter<'_>) {
         let reason = || Reason {
             stage: letter.stage.to_owned(),
             text: printable(letter.reason).into_owned(),
@@ -71,7 +71,7 @@ impl Told {
     }
 
     /// Of each kind how many there were, and the first of them; by kind.
-    pub(super) fn kinds(&self) -> Vec<DeadLetterKind> {
+    pub(in crate::lane) fn kinds(&self) -> Vec<DeadLetterKind> {
         let view = |(kind, told): (&String, &Kind)| DeadLetterKind {
             kind: kind.clone(),
             count: told.count,
@@ -83,7 +83,7 @@ impl Told {
 
     /// Looks at the share of dead letters among the records since it was looked at last, once there are enough. Until then
     /// what was found stays true: that no record comes is no news of them.
-    pub(super) fn look(&mut self, fates: Fates) {
+    pub(in crate::lane) fn look(&mut self, fates: Fates) {
         let before = *self.looked_at.get_or_insert(fates);
         let Fates { read, dead_lettered, .. } = fates.since(before);
         if read < SHARE_RECORDS {
@@ -104,17 +104,17 @@ impl Told {
     }
 
     /// What is wrong with most records, as last seen.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(in crate::lane) fn problem(&self) -> Option<String> {
         self.problem.clone()
     }
 
     /// Logs what is new of each kind, unless that kind was spoken of within the last minute.
-    pub(super) fn say(&mut self, pipeline: &str, now: Duration, kept: bool) {
+    pub(in crate::lane) fn say(&mut self, pipeline: &str, now: Duration, kept: bool) {
         self.due(now).iter().for_each(|line| line.log(pipeline, kept));
     }
 
     /// Logs everything that was not said yet.
-    pub(super) fn say_all(&mut self, pipeline: &str, kept: bool) {
+    pub(in crate::lane) fn say_all(&mut self, pipeline: &str, kept: bool) {
         self.due(Duration::MAX).iter().for_each(|line| line.log(pipeline, kept));
     }
 
