@@ -12,6 +12,7 @@
 //! | [`suite`] | `cargo xtask test` |
 //! | [`rustdoc`] | its documentation and doc tests from one build |
 //! | [`demo`] | `cargo xtask demo` |
+//! | [`record`] | `cargo xtask record`: what the demo prints, for README |
 //! | [`compose`] | `cargo xtask compose`, and what of its files can be checked without an engine |
 //! | [`mod@bench`] | `cargo xtask bench` |
 //! | [`documentation`] | the blocks of Rust that pages show, as tests |
@@ -25,6 +26,7 @@ pub mod plugins;
 pub mod suite;
 pub mod rustdoc;
 pub mod demo;
+pub mod record;
 pub mod bench;
 pub mod compose;
 pub mod documentation;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::workspace::Workspace;
-use xtask::{bench, compose, demo, plugins, rustdoc, services, suite};
+use xtask::{bench, compose, demo, plugins, record, rustdoc, services, suite};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -19,6 +19,7 @@ usage: cargo xtask TASK
   compose [--for 60s] [--kill] [--no-build] [--keep]
                     bring docker-compose.yml up beside whatever runs, check that its table is what a recomputation
                     from the topic gives, take it down; --kill: kill host, Kafka and store on the way
+  record [LOG]      put what the demo prints into README; LOG is what one has printed, else it is run for half a minute
   plugins           build plugins/* (and tests/*-plugin) into target/plugins/*.wasm
   services          fetch Apache Kafka and the S3 server of the tests into target/services, install Prometheus";
 
@@ -52,6 +53,8 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("test", [filter]) => suite::run_all(&workspace, Some(filter)),
         ("bench", options) => bench::run_all(&workspace, &bench::Options::parse(options)?),
         ("compose", options) => compose::run(&workspace, &compose::Options::parse(options)?),
+        ("record", []) => record::run(&workspace, None),
+        ("record", [log]) => record::run(&workspace, Some(log)),
         ("plugins", []) => plugins::build(&workspace).map(|_| ()),
         ("services", []) => services::fetch(&workspace),
         _ => bail!("`{task}` with `{}` is no task\n{USAGE}", arguments.join(" ")),
