@@ -1,4 +1,5 @@
-//! The rules for pages: links lead somewhere, comments name pages that are there, tables list their columns.
+//! The rules for pages: links lead somewhere, comments name pages that are there, tables list their columns, sentences are
+//! short.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,6 +17,17 @@ const NAMES_PAGES: [&str; 7] = ["host", "guest-sdk", "plugins", "tests", "xtask"
 /// Notes that were never in the repository: a reader cannot open them.
 const NEVER_HERE: [&str; 7] =
     ["DESIGN", "SEMANTICS", "RELIABILITY", "PERFORMANCE", "STYLE", "ECOSYSTEM", "PEERS"];
+
+/// Words of a sentence: good technical prose has fifteen to eighteen on average. A page of short ones has room for a long one.
+const WORDS_MEAN_MAX: usize = 18;
+const WORDS_OF_NINE_IN_TEN_MAX: usize = 28;
+const WORDS_MAX: usize = 45;
+
+/// Pages that are made from the code: their words stand there, and most of them in tables.
+const MADE: [&str; 2] = ["docs/pipeline.md", "docs/metrics.md"];
+
+/// Words and signs of another language than the pages are in.
+const FOREIGN: [&str; 6] = ["anew", "of which", "\u{201e}", "\u{ab}", "\u{bb}", "theirs to say"];
 
 /// A page of Markdown.
 struct Page {
@@ -40,6 +52,25 @@ impl Page {
         })
     }
 
+    /// The words of each sentence, those of tables and headings apart. A piece of code is a word.
+    fn sentences(&self) -> Vec<usize> {
+        let mut paragraphs = vec![String::new()];
+        for line in self.prose() {
+            let line = line.trim_start();
+            let is_apart = line.is_empty() || line.starts_with(['#', '|', '<']);
+            let item = line.strip_prefix("* ").or_else(|| line.split_once(". ").and_then(numbered));
+            if is_apart || item.is_some() {
+                paragraphs.push(String::new());
+            }
+            if !is_apart {
+                let paragraph = paragraphs.last_mut().unwrap();
+                paragraph.push_str(item.unwrap_or(line));
+                paragraph.push(' ');
+            }
+        }
+        paragraphs.iter().flat_map(|paragraph| sentences(&plain(paragraph))).collect()
+    }
+
     /// What may stand behind `#` in a link to it.
     fn anchors(&self) -> BTreeSet<String> {
         let headings = self.prose().filter_map(|line| line.strip_prefix('#'));
@@ -54,6 +85,33 @@ impl Page {
         let links = links.filter_map(|rest| rest.split(')').next());
         links.filter(|link| !link.contains("://") && !link.contains("::") && !link.contains('@'))
     }
+}
+
+/// What stands behind the number of an item.
+fn numbered<'t>((number, rest): (&'t str, &'t str)) -> Option<&'t str> {
+    number.bytes().all(|byte| byte.is_ascii_digit()).then_some(rest)
+}
+
+/// Without the targets of links and without code, in which dots end nothing.
+fn plain(paragraph: &str) -> String {
+    let code = paragraph.split('`').enumerate();
+    let text: String = code.map(|(at, part)| if at % 2 == 0 { part } else { "code" }).collect();
+    let mut parts = text.split("](");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once(')').map_or(part, |(_, rest)| rest))
+}
+
+/// How many words each sentence has.
+fn sentences(text: &str) -> Vec<usize> {
+    let mut words = vec![0];
+    for word in text.split_whitespace() {
+        *words.last_mut().unwrap() += usize::from(word.contains(char::is_alphanumeric));
+        if word.trim_end_matches(['*', ')', ']', '"', '_']).ends_with(['.', '!', '?']) {
+            words.push(0);
+        }
+    }
+    words.retain(|words| *words > 0);
+    words
 }
 
 /// The anchor of a heading, as GitHub makes it.
@@ -172,6 +230,47 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
         let name = rest[..end].trim_end_matches('.');
         name.contains(".md").then_some(name)
     })
+}
+
+#[test]
+fn sentences_are_short() {
+    let mut long = Vec::new();
+    for page in pages() {
+        let mut words = page.sentences();
+        words.sort_unstable();
+        let Some(most) = words.last() else { continue };
+        let mean = words.iter().sum::<usize>() / words.len();
+        let nine_in_ten = words[(words.len() - 1) * 9 / 10];
+        if mean > WORDS_MEAN_MAX || nine_in_ten > WORDS_OF_NINE_IN_TEN_MAX || *most > WORDS_MAX {
+            let path = page.path.display();
+            long.push(format!(
+                "  {path}: {mean} words a sentence, nine in ten up to {nine_in_ten}, the longest {most}"
+            ));
+        }
+    }
+    assert!(
+        long.is_empty(),
+        "at most {WORDS_MEAN_MAX} on average, {WORDS_OF_NINE_IN_TEN_MAX} and {WORDS_MAX}:\n{}",
+        long.join("\n")
+    );
+    assert_eq!(sentences(&plain("One `a. b` two. [Three](x.md) is **four.** Five ")), [3, 3, 1]);
+}
+
+#[test]
+fn pages_are_in_plain_english() {
+    let mut broken = Vec::new();
+    for page in pages().iter().filter(|page| !MADE.iter().any(|made| page.path.ends_with(made))) {
+        for line in page.prose() {
+            let words = line.to_lowercase();
+            let is_no = words.split(" is no ").next().filter(|before| before.len() < words.len());
+            let is_no = is_no.is_some_and(|before| !before.ends_with("there"));
+            let foreign = FOREIGN.iter().find(|foreign| words.contains(**foreign));
+            let foreign = foreign.copied().or(is_no.then_some("is no"));
+            broken
+                .extend(foreign.map(|it| format!("  {}: `{it}` in: {line}", page.path.display())));
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
 /// The chain and the outbox have their invariants beside the code, in one sentence each; the page has the reasons.
