@@ -18,6 +18,7 @@ mod harness;
 mod tidy;
 mod pages;
 mod kafka_to_parquet;
+mod metadata_columns;
 mod files_equals_kafka;
 mod windows;
 mod console;

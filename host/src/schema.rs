@@ -1,4 +1,4 @@
-//! The declared columns of a pipeline: names, types, where they stand in the JSON, and their Arrow fields.
+//! The declared columns of a pipeline: names, types, where their values come from, and their Arrow fields.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,10 +26,59 @@ pub struct Column {
     pub kind: ColumnType,
     /// Whether a record may lack it or have `null` there.
     pub nullable: bool,
-    /// Where it stands in the JSON object, outermost key first. `["price"]` for a plain column.
-    pub path: Vec<String>,
+    /// Where its values come from.
+    pub origin: Origin,
     /// How texts are read, where the type leaves a choice.
     pub form: TextForm,
+}
+
+/// Where the values of a column come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the JSON object: where they stand in it, outermost key first, never empty. `["price"]` for a plain column.
+    Value(Vec<String>),
+    /// From what a source knows of a record beside its value.
+    Metadata(Metadata),
+}
+
+/// What a source knows of a record beside its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Metadata {
+    /// The topic.
+    Topic,
+    /// The file, as positions name it.
+    Path,
+    /// The number of the partition in its topic.
+    Partition,
+    /// The offset in its partition; of a line the byte at which it begins.
+    Offset,
+    /// Kafka's timestamp.
+    Timestamp,
+    /// The key.
+    Key,
+    /// All headers in their order.
+    Headers,
+    /// The last header of this name.
+    Header(String),
+}
+
+/// The beginning of what names a single header.
+pub(crate) const HEADER: &str = "header:";
+
+/// As pipeline files write it.
+impl fmt::Display for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic => f.write_str("topic"),
+            Self::Path => f.write_str("path"),
+            Self::Partition => f.write_str("partition"),
+            Self::Offset => f.write_str("offset"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Key => f.write_str("key"),
+            Self::Headers => f.write_str("headers"),
+            Self::Header(name) => write!(f, "{HEADER}{name}"),
+        }
+    }
 }
 
 /// How the texts of a column are read, where its type leaves a choice.
@@ -50,6 +99,8 @@ pub enum ColumnType {
     String,
     /// Any value of JSON, kept as its text.
     Json,
+    /// Bytes. JSON has none: only keys and headers.
+    Binary,
     /// 64-bit signed integer.
     Int64,
     /// IEEE double; JSON integers are taken too.
@@ -103,6 +154,7 @@ impl ColumnType {
     pub fn data_type(self) -> DataType {
         match self {
             Self::String | Self::Json => DataType::Utf8,
+            Self::Binary => DataType::Binary,
             Self::Int64 => DataType::Int64,
             Self::Float64 => DataType::Float64,
             Self::Bool => DataType::Boolean,
@@ -141,6 +193,7 @@ impl fmt::Display for ColumnType {
         match self {
             Self::String => f.write_str("string"),
             Self::Json => f.write_str("json"),
+            Self::Binary => f.write_str("binary"),
             Self::Int64 => f.write_str("int64"),
             Self::Float64 => f.write_str("float64"),
             Self::Bool => f.write_str("bool"),
@@ -156,6 +209,13 @@ impl fmt::Display for ColumnType {
 }
 
 impl Schema {
+    /// Whether a column is made of headers.
+    pub fn reads_headers(&self) -> bool {
+        let of_headers =
+            |metadata: &Metadata| matches!(metadata, Metadata::Headers | Metadata::Header(_));
+        self.columns.iter().filter_map(Column::metadata).any(of_headers)
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
         self.columns.iter().enumerate().find(|(_, column)| column.name == name)
@@ -166,5 +226,21 @@ impl Column {
     /// The Arrow field of the decoded column.
     pub fn field(&self) -> Field {
         Field::new(&self.name, self.kind.data_type(), self.nullable)
+    }
+
+    /// Where it stands in the JSON; none if it does not come from there.
+    pub fn path(&self) -> Option<&[String]> {
+        match &self.origin {
+            Origin::Value(path) => Some(path),
+            Origin::Metadata(_) => None,
+        }
+    }
+
+    /// What it is of a record beside the value; none if it is a part of that.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        match &self.origin {
+            Origin::Value(_) => None,
+            Origin::Metadata(metadata) => Some(metadata),
+        }
     }
 }

@@ -139,10 +139,23 @@ impl Topic {
         value: &[u8],
         headers: &HeaderList,
     ) {
-        let mut record = BaseRecord::<(), [u8]>::to(&self.name)
+        self.send_with_key(partition, timestamp_ms, None, value, headers);
+    }
+
+    /// As [`Topic::send_with_headers`], with this key.
+    pub fn send_with_key(
+        &self,
+        partition: i32,
+        timestamp_ms: i64,
+        key: Option<&[u8]>,
+        value: &[u8],
+        headers: &HeaderList,
+    ) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.name)
             .partition(partition)
             .timestamp(timestamp_ms)
             .payload(value);
+        record.key = key;
         if !headers.is_empty() {
             let add = |all: OwnedHeaders, (key, value): &(String, Option<Vec<u8>>)| {
                 all.insert(Header { key, value: value.as_ref() })

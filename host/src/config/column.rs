@@ -17,7 +17,7 @@ use crate::time_text::{self, TimeFormat};
 const DECIMAL_PRECISION_MAX: u8 = 18;
 
 /// The column types as they are written.
-pub(crate) const COLUMN_TYPES: [&str; 12] = [
+pub(crate) const COLUMN_TYPES: [&str; 13] = [
     "string",
     "json",
     "int64",
@@ -30,6 +30,7 @@ pub(crate) const COLUMN_TYPES: [&str; 12] = [
     "timestamp(rfc3339)",
     "timestamp(local)",
     "decimal(18,2)",
+    "binary",
 ];
 
 /// A column as it was written: the table, or the short form as the table that it stands for.
@@ -46,7 +47,7 @@ pub(crate) struct RawColumnTable {
     /// 1970 in that unit, with or without a fraction), `timestamp(rfc3339)` (a string with its zone),
     /// `timestamp(local)` (a string that need not have one: `"2026-11-21T10:00:00"`, `"2026-11-21 10:00:00.5"`; see
     /// `zone` and `format`), or `decimal(precision,scale)` (exact; at most 18 digits, because they are kept in 64
-    /// bits). An integer may be written as `5.0` or `1e3`.
+    /// bits). An integer may be written as `5.0` or `1e3`. `binary` (bytes) is for keys and headers only: see `from`.
     #[schemars(with = "TypeText", example = &"decimal(18,2)")]
     pub(crate) r#type: String,
     /// Whether a record may lack the column or have `null` there. Default `false`, because a missing field is
@@ -60,6 +61,16 @@ pub(crate) struct RawColumnTable {
     #[serde(default)]
     #[schemars(example = &"/address/city")]
     pub(crate) pointer: Option<String>,
+    /// What of a record beside its JSON the column holds, as `METADATA FROM` does in Flink SQL. Of Kafka: `topic` (a `string`),
+    /// `partition` and `offset` (`int64`), `timestamp` (Kafka's own, `timestamp(ms)`), `key` and `header:NAME` (`string`
+    /// or `binary`; of several headers of one name the last), `headers` (`json`: all of them in their order, as
+    /// `[{"name":"trace-id","value":"4f2a"}]`, with `hex` in place of `value` where that is no UTF-8). Of files: `path` (the file
+    /// as positions name it; not with `order = "sequential"`) and `offset` (the byte at which the line begins,
+    /// unpacked). A record without key, timestamp or such a header has `null` there if the column is `nullable`; if it is not,
+    /// or if a `string` would be no UTF-8, the record is dead-lettered. Default: the column stands in the JSON.
+    #[serde(default)]
+    #[schemars(example = &"header:trace-id")]
+    pub(crate) from: Option<String>,
     /// Only `timestamp(local)`: the zone of times that have none, as its distance from UTC: `"UTC"`, `"+02:00"`,
     /// `"-03:30"`. A time that has a zone (`Z`, `UTC`, `+02:00`) keeps it. Default `"UTC"`. Names such as
     /// `Europe/Berlin` are not taken: their rules change with the database of time zones, and the hour that is there
@@ -93,7 +104,7 @@ impl JsonSchema for TypeText {
         json_schema!({
             "title": "column type",
             "type": "string",
-            "pattern": r"^(string|json|int64|float64|bool|date|timestamp\((s|ms|us|rfc3339|local)\)|decimal\([0-9]+, ?[0-9]+\))$",
+            "pattern": r"^(string|json|binary|int64|float64|bool|date|timestamp\((s|ms|us|rfc3339|local)\)|decimal\([0-9]+, ?[0-9]+\))$",
         })
     }
 }
@@ -123,7 +134,7 @@ impl<'de> Visitor<'de> for ColumnVisitor {
     type Value = RawColumn;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a column type in quotes or a table with `type` and, if need be, `nullable`, `pointer`, `zone`, `format` and `quoted`")
+        f.write_str("a column type in quotes or a table with `type` and, if need be, `nullable`, `pointer`, `from`, `zone`, `format` and `quoted`")
     }
 
     fn visit_str<E>(self, kind: &str) -> Result<RawColumn, E> {
@@ -144,6 +155,7 @@ pub(crate) fn parse_type(text: &str) -> Result<ColumnType, String> {
     let kind = match compact.as_str() {
         "string" => ColumnType::String,
         "json" => ColumnType::Json,
+        "binary" => ColumnType::Binary,
         "int64" => ColumnType::Int64,
         "float64" => ColumnType::Float64,
         "bool" => ColumnType::Bool,

@@ -8,6 +8,7 @@ pub(crate) mod duration;
 mod files;
 mod size;
 mod column;
+mod metadata;
 mod kafka;
 mod place;
 mod scalar;
@@ -87,6 +88,11 @@ impl Pipeline {
         let late = self.late.iter().map(|location| (Arc::from("late"), location));
         let dead = self.dead_letters.iter().map(|location| (Arc::from("dead_letters"), location));
         sinks.chain(late).chain(dead).collect()
+    }
+
+    /// Whether anybody reads the headers of records: a dead letter has them, and columns may.
+    pub fn reads_headers(&self) -> bool {
+        self.dead_letters.is_some() || self.schema.reads_headers()
     }
 
     /// The stages in the order of the file, the one with state last.

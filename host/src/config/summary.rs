@@ -92,7 +92,8 @@ fn source(source: &SourceConfig) -> String {
 fn columns(pipeline: &Pipeline) -> String {
     let columns = pipeline.schema.columns.iter().map(|column| {
         let mark = if column.nullable { "?" } else { "" };
-        format!("{} {}{mark}", column.name, column.kind)
+        let from = column.metadata().map(|metadata| format!(" from {metadata}"));
+        format!("{} {}{mark}{}", column.name, column.kind, from.unwrap_or_default())
     });
     columns.collect::<Vec<_>>().join(", ")
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
-use crate::schema::{ColumnType, Schema};
+use crate::schema::{Column, ColumnType, Schema};
 use crate::varlen::Varlen;
 use column::ColumnBuilder;
 use reason::Fault;
@@ -64,17 +64,20 @@ impl fmt::Debug for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that makes the columns of `schema` at the indexes `wanted` (ascending, at least one).
+    /// A decoder that makes the columns of `schema` at the indexes `wanted` (ascending), of which at least one stands in the
+    /// value. Those that do not are somebody else's to add.
     pub fn new(schema: &Schema, wanted: &[usize]) -> Self {
-        let columns: Vec<_> = wanted.iter().map(|&index| &schema.columns[index]).collect();
-        let fields: Vec<_> = columns.iter().map(|column| column.field()).collect();
+        let wanted = wanted.iter().map(|&index| &schema.columns[index]);
+        let columns: Vec<(&Column, &[String])> =
+            wanted.filter_map(|column| Some((column, column.path()?))).collect();
+        let fields: Vec<_> = columns.iter().map(|(column, _)| column.field()).collect();
         Self {
             fields: Arc::new(arrow::datatypes::Schema::new(fields)),
             shape: Shape::new(
-                columns.iter().map(|column| (&*column.path, column.kind == ColumnType::Json)),
+                columns.iter().map(|(column, path)| (*path, column.kind == ColumnType::Json)),
             ),
-            columns: columns.iter().map(|column| ColumnBuilder::new(column)).collect(),
-            paths: columns.iter().map(|column| column.path.clone()).collect(),
+            columns: columns.iter().map(|(column, _)| ColumnBuilder::new(column)).collect(),
+            paths: columns.iter().map(|(_, path)| path.to_vec()).collect(),
         }
     }
 

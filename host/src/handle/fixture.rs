@@ -24,7 +24,7 @@ use crate::plugin::engine::PluginEngine;
 use crate::plugin::fit::fit;
 use crate::plugin::limits::CallLimits;
 use crate::pulse::Pulse;
-use crate::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
+use crate::schema::{Column, ColumnType, Origin, Schema, TextForm, TimestampEncoding};
 use crate::status::{LaneStatus, LiveResults, PartitionView, Phase, StageView};
 use crate::store::Location;
 use crate::time::{Clock, EventTime, Watermark};
@@ -138,7 +138,7 @@ fn config() -> Pipeline {
         name: name.to_owned(),
         kind,
         nullable: false,
-        path: vec![name.to_owned()],
+        origin: Origin::Value(vec![name.to_owned()]),
         form: TextForm::default(),
     };
     Pipeline {

@@ -20,6 +20,7 @@ mod share;
 mod prepare;
 mod future;
 mod jump;
+mod metadata;
 mod unit;
 mod budget;
 mod stage;

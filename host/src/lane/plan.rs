@@ -24,6 +24,7 @@ use super::columns::{
 };
 use super::future::FutureGuard;
 use super::jump::JumpGuard;
+use super::metadata::MetadataColumns;
 use super::unit::TimeColumn;
 
 /// A module in its place.
@@ -42,6 +43,8 @@ pub(super) struct Plan {
     schema: Schema,
     /// Declared columns that somebody reads, ascending.
     wanted: Vec<usize>,
+    /// Those of them that are no part of a record's value.
+    pub(super) metadata: Option<MetadataColumns>,
     pub(super) event_time: EventTimeSource,
     pub(super) future: FutureGuard,
     pub(super) jump: JumpGuard,
@@ -223,6 +226,7 @@ impl Plan {
         check_names(pipeline, &rows, &output)?;
         Ok(Self {
             schema: pipeline.schema.clone(),
+            metadata: MetadataColumns::new(&pipeline.schema, &wanted),
             wanted,
             event_time,
             future: FutureGuard::new(&pipeline.event_time),
@@ -266,9 +270,14 @@ impl Plan {
             Some(*column) == event_time
                 || names.contains(self.schema.columns[*column].name.as_str())
         };
-        let read: Vec<usize> = self.wanted.iter().copied().filter(read).collect();
+        let mut read: Vec<usize> = self.wanted.iter().copied().filter(read).collect();
         // A decoder of no column at all would not check that a record is JSON.
-        if read.is_empty() { vec![0] } else { read }
+        let is_of_value = |column: &usize| self.schema.columns[*column].path().is_some();
+        if !read.iter().any(is_of_value) {
+            read.extend(self.wanted.iter().copied().find(is_of_value));
+            read.sort_unstable();
+        }
+        read
     }
 
     /// The tables that a pipeline promises its readers, with their columns: all but that of dead letters, which is ours.

@@ -214,9 +214,13 @@ pub(super) fn prepare(
         Some(_) => chunk.records.start..chunk.records.start,
         None => chunk.records.clone(),
     };
-    let decoded = worker.decoder.decode(&block.values, looked_at);
     let first =
         u32::try_from(chunk.records.start).expect("a block is bounded far below 2^32 records");
+    let decoded = worker.decoder.decode(&block.values, looked_at);
+    let decoded = match &plan.metadata {
+        Some(metadata) => metadata.add(decoded, block, first),
+        None => decoded,
+    };
     let records = decoded.batch.num_rows();
     let mut prepared = Prepared {
         chunk: chunk.clone(),

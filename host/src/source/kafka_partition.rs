@@ -286,7 +286,7 @@ pub(super) fn update_fetching(
 }
 
 impl Block {
-    /// Appends a record. The bytes of its value and its headers.
+    /// Appends a record. The bytes of its value, its key and its headers.
     #[inline]
     fn push(&mut self, message: &KafkaMessage<'_>, wants_headers: bool) -> usize {
         if self.offsets.is_empty() {
@@ -301,7 +301,7 @@ impl Block {
             self.no_key.mark(record);
             &[]
         });
-        let mut bytes = value.len();
+        let mut bytes = value.len() + key.len();
         if let Some(headers) = &mut self.headers {
             bytes += message.headers().map(|header| headers.push(record, header)).sum::<usize>();
         }

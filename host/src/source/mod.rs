@@ -116,7 +116,7 @@ pub const NO_TIMESTAMP: i64 = i64::MIN;
 pub struct PollLimits {
     /// Records in all blocks together.
     pub records: usize,
-    /// Bytes of values and headers in all blocks together, more by at most one record.
+    /// Bytes of values, keys and headers in all blocks together, more by at most one record.
     pub bytes: usize,
     /// How long to wait for the first record.
     pub wait: Duration,

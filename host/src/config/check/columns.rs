@@ -1,12 +1,12 @@
-//! `[schema]`: names, types and places of the columns, in the order of the file.
+//! `[schema]`: names, types and origins of the columns, in the order of the file.
 
 use std::collections::BTreeMap;
 
 use crate::config::column::{self, RawColumn, RawColumnTable};
 use crate::config::document::{Document, Key};
 use crate::config::problem::Problems;
-use crate::config::suggest;
-use crate::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
+use crate::config::{FileOrder, SourceConfig, metadata, suggest};
+use crate::schema::{Column, ColumnType, Metadata, Origin, Schema, TextForm, TimestampEncoding};
 
 /// Columns that the tables of results, late rows and corrections have beside those of the pipeline.
 pub const RESERVED_COLUMNS: [&str; 4] = ["window_start", "window_end", "revision", "watermark"];
@@ -19,6 +19,7 @@ const COLUMN_NAME_LENGTH_MAX: usize = 128;
 
 pub(super) fn check(
     mut raw: BTreeMap<String, RawColumn>,
+    source: Option<&SourceConfig>,
     document: &Document<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Schema> {
@@ -37,7 +38,7 @@ pub(super) fn check(
         let Some(raw) = raw.remove(&name) else {
             continue;
         };
-        match check_column(&name, raw, &key.child(&name), problems) {
+        match check_column(&name, raw, source, &key.child(&name), problems) {
             Some(column) => {
                 check_place(&column, &columns, &key, problems);
                 check_case(&column, &columns, &key, problems);
@@ -46,12 +47,18 @@ pub(super) fn check(
             None => complete = false,
         }
     }
+    if complete && columns.iter().all(|column| column.path().is_none()) {
+        let fix = "no column stands in the JSON of a record, and a record is a JSON object: declare one of its fields";
+        problems.refuse(&key, fix);
+        complete = false;
+    }
     complete.then_some(Schema { columns })
 }
 
 fn check_column(
     name: &str,
     raw: RawColumn,
+    source: Option<&SourceConfig>,
     key: &Key,
     problems: &mut Problems<'_>,
 ) -> Option<Column> {
@@ -59,13 +66,91 @@ fn check_column(
     let nullable = raw.nullable;
     let name = problems.take(key, column_name(name));
     let kind = problems.take(key, column::parse_type(&raw.r#type));
+    if let Some(from) = &raw.from {
+        let metadata = check_metadata(from, kind, source, key, problems);
+        let is_plain = refuse_texts(from, &raw, key, problems);
+        let origin = metadata.filter(|_| is_plain).map(Origin::Metadata);
+        let form = TextForm::default();
+        return Some(Column { name: name?, kind: kind?, nullable, origin: origin?, form });
+    }
+    if kind == Some(ColumnType::Binary) {
+        let fix = "JSON has no bytes: write \"string\", or \"json\" for a value as it stands; binary is for keys and headers (`from = \"key\"`)";
+        problems.refuse(&key.child("type"), fix);
+        return None;
+    }
     let form = kind.and_then(|kind| check_form(kind, &raw, key, problems));
     let path = match (raw.pointer, &name) {
         (Some(pointer), _) => problems.take(&key.child("pointer"), column::parse_pointer(&pointer)),
         (None, Some(name)) => Some(vec![name.clone()]),
         (None, None) => None,
     };
-    Some(Column { name: name?, kind: kind?, nullable, path: path?, form: form? })
+    Some(Column { name: name?, kind: kind?, nullable, origin: Origin::Value(path?), form: form? })
+}
+
+/// What of a record beside its value the column holds, if the source has it and the type can hold it.
+fn check_metadata(
+    from: &str,
+    kind: Option<ColumnType>,
+    source: Option<&SourceConfig>,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) -> Option<Metadata> {
+    let metadata = metadata::parse(from);
+    let metadata = metadata.and_then(|metadata| match source.and_then(|it| lack(&metadata, it)) {
+        Some(fix) => Err(fix),
+        None => Ok(metadata),
+    });
+    let metadata = problems.take(&key.child("from"), metadata)?;
+    let types: &[ColumnType] = match metadata {
+        Metadata::Topic | Metadata::Path => &[ColumnType::String],
+        Metadata::Partition | Metadata::Offset => &[ColumnType::Int64],
+        Metadata::Timestamp => &[ColumnType::Timestamp(TimestampEncoding::UnixMillis)],
+        Metadata::Key | Metadata::Header(_) => &[ColumnType::String, ColumnType::Binary],
+        Metadata::Headers => &[ColumnType::Json],
+    };
+    if let Some(kind) = kind.filter(|kind| !types.contains(kind)) {
+        let types: Vec<String> = types.iter().map(|kind| format!("\"{kind}\"")).collect();
+        let types = types.join(" or ");
+        let message = format!("what is made from `{metadata}` is no {kind}: write {types}");
+        problems.refuse(&key.child("type"), message);
+        return None;
+    }
+    Some(metadata)
+}
+
+/// Why the source has no such thing; none if it has.
+fn lack(metadata: &Metadata, source: &SourceConfig) -> Option<String> {
+    match (source, metadata) {
+        (SourceConfig::Kafka(_), Metadata::Path) => Some(
+            "a record of a topic lies in no file: it has `topic`, `partition` and `offset`"
+                .to_owned(),
+        ),
+        (SourceConfig::Files(files), Metadata::Path) => {
+            let fix = "with `source.files.order = \"sequential\"` all files are one, and a line does not know its own: leave the column out, or choose another order";
+            (files.order == FileOrder::Sequential).then(|| fix.to_owned())
+        }
+        (SourceConfig::Kafka(_), _) | (SourceConfig::Files(_), Metadata::Offset) => None,
+        (SourceConfig::Files(_), _) => Some(format!(
+            "a line of a file has no `{metadata}`: it has `path` and `offset`, the byte at which it begins"
+        )),
+    }
+}
+
+/// Refuses what says where in the JSON a column stands and how it is written there. Whether there was none of it.
+fn refuse_texts(from: &str, raw: &RawColumnTable, key: &Key, problems: &mut Problems<'_>) -> bool {
+    let there = [
+        ("pointer", raw.pointer.is_some()),
+        ("zone", raw.zone.is_some()),
+        ("format", raw.format.is_some()),
+        ("quoted", raw.quoted),
+    ];
+    for (name, _) in there.iter().filter(|(_, is_there)| *is_there) {
+        let fix = format!(
+            "is for columns that stand in the JSON, and this one is made `from = \"{from}\"`: leave one of the two out"
+        );
+        problems.refuse(&key.child(name), fix);
+    }
+    there.iter().all(|(_, is_there)| !is_there)
 }
 
 /// How the column's texts are read; a key that its type has no use for is refused.
@@ -104,18 +189,21 @@ fn check_form(
 
 /// A value may make several columns. But what lies within another column can only be there if that takes objects.
 fn check_place(column: &Column, before: &[Column], key: &Key, problems: &mut Problems<'_>) {
-    let inside = |outer: &Column, inner: &Column| {
-        outer.kind != ColumnType::Json
-            && inner.path.len() > outer.path.len()
-            && inner.path.starts_with(&outer.path)
+    let Some(path) = column.path() else { return };
+    let inside = |(kind, outer): (ColumnType, &[String]), inner: &[String]| {
+        kind != ColumnType::Json && inner.len() > outer.len() && inner.starts_with(outer)
     };
-    let clash = before.iter().find(|other| inside(other, column) || inside(column, other));
-    if let Some(other) = clash {
+    let clash = before.iter().find_map(|other| {
+        let outer = other.path()?;
+        let is_clash = inside((other.kind, outer), path) || inside((column.kind, path), outer);
+        is_clash.then_some((other, outer))
+    });
+    if let Some((other, outer)) = clash {
         let message = format!(
             "it stands at /{} in the JSON and column `{}` at /{}: one lies within the other, which is then no object; the outer one may be of type json",
-            column.path.join("/"),
+            path.join("/"),
             other.name,
-            other.path.join("/")
+            outer.join("/")
         );
         problems.refuse(&key.child(&column.name), message);
     }
@@ -125,10 +213,13 @@ fn check_place(column: &Column, before: &[Column], key: &Key, problems: &mut Pro
 fn check_case(column: &Column, before: &[Column], key: &Key, problems: &mut Problems<'_>) {
     let same = |other: &&Column| other.name.eq_ignore_ascii_case(&column.name);
     if let Some(other) = before.iter().find(same) {
+        let pointer = column.path().map(|path| {
+            format!(", and point to its field with `pointer = \"/{}\"`", path.join("/"))
+        });
         let message = format!(
-            "it differs from column `{}` in its case only, and many readers of tables do not tell them apart: rename one of them, and point to its field with `pointer = \"/{}\"`",
+            "it differs from column `{}` in its case only, and many readers of tables do not tell them apart: rename one of them{}",
             other.name,
-            column.path.join("/")
+            pointer.unwrap_or_default()
         );
         problems.refuse(&key.child(&column.name), message);
     }

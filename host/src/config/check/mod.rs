@@ -23,7 +23,7 @@ use super::raw::RawPipeline;
 use super::{EventTimeConfig, EventTimeFrom, Pipeline, SourceConfig};
 use crate::config::duration::{self, DurationOrOff};
 use crate::config::raw::{RawEventTime, RawFutureReference, RawTimeFrom};
-use crate::schema::{ColumnType, Schema};
+use crate::schema::{ColumnType, Metadata, Schema};
 
 /// Ids and names are parts of paths; this is what every store and file system takes.
 const NAME_LENGTH_MAX: usize = 63;
@@ -62,7 +62,7 @@ pub(super) fn check(
     } = raw;
     let name = problems.take(&Key::top("name"), pipeline_name(&name));
     let source = source::check(source, context, problems);
-    let schema = columns::check(schema, context.document, problems);
+    let schema = columns::check(schema, source.as_ref(), context.document, problems);
     let event_time = check_event_time(event_time, source.as_ref(), schema.as_ref(), problems);
     let stages =
         stages::check(stages, (window, process), schema.as_ref(), context.folder, problems);
@@ -245,6 +245,10 @@ fn event_time_column(name: &str, schema: Option<&Schema>) -> Result<EventTimeFro
     };
     let (index, column) = columns::find(name, schema)?;
     match column.kind {
+        // The same time, and all that guards it: see `from = "record"`.
+        ColumnType::Timestamp(_) if column.metadata() == Some(&Metadata::Timestamp) => {
+            Ok(EventTimeFrom::RecordTimestamp)
+        }
         ColumnType::Timestamp(_) => Ok(EventTimeFrom::Column(index)),
         other => Err(format!(
             "column `{name}` is of type {other}, and event time needs a timestamp: declare it as \"timestamp(s)\", \"timestamp(ms)\", \"timestamp(us)\" or \"timestamp(rfc3339)\""

@@ -12,7 +12,7 @@ use crate::config::{
     EventTimeFrom, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition,
     WindowKind, window_words,
 };
-use crate::schema::ColumnType;
+use crate::schema::{Column, ColumnType, Metadata};
 
 /// The example, with shorter paths and the setting that it only shows.
 pub(in crate::config) static SALES: LazyLock<String> = LazyLock::new(|| {
@@ -112,7 +112,7 @@ fn the_example_of_the_documentation_loads() {
     let (_, rest) = page.split_once("```toml\n").unwrap();
     let (text, _) = rest.split_once("```").unwrap();
     let pipeline = good(text);
-    assert_eq!(pipeline.schema.columns[4].path, ["address", "city"]);
+    assert_eq!(pipeline.schema.columns[4].path().unwrap(), ["address", "city"]);
 }
 
 #[test]
@@ -702,6 +702,95 @@ fn columns_have_a_type_and_a_place_of_their_own() {
             pipelines/sales.toml:20: `schema.city.pointer`: `address` does not begin with `/`: write a JSON pointer (RFC 6901) such as "/address/city"
             pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON and column `store` at /store: one lies within the other, which is then no object; the outer one may be of type json"#]],
     );
+}
+
+#[test]
+fn a_column_may_hold_what_a_record_has_beside_its_json() {
+    let pipeline = good(&with(
+        "ts = \"timestamp(s)\"",
+        "ts = \"timestamp(s)\"\n\
+         topic = { type = \"string\", from = \"topic\" }\n\
+         part = { type = \"int64\", from = \"partition\" }\n\
+         sent = { type = \"timestamp(ms)\", from = \"timestamp\", nullable = true }\n\
+         who = { type = \"binary\", from = \"key\" }\n\
+         trace = { type = \"string\", from = \"header:trace-id\", nullable = true }\n\
+         headers = { type = \"json\", from = \"headers\" }\n\
+         place = { type = \"int64\", from = \"offset\" }",
+    ));
+    let beside = pipeline.schema.columns.iter().filter_map(Column::metadata);
+    let beside: Vec<String> = beside.map(Metadata::to_string).collect();
+    let expected =
+        ["topic", "partition", "timestamp", "key", "header:trace-id", "headers", "offset"];
+    assert_eq!(beside, expected);
+    assert!(pipeline.schema.reads_headers() && !good(&SALES).schema.reads_headers());
+}
+
+#[test]
+fn what_a_source_does_not_know_of_a_record_is_no_column() {
+    refused(
+        &with(
+            "ts = \"timestamp(s)\"",
+            "ts = \"timestamp(s)\"\n\
+             file = { type = \"string\", from = \"path\" }\n\
+             part = { type = \"string\", from = \"Partition\" }\n\
+             place = { type = \"string\", from = \"offset\", pointer = \"/offset\" }\n\
+             who = { type = \"int64\", from = \"key\", quoted = true }\n\
+             sent = { type = \"timestamp(s)\", from = \"timestamp\", zone = \"UTC\" }\n\
+             raw = \"binary\"",
+        ),
+        expect![[r#"
+            pipelines/sales.toml:22: `schema.file.from`: a record of a topic lies in no file: it has `topic`, `partition` and `offset`
+            pipelines/sales.toml:23: `schema.part.from`: "Partition" is nothing that a record has beside its JSON: topic, partition, offset, timestamp, key, headers, header:NAME or path; did you mean "partition"?
+            pipelines/sales.toml:24: `schema.place.type`: what is made from `offset` is no string: write "int64"
+            pipelines/sales.toml:24: `schema.place.pointer`: is for columns that stand in the JSON, and this one is made `from = "offset"`: leave one of the two out
+            pipelines/sales.toml:25: `schema.who.type`: what is made from `key` is no int64: write "string" or "binary"
+            pipelines/sales.toml:25: `schema.who.quoted`: is for columns that stand in the JSON, and this one is made `from = "key"`: leave one of the two out
+            pipelines/sales.toml:26: `schema.sent.type`: what is made from `timestamp` is no timestamp(s): write "timestamp(ms)"
+            pipelines/sales.toml:26: `schema.sent.zone`: is for columns that stand in the JSON, and this one is made `from = "timestamp"`: leave one of the two out
+            pipelines/sales.toml:27: `schema.raw.type`: JSON has no bytes: write "string", or "json" for a value as it stands; binary is for keys and headers (`from = "key"`)"#]],
+    );
+    let files = std::fs::read_to_string(deploy("sales-files.toml")).unwrap();
+    let with_columns = |order: &str, columns: &str| {
+        assert!(files.contains("[source.files]\n") && files.contains("[schema]\n"));
+        files
+            .replace("[source.files]\n", &format!("[source.files]\n{order}"))
+            .replace("[schema]\n", &format!("[schema]\n{columns}"))
+    };
+    let of_lines = "file = { type = \"string\", from = \"path\" }\nbyte = { type = \"int64\", from = \"offset\" }\n";
+    good(&with_columns("", of_lines));
+    refused(
+        &with_columns(
+            "order = \"sequential\"\n",
+            &format!(
+                "{of_lines}who = {{ type = \"string\", from = \"key\" }}\ntrace = {{ type = \"string\", from = \"header:trace\" }}\n"
+            ),
+        ),
+        expect![[r#"
+            pipelines/sales.toml:16: `schema.file.from`: with `source.files.order = "sequential"` all files are one, and a line does not know its own: leave the column out, or choose another order
+            pipelines/sales.toml:18: `schema.who.from`: a line of a file has no `key`: it has `path` and `offset`, the byte at which it begins
+            pipelines/sales.toml:19: `schema.trace.from`: a line of a file has no `header:trace`: it has `path` and `offset`, the byte at which it begins"#]],
+    );
+    refused(
+        &SALES
+            .replace("store = \"string\"", "store = { type = \"string\", from = \"key\" }")
+            .replace("item = { type = \"string\", nullable = true }", "")
+            .replace("price = \"decimal(18,2)\"", "")
+            .replace(
+                "ts = \"timestamp(s)\"",
+                "ts = { type = \"timestamp(ms)\", from = \"timestamp\" }",
+            ),
+        expect![
+            "pipelines/sales.toml:17: `schema`: no column stands in the JSON of a record, and a record is a JSON object: declare one of its fields"
+        ],
+    );
+}
+
+/// The same time has the same guards, warnings and fingerprint, however it is named.
+#[test]
+fn a_column_of_the_records_timestamp_is_event_time_as_from_record_is() {
+    let sent = "ts = { type = \"timestamp(ms)\", from = \"timestamp\" }";
+    let pipeline = good(&with("ts = \"timestamp(s)\"", sent));
+    assert_eq!(pipeline.event_time.from, EventTimeFrom::RecordTimestamp);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::schema::Origin;
+
 use super::{
     EventTimeFrom, FileOrder, FilesConfig, Pipeline, SourceConfig, StageConfig, duration,
     window_words,
@@ -71,8 +73,11 @@ fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
                 0 => String::new(),
                 seconds => format!(", {seconds} s ahead of UTC"),
             };
-            let path = column.path.join("/");
-            format!("column {} at /{path} ({}{zone})", column.name, column.kind)
+            let place = match &column.origin {
+                Origin::Value(path) => format!("at /{}", path.join("/")),
+                Origin::Metadata(metadata) => format!("from {metadata}"),
+            };
+            format!("column {} {place} ({}{zone})", column.name, column.kind)
         }
     };
     let mut parts = BTreeMap::from([("source", source), ("event_time", event_time)]);

@@ -10,12 +10,13 @@ use arrow::datatypes::{
 use expect_test::expect;
 
 use super::*;
-use crate::schema::{Column, ColumnType, TextForm, TimestampEncoding};
+use crate::schema::{Column, ColumnType, Origin, TextForm, TimestampEncoding};
 use crate::time_text::{self, TimeFormat};
 
 fn column(name: &str, kind: ColumnType) -> Column {
     let form = TextForm::default();
-    Column { name: name.to_owned(), kind, nullable: false, path: vec![name.to_owned()], form }
+    let origin = Origin::Value(vec![name.to_owned()]);
+    Column { name: name.to_owned(), kind, nullable: false, origin, form }
 }
 
 fn nullable(column: Column) -> Column {
@@ -23,7 +24,7 @@ fn nullable(column: Column) -> Column {
 }
 
 fn at(path: &[&str], column: Column) -> Column {
-    Column { path: path.iter().map(|&key| key.to_owned()).collect(), ..column }
+    Column { origin: Origin::Value(path.iter().map(|&key| key.to_owned()).collect()), ..column }
 }
 
 fn decode(columns: &[Column], records: &[&str]) -> Decoded {

@@ -262,7 +262,7 @@ fn open_source(
             let mut source = KafkaSource::connect(kafka, &config.name, clock.clone())?;
             let event_time = &config.event_time;
             source.look_every(look_every(event_time.max_out_of_orderness, event_time.idle_after));
-            Box::new(source.with_headers(config.dead_letters.is_some()))
+            Box::new(source.with_headers(config.reads_headers()))
         }
         SourceConfig::Files(files) => {
             Box::new(FilesSource::open(files, stores, runtime.clone(), clock.clone())?)

@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::source::{
-    Absent, NextOffset, Partition, PartitionProgress, PollLimits, Position, Positions, RecordBlock,
-    Source, SourceError,
+    Absent, Header, Headers, NextOffset, Partition, PartitionProgress, PollLimits, Position,
+    Positions, RecordBlock, Source, SourceError,
 };
 use crate::varlen::Varlen;
 
@@ -22,6 +22,7 @@ pub(super) struct LogSource {
     random: Pcg64Mcg,
     records_max: usize,
     paused: BTreeSet<Partition>,
+    has_texts_in_headers: bool,
 }
 
 impl LogSource {
@@ -35,7 +36,13 @@ impl LogSource {
             random,
             records_max,
             paused: BTreeSet::new(),
+            has_texts_in_headers: false,
         }
+    }
+
+    /// The keys and texts of events stand beside the values and not in them.
+    pub(super) fn with_texts_in_headers(self) -> Self {
+        Self { has_texts_in_headers: true, ..self }
     }
 
     fn position(&self, partition: &Partition, at: usize) -> Position {
@@ -58,6 +65,28 @@ impl LogSource {
         };
         self.progress = self.logs.iter().map(progress).collect();
     }
+}
+
+/// What is no JSON stays as it is.
+fn beside(block: RecordBlock) -> RecordBlock {
+    let (mut values, mut keys) = (Varlen::default(), Varlen::default());
+    let mut headers = Headers::default();
+    for (record, value) in block.values.iter().enumerate() {
+        let Ok(mut event) = serde_json::from_slice::<serde_json::Value>(value) else {
+            values.push(value);
+            keys.push(b"");
+            continue;
+        };
+        let mut take = |name: &str| event.as_object_mut().unwrap().remove(name).unwrap();
+        let (key, text) = (take("key"), take("text"));
+        keys.push(key.as_str().unwrap().as_bytes());
+        for text in ["not this one", text.as_str().unwrap()] {
+            headers.push(record, Header { name: b"text", value: Some(text.as_bytes()) });
+        }
+        values.push(event.to_string().as_bytes());
+    }
+    let (values, keys, headers) = (Arc::new(values), Some(Arc::new(keys)), Some(headers));
+    RecordBlock { values, keys, headers, ..block }
 }
 
 impl Source for LogSource {
@@ -84,7 +113,7 @@ impl Source for LogSource {
             left -= to - from;
             if from < to {
                 let values: Varlen = log[from..to].iter().map(|value| value.as_bytes()).collect();
-                blocks.push(RecordBlock {
+                let block = RecordBlock {
                     partition: partition.clone(),
                     values: Arc::new(values),
                     no_value: Absent::default(),
@@ -94,7 +123,8 @@ impl Source for LogSource {
                     timestamps: None,
                     headers: None,
                     next: self.position(partition, to),
-                });
+                };
+                blocks.push(if self.has_texts_in_headers { beside(block) } else { block });
                 self.at.insert(partition.clone(), to);
             }
         }

@@ -10,6 +10,7 @@ mod lives;
 mod relaid;
 mod failures;
 mod heard;
+mod metadata;
 mod promises;
 mod bounds;
 mod trial;
