@@ -103,7 +103,7 @@ fn a_plugin_that_wants_a_column_the_schema_lacks_is_refused() {
         &pipeline,
         ("price = \"decimal(18,2)\"\n", ""),
         expect![[r#"
-        error: stage `valid`: plugin `valid-sale` wants the column `price` (decimal), which its rows lack: they have `store`, `item`, `ts`; declare it under [schema], or rename the field in the plugin
+        error: stage `valid`: plugin `valid-sale` wants the column `price` (decimal), which its rows lack: they have `store`, `item`, `ts`; declare it under [schema], name another one (`columns = { price = "…" }` in the stage), or rename the field in the plugin
     "#]],
     );
 }

@@ -94,6 +94,7 @@ impl Bench<'_> {
             kind,
             plugin: PluginRef::Name(name.to_owned()),
             config: configured.map(|stage| stage.config.clone()).unwrap_or_default(),
+            columns: configured.map(|stage| stage.columns.clone()).unwrap_or_default(),
         };
         let limits = CallLimits::from(&self.pipeline.limits);
         let wasm = self.engine.load(name, &module(name)?, &limits)?;

@@ -20,6 +20,7 @@ pub mod fingerprint;
 pub mod summary;
 pub mod reference;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,12 +175,19 @@ pub struct StageConfig {
     pub plugin: PluginRef,
     /// Given to the plugin's `init`, sorted by key.
     pub config: Vec<(String, String)>,
+    /// The column that an input of the plugin reads, where that has another name.
+    pub columns: BTreeMap<String, String>,
 }
 
 impl StageConfig {
     /// What a plugin must fit into.
     pub fn place(&self) -> StagePlace<'_> {
-        StagePlace { stage: &self.id, kind: self.kind, config: &self.config }
+        StagePlace {
+            stage: &self.id,
+            kind: self.kind,
+            config: &self.config,
+            columns: &self.columns,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A pipeline with real plugins and no lane behind it, for tests: the test plays the lane.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -130,6 +131,7 @@ fn stage(id: &str, kind: PluginKind, plugin: &str) -> StageConfig {
         kind,
         plugin: PluginRef::Name(plugin.to_owned()),
         config: Vec::new(),
+        columns: BTreeMap::new(),
     }
 }
 

@@ -256,11 +256,8 @@ impl Plan {
         if self.is_raw() || pipeline.late.is_some() {
             return self.wanted.clone();
         }
-        let mut names: BTreeSet<&str> = self
-            .all_stages()
-            .flat_map(|stage| &stage.plugin.description.inputs)
-            .map(|column| column.name.as_str())
-            .collect();
+        let mut names: BTreeSet<&str> =
+            self.all_stages().flat_map(FittedStage::columns_read).collect();
         names.extend(self.key_fields.iter().map(|field| field.name().as_str()));
         let event_time = match pipeline.event_time.from {
             EventTimeFrom::Column(column) => Some(column),
@@ -337,6 +334,11 @@ impl FittedStage {
             output,
             kind: stage.kind,
         })
+    }
+
+    /// The names of the columns that its plugin is given.
+    fn columns_read(&self) -> impl Iterator<Item = &str> {
+        self.inputs.iter().map(|input| self.declared.field(*input).name().as_str())
     }
 
     /// A runner for one worker.

@@ -1,5 +1,6 @@
 //! What a module is known by, and which kinds of plugins there are.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,18 @@ pub struct StagePlace<'a> {
     pub kind: PluginKind,
     /// What the plugin's `init` is given.
     pub config: &'a [(String, String)],
+    /// The column that an input of the plugin reads, where that has another name.
+    pub columns: &'a BTreeMap<String, String>,
+}
+
+impl<'a> StagePlace<'a> {
+    /// The name of the column that an input of the plugin reads.
+    pub fn column_of<'n>(&self, input: &'n str) -> &'n str
+    where
+        'a: 'n,
+    {
+        self.columns.get(input).map_or(input, String::as_str)
+    }
 }
 
 impl PluginKind {

@@ -1,6 +1,7 @@
 //! Whether a plugin fits into its place in a pipeline, and what its rows look like after it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -58,25 +59,38 @@ pub enum FitProblem {
     },
     /// The rows lack a column.
     #[error(
-        "wants the column `{column}` ({wanted}), which its rows lack: they have {have}; declare it under \
-         [schema], or rename the field in the plugin"
+        "wants the column {column} ({wanted}), which its rows lack: they have {have}; declare it under [schema], \
+         name another one (`columns = {{ {} = \"…\" }}` in the stage), or rename the field in the plugin",
+        column.input
     )]
     Missing {
-        /// Its name.
-        column: String,
+        /// Which.
+        column: Connected,
         /// Its type as the plugin reads it.
         wanted: String,
         /// The columns that there are.
         have: String,
     },
+    /// The stage connects a column with an input that the plugin does not have.
+    #[error(
+        "has no input `{input}`, which `columns` of the stage connects with the column `{column}`: {have}"
+    )]
+    NoInput {
+        /// As it is written.
+        input: String,
+        /// The column.
+        column: String,
+        /// The inputs that there are, in words.
+        have: String,
+    },
     /// The rows have it with another type.
     #[error(
-        "reads the column `{column}` as {wanted}, its rows have it as {found}; change its type under \
+        "reads the column {column} as {wanted}, its rows have it as {found}; change its type under \
          [schema], or in the plugin"
     )]
     Type {
-        /// Its name.
-        column: String,
+        /// Which.
+        column: Connected,
         /// As the plugin reads it.
         wanted: String,
         /// As it is.
@@ -84,12 +98,12 @@ pub enum FitProblem {
     },
     /// The rows may have nulls there.
     #[error(
-        "takes no nulls in the column `{column}`, which is nullable; make it an `Option` in the plugin, or \
+        "takes no nulls in the column {column}, which is nullable; make it an `Option` in the plugin, or \
          remove `nullable = true` under [schema]"
     )]
     Nullable {
-        /// Its name.
-        column: String,
+        /// Which.
+        column: Connected,
     },
     /// A key that only the host sets.
     #[error("gets `{key}` from the host; remove it from the stage's `config`")]
@@ -103,6 +117,23 @@ pub enum FitProblem {
     /// `init` did not come to an end.
     #[error("fails at `init`: {0}")]
     Init(PluginError),
+}
+
+/// A column of the rows and the input that reads it, in words: `` `price` ``, or `` `price` for its input `value` ``.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// The column.
+    pub column: String,
+    /// The plugin's name for it.
+    pub input: String,
+}
+
+impl fmt::Display for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { column, input } = self;
+        write!(f, "`{column}`")?;
+        if column == input { Ok(()) } else { write!(f, " for its input `{input}`") }
+    }
 }
 
 /// Connects a module with the rows that come to its stage, and tries `init` once.
@@ -127,9 +158,10 @@ pub fn fit(
     if let Some(key) = config.keys().find(|key| key.starts_with(DECIMAL_SCALE)) {
         return Err(refused(FitProblem::ReservedKey { key: key.clone() }));
     }
+    check_columns(place, &description.inputs).map_err(refused)?;
     let mut inputs = Vec::with_capacity(description.inputs.len());
     for wanted in &description.inputs {
-        let index = connect(wanted, input).map_err(refused)?;
+        let index = connect(place, wanted, input).map_err(refused)?;
         if let DataType::Decimal64(_, scale) = input.field(index).data_type() {
             config.insert(format!("{DECIMAL_SCALE}{}", wanted.name), scale.to_string());
         }
@@ -162,13 +194,32 @@ pub fn fit(
     Ok(Fitted { plugin, inputs, output })
 }
 
+/// That the plugin has the inputs that the stage connects.
+fn check_columns(place: &StagePlace<'_>, inputs: &[PluginColumn]) -> Result<(), FitProblem> {
+    let names = || inputs.iter().map(|input| input.name.as_str());
+    let unknown = place.columns.iter().find(|(input, _)| names().all(|name| name != *input));
+    let Some((input, column)) = unknown else { return Ok(()) };
+    let have = match inputs {
+        [] => "it has none".to_owned(),
+        _ => format!("it has {}", quoted(names())),
+    };
+    Err(FitProblem::NoInput { input: input.clone(), column: column.clone(), have })
+}
+
+fn quoted<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// The column of the rows that a plugin's input is connected to.
-fn connect(wanted: &PluginColumn, input: &SchemaRef) -> Result<usize, FitProblem> {
-    let column = wanted.name.clone();
-    let Some((index, field)) = input.column_with_name(&wanted.name) else {
-        let names: Vec<_> =
-            input.fields().iter().map(|field| format!("`{}`", field.name())).collect();
-        let have = names.join(", ");
+fn connect(
+    place: &StagePlace<'_>,
+    wanted: &PluginColumn,
+    input: &SchemaRef,
+) -> Result<usize, FitProblem> {
+    let name = place.column_of(&wanted.name);
+    let column = Connected { column: name.to_owned(), input: wanted.name.clone() };
+    let Some((index, field)) = input.column_with_name(name) else {
+        let have = quoted(input.fields().iter().map(|field| field.name().as_str()));
         return Err(FitProblem::Missing { column, wanted: type_name(&wanted.data_type), have });
     };
     if !takes(&wanted.data_type, field.data_type()) {

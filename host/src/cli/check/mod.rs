@@ -179,8 +179,8 @@ fn description(pipeline: &Pipeline, found: Option<&Found>) -> String {
     let row = |(stage, plugin): (&StageConfig, &Plugin)| {
         let kind = format!("{:?}", stage.kind).to_lowercase();
         let name = format!("{}@{}", plugin.name, plugin.digest.short());
-        let (reads, makes) = (&plugin.description.inputs, &plugin.description.outputs);
-        [stage.id.to_string(), kind, name, names(reads).join(", "), names(makes).join(", ")]
+        let makes = names(&plugin.description.outputs).join(", ");
+        [stage.id.to_string(), kind, name, reads(stage, plugin).join(", "), makes]
     };
     let rows: Vec<_> = pipeline.all_stages().zip(plugins).map(row).collect();
     if !rows.is_empty() {
@@ -198,6 +198,7 @@ fn answer(pipeline: &Pipeline, found: Option<&Found>) -> String {
             "plugin": &*plugin.name,
             "digest": plugin.digest,
             "reads": names(&plugin.description.inputs),
+            "columns": stage.columns,
             "makes": names(&plugin.description.outputs),
         })
     };
@@ -206,6 +207,15 @@ fn answer(pipeline: &Pipeline, found: Option<&Found>) -> String {
     let start = found.map(|found| found.outlook.answer());
     let name = &*pipeline.name;
     format!("{}\n", json!({ "ok": true, "pipeline": name, "stages": stages, "start": start }))
+}
+
+/// The columns that a plugin reads, with its own names for them where they differ: `price as value`.
+fn reads(stage: &StageConfig, plugin: &Plugin) -> Vec<String> {
+    let column = |input: &PluginColumn| match stage.place().column_of(&input.name) {
+        column if column == input.name => column.to_owned(),
+        column => format!("{column} as {}", input.name),
+    };
+    plugin.description.inputs.iter().map(column).collect()
 }
 
 fn names(columns: &[PluginColumn]) -> Vec<&str> {

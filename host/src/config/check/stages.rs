@@ -1,8 +1,9 @@
 //! `[[stages]]`: filters and maps, then at most one aggregate, which needs a window, or one process plugin.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::columns;
 use crate::config::document::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawProcess, RawStage, RawStageKind, RawWindow};
@@ -51,6 +52,9 @@ pub(super) fn check(
                 format!("{what} ends the stages: move this one to the end; only one can be there");
             problems.refuse(&key.child("kind"), fix);
         }
+        // What a map makes is known when its plugin is loaded; without one a column must be declared.
+        let has_map = stages.iter().any(|stage: &StageConfig| stage.kind == PluginKind::Map);
+        check_columns(&raw.columns, schema.filter(|_| !has_map), &key.child("columns"), problems);
         let Some(stage) = check_stage(raw, &key, folder, problems) else {
             continue;
         };
@@ -61,7 +65,6 @@ pub(super) fn check(
         }
     }
     let has_map = stages.iter().any(|stage| stage.kind == PluginKind::Map);
-    // What a map makes is known when its plugin is loaded; without one the key must be declared.
     let schema = schema.filter(|_| !has_map);
     let window = super::window::check(window, aggregate, schema, problems);
     let process = super::process::check(process, processor, schema, problems);
@@ -82,7 +85,7 @@ fn check_stage(
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<StageConfig> {
-    let RawStage { id, kind, plugin, config } = raw;
+    let RawStage { id, kind, plugin, config, columns } = raw;
     let id = problems.take(&key.child("id"), super::id(&id));
     let plugin = problems.take(&key.child("plugin"), plugin_ref(&plugin, folder));
     let kind = match kind {
@@ -92,7 +95,20 @@ fn check_stage(
         RawStageKind::Process => PluginKind::Process,
     };
     let config = config.into_iter().map(|(key, value)| (key, value.0)).collect();
-    Some(StageConfig { id: id?, kind, plugin: plugin?, config })
+    Some(StageConfig { id: id?, kind, plugin: plugin?, config, columns })
+}
+
+/// That the columns which inputs are connected with are there. Whether the plugin has such inputs shows when it is loaded.
+fn check_columns(
+    columns: &BTreeMap<String, String>,
+    schema: Option<&Schema>,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) {
+    for (input, column) in columns {
+        let found = schema.map_or(Ok(()), |schema| columns::find(column, schema).map(|_| ()));
+        problems.take(&key.child(input), found);
+    }
 }
 
 fn plugin_ref(text: &str, folder: &Path) -> Result<PluginRef, String> {

@@ -282,6 +282,25 @@ fn keys_are_checked_against_the_schema_unless_a_map_may_make_them() {
 }
 
 #[test]
+fn inputs_are_connected_with_columns_that_are_there_unless_a_map_may_make_them() {
+    let filter = "plugin = \"valid-sale\"\n";
+    let columns = "columns = { amount = \"prise\", store = \"city\" }\n";
+    let text = with(filter, &format!("{filter}{columns}"));
+    refused(
+        &text,
+        expect![[r#"
+        pipelines/sales.toml:33: `stages[0].columns.amount`: `[schema]` has no column `prise`; did you mean `price`?
+        pipelines/sales.toml:33: `stages[0].columns.store`: `[schema]` has no column `city`; there are `store`, `item`, `price`, `ts`"#]],
+    );
+    let map = "[[stages]]\nid = \"map\"\nkind = \"map\"\nplugin = \"map\"\n\n";
+    let first = "[[stages]]\nid = \"valid\"";
+    assert!(text.contains(first));
+    let pipeline = good(&text.replace(first, &format!("{map}{first}")));
+    assert_eq!(pipeline.stages[1].place().column_of("amount"), "prise");
+    assert_eq!(pipeline.stages[1].place().column_of("item"), "item");
+}
+
+#[test]
 fn ids_are_unique_and_their_own() {
     refused(
         &with("id = \"revenue\"", "id = \"valid\""),

@@ -94,6 +94,10 @@ fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
         parts.insert("key", key_columns(pipeline, &process.key));
         parts.insert("process", format!("stage {}", process.stage.id));
     }
+    // A state of prices would go on with quantities, and nobody could tell.
+    if let Some(stage) = pipeline.stateful_stage().filter(|stage| !stage.columns.is_empty()) {
+        parts.insert("columns", stage::columns(stage));
+    }
     parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect()
 }
 

@@ -51,11 +51,21 @@ fn in_clear(stage: &StageConfig) -> String {
 }
 
 fn plugin(stage: &StageConfig) -> String {
-    match &stage.plugin {
+    let plugin = match &stage.plugin {
         PluginRef::Name(name) => format!("module {name}"),
         // Where a pipeline file lies does not matter, which file it names does.
         PluginRef::Path(path) => format!("file {}", path.file_name().unwrap_or_default().display()),
+    };
+    match stage.columns.is_empty() {
+        true => plugin,
+        false => format!("{plugin} reading [{}]", columns(stage)),
     }
+}
+
+/// Which columns its inputs are connected with: `value = price`.
+pub(super) fn columns(stage: &StageConfig) -> String {
+    let pairs = stage.columns.iter().map(|(input, column)| format!("{input} = {column}"));
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -81,6 +81,31 @@ fn a_window_key_or_time_column_that_changed_is_refused_with_what_to_do() {
     expect!["the state of pipeline `sales` was made with other settings: event_time was `column ts at /ts (timestamp(s))` and is now `column ts at /ts (timestamp(ms))`; key was `store (string)` and is now `store (string), item (string)`; window was `tumbling 30s` and is now `tumbling 1m offset 10s`; put them back, forget the state with `sluicegate reset`, or give the pipeline a new name"].assert_eq(&conflict.to_string());
 }
 
+/// A sum of prices does not go on as a sum of quantities. A filter may look at another column, like another filter.
+#[test]
+fn the_columns_that_a_state_is_made_of_are_a_part_of_it() {
+    let connected = |stage: &str, columns: &str| {
+        let plugin = format!("plugin = \"{stage}\"\n");
+        assert!(SALES.contains(&plugin), "{plugin}");
+        read(&SALES.replace(&plugin, &format!("{plugin}columns = {{ {columns} }}\n"))).unwrap()
+    };
+    let plain = read(&SALES).unwrap();
+    let price = connected("revenue", "value = \"price\"");
+    let old = fingerprints(&price);
+    assert_eq!(check_state(&price, &old, true), Ok(()));
+    let other = connected("revenue", "value = \"item\"");
+    let conflict = check_state(&other, &old, true).unwrap_err();
+    assert_eq!(conflict.changes, ["columns was `value = price` and is now `value = item`"]);
+    assert!(check_state(&plain, &old, true).is_err());
+    assert!(check_state(&price, &fingerprints(&plain), true).is_err());
+    assert_eq!(check_state(&other, &old, false), Ok(()), "there is no state");
+
+    let filter = connected("valid-sale", "amount = \"price\"");
+    assert_eq!(check_state(&filter, &fingerprints(&plain), true), Ok(()));
+    assert!(!is_same_stage(&fingerprints(&plain), &filter.stages[0]));
+    assert!(is_same_stage(&fingerprints(&filter), &filter.stages[0]));
+}
+
 #[test]
 fn the_zone_of_the_event_time_is_a_part_of_it() {
     let local = |zone: &str| {

@@ -200,6 +200,13 @@ pub(crate) struct RawStage {
     #[serde(default)]
     #[schemars(example = json!({"store-prefix": "store-"}))]
     pub(crate) config: BTreeMap<String, Scalar>,
+    /// Connects inputs of the plugin with columns of other names: with `{ value = "price" }` the plugin reads the column
+    /// `price` where it says `value`. It stays when the plugin changes. What a map makes has the plugin's names: its
+    /// output `value` takes the place of a column `value`, or is a new column, and `price` stays as it is. Default: nothing;
+    /// each input reads the column of its own name.
+    #[serde(default)]
+    #[schemars(example = json!({"value": "price"}))]
+    pub(crate) columns: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -11,6 +11,7 @@ mod relaid;
 mod failures;
 mod heard;
 mod metadata;
+mod mapped;
 mod promises;
 mod bounds;
 mod trial;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use expect_test::{Expect, expect};
 
-use super::{engine, evil, evil_bytes, evil_module, fit_as, limits, overwritten, schema};
+use super::{
+    engine, evil, evil_bytes, evil_module, fit_as, fit_connected, limits, overwritten, schema,
+};
 use crate::plugin::PluginKind::{self, Aggregate, Filter, Map};
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
@@ -297,7 +299,7 @@ fn what_does_not_fit_is_named_with_the_fix() {
         &few,
         &[],
         &expect![
-            "stage `stage`: plugin `evil` wants the column `b` (bool), which its rows lack: they have `i`, `f`; declare it under [schema], or rename the field in the plugin"
+            "stage `stage`: plugin `evil` wants the column `b` (bool), which its rows lack: they have `i`, `f`; declare it under [schema], name another one (`columns = { b = \"…\" }` in the stage), or rename the field in the plugin"
         ],
     );
     let text = with(Field::new("i", DataType::Utf8, false));
@@ -324,6 +326,50 @@ fn what_does_not_fit_is_named_with_the_fix() {
         &[("decimal-scale:m", "3")],
         &expect![
             "stage `stage`: plugin `evil` gets `decimal-scale:m` from the host; remove it from the stage's `config`"
+        ],
+    );
+}
+
+#[test]
+fn a_stage_connects_inputs_with_columns_of_other_names() {
+    let mut fields: Vec<_> = schema().fields().iter().map(Arc::clone).collect();
+    fields.push(Arc::new(Field::new("count", DataType::Int64, false)));
+    fields.push(Arc::new(Field::new("price", DataType::Decimal64(10, 4), true)));
+    let rows = Arc::new(Schema::new(fields));
+    let columns = [("i", "count"), ("m", "price")];
+    let fitted = fit_connected(&columns, &rows).unwrap();
+    assert_eq!(fitted.inputs, [0, 8, 2, 3, 4, 9, 6, 7]);
+    assert_eq!(*fitted.plugin.config, [("decimal-scale:m".to_owned(), "4".to_owned())]);
+    // What it makes has its own names: `m` is replaced, `price` stays.
+    assert_eq!(fitted.output.field(5), &Field::new("m", DataType::Decimal64(18, 2), true));
+    assert_eq!(fitted.output.field(9), rows.field(9));
+
+    let says = |columns: &[(&str, &str)], text: &Expect| {
+        let error = fit_connected(columns, &rows).unwrap_err();
+        text.assert_eq(&error.to_string());
+    };
+    says(
+        &[("i", "s")],
+        &expect![
+            "stage `stage`: plugin `evil` reads the column `s` for its input `i` as int64, its rows have it as string; change its type under [schema], or in the plugin"
+        ],
+    );
+    says(
+        &[("i", "cuont")],
+        &expect![[
+            r#"stage `stage`: plugin `evil` wants the column `cuont` for its input `i` (int64), which its rows lack: they have `b`, `i`, `f`, `t`, `d`, `m`, `s`, `x`, `count`, `price`; declare it under [schema], name another one (`columns = { i = "…" }` in the stage), or rename the field in the plugin"#
+        ]],
+    );
+    says(
+        &[("i", "price"), ("ii", "count")],
+        &expect![
+            "stage `stage`: plugin `evil` has no input `ii`, which `columns` of the stage connects with the column `count`: it has `b`, `i`, `f`, `t`, `d`, `m`, `s`, `x`"
+        ],
+    );
+    says(
+        &[("x", "count"), ("amount", "price")],
+        &expect![
+            "stage `stage`: plugin `evil` has no input `amount`, which `columns` of the stage connects with the column `price`: it has `b`, `i`, `f`, `t`, `d`, `m`, `s`, `x`"
         ],
     );
 }

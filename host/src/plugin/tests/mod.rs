@@ -12,6 +12,7 @@ mod process;
 mod marshal;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -100,7 +101,15 @@ fn fit_as(
 ) -> Result<Fitted, FitError> {
     let config: Vec<(String, String)> =
         config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-    fit(&StagePlace { stage: "stage", kind, config: &config }, module, input)
+    let place = StagePlace { stage: "stage", kind, config: &config, columns: &BTreeMap::new() };
+    fit(&place, module, input)
+}
+
+/// A map whose inputs read columns of other names.
+fn fit_connected(columns: &[(&str, &str)], input: &SchemaRef) -> Result<Fitted, FitError> {
+    let columns = columns.iter().map(|(input, column)| ((*input).into(), (*column).into()));
+    let (kind, columns) = (PluginKind::Map, columns.collect());
+    fit(&StagePlace { stage: "stage", kind, config: &[], columns: &columns }, evil(kind), input)
 }
 
 fn try_fit(kind: PluginKind, sin: &str) -> Result<Fitted, FitError> {
