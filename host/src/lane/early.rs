@@ -44,8 +44,10 @@ fn changed(worker: &mut Worker, plan: &Plan, watcher: Watcher, max: usize) -> Re
     for window in state.windows_mut().iter_mut().rev() {
         let mut ids = window.groups.take_changed(watcher, left);
         left -= ids.len();
-        // What has fired was told to listeners by the firing. (Panes are asked for their next window, which has not.)
-        ids.retain(|id| watcher == Watcher::Outbox || !window.groups.is_told(*id));
+        // What has fired was told to listeners by the firing, and to topics where it was the last word. (Panes are asked for their
+        // next window, which has not.)
+        let tells_again = watcher == Watcher::Outbox && plan.corrects;
+        ids.retain(|id| tells_again || !window.groups.is_told(*id));
         let firing = Firing::of(window.place.bounds, &window.groups, &ids);
         evaluate(runner, plan, &firing, &mut results);
     }

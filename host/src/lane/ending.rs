@@ -18,6 +18,24 @@ impl Lane {
         Ok(())
     }
 
+    /// The end of a bounded input: every window and timer fires. False if there is more than a step has time for.
+    pub(super) fn end_input(&mut self) -> Result<bool, LaneError> {
+        if self.intake.ended {
+            return Ok(true);
+        }
+        let watermark = self.intake.finish();
+        self.ledger.dirty = true;
+        if self.plan.process.is_some() {
+            self.fire_last_timers()?;
+        } else {
+            self.fire_windows(watermark)?;
+        }
+        self.pool.not_broken_off()?;
+        let has_fired = self.pool.window_firing.has_fired(watermark);
+        self.intake.ended = self.plan.windows.is_none() || has_fired;
+        Ok(self.intake.ended)
+    }
+
     /// The last commits of a lane that ends: its state, and that its messages are delivered. Waits until store and topics
     /// have them, as long as that takes; a lane that is asked to stop waits only a while, because opening it again reads
     /// and sends what is left. How it ended.

@@ -13,7 +13,7 @@ use crate::varlen::Varlen;
 use crate::window::firing::{Firing, GROUPS_PER_CALL};
 use crate::window::merged::{Merged, RefusedMerge};
 use crate::window::sliding::{Progress, Told};
-use crate::window::{Slides, WindowAssigner, key};
+use crate::window::{GroupPlace, Slides, WindowAssigner, key};
 
 use super::pieces::by_key_bytes;
 use super::plan::Plan;
@@ -51,65 +51,75 @@ pub(super) struct Fired {
     pub(super) closed: Results,
 }
 
-/// Fires the windows of a worker that the watermark has passed, and corrects those that had fired and have changed.
-pub(super) fn fire(
+/// Fires a run of a worker's groups: those that are due up to `last`. What comes of them, and how many they were.
+pub(super) fn fire_run(
     worker: &mut Worker,
     plan: &Plan,
     windows: WindowAssigner,
-    progress: Progress,
-) -> Fired {
-    let Progress { before, now, lateness, tells_closed } = progress;
-    let Fired { mut results, mut closed } = Fired::default();
+    last: Option<&GroupPlace>,
+) -> (Results, usize) {
+    let Worker { state, sessions, aggregate, .. } = worker;
+    let firing = match windows {
+        WindowAssigner::Slides(_) | WindowAssigner::Global { .. } => state.fire_run(last),
+        WindowAssigner::Sessions(_) => sessions.fire_run(last),
+    };
+    let mut results = Results::default();
+    let runner = aggregate.as_mut().expect("windows have an aggregate");
+    evaluate(runner, plan, &firing, &mut results);
+    results.sort();
+    (results, firing.len())
+}
+
+/// Closes the windows that take no more rows at this watermark. What they had at the end, if somebody is to be told.
+pub(super) fn close(
+    worker: &mut Worker,
+    plan: &Plan,
+    windows: WindowAssigner,
+    (now, tells_closed): (Watermark, bool),
+) -> Results {
+    let mut closed = Results::default();
     let Worker { state, sessions, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
     match windows {
-        WindowAssigner::Slides(slides) if slides.overlap() => {
-            fire_panes(worker, plan, &slides, progress, (&mut results, &mut closed));
-        }
-        WindowAssigner::Slides(_) => {
-            if tells_closed && lateness > 0 {
+        // Of all time the end of input is the end, and nothing else.
+        WindowAssigner::Global { .. } if now != Watermark::END => {}
+        WindowAssigner::Slides(_) | WindowAssigner::Global { .. } => {
+            if tells_closed && plan.corrects {
                 let tell = |firing: &Firing| evaluate(runner, plan, firing, &mut closed);
-                state.each_closing(now, lateness, tell);
+                state.each_closing(now, plan.lateness, tell);
             }
-            state.fire(now, lateness, |firing| evaluate(runner, plan, firing, &mut results));
+            state.close(now, plan.lateness);
         }
-        WindowAssigner::Global { trigger } => {
-            if tells_closed && now == Watermark::END {
-                state.each_closing(now, 0, |firing| evaluate(runner, plan, firing, &mut closed));
-            }
-            if now.has_crossed(trigger, before) {
-                state.fire_changed(now, |firing| evaluate(runner, plan, firing, &mut results));
-            }
-        }
-        WindowAssigner::Sessions(rule) => {
-            sessions.fire(rule, (now, lateness), |firing| {
-                evaluate(runner, plan, firing, &mut results);
-            });
-        }
+        WindowAssigner::Sessions(rule) => sessions.close(rule, (now, plan.lateness)),
     }
     // What cannot be evaluated has been a dead letter since the window fired.
     closed.condemned.clear();
-    results.sort();
     closed.sort();
-    Fired { results, closed }
+    closed
 }
 
-fn fire_panes(
+/// Fires sliding windows up to a watermark.
+pub(super) fn fire_panes(
     worker: &mut Worker,
     plan: &Plan,
     slides: &Slides,
     progress: Progress,
-    (results, closed): (&mut Results, &mut Results),
-) {
+) -> Fired {
+    let Fired { mut results, mut closed } = Fired::default();
     let Worker { state, slide_tables, aggregate, .. } = worker;
     let runner = aggregate.as_mut().expect("windows have an aggregate");
     let runner = std::cell::RefCell::new(runner);
     // Merging a window and evaluating it take turns.
     let mut merge = |left: &Varlen, right: &Varlen| runner.borrow_mut().merge(left, right);
     slide_tables.fire(slides, state, progress, &mut merge, |bounds, merged, told| {
-        let to = if told == Told::Closed { &mut *closed } else { &mut *results };
+        let to = if told == Told::Closed { &mut closed } else { &mut results };
         evaluate_merged(&mut runner.borrow_mut(), plan, bounds, &merged, to);
     });
+    // What cannot be evaluated has been a dead letter since the window fired.
+    closed.condemned.clear();
+    results.sort();
+    closed.sort();
+    Fired { results, closed }
 }
 
 /// Evaluates the groups of a window that were merged from others.

@@ -2,12 +2,11 @@
 
 use arrow::record_batch::RecordBatch;
 
-use crate::time::{Watermark, thread_cpu_nanos};
-use crate::window::sliding::Progress;
+use crate::time::thread_cpu_nanos;
 use crate::window::{Watcher, WindowAssigner};
 
 use super::early::early_results;
-use super::fire::{CondemnedGroup, Fired, Results, fire};
+use super::fire::{CondemnedGroup, Results};
 use super::pool::Worker;
 use super::runs::{Runs, join};
 use super::{Lane, LaneError};
@@ -17,34 +16,9 @@ use super::{Lane, LaneError};
 const LOOKUPS_MAX: usize = 50_000;
 
 impl Lane {
-    /// Fires the windows that `watermark` has passed and `before` had not, and those that have to be corrected.
-    pub(super) fn fire(
-        &mut self,
-        before: Watermark,
-        watermark: Watermark,
-    ) -> Result<(), LaneError> {
-        let Some(windows) = self.plan.windows else { return Ok(()) };
-        let plan = &self.plan;
-        let progress = Progress {
-            before,
-            now: watermark,
-            lateness: plan.lateness,
-            tells_closed: self.outputs.outbox.takes_updates(),
-        };
-        let fired = self.pool.each_worker(|_, worker| {
-            let started = thread_cpu_nanos();
-            let fired = fire(worker, plan, windows, progress);
-            worker.nanos.window += thread_cpu_nanos() - started;
-            fired
-        });
-        self.pool.report_steps(self.desk.metrics());
+    /// Writes what has fired, and what could not.
+    pub(super) fn write_fired(&mut self, results: Vec<Results>) -> Result<(), LaneError> {
         let started = thread_cpu_nanos();
-        let (results, closed): (Vec<Results>, Vec<Results>) =
-            fired.into_iter().map(|Fired { results, closed }| (results, closed)).unzip();
-        self.each_run(&closed, |lane, rows| {
-            lane.ledger.dirty = true;
-            lane.outputs.write_updates(rows, true, lane.ledger.next_epoch())
-        })?;
         self.each_run(&results, |lane, rows| {
             lane.ledger.dirty = true;
             lane.desk.fired(rows);
@@ -59,6 +33,14 @@ impl Lane {
         }
         self.desk.metrics().steps.sink.add_nanos(thread_cpu_nanos() - started);
         Ok(())
+    }
+
+    /// Writes what closed windows had at the end, for the sinks that take updates.
+    pub(super) fn write_closed(&mut self, closed: &[Results]) -> Result<(), LaneError> {
+        self.each_run(closed, |lane, rows| {
+            lane.ledger.dirty = true;
+            lane.outputs.write_updates(rows, true, lane.ledger.next_epoch())
+        })
     }
 
     /// Writes the groups that changed since the last barrier and whose windows take more rows, for the sinks that take

@@ -32,6 +32,7 @@ mod emitted;
 mod trial;
 mod turn;
 mod fire;
+mod firing;
 mod fired;
 mod runs;
 mod pieces;
@@ -95,8 +96,8 @@ enum Wake {
     Records(Left),
     /// The store has not yet taken the epoch before the one that is due, or a topic its messages: intake stands still.
     Paused,
-    /// Timers are due that the step before had no time for: no record is read before them.
-    Timers,
+    /// Windows or timers are due that the step before had no time for: no record is read before them.
+    Firing,
     End,
 }
 
@@ -121,9 +122,6 @@ impl Lane {
                 break end;
             }
         };
-        if end == LaneEnd::Finished && !self.intake.ended {
-            self.finish()?;
-        }
         if end == LaneEnd::CutShort || self.desk.outside.stop.is_overdue() {
             return Ok(self.cut_short());
         }
@@ -136,19 +134,32 @@ impl Lane {
     /// One turn, or whatever is to be done instead.
     fn step(&mut self) -> Result<Option<LaneEnd>, LaneError> {
         self.desk.outside.pulse.beat();
-        let mut records = 0;
-        match self.next_wake()? {
-            Wake::Stop => return Ok(Some(LaneEnd::Stopped)),
-            Wake::End => return Ok(Some(LaneEnd::Finished)),
-            Wake::Command(command) => self.on_command(command),
-            Wake::Records(left) => records = self.turn(left)?,
-            Wake::Paused => self.wait_for_commit()?,
-            Wake::Timers => {}
-        }
-        self.advance()?;
-        self.pool.not_broken_off()?;
+        let wake = self.next_wake()?;
+        self.pool.brake().begin_turn();
+        let end = self.take_step(wake);
         self.pool.brake().end_turn();
-        self.intake.size_turn(records, self.pool.brake().failing());
+        end
+    }
+
+    fn take_step(&mut self, wake: Wake) -> Result<Option<LaneEnd>, LaneError> {
+        match wake {
+            Wake::Stop => return Ok(Some(LaneEnd::Stopped)),
+            Wake::End => {
+                if self.end_input()? {
+                    return Ok(Some(LaneEnd::Finished));
+                }
+            }
+            // A barrier comes first: nothing more may be due of the module that is to go.
+            Wake::Command(command) => self.on_command(command),
+            Wake::Records(left) => {
+                let records = self.turn(left)?;
+                self.intake.size_turn(records, self.pool.brake().effort());
+                self.advance()?;
+            }
+            Wake::Paused => self.wait_for_commit()?,
+            Wake::Firing => self.advance()?,
+        }
+        self.pool.not_broken_off()?;
         if self.desk.outside.stop.is_overdue() {
             // Loops of a turn break off then: what they leave is not to be committed.
             return Ok(Some(LaneEnd::CutShort));
@@ -160,6 +171,8 @@ impl Lane {
             self.checkpoint()?;
         }
         self.publish();
+        // Also what is shown is evaluated.
+        self.pool.not_broken_off()?;
         Ok(None)
     }
 
@@ -171,14 +184,14 @@ impl Lane {
         if let Some(command) = self.desk.next_command() {
             return Ok(Wake::Command(command));
         }
+        if self.must_pause() && !self.intake.ended {
+            return Ok(Wake::Paused);
+        }
         if self.intake.is_over() {
             return Ok(Wake::End);
         }
-        if self.must_pause() {
-            return Ok(Wake::Paused);
-        }
-        if self.pool.firing.is_unfinished() {
-            return Ok(Wake::Timers);
+        if self.pool.is_firing() {
+            return Ok(Wake::Firing);
         }
         if let Some(left) = self.intake.take_left() {
             return Ok(Wake::Records(left));
@@ -194,7 +207,6 @@ impl Lane {
     /// Takes records through all steps, as many as a turn may hold; the others are left for the next turns. Afterwards they are
     /// in the windows or in the open files. How many records it took.
     fn turn(&mut self, mut left: Left) -> Result<usize, LaneError> {
-        self.pool.brake().begin_turn();
         self.desk.outside.trial.begin(left.blocks());
         let started = self.clock.monotonic();
         let trial = &self.desk.outside.trial;
@@ -215,31 +227,12 @@ impl Lane {
     fn advance(&mut self) -> Result<(), LaneError> {
         let moved = self.intake.advance()?;
         self.ledger.dirty |= moved.is_news;
-        if self.plan.process.is_some() {
-            return if self.intake.partitions.all_ended() {
-                Ok(())
-            } else {
-                self.fire_timers(moved.now)
-            };
+        if self.plan.process.is_none() {
+            // Rows of this turn may have changed windows that fired before. They are corrected before the next barrier,
+            // because what is to be corrected is not stored.
+            return self.fire_windows(moved.now);
         }
-        // Rows of this turn may have changed windows that fired before. They are corrected before the next barrier,
-        // because what is to be corrected is not stored.
-        let may_correct = self.plan.lateness > 0;
-        if moved.now > moved.before || may_correct {
-            self.fire(moved.before, moved.now)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The end of a bounded input: every window and timer fires.
-    fn finish(&mut self) -> Result<(), LaneError> {
-        let moved = self.intake.finish();
-        self.ledger.dirty |= moved.is_news;
-        if self.plan.process.is_some() {
-            return self.fire_last_timers();
-        }
-        self.fire(moved.before, moved.now)
+        if self.intake.partitions.all_ended() { Ok(()) } else { self.fire_timers(moved.now) }
     }
 
     fn on_command(&mut self, command: Command) {
@@ -249,8 +242,11 @@ impl Lane {
     }
 
     fn checkpoint_is_due(&self) -> bool {
-        let wanted = self.is_overdue() || self.desk.awaits_barrier();
-        wanted && self.ledger.dirty && !self.is_behind()
+        self.wants_barrier() && self.ledger.dirty && !self.is_behind()
+    }
+
+    fn wants_barrier(&self) -> bool {
+        self.is_overdue() || self.desk.awaits_barrier()
     }
 
     fn is_overdue(&self) -> bool {
@@ -262,9 +258,10 @@ impl Lane {
         self.ledger.committer.in_flight() || self.outputs.is_unsent()
     }
 
-    /// Whether a barrier is due that cannot be taken, because of the epoch before it.
+    /// Whether a barrier is due that cannot be taken, because of the epoch before it. Also one that somebody waits for: no turn of
+    /// a module that is to go comes before it.
     fn must_pause(&self) -> bool {
-        self.is_behind() && self.ledger.dirty && self.is_overdue()
+        self.is_behind() && self.ledger.dirty && self.wants_barrier()
     }
 
     /// Halts before the open windows fill the machine's memory.
@@ -280,7 +277,9 @@ impl Lane {
         self.flip_modules();
         self.write_updates()?;
         let mut bytes = Vec::new();
-        let groups = self.pool.freeze(&self.plan, self.ledger.state_generation(), &mut bytes);
+        let by = (self.ledger.state_generation(), self.intake.clock().watermark());
+        let groups = self.pool.freeze(&self.plan, by, &mut bytes);
+        self.pool.not_broken_off()?;
         let (files, outbox) = self.outputs.freeze()?;
         self.ledger.submit(Frozen {
             source: self.intake.freeze(),

@@ -12,6 +12,7 @@ use crate::decode::Decoder;
 use crate::keyed::{self, KeyedCall, KeyedTable};
 use crate::plugin::brake::Brake;
 use crate::plugin::runner::{RunnerStats, StageRunner};
+use crate::time::Watermark;
 use crate::window::snapshot::StateRow;
 use crate::window::{
     KEY_SHARDS, KeyedState, SessionCall, Sessions, SlideTables, Touched, Watcher, WindowAssigner,
@@ -19,6 +20,7 @@ use crate::window::{
 };
 
 use super::LaneError;
+use super::firing::WindowFiring;
 use super::plan::{FittedStage, Plan};
 use super::timers::Firing;
 
@@ -134,6 +136,7 @@ pub(super) struct Pool {
     /// None with a single worker: it runs on the lane's own thread.
     threads: Option<rayon::ThreadPool>,
     pub(super) firing: Firing,
+    pub(super) window_firing: WindowFiring,
 }
 
 impl Pool {
@@ -152,7 +155,13 @@ impl Pool {
                 .build()
         });
         let workers = (0..count).map(|_| Worker::new(plan, &brake)).collect();
-        Ok(Self { workers, brake, threads: threads.transpose()?, firing: Firing::default() })
+        Ok(Self {
+            workers,
+            brake,
+            threads: threads.transpose()?,
+            firing: Firing::default(),
+            window_firing: WindowFiring::default(),
+        })
     }
 
     /// Gives every worker the code of a changed plan. Open windows and keys stay.
@@ -164,6 +173,12 @@ impl Pool {
             let nanos = worker.nanos;
             *worker = Worker { state, sessions, keyed, nanos, ..Worker::new(plan, &self.brake) };
         }
+        self.window_firing.begin_small();
+    }
+
+    /// Whether timers or windows are due that a step has left to the next one.
+    pub(super) fn is_firing(&self) -> bool {
+        self.firing.is_unfinished() || self.window_firing.is_unfinished()
     }
 
     /// Of all its runners.
@@ -186,15 +201,21 @@ impl Pool {
         self.workers.iter().map(Worker::state_bytes).sum()
     }
 
-    /// Appends what a checkpoint stores of the state. How many groups or keys that is.
-    pub(super) fn freeze(&self, plan: &Plan, generation: u32, bytes: &mut Vec<u8>) -> u64 {
+    /// Appends what a checkpoint stores of the state, with the generation of its module and the watermark. How many groups or
+    /// keys that is.
+    pub(super) fn freeze(
+        &self,
+        plan: &Plan,
+        (generation, watermark): (u32, Watermark),
+        bytes: &mut Vec<u8>,
+    ) -> u64 {
         let workers = self.workers.iter();
         if plan.process.is_some() {
             let keys = workers.map(|worker| &worker.keyed);
             return keyed::snapshot::encode(keys, generation, bytes);
         }
         let states = workers.map(|worker| (&worker.state, &worker.sessions));
-        snapshot::encode(states, generation, bytes)
+        snapshot::encode(states, generation, self.window_firing.behind(watermark), bytes)
     }
 
     /// Adds what the workers and their plugins did since the last report.

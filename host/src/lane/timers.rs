@@ -151,6 +151,7 @@ impl Lane {
             worker.keyed.clear();
             emitted
         });
+        self.pool.not_broken_off()?;
         self.take_emitted(emitted)
     }
 }

@@ -1,5 +1,5 @@
-//! Lets a turn end early: somebody waits for the lane while its plugins keep failing, and a turn of failures may take
-//! minutes.
+//! Lets a turn end early: somebody waits for the lane while its plugins keep failing, or take their time, and such a turn may
+//! take minutes.
 //!
 //! A turn that is broken off has no result. What is left of it is settled without a call, and the lane throws the whole of
 //! it away before anything of it is committed: it is taken again from the last commit.
@@ -13,23 +13,33 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Brake(Arc<Inner>);
 
+/// CPU time that plugins have taken since the turn began, of all workers.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// In all calls.
+    pub calls: Duration,
+    /// In those that failed.
+    pub failing: Duration,
+}
+
 struct Inner {
-    /// Whether a turn whose failed calls have taken so much CPU time is to end.
-    wanted: Box<dyn Fn(Duration) -> bool + Send + Sync>,
+    /// Whether a turn that has cost so much is to end.
+    wanted: Box<dyn Fn(Effort) -> bool + Send + Sync>,
     /// A turn is under way.
     in_turn: AtomicBool,
-    /// CPU time of this turn's failed calls.
+    /// CPU time of this turn's calls, and of those that failed.
+    calls_nanos: AtomicU64,
     failing_nanos: AtomicU64,
     pulled: AtomicBool,
 }
 
 impl Brake {
-    /// A brake that is pulled when `wanted` says so of the CPU time that the failed calls of a turn have taken. It is asked
-    /// before each call.
-    pub fn new(wanted: impl Fn(Duration) -> bool + Send + Sync + 'static) -> Self {
+    /// A brake that is pulled when `wanted` says so of what a turn has cost. It is asked before each call.
+    pub fn new(wanted: impl Fn(Effort) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner {
             wanted: Box::new(wanted),
             in_turn: AtomicBool::new(false),
+            calls_nanos: AtomicU64::new(0),
             failing_nanos: AtomicU64::new(0),
             pulled: AtomicBool::new(false),
         }))
@@ -38,24 +48,29 @@ impl Brake {
     /// A turn begins: from now on it may be broken off.
     pub fn begin_turn(&self) {
         self.0.pulled.store(false, Ordering::Relaxed);
+        self.0.calls_nanos.store(0, Ordering::Relaxed);
         self.0.failing_nanos.store(0, Ordering::Relaxed);
         self.0.in_turn.store(true, Ordering::Relaxed);
     }
 
-    /// A turn has ended. Whatever calls are made before the next begins, for a checkpoint or a live view, come to their
-    /// end.
+    /// A turn has ended. Whatever calls are made before the next begins come to their end.
     pub fn end_turn(&self) {
         self.0.in_turn.store(false, Ordering::Relaxed);
     }
 
-    /// CPU time that the failed calls of the last turn have taken.
-    pub fn failing(&self) -> Duration {
-        Duration::from_nanos(self.0.failing_nanos.load(Ordering::Relaxed))
+    /// What the last turn has cost.
+    pub fn effort(&self) -> Effort {
+        let of = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Ordering::Relaxed));
+        Effort { calls: of(&self.0.calls_nanos), failing: of(&self.0.failing_nanos) }
     }
 
     /// Whether the turn was broken off.
     pub fn is_pulled(&self) -> bool {
         self.0.pulled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn called(&self, nanos: u64) {
+        self.0.calls_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
     pub(super) fn failed(&self, nanos: u64) {
@@ -67,7 +82,7 @@ impl Brake {
         if self.is_pulled() {
             return true;
         }
-        let wanted = self.0.in_turn.load(Ordering::Relaxed) && (self.0.wanted)(self.failing());
+        let wanted = self.0.in_turn.load(Ordering::Relaxed) && (self.0.wanted)(self.effort());
         if wanted {
             self.0.pulled.store(true, Ordering::Relaxed);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::brake::Brake;
 use super::isolate::{Course, Failure, Haste};
 use super::outcome::{Refusal, RefusalKind};
 use super::{Instance, Plugin, PluginError, Usage};
@@ -44,6 +45,8 @@ pub(super) struct Calls {
     /// The most CPU time that a call took which went well.
     longest_nanos: u64,
     cpu: CpuTime,
+    /// Is told what calls cost.
+    brake: Brake,
 }
 
 /// CPU time of the calling thread, nanoseconds; a test has its own.
@@ -59,7 +62,12 @@ impl Calls {
             stats: RunnerStats::default(),
             longest_nanos: 0,
             cpu: Arc::new(thread_cpu_nanos),
+            brake: Brake::default(),
         }
+    }
+
+    pub(super) fn set_brake(&mut self, brake: Brake) {
+        self.brake = brake;
     }
 
     /// The same, by other CPU time.
@@ -96,6 +104,7 @@ impl Calls {
                 Err(fault) => {
                     self.count(&fault);
                     let nanos = (self.cpu)().saturating_sub(began);
+                    self.brake.called(nanos);
                     return Err(Failure { fault, hopeless: true, used, nanos });
                 }
             },
@@ -112,6 +121,7 @@ impl Calls {
         self.seen = usage;
         // The plugin's own time, and what the host had to do around it.
         let nanos = (self.cpu)().saturating_sub(began).max(own_nanos);
+        self.brake.called(nanos);
         match result {
             Ok(answer) => {
                 self.longest_nanos = self.longest_nanos.max(nanos);

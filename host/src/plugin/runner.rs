@@ -58,6 +58,7 @@ impl StageRunner {
     /// The same, ending early when the brake is pulled.
     #[must_use]
     pub fn with_brake(mut self, brake: Brake) -> Self {
+        self.calls.set_brake(brake.clone());
         self.budget.brake = brake;
         self
     }

@@ -6,6 +6,7 @@
 use hashbrown::HashTable;
 
 use super::hash::TableHash;
+use super::looks;
 
 /// Who looks at open windows. Each is given every change once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +136,7 @@ impl GroupTable {
 
     /// Bytes held for groups, keys and accumulators. There is no peak to come down from: groups go with their window.
     pub fn bytes(&self) -> usize {
+        looks::count();
         self.groups.capacity() * size_of::<Group>()
             + self.index.allocation_size()
             + self.keys.capacity()
@@ -224,6 +226,31 @@ impl GroupTable {
         }
         due.retain(|id| self.has_rows(*id));
         due
+    }
+
+    /// The groups that are to fire, by key: all of them the first time, afterwards those that changed.
+    pub(super) fn due_by_key(&mut self) -> Vec<u32> {
+        let mut due =
+            if self.fired { std::mem::take(&mut self.pending) } else { self.ids().collect() };
+        for id in &due {
+            self.groups[*id as usize].pending &= self.has_rows(*id);
+        }
+        due.retain(|id| self.has_rows(*id));
+        due.sort_unstable_by(|a, b| self.key(*a).cmp(self.key(*b)));
+        due
+    }
+
+    /// The first of them fires: from here on those are pending that have not.
+    pub(super) fn begin_firing(&mut self) {
+        if !std::mem::replace(&mut self.fired, true) {
+            self.groups.iter_mut().for_each(|group| group.pending = group.rows > 0);
+        }
+    }
+
+    /// A group fires. Its revision.
+    pub(super) fn fire(&mut self, id: u32) -> u64 {
+        self.groups[id as usize].pending = false;
+        self.next_revision(id)
     }
 
     /// The revision that fires now; the next one is higher.

@@ -2,6 +2,8 @@
 
 use crate::model::window::WindowBounds;
 
+use super::looks;
+
 /// What makes sessions. Microseconds, more than 0, `gap <= max_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionRule {
@@ -59,27 +61,46 @@ impl Session {
 }
 
 /// What becomes of a row's own bounds when it joins every open session that it touches, in the order of their ends, again
-/// and again until nothing changes; and which those are.
+/// and again until nothing changes; and which those are. `open` ascends by end, and by start as well unless some are `nested`.
+///
+/// Looks at the sessions about the row, however many there are beside them.
 pub(super) fn join(
     rule: SessionRule,
     own: WindowBounds,
     open: &[Session],
+    nested: bool,
 ) -> (WindowBounds, Vec<usize>) {
     let (mut bounds, mut joined) = (own, Vec::new());
-    let touches = |bounds: &WindowBounds, index: usize| {
-        let other = open[index].bounds;
-        let whole =
-            WindowBounds { start: bounds.start.min(other.start), end: bounds.end.max(other.end) };
-        let touches = other.start <= bounds.end && bounds.start <= other.end;
-        let fits = whole.end.abs_diff(whole.start) <= rule.max_length.unsigned_abs();
-        (touches && fits).then_some((index, whole))
-    };
-    while let Some((index, whole)) = (0..open.len())
-        .filter(|index| !joined.contains(index))
-        .find_map(|index| touches(&bounds, index))
-    {
+    while let Some((index, whole)) = first_touched(rule, bounds, open, (nested, &joined)) {
         joined.push(index);
         bounds = whole;
     }
     (bounds, joined)
+}
+
+/// The first session that touches `bounds` and may be one with it, and the bounds of both.
+fn first_touched(
+    rule: SessionRule,
+    bounds: WindowBounds,
+    open: &[Session],
+    (nested, joined): (bool, &[usize]),
+) -> Option<(usize, WindowBounds)> {
+    let first = open.partition_point(|session| session.bounds.end < bounds.start);
+    for (index, session) in open.iter().enumerate().skip(first) {
+        looks::count();
+        let other = session.bounds;
+        if other.start > bounds.end {
+            if nested {
+                continue;
+            }
+            return None;
+        }
+        let whole =
+            WindowBounds { start: bounds.start.min(other.start), end: bounds.end.max(other.end) };
+        let fits = whole.end.abs_diff(whole.start) <= rule.max_length.unsigned_abs();
+        if fits && !joined.contains(&index) {
+            return Some((index, whole));
+        }
+    }
+    None
 }

@@ -44,6 +44,8 @@ pub(super) struct Node {
     /// Where its key is.
     pub(super) key: u32,
     pub(super) state: Vec<u8>,
+    /// Where its session ends.
+    pub(super) end: i64,
     /// What its session says that the accumulator costs.
     pub(super) bytes_before: usize,
     /// Rows accumulated; those of earlier calls count as one.
@@ -100,6 +102,7 @@ impl SessionCall {
             node.local = round.nodes.len() as u32;
             round.nodes.push(number);
         }
+        node.end = session.bounds.end;
         node.rows = node.rows.saturating_add(1);
         round.rows.push(rows.len() as u32);
         rows.push(number);
@@ -259,6 +262,7 @@ impl Node {
         Self {
             key,
             state: Vec::new(),
+            end: i64::MIN,
             bytes_before: 0,
             rows: 0,
             has_changed: false,

@@ -32,16 +32,16 @@
 //! the clock as well.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use hashbrown::HashTable;
 
 use crate::model::window::WindowBounds;
-use crate::time::{EventTime, Watermark};
 
 use super::closed::ClosedSessions;
-use super::firing::{Firing, GROUPS_PER_CALL};
+use super::firing::Firing;
 use super::hash::{INDEX_ENTRY, TableHash, used_bytes};
+use super::looks;
 use super::session::{LateForSession, Session, SessionRule, join};
 use super::session_call::SessionCall;
 
@@ -54,12 +54,16 @@ pub struct Sessions {
     free: Vec<u32>,
     /// When the sessions of a key may have something to do, and the key. An entry that is not the key's `armed` counts
     /// for nothing: a session that grows is not looked up here.
-    timers: BinaryHeap<Reverse<(i64, u32)>>,
+    pub(super) timers: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Keys whose time has come, until all that is due of them has fired.
+    pub(super) passed: Vec<u32>,
+    /// Sessions that fire next, by window and key: the place of the key, and the index of the session there.
+    pub(super) due: VecDeque<(u32, u32)>,
     /// Keys with sessions that changed, for whoever looks at open windows; each once.
     pub(super) changed: Vec<u32>,
     /// Keys with sessions that are gone and still count. Empty without corrections.
     pub(super) closed: ClosedSessions,
-    sessions: usize,
+    pub(super) sessions: usize,
     /// Bytes of the keys, sessions and accumulators that have an allocation of their own.
     pub(super) bytes: usize,
 }
@@ -72,8 +76,21 @@ pub(super) struct KeySessions {
     /// Ascending by end; none if the place is free.
     pub(super) sessions: Vec<Session>,
     /// The earliest timer. No session has something to do before.
-    armed: i64,
+    pub(super) armed: i64,
     pub(super) changed: bool,
+    /// Some begin before others that end before them.
+    nested: bool,
+}
+
+impl KeySessions {
+    /// Takes note of a session that has changed.
+    fn note_nested(&mut self, index: usize) {
+        let start = |index: usize| self.sessions.get(index).map(|session| session.bounds.start);
+        let own = start(index);
+        let is_before_the_last = index > 0 && own < start(index - 1);
+        let is_behind_the_next = start(index + 1).is_some_and(|next| own > Some(next));
+        self.nested |= is_before_the_last || is_behind_the_next;
+    }
 }
 
 /// What an allocation of `bytes` costs.
@@ -103,13 +120,14 @@ impl Sessions {
         let sessions = &self.keys[at as usize].sessions;
         // Sessions that are closed for the row stand in front.
         let open = sessions.partition_point(|session| session.bounds.end <= watermark);
-        let (bounds, joined) = join(rule, own, &sessions[open..]);
+        let nested = self.keys[at as usize].nested;
+        let (bounds, joined) = join(rule, own, &sessions[open..], nested);
         if own.end <= watermark {
+            // The last began last, unless some lie in others.
+            let closed = &sessions[if nested { 0 } else { open.saturating_sub(1) }..open];
             let is_covered = |closed: &Session| bounds.start <= closed.bounds.start;
-            let covers = || {
-                sessions[..open].iter().any(is_covered)
-                    || self.closed.may_cover(bounds.start, hash, key)
-            };
+            let covers =
+                || closed.iter().any(is_covered) || self.closed.may_cover(bounds.start, hash, key);
             if joined.is_empty() || rule.corrected && covers() {
                 return Err(LateForSession { own, covers: !joined.is_empty() });
             }
@@ -144,6 +162,7 @@ impl Sessions {
             key.sessions.swap(index, index + 1);
             index += 1;
         }
+        key.note_nested(index);
         note_changed(changed, key, at);
     }
 
@@ -185,6 +204,7 @@ impl Sessions {
         key.sessions.insert(index, session);
         self.bytes += allocated(key.sessions.capacity() * size_of::<Session>());
         self.sessions += 1;
+        key.note_nested(index);
         note_changed(changed, key, at);
         if is_next {
             key.armed = end;
@@ -200,7 +220,12 @@ impl Sessions {
                 continue;
             }
             let sessions = &mut self.keys[node.key as usize].sessions;
-            let session = sessions.iter_mut().find(|session| session.node == number);
+            let first = sessions.partition_point(|session| session.bounds.end < node.end);
+            let is_it = |session: &&mut Session| {
+                looks::count();
+                session.node == number
+            };
+            let session = sessions[first..].iter_mut().find(is_it);
             let session = session.expect("sessions change in calls only, and each node has one");
             self.bytes += allocated(node.state.len());
             session.pending |= node.has_changed;
@@ -215,59 +240,6 @@ impl Sessions {
                 self.timers.push(Reverse((end, node.key)));
             }
         }
-    }
-
-    /// Calls `each` with the sessions that the watermark has passed and that have changed since they fired, some at a
-    /// time; forgets those that take no more rows.
-    pub fn fire(
-        &mut self,
-        rule: SessionRule,
-        (watermark, lateness): (Watermark, i64),
-        mut each: impl FnMut(&Firing),
-    ) {
-        let mut firing = Firing::default();
-        let passed = |time: i64| watermark.has_passed(EventTime(time));
-        while let Some(Reverse((time, at))) = self.timers.peek().copied()
-            && passed(time)
-        {
-            self.timers.pop();
-            let key = &mut self.keys[at as usize];
-            if key.armed != time {
-                continue;
-            }
-            let over = |session: &&mut Session| passed(session.bounds.end);
-            for session in key.sessions.iter_mut().take_while(over) {
-                if std::mem::take(&mut session.pending) && session.has_rows {
-                    firing.push(session.bounds, &key.key, &session.state, session.revision);
-                    session.revision = session.revision.saturating_add(1);
-                }
-            }
-            let closed = |it: &Session| passed(it.bounds.end.saturating_add(lateness));
-            let gone = key.sessions.partition_point(closed);
-            for session in key.sessions.drain(..gone) {
-                if rule.corrected && watermark != Watermark::END {
-                    let of = (key.hash, &*key.key);
-                    self.closed.note(rule.max_length, of, session.bounds.start);
-                }
-                self.sessions -= 1;
-                self.bytes -= allocated(session.state.len());
-            }
-            match key.sessions.iter().map(|session| session.due(lateness)).min() {
-                Some(next) => {
-                    key.armed = next;
-                    self.timers.push(Reverse((next, at)));
-                }
-                None => self.remove(at),
-            }
-            if firing.len() >= GROUPS_PER_CALL {
-                each(&std::mem::take(&mut firing));
-            }
-        }
-        if !firing.is_empty() {
-            each(&firing);
-        }
-        self.closed.forget(rule.max_length, watermark.minus(lateness));
-        self.shrink();
     }
 
     /// Some of the sessions that changed since the last call and have not fired since: those of at most `max` keys. The rest
@@ -315,6 +287,7 @@ impl Sessions {
             sessions: Vec::new(),
             armed: i64::MAX,
             changed: false,
+            nested: false,
         };
         let at = match self.free.pop() {
             Some(at) => {
@@ -334,7 +307,7 @@ impl Sessions {
     }
 
     /// Forgets a key without sessions.
-    fn remove(&mut self, at: u32) {
+    pub(super) fn remove(&mut self, at: u32) {
         let key = &mut self.keys[at as usize];
         self.bytes -= allocated(key.key.len());
         self.bytes -= allocated(key.sessions.capacity() * size_of::<Session>());
@@ -346,7 +319,7 @@ impl Sessions {
     }
 
     /// Returns memory when three quarters of the places for keys are free, or of those for timers.
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.timers.capacity() >= 4_096 && self.timers.len() < self.timers.capacity() / 4 {
             self.timers.shrink_to(2 * self.timers.len());
         }

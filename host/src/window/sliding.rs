@@ -28,6 +28,7 @@ use crate::model::window::WindowBounds;
 use crate::time::{EventTime, Watermark};
 
 use super::groups::GroupTable;
+use super::looks;
 use super::merged::{Merge, Merged, Part, parts_among, parts_in};
 use super::slides::Slides;
 use super::state::{KeyedState, OpenWindow};
@@ -89,6 +90,7 @@ impl SlideTables {
             for (window, keys) in changed {
                 let mut merged = some.of_window(slides, state, (window, &keys), merge);
                 count_firing(&mut merged, state.fired_window(slides, window));
+                state.count_fired(window);
                 each(slides.bounds(window), merged, Told::Fired);
             }
         }
@@ -110,6 +112,7 @@ impl SlideTables {
             let mut merged = self.window(slides, state, (window, None), merge);
             if lateness > 0 {
                 count_firing(&mut merged, state.fired_window(slides, window));
+                state.count_fired(window);
             }
             each(bounds, merged, Told::Fired);
         }
@@ -130,6 +133,23 @@ impl SlideTables {
             // No window needs them, and it may be long until the next block begins.
             *self = Self::default();
         }
+    }
+
+    /// Whether a window that has fired has changed since. Looks at no more than two panes.
+    pub fn has_corrections(slides: &Slides, state: &KeyedState, fired: Watermark) -> bool {
+        state.has_unsettled_pane(slides, |end| fired.has_passed(EventTime(end)))
+    }
+
+    /// When the first of the windows ends that have rows and were not fired yet.
+    pub fn next_end(slides: &Slides, state: &KeyedState, fired: Watermark) -> Option<i64> {
+        let from = match fired {
+            Watermark::None => None,
+            Watermark::At(time) => Some(slides.first_ending_after(time.0)),
+            Watermark::End => return None,
+        };
+        let end = slides.bounds(next_window(slides, state, from)?).end;
+        // Windows that are cut off at the end of time have one end.
+        (!fired.has_passed(EventTime(end))).then_some(end)
     }
 
     /// The windows that have fired and changed since, with the keys that did.
@@ -291,6 +311,7 @@ fn next_window(slides: &Slides, state: &KeyedState, from: Option<i128>) -> Optio
     };
     let mut next: Option<i128> = None;
     for pane in state.panes_from(slides, first_pane) {
+        looks::count();
         let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
         if next.is_some_and(|next| Some(next) == from || next <= windows.start) {
             break;

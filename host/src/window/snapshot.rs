@@ -2,7 +2,7 @@
 //! (docs/design/decisions.md#d8).
 //!
 //! ```text
-//! "SLGS" · version u8 = 3 · closed sessions unknown before i64
+//! "SLGS" · version u8 = 3 or 4 · closed sessions unknown before i64 · version 4: fired up to i64
 //! per group, little endian:
 //!   generation u32 · window start i64 · window end i64 · key shard u8 · flags u8
 //!   flag 1: windows skipped u32 · flag 4: revision u64
@@ -13,12 +13,14 @@
 //! Flag 64: no accumulator either, but where the last of the closed sessions of a key began, as both bounds.
 //!
 //! Of sessions that began before the time in the header, and were closed, nothing may be known; the first moment of time
-//! says that all are known. Of sliding windows the panes are stored. Version 2 knows no closed sessions and has revisions
+//! says that all are known. Of sliding windows the panes are stored. Version 4 is written between two runs of a firing: the windows
+//! up to that time have fired, those up to the watermark only as far as their groups say; the first moment says none. Version 2 knows no closed sessions and has revisions
 //! of 32 bits; version 1 has no flags. Both are read and no longer written.
 //!
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
 use crate::model::window::WindowBounds;
+use crate::time::{EventTime, Watermark};
 
 use super::sessions::Sessions;
 use super::state::{KeyedState, Place};
@@ -28,6 +30,8 @@ pub use super::state_reader::SnapshotError;
 
 const MAGIC: &[u8; 4] = b"SLGS";
 const VERSION: u8 = 3;
+/// Of a firing that was cut.
+const VERSION_CUT: u8 = 4;
 /// Generation, bounds, shard, flags, what a flag may add, and the two lengths.
 const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 8 + 4 + 4;
 /// The number of windows that must not see the group stands behind the flags.
@@ -82,17 +86,35 @@ pub enum KnownClosed {
     Nothing,
 }
 
-/// Appends the blob of the open groups of all workers. Returns how many rows it has, or 1 if it has none and is needed
+/// What a blob says beside the groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Of sessions that are gone.
+    pub closed: KnownClosed,
+    /// How far windows have fired. None: as far as the watermark has come.
+    pub fired: Option<Watermark>,
+}
+
+/// Appends the blob of the open groups of all workers; `fired` as in the [`Header`]. Returns how many rows it has, or 1 if it has none and is needed
 /// all the same.
 pub fn encode<'s>(
     states: impl Iterator<Item = (&'s KeyedState, &'s Sessions)> + Clone,
     generation: u32,
+    fired: Option<Watermark>,
     bytes: &mut Vec<u8>,
 ) -> u64 {
     bytes.extend_from_slice(MAGIC);
-    bytes.push(VERSION);
+    bytes.push(if fired.is_some() { VERSION_CUT } else { VERSION });
     let unknown_before = states.clone().filter_map(|(_, it)| it.closed.unknown_before()).max();
     bytes.extend_from_slice(&unknown_before.unwrap_or(i64::MIN).to_le_bytes());
+    if let Some(fired) = fired {
+        let fired = match fired {
+            Watermark::None => i64::MIN,
+            Watermark::At(time) => time.0,
+            Watermark::End => i64::MAX,
+        };
+        bytes.extend_from_slice(&fired.to_le_bytes());
+    }
     let mut groups = 0;
     for (state, sessions) in states {
         let windows = state.windows().iter().map(|window| (window, false));
@@ -187,23 +209,28 @@ fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Calls `each` with every group of a blob, in the order stored. Answers what is known of closed sessions.
+/// Calls `each` with every group of a blob, in the order stored.
 pub fn decode<'b>(
     bytes: &'b [u8],
     mut each: impl FnMut(StateRow<'b>),
-) -> Result<KnownClosed, SnapshotError> {
+) -> Result<Header, SnapshotError> {
     let mut reader = StateReader::new(bytes);
     if reader.take(MAGIC.len(), "header")? != MAGIC {
         return Err(SnapshotError { at: 0, what: "header" });
     }
     let [version] = reader.array("version")?;
-    if !(1..=VERSION).contains(&version) {
-        return Err(SnapshotError { at: MAGIC.len(), what: "version 1, 2 or 3" });
+    if !(1..=VERSION_CUT).contains(&version) {
+        return Err(SnapshotError { at: MAGIC.len(), what: "version 1, 2, 3 or 4" });
     }
-    let mut known = KnownClosed::Nothing;
+    let mut header = Header { closed: KnownClosed::Nothing, fired: None };
     if version >= 3 {
         let before = i64::from_le_bytes(reader.array("where closed sessions are known")?);
-        known = KnownClosed::From((before > i64::MIN).then_some(before));
+        header.closed = KnownClosed::From((before > i64::MIN).then_some(before));
+    }
+    if version == VERSION_CUT {
+        let fired = i64::from_le_bytes(reader.array("how far windows have fired")?);
+        let fired = (fired > i64::MIN).then_some(Watermark::At(EventTime(fired)));
+        header.fired = Some(fired.unwrap_or(Watermark::NONE));
     }
     while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
@@ -240,5 +267,5 @@ pub fn decode<'b>(
             state,
         });
     }
-    Ok(known)
+    Ok(header)
 }

@@ -8,7 +8,6 @@ use crate::model::window::WindowBounds;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
 
-use super::firing::{Firing, GROUPS_PER_CALL};
 use super::groups::GroupTable;
 use super::hash::TableHash;
 use super::slides::Slides;
@@ -32,22 +31,32 @@ impl Place {
         Self { bounds: WindowBounds { start: i64::MIN, end: i64::MAX }, skipped: 0 };
 
     /// No two places of a lane have the same.
-    fn id(&self) -> PlaceId {
+    pub(super) fn id(&self) -> PlaceId {
         (self.bounds.start, self.skipped)
     }
 }
 
 /// Start and skipped windows of a place: ascending as the places lie.
-type PlaceId = (i64, u32);
+pub(super) type PlaceId = (i64, u32);
 
 /// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
 #[derive(Debug, Default)]
 pub struct KeyedState {
-    windows: VecDeque<OpenWindow>,
+    pub(super) windows: VecDeque<OpenWindow>,
     /// Those that have not fired with all that they have: only these are looked at when time goes on.
-    unsettled: BTreeSet<PlaceId>,
+    pub(super) unsettled: BTreeSet<PlaceId>,
+    /// Panes of which only windows that do not see them were passed: when the first that does ends, and which.
+    pub(super) waiting: BTreeSet<(i64, PlaceId)>,
+    /// Groups that fire next, by window and key.
+    pub(super) due: VecDeque<(PlaceId, u32)>,
+    /// Their windows, as long as none of a window has fired, on any worker.
+    pub(super) begun: VecDeque<PlaceId>,
     /// Of sliding windows that fired and are kept for corrections: which keys fired, and how often. By number.
     fired: BTreeMap<i128, OpenWindow>,
+    /// Of all windows together, as they were when they were last changed: nobody has to look at each of them.
+    counted: Counted,
+    /// The same of those that fired.
+    fired_counted: Counted,
     /// Where the last row's window stood: rows of a batch mostly share one.
     last: usize,
     stamp: u32,
@@ -60,20 +69,36 @@ pub struct OpenWindow {
     pub place: Place,
     /// Its groups.
     pub groups: GroupTable,
+    /// What of it is counted.
+    pub(super) counted: Counted,
 }
 
 impl OpenWindow {
-    /// Calls `each` with the groups that are due, some at a time.
-    fn fire(&mut self, each: &mut impl FnMut(&Firing)) {
-        let Self { place, groups } = self;
-        for ids in groups.take_due().chunks(GROUPS_PER_CALL) {
-            let mut firing = Firing::default();
-            for id in ids {
-                let revision = groups.next_revision(*id);
-                firing.push(place.bounds, groups.key(*id), groups.state(*id), revision);
-            }
-            each(&firing);
-        }
+    fn new(place: Place) -> Self {
+        Self { place, groups: GroupTable::default(), counted: Counted::default() }
+    }
+}
+
+/// Groups, and bytes held for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    groups: usize,
+    bytes: usize,
+}
+
+impl Counted {
+    /// Puts what a window has now in the place of what was counted of it.
+    pub(super) fn count(&mut self, window: &mut OpenWindow) {
+        let now = Self { groups: window.groups.len(), bytes: window.groups.bytes() };
+        self.leave(std::mem::replace(&mut window.counted, now));
+        self.groups += now.groups;
+        self.bytes += now.bytes;
+    }
+
+    /// A window is gone.
+    fn leave(&mut self, counted: Self) {
+        self.groups -= counted.groups;
+        self.bytes -= counted.bytes;
     }
 }
 
@@ -134,14 +159,14 @@ impl KeyedState {
         match self.position(place.id()) {
             Ok(index) => index,
             Err(index) => {
-                self.windows.insert(index, OpenWindow { place, groups: GroupTable::default() });
+                self.windows.insert(index, OpenWindow::new(place));
                 self.unsettled.insert(place.id());
                 index
             }
         }
     }
 
-    fn position(&self, place: PlaceId) -> Result<usize, usize> {
+    pub(super) fn position(&self, place: PlaceId) -> Result<usize, usize> {
         self.windows.binary_search_by_key(&place, |window| window.place.id())
     }
 
@@ -171,6 +196,19 @@ impl KeyedState {
             let (place, id) = touched.places[touched.groups[row as usize] as usize];
             self.groups_at_mut(place).untouch(id);
         }
+        // Rows of a call mostly share their places, and those of one follow each other.
+        let mut last = None;
+        for (place, _) in &touched.places {
+            if last.replace(*place) != Some(*place) {
+                self.count(*place);
+            }
+        }
+    }
+
+    /// Counts a window that has changed.
+    fn count(&mut self, place: PlaceId) {
+        let index = self.position(place).expect("windows fire between calls only");
+        self.counted.count(&mut self.windows[index]);
     }
 
     fn groups_at(&self, place: PlaceId) -> &GroupTable {
@@ -183,77 +221,6 @@ impl KeyedState {
         &mut self.windows[index].groups
     }
 
-    /// Calls `each` with the groups of windows that the watermark has passed, some at a time: all of a window the first
-    /// time, afterwards those that changed. Then drops the windows that take no more rows. Of windows that do not
-    /// overlap.
-    pub fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
-        let passed = |place: &Place| watermark.has_passed(EventTime(place.bounds.end));
-        for id in self.take_unsettled(passed) {
-            let index = self.position(id).expect("what is not settled is there");
-            self.windows[index].fire(&mut each);
-        }
-        self.drop_first(|place| has_closed(watermark, lateness, place));
-    }
-
-    /// Calls `each` with all groups of the windows that [`KeyedState::fire`] is about to drop, some at a time.
-    pub fn each_closing(&self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
-        let closes = |window: &&OpenWindow| has_closed(watermark, lateness, &window.place);
-        for OpenWindow { place, groups } in self.windows.iter().take_while(closes) {
-            let ids: Vec<u32> = groups.ids().collect();
-            for ids in ids.chunks(GROUPS_PER_CALL) {
-                each(&Firing::of(place.bounds, groups, ids));
-            }
-        }
-    }
-
-    /// Calls `each` with the groups that changed since the last call, some at a time. Of the window that ends with the
-    /// input only: then it is dropped.
-    pub fn fire_changed(&mut self, watermark: Watermark, mut each: impl FnMut(&Firing)) {
-        self.unsettled.clear();
-        for window in &mut self.windows {
-            window.fire(&mut each);
-        }
-        self.drop_first(|_| watermark == Watermark::END);
-    }
-
-    /// Takes the places that are not settled, ascending, as long as `is_due` is true of them.
-    fn take_unsettled(&mut self, is_due: impl Fn(&Place) -> bool) -> Vec<PlaceId> {
-        let mut due = Vec::new();
-        while let Some(id) = self.unsettled.first().copied() {
-            let index = self.position(id).expect("what is not settled is there");
-            if !is_due(&self.windows[index].place) {
-                break;
-            }
-            self.unsettled.pop_first();
-            due.push(id);
-        }
-        due
-    }
-
-    /// Takes the panes that are not settled and of whose windows the first that sees them ends at a time that `has_passed`;
-    /// `each` settles them.
-    pub(super) fn settle_panes(
-        &mut self,
-        slides: &Slides,
-        has_passed: impl Fn(i64) -> bool,
-        mut each: impl FnMut(&mut OpenWindow),
-    ) {
-        let first_end = |place: &Place, skipped: u32| {
-            let windows = slides.windows_of(slides.pane_at(place.bounds.start));
-            slides.bounds(windows.start + i128::from(skipped)).end
-        };
-        // The ends of first windows ascend with the panes, those behind skipped ones need not.
-        for id in self.take_unsettled(|place| has_passed(first_end(place, 0))) {
-            let index = self.position(id).expect("what is not settled is there");
-            let pane = &mut self.windows[index];
-            if has_passed(first_end(&pane.place, pane.place.skipped)) {
-                each(pane);
-            } else {
-                self.unsettled.insert(id);
-            }
-        }
-    }
-
     /// Drops the panes and the fired windows that take no more rows. `closed` is the watermark less the lateness.
     pub(super) fn drop_panes(&mut self, slides: &Slides, closed: Watermark) {
         let last_end = |start: i64| slides.pane(start).last_end();
@@ -261,7 +228,14 @@ impl KeyedState {
         while let Some(first) = self.fired.first_entry()
             && closed.has_passed(EventTime(first.get().place.bounds.end))
         {
-            first.remove();
+            self.fired_counted.leave(first.remove().counted);
+        }
+    }
+
+    /// Counts a sliding window that has fired.
+    pub(super) fn count_fired(&mut self, window: i128) {
+        if let Some(window) = self.fired.get_mut(&window) {
+            self.fired_counted.count(window);
         }
     }
 
@@ -276,7 +250,7 @@ impl KeyedState {
     /// How often the keys of a sliding window have fired.
     pub(super) fn fired_window(&mut self, slides: &Slides, window: i128) -> &mut GroupTable {
         let place = Place { bounds: slides.bounds(window), skipped: 0 };
-        let fresh = || OpenWindow { place, groups: GroupTable::default() };
+        let fresh = || OpenWindow::new(place);
         &mut self.fired.entry(window).or_insert_with(fresh).groups
     }
 
@@ -292,10 +266,11 @@ impl KeyedState {
     }
 
     /// Drops the first windows, those of which `is_closed` is true: none behind them is.
-    fn drop_first(&mut self, is_closed: impl Fn(&Place) -> bool) {
+    pub(super) fn drop_first(&mut self, is_closed: impl Fn(&Place) -> bool) {
         let closed = self.windows.partition_point(|window| is_closed(&window.place));
         for window in self.windows.drain(..closed) {
             self.unsettled.remove(&window.place.id());
+            self.counted.leave(window.counted);
         }
         if closed > 0 {
             self.last = 0;
@@ -346,7 +321,10 @@ impl KeyedState {
     /// Replaces what [`KeyedState::states`] gives, in that order. Whether a correction is due does not change: a group
     /// says the same in another layout.
     pub fn set_states<'s>(&mut self, states: &mut impl Iterator<Item = &'s [u8]>) {
-        self.windows.iter_mut().for_each(|window| window.groups.set_states(states));
+        for window in &mut self.windows {
+            window.groups.set_states(states);
+            self.counted.count(window);
+        }
     }
 
     /// A group as a checkpoint gives it back.
@@ -360,6 +338,7 @@ impl KeyedState {
             (true, false) => drop(self.unsettled.insert(row.place.id())),
             _ => {}
         }
+        self.count(row.place.id());
     }
 
     /// A key of a sliding window that has fired, as a checkpoint gives it back.
@@ -372,21 +351,16 @@ impl KeyedState {
         };
         let groups = self.fired_window(slides, window);
         groups.restore(TableHash::of(row.key), row);
+        self.count_fired(window);
     }
 
-    /// Open groups in all windows.
+    /// Open groups in all windows. Looks at none of them.
     pub fn groups_len(&self) -> usize {
-        self.windows.iter().map(|window| window.groups.len()).sum()
+        self.counted.groups
     }
 
-    /// Bytes held for them.
+    /// Bytes held for them, and for those that fired and are kept. Looks at none of them.
     pub fn bytes(&self) -> usize {
-        let windows = self.windows.iter().chain(self.fired.values());
-        windows.map(|window| window.groups.bytes()).sum()
+        self.counted.bytes + self.fired_counted.bytes
     }
-}
-
-/// Whether a window takes no more rows.
-fn has_closed(watermark: Watermark, lateness: i64, place: &Place) -> bool {
-    watermark.minus(lateness).has_passed(EventTime(place.bounds.end))
 }

@@ -19,6 +19,8 @@ pub(super) struct Suffix {
     /// One a pane that has rows, the last pane first.
     levels: Vec<Level>,
     refused: BTreeMap<Spot, RefusedMerge>,
+    /// Of all levels.
+    levels_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +80,7 @@ impl Suffix {
             }
         }
         self.settle(number, &mut level, &pairs, merge);
+        self.levels_bytes += level.bytes();
         self.levels.push(level);
     }
 
@@ -107,6 +110,7 @@ impl Suffix {
     /// Forgets the panes before `pane`.
     pub(super) fn begin_at(&mut self, pane: i128) {
         while let Some(level) = self.levels.pop_if(|level| level.pane < pane) {
+            self.levels_bytes -= level.bytes();
             for (key, behind) in level.keys.iter().zip(&level.behind) {
                 self.tops[*key as usize] = *behind;
             }
@@ -126,13 +130,17 @@ impl Suffix {
         (0..).zip(&self.tops).filter_map(part)
     }
 
+    /// Bytes held. Looks at no level.
     pub(super) fn bytes(&self) -> usize {
-        let level = |level: &Level| {
-            level.states.bytes.len()
-                + (level.states.offsets.len() + level.keys.len()) * size_of::<u32>()
-                + level.behind.len() * size_of::<Option<Spot>>()
-        };
         let tops = self.tops.len() * size_of::<Option<Spot>>();
-        self.keys.bytes() + tops + self.levels.iter().map(level).sum::<usize>()
+        self.keys.bytes() + tops + self.levels_bytes
+    }
+}
+
+impl Level {
+    fn bytes(&self) -> usize {
+        self.states.bytes.len()
+            + (self.states.offsets.len() + self.keys.len()) * size_of::<u32>()
+            + self.behind.len() * size_of::<Option<Spot>>()
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::chain::record::{ChainRecord, Fates, SourceKind, SourceState};
 use crate::config::{FileOrder, Pipeline, SourceConfig};
 use crate::counters::LaneMetrics;
+use crate::plugin::brake::Effort;
 use crate::source::finished::FinishedFiles;
 use crate::source::{
     HEAD_BYTES, Jump, NextOffset, PollLimits, Position, Positions, RecordBlock, Source,
@@ -65,7 +66,6 @@ pub(super) struct Run {
 /// How far the watermark has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moved {
-    pub(super) before: Watermark,
     pub(super) now: Watermark,
     /// A record must hold something of it.
     pub(super) is_news: bool,
@@ -243,9 +243,9 @@ impl Intake {
         self.left = Some(left).filter(|left| !left.chunks.is_empty());
     }
 
-    /// Sizes the next turn by what the last one spent on failures.
-    pub(super) fn size_turn(&mut self, records: usize, failing: Duration) {
-        self.turn_size = self.turn_size.after(records, failing);
+    /// Sizes the next turn by what the last one has cost.
+    pub(super) fn size_turn(&mut self, records: usize, effort: Effort) {
+        self.turn_size = self.turn_size.after(records, effort);
     }
 
     /// A module is new: it is tried on one record before it is given more.
@@ -264,7 +264,7 @@ impl Intake {
         }
         let before = self.partitions.clock().watermark();
         let watermark = match self.partitions.all_ended() {
-            // The end of all input fires every window, once, in `finish`.
+            // The end of all input fires every window, once, in `end_input`.
             true => before,
             false => self.partitions.clock_mut().advance(),
         };
@@ -276,16 +276,14 @@ impl Intake {
             tracing::debug!(pipeline = %self.config.name, paused = paused.len(), "partitions wait for others");
             self.source.pause(&paused)?;
         }
-        Ok(Moved { before, now: watermark, is_news })
+        Ok(Moved { now: watermark, is_news })
     }
 
     /// The end of a bounded input: the watermark goes to the end of time.
-    pub(super) fn finish(&mut self) -> Moved {
-        let before = self.partitions.clock().watermark();
+    pub(super) fn finish(&mut self) -> Watermark {
         let now = self.partitions.clock_mut().advance();
         assert_eq!(now, Watermark::END, "all partitions have ended");
-        self.ended = true;
-        Moved { before, now, is_news: true }
+        now
     }
 
     /// The clocks.

@@ -20,7 +20,9 @@ pub(in crate::lane) fn restore(
     head: Option<&ChainRecord>,
     state: Option<&[u8]>,
 ) -> Result<(), OpenError> {
-    let (Some(head), Some(state)) = (head, state) else { return Ok(()) };
+    let Some(head) = head else { return Ok(()) };
+    pool.window_firing.begin_at(head.watermark);
+    let Some(state) = state else { return Ok(()) };
     decode(pool, plan, head.watermark, state)?;
     let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };
     let migrated = migrate(pool, plan, from);
@@ -42,11 +44,11 @@ fn decode(
             workers[owner(shard, owners)].keyed.restore(&row);
         });
     }
-    let known = snapshot::decode(state, |row| {
+    let header = snapshot::decode(state, |row| {
         let shard = key_shard(row.key);
         workers[owner(shard, owners)].restore(plan.windows, &row);
     })?;
-    let unknown_before = match (known, plan.windows, watermark) {
+    let unknown_before = match (header.closed, plan.windows, watermark) {
         (KnownClosed::From(before), ..) => before,
         // Whatever was closed by then has begun before.
         (KnownClosed::Nothing, Some(WindowAssigner::Sessions(rule)), Watermark::At(time)) => {
@@ -55,5 +57,8 @@ fn decode(
         (KnownClosed::Nothing, ..) => None,
     };
     workers.iter_mut().for_each(|worker| worker.sessions.set_unknown_before(unknown_before));
+    if let Some(fired) = header.fired {
+        pool.window_firing.begin_cut(fired);
+    }
     Ok(())
 }

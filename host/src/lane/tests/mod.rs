@@ -12,6 +12,7 @@ mod failures;
 mod heard;
 mod metadata;
 mod mapped;
+mod firing;
 mod promises;
 mod bounds;
 mod trial;
@@ -493,18 +494,21 @@ proptest! {
         seed: u64,
         lives in prop::collection::vec(1..12usize, 0..4),
         max_ahead in prop::option::of(1..30u64),
+        groups in prop::option::of(1..4usize),
     ) {
         let max_ahead = max_ahead.map(Duration::from_micros);
         let world = World::with(kind, lateness, max_ahead);
         let logs = logs_of(&partitions);
         for (life, turns) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
+            lane.pool.window_firing.set_step(groups);
             for _ in 0..turns {
                 lane.step().unwrap();
             }
             // Dies here: what is not in the chain is forgotten.
         }
         let (mut lane, _commands) = world.open(&logs, workers, seed);
+        lane.pool.window_firing.set_step(groups);
         prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
         let (rows, fates) = expected(&partitions, kind, lateness);
         prop_assert_eq!(world.results(), rows);

@@ -139,6 +139,9 @@ impl Instance for Texts {
         if states.iter().any(|state| state.windows(11).any(|part| part == b"unspeakable")) {
             return Err(PluginError::Trap("a state with `unspeakable`".to_owned()));
         }
+        if states.iter().any(|state| state.windows(5).any(|part| part == b"weary")) {
+            self.cpu_nanos += 1_000_000_000;
+        }
         let text = |state: &[u8]| String::from_utf8(state.to_vec()).unwrap();
         let again = |group: usize| std::iter::repeat_n(group, self.rows);
         let groups: Vec<usize> = (0..states.len()).flat_map(again).collect();

@@ -151,7 +151,7 @@ fn a_plugin_that_always_fails_opens_the_circuit_breaker_for_a_minute() {
 
 #[test]
 fn a_pulled_brake_ends_a_batch_after_the_call_that_is_made() {
-    let brake = Brake::new(|failing| failing >= Duration::from_millis(3));
+    let brake = Brake::new(|effort| effort.failing >= Duration::from_millis(3));
     let cpu = AtomicU64::new(0);
     let cpu = move || cpu.fetch_add(1_000_000, Ordering::Relaxed);
     let mut runner = runner_of(Aggregate, "trap").with_cpu(Arc::new(cpu)).with_brake(brake.clone());
@@ -160,12 +160,27 @@ fn a_pulled_brake_ends_a_batch_after_the_call_that_is_made() {
     assert_eq!(outcome.refusals.len(), 64, "all are settled");
     assert!(brake.is_pulled());
     assert_eq!(runner.stats().calls, 3);
-    assert_eq!(brake.failing(), Duration::from_millis(3));
+    assert_eq!(brake.effort().failing, Duration::from_millis(3));
     brake.begin_turn();
     assert!(!brake.is_pulled(), "a new turn is a new chance");
     brake.end_turn();
     runner.update(&rows(&[-1; 64]), &[0; 64], &empty_states(1));
     assert!(!brake.is_pulled(), "between turns everything comes to its end");
+}
+
+#[test]
+fn calls_that_go_well_count_as_well() {
+    let brake = Brake::new(|effort| effort.calls >= Duration::from_millis(2));
+    let cpu = AtomicU64::new(0);
+    let cpu = move || cpu.fetch_add(1_000_000, Ordering::Relaxed);
+    let mut runner = runner_of(Aggregate, "").with_cpu(Arc::new(cpu)).with_brake(brake.clone());
+    brake.begin_turn();
+    for calls in [1, 2, 2] {
+        runner.update(&rows(&[1; 64]), &[0; 64], &empty_states(1));
+        assert_eq!(runner.stats().calls, calls);
+    }
+    assert!(brake.is_pulled());
+    assert_eq!(brake.effort().failing, Duration::ZERO);
 }
 
 #[test]

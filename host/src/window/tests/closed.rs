@@ -50,7 +50,7 @@ fn at(time: i64) -> Watermark {
 
 fn blob(sessions: &Sessions) -> Vec<u8> {
     let mut bytes = Vec::new();
-    snapshot::encode(std::iter::once((&KeyedState::default(), sessions)), 1, &mut bytes);
+    snapshot::encode(std::iter::once((&KeyedState::default(), sessions)), 1, None, &mut bytes);
     bytes
 }
 
@@ -61,7 +61,7 @@ fn restored(bytes: &[u8]) -> (Sessions, snapshot::KnownClosed) {
         true => sessions.restore_closed(RULE, &row),
         false => sessions.restore(&row),
     });
-    let known = known.unwrap();
+    let known = known.unwrap().closed;
     if let snapshot::KnownClosed::From(before) = known {
         sessions.set_unknown_before(before);
     }

@@ -1,6 +1,7 @@
 //! Windows, keys and groups, each by its rule.
 
 mod scale;
+mod visits;
 mod snapshots;
 mod stamps;
 mod closed;
@@ -128,6 +129,40 @@ fn nan_keys_are_one_key_and_so_are_the_zeros() {
     assert_ne!(keys.value(3), keys.value(4));
 }
 
+/// Groups of a run: few, so that everything is cut.
+const RUN: usize = 2;
+
+impl KeyedState {
+    /// Fires all that is due, and closes what takes no more rows.
+    fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
+        let is_due = |place: &Place| watermark.has_passed(EventTime(place.bounds.end));
+        while self.has_due(is_due) {
+            let next = self.next_run(is_due, RUN);
+            each(&self.fire_run(next.last.as_ref()));
+        }
+        self.close(watermark, lateness);
+    }
+}
+
+impl Sessions {
+    /// The same.
+    fn fire(
+        &mut self,
+        rule: SessionRule,
+        (watermark, lateness): (Watermark, i64),
+        mut each: impl FnMut(&Firing),
+    ) {
+        loop {
+            let next = self.next_run(watermark, RUN);
+            if next.groups == 0 {
+                break;
+            }
+            each(&self.fire_run(next.last.as_ref()));
+        }
+        self.close(rule, (watermark, lateness));
+    }
+}
+
 /// One call that appends each row's text to the accumulator of its group.
 fn append(state: &mut KeyedState, rows: &[(i64, &str, &str)], refused: &[u32]) {
     let windows = tumbling(10, 0);
@@ -217,7 +252,7 @@ fn growing_accumulators_do_not_keep_the_room_they_left() {
 }
 
 fn encode(state: &KeyedState, generation: u32, bytes: &mut Vec<u8>) -> u64 {
-    snapshot::encode(std::iter::once((state, &Sessions::default())), generation, bytes)
+    snapshot::encode(std::iter::once((state, &Sessions::default())), generation, None, bytes)
 }
 
 #[test]

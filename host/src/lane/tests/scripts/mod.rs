@@ -239,6 +239,7 @@ impl Run {
         // With one worker a step fires all that is due, with three a slice of it.
         let fires_all = self.workers == 1;
         self.lane().pool.firing.set_step(fires_all);
+        self.lane().pool.window_firing.set_step((!fires_all).then_some(1));
         self.silence.clone_from(&self.committed_silence);
         let lengths: BTreeSet<Duration> =
             self.silence.iter().copied().chain([Duration::ZERO]).collect();
@@ -394,7 +395,7 @@ impl Run {
                 let log = &topic.partitions[it.partition.number as usize];
                 it.position.next_offset.get() == log.len() as i64
             };
-            if lane.intake.partitions.iter().all(is_read) && !lane.pool.firing.is_unfinished() {
+            if lane.intake.partitions.iter().all(is_read) && !lane.pool.is_firing() {
                 return;
             }
         }
