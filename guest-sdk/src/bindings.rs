@@ -10,9 +10,9 @@ pub mod lifecycle {
         inline: "
             package sluicegate:sdk;
             world lifecycle-part {
-                import sluicegate:plugin/host@0.1.1;
-                import sluicegate:plugin/columns@0.1.1;
-                export sluicegate:plugin/lifecycle@0.1.1;
+                import sluicegate:plugin/host@0.1.2;
+                import sluicegate:plugin/columns@0.1.2;
+                export sluicegate:plugin/lifecycle@0.1.2;
             }
         ",
         pub_export_macro: true,
@@ -28,14 +28,14 @@ pub mod filter {
         inline: "
             package sluicegate:sdk;
             world filter-part {
-                export sluicegate:plugin/filter-rows@0.1.1;
+                export sluicegate:plugin/filter-rows@0.1.2;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_filter",
         with: {
-            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/filter-rows@0.1.1": generate,
+            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/filter-rows@0.1.2": generate,
         },
     });
 }
@@ -46,14 +46,14 @@ pub mod map {
         inline: "
             package sluicegate:sdk;
             world map-part {
-                export sluicegate:plugin/map-rows@0.1.1;
+                export sluicegate:plugin/map-rows@0.1.2;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_map",
         with: {
-            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/map-rows@0.1.1": generate,
+            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/map-rows@0.1.2": generate,
         },
     });
 }
@@ -64,14 +64,14 @@ pub mod aggregate {
         inline: "
             package sluicegate:sdk;
             world aggregate-part {
-                export sluicegate:plugin/aggregate-rows@0.1.1;
+                export sluicegate:plugin/aggregate-rows@0.1.2;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_aggregate",
         with: {
-            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/aggregate-rows@0.1.1": generate,
+            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/aggregate-rows@0.1.2": generate,
         },
     });
 }
@@ -82,14 +82,14 @@ pub mod process {
         inline: "
             package sluicegate:sdk;
             world process-part {
-                export sluicegate:plugin/process-rows@0.1.1;
+                export sluicegate:plugin/process-rows@0.1.2;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_process",
         with: {
-            "sluicegate:plugin/columns@0.1.1": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/process-rows@0.1.1": generate,
+            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/process-rows@0.1.2": generate,
         },
     });
 }

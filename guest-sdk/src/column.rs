@@ -1,6 +1,6 @@
 //! Columns as they come in: borrowed slices, and the typed readers that a batch is read through.
 
-use crate::decimal::{DIGITS_MAX, Decimal};
+use crate::decimal::{Decimal, Decimal38};
 use crate::moment::{Date, Timestamp};
 
 /// Rows as columns, in the order of the plugin's inputs.
@@ -36,8 +36,10 @@ pub enum Values<'a> {
     TimestampUs(&'a [i64]),
     /// Days since 1970.
     Date(&'a [i32]),
-    /// Unscaled decimals.
+    /// Unscaled decimals of at most 18 digits.
     Decimal(&'a [i64]),
+    /// Longer ones, two words a row: the low half of its 128 bits, then the high one.
+    Decimal38(&'a [i64]),
     /// Value `i` is `text[offsets[i] .. offsets[i + 1]]`.
     Utf8 {
         /// One more than rows.
@@ -56,11 +58,11 @@ pub enum Values<'a> {
 
 /// A type that a field of a row can have: it says which column it needs and how to read it.
 ///
-/// Implemented for `bool`, `i64`, `f64`, `&str`, `&[u8]`, [`Timestamp`], [`Date`], [`Decimal`] and `Option` of
-/// these.
+/// Implemented for `bool`, `i64`, `f64`, `&str`, `&[u8]`, [`Timestamp`], [`Date`], [`Decimal`], [`Decimal38`] and
+/// `Option` of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no type of a column",
-    note = "a field of a row is a `bool`, `i64`, `f64`, `&str`, `&[u8]`, `Timestamp`, `Date`, `Decimal` or an `Option` of one of these"
+    note = "a field of a row is a `bool`, `i64`, `f64`, `&str`, `&[u8]`, `Timestamp`, `Date`, `Decimal`, `Decimal38` or an `Option` of one of these"
 )]
 pub trait Value {
     /// The value, borrowing from a batch that lives for `'a`.
@@ -113,7 +115,7 @@ impl Value for Decimal {
     #[inline]
     fn reader<'a>(column: &Column<'a>, rows: usize, scale: u8) -> Option<(&'a [i64], u8)> {
         match column.values {
-            Values::Decimal(values) if u32::from(scale) <= DIGITS_MAX => {
+            Values::Decimal(values) if u32::from(scale) <= Self::DIGITS_MAX => {
                 Some((values.get(..rows)?, scale))
             }
             _ => None,
@@ -124,6 +126,43 @@ impl Value for Decimal {
     fn get<'a>((values, scale): &Self::Reader<'a>, row: usize) -> Self::At<'a> {
         Self::of_column(values[row], *scale)
     }
+}
+
+impl Value for Decimal38 {
+    type At<'a> = Self;
+    type Reader<'a> = (Words<'a>, u8);
+    const TYPE: crate::ColumnType = crate::ColumnType::Decimal38(None);
+
+    #[inline]
+    fn reader<'a>(column: &Column<'a>, rows: usize, scale: u8) -> Option<Self::Reader<'a>> {
+        let words = match column.values {
+            Values::Decimal(values) => Words::One(values.get(..rows)?),
+            Values::Decimal38(values) => Words::Two(values.get(..2 * rows)?),
+            _ => return None,
+        };
+        (u32::from(scale) <= Self::DIGITS_MAX).then_some((words, scale))
+    }
+
+    #[inline(always)]
+    fn get<'a>((words, scale): &Self::Reader<'a>, row: usize) -> Self::At<'a> {
+        let unscaled = match words {
+            Words::One(values) => values[row].into(),
+            Words::Two(values) => {
+                let (low, high) = (values[2 * row], values[2 * row + 1]);
+                i128::from(high) << 64 | i128::from(low.cast_unsigned())
+            }
+        };
+        Self::of_column(unscaled, *scale)
+    }
+}
+
+/// The words of a column of decimals, as many a row as its precision takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Words<'a> {
+    /// The value.
+    One(&'a [i64]),
+    /// The low half of the value, then the high one.
+    Two(&'a [i64]),
 }
 
 impl Value for bool {

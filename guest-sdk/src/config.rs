@@ -4,8 +4,12 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::DecimalType;
+
 /// Prefix of the keys under which the host gives the scale of decimal inputs.
 const SCALE_PREFIX: &str = "decimal-scale:";
+/// The same for the precision.
+const PRECISION_PREFIX: &str = "decimal-precision:";
 
 /// `config = { … }` of a stage: keys and values.
 ///
@@ -64,20 +68,30 @@ impl Config {
         value.parse().map_err(|why| format!("configuration `{key}` is `{value}`: {why}"))
     }
 
-    /// Digits behind the point of a decimal input, in the pipeline's schema.
-    pub fn decimal_scale(&self, column: &str) -> Result<u8, String> {
-        let key = format!("{SCALE_PREFIX}{column}");
-        let value = self.find(&key).ok_or_else(|| format!("configuration lacks `{key}`"))?;
-        let scale = value.parse().ok().filter(|scale| *scale <= 18);
-        scale
-            .ok_or_else(|| format!("configuration `{key}` is `{value}`: not a number from 0 to 18"))
+    /// The digits of a decimal input, in the pipeline's schema: those behind the point, and in all.
+    pub fn decimal_digits(&self, column: &str) -> Result<DecimalType, String> {
+        let scale = self.digits(SCALE_PREFIX, column)?;
+        let scale = scale.ok_or_else(|| format!("configuration lacks `{SCALE_PREFIX}{column}`"))?;
+        // A host that does not tell has no column with more.
+        let precision = self.digits(PRECISION_PREFIX, column)?.unwrap_or(18);
+        Ok(DecimalType { precision, scale })
+    }
+
+    fn digits(&self, prefix: &str, column: &str) -> Result<Option<u8>, String> {
+        let key = format!("{prefix}{column}");
+        let Some(value) = self.find(&key) else { return Ok(None) };
+        let digits = value.parse().ok().filter(|digits| *digits <= 38);
+        let wrong = || format!("configuration `{key}` is `{value}`: not a number from 0 to 38");
+        digits.map(Some).ok_or_else(wrong)
     }
 
     /// Refuses keys that nobody asked for.
     pub(crate) fn refuse_unknown(&self) -> Result<(), String> {
         const FIX: &str = "take the key out of the stage's `config`, or let the plugin ask for it";
         let asked = self.asked.borrow();
-        let known = |key: &str| key.starts_with(SCALE_PREFIX) || asked.contains(&key);
+        let of_host =
+            |key: &str| key.starts_with(SCALE_PREFIX) || key.starts_with(PRECISION_PREFIX);
+        let known = |key: &str| of_host(key) || asked.contains(&key);
         let Some((key, _)) = self.values.iter().find(|(key, _)| !known(key)) else { return Ok(()) };
         if asked.is_empty() {
             return Err(format!("configuration has `{key}`, but this plugin takes none: {FIX}"));

@@ -15,8 +15,10 @@ pub enum ColumnType {
     TimestampUs,
     /// [`Date`](crate::Date).
     Date,
-    /// [`Decimal`](crate::Decimal). An input without a type takes every precision and scale.
+    /// [`Decimal`](crate::Decimal). An input without a type takes every scale, and every precision up to 18.
     Decimal(Option<DecimalType>),
+    /// [`Decimal38`](crate::Decimal38). An input without a type takes every precision and scale.
+    Decimal38(Option<DecimalType>),
     /// `&str`.
     Utf8,
     /// `&[u8]`.
@@ -26,10 +28,18 @@ pub enum ColumnType {
 /// How many digits a decimal column has: in all, and behind the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecimalType {
-    /// In all, 1 to 18.
+    /// In all, 1 to 38.
     pub precision: u8,
     /// Behind the point, 0 to `precision`.
     pub scale: u8,
+}
+
+impl DecimalType {
+    /// Whether a value takes two words of the column, and a [`Decimal38`](crate::Decimal38) to hold it.
+    #[inline]
+    pub(crate) const fn is_long(self) -> bool {
+        self.precision as u32 > crate::Decimal::DIGITS_MAX
+    }
 }
 
 /// A column that a plugin reads or makes.
@@ -101,22 +111,38 @@ impl ColumnType {
     /// This decimal type with digits. Fails to compile on other types and on digits no column has.
     #[doc(hidden)]
     pub const fn with_digits(self, precision: u8, scale: u8) -> Self {
-        assert!(matches!(self, Self::Decimal(_)), "#[column(decimal(..))] belongs on a Decimal");
-        assert!(precision >= 1 && precision <= 18, "a decimal has 1 to 18 digits");
+        assert!(precision >= 1 && precision <= 38, "a decimal has 1 to 38 digits");
         assert!(
             scale <= precision,
             "a decimal has at most as many digits behind the point as in all"
         );
-        Self::Decimal(Some(DecimalType { precision, scale }))
+        let digits = Some(DecimalType { precision, scale });
+        match self {
+            Self::Decimal(_) => Self::Decimal(digits),
+            Self::Decimal38(_) => Self::Decimal38(digits),
+            _ => panic!("#[column(decimal(..))] belongs on a Decimal or a Decimal38"),
+        }
     }
 }
 
 impl ColumnSpec {
+    /// This column. Fails to compile on digits for which the field has no room.
+    #[doc(hidden)]
+    pub const fn of_field(self) -> Self {
+        if let ColumnType::Decimal(Some(digits)) = self.column_type {
+            assert!(
+                !digits.is_long(),
+                "a Decimal has room for 18 digits: make the field a Decimal38"
+            );
+        }
+        self
+    }
+
     /// This column as an output. Fails to compile on a decimal without digits.
     #[doc(hidden)]
     pub const fn of_output(self) -> Self {
         assert!(
-            !matches!(self.column_type, ColumnType::Decimal(None)),
+            !matches!(self.column_type, ColumnType::Decimal(None) | ColumnType::Decimal38(None)),
             "a decimal output names its digits: #[column(decimal(PRECISION, SCALE))]"
         );
         self

@@ -266,9 +266,12 @@ fn column_spec(column: &ColumnSpec) -> description::ColumnSpec {
         ColumnType::Float64 => Wire::Float64,
         ColumnType::TimestampUs => Wire::TimestampUs,
         ColumnType::Date => Wire::Date,
-        ColumnType::Decimal(digits) => Wire::Decimal(digits.map(|digits| {
-            description::DecimalType { precision: digits.precision, scale: digits.scale }
-        })),
+        ColumnType::Decimal(digits) | ColumnType::Decimal38(digits) => {
+            Wire::Decimal(digits.map(|digits| description::DecimalType {
+                precision: digits.precision,
+                scale: digits.scale,
+            }))
+        }
         ColumnType::Utf8 => Wire::Utf8,
         ColumnType::Binary => Wire::Binary,
     };
@@ -276,20 +279,23 @@ fn column_spec(column: &ColumnSpec) -> description::ColumnSpec {
 }
 
 fn batch(rows: &wire::Batch) -> Batch<'_> {
+    let count = rows.rows as usize;
     let columns = rows.columns.iter().map(|column| Column {
-        values: values(&column.values),
+        values: values(&column.values, count),
         validity: column.validity.as_deref(),
     });
-    Batch { rows: rows.rows as usize, columns: columns.collect() }
+    Batch { rows: count, columns: columns.collect() }
 }
 
-fn values(values: &wire::Values) -> Values<'_> {
+fn values(values: &wire::Values, rows: usize) -> Values<'_> {
     match values {
         wire::Values::Boolean(bits) => Values::Boolean(bits),
         wire::Values::Int64(values) => Values::Int64(values),
         wire::Values::Float64(values) => Values::Float64(values),
         wire::Values::TimestampUs(values) => Values::TimestampUs(values),
         wire::Values::Date(values) => Values::Date(values),
+        // By contract there is one word a row, or two.
+        wire::Values::Decimal(words) if words.len() > rows => Values::Decimal38(words),
         wire::Values::Decimal(values) => Values::Decimal(values),
         wire::Values::Utf8(values) => {
             Values::Utf8 { offsets: &values.offsets, text: text(&values.bytes) }
@@ -318,7 +324,9 @@ fn made(rows: usize, columns: Vec<OwnedColumn>) -> wire::Batch {
             OwnedValues::Float64(values) => wire::Values::Float64(values),
             OwnedValues::TimestampUs(values) => wire::Values::TimestampUs(values),
             OwnedValues::Date(values) => wire::Values::Date(values),
-            OwnedValues::Decimal(values) => wire::Values::Decimal(values),
+            OwnedValues::Decimal(words) | OwnedValues::Decimal38(words) => {
+                wire::Values::Decimal(words)
+            }
             OwnedValues::Utf8(values) => wire::Values::Utf8(varlen(values)),
             OwnedValues::Binary(values) => wire::Values::Binary(varlen(values)),
         },

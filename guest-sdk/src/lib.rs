@@ -31,7 +31,7 @@ pub mod glue;
 pub use aggregate::{Accumulate, Aggregate, AggregatePlugin, EvaluateAnswer, UpdateAnswer, Window};
 pub use column::{Batch, Column, Values};
 pub use config::{Config, FromConfig};
-pub use decimal::Decimal;
+pub use decimal::{Decimal, Decimal38};
 pub use description::{ColumnSpec, ColumnType, DecimalType, Description, Kind};
 pub use filter::{Filter, FilterAnswer, FilterPlugin};
 pub use map::{Map, MapAnswer, MapPlugin};
@@ -48,8 +48,8 @@ pub use sluicegate_sdk_derive::{Layout, OutputRow, PlainState, Row, State};
 /// What a plugin usually needs, in one line.
 pub mod prelude {
     pub use crate::{
-        Aggregate, Config, Date, Decimal, Emit, FromConfig, Keyed, Layout, OutputRow, PlainState,
-        Process, Refused, Row, Span, State, Timestamp, Window, export,
+        Aggregate, Config, Date, Decimal, Decimal38, Emit, FromConfig, Keyed, Layout, OutputRow,
+        PlainState, Process, Refused, Row, Span, State, Timestamp, Window, export,
     };
 }
 

@@ -18,8 +18,8 @@ use crate::{Batch, ColumnSpec, ColumnType, Config, DecimalType};
 /// ```
 ///
 /// Each field is a column of the pipeline with the field's name, or that of `#[column(name = "…")]`. An `Option`
-/// takes nullable columns. `#[column(decimal(18, 2))]` insists on one decimal type; without it every precision
-/// and scale is taken.
+/// takes nullable columns. `#[column(decimal(18, 2))]` insists on one scale and at most that precision; without it a
+/// [`Decimal`](crate::Decimal) takes every decimal of at most 18 digits, and a [`Decimal38`](crate::Decimal38) all.
 #[diagnostic::on_unimplemented(message = "`{Self}` is no row", note = "put `#[derive(Row)]` on it")]
 pub trait Row: Sized {
     /// The same struct, borrowing from a batch that lives for `'a`.
@@ -36,13 +36,30 @@ pub trait Row: Sized {
 }
 
 /// The scale of each column: declared, or as the host gives it. 0 for what is no decimal.
+///
+/// An error is a sentence about a column that has more digits than its field has room for.
 pub(crate) fn scales(columns: &[ColumnSpec], config: &Config) -> Result<Vec<u8>, String> {
     let scale = |column: &ColumnSpec| match column.column_type {
-        ColumnType::Decimal(Some(DecimalType { scale, .. })) => Ok(scale),
-        ColumnType::Decimal(None) => config.decimal_scale(column.name),
+        ColumnType::Decimal(Some(DecimalType { scale, .. }))
+        | ColumnType::Decimal38(Some(DecimalType { scale, .. })) => Ok(scale),
+        ColumnType::Decimal(None) => short(column.name, config),
+        ColumnType::Decimal38(None) => Ok(config.decimal_digits(column.name)?.scale),
         _ => Ok(0),
     };
     columns.iter().map(scale).collect()
+}
+
+/// The scale of a column that a `Decimal` has room for.
+fn short(column: &str, config: &Config) -> Result<u8, String> {
+    let digits = config.decimal_digits(column)?;
+    if digits.is_long() {
+        let DecimalType { precision, scale } = digits;
+        return Err(format!(
+            "the field of `{column}` is a `Decimal`, which has room for 18 digits, and its column is \
+             decimal({precision},{scale}): make the field a `Decimal38`"
+        ));
+    }
+    Ok(digits.scale)
 }
 
 /// Column `index` of a batch, read as `T`. For the derive.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Date, Decimal, Span, Timestamp};
+use crate::{Date, Decimal, Decimal38, Span, Timestamp};
 
 /// The state of one group. Its default is the state of a group without rows.
 #[diagnostic::on_unimplemented(
@@ -196,6 +196,11 @@ plain_wrapper!(Date, 4, |bytes| Self(i32::read(bytes)), |value, out| value.0.wri
 plain_wrapper!(Decimal, 9, |bytes| Self::new(i64::read(bytes), bytes[8]), |value, out| {
     value.unscaled().write(out);
     out[8] = value.scale();
+});
+
+plain_wrapper!(Decimal38, 17, |bytes| Self::new(i128::read(bytes), bytes[16]), |value, out| {
+    value.unscaled().write(out);
+    out[16] = value.scale();
 });
 
 impl<T: Plain, const N: usize> Plain for [T; N] {

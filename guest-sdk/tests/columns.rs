@@ -135,3 +135,95 @@ fn a_batch_with_too_few_values_is_not_read() {
     let column = OwnedColumn { values: OwnedValues::Utf8(Varlen::new()), validity: None };
     Word::reader(&Batch { rows: 1, columns: vec![column.borrow()] }, &[0]);
 }
+
+mod long {
+    //! Decimals of more than 18 digits, and fields that have no room for them.
+
+    use super::*;
+
+    #[derive(Row)]
+    struct Amounts {
+        any: Decimal38,
+        maybe: Option<Decimal38>,
+        short: Decimal,
+    }
+
+    #[derive(OutputRow)]
+    struct Made {
+        #[column(decimal(38, 4))]
+        any: Decimal38,
+        #[column(decimal(20, 2))]
+        maybe: Option<Decimal38>,
+        #[column(decimal(19, 3))]
+        longer: Decimal38,
+        #[column(decimal(9, 1))]
+        shorter: Decimal38,
+    }
+
+    fn copy(row: Amounts, out: &mut Emit<Made>) {
+        let Amounts { any, maybe, short } = row;
+        out.push(Made { any, maybe, longer: short.into(), shorter: short.into() });
+    }
+
+    export!(map: copy, only outputs);
+}
+
+#[test]
+fn decimals_of_any_length_come_out_as_they_went_in() {
+    let rows = "
+        any                                      | maybe                | short
+        9999999999999999999999999999999999.9999  | 123456789012345678.9 | 1.5
+        -9999999999999999999999999999999999.9999 | null                 | -99999999.9
+        -0.0001                                  | -0.01                | 0
+        18446744073709551615.0001                | 0                    | 7
+    ";
+    let answer = map(long::Plugin, &[], rows).unwrap();
+    let expected = [
+        "0 | 9999999999999999999999999999999999.9999 | 123456789012345678.90 | 1.500 | 1.5",
+        "1 | -9999999999999999999999999999999999.9999 | null | -99999999.900 | -99999999.9",
+        "2 | -0.0001 | -0.01 | 0.000 | 0.0",
+        "3 | 18446744073709551615.0001 | 0.00 | 7.000 | 7.0",
+    ];
+    assert_eq!(answer.rows, expected);
+}
+
+#[test]
+#[should_panic(expected = "1234567890.5 does not fit `shorter`: decimal(9,1)")]
+fn a_long_decimal_that_does_not_fit_its_column_traps() {
+    drop(map(long::Plugin, &[], "any | maybe | short\n0 | 0 | 1234567890.5"));
+}
+
+fn digits(name: &str, precision: u8, scale: u8) -> [(String, String); 2] {
+    [("precision", precision), ("scale", scale)]
+        .map(|(what, digits)| (format!("decimal-{what}:{name}"), digits.to_string()))
+}
+
+/// What a host gives for a column of each length: one word a value, or two.
+#[test]
+fn a_long_field_reads_short_columns_too() {
+    let config = [digits("any", 38, 0), digits("maybe", 18, 2), digits("short", 18, 1)].concat();
+    let plugin = long::Plugin::init(&Config::new(config)).unwrap();
+    let column = |values| Column { values, validity: None };
+    let any = column(Values::Decimal38(&[-1, -1, 5, 1]));
+    let maybe = column(Values::Decimal(&[150, -150]));
+    let batch = Batch { rows: 2, columns: vec![any, maybe, column(Values::Decimal(&[1, 2]))] };
+    let answer = plugin.map(&batch);
+    let words = |column: usize| match &answer.columns[column].values {
+        OwnedValues::Decimal(words) | OwnedValues::Decimal38(words) => words.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(words(0)[..2], [-10_000, -1]);
+    assert_eq!(words(1), [150, 0, -150, -1]);
+    assert_eq!((words(2), words(3)), (vec![100, 0, 200, 0], vec![1, 2]));
+}
+
+#[test]
+fn a_column_that_is_longer_than_its_field_is_refused_at_the_start() {
+    let config = [digits("any", 38, 4), digits("maybe", 20, 2), digits("short", 19, 3)].concat();
+    let refused = long::Plugin::init(&Config::new(config)).err().unwrap();
+    assert_eq!(
+        refused,
+        "the field of `short` is a `Decimal`, which has room for 18 digits, and its column is decimal(19,3): make the \
+         field a `Decimal38`"
+    );
+}

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails shows the line")]
 
-use sluicegate_sdk::Decimal;
+use sluicegate_sdk::{Decimal, Decimal38};
 
 fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
@@ -77,4 +77,56 @@ fn arithmetic_never_wraps() {
     assert_eq!(Decimal::ZERO.checked_sub(Decimal::new(i64::MIN, 0)), None);
     assert_eq!(decimal("1.5").checked_sub(decimal("2.25")).unwrap().to_string(), "-0.75");
     assert_eq!(largest.checked_sub(largest), Some(Decimal::ZERO));
+}
+
+fn long(text: &str) -> Decimal38 {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_long_decimal_is_text_and_back() {
+    for text in [
+        "0",
+        "-0.05",
+        "12.34",
+        "99999999999999999999999999999999999999",
+        "-9999999999999999999999999999999999.9999",
+        "0.00000000000000000000000000000000000001",
+    ] {
+        assert_eq!(long(text).to_string(), text);
+    }
+    let refused = "100000000000000000000000000000000000000".parse::<Decimal38>().unwrap_err();
+    assert!(refused.ends_with("is no decimal like `12.34` with at most 38 digits"), "{refused}");
+}
+
+#[test]
+fn long_arithmetic_never_wraps() {
+    let largest = long("99999999999999999999999999999999999999");
+    assert_eq!(largest.checked_add(1.into()), None);
+    assert_eq!(largest.checked_mul(2), None);
+    assert_eq!(largest.checked_sub(largest), Some(Decimal38::ZERO));
+    assert_eq!(Decimal38::new(i128::MAX, 0).checked_add(Decimal38::new(i128::MAX, 0)), None);
+    assert_eq!(Decimal38::ZERO.checked_sub(Decimal38::new(i128::MIN, 0)), None);
+    let sum = long("18446744073709551615.5").checked_add(long("-0.25")).unwrap();
+    assert_eq!(sum.to_string(), "18446744073709551615.25");
+    assert_eq!(sum.rescale(1), None);
+    assert_eq!(sum.rescale(36), None);
+    assert_eq!(sum.rescale(18).unwrap().to_string(), "18446744073709551615.250000000000000000");
+}
+
+#[test]
+fn both_lengths_compare_and_become_each_other() {
+    let (short, same) = (decimal("-12.50"), long("-12.5"));
+    assert_eq!(short, same);
+    assert_eq!(same, short);
+    assert!(decimal("999999999999999999") < long("1000000000000000000"));
+    assert!(long("18446744073709551616") > u64::MAX && u64::MAX == long("18446744073709551615"));
+    assert!(long("0.00000000000000000000000000000000000001") < i64::MAX);
+    assert!(Decimal38::new(i128::MAX, 0) > Decimal38::new(i128::MIN, 38));
+    assert_eq!(Decimal38::from(short).to_string(), "-12.50");
+    assert_eq!(Decimal::try_from(same), Ok(short));
+    for text in ["1000000000000000000", "-1000000000000000000", "0.0000000000000000001"] {
+        let refused = Decimal::try_from(long(text));
+        assert_eq!(refused, Err("the number has more than 18 digits"), "{text}");
+    }
 }

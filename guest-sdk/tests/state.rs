@@ -291,3 +291,43 @@ fn what_refused_rows_cost_grows_with_their_number_only() {
         }
     }
 }
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, PlainState)]
+struct Account {
+    balance: Decimal38,
+    bookings: i64,
+}
+
+#[test]
+fn a_long_decimal_takes_seventeen_bytes_of_a_plain_state() {
+    let balance = "-99999999999999999999.9999".parse().unwrap();
+    let state = Account { balance, bookings: 3 };
+    let mut bytes = Vec::new();
+    state.encode(&mut bytes);
+    assert_eq!((bytes.len(), bytes[16]), (17 + 8, 4));
+    assert_eq!(Account::decode(&bytes), Ok(state));
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, PlainState)]
+struct Total {
+    revenue: Decimal,
+    sales: i64,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize, State)]
+struct Payments(Vec<(Timestamp, Decimal)>);
+
+/// Bytes that chains hold: what an SDK without long decimals has written.
+#[test]
+fn decimals_lie_in_states_as_they_always_did() {
+    let total = [0x46, 0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 3, 0, 0, 0, 0, 0, 0, 0];
+    let state = Total { revenue: "-12.10".parse().unwrap(), sales: 3 };
+    assert_eq!(Total::decode(&total), Ok(state));
+    let payments = [2, 0x80, 0x89, 0x7a, 0xf3, 0x12, 2, 0x0f, 0x01, 0];
+    let decoded = Payments::decode(&payments).unwrap();
+    let expected = [(Timestamp(1_000_000), "-12.10"), (Timestamp(-8), "-1")];
+    assert_eq!(decoded.0, expected.map(|(at, amount)| (at, amount.parse().unwrap())));
+    let mut bytes = Vec::new();
+    decoded.encode(&mut bytes);
+    assert_eq!(bytes, payments);
+}

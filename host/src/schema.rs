@@ -111,10 +111,10 @@ pub enum ColumnType {
     Timestamp(TimestampEncoding),
     /// A day, kept as days since 1970; `"2026-11-21"` in JSON.
     Date,
-    /// Exact decimal, kept as an unscaled i64; a JSON number or string with at most `scale` digits behind the
-    /// point (trailing zeros apart).
+    /// Exact decimal, kept as an unscaled i64, or i128 if it has more than 18 digits; a JSON number or string with at
+    /// most `scale` digits behind the point (trailing zeros apart).
     Decimal {
-        /// Digits in all, 1 to 18.
+        /// Digits in all, 1 to 38.
         precision: u8,
         /// Digits behind the point.
         scale: u8,
@@ -160,10 +160,35 @@ impl ColumnType {
             Self::Bool => DataType::Boolean,
             Self::Timestamp(_) => timestamp_type(),
             Self::Date => DataType::Date32,
-            Self::Decimal { precision, scale } => {
-                DataType::Decimal64(precision, i8::try_from(scale).expect("scale is at most 18"))
-            }
+            Self::Decimal { precision, scale } => decimal_type(precision, scale),
         }
+    }
+}
+
+/// Digits of the longest decimal.
+pub const DECIMAL_DIGITS_MAX: u8 = 38;
+/// Digits of the longest that is kept in 64 bits: every number of so many fits.
+pub const DECIMAL64_DIGITS_MAX: u8 = 18;
+
+/// The Arrow type of a decimal: half as wide where that is enough.
+///
+/// Panics on a scale of more than 127; a checked one is at most the precision.
+pub fn decimal_type(precision: u8, scale: u8) -> DataType {
+    let scale = i8::try_from(scale).expect("a scale is at most the precision");
+    if precision <= DECIMAL64_DIGITS_MAX {
+        DataType::Decimal64(precision, scale)
+    } else {
+        DataType::Decimal128(precision, scale)
+    }
+}
+
+/// Precision and scale of a decimal.
+pub fn decimal_digits(data_type: &DataType) -> Option<(u8, i8)> {
+    match data_type {
+        DataType::Decimal64(precision, scale) | DataType::Decimal128(precision, scale) => {
+            Some((*precision, *scale))
+        }
+        _ => None,
     }
 }
 
@@ -183,8 +208,10 @@ pub fn type_name(data_type: &DataType) -> String {
         DataType::Utf8 => "string".to_owned(),
         DataType::Binary => "binary".to_owned(),
         DataType::Decimal64(0, 0) => "decimal".to_owned(),
-        DataType::Decimal64(precision, scale) => format!("decimal({precision},{scale})"),
-        other => other.to_string(),
+        other => match decimal_digits(other) {
+            Some((precision, scale)) => format!("decimal({precision},{scale})"),
+            None => other.to_string(),
+        },
     }
 }
 

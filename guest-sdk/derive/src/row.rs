@@ -103,6 +103,7 @@ fn specs(input: &Struct<'_>, value: &TokenStream) -> Result<Vec<TokenStream>> {
                 column_type: <#ty as #value>::TYPE #digits,
                 nullable: <#ty as #value>::NULLABLE,
             }
+            .of_field()
         })
     };
     input.fields.iter().map(spec).collect()

@@ -134,7 +134,7 @@ impl Run<'_> {
 
 fn configuration(pairs: &[(&str, &str)], table: &Table) -> Config {
     let given = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    Config::new(given.chain(table.decimal_scales()))
+    Config::new(given.chain(table.decimal_digits()))
 }
 
 fn output_lines(description: &Description, columns: &[OwnedColumn], of: &[u32]) -> Vec<String> {

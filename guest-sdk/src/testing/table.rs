@@ -4,9 +4,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::column::Value;
-use crate::output::{BitBuilder, ColumnBuilder, OwnedColumn, OwnedValues, Varlen};
+use crate::output::{
+    BitBuilder, ColumnBuilder, Decimal38Builder, OutputValue, OwnedColumn, OwnedValues, Varlen,
+};
 use crate::{
-    Batch, Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Reject, Span, Timestamp,
+    Batch, Column, ColumnSpec, ColumnType, Date, Decimal38, DecimalType, Reject, Span, Timestamp,
 };
 
 /// A parsed table: of each row the cells of the plugin's inputs, in their order.
@@ -16,8 +18,8 @@ pub(super) struct Table {
     /// For each row its group.
     pub(super) group_of: Vec<u32>,
     groups: usize,
-    /// For each input its scale; 0 for what is no decimal.
-    scales: Vec<u8>,
+    /// For each input its digits; none for what is no decimal.
+    digits: Vec<Option<DecimalType>>,
 }
 
 /// Columns that a batch can borrow.
@@ -51,10 +53,10 @@ impl Table {
             group_of.push(group.map_or(0, |place| number(&row[place])));
             cells.push(places.iter().map(|place| row[*place].clone()).collect());
         }
-        let scales = inputs.iter().enumerate().map(|(index, input)| scale(input, index, &cells));
-        let scales = scales.collect();
+        let digits = inputs.iter().enumerate().map(|(index, input)| digits(input, index, &cells));
+        let digits = digits.collect();
         let groups = group_of.iter().max().map_or(1, |last| *last as usize + 1);
-        Self { inputs, cells, group_of, groups, scales }
+        Self { inputs, cells, group_of, groups, digits }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -73,7 +75,7 @@ impl Table {
         Self {
             cells: taken.iter().map(|row| self.cells[*row].clone()).collect(),
             group_of: taken.iter().map(|row| self.group_of[*row]).collect(),
-            scales: self.scales.clone(),
+            digits: self.digits.clone(),
             ..*self
         }
     }
@@ -83,18 +85,21 @@ impl Table {
         self.cells[row].join(" | ")
     }
 
-    /// The keys under which the host gives the scales of decimals.
-    pub(super) fn decimal_scales(&self) -> impl Iterator<Item = (String, String)> {
-        let decimals = self.inputs.iter().zip(&self.scales);
-        let decimals = decimals.filter(|(c, _)| matches!(c.column_type, ColumnType::Decimal(_)));
-        decimals.map(|(c, scale)| (format!("decimal-scale:{}", c.name), scale.to_string()))
+    /// The keys under which the host gives the digits of decimals.
+    pub(super) fn decimal_digits(&self) -> impl Iterator<Item = (String, String)> {
+        let decimals = self.inputs.iter().zip(&self.digits);
+        let decimals = decimals.filter_map(|(column, digits)| Some((column.name, (*digits)?)));
+        decimals.flat_map(|(name, DecimalType { precision, scale })| {
+            [("scale", scale), ("precision", precision)]
+                .map(|(what, digits)| (format!("decimal-{what}:{name}"), digits.to_string()))
+        })
     }
 
     pub(super) fn batch(&self, rows: Range<usize>) -> OwnedBatch {
         let cells = &self.cells[rows];
         let columns = self.inputs.iter().enumerate().map(|(index, input)| {
             let cells: Vec<_> = cells.iter().map(|row| value(&row[index])).collect();
-            column_of(input, self.scales[index], &cells)
+            column_of(input, self.digits[index], &cells)
         });
         OwnedBatch { rows: cells.len(), columns: columns.collect() }
     }
@@ -130,19 +135,24 @@ fn number<T: FromStr>(cell: &str) -> T {
     cell.parse().unwrap_or_else(|_| panic!("cell `{cell}` is no {kind}"))
 }
 
-/// The declared scale, or as many digits as the longest cell has behind its point.
-fn scale(input: &ColumnSpec, index: usize, cells: &[Vec<String>]) -> u8 {
-    match input.column_type {
-        ColumnType::Decimal(Some(DecimalType { scale, .. })) => scale,
-        ColumnType::Decimal(None) => {
-            let cells = cells.iter().filter_map(|row| value(&row[index]));
-            cells.map(|cell| number::<Decimal>(cell).scale()).max().unwrap_or(0)
-        }
-        _ => 0,
-    }
+/// The declared digits; or as many behind the point as the longest cell has, and in all as many as there can be.
+fn digits(input: &ColumnSpec, index: usize, cells: &[Vec<String>]) -> Option<DecimalType> {
+    let precision = match input.column_type {
+        ColumnType::Decimal(None) => 18,
+        ColumnType::Decimal38(None) => 38,
+        ColumnType::Decimal(digits) | ColumnType::Decimal38(digits) => return digits,
+        _ => return None,
+    };
+    let cells = cells.iter().filter_map(|row| value(&row[index]));
+    let scale = cells.map(|cell| number::<Decimal38>(cell).scale()).max().unwrap_or(0);
+    Some(DecimalType { precision, scale })
 }
 
-fn column_of(input: &'static ColumnSpec, scale: u8, cells: &[Option<&str>]) -> OwnedColumn {
+fn column_of(
+    input: &'static ColumnSpec,
+    digits: Option<DecimalType>,
+    cells: &[Option<&str>],
+) -> OwnedColumn {
     let nulls = cells.iter().any(Option::is_none);
     assert!(
         input.nullable || !nulls,
@@ -158,14 +168,11 @@ fn column_of(input: &'static ColumnSpec, scale: u8, cells: &[Option<&str>]) -> O
             OwnedValues::TimestampUs(times.collect())
         }
         ColumnType::Date => OwnedValues::Date(numbers(cells).collect()),
-        ColumnType::Decimal(_) => {
-            let unscaled = |value: Decimal| value.rescale(scale).map(Decimal::unscaled);
-            let values = numbers(cells).map(|value| {
-                unscaled(value).unwrap_or_else(|| {
-                    panic!("{value} has more than {scale} digits behind the point")
-                })
-            });
-            OwnedValues::Decimal(values.collect())
+        ColumnType::Decimal(_) | ColumnType::Decimal38(_) => {
+            let mut column =
+                Decimal38Builder::of(input.name, digits.expect("a decimal has digits"));
+            numbers::<Decimal38>(cells).for_each(|value| value.append_to(&mut column));
+            column.finish().values
         }
         ColumnType::Utf8 => OwnedValues::Utf8(texts(cells)),
         ColumnType::Binary => OwnedValues::Binary(texts(cells)),
@@ -198,9 +205,9 @@ pub(super) fn cell(column: &Column<'_>, spec: &ColumnSpec, row: usize) -> String
         ColumnType::Float64 => read::<f64>(column, row, 0).map(|v| v.to_string()),
         ColumnType::TimestampUs => read::<Timestamp>(column, row, 0).map(|v| v.0.to_string()),
         ColumnType::Date => read::<Date>(column, row, 0).map(|v| v.0.to_string()),
-        ColumnType::Decimal(digits) => {
+        ColumnType::Decimal(digits) | ColumnType::Decimal38(digits) => {
             let scale = digits.map_or(0, |digits| digits.scale);
-            read::<Decimal>(column, row, scale).map(|v| v.to_string())
+            read::<Decimal38>(column, row, scale).map(|v| v.to_string())
         }
         ColumnType::Utf8 => read::<&str>(column, row, 0).map(str::to_owned),
         ColumnType::Binary => {

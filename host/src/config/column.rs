@@ -10,11 +10,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::suggest;
-use crate::schema::{ColumnType, TimestampEncoding};
+use crate::schema::{ColumnType, DECIMAL_DIGITS_MAX, TimestampEncoding};
 use crate::time_text::{self, TimeFormat};
-
-/// More digits do not fit an i64.
-const DECIMAL_PRECISION_MAX: u8 = 18;
 
 /// The column types as they are written.
 pub(crate) const COLUMN_TYPES: [&str; 13] = [
@@ -46,8 +43,9 @@ pub(crate) struct RawColumnTable {
     /// too), `bool`, `date` (`"2026-11-21"`), `timestamp(s)`, `timestamp(ms)`, `timestamp(us)` (a number since
     /// 1970 in that unit, with or without a fraction), `timestamp(rfc3339)` (a string with its zone),
     /// `timestamp(local)` (a string that need not have one: `"2026-11-21T10:00:00"`, `"2026-11-21 10:00:00.5"`; see
-    /// `zone` and `format`), or `decimal(precision,scale)` (exact; at most 18 digits, because they are kept in 64
-    /// bits). An integer may be written as `5.0` or `1e3`. `binary` (bytes) is for keys and headers only: see `from`.
+    /// `zone` and `format`), or `decimal(precision,scale)` (exact; at most 38 digits; up to 18 are kept in 64 bits and
+    /// cost half of what more do). An integer may be written as `5.0` or `1e3`. `binary` (bytes) is for keys and headers
+    /// only: see `from`.
     #[schemars(with = "TypeText", example = &"decimal(18,2)")]
     pub(crate) r#type: String,
     /// Whether a record may lack the column or have `null` there. Default `false`, because a missing field is
@@ -174,14 +172,14 @@ pub(crate) fn parse_type(text: &str) -> Result<ColumnType, String> {
 fn parse_decimal(text: &str) -> Result<ColumnType, String> {
     let wrong = || {
         format!(
-            "`{text}` is no decimal type: write decimal(precision,scale) with 1 <= precision <= {DECIMAL_PRECISION_MAX} and scale <= precision, for example \"decimal(18,2)\""
+            "`{text}` is no decimal type: write decimal(precision,scale) with 1 <= precision <= {DECIMAL_DIGITS_MAX} and scale <= precision, for example \"decimal(18,2)\""
         )
     };
     let inner = text.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')'));
     let (precision, scale) = inner.and_then(|inner| inner.split_once(',')).ok_or_else(wrong)?;
     let precision: u8 = precision.parse().map_err(|_| wrong())?;
     let scale: u8 = scale.parse().map_err(|_| wrong())?;
-    if (1..=DECIMAL_PRECISION_MAX).contains(&precision) && scale <= precision {
+    if (1..=DECIMAL_DIGITS_MAX).contains(&precision) && scale <= precision {
         Ok(ColumnType::Decimal { precision, scale })
     } else {
         Err(wrong())
@@ -294,7 +292,7 @@ mod tests {
     #[test]
     fn decimals_have_their_bounds() {
         for text in
-            ["decimal", "decimal()", "decimal(18)", "decimal(0,0)", "decimal(19,2)", "decimal(4,5)"]
+            ["decimal", "decimal()", "decimal(18)", "decimal(0,0)", "decimal(39,2)", "decimal(4,5)"]
         {
             assert!(parse_type(text).unwrap_err().contains("\"decimal(18,2)\""), "{text}");
         }

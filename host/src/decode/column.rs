@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal64Array, Float64Array, Int64Array, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal64Array, Decimal128Array, Float64Array, Int64Array,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
 use super::number::{self, NumberFault, PlainNumber};
-use crate::schema::{Column, ColumnType, TextForm, TimestampEncoding};
+use crate::schema::{Column, ColumnType, DECIMAL64_DIGITS_MAX, TextForm, TimestampEncoding};
 use crate::time_text;
 
 /// Collects one value a row.
@@ -26,6 +26,8 @@ pub(super) struct ColumnBuilder {
 enum Values {
     /// Also timestamps and decimals.
     Int64(Vec<i64>),
+    /// Decimals of more than 18 digits.
+    Int128(Vec<i128>),
     Float64(Vec<f64>),
     Bool(Vec<bool>),
     Date(Vec<i32>),
@@ -87,6 +89,7 @@ impl ColumnBuilder {
     pub(super) fn reserve(&mut self, rows: usize) {
         match &mut self.values {
             Values::Int64(values) => values.reserve(rows),
+            Values::Int128(values) => values.reserve(rows),
             Values::Float64(values) => values.reserve(rows),
             Values::Bool(values) => values.reserve(rows),
             Values::Date(values) => values.reserve(rows),
@@ -103,6 +106,7 @@ impl ColumnBuilder {
     pub(super) fn len(&self) -> usize {
         match &self.values {
             Values::Int64(values) => values.len(),
+            Values::Int128(values) => values.len(),
             Values::Float64(values) => values.len(),
             Values::Bool(values) => values.len(),
             Values::Date(values) => values.len(),
@@ -114,6 +118,7 @@ impl ColumnBuilder {
     pub(super) fn truncate(&mut self, rows: usize) {
         match &mut self.values {
             Values::Int64(values) => values.truncate(rows),
+            Values::Int128(values) => values.truncate(rows),
             Values::Float64(values) => values.truncate(rows),
             Values::Bool(values) => values.truncate(rows),
             Values::Date(values) => values.truncate(rows),
@@ -135,6 +140,7 @@ impl ColumnBuilder {
             self.null_rows.push(u32::try_from(self.len()).expect("batches have fewer rows"));
             match &mut self.values {
                 Values::Int64(values) => values.push(0),
+                Values::Int128(values) => values.push(0),
                 Values::Float64(values) => values.push(0.0),
                 Values::Bool(values) => values.push(false),
                 Values::Date(values) => values.push(0),
@@ -175,7 +181,9 @@ impl ColumnBuilder {
     pub(super) fn push_number_text(&mut self, text: &str) -> Offer {
         let text = text.as_bytes();
         let value = match self.kind {
-            ColumnType::Decimal { precision, scale } => number::decimal(text, precision, scale),
+            ColumnType::Decimal { precision, scale } => {
+                return self.push_decimal(text, precision, scale);
+            }
             ColumnType::Int64 => number::integer(text),
             ColumnType::Timestamp(encoding) => match encoding.digits() {
                 Some(digits) => number::micros(text, digits),
@@ -192,6 +200,9 @@ impl ColumnBuilder {
         match (&mut self.values, self.kind) {
             (Values::Int64(values), ColumnType::Decimal { precision, scale }) => {
                 number.scaled(precision, scale).map(|value| values.push(value)).is_some()
+            }
+            (Values::Int128(values), ColumnType::Decimal { precision, scale }) => {
+                number.long_scaled(precision, scale).map(|value| values.push(value)).is_some()
             }
             (Values::Int64(values), ColumnType::Timestamp(encoding)) => {
                 let Some(digits) = encoding.digits() else { return false };
@@ -230,9 +241,8 @@ impl ColumnBuilder {
                 offsets.push(i32::try_from(bytes.len()).expect("turns are far below 2 GiB"));
                 Offer::Taken
             }
-            (Values::Int64(_), ColumnType::Decimal { precision, scale }) => {
-                let value = number::decimal(text.as_bytes(), precision, scale);
-                self.push_number(value)
+            (_, ColumnType::Decimal { precision, scale }) => {
+                self.push_decimal(text.as_bytes(), precision, scale)
             }
             (Values::Int64(values), ColumnType::Timestamp(encoding))
                 if encoding.digits().is_none() =>
@@ -262,6 +272,22 @@ impl ColumnBuilder {
         }
     }
 
+    /// A decimal, in as many bits as its column has.
+    #[inline]
+    fn push_decimal(&mut self, text: &[u8], precision: u8, scale: u8) -> Offer {
+        let Values::Int128(values) = &mut self.values else {
+            return self.push_number(number::decimal(text, precision, scale));
+        };
+        match number::long_decimal(text, precision, scale) {
+            Ok(value) => {
+                values.push(value);
+                Offer::Taken
+            }
+            Err(NumberFault::Unfit(why)) => Offer::Unfit(why),
+            Err(NumberFault::NotANumber) => Offer::Mismatch,
+        }
+    }
+
     #[inline]
     fn push_number(&mut self, value: Result<i64, NumberFault>) -> Offer {
         match (&mut self.values, value) {
@@ -280,6 +306,9 @@ impl ColumnBuilder {
         let taken = std::mem::replace(&mut self.values, Values::new(self.kind));
         match taken {
             Values::Int64(values) => self.finish_int64(ScalarBuffer::from(values), nulls),
+            Values::Int128(values) => Arc::new(
+                Decimal128Array::new(values.into(), nulls).with_data_type(self.kind.data_type()),
+            ),
             Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
             Values::Bool(values) => {
                 Arc::new(BooleanArray::new(BooleanBuffer::from(values.as_slice()), nulls))
@@ -351,6 +380,9 @@ impl Values {
             ColumnType::Float64 => Self::Float64(Vec::new()),
             ColumnType::Bool => Self::Bool(Vec::new()),
             ColumnType::Date => Self::Date(Vec::new()),
+            ColumnType::Decimal { precision, .. } if precision > DECIMAL64_DIGITS_MAX => {
+                Self::Int128(Vec::new())
+            }
             ColumnType::Int64 | ColumnType::Timestamp(_) | ColumnType::Decimal { .. } => {
                 Self::Int64(Vec::new())
             }

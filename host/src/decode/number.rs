@@ -11,6 +11,17 @@ const POWERS: [i64; 19] = {
     powers
 };
 
+/// 10⁰ … 10³⁸: every power of ten that an i128 holds.
+const LONG_POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
 /// Why a text is no value of the wanted type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberFault {
@@ -26,15 +37,35 @@ pub(super) enum NumberFault {
 pub(super) fn decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, NumberFault> {
     let (unscaled, fraction) = match plain(text) {
         Some(number) => number,
-        None => return slow_decimal(text, precision, scale),
+        None => return short_decimal(text, precision, scale),
     };
     if fraction > usize::from(scale) {
-        return slow_decimal(text, precision, scale);
+        return short_decimal(text, precision, scale);
     }
     unscaled
         .checked_mul(POWERS[usize::from(scale) - fraction])
         .filter(|value| fits(*value, precision))
-        .ok_or(NumberFault::Unfit("which has too many digits before the point"))
+        .ok_or(NumberFault::Unfit(TOO_LONG))
+}
+
+#[cold]
+fn short_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, NumberFault> {
+    slow_decimal(text, scale, |value| {
+        i64::try_from(value).ok().filter(|value| fits(*value, precision))
+    })
+}
+
+/// As [`decimal`], of more than 18 digits.
+#[inline]
+pub(super) fn long_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i128, NumberFault> {
+    if let Some((digits, fraction)) = plain(text)
+        && let Some(shift) = usize::from(scale).checked_sub(fraction)
+    {
+        let value = i128::from(digits).checked_mul(LONG_POWERS[shift]);
+        let fitting = value.filter(|value| long_fits(*value, precision));
+        return fitting.ok_or(NumberFault::Unfit(TOO_LONG));
+    }
+    slow_decimal(text, scale, |value| long_fits(value, precision).then_some(value))
 }
 
 /// A number as most are written: no exponent, at most 18 digits.
@@ -123,6 +154,14 @@ impl PlainNumber {
         fits(value, precision).then_some(value)
     }
 
+    /// The same for more than 18 digits.
+    #[inline]
+    pub(super) fn long_scaled(self, precision: u8, scale: u8) -> Option<i128> {
+        let shift = usize::from(scale).checked_sub(self.fraction.unwrap_or(0))?;
+        let value = i128::from(self.digits).checked_mul(*LONG_POWERS.get(shift)?)?;
+        long_fits(value, precision).then_some(value)
+    }
+
     /// Itself, if it is an integer, be it written as `5.0`.
     #[inline]
     pub(super) fn integer(self) -> Option<i64> {
@@ -153,6 +192,11 @@ fn fits(value: i64, precision: u8) -> bool {
     precision > 18 || value.unsigned_abs() < POWERS[usize::from(precision)].unsigned_abs()
 }
 
+#[inline]
+fn long_fits(value: i128, precision: u8) -> bool {
+    value.unsigned_abs() < LONG_POWERS[usize::from(precision)].unsigned_abs()
+}
+
 /// A number of units of 10^`digits` µs since 1970 as microseconds; what is finer is dropped towards the past.
 #[inline]
 pub(super) fn micros(text: &[u8], digits: u8) -> Result<i64, NumberFault> {
@@ -170,7 +214,7 @@ pub(super) fn micros(text: &[u8], digits: u8) -> Result<i64, NumberFault> {
         return value.checked_mul(POWERS[shift]).ok_or(too_far);
     }
     let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
-    number.times_power(i64::from(digits)).map(|(micros, _)| micros).ok_or(too_far)
+    number.times_power64(i64::from(digits)).map(|(micros, _)| micros).ok_or(too_far)
 }
 
 /// An integer, be it written as `5.0` or `1e3`.
@@ -180,7 +224,7 @@ pub(super) fn integer(text: &[u8]) -> Result<i64, NumberFault> {
         return Ok(value);
     }
     let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
-    match number.times_power(0) {
+    match number.times_power64(0) {
         Some((value, true)) => Ok(value),
         Some((_, false)) => Err(NumberFault::NotANumber),
         None => Err(NumberFault::Unfit("which needs more than 64 bits")),
@@ -217,20 +261,28 @@ fn plain(text: &[u8]) -> Option<(i64, usize)> {
     Some((if negative { -value } else { value }, fraction))
 }
 
+const TOO_LONG: &str = "which has too many digits before the point";
+
+/// The careful way. `fitting`: the value as the column has it, if it has few enough digits.
 #[cold]
-fn slow_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i64, NumberFault> {
+fn slow_decimal<T>(
+    text: &[u8],
+    scale: u8,
+    fitting: impl Fn(i128) -> Option<T>,
+) -> Result<T, NumberFault> {
     let number = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
-    match number.times_power(i64::from(scale)) {
-        Some((value, true)) if fits(value, precision) => Ok(value),
+    let scaled = number.times_power(i64::from(scale));
+    match scaled.and_then(|(value, exact)| Some((fitting(value)?, exact))) {
+        Some((value, true)) => Ok(value),
         Some((_, false)) => Err(NumberFault::Unfit("which has too many digits behind the point")),
-        _ => Err(NumberFault::Unfit("which has too many digits before the point")),
+        None => Err(NumberFault::Unfit(TOO_LONG)),
     }
 }
 
 /// A number of any length: ± `digits` × 10^`exponent`, `digits` without zeros at its end.
 struct Parsed {
     negative: bool,
-    digits: u64,
+    digits: u128,
     exponent: i64,
     /// Digits other than zero follow below, for which there was no room.
     cut: bool,
@@ -258,7 +310,7 @@ impl Parsed {
         }
         let mut zeros = 0;
         for &byte in whole.iter().chain(fraction) {
-            number.push_digit(u64::from(byte - b'0'), &mut zeros);
+            number.push_digit(byte - b'0', &mut zeros);
         }
         let fraction = i64::try_from(fraction.len()).ok()?;
         number.exponent = number.exponent.saturating_add(zeros - fraction).saturating_add(exponent);
@@ -266,16 +318,16 @@ impl Parsed {
     }
 
     /// Zeros wait in `zeros` until a digit follows that gives them value.
-    fn push_digit(&mut self, digit: u64, zeros: &mut i64) {
+    fn push_digit(&mut self, digit: u8, zeros: &mut i64) {
         if digit == 0 {
             *zeros += 1;
             return;
         }
         let shifted = match usize::try_from(*zeros + 1) {
-            Ok(shift) if self.digits == 0 || shift < POWERS.len() => self
+            Ok(shift) if self.digits == 0 || shift < LONG_POWERS.len() => self
                 .digits
-                .checked_mul(if self.digits == 0 { 1 } else { POWERS[shift].unsigned_abs() })
-                .and_then(|digits| digits.checked_add(digit)),
+                .checked_mul(if self.digits == 0 { 1 } else { LONG_POWERS[shift].unsigned_abs() })
+                .and_then(|digits| digits.checked_add(digit.into())),
             _ => None,
         };
         match shifted {
@@ -291,29 +343,33 @@ impl Parsed {
     }
 
     /// The largest integer not above the number × 10^`power`, and whether it is exactly that. None: beyond an i64.
-    fn times_power(&self, power: i64) -> Option<(i64, bool)> {
+    fn times_power64(&self, power: i64) -> Option<(i64, bool)> {
+        let (value, exact) = self.times_power(power)?;
+        Some((i64::try_from(value).ok()?, exact))
+    }
+
+    /// The same beyond an i64. None: beyond an i128.
+    fn times_power(&self, power: i64) -> Option<(i128, bool)> {
         if self.digits == 0 {
             return Some((0, true));
         }
         let shift = self.exponent.saturating_add(power);
         let (value, exact) = match usize::try_from(shift) {
             // What was cut is less than one here: it was cut because this multiplication would overflow otherwise.
-            Ok(shift) => (self.digits.checked_mul(POWERS.get(shift)?.unsigned_abs())?, !self.cut),
-            Err(_) => match POWERS.get(usize::try_from(shift.unsigned_abs()).ok()?) {
+            Ok(shift) => {
+                (self.digits.checked_mul(LONG_POWERS.get(shift)?.unsigned_abs())?, !self.cut)
+            }
+            Err(_) => match LONG_POWERS.get(usize::try_from(shift.unsigned_abs()).ok()?) {
                 Some(divisor) => {
                     let divisor = divisor.unsigned_abs();
                     (self.digits / divisor, !self.cut && self.digits.is_multiple_of(divisor))
                 }
-                // Of at most 20 digits one remains, or none.
-                None if shift == -19 => (self.digits / 10_000_000_000_000_000_000, false),
+                // A u128 has 39 digits at most, and the largest of so many begins with a 3.
                 None => (0, false),
             },
         };
-        let value = match self.negative {
-            false => i128::from(value),
-            true => -i128::from(value) - i128::from(!exact),
-        };
-        i64::try_from(value).ok().map(|value| (value, exact))
+        let value = i128::try_from(value).ok()?;
+        Some((if self.negative { -value - i128::from(!exact) } else { value }, exact))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::types::{
-    Date32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    Date32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow::array::{
     ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, PrimitiveArray, StringArray,
@@ -172,6 +172,11 @@ fn array(column: ColumnResult, field: &Field, rows: usize) -> Result<ArrayRef, S
             check_digits(&array, *precision)?;
             Arc::new(array.with_data_type(field.data_type().clone()))
         }
+        (DataType::Decimal128(precision, _), ValuesResult::Decimal(words)) => {
+            let array = PrimitiveArray::new(long_decimals(&words, rows)?.into(), nulls);
+            check_long_digits(&array, *precision)?;
+            Arc::new(array.with_data_type(field.data_type().clone()))
+        }
         (DataType::Utf8, ValuesResult::Utf8(values)) => Arc::new(text(values, nulls, rows)?),
         (DataType::Binary, ValuesResult::Binary(values)) => {
             let (offsets, bytes) = arena(values, rows)?;
@@ -228,6 +233,33 @@ fn check_digits(array: &PrimitiveArray<Decimal64Type>, precision: u8) -> Result<
     if !array.values().iter().fold(false, |any, value| any | too_long(*value)) {
         return Ok(());
     }
+    match array.iter().position(|value| value.is_some_and(too_long)) {
+        Some(row) => Err(format!(
+            "row {row}: the unscaled value {} has more than {precision} digits",
+            array.value(row)
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Values of two words each.
+fn long_decimals(words: &[i64], rows: usize) -> Result<Vec<i128>, String> {
+    let (values, rest) = words.as_chunks::<2>();
+    if values.len() != rows || !rest.is_empty() {
+        let found = words.len();
+        return Err(format!(
+            "{found} words came back for {rows} rows, decimals of more than 18 digits have two a row"
+        ));
+    }
+    let value =
+        |[low, high]: &[i64; 2]| i128::from(*high) << i64::BITS | i128::from(low.cast_unsigned());
+    Ok(values.iter().map(value).collect())
+}
+
+/// Every value that is not null has at most `precision` digits.
+fn check_long_digits(array: &PrimitiveArray<Decimal128Type>, precision: u8) -> Result<(), String> {
+    let bound = 10_u128.pow(u32::from(precision));
+    let too_long = |value: i128| value.unsigned_abs() >= bound;
     match array.iter().position(|value| value.is_some_and(too_long)) {
         Some(row) => Err(format!(
             "row {row}: the unscaled value {} has more than {precision} digits",

@@ -6,13 +6,20 @@
 /// Everything but the last number of the package's version.
 const COMPATIBLE: &str = "0.1";
 /// The last number.
-const ADDITIONS: u32 = 1;
+pub(super) const ADDITIONS: u32 = 2;
+/// The last number from which on plugins know decimals of more than 18 digits.
+pub(super) const LONG_DECIMALS: u32 = 2;
 
 /// The package, as messages name it.
-pub(super) const PACKAGE: &str = "sluicegate:plugin@0.1.1";
+pub(super) const PACKAGE: &str = "sluicegate:plugin@0.1.2";
 
 /// Whether `name` is that interface of the contract, in a version that we speak.
 pub(super) fn speaks(name: &str, interface: &str) -> bool {
+    additions(name, interface).is_some()
+}
+
+/// The last number of the version, if `name` is that interface of the contract in a version that we speak.
+pub(super) fn additions(name: &str, interface: &str) -> Option<u32> {
     let version = name
         .strip_prefix("sluicegate:plugin/")
         .and_then(|name| name.strip_prefix(interface))
@@ -20,7 +27,12 @@ pub(super) fn speaks(name: &str, interface: &str) -> bool {
         .and_then(|version| version.strip_prefix(COMPATIBLE))
         .and_then(|version| version.strip_prefix('.'));
     // As it is written in a version: digits, without a sign or zeros in front.
-    version.is_some_and(|last| (0..=ADDITIONS).any(|known| known.to_string() == last))
+    version.and_then(|last| (0..=ADDITIONS).find(|known| known.to_string() == last))
+}
+
+/// The package in the version with that last number.
+pub(super) fn package(additions: u32) -> String {
+    format!("sluicegate:plugin@{COMPATIBLE}.{additions}")
 }
 
 #[cfg(test)]
@@ -29,13 +41,14 @@ mod tests {
 
     #[test]
     fn older_additions_are_spoken_and_younger_are_not() {
-        for version in ["0.1.0", "0.1.1"] {
-            assert!(speaks(&format!("sluicegate:plugin/host@{version}"), "host"), "{version}");
+        for (last, version) in [(0, "0.1.0"), (1, "0.1.1"), (2, "0.1.2")] {
+            let name = format!("sluicegate:plugin/host@{version}");
+            assert_eq!(additions(&name, "host"), Some(last), "{version}");
         }
-        for version in ["0.1.2", "0.1.01", "0.1.", "0.1", "0.2.0", "1.1.0", "0.1.0-rc1", ""] {
+        for version in ["0.1.3", "0.1.01", "0.1.", "0.1", "0.2.0", "1.1.0", "0.1.0-rc1", ""] {
             assert!(!speaks(&format!("sluicegate:plugin/host@{version}"), "host"), "{version}");
         }
         assert!(!speaks("sluicegate:plugin/hosts@0.1.0", "host"));
-        assert!(PACKAGE.ends_with(&format!("@{COMPATIBLE}.{ADDITIONS}")));
+        assert_eq!(PACKAGE, package(ADDITIONS));
     }
 }

@@ -7,9 +7,10 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::bindings::sluicegate::plugin::description::{
     ColumnSpec, ColumnType, PluginDescription, PluginKind as Kind,
 };
+use super::contract::LONG_DECIMALS;
 use super::linker::printable;
 use super::{Description, PluginColumn, PluginKind};
-use crate::schema::timestamp_type;
+use crate::schema::{DECIMAL_DIGITS_MAX, DECIMAL64_DIGITS_MAX, decimal_type, timestamp_type};
 
 /// Columns that a plugin may read, or make.
 const COLUMNS_MAX: usize = 256;
@@ -18,22 +19,28 @@ const NAME_BYTES_MAX: usize = 256;
 /// Versions of its state that a plugin may migrate from.
 const MIGRATES_FROM_MAX: usize = 256;
 
-/// Digits of an i64 that are always free: every number of so many digits fits.
-const PRECISION_MAX: u8 = 18;
+/// Digits of the longest decimal, in the version of the contract with that last number.
+fn precision_max(additions: u32) -> u8 {
+    if additions < LONG_DECIMALS { DECIMAL64_DIGITS_MAX } else { DECIMAL_DIGITS_MAX }
+}
 
 /// The description as the host uses it, or what is wrong with it.
 ///
 /// `processes`: the module exports the calls of a process plugin and not those of an aggregate. The contract's enum has
-/// one word for both.
-pub(super) fn described(raw: PluginDescription, processes: bool) -> Result<Description, String> {
+/// one word for both. `additions`: last number of the version of the contract that it was built for.
+pub(super) fn described(
+    raw: PluginDescription,
+    processes: bool,
+    additions: u32,
+) -> Result<Description, String> {
     let kind = match raw.kind {
         Kind::Filter => PluginKind::Filter,
         Kind::MapRows => PluginKind::Map,
         Kind::Aggregate if processes => PluginKind::Process,
         Kind::Aggregate => PluginKind::Aggregate,
     };
-    let inputs = columns("input", raw.inputs)?;
-    let outputs = columns("output", raw.outputs)?;
+    let inputs = columns("input", raw.inputs, additions)?;
+    let outputs = columns("output", raw.outputs, additions)?;
     match (kind, outputs.is_empty()) {
         (PluginKind::Filter, false) => return Err("a filter has no output columns".to_owned()),
         (PluginKind::Aggregate, true) => {
@@ -80,7 +87,11 @@ pub(super) fn output_schema(outputs: &[PluginColumn]) -> Schema {
     Schema::new(outputs.iter().map(field).collect::<Vec<_>>())
 }
 
-fn columns(side: &str, specs: Vec<ColumnSpec>) -> Result<Vec<PluginColumn>, String> {
+fn columns(
+    side: &str,
+    specs: Vec<ColumnSpec>,
+    additions: u32,
+) -> Result<Vec<PluginColumn>, String> {
     if specs.len() > COLUMNS_MAX {
         return Err(format!(
             "it has {} {side} columns, at most {COLUMNS_MAX} are taken",
@@ -103,10 +114,10 @@ fn columns(side: &str, specs: Vec<ColumnSpec>) -> Result<Vec<PluginColumn>, Stri
             return Err(format!("two {side} columns are named `{name}`"));
         }
     }
-    specs.into_iter().map(|spec| column(side, spec)).collect()
+    specs.into_iter().map(|spec| column(side, spec, precision_max(additions))).collect()
 }
 
-fn column(side: &str, spec: ColumnSpec) -> Result<PluginColumn, String> {
+fn column(side: &str, spec: ColumnSpec, precision_max: u8) -> Result<PluginColumn, String> {
     let data_type = match spec.column_type {
         ColumnType::Boolean => DataType::Boolean,
         ColumnType::Int64 => DataType::Int64,
@@ -120,17 +131,16 @@ fn column(side: &str, spec: ColumnSpec) -> Result<PluginColumn, String> {
             return Err(format!("the output column `{}` is a decimal without a scale", spec.name));
         }
         ColumnType::Decimal(Some(decimal)) => {
-            let sane = (1..=PRECISION_MAX).contains(&decimal.precision)
+            let sane = (1..=precision_max).contains(&decimal.precision)
                 && decimal.scale <= decimal.precision;
             if !sane {
                 return Err(format!(
-                    "the {side} column `{}` is decimal({},{}): the precision is 1 to {PRECISION_MAX}, \
+                    "the {side} column `{}` is decimal({},{}): the precision is 1 to {precision_max}, \
                      the scale at most the precision",
                     spec.name, decimal.precision, decimal.scale
                 ));
             }
-            let scale = i8::try_from(decimal.scale).expect("at most 18");
-            DataType::Decimal64(decimal.precision, scale)
+            decimal_type(decimal.precision, decimal.scale)
         }
     };
     Ok(PluginColumn { name: spec.name, data_type, nullable: spec.nullable })

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 
 use wasmtime::component::InstancePre;
 
-use super::PluginKind;
 use super::bindings::exports::sluicegate::plugin::{
     aggregate_rows, filter_rows, lifecycle, map_rows, process_rows,
 };
-use super::contract::speaks;
+use super::contract::{additions, speaks};
 use super::linker::GuestState;
+use super::{LIFECYCLE, PluginKind};
 
 /// Looked up once per module.
 #[derive(Clone)]
 pub(super) struct Exports {
+    /// The last number of the version of the contract that the plugin was built for.
+    pub(super) additions: u32,
     pub(super) lifecycle: lifecycle::GuestIndices,
     pub(super) filter: Option<filter_rows::GuestIndices>,
     pub(super) map: Option<map_rows::GuestIndices>,
@@ -28,7 +30,10 @@ impl Exports {
         exported: &BTreeSet<String>,
     ) -> wasmtime::Result<Self> {
         let has = |interface: &str| exported.iter().any(|name| speaks(name, interface));
+        let versions = exported.iter().filter_map(|name| additions(name, LIFECYCLE));
         Ok(Self {
+            // Who exports several is taken for the oldest of them.
+            additions: versions.min().unwrap_or(0),
             lifecycle: lifecycle::GuestIndices::new(component)?,
             filter: has("filter-rows")
                 .then(|| filter_rows::GuestIndices::new(component))

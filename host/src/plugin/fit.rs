@@ -6,17 +6,19 @@ use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::contract::{self, LONG_DECIMALS};
 use super::describe::output_schema;
 use super::heard::Heard;
 use super::instance::WasmCode;
 use super::load::{LoadedModule, Program};
 use super::{Code, Plugin, PluginColumn, PluginError, PluginKind};
 use crate::model::module::StagePlace;
-use crate::schema::type_name;
+use crate::schema::{decimal_digits, type_name};
 use crate::time::Clock;
 
-/// Of the keys that the host adds to a stage's configuration: `decimal-scale:COLUMN`.
+/// Of the keys that the host adds to a stage's configuration: `decimal-scale:COLUMN` and `decimal-precision:COLUMN`.
 const DECIMAL_SCALE: &str = "decimal-scale:";
+const DECIMAL_PRECISION: &str = "decimal-precision:";
 
 /// A plugin in its place.
 #[derive(Clone, Debug)]
@@ -96,6 +98,19 @@ pub enum FitProblem {
         /// As it is.
         found: String,
     },
+    /// The rows have more digits there than plugins of its version know.
+    #[error(
+        "was built for {contract}, whose decimals have at most 18 digits, and the column {column} is {found}; build \
+         it with the sluicegate-sdk of this host's release, or give the column at most 18 digits under [schema]"
+    )]
+    LongDecimal {
+        /// Its name.
+        column: Connected,
+        /// As it is.
+        found: String,
+        /// The package and its version.
+        contract: String,
+    },
     /// The rows may have nulls there.
     #[error(
         "takes no nulls in the column {column}, which is nullable; make it an `Option` in the plugin, or \
@@ -155,15 +170,21 @@ pub fn fit(
         return Err(refused(FitProblem::Kind { wanted, found }));
     }
     let mut config: BTreeMap<String, String> = place.config.iter().cloned().collect();
-    if let Some(key) = config.keys().find(|key| key.starts_with(DECIMAL_SCALE)) {
+    let of_host =
+        |key: &&String| key.starts_with(DECIMAL_SCALE) || key.starts_with(DECIMAL_PRECISION);
+    if let Some(key) = config.keys().find(of_host) {
         return Err(refused(FitProblem::ReservedKey { key: key.clone() }));
     }
     check_columns(place, &description.inputs).map_err(refused)?;
     let mut inputs = Vec::with_capacity(description.inputs.len());
     for wanted in &description.inputs {
-        let index = connect(place, wanted, input).map_err(refused)?;
-        if let DataType::Decimal64(_, scale) = input.field(index).data_type() {
+        let index = connect(place, module, wanted, input).map_err(refused)?;
+        if let Some((precision, scale)) = decimal_digits(input.field(index).data_type()) {
             config.insert(format!("{DECIMAL_SCALE}{}", wanted.name), scale.to_string());
+            // An older plugin takes a key that it does not know for a mistake.
+            if module.additions() >= LONG_DECIMALS {
+                config.insert(format!("{DECIMAL_PRECISION}{}", wanted.name), precision.to_string());
+            }
         }
         inputs.push(index);
     }
@@ -213,6 +234,7 @@ fn quoted<'n>(names: impl Iterator<Item = &'n str>) -> String {
 /// The column of the rows that a plugin's input is connected to.
 fn connect(
     place: &StagePlace<'_>,
+    module: &LoadedModule,
     wanted: &PluginColumn,
     input: &SchemaRef,
 ) -> Result<usize, FitProblem> {
@@ -226,6 +248,11 @@ fn connect(
         let (wanted, found) = (type_name(&wanted.data_type), type_name(field.data_type()));
         return Err(FitProblem::Type { column, wanted, found });
     }
+    let additions = module.additions();
+    if additions < LONG_DECIMALS && matches!(field.data_type(), DataType::Decimal128(..)) {
+        let (found, contract) = (type_name(field.data_type()), contract::package(additions));
+        return Err(FitProblem::LongDecimal { column, found, contract });
+    }
     if field.is_nullable() && !wanted.nullable {
         return Err(FitProblem::Nullable { column });
     }
@@ -234,11 +261,9 @@ fn connect(
 
 /// Whether a plugin that reads `wanted` understands every value of `found`.
 fn takes(wanted: &DataType, found: &DataType) -> bool {
-    match (wanted, found) {
-        (DataType::Decimal64(0, 0), DataType::Decimal64(..)) => true,
-        (DataType::Decimal64(room, scale), DataType::Decimal64(digits, found)) => {
-            scale == found && digits <= room
-        }
+    match (decimal_digits(wanted), decimal_digits(found)) {
+        (Some((0, 0)), Some(_)) => true,
+        (Some((room, scale)), Some((digits, found))) => scale == found && digits <= room,
         _ => wanted == found,
     }
 }

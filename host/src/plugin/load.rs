@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::InstancePre;
 
 use super::compile::{Patience, Ready};
-use super::contract::PACKAGE;
+use super::contract::{ADDITIONS, PACKAGE};
 use super::describe::described;
 use super::engine::PluginEngine;
 use super::exports::Exports;
@@ -210,7 +210,8 @@ fn describe(compiled: &Compiled, name: &Arc<str>) -> Result<Description, LoadPro
     let raw = guest.describe().map_err(LoadProblem::Describe)?;
     let exports = &compiled.exports;
     let processes = exports.has(PluginKind::Process) && !exports.has(PluginKind::Aggregate);
-    let description = described(raw, processes).map_err(LoadProblem::Description)?;
+    let description =
+        described(raw, processes, exports.additions).map_err(LoadProblem::Description)?;
     if exports.has(description.kind) {
         return Ok(description);
     }
@@ -227,6 +228,14 @@ fn describe(compiled: &Compiled, name: &Arc<str>) -> Result<Description, LoadPro
 }
 
 impl LoadedModule {
+    /// The last number of the version of the contract that it was built for.
+    pub(super) fn additions(&self) -> u32 {
+        match &self.program {
+            Program::Component(compiled) => compiled.exports.additions,
+            Program::Native(_) => ADDITIONS,
+        }
+    }
+
     /// Code compiled into the host, in the place of a module. Its identity is made of its name.
     pub fn native(name: &str, description: Description, code: Arc<dyn Code>) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use arrow::array::cast::AsArray;
 use arrow::array::types::ByteArrayType;
 use arrow::array::types::{
-    Date32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    Date32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow::array::{Array, ArrayRef, GenericByteArray};
 use arrow::buffer::BooleanBuffer;
@@ -93,6 +93,12 @@ fn lower(array: &ArrayRef) -> LoweredColumn<'_> {
         DataType::Date32 => LoweredValues::Date(array.as_primitive::<Date32Type>().values()),
         DataType::Decimal64(..) => {
             LoweredValues::Decimal(array.as_primitive::<Decimal64Type>().values())
+        }
+        DataType::Decimal128(..) => {
+            let values = array.as_primitive::<Decimal128Type>().values();
+            // The same 128 bits, and the contract has the low half first, as this machine has.
+            const { assert!(cfg!(target_endian = "little")) };
+            LoweredValues::Decimal(values.inner().typed_data::<i64>())
         }
         DataType::Utf8 => {
             let (offsets, bytes) = arena(array.as_string::<i32>());

@@ -2,8 +2,8 @@
 //!
 //! # What readers get
 //!
-//! zstd at level 1, dictionaries, statistics per page and column chunk. Decimals are Parquet's DECIMAL over INT32 or
-//! INT64, timestamps TIMESTAMP(µs, adjusted to UTC): types that every reader has. The Arrow schema is not embedded:
+//! zstd at level 1, dictionaries, statistics per page and column chunk. Decimals are Parquet's DECIMAL over INT32,
+//! INT64 or, with more than 18 digits, FIXED_LEN_BYTE_ARRAY, timestamps TIMESTAMP(µs, adjusted to UTC): types that every reader has. The Arrow schema is not embedded:
 //! it would say `Decimal64`, which readers built on another Arrow than ours may not know, and would then be asked to
 //! believe instead of the types that they do know.
 

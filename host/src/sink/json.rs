@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal64Type, Float64Type, Int64Type, SchemaRef,
+    DataType, Date32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type, SchemaRef,
     TimestampMicrosecondType,
 };
 use arrow::record_batch::RecordBatch;
@@ -34,6 +34,9 @@ pub fn json_value(column: &ArrayRef, row: usize) -> Value {
         DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal64(..) => {
             Value::from(column.as_primitive::<Decimal64Type>().value_as_string(row))
+        }
+        DataType::Decimal128(..) => {
+            Value::from(column.as_primitive::<Decimal128Type>().value_as_string(row))
         }
         DataType::Timestamp(..) => Value::from(
             EventTime(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string(),
@@ -95,5 +98,24 @@ impl JsonObject {
             out.extend_from_slice(format!("{comma}\"{name}\":{value}").as_bytes());
         }
         out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Decimal64Array, Decimal128Array};
+
+    use super::*;
+
+    #[test]
+    fn decimals_of_any_length_are_exact_texts() {
+        let long = Decimal128Array::from(vec![Some(1 - 10_i128.pow(38)), None]);
+        let long: ArrayRef = Arc::new(long.with_precision_and_scale(38, 4).unwrap());
+        assert_eq!(json_value(&long, 0), "-9999999999999999999999999999999999.9999");
+        assert_eq!(json_key(&long, 1), Value::Null);
+        let short = Decimal64Array::from(vec![1_999]).with_precision_and_scale(18, 2).unwrap();
+        assert_eq!(json_value(&(Arc::new(short) as ArrayRef), 0), "19.99");
     }
 }

@@ -2,15 +2,15 @@
 //! and is neither stored nor hashed (docs/design/decisions.md#d8).
 //!
 //! A key is the concatenation of its columns: one byte 0 for null; else one byte 1 and the value. Integers,
-//! times, dates and decimals are eight bytes little endian, booleans one, strings and binaries a length of four bytes
-//! little endian and their bytes, floats eight bytes with one NaN and one zero: NaN keys are one key, as are 0 and -0.
+//! times, dates and decimals are eight bytes little endian, decimals of more than 18 digits sixteen, booleans one,
+//! strings and binaries a length of four bytes little endian and their bytes, floats eight bytes with one NaN and one zero: NaN keys are one key, as are 0 and -0.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder,
 };
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal64Type, Field, Float64Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal64Type, Decimal128Type, Field, Float64Type,
+    Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 use std::sync::Arc;
 
@@ -78,6 +78,7 @@ enum ColumnEncoder<'a> {
     Boolean(&'a arrow::array::BooleanArray),
     Float64(&'a arrow::array::Float64Array),
     Long(&'a [i64], &'a ArrayRef),
+    Decimal128(&'a arrow::array::Decimal128Array),
     Date(&'a arrow::array::Date32Array),
 }
 
@@ -95,6 +96,7 @@ impl<'a> ColumnEncoder<'a> {
             DataType::Decimal64(..) => {
                 Self::Long(column.as_primitive::<Decimal64Type>().values(), column)
             }
+            DataType::Decimal128(..) => Self::Decimal128(column.as_primitive()),
             DataType::Date32 => Self::Date(column.as_primitive::<Date32Type>()),
             other => {
                 panic!("no key of type {other}: the pipeline's check admits only declared types")
@@ -109,6 +111,7 @@ impl<'a> ColumnEncoder<'a> {
             Self::Boolean(column) => column.is_null(row),
             Self::Float64(column) => column.is_null(row),
             Self::Long(_, column) => column.is_null(row),
+            Self::Decimal128(column) => column.is_null(row),
             Self::Date(column) => column.is_null(row),
         };
         if null {
@@ -120,6 +123,10 @@ impl<'a> ColumnEncoder<'a> {
             Self::Boolean(column) => bytes.extend([1, u8::from(column.value(row))]),
             Self::Float64(column) => push_long(bytes, canonical_bits(column.value(row))),
             Self::Long(values, _) => push_long(bytes, values[row].to_le_bytes()),
+            Self::Decimal128(column) => {
+                bytes.push(1);
+                bytes.extend_from_slice(&column.value(row).to_le_bytes());
+            }
             Self::Date(column) => push_long(bytes, i64::from(column.value(row)).to_le_bytes()),
         }
     }
@@ -192,6 +199,17 @@ fn decode_column(data_type: &DataType, cursors: &mut [&[u8]]) -> ArrayRef {
             decode_longs::<TimestampMicrosecondType>(data_type, cursors, |long| long)
         }
         DataType::Decimal64(..) => decode_longs::<Decimal64Type>(data_type, cursors, |long| long),
+        DataType::Decimal128(..) => {
+            let mut column = PrimitiveBuilder::<Decimal128Type>::with_capacity(cursors.len())
+                .with_data_type(data_type.clone());
+            for cursor in cursors {
+                let bytes = take(cursor, 16).map(|bytes| bytes.try_into());
+                column.append_option(
+                    bytes.map(|it| i128::from_le_bytes(it.expect("sixteen bytes were taken"))),
+                );
+            }
+            Arc::new(column.finish())
+        }
         DataType::Float64 => decode_longs::<Float64Type>(data_type, cursors, |long| {
             f64::from_bits(long.cast_unsigned())
         }),

@@ -25,7 +25,7 @@ pub(crate) fn description() -> PluginDescription {
         b"control.." => outputs[0].name.push('\n'),
         b"scaleless" => outputs[5].column_type = ColumnType::Decimal(None),
         b"digits..." => {
-            let impossible = DecimalType { precision: 19, scale: 2 };
+            let impossible = DecimalType { precision: 39, scale: 2 };
             outputs[0].column_type = ColumnType::Decimal(Some(impossible));
         }
         b"barren..." => outputs.clear(),

@@ -17,11 +17,11 @@ mod bindings {
             package sluicegate:evil;
 
             world evil {
-                import sluicegate:plugin/host@0.1.1;
-                export sluicegate:plugin/lifecycle@0.1.1;
-                export sluicegate:plugin/filter-rows@0.1.1;
-                export sluicegate:plugin/map-rows@0.1.1;
-                export sluicegate:plugin/aggregate-rows@0.1.1;
+                import sluicegate:plugin/host@0.1.2;
+                export sluicegate:plugin/lifecycle@0.1.2;
+                export sluicegate:plugin/filter-rows@0.1.2;
+                export sluicegate:plugin/map-rows@0.1.2;
+                export sluicegate:plugin/aggregate-rows@0.1.2;
             }
         ",
         path: "../../guest-sdk/wit",

@@ -185,7 +185,7 @@ fn several_mistakes_of_meaning_are_told_together() {
         &text,
         expect![[r#"
             pipelines/sales.toml:7: `name`: "My Sales" is no name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
-            pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 18 and scale <= precision, for example "decimal(18,2)"
+            pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 38 and scale <= precision, for example "decimal(18,2)"
             pipelines/sales.toml:21: `schema.revision`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/revision"`
             pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "int64"?
             pipelines/sales.toml:43: `window.size`: "0s" is no size of a window: write more than zero, for example "30s"

@@ -5,7 +5,8 @@ mod reference;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    Date32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    DataType, Date32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type,
+    TimestampMicrosecondType,
 };
 use expect_test::expect;
 
@@ -324,6 +325,89 @@ fn a_decimal_is_exact_or_refused() {
     for text in ["", "-", ".5", "5.", "1.2.3", "1e", "1e+", "+1", " 1", "1 ", "0x1", "NaN", "--1"] {
         assert_eq!(decimal(text), Err(NotANumber), "{text}");
     }
+}
+
+#[test]
+fn a_long_decimal_is_exact_or_refused() {
+    use number::NumberFault::{NotANumber, Unfit};
+    let nines = 10_i128.pow(38) - 1;
+    let decimal = |text: &str| number::long_decimal(text.as_bytes(), 38, 4);
+    for (text, value) in [
+        ("0", 0),
+        ("-0.0", 0),
+        ("12.34", 123_400),
+        ("-99999999999999999", -999_999_999_999_999_990_000),
+        ("9999999999999999999999999999999999.9999", nines),
+        ("-9999999999999999999999999999999999.9999", -nines),
+        ("99999999999999999999999999999999999999e-4", nines),
+        ("1.8446744073709551616e19", 184_467_440_737_095_516_160_000),
+        ("00000000000000000000000000000000000000000000000001", 10_000),
+        ("0.00010000000000000000000000000000000000000000000000", 1),
+        ("0e99999999999999999999999", 0),
+    ] {
+        assert_eq!(decimal(text), Ok(value), "{text}");
+    }
+    for text in [
+        "10000000000000000000000000000000000",
+        "1e34",
+        "1e35",
+        "17014118346046923173168730371588410.5728",
+        "34028236692093846346337460743176821.1456",
+        "123456789012345678901234567890123456789012345",
+    ] {
+        let reason = "which has too many digits before the point";
+        assert_eq!(decimal(text), Err(Unfit(reason)), "{text}");
+    }
+    for text in ["0.00001", "1e-5", "1e-39", "1.00000000000000000000000000000000000000000000001"] {
+        let reason = "which has too many digits behind the point";
+        assert_eq!(decimal(text), Err(Unfit(reason)), "{text}");
+    }
+    for text in ["", "-", ".5", "1.2.3", "1e", "NaN"] {
+        assert_eq!(decimal(text), Err(NotANumber), "{text}");
+    }
+    let all = number::long_decimal(b"0.99999999999999999999999999999999999999", 38, 38);
+    assert_eq!(all, Ok(nines));
+    assert_eq!(
+        number::long_decimal(b"1", 38, 38),
+        Err(Unfit("which has too many digits before the point"))
+    );
+    assert_eq!(number::long_decimal(b"1000000000000000000", 19, 0), Ok(10_i128.pow(18)));
+    assert!(number::long_decimal(b"10000000000000000000", 19, 0).is_err());
+}
+
+#[test]
+fn long_decimals_come_from_numbers_and_texts() {
+    let decimal = ColumnType::Decimal { precision: 38, scale: 4 };
+    let columns = [nullable(column("d", decimal))];
+    let records = [
+        r#"{"d":9999999999999999999999999999999999.9999}"#,
+        r#"{"d":"-9999999999999999999999999999999999.9999"}"#,
+        r#"{"d":1.5}"#,
+        r#"{"d":"25"}"#,
+        r#"{"d":null}"#,
+    ];
+    let decoded = decode(&columns, &records);
+    assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
+    let column = decoded.batch.column(0);
+    assert_eq!(column.data_type(), &DataType::Decimal128(38, 4));
+    let nines = 10_i128.pow(38) - 1;
+    let values: Vec<_> = column.as_primitive::<Decimal128Type>().iter().collect();
+    assert_eq!(values, [Some(nines), Some(-nines), Some(15_000), Some(250_000), None]);
+    expect![[r#"
+        column `d`: expected decimal(38,4), found 10000000000000000000000000000000000, which has too many digits before the point
+        column `d`: expected decimal(38,4), found "1e-5", which has too many digits behind the point
+        column `d`: expected decimal(38,4), found "12 €"
+        column `d`: expected decimal(38,4), found true
+    "#]]
+    .assert_eq(&verdicts(
+        &columns,
+        &[
+            r#"{"d":10000000000000000000000000000000000}"#,
+            r#"{"d":"1e-5"}"#,
+            r#"{"d":"12 €"}"#,
+            r#"{"d":true}"#,
+        ],
+    ));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    Date32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    Date32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
 use proptest::prelude::*;
 use serde::de::{MapAccess, Visitor};
@@ -141,6 +141,9 @@ fn cell(column: &Column, array: &dyn Array, row: usize) -> Option<String> {
             array.as_primitive::<TimestampMicrosecondType>().value(row).to_string()
         }
         ColumnType::Date => array.as_primitive::<Date32Type>().value(row).to_string(),
+        ColumnType::Decimal { precision: 19.., .. } => {
+            array.as_primitive::<Decimal128Type>().value(row).to_string()
+        }
         ColumnType::Decimal { .. } => array.as_primitive::<Decimal64Type>().value(row).to_string(),
     })
 }
@@ -151,6 +154,7 @@ fn columns() -> Vec<Column> {
     vec![
         column("store", ColumnType::String),
         nullable(column("price", decimal)),
+        nullable(column("long", ColumnType::Decimal { precision: 26, scale: 7 })),
         nullable(column("n", ColumnType::Int64)),
         nullable(column("f", ColumnType::Float64)),
         nullable(column("ok", ColumnType::Bool)),
@@ -333,7 +337,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(records in prop::collection::vec(any::<Vec<u8>>(), 0..8)) {
         let values: Varlen = records.iter().map(Vec::as_slice).collect();
-        let mut decoder = Decoder::new(&Schema { columns: columns() }, &[0, 1, 10]);
+        let mut decoder = Decoder::new(&Schema { columns: columns() }, &[0, 1, 2, 10]);
         let decoded = decoder.decode(&values, 0..records.len());
         prop_assert_eq!(decoded.batch.num_rows() + decoded.rejects.len(), records.len());
     }

@@ -91,11 +91,11 @@ fn a_foreign_import_is_named() {
             "plugin `evil`: the module imports `wasi_snapshot_preview1#fd_write`, which no plugin gets: plugins have `log` and `count` of the host and nothing else, no WASI, no clock, no files; build for wasm32-unknown-unknown, without such crates"
         ],
     );
-    let newer = overwritten(evil_module(), "plugin/host@0.1.1", "plugin/host@0.9.0");
+    let newer = overwritten(evil_module(), "plugin/host@0.1.2", "plugin/host@0.9.0");
     is_refused(
         &newer,
         &expect![
-            "plugin `evil`: the module imports `sluicegate:plugin/host@0.9.0#log`, this host speaks sluicegate:plugin@0.1.1: build the plugin with the sluicegate-sdk of the host's release"
+            "plugin `evil`: the module imports `sluicegate:plugin/host@0.9.0#log`, this host speaks sluicegate:plugin@0.1.2: build the plugin with the sluicegate-sdk of the host's release"
         ],
     );
 }
@@ -103,7 +103,7 @@ fn a_foreign_import_is_named() {
 #[test]
 fn a_module_of_an_older_version_of_the_contract_works_as_ever() {
     for module in [evil_bytes(Filter), component(Map)] {
-        let older = overwritten(module, "@0.1.1", "@0.1.0");
+        let older = overwritten(module, "@0.1.2", "@0.1.0");
         let loaded = engine().load("older", &older, &limits()).unwrap();
         let kind = loaded.description.kind;
         assert_eq!(loaded.description, evil(kind).description);
@@ -115,19 +115,19 @@ fn a_module_without_the_contract_is_told_how_to_get_it() {
     is_refused(
         &module(&[]),
         &expect![
-            "plugin `evil`: the module is no plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.1 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
+            "plugin `evil`: the module is no plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
         ],
     );
 }
 
 #[test]
 fn a_missing_export_is_named() {
-    let name = "sluicegate:plugin/filter-rows@0.1.1#filter";
-    let other = "sluicegate:plugin/filter-rows@0.1.1#fulter";
+    let name = "sluicegate:plugin/filter-rows@0.1.2#filter";
+    let other = "sluicegate:plugin/filter-rows@0.1.2#fulter";
     is_refused(
         &overwritten(evil_module(), name, other),
         &expect![
-            "plugin `evil`: the module cannot be made a component: failed to decode world from module: module was not valid: failed to find export of interface `sluicegate:plugin/filter-rows@0.1.1` function `filter`"
+            "plugin `evil`: the module cannot be made a component: failed to decode world from module: module was not valid: failed to find export of interface `sluicegate:plugin/filter-rows@0.1.2` function `filter`"
         ],
     );
 }
@@ -138,18 +138,18 @@ fn a_ready_component_is_as_good_as_a_module() {
     let loaded = engine().load("evil", &component, &limits()).unwrap();
     assert_eq!(loaded.description, evil(Map).description);
 
-    let foreign = "sluicegate:plugin/host@0.1.1";
+    let foreign = "sluicegate:plugin/host@0.1.2";
     is_refused(
-        &overwritten(component.clone(), foreign, "sluicegate:pluging/hos@0.1.1"),
+        &overwritten(component.clone(), foreign, "sluicegate:pluging/hos@0.1.2"),
         &expect![
-            "plugin `evil`: the module imports `sluicegate:pluging/hos@0.1.1`, which no plugin gets: plugins have `log` and `count` of the host and nothing else, no WASI, no clock, no files; build for wasm32-unknown-unknown, without such crates"
+            "plugin `evil`: the module imports `sluicegate:pluging/hos@0.1.2`, which no plugin gets: plugins have `log` and `count` of the host and nothing else, no WASI, no clock, no files; build for wasm32-unknown-unknown, without such crates"
         ],
     );
-    let missing = overwritten(component, "plugin/map-rows@0.1.1", "plugin/mop-rows@0.1.1");
+    let missing = overwritten(component, "plugin/map-rows@0.1.2", "plugin/mop-rows@0.1.2");
     is_refused(
         &missing,
         &expect![
-            "plugin `evil`: the plugin says that it is of the world `map`, and does not export its interface `map-rows` of sluicegate:plugin@0.1.1"
+            "plugin `evil`: the plugin says that it is of the world `map`, and does not export its interface `map-rows` of sluicegate:plugin@0.1.2"
         ],
     );
 }
@@ -242,7 +242,7 @@ fn a_description_must_make_sense() {
     says(
         "digits...",
         &expect![
-            "plugin `evil`: its description makes no sense: the output column `hash` is decimal(19,2): the precision is 1 to 18, the scale at most the precision"
+            "plugin `evil`: its description makes no sense: the output column `hash` is decimal(39,2): the precision is 1 to 38, the scale at most the precision"
         ],
     );
     says(
@@ -381,7 +381,8 @@ fn a_plugin_that_fits_knows_its_columns_and_scales() {
     fields[6] = Arc::new(Field::new("m", DataType::Decimal64(10, 4), true));
     let fitted = fit_as(Map, &[("z", "1")], evil(Map), &Arc::new(Schema::new(fields))).unwrap();
     assert_eq!(fitted.inputs, [1, 2, 3, 4, 5, 6, 7, 8]);
-    let config = [("decimal-scale:m", "4"), ("z", "1")].map(|(key, it)| (key.into(), it.into()));
+    let digits = [("decimal-precision:m", "10"), ("decimal-scale:m", "4")];
+    let config = [digits[0], digits[1], ("z", "1")].map(|(key, it)| (key.into(), it.into()));
     assert_eq!(*fitted.plugin.config, config);
     let names: Vec<_> = fitted.output.fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["other", "b", "i", "f", "t", "d", "m", "s", "x"]);

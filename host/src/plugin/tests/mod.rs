@@ -8,6 +8,8 @@ mod evil;
 mod evil_answers;
 mod isolation;
 mod load;
+mod older;
+mod decimals;
 mod process;
 mod marshal;
 mod verdict;

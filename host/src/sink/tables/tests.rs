@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{
-    Array, ArrayRef, Decimal64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, Decimal64Array, Decimal128Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema, TimeUnit};
@@ -27,6 +28,7 @@ fn schema() -> arrow::datatypes::SchemaRef {
         Field::new("small", DataType::Decimal64(9, 2), false),
         Field::new("large", DataType::Decimal64(18, 4), true),
         Field::new("ts", timestamp_type(), false),
+        Field::new("huge", DataType::Decimal128(38, 4), true),
     ]))
 }
 
@@ -36,6 +38,8 @@ fn rows(first: i64, times: &[i64]) -> RecordBatch {
     let small = Decimal64Array::from_iter_values(n.iter().map(|n| -n));
     let large = n.iter().map(|n| (*n % 3 != 0).then_some(999_999_999_999_999_000 + n));
     let large: Decimal64Array = large.collect();
+    let huge = n.iter().map(|n| (*n != 1).then_some(1 - 10_i128.pow(38) + i128::from(*n)));
+    let huge: Decimal128Array = huge.collect();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(
             n.iter().map(|n| (n % 2 == 0).then(|| format!("store-{n}"))).collect::<StringArray>(),
@@ -44,6 +48,7 @@ fn rows(first: i64, times: &[i64]) -> RecordBatch {
         Arc::new(small.with_precision_and_scale(9, 2).unwrap()),
         Arc::new(large.with_precision_and_scale(18, 4).unwrap()),
         Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC")),
+        Arc::new(huge.with_precision_and_scale(38, 4).unwrap()),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }
@@ -83,6 +88,8 @@ fn decimals_and_timestamps_are_types_that_every_reader_has() {
     assert_eq!(column(2).physical_type(), Type::INT32);
     assert_eq!(column(3).physical_type(), Type::INT64);
     assert_eq!(column(3).logical_type_ref(), Some(&LogicalType::decimal(4, 18)));
+    assert_eq!(column(5).physical_type(), Type::FIXED_LEN_BYTE_ARRAY);
+    assert_eq!(column(5).logical_type_ref(), Some(&LogicalType::decimal(4, 38)));
     assert!(metadata.key_value_metadata().is_none(), "no Arrow schema beside Parquet's");
     assert!(metadata.created_by().unwrap().starts_with("sluicegate "));
     let row_group = reader.metadata().row_group(0);
@@ -95,6 +102,9 @@ fn decimals_and_timestamps_are_types_that_every_reader_has() {
     assert_eq!(large.value_as_string(2), "99999999999999.9002");
     let small = rows.column(2).as_primitive::<Decimal128Type>();
     assert_eq!(small.value_as_string(2), "-0.02");
+    let huge = rows.column(5).as_primitive::<Decimal128Type>();
+    assert_eq!(huge.value_as_string(0), "-9999999999999999999999999999999999.9999");
+    assert!(huge.is_null(1));
     assert_eq!(
         rows.column(4).data_type(),
         &DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))

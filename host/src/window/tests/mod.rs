@@ -9,7 +9,7 @@ mod hashes;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field};
 use proptest::prelude::*;
 
@@ -116,6 +116,26 @@ proptest! {
         ];
         prop_assert_eq!(key::decode(&fields, keys.iter().collect::<Vec<_>>().into_iter()), vec![longs, texts]);
     }
+}
+
+#[test]
+fn keys_of_long_decimals_survive_encoding() {
+    let nines = 10_i128.pow(38) - 1;
+    let decimals = Decimal128Array::from(vec![Some(nines), None, Some(-nines), Some(-1)]);
+    let decimals: ArrayRef = Arc::new(decimals.with_precision_and_scale(38, 4).unwrap());
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "", "d"]));
+    let mut keys = Varlen::default();
+    key::encode(&[Arc::clone(&decimals), Arc::clone(&texts)], RowSelection::All(4), &mut keys);
+    // Stored: a byte, sixteen little endian, and the text.
+    assert_eq!(keys.value(3), [&[1][..], &[0xff; 16], &[1, 1, 0, 0, 0, b'd']].concat());
+    let fields = [
+        Arc::new(Field::new("decimal", DataType::Decimal128(38, 4), true)),
+        Arc::new(Field::new("text", DataType::Utf8, true)),
+    ];
+    assert_eq!(
+        key::decode(&fields, keys.iter().collect::<Vec<_>>().into_iter()),
+        [decimals, texts]
+    );
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Rows that a plugin makes, built column by column.
 
-use crate::decimal::fits;
-use crate::{Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Timestamp, Values};
+mod decimals;
+
+pub use decimals::{Decimal38Builder, DecimalBuilder};
+
+use crate::{Column, ColumnSpec, ColumnType, Date, Timestamp, Values};
 
 /// A row that a map makes, an aggregate evaluates to or a process plugin emits. Derive it:
 ///
@@ -17,7 +20,8 @@ use crate::{Column, ColumnSpec, ColumnType, Date, Decimal, DecimalType, Timestam
 /// }
 /// ```
 ///
-/// The types of a [`Row`](crate::Row), and `String` and `Vec<u8>`. A [`Decimal`] must say its digits.
+/// The types of a [`Row`](crate::Row), and `String` and `Vec<u8>`. A [`Decimal`](crate::Decimal) must say its digits, and so
+/// must a [`Decimal38`](crate::Decimal38): those of its column.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no output",
     note = "put `#[derive(OutputRow)]` on it"
@@ -68,8 +72,10 @@ pub enum OwnedValues {
     TimestampUs(Vec<i64>),
     /// Days since 1970.
     Date(Vec<i32>),
-    /// Unscaled decimals.
+    /// Unscaled decimals of at most 18 digits.
     Decimal(Vec<i64>),
+    /// Longer ones, two words a row: the low half of its 128 bits, then the high one.
+    Decimal38(Vec<i64>),
     /// UTF-8 texts.
     Utf8(Varlen),
     /// Byte strings.
@@ -95,6 +101,7 @@ impl OwnedColumn {
             OwnedValues::TimestampUs(values) => Values::TimestampUs(values),
             OwnedValues::Date(values) => Values::Date(values),
             OwnedValues::Decimal(values) => Values::Decimal(values),
+            OwnedValues::Decimal38(words) => Values::Decimal38(words),
             OwnedValues::Utf8(Varlen { offsets, bytes }) => {
                 let text = std::str::from_utf8(bytes).expect("texts are built of texts");
                 Values::Utf8 { offsets, text }
@@ -112,7 +119,7 @@ impl<O: OutputRow> Emit<O> {
 
     /// Adds a row.
     ///
-    /// Traps if a decimal does not fit its column exactly; [`Decimal::rescale`] and the checked arithmetic tell
+    /// Traps if a decimal does not fit its column exactly; [`Decimal::rescale`](crate::Decimal::rescale) and the checked arithmetic tell
     /// before.
     #[inline]
     pub fn push(&mut self, row: O::At<'_>) {
@@ -145,7 +152,7 @@ impl<O: OutputRow> Emit<O> {
 /// A type that a field of an output can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no type of a column",
-    note = "a field of an output is a `bool`, `i64`, `f64`, `&str`, `String`, `&[u8]`, `Vec<u8>`, `Timestamp`, `Date`, `Decimal` or an `Option` of one of these"
+    note = "a field of an output is a `bool`, `i64`, `f64`, `&str`, `String`, `&[u8]`, `Vec<u8>`, `Timestamp`, `Date`, `Decimal`, `Decimal38` or an `Option` of one of these"
 )]
 pub trait OutputValue {
     /// Builds its column.
@@ -206,44 +213,6 @@ plain_output!(i64, Int64, i64, Int64Builder, |value| value);
 plain_output!(f64, Float64, f64, Float64Builder, |value| value);
 plain_output!(Timestamp, TimestampUs, i64, TimestampBuilder, |value| value.0);
 plain_output!(Date, Date, i32, DateBuilder, |value| value.0);
-
-/// A growing column of decimals.
-pub struct DecimalBuilder {
-    values: Vec<i64>,
-    name: &'static str,
-    digits: DecimalType,
-}
-
-impl ColumnBuilder for DecimalBuilder {
-    fn new(spec: &'static ColumnSpec) -> Self {
-        let ColumnType::Decimal(Some(digits)) = spec.column_type else {
-            panic!("column `{}` is no decimal with digits", spec.name)
-        };
-        Self { values: Vec::new(), name: spec.name, digits }
-    }
-    fn push_default(&mut self) {
-        self.values.push(0);
-    }
-    fn truncate(&mut self, rows: usize) {
-        self.values.truncate(rows);
-    }
-    fn finish(self) -> OwnedColumn {
-        OwnedColumn { values: OwnedValues::Decimal(self.values), validity: None }
-    }
-}
-
-impl OutputValue for Decimal {
-    type Builder = DecimalBuilder;
-    const TYPE: ColumnType = ColumnType::Decimal(None);
-    #[inline]
-    fn append_to(self, column: &mut DecimalBuilder) {
-        let DecimalType { precision, scale } = column.digits;
-        match self.rescale(scale).filter(|d| fits(d.unscaled(), precision.into())) {
-            Some(value) => column.values.push(value.unscaled()),
-            None => panic!("{self} does not fit `{}`: decimal({precision},{scale})", column.name),
-        }
-    }
-}
 
 /// A growing column of bits.
 pub struct BitBuilder {
