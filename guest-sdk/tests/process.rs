@@ -175,3 +175,74 @@ fn timers_move_and_go_by_their_id() {
     ");
     assert_eq!(rows, ["10s | 0 | row | 1"]);
 }
+
+mod clock {
+    //! Tells what a plugin may know of time.
+
+    use super::*;
+
+    pub(super) struct Clock;
+
+    #[derive(Row)]
+    pub(super) struct Nothing {}
+
+    #[derive(Clone, Copy, Default, PlainState)]
+    pub(super) struct Rows {
+        rows: i64,
+    }
+
+    #[derive(OutputRow)]
+    pub(super) struct Told {
+        watermark: Option<Timestamp>,
+        late: bool,
+    }
+
+    impl Process for Clock {
+        type Row<'a> = Nothing;
+        type State = Rows;
+        type Output = Told;
+
+        fn new(_: &Config) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn on_row(&self, _: Nothing, key: &mut Keyed<'_, Self>) -> Result<(), Refused> {
+            key.state.rows += 1;
+            key.set_timer(key.time(), 0);
+            key.emit(Told { watermark: key.watermark(), late: key.is_late() });
+            Ok(())
+        }
+
+        fn on_timer(&self, _: u32, key: &mut Keyed<'_, Self>) {
+            key.emit(Told { watermark: key.watermark(), late: key.is_late() });
+        }
+    }
+
+    export!(process: Clock);
+}
+
+/// And it is the same however the rows are cut into calls: the harness compares.
+#[test]
+fn a_row_knows_its_watermark_and_a_timer_its_time() {
+    let rows = "
+        time | watermark
+        5s   | -9223372036854775808
+        9s   | 4s
+        7s   | 7s
+        6s   | 7s
+        8s   | 7s
+    ";
+    let expected = [
+        "5s | 0 | null | false",
+        "9s | 0 | 4000000 | false",
+        "5s | 0 | 5000000 | false",
+        "7s | 0 | 7000000 | true",
+        "7s | 0 | 7000000 | false",
+        "6s | 0 | 7000000 | true",
+        "6s | 0 | 6000000 | false",
+        "8s | 0 | 7000000 | false",
+        "8s | 0 | 8000000 | false",
+        "9s | 0 | 9000000 | false",
+    ];
+    assert_eq!(process(clock::Plugin, &[], rows).unwrap().rows, expected);
+}

@@ -18,6 +18,20 @@ pub(super) struct Instance<P: Process> {
     no_state: Vec<u8>,
 }
 
+/// What a row knows of time, µs.
+#[derive(Clone, Copy)]
+struct Moment {
+    time: i64,
+    watermark: i64,
+}
+
+impl KeyedBatch<'_> {
+    #[inline]
+    fn moment(&self, row: usize) -> Moment {
+        Moment { time: self.times[row], watermark: self.watermarks[row] }
+    }
+}
+
 /// A group during a call.
 struct Group<S> {
     state: S,
@@ -108,7 +122,7 @@ impl<P: Process> Instance<P> {
             let before = group.state.snapshot();
             let emitted = made.out.rows();
             let read = P::Row::<'b>::read(&reader, row);
-            match self.row(read, rows.times[row], group, made) {
+            match self.row(read, rows.moment(row), group, made) {
                 Ok(()) => made.dated(rows.times[row]),
                 Err(refused) => {
                     made.out.truncate(emitted);
@@ -155,6 +169,9 @@ impl<P: Process> Instance<P> {
         let mut keyed = Keyed {
             state: &mut group.state,
             time: timer.at,
+            // Where its watermark stands depends on how rows are cut into calls; that it came so far does not.
+            watermark: timer.at.0,
+            is_late: false,
             earliest: timer.at.0.checked_add(1).map(Timestamp),
             timers: &mut group.timers,
             changes: &mut made.changes,
@@ -168,7 +185,7 @@ impl<P: Process> Instance<P> {
     fn row(
         &self,
         row: P::Row<'_>,
-        time: i64,
+        Moment { time, watermark }: Moment,
         group: &mut Group<P::State>,
         made: &mut Made<P>,
     ) -> Result<(), Refused> {
@@ -176,6 +193,8 @@ impl<P: Process> Instance<P> {
         let mut keyed = Keyed {
             state: &mut group.state,
             time: Timestamp(time),
+            watermark,
+            is_late: watermark != i64::MIN && time <= watermark,
             earliest: EARLIEST,
             timers: &mut group.timers,
             changes: &mut made.changes,
@@ -207,7 +226,7 @@ impl<P: Process> Instance<P> {
         for row in taken {
             self.before_row(rows, row, &mut group, &mut unheard);
             let read = P::Row::<'b>::read(reader, row);
-            self.row(read, rows.times[row], &mut group, &mut unheard).expect(
+            self.row(read, rows.moment(row), &mut group, &mut unheard).expect(
                 "a row that was taken is taken again: `on_row` depends on its arguments only",
             );
         }

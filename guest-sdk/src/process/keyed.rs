@@ -10,6 +10,10 @@ pub struct Keyed<'k, P: Process> {
     /// What the plugin remembers of the key.
     pub state: &'k mut P::State,
     pub(super) time: Timestamp,
+    /// Of the row or the timer; `i64::MIN` for none.
+    pub(super) watermark: i64,
+    /// Of the row; a timer is not late.
+    pub(super) is_late: bool,
     /// The first time that a timer may be set for; none after the end of time.
     pub(super) earliest: Option<Timestamp>,
     pub(super) timers: &'k mut Vec<Timer>,
@@ -22,6 +26,24 @@ impl<P: Process> Keyed<'_, P> {
     #[inline]
     pub fn time(&self) -> Timestamp {
         self.time
+    }
+
+    /// How far event time has come at this place in the order of the key's rows and timers; none: no time has passed.
+    ///
+    /// Of a row it is the largest event time that its partition had shown before it, less the disorder that the pipeline
+    /// allows: what the rows of a window are judged by. When a timer fires it is the time for which that was set: the
+    /// watermark has come so far, and how much further is not the key's to know, as it depends on how rows are cut into
+    /// calls. Nothing else does, so a replay asks and is told the same: `docs/process.md` has the exact promise.
+    #[inline]
+    pub fn watermark(&self) -> Option<Timestamp> {
+        (self.watermark != i64::MIN).then_some(Timestamp(self.watermark))
+    }
+
+    /// Whether the row is late: its event time lies at or behind the [`watermark`](Keyed::watermark). A timer that it sets
+    /// for its time is due at once. It is processed all the same, unless the plugin minds. False when a timer fires.
+    #[inline]
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// Adds a row to the output. Its event time is [`Keyed::time`]; the host adds the columns of the key.
