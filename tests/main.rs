@@ -39,6 +39,7 @@ mod misbehaving;
 mod run_ahead;
 mod accounting;
 mod store_outage;
+mod thin_line;
 mod waiting;
 mod stopping;
 mod rolling_update;

@@ -1,6 +1,7 @@
 //! What the tests stand on: real services, the real binary, tables read back, and an oracle that knows the answer.
 
 pub mod services;
+pub mod line;
 pub mod topic;
 pub mod place;
 pub mod pipeline;

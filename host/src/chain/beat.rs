@@ -24,9 +24,6 @@ use crate::store::once::in_time;
 /// patience of whoever waits.
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
 
-/// A beat is far smaller.
-const BEAT_BYTES: u64 = 4 << 10;
-
 /// What an owner says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
@@ -69,7 +66,7 @@ pub async fn look(storage: &LaneStorage) -> Result<Signs, ChainError> {
 impl LaneStore {
     /// The last beat; none if there is none that can be read.
     pub(super) async fn beat(&self) -> object_store::Result<Option<Beat>> {
-        let bytes = self.get(paths::BEAT, BEAT_BYTES).await?;
+        let bytes = self.get(paths::BEAT).await?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
@@ -86,7 +83,6 @@ impl LaneStore {
     pub(super) async fn put_beat(&self, beat: &Beat) -> object_store::Result<()> {
         let bytes = Bytes::from(serde_json::to_vec(beat).expect("a beat is plain JSON"));
         let path = self.folder.path(paths::BEAT);
-        let length = bytes.len() as u64;
-        in_time(length, self.folder.store.put(&path, bytes.into())).await.map(|_| ())
+        in_time(self.folder.store.put(&path, bytes.into())).await.map(|_| ())
     }
 }

@@ -252,6 +252,7 @@ impl Work {
         while let Some(epoch) = self.next(submitted, finished) {
             let commit = self.stop.run_until_cancelled(self.uploader.commit(epoch));
             let Some(outcome) = self.runtime.block_on(commit) else {
+                self.runtime.block_on(self.uploader.give_up());
                 return;
             };
             self.problem.clear();

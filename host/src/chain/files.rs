@@ -33,7 +33,7 @@ impl Folders {
     pub(super) async fn of(table: &Location) -> object_store::Result<Self> {
         let before = table.path(&format!("{}=", DATE_COLUMN));
         let listing = table.store.list_with_offset(root_of(table), &before).take(LIST_PAGE);
-        let objects: Vec<ObjectMeta> = in_time(0, listing.try_collect()).await?;
+        let objects: Vec<ObjectMeta> = in_time(listing.try_collect()).await?;
         let depth = table.prefix.parts_count() + 1;
         let in_folder = |object: &ObjectMeta| object.location.parts_count() > depth;
         Ok(if objects.iter().any(in_folder) { Self::Some } else { Self::None })
@@ -72,7 +72,7 @@ pub(super) async fn files_from(
     let objects = match folders {
         Folders::None => objects_within(store, root, &range).await?,
         Folders::Some => {
-            let top = in_time(0, store.list_with_delimiter(root)).await?;
+            let top = in_time(store.list_with_delimiter(root)).await?;
             let folders = top.common_prefixes.iter();
             let folders = folders.map(|folder| objects_within(store, Some(folder), &range));
             let folders = futures::stream::iter(folders).buffered(REQUESTS_AT_ONCE);
@@ -114,7 +114,7 @@ pub(super) async fn each_file(
     if folders == Folders::None {
         return within(store, root, &range, show).await;
     }
-    let top = in_time(0, store.list_with_delimiter(root)).await?;
+    let top = in_time(store.list_with_delimiter(root)).await?;
     for folder in &top.common_prefixes {
         within(store, Some(folder), &range, &mut show).await?;
     }

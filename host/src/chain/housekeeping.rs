@@ -15,11 +15,10 @@ use crate::store::failure;
 /// How often it is looked whether anything is due.
 const TICK: Duration = Duration::from_secs(2);
 
-/// How long after an opening all data files are looked at: a put of the life before ends within ten minutes, whatever its
-/// size, unless its process sleeps.
+/// How long after an opening all data files are looked at: most puts of the life before have ended by then.
 const SWEEPS_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
 
-/// And then as often as this, for writers that slept: a listing for each thousand files.
+/// And then as often as this, for writers that slept or whose line is thin: a listing for each thousand files.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// Ends with its token.

@@ -3,7 +3,7 @@
 use super::body::SlotBody;
 pub use super::opener::check_begin;
 use super::record::{ChainRecord, Epoch};
-use super::store::{LaneStore, RECORD_BYTES};
+use super::store::LaneStore;
 use super::{ChainError, LaneStorage, paths};
 
 /// The newest epoch; none if the lane has no chain.
@@ -27,7 +27,7 @@ pub async fn record(
     epoch: Epoch,
 ) -> Result<Option<ChainRecord>, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
-    let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
+    let bytes = store.get(&paths::slot(epoch)).await;
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let body = bytes.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()?;
     Ok(body.map(|body| body.record))

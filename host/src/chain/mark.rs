@@ -14,9 +14,6 @@ use super::{ChainError, paths};
 use crate::store::failure;
 use crate::store::once::{Created, Immutable, put_once};
 
-/// How large one may be, short of an absurd one: a hundred resets.
-const MARK_BYTES: u64 = 4 * 1024;
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mark {
@@ -46,7 +43,7 @@ pub(super) async fn find(store: &LaneStore) -> Result<Option<Vec<String>>, Chain
     let mut chains = None;
     for object in store.list(paths::MARK_FOLDER).await.map_err(failed)? {
         let below = format!("{}/{}", paths::MARK_FOLDER, object.location.filename().unwrap_or(""));
-        let Some(bytes) = store.get(&below, MARK_BYTES).await.map_err(failed)? else { continue };
+        let Some(bytes) = store.get(&below).await.map_err(failed)? else { continue };
         let mark: Mark = serde_json::from_slice(&bytes).map_err(|error| {
             ChainError::Unreadable { what: format!("`{below}`"), reason: error.to_string() }
         })?;

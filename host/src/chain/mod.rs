@@ -41,8 +41,10 @@
 //!
 //! # Invariants
 //!
-//! * **C1** Slots, data files, states and outboxes are created with create-only puts and never overwritten.
-//!   [`put_once`](crate::store::once::put_once) is the only put.
+//! * **C1** Slots, data files, states and outboxes are created once and never changed. Slots are contended for: one conditional
+//!   put each ([`put_once`](crate::store::once::put_once)). The others have names that one writer has for itself (C9), under
+//!   which it sends one sequence of bytes; a large one goes up in parts and needs no condition
+//!   ([`Upload`](crate::store::upload)).
 //! * **C2** For one slot a writer only ever sends one body: it is frozen before the first send, and whose record
 //!   a slot holds is judged by the hash of the whole body. Otherwise a first send that lands late is taken for the
 //!   second. ([`body`])
@@ -113,7 +115,6 @@ mod presence;
 mod retire;
 mod housekeeping;
 mod store;
-mod backoff;
 mod open;
 pub mod opener;
 pub mod beat;

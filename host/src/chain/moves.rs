@@ -5,7 +5,7 @@
 
 use super::body::{SlotBody, VERSION};
 use super::record::{ChainRecord, RecordKind, SourceKind, SourceState, Term, Writer};
-use super::store::{LaneStore, RECORD_BYTES, SlotAttempt};
+use super::store::{LaneStore, SlotAttempt};
 use super::{ChainError, LaneStorage, parent_of, paths};
 use crate::source::{Jump, NextOffset, Position, SourceIdentity};
 
@@ -45,7 +45,7 @@ pub async fn move_positions(
         let url = &store.folder.url;
         return Err(MoveError::Refused(format!("there is no chain at {url}: run the pipeline")));
     };
-    let bytes = store.get(&paths::slot(latest), RECORD_BYTES).await.map_err(failed)?;
+    let bytes = store.get(&paths::slot(latest)).await.map_err(failed)?;
     let damaged = || ChainError::Damaged {
         url: store.folder.url.clone(),
         reason: format!("slot {latest} was there and is gone"),

@@ -9,8 +9,9 @@ use super::record::{
     ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, StateRef, Term, Writer,
 };
 use super::resolve::{FoundFile, LOOK_BACK, Observed};
-use super::store::{LaneStore, RECORD_BYTES, REQUESTS_AT_ONCE, SlotAttempt};
+use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt};
 use super::{ChainError, LaneStorage, parent_of};
+use crate::store::backoff::Backoff;
 use crate::store::once::sha256_hex;
 
 /// How often a fence is sent before the opening fails and leaves the rest to the supervisor's back-off.
@@ -52,7 +53,7 @@ pub(super) async fn read_slots(
 ) -> Result<Vec<SlotBody>, ChainError> {
     let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
     let reads = (oldest..=latest.0).rev().map(Epoch).map(|epoch| async move {
-        let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
+        let bytes = store.get(&paths::slot(epoch)).await;
         let failed = |error| ChainError::store("read the chain", &store.folder, &error);
         bytes.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()
     });
@@ -73,7 +74,7 @@ pub(super) async fn files_id(
     if paths::is_chain_id(&head.chain) {
         return Ok(head.chain.clone());
     }
-    let genesis = store.get(&paths::slot(Epoch::GENESIS), RECORD_BYTES).await;
+    let genesis = store.get(&paths::slot(Epoch::GENESIS)).await;
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let missing = || ChainError::Damaged {
         url: store.folder.url.clone(),
@@ -110,7 +111,7 @@ pub(super) fn fence_of(
 /// Whether the slot is ours. Whoever wins it, it is decided then.
 pub(super) async fn put_fence(store: &LaneStore, fence: &SlotBody) -> Result<bool, ChainError> {
     let epoch = fence.record.epoch;
-    let mut backoff = super::backoff::Backoff::new(epoch.0);
+    let mut backoff = Backoff::new(epoch.0);
     for sends_left in (0..FENCE_SENDS_MAX).rev() {
         match store.try_put_slot(epoch, fence).await {
             SlotAttempt::Ours => return Ok(true),
@@ -164,8 +165,8 @@ pub(super) async fn load_state(
     store: &LaneStore,
     head: &ChainRecord,
 ) -> Result<Option<Vec<u8>>, ChainError> {
-    let Some(StateRef { key, bytes, sha256, groups: _ }) = &head.state else { return Ok(None) };
-    load_blob(store, &format!("state of epoch {}", head.epoch), key, (*bytes, sha256)).await
+    let Some(StateRef { key, sha256, .. }) = &head.state else { return Ok(None) };
+    load_blob(store, &format!("state of epoch {}", head.epoch), key, sha256).await
 }
 
 /// The outbox as it was frozen.
@@ -173,21 +174,19 @@ pub(super) async fn load_outbox(
     store: &LaneStore,
     head: &ChainRecord,
 ) -> Result<Option<Vec<u8>>, ChainError> {
-    let Some(OutboxRef { epoch, key, bytes, sha256, messages: _ }) = &head.outbox else {
-        return Ok(None);
-    };
-    load_blob(store, &format!("outbox of epoch {epoch}"), key, (*bytes, sha256)).await
+    let Some(OutboxRef { epoch, key, sha256, .. }) = &head.outbox else { return Ok(None) };
+    load_blob(store, &format!("outbox of epoch {epoch}"), key, sha256).await
 }
 
-/// What was compressed and put below the lane's folder, checked against the record's size and hash.
+/// What was compressed and put below the lane's folder, checked against the record's hash.
 async fn load_blob(
     store: &LaneStore,
     what: &str,
     key: &str,
-    (size, sha256): (u64, &str),
+    sha256: &str,
 ) -> Result<Option<Vec<u8>>, ChainError> {
     let what = format!("{what} at `{key}`");
-    let bytes = store.get(key, size).await;
+    let bytes = store.get(key).await;
     let failed = |error| ChainError::store(&format!("read the {what}"), &store.folder, &error);
     let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
     let bytes = bytes.map_err(failed)?.ok_or_else(|| damaged(format!("there is no {what}")))?;

@@ -9,7 +9,7 @@ use super::files::all_files;
 use super::open::files_id;
 use super::paths::{self, LaneTag};
 use super::record::Epoch;
-use super::store::{LaneStore, RECORD_BYTES};
+use super::store::LaneStore;
 use super::{ChainError, LaneStorage, mark};
 use crate::store::{Location, failure};
 
@@ -184,7 +184,7 @@ pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainEr
     let mut chains = mark::find(store).await.ok().flatten().unwrap_or_default();
     let latest = store.latest().await.map_err(failed)?;
     for epoch in [Some(Epoch::GENESIS), latest].into_iter().flatten() {
-        let slot = store.get(&paths::slot(epoch), RECORD_BYTES).await.map_err(failed)?;
+        let slot = store.get(&paths::slot(epoch)).await.map_err(failed)?;
         let record = slot.and_then(|slot| Some(SlotBody::thaw(epoch, slot).ok()?.record));
         let Some(record) = record else { continue };
         chains.extend(record.earlier.clone());

@@ -60,7 +60,7 @@ pub(super) async fn retire(store: &LaneStore, recent: &Recent) -> object_store::
     for kind in [paths::STATE_FOLDER, paths::OUTBOX_FOLDER] {
         let folder = store.folder.path(kind);
         let page = store.folder.store.list(Some(&folder)).take(LIST_PAGE);
-        let page: Vec<ObjectMeta> = in_time(0, page.try_collect()).await?;
+        let page: Vec<ObjectMeta> = in_time(page.try_collect()).await?;
         let is_old = |object: &ObjectMeta| {
             let name = object.location.filename().unwrap_or_default();
             let is_needed = needed.contains(format!("{kind}/{name}").as_str());

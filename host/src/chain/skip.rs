@@ -8,7 +8,7 @@
 use super::body::SlotBody;
 use super::open::{fence_of, next_term};
 use super::record::{ChainRecord, OutboxRef, Writer};
-use super::store::{LaneStore, RECORD_BYTES, SlotAttempt};
+use super::store::{LaneStore, SlotAttempt};
 use super::{ChainError, LaneStorage, paths};
 
 /// The outbox of the newest record, which may be unsent; none if there is none.
@@ -50,6 +50,6 @@ async fn head(storage: &LaneStorage) -> Result<Option<SlotBody>, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let Some(latest) = store.latest().await.map_err(failed)? else { return Ok(None) };
-    let bytes = store.get(&paths::slot(latest), RECORD_BYTES).await.map_err(failed)?;
+    let bytes = store.get(&paths::slot(latest)).await.map_err(failed)?;
     bytes.map(|bytes| SlotBody::thaw(latest, bytes)).transpose()
 }

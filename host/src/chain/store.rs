@@ -12,13 +12,10 @@ use super::body::SlotBody;
 use super::paths;
 use super::record::Epoch;
 use crate::store::once::{Created, in_time, put_once};
-use crate::store::{Location, failure};
+use crate::store::{Location, failure, read};
 
 /// Requests at a time: enough to hide the distance to a store, few enough for a small one.
 pub(super) const REQUESTS_AT_ONCE: usize = 8;
-
-/// What a record has at most, short of an absurd one.
-pub(super) const RECORD_BYTES: u64 = 1024 * 1024;
 
 /// How many keys a store lists in one reply.
 pub(super) const LIST_PAGE: usize = 1_000;
@@ -53,7 +50,7 @@ impl LaneStore {
             Created::Ours => SlotAttempt::Ours,
             Created::Unknown(error) => SlotAttempt::Unknown(error),
             // It is there for ever, so it can be read once more.
-            Created::Taken => match self.get(&paths::slot(epoch), RECORD_BYTES).await {
+            Created::Taken => match self.get(&paths::slot(epoch)).await {
                 Ok(Some(found)) => SlotAttempt::Taken(found),
                 Ok(None) => SlotAttempt::Unknown(vanished(path)),
                 Err(error) => SlotAttempt::Unknown(error),
@@ -61,11 +58,9 @@ impl LaneStore {
         }
     }
 
-    /// The object at `below`, of about so many bytes; none if there is none.
-    pub(super) async fn get(&self, below: &str, bytes: u64) -> object_store::Result<Option<Bytes>> {
-        let path = self.folder.path(below);
-        let get = async { self.folder.store.get(&path).await?.bytes().await };
-        match in_time(bytes, get).await {
+    /// The object at `below`; none if there is none.
+    pub(super) async fn get(&self, below: &str) -> object_store::Result<Option<Bytes>> {
+        match read::whole(&self.folder, &self.folder.path(below)).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if failure::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
@@ -74,7 +69,7 @@ impl LaneStore {
 
     /// The size of an object.
     pub(super) async fn size(&self, path: &Path) -> object_store::Result<u64> {
-        in_time(0, self.folder.store.head(path)).await.map(|object| object.size)
+        in_time(self.folder.store.head(path)).await.map(|object| object.size)
     }
 
     /// All objects in a folder below the lane's.
@@ -124,7 +119,7 @@ impl LaneStore {
             object.map(|object| epoch(object.location)).transpose()
         });
         let page: Vec<object_store::Result<Epoch>> =
-            in_time(0, async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
+            in_time(async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
         page.into_iter().try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
     }
 }

@@ -21,7 +21,7 @@ use super::files::{Folders, each_file};
 use super::open::files_id;
 use super::paths::{self, DataFileName, LaneTag};
 use super::record::{Epoch, Term};
-use super::store::{LaneStore, RECORD_BYTES};
+use super::store::LaneStore;
 use super::{ChainError, LaneStorage};
 use crate::store::Location;
 
@@ -81,7 +81,7 @@ pub(super) async fn is_of_chain(
     epoch: Epoch,
     chain: &str,
 ) -> Result<bool, ChainError> {
-    let bytes = store.get(&paths::slot(epoch), RECORD_BYTES).await;
+    let bytes = store.get(&paths::slot(epoch)).await;
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let Some(bytes) = bytes.map_err(failed)? else { return Ok(false) };
     let record = SlotBody::thaw(epoch, bytes)?.record;
@@ -187,7 +187,7 @@ impl Slots<'_> {
         if let Some(name) = self.known.get(&epoch) {
             return Ok(name.clone());
         }
-        let bytes = self.store.get(&paths::slot(epoch), RECORD_BYTES).await;
+        let bytes = self.store.get(&paths::slot(epoch)).await;
         let failed = |error| ChainError::store("read the chain", &self.store.folder, &error);
         let missing = || ChainError::Damaged {
             url: self.store.folder.url.clone(),

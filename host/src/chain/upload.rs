@@ -1,14 +1,12 @@
 //! One epoch on its way into the store: data files, then state and outbox, then the slot, which is the commit.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 
-use super::backoff::Backoff;
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
 use super::commit::{CommitOutcome, LostSlot, Problem};
@@ -18,10 +16,12 @@ use super::mark;
 use super::paths::{self, DataFileName, LaneTag};
 use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, RecordKind, StateRef};
 use super::retire::Recent;
-use super::store::{LaneStore, RECORD_BYTES, SlotAttempt};
+use super::store::{LaneStore, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
+use crate::store::backoff::Backoff;
 use crate::store::failure::Failure;
-use crate::store::once::{Created, Immutable, in_time, put_once, sha256_hex};
+use crate::store::once::{Created, Immutable, in_time, sha256_hex};
+use crate::store::upload::{Aborts, Upload};
 use crate::store::{Location, failure};
 
 /// Data files on their way at a time: enough to fill a connection of 1 Gbit/s at 50 ms a request, few enough that
@@ -45,13 +45,14 @@ pub(super) struct Uploader {
     problem: Problem,
     /// For [`super::housekeeping`].
     recent: Arc<Mutex<Recent>>,
+    aborts: Aborts,
 }
 
 impl Uploader {
     pub(super) fn new(mut chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
         let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
         let recent = Arc::new(Mutex::new(std::mem::take(&mut chain.recent)));
-        Self { chain, storage, store, problem, recent }
+        Self { chain, storage, store, problem, recent, aborts: Aborts::new() }
     }
 
     /// What the owner of the lane does beside its commits.
@@ -71,10 +72,15 @@ impl Uploader {
         }
     }
 
+    /// The epoch in hand will not be committed: what was sent of it in parts goes.
+    pub(super) async fn give_up(&self) {
+        self.aborts.finish().await;
+    }
+
     /// Says that the owner lives, or that it has ended. Answers with the slot of the next epoch if somebody else has it.
     pub(super) async fn beat(&self, count: u64, released: bool) -> Option<LostSlot> {
         let epoch = self.chain.next_epoch();
-        match self.store.get(&paths::slot(epoch), RECORD_BYTES).await {
+        match self.store.get(&paths::slot(epoch)).await {
             Ok(None) => {}
             Ok(Some(taken)) => {
                 let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
@@ -96,7 +102,7 @@ impl Uploader {
     /// Whether the head is there. One look: a beat that is not sent is only late.
     async fn has_head(&self) -> bool {
         let Some(Parent { epoch, sha256 }) = &self.chain.head else { return true };
-        let found = self.store.get(&paths::slot(*epoch), RECORD_BYTES).await;
+        let found = self.store.get(&paths::slot(*epoch)).await;
         found.is_ok_and(|body| body.is_some_and(|body| sha256_hex(&body) == *sha256))
     }
 
@@ -155,8 +161,7 @@ impl Uploader {
     async fn check_head(&self) -> Result<(), ChainError> {
         let Some(Parent { epoch, sha256 }) = &self.chain.head else { return Ok(()) };
         let (what, below) = (format!("look for the record of epoch {epoch}"), paths::slot(*epoch));
-        let found =
-            self.persist(&what, &self.store.folder, || self.store.get(&below, RECORD_BYTES));
+        let found = self.persist(&what, &self.store.folder, async || self.store.get(&below).await);
         match found.await? {
             Some(body) if sha256_hex(&body) == *sha256 => Ok(()),
             _ => {
@@ -179,7 +184,7 @@ impl Uploader {
         }
         for (location, paths) in removals {
             let files = paths.len();
-            let removed = in_time(0, super::reset::delete(location, paths));
+            let removed = in_time(super::reset::delete(location, paths));
             match removed.await {
                 Err(error) => {
                     let what = format!("remove what was put for epoch {}", record.epoch);
@@ -273,7 +278,7 @@ impl Uploader {
     /// None if the slot is ours, else what lies there.
     async fn put_slot(&self, epoch: Epoch, body: &SlotBody) -> Result<Option<Bytes>, ChainError> {
         let what = format!("put the record of epoch {epoch}");
-        self.persist(&what, &self.store.folder, || async {
+        self.persist(&what, &self.store.folder, async || {
             match self.store.try_put_slot(epoch, body).await {
                 SlotAttempt::Ours => Ok(None),
                 SlotAttempt::Taken(found) => Ok(Some(found)),
@@ -291,12 +296,11 @@ impl Uploader {
         path: Path,
         object: &Immutable,
     ) -> Result<(), ChainError> {
-        let is_ours = self.persist(what, location, || async {
-            match put_once(location, &path, object).await {
-                Created::Ours => Ok(true),
-                Created::Taken => Ok(false),
-                Created::Unknown(error) => Err(error),
-            }
+        let mut upload = Upload::new(location, &path, object, &self.aborts);
+        let is_ours = self.persist(what, location, async || match upload.attempt().await {
+            Created::Ours => Ok(true),
+            Created::Taken => Ok(false),
+            Created::Unknown(error) => Err(error),
         });
         if is_ours.await? {
             return Ok(());
@@ -305,11 +309,11 @@ impl Uploader {
     }
 
     /// Attempts until it is done, however long that takes. Only what no store will ever do ends it.
-    async fn persist<T, F: Future<Output = object_store::Result<T>>>(
+    async fn persist<T>(
         &self,
         what: &str,
         location: &Location,
-        attempt: impl Fn() -> F,
+        mut attempt: impl AsyncFnMut() -> object_store::Result<T>,
     ) -> Result<T, ChainError> {
         let mut backoff =
             Backoff::new(xxhash_rust::xxh3::xxh3_64(self.chain.writer.nonce.as_bytes()));

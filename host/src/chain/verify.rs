@@ -17,7 +17,7 @@ use super::paths::{self, DataFileName, LaneTag};
 use super::record::{ChainRecord, Epoch, Parent, RecordKind};
 use super::reset::own_chains;
 use super::resolve::{FoundFile, LOOK_BACK};
-use super::store::{LaneStore, RECORD_BYTES, REQUESTS_AT_ONCE};
+use super::store::{LaneStore, REQUESTS_AT_ONCE};
 use super::{ChainError, LaneStorage};
 use crate::store::Location;
 use crate::store::once::holds;
@@ -274,7 +274,7 @@ pub async fn verify(
     comparison.report.hashed = hashes;
     let slots = (0..=latest.0).map(Epoch).map(|epoch| {
         let store = &store;
-        async move { (epoch, store.get(&paths::slot(epoch), RECORD_BYTES).await) }
+        async move { (epoch, store.get(&paths::slot(epoch)).await) }
     });
     let mut slots = futures::stream::iter(slots).buffered(REQUESTS_AT_ONCE);
     let mut head = None;

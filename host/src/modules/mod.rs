@@ -21,12 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use object_store::{PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::module::ModuleDigest;
-use crate::store::Location;
+use crate::store::once::{Created, Immutable};
+use crate::store::upload::{Aborts, Upload};
+use crate::store::{Location, read};
 
 /// Bytes of a module's name: it is a folder, and a label in metrics.
 const NAME_BYTES_MAX: usize = 63;
@@ -177,10 +179,7 @@ impl ModuleStore {
         check_name(name)?;
         let digest = ModuleDigest(Sha256::digest(&bytes).into());
         let size = bytes.len() as u64;
-        if !self.create(&blob_path(&digest), bytes).await? {
-            // S3 also answers so when two create it at once and neither has: what a version names must be there, and whole.
-            self.get(&digest).await?;
-        }
+        self.put_blob(&digest, bytes).await?;
         for _ in 0..ATTEMPTS_MAX {
             let newest = self.newest(name).await?;
             if let Some(same) = newest.as_ref().filter(|newest| newest.digest == digest) {
@@ -301,6 +300,17 @@ impl ModuleStore {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a version names must be there, and whole: the name is the hash of the bytes, so whoever puts it puts the same.
+    async fn put_blob(&self, digest: &ModuleDigest, bytes: Bytes) -> Result<(), ModuleStoreError> {
+        let path = self.location.path(&blob_path(digest));
+        let (object, aborts) = (Immutable::new(bytes), Aborts::new());
+        match Upload::new(&self.location, &path, &object, &aborts).attempt().await {
+            Created::Ours => Ok(()),
+            Created::Taken => Err(self.damaged(&path, "it holds other bytes".to_owned())),
+            Created::Unknown(source) => Err(self.failed(&format!("create `{path}`"), source)),
+        }
+    }
+
     /// Creates an object. False: there is one of that name, or, as far as S3 goes, there may be.
     async fn create(&self, below: &str, body: Bytes) -> Result<bool, ModuleStoreError> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
@@ -313,8 +323,9 @@ impl ModuleStore {
     }
 
     async fn read(&self, path: &Path) -> Result<Bytes, ModuleStoreError> {
-        let body = async { self.location.store.get(path).await?.bytes().await };
-        body.await.map_err(|source| self.failed(&format!("read `{path}`"), source))
+        read::whole(&self.location, path)
+            .await
+            .map_err(|source| self.failed(&format!("read `{path}`"), source))
     }
 
     fn failed(&self, what: &str, source: object_store::Error) -> ModuleStoreError {

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 
 use super::cloud::s3_client;
 use super::failure::shortened;
-use super::{CONNECT_TIMEOUT, StoreError, StoreOptions};
+use super::{CONNECT_TIMEOUT, NOTHING_MOVES, StoreError, StoreOptions};
 
 /// How long one request may take, and its signature holds.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ pub async fn create_bucket(url: &str, options: &StoreOptions) -> Result<Bucket, 
         Some(_) => return Err(BucketError::NotS3 { url: url.to_owned() }),
     };
     let unreachable = |source| BucketError::Unreachable { url: url.to_owned(), source };
-    let (client, _) = s3_client(url, rest, options)?;
+    let (client, _) = s3_client(url, rest, options, NOTHING_MOVES)?;
     // The client knows objects only; it signs for us what it would not send itself.
     let signed = client.signed_url(Method::PUT, &Path::default(), REQUEST_TIME).await;
     let signed = signed.map_err(|error| unreachable(error.into()))?;

@@ -6,18 +6,38 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
+use super::progress::ByProgress;
 use super::{StoreError, StoreOptions};
 
-type Opened = (Arc<dyn ObjectStore>, Path);
+/// A client, and the prefix that its URL names.
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// The same client.
+    pub(super) parts: Arc<dyn MultipartStore>,
+    pub(super) prefix: Path,
+}
+
+impl Opened {
+    fn new(client: impl ObjectStore + MultipartStore, prefix: Path) -> Self {
+        let client = Arc::new(client);
+        Self { store: Arc::clone(&client) as Arc<dyn ObjectStore>, parts: client, prefix }
+    }
+}
 
 /// S3, or anything that speaks its protocol at `AWS_ENDPOINT_URL`. Path-style unless
 /// `AWS_VIRTUAL_HOSTED_STYLE_REQUEST` says otherwise; region `us-east-1` unless `AWS_REGION` does.
-pub(super) fn s3(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened, StoreError> {
-    let (client, prefix) = s3_client(url, rest, options)?;
-    Ok((Arc::new(client), prefix))
+pub(super) fn s3(
+    url: &str,
+    rest: &str,
+    options: &StoreOptions,
+    patience: Duration,
+) -> Result<Opened, StoreError> {
+    let (client, prefix) = s3_client(url, rest, options, patience)?;
+    Ok(Opened::new(client, prefix))
 }
 
 /// As [`s3`], for who needs more of S3 than objects.
@@ -25,6 +45,7 @@ pub(super) fn s3_client(
     url: &str,
     rest: &str,
     options: &StoreOptions,
+    patience: Duration,
 ) -> Result<(AmazonS3, Path), StoreError> {
     let (bucket, prefix) = bucket_and_prefix(url, rest, "s3://bucket/prefix")?;
     let environment = Environment(options);
@@ -33,6 +54,7 @@ pub(super) fn s3_client(
     check_s3_credentials(url, &environment, endpoint.is_some())?;
     let plain_http = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
     let mut builder = AmazonS3Builder::new()
+        .with_http_connector(ByProgress { patience })
         .with_client_options(client_options().with_allow_http(plain_http))
         .with_retry(retry_config())
         .with_region("us-east-1");
@@ -46,10 +68,16 @@ pub(super) fn s3_client(
 }
 
 /// Google Cloud Storage, with a service account from the environment or the machine's own.
-pub(super) fn google(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened, StoreError> {
+pub(super) fn google(
+    url: &str,
+    rest: &str,
+    options: &StoreOptions,
+    patience: Duration,
+) -> Result<Opened, StoreError> {
     let (bucket, prefix) = bucket_and_prefix(url, rest, "gs://bucket/prefix")?;
     Environment(options).check(url, "GOOGLE_", &GOOGLE_ADDRESSES)?;
     let mut builder = GoogleCloudStorageBuilder::new()
+        .with_http_connector(ByProgress { patience })
         .with_client_options(client_options().with_allow_http(true)) // the metadata server speaks http
         .with_retry(retry_config());
     for (key, value) in Environment(options).with_prefix("GOOGLE_") {
@@ -58,11 +86,16 @@ pub(super) fn google(url: &str, rest: &str, options: &StoreOptions) -> Result<Op
         }
     }
     let store = builder.with_bucket_name(bucket).build();
-    Ok((Arc::new(store.map_err(|source| client_error(url, source))?), prefix))
+    Ok(Opened::new(store.map_err(|source| client_error(url, source))?, prefix))
 }
 
 /// Azure Blob Storage.
-pub(super) fn azure(url: &str, rest: &str, options: &StoreOptions) -> Result<Opened, StoreError> {
+pub(super) fn azure(
+    url: &str,
+    rest: &str,
+    options: &StoreOptions,
+    patience: Duration,
+) -> Result<Opened, StoreError> {
     let (container, prefix) = bucket_and_prefix(url, rest, "az://container/prefix")?;
     let environment = Environment(options);
     environment.check(url, "AZURE_", &AZURE_ADDRESSES)?;
@@ -77,6 +110,7 @@ pub(super) fn azure(url: &str, rest: &str, options: &StoreOptions) -> Result<Ope
     let endpoint = environment.first(&AZURE_ADDRESSES);
     let plain_http = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
     let mut builder = MicrosoftAzureBuilder::new()
+        .with_http_connector(ByProgress { patience })
         .with_client_options(client_options().with_allow_http(plain_http || emulated))
         .with_retry(retry_config());
     for (key, value) in environment.with_prefix("AZURE_") {
@@ -85,7 +119,7 @@ pub(super) fn azure(url: &str, rest: &str, options: &StoreOptions) -> Result<Ope
         }
     }
     let store = builder.with_container_name(container).build();
-    Ok((Arc::new(store.map_err(|source| client_error(url, source))?), prefix))
+    Ok(Opened::new(store.map_err(|source| client_error(url, source))?, prefix))
 }
 
 /// Half of a key pair, or a named profile, would otherwise end in a search for the credentials of a machine in
@@ -139,9 +173,7 @@ fn bucket_and_prefix<'a>(
 }
 
 fn client_options() -> ClientOptions {
-    ClientOptions::new()
-        .with_connect_timeout(super::CONNECT_TIMEOUT)
-        .with_timeout(super::REQUEST_TIMEOUT)
+    ClientOptions::new().with_connect_timeout(super::CONNECT_TIMEOUT)
 }
 
 fn retry_config() -> RetryConfig {

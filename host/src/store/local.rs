@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use std::path::{Component, Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -26,13 +27,21 @@ use object_store::{
 };
 
 use super::StoreError;
+use super::progress::{Moves, Stalled};
 
 const STAGING: &str = ".staging";
 const STORE: &str = "local directory";
 
+/// What is written is synced as it goes, so that a slow disk shows its progress and one that is stuck none.
+const SYNC_EVERY: usize = 32 << 20;
+
 /// The store of a directory, which is made if it is not there. A path to a file gives the store of its folder
 /// and the file's name as prefix.
-pub(super) fn open(url: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, Path), StoreError> {
+pub(super) fn open(
+    url: &str,
+    path: &str,
+    patience: Duration,
+) -> Result<(Arc<dyn ObjectStore>, Path), StoreError> {
     if path.is_empty() {
         return Err(StoreError::Url { url: url.to_owned(), reason: "it names no path".to_owned() });
     }
@@ -53,7 +62,7 @@ pub(super) fn open(url: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, Path)
     }
     let inner = LocalFileSystem::new_with_prefix(&root)
         .map_err(|source| StoreError::Client { url: url.to_owned(), source })?;
-    Ok((Arc::new(DurableDirectory { inner, root, staged: Arc::default() }), prefix))
+    Ok((Arc::new(DurableDirectory { inner, root, staged: Arc::default(), patience }), prefix))
 }
 
 /// A store for reading below a path, whether that is there or not.
@@ -87,6 +96,8 @@ struct DurableDirectory {
     root: PathBuf,
     /// Makes the names of this store's staging files differ.
     staged: Arc<AtomicU64>,
+    /// How long a disk may take nothing.
+    patience: Duration,
 }
 
 impl fmt::Display for DurableDirectory {
@@ -120,7 +131,16 @@ impl ObjectStore for DurableDirectory {
             create_only: matches!(options.mode, PutMode::Create),
         };
         let path = location.to_string();
-        let done = tokio::task::spawn_blocking(move || put.run(&payload)).await?;
+        let moves = Moves::begin();
+        let done = moves.bound(self.patience, {
+            let moves = moves.clone();
+            tokio::task::spawn_blocking(move || put.run(&payload, &moves))
+        });
+        let stalled = |stalled: Stalled| object_store::Error::Generic {
+            store: STORE,
+            source: stalled.into(),
+        };
+        let done = done.await.map_err(stalled)??;
         done.map(|()| PutResult { e_tag: None, version: None }).map_err(|error| {
             match error.kind() {
                 io::ErrorKind::AlreadyExists => {
@@ -183,11 +203,11 @@ struct Put {
 }
 
 impl Put {
-    fn run(&self, payload: &PutPayload) -> io::Result<()> {
+    fn run(&self, payload: &PutPayload, moves: &Moves) -> io::Result<()> {
         let folder = self.target.parent().expect("an object's path is below the root");
         self.make_folder(folder)?;
         self.make_folder(self.staging.parent().expect("it is in the staging folder"))?;
-        let result = self.stage(payload).and_then(|file| {
+        let result = self.stage(payload, moves).and_then(|file| {
             if self.create_only {
                 fs::hard_link(&self.staging, &self.target)?;
             } else {
@@ -205,10 +225,15 @@ impl Put {
     }
 
     /// The staging file, complete and durable. It is locked until dropped.
-    fn stage(&self, payload: &PutPayload) -> io::Result<File> {
+    fn stage(&self, payload: &PutPayload, moves: &Moves) -> io::Result<File> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&self.staging)?;
         file.lock()?;
-        payload.iter().try_for_each(|chunk| file.write_all(chunk))?;
+        let pieces = payload.iter().flat_map(|chunk| chunk.chunks(SYNC_EVERY));
+        for piece in pieces {
+            file.write_all(piece)?;
+            file.sync_data()?;
+            moves.note();
+        }
         file.sync_all()?;
         Ok(file)
     }

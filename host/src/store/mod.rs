@@ -11,20 +11,33 @@
 //! committer goes on for ever ([`crate::chain::commit`]), opening a lane fails and its supervisor backs off, an
 //! upload over HTTP is answered with an error.
 //!
+//! # How long a request may take
+//!
+//! As long as something moves ([`progress`]): an object of a gigabyte over a thin line takes its time. A request of which no
+//! byte came or went for [`NOTHING_MOVES`] fails. What carries next to nothing, a listing or a deletion, has a limit as a
+//! whole ([`once::in_time`]). Objects of more than a few parts go up part by part ([`upload`]), and what was sent is not
+//! sent again; reading one goes on where a connection broke ([`read`]).
+//!
 //! Because replies with a 5xx are repeated inside the client, also those of a create-only put, a
 //! caller's own earlier success may come back to it as `AlreadyExists`
 //! (docs/design/commit.md#an-answer-that-is-lost). [`once::put_once`] settles that.
 
+pub mod backoff;
 pub mod bucket;
 mod cloud;
 pub mod failure;
 mod local;
 pub mod once;
+pub mod progress;
+pub mod read;
+pub mod upload;
 
 #[cfg(test)]
 pub(crate) mod gate;
 #[cfg(test)]
 pub(crate) mod held;
+#[cfg(test)]
+pub(crate) mod parted;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +50,10 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use object_store::list::PaginatedListStore;
 use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
+
+use cloud::Opened;
 
 /// How often a cloud client repeats a request by itself: see the module's page.
 pub const CLIENT_RETRIES_MAX: usize = 2;
@@ -48,9 +64,12 @@ pub const CLIENT_RETRY_TIME: Duration = Duration::from_secs(3);
 /// A server that does not accept a connection in this time is away.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest that one request may take, its body included: 128 MiB, the default size of a data file, pass in it
-/// at 4 Mbit/s. Callers bound small requests themselves.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+/// A request of which nothing moved for so long fails.
+pub const NOTHING_MOVES: Duration = Duration::from_secs(60);
+
+/// Objects that are larger than two of these are sent in parts of this size, or in larger ones where it would be more than
+/// [`upload::PARTS_MAX`]. A part that a broken connection took is sent again; S3 takes none below 5 MiB but the last.
+pub const PART_BYTES: u64 = 8 << 20;
 
 /// Where credentials and endpoints of object stores come from: the environment, passed in once by `main`.
 #[derive(Clone, Default)]
@@ -68,6 +87,17 @@ pub struct Location {
     pub prefix: Path,
     /// As the user wrote it (and below), for messages.
     pub url: String,
+    /// How the store takes large objects; none if whole.
+    pub parts: Option<Parts>,
+}
+
+/// A store that takes an object in parts.
+#[derive(Clone)]
+pub struct Parts {
+    /// The same store.
+    pub store: Arc<dyn MultipartStore>,
+    /// Of one part: [`PART_BYTES`].
+    pub bytes: u64,
 }
 
 impl Location {
@@ -78,6 +108,7 @@ impl Location {
             store: Arc::clone(&self.store),
             prefix: self.path(name),
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
+            parts: self.parts.clone(),
         }
     }
 
@@ -92,6 +123,7 @@ impl Location {
             store: Arc::new(InMemory::new()),
             prefix: Path::default(),
             url: "memory://store".to_owned(),
+            parts: None,
         }
     }
 }
@@ -180,7 +212,7 @@ pub fn pages(
     options: &StoreOptions,
 ) -> Result<Option<Arc<dyn PaginatedListStore>>, StoreError> {
     let Some(("s3" | "s3a", rest)) = url.split_once("://") else { return Ok(None) };
-    let (client, _) = cloud::s3_client(url, rest, options)?;
+    let (client, _) = cloud::s3_client(url, rest, options, NOTHING_MOVES)?;
     Ok(Some(Arc::new(client)))
 }
 
@@ -196,7 +228,7 @@ pub fn look(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
         Some(_) => return open(url, options),
     };
     let (store, prefix) = local::look(url, local)?;
-    Ok(Location { store, prefix, url: url.to_owned() })
+    Ok(Location { store, prefix, url: url.to_owned(), parts: None })
 }
 
 /// Opens a place for reading and writing: a plain path or `file://` (the directory is made if it is not there),
@@ -209,15 +241,31 @@ pub fn look(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
 ///
 /// See [`StoreError`].
 pub fn open(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
-    let (store, prefix): (Arc<dyn ObjectStore>, Path) = match url.split_once("://") {
-        None => local::open(url, url)?,
-        Some(("file", path)) => local::open(url, path)?,
-        Some(("s3" | "s3a", rest)) => cloud::s3(url, rest, options)?,
-        Some(("gs", rest)) => cloud::google(url, rest, options)?,
-        Some(("az" | "azure", rest)) => cloud::azure(url, rest, options)?,
+    open_patiently(url, options, NOTHING_MOVES)
+}
+
+/// As [`open`], with another limit than [`NOTHING_MOVES`]. For tests.
+///
+/// # Errors
+///
+/// See [`StoreError`].
+pub fn open_patiently(
+    url: &str,
+    options: &StoreOptions,
+    patience: Duration,
+) -> Result<Location, StoreError> {
+    let place = |(store, prefix), parts| Location { store, prefix, url: url.to_owned(), parts };
+    let of_cloud = |Opened { store, parts, prefix }: Opened| {
+        place((store, prefix), Some(Parts { store: parts, bytes: PART_BYTES }))
+    };
+    Ok(match url.split_once("://") {
+        None => place(local::open(url, url, patience)?, None),
+        Some(("file", path)) => place(local::open(url, path, patience)?, None),
+        Some(("s3" | "s3a", rest)) => of_cloud(cloud::s3(url, rest, options, patience)?),
+        Some(("gs", rest)) => of_cloud(cloud::google(url, rest, options, patience)?),
+        Some(("az" | "azure", rest)) => of_cloud(cloud::azure(url, rest, options, patience)?),
         Some((scheme, _)) => {
             return Err(StoreError::Scheme { url: url.to_owned(), scheme: scheme.to_owned() });
         }
-    };
-    Ok(Location { store, prefix, url: url.to_owned() })
+    })
 }

@@ -1,5 +1,5 @@
-//! Immutable objects: created once under a name, never changed. The only put of everything that a chain or a release
-//! refers to.
+//! Immutable objects: created once under a name, never changed. [`put_once`] and [`Upload`](super::upload::Upload) are the only
+//! puts of everything that a chain or a release refers to.
 //!
 //! An overwriting put is safe only as long as nobody else ever uses the name, and a put may land long after its sender has
 //! given up. A create-only put makes the first bytes the only ones; what is left is to learn whose they are.
@@ -8,18 +8,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, Result};
+use object_store::{Error, PutMode, PutOptions, Result};
 use sha2::{Digest, Sha256};
 
-use super::{Location, failure};
+use super::{Location, failure, read};
 
 /// A request that carries next to nothing is answered within this time, or counts as lost.
 const SMALL_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Slower than this (512 KiB/s) an upload counts as stuck and is begun anew.
-const SLOWEST_BYTES_PER_SECOND: u64 = 512 * 1024;
 
 /// Bytes that a name is to hold for ever. Frozen: there is no way to change them between two attempts.
 #[derive(Clone, Debug)]
@@ -66,24 +62,34 @@ impl Immutable {
     }
 }
 
-/// Creates the object at `path` and settles whose it is.
+/// Creates the object at `path` with one conditional put, whatever its size, and settles whose it is. For names that several
+/// writers may want; those that only one has are for [`Upload`](super::upload::Upload).
 ///
 /// «It exists already», a 409, a 5xx and a timeout all mean the same: look. An object never changes once it is there, so
 /// a GET that finds one settles it; one that finds nothing settles nothing. Nothing here tries twice.
 pub async fn put_once(location: &Location, path: &Path, object: &Immutable) -> Created {
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     let put = location.store.put_opts(path, object.bytes.clone().into(), options);
-    let Err(put_error) = in_time(object.len(), put).await else {
-        return Created::Ours;
-    };
-    if !failure::is_indeterminate(&put_error) {
-        return Created::Unknown(put_error);
+    match put.await {
+        Ok(_) => Created::Ours,
+        Err(error) => settle(location, path, object, error).await,
     }
-    let look = holds(location, path, object.len(), object.sha256());
-    match in_time(object.len(), look).await {
+}
+
+/// What became of a put that failed.
+pub(super) async fn settle(
+    location: &Location,
+    path: &Path,
+    object: &Immutable,
+    failed: Error,
+) -> Created {
+    if !failure::is_indeterminate(&failed) {
+        return Created::Unknown(failed);
+    }
+    match holds(location, path, object.len(), object.sha256()).await {
         Ok(true) => Created::Ours,
         Ok(false) => Created::Taken,
-        Err(error) if failure::is_absent(&error) => Created::Unknown(put_error),
+        Err(error) if failure::is_absent(&error) => Created::Unknown(failed),
         Err(error) => Created::Unknown(error),
     }
 }
@@ -94,29 +100,28 @@ pub async fn put_once(location: &Location, path: &Path, object: &Immutable) -> C
 ///
 /// The store's; that nothing lies there is one of them.
 pub async fn holds(location: &Location, path: &Path, bytes: u64, sha256: &str) -> Result<bool> {
-    let found = location.store.get(path).await?;
-    if found.meta.size != bytes {
-        return Ok(false);
-    }
-    let hash = found.into_stream().try_fold(Sha256::new(), |mut hash, chunk| async move {
-        hash.update(&chunk);
-        Ok(hash)
+    let mut hash = Sha256::new();
+    let size = read::each_chunk(location, path, |size, chunk| {
+        let is_so = size == bytes;
+        if is_so {
+            hash.update(chunk);
+        }
+        is_so
     });
-    Ok(hex(&hash.await?.finalize()) == sha256)
+    Ok(size.await? == bytes && hex(&hash.finalize()) == sha256)
 }
 
-/// Bounds a request that carries `bytes` either way.
+/// Bounds a request that carries next to nothing either way.
 ///
 /// # Errors
 ///
 /// The request's, or that nothing came in time.
-pub async fn in_time<T>(bytes: u64, request: impl Future<Output = Result<T>>) -> Result<T> {
-    let limit = SMALL_REQUEST_TIMEOUT + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND);
-    match tokio::time::timeout(limit, request).await {
+pub async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(SMALL_REQUEST_TIMEOUT, request).await {
         Ok(result) => result,
         Err(_) => Err(Error::Generic {
             store: "store",
-            source: format!("no answer within {} s", limit.as_secs()).into(),
+            source: format!("no answer within {} s", SMALL_REQUEST_TIMEOUT.as_secs()).into(),
         }),
     }
 }

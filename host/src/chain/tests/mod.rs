@@ -10,6 +10,7 @@ mod crashes;
 mod lives;
 mod opening;
 mod owners;
+mod parts;
 mod moves;
 mod sweeping;
 mod verifying;

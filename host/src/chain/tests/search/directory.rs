@@ -42,6 +42,8 @@ enum Without {
     OwnNames,
     /// C9, C1: the lives of a process share its nonce, files are put with overwriting puts.
     NewWriters,
+    /// No rule: files replace what lies under their name, as an upload in parts does. Names are one writer's.
+    CreateOnlyFiles,
 }
 
 /// A data file: the epoch, and the nonce and term of its writer.
@@ -196,7 +198,8 @@ impl Lane {
     /// A file is put. None if its name holds other content.
     fn with_file(&self, file: File, content: Content) -> Option<Self> {
         let mut next = self.clone();
-        if matches!(self.without, Without::OwnNames | Without::NewWriters) {
+        let replaces = [Without::OwnNames, Without::NewWriters, Without::CreateOnlyFiles];
+        if replaces.contains(&self.without) {
             next.files.insert(file, content);
         }
         let there = *next.files.entry(file).or_insert(content);
@@ -543,6 +546,11 @@ fn chain_record(
 #[test]
 fn with_all_rules_no_order_of_steps_loses_or_doubles_anything() {
     check(Without::Nothing).assert_safe(10_000);
+}
+
+#[test]
+fn files_that_go_up_in_parts_need_no_condition_where_names_are_one_writers() {
+    check(Without::CreateOnlyFiles).assert_safe(10_000);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How long to wait before a store is asked again.
+//! How long to wait before what is outside is asked again.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use rand::{Rng, SeedableRng};
 /// Waits that double from [`Backoff::FIRST`] to [`Backoff::LONGEST`], each shortened by up to half at random so
 /// that lanes which failed together do not come back together.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     next: Duration,
     random: SmallRng,
 }
 
 impl Backoff {
     /// A hiccup is over by then.
-    pub(super) const FIRST: Duration = Duration::from_millis(100);
+    pub const FIRST: Duration = Duration::from_millis(100);
     /// A store that is back is noticed within this time; an outage costs two requests a minute and lane.
-    pub(super) const LONGEST: Duration = Duration::from_secs(30);
+    pub const LONGEST: Duration = Duration::from_secs(30);
 
     /// The same seed gives the same waits.
-    pub(super) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { next: Self::FIRST, random: SmallRng::seed_from_u64(seed) }
     }
 
     /// The next wait.
-    pub(super) fn wait(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let whole = self.next;
         self.next = (whole * 2).min(Self::LONGEST);
         whole.mul_f64(self.random.random_range(0.5..=1.0))

@@ -1,5 +1,9 @@
 //! Local puts as they lie on disk; errors of a cloud store as its client really makes them, from canned replies.
 
+mod reading;
+mod progress;
+mod upload;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};

@@ -1,0 +1,115 @@
+//! Reading an object that may be large: for as long as something comes, and on from where a connection broke.
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::{Error, GetOptions, GetRange, GetResult, ObjectMeta, Result};
+
+use super::backoff::Backoff;
+use super::failure::Failure;
+use super::progress::Stalled;
+use super::{Location, NOTHING_MOVES};
+
+/// How often in a row a reading that has begun is taken up again although nothing more came.
+const FRUITLESS_MAX: u32 = 4;
+
+/// All bytes of an object.
+///
+/// # Errors
+///
+/// The store's. A reading that has not begun is not tried twice.
+pub async fn whole(location: &Location, path: &Path) -> Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    let size = each_chunk(location, path, |size, chunk| {
+        if bytes.is_empty() {
+            bytes.reserve(usize::try_from(size).unwrap_or(0));
+        }
+        bytes.extend_from_slice(chunk);
+        true
+    });
+    size.await?;
+    Ok(bytes.freeze())
+}
+
+/// Hands out an object chunk by chunk, with its size, until `take` says that it wants no more. Returns the size.
+///
+/// # Errors
+///
+/// The store's. A reading that has not begun is not tried twice.
+pub async fn each_chunk(
+    location: &Location,
+    path: &Path,
+    mut take: impl FnMut(u64, &Bytes) -> bool,
+) -> Result<u64> {
+    let (mut at, mut fruitless) = (0, 0);
+    let mut known: Option<ObjectMeta> = None;
+    let mut backoff = Backoff::new(path.as_ref().len() as u64);
+    loop {
+        let before = at;
+        let failed = match get(location, path, at).await {
+            Err(error) => error,
+            Ok(found) => {
+                let object = known.get_or_insert_with(|| found.meta.clone());
+                if object.size != found.meta.size || object.e_tag != found.meta.e_tag {
+                    return Err(generic(format!("{path} was replaced while it was read")));
+                }
+                let size = object.size;
+                let chunks = &mut |chunk: &Bytes| {
+                    at += chunk.len() as u64;
+                    take(size, chunk)
+                };
+                match chunks_of(found, chunks).await {
+                    Err(Ended::Enough) => return Ok(size),
+                    _ if at == size => return Ok(size),
+                    Ok(()) => generic(format!("{path} ended after {at} of {size} bytes")),
+                    Err(Ended::Failed(error)) => error,
+                }
+            }
+        };
+        fruitless = if at > before { 0 } else { fruitless + 1 };
+        let is_over = at == 0 || fruitless == FRUITLESS_MAX;
+        if is_over || Failure::of(&failed) != Failure::MayPass {
+            return Err(failed);
+        }
+        if fruitless == 0 {
+            backoff = Backoff::new(at);
+        }
+        tracing::debug!(%path, at, error = %failed, "a reading broke off; going on");
+        tokio::time::sleep(backoff.wait()).await;
+    }
+}
+
+/// Why chunks end before the object.
+enum Ended {
+    Enough,
+    Failed(Error),
+}
+
+async fn get(location: &Location, path: &Path, at: u64) -> Result<GetResult> {
+    let range = (at > 0).then_some(GetRange::Offset(at));
+    let options = GetOptions { range, ..GetOptions::default() };
+    moving(location.store.get_opts(path, options)).await?
+}
+
+async fn chunks_of(
+    found: GetResult,
+    take: &mut impl FnMut(&Bytes) -> bool,
+) -> std::result::Result<(), Ended> {
+    let mut chunks = found.into_stream();
+    while let Some(chunk) = moving(chunks.next()).await.map_err(Ended::Failed)? {
+        if !take(&chunk.map_err(Ended::Failed)?) {
+            return Err(Ended::Enough);
+        }
+    }
+    Ok(())
+}
+
+/// For stores that have no limit of their own.
+async fn moving<T>(step: impl Future<Output = T>) -> Result<T> {
+    let done = tokio::time::timeout(NOTHING_MOVES, step).await;
+    done.map_err(|_| Error::Generic { store: "store", source: Stalled(NOTHING_MOVES).into() })
+}
+
+fn generic(reason: String) -> Error {
+    Error::Generic { store: "store", source: reason.into() }
+}
