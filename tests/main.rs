@@ -30,6 +30,7 @@ mod plugin_swap;
 mod process_swap;
 mod new_plugin;
 mod bad_input;
+mod columns;
 mod paths;
 mod dead_letters;
 mod idle_partition;

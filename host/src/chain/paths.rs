@@ -126,6 +126,12 @@ impl LaneTag {
         }
     }
 
+    /// A name after all data files of this lane, of whatever chain.
+    pub fn end(&self) -> String {
+        // Chains and epochs are hexadecimal.
+        format!("{self}-g")
+    }
+
     /// The name of a data file by its parts; none if it is not one of this lane's.
     pub fn parse(&self, file_name: &str) -> Option<DataFileName> {
         let parts = file_name.strip_prefix(self.0.as_str())?.strip_prefix('-')?;

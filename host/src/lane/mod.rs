@@ -58,7 +58,7 @@ pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use desk::Outside;
 pub use desk::command::{Awaited, Command, Commands, Refusal, Reply};
 pub use error::{LaneEnd, LaneError};
-pub use open::{LaneParts, OpenError, Pace, module_name, open};
+pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name, open};
 pub(crate) use open::{heard, wait};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
 pub use trial::{HOST_PANIC, Trial};

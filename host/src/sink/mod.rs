@@ -9,6 +9,7 @@ pub mod late;
 pub mod console;
 pub mod json;
 pub mod read;
+pub mod found;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 mod outlook;
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,13 +17,14 @@ use crate::config::environment::Environment;
 use crate::config::file::Problem;
 use crate::config::fingerprint::columns::check_tables;
 use crate::config::{self, ConfigError, Pipeline, PluginRef, StageConfig, summary};
-use crate::lane::{Fitting, PlacedModule, fit_all, module_name};
+use crate::lane::{Fitting, FoundError, PlacedModule, check_files, fit_all, module_name};
 use crate::modules::ModuleStore;
 use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::MODULE_BYTES_MAX;
 use crate::plugin::{Plugin, PluginColumn};
+use crate::process::look_at_lane;
 use crate::store;
 pub(super) use outlook::OtherModule;
 use outlook::Outlook;
@@ -109,6 +111,16 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
     let Fitting { plugins, tables } = fit_plugins(pipeline, &engine, &modules)?;
     if let Outlook::Continues(head) = &outlook {
         check_tables(&tables, &head.config)?;
+    }
+    let storage = look_at_lane(pipeline, &stores)?;
+    let nothing = BTreeMap::new();
+    let known = if let Outlook::Continues(head) = &outlook { &head.config } else { &nothing };
+    match runtime.block_on(check_files(&tables, &storage, known)) {
+        Err(FoundError::Columns(conflict)) => return Err(conflict.into()),
+        // A start would wait for the store.
+        Ok(()) | Err(FoundError::Chain(_)) => {}
+    }
+    if let Outlook::Continues(head) = &outlook {
         outlook::check_successors(pipeline, head, &plugins, &engine, &modules, runtime.handle())?;
     }
     Ok(Found { outlook, plugins })

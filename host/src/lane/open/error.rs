@@ -11,6 +11,7 @@ use crate::source::SourceError;
 use crate::source::finished::DamagedSet;
 use crate::window::snapshot;
 
+use super::found::FoundError;
 use crate::lane::plan::PlanError;
 
 /// A lane that cannot be opened.
@@ -57,6 +58,9 @@ pub enum OpenError {
     /// A table has files with other columns.
     #[error(transparent)]
     Columns(#[from] TableConflict),
+    /// A file in the folder of a table has other columns.
+    #[error(transparent)]
+    Files(#[from] FoundError),
     /// A stage names another module than its open windows were made with.
     #[error("{0}")]
     OtherModule(String),
@@ -98,7 +102,7 @@ impl OpenError {
     /// Whether trying again could help: what lies outside may come back, what is written in files will not change.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Chain(error) => error.may_pass(),
+            Self::Chain(error) | Self::Files(FoundError::Chain(error)) => error.may_pass(),
             Self::Outbox(error) => error.may_pass(),
             Self::Source(error) => !matches!(error, SourceError::Lost(_) | SourceError::Final(_)),
             Self::Workers(_) | Self::Fenced(_) => true,
@@ -113,6 +117,7 @@ impl OpenError {
             | Self::Plan(_)
             | Self::Changed(_)
             | Self::Columns(_)
+            | Self::Files(FoundError::Columns(_))
             | Self::OtherModule(_)
             | Self::State(_)
             | Self::Finished(_)

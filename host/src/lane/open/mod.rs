@@ -5,6 +5,7 @@
 //! first record is read (docs/design/decisions.md#d5).
 
 mod error;
+mod found;
 mod genesis;
 mod load;
 mod restore;
@@ -45,6 +46,7 @@ use load::get_modules;
 use wait::request;
 
 pub use error::OpenError;
+pub use found::{FoundError, check_files};
 pub(in crate::lane) use genesis::genesis;
 pub use load::module_name;
 pub(in crate::lane) use restore::restore;
@@ -124,13 +126,15 @@ struct Prepared {
 impl Prepared {
     /// Read, check, load, restore, reach.
     fn make(parts: &LaneParts, opener: &Opener<'_>, outside: &Outside) -> Result<Self, OpenError> {
-        let LaneParts { config, stores, runtime, clock, .. } = parts;
+        let LaneParts { config, storage, stores, runtime, clock, .. } = parts;
         let mut survey = request(outside, runtime, opener.survey())??;
         let modules = get_modules(parts, survey.head(), outside)?;
         let plan = Plan::new(config, &modules)?;
         if let Some(head) = survey.head() {
             check_tables(&plan.tables(config), &head.config)?;
         }
+        let known = survey.head().map(|head| head.config.clone()).unwrap_or_default();
+        request(outside, runtime, check_files(&plan.tables(config), storage, &known))??;
         let mut pool = Pool::new(&plan, worker_count(config), brake(outside))?;
         let state = survey.state.take();
         restore(&mut pool, &plan, survey.head(), state.as_deref())?;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::schema::type_name;
 
@@ -23,7 +23,11 @@ pub struct TableColumns {
 /// The files of a table were written with other columns than those of the pipeline file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the table `{table}` in {place} has files with other columns: {}; put that back, or give the table another `path`",
+    "the table `{table}` in {place} has {}: {}; put that back, or give the table another `path`",
+    file.as_ref().map_or_else(
+        || "files with other columns".to_owned(),
+        |file| format!("a file with other columns, `{file}`")
+    ),
     changes.join("; ")
 )]
 pub struct TableConflict {
@@ -31,6 +35,8 @@ pub struct TableConflict {
     pub table: String,
     /// Where it lies.
     pub place: String,
+    /// The file that was looked at, below that; none if the chain says so.
+    pub file: Option<String>,
     /// One sentence each; at least one.
     pub changes: Vec<String>,
 }
@@ -78,7 +84,37 @@ impl TableColumns {
         if changes.is_empty() {
             return Ok(());
         }
-        Err(TableConflict { table: self.id.clone(), place: self.place.clone(), changes })
+        Err(self.conflict(None, changes))
+    }
+
+    /// Whether files with these columns may lie beside one with those of `found`. Columns may be in one only: of whether
+    /// they may, the chain knows more.
+    ///
+    /// # Errors
+    /// The columns of another type, or whose names differ in their case.
+    pub fn check_file(&self, path: &str, found: &Schema) -> Result<(), TableConflict> {
+        let (was, is) = (columns_of(found), columns_of(&self.schema));
+        let both = is.iter().filter_map(|(name, (now, _))| Some((name, &was.get(name)?.0, now)));
+        let other_type = both.filter(|(_, before, now)| before != now);
+        let mut changes: Vec<String> = other_type
+            .map(|(name, before, now)| format!("`{name}` is {before} there and would be {now}"))
+            .collect();
+        for (name, before) in other_case(&was, &is) {
+            changes.push(format!("`{name}` differs from `{before}` there in its case only"));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Err(self.conflict(Some(path.to_owned()), changes))
+    }
+
+    /// Whether the fingerprints know files at this place.
+    pub fn is_known(&self, known: &BTreeMap<String, String>) -> bool {
+        self.before(known).next().is_some()
+    }
+
+    fn conflict(&self, file: Option<String>, changes: Vec<String>) -> TableConflict {
+        TableConflict { table: self.id.clone(), place: self.place.clone(), file, changes }
     }
 
     /// The tables that were written to the same place, by id.
@@ -140,8 +176,20 @@ fn other_case<'a>(was: &Columns<'a>, is: &Columns<'a>) -> Vec<(&'a str, &'a str)
 }
 
 fn columns_of(schema: &Schema) -> Columns<'_> {
-    let column = |field: &Field| (type_name(field.data_type()), field.is_nullable());
+    let column = |field: &Field| (file_type_name(field.data_type()), field.is_nullable());
     schema.fields().iter().map(|field| (field.name().as_str(), column(field))).collect()
+}
+
+/// A file of Parquet has one kind of decimals, whatever they are in memory.
+fn file_type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => {
+            type_name(&DataType::Decimal64(*precision, *scale))
+        }
+        other => type_name(other),
+    }
 }
 
 fn parse(columns: &str) -> Columns<'_> {

@@ -98,3 +98,22 @@ fn nullable_columns_come_and_go_and_others_do_not() {
 fn a_record_that_knows_no_tables_adopts_them() {
     assert_eq!(first().check(&written(&[])), Ok(()));
 }
+
+#[test]
+fn a_file_is_compared_by_the_columns_that_both_have() {
+    let file = table(
+        "",
+        &[
+            ("store", DataType::Utf8, true),
+            ("price", DataType::Decimal128(18, 2), true),
+            ("N", DataType::Int64, false),
+            ("old", DataType::Int64, false),
+        ],
+    );
+    let conflict = first().check_file("a.parquet", &file.schema).unwrap_err();
+    expect![[r#"the table `results` in data/results has a file with other columns, `a.parquet`: `n` differs from `N` there in its case only; put that back, or give the table another `path`"#]]
+        .assert_eq(&conflict.to_string());
+    let file = table("", &[("price", DataType::Decimal128(18, 3), true)]);
+    let conflict = first().check_file("a.parquet", &file.schema).unwrap_err();
+    assert_eq!(conflict.changes, ["`price` is decimal(18,3) there and would be decimal(18,2)"]);
+}
