@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::harness::host::{ended, sluicegate};
 use crate::harness::place::Place;
+use crate::harness::services;
 
 const PIPELINE: &str = r#"
 name = "NAME"
@@ -77,6 +78,45 @@ fn after_a_reset_that_keeps_the_files() {
         "`amount` is int64 there and would be float64",
     );
     folder.assert_done(&["run"], "first", "int64", "out");
+}
+
+#[test]
+fn what_a_reset_is_about_to_do_is_said_as_something_to_do() {
+    let folder = Folder::new();
+    folder.assert_done(&["run"], "first", "int64", "out");
+    let reset = |arguments: &[&str]| folder.command(arguments, "first", "int64", "out");
+    let (done, said) = reset(&["reset", "--dry-run"]);
+    assert!(done && said.contains("to keep:   1 data files"), "{said}");
+    assert!(said.contains("in the tables twice; --data deletes them"), "{said}");
+    let (done, said) = reset(&["reset", "--dry-run", "--data"]);
+    assert!(done && said.contains("to delete: 1 data files"), "{said}");
+    assert!(!said.contains("twice"), "nothing is kept: {said}");
+    // Nobody can be asked, so nothing is done.
+    let (done, said) = reset(&["reset", "--data"]);
+    assert!(!done && !said.contains("deleted") && !said.contains("forgotten"), "{said}");
+    folder.assert_done(&["verify"], "first", "int64", "out");
+}
+
+#[test]
+fn a_run_that_is_refused_leaves_no_module_in_the_store() {
+    let folder = Folder::new();
+    folder.assert_done(&["run"], "first", "int64", "out");
+    let plugin = services::plugin("valid-sale").display().to_string();
+    let stage = format!(
+        "price = \"decimal(18,2)\"\nstore = \"string\"\n[[stages]]\nid = \"valid\"\nkind = \"filter\"\nplugin = \"{plugin}\"\n[event_time]"
+    );
+    let text = PIPELINE.replace("[event_time]", &stage).replace("OUT", "out");
+    let file = folder.path().join("columns.toml");
+    let run = |kind| {
+        std::fs::write(&file, text.replace("NAME", "second").replace("TYPE", kind)).unwrap();
+        ended(sluicegate(&folder.0).arg("run").arg("columns.toml"))
+    };
+    let refused = run("string");
+    assert!(!refused.status.success(), "{refused:?}");
+    assert!(!folder.path().join("chain/modules").exists());
+    let taken = run("int64");
+    assert!(taken.status.success(), "{taken:?}");
+    assert!(folder.path().join("chain/modules/names/valid-sale").exists());
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::reset::own_chains;
 use super::resolve::{FoundFile, LOOK_BACK};
 use super::store::{LaneStore, REQUESTS_AT_ONCE};
 use super::{ChainError, LaneStorage};
+use crate::sink::DataFile;
 use crate::store::Location;
 use crate::store::once::holds;
 
@@ -167,8 +168,12 @@ impl Comparison {
         self.parent = None;
     }
 
-    /// The next record. Returns its data files that are there with the right size.
-    pub fn record(&mut self, body: &SlotBody) -> Vec<Expected> {
+    /// The next record. Returns its data files that are there with the right size. `elsewhere` as for [`verify`].
+    pub fn record(
+        &mut self,
+        body: &SlotBody,
+        elsewhere: impl Fn(&ChainRecord, &str) -> Option<String>,
+    ) -> Vec<Expected> {
         let record = &body.record;
         if let Some(reason) = self.contradiction(record) {
             self.report.add(Matter::Damaged, format!("record of epoch {}", record.epoch), reason);
@@ -180,23 +185,29 @@ impl Comparison {
             self.report.files += 1;
             self.report.bytes += file.bytes;
             let object = format!("{}: {}", file.table, file.path);
-            let Some(id) = self.tables.get(&*file.table) else {
+            let Some(id) = self.table_of(file) else {
                 let detail = "the pipeline file has no such table any more; not looked for";
                 self.report.add(Matter::Foreign, object, detail);
                 continue;
             };
-            match self.listed.remove(&(Arc::clone(id), file.path.clone())) {
-                None => {
-                    let detail = format!("named by epoch {}", record.epoch);
-                    self.report.add(Matter::Missing, object, detail);
-                }
+            match self.listed.remove(&(Arc::clone(&id), file.path.clone())) {
+                None => match elsewhere(record, &file.table) {
+                    Some(place) => {
+                        let detail = format!("the table was in {place} then; not looked for there");
+                        self.report.add(Matter::Foreign, object, detail);
+                    }
+                    None => {
+                        let detail = format!("named by epoch {}", record.epoch);
+                        self.report.add(Matter::Missing, object, detail);
+                    }
+                },
                 Some((_, bytes)) if bytes != file.bytes => {
                     let detail =
                         format!("{bytes} bytes, epoch {} says {}", record.epoch, file.bytes);
                     self.report.add(Matter::Damaged, object, detail);
                 }
                 Some(_) => expected.push(Expected {
-                    table: file.table.clone(),
+                    table: id.to_string(),
                     path: file.path.clone(),
                     bytes: file.bytes,
                     sha256: file.sha256.clone(),
@@ -204,6 +215,17 @@ impl Comparison {
             }
         }
         expected
+    }
+
+    /// In which table's folder a file that a record names is to be looked for: in that of its sink, or, where the sink has
+    /// another id now, in the one where a file of that name lies. None if there is none of both.
+    fn table_of(&self, file: &DataFile) -> Option<Arc<str>> {
+        let own = self.tables.get(&*file.table).map(Arc::clone);
+        own.or_else(|| {
+            let lies_in =
+                |id: &&Arc<str>| self.listed.contains_key(&(Arc::clone(id), file.path.clone()));
+            self.tables.iter().find(lies_in).map(Arc::clone)
+        })
     }
 
     /// What contradicts the record before, if anything.
@@ -251,7 +273,8 @@ impl Comparison {
 }
 
 /// Compares the chain of a lane, its retained states and outboxes, and all its data files with what lies in the store: by
-/// size, and by hash if `hashes`. None if there is no chain. `progress` is told how many epochs of how many were compared.
+/// size, and by hash if `hashes`. None if there is no chain. `elsewhere` says of a record and a table where that was when the
+/// record was written, if it is not there any more. `progress` is told how many epochs of how many were compared.
 ///
 /// # Errors
 ///
@@ -259,6 +282,7 @@ impl Comparison {
 pub async fn verify(
     storage: &LaneStorage,
     hashes: bool,
+    elsewhere: impl Fn(&ChainRecord, &str) -> Option<String>,
     progress: impl Fn(u64, u64),
 ) -> Result<Option<Report>, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
@@ -290,7 +314,7 @@ pub async fn verify(
             }
             Some(Ok(body)) => body,
         };
-        let expected = comparison.record(&body);
+        let expected = comparison.record(&body, &elsewhere);
         if hashes {
             compare_hashes(storage, expected, &mut comparison.report).await?;
         }

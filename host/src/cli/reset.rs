@@ -126,13 +126,13 @@ fn give_up(
         print(&match &unsent {
             None => format!("pipeline {name} in {url} has no results that wait for a topic\n"),
             Some(OutboxRef { epoch, messages, key, .. }) => format!(
-                "pipeline {name} in {url}\n  given up: {messages} messages of epoch {epoch} for its topics; those that \
-                 were sent stay there\n  kept:     {key} below its lane's folder, in which they all stand\n"
+                "pipeline {name} in {url}\n  to give up: {messages} messages of epoch {epoch} for its topics; those that \
+                 were sent stay there\n  to keep:    {key} below its lane's folder, in which they all stand\n"
             ),
         })?;
     }
-    let mut is_done = false;
-    if unsent.is_some() && !args.dry_run {
+    let (mut is_done, has_waited) = (false, unsent.is_some());
+    if has_waited && !args.dry_run {
         if !args.yes && !is_confirmed(pipeline)? {
             eprintln!("nothing was given up");
             return Ok(ExitCode::FAILURE);
@@ -148,6 +148,8 @@ fn give_up(
         ))?;
     } else if is_done {
         print("given up; the next run goes on behind them\n")?;
+    } else if has_waited && !args.dry_run {
+        print("nothing was given up: the newest record has none any more\n")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -192,14 +194,14 @@ fn description(
     let size = |bytes: u64| indicatif::HumanBytes(bytes).to_string();
     let mut text = format!(
         "pipeline {name} in {url}\n  \
-         forgotten: its positions in the source and {epochs} epochs{latest}\n  \
-         forgotten: its open windows, {states} states of {}\n",
+         to forget: its positions in the source and {epochs} epochs{latest}\n  \
+         to forget: its open windows, {states} states of {}\n",
         size(*state_bytes)
     );
     if *outboxes > 0 {
-        text += &format!("  forgotten: {outboxes} outboxes; what was sent to topics stays there\n");
+        text += &format!("  to forget: {outboxes} outboxes; what was sent to topics stays there\n");
     }
-    let fate = |is_deleted| if is_deleted { "deleted: " } else { "kept:     " };
+    let fate = |is_deleted| if is_deleted { "to delete:" } else { "to keep:  " };
     text += &format!(
         "  {} {data_files} data files of {} in its tables\n",
         fate(data != DataFiles::Keep),
@@ -215,9 +217,16 @@ fn description(
     for (id, table) in &storage.tables {
         text += &format!("             {id}: {}\n", table.url);
     }
-    if data != DataFiles::DeleteAll && data_files + other_files > 0 {
-        text +=
-            "  Rows that are read again will be in the tables twice; --data deletes them too.\n";
+    let (own_stay, others_stay) = match data {
+        DataFiles::Keep => (*data_files > 0, *other_files > 0),
+        DataFiles::DeleteOwn => (false, *other_files > 0),
+        DataFiles::DeleteAll => (false, false),
+    };
+    let option = if own_stay { "--data" } else { "--all-data" };
+    if own_stay || others_stay {
+        text += &format!(
+            "  Rows that are read again will be in the tables twice; {option} deletes them too.\n"
+        );
     }
     text
 }

@@ -1,16 +1,20 @@
 //! `sluicegate verify`: compares what a pipeline's chain says with what lies in the store.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use indicatif::{HumanBytes, ProgressBar};
 use serde_json::json;
 
 use crate::chain::inspect::check_begin;
+use crate::chain::record::ChainRecord;
 use crate::chain::verify::{Matter, Report, verify};
 use crate::config::environment::Environment;
+use crate::config::fingerprint::columns::{is_same_place, place_of};
 use crate::config::{self, Pipeline};
 use crate::process::look_at_lane;
 
@@ -46,11 +50,17 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         true => ProgressBar::new(0),
         false => ProgressBar::hidden(),
     };
+    let tables: BTreeMap<Arc<str>, String> =
+        pipeline.tables().into_iter().map(|(id, table)| (id, table.written.clone())).collect();
+    let elsewhere = |record: &ChainRecord, table: &str| {
+        let now = tables.get(table)?;
+        place_of(&record.config, table).filter(|then| !is_same_place(then, now)).map(str::to_owned)
+    };
     let progress = |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     };
-    let report = runtime.block_on(verify(&storage, !args.sizes_only, progress))?;
+    let report = runtime.block_on(verify(&storage, !args.sizes_only, elsewhere, progress))?;
     bar.finish_and_clear();
     let Some(report) = report else {
         runtime.block_on(check_begin(&storage))?;

@@ -1,18 +1,22 @@
 //! The columns of files that lie in a table's folder, whoever wrote them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectMeta;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::async_reader::ParquetObjectReader;
+use parquet::arrow::async_reader::MetadataFetch;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaDataReader;
 
-use crate::store::Location;
 use crate::store::once::in_time;
+use crate::store::{Location, failure};
 
 /// How many names of a folder are looked at: a page of a listing.
 const NAMES_MAX: usize = 1_000;
@@ -78,29 +82,47 @@ async fn columns_of(
     table: &Location,
     object: ObjectMeta,
 ) -> object_store::Result<Option<FoundColumns>> {
-    let path = object.location.clone();
-    let mut reader = ParquetObjectReader::new(Arc::clone(&table.store), path.clone())
-        .with_file_size(object.size);
+    let path = object.location;
+    let footer = ParquetMetaDataReader::new()
+        .load_and_finish(Ranges { table, path: &path }, object.size)
+        .await;
     // The types that every reader has, not those that one writer's library may have noted.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    match ArrowReaderMetadata::load_async(&mut reader, options).await {
-        Ok(metadata) => {
+    let columns = footer.and_then(|footer| ArrowReaderMetadata::try_new(Arc::new(footer), options));
+    let unreadable = |error: &dyn std::fmt::Display| {
+        tracing::warn!(%path, url = table.url, "a file of a table cannot be read: {error}");
+    };
+    match columns {
+        Ok(columns) => {
             let below = path.prefix_match(&table.prefix).into_iter().flatten();
             let path = below.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
-            Ok(Some(FoundColumns { path, schema: Arc::clone(metadata.schema()) }))
+            Ok(Some(FoundColumns { path, schema: Arc::clone(columns.schema()) }))
         }
         Err(ParquetError::External(error)) => match error.downcast::<object_store::Error>() {
             // Somebody removed it meanwhile.
-            Ok(error) if crate::store::failure::is_absent(&error) => Ok(None),
+            Ok(error) if failure::is_absent(&error) => Ok(None),
             Ok(error) => Err(*error),
             Err(error) => {
-                tracing::warn!(%path, url = table.url, "a file of a table cannot be read: {error}");
+                unreadable(&error);
                 Ok(None)
             }
         },
         Err(error) => {
-            tracing::warn!(%path, url = table.url, "a file of a table cannot be read: {error}");
+            unreadable(&error);
             Ok(None)
         }
+    }
+}
+
+/// Gives the library the parts of a file that it asks for.
+struct Ranges<'f> {
+    table: &'f Location,
+    path: &'f Path,
+}
+
+impl MetadataFetch for Ranges<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        let get = self.table.store.get_range(self.path, range);
+        get.map_err(|error| ParquetError::External(error.into())).boxed()
     }
 }

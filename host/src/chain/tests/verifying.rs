@@ -27,7 +27,10 @@ impl Lane {
     }
 
     fn verify(&self, hashes: bool) -> Report {
-        self.runtime.block_on(verify(&self.storage, hashes, |_, _| {})).unwrap().unwrap()
+        self.runtime
+            .block_on(verify(&self.storage, hashes, |_, _| None, |_, _| {}))
+            .unwrap()
+            .unwrap()
     }
 
     fn found(&self) -> Vec<(Matter, String)> {
@@ -144,4 +147,34 @@ fn a_chain_with_a_gap_or_a_changed_record_says_where() {
     ] {
         assert!(found.contains(&expected), "{expected:?} is not in {found:?}");
     }
+}
+
+#[test]
+fn a_sink_that_has_another_id_over_the_same_folder_has_the_same_files() {
+    let mut lane = Lane::new(COUNT);
+    let folder = lane.storage.tables.remove("numbers").unwrap();
+    lane.storage.tables.insert(Arc::from("renamed"), folder);
+    let report = lane.verify(true);
+    assert_eq!(report.findings, []);
+    assert!(!report.has_defects());
+    // They are compared all the same.
+    let path = lane.storage.tables["renamed"].path(&lane.records[2].files[0].path);
+    lane.put(&path, "7");
+    assert_eq!(lane.found().first().unwrap().0, Matter::Damaged);
+}
+
+#[test]
+fn files_of_a_table_that_has_another_folder_now_are_not_missing() {
+    let mut lane = Lane::new(COUNT);
+    let elsewhere = lane.storage.chain.child("elsewhere");
+    lane.storage.tables.insert(Arc::from("numbers"), elsewhere);
+    let was = |_: &ChainRecord, table: &str| Some(format!("data/{table}"));
+    let report = lane.runtime.block_on(verify(&lane.storage, true, was, |_, _| {}));
+    let report = report.unwrap().unwrap();
+    assert!(!report.has_defects(), "{:?}", report.findings);
+    assert_eq!(report.counts[&Matter::Foreign], COUNT as u64);
+    assert_eq!(
+        report.findings[0].detail,
+        "the table was in data/numbers then; not looked for there"
+    );
 }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Handle;
 
 use crate::chain::ChainError;
-use crate::chain::inspect::{check_begin, latest, record};
+use crate::chain::Opener;
 use crate::chain::record::{ChainRecord, PinnedModule};
 use crate::cli::left_behind::refuse_left_behind;
 use crate::config::Pipeline;
@@ -50,13 +50,9 @@ pub(super) fn look(
 ) -> anyhow::Result<Outlook> {
     refuse_left_behind(pipeline, working_directory)?;
     let storage = look_at_lane(pipeline, stores)?;
-    let head = runtime.block_on(async {
-        match latest(&storage).await? {
-            Some(epoch) => record(&storage, epoch).await,
-            None => check_begin(&storage).await.map(|()| None),
-        }
-    });
-    let head = match head {
+    // All that a start reads of it, also the state.
+    let survey = runtime.block_on(Opener::new(&storage, "sluicegate check").survey());
+    let head = match survey.map(|survey| survey.head().cloned()) {
         Ok(Some(head)) => head,
         Ok(None) => return Ok(Outlook::Anew),
         Err(ChainError::Store { explanation, .. }) => return Ok(Outlook::Unknown(explanation)),

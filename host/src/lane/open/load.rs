@@ -25,8 +25,16 @@ use crate::lane::{Outside, PlacedModule};
 /// How often a lane that waits for its modules looks whether they were uploaded.
 const MODULE_WAIT: Duration = Duration::from_secs(1);
 
+/// A module that was given by path and is not in the store yet.
+pub(super) struct Brought {
+    stage: String,
+    name: String,
+    bytes: Vec<u8>,
+}
+
 /// Gets the module of every stage, and checks it against the one that the chain pins.
 struct Loader<'a> {
+    brought: Vec<Brought>,
     config: &'a Pipeline,
     modules: &'a ModuleStore,
     engine: &'a PluginEngine,
@@ -36,15 +44,16 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     /// One per stage of the pipeline, that with state last.
-    fn modules(&self, head: Option<&ChainRecord>) -> Result<Vec<PlacedModule>, OpenError> {
+    fn modules(&mut self, head: Option<&ChainRecord>) -> Result<Vec<PlacedModule>, OpenError> {
         if let Some(head) = head {
             check_state(self.config, &head.config, head.state.is_some())?;
         }
-        self.config.all_stages().map(|stage| self.module(stage, head)).collect()
+        let config = self.config;
+        config.all_stages().map(|stage| self.module(stage, head)).collect()
     }
 
     fn module(
-        &self,
+        &mut self,
         stage: &StageConfig,
         head: Option<&ChainRecord>,
     ) -> Result<PlacedModule, OpenError> {
@@ -75,7 +84,7 @@ impl Loader<'_> {
 
     /// The stage was changed in the pipeline file: an activation, with its checks.
     fn changed(
-        &self,
+        &mut self,
         stage: &StageConfig,
         pinned: &PinnedModule,
         stateful: bool,
@@ -112,15 +121,15 @@ impl Loader<'_> {
         self.load(stage, &pinned.name, &bytes)
     }
 
-    /// The module that the pipeline file names. One given by path is put into the store, so that the chain can pin
-    /// it.
-    fn named(&self, stage: &StageConfig) -> Result<LoadedModule, OpenError> {
+    /// The module that the pipeline file names. One given by path goes into the store before the chain pins it.
+    fn named(&mut self, stage: &StageConfig) -> Result<LoadedModule, OpenError> {
         match &stage.plugin {
             PluginRef::Path(path) => {
                 let bytes = read(stage, path)?;
                 let name = module_name(path);
                 let module = self.load(stage, &name, &bytes)?;
-                self.ask(stage, self.modules.put(&name, bytes.into()))?;
+                let stage = stage.id.to_string();
+                self.brought.push(Brought { stage, name, bytes });
                 Ok(module)
             }
             PluginRef::Name(name) => {
@@ -137,10 +146,7 @@ impl Loader<'_> {
         stage: &StageConfig,
         question: impl Future<Output = Result<T, ModuleStoreError>>,
     ) -> Result<T, OpenError> {
-        request(self.outside, self.runtime, question)?.map_err(|source| OpenError::Module {
-            stage: stage.id.to_string(),
-            source: Box::new(source),
-        })
+        ask(&stage.id, self.outside, self.runtime, question)
     }
 
     fn load(
@@ -155,15 +161,39 @@ impl Loader<'_> {
     }
 }
 
-/// The module of every stage. Waits for those that are named and not yet uploaded, if it may.
+fn ask<T>(
+    stage: &str,
+    outside: &Outside,
+    runtime: &tokio::runtime::Handle,
+    question: impl Future<Output = Result<T, ModuleStoreError>>,
+) -> Result<T, OpenError> {
+    request(outside, runtime, question)?
+        .map_err(|source| OpenError::Module { stage: stage.to_owned(), source: Box::new(source) })
+}
+
+/// Puts modules that were given by path into the store, so that the chain can pin them.
+pub(super) fn keep(
+    brought: Vec<Brought>,
+    parts: &LaneParts,
+    outside: &Outside,
+) -> Result<(), OpenError> {
+    for Brought { stage, name, bytes } in brought {
+        let put = parts.modules.put(&name, bytes.into());
+        ask(&stage, outside, &parts.runtime, put)?;
+    }
+    Ok(())
+}
+
+/// The module of every stage, and what of it the store does not have yet. Waits for those that are named and not yet
+/// uploaded, if it may.
 pub(super) fn get_modules(
     parts: &LaneParts,
     head: Option<&ChainRecord>,
     outside: &Outside,
-) -> Result<Vec<PlacedModule>, OpenError> {
+) -> Result<(Vec<PlacedModule>, Vec<Brought>), OpenError> {
     let LaneParts { config, modules, engine, runtime, .. } = parts;
-    let loader = Loader { config, modules, engine, runtime, outside };
     loop {
+        let mut loader = Loader { brought: Vec::new(), config, modules, engine, runtime, outside };
         match loader.modules(head) {
             Err(OpenError::Module { stage, source })
                 if parts.waits_for_modules && source.is_not_uploaded() =>
@@ -179,7 +209,7 @@ pub(super) fn get_modules(
             }
             modules => {
                 publish_problem(outside, None);
-                return modules;
+                return modules.map(|modules| (modules, loader.brought));
             }
         }
     }

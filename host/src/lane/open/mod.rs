@@ -42,7 +42,7 @@ use super::plan::Plan;
 use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
-use load::get_modules;
+use load::{Brought, get_modules, keep};
 use wait::request;
 
 pub use error::OpenError;
@@ -115,6 +115,8 @@ pub(in crate::lane) struct Ready {
 struct Prepared {
     survey: Survey,
     modules: Vec<PlacedModule>,
+    /// Of them those that the store does not have yet.
+    brought: Vec<Brought>,
     plan: Plan,
     pool: Pool,
     post: Option<Post>,
@@ -128,7 +130,7 @@ impl Prepared {
     fn make(parts: &LaneParts, opener: &Opener<'_>, outside: &Outside) -> Result<Self, OpenError> {
         let LaneParts { config, storage, stores, runtime, clock, .. } = parts;
         let mut survey = request(outside, runtime, opener.survey())??;
-        let modules = get_modules(parts, survey.head(), outside)?;
+        let (modules, brought) = get_modules(parts, survey.head(), outside)?;
         let plan = Plan::new(config, &modules)?;
         if let Some(head) = survey.head() {
             check_tables(&plan.tables(config), &head.config)?;
@@ -154,7 +156,7 @@ impl Prepared {
                 None
             }
         };
-        Ok(Self { survey, modules, plan, pool, post, source, start })
+        Ok(Self { survey, modules, brought, plan, pool, post, source, start })
     }
 
     /// Takes the lane, and pins where a first run begins. None if the chain has moved since it was read.
@@ -164,7 +166,8 @@ impl Prepared {
         opener: &mut Opener<'_>,
         outside: &Outside,
     ) -> Result<Option<Ready>, OpenError> {
-        let Self { survey, modules, plan, pool, post, mut source, start } = self;
+        let Self { survey, modules, brought, plan, pool, post, mut source, start } = self;
+        keep(brought, parts, outside)?;
         let LaneParts { config, storage, runtime, clock, pace, .. } = parts;
         let taken = request(outside, runtime, opener.take(survey))??;
         let Some(mut opened) = taken else { return Ok(None) };

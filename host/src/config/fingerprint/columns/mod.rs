@@ -131,6 +131,16 @@ impl TableColumns {
     }
 }
 
+/// Where a table was, as the fingerprints of a record say; none if they do not.
+pub fn place_of<'o>(old: &'o BTreeMap<String, String>, table: &str) -> Option<&'o str> {
+    old.get(&format!("{TABLE}{table}"))?.split_once(PLACE).map(|(_, place)| place)
+}
+
+/// Whether two ways to write a place mean the same by their words.
+pub fn is_same_place(one: &str, other: &str) -> bool {
+    place(one) == place(other)
+}
+
 /// Whether tables may be written on top of what a chain record knows of them.
 ///
 /// # Errors
