@@ -11,8 +11,8 @@
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::ChainError;
 use super::record::{ChainRecord, Epoch};
+use super::{ChainError, paths};
 use crate::store::once::{Immutable, sha256_hex};
 
 /// The layout that is written. Those from [`VERSION_MIN`] on are read.
@@ -71,9 +71,13 @@ impl SlotBody {
         struct Versioned {
             v: u32,
         }
-        let unreadable = |error: serde_json::Error| ChainError::Unreadable {
+        let refused = |reason: &str| ChainError::Unreadable {
             what: format!("record of epoch {epoch}"),
-            reason: error.to_string(),
+            reason: format!("`{}` {reason}", paths::slot(epoch)),
+        };
+        let unreadable = |error: serde_json::Error| match bytes.is_empty() {
+            true => refused("is empty"),
+            false => refused(&format!("is no record: {error}")),
         };
         let Versioned { v } = serde_json::from_slice(&bytes).map_err(unreadable)?;
         if !(VERSION_MIN..=VERSION).contains(&v) {
@@ -81,11 +85,8 @@ impl SlotBody {
         }
         let record = match v {
             SEALED_SINCE.. => {
-                let unsealed = unseal(&bytes).ok_or_else(|| ChainError::Unreadable {
-                    what: format!("record of epoch {epoch}"),
-                    reason: "its bytes have another hash than it says: restore it from a copy"
-                        .to_owned(),
-                })?;
+                let unsealed = unseal(&bytes)
+                    .ok_or_else(|| refused("has another hash than it says of itself"))?;
                 serde_json::from_slice(&unsealed)
             }
             _ => serde_json::from_slice(&bytes),

@@ -231,7 +231,9 @@ pub enum ChainError {
         reason: String,
     },
     /// Something is no record or no state.
-    #[error("{what} cannot be read: {reason}")]
+    #[error(
+        "{what} cannot be read: {reason}; restore it from a copy, or forget the chain with `sluicegate reset`"
+    )]
     Unreadable {
         /// The object.
         what: String,

@@ -259,7 +259,10 @@ impl<'a> Opener<'a> {
         let decided = resolve(observed);
         match decided.map_err(|reason| ChainError::Damaged { url: url(), reason })? {
             Opening::Beside => {
-                let first = observed.files.first().map(|file| file.path.to_string());
+                let first = observed.files.first().map(|file| {
+                    let table = &self.storage.tables[&file.table];
+                    format!("{}/{}", table.url.trim_end_matches('/'), table.below(&file.path))
+                });
                 Err(ChainError::Beside {
                     job: self.storage.job.clone(),
                     url: url(),

@@ -140,13 +140,8 @@ pub struct Comparison {
 impl Comparison {
     /// Of the chain of a lane that ends at `latest`, with all files in the folders of its tables.
     pub fn new(storage: &LaneStorage, latest: Epoch, files: Vec<FoundFile>) -> Self {
-        let below = |file: &FoundFile| {
-            let prefix = &storage.tables[&file.table].prefix;
-            let parts = file.path.prefix_match(prefix).into_iter().flatten();
-            parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/")
-        };
         let listed = files.into_iter().map(|file| {
-            let below = below(&file);
+            let below = storage.tables[&file.table].below(&file.path);
             ((file.table, below), (file.name, file.bytes))
         });
         Self {

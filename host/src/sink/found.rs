@@ -90,13 +90,12 @@ async fn columns_of(
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let columns = footer.and_then(|footer| ArrowReaderMetadata::try_new(Arc::new(footer), options));
     let unreadable = |error: &dyn std::fmt::Display| {
-        tracing::warn!(%path, url = table.url, "a file of a table cannot be read: {error}");
+        let (file, url) = (table.below(&path), &table.url);
+        tracing::warn!(file, url, "a file in the folder of a table is no Parquet file: {error}");
     };
     match columns {
         Ok(columns) => {
-            let below = path.prefix_match(&table.prefix).into_iter().flatten();
-            let path = below.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
-            Ok(Some(FoundColumns { path, schema: Arc::clone(columns.schema()) }))
+            Ok(Some(FoundColumns { path: table.below(&path), schema: Arc::clone(columns.schema()) }))
         }
         Err(ParquetError::External(error)) => match error.downcast::<object_store::Error>() {
             // Somebody removed it meanwhile.

@@ -117,6 +117,12 @@ impl Location {
         self.prefix.parts().chain(Path::from(below).parts()).collect()
     }
 
+    /// The rest of a path below this place, for people; the whole path if it lies elsewhere.
+    pub fn below(&self, path: &Path) -> String {
+        let Some(parts) = path.prefix_match(&self.prefix) else { return path.to_string() };
+        parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/")
+    }
+
     /// An empty store in memory, which is gone with its last clone. For tests.
     pub fn in_memory() -> Self {
         Self {

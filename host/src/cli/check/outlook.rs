@@ -17,7 +17,8 @@ use crate::plugin::limits::CallLimits;
 use crate::plugin::verdict::{Verdict, compare};
 use crate::plugin::{Plugin, PluginKind};
 use crate::process::look_at_lane;
-use crate::{config::StoreOptions, modules::ModuleStore};
+use crate::modules::ModuleStore;
+use crate::store::StoreOptions;
 
 /// Where a start of the pipeline would begin.
 #[derive(Debug)]

@@ -331,7 +331,8 @@ impl Intake {
                 stream: Arc::clone(&partition.partition.stream),
                 partition: partition.partition.number,
                 next_offset,
-                end_offset: partition.end_offset,
+                // Reading may have passed the end that was seen last.
+                end_offset: partition.end_offset.map(|end| end.max(next_offset)),
                 lag: partition.end_offset.map(|end| (end - next_offset).max(0)),
                 watermark: clock.own(index),
                 max_event_time: clock.partitions()[index].max_event_time,
