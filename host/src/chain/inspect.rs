@@ -1,10 +1,9 @@
 //! Reading a chain without opening the lane: for people and tools, beside a lane that runs.
 
-use super::body::SlotBody;
 pub use super::opener::check_begin;
 use super::record::{ChainRecord, Epoch};
 use super::store::LaneStore;
-use super::{ChainError, LaneStorage, paths};
+use super::{ChainError, LaneStorage};
 
 /// The newest epoch; none if the lane has no chain.
 ///
@@ -27,8 +26,5 @@ pub async fn record(
     epoch: Epoch,
 ) -> Result<Option<ChainRecord>, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
-    let bytes = store.get(&paths::slot(epoch)).await;
-    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let body = bytes.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()?;
-    Ok(body.map(|body| body.record))
+    Ok(store.record(epoch).await?.map(|body| body.record))
 }

@@ -121,6 +121,7 @@ pub mod beat;
 pub mod commit;
 mod upload;
 pub mod reset;
+mod hand;
 pub mod skip;
 pub mod inspect;
 pub mod moves;

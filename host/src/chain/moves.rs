@@ -1,12 +1,8 @@
 //! Moving positions on purpose: a record after the head that is like it, but for them.
-//!
-//! It takes the next slot as a fence does. An instance that runs the lane meanwhile loses that slot and what it has not
-//! committed, and nothing else.
 
-use super::body::{SlotBody, VERSION};
-use super::record::{ChainRecord, RecordKind, SourceKind, SourceState, Term, Writer};
-use super::store::{LaneStore, SlotAttempt};
-use super::{ChainError, LaneStorage, parent_of, paths};
+use super::hand::Head;
+use super::record::{ChainRecord, SourceKind, SourceState};
+use super::{ChainError, LaneStorage};
 use crate::source::{Jump, NextOffset, Position, SourceIdentity};
 
 /// Where reading is to go on.
@@ -39,43 +35,16 @@ pub async fn move_positions(
     instance: &str,
     moves: &Moves,
 ) -> Result<ChainRecord, MoveError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
-    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let Some(latest) = store.latest().await.map_err(failed)? else {
-        let url = &store.folder.url;
-        return Err(MoveError::Refused(format!("there is no chain at {url}: run the pipeline")));
+    let Some(head) = Head::read(storage).await? else {
+        let url = &storage.chain.url;
+        return Err(MoveError::Refused(format!(
+            "there is no chain of pipeline `{}` in {url}: run the pipeline",
+            storage.job
+        )));
     };
-    let bytes = store.get(&paths::slot(latest)).await.map_err(failed)?;
-    let damaged = || ChainError::Damaged {
-        url: store.folder.url.clone(),
-        reason: format!("slot {latest} was there and is gone"),
-    };
-    let head = SlotBody::thaw(latest, bytes.ok_or_else(damaged)?)?;
-    let record = ChainRecord {
-        v: VERSION,
-        epoch: latest.next(),
-        kind: RecordKind::Fence,
-        parent: Some(parent_of(&head)),
-        term: Term(head.record.term.0 + 1),
-        writer: Writer::new(instance),
-        earlier: Vec::new(),
-        files: Vec::new(),
-        source: moved(&head.record.source, moves)?,
-        ..head.record.clone()
-    };
-    let body = SlotBody::freeze(record)?;
-    match store.try_put_slot(body.record.epoch, &body).await {
-        SlotAttempt::Ours => {
-            store.release(&body.record.writer).await;
-            Ok(body.record)
-        }
-        SlotAttempt::Taken(_) => {
-            Err(ChainError::Contended { url: store.folder.url.clone() }.into())
-        }
-        SlotAttempt::Unknown(error) => {
-            Err(ChainError::store("move positions", &store.folder, &error).into())
-        }
-    }
+    let source = moved(&head.record().source, moves)?;
+    let at = |fence| ChainRecord { source, ..fence };
+    Ok(head.add(instance, "move positions", at).await?)
 }
 
 fn moved(source: &SourceState, moves: &Moves) -> Result<SourceState, MoveError> {

@@ -52,11 +52,7 @@ pub(super) async fn read_slots(
     latest: Epoch,
 ) -> Result<Vec<SlotBody>, ChainError> {
     let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
-    let reads = (oldest..=latest.0).rev().map(Epoch).map(|epoch| async move {
-        let bytes = store.get(&paths::slot(epoch)).await;
-        let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-        bytes.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()
-    });
+    let reads = (oldest..=latest.0).rev().map(Epoch).map(|epoch| store.record(epoch));
     let reads = futures::stream::iter(reads).buffered(REQUESTS_AT_ONCE);
     let slots: Vec<Option<SlotBody>> = reads.try_collect().await?;
     Ok(slots.into_iter().map_while(|slot| slot).collect())
@@ -74,13 +70,12 @@ pub(super) async fn files_id(
     if paths::is_chain_id(&head.chain) {
         return Ok(head.chain.clone());
     }
-    let genesis = store.get(&paths::slot(Epoch::GENESIS)).await;
-    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let genesis = store.slot(Epoch::GENESIS).await;
     let missing = || ChainError::Damaged {
         url: store.folder.url.clone(),
         reason: "there is no record of epoch 0".to_owned(),
     };
-    let genesis = genesis.map_err(failed)?.ok_or_else(missing)?;
+    let genesis = genesis.map_err(|error| store.unread(&error))?.ok_or_else(missing)?;
     Ok(sha256_hex(&genesis)[..paths::CHAIN_ID_BYTES].to_owned())
 }
 

@@ -184,7 +184,7 @@ pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainEr
     let mut chains = mark::find(store).await.ok().flatten().unwrap_or_default();
     let latest = store.latest().await.map_err(failed)?;
     for epoch in [Some(Epoch::GENESIS), latest].into_iter().flatten() {
-        let slot = store.get(&paths::slot(epoch)).await.map_err(failed)?;
+        let slot = store.slot(epoch).await.map_err(failed)?;
         let record = slot.and_then(|slot| Some(SlotBody::thaw(epoch, slot).ok()?.record));
         let Some(record) = record else { continue };
         chains.extend(record.earlier.clone());

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::ChainError;
 use super::body::SlotBody;
 use super::paths;
 use super::record::Epoch;
@@ -50,12 +51,47 @@ impl LaneStore {
             Created::Ours => SlotAttempt::Ours,
             Created::Unknown(error) => SlotAttempt::Unknown(error),
             // It is there for ever, so it can be read once more.
-            Created::Taken => match self.get(&paths::slot(epoch)).await {
+            Created::Taken => match self.slot(epoch).await {
                 Ok(Some(found)) => SlotAttempt::Taken(found),
                 Ok(None) => SlotAttempt::Unknown(vanished(path)),
                 Err(error) => SlotAttempt::Unknown(error),
             },
         }
+    }
+
+    /// The bytes in the slot of an epoch; none if it is empty.
+    pub(super) async fn slot(&self, epoch: Epoch) -> object_store::Result<Option<Bytes>> {
+        self.get(&paths::slot(epoch)).await
+    }
+
+    /// The record of an epoch; none if its slot is empty. Neither its parent nor its state is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Store`], [`ChainError::Version`], [`ChainError::Unreadable`].
+    pub(super) async fn record(&self, epoch: Epoch) -> Result<Option<SlotBody>, ChainError> {
+        let slot = self.slot(epoch).await.map_err(|error| self.unread(&error))?;
+        slot.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()
+    }
+
+    /// The newest record; none if the lane has no chain.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::record`]; [`ChainError::Damaged`] if it is gone before it is read.
+    pub(super) async fn head(&self) -> Result<Option<SlotBody>, ChainError> {
+        let latest = self.latest().await.map_err(|error| self.unread(&error))?;
+        let Some(latest) = latest else { return Ok(None) };
+        let gone = || ChainError::Damaged {
+            url: self.folder.url.clone(),
+            reason: format!("slot {latest} was there and is gone"),
+        };
+        self.record(latest).await?.ok_or_else(gone).map(Some)
+    }
+
+    /// The chain was not read.
+    pub(super) fn unread(&self, error: &object_store::Error) -> ChainError {
+        ChainError::store("read the chain", &self.folder, error)
     }
 
     /// The object at `below`; none if there is none.

@@ -16,10 +16,9 @@ use std::sync::Arc;
 
 use object_store::path::Path;
 
-use super::body::SlotBody;
 use super::files::{Folders, each_file};
 use super::open::files_id;
-use super::paths::{self, DataFileName, LaneTag};
+use super::paths::{DataFileName, LaneTag};
 use super::record::{Epoch, Term};
 use super::store::LaneStore;
 use super::{ChainError, LaneStorage};
@@ -81,11 +80,8 @@ pub(super) async fn is_of_chain(
     epoch: Epoch,
     chain: &str,
 ) -> Result<bool, ChainError> {
-    let bytes = store.get(&paths::slot(epoch)).await;
-    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let Some(bytes) = bytes.map_err(failed)? else { return Ok(false) };
-    let record = SlotBody::thaw(epoch, bytes)?.record;
-    Ok(files_id(store, Some(&record)).await? == chain)
+    let Some(body) = store.record(epoch).await? else { return Ok(false) };
+    Ok(files_id(store, Some(&body.record)).await? == chain)
 }
 
 /// From where to where each writer has files of decided epochs in a table.
@@ -187,13 +183,11 @@ impl Slots<'_> {
         if let Some(name) = self.known.get(&epoch) {
             return Ok(name.clone());
         }
-        let bytes = self.store.get(&paths::slot(epoch)).await;
-        let failed = |error| ChainError::store("read the chain", &self.store.folder, &error);
         let missing = || ChainError::Damaged {
             url: self.store.folder.url.clone(),
             reason: format!("there is no record of epoch {epoch}"),
         };
-        let record = SlotBody::thaw(epoch, bytes.map_err(failed)?.ok_or_else(missing)?)?.record;
+        let record = self.store.record(epoch).await?.ok_or_else(missing)?.record;
         if files_id(self.store, Some(&record)).await? != self.chain {
             let (url, reason) = (self.store.folder.url.clone(), "is of another chain");
             return Err(ChainError::Damaged { url, reason: format!("epoch {epoch} {reason}") });

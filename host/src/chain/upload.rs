@@ -37,6 +37,11 @@ struct Blob {
     sha256: String,
 }
 
+/// Whether what lies in the slot of the head is the head.
+fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
+    found.is_some_and(|found| sha256_hex(found) == head.sha256)
+}
+
 /// Owns the right to add to the chain.
 pub(super) struct Uploader {
     chain: Chain,
@@ -80,7 +85,7 @@ impl Uploader {
     /// Says that the owner lives, or that it has ended. Answers with the slot of the next epoch if somebody else has it.
     pub(super) async fn beat(&self, count: u64, released: bool) -> Option<LostSlot> {
         let epoch = self.chain.next_epoch();
-        match self.store.get(&paths::slot(epoch)).await {
+        match self.store.slot(epoch).await {
             Ok(None) => {}
             Ok(Some(taken)) => {
                 let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
@@ -101,9 +106,8 @@ impl Uploader {
 
     /// Whether the head is there. One look: a beat that is not sent is only late.
     async fn has_head(&self) -> bool {
-        let Some(Parent { epoch, sha256 }) = &self.chain.head else { return true };
-        let found = self.store.get(&paths::slot(*epoch)).await;
-        found.is_ok_and(|body| body.is_some_and(|body| sha256_hex(&body) == *sha256))
+        let Some(head) = &self.chain.head else { return true };
+        self.store.slot(head.epoch).await.is_ok_and(|found| is_head(head, found.as_ref()))
     }
 
     async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
@@ -159,16 +163,13 @@ impl Uploader {
     /// That the record which the next one names is still there: somebody may have forgotten the chain, and begun another,
     /// while we ran.
     async fn check_head(&self) -> Result<(), ChainError> {
-        let Some(Parent { epoch, sha256 }) = &self.chain.head else { return Ok(()) };
-        let (what, below) = (format!("look for the record of epoch {epoch}"), paths::slot(*epoch));
-        let found = self.persist(&what, &self.store.folder, async || self.store.get(&below).await);
-        match found.await? {
-            Some(body) if sha256_hex(&body) == *sha256 => Ok(()),
-            _ => {
-                let url = self.store.folder.url.clone();
-                Err(ChainError::Forgotten { url, epoch: *epoch })
-            }
+        let Some(head) = &self.chain.head else { return Ok(()) };
+        let (what, epoch) = (format!("look for the record of epoch {}", head.epoch), head.epoch);
+        let look = self.persist(&what, &self.store.folder, async || self.store.slot(epoch).await);
+        if is_head(head, look.await?.as_ref()) {
+            return Ok(());
         }
+        Err(ChainError::Forgotten { url: self.store.folder.url.clone(), epoch })
     }
 
     /// Removes what was put for an epoch that is not ours and never will be: readers of the tables would see its rows. What

@@ -13,13 +13,12 @@ use serde::Serialize;
 use super::body::SlotBody;
 use super::files::all_files;
 use super::open::files_id;
-use super::paths::{self, DataFileName, LaneTag};
-use super::record::{ChainRecord, Epoch, Parent, RecordKind};
+use super::paths::{DataFileName, LaneTag};
+use super::record::{ChainRecord, DataFile, Epoch, Parent, RecordKind};
 use super::reset::own_chains;
 use super::resolve::{FoundFile, LOOK_BACK};
 use super::store::{LaneStore, REQUESTS_AT_ONCE};
 use super::{ChainError, LaneStorage};
-use crate::sink::DataFile;
 use crate::store::Location;
 use crate::store::once::holds;
 
@@ -293,7 +292,7 @@ pub async fn verify(
     comparison.report.hashed = hashes;
     let slots = (0..=latest.0).map(Epoch).map(|epoch| {
         let store = &store;
-        async move { (epoch, store.get(&paths::slot(epoch)).await) }
+        async move { (epoch, store.slot(epoch).await) }
     });
     let mut slots = futures::stream::iter(slots).buffered(REQUESTS_AT_ONCE);
     let mut head = None;

@@ -77,7 +77,10 @@ pub fn run(args: &PositionsArgs) -> anyhow::Result<ExitCode> {
         let record = latest.map(|epoch| runtime.block_on(inspect::record(&storage, epoch)));
         let record = record.transpose()?.flatten();
         record.with_context(|| {
-            format!("there is no chain at {}: run the pipeline", storage.chain.url)
+            format!(
+                "there is no chain of pipeline `{}` in {}: run the pipeline",
+                pipeline.name, storage.chain.url
+            )
         })?
     } else {
         runtime.block_on(move_positions(&storage, "sluicegate positions", &moves))?

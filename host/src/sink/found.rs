@@ -94,9 +94,10 @@ async fn columns_of(
         tracing::warn!(file, url, "a file in the folder of a table is no Parquet file: {error}");
     };
     match columns {
-        Ok(columns) => {
-            Ok(Some(FoundColumns { path: table.below(&path), schema: Arc::clone(columns.schema()) }))
-        }
+        Ok(columns) => Ok(Some(FoundColumns {
+            path: table.below(&path),
+            schema: Arc::clone(columns.schema()),
+        })),
         Err(ParquetError::External(error)) => match error.downcast::<object_store::Error>() {
             // Somebody removed it meanwhile.
             Ok(error) if failure::is_absent(&error) => Ok(None),

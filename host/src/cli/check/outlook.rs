@@ -12,12 +12,12 @@ use crate::chain::record::{ChainRecord, PinnedModule};
 use crate::cli::left_behind::refuse_left_behind;
 use crate::config::Pipeline;
 use crate::config::fingerprint::{check_state, is_same_stage};
+use crate::modules::ModuleStore;
 use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::verdict::{Verdict, compare};
 use crate::plugin::{Plugin, PluginKind};
 use crate::process::look_at_lane;
-use crate::modules::ModuleStore;
 use crate::store::StoreOptions;
 
 /// Where a start of the pipeline would begin.
