@@ -102,6 +102,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_a_link_lies_where_the_link_does() {
+        let place = tempfile::tempdir().unwrap();
+        let (mounted, folder) = (place.path().join("..data"), place.path().join("jobs"));
+        std::fs::create_dir_all(&mounted).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(mounted.join("sales.toml"), "").unwrap();
+        let link = folder.join("sales.toml");
+        std::os::unix::fs::symlink(mounted.join("sales.toml"), &link).unwrap();
+        assert_eq!(folder_of(&link).unwrap(), folder);
+    }
+
+    #[test]
     fn a_file_named_alone_lies_in_the_working_directory() {
         let here = std::env::current_dir().unwrap();
         assert_eq!(folder_of(Path::new("sales.toml")).unwrap(), here);

@@ -109,6 +109,9 @@ impl FilesSource {
             None => return Ok(false),
             Some(Ok(listed)) if listed.files.is_empty() && self.watch.is_none() => true,
             Some(Ok(listed)) => {
+                if listed.files.is_empty() {
+                    self.say_nothing_yet();
+                }
                 self.trouble.set(None);
                 self.listed = Some(listed);
                 return Ok(true);
@@ -126,9 +129,19 @@ impl FilesSource {
                 self.place.name
             )));
         }
+        self.say_nothing_yet();
         self.trouble.set(None);
         self.listed = Some(Listed::default());
         Ok(true)
+    }
+
+    /// A folder that is watched may be empty, or not there, but perhaps its path is mistyped.
+    fn say_nothing_yet(&self) {
+        let (path, every) = (&self.place.name, self.watch.unwrap_or_default());
+        tracing::warn!(
+            %path, ?every,
+            "`source.files.path` names no file yet, and no file below it ends in {ENDINGS}: it is looked at again and again"
+        );
     }
 
     /// Looks for new files when it is time, without waiting for the answer.
