@@ -41,6 +41,7 @@ pub(crate) struct GatedStore {
 }
 
 impl GatedStore {
+    /// Empty, behind that gate.
     pub(crate) fn new(gate: Gate) -> Self {
         Self {
             inner: Arc::default(),

@@ -31,6 +31,7 @@ struct Put {
 }
 
 impl HeldStore {
+    /// In front of that store.
     pub(crate) fn new(inner: Arc<dyn ObjectStore>) -> Self {
         Self {
             inner,
