@@ -142,7 +142,7 @@ use retire::Recent;
 pub use commit::{CommitOutcome, Committer, LostSlot};
 pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 #[cfg(test)]
-pub use opener::open;
+use opener::open;
 pub use opener::{Opened, Opener, Survey};
 pub use presence::{PATIENCE_MIN, Presence, presence};
 pub use reset::{DataFiles, Footprint, footprint, forget};

@@ -39,9 +39,8 @@ use tokio::sync::{broadcast, mpsc};
 use super::open::{Ready, genesis, restore};
 use super::outputs::outbox::Outbox;
 use super::*;
-use crate::chain::Committer;
 use crate::chain::record::{ChainRecord, Epoch, Fates, PinnedModule};
-use crate::chain::{self, LaneStorage};
+use crate::chain::{self, Committer, LaneStorage, Opened, Opener};
 use crate::config::{PluginRef, StageConfig};
 use crate::counters::LaneMetrics;
 use crate::plugin::PluginKind;
@@ -253,7 +252,7 @@ impl World {
         clock: &Clock,
     ) -> (Lane, mpsc::Sender<Command>) {
         let storage = self.storage();
-        let mut opened = self.runtime.block_on(chain::open(&storage, "test")).unwrap();
+        let mut opened = self.runtime.block_on(open_chain(&storage));
         let modules = self.modules(opened.head.as_ref());
         let plan = Plan::new(&self.config, &modules).unwrap();
         let metrics = self.metrics();
@@ -414,6 +413,17 @@ impl World {
 }
 
 /// A plugin of the examples, compiled once.
+/// Opens the chain as a lane does that has nothing to check.
+async fn open_chain(storage: &LaneStorage) -> Opened {
+    let mut opener = Opener::new(storage, "test");
+    loop {
+        let survey = opener.survey().await.unwrap();
+        if let Some(opened) = opener.take(survey).await.unwrap() {
+            return opened;
+        }
+    }
+}
+
 fn wasm(path: &std::path::Path, limits: &CallLimits) -> LoadedModule {
     static LOADED: Mutex<BTreeMap<PathBuf, LoadedModule>> = Mutex::new(BTreeMap::new());
     let load = || {
