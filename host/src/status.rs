@@ -72,6 +72,35 @@ pub struct DeadLetterKind {
     pub first_stage: String,
     /// The reason of the first of them.
     pub first_reason: String,
+    /// The record of the first of them; none for a group, a timer or a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_record: Option<RecordPlace>,
+}
+
+/// `11 decode, the first at sluicegate: not JSON (sales/0 at offset 17)`.
+impl fmt::Display for DeadLetterKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, count, first_stage, first_reason, first_record } = self;
+        write!(f, "{count} {kind}, the first at {first_stage}: {first_reason}")?;
+        first_record.as_ref().map_or(Ok(()), |record| write!(f, " ({record})"))
+    }
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordPlace {
+    /// Topic or file.
+    pub stream: String,
+    /// Number of the partition; 0 for a file.
+    pub partition: i32,
+    /// In its partition; of a line of a file the byte at which it begins.
+    pub offset: i64,
+}
+
+impl fmt::Display for RecordPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} at offset {}", self.stream, self.partition, self.offset)
+    }
 }
 
 /// Where a lane is in its life.

@@ -15,6 +15,7 @@ use crate::modules::ModuleStoreError;
 use crate::plugin::compile::Compiler;
 use crate::process::{Process, Started, lane_storage};
 use crate::shutdown;
+use crate::status::LaneStatus;
 use crate::stop::Stop;
 use crate::supervisor::Ended;
 use crate::time::Clock;
@@ -104,6 +105,13 @@ fn is_mostly_lost(fates: &Fates) -> bool {
     lost > fates.read.saturating_sub(lost)
 }
 
+/// Says what became dead letters since the start, a line for each kind, with the reason and the place of the first.
+fn say_dead_letters(status: &LaneStatus) {
+    for kind in &status.dead_letters {
+        tracing::warn!(pipeline = status.pipeline, "dead letters: {kind}");
+    }
+}
+
 /// Where compiled plugins are kept: as asked for, else below the user's cache folder, else nowhere.
 pub(super) fn plugin_cache(asked: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
     asked.map(Path::to_owned).or_else(|| Some(environment.cache_dir()?.join("sluicegate")))
@@ -117,7 +125,8 @@ pub(super) fn wait(started: Started, tolerated: bool) -> bool {
     consoles.close(&runtime, matches!(ended, Ok(Ended::Well(LaneEnd::Finished))));
     match ended {
         Ok(Ended::Well(end)) => {
-            let fates = handle.status().fates;
+            let status = handle.status();
+            let fates = status.fates;
             tracing::info!(
                 pipeline = %handle.name(),
                 read = fates.read,
@@ -127,6 +136,7 @@ pub(super) fn wait(started: Started, tolerated: bool) -> bool {
                 dead_lettered = fates.dead_lettered,
                 "{end}"
             );
+            say_dead_letters(&status);
             if is_mostly_lost(&fates) {
                 tracing::warn!(
                     pipeline = %handle.name(),
@@ -146,6 +156,7 @@ pub(super) fn wait(started: Started, tolerated: bool) -> bool {
             tolerated || fates.dead_lettered == 0
         }
         Ok(Ended::Halted(reason)) => {
+            say_dead_letters(&handle.status());
             eprintln!("error: pipeline `{}` halted: {reason}", handle.name());
             false
         }

@@ -13,7 +13,6 @@ use crate::http::api::{
     PartitionStatus, PipelineLine, PipelineStatus, Pipelines, Readiness, StageRelease,
 };
 use crate::printable::printable;
-use crate::status::DeadLetterKind;
 
 /// Container runtimes give a probe a few seconds.
 const PROBE_TIME: Duration = Duration::from_secs(3);
@@ -137,9 +136,8 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
             records.read, records.accepted, records.filtered, records.late, records.dead_lettered
         ),
     );
-    for DeadLetterKind { kind, count, first_stage, first_reason } in dead_letters {
-        let first = format!("{count} {kind}, the first at {first_stage}: {first_reason}");
-        say("dead letters", first);
+    for kind in dead_letters {
+        say("dead letters", kind.to_string());
     }
     say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
     let stage = |stage: &StageRelease| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::chain::record::Fates;
 use crate::printable::printable;
 use crate::sink::dead_letters::DeadLetter;
-use crate::status::DeadLetterKind;
+use crate::status::{DeadLetterKind, RecordPlace};
 
 /// How often the log speaks of one kind.
 const SAY_EVERY: Duration = Duration::from_secs(60);
@@ -44,6 +44,7 @@ struct Kind {
 struct Reason {
     stage: String,
     text: String,
+    record: Option<RecordPlace>,
 }
 
 impl Told {
@@ -52,6 +53,7 @@ impl Told {
         let reason = || Reason {
             stage: letter.stage.to_owned(),
             text: printable(letter.reason).into_owned(),
+            record: place_of(letter),
         };
         let kind = match self.kinds.get_mut(letter.kind) {
             Some(kind) => kind,
@@ -77,6 +79,7 @@ impl Told {
             count: told.count,
             first_stage: told.first.stage.clone(),
             first_reason: told.first.text.clone(),
+            first_record: told.first.record.clone(),
         };
         self.kinds.iter().map(view).collect()
     }
@@ -93,7 +96,7 @@ impl Told {
         let is_large = dead_lettered.saturating_mul(SHARE_OF) >= read;
         let most = self.kinds.iter().max_by_key(|(_, kind)| kind.lately);
         self.problem = most.filter(|_| is_large).map(|(kind, Kind { first_lately, .. })| {
-            let Reason { stage, text } = first_lately;
+            let Reason { stage, text, .. } = first_lately;
             format!(
                 "{dead_lettered} of the last {read} records became dead letters, most of the kind {kind}, the first of these at stage `{stage}`: {text}"
             )
@@ -131,6 +134,12 @@ impl Told {
     }
 }
 
+/// The record of a letter; none if it is of none.
+fn place_of(letter: &DeadLetter<'_>) -> Option<RecordPlace> {
+    let (stream, partition, offset) = (letter.topic?, letter.partition?, letter.offset?);
+    Some(RecordPlace { stream: printable(stream).into_owned(), partition, offset })
+}
+
 /// A line of the log.
 #[derive(Debug)]
 struct Line {
@@ -141,10 +150,11 @@ struct Line {
 
 impl Line {
     fn log(&self, pipeline: &str, kept: bool) {
-        let Self { kind, count, first: Reason { stage, text } } = self;
+        let Self { kind, count, first: Reason { stage, text, record } } = self;
+        let record = record.as_ref().map(tracing::field::display);
         let fate =
             if kept { "dead letters" } else { "dead letters, dropped as the pipeline file says" };
-        tracing::warn!(pipeline, kind, count, stage, first_reason = text, "{fate}");
+        tracing::warn!(pipeline, kind, count, stage, first_reason = text, record, "{fate}");
     }
 }
 
@@ -172,8 +182,16 @@ mod tests {
         assert_eq!(lines(&mut told, 64), ["1 decode no \\u{1b}[2J JSON"]);
         assert_eq!(lines(&mut told, 65), ["2 evaluate trap: two"]);
         assert!(lines(&mut told, 500).is_empty(), "nothing new");
+        let (topic, partition, offset) = (Some("sales"), Some(3), Some(17));
+        told.note(&DeadLetter { topic, partition, offset, ..letter("rejected", "no price") });
+        told.note(&letter("rejected", "no store"));
         let kinds = told.kinds();
-        assert_eq!(kinds.iter().map(|kind| kind.count).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(
+            kinds[2].to_string(),
+            "2 rejected, the first at revenue: no price (sales/3 at offset 17)"
+        );
+        assert_eq!(kinds[1].to_string(), "3 evaluate, the first at revenue: trap: one");
+        assert_eq!(kinds.iter().map(|kind| kind.count).collect::<Vec<_>>(), [1, 3, 2]);
         assert_eq!(kinds[1].first_reason, "trap: one");
     }
 
