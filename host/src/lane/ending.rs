@@ -23,17 +23,12 @@ impl Lane {
         if self.intake.ended {
             return Ok(true);
         }
-        let watermark = self.intake.finish();
+        self.intake.finish();
         self.ledger.dirty = true;
-        if self.plan.process.is_some() {
-            self.fire_last_timers()?;
-        } else {
-            self.fire_windows(watermark)?;
-        }
+        let is_done = self.with_logic(|logic, given, effects| logic.finish(given, effects))?;
         self.pool.not_broken_off()?;
-        let has_fired = self.pool.window_firing.has_fired(watermark);
-        self.intake.ended = self.plan.windows.is_none() || has_fired;
-        Ok(self.intake.ended)
+        self.intake.ended = is_done;
+        Ok(is_done)
     }
 
     /// The last commits of a lane that ends: its state, and that its messages are delivered. Waits until store and topics

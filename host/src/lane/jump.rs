@@ -18,7 +18,6 @@ use crate::time::EventTime;
 
 use super::plan::Plan;
 use super::prepare::{Prepared, condemn_by_host};
-use super::turn::left;
 
 /// How far a row may be ahead of the rows before it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,7 +123,7 @@ fn take_out(prepared: &mut Prepared, plan: &Plan, refused: Vec<(u32, String)>, b
     let is_refused =
         |record: u32| refused.binary_search_by_key(&record, |(record, _)| *record).is_ok();
     let rows = &mut prepared.rows;
-    let mut picked = left(rows);
+    let mut picked = rows.left();
     picked.retain(|row| !is_refused(rows.record(*row as usize)));
     rows.picked = Some(picked);
     for row in 0..rows.before.len() {

@@ -12,61 +12,52 @@
 //! (docs/design/decisions.md#d3).
 
 mod error;
-mod intake;
-mod columns;
+mod applied;
 mod plan;
 mod pool;
 mod share;
+mod stage;
+mod intake;
 mod prepare;
+mod budget;
 mod future;
 mod jump;
 mod metadata;
 mod unit;
-mod budget;
-mod stage;
-mod place;
-mod update;
-mod process;
-mod timers;
-mod emitted;
 mod trial;
-mod turn;
-mod fire;
-mod firing;
-mod fired;
-mod runs;
-mod pieces;
+mod logic;
+mod migrate;
 mod outputs;
 mod ledger;
-mod ending;
 mod desk;
 mod heard;
-mod migrate;
-mod early;
+mod ending;
 mod open;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chain::FrozenState;
 use crate::config::Pipeline;
 use crate::plugin::load::LoadedModule;
 use crate::status::{LaneStatus, LiveResults, Phase};
 use crate::time::Clock;
 
-pub use columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use desk::Outside;
 pub use desk::command::{Awaited, Command, Commands, Refusal, Reply};
 pub use error::{LaneEnd, LaneError};
 pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name, open};
 pub(crate) use open::{heard, wait};
+pub use plan::columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
 pub use trial::{HOST_PANIC, Trial};
 
+use applied::Applied;
 use desk::Desk;
-use intake::Intake;
 use intake::left::Left;
+use intake::{Intake, Run};
 use ledger::{Frozen, Ledger};
+use logic::{Effects, Given, Logic, Turn};
+use migrate::migrated_for;
 use outputs::Outputs;
 use plan::Plan;
 use pool::Pool;
@@ -76,10 +67,11 @@ pub struct Lane {
     // Fixed while the lane is open.
     config: Arc<Pipeline>,
     clock: Clock,
+    pool: Pool,
     /// From the source to prepared rows.
     intake: Intake,
-    plan: Plan,
-    pool: Pool,
+    /// What is made of them.
+    logic: Logic,
     /// Tables, messages, dead letters.
     outputs: Outputs,
     /// What is committed, and what is due.
@@ -164,7 +156,7 @@ impl Lane {
             // Loops of a turn break off then: what they leave is not to be committed.
             return Ok(Some(LaneEnd::CutShort));
         }
-        self.check_state_bytes()?;
+        self.ledger.check_state(self.logic.state_bytes())?;
         self.settle_outbox(Duration::ZERO);
         self.settle_epoch(Duration::ZERO)?;
         if self.checkpoint_is_due() {
@@ -190,7 +182,7 @@ impl Lane {
         if self.intake.is_over() {
             return Ok(Wake::End);
         }
-        if self.pool.is_firing() {
+        if self.logic.is_firing() {
             return Ok(Wake::Firing);
         }
         if let Some(left) = self.intake.take_left() {
@@ -201,7 +193,7 @@ impl Lane {
         if !blocks.is_empty() {
             self.desk.begin_turn(self.clock.monotonic());
         }
-        Ok(Wake::Records(self.intake.cut(blocks, self.plan.limits.rows)))
+        Ok(Wake::Records(self.intake.cut(blocks)))
     }
 
     /// Takes records through all steps, as many as a turn may hold; the others are left for the next turns. Afterwards they are
@@ -210,12 +202,19 @@ impl Lane {
         self.desk.outside.trial.begin(left.blocks());
         let started = self.clock.monotonic();
         let trial = &self.desk.outside.trial;
-        let run = self.intake.take(&mut self.pool, &self.plan, trial, &mut left)?;
-        let chunks = self.update(run)?;
-        let fates = self.intake.settle(&mut left, chunks.iter().map(|(prepared, _)| prepared));
-        self.sink_rows(left.blocks(), &chunks)?;
+        let Run { mut prepared, judges } = self.intake.take(&self.pool, trial, &mut left)?;
+        let turn = Turn { chunks: &prepared, judges: &judges };
+        let mut judged =
+            self.with_logic(|logic, given, effects| logic.update(given, &turn, effects))?;
+        for (prepared, judged) in prepared.iter_mut().zip(&mut judged) {
+            prepared.settle(judged, self.logic.stage());
+        }
+        let fates = self.intake.settle(&mut left, &prepared);
+        self.ledger.dirty |= !prepared.is_empty();
+        let epoch = self.ledger.next_epoch();
+        self.outputs.write_turn(left.blocks(), (&prepared, &judged), epoch)?;
         if !left.blocks().is_empty() {
-            self.pool.report(&self.plan, self.desk.metrics());
+            self.report();
             self.desk.end_turn(&fates, started);
         }
         self.intake.leave(left);
@@ -225,14 +224,27 @@ impl Lane {
 
     /// Moves the watermark, and fires what it has passed.
     fn advance(&mut self) -> Result<(), LaneError> {
-        let moved = self.intake.advance()?;
-        self.ledger.dirty |= moved.is_news;
-        if self.plan.process.is_none() {
-            // Rows of this turn may have changed windows that fired before. They are corrected before the next barrier,
-            // because what is to be corrected is not stored.
-            return self.fire_windows(moved.now);
-        }
-        if self.intake.partitions.all_ended() { Ok(()) } else { self.fire_timers(moved.now) }
+        let (watermark, is_news) = self.intake.advance()?;
+        self.ledger.dirty |= is_news;
+        self.with_logic(|logic, given, effects| logic.advance(given, watermark, effects))?;
+        self.logic.report(&self.desk.outside.metrics);
+        Ok(())
+    }
+
+    /// Has the logic work on what it is given, and applies its effects.
+    fn with_logic<T>(
+        &mut self,
+        work: impl FnOnce(&mut Logic, &Given<'_>, &mut dyn Effects) -> T,
+    ) -> T {
+        let Self { pool, intake, logic, outputs, ledger, desk, .. } = self;
+        let given = Given { pool, clock: intake.clock(), stop: desk.outside.stop.clone() };
+        work(logic, &given, &mut Applied { outputs, ledger, desk })
+    }
+
+    /// Adds what steps and plugins did since the last report to the counters.
+    fn report(&mut self) {
+        self.intake.report();
+        self.logic.report(&self.desk.outside.metrics);
     }
 
     fn on_command(&mut self, command: Command) {
@@ -246,11 +258,7 @@ impl Lane {
     }
 
     fn wants_barrier(&self) -> bool {
-        self.is_overdue() || self.desk.awaits_barrier()
-    }
-
-    fn is_overdue(&self) -> bool {
-        self.ledger.is_overdue(self.outputs.staged_bytes())
+        self.ledger.is_overdue(self.outputs.staged_bytes()) || self.desk.awaits_barrier()
     }
 
     /// Whether the epoch before is not durable yet, or its messages are not delivered.
@@ -264,27 +272,19 @@ impl Lane {
         self.is_behind() && self.ledger.dirty && self.wants_barrier()
     }
 
-    /// Halts before the open windows fill the machine's memory.
-    fn check_state_bytes(&self) -> Result<(), LaneError> {
-        let bytes = self.pool.state_bytes();
-        let limit = self.config.limits.state_bytes;
-        if bytes > limit { Err(LaneError::StateTooLarge { bytes, limit }) } else { Ok(()) }
-    }
-
     /// Freezes the epoch and hands it to the committer.
     fn checkpoint(&mut self) -> Result<(), LaneError> {
         let started = self.clock.monotonic();
         self.flip_modules();
-        self.write_updates()?;
-        let mut bytes = Vec::new();
-        let by = (self.ledger.state_generation(), self.intake.clock().watermark());
-        let groups = self.pool.freeze(&self.plan, by, &mut bytes);
+        self.with_logic(|logic, given, effects| logic.tell_changes(given, effects))?;
+        let watermark = self.intake.clock().watermark();
+        let state = self.logic.freeze(self.ledger.state_generation(), watermark);
         self.pool.not_broken_off()?;
         let (files, outbox) = self.outputs.freeze()?;
         self.ledger.submit(Frozen {
             source: self.intake.freeze(),
-            watermark: self.intake.clock().watermark(),
-            state: (groups > 0).then_some(FrozenState { bytes, groups }),
+            watermark,
+            state,
             files,
             outbox,
         });
@@ -303,19 +303,19 @@ impl Lane {
 
     fn flip(&mut self, stage: &str, module: &LoadedModule) -> Result<(), Refusal> {
         let (before, modules) = self.ledger.with_successor(stage, module)?;
-        let plan = Plan::new(&self.config, &modules)?;
+        let plan = Arc::new(Plan::new(&self.config, &modules)?);
+        let pinned = self.ledger.pinned();
         let by = (&*self.config.name, &self.clock);
-        let migrated = self.pool.migrated(&plan, module, &self.ledger.pinned(), by)?;
+        let migrated = migrated_for(module, &plan, (&self.logic, &pinned), &self.pool, by)?;
         // What the old module did last, between the last turn and this barrier.
-        self.pool.report(&self.plan, self.desk.metrics());
-        self.pool.replan(&plan);
+        self.report();
+        self.intake.replan(&plan, &self.pool);
+        self.logic.replan(&plan, &self.pool);
         if let Some(migrated) = migrated {
-            self.pool.adopt(&migrated);
+            migrated.put(&mut self.logic);
         }
         self.ledger.replan(&plan, modules);
         self.desk.publish_stages(&plan);
-        self.plan = plan;
-        self.intake.try_module();
         if let Some(metrics) = self.desk.metrics().stage(stage) {
             metrics.activated(self.clock.wall_micros());
         }
@@ -373,8 +373,8 @@ impl Lane {
             partitions: self.intake.show(),
             modules: self.ledger.pinned(),
             fates: self.intake.partitions.total(),
-            groups: self.pool.groups_len(),
-            state_bytes: self.pool.state_bytes(),
+            groups: self.logic.groups_len(),
+            state_bytes: self.logic.state_bytes(),
             turns: self.desk.turns,
             dead_letters: self.outputs.kinds(),
         });
@@ -383,8 +383,10 @@ impl Lane {
     /// Sends what changed, if somebody listens and it is time.
     fn show_live(&mut self) {
         if let Some(fired) = self.desk.take_fired() {
-            let changed = self.changed(LiveResults::ROWS_MAX);
-            self.desk.show(fired, changed, (self.plan.key.len(), self.ledger.next_epoch()));
+            let max = LiveResults::ROWS_MAX;
+            let changed = self.with_logic(|logic, given, _| logic.show(given, max));
+            let of_rows = (self.logic.key_columns(), self.ledger.next_epoch());
+            self.desk.show(fired, changed, of_rows);
         }
     }
 }

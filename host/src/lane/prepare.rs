@@ -14,11 +14,13 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use crate::plugin::outcome::Refusal;
 use crate::source::RecordBlock;
 use crate::time::{Clock, thread_cpu_nanos};
+use crate::window::RowSelection;
 
 use super::budget::Budget;
+use super::intake::preparer::Preparer;
 use super::jump::Seen;
+use super::logic::Judged;
 use super::plan::{EventTimeSource, FittedStage, Plan};
-use super::pool::Worker;
 use super::trial::{HOST_PANIC, Trial};
 
 /// A run of records of one block.
@@ -80,6 +82,21 @@ impl Prepared {
     pub(super) fn raise(&mut self, record: u32, fate: Fate) {
         let slot = &mut self.fates[record as usize - self.chunk.records.start];
         *slot = fate.max(*slot);
+    }
+
+    /// Settles the fates of its records by what became of the rows. What was refused is dead-lettered by the stage that keeps state.
+    pub(super) fn settle(&mut self, judged: &mut Judged, stage: Option<&FittedStage>) {
+        // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
+        for row in &judged.accepted {
+            self.raise(self.rows.record(*row as usize), Fate::Accepted);
+        }
+        for late in &judged.late {
+            self.raise(self.rows.record(late.row as usize), Fate::Late);
+        }
+        let Some(stage) = stage else { return };
+        for (row, refusal) in judged.refused.drain(..) {
+            self.condemn(row, stage, refusal);
+        }
     }
 
     /// Dead-letters the records of the rows that a plugin refused, which counts only those that were left.
@@ -162,6 +179,22 @@ impl Rows {
         self.picked.as_ref().map_or(self.batch.num_rows(), Vec::len)
     }
 
+    /// The rows of the batch that are left, without a copy.
+    pub(super) fn selection(&self) -> RowSelection<'_> {
+        match &self.picked {
+            Some(picked) => RowSelection::Picked(picked),
+            None => RowSelection::All(self.batch.num_rows()),
+        }
+    }
+
+    /// The rows of the batch that are left.
+    pub(super) fn left(&self) -> Vec<u32> {
+        match &self.picked {
+            Some(picked) => picked.clone(),
+            None => (0..self.batch.num_rows() as u32).collect(),
+        }
+    }
+
     /// The row of the batch that is number `index` among those left.
     pub(super) fn nth(&self, index: u32) -> u32 {
         self.picked.as_ref().map_or(index, |picked| picked[index as usize])
@@ -197,7 +230,7 @@ fn gather(column: &ArrayRef, indices: &UInt32Array) -> ArrayRef {
 
 /// Decodes a chunk, takes its event times and runs the filters and maps. None: the budget does not suffice for it.
 pub(super) fn prepare(
-    worker: &mut Worker,
+    worker: &mut Preparer,
     plan: &Plan,
     clock: &Clock,
     blocks: &[RecordBlock],
@@ -254,12 +287,12 @@ pub(super) fn prepare(
         if prepared.rows.len() == 0 {
             break;
         }
-        if !stage.apply(runner, &mut prepared, budget) {
+        if !stage.apply(&mut runner.runner, &mut prepared, budget) {
             return None;
         }
     }
-    worker.nanos.decode += decoded_at - started;
-    worker.nanos.plugins += thread_cpu_nanos() - decoded_at;
+    worker.decode_nanos += decoded_at - started;
+    worker.plugin_nanos += thread_cpu_nanos() - decoded_at;
     Some(prepared)
 }
 

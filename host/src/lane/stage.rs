@@ -5,14 +5,56 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
 
+use crate::counters::LaneMetrics;
 use crate::plugin::PluginKind;
+use crate::plugin::brake::Brake;
 use crate::plugin::cut::RowBytes;
+use crate::plugin::limits::CallLimits;
 use crate::plugin::outcome::Refusal;
-use crate::plugin::runner::StageRunner;
+use crate::plugin::runner::{RunnerStats, StageRunner};
 
 use super::budget::Budget;
 use super::plan::FittedStage;
 use super::prepare::{Prepared, Rows, project};
+
+/// A plugin of one worker, and what it had done at the last report.
+pub(super) struct Running {
+    pub(super) runner: StageRunner,
+    reported: RunnerStats,
+}
+
+impl Running {
+    /// Nothing done yet.
+    pub(super) fn new(stage: &FittedStage, limits: &CallLimits, brake: &Brake) -> Self {
+        let runner = stage.runner(limits).with_brake(brake.clone());
+        Self { runner, reported: RunnerStats::default() }
+    }
+}
+
+/// Adds to the counters of a stage what its workers' plugins did since the last report.
+pub(super) fn report_stage<'r>(
+    stage: &FittedStage,
+    workers: impl Iterator<Item = &'r mut Running>,
+    metrics: &LaneMetrics,
+) {
+    let Some(metrics) = metrics.running(&stage.id) else { return };
+    let mut memory = 0;
+    for Running { runner, reported } in workers {
+        let now = runner.stats();
+        let before = std::mem::replace(reported, now);
+        memory += now.memory_bytes;
+        metrics.calls.add(now.calls - before.calls);
+        metrics.rows.add(now.rows - before.rows);
+        metrics.cpu.add_nanos(now.cpu_nanos - before.cpu_nanos);
+        metrics.traps.add(now.traps - before.traps);
+        metrics.deadlines.add(now.deadlines - before.deadlines);
+        metrics.bad_answers.add(now.answers - before.answers);
+        metrics.broken.add(now.broken - before.broken);
+        metrics.rejects.add(now.rejects - before.rejects);
+        metrics.unheard.add(now.unheard - before.unheard);
+    }
+    metrics.memory_bytes.set(memory);
+}
 
 impl FittedStage {
     /// Runs a filter or map over the rows that are left of a chunk. False: it makes more than the budget has left, and

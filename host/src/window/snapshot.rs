@@ -95,17 +95,44 @@ pub struct Header {
     pub fired: Option<Watermark>,
 }
 
+/// What a worker has to be stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Stored<'s> {
+    /// Windows or panes.
+    Windows(&'s KeyedState),
+    /// Sessions.
+    Sessions(&'s Sessions),
+}
+
+impl<'s> Stored<'s> {
+    fn sessions(self) -> Option<&'s Sessions> {
+        match self {
+            Self::Windows(_) => None,
+            Self::Sessions(sessions) => Some(sessions),
+        }
+    }
+
+    /// Calls `each` with every row.
+    fn each(self, generation: u32, mut each: impl FnMut(&StateRow<'_>)) {
+        match self {
+            Self::Windows(state) => each_group(state, generation, &mut each),
+            Self::Sessions(sessions) => each_session(sessions, generation, &mut each),
+        }
+    }
+}
+
 /// Appends the blob of the open groups of all workers; `fired` as in the [`Header`]. Returns how many rows it has, or 1 if it has none and is needed
 /// all the same.
-pub fn encode<'s>(
-    states: impl Iterator<Item = (&'s KeyedState, &'s Sessions)> + Clone,
+pub fn encode(
+    states: &[Stored<'_>],
     generation: u32,
     fired: Option<Watermark>,
     bytes: &mut Vec<u8>,
 ) -> u64 {
     bytes.extend_from_slice(MAGIC);
     bytes.push(if fired.is_some() { VERSION_CUT } else { VERSION });
-    let unknown_before = states.clone().filter_map(|(_, it)| it.closed.unknown_before()).max();
+    let unknown_before =
+        states.iter().filter_map(|it| it.sessions()?.closed.unknown_before()).max();
     bytes.extend_from_slice(&unknown_before.unwrap_or(i64::MIN).to_le_bytes());
     if let Some(fired) = fired {
         let fired = match fired {
@@ -116,50 +143,53 @@ pub fn encode<'s>(
         bytes.extend_from_slice(&fired.to_le_bytes());
     }
     let mut groups = 0;
-    for (state, sessions) in states {
-        let windows = state.windows().iter().map(|window| (window, false));
-        for (window, is_fired) in windows.chain(state.fired().map(|window| (window, true))) {
-            for id in window.groups.ids() {
-                let row = StateRow {
-                    generation,
-                    place: window.place,
-                    revision: window.groups.revision(id),
-                    is_empty: false,
-                    is_settled: false,
-                    is_pending: window.groups.is_pending(id),
-                    is_fired,
-                    is_closed: false,
-                    shard: window.groups.shard(id),
-                    key: window.groups.key(id),
-                    state: window.groups.state(id),
-                };
-                push(&row, bytes);
-                groups += 1;
-            }
-        }
-        sessions.each(|key, session| {
-            let row = StateRow {
-                generation,
-                place: Place { bounds: session.bounds, skipped: 0 },
-                revision: session.revision,
-                is_empty: !session.has_rows,
-                is_settled: !session.pending,
-                is_pending: false,
-                is_fired: false,
-                is_closed: false,
-                shard: super::key_shard(key),
-                key,
-                state: &session.state,
-            };
-            push(&row, bytes);
-            groups += 1;
-        });
-        sessions.closed.each(|key, start| {
-            push(&closed_row(key, start, generation), bytes);
+    for stored in states {
+        stored.each(generation, |row| {
+            push(row, bytes);
             groups += 1;
         });
     }
     groups.max(u64::from(unknown_before.is_some()))
+}
+
+fn each_group(state: &KeyedState, generation: u32, each: &mut impl FnMut(&StateRow<'_>)) {
+    let windows = state.windows().iter().map(|window| (window, false));
+    for (window, is_fired) in windows.chain(state.fired().map(|window| (window, true))) {
+        for id in window.groups.ids() {
+            each(&StateRow {
+                generation,
+                place: window.place,
+                revision: window.groups.revision(id),
+                is_empty: false,
+                is_settled: false,
+                is_pending: window.groups.is_pending(id),
+                is_fired,
+                is_closed: false,
+                shard: window.groups.shard(id),
+                key: window.groups.key(id),
+                state: window.groups.state(id),
+            });
+        }
+    }
+}
+
+fn each_session(sessions: &Sessions, generation: u32, each: &mut impl FnMut(&StateRow<'_>)) {
+    sessions.each(|key, session| {
+        each(&StateRow {
+            generation,
+            place: Place { bounds: session.bounds, skipped: 0 },
+            revision: session.revision,
+            is_empty: !session.has_rows,
+            is_settled: !session.pending,
+            is_pending: false,
+            is_fired: false,
+            is_closed: false,
+            shard: super::key_shard(key),
+            key,
+            state: &session.state,
+        });
+    });
+    sessions.closed.each(|key, start| each(&closed_row(key, start, generation)));
 }
 
 fn closed_row(key: &[u8], start: i64, generation: u32) -> StateRow<'_> {

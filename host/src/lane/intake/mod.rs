@@ -5,6 +5,7 @@
 
 pub(in crate::lane) mod left;
 pub(in crate::lane) mod partitions;
+pub(in crate::lane) mod preparer;
 mod warnings;
 
 use std::sync::Arc;
@@ -25,13 +26,14 @@ use crate::watermark::LaneClock;
 use super::LaneError;
 use super::budget::Budget;
 use super::heard::TurnSize;
-use super::place::Judge;
+use super::logic::Judge;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::prepare::{Chunk, Prepared, prepare};
 use super::trial::Trial;
 use left::Left;
 use partitions::{LanePartition, Partitions};
+use preparer::Preparer;
 use warnings::Warned;
 
 /// How long one poll waits for records before the lane looks at its commands and its timers. A command is heard
@@ -45,6 +47,8 @@ pub(super) struct Intake {
     metrics: Arc<LaneMetrics>,
     source: Box<dyn Source>,
     pub(super) partitions: Partitions,
+    plan: Arc<Plan>,
+    preparers: Vec<Preparer>,
     limits: PollLimits,
     turn_size: TurnSize,
     /// Of the last poll.
@@ -63,24 +67,19 @@ pub(super) struct Run {
     pub(super) judges: Vec<Judge>,
 }
 
-/// How far the watermark has come.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moved {
-    pub(super) now: Watermark,
-    /// A record must hold something of it.
-    pub(super) is_news: bool,
-}
-
 impl Intake {
     /// Stands where a record says.
     pub(super) fn open(
         config: &Arc<Pipeline>,
         clock: &Clock,
         metrics: &Arc<LaneMetrics>,
+        (plan, pool): (&Arc<Plan>, &Pool),
         (source, record): (Box<dyn Source>, &ChainRecord),
     ) -> Self {
         Self {
             source,
+            plan: Arc::clone(plan),
+            preparers: Preparer::of_all(plan, pool),
             partitions: restored(config, record, clock),
             limits: poll_limits(config),
             turn_size: TurnSize::FULL,
@@ -124,45 +123,44 @@ impl Intake {
         !self.jumps.is_empty()
     }
 
-    /// Cuts the records of a poll into chunks of so many rows.
-    pub(super) fn cut(&mut self, blocks: Vec<RecordBlock>, rows: usize) -> Left {
+    /// Cuts the records of a poll into chunks.
+    pub(super) fn cut(&mut self, blocks: Vec<RecordBlock>) -> Left {
         let now = self.clock.monotonic();
         let bytes = blocks.iter().map(|block| block.values.bytes.len() as u64).sum();
         self.metrics.read_bytes.add(bytes);
+        let rows = self.plan.limits.rows;
         Left::cut(blocks, rows, |block| self.partitions.index(&block.partition, now))
     }
 
     /// Takes as many of the records that are left as a turn may hold, and moves the clocks of their partitions over them.
     pub(super) fn take(
         &mut self,
-        pool: &mut Pool,
-        plan: &Plan,
+        pool: &Pool,
         trial: &Trial,
         left: &mut Left,
     ) -> Result<Run, LaneError> {
         let now = self.clock.monotonic();
-        let mut prepared = self.prepare(pool, plan, trial, left)?;
-        let judges = self.observe(plan, &mut prepared, now);
-        self.warn_of_unit(plan, &prepared);
+        let mut prepared = self.prepare(pool, trial, left)?;
+        let judges = self.observe(&mut prepared, now);
+        self.warn_of_unit(&prepared);
         Ok(Run { prepared, judges })
     }
 
     /// Prepares chunks from the first on, as many as the budget suffices for, at least one. Chunks that make too much are
     /// halved; a record that makes too much by itself is refused.
     fn prepare(
-        &self,
-        pool: &mut Pool,
-        plan: &Plan,
+        &mut self,
+        pool: &Pool,
         trial: &Trial,
         left: &mut Left,
     ) -> Result<Vec<Prepared>, LaneError> {
-        let clock = &self.clock;
+        let (plan, clock, preparers) = (&*self.plan, &self.clock, &mut self.preparers);
         let mut run: Vec<Chunk> = left.chunks.iter().cloned().collect();
         while !run.is_empty() {
             let single = matches!(&*run, [chunk] if chunk.records.len() == 1);
             let budget = Budget::new(plan.made_bytes_max, single);
-            let prepared = pool.each_item(&run, |worker, chunk| {
-                prepare(worker, plan, clock, &left.blocks, chunk, (trial, &budget))
+            let prepared = pool.each_item(preparers, &run, |preparer, chunk| {
+                prepare(preparer, plan, clock, &left.blocks, chunk, (trial, &budget))
             });
             pool.not_broken_off()?;
             let prepared: Vec<Prepared> = prepared.into_iter().map_while(|chunk| chunk).collect();
@@ -180,7 +178,8 @@ impl Intake {
 
     /// Moves the partitions' clocks over the chunks, in order, and takes the rows out that jump. Answers with who judges the
     /// rows of each chunk: the watermark before its first record.
-    fn observe(&mut self, plan: &Plan, prepared: &mut [Prepared], now: Duration) -> Vec<Judge> {
+    fn observe(&mut self, prepared: &mut [Prepared], now: Duration) -> Vec<Judge> {
+        let plan = &self.plan;
         let judge = |prepared: &mut Prepared| {
             let partition = prepared.chunk.partition;
             let before = self.partitions.known(partition);
@@ -198,15 +197,11 @@ impl Intake {
     }
 
     /// Counts what became of the records that were taken, and moves the positions behind them.
-    pub(super) fn settle<'p>(
-        &mut self,
-        left: &mut Left,
-        taken: impl Iterator<Item = &'p Prepared>,
-    ) -> Fates {
+    pub(super) fn settle(&mut self, left: &mut Left, taken: &[Prepared]) -> Fates {
         let count = |fates: Fates, prepared: &Prepared| {
             fates.plus(self.partitions.count(prepared.chunk.partition, &prepared.fates))
         };
-        let fates = taken.fold(Fates::default(), count);
+        let fates = taken.iter().fold(Fates::default(), count);
         self.move_positions(left);
         fates
     }
@@ -248,13 +243,21 @@ impl Intake {
         self.turn_size = self.turn_size.after(records, effort);
     }
 
-    /// A module is new: it is tried on one record before it is given more.
-    pub(super) fn try_module(&mut self) {
+    /// Runs the modules of another plan from now on. A new module is tried on one record before it is given more.
+    pub(super) fn replan(&mut self, plan: &Arc<Plan>, pool: &Pool) {
+        self.preparers = Preparer::of_all(plan, pool);
+        self.plan = Arc::clone(plan);
         self.turn_size = TurnSize::ONE;
     }
 
-    /// Moves the watermark, and lets partitions wait that are too far ahead.
-    pub(super) fn advance(&mut self) -> Result<Moved, LaneError> {
+    /// Adds what its steps and plugins did since the last report.
+    pub(super) fn report(&mut self) {
+        preparer::report(&mut self.preparers, &self.plan, &self.metrics);
+    }
+
+    /// Moves the watermark, and lets partitions wait that are too far ahead. How far it has come, and whether a record must
+    /// hold something of that.
+    pub(super) fn advance(&mut self) -> Result<(Watermark, bool), LaneError> {
         let now = self.clock.monotonic();
         let mut is_news = false;
         // What the source says is true once everything that it gave is processed. A position that has moved over what is no
@@ -276,14 +279,13 @@ impl Intake {
             tracing::debug!(pipeline = %self.config.name, paused = paused.len(), "partitions wait for others");
             self.source.pause(&paused)?;
         }
-        Ok(Moved { now: watermark, is_news })
+        Ok((watermark, is_news))
     }
 
     /// The end of a bounded input: the watermark goes to the end of time.
-    pub(super) fn finish(&mut self) -> Watermark {
+    pub(super) fn finish(&mut self) {
         let now = self.partitions.clock_mut().advance();
         assert_eq!(now, Watermark::END, "all partitions have ended");
-        now
     }
 
     /// The clocks.

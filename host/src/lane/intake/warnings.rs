@@ -3,7 +3,6 @@
 use crate::config::EventTimeFrom;
 
 use super::Intake;
-use crate::lane::plan::Plan;
 use crate::lane::prepare::Prepared;
 
 /// What was said, and need not be heard again.
@@ -34,12 +33,14 @@ impl Intake {
     }
 
     /// Says once that event times look like another unit than the column's.
-    pub(super) fn warn_of_unit(&mut self, plan: &Plan, prepared: &[Prepared]) {
+    pub(super) fn warn_of_unit(&mut self, prepared: &[Prepared]) {
         if self.warned.of_unit {
             return;
         }
         let mut odd = prepared.iter().filter_map(|prepared| prepared.odd_time);
-        let Some(warning) = odd.find_map(|time| plan.time_column.warning(time)) else { return };
+        let Some(warning) = odd.find_map(|time| self.plan.time_column.warning(time)) else {
+            return;
+        };
         self.warned.of_unit = true;
         tracing::warn!(pipeline = %self.config.name, "{warning}");
     }

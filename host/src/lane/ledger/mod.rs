@@ -89,6 +89,12 @@ impl Ledger {
         self.clock.monotonic() >= self.checkpoint_at || staged_bytes >= STAGED_BYTES_MAX
     }
 
+    /// Halts before the state fills the machine's memory.
+    pub(super) fn check_state(&self, bytes: u64) -> Result<(), LaneError> {
+        let limit = self.config.limits.state_bytes;
+        if bytes > limit { Err(LaneError::StateTooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
     /// Hands an epoch to the committer. Rows from here on are of the next.
     pub(super) fn submit(&mut self, frozen: Frozen) {
         let Frozen { source, watermark, state, files, outbox } = frozen;

@@ -36,6 +36,7 @@ use super::desk::Desk;
 use super::heard::brake;
 use super::intake::{Intake, positions};
 use super::ledger::Ledger;
+use super::logic::Logic;
 use super::outputs::Outputs;
 use super::outputs::outbox::{Outbox, Post};
 use super::plan::Plan;
@@ -106,6 +107,7 @@ pub(in crate::lane) struct Ready {
     pub(in crate::lane) modules: Vec<PlacedModule>,
     pub(in crate::lane) plan: Plan,
     pub(in crate::lane) pool: Pool,
+    pub(in crate::lane) logic: Logic,
     pub(in crate::lane) source: Box<dyn Source>,
     pub(in crate::lane) committer: Committer,
     pub(in crate::lane) outbox: Outbox,
@@ -119,6 +121,7 @@ struct Prepared {
     brought: Vec<Brought>,
     plan: Plan,
     pool: Pool,
+    logic: Logic,
     post: Option<Post>,
     source: Box<dyn Source>,
     /// Where a first run begins.
@@ -137,9 +140,10 @@ impl Prepared {
         }
         let known = survey.head().map(|head| head.config.clone()).unwrap_or_default();
         request(outside, runtime, check_files(&plan.tables(config), storage, &known))??;
-        let mut pool = Pool::new(&plan, worker_count(config), brake(outside))?;
+        let pool = Pool::new(worker_count(config), brake(outside))?;
+        let mut logic = Logic::new(&plan, &pool);
         let state = survey.state.take();
-        restore(&mut pool, &plan, survey.head(), state.as_deref())?;
+        restore(&mut logic, &pool, &plan, survey.head(), state.as_deref())?;
         let post = open_post(config, clock, &outside.metrics, &outside.stop)?;
         let mut source = open_source(config, stores, runtime, clock)?;
         let start = match survey.head() {
@@ -156,7 +160,7 @@ impl Prepared {
                 None
             }
         };
-        Ok(Self { survey, modules, brought, plan, pool, post, source, start })
+        Ok(Self { survey, modules, brought, plan, pool, logic, post, source, start })
     }
 
     /// Takes the lane, and pins where a first run begins. None if the chain has moved since it was read.
@@ -166,7 +170,7 @@ impl Prepared {
         opener: &mut Opener<'_>,
         outside: &Outside,
     ) -> Result<Option<Ready>, OpenError> {
-        let Self { survey, modules, brought, plan, pool, post, mut source, start } = self;
+        let Self { survey, modules, brought, plan, pool, logic, post, mut source, start } = self;
         keep(brought, parts, outside)?;
         let LaneParts { config, storage, runtime, clock, pace, .. } = parts;
         let taken = request(outside, runtime, opener.take(survey))??;
@@ -193,7 +197,7 @@ impl Prepared {
             }
         };
         say_where_it_begins(&record, &storage.chain.url, found);
-        Ok(Some(Ready { record, modules, plan, pool, source, committer, outbox }))
+        Ok(Some(Ready { record, modules, plan, pool, logic, source, committer, outbox }))
     }
 }
 
@@ -221,19 +225,20 @@ impl Ready {
         clock: &Clock,
         outside: Outside,
     ) -> Lane {
-        let Self { record, modules, plan, pool, source, committer, outbox } = self;
+        let Self { record, modules, plan, pool, logic, source, committer, outbox } = self;
+        let plan = Arc::new(plan);
         let metrics = Arc::clone(&outside.metrics);
         let desk = Desk::new(config, clock, outside);
         desk.publish_stages(&plan);
-        let fixed = (config, &plan);
+        let fixed = (config, &*plan);
         Lane {
-            intake: Intake::open(config, clock, &metrics, (source, &record)),
+            intake: Intake::open(config, clock, &metrics, (&plan, &pool), (source, &record)),
             outputs: Outputs::new(fixed, clock, &metrics, outbox),
             ledger: Ledger::open(fixed, clock, &metrics, (committer, &record), modules),
             config: Arc::clone(config),
             clock: clock.clone(),
-            plan,
             pool,
+            logic,
             desk,
         }
     }

@@ -11,8 +11,7 @@ use crate::time::EventTime;
 use super::Outputs;
 use super::outbox::TooLarge;
 use crate::lane::LaneError;
-use crate::lane::emitted::CondemnedTimer;
-use crate::lane::fire::CondemnedGroup;
+use crate::lane::logic::{CondemnedGroup, CondemnedTimer};
 use crate::lane::plan::FittedStage;
 use crate::lane::prepare::Condemned;
 

@@ -19,10 +19,10 @@ use crate::sink::late::late_rows;
 use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
 use crate::source::RecordBlock;
 use crate::status::DeadLetterKind;
-use crate::time::Clock;
+use crate::time::{Clock, thread_cpu_nanos};
 
 use super::LaneError;
-use super::place::Placed;
+use super::logic::Judged;
 use super::plan::Plan;
 use super::prepare::{Prepared, project};
 use outbox::Outbox;
@@ -56,7 +56,7 @@ impl Outputs {
         outbox: Outbox,
     ) -> Self {
         let mut tables = Vec::new();
-        let time = plan.time_column();
+        let time = plan.output_time;
         let mut add = |id: &Arc<str>, schema, location: &TableLocation, time: Option<&str>| {
             tables.push(Table {
                 id: Arc::clone(id),
@@ -131,47 +131,52 @@ impl Outputs {
         self.write_too_large()
     }
 
-    /// Writes what a chunk leaves for the tables: raw rows, late rows, dead letters.
-    pub(super) fn write_chunk(
+    /// Writes what a turn leaves for the tables: raw rows, late rows, dead letters.
+    pub(super) fn write_turn(
         &mut self,
-        block: &RecordBlock,
-        (prepared, placed): (&Prepared, &Placed),
-        is_raw: bool,
+        blocks: &[RecordBlock],
+        (chunks, judged): (&[Prepared], &[Judged]),
         epoch: Epoch,
     ) -> Result<(), LaneError> {
-        if is_raw {
-            self.write_raw(prepared, placed, epoch)?;
+        let started = thread_cpu_nanos();
+        for (prepared, judged) in chunks.iter().zip(judged) {
+            if judged.are_results {
+                self.write_raw(prepared, judged, epoch)?;
+            }
+            if !judged.late.is_empty() {
+                self.write_late(prepared, judged)?;
+            }
+            self.write_condemned(&blocks[prepared.chunk.block], &prepared.condemned)?;
         }
-        if !placed.late.is_empty() {
-            self.write_late(prepared, placed)?;
-        }
-        self.write_condemned(block, &prepared.condemned)
+        self.write_dead_letters()?;
+        self.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
+        Ok(())
     }
 
     fn write_raw(
         &mut self,
         prepared: &Prepared,
-        placed: &Placed,
+        judged: &Judged,
         epoch: Epoch,
     ) -> Result<(), LaneError> {
-        if placed.rows.is_empty() {
+        if judged.accepted.is_empty() {
             return Ok(());
         }
         let batch = &prepared.rows.batch;
         let every: Vec<usize> = (0..batch.num_columns()).collect();
         let rows = project(batch, &every, prepared.rows.picked.as_deref());
         let times: Vec<i64> =
-            placed.rows.iter().map(|row| prepared.rows.times[*row as usize]).collect();
+            judged.accepted.iter().map(|row| prepared.rows.times[*row as usize]).collect();
         self.write_results(&rows, Some(&times), epoch)
     }
 
-    fn write_late(&mut self, prepared: &Prepared, placed: &Placed) -> Result<(), LaneError> {
+    fn write_late(&mut self, prepared: &Prepared, judged: &Judged) -> Result<(), LaneError> {
         let Some(table) = self.late else { return Ok(()) };
         let batch = &prepared.rows.batch;
         let every: Vec<usize> = (0..batch.num_columns()).collect();
-        let picked: Vec<u32> = placed.late.iter().map(|late| late.row).collect();
+        let picked: Vec<u32> = judged.late.iter().map(|late| late.row).collect();
         let rows = project(batch, &every, Some(&picked));
-        let missed: Vec<_> = placed.late.iter().map(|late| late.missed).collect();
+        let missed: Vec<_> = judged.late.iter().map(|late| late.missed).collect();
         Ok(self.tables.write(table, &late_rows(&rows, &missed), None)?)
     }
 

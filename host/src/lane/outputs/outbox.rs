@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::chain::record::{Epoch, OutboxRef};
 use crate::chain::{FrozenOutbox, Opened};
-use crate::config::{KafkaSinkConfig, Pipeline, SinkKind};
+use crate::config::{KafkaSinkConfig, Pipeline, SinkKind, WindowConfig};
 use crate::outbox::{Courier, Message, Outgoing, PartitionCount, PartitionCounts, partition_of};
 use crate::sink::json::JsonObject;
 
-use crate::lane::columns::{FINAL_MEMBER, REVISION_COLUMN, WINDOW_COLUMNS};
 use crate::lane::plan::Plan;
+use crate::lane::plan::columns::{FINAL_MEMBER, REVISION_COLUMN, WINDOW_COLUMNS};
 
 /// What carries messages, and the number of partitions of each sink's topic by its id.
 pub(in crate::lane) type Post = (Box<dyn Courier>, PartitionCounts);
@@ -122,7 +122,7 @@ impl Outbox {
             stage: config
                 .stateful_stage()
                 .map_or_else(|| Arc::from(""), |stage| Arc::clone(&stage.id)),
-            fires_once: !plan.corrects,
+            fires_once: !config.window.as_ref().is_some_and(WindowConfig::corrects),
             text: Vec::new(),
             messages: Vec::new(),
             too_large: Vec::new(),
@@ -133,11 +133,6 @@ impl Outbox {
             outbox.submit(*epoch, Bytes::from(text));
         }
         outbox
-    }
-
-    /// Whether somebody wants to hear of every change.
-    pub(in crate::lane) fn takes_updates(&self) -> bool {
-        self.topics.iter().any(|topic| topic.updates)
     }
 
     /// Takes what has fired, or raw rows. They become true with `epoch`. Rows of one group follow each other. A topic of updates
@@ -287,7 +282,7 @@ impl Topic {
         let named = |name: &String| output.index_of(name).expect("the plan has looked them up");
         let placed_by: Option<Vec<usize>> = match &kafka.key {
             Some(names) => Some(names.iter().map(named).collect()),
-            None => (!plan.is_raw()).then(|| (0..plan.key.len()).collect()),
+            None => plan.logic.grouped().map(|grouped| (0..grouped.key.len()).collect()),
         };
         let bounds = WINDOW_COLUMNS.iter().filter_map(|name| output.index_of(name).ok());
         let bounds: Vec<usize> = bounds.filter(|_| kafka.updates).collect();

@@ -25,7 +25,7 @@ const KINDS: [Kind; 4] = [
 fn open(world: &World, workers: usize, groups: Option<usize>) -> (Lane, mpsc::Sender<Command>) {
     let (mut lane, commands) =
         world.open_at(Box::new(LogSource::new(&logs(), 100, 1)), workers, &Clock::system());
-    lane.pool.window_firing.set_step(groups);
+    lane.logic.set_step(groups);
     (lane, commands)
 }
 
@@ -54,7 +54,7 @@ fn assert_same(rows: &[String], whole: &[String], what: &str) {
 fn cut(lane: &mut Lane) {
     for _ in 0..200 {
         assert_eq!(lane.step().unwrap(), None, "it ends before a firing is cut");
-        if lane.pool.is_firing() {
+        if lane.logic.is_firing() {
             return;
         }
     }
@@ -94,7 +94,7 @@ fn a_command_is_taken_between_two_runs_and_the_rest_fires_with_the_new_module() 
             lane.step().unwrap();
         }
         assert!(
-            lane.pool.is_firing(),
+            lane.logic.is_firing(),
             "{kind:?}: the module is exchanged before the rest has fired"
         );
         assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
@@ -117,7 +117,7 @@ fn a_lane_goes_on_between_two_runs_where_the_chain_stands() {
             let (mut lane, _commands) = open(&world, 1 + cuts % 3, Some(3));
             let is_cut = (0..200).find_map(|_| match lane.step().unwrap() {
                 Some(end) => Some(end == LaneEnd::Stopped),
-                None => lane.pool.is_firing().then_some(true),
+                None => lane.logic.is_firing().then_some(true),
             });
             if is_cut != Some(true) {
                 assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
@@ -144,9 +144,9 @@ fn a_command_breaks_a_run_off_that_takes_long() {
     let source = Box::new(LogSource::new(&logs, 30, 1));
     let (mut lane, commands) = world.open_at(source, 1, &Clock::system());
     // As if it was known that groups take no time.
-    lane.pool.window_firing.set_step(Some(100));
+    lane.logic.set_step(Some(100));
     let status = Arc::clone(&lane.desk.outside.status);
-    while lane.pool.workers()[0].groups_len() < 30 {
+    while lane.logic.groups_len() < 30 {
         lane.step().unwrap();
     }
     let (reply, _answer) = oneshot::channel();
@@ -154,7 +154,9 @@ fn a_command_breaks_a_run_off_that_takes_long() {
     let command = Command::Activate { stage: "drop".to_owned(), module, reply };
     lane.pool.brake().begin_turn();
     commands.try_send(command).unwrap();
-    let broken_off = lane.fire_windows(Watermark::at(EventTime(50))).unwrap_err();
+    let to = Watermark::at(EventTime(50));
+    let fired = lane.with_logic(|logic, given, effects| logic.advance(given, to, effects));
+    let broken_off = fired.unwrap_err();
     assert!(matches!(broken_off, LaneError::BrokenOff), "{broken_off}");
     assert_ne!(status.load().phase, Phase::Isolating, "nothing failed");
     assert!(lane.desk.outside.commands.is_waiting(), "the next life takes it first");

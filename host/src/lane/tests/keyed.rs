@@ -37,9 +37,9 @@ path = "unused-chain"
 /// An event; its text is the digit of its kind, which decides what the plugin makes of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
-    key: u8,
-    at: i64,
-    kind: u8,
+    pub(super) key: u8,
+    pub(super) at: i64,
+    pub(super) kind: u8,
 }
 
 // Kind 0 is written down and says nothing.
@@ -364,14 +364,14 @@ proptest! {
         let logs = logs_of(&partitions);
         for (life, turns) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
-            lane.pool.firing.set_step(has_time);
+            lane.logic.set_step((!has_time).then_some(1));
             for _ in 0..turns {
                 lane.step().unwrap();
             }
             // Dies here: what is not in the chain is forgotten.
         }
         let (mut lane, _commands) = world.open(&logs, workers, seed);
-        lane.pool.firing.set_step(has_time);
+        lane.logic.set_step((!has_time).then_some(1));
         prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
         let hand = by_hand(&partitions, ttl);
         let mut rows = emitted(&world);
@@ -416,7 +416,7 @@ fn chains() -> super::log::Logs {
 fn open(world: &World, workers: usize, fires_all: bool) -> super::Lane {
     let source = Box::new(super::log::LogSource::new(&chains(), 1, 7));
     let (mut lane, _) = world.open_at(source, workers, &super::Clock::system());
-    lane.pool.firing.set_step(fires_all);
+    lane.logic.set_step((!fires_all).then_some(1));
     lane
 }
 
@@ -426,7 +426,7 @@ fn jump(fires_all: bool, workers: usize) -> (usize, Vec<String>) {
     let mut lane = open(&world, workers, fires_all);
     let mut steps = 0;
     while lane.step().unwrap().is_none() {
-        steps += usize::from(lane.pool.firing.is_unfinished());
+        steps += usize::from(lane.logic.is_firing());
     }
     lane.run().unwrap();
     (steps, emitted(&world))
@@ -447,7 +447,7 @@ fn timers_that_a_step_has_no_time_for_fire_in_the_next_ones_in_the_same_order() 
 fn a_stop_is_heard_while_timers_wait_for_their_step() {
     let world = world(None);
     let mut lane = open(&world, 1, false);
-    while !lane.pool.firing.is_unfinished() {
+    while !lane.logic.is_firing() {
         assert_eq!(lane.step().unwrap(), None);
     }
     lane.desk.outside.stop.ask();

@@ -17,6 +17,7 @@ mod promises;
 mod bounds;
 mod trial;
 mod scripts;
+mod shadow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -257,8 +258,10 @@ impl World {
         let plan = Plan::new(&self.config, &modules).unwrap();
         let metrics = self.metrics();
         let (outside, commands_tx) = self.outside(Arc::clone(&metrics), clock);
-        let mut pool = Pool::new(&plan, workers, super::heard::brake(&outside)).unwrap();
-        restore(&mut pool, &plan, opened.head.as_ref(), opened.state.as_deref()).unwrap();
+        let pool = Pool::new(workers, super::heard::brake(&outside)).unwrap();
+        let mut logic = Logic::new(&plan, &pool);
+        let (head, state) = (opened.head.as_ref(), opened.state.as_deref());
+        restore(&mut logic, &pool, &plan, head, state).unwrap();
         let handle = self.runtime.handle().clone();
         let post = self.topics.post(&self.config);
         let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
@@ -281,7 +284,7 @@ impl World {
                 &positions.map(|state| (state.partition.clone(), state.position.clone())).collect(),
             )
             .unwrap();
-        let ready = Ready { record, modules, plan, pool, source, committer, outbox };
+        let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox };
         (ready.into_lane(&self.config, clock, outside), commands_tx)
     }
 
@@ -512,14 +515,14 @@ proptest! {
         let logs = logs_of(&partitions);
         for (life, turns) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
-            lane.pool.window_firing.set_step(groups);
+            lane.logic.set_step(groups);
             for _ in 0..turns {
                 lane.step().unwrap();
             }
             // Dies here: what is not in the chain is forgotten.
         }
         let (mut lane, _commands) = world.open(&logs, workers, seed);
-        lane.pool.window_firing.set_step(groups);
+        lane.logic.set_step(groups);
         prop_assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
         let (rows, fates) = expected(&partitions, kind, lateness);
         prop_assert_eq!(world.results(), rows);

@@ -50,7 +50,7 @@ fn at(time: i64) -> Watermark {
 
 fn blob(sessions: &Sessions) -> Vec<u8> {
     let mut bytes = Vec::new();
-    snapshot::encode(std::iter::once((&KeyedState::default(), sessions)), 1, None, &mut bytes);
+    snapshot::encode(&[snapshot::Stored::Sessions(sessions)], 1, None, &mut bytes);
     bytes
 }
 

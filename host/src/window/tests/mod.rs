@@ -272,7 +272,7 @@ fn growing_accumulators_do_not_keep_the_room_they_left() {
 }
 
 fn encode(state: &KeyedState, generation: u32, bytes: &mut Vec<u8>) -> u64 {
-    snapshot::encode(std::iter::once((state, &Sessions::default())), generation, None, bytes)
+    snapshot::encode(&[snapshot::Stored::Windows(state)], generation, None, bytes)
 }
 
 #[test]

@@ -238,8 +238,7 @@ impl Run {
         self.lane = Some(self.world.open_at(self.topic.source(), self.workers, &self.clock));
         // With one worker a step fires all that is due, with three a slice of it.
         let fires_all = self.workers == 1;
-        self.lane().pool.firing.set_step(fires_all);
-        self.lane().pool.window_firing.set_step((!fires_all).then_some(1));
+        self.lane().logic.set_step((!fires_all).then_some(1));
         self.silence.clone_from(&self.committed_silence);
         let lengths: BTreeSet<Duration> =
             self.silence.iter().copied().chain([Duration::ZERO]).collect();
@@ -286,7 +285,7 @@ impl Run {
             Statement::Hold => self.held = true,
             Statement::Commit => self.held = false,
             Statement::State => {
-                let groups: u64 = self.lane().pool.workers().iter().map(|it| it.groups_len()).sum();
+                let groups = self.lane().logic.groups_len();
                 self.show("groups", &groups.to_string());
             }
             Statement::Live => self.listen(),
@@ -395,7 +394,7 @@ impl Run {
                 let log = &topic.partitions[it.partition.number as usize];
                 it.position.next_offset.get() == log.len() as i64
             };
-            if lane.intake.partitions.iter().all(is_read) && !lane.pool.is_firing() {
+            if lane.intake.partitions.iter().all(is_read) && !lane.logic.is_firing() {
                 return;
             }
         }

@@ -12,8 +12,9 @@
 use arrow::compute::interleave_record_batch;
 use arrow::record_batch::RecordBatch;
 
-use super::fire::Results;
-use super::pool::Pool;
+use super::aggregate::Results;
+use crate::lane::LaneError;
+use crate::lane::pool::Pool;
 
 /// Rows of a run: many enough that a run costs little beside them.
 const ROWS: usize = if cfg!(test) { 4 } else { 65_536 };
@@ -91,10 +92,26 @@ impl<'r> Runs<'r> {
     }
 
     /// The next runs, one for each worker, gathered by them. Empty if there are none.
-    pub(super) fn gather_next(&mut self, pool: &mut Pool) -> Vec<RecordBatch> {
+    pub(super) fn gather_next(&mut self, pool: &Pool) -> Vec<RecordBatch> {
         let runs = std::iter::repeat_with(|| self.next_run(ROWS)).take(pool.len());
         let runs: Vec<Run> = runs.take_while(|run| !run.is_empty()).collect();
-        pool.each_item(&runs, |_, run| self.gather(run))
+        pool.each(&runs, |run| self.gather(run))
+    }
+}
+
+/// Calls `write` with the results of all workers in order, a bounded run at a time.
+pub(super) fn each_run(
+    pool: &Pool,
+    results: &[Results],
+    mut write: impl FnMut(&RecordBatch) -> Result<(), LaneError>,
+) -> Result<(), LaneError> {
+    let mut runs = Runs::of(results);
+    loop {
+        let gathered = runs.gather_next(pool);
+        if gathered.is_empty() {
+            return Ok(());
+        }
+        gathered.iter().try_for_each(&mut write)?;
     }
 }
 

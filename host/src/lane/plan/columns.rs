@@ -11,7 +11,7 @@ use crate::schema::DATE_COLUMN;
 use crate::schema::timestamp_type;
 use crate::sink::late;
 
-use super::plan::{FittedStage, PlanError};
+use super::{FittedStage, PlanError};
 
 /// Columns that every window result has beside its key and its plugin's outputs; not that of a global window.
 pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
@@ -23,10 +23,10 @@ pub const EVENT_TIME_COLUMN: &str = "event_time";
 pub const REVISION_COLUMN: &str = "revision";
 
 /// The member of an update that says whether it is the last one of its group.
-pub(super) const FINAL_MEMBER: &str = "final";
+pub(in crate::lane) const FINAL_MEMBER: &str = "final";
 
 /// The key among the columns of the rows. `section` is what names it in the pipeline file.
-pub(super) fn key_columns(
+pub(in crate::lane) fn key_columns(
     section: &str,
     names: &[String],
     rows: &SchemaRef,
@@ -47,7 +47,7 @@ pub(super) fn key_columns(
 }
 
 /// Key, outputs, times (the bounds of the window, or the event time), revision.
-pub(super) fn result_schema(
+pub(in crate::lane) fn result_schema(
     key: &[usize],
     rows: &SchemaRef,
     stage: &FittedStage,
@@ -69,7 +69,7 @@ pub(super) fn result_schema(
 
 /// That the topics can have what they are to have: the key of raw rows is one of their columns, and what updates have beside
 /// the columns is not the plugin's.
-pub(super) fn check_topics(
+pub(in crate::lane) fn check_topics(
     pipeline: &Pipeline,
     rows: &SchemaRef,
     output: &SchemaRef,
@@ -93,7 +93,7 @@ pub(super) fn check_topics(
 
 /// That no table gives its readers two columns of one name: names that differ in their case only are one to many of
 /// them, and `date=…` folders are a column.
-pub(super) fn check_names(
+pub(in crate::lane) fn check_names(
     pipeline: &Pipeline,
     rows: &SchemaRef,
     output: &SchemaRef,
@@ -125,7 +125,7 @@ fn one_of_each(whose: &str, schema: &SchemaRef) -> Result<(), PlanError> {
 }
 
 /// The tables of a pipeline with their columns, but for that of dead letters, whose columns are ours.
-pub(super) fn tables(
+pub(in crate::lane) fn tables(
     pipeline: &Pipeline,
     rows: &SchemaRef,
     output: &SchemaRef,

@@ -12,8 +12,8 @@ use crate::plugin::process::Timer;
 use crate::varlen::Varlen;
 use crate::window::key;
 
-use super::pieces::{At, by_key_bytes, runs};
-use super::plan::Plan;
+use crate::lane::logic::pieces::{At, by_key_bytes, runs};
+use crate::lane::plan::Grouped;
 
 /// Batches that wait to be joined: a long chain of timers makes one of a row or two for each.
 const BATCHES_MAX: usize = 1_024;
@@ -23,14 +23,14 @@ const JOINED_BYTES_MAX: usize = 256 << 20;
 
 /// A timer that could not fire.
 #[derive(Debug)]
-pub(super) struct CondemnedTimer {
-    pub(super) timer: Timer,
+pub(in crate::lane) struct CondemnedTimer {
+    pub(in crate::lane) timer: Timer,
     /// The encoded key.
-    pub(super) key: Vec<u8>,
+    pub(in crate::lane) key: Vec<u8>,
     /// The state of the key, which goes on without the timer.
-    pub(super) state: Vec<u8>,
-    pub(super) kind: RefusalKind,
-    pub(super) reason: String,
+    pub(in crate::lane) state: Vec<u8>,
+    pub(in crate::lane) kind: RefusalKind,
+    pub(in crate::lane) reason: String,
 }
 
 /// Rows of one worker, and what could not become any.
@@ -50,7 +50,7 @@ impl Emitted {
     /// Rows that rows made: `order` is the place of the source in the turn, which no two workers share.
     pub(super) fn push_rows(
         &mut self,
-        plan: &Plan,
+        plan: &Grouped,
         keys: &Varlen,
         outputs: &RecordBatch,
         times: Vec<i64>,
@@ -63,7 +63,7 @@ impl Emitted {
     /// Rows that timers made: by the time of the timer, then by key.
     pub(super) fn push_timed(
         &mut self,
-        plan: &Plan,
+        plan: &Grouped,
         keys: Varlen,
         outputs: &RecordBatch,
         times: Vec<i64>,
@@ -75,7 +75,7 @@ impl Emitted {
 
     fn push(
         &mut self,
-        plan: &Plan,
+        plan: &Grouped,
         keys: &Varlen,
         outputs: &RecordBatch,
         times: Vec<i64>,
@@ -99,7 +99,7 @@ impl Emitted {
     }
 
     /// Makes one batch of those that came since the last time, if it is not too large.
-    fn join_the_small(&mut self, plan: &Plan) {
+    fn join_the_small(&mut self, plan: &Grouped) {
         let small = &self.batches[self.joined..];
         let bytes: usize = small.iter().map(RecordBatch::get_array_memory_size).sum();
         if bytes < JOINED_BYTES_MAX {
@@ -113,7 +113,7 @@ impl Emitted {
 
 const SCHEMA: &str = "all emitted rows have the plan's output schema";
 
-fn rows(plan: &Plan, keys: &Varlen, outputs: &RecordBatch, times: Vec<i64>) -> RecordBatch {
+fn rows(plan: &Grouped, keys: &Varlen, outputs: &RecordBatch, times: Vec<i64>) -> RecordBatch {
     let options = RecordBatchOptions::new().with_row_count(Some(times.len()));
     let mut columns: Vec<ArrayRef> =
         key::decode(&plan.key_fields, keys.iter().collect::<Vec<_>>().into_iter());

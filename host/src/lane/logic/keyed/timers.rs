@@ -11,18 +11,17 @@
 //! no record is read until the rest has fired. Rows come in the order of their timers however it is cut; only where a single slice
 //! takes all too long it is cut inside.
 
+use super::emitted::{CondemnedTimer, Emitted};
+use super::{Keyed, Worker};
+use crate::lane::LaneError;
+use crate::lane::logic::{Effects, Given};
+use crate::lane::plan::KeyedPlan;
 use crate::plugin::outcome::RefusalKind;
 use crate::plugin::process::{KeyedGroups, Timer};
 use crate::plugin::process_run::{FIRINGS_MAX, too_many};
 use crate::stop::Stop;
 use crate::time::{Watermark, thread_cpu_nanos};
 use crate::varlen::Varlen;
-
-use super::emitted::{CondemnedTimer, Emitted};
-use super::plan::Plan;
-use super::pool::Worker;
-use super::process::STAGE;
-use super::{Lane, LaneError};
 
 /// Keys of a worker whose timers fire in one slice, and in one call: few enough that their states are small beside a turn.
 const KEYS_PER_SLICE: usize = 2_048;
@@ -66,28 +65,33 @@ impl Firing {
     }
 }
 
-impl Lane {
+impl Keyed {
     /// Fires what the watermark has passed, whether it moved or not: a row may have set a timer in the past. What there is no time
     /// for in this step is left to the next one.
-    pub(super) fn fire_timers(&mut self, watermark: Watermark) -> Result<(), LaneError> {
+    pub(super) fn fire_timers(
+        &mut self,
+        given: &Given<'_>,
+        watermark: Watermark,
+        effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
         let Watermark::At(watermark) = watermark else { return Ok(()) };
-        if !self.pool.firing.is_unfinished() {
-            self.pool.workers_mut().iter_mut().for_each(|worker| worker.keyed.tidy());
-            if !self.pool.workers().iter().any(|worker| worker.keyed.has_due(watermark.0)) {
+        if !self.firing.is_unfinished() {
+            self.workers.iter_mut().for_each(|worker| worker.keyed.tidy());
+            if !self.workers.iter().any(|worker| worker.keyed.has_due(watermark.0)) {
                 return Ok(());
             }
-            self.pool.workers_mut().iter_mut().for_each(|worker| worker.keyed.begin_firing());
-            self.pool.firing.target = Some(watermark.0);
+            self.workers.iter_mut().for_each(|worker| worker.keyed.begin_firing());
+            self.firing.target = Some(watermark.0);
         }
-        let mut nanos_left = self.pool.firing.step_nanos;
+        let mut nanos_left = self.firing.step_nanos;
         loop {
-            let Some((end, nanos)) = self.fire_slice()? else {
-                self.pool.firing.target = None;
+            let Some((end, nanos)) = self.fire_slice(given, effects)? else {
+                self.firing.target = None;
                 return Ok(());
             };
             nanos_left = nanos_left.saturating_sub(nanos);
-            self.pool.firing.slice = end;
-            if end.is_some() || nanos_left == 0 || self.desk.outside.stop.is_overdue() {
+            self.firing.slice = end;
+            if end.is_some() || nanos_left == 0 || given.stop.is_overdue() {
                 return Ok(());
             }
         }
@@ -95,15 +99,20 @@ impl Lane {
 
     /// Fires the next slice. None if nothing is due any more; else its end, if it was cut inside, and the CPU time of the worker
     /// that took longest, ns.
-    fn fire_slice(&mut self) -> Result<Option<(Option<i64>, u64)>, LaneError> {
-        let target = self.pool.firing.target.expect("timers are being fired");
-        let end = match self.pool.firing.slice {
+    fn fire_slice(
+        &mut self,
+        given: &Given<'_>,
+        effects: &mut dyn Effects,
+    ) -> Result<Option<(Option<i64>, u64)>, LaneError> {
+        let Given { pool, stop, .. } = given;
+        let target = self.firing.target.expect("timers are being fired");
+        let end = match self.firing.slice {
             Some(end) => {
-                self.pool.each_worker(|_, worker| worker.due = worker.keyed.due(end));
+                pool.each_worker(&mut self.workers, |_, worker| worker.due = worker.keyed.due(end));
                 end
             }
             None => {
-                let ends = self.pool.each_worker(|_, worker| {
+                let ends = pool.each_worker(&mut self.workers, |_, worker| {
                     let (due, end) = worker.keyed.due_slice(target, KEYS_PER_SLICE);
                     worker.due = due;
                     end
@@ -112,19 +121,19 @@ impl Lane {
                 end
             }
         };
-        let (plan, stop) = (&self.plan, &self.desk.outside.stop);
-        let limit = self.pool.firing.slice_nanos;
-        let fired = self.pool.each_worker(|_, worker| {
+        let plan = &self.plan;
+        let limit = self.firing.slice_nanos;
+        let fired = pool.each_worker(&mut self.workers, |_, worker| {
             let (started, mut emitted) = (thread_cpu_nanos(), Emitted::default());
             let is_over = || thread_cpu_nanos() - started > limit || stop.is_overdue();
             let is_done = fire_due(worker, plan, end, &is_over, &mut emitted);
             let nanos = thread_cpu_nanos() - started;
-            worker.nanos.window += nanos;
+            worker.nanos += nanos;
             (emitted, (is_done, nanos))
         });
-        self.pool.not_broken_off()?;
+        pool.not_broken_off()?;
         let (emitted, done): (Vec<Emitted>, Vec<(bool, u64)>) = fired.into_iter().unzip();
-        self.take_emitted(emitted)?;
+        self.take_emitted(emitted, effects)?;
         let nanos = done.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
         let is_done = done.iter().all(|(is_done, _)| *is_done);
         Ok(Some(((!is_done).then_some(end), nanos.max(1))))
@@ -132,27 +141,31 @@ impl Lane {
 
     /// The end of input: what is due at the largest watermark that a partition reached, then every timer that is left,
     /// once. Which partition ended first makes no difference to either.
-    pub(super) fn fire_last_timers(&mut self) -> Result<(), LaneError> {
-        let clock = self.intake.clock();
+    pub(super) fn fire_last_timers(
+        &mut self,
+        given: &Given<'_>,
+        effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        let Given { pool, clock, stop } = given;
         let own = (0..clock.partitions().len()).map(|partition| clock.own(partition));
         if let Some(largest) = own.max() {
             // What an earlier watermark has left comes first.
             for _ in 0..2 {
-                self.fire_timers(largest)?;
-                while self.pool.firing.is_unfinished() && !self.desk.outside.stop.is_overdue() {
-                    self.fire_timers(largest)?;
+                self.fire_timers(given, largest, effects)?;
+                while self.firing.is_unfinished() && !given.stop.is_overdue() {
+                    self.fire_timers(given, largest, effects)?;
                 }
             }
         }
-        let (plan, stop) = (&self.plan, &self.desk.outside.stop);
-        let emitted = self.pool.each_worker(|_, worker| {
+        let plan = &self.plan;
+        let emitted = pool.each_worker(&mut self.workers, |_, worker| {
             let mut emitted = Emitted::default();
             fire_all_once(worker, plan, stop, &mut emitted);
             worker.keyed.clear();
             emitted
         });
-        self.pool.not_broken_off()?;
-        self.take_emitted(emitted)
+        pool.not_broken_off()?;
+        self.take_emitted(emitted, effects)
     }
 }
 
@@ -160,7 +173,7 @@ impl Lane {
 /// took too long: the rest is still due.
 fn fire_due(
     worker: &mut Worker,
-    plan: &Plan,
+    plan: &KeyedPlan,
     end: i64,
     is_over: &dyn Fn() -> bool,
     emitted: &mut Emitted,
@@ -191,11 +204,11 @@ fn fire_due(
 }
 
 /// Fires the first timer of each of these keys, which have one.
-fn fire_first(worker: &mut Worker, plan: &Plan, ids: &[u32], emitted: &mut Emitted) {
-    let Worker { keyed, process, .. } = worker;
+fn fire_first(worker: &mut Worker, plan: &KeyedPlan, ids: &[u32], emitted: &mut Emitted) {
+    let Worker { keyed, plugin, .. } = worker;
     let mut given = KeyedGroups::default();
     let fired: Vec<Timer> = ids.iter().map(|id| keyed.take_first(*id, &mut given)).collect();
-    let outcome = process.as_mut().expect(STAGE).on_timers(&fired, &given);
+    let outcome = plugin.runner.on_timers(&fired, &given);
     for refusal in outcome.refusals {
         let group = refusal.group as usize;
         emitted.condemned.push(CondemnedTimer {
@@ -209,7 +222,7 @@ fn fire_first(worker: &mut Worker, plan: &Plan, ids: &[u32], emitted: &mut Emitt
     let keys: Varlen = outcome.of.iter().map(|group| keyed.key(ids[*group as usize])).collect();
     let times: Vec<i64> = outcome.of.iter().map(|group| fired[*group as usize].time).collect();
     let order = times.clone();
-    emitted.push_timed(plan, keys, &outcome.batch, times, order);
+    emitted.push_timed(&plan.grouped, keys, &outcome.batch, times, order);
     for (index, id) in ids.iter().enumerate() {
         keyed.replace(*id, &outcome.groups, index);
     }
@@ -230,7 +243,7 @@ fn end_chain(worker: &mut Worker, id: u32, watermark: i64, emitted: &mut Emitted
 }
 
 /// Fires every timer once. What is set meanwhile is dropped. Breaks off where a stop may not wait for it.
-fn fire_all_once(worker: &mut Worker, plan: &Plan, stop: &Stop, emitted: &mut Emitted) {
+fn fire_all_once(worker: &mut Worker, plan: &KeyedPlan, stop: &Stop, emitted: &mut Emitted) {
     let with_timers = |id: &u32| !worker.keyed.timers(*id).is_empty();
     let mut all: Vec<u32> = worker.keyed.ids().filter(with_timers).collect();
     all.sort_unstable_by(|a, b| worker.keyed.key(*a).cmp(worker.keyed.key(*b)));

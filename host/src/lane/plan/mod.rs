@@ -1,6 +1,9 @@
 //! What a lane does with a record, fixed between two barriers: which columns are read, which plugin stands where
 //! and what it is given. Made anew when a module is activated.
 
+pub(in crate::lane) mod columns;
+mod logic;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,7 +11,7 @@ use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 
 use crate::chain::record::PinnedModule;
 use crate::config::fingerprint::columns::TableColumns;
-use crate::config::{EventTimeFrom, Pipeline, StageConfig, WindowConfig};
+use crate::config::{EventTimeFrom, Pipeline, StageConfig};
 use crate::decode::Decoder;
 use crate::plugin::fit::{FitError, Fitted, fit};
 use crate::plugin::limits::CallLimits;
@@ -16,16 +19,14 @@ use crate::plugin::load::LoadedModule;
 use crate::plugin::runner::StageRunner;
 use crate::plugin::{Plugin, PluginKind};
 use crate::schema::Schema;
-use crate::window::WindowAssigner;
 
-use super::columns::{
-    EVENT_TIME_COLUMN, WINDOW_COLUMNS, check_names, check_topics, key_columns, result_schema,
-    tables,
-};
 use super::future::FutureGuard;
 use super::jump::JumpGuard;
 use super::metadata::MetadataColumns;
 use super::unit::TimeColumn;
+use columns::{check_names, check_topics, tables};
+
+pub(super) use logic::{Grouped, KeyedPlan, LogicPlan, WindowsPlan};
 
 /// A module in its place.
 #[derive(Clone, Debug)]
@@ -54,18 +55,12 @@ pub(super) struct Plan {
     pub(super) stages: Vec<FittedStage>,
     /// The rows after the last filter or map.
     pub(super) rows: SchemaRef,
-    pub(super) windows: Option<WindowAssigner>,
-    /// How long fired windows are kept for corrections, µs.
-    pub(super) lateness: i64,
-    /// Results have a revision.
-    pub(super) corrects: bool,
-    /// The key's columns among `rows`.
-    pub(super) key: Vec<usize>,
-    pub(super) key_fields: Vec<Arc<Field>>,
-    pub(super) aggregate: Option<FittedStage>,
-    pub(super) process: Option<ProcessStage>,
-    /// What the sinks get: window results, what a process plugin emits, or the rows.
+    /// What is made of them.
+    pub(super) logic: LogicPlan,
+    /// What the sinks get: window results, what a keyed plugin emits, or the rows.
     pub(super) output: SchemaRef,
+    /// The column of `output` that holds the event time of a row; raw rows bring theirs beside them.
+    pub(super) output_time: Option<&'static str>,
     pub(super) limits: CallLimits,
     /// Bytes that a run of chunks may make.
     pub(super) made_bytes_max: usize,
@@ -95,6 +90,7 @@ pub(super) enum EventTimeSource {
 }
 
 /// A plugin in its place.
+#[derive(Clone)]
 pub(super) struct FittedStage {
     pub(super) id: Arc<str>,
     pub(super) plugin: Plugin,
@@ -105,13 +101,6 @@ pub(super) struct FittedStage {
     /// The rows after it.
     pub(super) output: SchemaRef,
     pub(super) kind: PluginKind,
-}
-
-/// A process plugin in its place.
-pub(super) struct ProcessStage {
-    pub(super) stage: FittedStage,
-    /// A key without timers is forgotten this long after its last row, µs.
-    pub(super) ttl: Option<i64>,
 }
 
 /// A plan that cannot be made.
@@ -175,8 +164,7 @@ impl Plan {
         let wide = Self::over(pipeline, modules, everything)?;
         let wanted = wide.read_columns(pipeline);
         let mut plan = Self::over(pipeline, modules, wanted)?;
-        let process = plan.process.as_mut().map(|process| &mut process.stage);
-        let stages = plan.stages.iter_mut().chain(&mut plan.aggregate).chain(process);
+        let stages = plan.stages.iter_mut().chain(plan.logic.stage_mut());
         for (stage, wide) in stages.zip(wide.all_stages()) {
             stage.declared = Arc::clone(&wide.declared);
         }
@@ -207,21 +195,8 @@ impl Plan {
             }
             EventTimeFrom::RecordTimestamp => EventTimeSource::RecordTimestamp,
         };
-        let (mut key, mut aggregate, mut output) = (Vec::new(), None, Arc::clone(&rows));
-        if let Some(window) = &pipeline.window {
-            key = key_columns("`[window]`", &window.key, &rows)?;
-            let fitted = FittedStage::new(&window.aggregate, modules, &rows)?;
-            let bounds: &[&str] = if window.is_global() { &[] } else { &WINDOW_COLUMNS };
-            output = result_schema(&key, &rows, &fitted, bounds, window.corrects())?;
-            aggregate = Some(fitted);
-        }
-        let mut process = None;
-        if let Some(config) = &pipeline.process {
-            key = key_columns("`[process]`", &config.key, &rows)?;
-            let stage = FittedStage::new(&config.stage, modules, &rows)?;
-            output = result_schema(&key, &rows, &stage, &[EVENT_TIME_COLUMN], false)?;
-            process = Some(ProcessStage { stage, ttl: config.ttl });
-        }
+        let (logic, output_time) = LogicPlan::new(pipeline, modules, &rows)?;
+        let output = Arc::clone(logic.grouped().map_or(&rows, |grouped| &grouped.output));
         check_topics(pipeline, &rows, &output)?;
         check_names(pipeline, &rows, &output)?;
         Ok(Self {
@@ -234,18 +209,10 @@ impl Plan {
             time_column: TimeColumn::new(pipeline),
             host_stage: Arc::from("sluicegate"),
             stages,
-            windows: pipeline
-                .window
-                .as_ref()
-                .map(|window| WindowAssigner::new(window.kind, window.corrects())),
-            lateness: pipeline.window.as_ref().map_or(0, |window| window.allowed_lateness),
-            corrects: pipeline.window.as_ref().is_some_and(WindowConfig::corrects),
-            key_fields: key.iter().map(|column| Arc::clone(&rows.fields()[*column])).collect(),
-            key,
             rows,
-            aggregate,
-            process,
+            logic,
             output,
+            output_time,
             limits: CallLimits::from(&pipeline.limits),
             made_bytes_max: super::budget::bytes_max(&pipeline.limits),
         })
@@ -253,12 +220,12 @@ impl Plan {
 
     /// The declared columns that somebody reads: all of them if whole rows are kept anywhere.
     fn read_columns(&self, pipeline: &Pipeline) -> Vec<usize> {
-        if self.is_raw() || pipeline.late.is_some() {
+        let Some(grouped) = self.logic.grouped().filter(|_| pipeline.late.is_none()) else {
             return self.wanted.clone();
-        }
+        };
         let mut names: BTreeSet<&str> =
             self.all_stages().flat_map(FittedStage::columns_read).collect();
-        names.extend(self.key_fields.iter().map(|field| field.name().as_str()));
+        names.extend(grouped.key_fields.iter().map(|field| field.name().as_str()));
         let event_time = match pipeline.event_time.from {
             EventTimeFrom::Column(column) => Some(column),
             EventTimeFrom::RecordTimestamp => None,
@@ -284,31 +251,7 @@ impl Plan {
 
     /// All stages in their order, the one with state last.
     pub(super) fn all_stages(&self) -> impl Iterator<Item = &FittedStage> {
-        self.stages.iter().chain(self.stateful())
-    }
-
-    /// The stage that keeps state: the aggregate, or the process plugin.
-    pub(super) fn stateful(&self) -> Option<&FittedStage> {
-        self.aggregate.as_ref().or_else(|| self.process.as_ref().map(|process| &process.stage))
-    }
-
-    /// Whether rows go to the sinks as they are.
-    pub(super) fn is_raw(&self) -> bool {
-        self.aggregate.is_none() && self.process.is_none()
-    }
-
-    /// The column of `output` that holds the event time of a row; raw rows bring theirs beside them.
-    pub(super) fn time_column(&self) -> Option<&'static str> {
-        match (&self.aggregate, &self.process) {
-            (Some(_), _) => self.has_bounds().then_some(WINDOW_COLUMNS[0]),
-            (None, Some(_)) => Some(EVENT_TIME_COLUMN),
-            (None, None) => None,
-        }
-    }
-
-    /// Whether results have the bounds of a window.
-    pub(super) fn has_bounds(&self) -> bool {
-        !matches!(self.windows, Some(WindowAssigner::Global { .. }))
+        self.stages.iter().chain(self.logic.grouped().map(|grouped| &grouped.stage))
     }
 
     /// A decoder for the columns that somebody reads.
