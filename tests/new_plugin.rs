@@ -48,6 +48,26 @@ fn a_new_crate_of_every_kind_tests_and_builds_at_once() {
     made_tested_and_built("silence", "process", "silence.wasm");
 }
 
+/// Who copies a block of the SDK's page into a new crate has a plugin, and tests that pass.
+#[test]
+fn every_plugin_of_the_sdk_page_can_be_copied_into_a_new_crate() {
+    let workspace = Workspace::here();
+    let page = fs::read_to_string(workspace.root().join("guest-sdk/README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut new = Command::new(binary());
+    runs(new.args(["plugin", "new", "copied", "--kind", "aggregate"]), folder.path());
+    let made = folder.path().join("copied");
+    let blocks = page.split("```rust\n").skip(1).map(|text| text.split_once("```").unwrap().0);
+    let plugins: Vec<_> = blocks.filter(|block| block.contains("export!(")).collect();
+    assert!(plugins.len() >= 7, "only {} plugins found", plugins.len());
+    for plugin in plugins {
+        fs::write(made.join("src/lib.rs"), plugin).unwrap();
+        let mut test = Command::new("cargo");
+        let target = workspace.target().join("new-plugin");
+        runs(test.args(["test", "--locked"]).env("CARGO_TARGET_DIR", &target), &made);
+    }
+}
+
 /// The first block of that language in README's section about one's own plugin.
 fn readme_block(language: &str) -> String {
     let readme = fs::read_to_string(Workspace::here().root().join("README.md")).unwrap();
