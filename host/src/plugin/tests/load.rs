@@ -339,7 +339,8 @@ fn a_stage_connects_inputs_with_columns_of_other_names() {
     let columns = [("i", "count"), ("m", "price")];
     let fitted = fit_connected(&columns, &rows).unwrap();
     assert_eq!(fitted.inputs, [0, 8, 2, 3, 4, 9, 6, 7]);
-    assert_eq!(*fitted.plugin.config, [("decimal-scale:m".to_owned(), "4".to_owned())]);
+    let digits = [("decimal-precision:m", "10"), ("decimal-scale:m", "4")];
+    assert_eq!(*fitted.plugin.config, digits.map(|(key, digits)| (key.into(), digits.into())));
     // What it makes has its own names: `m` is replaced, `price` stays.
     assert_eq!(fitted.output.field(5), &Field::new("m", DataType::Decimal64(18, 2), true));
     assert_eq!(fitted.output.field(9), rows.field(9));
