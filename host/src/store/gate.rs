@@ -15,8 +15,6 @@ use object_store::{
 };
 use tokio::sync::watch;
 
-use super::Location;
-
 /// What becomes of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gate {
@@ -66,12 +64,6 @@ impl GatedStore {
         let mut waited = self.waited.subscribe();
         waited.wait_for(|count| *count > 0).await.expect("the store lives");
         self.waited.send_replace(0);
-    }
-
-    /// A folder of it.
-    pub(crate) fn folder(&self, name: &str) -> Location {
-        let store = Arc::new(self.clone());
-        Location { store, ..Location::in_memory() }.child(name)
     }
 
     async fn pass(&self, is_put: bool) {

@@ -17,14 +17,16 @@ use object_store::{
 };
 use tokio::sync::watch;
 
-use super::{Location, Parts};
-
 /// A request about an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
+    /// It begins.
     Create,
+    /// The part of that number.
     Part(usize),
+    /// It becomes an object.
     Complete,
+    /// It is given up.
     Abort,
 }
 
@@ -55,7 +57,7 @@ struct State {
 }
 
 /// Clones are the same store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PartedStore {
     inner: Arc<InMemory>,
     state: Arc<Mutex<State>>,
@@ -63,40 +65,29 @@ pub(crate) struct PartedStore {
 }
 
 impl PartedStore {
-    pub(crate) fn new() -> Self {
-        Self { inner: Arc::default(), state: Arc::default(), silent: watch::Sender::new(false) }
-    }
-
-    /// All of it, with parts of so many bytes.
-    pub(crate) fn location(&self, part_bytes: u64) -> Location {
-        let store: Arc<dyn MultipartStore> = Arc::new(self.clone());
-        let parts = Some(Parts { store, bytes: part_bytes });
-        Location { store: Arc::new(self.clone()), parts, ..Location::in_memory() }
-    }
-
     /// The next such request fails so.
     pub(crate) fn fail(&self, ask: Ask, fault: Fault) {
-        self.state.lock().unwrap().faults.push((ask, fault));
+        self.state.lock().expect("no test panics here").faults.push((ask, fault));
     }
 
     /// The n-th request about an upload, from 0, fails so.
     pub(crate) fn fail_nth(&self, n: usize, fault: Fault) {
-        self.state.lock().unwrap().nth = Some((n, fault));
+        self.state.lock().expect("no test panics here").nth = Some((n, fault));
     }
 
     /// All requests about uploads, in their order.
     pub(crate) fn asked(&self) -> Vec<Ask> {
-        self.state.lock().unwrap().asked.clone()
+        self.state.lock().expect("no test panics here").asked.clone()
     }
 
     /// Uploads that lie there neither completed nor aborted.
     pub(crate) fn open_uploads(&self) -> usize {
-        self.state.lock().unwrap().uploads.len()
+        self.state.lock().expect("no test panics here").uploads.len()
     }
 
     /// Whether the fault of [`Self::fail_nth`] is still to come.
     pub(crate) fn is_due(&self) -> bool {
-        self.state.lock().unwrap().nth.is_some()
+        self.state.lock().expect("no test panics here").nth.is_some()
     }
 
     /// Whether a request came that is never answered.
@@ -106,12 +97,12 @@ impl PartedStore {
 
     /// Ends when a request came that is never answered.
     pub(crate) async fn silence(&self) {
-        self.silent.subscribe().wait_for(|silent| *silent).await.unwrap();
+        self.silent.subscribe().wait_for(|silent| *silent).await.expect("the store lives");
     }
 
     /// Notes a request and takes the fault that is due.
     fn fault(&self, ask: Ask) -> Option<Fault> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock().expect("no test panics here");
         let number = state.asked.len();
         state.asked.push(ask);
         if let Some((_, fault)) = state.nth.take_if(|(n, _)| *n == number) {
@@ -139,7 +130,7 @@ impl PartedStore {
                 std::future::pending().await
             }
             Some(Fault::Forget) => {
-                self.state.lock().unwrap().uploads.remove(id);
+                self.state.lock().expect("no test panics here").uploads.remove(id);
                 effect().await
             }
         }
@@ -164,7 +155,7 @@ impl fmt::Display for PartedStore {
 impl MultipartStore for PartedStore {
     async fn create_multipart(&self, _path: &Path) -> Result<MultipartId> {
         let create = async || {
-            let mut state = self.state.lock().unwrap();
+            let mut state = self.state.lock().expect("no test panics here");
             state.created += 1;
             let id = state.created.to_string();
             state.uploads.insert(id.clone(), BTreeMap::new());
@@ -181,7 +172,7 @@ impl MultipartStore for PartedStore {
         data: PutPayload,
     ) -> Result<PartId> {
         let put = async || {
-            let mut state = self.state.lock().unwrap();
+            let mut state = self.state.lock().expect("no test panics here");
             let upload = state.uploads.get_mut(id).ok_or_else(|| no_such_upload(path))?;
             upload.insert(index, data.into());
             Ok(PartId { content_id: index.to_string() })
@@ -196,7 +187,7 @@ impl MultipartStore for PartedStore {
         parts: Vec<PartId>,
     ) -> Result<PutResult> {
         let complete = async || {
-            let upload = self.state.lock().unwrap().uploads.remove(id);
+            let upload = self.state.lock().expect("no test panics here").uploads.remove(id);
             let upload = upload.ok_or_else(|| no_such_upload(path))?;
             let named = parts.iter().map(|part| part.content_id.clone());
             assert!(named.eq(upload.keys().map(ToString::to_string)), "all parts, in their order");
@@ -208,7 +199,7 @@ impl MultipartStore for PartedStore {
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
         let abort = async || {
-            let upload = self.state.lock().unwrap().uploads.remove(id);
+            let upload = self.state.lock().expect("no test panics here").uploads.remove(id);
             upload.map(drop).ok_or_else(|| no_such_upload(path))
         };
         self.run(Ask::Abort, id, abort).await

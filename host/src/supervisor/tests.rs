@@ -20,6 +20,7 @@ use crate::plugin::compile::Compiler;
 use crate::plugin::engine::PluginEngine;
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
+use crate::store::Location;
 use crate::store::gate::{Gate, GatedStore};
 use crate::time::Clock;
 
@@ -78,6 +79,10 @@ id = "s"
 kind = "filter"
 plugin = "./not-there.wasm"
 "#;
+
+fn folder_of(store: &GatedStore, name: &str) -> Location {
+    Location { store: Arc::new(store.clone()), ..Location::in_memory() }.child(name)
+}
 
 /// What outlives the lives of a lane.
 struct World {
@@ -157,11 +162,11 @@ impl World {
 
     fn storage(&self, store: &GatedStore) -> LaneStorage {
         let table = |(id, _): (Arc<str>, _)| {
-            let folder = store.folder(&id);
+            let folder = folder_of(store, &id);
             (id, folder)
         };
         LaneStorage {
-            chain: store.folder("chain"),
+            chain: folder_of(store, "chain"),
             tables: self.config.tables().into_iter().map(table).collect(),
             job: "lives".to_owned(),
             lane: "0".to_owned(),
@@ -191,7 +196,7 @@ impl World {
         let parts = LaneParts {
             config: Arc::clone(&self.config),
             storage: self.storage(store),
-            modules: ModuleStore::new(store.folder("modules")),
+            modules: ModuleStore::new(folder_of(store, "modules")),
             engine: PluginEngine::new(None, Compiler::Here).unwrap(),
             stores: StoreOptions::default(),
             runtime: self.runtime.handle().clone(),

@@ -1,14 +1,16 @@
 //! States that go up in parts, with a fault at every request about an upload.
 
 use super::*;
+use crate::store::Parts;
 use crate::store::parted::{Ask, Fault, PartedStore};
 
 const COUNT: i64 = 3;
 
 /// A lane whose states have several parts each.
 fn lane() -> (PartedStore, LaneStorage) {
-    let store = PartedStore::new();
-    let root = store.location(4);
+    let store = PartedStore::default();
+    let parts = Some(Parts { store: Arc::new(store.clone()), bytes: 4 });
+    let root = Location { store: Arc::new(store.clone()), parts, ..Location::in_memory() };
     let storage = LaneStorage {
         chain: root.child("chain"),
         tables: BTreeMap::from([(Arc::from("numbers"), root.child("table"))]),

@@ -10,6 +10,12 @@ use super::*;
 /// Five parts of four bytes, the last of which is shorter.
 const BYTES: &[u8] = b"0000111122223333444";
 
+/// All of the store, with parts of so many bytes.
+fn in_parts(store: &PartedStore, bytes: u64) -> Location {
+    let parts = Some(Parts { store: Arc::new(store.clone()), bytes });
+    Location { store: Arc::new(store.clone()), parts, ..Location::in_memory() }
+}
+
 struct Sender {
     store: PartedStore,
     location: Location,
@@ -20,8 +26,8 @@ struct Sender {
 
 impl Sender {
     fn new() -> Self {
-        let store = PartedStore::new();
-        let location = store.location(4);
+        let store = PartedStore::default();
+        let location = in_parts(&store, 4);
         let (path, object) = (Path::from("state"), Immutable::new(BYTES.into()));
         Self { store, location, path, object, aborts: Aborts::new() }
     }
