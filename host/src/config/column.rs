@@ -38,14 +38,20 @@ pub(crate) struct RawColumn(pub(crate) RawColumnTable);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawColumnTable {
-    /// Type of the column and how the JSON writes it: `string` (UTF-8), `json` (any value, an object or array too: its
-    /// text as it stands, a string for plugins and tables), `int64`, `float64` (integers are taken
-    /// too), `bool`, `date` (`"2026-11-21"`), `timestamp(s)`, `timestamp(ms)`, `timestamp(us)` (a number since
-    /// 1970 in that unit, with or without a fraction), `timestamp(rfc3339)` (a string with its zone),
-    /// `timestamp(local)` (a string that need not have one: `"2026-11-21T10:00:00"`, `"2026-11-21 10:00:00.5"`; see
-    /// `zone` and `format`), or `decimal(precision,scale)` (exact; at most 38 digits; up to 18 are kept in 64 bits and
-    /// cost half of what more do). An integer may be written as `5.0` or `1e3`. `binary` (bytes) is for keys and headers
-    /// only: see `from`.
+    /// Type of the column, and how the JSON writes it.
+    ///
+    /// * `string`: UTF-8.
+    /// * `json`: any value, an object or array too. Its text as it stands is a string for plugins and tables.
+    /// * `int64`: an integer, also written as `5.0` or `1e3`.
+    /// * `float64`: a number.
+    /// * `bool`: `true` or `false`.
+    /// * `date`: `"2026-11-21"`.
+    /// * `timestamp(s)`, `timestamp(ms)`, `timestamp(us)`: a number since 1970 in that unit, with or without a fraction.
+    /// * `timestamp(rfc3339)`: a string with its zone.
+    /// * `timestamp(local)`: a string that need not have one: `"2026-11-21T10:00:00"`, `"2026-11-21 10:00:00.5"`. See
+    ///   `zone` and `format`.
+    /// * `decimal(precision,scale)`: exact. At most 38 digits. Up to 18 are kept in 64 bits, and cost half of what more do.
+    /// * `binary`: bytes. For keys and headers only: see `from`.
     #[schemars(with = "TypeText", example = &"decimal(18,2)")]
     pub(crate) r#type: String,
     /// Whether a record may lack the column or have `null` there. Default `false`, because a missing field is
@@ -59,13 +65,18 @@ pub(crate) struct RawColumnTable {
     #[serde(default)]
     #[schemars(example = &"/address/city")]
     pub(crate) pointer: Option<String>,
-    /// What of a record beside its JSON the column holds, as `METADATA FROM` does in Flink SQL. Of Kafka: `topic` (a `string`),
-    /// `partition` and `offset` (`int64`), `timestamp` (Kafka's own, `timestamp(ms)`), `key` and `header:NAME` (`string`
-    /// or `binary`; of several headers of one name the last), `headers` (`json`: all of them in their order, as
-    /// `[{"name":"trace-id","value":"4f2a"}]`, with `hex` in place of `value` where that is no UTF-8). Of files: `path` (the file
-    /// as positions name it; not with `order = "sequential"`) and `offset` (the byte at which the line begins,
-    /// unpacked). A record without key, timestamp or such a header has `null` there if the column is `nullable`; if it is not,
-    /// or if a `string` would be no UTF-8, the record is dead-lettered. Default: the column stands in the JSON.
+    /// What of a record beside its JSON the column holds, as `METADATA FROM` does in Flink SQL. A record without key,
+    /// timestamp or such a header has `null` there, if the column is `nullable`. If it is not, or if a `string` would
+    /// not be UTF-8, the record is dead-lettered. Default: the column stands in the JSON.
+    ///
+    /// * Kafka, `topic`: a `string`.
+    /// * Kafka, `partition` and `offset`: `int64`.
+    /// * Kafka, `timestamp`: Kafka's own, `timestamp(ms)`.
+    /// * Kafka, `key` and `header:NAME`: `string` or `binary`. Of several headers of one name the last.
+    /// * Kafka, `headers`: `json`. All of them in their order, as `[{"name":"trace-id","value":"4f2a"}]`, with `hex` in
+    ///   place of `value` where that is not UTF-8.
+    /// * Files, `path`: the file as positions name it. Not with `order = "sequential"`.
+    /// * Files, `offset`: the byte at which the line begins, unpacked.
     #[serde(default)]
     #[schemars(example = &"header:trace-id")]
     pub(crate) from: Option<String>,
@@ -76,9 +87,10 @@ pub(crate) struct RawColumnTable {
     #[serde(default)]
     #[schemars(example = &"+02:00")]
     pub(crate) zone: Option<String>,
-    /// Only `timestamp(local)` and `date`: how the text is written, by the letters of `strftime` (`%Y` year, `%m`
-    /// month, `%d` day, `%H` hour, `%M` minute, `%S` second, `%.f` a point with a fraction, `%b` Nov, `%z` +0200;
-    /// all of them: docs.rs/chrono, `format::strftime`). Spark's `yyyy-MM-dd HH:mm:ss` is `%Y-%m-%d %H:%M:%S`.
+    /// Only `timestamp(local)` and `date`: how the text is written, by the letters of `strftime`. The usual ones: `%Y`
+    /// year, `%m` month, `%d` day, `%H` hour, `%M` minute, `%S` second, `%.f` a point with a fraction, `%b` Nov, `%z`
+    /// +0200. docs.rs/chrono has all of them under `format::strftime`. Spark's `yyyy-MM-dd HH:mm:ss` is
+    /// `%Y-%m-%d %H:%M:%S`.
     /// Without a time of day it is midnight. Default: as the type says.
     #[serde(default)]
     #[schemars(example = &"%d.%m.%Y %H:%M:%S")]

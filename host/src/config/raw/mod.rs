@@ -29,7 +29,7 @@ pub(crate) use window::{RawWindow, RawWindowType};
 #[schemars(title = "Sluicegate pipeline")]
 pub(crate) struct RawPipeline {
     /// The pipeline's identity: it names the commit chain and appears in paths and metrics. 1 to 63 of `a-z`,
-    /// `0-9` and `-`, beginning with a letter or digit. A pipeline with another name begins anew.
+    /// `0-9` and `-`, beginning with a letter or digit. A pipeline with another name begins from scratch.
     #[schemars(example = &"sales", extend("pattern" = "^[a-z0-9][a-z0-9-]{0,62}$"))]
     pub(crate) name: String,
     /// Where records come from.
@@ -102,12 +102,12 @@ pub(crate) struct RawEventTime {
     #[serde(default = "default_idle_after")]
     #[schemars(example = &"30s")]
     pub(crate) idle_after: DurationOrOff,
-    /// A partition whose newest event is further ahead of the slowest partition's newest than this is not read until
-    /// that lead has halved, so that open windows stay few while one partition has more to catch up with than
-    /// another. No result comes later for it: windows wait for the slowest partition in any case. The slowest is the one that
-    /// holds the watermark back, so idle partitions are not waited for, and with `idle_after = "off"` only a bounded
-    /// input may have it. Default `"off"`: partitions that are kept up with never need it, and beside an empty partition
-    /// the others would begin `idle_after` later.
+    /// How far a partition's newest event may be ahead of the slowest partition's newest. One that is further ahead is
+    /// not read until that lead has halved. So open windows stay few while one partition has more to catch up with than
+    /// another. No result comes later for it: windows wait for the slowest partition in any case. The slowest is the
+    /// one that holds the watermark back, so idle partitions are not waited for. With `idle_after = "off"` only a
+    /// bounded input may have it. Default `"off"`: partitions that are kept up with never need it, and beside an empty
+    /// partition the others would begin `idle_after` later.
     #[serde(default = "off")]
     #[schemars(example = &"10m")]
     pub(crate) max_ahead: DurationOrOff,
@@ -187,12 +187,16 @@ pub(crate) struct RawStage {
     /// unique among the stages. Keep it when the plugin changes.
     #[schemars(example = &"valid", extend("pattern" = "^[a-z0-9][a-z0-9_-]{0,62}$"))]
     pub(crate) id: String,
-    /// What kind of plugin belongs here: a `filter` keeps or drops rows, a `map` makes any number of rows of each,
-    /// an `aggregate` accumulates rows per key and window, a `process` plugin keeps state and timers per key.
+    /// What kind of plugin belongs here.
+    ///
+    /// * `filter`: keeps or drops rows.
+    /// * `map`: makes any number of rows of each.
+    /// * `aggregate`: accumulates rows per key and window.
+    /// * `process`: keeps state and timers per key.
     #[schemars(example = &"filter")]
     pub(crate) kind: RawStageKind,
-    /// The plugin: a WASM file, when it contains a `/` or ends in `.wasm` (relative to the folder of this pipeline
-    /// file), otherwise the name of a module in the store under `checkpoint.path`. A file is copied into the store
+    /// The plugin. With a `/` in it, or `.wasm` at its end, it is a WASM file, relative to the folder of this pipeline
+    /// file. Otherwise it is the name of a module in the store under `checkpoint.path`. A file is copied into the store
     /// before it is used.
     #[schemars(example = &"valid-sale")]
     pub(crate) plugin: String,

@@ -43,23 +43,26 @@ pub(crate) struct RawKafka {
     /// The topic. All its partitions are read; new ones are found while running.
     #[schemars(example = &"sales")]
     pub(crate) topic: String,
-    /// Where the first run begins: `"earliest"`, `"latest"`, `{ timestamp = "2026-11-21T00:00:00Z" }` (the first
-    /// record at or after that time by Kafka's timestamps) or `{ offsets = { 0 = 17 } }` (by partition;
-    /// partitions not named begin at the earliest). It is resolved once and kept in the chain: later runs
-    /// continue where the last commit stands. Default `"earliest"`, because it leaves nothing out.
+    /// Where the first run begins. It is resolved once and kept in the chain: later runs continue where the last
+    /// commit stands. Default `"earliest"`, because it leaves nothing out.
+    ///
+    /// * `"earliest"` or `"latest"`: of each partition.
+    /// * `{ timestamp = "2026-11-21T00:00:00Z" }`: the first record at or after that time, by Kafka's timestamps.
+    /// * `{ offsets = { 0 = 17 } }`: by partition. Partitions not named begin at the earliest.
     #[serde(default = "RawStart::earliest")]
     #[schemars(example = json!({"timestamp": "2026-11-21T00:00:00Z"}))]
     pub(crate) start: RawStart,
-    /// Where a bounded run ends: `"latest"` is the end of each partition when the pipeline was first started, records of
-    /// transactions that were open then included: the run waits until they are committed or aborted. Partitions that
-    /// the topic is given later are left out. Default: none; the pipeline runs until it is stopped.
+    /// Where a bounded run ends: `"latest"` is the end of each partition when the pipeline was first started. That
+    /// includes records of transactions that were open then: the run waits until they are committed or aborted.
+    /// Partitions that the topic is given later are left out. Default: none; the pipeline runs until it is stopped.
     #[serde(default)]
     #[schemars(example = &"latest")]
     pub(crate) end: Option<RawEnd>,
     /// What to do when a position is lost: retention has deleted records before they were read, or the topic was
-    /// deleted and made anew. `"halt"`: the pipeline stops and says what is the matter, until somebody moves the position.
-    /// `"earliest"`: it goes on at the earliest record that is there and was not read, and keeps the jump in the chain.
-    /// Default `"halt"`, because results that leave something out look like all others.
+    /// deleted and created again. Default `"halt"`, because results that leave something out look like all others.
+    ///
+    /// * `"halt"`: the pipeline stops and says what is the matter, until somebody moves the position.
+    /// * `"earliest"`: it goes on at the earliest record that is there and was not read, and keeps the jump in the chain.
     #[serde(default)]
     #[schemars(example = &"earliest")]
     pub(crate) on_data_loss: RawOnDataLoss,
@@ -112,27 +115,31 @@ pub(crate) enum RawOnDataLoss {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawFiles {
-    /// A file, or a folder of which every file is read that ends in `.json`, `.jsonl` or `.ndjson`, at any depth, also
-    /// with `.gz` or `.zst` behind it. What else lies there is left out, which is said once.
-    /// A path (relative to the folder of this file) or a URL: `s3://…`, `gs://…`, `az://…`.
+    /// A file, or a folder: a path (relative to the folder of this file) or a URL: `s3://…`, `gs://…`, `az://…`.
+    /// In a folder every file is read that ends in `.json`, `.jsonl` or `.ndjson`, at any depth, also with `.gz` or
+    /// `.zst` behind it. What else lies there is left out, and a warning says so once.
     #[schemars(example = &"s3://bucket/sales/")]
     pub(crate) path: String,
     /// Look for new files, and for what was added to files, this often and never end. A line is read when its line end
-    /// is there. Default: none; what is there is read, a last line without line end included, every window fires and
-    /// the run ends.
+    /// is there. Default: none; what is there is read, every window fires, and the run ends. A last line without line
+    /// end is read then, too.
     #[serde(default)]
     #[schemars(example = &"10s")]
     pub(crate) watch: Option<DurationText>,
-    /// `"parallel"`: each file is a partition with a watermark of its own; four are read at a time, in the order of
-    /// names, and those that wait do not hold the watermark: for files whose names sort by time, such as a day each.
-    /// `"unordered"`: the same, but every file holds the watermark from the start, for files that each hold all times:
-    /// no window closes before the last file was begun. `"sequential"`: the whole set is one partition in the order of
-    /// names, for files that are cut from one stream; none may be packed. Default `"parallel"`, because it uses every
-    /// core and keeps only the windows of a few files open.
+    /// How files are read, and whose time counts. Default `"parallel"`, because it uses every core and keeps only the
+    /// windows of a few files open.
+    ///
+    /// * `"parallel"`: for files whose names sort by time, such as one for each day. Each file is a partition with a
+    ///   watermark of its own. Four are read at a time, in the order of names, and those that wait do not hold the
+    ///   watermark.
+    /// * `"unordered"`: for files that each hold all times. Every file holds the watermark from the start, so no window
+    ///   closes before the last file was begun.
+    /// * `"sequential"`: for files that are cut from one stream. The whole set is one partition, in the order of names.
+    ///   None may be packed.
     #[serde(default = "RawOrder::parallel")]
     #[schemars(example = &"sequential")]
     pub(crate) order: RawOrder,
-    /// With `watch`: a file that was read to its end and has not grown for so long is finished, and what is added to it
+    /// With `watch`: a file is finished when it was read to its end and has not grown for so long. What is added to it
     /// later is not read. Default `"1h"`: longer than writers pause, and only files that may grow are looked after.
     #[serde(default)]
     #[schemars(example = &"1d", extend("default" = "1h"))]

@@ -10,9 +10,12 @@ use crate::config::duration::DurationText;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawWindow {
-    /// Which windows. `tumbling`: windows of one size, one behind the other. `sliding`: windows of one size that begin at
-    /// equal distances and overlap. `session`: for each key as long as its rows are never further apart than `gap`.
-    /// `global`: one for each key and for ever; nothing is late, and results have no bounds.
+    /// Which windows.
+    ///
+    /// * `tumbling`: windows of one size, one behind the other.
+    /// * `sliding`: windows of one size that begin at equal distances and overlap.
+    /// * `session`: for each key as long as its rows are never further apart than `gap`.
+    /// * `global`: one for each key and for ever. Nothing is late, and results have no bounds.
     #[schemars(example = &"tumbling")]
     pub(crate) r#type: RawWindowType,
     /// Tumbling and sliding, needed there: how long a window is. More than zero.

@@ -103,7 +103,7 @@ fn sections() -> Vec<Section> {
 /// What stands above the keys.
 const PREAMBLE: &str = include_str!("preamble.md");
 
-/// The documentation page: every key with its type, default, meaning and an example.
+/// The documentation page: every key with its type, default, an example, and below the table what it means.
 pub fn markdown() -> String {
     let schema = schema();
     let mut page = PREAMBLE.to_owned();
@@ -113,11 +113,15 @@ pub fn markdown() -> String {
         if let (Some(text), false) = (table["description"].as_str(), path.is_empty()) {
             page.push_str(&format!("{}\n\n", unwrapped(text)));
         }
-        page.push_str("| key | type | default | meaning | example |\n|---|---|---|---|---|\n");
+        page.push_str("| key | type | default | example |\n|---|---|---|---|\n");
         for key in keys {
             let is_required =
                 table["required"].as_array().is_some_and(|all| all.contains(&Json::from(*key)));
             page.push_str(&row(key, &table["properties"][key], is_required));
+        }
+        page.push('\n');
+        for key in keys {
+            page.push_str(&meaning(key, &table["properties"][key]));
         }
     }
     page
@@ -147,14 +151,11 @@ fn row(key: &str, schema: &Json, is_required: bool) -> String {
     };
     let example = schema.get("examples").and_then(|examples| examples.get(0));
     let example = example.map(|value| format!("`{key} = {}`", as_toml(value))).unwrap_or_default();
-    let meaning = unwrapped(schema["description"].as_str().unwrap_or_default());
-    format!(
-        "| `{key}` | {} | {} | {} | {} |\n",
-        cell(type_name(schema)),
-        cell(default),
-        cell(meaning),
-        cell(example)
-    )
+    format!("| `{key}` | {} | {} | {} |\n", cell(type_name(schema)), cell(default), cell(example))
+}
+
+fn meaning(key: &str, schema: &Json) -> String {
+    format!("* **`{key}`**: {}\n", unwrapped(schema["description"].as_str().unwrap_or_default()))
 }
 
 /// The type of a key in words.
@@ -195,9 +196,19 @@ fn words(schema: &Json) -> Vec<String> {
     forms.iter().flat_map(|form| table(form).unwrap_or_else(|| words(form))).collect()
 }
 
-/// A doc comment's lines as one.
+/// A doc comment's lines as one, but for the items of a list: those stay items of what stands above them.
 fn unwrapped(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    let mut page = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let between = match line.starts_with("* ") {
+            true => "\n  ",
+            false if page.is_empty() => "",
+            false => " ",
+        };
+        page.push_str(between);
+        page.push_str(line);
+    }
+    page
 }
 
 /// The keys of a struct in the order of its declaration: what serde would ask a table for. The JSON schema keeps

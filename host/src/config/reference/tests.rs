@@ -17,8 +17,22 @@ fn the_committed_page_is_current() {
 
 #[test]
 fn every_key_says_what_it_means() {
-    for line in markdown().lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = line.split(" | ").collect();
-        assert!(cells.len() == 5 && cells[3].len() > 10 && cells[1] != "–", "{line}");
+    let page = markdown();
+    for section in page.split("\n## ") {
+        for line in section.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = line.split(" | ").collect();
+            assert!(cells.len() == 4 && cells[1] != "–", "{line}");
+            let key = cells[0].trim_start_matches("| ");
+            let meaning = section.split(&format!("\n* **{key}**: ")).nth(1).unwrap_or_default();
+            assert!(meaning.lines().next().is_some_and(|line| line.len() > 10), "{line}");
+        }
     }
+}
+
+#[test]
+fn items_of_a_list_stay_items() {
+    assert_eq!(
+        super::unwrapped("One\ntwo:\n* three\n  four\n* five"),
+        "One two:\n  * three four\n  * five"
+    );
 }
