@@ -106,7 +106,7 @@ pub(super) fn fence_of(
 /// Whether the slot is ours. Whoever wins it, it is decided then.
 pub(super) async fn put_fence(store: &LaneStore, fence: &SlotBody) -> Result<bool, ChainError> {
     let epoch = fence.record.epoch;
-    let mut backoff = Backoff::new(epoch.0);
+    let mut backoff = Backoff::of_store(epoch.0);
     for sends_left in (0..FENCE_SENDS_MAX).rev() {
         match store.try_put_slot(epoch, fence).await {
             SlotAttempt::Ours => return Ok(true),

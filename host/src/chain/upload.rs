@@ -317,7 +317,7 @@ impl Uploader {
         mut attempt: impl AsyncFnMut() -> object_store::Result<T>,
     ) -> Result<T, ChainError> {
         let mut backoff =
-            Backoff::new(xxhash_rust::xxh3::xxh3_64(self.chain.writer.nonce.as_bytes()));
+            Backoff::of_store(xxhash_rust::xxh3::xxh3_64(self.chain.writer.nonce.as_bytes()));
         let mut has_failed = false;
         loop {
             let error = match attempt().await {

@@ -15,6 +15,7 @@ use super::{
     PartitionCounts, messages,
 };
 use crate::config::{Pipeline, SinkKind};
+use crate::store::backoff::Backoff;
 use crate::time::Clock;
 
 /// The first wait after a failed attempt; doubled each time.
@@ -192,7 +193,8 @@ impl Sender {
         let mut left: usize = by_topic.iter().map(Vec::len).sum();
         let mut waiting: Vec<usize> =
             (0..by_topic.len()).filter(|topic| !by_topic[*topic].is_empty()).collect();
-        let mut back_off = BACK_OFF_MIN;
+        let seed = xxhash_rust::xxh3::xxh3_64(outgoing.chain.as_bytes());
+        let mut back_off = Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed);
         while !waiting.is_empty() {
             let (mut failed, mut problem) = (Vec::new(), None);
             for topic in waiting {
@@ -213,10 +215,9 @@ impl Sender {
             }
             self.tell(problem);
             waiting = failed;
-            if !waiting.is_empty() && self.is_stopped_within(back_off) {
+            if !waiting.is_empty() && self.is_stopped_within(back_off.wait()) {
                 return false;
             }
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
         self.tell(None);
         true

@@ -43,7 +43,7 @@ pub async fn each_chunk(
 ) -> Result<u64> {
     let (mut at, mut fruitless) = (0, 0);
     let mut known: Option<ObjectMeta> = None;
-    let mut backoff = Backoff::new(path.as_ref().len() as u64);
+    let mut backoff = Backoff::of_store(path.as_ref().len() as u64);
     loop {
         let before = at;
         let failed = match get(location, path, at).await {
@@ -72,7 +72,7 @@ pub async fn each_chunk(
             return Err(failed);
         }
         if fruitless == 0 {
-            backoff = Backoff::new(at);
+            backoff = Backoff::of_store(at);
         }
         tracing::debug!(%path, at, error = %failed, "a reading broke off; going on");
         tokio::time::sleep(backoff.wait()).await;

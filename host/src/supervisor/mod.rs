@@ -19,6 +19,7 @@ use crate::lane::{
 };
 use crate::source::SourceError;
 use crate::status::{LaneStatus, Phase, is_same_problem};
+use crate::store::backoff::Backoff;
 use standby::Overtaken;
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
@@ -47,8 +48,8 @@ pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHand
         .stack_size(LANE_STACK_BYTES)
         .spawn(move || {
             let supervisor = Supervisor {
+                back_off: Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed(&parts)),
                 parts,
-                back_off: BACK_OFF_MIN,
                 said: None,
                 overtaken: Overtaken::default(),
             };
@@ -58,9 +59,14 @@ pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHand
         })
 }
 
+/// Instances wait differently.
+fn seed(parts: &LaneParts) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(format!("{} {}", parts.config.name, parts.instance).as_bytes())
+}
+
 struct Supervisor {
     parts: LaneParts,
-    back_off: Duration,
+    back_off: Backoff,
     /// What was logged to be waited for.
     said: Option<String>,
     overtaken: Overtaken,
@@ -92,6 +98,7 @@ impl Supervisor {
             if !matches!(life, Life::BrokenOff) {
                 outside.commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
             }
+            let wait;
             match life {
                 Life::Ended(end) => {
                     if end == LaneEnd::CutShort {
@@ -122,32 +129,32 @@ impl Supervisor {
                     continue;
                 }
                 Life::Awaits(reason) => {
-                    self.back_off = self.back_off.min(OUTSIDE_BACK_OFF_MAX);
-                    self.say_once(&reason);
+                    wait = self.back_off.wait_at_most(OUTSIDE_BACK_OFF_MAX);
+                    self.say_once(&reason, wait);
                     publish(outside, Phase::BackingOff, Some(reason));
                 }
                 Life::Failed(reason) => {
                     if self.parts.clock.monotonic().saturating_sub(started) >= BACK_OFF_MAX {
-                        self.back_off = BACK_OFF_MIN;
+                        self.back_off.reset();
                     }
+                    wait = self.back_off.wait();
                     self.said = None;
                     outside.metrics.restarts.add(1);
-                    tracing::error!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
+                    tracing::error!(pipeline = %self.parts.config.name, again_in = ?wait, "{reason}");
                     publish(outside, Phase::BackingOff, Some(reason));
                 }
             }
-            if self.wait_before_next(outside) {
+            if self.wait_before_next(outside, wait) {
                 publish(outside, Phase::Stopped, None);
                 return Ended::Well(LaneEnd::CutShort);
             }
-            self.back_off = (self.back_off * 2).min(BACK_OFF_MAX);
         }
     }
 
     /// Logs what is waited for, unless that was logged already.
-    fn say_once(&mut self, reason: &str) {
+    fn say_once(&mut self, reason: &str, wait: Duration) {
         if self.said.as_deref().is_some_and(|said| is_same_problem(said, reason)) {
-            tracing::debug!(pipeline = %self.parts.config.name, again_in = ?self.back_off, "{reason}");
+            tracing::debug!(pipeline = %self.parts.config.name, again_in = ?wait, "{reason}");
         } else {
             tracing::warn!(pipeline = %self.parts.config.name, "{reason}; trying again");
             self.said = Some(reason.to_owned());
@@ -163,8 +170,8 @@ impl Supervisor {
     }
 
     /// Whether it is to stop instead.
-    fn wait_before_next(&self, outside: &Outside) -> bool {
-        lane::wait(outside, &self.parts.runtime, self.back_off, Awaited::NextLife)
+    fn wait_before_next(&self, outside: &Outside, wait: Duration) -> bool {
+        lane::wait(outside, &self.parts.runtime, wait, Awaited::NextLife)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Results for Kafka topics: rows become messages when they fire, wait for the barrier, and are handed to the courier when
 //! their epoch is committed ([`crate::outbox`]).
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ struct Topic {
     /// Of key, value and headers of a message.
     bytes_max: usize,
     /// Messages without a key go to the partitions in turns.
-    turn: u32,
+    turn: Cell<u32>,
 }
 
 /// Rows that a topic of updates cannot tell apart.
@@ -164,7 +165,11 @@ impl Outbox {
         epoch: Epoch,
     ) -> Result<(), SeveralRows> {
         let (mut key, mut value, mut last) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, topic) in self.topics.iter_mut().enumerate().filter(|(_, topic)| which(topic)) {
+        for (index, topic) in self.topics.iter().enumerate().filter(|(_, topic)| which(topic)) {
+            let mut keys = topic.key.as_ref().map(|key| key.of(rows));
+            let mut places = topic.placed_by.as_ref().map(|key| key.of(rows));
+            let mut values = topic.value.of(rows);
+            let partitions = topic.partitions.load(Ordering::Relaxed).max(1);
             // An epoch has one update of a group, and epochs grow.
             let of_update =
                 [(REVISION_COLUMN, Value::from(epoch.0)), (FINAL_MEMBER, Value::from(last_word))];
@@ -173,16 +178,23 @@ impl Outbox {
                 std::mem::swap(&mut key, &mut last);
                 key.clear();
                 value.clear();
-                if let Some(columns) = &topic.key {
-                    columns.write(rows, row, &[], &mut key);
+                if let Some(keys) = &mut keys {
+                    keys.write(row, &[], &mut key);
                 }
                 if topic.updates && row > 0 && key == last {
                     let (sink, stage) = (topic.sink.to_string(), self.stage.to_string());
                     return Err(SeveralRows { sink, stage });
                 }
-                let partition = topic.partition(rows, row, &key, &mut value);
+                let partition = match (&mut places, &keys) {
+                    (Some(places), _) => {
+                        places.write(row, &[], &mut value);
+                        partition_of(&value, partitions)
+                    }
+                    (None, Some(_)) => partition_of(&key, partitions),
+                    (None, None) => topic.next_turn() % partitions,
+                };
                 value.clear();
-                topic.value.write(rows, row, more, &mut value);
+                values.write(row, more, &mut value);
                 let bytes = key.len() + value.len() + HEADERS_BYTES;
                 if bytes > topic.bytes_max {
                     self.too_large.push(topic.too_large(&key, &value, bytes));
@@ -300,7 +312,7 @@ impl Topic {
                 .map(|columns| JsonObject::key(output, columns)),
             partitions,
             bytes_max: message_bytes_max(kafka),
-            turn: 0,
+            turn: Cell::new(0),
         }
     }
 
@@ -314,26 +326,10 @@ impl Topic {
         }
     }
 
-    /// The partition of a row with this key. `buffer` is used on the way.
-    fn partition(
-        &mut self,
-        rows: &RecordBatch,
-        row: usize,
-        key: &[u8],
-        buffer: &mut Vec<u8>,
-    ) -> u32 {
-        let count = self.partitions.load(Ordering::Relaxed).max(1);
-        match (&self.placed_by, &self.key) {
-            (Some(columns), _) => {
-                columns.write(rows, row, &[], buffer);
-                partition_of(buffer, count)
-            }
-            (None, Some(_)) => partition_of(key, count),
-            (None, None) => {
-                self.turn = self.turn.wrapping_add(1);
-                self.turn % count
-            }
-        }
+    /// Goes on with the turns of messages without a key.
+    fn next_turn(&self) -> u32 {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        self.turn.get()
     }
 }
 

@@ -440,7 +440,7 @@ fn as_values(batch: &RecordBatch) -> Vec<serde_json::Value> {
     let object = JsonObject::new(&batch.schema(), 0..batch.num_columns());
     let value = |row: usize| {
         let mut text = Vec::new();
-        object.write(batch, row, &[], &mut text);
+        object.of(batch).write(row, &[], &mut text);
         serde_json::from_slice(&text).unwrap()
     };
     (0..batch.num_rows()).map(value).collect()
