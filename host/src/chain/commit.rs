@@ -1,357 +1,340 @@
-//! The committer: makes frozen epochs durable, one after the other, beside the lane's loop.
-//!
-//! It has a thread of its own and at most one epoch in hand (docs/design/decisions.md#d4). Whatever
-//! the store does, it goes on with the same names and the same bytes until the epoch is committed,
-//! its slot is lost, or it is dropped.
+//! One epoch on its way into the store: data files, then state and outbox, then the slot, which is the commit.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
 
-use super::frozen::FrozenEpoch;
-use super::record::{ChainRecord, Epoch};
-use super::upload::Uploader;
-use super::{Chain, ChainError, LaneStorage};
-use crate::time::Clock;
+use super::beat::Beat;
+use super::body::{SlotBody, VERSION};
+use super::committer::{CommitOutcome, LostSlot, Problem};
+use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
+use super::housekeeping::Housekeeping;
+use super::mark;
+use super::paths::{self, DataFileName, LaneTag};
+use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, RecordKind, StateRef};
+use super::retire::Recent;
+use super::store::{LaneStore, SlotAttempt};
+use super::{Chain, ChainError, LaneStorage, parent_of};
+use crate::store::backoff::Backoff;
+use crate::store::failure::Failure;
+use crate::store::once::{Created, Immutable, in_time, sha256_hex};
+use crate::store::upload::{Aborts, Upload};
+use crate::store::{Location, failure};
 
-/// How long an owner that ends waits for the store to hear of it.
-const RELEASE_LIMIT: Duration = Duration::from_secs(2);
+/// Data files on their way at a time: enough to fill a connection of 1 Gbit/s at 50 ms a request, few enough that
+/// a lane with hundreds of date folders does not open hundreds of connections.
+const UPLOADS_AT_ONCE: usize = 8;
 
-/// What became of a submitted epoch.
-#[derive(Debug)]
-pub enum CommitOutcome {
-    /// Durable; here is its record.
-    Committed(Arc<ChainRecord>),
-    /// Another writer has the slot: drop everything since the head, open the lane again or stand by.
-    Lost(LostSlot),
-    /// It will never be durable. Opening the lane again helps if [`ChainError::may_pass`] says so.
-    Failed(ChainError),
+/// Speed over size: what one epoch leaves is read at most once.
+const BLOB_ZSTD_LEVEL: i32 = 1;
+
+/// What was stored of something.
+struct Blob {
+    bytes: u64,
+    sha256: String,
 }
 
-/// The slot that another writer took.
-#[derive(Debug)]
-pub struct LostSlot {
-    /// The epoch that we wanted to commit.
-    pub epoch: Epoch,
-    /// What lies there, if it can be read.
-    pub record: Option<Box<ChainRecord>>,
+/// Whether what lies in the slot of the head is the head.
+fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
+    found.is_some_and(|found| sha256_hex(found) == head.sha256)
 }
 
-/// The handle of the committer's thread. The lane owns it. Dropping it stops the work at the next request and
-/// waits for the thread; a request that is under way may still take effect.
-#[derive(Debug)]
-pub struct Committer {
-    /// Capacity one, for the epoch in hand. None only while dropping.
-    epochs: Option<SyncSender<FrozenEpoch>>,
-    /// Capacity one: there is never more than one epoch out.
-    outcomes: Receiver<CommitOutcome>,
+/// Owns the right to add to the chain.
+pub(super) struct ChainWriter {
+    chain: Chain,
+    storage: LaneStorage,
+    store: LaneStore,
     problem: Problem,
-    stop: CancellationToken,
-    life: Arc<Life>,
-    thread: Option<JoinHandle<()>>,
-    clock: Clock,
-    tables: Vec<Arc<str>>,
-    /// The newest committed epoch that the lane has heard of.
-    head: Option<Epoch>,
-    /// When the epoch in flight was submitted, by the monotonic clock.
-    in_flight: Option<Duration>,
-    /// How long the last one took whose outcome was taken.
-    took: Duration,
-    ended: bool,
+    /// For [`super::housekeeping`].
+    recent: Arc<Mutex<Recent>>,
+    aborts: Aborts,
 }
 
-impl Committer {
-    /// Starts the thread. `runtime` drives the requests; it must have the I/O and time drivers. Each attempt that the store
-    /// does not take is added to `failures`.
-    pub fn spawn(
-        runtime: Handle,
-        chain: Chain,
-        storage: LaneStorage,
-        clock: Clock,
-        failures: Arc<AtomicU64>,
-    ) -> Self {
-        Self::spawn_beating(runtime, chain, storage, clock, failures, None)
+impl ChainWriter {
+    pub(super) fn new(mut chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
+        let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
+        let recent = Arc::new(Mutex::new(std::mem::take(&mut chain.recent)));
+        Self { chain, storage, store, problem, recent, aborts: Aborts::new() }
     }
 
-    /// As [`Committer::spawn`]. While there is no news it says `every` so often that the owner lives, as long as the owner
-    /// asks for outcomes. ([`super::beat`])
-    pub fn spawn_beating(
-        runtime: Handle,
-        chain: Chain,
-        storage: LaneStorage,
-        clock: Clock,
-        failures: Arc<AtomicU64>,
-        every: Option<Duration>,
-    ) -> Self {
-        let (epochs, submitted) = sync_channel(1);
-        let (finished, outcomes) = sync_channel(1);
-        let problem = Problem::new(clock.clone(), failures);
-        let (stop, life) = (CancellationToken::new(), Arc::<Life>::default());
-        let tables = storage.tables.keys().map(Arc::clone).collect();
-        let head = chain.head.as_ref().map(|head| head.epoch);
-        let name = format!("commit-{}/{}", chain.job, chain.lane);
-        let uploader = Uploader::new(chain, storage, problem.clone());
-        runtime.spawn(uploader.housekeeping().run(stop.clone()));
-        let work = Work {
-            runtime,
-            uploader,
-            stop: stop.clone(),
-            problem: problem.clone(),
-            beats: every.map(|every| Beats { every, count: 0, life: Arc::clone(&life) }),
+    /// What the owner of the lane does beside its commits.
+    pub(super) fn housekeeping(&self) -> Housekeeping {
+        Housekeeping {
+            storage: self.storage.clone(),
+            chain: self.chain.files_id.clone(),
+            recent: Arc::clone(&self.recent),
+        }
+    }
+
+    /// Makes an epoch durable. Ends when it is, when its slot is lost, or never.
+    pub(super) async fn commit(&mut self, frozen: FrozenEpoch) -> CommitOutcome {
+        match self.try_commit(frozen).await {
+            Ok(outcome) => outcome,
+            Err(error) => CommitOutcome::Failed(error),
+        }
+    }
+
+    /// The epoch in hand will not be committed: what was sent of it in parts goes.
+    pub(super) async fn give_up(&self) {
+        self.aborts.finish().await;
+    }
+
+    /// Says that the owner lives, or that it has ended. Answers with the slot of the next epoch if somebody else has it.
+    pub(super) async fn beat(&self, count: u64, released: bool) -> Option<LostSlot> {
+        let epoch = self.chain.next_epoch();
+        match self.store.slot(epoch).await {
+            Ok(None) => {}
+            Ok(Some(taken)) => {
+                let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
+                return Some(LostSlot { epoch, record });
+            }
+            Err(_) => return None,
+        }
+        // A chain that was forgotten has no owner. The next commit says so.
+        if !self.has_head().await {
+            return None;
+        }
+        let beat = Beat { writer: self.chain.writer.clone(), count, released };
+        if let Err(error) = self.store.put_beat(&beat).await {
+            tracing::debug!(%error, "a beat did not get through");
+        }
+        None
+    }
+
+    /// Whether the head is there. One look: a beat that is not sent is only late.
+    async fn has_head(&self) -> bool {
+        let Some(head) = &self.chain.head else { return true };
+        self.store.slot(head.epoch).await.is_ok_and(|found| is_head(head, found.as_ref()))
+    }
+
+    async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
+        let epoch = self.chain.next_epoch();
+        let FrozenEpoch { kind, source, watermark, state, files, outbox, modules, config } = frozen;
+        let files = self.put_files(epoch, files).await?;
+        let state = match state {
+            Some(state) => Some(self.put_state(epoch, state).await?),
+            None => None,
         };
-        let thread = std::thread::Builder::new().name(name);
-        let thread = thread.spawn(move || work.run(&submitted, &finished));
-        Self {
-            epochs: Some(epochs),
-            outcomes,
-            problem,
-            stop,
-            life,
-            thread: Some(thread.expect("the system has a thread to spare")),
-            clock,
-            tables,
-            head,
-            in_flight: None,
-            took: Duration::ZERO,
-            ended: false,
+        let outbox = match outbox {
+            Some(outbox) => Some(self.put_outbox(epoch, outbox).await?),
+            None => None,
+        };
+        let record = ChainRecord {
+            v: VERSION,
+            job: self.chain.job.clone(),
+            lane: self.chain.lane.clone(),
+            epoch,
+            chain: self.chain.id.clone(),
+            earlier: std::mem::take(&mut self.chain.earlier),
+            kind,
+            held: false,
+            parent: self.chain.head.clone(),
+            term: self.chain.term,
+            writer: self.chain.writer.clone(),
+            source,
+            watermark,
+            state,
+            files,
+            outbox,
+            modules,
+            config,
+        };
+        let body = SlotBody::freeze(record)?;
+        if let Err(error) = self.check_head().await {
+            self.remove(&body.record).await;
+            return Err(error);
         }
-    }
-
-    /// The newest committed epoch, as far as outcomes were taken; none before the genesis.
-    pub fn head(&self) -> Option<Epoch> {
-        self.head
-    }
-
-    /// Hands over an epoch. Its number is the one after the last committed.
-    ///
-    /// Panics if one is in flight, if a former one was lost or failed, or if a file belongs to no table of the
-    /// lane: all three are for the lane to know.
-    pub fn submit(&mut self, epoch: FrozenEpoch) {
-        assert!(self.in_flight.is_none(), "one epoch in flight at a time");
-        assert!(!self.ended, "nothing follows a lost or failed epoch");
-        for file in &epoch.files {
-            assert!(self.tables.contains(&file.table), "`{}` is no table of the lane", file.table);
+        if let Some(taken) = self.put_slot(epoch, &body).await? {
+            self.remove(&body.record).await;
+            let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
+            return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
         }
-        let epochs = self.epochs.as_ref().expect("only a drop takes it");
-        self.in_flight = Some(self.clock.monotonic());
-        // If the thread is gone, the next look at the outcomes tells.
-        drop(epochs.try_send(epoch));
-    }
-
-    /// Whether an epoch was submitted whose outcome was not taken yet.
-    pub fn in_flight(&self) -> bool {
-        self.in_flight.is_some()
-    }
-
-    /// The outcome of the epoch in flight, if there is one by now. While none is in flight the slot of the next may be lost,
-    /// which is heard here too.
-    pub fn try_take(&mut self) -> Option<CommitOutcome> {
-        self.life.shows.store(true, Ordering::Relaxed);
-        match self.outcomes.try_recv() {
-            Ok(outcome) => Some(self.taken(outcome)),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => self.in_flight.map(|_| self.died()),
+        self.chain.head = Some(parent_of(&body));
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(&body.record);
+        if kind == RecordKind::Genesis {
+            mark::remove(&self.store).await;
         }
+        Ok(CommitOutcome::Committed(Arc::new(body.record)))
     }
 
-    /// Says that the owner has ended, so that whoever waits may take over at once. Nothing may be in flight. What the store
-    /// does not hear in time is left out: the owner then counts as one that died.
-    pub fn release(&mut self) {
-        assert!(self.in_flight.is_none(), "an owner that commits does not end");
-        self.life.is_over.store(true, Ordering::Relaxed);
-        // A beat that is under way need not arrive any more.
-        self.stop.cancel();
-        self.epochs = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+    /// That the record which the next one names is still there: somebody may have forgotten the chain, and begun another,
+    /// while we ran.
+    async fn check_head(&self) -> Result<(), ChainError> {
+        let Some(head) = &self.chain.head else { return Ok(()) };
+        let (what, epoch) = (format!("look for the record of epoch {}", head.epoch), head.epoch);
+        let look = self.persist(&what, &self.store.folder, async || self.store.slot(epoch).await);
+        if is_head(head, look.await?.as_ref()) {
+            return Ok(());
         }
+        Err(ChainError::Forgotten { url: self.store.folder.url.clone(), epoch })
     }
 
-    /// The outcome of the epoch in flight; none if it takes longer than `limit` or if nothing is in flight.
-    pub fn wait(&mut self, limit: Duration) -> Option<CommitOutcome> {
-        self.in_flight?;
-        match self.outcomes.recv_timeout(limit) {
-            Ok(outcome) => Some(self.taken(outcome)),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(self.died()),
+    /// Removes what was put for an epoch that is not ours and never will be: readers of the tables would see its rows. What
+    /// cannot be removed now, or lands later, is found by a sweep.
+    async fn remove(&self, record: &ChainRecord) {
+        let state = record.state.iter().map(|state| &state.key);
+        let outbox = record.outbox.iter().map(|outbox| &outbox.key);
+        let blobs = state.chain(outbox).map(|key| self.store.folder.path(key)).collect();
+        let mut removals = vec![(&self.store.folder, blobs)];
+        for (id, table) in &self.storage.tables {
+            let files = record.files.iter().filter(|file| *file.table == **id);
+            removals.push((table, files.map(|file| table.path(&file.path)).collect::<Vec<_>>()));
         }
-    }
-
-    /// From submitting the epoch whose outcome was taken last until it was.
-    pub fn took(&self) -> Duration {
-        self.took
-    }
-
-    /// Why the epoch in flight is not durable yet, if the store is the reason:
-    /// `not committed for 35 s: put a data file of epoch 12 in s3://…: …`.
-    pub fn problem(&self) -> Option<String> {
-        self.problem.text()
-    }
-
-    fn taken(&mut self, outcome: CommitOutcome) -> CommitOutcome {
-        let submitted = self.in_flight.take().unwrap_or_default();
-        self.took = self.clock.monotonic().saturating_sub(submitted);
-        match &outcome {
-            CommitOutcome::Committed(record) => self.head = Some(record.epoch),
-            CommitOutcome::Lost(_) | CommitOutcome::Failed(_) => self.ended = true,
-        }
-        outcome
-    }
-
-    fn died(&mut self) -> CommitOutcome {
-        self.taken(CommitOutcome::Failed(ChainError::CommitterDied))
-    }
-}
-
-impl Drop for Committer {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.epochs = None;
-        if let Some(thread) = self.thread.take() {
-            // If it panicked, its panic was printed and the outcomes said so.
-            drop(thread.join());
-        }
-    }
-}
-
-/// What the owner shows of itself.
-#[derive(Debug, Default)]
-struct Life {
-    /// It has asked for outcomes since the last beat: its loop goes round.
-    shows: AtomicBool,
-    /// It has ended, and all that it had is committed.
-    is_over: AtomicBool,
-}
-
-/// The beats of an owner.
-struct Beats {
-    every: Duration,
-    count: u64,
-    life: Arc<Life>,
-}
-
-/// What the thread does.
-struct Work {
-    runtime: Handle,
-    uploader: Uploader,
-    stop: CancellationToken,
-    problem: Problem,
-    beats: Option<Beats>,
-}
-
-impl Work {
-    fn run(mut self, submitted: &Receiver<FrozenEpoch>, finished: &SyncSender<CommitOutcome>) {
-        if !self.beat(finished) {
-            return;
-        }
-        while let Some(epoch) = self.next(submitted, finished) {
-            let commit = self.stop.run_until_cancelled(self.uploader.commit(epoch));
-            let Some(outcome) = self.runtime.block_on(commit) else {
-                self.runtime.block_on(self.uploader.give_up());
-                return;
-            };
-            self.problem.clear();
-            let goes_on = matches!(outcome, CommitOutcome::Committed(_));
-            if finished.send(outcome).is_err() || !goes_on {
-                return;
+        for (location, paths) in removals {
+            let files = paths.len();
+            let removed = in_time(super::reset::delete(location, paths));
+            match removed.await {
+                Err(error) => {
+                    let what = format!("remove what was put for epoch {}", record.epoch);
+                    tracing::warn!(pipeline = %record.job, "{}", failure::explain(&what, location, &error));
+                }
+                Ok(()) if files > 0 => tracing::info!(
+                    pipeline = %record.job, epoch = %record.epoch, files, url = location.url,
+                    "removed what was put for an epoch that another writer has"
+                ),
+                Ok(()) => {}
             }
         }
-        if let Some(beats) = self.beats.take_if(|beats| beats.life.is_over.load(Ordering::Relaxed))
-        {
-            let released = self.uploader.beat(beats.count, true);
-            // Unheard, the owner counts as one that died.
-            self.runtime.block_on(async {
-                drop(tokio::time::timeout(RELEASE_LIMIT, released).await);
-            });
-        }
     }
 
-    /// The next epoch; none if there will be none. Beats while it waits.
-    fn next(
-        &mut self,
-        submitted: &Receiver<FrozenEpoch>,
-        finished: &SyncSender<CommitOutcome>,
-    ) -> Option<FrozenEpoch> {
-        let Some(every) = self.beats.as_ref().map(|beats| beats.every) else {
-            return submitted.recv().ok();
+    /// Uploads the data files under their final names, which no record names yet.
+    async fn put_files(
+        &self,
+        epoch: Epoch,
+        files: Vec<EncodedFile>,
+    ) -> Result<Vec<DataFile>, ChainError> {
+        let tag = LaneTag::new(&self.chain.job, &self.chain.lane);
+        let uploads = files.into_iter().zip(0..).map(|(file, index)| {
+            let term = self.chain.term;
+            let nonce = self.chain.writer.nonce.clone();
+            let chain = Some(self.chain.files_id.clone());
+            let name = DataFileName { tag: tag.clone(), chain, epoch, term, nonce, index };
+            self.put_file(epoch, name, file)
+        });
+        futures::stream::iter(uploads).buffered(UPLOADS_AT_ONCE).try_collect().await
+    }
+
+    async fn put_file(
+        &self,
+        epoch: Epoch,
+        name: DataFileName,
+        file: EncodedFile,
+    ) -> Result<DataFile, ChainError> {
+        let path = match &file.folder {
+            Some(folder) => format!("{folder}/{name}"),
+            None => name.to_string(),
         };
+        let location = &self.storage.tables[&file.table];
+        let what = format!("put a data file of epoch {epoch}");
+        let object = Immutable::new(file.bytes);
+        self.put(&what, location, location.path(&path), &object).await?;
+        let partition = file.folder.as_deref().and_then(paths::parse_folder);
+        let partition = partition.map(|(column, value)| (column.to_owned(), value.to_owned()));
+        Ok(DataFile {
+            table: file.table.as_ref().to_owned(),
+            path,
+            bytes: object.len(),
+            sha256: object.sha256().to_owned(),
+            rows: file.rows,
+            event_time_range: file.event_time_range,
+            partition_values: partition.into_iter().collect::<BTreeMap<_, _>>(),
+        })
+    }
+
+    async fn put_state(&self, epoch: Epoch, state: FrozenState) -> Result<StateRef, ChainError> {
+        let key = paths::state(epoch, self.chain.term, &self.chain.writer.nonce);
+        let blob = self.put_blob("state", epoch, &key, &state.bytes).await?;
+        let Blob { bytes, sha256 } = blob;
+        Ok(StateRef { key, bytes, sha256, groups: state.groups })
+    }
+
+    async fn put_outbox(
+        &self,
+        epoch: Epoch,
+        outbox: FrozenOutbox,
+    ) -> Result<OutboxRef, ChainError> {
+        let key = paths::outbox(epoch, self.chain.term, &self.chain.writer.nonce);
+        let Blob { bytes, sha256 } = self.put_blob("outbox", epoch, &key, &outbox.text).await?;
+        Ok(OutboxRef { epoch, key, bytes, sha256, messages: outbox.messages })
+    }
+
+    /// Compresses and puts what lies below the lane's folder.
+    async fn put_blob(
+        &self,
+        kind: &str,
+        epoch: Epoch,
+        key: &str,
+        plain: &[u8],
+    ) -> Result<Blob, ChainError> {
+        let bytes = zstd::encode_all(plain, BLOB_ZSTD_LEVEL);
+        let object = Immutable::new(bytes.expect("memory can be written to").into());
+        let what = format!("put the {kind} of epoch {epoch}");
+        self.put(&what, &self.store.folder, self.store.folder.path(key), &object).await?;
+        Ok(Blob { sha256: object.sha256().to_owned(), bytes: object.len() })
+    }
+
+    /// None if the slot is ours, else what lies there.
+    async fn put_slot(&self, epoch: Epoch, body: &SlotBody) -> Result<Option<Bytes>, ChainError> {
+        let what = format!("put the record of epoch {epoch}");
+        self.persist(&what, &self.store.folder, async || {
+            match self.store.try_put_slot(epoch, body).await {
+                SlotAttempt::Ours => Ok(None),
+                SlotAttempt::Taken(found) => Ok(Some(found)),
+                SlotAttempt::Unknown(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Creates an object under a name that no other writer uses.
+    async fn put(
+        &self,
+        what: &str,
+        location: &Location,
+        path: Path,
+        object: &Immutable,
+    ) -> Result<(), ChainError> {
+        let mut upload = Upload::new(location, &path, object, &self.aborts);
+        let is_ours = self.persist(what, location, async || match upload.attempt().await {
+            Created::Ours => Ok(true),
+            Created::Taken => Ok(false),
+            Created::Unknown(error) => Err(error),
+        });
+        if is_ours.await? {
+            return Ok(());
+        }
+        Err(ChainError::NameTaken { path: path.to_string(), url: location.url.clone() })
+    }
+
+    /// Attempts until it is done, however long that takes. Only what no store will ever do ends it.
+    async fn persist<T>(
+        &self,
+        what: &str,
+        location: &Location,
+        mut attempt: impl AsyncFnMut() -> object_store::Result<T>,
+    ) -> Result<T, ChainError> {
+        let mut backoff =
+            Backoff::of_store(xxhash_rust::xxh3::xxh3_64(self.chain.writer.nonce.as_bytes()));
+        let mut has_failed = false;
         loop {
-            match submitted.recv_timeout(every) {
-                Ok(epoch) => return Some(epoch),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) if self.beat(finished) => {}
-                Err(RecvTimeoutError::Timeout) => return None,
+            let error = match attempt().await {
+                Ok(done) => {
+                    if has_failed {
+                        self.problem.clear();
+                    }
+                    return Ok(done);
+                }
+                Err(error) => error,
+            };
+            if Failure::of(&error) == Failure::Impossible {
+                return Err(ChainError::store(what, location, &error));
             }
+            has_failed = true;
+            self.problem.report(failure::explain(what, location, &error));
+            tokio::time::sleep(backoff.wait()).await;
         }
-    }
-
-    /// Says that the owner lives, if it does. False: it is the owner no more, and was told.
-    fn beat(&mut self, finished: &SyncSender<CommitOutcome>) -> bool {
-        let Some(Beats { every, count, life }) = &mut self.beats else { return true };
-        if *count > 0 && !life.shows.swap(false, Ordering::Relaxed) {
-            return true;
-        }
-        *count += 1;
-        let beat = async { tokio::time::timeout(*every, self.uploader.beat(*count, false)).await };
-        match self.runtime.block_on(self.stop.run_until_cancelled(beat)) {
-            Some(Ok(Some(lost))) => {
-                // Whoever ends meanwhile need not know.
-                let _ended = finished.send(CommitOutcome::Lost(lost));
-                false
-            }
-            // A beat that did not get through is late. What keeps it is told when something is to be committed.
-            Some(Ok(None) | Err(_)) | None => true,
-        }
-    }
-}
-
-/// What keeps the epoch in flight from becoming durable, as told by the thread and read by the lane. One line of
-/// the log when it begins and one when it ends.
-#[derive(Clone, Debug)]
-pub(super) struct Problem {
-    clock: Clock,
-    /// Attempts that failed.
-    failures: Arc<AtomicU64>,
-    /// When it began, by the monotonic clock, and what it is.
-    current: Arc<Mutex<Option<(Duration, String)>>>,
-}
-
-impl Problem {
-    fn new(clock: Clock, failures: Arc<AtomicU64>) -> Self {
-        Self { clock, failures, current: Arc::default() }
-    }
-
-    /// An attempt failed.
-    pub(super) fn report(&self, text: String) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *current {
-            Some((_, before)) => *before = text,
-            none => {
-                tracing::warn!(problem = text, "a commit does not get through; trying on");
-                *none = Some((self.clock.monotonic(), text));
-            }
-        }
-    }
-
-    /// What had failed went through.
-    pub(super) fn clear(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((since, _)) = current.take() {
-            let seconds = self.clock.monotonic().saturating_sub(since).as_secs();
-            tracing::info!(seconds, "the commit got through");
-        }
-    }
-
-    fn text(&self) -> Option<String> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, text) = current.as_ref()?;
-        let seconds = self.clock.monotonic().saturating_sub(*since).as_secs();
-        Some(format!("not committed for {seconds} s: {text}"))
     }
 }

@@ -17,7 +17,7 @@
 //!                                                                        └─ the commit
 //! ```
 //!
-//! One epoch is in flight; the lane goes on meanwhile ([`commit`]). Names of data files, states and outboxes hold the
+//! One epoch is in flight; the lane goes on meanwhile ([`committer`]). Names of data files, states and outboxes hold the
 //! epoch and the writer's term and nonce, and each opening is a new writer, so no two writers share a name (C9).
 //!
 //! # What a crash leaves
@@ -54,7 +54,7 @@
 //! * **C5** A data file is deleted as an orphan only when the slot of its epoch is decided and does not list it.
 //!   An opening that finds files of an undecided epoch first takes that slot, with a fence. Otherwise a put of the
 //!   slot that a dead process sent may land afterwards and name files that are gone. ([`resolve`])
-//! * **C6** After a lost slot a writer commits nothing more. ([`commit`])
+//! * **C6** After a lost slot a writer commits nothing more. ([`committer`])
 //! * **C7** Terms never decrease along the chain, and each owner's term is above its head's; the genesis of a lane
 //!   whose chain was forgotten takes a term above those of all data files that were kept. ([`resolve`])
 //! * **C8** A record is written only when the outbox of the one before was delivered; a fence names it again. So what may
@@ -67,12 +67,12 @@
 //!   the other committed. ([`paths`], [`resolve`])
 //! * **C11** A record carries a hash of itself, since the newest has no successor that names it. ([`body`])
 //! * **C12** A record lists files of its own writer only, and all that this writer put for its epoch. So whoever wrote the
-//!   slot of an epoch tells of every file of that epoch whether it is committed. (`sweep`, `upload`)
+//!   slot of an epoch tells of every file of that epoch whether it is committed. (`sweep`, `commit`)
 //! * **C13** No chain begins beside data files of its lane unless somebody has said so, once. Otherwise a chain that is gone
 //!   or a mistyped path doubles every row. (`mark`)
 //! * **C14** Before each slot the writer sees that its head is still there with the same bytes, so a chain that was deleted, or
 //!   replaced by another, is noticed and not continued. A deletion between that look and the put leaves a record without a
-//!   past, which the next commit or opening notices. (`upload`)
+//!   past, which the next commit or opening notices. (`commit`)
 //! * **C15** A state or an outbox is deleted only when its epoch is [`resolve::LOOK_BACK`] behind the head and none of the
 //!   newest records names it. Slots are never deleted. (`retire`)
 //!
@@ -118,8 +118,8 @@ mod store;
 mod open;
 pub mod opener;
 pub mod beat;
-pub mod commit;
-mod upload;
+pub mod committer;
+mod commit;
 pub mod reset;
 mod hand;
 pub mod skip;
@@ -139,7 +139,7 @@ use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
 use retire::Recent;
 
-pub use commit::{CommitOutcome, Committer, LostSlot};
+pub use committer::{CommitOutcome, Committer, LostSlot};
 pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 #[cfg(test)]
 use opener::open;

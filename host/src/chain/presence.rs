@@ -2,7 +2,7 @@
 //!
 //! An owner with news commits, and one without beats ([`super::beat`]); of versions before beats only the chain tells, within
 //! two checkpoint intervals if there is news. Silence is no proof: the owner may not reach the store. What follows from
-//! that is caught by the owner itself, which looks for its head before each commit (`upload`).
+//! that is caught by the owner itself, which looks for its head before each commit (`commit`).
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@
 //! The client of a cloud store repeats a request at most [`CLIENT_RETRIES_MAX`] times within
 //! [`CLIENT_RETRY_TIME`]: enough for a connection that the server closed while it was idle and for a single 503,
 //! short enough that an outage is seen and shown within seconds. Everything longer is the caller's decision: the
-//! committer goes on for ever ([`crate::chain::commit`]), opening a lane fails and its supervisor backs off, an
+//! committer goes on for ever ([`crate::chain::committer`]), opening a lane fails and its supervisor backs off, an
 //! upload over HTTP is answered with an error.
 //!
 //! # How long a request may take
