@@ -134,7 +134,7 @@ fn beside_the_files_of_another_pipeline() {
     let folder = Folder::new();
     folder.assert_done(&["run"], "first", "int64", "out");
     for name in ["after", "zero"] {
-        let sentence = "has a file with other columns, `first.0-";
+        let sentence = "`amount` is int64 there and would be string";
         folder.assert_refused(name, "string", "out", sentence);
         folder.assert_done(&["run"], name, "int64", "out");
         // And one that goes on from its chain finds what was put beside it.
