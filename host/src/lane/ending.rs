@@ -18,19 +18,6 @@ impl Lane {
         Ok(())
     }
 
-    /// The end of a bounded input: every window and timer fires. False if there is more than a step has time for.
-    pub(super) fn end_input(&mut self) -> Result<bool, LaneError> {
-        if self.intake.ended {
-            return Ok(true);
-        }
-        self.intake.finish();
-        self.ledger.dirty = true;
-        let is_done = self.with_logic(|logic, given, effects| logic.finish(given, effects))?;
-        self.pool.not_broken_off()?;
-        self.intake.ended = is_done;
-        Ok(is_done)
-    }
-
     /// The last commits of a lane that ends: its state, and that its messages are delivered. Waits until store and topics
     /// have them, as long as that takes; a lane that is asked to stop waits only a while, because opening it again reads
     /// and sends what is left. How it ended.

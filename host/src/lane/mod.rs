@@ -15,18 +15,11 @@ mod error;
 mod applied;
 mod plan;
 mod pool;
-mod share;
 mod stage;
 mod intake;
-mod prepare;
-mod budget;
-mod future;
-mod jump;
-mod metadata;
-mod unit;
+mod rows;
 mod trial;
 mod logic;
-mod migrate;
 mod outputs;
 mod ledger;
 mod desk;
@@ -56,8 +49,8 @@ use desk::Desk;
 use intake::left::Left;
 use intake::{Intake, Run};
 use ledger::{Frozen, Ledger};
+use logic::migrate::migrated_for;
 use logic::{Effects, Given, Logic, Turn};
-use migrate::migrated_for;
 use outputs::Outputs;
 use plan::Plan;
 use pool::Pool;
@@ -142,7 +135,10 @@ impl Lane {
                 }
             }
             // A barrier comes first: nothing more may be due of the module that is to go.
-            Wake::Command(command) => self.on_command(command),
+            Wake::Command(Command::Activate { stage, module, reply }) => {
+                self.desk.ask(stage, module, reply);
+                self.ledger.dirty = true;
+            }
             Wake::Records(left) => {
                 let records = self.turn(left)?;
                 self.intake.size_turn(records, self.pool.brake().effort());
@@ -231,6 +227,19 @@ impl Lane {
         Ok(())
     }
 
+    /// The end of a bounded input: every window and timer fires. False if there is more than a step has time for.
+    fn end_input(&mut self) -> Result<bool, LaneError> {
+        if self.intake.ended {
+            return Ok(true);
+        }
+        self.intake.finish();
+        self.ledger.dirty = true;
+        let is_done = self.with_logic(|logic, given, effects| logic.finish(given, effects))?;
+        self.pool.not_broken_off()?;
+        self.intake.ended = is_done;
+        Ok(is_done)
+    }
+
     /// Has the logic work on what it is given, and applies its effects.
     fn with_logic<T>(
         &mut self,
@@ -245,12 +254,6 @@ impl Lane {
     fn report(&mut self) {
         self.intake.report();
         self.logic.report(&self.desk.outside.metrics);
-    }
-
-    fn on_command(&mut self, command: Command) {
-        let Command::Activate { stage, module, reply } = command;
-        self.desk.ask(stage, module, reply);
-        self.ledger.dirty = true;
     }
 
     fn checkpoint_is_due(&self) -> bool {

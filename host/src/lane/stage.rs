@@ -13,9 +13,9 @@ use crate::plugin::limits::CallLimits;
 use crate::plugin::outcome::Refusal;
 use crate::plugin::runner::{RunnerStats, StageRunner};
 
-use super::budget::Budget;
+use super::intake::budget::Budget;
 use super::plan::FittedStage;
-use super::prepare::{Prepared, Rows, project};
+use super::rows::{Prepared, Rows, project};
 
 /// A plugin of one worker, and what it had done at the last report.
 pub(super) struct Running {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::lane::prepare::Chunk;
+use crate::lane::rows::Chunk;
 use crate::source::RecordBlock;
 
 /// Records of a poll that no turn has taken yet: those before them made as much as a turn may hold.

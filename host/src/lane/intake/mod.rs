@@ -3,9 +3,15 @@
 //! It owns the source, the partitions with their clocks, and how much a turn may take. What it prepares it knows as rows; what
 //! becomes of them is the business of others.
 
+pub(in crate::lane) mod budget;
+pub(in crate::lane) mod future;
+pub(in crate::lane) mod jump;
 pub(in crate::lane) mod left;
+pub(in crate::lane) mod metadata;
 pub(in crate::lane) mod partitions;
+mod prepare;
 pub(in crate::lane) mod preparer;
+pub(in crate::lane) mod unit;
 mod warnings;
 
 use std::sync::Arc;
@@ -24,15 +30,16 @@ use crate::time::{Clock, EventTime, Watermark, thread_cpu_nanos};
 use crate::watermark::LaneClock;
 
 use super::LaneError;
-use super::budget::Budget;
 use super::heard::TurnSize;
 use super::logic::Judge;
 use super::plan::Plan;
 use super::pool::Pool;
-use super::prepare::{Chunk, Prepared, prepare};
+use super::rows::{Chunk, Prepared};
 use super::trial::Trial;
+use budget::Budget;
 use left::Left;
 use partitions::{LanePartition, Partitions};
+use prepare::prepare;
 use preparer::Preparer;
 use warnings::Warned;
 

@@ -10,8 +10,8 @@ use crate::source::{Jump, NextOffset, Partition, PartitionProgress, Position};
 use crate::time::EventTime;
 use crate::watermark::LaneClock;
 
-use crate::lane::jump::Known;
-use crate::lane::prepare::Fate;
+use crate::lane::intake::jump::Known;
+use crate::lane::rows::Fate;
 
 /// One partition of a lane.
 #[derive(Clone, Debug)]

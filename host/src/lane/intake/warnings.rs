@@ -3,7 +3,7 @@
 use crate::config::EventTimeFrom;
 
 use super::Intake;
-use crate::lane::prepare::Prepared;
+use crate::lane::rows::Prepared;
 
 /// What was said, and need not be heard again.
 #[derive(Debug, Default)]

@@ -12,9 +12,11 @@
 
 mod judged;
 mod keyed;
+pub(in crate::lane) mod migrate;
 mod pieces;
 mod placed;
 mod raw;
+mod share;
 mod windows;
 
 use std::ops::{Deref, DerefMut};
@@ -31,7 +33,7 @@ use crate::window::snapshot::SnapshotError;
 use super::LaneError;
 use super::plan::{FittedStage, LogicPlan, Plan};
 use super::pool::Pool;
-use super::prepare::Prepared;
+use super::rows::Prepared;
 use keyed::Keyed;
 use raw::Raw;
 use windows::Windows;

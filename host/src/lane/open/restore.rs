@@ -4,7 +4,7 @@ use crate::chain::record::ChainRecord;
 
 use super::OpenError;
 use crate::lane::logic::Logic;
-use crate::lane::migrate::{migrate, other_version};
+use crate::lane::logic::migrate::{migrate, other_version};
 use crate::lane::plan::Plan;
 use crate::lane::pool::Pool;
 

@@ -13,7 +13,7 @@ use super::outbox::TooLarge;
 use crate::lane::LaneError;
 use crate::lane::logic::{CondemnedGroup, CondemnedTimer};
 use crate::lane::plan::FittedStage;
-use crate::lane::prepare::Condemned;
+use crate::lane::rows::Condemned;
 
 impl Outputs {
     /// Dead-letters records of a block.

@@ -24,7 +24,7 @@ use crate::time::{Clock, thread_cpu_nanos};
 use super::LaneError;
 use super::logic::Judged;
 use super::plan::Plan;
-use super::prepare::{Prepared, project};
+use super::rows::{Prepared, project};
 use outbox::Outbox;
 use told::Told;
 

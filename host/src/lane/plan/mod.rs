@@ -20,10 +20,11 @@ use crate::plugin::runner::StageRunner;
 use crate::plugin::{Plugin, PluginKind};
 use crate::schema::Schema;
 
-use super::future::FutureGuard;
-use super::jump::JumpGuard;
-use super::metadata::MetadataColumns;
-use super::unit::TimeColumn;
+use super::intake::budget;
+use super::intake::future::FutureGuard;
+use super::intake::jump::JumpGuard;
+use super::intake::metadata::MetadataColumns;
+use super::intake::unit::TimeColumn;
 use columns::{check_names, check_topics, tables};
 
 pub(super) use logic::{Grouped, KeyedPlan, LogicPlan, WindowsPlan};
@@ -214,7 +215,7 @@ impl Plan {
             output,
             output_time,
             limits: CallLimits::from(&pipeline.limits),
-            made_bytes_max: super::budget::bytes_max(&pipeline.limits),
+            made_bytes_max: budget::bytes_max(&pipeline.limits),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::aggregate::{Aggregate, Results};
 use super::shape::{Fired, Until, Watching};
 use super::update::{Answers, Owned};
-use crate::lane::prepare::project;
+use crate::lane::rows::project;
 use crate::window::firing::Firing;
 use crate::window::{KeyedState, Touched, Watcher};
 

@@ -2,7 +2,7 @@
 
 use super::shape::By;
 use crate::lane::logic::placed::{LateRow, Placed};
-use crate::lane::prepare::Rows;
+use crate::lane::rows::Rows;
 use crate::sink::late::Missed;
 use crate::time::EventTime;
 use crate::window::{Place, Placement, Slides};

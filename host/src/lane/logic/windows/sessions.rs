@@ -5,7 +5,7 @@ use super::shape::{By, Fired, Shape, Until, Watching, Way};
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::{LateRow, Placed};
-use crate::lane::prepare::{Rows, project};
+use crate::lane::rows::{Rows, project};
 use crate::sink::late::Missed;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;

@@ -10,7 +10,7 @@ use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::{Judge, Placed};
 use crate::lane::plan::WindowsPlan;
-use crate::lane::prepare::Rows;
+use crate::lane::rows::Rows;
 use crate::time::Watermark;
 use crate::watermark::LaneClock;
 use crate::window::snapshot::{KnownClosed, StateRow, Stored};

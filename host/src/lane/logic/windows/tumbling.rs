@@ -7,7 +7,7 @@ use super::shape::{By, Fired, Shape, Until, Watching, Way};
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::Placed;
-use crate::lane::prepare::Rows;
+use crate::lane::rows::Rows;
 use crate::time::{EventTime, Watermark};
 use crate::window::Slides;
 use crate::window::snapshot::{StateRow, Stored};

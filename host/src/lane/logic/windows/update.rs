@@ -7,9 +7,9 @@
 use super::Worker;
 use super::aggregate::CondemnedGroup;
 use crate::lane::logic::placed::{LateRow, Placed};
+use crate::lane::logic::share::Share;
 use crate::lane::plan::WindowsPlan;
-use crate::lane::prepare::Prepared;
-use crate::lane::share::Share;
+use crate::lane::rows::Prepared;
 use crate::model::refusal::Refusal;
 
 /// The rows of a chunk that one worker owns.

@@ -16,50 +16,51 @@ use std::time::Duration;
 use crate::config::{EventTimeConfig, duration};
 use crate::time::EventTime;
 
-use super::plan::Plan;
-use super::prepare::{Prepared, condemn_by_host};
+use super::prepare::condemn_by_host;
+use crate::lane::plan::Plan;
+use crate::lane::rows::Prepared;
 
 /// How far a row may be ahead of the rows before it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct JumpGuard {
+pub(in crate::lane) struct JumpGuard {
     /// µs.
     allowed: Option<i64>,
 }
 
 /// The rows of a chunk whose event time counts, as long as jumps are not judged.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(in crate::lane) struct Seen {
     /// Event time of each row, µs.
-    pub(super) times: Vec<i64>,
-    /// As in [`super::prepare::Rows`].
-    pub(super) records: Option<Vec<u32>>,
-    /// As in [`super::prepare::Rows`].
-    pub(super) picked: Option<Vec<u32>>,
+    pub(in crate::lane) times: Vec<i64>,
+    /// As in [`crate::lane::rows::Rows`].
+    pub(in crate::lane) records: Option<Vec<u32>>,
+    /// As in [`crate::lane::rows::Rows`].
+    pub(in crate::lane) picked: Option<Vec<u32>>,
 }
 
 /// What is known of a partition before a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(in crate::lane) struct Known {
     /// The largest event time.
-    pub(super) max: Option<EventTime>,
+    pub(in crate::lane) max: Option<EventTime>,
     /// The event time of the row just before, if it has jumped.
-    pub(super) doubted: Option<EventTime>,
+    pub(in crate::lane) doubted: Option<EventTime>,
 }
 
 impl JumpGuard {
     /// What a pipeline is configured for.
-    pub(super) fn new(config: &EventTimeConfig) -> Self {
+    pub(in crate::lane) fn new(config: &EventTimeConfig) -> Self {
         let micros = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
         Self { allowed: config.max_jump.map(micros) }
     }
 
     /// Whether chunks must keep what they have seen.
-    pub(super) fn is_on(self) -> bool {
+    pub(in crate::lane) fn is_on(self) -> bool {
         self.allowed.is_some()
     }
 
     /// Takes the rows out of a chunk that jump. Answers with the row that is doubted behind it.
-    pub(super) fn judge(
+    pub(in crate::lane) fn judge(
         self,
         prepared: &mut Prepared,
         plan: &Plan,
@@ -118,7 +119,7 @@ impl Seen {
 }
 
 /// Takes all rows of the records out and dead-letters these. A stage may have refused them as well: it should not have seen
-/// them. `before` is what [`super::prepare::Rows`] has, by record of the chunk.
+/// them. `before` is what [`crate::lane::rows::Rows`] has, by record of the chunk.
 fn take_out(prepared: &mut Prepared, plan: &Plan, refused: Vec<(u32, String)>, before: &[i64]) {
     let is_refused =
         |record: u32| refused.binary_search_by_key(&record, |(record, _)| *record).is_ok();

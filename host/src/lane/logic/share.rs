@@ -3,25 +3,25 @@
 use std::array;
 
 /// The key shards of one worker.
-pub(super) struct Share {
+pub(in crate::lane) struct Share {
     /// By shard; none if all are its own.
     owned: Option<[bool; 256]>,
 }
 
 /// The worker that owns a shard. The only place that says so: restoring and updating must agree.
-pub(super) fn owner(shard: u8, workers: usize) -> usize {
+pub(in crate::lane) fn owner(shard: u8, workers: usize) -> usize {
     shard as usize % workers
 }
 
 impl Share {
     /// The share of one of so many workers.
-    pub(super) fn new(number: usize, workers: usize) -> Self {
+    pub(in crate::lane) fn new(number: usize, workers: usize) -> Self {
         let is_owned = |shard: usize| owner(shard as u8, workers) == number;
         Self { owned: (workers > 1).then(|| array::from_fn(is_owned)) }
     }
 
     /// The indexes of the rows whose key is owned, ascending, given the shards of all keys; none if all are.
-    pub(super) fn of(&self, shards: &[u8]) -> Option<Vec<u32>> {
+    pub(in crate::lane) fn of(&self, shards: &[u8]) -> Option<Vec<u32>> {
         let owned = self.owned.as_ref()?;
         // Every index is written and only those that are owned are kept: a branch on a shard is a coin that is tossed.
         let mut mine = vec![0; shards.len()];

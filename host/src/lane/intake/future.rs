@@ -16,7 +16,7 @@ use crate::time::EventTime;
 
 /// How far ahead an event may be, by what it is compared with, µs.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct FutureGuard {
+pub(in crate::lane) struct FutureGuard {
     /// Of its record's timestamp.
     record: Option<i64>,
     /// Of the host's clock, and the setting that says so.
@@ -25,7 +25,7 @@ pub(super) struct FutureGuard {
 
 impl FutureGuard {
     /// What a pipeline is configured for.
-    pub(super) fn new(config: &EventTimeConfig) -> Self {
+    pub(in crate::lane) fn new(config: &EventTimeConfig) -> Self {
         let micros = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
         let skew = config.max_future_skew.map(micros);
         let by_host = config.max_future_skew_host.map(micros);
@@ -39,13 +39,13 @@ impl FutureGuard {
     }
 
     /// Whether the host's clock is asked.
-    pub(super) fn needs_host(&self) -> bool {
+    pub(in crate::lane) fn needs_host(&self) -> bool {
         self.host.is_some()
     }
 
     /// The rows, ascending, whose time is too far ahead, with the reason. `timestamp` is that of a row's record; none: there
     /// is nothing to compare with. `wall` is the host's clock, µs.
-    pub(super) fn refused(
+    pub(in crate::lane) fn refused(
         &self,
         times: &[i64],
         timestamp: impl Fn(usize) -> Option<i64>,

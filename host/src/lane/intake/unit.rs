@@ -14,14 +14,14 @@ const LIKELY: std::ops::Range<i64> = 946_684_800_000_000..4_102_444_800_000_000;
 
 /// The column that event times are read from.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TimeColumn {
+pub(in crate::lane) struct TimeColumn {
     /// None: the record's timestamp is the event time.
     column: Option<(String, ColumnType)>,
 }
 
 impl TimeColumn {
     /// Of a pipeline.
-    pub(super) fn new(pipeline: &Pipeline) -> Self {
+    pub(in crate::lane) fn new(pipeline: &Pipeline) -> Self {
         let column = match pipeline.event_time.from {
             EventTimeFrom::Column(index) => pipeline.schema.columns.get(index),
             EventTimeFrom::RecordTimestamp => None,
@@ -30,7 +30,7 @@ impl TimeColumn {
     }
 
     /// What an event time is called.
-    pub(super) fn what(&self) -> String {
+    pub(in crate::lane) fn what(&self) -> String {
         match &self.column {
             Some((name, _)) => format!("the event time of column `{name}`"),
             None => "the event time".to_owned(),
@@ -39,19 +39,19 @@ impl TimeColumn {
 
     /// Whether a time, µs, would be a likely one if its number were of another unit.
     #[inline]
-    pub(super) fn is_odd(&self, time: i64) -> bool {
+    pub(in crate::lane) fn is_odd(&self, time: i64) -> bool {
         !LIKELY.contains(&time) && self.other(time).is_some()
     }
 
     /// A sentence about the unit for a time that is odd, else nothing; follows another sentence.
-    pub(super) fn hint(&self, time: i64) -> String {
+    pub(in crate::lane) fn hint(&self, time: i64) -> String {
         let Some((unit, other)) = self.other(time) else { return String::new() };
         let unit = ColumnType::Timestamp(unit);
         format!("; its number as {unit} is {}: declare the column so", EventTime(other))
     }
 
     /// The same for the log.
-    pub(super) fn warning(&self, time: i64) -> Option<String> {
+    pub(in crate::lane) fn warning(&self, time: i64) -> Option<String> {
         let (name, kind) = self.column.as_ref()?;
         let (unit, other) = self.other(time)?;
         let unit = ColumnType::Timestamp(unit);

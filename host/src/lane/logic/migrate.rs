@@ -11,16 +11,16 @@ use crate::plugin::load::LoadedModule;
 use crate::time::Clock;
 use crate::varlen::Varlen;
 
-use super::desk::command::Refusal;
-use super::logic::{Logic, States};
-use super::plan::{Grouped, Plan};
-use super::pool::Pool;
+use super::{Logic, States};
+use crate::lane::desk::command::Refusal;
+use crate::lane::plan::{Grouped, Plan};
+use crate::lane::pool::Pool;
 
 /// States of one call of the runner, which cuts them further as the plugin's limits say: bounds what is held twice.
 const STATES_PER_PART: usize = 8_192;
 
 /// The states of every worker in the layout of a module, ready to be put in their place.
-pub(super) struct Migrated {
+pub(in crate::lane) struct Migrated {
     by_worker: Vec<Vec<Varlen>>,
 }
 
@@ -31,7 +31,7 @@ impl Migrated {
     }
 
     /// Puts them in the place of those that they were made of. Nothing may have changed in between.
-    pub(super) fn put(&self, logic: &mut Logic) {
+    pub(in crate::lane) fn put(&self, logic: &mut Logic) {
         for (worker, states) in self.by_worker.iter().enumerate() {
             let mut states = states.iter().flat_map(Varlen::iter);
             logic.set_states(worker, &mut states);
@@ -41,7 +41,7 @@ impl Migrated {
 }
 
 /// Whether the stage with state has to take over state of another version: that of the module among `pinned` that made it.
-pub(super) fn other_version(plan: &Plan, pinned: &[PinnedModule]) -> Option<u32> {
+pub(in crate::lane) fn other_version(plan: &Plan, pinned: &[PinnedModule]) -> Option<u32> {
     let stage = &plan.logic.grouped()?.stage;
     let made_by = pinned.iter().find(|module| *module.stage == *stage.id)?;
     let version = made_by.state_version;
@@ -50,7 +50,7 @@ pub(super) fn other_version(plan: &Plan, pinned: &[PinnedModule]) -> Option<u32>
 
 /// What a logic holds, in the layout of the module that an activation puts into its place, if that is another one. `pinned` are
 /// the modules that run.
-pub(super) fn migrated_for(
+pub(in crate::lane) fn migrated_for(
     module: &LoadedModule,
     plan: &Plan,
     (logic, pinned): (&Logic, &[PinnedModule]),
@@ -78,7 +78,7 @@ pub(super) fn migrated_for(
 /// # Errors
 ///
 /// Why the plugin could not; nothing has changed.
-pub(super) fn migrate(
+pub(in crate::lane) fn migrate(
     logic: &Logic,
     pool: &Pool,
     plan: &Plan,

@@ -15,7 +15,7 @@ const TIMES_THE_TURN: usize = 16;
 
 /// Bytes that the chunks of a run may make together, whoever works on them.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(in crate::lane) struct Budget {
     bytes_max: usize,
     spent: AtomicUsize,
     /// The run is one record: what does not fit is refused.
@@ -23,31 +23,31 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(bytes_max: usize, single: bool) -> Self {
+    pub(in crate::lane) fn new(bytes_max: usize, single: bool) -> Self {
         Self { bytes_max, spent: AtomicUsize::new(0), single }
     }
 
     /// Takes bytes. False: there are not so many left, now and for the others of the run.
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    pub(in crate::lane) fn take(&self, bytes: usize) -> bool {
         self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.bytes_max
     }
 
     /// Whether the run is over already.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(in crate::lane) fn is_spent(&self) -> bool {
         self.spent.load(Ordering::Relaxed) > self.bytes_max
     }
 
     /// Whether a record is refused that does not fit.
-    pub(super) fn refuses(&self) -> bool {
+    pub(in crate::lane) fn refuses(&self) -> bool {
         self.single
     }
 
-    pub(super) fn bytes_max(&self) -> usize {
+    pub(in crate::lane) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 }
 
 /// What a run may make in a pipeline with these limits.
-pub(super) fn bytes_max(limits: &Limits) -> usize {
+pub(in crate::lane) fn bytes_max(limits: &Limits) -> usize {
     limits.turn_bytes.saturating_mul(TIMES_THE_TURN).min(BYTES_MAX)
 }

@@ -23,7 +23,7 @@ use crate::source::{Header, RecordBlock};
 const COLUMN_BYTES_MAX: usize = i32::MAX as usize;
 
 /// The columns that are no part of a record's value. Made once for a plan.
-pub(super) struct MetadataColumns {
+pub(in crate::lane) struct MetadataColumns {
     /// By their places among the columns of `fields`, ascending.
     columns: Vec<(usize, MetadataColumn)>,
     /// All columns, those of the value too.
@@ -42,7 +42,7 @@ type Refused = BTreeMap<usize, String>;
 
 impl MetadataColumns {
     /// Those of `schema` among the columns `wanted` (ascending); none if nobody wants any.
-    pub(super) fn new(schema: &Schema, wanted: &[usize]) -> Option<Self> {
+    pub(in crate::lane) fn new(schema: &Schema, wanted: &[usize]) -> Option<Self> {
         let wanted = || wanted.iter().map(|index| &schema.columns[*index]);
         let columns: Vec<_> = wanted()
             .enumerate()
@@ -54,7 +54,12 @@ impl MetadataColumns {
     }
 
     /// Puts the columns to those that were decoded of the records from `first` on.
-    pub(super) fn add(&self, decoded: Decoded, block: &RecordBlock, first: u32) -> Decoded {
+    pub(in crate::lane) fn add(
+        &self,
+        decoded: Decoded,
+        block: &RecordBlock,
+        first: u32,
+    ) -> Decoded {
         let rows = decoded.batch.num_rows();
         let record = |row: usize| match &decoded.records {
             Some(records) => records[row],
