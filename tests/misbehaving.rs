@@ -27,42 +27,98 @@ const FEW: i64 = 100;
 /// Every row is.
 const ALL: i64 = 1;
 
+/// Keys whose groups are evaluated.
+const KEYS: i64 = 500;
+
+const TUMBLING: &str = "type = \"tumbling\"\nsize = \"1s\"\n";
+const SLIDING: &str = "type = \"sliding\"\nsize = \"2s\"\nslide = \"1s\"\n";
+const SESSIONS: &str = "type = \"session\"\ngap = \"200ms\"\nmax_length = \"1s\"\n";
+
 #[test]
 fn filters_are_rolled_back() {
     for (sin, every) in [
         ("trap", FEW),
+        ("trap", ALL),
         ("silent-trap", FEW),
         ("recurse", FEW),
+        ("recurse", ALL),
         ("bomb", FEW),
         ("bomb", ALL),
         ("spin", FEW),
         ("spin", ALL),
-        ("leak", FEW),
-        ("log-flood", FEW),
-        ("count-flood", FEW),
+        ("slow", ALL),
+        ("leak", ALL),
+        ("log-flood", ALL),
+        ("count-flood", ALL),
+        // One of each kind of lie about the rows that are kept.
+        ("short-keep", ALL),
+        ("reject-beyond", ALL),
+        ("long-reason", ALL),
     ] {
-        Misbehaving::begin("filter...", sin, every).roll_back();
+        Misbehaving::begin("filter...", sin, every, "").roll_back();
     }
 }
 
 #[test]
 fn maps_are_rolled_back() {
-    for (sin, every) in [("huge", FEW), ("huge", ALL), ("spin", FEW)] {
-        Misbehaving::begin("map......", sin, every).roll_back();
+    for (sin, every) in [
+        ("huge", FEW),
+        ("huge", ALL),
+        ("spin", FEW),
+        ("spin", ALL),
+        ("slow", ALL),
+        // One of each kind of lie about new rows.
+        ("missing-column", ALL),
+        ("bad-utf8", ALL),
+        ("few-sources", ALL),
+    ] {
+        Misbehaving::begin("map......", sin, every, "").roll_back();
     }
 }
 
 #[test]
 fn aggregates_are_rolled_back() {
-    for (sin, every) in [("trap", FEW), ("bomb", FEW), ("spin", FEW), ("spin", ALL)] {
-        Misbehaving::begin("aggregate", sin, every).roll_back();
+    for (sin, every) in [
+        ("trap", FEW),
+        ("trap", ALL),
+        ("bomb", FEW),
+        ("bomb", ALL),
+        ("spin", FEW),
+        ("spin", ALL),
+        ("slow", ALL),
+        ("few-states", ALL),
+    ] {
+        Misbehaving::begin("aggregate", sin, every, TUMBLING).roll_back();
+    }
+}
+
+/// Windows of some hundred groups fire every second, and each group is a reason to misbehave.
+#[test]
+fn aggregates_that_misbehave_when_windows_fire_are_rolled_back() {
+    for sin in ["trap-states", "spin-states", "bomb-states", "slow-states", "groups-beyond"] {
+        Misbehaving::begin("aggregate", sin, ALL, TUMBLING).roll_back();
+    }
+    for sin in ["spin-states", "slow-states"] {
+        // Panes are merged as well.
+        Misbehaving::begin("aggregate", sin, ALL, SLIDING).roll_back();
+        Misbehaving::begin("aggregate", sin, ALL, SESSIONS).roll_back();
     }
 }
 
 #[test]
 fn a_stop_is_heard_while_a_module_misbehaves() {
-    for (kind, sin) in [("filter...", "spin"), ("aggregate", "spin"), ("map......", "huge")] {
-        Misbehaving::begin(kind, sin, ALL).stop();
+    for (kind, sin, window) in [
+        ("filter...", "spin", ""),
+        ("filter...", "slow", ""),
+        ("map......", "huge", ""),
+        ("aggregate", "spin", TUMBLING),
+        ("aggregate", "slow", TUMBLING),
+        ("aggregate", "spin-states", TUMBLING),
+        ("aggregate", "slow-states", TUMBLING),
+        ("aggregate", "slow-states", SLIDING),
+        ("aggregate", "slow-states", SESSIONS),
+    ] {
+        Misbehaving::begin(kind, sin, ALL, window).stop();
     }
 }
 
@@ -79,6 +135,10 @@ impl Drop for Enough<'_> {
 struct Misbehaving {
     what: String,
     every: i64,
+    /// How many keys there are.
+    keys: i64,
+    /// Groups are refused, and not rows.
+    of_groups: bool,
     place: Place,
     topic: Topic,
     host: Host,
@@ -87,15 +147,19 @@ struct Misbehaving {
 }
 
 impl Misbehaving {
-    fn begin(kind: &str, sin: &str, every: i64) -> Self {
+    fn begin(kind: &str, sin: &str, every: i64, window: &str) -> Self {
         let topic = Topic::create(services::kafka(), "misbehaving", 2);
         let place = Place::local();
-        let host = Host::serve(&place, &pipeline(&place, &topic, kind, sin));
+        let host = Host::serve(&place, &pipeline(&place, &topic, (kind, sin), window));
         upload(&host, "good", module(kind, "lg"));
         upload(&host, "evil", module(kind, "l."));
-        let what = format!("{} of a {}, one row in {every}", sin, kind.trim_end_matches('.'));
+        let windows = window.lines().next().unwrap_or_default();
+        let kind = kind.trim_end_matches('.');
+        let what = format!("{sin} of a {kind}, one row in {every} {windows}");
         let (sent, clock) = (AtomicI64::new(0), Clock::system());
-        Self { what, every, place, topic, host, sent, clock }
+        let of_groups = sin.ends_with("-states") || sin == "groups-beyond";
+        let keys = if of_groups { KEYS } else { 10 };
+        Self { what, every, keys, of_groups, place, topic, host, sent, clock }
     }
 
     fn roll_back(self) {
@@ -112,6 +176,9 @@ impl Misbehaving {
             (self.host.get("/v1/pipelines/evil")["records"]["read"] == sent).then_some(())
         });
         self.host.stop();
+        if self.of_groups {
+            return;
+        }
         for value in table::rows(&self.place, "dead", &["value"]) {
             assert!(value.starts_with(GUILTY), "{}: {value} is innocent", self.what);
         }
@@ -159,7 +226,7 @@ impl Misbehaving {
             // Thirteen is refused by every module.
             let i = if number % self.every == 0 { -1 - number } else { 100 + number };
             let at = 1_700_000_000_000 + number;
-            let record = format!("{{\"i\":{i},\"s\":\"{}\",\"at\":{at}}}", number % 10);
+            let record = format!("{{\"i\":{i},\"s\":\"{}\",\"at\":{at}}}", number % self.keys);
             let partition = i32::try_from(number % 2).unwrap();
             self.topic.send(partition, at, record.as_bytes());
         }
@@ -184,13 +251,12 @@ fn upload(host: &Host, name: &str, module: Vec<u8>) {
     assert!(answer.status().is_success(), "upload {name}: {:?}", answer.text());
 }
 
-fn pipeline(place: &Place, topic: &Topic, kind: &str, sin: &str) -> PathBuf {
+fn pipeline(place: &Place, topic: &Topic, (kind, sin): (&str, &str), window: &str) -> PathBuf {
     let (url, Topic { name, brokers, .. }) = (&place.url, topic);
     let kind = kind.trim_end_matches('.');
-    let windows = if kind == "aggregate" {
-        "[window]\ntype = \"tumbling\"\nsize = \"1s\"\nkey = [\"s\"]\n"
-    } else {
-        ""
+    let windows = match window {
+        "" => String::new(),
+        window => format!("[window]\n{window}key = [\"s\"]\n"),
     };
     let text = format!(
         "name = \"evil\"\n\

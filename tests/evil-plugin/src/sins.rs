@@ -39,23 +39,29 @@ pub(crate) fn at_rows(sin: &str, rows: &Batch) {
         ("count-flood", _) => (0..FLOOD).for_each(|n| host::count(&format!("counter_{n}"), 1)),
         ("count", _) => host::count("rows_seen", u64::from(rows.rows)),
         ("bad-counter", _) => host::count("Not A Name", 1),
-        // Ten million additions a row: slow, but not endless.
-        ("slow", _) => {
-            black_box(
-                (0..10_000_000 * u64::from(rows.rows)).fold(0_u64, |sum, n| sum ^ black_box(n)),
-            );
-        }
+        ("slow", _) => add(rows.rows.into()),
         _ => {}
     }
 }
 
 /// The same at the sight of a guilty accumulator.
 pub(crate) fn at_states(sin: &str, states: &Varlen) {
-    let mut values =
+    let values =
         states.offsets.windows(2).map(|pair| &states.bytes[pair[0] as usize..pair[1] as usize]);
-    if sin == "trap-states" && values.any(|state| honest::hash(state) < 0) {
-        panic!("no way to deal with such a state");
+    let groups = values.len() as u64;
+    let guilty = values.into_iter().any(|state| honest::hash(state) < 0);
+    match (sin, guilty) {
+        ("trap-states", true) => panic!("no way to deal with such a state"),
+        ("spin-states", true) => spin(),
+        ("bomb-states", true) => bomb(),
+        ("slow-states", _) => add(groups),
+        _ => {}
     }
+}
+
+/// Ten million additions a row or group: slow, but not endless.
+fn add(times: u64) {
+    black_box((0..10_000_000 * times).fold(0_u64, |sum, n| sum ^ black_box(n)));
 }
 
 pub(crate) fn in_filter(sin: &str, mut answer: FilterAnswer) -> FilterAnswer {
