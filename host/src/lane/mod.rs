@@ -119,6 +119,7 @@ impl Lane {
     /// One turn, or whatever is to be done instead.
     fn step(&mut self) -> Result<Option<LaneEnd>, LaneError> {
         self.desk.outside.pulse.beat();
+        self.desk.outside.trial.begin_other("between two turns");
         let wake = self.next_wake()?;
         self.pool.brake().begin_turn();
         let end = self.take_step(wake);
@@ -152,6 +153,7 @@ impl Lane {
             // Loops of a turn break off then: what they leave is not to be committed.
             return Ok(Some(LaneEnd::CutShort));
         }
+        self.desk.outside.trial.begin_other("between two turns");
         self.ledger.check_state(self.logic.state_bytes())?;
         self.settle_outbox(Duration::ZERO);
         self.settle_epoch(Duration::ZERO)?;
@@ -184,7 +186,7 @@ impl Lane {
         if let Some(left) = self.intake.take_left() {
             return Ok(Wake::Records(left));
         }
-        let blocks = self.intake.poll(&self.desk.outside.trial)?;
+        let blocks = self.intake.poll()?;
         self.ledger.dirty |= self.intake.has_jumped();
         if !blocks.is_empty() {
             self.desk.begin_turn(self.clock.monotonic());
@@ -195,10 +197,11 @@ impl Lane {
     /// Takes records through all steps, as many as a turn may hold; the others are left for the next turns. Afterwards they are
     /// in the windows or in the open files. How many records it took.
     fn turn(&mut self, mut left: Left) -> Result<usize, LaneError> {
-        self.desk.outside.trial.begin(left.blocks());
+        let most = left.cut_at(&self.desk.outside.trial);
         let started = self.clock.monotonic();
         let trial = &self.desk.outside.trial;
-        let Run { mut prepared, judges } = self.intake.take(&self.pool, trial, &mut left)?;
+        let Run { mut prepared, judges } =
+            self.intake.take(&self.pool, trial, (&mut left, most))?;
         let turn = Turn { chunks: &prepared, judges: &judges };
         let mut judged =
             self.with_logic(|logic, given, effects| logic.update(given, &turn, effects))?;
@@ -246,7 +249,9 @@ impl Lane {
         work: impl FnOnce(&mut Logic, &Given<'_>, &mut dyn Effects) -> T,
     ) -> T {
         let Self { pool, intake, logic, outputs, ledger, desk, .. } = self;
-        let given = Given { pool, clock: intake.clock(), stop: desk.outside.stop.clone() };
+        let Outside { stop, trial, .. } = &desk.outside;
+        let (stop, trial) = (stop.clone(), trial.clone());
+        let given = Given { pool, clock: intake.clock(), stop, trial };
         work(logic, &given, &mut Applied { outputs, ledger, desk })
     }
 
@@ -278,6 +283,7 @@ impl Lane {
     /// Freezes the epoch and hands it to the committer.
     fn checkpoint(&mut self) -> Result<(), LaneError> {
         let started = self.clock.monotonic();
+        self.desk.outside.trial.begin_other("while an epoch was frozen");
         self.flip_modules();
         self.with_logic(|logic, given, effects| logic.tell_changes(given, effects))?;
         let watermark = self.intake.clock().watermark();

@@ -188,10 +188,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
         Ok(Err(error @ LaneError::Fenced { .. })) => Life::Overtaken(error.to_string()),
         Ok(Err(LaneError::Commit(error))) if !error.may_pass() => Life::Halted(chain_of(&error)),
         Ok(Err(error)) => Life::Failed(chain_of(&error)),
-        Err(panicked) => Life::Failed(match outside.trial.panicked(&panicked) {
-            Some(follows) => format!("{panicked}; {follows}"),
-            None => panicked,
-        }),
+        Err(panicked) => Life::Failed(format!("{panicked}; {}", outside.trial.panicked(&panicked))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::lane::rows::Chunk;
+use crate::lane::trial::Trial;
 use crate::source::RecordBlock;
 
 /// Records of a poll that no turn has taken yet: those before them made as much as a turn may hold.
@@ -36,6 +37,13 @@ impl Left {
     /// The blocks of the poll.
     pub(in crate::lane) fn blocks(&self) -> &[RecordBlock] {
         &self.blocks
+    }
+
+    /// Cuts the chunks where records are on trial, and notes what the next turn has in hand: so many of the first chunks.
+    pub(in crate::lane) fn cut_at(&mut self, trial: &Trial) -> usize {
+        let most = trial.cut(&self.blocks, &mut self.chunks);
+        trial.begin(&self.blocks, self.chunks.iter().take(most));
+        most
     }
 
     /// Halves the first chunk. All are of that size then: what comes behind it is most likely alike.

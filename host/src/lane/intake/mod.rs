@@ -111,9 +111,9 @@ impl Intake {
     }
 
     /// Asks the source for records, as many as a turn may have.
-    pub(super) fn poll(&mut self, trial: &Trial) -> Result<Vec<RecordBlock>, LaneError> {
+    pub(super) fn poll(&mut self) -> Result<Vec<RecordBlock>, LaneError> {
         let started = thread_cpu_nanos();
-        let records = trial.limit(self.turn_size.of(self.limits.records), &self.partitions);
+        let records = self.turn_size.of(self.limits.records);
         let blocks = self.source.poll(&PollLimits { records, ..self.limits })?;
         let now = self.clock.monotonic();
         for jump in self.source.take_jumps() {
@@ -139,15 +139,15 @@ impl Intake {
         Left::cut(blocks, rows, |block| self.partitions.index(&block.partition, now))
     }
 
-    /// Takes as many of the records that are left as a turn may hold, and moves the clocks of their partitions over them.
+    /// Takes as many of the first `most` chunks that are left as a turn may hold, and moves the clocks of their partitions over them.
     pub(super) fn take(
         &mut self,
         pool: &Pool,
         trial: &Trial,
-        left: &mut Left,
+        (left, most): (&mut Left, usize),
     ) -> Result<Run, LaneError> {
         let now = self.clock.monotonic();
-        let mut prepared = self.prepare(pool, trial, left)?;
+        let mut prepared = self.prepare(pool, trial, (left, most))?;
         let judges = self.observe(&mut prepared, now);
         self.warn_of_unit(&prepared);
         Ok(Run { prepared, judges })
@@ -159,10 +159,10 @@ impl Intake {
         &mut self,
         pool: &Pool,
         trial: &Trial,
-        left: &mut Left,
+        (left, most): (&mut Left, usize),
     ) -> Result<Vec<Prepared>, LaneError> {
         let (plan, clock, preparers) = (&*self.plan, &self.clock, &mut self.preparers);
-        let mut run: Vec<Chunk> = left.chunks.iter().cloned().collect();
+        let mut run: Vec<Chunk> = left.chunks.iter().take(most).cloned().collect();
         while !run.is_empty() {
             let single = matches!(&*run, [chunk] if chunk.records.len() == 1);
             let budget = Budget::new(plan.made_bytes_max, single);

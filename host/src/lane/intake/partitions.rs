@@ -224,11 +224,6 @@ impl Partitions {
         live.fold(self.finished_fates, |total, partition| total.plus(partition.fates))
     }
 
-    /// Where a partition stands; none if it is not known yet.
-    pub(in crate::lane) fn position(&self, partition: &Partition) -> Option<&Position> {
-        self.index.get(partition).map(|index| &self.all[*index].position)
-    }
-
     /// What the next row of a partition is judged by.
     pub(in crate::lane) fn known(&self, index: usize) -> Known {
         let max = self.clock.partitions()[index].max_event_time;

@@ -31,7 +31,7 @@ pub(super) fn prepare(
     }
     let started = thread_cpu_nanos();
     let block = &blocks[chunk.block];
-    let panicked = trial.verdict(block);
+    let panicked = trial.verdict(block, &chunk.records);
     let looked_at = match panicked {
         Some(_) => chunk.records.start..chunk.records.start,
         None => chunk.records.clone(),

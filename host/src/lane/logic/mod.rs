@@ -34,6 +34,7 @@ use super::LaneError;
 use super::plan::{FittedStage, LogicPlan, Plan};
 use super::pool::Pool;
 use super::rows::Prepared;
+use super::trial::Trial;
 use keyed::Keyed;
 use raw::Raw;
 use windows::Windows;
@@ -167,6 +168,8 @@ pub(super) struct Given<'g> {
     pub(super) clock: &'g LaneClock,
     /// Loops break off when it is overdue.
     pub(super) stop: Stop,
+    /// Is told what is in hand.
+    pub(super) trial: Trial,
 }
 
 /// Prepared rows of a turn.

@@ -23,6 +23,8 @@ pub(super) struct LogSource {
     records_max: usize,
     paused: BTreeSet<Partition>,
     has_texts_in_headers: bool,
+    /// By how much the offsets of two records differ: 1 in a topic, their bytes in a file.
+    stride: i64,
 }
 
 impl LogSource {
@@ -36,6 +38,7 @@ impl LogSource {
             random,
             records_max,
             paused: BTreeSet::new(),
+            stride: 1,
             has_texts_in_headers: false,
         }
     }
@@ -45,9 +48,14 @@ impl LogSource {
         Self { has_texts_in_headers: true, ..self }
     }
 
+    /// The same with offsets that count bytes.
+    pub(super) fn with_bytes(self) -> Self {
+        Self { stride: 1_000, ..self }
+    }
+
     fn position(&self, partition: &Partition, at: usize) -> Position {
         let ended = at == self.logs[partition].len();
-        Position { ended, ..Position::at(NextOffset::at(at as i64)) }
+        Position { ended, ..Position::at(NextOffset::at(at as i64 * self.stride)) }
     }
 
     fn note_progress(&mut self) {
@@ -97,7 +105,8 @@ impl Source for LogSource {
 
     fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
         for (partition, position) in positions {
-            self.at.insert(partition.clone(), usize::try_from(position.next_offset.get()).unwrap());
+            let at = usize::try_from(position.next_offset.get() / self.stride).unwrap();
+            self.at.insert(partition.clone(), at);
         }
         self.note_progress();
         Ok(())
@@ -119,7 +128,7 @@ impl Source for LogSource {
                     no_value: Absent::default(),
                     keys: None,
                     no_key: Absent::default(),
-                    offsets: (from as i64..to as i64).collect(),
+                    offsets: (from..to).map(|at| at as i64 * self.stride).collect(),
                     timestamps: None,
                     headers: None,
                     next: self.position(partition, to),

@@ -31,6 +31,11 @@ fn advance(logic: &mut Logic, given: &Given<'_>, to: Watermark, effects: &mut Ke
     }
 }
 
+fn given<'g>(pool: &'g Pool, intake: &'g Intake, desk: &Desk) -> Given<'g> {
+    let Outside { stop, trial, .. } = &desk.outside;
+    Given { pool, clock: intake.clock(), stop: stop.clone(), trial: trial.clone() }
+}
+
 /// From the epoch on that ends with turn `from`, another logic stands beside that of a lane. What both make.
 fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>) {
     let (lane, _commands) = world.open(logs, 2, 1);
@@ -39,15 +44,16 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
     let mut shadow = Logic::new(&plan, &pool);
     let (mut kept, mut compared) = (Kept::default(), Kept::default());
     for number in 0.. {
-        let blocks = intake.poll(&desk.outside.trial).unwrap();
+        let blocks = intake.poll().unwrap();
         let mut left = intake.cut(blocks);
-        let run = intake.take(&pool, &desk.outside.trial, &mut left).unwrap();
+        let most = left.cut_at(&desk.outside.trial);
+        let run = intake.take(&pool, &desk.outside.trial, (&mut left, most)).unwrap();
         let Run { mut prepared, judges } = run;
-        let given = Given { pool: &pool, clock: intake.clock(), stop: desk.outside.stop.clone() };
+        let with = given(&pool, &intake, &desk);
         let turn = Turn { chunks: &prepared, judges: &judges };
-        let mut judged = logic.update(&given, &turn, &mut kept).unwrap();
+        let mut judged = logic.update(&with, &turn, &mut kept).unwrap();
         if number > from {
-            let other = shadow.update(&given, &turn, &mut compared).unwrap();
+            let other = shadow.update(&with, &turn, &mut compared).unwrap();
             assert_eq!(format!("{judged:?}"), format!("{other:?}"), "turn {number}");
         }
         for (prepared, judged) in prepared.iter_mut().zip(&mut judged) {
@@ -56,10 +62,10 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
         intake.settle(&mut left, &prepared);
         intake.leave(left);
         let (to, _) = intake.advance().unwrap();
-        let given = Given { pool: &pool, clock: intake.clock(), stop: desk.outside.stop.clone() };
-        advance(&mut logic, &given, to, &mut kept);
+        let with = given(&pool, &intake, &desk);
+        advance(&mut logic, &with, to, &mut kept);
         if number > from {
-            advance(&mut shadow, &given, to, &mut compared);
+            advance(&mut shadow, &with, to, &mut compared);
         } else if number == from {
             kept.0.clear();
             shadow.begin_at(to);
@@ -72,9 +78,9 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
         }
     }
     intake.finish();
-    let given = Given { pool: &pool, clock: intake.clock(), stop: desk.outside.stop.clone() };
-    while !logic.finish(&given, &mut kept).unwrap() {}
-    while !shadow.finish(&given, &mut compared).unwrap() {}
+    let with = given(&pool, &intake, &desk);
+    while !logic.finish(&with, &mut kept).unwrap() {}
+    while !shadow.finish(&with, &mut compared).unwrap() {}
     (kept.0, compared.0)
 }
 

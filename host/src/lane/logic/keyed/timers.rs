@@ -83,6 +83,7 @@ impl Keyed {
             self.workers.iter_mut().for_each(|worker| worker.keyed.begin_firing());
             self.firing.target = Some(watermark.0);
         }
+        given.trial.begin_other("while timers fired");
         let mut nanos_left = self.firing.step_nanos;
         loop {
             let Some((end, nanos)) = self.fire_slice(given, effects)? else {
@@ -146,7 +147,7 @@ impl Keyed {
         given: &Given<'_>,
         effects: &mut dyn Effects,
     ) -> Result<(), LaneError> {
-        let Given { pool, clock, stop } = given;
+        let Given { pool, clock, stop, .. } = given;
         let own = (0..clock.partitions().len()).map(|partition| clock.own(partition));
         if let Some(largest) = own.max() {
             // What an earlier watermark has left comes first.

@@ -8,8 +8,9 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use super::runs::Place;
 use crate::lane::logic::pieces::by_key_bytes;
 use crate::lane::plan::WindowsPlan;
+use crate::lane::trial::HOST_PANIC;
 use crate::plugin::WindowBounds;
-use crate::plugin::outcome::GroupRefusal;
+use crate::plugin::outcome::{GroupRefusal, RefusalKind};
 use crate::plugin::runner::StageRunner;
 use crate::varlen::Varlen;
 use crate::window::firing::{Firing, GROUPS_PER_CALL};
@@ -42,6 +43,8 @@ pub(in crate::lane) struct Results {
 pub(super) struct Aggregate<'a> {
     pub(super) plan: &'a WindowsPlan,
     pub(super) runner: &'a mut StageRunner,
+    /// What the groups made the host say, if they are condemned for it: they are not evaluated.
+    pub(super) panicked: Option<&'a str>,
 }
 
 impl Aggregate<'_> {
@@ -70,6 +73,9 @@ impl Aggregate<'_> {
     pub(super) fn evaluate(&mut self, firing: &Firing, results: &mut Results) {
         if firing.is_empty() {
             return;
+        }
+        if let Some(panic) = self.panicked {
+            return results.condemn_all(firing, panic);
         }
         let answer = self.runner.evaluate(&firing.bounds, &firing.states);
         for refusal in answer.refusals {
@@ -121,6 +127,19 @@ impl Results {
     /// The rows as they were sorted.
     pub(super) fn order(&self) -> &[Place] {
         &self.order
+    }
+
+    /// Groups that made the host panic.
+    fn condemn_all(&mut self, firing: &Firing, panic: &str) {
+        for (group, bounds) in (0..).zip(&firing.bounds) {
+            self.condemned.push(CondemnedGroup {
+                step: HOST_PANIC,
+                bounds: *bounds,
+                key: firing.keys.value(group as usize).to_vec(),
+                state: firing.states.value(group as usize).to_vec(),
+                refusal: GroupRefusal { group, kind: RefusalKind::Trap, reason: panic.to_owned() },
+            });
+        }
     }
 
     /// Both accumulators are kept as dead letters, the earlier first.

@@ -14,7 +14,7 @@
 //! Of sliding windows a run is a window, because its panes are merged at once: to the state it is as if the watermark went from end to
 //! end. How far it has come so is stored with it.
 
-use super::aggregate::CondemnedGroup;
+use super::aggregate::{Aggregate, CondemnedGroup};
 use super::runs::each_run;
 use super::shape::{Fired, Until, Way};
 use super::{Windows, Worker};
@@ -119,6 +119,7 @@ impl Windows {
         watermark: Watermark,
         effects: &mut dyn Effects,
     ) -> Result<(), LaneError> {
+        given.trial.begin_other("while windows fired or closed");
         let mut nanos_left = self.firing.step_nanos;
         while self.firing.is_unfinished() || self.is_due(watermark) {
             let target = *self.firing.target.get_or_insert(watermark);
@@ -150,7 +151,10 @@ impl Windows {
         effects: &mut dyn Effects,
     ) -> Result<u64, LaneError> {
         let Self { plan, workers, firing, .. } = self;
-        let (way, max) = (Way { before: firing.fired, now: target }, firing.groups);
+        let way = Way { before: firing.fired, now: target };
+        // The first group of all workers, and no other.
+        let alone = given.trial.tries_groups();
+        let max = if alone { 1 } else { firing.groups };
         let until = match workers.iter().any(|worker| worker.shape.has_due(way)) {
             true => given.pool.each_worker(workers, |_, worker| worker.shape.next_run(way, max)),
             false => Vec::new(),
@@ -158,9 +162,14 @@ impl Windows {
         let Some(until) = until.into_iter().flatten().min() else {
             return self.close(given, way, effects);
         };
+        let panicked = match until {
+            Until::Time(_) => None,
+            Until::Group(_) | Until::All => given.trial.begin_groups(until.group(), alone),
+        };
         let fired = given.pool.each_worker(workers, |_, worker| {
             worker.timed(|worker| {
-                let (shape, mut aggregate) = worker.with_aggregate(plan);
+                let (shape, aggregate) = worker.with_aggregate(plan);
+                let mut aggregate = Aggregate { panicked: panicked.as_deref(), ..aggregate };
                 shape.fire(&mut aggregate, way, &until)
             })
         });
@@ -170,6 +179,7 @@ impl Windows {
         firing.learn(groups, nanos);
         effects.take(Effect::Fired)?;
         self.hand_over(given.pool, fired, effects)?;
+        given.trial.end_groups();
         if let Until::Time(now) = until {
             self.have_fired(now, target, effects)?;
         }
@@ -196,6 +206,7 @@ impl Windows {
         given.pool.not_broken_off()?;
         let nanos = closed.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
         self.hand_over(given.pool, closed, effects)?;
+        given.trial.end_firing();
         self.have_fired(way.now, way.now, effects)?;
         Ok(nanos)
     }

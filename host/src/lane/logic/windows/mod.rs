@@ -59,7 +59,7 @@ impl Worker {
         plan: &'w WindowsPlan,
     ) -> (&'w mut dyn Shape, Aggregate<'w>) {
         let Self { aggregate, shape, .. } = self;
-        (shape.as_mut(), Aggregate { plan, runner: &mut aggregate.runner })
+        (shape.as_mut(), Aggregate { plan, runner: &mut aggregate.runner, panicked: None })
     }
 
     /// What some work gives, and the CPU time that it took, ns.
