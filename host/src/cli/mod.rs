@@ -1,6 +1,5 @@
 //! The command line of `sluicegate`, one file a command.
 
-mod aligned;
 pub mod run;
 pub mod check;
 pub mod serve;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::aligned::table;
 use super::client::{Client, Connection};
 use crate::http::api::{Module, Modules, ReleaseAnswer, ReleaseRequest, Uploaded, VersionWanted};
 use crate::modules::VersionChoice;
 use crate::plugin::load::MODULE_BYTES_MAX;
+use crate::printable::table;
 
 /// Upload a plugin. Nothing that runs changes; `activate` does that.
 #[derive(Clone, Debug, clap::Args)]

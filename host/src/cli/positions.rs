@@ -7,12 +7,12 @@ use std::str::FromStr;
 
 use anyhow::Context;
 
-use super::aligned::table;
 use crate::chain::inspect;
 use crate::chain::moves::{Moves, move_positions};
 use crate::chain::record::{ChainRecord, PartitionState};
 use crate::config;
 use crate::config::environment::Environment;
+use crate::printable::table;
 use crate::process::lane_storage;
 
 /// Show where a pipeline stands in its topic, or move it: after a position was lost, or to leave a record out.

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::aligned::table;
 use super::client::{Client, Connection, decode};
 use super::plugin::{print_json, seconds};
 use crate::http::api::{
     PartitionStatus, PipelineLine, PipelineStatus, Pipelines, Readiness, StageRelease,
 };
-use crate::printable::printable;
+use crate::printable::{printable, table};
 
 /// Container runtimes give a probe a few seconds.
 const PROBE_TIME: Duration = Duration::from_secs(3);

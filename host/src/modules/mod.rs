@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::module::ModuleDigest;
+use crate::printable::printable;
 use crate::store::once::{Created, Immutable};
 use crate::store::upload::{Aborts, Upload};
 use crate::store::{Location, read};
@@ -367,7 +368,7 @@ fn check_name(name: &str) -> Result<(), ModuleStoreError> {
     {
         return Ok(());
     }
-    Err(ModuleStoreError::Name { name: name.escape_default().to_string() })
+    Err(ModuleStoreError::Name { name: printable(name).into_owned() })
 }
 
 impl FromStr for VersionChoice {
@@ -383,7 +384,7 @@ impl FromStr for VersionChoice {
         } else if (DIGEST_PREFIX_MIN..=64).contains(&text.len()) && text.bytes().all(hex) {
             Ok(Self::Digest(text.to_owned()))
         } else {
-            Err(ModuleStoreError::Version { text: text.escape_default().to_string() })
+            Err(ModuleStoreError::Version { text: printable(text).into_owned() })
         }
     }
 }

@@ -12,6 +12,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
 use super::progress::ByProgress;
 use super::{StoreError, StoreOptions};
+use crate::printable::printable;
 
 /// A client, and the prefix that its URL names.
 pub(super) struct Opened {
@@ -217,8 +218,7 @@ impl<'a> Environment<'a> {
             } else {
                 continue;
             };
-            let value =
-                if is_address { value.escape_debug().to_string() } else { "…".to_owned() };
+            let value = if is_address { printable(value).into_owned() } else { "…".to_owned() };
             let (url, variable) = (url.to_owned(), variable.clone());
             return Err(StoreError::Variable { url, variable, value, reason });
         }

@@ -11,7 +11,6 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use super::aligned::table;
 use crate::chain::record::PinnedModule;
 use crate::config::environment::Environment;
 use crate::config::file::Problem;
@@ -24,6 +23,7 @@ use crate::plugin::engine::PluginEngine;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::MODULE_BYTES_MAX;
 use crate::plugin::{Plugin, PluginColumn};
+use crate::printable::table;
 use crate::process::look_at_lane;
 use crate::store;
 pub(super) use outlook::OtherModule;

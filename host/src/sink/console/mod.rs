@@ -13,7 +13,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::printable::printable;
+use crate::printable::{self, line, printable};
 use crate::status::LiveResults;
 use crate::time::EventTime;
 
@@ -47,10 +47,10 @@ pub fn render(results: &LiveResults, moment: Moment) -> String {
     columns.truncate(fitting);
 
     let mut text = header(results, shown as u64 + left_out, moment);
-    push_line(&mut text, &columns, SEPARATOR, |column| column.aligned(&column.name));
-    push_line(&mut text, &columns, "-+-", |column| "-".repeat(column.width));
+    push_line(&mut text, &columns, SEPARATOR, |column| column.place.set(&column.name));
+    push_line(&mut text, &columns, "-+-", |column| "-".repeat(column.place.width));
     for row in 0..shown {
-        push_line(&mut text, &columns, SEPARATOR, |column| column.aligned(&column.cells[row]));
+        push_line(&mut text, &columns, SEPARATOR, |column| column.place.set(&column.cells[row]));
     }
     if left_out > 0 {
         write!(text, "\n… {left_out} more rows").expect("strings take all that is written");
@@ -83,16 +83,15 @@ fn push_line(
     separator: &str,
     cell: impl Fn(&Column) -> String,
 ) {
-    let cells: Vec<String> = columns.iter().map(cell).collect();
     text.push('\n');
-    text.push_str(cells.join(separator).trim_end());
+    text.push_str(&line(columns.iter().map(cell), separator));
 }
 
 /// How many columns fit into a line; at least one.
 fn fitting(columns: &[Column]) -> usize {
     let mut width = 0;
     let fit = columns.iter().take_while(|column| {
-        width += column.width + SEPARATOR.len();
+        width += column.place.width + SEPARATOR.len();
         width - SEPARATOR.len() <= LINE_WIDTH_MAX
     });
     fit.count().max(columns.len().min(1))
@@ -102,8 +101,7 @@ fn fitting(columns: &[Column]) -> usize {
 struct Column {
     name: String,
     cells: Vec<String>,
-    width: usize,
-    is_number: bool,
+    place: printable::Column,
 }
 
 impl Column {
@@ -114,13 +112,8 @@ impl Column {
         let cell = |value: &Value| if is_window { window_time(value) } else { plain(value) };
         let cells: Vec<String> = values().map(|value| shortened(&cell(value))).collect();
         let name = shortened(name);
-        let width = cells.iter().chain([&name]).map(|cell| cell.width()).max();
-        Self { width: width.unwrap_or(0), name, cells, is_number }
-    }
-
-    fn aligned(&self, cell: &str) -> String {
-        let space = " ".repeat(self.width.saturating_sub(cell.width()));
-        if self.is_number { space + cell } else { cell.to_owned() + &space }
+        let all = cells.iter().chain([&name]).map(String::as_str);
+        Self { place: printable::Column::of(all, is_number), name, cells }
     }
 }
 
