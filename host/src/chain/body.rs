@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::record::{ChainRecord, Epoch};
-use super::{ChainError, paths};
+use super::{ChainError, paths, sound};
 use crate::store::once::{Immutable, sha256_hex};
 
 /// The layout that is written. Those from [`VERSION_MIN`] on are read.
@@ -91,7 +91,13 @@ impl SlotBody {
             }
             _ => serde_json::from_slice(&bytes),
         };
-        let record = record.map_err(unreadable)?;
+        let record: ChainRecord = record.map_err(unreadable)?;
+        if let Some(reason) = sound::flaw(&record) {
+            return Err(ChainError::Unreadable {
+                what: format!("record of epoch {epoch}"),
+                reason,
+            });
+        }
         Ok(Self { object: Immutable::new(bytes), record })
     }
 

@@ -114,6 +114,7 @@ mod sweep;
 mod presence;
 mod retire;
 mod housekeeping;
+mod sound;
 mod store;
 mod open;
 pub mod opener;

@@ -2,6 +2,7 @@
 
 use super::hand::Head;
 use super::record::{ChainRecord, SourceKind, SourceState};
+use super::sound::is_offset;
 use super::{ChainError, LaneStorage};
 use crate::source::{Jump, NextOffset, Position, SourceIdentity};
 
@@ -60,6 +61,9 @@ fn moved(source: &SourceState, moves: &Moves) -> Result<SourceState, MoveError> 
         source.identity = SourceIdentity::default();
     }
     for (number, to) in &moves.positions {
+        if !is_offset(*to) {
+            return refused(&format!("{to} is no offset of partition {number}: write 0 or more"));
+        }
         let mut states = source.partitions.iter_mut();
         let Some(state) = states.find(|state| state.partition.number == *number) else {
             return refused(&format!(

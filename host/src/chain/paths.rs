@@ -141,7 +141,7 @@ impl LaneTag {
             tag: self.clone(),
             chain,
             epoch: Epoch(parse_twenty_digits(parts.next()?)?),
-            term: Term(parts.next()?.parse().ok()?),
+            term: parts.next()?.parse().ok().map(Term).filter(|term| *term < Term::MAX)?,
             nonce: parts.next()?.to_owned(),
             index: parts.next()?.parse().ok()?,
         };
@@ -206,9 +206,10 @@ impl fmt::Display for DataFileName {
     }
 }
 
+/// None also for what no chain gets to: it has no epoch behind it.
 fn parse_twenty_digits(text: &str) -> Option<u64> {
     let digits = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
+    digits.then(|| text.parse().ok()).flatten().filter(|epoch| Epoch(*epoch) < Epoch::MAX)
 }
 
 #[cfg(test)]

@@ -71,10 +71,10 @@ pub struct Fates {
 }
 
 impl Fates {
-    /// With those of other records.
+    /// With those of other records, saturating.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        self.each(other, u64::strict_add)
+        self.each(other, u64::saturating_add)
     }
 
     /// Without those that had been counted before.

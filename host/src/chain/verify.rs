@@ -177,7 +177,7 @@ impl Comparison {
         let mut expected = Vec::new();
         for file in &record.files {
             self.report.files += 1;
-            self.report.bytes += file.bytes;
+            self.report.bytes = self.report.bytes.saturating_add(file.bytes);
             let object = format!("{}: {}", file.table, file.path);
             let Some(id) = self.table_of(file) else {
                 let detail = "the pipeline file has no such table any more; not looked for";

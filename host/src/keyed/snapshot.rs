@@ -71,7 +71,11 @@ fn length(length: usize) -> [u8; 4] {
 }
 
 /// Calls `each` with every key of a blob, in the order stored.
-pub fn decode<'b>(bytes: &'b [u8], mut each: impl FnMut(KeyRow<'b>)) -> Result<(), SnapshotError> {
+/// Where `each` refuses one, it says what was expected there.
+pub fn decode<'b>(
+    bytes: &'b [u8],
+    mut each: impl FnMut(KeyRow<'b>) -> Result<(), &'static str>,
+) -> Result<(), SnapshotError> {
     let mut reader = StateReader::new(bytes);
     if reader.take(MAGIC.len(), "header")? != MAGIC {
         return Err(SnapshotError { at: 0, what: "header of version 1 of keyed state" });
@@ -89,7 +93,8 @@ pub fn decode<'b>(bytes: &'b [u8], mut each: impl FnMut(KeyRow<'b>)) -> Result<(
             let id = u32::from_le_bytes(reader.array("id of a timer")?);
             timers.push(Timer { time, id });
         }
-        each(KeyRow { generation, shard, touched, key, state, timers });
+        let row = KeyRow { generation, shard, touched, key, state, timers };
+        each(row).map_err(|what| SnapshotError { at: reader.at(), what })?;
     }
     Ok(())
 }

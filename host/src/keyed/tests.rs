@@ -109,6 +109,7 @@ proptest! {
         snapshot::decode(&bytes, |row| {
             restored.restore(&row);
             shards.push(row.shard);
+            Ok(())
         }).unwrap();
         prop_assert_eq!(restored.len() as u64, count);
         prop_assert!(shards.is_sorted());
@@ -116,7 +117,7 @@ proptest! {
         snapshot::encode(std::iter::once(&restored), 3, &mut again);
         prop_assert_eq!(again.len(), bytes.len());
         for cut in 0..bytes.len() {
-            let _ = snapshot::decode(&bytes[..cut], |_| {});
+            let _ = snapshot::decode(&bytes[..cut], |_| Ok(()));
         }
     }
 }
@@ -166,4 +167,38 @@ fn slices_take_whole_moments_the_earliest_first() {
     assert_eq!(slice(&mut table, 2), (of(&["d", "f"]), Some(20)));
     assert_eq!(slice(&mut table, 9), (of(&["a"]), Some(30)));
     assert_eq!(slice(&mut table, 9), (of(&[]), None));
+}
+
+proptest! {
+    #[test]
+    fn a_changed_blob_is_refused_or_gone_on_with(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_usize..9), 1..6),
+        watermark in prop::sample::select(&[i64::MIN, 0, 7, i64::MAX][..]),
+    ) {
+        let mut tables = [KeyedTable::new(Some(5)), KeyedTable::new(Some(5))];
+        for (index, key) in ["a", "b", "c"].into_iter().enumerate() {
+            call(&mut tables[index % 2], key, index as i64, 0, &group(b"state", &[3, 7]));
+        }
+        let mut bytes = Vec::new();
+        snapshot::encode(tables.iter(), 3, &mut bytes);
+        for (at, byte, run) in changes {
+            let at = at.index(bytes.len());
+            let end = bytes.len().min(at + run);
+            bytes[at..end].fill(byte);
+        }
+        let mut restored = KeyedTable::new(Some(5));
+        let _refusal = snapshot::decode(&bytes, |row| {
+            restored.restore(&row);
+            Ok(())
+        });
+        call(&mut restored, "a", watermark, watermark, &group(b"s", &[i64::MIN, i64::MAX]));
+        for id in restored.due(watermark) {
+            if restored.first_due(id, watermark).is_some() {
+                restored.take_first(id, &mut KeyedGroups::default());
+            }
+            restored.settle(id);
+        }
+        restored.set_ttl(Some(i64::MAX));
+        snapshot::encode(std::iter::once(&restored), 3, &mut Vec::new());
+    }
 }

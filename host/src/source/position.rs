@@ -41,7 +41,7 @@ impl NextOffset {
 
     /// Reading goes on after the record at this offset.
     pub fn after(offset: i64) -> Self {
-        Self(offset + 1)
+        Self(offset.saturating_add(1))
     }
 
     /// The offset to read next.

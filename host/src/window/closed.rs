@@ -10,6 +10,7 @@
 //! Remembering too long changes no verdict: what the watermark has left `max_length` behind no session can reach.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use hashbrown::HashTable;
 
@@ -127,7 +128,10 @@ impl ClosedSessions {
     /// Calls `each` with every key and the largest start of its closed sessions.
     pub(super) fn each(&self, mut each: impl FnMut(&[u8], i64)) {
         for (number, generation) in &self.generations {
-            let later = || self.generations.range(number + 1..).map(|(_, later)| later);
+            let later = || {
+                let behind = (Bound::Excluded(number), Bound::Unbounded);
+                self.generations.range(behind).map(|(_, later)| later)
+            };
             for closed in &generation.closed {
                 let key = generation.key(closed);
                 if later().all(|later| later.find(closed.hash, key).is_none()) {

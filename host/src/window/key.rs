@@ -157,8 +157,42 @@ fn canonical_bits(value: f64) -> [u8; 8] {
     canonical.to_bits().to_le_bytes()
 }
 
-/// Decodes keys back into one array per field of `fields`. Panics on bytes that [`encode`] did not make: what is
-/// loaded from a checkpoint was verified by its hash.
+/// Whether these bytes are a key of such columns as [`encode`] makes them: each value is there, whole and of its type,
+/// and nothing follows. What is loaded from a checkpoint is asked before it is kept.
+pub fn is_key(fields: &[Arc<Field>], key: &[u8]) -> bool {
+    let mut cursor = key;
+    fields.iter().all(|field| is_value(field.data_type(), &mut cursor)) && cursor.is_empty()
+}
+
+/// Whether a value of the type stands at the cursor; moves the cursor behind it.
+fn is_value(data_type: &DataType, cursor: &mut &[u8]) -> bool {
+    let Some((tag, rest)) = cursor.split_first() else { return false };
+    *cursor = rest;
+    let mut take = |length: usize| {
+        let (value, rest) = cursor.split_at_checked(length)?;
+        *cursor = rest;
+        Some(value)
+    };
+    let mut text = || {
+        let length = u32::from_le_bytes(*take(4)?.first_chunk()?);
+        take(length as usize)
+    };
+    match (tag, data_type) {
+        (0, _) => true,
+        (1, DataType::Utf8) => text().is_some_and(|text| str::from_utf8(text).is_ok()),
+        (1, DataType::Binary) => text().is_some(),
+        (1, DataType::Boolean) => take(1).is_some(),
+        (1, DataType::Date32) => take(8)
+            .and_then(|day| day.first_chunk())
+            .is_some_and(|day| i32::try_from(i64::from_le_bytes(*day)).is_ok()),
+        (1, DataType::Decimal128(..)) => take(16).is_some(),
+        (1, _) => take(8).is_some(),
+        _ => false,
+    }
+}
+
+/// Decodes keys back into one array per field of `fields`. Panics on bytes that are no key ([`is_key`]): the lane has made
+/// them, or has asked when it loaded them.
 pub fn decode<'k>(
     fields: &[Arc<Field>],
     keys: impl Iterator<Item = &'k [u8]> + Clone,

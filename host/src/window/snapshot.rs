@@ -239,10 +239,10 @@ fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Calls `each` with every group of a blob, in the order stored.
+/// Calls `each` with every group of a blob, in the order stored; where it refuses one, it says what was expected there.
 pub fn decode<'b>(
     bytes: &'b [u8],
-    mut each: impl FnMut(StateRow<'b>),
+    mut each: impl FnMut(StateRow<'b>) -> Result<(), &'static str>,
 ) -> Result<Header, SnapshotError> {
     let mut reader = StateReader::new(bytes);
     if reader.take(MAGIC.len(), "header")? != MAGIC {
@@ -283,7 +283,7 @@ pub fn decode<'b>(
         let key = reader.sized("key")?;
         let state = reader.sized("accumulator")?;
         let place = Place { bounds: WindowBounds { start, end }, skipped };
-        each(StateRow {
+        let row = StateRow {
             generation,
             place,
             revision,
@@ -295,7 +295,8 @@ pub fn decode<'b>(
             shard,
             key,
             state,
-        });
+        };
+        each(row).map_err(|what| SnapshotError { at: reader.at(), what })?;
     }
     Ok(header)
 }

@@ -347,7 +347,7 @@ impl KeyedState {
         // A window that is cut off on one side is known by the other.
         let window = match end {
             i64::MAX => slides.windows_of(slides.pane_at(start)).end - 1,
-            end => slides.first_ending_after(end - 1),
+            end => slides.first_ending_after(end.saturating_sub(1)),
         };
         let groups = self.fired_window(slides, window);
         groups.restore(TableHash::of(row.key), row);

@@ -7,6 +7,7 @@
 mod search;
 mod faulty;
 mod crashes;
+mod damage;
 mod lives;
 mod opening;
 mod owners;

@@ -76,4 +76,6 @@ fn read_raw(text: &str, document: &Document<'_>) -> Result<RawPipeline, Problem>
 }
 
 #[cfg(test)]
+mod odd_tests;
+#[cfg(test)]
 pub(in crate::config) mod tests;

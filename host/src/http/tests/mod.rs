@@ -3,6 +3,7 @@
 mod access;
 mod connections;
 mod modules;
+mod odd;
 mod pipelines;
 mod requests;
 

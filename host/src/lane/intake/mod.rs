@@ -342,7 +342,7 @@ impl Intake {
                 next_offset,
                 // Reading may have passed the end that was seen last.
                 end_offset: partition.end_offset.map(|end| end.max(next_offset)),
-                lag: partition.end_offset.map(|end| (end - next_offset).max(0)),
+                lag: partition.end_offset.map(|end| end.saturating_sub(next_offset).max(0)),
                 watermark: clock.own(index),
                 max_event_time: clock.partitions()[index].max_event_time,
                 idle: clock.partitions()[index].idle,

@@ -10,7 +10,8 @@ use crate::config::{Pipeline, ProcessConfig, SinkKind, StageConfig, WindowConfig
 use crate::lane::pool::Pool;
 use crate::lane::stage::Running;
 use crate::plugin::limits::CallLimits;
-use crate::window::WindowAssigner;
+use crate::window::key::is_key;
+use crate::window::{WindowAssigner, key_shard};
 
 /// What is made of the rows after the last filter or map.
 pub(in crate::lane) enum LogicPlan {
@@ -29,6 +30,18 @@ pub(in crate::lane) struct Grouped {
     /// What comes of them.
     pub(in crate::lane) output: SchemaRef,
     pub(in crate::lane) limits: CallLimits,
+}
+
+impl Grouped {
+    /// The shard of a key that a state blob has.
+    ///
+    /// # Errors
+    /// What it should have been.
+    pub(in crate::lane) fn shard_of(&self, key: &[u8]) -> Result<u8, &'static str> {
+        is_key(&self.key_fields, key)
+            .then(|| key_shard(key))
+            .ok_or("a key of the pipeline's columns")
+    }
 }
 
 /// Windows and their aggregate.

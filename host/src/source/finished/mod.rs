@@ -25,6 +25,12 @@ const PLAIN_BYTES_MAX: usize = 4 << 10;
 /// What a packed set unpacks to at most: ten million names of a hundred bytes.
 const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 
+/// What all names may cost in memory: a run of a few bytes stands for any number of them.
+const NAMES_BYTES_MAX: u64 = 4 << 30;
+
+/// Digits of a number in a name: no store takes names that are longer.
+const DIGITS_MAX: usize = 1_024;
+
 /// Much is gained by the first levels: names resemble each other.
 const PACK_LEVEL: i32 = 3;
 
@@ -57,6 +63,20 @@ enum Run {
     One((String,)),
     /// What stands before the first number, that number, what stands behind it, and how many names follow.
     Many((String, String, String, u64)),
+}
+
+impl Run {
+    /// Of all its names, with what each costs in memory.
+    fn bytes(&self) -> u64 {
+        const OF_A_NAME: u64 = 32;
+        match self {
+            Self::One((name,)) => OF_A_NAME + name.len() as u64,
+            Self::Many((before, first, behind, more)) => {
+                let each = OF_A_NAME + (before.len() + first.len() + behind.len()) as u64;
+                each.saturating_mul(more.saturating_add(1))
+            }
+        }
+    }
 }
 
 /// A packed set that cannot be unpacked.
@@ -123,16 +143,21 @@ impl FinishedFiles {
             }
         };
         let mut names = BTreeSet::new();
+        let mut bytes: u64 = 0;
         for run in runs {
+            bytes = bytes.saturating_add(run.bytes());
+            if bytes > NAMES_BYTES_MAX {
+                return Err(damaged(format!("its names have more than {NAMES_BYTES_MAX} bytes")));
+            }
             match run {
                 Run::One((name,)) => _ = names.insert(Arc::from(name.as_str())),
                 Run::Many((before, first, behind, more)) => {
-                    let start: u64 =
-                        first.parse().map_err(|_| damaged(format!("`{first}` is no number")))?;
+                    let width = first.len();
+                    let start = first.parse::<u64>().ok().filter(|_| width <= DIGITS_MAX);
+                    let start = start.ok_or_else(|| damaged("a run has no number".to_owned()))?;
                     if record.files <= *more {
                         return Err(damaged(format!("{more} names follow, of {}", record.files)));
                     }
-                    let width = first.len();
                     names.extend((0..=*more).map(|step| {
                         let number = start.saturating_add(step);
                         Arc::from(format!("{before}{number:0width$}{behind}"))

@@ -57,9 +57,12 @@ fn blob(sessions: &Sessions) -> Vec<u8> {
 /// What comes back from a checkpoint.
 fn restored(bytes: &[u8]) -> (Sessions, snapshot::KnownClosed) {
     let mut sessions = Sessions::default();
-    let known = snapshot::decode(bytes, |row| match row.is_closed {
-        true => sessions.restore_closed(RULE, &row),
-        false => sessions.restore(&row),
+    let known = snapshot::decode(bytes, |row| {
+        match row.is_closed {
+            true => sessions.restore_closed(RULE, &row),
+            false => sessions.restore(&row),
+        }
+        Ok(())
     });
     let known = known.unwrap().closed;
     if let snapshot::KnownClosed::From(before) = known {

@@ -32,6 +32,7 @@ fn version_1_is_read() {
         assert!(!row.is_empty && !row.is_settled && !row.is_pending && !row.is_fired);
         state.restore(&row);
         rows += 1;
+        Ok(())
     })
     .unwrap();
     assert_eq!(rows, 3);
@@ -47,10 +48,10 @@ fn a_cut_blob_of_version_1_and_versions_to_come_are_refused() {
     let mut blob = b"SLGS\x01".to_vec();
     blob.extend(row(0, b"a", b"1"));
     for length in (0..blob.len()).filter(|length| *length != 5) {
-        assert!(snapshot::decode(&blob[..length], |_| {}).is_err(), "cut at {length}");
+        assert!(snapshot::decode(&blob[..length], |_| Ok(())).is_err(), "cut at {length}");
     }
     for version in [0, 5] {
         blob[4] = version;
-        assert!(snapshot::decode(&blob, |_| {}).is_err(), "version {version}");
+        assert!(snapshot::decode(&blob, |_| Ok(())).is_err(), "version {version}");
     }
 }

@@ -15,7 +15,6 @@ use crate::lane::plan::{FittedStage, KeyedPlan};
 use crate::lane::pool::Pool;
 use crate::lane::stage::{Running, report_stage};
 use crate::time::{Watermark, thread_cpu_nanos};
-use crate::window::key_shard;
 use crate::window::snapshot::SnapshotError;
 use emitted::{CondemnedTimer, Emitted, join};
 use timers::Firing;
@@ -145,8 +144,9 @@ impl Kind for Keyed {
     fn restore(&mut self, _watermark: Watermark, state: &[u8]) -> Result<(), SnapshotError> {
         let owners = self.workers.len();
         snapshot::decode(state, |row| {
-            let shard = key_shard(row.key);
+            let shard = self.plan.grouped.shard_of(row.key)?;
             self.workers[owner(shard, owners)].keyed.restore(&row);
+            Ok(())
         })
     }
 

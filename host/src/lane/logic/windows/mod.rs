@@ -28,7 +28,7 @@ use crate::lane::stage::{Running, report_stage};
 use crate::time::{Watermark, thread_cpu_nanos};
 use crate::watermark::LaneClock;
 use crate::window::snapshot::SnapshotError;
-use crate::window::{Watcher, key_shard, snapshot};
+use crate::window::{Watcher, snapshot};
 use aggregate::{Aggregate, CondemnedGroup, Results};
 use firing::Firing;
 use runs::{each_run, join};
@@ -222,7 +222,9 @@ impl Kind for Windows {
         let Self { plan, workers, firing, .. } = self;
         let owners = workers.len();
         let header = snapshot::decode(state, |row| {
-            workers[owner(key_shard(row.key), owners)].shape.restore(&row);
+            let shard = plan.grouped.shard_of(row.key)?;
+            workers[owner(shard, owners)].shape.restore(&row);
+            Ok(())
         })?;
         let closed = watermark.minus(plan.lateness);
         workers.iter_mut().for_each(|worker| worker.shape.restored(header.closed, closed));
