@@ -35,6 +35,7 @@ mod paths;
 mod dead_letters;
 mod idle_partition;
 mod lost_position;
+mod large_record;
 mod event_time;
 mod misbehaving;
 mod run_ahead;

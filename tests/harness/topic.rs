@@ -16,6 +16,9 @@ use super::eventually;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What the producer sends at most, and a topic for large records takes; others take a megabyte.
+const RECORD_BYTES_MAX: &str = "16000000";
+
 /// A topic of its own for one test.
 pub struct Topic {
     /// Its name; nobody else has it.
@@ -64,19 +67,29 @@ impl StoredRecord {
 impl Topic {
     /// Makes a topic whose name begins with `label`.
     pub fn create(brokers: &str, label: &str, partitions: i32) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{label}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let topic = Self::existing(brokers, &name, partitions);
+        let topic = Self::existing(brokers, &unique(label), partitions);
         topic.make();
+        topic
+    }
+
+    /// The same, for records of [`RECORD_BYTES_MAX`].
+    pub fn create_for_large(brokers: &str, label: &str, partitions: i32) -> Self {
+        let topic = Self::existing(brokers, &unique(label), partitions);
+        topic.make_with(&[("max.message.bytes", RECORD_BYTES_MAX)]);
         topic
     }
 
     /// Makes a topic that is only known by its name.
     pub fn make(&self) {
+        self.make_with(&[]);
+    }
+
+    fn make_with(&self, settings: &[(&str, &str)]) {
         let Self { name, brokers, partitions, .. } = self;
         // The sales of the tests are years old; the broker is to keep them all the same.
         let new =
             NewTopic::new(name, *partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let made = asked(admin(brokers).create_topics([&new], &AdminOptions::new()));
         assert!(made[0].is_ok(), "create topic `{name}`: {made:?}");
         self.wait_until_shown();
@@ -219,12 +232,18 @@ impl Topic {
     }
 }
 
+fn unique(label: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{label}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
 fn producer(brokers: &str) -> BaseProducer {
     ClientConfig::new()
         .set("bootstrap.servers", brokers)
         // The order of `send` is the order of offsets, whatever the network does.
         .set("enable.idempotence", "true")
         .set("linger.ms", "5")
+        .set("message.max.bytes", RECORD_BYTES_MAX)
         .create()
         .unwrap()
 }

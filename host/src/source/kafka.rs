@@ -293,8 +293,10 @@ impl Source for KafkaSource {
         let standing = || self.readers.iter().filter_map(PartitionReader::standing);
         // It breaks the connection each time, which looks like a broker that comes and goes.
         let longest = standing().min_by_key(|standing| standing.standstill.since());
-        if let (Some(words), Some(longest)) = (self.knowledge.too_large(), longest) {
-            return Some(longest.too_large(&words));
+        if let (Some(answer), Some(longest)) = (self.knowledge.too_large(), longest)
+            && let Some(problem) = longest.too_large(&answer, now)
+        {
+            return Some(problem);
         }
         let complaint = || self.complaint.as_ref().map(|(_, text)| text.clone());
         let trouble = self.knowledge.trouble().or_else(complaint);

@@ -185,6 +185,7 @@ impl PartitionReader {
             standstill: self.standstill,
             end,
             is_held_by_transaction: self.said_end == Some(next),
+            is_bounded: self.position.end_offset.is_some(),
         })
     }
 

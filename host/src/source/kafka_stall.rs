@@ -7,8 +7,36 @@ use super::Partition;
 /// Transactions are usually shorter (the broker ends them after a minute by default): who waits longer should know.
 const TRANSACTION_PATIENCE: Duration = Duration::from_secs(60);
 
+/// A bounded run may have nothing else to wait for: a person at a terminal wants to know soon.
+const BOUNDED_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Fetching takes no longer, even when leaders change.
 const FETCH_PATIENCE: Duration = Duration::from_secs(30);
+
+/// An answer that is too large is sent again and again, and breaks the connection each time. Not sent for so long, it is
+/// no trouble any more.
+const TOO_LARGE_AGAIN: Duration = Duration::from_secs(60);
+
+/// What librdkafka says of an answer that is larger than it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TooLarge {
+    /// Monotonic time at which it was said last.
+    pub(super) at: Duration,
+    pub(super) words: String,
+}
+
+impl TooLarge {
+    /// Whether these are such words.
+    pub(super) fn says(words: &str) -> bool {
+        words.contains("receive.message.max.bytes")
+    }
+
+    /// Bytes of the answer, and of the largest that is taken: `Invalid response size 2000123 (0..1000000): increase …`.
+    fn sizes(&self) -> Option<(u64, u64)> {
+        let (size, limit) = self.words.split_once(" size ")?.1.split_once(" (0..")?;
+        Some((size.parse().ok()?, limit.split_once(')')?.0.parse().ok()?))
+    }
+}
 
 /// How long reading has stood at one offset though the log goes on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +54,8 @@ pub(super) struct Standing<'a> {
     pub(super) end: i64,
     /// librdkafka says that nothing behind the position may be read yet.
     pub(super) is_held_by_transaction: bool,
+    /// It is read to an end.
+    pub(super) is_bounded: bool,
 }
 
 impl Standstill {
@@ -51,9 +81,10 @@ impl Standing<'_> {
     pub(super) fn problem(&self, now: Duration) -> Option<String> {
         let Self { partition, standstill: Standstill { since, offset }, end, .. } = self;
         let stands = now.saturating_sub((*since)?);
-        let waiting = end - offset;
+        let waiting = end.saturating_sub(*offset);
         if self.is_held_by_transaction {
-            (stands >= TRANSACTION_PATIENCE).then(|| {
+            let patience = if self.is_bounded { BOUNDED_PATIENCE } else { TRANSACTION_PATIENCE };
+            (stands >= patience).then(|| {
                 format!(
                     "{partition} waits at offset {offset} for a transaction that is open: {waiting} offsets behind it cannot be \
                      read before its producer, or the broker after `transaction.timeout.ms`, ends it"
@@ -69,14 +100,27 @@ impl Standing<'_> {
         }
     }
 
-    /// What to tell a person when the broker's answers are larger than the client takes.
-    pub(super) fn too_large(&self, words: &str) -> String {
-        let Self { partition, standstill, .. } = self;
-        format!(
-            "{partition} cannot be read at offset {}: the record there is larger than the client receives; raise \
-             `source.kafka.properties.\"receive.message.max.bytes\"` ({words})",
-            standstill.offset
-        )
+    /// What to tell a person when the broker's answers are larger than the client takes; none if it has not stood since
+    /// before the last of them, or there was none for long.
+    pub(super) fn too_large(&self, answer: &TooLarge, now: Duration) -> Option<String> {
+        let Self { partition, standstill: Standstill { since, offset }, .. } = self;
+        let is_lasting = (*since)? <= answer.at && now.saturating_sub(answer.at) < TOO_LARGE_AGAIN;
+        let sizes = match answer.sizes() {
+            Some((size, limit)) => {
+                format!(
+                    "the answer with it has {size} bytes, and the client takes {limit}; write a larger"
+                )
+            }
+            None => format!("{}; write a larger", answer.words),
+        };
+        let (number, next) = (partition.number, offset.saturating_add(1));
+        is_lasting.then(|| {
+            format!(
+                "{partition} cannot be read at offset {offset}, because the record there is larger than the client receives: \
+                 {sizes} `source.kafka.properties.\"receive.message.max.bytes\"`, or leave the record out with \
+                 `sluicegate positions FILE --set {number}={next}`"
+            )
+        })
     }
 }
 
@@ -91,8 +135,15 @@ mod tests {
     fn problem(standstill: Standstill, is_held: bool, now: u32) -> Option<String> {
         let partition = Partition { stream: Arc::from("sales"), number: 2 };
         let end = 27;
-        Standing { partition: &partition, standstill, end, is_held_by_transaction: is_held }
-            .problem(now * SECOND)
+        let is_held_by_transaction = is_held;
+        Standing {
+            partition: &partition,
+            standstill,
+            end,
+            is_held_by_transaction,
+            is_bounded: false,
+        }
+        .problem(now * SECOND)
     }
 
     #[test]
@@ -106,6 +157,53 @@ mod tests {
         assert_eq!(problem(stands, true, 69), None);
         let sentence = problem(stands, true, 70).unwrap();
         assert!(sentence.starts_with("sales/2 waits at offset 17 for a transaction"), "{sentence}");
+    }
+
+    #[test]
+    fn a_bounded_run_says_soon_what_it_waits_for() {
+        let mut stands = Standstill::default();
+        stands.note(17, true, 10 * SECOND);
+        let partition = Partition { stream: Arc::from("sales"), number: 2 };
+        let standing = Standing {
+            partition: &partition,
+            standstill: stands,
+            end: 27,
+            is_held_by_transaction: true,
+            is_bounded: true,
+        };
+        assert_eq!(standing.problem(11 * SECOND), None, "most transactions are short");
+        let sentence = standing.problem(12 * SECOND).unwrap();
+        assert!(sentence.starts_with("sales/2 waits at offset 17 for a transaction"), "{sentence}");
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_is_blamed_where_it_was_sent_again_while_reading_stood() {
+        let mut stands = Standstill::default();
+        stands.note(17, true, 10 * SECOND);
+        let partition = Partition { stream: Arc::from("sales"), number: 2 };
+        let standing = Standing {
+            partition: &partition,
+            standstill: stands,
+            end: 27,
+            is_held_by_transaction: false,
+            is_bounded: false,
+        };
+        let said = |at: u32| {
+            let words = "Receive failed: Invalid response size 2000123 (0..1000000): increase receive.message.max.bytes";
+            TooLarge { at: at * SECOND, words: words.to_owned() }
+        };
+        assert_eq!(standing.too_large(&said(9), 11 * SECOND), None, "it has gone on since");
+        assert_eq!(
+            standing.too_large(&said(12), 90 * SECOND),
+            None,
+            "it was not sent again for long"
+        );
+        let sentence = standing.too_large(&said(12), 13 * SECOND).unwrap();
+        let sizes =
+            "the answer with it has 2000123 bytes, and the client takes 1000000; write a larger";
+        for part in ["sales/2 cannot be read at offset 17", sizes, "positions FILE --set 2=18"] {
+            assert!(sentence.contains(part), "{sentence}");
+        }
     }
 
     #[test]

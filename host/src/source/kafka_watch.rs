@@ -5,9 +5,10 @@
 //! *look* is one round of questions; what it saw holds for the time at which it asked.
 
 use std::ffi::CString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -16,6 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Statistics, TopicPartitionList};
 
+use super::kafka_stall::TooLarge;
 use super::{SourceIdentity, kafka_ask};
 use crate::time::Clock;
 
@@ -58,8 +60,9 @@ impl ClientContext for Context {
             // «All brokers are down» follows the error that says why.
             let mut state = self.knowledge.lock();
             state.last_error = Some(reason.to_owned());
-            if reason.contains("receive.message.max.bytes") {
-                state.too_large = Some(reason.to_owned());
+            if TooLarge::says(reason) {
+                let at = self.knowledge.clock.monotonic();
+                state.too_large = Some(TooLarge { at, words: reason.to_owned() });
             }
         }
         self.knowledge.look_now();
@@ -122,8 +125,8 @@ struct State {
     /// By the last look that was answered; none before the first.
     seen: Option<Arc<Seen>>,
     trouble: Option<String>,
-    /// librdkafka's words about an answer that was larger than it takes.
-    too_large: Option<String>,
+    /// An answer that was larger than librdkafka takes.
+    too_large: Option<TooLarge>,
     last_error: Option<String>,
 }
 
@@ -172,14 +175,14 @@ impl Knowledge {
     pub(super) fn wait_for_topic(&self, at_most: Duration) -> Option<Arc<Seen>> {
         let unknown = |state: &mut State| state.seen.is_none();
         let waited = self.looked.wait_timeout_while(self.lock(), at_most, unknown);
-        waited.expect("nobody panics while holding it").0.seen.clone()
+        waited.unwrap_or_else(PoisonError::into_inner).0.seen.clone()
     }
 
     /// Waits until there is an answer, and no trouble since.
     pub(super) fn wait_for_look(&self, at_most: Duration) {
         let unknown = |state: &mut State| state.seen.is_none() || state.trouble.is_some();
         let waited = self.looked.wait_timeout_while(self.lock(), at_most, unknown);
-        drop(waited.expect("nobody panics while holding it"));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Why nothing comes, if the reason is the brokers or the topic.
@@ -187,8 +190,8 @@ impl Knowledge {
         self.lock().trouble.clone()
     }
 
-    /// librdkafka's words about an answer that was larger than it takes, however long ago.
-    pub(super) fn too_large(&self) -> Option<String> {
+    /// The last answer that was larger than librdkafka takes, however long ago.
+    pub(super) fn too_large(&self) -> Option<TooLarge> {
         self.lock().too_large.clone()
     }
 
@@ -212,7 +215,8 @@ impl Knowledge {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics while holding it")
+        // What is known stays true if somebody has panicked over it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn learn(&self, seen: Result<Seen, String>) {
@@ -287,7 +291,8 @@ impl Knowledge {
             }
             Some(error) => Err(self.unreadable(error)),
             None if count == 0 => Err(self.missing()),
-            None => Ok(i32::try_from(count).expect("Kafka counts partitions in 32 bits")),
+            None => i32::try_from(count)
+                .map_err(|_| format!("topic `{}` has {count} partitions", self.topic)),
         }
     }
 
@@ -316,6 +321,16 @@ fn kind_of(trouble: &str) -> &str {
     trouble.split_once(": ").map_or(trouble, |(kind, _)| kind)
 }
 
+/// What a look has seen. A panic is trouble like any other: without looks nobody would know of a topic that is another one
+/// now, and the pipeline would seem well.
+fn caught(topic: &str, look: impl FnOnce() -> Result<Seen, String>) -> Result<Seen, String> {
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+        Err(format!(
+            "looking at topic `{topic}` panicked, which is a fault of Sluicegate: the log has it"
+        ))
+    })
+}
+
 /// Starts the thread that keeps `knowledge` fresh until [`Knowledge::stop`].
 pub(super) fn watch(
     knowledge: Arc<Knowledge>,
@@ -324,7 +339,7 @@ pub(super) fn watch(
 ) -> std::io::Result<()> {
     let body = move || {
         while !knowledge.stop.load(Ordering::Relaxed) {
-            let seen = knowledge.look(&consumer);
+            let seen = caught(&knowledge.topic, || knowledge.look(&consumer));
             let pause = if seen.is_ok() { knowledge.pause() } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
             knowledge.learn(seen);
@@ -341,4 +356,16 @@ pub(super) fn watch(
         }
     };
     std::thread::Builder::new().name("kafka-topic".to_owned()).spawn(body).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::caught;
+
+    #[test]
+    fn a_look_that_panics_is_trouble_with_the_topics_name() {
+        let trouble = caught("sales", || panic!("a fault")).unwrap_err();
+        assert!(trouble.starts_with("looking at topic `sales` panicked"), "{trouble}");
+        assert_eq!(caught("sales", || Err("away".to_owned())).unwrap_err(), "away");
+    }
 }
