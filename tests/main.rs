@@ -32,6 +32,7 @@ mod new_plugin;
 mod bad_input;
 mod columns;
 mod paths;
+mod closed_pipes;
 mod dead_letters;
 mod idle_partition;
 mod lost_position;

@@ -55,6 +55,12 @@
 //! wasmtime; nothing outside [`sink`] knows Parquet; nothing outside [`http`] knows axum; nothing outside
 //! [`config::environment`] reads the environment. A guest has no clock, no randomness, no files and no network.
 
+#![warn(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "they panic when nobody reads any more"
+)]
+
 pub mod model;
 pub mod config;
 pub mod schema;
@@ -64,6 +70,7 @@ pub mod stop;
 pub mod pulse;
 pub mod varlen;
 pub mod printable;
+mod stderr;
 
 pub mod source;
 pub mod decode;

@@ -63,7 +63,7 @@ pub fn stop_on_signal(stop: Stop) -> io::Result<()> {
 fn say(sentence: String) {
     let (said, heard) = sync_channel(1);
     std::thread::spawn(move || {
-        eprintln!("{sentence}");
+        crate::stderr::say(sentence);
         let _gone = said.send(());
     });
     // Whether it was said or not: it ends.

@@ -61,7 +61,12 @@ pub struct LogFilterError {
 /// The filter cannot be read.
 pub fn start(options: &LogOptions) -> Result<(), LogFilterError> {
     let filter = filter(&options.log)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Whoever reads the log may end first (`2>&1 | head`): what cannot be written is lost, and is not written about either,
+    // which would panic.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // A failure is that logging has begun already, which is what is wanted.
     let _ = match options.log_format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -18,6 +18,7 @@ pub mod parquet_table;
 mod interrupt;
 mod left_behind;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,7 @@ use crate::lane::PlanError;
 use crate::plugin::compile::child;
 use crate::plugin::fit::FitError;
 use crate::plugin::load::LoadError;
+use crate::stderr::say;
 use crate::telemetry::{self, LogFilterError, LogOptions};
 use left_behind::LeftBehind;
 
@@ -146,18 +148,27 @@ const REFUSED: u8 = 2;
 fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
     let error = match result {
         Ok(code) => return code,
+        // Whoever reads standard output wants no more of it (`| head`).
+        Err(error) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
         Err(error) => error,
     };
     match error.downcast_ref::<ConfigError>() {
         // A line per problem, each with its place in front, as compilers do it.
         Some(ConfigError::Refused { path, problems }) => {
-            eprintln!("{error}");
+            say(&error);
             let plural = if problems.len() == 1 { "problem" } else { "problems" };
-            eprintln!("error: `{}` is refused: {} {plural}", path.display(), problems.len());
+            let count = problems.len();
+            say(format_args!("error: `{}` is refused: {count} {plural}", path.display()));
         }
-        _ => eprintln!("error: {error:#}"),
+        _ => say(format_args!("error: {error:#}")),
     }
     if is_refusal(&error) { ExitCode::from(REFUSED) } else { ExitCode::FAILURE }
+}
+
+/// Whether a pipe of ours has nobody at its other end. What fails on the network has an error of its client around it.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Whether nothing was done because of what the user gave.

@@ -16,6 +16,7 @@ use crate::chain::{
 use crate::config::environment::Environment;
 use crate::config::{self, Pipeline};
 use crate::process::lane_storage;
+use crate::stderr::say;
 
 use super::left_behind::refuse_left_behind;
 
@@ -75,7 +76,7 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
         return finish(args, &found, false);
     }
     if !args.yes && !is_confirmed(&pipeline)? {
-        eprintln!("nothing was forgotten");
+        say("nothing was forgotten");
         return Ok(ExitCode::FAILURE);
     }
     if found.epochs > 0 {
@@ -134,7 +135,7 @@ fn give_up(
     let (mut is_done, has_waited) = (false, unsent.is_some());
     if has_waited && !args.dry_run {
         if !args.yes && !is_confirmed(pipeline)? {
-            eprintln!("nothing was given up");
+            say("nothing was given up");
             return Ok(ExitCode::FAILURE);
         }
         runtime.block_on(refuse_if_it_runs(pipeline, storage))?;

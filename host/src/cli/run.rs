@@ -16,6 +16,7 @@ use crate::plugin::compile::Compiler;
 use crate::process::{Process, Started, lane_storage};
 use crate::shutdown;
 use crate::status::LaneStatus;
+use crate::stderr::say;
 use crate::stop::Stop;
 use crate::supervisor::Ended;
 use crate::time::Clock;
@@ -149,19 +150,19 @@ pub(super) fn wait(started: Started, tolerated: bool) -> bool {
             }
             if !tolerated && fates.dead_lettered > 0 {
                 let (name, dead) = (handle.name(), fates.dead_lettered);
-                eprintln!(
+                say(format_args!(
                     "error: pipeline `{name}` has {dead} dead letters, and `--fail-on-dead-letters` is set"
-                );
+                ));
             }
             tolerated || fates.dead_lettered == 0
         }
         Ok(Ended::Halted(reason)) => {
             say_dead_letters(&handle.status());
-            eprintln!("error: pipeline `{}` halted: {reason}", handle.name());
+            say(format_args!("error: pipeline `{}` halted: {reason}", handle.name()));
             false
         }
         Err(_) => {
-            eprintln!("error: the supervisor of pipeline `{}` panicked", handle.name());
+            say(format_args!("error: the supervisor of pipeline `{}` panicked", handle.name()));
             false
         }
     }

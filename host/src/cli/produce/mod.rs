@@ -21,6 +21,7 @@ use crate::produce::ndjson;
 use crate::produce::nexmark::Nexmark;
 use crate::produce::sales::{Sales, SalesSettings};
 use crate::produce::stream::StreamSettings;
+use crate::stderr::say;
 use crate::time::Clock;
 use args::{AmountArgs, FlawArgs, TargetArgs, Unit};
 
@@ -219,10 +220,10 @@ impl Output<'_> {
             Some(path) => format!("`{}`", path.display()),
             None => format!("topic `{}` at {}", self.topic(), self.target.brokers),
         };
-        eprintln!(
-            "{} events to {place} in {seconds:.1} s, {events_per_second:.0} a second",
-            sent.delivered
-        );
+        let events = sent.delivered;
+        say(format_args!(
+            "{events} events to {place} in {seconds:.1} s, {events_per_second:.0} a second"
+        ));
         Ok(())
     }
 }

@@ -210,7 +210,7 @@ pub fn serve_host() -> ExitCode {
     match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            crate::stderr::say(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
     }
