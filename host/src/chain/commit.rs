@@ -318,21 +318,15 @@ impl ChainWriter {
     ) -> Result<T, ChainError> {
         let mut backoff =
             Backoff::of_store(xxhash_rust::xxh3::xxh3_64(self.chain.writer.nonce.as_bytes()));
-        let mut has_failed = false;
         loop {
+            // That it went through at last is told by the commit: other requests of it may still fail.
             let error = match attempt().await {
-                Ok(done) => {
-                    if has_failed {
-                        self.problem.clear();
-                    }
-                    return Ok(done);
-                }
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             if Failure::of(&error) == Failure::Impossible {
                 return Err(ChainError::store(what, location, &error));
             }
-            has_failed = true;
             self.problem.report(failure::explain(what, location, &error));
             tokio::time::sleep(backoff.wait()).await;
         }

@@ -155,7 +155,8 @@ impl Committer {
         match self.outcomes.try_recv() {
             Ok(outcome) => Some(self.taken(outcome)),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => self.in_flight.map(|_| self.died()),
+            // It ends by itself only behind an outcome that ends everything.
+            Err(TryRecvError::Disconnected) => (!self.ended).then(|| self.died()),
         }
     }
 
@@ -164,6 +165,7 @@ impl Committer {
     pub fn release(&mut self) {
         assert!(self.in_flight.is_none(), "an owner that commits does not end");
         self.life.is_over.store(true, Ordering::Relaxed);
+        self.ended = true;
         // A beat that is under way need not arrive any more.
         self.stop.cancel();
         self.epochs = None;
@@ -255,8 +257,10 @@ impl Work {
                 self.runtime.block_on(self.writer.give_up());
                 return;
             };
-            self.problem.clear();
             let goes_on = matches!(outcome, CommitOutcome::Committed(_));
+            if goes_on {
+                self.problem.clear();
+            }
             if finished.send(outcome).is_err() || !goes_on {
                 return;
             }
@@ -339,8 +343,8 @@ impl Problem {
         }
     }
 
-    /// What had failed went through.
-    pub(super) fn clear(&self) {
+    /// The commit that had failed got through, with all its requests.
+    fn clear(&self) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((since, _)) = current.take() {
             let seconds = self.clock.monotonic().saturating_sub(since).as_secs();

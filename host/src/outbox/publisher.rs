@@ -14,6 +14,7 @@ use super::{
     CHAIN_HEADER, Courier, EPOCH_HEADER, Message, OutboxError, Outgoing, PIPELINE_HEADER,
     PartitionCounts, messages,
 };
+use crate::chain::record::Epoch;
 use crate::config::{Pipeline, SinkKind};
 use crate::store::backoff::Backoff;
 use crate::time::Clock;
@@ -107,7 +108,8 @@ impl Courier for Publisher {
         assert!(!self.in_flight, "one outbox in flight at a time");
         self.in_flight = true;
         let work = self.work.as_ref().expect("only a drop takes it");
-        work.try_send(outgoing).expect("the thread lives as long as its handle");
+        // If the thread is gone, the next wait tells.
+        drop(work.try_send(outgoing));
     }
 
     fn in_flight(&self) -> bool {
@@ -187,8 +189,10 @@ impl Sender {
     /// Attempts until everything is acknowledged: a topic that has all of its messages is left alone while another one fails.
     /// False: stopped.
     fn deliver(&mut self, outgoing: &Outgoing) -> bool {
-        // The chain checked the hash of what it gave back, so what cannot be read was never written by this program.
-        let messages = messages(&outgoing.text).expect("an outbox holds messages");
+        let messages = match messages(&outgoing.text) {
+            Ok(messages) => messages,
+            Err(line) => return self.wait_for_help(outgoing.epoch, line),
+        };
         let by_topic = self.addressed(messages, outgoing);
         let mut left: usize = by_topic.iter().map(Vec::len).sum();
         let mut waiting: Vec<usize> =
@@ -221,6 +225,17 @@ impl Sender {
         }
         self.tell(None);
         true
+    }
+
+    /// The chain checked the hash of what it gave back, so this program has never written what cannot be read. Nothing of it
+    /// is sent, and it is not passed over either. False: stopped.
+    fn wait_for_help(&self, epoch: Epoch, line: usize) -> bool {
+        let line = line + 1;
+        self.tell(Some(format!(
+            "line {line} of the outbox of epoch {epoch} is no message; `sluicegate reset FILE --outbox` gives it up"
+        )));
+        while !self.is_stopped_within(BACK_OFF_MAX) {}
+        false
     }
 
     /// For each topic its messages with their sequences. What the pipeline has no sink for any more is left out, aloud.

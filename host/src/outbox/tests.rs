@@ -1,6 +1,13 @@
 //! The lines of an outbox.
 
+use std::path::Path;
+
+use rdkafka::mocking::MockCluster;
+
 use super::*;
+use crate::config::SinkKind;
+use crate::config::file::parse;
+use crate::time::Clock;
 
 #[test]
 fn a_message_is_read_back_and_nothing_else_is() {
@@ -27,4 +34,34 @@ fn a_message_is_read_back_and_nothing_else_is() {
         let text = [b"revenue\t1\t{}\t{}\n", line].concat();
         assert_eq!(messages(&text), Err(1), "{}", line.escape_ascii());
     }
+}
+
+/// Over an embedded broker: a real courier, with what no version of the program writes.
+#[test]
+fn an_outbox_that_cannot_be_read_is_shown_and_neither_sent_nor_passed_over() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("out", 1, 1).unwrap();
+    let text = include_str!("../../../deploy/pipelines/sales-topics.toml");
+    let mut pipeline = parse(text, Path::new("sales.toml"), &BTreeMap::new()).unwrap();
+    pipeline.sinks.retain(|sink| matches!(sink.kind, SinkKind::Kafka(_)));
+    pipeline.sinks.truncate(1);
+    let SinkKind::Kafka(kafka) = &mut pipeline.sinks[0].kind else {
+        unreachable!("the others are gone")
+    };
+    (kafka.brokers, kafka.topic) = (cluster.bootstrap_servers(), "out".to_owned());
+    let clock = Clock::system();
+    let (mut courier, _) =
+        Publisher::open(&pipeline, clock.clone(), Arc::default(), &|| false).unwrap().unwrap();
+    let text = Bytes::from_static(b"revenue\t0\t{}\t{}\nnonsense\n");
+    courier.submit(Outgoing { chain: Arc::from("c"), epoch: Epoch(7), text });
+    let problem = loop {
+        assert!(!courier.wait(Duration::from_millis(5)), "it is not delivered");
+        if let Some(problem) = courier.problem() {
+            break problem;
+        }
+        assert!(clock.monotonic() < Duration::from_secs(60), "nobody says why");
+    };
+    assert!(problem.contains("line 2 of the outbox of epoch 7 is no message"), "{problem}");
+    assert!(problem.contains("reset FILE --outbox"), "{problem}");
+    assert!(courier.in_flight());
 }

@@ -32,7 +32,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::files_lines::Lines;
 use super::files_list::{ENDINGS, ListError, Listed, Place};
 use super::files_listing::Listings;
-use super::files_read::{FromReader, News, Reader, Trouble};
+use super::files_read::{FromReader, News, Reader, Trouble, TroubleWith};
 use super::files_set::FileSet;
 use super::files_track::Track;
 use super::finished::FinishedFiles;
@@ -112,13 +112,13 @@ impl FilesSource {
                 if listed.files.is_empty() {
                     self.say_nothing_yet();
                 }
-                self.trouble.set(None);
+                self.trouble.end(&TroubleWith::Listing);
                 self.listed = Some(listed);
                 return Ok(true);
             }
             Some(Err(ListError::Missing)) => self.watch.is_none(),
             Some(Err(ListError::Store(reason))) => {
-                self.trouble.set(Some(format!("`{}` cannot be listed: {reason}", self.place.name)));
+                self.cannot_list(&reason);
                 self.runtime.block_on(async { tokio::time::sleep(LIST_WAIT).await });
                 return Ok(false);
             }
@@ -130,7 +130,7 @@ impl FilesSource {
             )));
         }
         self.say_nothing_yet();
-        self.trouble.set(None);
+        self.trouble.end(&TroubleWith::Listing);
         self.listed = Some(Listed::default());
         Ok(true)
     }
@@ -144,20 +144,30 @@ impl FilesSource {
         );
     }
 
+    fn cannot_list(&self, reason: &str) {
+        let words = format!("`{}` cannot be listed: {reason}", self.place.name);
+        self.trouble.begin(&TroubleWith::Listing, words);
+    }
+
     /// Looks for new files when it is time, without waiting for the answer.
     fn watch_for_new_files(&mut self) -> Result<(), SourceError> {
         let Some(every) = self.watch else { return Ok(()) };
         match self.listings.poll(every) {
             Some(Ok(listed)) => {
-                self.trouble.set(None);
+                self.trouble.end(&TroubleWith::Listing);
                 self.files.adopt(listed.files, self.clock.monotonic())
             }
             Some(Err(ListError::Store(reason))) => {
-                self.trouble.set(Some(format!("`{}` cannot be listed: {reason}", self.place.name)));
+                self.cannot_list(&reason);
                 Ok(())
             }
-            // Nothing there yet, or not answered yet.
-            Some(Err(ListError::Missing)) | None => Ok(()),
+            // Nothing there yet.
+            Some(Err(ListError::Missing)) => {
+                self.trouble.end(&TroubleWith::Listing);
+                Ok(())
+            }
+            // Not answered yet.
+            None => Ok(()),
         }
     }
 
@@ -233,6 +243,12 @@ impl FilesSource {
                 }
                 News::Lost { at, reason } => return Err(track.lost(at, reason)),
                 News::Broken { reason } => return Err(SourceError::Final(reason)),
+                News::Panicked => {
+                    let what = format!("read `{}`", partition.stream);
+                    let reason =
+                        "its reader panicked, which is a fault of Sluicegate: the log has it";
+                    return Err(SourceError::Failed { what, reason: reason.to_owned() });
+                }
             }
         }
     }
@@ -298,7 +314,8 @@ impl Source for FilesSource {
             }
         }
         let listed = self.listed.take().unwrap_or_default();
-        // Readers of before send to a channel that is gone, and end.
+        // Readers of before send to a channel that is gone, and end, and whether they can read is nobody's trouble.
+        self.trouble = Arc::default();
         (self.sender, self.receiver) = channel(CHUNKS_AHEAD);
         self.files.clear();
         self.pending = None;

@@ -118,6 +118,12 @@ pub(super) enum ListError {
 }
 
 impl Place {
+    /// The folder `in` of a store, as a bucket.
+    #[cfg(test)]
+    pub(super) fn in_store(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, path: Path::from("in"), name: Arc::from("in"), kind: Kind::Bucket(None) }
+    }
+
     /// Opens a local path, a `file://` URL or an object store's. Asks nobody.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! Asks a place for its files, again and again where they are watched, without anybody waiting longer than they want.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -52,7 +54,9 @@ impl Listings {
         let (place, sender, stop) =
             (self.place.clone(), self.answers.0.clone(), Arc::clone(&self.stop));
         self.runtime.spawn(async move {
-            let listing = place.list(stop).await;
+            let listing = AssertUnwindSafe(place.list(stop)).catch_unwind().await;
+            let panicked = || ListError::Store("listing panicked: the log has it".to_owned());
+            let listing = listing.unwrap_or_else(|_| Err(panicked()));
             // Nobody wants it any more.
             let _ = sender.send(listing).await;
         });
@@ -116,5 +120,25 @@ impl Listings {
 impl Drop for Listings {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::gate::{Gate, GatedStore};
+
+    #[test]
+    fn a_listing_that_panics_is_trouble_and_the_next_one_is_asked_for() {
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
+        let store = GatedStore::new(Gate::Panics);
+        let place = Place::in_store(Arc::new(store.clone()));
+        let mut listings = Listings::new(place, runtime.handle().clone(), Clock::system());
+        let answer = listings.wait(Duration::from_secs(60)).expect("it does not hang");
+        assert!(matches!(answer, Err(ListError::Store(words)) if words.contains("panicked")));
+        store.set(Gate::Open);
+        let answer = listings.wait(Duration::from_secs(60)).expect("it does not hang");
+        assert!(answer.is_ok_and(|listed| listed.files.is_empty()));
     }
 }

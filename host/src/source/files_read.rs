@@ -1,8 +1,11 @@
 //! Reads the files of a track ahead of the lane, on the runtime, and sends what it read as runs of whole lines.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc::Sender;
 
@@ -68,6 +71,8 @@ pub(super) enum News {
     Broken {
         reason: String,
     },
+    /// The reader has panicked; nothing follows.
+    Panicked,
 }
 
 /// How a reader ended.
@@ -81,17 +86,35 @@ pub(super) struct Done {
     pub(super) grown: u64,
 }
 
-/// Why nothing is read at the moment.
+/// Why nothing is read at the moment, of each track and of the listing: what one of them can do again says nothing about
+/// the others.
 #[derive(Default)]
-pub(super) struct Trouble(Mutex<Option<String>>);
+pub(super) struct Trouble(Mutex<BTreeMap<TroubleWith, String>>);
+
+/// What does not work.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TroubleWith {
+    Listing,
+    Track(Partition),
+}
 
 impl Trouble {
+    /// Of several the first.
     pub(super) fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.all().values().next().cloned()
     }
 
-    pub(super) fn set(&self, trouble: Option<String>) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trouble;
+    pub(super) fn begin(&self, with: &TroubleWith, words: String) {
+        self.all().insert(with.clone(), words);
+    }
+
+    /// It has worked.
+    pub(super) fn end(&self, with: &TroubleWith) {
+        self.all().remove(with);
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<TroubleWith, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,8 +149,15 @@ pub(super) enum ReadError {
 }
 
 impl Reader {
-    /// Reads to the end of the parts, however long the store is away meanwhile.
+    /// Reads to the end of the parts, however long the store is away meanwhile. A panic is told like an end: the track would
+    /// wait for its reader for ever.
     pub(super) async fn run(self) {
+        if AssertUnwindSafe(self.read()).catch_unwind().await.is_err() {
+            self.send_last(News::Panicked).await;
+        }
+    }
+
+    async fn read(&self) {
         let mut done = Done { read_to: self.start, ..Done::default() };
         let last = self.parts.len().saturating_sub(1);
         for (index, part) in self.parts.iter().enumerate() {
@@ -149,14 +179,11 @@ impl Reader {
     async fn read_on(&self, part: &Part, last_line: LastLine) -> Result<Done, Option<News>> {
         let mut at = self.start.max(part.start);
         let mut pause = BACK_OFF.0;
-        let mut failed = false;
         loop {
             let before = at;
             match self.read_part(part, last_line, &mut at).await {
                 Ok(done) => {
-                    if failed {
-                        self.trouble.set(None);
-                    }
+                    self.trouble.end(&self.with());
                     return Ok(done);
                 }
                 Err(ReadError::Closed) => return Err(None),
@@ -167,8 +194,8 @@ impl Reader {
                 }
                 Err(ReadError::Store(reason)) => {
                     let stream = &part.file.stream;
-                    self.trouble.set(Some(format!("`{stream}` cannot be read: {reason}")));
-                    failed = true;
+                    let words = format!("`{stream}` cannot be read: {reason}");
+                    self.trouble.begin(&self.with(), words);
                 }
             }
             pause = if at > before { BACK_OFF.0 } else { (pause * 2).min(BACK_OFF.1) };
@@ -185,8 +212,13 @@ impl Reader {
         FromReader { track: self.track.clone(), run: self.run, news }
     }
 
-    /// Sends something that others follow.
+    fn with(&self) -> TroubleWith {
+        TroubleWith::Track(self.track.clone())
+    }
+
+    /// Sends something that was read and that others follow.
     pub(super) async fn send(&self, news: News) -> Result<(), ReadError> {
+        self.trouble.end(&self.with());
         self.sender.send(self.say(news)).await.map_err(|_| ReadError::Closed)
     }
 
@@ -258,4 +290,53 @@ pub(super) fn read_error(error: &object_store::Error) -> ReadError {
 
 pub(super) fn shrunk(is: u64, was: u64) -> String {
     format!("it has {is} bytes and had {was}: a file may grow, and must not change otherwise")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::gate::{Gate, GatedStore};
+
+    fn partition(name: &str) -> Partition {
+        Partition { stream: Arc::from(name), number: 0 }
+    }
+
+    #[test]
+    fn what_one_track_can_do_again_says_nothing_of_another() {
+        let trouble = Trouble::default();
+        let [one, other] = ["a", "b"].map(|name| TroubleWith::Track(partition(name)));
+        trouble.begin(&one, "a cannot be read".to_owned());
+        trouble.begin(&other, "b cannot be read".to_owned());
+        trouble.end(&one);
+        assert_eq!(trouble.get().unwrap(), "b cannot be read");
+        trouble.end(&TroubleWith::Listing);
+        assert_eq!(trouble.get().unwrap(), "b cannot be read");
+        trouble.end(&other);
+        assert_eq!(trouble.get(), None);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_says_so() {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+        let store = Arc::new(GatedStore::new(Gate::Panics));
+        let path = object_store::path::Path::from("in/a.json");
+        let packing = Packing::Plain;
+        let file = FileEntry { path, stream: Arc::from("in/a.json"), size: 9, tag: 0, packing };
+        let part = Part { start: 0, end: 9, checksum: 0, checksum_open: 0, file };
+        let reader = Reader {
+            store,
+            track: partition("in/a.json"),
+            run: 3,
+            parts: vec![part],
+            start: 0,
+            last_line: LastLine::Counts,
+            is_single: true,
+            head: None,
+            sender,
+            trouble: Arc::default(),
+        };
+        reader.run().await;
+        let said = receiver.recv().await.unwrap();
+        assert!(matches!(said, FromReader { run: 3, news: News::Panicked, .. }));
+    }
 }

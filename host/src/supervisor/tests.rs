@@ -449,3 +449,25 @@ fn a_lane_whose_chain_was_forgotten_halts_for_good() {
     let latest = world.runtime.block_on(inspect::latest(&storage)).unwrap();
     assert_eq!(latest, None, "nothing was begun");
 }
+
+/// An opening asks for its modules first, which are there, and then for a topic, whose brokers are not.
+#[test]
+fn what_an_opening_waits_for_stays_shown_until_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = UNREACHABLE_SINK.replace("nowhere", "elsewhere");
+    let world = World::new(Gate::Open, folder, &format!("{UNREACHABLE}{sink}"));
+    let lane = world.start();
+    lane.shows(|status| status.phase == Phase::BackingOff && status.problem.is_some());
+    let mut attempts = 0;
+    let mut before = Phase::BackingOff;
+    while attempts < 2 {
+        let status = lane.status.load();
+        let problem = status.problem.as_deref().unwrap_or_default();
+        assert!(problem.contains("127.0.0.1:1"), "while {}: {problem}", status.phase);
+        attempts += u32::from(before == Phase::Opening && status.phase == Phase::BackingOff);
+        before = status.phase;
+        std::thread::yield_now();
+    }
+    lane.stop.ask();
+    assert_eq!(lane.ended(), LaneEnd::CutShort);
+}

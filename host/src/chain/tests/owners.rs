@@ -6,6 +6,7 @@ use object_store::path::Path;
 use super::*;
 use crate::chain::beat::{Signs, look};
 use crate::chain::inspect;
+use crate::store::gate::{Gate, GatedStore};
 
 const EVERY: Duration = Duration::from_millis(10);
 
@@ -122,4 +123,25 @@ fn an_owner_beats_as_long_as_its_loop_goes_round() {
         assert!(owner.try_take().is_none());
         assert!(clock.monotonic() < LONG, "it does not beat");
     }
+}
+
+/// Its beats would be missed by others, and nobody here would know why.
+#[test]
+fn a_committer_that_dies_without_news_is_noticed() {
+    let runtime = runtime();
+    let store = GatedStore::new(Gate::Open);
+    let storage = storage(Arc::new(store.clone()));
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    let mut owner = own(&runtime, &storage, runtime.block_on(open(&storage, INSTANCE)).unwrap());
+    seen(&runtime, &storage, |signs| signs.beat.is_some());
+    store.set(Gate::Panics);
+    let clock = Clock::system();
+    let outcome = loop {
+        if let Some(outcome) = owner.try_take() {
+            break outcome;
+        }
+        assert!(clock.monotonic() < LONG, "nobody notices");
+    };
+    let CommitOutcome::Failed(error) = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(error, ChainError::CommitterDied) && error.may_pass(), "{error}");
 }

@@ -27,7 +27,7 @@ use command::{Command, Commands, Refusal, Reply};
 use live::Live;
 use status::Reported;
 
-pub(in crate::lane) use status::publish_problem;
+pub(in crate::lane) use status::Shown;
 
 /// What the lane shares with the outside. It only sends to it and takes commands from it. Each life of a lane has a
 /// clone.

@@ -33,22 +33,50 @@ impl Desk {
     }
 }
 
-/// Publishes and logs why a lane that is not open yet waits, or that it does so no more.
-pub(in crate::lane) fn publish_problem(outside: &Outside, problem: Option<String>) {
-    let status = outside.status.load();
-    if status.problem != problem {
-        say(&status.pipeline, status.problem.as_deref(), problem.as_deref());
-        outside.status.store(Arc::new(LaneStatus { problem, ..LaneStatus::clone(&status) }));
+/// What a step of an opening waits for, as it is shown and logged. What was shown before the step is another one's, and has
+/// not passed because this one goes on: it is shown again then.
+pub(in crate::lane) struct Shown<'o> {
+    outside: &'o Outside,
+    before: Option<String>,
+    now: Option<String>,
+}
+
+impl<'o> Shown<'o> {
+    /// The step has begun.
+    pub(in crate::lane) fn new(outside: &'o Outside) -> Self {
+        Self { outside, before: outside.status.load().problem.clone(), now: None }
+    }
+
+    /// It waits.
+    pub(in crate::lane) fn problem(&mut self, problem: String) {
+        let said = self.now.as_deref().or(self.before.as_deref());
+        say(&self.outside.status.load().pipeline, said, Some(&problem));
+        self.publish(Some(problem.clone()));
+        self.now = Some(problem);
+    }
+
+    /// It waits no more: what it waited for is there.
+    pub(in crate::lane) fn passed(self) {
+        let Some(now) = &self.now else { return };
+        say(&self.outside.status.load().pipeline, Some(now), None);
+        let other = self.before.as_ref().filter(|before| !is_same_problem(before, now));
+        self.publish(other.cloned());
+    }
+
+    fn publish(&self, problem: Option<String>) {
+        let status = LaneStatus::clone(&self.outside.status.load());
+        self.outside.status.store(Arc::new(LaneStatus { problem, ..status }));
     }
 }
 
-/// Logs a problem when it begins and when it has passed. Source and outbox keep theirs ready to be asked for and say
-/// nothing themselves; the committer does, because it also commits the genesis, before there is a lane.
+/// Logs a problem when it begins and when it has passed, which is when what failed has succeeded since: whoever keeps a
+/// problem ready to be asked for forgets it then and not before. Source and outbox say nothing themselves; the committer
+/// does, because it also commits the genesis, before there is a lane.
 fn say(pipeline: &str, said: Option<&str>, problem: Option<&str>) {
     match (said, problem) {
         (Some(said), Some(problem)) if is_same_problem(said, problem) => {}
         (_, Some(problem)) => tracing::warn!(pipeline, "{problem}"),
-        (Some(_), None) => tracing::info!(pipeline, "the problem has passed"),
+        (Some(passed), None) => tracing::info!(pipeline, passed, "the problem has passed"),
         (None, None) => {}
     }
 }

@@ -19,8 +19,8 @@ use crate::time::Watermark;
 
 use super::OpenError;
 use super::wait::wait;
+use crate::lane::desk::Shown;
 use crate::lane::desk::command::Awaited;
-use crate::lane::desk::publish_problem;
 use crate::lane::{Outside, PlacedModule};
 
 /// Waits until the source can say where a first run begins.
@@ -48,12 +48,16 @@ fn answered<T>(
     outside: &Outside,
     ask: impl Fn(&mut dyn Source) -> Result<Option<T>, SourceError>,
 ) -> Result<T, OpenError> {
+    let mut shown = Shown::new(outside);
     loop {
         if let Some(answer) = ask(source)? {
-            publish_problem(outside, None);
+            shown.passed();
             return Ok(answer);
         }
-        publish_problem(outside, source.problem());
+        // As long as nothing was tried there are no words, and nothing has passed.
+        if let Some(problem) = source.problem() {
+            shown.problem(problem);
+        }
         // The source itself has waited.
         if wait(outside, runtime, Duration::ZERO, Awaited::Source) {
             return Err(OpenError::Stopped);

@@ -18,8 +18,8 @@ use crate::plugin::verdict::{Verdict, compare};
 
 use super::wait::{request, wait};
 use super::{LaneParts, OpenError};
+use crate::lane::desk::Shown;
 use crate::lane::desk::command::Awaited;
-use crate::lane::desk::publish_problem;
 use crate::lane::{Outside, PlacedModule};
 
 /// How often a lane that waits for its modules looks whether they were uploaded.
@@ -192,6 +192,7 @@ pub(super) fn get_modules(
     outside: &Outside,
 ) -> Result<(Vec<PlacedModule>, Vec<Brought>), OpenError> {
     let LaneParts { config, modules, engine, runtime, .. } = parts;
+    let mut shown = Shown::new(outside);
     loop {
         let mut loader = Loader { brought: Vec::new(), config, modules, engine, runtime, outside };
         match loader.modules(head) {
@@ -202,15 +203,16 @@ pub(super) fn get_modules(
                     "stage `{stage}` waits for its module: {source}; `sluicegate plugin push` does, and the \
                      pipeline begins"
                 );
-                publish_problem(outside, Some(problem));
+                shown.problem(problem);
                 if wait(outside, runtime, MODULE_WAIT, Awaited::Modules) {
                     return Err(OpenError::Stopped);
                 }
             }
-            modules => {
-                publish_problem(outside, None);
-                return modules.map(|modules| (modules, loader.brought));
+            Ok(modules) => {
+                shown.passed();
+                return Ok((modules, loader.brought));
             }
+            Err(refused) => return Err(refused),
         }
     }
 }
