@@ -90,6 +90,24 @@ impl<'t> Document<'t> {
         self.root.get_ref()
     }
 
+    /// The table at this key; none if there is none.
+    pub(crate) fn table(&self, key: &Key) -> Option<&DeTable<'t>> {
+        let mut table = Some(self.root());
+        let mut value = None;
+        for segment in &key.0 {
+            let inner = match segment {
+                Segment::Name(name) => table?.get(name.as_str())?,
+                Segment::Index(index) => {
+                    let array: &DeValue<'t> = value?;
+                    array.get(*index)?
+                }
+            };
+            value = Some(inner.get_ref());
+            table = inner.get_ref().as_table();
+        }
+        table
+    }
+
     /// The line, from 1, of a key; of the nearest table around it if it is not there.
     pub(crate) fn line_of(&self, key: &Key) -> usize {
         let mut line = 1;

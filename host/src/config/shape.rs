@@ -1,7 +1,9 @@
 //! Compares a pipeline file with the JSON schema of its own types: unknown keys, missing keys, values of the wrong
 //! type and words that are none of the possible ones, all at once. Serde would stop at the first.
 
-use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::document::Key;
@@ -13,12 +15,13 @@ pub(crate) fn compare(root: &DeTable<'_>, schema: &Json, problems: &mut Problems
     compare_table(&Key::default(), root, &[schema], problems);
 }
 
-fn compare_value(key: &Key, value: &DeValue<'_>, schema: &Json, problems: &mut Problems<'_>) {
-    let all = alternatives(schema);
+/// `schemas` are what the value may be, at least one.
+fn compare_value(key: &Key, value: &DeValue<'_>, schemas: &[&Json], problems: &mut Problems<'_>) {
+    let all: Vec<&Json> = schemas.iter().copied().flat_map(alternatives).collect();
     let fitting: Vec<&Json> = all.iter().copied().filter(|one| takes(one, value)).collect();
     if fitting.is_empty() {
-        problems
-            .refuse(key, format!("write {}, not {}", wanted(key, schema, &all), describe(value)));
+        let wanted = wanted(key, schemas[0], &all);
+        problems.refuse(key, format!("write {wanted}, not {}", describe(value)));
         return;
     }
     match value {
@@ -26,7 +29,7 @@ fn compare_value(key: &Key, value: &DeValue<'_>, schema: &Json, problems: &mut P
         DeValue::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
                 if let Some(items) = fitting.iter().find_map(|one| one.get("items")) {
-                    compare_value(&key.element(index), element.get_ref(), items, problems);
+                    compare_value(&key.element(index), element.get_ref(), &[items], problems);
                 }
             }
         }
@@ -36,22 +39,23 @@ fn compare_value(key: &Key, value: &DeValue<'_>, schema: &Json, problems: &mut P
     }
 }
 
-/// `tables` are the possible forms of the table; a key of any of them is known.
+/// `tables` are the possible forms of the table; a key of any of them is known. Which of them go together is not looked at
+/// here: that is said together with what the values mean.
 fn compare_table(key: &Key, table: &DeTable<'_>, tables: &[&Json], problems: &mut Problems<'_>) {
-    let known = |name: &str| tables.iter().find_map(|one| one.get("properties")?.get(name));
     let names = || tables.iter().filter_map(|one| one.get("properties")?.as_object());
     let mut meant = Vec::new();
     for (name, value) in table {
         let name = name.get_ref().as_ref();
         let inner = key.child(name);
-        if let Some(schema) = known(name) {
-            compare_value(&inner, value.get_ref(), schema, problems);
+        let known = known(name, table, tables);
+        if !known.is_empty() {
+            compare_value(&inner, value.get_ref(), &known, problems);
             continue;
         }
         let mut additional = tables.iter().map(|one| one.get("additionalProperties"));
         if let Some(free) = additional.find(|one| *one != Some(&Json::Bool(false))) {
             if let Some(schema) = free {
-                compare_value(&inner, value.get_ref(), schema, problems);
+                compare_value(&inner, value.get_ref(), &[schema], problems);
             }
             continue;
         }
@@ -62,21 +66,55 @@ fn compare_table(key: &Key, table: &DeTable<'_>, tables: &[&Json], problems: &mu
         let nearest = suggest::nearest(name, absent.iter().copied());
         meant.extend(nearest);
         let fix = nearest.map_or_else(
-            || format!("possible here: {}", quoted(names().flat_map(|p| p.keys()))),
+            || {
+                format!(
+                    "possible here: {}",
+                    quoted(names().flat_map(Map::keys).collect::<BTreeSet<_>>())
+                )
+            },
             |nearest| format!("did you mean `{nearest}`?"),
         );
         problems.refuse(&inner, format!("unknown key; {fix}"));
     }
-    let [only] = tables else { return };
-    let required = only.get("required").and_then(Json::as_array).into_iter().flatten();
-    for name in required.filter_map(Json::as_str) {
+    for name in required(tables) {
         if !table.contains_key(name) && !meant.contains(&name) {
-            let schema = known(name).unwrap_or(&Json::Null);
+            let known = known(name, table, tables);
+            let all: Vec<&Json> = known.iter().copied().flat_map(alternatives).collect();
             let key = key.child(name);
-            let fix = wanted(&key, schema, &alternatives(schema));
+            let fix = wanted(&key, known.first().unwrap_or(&&Json::Null), &all);
             problems.refuse(&key, format!("missing; write {fix}"));
         }
     }
+}
+
+/// What a key may be in these forms of a table: where a word tells the forms apart, in that of the table's word, and for
+/// the word itself in all of them. Empty if it is in none.
+fn known<'s>(name: &str, table: &DeTable<'_>, tables: &[&'s Json]) -> Vec<&'s Json> {
+    let property = |form: &'s Json| form.get("properties")?.get(name);
+    let says = |form: &Json, name: &str, value: &DeValue<'_>| {
+        let word = form.get("properties").and_then(|all| all.get(name)?.get("const")?.as_str());
+        word.is_some() && word == value.as_str()
+    };
+    let is_told =
+        |form: &Json| table.iter().any(|(name, value)| says(form, name.get_ref(), value.get_ref()));
+    let all: Vec<&Json> = tables.iter().copied().filter_map(property).collect();
+    let own = tables.iter().copied().filter(|form| is_told(form)).find_map(property);
+    match own {
+        Some(own) => vec![own],
+        None if all.iter().all(|schema| schema.get("const").is_some()) => all,
+        None => all.into_iter().take(1).collect(),
+    }
+}
+
+/// The keys that every form of a table has to have, in the order of the first.
+fn required<'s>(tables: &[&'s Json]) -> Vec<&'s str> {
+    let of = |form: &'s Json| {
+        let names = form.get("required").and_then(Json::as_array).into_iter().flatten();
+        names.filter_map(Json::as_str).collect::<Vec<_>>()
+    };
+    let [first, others @ ..] = tables else { return Vec::new() };
+    let is_everywhere = |name: &&str| others.iter().all(|form| of(form).contains(name));
+    of(first).into_iter().filter(is_everywhere).collect()
 }
 
 /// A string where only certain words are possible.
@@ -166,10 +204,14 @@ fn wanted(key: &Key, schema: &Json, all: &[&Json]) -> String {
         return format!("{one_of}{}", quoted(words));
     }
     let title = schema.get("title").or_else(|| schema.get("type")).and_then(Json::as_str);
+    let is_section = |forms: &[&Json]| forms.iter().all(|form| form.get("properties").is_some());
+    let is_object = |form: &&Json| form.get("type").is_some_and(|name| name == "object");
     let kind = match title {
-        Some("object") if schema.get("properties").is_some() => format!("a section `[{key}]`"),
+        Some("object") | None if is_section(all) => format!("a section `[{key}]`"),
         Some("object") | None => "a table".to_owned(),
-        Some("array") if all.iter().any(|one| one["items"]["type"] == "object") => {
+        Some("array")
+            if all.iter().any(|one| alternatives(&one["items"]).iter().any(is_object)) =>
+        {
             format!("sections `[[{key}]]`")
         }
         Some(name) if name.starts_with(['a', 'e', 'i', 'o']) => format!("an {name}"),

@@ -1,5 +1,7 @@
 //! What was written → what is true: a [`RawPipeline`] becomes a [`Pipeline`] or a list of problems.
 
+mod connector;
+mod location;
 mod source;
 mod columns;
 mod stages;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use columns::RESERVED_COLUMNS;
+use serde_json::Value as Json;
 
 use super::document::{Document, Key};
 use super::problem::Problems;
@@ -33,6 +36,8 @@ const NAME_LENGTH_MAX: usize = 63;
 pub(super) struct Context<'c> {
     /// For the order of columns.
     pub(super) document: &'c Document<'c>,
+    /// The JSON schema of a pipeline file: which keys go together.
+    pub(super) schema: &'c Json,
     /// The folder of the pipeline file, absolute: relative paths begin here.
     pub(super) folder: &'c Path,
     /// For `${env:NAME}`.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Context;
 use super::limits::within;
+use super::location::location;
 use super::sinks;
-use super::source::location;
 use super::table::check_table;
 use crate::config::document::Key;
 use crate::config::place::Place;
@@ -60,8 +60,9 @@ pub(super) fn check(
     let mut tables: Vec<(Key, Place)> = Vec::new();
     for (index, sink) in raw.sinks.into_iter().enumerate() {
         let key = key.element(index);
-        if !ids.insert(sink.id.clone()) {
-            let message = format!("\"{}\" is the id of another sink: each needs its own", sink.id);
+        if !ids.insert(sink.id().to_owned()) {
+            let message =
+                format!("\"{}\" is the id of another sink: each needs its own", sink.id());
             problems.refuse(&key.child("id"), message);
         }
         let Some(sink) = sinks::check(sink, &key, context, problems) else {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::limits::bounded;
-use super::source::location;
+use super::location::location;
 use crate::config::TableLocation;
 use crate::config::document::Key;
 use crate::config::place::Place;

@@ -47,14 +47,15 @@ pub fn parse(
         refused(vec![Problem { line, key: String::new(), message: format!("no TOML: {message}") }])
     })?;
     let mut problems = Problems::new(&document);
-    shape::compare(document.root(), &reference::schema(), &mut problems);
+    let schema = reference::schema();
+    shape::compare(document.root(), &schema, &mut problems);
     if !problems.is_empty() {
         return Err(refused(problems.into_sorted()));
     }
     let raw = read_raw(text, &document).map_err(|problem| refused(vec![problem]))?;
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let folder = place::folder_of(path).map_err(unreadable)?;
-    let context = Context { document: &document, folder: &folder, environment };
+    let context = Context { document: &document, schema: &schema, folder: &folder, environment };
     match check::check(raw, context, &mut problems) {
         Some(pipeline) if problems.is_empty() => Ok(pipeline),
         _ => Err(refused(problems.into_sorted())),

@@ -3,11 +3,12 @@
 
 mod source;
 mod window;
+mod sink;
 mod output;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -15,11 +16,12 @@ use super::column::RawColumn;
 use super::duration::{DurationOrOff, DurationText};
 use super::scalar::Scalar;
 pub(crate) use output::{
-    RawCheckpoint, RawDeadLetters, RawEmit, RawFailures, RawLimits, RawOnFailure, RawPartitionBy,
-    RawSink, RawSinkType, RawTable,
+    RawCheckpoint, RawDeadLetters, RawFailures, RawLimits, RawOnFailure, RawPartitionBy, RawTable,
 };
+pub(crate) use sink::{RawConsoleSink, RawEmit, RawKafkaSink, RawParquetSink, RawSink};
 pub(crate) use source::{
-    RawEnd, RawFiles, RawKafka, RawOnDataLoss, RawOrder, RawSource, RawSourceType, RawStart,
+    RawEnd, RawFiles, RawFilesSource, RawKafka, RawKafkaSource, RawOnDataLoss, RawOrder, RawSource,
+    RawStart,
 };
 pub(crate) use window::{RawWindow, RawWindowType};
 
@@ -74,6 +76,16 @@ pub(crate) struct RawPipeline {
     /// Bounds of a turn and of a plugin's calls. The defaults suit most pipelines.
     #[serde(default)]
     pub(crate) limits: RawLimits,
+}
+
+/// Says in the schema of an enum with a `type` what that key means. Of a variant only its word is known.
+fn describe_type(schema: &mut Schema, text: &str) {
+    let forms = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut);
+    for form in forms.into_iter().flatten() {
+        let r#type = &mut form["properties"]["type"];
+        r#type["description"] = text.into();
+        r#type["examples"] = json!([r#type["const"]]);
+    }
 }
 
 /// Event time: when something happened, as opposed to when it is read.

@@ -1,107 +1,15 @@
-//! `[[sinks]]`, the tables beside them, `[checkpoint]` and `[limits]` as they were written.
+//! Tables beside the sinks, `[checkpoint]`, `[failures]` and `[limits]` as they were written.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::config::duration::DurationText;
-use crate::config::scalar::Properties;
 use crate::config::size::SizeText;
-
-/// One output.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawSink {
-    /// The sink's identity: it names the table in the chain. 1 to 63 of `a-z`, `0-9`, `-` and `_`, unique among the
-    /// sinks; not `late` or `dead_letters`.
-    #[schemars(example = &"revenue", extend("pattern" = "^[a-z0-9][a-z0-9_-]{0,62}$"))]
-    pub(crate) id: String,
-    /// `parquet`: a table of Parquet files; `console`: changed groups as an aligned table on standard output,
-    /// before they are committed, for people; `kafka`: a topic of JSON objects, sent when they are committed.
-    #[schemars(example = &"parquet")]
-    pub(crate) r#type: RawSinkType,
-    /// Parquet only, needed there: the folder of the table. A path (relative to the folder of this file) or a URL:
-    /// `file://…`, `s3://…`, `gs://…`, `az://…`. No other table may lie in it or around it.
-    #[serde(default)]
-    #[schemars(example = &"s3://bucket/revenue")]
-    pub(crate) path: Option<String>,
-    /// Parquet only: `"date"` puts files into folders `date=YYYY-MM-DD` by the day (UTC) of the event time, or of
-    /// the window's start. Default: none.
-    #[serde(default)]
-    #[schemars(example = &"date")]
-    pub(crate) partition_by: Option<RawPartitionBy>,
-    /// Parquet only: a file is closed when it has about this size, and in any case at a checkpoint. Default
-    /// `"128MiB"`: large enough for readers, small enough to be kept in memory while it is written.
-    #[serde(default)]
-    #[schemars(example = &"128MiB", extend("default" = "128MiB"))]
-    pub(crate) file_bytes_max: Option<SizeText>,
-    /// Parquet and Kafka: `"append"` says that readers of the table or topic take corrections. Each result has a column
-    /// `revision` then; of the rows of a key and window those with the highest revision count. Needed with
-    /// `window.allowed_lateness` and with global windows.
-    /// Default: none; every result stands for good.
-    #[serde(default)]
-    #[schemars(example = &"append")]
-    pub(crate) corrections: Option<RawCorrections>,
-    /// Console only: how often. Default `"5s"`, about as fast as a person reads a screen.
-    #[serde(default)]
-    #[schemars(example = &"5s", extend("default" = "5s"))]
-    pub(crate) every: Option<DurationText>,
-    /// Console only: at most this many rows each time; when the input ends, all that were not shown, at most 500.
-    /// Default 20, which fits a terminal.
-    #[serde(default)]
-    #[schemars(example = 20, extend("default" = 20))]
-    pub(crate) rows: Option<u64>,
-    /// Kafka only, needed there: as in `source.kafka.brokers`.
-    #[serde(default)]
-    #[schemars(example = &"127.0.0.1:9092")]
-    pub(crate) brokers: Option<String>,
-    /// Kafka only, needed there: the topic. Each sink has one of its own.
-    #[serde(default)]
-    #[schemars(example = &"revenue")]
-    pub(crate) topic: Option<String>,
-    /// Kafka only: `"final"`: every result once, when its window has fired. `"updates"`: at every commit each group that
-    /// changed, also while its window is open, as a message that takes the place of the one before: the message's key names
-    /// the window, and the value has a `revision` that grows. For tumbling, sliding and global windows. Default `"final"`.
-    #[serde(default)]
-    #[schemars(example = &"updates", extend("default" = "final"))]
-    pub(crate) emit: Option<RawEmit>,
-    /// Kafka only, without `[window]` and `[process]`: the columns that make the message's key. Messages with one key lie in
-    /// one partition, in order. Default: none, messages are spread over the partitions. With a window or process plugin the
-    /// key is its `key`.
-    #[serde(default)]
-    #[schemars(example = json!(["store"]))]
-    pub(crate) key: Option<Vec<String>>,
-    /// Kafka only: as in `source.kafka.properties`, for a producer. Default: none.
-    #[serde(default)]
-    #[schemars(example = json!({"compression.type": "zstd"}))]
-    pub(crate) properties: Option<Properties>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RawSinkType {
-    Parquet,
-    Console,
-    Kafka,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RawEmit {
-    Final,
-    Updates,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawPartitionBy {
     Date,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RawCorrections {
-    Append,
 }
 
 /// Records that could not be decoded or that a plugin refused, and groups that could not be evaluated.

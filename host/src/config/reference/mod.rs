@@ -4,12 +4,13 @@ use schemars::generate::SchemaSettings;
 use serde::de::value::Error as ValueError;
 use serde::de::{DeserializeOwned, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::column::RawColumnTable;
 use super::raw::{
-    RawCheckpoint, RawDeadLetters, RawEventTime, RawFailures, RawFiles, RawKafka, RawLimits,
-    RawPipeline, RawProcess, RawSink, RawSource, RawStage, RawTable, RawWindow,
+    RawCheckpoint, RawConsoleSink, RawDeadLetters, RawEventTime, RawFailures, RawFiles, RawKafka,
+    RawKafkaSink, RawLimits, RawParquetSink, RawPipeline, RawProcess, RawStage, RawTable,
+    RawWindow,
 };
 
 /// The JSON schema (draft 2020-12) of a pipeline file, without references.
@@ -73,17 +74,23 @@ pub(super) fn as_toml(value: &Json) -> String {
 struct Section {
     /// As it stands in a file.
     heading: &'static str,
-    /// Keys from the root of the schema to the section's table; `*` is an array's element or a table's value.
+    /// Keys from the root of the schema to the section's table; `*` is an array's element or a table's value, `=word` the
+    /// form of a table whose `type` is that word.
     path: &'static [&'static str],
     /// Its keys in the order of the type.
-    keys: &'static [&'static str],
+    keys: Vec<&'static str>,
 }
 
 fn sections() -> Vec<Section> {
-    let section = |heading, path, keys| Section { heading, path, keys };
+    let section =
+        |heading, path, keys: &[&'static str]| Section { heading, path, keys: keys.to_vec() };
+    // What tells the sinks apart is no field of theirs.
+    let sink = |heading, path, keys: &[&'static str]| {
+        section(heading, path, &[&["type"][..], keys].concat())
+    };
     vec![
         section("The file", &[], keys_of::<RawPipeline>()),
-        section("`[source]`", &["source"], keys_of::<RawSource>()),
+        section("`[source]`", &["source"], &["type", "kafka", "files"]),
         section("`[source.kafka]`", &["source", "kafka"], keys_of::<RawKafka>()),
         section("`[source.files]`", &["source", "files"], keys_of::<RawFiles>()),
         section("`[schema]`, a column's table", &["schema", "*"], keys_of::<RawColumnTable>()),
@@ -91,7 +98,9 @@ fn sections() -> Vec<Section> {
         section("`[[stages]]`", &["stages", "*"], keys_of::<RawStage>()),
         section("`[window]`", &["window"], keys_of::<RawWindow>()),
         section("`[process]`", &["process"], keys_of::<RawProcess>()),
-        section("`[[sinks]]`", &["sinks", "*"], keys_of::<RawSink>()),
+        sink("`[[sinks]]`, a table", &["sinks", "*", "=parquet"], keys_of::<RawParquetSink>()),
+        sink("`[[sinks]]`, a topic", &["sinks", "*", "=kafka"], keys_of::<RawKafkaSink>()),
+        sink("`[[sinks]]`, the console", &["sinks", "*", "=console"], keys_of::<RawConsoleSink>()),
         section("`[dead_letters]`", &["dead_letters"], keys_of::<RawDeadLetters>()),
         section("`[late]`", &["late"], keys_of::<RawTable>()),
         section("`[checkpoint]`", &["checkpoint"], keys_of::<RawCheckpoint>()),
@@ -108,13 +117,14 @@ pub fn markdown() -> String {
     let schema = schema();
     let mut page = PREAMBLE.to_owned();
     for Section { heading, path, keys } in sections() {
-        let table = path.iter().fold(&schema, |table, name| step(table, name));
+        let table = path.iter().fold(schema.clone(), |table, name| step(&table, name));
+        let table = united(&table);
         page.push_str(&format!("\n## {heading}\n\n"));
         if let (Some(text), false) = (table["description"].as_str(), path.is_empty()) {
             page.push_str(&format!("{}\n\n", unwrapped(text)));
         }
         page.push_str("| key | type | default | example |\n|---|---|---|---|\n");
-        for key in keys {
+        for key in &keys {
             let is_required =
                 table["required"].as_array().is_some_and(|all| all.contains(&Json::from(*key)));
             page.push_str(&row(key, &table["properties"][key], is_required));
@@ -128,17 +138,43 @@ pub fn markdown() -> String {
 }
 
 /// One key deeper into a schema without references.
-fn step<'s>(schema: &'s Json, name: &str) -> &'s Json {
-    let inner = match name {
-        "*" => schema.get("items").or_else(|| schema.get("additionalProperties")),
-        name => schema["properties"].get(name),
+fn step(schema: &Json, name: &str) -> Json {
+    let inner = match (name, name.strip_prefix('=')) {
+        (_, Some(word)) => {
+            let forms = schema["oneOf"].as_array();
+            forms.into_iter().flatten().find(|form| form["properties"]["type"]["const"] == word)
+        }
+        ("*", None) => schema.get("items").or_else(|| schema.get("additionalProperties")),
+        (name, None) => return united(schema)["properties"][name].clone(),
     };
     let inner = inner.unwrap_or(&Json::Null);
     // Of a column's two forms the table is the one with keys.
     let forms = inner.get("anyOf").and_then(Json::as_array);
-    forms
-        .and_then(|forms| forms.iter().find(|form| form.get("properties").is_some()))
-        .unwrap_or(inner)
+    let table = forms.and_then(|forms| forms.iter().find(|form| form.get("properties").is_some()));
+    table.unwrap_or(inner).clone()
+}
+
+/// A table that has several forms as one with the keys of all, of which only those are required that are so in each. Any
+/// other schema as it is.
+fn united(schema: &Json) -> Json {
+    let Some(forms) = schema["oneOf"].as_array() else { return schema.clone() };
+    let (mut properties, mut words) = (Map::new(), Vec::new());
+    for form in forms {
+        for (name, property) in form["properties"].as_object().into_iter().flatten() {
+            properties.entry(name).or_insert_with(|| property.clone());
+        }
+        words.extend(form["properties"]["type"].get("const").cloned());
+    }
+    if let Some(Json::Object(r#type)) = properties.get_mut("type") {
+        r#type.remove("const");
+        r#type.insert("enum".to_owned(), Json::Array(words));
+    }
+    let is_everywhere = |name: &&Json| {
+        forms.iter().all(|form| form["required"].as_array().is_some_and(|all| all.contains(name)))
+    };
+    let required = forms[0]["required"].as_array().into_iter().flatten().filter(is_everywhere);
+    let required: Vec<Json> = required.cloned().collect();
+    json!({ "description": schema["description"], "properties": properties, "required": required })
 }
 
 fn row(key: &str, schema: &Json, is_required: bool) -> String {
@@ -168,12 +204,23 @@ fn type_name(schema: &Json) -> String {
         return title.to_owned();
     }
     match schema["type"].as_str() {
-        Some("array") if schema["items"].get("properties").is_some() => "tables".to_owned(),
+        Some("array")
+            if ["properties", "oneOf"].iter().any(|it| schema["items"].get(it).is_some()) =>
+        {
+            "tables".to_owned()
+        }
         Some("array") => format!("array of {}s", type_name(&schema["items"])),
         Some("object") => "table".to_owned(),
         Some(name) => name.to_owned(),
+        None if is_told_by_type(schema) => "table".to_owned(),
         None => "–".to_owned(),
     }
+}
+
+/// Whether it is a table of which the key `type` says which others it has.
+fn is_told_by_type(schema: &Json) -> bool {
+    let forms = schema["oneOf"].as_array();
+    forms.is_some_and(|forms| forms.iter().all(|form| form["properties"]["type"].is_object()))
 }
 
 /// The words and tables of an enumeration.
@@ -185,7 +232,7 @@ fn words(schema: &Json) -> Vec<String> {
     if let Some(word) = schema.get("const") {
         return vec![quoted(word)];
     }
-    let Some(forms) = schema["oneOf"].as_array() else {
+    let Some(forms) = schema["oneOf"].as_array().filter(|_| !is_told_by_type(schema)) else {
         return Vec::new();
     };
     let table = |form: &Json| {

@@ -2,6 +2,8 @@
 
 use expect_test::expect_file;
 
+use serde_json::{Value as Json, json};
+
 use super::{markdown, schema};
 
 #[test]
@@ -35,4 +37,32 @@ fn items_of_a_list_stay_items() {
         super::unwrapped("One\ntwo:\n* three\n  four\n* five"),
         "One two:\n  * three four\n  * five"
     );
+}
+
+/// What an editor is told: which keys go together, and which of them have to be there.
+#[test]
+fn each_connector_has_its_own_keys() {
+    let schema = schema();
+    let forms = |table: &Json| -> Vec<String> {
+        let form = |form: &Json| {
+            assert_eq!(form["additionalProperties"], false, "{form}");
+            let keys: Vec<&String> = form["properties"].as_object().unwrap().keys().collect();
+            let word = &form["properties"]["type"]["const"];
+            format!("{word} has {}, needs {}", json!(keys), form["required"])
+        };
+        table["oneOf"].as_array().unwrap().iter().map(form).collect()
+    };
+    let source = forms(&schema["properties"]["source"]);
+    let expected = [
+        r#""kafka" has ["kafka","type"], needs ["type","kafka"]"#,
+        r#""files" has ["files","type"], needs ["type","files"]"#,
+    ];
+    assert_eq!(source, expected);
+    let sinks = forms(&schema["properties"]["sinks"]["items"]);
+    let expected = [
+        r#""parquet" has ["corrections","file_bytes_max","id","partition_by","path","type"], needs ["type","id","path"]"#,
+        r#""console" has ["every","id","rows","type"], needs ["type","id"]"#,
+        r#""kafka" has ["brokers","corrections","emit","id","key","properties","topic","type"], needs ["type","id","brokers","topic"]"#,
+    ];
+    assert_eq!(sinks, expected);
 }

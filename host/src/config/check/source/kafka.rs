@@ -1,21 +1,15 @@
-//! `[source]`: exactly the section of its type, with brokers, topic, positions and properties that can be used.
+//! `[source.kafka]`: brokers, topic, positions and properties that can be used.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
 
-use super::Context;
+use crate::config::check::Context;
 use crate::config::document::Key;
-use crate::config::environment;
-use crate::config::place::{self, Place};
 use crate::config::problem::Problems;
-use crate::config::raw::{
-    RawEnd, RawFiles, RawKafka, RawOnDataLoss, RawOrder, RawSource, RawSourceType, RawStart,
-};
+use crate::config::raw::{RawEnd, RawKafka, RawOnDataLoss, RawStart};
 use crate::config::scalar::Properties;
 use crate::config::{
-    ClientProperties, EndPosition, FileOrder, FilesConfig, KafkaConfig, OffsetsGroup, OnDataLoss,
-    SourceConfig, StartPosition, duration, forbidden, suggest,
+    ClientProperties, EndPosition, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
+    environment, forbidden, place,
 };
 
 /// Properties of librdkafka that the source sets itself, with what to use instead.
@@ -49,45 +43,6 @@ const PROBE: &str = "probe";
 const TOPIC_LENGTH_MAX: usize = 249;
 
 pub(super) fn check(
-    raw: RawSource,
-    context: Context<'_>,
-    problems: &mut Problems<'_>,
-) -> Option<SourceConfig> {
-    let RawSource { r#type, kafka, files } = raw;
-    let key = Key::top("source");
-    let (name, other) = match r#type {
-        RawSourceType::Kafka => ("kafka", files.is_some().then_some("files")),
-        RawSourceType::Files => ("files", kafka.is_some().then_some("kafka")),
-    };
-    if let Some(other) = other {
-        let fix = format!(
-            "the source is of type \"{name}\": remove `[source.{other}]`, or set `source.type = \"{other}\"`"
-        );
-        problems.refuse(&key.child(other), fix);
-    }
-    let inner = key.child(name);
-    match (r#type, kafka, files) {
-        (RawSourceType::Kafka, Some(kafka), _) => {
-            check_kafka(kafka, &inner, context, problems).map(SourceConfig::Kafka)
-        }
-        (RawSourceType::Files, _, Some(files)) => {
-            check_files(files, &inner, context.folder, problems).map(SourceConfig::Files)
-        }
-        (RawSourceType::Kafka, None, _) => {
-            problems.refuse(
-                &inner,
-                "missing; write a section `[source.kafka]` with `brokers` and `topic`",
-            );
-            None
-        }
-        (RawSourceType::Files, _, None) => {
-            problems.refuse(&inner, "missing; write a section `[source.files]` with `path`");
-            None
-        }
-    }
-}
-
-fn check_kafka(
     raw: RawKafka,
     key: &Key,
     context: Context<'_>,
@@ -117,7 +72,7 @@ fn check_kafka(
 }
 
 /// Properties of a client, with what the environment puts into them. Those in `own` are not the user's to set.
-pub(super) fn check_properties(
+pub(in crate::config::check) fn check_properties(
     properties: Properties,
     own: &[(&str, &str)],
     key: &Key,
@@ -145,7 +100,7 @@ fn property(name: &str, value: &str, context: Context<'_>) -> Result<String, Str
     if is_path { place::join(context.folder, &value) } else { Ok(value) }
 }
 
-pub(super) fn check_brokers(brokers: &str) -> Result<String, String> {
+pub(in crate::config::check) fn check_brokers(brokers: &str) -> Result<String, String> {
     let addresses: Vec<&str> = brokers.split(',').map(str::trim).collect();
     for address in &addresses {
         let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
@@ -158,7 +113,7 @@ pub(super) fn check_brokers(brokers: &str) -> Result<String, String> {
     Ok(addresses.join(","))
 }
 
-pub(super) fn check_topic(topic: &str) -> Result<String, String> {
+pub(in crate::config::check) fn check_topic(topic: &str) -> Result<String, String> {
     let is_legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let fits = (1..=TOPIC_LENGTH_MAX).contains(&topic.len())
         && topic.bytes().all(is_legal)
@@ -215,70 +170,4 @@ fn check_start(start: RawStart, key: &Key, problems: &mut Problems<'_>) -> Optio
             Some(StartPosition::Offsets(checked))
         }
     }
-}
-
-fn check_files(
-    raw: RawFiles,
-    key: &Key,
-    folder: &Path,
-    problems: &mut Problems<'_>,
-) -> Option<FilesConfig> {
-    let RawFiles { path, watch, order, finish_after } = raw;
-    let place = problems.take(&key.child("path"), location(&path, folder));
-    let watch = match watch {
-        None => Some(None),
-        Some(text) => {
-            let interval = duration::parse(&text.0).and_then(|interval| {
-                if interval.is_zero() {
-                    Err("looking for files all the time leaves no time to read them: write an interval such as \"10s\"".to_owned())
-                } else {
-                    Ok(Some(interval))
-                }
-            });
-            problems.take(&key.child("watch"), interval)
-        }
-    };
-    let finish_key = key.child("finish_after");
-    let finish_after = match finish_after {
-        None => Some(FINISH_AFTER_DEFAULT),
-        Some(text) => problems.take(&finish_key, duration::parse(&text.0)),
-    };
-    let Place { written, url } = place?;
-    let order = match order {
-        RawOrder::Parallel => FileOrder::Parallel,
-        RawOrder::Unordered => FileOrder::Unordered,
-        RawOrder::Sequential => FileOrder::Sequential,
-    };
-    let finish_after = finish_after?;
-    Some(FilesConfig { path: url, name: written, watch: watch?, order, finish_after })
-}
-
-/// Longer than pauses within a file that somebody writes, short enough that not too many are looked after.
-const FINISH_AFTER_DEFAULT: Duration = Duration::from_secs(3_600);
-
-/// Schemes that the store opens.
-const SCHEMES: [&str; 4] = ["file", "s3", "gs", "az"];
-
-/// A path or URL of a store, in a pipeline file of `folder`.
-pub(super) fn location(path: &str, folder: &Path) -> Result<Place, String> {
-    let trimmed = path.trim();
-    if trimmed.is_empty() {
-        return Err(
-            "an empty path; write a folder or a URL such as \"s3://bucket/folder\"".to_owned()
-        );
-    }
-    let Some((scheme, rest)) = trimmed.split_once("://") else {
-        return Place::resolve(trimmed, folder);
-    };
-    if !SCHEMES.contains(&scheme) {
-        let hint = suggest::nearest(scheme, SCHEMES);
-        let hint = hint.map(|ours| format!("; did you mean `{ours}://`?")).unwrap_or_default();
-        return Err(format!(
-            "\"{trimmed}\" has the unknown scheme `{scheme}`: file, s3, gs and az are known{hint}"
-        ));
-    }
-    if rest.trim_matches('/').is_empty() {
-        return Err(format!("\"{trimmed}\" names no bucket or folder"));
-    }
-    Place::resolve(trimmed, folder)
 }
