@@ -494,6 +494,46 @@ fn what_is_acknowledged_is_shown_to_the_group() {
     });
 }
 
+/// `group = ""`: who reads without telling shows nothing, also where another tells.
+#[test]
+fn without_a_group_nothing_is_shown_to_anybody() {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+
+    let topic = Topic::new(9);
+    let silent = KafkaConfig { group: OffsetsGroup::Nobody, ..topic.config.clone() };
+    let telling =
+        KafkaConfig { group: OffsetsGroup::Named("told".to_owned()), ..topic.config.clone() };
+    let read = |config: &KafkaConfig| {
+        let mut source = KafkaSource::connect(config, "sluicegate-test", Clock::system()).unwrap();
+        let mut positions = genesis(&mut source);
+        source.assign(&positions).unwrap();
+        read_on(&mut source, &limits(100), &mut Records::new(), &mut positions);
+        source.acknowledge(&positions);
+        source
+    };
+    let mut silent = read(&silent);
+    let mut telling = read(&telling);
+    let mut wanted = rdkafka::TopicPartitionList::new();
+    wanted.add_partition_range("sales", 0, PARTITIONS - 1);
+    let shown = |group: &str| {
+        let group: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &topic.config.brokers)
+            .set("group.id", group)
+            .create()
+            .unwrap();
+        let shown = group.committed_offsets(wanted.clone(), Duration::from_secs(30)).unwrap();
+        let is_shown = |offset| matches!(offset, rdkafka::Offset::Offset(_));
+        shown.elements().iter().filter(|entry| is_shown(entry.offset())).count()
+    };
+    // By the time that the later of both is shown, the earlier would be.
+    poll_until(&mut telling, |source| {
+        source.poll(&limits(1)).unwrap();
+        silent.poll(&limits(1)).unwrap();
+        shown("told") == PARTITIONS as usize
+    });
+    assert_eq!(shown("sluicegate-sluicegate-test"), 0);
+}
+
 #[test]
 fn records_linger_together_after_the_first() {
     let topic = Topic::new(3000);

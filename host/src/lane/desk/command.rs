@@ -61,10 +61,9 @@ impl Commands {
 
     /// Keeps the next one for the next life of the lane.
     pub(in crate::lane) fn hold(&self) {
-        let next = self.receiver().try_recv().ok();
         let mut held = self.held();
         if held.is_none() {
-            *held = next;
+            *held = self.receiver().try_recv().ok();
         }
     }
 

@@ -4,6 +4,8 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 
 use super::*;
+use crate::config::{SourceConfig, StoreOptions};
+use crate::source::files::FilesSource;
 
 const RAW: &str = r#"
 [[stages]]
@@ -85,6 +87,81 @@ fn a_life_that_ends_between_two_parts_of_a_turn_loses_and_doubles_nothing() {
     assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
     assert_eq!(world.count("rows"), 40 * 100);
     assert_eq!(total(world.chain().last().unwrap()).read, 40);
+}
+
+/// Two files, all records of both in one poll. The first is read to its end long before the second.
+fn two_files() -> (World, Lane, mpsc::Sender<Command>) {
+    let world = World::of(&[HEAD, RAW].concat(), None);
+    let line = |at: usize, text: &str| {
+        let key = format!("{at:02000}");
+        format!(r#"{{"key":"{key}","text":"{text}","at":{at}}}"#)
+    };
+    let file = |name: &str| Partition { stream: Arc::from(name), number: 0 };
+    let small = (0..3).map(|at| line(at, "times1")).collect();
+    // One of them fills a turn.
+    let large = (0..6).map(|at| line(at, "times400")).collect();
+    let logs: Logs = Arc::new(BTreeMap::from([(file("a"), small), (file("b"), large)]));
+    let source = LogSource::new(&logs, 1 << 40, 1).with_bytes();
+    let (lane, commands) = world.open_at(Box::new(source), 2, &Clock::system());
+    (world, lane, commands)
+}
+
+/// What is left of the turn names partitions by their places, and a file that leaves the record would move the others up.
+#[test]
+fn a_barrier_between_two_parts_of_a_turn_keeps_partitions_where_they_are() {
+    let (world, mut lane, _commands) = two_files();
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let chain = world.chain();
+    let is_between = |record: &&ChainRecord| {
+        let at: Vec<_> = record.source.partitions.iter().map(|it| &it.position).collect();
+        matches!(at[..], [a, b] if a.ended && !b.ended && b.next_offset.get() > 0)
+    };
+    assert!(chain.iter().filter(is_between).count() > 0, "no barrier fell between two parts");
+    let last = chain.last().unwrap();
+    assert!(last.source.finished.is_some(), "files that are finished leave the record in the end");
+    assert_eq!((total(last).read, world.count("rows")), (9, 3 + 6 * 400));
+}
+
+#[test]
+fn the_position_at_which_a_file_is_cut_says_nothing_of_bytes_behind_it() {
+    let (world, mut lane, _commands) = two_files();
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let chain = world.chain();
+    let states = chain.iter().flat_map(|record| &record.source.partitions);
+    let cut: BTreeMap<i64, Option<i32>> = states
+        .filter(|state| &*state.partition.stream == "b" && !state.position.ended)
+        .map(|state| (state.position.next_offset.get(), state.position.leader_epoch))
+        .filter(|(at, _)| *at > 0)
+        .collect();
+    // The hash is that of the first 1,024 bytes, as far as they were read.
+    assert_eq!(cut.get(&1_000), Some(&None), "{cut:?}");
+    assert!(cut.iter().any(|(at, head)| *at > 1_024 && *head == Some(7)), "{cut:?}");
+}
+
+/// Each file holds the watermark from the start, only some are read at a time, and all of them are ahead of those that wait.
+#[test]
+fn files_that_all_hold_the_watermark_are_read_to_their_end_with_a_bound_of_how_far_one_may_be_ahead()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    for file in 0..12 {
+        let line = |at: i64| format!("{{\"key\":\"k{file}\",\"text\":\"{at}\",\"at\":{at}}}\n");
+        let lines: String = (0..40).map(|n| line(n * 10 + file)).collect();
+        std::fs::write(folder.path().join(format!("{file:02}.ndjson")), lines).unwrap();
+    }
+    let place = format!("path = \"{}\"\norder = \"unordered\"", folder.path().display());
+    let text = [HEAD, STAGES].concat().replace("WINDOW", &TUMBLING.toml()).replace("UPDATES", "");
+    let world =
+        World::of(&text.replace("path = \"unused\"", &place), Some(Duration::from_micros(20)));
+    let SourceConfig::Files(files) = &world.config.source else { panic!() };
+    let source = |clock: &Clock| {
+        let runtime = world.runtime.handle().clone();
+        FilesSource::open(files, &StoreOptions::default(), runtime, clock.clone()).unwrap()
+    };
+    let clock = Clock::system();
+    let (mut lane, _commands) = world.open_at(Box::new(source(&clock)), 2, &clock);
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let fates = total(world.chain().last().unwrap());
+    assert_eq!((fates.read, fates.accepted), (480, 480), "none is late");
 }
 
 #[test]

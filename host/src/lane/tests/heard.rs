@@ -88,3 +88,30 @@ fn a_stop_breaks_a_failing_turn_off() {
     assert_eq!(lane.run().unwrap(), LaneEnd::CutShort);
     assert_eq!(world.count("dead_letters") + world.count("results"), 0, "nothing is committed");
 }
+
+/// The life that was to take it did not come to run, and whoever asked waits.
+#[test]
+fn a_command_that_was_kept_is_refused_where_no_life_takes_it() {
+    let (commands_tx, receiver) = mpsc::channel(4);
+    let commands = Commands::new(receiver);
+    let ask = |stage: &str| {
+        let (reply, answer) = oneshot::channel();
+        let module = native::module("drop", PluginKind::Filter);
+        let command = Command::Activate { stage: stage.to_owned(), module, reply };
+        commands_tx.try_send(command).unwrap();
+        answer
+    };
+    let mut first = ask("first");
+    commands.hold();
+    let mut second = ask("second");
+    // Another life is broken off before it takes anything: what was kept stays so, and the other waits its turn.
+    commands.hold();
+    assert!(first.try_recv().is_err(), "nobody has answered yet");
+    commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
+    let refusal = first.try_recv().unwrap().unwrap_err();
+    assert_eq!(refusal.to_string(), "has failed and waits to be opened again");
+    assert!(second.try_recv().is_err(), "it was not kept");
+    let Some(Command::Activate { stage, .. }) = commands.try_take() else { panic!() };
+    assert_eq!(stage, "second");
+    commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
+}

@@ -48,14 +48,22 @@ impl LogSource {
         Self { has_texts_in_headers: true, ..self }
     }
 
-    /// The same with offsets that count bytes.
+    /// The same as files: offsets count bytes, positions say how the bytes before them begin, and a file that was read to its end
+    /// is known by its name.
     pub(super) fn with_bytes(self) -> Self {
         Self { stride: 1_000, ..self }
     }
 
     fn position(&self, partition: &Partition, at: usize) -> Position {
         let ended = at == self.logs[partition].len();
-        Position { ended, ..Position::at(NextOffset::at(at as i64 * self.stride)) }
+        // The hash of a head.
+        let leader_epoch = self.is_of_files().then_some(7);
+        let next_offset = NextOffset::at(at as i64 * self.stride);
+        Position { ended, leader_epoch, ..Position::at(next_offset) }
+    }
+
+    fn is_of_files(&self) -> bool {
+        self.stride > 1
     }
 
     fn note_progress(&mut self) {
@@ -151,6 +159,10 @@ impl Source for LogSource {
     }
 
     fn acknowledge(&mut self, _: &Positions) {}
+
+    fn knows_finished(&self) -> bool {
+        self.is_of_files()
+    }
 
     fn problem(&self) -> Option<String> {
         None
