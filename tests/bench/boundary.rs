@@ -57,13 +57,16 @@ pub(crate) fn run(pipeline: &Path, folder: &Path) -> Result<Vec<Boundary>> {
     let fresh: Varlen = (0..=groups.iter().copied().max().unwrap_or(0)).map(|_| &[][..]).collect();
     Ok(vec![
         filter.measure("filter", |instance, rows| {
-            black_box(instance.filter(rows).expect("a filter that runs"));
+            let Instance::Filter(filter) = instance else { unreachable!("both are filters") };
+            black_box(filter.filter(rows).expect("a filter that runs"));
         }),
         map.measure("map", |instance, rows| {
-            black_box(instance.map(rows).expect("a map that runs"));
+            let Instance::Map(map) = instance else { unreachable!("both are maps") };
+            black_box(map.map(rows).expect("a map that runs"));
         }),
         aggregate.measure("aggregate", |instance, rows| {
-            black_box(instance.update(rows, &groups, &fresh).expect("an aggregate that runs"));
+            let Instance::Aggregate(sums) = instance else { unreachable!("both are aggregates") };
+            black_box(sums.update(rows, &groups, &fresh).expect("an aggregate that runs"));
         }),
     ])
 }
@@ -76,8 +79,8 @@ struct Bench<'a> {
 
 /// A plugin on both sides, and the rows that it reads.
 struct Pair {
-    wasm: Box<dyn Instance>,
-    native: Box<dyn Instance>,
+    wasm: Instance,
+    native: Instance,
     rows: RecordBatch,
 }
 
@@ -101,7 +104,7 @@ impl Bench<'_> {
         let outputs = Arc::new(outputs(&wasm.description));
         let description = sluicegate::plugin::Description::clone(&wasm.description);
         let native = LoadedModule::native(name, description, native(&outputs));
-        let instance = |module: &LoadedModule| -> Result<(Fitted, Box<dyn Instance>)> {
+        let instance = |module: &LoadedModule| -> Result<(Fitted, Instance)> {
             let fitted = fit(&stage.place(), module, &self.rows.schema())?;
             let instance = fitted.plugin.instantiate()?;
             Ok((fitted, instance))
@@ -113,9 +116,9 @@ impl Bench<'_> {
 }
 
 impl Pair {
-    fn measure(mut self, kind: &str, call: impl Fn(&mut dyn Instance, &RecordBatch)) -> Boundary {
+    fn measure(mut self, kind: &str, call: impl Fn(&mut Instance, &RecordBatch)) -> Boundary {
         let rows = &self.rows;
-        let time = |instance: &mut dyn Instance| {
+        let time = |instance: &mut Instance| {
             let begin = thread_cpu_nanos();
             (0..CALLS).for_each(|_| call(instance, rows));
             let nanos = (thread_cpu_nanos() - begin) as f64;
@@ -125,7 +128,7 @@ impl Pair {
         let mut turns = Vec::with_capacity(TURNS);
         // The first turn warms caches and is forgotten.
         for turn in 0..=TURNS {
-            let pair = (time(&mut *self.wasm), time(&mut *self.native));
+            let pair = (time(&mut self.wasm), time(&mut self.native));
             if turn > 0 {
                 turns.push(pair);
             }

@@ -11,8 +11,8 @@ use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Decimal64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use sluicegate::plugin::{
-    Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError, Reject, UpdateAnswer,
-    WindowBounds,
+    AggregateGuest, Code, EvaluateAnswer, FilterAnswer, FilterGuest, Guest, Instance, MapAnswer,
+    MapGuest, PluginError, Reject, StatefulGuest, UpdateAnswer, WindowBounds,
 };
 use sluicegate::varlen::Varlen;
 use sluicegate_sdk::{
@@ -22,86 +22,87 @@ use sluicegate_sdk::{
 
 /// Makes native instances of one plugin.
 pub(crate) struct NativeCode {
-    start: fn(&Config) -> Result<Calls, String>,
+    start: fn(&Config, &SchemaRef) -> Result<Instance, String>,
     /// Of what it makes, as its module declares it.
     outputs: SchemaRef,
 }
 
 impl NativeCode {
     pub(crate) fn filter<P: FilterPlugin>() -> Arc<dyn Code> {
-        let start = |config: &Config| Ok(Calls::Filter(P::init(config)?));
+        let start = |config: &Config, _: &SchemaRef| {
+            Ok(Instance::Filter(Box::new(NativeFilter(P::init(config)?))))
+        };
         Arc::new(Self { start, outputs: Arc::new(arrow::datatypes::Schema::empty()) })
     }
 
     pub(crate) fn map<P: MapPlugin>(outputs: &SchemaRef) -> Arc<dyn Code> {
-        let start = |config: &Config| Ok(Calls::Map(P::init(config)?));
+        let start = |config: &Config, outputs: &SchemaRef| {
+            let calls = P::init(config)?;
+            Ok(Instance::Map(Box::new(Native { calls, outputs: Arc::clone(outputs) })))
+        };
         Arc::new(Self { start, outputs: Arc::clone(outputs) })
     }
 
     pub(crate) fn aggregate<P: AggregatePlugin>(outputs: &SchemaRef) -> Arc<dyn Code> {
-        let start = |config: &Config| Ok(Calls::Aggregate(P::init(config)?));
+        let start = |config: &Config, outputs: &SchemaRef| {
+            let calls = P::init(config)?;
+            Ok(Instance::Aggregate(Box::new(Native { calls, outputs: Arc::clone(outputs) })))
+        };
         Arc::new(Self { start, outputs: Arc::clone(outputs) })
     }
 }
 
 impl Code for NativeCode {
-    fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        let calls = (self.start)(&Config::new(config.iter().cloned()));
-        let calls = calls.map_err(PluginError::Refused)?;
-        Ok(Box::new(Native { calls, outputs: Arc::clone(&self.outputs) }))
+    fn instantiate(&self, config: &[(String, String)]) -> Result<Instance, PluginError> {
+        let config = Config::new(config.iter().cloned());
+        (self.start)(&config, &self.outputs).map_err(PluginError::Refused)
     }
 }
 
-enum Calls {
-    Filter(Box<dyn Filter>),
-    Map(Box<dyn Map>),
-    Aggregate(Box<dyn Accumulate>),
-}
+struct NativeFilter(Box<dyn Filter>);
 
-struct Native {
-    calls: Calls,
-    outputs: SchemaRef,
-}
+impl Guest for NativeFilter {}
 
-impl Native {
-    fn aggregate(&self) -> &dyn Accumulate {
-        match &self.calls {
-            Calls::Aggregate(aggregate) => &**aggregate,
-            _ => unreachable!("the kind was checked"),
-        }
-    }
-}
-
-impl Instance for Native {
+impl FilterGuest for NativeFilter {
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
-        let Calls::Filter(filter) = &self.calls else { unreachable!("the kind was checked") };
-        let answer = filter.filter(&batch(rows));
+        let answer = self.0.filter(&batch(rows));
         let keep = BooleanBuffer::new(Buffer::from_vec(answer.keep), 0, rows.num_rows());
         Ok(FilterAnswer { keep, rejects: rejects(answer.rejects) })
     }
+}
 
+/// A plugin that makes rows.
+struct Native<C: ?Sized> {
+    calls: Box<C>,
+    outputs: SchemaRef,
+}
+
+impl<C: Send + ?Sized> Guest for Native<C> {}
+
+impl MapGuest for Native<dyn Map> {
     fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
-        let Calls::Map(map) = &self.calls else { unreachable!("the kind was checked") };
-        let answer = map.map(&batch(rows));
+        let answer = self.calls.map(&batch(rows));
         Ok(MapAnswer {
             batch: made(&self.outputs, answer.columns),
             source_rows: answer.source_rows,
             rejects: rejects(answer.rejects),
         })
     }
+}
 
+impl AggregateGuest for Native<dyn Accumulate> {
     fn update(
         &mut self,
         rows: &RecordBatch,
         groups: &[u32],
         states: &Varlen,
     ) -> Result<UpdateAnswer, PluginError> {
-        let answer = self.aggregate().update(&batch(rows), groups, borrow(states));
+        let answer = self.calls.update(&batch(rows), groups, borrow(states));
         Ok(UpdateAnswer { states: varlen(answer.states), rejects: rejects(answer.rejects) })
     }
 
     fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError> {
-        Ok(varlen(self.aggregate().merge(borrow(left), borrow(right))))
+        Ok(varlen(self.calls.merge(borrow(left), borrow(right))))
     }
 
     fn evaluate(
@@ -114,12 +115,14 @@ impl Instance for Native {
             end: Timestamp(bounds.end),
         };
         let windows: Vec<_> = windows.iter().map(window).collect();
-        let answer = self.aggregate().evaluate(&windows, borrow(states));
+        let answer = self.calls.evaluate(&windows, borrow(states));
         Ok(EvaluateAnswer { batch: made(&self.outputs, answer.columns), groups: answer.groups })
     }
+}
 
+impl StatefulGuest for Native<dyn Accumulate> {
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
-        let migrated = self.aggregate().migrate(from_version, borrow(states));
+        let migrated = self.calls.migrate(from_version, borrow(states));
         migrated.map(varlen).map_err(PluginError::Refused)
     }
 }

@@ -6,42 +6,76 @@ use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
 
 use crate::counters::LaneMetrics;
-use crate::plugin::PluginKind;
 use crate::plugin::brake::Brake;
 use crate::plugin::cut::RowBytes;
 use crate::plugin::limits::CallLimits;
 use crate::plugin::outcome::Refusal;
-use crate::plugin::runner::{RunnerStats, StageRunner};
+use crate::plugin::runner::{GuestKind, RunnerStats, StageRunner};
+use crate::plugin::{FilterGuest, MapGuest, PluginKind};
 
 use super::intake::budget::Budget;
 use super::plan::FittedStage;
 use super::rows::{Prepared, Rows, project};
 
 /// A plugin of one worker, and what it had done at the last report.
-pub(super) struct Running {
-    pub(super) runner: StageRunner,
+pub(super) struct Running<G: ?Sized> {
+    pub(super) runner: StageRunner<G>,
     reported: RunnerStats,
 }
 
-impl Running {
+/// What the plugin of a worker has done: by now, and by the last report.
+pub(super) struct Done {
+    now: RunnerStats,
+    before: RunnerStats,
+}
+
+impl<G: GuestKind + ?Sized> Running<G> {
     /// Nothing done yet.
     pub(super) fn new(stage: &FittedStage, limits: &CallLimits, brake: &Brake) -> Self {
         let runner = stage.runner(limits).with_brake(brake.clone());
         Self { runner, reported: RunnerStats::default() }
     }
+
+    /// What it has done since the last report, which this is.
+    pub(super) fn done(&mut self) -> Done {
+        let now = self.runner.stats();
+        Done { now, before: std::mem::replace(&mut self.reported, now) }
+    }
+}
+
+/// The plugin of one worker for one of the stages before the last.
+pub(super) enum Step {
+    Filter(Running<dyn FilterGuest>),
+    Map(Running<dyn MapGuest>),
+}
+
+impl Step {
+    /// Nothing done yet.
+    pub(super) fn new(stage: &FittedStage, limits: &CallLimits, brake: &Brake) -> Self {
+        match stage.kind {
+            PluginKind::Map => Self::Map(Running::new(stage, limits, brake)),
+            _ => Self::Filter(Running::new(stage, limits, brake)),
+        }
+    }
+
+    /// As [`Running::done`].
+    pub(super) fn done(&mut self) -> Done {
+        match self {
+            Self::Filter(filter) => filter.done(),
+            Self::Map(map) => map.done(),
+        }
+    }
 }
 
 /// Adds to the counters of a stage what its workers' plugins did since the last report.
-pub(super) fn report_stage<'r>(
+pub(super) fn report_stage(
     stage: &FittedStage,
-    workers: impl Iterator<Item = &'r mut Running>,
+    workers: impl Iterator<Item = Done>,
     metrics: &LaneMetrics,
 ) {
     let Some(metrics) = metrics.running(&stage.id) else { return };
     let mut memory = 0;
-    for Running { runner, reported } in workers {
-        let now = runner.stats();
-        let before = std::mem::replace(reported, now);
+    for Done { now, before } in workers {
         memory += now.memory_bytes;
         metrics.calls.add(now.calls - before.calls);
         metrics.rows.add(now.rows - before.rows);
@@ -59,16 +93,11 @@ pub(super) fn report_stage<'r>(
 impl FittedStage {
     /// Runs a filter or map over the rows that are left of a chunk. False: it makes more than the budget has left, and
     /// the chunk is of no use.
-    pub(super) fn apply(
-        &self,
-        runner: &mut StageRunner,
-        prepared: &mut Prepared,
-        budget: &Budget,
-    ) -> bool {
+    pub(super) fn apply(&self, step: &mut Step, prepared: &mut Prepared, budget: &Budget) -> bool {
         let input = prepared.rows.project(&self.inputs);
-        match self.kind {
-            PluginKind::Map => {
-                let answer = runner.map(&input);
+        match step {
+            Step::Map(map) => {
+                let answer = map.runner.map(&input);
                 let bytes = refused_bytes(&answer.refusals)
                     + answer.batch.get_array_memory_size()
                     + self.inherited_bytes(&prepared.rows, &answer.source_rows);
@@ -83,8 +112,8 @@ impl FittedStage {
                 prepared.condemn_each(self, answer.refusals);
                 self.replace_rows(prepared, &answer.batch, &answer.source_rows);
             }
-            _ => {
-                let answer = runner.filter(&input);
+            Step::Filter(filter) => {
+                let answer = filter.runner.filter(&input);
                 if !budget.take(refused_bytes(&answer.refusals)) && !budget.refuses() {
                     return false;
                 }

@@ -55,7 +55,7 @@ fn partition(number: i32, lag: i64) -> PartitionView {
 struct Counting;
 
 impl Code for Counting {
-    fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
+    fn instantiate(&self, _: &[(String, String)]) -> Result<Instance, PluginError> {
         Err(PluginError::Refused("it only counts".to_owned()))
     }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::brake::Brake;
 use super::isolate::{Course, Failure, Haste};
 use super::outcome::{Refusal, RefusalKind};
-use super::{Instance, Plugin, PluginError, Usage};
+use super::{
+    AggregateGuest, FilterGuest, Guest, Instance, KeyedGuest, MapGuest, Plugin, PluginError,
+    StatefulGuest, Usage,
+};
 use crate::time::thread_cpu_nanos;
 
 /// What a runner has done since it was made.
@@ -35,10 +38,41 @@ pub struct RunnerStats {
     pub unheard: u64,
 }
 
+/// A kind of guest, as a runner of that kind takes it out of an [`Instance`].
+pub trait GuestKind: Guest {
+    /// The guest; none if it is of another kind.
+    fn of(instance: Instance) -> Option<Box<Self>>;
+}
+
+macro_rules! kinds {
+    ($($variant:ident: $guest:ident),*) => {
+        $(impl GuestKind for dyn $guest {
+            fn of(instance: Instance) -> Option<Box<Self>> {
+                match instance {
+                    Instance::$variant(guest) => Some(guest),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+kinds!(Filter: FilterGuest, Map: MapGuest, Aggregate: AggregateGuest, Keyed: KeyedGuest);
+
+impl GuestKind for dyn StatefulGuest {
+    fn of(instance: Instance) -> Option<Box<Self>> {
+        match instance {
+            Instance::Aggregate(guest) => Some(guest),
+            Instance::Keyed(guest) => Some(guest),
+            Instance::Filter(_) | Instance::Map(_) => None,
+        }
+    }
+}
+
 /// The plugin, its present instance, and what came of the calls.
-pub(super) struct Calls {
+pub(super) struct Calls<G: ?Sized> {
     plugin: Plugin,
-    instance: Option<Box<dyn Instance>>,
+    instance: Option<Box<G>>,
     /// What the present instance had used when it was last asked.
     seen: Usage,
     stats: RunnerStats,
@@ -52,7 +86,7 @@ pub(super) struct Calls {
 /// CPU time of the calling thread, nanoseconds; a test has its own.
 pub(super) type CpuTime = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-impl Calls {
+impl<G: GuestKind + ?Sized> Calls<G> {
     /// No call yet, and no instance.
     pub(super) fn new(plugin: &Plugin) -> Self {
         Self {
@@ -89,13 +123,13 @@ impl Calls {
         &mut self,
         rows: usize,
         haste: Haste,
-        call: impl FnOnce(&mut dyn Instance) -> Result<A, PluginError>,
+        call: impl FnOnce(&mut G) -> Result<A, PluginError>,
     ) -> Result<A, Failure> {
         let used = self.instance.is_some();
         let began = (self.cpu)();
         let instance = match &mut self.instance {
             Some(instance) => instance,
-            none => match self.plugin.instantiate() {
+            none => match start(&self.plugin) {
                 Ok(instance) => {
                     self.stats.instances += 1;
                     self.seen = Usage::default();
@@ -157,4 +191,13 @@ impl Calls {
             Course::Broken => self.stats.broken += 1,
         }
     }
+}
+
+/// A guest of that kind. `fit` has compared the kind of the plugin with that of its stage, from which runners are made.
+fn start<G: GuestKind + ?Sized>(plugin: &Plugin) -> Result<Box<G>, PluginError> {
+    let instance = plugin.instantiate()?;
+    let kind = instance.kind().name();
+    G::of(instance).ok_or_else(|| {
+        PluginError::Refused(format!("the guest is of kind {kind}, the stage runs one of another"))
+    })
 }

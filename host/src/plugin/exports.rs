@@ -17,10 +17,17 @@ pub(super) struct Exports {
     /// The last number of the version of the contract that the plugin was built for.
     pub(super) additions: u32,
     pub(super) lifecycle: lifecycle::GuestIndices,
-    pub(super) filter: Option<filter_rows::GuestIndices>,
-    pub(super) map: Option<map_rows::GuestIndices>,
-    pub(super) aggregate: Option<aggregate_rows::GuestIndices>,
-    pub(super) process: Option<process_rows::GuestIndices>,
+    /// Of every kind whose calls are there: which of them the plugin is, its description says.
+    kinds: Vec<KindExports>,
+}
+
+/// Where the calls of one kind stand in a component.
+#[derive(Clone)]
+pub(super) enum KindExports {
+    Filter(filter_rows::GuestIndices),
+    Map(map_rows::GuestIndices),
+    Aggregate(aggregate_rows::GuestIndices),
+    Keyed(process_rows::GuestIndices),
 }
 
 impl Exports {
@@ -31,30 +38,40 @@ impl Exports {
     ) -> wasmtime::Result<Self> {
         let has = |interface: &str| exported.iter().any(|name| speaks(name, interface));
         let versions = exported.iter().filter_map(|name| additions(name, LIFECYCLE));
+        let mut kinds = Vec::with_capacity(1);
+        if has("filter-rows") {
+            kinds.push(KindExports::Filter(filter_rows::GuestIndices::new(component)?));
+        }
+        if has("map-rows") {
+            kinds.push(KindExports::Map(map_rows::GuestIndices::new(component)?));
+        }
+        if has("aggregate-rows") {
+            kinds.push(KindExports::Aggregate(aggregate_rows::GuestIndices::new(component)?));
+        }
+        if has("process-rows") {
+            kinds.push(KindExports::Keyed(process_rows::GuestIndices::new(component)?));
+        }
         Ok(Self {
             // Who exports several is taken for the oldest of them.
             additions: versions.min().unwrap_or(0),
             lifecycle: lifecycle::GuestIndices::new(component)?,
-            filter: has("filter-rows")
-                .then(|| filter_rows::GuestIndices::new(component))
-                .transpose()?,
-            map: has("map-rows").then(|| map_rows::GuestIndices::new(component)).transpose()?,
-            aggregate: has("aggregate-rows")
-                .then(|| aggregate_rows::GuestIndices::new(component))
-                .transpose()?,
-            process: has("process-rows")
-                .then(|| process_rows::GuestIndices::new(component))
-                .transpose()?,
+            kinds,
         })
     }
 
-    /// Whether the calls of that kind are there.
-    pub(super) fn has(&self, kind: PluginKind) -> bool {
-        match kind {
-            PluginKind::Filter => self.filter.is_some(),
-            PluginKind::Map => self.map.is_some(),
-            PluginKind::Aggregate => self.aggregate.is_some(),
-            PluginKind::Process => self.process.is_some(),
+    /// The calls of that kind, if they are there.
+    pub(super) fn of(&self, kind: PluginKind) -> Option<&KindExports> {
+        self.kinds.iter().find(|exports| exports.kind() == kind)
+    }
+}
+
+impl KindExports {
+    fn kind(&self) -> PluginKind {
+        match self {
+            Self::Filter(_) => PluginKind::Filter,
+            Self::Map(_) => PluginKind::Map,
+            Self::Aggregate(_) => PluginKind::Aggregate,
+            Self::Keyed(_) => PluginKind::Process,
         }
     }
 }

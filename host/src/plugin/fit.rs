@@ -190,8 +190,9 @@ pub fn fit(
     }
     let outputs = Arc::new(output_schema(&description.outputs));
     let code: Arc<dyn Code> = match &module.program {
-        Program::Component(compiled) => Arc::new(WasmCode {
+        Program::Component { compiled, calls } => Arc::new(WasmCode {
             compiled: Arc::clone(compiled),
+            calls: calls.clone(),
             name: Arc::clone(&module.name),
             outputs: Arc::clone(&outputs),
             counters: Arc::new(Mutex::default()),

@@ -1,177 +1,40 @@
-//! One store with its memory: started, called under a deadline, thrown away by whoever sees it fail.
+//! Instances of modules: the calls of each kind, and what their answers must look like.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, component};
 
 use super::bindings::exports::sluicegate::plugin::{
-    aggregate_rows, filter_rows, lifecycle, map_rows, process_rows,
+    aggregate_rows, filter_rows, map_rows, process_rows,
 };
-use super::bindings::sluicegate::plugin::columns::BatchParam;
-use super::bindings::sluicegate::plugin::description::PluginDescription;
+use super::bindings::sluicegate::plugin::columns::{BatchParam, VarlenResult};
+use super::exports::KindExports;
 use super::heard::Heard;
-use super::limits::{CallLimits, MemoryExceeded, MemoryLimit};
-use super::linker::{GuestState, Said, at_tick, printable};
+use super::limits::CallLimits;
+use super::linker::{GuestState, printable};
 use super::load::Compiled;
 use super::marshal::{LoweredBatch, bitmap, timer_sets, varlen};
 use super::process::{KeyedGroups, KeyedRows, ProcessAnswer, Timer, TimerAnswer};
+use super::running::Running;
 use super::{
-    Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError, UpdateAnswer, Usage,
-    WindowBounds, answer, answer_process,
+    AggregateGuest, Code, EvaluateAnswer, FilterAnswer, FilterGuest, Guest, Instance, KeyedGuest,
+    MapAnswer, MapGuest, PluginError, StatefulGuest, UpdateAnswer, Usage, WindowBounds, answer,
+    answer_process,
 };
-use crate::time::thread_cpu_nanos;
 use crate::varlen::Varlen;
 
 /// Counters that plugins of one stage may have together over their life; see `linker` for those of one call.
 const COUNTERS_MAX: usize = 64;
 
-/// The part of its time that a call is given while a guilty row is sought.
-const HURRIED: u32 = 8;
-
-/// A running guest, before or after `init`.
-pub(super) struct Guest {
-    store: Store<GuestState>,
-    lifecycle: lifecycle::Guest,
-    filter: Option<filter_rows::Guest>,
-    map: Option<map_rows::Guest>,
-    aggregate: Option<aggregate_rows::Guest>,
-    process: Option<process_rows::Guest>,
-    /// What the limits say.
-    limit: Duration,
-    /// Of the next call.
-    deadline: Duration,
-    output_max: u64,
-    cpu_nanos: u64,
-    dropped: u64,
-}
-
-impl Guest {
-    /// A new store with a new memory. Start functions run under the deadline of a call.
-    pub(super) fn start(
-        compiled: &Compiled,
-        name: &Arc<str>,
-        heard: &Arc<Heard>,
-    ) -> Result<Self, PluginError> {
-        let limits = compiled.limits;
-        let state = GuestState {
-            name: Arc::clone(name),
-            memory: MemoryLimit::new(limits.memory),
-            deadline_nanos: 0,
-            said: Said::default(),
-            heard: Arc::clone(heard),
-        };
-        let mut store = Store::new(compiled.engine.wasmtime(), state);
-        store.limiter(|state| &mut state.memory);
-        store.epoch_deadline_callback(at_tick);
-        // What may be lifted out of the guest in one call.
-        store.set_hostcall_fuel(usize::try_from(limits.output).unwrap_or(usize::MAX));
-        let started = begin(&mut store, limits.deadline);
-        let exports = &compiled.exports;
-        let calls = (|store: &mut Store<GuestState>| {
-            let instance = compiled.component.instantiate(&mut *store)?;
-            let lifecycle = exports.lifecycle.load(&mut *store, &instance)?;
-            let filter =
-                exports.filter.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
-            let map = exports.map.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
-            let aggregate =
-                exports.aggregate.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
-            let process =
-                exports.process.as_ref().map(|at| at.load(&mut *store, &instance)).transpose()?;
-            Ok((lifecycle, filter, map, aggregate, process))
-        })(&mut store);
-        let (lifecycle, filter, map, aggregate, process) =
-            calls.map_err(|error| fault(&error, &store, limits.deadline, limits.output))?;
-        let cpu_nanos = thread_cpu_nanos().saturating_sub(started);
-        Ok(Self {
-            store,
-            lifecycle,
-            filter,
-            map,
-            aggregate,
-            process,
-            limit: limits.deadline,
-            deadline: limits.deadline,
-            output_max: limits.output,
-            cpu_nanos,
-            dropped: 0,
-        })
-    }
-
-    /// What the plugin says of itself, unchecked.
-    pub(super) fn describe(&mut self) -> Result<PluginDescription, PluginError> {
-        self.call(|guest| guest.lifecycle.call_describe(&mut guest.store))
-    }
-
-    fn init(&mut self, config: &[(String, String)]) -> Result<(), PluginError> {
-        let pairs: Vec<_> = config.iter().map(|(key, value)| (&**key, &**value)).collect();
-        self.call(|guest| guest.lifecycle.call_init(&mut guest.store, &pairs))?
-            .map_err(|reason| PluginError::Refused(printable(&reason)))
-    }
-
-    /// Runs one call under its deadline.
-    fn call<R>(
-        &mut self,
-        call: impl FnOnce(&mut Self) -> wasmtime::Result<R>,
-    ) -> Result<R, PluginError> {
-        let started = begin(&mut self.store, self.deadline);
-        let result = call(self);
-        self.cpu_nanos += thread_cpu_nanos().saturating_sub(started);
-        let GuestState { name, said, heard, .. } = self.store.data();
-        self.dropped += said.dropped_counts + said.dropped_lines;
-        heard.drops(name, said.dropped_lines);
-        result.map_err(|error| fault(&error, &self.store, self.deadline, self.output_max))
-    }
-}
-
-/// Gives the next call its time, and forgets what was said in the last. Returns the thread's CPU time.
-fn begin(store: &mut Store<GuestState>, deadline: Duration) -> u64 {
-    let now = thread_cpu_nanos();
-    let limit = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
-    let state = store.data_mut();
-    state.deadline_nanos = now.saturating_add(limit);
-    state.said = Said::default();
-    store.set_epoch_deadline(1);
-    now
-}
-
-/// What wasmtime says of a call that failed, in the words of the contract.
-fn fault(
-    error: &wasmtime::Error,
-    store: &Store<GuestState>,
-    deadline: Duration,
-    output_max: u64,
-) -> PluginError {
-    let told = |what: String| match &store.data().said.last_error {
-        Some(message) => format!("{what}; the plugin's last error: {message}"),
-        None => what,
-    };
-    if let Some(trap) = error.downcast_ref::<Trap>() {
-        if *trap == Trap::Interrupt {
-            let limit_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-            return PluginError::Deadline { limit_ms };
-        }
-        let what = trap.to_string();
-        return PluginError::Trap(told(what.trim_start_matches("wasm trap: ").to_owned()));
-    }
-    if let Some(exceeded) = error.downcast_ref::<MemoryExceeded>() {
-        return PluginError::Trap(told(exceeded.to_string()));
-    }
-    let cause = error.root_cause().to_string();
-    // wasmtime keeps the type of this error to itself. The test of a huge answer watches the text.
-    if cause.contains("fuel allocated for hostcalls has been exhausted") {
-        return PluginError::Answer(format!("more than {output_max} bytes came back"));
-    }
-    PluginError::Answer(printable(&cause))
-}
-
 /// Makes instances of a module for one stage.
 pub(super) struct WasmCode {
     pub(super) compiled: Arc<Compiled>,
+    /// Of the kind that it is.
+    pub(super) calls: KindExports,
     pub(super) name: Arc<str>,
     pub(super) outputs: SchemaRef,
     pub(super) counters: Counters,
@@ -182,15 +45,23 @@ pub(super) struct WasmCode {
 pub(super) type Counters = Arc<Mutex<BTreeMap<String, u64>>>;
 
 impl Code for WasmCode {
-    fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        let mut guest = Guest::start(&self.compiled, &self.name, &self.heard)?;
-        guest.init(config)?;
-        Ok(Box::new(WasmInstance {
-            guest,
-            limits: self.compiled.limits,
-            outputs: Arc::clone(&self.outputs),
-            counters: Arc::clone(&self.counters),
-        }))
+    fn instantiate(&self, config: &[(String, String)]) -> Result<Instance, PluginError> {
+        let mut running = Running::start(&self.compiled, &self.name, &self.heard)?;
+        running.init(config)?;
+        Ok(match &self.calls {
+            KindExports::Filter(calls) => {
+                Instance::Filter(Box::new(self.instance(running, |s, i| calls.load(s, i))?))
+            }
+            KindExports::Map(calls) => {
+                Instance::Map(Box::new(self.instance(running, |s, i| calls.load(s, i))?))
+            }
+            KindExports::Aggregate(calls) => {
+                Instance::Aggregate(Box::new(self.instance(running, |s, i| calls.load(s, i))?))
+            }
+            KindExports::Keyed(calls) => {
+                Instance::Keyed(Box::new(self.instance(running, |s, i| calls.load(s, i))?))
+            }
+        })
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
@@ -198,26 +69,46 @@ impl Code for WasmCode {
     }
 }
 
-/// A guest after `init`, with what its answers must look like.
-struct WasmInstance {
-    guest: Guest,
+impl WasmCode {
+    /// A guest after `init` with the calls of its kind.
+    fn instance<C>(
+        &self,
+        mut running: Running,
+        load: impl FnOnce(&mut Store<GuestState>, &component::Instance) -> wasmtime::Result<C>,
+    ) -> Result<WasmInstance<C>, PluginError> {
+        let calls = running.call(|it| load(&mut it.store, &it.instance))?;
+        Ok(WasmInstance {
+            running,
+            calls,
+            limits: self.compiled.limits,
+            outputs: Arc::clone(&self.outputs),
+            counters: Arc::clone(&self.counters),
+        })
+    }
+}
+
+/// A guest after `init`: the calls `C` of its kind, and what its answers must look like.
+struct WasmInstance<C> {
+    running: Running,
+    calls: C,
     limits: CallLimits,
     outputs: SchemaRef,
     counters: Counters,
 }
 
-impl WasmInstance {
+impl<C> WasmInstance<C> {
     /// Calls, checks the answer, and adds what the guest counted if all went well: a call that fails is repeated.
     fn checked<R, A>(
         &mut self,
-        call: impl FnOnce(&mut Guest) -> wasmtime::Result<R>,
+        call: impl FnOnce(&C, &mut Store<GuestState>) -> wasmtime::Result<R>,
         check: impl FnOnce(R) -> Result<A, String>,
     ) -> Result<A, PluginError> {
-        let raw = self.guest.call(call)?;
+        let Self { running, calls, counters, .. } = self;
+        let raw = running.call(|running| call(calls, &mut running.store))?;
         let answer = check(raw).map_err(PluginError::Answer)?;
-        let counted = &mut self.guest.store.data_mut().said.counted;
+        let counted = &mut running.store.data_mut().said.counted;
         if !counted.is_empty() {
-            let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counters = counters.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, n) in std::mem::take(counted) {
                 let room = counters.len() < COUNTERS_MAX || counters.contains_key(&name);
                 if room {
@@ -228,35 +119,65 @@ impl WasmInstance {
         }
         Ok(answer)
     }
-}
 
-const KIND_CHECKED: &str = "`load` checked that the calls of the described kind are there";
+    /// What `migrate` answered to that many states.
+    fn migrated(
+        &mut self,
+        groups: usize,
+        call: impl FnOnce(&C, &mut Store<GuestState>) -> wasmtime::Result<Result<VarlenResult, String>>,
+    ) -> Result<Varlen, PluginError> {
+        let raw = self.checked(call, Ok)?;
+        let raw = raw.map_err(|reason| PluginError::Refused(printable(&reason)))?;
+        answer::states(raw, groups).map_err(PluginError::Answer)
+    }
+}
 
 fn rows_of(batch: &RecordBatch) -> u32 {
     u32::try_from(batch.num_rows()).expect("calls are bounded far below 2³² rows")
 }
 
-impl Instance for WasmInstance {
+impl<C: Send> Guest for WasmInstance<C> {
+    fn hurry(&mut self, longest_nanos: Option<u64>) {
+        self.running.hurry(longest_nanos);
+    }
+
+    fn usage(&self) -> Usage {
+        self.running.usage()
+    }
+}
+
+impl FilterGuest for WasmInstance<filter_rows::Guest> {
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
         let (count, lowered) = (rows_of(rows), LoweredBatch::new(rows));
-        let columns = lowered.columns();
-        let call = |guest: &mut Guest| {
-            let filter = guest.filter.as_ref().expect(KIND_CHECKED);
-            filter.call_filter(&mut guest.store, BatchParam { rows: count, columns: &columns })
-        };
-        self.checked(call, |raw| answer::filter(raw, rows.num_rows()))
+        let batch = BatchParam { rows: count, columns: &lowered.columns() };
+        self.checked(
+            |filter, store| filter.call_filter(store, batch),
+            |raw| answer::filter(raw, rows.num_rows()),
+        )
     }
+}
 
+impl MapGuest for WasmInstance<map_rows::Guest> {
     fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
         let (count, lowered) = (rows_of(rows), LoweredBatch::new(rows));
-        let (columns, outputs) = (lowered.columns(), Arc::clone(&self.outputs));
-        let call = |guest: &mut Guest| {
-            let map = guest.map.as_ref().expect(KIND_CHECKED);
-            map.call_map(&mut guest.store, BatchParam { rows: count, columns: &columns })
-        };
-        self.checked(call, |raw| answer::map(raw, rows.num_rows(), &outputs))
+        let outputs = Arc::clone(&self.outputs);
+        let batch = BatchParam { rows: count, columns: &lowered.columns() };
+        self.checked(
+            |map, store| map.call_map(store, batch),
+            |raw| answer::map(raw, rows.num_rows(), &outputs),
+        )
     }
+}
 
+impl StatefulGuest for WasmInstance<aggregate_rows::Guest> {
+    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
+        self.migrated(states.len(), |aggregate, store| {
+            aggregate.call_migrate(store, from_version, varlen(states))
+        })
+    }
+}
+
+impl AggregateGuest for WasmInstance<aggregate_rows::Guest> {
     fn update(
         &mut self,
         rows: &RecordBatch,
@@ -264,21 +185,18 @@ impl Instance for WasmInstance {
         states: &Varlen,
     ) -> Result<UpdateAnswer, PluginError> {
         let (count, lowered) = (rows_of(rows), LoweredBatch::new(rows));
-        let columns = lowered.columns();
-        let call = |guest: &mut Guest| {
-            let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);
-            let batch = BatchParam { rows: count, columns: &columns };
-            aggregate.call_update(&mut guest.store, batch, groups, varlen(states))
-        };
-        self.checked(call, |raw| answer::update(raw, rows.num_rows(), states.len()))
+        let batch = BatchParam { rows: count, columns: &lowered.columns() };
+        self.checked(
+            |aggregate, store| aggregate.call_update(store, batch, groups, varlen(states)),
+            |raw| answer::update(raw, rows.num_rows(), states.len()),
+        )
     }
 
     fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError> {
-        let call = |guest: &mut Guest| {
-            let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);
-            aggregate.call_merge(&mut guest.store, varlen(left), varlen(right))
-        };
-        self.checked(call, |raw| answer::states(raw, left.len()))
+        self.checked(
+            |aggregate, store| aggregate.call_merge(store, varlen(left), varlen(right)),
+            |raw| answer::states(raw, left.len()),
+        )
     }
 
     fn evaluate(
@@ -291,13 +209,22 @@ impl Instance for WasmInstance {
             .iter()
             .map(|window| aggregate_rows::Window { start: window.start, end: window.end })
             .collect();
-        let call = |guest: &mut Guest| {
-            let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);
-            aggregate.call_evaluate(&mut guest.store, &windows, varlen(states))
-        };
-        self.checked(call, |raw| answer::evaluate(raw, states.len(), &outputs))
+        self.checked(
+            |aggregate, store| aggregate.call_evaluate(store, &windows, varlen(states)),
+            |raw| answer::evaluate(raw, states.len(), &outputs),
+        )
     }
+}
 
+impl StatefulGuest for WasmInstance<process_rows::Guest> {
+    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
+        self.migrated(states.len(), |process, store| {
+            process.call_migrate(store, from_version, varlen(states))
+        })
+    }
+}
+
+impl KeyedGuest for WasmInstance<process_rows::Guest> {
     fn process(
         &mut self,
         rows: &KeyedRows,
@@ -307,10 +234,9 @@ impl Instance for WasmInstance {
         let (columns, outputs) = (lowered.columns(), Arc::clone(&self.outputs));
         let expired = BooleanBuffer::from(rows.expired.as_slice());
         let limits = self.limits;
-        let call = |guest: &mut Guest| {
-            let process = guest.process.as_ref().expect(KIND_CHECKED);
+        let call = |process: &process_rows::Guest, store: &mut Store<GuestState>| {
             process.call_process(
-                &mut guest.store,
+                store,
                 BatchParam { rows: count, columns: &columns },
                 &rows.times,
                 &rows.watermarks,
@@ -333,42 +259,12 @@ impl Instance for WasmInstance {
         let (outputs, limits) = (Arc::clone(&self.outputs), self.limits);
         let times: Vec<i64> = fired.iter().map(|timer| timer.time).collect();
         let ids: Vec<u32> = fired.iter().map(|timer| timer.id).collect();
-        let call = |guest: &mut Guest| {
-            let process = guest.process.as_ref().expect(KIND_CHECKED);
-            let (states, timers) = (varlen(&groups.states), timer_sets(&groups.timers));
-            process.call_on_timer(&mut guest.store, &times, &ids, states, timers)
-        };
-        self.checked(call, |raw| answer_process::on_timer(raw, fired, &outputs, &limits))
-    }
-
-    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
-        let call = |guest: &mut Guest| match &guest.process {
-            Some(process) if guest.aggregate.is_none() => {
-                process.call_migrate(&mut guest.store, from_version, varlen(states))
-            }
-            _ => {
-                let aggregate = guest.aggregate.as_ref().expect(KIND_CHECKED);
-                aggregate.call_migrate(&mut guest.store, from_version, varlen(states))
-            }
-        };
-        let raw = self.checked(call, Ok)?;
-        let raw = raw.map_err(|reason| PluginError::Refused(printable(&reason)))?;
-        answer::states(raw, states.len()).map_err(PluginError::Answer)
-    }
-
-    fn hurry(&mut self, longest_nanos: Option<u64>) {
-        let Guest { limit, deadline, .. } = &mut self.guest;
-        *deadline = longest_nanos.map_or(*limit, |longest| {
-            let fraction = *limit / HURRIED;
-            fraction.max(2 * Duration::from_nanos(longest)).min(*limit)
-        });
-    }
-
-    fn usage(&self) -> Usage {
-        Usage {
-            cpu_nanos: self.guest.cpu_nanos,
-            memory_bytes: self.guest.store.data().memory.held(),
-            unheard: self.guest.dropped,
-        }
+        self.checked(
+            |process, store| {
+                let (states, timers) = (varlen(&groups.states), timer_sets(&groups.timers));
+                process.call_on_timer(store, &times, &ids, states, timers)
+            },
+            |raw| answer_process::on_timer(raw, fired, &outputs, &limits),
+        )
     }
 }

@@ -11,11 +11,11 @@ use super::compile::{Patience, Ready};
 use super::contract::{ADDITIONS, PACKAGE};
 use super::describe::described;
 use super::engine::PluginEngine;
-use super::exports::Exports;
+use super::exports::{Exports, KindExports};
 use super::heard::Heard;
-use super::instance::Guest;
 use super::limits::CallLimits;
 use super::linker::{GuestState, printable};
+use super::running::Running;
 use super::{Code, Description, ModuleDigest, PluginError, PluginKind};
 use crate::time::Clock;
 
@@ -37,8 +37,8 @@ pub struct LoadedModule {
 /// What instances of a module are made from.
 #[derive(Clone)]
 pub(super) enum Program {
-    /// A component.
-    Component(Arc<Compiled>),
+    /// A component, and its calls of the kind that it says it is.
+    Component { compiled: Arc<Compiled>, calls: KindExports },
     /// Code that was compiled into the host: the reference that benchmarks and tests measure plugins against.
     Native(Arc<dyn Code>),
 }
@@ -171,10 +171,10 @@ impl PluginEngine {
         let name_shared: Arc<str> = Arc::from(name);
         let digest = ModuleDigest(Sha256::digest(module).into());
         let compiled = self.compile(module, &digest, limits, patience).map_err(refused)?;
-        let description = describe(&compiled, &name_shared).map_err(refused)?;
+        let (description, calls) = describe(&compiled, &name_shared).map_err(refused)?;
         let program = match self.native(&digest) {
             Some(code) => Program::Native(Arc::clone(code)),
-            None => Program::Component(Arc::new(compiled)),
+            None => Program::Component { compiled: Arc::new(compiled), calls },
         };
         Ok(LoadedModule { name: name_shared, digest, description: Arc::new(description), program })
     }
@@ -204,16 +204,20 @@ impl PluginEngine {
 }
 
 /// Asks the module what it is, and checks that it exports what such a plugin must.
-fn describe(compiled: &Compiled, name: &Arc<str>) -> Result<Description, LoadProblem> {
+fn describe(
+    compiled: &Compiled,
+    name: &Arc<str>,
+) -> Result<(Description, KindExports), LoadProblem> {
     let heard = Arc::new(Heard::new(Clock::system()));
-    let mut guest = Guest::start(compiled, name, &heard).map_err(LoadProblem::Describe)?;
-    let raw = guest.describe().map_err(LoadProblem::Describe)?;
+    let mut running = Running::start(compiled, name, &heard).map_err(LoadProblem::Describe)?;
+    let raw = running.describe().map_err(LoadProblem::Describe)?;
     let exports = &compiled.exports;
-    let processes = exports.has(PluginKind::Process) && !exports.has(PluginKind::Aggregate);
+    let has = |kind| exports.of(kind).is_some();
+    let processes = has(PluginKind::Process) && !has(PluginKind::Aggregate);
     let description =
         described(raw, processes, exports.additions).map_err(LoadProblem::Description)?;
-    if exports.has(description.kind) {
-        return Ok(description);
+    if let Some(calls) = exports.of(description.kind) {
+        return Ok((description, calls.clone()));
     }
     let (world, interface) = match description.kind {
         PluginKind::Filter => ("filter", "filter-rows"),
@@ -231,7 +235,7 @@ impl LoadedModule {
     /// The last number of the version of the contract that it was built for.
     pub(super) fn additions(&self) -> u32 {
         match &self.program {
-            Program::Component(compiled) => compiled.exports.additions,
+            Program::Component { compiled, .. } => compiled.exports.additions,
             Program::Native(_) => ADDITIONS,
         }
     }
@@ -251,7 +255,7 @@ impl LoadedModule {
 impl LoadedModule {
     /// The same module, whose instances have other limits.
     pub(super) fn with_limits(&self, limits: &CallLimits) -> Self {
-        let Program::Component(compiled) = &self.program else { return self.clone() };
+        let Program::Component { compiled, calls } = &self.program else { return self.clone() };
         let Compiled { engine, component, exports, limits: _ } = &**compiled;
         let compiled = Compiled {
             engine: engine.clone(),
@@ -259,7 +263,8 @@ impl LoadedModule {
             exports: exports.clone(),
             limits: *limits,
         };
-        Self { program: Program::Component(Arc::new(compiled)), ..self.clone() }
+        let program = Program::Component { compiled: Arc::new(compiled), calls: calls.clone() };
+        Self { program, ..self.clone() }
     }
 }
 

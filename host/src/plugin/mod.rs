@@ -19,6 +19,7 @@ mod marshal;
 mod answer;
 mod answer_process;
 mod exports;
+mod running;
 mod instance;
 pub mod fit;
 pub mod verdict;
@@ -151,50 +152,23 @@ pub enum PluginError {
     Refused(String),
 }
 
-/// The calls of an instance. Batches hold exactly the columns of `Description::inputs`, in that order.
+/// A guest that runs, by its kind: made once when it starts, so that no call can be made that its kind does not have.
 ///
-/// Two implementers: the WASM instance, and code compiled into the host (the benchmarks' reference). Calls that
-/// do not belong to the plugin's kind panic: the wiring checks the kind once.
-pub trait Instance: Send {
-    /// Of a filter.
-    fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError>;
-    /// Of a map.
-    fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError>;
-    /// Of an aggregate: row `i` belongs to `states[groups[i]]`.
-    fn update(
-        &mut self,
-        rows: &RecordBatch,
-        groups: &[u32],
-        states: &Varlen,
-    ) -> Result<UpdateAnswer, PluginError>;
-    /// Of an aggregate.
-    fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError>;
-    /// Of an aggregate.
-    fn evaluate(
-        &mut self,
-        windows: &[WindowBounds],
-        states: &Varlen,
-    ) -> Result<EvaluateAnswer, PluginError>;
-    /// Of a process plugin: rows, and what is due before each.
-    fn process(
-        &mut self,
-        rows: &KeyedRows,
-        groups: &KeyedGroups,
-    ) -> Result<ProcessAnswer, PluginError> {
-        let _ = (rows, groups);
-        unreachable!("only a process plugin processes rows")
-    }
-    /// Of a process plugin: timer `i` of group `i`.
-    fn on_timer(
-        &mut self,
-        fired: &[Timer],
-        groups: &KeyedGroups,
-    ) -> Result<TimerAnswer, PluginError> {
-        let _ = (fired, groups);
-        unreachable!("only a process plugin has timers")
-    }
-    /// Of an aggregate or a process plugin.
-    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError>;
+/// Behind each kind stand two implementers: the WASM instance, and code compiled into the host (the benchmarks'
+/// reference). Batches hold exactly the columns of `Description::inputs`, in that order.
+pub enum Instance {
+    /// Keeps or drops rows.
+    Filter(Box<dyn FilterGuest>),
+    /// Makes any number of rows of each.
+    Map(Box<dyn MapGuest>),
+    /// Accumulates rows per group.
+    Aggregate(Box<dyn AggregateGuest>),
+    /// Keeps state per key.
+    Keyed(Box<dyn KeyedGuest>),
+}
+
+/// What every guest can be asked.
+pub trait Guest: Send {
     /// The next calls are given a fraction of their time, though twice that of the longest call that went well
     /// (nanoseconds); all of it again with none. Native code does not hurry.
     fn hurry(&mut self, longest_nanos: Option<u64>) {
@@ -203,6 +177,71 @@ pub trait Instance: Send {
     /// What it has used so far. Native code does not know.
     fn usage(&self) -> Usage {
         Usage::default()
+    }
+}
+
+/// The call of a filter.
+pub trait FilterGuest: Guest {
+    /// Which rows go on.
+    fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError>;
+}
+
+/// The call of a map.
+pub trait MapGuest: Guest {
+    /// New rows of each row.
+    fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError>;
+}
+
+/// The call of every guest with state.
+pub trait StatefulGuest: Guest {
+    /// States of an older version as states of this one.
+    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError>;
+}
+
+/// The calls of an aggregate.
+pub trait AggregateGuest: StatefulGuest {
+    /// Row `i` belongs to `states[groups[i]]`.
+    fn update(
+        &mut self,
+        rows: &RecordBatch,
+        groups: &[u32],
+        states: &Varlen,
+    ) -> Result<UpdateAnswer, PluginError>;
+    /// `left[i]` followed by `right[i]`.
+    fn merge(&mut self, left: &Varlen, right: &Varlen) -> Result<Varlen, PluginError>;
+    /// `windows[i]` belongs to `states[i]`.
+    fn evaluate(
+        &mut self,
+        windows: &[WindowBounds],
+        states: &Varlen,
+    ) -> Result<EvaluateAnswer, PluginError>;
+}
+
+/// The calls of a process plugin.
+pub trait KeyedGuest: StatefulGuest {
+    /// Rows, and what is due before each.
+    fn process(
+        &mut self,
+        rows: &KeyedRows,
+        groups: &KeyedGroups,
+    ) -> Result<ProcessAnswer, PluginError>;
+    /// Timer `i` of group `i`.
+    fn on_timer(
+        &mut self,
+        fired: &[Timer],
+        groups: &KeyedGroups,
+    ) -> Result<TimerAnswer, PluginError>;
+}
+
+impl Instance {
+    /// Its kind.
+    pub fn kind(&self) -> PluginKind {
+        match self {
+            Self::Filter(_) => PluginKind::Filter,
+            Self::Map(_) => PluginKind::Map,
+            Self::Aggregate(_) => PluginKind::Aggregate,
+            Self::Keyed(_) => PluginKind::Process,
+        }
     }
 }
 
@@ -220,7 +259,7 @@ pub struct Usage {
 /// What makes instances: a compiled component, or native code.
 pub trait Code: Send + Sync {
     /// A new instance after a successful `init`.
-    fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError>;
+    fn instantiate(&self, config: &[(String, String)]) -> Result<Instance, PluginError>;
     /// The plugin's own counters, summed over all its instances; those of calls that failed are not in them.
     fn counters(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
@@ -246,7 +285,7 @@ pub struct Plugin {
 
 impl Plugin {
     /// A new instance, initialised with the stage's configuration.
-    pub fn instantiate(&self) -> Result<Box<dyn Instance>, PluginError> {
+    pub fn instantiate(&self) -> Result<Instance, PluginError> {
         self.code.instantiate(&self.config)
     }
 }

@@ -12,15 +12,15 @@ use super::keyed::WorkingGroups;
 use super::made::Made;
 use super::outcome::{ProcessOutcome, TimerOutcome, TimerRefusal, kind_of, refusable};
 use super::process::{KeyedGroups, KeyedRows, Timer};
-use super::runner::{StageRunner, rejected};
-use super::{Instance, PluginError};
+use super::runner::{KeyedRunner, rejected};
+use super::{KeyedGuest, PluginError};
 
 /// Timers of one key that fire in one step of its watermark. A timer that sets itself every second for eleven days fits;
 /// one that sets itself every microsecond for ever is stopped: it is dead-lettered, and with it ends the chain. (Tests wait for
 /// fewer.)
 pub const FIRINGS_MAX: u32 = if cfg!(test) { 2_000 } else { 1_000_000 };
 
-impl StageRunner {
+impl KeyedRunner {
     /// Processes rows: row `i` belongs to group `rows.groups[i]`. Refused rows and timers leave no trace.
     pub fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> ProcessOutcome {
         let bytes = RowBytes::new(&rows.batch);
@@ -79,10 +79,9 @@ impl StageRunner {
                 |part, haste| {
                     let mut given = KeyedGroups::default();
                     part.clone().for_each(|group| given.push_from(groups, group));
-                    let call = |instance: &mut dyn Instance| {
-                        instance.on_timer(&fired[part.clone()], &given)
-                    };
-                    calls.call(part.len(), haste, call)
+                    calls.call(part.len(), haste, |guest| {
+                        guest.on_timer(&fired[part.clone()], &given)
+                    })
                 },
                 |part, result| {
                     let kept = refusable(&part, result).and_then(|answer| {
@@ -136,14 +135,14 @@ struct Work<'a> {
 impl Work<'_> {
     fn process(
         &mut self,
-        calls: &mut Calls,
+        calls: &mut Calls<dyn KeyedGuest>,
         part: Range<usize>,
         haste: Haste,
     ) -> Result<Vec<super::Reject>, Failure> {
         let Self { rows, groups, made, .. } = self;
-        let answer = calls.call(part.len(), haste, |instance| {
+        let answer = calls.call(part.len(), haste, |guest| {
             groups.call(&rows.groups[part.clone()], |of, given| {
-                let answer = instance.process(&rows.part(&part, of), given)?;
+                let answer = guest.process(&rows.part(&part, of), given)?;
                 made.admit(&answer.batch)?;
                 let after = answer.groups;
                 Ok(((answer.batch, answer.source_rows, answer.times, answer.rejects), after))
@@ -156,7 +155,11 @@ impl Work<'_> {
     }
 
     /// Fires what is due before a row, one by one, and forgets its group if its life is over then.
-    fn fire_before(&mut self, calls: &mut Calls, row: usize) -> Result<(), Failure> {
+    fn fire_before(
+        &mut self,
+        calls: &mut Calls<dyn KeyedGuest>,
+        row: usize,
+    ) -> Result<(), Failure> {
         let (group, watermark) = (self.rows.groups[row], self.rows.watermarks[row]);
         let mut firings = 0;
         while let Some(timer) = self.groups.first_timer(group).filter(|it| it.time <= watermark) {
@@ -184,15 +187,15 @@ impl Work<'_> {
     /// Once more in a new instance if the first had a past, or was too slow.
     fn fire(
         &mut self,
-        calls: &mut Calls,
+        calls: &mut Calls<dyn KeyedGuest>,
         group: u32,
         timer: Timer,
         row: usize,
     ) -> Result<(), Failure> {
         let rest = self.groups.without_first_timer(group);
         let mut call = || {
-            calls.call(1, Haste::None, |instance: &mut dyn Instance| {
-                let answer = instance.on_timer(&[timer], &rest)?;
+            calls.call(1, Haste::None, |guest| {
+                let answer = guest.on_timer(&[timer], &rest)?;
                 self.made.admit(&answer.batch)?;
                 Ok(answer)
             })

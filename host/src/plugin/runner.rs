@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::brake::Brake;
 use super::calls::Calls;
-pub use super::calls::RunnerStats;
+pub use super::calls::{GuestKind, RunnerStats};
 use super::cut::{RowBytes, next_groups, slice};
 use super::isolate::{self, Budget, Haste};
 use super::limits::CallLimits;
@@ -18,7 +18,10 @@ use super::outcome::{
     UpdateOutcome, index, refusable,
 };
 use super::update::GroupStates;
-use super::{Instance, Plugin, PluginError, WindowBounds};
+use super::{
+    AggregateGuest, FilterGuest, KeyedGuest, MapGuest, Plugin, PluginError, StatefulGuest,
+    WindowBounds,
+};
 use crate::time::Clock;
 use crate::varlen::Varlen;
 
@@ -26,8 +29,8 @@ use crate::varlen::Varlen;
 ///
 /// Whatever the plugin does, each row or group comes out either answered or refused, and those answered are as if
 /// the refused had never been there.
-pub struct StageRunner {
-    pub(super) calls: Calls,
+pub struct StageRunner<G: ?Sized> {
+    pub(super) calls: Calls<G>,
     pub(super) budget: Budget,
     pub(super) bytes_max: usize,
     /// Halved when a call fails as a whole and none of its rows does: it was too large for this plugin.
@@ -36,7 +39,19 @@ pub struct StageRunner {
     pub(super) groups_max: usize,
 }
 
-impl StageRunner {
+/// Runs a filter.
+pub type FilterRunner = StageRunner<dyn FilterGuest>;
+/// Runs a map.
+pub type MapRunner = StageRunner<dyn MapGuest>;
+/// Runs an aggregate.
+pub type AggregateRunner = StageRunner<dyn AggregateGuest>;
+/// Runs a process plugin; its calls stand in [`super::process_run`].
+pub type KeyedRunner = StageRunner<dyn KeyedGuest>;
+
+/// Takes the state of any plugin that has one to another layout.
+pub type MigrationRunner = StageRunner<dyn StatefulGuest>;
+
+impl<G: GuestKind + ?Sized> StageRunner<G> {
     /// A runner without an instance yet.
     pub fn new(plugin: &Plugin, limits: &CallLimits) -> Self {
         Self {
@@ -81,13 +96,64 @@ impl StageRunner {
         self.calls.stats()
     }
 
+    /// Calls for all rows, part by part; `settle` sees the parts in ascending order.
+    fn each_part<A>(
+        &mut self,
+        rows: &RecordBatch,
+        call: impl Fn(&mut G, Range<usize>, &RecordBatch) -> Result<A, PluginError>,
+        mut settle: impl FnMut(Range<usize>, Result<A, Refused>),
+    ) {
+        let bytes = RowBytes::new(rows);
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let part = bytes.next(start, rows.num_rows(), self.rows_max, self.bytes_max);
+            start = part.end;
+            let course = isolate::attempt(
+                part,
+                &mut self.budget,
+                |part, haste| {
+                    self.calls.call(part.len(), haste, |guest| {
+                        let rows = rows_of(rows, &part);
+                        call(guest, part, &rows)
+                    })
+                },
+                |part, result| settle(part.clone(), refusable(&part, result)),
+            );
+            self.calls.learn(course, &mut self.rows_max);
+        }
+    }
+
+    /// Calls for all groups, part by part. No record is guilty here: groups are refused
+    /// (docs/design/decisions.md#d12).
+    fn each_group<A>(
+        &mut self,
+        states: &[&Varlen],
+        call: impl Fn(&mut G, &Range<usize>) -> Result<A, PluginError>,
+        mut settle: impl FnMut(Range<usize>, Result<A, Refused>),
+    ) {
+        let mut start = 0;
+        while start < states[0].len() {
+            let part = next_groups(states, start, self.groups_max, self.bytes_max);
+            start = part.end;
+            let course = isolate::attempt(
+                part,
+                &mut self.budget,
+                |part, haste| self.calls.call(part.len(), haste, |guest| call(guest, &part)),
+                |part, result| settle(part.clone(), refusable(&part, result)),
+            );
+            self.calls.learn(course, &mut self.groups_max);
+        }
+    }
+}
+
+impl FilterRunner {
     /// Which rows go on. `rows` holds exactly the plugin's input columns, here and below.
     pub fn filter(&mut self, rows: &RecordBatch) -> FilterOutcome {
         let mut keep = Vec::with_capacity(1);
         let mut refusals = Vec::new();
         self.each_part(
             rows,
-            |instance, _, rows| instance.filter(rows),
+            |guest, _, rows| guest.filter(rows),
             |part, result| match result {
                 Ok(answer) => {
                     refusals.extend(answer.rejects.into_iter().map(rejected(&part)));
@@ -102,14 +168,16 @@ impl StageRunner {
         self.calls.count_rejects(&refusals);
         FilterOutcome { keep: joined(keep, rows.num_rows()), refusals }
     }
+}
 
+impl MapRunner {
     /// New rows of each row.
     pub fn map(&mut self, rows: &RecordBatch) -> MapOutcome {
         let mut made = Made::new(&self.calls.plugin().output_schema);
         let mut refusals = Vec::new();
         self.each_part(
             rows,
-            |instance, _, rows| instance.map(rows),
+            |guest, _, rows| guest.map(rows),
             |part, result| {
                 let kept = result.and_then(|answer| {
                     made.push(&part, answer.batch, answer.source_rows)?;
@@ -126,7 +194,9 @@ impl StageRunner {
         let (batch, source_rows) = made.finish();
         MapOutcome { batch, source_rows, refusals, overflowed }
     }
+}
 
+impl AggregateRunner {
     /// Adds rows to accumulators: row `i` belongs to `states[groups[i]]`. Refused rows leave no trace.
     pub fn update(&mut self, rows: &RecordBatch, groups: &[u32], states: &Varlen) -> UpdateOutcome {
         let bytes = RowBytes::new(rows);
@@ -146,8 +216,8 @@ impl StageRunner {
                 part,
                 &mut self.budget,
                 |part, haste| {
-                    self.calls.call(part.len(), haste, |instance| {
-                        current.update(instance, &rows_of(rows, &part), &groups[part])
+                    self.calls.call(part.len(), haste, |guest| {
+                        current.update(guest, &rows_of(rows, &part), &groups[part])
                     })
                 },
                 |part, result| match refusable(&part, result) {
@@ -167,7 +237,7 @@ impl StageRunner {
         let mut refusals = Vec::new();
         self.each_group(
             &[left, right],
-            |instance, part| instance.merge(&slice(left, part), &slice(right, part)),
+            |guest, part| guest.merge(&slice(left, part), &slice(right, part)),
             |part, result| {
                 let kept = result.and_then(|merged| {
                     let room = admit(states.bytes.len(), merged.bytes.len());
@@ -190,7 +260,7 @@ impl StageRunner {
         let mut refusals = Vec::new();
         self.each_group(
             &[states],
-            |instance, part| instance.evaluate(&windows[part.clone()], &slice(states, part)),
+            |guest, part| guest.evaluate(&windows[part.clone()], &slice(states, part)),
             |part, result| {
                 let kept = result.and_then(|answer| made.push(&part, answer.batch, answer.groups));
                 if let Err(refused) = kept {
@@ -201,7 +271,9 @@ impl StageRunner {
         let (batch, groups) = made.finish();
         EvaluateOutcome { batch, groups, refusals }
     }
+}
 
+impl MigrationRunner {
     /// Accumulators of an older version as accumulators of this one. All or none: a failure refuses the activation.
     pub fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
         let mut migrated = Varlen::with_capacity(states.len(), states.bytes.len());
@@ -210,62 +282,11 @@ impl StageRunner {
             let part = next_groups(&[states], start, self.groups_max, self.bytes_max);
             start = part.end;
             let old = slice(states, &part);
-            let call = |instance: &mut dyn Instance| instance.migrate(from_version, &old);
-            append(
-                &mut migrated,
-                &self.calls.call(part.len(), Haste::None, call).map_err(|it| it.fault)?,
-            );
+            let answer =
+                self.calls.call(part.len(), Haste::None, |guest| guest.migrate(from_version, &old));
+            append(&mut migrated, &answer.map_err(|failure| failure.fault)?);
         }
         Ok(migrated)
-    }
-
-    /// Calls for all rows, part by part; `settle` sees the parts in ascending order.
-    fn each_part<A>(
-        &mut self,
-        rows: &RecordBatch,
-        call: impl Fn(&mut dyn Instance, Range<usize>, &RecordBatch) -> Result<A, PluginError>,
-        mut settle: impl FnMut(Range<usize>, Result<A, Refused>),
-    ) {
-        let bytes = RowBytes::new(rows);
-        let mut start = 0;
-        while start < rows.num_rows() {
-            let part = bytes.next(start, rows.num_rows(), self.rows_max, self.bytes_max);
-            start = part.end;
-            let course = isolate::attempt(
-                part,
-                &mut self.budget,
-                |part, haste| {
-                    self.calls.call(part.len(), haste, |instance| {
-                        let rows = rows_of(rows, &part);
-                        call(instance, part, &rows)
-                    })
-                },
-                |part, result| settle(part.clone(), refusable(&part, result)),
-            );
-            self.calls.learn(course, &mut self.rows_max);
-        }
-    }
-
-    /// Calls for all groups, part by part. No record is guilty here: groups are refused
-    /// (docs/design/decisions.md#d12).
-    fn each_group<A>(
-        &mut self,
-        states: &[&Varlen],
-        call: impl Fn(&mut dyn Instance, &Range<usize>) -> Result<A, PluginError>,
-        mut settle: impl FnMut(Range<usize>, Result<A, Refused>),
-    ) {
-        let mut start = 0;
-        while start < states[0].len() {
-            let part = next_groups(states, start, self.groups_max, self.bytes_max);
-            start = part.end;
-            let course = isolate::attempt(
-                part,
-                &mut self.budget,
-                |part, haste| self.calls.call(part.len(), haste, |instance| call(instance, &part)),
-                |part, result| settle(part.clone(), refusable(&part, result)),
-            );
-            self.calls.learn(course, &mut self.groups_max);
-        }
     }
 }
 

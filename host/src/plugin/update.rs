@@ -7,7 +7,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::made::admit;
 use super::places::Places;
-use super::{Instance, PluginError, Reject};
+use super::{AggregateGuest, PluginError, Reject};
 use crate::varlen::Varlen;
 
 /// Accumulators while the rows of a batch are added, call by call and in order.
@@ -63,17 +63,17 @@ impl<'a> GroupStates<'a> {
     /// One call. After a failure everything is as before.
     pub(super) fn update(
         &mut self,
-        instance: &mut dyn Instance,
+        guest: &mut dyn AggregateGuest,
         rows: &RecordBatch,
         groups: &[u32],
     ) -> Result<Vec<Reject>, PluginError> {
         match self {
             Self::Whole(states) => {
-                let answer = instance.update(rows, groups, states)?;
+                let answer = guest.update(rows, groups, states)?;
                 *states = Cow::Owned(answer.states);
                 Ok(answer.rejects)
             }
-            Self::Touched(states) => states.update(instance, rows, groups),
+            Self::Touched(states) => states.update(guest, rows, groups),
         }
     }
 
@@ -108,13 +108,13 @@ impl<'a> Touched<'a> {
 
     fn update(
         &mut self,
-        instance: &mut dyn Instance,
+        guest: &mut dyn AggregateGuest,
         rows: &RecordBatch,
         groups: &[u32],
     ) -> Result<Vec<Reject>, PluginError> {
         let locals: Vec<u32> = groups.iter().map(|group| self.places.touch(*group)).collect();
         let states: Varlen = self.places.touched().iter().map(|group| self.state(*group)).collect();
-        let result = instance.update(rows, &locals, &states);
+        let result = guest.update(rows, &locals, &states);
         let result = result.and_then(|answer| {
             admit(self.bytes, size(&answer.states))?;
             self.bytes += size(&answer.states);

@@ -72,11 +72,11 @@ pub(super) fn prepare(
     }
     observe(&mut prepared, plan, block, clock);
     let decoded_at = thread_cpu_nanos();
-    for (stage, runner) in plan.stages.iter().zip(&mut worker.stages) {
+    for (stage, step) in plan.stages.iter().zip(&mut worker.stages) {
         if prepared.rows.len() == 0 {
             break;
         }
-        if !stage.apply(&mut runner.runner, &mut prepared, budget) {
+        if !stage.apply(step, &mut prepared, budget) {
             return None;
         }
     }

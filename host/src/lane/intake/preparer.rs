@@ -4,13 +4,13 @@ use crate::counters::LaneMetrics;
 use crate::decode::Decoder;
 use crate::lane::plan::Plan;
 use crate::lane::pool::Pool;
-use crate::lane::stage::{Running, report_stage};
+use crate::lane::stage::{Step, report_stage};
 
 /// Of one worker.
 pub(in crate::lane) struct Preparer {
     pub(in crate::lane) decoder: Decoder,
     /// One per filter and map, in order.
-    pub(in crate::lane) stages: Vec<Running>,
+    pub(in crate::lane) stages: Vec<Step>,
     /// CPU time since the last report, ns.
     pub(in crate::lane) decode_nanos: u64,
     pub(in crate::lane) plugin_nanos: u64,
@@ -24,7 +24,7 @@ impl Preparer {
             stages: plan
                 .stages
                 .iter()
-                .map(|stage| Running::new(stage, &plan.limits, pool.brake()))
+                .map(|stage| Step::new(stage, &plan.limits, pool.brake()))
                 .collect(),
             decode_nanos: 0,
             plugin_nanos: 0,
@@ -40,7 +40,7 @@ pub(super) fn report(preparers: &mut [Preparer], plan: &Plan, metrics: &LaneMetr
         metrics.steps.plugins.add_nanos(std::mem::take(&mut preparer.plugin_nanos));
     }
     for (number, stage) in plan.stages.iter().enumerate() {
-        let running = preparers.iter_mut().map(|preparer| &mut preparer.stages[number]);
-        report_stage(stage, running, metrics);
+        let done = preparers.iter_mut().map(|preparer| preparer.stages[number].done());
+        report_stage(stage, done, metrics);
     }
 }

@@ -8,6 +8,7 @@
 use crate::chain::record::PinnedModule;
 use crate::plugin::PluginError;
 use crate::plugin::load::LoadedModule;
+use crate::plugin::runner::MigrationRunner;
 use crate::time::Clock;
 use crate::varlen::Varlen;
 
@@ -96,7 +97,7 @@ fn migrate_worker(
     grouped: &Grouped,
     from: u32,
 ) -> Result<Vec<Varlen>, PluginError> {
-    let mut runner = grouped.stage.runner(&grouped.limits);
+    let mut runner: MigrationRunner = grouped.stage.runner(&grouped.limits);
     let mut states = states.peekable();
     let mut migrated = Vec::new();
     while states.peek().is_some() {

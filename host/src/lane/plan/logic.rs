@@ -10,6 +10,7 @@ use crate::config::{Pipeline, ProcessConfig, SinkKind, StageConfig, WindowConfig
 use crate::lane::pool::Pool;
 use crate::lane::stage::Running;
 use crate::plugin::limits::CallLimits;
+use crate::plugin::runner::GuestKind;
 use crate::window::key::is_key;
 use crate::window::{WindowAssigner, key_shard};
 
@@ -167,7 +168,7 @@ impl Grouped {
     }
 
     /// The plugin of one worker.
-    pub(in crate::lane) fn running(&self, pool: &Pool) -> Running {
+    pub(in crate::lane) fn running<G: GuestKind + ?Sized>(&self, pool: &Pool) -> Running<G> {
         Running::new(&self.stage, &self.limits, pool.brake())
     }
 }

@@ -16,7 +16,7 @@ use crate::decode::Decoder;
 use crate::plugin::fit::{FitError, Fitted, fit};
 use crate::plugin::limits::CallLimits;
 use crate::plugin::load::LoadedModule;
-use crate::plugin::runner::StageRunner;
+use crate::plugin::runner::{GuestKind, StageRunner};
 use crate::plugin::{Plugin, PluginKind};
 use crate::schema::Schema;
 
@@ -286,7 +286,7 @@ impl FittedStage {
     }
 
     /// A runner for one worker.
-    pub(super) fn runner(&self, limits: &CallLimits) -> StageRunner {
+    pub(super) fn runner<G: GuestKind + ?Sized>(&self, limits: &CallLimits) -> StageRunner<G> {
         StageRunner::new(&self.plugin, limits)
     }
 }

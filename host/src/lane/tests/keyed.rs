@@ -129,8 +129,8 @@ pub(super) struct Watch {
 pub(super) const WATCH: Watch = Watch { on_row: digit, on_timer: fire };
 
 impl Code for Watch {
-    fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        Ok(Box::new(*self))
+    fn instantiate(&self, _: &[(String, String)]) -> Result<Instance, PluginError> {
+        Ok(Instance::Keyed(Box::new(*self)))
     }
 }
 
@@ -162,7 +162,9 @@ fn fire(key: &mut Key, timer: Timer) -> Told {
     }
 }
 
-impl Instance for Watch {
+impl Guest for Watch {}
+
+impl KeyedGuest for Watch {
     fn process(
         &mut self,
         rows: &KeyedRows,
@@ -209,33 +211,13 @@ impl Instance for Watch {
             .unzip::<_, _, _, Vec<_>>();
         Ok(TimerAnswer { groups: write(&keys), batch: batch("texts", said), of })
     }
+}
 
-    fn filter(&mut self, _: &RecordBatch) -> Result<FilterAnswer, PluginError> {
-        unreachable!("it processes")
-    }
-    fn map(&mut self, _: &RecordBatch) -> Result<MapAnswer, PluginError> {
-        unreachable!("it processes")
-    }
-    fn update(
-        &mut self,
-        _: &RecordBatch,
-        _: &[u32],
-        _: &Varlen,
-    ) -> Result<UpdateAnswer, PluginError> {
-        unreachable!("it processes")
-    }
-    fn merge(&mut self, _: &Varlen, _: &Varlen) -> Result<Varlen, PluginError> {
-        unreachable!("it processes")
-    }
-    fn evaluate(&mut self, _: &[WindowBounds], _: &Varlen) -> Result<EvaluateAnswer, PluginError> {
-        unreachable!("it processes")
-    }
+impl StatefulGuest for Watch {
     fn migrate(&mut self, _: u32, _: &Varlen) -> Result<Varlen, PluginError> {
         unreachable!("one version only")
     }
 }
-
-use arrow::record_batch::RecordBatch;
 
 /// What the tables must hold, a partition and a key at a time.
 #[derive(Default)]

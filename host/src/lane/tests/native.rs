@@ -29,7 +29,7 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
     let code: Arc<dyn Code> = match kind {
         PluginKind::Process if name == "diary" => Arc::new(super::scripts::DIARY),
         PluginKind::Process => Arc::new(super::keyed::WATCH),
-        _ => Arc::new(Texts { rows: if name == "several" { 2 } else { 1 }, cpu_nanos: 0 }),
+        _ => Arc::new(Texts { kind, rows: if name == "several" { 2 } else { 1 }, cpu_nanos: 0 }),
     };
     let description = Description {
         kind,
@@ -46,6 +46,7 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
 
 #[derive(Clone)]
 struct Texts {
+    kind: PluginKind,
     /// Of a group.
     rows: usize,
     /// What it says that it has used.
@@ -53,8 +54,13 @@ struct Texts {
 }
 
 impl Code for Texts {
-    fn instantiate(&self, _: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        Ok(Box::new(self.clone()))
+    fn instantiate(&self, _: &[(String, String)]) -> Result<Instance, PluginError> {
+        let guest = Box::new(self.clone());
+        Ok(match self.kind {
+            PluginKind::Filter => Instance::Filter(guest),
+            PluginKind::Map => Instance::Map(guest),
+            PluginKind::Aggregate | PluginKind::Process => Instance::Aggregate(guest),
+        })
     }
 }
 
@@ -67,11 +73,13 @@ pub(super) fn batch(name: &str, texts: Vec<String>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable([(name, column, false)]).unwrap()
 }
 
-impl Instance for Texts {
+impl Guest for Texts {
     fn usage(&self) -> Usage {
         Usage { cpu_nanos: self.cpu_nanos, ..Usage::default() }
     }
+}
 
+impl FilterGuest for Texts {
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
         let texts = texts(rows);
         if texts.iter().any(|text| text.contains("trap")) {
@@ -87,7 +95,9 @@ impl Instance for Texts {
         let keep = texts.iter().map(|text| !text.contains('x')).collect::<Vec<_>>().into();
         Ok(FilterAnswer { keep, rejects: Vec::new() })
     }
+}
 
+impl MapGuest for Texts {
     fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
         let (mut made, mut source_rows) = (Vec::new(), Vec::new());
         for (row, text) in texts(rows).into_iter().enumerate() {
@@ -106,7 +116,9 @@ impl Instance for Texts {
         }
         Ok(MapAnswer { batch: batch("text", made), source_rows, rejects: Vec::new() })
     }
+}
 
+impl AggregateGuest for Texts {
     fn update(
         &mut self,
         rows: &RecordBatch,
@@ -156,7 +168,9 @@ impl Instance for Texts {
             groups: groups.into_iter().map(|group| group as u32).collect(),
         })
     }
+}
 
+impl StatefulGuest for Texts {
     fn migrate(&mut self, _: u32, _: &Varlen) -> Result<Varlen, PluginError> {
         unreachable!("one version only")
     }

@@ -11,8 +11,8 @@ use super::keyed::by_hand;
 use super::*;
 use crate::plugin::process::{KeyedGroups, KeyedRows, ProcessAnswer, Timer, TimerAnswer};
 use crate::plugin::{
-    Code, Description, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, PluginError,
-    UpdateAnswer, WindowBounds,
+    AggregateGuest, Code, Description, EvaluateAnswer, Guest, Instance, KeyedGuest, PluginError,
+    StatefulGuest, UpdateAnswer, WindowBounds,
 };
 use crate::varlen::Varlen;
 
@@ -39,15 +39,21 @@ struct Relaid {
     refuses: bool,
 }
 
-struct RelaidInstance {
-    inner: Box<dyn Instance>,
+struct RelaidGuest<G: ?Sized> {
+    inner: Box<G>,
     refuses: bool,
 }
 
 impl Code for Relaid {
-    fn instantiate(&self, config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        let inner = self.inner.instantiate(config)?;
-        Ok(Box::new(RelaidInstance { inner, refuses: self.refuses }))
+    fn instantiate(&self, config: &[(String, String)]) -> Result<Instance, PluginError> {
+        let refuses = self.refuses;
+        Ok(match self.inner.instantiate(config)? {
+            Instance::Aggregate(inner) => {
+                Instance::Aggregate(Box::new(RelaidGuest { inner, refuses }))
+            }
+            Instance::Keyed(inner) => Instance::Keyed(Box::new(RelaidGuest { inner, refuses })),
+            stateless => stateless,
+        })
     }
 }
 
@@ -76,15 +82,9 @@ fn marked_groups(groups: KeyedGroups) -> KeyedGroups {
     KeyedGroups { states: marked(&groups.states), timers: groups.timers }
 }
 
-impl Instance for RelaidInstance {
-    fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
-        self.inner.filter(rows)
-    }
+impl<G: Guest + ?Sized> Guest for RelaidGuest<G> {}
 
-    fn map(&mut self, rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
-        self.inner.map(rows)
-    }
-
+impl AggregateGuest for RelaidGuest<dyn AggregateGuest> {
     fn update(
         &mut self,
         rows: &RecordBatch,
@@ -106,7 +106,9 @@ impl Instance for RelaidInstance {
     ) -> Result<EvaluateAnswer, PluginError> {
         self.inner.evaluate(windows, &bare(states))
     }
+}
 
+impl KeyedGuest for RelaidGuest<dyn KeyedGuest> {
     fn process(
         &mut self,
         rows: &KeyedRows,
@@ -124,7 +126,9 @@ impl Instance for RelaidInstance {
         let answer = self.inner.on_timer(fired, &bare_groups(groups))?;
         Ok(TimerAnswer { groups: marked_groups(answer.groups), ..answer })
     }
+}
 
+impl<G: Guest + ?Sized> StatefulGuest for RelaidGuest<G> {
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
         assert_eq!(from_version, 1);
         if self.refuses {

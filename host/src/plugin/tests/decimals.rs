@@ -9,12 +9,11 @@ use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-use super::{empty_states, engine, fit_as, limits};
+use super::{AnyRunner, empty_states, engine, fit_as, limits};
 use crate::plugin::answer;
 use crate::plugin::bindings::sluicegate::plugin::columns::{
     BatchResult, ColumnResult, ValuesResult,
 };
-use crate::plugin::runner::StageRunner;
 use crate::plugin::{Plugin, PluginKind, WindowBounds};
 use crate::schema::decimal_type;
 
@@ -47,7 +46,7 @@ proptest! {
         let column = Decimal128Array::from(amounts.clone()).with_data_type(decimal_type(38, 4));
         let column: ArrayRef = Arc::new(column);
         let rows = RecordBatch::try_from_iter([("amount", column)]).unwrap();
-        let mut runner = StageRunner::new(&ledger(38), &limits());
+        let mut runner = AnyRunner::new(&ledger(38), &limits());
         let mut states = empty_states(1);
         for part in [rows.slice(0, cut), rows.slice(cut, amounts.len() - cut)] {
             states = runner.update(&part, &vec![0; part.num_rows()], &states).states;

@@ -8,23 +8,20 @@ use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 
-use super::{SHORT, empty_states, hash_of, hashes, hurried, limits, rows, runner_of, try_fit};
+use super::{
+    AnyRunner, SHORT, empty_states, hash_of, hashes, hurried, limits, rows, runner_of, try_fit,
+};
 use crate::plugin::PluginKind::{Aggregate, Filter, Map};
 use crate::plugin::limits::CallLimits;
 use crate::plugin::outcome::{Refusal, RefusalKind};
-use crate::plugin::runner::StageRunner;
-use crate::plugin::{
-    Code, EvaluateAnswer, FilterAnswer, Instance, MapAnswer, Plugin, PluginError, UpdateAnswer,
-    WindowBounds,
-};
-use crate::varlen::Varlen;
+use crate::plugin::{Code, FilterAnswer, FilterGuest, Guest, Instance, Plugin, PluginError};
 
 fn only_the_guilty_row_is_refused(sin: &str, text: &Expect) -> RefusalKind {
     of_ten_only_the_guilty_is_refused(runner_of(Filter, sin), text)
 }
 
 /// Rows 0 to 9, of which row 6 is guilty: exactly that one is refused, and the rest goes on.
-fn of_ten_only_the_guilty_is_refused(mut runner: StageRunner, text: &Expect) -> RefusalKind {
+fn of_ten_only_the_guilty_is_refused(mut runner: AnyRunner, text: &Expect) -> RefusalKind {
     let batch = rows(&[1, 2, 3, 4, 5, 6, -7, 8, 9, 10]);
     let outcome = runner.filter(&batch);
     let kept: Vec<_> = outcome.keep.set_indices().collect();
@@ -58,7 +55,7 @@ fn a_trap_without_a_word_is_told_as_it_is() {
 
 #[test]
 fn an_endless_loop_meets_its_deadline() {
-    let runner = StageRunner::new(&hurried(Filter, "spin").unwrap().plugin, &SHORT);
+    let runner = AnyRunner::new(&hurried(Filter, "spin").unwrap().plugin, &SHORT);
     let kind = of_ten_only_the_guilty_is_refused(
         runner,
         &expect!["deadline: the call used more than 300 ms of CPU time"],
@@ -112,15 +109,18 @@ struct Slow {
 }
 
 impl Code for Slow {
-    fn instantiate(&self, _config: &[(String, String)]) -> Result<Box<dyn Instance>, PluginError> {
-        Ok(Box::new(Self::default()))
+    fn instantiate(&self, _config: &[(String, String)]) -> Result<Instance, PluginError> {
+        Ok(Instance::Filter(Box::new(Self::default())))
     }
 }
 
-impl Instance for Slow {
+impl Guest for Slow {
     fn hurry(&mut self, longest_nanos: Option<u64>) {
         self.in_a_hurry = longest_nanos.is_some();
     }
+}
+
+impl FilterGuest for Slow {
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
         let most = if self.in_a_hurry { 2 } else { 16 };
         let endless = rows.column(1).as_primitive::<Int64Type>().values().contains(&-7);
@@ -129,36 +129,12 @@ impl Instance for Slow {
         }
         Ok(FilterAnswer { keep: BooleanBuffer::new_set(rows.num_rows()), rejects: Vec::new() })
     }
-    fn map(&mut self, _rows: &RecordBatch) -> Result<MapAnswer, PluginError> {
-        unreachable!("it is a filter")
-    }
-    fn update(
-        &mut self,
-        _rows: &RecordBatch,
-        _groups: &[u32],
-        _states: &Varlen,
-    ) -> Result<UpdateAnswer, PluginError> {
-        unreachable!("it is a filter")
-    }
-    fn merge(&mut self, _left: &Varlen, _right: &Varlen) -> Result<Varlen, PluginError> {
-        unreachable!("it is a filter")
-    }
-    fn evaluate(
-        &mut self,
-        _windows: &[WindowBounds],
-        _states: &Varlen,
-    ) -> Result<EvaluateAnswer, PluginError> {
-        unreachable!("it is a filter")
-    }
-    fn migrate(&mut self, _from_version: u32, _states: &Varlen) -> Result<Varlen, PluginError> {
-        unreachable!("it is a filter")
-    }
 }
 
 #[test]
 fn a_call_that_is_only_too_large_is_made_smaller_for_good() {
     let plugin = Plugin { code: Arc::new(Slow::default()), ..try_fit(Filter, "").unwrap().plugin };
-    let mut runner = StageRunner::new(&plugin, &CallLimits { rows: 64, ..limits() });
+    let mut runner = AnyRunner::new(&plugin, &CallLimits { rows: 64, ..limits() });
     let batch = rows(&[1; 64]);
     for _ in 0..2 {
         let outcome = runner.filter(&batch);
@@ -175,7 +151,7 @@ fn a_call_that_is_only_too_large_is_made_smaller_for_good() {
 #[test]
 fn haste_in_the_search_for_a_guilty_row_condemns_no_other() {
     let plugin = Plugin { code: Arc::new(Slow::default()), ..try_fit(Filter, "").unwrap().plugin };
-    let mut runner = StageRunner::new(&plugin, &limits());
+    let mut runner = AnyRunner::new(&plugin, &limits());
     let outcome = runner.filter(&rows(&[1, 3, 5, 7, 9, -7, 11, 15, 17, 19, 21, 23]));
     let refused: Vec<_> = outcome.refusals.iter().map(|it| (it.row, it.kind)).collect();
     assert_eq!(refused, [(5, RefusalKind::Deadline)]);

@@ -32,7 +32,12 @@ use super::engine::PluginEngine;
 use super::fit::{FitError, Fitted, fit};
 use super::limits::CallLimits;
 use super::load::LoadedModule;
-use super::runner::StageRunner;
+use super::outcome::*;
+use super::process::{KeyedGroups, KeyedRows, Timer};
+use super::runner::{
+    AggregateRunner, FilterRunner, KeyedRunner, MapRunner, MigrationRunner, RunnerStats,
+};
+use super::{Plugin, PluginError, WindowBounds};
 use crate::model::module::StagePlace;
 use crate::schema::timestamp_type;
 use crate::varlen::Varlen;
@@ -118,12 +123,116 @@ fn try_fit(kind: PluginKind, sin: &str) -> Result<Fitted, FitError> {
     fit_as(kind, &[("sin", sin)], evil(kind), &schema())
 }
 
-fn runner_of(kind: PluginKind, sin: &str) -> StageRunner {
+/// The runner of a plugin, whatever its kind: most tests name kinds in values.
+enum AnyRunner {
+    Filter(FilterRunner),
+    Map(MapRunner),
+    Aggregate(AggregateRunner),
+    Keyed(KeyedRunner),
+}
+
+/// The same call of whichever runner it is.
+macro_rules! of_any {
+    ($any:expr, $runner:ident => $call:expr) => {
+        match $any {
+            AnyRunner::Filter($runner) => $call,
+            AnyRunner::Map($runner) => $call,
+            AnyRunner::Aggregate($runner) => $call,
+            AnyRunner::Keyed($runner) => $call,
+        }
+    };
+}
+
+/// The same runner after a change.
+macro_rules! changed {
+    ($any:expr, $runner:ident => $change:expr) => {
+        match $any {
+            AnyRunner::Filter($runner) => AnyRunner::Filter($change),
+            AnyRunner::Map($runner) => AnyRunner::Map($change),
+            AnyRunner::Aggregate($runner) => AnyRunner::Aggregate($change),
+            AnyRunner::Keyed($runner) => AnyRunner::Keyed($change),
+        }
+    };
+}
+
+impl AnyRunner {
+    fn new(plugin: &Plugin, limits: &CallLimits) -> Self {
+        match plugin.description.kind {
+            PluginKind::Filter => Self::Filter(FilterRunner::new(plugin, limits)),
+            PluginKind::Map => Self::Map(MapRunner::new(plugin, limits)),
+            PluginKind::Aggregate => Self::Aggregate(AggregateRunner::new(plugin, limits)),
+            PluginKind::Process => Self::Keyed(KeyedRunner::new(plugin, limits)),
+        }
+    }
+
+    fn with_clock(self, clock: crate::time::Clock) -> Self {
+        changed!(self, runner => runner.with_clock(clock))
+    }
+
+    fn with_cpu(self, cpu: super::calls::CpuTime) -> Self {
+        changed!(self, runner => runner.with_cpu(cpu))
+    }
+
+    fn with_brake(self, brake: super::brake::Brake) -> Self {
+        changed!(self, runner => runner.with_brake(brake))
+    }
+
+    fn plugin(&self) -> &Plugin {
+        of_any!(self, runner => runner.plugin())
+    }
+
+    fn stats(&self) -> RunnerStats {
+        of_any!(self, runner => runner.stats())
+    }
+
+    fn filter(&mut self, rows: &RecordBatch) -> FilterOutcome {
+        let Self::Filter(runner) = self else { panic!("no filter") };
+        runner.filter(rows)
+    }
+
+    fn map(&mut self, rows: &RecordBatch) -> MapOutcome {
+        let Self::Map(runner) = self else { panic!("no map") };
+        runner.map(rows)
+    }
+
+    fn aggregate(&mut self) -> &mut AggregateRunner {
+        let Self::Aggregate(runner) = self else { panic!("no aggregate") };
+        runner
+    }
+
+    fn update(&mut self, rows: &RecordBatch, groups: &[u32], states: &Varlen) -> UpdateOutcome {
+        self.aggregate().update(rows, groups, states)
+    }
+
+    fn merge(&mut self, left: &Varlen, right: &Varlen) -> MergeOutcome {
+        self.aggregate().merge(left, right)
+    }
+
+    fn evaluate(&mut self, windows: &[WindowBounds], states: &Varlen) -> EvaluateOutcome {
+        self.aggregate().evaluate(windows, states)
+    }
+
+    fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
+        MigrationRunner::new(self.plugin(), &limits()).migrate(from_version, states)
+    }
+
+    fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> ProcessOutcome {
+        let Self::Keyed(runner) = self else { panic!("no process plugin") };
+        runner.process(rows, groups)
+    }
+
+    fn on_timers(&mut self, fired: &[Timer], groups: &KeyedGroups) -> TimerOutcome {
+        let Self::Keyed(runner) = self else { panic!("no process plugin") };
+        runner.on_timers(fired, groups)
+    }
+}
+
+fn runner_of(kind: PluginKind, sin: &str) -> AnyRunner {
     runner_with(kind, sin, &limits())
 }
 
-fn runner_with(kind: PluginKind, sin: &str, limits: &CallLimits) -> StageRunner {
-    StageRunner::new(&try_fit(kind, sin).unwrap().plugin, limits)
+fn runner_with(kind: PluginKind, sin: &str, limits: &CallLimits) -> AnyRunner {
+    AnyRunner::new(&try_fit(kind, sin).unwrap().plugin, limits)
 }
 
 /// For guests that never end. Calls that do end take microseconds of it, so a slow machine has room.

@@ -12,11 +12,10 @@ use arrow::datatypes::{DataType, Decimal64Type, Field, Int64Type, Schema, Schema
 use arrow::record_batch::RecordBatch;
 use expect_test::expect;
 
-use super::{empty_states, engine, evil_module, fit_as, limits, overwritten};
+use super::{AnyRunner, empty_states, engine, evil_module, fit_as, limits, overwritten};
 use crate::plugin::fit::FitError;
 use crate::plugin::load::LoadedModule;
 use crate::plugin::process::{KeyedGroups, KeyedRows};
-use crate::plugin::runner::StageRunner;
 use crate::plugin::verdict::{Verdict, verdict};
 use crate::plugin::{Plugin, PluginKind, WindowBounds};
 use crate::schema::decimal_type;
@@ -66,12 +65,12 @@ fn an_aggregates_state_of_before_is_the_state_of_today() {
     let mut states = empty_states(2);
     for (plugin, prices) in [(&old, prices[0]), (&new, prices[1])] {
         let outcome =
-            StageRunner::new(plugin, &limits()).update(&cents("price", &prices), &[0, 1], &states);
+            AnyRunner::new(plugin, &limits()).update(&cents("price", &prices), &[0, 1], &states);
         states = outcome.states;
     }
     for plugin in [&old, &new] {
         let windows = [WindowBounds { start: 0, end: 1 }; 2];
-        let results = StageRunner::new(plugin, &limits()).evaluate(&windows, &states).batch;
+        let results = AnyRunner::new(plugin, &limits()).evaluate(&windows, &states).batch;
         let revenue = results.column(0).as_primitive::<Decimal64Type>();
         assert_eq!(revenue.values(), &[1_999, -4], "a sum of 19 digits is still refused");
         assert_eq!(results.column(1).as_primitive::<Int64Type>().values(), &[1, 2]);
@@ -93,7 +92,7 @@ fn a_keyed_state_of_before_is_the_state_of_today() {
     let mut nobody = KeyedGroups::default();
     nobody.push(&[], []);
     let run = |plugin: &Plugin, times, groups: &KeyedGroups| {
-        StageRunner::new(plugin, &limits()).process(&payments(times), groups)
+        AnyRunner::new(plugin, &limits()).process(&payments(times), groups)
     };
     let frozen = run(&old, [0, 1], &nobody).groups;
     assert_eq!(run(&new, [0, 1], &nobody).groups, frozen);

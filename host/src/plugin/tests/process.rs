@@ -8,12 +8,11 @@ use arrow::datatypes::{DataType, Decimal64Type, Field, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 
-use super::{engine, fit_as, limits};
+use super::{AnyRunner, engine, fit_as, limits};
 use crate::plugin::answer_process::{on_timer, process};
 use crate::plugin::bindings::exports::sluicegate::plugin::process_rows;
 use crate::plugin::bindings::sluicegate::plugin::columns::{BatchResult, VarlenResult};
 use crate::plugin::process::*;
-use crate::plugin::runner::StageRunner;
 use crate::plugin::{Plugin, PluginKind};
 
 fn fraud_velocity() -> Plugin {
@@ -49,7 +48,7 @@ fn nobody() -> KeyedGroups {
 
 #[test]
 fn a_module_keeps_state_sets_timers_and_forgets() {
-    let mut runner = StageRunner::new(&fraud_velocity(), &limits());
+    let mut runner = AnyRunner::new(&fraud_velocity(), &limits());
     let outcome = runner.process(&payments(&[1_000, 1_001, 2_500], 0), &nobody());
     let refused: Vec<_> = outcome.refusals.iter().map(|it| (it.row, it.reason.as_str())).collect();
     assert_eq!(refused, [(1, "the amount has digits beyond cents")]);
@@ -71,7 +70,7 @@ fn a_module_keeps_state_sets_timers_and_forgets() {
 
 #[test]
 fn a_row_that_makes_the_state_too_large_is_refused_alone() {
-    let mut runner = StageRunner::new(&fraud_velocity(), &limits());
+    let mut runner = AnyRunner::new(&fraud_velocity(), &limits());
     let outcome = runner.process(&payments(&[1_000; 9], 0), &nobody());
     let refused: Vec<u32> = outcome.refusals.iter().map(|refusal| refusal.row).collect();
     assert!(refused.len() < 9 && refused.contains(&8), "{refused:?}");

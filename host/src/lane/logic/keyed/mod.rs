@@ -14,6 +14,7 @@ use crate::lane::logic::share::{Share, owner};
 use crate::lane::plan::{FittedStage, KeyedPlan};
 use crate::lane::pool::Pool;
 use crate::lane::stage::{Running, report_stage};
+use crate::plugin::KeyedGuest;
 use crate::time::{Watermark, thread_cpu_nanos};
 use crate::window::snapshot::SnapshotError;
 use emitted::{CondemnedTimer, Emitted, join};
@@ -31,7 +32,7 @@ pub(in crate::lane) struct Keyed {
 
 /// What one worker owns.
 struct Worker {
-    plugin: Running,
+    plugin: Running<dyn KeyedGuest>,
     keyed: KeyedTable,
     call: KeyedCall,
     /// Keys with timers that fire now.
@@ -181,7 +182,7 @@ impl Kind for Keyed {
             metrics.steps.window.add_nanos(std::mem::take(&mut worker.nanos));
         }
         metrics.steps.sink.add_nanos(std::mem::take(&mut self.sink_nanos));
-        let running = self.workers.iter_mut().map(|worker| &mut worker.plugin);
-        report_stage(&self.plan.grouped.stage, running, metrics);
+        let done = self.workers.iter_mut().map(|worker| worker.plugin.done());
+        report_stage(&self.plan.grouped.stage, done, metrics);
     }
 }

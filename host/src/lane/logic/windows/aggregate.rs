@@ -11,7 +11,7 @@ use crate::lane::plan::WindowsPlan;
 use crate::lane::trial::HOST_PANIC;
 use crate::plugin::WindowBounds;
 use crate::plugin::outcome::{GroupRefusal, RefusalKind};
-use crate::plugin::runner::StageRunner;
+use crate::plugin::runner::AggregateRunner;
 use crate::varlen::Varlen;
 use crate::window::firing::{Firing, GROUPS_PER_CALL};
 use crate::window::key;
@@ -42,7 +42,7 @@ pub(in crate::lane) struct Results {
 /// The plugin of a worker, with what it is given.
 pub(super) struct Aggregate<'a> {
     pub(super) plan: &'a WindowsPlan,
-    pub(super) runner: &'a mut StageRunner,
+    pub(super) runner: &'a mut AggregateRunner,
     /// What the groups made the host say, if they are condemned for it: they are not evaluated.
     pub(super) panicked: Option<&'a str>,
 }

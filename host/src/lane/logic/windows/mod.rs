@@ -25,6 +25,7 @@ use crate::lane::plan::{FittedStage, WindowsPlan};
 use crate::lane::pool::Pool;
 use crate::lane::rows::Rows;
 use crate::lane::stage::{Running, report_stage};
+use crate::plugin::AggregateGuest;
 use crate::time::{Watermark, thread_cpu_nanos};
 use crate::watermark::LaneClock;
 use crate::window::snapshot::SnapshotError;
@@ -46,7 +47,7 @@ pub(in crate::lane) struct Windows {
 
 /// What one worker owns.
 struct Worker {
-    aggregate: Running,
+    aggregate: Running<dyn AggregateGuest>,
     shape: Box<dyn Shape>,
     /// CPU time since the last report, ns.
     nanos: u64,
@@ -264,7 +265,7 @@ impl Kind for Windows {
             metrics.steps.window.add_nanos(std::mem::take(&mut worker.nanos));
         }
         metrics.steps.sink.add_nanos(std::mem::take(&mut self.sink_nanos));
-        let running = self.workers.iter_mut().map(|worker| &mut worker.aggregate);
-        report_stage(&self.plan.grouped.stage, running, metrics);
+        let done = self.workers.iter_mut().map(|worker| worker.aggregate.done());
+        report_stage(&self.plan.grouped.stage, done, metrics);
     }
 }
