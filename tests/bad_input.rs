@@ -147,7 +147,7 @@ fn a_module_that_is_no_wasm_is_refused() {
         &with_module(b"#!/bin/sh"),
         ("name", "name"),
         expect![[r#"
-        error: plugin `filter`: this is no WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`
+        error: plugin `filter`: this is not a WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`
     "#]],
     );
 }
@@ -158,7 +158,7 @@ fn a_module_without_the_exports_is_refused() {
         &with_module(b"\0asm\x01\0\0\0"),
         ("name", "name"),
         expect![[r#"
-        error: plugin `filter`: the module is no plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`
+        error: plugin `filter`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`
     "#]],
     );
 }

@@ -42,7 +42,7 @@ fn a_topic_made_anew_while_it_is_read_halts_until_somebody_says_how_to_go_on() {
     send(&topic, 100..130);
     let status = host.daemon.wait(PATIENCE).unwrap();
     assert!(!status.success(), "{}", host.daemon.log());
-    assert!(host.daemon.log().contains("deleted and made anew"), "{}", host.daemon.log());
+    assert!(host.daemon.log().contains("deleted and created again"), "{}", host.daemon.log());
     drop(host);
     assert_eq!(stores(&place), names(0..10));
 

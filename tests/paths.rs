@@ -56,7 +56,7 @@ fn relative_paths_begin_at_the_pipeline_file_and_a_start_says_so() {
     assert!(run.status.success(), "{run:?}");
     let log = String::from_utf8(run.stderr).unwrap() + &String::from_utf8(run.stdout).unwrap();
     let chain = jobs.join("chain").display().to_string();
-    assert!(log.contains("begins anew") && log.contains(&chain), "{log}");
+    assert!(log.contains("begins from scratch") && log.contains(&chain), "{log}");
     for made in ["chain", "out"] {
         assert!(jobs.join(made).is_dir() && !place.folder.path().join(made).exists(), "{made}");
     }

@@ -139,7 +139,7 @@ impl FromStr for Date {
             }
             _ => None,
         };
-        date.ok_or_else(|| format!("`{text}` is no day like `2026-11-21`"))
+        date.ok_or_else(|| format!("`{text}` is not a day like `2026-11-21`"))
     }
 }
 

@@ -61,7 +61,7 @@ pub enum Values<'a> {
 /// Implemented for `bool`, `i64`, `f64`, `&str`, `&[u8]`, [`Timestamp`], [`Date`], [`Decimal`], [`Decimal38`] and
 /// `Option` of these.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no type of a column",
+    message = "`{Self}` is not a type of a column",
     note = "a field of a row is a `bool`, `i64`, `f64`, `&str`, `&[u8]`, `Timestamp`, `Date`, `Decimal`, `Decimal38` or an `Option` of one of these"
 )]
 pub trait Value {

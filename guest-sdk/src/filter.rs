@@ -11,7 +11,7 @@ use crate::{Batch, Config, Description, FromConfig, Kind, Refused, Reject, Row};
 /// return `Result<bool, String>` or `Result<bool, &'static str>`: an error refuses the row, whose record the host
 /// dead-letters with that reason. `M` stands for the parameters and is inferred.
 #[diagnostic::on_unimplemented(
-    message = "this function is no filter",
+    message = "this function is not a filter",
     note = "a filter is `fn(Row<'_>) -> bool` or `fn(&Settings, Row<'_>) -> bool`, where `Row` has `#[derive(Row)]` and `Settings` implements `FromConfig`; `Result<bool, String>` is possible too"
 )]
 pub trait FilterFn<M>: Send + 'static {

@@ -12,7 +12,7 @@ use crate::{Batch, Config, Description, Emit, FromConfig, Kind, OutputRow, Refus
 /// It may return `Result<(), String>` or `Result<(), &'static str>`: an error refuses the row, and takes back what
 /// was emitted for it. `M` stands for the parameters and is inferred.
 #[diagnostic::on_unimplemented(
-    message = "this function is no map",
+    message = "this function is not a map",
     note = "a map is `fn(Row<'_>, &mut Emit<Output>)` or `fn(&Settings, Row<'_>, &mut Emit<Output>)`, where `Row` has `#[derive(Row)]`, `Output` has `#[derive(OutputRow)]` and `Settings` implements `FromConfig`; it may return `Result<(), String>`"
 )]
 pub trait MapFn<M>: Send + 'static {

@@ -20,7 +20,10 @@ use crate::{Batch, ColumnSpec, ColumnType, Config, DecimalType};
 /// Each field is a column of the pipeline with the field's name, or that of `#[column(name = "…")]`. An `Option`
 /// takes nullable columns. `#[column(decimal(18, 2))]` insists on one scale and at most that precision; without it a
 /// [`Decimal`](crate::Decimal) takes every decimal of at most 18 digits, and a [`Decimal38`](crate::Decimal38) all.
-#[diagnostic::on_unimplemented(message = "`{Self}` is no row", note = "put `#[derive(Row)]` on it")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a row",
+    note = "put `#[derive(Row)]` on it"
+)]
 pub trait Row: Sized {
     /// The same struct, borrowing from a batch that lives for `'a`.
     type At<'a>;

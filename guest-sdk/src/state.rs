@@ -16,7 +16,7 @@ use crate::{Date, Decimal, Decimal38, Span, Timestamp};
 
 /// The state of one group. Its default is the state of a group without rows.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no state",
+    message = "`{Self}` is not a state",
     note = "put `#[derive(Default, Clone, Copy, PlainState)]` on a struct of numbers, `#[derive(Default, Serialize, Deserialize, State)]` on any other"
 )]
 pub trait State: Layout + Default {

@@ -49,7 +49,7 @@ fn what_is_no_day_is_refused() {
     assert_eq!(Date::from_ymd(i32::MAX, 1, 1), None);
     for text in ["2024-1-01", "2024/01/01", "2024-02-30", "", "+024-01-01", "2024-01-01T"] {
         let refused = text.parse::<Date>().unwrap_err();
-        assert_eq!(refused, format!("`{text}` is no day like `2026-11-21`"));
+        assert_eq!(refused, format!("`{text}` is not a day like `2026-11-21`"));
     }
 }
 

@@ -21,7 +21,7 @@ fn what_is_no_decimal_is_refused() {
         ["", "-", ".5", "5.", "1e3", "+1", "1,5", " 1", "--1", "1.-5", "1000000000000000000"]
     {
         let refused = text.parse::<Decimal>();
-        let message = format!("`{text}` is no decimal like `12.34` with at most 18 digits");
+        let message = format!("`{text}` is not a decimal like `12.34` with at most 18 digits");
         assert_eq!(refused, Err(message));
     }
 }
@@ -96,7 +96,7 @@ fn a_long_decimal_is_text_and_back() {
         assert_eq!(long(text).to_string(), text);
     }
     let refused = "100000000000000000000000000000000000000".parse::<Decimal38>().unwrap_err();
-    assert!(refused.ends_with("is no decimal like `12.34` with at most 38 digits"), "{refused}");
+    assert!(refused.ends_with("is not a decimal like `12.34` with at most 38 digits"), "{refused}");
 }
 
 #[test]

@@ -70,6 +70,6 @@ mod tests {
         assert!(stop.is_asked() && !stop.is_overdue());
         clock.advance(PATIENCE);
         stop.ask();
-        assert!(stop.is_overdue(), "asking again does not begin anew");
+        assert!(stop.is_overdue(), "asking again does not begin from scratch");
     }
 }

@@ -47,7 +47,7 @@ const QUIET: [(&str, &str); 3] =
 /// The filter is no filter.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`--log {filter}` is no filter: write a level (error, warn, info, debug, trace) or module=level, separated by commas"
+    "`--log {filter}` is not a filter: write a level (error, warn, info, debug, trace) or module=level, separated by commas"
 )]
 pub struct LogFilterError {
     filter: String,

@@ -53,7 +53,7 @@ pub(crate) fn play(role: &[String]) -> Result<ExitCode> {
             let cli = std::iter::once(&"sluicegate").chain(arguments);
             Ok(<Cli as clap::Parser>::parse_from(cli).run())
         }
-        other => bail!("`{}` is no run", other.join(" ")),
+        other => bail!("`{}` is not a run", other.join(" ")),
     }
 }
 

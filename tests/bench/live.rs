@@ -169,7 +169,7 @@ impl Watch<'_> {
                 serde_json::from_str(data.trim()).context("read live results")?;
             let now = self.clock.monotonic();
             for row in results["rows"].as_array().into_iter().flatten() {
-                let Some((group, sales)) = group(row) else { bail!("`{row}` is no row") };
+                let Some((group, sales)) = group(row) else { bail!("`{row}` is not a row") };
                 let from = seen.insert(group.clone(), sales).unwrap_or(0);
                 let appended = self.appended.lock().unwrap_or_else(PoisonError::into_inner);
                 let times = appended.get(&group).map_or(&[][..], Vec::as_slice);

@@ -121,7 +121,7 @@ impl Topic {
 
     /// Makes it anew under its name, after it was deleted.
     pub fn make_anew(&self) {
-        eventually("the topic can be made anew", || {
+        eventually("the topic can be created again", || {
             let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1))
                 .set("retention.ms", "-1");
             let made = asked(admin(&self.brokers).create_topics([&new], &AdminOptions::new()));

@@ -48,7 +48,7 @@ impl Options {
                 other => match Part::ALL.iter().find(|(name, _)| *name == other) {
                     Some((_, part)) => options.parts.push(*part),
                     None => bail!(
-                        "`{other}` is no option of `cargo xtask bench`; --quick, --json FILE, main, windows, nexmark"
+                        "`{other}` is not an option of `cargo xtask bench`; --quick, --json FILE, main, windows, nexmark"
                     ),
                 },
             }
@@ -99,6 +99,6 @@ mod tests {
         assert_eq!(parse("--quick nexmark --json figures.json windows"), Ok(some));
         assert!(parse("").expect("no option is needed").measures(Part::Main));
         assert_eq!(parse("--json").unwrap_err(), "`--json` needs a file");
-        assert!(parse("--fast").unwrap_err().starts_with("`--fast` is no option"));
+        assert!(parse("--fast").unwrap_err().starts_with("`--fast` is not an option"));
     }
 }

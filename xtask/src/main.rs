@@ -57,6 +57,6 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("record", [log]) => record::run(&workspace, Some(log)),
         ("plugins", []) => plugins::build(&workspace).map(|_| ()),
         ("services", []) => services::fetch(&workspace),
-        _ => bail!("`{task}` with `{}` is no task\n{USAGE}", arguments.join(" ")),
+        _ => bail!("`{task}` with `{}` is not a task\n{USAGE}", arguments.join(" ")),
     }
 }

@@ -24,7 +24,7 @@ macro_rules! text {
             fn from_str(text: &str) -> Result<Self, String> {
                 let wrong = || {
                     let digits = Self::DIGITS_MAX;
-                    format!("`{text}` is no decimal like `12.34` with at most {digits} digits")
+                    format!("`{text}` is not a decimal like `12.34` with at most {digits} digits")
                 };
                 let digits = text.strip_prefix('-').unwrap_or(text);
                 let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));

@@ -13,7 +13,7 @@ pub struct DecimalBuilder {
 impl ColumnBuilder for DecimalBuilder {
     fn new(spec: &'static ColumnSpec) -> Self {
         let ColumnType::Decimal(Some(digits)) = spec.column_type else {
-            panic!("column `{}` is no decimal with digits", spec.name)
+            panic!("column `{}` is not a decimal with digits", spec.name)
         };
         Self { values: Vec::new(), name: spec.name, digits }
     }
@@ -63,7 +63,7 @@ impl Decimal38Builder {
 impl ColumnBuilder for Decimal38Builder {
     fn new(spec: &'static ColumnSpec) -> Self {
         let ColumnType::Decimal38(Some(digits)) = spec.column_type else {
-            panic!("column `{}` is no decimal with digits", spec.name)
+            panic!("column `{}` is not a decimal with digits", spec.name)
         };
         Self::of(spec.name, digits)
     }

@@ -23,7 +23,7 @@ use crate::{Column, ColumnSpec, ColumnType, Date, Timestamp, Values};
 /// The types of a [`Row`](crate::Row), and `String` and `Vec<u8>`. A [`Decimal`](crate::Decimal) must say its digits, and so
 /// must a [`Decimal38`](crate::Decimal38): those of its column.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no output",
+    message = "`{Self}` is not an output",
     note = "put `#[derive(OutputRow)]` on it"
 )]
 pub trait OutputRow: Sized {
@@ -151,7 +151,7 @@ impl<O: OutputRow> Emit<O> {
 
 /// A type that a field of an output can have.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no type of a column",
+    message = "`{Self}` is not a type of a column",
     note = "a field of an output is a `bool`, `i64`, `f64`, `&str`, `String`, `&[u8]`, `Vec<u8>`, `Timestamp`, `Date`, `Decimal`, `Decimal38` or an `Option` of one of these"
 )]
 pub trait OutputValue {

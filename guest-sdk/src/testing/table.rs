@@ -132,7 +132,7 @@ fn value(cell: &str) -> Option<&str> {
 
 fn number<T: FromStr>(cell: &str) -> T {
     let kind = std::any::type_name::<T>();
-    cell.parse().unwrap_or_else(|_| panic!("cell `{cell}` is no {kind}"))
+    cell.parse().unwrap_or_else(|_| panic!("cell `{cell}` cannot be read as {kind}"))
 }
 
 /// The declared digits; or as many behind the point as the longest cell has, and in all as many as there can be.

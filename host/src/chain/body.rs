@@ -77,7 +77,7 @@ impl SlotBody {
         };
         let unreadable = |error: serde_json::Error| match bytes.is_empty() {
             true => refused("is empty"),
-            false => refused(&format!("is no record: {error}")),
+            false => refused(&format!("is not a record: {error}")),
         };
         let Versioned { v } = serde_json::from_slice(&bytes).map_err(unreadable)?;
         if !(VERSION_MIN..=VERSION).contains(&v) {

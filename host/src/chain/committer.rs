@@ -135,7 +135,11 @@ impl Committer {
         assert!(self.in_flight.is_none(), "one epoch in flight at a time");
         assert!(!self.ended, "nothing follows a lost or failed epoch");
         for file in &epoch.files {
-            assert!(self.tables.contains(&file.table), "`{}` is no table of the lane", file.table);
+            assert!(
+                self.tables.contains(&file.table),
+                "`{}` is not a table of the lane",
+                file.table
+            );
         }
         let epochs = self.epochs.as_ref().expect("only a drop takes it");
         self.in_flight = Some(self.clock.monotonic());

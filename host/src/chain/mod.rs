@@ -285,7 +285,7 @@ pub enum ChainError {
     #[error(
         "there is no chain of pipeline `{job}` in {url}, but {files} data files of it lie in its tables, among them \
          `{example}`: correct `checkpoint.path`, or give the pipeline another name, or run `sluicegate reset FILE`, \
-         which lets it begin anew beside them, or without them with --all-data"
+         which lets it begin from scratch beside them, or without them with --all-data"
     )]
     Beside {
         /// The pipeline.
@@ -300,7 +300,7 @@ pub enum ChainError {
     /// The chain of a lane that runs was deleted.
     #[error(
         "the chain at {url} was deleted while the pipeline ran: epoch {epoch}, its newest, is not there any more; start \
-         the pipeline again to begin anew, or restore the chain from a copy"
+         the pipeline again to begin from scratch, or restore the chain from a copy"
     )]
     Forgotten {
         /// The lane's folder.

@@ -51,10 +51,10 @@ pub async fn move_positions(
 fn moved(source: &SourceState, moves: &Moves) -> Result<SourceState, MoveError> {
     let refused = |reason: &str| Err(MoveError::Refused(reason.to_owned()));
     if source.kind != SourceKind::Kafka {
-        return refused("positions in files are not moved: `sluicegate reset` begins anew");
+        return refused("positions in files are not moved: `sluicegate reset` begins from scratch");
     }
     if source.ended {
-        return refused("the input was read to its end: `sluicegate reset` begins anew");
+        return refused("the input was read to its end: `sluicegate reset` begins from scratch");
     }
     let mut source = SourceState { jumps: Vec::new(), ..source.clone() };
     if moves.accepts_input {
@@ -62,7 +62,9 @@ fn moved(source: &SourceState, moves: &Moves) -> Result<SourceState, MoveError> 
     }
     for (number, to) in &moves.positions {
         if !is_offset(*to) {
-            return refused(&format!("{to} is no offset of partition {number}: write 0 or more"));
+            return refused(&format!(
+                "{to} is not an offset of partition {number}: write 0 or more"
+            ));
         }
         let mut states = source.partitions.iter_mut();
         let Some(state) = states.find(|state| state.partition.number == *number) else {

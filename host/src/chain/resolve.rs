@@ -183,7 +183,7 @@ fn check_slots(observed: &Observed) -> Result<(), String> {
             || is_genesis != record.parent.is_none()
         {
             return Err(format!(
-                "epoch {epoch} is no genesis but begins the chain, or the reverse"
+                "epoch {epoch} is not a genesis but begins the chain, or the reverse"
             ));
         }
         expected = epoch.0.checked_sub(1).map(Epoch);

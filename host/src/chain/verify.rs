@@ -228,7 +228,7 @@ impl Comparison {
             return Some(format!("it belongs to lane `{}/{}`", record.job, record.lane));
         }
         if (record.kind == RecordKind::Genesis) != record.parent.is_none() {
-            return Some("it is no genesis but has no parent, or the reverse".to_owned());
+            return Some("it is not a genesis but has no parent, or the reverse".to_owned());
         }
         // Of one that could not be read nothing is known.
         let parent = self.parent.as_ref()?;

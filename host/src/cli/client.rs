@@ -46,10 +46,10 @@ impl Client {
     pub(super) fn new(connection: &Connection) -> anyhow::Result<Self> {
         let Connection { url, token_file } = connection;
         let base: Url = url.parse().with_context(|| {
-            format!("`{url}` is no URL; it should look like http://127.0.0.1:8080")
+            format!("`{url}` is not a URL; it should look like http://127.0.0.1:8080")
         })?;
         if !matches!(base.scheme(), "http" | "https") {
-            bail!("`{url}` is no URL of a server; it should look like http://127.0.0.1:8080");
+            bail!("`{url}` is not a URL of a server; it should look like http://127.0.0.1:8080");
         }
         let mut http = Http::builder().timeout(ANSWER_TIME);
         if is_loopback(&base) {

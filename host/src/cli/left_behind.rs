@@ -13,7 +13,7 @@ use crate::process::LANE;
 #[error(
     "`{key}` = \"{written}\" leads to `{new}`, where pipeline `{pipeline}` has nothing; what it wrote before lies in `{old}`. \
      Relative paths begin at the folder of the pipeline file, not where the command runs: move that folder there, or write \
-     its whole path. To begin anew, run the command from another folder"
+     its whole path. To begin from scratch, run the command from another folder"
 )]
 pub(super) struct LeftBehind {
     key: String,

@@ -76,13 +76,13 @@ pub enum Command {
     Provision(provision::ProvisionArgs),
     Status(status::StatusArgs),
     Health(status::HealthArgs),
-    /// Make, upload and activate plugins.
+    /// Create, upload and activate plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Make events to try pipelines with.
+    /// Produce events to try pipelines with.
     #[command(subcommand)]
     Produce(produce::ProduceCommand),
-    /// Run a small Kafka-protocol broker in memory, for trying things out. It is no Apache Kafka.
+    /// Run a small Kafka-protocol broker in memory, for trying things out. It is not Apache Kafka.
     Broker(broker::BrokerArgs),
     /// Show the first rows of a Parquet table in a folder.
     Table(parquet_table::TableArgs),

@@ -16,7 +16,7 @@ use crate::printable::table;
 /// Upload a plugin. Nothing that runs changes; `activate` does that.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PushArgs {
-    /// Name under which the server shall know it: a-z, 0-9 and `-`
+    /// The name it gets on the server: a-z, 0-9 and `-`
     pub name: String,
     /// The .wasm file of `cargo build --release --target wasm32-unknown-unknown`
     pub file: PathBuf,
@@ -150,7 +150,7 @@ fn version(text: &str) -> Result<VersionWanted, String> {
 
 /// For programs.
 pub(super) fn print_json(answer: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
-    let text = serde_json::to_string_pretty(answer).context("the answer is no JSON")?;
+    let text = serde_json::to_string_pretty(answer).context("the answer is not JSON")?;
     writeln!(stdout(), "{text}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -27,7 +27,7 @@ pub struct PositionsArgs {
     /// Read this record next in that partition; may be given several times
     #[arg(long, value_name = "PARTITION=OFFSET")]
     pub set: Vec<Move>,
-    /// The positions hold in the topic and the cluster that are there now, though they are not those that were read
+    /// Take the positions over to the topic and the cluster that are there now, although others were read
     #[arg(long)]
     pub accept_topic: bool,
     /// Print the positions as JSON
@@ -51,7 +51,7 @@ impl FromStr for Move {
             (partition >= 0 && offset >= 0).then_some(Self { partition, offset })
         });
         numbers.ok_or_else(|| {
-            format!("`{text}` is no position: write 0=17 for record 17 of partition 0")
+            format!("`{text}` is not a position: write 0=17 for record 17 of partition 0")
         })
     }
 }

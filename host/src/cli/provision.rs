@@ -20,9 +20,9 @@ use crate::time::Clock;
 /// Between two attempts at a service that is not up yet.
 const AGAIN_IN: Duration = Duration::from_secs(1);
 
-/// Create the topics and the S3 buckets that a pipeline file names, unless they are there.
+/// Create the topics and the S3 buckets that a pipeline file names, unless they exist.
 ///
-/// For demos and tests: in production they are made by whoever owns them. What is there stays as it is, so the command
+/// For demos and tests: in production, whoever owns them creates them. What is there stays as it is, so the command
 /// can be repeated.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ProvisionArgs {

@@ -22,10 +22,13 @@ use super::left_behind::refuse_left_behind;
 
 /// Forget a pipeline's state on purpose: its next run begins at the start of its source.
 ///
-/// It must not be running. Unless it has ended and said so, that is looked at first for two checkpoint intervals, twelve
-/// seconds at least and a minute at most. The chain, the positions and the open windows go; the tables stay unless --data is given, and
-/// rows that are read again will then be in them twice. Modules stay in any case. It is also what lets a pipeline whose
-/// chain is gone begin anew beside the data files that are there.
+/// The pipeline must not be running. Unless it has ended and said so, this command looks first whether it runs: for two
+/// checkpoint intervals, at least twelve seconds and at most a minute.
+///
+/// The chain, the positions and the open windows go. The tables stay unless --data is given, and rows that are read
+/// again will then be in them twice. Modules stay in any case.
+///
+/// It is also what lets a pipeline whose chain is gone begin from scratch beside the data files that are there.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ResetArgs {
     /// The pipeline file
@@ -52,7 +55,7 @@ pub struct ResetArgs {
     pub json: bool,
 }
 
-/// Says what there is, asks, and forgets it. Nothing to forget is no failure.
+/// Says what there is, asks, and forgets it. Nothing to forget is not a failure.
 ///
 /// # Errors
 /// The file is refused, the store fails, or nobody is there to ask.
@@ -173,7 +176,7 @@ fn finish(args: &ResetArgs, footprint: &Footprint, is_done: bool) -> anyhow::Res
         });
         print(&format!("{answer}\n"))?;
     } else if is_done {
-        print("forgotten; the next run begins anew\n")?;
+        print("forgotten; the next run begins from scratch\n")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -35,13 +35,13 @@ pub struct ServeArgs {
         default_value = "127.0.0.1:8080"
     )]
     pub listen: SocketAddr,
-    /// File of tokens, one a line; every request must bring one as `Authorization: Bearer …`
+    /// File of tokens, one per line. Every request must bring one as `Authorization: Bearer …`
     #[arg(long, value_name = "FILE", env = "SLUICEGATE_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
     /// Serve /metrics and /health here as well, without a token
     #[arg(long, value_name = "ADDRESS", env = "SLUICEGATE_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
-    /// /health/live fails when a pipeline's thread has not passed its loop for so long
+    /// /health/live fails when a pipeline's thread has not passed its loop for this long
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = config::parse_duration)]
     pub stuck_after: Duration,
     /// Another name under which browsers may reach this server without a token

@@ -16,7 +16,7 @@ use crate::printable::{printable, table};
 /// Container runtimes give a probe a few seconds.
 const PROBE_TIME: Duration = Duration::from_secs(3);
 
-/// Show how a pipeline stands, or all pipelines in short.
+/// Show the state of a pipeline, or of all pipelines in short.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StatusArgs {
     /// The pipeline; all of the server if absent

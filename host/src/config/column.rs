@@ -184,7 +184,7 @@ pub(crate) fn parse_type(text: &str) -> Result<ColumnType, String> {
 fn parse_decimal(text: &str) -> Result<ColumnType, String> {
     let wrong = || {
         format!(
-            "`{text}` is no decimal type: write decimal(precision,scale) with 1 <= precision <= {DECIMAL_DIGITS_MAX} and scale <= precision, for example \"decimal(18,2)\""
+            "`{text}` is not a decimal type: write decimal(precision,scale) with 1 <= precision <= {DECIMAL_DIGITS_MAX} and scale <= precision, for example \"decimal(18,2)\""
         )
     };
     let inner = text.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')'));
@@ -230,7 +230,7 @@ fn unknown_type(text: &str) -> String {
     let hint = foreign.or_else(|| suggest::nearest(&lower, COLUMN_TYPES));
     let hint = hint.map(|ours| format!("; did you mean \"{ours}\"?")).unwrap_or_default();
     format!(
-        "`{text}` is no column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale){hint}"
+        "`{text}` is not a column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale){hint}"
     )
 }
 
@@ -241,7 +241,7 @@ fn unknown_type(text: &str) -> String {
 pub(crate) fn parse_zone(text: &str) -> Result<i32, String> {
     time_text::offset(text).ok_or_else(|| {
         format!(
-            "`{text}` is no distance from UTC: write \"UTC\", \"+02:00\" or \"-03:30\" (names of zones are not taken; let the sender write UTC)"
+            "`{text}` is not a distance from UTC: write \"UTC\", \"+02:00\" or \"-03:30\" (names of zones are not taken; let the sender write UTC)"
         )
     })
 }
@@ -298,7 +298,7 @@ mod tests {
         assert!(parse_type("integer").unwrap_err().ends_with("did you mean \"int64\"?"));
         assert!(parse_type("sting").unwrap_err().ends_with("did you mean \"string\"?"));
         assert!(parse_type("timestamp").unwrap_err().ends_with("did you mean \"timestamp(s)\"?"));
-        assert!(parse_type("uuid").unwrap_err().contains("is no column type"));
+        assert!(parse_type("uuid").unwrap_err().contains("is not a column type"));
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
             assert_eq!(parse_zone(text), Ok(seconds), "{text}");
         }
         for text in ["Europe/Berlin", "CET", "02:00", "+24:00", "+2", "+02:60", "", "+02:00 "] {
-            assert!(parse_zone(text).unwrap_err().contains("is no distance from UTC"), "{text}");
+            assert!(parse_zone(text).unwrap_err().contains("is not a distance from UTC"), "{text}");
         }
     }
 

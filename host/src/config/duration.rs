@@ -85,7 +85,7 @@ impl DurationOrOff {
 pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
-            "`{text}` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example \"30s\" or \"1h 30m\""
+            "`{text}` is not a duration: write a whole number with its unit (us, ms, s, m, h or d), for example \"30s\" or \"1h 30m\""
         )
     };
     let mut rest = text.trim();

@@ -65,7 +65,7 @@ impl SizeText {
 fn parse(text: &str) -> Result<u64, String> {
     let wrong = || {
         format!(
-            "`{text}` is no size: write a whole number with its unit (B, kB, MB, GB, KiB, MiB, GiB or TiB), for example \"64MiB\""
+            "`{text}` is not a size: write a whole number with its unit (B, kB, MB, GB, KiB, MiB, GiB or TiB), for example \"64MiB\""
         )
     };
     let trimmed = text.trim();

@@ -354,11 +354,11 @@ fn moment(text: &str, encoding: TimestampEncoding, form: &TextForm) -> Result<i6
     }
     if encoding == TimestampEncoding::Local {
         let time = time_text::local(text, form.zone);
-        return time.ok_or("which is no time like `2026-11-21T10:00:00`");
+        return time.ok_or("which is not a time like `2026-11-21T10:00:00`");
     }
     time_text::rfc3339(text).ok_or_else(|| match time_text::local(text, 0) {
         Some(_) => "which has no zone, or not as RFC 3339 writes it: timestamp(local) takes it",
-        None => "which is no time like `2026-11-21T10:00:00Z`",
+        None => "which is not a time like `2026-11-21T10:00:00Z`",
     })
 }
 
@@ -366,7 +366,7 @@ fn moment(text: &str, encoding: TimestampEncoding, form: &TextForm) -> Result<i6
 fn day(text: &str, form: &TextForm) -> Result<i32, &'static str> {
     match &form.format {
         Some(format) => format.days(text).ok_or("which is not written as its `format` says"),
-        None => time_text::days(text).ok_or("which is no day like `2026-11-21`"),
+        None => time_text::days(text).ok_or("which is not a day like `2026-11-21`"),
     }
 }
 

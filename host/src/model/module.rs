@@ -82,7 +82,7 @@ impl std::str::FromStr for ModuleDigest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no module digest: 64 hex digits");
+        let wrong = || format!("`{text}` is not a module digest: 64 hex digits");
         if text.len() != 64 || !text.is_ascii() {
             return Err(wrong());
         }

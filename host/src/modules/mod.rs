@@ -77,7 +77,7 @@ pub enum VersionChoice {
 pub enum ModuleStoreError {
     /// Names appear in paths and labels.
     #[error(
-        "`{name}` is no name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most \
+        "`{name}` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most \
          {NAME_BYTES_MAX}"
     )]
     Name {
@@ -86,7 +86,7 @@ pub enum ModuleStoreError {
     },
     /// Neither a number nor a digest.
     #[error(
-        "`{text}` is no version of a module: write its number, or at least {DIGEST_PREFIX_MIN} digits of its \
+        "`{text}` is not a version of a module: write its number, or at least {DIGEST_PREFIX_MIN} digits of its \
          digest"
     )]
     Version {
@@ -285,7 +285,7 @@ impl ModuleStore {
         }
         let body = self.read(&path).await?;
         let object: VersionObject = serde_json::from_slice(&body)
-            .map_err(|error| self.damaged(&path, format!("it is no version object: {error}")))?;
+            .map_err(|error| self.damaged(&path, format!("it is not a version object: {error}")))?;
         if object.v != 1 {
             return Err(self.damaged(&path, format!("its layout {} is not 1", object.v)));
         }

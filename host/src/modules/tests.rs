@@ -92,8 +92,10 @@ async fn versions_are_found_by_number_and_digest() {
     expect!["there is no module `b` in memory://store/root; upload it first"]
         .assert_eq(&error.to_string());
     let error = "v1".parse::<VersionChoice>().unwrap_err();
-    expect!["`v1` is no version of a module: write its number, or at least 6 digits of its digest"]
-        .assert_eq(&error.to_string());
+    expect![
+        "`v1` is not a version of a module: write its number, or at least 6 digits of its digest"
+    ]
+    .assert_eq(&error.to_string());
 }
 
 #[tokio::test]
@@ -119,7 +121,7 @@ async fn damaged_bytes_are_not_handed_out() {
     let path = store.location.path(&super::version_path("a", 2));
     store.location.store.put(&path, Bytes::from_static(b"{}").into()).await.unwrap();
     let error = store.resolve("a", None).await.unwrap_err().to_string();
-    assert!(error.contains("is damaged: it is no version object"), "{error}");
+    assert!(error.contains("is damaged: it is not a version object"), "{error}");
 }
 
 #[tokio::test]

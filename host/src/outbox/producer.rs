@@ -202,7 +202,7 @@ impl TopicProducer {
         if message.partition >= count {
             return Err(format!(
                 "a message of sink `{sink}` was made for partition {} of topic `{topic}`, which has {count} now: \
-                 if it was made anew, give it as many as it had",
+                 if it was created again, give it as many as it had",
                 message.partition
             ));
         }

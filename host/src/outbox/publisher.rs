@@ -232,7 +232,7 @@ impl Sender {
     fn wait_for_help(&self, epoch: Epoch, line: usize) -> bool {
         let line = line + 1;
         self.tell(Some(format!(
-            "line {line} of the outbox of epoch {epoch} is no message; `sluicegate reset FILE --outbox` gives it up"
+            "line {line} of the outbox of epoch {epoch} is not a message; `sluicegate reset FILE --outbox` gives it up"
         )));
         while !self.is_stopped_within(BACK_OFF_MAX) {}
         false

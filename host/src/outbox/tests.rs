@@ -61,7 +61,7 @@ fn an_outbox_that_cannot_be_read_is_shown_and_neither_sent_nor_passed_over() {
         }
         assert!(clock.monotonic() < Duration::from_secs(60), "nobody says why");
     };
-    assert!(problem.contains("line 2 of the outbox of epoch 7 is no message"), "{problem}");
+    assert!(problem.contains("line 2 of the outbox of epoch 7 is not a message"), "{problem}");
     assert!(problem.contains("reset FILE --outbox"), "{problem}");
     assert!(courier.in_flight());
 }

@@ -106,7 +106,7 @@ fn check_timers(
     }
     let Some(mut before) = timers.next() else { return Ok(()) };
     if before.time == i64::MIN {
-        return Err("a timer is set for -2^63, which is no time".to_owned());
+        return Err("a timer is set for -2^63, which is not a time".to_owned());
     }
     for timer in timers {
         if timer <= before {

@@ -74,7 +74,7 @@ pub enum LoadProblem {
     },
     /// The bytes do not begin like WebAssembly.
     #[error(
-        "this is no WebAssembly module; \
+        "this is not a WebAssembly module; \
          upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"
     )]
     NotWasm,

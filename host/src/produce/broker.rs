@@ -39,7 +39,7 @@ impl FromStr for TopicSpec {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if name.is_empty() || name.len() > 249 || !name.chars().all(allowed) {
             return Err(format!(
-                "`{name}` is no topic name; 1 to 249 letters, digits, dots, dashes and underscores"
+                "`{name}` is not a topic name; 1 to 249 letters, digits, dots, dashes and underscores"
             ));
         }
         match partitions.parse() {
@@ -47,7 +47,7 @@ impl FromStr for TopicSpec {
                 Ok(Self { name: name.to_owned(), partitions })
             }
             _ => Err(format!(
-                "`{partitions}` is no number of partitions; 1 to {}",
+                "`{partitions}` is not a number of partitions; 1 to {}",
                 Self::PARTITIONS_MAX
             )),
         }
@@ -175,11 +175,11 @@ mod tests {
     fn what_is_no_topic_is_refused_with_what_would_be_one() {
         let refusal = |text: &str| text.parse::<TopicSpec>().unwrap_err();
         assert_eq!(refusal("sales"), "`sales` has no number of partitions; write `sales:3`");
-        assert_eq!(refusal("sales:0"), "`0` is no number of partitions; 1 to 256");
-        assert_eq!(refusal("sales:257"), "`257` is no number of partitions; 1 to 256");
+        assert_eq!(refusal("sales:0"), "`0` is not a number of partitions; 1 to 256");
+        assert_eq!(refusal("sales:257"), "`257` is not a number of partitions; 1 to 256");
         assert_eq!(
             refusal("s/les:1"),
-            "`s/les` is no topic name; 1 to 249 letters, digits, dots, dashes and underscores"
+            "`s/les` is not a topic name; 1 to 249 letters, digits, dots, dashes and underscores"
         );
     }
 }

@@ -91,7 +91,7 @@ async fn columns_of(
     let columns = footer.and_then(|footer| ArrowReaderMetadata::try_new(Arc::new(footer), options));
     let unreadable = |error: &dyn std::fmt::Display| {
         let (file, url) = (table.below(&path), &table.url);
-        tracing::warn!(file, url, "a file in the folder of a table is no Parquet file: {error}");
+        tracing::warn!(file, url, "a file in the folder of a table is not a Parquet file: {error}");
     };
     match columns {
         Ok(columns) => Ok(Some(FoundColumns {

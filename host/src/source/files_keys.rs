@@ -46,7 +46,7 @@ pub(super) async fn list(
             Err(error) if passed_over == ODD_KEYS_MAX => return Err(error),
             Err(Error::InvalidPath { source }) => {
                 let key = key_of(&source);
-                left_out.add_odd(&key, "it has an empty part, or one that is no name of a file");
+                left_out.add_odd(&key, "it has an empty part, or one that is not a name of a file");
                 passed_over += 1;
                 (token, offset) = (None, Some(key));
             }

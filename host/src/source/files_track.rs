@@ -302,7 +302,7 @@ impl Track {
 /// A position that leads nowhere: what was read of the file, and what comes behind, can only be told by a person.
 pub(super) fn lost(partition: &Partition, offset: i64, reason: &str) -> SourceError {
     SourceError::Lost(format!(
-        "the position in `{}` is lost, byte {offset}: {reason}; put the file back as it was, or begin anew with `sluicegate reset`",
+        "the position in `{}` is lost, byte {offset}: {reason}; put the file back as it was, or begin from scratch with `sluicegate reset`",
         partition.stream
     ))
 }

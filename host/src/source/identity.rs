@@ -33,7 +33,7 @@ impl SourceIdentity {
         }
         match (&self.topic, &seen.topic) {
             (Some(ours), Some(seen)) if ours != seen => Some(format!(
-                "it was deleted and made anew: its id is {seen}, the one that was read had {ours}"
+                "it was deleted and created again: its id is {seen}, the one that was read had {ours}"
             )),
             _ => None,
         }
@@ -81,7 +81,7 @@ mod tests {
             assert_eq!(same.contradiction(&ours), None);
         }
         let anew = ours.contradiction(&identity(Some("c"), Some("u"))).unwrap();
-        assert!(anew.contains("made anew") && anew.contains('u'), "{anew}");
+        assert!(anew.contains("created again") && anew.contains('u'), "{anew}");
         let elsewhere = ours.contradiction(&identity(Some("d"), Some("t"))).unwrap();
         assert!(elsewhere.contains("cluster d"), "{elsewhere}");
     }

@@ -6,11 +6,11 @@ use crate::config::OnDataLoss;
 
 /// How a person goes on from a loss.
 const WAYS_ON: &str = "to go on, look where the topic stands and move the position with `sluicegate positions FILE --set \
-                       PARTITION=OFFSET`, set `source.kafka.on_data_loss = \"earliest\"`, or begin anew with `sluicegate reset`";
+                       PARTITION=OFFSET`, set `source.kafka.on_data_loss = \"earliest\"`, or begin from scratch with `sluicegate reset`";
 
 /// The same where it is another topic.
 const WAYS_ON_ELSEWHERE: &str = "to go on, set `source.kafka.on_data_loss = \"earliest\"` and it is read from its beginning, say with `sluicegate positions \
-     FILE --accept-topic` that the positions hold in it, or begin anew with `sluicegate reset`";
+     FILE --accept-topic` that the positions hold in it, or begin from scratch with `sluicegate reset`";
 
 /// A position that the broker does not know.
 pub(super) struct Loss<'a> {
@@ -51,7 +51,7 @@ impl Loss<'_> {
             (Some(high), format!("it ends at {high} now, records that were read are gone from it"))
         } else {
             // Where the logs parted is not known: to go on anywhere would skip or repeat.
-            (None, format!("its log was cut off and written anew ({})", self.error.words))
+            (None, format!("its log was cut off and written again ({})", self.error.words))
         };
         match (to, policy) {
             (Some(to), OnDataLoss::Earliest) => Settlement::Jump { to, reason: what },
@@ -72,7 +72,7 @@ pub(super) fn another_topic(topic: &str, contradiction: &str) -> String {
 /// The sentence for a topic that has fewer partitions than positions.
 pub(super) fn fewer_partitions(topic: &str, known: usize, count: i32) -> String {
     format!(
-        "topic `{topic}` has only {count} partitions and had {known}: it was made anew; begin anew as well with `sluicegate \
+        "topic `{topic}` has only {count} partitions and had {known}: it was created again; begin from scratch as well with `sluicegate \
          reset`, or create the topic as it was"
     )
 }

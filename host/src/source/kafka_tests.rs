@@ -239,7 +239,7 @@ fn a_position_that_is_gone_ends_the_source() {
     let mut source = topic.kafka_source();
     genesis(&mut source);
     let lost = source.assign(&positions).unwrap_err().to_string();
-    assert!(lost.contains("made anew"), "{lost}");
+    assert!(lost.contains("created again"), "{lost}");
 }
 
 /// The sentence with which it ends.
@@ -300,7 +300,7 @@ fn a_source_knows_its_topic_and_reads_no_other() {
     let mut source = topic.kafka_source();
     source.expect(&anew);
     source.assign(&positions).unwrap();
-    assert!(lost_in(&mut source).contains("deleted and made anew"));
+    assert!(lost_in(&mut source).contains("deleted and created again"));
 
     // A chain that is older than this knows nothing, and learns it.
     let mut source = topic.kafka_source();

@@ -212,7 +212,7 @@ impl<'a> Environment<'a> {
             let reason = if !variable.starts_with(prefix) {
                 continue;
             } else if is_address && !reqwest::Url::parse(value).is_ok_and(|url| is_http(&url)) {
-                "is no address: write http:// or https:// and the host, for example http://127.0.0.1:9000"
+                "is not an address: write http:// or https:// and the host, for example http://127.0.0.1:9000"
             } else if value.chars().any(char::is_control) {
                 "holds a line break or another control character: write it without"
             } else {

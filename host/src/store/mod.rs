@@ -154,7 +154,7 @@ pub enum StoreError {
         scheme: String,
     },
     /// The rest of the URL makes no sense.
-    #[error("`{url}` is no place in a store: {reason}")]
+    #[error("`{url}` is not a place in a store: {reason}")]
     Url {
         /// As written.
         url: String,

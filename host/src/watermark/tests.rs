@@ -62,7 +62,7 @@ fn rule_3_time_in_which_nobody_looks_is_not_silence() {
         assert_eq!(clock.advance(), Watermark::NONE, "at {now} nobody has looked since 5");
     }
     looks(&mut clock, 1, 60, 69);
-    assert_eq!(clock.advance(), Watermark::NONE, "its silence begins anew");
+    assert_eq!(clock.advance(), Watermark::NONE, "its silence begins from scratch");
     looks(&mut clock, 1, 70, 70);
     assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
 }

@@ -32,7 +32,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         let content = text(file)?;
         for address in addresses(&content) {
             if !services.contains(address) {
-                bail!("`{file}` names `{address}`, which is no service of `{COMPOSE}`");
+                bail!("`{file}` names `{address}`, which is not a service of `{COMPOSE}`");
             }
         }
     }

@@ -35,7 +35,7 @@ impl Options {
                 "--no-build" => options.build = false,
                 "--keep" => options.keep = true,
                 other => bail!(
-                    "`{other}` is no option of `cargo xtask compose`; --for 60s, --kill, --no-build, --keep"
+                    "`{other}` is not an option of `cargo xtask compose`; --for 60s, --kill, --no-build, --keep"
                 ),
             }
         }

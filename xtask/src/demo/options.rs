@@ -51,7 +51,7 @@ impl Options {
                 "--kafka" => options.choose(BrokerChoice::Kafka)?,
                 "--release" => options.release = true,
                 other => bail!(
-                    "`{other}` is no option of `cargo xtask demo`; --for 30s, --rate N, --brokers HOST:PORT, \
+                    "`{other}` is not an option of `cargo xtask demo`; --for 30s, --rate N, --brokers HOST:PORT, \
                      --kafka, --release"
                 ),
             }
@@ -73,7 +73,7 @@ impl Options {
 fn rate(text: &str) -> Result<u32> {
     match text.parse() {
         Ok(rate @ 1..=1_000_000) => Ok(rate),
-        _ => bail!("`--rate {text}` is no rate; sales per second, 1 to 1000000"),
+        _ => bail!("`--rate {text}` is not a rate; sales per second, 1 to 1000000"),
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
     };
     match number.parse::<u64>() {
         Ok(number @ 1..=1_000_000) if seconds > 0 => Ok(Duration::from_secs(number * seconds)),
-        _ => bail!("`--for {text}` is no duration; write `30s` or `2m`"),
+        _ => bail!("`--for {text}` is not a duration; write `30s` or `2m`"),
     }
 }
 
@@ -123,14 +123,14 @@ mod tests {
     fn what_makes_no_sense_is_refused_by_name() {
         assert_eq!(
             parse("--for 30").unwrap_err(),
-            "`--for 30` is no duration; write `30s` or `2m`"
+            "`--for 30` is not a duration; write `30s` or `2m`"
         );
         assert_eq!(
             parse("--rate 0").unwrap_err(),
-            "`--rate 0` is no rate; sales per second, 1 to 1000000"
+            "`--rate 0` is not a rate; sales per second, 1 to 1000000"
         );
         assert_eq!(parse("--for").unwrap_err(), "`--for` needs a value");
         assert!(parse("--kafka --brokers a:1").is_err());
-        assert!(parse("--quick").unwrap_err().starts_with("`--quick` is no option"));
+        assert!(parse("--quick").unwrap_err().starts_with("`--quick` is not an option"));
     }
 }

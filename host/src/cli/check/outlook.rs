@@ -103,7 +103,7 @@ impl Outlook {
     pub(super) fn sentence(&self, pipeline: &Pipeline) -> String {
         let url = &pipeline.checkpoint.url;
         match self {
-            Self::Anew => format!("a start begins anew: there is no chain in {url}"),
+            Self::Anew => format!("a start begins from scratch: there is no chain in {url}"),
             Self::Continues(head) if head.source.ended => {
                 format!(
                     "a start does nothing: epoch {} in {url} is the end of its input",

@@ -44,7 +44,7 @@ fn what_is_no_module_is_refused() {
     assert!(error.is_err());
     let error =
         check(&FILES.replace("../../target/plugins/valid-sale.wasm", "./sales.toml")).unwrap_err();
-    assert!(error.to_string().contains("no WebAssembly module"), "{error}");
+    assert!(error.to_string().contains("is not a WebAssembly module"), "{error}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn without_plugins_the_file_is_described() {
           dead letters data/chain/sales-files/dead-letters
           commits      every 10s in data/chain
 
-        the pipeline is good; a start begins anew: there is no chain in …/data/chain
+        the pipeline is good; a start begins from scratch: there is no chain in …/data/chain
     "#]];
     expected.assert_eq(&check(&text).unwrap());
 }

@@ -18,12 +18,12 @@ use crate::plugin::PluginKind;
 /// Longest name of a plugin, as everywhere in the system: it fits a file name and an URL with room to spare.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Make the crate of a new plugin, with a test, in a folder of its name.
+/// Create the crate of a new plugin, with a test, in a folder of its name.
 #[derive(Clone, Debug, clap::Args)]
 pub struct NewArgs {
     /// Its name: a-z, 0-9 and `-`
     pub name: String,
-    /// What it is: a filter keeps or drops rows, a map makes rows of rows, an aggregate adds up rows per window and key,
+    /// What it is: a filter keeps or drops rows, a map makes any number of rows of each, an aggregate adds up rows per window and key,
     /// a process plugin keeps state and timers per key
     #[arg(long, value_enum, default_value = "filter")]
     pub kind: NewKind,
@@ -94,7 +94,7 @@ fn check_name(name: &str) -> anyhow::Result<()> {
         && !name.starts_with('-');
     if !fits {
         bail!(
-            "`{name}` is no name of a plugin: use a-z, 0-9 and `-`, at most {NAME_BYTES_MAX}, the first no `-`"
+            "`{name}` is not a name for a plugin: use a-z, 0-9 and `-`, at most {NAME_BYTES_MAX}, the first no `-`"
         );
     }
     Ok(())

@@ -91,7 +91,7 @@ fn names_that_break_the_rule_are_refused() {
     for name in ["", "-a", "A", "a_b", "a.b", "../a", "ä", &long] {
         let dir = tempfile::tempdir().unwrap();
         let refused = create(name, PluginKind::Map, dir.path()).unwrap_err().to_string();
-        assert!(refused.starts_with(&format!("`{name}` is no name of a plugin")), "{refused}");
+        assert!(refused.starts_with(&format!("`{name}` is not a name for a plugin")), "{refused}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
     assert!(check_name(&long[..63]).is_ok());

@@ -103,7 +103,7 @@ struct Summary {
     events_per_second: f64,
 }
 
-/// Makes events until there are enough or Ctrl-C ends it, which is no failure.
+/// Makes events until there are enough or Ctrl-C ends it, which is not a failure.
 ///
 /// # Errors
 /// Nothing could be sent, or events were lost, or the file could not be written.

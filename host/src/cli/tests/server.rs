@@ -116,12 +116,12 @@ fn what_the_server_refuses_is_a_sentence() {
     let server = serve(None);
     let text = file(b"#!/bin/sh");
     let line = format!("valid-sale {}", text.path().display());
-    expect![[r#"plugin `valid-sale`: this is no WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"#]].assert_eq(&sentence(push(&server.args(&line))));
+    expect![[r#"plugin `valid-sale`: this is not a WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"#]].assert_eq(&sentence(push(&server.args(&line))));
     expect![[r#"there is no module `stats` in memory://store; upload it first"#]]
         .assert_eq(&sentence(activate(&server.args("sales valid stats"))));
     expect![[r#"there is no pipeline `buys`: this host runs `sales`"#]]
         .assert_eq(&sentence(status(&server.args("buys"))));
-    expect![[r#"`../../etc` is no name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]].assert_eq(&sentence(list(&server.args("../../etc"))));
+    expect![[r#"`../../etc` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]].assert_eq(&sentence(list(&server.args("../../etc"))));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn what_cannot_be_sent_is_a_sentence() {
     ]]
     .assert_eq(&refused.replace(&path, "FILE"));
     expect![[
-        r#"`ftp://localhost` is no URL of a server; it should look like http://127.0.0.1:8080"#
+        r#"`ftp://localhost` is not a URL of a server; it should look like http://127.0.0.1:8080"#
     ]]
     .assert_eq(&sentence(status(&parse("--url ftp://localhost"))));
     let nobody = sentence(status(&parse("--url http://127.0.0.1:1")));

@@ -111,7 +111,7 @@ fn check_metadata(
     if let Some(kind) = kind.filter(|kind| !types.contains(kind)) {
         let types: Vec<String> = types.iter().map(|kind| format!("\"{kind}\"")).collect();
         let types = types.join(" or ");
-        let message = format!("what is made from `{metadata}` is no {kind}: write {types}");
+        let message = format!("what is made from `{metadata}` cannot be {kind}: write {types}");
         problems.refuse(&key.child("type"), message);
         return None;
     }
@@ -241,7 +241,7 @@ pub(super) fn column_name(name: &str) -> Result<String, String> {
         Ok(name.to_owned())
     } else {
         Err(format!(
-            "\"{name}\" is no column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`"
+            "\"{name}\" is not a column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`"
         ))
     }
 }

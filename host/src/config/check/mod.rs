@@ -264,13 +264,13 @@ fn event_time_column(name: &str, schema: Option<&Schema>) -> Result<EventTimeFro
 /// A pipeline's name, as it stands in paths.
 fn pipeline_name(name: &str) -> Result<String, String> {
     let rule = "1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit";
-    identifier(name, "name", rule, |b| b == b'-')
+    identifier(name, "a name", rule, |b| b == b'-')
 }
 
 /// An id of a stage or sink.
 fn id(text: &str) -> Result<Arc<str>, String> {
     let rule = "1 to 63 of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit";
-    identifier(text, "id", rule, |b| b == b'-' || b == b'_').map(Arc::from)
+    identifier(text, "an id", rule, |b| b == b'-' || b == b'_').map(Arc::from)
 }
 
 fn identifier(
@@ -295,7 +295,7 @@ fn identifier(
     } else {
         String::new()
     };
-    Err(format!("\"{text}\" is no {what}: write {rule}{hint}"))
+    Err(format!("\"{text}\" is not {what}: write {rule}{hint}"))
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ fn plugin_ref(text: &str, folder: &Path) -> Result<PluginRef, String> {
         Ok(PluginRef::Name(text.to_owned()))
     } else {
         Err(format!(
-            "\"{text}\" is no plugin: write the name of a module in the store (a-z, 0-9, `-` and `_`), or a file such as \"./{}.wasm\"",
+            "\"{text}\" is not a plugin: write the name of a module in the store (a-z, 0-9, `-` and `_`), or a file such as \"./{}.wasm\"",
             text.to_lowercase().replace(' ', "-")
         ))
     }

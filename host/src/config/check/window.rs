@@ -119,7 +119,7 @@ fn needed(
     };
     let length = duration::parse(&text).map(duration::micros).and_then(|micros| match micros {
         0 => Err(format!(
-            "\"{text}\" is no {name} of a window: write more than zero, for example \"{example}\""
+            "\"{text}\" cannot be the {name} of a window: write more than zero, for example \"{example}\""
         )),
         micros => Ok(micros),
     });

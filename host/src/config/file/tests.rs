@@ -184,12 +184,12 @@ fn several_mistakes_of_meaning_are_told_together() {
     refused(
         &text,
         expect![[r#"
-            pipelines/sales.toml:7: `name`: "My Sales" is no name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
-            pipelines/sales.toml:20: `schema.price`: `decimal` is no decimal type: write decimal(precision,scale) with 1 <= precision <= 38 and scale <= precision, for example "decimal(18,2)"
+            pipelines/sales.toml:7: `name`: "My Sales" is not a name: write 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter or digit, for example "my-sales"
+            pipelines/sales.toml:20: `schema.price`: `decimal` is not a decimal type: write decimal(precision,scale) with 1 <= precision <= 38 and scale <= precision, for example "decimal(18,2)"
             pipelines/sales.toml:21: `schema.revision`: the name is reserved for a column that results and late rows get (window_start, window_end, revision, watermark): choose another one, and point to the field with `pointer = "/revision"`
-            pipelines/sales.toml:21: `schema.revision`: `int` is no column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "int64"?
-            pipelines/sales.toml:43: `window.size`: "0s" is no size of a window: write more than zero, for example "30s"
-            pipelines/sales.toml:44: `window.offset`: `1 week` is no duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
+            pipelines/sales.toml:21: `schema.revision`: `int` is not a column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "int64"?
+            pipelines/sales.toml:43: `window.size`: "0s" cannot be the size of a window: write more than zero, for example "30s"
+            pipelines/sales.toml:44: `window.offset`: `1 week` is not a duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
             pipelines/sales.toml:58: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
             pipelines/sales.toml:62: `checkpoint.path`: "s4://bucket/chain" has the unknown scheme `s4`: file, s3, gs and az are known; did you mean `s3://`?"#]],
     );
@@ -423,20 +423,20 @@ fn kafka_settings_that_cannot_work_are_refused() {
     refused(
         &with("127.0.0.1:9092", "localhost"),
         expect![[
-            r#"pipelines/sales.toml:13: `source.kafka.brokers`: "localhost" is no broker: write host:port, separated by commas, for example "127.0.0.1:9092""#
+            r#"pipelines/sales.toml:13: `source.kafka.brokers`: "localhost" is not a broker: write host:port, separated by commas, for example "127.0.0.1:9092""#
         ]],
     );
     refused(
         &with("start = \"earliest\"", "start = { offsets = { zero = 1, 1 = -2 } }"),
         expect![[r#"
-            pipelines/sales.toml:15: `source.kafka.start.offsets.1`: -2 is no offset: write 0 or more (what others call -2 and -1 is `start = "earliest"` and "latest", for all partitions)
-            pipelines/sales.toml:15: `source.kafka.start.offsets.zero`: `zero` is no partition: write its number, 0 or more
+            pipelines/sales.toml:15: `source.kafka.start.offsets.1`: -2 is not an offset: write 0 or more (what others call -2 and -1 is `start = "earliest"` and "latest", for all partitions)
+            pipelines/sales.toml:15: `source.kafka.start.offsets.zero`: `zero` is not a partition: write its number, 0 or more
             pipelines/sales.toml:15: `source.kafka.start.offsets`: no partition is named: write { 0 = 17 }, or `start = "earliest"`"#]],
     );
     refused(
         &with("start = \"earliest\"", "start = { timestamp = \"yesterday\" }"),
         expect![[
-            r#"pipelines/sales.toml:15: `source.kafka.start.timestamp`: "yesterday" is no time: write it as RFC 3339, for example "2026-11-21T00:00:00Z""#
+            r#"pipelines/sales.toml:15: `source.kafka.start.timestamp`: "yesterday" is not a time: write it as RFC 3339, for example "2026-11-21T00:00:00Z""#
         ]],
     );
     refused(
@@ -600,7 +600,7 @@ fn topics_have_the_settings_of_a_topic() {
     refused(
         &with_topic("").replace("b:9092", "b"),
         expect![[
-            r#"pipelines/sales.toml:48: `sinks[0].brokers`: "b" is no broker: write host:port, separated by commas, for example "127.0.0.1:9092""#
+            r#"pipelines/sales.toml:48: `sinks[0].brokers`: "b" is not a broker: write host:port, separated by commas, for example "127.0.0.1:9092""#
         ]],
     );
     refused(
@@ -716,8 +716,8 @@ fn columns_have_a_type_and_a_place_of_their_own() {
     refused(
         &text,
         expect![[r#"
-            pipelines/sales.toml:19: `schema.item-name`: "item-name" is no column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`
-            pipelines/sales.toml:20: `schema.city`: `text` is no column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "string"?
+            pipelines/sales.toml:19: `schema.item-name`: "item-name" is not a column name: write letters, digits and `_`, beginning with a letter or `_`; a field of another name is reached with `pointer`
+            pipelines/sales.toml:20: `schema.city`: `text` is not a column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "string"?
             pipelines/sales.toml:20: `schema.city.pointer`: `address` does not begin with `/`: write a JSON pointer (RFC 6901) such as "/address/city"
             pipelines/sales.toml:21: `schema.zip`: it stands at /store/zip in the JSON and column `store` at /store: one lies within the other, which is then no object; the outer one may be of type json"#]],
     );
@@ -760,11 +760,11 @@ fn what_a_source_does_not_know_of_a_record_is_no_column() {
         expect![[r#"
             pipelines/sales.toml:22: `schema.file.from`: a record of a topic lies in no file: it has `topic`, `partition` and `offset`
             pipelines/sales.toml:23: `schema.part.from`: "Partition" is nothing that a record has beside its JSON: topic, partition, offset, timestamp, key, headers, header:NAME or path; did you mean "partition"?
-            pipelines/sales.toml:24: `schema.place.type`: what is made from `offset` is no string: write "int64"
+            pipelines/sales.toml:24: `schema.place.type`: what is made from `offset` cannot be string: write "int64"
             pipelines/sales.toml:24: `schema.place.pointer`: is for columns that stand in the JSON, and this one is made `from = "offset"`: leave one of the two out
-            pipelines/sales.toml:25: `schema.who.type`: what is made from `key` is no int64: write "string" or "binary"
+            pipelines/sales.toml:25: `schema.who.type`: what is made from `key` cannot be int64: write "string" or "binary"
             pipelines/sales.toml:25: `schema.who.quoted`: is for columns that stand in the JSON, and this one is made `from = "key"`: leave one of the two out
-            pipelines/sales.toml:26: `schema.sent.type`: what is made from `timestamp` is no timestamp(s): write "timestamp(ms)"
+            pipelines/sales.toml:26: `schema.sent.type`: what is made from `timestamp` cannot be timestamp(s): write "timestamp(ms)"
             pipelines/sales.toml:26: `schema.sent.zone`: is for columns that stand in the JSON, and this one is made `from = "timestamp"`: leave one of the two out
             pipelines/sales.toml:27: `schema.raw.type`: JSON has no bytes: write "string", or "json" for a value as it stands; binary is for keys and headers (`from = "key"`)"#]],
     );
@@ -836,7 +836,7 @@ fn a_column_says_how_its_texts_are_read_where_that_is_open() {
             pipelines/sales.toml:21: `schema.ts.format`: is for timestamp(local) and date, and this column is timestamp(s): leave it out
             pipelines/sales.toml:21: `schema.ts.format`: `%Y` does not tell the day: a year, a month and a day belong to it
             pipelines/sales.toml:22: `schema.local.quoted`: is for int64, float64 and timestamp(s | ms | us), and this column is timestamp(local): leave it out
-            pipelines/sales.toml:22: `schema.local.zone`: `Europe/Berlin` is no distance from UTC: write "UTC", "+02:00" or "-03:30" (names of zones are not taken; let the sender write UTC)
+            pipelines/sales.toml:22: `schema.local.zone`: `Europe/Berlin` is not a distance from UTC: write "UTC", "+02:00" or "-03:30" (names of zones are not taken; let the sender write UTC)
             pipelines/sales.toml:23: `schema.day.format`: `dd.MM.yyyy` has no letter of strftime: write "%Y-%m-%d %H:%M:%S" for what others call yyyy-MM-dd HH:mm:ss"#]],
     );
 }
@@ -854,7 +854,7 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     refused(
         &with(size, "type = \"sliding\"\nsize = \"30s\"\nslide = \"0s\""),
         expect![[
-            r#"pipelines/sales.toml:43: `window.slide`: "0s" is no slide of a window: write more than zero, for example "10s""#
+            r#"pipelines/sales.toml:43: `window.slide`: "0s" cannot be the slide of a window: write more than zero, for example "10s""#
         ]],
     );
     refused(
@@ -882,7 +882,7 @@ fn windows_have_the_keys_of_their_type_and_lengths_that_make_sense() {
     refused(
         &with(size, "type = \"session\"\ngap = \"0s\"\nsize = \"1m\""),
         expect![[r#"
-        pipelines/sales.toml:42: `window.gap`: "0s" is no gap of a window: write more than zero, for example "30m"
+        pipelines/sales.toml:42: `window.gap`: "0s" cannot be the gap of a window: write more than zero, for example "30m"
         pipelines/sales.toml:43: `window.size`: windows of type "session" have no `size`: remove it, or change the type"#]],
     );
     refused(
@@ -913,12 +913,12 @@ fn lengths_of_windows_are_more_than_nothing_and_never_negative() {
             read(&text).expect_err(window).to_string()
         };
         assert!(told("0s").contains("of a window: write more than zero"), "{window}");
-        assert!(told("-10s").contains("`-10s` is no duration"), "{window}");
+        assert!(told("-10s").contains("`-10s` is not a duration"), "{window}");
     }
     for key in ["offset", "allowed_lateness"] {
         let error =
             read(&with(size, &format!("{size}\n{key} = \"-10s\""))).unwrap_err().to_string();
-        assert!(error.contains(&format!("`window.{key}`: `-10s` is no duration")), "{error}");
+        assert!(error.contains(&format!("`window.{key}`: `-10s` is not a duration")), "{error}");
     }
 }
 

@@ -586,15 +586,15 @@ fn times_are_taken_as_python_spark_java_and_databases_write_them() {
 #[test]
 fn what_is_no_time_is_shown_with_what_would_be_one() {
     expect![[r#"
-        column `at`: expected timestamp(local), found "2020-01-01", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "2020-02-30 00:00:00", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "2020-01-01 24:00:00", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "2020-01-01 10:00:60", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "2020-01-01 10:00:00.", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "2020-01-01 10:00:00 CET", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "2020-01-01 1:00:00", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "2020-01-01ä00:00:00", which is no time like `2026-11-21T10:00:00`
-        column `at`: expected timestamp(local), found "", which is no time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-02-30 00:00:00", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 24:00:00", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 10:00:60", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 10:00:00.", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 10:00:00 CET", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01 1:00:00", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01ä00:00:00", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "", which is not a time like `2026-11-21T10:00:00`
     "#]]
     .assert_eq(&times(
         &local(0, None),
@@ -613,8 +613,8 @@ fn what_is_no_time_is_shown_with_what_would_be_one() {
     let rfc = column("at", ColumnType::Timestamp(TimestampEncoding::Rfc3339));
     expect![[r#"
         column `at`: expected timestamp(rfc3339), found "2020-01-01T00:00:00", which has no zone, or not as RFC 3339 writes it: timestamp(local) takes it
-        column `at`: expected timestamp(rfc3339), found "now", which is no time like `2026-11-21T10:00:00Z`
-        column `at`: expected timestamp(rfc3339), found "2020-01-01T10:00:60Z", which is no time like `2026-11-21T10:00:00Z`
+        column `at`: expected timestamp(rfc3339), found "now", which is not a time like `2026-11-21T10:00:00Z`
+        column `at`: expected timestamp(rfc3339), found "2020-01-01T10:00:60Z", which is not a time like `2026-11-21T10:00:00Z`
         2017-01-01T00:00:00.500Z
     "#]]
     .assert_eq(&times(

@@ -198,7 +198,7 @@ async fn a_release_that_cannot_be_is_refused_with_its_reason() {
     .await;
     refused(
         r#"{"stage":"valid","module":"valid-sale","version":"latest"}"#,
-        expect!["422 module_version: `latest` is no version of a module: write its number, or at least 6 digits of its digest"],
+        expect!["422 module_version: `latest` is not a version of a module: write its number, or at least 6 digits of its digest"],
     )
     .await;
     refused(r#"{"stage":"valid","module":"revenue"}"#, expect![[r#"422 module_refused: stage `valid`: plugin `revenue` is of kind aggregate, the stage of kind filter; name another plugin, or make the stage `kind = "aggregate"`"#]]).await;

@@ -252,7 +252,7 @@ fn say_where_it_begins(record: &ChainRecord, chain: &str, found: bool) {
     } else if found {
         tracing::info!(pipeline, chain, %epoch, "goes on where the chain stands");
     } else {
-        tracing::info!(pipeline, chain, %epoch, "begins anew: there was no chain");
+        tracing::info!(pipeline, chain, %epoch, "begins from scratch: there was no chain");
     }
 }
 

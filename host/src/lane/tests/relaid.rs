@@ -69,7 +69,7 @@ fn bare(states: &Varlen) -> Varlen {
     let strip = |state: &'_ [u8]| match state {
         [] => Vec::new(),
         [MARK, rest @ ..] if rest.first() != Some(&MARK) => rest.to_vec(),
-        other => panic!("`{}` is no state of version 2", other.escape_ascii()),
+        other => panic!("`{}` is not a state of version 2", other.escape_ascii()),
     };
     states.iter().map(strip).collect::<Vec<_>>().iter().map(Vec::as_slice).collect()
 }

@@ -176,7 +176,7 @@ fn to_component(module: &[u8]) -> Result<CheckedComponent, LoadProblem> {
     };
     if !component.checked.exports.iter().any(|name| speaks(name, LIFECYCLE)) {
         return Err(LoadProblem::Contract(format!(
-            "the module is no plugin: it does not export `{LIFECYCLE}` of {PACKAGE} and its worlds `filter`, `map`, \
+            "the module is not a plugin: it does not export `{LIFECYCLE}` of {PACKAGE} and its worlds `filter`, `map`, \
              `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
         )));
     }

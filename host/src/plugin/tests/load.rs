@@ -44,13 +44,13 @@ fn text_is_no_module() {
     is_refused(
         b"fn main() {}",
         &expect![
-            "plugin `evil`: this is no WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"
+            "plugin `evil`: this is not a WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"
         ],
     );
     is_refused(
         b"",
         &expect![
-            "plugin `evil`: this is no WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"
+            "plugin `evil`: this is not a WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"
         ],
     );
 }
@@ -115,7 +115,7 @@ fn a_module_without_the_contract_is_told_how_to_get_it() {
     is_refused(
         &module(&[]),
         &expect![
-            "plugin `evil`: the module is no plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
+            "plugin `evil`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
         ],
     );
 }

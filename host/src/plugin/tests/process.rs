@@ -139,7 +139,7 @@ fn lies_about_timers_and_times_are_found() {
         raw_timers(&[(i64::MIN, 0)]),
         b"",
         &[],
-        &expect!["a timer is set for -2^63, which is no time"],
+        &expect!["a timer is set for -2^63, which is not a time"],
     );
     lies(
         raw_timers(&[(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)]),

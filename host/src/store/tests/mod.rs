@@ -86,8 +86,8 @@ fn refusal(url: &str, variables: &[(&str, &str)]) -> String {
 fn urls_that_make_no_sense_are_refused_with_what_would_be_right() {
     expect_test::expect![[r#"
         `ftp://host/x` begins with `ftp://`: write a path, or `file://`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`
-        `s3:///prefix` is no place in a store: it names no bucket; write `s3://bucket/prefix`
-        `file://` is no place in a store: it names no path
+        `s3:///prefix` is not a place in a store: it names no bucket; write `s3://bucket/prefix`
+        `file://` is not a place in a store: it names no path
         `az://tables` needs the environment variable `AZURE_STORAGE_ACCOUNT_NAME`: a container belongs to a storage account"#]]
     .assert_eq(
         &["ftp://host/x", "s3:///prefix", "file://", "az://tables"].map(|url| refusal(url, &[])).join("\n"),
@@ -97,8 +97,13 @@ fn urls_that_make_no_sense_are_refused_with_what_would_be_right() {
 #[test]
 fn variables_that_no_client_can_use_are_refused_by_name() {
     let address = refusal("s3://b/p", &[("AWS_ENDPOINT_URL", "127.0.0.1:9000")]);
-    assert!(address.contains("`AWS_ENDPOINT_URL` = \"127.0.0.1:9000\" is no address"), "{address}");
-    assert!(refusal("s3://b/p", &[("AWS_ENDPOINT_URL_S3", "http://")]).contains("is no address"));
+    assert!(
+        address.contains("`AWS_ENDPOINT_URL` = \"127.0.0.1:9000\" is not an address"),
+        "{address}"
+    );
+    assert!(
+        refusal("s3://b/p", &[("AWS_ENDPOINT_URL_S3", "http://")]).contains("is not an address")
+    );
     assert!(refusal("az://b/p", &[("AZURE_ENDPOINT", "store")]).contains("AZURE_ENDPOINT"));
     let secret =
         refusal("s3://b/p", &[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "geheim\n")]);

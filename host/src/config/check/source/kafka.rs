@@ -106,7 +106,7 @@ pub(in crate::config::check) fn check_brokers(brokers: &str) -> Result<String, S
         let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
         if host.is_empty() || port.parse::<u16>().is_err() {
             return Err(format!(
-                "\"{address}\" is no broker: write host:port, separated by commas, for example \"127.0.0.1:9092\""
+                "\"{address}\" is not a broker: write host:port, separated by commas, for example \"127.0.0.1:9092\""
             ));
         }
     }
@@ -123,7 +123,7 @@ pub(in crate::config::check) fn check_topic(topic: &str) -> Result<String, Strin
         Ok(topic.to_owned())
     } else {
         Err(format!(
-            "\"{topic}\" is no topic: write one name of 1 to {TOPIC_LENGTH_MAX} letters, digits, `.`, `_` and `-`"
+            "\"{topic}\" is not a topic: write one name of 1 to {TOPIC_LENGTH_MAX} letters, digits, `.`, `_` and `-`"
         ))
     }
 }
@@ -134,7 +134,7 @@ fn check_start(start: RawStart, key: &Key, problems: &mut Problems<'_>) -> Optio
         RawStart::Latest => Some(StartPosition::Latest),
         RawStart::Timestamp(text) => {
             let time = chrono::DateTime::parse_from_rfc3339(&text).map_err(|_| {
-                format!("\"{text}\" is no time: write it as RFC 3339, for example \"2026-11-21T00:00:00Z\"")
+                format!("\"{text}\" is not a time: write it as RFC 3339, for example \"2026-11-21T00:00:00Z\"")
             });
             let time = problems.take(&key.child("timestamp"), time)?;
             Some(StartPosition::Timestamp(time.timestamp_micros()))
@@ -150,13 +150,14 @@ fn check_start(start: RawStart, key: &Key, problems: &mut Problems<'_>) -> Optio
                     }
                     Ok(number) if number >= 0 => {
                         let message = format!(
-                            "{offset} is no offset: write 0 or more (what others call -2 and -1 is `start = \"earliest\"` and \"latest\", for all partitions)"
+                            "{offset} is not an offset: write 0 or more (what others call -2 and -1 is `start = \"earliest\"` and \"latest\", for all partitions)"
                         );
                         problems.refuse(&inner, message);
                     }
                     _ => {
-                        let message =
-                            format!("`{partition}` is no partition: write its number, 0 or more");
+                        let message = format!(
+                            "`{partition}` is not a partition: write its number, 0 or more"
+                        );
                         problems.refuse(&inner, message);
                     }
                 }
