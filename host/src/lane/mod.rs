@@ -213,7 +213,8 @@ impl Lane {
         let epoch = self.ledger.next_epoch();
         self.outputs.write_turn(left.blocks(), (&prepared, &judged), epoch)?;
         if !left.blocks().is_empty() {
-            self.report();
+            self.intake.report();
+            self.logic.report(&self.desk.outside.metrics);
             self.desk.end_turn(&fates, started);
         }
         self.intake.leave(left);
@@ -249,16 +250,9 @@ impl Lane {
         work: impl FnOnce(&mut Logic, &Given<'_>, &mut dyn Effects) -> T,
     ) -> T {
         let Self { pool, intake, logic, outputs, ledger, desk, .. } = self;
-        let Outside { stop, trial, .. } = &desk.outside;
-        let (stop, trial) = (stop.clone(), trial.clone());
+        let (stop, trial) = (desk.outside.stop.clone(), desk.outside.trial.clone());
         let given = Given { pool, clock: intake.clock(), stop, trial };
         work(logic, &given, &mut Applied { outputs, ledger, desk })
-    }
-
-    /// Adds what steps and plugins did since the last report to the counters.
-    fn report(&mut self) {
-        self.intake.report();
-        self.logic.report(&self.desk.outside.metrics);
     }
 
     fn checkpoint_is_due(&self) -> bool {
@@ -317,7 +311,8 @@ impl Lane {
         let by = (&*self.config.name, &self.clock);
         let migrated = migrated_for(module, &plan, (&self.logic, &pinned), &self.pool, by)?;
         // What the old module did last, between the last turn and this barrier.
-        self.report();
+        self.intake.report();
+        self.logic.report(&self.desk.outside.metrics);
         self.intake.replan(&plan, &self.pool);
         self.logic.replan(&plan, &self.pool);
         if let Some(migrated) = migrated {
