@@ -38,7 +38,7 @@ pub struct LaneStatus {
     /// Turns since the lane was opened.
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind; groups and timers included.
-    pub dead_letters: Vec<DeadLetterKind>,
+    pub dead_letters: Vec<DeadLetterCount>,
 }
 
 impl LaneStatus {
@@ -63,8 +63,8 @@ impl LaneStatus {
 
 /// Dead letters of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeadLetterKind {
-    /// As in the dead-letter table: `decode`, `rejected`, `evaluate`, …
+pub struct DeadLetterCount {
+    /// As in the dead-letter table ([`DeadLetterKind`](crate::model::dead_letter::DeadLetterKind)).
     pub kind: String,
     /// How many since the lane was opened.
     pub count: u64,
@@ -78,7 +78,7 @@ pub struct DeadLetterKind {
 }
 
 /// `11 decode, the first at sluicegate: not JSON (sales/0 at offset 17)`.
-impl fmt::Display for DeadLetterKind {
+impl fmt::Display for DeadLetterCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, count, first_stage, first_reason, first_record } = self;
         write!(f, "{count} {kind}, the first at {first_stage}: {first_reason}")?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::record::Fates;
 use crate::plugin::{ModuleDigest, PluginKind};
-use crate::status::{DeadLetterKind, Phase};
+use crate::status::{DeadLetterCount, Phase};
 
 /// Any answer that is no success.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ pub struct PipelineStatus {
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind, groups and timers included.
     #[serde(default)]
-    pub dead_letters: Vec<DeadLetterKind>,
+    pub dead_letters: Vec<DeadLetterCount>,
     /// What each stage runs.
     pub stages: Vec<StageRelease>,
     /// In order; at most [`PipelineStatus::PARTITIONS_MAX`].

@@ -1,6 +1,7 @@
 //! How a lane ends, and why it cannot go on.
 
 use crate::chain::record::Epoch;
+use crate::model::dead_letter::DeadLetterKind;
 
 use super::outputs::outbox;
 
@@ -62,7 +63,7 @@ pub enum LaneError {
         /// The stage.
         stage: String,
         /// As the dead-letter table would have it.
-        kind: &'static str,
+        kind: DeadLetterKind,
         /// For a person.
         reason: String,
         /// The key under `[failures]`.

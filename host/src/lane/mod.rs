@@ -42,7 +42,7 @@ pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name,
 pub(crate) use open::{heard, wait};
 pub use plan::columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
-pub use trial::{HOST_PANIC, Trial};
+pub use trial::Trial;
 
 use applied::Applied;
 use desk::Desk;

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
+use crate::model::dead_letter::DeadLetterKind;
 use crate::plugin::outcome::Refusal;
 use crate::window::RowSelection;
 
@@ -44,7 +45,7 @@ pub(super) struct Condemned {
     /// Which step refused it: a stage's id, or the host's own step.
     pub(super) stage: Arc<str>,
     /// What kind of refusal.
-    pub(super) kind: &'static str,
+    pub(super) kind: DeadLetterKind,
     /// For a person; of the first of its rows.
     pub(super) reason: String,
     /// How many rows of it the step refused; none if it refused the record itself.
@@ -112,7 +113,7 @@ impl Prepared {
         self.condemned.push(Condemned {
             record,
             stage: Arc::clone(&stage.id),
-            kind: refusal.kind.as_str(),
+            kind: refusal.kind.into(),
             reason: refusal.reason,
             rows: Some(1),
             module: Some(stage.plugin.digest),
@@ -126,7 +127,7 @@ impl Prepared {
         self.condemned.push(Condemned {
             record,
             stage: Arc::clone(&stage.id),
-            kind: "too_large",
+            kind: DeadLetterKind::TooLarge,
             reason: format!(
                 "what the stage makes of this record has {bytes} bytes with the columns that its rows keep, a turn may \
                  hold {most}: let the plugin make fewer rows or keep fewer columns, or raise `limits.turn_bytes`"

@@ -6,7 +6,7 @@
 //! 2. If the next life panics over records of which some were in hand before, those are on trial: the life after that takes
 //!    them one by one. All other records go on as ever.
 //! 3. A record that panics alone, and was in hand at a panic before, is condemned: it is dead-lettered without being
-//!    looked at, with kind [`HOST_PANIC`]. The dead letter and the position behind it are one commit, so later lives do not
+//!    looked at, with kind `host_panic`. The dead letter and the position behind it are one commit, so later lives do not
 //!    meet it any more.
 //!
 //! Nothing is condemned for a single panic, which may have had other reasons. What panics only in company passes
@@ -24,9 +24,6 @@ use crate::source::{Partition, RecordBlock};
 use crate::window::GroupPlace;
 
 use super::rows::Chunk;
-
-/// The kind of the dead letter of a record that made the host panic.
-pub const HOST_PANIC: &str = "host_panic";
 
 /// Records of a partition by their offsets, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,3 +6,4 @@ pub mod call;
 pub mod window;
 pub mod timers;
 pub mod refusal;
+pub mod dead_letter;

@@ -47,16 +47,3 @@ pub struct MergeOutcome {
     /// Ascending by group.
     pub refusals: Vec<GroupRefusal>,
 }
-
-impl RefusalKind {
-    /// As dead-letter tables have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Trap => "trap",
-            Self::Deadline => "deadline",
-            Self::Answer => "answer",
-            Self::Breaker => "breaker",
-        }
-    }
-}

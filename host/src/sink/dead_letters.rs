@@ -11,6 +11,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
+use crate::model::dead_letter::DeadLetterKind;
 use crate::model::module::ModuleDigest;
 use crate::printable::printable;
 use crate::schema::timestamp_type;
@@ -21,8 +22,8 @@ use crate::source::RecordHeaders;
 pub struct DeadLetter<'a> {
     /// The stage's id; `sluicegate` for what happens before the stages, a sink's id for what it cannot take.
     pub stage: &'a str,
-    /// One word: `decode`, `event_time`, `rejected`, `trap`, `deadline`, `breaker`, `evaluate`, …
-    pub kind: &'a str,
+    /// What kind of verdict.
+    pub kind: DeadLetterKind,
     /// For a person.
     pub reason: &'a str,
     /// Topic or file; none for a group.
@@ -47,31 +48,30 @@ pub struct DeadLetter<'a> {
     pub at: i64,
 }
 
-impl DeadLetter<'_> {
-    /// Nobody's: what is known of a group or timer, which lies in no topic, is filled in.
-    pub const NOTHING: Self = Self {
-        stage: "",
-        kind: "",
-        reason: "",
-        topic: None,
-        partition: None,
-        offset: None,
-        record_timestamp: None,
-        key: None,
-        value: None,
-        headers: None,
-        module: None,
-        rows: None,
-        at: 0,
-    };
+impl<'a> DeadLetter<'a> {
+    /// What is known of a group, a timer or a message, which lies in no topic; the rest is filled in.
+    pub fn of(stage: &'a str, kind: DeadLetterKind, reason: &'a str) -> Self {
+        Self {
+            stage,
+            kind,
+            reason,
+            topic: None,
+            partition: None,
+            offset: None,
+            record_timestamp: None,
+            key: None,
+            value: None,
+            headers: None,
+            module: None,
+            rows: None,
+            at: 0,
+        }
+    }
 }
 
 /// A larger value is left out: a column of bytes holds 2 GiB at most. No record is that large, only the state of a
 /// group could be.
 const VALUE_BYTES_MAX: usize = 1 << 30;
-
-/// The kinds whose reason is what the sandbox said of a plugin that failed.
-const TRAP_KINDS: [&str; 4] = ["trap", "deadline", "answer", "breaker"];
 
 /// The columns.
 pub fn schema() -> SchemaRef {
@@ -170,7 +170,7 @@ impl DeadLetters {
         let sizes = [reason.len(), key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len)];
         self.bytes += sizes.iter().sum::<usize>() + headers.map_or(0, RecordHeaders::bytes);
         self.stage.append_value(stage);
-        self.kind.append_value(kind);
+        self.kind.append_value(kind.as_str());
         let mut reason = printable(reason);
         if let Some(bytes) = left_out {
             reason.to_mut().push_str(&format!(" (the value has {bytes} bytes and is left out)"));
@@ -184,7 +184,7 @@ impl DeadLetters {
         self.value.append_option(value);
         self.headers.push(headers);
         self.module.append_option(module.map(|digest| digest.to_string()));
-        self.trap.append_option(TRAP_KINDS.contains(&kind).then_some(&*reason));
+        self.trap.append_option(kind.is_of_the_sandbox().then_some(&*reason));
         self.at.append_value(at);
         self.rows_refused.append_option(rows);
     }

@@ -3,6 +3,7 @@
 use arrow::array::{Array, AsArray};
 
 use super::{Header, Headers};
+use crate::model::dead_letter::DeadLetterKind;
 use crate::sink::dead_letters::{DeadLetter, DeadLetters};
 
 /// Records 1 and 3 have some.
@@ -35,7 +36,7 @@ fn a_dead_letter_lists_them() {
     for headers in [Some(headers.of(3)), Some(headers.of(2)), None] {
         letters.push(&DeadLetter {
             stage: "decode",
-            kind: "malformed",
+            kind: DeadLetterKind::Decode,
             reason: "no JSON",
             topic: Some("sales"),
             partition: Some(3),

@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use crate::config::{EventTimeConfig, duration};
+use crate::model::dead_letter::DeadLetterKind;
 use crate::time::EventTime;
 
 use super::prepare::condemn_by_host;
@@ -132,7 +133,7 @@ fn take_out(prepared: &mut Prepared, plan: &Plan, refused: Vec<(u32, String)>, b
     }
     prepared.condemned.retain(|condemned| !is_refused(condemned.record));
     for (record, reason) in refused {
-        condemn_by_host(prepared, plan, record, "event_time", reason);
+        condemn_by_host(prepared, plan, record, DeadLetterKind::EventTime, reason);
     }
 }
 

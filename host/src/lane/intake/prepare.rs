@@ -13,7 +13,8 @@ use super::jump::Seen;
 use super::preparer::Preparer;
 use crate::lane::plan::{EventTimeSource, Plan};
 use crate::lane::rows::{Chunk, Condemned, Fate, Prepared, Rows};
-use crate::lane::trial::{HOST_PANIC, Trial};
+use crate::lane::trial::Trial;
+use crate::model::dead_letter::DeadLetterKind;
 use crate::source::RecordBlock;
 use crate::time::{Clock, thread_cpu_nanos};
 
@@ -64,11 +65,11 @@ pub(super) fn prepare(
         // To the decoder both are empty.
         let is_tombstone = block.no_value.has(record as usize);
         let reason = if is_tombstone { "the record has no value".to_owned() } else { reason };
-        condemn_by_host(&mut prepared, plan, record, "decode", reason);
+        condemn_by_host(&mut prepared, plan, record, DeadLetterKind::Decode, reason);
     }
     if let Some(panic) = panicked {
         let reason = format!("the host panicked over this record alone: {panic}");
-        condemn_by_host(&mut prepared, plan, first, HOST_PANIC, reason);
+        condemn_by_host(&mut prepared, plan, first, DeadLetterKind::HostPanic, reason);
     }
     observe(&mut prepared, plan, block, clock);
     let decoded_at = thread_cpu_nanos();
@@ -90,7 +91,7 @@ pub(super) fn condemn_by_host(
     prepared: &mut Prepared,
     plan: &Plan,
     record: u32,
-    kind: &'static str,
+    kind: DeadLetterKind,
     reason: String,
 ) {
     prepared.raise(record, Fate::DeadLettered);
@@ -134,7 +135,7 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
         prepared.rows.picked = Some(left);
         for (row, reason) in refused {
             let record = prepared.rows.record(row as usize);
-            condemn_by_host(prepared, plan, record, "event_time", reason);
+            condemn_by_host(prepared, plan, record, DeadLetterKind::EventTime, reason);
         }
     }
     if plan.jump.is_on() {

@@ -3,6 +3,7 @@
 //! (docs/design/decisions.md#d12).
 
 use crate::config::OnFailure;
+use crate::model::dead_letter::DeadLetterKind;
 use crate::plugin::outcome::RefusalKind;
 use crate::sink::dead_letters::DeadLetter;
 use crate::source::RecordBlock;
@@ -24,7 +25,7 @@ impl Outputs {
     ) -> Result<(), LaneError> {
         for condemned in condemned {
             let letter = dead_letter(block, condemned);
-            if condemned.kind == RefusalKind::Breaker.as_str() {
+            if condemned.kind == DeadLetterKind::Breaker {
                 self.check_breaker(letter.stage, letter.reason)?;
             }
             self.write_letter(&letter)?;
@@ -45,16 +46,13 @@ impl Outputs {
                 EventTime(bounds.start),
                 EventTime(bounds.end),
             );
-            let kind = self.kind_of_failure(&stage.id, step, refusal.kind, &reason)?;
+            let kind = self.kind_of_failure(&stage.id, *step, refusal.kind, &reason)?;
             self.write_letter(&DeadLetter {
-                stage: &stage.id,
-                kind,
-                reason: &reason,
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
                 at: bounds.end,
-                ..DeadLetter::NOTHING
+                ..DeadLetter::of(&stage.id, kind, &reason)
             })?;
         }
         Ok(())
@@ -69,20 +67,17 @@ impl Outputs {
         for CondemnedTimer { timer, key, state, kind, reason } in condemned {
             let reason = format!(
                 "{}: {reason} (timer {} of {}; `key` and `value` hold its key and the state of that)",
-                kind.as_str(),
+                DeadLetterKind::from(*kind),
                 timer.id,
                 EventTime(timer.time),
             );
-            let kind = self.kind_of_failure(&stage.id, "timer", *kind, &reason)?;
+            let kind = self.kind_of_failure(&stage.id, DeadLetterKind::Timer, *kind, &reason)?;
             self.write_letter(&DeadLetter {
-                stage: &stage.id,
-                kind,
-                reason: &reason,
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
                 at: timer.time,
-                ..DeadLetter::NOTHING
+                ..DeadLetter::of(&stage.id, kind, &reason)
             })?;
         }
         Ok(())
@@ -96,12 +91,9 @@ impl Outputs {
                  (`key` and `value` hold it): raise that in the sink's `properties`, and `max.message.bytes` of the topic"
             );
             self.write_letter(&DeadLetter {
-                stage: &sink,
-                kind: "too_large",
-                reason: &reason,
                 key: key.as_deref(),
                 value: Some(&value),
-                ..DeadLetter::NOTHING
+                ..DeadLetter::of(&sink, DeadLetterKind::TooLarge, &reason)
             })?;
         }
         Ok(())
@@ -111,10 +103,10 @@ impl Outputs {
     fn kind_of_failure(
         &self,
         stage: &str,
-        step: &'static str,
+        step: DeadLetterKind,
         kind: RefusalKind,
         reason: &str,
-    ) -> Result<&'static str, LaneError> {
+    ) -> Result<DeadLetterKind, LaneError> {
         if kind == RefusalKind::Breaker {
             self.check_breaker(stage, reason)?;
         }
@@ -126,7 +118,7 @@ impl Outputs {
                 policy: "on_group_failure",
             });
         }
-        Ok(if kind == RefusalKind::Breaker { kind.as_str() } else { step })
+        Ok(if kind == RefusalKind::Breaker { DeadLetterKind::Breaker } else { step })
     }
 
     fn check_breaker(&self, stage: &str, reason: &str) -> Result<(), LaneError> {
@@ -134,7 +126,7 @@ impl Outputs {
             OnFailure::DeadLetter => Ok(()),
             OnFailure::Halt => Err(LaneError::PluginFailed {
                 stage: stage.to_owned(),
-                kind: RefusalKind::Breaker.as_str(),
+                kind: DeadLetterKind::Breaker,
                 reason: reason.to_owned(),
                 policy: "on_breaker",
             }),
@@ -142,7 +134,7 @@ impl Outputs {
     }
 
     fn write_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), LaneError> {
-        self.metrics.dead_letters.add(letter.kind, 1);
+        self.metrics.dead_letters.add(letter.kind.as_str(), 1);
         self.told.note(letter);
         Ok(self.push_dead_letter(letter)?)
     }

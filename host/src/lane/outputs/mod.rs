@@ -18,7 +18,7 @@ use crate::sink::dead_letters::{DeadLetter, DeadLetters};
 use crate::sink::late::late_rows;
 use crate::sink::{EncodedFile, SinkError, Table, Tables, dead_letters, late};
 use crate::source::RecordBlock;
-use crate::status::DeadLetterKind;
+use crate::status::DeadLetterCount;
 use crate::time::{Clock, thread_cpu_nanos};
 
 use super::LaneError;
@@ -191,7 +191,7 @@ impl Outputs {
     }
 
     /// Of each kind of dead letter how many there were, and the first of them.
-    pub(super) fn kinds(&self) -> Vec<DeadLetterKind> {
+    pub(super) fn kinds(&self) -> Vec<DeadLetterCount> {
         self.told.kinds()
     }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::chain::record::Fates;
+use crate::model::dead_letter::DeadLetterKind;
 use crate::printable::printable;
 use crate::sink::dead_letters::DeadLetter;
-use crate::status::{DeadLetterKind, RecordPlace};
+use crate::status::{DeadLetterCount, RecordPlace};
 
 /// How often the log speaks of one kind.
 const SAY_EVERY: Duration = Duration::from_secs(60);
@@ -21,14 +22,14 @@ const SHARE_OF: u64 = 2;
 /// Dead letters since the lane was opened.
 #[derive(Debug, Default)]
 pub(in crate::lane) struct Told {
-    kinds: BTreeMap<String, Kind>,
+    kinds: BTreeMap<DeadLetterKind, OfKind>,
     /// The fates when the share was looked at last, and what was found then.
     looked_at: Option<Fates>,
     problem: Option<String>,
 }
 
 #[derive(Debug)]
-struct Kind {
+struct OfKind {
     count: u64,
     first: Reason,
     /// Since the share was looked at, and the first of them.
@@ -55,13 +56,19 @@ impl Told {
             text: printable(letter.reason).into_owned(),
             record: place_of(letter),
         };
-        let kind = match self.kinds.get_mut(letter.kind) {
+        let kind = match self.kinds.get_mut(&letter.kind) {
             Some(kind) => kind,
             None => {
                 let (first, first_lately) = (reason(), reason());
-                let new =
-                    Kind { count: 0, first, lately: 0, first_lately, unsaid: None, said_at: None };
-                self.kinds.entry(letter.kind.to_owned()).or_insert(new)
+                let new = OfKind {
+                    count: 0,
+                    first,
+                    lately: 0,
+                    first_lately,
+                    unsaid: None,
+                    said_at: None,
+                };
+                self.kinds.entry(letter.kind).or_insert(new)
             }
         };
         kind.count += 1;
@@ -73,9 +80,9 @@ impl Told {
     }
 
     /// Of each kind how many there were, and the first of them; by kind.
-    pub(in crate::lane) fn kinds(&self) -> Vec<DeadLetterKind> {
-        let view = |(kind, told): (&String, &Kind)| DeadLetterKind {
-            kind: kind.clone(),
+    pub(in crate::lane) fn kinds(&self) -> Vec<DeadLetterCount> {
+        let view = |(kind, told): (&DeadLetterKind, &OfKind)| DeadLetterCount {
+            kind: kind.to_string(),
             count: told.count,
             first_stage: told.first.stage.clone(),
             first_reason: told.first.text.clone(),
@@ -95,7 +102,7 @@ impl Told {
         self.looked_at = Some(fates);
         let is_large = dead_lettered.saturating_mul(SHARE_OF) >= read;
         let most = self.kinds.iter().max_by_key(|(_, kind)| kind.lately);
-        self.problem = most.filter(|_| is_large).map(|(kind, Kind { first_lately, .. })| {
+        self.problem = most.filter(|_| is_large).map(|(kind, OfKind { first_lately, .. })| {
             let Reason { stage, text, .. } = first_lately;
             format!(
                 "{dead_lettered} of the last {read} records became dead letters, most of the kind {kind}, the first of these at stage `{stage}`: {text}"
@@ -127,7 +134,7 @@ impl Told {
             let is_due = told.said_at.is_none_or(|at| now.saturating_sub(at) >= SAY_EVERY);
             if is_due && let Some((count, first)) = told.unsaid.take() {
                 told.said_at = Some(now);
-                lines.push(Line { kind: kind.clone(), count, first });
+                lines.push(Line { kind: *kind, count, first });
             }
         }
         lines
@@ -143,7 +150,7 @@ fn place_of(letter: &DeadLetter<'_>) -> Option<RecordPlace> {
 /// A line of the log.
 #[derive(Debug)]
 struct Line {
-    kind: String,
+    kind: DeadLetterKind,
     count: u64,
     first: Reason,
 }
@@ -154,6 +161,7 @@ impl Line {
         let record = record.as_ref().map(tracing::field::display);
         let fate =
             if kept { "dead letters" } else { "dead letters, dropped as the pipeline file says" };
+        let kind = kind.as_str();
         tracing::warn!(pipeline, kind, count, stage, first_reason = text, record, "{fate}");
     }
 }
@@ -162,8 +170,8 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn letter<'a>(kind: &'static str, reason: &'a str) -> DeadLetter<'a> {
-        DeadLetter { stage: "revenue", kind, reason, ..DeadLetter::NOTHING }
+    fn letter(kind: DeadLetterKind, reason: &str) -> DeadLetter<'_> {
+        DeadLetter::of("revenue", kind, reason)
     }
 
     #[test]
@@ -174,17 +182,22 @@ mod tests {
             let text = |line: &Line| format!("{} {} {}", line.count, line.kind, line.first.text);
             lines.iter().map(text).collect()
         };
-        told.note(&letter("evaluate", "trap: one"));
+        told.note(&letter(DeadLetterKind::Evaluate, "trap: one"));
         assert_eq!(lines(&mut told, 5), ["1 evaluate trap: one"]);
-        told.note(&letter("evaluate", "trap: two"));
-        told.note(&letter("evaluate", "trap: three"));
-        told.note(&letter("decode", "no \u{1b}[2J JSON"));
+        told.note(&letter(DeadLetterKind::Evaluate, "trap: two"));
+        told.note(&letter(DeadLetterKind::Evaluate, "trap: three"));
+        told.note(&letter(DeadLetterKind::Decode, "no \u{1b}[2J JSON"));
         assert_eq!(lines(&mut told, 64), ["1 decode no \\u{1b}[2J JSON"]);
         assert_eq!(lines(&mut told, 65), ["2 evaluate trap: two"]);
         assert!(lines(&mut told, 500).is_empty(), "nothing new");
         let (topic, partition, offset) = (Some("sales"), Some(3), Some(17));
-        told.note(&DeadLetter { topic, partition, offset, ..letter("rejected", "no price") });
-        told.note(&letter("rejected", "no store"));
+        told.note(&DeadLetter {
+            topic,
+            partition,
+            offset,
+            ..letter(DeadLetterKind::Rejected, "no price")
+        });
+        told.note(&letter(DeadLetterKind::Rejected, "no store"));
         let kinds = told.kinds();
         assert_eq!(
             kinds[2].to_string(),
@@ -203,9 +216,9 @@ mod tests {
     fn a_large_share_of_dead_letters_is_a_problem_until_records_show_that_it_has_passed() {
         let mut told = Told::default();
         told.look(after(0, 0));
-        told.note(&letter("rejected", "one"));
+        told.note(&letter(DeadLetterKind::Rejected, "one"));
         for _ in 0..10 {
-            told.note(&letter("decode", "no field `ts`"));
+            told.note(&letter(DeadLetterKind::Decode, "no field `ts`"));
         }
         told.look(after(19, 10));
         assert_eq!(told.problem(), None, "too few records to tell");

@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{LogicalType, Type};
 
 use super::*;
+use crate::model::dead_letter::DeadLetterKind;
 use crate::model::module::ModuleDigest;
 use crate::model::window::WindowBounds;
 use crate::schema::timestamp_type;
@@ -213,7 +214,7 @@ fn dead_letters_and_late_rows_are_read_back() {
     assert!(letters.is_empty());
     let letter = DeadLetter {
         stage: "valid",
-        kind: "trap",
+        kind: DeadLetterKind::Trap,
         reason: "trap: unreachable",
         topic: Some("sales"),
         partition: Some(3),
@@ -227,7 +228,7 @@ fn dead_letters_and_late_rows_are_read_back() {
         at: 5,
     };
     letters.push(&letter);
-    letters.push(&DeadLetter { kind: "malformed", value: None, module: None, ..letter });
+    letters.push(&DeadLetter { kind: DeadLetterKind::Decode, value: None, module: None, ..letter });
     tables.write(1, &letters.finish(), None).unwrap();
     assert!(letters.is_empty());
 

@@ -8,7 +8,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use super::runs::Place;
 use crate::lane::logic::pieces::by_key_bytes;
 use crate::lane::plan::WindowsPlan;
-use crate::lane::trial::HOST_PANIC;
+use crate::model::dead_letter::DeadLetterKind;
 use crate::plugin::WindowBounds;
 use crate::plugin::outcome::{GroupRefusal, RefusalKind};
 use crate::plugin::runner::AggregateRunner;
@@ -21,7 +21,7 @@ use crate::window::merged::{Merged, RefusedMerge};
 #[derive(Debug)]
 pub(in crate::lane) struct CondemnedGroup {
     /// Which of the two.
-    pub(in crate::lane) step: &'static str,
+    pub(in crate::lane) step: DeadLetterKind,
     pub(in crate::lane) bounds: WindowBounds,
     pub(in crate::lane) key: Vec<u8>,
     pub(in crate::lane) state: Vec<u8>,
@@ -81,7 +81,7 @@ impl Aggregate<'_> {
         for refusal in answer.refusals {
             let group = refusal.group as usize;
             results.condemned.push(CondemnedGroup {
-                step: "evaluate",
+                step: DeadLetterKind::Evaluate,
                 bounds: firing.bounds[group],
                 key: firing.keys.value(group).to_vec(),
                 state: firing.states.value(group).to_vec(),
@@ -133,7 +133,7 @@ impl Results {
     fn condemn_all(&mut self, firing: &Firing, panic: &str) {
         for (group, bounds) in (0..).zip(&firing.bounds) {
             self.condemned.push(CondemnedGroup {
-                step: HOST_PANIC,
+                step: DeadLetterKind::HostPanic,
                 bounds: *bounds,
                 key: firing.keys.value(group as usize).to_vec(),
                 state: firing.states.value(group as usize).to_vec(),
@@ -146,7 +146,7 @@ impl Results {
     fn condemn_merge(&mut self, bounds: WindowBounds, key: &[u8], refused: &RefusedMerge) {
         for state in [&refused.left, &refused.right] {
             self.condemned.push(CondemnedGroup {
-                step: "merge",
+                step: DeadLetterKind::Merge,
                 bounds,
                 key: key.to_vec(),
                 state: state.clone(),

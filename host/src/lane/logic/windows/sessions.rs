@@ -6,6 +6,7 @@ use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::{LateRow, Placed};
 use crate::lane::rows::{Rows, project};
+use crate::model::dead_letter::DeadLetterKind;
 use crate::sink::late::Missed;
 use crate::time::{EventTime, Watermark};
 use crate::varlen::Varlen;
@@ -81,7 +82,7 @@ impl Shape for OpenSessions {
             call.merge_round(round, &mut merge, |key, bounds, state, refusal| {
                 let (key, refusal) = (sessions.key(key).to_vec(), refusal.clone());
                 answers.condemned.push(CondemnedGroup {
-                    step: "merge",
+                    step: DeadLetterKind::Merge,
                     bounds,
                     key,
                     state,
