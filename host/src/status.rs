@@ -49,7 +49,7 @@ impl LaneStatus {
             phase: Phase::Opening,
             problem: None,
             epoch: None,
-            watermark: Watermark::NONE,
+            watermark: Watermark::None,
             partitions: Vec::new(),
             modules: Vec::new(),
             fates: Fates::default(),

@@ -104,7 +104,7 @@ fn line(app: &AppState, pipeline: &PipelineHandle, status: &LaneStatus) -> Pipel
             Watermark::At(time) => Some(behind(time.micros())),
             Watermark::None | Watermark::End => None,
         },
-        input_ended: status.watermark == Watermark::END,
+        input_ended: status.watermark == Watermark::End,
         lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
     }
 }

@@ -42,7 +42,7 @@ fn partition(number: i32, lag: i64) -> PartitionView {
         next_offset: 10,
         end_offset: Some(10 + lag),
         lag: Some(lag),
-        watermark: Watermark::NONE,
+        watermark: Watermark::None,
         max_event_time: None,
         idle: false,
         paused: false,
@@ -216,7 +216,7 @@ fn series_carry_units_labels_and_values() {
 
 #[test]
 fn a_watermark_that_is_none_or_end_has_no_series() {
-    for watermark in [Watermark::NONE, Watermark::END] {
+    for watermark in [Watermark::None, Watermark::End] {
         let page = page(LaneStatus { watermark, ..status() });
         assert!(!page.contains("\nsluicegate_watermark_delay_seconds{"), "{page}");
     }

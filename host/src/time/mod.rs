@@ -32,8 +32,8 @@ impl fmt::Display for EventTime {
 /// let watermark = Watermark::at(EventTime(30));
 /// assert!(watermark.has_passed(EventTime(30)));
 /// assert!(!watermark.has_passed(EventTime(31)));
-/// assert!(!Watermark::NONE.has_passed(EventTime(i64::MIN)));
-/// assert!(Watermark::END.has_passed(EventTime(i64::MAX)));
+/// assert!(!Watermark::None.has_passed(EventTime(i64::MIN)));
+/// assert!(Watermark::End.has_passed(EventTime(i64::MAX)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,11 +47,6 @@ pub enum Watermark {
 }
 
 impl Watermark {
-    /// Before any event.
-    pub const NONE: Self = Self::None;
-    /// After the last event of a bounded input.
-    pub const END: Self = Self::End;
-
     /// The watermark at a time.
     pub fn at(time: EventTime) -> Self {
         Self::At(time)

@@ -142,7 +142,7 @@ impl LaneClock {
     pub fn own(&self, partition: usize) -> Watermark {
         match self.partitions[partition].max_event_time {
             Some(max) => Watermark::at(self.behind(max)),
-            None => Watermark::NONE,
+            None => Watermark::None,
         }
     }
 
@@ -186,10 +186,10 @@ impl LaneClock {
     }
 
     /// Moves the lane's watermark to the minimum over the partitions that count. Stays where it is while one of
-    /// them has shown nothing, or while none counts; is [`Watermark::END`] when all have ended.
+    /// them has shown nothing, or while none counts; is [`Watermark::End`] when all have ended.
     pub fn advance(&mut self) -> Watermark {
         if self.all_ended() {
-            self.watermark = Watermark::END;
+            self.watermark = Watermark::End;
             return self.watermark;
         }
         self.let_fall_idle();

@@ -7,7 +7,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn clock(partitions: usize) -> LaneClock {
-    let mut clock = LaneClock::new(5, Some(10 * SECOND), Watermark::NONE);
+    let mut clock = LaneClock::new(5, Some(10 * SECOND), Watermark::None);
     for _ in 0..partitions {
         clock.add_partition(None, Duration::ZERO);
     }
@@ -25,7 +25,7 @@ fn looks(clock: &mut LaneClock, partition: usize, from: u32, to: u32) {
 fn rule_1_the_lane_is_the_minimum_and_waits_for_every_partition() {
     let mut clock = clock(2);
     clock.observe(0, Some(EventTime(100)), SECOND);
-    assert_eq!(clock.advance(), Watermark::NONE);
+    assert_eq!(clock.advance(), Watermark::None);
     clock.observe(1, Some(EventTime(50)), SECOND);
     assert_eq!(clock.advance(), Watermark::at(EventTime(45)));
 }
@@ -44,9 +44,9 @@ fn rule_3_silent_but_behind_is_not_idle() {
     let mut clock = clock(2);
     clock.observe(0, Some(EventTime(100)), SECOND);
     clock.progress(1, None, false, 60 * SECOND);
-    assert_eq!(clock.advance(), Watermark::NONE);
+    assert_eq!(clock.advance(), Watermark::None);
     looks(&mut clock, 1, 60, 69);
-    assert_eq!(clock.advance(), Watermark::NONE, "silent for 9 s only");
+    assert_eq!(clock.advance(), Watermark::None, "silent for 9 s only");
     looks(&mut clock, 1, 70, 70);
     assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
 }
@@ -59,10 +59,10 @@ fn rule_3_time_in_which_nobody_looks_is_not_silence() {
     looks(&mut clock, 1, 0, 5);
     for now in 6..60 {
         clock.progress(1, Some(5 * SECOND), false, now * SECOND);
-        assert_eq!(clock.advance(), Watermark::NONE, "at {now} nobody has looked since 5");
+        assert_eq!(clock.advance(), Watermark::None, "at {now} nobody has looked since 5");
     }
     looks(&mut clock, 1, 60, 69);
-    assert_eq!(clock.advance(), Watermark::NONE, "its silence begins from scratch");
+    assert_eq!(clock.advance(), Watermark::None, "its silence begins from scratch");
     looks(&mut clock, 1, 70, 70);
     assert_eq!(clock.advance(), Watermark::at(EventTime(95)));
 }
@@ -145,9 +145,9 @@ fn all_idle_keeps_the_last_value() {
 fn rule_7_the_end_of_all_input_is_the_end_of_time() {
     let mut clock = clock(2);
     clock.progress(0, Some(SECOND), true, SECOND);
-    assert_eq!(clock.advance(), Watermark::NONE);
+    assert_eq!(clock.advance(), Watermark::None);
     clock.progress(1, Some(SECOND), true, SECOND);
-    assert_eq!(clock.advance(), Watermark::END);
+    assert_eq!(clock.advance(), Watermark::End);
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Sessions {
             let closed = |it: &Session| passed(it.bounds.end.saturating_add(lateness));
             let gone = key.sessions.partition_point(closed);
             for session in key.sessions.drain(..gone) {
-                if rule.corrected && watermark != Watermark::END {
+                if rule.corrected && watermark != Watermark::End {
                     let of = (key.hash, &*key.key);
                     self.closed.note(rule.max_length, of, session.bounds.start);
                 }

@@ -260,7 +260,7 @@ pub fn decode<'b>(
     if version == VERSION_CUT {
         let fired = i64::from_le_bytes(reader.array("how far windows have fired")?);
         let fired = (fired > i64::MIN).then_some(Watermark::At(EventTime(fired)));
-        header.fired = Some(fired.unwrap_or(Watermark::NONE));
+        header.fired = Some(fired.unwrap_or(Watermark::None));
     }
     while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);

@@ -75,7 +75,7 @@ fn genesis() -> FrozenEpoch {
     FrozenEpoch {
         kind: RecordKind::Genesis,
         source: source_at(0),
-        watermark: Watermark::NONE,
+        watermark: Watermark::None,
         state: None,
         files: Vec::new(),
         outbox: None,

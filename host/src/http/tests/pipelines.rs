@@ -112,7 +112,7 @@ async fn the_status_tells_positions_watermark_lag_and_versions() {
 #[tokio::test]
 async fn a_watermark_before_the_first_event_and_after_the_last_is_no_time() {
     let api = api();
-    for (watermark, ended) in [(Watermark::NONE, false), (Watermark::END, true)] {
+    for (watermark, ended) in [(Watermark::None, false), (Watermark::End, true)] {
         api.fixture.publish(|status| status.watermark = watermark);
         let json = get_path(&api.router, "/v1/pipelines/sales").await.json();
         assert_eq!(json["watermark"], Value::Null);

@@ -292,7 +292,7 @@ impl Intake {
     /// The end of a bounded input: the watermark goes to the end of time.
     pub(super) fn finish(&mut self) {
         let now = self.partitions.clock_mut().advance();
-        assert_eq!(now, Watermark::END, "all partitions have ended");
+        assert_eq!(now, Watermark::End, "all partitions have ended");
     }
 
     /// The clocks.

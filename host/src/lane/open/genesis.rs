@@ -94,7 +94,7 @@ pub(in crate::lane) fn genesis(
             jumps: Vec::new(),
             finished: None,
         },
-        watermark: Watermark::NONE,
+        watermark: Watermark::None,
         state: None,
         files: Vec::new(),
         outbox: None,

@@ -79,7 +79,7 @@ fn rule_5_an_open_session_is_stretched_to_the_left_where_no_closed_one_is() {
     assert_eq!(rows(&mut sessions, 35, &[22]), []);
     // Again from the left, and again.
     assert_eq!(rows(&mut sessions, 35, &[13, 4]), []);
-    assert_eq!(fire(&mut sessions, Watermark::END, 5), ["4..40 a 30;22;13;4; #0"]);
+    assert_eq!(fire(&mut sessions, Watermark::End, 5), ["4..40 a 30;22;13;4; #0"]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn rule_5_no_session_is_stretched_over_a_closed_one_that_is_there_or_gone_or_res
         assert_eq!(rows(&mut sessions, 45, &[32, 23, 14, 6]), []);
         // Next to the closed one, but not over it.
         assert_eq!(rows(&mut sessions, 45, &[3]), [late]);
-        let rows = fire(&mut sessions, Watermark::END, 5);
+        let rows = fire(&mut sessions, Watermark::End, 5);
         assert_eq!(rows.last().unwrap(), "6..50 a 40;32;23;14;6; #0");
     };
     stretch(begin());
@@ -209,7 +209,7 @@ proptest! {
                 _ => {}
             }
         }
-        fire(&mut sessions, Watermark::END);
+        fire(&mut sessions, Watermark::End);
         for bounds in naive.0 {
             prop_assert!(fired.contains(&bounds), "{bounds:?} is not among {fired:?}");
         }

@@ -67,7 +67,7 @@ fn blob(slides: &Slides) -> Vec<u8> {
     state.gather(&mut touched);
     let states = touched.states.iter().map(|_| &b"12345678"[..]).collect();
     state.scatter(&touched, &states, std::iter::empty());
-    slide(slides, &mut state, (Watermark::NONE, Watermark::at(EventTime(12))));
+    slide(slides, &mut state, (Watermark::None, Watermark::at(EventTime(12))));
     let mut sessions = Sessions::default();
     for (start, is_closed) in [(0, false), (40, false), (-30, true)] {
         let key = key("a");
@@ -145,10 +145,10 @@ proptest! {
         let now = Watermark::at(EventTime(watermark));
         sessions.fire(RULE, (now, 20), |_| {});
         slide(&slides, &mut state, (Watermark::at(EventTime(3)), now));
-        slide(&slides, &mut state, (now, Watermark::END));
+        slide(&slides, &mut state, (now, Watermark::End));
         let mut again = Vec::new();
         snapshot::encode(&[Stored::Windows(&state), Stored::Sessions(&sessions)], 1, None, &mut again);
-        sessions.fire(RULE, (Watermark::END, 20), |_| {});
+        sessions.fire(RULE, (Watermark::End, 20), |_| {});
     }
 
     #[test]

@@ -241,7 +241,7 @@ fn rule_2_a_window_fires_when_the_watermark_reaches_its_end() {
     let mut fire = |watermark| rows_of(|each| state.fire(watermark, 0, each));
     assert!(fire(Watermark::at(EventTime(9))).is_empty());
     assert_eq!(fire(Watermark::at(EventTime(10))), ["0..10 a 1 #0"]);
-    assert_eq!(fire(Watermark::END), ["10..20 a 2 #0"]);
+    assert_eq!(fire(Watermark::End), ["10..20 a 2 #0"]);
     assert_eq!(state.groups_len(), 0);
 }
 
@@ -366,7 +366,7 @@ fn rule_5_sessions_at_the_distance_of_the_gap_are_one() {
     let mut sessions = Sessions::default();
     run_sessions(&mut sessions, TEN, 0, &[(25, "a"), (30, "a"), (40, "a"), (51, "a"), (40, "b")]);
     assert_eq!(sessions.len(), 3);
-    let rows = fired(&mut sessions, Watermark::END);
+    let rows = fired(&mut sessions, Watermark::End);
     assert_eq!(rows, ["25..50 a 25;30;40;", "40..50 b 40;", "51..61 a 51;"]);
     assert!(sessions.is_empty());
 }
@@ -375,7 +375,7 @@ fn rule_5_sessions_at_the_distance_of_the_gap_are_one() {
 fn rule_5_a_row_that_closes_a_gap_makes_one_session_of_two() {
     let mut sessions = Sessions::default();
     run_sessions(&mut sessions, TEN, 0, &[(30, "a"), (10, "a"), (20, "a"), (21, "a")]);
-    assert_eq!(fired(&mut sessions, Watermark::END), ["10..40 a 10;30;20;21;"]);
+    assert_eq!(fired(&mut sessions, Watermark::End), ["10..40 a 10;30;20;21;"]);
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn rule_5_a_late_row_is_rescued_by_an_open_session_that_it_touches() {
     let late = run_sessions(&mut sessions, TEN, 25, &[(12, "a"), (12, "b"), (12, "c")]);
     assert_eq!(late, [WindowBounds { start: 12, end: 22 }; 2]);
     // The session of `b` was closed for the row, though it has not fired.
-    let rows = fired(&mut sessions, Watermark::END);
+    let rows = fired(&mut sessions, Watermark::End);
     assert_eq!(rows, ["0..10 b 0;", "12..30 a 20;12;"]);
 }
 
@@ -403,7 +403,7 @@ fn a_session_that_would_become_too_long_is_followed_by_another() {
     let mut sessions = Sessions::default();
     let rule = SessionRule { gap: 10, max_length: 20, corrected: false };
     run_sessions(&mut sessions, rule, 0, &[(0, "a"), (8, "a"), (16, "a"), (24, "a"), (9, "a")]);
-    assert_eq!(fired(&mut sessions, Watermark::END), ["0..19 a 0;8;9;", "16..34 a 16;24;"]);
+    assert_eq!(fired(&mut sessions, Watermark::End), ["0..19 a 0;8;9;", "16..34 a 16;24;"]);
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn sessions_at_the_ends_of_time_are_cut_off() {
         format!("{min}..{} a {min};", min + 10),
         format!("{}..{max} a {max};{};", max - 3, max - 3),
     ];
-    assert_eq!(fired(&mut sessions, Watermark::END), expected);
+    assert_eq!(fired(&mut sessions, Watermark::End), expected);
 }
 
 #[test]
@@ -430,7 +430,7 @@ fn sessions_that_fired_return_their_memory() {
     assert_eq!(fired(&mut sessions, Watermark::at(EventTime(50))).len(), 20_000);
     assert!(sessions.bytes() < 4_096, "{} bytes for one session", sessions.bytes());
     run_sessions(&mut sessions, TEN, 60, &[(80, "last"), (80, "key 7")]);
-    assert_eq!(fired(&mut sessions, Watermark::END).len(), 2);
+    assert_eq!(fired(&mut sessions, Watermark::End).len(), 2);
 }
 
 #[test]
@@ -505,7 +505,7 @@ proptest! {
             }
         }
         let mut bounds = Vec::new();
-        sessions.fire(rule, (Watermark::END, 0), |firing| {
+        sessions.fire(rule, (Watermark::End, 0), |firing| {
             bounds.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
         });
         bounds.sort_unstable();

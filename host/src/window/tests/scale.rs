@@ -130,7 +130,7 @@ fn a_million_groups_of_panes_cost_what_they_say_and_give_it_back() {
         let [first, whole] = [1, 8].map(|time| Watermark::at(EventTime(time)));
         fire(&mut state, &mut tables, first, whole);
         before.assert_grown_by("panes, merged", state.bytes() + tables.bytes());
-        fire(&mut state, &mut tables, whole, Watermark::END);
+        fire(&mut state, &mut tables, whole, Watermark::End);
         before.assert_given_back("panes", state.bytes() + tables.bytes());
     });
 }

@@ -39,7 +39,7 @@ fn version_1_is_read() {
     assert_eq!(dump(state.windows()), ["-20 a 1;", "10 a 2;3;", "10  "]);
     // Rows are added to it and it fires like what this version wrote.
     append(&mut state, &[(12, "a", "4;")], &[]);
-    let fired = rows_of(|each| state.fire(Watermark::END, 0, each));
+    let fired = rows_of(|each| state.fire(Watermark::End, 0, each));
     assert_eq!(fired, ["-20..-10 a 1; #0", "10..20   #0", "10..20 a 2;3;4; #0"]);
 }
 

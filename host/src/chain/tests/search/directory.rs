@@ -534,7 +534,7 @@ fn chain_record(
         term: Term(record.term),
         writer,
         source,
-        watermark: Watermark::NONE,
+        watermark: Watermark::None,
         state: None,
         files: file.into_iter().collect(),
         outbox: None,

@@ -51,13 +51,13 @@ impl Shape for Ever {
     }
 
     fn is_closing(&self, now: Watermark, _lateness: i64) -> bool {
-        now == Watermark::END
+        now == Watermark::End
     }
 
     fn close(&mut self, aggregate: &mut Aggregate<'_>, way: Way) -> Fired {
         let (mut fired, plan) = (Fired::default(), aggregate.plan);
         // Of all time the end of input is the end, and nothing else.
-        if way.now != Watermark::END {
+        if way.now != Watermark::End {
             return fired;
         }
         if plan.tells_updates && plan.corrects {

@@ -50,7 +50,7 @@ pub(super) struct Firing {
 impl Default for Firing {
     fn default() -> Self {
         Self {
-            fired: Watermark::NONE,
+            fired: Watermark::None,
             target: None,
             groups: GROUPS_FIRST,
             groups_max: GROUPS_PER_CALL,

@@ -177,8 +177,8 @@ impl Kind for Windows {
     }
 
     fn finish(&mut self, given: &Given<'_>, effects: &mut dyn Effects) -> Result<bool, LaneError> {
-        self.fire(given, Watermark::END, effects)?;
-        Ok(self.firing.has_fired(Watermark::END))
+        self.fire(given, Watermark::End, effects)?;
+        Ok(self.firing.has_fired(Watermark::End))
     }
 
     fn tell_changes(

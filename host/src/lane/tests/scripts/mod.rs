@@ -220,7 +220,7 @@ impl Run {
             committed_silence: vec![Duration::ZERO; settings.partitions],
             has_silence: false,
             epochs: 0,
-            watermark: Watermark::NONE,
+            watermark: Watermark::None,
             transcript: head,
             lines: Vec::new(),
         };
