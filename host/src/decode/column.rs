@@ -268,7 +268,7 @@ impl ColumnBuilder {
                 }
                 None => Offer::Mismatch,
             },
-            _ => Offer::Mismatch,
+            _ => self.in_quotes(text),
         }
     }
 
@@ -285,6 +285,23 @@ impl ColumnBuilder {
             }
             Err(NumberFault::Unfit(why)) => Offer::Unfit(why),
             Err(NumberFault::NotANumber) => Offer::Mismatch,
+        }
+    }
+
+    /// A text where a number is wanted.
+    #[cold]
+    fn in_quotes(&self, text: &str) -> Offer {
+        let is_number = match (&self.values, self.kind) {
+            (Values::Float64(_), _) => number::float(text).is_some(),
+            (Values::Int64(_), ColumnType::Timestamp(encoding)) => encoding
+                .digits()
+                .is_some_and(|digits| number::micros(text.as_bytes(), digits).is_ok()),
+            (Values::Int64(_), ColumnType::Int64) => number::integer(text.as_bytes()).is_ok(),
+            _ => false,
+        };
+        match is_number {
+            true => Offer::Unfit("a number in quotes, which `quoted = true` takes"),
+            false => Offer::Mismatch,
         }
     }
 
@@ -354,7 +371,10 @@ fn moment(text: &str, encoding: TimestampEncoding, form: &TextForm) -> Result<i6
     }
     if encoding == TimestampEncoding::Local {
         let time = time_text::local(text, form.zone);
-        return time.ok_or("which is not a time like `2026-11-21T10:00:00`");
+        return time.ok_or_else(|| match time_text::days(text) {
+            Some(_) => "which is a day: `format = \"%Y-%m-%d\"` takes it for its midnight",
+            None => "which is not a time like `2026-11-21T10:00:00`",
+        });
     }
     time_text::rfc3339(text).ok_or_else(|| match time_text::local(text, 0) {
         Some(_) => "which has no zone, or not as RFC 3339 writes it: timestamp(local) takes it",

@@ -139,7 +139,7 @@ fn reasons_name_the_column_what_was_found_and_what_is_expected() {
         column `price` is missing
         column `n`: expected int64, found 1.5
         column `n`: expected int64, found 18446744073709551615, which needs more than 64 bits
-        column `n`: expected int64, found "1"
+        column `n`: expected int64, found "1", a number in quotes, which `quoted = true` takes
         column `n`: expected int64, found an object
         column `n`: its key occurs twice
         column `city`: expected an object around it, found "Köln"
@@ -586,7 +586,7 @@ fn times_are_taken_as_python_spark_java_and_databases_write_them() {
 #[test]
 fn what_is_no_time_is_shown_with_what_would_be_one() {
     expect![[r#"
-        column `at`: expected timestamp(local), found "2020-01-01", which is not a time like `2026-11-21T10:00:00`
+        column `at`: expected timestamp(local), found "2020-01-01", which is a day: `format = "%Y-%m-%d"` takes it for its midnight
         column `at`: expected timestamp(local), found "2020-02-30 00:00:00", which is not a time like `2026-11-21T10:00:00`
         column `at`: expected timestamp(local), found "2020-01-01 24:00:00", which is not a time like `2026-11-21T10:00:00`
         column `at`: expected timestamp(local), found "2020-01-01 10:00:60", which is not a time like `2026-11-21T10:00:00`
