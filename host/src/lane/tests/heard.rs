@@ -115,3 +115,27 @@ fn a_command_that_was_kept_is_refused_where_no_life_takes_it() {
     assert_eq!(stage, "second");
     commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
 }
+
+/// What comes between an activation and its barrier would be the work of a module that is to go, and that may take long.
+#[test]
+fn no_turn_is_taken_while_an_activation_waits_for_the_commit_before_it() {
+    let world = world("");
+    let logs = logs((0..200).map(|n| n.to_string()));
+    let (mut lane, commands) =
+        world.open_at(Box::new(LogSource::new(&logs, 3, 1)), 1, &Clock::system());
+    // Messages are on their way: no epoch may be handed to the committer.
+    while !lane.outputs.is_unsent() {
+        assert_eq!(lane.step().unwrap(), None, "no message was sent");
+    }
+    let (reply, _answer) = oneshot::channel();
+    let module = native::module("drop-2", PluginKind::Filter);
+    let digest = module.digest;
+    commands.try_send(Command::Activate { stage: "drop".to_owned(), module, reply }).unwrap();
+    let read = |lane: &Lane| lane.intake.partitions.total().read;
+    let before = read(&lane);
+    while lane.ledger.modules[0].pinned.digest != digest {
+        lane.step().unwrap();
+        assert_eq!(read(&lane), before, "a turn came between");
+    }
+    lane.step().unwrap();
+}

@@ -244,3 +244,27 @@ impl Windows {
         if has_moved { effects.take(Effect::Fired) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_as_long_as_the_groups_before_it_allow() {
+        let mut firing = Firing::default();
+        assert_eq!(firing.groups, GROUPS_FIRST, "nothing is known yet");
+        firing.learn(16, RUN_NANOS);
+        assert_eq!(firing.groups, 32, "within its time");
+        // A tenth of a second each.
+        firing.learn(32, 32 * 100_000_000);
+        assert_eq!(firing.groups, 1, "one group always fires");
+        (0..20).for_each(|_| firing.learn(1, 0));
+        assert_eq!(firing.groups, GROUPS_PER_CALL);
+        // Few groups were due: what each took counts, not how many might have been.
+        firing.learn(10, 2 * RUN_NANOS);
+        assert_eq!(firing.groups, 5);
+        (0..20).for_each(|_| firing.learn(1, 0));
+        firing.begin_small();
+        assert_eq!(firing.groups, GROUPS_FIRST, "of another module nothing is known");
+    }
+}
