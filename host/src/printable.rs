@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn columns_stand_beneath_each_other_whatever_their_letters_take() {
-        let rows =
-            [["a", "1"], ["größe", "22"], ["京都", "3\u{1b}"]].map(|row| row.map(str::to_owned));
+        let rows = [["a", "1"], ["größe", "22"], ["京都大阪", "3\u{1b}"]]
+            .map(|row| row.map(str::to_owned));
         let text = table(["NAME", "N"], &rows);
-        assert_eq!(text, "NAME   N\na      1\ngröße  22\n京都   3\\u{1b}\n");
+        assert_eq!(text, "NAME      N\na         1\ngröße     22\n京都大阪  3\\u{1b}\n");
         assert_eq!(table(["NAME"], &[]), "");
         let column = Column::of(["7", "100"].into_iter(), true);
         assert_eq!(line([column.set("7"), column.set("")].into_iter(), " | "), "  7 |");
