@@ -25,7 +25,8 @@ const HOMES: [(&str, &[&str]); 4] = [
         ],
     ),
     ("wasmtime", &["host/src/plugin"]),
-    ("parquet", &["host/src/sink"]),
+    // The two others have modules of that name, for the kind of sink.
+    ("parquet", &["host/src/sink", "host/src/config/raw/sink", "host/src/config/check/sinks"]),
     ("axum", &["host/src/http"]),
 ];
 
