@@ -128,7 +128,7 @@ proptest! {
             prop_assert_eq!(!late.is_empty(), all.assign(rule, time, watermark));
         }
         let mut bounds = Vec::new();
-        few.fire(rule, (Watermark::END, 0), |firing| {
+        few.fire(rule, (Watermark::End, 0), |firing| {
             bounds.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
         });
         bounds.sort_unstable();
