@@ -110,7 +110,10 @@ impl DeadLetterKind {
                 "a record makes too much for a turn, or a message is too large for its topic",
                 "read its reason",
             ),
-            Self::HostPanic => ("the record makes Sluicegate itself panic", "report it"),
+            Self::HostPanic => (
+                "the record makes Sluicegate itself panic, or a group does when it fires",
+                "report it",
+            ),
         }
     }
 }
