@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
 use rdkafka::mocking::MockCluster;
 
 use super::*;
@@ -64,4 +65,17 @@ fn an_outbox_that_cannot_be_read_is_shown_and_neither_sent_nor_passed_over() {
     assert!(problem.contains("line 2 of the outbox of epoch 7 is not a message"), "{problem}");
     assert!(problem.contains("reset FILE --outbox"), "{problem}");
     assert!(courier.in_flight());
+}
+
+proptest! {
+    #[test]
+    fn an_outbox_of_any_bytes_is_messages_or_has_a_line_that_is_none(
+        bytes in prop::collection::vec(prop::sample::select(&b"\t\n0a{}\xff"[..]), 0..40),
+    ) {
+        if let Ok(messages) = messages(&bytes) {
+            let mut again = Vec::new();
+            messages.iter().for_each(|message| message.write(&mut again));
+            prop_assert_eq!(messages.len(), again.iter().filter(|byte| **byte == b'\n').count());
+        }
+    }
 }

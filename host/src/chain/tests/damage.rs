@@ -176,15 +176,4 @@ proptest! {
             let _next = (body.record.epoch.next(), body.record.source.fates());
         }
     }
-
-    #[test]
-    fn an_outbox_of_any_bytes_is_messages_or_has_a_line_that_is_none(
-        bytes in prop::collection::vec(prop::sample::select(&b"\t\n0a{}\xff"[..]), 0..40),
-    ) {
-        if let Ok(messages) = crate::outbox::messages(&bytes) {
-            let mut again = Vec::new();
-            messages.iter().for_each(|message| message.write(&mut again));
-            prop_assert_eq!(messages.len(), again.iter().filter(|byte| **byte == b'\n').count());
-        }
-    }
 }

@@ -210,7 +210,8 @@ pub fn serve_host() -> ExitCode {
     match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            crate::stderr::say(format_args!("error: {error}"));
+            // Whoever listened may have gone.
+            let _gone = writeln!(io::stderr().lock(), "error: {error}");
             ExitCode::FAILURE
         }
     }
