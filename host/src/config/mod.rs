@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::call::CallLimits;
+use crate::model::call::{CallLimits, KEY_FIRINGS};
 use crate::model::module::{PluginKind, StagePlace};
 use crate::schema::Schema;
 
@@ -363,6 +363,7 @@ impl From<&Limits> for CallLimits {
             output: limits.plugin_output,
             key_timers: limits.key_timers,
             key_state: limits.key_state,
+            key_firings: KEY_FIRINGS,
         }
     }
 }

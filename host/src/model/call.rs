@@ -19,4 +19,10 @@ pub struct CallLimits {
     pub key_timers: usize,
     /// Bytes that the state of a key may have after a call.
     pub key_state: usize,
+    /// Timers of one key that fire in one step of its watermark: [`KEY_FIRINGS`], and fewer where a test waits for it.
+    pub key_firings: u32,
 }
+
+/// A timer that sets itself every second for eleven days fits; one that sets itself every microsecond for ever is stopped: it
+/// is dead-lettered, and with it ends the chain.
+pub const KEY_FIRINGS: u32 = 1_000_000;

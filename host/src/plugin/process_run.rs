@@ -15,12 +15,12 @@ use super::process::{KeyedGroups, KeyedRows, Timer};
 use super::runner::{KeyedRunner, rejected};
 use super::{KeyedGuest, PluginError};
 
-/// Timers of one key that fire in one step of its watermark. A timer that sets itself every second for eleven days fits;
-/// one that sets itself every microsecond for ever is stopped: it is dead-lettered, and with it ends the chain. (Tests wait for
-/// fewer.)
-pub const FIRINGS_MAX: u32 = if cfg!(test) { 2_000 } else { 1_000_000 };
-
 impl KeyedRunner {
+    /// Timers of one key that fire in one step of its watermark.
+    pub fn firings_max(&self) -> u32 {
+        self.firings_max
+    }
+
     /// Processes rows: row `i` belongs to group `rows.groups[i]`. Refused rows and timers leave no trace.
     pub fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> ProcessOutcome {
         let bytes = RowBytes::new(&rows.batch);
@@ -31,6 +31,7 @@ impl KeyedRunner {
             made: Made::new(&self.calls.plugin().output_schema),
             times: Vec::new(),
             timers: Vec::new(),
+            firings_max: self.firings_max,
         };
         let mut refusals = Vec::new();
         let mut start = 0;
@@ -130,6 +131,7 @@ struct Work<'a> {
     /// Event time of each row of `made`.
     times: Vec<i64>,
     timers: Vec<TimerRefusal>,
+    firings_max: u32,
 }
 
 impl Work<'_> {
@@ -164,8 +166,13 @@ impl Work<'_> {
         let mut firings = 0;
         while let Some(timer) = self.groups.first_timer(group).filter(|it| it.time <= watermark) {
             firings += 1;
-            let fired = if firings > FIRINGS_MAX {
-                Err(Failure { fault: too_many(), hopeless: false, used: false, nanos: 0 })
+            let fired = if firings > self.firings_max {
+                Err(Failure {
+                    fault: too_many(self.firings_max),
+                    hopeless: false,
+                    used: false,
+                    nanos: 0,
+                })
             } else {
                 self.fire(calls, group, timer, row)
             };
@@ -228,9 +235,9 @@ fn deserves_another(failure: &Failure) -> bool {
 }
 
 /// What is said of the timer with which a chain is cut off.
-pub fn too_many() -> PluginError {
+pub fn too_many(firings_max: u32) -> PluginError {
     PluginError::Answer(format!(
-        "the timers of the key have fired {FIRINGS_MAX} times in one step of the watermark, each setting another"
+        "the timers of the key have fired {firings_max} times in one step of the watermark, each setting another"
     ))
 }
 

@@ -37,6 +37,7 @@ pub struct StageRunner<G: ?Sized> {
     pub(super) rows_max: usize,
     /// The same for groups.
     pub(super) groups_max: usize,
+    pub(super) firings_max: u32,
 }
 
 /// Runs a filter.
@@ -60,6 +61,7 @@ impl<G: GuestKind + ?Sized> StageRunner<G> {
             bytes_max: limits.bytes,
             rows_max: limits.rows,
             groups_max: limits.rows,
+            firings_max: limits.key_firings,
         }
     }
 

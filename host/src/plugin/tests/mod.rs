@@ -57,6 +57,7 @@ const LIMITS: CallLimits = CallLimits {
     output: 16 << 20,
     key_timers: 4,
     key_state: 1 << 10,
+    key_firings: 2_000,
 };
 
 fn limits() -> CallLimits {

@@ -18,7 +18,7 @@ use crate::lane::logic::{Effects, Given};
 use crate::lane::plan::KeyedPlan;
 use crate::plugin::outcome::RefusalKind;
 use crate::plugin::process::{KeyedGroups, Timer};
-use crate::plugin::process_run::{FIRINGS_MAX, too_many};
+use crate::plugin::process_run::too_many;
 use crate::stop::Stop;
 use crate::time::{Watermark, thread_cpu_nanos};
 use crate::varlen::Varlen;
@@ -184,11 +184,12 @@ fn fire_due(
     due.sort_unstable_by(|a, b| worker.keyed.key(*a).cmp(worker.keyed.key(*b)));
     let mut open = due.clone();
     open.retain(|id| worker.keyed.first_due(*id, end).is_some());
+    let most = worker.plugin.runner.firings_max();
     let mut is_done = true;
     while is_done && !open.is_empty() {
         for ids in open.chunks(KEYS_PER_SLICE) {
             let (going, endless): (Vec<u32>, Vec<u32>) =
-                ids.iter().partition(|id| worker.keyed.count_firing(**id) <= FIRINGS_MAX);
+                ids.iter().partition(|id| worker.keyed.count_firing(**id) <= most);
             endless.iter().for_each(|id| end_chain(worker, *id, end, emitted));
             if !going.is_empty() {
                 fire_first(worker, plan, &going, emitted);
@@ -239,7 +240,7 @@ fn end_chain(worker: &mut Worker, id: u32, watermark: i64, emitted: &mut Emitted
         key: worker.keyed.key(id).to_vec(),
         state: rest.states.value(0).to_vec(),
         kind: RefusalKind::Answer,
-        reason: too_many().to_string(),
+        reason: too_many(worker.plugin.runner.firings_max()).to_string(),
     });
 }
 
