@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use reqwest::blocking::Client;
-use sluicegate::time::Clock;
+use sluicegate_model::time::Clock;
 
 use crate::harness::host::Host;
 use crate::harness::place::Place;

@@ -295,8 +295,8 @@ fn every_invariant_that_the_code_states_is_in_its_page() {
 fn the_columns_of_our_own_tables_are_listed() {
     let tables = Page::read(Path::new("docs/tables.md")).text;
     let none = std::sync::Arc::new(arrow::datatypes::Schema::empty());
-    let dead_letters = sluicegate::sink::dead_letters::schema();
-    for schema in [dead_letters, sluicegate::sink::late::schema(&none)] {
+    let dead_letters = sluicegate_connect::sink::dead_letters::schema();
+    for schema in [dead_letters, sluicegate_connect::sink::late::schema(&none)] {
         for field in schema.fields() {
             let name = field.name();
             assert!(tables.contains(&format!("\n| `{name}` | ")), "docs/tables.md lacks `{name}`");

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use object_store::path::Path;
 use rand::{RngCore, SeedableRng};
-use sluicegate::store::once::{Created, Immutable};
-use sluicegate::store::upload::{Aborts, Upload};
-use sluicegate::store::{Location, StoreOptions, open_patiently, read};
-use sluicegate::time::Clock;
+use sluicegate_model::time::Clock;
+use sluicegate_store::once::{Created, Immutable};
+use sluicegate_store::upload::{Aborts, Upload};
+use sluicegate_store::{Location, StoreOptions, open_patiently, read};
 
 use crate::harness::line::{Line, Quality};
 use crate::harness::place::Place;

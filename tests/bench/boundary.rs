@@ -8,17 +8,18 @@ use anyhow::{Context, Result};
 use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
-use sluicegate::config::environment::Environment;
-use sluicegate::config::{Pipeline, PluginRef, StageConfig, file};
-use sluicegate::decode::Decoder;
-use sluicegate::plugin::compile::Compiler;
-use sluicegate::plugin::engine::PluginEngine;
-use sluicegate::plugin::fit::{Fitted, fit};
-use sluicegate::plugin::limits::CallLimits;
-use sluicegate::plugin::load::LoadedModule;
-use sluicegate::plugin::{Code, Instance, PluginKind};
-use sluicegate::time::thread_cpu_nanos;
-use sluicegate::varlen::Varlen;
+use sluicegate_formats::json::decode::Decoder;
+use sluicegate_model::call::CallLimits;
+use sluicegate_model::module::PluginKind;
+use sluicegate_model::time::thread_cpu_nanos;
+use sluicegate_model::varlen::Varlen;
+use sluicegate_pipeline::environment::Environment;
+use sluicegate_pipeline::{Pipeline, PluginRef, StageConfig, file};
+use sluicegate_sandbox::compile::Compiler;
+use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_sandbox::fit::{Fitted, fit};
+use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::{Code, Instance};
 
 use crate::events::files;
 use crate::job::{module, native_map, outputs};
@@ -102,7 +103,7 @@ impl Bench<'_> {
         let limits = CallLimits::from(&self.pipeline.limits);
         let wasm = self.engine.load(name, &module(name)?, &limits)?;
         let outputs = Arc::new(outputs(&wasm.description));
-        let description = sluicegate::plugin::Description::clone(&wasm.description);
+        let description = sluicegate_sandbox::Description::clone(&wasm.description);
         let native = LoadedModule::native(name, description, native(&outputs));
         let instance = |module: &LoadedModule| -> Result<(Fitted, Instance)> {
             let fitted = fit(&stage.place(), module, &self.rows.schema())?;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
-use sluicegate::produce::event::{Event, TimeUnit};
-use sluicegate::produce::kafka::{KafkaSender, KafkaTarget, Pace};
-use sluicegate::produce::sales::{Sale, Sales, SalesSettings};
-use sluicegate::time::Clock;
+use sluicegate_model::time::Clock;
+use sluicegate_produce::event::{Event, TimeUnit};
+use sluicegate_produce::kafka::{KafkaSender, KafkaTarget, Pace};
+use sluicegate_produce::sales::{Sale, Sales, SalesSettings};
 use xtask::workspace::Workspace;
 
 /// Files, and partitions of the topic.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sluicegate::config::environment::Environment;
-use sluicegate::config::{Pipeline, file};
-use sluicegate::plugin::compile::Compiler;
-use sluicegate::plugin::limits::CallLimits;
-use sluicegate::plugin::{Code, ModuleDigest};
 use sluicegate::process::Process;
-use sluicegate::supervisor::Ended;
+use sluicegate_engine::supervisor::Ended;
+use sluicegate_model::call::CallLimits;
+use sluicegate_model::module::ModuleDigest;
+use sluicegate_pipeline::environment::Environment;
+use sluicegate_pipeline::{Pipeline, file};
+use sluicegate_sandbox::Code;
+use sluicegate_sandbox::compile::Compiler;
 use xtask::workspace::Workspace;
 
 use crate::child::cpu_nanos;
@@ -90,8 +91,8 @@ fn with_native_plugins(mut process: Process, pipeline: &Pipeline) -> Result<Proc
 }
 
 /// The columns that a plugin declares to make.
-pub(crate) fn outputs(description: &sluicegate::plugin::Description) -> arrow::datatypes::Schema {
-    let field = |column: &sluicegate::plugin::PluginColumn| {
+pub(crate) fn outputs(description: &sluicegate_sandbox::Description) -> arrow::datatypes::Schema {
+    let field = |column: &sluicegate_sandbox::PluginColumn| {
         arrow::datatypes::Field::new(&column.name, column.data_type.clone(), column.nullable)
     };
     arrow::datatypes::Schema::new(description.outputs.iter().map(field).collect::<Vec<_>>())

@@ -4,9 +4,9 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use sluicegate::keyed::{KeyedCall, KeyedTable};
-use sluicegate::plugin::process::{KeyedGroups, Timer};
-use sluicegate::window::TableHash;
+use sluicegate_model::timers::{KeyedGroups, Timer};
+use sluicegate_state::keyed::{KeyedCall, KeyedTable};
+use sluicegate_state::window::TableHash;
 
 /// Per key.
 #[derive(Serialize, Deserialize)]

@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sluicegate::produce::chance::Delay;
-use sluicegate::produce::event::TimeUnit;
-use sluicegate::produce::kafka::{KafkaSender, Pace};
-use sluicegate::produce::sales::{Sale, Sales, SalesSettings};
-use sluicegate::produce::stream::StreamSettings;
-use sluicegate::time::Clock;
+use sluicegate_model::time::Clock;
+use sluicegate_produce::chance::Delay;
+use sluicegate_produce::event::TimeUnit;
+use sluicegate_produce::kafka::{KafkaSender, Pace};
+use sluicegate_produce::sales::{Sale, Sales, SalesSettings};
+use sluicegate_produce::stream::StreamSettings;
 use xtask::daemon::{Daemon, Output, free_port, wait_until};
 
 use crate::child;
@@ -74,7 +74,7 @@ pub(crate) fn measure(folder: &Path, brokers: &str, lasting: Duration) -> Result
 }
 
 /// Without a wait for more records: a sale is appended when it happens.
-fn target(brokers: &str, topic: &str) -> sluicegate::produce::kafka::KafkaTarget {
+fn target(brokers: &str, topic: &str) -> sluicegate_produce::kafka::KafkaTarget {
     let mut target = events::target(brokers, topic);
     target.properties.insert("linger.ms".to_owned(), "1".to_owned());
     target

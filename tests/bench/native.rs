@@ -10,11 +10,12 @@ use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Int64Array, StringA
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Decimal64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use sluicegate::plugin::{
+use sluicegate_model::varlen::Varlen;
+use sluicegate_model::window::WindowBounds;
+use sluicegate_sandbox::{
     AggregateGuest, Code, EvaluateAnswer, FilterAnswer, FilterGuest, Guest, Instance, MapAnswer,
-    MapGuest, PluginError, Reject, StatefulGuest, UpdateAnswer, WindowBounds,
+    MapGuest, PluginError, Reject, StatefulGuest, UpdateAnswer,
 };
-use sluicegate::varlen::Varlen;
 use sluicegate_sdk::{
     Accumulate, AggregatePlugin, Batch, Column, Config, Filter, FilterPlugin, Map, MapPlugin,
     OwnedColumn, OwnedValues, Timestamp, Values, VarlenRef, Window,

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use sluicegate::produce::event::TimeUnit;
-use sluicegate::produce::nexmark::Nexmark;
-use sluicegate::produce::stream::StreamSettings;
+use sluicegate_produce::event::TimeUnit;
+use sluicegate_produce::nexmark::Nexmark;
+use sluicegate_produce::stream::StreamSettings;
 use xtask::workspace::Workspace;
 
 use crate::events;

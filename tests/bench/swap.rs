@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sluicegate::config::environment::Environment;
-use sluicegate::config::file;
 use sluicegate::handle::{ActivateError, PipelineHandle};
 use sluicegate::process::Process;
+use sluicegate_pipeline::environment::Environment;
+use sluicegate_pipeline::file;
 use tokio::runtime::Runtime;
 use xtask::daemon::wait_until;
 
@@ -94,7 +94,7 @@ fn pass(folder: &Path, input: &Path, runtime: &Runtime, most: usize) -> Result<V
 
 /// Waits for so many turns. False if the lane has ended before.
 fn turns_pass(handle: &PipelineHandle, count: u64) -> bool {
-    use sluicegate::status::Phase;
+    use sluicegate_engine::status::Phase;
     let turns = || handle.metrics().turn.count();
     let before = turns();
     let passed = wait_until(PATIENCE, || {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use sluicegate::produce::sales::{Sales, SalesSettings};
-use sluicegate::produce::stream::StreamSettings;
+use sluicegate_produce::sales::{Sales, SalesSettings};
+use sluicegate_produce::stream::StreamSettings;
 
 use crate::child;
 use crate::events::{self, From};

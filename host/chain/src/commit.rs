@@ -1,0 +1,334 @@
+//! One epoch on its way into the store: data files, then state and outbox, then the slot, which is the commit.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+
+use super::beat::Beat;
+use super::body::{SlotBody, VERSION};
+use super::committer::{CommitOutcome, LostSlot, Problem};
+use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
+use super::housekeeping::Housekeeping;
+use super::mark;
+use super::paths::{self, DataFileName, LaneTag};
+use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, RecordKind, StateRef};
+use super::retire::Recent;
+use super::store::{LaneStore, SlotAttempt};
+use super::{Chain, ChainError, LaneStorage, parent_of};
+use sluicegate_store::backoff::Backoff;
+use sluicegate_store::failure::Failure;
+use sluicegate_store::once::{Created, Immutable, in_time, sha256_hex};
+use sluicegate_store::upload::{Aborts, Upload};
+use sluicegate_store::{Location, failure};
+
+/// Data files on their way at a time: enough to fill a connection of 1 Gbit/s at 50 ms a request, few enough that
+/// a lane with hundreds of date folders does not open hundreds of connections.
+const UPLOADS_AT_ONCE: usize = 8;
+
+/// Speed over size: what one epoch leaves is read at most once.
+const BLOB_ZSTD_LEVEL: i32 = 1;
+
+/// What was stored of something.
+struct Blob {
+    bytes: u64,
+    sha256: String,
+}
+
+/// Whether what lies in the slot of the head is the head.
+fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
+    found.is_some_and(|found| sha256_hex(found) == head.sha256)
+}
+
+/// Owns the right to add to the chain.
+pub(super) struct ChainWriter {
+    chain: Chain,
+    storage: LaneStorage,
+    store: LaneStore,
+    problem: Problem,
+    /// For [`super::housekeeping`].
+    recent: Arc<Mutex<Recent>>,
+    aborts: Aborts,
+}
+
+impl ChainWriter {
+    pub(super) fn new(mut chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
+        let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
+        let recent = Arc::new(Mutex::new(std::mem::take(&mut chain.recent)));
+        Self { chain, storage, store, problem, recent, aborts: Aborts::new() }
+    }
+
+    /// What the owner of the lane does beside its commits.
+    pub(super) fn housekeeping(&self) -> Housekeeping {
+        Housekeeping {
+            storage: self.storage.clone(),
+            chain: self.chain.files_id.clone(),
+            recent: Arc::clone(&self.recent),
+        }
+    }
+
+    /// Makes an epoch durable. Ends when it is, when its slot is lost, or never.
+    pub(super) async fn commit(&mut self, frozen: FrozenEpoch) -> CommitOutcome {
+        match self.try_commit(frozen).await {
+            Ok(outcome) => outcome,
+            Err(error) => CommitOutcome::Failed(error),
+        }
+    }
+
+    /// The epoch in hand will not be committed: what was sent of it in parts goes.
+    pub(super) async fn give_up(&self) {
+        self.aborts.finish().await;
+    }
+
+    /// Says that the owner lives, or that it has ended. Answers with the slot of the next epoch if somebody else has it.
+    pub(super) async fn beat(&self, count: u64, released: bool) -> Option<LostSlot> {
+        let epoch = self.chain.next_epoch();
+        match self.store.slot(epoch).await {
+            Ok(None) => {}
+            Ok(Some(taken)) => {
+                let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
+                return Some(LostSlot { epoch, record });
+            }
+            Err(_) => return None,
+        }
+        // A chain that was forgotten has no owner. The next commit says so.
+        if !self.has_head().await {
+            return None;
+        }
+        let beat = Beat { writer: self.chain.writer.clone(), count, released };
+        if let Err(error) = self.store.put_beat(&beat).await {
+            tracing::debug!(%error, "a beat did not get through");
+        }
+        None
+    }
+
+    /// Whether the head is there. One look: a beat that is not sent is only late.
+    async fn has_head(&self) -> bool {
+        let Some(head) = &self.chain.head else { return true };
+        self.store.slot(head.epoch).await.is_ok_and(|found| is_head(head, found.as_ref()))
+    }
+
+    async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
+        let epoch = self.chain.next_epoch();
+        let FrozenEpoch { kind, source, watermark, state, files, outbox, modules, config } = frozen;
+        let files = self.put_files(epoch, files).await?;
+        let state = match state {
+            Some(state) => Some(self.put_state(epoch, state).await?),
+            None => None,
+        };
+        let outbox = match outbox {
+            Some(outbox) => Some(self.put_outbox(epoch, outbox).await?),
+            None => None,
+        };
+        let record = ChainRecord {
+            v: VERSION,
+            job: self.chain.job.clone(),
+            lane: self.chain.lane.clone(),
+            epoch,
+            chain: self.chain.id.clone(),
+            earlier: std::mem::take(&mut self.chain.earlier),
+            kind,
+            held: false,
+            parent: self.chain.head.clone(),
+            term: self.chain.term,
+            writer: self.chain.writer.clone(),
+            source,
+            watermark,
+            state,
+            files,
+            outbox,
+            modules,
+            config,
+        };
+        let body = SlotBody::freeze(record)?;
+        if let Err(error) = self.check_head().await {
+            self.remove(&body.record).await;
+            return Err(error);
+        }
+        if let Some(taken) = self.put_slot(epoch, &body).await? {
+            self.remove(&body.record).await;
+            let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
+            return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
+        }
+        self.chain.head = Some(parent_of(&body));
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(&body.record);
+        if kind == RecordKind::Genesis {
+            mark::remove(&self.store).await;
+        }
+        Ok(CommitOutcome::Committed(Arc::new(body.record)))
+    }
+
+    /// That the record which the next one names is still there: somebody may have forgotten the chain, and begun another,
+    /// while we ran.
+    async fn check_head(&self) -> Result<(), ChainError> {
+        let Some(head) = &self.chain.head else { return Ok(()) };
+        let (what, epoch) = (format!("look for the record of epoch {}", head.epoch), head.epoch);
+        let look = self.persist(&what, &self.store.folder, async || self.store.slot(epoch).await);
+        if is_head(head, look.await?.as_ref()) {
+            return Ok(());
+        }
+        Err(ChainError::Forgotten { url: self.store.folder.url.clone(), epoch })
+    }
+
+    /// Removes what was put for an epoch that is not ours and never will be: readers of the tables would see its rows. What
+    /// cannot be removed now, or lands later, is found by a sweep.
+    async fn remove(&self, record: &ChainRecord) {
+        let state = record.state.iter().map(|state| &state.key);
+        let outbox = record.outbox.iter().map(|outbox| &outbox.key);
+        let blobs = state.chain(outbox).map(|key| self.store.folder.path(key)).collect();
+        let mut removals = vec![(&self.store.folder, blobs)];
+        for (id, table) in &self.storage.tables {
+            let files = record.files.iter().filter(|file| *file.table == **id);
+            removals.push((table, files.map(|file| table.path(&file.path)).collect::<Vec<_>>()));
+        }
+        for (location, paths) in removals {
+            let files = paths.len();
+            let removed = in_time(super::reset::delete(location, paths));
+            match removed.await {
+                Err(error) => {
+                    let what = format!("remove what was put for epoch {}", record.epoch);
+                    tracing::warn!(pipeline = %record.job, "{}", failure::explain(&what, location, &error));
+                }
+                Ok(()) if files > 0 => tracing::info!(
+                    pipeline = %record.job, epoch = %record.epoch, files, url = location.url,
+                    "removed what was put for an epoch that another writer has"
+                ),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    /// Uploads the data files under their final names, which no record names yet.
+    async fn put_files(
+        &self,
+        epoch: Epoch,
+        files: Vec<EncodedFile>,
+    ) -> Result<Vec<DataFile>, ChainError> {
+        let tag = LaneTag::new(&self.chain.job, &self.chain.lane);
+        let uploads = files.into_iter().zip(0..).map(|(file, index)| {
+            let term = self.chain.term;
+            let nonce = self.chain.writer.nonce.clone();
+            let chain = Some(self.chain.files_id.clone());
+            let name = DataFileName { tag: tag.clone(), chain, epoch, term, nonce, index };
+            self.put_file(epoch, name, file)
+        });
+        futures::stream::iter(uploads).buffered(UPLOADS_AT_ONCE).try_collect().await
+    }
+
+    async fn put_file(
+        &self,
+        epoch: Epoch,
+        name: DataFileName,
+        file: EncodedFile,
+    ) -> Result<DataFile, ChainError> {
+        let path = match &file.folder {
+            Some(folder) => format!("{folder}/{name}"),
+            None => name.to_string(),
+        };
+        let location = &self.storage.tables[&file.table];
+        let what = format!("put a data file of epoch {epoch}");
+        let object = Immutable::new(file.bytes);
+        self.put(&what, location, location.path(&path), &object).await?;
+        let partition = file.folder.as_deref().and_then(paths::parse_folder);
+        let partition = partition.map(|(column, value)| (column.to_owned(), value.to_owned()));
+        Ok(DataFile {
+            table: file.table.as_ref().to_owned(),
+            path,
+            bytes: object.len(),
+            sha256: object.sha256().to_owned(),
+            rows: file.rows,
+            event_time_range: file.event_time_range,
+            partition_values: partition.into_iter().collect::<BTreeMap<_, _>>(),
+        })
+    }
+
+    async fn put_state(&self, epoch: Epoch, state: FrozenState) -> Result<StateRef, ChainError> {
+        let key = paths::state(epoch, self.chain.term, &self.chain.writer.nonce);
+        let blob = self.put_blob("state", epoch, &key, &state.bytes).await?;
+        let Blob { bytes, sha256 } = blob;
+        Ok(StateRef { key, bytes, sha256, groups: state.groups })
+    }
+
+    async fn put_outbox(
+        &self,
+        epoch: Epoch,
+        outbox: FrozenOutbox,
+    ) -> Result<OutboxRef, ChainError> {
+        let key = paths::outbox(epoch, self.chain.term, &self.chain.writer.nonce);
+        let Blob { bytes, sha256 } = self.put_blob("outbox", epoch, &key, &outbox.text).await?;
+        Ok(OutboxRef { epoch, key, bytes, sha256, messages: outbox.messages })
+    }
+
+    /// Compresses and puts what lies below the lane's folder.
+    async fn put_blob(
+        &self,
+        kind: &str,
+        epoch: Epoch,
+        key: &str,
+        plain: &[u8],
+    ) -> Result<Blob, ChainError> {
+        let bytes = zstd::encode_all(plain, BLOB_ZSTD_LEVEL);
+        let object = Immutable::new(bytes.expect("memory can be written to").into());
+        let what = format!("put the {kind} of epoch {epoch}");
+        self.put(&what, &self.store.folder, self.store.folder.path(key), &object).await?;
+        Ok(Blob { sha256: object.sha256().to_owned(), bytes: object.len() })
+    }
+
+    /// None if the slot is ours, else what lies there.
+    async fn put_slot(&self, epoch: Epoch, body: &SlotBody) -> Result<Option<Bytes>, ChainError> {
+        let what = format!("put the record of epoch {epoch}");
+        self.persist(&what, &self.store.folder, async || {
+            match self.store.try_put_slot(epoch, body).await {
+                SlotAttempt::Ours => Ok(None),
+                SlotAttempt::Taken(found) => Ok(Some(found)),
+                SlotAttempt::Unknown(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Creates an object under a name that no other writer uses.
+    async fn put(
+        &self,
+        what: &str,
+        location: &Location,
+        path: Path,
+        object: &Immutable,
+    ) -> Result<(), ChainError> {
+        let mut upload = Upload::new(location, &path, object, &self.aborts);
+        let is_ours = self.persist(what, location, async || match upload.attempt().await {
+            Created::Ours => Ok(true),
+            Created::Taken => Ok(false),
+            Created::Unknown(error) => Err(error),
+        });
+        if is_ours.await? {
+            return Ok(());
+        }
+        Err(ChainError::NameTaken { path: path.to_string(), url: location.url.clone() })
+    }
+
+    /// Attempts until it is done, however long that takes. Only what no store will ever do ends it.
+    async fn persist<T>(
+        &self,
+        what: &str,
+        location: &Location,
+        mut attempt: impl AsyncFnMut() -> object_store::Result<T>,
+    ) -> Result<T, ChainError> {
+        let mut backoff =
+            Backoff::of_store(xxhash_rust::xxh3::xxh3_64(self.chain.writer.nonce.as_bytes()));
+        loop {
+            // That it went through at last is told by the commit: other requests of it may still fail.
+            let error = match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            if Failure::of(&error) == Failure::Impossible {
+                return Err(ChainError::store(what, location, &error));
+            }
+            self.problem.report(failure::explain(what, location, &error));
+            tokio::time::sleep(backoff.wait()).await;
+        }
+    }
+}

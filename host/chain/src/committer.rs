@@ -1,0 +1,365 @@
+//! The committer: makes frozen epochs durable, one after the other, beside the lane's loop.
+//!
+//! It has a thread of its own and at most one epoch in hand (docs/design/decisions.md#d4). Whatever
+//! the store does, it goes on with the same names and the same bytes until the epoch is committed,
+//! its slot is lost, or it is dropped.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::commit::ChainWriter;
+use super::frozen::FrozenEpoch;
+use super::record::{ChainRecord, Epoch};
+use super::{Chain, ChainError, LaneStorage};
+use sluicegate_model::time::Clock;
+
+/// How long an owner that ends waits for the store to hear of it.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
+
+/// What became of a submitted epoch.
+#[derive(Debug)]
+pub enum CommitOutcome {
+    /// Durable; here is its record.
+    Committed(Arc<ChainRecord>),
+    /// Another writer has the slot: drop everything since the head, open the lane again or stand by.
+    Lost(LostSlot),
+    /// It will never be durable. Opening the lane again helps if [`ChainError::may_pass`] says so.
+    Failed(ChainError),
+}
+
+/// The slot that another writer took.
+#[derive(Debug)]
+pub struct LostSlot {
+    /// The epoch that we wanted to commit.
+    pub epoch: Epoch,
+    /// What lies there, if it can be read.
+    pub record: Option<Box<ChainRecord>>,
+}
+
+/// The handle of the committer's thread. The lane owns it. Dropping it stops the work at the next request and
+/// waits for the thread; a request that is under way may still take effect.
+#[derive(Debug)]
+pub struct Committer {
+    /// Capacity one, for the epoch in hand. None only while dropping.
+    epochs: Option<SyncSender<FrozenEpoch>>,
+    /// Capacity one: there is never more than one epoch out.
+    outcomes: Receiver<CommitOutcome>,
+    problem: Problem,
+    stop: CancellationToken,
+    life: Arc<Life>,
+    thread: Option<JoinHandle<()>>,
+    clock: Clock,
+    tables: Vec<Arc<str>>,
+    /// The newest committed epoch that the lane has heard of.
+    head: Option<Epoch>,
+    /// When the epoch in flight was submitted, by the monotonic clock.
+    in_flight: Option<Duration>,
+    /// How long the last one took whose outcome was taken.
+    took: Duration,
+    ended: bool,
+}
+
+impl Committer {
+    /// Starts the thread. `runtime` drives the requests; it must have the I/O and time drivers. Each attempt that the store
+    /// does not take is added to `failures`.
+    pub fn spawn(
+        runtime: Handle,
+        chain: Chain,
+        storage: LaneStorage,
+        clock: Clock,
+        failures: Arc<AtomicU64>,
+    ) -> Self {
+        Self::spawn_beating(runtime, chain, storage, clock, failures, None)
+    }
+
+    /// As [`Committer::spawn`]. While there is no news it says `every` so often that the owner lives, as long as the owner
+    /// asks for outcomes. ([`super::beat`])
+    pub fn spawn_beating(
+        runtime: Handle,
+        chain: Chain,
+        storage: LaneStorage,
+        clock: Clock,
+        failures: Arc<AtomicU64>,
+        every: Option<Duration>,
+    ) -> Self {
+        let (epochs, submitted) = sync_channel(1);
+        let (finished, outcomes) = sync_channel(1);
+        let problem = Problem::new(clock.clone(), failures);
+        let (stop, life) = (CancellationToken::new(), Arc::<Life>::default());
+        let tables = storage.tables.keys().map(Arc::clone).collect();
+        let head = chain.head.as_ref().map(|head| head.epoch);
+        let name = format!("commit-{}/{}", chain.job, chain.lane);
+        let writer = ChainWriter::new(chain, storage, problem.clone());
+        runtime.spawn(writer.housekeeping().run(stop.clone()));
+        let work = Work {
+            runtime,
+            writer,
+            stop: stop.clone(),
+            problem: problem.clone(),
+            beats: every.map(|every| Beats { every, count: 0, life: Arc::clone(&life) }),
+        };
+        let thread = std::thread::Builder::new().name(name);
+        let thread = thread.spawn(move || work.run(&submitted, &finished));
+        Self {
+            epochs: Some(epochs),
+            outcomes,
+            problem,
+            stop,
+            life,
+            thread: Some(thread.expect("the system has a thread to spare")),
+            clock,
+            tables,
+            head,
+            in_flight: None,
+            took: Duration::ZERO,
+            ended: false,
+        }
+    }
+
+    /// The newest committed epoch, as far as outcomes were taken; none before the genesis.
+    pub fn head(&self) -> Option<Epoch> {
+        self.head
+    }
+
+    /// Hands over an epoch. Its number is the one after the last committed.
+    ///
+    /// Panics if one is in flight, if a former one was lost or failed, or if a file belongs to no table of the
+    /// lane: all three are for the lane to know.
+    pub fn submit(&mut self, epoch: FrozenEpoch) {
+        assert!(self.in_flight.is_none(), "one epoch in flight at a time");
+        assert!(!self.ended, "nothing follows a lost or failed epoch");
+        for file in &epoch.files {
+            assert!(
+                self.tables.contains(&file.table),
+                "`{}` is not a table of the lane",
+                file.table
+            );
+        }
+        let epochs = self.epochs.as_ref().expect("only a drop takes it");
+        self.in_flight = Some(self.clock.monotonic());
+        // If the thread is gone, the next look at the outcomes tells.
+        drop(epochs.try_send(epoch));
+    }
+
+    /// Whether an epoch was submitted whose outcome was not taken yet.
+    pub fn in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The outcome of the epoch in flight, if there is one by now. While none is in flight the slot of the next may be lost,
+    /// which is heard here too.
+    pub fn try_take(&mut self) -> Option<CommitOutcome> {
+        self.life.shows.store(true, Ordering::Relaxed);
+        match self.outcomes.try_recv() {
+            Ok(outcome) => Some(self.taken(outcome)),
+            Err(TryRecvError::Empty) => None,
+            // It ends by itself only behind an outcome that ends everything.
+            Err(TryRecvError::Disconnected) => (!self.ended).then(|| self.died()),
+        }
+    }
+
+    /// Says that the owner has ended, so that whoever waits may take over at once. Nothing may be in flight. What the store
+    /// does not hear in time is left out: the owner then counts as one that died.
+    pub fn release(&mut self) {
+        assert!(self.in_flight.is_none(), "an owner that commits does not end");
+        self.life.is_over.store(true, Ordering::Relaxed);
+        self.ended = true;
+        // A beat that is under way need not arrive any more.
+        self.stop.cancel();
+        self.epochs = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+
+    /// The outcome of the epoch in flight; none if it takes longer than `limit` or if nothing is in flight.
+    pub fn wait(&mut self, limit: Duration) -> Option<CommitOutcome> {
+        self.in_flight?;
+        match self.outcomes.recv_timeout(limit) {
+            Ok(outcome) => Some(self.taken(outcome)),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(self.died()),
+        }
+    }
+
+    /// From submitting the epoch whose outcome was taken last until it was.
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// Why the epoch in flight is not durable yet, if the store is the reason:
+    /// `not committed for 35 s: put a data file of epoch 12 in s3://…: …`.
+    pub fn problem(&self) -> Option<String> {
+        self.problem.text()
+    }
+
+    fn taken(&mut self, outcome: CommitOutcome) -> CommitOutcome {
+        let submitted = self.in_flight.take().unwrap_or_default();
+        self.took = self.clock.monotonic().saturating_sub(submitted);
+        match &outcome {
+            CommitOutcome::Committed(record) => self.head = Some(record.epoch),
+            CommitOutcome::Lost(_) | CommitOutcome::Failed(_) => self.ended = true,
+        }
+        outcome
+    }
+
+    fn died(&mut self) -> CommitOutcome {
+        self.taken(CommitOutcome::Failed(ChainError::CommitterDied))
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.epochs = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, its panic was printed and the outcomes said so.
+            drop(thread.join());
+        }
+    }
+}
+
+/// What the owner shows of itself.
+#[derive(Debug, Default)]
+struct Life {
+    /// It has asked for outcomes since the last beat: its loop goes round.
+    shows: AtomicBool,
+    /// It has ended, and all that it had is committed.
+    is_over: AtomicBool,
+}
+
+/// The beats of an owner.
+struct Beats {
+    every: Duration,
+    count: u64,
+    life: Arc<Life>,
+}
+
+/// What the thread does.
+struct Work {
+    runtime: Handle,
+    writer: ChainWriter,
+    stop: CancellationToken,
+    problem: Problem,
+    beats: Option<Beats>,
+}
+
+impl Work {
+    fn run(mut self, submitted: &Receiver<FrozenEpoch>, finished: &SyncSender<CommitOutcome>) {
+        if !self.beat(finished) {
+            return;
+        }
+        while let Some(epoch) = self.next(submitted, finished) {
+            let commit = self.stop.run_until_cancelled(self.writer.commit(epoch));
+            let Some(outcome) = self.runtime.block_on(commit) else {
+                self.runtime.block_on(self.writer.give_up());
+                return;
+            };
+            let goes_on = matches!(outcome, CommitOutcome::Committed(_));
+            if goes_on {
+                self.problem.clear();
+            }
+            if finished.send(outcome).is_err() || !goes_on {
+                return;
+            }
+        }
+        if let Some(beats) = self.beats.take_if(|beats| beats.life.is_over.load(Ordering::Relaxed))
+        {
+            let released = self.writer.beat(beats.count, true);
+            // Unheard, the owner counts as one that died.
+            self.runtime.block_on(async {
+                drop(tokio::time::timeout(RELEASE_LIMIT, released).await);
+            });
+        }
+    }
+
+    /// The next epoch; none if there will be none. Beats while it waits.
+    fn next(
+        &mut self,
+        submitted: &Receiver<FrozenEpoch>,
+        finished: &SyncSender<CommitOutcome>,
+    ) -> Option<FrozenEpoch> {
+        let Some(every) = self.beats.as_ref().map(|beats| beats.every) else {
+            return submitted.recv().ok();
+        };
+        loop {
+            match submitted.recv_timeout(every) {
+                Ok(epoch) => return Some(epoch),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if self.beat(finished) => {}
+                Err(RecvTimeoutError::Timeout) => return None,
+            }
+        }
+    }
+
+    /// Says that the owner lives, if it does. False: it is the owner no more, and was told.
+    fn beat(&mut self, finished: &SyncSender<CommitOutcome>) -> bool {
+        let Some(Beats { every, count, life }) = &mut self.beats else { return true };
+        if *count > 0 && !life.shows.swap(false, Ordering::Relaxed) {
+            return true;
+        }
+        *count += 1;
+        let beat = async { tokio::time::timeout(*every, self.writer.beat(*count, false)).await };
+        match self.runtime.block_on(self.stop.run_until_cancelled(beat)) {
+            Some(Ok(Some(lost))) => {
+                // Whoever ends meanwhile need not know.
+                let _ended = finished.send(CommitOutcome::Lost(lost));
+                false
+            }
+            // A beat that did not get through is late. What keeps it is told when something is to be committed.
+            Some(Ok(None) | Err(_)) | None => true,
+        }
+    }
+}
+
+/// What keeps the epoch in flight from becoming durable, as told by the thread and read by the lane. One line of
+/// the log when it begins and one when it ends.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    clock: Clock,
+    /// Attempts that failed.
+    failures: Arc<AtomicU64>,
+    /// When it began, by the monotonic clock, and what it is.
+    current: Arc<Mutex<Option<(Duration, String)>>>,
+}
+
+impl Problem {
+    fn new(clock: Clock, failures: Arc<AtomicU64>) -> Self {
+        Self { clock, failures, current: Arc::default() }
+    }
+
+    /// An attempt failed.
+    pub(super) fn report(&self, text: String) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *current {
+            Some((_, before)) => *before = text,
+            none => {
+                tracing::warn!(problem = text, "a commit does not get through; trying on");
+                *none = Some((self.clock.monotonic(), text));
+            }
+        }
+    }
+
+    /// The commit that had failed got through, with all its requests.
+    fn clear(&self) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, _)) = current.take() {
+            let seconds = self.clock.monotonic().saturating_sub(since).as_secs();
+            tracing::info!(seconds, "the commit got through");
+        }
+    }
+
+    fn text(&self) -> Option<String> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, text) = current.as_ref()?;
+        let seconds = self.clock.monotonic().saturating_sub(*since).as_secs();
+        Some(format!("not committed for {seconds} s: {text}"))
+    }
+}

@@ -1,0 +1,63 @@
+//! What one epoch makes durable, frozen at the barrier: a retry stores the same bytes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::record::{PinnedModule, RecordKind, SourceState};
+use sluicegate_model::time::Watermark;
+
+/// Everything that one epoch makes durable, frozen at the barrier.
+#[derive(Clone, Debug)]
+pub struct FrozenEpoch {
+    /// [`RecordKind::Genesis`] for the first record of a chain, else [`RecordKind::Data`].
+    pub kind: RecordKind,
+    /// Where the source stands.
+    pub source: SourceState,
+    /// The lane's.
+    pub watermark: Watermark,
+    /// The open groups; none if there are none.
+    pub state: Option<FrozenState>,
+    /// Of all tables, late rows and dead letters included.
+    pub files: Vec<EncodedFile>,
+    /// Messages for Kafka topics; none if there are none. The ones of the record before are delivered (C8).
+    pub outbox: Option<FrozenOutbox>,
+    /// What each stage runs from here on.
+    pub modules: Vec<PinnedModule>,
+    /// See [`ChainRecord::config`](super::record::ChainRecord::config).
+    pub config: BTreeMap<String, String>,
+}
+
+/// The open groups as bytes.
+#[derive(Clone, Debug)]
+pub struct FrozenState {
+    /// In the lane's own layout (docs/design/decisions.md#d8); compressed before they are stored.
+    pub bytes: Vec<u8>,
+    /// How many groups they hold.
+    pub groups: u64,
+}
+
+/// The messages of an epoch for Kafka topics.
+#[derive(Clone, Debug)]
+pub struct FrozenOutbox {
+    /// What the outbox reads; compressed before it is stored.
+    pub text: Bytes,
+    /// How many messages it holds.
+    pub messages: u64,
+}
+
+/// A finished file that is not yet in the store. The bytes are frozen: a retry puts the same ones.
+#[derive(Clone, Debug)]
+pub struct EncodedFile {
+    /// The table's id.
+    pub table: Arc<str>,
+    /// `date=2026-11-21` or nothing.
+    pub folder: Option<String>,
+    /// Parquet.
+    pub bytes: Bytes,
+    /// Rows in it.
+    pub rows: u64,
+    /// Smallest and largest event time (window start for results) in it, µs.
+    pub event_time_range: Option<(i64, i64)>,
+}

@@ -1,0 +1,90 @@
+//! What a lane's owner does beside its commits: delete blobs that are not needed any more, look again for data files that
+//! landed late. Nothing waits for it, and nothing it does decides anything.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::LaneStorage;
+use super::retire::{EPOCHS_AT_ONCE, Recent, retire};
+use super::store::LaneStore;
+use super::sweep::{is_of_chain, sweep};
+use sluicegate_store::failure;
+
+/// How often it is looked whether anything is due.
+const TICK: Duration = Duration::from_secs(2);
+
+/// How long after an opening all data files are looked at: most puts of the life before have ended by then.
+const SWEEPS_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
+
+/// And then as often as this, for writers that slept or whose line is thin: a listing for each thousand files.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Ends with its token.
+pub(super) struct Housekeeping {
+    pub(super) storage: LaneStorage,
+    /// The chain's id in names of data files.
+    pub(super) chain: String,
+    /// Told by the committer.
+    pub(super) recent: Arc<Mutex<Recent>>,
+}
+
+impl Housekeeping {
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let store = LaneStore::new(&self.storage.chain, &self.storage.job, &self.storage.lane);
+        let mut retired = 0;
+        let mut elapsed = Duration::ZERO;
+        let mut sweeps = SWEEPS_AFTER.into_iter().peekable();
+        let mut next_sweep = sweeps.next().unwrap_or(SWEEP_EVERY);
+        while stop.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
+            elapsed += TICK;
+            let round = async {
+                self.retire_when_due(&store, &mut retired).await;
+                if elapsed >= next_sweep {
+                    next_sweep = sweeps.next().unwrap_or(elapsed + SWEEP_EVERY);
+                    self.look_for_late_files().await;
+                }
+            };
+            if stop.run_until_cancelled(round).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Says it if that fails: the next look may do better.
+    async fn look_for_late_files(&self) {
+        if let Err(error) = sweep(&self.storage, &self.chain).await {
+            tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
+        }
+    }
+
+    /// `retired` is the head at which nothing was left to delete.
+    async fn retire_when_due(&self, store: &LaneStore, retired: &mut u64) {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(head) = recent.head().filter(|head| head.0 >= *retired + EPOCHS_AT_ONCE) else {
+            return;
+        };
+        match is_of_chain(store, head, &self.chain).await {
+            Ok(true) => {}
+            // The next commit says so.
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(pipeline = %self.storage.job, "delete old states and outboxes: {error}");
+                *retired = head.0;
+                return;
+            }
+        }
+        match retire(store, &recent).await {
+            Ok(true) => {}
+            Ok(false) => *retired = head.0,
+            Err(error) => {
+                let what = "delete old states and outboxes";
+                let problem = failure::explain(what, &self.storage.chain, &error);
+                tracing::warn!(pipeline = %self.storage.job, "{problem}");
+                // Not at every tick.
+                *retired = head.0;
+            }
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Uploaded modules: kept by their hash, named and numbered by create-only objects, never changed, never deleted.
+//!
+//! ```text
+//! modules/sha256/<64 hex digits>.wasm        the bytes; their name is what they are
+//! modules/names/<name>/<number, 20 digits>.json    which bytes version `number` of `name` is
+//! ```
+//!
+//! The bytes are written before the version that names them, so a version always finds its bytes; after a crash in
+//! between they lie there unnamed, and do no harm. Two hosts that upload under one name at a time get two numbers: the
+//! loser of a slot looks again and takes the next. Uploading the newest bytes once more is the same version, so an
+//! upload whose answer was lost can be repeated.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use object_store::{PutMode, PutOptions};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use sluicegate_model::module::ModuleDigest;
+use sluicegate_model::printable::printable;
+use sluicegate_store::once::{Created, Immutable};
+use sluicegate_store::upload::{Aborts, Upload};
+use sluicegate_store::{Location, read};
+
+/// Bytes of a module's name: it is a folder, and a label in metrics.
+const NAME_BYTES_MAX: usize = 63;
+/// How often an upload takes the next number after losing one to somebody else. More losses than hosts are a store
+/// that does not do what it says.
+const ATTEMPTS_MAX: usize = 16;
+/// Version objects that are read at a time.
+const READS_AT_A_TIME: usize = 16;
+/// Version objects that are remembered; they never change. About 150 bytes each.
+const REMEMBERED_MAX: usize = 10_000;
+/// Shortest prefix of a digest that names a version.
+const DIGEST_PREFIX_MIN: usize = 6;
+
+/// The modules in an object store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ModuleStore {
+    location: Location,
+    remembered: Arc<Mutex<BTreeMap<Path, ModuleVersion>>>,
+}
+
+/// One version of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleVersion {
+    /// The label under which it was uploaded.
+    pub name: String,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// Its size.
+    pub bytes: u64,
+    /// 1 for the first of its name, then one more each.
+    pub number: u64,
+}
+
+/// Which version of a module is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionChoice {
+    /// By its number: `3`.
+    Number(u64),
+    /// By its digest, or the first six digits of it at least: `9f86d0`.
+    Digest(String),
+}
+
+/// A module could not be stored or found.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleStoreError {
+    /// Names appear in paths and labels.
+    #[error(
+        "`{name}` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most \
+         {NAME_BYTES_MAX}"
+    )]
+    Name {
+        /// As given.
+        name: String,
+    },
+    /// Neither a number nor a digest.
+    #[error(
+        "`{text}` is not a version of a module: write its number, or at least {DIGEST_PREFIX_MIN} digits of its \
+         digest"
+    )]
+    Version {
+        /// As given.
+        text: String,
+    },
+    /// Nothing was uploaded under that name.
+    #[error("there is no module `{name}` in {url}; upload it first")]
+    UnknownModule {
+        /// As given.
+        name: String,
+        /// Where it is not.
+        url: String,
+    },
+    /// The name is there, the version is not.
+    #[error("module `{name}` has no version {version}; its newest is {newest}")]
+    UnknownVersion {
+        /// The module.
+        name: String,
+        /// As given.
+        version: VersionChoice,
+        /// The highest number.
+        newest: u64,
+    },
+    /// A prefix of several digests.
+    #[error("several versions of module `{name}` begin with {prefix}; write more of its digest")]
+    Ambiguous {
+        /// The module.
+        name: String,
+        /// As given.
+        prefix: String,
+    },
+    /// What is stored is not what its name says.
+    #[error(
+        "`{path}` in {url} is damaged: {reason}; upload the module again elsewhere, or restore the object"
+    )]
+    Damaged {
+        /// The object.
+        path: String,
+        /// The store.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Every number that was tried belonged to somebody else.
+    #[error(
+        "no number was free for a new version of module `{name}` in {ATTEMPTS_MAX} attempts; try again"
+    )]
+    Contended {
+        /// The module.
+        name: String,
+    },
+    /// The store failed. An upload may have taken effect all the same; repeating it is safe.
+    #[error("{what} in {url}")]
+    Store {
+        /// What was attempted.
+        what: String,
+        /// The store.
+        url: String,
+        /// What it said.
+        #[source]
+        source: object_store::Error,
+    },
+}
+
+impl ModuleStoreError {
+    /// Whether uploading the module would help.
+    pub fn is_not_uploaded(&self) -> bool {
+        matches!(self, Self::UnknownModule { .. })
+    }
+}
+
+/// A version object, as it lies in the store.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VersionObject {
+    /// Version of this layout: 1.
+    v: u32,
+    digest: ModuleDigest,
+    bytes: u64,
+}
+
+impl ModuleStore {
+    /// The modules below `location`.
+    pub fn new(location: Location) -> Self {
+        Self { location, remembered: Arc::default() }
+    }
+
+    /// Stores a module as the next version of `name`; if its newest version is the same bytes, that is it.
+    pub async fn put(&self, name: &str, bytes: Bytes) -> Result<ModuleVersion, ModuleStoreError> {
+        check_name(name)?;
+        let digest = ModuleDigest(Sha256::digest(&bytes).into());
+        let size = bytes.len() as u64;
+        self.put_blob(&digest, bytes).await?;
+        for _ in 0..ATTEMPTS_MAX {
+            let newest = self.newest(name).await?;
+            if let Some(same) = newest.as_ref().filter(|newest| newest.digest == digest) {
+                return Ok(same.clone());
+            }
+            let number = newest.map_or(Some(1), |newest| newest.number.checked_add(1));
+            let number =
+                number.ok_or_else(|| ModuleStoreError::Contended { name: name.to_owned() })?;
+            let object = VersionObject { v: 1, digest, bytes: size };
+            let body = serde_json::to_vec(&object).expect("digests and numbers are JSON");
+            if self.create(&version_path(name, number), body.into()).await? {
+                return Ok(ModuleVersion { name: name.to_owned(), digest, bytes: size, number });
+            }
+        }
+        Err(ModuleStoreError::Contended { name: name.to_owned() })
+    }
+
+    /// All versions of all modules, by name and number.
+    pub async fn list(&self) -> Result<Vec<ModuleVersion>, ModuleStoreError> {
+        self.list_below("modules/names").await
+    }
+
+    /// The bytes of a module, checked against its digest.
+    pub async fn get(&self, digest: &ModuleDigest) -> Result<Bytes, ModuleStoreError> {
+        let below = blob_path(digest);
+        let bytes = self.read(&self.location.path(&below)).await?;
+        let found = ModuleDigest(Sha256::digest(&bytes).into());
+        if found == *digest {
+            return Ok(bytes);
+        }
+        Err(self.damaged(&self.location.path(&below), format!("its bytes have the digest {found}")))
+    }
+
+    /// The version of `name` that is meant; the newest if none is named.
+    pub async fn resolve(
+        &self,
+        name: &str,
+        version: Option<&VersionChoice>,
+    ) -> Result<ModuleVersion, ModuleStoreError> {
+        check_name(name)?;
+        let mut versions = self.list_below(&name_folder(name)).await?;
+        let unknown = || ModuleStoreError::UnknownModule {
+            name: name.to_owned(),
+            url: self.location.url.clone(),
+        };
+        let newest = versions.pop().ok_or_else(unknown)?;
+        let newest_number = newest.number;
+        let missing = |version: &VersionChoice| ModuleStoreError::UnknownVersion {
+            name: name.to_owned(),
+            version: version.clone(),
+            newest: newest_number,
+        };
+        versions.push(newest);
+        let Some(version) = version else { return Ok(versions.swap_remove(versions.len() - 1)) };
+        let is_meant = |known: &ModuleVersion| match version {
+            VersionChoice::Number(number) => known.number == *number,
+            VersionChoice::Digest(prefix) => known.digest.to_string().starts_with(prefix),
+        };
+        versions.retain(is_meant);
+        // The same bytes may have several numbers: the newest of them.
+        let meant = versions.pop().ok_or_else(|| missing(version))?;
+        if versions.iter().all(|other| other.digest == meant.digest) {
+            return Ok(meant);
+        }
+        Err(ModuleStoreError::Ambiguous { name: name.to_owned(), prefix: version.to_string() })
+    }
+
+    async fn newest(&self, name: &str) -> Result<Option<ModuleVersion>, ModuleStoreError> {
+        Ok(self.list_below(&name_folder(name)).await?.pop())
+    }
+
+    /// Versions in a folder, by name and number. What else lies there is not ours and is passed over.
+    async fn list_below(&self, folder: &str) -> Result<Vec<ModuleVersion>, ModuleStoreError> {
+        let folder = self.location.path(folder);
+        let listed: Vec<_> = self
+            .location
+            .store
+            .list(Some(&folder))
+            .try_collect()
+            .await
+            .map_err(|source| self.failed("list modules", source))?;
+        let named = listed.into_iter().filter_map(|object| {
+            let (name, number) = parse_version(&object.location)?;
+            Some((object.location, name, number))
+        });
+        let reads = named.map(|(path, name, number)| self.version(path, name, number));
+        let mut versions: Vec<_> =
+            stream::iter(reads).buffer_unordered(READS_AT_A_TIME).try_collect().await?;
+        versions
+            .sort_unstable_by(|a: &ModuleVersion, b| (&a.name, a.number).cmp(&(&b.name, b.number)));
+        Ok(versions)
+    }
+
+    async fn version(
+        &self,
+        path: Path,
+        name: String,
+        number: u64,
+    ) -> Result<ModuleVersion, ModuleStoreError> {
+        if let Some(known) = self.remembered().get(&path) {
+            return Ok(known.clone());
+        }
+        let body = self.read(&path).await?;
+        let object: VersionObject = serde_json::from_slice(&body)
+            .map_err(|error| self.damaged(&path, format!("it is not a version object: {error}")))?;
+        if object.v != 1 {
+            return Err(self.damaged(&path, format!("its layout {} is not 1", object.v)));
+        }
+        let version = ModuleVersion { name, digest: object.digest, bytes: object.bytes, number };
+        let mut remembered = self.remembered();
+        if remembered.len() < REMEMBERED_MAX {
+            remembered.insert(path, version.clone());
+        }
+        Ok(version)
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeMap<Path, ModuleVersion>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a version names must be there, and whole: the name is the hash of the bytes, so whoever puts it puts the same.
+    async fn put_blob(&self, digest: &ModuleDigest, bytes: Bytes) -> Result<(), ModuleStoreError> {
+        let path = self.location.path(&blob_path(digest));
+        let (object, aborts) = (Immutable::new(bytes), Aborts::new());
+        match Upload::new(&self.location, &path, &object, &aborts).attempt().await {
+            Created::Ours => Ok(()),
+            Created::Taken => Err(self.damaged(&path, "it holds other bytes".to_owned())),
+            Created::Unknown(source) => Err(self.failed(&format!("create `{path}`"), source)),
+        }
+    }
+
+    /// Creates an object. False: there is one of that name, or, as far as S3 goes, there may be.
+    async fn create(&self, below: &str, body: Bytes) -> Result<bool, ModuleStoreError> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let path = self.location.path(below);
+        match self.location.store.put_opts(&path, body.into(), options).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(source) => Err(self.failed(&format!("create `{path}`"), source)),
+        }
+    }
+
+    async fn read(&self, path: &Path) -> Result<Bytes, ModuleStoreError> {
+        read::whole(&self.location, path)
+            .await
+            .map_err(|source| self.failed(&format!("read `{path}`"), source))
+    }
+
+    fn failed(&self, what: &str, source: object_store::Error) -> ModuleStoreError {
+        ModuleStoreError::Store { what: what.to_owned(), url: self.location.url.clone(), source }
+    }
+
+    fn damaged(&self, path: &Path, reason: String) -> ModuleStoreError {
+        ModuleStoreError::Damaged { path: path.to_string(), url: self.location.url.clone(), reason }
+    }
+}
+
+fn blob_path(digest: &ModuleDigest) -> String {
+    format!("modules/sha256/{digest}.wasm")
+}
+
+fn name_folder(name: &str) -> String {
+    format!("modules/names/{name}")
+}
+
+fn version_path(name: &str, number: u64) -> String {
+    format!("{}/{number:020}.json", name_folder(name))
+}
+
+/// Name and number of a version object.
+fn parse_version(path: &Path) -> Option<(String, u64)> {
+    let number = path.filename()?.strip_suffix(".json").filter(|number| number.len() == 20)?;
+    let name = path.parts().rev().nth(1)?.as_ref().to_owned();
+    check_name(&name).ok()?;
+    Some((name, number.parse().ok()?))
+}
+
+/// `^[a-z0-9][a-z0-9-]{0,62}$`
+fn check_name(name: &str) -> Result<(), ModuleStoreError> {
+    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let begins = name.as_bytes().first().is_some_and(plain);
+    if begins
+        && name.len() <= NAME_BYTES_MAX
+        && name.as_bytes().iter().all(|byte| plain(byte) || *byte == b'-')
+    {
+        return Ok(());
+    }
+    Err(ModuleStoreError::Name { name: printable(name).into_owned() })
+}
+
+impl FromStr for VersionChoice {
+    type Err = ModuleStoreError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        // A digest that begins with so many decimal digits and no letter is written in full.
+        if let Ok(number) = text.parse()
+            && text.len() < ModuleDigest([0; 32]).to_string().len()
+        {
+            Ok(Self::Number(number))
+        } else if (DIGEST_PREFIX_MIN..=64).contains(&text.len()) && text.bytes().all(hex) {
+            Ok(Self::Digest(text.to_owned()))
+        } else {
+            Err(ModuleStoreError::Version { text: printable(text).into_owned() })
+        }
+    }
+}
+
+impl fmt::Display for VersionChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Digest(prefix) => prefix.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The steps of an opening: read the newest slots, find data files, fence, delete, load.
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::body::SlotBody;
+use super::files::{Folders, all_files, files_from, had_folders};
+use super::paths::{self, LaneTag, Naming};
+use super::record::{
+    ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, StateRef, Term, Writer,
+};
+use super::resolve::{FoundFile, LOOK_BACK, Observed};
+use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt};
+use super::{ChainError, LaneStorage, parent_of};
+use sluicegate_store::backoff::Backoff;
+use sluicegate_store::once::sha256_hex;
+
+/// How often a fence is sent before the opening fails and leaves the rest to the supervisor's back-off.
+const FENCE_SENDS_MAX: usize = 3;
+
+/// See [`Observed::files`].
+pub(super) async fn find_files(
+    storage: &LaneStorage,
+    tag: &LaneTag,
+    chain: &str,
+    slots: &[SlotBody],
+) -> Result<Vec<FoundFile>, ChainError> {
+    let mut files = Vec::new();
+    for (id, table) in &storage.tables {
+        let failed = |error| ChainError::store("list data files", table, &error);
+        let Some(oldest) = slots.last().map(|slot| slot.record.epoch) else {
+            files.extend(all_files(id, table, tag).await.map_err(failed)?);
+            continue;
+        };
+        let folders = match had_folders(slots, id) {
+            true => Folders::Some,
+            false => Folders::of(table).await.map_err(failed)?,
+        };
+        let has_earlier = slots.iter().any(|slot| slot.record.v < paths::CHAIN_IN_NAMES_SINCE);
+        let earlier = has_earlier.then_some(Naming::Earlier);
+        for naming in earlier.into_iter().chain([Naming::OfChain(chain)]) {
+            let found = files_from(id, table, tag, (naming, oldest), folders).await;
+            files.extend(found.map_err(failed)?);
+        }
+    }
+    Ok(files)
+}
+
+/// The newest slots, newest first. A missing one ends them:
+/// [`resolve`](super::resolve::resolve) judges that.
+pub(super) async fn read_slots(
+    store: &LaneStore,
+    latest: Epoch,
+) -> Result<Vec<SlotBody>, ChainError> {
+    let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
+    let reads = (oldest..=latest.0).rev().map(Epoch).map(|epoch| store.record(epoch));
+    let reads = futures::stream::iter(reads).buffered(REQUESTS_AT_ONCE);
+    let slots: Vec<Option<SlotBody>> = reads.try_collect().await?;
+    Ok(slots.into_iter().map_while(|slot| slot).collect())
+}
+
+/// The chain's id as it stands in names of data files; empty if there is no chain.
+///
+/// Chains that are older than their id share `job/lane` with others that are as old. What they have of their own is their
+/// genesis.
+pub(super) async fn files_id(
+    store: &LaneStore,
+    head: Option<&ChainRecord>,
+) -> Result<String, ChainError> {
+    let Some(head) = head else { return Ok(String::new()) };
+    if paths::is_chain_id(&head.chain) {
+        return Ok(head.chain.clone());
+    }
+    let genesis = store.slot(Epoch::GENESIS).await;
+    let missing = || ChainError::Damaged {
+        url: store.folder.url.clone(),
+        reason: "there is no record of epoch 0".to_owned(),
+    };
+    let genesis = genesis.map_err(|error| store.unread(&error))?.ok_or_else(missing)?;
+    Ok(sha256_hex(&genesis)[..paths::CHAIN_ID_BYTES].to_owned())
+}
+
+/// The term of who comes after the head.
+pub(super) fn next_term(head: &SlotBody) -> Term {
+    Term(head.record.term.0 + 1)
+}
+
+/// A record that takes the slot after the head and changes nothing.
+pub(super) fn fence_of(
+    head: &SlotBody,
+    term: Term,
+    writer: &Writer,
+) -> Result<SlotBody, ChainError> {
+    SlotBody::freeze(ChainRecord {
+        epoch: head.record.epoch.next(),
+        kind: RecordKind::Fence,
+        parent: Some(parent_of(head)),
+        term,
+        writer: writer.clone(),
+        earlier: Vec::new(),
+        files: Vec::new(),
+        source: SourceState { jumps: Vec::new(), ..head.record.source.clone() },
+        ..head.record.clone()
+    })
+}
+
+/// Whether the slot is ours. Whoever wins it, it is decided then.
+pub(super) async fn put_fence(store: &LaneStore, fence: &SlotBody) -> Result<bool, ChainError> {
+    let epoch = fence.record.epoch;
+    let mut backoff = Backoff::of_store(epoch.0);
+    for sends_left in (0..FENCE_SENDS_MAX).rev() {
+        match store.try_put_slot(epoch, fence).await {
+            SlotAttempt::Ours => return Ok(true),
+            SlotAttempt::Taken(_) => return Ok(false),
+            SlotAttempt::Unknown(error) if sends_left == 0 => {
+                return Err(ChainError::store("put a fence", &store.folder, &error));
+            }
+            SlotAttempt::Unknown(_) => tokio::time::sleep(backoff.wait()).await,
+        }
+    }
+    unreachable!("the last send returns")
+}
+
+pub(super) async fn delete_orphans(
+    storage: &LaneStorage,
+    observed: &Observed,
+    orphans: &[usize],
+) -> Result<(), ChainError> {
+    for (id, table) in &storage.tables {
+        let of_table = orphans.iter().map(|index| &observed.files[*index]);
+        let of_table = of_table.filter(|file| file.table == *id).map(|file| file.path.clone());
+        let deleted = super::reset::delete(table, of_table.collect()).await;
+        let failed = |error| ChainError::store("delete orphaned data files", table, &error);
+        deleted.map_err(failed)?;
+    }
+    Ok(())
+}
+
+pub(super) fn say_what_was_found(
+    storage: &LaneStorage,
+    observed: &Observed,
+    orphans: &[usize],
+    unproven: usize,
+) {
+    let pipeline = &storage.job;
+    if let Some(first) = orphans.first() {
+        let (files, first) = (orphans.len(), &observed.files[*first].path);
+        tracing::warn!(%pipeline, files, %first, "deleted data files that no record of the chain names");
+    }
+    if unproven > 0 {
+        tracing::warn!(
+            %pipeline, files = unproven,
+            "data files without a chain in their names belong to no record of this chain; they may be another \
+             chain's and are left alone: `sluicegate verify` names them"
+        );
+    }
+}
+
+/// The state as it was frozen.
+pub(super) async fn load_state(
+    store: &LaneStore,
+    head: &ChainRecord,
+) -> Result<Option<Vec<u8>>, ChainError> {
+    let Some(StateRef { key, sha256, .. }) = &head.state else { return Ok(None) };
+    load_blob(store, &format!("state of epoch {}", head.epoch), key, sha256).await
+}
+
+/// The outbox as it was frozen.
+pub(super) async fn load_outbox(
+    store: &LaneStore,
+    head: &ChainRecord,
+) -> Result<Option<Vec<u8>>, ChainError> {
+    let Some(OutboxRef { epoch, key, sha256, .. }) = &head.outbox else { return Ok(None) };
+    load_blob(store, &format!("outbox of epoch {epoch}"), key, sha256).await
+}
+
+/// What was compressed and put below the lane's folder, checked against the record's hash.
+async fn load_blob(
+    store: &LaneStore,
+    what: &str,
+    key: &str,
+    sha256: &str,
+) -> Result<Option<Vec<u8>>, ChainError> {
+    let what = format!("{what} at `{key}`");
+    let bytes = store.get(key).await;
+    let failed = |error| ChainError::store(&format!("read the {what}"), &store.folder, &error);
+    let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
+    let bytes = bytes.map_err(failed)?.ok_or_else(|| damaged(format!("there is no {what}")))?;
+    if sha256_hex(&bytes) != *sha256 {
+        return Err(damaged(format!("{what} has another hash than its record says")));
+    }
+    let unreadable =
+        |error: std::io::Error| ChainError::Unreadable { what, reason: error.to_string() };
+    zstd::decode_all(bytes.as_ref()).map(Some).map_err(unreadable)
+}

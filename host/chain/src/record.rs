@@ -1,0 +1,294 @@
+//! The chain record: the immutable object that makes an epoch exist.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finished::FinishedRecord;
+use sluicegate_model::identity::{Jump, SourceIdentity};
+use sluicegate_model::module::ModuleDigest;
+use sluicegate_model::position::{Partition, Position};
+use sluicegate_model::time::{EventTime, Watermark};
+
+/// The number of a checkpoint in its lane: 0 for the genesis, then one more each.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The first record of a chain.
+    pub const GENESIS: Self = Self(0);
+
+    /// The epoch after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number of a leadership; the fence (docs/design/commit.md#who-may-write). 1 for the first
+/// owner of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Term(pub u64);
+
+/// Why a record stands in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// The start offsets, pinned before the first record is read (docs/design/decisions.md#d5).
+    Genesis,
+    /// A checkpoint of the running lane.
+    Data,
+    /// A new owner took the lane; nothing else changed.
+    Fence,
+}
+
+/// What a turn of events made of each record of a partition since the genesis:
+/// `read = accepted + filtered + late + dead_lettered`, one fate per source record
+/// (docs/design/guarantees.md#g4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fates {
+    /// Records taken from the source.
+    pub read: u64,
+    /// At least one row reached a window or a raw sink, and none was dead-lettered.
+    pub accepted: u64,
+    /// No row was left after the filters and maps.
+    pub filtered: u64,
+    /// Rows were left, all of them late.
+    pub late: u64,
+    /// Any of it was dead-lettered.
+    pub dead_lettered: u64,
+}
+
+impl Fates {
+    /// With those of other records, saturating.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.each(other, u64::saturating_add)
+    }
+
+    /// Without those that had been counted before.
+    /// Panics if there were more of them: counts only grow.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        self.each(before, u64::strict_sub)
+    }
+
+    fn each(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            read: join(self.read, other.read),
+            accepted: join(self.accepted, other.accepted),
+            filtered: join(self.filtered, other.filtered),
+            late: join(self.late, other.late),
+            dead_lettered: join(self.dead_lettered, other.dead_lettered),
+        }
+    }
+}
+
+/// One partition in a chain record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionState {
+    /// Which.
+    #[serde(flatten)]
+    pub partition: Partition,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub position: Position,
+    /// The largest event time seen in it.
+    pub max_event_time: Option<EventTime>,
+    /// The event time of its last record, if that has jumped and was refused for it (`event_time.max_jump`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<EventTime>,
+    /// Its records since the genesis by fate.
+    pub fates: Fates,
+}
+
+/// A committed file as the chain record lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// The table's id.
+    pub table: String,
+    /// Path below the table's root.
+    pub path: String,
+    /// Size.
+    pub bytes: u64,
+    /// Of the bytes, hex.
+    pub sha256: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Smallest and largest event time in it, µs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time_range: Option<(i64, i64)>,
+    /// Partition values by column, as in the path.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub partition_values: BTreeMap<String, String>,
+}
+
+/// The state blob of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateRef {
+    /// Path below the lane's folder.
+    pub key: String,
+    /// Size as stored.
+    pub bytes: u64,
+    /// Of the bytes as stored, hex.
+    pub sha256: String,
+    /// Open groups in it.
+    pub groups: u64,
+}
+
+/// The messages of an epoch for Kafka topics (`outbox`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboxRef {
+    /// The epoch that made them: a fence names those of an earlier one.
+    pub epoch: Epoch,
+    /// Path below the lane's folder.
+    pub key: String,
+    /// Size as stored.
+    pub bytes: u64,
+    /// Of the bytes as stored, hex.
+    pub sha256: String,
+    /// How many messages.
+    pub messages: u64,
+}
+
+/// The module that a stage runs from this epoch on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedModule {
+    /// The stage's id in the pipeline file.
+    pub stage: String,
+    /// The label under which it was uploaded.
+    pub name: String,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// How many modules this stage has had, this one included; the generation of its state rows.
+    pub generation: u32,
+    /// Version of the layout of its accumulators; 0 for stateless stages.
+    pub state_version: u32,
+}
+
+/// The record before, by number and by the hash of its whole body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// SHA-256 of its body, hex.
+    pub sha256: String,
+}
+
+/// Who wrote a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Writer {
+    /// Host name and process, for people.
+    pub instance: String,
+    /// Random, new for every opening of a lane: makes bodies and names of different writers differ, also those of two
+    /// lives of a lane in one process.
+    pub nonce: String,
+}
+
+/// What kind of source the positions belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// Topic partitions and Kafka offsets.
+    Kafka,
+    /// Files and byte offsets of lines.
+    Files,
+}
+
+/// The positions of a record. Never optional: no record exists without them
+/// (docs/design/commit.md#c4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceState {
+    /// Kafka or files.
+    pub kind: SourceKind,
+    /// The input has ended and every window has fired: running again does nothing
+    /// (docs/design/decisions.md#d5).
+    pub ended: bool,
+    /// Which input the positions belong to. Unknown in records that are older than the field.
+    #[serde(default, skip_serializing_if = "SourceIdentity::is_unknown")]
+    pub identity: SourceIdentity,
+    /// Ascending.
+    pub partitions: Vec<PartitionState>,
+    /// Positions that were lost, or moved by a person, since the record before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jumps: Vec<Jump>,
+    /// Files that were read to their end, which are no partitions any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<FinishedRecord>,
+}
+
+impl SourceState {
+    /// All records since the genesis by fate, those of finished files included.
+    pub fn fates(&self) -> Fates {
+        let partitions = self.partitions.iter().map(|state| state.fates);
+        let finished = self.finished.iter().map(|finished| finished.fates);
+        partitions.chain(finished).fold(Fates::default(), Fates::plus)
+    }
+}
+
+/// One epoch of one lane. Create-only, immutable, the only truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainRecord {
+    /// Version of this layout: [`VERSION`](super::body::VERSION).
+    pub v: u32,
+    /// The pipeline.
+    pub job: String,
+    /// The lane within it.
+    pub lane: String,
+    /// Its number.
+    pub epoch: Epoch,
+    /// Random, made with the genesis and the same in every record since: tells this chain from one that was forgotten.
+    /// Empty in chains that are older than the field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub chain: String,
+    /// In the genesis of a chain that was begun after `reset`: the chains of this lane that were forgotten, by the id in names
+    /// of data files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+    /// Why it stands here.
+    pub kind: RecordKind,
+    /// Committed and not yet to be shown to readers. Always false: nothing holds results back yet.
+    pub held: bool,
+    /// None for the genesis only.
+    pub parent: Option<Parent>,
+    /// Of the owner.
+    pub term: Term,
+    /// Who wrote it.
+    pub writer: Writer,
+    /// Where the source stands.
+    pub source: SourceState,
+    /// The lane's watermark.
+    pub watermark: Watermark,
+    /// The open groups; none if there are none.
+    pub state: Option<StateRef>,
+    /// Data files of this epoch, late rows and dead letters included, each in its table.
+    pub files: Vec<DataFile>,
+    /// Messages that may not be sent yet; those of all records before are (C8). None if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxRef>,
+    /// What each stage runs from here on.
+    pub modules: Vec<PinnedModule>,
+    /// Fingerprints of the parts of the pipeline file that state depends on, by name
+    /// (docs/design/decisions.md#d6).
+    pub config: BTreeMap<String, String>,
+}

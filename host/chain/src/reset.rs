@@ -1,0 +1,196 @@
+//! Forgetting a lane on purpose, and saying first what would be forgotten.
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::body::SlotBody;
+use super::files::all_files;
+use super::open::files_id;
+use super::paths::{self, LaneTag};
+use super::record::Epoch;
+use super::store::LaneStore;
+use super::{ChainError, LaneStorage, mark};
+use sluicegate_store::{Location, failure};
+
+/// What a lane has in the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Slots of its chain.
+    pub epochs: u64,
+    /// The newest of them.
+    pub latest: Option<Epoch>,
+    /// State blobs, also those that no record needs any more.
+    pub states: u64,
+    /// Their size as stored.
+    pub state_bytes: u64,
+    /// Outboxes, those that were sent included.
+    pub outboxes: u64,
+    /// Data files of this chain in all tables, and of chains of this lane that were forgotten before.
+    pub data_files: u64,
+    /// Their size.
+    pub data_bytes: u64,
+    /// Data files there that have the lane's name and another chain's, or none: nothing here proves whose they are.
+    pub other_files: u64,
+    /// Their size.
+    pub other_bytes: u64,
+}
+
+/// What becomes of data files when a lane is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataFiles {
+    /// They stay.
+    Keep,
+    /// [`Footprint::data_files`] are deleted.
+    DeleteOwn,
+    /// [`Footprint::other_files`] are deleted as well.
+    DeleteAll,
+}
+
+impl Footprint {
+    /// Whether there is nothing to forget.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What [`forget`] would delete.
+///
+/// # Errors
+///
+/// [`ChainError::Store`].
+pub async fn footprint(storage: &LaneStorage) -> Result<Footprint, ChainError> {
+    Ok(Objects::list(storage).await?.footprint())
+}
+
+/// Deletes the lane's chain, states and outboxes, and data files as told. Nobody may run the lane meanwhile: ask for its
+/// [`presence`](super::presence) first. A lane that runs all the same finds its head gone before its next commit and
+/// halts.
+///
+/// First the mark, without which no chain begins beside data files that are kept (`mark`). Then the slots, from the
+/// genesis up: until the newest is gone, an opening either finds the chain damaged or goes on as if nothing had happened.
+/// Data files that are kept have another chain in their names than those of the lane's next life.
+///
+/// # Errors
+///
+/// [`ChainError::Store`]; some objects may be gone then, and calling it again deletes the rest.
+pub async fn forget(storage: &LaneStorage, data: DataFiles) -> Result<Footprint, ChainError> {
+    let objects = Objects::list(storage).await?;
+    let mut forgotten = objects.footprint();
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let folder = &store.folder;
+    mark::put(&store, objects.chains).await?;
+    let failed = |error| ChainError::store("delete the chain", folder, &error);
+    let paths = |objects: Vec<ObjectMeta>| objects.into_iter().map(|object| object.location);
+    delete(folder, paths(objects.slots).collect()).await.map_err(failed)?;
+    delete(folder, paths(objects.states).collect()).await.map_err(failed)?;
+    delete(folder, paths(objects.outboxes).collect()).await.map_err(failed)?;
+    delete(folder, vec![folder.path(paths::BEAT)]).await.map_err(failed)?;
+    for (location, files) in objects.data {
+        let is_to_go = |file: &Found| match data {
+            DataFiles::Keep => false,
+            DataFiles::DeleteOwn => file.is_own,
+            DataFiles::DeleteAll => true,
+        };
+        let paths = files.into_iter().filter(is_to_go).map(|file| file.path).collect();
+        let failed = |error| ChainError::store("delete data files", &location, &error);
+        delete(&location, paths).await.map_err(failed)?;
+    }
+    if data == DataFiles::Keep {
+        (forgotten.data_files, forgotten.data_bytes) = (0, 0);
+    }
+    if data != DataFiles::DeleteAll {
+        (forgotten.other_files, forgotten.other_bytes) = (0, 0);
+    }
+    Ok(forgotten)
+}
+
+/// Deletes objects; one that is not there any more is fine.
+pub(super) async fn delete(location: &Location, paths: Vec<Path>) -> object_store::Result<()> {
+    let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
+    let deleted = location.store.delete_stream(paths).map(|path| match path {
+        Err(error) if !failure::is_absent(&error) => Err(error),
+        _ => Ok(()),
+    });
+    deleted.try_collect().await
+}
+
+struct Objects {
+    /// Ascending.
+    slots: Vec<ObjectMeta>,
+    states: Vec<ObjectMeta>,
+    outboxes: Vec<ObjectMeta>,
+    data: Vec<(Location, Vec<Found>)>,
+    /// The chains of this lane, by the id in names of data files.
+    chains: Vec<String>,
+}
+
+/// A data file with the lane's name.
+struct Found {
+    path: Path,
+    bytes: u64,
+    is_own: bool,
+}
+
+impl Objects {
+    async fn list(storage: &LaneStorage) -> Result<Self, ChainError> {
+        let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+        let failed = |error| ChainError::store("list the chain", &store.folder, &error);
+        let mut slots = store.list(paths::CHAIN_FOLDER).await.map_err(failed)?;
+        slots.sort_by(|left, right| left.location.cmp(&right.location));
+        let states = store.list(paths::STATE_FOLDER).await.map_err(failed)?;
+        let outboxes = store.list(paths::OUTBOX_FOLDER).await.map_err(failed)?;
+        let chains = own_chains(&store).await?;
+        let tag = LaneTag::new(&storage.job, &storage.lane);
+        let mut data = Vec::new();
+        for (id, table) in &storage.tables {
+            let files = all_files(id, table, &tag).await;
+            let failed = |error| ChainError::store("list data files", table, &error);
+            let files = files.map_err(failed)?.into_iter().map(|file| {
+                let is_own = file.name.chain.is_some_and(|chain| chains.contains(&chain));
+                Found { path: file.path, bytes: file.bytes, is_own }
+            });
+            data.push((table.clone(), files.collect()));
+        }
+        Ok(Self { slots, states, outboxes, data, chains })
+    }
+
+    fn footprint(&self) -> Footprint {
+        let epoch = |object: &ObjectMeta| paths::parse_slot(object.location.filename()?);
+        let files = |is_own| {
+            let files = self.data.iter().flat_map(|(_, files)| files);
+            let files = files.filter(move |file| file.is_own == is_own);
+            files.fold((0, 0), |(count, bytes), file| (count + 1, bytes + file.bytes))
+        };
+        let ((data_files, data_bytes), (other_files, other_bytes)) = (files(true), files(false));
+        Footprint {
+            epochs: self.slots.len() as u64,
+            latest: self.slots.iter().filter_map(epoch).max(),
+            states: self.states.len() as u64,
+            state_bytes: self.states.iter().map(|object| object.size).sum(),
+            outboxes: self.outboxes.len() as u64,
+            data_files,
+            data_bytes,
+            other_files,
+            other_bytes,
+        }
+    }
+}
+
+/// The chains that this lane has or had, by the id in names of data files. A record that cannot be read names none: the
+/// chain may be damaged, and is to be forgotten all the same.
+pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainError> {
+    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let mut chains = mark::find(store).await.ok().flatten().unwrap_or_default();
+    let latest = store.latest().await.map_err(failed)?;
+    for epoch in [Some(Epoch::GENESIS), latest].into_iter().flatten() {
+        let slot = store.slot(epoch).await.map_err(failed)?;
+        let record = slot.and_then(|slot| Some(SlotBody::thaw(epoch, slot).ok()?.record));
+        let Some(record) = record else { continue };
+        chains.extend(record.earlier.clone());
+        chains.extend(files_id(store, Some(&record)).await.ok());
+    }
+    chains.sort_unstable();
+    chains.dedup();
+    Ok(chains)
+}

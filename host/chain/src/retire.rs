@@ -1,0 +1,74 @@
+//! Deleting states and outboxes that nothing needs any more.
+//!
+//! Only those of the head are ever read, or, should the head be damaged and taken back by hand, those of the records
+//! before it. So a blob goes when its epoch is [`LOOK_BACK`] behind the head and none of the newest records names it: a
+//! fence names the state of the record before it. Slots stay: a deleted one could be created again by a writer that slept.
+//!
+//! Names sort by epoch, so the first page of a listing has the oldest. One page of each kind is looked at a time, however
+//! much there is to delete: [`EPOCHS_AT_ONCE`] epochs are one listing and one deletion of each kind, and what an earlier
+//! version left goes a thousand blobs at a time.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
+
+use super::paths;
+use super::record::{ChainRecord, Epoch};
+use super::resolve::LOOK_BACK;
+use super::store::{LIST_PAGE, LaneStore};
+use sluicegate_store::once::in_time;
+
+/// After so many epochs there is something worth a listing.
+pub(super) const EPOCHS_AT_ONCE: u64 = 16;
+
+/// What the newest records of a chain need.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recent {
+    /// Ascending, at most [`LOOK_BACK`]: the blobs that each names.
+    records: VecDeque<(Epoch, Vec<String>)>,
+}
+
+impl Recent {
+    /// A record was committed, or read at an opening.
+    pub(super) fn push(&mut self, record: &ChainRecord) {
+        let state = record.state.iter().map(|state| state.key.clone());
+        let outbox = record.outbox.iter().map(|outbox| outbox.key.clone());
+        self.records.push_back((record.epoch, state.chain(outbox).collect()));
+        while self.records.len() > LOOK_BACK {
+            self.records.pop_front();
+        }
+    }
+
+    /// The newest; none before the genesis.
+    pub(super) fn head(&self) -> Option<Epoch> {
+        self.records.back().map(|(epoch, _)| *epoch)
+    }
+
+    fn names(&self) -> BTreeSet<&str> {
+        self.records.iter().flat_map(|(_, keys)| keys).map(String::as_str).collect()
+    }
+}
+
+/// Deletes blobs that are not needed. Whether there may be more of them.
+pub(super) async fn retire(store: &LaneStore, recent: &Recent) -> object_store::Result<bool> {
+    let Some(last) = recent.head().and_then(|head| head.0.checked_sub(LOOK_BACK as u64)) else {
+        return Ok(false);
+    };
+    let needed = recent.names();
+    let mut is_more = false;
+    for kind in [paths::STATE_FOLDER, paths::OUTBOX_FOLDER] {
+        let folder = store.folder.path(kind);
+        let page = store.folder.store.list(Some(&folder)).take(LIST_PAGE);
+        let page: Vec<ObjectMeta> = in_time(page.try_collect()).await?;
+        let is_old = |object: &ObjectMeta| {
+            let name = object.location.filename().unwrap_or_default();
+            let is_needed = needed.contains(format!("{kind}/{name}").as_str());
+            paths::parse_blob(name).is_some_and(|epoch| epoch.0 <= last) && !is_needed
+        };
+        is_more |= page.len() == LIST_PAGE && page.iter().any(is_old);
+        let old = page.into_iter().filter(is_old).map(|object| object.location).collect();
+        super::reset::delete(&store.folder, old).await?;
+    }
+    Ok(is_more)
+}

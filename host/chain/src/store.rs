@@ -1,0 +1,167 @@
+//! The few things that the chain asks of an object store: put a slot and learn whose it is, find the newest, read.
+//!
+//! Nothing here tries twice. What to do after a failure differs (the committer goes on for ever, an opening gives
+//! up) and is decided by the caller; that the same bytes are sent again is ensured by [`SlotBody`].
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use super::ChainError;
+use super::body::SlotBody;
+use super::paths;
+use super::record::Epoch;
+use sluicegate_store::once::{Created, in_time, put_once};
+use sluicegate_store::{Location, failure, read};
+
+/// Requests at a time: enough to hide the distance to a store, few enough for a small one.
+pub(super) const REQUESTS_AT_ONCE: usize = 8;
+
+/// How many keys a store lists in one reply.
+pub(super) const LIST_PAGE: usize = 1_000;
+
+/// What became of one attempt to put a slot.
+#[derive(Debug)]
+pub(super) enum SlotAttempt {
+    /// The slot holds our bytes: by this attempt or by an earlier one whose answer was lost.
+    Ours,
+    /// The slot holds another record, for ever.
+    Taken(Bytes),
+    /// The slot is empty or could not be read. Our bytes may still land in it; only the same bytes may be sent.
+    Unknown(object_store::Error),
+}
+
+/// The folder of one lane.
+#[derive(Clone, Debug)]
+pub(super) struct LaneStore {
+    pub(super) folder: Location,
+}
+
+impl LaneStore {
+    /// The lane's folder below the chain's root.
+    pub(super) fn new(root: &Location, job: &str, lane: &str) -> Self {
+        Self { folder: root.child(&paths::lane_folder(job, lane)) }
+    }
+
+    /// Creates the slot of `epoch`, if it is empty, and settles whose record it holds (C1, C2).
+    pub(super) async fn try_put_slot(&self, epoch: Epoch, body: &SlotBody) -> SlotAttempt {
+        let path = self.folder.path(&paths::slot(epoch));
+        match put_once(&self.folder, &path, body.object()).await {
+            Created::Ours => SlotAttempt::Ours,
+            Created::Unknown(error) => SlotAttempt::Unknown(error),
+            // It is there for ever, so it can be read once more.
+            Created::Taken => match self.slot(epoch).await {
+                Ok(Some(found)) => SlotAttempt::Taken(found),
+                Ok(None) => SlotAttempt::Unknown(vanished(path)),
+                Err(error) => SlotAttempt::Unknown(error),
+            },
+        }
+    }
+
+    /// The bytes in the slot of an epoch; none if it is empty.
+    pub(super) async fn slot(&self, epoch: Epoch) -> object_store::Result<Option<Bytes>> {
+        self.get(&paths::slot(epoch)).await
+    }
+
+    /// The record of an epoch; none if its slot is empty. Neither its parent nor its state is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Store`], [`ChainError::Version`], [`ChainError::Unreadable`].
+    pub(super) async fn record(&self, epoch: Epoch) -> Result<Option<SlotBody>, ChainError> {
+        let slot = self.slot(epoch).await.map_err(|error| self.unread(&error))?;
+        slot.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()
+    }
+
+    /// The newest record; none if the lane has no chain.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::record`]; [`ChainError::Damaged`] if it is gone before it is read.
+    pub(super) async fn head(&self) -> Result<Option<SlotBody>, ChainError> {
+        let latest = self.latest().await.map_err(|error| self.unread(&error))?;
+        let Some(latest) = latest else { return Ok(None) };
+        let gone = || ChainError::Damaged {
+            url: self.folder.url.clone(),
+            reason: format!("slot {latest} was there and is gone"),
+        };
+        self.record(latest).await?.ok_or_else(gone).map(Some)
+    }
+
+    /// The chain was not read.
+    pub(super) fn unread(&self, error: &object_store::Error) -> ChainError {
+        ChainError::store("read the chain", &self.folder, error)
+    }
+
+    /// The object at `below`; none if there is none.
+    pub(super) async fn get(&self, below: &str) -> object_store::Result<Option<Bytes>> {
+        match read::whole(&self.folder, &self.folder.path(below)).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The size of an object.
+    pub(super) async fn size(&self, path: &Path) -> object_store::Result<u64> {
+        in_time(self.folder.store.head(path)).await.map(|object| object.size)
+    }
+
+    /// All objects in a folder below the lane's.
+    pub(super) async fn list(&self, below: &str) -> object_store::Result<Vec<ObjectMeta>> {
+        self.folder.store.list(Some(&self.folder.path(below))).try_collect().await
+    }
+
+    /// The newest epoch that has a slot; none if the lane has no chain.
+    ///
+    /// A chain of a month has 260 pages of slots. Slots follow each other without gaps, so the search looks for
+    /// any slot beyond ever larger steps, then ever smaller ones: twenty pages instead. It ends with a page that
+    /// is empty, so the answer does not depend on the order in which a store lists.
+    pub(super) async fn latest(&self) -> object_store::Result<Option<Epoch>> {
+        let Some(mut latest) = self.some_slot_after(None).await? else {
+            return Ok(None);
+        };
+        let page = LIST_PAGE as u64;
+        let mut step = page;
+        while let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
+            latest = later;
+            step *= 2;
+        }
+        while step > page {
+            step /= 2;
+            if let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
+                latest = later;
+            }
+        }
+        while let Some(later) = self.some_slot_after(Some(latest)).await? {
+            latest = later;
+        }
+        Ok(Some(latest))
+    }
+
+    /// The largest epoch in the first page of slots after `epoch`, or in the first page of all.
+    async fn some_slot_after(&self, epoch: Option<Epoch>) -> object_store::Result<Option<Epoch>> {
+        let folder = self.folder.path(paths::CHAIN_FOLDER);
+        let listing = match epoch {
+            None => self.folder.store.list(Some(&folder)),
+            Some(epoch) => {
+                let slot = self.folder.path(&paths::slot(epoch));
+                self.folder.store.list_with_offset(Some(&folder), &slot)
+            }
+        };
+        let slots = listing.filter_map(|object| async {
+            let epoch = |path: Path| paths::parse_slot(path.filename()?);
+            object.map(|object| epoch(object.location)).transpose()
+        });
+        let page: Vec<object_store::Result<Epoch>> =
+            in_time(async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
+        page.into_iter().try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
+    }
+}
+
+/// Somebody deletes slots.
+fn vanished(path: Path) -> object_store::Error {
+    let source = "the slot was taken, and then it was gone".into();
+    object_store::Error::NotFound { path: path.to_string(), source }
+}

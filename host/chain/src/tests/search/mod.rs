@@ -1,0 +1,94 @@
+//! Explicit-state checks of the chain: every order of steps of two writers that crash and start again, whose answers
+//! are lost and whose puts land late. Each check is run with all rules and once without each of them: a rule whose
+//! absence is not found out would not be known to be needed, nor the search to be able to see.
+//!
+//! * [`directory`] is the protocol as it is today: a plain directory of data files, orphans deleted by the opening. It
+//!   drives [`crate::resolve`] itself.
+//! * [`published`] is the protocol with a table log and garbage collection
+//!   (docs/design/commit.md#not-built-yet). It is here so that what comes later is built on rules
+//!   that were checked.
+
+mod directory;
+mod published;
+
+use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use foldhash::{HashMap, HashMapExt};
+
+/// What a search found.
+#[derive(Debug)]
+enum Found {
+    /// All states were seen, this many, and none is wrong.
+    Safe(usize),
+    /// The shortest story that ends in a wrong state, and what is wrong with it.
+    Violation(Vec<String>, String),
+}
+
+impl Found {
+    #[track_caller]
+    fn assert_safe(self, states_min: usize) {
+        match self {
+            Self::Safe(states) => {
+                assert!(states >= states_min, "only {states} states were reached")
+            }
+            Self::Violation(story, wrong) => panic!("{wrong}:\n  {}", story.join("\n  ")),
+        }
+    }
+
+    #[track_caller]
+    fn assert_violation(self, of: &str) {
+        match self {
+            Self::Safe(states) => panic!("not found out in {states} states"),
+            Self::Violation(_, wrong) => assert!(wrong.contains(of), "another violation: {wrong}"),
+        }
+    }
+}
+
+/// A state together with what may happen next, each with its label.
+trait State: Clone + Eq + Hash {
+    fn next(&self, push: &mut dyn FnMut(String, Self));
+
+    /// What is wrong with it, if anything is.
+    fn wrong(&self) -> Option<String>;
+}
+
+/// Breadth first, so that a violation's story is a shortest one.
+fn search<S: State>(start: S) -> Found {
+    let mut seen: HashMap<S, ()> = HashMap::new();
+    /// The state before, and what happened there.
+    struct Step {
+        from: usize,
+        label: String,
+    }
+    let mut steps = vec![Step { from: 0, label: "start".to_owned() }];
+    let mut todo = VecDeque::from([(0, start.clone())]);
+    seen.insert(start, ());
+    let mut wrong = None;
+    while let Some((from, state)) = todo.pop_front() {
+        state.next(&mut |label, next| {
+            let index = steps.len();
+            let Entry::Vacant(unseen) = seen.entry(next) else { return };
+            if wrong.is_some() {
+                return;
+            }
+            steps.push(Step { from, label });
+            if let Some(text) = unseen.key().wrong() {
+                wrong = Some((index, text));
+            }
+            todo.push_back((index, unseen.key().clone()));
+            unseen.insert(());
+        });
+        if let Some((mut index, text)) = wrong {
+            let mut story = Vec::new();
+            while index != 0 {
+                story.push(steps[index].label.clone());
+                index = steps[index].from;
+            }
+            story.reverse();
+            return Found::Violation(story, text);
+        }
+    }
+    Found::Safe(seen.len())
+}

@@ -1,0 +1,264 @@
+//! What lands late and what losers leave; beginnings beside data files; resets of lanes that run; blobs that go.
+
+use std::collections::BTreeSet;
+
+use object_store::memory::InMemory;
+
+use super::super::beat::BEAT_EVERY;
+use super::super::presence::{PATIENCE_MIN, Presence, presence};
+use super::super::retire::{EPOCHS_AT_ONCE, Recent, retire};
+use super::super::store::LaneStore;
+use super::super::sweep::{is_of_chain, sweep};
+use super::super::{inspect, resolve};
+use super::*;
+use sluicegate_testing::held::HeldStore;
+
+fn new_lane() -> (Runtime, LaneStorage) {
+    (runtime(), storage(Arc::new(InMemory::new())))
+}
+
+fn spawn(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer {
+    let handle = runtime.handle().clone();
+    Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
+}
+
+/// A put that was under way when its process was killed lands when the chain is beyond the look-back.
+#[test]
+fn a_data_file_that_lands_when_the_chain_is_far_ahead_is_still_removed() {
+    let runtime = runtime();
+    let store = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+    let storage = storage(Arc::clone(&store) as Arc<dyn ObjectStore>);
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    let mut killed = spawn(&runtime, &storage, runtime.block_on(open(&storage, INSTANCE)).unwrap());
+    store.hold("table/");
+    killed.submit(epoch_of(2));
+    runtime.block_on(store.is_held());
+    drop(killed);
+
+    let count = resolve::LOOK_BACK as i64 + 10;
+    assert_eq!(live(&runtime, &storage, count), Ended::Done);
+    runtime.block_on(store.land()).1.unwrap();
+    assert_eq!(table(&runtime, &storage).len() as i64, count + 1, "its rows are there twice");
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    assert_eq!(opened.orphans_deleted, 1);
+    assert_each_number_once(&runtime, &storage, count, "beyond the look-back");
+}
+
+/// Which files a sweep may take is told by who wrote which epochs: many writers of a few epochs each.
+#[test]
+fn a_sweep_takes_files_outside_of_their_writers_epochs_and_no_others() {
+    let (runtime, storage) = new_lane();
+    let mut records = BTreeSet::new();
+    for count in 1..=20 {
+        assert_eq!(live(&runtime, &storage, count * 4), Ended::Done);
+    }
+    let latest = runtime.block_on(inspect::latest(&storage)).unwrap().unwrap();
+    let mut writers = BTreeSet::new();
+    for epoch in 1..=latest.0 {
+        let record = runtime.block_on(inspect::record(&storage, Epoch(epoch))).unwrap().unwrap();
+        writers.insert((record.term.0, record.writer.nonce.clone()));
+        records.insert(record.files[0].path.clone());
+    }
+    assert_eq!(writers.len(), 20);
+    let chain = runtime.block_on(inspect::record(&storage, latest)).unwrap().unwrap().chain;
+    let location = &storage.tables["numbers"];
+    let mut strays = 0;
+    let strangers = [(7, "fedcba987654".to_owned()), (99, "0123456789ab".to_owned())];
+    for (term, nonce) in writers.iter().cloned().chain(strangers) {
+        for epoch in [1, 2, 11, 12, 13, latest.0] {
+            let name = format!("toy.0-{chain}-{epoch:020}-{term}-{nonce}-0.parquet");
+            if !records.contains(&name) {
+                runtime.block_on(location.store.put(&location.path(&name), "7".into())).unwrap();
+                strays += 1;
+            }
+        }
+    }
+    let undecided = format!("toy.0-{chain}-{:020}-9-abcdefabcdef-0.parquet", latest.0 + 1);
+    runtime.block_on(location.store.put(&location.path(&undecided), "7".into())).unwrap();
+    let deleted = runtime.block_on(sweep(&storage, &chain)).unwrap();
+    assert_eq!(deleted, strays);
+    assert_eq!(table(&runtime, &storage).len(), records.len() + 1, "the undecided one stays");
+    assert_eq!(runtime.block_on(open(&storage, INSTANCE)).unwrap().orphans_deleted, 1);
+    assert_each_number_once(&runtime, &storage, 80, "after the sweep");
+}
+
+/// It was away for so long that it was taken for dead, and does not know yet.
+#[test]
+fn an_owner_whose_chain_was_forgotten_deletes_nothing_that_was_kept() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+    let latest = runtime.block_on(inspect::latest(&storage)).unwrap().unwrap();
+    let chain = runtime.block_on(inspect::record(&storage, latest)).unwrap().unwrap().chain;
+    runtime.block_on(forget(&storage, DataFiles::Keep)).unwrap();
+    assert_eq!(live(&runtime, &storage, 5), Ended::Done);
+    let kept = table(&runtime, &storage);
+    assert_eq!(runtime.block_on(sweep(&storage, &chain)).unwrap(), 0);
+    assert_eq!(table(&runtime, &storage), kept);
+    assert!(
+        !runtime
+            .block_on(is_of_chain(
+                &LaneStore::new(&storage.chain, &storage.job, &storage.lane),
+                latest,
+                &chain
+            ))
+            .unwrap()
+    );
+}
+
+#[test]
+fn a_loser_of_a_slot_removes_what_it_put() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    let mut loser = spawn(&runtime, &storage, runtime.block_on(open(&storage, INSTANCE)).unwrap());
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    loser.submit(epoch_of(1));
+    assert!(matches!(loser.wait(LONG), Some(CommitOutcome::Lost(_))));
+    assert_eq!(table(&runtime, &storage), [0, 1], "before anybody opens the lane");
+    assert_eq!(runtime.block_on(footprint(&storage)).unwrap().states, 2);
+}
+
+#[test]
+fn a_chain_that_is_gone_is_not_begun_anew_beside_its_files_until_somebody_says_so() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+    let mistyped = LaneStorage { chain: storage.chain.child("typo"), ..storage.clone() };
+    let error = runtime.block_on(open(&mistyped, INSTANCE)).unwrap_err();
+    assert!(matches!(error, ChainError::Beside { files: 3, .. }), "{error}");
+    assert!(!error.may_pass());
+    assert!(error.to_string().contains("sluicegate reset"), "{error}");
+    runtime.block_on(inspect::check_begin(&mistyped)).unwrap_err();
+    runtime.block_on(inspect::check_begin(&storage)).unwrap();
+
+    runtime.block_on(forget(&mistyped, DataFiles::Keep)).unwrap();
+    assert_eq!(live(&runtime, &mistyped, 1), Ended::Done);
+    assert_eq!(table(&runtime, &storage), [0, 0, 1, 2]);
+    // It was said once.
+    let slots = runtime.block_on(LaneStore::new(&mistyped.chain, "toy", "0").list("chain"));
+    for slot in slots.unwrap() {
+        runtime.block_on(mistyped.chain.store.delete(&slot.location)).unwrap();
+    }
+    runtime.block_on(open(&mistyped, INSTANCE)).unwrap_err();
+}
+
+#[test]
+fn a_reset_deletes_the_files_of_its_own_chains_and_others_only_if_told_so() {
+    let (runtime, ours) = new_lane();
+    let theirs = LaneStorage { chain: ours.chain.child("elsewhere"), ..ours.clone() };
+    assert_eq!(live(&runtime, &ours, 2), Ended::Done);
+    runtime.block_on(forget(&theirs, DataFiles::Keep)).unwrap();
+    assert_eq!(live(&runtime, &theirs, 3), Ended::Done);
+    // A life before the last one.
+    runtime.block_on(forget(&theirs, DataFiles::Keep)).unwrap();
+    assert_eq!(live(&runtime, &theirs, 1), Ended::Done);
+    let found = runtime.block_on(footprint(&theirs)).unwrap();
+    assert_eq!((found.data_files, found.other_files), (4, 2));
+    runtime.block_on(forget(&theirs, DataFiles::DeleteOwn)).unwrap();
+    assert_eq!(table(&runtime, &ours), [0, 1]);
+    assert_each_number_once(&runtime, &ours, 2, "another chain was forgotten");
+    runtime.block_on(forget(&theirs, DataFiles::DeleteAll)).unwrap();
+    assert_eq!(table(&runtime, &ours), [0; 0]);
+}
+
+#[test]
+fn a_lane_that_runs_is_seen_though_it_commits_nothing_and_one_that_has_ended_is_not() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    let (handle, every) = (runtime.handle().clone(), Duration::from_millis(20));
+    let (clock, chain) = (Clock::system(), opened.chain);
+    let mut owner = Committer::spawn_beating(
+        handle,
+        chain,
+        storage.clone(),
+        clock,
+        Arc::default(),
+        Some(every),
+    );
+    let looked = runtime.spawn({
+        let storage = storage.clone();
+        async move { presence(&storage, LONG).await }
+    });
+    while !looked.is_finished() {
+        assert!(owner.try_take().is_none());
+        std::thread::yield_now();
+    }
+    let found = runtime.block_on(looked).unwrap().unwrap();
+    assert_eq!(found, Some(Presence::Beats(INSTANCE.to_owned())));
+    owner.release();
+    // It does not take its patience.
+    assert_eq!(runtime.block_on(presence(&storage, LONG * 60)).unwrap(), None);
+}
+
+/// An older version does not beat, but its chain moves.
+#[test]
+fn a_chain_that_moves_while_one_looks_has_an_owner() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    let looked = runtime.spawn({
+        let storage = storage.clone();
+        async move { presence(&storage, LONG).await }
+    });
+    let mut count = 1;
+    while !looked.is_finished() {
+        count += 1;
+        assert_eq!(live(&runtime, &storage, count), Ended::Done);
+    }
+    let found = runtime.block_on(looked).unwrap().unwrap();
+    assert!(matches!(found, Some(Presence::Moved(epoch)) if epoch.0 <= count as u64), "{found:?}");
+    assert_eq!(runtime.block_on(presence(&storage, Duration::from_millis(1))).unwrap(), None);
+    assert!(PATIENCE_MIN > BEAT_EVERY * 2);
+}
+
+#[test]
+fn a_lane_whose_chain_was_forgotten_commits_nothing_more() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    let open_now = || runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    let (mut runs, mut idle) =
+        (spawn(&runtime, &storage, open_now()), spawn(&runtime, &storage, open_now()));
+    runtime.block_on(forget(&storage, DataFiles::DeleteOwn)).unwrap();
+    runs.submit(epoch_of(2));
+    let Some(CommitOutcome::Failed(error)) = runs.wait(LONG) else { panic!("into nothing") };
+    assert!(matches!(error, ChainError::Forgotten { epoch: Epoch(2), .. }), "{error}");
+    assert!(!error.may_pass());
+    assert!(runtime.block_on(footprint(&storage)).unwrap().is_empty(), "it takes its files along");
+    // Nor into a chain that was begun since.
+    assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+    idle.submit(epoch_of(2));
+    assert!(matches!(idle.wait(LONG), Some(CommitOutcome::Failed(_))));
+    assert_each_number_once(&runtime, &storage, 3, "begun anew");
+}
+
+#[test]
+fn states_and_outboxes_behind_the_look_back_go_and_what_a_record_names_stays() {
+    let (runtime, storage) = new_lane();
+    let count = resolve::LOOK_BACK as i64 + 40;
+    assert_eq!(live(&runtime, &storage, count), Ended::Done);
+    let store = LaneStore::new(&storage.chain, "toy", "0");
+    let states = || runtime.block_on(footprint(&storage)).unwrap().states;
+    assert_eq!(states(), count as u64, "one an epoch");
+    // A stranger's name stays.
+    let stranger = store.folder.path("state/by-hand.bin");
+    runtime.block_on(storage.chain.store.put(&stranger, "x".into())).unwrap();
+
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    let recent: Recent = opened.chain.recent.clone();
+    assert!(
+        !runtime.block_on(retire(&store, &recent)).unwrap(),
+        "nothing is left for another page"
+    );
+    assert_eq!(states(), resolve::LOOK_BACK as u64 + 1);
+    assert_each_number_once(&runtime, &storage, count, "old states are gone");
+
+    // Nothing but fences for a while: they name an old state.
+    let mut recent = Recent::default();
+    let head = opened.head.unwrap();
+    for epoch in 0..500 {
+        let epoch = Epoch(head.epoch.0 + epoch);
+        recent.push(&record::ChainRecord { epoch, ..head.clone() });
+    }
+    runtime.block_on(retire(&store, &recent)).unwrap();
+    assert_eq!(states(), 2, "the one that is named, and the stranger's");
+    assert_each_number_once(&runtime, &storage, count, "the head has its state");
+    assert!(EPOCHS_AT_ONCE < resolve::LOOK_BACK as u64);
+}

@@ -1,0 +1,82 @@
+//! One Parquet file on its way from rows to frozen bytes.
+//!
+//! # What readers get
+//!
+//! zstd at level 1, dictionaries, statistics per page and column chunk. Decimals are Parquet's DECIMAL over INT32,
+//! INT64 or, with more than 18 digits, FIXED_LEN_BYTE_ARRAY, timestamps TIMESTAMP(µs, adjusted to UTC): types that every reader has. The Arrow schema is not embedded:
+//! it would say `Decimal64`, which readers built on another Arrow than ours may not know, and would then be asked to
+//! believe instead of the types that they do know.
+
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+use super::Table;
+use super::days::Day;
+use sluicegate_chain::frozen::EncodedFile;
+use sluicegate_chain::paths::date_folder;
+
+/// A row group is what a reader loads at once and what it can skip; larger ones would not compress better, and this
+/// bounds what an open file holds before it is encoded.
+const ROW_GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// A file that takes rows.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    /// Of its folder; none if the table has no folders.
+    pub(super) day: Option<Day>,
+    writer: ArrowWriter<Vec<u8>>,
+    rows: u64,
+    event_time_range: Option<(i64, i64)>,
+}
+
+impl OpenFile {
+    pub(super) fn new(table: &Table, day: Option<Day>) -> Result<Self, ParquetError> {
+        let properties = WriterProperties::builder()
+            .set_created_by(concat!("sluicegate ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .set_dictionary_enabled(true)
+            .set_statistics_enabled(EnabledStatistics::Page)
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX))
+            .build();
+        let options =
+            ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let schema = std::sync::Arc::clone(&table.schema);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
+        Ok(Self { day, writer, rows: 0, event_time_range: None })
+    }
+
+    /// Appends rows; at least one.
+    pub(super) fn append(
+        &mut self,
+        rows: &RecordBatch,
+        times: Option<&[i64]>,
+    ) -> Result<(), ParquetError> {
+        self.writer.write(rows)?;
+        self.rows += rows.num_rows() as u64;
+        let of_rows = times.and_then(|times| Some((*times.iter().min()?, *times.iter().max()?)));
+        if let Some((min, max)) = of_rows {
+            let (before_min, before_max) = self.event_time_range.unwrap_or((min, max));
+            self.event_time_range = Some((min.min(before_min), max.max(before_max)));
+        }
+        Ok(())
+    }
+
+    /// What it holds and what it would have if it were closed now, about.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    pub(super) fn close(self, table: &Table) -> Result<EncodedFile, ParquetError> {
+        Ok(EncodedFile {
+            table: std::sync::Arc::clone(&table.id),
+            folder: self.day.map(date_folder),
+            bytes: self.writer.into_inner()?.into(),
+            rows: self.rows,
+            event_time_range: self.event_time_range,
+        })
+    }
+}

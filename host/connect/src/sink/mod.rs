@@ -1,0 +1,32 @@
+//! Rows → Parquet files of the epoch. What is written here is decided by the chain
+//! ([`sluicegate_chain`]): a file exists for readers when a chain record names it.
+
+pub mod tables;
+mod encode;
+mod days;
+pub mod dead_letters;
+pub mod late;
+pub mod read;
+pub mod found;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+pub use tables::{SinkError, Tables};
+
+/// A table that a lane writes: a directory of Parquet files in an object store.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The sink's id in the pipeline file; `late` and `dead_letters` for those.
+    pub id: Arc<str>,
+    /// The columns of its files. `date` is none of them: it stands in the path.
+    pub schema: SchemaRef,
+    /// Files lie in `date=YYYY-MM-DD/` folders, by the day (UTC) of the event time.
+    pub partition_by_date: bool,
+    /// The timestamp column (µs, no nulls) that is the event time of a row, for tables whose rows come without one
+    /// beside them ([`Tables::write`]). Window start for results.
+    pub event_time_column: Option<String>,
+    /// A file is closed when it has about this many bytes.
+    pub file_bytes_max: u64,
+}

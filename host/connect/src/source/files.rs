@@ -1,0 +1,393 @@
+//! NDJSON files as a source: each file a partition, or all of them one partition in the order of their names.
+//!
+//! Offsets are bytes: of the file, or of all files one behind the other; of a packed file those that are unpacked.
+//!
+//! # What is read of a file
+//!
+//! | | |
+//! |---|---|
+//! | a line with its line end | is a record; a blank one is none |
+//! | a last line without a line end | in a bounded run a record, unless the file has grown since it was listed; while files are watched it waits for its end |
+//! | what is added behind | is read while files are watched, until the file was quiet for `finish_after`; a bounded run reads what was there when it was listed, and names a file that grew |
+//! | a file that became shorter, or begins otherwise than when it was read | halts the pipeline by name: nobody can tell what was read of it |
+//! | a packed file whose end is missing | waits while files are watched; halts a bounded run |
+//!
+//! Of a line longer than [`LINE_BYTES_MAX`] only the first [`LINE_BYTES_KEPT`] bytes are handed on: JSON that is cut off,
+//! so the record ends in the dead-letter table.
+//!
+//! Files are begun in the order of their names, a few at a time, and hold the watermark from then on. When new files are
+//! watched for, the newest file's partition does not end; in sequential order a new file must come behind those already
+//! listed.
+
+pub use super::files_lines::{LINE_BYTES_KEPT, LINE_BYTES_MAX};
+pub use super::files_set::TRACKS_OPEN_MAX;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::files_lines::Lines;
+use super::files_list::{ENDINGS, ListError, Listed, Place};
+use super::files_listing::Listings;
+use super::files_read::{FromReader, News, Reader, Trouble, TroubleWith};
+use super::files_set::FileSet;
+use super::files_track::Track;
+use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
+use sluicegate_chain::finished::FinishedFiles;
+use sluicegate_model::position::{Partition, Positions};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::FilesConfig;
+use sluicegate_store::StoreOptions;
+
+/// Chunks read ahead of the lane: with [`super::files_read::CHUNK_BYTES`] about 8 MiB.
+const CHUNKS_AHEAD: usize = 8;
+
+/// How long one call waits for a listing.
+const LIST_WAIT: Duration = Duration::from_secs(1);
+
+/// Reads files below one place.
+pub struct FilesSource {
+    place: Place,
+    watch: Option<Duration>,
+    runtime: Handle,
+    clock: Clock,
+    files: FileSet,
+    listings: Listings,
+    /// The last listing, until somebody takes it up.
+    listed: Option<Listed>,
+    sender: Sender<FromReader>,
+    receiver: Receiver<FromReader>,
+    /// Lines that did not fit into the last poll, and how many of them were handed on.
+    pending: Option<(Partition, Lines, usize)>,
+    progress: Vec<PartitionProgress>,
+    trouble: Arc<Trouble>,
+}
+
+impl FilesSource {
+    /// Opens the place; nobody is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Refused`] for a path or URL that makes no sense.
+    pub fn open(
+        config: &FilesConfig,
+        stores: &StoreOptions,
+        runtime: Handle,
+        clock: Clock,
+    ) -> Result<Self, SourceError> {
+        let (sender, receiver) = channel(CHUNKS_AHEAD);
+        let place = Place::open(config, stores)?;
+        Ok(Self {
+            watch: config.watch,
+            files: FileSet::new(
+                &place.name,
+                config.order,
+                config.watch.and(Some(config.finish_after)),
+            ),
+            listings: Listings::new(place.clone(), runtime.clone(), clock.clone()),
+            place,
+            runtime,
+            clock,
+            listed: None,
+            sender,
+            receiver,
+            pending: None,
+            progress: Vec::new(),
+            trouble: Arc::default(),
+        })
+    }
+
+    /// Waits a while for a listing. Whether there is one; otherwise the trouble says why, or it is only slow.
+    fn look(&mut self) -> Result<bool, SourceError> {
+        if self.listed.is_some() {
+            return Ok(true);
+        }
+        let missing = match self.listings.wait(LIST_WAIT) {
+            None => return Ok(false),
+            Some(Ok(listed)) if listed.files.is_empty() && self.watch.is_none() => true,
+            Some(Ok(listed)) => {
+                if listed.files.is_empty() {
+                    self.say_nothing_yet();
+                }
+                self.trouble.end(&TroubleWith::Listing);
+                self.listed = Some(listed);
+                return Ok(true);
+            }
+            Some(Err(ListError::Missing)) => self.watch.is_none(),
+            Some(Err(ListError::Store(reason))) => {
+                self.cannot_list(&reason);
+                self.runtime.block_on(async { tokio::time::sleep(LIST_WAIT).await });
+                return Ok(false);
+            }
+        };
+        if missing {
+            return Err(SourceError::Final(format!(
+                "`source.files.path` = `{}` names no file, and no file below it ends in {ENDINGS}: there is nothing to read",
+                self.place.name
+            )));
+        }
+        self.say_nothing_yet();
+        self.trouble.end(&TroubleWith::Listing);
+        self.listed = Some(Listed::default());
+        Ok(true)
+    }
+
+    /// A folder that is watched may be empty, or not there, but perhaps its path is mistyped.
+    fn say_nothing_yet(&self) {
+        let (path, every) = (&self.place.name, self.watch.unwrap_or_default());
+        tracing::warn!(
+            %path, ?every,
+            "`source.files.path` names no file yet, and no file below it ends in {ENDINGS}: it is looked at again and again"
+        );
+    }
+
+    fn cannot_list(&self, reason: &str) {
+        let words = format!("`{}` cannot be listed: {reason}", self.place.name);
+        self.trouble.begin(&TroubleWith::Listing, words);
+    }
+
+    /// Looks for new files when it is time, without waiting for the answer.
+    fn watch_for_new_files(&mut self) -> Result<(), SourceError> {
+        let Some(every) = self.watch else { return Ok(()) };
+        match self.listings.poll(every) {
+            Some(Ok(listed)) => {
+                self.trouble.end(&TroubleWith::Listing);
+                self.files.adopt(listed.files, self.clock.monotonic())
+            }
+            Some(Err(ListError::Store(reason))) => {
+                self.cannot_list(&reason);
+                Ok(())
+            }
+            // Nothing there yet.
+            Some(Err(ListError::Missing)) => {
+                self.trouble.end(&TroubleWith::Listing);
+                Ok(())
+            }
+            // Not answered yet.
+            None => Ok(()),
+        }
+    }
+
+    fn start_readers(&mut self) {
+        self.files.begin(self.clock.monotonic());
+        let is_running = |track: &&Track| track.is_busy() && !track.wants_reader();
+        let running = self.files.tracks.values().filter(is_running).count();
+        let waiting = self.files.tracks.values_mut().filter(|track| track.wants_reader());
+        for track in waiting.take(TRACKS_OPEN_MAX.saturating_sub(running)) {
+            let reader = Reader {
+                store: Arc::clone(&self.place.store),
+                track: track.partition().clone(),
+                run: track.begin_reading(),
+                parts: track.parts().to_vec(),
+                start: track.position().next_offset.get(),
+                last_line: track.last_line(),
+                is_single: !track.is_sequence(),
+                head: track.head_checksum(),
+                sender: self.sender.clone(),
+                trouble: Arc::clone(&self.trouble),
+            };
+            track.is_read_by(self.runtime.spawn(reader.run()).abort_handle());
+        }
+    }
+
+    /// What a reader sent: at once if there is something, else within `wait`.
+    fn receive(&mut self, wait: Duration) -> Option<FromReader> {
+        if let Ok(message) = self.receiver.try_recv() {
+            return Some(message);
+        }
+        if wait.is_zero() {
+            return None;
+        }
+        let received = async { tokio::time::timeout(wait, self.receiver.recv()).await };
+        self.runtime.block_on(received).ok().flatten()
+    }
+
+    /// Takes from the readers until a limit is reached or nothing comes in time.
+    fn collect(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
+        let mut room = Room { records: limits.records, bytes: limits.bytes, blocks: Vec::new() };
+        let started = self.clock.monotonic();
+        let mut until = started + limits.wait;
+        loop {
+            if let Some((track, lines, from)) = self.pending.take() {
+                self.pending = self.hand_on(track, lines, from, &mut room);
+                if self.pending.is_some() || room.is_full() {
+                    return Ok(room.blocks);
+                }
+            }
+            if self.files.is_at_end() {
+                return Ok(room.blocks);
+            }
+            let Some(FromReader { track: partition, run, news }) =
+                self.receive(until.saturating_sub(self.clock.monotonic()))
+            else {
+                return Ok(room.blocks);
+            };
+            let Some(track) = self.files.tracks.get_mut(&partition) else { continue };
+            if !track.listens_to(run) {
+                continue;
+            }
+            match news {
+                News::Head(head) => track.learn_head(head),
+                News::Lines(lines) => {
+                    if room.blocks.is_empty() {
+                        until = self.clock.monotonic() + limits.linger;
+                    }
+                    self.pending = Some((partition, lines, 0));
+                }
+                News::Done(done) => {
+                    track.finish(done);
+                    self.start_readers();
+                }
+                News::Lost { at, reason } => return Err(track.lost(at, reason)),
+                News::Broken { reason } => return Err(SourceError::Final(reason)),
+                News::Panicked => {
+                    let what = format!("read `{}`", partition.stream);
+                    let reason =
+                        "its reader panicked, which is a fault of Sluicegate: the log has it";
+                    return Err(SourceError::Failed { what, reason: reason.to_owned() });
+                }
+            }
+        }
+    }
+
+    /// Hands on as many of the lines as there is room for; what is left.
+    fn hand_on(
+        &mut self,
+        partition: Partition,
+        lines: Lines,
+        from: usize,
+        room: &mut Room,
+    ) -> Option<(Partition, Lines, usize)> {
+        let to = room.fits_up_to(&lines, from);
+        let is_all = to == lines.len();
+        if !(is_all && from == 0 || room.blocks.is_empty()) {
+            // A part of a run costs a copy; in the next poll it may be handed on whole.
+            return Some((partition, lines, from));
+        }
+        let track = self.files.tracks.get_mut(&partition)?;
+        let (taken, left) = if is_all && from == 0 {
+            (lines, None)
+        } else {
+            let part = lines.copy(from, to);
+            (part, (!is_all).then_some((partition, lines, to)))
+        };
+        room.records -= taken.len();
+        room.bytes = room.bytes.saturating_sub(taken.values.bytes.len());
+        room.blocks.extend(track.take(taken));
+        left
+    }
+}
+
+impl Source for FilesSource {
+    fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
+        if !self.look()? {
+            return Ok(None);
+        }
+        self.files.clear();
+        let now = self.clock.monotonic();
+        let files = self.listed.as_ref().map(|listed| listed.files.clone());
+        self.files.adopt(files.unwrap_or_default(), now)?;
+        self.files.begin(now);
+        Ok(Some(self.files.positions()))
+    }
+
+    fn reach(&mut self) -> Result<bool, SourceError> {
+        self.look()
+    }
+
+    fn knows_finished(&self) -> bool {
+        self.files.knows_finished()
+    }
+
+    fn know_finished(&mut self, finished: FinishedFiles) {
+        self.files.set_finished(finished);
+    }
+
+    fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
+        while !self.look()? {
+            if let Some(reason) = self.trouble.get() {
+                let what = format!("list `{}`", self.place.name);
+                return Err(SourceError::Failed { what, reason });
+            }
+        }
+        let listed = self.listed.take().unwrap_or_default();
+        // Readers of before send to a channel that is gone, and end, and whether they can read is nobody's trouble.
+        self.trouble = Arc::default();
+        (self.sender, self.receiver) = channel(CHUNKS_AHEAD);
+        self.files.clear();
+        self.pending = None;
+        let now = self.clock.monotonic();
+        self.files.adopt(listed.files, now)?;
+        self.files.resume(positions, now)?;
+        if let Some(every) = self.watch {
+            self.listings.again_after(every);
+        }
+        self.start_readers();
+        self.files.progress(&mut self.progress);
+        Ok(())
+    }
+
+    fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
+        // What is told to have ended goes at the next poll.
+        self.files.retire();
+        self.watch_for_new_files()?;
+        self.start_readers();
+        let mut blocks = self.collect(limits)?;
+        // Stable: blocks of one partition stay in the order in which they were read.
+        blocks.sort_by(|one, other| one.partition.cmp(&other.partition));
+        self.start_readers();
+        self.files.progress(&mut self.progress);
+        Ok(blocks)
+    }
+
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
+        for (partition, track) in &mut self.files.tracks {
+            track.pause(paused.contains(partition));
+        }
+        // What is put aside of a paused track is read again.
+        let tracks = &self.files.tracks;
+        self.pending.take_if(|(track, ..)| tracks.get(track).is_none_or(Track::is_paused));
+        self.start_readers();
+        self.files.progress(&mut self.progress);
+        Ok(())
+    }
+
+    fn progress(&self) -> &[PartitionProgress] {
+        &self.progress
+    }
+
+    fn acknowledge(&mut self, _: &Positions) {}
+
+    fn problem(&self) -> Option<String> {
+        self.trouble.get()
+    }
+}
+
+/// What a poll may still take, and what it has taken.
+struct Room {
+    records: usize,
+    bytes: usize,
+    blocks: Vec<RecordBlock>,
+}
+
+impl Room {
+    fn is_full(&self) -> bool {
+        self.records == 0 || self.bytes == 0
+    }
+
+    /// The line up to which, from `from` on, the room suffices: at least one, however long.
+    fn fits_up_to(&self, lines: &Lines, from: usize) -> usize {
+        let most = lines.len().min(from.saturating_add(self.records));
+        let ends = &lines.values.offsets;
+        let start = ends.get(from).copied().unwrap_or(0) as usize;
+        if ends[most] as usize - start <= self.bytes {
+            return most;
+        }
+        let whole =
+            ends[from + 1..=most].partition_point(|end| (*end as usize - start) < self.bytes);
+        (from + whole + 1).min(most)
+    }
+}

@@ -1,0 +1,342 @@
+//! Reads the files of a track ahead of the lane, on the runtime, and sends what it read as runs of whole lines.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
+use tokio::sync::mpsc::Sender;
+
+use super::files_lines::Lines;
+use super::files_list::{FileEntry, Packing, checksum_of, store_words};
+use super::files_part::PartLines;
+use sluicegate_model::position::Partition;
+
+/// Bytes read at a time: large enough that opening and sending cost nothing per record, small enough that what is
+/// read is still in the cache when it is decoded.
+pub(super) const CHUNK_BYTES: usize = 1 << 20;
+
+/// By so many of its first bytes a file is known again.
+pub const HEAD_BYTES: usize = 1024;
+
+/// The pause before a file is asked for again, at first and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// A file in its place within a track.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) file: FileEntry,
+    /// Where it begins in the track, and where it ends as it was listed. Of a packed file the end is that of what is
+    /// stored, and means nothing.
+    pub(super) start: i64,
+    pub(super) end: i64,
+    /// Of this file and all before it in the track.
+    pub(super) checksum: i32,
+    /// The same, of this file by its name alone: it may still grow.
+    pub(super) checksum_open: i32,
+}
+
+/// What is read of a last line that has no line end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastLine {
+    /// All of it, unless the file was changed since it was listed.
+    Counts,
+    /// Nothing: its end may still be written.
+    Waits,
+}
+
+/// What a reader sends.
+pub(super) struct FromReader {
+    pub(super) track: Partition,
+    /// Which of the readers that the track has had one after the other.
+    pub(super) run: u64,
+    pub(super) news: News,
+}
+
+/// What it has to say.
+pub(super) enum News {
+    /// The beginning of the file, up to [`HEAD_BYTES`].
+    Head(Vec<u8>),
+    Lines(Lines),
+    /// The parts it was given are read.
+    Done(Done),
+    /// A file is not what was listed or read before; nothing follows.
+    Lost {
+        at: i64,
+        reason: String,
+    },
+    /// A file cannot be read by anybody; nothing follows.
+    Broken {
+        reason: String,
+    },
+    /// The reader has panicked; nothing follows.
+    Panicked,
+}
+
+/// How a reader ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Done {
+    /// Behind the last line, or what is no record.
+    pub(super) read_to: i64,
+    /// Bytes of a last line that waits for its end.
+    pub(super) unended: u64,
+    /// So many bytes came while the file was read, or after it was listed.
+    pub(super) grown: u64,
+}
+
+/// Why nothing is read at the moment, of each track and of the listing: what one of them can do again says nothing about
+/// the others.
+#[derive(Default)]
+pub(super) struct Trouble(Mutex<BTreeMap<TroubleWith, String>>);
+
+/// What does not work.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TroubleWith {
+    Listing,
+    Track(Partition),
+}
+
+impl Trouble {
+    /// Of several the first.
+    pub(super) fn get(&self) -> Option<String> {
+        self.all().values().next().cloned()
+    }
+
+    pub(super) fn begin(&self, with: &TroubleWith, words: String) {
+        self.all().insert(with.clone(), words);
+    }
+
+    /// It has worked.
+    pub(super) fn end(&self, with: &TroubleWith) {
+        self.all().remove(with);
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<TroubleWith, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads one track from a position on.
+pub(super) struct Reader {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) track: Partition,
+    pub(super) run: u64,
+    pub(super) parts: Vec<Part>,
+    /// In the track, at the beginning of a line.
+    pub(super) start: i64,
+    /// Of the last of the parts; the others end before the next begins.
+    pub(super) last_line: LastLine,
+    /// The track is one file: its beginning is sent, and compared if it was read before.
+    pub(super) is_single: bool,
+    /// Of the bytes that were read of it before, as far as [`HEAD_BYTES`].
+    pub(super) head: Option<i32>,
+    pub(super) sender: Sender<FromReader>,
+    pub(super) trouble: Arc<Trouble>,
+}
+
+/// Why a part was not read to its end.
+pub(super) enum ReadError {
+    /// It is not the file that was listed or read before.
+    Lost(String),
+    /// Nobody can read it.
+    Broken(String),
+    /// May pass by itself.
+    Store(String),
+    /// Nobody listens any more.
+    Closed,
+}
+
+impl Reader {
+    /// Reads to the end of the parts, however long the store is away meanwhile. A panic is told like an end: the track would
+    /// wait for its reader for ever.
+    pub(super) async fn run(self) {
+        if AssertUnwindSafe(self.read()).catch_unwind().await.is_err() {
+            self.send_last(News::Panicked).await;
+        }
+    }
+
+    async fn read(&self) {
+        let mut done = Done { read_to: self.start, ..Done::default() };
+        let last = self.parts.len().saturating_sub(1);
+        for (index, part) in self.parts.iter().enumerate() {
+            let is_packed = part.file.packing != Packing::Plain;
+            if part.end <= self.start && !is_packed && index != last {
+                continue;
+            }
+            let last_line = if index == last { self.last_line } else { LastLine::Counts };
+            match self.read_on(part, last_line).await {
+                Ok(part_done) => done = part_done,
+                Err(None) => return,
+                Err(Some(news)) => return self.send_last(news).await,
+            }
+        }
+        self.send_last(News::Done(done)).await;
+    }
+
+    /// Reads a part until that succeeds; the news instead if it never will, or none if nobody listens.
+    async fn read_on(&self, part: &Part, last_line: LastLine) -> Result<Done, Option<News>> {
+        let mut at = self.start.max(part.start);
+        let mut pause = BACK_OFF.0;
+        loop {
+            let before = at;
+            match self.read_part(part, last_line, &mut at).await {
+                Ok(done) => {
+                    self.trouble.end(&self.with());
+                    return Ok(done);
+                }
+                Err(ReadError::Closed) => return Err(None),
+                Err(ReadError::Lost(reason)) => return Err(Some(News::Lost { at, reason })),
+                Err(ReadError::Broken(reason)) => {
+                    let stream = &part.file.stream;
+                    return Err(Some(News::Broken { reason: format!("`{stream}`: {reason}") }));
+                }
+                Err(ReadError::Store(reason)) => {
+                    let stream = &part.file.stream;
+                    let words = format!("`{stream}` cannot be read: {reason}");
+                    self.trouble.begin(&self.with(), words);
+                }
+            }
+            pause = if at > before { BACK_OFF.0 } else { (pause * 2).min(BACK_OFF.1) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn send_last(&self, news: News) {
+        // Nobody listens any more: the source was dropped or began anew.
+        let _ = self.sender.send(self.say(news)).await;
+    }
+
+    fn say(&self, news: News) -> FromReader {
+        FromReader { track: self.track.clone(), run: self.run, news }
+    }
+
+    fn with(&self) -> TroubleWith {
+        TroubleWith::Track(self.track.clone())
+    }
+
+    /// Sends something that was read and that others follow.
+    pub(super) async fn send(&self, news: News) -> Result<(), ReadError> {
+        self.trouble.end(&self.with());
+        self.sender.send(self.say(news)).await.map_err(|_| ReadError::Closed)
+    }
+
+    /// Reads from `at` to the end of a part. Moves `at` behind every line that was sent.
+    async fn read_part(
+        &self,
+        part: &Part,
+        last_line: LastLine,
+        at: &mut i64,
+    ) -> Result<Done, ReadError> {
+        let before = u64::try_from(*at - part.start).unwrap_or(0);
+        if part.file.packing != Packing::Plain {
+            let result = self.get(part, None).await?;
+            return PartLines::new(self, part, at).read_packed(result, before, last_line).await;
+        }
+        if before > part.file.size {
+            return Err(ReadError::Lost(shrunk(part.file.size, before)));
+        }
+        if before > 0 && self.is_single {
+            self.compare_head(part, before).await?;
+        }
+        if part.file.size == 0 {
+            // A range of nothing is none, and is refused.
+            return Ok(Done { read_to: *at, ..Done::default() });
+        }
+        // The byte before is that of the line end behind which reading goes on.
+        let from = before.saturating_sub(1);
+        let result = self.get(part, Some(from)).await?;
+        if result.meta.size < part.file.size {
+            return Err(ReadError::Lost(shrunk(result.meta.size, part.file.size)));
+        }
+        PartLines::new(self, part, at).read_plain(result, from, before, last_line).await
+    }
+
+    async fn get(&self, part: &Part, from: Option<u64>) -> Result<GetResult, ReadError> {
+        let range = from.map(|from| GetRange::Bounded(from..part.file.size));
+        let options = GetOptions { range, ..GetOptions::default() };
+        self.store.get_opts(&part.file.path, options).await.map_err(|error| read_error(&error))
+    }
+
+    /// A file that goes on must begin as it did: otherwise it is another one under the same name.
+    async fn compare_head(&self, part: &Part, before: u64) -> Result<(), ReadError> {
+        let range = 0..part.file.size.min(HEAD_BYTES as u64);
+        let head = self.store.get_range(&part.file.path, range).await;
+        let head = head.map_err(|error| read_error(&error))?;
+        let known = head.len().min(usize::try_from(before).unwrap_or(usize::MAX));
+        self.check_head(&head[..known])?;
+        self.send(News::Head(head.to_vec())).await
+    }
+
+    /// Compares the bytes that were read before, as far as they belong to the head.
+    pub(super) fn check_head(&self, known: &[u8]) -> Result<(), ReadError> {
+        match self.head {
+            Some(head) if checksum_of(known) != head => Err(ReadError::Lost(
+                "it does not begin as it did when it was read: another file lies under its name; give new files new names"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn read_error(error: &object_store::Error) -> ReadError {
+    match error {
+        object_store::Error::NotFound { .. } => ReadError::Lost(store_words(error)),
+        _ => ReadError::Store(store_words(error)),
+    }
+}
+
+pub(super) fn shrunk(is: u64, was: u64) -> String {
+    format!("it has {is} bytes and had {was}: a file may grow, and must not change otherwise")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_testing::gate::{Gate, GatedStore};
+
+    fn partition(name: &str) -> Partition {
+        Partition { stream: Arc::from(name), number: 0 }
+    }
+
+    #[test]
+    fn what_one_track_can_do_again_says_nothing_of_another() {
+        let trouble = Trouble::default();
+        let [one, other] = ["a", "b"].map(|name| TroubleWith::Track(partition(name)));
+        trouble.begin(&one, "a cannot be read".to_owned());
+        trouble.begin(&other, "b cannot be read".to_owned());
+        trouble.end(&one);
+        assert_eq!(trouble.get().unwrap(), "b cannot be read");
+        trouble.end(&TroubleWith::Listing);
+        assert_eq!(trouble.get().unwrap(), "b cannot be read");
+        trouble.end(&other);
+        assert_eq!(trouble.get(), None);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_says_so() {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+        let store = Arc::new(GatedStore::new(Gate::Panics));
+        let path = object_store::path::Path::from("in/a.json");
+        let packing = Packing::Plain;
+        let file = FileEntry { path, stream: Arc::from("in/a.json"), size: 9, tag: 0, packing };
+        let part = Part { start: 0, end: 9, checksum: 0, checksum_open: 0, file };
+        let reader = Reader {
+            store,
+            track: partition("in/a.json"),
+            run: 3,
+            parts: vec![part],
+            start: 0,
+            last_line: LastLine::Counts,
+            is_single: true,
+            head: None,
+            sender,
+            trouble: Arc::default(),
+        };
+        reader.run().await;
+        let said = receiver.recv().await.unwrap();
+        assert!(matches!(said, FromReader { run: 3, news: News::Panicked, .. }));
+    }
+}

@@ -1,0 +1,315 @@
+//! A track: what is one partition of a file source. One file, or all of them one behind the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::files_lines::Lines;
+use super::files_list::{FileEntry, Packing, checksum, checksum_of, checksum_open};
+use super::files_read::{Done, HEAD_BYTES, LastLine, Part};
+use super::{Absent, PartitionProgress, RecordBlock, SourceError};
+use sluicegate_model::position::{NextOffset, Partition, Position};
+
+/// Files that are read one behind the other as one partition; offsets count the bytes of all of them, unpacked.
+pub(super) struct Track {
+    partition: Partition,
+    parts: Vec<Part>,
+    position: Position,
+    /// Positions name the files they have passed, because one file is not enough to tell.
+    is_sequence: bool,
+    /// Nothing is waited for: what was listed is all there is.
+    is_bounded: bool,
+    /// There may be something that nobody reads yet.
+    unread: bool,
+    /// The lane does not want it for now.
+    is_paused: bool,
+    /// Counts its readers, so that what one that was called off had sent before is known.
+    run: u64,
+    reader: Option<AbortHandle>,
+    /// The beginning of its one file, as far as it was read.
+    head: Vec<u8>,
+    /// Bytes of a last line that waits for its end.
+    unended: u64,
+    /// When it was last seen to grow, or found.
+    quiet_since: Duration,
+}
+
+impl Track {
+    /// A track of one file.
+    pub(super) fn of_file(file: FileEntry, is_bounded: bool, now: Duration) -> Self {
+        let mut track = Self::new(Arc::clone(&file.stream), false, is_bounded, now);
+        track.append(file);
+        track
+    }
+
+    /// A track for all files below `name`, still without any.
+    pub(super) fn of_all(name: &Arc<str>, is_bounded: bool, now: Duration) -> Self {
+        Self::new(Arc::clone(name), true, is_bounded, now)
+    }
+
+    fn new(stream: Arc<str>, is_sequence: bool, is_bounded: bool, now: Duration) -> Self {
+        Self {
+            partition: Partition { stream, number: 0 },
+            parts: Vec::new(),
+            position: Position::at(NextOffset::START),
+            is_sequence,
+            is_bounded,
+            unread: false,
+            is_paused: false,
+            run: 0,
+            reader: None,
+            head: Vec::new(),
+            unended: 0,
+            quiet_since: now,
+        }
+    }
+
+    /// Puts a file behind the others.
+    pub(super) fn append(&mut self, file: FileEntry) {
+        let (start, before) = self.parts.last().map_or((0, 0), |part| (part.end, part.checksum));
+        self.parts.push(part(file, start, before));
+        self.unread = true;
+    }
+
+    /// Takes note of what its last file is now.
+    ///
+    /// # Errors
+    /// [`SourceError::Lost`] if it is shorter than what was read of it.
+    pub(super) fn update(&mut self, file: FileEntry, now: Duration) -> Result<(), SourceError> {
+        let Some(last) = self.parts.pop() else { return Ok(()) };
+        if last.file == file {
+            self.parts.push(last);
+            return Ok(());
+        }
+        let before = self.parts.last().map_or(0, |part| part.checksum);
+        let part = part(file, last.start, before);
+        let (size, next) = (part.end, self.position.next_offset.get());
+        let is_packed = part.file.packing != Packing::Plain;
+        self.parts.push(part);
+        (self.unread, self.quiet_since) = (true, now);
+        if size < next && !is_packed { Err(self.too_short(next)) } else { Ok(()) }
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    pub(super) fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Its files.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Bytes of all files; none if one is packed.
+    fn size(&self) -> Option<i64> {
+        let is_plain = self.parts.iter().all(|part| part.file.packing == Packing::Plain);
+        is_plain.then(|| self.parts.last().map_or(0, |part| part.end))
+    }
+
+    /// Goes on at a position of an earlier run.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Lost`] if the files are not those that led to this position.
+    pub(super) fn resume(&mut self, position: &Position) -> Result<(), SourceError> {
+        let next = position.next_offset.get();
+        if self.size().is_some_and(|size| next > size) {
+            return Err(self.too_short(next));
+        }
+        if self.is_sequence && !self.checksums_before(next).contains(&position.leader_epoch) {
+            let reason = "the files before it are not those that were read, by name and size";
+            return Err(self.lost(next, reason.to_owned()));
+        }
+        self.position = position.clone();
+        self.position.ended = false;
+        // Read to its end before: of a file that may grow the beginning is looked at.
+        self.unread = !(self.is_bounded && self.size() == Some(next));
+        Ok(())
+    }
+
+    fn too_short(&self, next: i64) -> SourceError {
+        let size = self.size().unwrap_or(0);
+        self.lost(next, format!("there are only {size} bytes now, a file must not become shorter"))
+    }
+
+    pub(super) fn lost(&self, offset: i64, reason: String) -> SourceError {
+        lost(&self.partition, offset, &reason)
+    }
+
+    /// Of the files that begin before `next`: the last of them by its name alone, as it is written, or also by its size, as
+    /// it was written while no file could grow.
+    fn checksums_before(&self, next: i64) -> [Option<i32>; 2] {
+        let part = self.parts.iter().rev().find(|part| part.start < next);
+        [part.map(|part| part.checksum_open), part.map(|part| part.checksum)]
+    }
+
+    /// What the position says of the files behind it.
+    fn checksum_before(&self, next: i64) -> Option<i32> {
+        if self.is_sequence {
+            return self.checksums_before(next)[0];
+        }
+        let known = usize::try_from(next).unwrap_or(usize::MAX).min(HEAD_BYTES);
+        self.head.get(..known).filter(|known| !known.is_empty()).map(checksum_of)
+    }
+
+    /// The checksum of the beginning of the one file that a reader must find.
+    pub(super) fn head_checksum(&self) -> Option<i32> {
+        if self.is_sequence { None } else { self.position.leader_epoch }
+    }
+
+    pub(super) fn learn_head(&mut self, head: Vec<u8>) {
+        self.head = head;
+    }
+
+    /// What a reader does with a last line that has no line end.
+    pub(super) fn last_line(&self) -> LastLine {
+        if self.is_bounded { LastLine::Counts } else { LastLine::Waits }
+    }
+
+    pub(super) fn is_sequence(&self) -> bool {
+        self.is_sequence
+    }
+
+    /// Whether somebody should read it and nobody does.
+    pub(super) fn wants_reader(&self) -> bool {
+        self.unread && self.reader.is_none() && !self.is_paused
+    }
+
+    /// Whether something of it is still to be read, by a reader there is or will be.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.is_paused && !self.is_caught_up()
+    }
+
+    /// A reader is about to begin; its number.
+    pub(super) fn begin_reading(&mut self) -> u64 {
+        self.unread = false;
+        self.run += 1;
+        self.run
+    }
+
+    /// The reader that has just begun.
+    pub(super) fn is_read_by(&mut self, reader: AbortHandle) {
+        self.reader = Some(reader);
+    }
+
+    /// Whether the reader of this number is the one that reads now, and not one that was called off.
+    pub(super) fn listens_to(&self, run: u64) -> bool {
+        self.reader.is_some() && self.run == run
+    }
+
+    /// Stops or allows reading. A reader is called off, because one that waits would keep others from reading; the
+    /// next one begins behind the last line that was handed on.
+    pub(super) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        if is_paused && let Some(reader) = self.reader.take() {
+            reader.abort();
+            self.unread = true;
+        }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Moves the position behind these lines; the block if there are any.
+    pub(super) fn take(&mut self, lines: Lines) -> Option<RecordBlock> {
+        self.advance(lines.next);
+        let block = RecordBlock {
+            partition: self.partition.clone(),
+            values: Arc::new(lines.values),
+            no_value: Absent::default(),
+            keys: None,
+            no_key: Absent::default(),
+            offsets: lines.offsets,
+            timestamps: None,
+            headers: None,
+            next: self.position.clone(),
+        };
+        (!block.is_empty()).then_some(block)
+    }
+
+    /// A reader has come to the end of what it was given: behind the last line lies only what is no record, or none yet.
+    pub(super) fn finish(&mut self, done: Done) {
+        self.reader = None;
+        self.unended = done.unended;
+        self.advance(done.read_to);
+        if self.is_bounded && (done.unended > 0 || done.grown > 0) {
+            tracing::warn!(
+                file = &*self.partition.stream,
+                "grew after it was listed: {} bytes of it are not read; with `watch` what is added to files is followed",
+                done.unended + done.grown
+            );
+        }
+    }
+
+    fn advance(&mut self, next: i64) {
+        self.position.next_offset = NextOffset::at(next);
+        self.position.leader_epoch = self.checksum_before(next);
+        self.position.ended = self.is_ended();
+        // Whoever finds the file gone can tell whether anything of it was left.
+        self.position.end_offset = self.size().filter(|_| !self.is_bounded);
+    }
+
+    /// Whether everything that was listed has been handed on, but for a last line without an end.
+    pub(super) fn is_caught_up(&self) -> bool {
+        let is_read = !self.unread && self.reader.is_none();
+        is_read || self.size() == Some(self.position.next_offset.get())
+    }
+
+    /// Whether nothing will follow: all was read, and nothing is waited for.
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_bounded && self.is_caught_up()
+    }
+
+    /// It was read to its end and has not grown for so long: nothing more is waited for. Warns of a line that never ended.
+    pub(super) fn close_if_quiet(&mut self, now: Duration, finish_after: Duration) {
+        if !self.is_caught_up() || now.saturating_sub(self.quiet_since) < finish_after {
+            return;
+        }
+        if self.unended > 0 {
+            tracing::warn!(
+                file = &*self.partition.stream,
+                "its last line has no line end and is not read: {} bytes",
+                self.unended
+            );
+        }
+        self.close();
+    }
+
+    /// Nothing more is waited for.
+    pub(super) fn close(&mut self) {
+        self.is_bounded = true;
+        self.position.ended = self.is_ended();
+    }
+
+    pub(super) fn progress(&self) -> PartitionProgress {
+        PartitionProgress {
+            partition: self.partition.clone(),
+            read_to: None,
+            end_offset: self
+                .size()
+                .or_else(|| self.is_caught_up().then(|| self.position.next_offset.get())),
+            caught_up: self.is_caught_up() && !self.is_paused,
+            looked_at: None,
+            ended: self.is_ended(),
+        }
+    }
+}
+
+/// A position that leads nowhere: what was read of the file, and what comes behind, can only be told by a person.
+pub(super) fn lost(partition: &Partition, offset: i64, reason: &str) -> SourceError {
+    SourceError::Lost(format!(
+        "the position in `{}` is lost, byte {offset}: {reason}; put the file back as it was, or begin from scratch with `sluicegate reset`",
+        partition.stream
+    ))
+}
+
+fn part(file: FileEntry, start: i64, before: i32) -> Part {
+    let size = i64::try_from(file.size).unwrap_or(i64::MAX);
+    let (sized, open) = (checksum(before, &file), checksum_open(before, &file));
+    Part { file, start, end: start.saturating_add(size), checksum: sized, checksum_open: open }
+}

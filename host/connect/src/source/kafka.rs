@@ -1,0 +1,314 @@
+//! A Kafka topic as a source: partitions assigned without a group, positions kept by the commit chain.
+//!
+//! Messages come through [`BatchQueue`], everything else (errors, logs, answers to commits, OAuth) through the
+//! consumer's own queue, which every poll serves. A group is only told what was committed, for lag dashboards.
+//!
+//! Nothing is fetched before the brokers have said which topic this is, and that it is the one that the positions belong to
+//! (`kafka_topic.rs`).
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::batch_queue::{BatchQueue, cached_end};
+use super::kafka_partition::{self, PartitionReader};
+use super::kafka_properties::{client_config, refused_property};
+use super::kafka_start;
+use super::kafka_topic::Lost;
+use super::kafka_watch::{Context, Knowledge, watch};
+use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
+use sluicegate_model::identity::{Jump, SourceIdentity};
+use sluicegate_model::position::{Partition, Positions};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::{KafkaConfig, OffsetsGroup};
+
+/// Events served in one go: enough to keep up with what librdkafka says while brokers come and go.
+const EVENTS_MAX: usize = 16;
+
+/// How long [`Source::genesis`] waits to hear of the topic.
+const TOPIC_WAIT: Duration = Duration::from_secs(1);
+
+/// How often the ends of partitions that bring nothing are looked up, for the lag that is shown.
+const ENDS_EVERY: Duration = Duration::from_millis(500);
+
+/// Reads one topic with one client.
+pub struct KafkaSource {
+    pub(super) config: KafkaConfig,
+    /// Of the pipeline.
+    pub(super) name: String,
+    pub(super) topic: Arc<str>,
+    pub(super) topic_c: CString,
+    pub(super) clock: Clock,
+    /// Before the consumer: it must be gone when the consumer closes.
+    pub(super) queue: BatchQueue,
+    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) knowledge: Arc<Knowledge>,
+    /// By number: partition n is `readers[n]`.
+    pub(super) readers: Vec<PartitionReader>,
+    pub(super) fetching: Fetching,
+    /// What the positions belong to.
+    pub(super) identity: SourceIdentity,
+    /// The last look that was taken note of.
+    pub(super) last_look: u64,
+    /// This source has said itself where to begin: nothing of the topic was read before.
+    pub(super) is_first_start: bool,
+    pub(super) lost: Option<Lost>,
+    /// Nobody has taken note of them yet.
+    pub(super) jumps: Vec<Jump>,
+    /// Partitions that a bounded run was last said to leave out: all from the first run's on below this.
+    pub(super) left_out: i32,
+    pub(super) wants_headers: bool,
+    pub(super) looks: Duration,
+    progress: Vec<PartitionProgress>,
+    /// Why a partition brings nothing, as the broker says it.
+    pub(super) complaint: Option<(i32, String)>,
+    ends_at: Duration,
+}
+
+/// How far an assignment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetching {
+    /// There is none.
+    Unassigned,
+    /// The positions are known; the brokers have not said yet which topic this is.
+    Waiting,
+    /// librdkafka fetches.
+    Begun,
+}
+
+impl KafkaSource {
+    /// Makes the client. Brokers that are away are no error: see [`Source::problem`]. `name` is the pipeline's: it stands in
+    /// the brokers' logs.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Refused`] for a property that is unknown, has a value librdkafka does not take, or may not be
+    /// set.
+    pub fn connect(config: &KafkaConfig, name: &str, clock: Clock) -> Result<Self, SourceError> {
+        let topic_c = CString::new(config.topic.as_str()).map_err(|_| {
+            SourceError::Refused("`source.kafka.topic` contains a zero byte".to_owned())
+        })?;
+        let (knowledge, woken) =
+            Knowledge::new(&config.topic, topic_c.clone(), &config.brokers, clock.clone());
+        let consumer: BaseConsumer<Context> = client_config(config, name)?
+            .create_with_context(knowledge.context())
+            .map_err(|error| refused_property(&error))?;
+        let consumer = Arc::new(consumer);
+        let started = watch(Arc::clone(&knowledge), Arc::clone(&consumer), woken);
+        started.map_err(|error| failed("start a thread", error))?;
+        Ok(Self {
+            config: config.clone(),
+            name: name.to_owned(),
+            topic: Arc::from(config.topic.as_str()),
+            topic_c,
+            queue: BatchQueue::new(Arc::clone(&consumer)),
+            consumer,
+            knowledge,
+            readers: Vec::new(),
+            fetching: Fetching::Unassigned,
+            identity: SourceIdentity::default(),
+            last_look: 0,
+            is_first_start: false,
+            lost: None,
+            jumps: Vec::new(),
+            left_out: 0,
+            wants_headers: false,
+            looks: Duration::ZERO,
+            progress: Vec::new(),
+            complaint: None,
+            ends_at: clock.monotonic(),
+            clock,
+        })
+    }
+
+    /// Looks at the topic so often: which it is, which partitions it has, where they end. Zero for a time that suits most.
+    pub fn look_every(&mut self, every: Duration) {
+        self.looks = every;
+        self.knowledge.look_every(every);
+    }
+
+    /// Hands on the headers of the records too. Otherwise nobody looks whether there are any.
+    #[must_use]
+    pub fn with_headers(mut self, wants_headers: bool) -> Self {
+        self.wants_headers = wants_headers;
+        self
+    }
+
+    /// Errors, logs, answers. A fatal error ends the source.
+    pub(super) fn serve_events(&self) -> Result<(), SourceError> {
+        for _ in 0..EVENTS_MAX {
+            match self.consumer.poll(Duration::ZERO) {
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    return Err(failed("read from Kafka", code));
+                }
+                // Other errors were told to the context.
+                Some(Err(_)) => {}
+                // Thrown away it would be lost without a word.
+                Some(Ok(record)) => {
+                    let what = format!(
+                        "read {}/{} at offset {}",
+                        record.topic(),
+                        record.partition(),
+                        record.offset()
+                    );
+                    return Err(failed(
+                        &what,
+                        "the record came where none is expected, which is a fault of Sluicegate",
+                    ));
+                }
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings `progress` up to date; partitions that ended are no longer fetched.
+    fn update_progress(&mut self) -> Result<(), SourceError> {
+        let now = self.clock.monotonic();
+        let look_up_all = now >= self.ends_at;
+        if look_up_all {
+            self.ends_at = now + ENDS_EVERY;
+        }
+        self.progress.clear();
+        for reader in &mut self.readers {
+            let (topic, number) = (&self.topic_c, reader.partition().number);
+            if look_up_all && let Some(end) = cached_end(&self.consumer, topic, number) {
+                reader.see_end(end);
+            }
+            reader.note_standstill(now);
+            self.progress.push(reader.progress());
+        }
+        self.update_fetching()
+    }
+
+    fn update_fetching(&mut self) -> Result<(), SourceError> {
+        if self.fetching != Fetching::Begun {
+            return Ok(());
+        }
+        kafka_partition::update_fetching(&mut self.readers, &self.consumer, &self.topic)
+    }
+}
+
+impl Source for KafkaSource {
+    fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
+        self.serve_events()?;
+        let Some(seen) = self.knowledge.wait_for_topic(TOPIC_WAIT) else { return Ok(None) };
+        let positions = kafka_start::resolve(&self.consumer, &self.config, &seen)?;
+        if positions.is_some() {
+            self.identity.learn(&seen.identity);
+            self.is_first_start = true;
+        }
+        Ok(positions)
+    }
+
+    fn expect(&mut self, identity: &SourceIdentity) {
+        self.identity = identity.clone();
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        self.identity.clone()
+    }
+
+    fn reach(&mut self) -> Result<bool, SourceError> {
+        self.serve_events()?;
+        Ok(self.knowledge.wait_for_topic(TOPIC_WAIT).is_some())
+    }
+
+    fn assign(&mut self, positions: &Positions) -> Result<(), SourceError> {
+        if self.fetching != Fetching::Unassigned {
+            self.renew()?;
+        }
+        self.take_positions(positions);
+        self.fetching = Fetching::Waiting;
+        self.follow_topic()?;
+        self.update_progress()
+    }
+
+    fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
+        self.serve_events()?;
+        if !self.follow_topic()? {
+            // The lane hears its commands meanwhile.
+            self.knowledge.wait_for_look(limits.wait);
+            self.update_progress()?;
+            return Ok(Vec::new());
+        }
+        self.collect(limits)?;
+        let blocks: Vec<_> =
+            self.readers.iter_mut().filter_map(PartitionReader::finish_block).collect();
+        if let Some((partition, _)) = &self.complaint
+            && blocks.iter().any(|block| block.partition.number == *partition)
+        {
+            self.complaint = None;
+        }
+        self.update_progress()?;
+        Ok(blocks)
+    }
+
+    fn take_jumps(&mut self) -> Vec<Jump> {
+        std::mem::take(&mut self.jumps)
+    }
+
+    fn pause(&mut self, paused: &BTreeSet<Partition>) -> Result<(), SourceError> {
+        for reader in &mut self.readers {
+            reader.want(!paused.contains(reader.partition()));
+        }
+        self.update_fetching()
+    }
+
+    fn progress(&self) -> &[PartitionProgress] {
+        &self.progress
+    }
+
+    fn acknowledge(&mut self, positions: &Positions) {
+        if self.config.group == OffsetsGroup::Nobody || self.fetching != Fetching::Begun {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        let ours = positions.iter().filter(|(partition, _)| partition.stream == self.topic);
+        for (partition, position) in ours {
+            let offset = Offset::Offset(position.next_offset.get());
+            if let Err(error) = list.add_partition_offset(&self.topic, partition.number, offset) {
+                tracing::debug!(%error, %partition, "offset not shown to the group");
+            }
+        }
+        // How it went is told to the context.
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            tracing::debug!(%error, "offsets not shown to the group");
+        }
+    }
+
+    fn has_times_of_senders(&self) -> bool {
+        self.readers.iter().any(PartitionReader::has_times_of_senders)
+    }
+
+    fn problem(&self) -> Option<String> {
+        let now = self.clock.monotonic();
+        let standing = || self.readers.iter().filter_map(PartitionReader::standing);
+        // It breaks the connection each time, which looks like a broker that comes and goes.
+        let longest = standing().min_by_key(|standing| standing.standstill.since());
+        if let (Some(answer), Some(longest)) = (self.knowledge.too_large(), longest)
+            && let Some(problem) = longest.too_large(&answer, now)
+        {
+            return Some(problem);
+        }
+        let complaint = || self.complaint.as_ref().map(|(_, text)| text.clone());
+        let trouble = self.knowledge.trouble().or_else(complaint);
+        trouble.or_else(|| standing().find_map(|standing| standing.problem(now)))
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.knowledge.stop();
+    }
+}
+
+pub(super) fn failed(what: &str, error: impl std::fmt::Display) -> SourceError {
+    SourceError::Failed { what: what.to_owned(), reason: error.to_string() }
+}

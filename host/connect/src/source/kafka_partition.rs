@@ -1,0 +1,330 @@
+//! One partition as it is read: where it stands, and the block that is being filled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::batch_queue::KafkaMessage;
+use super::kafka::failed;
+use super::kafka_stall::{Standing, Standstill};
+use super::kafka_watch::Context;
+use super::{Absent, Headers, NO_TIMESTAMP, PartitionProgress, RecordBlock, SourceError};
+use sluicegate_model::position::{NextOffset, Partition, Position};
+use sluicegate_model::varlen::Varlen;
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in the block.
+    Record {
+        /// Of its value and its headers.
+        bytes: usize,
+    },
+    /// It was handed on before, or lies behind the end of the range.
+    Skipped,
+}
+
+/// A partition of the topic.
+pub(super) struct PartitionReader {
+    partition: Partition,
+    position: Position,
+    /// The end by the last look that was answered, and when that asked.
+    looked: Option<(i64, Duration)>,
+    /// The end as last seen, by a look or by an answer to a fetch.
+    end_seen: Option<i64>,
+    /// Where it said last that nothing more may be read.
+    said_end: Option<i64>,
+    standstill: Standstill,
+    /// A record of it was handed on.
+    is_begun: bool,
+    /// Begins at the oldest record there is, whatever its offset.
+    from_start: bool,
+    /// The lane does not want it for now.
+    is_unwanted: bool,
+    /// librdkafka was told not to fetch it.
+    is_paused: bool,
+    /// A timestamp was seen that the sender's clock has set.
+    has_times_of_senders: bool,
+    block: Block,
+}
+
+#[derive(Default)]
+struct Block {
+    values: Varlen,
+    no_value: Absent,
+    keys: Varlen,
+    no_key: Absent,
+    offsets: Vec<i64>,
+    timestamps: Vec<i64>,
+    /// None if nobody wants them.
+    headers: Option<Headers>,
+    /// Of the last block: room for the next one.
+    last: (usize, usize),
+}
+
+impl PartitionReader {
+    /// A reader that goes on at `position`.
+    pub(super) fn new(topic: &Arc<str>, number: i32, position: Position) -> Self {
+        let mut reader = Self {
+            partition: Partition { stream: Arc::clone(topic), number },
+            position,
+            looked: None,
+            end_seen: None,
+            said_end: None,
+            standstill: Standstill::default(),
+            is_begun: false,
+            from_start: false,
+            is_unwanted: false,
+            is_paused: false,
+            has_times_of_senders: false,
+            block: Block::default(),
+        };
+        reader.end_if_reached();
+        reader
+    }
+
+    /// A reader of a partition that nobody has read yet.
+    pub(super) fn from_start(topic: &Arc<str>, number: i32) -> Self {
+        let reader = Self::new(topic, number, Position::at(NextOffset::START));
+        Self { from_start: true, ..reader }
+    }
+
+    /// Whether a timestamp was seen that the sender's clock has set.
+    pub(super) fn has_times_of_senders(&self) -> bool {
+        self.has_times_of_senders
+    }
+
+    /// Where librdkafka is to begin.
+    pub(super) fn start(&self) -> Offset {
+        if self.from_start {
+            Offset::Beginning
+        } else {
+            Offset::Offset(self.position.next_offset.get())
+        }
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    pub(super) fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Copies a record into the block.
+    #[inline]
+    pub(super) fn take(&mut self, message: &KafkaMessage<'_>, wants_headers: bool) -> Taken {
+        let offset = message.offset();
+        if self.position.ended || offset < self.position.next_offset.get() {
+            return Taken::Skipped;
+        }
+        if self.position.end_offset.is_some_and(|end| offset >= end) {
+            self.position.ended = true;
+            return Taken::Skipped;
+        }
+        if self.block.offsets.is_empty() {
+            self.has_times_of_senders |= message.is_time_of_sender();
+        }
+        let bytes = self.block.push(message, wants_headers);
+        self.position.next_offset = NextOffset::after(offset);
+        self.position.leader_epoch = message.leader_epoch();
+        self.is_begun = true;
+        self.end_if_reached();
+        Taken::Record { bytes }
+    }
+
+    /// The consumer stands at `offset`, behind which lies nothing that may be read yet. What lies
+    /// before it and was not handed on is no record: the marks of transactions, and records of
+    /// those that were aborted (docs/design/decisions.md#d20). The position goes behind them, or
+    /// retention that deletes them would seem to have deleted records.
+    pub(super) fn reached_end(&mut self, offset: i64) {
+        self.said_end = Some(offset);
+        if offset > self.position.next_offset.get() && !self.position.ended {
+            self.position.next_offset = NextOffset::at(offset);
+        }
+        self.end_seen = self.end_seen.max(Some(offset));
+        self.end_if_reached();
+    }
+
+    /// The end by the last answer to a fetch.
+    pub(super) fn see_end(&mut self, offset: i64) {
+        self.end_seen = self.end_seen.max(Some(offset));
+    }
+
+    /// The end by a look that asked at `at`.
+    pub(super) fn see_look(&mut self, end: i64, at: Duration) {
+        self.looked = Some((end, at));
+        self.see_end(end);
+    }
+
+    /// It cannot be read for now: whether something is there is not known before the next look. (librdkafka does not say
+    /// again that it stands at the end.)
+    pub(super) fn is_in_trouble(&mut self) {
+        self.looked = None;
+    }
+
+    /// Takes note of whether reading stands though there is more.
+    pub(super) fn note_standstill(&mut self, now: Duration) {
+        let next = self.position.next_offset.get();
+        let has_more = self.end_seen.is_some_and(|end| end > next)
+            && !self.is_unwanted
+            && !self.position.ended;
+        self.standstill.note(next, has_more, now);
+    }
+
+    /// None while it goes on.
+    pub(super) fn standing(&self) -> Option<Standing<'_>> {
+        let end = self.end_seen.filter(|_| self.standstill.since().is_some())?;
+        let next = self.position.next_offset.get();
+        Some(Standing {
+            partition: &self.partition,
+            standstill: self.standstill,
+            end,
+            is_held_by_transaction: self.said_end == Some(next),
+            is_bounded: self.position.end_offset.is_some(),
+        })
+    }
+
+    /// Nothing of it was handed on by this reader.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.is_begun
+    }
+
+    /// When it was last seen that nothing lies behind what was handed on: not even records of open transactions.
+    fn seen_empty_at(&self) -> Option<Duration> {
+        let (end, at) = self.looked?;
+        let is_empty = end <= self.position.next_offset.get();
+        (is_empty && !self.is_unwanted).then_some(at)
+    }
+
+    fn end_if_reached(&mut self) {
+        let next = self.position.next_offset.get();
+        if self.position.end_offset.is_some_and(|end| next >= end) {
+            self.position.ended = true;
+        }
+    }
+
+    /// Whether the lane wants it. A partition that was not wanted is caught up again when it says so anew: what came
+    /// meanwhile was not seen.
+    pub(super) fn want(&mut self, is_wanted: bool) {
+        if !is_wanted {
+            self.looked = None;
+        }
+        self.is_unwanted = !is_wanted;
+    }
+
+    /// Whether it is to be fetched, if that has changed since this was asked last.
+    pub(super) fn changed_fetching(&mut self) -> Option<bool> {
+        let is_paused = self.is_unwanted || self.position.ended;
+        let changed = is_paused != self.is_paused;
+        self.is_paused = is_paused;
+        changed.then_some(!is_paused)
+    }
+
+    pub(super) fn progress(&self) -> PartitionProgress {
+        let empty_at = self.seen_empty_at();
+        PartitionProgress {
+            partition: self.partition.clone(),
+            read_to: Some(self.position.clone()),
+            end_offset: self.end_seen,
+            caught_up: empty_at.is_some(),
+            looked_at: empty_at,
+            ended: self.position.ended,
+        }
+    }
+
+    /// The records taken since the last call; none if there are none.
+    pub(super) fn finish_block(&mut self) -> Option<RecordBlock> {
+        if self.block.offsets.is_empty() {
+            return None;
+        }
+        let block = std::mem::take(&mut self.block);
+        self.block.last = (block.offsets.len(), block.values.bytes.len());
+        Some(RecordBlock {
+            partition: self.partition.clone(),
+            values: Arc::new(block.values),
+            no_value: block.no_value,
+            keys: Some(Arc::new(block.keys)),
+            no_key: block.no_key,
+            offsets: block.offsets,
+            timestamps: Some(block.timestamps),
+            headers: block.headers,
+            next: self.position.clone(),
+        })
+    }
+}
+
+/// Tells librdkafka which partitions are not to be fetched, and which are again.
+pub(super) fn update_fetching(
+    readers: &mut [PartitionReader],
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+) -> Result<(), SourceError> {
+    let (mut pause, mut resume) = (TopicPartitionList::new(), TopicPartitionList::new());
+    for reader in readers {
+        if let Some(is_fetched) = reader.changed_fetching() {
+            let list = if is_fetched { &mut resume } else { &mut pause };
+            list.add_partition(topic, reader.partition.number);
+        }
+    }
+    if pause.count() > 0
+        && let Err(error) = consumer.pause(&pause)
+    {
+        // Only work and memory are saved by it: what has ended is skipped, and what is too far ahead still right.
+        tracing::debug!(%error, "partitions go on being fetched");
+    }
+    if resume.count() > 0 {
+        let resumed = consumer.resume(&resume);
+        let resumed =
+            resumed.and_then(|()| resume.elements().iter().try_for_each(|one| one.error()));
+        resumed.map_err(|error| failed("read paused partitions again", error))?;
+    }
+    Ok(())
+}
+
+impl Block {
+    /// Appends a record. The bytes of its value, its key and its headers.
+    #[inline]
+    fn push(&mut self, message: &KafkaMessage<'_>, wants_headers: bool) -> usize {
+        if self.offsets.is_empty() {
+            self.make_room(wants_headers);
+        }
+        let record = self.offsets.len();
+        let value = message.value().unwrap_or_else(|| {
+            self.no_value.mark(record);
+            &[]
+        });
+        let key = message.key().unwrap_or_else(|| {
+            self.no_key.mark(record);
+            &[]
+        });
+        let mut bytes = value.len() + key.len();
+        if let Some(headers) = &mut self.headers {
+            bytes += message.headers().map(|header| headers.push(record, header)).sum::<usize>();
+        }
+        self.values.push(value);
+        self.keys.push(key);
+        self.offsets.push(message.offset());
+        self.timestamps.push(micros(message.timestamp()));
+        bytes
+    }
+
+    /// As much as the last block needed: arenas that grow by doubling would be copied several times.
+    #[cold]
+    fn make_room(&mut self, wants_headers: bool) {
+        let (records, bytes) = self.last;
+        self.values = Varlen::with_capacity(records, bytes);
+        self.keys.offsets.reserve(records);
+        self.offsets.reserve(records);
+        self.timestamps.reserve(records);
+        self.headers = wants_headers.then(Headers::default);
+    }
+}
+
+/// Kafka's milliseconds, of which those below zero say that there is none.
+#[inline]
+fn micros(millis: i64) -> i64 {
+    if millis < 0 { NO_TIMESTAMP } else { millis.saturating_mul(1000) }
+}

@@ -1,0 +1,68 @@
+//! What a partition of a topic knows of its end.
+
+use std::time::Duration;
+
+use super::kafka_partition::PartitionReader;
+use super::*;
+use sluicegate_model::position::NextOffset;
+
+const LOOK: Duration = Duration::from_secs(7);
+
+fn reader(next: i64, end_offset: Option<i64>) -> PartitionReader {
+    let position = Position { end_offset, ..Position::at(NextOffset::at(next)) };
+    PartitionReader::new(&Arc::from("sales"), 0, position)
+}
+
+fn next(reader: &PartitionReader) -> i64 {
+    reader.progress().read_to.unwrap().next_offset.get()
+}
+
+/// Behind the last record of a transaction lies its mark. Retention may delete both, and then the position must not lie in
+/// front of what was deleted.
+#[test]
+fn the_position_goes_behind_what_transactions_leave_at_the_end() {
+    let mut reader = reader(500, None);
+    reader.see_look(501, LOOK);
+    assert!(!reader.progress().caught_up);
+    reader.reached_end(501);
+    assert_eq!(next(&reader), 501);
+    let progress = reader.progress();
+    assert_eq!((progress.caught_up, progress.looked_at), (true, Some(LOOK)));
+    // An older word does not move it back.
+    reader.reached_end(500);
+    assert_eq!(next(&reader), 501);
+}
+
+#[test]
+fn a_partition_with_an_open_transaction_is_not_read_to_its_end() {
+    let mut reader = reader(500, None);
+    // librdkafka says that nothing more may be read; the log goes on.
+    reader.reached_end(500);
+    reader.see_look(510, LOOK);
+    let progress = reader.progress();
+    assert_eq!((progress.caught_up, progress.end_offset), (false, Some(510)));
+}
+
+#[test]
+fn a_bounded_range_ends_behind_its_last_transaction() {
+    let mut reader = reader(5, Some(15));
+    reader.reached_end(5);
+    assert!(!reader.progress().ended, "a transaction is open in front of the end");
+    reader.reached_end(16);
+    assert!(reader.progress().ended);
+}
+
+#[test]
+fn a_partition_in_trouble_is_not_known_to_be_empty() {
+    let mut reader = reader(5, None);
+    reader.see_look(5, LOOK);
+    assert!(reader.progress().caught_up);
+    reader.is_in_trouble();
+    assert!(!reader.progress().caught_up);
+    // Nothing but the next look says that all is well again: there may be no record for days.
+    reader.see_look(5, 2 * LOOK);
+    assert!(reader.progress().caught_up);
+    reader.want(false);
+    reader.see_look(5, LOOK);
+    assert!(!reader.progress().caught_up, "nobody wants it");
+}

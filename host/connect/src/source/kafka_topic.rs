@@ -1,0 +1,259 @@
+//! Follows the topic while it is read: whether it is still the same, which partitions it has, and what becomes of positions
+//! that are lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::Consumer;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::kafka::{Fetching, KafkaSource, failed};
+use super::kafka_errors::PartitionError;
+use super::kafka_loss::{Loss, Settlement, another_topic, fewer_partitions};
+use super::kafka_partition::PartitionReader;
+use super::kafka_watch::Seen;
+use super::{Source, SourceError};
+use sluicegate_model::identity::Jump;
+use sluicegate_model::position::{NextOffset, Position, Positions};
+use sluicegate_pipeline::{OnDataLoss, StartPosition};
+
+/// How long one question about the range of a partition may take before it is put again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A position that the broker does not know.
+pub(super) struct Lost {
+    /// Of the partition.
+    pub(super) number: i32,
+    pub(super) error: PartitionError,
+    /// When it was noticed: what became of the topic is known by a look that began later.
+    pub(super) at: Duration,
+}
+
+impl KafkaSource {
+    /// Takes note of what the last look has seen. False if nothing may be read for now: the brokers have not said yet which
+    /// topic this is, or not again since they could not be asked or did not know it. librdkafka goes on by itself in a topic
+    /// that was made anew meanwhile.
+    pub(super) fn follow_topic(&mut self) -> Result<bool, SourceError> {
+        let Some(seen) = self.knowledge.seen() else { return Ok(false) };
+        if self.knowledge.trouble().is_some() {
+            self.readers.iter_mut().for_each(PartitionReader::is_in_trouble);
+            return Ok(false);
+        }
+        if seen.look > self.last_look {
+            if let Some(contradiction) = self.identity.contradiction(&seen.identity) {
+                self.go_on_elsewhere(&seen, &contradiction)?;
+                return Ok(false);
+            }
+            self.identity.learn(&seen.identity);
+            if usize::try_from(seen.partitions).unwrap_or(0) < self.readers.len() {
+                let known = self.readers.len();
+                let sentence = fewer_partitions(&self.topic, known, seen.partitions);
+                return Err(SourceError::Lost(sentence));
+            }
+            self.last_look = seen.look;
+            self.begin()?;
+            self.adopt_new_partitions(&seen)?;
+            for (reader, end) in self.readers.iter_mut().zip(&seen.ends) {
+                if let Some(end) = end {
+                    reader.see_look(*end, seen.at);
+                }
+            }
+        }
+        self.settle_loss(&seen)
+    }
+
+    /// Begins to fetch what was assigned, once it is known to belong to this topic.
+    fn begin(&mut self) -> Result<(), SourceError> {
+        if self.fetching != Fetching::Waiting {
+            return Ok(());
+        }
+        for reader in &self.readers {
+            self.forward(reader.partition().number)?;
+        }
+        let list = self.assignment()?;
+        self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
+        self.fetching = Fetching::Begun;
+        Ok(())
+    }
+
+    fn forward(&self, number: i32) -> Result<(), SourceError> {
+        if self.queue.forward(&self.topic_c, number) {
+            return Ok(());
+        }
+        let what = format!("read partition {number} of topic `{}`", self.topic);
+        Err(failed(&what, "librdkafka has no queue for it"))
+    }
+
+    /// Begins to read partitions that the topic has and nobody reads yet: from their start.
+    fn adopt_new_partitions(&mut self, seen: &Seen) -> Result<(), SourceError> {
+        let known = i32::try_from(self.readers.len()).expect("Kafka counts partitions in 32 bits");
+        if seen.partitions == known {
+            return Ok(());
+        }
+        if self.config.end.is_some() {
+            return self.leave_out_new_partitions(known, seen.partitions);
+        }
+        let mut added = TopicPartitionList::new();
+        for number in known..seen.partitions {
+            self.readers.push(PartitionReader::from_start(&self.topic, number));
+            self.forward(number)?;
+            added
+                .add_partition_offset(&self.topic, number, Offset::Beginning)
+                .map_err(|error| failed("assign partitions", error))?;
+        }
+        tracing::info!(topic = %self.topic, from = known, to = seen.partitions, "new partitions");
+        self.consumer.incremental_assign(&added).map_err(|error| failed("assign partitions", error))
+    }
+
+    /// A bounded run reads what was there when it first started, or it would never end.
+    fn leave_out_new_partitions(&mut self, known: i32, count: i32) -> Result<(), SourceError> {
+        if self.left_out < count {
+            self.left_out = count;
+            tracing::warn!(
+                topic = %self.topic,
+                "the topic has {count} partitions now; this run ends where the {known} ended that it had at its first \
+                 start, and leaves the others out"
+            );
+        }
+        Ok(())
+    }
+
+    /// There is another topic under the name, or another cluster at the address.
+    fn go_on_elsewhere(&mut self, seen: &Seen, contradiction: &str) -> Result<(), SourceError> {
+        let is_bounded = self.config.end.is_some();
+        if self.config.on_data_loss == OnDataLoss::Halt || is_bounded {
+            return Err(SourceError::Lost(another_topic(&self.topic, contradiction)));
+        }
+        let known = self.readers.len();
+        if usize::try_from(seen.partitions).unwrap_or(0) < known {
+            return Err(SourceError::Lost(fewer_partitions(&self.topic, known, seen.partitions)));
+        }
+        let mut positions = Positions::new();
+        let mut jumps = Vec::new();
+        for reader in &self.readers {
+            let partition = reader.partition();
+            let Some((low, _)) = self.range(partition.number) else {
+                // The brokers do not answer: nothing is read meanwhile, and the next poll asks again.
+                return Ok(());
+            };
+            jumps.push(Jump {
+                partition: partition.clone(),
+                from: reader.position().next_offset.get(),
+                to: low,
+                reason: contradiction.to_owned(),
+            });
+            positions.insert(partition.clone(), Position::at(NextOffset::at(low)));
+        }
+        self.identity = seen.identity.clone();
+        self.jump(jumps, &positions)
+    }
+
+    /// Decides what becomes of a position that was lost, once it is known what the topic is. False if the client is a new one.
+    fn settle_loss(&mut self, seen: &Seen) -> Result<bool, SourceError> {
+        let Some(lost) = self.lost.take_if(|lost| seen.at >= lost.at) else { return Ok(true) };
+        let Some((low, high)) = self.range(lost.number) else {
+            self.lost = Some(lost);
+            return Ok(true);
+        };
+        let reader = &self.readers[usize::try_from(lost.number).expect("looked up before")];
+        let partition = reader.partition().clone();
+        let position = reader.position().next_offset.get();
+        let begins_by_itself = !matches!(self.config.start, StartPosition::Offsets(_));
+        let loss = Loss {
+            partition: &partition,
+            position,
+            is_first_start: self.is_first_start && reader.is_untouched() && begins_by_itself,
+            error: &lost.error,
+        };
+        let mut positions = self.positions();
+        let mut go_on_at = |to| {
+            let moved = positions.get_mut(&partition).expect("it is read");
+            *moved =
+                Position { next_offset: NextOffset::at(to), leader_epoch: None, ..moved.clone() };
+        };
+        match loss.settle(low, high, self.config.on_data_loss) {
+            Settlement::Halt(sentence) => return Err(SourceError::Lost(sentence)),
+            Settlement::BeginAt(to) => {
+                tracing::info!(%partition, from = position, to, "the beginning has moved before anything was read");
+                go_on_at(to);
+                self.jump(Vec::new(), &positions)?;
+            }
+            Settlement::Jump { to, reason } => {
+                go_on_at(to);
+                let jump = Jump { partition, from: position, to, reason };
+                self.jump(vec![jump], &positions)?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes on at `positions`, with a new client: librdkafka does not go on with a partition whose position it has lost.
+    fn jump(&mut self, jumps: Vec<Jump>, positions: &Positions) -> Result<(), SourceError> {
+        for Jump { partition, from, to, reason } in &jumps {
+            tracing::warn!(%partition, from, to, "the position was lost and is moved: {reason}");
+        }
+        self.jumps.extend(jumps);
+        self.assign(positions)
+    }
+
+    fn positions(&self) -> Positions {
+        let position =
+            |reader: &PartitionReader| (reader.partition().clone(), reader.position().clone());
+        self.readers.iter().map(position).collect()
+    }
+
+    /// Offset of the oldest record of a partition, and behind the newest that may be read. None: no answer came in time.
+    fn range(&self, number: i32) -> Option<(i64, i64)> {
+        match self.consumer.fetch_watermarks(&self.topic, number, ANSWER_TIMEOUT) {
+            Ok((low, high)) => Some((low.max(0), high)),
+            Err(error) => {
+                tracing::debug!(%error, number, "no answer about the range of a partition yet");
+                None
+            }
+        }
+    }
+
+    fn assignment(&self) -> Result<TopicPartitionList, SourceError> {
+        let mut list = TopicPartitionList::with_capacity(self.readers.len());
+        for reader in self.readers.iter().filter(|reader| !reader.position().ended) {
+            let (number, position) = (reader.partition().number, reader.position());
+            list.add_partition_offset(&self.topic, number, reader.start())
+                .map_err(|error| failed("assign partitions", error))?;
+            if let Some(epoch) = position.leader_epoch {
+                super::batch_queue::set_leader_epoch(&mut list, &self.topic_c, number, epoch);
+            }
+        }
+        Ok(list)
+    }
+
+    /// The same source with a new client, which has forgotten the assignment and nothing else. Messages of an assignment that
+    /// is no more must not move a position, and librdkafka undoes the forwarding of a partition's queue some time after its
+    /// fetching was stopped.
+    pub(super) fn renew(&mut self) -> Result<(), SourceError> {
+        let fresh = Self::connect(&self.config, &self.name, self.clock.clone())?;
+        let mut old = std::mem::replace(self, fresh);
+        self.wants_headers = old.wants_headers;
+        self.look_every(old.looks);
+        self.identity = std::mem::take(&mut old.identity);
+        self.is_first_start = old.is_first_start;
+        self.jumps = std::mem::take(&mut old.jumps);
+        self.left_out = old.left_out;
+        Ok(())
+    }
+
+    /// Makes readers of positions. Partitions between them that nobody named begin at their start.
+    pub(super) fn take_positions(&mut self, positions: &Positions) {
+        let topic = Arc::clone(&self.topic);
+        let ours = positions.iter().filter(|(partition, _)| partition.stream == topic);
+        for (partition, position) in ours {
+            let number = usize::try_from(partition.number).unwrap_or(0);
+            while self.readers.len() < number {
+                let missing =
+                    i32::try_from(self.readers.len()).expect("below a partition's number");
+                self.readers.push(PartitionReader::from_start(&topic, missing));
+            }
+            let reader = PartitionReader::new(&topic, partition.number, position.clone());
+            self.readers.push(reader);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What a lane counts, once a turn or less often.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::instrument::{Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime};
+use super::partition::PartitionFates;
+use super::stage::{ModuleMetrics, StageMetrics};
+use sluicegate_chain::record::{DataFile, Fates, StateRef};
+use sluicegate_connect::outbox::Deliveries;
+
+/// The counters of a pipeline. Made once by whoever starts it, kept when its lane is opened again, added to by
+/// the lane and its committer. What stands in the published status (lag, watermark, epoch, groups, state, phase,
+/// modules) is taken from there and not counted twice.
+#[derive(Debug)]
+pub struct LaneMetrics {
+    /// Records by fate.
+    pub records: FateCounters,
+    /// The same by partition, told when the status is published.
+    pub partitions: PartitionFates,
+    /// Bytes of the values of records read.
+    pub read_bytes: Counter,
+    /// From the arrival of a turn's records to the end of its last step.
+    pub turn: Histogram,
+    /// Where the time of turns went.
+    pub steps: StepTimes,
+    /// The longest time between two turns with records. Not scraped: a longest that nobody forgets says little, and
+    /// one that a scrape forgets is lost to the next scraper. Benchmarks take it around a swap.
+    pub longest_pause: Longest,
+    /// Freezing an epoch, while the lane stands still.
+    pub checkpoint: Histogram,
+    /// From submitting an epoch until its record is durable.
+    pub commit: Histogram,
+    /// Attempts that the store did not take.
+    pub commit_failures: Arc<AtomicU64>,
+    /// State stored with the last committed epoch, compressed.
+    pub checkpoint_bytes: Gauge,
+    /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
+    pub last_commit_micros: Gauge,
+    /// Messages for topics.
+    pub deliveries: Arc<Deliveries>,
+    /// When the lane last published its status, wall time in µs since 1970; 0: not yet.
+    pub published_micros: Gauge,
+    /// How often the lane failed and was opened again.
+    pub restarts: Counter,
+    /// Positions that were lost and moved.
+    pub position_jumps: Counter,
+    /// Rows dead-lettered, by kind.
+    pub dead_letters: NamedCounters,
+    stages: Vec<StageMetrics>,
+    tables: Vec<TableMetrics>,
+}
+
+/// `read = accepted + filtered + late + dead_lettered` between two turns.
+#[derive(Debug, Default)]
+pub struct FateCounters {
+    /// Records taken from the source.
+    pub read: Counter,
+    /// At least one row reached a window or a raw sink.
+    pub accepted: Counter,
+    /// No row was left after the filters and maps.
+    pub filtered: Counter,
+    /// All rows that were left were late.
+    pub late: Counter,
+    /// Any of it was dead-lettered.
+    pub dead_lettered: Counter,
+}
+
+impl FateCounters {
+    /// Every fate with its name: what `read` is the sum of.
+    pub fn fates(&self) -> [(&'static str, u64); 4] {
+        let Self { read: _, accepted, filtered, late, dead_lettered } = self;
+        [
+            ("accepted", accepted.get()),
+            ("filtered", filtered.get()),
+            ("late", late.get()),
+            ("dead_lettered", dead_lettered.get()),
+        ]
+    }
+
+    /// Adds what a turn made of its records.
+    pub fn add(&self, fates: &Fates) {
+        let Fates { read, accepted, filtered, late, dead_lettered } = *fates;
+        self.read.add(read);
+        self.accepted.add(accepted);
+        self.filtered.add(filtered);
+        self.late.add(late);
+        self.dead_lettered.add(dead_lettered);
+    }
+}
+
+/// CPU time of the steps of turns, all workers together: what others do on the machine does not show in it. What
+/// happens between two turns counts to the later one.
+#[derive(Debug, Default)]
+pub struct StepTimes {
+    /// Taking records from the source, on the lane's thread; the source's own threads are not in it.
+    pub source: StepTime,
+    /// Bytes to columns.
+    pub decode: StepTime,
+    /// Filters and maps.
+    pub plugins: StepTime,
+    /// Placing, grouping, the aggregate's calls, firing.
+    pub window: StepTime,
+    /// Rows to Parquet.
+    pub sink: StepTime,
+}
+
+/// What was committed to a table.
+#[derive(Debug)]
+pub struct TableMetrics {
+    /// The table's id.
+    pub id: Arc<str>,
+    /// Files.
+    pub files: Counter,
+    /// Rows in them.
+    pub rows: Counter,
+    /// Their size.
+    pub bytes: Counter,
+}
+
+impl LaneMetrics {
+    /// All at zero. `stages` and `tables` are ids, in the order of the pipeline.
+    pub fn new(
+        stages: impl IntoIterator<Item = Arc<str>>,
+        tables: impl IntoIterator<Item = Arc<str>>,
+    ) -> Self {
+        Self {
+            records: FateCounters::default(),
+            partitions: PartitionFates::default(),
+            read_bytes: Counter::default(),
+            turn: Histogram::new(&FAST),
+            steps: StepTimes::default(),
+            longest_pause: Longest::default(),
+            checkpoint: Histogram::new(&SLOW),
+            commit: Histogram::new(&SLOW),
+            commit_failures: Arc::default(),
+            checkpoint_bytes: Gauge::default(),
+            last_commit_micros: Gauge::default(),
+            deliveries: Arc::default(),
+            published_micros: Gauge::default(),
+            restarts: Counter::default(),
+            position_jumps: Counter::default(),
+            dead_letters: NamedCounters::default(),
+            stages: stages.into_iter().map(StageMetrics::new).collect(),
+            tables: tables.into_iter().map(TableMetrics::new).collect(),
+        }
+    }
+
+    /// The stages, in the order given to [`LaneMetrics::new`].
+    pub fn stages(&self) -> &[StageMetrics] {
+        &self.stages
+    }
+
+    /// The stage of that id; none if it was not given to [`LaneMetrics::new`].
+    pub fn stage(&self, id: &str) -> Option<&StageMetrics> {
+        self.stages.iter().find(|stage| *stage.id == *id)
+    }
+
+    /// What counts for the module that the stage of that id runs.
+    pub fn running(&self, id: &str) -> Option<Arc<ModuleMetrics>> {
+        self.stage(id)?.running()
+    }
+
+    /// The tables, in the order given to [`LaneMetrics::new`].
+    pub fn tables(&self) -> &[TableMetrics] {
+        &self.tables
+    }
+
+    /// Counts a commit: its files by table, its state, and its wall time in µs since 1970.
+    pub fn committed(&self, files: &[DataFile], state: Option<&StateRef>, wall_micros: i64) {
+        for file in files {
+            if let Some(table) = self.tables.iter().find(|table| *table.id == *file.table) {
+                table.files.add(1);
+                table.rows.add(file.rows);
+                table.bytes.add(file.bytes);
+            }
+        }
+        self.checkpoint_bytes.set(state.map_or(0, |state| state.bytes));
+        self.last_commit_micros.set_micros(wall_micros);
+    }
+}
+
+impl StepTimes {
+    /// Every step with its name.
+    pub fn all(&self) -> [(&'static str, &StepTime); 5] {
+        let Self { source, decode, plugins, window, sink } = self;
+        [
+            ("source", source),
+            ("decode", decode),
+            ("plugins", plugins),
+            ("window", window),
+            ("sink", sink),
+        ]
+    }
+
+    /// A turn has ended: what its steps took since the one before is counted as its time.
+    pub fn end_turn(&self) {
+        self.all().into_iter().for_each(|(_, step)| step.end_turn());
+    }
+}
+
+impl TableMetrics {
+    fn new(id: Arc<str>) -> Self {
+        Self { id, files: Counter::default(), rows: Counter::default(), bytes: Counter::default() }
+    }
+}

@@ -1,0 +1,110 @@
+//! Live results: the groups that changed since last time, evaluated on copies, for whoever listens.
+//! They are labelled as not yet committed (docs/design/decisions.md#d17). Nobody listening costs
+//! nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::record_batch::RecordBatch;
+use serde_json::Value;
+
+use crate::status::LiveResults;
+use sluicegate_chain::record::Epoch;
+use sluicegate_formats::json::encode::json_value;
+
+use super::Desk;
+
+/// Listeners get changes at most this often: ten times a second reads as «at once».
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What waits to be shown.
+#[derive(Default)]
+pub(super) struct Live {
+    next: Duration,
+    waiting: Waiting,
+}
+
+/// Rows that fired and were not shown yet.
+#[derive(Default)]
+pub(in crate::lane) struct Waiting {
+    /// The last [`LiveResults::ROWS_MAX`] rows or more, oldest first.
+    fired: VecDeque<RecordBatch>,
+    /// Rows that fired before those.
+    left_out: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, rows: &RecordBatch) {
+        let kept = rows.num_rows().min(LiveResults::ROWS_MAX);
+        self.left_out += rows.num_rows() - kept;
+        self.fired.push_back(rows.slice(rows.num_rows() - kept, kept));
+        let mut waiting: usize = self.fired.iter().map(RecordBatch::num_rows).sum();
+        // Those that fired last are worth more: the others have stood there while they were open.
+        while let Some(oldest) = self.fired.front()
+            && waiting - oldest.num_rows() >= LiveResults::ROWS_MAX
+        {
+            waiting -= oldest.num_rows();
+            self.left_out += oldest.num_rows();
+            self.fired.pop_front();
+        }
+    }
+}
+
+impl Desk {
+    /// Results of windows that fired are shown like any other change, once more and for the last time.
+    pub(in crate::lane) fn fired(&mut self, rows: &RecordBatch) {
+        self.live.waiting.push(rows);
+    }
+
+    /// The lane ends: what changed is shown whether it is time or not, because nothing follows.
+    pub(in crate::lane) fn show_at_once(&mut self) {
+        self.live.next = Duration::ZERO;
+    }
+
+    /// What has fired, if somebody listens and it is time to show what changed.
+    pub(in crate::lane) fn take_fired(&mut self) -> Option<Waiting> {
+        let now = self.clock.monotonic();
+        if now < self.live.next {
+            return None;
+        }
+        self.live.next = now + EVERY;
+        let waiting = std::mem::take(&mut self.live.waiting);
+        (self.outside.live.receiver_count() > 0).then_some(waiting)
+    }
+
+    /// Sends what has fired, and behind it the `changed` groups of windows that have not, besides `left_out` others. Nothing
+    /// to send is not sent. Rows begin with so many columns of the key, and become true with `epoch`.
+    pub(in crate::lane) fn show(
+        &self,
+        waiting: Waiting,
+        (changed, left_out): (Option<RecordBatch>, usize),
+        (key_columns, epoch): (usize, Epoch),
+    ) {
+        let Waiting { fired, left_out: fired_left_out } = waiting;
+        let mut batches = Vec::from(fired);
+        batches.extend(changed);
+        let Some(schema) = batches.first().map(RecordBatch::schema) else { return };
+        let all: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if all == 0 {
+            return;
+        }
+        let skipped = all.saturating_sub(LiveResults::ROWS_MAX);
+        let rows: Vec<Vec<Value>> = batches.iter().flat_map(json_rows).skip(skipped).collect();
+        let left_out = left_out + fired_left_out + skipped;
+        // Nobody listens any more: nothing to do about it.
+        let _ = self.outside.live.send(Arc::new(LiveResults {
+            pipeline: self.config.name.to_string(),
+            uncommitted_epoch: epoch.0,
+            columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
+            key_columns,
+            rows,
+            rows_left_out: left_out as u64,
+        }));
+    }
+}
+
+fn json_rows(batch: &RecordBatch) -> Vec<Vec<Value>> {
+    let cell = |row: usize| batch.columns().iter().map(|column| json_value(column, row)).collect();
+    (0..batch.num_rows()).map(cell).collect()
+}

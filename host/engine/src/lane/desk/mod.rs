@@ -1,0 +1,158 @@
+//! The desk of a lane: what the outside asks of it, and what it is told. Nothing of it decides about a row.
+
+pub(in crate::lane) mod activate;
+pub(in crate::lane) mod command;
+mod live;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::broadcast;
+
+use crate::counters::LaneMetrics;
+use crate::pulse::Pulse;
+use crate::status::{LaneStatus, LiveResults, StageView};
+use crate::stop::Stop;
+use sluicegate_chain::record::{ChainRecord, Fates};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::Pipeline;
+use sluicegate_sandbox::load::LoadedModule;
+
+use super::plan::{FittedStage, Plan};
+use super::trial::Trial;
+use activate::Activation;
+use command::{Command, Commands, Refusal, Reply};
+use live::Live;
+use status::Reported;
+
+pub(in crate::lane) use status::Shown;
+
+/// What the lane shares with the outside. It only sends to it and takes commands from it. Each life of a lane has a
+/// clone.
+#[derive(Clone)]
+pub struct Outside {
+    /// Taken between two turns.
+    pub commands: Commands,
+    /// A last commit, then the end. Not the end of input: no window fires.
+    pub stop: Stop,
+    /// Published after turns.
+    pub status: Arc<ArcSwap<LaneStatus>>,
+    /// What each stage runs and is given, for checking a new module before it is activated.
+    pub stages: Arc<ArcSwap<Vec<StageView>>>,
+    /// Changed groups, for whoever listens.
+    pub live: broadcast::Sender<Arc<LiveResults>>,
+    /// Added to once a turn.
+    pub metrics: Arc<LaneMetrics>,
+    /// Told each time the lane's thread passes its loop.
+    pub pulse: Pulse,
+    /// What made lives before panic.
+    pub trial: Trial,
+}
+
+/// What a lane has to do with the outside.
+pub(super) struct Desk {
+    config: Arc<Pipeline>,
+    clock: Clock,
+    pub(super) outside: Outside,
+    /// Asked for, and not yet answered.
+    activations: Vec<Activation>,
+    live: Live,
+    reported: Reported,
+    /// With records, since the lane was opened.
+    pub(super) turns: u64,
+    /// The end of the last turn with records.
+    turn_ended: Option<Duration>,
+}
+
+impl Desk {
+    /// Nothing was asked, nothing told.
+    pub(super) fn new(config: &Arc<Pipeline>, clock: &Clock, outside: Outside) -> Self {
+        Self {
+            config: Arc::clone(config),
+            clock: clock.clone(),
+            outside,
+            activations: Vec::new(),
+            live: Live::default(),
+            reported: Reported::default(),
+            turns: 0,
+            turn_ended: None,
+        }
+    }
+
+    /// Counters.
+    pub(super) fn metrics(&self) -> &Arc<LaneMetrics> {
+        &self.outside.metrics
+    }
+
+    /// Takes note of an activation. It forces a barrier after this turn.
+    pub(super) fn ask(&mut self, stage: String, module: LoadedModule, reply: Reply) {
+        self.activations.push(Activation::new(stage, module, reply));
+    }
+
+    /// Whether an activation waits for its barrier.
+    pub(super) fn awaits_barrier(&self) -> bool {
+        self.activations.iter().any(Activation::is_asked)
+    }
+
+    /// The activations, to have those that wait put in their places at a barrier.
+    pub(super) fn take_activations(&mut self) -> Vec<Activation> {
+        std::mem::take(&mut self.activations)
+    }
+
+    /// Takes one back that is not answered yet.
+    pub(super) fn keep(&mut self, activation: Option<Activation>) {
+        self.activations.extend(activation);
+    }
+
+    /// Answers those who asked for the modules that this record pins.
+    pub(super) fn answer(&mut self, record: &ChainRecord) {
+        let activations = std::mem::take(&mut self.activations).into_iter();
+        self.activations = activations.filter_map(|it| it.answer(record.epoch)).collect();
+    }
+
+    /// Refuses what is asked of a lane that has come to its end.
+    pub(super) fn refuse_all(&self) {
+        while let Some(command) = self.outside.commands.try_take() {
+            command.refuse(Refusal::Ended);
+        }
+    }
+
+    /// The next command, if there is one.
+    pub(super) fn next_command(&self) -> Option<Command> {
+        self.outside.commands.try_take()
+    }
+
+    /// Notes how long no turn ran before this one, which has records.
+    pub(super) fn begin_turn(&self, now: Duration) {
+        if let Some(ended) = self.turn_ended {
+            self.metrics().longest_pause.observe(now.saturating_sub(ended));
+        }
+    }
+
+    /// Adds a turn with records to the counters.
+    pub(super) fn end_turn(&mut self, fates: &Fates, started: Duration) {
+        self.turns += 1;
+        let now = self.clock.monotonic();
+        self.metrics().records.add(fates);
+        self.metrics().turn.observe(now.saturating_sub(started));
+        self.metrics().steps.end_turn();
+        self.turn_ended = Some(now);
+    }
+
+    /// Publishes what each stage runs and is given.
+    pub(super) fn publish_stages(&self, plan: &Plan) {
+        for stage in plan.all_stages() {
+            if let Some(metrics) = self.metrics().stage(&stage.id) {
+                metrics.runs(&stage.plugin);
+            }
+        }
+        let view = |stage: &FittedStage| StageView {
+            id: Arc::clone(&stage.id),
+            input: Arc::clone(&stage.declared),
+            plugin: stage.plugin.clone(),
+        };
+        self.outside.stages.store(Arc::new(plan.all_stages().map(view).collect()));
+    }
+}

@@ -1,0 +1,64 @@
+//! Records of a poll, cut into chunks, of which a turn takes as many as it may hold.
+
+use std::collections::VecDeque;
+
+use crate::lane::rows::Chunk;
+use crate::lane::trial::Trial;
+use sluicegate_connect::source::RecordBlock;
+
+/// Records of a poll that no turn has taken yet: those before them made as much as a turn may hold.
+pub(in crate::lane) struct Left {
+    pub(super) blocks: Vec<RecordBlock>,
+    /// In order, none before the first block that is not done.
+    pub(super) chunks: VecDeque<Chunk>,
+    /// Blocks before this one are done.
+    pub(super) done: usize,
+}
+
+impl Left {
+    /// All of a poll. Cuts the blocks, each with the index of its partition, into chunks of so many rows: small enough to share
+    /// among the workers and large enough that a plugin's call costs little per row.
+    pub(super) fn cut(
+        blocks: Vec<RecordBlock>,
+        rows: usize,
+        mut index: impl FnMut(&RecordBlock) -> usize,
+    ) -> Self {
+        let mut chunks = VecDeque::new();
+        for (block, records) in blocks.iter().enumerate() {
+            let partition = index(records);
+            for start in (0..records.len()).step_by(rows) {
+                let end = records.len().min(start + rows);
+                chunks.push_back(Chunk { block, partition, records: start..end });
+            }
+        }
+        Self { blocks, chunks, done: 0 }
+    }
+
+    /// The blocks of the poll.
+    pub(in crate::lane) fn blocks(&self) -> &[RecordBlock] {
+        &self.blocks
+    }
+
+    /// Cuts the chunks where records are on trial, and notes what the next turn has in hand: so many of the first chunks.
+    pub(in crate::lane) fn cut_at(&mut self, trial: &Trial) -> usize {
+        let most = trial.cut(&self.blocks, &mut self.chunks);
+        trial.begin(&self.blocks, self.chunks.iter().take(most));
+        most
+    }
+
+    /// Halves the first chunk. All are of that size then: what comes behind it is most likely alike.
+    pub(super) fn halve_first(&mut self) {
+        let Some(most) = self.chunks.front().map(|chunk| chunk.records.len().div_ceil(2)) else {
+            return;
+        };
+        let halves = |chunk: Chunk| {
+            let Chunk { block, partition, records } = chunk;
+            let part = move |start: usize| {
+                let records = start..records.end.min(start + most);
+                Chunk { block, partition, records }
+            };
+            (records.start..records.end).step_by(most).map(part)
+        };
+        self.chunks = std::mem::take(&mut self.chunks).into_iter().flat_map(halves).collect();
+    }
+}

@@ -1,0 +1,200 @@
+//! The ledger of a lane: what is committed, what the next record must hold, and when it is due.
+//!
+//! At the barrier, between two turns, the epoch is frozen and handed to one committer; the lane goes on (docs/design/decisions.md#d4).
+//! One epoch is in flight. If the next is due before it is durable, intake stands still.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::counters::LaneMetrics;
+use crate::status::Phase;
+use sluicegate_chain::frozen::EncodedFile;
+use sluicegate_chain::record::{ChainRecord, Epoch, PinnedModule, RecordKind, SourceState};
+use sluicegate_chain::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState};
+use sluicegate_model::module::ModuleDigest;
+use sluicegate_model::time::{Clock, Watermark};
+use sluicegate_pipeline::Pipeline;
+use sluicegate_pipeline::fingerprint::columns::TableColumns;
+use sluicegate_pipeline::fingerprint::promises;
+use sluicegate_sandbox::load::LoadedModule;
+
+use super::desk::command::Refusal;
+use super::plan::Plan;
+use super::{LaneError, PlacedModule};
+
+/// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.
+const STAGED_BYTES_MAX: u64 = 256 << 20;
+
+/// What is committed, and what is due.
+pub(super) struct Ledger {
+    config: Arc<Pipeline>,
+    clock: Clock,
+    metrics: Arc<LaneMetrics>,
+    pub(super) committer: Committer,
+    /// Of the last barrier.
+    epoch: Epoch,
+    pub(super) phase: Phase,
+    checkpoint_at: Duration,
+    /// Something happened since the last record that a record must hold (docs/design/decisions.md#d19).
+    pub(super) dirty: bool,
+    /// What each stage runs, as records pin it.
+    pub(super) modules: Vec<PlacedModule>,
+    /// The tables that the modules make.
+    tables: Vec<TableColumns>,
+    /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
+    promises: BTreeMap<String, String>,
+}
+
+/// What the others have for a record.
+pub(super) struct Frozen {
+    pub(super) source: SourceState,
+    pub(super) watermark: Watermark,
+    pub(super) state: Option<FrozenState>,
+    pub(super) files: Vec<EncodedFile>,
+    pub(super) outbox: Option<FrozenOutbox>,
+}
+
+impl Ledger {
+    /// Where the chain stands. `record` is its newest.
+    pub(super) fn open(
+        (config, plan): (&Arc<Pipeline>, &Plan),
+        clock: &Clock,
+        metrics: &Arc<LaneMetrics>,
+        (committer, record): (Committer, &ChainRecord),
+        modules: Vec<PlacedModule>,
+    ) -> Self {
+        Self {
+            committer,
+            epoch: record.epoch,
+            phase: Phase::Running,
+            checkpoint_at: clock.monotonic() + config.checkpoint.interval,
+            dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
+            modules,
+            tables: plan.tables(config),
+            promises: promises(config, &record.config),
+            config: Arc::clone(config),
+            clock: clock.clone(),
+            metrics: Arc::clone(metrics),
+        }
+    }
+
+    /// The epoch that is being made.
+    pub(super) fn next_epoch(&self) -> Epoch {
+        self.epoch.next()
+    }
+
+    /// Whether a barrier is overdue, if there is anything to be kept. So many bytes wait for it.
+    pub(super) fn is_overdue(&self, staged_bytes: u64) -> bool {
+        self.clock.monotonic() >= self.checkpoint_at || staged_bytes >= STAGED_BYTES_MAX
+    }
+
+    /// Halts before the state fills the machine's memory.
+    pub(super) fn check_state(&self, bytes: u64) -> Result<(), LaneError> {
+        let limit = self.config.limits.state_bytes;
+        if bytes > limit { Err(LaneError::StateTooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// Hands an epoch to the committer. Rows from here on are of the next.
+    pub(super) fn submit(&mut self, frozen: Frozen) {
+        let Frozen { source, watermark, state, files, outbox } = frozen;
+        let config = self.promises(&files);
+        self.committer.submit(FrozenEpoch {
+            kind: RecordKind::Data,
+            source,
+            watermark,
+            state,
+            files,
+            outbox,
+            modules: self.pinned(),
+            config,
+        });
+        self.epoch = self.epoch.next();
+        self.dirty = false;
+    }
+
+    /// A barrier that began at `started` is over.
+    pub(super) fn end_barrier(&mut self, started: Duration) {
+        let now = self.clock.monotonic();
+        self.checkpoint_at = now + self.config.checkpoint.interval;
+        self.metrics.checkpoint.observe(now.saturating_sub(started));
+    }
+
+    /// The promises with the columns of the tables that have files from this epoch on.
+    fn promises(&mut self, files: &[EncodedFile]) -> BTreeMap<String, String> {
+        let has_files = |id: &str| files.iter().any(|file| *file.table == *id);
+        for table in self.tables.iter().filter(|table| has_files(&table.id)) {
+            let part = table.part(&self.promises);
+            self.promises.insert(table.key(), part);
+        }
+        self.promises.clone()
+    }
+
+    /// The epoch that was in flight, if it is durable within `limit`; at once if that is zero.
+    pub(super) fn settled(
+        &mut self,
+        limit: Duration,
+    ) -> Result<Option<Arc<ChainRecord>>, LaneError> {
+        let outcome = match limit {
+            Duration::ZERO => self.committer.try_take(),
+            limit => self.committer.wait(limit),
+        };
+        match outcome {
+            None => Ok(None),
+            Some(CommitOutcome::Committed(record)) => {
+                self.phase = Phase::Running;
+                self.metrics.commit.observe(self.committer.took());
+                let now = self.clock.wall_micros();
+                self.metrics.committed(&record.files, record.state.as_ref(), now);
+                Ok(Some(record))
+            }
+            Some(CommitOutcome::Lost(lost)) => {
+                let by = lost.record.map(|record| record.writer.instance.clone());
+                let by = by.unwrap_or_else(|| "nobody".to_owned());
+                Err(LaneError::Fenced { epoch: lost.epoch, by })
+            }
+            Some(CommitOutcome::Failed(error)) => Err(LaneError::Commit(error)),
+        }
+    }
+
+    /// The modules with another one in the place of that of a stage, and which that was.
+    pub(super) fn with_successor(
+        &self,
+        stage: &str,
+        module: &LoadedModule,
+    ) -> Result<(ModuleDigest, Vec<PlacedModule>), Refusal> {
+        let mut modules = self.modules.clone();
+        let placed = modules.iter_mut().find(|placed| *placed.stage.id == *stage);
+        let placed = placed.ok_or_else(|| Refusal::NoStage(stage.to_owned()))?;
+        let before = placed.pinned.digest;
+        *placed = PlacedModule::successor(placed, module.clone());
+        Ok((before, modules))
+    }
+
+    /// From the next record on these modules run.
+    pub(super) fn replan(&mut self, plan: &Plan, modules: Vec<PlacedModule>) {
+        self.tables = plan.tables(&self.config);
+        self.modules = modules;
+    }
+
+    /// What each stage runs.
+    pub(super) fn pinned(&self) -> Vec<PinnedModule> {
+        self.modules.iter().map(|placed| placed.pinned.clone()).collect()
+    }
+
+    /// How many modules the stage with state has had: the generation of its state rows.
+    pub(super) fn state_generation(&self) -> u32 {
+        let stage = self.config.stateful_stage().map(|stage| &stage.id);
+        let placed = self.modules.iter().find(|placed| Some(&placed.stage.id) == stage);
+        placed.map_or(0, |placed| placed.pinned.generation)
+    }
+
+    /// Says that the lane stops before its last commit.
+    pub(super) fn warn_of_cut(&self) {
+        tracing::warn!(
+            pipeline = %self.config.name, problem = self.committer.problem(),
+            "stopped before the last commit; the next start goes on from epoch {}",
+            self.committer.head().unwrap_or_default()
+        );
+    }
+}

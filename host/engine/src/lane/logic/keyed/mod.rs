@@ -1,0 +1,188 @@
+//! Keys with state and timers: a plugin is given the rows of a key in their order, and what is due between them.
+
+pub(super) mod emitted;
+mod timers;
+mod update;
+
+use super::placed::Placed;
+use super::{Effect, Effects, Given, Judged, Kind, States, Turn};
+use crate::counters::LaneMetrics;
+use crate::lane::LaneError;
+use crate::lane::logic::share::{Share, owner};
+use crate::lane::plan::{FittedStage, KeyedPlan};
+use crate::lane::pool::Pool;
+use crate::lane::stage::{Running, report_stage};
+use emitted::{CondemnedTimer, Emitted, join};
+use sluicegate_chain::FrozenState;
+use sluicegate_model::time::{Watermark, thread_cpu_nanos};
+use sluicegate_sandbox::KeyedGuest;
+use sluicegate_state::keyed::{KeyedCall, KeyedTable, snapshot};
+use sluicegate_state::window::snapshot::SnapshotError;
+use timers::Firing;
+use update::{place, update};
+
+/// The keys of a lane.
+pub(in crate::lane) struct Keyed {
+    plan: KeyedPlan,
+    workers: Vec<Worker>,
+    firing: Firing,
+    /// CPU time of the lane's thread for what was emitted, since the last report, ns.
+    sink_nanos: u64,
+}
+
+/// What one worker owns.
+struct Worker {
+    plugin: Running<dyn KeyedGuest>,
+    keyed: KeyedTable,
+    call: KeyedCall,
+    /// Keys with timers that fire now.
+    due: Vec<u32>,
+    /// CPU time since the last report, ns.
+    nanos: u64,
+}
+
+impl Keyed {
+    /// No keys yet.
+    pub(super) fn new(plan: KeyedPlan, pool: &Pool) -> Self {
+        let worker = |_| Worker {
+            plugin: plan.grouped.running(pool),
+            keyed: KeyedTable::new(plan.ttl),
+            call: KeyedCall::default(),
+            due: Vec::new(),
+            nanos: 0,
+        };
+        Self {
+            workers: (0..pool.len()).map(worker).collect(),
+            plan,
+            firing: Firing::default(),
+            sink_nanos: 0,
+        }
+    }
+
+    /// Runs another plugin from now on. Keys stay.
+    pub(super) fn replan(&mut self, plan: KeyedPlan, pool: &Pool) {
+        for worker in &mut self.workers {
+            worker.plugin = plan.grouped.running(pool);
+        }
+        self.plan = plan;
+    }
+
+    fn take_emitted(
+        &mut self,
+        emitted: Vec<Emitted>,
+        effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        let started = thread_cpu_nanos();
+        let runs = join(&emitted);
+        let condemned: Vec<CondemnedTimer> =
+            emitted.into_iter().flat_map(|emitted| emitted.condemned).collect();
+        if !condemned.is_empty() {
+            let stage = &self.plan.grouped.stage;
+            effects.take(Effect::Timers { stage, condemned: &condemned })?;
+        }
+        runs.iter().try_for_each(|rows| effects.take(Effect::Rows(rows)))?;
+        self.sink_nanos += thread_cpu_nanos() - started;
+        Ok(())
+    }
+}
+
+impl Kind for Keyed {
+    fn stage(&self) -> Option<&FittedStage> {
+        Some(&self.plan.grouped.stage)
+    }
+
+    fn update(
+        &mut self,
+        given: &Given<'_>,
+        turn: &Turn<'_>,
+        effects: &mut dyn Effects,
+    ) -> Result<Vec<Judged>, LaneError> {
+        let Self { plan, workers, .. } = self;
+        let items: Vec<_> = turn.chunks.iter().zip(turn.judges).collect();
+        let placed = given.pool.each_item(workers, &items, |_, (prepared, judge)| {
+            place(plan, given.clock, &prepared.rows, **judge)
+        });
+        let answers = given.pool.each_worker(workers, |number, worker| {
+            let share = Share::new(number, given.pool.len());
+            update(worker, plan, (turn.chunks, &placed), &share)
+        });
+        given.pool.not_broken_off()?;
+        let (refused, emitted): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        self.take_emitted(emitted, effects)?;
+        let placed: Vec<Placed> = placed.into_iter().map(|(placed, _)| placed).collect();
+        Ok(Judged::of(placed, refused.into_iter().flatten().collect()))
+    }
+
+    fn advance(
+        &mut self,
+        given: &Given<'_>,
+        watermark: Watermark,
+        effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        // The end of all input fires every timer, once.
+        if given.clock.all_ended() {
+            return Ok(());
+        }
+        self.fire_timers(given, watermark, effects)
+    }
+
+    fn is_firing(&self) -> bool {
+        self.firing.is_unfinished()
+    }
+
+    fn finish(&mut self, given: &Given<'_>, effects: &mut dyn Effects) -> Result<bool, LaneError> {
+        self.fire_last_timers(given, effects)?;
+        Ok(true)
+    }
+
+    fn freeze(&self, generation: u32, _watermark: Watermark) -> Option<FrozenState> {
+        let mut bytes = Vec::new();
+        let keys = self.workers.iter().map(|worker| &worker.keyed);
+        let groups = snapshot::encode(keys, generation, &mut bytes);
+        (groups > 0).then_some(FrozenState { bytes, groups })
+    }
+
+    fn restore(&mut self, _watermark: Watermark, state: &[u8]) -> Result<(), SnapshotError> {
+        let owners = self.workers.len();
+        snapshot::decode(state, |row| {
+            let shard = self.plan.grouped.shard_of(row.key)?;
+            self.workers[owner(shard, owners)].keyed.restore(&row);
+            Ok(())
+        })
+    }
+
+    fn states(&self) -> Vec<States<'_>> {
+        let workers = self.workers.iter();
+        workers.map(|worker| Box::new(worker.keyed.states()) as States<'_>).collect()
+    }
+
+    fn set_states(&mut self, worker: usize, mut states: &mut dyn Iterator<Item = &[u8]>) {
+        self.workers[worker].keyed.set_states(&mut states);
+    }
+
+    fn groups_len(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.keyed.len()).sum::<usize>() as u64
+    }
+
+    fn state_bytes(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.keyed.bytes()).sum::<usize>() as u64
+    }
+
+    #[cfg(test)]
+    fn set_step(&mut self, groups: Option<usize>) {
+        self.firing.set_step(groups.is_none());
+    }
+
+    fn key_columns(&self) -> usize {
+        self.plan.grouped.key.len()
+    }
+
+    fn report(&mut self, metrics: &LaneMetrics) {
+        for worker in &mut self.workers {
+            metrics.steps.window.add_nanos(std::mem::take(&mut worker.nanos));
+        }
+        metrics.steps.sink.add_nanos(std::mem::take(&mut self.sink_nanos));
+        let done = self.workers.iter_mut().map(|worker| worker.plugin.done());
+        report_stage(&self.plan.grouped.stage, done, metrics);
+    }
+}

@@ -1,0 +1,244 @@
+//! What a lane makes of prepared rows and of time that passes.
+//!
+//! ```text
+//!  prepared rows ─► update ─► judged: accepted, late, refused     ┐
+//!  watermark ─────► advance ─► effects: rows, updates, what failed ┘─► the lane applies them
+//! ```
+//!
+//! A [`Logic`] is made in one place, by what the pipeline file says; whoever runs it speaks to a [`Kind`] and does not ask which.
+//! It owns the plugins with state, their instances and the state itself. It writes nothing and commits nothing: what it makes it
+//! hands to [`Effects`], and rows that it is given stay as they are. So a second one over the same prepared rows can run beside it,
+//! and what it makes be compared and thrown away.
+
+mod judged;
+mod keyed;
+pub(in crate::lane) mod migrate;
+mod pieces;
+mod placed;
+mod raw;
+mod share;
+mod windows;
+
+use std::ops::{Deref, DerefMut};
+
+use arrow::record_batch::RecordBatch;
+
+use crate::counters::LaneMetrics;
+use crate::stop::Stop;
+use sluicegate_chain::FrozenState;
+use sluicegate_model::time::Watermark;
+use sluicegate_state::watermark::LaneClock;
+use sluicegate_state::window::snapshot::SnapshotError;
+
+use super::LaneError;
+use super::plan::{FittedStage, LogicPlan, Plan};
+use super::pool::Pool;
+use super::rows::Prepared;
+use super::trial::Trial;
+use keyed::Keyed;
+use raw::Raw;
+use windows::Windows;
+
+pub(in crate::lane) use judged::Judged;
+pub(in crate::lane) use keyed::emitted::CondemnedTimer;
+pub(in crate::lane) use placed::Judge;
+pub(in crate::lane) use windows::aggregate::CondemnedGroup;
+
+/// What a lane makes of its rows.
+pub(super) enum Logic {
+    /// Rows go to the sinks as they are.
+    Raw(Raw),
+    /// Rows are added to the groups of windows, which fire.
+    Windows(Windows),
+    /// Rows and timers of a key go to a plugin that keeps state.
+    Keyed(Keyed),
+}
+
+/// What every kind of logic does.
+pub(super) trait Kind: Send {
+    /// The stage that keeps state, if one does.
+    fn stage(&self) -> Option<&FittedStage>;
+
+    /// Takes the rows of a turn, which stay as they are. Judges each, and adds those that are accepted to what it keeps. One
+    /// answer a chunk.
+    ///
+    /// # Errors
+    ///
+    /// [`LaneError::BrokenOff`] if the turn was; nothing that came of it may be used.
+    fn update(
+        &mut self,
+        given: &Given<'_>,
+        turn: &Turn<'_>,
+        effects: &mut dyn Effects,
+    ) -> Result<Vec<Judged>, LaneError>;
+
+    /// Fires what the watermark has passed, whether it has moved or not. What there is no time for is left to the next call.
+    fn advance(
+        &mut self,
+        _given: &Given<'_>,
+        _watermark: Watermark,
+        _effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        Ok(())
+    }
+
+    /// Whether something is due that [`Kind::advance`] has left to its next call. No rows may come before that.
+    fn is_firing(&self) -> bool {
+        false
+    }
+
+    /// Fires everything: the input has ended, and the watermark is at the end of time. False if there is more than a call has time
+    /// for.
+    fn finish(
+        &mut self,
+        _given: &Given<'_>,
+        _effects: &mut dyn Effects,
+    ) -> Result<bool, LaneError> {
+        Ok(true)
+    }
+
+    /// Tells those that want updates what has changed since the last barrier and has not fired.
+    fn tell_changes(
+        &mut self,
+        _given: &Given<'_>,
+        _effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        Ok(())
+    }
+
+    /// At most `max` groups that have changed since they were shown last and have not fired, evaluated on copies, and how many
+    /// others there are.
+    fn show(&mut self, _given: &Given<'_>, _max: usize) -> (Option<RecordBatch>, usize) {
+        (None, 0)
+    }
+
+    /// Goes on where the watermark had come when a checkpoint was made, with state or without.
+    fn begin_at(&mut self, _watermark: Watermark) {}
+
+    /// What a checkpoint stores, if there is anything. `generation` is that of the module that made it.
+    fn freeze(&self, _generation: u32, _watermark: Watermark) -> Option<FrozenState> {
+        None
+    }
+
+    /// Takes up what a checkpoint has stored, in the layout in which it lies there.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no state of this kind.
+    fn restore(&mut self, watermark: Watermark, state: &[u8]) -> Result<(), SnapshotError>;
+
+    /// Of each worker every accumulator, or state of a key, that is not empty, always in the same order.
+    fn states(&self) -> Vec<States<'_>> {
+        Vec::new()
+    }
+
+    /// Replaces what [`Kind::states`] gives of a worker, in that order.
+    fn set_states(&mut self, _worker: usize, _states: &mut dyn Iterator<Item = &[u8]>) {}
+
+    /// Groups of windows, or keys.
+    fn groups_len(&self) -> u64 {
+        0
+    }
+
+    /// Bytes that they hold.
+    fn state_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Whatever the machine's speed, a step fires all that is due, or a run of so many groups of each worker.
+    #[cfg(test)]
+    fn set_step(&mut self, _groups: Option<usize>) {}
+
+    /// Columns of results that are the key: the first ones.
+    fn key_columns(&self) -> usize {
+        0
+    }
+
+    /// Adds what its steps and plugins did since the last report.
+    fn report(&mut self, _metrics: &LaneMetrics) {}
+}
+
+/// States of one worker.
+pub(super) type States<'s> = Box<dyn Iterator<Item = &'s [u8]> + Send + 's>;
+
+/// What a logic is given to work with.
+pub(super) struct Given<'g> {
+    pub(super) pool: &'g Pool,
+    /// Of the partitions.
+    pub(super) clock: &'g LaneClock,
+    /// Loops break off when it is overdue.
+    pub(super) stop: Stop,
+    /// Is told what is in hand.
+    pub(super) trial: Trial,
+}
+
+/// Prepared rows of a turn.
+pub(super) struct Turn<'r> {
+    pub(super) chunks: &'r [Prepared],
+    /// Who judges the rows of each chunk.
+    pub(super) judges: &'r [Judge],
+}
+
+/// What a logic makes, beside its judgement of rows.
+pub(super) enum Effect<'e> {
+    /// Final rows: results of windows that fired, or what a keyed plugin emits.
+    Rows(&'e RecordBatch),
+    /// Groups for those that want every change: of windows that take more rows, or, if they are `last`, that do not.
+    Updates { rows: &'e RecordBatch, last: bool },
+    /// Groups that the plugin could not merge or evaluate.
+    Groups { stage: &'e FittedStage, condemned: &'e [CondemnedGroup] },
+    /// Windows have fired further, which a record must hold.
+    Fired,
+    /// Timers that could not fire.
+    Timers { stage: &'e FittedStage, condemned: &'e [CondemnedTimer] },
+}
+
+/// Who applies what a logic makes, in the order in which it comes.
+pub(super) trait Effects {
+    /// Takes an effect.
+    fn take(&mut self, effect: Effect<'_>) -> Result<(), LaneError>;
+}
+
+impl Logic {
+    /// That of a plan, without state.
+    pub(super) fn new(plan: &Plan, pool: &Pool) -> Self {
+        match &plan.logic {
+            LogicPlan::Raw => Self::Raw(Raw),
+            LogicPlan::Windows(windows) => Self::Windows(Windows::new(windows.clone(), pool)),
+            LogicPlan::Keyed(keyed) => Self::Keyed(Keyed::new(keyed.clone(), pool)),
+        }
+    }
+
+    /// Runs the modules of another plan of the same pipeline from now on. The state stays.
+    pub(super) fn replan(&mut self, plan: &Plan, pool: &Pool) {
+        match (&mut *self, &plan.logic) {
+            (Self::Windows(windows), LogicPlan::Windows(plan)) => {
+                windows.replan(plan.clone(), pool);
+            }
+            (Self::Keyed(keyed), LogicPlan::Keyed(plan)) => keyed.replan(plan.clone(), pool),
+            _ => *self = Self::new(plan, pool),
+        }
+    }
+}
+
+impl Deref for Logic {
+    type Target = dyn Kind;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Raw(raw) => raw,
+            Self::Windows(windows) => windows,
+            Self::Keyed(keyed) => keyed,
+        }
+    }
+}
+
+impl DerefMut for Logic {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Raw(raw) => raw,
+            Self::Windows(windows) => windows,
+            Self::Keyed(keyed) => keyed,
+        }
+    }
+}

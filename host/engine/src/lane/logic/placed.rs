@@ -1,0 +1,107 @@
+//! Where the rows of a chunk belong: their keys, and the watermark that judges them.
+//!
+//! A row is late by the running watermark of its own partition, made by the records before it, and never less
+//! than the lane's (docs/design/time.md#rule-2): neither the size of a batch, nor the number of cores, nor how partitions
+//! interleave changes a verdict. The lane's watermark is the minimum over partitions, so the window of a row that
+//! is not late is always still open.
+
+use arrow::array::ArrayRef;
+use arrow::record_batch::RecordBatch;
+
+use sluicegate_connect::sink::late::{JudgedBy, Missed};
+use sluicegate_model::time::{EventTime, Watermark};
+use sluicegate_model::varlen::Varlen;
+use sluicegate_state::watermark::LaneClock;
+use sluicegate_state::window::{Place, RowSelection, TableHash, key, key_shard};
+
+/// The rows of a chunk, placed.
+#[derive(Debug, Default)]
+pub(in crate::lane) struct Placed {
+    /// Rows of the batch that are on time, ascending, and beside each its key. Of sessions all rows that are left, and
+    /// beside each the watermark that judges it: where it goes depends on the rows before it.
+    pub(in crate::lane) rows: Vec<u32>,
+    /// Where they go, in runs, because neighbours mostly share a place: the place, and the index in `rows` behind the
+    /// last of the run. Of sessions none.
+    pub(in crate::lane) places: Vec<(Place, u32)>,
+    pub(in crate::lane) watermarks: Vec<(i64, JudgedBy)>,
+    pub(in crate::lane) keys: Varlen,
+    /// Of each key.
+    pub(in crate::lane) shards: Vec<u8>,
+    pub(in crate::lane) hashes: Vec<TableHash>,
+    pub(in crate::lane) late: Vec<LateRow>,
+}
+
+/// A row that came after all its windows.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::lane) struct LateRow {
+    /// Row of the batch.
+    pub(in crate::lane) row: u32,
+    /// What it came too late for.
+    pub(in crate::lane) missed: Missed,
+}
+
+/// The watermark that judges the rows of a chunk, before its first record.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::lane) struct Judge {
+    /// The largest event time of the partition before the chunk; `i64::MIN` if there was none.
+    pub(in crate::lane) max_before: i64,
+    /// The lane's watermark; `i64::MIN` for none.
+    pub(in crate::lane) lane: i64,
+}
+
+impl Placed {
+    /// A row on time, with its place.
+    #[inline]
+    pub(super) fn push(&mut self, row: usize, place: Place) {
+        self.rows.push(row as u32);
+        let end = self.rows.len() as u32;
+        match self.places.last_mut() {
+            Some((last, last_end)) if *last == place => *last_end = end,
+            _ => self.places.push((place, end)),
+        }
+    }
+
+    /// The key of each row, of these columns of its batch.
+    pub(super) fn set_keys(&mut self, batch: &RecordBatch, columns: &[usize]) {
+        let columns: Vec<ArrayRef> =
+            columns.iter().map(|column| ArrayRef::clone(batch.column(*column))).collect();
+        self.keys = Varlen::with_capacity(self.rows.len(), self.rows.len() * 16);
+        key::encode(&columns, RowSelection::Picked(&self.rows), &mut self.keys);
+        self.shards = self.keys.iter().map(key_shard).collect();
+        self.hashes = self.keys.iter().map(TableHash::of).collect();
+    }
+
+    /// Takes the late rows out of the rows on time.
+    pub(in crate::lane) fn set_late_apart(&mut self) {
+        self.late.sort_unstable_by_key(|late| late.row);
+        let mut late = self.late.iter().map(|late| late.row).peekable();
+        self.rows.retain(|row| late.next_if_eq(row).is_none());
+    }
+}
+
+impl Judge {
+    /// The judge of the next chunk of a partition.
+    pub(in crate::lane) fn new(max_before: Option<EventTime>, lane: Watermark) -> Self {
+        let lane = match lane {
+            Watermark::None => i64::MIN,
+            Watermark::At(time) => time.0,
+            Watermark::End => i64::MAX,
+        };
+        Self { max_before: max_before.map_or(i64::MIN, EventTime::micros), lane }
+    }
+
+    /// The watermark before a row, given the largest event time before it in its chunk. `i64::MIN` passes no
+    /// window, as no window ends there.
+    #[inline]
+    pub(in crate::lane) fn watermark(self, before: i64, clock: &LaneClock) -> i64 {
+        let own = clock.behind(EventTime(self.max_before.max(before)));
+        own.0.max(self.lane)
+    }
+
+    /// Whose watermark [`Judge::watermark`] gives.
+    #[inline]
+    pub(in crate::lane) fn whose(self, before: i64, clock: &LaneClock) -> JudgedBy {
+        let own = clock.behind(EventTime(self.max_before.max(before)));
+        if own.0 < self.lane { JudgedBy::Lane } else { JudgedBy::Partition }
+    }
+}

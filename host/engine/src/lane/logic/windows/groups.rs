@@ -1,0 +1,91 @@
+//! Groups that lie in windows or panes of their own, and the call that touches them.
+
+use super::aggregate::{Aggregate, Results};
+use super::shape::{Fired, Until, Watching};
+use super::update::{Answers, Owned};
+use crate::lane::rows::project;
+use sluicegate_state::window::firing::Firing;
+use sluicegate_state::window::{KeyedState, Touched, Watcher};
+
+/// The groups of one worker.
+#[derive(Default)]
+pub(super) struct Groups {
+    pub(super) state: KeyedState,
+    touched: Touched,
+}
+
+impl Groups {
+    /// Adds the rows that the worker owns to the groups of their places.
+    pub(super) fn update(
+        &mut self,
+        aggregate: &mut Aggregate<'_>,
+        owned: Owned<'_>,
+        answers: &mut Answers,
+    ) {
+        let Self { state, touched } = self;
+        let Owned { prepared, placed, mine } = owned;
+        state.begin(touched);
+        let mut places = placed.places.iter();
+        let (mut place, mut end) = *places.next().expect("a row that is placed has a place");
+        // Indexes come ascending, so the runs of places are passed once.
+        let mut touch = |index: usize| {
+            while index >= end as usize {
+                (place, end) = *places.next().expect("the last run ends behind the last row");
+            }
+            state.touch(place, placed.hashes[index], placed.keys.value(index), touched);
+        };
+        let picked: Option<Vec<u32>> = match mine {
+            Some(mine) => {
+                mine.iter().for_each(|index| touch(*index as usize));
+                Some(mine.iter().map(|index| placed.rows[*index as usize]).collect())
+            }
+            None => {
+                (0..placed.rows.len()).for_each(&mut touch);
+                (placed.rows.len() < prepared.rows.batch.num_rows()).then(|| placed.rows.clone())
+            }
+        };
+        state.gather(touched);
+        let inputs = &aggregate.plan.grouped.stage.inputs;
+        let input = project(&prepared.rows.batch, inputs, picked.as_deref());
+        let answer = aggregate.runner.update(&input, &touched.groups, &touched.states);
+        state.scatter(touched, &answer.states, answer.refusals.iter().map(|refusal| refusal.row));
+        let row = |row: u32| picked.as_ref().map_or(row, |picked| picked[row as usize]);
+        let refused = answer.refusals.into_iter();
+        answers.refused.extend(refused.map(|refusal| (row(refusal.row), refusal)));
+    }
+
+    /// Fires the groups that are due until there.
+    pub(super) fn fire(&mut self, aggregate: &mut Aggregate<'_>, until: &Until) -> Fired {
+        let mut fired = Fired::default();
+        let firing = self.state.fire_run(until.group());
+        aggregate.evaluate(&firing, &mut fired.results);
+        Fired { groups: firing.len(), ..fired }.sorted()
+    }
+
+    /// The changed groups that have not fired, newest windows first.
+    pub(super) fn changed(
+        &mut self,
+        aggregate: &mut Aggregate<'_>,
+        Watching { watcher, .. }: Watching,
+        max: usize,
+    ) -> Results {
+        let mut results = Results::default();
+        let mut left = max;
+        // What has fired was told to listeners by the firing, and to topics where it was the last word.
+        let tells_again = watcher == Watcher::Outbox && aggregate.plan.corrects;
+        for window in self.state.windows_mut().iter_mut().rev() {
+            let mut ids = window.groups.take_changed(watcher, left);
+            left -= ids.len();
+            ids.retain(|id| tells_again || !window.groups.is_told(*id));
+            let firing = Firing::of(window.place.bounds, &window.groups, &ids);
+            aggregate.evaluate(&firing, &mut results);
+        }
+        results
+    }
+
+    /// Groups that changed and were not shown yet.
+    pub(super) fn changed_len(&self) -> usize {
+        let windows = self.state.windows().iter();
+        windows.map(|window| window.groups.changed_len(Watcher::Live)).sum()
+    }
+}

@@ -1,0 +1,271 @@
+//! Windows and their groups: rows are added to accumulators, which fire when the watermark has passed them.
+
+pub(super) mod aggregate;
+mod ever;
+mod firing;
+mod groups;
+mod panes;
+mod place;
+mod runs;
+mod sessions;
+mod shape;
+mod tumbling;
+mod update;
+
+use arrow::record_batch::RecordBatch;
+
+use super::judged::RefusedRow;
+use super::placed::{Judge, Placed};
+use super::{Effect, Effects, Given, Judged, Kind, States, Turn};
+use crate::counters::LaneMetrics;
+use crate::lane::LaneError;
+use crate::lane::logic::share::{Share, owner};
+use crate::lane::plan::{FittedStage, WindowsPlan};
+use crate::lane::pool::Pool;
+use crate::lane::rows::Rows;
+use crate::lane::stage::{Running, report_stage};
+use aggregate::{Aggregate, CondemnedGroup, Results};
+use firing::Firing;
+use runs::{each_run, join};
+use shape::{By, Shape, Watching};
+use sluicegate_chain::FrozenState;
+use sluicegate_model::time::{Watermark, thread_cpu_nanos};
+use sluicegate_sandbox::AggregateGuest;
+use sluicegate_state::watermark::LaneClock;
+use sluicegate_state::window::snapshot::SnapshotError;
+use sluicegate_state::window::{Watcher, snapshot};
+use update::{Answers, update};
+
+/// The windows of a lane.
+pub(in crate::lane) struct Windows {
+    plan: WindowsPlan,
+    workers: Vec<Worker>,
+    firing: Firing,
+    /// CPU time of the lane's thread for results, since the last report, ns.
+    sink_nanos: u64,
+}
+
+/// What one worker owns.
+struct Worker {
+    aggregate: Running<dyn AggregateGuest>,
+    shape: Box<dyn Shape>,
+    /// CPU time since the last report, ns.
+    nanos: u64,
+}
+
+impl Worker {
+    /// The windows, and the plugin that they are given.
+    fn with_aggregate<'w>(
+        &'w mut self,
+        plan: &'w WindowsPlan,
+    ) -> (&'w mut dyn Shape, Aggregate<'w>) {
+        let Self { aggregate, shape, .. } = self;
+        (shape.as_mut(), Aggregate { plan, runner: &mut aggregate.runner, panicked: None })
+    }
+
+    /// What some work gives, and the CPU time that it took, ns.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> (T, u64) {
+        let started = thread_cpu_nanos();
+        let done = work(self);
+        let nanos = thread_cpu_nanos() - started;
+        self.nanos += nanos;
+        (done, nanos)
+    }
+
+    fn place(
+        &mut self,
+        plan: &WindowsPlan,
+        clock: &LaneClock,
+        rows: &Rows,
+        judge: Judge,
+    ) -> Placed {
+        let mut placed = Placed::default();
+        placed.rows.reserve(rows.len());
+        self.shape.place(rows, By { judge, clock, lateness: plan.lateness }, &mut placed);
+        placed.set_keys(&rows.batch, &plan.grouped.key);
+        placed
+    }
+
+    fn changed(&mut self, plan: &WindowsPlan, by: Watching, max: usize) -> Results {
+        let (shape, mut aggregate) = self.with_aggregate(plan);
+        let mut results = shape.changed(&mut aggregate, by, max);
+        // A group that cannot be evaluated yet is no dead letter: it may be when its window fires.
+        results.condemned.clear();
+        results.sort();
+        results
+    }
+}
+
+impl Windows {
+    /// No rows yet.
+    pub(super) fn new(plan: WindowsPlan, pool: &Pool) -> Self {
+        let worker = |_| Worker {
+            aggregate: plan.grouped.running(pool),
+            shape: shape::open(&plan),
+            nanos: 0,
+        };
+        let workers = (0..pool.len()).map(worker).collect();
+        Self { plan, workers, firing: Firing::default(), sink_nanos: 0 }
+    }
+
+    /// Runs another aggregate from now on. Open windows stay.
+    pub(super) fn replan(&mut self, plan: WindowsPlan, pool: &Pool) {
+        for worker in &mut self.workers {
+            worker.aggregate = plan.grouped.running(pool);
+            worker.shape.forget_derived();
+        }
+        self.firing.begin_small();
+        self.plan = plan;
+    }
+
+    fn condemn(
+        &self,
+        condemned: &[CondemnedGroup],
+        effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        if condemned.is_empty() {
+            return Ok(());
+        }
+        effects.take(Effect::Groups { stage: &self.plan.grouped.stage, condemned })
+    }
+}
+
+impl Kind for Windows {
+    fn stage(&self) -> Option<&FittedStage> {
+        Some(&self.plan.grouped.stage)
+    }
+
+    fn update(
+        &mut self,
+        given: &Given<'_>,
+        turn: &Turn<'_>,
+        effects: &mut dyn Effects,
+    ) -> Result<Vec<Judged>, LaneError> {
+        let Self { plan, workers, .. } = self;
+        let items: Vec<_> = turn.chunks.iter().zip(turn.judges).collect();
+        let mut placed = given.pool.each_item(workers, &items, |worker, (prepared, judge)| {
+            worker.timed(|worker| worker.place(plan, given.clock, &prepared.rows, **judge)).0
+        });
+        let answers = given.pool.each_worker(workers, |number, worker| {
+            let share = Share::new(number, given.pool.len());
+            worker.timed(|worker| update(worker, plan, (turn.chunks, &placed), &share)).0
+        });
+        given.pool.not_broken_off()?;
+        let (mut all_refused, mut all_condemned) = (Vec::new(), Vec::new());
+        for (chunk, Answers { refused, late, condemned }) in answers.into_iter().flatten() {
+            let refused = refused.into_iter();
+            all_refused.extend(refused.map(|(row, refusal)| RefusedRow { chunk, row, refusal }));
+            all_condemned.extend(condemned);
+            placed[chunk].late.extend(late);
+        }
+        placed.iter_mut().for_each(|placed| placed.set_late_apart());
+        self.condemn(&all_condemned, effects)?;
+        Ok(Judged::of(placed, all_refused))
+    }
+
+    fn advance(
+        &mut self,
+        given: &Given<'_>,
+        watermark: Watermark,
+        effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        self.fire(given, watermark, effects)
+    }
+
+    fn is_firing(&self) -> bool {
+        self.firing.is_unfinished()
+    }
+
+    fn finish(&mut self, given: &Given<'_>, effects: &mut dyn Effects) -> Result<bool, LaneError> {
+        self.fire(given, Watermark::End, effects)?;
+        Ok(self.firing.has_fired(Watermark::End))
+    }
+
+    fn tell_changes(
+        &mut self,
+        given: &Given<'_>,
+        effects: &mut dyn Effects,
+    ) -> Result<(), LaneError> {
+        let Self { plan, workers, .. } = self;
+        if !plan.tells_updates {
+            return Ok(());
+        }
+        let by = Watching { watcher: Watcher::Outbox, watermark: given.clock.watermark() };
+        let results =
+            given.pool.each_worker(workers, |_, worker| worker.changed(plan, by, usize::MAX));
+        each_run(given.pool, &results, |rows| effects.take(Effect::Updates { rows, last: false }))
+    }
+
+    fn show(&mut self, given: &Given<'_>, max: usize) -> (Option<RecordBatch>, usize) {
+        let Self { plan, workers, .. } = self;
+        let share = max.div_ceil(given.pool.len());
+        let by = Watching { watcher: Watcher::Live, watermark: given.clock.watermark() };
+        let results = given.pool.each_worker(workers, |_, worker| {
+            let max = worker.shape.looked_at(share);
+            worker.changed(plan, by, max)
+        });
+        (join(&results), workers.iter().map(|worker| worker.shape.changed_len()).sum())
+    }
+
+    fn begin_at(&mut self, watermark: Watermark) {
+        self.firing.begin_at(watermark);
+    }
+
+    fn freeze(&self, generation: u32, watermark: Watermark) -> Option<FrozenState> {
+        let mut bytes = Vec::new();
+        let stored: Vec<_> = self.workers.iter().map(|worker| worker.shape.stored()).collect();
+        let fired = self.firing.behind(watermark);
+        let groups = snapshot::encode(&stored, generation, fired, &mut bytes);
+        (groups > 0).then_some(FrozenState { bytes, groups })
+    }
+
+    fn restore(&mut self, watermark: Watermark, state: &[u8]) -> Result<(), SnapshotError> {
+        let Self { plan, workers, firing, .. } = self;
+        let owners = workers.len();
+        let header = snapshot::decode(state, |row| {
+            let shard = plan.grouped.shard_of(row.key)?;
+            workers[owner(shard, owners)].shape.restore(&row);
+            Ok(())
+        })?;
+        let closed = watermark.minus(plan.lateness);
+        workers.iter_mut().for_each(|worker| worker.shape.restored(header.closed, closed));
+        if let Some(fired) = header.fired {
+            firing.begin_cut(fired);
+        }
+        Ok(())
+    }
+
+    fn states(&self) -> Vec<States<'_>> {
+        self.workers.iter().map(|worker| worker.shape.states()).collect()
+    }
+
+    fn set_states(&mut self, worker: usize, states: &mut dyn Iterator<Item = &[u8]>) {
+        self.workers[worker].shape.set_states(states);
+    }
+
+    fn groups_len(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.shape.groups_len()).sum::<usize>() as u64
+    }
+
+    fn state_bytes(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.shape.bytes()).sum::<usize>() as u64
+    }
+
+    fn key_columns(&self) -> usize {
+        self.plan.grouped.key.len()
+    }
+
+    #[cfg(test)]
+    fn set_step(&mut self, groups: Option<usize>) {
+        self.firing.set_step(groups);
+    }
+
+    fn report(&mut self, metrics: &LaneMetrics) {
+        for worker in &mut self.workers {
+            metrics.steps.window.add_nanos(std::mem::take(&mut worker.nanos));
+        }
+        metrics.steps.sink.add_nanos(std::mem::take(&mut self.sink_nanos));
+        let done = self.workers.iter_mut().map(|worker| worker.aggregate.done());
+        report_stage(&self.plan.grouped.stage, done, metrics);
+    }
+}

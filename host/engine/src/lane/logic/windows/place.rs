@@ -1,0 +1,43 @@
+//! Where a row lies among windows that follow from its time alone: late, or in its pane. Pure, by chunk.
+
+use super::shape::By;
+use crate::lane::logic::placed::{LateRow, Placed};
+use crate::lane::rows::Rows;
+use sluicegate_connect::sink::late::Missed;
+use sluicegate_model::time::EventTime;
+use sluicegate_state::window::{Place, Placement, Slides};
+
+/// Places the rows that are left of a chunk.
+pub(super) fn place_in_slides(
+    slides: &Slides,
+    rows: &Rows,
+    By { judge, clock, lateness }: By<'_>,
+    placed: &mut Placed,
+) {
+    let times = &rows.times;
+    // Rows of a chunk mostly share a pane.
+    let mut pane = slides.pane(0);
+    rows.selection().for_each(|row| {
+        if !pane.contains(times[row]) {
+            pane = slides.pane(times[row]);
+        }
+        let watermark = judge.watermark(rows.before[row], clock);
+        match slides.place(&pane, watermark.saturating_sub(lateness)) {
+            Placement::OnTime { skipped } => {
+                placed.push(row, Place { bounds: pane.bounds(), skipped });
+            }
+            Placement::Late => {
+                let missed = Missed {
+                    first: pane.first_window(),
+                    last_end: pane.last_end(),
+                    windows: pane.windows(),
+                    covers: false,
+                    watermark: EventTime(watermark),
+                    by: judge.whose(rows.before[row], clock),
+                };
+                placed.late.push(LateRow { row: row as u32, missed });
+            }
+            Placement::Outside => {}
+        }
+    });
+}

@@ -1,0 +1,298 @@
+//! Opening a lane: read the chain, load the modules it pins, restore the state, reach source and topics; then take it.
+//!
+//! Everything that can be refused comes before the lane is taken, so a start that cannot work
+//! leaves alone whoever runs it. A first run pins its start positions and its modules before the
+//! first record is read (docs/design/decisions.md#d5).
+
+mod error;
+mod found;
+mod genesis;
+mod load;
+mod restore;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::counters::LaneMetrics;
+use crate::stop::Stop;
+use sluicegate_chain::Committer;
+use sluicegate_chain::beat::BEAT_EVERY;
+use sluicegate_chain::finished::FinishedFiles;
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_chain::record::ChainRecord;
+use sluicegate_chain::{LaneStorage, Opener, Survey};
+use sluicegate_connect::outbox::{Courier, OutboxError, Publisher};
+use sluicegate_connect::source::files::FilesSource;
+use sluicegate_connect::source::kafka::KafkaSource;
+use sluicegate_connect::source::{Source, SourceError};
+use sluicegate_model::position::Positions;
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::fingerprint::columns::check_tables;
+use sluicegate_pipeline::{Pipeline, SourceConfig};
+use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_state::watermark::look_every;
+use sluicegate_store::StoreOptions;
+
+use super::desk::Desk;
+use super::heard::brake;
+use super::intake::{Intake, positions};
+use super::ledger::Ledger;
+use super::logic::Logic;
+use super::outputs::Outputs;
+use super::outputs::outbox::{Outbox, Post};
+use super::plan::Plan;
+use super::pool::Pool;
+use super::{Lane, Outside, PlacedModule};
+use genesis::{reach, resolve_start};
+use load::{Brought, get_modules, keep};
+use wait::request;
+
+pub use error::OpenError;
+pub use found::{FoundError, check_files};
+pub(in crate::lane) use genesis::genesis;
+pub use load::module_name;
+pub(in crate::lane) use restore::restore;
+pub(crate) use wait::{heard, wait};
+
+/// What a lane is made of, from the outside.
+#[derive(Clone)]
+pub struct LaneParts {
+    /// What to run.
+    pub config: Arc<Pipeline>,
+    /// Where it is durable.
+    pub storage: LaneStorage,
+    /// Where modules are kept.
+    pub modules: ModuleStore,
+    /// What runs them.
+    pub engine: PluginEngine,
+    /// Credentials of stores, for files as a source.
+    pub stores: StoreOptions,
+    /// For the store and the files.
+    pub runtime: tokio::runtime::Handle,
+    /// Time.
+    pub clock: Clock,
+    /// Who we are in chain records, for people: every opening is another writer.
+    pub instance: String,
+    /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
+    /// uploaded to this process; without it such a run is refused.
+    pub waits_for_modules: bool,
+    /// How it shows itself to others, and looks for them.
+    pub pace: Pace,
+}
+
+/// How instances that run the same lane show themselves to each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often an owner without news says that it lives.
+    pub beat: Duration,
+    /// How often one that stands by looks.
+    pub look: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        // One that ends says so, and the other should not wait for long.
+        Self { beat: BEAT_EVERY, look: Duration::from_secs(1) }
+    }
+}
+
+/// Opens a lane where the chain says it stands, or at its genesis.
+pub fn open(parts: &LaneParts, outside: &Outside) -> Result<Lane, OpenError> {
+    let ready = Ready::make(parts, outside)?;
+    Ok(ready.into_lane(&parts.config, &parts.clock, outside.clone()))
+}
+
+/// Everything that can fail, done.
+pub(in crate::lane) struct Ready {
+    pub(in crate::lane) record: Arc<ChainRecord>,
+    pub(in crate::lane) modules: Vec<PlacedModule>,
+    pub(in crate::lane) plan: Plan,
+    pub(in crate::lane) pool: Pool,
+    pub(in crate::lane) logic: Logic,
+    pub(in crate::lane) source: Box<dyn Source>,
+    pub(in crate::lane) committer: Committer,
+    pub(in crate::lane) outbox: Outbox,
+}
+
+/// Everything that could be refused, and was not. Nothing was touched: if another instance runs the lane, it goes on.
+struct Prepared {
+    survey: Survey,
+    modules: Vec<PlacedModule>,
+    /// Of them those that the store does not have yet.
+    brought: Vec<Brought>,
+    plan: Plan,
+    pool: Pool,
+    logic: Logic,
+    post: Option<Post>,
+    source: Box<dyn Source>,
+    /// Where a first run begins.
+    start: Option<Positions>,
+}
+
+impl Prepared {
+    /// Read, check, load, restore, reach.
+    fn make(parts: &LaneParts, opener: &Opener<'_>, outside: &Outside) -> Result<Self, OpenError> {
+        let LaneParts { config, storage, stores, runtime, clock, .. } = parts;
+        let mut survey = request(outside, runtime, opener.survey())??;
+        let (modules, brought) = get_modules(parts, survey.head(), outside)?;
+        let plan = Plan::new(config, &modules)?;
+        if let Some(head) = survey.head() {
+            check_tables(&plan.tables(config), &head.config)?;
+        }
+        let known = survey.head().map(|head| head.config.clone()).unwrap_or_default();
+        request(outside, runtime, check_files(&plan.tables(config), storage, &known))??;
+        let pool = Pool::new(worker_count(config), brake(outside))?;
+        let mut logic = Logic::new(&plan, &pool);
+        let state = survey.state.take();
+        restore(&mut logic, &pool, &plan, survey.head(), state.as_deref())?;
+        let post = open_post(config, clock, &outside.metrics, &outside.stop)?;
+        let mut source = open_source(config, stores, runtime, clock)?;
+        let start = match survey.head() {
+            None => Some(resolve_start(source.as_mut(), runtime, outside)?),
+            Some(head) => {
+                if !head.source.ended {
+                    reach(source.as_mut(), runtime, outside)?;
+                    source.expect(&head.source.identity);
+                    if let Some(finished) = &head.source.finished {
+                        source.know_finished(FinishedFiles::thaw(finished)?);
+                    }
+                    source.assign(&positions(head))?;
+                }
+                None
+            }
+        };
+        Ok(Self { survey, modules, brought, plan, pool, logic, post, source, start })
+    }
+
+    /// Takes the lane, and pins where a first run begins. None if the chain has moved since it was read.
+    fn take(
+        self,
+        parts: &LaneParts,
+        opener: &mut Opener<'_>,
+        outside: &Outside,
+    ) -> Result<Option<Ready>, OpenError> {
+        let Self { survey, modules, brought, plan, pool, logic, post, mut source, start } = self;
+        keep(brought, parts, outside)?;
+        let LaneParts { config, storage, runtime, clock, pace, .. } = parts;
+        let taken = request(outside, runtime, opener.take(survey))??;
+        let Some(mut opened) = taken else { return Ok(None) };
+        let outbox = Outbox::open(config, &plan, &mut opened, post);
+        let mut committer = Committer::spawn_beating(
+            runtime.clone(),
+            opened.chain,
+            storage.clone(),
+            clock.clone(),
+            Arc::clone(&outside.metrics.commit_failures),
+            Some(pace.beat),
+        );
+        let found = opened.head.is_some();
+        let record = match (opened.head, start) {
+            (Some(record), _) => Arc::new(record),
+            (None, start) => {
+                let start = start.expect("without a chain the source was asked");
+                let start = (start, source.identity());
+                let record = genesis(config, &modules, start, &mut committer, &outside.stop)?;
+                outside.metrics.commit.observe(committer.took());
+                source.assign(&positions(&record))?;
+                record
+            }
+        };
+        say_where_it_begins(&record, &storage.chain.url, found);
+        Ok(Some(Ready { record, modules, plan, pool, logic, source, committer, outbox }))
+    }
+}
+
+impl Ready {
+    /// Nothing that can be refused comes behind the fence (docs/design/decisions.md#d23). If
+    /// another instance commits while the lane is prepared, everything but that was found to be
+    /// good, and the next attempt holds the chain first.
+    fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
+        let mut opener = Opener::new(&parts.storage, &parts.instance);
+        for attempt in 0..=Opener::LOOKS_MAX {
+            if attempt > 0 {
+                request(outside, &parts.runtime, opener.hold())??;
+            }
+            let prepared = Prepared::make(parts, &opener, outside)?;
+            if let Some(ready) = prepared.take(parts, &mut opener, outside)? {
+                return Ok(ready);
+            }
+        }
+        Err(opener.contended().into())
+    }
+
+    pub(in crate::lane) fn into_lane(
+        self,
+        config: &Arc<Pipeline>,
+        clock: &Clock,
+        outside: Outside,
+    ) -> Lane {
+        let Self { record, modules, plan, pool, logic, source, committer, outbox } = self;
+        let plan = Arc::new(plan);
+        let metrics = Arc::clone(&outside.metrics);
+        let desk = Desk::new(config, clock, outside);
+        desk.publish_stages(&plan);
+        let fixed = (config, &*plan);
+        Lane {
+            intake: Intake::open(config, clock, &metrics, (&plan, &pool), (source, &record)),
+            outputs: Outputs::new(fixed, clock, &metrics, outbox),
+            ledger: Ledger::open(fixed, clock, &metrics, (committer, &record), modules),
+            config: Arc::clone(config),
+            clock: clock.clone(),
+            pool,
+            logic,
+            desk,
+        }
+    }
+}
+
+/// One line at every start: where the chain lies, and whether it was found there or begun.
+fn say_where_it_begins(record: &ChainRecord, chain: &str, found: bool) {
+    let (pipeline, epoch) = (&record.job, record.epoch);
+    if record.source.ended {
+        tracing::info!(pipeline, chain, %epoch, "the chain says that the input was read to its end");
+    } else if found {
+        tracing::info!(pipeline, chain, %epoch, "goes on where the chain stands");
+    } else {
+        tracing::info!(pipeline, chain, %epoch, "begins from scratch: there was no chain");
+    }
+}
+
+fn worker_count(config: &Pipeline) -> usize {
+    match config.limits.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    }
+}
+
+fn open_source(
+    config: &Pipeline,
+    stores: &StoreOptions,
+    runtime: &tokio::runtime::Handle,
+    clock: &Clock,
+) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match &config.source {
+        SourceConfig::Kafka(kafka) => {
+            let mut source = KafkaSource::connect(kafka, &config.name, clock.clone())?;
+            let event_time = &config.event_time;
+            source.look_every(look_every(event_time.max_out_of_orderness, event_time.idle_after));
+            Box::new(source.with_headers(config.reads_headers()))
+        }
+        SourceConfig::Files(files) => {
+            Box::new(FilesSource::open(files, stores, runtime.clone(), clock.clone())?)
+        }
+    })
+}
+
+/// Reaches the topics that results go to, if there are any.
+fn open_post(
+    config: &Pipeline,
+    clock: &Clock,
+    metrics: &Arc<LaneMetrics>,
+    stop: &Stop,
+) -> Result<Option<Post>, OutboxError> {
+    let opened = Publisher::open(config, clock.clone(), Arc::clone(&metrics.deliveries), &|| {
+        stop.is_asked()
+    })?;
+    Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
+}

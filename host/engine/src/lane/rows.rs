@@ -1,0 +1,221 @@
+//! The rows of a chunk on their way through a turn, and what becomes of the records that they came from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
+use sluicegate_model::dead_letter::DeadLetterKind;
+use sluicegate_model::refusal::Refusal;
+use sluicegate_state::window::RowSelection;
+
+use super::intake::jump::Seen;
+use super::logic::Judged;
+use super::plan::FittedStage;
+
+/// A run of records of one block.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    /// Index of the block in the turn.
+    pub(super) block: usize,
+    /// Index of its partition in the lane.
+    pub(super) partition: usize,
+    /// Records of the block.
+    pub(super) records: Range<usize>,
+}
+
+/// What became of one source record. The order is that of precedence: dead-lettered if any of it
+/// was, else accepted if any row of it was, else late if any row of it was, else filtered
+/// (docs/design/guarantees.md#g4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    Filtered,
+    Late,
+    Accepted,
+    DeadLettered,
+}
+
+/// A record for the dead-letter table.
+#[derive(Clone, Debug)]
+pub(super) struct Condemned {
+    /// Record of the block.
+    pub(super) record: u32,
+    /// Which step refused it: a stage's id, or the host's own step.
+    pub(super) stage: Arc<str>,
+    /// What kind of refusal.
+    pub(super) kind: DeadLetterKind,
+    /// For a person; of the first of its rows.
+    pub(super) reason: String,
+    /// How many rows of it the step refused; none if it refused the record itself.
+    pub(super) rows: Option<i64>,
+    /// The module that refused it, if one did.
+    pub(super) module: Option<sluicegate_model::module::ModuleDigest>,
+}
+
+/// A chunk after its plugins.
+pub(super) struct Prepared {
+    pub(super) chunk: Chunk,
+    pub(super) rows: Rows,
+    /// The largest event time of its records, µs.
+    pub(super) max_event_time: Option<i64>,
+    /// Its rows as they were decoded, until it is judged whether they jump; none if nobody asks.
+    pub(super) seen: Option<Seen>,
+    /// An event time that looks like another unit than its column's, µs.
+    pub(super) odd_time: Option<i64>,
+    /// One per record of the chunk.
+    pub(super) fates: Vec<Fate>,
+    pub(super) condemned: Vec<Condemned>,
+}
+
+impl Prepared {
+    /// Raises the fate of a record of the block.
+    pub(super) fn raise(&mut self, record: u32, fate: Fate) {
+        let slot = &mut self.fates[record as usize - self.chunk.records.start];
+        *slot = fate.max(*slot);
+    }
+
+    /// Settles the fates of its records by what became of the rows. What was refused is dead-lettered by the stage that keeps state.
+    pub(super) fn settle(&mut self, judged: &mut Judged, stage: Option<&FittedStage>) {
+        // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
+        for row in &judged.accepted {
+            self.raise(self.rows.record(*row as usize), Fate::Accepted);
+        }
+        for late in &judged.late {
+            self.raise(self.rows.record(late.row as usize), Fate::Late);
+        }
+        let Some(stage) = stage else { return };
+        for (row, refusal) in judged.refused.drain(..) {
+            self.condemn(row, stage, refusal);
+        }
+    }
+
+    /// Dead-letters the records of the rows that a plugin refused, which counts only those that were left.
+    pub(super) fn condemn_each(&mut self, stage: &FittedStage, refusals: Vec<Refusal>) {
+        for refusal in refusals {
+            self.condemn(self.rows.nth(refusal.row), stage, refusal);
+        }
+    }
+
+    /// Dead-letters the record that a row came from.
+    pub(super) fn condemn(&mut self, row: u32, stage: &FittedStage, refusal: Refusal) {
+        let record = self.rows.record(row as usize);
+        self.raise(record, Fate::DeadLettered);
+        // One letter for a record and stage: each holds all of the record.
+        if let Some(last) = self.condemned.last_mut()
+            && (last.record, &last.stage) == (record, &stage.id)
+            && let Some(rows) = &mut last.rows
+        {
+            *rows += 1;
+            return;
+        }
+        self.condemned.push(Condemned {
+            record,
+            stage: Arc::clone(&stage.id),
+            kind: refusal.kind.into(),
+            reason: refusal.reason,
+            rows: Some(1),
+            module: Some(stage.plugin.digest),
+        });
+    }
+
+    /// Dead-letters the one record of the chunk, of which a stage makes more than a turn can hold.
+    pub(super) fn condemn_too_large(&mut self, stage: &FittedStage, bytes: usize, most: usize) {
+        let record = self.rows.first;
+        self.raise(record, Fate::DeadLettered);
+        self.condemned.push(Condemned {
+            record,
+            stage: Arc::clone(&stage.id),
+            kind: DeadLetterKind::TooLarge,
+            reason: format!(
+                "what the stage makes of this record has {bytes} bytes with the columns that its rows keep, a turn may \
+                 hold {most}: let the plugin make fewer rows or keep fewer columns, or raise `limits.turn_bytes`"
+            ),
+            rows: None,
+            module: Some(stage.plugin.digest),
+        });
+        self.rows.picked = Some(Vec::new());
+    }
+}
+
+/// The rows that are left of a chunk. What travels with a row, hidden from plugins, stands beside
+/// the batch (docs/design/decisions.md#d2). Columns are not compacted by a filter: only what
+/// somebody reads next is gathered.
+pub(super) struct Rows {
+    /// Columns; rows that were dropped are still in it.
+    pub(super) batch: RecordBatch,
+    /// The rows that are left, ascending; all if none.
+    pub(super) picked: Option<Vec<u32>>,
+    /// For each row of the batch its record in the block; row `i` is record `first + i` if none.
+    pub(super) records: Option<Vec<u32>>,
+    /// The first record of the chunk.
+    pub(super) first: u32,
+    /// Event time of each row, µs.
+    pub(super) times: Vec<i64>,
+    /// The largest event time in the chunk before each row's record; `i64::MIN` if there was none.
+    pub(super) before: Vec<i64>,
+}
+
+impl Rows {
+    /// The record of the block that a row of the batch came from.
+    pub(super) fn record(&self, row: usize) -> u32 {
+        match &self.records {
+            Some(records) => records[row],
+            None => self.first + row as u32,
+        }
+    }
+
+    /// How many rows are left.
+    pub(super) fn len(&self) -> usize {
+        self.picked.as_ref().map_or(self.batch.num_rows(), Vec::len)
+    }
+
+    /// The rows of the batch that are left, without a copy.
+    pub(super) fn selection(&self) -> RowSelection<'_> {
+        match &self.picked {
+            Some(picked) => RowSelection::Picked(picked),
+            None => RowSelection::All(self.batch.num_rows()),
+        }
+    }
+
+    /// The rows of the batch that are left.
+    pub(super) fn left(&self) -> Vec<u32> {
+        match &self.picked {
+            Some(picked) => picked.clone(),
+            None => (0..self.batch.num_rows() as u32).collect(),
+        }
+    }
+
+    /// The row of the batch that is number `index` among those left.
+    pub(super) fn nth(&self, index: u32) -> u32 {
+        self.picked.as_ref().map_or(index, |picked| picked[index as usize])
+    }
+
+    /// Gathers the rows left, with these columns only.
+    pub(super) fn project(&self, columns: &[usize]) -> RecordBatch {
+        project(&self.batch, columns, self.picked.as_deref())
+    }
+}
+
+/// The columns `columns` of a batch, with the rows `picked`, or without a copy if all are.
+pub(super) fn project(
+    batch: &RecordBatch,
+    columns: &[usize],
+    picked: Option<&[u32]>,
+) -> RecordBatch {
+    let Some(picked) = picked else {
+        return batch.project(columns).expect("fitted columns are columns of the rows");
+    };
+    let schema = batch.schema().project(columns).expect("fitted columns are columns of the rows");
+    let indices = UInt32Array::from_iter_values(picked.iter().copied());
+    let gather = |column: &usize| gather(batch.column(*column), &indices);
+    let columns = columns.iter().map(gather).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(picked.len()));
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
+        .expect("gathered columns have as many rows as were picked")
+}
+
+fn gather(column: &ArrayRef, indices: &UInt32Array) -> ArrayRef {
+    take(column, indices, None).expect("picked rows are rows of the batch")
+}

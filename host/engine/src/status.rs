@@ -1,0 +1,227 @@
+//! What the lane tells the outside. HTTP and the console read the last published [`LaneStatus`]; they never touch the
+//! lane's state.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use sluicegate_chain::record::{Epoch, Fates, PinnedModule};
+use sluicegate_model::time::{EventTime, Watermark};
+use sluicegate_sandbox::Plugin;
+
+/// A consistent copy of what a lane is doing, made at the end of a turn, at most a few times a second.
+#[derive(Clone, Debug, Serialize)]
+pub struct LaneStatus {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Where the lane is in its life.
+    pub phase: Phase,
+    /// Why nothing moves, if it does not: `broker … is not reachable`, `store … is full`. Or that most records become dead
+    /// letters, so that what moves is of no use.
+    pub problem: Option<String>,
+    /// The last committed epoch.
+    pub epoch: Option<Epoch>,
+    /// Of the lane.
+    pub watermark: Watermark,
+    /// Per partition, in order.
+    pub partitions: Vec<PartitionView>,
+    /// What each stage runs.
+    pub modules: Vec<PinnedModule>,
+    /// All partitions together, since the genesis.
+    pub fates: Fates,
+    /// Open groups (window × key).
+    pub groups: u64,
+    /// Bytes of their keys and accumulators.
+    pub state_bytes: u64,
+    /// Turns since the lane was opened.
+    pub turns: u64,
+    /// What was dead-lettered since the lane was opened, by kind; groups and timers included.
+    pub dead_letters: Vec<DeadLetterCount>,
+}
+
+impl LaneStatus {
+    /// Of a pipeline whose lane was not opened yet.
+    pub fn nothing_yet(pipeline: &str) -> Self {
+        Self {
+            pipeline: pipeline.to_owned(),
+            phase: Phase::Opening,
+            problem: None,
+            epoch: None,
+            watermark: Watermark::None,
+            partitions: Vec::new(),
+            modules: Vec::new(),
+            fates: Fates::default(),
+            groups: 0,
+            state_bytes: 0,
+            turns: 0,
+            dead_letters: Vec::new(),
+        }
+    }
+}
+
+/// Dead letters of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterCount {
+    /// As in the dead-letter table ([`DeadLetterKind`](sluicegate_model::dead_letter::DeadLetterKind)).
+    pub kind: String,
+    /// How many since the lane was opened.
+    pub count: u64,
+    /// The stage of the first of them.
+    pub first_stage: String,
+    /// The reason of the first of them.
+    pub first_reason: String,
+    /// The record of the first of them; none for a group, a timer or a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_record: Option<RecordPlace>,
+}
+
+/// `11 decode, the first at sluicegate: not JSON (sales/0 at offset 17)`.
+impl fmt::Display for DeadLetterCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, count, first_stage, first_reason, first_record } = self;
+        write!(f, "{count} {kind}, the first at {first_stage}: {first_reason}")?;
+        first_record.as_ref().map_or(Ok(()), |record| write!(f, " ({record})"))
+    }
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordPlace {
+    /// Topic or file.
+    pub stream: String,
+    /// Number of the partition; 0 for a file.
+    pub partition: i32,
+    /// In its partition; of a line of a file the byte at which it begins.
+    pub offset: i64,
+}
+
+impl fmt::Display for RecordPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} at offset {}", self.stream, self.partition, self.offset)
+    }
+}
+
+/// Where a lane is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Reading the chain, loading modules and state.
+    Opening,
+    /// Taking turns.
+    Running,
+    /// Taking turns, and seeking the rows that a plugin fails on, which takes much of them.
+    Isolating,
+    /// Intake stands still until the store takes a commit.
+    Paused,
+    /// Another instance has taken the lane over: waits until it has ended, or shows no sign of life.
+    Standby,
+    /// Failed; the supervisor waits before it opens the lane again.
+    BackingOff,
+    /// The bounded input was read to its end and committed.
+    Finished,
+    /// Asked to stop, and stopped after a last commit.
+    Stopped,
+    /// Failed in a way that starting again would not mend: see `problem`.
+    Halted,
+}
+
+/// In words, for sentences.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opening => "opening",
+            Self::Running => "running",
+            Self::Isolating => "isolating",
+            Self::Paused => "paused",
+            Self::Standby => "standing by",
+            Self::BackingOff => "backing off",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Halted => "halted",
+        })
+    }
+}
+
+/// One partition as it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionView {
+    /// Topic or file.
+    pub stream: Arc<str>,
+    /// Number.
+    pub partition: i32,
+    /// The next record to read.
+    pub next_offset: i64,
+    /// The end as last seen.
+    pub end_offset: Option<i64>,
+    /// `end_offset - next_offset`.
+    pub lag: Option<i64>,
+    /// Its own watermark.
+    pub watermark: Watermark,
+    /// The largest event time seen.
+    pub max_event_time: Option<EventTime>,
+    /// Caught up and silent: it does not hold the lane's watermark back.
+    pub idle: bool,
+    /// Further ahead of the others than `event_time.max_ahead`: not read until they have caught up.
+    pub paused: bool,
+    /// How often its position was lost and moved since the lane was opened: records were left out, or another topic took the
+    /// place of the one before. The chain has each.
+    pub jumps: u64,
+    /// Since the genesis.
+    pub fates: Fates,
+}
+
+/// A stage as it runs.
+#[derive(Clone, Debug)]
+pub struct StageView {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The rows before it.
+    pub input: SchemaRef,
+    /// What it runs.
+    pub plugin: Plugin,
+}
+
+/// Changed groups of a window, not yet committed, as JSON rows (docs/design/decisions.md#d17).
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveResults {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The epoch that these rows would be part of.
+    pub uncommitted_epoch: u64,
+    /// Column names: keys, outputs, `window_start`, `window_end`.
+    pub columns: Vec<String>,
+    /// How many of them, from the first, are the key: rows with the same key and window are one group.
+    pub key_columns: usize,
+    /// At most [`LiveResults::ROWS_MAX`]; the rows of a group stand together and replace those sent before.
+    pub rows: Vec<Vec<serde_json::Value>>,
+    /// Rows beyond that which were left out.
+    pub rows_left_out: u64,
+}
+
+impl LiveResults {
+    /// More rows than a person reads; keeps an event below about 100 KB.
+    pub const ROWS_MAX: usize = 500;
+}
+
+/// Whether two problems are one to a person: how often something was tried, and for how long, differs every time.
+pub(crate) fn is_same_problem(one: &str, other: &str) -> bool {
+    let without_numbers = |word: &&str| !word.contains(|c: char| c.is_ascii_digit());
+    one.split_whitespace()
+        .filter(without_numbers)
+        .eq(other.split_whitespace().filter(without_numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_problem;
+
+    #[test]
+    fn attempts_and_times_do_not_make_another_problem() {
+        let first = "not committed for 8 s: put a file in s3://warehouse/dead: Connection refused (os error 111)";
+        let later = "not committed for 19 s: put a file in s3://warehouse/dead: Connection refused (os error 111)";
+        assert!(is_same_problem(first, later));
+        assert!(!is_same_problem(first, "broker `kafka:9092` is not reachable"));
+    }
+}

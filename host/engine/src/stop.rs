@@ -1,0 +1,75 @@
+//! The wish to end, heard by every wait and every loop of a lane.
+//!
+//! It is a state and not a message: whoever looks later still sees it, and nobody takes it away from the others.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use sluicegate_model::time::Clock;
+
+/// What a lane may take for its last commit. What is not done by then is left to the next start, which goes on from the
+/// commit before: a container runtime kills after ten seconds, and HTTP has requests to end.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asked once, by anybody who has it; clones share it.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    token: CancellationToken,
+    clock: Clock,
+    /// By the clock's monotonic time.
+    asked_at: Arc<OnceLock<Duration>>,
+}
+
+impl Stop {
+    /// Not asked for yet.
+    pub fn new(clock: Clock) -> Self {
+        Self { token: CancellationToken::new(), clock, asked_at: Arc::default() }
+    }
+
+    /// Asks everybody who listens to end. Asking again changes nothing.
+    pub fn ask(&self) {
+        self.asked_at.get_or_init(|| self.clock.monotonic());
+        self.token.cancel();
+    }
+
+    /// Whether somebody has asked.
+    pub fn is_asked(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Whether it was asked for longer than [`PATIENCE`] ago: what is not done now is left.
+    pub fn is_overdue(&self) -> bool {
+        let now = || self.clock.monotonic();
+        self.asked_at.get().is_some_and(|asked| now().saturating_sub(*asked) >= PATIENCE)
+    }
+
+    /// Ends when somebody asks.
+    pub async fn asked(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// For whoever listens to tokens.
+    pub fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_overdue_only_after_it_was_asked_for_and_not_at_once() {
+        let clock = Clock::manual(0);
+        let stop = Stop::new(clock.clone());
+        clock.advance(PATIENCE * 2);
+        assert!(!stop.is_asked() && !stop.is_overdue());
+        stop.ask();
+        assert!(stop.is_asked() && !stop.is_overdue());
+        clock.advance(PATIENCE);
+        stop.ask();
+        assert!(stop.is_overdue(), "asking again does not begin from scratch");
+    }
+}

@@ -1,0 +1,228 @@
+//! Runs lanes: each on a thread of its own, opened again with back-off after a failure.
+//!
+//! Overtaken is not failed: an instance that lost its lane to another one stands by ([`standby`]). What
+//! trying again will not mend (a damaged chain, a pipeline that its state does not survive) halts the lane with its
+//! message in the status. What somebody outside has to mend (a store that is away, a bucket that is missing) is said
+//! once in the log, stays in the status, and is asked for often enough that mending it shows.
+
+mod standby;
+#[cfg(test)]
+mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::lane::{
+    self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside, Refusal,
+};
+use crate::status::{LaneStatus, Phase, is_same_problem};
+use sluicegate_connect::source::SourceError;
+use sluicegate_store::backoff::Backoff;
+use standby::Overtaken;
+
+/// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
+const LANE_STACK_BYTES: usize = 8 << 20;
+/// The first wait after a failure; doubled each time.
+const BACK_OFF_MIN: Duration = Duration::from_secs(1);
+/// The longest wait. A lane that ran this long without failing begins at the first again.
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+/// The longest wait for what lies outside, before anything was read: a few requests each time, and whoever mends it
+/// looks whether it helped.
+const OUTSIDE_BACK_OFF_MAX: Duration = Duration::from_secs(10);
+
+/// How a supervised lane ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Finished or stopped.
+    Well(LaneEnd),
+    /// Halted: the message says why and what to do.
+    Halted(String),
+}
+
+/// Starts a lane on its own thread.
+pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHandle<Ended>> {
+    std::thread::Builder::new()
+        .name(format!("lane-{}", parts.config.name))
+        .stack_size(LANE_STACK_BYTES)
+        .spawn(move || {
+            let supervisor = Supervisor {
+                back_off: Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed(&parts)),
+                parts,
+                said: None,
+                overtaken: Overtaken::default(),
+            };
+            let ended = supervisor.run(&outside);
+            outside.pulse.end();
+            ended
+        })
+}
+
+/// Instances wait differently.
+fn seed(parts: &LaneParts) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(format!("{} {}", parts.config.name, parts.instance).as_bytes())
+}
+
+struct Supervisor {
+    parts: LaneParts,
+    back_off: Backoff,
+    /// What was logged to be waited for.
+    said: Option<String>,
+    overtaken: Overtaken,
+}
+
+/// What one life of a lane came to.
+enum Life {
+    Ended(LaneEnd),
+    /// It could not begin: something outside is not as it must be.
+    Awaits(String),
+    /// Another instance has the lane, as it says.
+    Overtaken(String),
+    /// It was broken off to take a command, which the next does first.
+    BrokenOff,
+    /// Another life may do better.
+    Failed(String),
+    /// No other life will.
+    Halted(String),
+}
+
+impl Supervisor {
+    fn run(mut self, outside: &Outside) -> Ended {
+        loop {
+            // What it waits for stays visible while it looks again.
+            let waits_for = outside.status.load().problem.clone();
+            publish(outside, Phase::Opening, waits_for);
+            let started = self.parts.clock.monotonic();
+            let life = self.live(outside);
+            if !matches!(life, Life::BrokenOff) {
+                outside.commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
+            }
+            let wait;
+            match life {
+                Life::Ended(end) => {
+                    if end == LaneEnd::CutShort {
+                        publish(outside, Phase::Stopped, None);
+                    }
+                    return Ended::Well(end);
+                }
+                Life::Halted(reason) => {
+                    tracing::error!(pipeline = %self.parts.config.name, "halted: {reason}");
+                    publish(outside, Phase::Halted, Some(reason.clone()));
+                    return Ended::Halted(reason);
+                }
+                Life::Overtaken(by) => {
+                    let owned = self.parts.clock.monotonic().saturating_sub(started);
+                    self.overtaken.again(owned);
+                    if self.stand_by(outside, &by) {
+                        publish(outside, Phase::Stopped, None);
+                        return Ended::Well(LaneEnd::CutShort);
+                    }
+                    self.said = None;
+                    continue;
+                }
+                Life::BrokenOff => {
+                    tracing::warn!(
+                        pipeline = %self.parts.config.name,
+                        "a turn of failing calls was broken off for a command: going on from the last commit"
+                    );
+                    continue;
+                }
+                Life::Awaits(reason) => {
+                    wait = self.back_off.wait_at_most(OUTSIDE_BACK_OFF_MAX);
+                    self.say_once(&reason, wait);
+                    publish(outside, Phase::BackingOff, Some(reason));
+                }
+                Life::Failed(reason) => {
+                    if self.parts.clock.monotonic().saturating_sub(started) >= BACK_OFF_MAX {
+                        self.back_off.reset();
+                    }
+                    wait = self.back_off.wait();
+                    self.said = None;
+                    outside.metrics.restarts.add(1);
+                    tracing::error!(pipeline = %self.parts.config.name, again_in = ?wait, "{reason}");
+                    publish(outside, Phase::BackingOff, Some(reason));
+                }
+            }
+            if self.wait_before_next(outside, wait) {
+                publish(outside, Phase::Stopped, None);
+                return Ended::Well(LaneEnd::CutShort);
+            }
+        }
+    }
+
+    /// Logs what is waited for, unless that was logged already.
+    fn say_once(&mut self, reason: &str, wait: Duration) {
+        if self.said.as_deref().is_some_and(|said| is_same_problem(said, reason)) {
+            tracing::debug!(pipeline = %self.parts.config.name, again_in = ?wait, "{reason}");
+        } else {
+            tracing::warn!(pipeline = %self.parts.config.name, "{reason}; trying again");
+            self.said = Some(reason.to_owned());
+        }
+    }
+
+    fn live(&self, outside: &Outside) -> Life {
+        match caught(|| lane::open(&self.parts, outside)) {
+            Ok(Ok(mut lane)) => run_caught(&mut lane, outside),
+            Ok(Err(error)) => open_failed(error),
+            Err(panicked) => Life::Failed(panicked),
+        }
+    }
+
+    /// Whether it is to stop instead.
+    fn wait_before_next(&self, outside: &Outside, wait: Duration) -> bool {
+        lane::wait(outside, &self.parts.runtime, wait, Awaited::NextLife)
+    }
+}
+
+fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
+    match caught(|| lane.run()) {
+        Ok(Ok(end)) => Life::Ended(end),
+        Ok(Err(LaneError::BrokenOff)) => Life::BrokenOff,
+        Ok(Err(
+            error @ (LaneError::StateTooLarge { .. }
+            | LaneError::Source(SourceError::Lost(_) | SourceError::Final(_))
+            | LaneError::PluginFailed { .. }
+            | LaneError::SeveralRows(_)),
+        )) => Life::Halted(chain_of(&error)),
+        Ok(Err(error @ LaneError::Fenced { .. })) => Life::Overtaken(error.to_string()),
+        Ok(Err(LaneError::Commit(error))) if !error.may_pass() => Life::Halted(chain_of(&error)),
+        Ok(Err(error)) => Life::Failed(chain_of(&error)),
+        Err(panicked) => Life::Failed(format!("{panicked}; {}", outside.trial.panicked(&panicked))),
+    }
+}
+
+/// A panic is a fault of ours. The lane's memory is dropped and the chain opened again, like after any failure.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        format!("the lane panicked, which is a fault of Sluicegate: {text}")
+    })
+}
+
+fn open_failed(error: OpenError) -> Life {
+    match error {
+        OpenError::Stopped => Life::Ended(LaneEnd::CutShort),
+        error @ OpenError::Fenced(_) => Life::Overtaken(error.to_string()),
+        error if error.may_pass() => Life::Awaits(chain_of(&error)),
+        error => Life::Halted(chain_of(&error)),
+    }
+}
+
+/// An error with its causes, as a person reads it.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn publish(outside: &Outside, phase: Phase, problem: Option<String>) {
+    let status = outside.status.load();
+    outside.status.store(Arc::new(LaneStatus { phase, problem, ..LaneStatus::clone(&status) }));
+}

@@ -1,0 +1,474 @@
+//! Lives of whole lanes over a store that hangs or panics, and over a broker that is not there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+
+use arc_swap::ArcSwap;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::{broadcast, mpsc};
+
+use super::*;
+use crate::counters::LaneMetrics;
+use crate::lane::{Command, Commands, Pace, Trial};
+use crate::pulse::Pulse;
+use crate::stop::{PATIENCE, Stop};
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_chain::record::{ChainRecord, Epoch, RecordKind};
+use sluicegate_chain::{LaneStorage, inspect};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::{Pipeline, file};
+use sluicegate_sandbox::compile::Compiler;
+use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_store::Location;
+use sluicegate_store::StoreOptions;
+use sluicegate_testing::gate::{Gate, GatedStore};
+
+/// Longer than anything takes; a hang becomes a failure.
+const LONG: Duration = Duration::from_secs(60);
+
+/// For those that are to be seen soon.
+const FAST: Duration = Duration::from_millis(20);
+
+const PIPELINE: &str = r#"
+name = "lives"
+SOURCE
+[schema]
+key = "string"
+at = "timestamp(us)"
+[event_time]
+column = "at"
+[[sinks]]
+id = "rows"
+type = "parquet"
+path = "unused"
+[dead_letters]
+path = "unused-dead"
+[checkpoint]
+path = "unused-chain"
+interval = "100ms"
+"#;
+
+const UNREACHABLE: &str = r#"
+[source]
+type = "kafka"
+[source.kafka]
+brokers = "127.0.0.1:1"
+topic = "nowhere"
+start = "earliest"
+"#;
+
+const UNREACHABLE_SINK: &str = r#"
+[[sinks]]
+id = "topic"
+type = "kafka"
+brokers = "127.0.0.1:1"
+topic = "nowhere"
+"#;
+
+const MODULE_BY_NAME: &str = r#"
+[[stages]]
+id = "s"
+kind = "filter"
+plugin = "not-there"
+"#;
+
+const MODULE_BY_PATH: &str = r#"
+[[stages]]
+id = "s"
+kind = "filter"
+plugin = "./not-there.wasm"
+"#;
+
+fn folder_of(store: &GatedStore, name: &str) -> Location {
+    Location { store: Arc::new(store.clone()), ..Location::in_memory() }.child(name)
+}
+
+/// What outlives the lives of a lane.
+struct World {
+    runtime: Runtime,
+    store: GatedStore,
+    /// Where the files lie.
+    folder: TempDir,
+    config: Arc<Pipeline>,
+    text: String,
+}
+
+/// A lane under supervision.
+struct Supervised {
+    thread: JoinHandle<Ended>,
+    stop: Stop,
+    /// Of the stop alone: the test says when its patience is over.
+    clock: Clock,
+    status: Arc<ArcSwap<LaneStatus>>,
+    _commands: mpsc::Sender<Command>,
+}
+
+impl World {
+    /// Over three records in a file.
+    fn of_files(gate: Gate) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = (0..3).map(|at| format!("{{\"key\":\"k\",\"at\":{at}}}\n"));
+        std::fs::write(folder.path().join("in.json"), lines.collect::<String>()).unwrap();
+        let source = format!(
+            "[source]\ntype = \"files\"\n[source.files]\npath = \"{}\"\n",
+            folder.path().display()
+        );
+        Self::new(gate, folder, &source)
+    }
+
+    /// Over files that come.
+    fn watching() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = format!(
+            "[source]\ntype = \"files\"\n[source.files]\npath = \"{}\"\nwatch = \"100ms\"\n",
+            folder.path().display()
+        );
+        Self::new(Gate::Open, folder, &source)
+    }
+
+    /// A file with a record.
+    fn bring(&self, name: &str) {
+        let there = self.folder.path().join(format!("{name}.tmp"));
+        std::fs::write(&there, "{\"key\":\"k\",\"at\":1}\n").unwrap();
+        std::fs::rename(there, self.folder.path().join(format!("{name}.json"))).unwrap();
+    }
+
+    /// With another pipeline file.
+    fn changed(&self, text: &str) -> Self {
+        let config = file::parse(text, Path::new("lives.toml"), &BTreeMap::new()).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        Self {
+            runtime: runtime.worker_threads(1).enable_all().build().unwrap(),
+            store: self.store.clone(),
+            folder: tempfile::tempdir().unwrap(),
+            config: Arc::new(config),
+            text: text.to_owned(),
+        }
+    }
+
+    fn new(gate: Gate, folder: TempDir, source: &str) -> Self {
+        let text = PIPELINE.replace("SOURCE", source);
+        let config = file::parse(&text, Path::new("lives.toml"), &BTreeMap::new()).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        Self {
+            runtime: runtime.worker_threads(1).enable_all().build().unwrap(),
+            store: GatedStore::new(gate),
+            folder,
+            config: Arc::new(config),
+            text,
+        }
+    }
+
+    fn storage(&self, store: &GatedStore) -> LaneStorage {
+        let table = |(id, _): (Arc<str>, _)| {
+            let folder = folder_of(store, &id);
+            (id, folder)
+        };
+        LaneStorage {
+            chain: folder_of(store, "chain"),
+            tables: self.config.tables().into_iter().map(table).collect(),
+            job: "lives".to_owned(),
+            lane: "0".to_owned(),
+        }
+    }
+
+    fn start(&self) -> Supervised {
+        self.start_as("test", Pace::default(), &self.store)
+    }
+
+    fn start_as(&self, instance: &str, pace: Pace, store: &GatedStore) -> Supervised {
+        let clock = Clock::manual(0);
+        let stop = Stop::new(clock.clone());
+        let status = Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name)));
+        let (commands_tx, commands) = mpsc::channel(4);
+        let tables = self.config.tables().into_iter().map(|(id, _)| id);
+        let outside = Outside {
+            commands: Commands::new(commands),
+            stop: stop.clone(),
+            status: Arc::clone(&status),
+            stages: Arc::default(),
+            live: broadcast::channel(4).0,
+            metrics: Arc::new(LaneMetrics::new([], tables)),
+            pulse: Pulse::new(Clock::system()),
+            trial: Trial::default(),
+        };
+        let parts = LaneParts {
+            config: Arc::clone(&self.config),
+            storage: self.storage(store),
+            modules: ModuleStore::new(folder_of(store, "modules")),
+            engine: PluginEngine::new(None, Compiler::Here).unwrap(),
+            stores: StoreOptions::default(),
+            runtime: self.runtime.handle().clone(),
+            clock: Clock::system(),
+            instance: instance.to_owned(),
+            waits_for_modules: true,
+            pace,
+        };
+        let thread = supervise(parts, outside).unwrap();
+        Supervised { thread, stop, clock, status, _commands: commands_tx }
+    }
+
+    /// Waits until a request of the lane hangs.
+    fn hangs(&self) {
+        self.runtime.block_on(async {
+            let waited = tokio::time::timeout(LONG, self.store.has_waited());
+            waited.await.expect("a request hangs");
+        });
+    }
+
+    /// Runs the lane to the end of its input. How many records it has read then, all lives together.
+    fn finish(&self) -> u64 {
+        self.store.set(Gate::Open);
+        assert_eq!(self.start().ended(), LaneEnd::Finished);
+        assert!(self.records().next_back().unwrap().source.ended);
+        self.read()
+    }
+
+    fn head(&self) -> Epoch {
+        let storage = self.storage(&self.store);
+        self.runtime.block_on(inspect::latest(&storage)).unwrap().unwrap()
+    }
+
+    /// All of the chain.
+    fn records(&self) -> impl DoubleEndedIterator<Item = ChainRecord> {
+        let storage = self.storage(&self.store);
+        (0..=self.head().0).map(move |epoch| {
+            self.runtime.block_on(inspect::record(&storage, Epoch(epoch))).unwrap().unwrap()
+        })
+    }
+
+    /// Records read, by what is committed.
+    fn read(&self) -> u64 {
+        self.records().next_back().unwrap().source.fates().read
+    }
+}
+
+impl Supervised {
+    /// Waits until the status is as wanted.
+    fn shows(&self, wanted: impl Fn(&LaneStatus) -> bool) {
+        let clock = Clock::system();
+        while !wanted(&self.status.load()) {
+            assert!(clock.monotonic() < LONG, "{:?}", self.status.load());
+            std::thread::yield_now();
+        }
+    }
+
+    fn ended(self) -> LaneEnd {
+        let (ended_tx, ended) = sync_channel(1);
+        std::thread::spawn(move || ended_tx.send(self.thread.join().unwrap()));
+        match ended.recv_timeout(LONG).expect("the lane ends") {
+            Ended::Well(end) => end,
+            Ended::Halted(reason) => panic!("halted: {reason}"),
+        }
+    }
+}
+
+#[test]
+fn a_stop_is_heard_while_the_store_does_not_answer_an_opening() {
+    let world = World::of_files(Gate::Shut);
+    let lane = world.start();
+    world.hangs();
+    lane.stop.ask();
+    assert_eq!(lane.ended(), LaneEnd::CutShort);
+    assert_eq!(world.finish(), 3);
+}
+
+#[test]
+fn a_stop_is_heard_while_the_store_does_not_take_the_genesis() {
+    let world = World::of_files(Gate::Puts(0));
+    let lane = world.start();
+    world.hangs();
+    lane.stop.ask();
+    assert_eq!(lane.ended(), LaneEnd::CutShort);
+    assert_eq!(world.finish(), 3);
+}
+
+/// The genesis is taken, and not the file of the only epoch.
+#[test]
+fn a_stop_does_not_wait_for_a_commit_for_ever() {
+    let world = World::of_files(Gate::Puts(1));
+    let lane = world.start();
+    world.hangs();
+    lane.stop.ask();
+    lane.clock.advance(PATIENCE);
+    assert_eq!(lane.ended(), LaneEnd::CutShort);
+    assert_eq!(world.finish(), 3);
+}
+
+#[test]
+fn a_stop_waits_a_while_for_a_commit() {
+    let world = World::of_files(Gate::Puts(1));
+    let lane = world.start();
+    world.hangs();
+    lane.stop.ask();
+    world.store.set(Gate::Open);
+    assert_eq!(lane.ended(), LaneEnd::Finished);
+    assert_eq!(world.finish(), 3);
+}
+
+#[test]
+fn a_stop_is_heard_while_no_broker_says_where_to_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(Gate::Open, folder, UNREACHABLE);
+    let lane = world.start();
+    lane.shows(|status| status.problem.is_some());
+    lane.stop.ask();
+    assert_eq!(lane.ended(), LaneEnd::CutShort);
+}
+
+#[test]
+fn an_opening_that_panics_is_shown_and_tried_again() {
+    let world = World::of_files(Gate::Panics);
+    let lane = world.start();
+    lane.shows(|status| {
+        let problem = status.problem.as_deref().unwrap_or_default();
+        status.phase == Phase::BackingOff && problem.contains("the store panics")
+    });
+    world.store.set(Gate::Open);
+    assert_eq!(lane.ended(), LaneEnd::Finished);
+}
+
+/// Waits until a lane runs and has read so many records.
+fn runs(lane: &Supervised, read: u64) {
+    lane.shows(|status| status.phase == Phase::Running && status.fates.read >= read);
+}
+
+fn stands_by(lane: &Supervised, owner: &str) {
+    let written = format!("was written by `{owner}`");
+    lane.shows(|status| {
+        let problem = status.problem.as_deref().unwrap_or_default();
+        status.phase == Phase::Standby && problem.contains(&written)
+    });
+}
+
+#[test]
+fn of_two_that_run_a_lane_the_later_goes_on_and_the_other_waits_for_its_end() {
+    let world = World::watching();
+    world.bring("1");
+    // Long enough that nobody is taken for dead because the machine is busy.
+    let pace = Pace { beat: Duration::from_secs(10), look: FAST };
+    let old = world.start_as("old", pace, &world.store);
+    runs(&old, 1);
+    let new = world.start_as("new", pace, &world.store);
+    runs(&new, 1);
+    world.bring("2");
+    runs(&new, 2);
+    stands_by(&old, "new");
+
+    new.stop.ask();
+    assert_eq!(new.ended(), LaneEnd::Stopped);
+    world.bring("3");
+    runs(&old, 3);
+    old.stop.ask();
+    assert_eq!(old.ended(), LaneEnd::Stopped);
+    assert_eq!(world.read(), 3);
+}
+
+#[test]
+fn an_owner_that_shows_no_sign_of_life_is_taken_over() {
+    let world = World::watching();
+    world.bring("1");
+    let pace = Pace { beat: FAST, look: FAST };
+    let old = world.start_as("old", pace, &world.store);
+    runs(&old, 1);
+    let way = world.store.another_way();
+    let new = world.start_as("new", pace, &way);
+    runs(&new, 1);
+    stands_by(&old, "new");
+    // It lives, and nobody can see that.
+    way.set(Gate::Shut);
+    world.bring("2");
+    runs(&old, 2);
+    way.set(Gate::Open);
+    stands_by(&new, "old");
+    for lane in [new, old] {
+        lane.stop.ask();
+        lane.ended();
+    }
+    assert_eq!(world.read(), 2);
+}
+
+/// Of a pipeline file.
+type Change<'a> = &'a dyn Fn(&str) -> String;
+
+#[test]
+fn a_start_that_cannot_work_leaves_alone_what_runs() {
+    let world = World::watching();
+    world.bring("1");
+    let pace = Pace { beat: FAST, look: FAST };
+    let lane = world.start_as("works", pace, &world.store);
+    runs(&lane, 1);
+    let before_sinks = |more: &'static str| {
+        move |text: &str| text.replace("[[sinks]]", &format!("{more}[[sinks]]"))
+    };
+    let changes: [(&str, Change<'_>); 4] = [
+        ("do not answer", &before_sinks(UNREACHABLE_SINK)),
+        ("waits for its module", &before_sinks(MODULE_BY_NAME)),
+        ("read module of stage `s`", &before_sinks(MODULE_BY_PATH)),
+        ("source", &|text| {
+            let (source, schema) = (text.find("[source]"), text.find("[schema]"));
+            [&text[..source.unwrap()], UNREACHABLE, &text[schema.unwrap()..]].concat()
+        }),
+    ];
+    for (number, (why, change)) in changes.into_iter().enumerate() {
+        let epoch = world.head();
+        let other = world.changed(&change(&world.text));
+        let refused = other.start_as("cannot work", pace, &world.store);
+        refused.shows(|status| status.problem.as_deref().is_some_and(|text| text.contains(why)));
+        world.bring(&format!("more-{number}"));
+        runs(&lane, 2 + number as u64);
+        lane.shows(|status| status.epoch > Some(epoch));
+        refused.stop.ask();
+        refused.thread.join().unwrap();
+    }
+    lane.stop.ask();
+    assert_eq!(lane.ended(), LaneEnd::Stopped);
+    let fences = world.records().filter(|record| record.kind == RecordKind::Fence);
+    assert_eq!(fences.count(), 0);
+}
+
+/// What goes on would be a chain of its own making, with the configuration of before.
+#[test]
+fn a_lane_whose_chain_was_forgotten_halts_for_good() {
+    let world = World::watching();
+    world.bring("1");
+    let lane = world.start();
+    runs(&lane, 1);
+    lane.shows(|_| world.read() == 1);
+    let storage = world.storage(&world.store);
+    world
+        .runtime
+        .block_on(sluicegate_chain::forget(&storage, sluicegate_chain::reset::DataFiles::Keep))
+        .unwrap();
+    world.bring("2");
+    lane.shows(|status| {
+        let problem = status.problem.as_deref().unwrap_or_default();
+        status.phase == Phase::Halted && problem.contains("epoch")
+    });
+    let latest = world.runtime.block_on(inspect::latest(&storage)).unwrap();
+    assert_eq!(latest, None, "nothing was begun");
+}
+
+/// An opening asks for its modules first, which are there, and then for a topic, whose brokers are not.
+#[test]
+fn what_an_opening_waits_for_stays_shown_until_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = UNREACHABLE_SINK.replace("nowhere", "elsewhere");
+    let world = World::new(Gate::Open, folder, &format!("{UNREACHABLE}{sink}"));
+    let lane = world.start();
+    lane.shows(|status| status.phase == Phase::BackingOff && status.problem.is_some());
+    let mut attempts = 0;
+    let mut before = Phase::BackingOff;
+    while attempts < 2 {
+        let status = lane.status.load();
+        let problem = status.problem.as_deref().unwrap_or_default();
+        assert!(problem.contains("127.0.0.1:1"), "while {}: {problem}", status.phase);
+        attempts += u32::from(before == Phase::Opening && status.phase == Phase::BackingOff);
+        before = status.phase;
+        std::thread::yield_now();
+    }
+    lane.stop.ask();
+    assert_eq!(lane.ended(), LaneEnd::CutShort);
+}

@@ -1,0 +1,385 @@
+//! The values of one column as they are decoded: plain vectors that become Arrow arrays without a copy.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal64Array, Decimal128Array, Float64Array, Int64Array,
+    StringArray, TimestampMicrosecondArray,
+};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+
+use super::moment::{day, moment};
+use super::number::{self, NumberFault, PlainNumber};
+use sluicegate_model::schema::{Column, ColumnType, DECIMAL64_DIGITS_MAX, TextForm};
+
+/// Collects one value a row.
+pub(super) struct ColumnBuilder {
+    name: String,
+    kind: ColumnType,
+    nullable: bool,
+    form: TextForm,
+    values: Values,
+    /// Rows that are null, ascending: nothing is spent on rows that are not.
+    null_rows: Vec<u32>,
+}
+
+enum Values {
+    /// Also timestamps and decimals.
+    Int64(Vec<i64>),
+    /// Decimals of more than 18 digits.
+    Int128(Vec<i128>),
+    Float64(Vec<f64>),
+    Bool(Vec<bool>),
+    Date(Vec<i32>),
+    Text {
+        offsets: Vec<i32>,
+        bytes: Vec<u8>,
+    },
+}
+
+/// What came of offering a value to a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It is the row's value now.
+    Taken,
+    /// Not the kind of value this column holds.
+    Mismatch,
+    /// The right kind, but it does not fit; says why.
+    Unfit(&'static str),
+}
+
+impl Offer {
+    #[inline]
+    pub(super) fn is_taken(self) -> bool {
+        self == Self::Taken
+    }
+}
+
+impl ColumnBuilder {
+    pub(super) fn new(column: &Column) -> Self {
+        Self {
+            name: column.name.clone(),
+            kind: column.kind,
+            nullable: column.nullable,
+            form: column.form.clone(),
+            values: Values::new(column.kind),
+            null_rows: Vec::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn kind(&self) -> ColumnType {
+        self.kind
+    }
+
+    /// Whether the column wants a number's text and not its value, so that nothing goes through a float.
+    #[inline]
+    pub(super) fn wants_text_of_numbers(&self) -> bool {
+        match self.kind {
+            ColumnType::Decimal { .. } | ColumnType::Int64 => true,
+            ColumnType::Timestamp(encoding) => encoding.digits().is_some(),
+            _ => false,
+        }
+    }
+
+    /// Room for that many more rows.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Int64(values) => values.reserve(rows),
+            Values::Int128(values) => values.reserve(rows),
+            Values::Float64(values) => values.reserve(rows),
+            Values::Bool(values) => values.reserve(rows),
+            Values::Date(values) => values.reserve(rows),
+            Values::Text { offsets, bytes } => {
+                offsets.reserve(rows + 1);
+                // A guess that saves the first few steps of growing.
+                bytes.reserve(rows * 8);
+            }
+        }
+    }
+
+    /// Rows so far.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        match &self.values {
+            Values::Int64(values) => values.len(),
+            Values::Int128(values) => values.len(),
+            Values::Float64(values) => values.len(),
+            Values::Bool(values) => values.len(),
+            Values::Date(values) => values.len(),
+            Values::Text { offsets, .. } => offsets.len() - 1,
+        }
+    }
+
+    /// Forgets the rows from `rows` on.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Int64(values) => values.truncate(rows),
+            Values::Int128(values) => values.truncate(rows),
+            Values::Float64(values) => values.truncate(rows),
+            Values::Bool(values) => values.truncate(rows),
+            Values::Date(values) => values.truncate(rows),
+            Values::Text { offsets, bytes } => {
+                offsets.truncate(rows + 1);
+                let end = *offsets.last().expect("there is one offset more than values");
+                bytes.truncate(usize::try_from(end).expect("offsets are not negative"));
+            }
+        }
+        while self.null_rows.last().is_some_and(|row| *row as usize >= rows) {
+            self.null_rows.pop();
+        }
+    }
+
+    /// A null row; false if the column may not be null.
+    #[inline]
+    pub(super) fn push_null(&mut self) -> bool {
+        if self.nullable {
+            self.null_rows.push(u32::try_from(self.len()).expect("batches have fewer rows"));
+            match &mut self.values {
+                Values::Int64(values) => values.push(0),
+                Values::Int128(values) => values.push(0),
+                Values::Float64(values) => values.push(0.0),
+                Values::Bool(values) => values.push(false),
+                Values::Date(values) => values.push(0),
+                Values::Text { offsets, .. } => {
+                    let end = *offsets.last().expect("there is one offset more than values");
+                    offsets.push(end);
+                }
+            }
+        }
+        self.nullable
+    }
+
+    #[inline]
+    pub(super) fn push_bool(&mut self, value: bool) -> Offer {
+        match &mut self.values {
+            Values::Bool(values) => {
+                values.push(value);
+                Offer::Taken
+            }
+            _ => Offer::Mismatch,
+        }
+    }
+
+    /// A number by its value, for columns that do not want its text.
+    #[inline]
+    pub(super) fn push_float(&mut self, value: f64) -> Offer {
+        match &mut self.values {
+            Values::Float64(values) => {
+                values.push(value);
+                Offer::Taken
+            }
+            _ => Offer::Mismatch,
+        }
+    }
+
+    /// A number as it is written, for columns that want it so.
+    #[inline]
+    pub(super) fn push_number_text(&mut self, text: &str) -> Offer {
+        let text = text.as_bytes();
+        let value = match self.kind {
+            ColumnType::Decimal { precision, scale } => {
+                return self.push_decimal(text, precision, scale);
+            }
+            ColumnType::Int64 => number::integer(text),
+            ColumnType::Timestamp(encoding) => match encoding.digits() {
+                Some(digits) => number::micros(text, digits),
+                None => Err(NumberFault::NotANumber),
+            },
+            _ => Err(NumberFault::NotANumber),
+        };
+        self.push_number(value)
+    }
+
+    /// A number in its ordinary form. False if it does not fit as it stands: another way may know what to do.
+    #[inline]
+    pub(super) fn push_plain_number(&mut self, number: PlainNumber) -> bool {
+        match (&mut self.values, self.kind) {
+            (Values::Int64(values), ColumnType::Decimal { precision, scale }) => {
+                number.scaled(precision, scale).map(|value| values.push(value)).is_some()
+            }
+            (Values::Int128(values), ColumnType::Decimal { precision, scale }) => {
+                number.long_scaled(precision, scale).map(|value| values.push(value)).is_some()
+            }
+            (Values::Int64(values), ColumnType::Timestamp(encoding)) => {
+                let Some(digits) = encoding.digits() else { return false };
+                // 19 digits: as many as there are. And `5.0` µs are five.
+                let micros = number.scaled(19, digits).or_else(|| match digits {
+                    0 => number.integer(),
+                    _ => None,
+                });
+                micros.map(|micros| values.push(micros)).is_some()
+            }
+            (Values::Int64(values), _) => {
+                number.integer().map(|value| values.push(value)).is_some()
+            }
+            (Values::Float64(values), _) => {
+                number.float().map(|value| values.push(value)).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// A value as it stands in the record, for a column that wants it so.
+    pub(super) fn push_json(&mut self, raw: &str) -> Offer {
+        match raw {
+            "null" if self.push_null() => Offer::Taken,
+            "null" => Offer::Mismatch,
+            _ => self.push_text(raw),
+        }
+    }
+
+    /// The content of a string.
+    #[inline]
+    pub(super) fn push_text(&mut self, text: &str) -> Offer {
+        match (&mut self.values, self.kind) {
+            (Values::Text { offsets, bytes }, _) => {
+                bytes.extend_from_slice(text.as_bytes());
+                offsets.push(i32::try_from(bytes.len()).expect("turns are far below 2 GiB"));
+                Offer::Taken
+            }
+            (_, ColumnType::Decimal { precision, scale }) => {
+                self.push_decimal(text.as_bytes(), precision, scale)
+            }
+            (Values::Int64(values), ColumnType::Timestamp(encoding))
+                if encoding.digits().is_none() =>
+            {
+                match moment(text, encoding, &self.form) {
+                    Ok(micros) => values.push(micros),
+                    Err(why) => return Offer::Unfit(why),
+                }
+                Offer::Taken
+            }
+            (Values::Date(values), _) => {
+                match day(text, &self.form) {
+                    Ok(days) => values.push(days),
+                    Err(why) => return Offer::Unfit(why),
+                }
+                Offer::Taken
+            }
+            (Values::Int64(_), _) if self.form.quoted => self.push_number_text(text),
+            (Values::Float64(values), _) if self.form.quoted => match number::float(text) {
+                Some(value) => {
+                    values.push(value);
+                    Offer::Taken
+                }
+                None => Offer::Mismatch,
+            },
+            _ => self.in_quotes(text),
+        }
+    }
+
+    /// A decimal, in as many bits as its column has.
+    #[inline]
+    fn push_decimal(&mut self, text: &[u8], precision: u8, scale: u8) -> Offer {
+        let Values::Int128(values) = &mut self.values else {
+            return self.push_number(number::decimal(text, precision, scale));
+        };
+        match number::long_decimal(text, precision, scale) {
+            Ok(value) => {
+                values.push(value);
+                Offer::Taken
+            }
+            Err(NumberFault::Unfit(why)) => Offer::Unfit(why),
+            Err(NumberFault::NotANumber) => Offer::Mismatch,
+        }
+    }
+
+    /// A text where a number is wanted.
+    #[cold]
+    fn in_quotes(&self, text: &str) -> Offer {
+        let is_number = match (&self.values, self.kind) {
+            (Values::Float64(_), _) => number::float(text).is_some(),
+            (Values::Int64(_), ColumnType::Timestamp(encoding)) => encoding
+                .digits()
+                .is_some_and(|digits| number::micros(text.as_bytes(), digits).is_ok()),
+            (Values::Int64(_), ColumnType::Int64) => number::integer(text.as_bytes()).is_ok(),
+            _ => false,
+        };
+        match is_number {
+            true => Offer::Unfit("a number in quotes, which `quoted = true` takes"),
+            false => Offer::Mismatch,
+        }
+    }
+
+    #[inline]
+    fn push_number(&mut self, value: Result<i64, NumberFault>) -> Offer {
+        match (&mut self.values, value) {
+            (Values::Int64(values), Ok(value)) => {
+                values.push(value);
+                Offer::Taken
+            }
+            (_, Err(NumberFault::Unfit(why))) => Offer::Unfit(why),
+            _ => Offer::Mismatch,
+        }
+    }
+
+    /// The rows so far as an array; the builder is empty afterwards.
+    pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
+        let nulls = self.take_nulls(rows);
+        let taken = std::mem::replace(&mut self.values, Values::new(self.kind));
+        match taken {
+            Values::Int64(values) => self.finish_int64(ScalarBuffer::from(values), nulls),
+            Values::Int128(values) => Arc::new(
+                Decimal128Array::new(values.into(), nulls).with_data_type(self.kind.data_type()),
+            ),
+            Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            Values::Bool(values) => {
+                Arc::new(BooleanArray::new(BooleanBuffer::from(values.as_slice()), nulls))
+            }
+            Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
+            Values::Text { offsets, bytes } => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+                Arc::new(StringArray::new(offsets, Buffer::from_vec(bytes), nulls))
+            }
+        }
+    }
+
+    fn finish_int64(&self, values: ScalarBuffer<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
+        let kind = self.kind.data_type();
+        match self.kind {
+            ColumnType::Decimal { .. } => {
+                Arc::new(Decimal64Array::new(values, nulls).with_data_type(kind))
+            }
+            ColumnType::Timestamp(_) => {
+                Arc::new(TimestampMicrosecondArray::new(values, nulls).with_data_type(kind))
+            }
+            _ => Arc::new(Int64Array::new(values, nulls)),
+        }
+    }
+
+    fn take_nulls(&mut self, rows: usize) -> Option<NullBuffer> {
+        if self.null_rows.is_empty() {
+            return None;
+        }
+        let mut bits = arrow::array::BooleanBufferBuilder::new(rows);
+        bits.append_n(rows, true);
+        for row in self.null_rows.drain(..) {
+            bits.set_bit(row as usize, false);
+        }
+        Some(NullBuffer::new(bits.finish()))
+    }
+}
+
+impl Values {
+    fn new(kind: ColumnType) -> Self {
+        match kind {
+            // No record has bytes in its JSON; a column of them is never offered a value.
+            ColumnType::String | ColumnType::Json | ColumnType::Binary => {
+                Self::Text { offsets: vec![0], bytes: Vec::new() }
+            }
+            ColumnType::Float64 => Self::Float64(Vec::new()),
+            ColumnType::Bool => Self::Bool(Vec::new()),
+            ColumnType::Date => Self::Date(Vec::new()),
+            ColumnType::Decimal { precision, .. } if precision > DECIMAL64_DIGITS_MAX => {
+                Self::Int128(Vec::new())
+            }
+            ColumnType::Int64 | ColumnType::Timestamp(_) | ColumnType::Decimal { .. } => {
+                Self::Int64(Vec::new())
+            }
+        }
+    }
+}

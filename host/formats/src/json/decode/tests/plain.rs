@@ -1,0 +1,168 @@
+//! The plain way against the parser: whatever it takes, the parser takes with the same values.
+
+use proptest::prelude::*;
+
+use super::{at, column, nullable};
+use crate::json::decode::{Decoded, Decoder};
+use sluicegate_model::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
+use sluicegate_model::varlen::Varlen;
+
+const ORDINARY: &str = r#"{"store":"store-1","price":4.20,"n":-7,"a key of more than eight bytes":0.5,"ok":true,"ts":1767225600,"ms":5,"us":5.0,"q":"7","qf":"0.5","at":"2026-11-21 10:00:00","deep":{"x":"y","er":-3},"flat":{"a":[1,"b",[]],"c":{}}}"#;
+
+fn quoted(column: Column) -> Column {
+    Column { form: TextForm { quoted: true, ..TextForm::default() }, ..column }
+}
+
+fn columns() -> Vec<Column> {
+    let decimal = ColumnType::Decimal { precision: 9, scale: 2 };
+    vec![
+        column("store", ColumnType::String),
+        column("price", decimal),
+        nullable(column("n", ColumnType::Int64)),
+        nullable(column("a key of more than eight bytes", ColumnType::Float64)),
+        nullable(column("ok", ColumnType::Bool)),
+        nullable(column("ts", ColumnType::Timestamp(TimestampEncoding::UnixSeconds))),
+        nullable(column("ms", ColumnType::Timestamp(TimestampEncoding::UnixMillis))),
+        nullable(quoted(column("us", ColumnType::Timestamp(TimestampEncoding::UnixMicros)))),
+        nullable(quoted(column("q", ColumnType::Int64))),
+        nullable(quoted(column("qf", ColumnType::Float64))),
+        nullable(column("at", ColumnType::Timestamp(TimestampEncoding::Local))),
+        nullable(at(&["deep", "er"], column("deeper", ColumnType::Int64))),
+        nullable(at(&["flat"], column("raw", ColumnType::Json))),
+        nullable(at(&["price"], column("price_text", ColumnType::Json))),
+        nullable(at(&["n"], column("n_again", ColumnType::Float64))),
+    ]
+}
+
+fn decoder() -> Decoder {
+    let columns = columns();
+    let wanted: Vec<usize> = (0..columns.len()).collect();
+    Decoder::new(&Schema { columns }, &wanted)
+}
+
+/// Every record by a decoder of its own, which cannot know what to expect.
+fn parsed(records: &[String]) -> Vec<Decoded> {
+    let decode = |record: &String| {
+        let values: Varlen = std::iter::once(record.as_bytes()).collect();
+        decoder().decode(&values, 0..1)
+    };
+    records.iter().map(decode).collect()
+}
+
+fn number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => "-?(0|[1-9][0-9]{0,8})(\\.[0-9]{1,3})?",
+        2 => "-?[0-9]{1,20}(\\.[0-9]{0,20})?",
+        1 => "-?[0-9]{1,3}(\\.[0-9]{1,2})?[eE][+-]?[0-9]{1,2}",
+        1 => Just("-0.0".to_owned()),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => "[a-z0-9-]{0,20}".prop_map(|text| format!("\"{text}\"")),
+        2 => "\\PC{0,20}".prop_map(|text| serde_json::to_string(&text).unwrap()),
+        1 => "[ -~\\x01é]{0,12}".prop_map(|text| format!("\"{text}\"")),
+    ]
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        Just("true"),
+        Just("false"),
+        Just("null"),
+        Just("truth"),
+        Just("{\"er\":1}"),
+        Just("{\"er\":1,\"er\":2}"),
+        Just("{\"er\" : [ ] , \"a\":{\"b\":null} }"),
+        Just("{}"),
+        Just("[1]"),
+        Just("[1,]"),
+        Just("[[[[[[[[[[{}]]]]]]]]]]"),
+        Just("")
+    ];
+    prop_oneof![6 => number(), 4 => text(), 1 => word.prop_map(str::to_owned)]
+}
+
+/// In the order of the columns, so that a second record looks like the first.
+fn record() -> impl Strategy<Value = String> {
+    let other = ("\"[a-z]{1,3}\"", value());
+    let time = prop_oneof![
+        4 => "\"20[0-9]{2}-0[1-9]-[0-2][1-9][T ][01][0-9]:[0-5][0-9](:[0-6][0-9])?(\\.[0-9]{1,9})?(Z|\\+02:00)?\"",
+        1 => value(),
+    ];
+    let quoted =
+        || prop_oneof![3 => number().prop_map(|number| format!("\"{number}\"")), 1 => value()];
+    let inner = (value(), number(), value(), number(), quoted(), quoted(), time);
+    let entries = (text(), number(), number(), number(), value(), number(), value(), inner);
+    let space = prop_oneof![9 => Just(""), 1 => Just(" "), 1 => Just("\r\n\t")];
+    (entries, prop::collection::vec(other, 0..2), space.clone(), space).prop_map(
+        |((store, price, n, f, ok, ts, ms, (x, er, flat, us, q, qf, at)), others, before, behind)| {
+            let mut text = format!(
+                "{before}{{\"store\":{before}{store},\"price\":{price}{behind},\"n\":{n},\
+                 \"a key of more than eight bytes\":{f},\"ok\":{ok},{before}\"ts\":{ts},\"ms\":{ms},\
+                 \"us\":{us},\"q\":{q},\"qf\":{qf},\"at\":{at},\
+                 \"deep\":{behind}{{\"x\":{x},\"er\":{before}{er}}}{before},\"flat\":{flat}"
+            );
+            for (key, value) in others {
+                text += &format!(",{key}:{value}");
+            }
+            text + "}" + behind
+        },
+    )
+}
+
+/// Another byte somewhere, or a byte less.
+fn damaged() -> impl Strategy<Value = (String, prop::sample::Index, Option<u8>)> {
+    (record(), any::<prop::sample::Index>(), prop::option::of(0x20_u8..0x7f))
+}
+
+fn damage((record, place, byte): (String, prop::sample::Index, Option<u8>)) -> String {
+    let mut bytes = record.clone().into_bytes();
+    let place = place.index(bytes.len());
+    match byte {
+        Some(byte) => bytes[place] = byte,
+        None => drop(bytes.remove(place)),
+    }
+    String::from_utf8(bytes).unwrap_or(record)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_the_plain_way_takes_the_parser_takes_with_the_same_values(
+        records in prop::collection::vec(prop_oneof![record(), damaged().prop_map(damage)], 1..12),
+    ) {
+        // An ordinary one before each, so that its keys are expected whatever is wrong with it; and twice each, so
+        // that further keys are.
+        let around = |one: &String| [ORDINARY.to_owned(), one.clone(), one.clone()];
+        let records: Vec<String> = records.iter().flat_map(around).collect();
+        let values: Varlen = records.iter().map(|record| record.as_bytes()).collect();
+        let decoded = decoder().decode(&values, 0..records.len());
+        let mut rows = 0;
+        for (index, alone) in parsed(&records).into_iter().enumerate() {
+            let reject = decoded.rejects.iter().find(|(record, _)| *record as usize == index);
+            prop_assert_eq!(
+                reject.map(|(_, reason)| reason),
+                alone.rejects.first().map(|(_, reason)| reason),
+                "{}", &records[index]
+            );
+            if reject.is_none() {
+                prop_assert_eq!(decoded.batch.slice(rows, 1), alone.batch, "{}", &records[index]);
+                rows += 1;
+            }
+        }
+        prop_assert_eq!(rows, decoded.batch.num_rows());
+    }
+}
+
+#[test]
+fn an_ordinary_stream_is_read_the_plain_way() {
+    use crate::json::decode::plain;
+    let mut decoder = decoder();
+    let values: Varlen = [ORDINARY.as_bytes()].into_iter().collect();
+    decoder.decode(&values, 0..1);
+    decoder.shape.begin_record();
+    assert!(plain::decode(ORDINARY, &mut decoder.shape, &mut decoder.columns).is_some());
+}

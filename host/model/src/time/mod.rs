@@ -1,0 +1,165 @@
+//! Event time, the watermark, and the clock that everything else takes its time from.
+
+pub mod civil;
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// When something happened: microseconds since 1970-01-01T00:00:00 UTC, before and after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventTime(pub i64);
+
+impl EventTime {
+    /// Microseconds since 1970-01-01T00:00:00 UTC.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for EventTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        civil::write_time(self.0, f)
+    }
+}
+
+/// «No further event with `event_time < watermark` is expected.» Never goes back.
+///
+/// ```
+/// use sluicegate_model::time::{EventTime, Watermark};
+/// let watermark = Watermark::at(EventTime(30));
+/// assert!(watermark.has_passed(EventTime(30)));
+/// assert!(!watermark.has_passed(EventTime(31)));
+/// assert!(!Watermark::None.has_passed(EventTime(i64::MIN)));
+/// assert!(Watermark::End.has_passed(EventTime(i64::MAX)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watermark {
+    /// Nothing was seen yet: not 1970, or events before it would be late at once.
+    None,
+    /// Everything before this time was seen.
+    At(EventTime),
+    /// The input has ended: every window fires.
+    End,
+}
+
+impl Watermark {
+    /// The watermark at a time.
+    pub fn at(time: EventTime) -> Self {
+        Self::At(time)
+    }
+
+    /// The watermark before `micros` more had passed: a window that is kept so much longer is closed when this has passed
+    /// its end.
+    #[must_use]
+    pub fn minus(self, micros: i64) -> Self {
+        match self {
+            Self::At(time) => Self::At(EventTime(time.0.saturating_sub(micros))),
+            end => end,
+        }
+    }
+
+    /// Whether a multiple of `every` lies between an earlier watermark and this one, which may stand on it.
+    pub fn has_crossed(self, every: i64, before: Self) -> bool {
+        match (before, self) {
+            (Self::At(before), Self::At(now)) => {
+                before.0.div_euclid(every) < now.0.div_euclid(every)
+            }
+            (before, now) => before < now,
+        }
+    }
+
+    /// Whether a window that ends at `end` is complete: `watermark >= end`
+    /// (docs/design/time.md#rule-2).
+    #[inline]
+    pub fn has_passed(self, end: EventTime) -> bool {
+        match self {
+            Self::None => false,
+            Self::At(time) => time >= end,
+            Self::End => true,
+        }
+    }
+}
+
+impl fmt::Display for Watermark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::At(time) => time.fmt(f),
+            Self::End => f.write_str("end"),
+        }
+    }
+}
+
+/// CPU time that the calling thread has used, nanoseconds. For counting and for deadlines; a few hundred nanoseconds
+/// themselves, so once a chunk and not once a row.
+pub fn thread_cpu_nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// Processing time. The system's, or a test's that stands still until it is moved.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System(SystemClock),
+    /// Moved by hand.
+    Manual(std::sync::Arc<std::sync::atomic::AtomicI64>),
+}
+
+/// The machine's clock. Wall time is asked for each time: what the monotonic clock has counted since some moment leaves out
+/// the time for which the machine was suspended.
+#[derive(Clone, Debug)]
+pub struct SystemClock {
+    started: Instant,
+    wall: fn() -> SystemTime,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self::System(SystemClock { started: Instant::now(), wall: SystemTime::now })
+    }
+
+    /// A clock that stands at `micros` until [`Clock::advance`].
+    pub fn manual(micros: i64) -> Self {
+        Self::Manual(std::sync::Arc::new(std::sync::atomic::AtomicI64::new(micros)))
+    }
+
+    /// Time since an origin of the clock's own; never goes back. For durations and timers.
+    pub fn monotonic(&self) -> Duration {
+        match self {
+            Self::System(clock) => clock.started.elapsed(),
+            Self::Manual(micros) => Duration::from_micros(
+                micros.load(std::sync::atomic::Ordering::Relaxed).max(0).unsigned_abs(),
+            ),
+        }
+    }
+
+    /// Wall time, microseconds since 1970 UTC. Can go back, as the machine's does. Part of no result: of what is shown, and of
+    /// the guard against clocks that are ahead.
+    pub fn wall_micros(&self) -> i64 {
+        match self {
+            Self::System(clock) => {
+                let wall = (clock.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)
+            }
+            Self::Manual(micros) => micros.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    /// Moves a manual clock; a system clock moves by itself.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Manual(micros) = self {
+            let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+            micros.fetch_add(by, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

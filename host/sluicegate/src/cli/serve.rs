@@ -1,0 +1,156 @@
+//! `sluicegate serve`: pipelines and their HTTP interface.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::http::{AppState, Server, ServerConfig};
+use crate::metrics::Metrics;
+use crate::process::{Process, Started};
+use crate::shutdown;
+use sluicegate_engine::stop::Stop;
+use sluicegate_model::call::CallLimits;
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline as config;
+use sluicegate_pipeline::environment::Environment;
+use sluicegate_pipeline::{Pipeline, file};
+use sluicegate_sandbox::compile::Compiler;
+
+use super::run::{check_first_run, plugin_cache, wait};
+
+/// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The pipeline files
+    #[arg(value_name = "FILE", required = true)]
+    pub pipelines: Vec<PathBuf>,
+    /// Where HTTP listens. Anything but a loopback address needs a token
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "SLUICEGATE_LISTEN",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub listen: SocketAddr,
+    /// File of tokens, one per line. Every request must bring one as `Authorization: Bearer …`
+    #[arg(long, value_name = "FILE", env = "SLUICEGATE_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Serve /metrics and /health here as well, without a token
+    #[arg(long, value_name = "ADDRESS", env = "SLUICEGATE_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// /health/live fails when a pipeline's thread has not passed its loop for this long
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = config::parse_duration)]
+    pub stuck_after: Duration,
+    /// Another name under which browsers may reach this server without a token
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub allow_hosts: Vec<String>,
+    /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipelines
+    #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
+    pub store: Option<String>,
+    /// Keep compiled plugins in this directory between runs; nobody else may write to it. Default: below the user's
+    /// cache folder
+    #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
+    pub plugin_cache: Option<PathBuf>,
+}
+
+/// Serves until a signal. A pipeline that ends or halts leaves the others and HTTP alone: its status says why. Exit
+/// code 1 if one was halted.
+pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let environment = Environment::of_process();
+    let pipelines = load(&args.pipelines, &environment)?;
+    let runtime = Process::runtime()?;
+    let stop = Stop::new(Clock::system());
+    shutdown::stop_on_signal(stop.clone()).context("wait for signals")?;
+    let server = runtime.block_on(Server::bind(&ServerConfig {
+        listen: args.listen,
+        observe: args.metrics_listen,
+        token_file: args.token_file.clone(),
+        allow_hosts: args.allow_hosts.clone(),
+    }))?;
+    let store = module_store(args.store.as_deref(), &pipelines)?;
+    let stores = environment.stores();
+    let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
+    let process = Process::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
+    let process = Process { takes_uploads: true, stop: stop.clone(), ..process };
+    for pipeline in &pipelines {
+        check_first_run(&process, pipeline)?;
+    }
+    let upload_limits = CallLimits::from(&pipelines[0].limits);
+    let started = pipelines
+        .into_iter()
+        .map(|pipeline| process.start(pipeline))
+        .collect::<anyhow::Result<Vec<Started>>>()?;
+    tracing::info!(listen = %server.local_addr()?, "serving");
+    let app = app(&process, &started, upload_limits, args.stuck_after);
+    runtime.block_on(server.run(app, stop.token()));
+    let ends: Vec<bool> = started.into_iter().map(|started| wait(started, true)).collect();
+    // A request that hangs must not hold up the end.
+    runtime.shutdown_background();
+    Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn load(files: &[PathBuf], environment: &Environment) -> anyhow::Result<Vec<Pipeline>> {
+    let mut pipelines: Vec<Pipeline> = Vec::with_capacity(files.len());
+    for path in files {
+        let pipeline = file::load(path, environment.variables())?;
+        if pipelines.iter().any(|other| other.name == pipeline.name) {
+            bail!(
+                "`{}` is the second pipeline of the name `{}`: a name is its identity in the store, give it another",
+                path.display(),
+                pipeline.name
+            );
+        }
+        pipelines.push(pipeline);
+    }
+    Ok(pipelines)
+}
+
+/// Where the modules of all pipelines lie. They share one store, and a pipeline that is run alone later looks in its
+/// own: so that must be the same, or somebody must have said which.
+fn module_store(asked: Option<&str>, pipelines: &[Pipeline]) -> anyhow::Result<String> {
+    let first = &pipelines[0];
+    if let Some(asked) = asked {
+        return Ok(asked.to_owned());
+    }
+    if let Some(other) = pipelines.iter().find(|other| other.checkpoint.url != first.checkpoint.url)
+    {
+        bail!(
+            "pipelines `{}` and `{}` have different `checkpoint.path`s, and the modules of one server lie in one \
+             store: give them one path, or say with `--store` where modules are kept, to `run` as well",
+            first.name,
+            other.name
+        );
+    }
+    Ok(first.checkpoint.url.clone())
+}
+
+fn app(
+    process: &Process,
+    started: &[Started],
+    upload_limits: CallLimits,
+    stuck_after: Duration,
+) -> AppState {
+    let metrics = Arc::new(Metrics::new(process.clock.clone()));
+    for Started { handle, ports, .. } in started {
+        metrics.add(
+            Arc::clone(handle.name()),
+            Arc::clone(&ports.metrics),
+            Arc::clone(&ports.status),
+        );
+    }
+    let by_name =
+        |started: &Started| (started.handle.name().to_string(), Arc::clone(&started.handle));
+    AppState {
+        pipelines: started.iter().map(by_name).collect(),
+        modules: process.modules.clone(),
+        engine: process.engine.clone(),
+        upload_limits,
+        metrics,
+        stuck_after,
+        clock: process.clock.clone(),
+    }
+}

@@ -1,0 +1,183 @@
+//! `sluicegate status` and `sluicegate health`: how a running server's pipelines stand.
+
+use std::io::{Write as _, stdout};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+
+use super::client::{Client, Connection, decode};
+use super::plugin::{print_json, seconds};
+use crate::http::api::{
+    PartitionStatus, PipelineLine, PipelineStatus, Pipelines, Readiness, StageRelease,
+};
+use sluicegate_model::printable::{printable, table};
+
+/// Container runtimes give a probe a few seconds.
+const PROBE_TIME: Duration = Duration::from_secs(3);
+
+/// Show the state of a pipeline, or of all pipelines in short.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StatusArgs {
+    /// The pipeline; all of the server if absent
+    pub pipeline: Option<String>,
+    /// Which server
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Print the server's answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Ask whether a server is ready: exit code 0 if every pipeline works, 1 if not. For containers.
+#[derive(Clone, Debug, clap::Args)]
+pub struct HealthArgs {
+    /// Only whether it answers at all
+    #[arg(long)]
+    pub live: bool,
+    /// Which server
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Print the server's answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Shows how pipelines stand.
+pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let StatusArgs { pipeline, connection, json } = args;
+    let client = Client::new(connection)?;
+    let Some(name) = pipeline else {
+        let pipelines: Pipelines = client.get(&["v1", "pipelines"])?;
+        if *json {
+            return print_json(&pipelines);
+        }
+        write!(stdout(), "{}", list(&pipelines))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let status: PipelineStatus = client.get(&["v1", "pipelines", name])?;
+    if *json {
+        return print_json(&status);
+    }
+    write!(stdout(), "{}", describe(&status))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for health. An unhealthy server is an answer, not an error.
+pub fn health(args: &HealthArgs) -> anyhow::Result<ExitCode> {
+    let HealthArgs { live, connection, json } = args;
+    let client = Client::new(connection)?;
+    let path = if *live { ["health", "live"] } else { ["health", "ready"] };
+    let response = client.probe(&path, PROBE_TIME)?;
+    let status = response.status();
+    if *live {
+        if !status.is_success() {
+            bail!("the server answered {status}");
+        }
+        writeln!(stdout(), "live")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !status.is_success() && status != reqwest::StatusCode::SERVICE_UNAVAILABLE {
+        // Whatever it is, `decode` says it in words.
+        return decode::<Readiness>(response).map(|_| ExitCode::FAILURE);
+    }
+    let readiness: Readiness = serde_json::from_str(&response.text()?)?;
+    if *json {
+        print_json(&readiness)?;
+    } else if readiness.ready {
+        writeln!(stdout(), "ready")?;
+    } else {
+        readiness
+            .reasons
+            .iter()
+            .try_for_each(|reason| writeln!(stdout(), "not ready: {}", printable(reason)))?;
+    }
+    Ok(if readiness.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn list(pipelines: &Pipelines) -> String {
+    if pipelines.pipelines.is_empty() {
+        return "no pipelines\n".to_owned();
+    }
+    let row = |line: &PipelineLine| {
+        [
+            line.name.clone(),
+            line.phase.to_string(),
+            or_dash(line.epoch),
+            watermark(line),
+            or_dash(line.lag),
+            line.problem.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = pipelines.pipelines.iter().map(row).collect();
+    table(["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "PROBLEM"], &rows)
+}
+
+pub(crate) fn describe(status: &PipelineStatus) -> String {
+    let PipelineStatus { line, records, stages, partitions, dead_letters, .. } = status;
+    let mut text = String::new();
+    let mut say = |what: &str, value: String| {
+        text += &printable(&format!("{:13}{value}", format!("{what}:")));
+        text.push('\n');
+    };
+    say("pipeline", line.name.clone());
+    say("phase", line.phase.to_string());
+    if let Some(problem) = &line.problem {
+        say("problem", problem.clone());
+    }
+    say("epoch", or_dash(line.epoch));
+    say("watermark", watermark(line));
+    say("lag", or_dash(line.lag));
+    say(
+        "records",
+        format!(
+            "{} read = {} accepted + {} filtered + {} late + {} dead-lettered",
+            records.read, records.accepted, records.filtered, records.late, records.dead_lettered
+        ),
+    );
+    for kind in dead_letters {
+        say("dead letters", kind.to_string());
+    }
+    say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
+    let stage = |stage: &StageRelease| {
+        let StageRelease { stage, module, digest, generation, .. } = stage;
+        [stage.clone(), module.clone(), digest.short(), generation.to_string()]
+    };
+    let rows: Vec<_> = stages.iter().map(stage).collect();
+    text.push('\n');
+    text += &table(["STAGE", "MODULE", "DIGEST", "GENERATION"], &rows);
+    let partition = |view: &PartitionStatus| {
+        [
+            format!("{}/{}", view.stream, view.partition),
+            view.next_offset.to_string(),
+            or_dash(view.end_offset),
+            or_dash(view.lag),
+            or_dash(view.watermark.as_deref()),
+            match (view.paused, view.idle, view.jumps) {
+                (true, ..) => "paused".to_owned(),
+                (false, _, jumps @ 1..) => format!("moved {jumps} times"),
+                (false, true, 0) => "idle".to_owned(),
+                (false, false, 0) => String::new(),
+            },
+        ]
+    };
+    let rows: Vec<_> = partitions.iter().map(partition).collect();
+    text.push('\n');
+    text += &table(["PARTITION", "NEXT", "END", "LAG", "WATERMARK", ""], &rows);
+    if status.partitions_left_out > 0 {
+        text += &format!("and {} partitions more\n", status.partitions_left_out);
+    }
+    text
+}
+
+fn watermark(line: &PipelineLine) -> String {
+    match (&line.watermark, line.watermark_delay_seconds) {
+        (Some(watermark), Some(delay)) => format!("{watermark} ({} behind)", seconds(delay)),
+        _ if line.input_ended => "end of input".to_owned(),
+        _ => "-".to_owned(),
+    }
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

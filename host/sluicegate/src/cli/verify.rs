@@ -1,0 +1,126 @@
+//! `sluicegate verify`: compares what a pipeline's chain says with what lies in the store.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use indicatif::{HumanBytes, ProgressBar};
+use serde_json::json;
+
+use crate::process::look_at_lane;
+use sluicegate_chain::inspect::check_begin;
+use sluicegate_chain::record::ChainRecord;
+use sluicegate_chain::verify::{Matter, Report, verify};
+use sluicegate_pipeline as config;
+use sluicegate_pipeline::Pipeline;
+use sluicegate_pipeline::environment::Environment;
+use sluicegate_pipeline::fingerprint::columns::{is_same_place, place_of};
+
+/// Compare a pipeline's chain, states, outboxes and data files with what lies in the store, by size and hash
+///
+/// It changes nothing, and may look beside a pipeline that runs. Exit code 0: all that the chain names is there and is what it
+/// was. Exit code 1: something is missing, damaged or left over, or could not be read.
+#[derive(Clone, Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The pipeline file
+    #[arg(value_name = "FILE")]
+    pub pipeline: PathBuf,
+    /// Compare sizes only: reads the chain and lists the tables, but reads no data file
+    #[arg(long)]
+    pub sizes_only: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Compares and prints.
+///
+/// # Errors
+/// The file is refused, the store fails, or there is no chain.
+pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let environment = Environment::of_process();
+    let pipeline = config::load(&args.pipeline, &environment)?;
+    let storage = look_at_lane(&pipeline, &environment.stores())?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.context("start the runtime that asks the store")?;
+    let bar = match io::stderr().is_terminal() && !args.json {
+        true => ProgressBar::new(0),
+        false => ProgressBar::hidden(),
+    };
+    let tables: BTreeMap<Arc<str>, String> =
+        pipeline.tables().into_iter().map(|(id, table)| (id, table.written.clone())).collect();
+    let elsewhere = |record: &ChainRecord, table: &str| {
+        let now = tables.get(table)?;
+        place_of(&record.config, table).filter(|then| !is_same_place(then, now)).map(str::to_owned)
+    };
+    let progress = |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    let report = runtime.block_on(verify(&storage, !args.sizes_only, elsewhere, progress))?;
+    bar.finish_and_clear();
+    let Some(report) = report else {
+        runtime.block_on(check_begin(&storage))?;
+        bail!(
+            "there is no chain of pipeline `{}` in {}: it has not run yet",
+            pipeline.name,
+            storage.chain.url
+        );
+    };
+    let text = match args.json {
+        true => format!("{}\n", as_json(&pipeline, &report)),
+        false => description(&pipeline, &report),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("write to standard output")?;
+    Ok(if report.has_defects() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn as_json(pipeline: &Pipeline, report: &Report) -> serde_json::Value {
+    let mut answer = json!(report);
+    answer["pipeline"] = json!(&*pipeline.name);
+    answer["whole"] = json!(!report.has_defects());
+    answer
+}
+
+/// A line for each finding, then what there is, then the verdict.
+fn description(pipeline: &Pipeline, report: &Report) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        text +=
+            &format!("{:<9}  {}: {}\n", finding.matter.to_string(), finding.object, finding.detail);
+    }
+    let Report { epochs, blobs, files, bytes, hashed, counts, findings } = report;
+    let shown = findings.len() as u64;
+    let all: u64 = counts.values().sum();
+    if all > shown {
+        text += &format!("… and {} more\n", all - shown);
+    }
+    let by = if *hashed { "size and hash" } else { "size" };
+    text += &format!(
+        "pipeline {}: {epochs} epochs, {blobs} states and outboxes, {files} data files of {}, compared by {by}\n",
+        pipeline.name,
+        HumanBytes(*bytes)
+    );
+    let of = |matter| counts.get(&matter).copied().unwrap_or_default();
+    text += &format!(
+        "missing {}, damaged {}, left over {}; foreign {}, earlier {}, undecided {}\n",
+        of(Matter::Missing),
+        of(Matter::Damaged),
+        of(Matter::LeftOver),
+        of(Matter::Foreign),
+        of(Matter::Earlier),
+        of(Matter::Undecided)
+    );
+    text += match report.has_defects() {
+        true => "NOT whole: docs/operate.md says what each word means and what to do\n",
+        false => "whole: everything that the chain names is there and is what it was\n",
+    };
+    text
+}

@@ -1,0 +1,242 @@
+//! A pipeline with real plugins and no lane behind it, for tests: the test plays the lane.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc};
+
+use super::{LanePorts, PipelineHandle};
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_chain::record::{Epoch, Fates, PinnedModule};
+use sluicegate_engine::counters::LaneMetrics;
+use sluicegate_engine::lane::Command;
+use sluicegate_engine::pulse::Pulse;
+use sluicegate_engine::status::{LaneStatus, LiveResults, PartitionView, Phase, StageView};
+use sluicegate_model::call::CallLimits;
+use sluicegate_model::module::PluginKind;
+use sluicegate_model::schema::{Column, ColumnType, Origin, Schema, TextForm, TimestampEncoding};
+use sluicegate_model::time::{Clock, EventTime, Watermark};
+use sluicegate_model::window::WindowKind;
+use sluicegate_pipeline::{
+    CheckpointConfig, EventTimeConfig, EventTimeFrom, Failures, FileOrder, FilesConfig, Limits,
+    Pipeline, PluginRef, SourceConfig, StageConfig, WindowConfig,
+};
+use sluicegate_sandbox::compile::Compiler;
+use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_sandbox::fit::fit;
+use sluicegate_store::Location;
+
+/// The handle, and the lane's ends.
+pub(crate) struct Fixture {
+    pub(crate) handle: Arc<PipelineHandle>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) status: Arc<ArcSwap<LaneStatus>>,
+    pub(crate) live: broadcast::Sender<Arc<LiveResults>>,
+    pub(crate) modules: ModuleStore,
+    pub(crate) engine: PluginEngine,
+    /// Of its pulse.
+    pub(crate) clock: Clock,
+    pub(crate) pulse: Pulse,
+}
+
+/// Pipeline `sales`, running: stage `valid` runs `valid-sale`, stage `revenue` runs `revenue`.
+pub(crate) fn sales() -> Fixture {
+    let config = Arc::new(config());
+    let (engine, stages) = compiled();
+    let status = Arc::new(ArcSwap::from_pointee(status(&stages)));
+    let (commands, taken) = mpsc::channel(4);
+    let (live, _) = broadcast::channel(4);
+    let clock = Clock::manual(0);
+    let pulse = Pulse::new(clock.clone());
+    let ports = LanePorts {
+        status: Arc::clone(&status),
+        stages: Arc::new(ArcSwap::from_pointee(stages)),
+        commands,
+        live: live.clone(),
+        metrics: Arc::new(LaneMetrics::new([], [])),
+        pulse: pulse.clone(),
+    };
+    let modules = modules();
+    let handle = PipelineHandle::new(config, ports, modules.clone(), engine.clone());
+    let handle = Arc::new(handle);
+    Fixture { handle, commands: taken, status, live, modules, engine, clock, pulse }
+}
+
+impl Fixture {
+    /// Publishes a changed status.
+    pub(crate) fn publish(&self, change: impl FnOnce(&mut LaneStatus)) {
+        let mut status = LaneStatus::clone(&self.status.load());
+        change(&mut status);
+        self.status.store(Arc::new(status));
+    }
+}
+
+/// An empty store.
+pub(crate) fn modules() -> ModuleStore {
+    ModuleStore::new(Location::in_memory())
+}
+
+/// A compiled plugin of `plugins/`.
+pub(crate) fn guest(name: &str) -> Bytes {
+    let test = std::env::current_exe().unwrap();
+    let target: PathBuf = test.ancestors().nth(3).unwrap().into();
+    let path = target.join("plugins").join(format!("{name}.wasm"));
+    match std::fs::read(&path) {
+        Ok(bytes) => bytes.into(),
+        Err(error) => panic!("{}: {error}; build it with `cargo xtask plugins`", path.display()),
+    }
+}
+
+/// The same plugin as another version: a custom section at its end changes nothing but the digest.
+pub(crate) fn another(module: &Bytes) -> Bytes {
+    [module, &b"\x00\x06\x04note!"[..]].concat().into()
+}
+
+/// Compiled once for all tests.
+fn compiled() -> (PluginEngine, Vec<StageView>) {
+    static COMPILED: OnceLock<(PluginEngine, Vec<StageView>)> = OnceLock::new();
+    let compile = || {
+        let (config, engine) = (config(), PluginEngine::new(None, Compiler::Here).unwrap());
+        let aggregate = config.window.as_ref().map(|window| &window.aggregate);
+        let stages = config.stages.iter().chain(aggregate);
+        let stages = stages.map(|stage| view(&engine, stage)).collect();
+        (engine, stages)
+    };
+    COMPILED.get_or_init(compile).clone()
+}
+
+fn view(engine: &PluginEngine, stage: &StageConfig) -> StageView {
+    let PluginRef::Name(name) = &stage.plugin else { unreachable!("the fixture names plugins") };
+    let input: SchemaRef = Arc::new(ArrowSchema::new(vec![
+        Field::new("store", DataType::Utf8, false),
+        Field::new("price", DataType::Decimal64(18, 2), false),
+    ]));
+    let module = engine.load(name, &guest(name), &limits()).unwrap();
+    let plugin = fit(&stage.place(), &module, &input).unwrap().plugin;
+    StageView { id: Arc::clone(&stage.id), input, plugin }
+}
+
+/// Bounds that no test meets.
+pub(crate) fn limits() -> CallLimits {
+    CallLimits::from(&config().limits)
+}
+
+fn stage(id: &str, kind: PluginKind, plugin: &str) -> StageConfig {
+    StageConfig {
+        id: id.into(),
+        kind,
+        plugin: PluginRef::Name(plugin.to_owned()),
+        config: Vec::new(),
+        columns: BTreeMap::new(),
+    }
+}
+
+fn config() -> Pipeline {
+    let column = |name: &str, kind| Column {
+        name: name.to_owned(),
+        kind,
+        nullable: false,
+        origin: Origin::Value(vec![name.to_owned()]),
+        form: TextForm::default(),
+    };
+    Pipeline {
+        name: "sales".into(),
+        source: SourceConfig::Files(FilesConfig {
+            path: "/sales".to_owned(),
+            name: "sales".to_owned(),
+            watch: None,
+            order: FileOrder::Parallel,
+            finish_after: Duration::from_secs(3_600),
+        }),
+        schema: Schema {
+            columns: vec![
+                column("store", ColumnType::String),
+                column("price", ColumnType::Decimal { precision: 18, scale: 2 }),
+                column("ts", ColumnType::Timestamp(TimestampEncoding::UnixSeconds)),
+            ],
+        },
+        event_time: EventTimeConfig {
+            from: EventTimeFrom::Column(2),
+            max_out_of_orderness: Duration::ZERO,
+            idle_after: None,
+            max_ahead: None,
+            max_future_skew: None,
+            future_reference_host: false,
+            max_future_skew_host: None,
+            max_jump: None,
+        },
+        stages: vec![stage("valid", PluginKind::Filter, "valid-sale")],
+        window: Some(WindowConfig {
+            kind: WindowKind::Tumbling { size: 1_000_000, offset: 0 },
+            allowed_lateness: 0,
+            key: vec!["store".to_owned()],
+            aggregate: stage("revenue", PluginKind::Aggregate, "revenue"),
+        }),
+        process: None,
+        sinks: Vec::new(),
+        dead_letters: None,
+        late: None,
+        checkpoint: CheckpointConfig {
+            interval: Duration::from_secs(10),
+            url: String::new(),
+            written: String::new(),
+        },
+        failures: Failures::default(),
+        limits: Limits {
+            workers: 1,
+            turn_records: 1_000,
+            turn_bytes: 1 << 20,
+            turn_linger: Duration::ZERO,
+            call_rows: 1_024,
+            call_bytes: 1 << 20,
+            call_deadline: Duration::from_secs(600),
+            plugin_memory: 64 << 20,
+            plugin_output: 16 << 20,
+            key_timers: 1_024,
+            key_state: 64 << 10,
+            state_bytes: 1 << 30,
+        },
+    }
+}
+
+fn status(stages: &[StageView]) -> LaneStatus {
+    let fates = Fates { read: 10, accepted: 7, filtered: 2, late: 0, dead_lettered: 1 };
+    let pinned = |view: &StageView| PinnedModule {
+        stage: view.id.to_string(),
+        name: view.plugin.name.to_string(),
+        digest: view.plugin.digest,
+        generation: 1,
+        state_version: view.plugin.description.state_version,
+    };
+    LaneStatus {
+        pipeline: "sales".to_owned(),
+        phase: Phase::Running,
+        problem: None,
+        epoch: Some(Epoch(7)),
+        watermark: Watermark::at(EventTime(1_000_000_000)),
+        partitions: vec![PartitionView {
+            stream: "sales".into(),
+            partition: 0,
+            next_offset: 10,
+            end_offset: Some(15),
+            lag: Some(5),
+            watermark: Watermark::at(EventTime(1_000_000_000)),
+            max_event_time: Some(EventTime(1_005_000_000)),
+            idle: false,
+            paused: false,
+            jumps: 0,
+            fates,
+        }],
+        modules: stages.iter().map(pinned).collect(),
+        fates,
+        groups: 3,
+        state_bytes: 120,
+        turns: 9,
+        dead_letters: Vec::new(),
+    }
+}

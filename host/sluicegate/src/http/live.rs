@@ -1,0 +1,54 @@
+//! Live results as server-sent events: changed groups, not yet committed
+//! (docs/design/decisions.md#d17).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures::{Stream, StreamExt};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+
+use super::Shared;
+use super::error::ApiError;
+use sluicegate_engine::status::LiveResults;
+
+/// Live views at a time. Each keeps a connection for as long as it lasts.
+pub(super) const VIEWERS_MAX: usize = 64;
+/// A comment is sent at least this often, so that proxies do not take the connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// `GET /v1/pipelines/{pipeline}/live`: events `results`, and `missed` when the client was too slow for some.
+/// Ends when the pipeline or the server does.
+pub(super) async fn live(
+    State(shared): State<Arc<Shared>>,
+    pipeline: Result<Path<String>, PathRejection>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let pipeline = shared.app.pipeline(&pipeline?)?;
+    let slot = Arc::clone(&shared.viewers).try_acquire_owned().map_err(|_| {
+        ApiError::busy(format!("{VIEWERS_MAX} live views are open already: close one"))
+    })?;
+    let results = BroadcastStream::new(pipeline.live());
+    let shutdown = shared.shutdown.clone();
+    let events = results.take_until(async move { shutdown.cancelled().await }).map(move |result| {
+        let _open = &slot;
+        Ok(event(&result))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn event(result: &Result<Arc<LiveResults>, BroadcastStreamRecvError>) -> Event {
+    match result {
+        Ok(results) => Event::default()
+            .event("results")
+            .json_data(&**results)
+            .expect("live results are plain JSON"),
+        Err(BroadcastStreamRecvError::Lagged(missed)) => {
+            Event::default().event("missed").data(format!("{{\"events\":{missed}}}"))
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The HTTP API: modules, pipelines, releases, live results, health and metrics (docs/http.md).
+//!
+//! It never touches the state of a pipeline: it reads what the lane published last, or asks through the
+//! [`PipelineHandle`]. It accepts code, so it listens on loopback only, or wants a token ([`auth`]); everything a
+//! client can make it spend has a limit: connections, time, bytes, uploads and live views at once.
+
+pub mod api;
+mod accept;
+mod moving;
+mod auth;
+mod error;
+mod request;
+mod drain;
+mod health;
+mod modules;
+mod pipelines;
+mod live;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post, put};
+use axum::{Router, handler::Handler};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::handle::PipelineHandle;
+use crate::metrics::Metrics;
+use accept::{ConnectionLimits, accept};
+use auth::Access;
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_model::call::CallLimits;
+use sluicegate_model::time::Clock;
+use sluicegate_sandbox::engine::PluginEngine;
+
+/// For requests that only read what is in memory or in the module store.
+const READ_TIME: Duration = Duration::from_secs(10);
+/// For an upload: 10 MiB over a slow line, and the compiler.
+const UPLOAD_TIME: Duration = Duration::from_secs(60);
+/// For an activation: it answers by itself when the record is not durable in time, with what it waits for.
+const RELEASE_TIME: Duration = Duration::from_secs(60);
+/// Bytes of a body of JSON. The only one has three short strings.
+const JSON_BYTES_MAX: usize = 16 << 10;
+
+/// Where to listen, and who may ask.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Everything. Loopback, unless there is a token.
+    pub listen: SocketAddr,
+    /// Health and metrics on an address of their own, without a token; they are then on both.
+    pub observe: Option<SocketAddr>,
+    /// Tokens, one a line, of which each request must present one. None: only this machine may ask.
+    pub token_file: Option<PathBuf>,
+    /// Further names of this server, for requests without a token.
+    pub allow_hosts: Vec<String>,
+}
+
+/// What the server shows and acts upon.
+pub struct AppState {
+    /// By name.
+    pub pipelines: BTreeMap<String, Arc<PipelineHandle>>,
+    /// Where uploads go.
+    pub modules: ModuleStore,
+    /// Checks uploads.
+    pub engine: PluginEngine,
+    /// Under which an uploaded module is asked what it is. A stage has limits of its own.
+    pub upload_limits: CallLimits,
+    /// All pipelines'.
+    pub metrics: Arc<Metrics>,
+    /// A pipeline whose thread does not pass its loop for so long is not alive.
+    pub stuck_after: Duration,
+    /// Tells how far watermarks are behind.
+    pub clock: Clock,
+}
+
+/// The server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Anybody could upload code.
+    #[error(
+        "the server refuses to listen on `{address}` without a token: others than this machine could upload code; \
+         give --token-file, or listen on 127.0.0.1"
+    )]
+    NoToken {
+        /// Where it was to listen.
+        address: IpAddr,
+    },
+    /// The file of tokens cannot be read.
+    #[error("cannot read the token file `{}`", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file of tokens holds something else.
+    #[error("the token file `{}` {what}", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// A sentence's end.
+        what: String,
+    },
+    /// The address cannot be had.
+    #[error("cannot listen on `{address}`")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A server that has its addresses and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    main: TcpListener,
+    observe: Option<TcpListener>,
+    access: Access,
+}
+
+/// What handlers share.
+struct Shared {
+    app: AppState,
+    shutdown: CancellationToken,
+    uploads: Semaphore,
+    viewers: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Takes the addresses, so that what is wrong with them is known before any pipeline is started.
+    pub async fn bind(config: &ServerConfig) -> Result<Self, ServeError> {
+        let ServerConfig { listen, observe, token_file, allow_hosts } = config;
+        let access = Access::new(listen.ip(), token_file.as_deref(), allow_hosts)?;
+        let main = bind(*listen).await?;
+        let observe = match observe {
+            Some(address) => Some(bind(*address).await?),
+            None => None,
+        };
+        Ok(Self { main, observe, access })
+    }
+
+    /// Where it listens: the port that was taken if 0 was asked for.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.main.local_addr()
+    }
+
+    /// Where health and metrics have an address of their own.
+    pub fn observe_addr(&self) -> Option<io::Result<SocketAddr>> {
+        self.observe.as_ref().map(TcpListener::local_addr)
+    }
+
+    /// Serves until `shutdown`, then lets requests under way end (a few seconds at most).
+    pub async fn run(self, app: AppState, shutdown: CancellationToken) {
+        let Self { main, observe, access } = self;
+        let shared = Shared::new(app, shutdown.clone());
+        let limits = ConnectionLimits::default();
+        let observing = async {
+            if let Some(listener) = observe {
+                accept(listener, observe_router(&shared), limits, shutdown.clone()).await;
+            }
+        };
+        let serving = accept(main, main_router(&shared, access), limits, shutdown.clone());
+        tokio::join!(serving, observing);
+    }
+}
+
+impl Shared {
+    fn new(app: AppState, shutdown: CancellationToken) -> Arc<Self> {
+        let uploads = Semaphore::new(modules::UPLOADS_MAX);
+        let viewers = Arc::new(Semaphore::new(live::VIEWERS_MAX));
+        Arc::new(Self { app, shutdown, uploads, viewers })
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
+}
+
+/// Everything, behind the guard.
+fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
+    let within = |limit: Duration| from_fn_with_state(limit, request::deadline);
+    let read = Router::new()
+        .route("/v1/modules", get(modules::list))
+        .route("/v1/modules/{name}", get(modules::versions))
+        .route("/v1/pipelines", get(pipelines::list))
+        .route("/v1/pipelines/{pipeline}", get(pipelines::status))
+        .route("/v1/pipelines/{pipeline}/live", get(live::live))
+        .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))
+        .route_layer(within(READ_TIME));
+    let upload = put(modules::upload.layer(DefaultBodyLimit::disable()));
+    let change =
+        Router::new().route("/v1/modules/{name}", upload.route_layer(within(UPLOAD_TIME))).route(
+            "/v1/pipelines/{pipeline}/releases",
+            post(pipelines::release).route_layer(within(RELEASE_TIME)),
+        );
+    let routes = read.merge(change).merge(observed()).with_state(Arc::clone(shared));
+    finish(routes.layer(DefaultBodyLimit::max(JSON_BYTES_MAX)), Some(access))
+}
+
+/// What others than operators may see.
+fn observe_router(shared: &Arc<Shared>) -> Router {
+    finish(observed().with_state(Arc::clone(shared)), None)
+}
+
+fn observed() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+}
+
+/// What every request gets, outermost last.
+fn finish(routes: Router, access: Option<Access>) -> Router {
+    let mut routes = routes
+        .fallback(request::not_found)
+        .method_not_allowed_fallback(request::method_not_allowed)
+        .layer(CatchPanicLayer::custom(request::panicked));
+    if let Some(access) = access {
+        routes = routes.layer(from_fn_with_state(Arc::new(access), auth::guard));
+    }
+    routes.layer(from_fn(drain::drain)).layer(from_fn(request::identify))
+}

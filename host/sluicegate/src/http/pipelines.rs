@@ -1,0 +1,159 @@
+//! Pipelines: how they stand, as last published, and what their stages run.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use bytes::Bytes;
+
+use super::api::{
+    PartitionStatus, PipelineLine, PipelineStatus, Pipelines, ReleaseAnswer, ReleaseRequest,
+    Releases, StageRelease, VersionWanted,
+};
+use super::error::ApiError;
+use super::request::json;
+use super::{AppState, Shared};
+use crate::handle::PipelineHandle;
+use sluicegate_chain::modules::{ModuleStoreError, VersionChoice};
+use sluicegate_chain::record::PinnedModule;
+use sluicegate_engine::status::{LaneStatus, PartitionView};
+use sluicegate_model::time::Watermark;
+
+/// What a release looks like.
+const RELEASE: &str = r#"{"stage": "valid", "module": "valid-sale", "version": 2}; without a version the newest is taken"#;
+
+/// `GET /v1/pipelines`
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Pipelines> {
+    let app = &shared.app;
+    let line = |pipeline: &Arc<PipelineHandle>| line(app, pipeline, &pipeline.status());
+    Json(Pipelines { pipelines: app.pipelines.values().map(line).collect() })
+}
+
+/// `GET /v1/pipelines/{pipeline}`
+pub(super) async fn status(
+    State(shared): State<Arc<Shared>>,
+    pipeline: Result<Path<String>, PathRejection>,
+) -> Result<Json<PipelineStatus>, ApiError> {
+    let pipeline = shared.app.pipeline(&pipeline?)?;
+    let status = pipeline.status();
+    let partitions = status.partitions.iter().take(PipelineStatus::PARTITIONS_MAX);
+    let partitions: Vec<_> = partitions.map(PartitionStatus::from).collect();
+    Ok(Json(PipelineStatus {
+        line: line(&shared.app, pipeline, &status),
+        records: status.fates,
+        open_groups: status.groups,
+        state_bytes: status.state_bytes,
+        turns: status.turns,
+        dead_letters: status.dead_letters.clone(),
+        stages: status.modules.iter().map(StageRelease::from).collect(),
+        partitions_left_out: status.partitions.len() - partitions.len(),
+        partitions,
+    }))
+}
+
+/// `GET /v1/pipelines/{pipeline}/releases`
+pub(super) async fn releases(
+    State(shared): State<Arc<Shared>>,
+    pipeline: Result<Path<String>, PathRejection>,
+) -> Result<Json<Releases>, ApiError> {
+    let status = shared.app.pipeline(&pipeline?)?.status();
+    Ok(Json(Releases {
+        epoch: status.epoch.map(|epoch| epoch.0),
+        releases: status.modules.iter().map(StageRelease::from).collect(),
+    }))
+}
+
+/// `POST /v1/pipelines/{pipeline}/releases`: answered when the record that pins the module is durable.
+pub(super) async fn release(
+    State(shared): State<Arc<Shared>>,
+    pipeline: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<ReleaseAnswer>, ApiError> {
+    let pipeline = shared.app.pipeline(&pipeline?)?;
+    let ReleaseRequest { stage, module, version } = json(&headers, &body?, RELEASE)?;
+    let version = version.map(VersionChoice::try_from).transpose()?;
+    let activated = pipeline.activate(&stage, &module, version.as_ref()).await?;
+    let (epoch, digest, previous) = (activated.epoch.0, activated.digest, activated.previous);
+    Ok(Json(ReleaseAnswer { epoch, stage, module, digest, previous, changed: digest != previous }))
+}
+
+impl AppState {
+    /// The pipeline of that name.
+    pub(super) fn pipeline(&self, name: &str) -> Result<&Arc<PipelineHandle>, ApiError> {
+        self.pipelines.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.pipelines.keys().map(|name| format!("`{name}`")).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let message = format!("there is no pipeline `{name}`: this host runs {known}");
+            ApiError::not_found("unknown_pipeline", message)
+        })
+    }
+}
+
+fn line(app: &AppState, pipeline: &PipelineHandle, status: &LaneStatus) -> PipelineLine {
+    let behind = |micros: i64| app.clock.wall_micros().saturating_sub(micros) as f64 / 1e6;
+    PipelineLine {
+        name: pipeline.name().to_string(),
+        phase: status.phase,
+        problem: status.problem.clone(),
+        epoch: status.epoch.map(|epoch| epoch.0),
+        watermark: moment(status.watermark),
+        watermark_delay_seconds: match status.watermark {
+            Watermark::At(time) => Some(behind(time.micros())),
+            Watermark::None | Watermark::End => None,
+        },
+        input_ended: status.watermark == Watermark::End,
+        lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
+    }
+}
+
+/// RFC 3339; nothing if it is no moment.
+fn moment(watermark: Watermark) -> Option<String> {
+    match watermark {
+        Watermark::At(time) => Some(time.to_string()),
+        Watermark::None | Watermark::End => None,
+    }
+}
+
+impl From<&PinnedModule> for StageRelease {
+    fn from(pinned: &PinnedModule) -> Self {
+        Self {
+            stage: pinned.stage.clone(),
+            module: pinned.name.clone(),
+            digest: pinned.digest,
+            generation: pinned.generation,
+            state_version: pinned.state_version,
+        }
+    }
+}
+
+impl From<&PartitionView> for PartitionStatus {
+    fn from(view: &PartitionView) -> Self {
+        Self {
+            stream: view.stream.to_string(),
+            partition: view.partition,
+            next_offset: view.next_offset,
+            end_offset: view.end_offset,
+            lag: view.lag,
+            watermark: moment(view.watermark),
+            max_event_time: view.max_event_time.map(|time| time.to_string()),
+            idle: view.idle,
+            paused: view.paused,
+            jumps: view.jumps,
+            records: view.fates,
+        }
+    }
+}
+
+impl TryFrom<VersionWanted> for VersionChoice {
+    type Error = ModuleStoreError;
+
+    fn try_from(wanted: VersionWanted) -> Result<Self, ModuleStoreError> {
+        match wanted {
+            VersionWanted::Number(number) => Ok(Self::Number(number)),
+            VersionWanted::Text(text) => text.parse(),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Uploads: what is refused, and that nothing of it is kept.
+
+use bytes::Bytes;
+use expect_test::{Expect, expect};
+use futures::{StreamExt as _, stream};
+
+use super::*;
+use crate::handle::fixture::{another, guest};
+use sluicegate_sandbox::load::MODULE_BYTES_MAX;
+
+async fn put(api: &Api, name: &str, body: impl Into<Body>) -> Answer {
+    let request = request(Method::PUT, &format!("/v1/modules/{name}"));
+    let request = request.header("content-type", "application/wasm");
+    send(&api.router, request.body(body.into()).unwrap()).await
+}
+
+async fn refused(api: &Api, request: axum::http::request::Builder, body: Body, why: Expect) {
+    why.assert_eq(&send(&api.router, request.body(body).unwrap()).await.failure());
+    assert_eq!(api.fixture.modules.list().await.unwrap(), [], "something was stored");
+}
+
+fn wasm(path: &str) -> axum::http::request::Builder {
+    request(Method::PUT, path).header("content-type", "application/wasm")
+}
+
+#[tokio::test]
+async fn an_upload_is_a_version_and_the_same_bytes_are_the_same_version() {
+    let api = api();
+    let module = guest("valid-sale");
+    let first = put(&api, "valid", module.clone()).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    let mut facts = first.json();
+    facts["digest"] = "…".into();
+    facts["bytes"] = 0.into();
+    facts["plugin"]["sdk"] = "…".into();
+    expect![[r#"
+        {
+          "bytes": 0,
+          "digest": "…",
+          "name": "valid",
+          "plugin": {
+            "inputs": [
+              {
+                "name": "store",
+                "nullable": false,
+                "type": "string"
+              },
+              {
+                "name": "price",
+                "nullable": false,
+                "type": "decimal"
+              }
+            ],
+            "kind": "filter",
+            "outputs": [],
+            "sdk": "…",
+            "state_version": 0
+          },
+          "version": 1
+        }"#]]
+    .assert_eq(&format!("{facts:#}"));
+    let again = put(&api, "valid", module.clone()).await;
+    assert_eq!((again.status, &again.json()["version"]), (StatusCode::OK, &1.into()));
+    let second = put(&api, "valid", another(&module)).await;
+    assert_eq!((second.status, &second.json()["version"]), (StatusCode::CREATED, &2.into()));
+    put(&api, "revenue", guest("revenue")).await;
+
+    let summary = |answer: &Answer| {
+        let modules = answer.json()["modules"].as_array().unwrap().clone();
+        let line = |module: &Value| format!("{} {}", module["name"], module["version"]);
+        modules.iter().map(line).collect::<Vec<_>>()
+    };
+    let all = get_path(&api.router, "/v1/modules").await;
+    assert_eq!(summary(&all), [r#""revenue" 1"#, r#""valid" 2"#]);
+    let versions = get_path(&api.router, "/v1/modules/valid").await;
+    assert_eq!(summary(&versions), [r#""valid" 2"#, r#""valid" 1"#]);
+    let unknown = get_path(&api.router, "/v1/modules/stats").await;
+    expect!["404 unknown_module: there is no module `stats` in memory://store; upload it first"]
+        .assert_eq(&unknown.failure());
+}
+
+#[tokio::test]
+async fn what_is_no_plugin_is_refused_and_not_stored() {
+    let api = api();
+    let body = || Body::from("not wasm at all");
+    refused(&api, wasm("/v1/modules/valid"), body(), expect![[r#"422 module_refused: plugin `valid`: this is not a WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"#]]).await;
+    let empty = Body::from(&b"\0asm\x01\0\0\0"[..]);
+    refused(&api, wasm("/v1/modules/valid"), empty, expect![[r#"422 module_refused: plugin `valid`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"#]]).await;
+    refused(&api, wasm("/v1/modules/Valid_Sale"), body(), expect![[r#"400 module_name: `Valid_Sale` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]]).await;
+    refused(&api, wasm("/v1/modules/%1b%5b2J"), body(), expect![[r#"400 module_name: `\u{1b}[2J` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]]).await;
+    let text = request(Method::PUT, "/v1/modules/valid").header("content-type", "text/plain");
+    refused(
+        &api,
+        text,
+        body(),
+        expect![[
+            r#"415 content_type: a module is uploaded with `Content-Type: application/wasm`"#
+        ]],
+    )
+    .await;
+    let zipped = wasm("/v1/modules/valid").header("content-encoding", "gzip");
+    refused(
+        &api,
+        zipped,
+        body(),
+        expect![[r#"415 content_type: a module is uploaded as it is, without `Content-Encoding`"#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_announced_giant_is_refused_before_a_byte_of_it_has_come() {
+    let api = api();
+    let never = Body::from_stream(stream::pending::<Result<Bytes, io::Error>>());
+    let request = wasm("/v1/modules/valid").header("content-length", MODULE_BYTES_MAX + 1);
+    refused(
+        &api,
+        request,
+        never,
+        expect![[r#"413 too_large: a module has at most 10485760 bytes: build it with --release"#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_unannounced_giant_is_read_to_the_limit_only() {
+    let api = api();
+    let chunk = Bytes::from(vec![0; 1 << 20]);
+    let chunks = MODULE_BYTES_MAX / chunk.len() + 1;
+    // Whoever reads more waits for ever.
+    let giant = stream::iter(0..chunks).map(move |_| Ok::<_, io::Error>(chunk.clone()));
+    let body = Body::from_stream(giant.chain(stream::pending()));
+    let answer = send(&api.router, wasm("/v1/modules/valid").body(body).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn uploads_beyond_the_limit_are_told_to_come_again() {
+    let api = api();
+    let waiting: Vec<_> = (0..crate::http::modules::UPLOADS_MAX)
+        .map(|_| {
+            let router = api.router.clone();
+            let body = Body::from_stream(stream::pending::<Result<Bytes, io::Error>>());
+            let request = wasm("/v1/modules/valid").body(body).unwrap();
+            tokio::spawn(async move { send(&router, request).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let answer = put(&api, "valid", guest("valid-sale")).await;
+    expect![[r#"429 busy: 4 uploads are under way already: try again in a moment"#]]
+        .assert_eq(&answer.failure());
+    assert_eq!(answer.headers["retry-after"], "2");
+    for upload in &waiting {
+        upload.abort();
+    }
+    for upload in waiting {
+        assert!(upload.await.unwrap_err().is_cancelled());
+    }
+    assert_eq!(put(&api, "valid", guest("valid-sale")).await.status, StatusCode::CREATED);
+}

@@ -1,0 +1,350 @@
+//! Every metric: name, unit, kind, labels and help, in one place. The scrape and the documentation are made of it.
+
+use std::fmt::Write as _;
+
+/// What a metric is to Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+}
+
+/// One metric. `name` lacks the unit and the suffix that the text format adds (`_total`, `_info`, `_bucket`).
+#[derive(Debug)]
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) unit: Option<&'static str>,
+    pub(super) kind: Kind,
+    pub(super) labels: &'static [&'static str],
+    pub(super) help: &'static str,
+}
+
+/// Of metrics that belong to a pipeline as a whole.
+const PIPELINE: &[&str] = &["pipeline"];
+const STAGE: &[&str] = &["pipeline", "stage"];
+/// Of what the plugin of a stage does: the name and the first digits of the digest of the module that runs. The series
+/// of a module end when another takes its place, so that their number stays that of the stages.
+const MODULE: &[&str] = &["pipeline", "stage", "module", "digest"];
+const TABLE: &[&str] = &["pipeline", "table"];
+
+const fn counter(
+    name: &'static str,
+    unit: Option<&'static str>,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, unit, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: Option<&'static str>,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, unit, kind: Kind::Gauge, labels, help }
+}
+
+const fn seconds(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, unit: Some("seconds"), kind: Kind::Histogram, labels, help }
+}
+
+const fn info(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, unit: None, kind: Kind::Info, labels, help }
+}
+
+pub(super) const BUILD: Metric =
+    info("sluicegate_build", &["version"], "The version of the host that runs");
+pub(super) const PHASE: Metric = gauge(
+    "sluicegate_phase",
+    None,
+    &["pipeline", "phase"],
+    "1 for the phase the pipeline is in, 0 for the others",
+);
+pub(super) const PROBLEM: Metric = gauge(
+    "sluicegate_problem",
+    None,
+    PIPELINE,
+    "1 while something outside keeps the pipeline from moving; the status names it",
+);
+pub(super) const RECORDS_READ: Metric =
+    counter("sluicegate_records_read", None, PIPELINE, "Records taken from the source");
+pub(super) const RECORDS: Metric = counter(
+    "sluicegate_records",
+    None,
+    &["pipeline", "fate"],
+    "Records by what became of them: accepted, filtered, late or dead_lettered; one fate each",
+);
+pub(super) const PARTITION_RECORDS: Metric = counter(
+    "sluicegate_partition_records",
+    None,
+    &["pipeline", "stream", "partition", "fate"],
+    "The same by partition",
+);
+pub(super) const READ: Metric =
+    counter("sluicegate_read", Some("bytes"), PIPELINE, "Bytes of the values of records read");
+pub(super) const LAG: Metric = gauge(
+    "sluicegate_partition_lag",
+    Some("records"),
+    &["pipeline", "stream", "partition"],
+    "Kafka: offsets between the next record to read and the end of the partition. Files: bytes",
+);
+pub(super) const PAUSED: Metric = gauge(
+    "sluicegate_partitions_paused",
+    None,
+    PIPELINE,
+    "Partitions that are not read because they are further ahead of the others than event_time.max_ahead",
+);
+pub(super) const WATERMARK: Metric = gauge(
+    "sluicegate_watermark_timestamp",
+    Some("seconds"),
+    PIPELINE,
+    "The watermark, seconds since 1970; absent before the first event and after the last",
+);
+pub(super) const WATERMARK_DELAY: Metric = gauge(
+    "sluicegate_watermark_delay",
+    Some("seconds"),
+    PIPELINE,
+    "How far the watermark is behind the wall clock; absent like the watermark",
+);
+pub(super) const TURN: Metric = seconds(
+    "sluicegate_turn_duration",
+    PIPELINE,
+    "A turn, from the arrival of its records to the end of its last step",
+);
+pub(super) const STEP: Metric = seconds(
+    "sluicegate_step_cpu",
+    &["pipeline", "step"],
+    "CPU time of a step of a turn, all workers together: source, decode, plugins, window or sink",
+);
+pub(super) const PUBLISHED: Metric = gauge(
+    "sluicegate_status_timestamp",
+    Some("seconds"),
+    PIPELINE,
+    "When the lane last published its status, seconds since 1970: a moment ago while its loop goes round",
+);
+pub(super) const POSITION_JUMPS: Metric = counter(
+    "sluicegate_position_jumps",
+    None,
+    PIPELINE,
+    "Positions that were lost and moved (`on_data_loss`); the chain has each",
+);
+pub(super) const RESTARTS: Metric = counter(
+    "sluicegate_lane_restarts",
+    None,
+    PIPELINE,
+    "How often the lane failed and was to be opened again",
+);
+pub(super) const STAGE_MODULE: Metric = info(
+    "sluicegate_stage_module",
+    &["pipeline", "stage", "module", "digest"],
+    "The module that the stage runs; the first 12 digits of its digest",
+);
+pub(super) const ACTIVATIONS: Metric =
+    counter("sluicegate_activations", None, STAGE, "How often a module took another's place");
+pub(super) const ACTIVATED: Metric = gauge(
+    "sluicegate_activated_timestamp",
+    Some("seconds"),
+    MODULE,
+    "When the module took another's place, seconds since 1970; absent if none did since the start",
+);
+pub(super) const PLUGIN_CALLS: Metric =
+    counter("sluicegate_plugin_calls", None, MODULE, "Calls of the plugin");
+pub(super) const PLUGIN_ROWS: Metric =
+    counter("sluicegate_plugin_rows", None, MODULE, "Rows given to the plugin");
+pub(super) const PLUGIN_CPU: Metric = counter(
+    "sluicegate_plugin_cpu",
+    Some("seconds"),
+    MODULE,
+    "CPU time of the plugin's calls, all workers together",
+);
+pub(super) const PLUGIN_FAILURES: Metric = counter(
+    "sluicegate_plugin_failures",
+    None,
+    &["pipeline", "stage", "module", "digest", "kind"],
+    "Calls that ended in a trap, at the deadline, or with an answer that breaks the contract; breaker: parts of \
+     batches refused without a call, because too many calls had failed",
+);
+pub(super) const PLUGIN_REJECTS: Metric =
+    counter("sluicegate_plugin_rejects", None, MODULE, "Rows that the plugin itself refused");
+pub(super) const PLUGIN_UNHEARD: Metric = counter(
+    "sluicegate_plugin_unheard",
+    None,
+    MODULE,
+    "Log lines and counts of the plugin that were dropped, because they were too many",
+);
+pub(super) const PLUGIN_MEMORY: Metric = gauge(
+    "sluicegate_plugin_memory",
+    Some("bytes"),
+    MODULE,
+    "Linear memory of the plugin's instances, all workers together",
+);
+pub(super) const PLUGIN_COUNT: Metric = counter(
+    "sluicegate_plugin_count",
+    None,
+    &["pipeline", "stage", "module", "digest", "name"],
+    "What the plugin counted itself, by its own names; at most 32 of them",
+);
+pub(super) const GROUPS: Metric =
+    gauge("sluicegate_open_groups", None, PIPELINE, "Open groups: window × key");
+pub(super) const STATE: Metric =
+    gauge("sluicegate_state", Some("bytes"), PIPELINE, "Keys and accumulators of the open groups");
+pub(super) const EPOCH: Metric =
+    gauge("sluicegate_epoch", None, PIPELINE, "The last committed epoch; absent before the first");
+pub(super) const CHECKPOINT: Metric = seconds(
+    "sluicegate_checkpoint_duration",
+    PIPELINE,
+    "The part of a checkpoint in which the lane stands still: freezing an epoch",
+);
+pub(super) const CHECKPOINT_STATE: Metric = gauge(
+    "sluicegate_checkpoint_state",
+    Some("bytes"),
+    PIPELINE,
+    "State stored with the last committed epoch, compressed; 0 without open groups",
+);
+pub(super) const COMMIT: Metric = seconds(
+    "sluicegate_commit_duration",
+    PIPELINE,
+    "From handing an epoch to the committer until its record is durable",
+);
+pub(super) const COMMIT_FAILURES: Metric = counter(
+    "sluicegate_commit_failures",
+    None,
+    PIPELINE,
+    "Attempts to commit that the store did not take; each is tried again",
+);
+pub(super) const LAST_COMMIT: Metric = gauge(
+    "sluicegate_last_commit_timestamp",
+    Some("seconds"),
+    PIPELINE,
+    "When an epoch was last committed, seconds since 1970; absent before",
+);
+pub(super) const FILES: Metric =
+    counter("sluicegate_files_written", None, TABLE, "Parquet files committed");
+pub(super) const ROWS: Metric =
+    counter("sluicegate_rows_written", None, TABLE, "Rows in the files committed");
+pub(super) const WRITTEN: Metric =
+    counter("sluicegate_written", Some("bytes"), TABLE, "Size of the files committed");
+pub(super) const OUTBOX_SENT: Metric = counter(
+    "sluicegate_outbox_sent",
+    Some("messages"),
+    PIPELINE,
+    "Committed results that Kafka topics acknowledged, those that were sent again after a start included",
+);
+pub(super) const OUTBOX_UNSENT: Metric = gauge(
+    "sluicegate_outbox_unsent",
+    Some("messages"),
+    PIPELINE,
+    "Committed results on their way to Kafka topics; the next commit waits for them",
+);
+pub(super) const OUTBOX_FAILURES: Metric = counter(
+    "sluicegate_outbox_failures",
+    None,
+    PIPELINE,
+    "Attempts to send committed results that failed; each is tried again from its first message",
+);
+pub(super) const DEAD_LETTERS: Metric = counter(
+    "sluicegate_dead_letters",
+    None,
+    &["pipeline", "kind"],
+    "Rows of the dead-letter table by kind, whether or not the pipeline has such a table",
+);
+
+pub(super) const PROCESS_CPU: Metric =
+    counter("process_cpu", Some("seconds"), &[], "CPU time of the process");
+pub(super) const PROCESS_MEMORY: Metric =
+    gauge("process_resident_memory", Some("bytes"), &[], "Memory of the process that is in RAM");
+pub(super) const PROCESS_FDS: Metric =
+    gauge("process_open_fds", None, &[], "Open files and connections of the process");
+
+/// In the order of the documentation.
+pub(super) const ALL: [&Metric; 45] = [
+    &BUILD,
+    &PHASE,
+    &PROBLEM,
+    &RECORDS_READ,
+    &RECORDS,
+    &PARTITION_RECORDS,
+    &READ,
+    &LAG,
+    &PAUSED,
+    &WATERMARK,
+    &WATERMARK_DELAY,
+    &TURN,
+    &STEP,
+    &PUBLISHED,
+    &RESTARTS,
+    &POSITION_JUMPS,
+    &STAGE_MODULE,
+    &ACTIVATIONS,
+    &ACTIVATED,
+    &PLUGIN_CALLS,
+    &PLUGIN_ROWS,
+    &PLUGIN_CPU,
+    &PLUGIN_FAILURES,
+    &PLUGIN_REJECTS,
+    &PLUGIN_UNHEARD,
+    &PLUGIN_MEMORY,
+    &PLUGIN_COUNT,
+    &GROUPS,
+    &STATE,
+    &EPOCH,
+    &CHECKPOINT,
+    &CHECKPOINT_STATE,
+    &COMMIT,
+    &COMMIT_FAILURES,
+    &LAST_COMMIT,
+    &FILES,
+    &ROWS,
+    &WRITTEN,
+    &OUTBOX_SENT,
+    &OUTBOX_UNSENT,
+    &OUTBOX_FAILURES,
+    &DEAD_LETTERS,
+    &PROCESS_CPU,
+    &PROCESS_MEMORY,
+    &PROCESS_FDS,
+];
+
+impl Metric {
+    /// The name of its series as a query has it. A histogram's series add `_bucket`, `_sum` and `_count`.
+    pub(super) fn series(&self) -> String {
+        let unit = self.unit.map_or_else(String::new, |unit| format!("_{unit}"));
+        let suffix = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        };
+        format!("{}{unit}{suffix}", self.name)
+    }
+}
+
+/// The page `docs/metrics.md`.
+pub fn documentation() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n\
+         `sluicegate serve` answers `GET /metrics` in the OpenMetrics text format ([http.md](http.md) says on which address). \
+         Counters count since the process started. Gauges are as old as the last published status, less than a second.\n\n\
+         The label `partition` has at most 512 values a pipeline: its first partitions. All others together stand under \
+         `stream=\"other\"`. The labels `module` and `digest` are those of the module that the stage runs, with the digest \
+         cut to 12 digits. The series of a module end when another takes its place. A histogram's series are `_bucket`, \
+         `_sum` and `_count`. [operate.md](operate.md) says what to make of them.\n\n\
+         This page is made from `host/sluicegate/src/metrics/catalog.rs`; `UPDATE_EXPECT=1 cargo test -p sluicegate --lib metrics` \
+         writes it again.\n\n\
+         | metric | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for metric in ALL {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (series, labels) = (metric.series(), labels.join(", "));
+        writeln!(page, "| `{series}` | {kind} | {labels} | {} |", metric.help)
+            .expect("a string takes everything");
+    }
+    page
+}

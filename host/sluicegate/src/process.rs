@@ -1,0 +1,189 @@
+//! What one process shares among its pipelines, and how a pipeline is started in it. The wiring, in the order of
+//! the data.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::console::Consoles;
+use crate::handle::{LanePorts, PipelineHandle};
+use sluicegate_chain::LaneStorage;
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_engine::counters::LaneMetrics;
+use sluicegate_engine::lane::{Commands, LaneParts, Outside, Pace, Trial};
+use sluicegate_engine::pulse::Pulse;
+use sluicegate_engine::status::LaneStatus;
+use sluicegate_engine::stop::Stop;
+use sluicegate_engine::supervisor::{Ended, supervise};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::{Pipeline, SinkKind};
+use sluicegate_sandbox::compile::Compiler;
+use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_store as store;
+use sluicegate_store::StoreOptions;
+use sluicegate_store::{Location, StoreError};
+
+/// Commands wait here between two turns; more than a few at once would be a person hammering a button.
+const COMMANDS_MAX: usize = 16;
+/// Live results that a slow listener may be behind before it loses the oldest: about three seconds.
+const LIVE_MAX: usize = 32;
+
+/// Threads of the runtime: it waits for the network most of the time.
+const RUNTIME_THREADS: usize = 2;
+
+/// The lane of a pipeline while there is one per pipeline. Part of every path, so never changed.
+pub const LANE: &str = "0";
+
+/// What the pipelines of one process share.
+#[derive(Clone)]
+pub struct Process {
+    /// Runs the store, the files and HTTP.
+    pub runtime: Handle,
+    /// Compiles and runs plugins.
+    pub engine: PluginEngine,
+    /// Where modules are kept.
+    pub modules: ModuleStore,
+    /// Credentials and endpoints.
+    pub stores: StoreOptions,
+    /// Time.
+    pub clock: Clock,
+    /// Asks all pipelines for their last commit.
+    pub stop: Stop,
+    /// Modules can be uploaded to this process, so a first run waits for those that are missing.
+    pub takes_uploads: bool,
+}
+
+/// A pipeline that was started.
+pub struct Started {
+    /// For HTTP and the console.
+    pub handle: Arc<PipelineHandle>,
+    /// What its lane shares.
+    pub ports: LanePorts,
+    /// Its lane's supervisor.
+    pub thread: JoinHandle<Ended>,
+    /// What shows live results on this terminal, to be closed when the lane is gone.
+    pub consoles: Consoles,
+    /// Where the consoles run.
+    pub runtime: Handle,
+}
+
+impl Process {
+    /// The runtime for the store, the files and HTTP. No turn of a lane runs on it.
+    pub fn runtime() -> anyhow::Result<Runtime> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(RUNTIME_THREADS).enable_all().build().context("start the runtime")
+    }
+
+    /// A process whose modules lie in the store at `modules`, and that nobody uploads to.
+    pub fn new(
+        runtime: &Handle,
+        modules: &str,
+        stores: StoreOptions,
+        plugin_cache: Option<PathBuf>,
+        compiler: Compiler,
+    ) -> anyhow::Result<Self> {
+        let location =
+            store::open(modules, &stores).with_context(|| format!("open store `{modules}`"))?;
+        Ok(Self {
+            runtime: runtime.clone(),
+            engine: PluginEngine::new(plugin_cache, compiler).context("start the plugin engine")?,
+            modules: ModuleStore::new(location),
+            stores,
+            stop: Stop::new(Clock::system()),
+            clock: Clock::system(),
+            takes_uploads: false,
+        })
+    }
+
+    /// Starts a pipeline: its lane on a thread of its own, its console on the runtime.
+    pub fn start(&self, pipeline: Pipeline) -> anyhow::Result<Started> {
+        let config = Arc::new(pipeline);
+        let (commands_tx, commands) = mpsc::channel(COMMANDS_MAX);
+        let (live, _) = broadcast::channel(LIVE_MAX);
+        let ports = LanePorts {
+            status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&config.name))),
+            stages: Arc::default(),
+            commands: commands_tx,
+            live,
+            metrics: Arc::new(lane_metrics(&config)),
+            pulse: Pulse::new(self.clock.clone()),
+        };
+        let outside = Outside {
+            commands: Commands::new(commands),
+            stop: self.stop.clone(),
+            status: Arc::clone(&ports.status),
+            stages: Arc::clone(&ports.stages),
+            live: ports.live.clone(),
+            metrics: Arc::clone(&ports.metrics),
+            pulse: ports.pulse.clone(),
+            trial: Trial::default(),
+        };
+        let mut consoles = Consoles::default();
+        for sink in &config.sinks {
+            if let SinkKind::Console { every, rows } = sink.kind {
+                consoles.open(&self.runtime, ports.live.subscribe(), every, rows);
+            }
+        }
+        let parts = LaneParts {
+            config: Arc::clone(&config),
+            storage: lane_storage(&config, &self.stores)?,
+            modules: self.modules.clone(),
+            engine: self.engine.clone(),
+            stores: self.stores.clone(),
+            runtime: self.runtime.clone(),
+            clock: self.clock.clone(),
+            instance: instance(),
+            waits_for_modules: self.takes_uploads,
+            pace: Pace::default(),
+        };
+        let thread = supervise(parts, outside).context("start the lane's thread")?;
+        let handle =
+            PipelineHandle::new(config, ports.clone(), self.modules.clone(), self.engine.clone());
+        let runtime = self.runtime.clone();
+        Ok(Started { handle: Arc::new(handle), ports, thread, consoles, runtime })
+    }
+}
+
+/// Opens everything a lane is durable in: the chain's folder and one folder per table.
+pub fn lane_storage(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<LaneStorage> {
+    lane_storage_by(config, |url| store::open(url, stores))
+}
+
+/// As [`lane_storage`], for reading only: nothing is made.
+pub fn look_at_lane(config: &Pipeline, stores: &StoreOptions) -> anyhow::Result<LaneStorage> {
+    lane_storage_by(config, |url| store::look(url, stores))
+}
+
+fn lane_storage_by(
+    config: &Pipeline,
+    open: impl Fn(&str) -> Result<Location, StoreError>,
+) -> anyhow::Result<LaneStorage> {
+    let open = |url: &str| open(url).with_context(|| format!("open store `{url}`"));
+    let mut tables = std::collections::BTreeMap::new();
+    for (id, location) in config.tables() {
+        tables.insert(id, open(&location.url)?);
+    }
+    Ok(LaneStorage {
+        chain: open(&config.checkpoint.url)?,
+        tables,
+        job: config.name.to_string(),
+        lane: LANE.to_owned(),
+    })
+}
+
+fn lane_metrics(config: &Pipeline) -> LaneMetrics {
+    let stages = config.all_stages().map(|stage| Arc::clone(&stage.id));
+    LaneMetrics::new(stages, config.tables().into_iter().map(|(id, _)| id))
+}
+
+/// Who we are in chain records, for people: host and process.
+fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let host = host.as_deref().map_or("host", str::trim);
+    format!("{host}/{}", std::process::id())
+}

@@ -1,0 +1,100 @@
+//! Keys ↔ bytes: what a checkpoint stores of a process plugin's state. Never a memory layout
+//! (docs/design/decisions.md#d8).
+//!
+//! ```text
+//! "SLGK" · version u8 = 1
+//! per key, little endian:
+//!   generation u32 · key shard u8 · last touched i64
+//!   key length u32 · key · state length u32 · state
+//!   number of timers u32 · per timer: time i64 · id u32
+//! ```
+//! Integrity is the chain's business: its record holds the hash of the blob.
+
+use crate::window::state_reader::{SnapshotError, StateReader};
+use sluicegate_model::timers::Timer;
+
+use super::table::KeyedTable;
+
+const MAGIC: &[u8; 5] = b"SLGK\x01";
+
+/// One key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow<'a> {
+    /// Generation of the module whose state it is.
+    pub generation: u32,
+    /// Shard of the key.
+    pub shard: u8,
+    /// Event time or watermark of its last row, whichever is larger, µs.
+    pub touched: i64,
+    /// The encoded key ([`crate::window::key`]).
+    pub key: &'a [u8],
+    /// The state.
+    pub state: &'a [u8],
+    /// Ascending.
+    pub timers: Vec<Timer>,
+}
+
+/// Whether a state blob holds keys; the other kind holds open windows.
+pub fn holds_keys(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC[..4])
+}
+
+/// Appends the blob of the keys of all workers, shard by shard. Returns how many keys there are.
+pub fn encode<'s>(
+    tables: impl Iterator<Item = &'s KeyedTable>,
+    generation: u32,
+    bytes: &mut Vec<u8>,
+) -> u64 {
+    bytes.extend_from_slice(MAGIC);
+    let mut keys: Vec<(u8, &KeyedTable, u32)> =
+        tables.flat_map(|table| table.ids().map(move |id| (table.shard(id), table, id))).collect();
+    keys.sort_by_key(|(shard, ..)| *shard);
+    for (shard, table, id) in &keys {
+        bytes.extend_from_slice(&generation.to_le_bytes());
+        bytes.push(*shard);
+        bytes.extend_from_slice(&table.touched(*id).to_le_bytes());
+        for part in [table.key(*id), table.state(*id)] {
+            bytes.extend_from_slice(&length(part.len()));
+            bytes.extend_from_slice(part);
+        }
+        bytes.extend_from_slice(&length(table.timers(*id).len()));
+        for timer in table.timers(*id) {
+            bytes.extend_from_slice(&timer.time.to_le_bytes());
+            bytes.extend_from_slice(&timer.id.to_le_bytes());
+        }
+    }
+    keys.len() as u64
+}
+
+fn length(length: usize) -> [u8; 4] {
+    u32::try_from(length).expect("keys, states and timers are bounded").to_le_bytes()
+}
+
+/// Calls `each` with every key of a blob, in the order stored.
+/// Where `each` refuses one, it says what was expected there.
+pub fn decode<'b>(
+    bytes: &'b [u8],
+    mut each: impl FnMut(KeyRow<'b>) -> Result<(), &'static str>,
+) -> Result<(), SnapshotError> {
+    let mut reader = StateReader::new(bytes);
+    if reader.take(MAGIC.len(), "header")? != MAGIC {
+        return Err(SnapshotError { at: 0, what: "header of version 1 of keyed state" });
+    }
+    while !reader.is_at_end() {
+        let generation = u32::from_le_bytes(reader.array("generation")?);
+        let [shard] = reader.array("key shard")?;
+        let touched = i64::from_le_bytes(reader.array("last touched")?);
+        let key = reader.sized("key")?;
+        let state = reader.sized("state")?;
+        let count = u32::from_le_bytes(reader.array("number of timers")?);
+        let mut timers = Vec::new();
+        for _ in 0..count {
+            let time = i64::from_le_bytes(reader.array("time of a timer")?);
+            let id = u32::from_le_bytes(reader.array("id of a timer")?);
+            timers.push(Timer { time, id });
+        }
+        let row = KeyRow { generation, shard, touched, key, state, timers };
+        each(row).map_err(|what| SnapshotError { at: reader.at(), what })?;
+    }
+    Ok(())
+}

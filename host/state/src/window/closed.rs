@@ -1,0 +1,156 @@
+//! What is remembered of sessions that are gone: for each key where the one that began last has begun.
+//!
+//! Readers take a correction for all that lies in its bounds. So a row that is late by itself may not stretch an open session
+//! of its key over a closed one, which is not part of it ([`super::sessions`]). A closed session ends before every open one does; the
+//! open one covers it if it begins no later. So of all closed sessions of a key only the largest start counts.
+//!
+//! No session is longer than `max_length` and an open one ends behind the watermark, so a start counts no longer than `max_length`
+//! behind that. Starts lie in generations by time, and a generation goes as a whole: there is no work per key.
+//!
+//! Remembering too long changes no verdict: what the watermark has left `max_length` behind no session can reach.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use hashbrown::HashTable;
+
+use sluicegate_model::time::Watermark;
+
+use super::hash::TableHash;
+
+/// Generations in which the starts of `max_length` lie: some hundredths of what is kept is kept too long.
+const GENERATIONS: i64 = 32;
+
+/// The keys of one worker.
+#[derive(Debug, Default)]
+pub(super) struct ClosedSessions {
+    /// By the start, in parts of `max_length`.
+    generations: BTreeMap<i64, Generation>,
+    /// Sessions that began before this may have been closed without being remembered: the state was written by a version
+    /// that did not.
+    unknown_before: Option<i64>,
+}
+
+/// Keys with a session that began in a span of time.
+#[derive(Debug, Default)]
+struct Generation {
+    index: HashTable<u32>,
+    /// In the order in which they came, which does not depend on the hash.
+    closed: Vec<Closed>,
+    keys: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closed {
+    hash: TableHash,
+    key_at: usize,
+    key_len: u32,
+    start: i64,
+}
+
+impl Generation {
+    fn key(&self, closed: &Closed) -> &[u8] {
+        &self.keys[closed.key_at..closed.key_at + closed.key_len as usize]
+    }
+
+    fn find(&self, hash: TableHash, key: &[u8]) -> Option<usize> {
+        let same = |at: &u32| {
+            let closed = &self.closed[*at as usize];
+            closed.hash == hash && self.key(closed) == key
+        };
+        self.index.find(hash.get(), same).map(|at| *at as usize)
+    }
+
+    fn note(&mut self, hash: TableHash, key: &[u8], start: i64) {
+        if let Some(at) = self.find(hash, key) {
+            self.closed[at].start = self.closed[at].start.max(start);
+            return;
+        }
+        let at = u32::try_from(self.closed.len()).expect("state is bounded far below 2^32 keys");
+        let key_len = u32::try_from(key.len()).expect("a key is bounded far below 4 GiB");
+        self.closed.push(Closed { hash, key_at: self.keys.len(), key_len, start });
+        self.keys.extend_from_slice(key);
+        let closed = &self.closed;
+        self.index.insert_unique(hash.get(), at, |at| closed[*at as usize].hash.get());
+    }
+}
+
+impl ClosedSessions {
+    /// A session of a key that began at `start` takes no more rows. `max_length` in µs, more than 0.
+    pub(super) fn note(&mut self, max_length: i64, (hash, key): (TableHash, &[u8]), start: i64) {
+        let number = start.div_euclid(span(max_length));
+        self.generations.entry(number).or_default().note(hash, key, start);
+    }
+
+    /// The largest start of the closed sessions of a key, as far as it counts.
+    pub(super) fn last_start(&self, hash: TableHash, key: &[u8]) -> Option<i64> {
+        let start = |generation: &Generation| {
+            generation.find(hash, key).map(|at| generation.closed[at].start)
+        };
+        self.generations.values().rev().find_map(start)
+    }
+
+    /// Whether a session that begins at `start` and is open may cover a closed one of its key.
+    pub(super) fn may_cover(&self, start: i64, hash: TableHash, key: &[u8]) -> bool {
+        self.unknown_before.is_some_and(|before| start < before)
+            || self.last_start(hash, key).is_some_and(|closed| start <= closed)
+    }
+
+    /// Of sessions that were closed and began before this nothing is known.
+    pub(super) fn set_unknown_before(&mut self, before: Option<i64>) {
+        self.unknown_before = before;
+    }
+
+    /// What [`ClosedSessions::set_unknown_before`] said, as far as it counts.
+    pub(super) fn unknown_before(&self) -> Option<i64> {
+        self.unknown_before
+    }
+
+    /// Forgets what no session can reach any more. `closed`: the watermark less the lateness.
+    pub(super) fn forget(&mut self, max_length: i64, closed: Watermark) {
+        let closed = match closed {
+            Watermark::None => return,
+            Watermark::At(time) => i128::from(time.0),
+            Watermark::End => return *self = Self::default(),
+        };
+        let is_out_of_reach = |start: i128| start + i128::from(max_length) <= closed;
+        let span = i128::from(span(max_length));
+        while let Some(first) = self.generations.first_entry() {
+            if !is_out_of_reach((i128::from(*first.key()) + 1) * span) {
+                break;
+            }
+            first.remove();
+        }
+        self.unknown_before =
+            self.unknown_before.filter(|before| !is_out_of_reach((*before).into()));
+    }
+
+    /// Calls `each` with every key and the largest start of its closed sessions.
+    pub(super) fn each(&self, mut each: impl FnMut(&[u8], i64)) {
+        for (number, generation) in &self.generations {
+            let later = || {
+                let behind = (Bound::Excluded(number), Bound::Unbounded);
+                self.generations.range(behind).map(|(_, later)| later)
+            };
+            for closed in &generation.closed {
+                let key = generation.key(closed);
+                if later().all(|later| later.find(closed.hash, key).is_none()) {
+                    each(key, closed.start);
+                }
+            }
+        }
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        let held = |it: &Generation| {
+            it.index.allocation_size() + it.keys.len() + it.closed.len() * size_of::<Closed>()
+        };
+        self.generations.values().map(held).sum()
+    }
+}
+
+/// How long a generation is, µs.
+fn span(max_length: i64) -> i64 {
+    (max_length / GENERATIONS).max(1)
+}

@@ -1,0 +1,127 @@
+//! Sessions that are due at a watermark, a bounded run at a time, in the order of window and key: as [`super::due`].
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+
+use sluicegate_model::time::{EventTime, Watermark};
+
+use super::due::{GroupPlace, NextRun};
+use super::firing::Firing;
+use super::looks;
+use super::session::{Session, SessionRule};
+use super::sessions::Sessions;
+
+/// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early.
+const PASSED: i64 = i64::MIN;
+
+impl Sessions {
+    /// Whether a session may have something to do.
+    pub fn has_due(&self, watermark: Watermark) -> bool {
+        let first = self.timers.peek();
+        !self.passed.is_empty()
+            || first.is_some_and(|Reverse((time, _))| watermark.has_passed(EventTime(*time)))
+    }
+
+    /// The next sessions that the watermark has passed and that have changed since they fired, at most `max`, at least one.
+    pub fn next_run(&mut self, watermark: Watermark, max: usize) -> NextRun {
+        self.collect_due(watermark);
+        let last = self.due.get(max - 1).map(|of| {
+            let (start, end, key) = self.order(*of);
+            GroupPlace { start, end, key: key.into() }
+        });
+        NextRun { groups: self.due.len().min(max), last }
+    }
+
+    fn collect_due(&mut self, watermark: Watermark) {
+        let passed = |time: i64| watermark.has_passed(EventTime(time));
+        let before = self.due.len();
+        while let Some(Reverse((time, at))) = self.timers.peek().copied()
+            && passed(time)
+        {
+            self.timers.pop();
+            let key = &mut self.keys[at as usize];
+            if key.armed != time {
+                continue;
+            }
+            key.armed = PASSED;
+            self.passed.push(at);
+            let over = |(_, session): &(u32, &mut Session)| passed(session.bounds.end);
+            for (index, session) in (0..).zip(&mut key.sessions).take_while(over) {
+                session.pending &= session.has_rows;
+                if session.pending {
+                    self.due.push_back((at, index));
+                }
+            }
+        }
+        if self.due.len() > before {
+            let mut due = std::mem::take(&mut self.due);
+            due.make_contiguous().sort_unstable_by(|a, b| self.order(*a).cmp(&self.order(*b)));
+            self.due = due;
+        }
+    }
+
+    fn order(&self, (at, index): (u32, u32)) -> (i64, i64, &[u8]) {
+        let key = &self.keys[at as usize];
+        let bounds = key.sessions[index as usize].bounds;
+        (bounds.start, bounds.end, &key.key)
+    }
+
+    /// Fires the sessions that are due up to `last`.
+    pub fn fire_run(&mut self, last: Option<&GroupPlace>) -> Firing {
+        let mut firing = Firing::default();
+        while let Some((at, index)) = self.due.front().copied() {
+            if last.is_some_and(|last| last.is_before(self.order((at, index)))) {
+                break;
+            }
+            self.due.pop_front();
+            let key = &mut self.keys[at as usize];
+            let session = &mut key.sessions[index as usize];
+            session.pending = false;
+            firing.push(session.bounds, &key.key, &session.state, session.revision);
+            session.revision = session.revision.saturating_add(1);
+        }
+        firing
+    }
+
+    /// Forgets the sessions that take no more rows. All that was due has fired.
+    pub fn close(&mut self, rule: SessionRule, (watermark, lateness): (Watermark, i64)) {
+        let passed = |time: i64| watermark.has_passed(EventTime(time));
+        for at in std::mem::take(&mut self.passed) {
+            let key = &mut self.keys[at as usize];
+            let closed = |it: &Session| passed(it.bounds.end.saturating_add(lateness));
+            let gone = key.sessions.partition_point(closed);
+            for session in key.sessions.drain(..gone) {
+                if rule.corrected && watermark != Watermark::End {
+                    let of = (key.hash, &*key.key);
+                    self.closed.note(rule.max_length, of, session.bounds.start);
+                }
+                self.sessions -= 1;
+                self.bytes -= super::sessions::allocated(session.state.len());
+            }
+            match next_due(&key.sessions, lateness) {
+                Some(next) => {
+                    key.armed = next;
+                    self.timers.push(Reverse((next, at)));
+                }
+                None => self.remove(at),
+            }
+        }
+        self.due = VecDeque::new();
+        self.closed.forget(rule.max_length, watermark.minus(lateness));
+        self.shrink();
+    }
+}
+
+/// When the first of these sessions has something to do. None does before it ends, and they ascend by end.
+fn next_due(sessions: &[Session], lateness: i64) -> Option<i64> {
+    let mut next: Option<i64> = None;
+    for session in sessions {
+        if next.is_some_and(|next| next <= session.bounds.end) {
+            break;
+        }
+        looks::count();
+        let due = session.due(lateness);
+        next = Some(next.map_or(due, |next| next.min(due)));
+    }
+    next
+}

@@ -1,0 +1,366 @@
+//! The open windows of one worker, or the panes of sliding ones: which groups a call of the aggregate touches, and
+//! what it gives back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+use sluicegate_model::time::{EventTime, Watermark};
+use sluicegate_model::varlen::Varlen;
+use sluicegate_model::window::WindowBounds;
+
+use super::groups::GroupTable;
+use super::hash::TableHash;
+use super::slides::Slides;
+
+/// Where rows lie: a window, or a pane of several windows, of which the first `skipped` must not see them.
+///
+/// A row that is late for one window and on time for the next lies in the same pane as rows that are on time for both,
+/// and the first window may not have fired yet, because another partition is behind. Such rows are kept apart, so
+/// that what a window shows does not depend on when it fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `[start, end)` of the window or pane.
+    pub bounds: WindowBounds,
+    /// Mostly 0.
+    pub skipped: u32,
+}
+
+impl Place {
+    /// All of time: the window of those that have none.
+    pub const EVER: Self =
+        Self { bounds: WindowBounds { start: i64::MIN, end: i64::MAX }, skipped: 0 };
+
+    /// No two places of a lane have the same.
+    pub(super) fn id(&self) -> PlaceId {
+        (self.bounds.start, self.skipped)
+    }
+}
+
+/// Start and skipped windows of a place: ascending as the places lie.
+pub(super) type PlaceId = (i64, u32);
+
+/// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
+#[derive(Debug, Default)]
+pub struct KeyedState {
+    pub(super) windows: VecDeque<OpenWindow>,
+    /// Those that have not fired with all that they have: only these are looked at when time goes on.
+    pub(super) unsettled: BTreeSet<PlaceId>,
+    /// Panes of which only windows that do not see them were passed: when the first that does ends, and which.
+    pub(super) waiting: BTreeSet<(i64, PlaceId)>,
+    /// Groups that fire next, by window and key.
+    pub(super) due: VecDeque<(PlaceId, u32)>,
+    /// Their windows, as long as none of a window has fired, on any worker.
+    pub(super) begun: VecDeque<PlaceId>,
+    /// Of sliding windows that fired and are kept for corrections: which keys fired, and how often. By number.
+    fired: BTreeMap<i128, OpenWindow>,
+    /// Of all windows together, as they were when they were last changed: nobody has to look at each of them.
+    counted: Counted,
+    /// The same of those that fired.
+    fired_counted: Counted,
+    /// Where the last row's window stood: rows of a batch mostly share one.
+    last: usize,
+    stamp: u32,
+}
+
+/// A window that has not fired, or a pane of such windows.
+#[derive(Debug)]
+pub struct OpenWindow {
+    /// Where its rows lie.
+    pub place: Place,
+    /// Its groups.
+    pub groups: GroupTable,
+    /// What of it is counted.
+    pub(super) counted: Counted,
+}
+
+impl OpenWindow {
+    fn new(place: Place) -> Self {
+        Self { place, groups: GroupTable::default(), counted: Counted::default() }
+    }
+}
+
+/// Groups, and bytes held for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    groups: usize,
+    bytes: usize,
+}
+
+impl Counted {
+    /// Puts what a window has now in the place of what was counted of it.
+    pub(super) fn count(&mut self, window: &mut OpenWindow) {
+        let now = Self { groups: window.groups.len(), bytes: window.groups.bytes() };
+        self.leave(std::mem::replace(&mut window.counted, now));
+        self.groups += now.groups;
+        self.bytes += now.bytes;
+    }
+
+    /// A window is gone.
+    fn leave(&mut self, counted: Self) {
+        self.groups -= counted.groups;
+        self.bytes -= counted.bytes;
+    }
+}
+
+/// The groups that one call of the aggregate touches. Reused from call to call.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// For each row of the call its group's index in `states`.
+    pub groups: Vec<u32>,
+    /// The accumulators before the call.
+    pub states: Varlen,
+    /// Where each of them lives: the id of its place, its group there.
+    places: Vec<(PlaceId, u32)>,
+}
+
+impl KeyedState {
+    /// Begins a call: forgets what was touched.
+    pub fn begin(&mut self, touched: &mut Touched) {
+        if self.stamp == u32::MAX {
+            // After four thousand million calls: no group may carry a stamp that comes again. Nothing else of it changes.
+            self.windows.iter_mut().for_each(|window| window.groups.forget_stamps());
+            self.stamp = 0;
+        }
+        self.stamp += 1;
+        touched.groups.clear();
+        touched.places.clear();
+    }
+
+    /// As if so many calls had begun.
+    #[cfg(test)]
+    pub(super) fn set_stamp(&mut self, stamp: u32) {
+        self.stamp = stamp;
+    }
+
+    /// Adds a row to the call.
+    #[inline]
+    pub fn touch(&mut self, place: Place, hash: TableHash, key: &[u8], touched: &mut Touched) {
+        let window = self.window(place);
+        let id = window.groups.find_or_insert(hash, key);
+        let next = touched.places.len() as u32;
+        let stamp = self.stamp;
+        let local = self.windows[self.last].groups.touch(id, stamp, next);
+        if local == next {
+            touched.places.push((place.id(), id));
+        }
+        touched.groups.push(local);
+    }
+
+    #[inline]
+    fn window(&mut self, place: Place) -> &mut OpenWindow {
+        let cached = self.windows.get(self.last);
+        if cached.is_none_or(|window| window.place.id() != place.id()) {
+            self.last = self.find_or_open(place);
+        }
+        &mut self.windows[self.last]
+    }
+
+    fn find_or_open(&mut self, place: Place) -> usize {
+        match self.position(place.id()) {
+            Ok(index) => index,
+            Err(index) => {
+                self.windows.insert(index, OpenWindow::new(place));
+                self.unsettled.insert(place.id());
+                index
+            }
+        }
+    }
+
+    pub(super) fn position(&self, place: PlaceId) -> Result<usize, usize> {
+        self.windows.binary_search_by_key(&place, |window| window.place.id())
+    }
+
+    /// Collects the accumulators of the touched groups. After the last [`KeyedState::touch`] of the call.
+    pub fn gather(&self, touched: &mut Touched) {
+        touched.states.clear();
+        for (place, id) in &touched.places {
+            touched.states.push(self.groups_at(*place).state(*id));
+        }
+    }
+
+    /// Puts back the accumulators after the call, and takes back the rows that were refused (indexes of rows of
+    /// the call).
+    pub fn scatter(
+        &mut self,
+        touched: &Touched,
+        states: &Varlen,
+        refused: impl Iterator<Item = u32>,
+    ) {
+        assert_eq!(states.len(), touched.places.len(), "the runner checked how many came back");
+        for ((place, id), state) in touched.places.iter().zip(states.iter()) {
+            if self.groups_at_mut(*place).replace(*id, state) {
+                self.unsettled.insert(*place);
+            }
+        }
+        for row in refused {
+            let (place, id) = touched.places[touched.groups[row as usize] as usize];
+            self.groups_at_mut(place).untouch(id);
+        }
+        // Rows of a call mostly share their places, and those of one follow each other.
+        let mut last = None;
+        for (place, _) in &touched.places {
+            if last.replace(*place) != Some(*place) {
+                self.count(*place);
+            }
+        }
+    }
+
+    /// Counts a window that has changed.
+    fn count(&mut self, place: PlaceId) {
+        let index = self.position(place).expect("windows fire between calls only");
+        self.counted.count(&mut self.windows[index]);
+    }
+
+    fn groups_at(&self, place: PlaceId) -> &GroupTable {
+        let index = self.position(place).expect("windows fire between calls only");
+        &self.windows[index].groups
+    }
+
+    fn groups_at_mut(&mut self, place: PlaceId) -> &mut GroupTable {
+        let index = self.position(place).expect("windows fire between calls only");
+        &mut self.windows[index].groups
+    }
+
+    /// Drops the panes and the fired windows that take no more rows. `closed` is the watermark less the lateness.
+    pub(super) fn drop_panes(&mut self, slides: &Slides, closed: Watermark) {
+        let last_end = |start: i64| slides.pane(start).last_end();
+        self.drop_first(|pane| closed.has_passed(EventTime(last_end(pane.bounds.start))));
+        while let Some(first) = self.fired.first_entry()
+            && closed.has_passed(EventTime(first.get().place.bounds.end))
+        {
+            self.fired_counted.leave(first.remove().counted);
+        }
+    }
+
+    /// Counts a sliding window that has fired.
+    pub(super) fn count_fired(&mut self, window: i128) {
+        if let Some(window) = self.fired.get_mut(&window) {
+            self.fired_counted.count(window);
+        }
+    }
+
+    /// The sliding windows that fired and are about to be dropped, with the keys that did.
+    pub(super) fn closing(&self, closed: Watermark) -> impl Iterator<Item = (i128, &GroupTable)> {
+        let closes = move |(_, window): &(&i128, &OpenWindow)| {
+            closed.has_passed(EventTime(window.place.bounds.end))
+        };
+        self.fired.iter().take_while(closes).map(|(number, window)| (*number, &window.groups))
+    }
+
+    /// How often the keys of a sliding window have fired.
+    pub(super) fn fired_window(&mut self, slides: &Slides, window: i128) -> &mut GroupTable {
+        let place = Place { bounds: slides.bounds(window), skipped: 0 };
+        let fresh = || OpenWindow::new(place);
+        &mut self.fired.entry(window).or_insert_with(fresh).groups
+    }
+
+    /// How often a key of a sliding window has fired.
+    pub fn revision(&self, window: i128, hash: TableHash, key: &[u8]) -> u64 {
+        let groups = self.fired.get(&window).map(|window| &window.groups);
+        groups.and_then(|groups| Some(groups.revision(groups.find(hash, key)?))).unwrap_or(0)
+    }
+
+    /// The sliding windows that fired and are kept for corrections.
+    pub(super) fn fired(&self) -> impl Iterator<Item = &OpenWindow> {
+        self.fired.values()
+    }
+
+    /// Drops the first windows, those of which `is_closed` is true: none behind them is.
+    pub(super) fn drop_first(&mut self, is_closed: impl Fn(&Place) -> bool) {
+        let closed = self.windows.partition_point(|window| is_closed(&window.place));
+        for window in self.windows.drain(..closed) {
+            self.unsettled.remove(&window.place.id());
+            self.counted.leave(window.counted);
+        }
+        if closed > 0 {
+            self.last = 0;
+        }
+    }
+
+    /// The panes with these numbers, ascending.
+    pub(super) fn panes(
+        &self,
+        slides: &Slides,
+        numbers: Range<i128>,
+    ) -> impl DoubleEndedIterator<Item = &OpenWindow> + use<'_> {
+        let first_from = |number: i128| {
+            let start = slides.pane_start(number);
+            self.windows.partition_point(|pane| i128::from(pane.place.bounds.start) < start)
+        };
+        // A pane that is cut off at the beginning of time begins later than its number says.
+        let first = first_from(numbers.start);
+        self.windows.range(first..first_from(numbers.end).max(first))
+    }
+
+    /// The panes from this number on, ascending.
+    pub(super) fn panes_from(
+        &self,
+        slides: &Slides,
+        number: i128,
+    ) -> impl Iterator<Item = &OpenWindow> + use<'_> {
+        let start = slides.pane_start(number);
+        let first = self.windows.partition_point(|it| i128::from(it.place.bounds.start) < start);
+        self.windows.range(first..)
+    }
+
+    /// The open windows, ascending.
+    pub fn windows(&self) -> &VecDeque<OpenWindow> {
+        &self.windows
+    }
+
+    /// The open windows, for taking their changed groups.
+    pub fn windows_mut(&mut self) -> &mut VecDeque<OpenWindow> {
+        &mut self.windows
+    }
+
+    /// The accumulators that are not empty, always in the same order.
+    pub fn states(&self) -> impl Iterator<Item = &[u8]> {
+        self.windows.iter().flat_map(|window| window.groups.states())
+    }
+
+    /// Replaces what [`KeyedState::states`] gives, in that order. Whether a correction is due does not change: a group
+    /// says the same in another layout.
+    pub fn set_states<'s>(&mut self, states: &mut impl Iterator<Item = &'s [u8]>) {
+        for window in &mut self.windows {
+            window.groups.set_states(states);
+            self.counted.count(window);
+        }
+    }
+
+    /// A group as a checkpoint gives it back.
+    pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
+        let hash = TableHash::of(row.key);
+        let groups = &mut self.window(row.place).groups;
+        let was_settled = groups.is_settled();
+        groups.restore(hash, row);
+        match (was_settled, groups.is_settled()) {
+            (false, true) => drop(self.unsettled.remove(&row.place.id())),
+            (true, false) => drop(self.unsettled.insert(row.place.id())),
+            _ => {}
+        }
+        self.count(row.place.id());
+    }
+
+    /// A key of a sliding window that has fired, as a checkpoint gives it back.
+    pub fn restore_fired(&mut self, slides: &Slides, row: &super::snapshot::StateRow<'_>) {
+        let WindowBounds { start, end } = row.place.bounds;
+        // A window that is cut off on one side is known by the other.
+        let window = match end {
+            i64::MAX => slides.windows_of(slides.pane_at(start)).end - 1,
+            end => slides.first_ending_after(end.saturating_sub(1)),
+        };
+        let groups = self.fired_window(slides, window);
+        groups.restore(TableHash::of(row.key), row);
+        self.count_fired(window);
+    }
+
+    /// Open groups in all windows. Looks at none of them.
+    pub fn groups_len(&self) -> usize {
+        self.counted.groups
+    }
+
+    /// Bytes held for them, and for those that fired and are kept. Looks at none of them.
+    pub fn bytes(&self) -> usize {
+        self.counted.bytes + self.fired_counted.bytes
+    }
+}

@@ -1,0 +1,140 @@
+//! A store whose puts can be held back and land when their senders are long gone, as a slow network or a stalled disk
+//! does it. For tests.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use tokio::sync::{Notify, watch};
+
+/// Holds back the next put whose path contains what [`HeldStore::hold`] was given.
+#[derive(Debug)]
+pub struct HeldStore {
+    inner: Arc<dyn ObjectStore>,
+    wanted: Mutex<Option<String>>,
+    held: watch::Sender<Option<Put>>,
+    /// That the held put goes on and is answered.
+    goes_on: Notify,
+}
+
+#[derive(Clone, Debug)]
+struct Put {
+    path: Path,
+    payload: PutPayload,
+    options: PutOptions,
+}
+
+impl HeldStore {
+    /// In front of that store.
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            inner,
+            wanted: Mutex::default(),
+            held: watch::Sender::new(None),
+            goes_on: Notify::new(),
+        }
+    }
+
+    /// The next put whose path contains `part` is held back, and not answered unless [`HeldStore::replace`] says so.
+    pub fn hold(&self, part: &str) {
+        *self.wanted.lock().expect("no test panics here") = Some(part.to_owned());
+    }
+
+    /// Ends when that put has come.
+    pub async fn is_held(&self) {
+        self.held.subscribe().wait_for(Option::is_some).await.expect("the store lives");
+    }
+
+    /// Whether it has.
+    pub fn has_come(&self) -> bool {
+        self.held.borrow().is_some()
+    }
+
+    /// The held put arrives. Returns its path and what the store answers to nobody.
+    pub async fn land(&self) -> (Path, Result<PutResult>) {
+        let Put { path, payload, options } = self.held.send_replace(None).expect("a put is held");
+        let answer = self.inner.put_opts(&path, payload, options).await;
+        (path, answer)
+    }
+
+    /// Something else comes first under the name of the held put, which then goes on. Returns the name.
+    pub async fn replace(&self, bytes: &'static str) -> Path {
+        let Put { path, .. } = self.held.send_replace(None).expect("a put is held");
+        self.inner
+            .put_opts(&path, bytes.into(), PutOptions::default())
+            .await
+            .expect("memory takes all");
+        self.goes_on.notify_one();
+        path
+    }
+}
+
+impl fmt::Display for HeldStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("held store")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for HeldStore {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        let is_wanted = |part: &mut String| path.as_ref().contains(part.as_str());
+        let wanted = self.wanted.lock().expect("no test panics here").take_if(is_wanted);
+        if wanted.is_some() {
+            let (payload, options) = (payload.clone(), options.clone());
+            self.held.send_replace(Some(Put { path: path.clone(), payload, options }));
+            self.goes_on.notified().await;
+        }
+        self.inner.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(path, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,9 @@
+//! Object stores for the tests of several crates: requests wait, are held back, fail or panic as a test wants it.
+//!
+//! It knows the interface of a store and nothing of ours, and nothing of the product depends on it.
+
+#![forbid(unsafe_code)]
+
+pub mod held;
+pub mod gate;
+pub mod parted;
