@@ -5,9 +5,9 @@
 //! that all of a user's actions have one key; what only one kind has lies in an object of that name:
 //!
 //! ```
-//! use sluicegate::produce::event::{Event, TimeUnit};
-//! use sluicegate::produce::nexmark::Nexmark;
-//! use sluicegate::produce::stream::StreamSettings;
+//! use sluicegate_produce::event::{Event, TimeUnit};
+//! use sluicegate_produce::nexmark::Nexmark;
+//! use sluicegate_produce::stream::StreamSettings;
 //! let mut value = Vec::new();
 //! let first = Nexmark::new(StreamSettings::default()).next().expect("events never end");
 //! first.write_value(TimeUnit::Millis, &mut value);

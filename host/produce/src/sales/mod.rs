@@ -1,8 +1,8 @@
 //! Sales as a shop would report them, with the flaws of real streams: out of order, late, invalid, undecodable.
 //!
 //! ```
-//! use sluicegate::produce::event::{Event, TimeUnit};
-//! use sluicegate::produce::sales::{Sales, SalesSettings};
+//! use sluicegate_produce::event::{Event, TimeUnit};
+//! use sluicegate_produce::sales::{Sales, SalesSettings};
 //! let settings = SalesSettings { stores: 3, ..SalesSettings::default() };
 //! let mut value = Vec::new();
 //! let first = Sales::new(settings).next().expect("sales never end");

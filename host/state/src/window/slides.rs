@@ -70,7 +70,7 @@ impl Slides {
     /// at the end includes its last moment.
     ///
     /// ```
-    /// use sluicegate::window::Slides;
+    /// use sluicegate_state::window::Slides;
     /// let starts = |time| Slides::new(10, 3, 0).windows(time).map(|it| it.start).collect::<Vec<_>>();
     /// assert_eq!(starts(27), [18, 21, 24, 27]);
     /// assert_eq!(starts(34), [27, 30, 33]);
