@@ -116,11 +116,15 @@ impl KeyedState {
         }
     }
 
+    /// All that was due has fired, and so have windows without a group: what is added to them later changes what has fired.
+    pub fn end_firing(&mut self) {
+        self.due = VecDeque::new();
+        self.begin_until(None);
+    }
+
     /// Drops the windows that are closed. All that was due of them has fired.
     pub fn close(&mut self, watermark: Watermark, lateness: i64) {
-        self.due = VecDeque::new();
-        // Those without a group have fired as well.
-        self.begin_until(None);
+        self.end_firing();
         self.drop_first(|place| is_closed(watermark, lateness, place));
     }
 

@@ -274,3 +274,18 @@ fn a_migration_that_fails_leaves_everything_as_it_was() {
     assert_eq!(world.results(), expected(&[events], TUMBLING, 0).0);
     assert!(world.chain().iter().all(|record| record.modules[2].state_version == 1));
 }
+
+/// The first row opens the window and is rejected; the watermark passes; then rows come.
+#[test]
+fn a_window_of_all_time_that_fired_without_a_group_fires_what_comes_later() {
+    let kind = Kind::Global { trigger: 1 };
+    let rejected = Event { key: 1, at: -20, kind: 7 };
+    let good = |key| Event { key, at: -20, kind: 0 };
+    let partitions = [vec![rejected, good(0), good(1)]];
+    for seed in 0..64 {
+        let world = World::with(kind, 0, None);
+        let never = Takeover { life: 1, turns: None };
+        run(&world, &logs_of(&partitions), 1, (seed, Vec::new()), never, "join");
+        assert_eq!(world.results(), expected(&partitions, kind, 0).0, "cut into polls by {seed}");
+    }
+}

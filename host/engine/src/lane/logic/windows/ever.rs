@@ -58,6 +58,7 @@ impl Shape for Ever {
         let (mut fired, plan) = (Fired::default(), aggregate.plan);
         // Of all time the end of input is the end, and nothing else.
         if way.now != Watermark::End {
+            self.groups.state.end_firing();
             return fired;
         }
         if plan.tells_updates && plan.corrects {
