@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::client::{Client, Connection};
-use crate::http::api::{Module, Modules, ReleaseAnswer, ReleaseRequest, Uploaded, VersionWanted};
+use crate::http::api::modules::{Module, Modules, Uploaded};
+use crate::http::api::releases::{ReleaseAnswer, ReleaseRequest, VersionWanted};
 use sluicegate_chain::modules::VersionChoice;
 use sluicegate_model::printable::table;
 use sluicegate_sandbox::load::MODULE_BYTES_MAX;

@@ -8,9 +8,9 @@ use anyhow::bail;
 
 use super::client::{Client, Connection, decode};
 use super::plugin::{print_json, seconds};
-use crate::http::api::{
-    PartitionStatus, PipelineLine, PipelineStatus, Pipelines, Readiness, StageRelease,
-};
+use crate::http::api::health::Readiness;
+use crate::http::api::pipelines::{PartitionStatus, PipelineLine, PipelineStatus, Pipelines};
+use crate::http::api::releases::StageRelease;
 use sluicegate_model::printable::{printable, table};
 
 /// Container runtimes give a probe a few seconds.

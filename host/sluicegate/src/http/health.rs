@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
-use super::api::Readiness;
+use super::api::health::Readiness;
 use super::{AppState, Shared};
 use crate::metrics::Metrics;
 use sluicegate_engine::status::Phase;

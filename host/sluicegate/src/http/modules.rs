@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
 use super::Shared;
-use super::api::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
+use super::api::modules::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
 use super::error::ApiError;
 use sluicegate_chain::modules::{ModuleStoreError, ModuleVersion};
 use sluicegate_model::schema::type_name;

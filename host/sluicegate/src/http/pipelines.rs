@@ -8,10 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
-use super::api::{
-    PartitionStatus, PipelineLine, PipelineStatus, Pipelines, ReleaseAnswer, ReleaseRequest,
-    Releases, StageRelease, VersionWanted,
-};
+use super::api::pipelines::{PartitionStatus, PipelineLine, PipelineStatus, Pipelines};
+use super::api::releases::{ReleaseAnswer, ReleaseRequest, Releases, StageRelease, VersionWanted};
 use super::error::ApiError;
 use super::request::json;
 use super::{AppState, Shared};

@@ -1,0 +1,12 @@
+//! Whether a host is ready.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer of `/health/ready`, also when it is not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Readiness {
+    /// All pipelines are.
+    pub ready: bool,
+    /// One sentence for each pipeline that is not.
+    pub reasons: Vec<String>,
+}

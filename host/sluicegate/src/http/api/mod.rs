@@ -1,0 +1,7 @@
+//! The JSON that requests and answers are made of, a file for each subject. Server and command line share it.
+
+pub mod error;
+pub mod health;
+pub mod modules;
+pub mod pipelines;
+pub mod releases;

@@ -1,0 +1,69 @@
+//! What the stages of a pipeline run, and how another module is asked for.
+
+use serde::{Deserialize, Serialize};
+
+use sluicegate_model::module::ModuleDigest;
+
+/// What a stage runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRelease {
+    /// The stage's id.
+    pub stage: String,
+    /// The module's label.
+    pub module: String,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// How many modules the stage has had, this one included.
+    pub generation: u32,
+    /// Version of the layout of its accumulators.
+    pub state_version: u32,
+}
+
+/// What the stages of a pipeline run, as the chain pins it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Releases {
+    /// The last committed epoch.
+    pub epoch: Option<u64>,
+    /// One a stage.
+    pub releases: Vec<StageRelease>,
+}
+
+/// The body of `POST /v1/pipelines/{p}/releases`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseRequest {
+    /// The stage's id.
+    pub stage: String,
+    /// The module's label.
+    pub module: String,
+    /// The newest if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionWanted>,
+}
+
+/// How a request names a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a version is a number, or digits of a digest in quotes")]
+pub enum VersionWanted {
+    /// From 1.
+    Number(u64),
+    /// A digest, or enough of its first digits to tell it from others; or a number in quotes.
+    Text(String),
+}
+
+/// Answer to an activation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReleaseAnswer {
+    /// The epoch whose durable record pins the module.
+    pub epoch: u64,
+    /// The stage.
+    pub stage: String,
+    /// The module's label.
+    pub module: String,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// What ran before.
+    pub previous: ModuleDigest,
+    /// False if that very module ran already and nothing was done.
+    pub changed: bool,
+}
