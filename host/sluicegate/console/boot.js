@@ -1,0 +1,48 @@
+// Runs before anything else, in any browser: sets the theme, and puts a sentence where the page cannot start.
+(function () {
+  "use strict";
+  var root = document.documentElement;
+
+  try {
+    var theme = localStorage.getItem("sluicegate-theme");
+    if (theme === "light" || theme === "dark") root.setAttribute("data-theme", theme);
+  } catch (refused) {
+    // A browser that keeps nothing shows the theme of the system.
+  }
+
+  function missing() {
+    if (!("noModule" in document.createElement("script"))) return "ES modules";
+    if (!window.EventSource) return "server-sent events (EventSource)";
+    if (!window.fetch || !window.AbortController) return "fetch";
+    if (!window.HTMLDialogElement) return "dialogs";
+    if (!window.ResizeObserver) return "ResizeObserver";
+    return null;
+  }
+
+  function say(sentence) {
+    var place = document.getElementById("boot-text");
+    if (place) place.textContent = sentence;
+  }
+
+  // Until app.js has drawn something, an error has no other place to be seen.
+  function failed(what) {
+    say("The console could not start: " + what + ". Reload the page. If that does not help, " +
+      "`sluicegate status` shows the same on a terminal.");
+  }
+  window.addEventListener("error", function (event) {
+    if (event.target && event.target.src) failed(event.target.src + " was not loaded");
+    else failed(event.message || "a script failed");
+  }, true);
+  window.addEventListener("unhandledrejection", function (event) {
+    failed(String((event.reason && event.reason.message) || event.reason));
+  });
+
+  document.addEventListener("DOMContentLoaded", function () {
+    var what = missing();
+    if (what) say("This browser lacks " + what + ", which the console needs. Any browser of the last three years has it.");
+    else setTimeout(function () {
+      var place = document.getElementById("boot-text");
+      if (place && !place.textContent) place.textContent = "The console is loading.";
+    }, 400);
+  });
+})();

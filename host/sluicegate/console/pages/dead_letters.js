@@ -1,0 +1,110 @@
+// Dead letters: how many of each reason, and the newest of them with record, headers and trap.
+import { pipelinePath } from "../parts/api.js";
+import { Bytes, visible } from "../parts/bytes.js";
+import { Value } from "../parts/figures.js";
+import { clock, digest, exact, many, moment } from "../parts/format.js";
+import { Section, Stale, Waiting } from "../parts/frame.js";
+import { usePages } from "../parts/pages_of.js";
+import { PipelineHead } from "../parts/pipeline_head.js";
+import { usePoll } from "../parts/poll.js";
+import { Table } from "../parts/table.js";
+import { Term } from "../parts/term.js";
+import { html, useState } from "../parts/view.js";
+
+const ROWS_ASKED = 100;
+
+export function DeadLetters({ name }) {
+  const status = usePoll(pipelinePath(name));
+  return html`<${PipelineHead} name=${name} poll=${status} title="Dead letters" />
+    <p class="lead">What could not be processed, with the reason and its bytes. Every record that is missing in the results was
+      <${Term} id="filtered" />, <${Term} id="late" />, or is here.</p>
+    <${Letters} key=${name} name=${name} />`;
+}
+
+function Letters({ name }) {
+  const [kind, setKind] = useState("");
+  const [stage, setStage] = useState("");
+  const [text, setText] = useState("");
+  const [open, setOpen] = useState(null);
+  const query = [kind && `&kind=${encodeURIComponent(kind)}`, stage && `&stage=${encodeURIComponent(stage)}`].filter(Boolean).join("");
+  const { poll, rows, more } = usePages(pipelinePath(name, `/dead-letters?limit=${ROWS_ASKED}${query}`));
+  const reasons = poll.data?.reasons ?? [];
+  const kinds = options(reasons.map((reason) => reason.kind), kind);
+  const stages = options(reasons.map((reason) => reason.stage), stage);
+  const needle = text.trim().toLowerCase();
+  const found = needle ? rows.filter((row) => textOf(row).includes(needle)) : rows;
+  return html`
+    <${Waiting} poll=${poll} what="dead letters" />
+    <${Stale} poll=${poll} />
+    ${poll.data && html`
+    <${Section} title="Reasons" note="Since the pipeline was opened."><${Reasons} reasons=${reasons} onChoose=${(reason) => { setKind(reason.kind); setStage(reason.stage); setText(""); }} /><//>
+    <${Section} title="Newest first" id="newest">
+      <div class="tools">
+        <label>Kind <select aria-label="Kind" value=${kind} onChange=${(event) => setKind(event.target.value)}><option value="">all</option>
+          ${kinds.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>
+        <label>Stage <select aria-label="Stage" value=${stage} onChange=${(event) => setStage(event.target.value)}><option value="">all</option>
+          ${stages.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>
+        <label class="search"><span class="unseen">Filter</span><input type="search" aria-label="Filter" placeholder="Reason, record, key or offset" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+        <span class="note push">${many(found.length, "dead letter")} shown${needle && `, of ${rows.length}`}</span>
+      </div>
+      <${Table} name="Dead letters" rows=${found} keyOf=${idOf} noun="dead letter" rowClass=${(row) => (idOf(row) === open ? "is-open" : "")}
+        empty=${rows.length ? "None of those shown has this text." : "There is none."}
+        columns=${columns(open, setOpen)} after=${(row, span) => idOf(row) === open && html`<${Details} key=${`details ${idOf(row)}`} row=${row} span=${span} />`} />
+      ${poll.data.left_out > 0 && html`<p class="note">The host left out ${many(poll.data.left_out, "dead letter")}: too many came at once.</p>`}
+      ${more}
+    <//>`}`;
+}
+
+const options = (values, chosen) => [...new Set([...values, chosen].filter(Boolean))].sort();
+
+const idOf = (row) => [row.stream, row.partition, row.offset, row.kind, row.stage, row.at, row.key?.text ?? row.key?.hex ?? ""].join("\u0001");
+
+/** Only the beginning of a record is searched: it may have a megabyte. */
+const textOf = (row) => [row.reason, row.kind, row.stage, placeOf(row), row.record?.text?.slice(0, 10_000), row.key?.text?.slice(0, 1_000), row.trap]
+  .filter(Boolean).join("\n").toLowerCase();
+
+const placeOf = (row) => (row.stream === null || row.stream === undefined ? null : `${row.stream}/${row.partition} at offset ${row.offset}`);
+
+function Reasons({ reasons, onChoose }) {
+  return html`<${Table} name="Reasons" rows=${reasons} keyOf=${({ kind, stage, reason }) => `${kind}\u0001${stage}\u0001${reason}`}
+    empty="Nothing was dead-lettered." noun="reason" order=${{ id: "count", down: true }} columns=${[
+      { id: "kind", head: html`<${Term} id="dead_letter_kind">Kind<//>`, cell: (row) => html`<button class="link" aria-label=${`Show ${row.kind} of ${row.stage}`} onClick=${() => onChoose(row)}>${row.kind}</button>` },
+      { id: "stage", head: html`<${Term} id="stage">Stage<//>`, cell: ({ stage }) => stage },
+      { id: "reason", head: "Reason", wide: true, cell: ({ reason }) => visible(reason) },
+      { id: "count", head: "Count", number: true, sort: ({ count }) => count, cell: ({ count }) => html`<${Value} value=${count} />` },
+    ]} />`;
+}
+
+function columns(open, setOpen) {
+  return [
+    {
+      id: "at", head: "At", cell: (row) => {
+        const id = idOf(row);
+        const is = id === open;
+        return html`<button class="link disclose" aria-expanded=${is ? "true" : "false"} aria-label=${`Details of ${placeOf(row) ?? row.kind}`} onClick=${() => setOpen(is ? null : id)}>
+          <span class="turn" aria-hidden="true"></span><span title=${moment(row.at)}>${clock(row.at)}</span></button>`;
+      },
+    },
+    { id: "kind", head: html`<${Term} id="dead_letter_kind">Kind<//>`, cell: ({ kind }) => kind },
+    { id: "stage", head: html`<${Term} id="stage">Stage<//>`, cell: ({ stage }) => stage },
+    { id: "reason", head: "Reason", wide: true, cell: ({ reason }) => visible(reason) },
+    { id: "place", head: html`<${Term} id="offset">Record<//>`, cell: (row) => (placeOf(row) ? html`<span class="fine">${row.stream}/${row.partition} @ ${exact(row.offset)}</span>` : html`<span class="note">no record</span>`) },
+    { id: "state", head: "State", cell: ({ committed, epoch }) => html`<span class=${`state state-${committed ? "committed" : "open"}`}><i aria-hidden="true"></i>${committed ? `epoch ${epoch}` : "not yet committed"}</span>` },
+  ];
+}
+
+function Details({ row, span }) {
+  const facts = [
+    ["Record", html`<${Bytes} data=${row.record} name="Record" />`],
+    ["Key", html`<${Bytes} data=${row.key} name="Key" />`],
+    ["Headers", row.headers?.length ? html`<dl class="headers">${row.headers.map((header, place) => [html`<dt key=${`n${place}`}>${visible(header.name)}</dt>`, html`<dd key=${`v${place}`}>${header.text === undefined || header.text === null ? html`<code>${header.hex ?? ""}</code>` : visible(header.text)}</dd>`])}</dl>` : null],
+    ["Where", placeOf(row)],
+    ["Event time", row.event_time && moment(row.event_time)],
+    ["Module", row.digest && html`<code title=${row.digest}>${digest(row.digest)}</code>`],
+    ["Trap", row.trap && html`<pre tabindex="0" role="group" aria-label="Trap">${visible(row.trap)}</pre>`],
+    ["Epoch", row.epoch === null || row.epoch === undefined ? null : `${row.epoch}, ${row.committed ? "committed" : "not yet committed"}`],
+  ];
+  return html`<tr class="details"><td colspan=${span}>
+    <dl>${facts.filter(([, fact]) => fact).map(([name, fact]) => [html`<dt key=${name}>${name}</dt>`, html`<dd key=${`${name} value`}>${fact}</dd>`])}</dl>
+  </td></tr>`;
+}

@@ -1,0 +1,154 @@
+// A chart of the last minutes, drawn by uPlot, with marks where a module was activated, and in words for who cannot see it.
+import uPlot from "../vendor/uPlot.js";
+import { clock, moment } from "./format.js";
+import { Term } from "./term.js";
+import { theme } from "./theme.js";
+import { html, useEffect, useRef, useState } from "./view.js";
+
+const HEIGHT = 132;
+const DASHES = [[], [4, 3], [1, 3], [8, 3, 1, 3]];
+const COLOURS = ["--accent", "--ink-2", "--second", "--third"];
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/**
+ * `series` is `[{label, values}]`, `at` in seconds since 1970, `format` makes text of a value. The charts of a page show one
+ * moment together when the pointer is on one of them.
+ */
+export function Chart({ title, term, at, series, format, marks = [], kind = "time", height = HEIGHT }) {
+  const place = useRef(null);
+  const plot = useRef(null);
+  const current = useRef(null);
+  const [cursor, setCursor] = useState(null);
+  current.current = { marks, format };
+  const shape = `${theme.value} ${kind} ${series.map(({ label }) => label).join("|")}`;
+
+  useEffect(() => {
+    const box = place.current;
+    const drawn = new uPlot(options(box, current, series, setCursor, kind, height), [at, ...series.map(({ values }) => values)], box);
+    plot.current = drawn;
+    const observer = new ResizeObserver(() => box.isConnected && drawn.setSize({ width: box.clientWidth, height }));
+    observer.observe(box);
+    return () => {
+      observer.disconnect();
+      drawn.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    plot.current?.setData([at, ...series.map(({ values }) => values)]);
+  }, [at, shape]);
+
+  const step = cursor !== null && cursor < at.length ? cursor : at.length - 1;
+  return html`<figure class="chart">
+    <figcaption>
+      <span class="chart-title"><${Term} id=${term}>${title}<//></span>
+      <span class="chart-legend" aria-hidden="true">
+        ${cursor !== null && cursor < at.length && html`<span class="unit">${clock(at[step])} </span>`}
+        ${series.map(({ label, values }, place) => html`<span class=${`key key-${place}`}>
+          <i></i>${series.length > 1 && html`${label} `}<span class="value">${format(lastKnown(values, step))}</span></span>`)}
+      </span>
+    </figcaption>
+    <div class="plot" ref=${place} role="img" aria-label=${inWords(title, at, series, format, marks)}></div>
+  </figure>`;
+}
+
+function lastKnown(values, step) {
+  return values[step] ?? null;
+}
+
+/** `Records per second: read now 800, between 790 and 812 since 21:42:10 UTC. Activations: …` */
+function inWords(title, at, series, format, marks) {
+  if (at.length === 0) return `${title}: nothing is known yet`;
+  const lines = series.map(({ label, values }) => {
+    const known = values.filter((value) => value !== null && value !== undefined);
+    if (known.length === 0) return `${label}: nothing known`;
+    const bounds = known.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
+    return `${label} last ${format(known.at(-1))}, between ${format(bounds[0])} and ${format(bounds[1])}`;
+  });
+  const swaps = marks.map((mark) => `${mark.text ?? mark.kind} at ${clock(mark.seconds)}`);
+  const said = swaps.length ? ` Marks: ${swaps.join("; ")}.` : "";
+  return `${title}: ${lines.join("; ")}, since ${clock(at[0])} UTC.${said}`;
+}
+
+function options(place, current, series, setCursor, kind, height) {
+  const line = colour("--line");
+  const axis = {
+    stroke: colour("--ink-2"),
+    font: "11px system-ui, sans-serif",
+    grid: { stroke: line, width: 1 },
+    ticks: { show: false },
+  };
+  const format = (value) => current.current.format(value);
+  return {
+    width: place.clientWidth || 300,
+    height,
+    padding: [8, 4, 0, 0],
+    legend: { show: false },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
+    cursor: {
+      sync: kind === "time" ? { key: "minutes" } : undefined,
+      y: false,
+      drag: { x: false, y: false },
+      points: { size: 6 },
+    },
+    scales: { x: { time: true }, y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
+    axes: [
+      { ...axis, size: 22, gap: 2, space: 64, grid: { show: false }, values: (_, ticks, __, ___, step) => ticks.map((at) => tick(at, step)) },
+      { ...axis, size: (_, values) => Math.max(34, 6.4 * Math.max(0, ...(values ?? []).map((text) => text.length)) + 10), gap: 4, space: 36, values: (_, ticks) => ticks.map(format) },
+    ],
+    series: [{}, ...series.map((_, order) => ({
+      stroke: colour(COLOURS[order % COLOURS.length]),
+      width: 1.5,
+      dash: DASHES[order % DASHES.length],
+      points: kind === "time" ? { show: false } : { size: 5 },
+      spanGaps: false,
+    }))],
+    hooks: {
+      setCursor: [(plot) => setCursor(plot.cursor.idx ?? null)],
+      draw: [(plot) => drawMarks(plot, current.current.marks)],
+    },
+  };
+}
+
+const tick = (seconds, step) => new Date(seconds * 1_000).toISOString().slice(11, step < 60 ? 19 : 16);
+
+/** A line where a module was activated or the pipeline had a problem; on top of it a filled or an open triangle. */
+function drawMarks(plot, marks) {
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
+  ctx.save();
+  for (const mark of marks) {
+    const x = Math.round(plot.valToPos(mark.seconds, "x", true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    const isSwap = mark.kind === "activation";
+    ctx.strokeStyle = ctx.fillStyle = colour(isSwap ? "--mark" : mark.kind === "problem" ? "--bad" : "--ink-3");
+    ctx.lineWidth = ratio;
+    ctx.setLineDash(isSwap ? [] : [3 * ratio, 3 * ratio]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    ctx.beginPath();
+    ctx.moveTo(x - 4 * ratio, bbox.top - 6 * ratio);
+    ctx.lineTo(x + 4 * ratio, bbox.top - 6 * ratio);
+    ctx.lineTo(x, bbox.top);
+    ctx.closePath();
+    if (isSwap) ctx.fill();
+    else ctx.stroke();
+  }
+  ctx.restore();
+}
+
+/** The marks below the charts in words, with the moment on hover. */
+export function Marks({ marks }) {
+  if (marks.length === 0) return null;
+  return html`<ul class="marks">
+    ${marks.slice(-8).reverse().map((mark) => html`<li key=${`${mark.kind}${mark.seconds}${mark.stage}`}>
+      <span class=${`mark mark-${mark.kind}`} aria-hidden="true"></span>
+      <time title=${moment(mark.at)}>${clock(mark.at)}</time> ${mark.text ?? mark.kind}
+    </li>`)}
+  </ul>`;
+}

@@ -1,0 +1,30 @@
+// The phase of a pipeline as a mark and a word, and its problem as the host says it.
+import { sentence } from "./api.js";
+import { html } from "./view.js";
+
+const TONES = {
+  running: "good",
+  finished: "good",
+  opening: "calm",
+  standby: "calm",
+  stopped: "calm",
+  isolating: "warn",
+  paused: "warn",
+  backing_off: "warn",
+  halted: "bad",
+};
+
+const WORDS = { standby: "standing by", backing_off: "backing off" };
+
+/** No more rows come from a pipeline in these phases. */
+export const hasEnded = (phase) => ["finished", "stopped", "halted"].includes(phase);
+
+export function Phase({ phase }) {
+  return html`<span class=${`phase ${TONES[phase] ?? "calm"}`}><span class="shape" aria-hidden="true"></span>${WORDS[phase] ?? phase}</span>`;
+}
+
+export function Problem({ line }) {
+  if (!line.problem) return null;
+  const bad = line.phase === "halted" || line.phase === "backing_off";
+  return html`<p class=${`notice ${bad ? "bad" : "warn"}`}>${sentence(line.problem)}</p>`;
+}

@@ -1,0 +1,32 @@
+// A line of the last minutes without axes: beside a number it shows where that came from.
+import { html } from "./view.js";
+
+const WIDTH = 120;
+const HEIGHT = 24;
+// Two seconds a step make five minutes.
+const STEPS = 150;
+
+/** Of values per step, oldest first; gaps are null. It says nothing that the number beside it and the charts do not. */
+export function Spark({ values }) {
+  const last = values.slice(-STEPS);
+  const known = last.filter((value) => value !== null && value !== undefined);
+  if (known.length < 2) return html`<svg class="spark" aria-hidden="true" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} />`;
+  const most = Math.max(...known);
+  const least = Math.min(0, ...known);
+  const span = most - least || 1;
+  const x = (step) => (WIDTH * (step + STEPS - last.length)) / (STEPS - 1);
+  const y = (value) => HEIGHT - 1.5 - ((HEIGHT - 3) * (value - least)) / span;
+  let path = "";
+  let open = false;
+  last.forEach((value, step) => {
+    if (value === null || value === undefined) {
+      open = false;
+      return;
+    }
+    path += `${open ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
+    open = true;
+  });
+  return html`<svg class="spark" aria-hidden="true" preserveAspectRatio="none" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`}>
+    <path d=${path} />
+  </svg>`;
+}
