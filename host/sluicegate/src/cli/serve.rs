@@ -1,6 +1,7 @@
 //! `sluicegate serve`: pipelines and their HTTP interface.
 
-use std::net::SocketAddr;
+use std::io::{Write as _, stdout};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -84,13 +85,27 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         .into_iter()
         .map(|pipeline| process.start(pipeline))
         .collect::<anyhow::Result<Vec<Started>>>()?;
-    tracing::info!(listen = %server.local_addr()?, "serving");
+    let listen = server.local_addr()?;
+    tracing::info!(%listen, "serving");
+    // Whoever does not read it is served all the same.
+    let _gone = writeln!(stdout(), "console: {}", console_url(listen));
     let app = app(&process, &started, upload_limits, args.stuck_after);
     runtime.block_on(server.run(app, stop.token()));
     let ends: Vec<bool> = started.into_iter().map(|started| wait(started, true)).collect();
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
     Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where a browser on this machine finds the page.
+fn console_url(listen: SocketAddr) -> String {
+    let port = listen.port();
+    match listen.ip() {
+        // All addresses of the machine, which a browser cannot be sent to.
+        any if any.is_unspecified() => format!("http://localhost:{port}/"),
+        IpAddr::V4(address) => format!("http://{address}:{port}/"),
+        IpAddr::V6(address) => format!("http://[{address}]:{port}/"),
+    }
 }
 
 fn load(files: &[PathBuf], environment: &Environment) -> anyhow::Result<Vec<Pipeline>> {

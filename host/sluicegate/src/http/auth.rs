@@ -65,6 +65,11 @@ impl Access {
         if let Some(tokens) = &self.tokens {
             tokens.check(headers)?;
         }
+        self.check_place(method, uri, headers)
+    }
+
+    /// What is wanted of requests for what anybody may have, too.
+    fn check_place(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         let host = host(uri, headers)?;
         if self.tokens.is_none() && !self.hosts.iter().any(|own| own == host.host()) {
             return Err(ApiError::new(
@@ -88,6 +93,18 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     match access.check(request.method(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Middleware for what holds no data: no token is wanted.
+pub(super) async fn guard_public(
+    State(access): State<Arc<Access>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match access.check_place(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }

@@ -1,4 +1,5 @@
-//! The HTTP API: modules, pipelines, releases, live results, health and metrics (docs/http.md).
+//! The HTTP API: modules, pipelines, releases, live results, health and metrics, and the console's page
+//! (docs/http.md).
 //!
 //! It never touches the state of a pipeline: it reads what the lane published last, or asks through the
 //! [`PipelineHandle`]. It accepts code, so it listens on loopback only, or wants a token ([`auth`]); everything a
@@ -12,6 +13,7 @@ mod error;
 mod request;
 mod drain;
 mod health;
+mod page;
 mod modules;
 mod pipelines;
 mod live;
@@ -187,7 +189,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
 }
 
-/// Everything, behind the guard.
+/// Everything: the page, and behind the guard what it shows.
 fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
     let within = |limit: Duration| from_fn_with_state(limit, request::deadline);
     let read = Router::new()
@@ -205,12 +207,19 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
             post(pipelines::release).route_layer(within(RELEASE_TIME)),
         );
     let routes = read.merge(change).merge(observed()).with_state(Arc::clone(shared));
-    finish(routes.layer(DefaultBodyLimit::max(JSON_BYTES_MAX)), Some(access))
+    let access = Arc::new(access);
+    let guarded = answering(routes)
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(&access), auth::guard));
+    let public = page::routes()
+        .method_not_allowed_fallback(request::method_not_allowed)
+        .layer(from_fn_with_state(access, auth::guard_public));
+    finish(guarded.merge(public))
 }
 
 /// What others than operators may see.
 fn observe_router(shared: &Arc<Shared>) -> Router {
-    finish(observed().with_state(Arc::clone(shared)), None)
+    finish(answering(observed().with_state(Arc::clone(shared))))
 }
 
 fn observed() -> Router<Arc<Shared>> {
@@ -220,14 +229,15 @@ fn observed() -> Router<Arc<Shared>> {
         .route("/metrics", get(health::metrics))
 }
 
+/// Where there is nothing, that is said as the API says it.
+fn answering(routes: Router) -> Router {
+    routes.fallback(request::not_found).method_not_allowed_fallback(request::method_not_allowed)
+}
+
 /// What every request gets, outermost last.
-fn finish(routes: Router, access: Option<Access>) -> Router {
-    let mut routes = routes
-        .fallback(request::not_found)
-        .method_not_allowed_fallback(request::method_not_allowed)
-        .layer(CatchPanicLayer::custom(request::panicked));
-    if let Some(access) = access {
-        routes = routes.layer(from_fn_with_state(Arc::new(access), auth::guard));
-    }
-    routes.layer(from_fn(drain::drain)).layer(from_fn(request::identify))
+fn finish(routes: Router) -> Router {
+    routes
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(from_fn(drain::drain))
+        .layer(from_fn(request::identify))
 }

@@ -33,7 +33,8 @@ pub(super) async fn identify(request: Request, next: Next) -> Response {
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID.clone(), id.clone());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // The console's files may be kept; what the API says may not.
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response
     }
     .instrument(span)
@@ -94,7 +95,11 @@ pub(super) fn json<T: DeserializeOwned>(
 
 /// Nothing is there.
 pub(super) async fn not_found(request: Request) -> ApiError {
-    let path = request.uri().path();
+    nothing_at(request.uri().path())
+}
+
+/// The same, for a handler that looks further than the routes.
+pub(super) fn nothing_at(path: &str) -> ApiError {
     ApiError::not_found("no_such_path", format!("there is nothing at `{path}`: see docs/http.md"))
 }
 

@@ -15,7 +15,7 @@ fn token_file(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-fn with_tokens() -> Api {
+pub(super) fn with_tokens() -> Api {
     let file = token_file(&format!("# rotated in November\n{FIRST}\n\n{SECOND}\n"));
     api_with(Access::new([0, 0, 0, 0].into(), Some(file.path()), &[]).unwrap())
 }

@@ -4,6 +4,7 @@ mod access;
 mod connections;
 mod modules;
 mod odd;
+mod page;
 mod pipelines;
 mod requests;
 

@@ -40,7 +40,7 @@ async fn a_panic_is_an_answer_that_shows_nothing_of_it() {
     async fn boom() -> &'static str {
         panic!("the password is 123")
     }
-    let router = finish(Router::new().route("/boom", get(boom)), None);
+    let router = finish(Router::new().route("/boom", get(boom)));
     expect![[r#"500 internal: something failed inside; the log has it under the `x-request-id` of this answer"#]].assert_eq(&get_path(&router, "/boom").await.failure());
 }
 
@@ -48,7 +48,7 @@ async fn a_panic_is_an_answer_that_shows_nothing_of_it() {
 async fn a_request_that_takes_too_long_is_given_up() {
     let slow = get(std::future::pending::<()>);
     let slow = slow.route_layer(from_fn_with_state(Duration::from_millis(5), request::deadline));
-    let router = finish(Router::new().route("/slow", slow), None);
+    let router = finish(Router::new().route("/slow", slow));
     let answer = get_path(&router, "/slow").await;
     assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{answer:?}");
 }
