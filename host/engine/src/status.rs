@@ -163,6 +163,8 @@ pub struct PartitionView {
     pub max_event_time: Option<EventTime>,
     /// Caught up and silent: it does not hold the lane's watermark back.
     pub idle: bool,
+    /// The lane's watermark waits for this one: no other that counts has come less far.
+    pub holds_watermark: bool,
     /// Further ahead of the others than `event_time.max_ahead`: not read until they have caught up.
     pub paused: bool,
     /// How often its position was lost and moved since the lane was opened: records were left out, or another topic took the

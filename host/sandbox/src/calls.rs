@@ -28,6 +28,11 @@ pub struct RunnerStats {
     pub answers: u64,
     /// Rows that the plugin itself refused.
     pub rejects: u64,
+    /// Rows that came to the stage, each counted once, whatever it took to find the guilty among them. Groups and timers are
+    /// not in it.
+    pub given: u64,
+    /// Those of them that did not go on: filtered, refused, or rows that a map made nothing of.
+    pub dropped: u64,
     /// Parts of batches that were refused whole, because the circuit breaker was open.
     pub broken: u64,
     /// Instances made.
@@ -167,6 +172,12 @@ impl<G: GuestKind + ?Sized> Calls<G> {
                 Err(Failure { fault, hopeless: false, used, nanos })
             }
         }
+    }
+
+    /// Counts rows that came to the stage, and those of them that did not go on.
+    pub(super) fn count_rows(&mut self, given: usize, went_on: usize) {
+        self.stats.given += given as u64;
+        self.stats.dropped += given.saturating_sub(went_on) as u64;
     }
 
     /// Counts the rows that the plugin itself refused.

@@ -59,6 +59,7 @@ impl KeyedRunner {
             );
             self.calls.learn(course, &mut self.rows_max);
         }
+        self.calls.count_rows(end, end - refusals.len());
         let (batch, source_rows) = work.made.finish();
         let (times, timers, groups) = (work.times, work.timers, work.groups.finish());
         ProcessOutcome { groups, batch, source_rows, times, refusals, timers }

@@ -168,7 +168,9 @@ impl FilterRunner {
             },
         );
         self.calls.count_rejects(&refusals);
-        FilterOutcome { keep: joined(keep, rows.num_rows()), refusals }
+        let keep = joined(keep, rows.num_rows());
+        self.calls.count_rows(rows.num_rows(), keep.count_set_bits());
+        FilterOutcome { keep, refusals }
     }
 }
 
@@ -194,6 +196,9 @@ impl MapRunner {
         self.calls.count_rejects(&refusals);
         let overflowed = made.has_overflowed();
         let (batch, source_rows) = made.finish();
+        // They never descend: those of a row stand together.
+        let went_on = source_rows.chunk_by(|one, next| one == next).count();
+        self.calls.count_rows(rows.num_rows(), went_on);
         MapOutcome { batch, source_rows, refusals, overflowed }
     }
 }
@@ -230,6 +235,7 @@ impl AggregateRunner {
             self.calls.learn(course, &mut self.rows_max);
         }
         self.calls.count_rejects(&refusals);
+        self.calls.count_rows(end, end - refusals.len());
         UpdateOutcome { states: current.finish(), refusals }
     }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use sluicegate_model::time::EventTime;
+
 /// A number that only grows, since the process started.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -38,8 +40,13 @@ impl Gauge {
 
     /// The time set last, in seconds since 1970; none if it was not set.
     pub fn timestamp_seconds(&self) -> Option<f64> {
-        let micros = self.get();
-        (micros > 0).then(|| micros as f64 / 1e6)
+        self.time().map(|time| time.micros() as f64 / 1e6)
+    }
+
+    /// The time set last; none if it was not set.
+    pub fn time(&self) -> Option<EventTime> {
+        let micros = i64::try_from(self.get()).unwrap_or(i64::MAX);
+        (micros > 0).then_some(EventTime(micros))
     }
 
     /// The number set last; 0 before the first.

@@ -28,8 +28,12 @@ pub struct ModuleMetrics {
     pub plugin: Plugin,
     /// Calls.
     pub calls: Counter,
-    /// Rows given.
+    /// Rows and groups of those calls.
     pub rows: Counter,
+    /// Rows that came to the stage, each counted once; neither groups nor timers.
+    pub given: Counter,
+    /// Those of them that did not go on.
+    pub dropped: Counter,
     /// CPU time, all workers.
     pub cpu: TimeCounter,
     /// Calls that trapped.
@@ -84,6 +88,8 @@ impl ModuleMetrics {
             plugin,
             calls: Counter::default(),
             rows: Counter::default(),
+            given: Counter::default(),
+            dropped: Counter::default(),
             cpu: TimeCounter::default(),
             traps: Counter::default(),
             deadlines: Counter::default(),

@@ -80,6 +80,8 @@ pub(super) fn report_stage(
         memory += now.memory_bytes;
         metrics.calls.add(now.calls - before.calls);
         metrics.rows.add(now.rows - before.rows);
+        metrics.given.add(now.given - before.given);
+        metrics.dropped.add(now.dropped - before.dropped);
         metrics.cpu.add_nanos(now.cpu_nanos - before.cpu_nanos);
         metrics.traps.add(now.traps - before.traps);
         metrics.deadlines.add(now.deadlines - before.deadlines);

@@ -191,3 +191,24 @@ fn an_empty_batch_makes_no_call() {
     assert_eq!(runner.stats().calls, 0);
     assert_eq!(runner_of(Map, "").map(&rows(&[])).batch.num_columns(), 8);
 }
+
+#[test]
+fn rows_that_came_and_those_that_did_not_go_on_are_counted_once_whatever_it_took_to_isolate() {
+    // Of 8 rows 1, 5 and 7 are kept by the filter; the map makes rows of all that it does not refuse.
+    let batch = rows(&[1, 2, -3, 4, 5, 13, 7, 8]);
+    let mut filter = runner_of(Filter, "trap");
+    filter.filter(&batch);
+    assert_eq!((filter.stats().given, filter.stats().dropped), (8, 5));
+    assert!(filter.stats().rows > 8, "rows were given again to find the guilty");
+    let mut map = runner_of(Map, "trap");
+    let made = map.map(&batch);
+    let mut sources = made.source_rows;
+    sources.dedup();
+    assert_eq!((map.stats().given, map.stats().dropped), (8, 8 - sources.len() as u64));
+    assert!(map.stats().dropped >= 2);
+    let mut aggregate = runner_of(Aggregate, "trap");
+    aggregate.update(&batch, &[0; 8], &empty_states(1));
+    aggregate.evaluate(&[WindowBounds { start: 0, end: 1 }], &empty_states(1));
+    let stats = aggregate.stats();
+    assert_eq!((stats.given, stats.dropped), (8, 2), "a group that is evaluated is no row");
+}

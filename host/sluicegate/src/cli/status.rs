@@ -9,8 +9,9 @@ use anyhow::bail;
 use super::client::{Client, Connection, decode};
 use super::plugin::{print_json, seconds};
 use crate::http::api::health::Readiness;
-use crate::http::api::pipelines::{PartitionStatus, PipelineLine, PipelineStatus, Pipelines};
-use crate::http::api::releases::StageRelease;
+use crate::http::api::pipelines::{
+    Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
+};
 use sluicegate_model::printable::{printable, table};
 
 /// Container runtimes give a probe a few seconds.
@@ -114,7 +115,8 @@ fn list(pipelines: &Pipelines) -> String {
 }
 
 pub(crate) fn describe(status: &PipelineStatus) -> String {
-    let PipelineStatus { line, records, stages, partitions, dead_letters, .. } = status;
+    let PipelineStatus { line, stages, partitions, dead_letters, .. } = status;
+    let records = line.records;
     let mut text = String::new();
     let mut say = |what: &str, value: String| {
         text += &printable(&format!("{:13}{value}", format!("{what}:")));
@@ -139,35 +141,70 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
         say("dead letters", kind.to_string());
     }
     say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
-    let stage = |stage: &StageRelease| {
-        let StageRelease { stage, module, digest, generation, .. } = stage;
-        [stage.clone(), module.clone(), digest.short(), generation.to_string()]
-    };
-    let rows: Vec<_> = stages.iter().map(stage).collect();
+    for limit in status.limits.iter().filter(|limit| limit.is_near()) {
+        say("near limit", near(limit));
+    }
     text.push('\n');
-    text += &table(["STAGE", "MODULE", "DIGEST", "GENERATION"], &rows);
-    let partition = |view: &PartitionStatus| {
+    text += &stage_table(stages);
+    text.push('\n');
+    text += &partition_table(partitions);
+    if status.partitions_left_out > 0 {
+        text += &format!("and {} partitions more\n", status.partitions_left_out);
+    }
+    text
+}
+
+/// `state: 900 of 1000 bytes. With more …`
+fn near(limit: &Limit) -> String {
+    let Limit { name, used, limit, unit, explains } = limit;
+    format!("{name}: {used} of {limit} {unit}. {explains}")
+}
+
+fn stage_table(stages: &[StageStatus]) -> String {
+    let row = |stage: &StageStatus| {
+        let release = &stage.release;
+        [
+            release.stage.clone(),
+            release.module.clone(),
+            or_dash(stage.version),
+            release.digest.short(),
+            release.generation.to_string(),
+            stage.rows.to_string(),
+            stage.dropped.to_string(),
+        ]
+    };
+    let rows: Vec<_> = stages.iter().map(row).collect();
+    let head = ["STAGE", "MODULE", "VERSION", "DIGEST", "GENERATION", "ROWS", "DROPPED"];
+    table(head, &rows)
+}
+
+fn partition_table(partitions: &[PartitionStatus]) -> String {
+    let row = |view: &PartitionStatus| {
+        let mut notes = Vec::new();
+        if view.paused {
+            notes.push("paused".to_owned());
+        }
+        if view.jumps > 0 {
+            notes.push(format!("moved {} times", view.jumps));
+        }
+        if view.idle {
+            notes.push("idle".to_owned());
+        }
+        // One alone holds nothing back.
+        if view.holds_watermark && partitions.len() > 1 {
+            notes.push("holds the watermark".to_owned());
+        }
         [
             format!("{}/{}", view.stream, view.partition),
             view.next_offset.to_string(),
             or_dash(view.end_offset),
             or_dash(view.lag),
             or_dash(view.watermark.as_deref()),
-            match (view.paused, view.idle, view.jumps) {
-                (true, ..) => "paused".to_owned(),
-                (false, _, jumps @ 1..) => format!("moved {jumps} times"),
-                (false, true, 0) => "idle".to_owned(),
-                (false, false, 0) => String::new(),
-            },
+            notes.join(", "),
         ]
     };
-    let rows: Vec<_> = partitions.iter().map(partition).collect();
-    text.push('\n');
-    text += &table(["PARTITION", "NEXT", "END", "LAG", "WATERMARK", ""], &rows);
-    if status.partitions_left_out > 0 {
-        text += &format!("and {} partitions more\n", status.partitions_left_out);
-    }
-    text
+    let rows: Vec<_> = partitions.iter().map(row).collect();
+    table(["PARTITION", "NEXT", "END", "LAG", "WATERMARK", ""], &rows)
 }
 
 fn watermark(line: &PipelineLine) -> String {

@@ -53,12 +53,16 @@ pub(crate) fn sales() -> Fixture {
     let (live, _) = broadcast::channel(4);
     let clock = Clock::manual(0);
     let pulse = Pulse::new(clock.clone());
+    let metrics = LaneMetrics::new(stages.iter().map(|stage| Arc::clone(&stage.id)), []);
+    for (stage, view) in metrics.stages().iter().zip(&stages) {
+        stage.runs(&view.plugin);
+    }
     let ports = LanePorts {
         status: Arc::clone(&status),
         stages: Arc::new(ArcSwap::from_pointee(stages)),
         commands,
         live: live.clone(),
-        metrics: Arc::new(LaneMetrics::new([], [])),
+        metrics: Arc::new(metrics),
         pulse: pulse.clone(),
     };
     let modules = modules();
@@ -228,6 +232,7 @@ fn status(stages: &[StageView]) -> LaneStatus {
             watermark: Watermark::at(EventTime(1_000_000_000)),
             max_event_time: Some(EventTime(1_005_000_000)),
             idle: false,
+            holds_watermark: true,
             paused: false,
             jumps: 0,
             fates,

@@ -17,6 +17,9 @@ mod page;
 mod modules;
 mod pipelines;
 mod live;
+mod shape;
+mod limits;
+mod versions;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -44,6 +47,7 @@ use sluicegate_chain::modules::ModuleStore;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::time::Clock;
 use sluicegate_sandbox::engine::PluginEngine;
+use versions::Versions;
 
 /// For requests that only read what is in memory or in the module store.
 const READ_TIME: Duration = Duration::from_secs(10);
@@ -134,6 +138,9 @@ pub struct Server {
 /// What handlers share.
 struct Shared {
     app: AppState,
+    /// Wall time, µs since 1970.
+    started_micros: i64,
+    versions: Arc<Versions>,
     shutdown: CancellationToken,
     uploads: Semaphore,
     viewers: Arc<Semaphore>,
@@ -181,7 +188,9 @@ impl Shared {
     fn new(app: AppState, shutdown: CancellationToken) -> Arc<Self> {
         let uploads = Semaphore::new(modules::UPLOADS_MAX);
         let viewers = Arc::new(Semaphore::new(live::VIEWERS_MAX));
-        Arc::new(Self { app, shutdown, uploads, viewers })
+        let started_micros = app.clock.wall_micros();
+        let versions = Arc::new(Versions::new(app.modules.clone(), app.clock.clone()));
+        Arc::new(Self { app, started_micros, versions, shutdown, uploads, viewers })
     }
 }
 

@@ -8,16 +8,21 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
-use super::api::pipelines::{PartitionStatus, PipelineLine, PipelineStatus, Pipelines};
+use super::api::pipelines::{
+    Host, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
+};
 use super::api::releases::{ReleaseAnswer, ReleaseRequest, Releases, StageRelease, VersionWanted};
 use super::error::ApiError;
+use super::limits::limits;
 use super::request::json;
+use super::shape::shape;
 use super::{AppState, Shared};
 use crate::handle::PipelineHandle;
 use sluicegate_chain::modules::{ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::PinnedModule;
+use sluicegate_engine::counters::{Counter, ModuleMetrics, StageMetrics};
 use sluicegate_engine::status::{LaneStatus, PartitionView};
-use sluicegate_model::time::Watermark;
+use sluicegate_model::time::{EventTime, Watermark};
 
 /// What a release looks like.
 const RELEASE: &str = r#"{"stage": "valid", "module": "valid-sale", "version": 2}; without a version the newest is taken"#;
@@ -26,7 +31,8 @@ const RELEASE: &str = r#"{"stage": "valid", "module": "valid-sale", "version": 2
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Pipelines> {
     let app = &shared.app;
     let line = |pipeline: &Arc<PipelineHandle>| line(app, pipeline, &pipeline.status());
-    Json(Pipelines { pipelines: app.pipelines.values().map(line).collect() })
+    let pipelines = app.pipelines.values().map(line).collect();
+    Json(Pipelines { pipelines, host: shared.host() })
 }
 
 /// `GET /v1/pipelines/{pipeline}`
@@ -40,14 +46,16 @@ pub(super) async fn status(
     let partitions: Vec<_> = partitions.map(PartitionStatus::from).collect();
     Ok(Json(PipelineStatus {
         line: line(&shared.app, pipeline, &status),
-        records: status.fates,
         open_groups: status.groups,
         state_bytes: status.state_bytes,
         turns: status.turns,
         dead_letters: status.dead_letters.clone(),
-        stages: status.modules.iter().map(StageRelease::from).collect(),
+        shape: shape(&pipeline.config, status.partitions.len()),
+        stages: status.modules.iter().map(|pinned| shared.stage(pipeline, pinned)).collect(),
         partitions_left_out: status.partitions.len() - partitions.len(),
         partitions,
+        limits: limits(pipeline, &status),
+        host: shared.host(),
     }))
 }
 
@@ -90,6 +98,42 @@ impl AppState {
     }
 }
 
+impl Shared {
+    fn host(&self) -> Host {
+        Host {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: EventTime(self.started_micros).to_string(),
+            now: EventTime(self.app.clock.wall_micros()).to_string(),
+        }
+    }
+
+    /// A stage as it runs what is pinned.
+    fn stage(&self, pipeline: &PipelineHandle, pinned: &PinnedModule) -> StageStatus {
+        let config = pipeline.stages().find(|stage| *stage.id == *pinned.stage);
+        let metrics = pipeline.metrics().stage(&pinned.stage);
+        let activated = metrics.and_then(|stage| stage.activated_micros.time());
+        // Between the barrier and the next status the two may be different modules.
+        let running = metrics.and_then(StageMetrics::running);
+        let running = running.filter(|module| module.plugin.digest == pinned.digest);
+        let count =
+            |of: fn(&ModuleMetrics) -> &Counter| running.as_ref().map_or(0, |it| of(it).get());
+        StageStatus {
+            release: StageRelease::from(pinned),
+            kind: config.map_or_else(String::new, |stage| stage.kind.name().to_owned()),
+            version: self.versions.number(&pinned.name, pinned.digest),
+            rows: count(|module| &module.given),
+            dropped: count(|module| &module.dropped),
+            calls: count(|module| &module.calls),
+            cpu_seconds: running.as_ref().map_or(0.0, |module| module.cpu.seconds()),
+            traps: count(|module| &module.traps),
+            deadlines: count(|module| &module.deadlines),
+            rejects: count(|module| &module.rejects),
+            memory_bytes: running.as_ref().map_or(0, |module| module.memory_bytes.get()),
+            activated: activated.map(|time| time.to_string()),
+        }
+    }
+}
+
 fn line(app: &AppState, pipeline: &PipelineHandle, status: &LaneStatus) -> PipelineLine {
     let behind = |micros: i64| app.clock.wall_micros().saturating_sub(micros) as f64 / 1e6;
     PipelineLine {
@@ -104,6 +148,7 @@ fn line(app: &AppState, pipeline: &PipelineHandle, status: &LaneStatus) -> Pipel
         },
         input_ended: status.watermark == Watermark::End,
         lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
+        records: status.fates.into(),
     }
 }
 
@@ -138,9 +183,10 @@ impl From<&PartitionView> for PartitionStatus {
             watermark: moment(view.watermark),
             max_event_time: view.max_event_time.map(|time| time.to_string()),
             idle: view.idle,
+            holds_watermark: view.holds_watermark,
             paused: view.paused,
             jumps: view.jumps,
-            records: view.fates,
+            records: view.fates.into(),
         }
     }
 }

@@ -46,6 +46,7 @@ fn partition(number: i32, lag: i64) -> PartitionView {
         watermark: Watermark::None,
         max_event_time: None,
         idle: false,
+        holds_watermark: number == 0,
         paused: false,
         jumps: 0,
         fates: Fates::default(),

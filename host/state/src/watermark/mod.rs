@@ -185,6 +185,13 @@ impl LaneClock {
         }
     }
 
+    /// The partition that the lane's watermark waits for: of those that count the one that has come least far, the first of
+    /// several. None if none counts, or if the input has ended.
+    pub fn waits_for(&self) -> Option<usize> {
+        let counted = self.partitions.iter().enumerate().filter(|(_, clock)| clock.counts());
+        counted.min_by_key(|(_, clock)| clock.max_event_time).map(|(partition, _)| partition)
+    }
+
     /// Moves the lane's watermark to the minimum over the partitions that count. Stays where it is while one of
     /// them has shown nothing, or while none counts; is [`Watermark::End`] when all have ended.
     pub fn advance(&mut self) -> Watermark {

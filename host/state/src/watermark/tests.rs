@@ -31,6 +31,22 @@ fn rule_1_the_lane_is_the_minimum_and_waits_for_every_partition() {
 }
 
 #[test]
+fn the_lane_waits_for_the_one_of_those_that_count_which_has_come_least_far() {
+    let mut clock = clock(3);
+    assert_eq!(clock.waits_for(), Some(0), "none has shown anything: the first of several");
+    clock.observe(0, Some(EventTime(100)), SECOND);
+    clock.observe(1, Some(EventTime(50)), SECOND);
+    assert_eq!(clock.waits_for(), Some(2), "it has shown nothing");
+    looks(&mut clock, 2, 0, 20);
+    assert!(clock.partitions()[2].idle);
+    assert_eq!(clock.waits_for(), Some(1));
+    clock.progress(1, None, true, 21 * SECOND);
+    assert_eq!(clock.waits_for(), Some(0), "the others are idle, or have ended");
+    clock.progress(0, None, true, 21 * SECOND);
+    assert_eq!(clock.waits_for(), None);
+}
+
+#[test]
 fn rule_1_never_goes_back() {
     let mut clock = clock(1);
     clock.observe(0, Some(EventTime(100)), SECOND);

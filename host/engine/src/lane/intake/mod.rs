@@ -334,6 +334,7 @@ impl Intake {
     pub(super) fn show(&mut self) -> Vec<PartitionView> {
         self.partitions.tell(&self.metrics.partitions);
         let clock = self.partitions.clock();
+        let waits_for = clock.waits_for();
         let view = |(index, partition): (usize, &LanePartition)| {
             let next_offset = partition.position.next_offset.get();
             PartitionView {
@@ -346,6 +347,7 @@ impl Intake {
                 watermark: clock.own(index),
                 max_event_time: clock.partitions()[index].max_event_time,
                 idle: clock.partitions()[index].idle,
+                holds_watermark: waits_for == Some(index),
                 paused: clock.partitions()[index].paused,
                 jumps: partition.jumps,
                 fates: partition.fates,

@@ -193,9 +193,9 @@ fn the_status_is_read_at_a_glance() {
         records:     10 read = 7 accepted + 2 filtered + 0 late + 1 dead-lettered
         open groups: 3 (120 bytes)
 
-        STAGE    MODULE      DIGEST        GENERATION
-        valid    valid-sale  abababababab  1
-        revenue  revenue     abababababab  1
+        STAGE    MODULE      VERSION  DIGEST        GENERATION  ROWS  DROPPED
+        valid    valid-sale  -        abababababab  1           0     0
+        revenue  revenue     -        abababababab  1           0     0
 
         PARTITION  NEXT  END  LAG  WATERMARK
         sales/0    10    15   5    1970-01-01T00:16:40Z

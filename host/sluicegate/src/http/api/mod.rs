@@ -5,3 +5,4 @@ pub mod health;
 pub mod modules;
 pub mod pipelines;
 pub mod releases;
+pub mod shape;

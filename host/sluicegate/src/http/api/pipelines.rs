@@ -1,24 +1,40 @@
 //! How pipelines stand.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::releases::StageRelease;
+use super::shape::Shape;
 use sluicegate_chain::record::Fates;
 use sluicegate_engine::status::{DeadLetterCount, Phase};
 
 /// All pipelines of the process.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pipelines {
     /// By name.
     pub pipelines: Vec<PipelineLine>,
+    /// Who answers.
+    pub host: Host,
+}
+
+/// The host that answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Host {
+    /// Its version.
+    pub version: String,
+    /// When it began to serve; RFC 3339.
+    pub started: String,
+    /// Its clock, RFC 3339: what it says of times is by this clock and not by the reader's.
+    pub now: String,
 }
 
 /// A pipeline in short.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PipelineLine {
     /// Its name.
     pub name: String,
     /// Where it is in its life.
+    #[schema(value_type = String, example = "running")]
     pub phase: Phase,
     /// Why nothing moves, if it does not.
     pub problem: Option<String>,
@@ -32,16 +48,31 @@ pub struct PipelineLine {
     pub input_ended: bool,
     /// All partitions whose end is known together; none if no end is.
     pub lag: Option<i64>,
+    /// Records since the genesis by fate.
+    pub records: Records,
+}
+
+/// Records by what became of them: `read = accepted + filtered + late + dead_lettered`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Records {
+    /// Taken from the source.
+    pub read: u64,
+    /// At least one row reached a window, a key or a sink, and none was dead-lettered.
+    pub accepted: u64,
+    /// No row was left after the filters and maps.
+    pub filtered: u64,
+    /// Rows were left, all of them late.
+    pub late: u64,
+    /// Any of it was dead-lettered.
+    pub dead_lettered: u64,
 }
 
 /// A pipeline in full.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PipelineStatus {
     /// As in the list.
     #[serde(flatten)]
     pub line: PipelineLine,
-    /// Records since the genesis by fate.
-    pub records: Fates,
     /// Open groups: window × key.
     pub open_groups: u64,
     /// Bytes of their keys and accumulators.
@@ -50,13 +81,20 @@ pub struct PipelineStatus {
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind, groups and timers included.
     #[serde(default)]
+    #[schema(value_type = Vec<DeadLettersOfKind>)]
     pub dead_letters: Vec<DeadLetterCount>,
-    /// What each stage runs.
-    pub stages: Vec<StageRelease>,
+    /// What the pipeline is made of.
+    pub shape: Shape,
+    /// What each stage runs and has done.
+    pub stages: Vec<StageStatus>,
     /// In order; at most [`PipelineStatus::PARTITIONS_MAX`].
     pub partitions: Vec<PartitionStatus>,
     /// Partitions beyond that.
     pub partitions_left_out: usize,
+    /// What the pipeline may not exceed, and how near it is.
+    pub limits: Vec<Limit>,
+    /// Who answers.
+    pub host: Host,
 }
 
 impl PipelineStatus {
@@ -64,8 +102,36 @@ impl PipelineStatus {
     pub const PARTITIONS_MAX: usize = 1_000;
 }
 
+/// Dead letters of one kind, as [`DeadLetterCount`] is written.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a type of another crate, and is never made")]
+struct DeadLettersOfKind {
+    /// As in the dead-letter table.
+    kind: String,
+    /// How many since the lane was opened.
+    count: u64,
+    /// The stage of the first of them.
+    first_stage: String,
+    /// The reason of the first of them.
+    first_reason: String,
+    /// The record of the first of them; absent for a group, a timer or a message.
+    first_record: Option<RecordPlace>,
+}
+
+/// Where a record stands.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a type of another crate, and is never made")]
+struct RecordPlace {
+    /// Topic or file.
+    stream: String,
+    /// Number of the partition; 0 for a file.
+    partition: i32,
+    /// In its partition; of a line of a file the byte at which it begins.
+    offset: i64,
+}
+
 /// A partition as it stands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PartitionStatus {
     /// Topic or file.
     pub stream: String,
@@ -83,10 +149,75 @@ pub struct PartitionStatus {
     pub max_event_time: Option<String>,
     /// It does not hold the watermark back.
     pub idle: bool,
+    /// The pipeline's watermark waits for this one: no other that counts has come less far.
+    pub holds_watermark: bool,
     /// Too far ahead of the others: not read until they have caught up.
     pub paused: bool,
     /// How often its position was lost and moved since the pipeline was started: the chain has each.
     pub jumps: u64,
     /// Since the genesis.
-    pub records: Fates,
+    pub records: Records,
+}
+
+/// A stage as it runs. Counts are those of its module since it took its place in this process; all are 0 before the
+/// pipeline was first opened.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StageStatus {
+    /// What it runs.
+    #[serde(flatten)]
+    pub release: StageRelease,
+    /// `filter`, `map`, `aggregate` or `process`.
+    pub kind: String,
+    /// The module's number in the module store; none if it has none there, or the store was not heard yet.
+    pub version: Option<u64>,
+    /// Rows that came to the stage.
+    pub rows: u64,
+    /// Those of them that did not go on: filtered, refused, or rows that a map made nothing of.
+    pub dropped: u64,
+    /// Calls of the plugin.
+    pub calls: u64,
+    /// CPU time of those calls, all workers together.
+    pub cpu_seconds: f64,
+    /// Calls that trapped.
+    pub traps: u64,
+    /// Calls that took too much CPU time.
+    pub deadlines: u64,
+    /// Rows that the plugin itself refused.
+    pub rejects: u64,
+    /// Linear memory of its instances, all workers together.
+    pub memory_bytes: u64,
+    /// When the module took another's place, RFC 3339; none if it did not since the process started.
+    pub activated: Option<String>,
+}
+
+/// Something that a pipeline may not exceed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Limit {
+    /// What is limited: `state`, or `memory of` a stage.
+    pub name: String,
+    /// As it stands.
+    pub used: f64,
+    /// What is allowed.
+    pub limit: f64,
+    /// `bytes` or `seconds`.
+    pub unit: String,
+    /// What happens beyond it, in a sentence.
+    pub explains: String,
+}
+
+impl Limit {
+    /// From this share on somebody should know.
+    pub const NEAR: f64 = 0.8;
+
+    /// Whether it is nearly used up, or beyond.
+    pub fn is_near(&self) -> bool {
+        self.used >= self.limit * Self::NEAR
+    }
+}
+
+impl From<Fates> for Records {
+    fn from(fates: Fates) -> Self {
+        let Fates { read, accepted, filtered, late, dead_lettered } = fates;
+        Self { read, accepted, filtered, late, dead_lettered }
+    }
 }

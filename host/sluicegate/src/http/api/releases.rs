@@ -1,17 +1,19 @@
 //! What the stages of a pipeline run, and how another module is asked for.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use sluicegate_model::module::ModuleDigest;
 
 /// What a stage runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageRelease {
     /// The stage's id.
     pub stage: String,
     /// The module's label.
     pub module: String,
     /// Its identity.
+    #[schema(value_type = String)]
     pub digest: ModuleDigest,
     /// How many modules the stage has had, this one included.
     pub generation: u32,
@@ -20,7 +22,7 @@ pub struct StageRelease {
 }
 
 /// What the stages of a pipeline run, as the chain pins it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Releases {
     /// The last committed epoch.
     pub epoch: Option<u64>,
@@ -29,7 +31,7 @@ pub struct Releases {
 }
 
 /// The body of `POST /v1/pipelines/{p}/releases`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
     /// The stage's id.
@@ -42,7 +44,7 @@ pub struct ReleaseRequest {
 }
 
 /// How a request names a version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a version is a number, or digits of a digest in quotes")]
 pub enum VersionWanted {
     /// From 1.
@@ -52,7 +54,7 @@ pub enum VersionWanted {
 }
 
 /// Answer to an activation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseAnswer {
     /// The epoch whose durable record pins the module.
     pub epoch: u64,
@@ -61,8 +63,10 @@ pub struct ReleaseAnswer {
     /// The module's label.
     pub module: String,
     /// Its identity.
+    #[schema(value_type = String)]
     pub digest: ModuleDigest,
     /// What ran before.
+    #[schema(value_type = String)]
     pub previous: ModuleDigest,
     /// False if that very module ran already and nothing was done.
     pub changed: bool,

@@ -24,6 +24,8 @@ struct Api {
     router: Router,
     observe: Router,
     fixture: Fixture,
+    /// The server's.
+    clock: Clock,
     shutdown: CancellationToken,
 }
 
@@ -59,9 +61,11 @@ pub(crate) fn app(fixture: &Fixture) -> AppState {
 fn api_with(access: Access) -> Api {
     let fixture = fixture::sales();
     let shutdown = CancellationToken::new();
-    let shared = Shared::new(app(&fixture), shutdown.clone());
+    let app = app(&fixture);
+    let clock = app.clock.clone();
+    let shared = Shared::new(app, shutdown.clone());
     let (router, observe) = (main_router(&shared, access), observe_router(&shared));
-    Api { router, observe, fixture, shutdown }
+    Api { router, observe, fixture, clock, shutdown }
 }
 
 fn api() -> Api {

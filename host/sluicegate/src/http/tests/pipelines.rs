@@ -38,9 +38,13 @@ fn without_digests(mut json: Value) -> String {
 }
 
 #[tokio::test]
-async fn the_status_tells_positions_watermark_lag_and_versions() {
+async fn the_status_tells_positions_watermark_and_lag() {
     let api = api();
-    let status = get_path(&api.router, "/v1/pipelines/sales").await;
+    let mut status = get_path(&api.router, "/v1/pipelines/sales").await.json();
+    // Each has a test of its own.
+    for part in ["shape", "stages", "limits", "host"] {
+        assert!(status.as_object_mut().unwrap().remove(part).is_some(), "{part}");
+    }
     expect![[r#"
         {
           "dead_letters": [],
@@ -52,6 +56,7 @@ async fn the_status_tells_positions_watermark_lag_and_versions() {
           "partitions": [
             {
               "end_offset": 15,
+              "holds_watermark": true,
               "idle": false,
               "jumps": 0,
               "lag": 5,
@@ -80,33 +85,142 @@ async fn the_status_tells_positions_watermark_lag_and_versions() {
             "late": 0,
             "read": 10
           },
-          "stages": [
-            {
-              "digest": "…",
-              "generation": 1,
-              "module": "valid-sale",
-              "stage": "valid",
-              "state_version": 0
-            },
-            {
-              "digest": "…",
-              "generation": 1,
-              "module": "revenue",
-              "stage": "revenue",
-              "state_version": 1
-            }
-          ],
           "state_bytes": 120,
           "turns": 9,
           "watermark": "1970-01-01T00:16:40Z",
           "watermark_delay_seconds": 4.0
         }"#]]
-    .assert_eq(&without_digests(status.json()));
+    .assert_eq(&format!("{status:#}"));
     let list = get_path(&api.router, "/v1/pipelines").await.json();
     assert_eq!(list["pipelines"][0]["lag"], 5);
+    assert_eq!(list["host"]["started"], "1970-01-01T00:16:44Z");
     let unknown = get_path(&api.router, "/v1/pipelines/sale").await;
     expect![[r#"404 unknown_pipeline: there is no pipeline `sale`: this host runs `sales`"#]]
         .assert_eq(&unknown.failure());
+}
+
+#[tokio::test]
+async fn a_stage_shows_what_its_module_has_done_and_its_number_in_the_store() {
+    let api = api();
+    let metrics = api.fixture.handle.metrics();
+    metrics.stage("valid").unwrap().activated(1_002_000_000);
+    let valid = metrics.running("valid").unwrap();
+    valid.given.add(10);
+    valid.dropped.add(3);
+    valid.rejects.add(1);
+    valid.calls.add(2);
+    valid.cpu.add(Duration::from_millis(5));
+    valid.memory_bytes.set(65_536);
+    api.fixture.modules.put("valid-sale", guest("valid-sale")).await.unwrap();
+    let stage = async |number: usize| {
+        get_path(&api.router, "/v1/pipelines/sales").await.json()["stages"][number].clone()
+    };
+    expect![[r#"
+        {
+          "activated": "1970-01-01T00:16:42Z",
+          "calls": 2,
+          "cpu_seconds": 0.005,
+          "deadlines": 0,
+          "digest": "…",
+          "dropped": 3,
+          "generation": 1,
+          "kind": "filter",
+          "memory_bytes": 65536,
+          "module": "valid-sale",
+          "rejects": 1,
+          "rows": 10,
+          "stage": "valid",
+          "state_version": 0,
+          "traps": 0,
+          "version": null
+        }"#]]
+    .assert_eq(&without_digests(stage(0).await));
+    while stage(0).await["version"] != 1 {
+        // It is looked up beside the requests.
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage(1).await["version"], Value::Null, "nobody uploaded it");
+    // Counts of a module that is not the one that is shown are not shown.
+    api.fixture.publish(|status| status.modules[0].digest.0[0] ^= 1);
+    assert_eq!(stage(0).await["rows"], 0);
+}
+
+#[tokio::test]
+async fn a_module_that_was_not_in_the_store_is_looked_for_again_after_a_while() {
+    let api = api();
+    let version = async || {
+        let json = get_path(&api.router, "/v1/pipelines/sales").await.json();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        json["stages"][0]["version"].clone()
+    };
+    assert_eq!(version().await, Value::Null);
+    api.fixture.modules.put("valid-sale", guest("valid-sale")).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(version().await, Value::Null, "the store is not asked at each request");
+    }
+    api.clock.advance(Duration::from_secs(30));
+    while version().await != 1 {}
+}
+
+#[tokio::test]
+async fn limits_say_how_much_of_them_is_used() {
+    let api = api();
+    api.fixture.publish(|status| status.state_bytes = 1 << 29);
+    api.fixture.handle.metrics().running("revenue").unwrap().memory_bytes.set(1 << 20);
+    let json = get_path(&api.router, "/v1/pipelines/sales").await.json();
+    let limits: Vec<_> = json["limits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|limit| {
+            let of = |name: &str| limit[name].clone();
+            format!("{} {} of {} {}", of("name"), of("used"), of("limit"), of("unit"))
+        })
+        .collect();
+    expect![[r#"
+        "state" 536870912.0 of 1073741824.0 "bytes"
+        "memory of valid" 0.0 of 67108864.0 "bytes"
+        "memory of revenue" 1048576.0 of 67108864.0 "bytes""#]]
+    .assert_eq(&limits.join("\n"));
+}
+
+#[tokio::test]
+async fn the_shape_is_that_of_the_pipeline_file() {
+    let api = api();
+    let shape = get_path(&api.router, "/v1/pipelines/sales").await.json()["shape"].clone();
+    expect![[r#"
+        {
+          "grouping": {
+            "event_time_column": "ts",
+            "gap_seconds": null,
+            "keys": [
+              "store"
+            ],
+            "kind": "tumbling",
+            "lateness_seconds": 0.0,
+            "size_seconds": 1.0,
+            "slide_seconds": null
+          },
+          "sinks": [],
+          "source": {
+            "detail": "files of sales, 1 open",
+            "name": "sales",
+            "type": "files"
+          },
+          "stages": [
+            {
+              "kind": "filter",
+              "stage": "valid"
+            },
+            {
+              "kind": "aggregate",
+              "stage": "revenue"
+            }
+          ]
+        }"#]]
+    .assert_eq(&format!("{shape:#}"));
 }
 
 #[tokio::test]

@@ -1,0 +1,71 @@
+//! What a pipeline is made of, as its file says.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A pipeline, from its source to its sinks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Shape {
+    /// Where records come from.
+    pub source: SourceShape,
+    /// The stages in the order of the file, the one with state last.
+    pub stages: Vec<StageShape>,
+    /// How rows are grouped; none if they go straight to the sinks.
+    pub grouping: Option<Grouping>,
+    /// Where rows go, late rows and dead letters included.
+    pub sinks: Vec<SinkShape>,
+}
+
+/// A source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SourceShape {
+    /// `kafka` or `files`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The topic, or the path as the pipeline file has it.
+    pub name: String,
+    /// The same in words: `topic sales of localhost:9092, 4 partitions`.
+    pub detail: String,
+}
+
+/// A stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StageShape {
+    /// Its id.
+    pub stage: String,
+    /// `filter`, `map`, `aggregate` or `process`.
+    pub kind: String,
+}
+
+/// How rows are grouped. Lengths are of event time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Grouping {
+    /// `tumbling`, `sliding`, `session` or `global` windows; `keyed` for a process plugin.
+    pub kind: String,
+    /// The columns of the key; none: one group a window, or one key.
+    pub keys: Vec<String>,
+    /// Of tumbling and sliding windows.
+    pub size_seconds: Option<f64>,
+    /// Of sliding windows.
+    pub slide_seconds: Option<f64>,
+    /// Of sessions.
+    pub gap_seconds: Option<f64>,
+    /// How long a window that has fired is kept for corrections; none without windows.
+    pub lateness_seconds: Option<f64>,
+    /// The column that the event time comes from; none if it is the timestamp of the record.
+    pub event_time_column: Option<String>,
+}
+
+/// A sink, or a table beside the sinks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SinkShape {
+    /// Its id: that of the sink, `late` or `dead_letters`.
+    pub sink: String,
+    /// `parquet`, `kafka` or `console`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Path or URL of a table, a topic with its brokers, or `standard output`.
+    pub place: String,
+    /// `results`, `late_rows` or `dead_letters`.
+    pub holds: String,
+}

@@ -1,0 +1,34 @@
+//! What a pipeline may not exceed, and how near it is.
+
+use super::api::pipelines::Limit;
+use crate::handle::PipelineHandle;
+use sluicegate_engine::counters::StageMetrics;
+use sluicegate_engine::status::LaneStatus;
+
+/// The limits of a pipeline that its status can compare with what is used.
+pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limit> {
+    let config = &pipeline.config;
+    let state = config.stateful_stage().map(|_| Limit {
+        name: "state".to_owned(),
+        used: status.state_bytes as f64,
+        limit: config.limits.state_bytes as f64,
+        unit: "bytes".to_owned(),
+        explains: "Keys and accumulators of open groups. With more than `limits.state_bytes` the pipeline halts.".to_owned(),
+    });
+    let workers = match config.limits.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    };
+    let memory = |stage: &StageMetrics| {
+        Limit {
+        name: format!("memory of {}", stage.id),
+        used: stage.running().map_or(0, |module| module.memory_bytes.get()) as f64,
+        limit: config.limits.plugin_memory as f64 * workers as f64,
+        unit: "bytes".to_owned(),
+        explains: "Linear memory of the plugin's instances together, one a worker. A call that would take its instance beyond \
+                   `limits.plugin_memory` traps."
+            .to_owned(),
+    }
+    };
+    state.into_iter().chain(pipeline.metrics().stages().iter().map(memory)).collect()
+}

@@ -1,0 +1,117 @@
+//! A pipeline as its file describes it, for answers.
+
+use super::api::shape::{Grouping, Shape, SinkShape, SourceShape, StageShape};
+use sluicegate_model::window::WindowKind;
+use sluicegate_pipeline::{EventTimeFrom, Pipeline, SinkKind, SourceConfig, TableLocation};
+
+/// What a pipeline is made of. Its source has so many partitions now.
+pub(super) fn shape(config: &Pipeline, partitions: usize) -> Shape {
+    let stage = |stage: &sluicegate_pipeline::StageConfig| StageShape {
+        stage: stage.id.to_string(),
+        kind: stage.kind.name().to_owned(),
+    };
+    Shape {
+        source: source(&config.source, partitions),
+        stages: config.all_stages().map(stage).collect(),
+        grouping: grouping(config),
+        sinks: sinks(config),
+    }
+}
+
+fn source(source: &SourceConfig, partitions: usize) -> SourceShape {
+    let (kind, name, detail) = match source {
+        SourceConfig::Kafka(kafka) => {
+            let detail = format!(
+                "topic {} of {}, {}",
+                kafka.topic,
+                kafka.brokers,
+                counted(partitions, "partition")
+            );
+            ("kafka", &kafka.topic, detail)
+        }
+        SourceConfig::Files(files) => {
+            let watched = if files.watch.is_some() { ", watched for new ones" } else { "" };
+            let detail = format!("files of {}, {} open{watched}", files.name, partitions);
+            ("files", &files.name, detail)
+        }
+    };
+    SourceShape { kind: kind.to_owned(), name: name.clone(), detail }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+fn grouping(config: &Pipeline) -> Option<Grouping> {
+    let event_time_column = match config.event_time.from {
+        EventTimeFrom::Column(index) => Some(config.schema.columns[index].name.clone()),
+        EventTimeFrom::RecordTimestamp => None,
+    };
+    let of = |kind: &str, keys: &[String]| Grouping {
+        kind: kind.to_owned(),
+        keys: keys.to_vec(),
+        size_seconds: None,
+        slide_seconds: None,
+        gap_seconds: None,
+        lateness_seconds: None,
+        event_time_column,
+    };
+    if let Some(process) = &config.process {
+        return Some(of("keyed", &process.key));
+    }
+    let window = config.window.as_ref()?;
+    let lateness_seconds = Some(seconds(window.allowed_lateness));
+    let kind = match window.kind {
+        WindowKind::Tumbling { .. } => "tumbling",
+        WindowKind::Sliding { .. } => "sliding",
+        WindowKind::Session { .. } => "session",
+        WindowKind::Global { .. } => "global",
+    };
+    let grouping = Grouping { lateness_seconds, ..of(kind, &window.key) };
+    Some(match window.kind {
+        WindowKind::Tumbling { size, .. } => {
+            Grouping { size_seconds: Some(seconds(size)), ..grouping }
+        }
+        WindowKind::Sliding { size, slide, .. } => Grouping {
+            size_seconds: Some(seconds(size)),
+            slide_seconds: Some(seconds(slide)),
+            ..grouping
+        },
+        WindowKind::Session { gap, .. } => Grouping { gap_seconds: Some(seconds(gap)), ..grouping },
+        WindowKind::Global { .. } => grouping,
+    })
+}
+
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+fn sinks(config: &Pipeline) -> Vec<SinkShape> {
+    let of = |sink: &str, kind: &str, place: String, holds: &str| SinkShape {
+        sink: sink.to_owned(),
+        kind: kind.to_owned(),
+        place,
+        holds: holds.to_owned(),
+    };
+    let mut sinks: Vec<_> = config
+        .sinks
+        .iter()
+        .map(|sink| match &sink.kind {
+            SinkKind::Parquet(table) => of(&sink.id, "parquet", table.url.clone(), "results"),
+            SinkKind::Kafka(kafka) => {
+                let place = format!("topic {} of {}", kafka.topic, kafka.brokers);
+                of(&sink.id, "kafka", place, "results")
+            }
+            SinkKind::Console { .. } => {
+                of(&sink.id, "console", "standard output".to_owned(), "results")
+            }
+        })
+        .collect();
+    let mut table = |id: &str, table: &Option<TableLocation>, holds: &str| {
+        sinks.extend(table.iter().map(|table| of(id, "parquet", table.url.clone(), holds)));
+    };
+    table("late", &config.late, "late_rows");
+    table("dead_letters", &config.dead_letters, "dead_letters");
+    sinks
+}
