@@ -4,6 +4,7 @@ use super::aggregate::{Aggregate, Results};
 use super::shape::{Fired, Until, Watching};
 use super::update::{Answers, Owned};
 use crate::lane::rows::project;
+use sluicegate_model::time::Watermark;
 use sluicegate_state::window::firing::Firing;
 use sluicegate_state::window::{KeyedState, Touched, Watcher};
 
@@ -60,6 +61,17 @@ impl Groups {
         let firing = self.state.fire_run(until.group());
         aggregate.evaluate(&firing, &mut fired.results);
         Fired { groups: firing.len(), ..fired }.sorted()
+    }
+
+    /// Drops the windows that take no more rows, when all that was due has fired. Topics of updates hear the last word of each group.
+    pub(super) fn close(&mut self, aggregate: &mut Aggregate<'_>, now: Watermark) -> Fired {
+        let (mut fired, plan) = (Fired::default(), aggregate.plan);
+        if plan.tells_updates && plan.corrects {
+            let tell = |firing: &_| aggregate.evaluate(firing, &mut fired.closed);
+            self.state.each_closing(now, plan.lateness, tell);
+        }
+        self.state.close(now, plan.lateness);
+        fired.sorted()
     }
 
     /// The changed groups that have not fired, newest windows first.

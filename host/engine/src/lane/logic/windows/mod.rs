@@ -1,6 +1,7 @@
 //! Windows and their groups: rows are added to accumulators, which fire when the watermark has passed them.
 
 pub(super) mod aggregate;
+mod apart;
 mod ever;
 mod firing;
 mod groups;

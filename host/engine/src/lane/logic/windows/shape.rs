@@ -2,6 +2,7 @@
 //! when they are made; whoever works with them does not ask.
 
 use super::aggregate::{Aggregate, Results};
+use super::apart::Apart;
 use super::ever::Ever;
 use super::panes::Panes;
 use super::sessions::OpenSessions;
@@ -155,8 +156,8 @@ impl Fired {
 pub(super) fn open(plan: &WindowsPlan) -> Box<dyn Shape> {
     match plan.assigner {
         WindowAssigner::Slides(slides) if slides.overlap() => Box::new(Panes::new(slides)),
-        WindowAssigner::Slides(slides) => Box::new(Tumbling::new(slides)),
+        WindowAssigner::Slides(slides) => Box::new(Apart::new(Tumbling { slides })),
         WindowAssigner::Sessions(rule) => Box::new(OpenSessions::new(rule)),
-        WindowAssigner::Global { trigger } => Box::new(Ever::new(trigger)),
+        WindowAssigner::Global { trigger } => Box::new(Apart::new(Ever { trigger })),
     }
 }
