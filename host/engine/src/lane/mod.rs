@@ -23,7 +23,6 @@ mod logic;
 mod outputs;
 mod ledger;
 mod desk;
-mod heard;
 mod ending;
 mod open;
 
@@ -46,6 +45,7 @@ pub use trial::Trial;
 
 use applied::Applied;
 use desk::Desk;
+use desk::brake::is_isolating;
 use intake::left::Left;
 use intake::{Intake, Run};
 use ledger::{Frozen, Ledger};
@@ -365,7 +365,7 @@ impl Lane {
         let problem = problem.or_else(|| self.outputs.told.problem());
         let phase = match self.ledger.phase {
             Phase::Running if self.must_pause() => Phase::Paused,
-            Phase::Running if heard::is_isolating(self.pool.brake()) => Phase::Isolating,
+            Phase::Running if is_isolating(self.pool.brake()) => Phase::Isolating,
             phase => phase,
         };
         self.desk.publish(LaneStatus {

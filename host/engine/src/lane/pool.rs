@@ -5,6 +5,7 @@
 //! rows of a key must be added in order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use sluicegate_sandbox::brake::Brake;
 use sluicegate_state::window::KEY_SHARDS;
@@ -13,6 +14,9 @@ use super::LaneError;
 
 /// A WASM guest may use 512 KiB of the stack; the rest is for the host around it.
 pub(super) const STACK_BYTES: usize = 8 << 20;
+
+/// CPU time of all calls of a turn, by all workers, for which nobody should have to wait.
+pub(super) const LONG_TURN: Duration = Duration::from_secs(1);
 
 /// The threads that workers run on.
 pub(super) struct Pool {

@@ -11,7 +11,6 @@ use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::refusal::Refusal;
 use sluicegate_state::window::RowSelection;
 
-use super::intake::jump::Seen;
 use super::logic::Judged;
 use super::plan::FittedStage;
 
@@ -69,6 +68,31 @@ pub(super) struct Prepared {
     pub(super) condemned: Vec<Condemned>,
 }
 
+/// The rows of a chunk whose event time counts, as long as jumps are not judged.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Event time of each row, µs.
+    pub(super) times: Vec<i64>,
+    /// As in [`Rows`].
+    pub(super) records: Option<Vec<u32>>,
+    /// As in [`Rows`].
+    pub(super) picked: Option<Vec<u32>>,
+}
+
+impl Seen {
+    /// Calls with the record of the block and the event time of each row that counts.
+    pub(super) fn each(&self, first: u32, mut call: impl FnMut(u32, i64)) {
+        let mut row = |row: u32| {
+            let record = self.records.as_ref().map_or(first + row, |it| it[row as usize]);
+            call(record, self.times[row as usize]);
+        };
+        match &self.picked {
+            Some(picked) => picked.iter().copied().for_each(&mut row),
+            None => (0..self.times.len() as u32).for_each(&mut row),
+        }
+    }
+}
+
 impl Prepared {
     /// Raises the fate of a record of the block.
     pub(super) fn raise(&mut self, record: u32, fate: Fate) {
@@ -118,6 +142,19 @@ impl Prepared {
             rows: Some(1),
             module: Some(stage.plugin.digest),
         });
+    }
+
+    /// Dead-letters a record by a step of the host, which stands in the table under this name.
+    pub(super) fn condemn_by_host(
+        &mut self,
+        host_stage: &Arc<str>,
+        record: u32,
+        kind: DeadLetterKind,
+        reason: String,
+    ) {
+        self.raise(record, Fate::DeadLettered);
+        let stage = Arc::clone(host_stage);
+        self.condemned.push(Condemned { record, stage, kind, reason, rows: None, module: None });
     }
 
     /// Dead-letters the one record of the chunk, of which a stage makes more than a turn can hold.

@@ -15,7 +15,8 @@ use sluicegate_sandbox::runner::{GuestKind, RunnerStats, StageRunner};
 use sluicegate_sandbox::{FilterGuest, MapGuest};
 
 use super::intake::budget::Budget;
-use super::plan::FittedStage;
+use super::plan::{FittedStage, Grouped};
+use super::pool::Pool;
 use super::rows::{Prepared, Rows, project};
 
 /// A plugin of one worker, and what it had done at the last report.
@@ -35,6 +36,11 @@ impl<G: GuestKind + ?Sized> Running<G> {
     pub(super) fn new(stage: &FittedStage, limits: &CallLimits, brake: &Brake) -> Self {
         let runner = stage.runner(limits).with_brake(brake.clone());
         Self { runner, reported: RunnerStats::default() }
+    }
+
+    /// The plugin of one worker that keeps state by key.
+    pub(super) fn of_grouped(grouped: &Grouped, pool: &Pool) -> Self {
+        Self::new(&grouped.stage, &grouped.limits, pool.brake())
     }
 
     /// What it has done since the last report, which this is.

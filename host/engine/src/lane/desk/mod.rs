@@ -1,6 +1,7 @@
 //! The desk of a lane: what the outside asks of it, and what it is told. Nothing of it decides about a row.
 
 pub(in crate::lane) mod activate;
+pub(in crate::lane) mod brake;
 pub(in crate::lane) mod command;
 mod live;
 mod status;

@@ -6,13 +6,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sluicegate_pipeline::Limits;
-
-/// More than this does not fit a column of text.
-const BYTES_MAX: usize = 1 << 30;
-/// Sixteen times the records of a turn: a shopping basket becomes its items, each with the columns of the basket.
-const TIMES_THE_TURN: usize = 16;
-
 /// Bytes that the chunks of a run may make together, whoever works on them.
 #[derive(Debug)]
 pub(in crate::lane) struct Budget {
@@ -45,9 +38,4 @@ impl Budget {
     pub(in crate::lane) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
-}
-
-/// What a run may make in a pipeline with these limits.
-pub(in crate::lane) fn bytes_max(limits: &Limits) -> usize {
-    limits.turn_bytes.saturating_mul(TIMES_THE_TURN).min(BYTES_MAX)
 }

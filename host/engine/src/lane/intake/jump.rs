@@ -15,29 +15,10 @@ use std::time::Duration;
 
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::time::EventTime;
-use sluicegate_pipeline::{EventTimeConfig, duration};
+use sluicegate_pipeline::duration;
 
-use super::prepare::condemn_by_host;
 use crate::lane::plan::Plan;
 use crate::lane::rows::Prepared;
-
-/// How far a row may be ahead of the rows before it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::lane) struct JumpGuard {
-    /// µs.
-    allowed: Option<i64>,
-}
-
-/// The rows of a chunk whose event time counts, as long as jumps are not judged.
-#[derive(Debug)]
-pub(in crate::lane) struct Seen {
-    /// Event time of each row, µs.
-    pub(in crate::lane) times: Vec<i64>,
-    /// As in [`crate::lane::rows::Rows`].
-    pub(in crate::lane) records: Option<Vec<u32>>,
-    /// As in [`crate::lane::rows::Rows`].
-    pub(in crate::lane) picked: Option<Vec<u32>>,
-}
 
 /// What is known of a partition before a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,75 +29,43 @@ pub(in crate::lane) struct Known {
     pub(in crate::lane) doubted: Option<EventTime>,
 }
 
-impl JumpGuard {
-    /// What a pipeline is configured for.
-    pub(in crate::lane) fn new(config: &EventTimeConfig) -> Self {
-        let micros = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
-        Self { allowed: config.max_jump.map(micros) }
+/// Takes the rows out of a chunk that jump. Answers with the row that is doubted behind it.
+pub(super) fn judge(prepared: &mut Prepared, plan: &Plan, known: Known) -> Option<EventTime> {
+    let Some(seen) = prepared.seen.take() else { return known.doubted };
+    let (Some(allowed), Some(max)) = (plan.jump.allowed, prepared.max_event_time) else {
+        return known.doubted;
+    };
+    if known.max.is_some_and(|before| max <= before.0.saturating_add(allowed)) {
+        return None;
     }
-
-    /// Whether chunks must keep what they have seen.
-    pub(in crate::lane) fn is_on(self) -> bool {
-        self.allowed.is_some()
-    }
-
-    /// Takes the rows out of a chunk that jump. Answers with the row that is doubted behind it.
-    pub(in crate::lane) fn judge(
-        self,
-        prepared: &mut Prepared,
-        plan: &Plan,
-        known: Known,
-    ) -> Option<EventTime> {
-        let Some(seen) = prepared.seen.take() else { return known.doubted };
-        let (Some(allowed), Some(max)) = (self.allowed, prepared.max_event_time) else {
-            return known.doubted;
-        };
-        if known.max.is_some_and(|before| max <= before.0.saturating_add(allowed)) {
-            return None;
-        }
-        let mut doubted = known.doubted.map(EventTime::micros);
-        let mut highest = known.max.map(EventTime::micros);
-        let first = prepared.chunk.records.start;
-        let mut in_chunk = i64::MIN;
-        let mut before = vec![i64::MIN; prepared.chunk.records.len()];
-        let mut refused = Vec::new();
-        seen.each(first as u32, |record, time| {
-            before[record as usize - first] = in_chunk;
-            let reached = highest.filter(|highest| time > highest.saturating_add(allowed));
-            let is_confirmed =
-                doubted.is_some_and(|other| time.abs_diff(other) <= allowed.unsigned_abs());
-            match reached {
-                Some(reached) if !is_confirmed => {
-                    refused.push((record, reason(plan, time, reached, allowed)));
-                    doubted = Some(time);
-                }
-                _ => {
-                    doubted = None;
-                    highest = highest.max(Some(time));
-                    in_chunk = in_chunk.max(time);
-                }
+    let mut doubted = known.doubted.map(EventTime::micros);
+    let mut highest = known.max.map(EventTime::micros);
+    let first = prepared.chunk.records.start;
+    let mut in_chunk = i64::MIN;
+    let mut before = vec![i64::MIN; prepared.chunk.records.len()];
+    let mut refused = Vec::new();
+    seen.each(first as u32, |record, time| {
+        before[record as usize - first] = in_chunk;
+        let reached = highest.filter(|highest| time > highest.saturating_add(allowed));
+        let is_confirmed =
+            doubted.is_some_and(|other| time.abs_diff(other) <= allowed.unsigned_abs());
+        match reached {
+            Some(reached) if !is_confirmed => {
+                refused.push((record, reason(plan, time, reached, allowed)));
+                doubted = Some(time);
             }
-        });
-        if !refused.is_empty() {
-            prepared.max_event_time = Some(in_chunk).filter(|max| *max > i64::MIN);
-            take_out(prepared, plan, refused, &before);
+            _ => {
+                doubted = None;
+                highest = highest.max(Some(time));
+                in_chunk = in_chunk.max(time);
+            }
         }
-        doubted.map(EventTime)
+    });
+    if !refused.is_empty() {
+        prepared.max_event_time = Some(in_chunk).filter(|max| *max > i64::MIN);
+        take_out(prepared, plan, refused, &before);
     }
-}
-
-impl Seen {
-    /// Calls with the record of the block and the event time of each row that counts.
-    fn each(&self, first: u32, mut call: impl FnMut(u32, i64)) {
-        let mut row = |row: u32| {
-            let record = self.records.as_ref().map_or(first + row, |it| it[row as usize]);
-            call(record, self.times[row as usize]);
-        };
-        match &self.picked {
-            Some(picked) => picked.iter().copied().for_each(&mut row),
-            None => (0..self.times.len() as u32).for_each(&mut row),
-        }
-    }
+    doubted.map(EventTime)
 }
 
 /// Takes all rows of the records out and dead-letters these. A stage may have refused them as well: it should not have seen
@@ -133,7 +82,7 @@ fn take_out(prepared: &mut Prepared, plan: &Plan, refused: Vec<(u32, String)>, b
     }
     prepared.condemned.retain(|condemned| !is_refused(condemned.record));
     for (record, reason) in refused {
-        condemn_by_host(prepared, plan, record, DeadLetterKind::EventTime, reason);
+        prepared.condemn_by_host(&plan.host_stage, record, DeadLetterKind::EventTime, reason);
     }
 }
 

@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 
 use crate::lane::rows::Chunk;
 use crate::lane::trial::Trial;
-use sluicegate_connect::source::RecordBlock;
+use sluicegate_connect::source::{HEAD_BYTES, RecordBlock};
+use sluicegate_model::position::{NextOffset, Partition, Position};
 
 /// Records of a poll that no turn has taken yet: those before them made as much as a turn may hold.
 pub(in crate::lane) struct Left {
-    pub(super) blocks: Vec<RecordBlock>,
+    blocks: Vec<RecordBlock>,
     /// In order, none before the first block that is not done.
     pub(super) chunks: VecDeque<Chunk>,
     /// Blocks before this one are done.
-    pub(super) done: usize,
+    done: usize,
 }
 
 impl Left {
@@ -44,6 +45,34 @@ impl Left {
         let most = trial.cut(&self.blocks, &mut self.chunks);
         trial.begin(&self.blocks, self.chunks.iter().take(most));
         most
+    }
+
+    /// Calls with where each partition stands behind what was taken: of a block that is done where it ends, of the one that is cut the
+    /// record before which the next turn begins. What is done is named once.
+    pub(super) fn pass(
+        &mut self,
+        are_files: bool,
+        mut processed: impl FnMut(&Partition, &Position),
+    ) {
+        let first = self.chunks.front();
+        let done = first.map_or(self.blocks.len(), |chunk| chunk.block);
+        for block in &self.blocks[self.done..done] {
+            processed(&block.partition, &block.next);
+        }
+        self.done = done;
+        if let Some(Chunk { block, records, .. }) = first
+            && records.start > 0
+        {
+            let block = &self.blocks[*block];
+            let next_offset = NextOffset::at(block.offsets[records.start]);
+            // For files it says how the bytes before the end of the block begin, not those before this place.
+            let leader_epoch = match are_files {
+                true if next_offset.get() < HEAD_BYTES as i64 => None,
+                _ => block.next.leader_epoch,
+            };
+            let next = Position { next_offset, leader_epoch, ended: false, ..block.next.clone() };
+            processed(&block.partition, &next);
+        }
     }
 
     /// Halves the first chunk. All are of that size then: what comes behind it is most likely alike.

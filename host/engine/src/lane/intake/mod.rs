@@ -4,14 +4,12 @@
 //! becomes of them is the business of others.
 
 pub(in crate::lane) mod budget;
-pub(in crate::lane) mod future;
 pub(in crate::lane) mod jump;
 pub(in crate::lane) mod left;
-pub(in crate::lane) mod metadata;
 pub(in crate::lane) mod partitions;
 mod prepare;
 pub(in crate::lane) mod preparer;
-pub(in crate::lane) mod unit;
+mod turn_size;
 mod warnings;
 
 use std::sync::Arc;
@@ -19,18 +17,16 @@ use std::time::Duration;
 
 use crate::counters::LaneMetrics;
 use crate::status::PartitionView;
-use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_chain::record::{ChainRecord, Fates, SourceKind, SourceState};
-use sluicegate_connect::source::{HEAD_BYTES, PollLimits, RecordBlock, Source};
+use sluicegate_connect::source::{PollLimits, RecordBlock, Source};
 use sluicegate_model::identity::Jump;
-use sluicegate_model::position::{NextOffset, Position, Positions};
+use sluicegate_model::position::Positions;
 use sluicegate_model::time::{Clock, EventTime, Watermark, thread_cpu_nanos};
-use sluicegate_pipeline::{FileOrder, Pipeline, SourceConfig};
+use sluicegate_pipeline::{Pipeline, SourceConfig};
 use sluicegate_sandbox::brake::Effort;
 use sluicegate_state::watermark::LaneClock;
 
 use super::LaneError;
-use super::heard::TurnSize;
 use super::logic::Judge;
 use super::plan::Plan;
 use super::pool::Pool;
@@ -38,9 +34,10 @@ use super::rows::{Chunk, Prepared};
 use super::trial::Trial;
 use budget::Budget;
 use left::Left;
-use partitions::{LanePartition, Partitions};
+use partitions::Partitions;
 use prepare::prepare;
 use preparer::Preparer;
+use turn_size::TurnSize;
 use warnings::Warned;
 
 /// How long one poll waits for records before the lane looks at its commands and its timers. A command is heard
@@ -87,7 +84,7 @@ impl Intake {
             source,
             plan: Arc::clone(plan),
             preparers: Preparer::of_all(plan, pool),
-            partitions: restored(config, record, clock),
+            partitions: Partitions::of_record(config, record, clock.monotonic()),
             limits: poll_limits(config),
             turn_size: TurnSize::FULL,
             left: None,
@@ -167,7 +164,7 @@ impl Intake {
             let single = matches!(&*run, [chunk] if chunk.records.len() == 1);
             let budget = Budget::new(plan.made_bytes_max, single);
             let prepared = pool.each_item(preparers, &run, |preparer, chunk| {
-                prepare(preparer, plan, clock, &left.blocks, chunk, (trial, &budget))
+                prepare(preparer, plan, clock, left.blocks(), chunk, (trial, &budget))
             });
             pool.not_broken_off()?;
             let prepared: Vec<Prepared> = prepared.into_iter().map_while(|chunk| chunk).collect();
@@ -190,7 +187,7 @@ impl Intake {
         let judge = |prepared: &mut Prepared| {
             let partition = prepared.chunk.partition;
             let before = self.partitions.known(partition);
-            let doubted = plan.jump.judge(prepared, plan, before);
+            let doubted = jump::judge(prepared, plan, before);
             self.partitions.doubt(partition, doubted);
             let clock = self.partitions.clock_mut();
             let judge = Judge::new(before.max, clock.watermark());
@@ -209,37 +206,18 @@ impl Intake {
             fates.plus(self.partitions.count(prepared.chunk.partition, &prepared.fates))
         };
         let fates = taken.iter().fold(Fates::default(), count);
-        self.move_positions(left);
-        fates
-    }
-
-    fn move_positions(&mut self, left: &mut Left) {
         let now = self.clock.monotonic();
-        let first = left.chunks.front();
-        let done = first.map_or(left.blocks.len(), |chunk| chunk.block);
-        for block in &left.blocks[left.done..done] {
-            let index = self.partitions.index(&block.partition, now);
-            self.partitions.processed(index, &block.next);
-        }
-        left.done = done;
-        if let Some(Chunk { block, partition, records }) = first
-            && records.start > 0
-        {
-            let block = &left.blocks[*block];
-            let next_offset = NextOffset::at(block.offsets[records.start]);
-            // For files it says how the bytes before the end of the block begin, not those before this place.
-            let leader_epoch = match self.config.source {
-                SourceConfig::Files(_) if next_offset.get() < HEAD_BYTES as i64 => None,
-                _ => block.next.leader_epoch,
-            };
-            let next = Position { next_offset, leader_epoch, ended: false, ..block.next.clone() };
-            self.partitions.processed(*partition, &next);
-        }
+        let are_files = matches!(self.config.source, SourceConfig::Files(_));
+        left.pass(are_files, |partition, next| {
+            let index = self.partitions.index(partition, now);
+            self.partitions.processed(index, next);
+        });
+        fates
     }
 
     /// A turn is over: what it did not take is left to the next.
     pub(super) fn leave(&mut self, left: Left) {
-        if !left.blocks.is_empty() {
+        if !left.blocks().is_empty() {
             self.warn_of_senders();
         }
         self.left = Some(left).filter(|left| !left.chunks.is_empty());
@@ -333,27 +311,7 @@ impl Intake {
     /// Every partition as the status shows it. The metrics hear of them too.
     pub(super) fn show(&mut self) -> Vec<PartitionView> {
         self.partitions.tell(&self.metrics.partitions);
-        let clock = self.partitions.clock();
-        let waits_for = clock.waits_for();
-        let view = |(index, partition): (usize, &LanePartition)| {
-            let next_offset = partition.position.next_offset.get();
-            PartitionView {
-                stream: Arc::clone(&partition.partition.stream),
-                partition: partition.partition.number,
-                next_offset,
-                // Reading may have passed the end that was seen last.
-                end_offset: partition.end_offset.map(|end| end.max(next_offset)),
-                lag: partition.end_offset.map(|end| end.saturating_sub(next_offset).max(0)),
-                watermark: clock.own(index),
-                max_event_time: clock.partitions()[index].max_event_time,
-                idle: clock.partitions()[index].idle,
-                holds_watermark: waits_for == Some(index),
-                paused: clock.partitions()[index].paused,
-                jumps: partition.jumps,
-                fates: partition.fates,
-            }
-        };
-        self.partitions.iter().map(view).collect()
+        self.partitions.views()
     }
 }
 
@@ -370,26 +328,4 @@ fn poll_limits(config: &Pipeline) -> PollLimits {
         wait: POLL_WAIT,
         linger: config.limits.turn_linger,
     }
-}
-
-fn restored(config: &Pipeline, record: &ChainRecord, clock: &Clock) -> Partitions {
-    let bound =
-        i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
-    let micros = |ahead: Duration| i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
-    let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark)
-        .with_max_ahead(config.event_time.max_ahead.map(micros))
-        .with_end(!config.source.is_watched());
-    let mut partitions = Partitions::new(lane_clock);
-    if matches!(&config.source, SourceConfig::Files(files) if files.order == FileOrder::Parallel) {
-        partitions = partitions.begun_in_order();
-    }
-    if let Some(finished) = &record.source.finished {
-        // It was looked at when the source was told.
-        partitions
-            .restore_finished(FinishedFiles::thaw(finished).unwrap_or_default(), finished.fates);
-    }
-    for state in &record.source.partitions {
-        partitions.restore(state, clock.monotonic());
-    }
-    partitions
 }

@@ -1,15 +1,18 @@
 //! The partitions of a lane: where each stands, and what became of its records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::PartitionFates;
+use crate::status::PartitionView;
 use sluicegate_chain::finished::{FinishedFiles, FinishedRecord};
-use sluicegate_chain::record::{Fates, PartitionState};
+use sluicegate_chain::record::{ChainRecord, Fates, PartitionState};
 use sluicegate_connect::source::PartitionProgress;
 use sluicegate_model::identity::Jump;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::time::EventTime;
+use sluicegate_pipeline::{FileOrder, Pipeline, SourceConfig};
 use sluicegate_state::watermark::LaneClock;
 
 use crate::lane::intake::jump::Known;
@@ -58,6 +61,36 @@ impl Partitions {
             finished_fates: Fates::default(),
             frozen: None,
         }
+    }
+
+    /// Where a record says that they stand. `now` is the monotonic clock's.
+    pub(in crate::lane) fn of_record(
+        config: &Pipeline,
+        record: &ChainRecord,
+        now: Duration,
+    ) -> Self {
+        let bound =
+            i64::try_from(config.event_time.max_out_of_orderness.as_micros()).unwrap_or(i64::MAX);
+        let micros = |ahead: Duration| i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
+        let lane_clock = LaneClock::new(bound, config.event_time.idle_after, record.watermark)
+            .with_max_ahead(config.event_time.max_ahead.map(micros))
+            .with_end(!config.source.is_watched());
+        let mut partitions = Self::new(lane_clock);
+        if matches!(&config.source, SourceConfig::Files(files) if files.order == FileOrder::Parallel)
+        {
+            partitions = partitions.begun_in_order();
+        }
+        if let Some(finished) = &record.source.finished {
+            // It was looked at when the source was told.
+            partitions.restore_finished(
+                FinishedFiles::thaw(finished).unwrap_or_default(),
+                finished.fates,
+            );
+        }
+        for state in &record.source.partitions {
+            partitions.restore(state, now);
+        }
+        partitions
     }
 
     /// Adds what the chain knows of files that are finished.
@@ -252,6 +285,31 @@ impl Partitions {
         let clocks = self.clock.partitions().iter();
         let paused = self.all.iter().zip(clocks).filter(|(_, clock)| clock.paused);
         paused.map(|(partition, _)| partition.partition.clone()).collect()
+    }
+
+    /// As the status shows them, in the order they were found.
+    pub(in crate::lane) fn views(&self) -> Vec<PartitionView> {
+        let clock = &self.clock;
+        let waits_for = clock.waits_for();
+        let view = |(index, partition): (usize, &LanePartition)| {
+            let next_offset = partition.position.next_offset.get();
+            PartitionView {
+                stream: Arc::clone(&partition.partition.stream),
+                partition: partition.partition.number,
+                next_offset,
+                // Reading may have passed the end that was seen last.
+                end_offset: partition.end_offset.map(|end| end.max(next_offset)),
+                lag: partition.end_offset.map(|end| end.saturating_sub(next_offset).max(0)),
+                watermark: clock.own(index),
+                max_event_time: clock.partitions()[index].max_event_time,
+                idle: clock.partitions()[index].idle,
+                holds_watermark: waits_for == Some(index),
+                paused: clock.partitions()[index].paused,
+                jumps: partition.jumps,
+                fates: partition.fates,
+            }
+        };
+        self.iter().map(view).collect()
     }
 
     /// With their clocks, in the order they were found.

@@ -3,16 +3,13 @@
 //! Event time is observed before the plugins, so that a plugin that drops everything cannot stop time. A chunk is
 //! a run of records of one partition; nothing here knows what other chunks hold.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 
 use super::budget::Budget;
-use super::jump::Seen;
 use super::preparer::Preparer;
 use crate::lane::plan::{EventTimeSource, Plan};
-use crate::lane::rows::{Chunk, Condemned, Fate, Prepared, Rows};
+use crate::lane::rows::{Chunk, Fate, Prepared, Rows, Seen};
 use crate::lane::trial::Trial;
 use sluicegate_connect::source::RecordBlock;
 use sluicegate_model::dead_letter::DeadLetterKind;
@@ -65,11 +62,11 @@ pub(super) fn prepare(
         // To the decoder both are empty.
         let is_tombstone = block.no_value.has(record as usize);
         let reason = if is_tombstone { "the record has no value".to_owned() } else { reason };
-        condemn_by_host(&mut prepared, plan, record, DeadLetterKind::Decode, reason);
+        prepared.condemn_by_host(&plan.host_stage, record, DeadLetterKind::Decode, reason);
     }
     if let Some(panic) = panicked {
         let reason = format!("the host panicked over this record alone: {panic}");
-        condemn_by_host(&mut prepared, plan, first, DeadLetterKind::HostPanic, reason);
+        prepared.condemn_by_host(&plan.host_stage, first, DeadLetterKind::HostPanic, reason);
     }
     observe(&mut prepared, plan, block, clock);
     let decoded_at = thread_cpu_nanos();
@@ -84,19 +81,6 @@ pub(super) fn prepare(
     worker.decode_nanos += decoded_at - started;
     worker.plugin_nanos += thread_cpu_nanos() - decoded_at;
     Some(prepared)
-}
-
-/// Dead-letters a record by a step of the host.
-pub(super) fn condemn_by_host(
-    prepared: &mut Prepared,
-    plan: &Plan,
-    record: u32,
-    kind: DeadLetterKind,
-    reason: String,
-) {
-    prepared.raise(record, Fate::DeadLettered);
-    let stage = Arc::clone(&plan.host_stage);
-    prepared.condemned.push(Condemned { record, stage, kind, reason, rows: None, module: None });
 }
 
 /// Takes the event time of every row. A row without one, or with one too far ahead, is
@@ -135,10 +119,10 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
         prepared.rows.picked = Some(left);
         for (row, reason) in refused {
             let record = prepared.rows.record(row as usize);
-            condemn_by_host(prepared, plan, record, DeadLetterKind::EventTime, reason);
+            prepared.condemn_by_host(&plan.host_stage, record, DeadLetterKind::EventTime, reason);
         }
     }
-    if plan.jump.is_on() {
+    if plan.jump.allowed.is_some() {
         let Rows { times, records, picked, .. } = &prepared.rows;
         let (times, records, picked) = (times.clone(), records.clone(), picked.clone());
         prepared.seen = Some(Seen { times, records, picked });

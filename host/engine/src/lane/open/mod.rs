@@ -35,7 +35,7 @@ use sluicegate_state::watermark::look_every;
 use sluicegate_store::StoreOptions;
 
 use super::desk::Desk;
-use super::heard::brake;
+use super::desk::brake::brake;
 use super::intake::{Intake, positions};
 use super::ledger::Ledger;
 use super::logic::Logic;

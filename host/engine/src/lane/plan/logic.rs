@@ -6,11 +6,8 @@ use arrow::datatypes::{Field, SchemaRef};
 
 use super::columns::{EVENT_TIME_COLUMN, WINDOW_COLUMNS, key_columns, result_schema};
 use super::{FittedStage, PlacedModule, PlanError};
-use crate::lane::pool::Pool;
-use crate::lane::stage::Running;
 use sluicegate_model::call::CallLimits;
 use sluicegate_pipeline::{Limits, Pipeline, ProcessConfig, SinkKind, StageConfig, WindowConfig};
-use sluicegate_sandbox::runner::GuestKind;
 use sluicegate_state::window::key::is_key;
 use sluicegate_state::window::{WindowAssigner, key_shard};
 
@@ -165,11 +162,6 @@ impl Grouped {
             key,
             limits: call_limits(&pipeline.limits),
         })
-    }
-
-    /// The plugin of one worker.
-    pub(in crate::lane) fn running<G: GuestKind + ?Sized>(&self, pool: &Pool) -> Running<G> {
-        Running::new(&self.stage, &self.limits, pool.brake())
     }
 }
 

@@ -2,7 +2,11 @@
 //! and what it is given. Made anew when a module is activated.
 
 pub(in crate::lane) mod columns;
+mod future;
+mod jump;
 mod logic;
+mod metadata;
+mod unit;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,20 +19,24 @@ use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::Schema;
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
-use sluicegate_pipeline::{EventTimeFrom, Pipeline, StageConfig};
+use sluicegate_pipeline::{EventTimeFrom, Limits, Pipeline, StageConfig};
 use sluicegate_sandbox::Plugin;
 use sluicegate_sandbox::fit::{FitError, Fitted, fit};
 use sluicegate_sandbox::load::LoadedModule;
 use sluicegate_sandbox::runner::{GuestKind, StageRunner};
 
-use super::intake::budget;
-use super::intake::future::FutureGuard;
-use super::intake::jump::JumpGuard;
-use super::intake::metadata::MetadataColumns;
-use super::intake::unit::TimeColumn;
 use columns::{check_names, check_topics, tables};
+use future::FutureGuard;
+use jump::JumpGuard;
+use metadata::MetadataColumns;
+use unit::TimeColumn;
 
 pub(super) use logic::{Grouped, KeyedPlan, LogicPlan, WindowsPlan};
+
+/// More than this does not fit a column of text.
+const MADE_BYTES_MAX: usize = 1 << 30;
+/// Sixteen times the records of a turn: a shopping basket becomes its items, each with the columns of the basket.
+const TIMES_THE_TURN: usize = 16;
 
 /// A module in its place.
 #[derive(Clone, Debug)]
@@ -216,7 +224,7 @@ impl Plan {
             output,
             output_time,
             limits: CallLimits::from(&pipeline.limits),
-            made_bytes_max: budget::bytes_max(&pipeline.limits),
+            made_bytes_max: made_bytes_max(&pipeline.limits),
         })
     }
 
@@ -260,6 +268,11 @@ impl Plan {
     pub(super) fn decoder(&self) -> Decoder {
         Decoder::new(&self.schema, &self.wanted)
     }
+}
+
+/// What a run of chunks may make in a pipeline with these limits.
+fn made_bytes_max(limits: &Limits) -> usize {
+    limits.turn_bytes.saturating_mul(TIMES_THE_TURN).min(MADE_BYTES_MAX)
 }
 
 impl FittedStage {

@@ -261,7 +261,7 @@ impl World {
         let plan = Plan::new(&self.config, &modules).unwrap();
         let metrics = self.metrics();
         let (outside, commands_tx) = self.outside(Arc::clone(&metrics), clock);
-        let pool = Pool::new(workers, super::heard::brake(&outside)).unwrap();
+        let pool = Pool::new(workers, super::desk::brake::brake(&outside)).unwrap();
         let mut logic = Logic::new(&plan, &pool);
         let (head, state) = (opened.head.as_ref(), opened.state.as_deref());
         restore(&mut logic, &pool, &plan, head, state).unwrap();

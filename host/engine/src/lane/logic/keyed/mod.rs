@@ -45,7 +45,7 @@ impl Keyed {
     /// No keys yet.
     pub(super) fn new(plan: KeyedPlan, pool: &Pool) -> Self {
         let worker = |_| Worker {
-            plugin: plan.grouped.running(pool),
+            plugin: Running::of_grouped(&plan.grouped, pool),
             keyed: KeyedTable::new(plan.ttl),
             call: KeyedCall::default(),
             due: Vec::new(),
@@ -62,7 +62,7 @@ impl Keyed {
     /// Runs another plugin from now on. Keys stay.
     pub(super) fn replan(&mut self, plan: KeyedPlan, pool: &Pool) {
         for worker in &mut self.workers {
-            worker.plugin = plan.grouped.running(pool);
+            worker.plugin = Running::of_grouped(&plan.grouped, pool);
         }
         self.plan = plan;
     }

@@ -101,7 +101,7 @@ impl Windows {
     /// No rows yet.
     pub(super) fn new(plan: WindowsPlan, pool: &Pool) -> Self {
         let worker = |_| Worker {
-            aggregate: plan.grouped.running(pool),
+            aggregate: Running::of_grouped(&plan.grouped, pool),
             shape: shape::open(&plan),
             nanos: 0,
         };
@@ -112,7 +112,7 @@ impl Windows {
     /// Runs another aggregate from now on. Open windows stay.
     pub(super) fn replan(&mut self, plan: WindowsPlan, pool: &Pool) {
         for worker in &mut self.workers {
-            worker.aggregate = plan.grouped.running(pool);
+            worker.aggregate = Running::of_grouped(&plan.grouped, pool);
             worker.shape.forget_derived();
         }
         self.firing.begin_small();
