@@ -59,6 +59,11 @@ impl LaneStatus {
             dead_letters: Vec::new(),
         }
     }
+
+    /// Adds why nothing moves, unless something before it has said why.
+    pub(crate) fn add_problem(&mut self, problem: Option<String>) {
+        self.problem = self.problem.take().or(problem);
+    }
 }
 
 /// Dead letters of one kind.

@@ -23,6 +23,7 @@ mod logic;
 mod outputs;
 mod ledger;
 mod desk;
+mod exchange;
 mod ending;
 mod open;
 
@@ -46,14 +47,17 @@ pub use trial::Trial;
 use applied::Applied;
 use desk::Desk;
 use desk::brake::is_isolating;
+use ending::{LastStep, Undone};
+use exchange::Present;
 use intake::left::Left;
 use intake::{Intake, Run};
-use ledger::{Frozen, Ledger};
-use logic::migrate::migrated_for;
+use ledger::{Barrier, Frozen, Ledger};
 use logic::{Effects, Given, Logic, Turn};
 use outputs::Outputs;
-use plan::Plan;
 use pool::Pool;
+
+/// How long the lane looks away while the store or a topic is behind.
+const COMMIT_WAIT: Duration = Duration::from_millis(20);
 
 /// One loop with everything it owns. Made by [`open`], ended by [`Lane::run`].
 pub struct Lane {
@@ -71,19 +75,6 @@ pub struct Lane {
     ledger: Ledger,
     /// What the outside asks, and what it is told.
     desk: Desk,
-}
-
-/// What the loop does next.
-enum Wake {
-    Stop,
-    Command(Command),
-    /// Of this poll, or those of the last one that are left.
-    Records(Left),
-    /// The store has not yet taken the epoch before the one that is due, or a topic its messages: intake stands still.
-    Paused,
-    /// Windows or timers are due that the step before had no time for: no record is read before them.
-    Firing,
-    End,
 }
 
 impl Lane {
@@ -120,34 +111,54 @@ impl Lane {
     fn step(&mut self) -> Result<Option<LaneEnd>, LaneError> {
         self.desk.outside.pulse.beat();
         self.desk.outside.trial.begin_other("between two turns");
-        let wake = self.next_wake()?;
         self.pool.brake().begin_turn();
-        let end = self.take_step(wake);
+        let end = match self.do_next() {
+            Ok(None) => self.conclude(),
+            end => end,
+        };
         self.pool.brake().end_turn();
         end
     }
 
-    fn take_step(&mut self, wake: Wake) -> Result<Option<LaneEnd>, LaneError> {
-        match wake {
-            Wake::Stop => return Ok(Some(LaneEnd::Stopped)),
-            Wake::End => {
-                if self.end_input()? {
-                    return Ok(Some(LaneEnd::Finished));
-                }
-            }
-            // A barrier comes first: nothing more may be due of the module that is to go.
-            Wake::Command(Command::Activate { stage, module, reply }) => {
-                self.desk.ask(stage, module, reply);
-                self.ledger.dirty = true;
-            }
-            Wake::Records(left) => {
-                let records = self.turn(left)?;
-                self.intake.size_turn(records, self.pool.brake().effort());
-                self.advance()?;
-            }
-            Wake::Paused => self.wait_for_commit()?,
-            Wake::Firing => self.advance()?,
+    /// Does what is most urgent. Commands first: under load there are always records.
+    fn do_next(&mut self) -> Result<Option<LaneEnd>, LaneError> {
+        if self.desk.outside.stop.is_asked() {
+            return Ok(Some(LaneEnd::Stopped));
         }
+        if let Some(Command::Activate { stage, module, reply }) = self.desk.next_command() {
+            // A barrier comes first: nothing more may be due of the module that is to go.
+            self.desk.ask(stage, module, reply);
+            self.ledger.dirty = true;
+        } else if !self.intake.ended && self.barrier() == Barrier::Blocked {
+            self.wait_for_commit()?;
+        } else if self.intake.is_over() {
+            return Ok(self.end_input()?.then_some(LaneEnd::Finished));
+        } else if self.logic.is_firing() {
+            // What is due and the step before had no time for: no record is read before it.
+            self.advance()?;
+        } else {
+            let left = match self.intake.take_left() {
+                Some(left) => left,
+                None => self.poll()?,
+            };
+            let records = self.turn(left)?;
+            self.intake.size_turn(records, self.pool.brake().effort());
+            self.advance()?;
+        }
+        Ok(None)
+    }
+
+    fn poll(&mut self) -> Result<Left, LaneError> {
+        let blocks = self.intake.poll()?;
+        self.ledger.dirty |= self.intake.has_jumped();
+        if !blocks.is_empty() {
+            self.desk.begin_turn(self.clock.monotonic());
+        }
+        Ok(self.intake.cut(blocks))
+    }
+
+    /// What follows on every step: others are heard of, an epoch is frozen if it is time, the outside is told.
+    fn conclude(&mut self) -> Result<Option<LaneEnd>, LaneError> {
         self.pool.not_broken_off()?;
         if self.desk.outside.stop.is_overdue() {
             // Loops of a turn break off then: what they leave is not to be committed.
@@ -157,41 +168,13 @@ impl Lane {
         self.ledger.check_state(self.logic.state_bytes())?;
         self.settle_outbox(Duration::ZERO);
         self.settle_epoch(Duration::ZERO)?;
-        if self.checkpoint_is_due() {
+        if self.barrier() == Barrier::Due {
             self.checkpoint()?;
         }
         self.publish();
         // Also what is shown is evaluated.
         self.pool.not_broken_off()?;
         Ok(None)
-    }
-
-    /// Commands first: under load there are always records.
-    fn next_wake(&mut self) -> Result<Wake, LaneError> {
-        if self.desk.outside.stop.is_asked() {
-            return Ok(Wake::Stop);
-        }
-        if let Some(command) = self.desk.next_command() {
-            return Ok(Wake::Command(command));
-        }
-        if self.must_pause() && !self.intake.ended {
-            return Ok(Wake::Paused);
-        }
-        if self.intake.is_over() {
-            return Ok(Wake::End);
-        }
-        if self.logic.is_firing() {
-            return Ok(Wake::Firing);
-        }
-        if let Some(left) = self.intake.take_left() {
-            return Ok(Wake::Records(left));
-        }
-        let blocks = self.intake.poll()?;
-        self.ledger.dirty |= self.intake.has_jumped();
-        if !blocks.is_empty() {
-            self.desk.begin_turn(self.clock.monotonic());
-        }
-        Ok(Wake::Records(self.intake.cut(blocks)))
     }
 
     /// Takes records through all steps, as many as a turn may hold; the others are left for the next turns. Afterwards they are
@@ -255,23 +238,9 @@ impl Lane {
         work(logic, &given, &mut Applied { outputs, ledger, desk })
     }
 
-    fn checkpoint_is_due(&self) -> bool {
-        self.wants_barrier() && self.ledger.dirty && !self.is_behind()
-    }
-
-    fn wants_barrier(&self) -> bool {
-        self.ledger.is_overdue(self.outputs.staged_bytes()) || self.desk.awaits_barrier()
-    }
-
-    /// Whether the epoch before is not durable yet, or its messages are not delivered.
-    fn is_behind(&self) -> bool {
-        self.ledger.committer.in_flight() || self.outputs.is_unsent()
-    }
-
-    /// Whether a barrier is due that cannot be taken, because of the epoch before it. Also one that somebody waits for: no turn of
-    /// a module that is to go comes before it.
-    fn must_pause(&self) -> bool {
-        self.is_behind() && self.ledger.dirty && self.wants_barrier()
+    /// Whether an epoch is to be frozen.
+    fn barrier(&self) -> Barrier {
+        self.ledger.barrier(&self.outputs, self.desk.awaits_barrier())
     }
 
     /// Freezes the epoch and hands it to the committer.
@@ -305,25 +274,15 @@ impl Lane {
     }
 
     fn flip(&mut self, stage: &str, module: &LoadedModule) -> Result<(), Refusal> {
-        let (before, modules) = self.ledger.with_successor(stage, module)?;
-        let plan = Arc::new(Plan::new(&self.config, &modules)?);
-        let pinned = self.ledger.pinned();
-        let by = (&*self.config.name, &self.clock);
-        let migrated = migrated_for(module, &plan, (&self.logic, &pinned), &self.pool, by)?;
+        let Self { config, clock, pool, logic, ledger, .. } = &*self;
+        let exchange = Present { config, clock, pool, logic, ledger }.prepare(stage, module)?;
         // What the old module did last, between the last turn and this barrier.
         self.intake.report();
         self.logic.report(&self.desk.outside.metrics);
-        self.intake.replan(&plan, &self.pool);
-        self.logic.replan(&plan, &self.pool);
-        if let Some(migrated) = migrated {
-            migrated.put(&mut self.logic);
-        }
-        self.ledger.replan(&plan, modules);
-        self.desk.publish_stages(&plan);
-        if let Some(metrics) = self.desk.metrics().stage(stage) {
-            metrics.activated(self.clock.wall_micros());
-        }
-        tracing::info!(stage, before = %before.short(), now = %module.digest.short(), "module exchanged");
+        let before = exchange.before.short();
+        let plan = exchange.make(&mut self.intake, &mut self.logic, &mut self.ledger, &self.pool);
+        self.desk.exchanged(stage, &plan);
+        tracing::info!(stage, before = %before, now = %module.digest.short(), "module exchanged");
         Ok(())
     }
 
@@ -356,32 +315,19 @@ impl Lane {
         }
     }
 
+    /// What is said first of why nothing moves stands before all others: they most likely follow from it.
     fn publish_now(&mut self) {
-        self.outputs.told.look(self.intake.partitions.total());
-        let problem = self.intake.problem();
-        let problem = problem.or_else(|| self.ledger.committer.problem());
-        let problem = problem.or_else(|| self.outputs.outbox.problem());
-        let problem = problem.or_else(|| self.desk.outside.trial.problem());
-        let problem = problem.or_else(|| self.outputs.told.problem());
-        let phase = match self.ledger.phase {
-            Phase::Running if self.must_pause() => Phase::Paused,
-            Phase::Running if is_isolating(self.pool.brake()) => Phase::Isolating,
-            phase => phase,
-        };
-        self.desk.publish(LaneStatus {
-            pipeline: self.config.name.to_string(),
-            phase,
-            problem,
-            epoch: self.ledger.committer.head(),
-            watermark: self.intake.clock().watermark(),
-            partitions: self.intake.show(),
-            modules: self.ledger.pinned(),
-            fates: self.intake.partitions.total(),
-            groups: self.logic.groups_len(),
-            state_bytes: self.logic.state_bytes(),
-            turns: self.desk.turns,
-            dead_letters: self.outputs.kinds(),
-        });
+        let is_blocked = self.barrier() == Barrier::Blocked;
+        let mut status = LaneStatus::nothing_yet(&self.config.name);
+        self.intake.show(&mut status);
+        self.ledger.show(&mut status, is_blocked, is_isolating(self.pool.brake()));
+        status.add_problem(self.outputs.outbox.problem());
+        status.add_problem(self.desk.outside.trial.problem());
+        self.outputs.show(&mut status, self.intake.partitions.total());
+        status.groups = self.logic.groups_len();
+        status.state_bytes = self.logic.state_bytes();
+        status.turns = self.desk.turns;
+        self.desk.publish(status);
     }
 
     /// Sends what changed, if somebody listens and it is time.
@@ -392,6 +338,51 @@ impl Lane {
             let of_rows = (self.logic.key_columns(), self.ledger.next_epoch());
             self.desk.show(fired, changed, of_rows);
         }
+    }
+
+    /// Waits a moment for the store or the topics. Nothing is dropped: records stay where they are.
+    fn wait_for_commit(&mut self) -> Result<(), LaneError> {
+        self.ledger.phase = Phase::Paused;
+        self.settle_epoch(COMMIT_WAIT)?;
+        self.settle_outbox(COMMIT_WAIT);
+        Ok(())
+    }
+
+    /// The last commits of a lane that ends, and that its messages are delivered. The outside is told all the while; nothing is
+    /// activated any more. How it ended.
+    fn last_checkpoint(&mut self, end: LaneEnd) -> Result<LaneEnd, LaneError> {
+        loop {
+            let undone = Undone::of(&self.ledger, &self.outputs);
+            match undone.next(end, self.desk.outside.stop.is_overdue()) {
+                LastStep::End(LaneEnd::CutShort) => return Ok(self.cut_short()),
+                LastStep::End(end) => return Ok(self.ended(end)),
+                LastStep::Freeze => {
+                    self.checkpoint()?;
+                    continue;
+                }
+                LastStep::Commit => self.settle_epoch(COMMIT_WAIT)?,
+                LastStep::Send => self.settle_outbox(COMMIT_WAIT),
+            }
+            self.desk.outside.pulse.beat();
+            self.publish();
+            self.desk.refuse_all();
+        }
+    }
+
+    /// The end of a lane that may not wait for its last commit. What was not committed is dropped, so it is read again.
+    fn cut_short(&mut self) -> LaneEnd {
+        self.ledger.warn_of_cut();
+        self.ended(LaneEnd::CutShort)
+    }
+
+    fn ended(&mut self, end: LaneEnd) -> LaneEnd {
+        let is_sent = !self.outputs.is_unsent();
+        if end == LaneEnd::Stopped && !is_sent {
+            self.outputs.warn_of_unsent();
+        }
+        self.ledger.end(end, is_sent);
+        self.publish_now();
+        end
     }
 }
 

@@ -142,6 +142,14 @@ impl Desk {
         self.turn_ended = Some(now);
     }
 
+    /// A stage runs another module from now on.
+    pub(super) fn exchanged(&self, stage: &str, plan: &Plan) {
+        self.publish_stages(plan);
+        if let Some(metrics) = self.metrics().stage(stage) {
+            metrics.activated(self.clock.wall_micros());
+        }
+    }
+
     /// Publishes what each stage runs and is given.
     pub(super) fn publish_stages(&self, plan: &Plan) {
         for stage in plan.all_stages() {

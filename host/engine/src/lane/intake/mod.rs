@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::LaneMetrics;
-use crate::status::PartitionView;
+use crate::status::LaneStatus;
 use sluicegate_chain::record::{ChainRecord, Fates, SourceKind, SourceState};
 use sluicegate_connect::source::{PollLimits, RecordBlock, Source};
 use sluicegate_model::identity::Jump;
@@ -303,15 +303,14 @@ impl Intake {
         self.source.acknowledge(&positions(record));
     }
 
-    /// Why no records come.
-    pub(super) fn problem(&self) -> Option<String> {
-        self.source.problem()
-    }
-
-    /// Every partition as the status shows it. The metrics hear of them too.
-    pub(super) fn show(&mut self) -> Vec<PartitionView> {
+    /// Adds what it knows to a status. The metrics hear of the partitions too.
+    pub(super) fn show(&mut self, status: &mut LaneStatus) {
         self.partitions.tell(&self.metrics.partitions);
-        self.partitions.views()
+        status.watermark = self.clock().watermark();
+        status.partitions = self.partitions.views();
+        status.fates = self.partitions.total();
+        // Why no records come.
+        status.add_problem(self.source.problem());
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::LaneMetrics;
-use crate::status::Phase;
+use crate::status::{LaneStatus, Phase};
 use sluicegate_chain::frozen::EncodedFile;
 use sluicegate_chain::record::{ChainRecord, Epoch, PinnedModule, RecordKind, SourceState};
 use sluicegate_chain::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState};
@@ -20,8 +20,9 @@ use sluicegate_pipeline::fingerprint::promises;
 use sluicegate_sandbox::load::LoadedModule;
 
 use super::desk::command::Refusal;
+use super::outputs::Outputs;
 use super::plan::Plan;
-use super::{LaneError, PlacedModule};
+use super::{LaneEnd, LaneError, PlacedModule};
 
 /// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.
 const STAGED_BYTES_MAX: u64 = 256 << 20;
@@ -55,6 +56,18 @@ pub(super) struct Frozen {
     pub(super) outbox: Option<FrozenOutbox>,
 }
 
+/// Whether an epoch is to be frozen between two turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Barrier {
+    /// There is nothing to be kept, or nobody and nothing waits for it.
+    NotYet,
+    /// Now.
+    Due,
+    /// It is due and cannot be taken, because of the epoch before it. Intake stands still: also where somebody waits for it, no turn of
+    /// a module that is to go comes before it.
+    Blocked,
+}
+
 impl Ledger {
     /// Where the chain stands. `record` is its newest.
     pub(super) fn open(
@@ -84,9 +97,47 @@ impl Ledger {
         self.epoch.next()
     }
 
-    /// Whether a barrier is overdue, if there is anything to be kept. So many bytes wait for it.
-    pub(super) fn is_overdue(&self, staged_bytes: u64) -> bool {
-        self.clock.monotonic() >= self.checkpoint_at || staged_bytes >= STAGED_BYTES_MAX
+    /// Whether a barrier is due, and can be taken. `is_asked`: somebody waits for one.
+    pub(super) fn barrier(&self, outputs: &Outputs, is_asked: bool) -> Barrier {
+        let is_time = self.clock.monotonic() >= self.checkpoint_at;
+        let is_wanted = is_time || outputs.staged_bytes() >= STAGED_BYTES_MAX || is_asked;
+        match (self.dirty && is_wanted, self.is_behind(outputs)) {
+            (false, _) => Barrier::NotYet,
+            (true, false) => Barrier::Due,
+            (true, true) => Barrier::Blocked,
+        }
+    }
+
+    /// Whether the epoch before is not durable yet, or its messages are not delivered.
+    pub(super) fn is_behind(&self, outputs: &Outputs) -> bool {
+        self.committer.in_flight() || outputs.is_unsent()
+    }
+
+    /// The lane has ended. `is_sent`: no message of it is on its way.
+    pub(super) fn end(&mut self, end: LaneEnd, is_sent: bool) {
+        self.phase = match end {
+            LaneEnd::Finished => Phase::Finished,
+            LaneEnd::Stopped | LaneEnd::CutShort => Phase::Stopped,
+        };
+        if end == LaneEnd::CutShort {
+            return;
+        }
+        // Whoever stands by may take the lane at once: it finds nothing half done.
+        if is_sent {
+            self.committer.release();
+        }
+    }
+
+    /// Adds what it knows to a status. `is_isolating`: the last turn spent much of its time on failures.
+    pub(super) fn show(&self, status: &mut LaneStatus, is_blocked: bool, is_isolating: bool) {
+        status.phase = match self.phase {
+            Phase::Running if is_blocked => Phase::Paused,
+            Phase::Running if is_isolating => Phase::Isolating,
+            phase => phase,
+        };
+        status.epoch = self.committer.head();
+        status.modules = self.pinned();
+        status.add_problem(self.committer.problem());
     }
 
     /// Halts before the state fills the machine's memory.

@@ -49,29 +49,40 @@ pub(in crate::lane) fn other_version(plan: &Plan, pinned: &[PinnedModule]) -> Op
     (version != stage.plugin.description.state_version).then_some(version)
 }
 
-/// What a logic holds, in the layout of the module that an activation puts into its place, if that is another one. `pinned` are
-/// the modules that run.
-pub(in crate::lane) fn migrated_for(
-    module: &LoadedModule,
-    plan: &Plan,
-    (logic, pinned): (&Logic, &[PinnedModule]),
-    pool: &Pool,
-    (pipeline, clock): (&str, &Clock),
-) -> Result<Option<Migrated>, Refusal> {
-    let Some(from) = other_version(plan, pinned) else { return Ok(None) };
-    let started = clock.monotonic();
-    let failed = |source| Refusal::Migration { module: module.name.to_string(), from, source };
-    let migrated = migrate(logic, pool, plan, from).map_err(failed)?;
-    let took = clock.monotonic().saturating_sub(started);
-    tracing::info!(
-        pipeline,
-        from,
-        to = module.description.state_version,
-        states = migrated.len(),
-        ?took,
-        "open state migrated"
-    );
-    Ok(Some(migrated))
+/// What an activation has to take over.
+pub(in crate::lane) struct Migration<'l> {
+    /// With the module that comes.
+    pub(in crate::lane) plan: &'l Plan,
+    pub(in crate::lane) logic: &'l Logic,
+    pub(in crate::lane) pool: &'l Pool,
+    /// For the log.
+    pub(in crate::lane) pipeline: &'l str,
+    pub(in crate::lane) clock: &'l Clock,
+}
+
+impl Migration<'_> {
+    /// What the logic holds, in the layout of the module that comes; none if it has the same. `pinned` are the modules that run.
+    pub(in crate::lane) fn to(
+        &self,
+        module: &LoadedModule,
+        pinned: &[PinnedModule],
+    ) -> Result<Option<Migrated>, Refusal> {
+        let Self { plan, logic, pool, pipeline, clock } = self;
+        let Some(from) = other_version(plan, pinned) else { return Ok(None) };
+        let started = clock.monotonic();
+        let failed = |source| Refusal::Migration { module: module.name.to_string(), from, source };
+        let migrated = migrate(logic, pool, plan, from).map_err(failed)?;
+        let took = clock.monotonic().saturating_sub(started);
+        tracing::info!(
+            pipeline,
+            from,
+            to = module.description.state_version,
+            states = migrated.len(),
+            ?took,
+            "open state migrated"
+        );
+        Ok(Some(migrated))
+    }
 }
 
 /// Migrates what a logic holds with the module of `plan`. The logic stays as it is.

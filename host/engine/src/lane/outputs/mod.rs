@@ -11,10 +11,10 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 
 use crate::counters::LaneMetrics;
-use crate::status::DeadLetterCount;
+use crate::status::LaneStatus;
 use sluicegate_chain::FrozenOutbox;
 use sluicegate_chain::frozen::EncodedFile;
-use sluicegate_chain::record::Epoch;
+use sluicegate_chain::record::{Epoch, Fates};
 use sluicegate_connect::sink::dead_letters::{DeadLetter, DeadLetters};
 use sluicegate_connect::sink::late::late_rows;
 use sluicegate_connect::sink::{SinkError, Table, Tables, dead_letters, late};
@@ -186,14 +186,25 @@ impl Outputs {
         self.outbox.is_unsent()
     }
 
+    /// Says that a lane was stopped before its last messages were delivered.
+    pub(super) fn warn_of_unsent(&self) {
+        tracing::warn!(
+            pipeline = %self.config.name,
+            "stopped before a topic took the last results; the next start sends them"
+        );
+    }
+
     /// Whether messages that were on their way have arrived within `limit`.
     pub(super) fn have_arrived(&mut self, limit: Duration) -> bool {
         self.outbox.wait(limit)
     }
 
-    /// Of each kind of dead letter how many there were, and the first of them.
-    pub(super) fn kinds(&self) -> Vec<DeadLetterCount> {
-        self.told.kinds()
+    /// Adds what it knows to a status. That most records become dead letters is the last to be said: what moves is of no use, but it
+    /// moves.
+    pub(super) fn show(&mut self, status: &mut LaneStatus, total: Fates) {
+        self.told.look(total);
+        status.dead_letters = self.told.kinds();
+        status.add_problem(self.told.problem());
     }
 
     /// Whether dead letters have a table.

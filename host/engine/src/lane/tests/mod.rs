@@ -39,6 +39,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::open::{Ready, genesis, restore};
 use super::outputs::outbox::Outbox;
+use super::plan::Plan;
 use super::*;
 use crate::counters::LaneMetrics;
 use crate::pulse::Pulse;
@@ -261,7 +262,7 @@ impl World {
         let plan = Plan::new(&self.config, &modules).unwrap();
         let metrics = self.metrics();
         let (outside, commands_tx) = self.outside(Arc::clone(&metrics), clock);
-        let pool = Pool::new(workers, super::desk::brake::brake(&outside)).unwrap();
+        let pool = Pool::new(workers, desk::brake::brake(&outside)).unwrap();
         let mut logic = Logic::new(&plan, &pool);
         let (head, state) = (opened.head.as_ref(), opened.state.as_deref());
         restore(&mut logic, &pool, &plan, head, state).unwrap();
@@ -574,7 +575,7 @@ fn updates_of(world: &World, events: &[i64]) -> Vec<String> {
     let (mut lane, _commands) = world.open_at(source, 1, &Clock::system());
     loop {
         let end = lane.step().unwrap();
-        while lane.is_behind() {
+        while lane.ledger.is_behind(&lane.outputs) {
             lane.wait_for_commit().unwrap();
         }
         if end.is_some() {
