@@ -16,7 +16,7 @@ const ROWS_ASKED = 100;
 export function DeadLetters({ name }) {
   const status = usePoll(pipelinePath(name));
   return html`<${PipelineHead} name=${name} poll=${status} title="Dead letters" />
-    <p class="lead">What could not be processed, with the reason and its bytes. Every record that is missing in the results was
+    <p class="lead">What could not be processed, with the reason and its bytes. Every record that is missing in the results was${" "}
       <${Term} id="filtered" />, <${Term} id="late" />, or is here.</p>
     <${Letters} key=${name} name=${name} />`;
 }
@@ -81,7 +81,7 @@ function columns(open, setOpen) {
       id: "at", head: "At", cell: (row) => {
         const id = idOf(row);
         const is = id === open;
-        return html`<button class="link disclose" aria-expanded=${is ? "true" : "false"} aria-label=${`Details of ${placeOf(row) ?? row.kind}`} onClick=${() => setOpen(is ? null : id)}>
+        return html`<button class="link disclose" aria-expanded=${is ? "true" : "false"} aria-label=${`Details of ${placeOf(row) ?? row.kind}, ${clock(row.at)}`} onClick=${() => setOpen(is ? null : id)}>
           <span class="turn" aria-hidden="true"></span><span title=${moment(row.at)}>${clock(row.at)}</span></button>`;
       },
     },

@@ -15,8 +15,7 @@ const ROWS_ASKED = 100;
 export function LateRows({ name }) {
   const status = usePoll(pipelinePath(name));
   return html`<${PipelineHead} name=${name} poll=${status} title="Late rows" />
-    <p class="lead">Rows whose windows had all closed when they came: the <${Term} id="watermark" /> had passed the end
-      ${" "}and the <${Term} id="lateness" />. They are in no result.</p>
+    <p class="lead">Rows whose windows had all closed when they came: the <${Term} id="watermark" /> had passed the end and the <${Term} id="lateness" />. They are in no result.</p>
     <${Rows} key=${name} name=${name} total=${status.data?.records?.late} />`;
 }
 

@@ -15,7 +15,7 @@ export function Module({ name }) {
   const [chosen, setChosen] = useState(null);
   const versions = poll.data?.modules ?? [];
   const shown = versions.find(({ version }) => version === chosen) ?? versions[0];
-  return html`<p class="crumbs"><a href="#/modules">Modules</a> <span aria-hidden="true">/</span> ${name}</p>
+  return html`<p class="crumbs"><a href="#/modules">Modules</a></p>
     <div class="page-head"><${Heading} title=${name} /></div>
     <${Waiting} poll=${poll} what="the module" />
     <${Stale} poll=${poll} />
@@ -60,11 +60,11 @@ function Facts({ plugin, module }) {
   return html`<dl class="plugin">
     <div><dt>Kind</dt><dd><${Term} id=${plugin.kind === "process" ? "process" : plugin.kind}>${plugin.kind}<//></dd></div>
     <div><dt>Made with</dt><dd>${plugin.sdk}</dd></div>
-    <div><dt><${Term} id="state_version" /></dt><dd>${plugin.state_version}</dd></div>
+    <div><dt><${Term} id="state_version">State version<//></dt><dd>${plugin.state_version}</dd></div>
     <div><dt>Size</dt><dd>${bytes(module.bytes)}</dd></div>
     <div class="whole"><dt>Wants</dt><dd><${Columns} columns=${plugin.inputs} none="no column" /></dd></div>
     <div class="whole"><dt>Makes</dt><dd><${Columns} columns=${plugin.outputs} none=${plugin.kind === "filter" ? "no column: it keeps rows or drops them" : "no column"} /></dd></div>
-    <div class="whole"><dt><${Term} id="digest" /></dt><dd><code class="whole-digest">${module.digest}</code></dd></div>
+    <div class="whole"><dt><${Term} id="digest">Digest<//></dt><dd><code class="whole-digest">${module.digest}</code></dd></div>
   </dl>`;
 }
 

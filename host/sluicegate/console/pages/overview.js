@@ -2,7 +2,7 @@
 import { Heading, Waiting } from "../parts/frame.js";
 import { Metric } from "../parts/figures.js";
 import { many } from "../parts/format.js";
-import { useHistory } from "../parts/history.js";
+import { COMMIT_STEPS, smooth, useHistory } from "../parts/history.js";
 import { Phase, Problem } from "../parts/phase.js";
 import { usePoll } from "../parts/poll.js";
 import { toPipeline } from "../parts/route.js";
@@ -50,14 +50,14 @@ function Numbers({ line, past }) {
   const series = past?.series ?? {};
   const rates = line.rates ?? {};
   return html`<dl class="metrics">
-    <${Metric} term="read" label="Read" value=${rates.read} of="rate" unit="records" past=${series.read} />
-    <${Metric} term="written" label="Written" value=${rates.written_rows} of="rate" unit="rows" past=${series.written_rows} />
+    <${Metric} term="read" label="Read" value=${rates.read} of="rate" unit="records" past=${series.read && smooth(series.read)} />
+    <${Metric} term="written" label="Written" value=${rates.written_rows} of="rate" unit="rows" past=${series.written_rows && smooth(series.written_rows, COMMIT_STEPS)} />
     <${Metric} term="lag" label="Lag" value=${line.lag} unit="records" past=${series.lag} />
     <${Metric} term="watermark_delay" label="Watermark delay" value=${line.watermark_delay_seconds} of="seconds"
       past=${series.watermark_delay_seconds} />
-    <${Metric} term="late" label="Late rows" value=${line.late_a_minute} of="minute" past=${series.late}
+    <${Metric} term="late" label="Late rows" value=${line.late_a_minute} of="minute" past=${series.late && smooth(series.late, 15)}
       tone=${line.late_a_minute > 0 ? "is-warn" : ""} />
-    <${Metric} term="dead_letter" label="Dead letters" value=${line.dead_letters_a_minute} of="minute" past=${series.dead_lettered}
+    <${Metric} term="dead_letter" label="Dead letters" value=${line.dead_letters_a_minute} of="minute" past=${series.dead_lettered && smooth(series.dead_lettered, 15)}
       tone=${line.dead_letters_a_minute > 0 ? "is-warn" : ""} />
   </dl>`;
 }

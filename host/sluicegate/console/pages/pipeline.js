@@ -6,7 +6,7 @@ import { Drawing } from "../parts/drawing.js";
 import { Value } from "../parts/figures.js";
 import { bytes, duration, exact, percent, short } from "../parts/format.js";
 import { Section, Stale, Waiting } from "../parts/frame.js";
-import { useHistory } from "../parts/history.js";
+import { COMMIT_STEPS, smooth, useHistory } from "../parts/history.js";
 import { Partitions } from "../parts/partitions.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
@@ -36,8 +36,8 @@ function partitionNote(status) {
   return status.partitions_left_out > 0 ? `${status.partitions_left_out} more are left out.` : null;
 }
 
-const perSecond = (value) => `${short(value)}/s`.replace(" k/s", " k/s");
-const count = (value) => short(value);
+const perSecond = (value) => (value === null || value === undefined ? "–" : `${short(value)}/s`);
+const count = (value) => short(value === null || value === undefined ? value : Math.round(value * 10) / 10);
 const time = (value) => (value === null || value === undefined ? "–" : duration(value));
 const micros = (value) => (value === null || value === undefined ? "–" : duration(value / 1e6));
 const size = (value) => bytes(value === null || value === undefined ? value : Math.round(value));
@@ -47,7 +47,7 @@ function Charts({ past }) {
   if (!past || past.at.length < 2) {
     return html`<${Section} title="The last 15 minutes"><p class="waiting">The charts begin with the second sample, two seconds after the host has started.</p><//>`;
   }
-  return html`<${Section} title="The last 15 minutes" note="Times are UTC.">
+  return html`<${Section} title="The last 15 minutes" note="Rates, groups and state are means over ten seconds.">
     <div class="charts">
       ${charts.map((chart) => html`<${Chart} key=${chart.title} ...${chart} at=${past.at} marks=${past.marks} />`)}
     </div>
@@ -56,23 +56,28 @@ function Charts({ past }) {
   <//>`;
 }
 
+/** Distances of grid lines: whole numbers where there is no half, and powers of two for bytes. */
+const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();
+const POWERS = Array.from({ length: 44 }, (_, power) => 2 ** power);
+
 function chartsOf({ series, stages }) {
-  const line = (label, values) => ({ label, values });
+  // A line of 450 points on 300 pixels is a band: rates and what grows and falls with each window are shown as means.
+  const line = (label, values, how = "mean") => ({ label, values: how === "mean" ? smooth(values) : values });
   return [
     { title: "Records", term: "read", format: perSecond, series: [line("read", series.read), line("accepted", series.accepted)] },
     {
       title: "Left out", term: "fate", format: perSecond,
       series: [line("filtered", series.filtered), line("late", series.late), line("dead letters", series.dead_lettered)],
     },
-    { title: "Written rows", term: "written", format: perSecond, series: [line("written", series.written_rows)] },
-    { title: "Lag", term: "lag", format: count, series: [line("lag", series.lag)] },
-    { title: "Watermark delay", term: "watermark_delay", format: time, series: [line("delay", series.watermark_delay_seconds)] },
+    { title: "Written rows", term: "written", format: perSecond, series: [line("written", smooth(series.written_rows, COMMIT_STEPS), "as it is")] },
+    { title: "Lag", term: "lag", format: count, steps: WHOLE, series: [line("lag", series.lag, "as it is")] },
+    { title: "Watermark delay", term: "watermark_delay", format: time, series: [line("delay", series.watermark_delay_seconds, "as it is")] },
     {
       title: "Time per row", term: "cpu_per_row", format: micros,
       series: Object.entries(stages).slice(0, 4).map(([stage, past]) => line(stage, past.micros_per_row)),
     },
-    { title: "Open groups", term: "group", format: count, series: [line("groups", series.open_groups)] },
-    { title: "State", term: "state", format: size, series: [line("state", series.state_bytes)] },
+    { title: "Open groups", term: "group", format: count, steps: WHOLE, series: [line("groups", series.open_groups)] },
+    { title: "State", term: "state", format: size, steps: POWERS, series: [line("state", series.state_bytes)] },
   ].filter((chart) => chart.series.length > 0);
 }
 

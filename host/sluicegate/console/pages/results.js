@@ -1,7 +1,7 @@
 // Live results: the groups that changed, filtered by key, sorted by column, and one key drawn over its windows.
 import { pipelinePath } from "../parts/api.js";
 import { Chart } from "../parts/chart.js";
-import { clock, many, millis, moment, short } from "../parts/format.js";
+import { clock, digits, many, millis, moment, short } from "../parts/format.js";
 import { Section, Waiting } from "../parts/frame.js";
 import { useLive } from "../parts/live.js";
 import { hasEnded } from "../parts/phase.js";
@@ -93,7 +93,8 @@ function Rows({ live, rows, chosen, onChoose }) {
   const columns = [
     {
       id: "key",
-      head: html`<${Term} id="key">${live.keys > 0 ? live.columns.slice(0, live.keys).join(", ") : "key"}<//>`,
+      head: live.keys > 0 ? live.columns.slice(0, live.keys).join(", ") : "key",
+      term: "key",
       sort: ({ name }) => name,
       cell: ({ name }) => html`<button class="link" aria-pressed=${chosen === name} aria-label=${`Chart of ${name}`} onClick=${() => onChoose(chosen === name ? null : name)}>${name}</button>`,
     },
@@ -102,13 +103,14 @@ function Rows({ live, rows, chosen, onChoose }) {
       const isNumber = numbers.includes(place);
       return {
         id: column,
-        head: isTime ? html`<${Term} id=${column === "event_time" ? "event_time" : "window"}>${column.replace("_", " ")}<//>` : column,
+        head: isTime ? column.replace("_", " ") : column,
+        term: isTime ? (column === "event_time" ? "event_time" : "window") : undefined,
         number: isNumber,
         sort: ({ cells }) => (isNumber ? Number(cells[place]) : cells[place]),
         cell: ({ cells }) => (isTime ? html`<span title=${moment(cells[place])}>${clock(cells[place])}</span>` : shown(cells[place], isNumber, place === first ? most[place] : 0)),
       };
     }),
-    { id: "state", head: "State", sort: ({ state }) => state, cell: ({ state }) => html`<span class=${`state state-${state}`}><i aria-hidden="true"></i>${WORDS[state]}</span>` },
+    { id: "state", head: "State", term: "not_committed", sort: ({ state }) => state, cell: ({ state }) => html`<span class=${`state state-${state}`}><i aria-hidden="true"></i>${WORDS[state]}</span>` },
   ];
   return html`<${Table} name="Results" rows=${rows} keyOf=${({ rowId }) => rowId} noun="row" empty="No key has this text."
     order=${first === undefined ? null : { id: live.columns[first], down: true }} columns=${columns} />`;
@@ -118,11 +120,8 @@ function shown(value, isNumber, most) {
   if (value === null || value === undefined) return html`<span class="note">null</span>`;
   if (!isNumber) return typeof value === "object" ? JSON.stringify(value) : String(value);
   const share = most > 0 ? Math.max(0, Number(value)) / most : 0;
-  return html`<span class=${most > 0 ? "with-bar" : ""}>${most > 0 && html`<span class="cell-bar" aria-hidden="true"><i style=${{ width: `${100 * share}%` }}></i></span>`}<span>${grouped(value)}</span></span>`;
+  return html`<span class=${most > 0 ? "with-bar" : ""}>${most > 0 && html`<span class="cell-bar" aria-hidden="true"><i style=${{ width: `${100 * share}%` }}></i></span>`}<span>${digits(value)}</span></span>`;
 }
-
-/** Decimals come as texts, so that they stay exact: only the groups of digits are set apart. */
-const grouped = (value) => String(value).replace(/^(-?\d+)/, (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ","));
 
 /** The places of columns that hold numbers, or decimals as texts. */
 function numericColumns(live) {

@@ -1,7 +1,7 @@
 // Open windows, or keys: what each group would give if it fired now, by the module that runs.
 import { Failure, pipelinePath, respond } from "../parts/api.js";
 import { Value } from "../parts/figures.js";
-import { clock, many, moment } from "../parts/format.js";
+import { clock, digits, many, moment } from "../parts/format.js";
 import { Stale, Waiting } from "../parts/frame.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
@@ -69,15 +69,16 @@ function columnsOf(found) {
       head: html`<span title=${type}>${name.replaceAll("_", " ")}</span>`,
       number: isNumber,
       sort: (row) => (isNumber && row[place] !== null ? Number(row[place]) : row[place]),
-      cell: (row) => shown(row[place], { isTime, isBytes: name.endsWith("_bytes") }),
+      cell: (row) => shown(row[place], { isTime, isNumber, isBytes: name.endsWith("_bytes") }),
     };
   });
 }
 
-function shown(value, { isTime, isBytes }) {
+function shown(value, { isTime, isNumber, isBytes }) {
   if (value === null || value === undefined) return html`<span class="note">–</span>`;
   if (isTime) return html`<span title=${moment(value)}>${clock(value)}</span>`;
   if (isBytes) return html`<${Value} value=${value} of="bytes" />`;
+  if (isNumber) return digits(value);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

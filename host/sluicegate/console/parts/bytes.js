@@ -31,13 +31,13 @@ function safeCut(text, length) {
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\t\n]+/u;
 const HIDDEN_ALL = new RegExp(HIDDEN.source, "gu");
 
-/** Text in which control characters are pictures: `␛` for escape, `␀` for zero, `U+202E` for what has none. */
+/** Text in which control characters are written out: `\x1b` for escape, `\n` at the end of a line, `U+202E` for what turns text. */
 export function visible(text) {
   const parts = [];
   let last = 0;
   for (const found of text.matchAll(HIDDEN_ALL)) {
     if (found.index > last) parts.push(text.slice(last, found.index));
-    parts.push(html`<span class="control">${[...found[0]].map(picture).join("")}</span>`);
+    parts.push(html`<span class="control">${[...found[0]].map(written).join("")}</span>`);
     // A line of a record stays a line.
     if (found[0].includes("\n")) parts.push("\n".repeat(found[0].split("\n").length - 1));
     last = found.index + found[0].length;
@@ -46,11 +46,12 @@ export function visible(text) {
   return parts;
 }
 
-function picture(character) {
-  const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "␡";
-  return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+const SHORT = { "\0": "\\0", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
+
+function written(character) {
+  const hex = character.codePointAt(0).toString(16);
+  if (SHORT[character]) return SHORT[character];
+  return hex.length <= 2 ? `\\x${hex.padStart(2, "0")}` : `U+${hex.toUpperCase().padStart(4, "0")}`;
 }
 
 /** Sixteen bytes a line: where, the bytes, and what of them is ASCII. */

@@ -15,7 +15,7 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
  * `series` is `[{label, values}]`, `at` in seconds since 1970, `format` makes text of a value. The charts of a page show one
  * moment together when the pointer is on one of them.
  */
-export function Chart({ title, term, at, series, format, marks = [], kind = "time", height = HEIGHT }) {
+export function Chart({ title, term, at, series, format, marks = [], kind = "time", steps, height = HEIGHT }) {
   const place = useRef(null);
   const plot = useRef(null);
   const current = useRef(null);
@@ -25,7 +25,7 @@ export function Chart({ title, term, at, series, format, marks = [], kind = "tim
 
   useEffect(() => {
     const box = place.current;
-    const drawn = new uPlot(options(box, current, series, setCursor, kind, height), [at, ...series.map(({ values }) => values)], box);
+    const drawn = new uPlot(options(box, current, series, setCursor, { kind, steps, height }), [at, ...series.map(({ values }) => values)], box);
     plot.current = drawn;
     const observer = new ResizeObserver(() => box.isConnected && drawn.setSize({ width: box.clientWidth, height }));
     observer.observe(box);
@@ -44,8 +44,8 @@ export function Chart({ title, term, at, series, format, marks = [], kind = "tim
   return html`<figure class="chart">
     <figcaption>
       <span class="chart-title"><${Term} id=${term}>${title}<//></span>
+      <span class="chart-time" aria-hidden="true">${cursor !== null && cursor < at.length && clock(at[step])}</span>
       <span class="chart-legend" aria-hidden="true">
-        ${cursor !== null && cursor < at.length && html`<span class="unit">${clock(at[step])} </span>`}
         ${series.map(({ label, values }, place) => html`<span class=${`key key-${place}`}>
           <i></i>${series.length > 1 && html`${label} `}<span class="value">${format(lastKnown(values, step))}</span></span>`)}
       </span>
@@ -72,7 +72,7 @@ function inWords(title, at, series, format, marks) {
   return `${title}: ${lines.join("; ")}, since ${clock(at[0])} UTC.${said}`;
 }
 
-function options(place, current, series, setCursor, kind, height) {
+function options(place, current, series, setCursor, { kind, steps, height }) {
   const line = colour("--line");
   const axis = {
     stroke: colour("--ink-2"),
@@ -93,16 +93,18 @@ function options(place, current, series, setCursor, kind, height) {
       drag: { x: false, y: false },
       points: { size: 6 },
     },
-    scales: { x: { time: true }, y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
+    scales: { x: { time: true, range: kind === "time" ? undefined : (plot, least, most) => [least, most + widthOf(plot.data[0])] }, y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
     axes: [
-      { ...axis, size: 22, gap: 2, space: 64, grid: { show: false }, values: (_, ticks, __, ___, step) => ticks.map((at) => tick(at, step)) },
-      { ...axis, size: (_, values) => Math.max(34, 6.4 * Math.max(0, ...(values ?? []).map((text) => text.length)) + 10), gap: 4, space: 36, values: (_, ticks) => ticks.map(format) },
+      { ...axis, size: 22, gap: 2, space: 64, incrs: SECONDS, grid: { show: false }, values: (_, ticks, __, ___, step) => ticks.map((at) => tick(at, step)) },
+      { ...axis, size: (_, values) => Math.max(34, 6.4 * Math.max(0, ...(values ?? []).map((text) => text.length)) + 10), gap: 4, space: 36, incrs: steps, values: (_, ticks) => ticks.map(format) },
     ],
     series: [{}, ...series.map((_, order) => ({
       stroke: colour(COLOURS[order % COLOURS.length]),
+      fill: kind !== "time" ? colour("--bar") : order === 0 ? colour("--fill") : undefined,
       width: 1.5,
       dash: DASHES[order % DASHES.length],
-      points: kind === "time" ? { show: false } : { size: 5 },
+      points: { show: false },
+      paths: kind === "time" ? undefined : bars,
       spanGaps: false,
     }))],
     hooks: {
@@ -110,6 +112,22 @@ function options(place, current, series, setCursor, kind, height) {
       draw: [(plot) => drawMarks(plot, current.current.marks)],
     },
   };
+}
+
+/** Distances of marks on the axis of time; none is below a second. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800];
+
+/** A window as a bar that begins where the window does. */
+const bars = uPlot.paths.bars({ size: [0.8, 160], align: 1 });
+
+/** The least distance of two windows: the last one is as wide. */
+function widthOf(starts) {
+  let least = Infinity;
+  for (let place = 1; place < starts.length; place += 1) {
+    const step = starts[place] - starts[place - 1];
+    if (step > 0) least = Math.min(least, step);
+  }
+  return Number.isFinite(least) ? least : 60;
 }
 
 const tick = (seconds, step) => new Date(seconds * 1_000).toISOString().slice(11, step < 60 ? 19 : 16);

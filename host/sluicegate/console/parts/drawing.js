@@ -13,7 +13,8 @@ export function Drawing({ status, past }) {
   const lanes = stages.map((stage) => ({ ...stage, past: past?.stages[stage.stage] }));
   const last = lanes.findIndex(({ kind }) => kind === "aggregate" || kind === "process");
   const written = recent(past?.series.written_rows, 15) ?? rates.written_rows;
-  return html`<ol class="drawing" aria-label="Way of a record">
+  return html`<h2 class="unseen">Flow</h2>
+  <ol class="drawing" aria-label="Way of a record">
     <${Source} status=${status} source=${shape.source} rates=${rates} />
     ${lanes.map((stage, order) => html`
       <${Arrow} key=${`to ${stage.stage}`} rate=${order === 0 ? rates.read : recent(stage.past?.rows)} unit=${order === 0 ? "records" : "rows"} />
@@ -22,16 +23,16 @@ export function Drawing({ status, past }) {
         ${order === last && shape.grouping && html`<${Grouping} status=${status} grouping=${shape.grouping} />`}
         <${Drops} of=${dropsOf(stage, order === last, status)} />
       </li>`)}
-    <${Arrow} rate=${written} unit="rows" note="written" />
+    <${Arrow} rate=${written} unit="rows" />
     <${Sinks} sinks=${shape.sinks} status=${status} />
   </ol>`;
 }
 
 /** What flows from one step to the next: a line with its rate; a dot moves along it while something flows. */
-function Arrow({ rate, unit, note }) {
+function Arrow({ rate, unit }) {
   const flows = rate > 0;
   return html`<li class="arrow">
-    <span class="rate"><${Value} value=${rate} of="rate" unit=${unit} />${note && html`<span class="unit"> ${note}</span>`}</span>
+    <span class="rate"><${Value} value=${rate} of="rate" unit=${unit} /></span>
     <span class=${`line ${flows ? "flows" : ""}`} aria-hidden="true"><i></i></span>
   </li>`;
 }

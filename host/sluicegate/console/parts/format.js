@@ -18,6 +18,9 @@ export function short(value) {
   return trim(value.toPrecision(2));
 }
 
+/** A number, or a decimal as text, with its thousands set apart and every digit kept. */
+export const digits = (value) => String(value).replace(/^(-?)(\d+)/, (_, sign, whole) => sign + whole.replace(/\B(?=(\d{3})+$)/g, ","));
+
 /** All digits: `12,345.678`. */
 export const exact = (value) => (value === null || value === undefined ? "unknown" : exactly.format(value));
 

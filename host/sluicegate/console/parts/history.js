@@ -64,6 +64,13 @@ function joinMarks(before, after, since) {
   return [...marks.values()].sort((one, other) => one.seconds - other.seconds);
 }
 
+/** Each value as the mean of `steps` values up to it: ten seconds, if nothing else is said. */
+export const smooth = (values, steps = 5) =>
+  values.map((value, step) => (value === null || value === undefined ? null : recent(values.slice(Math.max(0, step + 1 - steps), step + 1), steps)));
+
+/** Written rows come with each commit: over so many steps there are some of them. */
+export const COMMIT_STEPS = 10;
+
 /** The mean of the last `steps` known values; null if there is none. */
 export function recent(values, steps = 5) {
   const known = (values ?? []).slice(-steps).filter((value) => value !== null && value !== undefined);

@@ -1,5 +1,6 @@
 // The partitions of a source: where each stands, and which one holds the watermark back.
 import { Value } from "./figures.js";
+import { exact } from "./format.js";
 import { Table } from "./table.js";
 import { Term } from "./term.js";
 import { html } from "./view.js";
@@ -12,12 +13,12 @@ export function Partitions({ status }) {
       rowClass=${({ holds_watermark }) => (holds_watermark ? "is-marked" : "")}
       columns=${[
         { id: "name", head: html`<${Term} id="partition">Partition<//>`, cell: nameOf },
-        { id: "position", head: html`<${Term} id="position">Position<//>`, number: true, cell: ({ next_offset }) => html`<${Value} value=${next_offset} />` },
-        { id: "end", head: html`<${Term} id="end_offset">End<//>`, number: true, cell: ({ end_offset }) => html`<${Value} value=${end_offset} />` },
+        { id: "position", head: html`<${Term} id="position">Position<//>`, number: true, cell: ({ next_offset }) => exact(next_offset) },
+        { id: "end", head: html`<${Term} id="end_offset">End<//>`, number: true, cell: ({ end_offset }) => (end_offset === null ? "–" : exact(end_offset)) },
         { id: "lag", head: html`<${Term} id="lag">Lag<//>`, number: true, cell: ({ lag }) => html`<${Value} value=${lag} />` },
         { id: "watermark", head: html`<${Term} id="watermark">Watermark<//>`, cell: ({ watermark }) => html`<${Value} value=${watermark} of="time" />` },
         { id: "newest", head: html`<${Term} id="event_time">Newest event<//>`, cell: ({ max_event_time }) => html`<${Value} value=${max_event_time} of="time" />` },
-        { id: "read", head: html`<${Term} id="read">Read<//>`, number: true, cell: ({ records }) => html`<${Value} value=${records.read} unit="records" />` },
+        { id: "read", head: html`<${Term} id="read">Read<//>`, number: true, cell: ({ records }) => html`<${Value} value=${records.read} />` },
         { id: "dead", head: html`<${Term} id="dead_letter">Dead letters<//>`, number: true, cell: ({ records }) => html`<${Value} value=${records.dead_lettered} />` },
         { id: "state", head: "State", cell: stateOf },
       ]} />`;

@@ -20,7 +20,7 @@ export function PipelineHead({ name, poll, title }) {
   const here = route.value.page === "pipeline" ? "" : route.value.page;
   const counts = { "dead-letters": status?.records?.dead_lettered, "late-rows": status?.records?.late };
   const unknown = poll.failure && !poll.failure.isLost;
-  return html`<p class="crumbs"><a href="#/">Pipelines</a> <span aria-hidden="true">/</span> ${title ? html`<a href=${toPipeline(name)}>${name}</a>` : name}</p>
+  return html`<p class="crumbs"><a href="#/">Pipelines</a>${title && html` <span aria-hidden="true">/</span> <a href=${toPipeline(name)}>${name}</a>`}</p>
     <div class="page-head">
       <${Heading} title=${title ? `${title} of ${name}` : name}>${title ? html`${title} <span class="of">of ${name}</span>` : name}<//>
       ${status && html`<${Phase} phase=${status.phase} />

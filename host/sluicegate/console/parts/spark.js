@@ -18,6 +18,8 @@ export function Spark({ values }) {
   const y = (value) => HEIGHT - 1.5 - ((HEIGHT - 3) * (value - least)) / span;
   let path = "";
   let open = false;
+  // The area below is drawn where the line has no gap.
+  const first = known.length === last.length ? 0 : null;
   last.forEach((value, step) => {
     if (value === null || value === undefined) {
       open = false;
@@ -27,6 +29,7 @@ export function Spark({ values }) {
     open = true;
   });
   return html`<svg class="spark" aria-hidden="true" preserveAspectRatio="none" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`}>
+    ${first !== null && html`<path class="under" d=${`${path}V${HEIGHT}H${x(first).toFixed(1)}Z`} />`}
     <path d=${path} />
   </svg>`;
 }

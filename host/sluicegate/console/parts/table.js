@@ -1,12 +1,13 @@
 // A table whose columns can be sorted, with bounded rows: what is beyond is counted and shown when asked for.
 import { many } from "./format.js";
+import { Term, useTip } from "./term.js";
 import { html, useMemo, useState } from "./view.js";
 
 /** More rows at once make browsers slow and readers no wiser. */
 const ROWS_AT_ONCE = 100;
 
 /**
- * `columns`: `[{id, head, cell(row), sort(row)?, number?, wide?}]`; a column with `sort` gets a button in its head. `keyOf(row)`
+ * `columns`: `[{id, head, term?, cell(row), sort(row)?, number?, wide?}]`; a column with `sort` gets a button in its head. `keyOf(row)`
  * keeps rows, and the focus in them, where they are over updates.
  */
 export function Table({ name, columns, rows, keyOf, order, empty, rowClass, after, noun = "row" }) {
@@ -46,13 +47,15 @@ function cell(column, row, place) {
 
 function Head({ column, sorted, onSort }) {
   const mine = sorted?.id === column.id ? sorted : null;
+  const tip = useTip(column.sort ? column.term : null);
   const direction = mine ? (mine.down ? "descending" : "ascending") : undefined;
+  const mark = html`<span aria-hidden="true" class=${`sort-mark ${direction ?? ""}`}></span>`;
   return html`<th scope="col" class=${column.number ? "number" : ""} aria-sort=${direction}>
     ${column.sort
-      ? html`<button class="sort" onClick=${() => onSort({ id: column.id, down: mine ? !mine.down : Boolean(column.number) })}>
-          ${column.head}<span aria-hidden="true" class=${`sort-mark ${direction ?? ""}`}></span>
+      ? html`<button class="sort" ...${tip} onClick=${() => onSort({ id: column.id, down: mine ? !mine.down : Boolean(column.number) })}>
+          ${column.number && mark}${column.head}${!column.number && mark}
         </button>`
-      : column.head}
+      : column.term ? html`<${Term} id=${column.term}>${column.head}<//>` : column.head}
   </th>`;
 }
 

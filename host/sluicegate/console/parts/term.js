@@ -21,24 +21,28 @@ function hide() {
   }, HIDE_AFTER_MS);
 }
 
-/** `html\`<${Term} id="lag">Lag<//>\``; without children the word of the glossary. */
-export function Term({ id, children }) {
+/** What an element needs to explain a term on hover and focus; nothing if there is none. */
+export function useTip(id) {
   const element = useRef(null);
-  const [word] = TERMS[id];
-  const described = shown.value?.element === element.current && shown.value !== null;
+  const described = shown.value !== null && shown.value.element === element.current;
   useEffect(() => () => {
     if (shown.peek()?.element === element.current) shown.value = null;
   }, []);
-  return html`<a
-    class="term"
-    ref=${element}
-    href=${`#/glossary/${id}`}
-    aria-describedby=${described ? TIP : undefined}
-    onMouseEnter=${() => show(id, element.current)}
-    onMouseLeave=${hide}
-    onFocus=${() => show(id, element.current)}
-    onBlur=${hide}
-  >${children ?? word}</a>`;
+  if (!id) return {};
+  return {
+    ref: element,
+    "aria-describedby": described ? TIP : undefined,
+    onMouseEnter: () => show(id, element.current),
+    onMouseLeave: hide,
+    onFocus: () => show(id, element.current),
+    onBlur: hide,
+  };
+}
+
+/** `html\`<${Term} id="lag">Lag<//>\``; without children the word of the glossary. */
+export function Term({ id, children }) {
+  const [word] = TERMS[id];
+  return html`<a class="term" href=${`#/glossary/${id}`} ...${useTip(id)}>${children ?? word}</a>`;
 }
 
 /** The tooltip; once in the page. */

@@ -68,7 +68,7 @@ export const TERMS = {
   watermark: ["watermark", "event time, UTC", "How far event time has come. Rows before it are not expected any more. It is the least of the partitions' watermarks, idle ones left out."],
   watermark_delay: ["watermark delay", "seconds", "How far the watermark is behind the clock. It grows when a partition is silent, or when records come late."],
   window: ["window", "", "A piece of event time. It has a beginning and an end, and gives one result for each key."],
-  written: ["written", "rows a second", "Rows in the files and messages of committed epochs. They come with each commit, so short averages jump."],
+  written: ["written", "rows a second", "Rows in the files and messages of committed epochs. They come with each commit, so they are averaged over some commits."],
 };
 
 /** Terms by their word. */

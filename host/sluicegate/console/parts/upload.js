@@ -22,7 +22,7 @@ export function Upload({ known }) {
       onDragOver=${(event) => { event.preventDefault(); setOver(true); }}
       onDragLeave=${() => setOver(false)}
       onDrop=${(event) => { event.preventDefault(); take([...event.dataTransfer.files]); }}>
-    <p>Drop a <code>.wasm</code> here, or
+    <p>Drop a <code>.wasm</code> here, or${" "}
       <button onClick=${() => input.current.click()}>Choose a file</button>
       <input ref=${input} type="file" accept=".wasm,application/wasm" class="unseen" tabindex="-1" aria-label="Module file" onChange=${(event) => { take([...event.target.files]); event.target.value = ""; }} />
     </p>
@@ -102,8 +102,8 @@ function Stored({ stored, onClose }) {
   const link = useRef(null);
   useEffect(() => link.current?.focus(), []);
   return html`<div class="notice good" role="status" aria-label="Uploaded">
-    <p><strong>${stored.name} version ${stored.version}</strong> is stored: ${article(stored.plugin.kind)}, ${many(stored.plugin.inputs.length, "input column")}, ${many(stored.plugin.outputs.length, "output column")}.
-      ${" "}<a ref=${link} href=${`${toModule(stored.name)}`}>See where it fits</a> <button class="quiet" aria-label="Put the message away" onClick=${onClose}>×</button></p>
+    <p><strong>${stored.name} version ${stored.version}</strong> is stored: ${article(stored.plugin.kind)}, ${many(stored.plugin.inputs.length, "input column")}, ${many(stored.plugin.outputs.length, "output column")}.${" "}
+      <a ref=${link} href=${`${toModule(stored.name)}`}>See where it fits</a> <button class="quiet" aria-label="Put the message away" onClick=${onClose}>×</button></p>
   </div>`;
 }
 
