@@ -1,10 +1,13 @@
-//! Who may ask: a bearer token, and protection of a host on loopback against web pages in the operator's browser.
+//! Who may ask: whoever has a token, or a session that was begun with one; and protection of a host on loopback against web pages in the operator's browser.
 //!
 //! Without a token only programs on this machine reach the server. A browser on it is such a program, so a page
 //! from anywhere could post to it (CSRF), or read from it under a name of its own that resolves to 127.0.0.1 (DNS
 //! rebinding). Therefore, without a token, every request must name this server in `Host`; and in any case a
 //! request that changes something and carries an `Origin` must come from this server itself. With a token `Host`
 //! says nothing: no page has the token, and the server may be known under any name.
+//!
+//! A browser that has signed in has a cookie instead ([`super::session`]), which it sends by itself. So a request
+//! that changes something by a cookie must say that it comes from a page of this server.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,8 +21,10 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::ServeError;
 use super::error::ApiError;
+use super::session::kept::Sessions;
+use super::{ServeError, session};
+use sluicegate_model::time::Clock;
 
 /// A token has at least 256 bits: 43 characters of base64, or 64 hex digits. Shorter ones were typed by a person.
 const TOKEN_BYTES_MIN: usize = 32;
@@ -32,6 +37,19 @@ pub(super) struct Access {
     tokens: Option<Tokens>,
     /// Names and addresses of this server, lower case, without port.
     hosts: Vec<String>,
+    /// Of browsers.
+    pub(super) sessions: Sessions,
+}
+
+/// What a request has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing: none is wanted.
+    Unasked,
+    /// A token.
+    Token,
+    /// The cookie of a session.
+    Session,
 }
 
 /// The accepted tokens, as hashes: the tokens themselves are not kept.
@@ -58,14 +76,65 @@ impl Access {
         let mut hosts: Vec<String> = own.into_iter().chain([address]).chain(given).collect();
         let mut seen = BTreeSet::new();
         hosts.retain(|host| seen.insert(host.clone()));
-        Ok(Self { tokens, hosts })
+        Ok(Self { tokens, hosts, sessions: Sessions::new(Clock::system()) })
+    }
+
+    /// Whether there is a token that requests must have.
+    pub(super) fn wants_token(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Whether it is one of this server's.
+    pub(super) fn accepts(&self, token: &[u8]) -> bool {
+        self.tokens.as_ref().is_some_and(|tokens| tokens.accepts(token))
+    }
+
+    /// What the request has shown; fails if it is not enough.
+    pub(super) fn proof(&self, uri: &Uri, headers: &HeaderMap) -> Result<Proof, ApiError> {
+        let Some(tokens) = &self.tokens else { return Ok(Proof::Unasked) };
+        if headers.contains_key(header::AUTHORIZATION) {
+            return tokens.check(headers).map(|()| Proof::Token);
+        }
+        let host = host(uri, headers).ok();
+        let mut ids = host.iter().flat_map(|host| session::ids(host, headers)).peekable();
+        if ids.peek().is_none() {
+            // Says that one is wanted.
+            return tokens.check(headers).map(|()| Proof::Token);
+        }
+        match ids.any(|id| self.sessions.has(id)) {
+            true => Ok(Proof::Session),
+            false => Err(ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "session",
+                "the session has ended: sign in again",
+            )),
+        }
     }
 
     fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
-        if let Some(tokens) = &self.tokens {
-            tokens.check(headers)?;
+        let proof = self.proof(uri, headers)?;
+        self.check_place(method, uri, headers)?;
+        if proof == Proof::Session && !method.is_safe() {
+            self.check_own_page(&host(uri, headers)?, headers)?;
         }
-        self.check_place(method, uri, headers)
+        Ok(())
+    }
+
+    /// What a cookie is not enough for: the request must say that it comes from a page of this server.
+    pub(super) fn check_own_page(
+        &self,
+        host: &Authority,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        if headers.contains_key(header::ORIGIN) {
+            return same_origin(host, headers);
+        }
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            "with a session, a request that changes something needs the `Origin` that browsers send; programs send a \
+             token instead",
+        ))
     }
 
     /// What is wanted of requests for what anybody may have, too.
@@ -111,7 +180,7 @@ pub(super) async fn guard_public(
 }
 
 /// Whom the request is meant for: `Host`, lower case.
-fn host(uri: &Uri, headers: &HeaderMap) -> Result<Authority, ApiError> {
+pub(super) fn host(uri: &Uri, headers: &HeaderMap) -> Result<Authority, ApiError> {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let named = uri.authority().map(Authority::as_str).or(named);
     named.and_then(|host| host.to_lowercase().parse().ok()).ok_or_else(|| {
@@ -163,11 +232,14 @@ impl Tokens {
             let (scheme, token) = value.split_at_checked(7)?;
             scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
         });
-        let refused = |message| ApiError::new(StatusCode::UNAUTHORIZED, "token", message);
         match token {
-            None => Err(refused("this server wants a token: `Authorization: Bearer …`")),
+            None => Err(ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "token",
+                "this server wants a token: `Authorization: Bearer …`",
+            )),
             Some(token) if self.accepts(token) => Ok(()),
-            Some(_) => Err(refused("the token is not one of this server's")),
+            Some(_) => Err(ApiError::wrong_token()),
         }
     }
 

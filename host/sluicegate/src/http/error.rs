@@ -17,14 +17,25 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// When asking again is worth it, if it is.
+    retry_seconds: u64,
 }
 
-/// Seconds after which a busy server is worth asking again.
-const RETRY_AFTER: &str = "2";
+/// After which a busy server is worth asking again.
+const RETRY_SECONDS: u64 = 2;
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), retry_seconds: RETRY_SECONDS }
+    }
+
+    /// The same, for which the client should wait so long.
+    pub(super) fn retry_in(self, retry_seconds: u64) -> Self {
+        Self { retry_seconds, ..self }
+    }
+
+    pub(super) fn wrong_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "token", "the token is not one of this server's")
     }
 
     pub(super) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
@@ -67,13 +78,17 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, message } = self;
+        let Self { status, code, message, retry_seconds } = self;
         let failure = Failure { code: code.to_owned(), message };
         let mut response = (status, Json(ErrorBody { error: failure })).into_response();
         let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
         if later.contains(&status) {
-            let after = HeaderValue::from_static(RETRY_AFTER);
-            response.headers_mut().insert(header::RETRY_AFTER, after);
+            response.headers_mut().insert(header::RETRY_AFTER, retry_seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // Of the two ways to be let in this is the one that has a name.
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
         response
     }

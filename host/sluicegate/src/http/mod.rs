@@ -9,6 +9,7 @@ pub mod api;
 mod accept;
 mod moving;
 mod auth;
+mod session;
 mod error;
 mod request;
 mod drain;
@@ -221,6 +222,7 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&access), auth::guard));
     let public = page::routes()
+        .merge(session::routes(&access))
         .method_not_allowed_fallback(request::method_not_allowed)
         .layer(from_fn_with_state(access, auth::guard_public));
     finish(guarded.merge(public))

@@ -5,4 +5,5 @@ pub mod health;
 pub mod modules;
 pub mod pipelines;
 pub mod releases;
+pub mod session;
 pub mod shape;

@@ -6,10 +6,10 @@ use expect_test::expect;
 
 use super::*;
 
-const FIRST: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const FIRST: &str = "0123456789abcdef0123456789abcdef";
 const SECOND: &str = "fedcba9876543210fedcba9876543210";
 
-fn token_file(text: &str) -> tempfile::NamedTempFile {
+pub(super) fn token_file(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file

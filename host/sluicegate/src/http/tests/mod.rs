@@ -7,6 +7,7 @@ mod odd;
 mod page;
 mod pipelines;
 mod requests;
+mod sessions;
 
 use std::time::Duration;
 

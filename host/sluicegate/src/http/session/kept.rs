@@ -1,0 +1,93 @@
+//! The sessions of browsers that have signed in: in memory, few, and for half a day.
+//!
+//! A session's id is known to the browser only; here its hash is kept, as of tokens. A restart ends all of them, so a
+//! token that was taken out of the file ends with those that were begun with it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use sluicegate_model::time::Clock;
+use subtle::{Choice, ConstantTimeEq};
+
+use super::attempts::{Attempts, Caller, TooMany};
+
+/// A working day, with some of the night.
+pub(in crate::http) const SESSION_TIME: Duration = Duration::from_hours(12);
+/// A few people with a few browsers each. One more ends the oldest.
+pub(super) const SESSIONS_MAX: usize = 64;
+
+/// Who has signed in, and who has failed to.
+#[derive(Debug)]
+pub(in crate::http) struct Sessions {
+    clock: Clock,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Oldest first.
+    sessions: Vec<Session>,
+    attempts: Attempts,
+}
+
+#[derive(Debug)]
+struct Session {
+    id_hash: [u8; 32],
+    /// Of the clock's monotonic time.
+    ends: Duration,
+}
+
+impl Sessions {
+    pub(in crate::http) fn new(clock: Clock) -> Self {
+        Self { clock, kept: Mutex::default() }
+    }
+
+    /// Lets a caller try a token, unless it has failed too often: then not even the right one is looked at, or the
+    /// limit would limit nothing.
+    pub(super) fn attempt(
+        &self,
+        caller: Caller,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<bool, TooMany> {
+        let now = self.clock.monotonic();
+        self.kept().attempts.attempt(caller, now, is_right)
+    }
+
+    /// Begins a session; answers with its id.
+    pub(super) fn begin(&self) -> String {
+        let [one, other] = [(); 2].map(|()| uuid::Uuid::new_v4().simple());
+        let id = format!("{one}{other}");
+        let now = self.clock.monotonic();
+        let mut kept = self.kept();
+        kept.sessions.retain(|session| session.ends > now);
+        if kept.sessions.len() >= SESSIONS_MAX {
+            kept.sessions.remove(0);
+        }
+        kept.sessions.push(Session { id_hash: hash(&id), ends: now + SESSION_TIME });
+        id
+    }
+
+    /// Whether it is the id of a session that has not ended. Takes the same time whichever byte differs.
+    pub(in crate::http) fn has(&self, id: &str) -> bool {
+        let (presented, now) = (hash(id), self.clock.monotonic());
+        let none = Choice::from(0);
+        let kept = self.kept();
+        let open = kept.sessions.iter().filter(|session| session.ends > now);
+        open.fold(none, |any, session| any | session.id_hash.ct_eq(&presented)).into()
+    }
+
+    /// Ends a session, if it is one.
+    pub(super) fn end(&self, id: &str) {
+        let presented = hash(id);
+        self.kept().sessions.retain(|session| !bool::from(session.id_hash.ct_eq(&presented)));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash(id: &str) -> [u8; 32] {
+    Sha256::digest(id).into()
+}
