@@ -213,7 +213,7 @@ impl LiveResults {
 }
 
 /// Whether two problems are one to a person: how often something was tried, and for how long, differs every time.
-pub(crate) fn is_same_problem(one: &str, other: &str) -> bool {
+pub fn is_same_problem(one: &str, other: &str) -> bool {
     let without_numbers = |word: &&str| !word.contains(|c: char| c.is_ascii_digit());
     one.split_whitespace()
         .filter(without_numbers)

@@ -70,6 +70,11 @@ impl TimeCounter {
         self.0.fetch_add(nanos, Relaxed);
     }
 
+    /// Nanoseconds spent so far.
+    pub fn nanos(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
     /// Seconds spent so far.
     pub fn seconds(&self) -> f64 {
         Duration::from_nanos(self.0.load(Relaxed)).as_secs_f64()

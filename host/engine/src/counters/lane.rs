@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::commits::Commits;
 use super::instrument::{Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime};
 use super::partition::PartitionFates;
 use super::stage::{ModuleMetrics, StageMetrics};
-use sluicegate_chain::record::{DataFile, Fates, StateRef};
+use sluicegate_chain::record::{DataFile, Epoch, Fates, StateRef};
 use sluicegate_connect::outbox::Deliveries;
 
 /// The counters of a pipeline. Made once by whoever starts it, kept when its lane is opened again, added to by
@@ -37,6 +38,14 @@ pub struct LaneMetrics {
     pub checkpoint_bytes: Gauge,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
     pub last_commit_micros: Gauge,
+    /// The last commits.
+    pub commits: Commits,
+    /// How often the lane was opened.
+    pub openings: Counter,
+    /// When it was opened last, wall time in µs since 1970; 0: not yet.
+    pub opened_micros: Gauge,
+    /// Behind which epoch.
+    pub opened_epoch: Gauge,
     /// Messages for topics.
     pub deliveries: Arc<Deliveries>,
     /// When the lane last published its status, wall time in µs since 1970; 0: not yet.
@@ -136,6 +145,10 @@ impl LaneMetrics {
             commit_failures: Arc::default(),
             checkpoint_bytes: Gauge::default(),
             last_commit_micros: Gauge::default(),
+            commits: Commits::default(),
+            openings: Counter::default(),
+            opened_micros: Gauge::default(),
+            opened_epoch: Gauge::default(),
             deliveries: Arc::default(),
             published_micros: Gauge::default(),
             restarts: Counter::default(),
@@ -164,6 +177,13 @@ impl LaneMetrics {
     /// The tables, in the order given to [`LaneMetrics::new`].
     pub fn tables(&self) -> &[TableMetrics] {
         &self.tables
+    }
+
+    /// The lane was opened behind an epoch, at this wall time in µs since 1970.
+    pub fn opened(&self, epoch: Epoch, wall_micros: i64) {
+        self.opened_epoch.set(epoch.0);
+        self.opened_micros.set_micros(wall_micros);
+        self.openings.add(1);
     }
 
     /// Counts a commit: its files by table, its state, and its wall time in µs since 1970.

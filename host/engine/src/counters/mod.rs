@@ -1,6 +1,7 @@
 //! What a lane counts, once a turn or less often: plain atomics, which cost nothing on the way of a record. Whoever shows them
 //! reads them when it is asked.
 
+mod commits;
 mod instrument;
 mod partition;
 mod stage;
@@ -8,6 +9,7 @@ mod lane;
 #[cfg(test)]
 mod tests;
 
+pub use commits::{Activated, Commit, Commits};
 pub use instrument::{
     Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime, TimeCounter,
 };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::counters::LaneMetrics;
+use crate::counters::{Commit, LaneMetrics};
 use crate::status::{LaneStatus, Phase};
 use sluicegate_chain::frozen::EncodedFile;
 use sluicegate_chain::record::{ChainRecord, Epoch, PinnedModule, RecordKind, SourceState};
@@ -41,6 +41,8 @@ pub(super) struct Ledger {
     pub(super) dirty: bool,
     /// What each stage runs, as records pin it.
     pub(super) modules: Vec<PlacedModule>,
+    /// What each stage ran by the last record.
+    pinned_before: Vec<PinnedModule>,
     /// The tables that the modules make.
     tables: Vec<TableColumns>,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
@@ -84,6 +86,7 @@ impl Ledger {
             checkpoint_at: clock.monotonic() + config.checkpoint.interval,
             dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
             modules,
+            pinned_before: record.modules.clone(),
             tables: plan.tables(config),
             promises: promises(config, &record.config),
             config: Arc::clone(config),
@@ -197,6 +200,9 @@ impl Ledger {
                 self.metrics.commit.observe(self.committer.took());
                 let now = self.clock.wall_micros();
                 self.metrics.committed(&record.files, record.state.as_ref(), now);
+                let took = (self.committer.took(), now);
+                self.metrics.commits.push(Commit::of(&record, took, &self.pinned_before));
+                self.pinned_before.clone_from(&record.modules);
                 Ok(Some(record))
             }
             Some(CommitOutcome::Lost(lost)) => {

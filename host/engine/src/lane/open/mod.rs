@@ -14,6 +14,7 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::counters::Commit;
 use crate::counters::LaneMetrics;
 use crate::stop::Stop;
 use sluicegate_chain::Committer;
@@ -194,6 +195,8 @@ impl Prepared {
                 let start = (start, source.identity());
                 let record = genesis(config, &modules, start, &mut committer, &outside.stop)?;
                 outside.metrics.commit.observe(committer.took());
+                let took = (committer.took(), clock.wall_micros());
+                outside.metrics.commits.push(Commit::of(&record, took, &[]));
                 source.assign(&positions(&record))?;
                 record
             }
@@ -232,6 +235,7 @@ impl Ready {
         let metrics = Arc::clone(&outside.metrics);
         let desk = Desk::new(config, clock, outside);
         desk.publish_stages(&plan);
+        metrics.opened(record.epoch, clock.wall_micros());
         let fixed = (config, &*plan);
         Lane {
             intake: Intake::open(config, clock, &metrics, (&plan, &pool), (source, &record)),

@@ -676,6 +676,7 @@ fn an_activated_module_runs_from_the_epoch_that_pins_it() {
     let world = World::new(TUMBLING);
     let logs = logs_of(&[(0..30).map(|at| Event { key: 0, at, kind: 0 }).collect()]);
     let (mut lane, commands) = world.open(&logs, 2, 1);
+    let metrics = Arc::clone(lane.desk.metrics());
     lane.step().unwrap();
     let (reply, answer) = tokio::sync::oneshot::channel();
     let module = native::module("drop-2", PluginKind::Filter);
@@ -686,9 +687,30 @@ fn an_activated_module_runs_from_the_epoch_that_pins_it() {
     let runs = |record: &ChainRecord| record.modules[0].digest == digest;
     let first = world.chain().into_iter().find(runs).unwrap();
     assert_eq!((first.epoch, first.modules[0].generation), (epoch, 2));
+    assert_eq!(metrics.openings.get(), 1);
+    assert_commits(&metrics, &world.chain());
     let partitions: BTreeSet<_> =
         world.results().iter().map(|row| row.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(partitions.len(), 1);
+}
+
+/// What is told of the last commits is what the chain says of the epochs behind the genesis.
+fn assert_commits(metrics: &LaneMetrics, chain: &[ChainRecord]) {
+    let commits = metrics.commits.all();
+    assert_eq!(commits.len(), chain.len() - 1);
+    for (commit, pair) in commits.iter().zip(chain.windows(2)) {
+        let [before, record] = pair else { unreachable!("windows of two") };
+        assert_eq!(commit.epoch, record.epoch);
+        assert_eq!(commit.files, record.files.len() as u64);
+        assert_eq!(commit.rows, record.files.iter().map(|file| file.rows).sum::<u64>());
+        assert_eq!(commit.bytes, record.files.iter().map(|file| file.bytes).sum::<u64>());
+        assert_eq!(commit.state_bytes, record.state.as_ref().map_or(0, |state| state.bytes));
+        let (was, is) = (&before.modules[0], &record.modules[0]);
+        let told: Vec<_> = commit.activated.iter().map(|it| (it.digest, it.previous)).collect();
+        let changed = (was.digest != is.digest).then_some((is.digest, was.digest));
+        assert_eq!(told, Vec::from_iter(changed), "epoch {}", record.epoch);
+    }
+    assert_eq!(commits.iter().filter(|commit| !commit.activated.is_empty()).count(), 1);
 }
 
 /// Loops of a turn break off then, so what they leave must not become a commit.
