@@ -48,5 +48,6 @@ mod stopping;
 mod rolling_update;
 mod broker_outage;
 mod http;
+mod last_minutes;
 mod nexmark;
 mod dashboards;

@@ -125,6 +125,25 @@ impl Head {
         }
     }
 
+    /// Files of this record, rows in them, and their bytes.
+    pub fn written(&self) -> (u64, u64, u64) {
+        let files = self.0["files"].as_array().unwrap();
+        let sum = |of: &str| files.iter().map(|file| file[of].as_u64().unwrap()).sum();
+        (files.len() as u64, sum("rows"), sum("bytes"))
+    }
+
+    /// Rows of this record's files in a table.
+    pub fn rows(&self, table: &str) -> u64 {
+        let files = self.0["files"].as_array().unwrap().iter();
+        let files = files.filter(|file| file["table"] == table);
+        files.map(|file| file["rows"].as_u64().unwrap()).sum()
+    }
+
+    /// Size of the stored state; 0 without open groups.
+    pub fn state_bytes(&self) -> u64 {
+        self.0["state"]["bytes"].as_u64().unwrap_or(0)
+    }
+
     /// Paths of this record's files in a table, from the place's root.
     pub fn files(&self, table: &str) -> Vec<String> {
         let files = self.0["files"].as_array().unwrap();

@@ -11,6 +11,7 @@ mod stderr;
 
 pub mod process;
 pub mod handle;
+pub mod history;
 pub mod metrics;
 pub mod console;
 pub mod http;

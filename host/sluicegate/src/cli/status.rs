@@ -8,6 +8,7 @@ use anyhow::bail;
 
 use super::client::{Client, Connection, decode};
 use super::plugin::{print_json, seconds};
+use crate::http::api::commits::Commit;
 use crate::http::api::health::Readiness;
 use crate::http::api::pipelines::{
     Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
@@ -107,11 +108,14 @@ fn list(pipelines: &Pipelines) -> String {
             or_dash(line.epoch),
             watermark(line),
             or_dash(line.lag),
+            rate(line.rates.read),
+            rate(line.rates.written_rows),
             line.problem.clone().unwrap_or_default(),
         ]
     };
     let rows: Vec<_> = pipelines.pipelines.iter().map(row).collect();
-    table(["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "PROBLEM"], &rows)
+    let head = ["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "READ/S", "WRITTEN/S", "PROBLEM"];
+    table(head, &rows)
 }
 
 pub(crate) fn describe(status: &PipelineStatus) -> String {
@@ -137,10 +141,19 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
             records.read, records.accepted, records.filtered, records.late, records.dead_lettered
         ),
     );
+    if let (Some(read), Some(written)) = (line.rates.read, line.rates.written_rows) {
+        say("rates", format!("{read:.1} records read/s, {written:.1} rows written/s"));
+    }
+    if let (Some(late), Some(dead)) = (line.late_a_minute, line.dead_letters_a_minute) {
+        say("last minute", format!("{late} late, {dead} dead-lettered"));
+    }
     for kind in dead_letters {
         say("dead letters", kind.to_string());
     }
     say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
+    if let Some(commit) = status.commits.first() {
+        say("last commit", last_commit(commit));
+    }
     for limit in status.limits.iter().filter(|limit| limit.is_near()) {
         say("near limit", near(limit));
     }
@@ -152,6 +165,25 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
         text += &format!("and {} partitions more\n", status.partitions_left_out);
     }
     text
+}
+
+fn last_commit(commit: &Commit) -> String {
+    let Commit { epoch, at, seconds, bytes, files, rows, messages, state_bytes, activates } =
+        commit;
+    let mut text = format!(
+        "epoch {epoch} at {at}, took {seconds:.2} s: {rows} rows in {files} files ({bytes} bytes), state {state_bytes} bytes"
+    );
+    if *messages > 0 {
+        text += &format!(", {messages} messages");
+    }
+    if !activates.is_empty() {
+        text += &format!(", another module in {}", activates.join(", "));
+    }
+    text
+}
+
+fn rate(rate: Option<f64>) -> String {
+    or_dash(rate.map(|rate| format!("{rate:.1}")))
 }
 
 /// `state: 900 of 1000 bytes. With more …`
@@ -171,10 +203,11 @@ fn stage_table(stages: &[StageStatus]) -> String {
             release.generation.to_string(),
             stage.rows.to_string(),
             stage.dropped.to_string(),
+            or_dash(stage.rates.micros_per_row.map(|micros| format!("{micros:.2} µs"))),
         ]
     };
     let rows: Vec<_> = stages.iter().map(row).collect();
-    let head = ["STAGE", "MODULE", "VERSION", "DIGEST", "GENERATION", "ROWS", "DROPPED"];
+    let head = ["STAGE", "MODULE", "VERSION", "DIGEST", "GENERATION", "ROWS", "DROPPED", "PER ROW"];
     table(head, &rows)
 }
 

@@ -72,6 +72,11 @@ pub(crate) fn sales() -> Fixture {
 }
 
 impl Fixture {
+    /// What runs.
+    pub(crate) fn stages(&self) -> Vec<StageView> {
+        compiled().1
+    }
+
     /// Publishes a changed status.
     pub(crate) fn publish(&self, change: impl FnOnce(&mut LaneStatus)) {
         let mut status = LaneStatus::clone(&self.status.load());

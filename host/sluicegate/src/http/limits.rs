@@ -15,6 +15,16 @@ pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limi
         unit: "bytes".to_owned(),
         explains: "Keys and accumulators of open groups. With more than `limits.state_bytes` the pipeline halts.".to_owned(),
     });
+    let last = pipeline.metrics().commits.all().back().map(|commit| commit.took.as_secs_f64());
+    let commit = Limit {
+        name: "commit".to_owned(),
+        used: last.unwrap_or(0.0),
+        limit: config.checkpoint.interval.as_secs_f64(),
+        unit: "seconds".to_owned(),
+        explains: "How long the last commit took. One that takes longer than `checkpoint.interval` makes the intake wait for \
+                   it."
+            .to_owned(),
+    };
     let workers = match config.limits.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         workers => workers,
@@ -30,5 +40,9 @@ pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limi
             .to_owned(),
     }
     };
-    state.into_iter().chain(pipeline.metrics().stages().iter().map(memory)).collect()
+    state
+        .into_iter()
+        .chain([commit])
+        .chain(pipeline.metrics().stages().iter().map(memory))
+        .collect()
 }

@@ -18,6 +18,7 @@ mod page;
 mod modules;
 mod pipelines;
 mod live;
+mod history;
 mod shape;
 mod limits;
 mod versions;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::handle::PipelineHandle;
+use crate::history::{History, sample_all};
 use crate::metrics::Metrics;
 use accept::{ConnectionLimits, accept};
 use auth::Access;
@@ -142,6 +144,8 @@ struct Shared {
     /// Wall time, µs since 1970.
     started_micros: i64,
     versions: Arc<Versions>,
+    /// By the pipeline's name.
+    histories: BTreeMap<String, History>,
     shutdown: CancellationToken,
     uploads: Semaphore,
     viewers: Arc<Semaphore>,
@@ -181,17 +185,31 @@ impl Server {
             }
         };
         let serving = accept(main, main_router(&shared, access), limits, shutdown.clone());
-        tokio::join!(serving, observing);
+        let sampling = shutdown.run_until_cancelled(sample_all(|| shared.sample()));
+        tokio::join!(serving, observing, sampling);
     }
 }
 
 impl Shared {
+    /// Takes a sample of every pipeline.
+    fn sample(&self) {
+        for (name, pipeline) in &self.app.pipelines {
+            if let Some(history) = self.histories.get(name) {
+                history.sample(&pipeline.status(), pipeline.metrics(), &self.app.clock);
+            }
+        }
+    }
+
     fn new(app: AppState, shutdown: CancellationToken) -> Arc<Self> {
         let uploads = Semaphore::new(modules::UPLOADS_MAX);
         let viewers = Arc::new(Semaphore::new(live::VIEWERS_MAX));
         let started_micros = app.clock.wall_micros();
         let versions = Arc::new(Versions::new(app.modules.clone(), app.clock.clone()));
-        Arc::new(Self { app, started_micros, versions, shutdown, uploads, viewers })
+        let history = |(name, pipeline): (&String, &Arc<PipelineHandle>)| {
+            (name.clone(), History::new(&pipeline.config, pipeline.metrics()))
+        };
+        let histories = app.pipelines.iter().map(history).collect();
+        Arc::new(Self { app, started_micros, versions, histories, shutdown, uploads, viewers })
     }
 }
 
@@ -208,6 +226,7 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .route("/v1/pipelines", get(pipelines::list))
         .route("/v1/pipelines/{pipeline}", get(pipelines::status))
         .route("/v1/pipelines/{pipeline}/live", get(live::live))
+        .route("/v1/pipelines/{pipeline}/history", get(history::history))
         .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))
         .route_layer(within(READ_TIME));
     let upload = put(modules::upload.layer(DefaultBodyLimit::disable()));

@@ -8,6 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
+use super::api::commits::Commit;
+use super::api::history::{Rates, StageRates};
 use super::api::pipelines::{
     Host, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
 };
@@ -18,9 +20,10 @@ use super::request::json;
 use super::shape::shape;
 use super::{AppState, Shared};
 use crate::handle::PipelineHandle;
+use crate::history::History;
 use sluicegate_chain::modules::{ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::PinnedModule;
-use sluicegate_engine::counters::{Counter, ModuleMetrics, StageMetrics};
+use sluicegate_engine::counters::{self, Counter, ModuleMetrics, StageMetrics};
 use sluicegate_engine::status::{LaneStatus, PartitionView};
 use sluicegate_model::time::{EventTime, Watermark};
 
@@ -29,9 +32,8 @@ const RELEASE: &str = r#"{"stage": "valid", "module": "valid-sale", "version": 2
 
 /// `GET /v1/pipelines`
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Pipelines> {
-    let app = &shared.app;
-    let line = |pipeline: &Arc<PipelineHandle>| line(app, pipeline, &pipeline.status());
-    let pipelines = app.pipelines.values().map(line).collect();
+    let line = |pipeline: &Arc<PipelineHandle>| shared.line(pipeline, &pipeline.status());
+    let pipelines = shared.app.pipelines.values().map(line).collect();
     Json(Pipelines { pipelines, host: shared.host() })
 }
 
@@ -45,7 +47,7 @@ pub(super) async fn status(
     let partitions = status.partitions.iter().take(PipelineStatus::PARTITIONS_MAX);
     let partitions: Vec<_> = partitions.map(PartitionStatus::from).collect();
     Ok(Json(PipelineStatus {
-        line: line(&shared.app, pipeline, &status),
+        line: shared.line(pipeline, &status),
         open_groups: status.groups,
         state_bytes: status.state_bytes,
         turns: status.turns,
@@ -54,6 +56,14 @@ pub(super) async fn status(
         stages: status.modules.iter().map(|pinned| shared.stage(pipeline, pinned)).collect(),
         partitions_left_out: status.partitions.len() - partitions.len(),
         partitions,
+        commits: pipeline
+            .metrics()
+            .commits
+            .all()
+            .iter()
+            .rev()
+            .map(|it| Commit::from(&**it))
+            .collect(),
         limits: limits(pipeline, &status),
         host: shared.host(),
     }))
@@ -107,6 +117,29 @@ impl Shared {
         }
     }
 
+    fn line(&self, pipeline: &PipelineHandle, status: &LaneStatus) -> PipelineLine {
+        let now = self.app.clock.wall_micros();
+        let history = self.histories.get(&**pipeline.name());
+        let lost = history.and_then(History::lost_in_a_minute);
+        PipelineLine {
+            name: pipeline.name().to_string(),
+            phase: status.phase,
+            problem: status.problem.clone(),
+            epoch: status.epoch.map(|epoch| epoch.0),
+            watermark: moment(status.watermark),
+            watermark_delay_seconds: match status.watermark {
+                Watermark::At(time) => Some(now.saturating_sub(time.micros()) as f64 / 1e6),
+                Watermark::None | Watermark::End => None,
+            },
+            input_ended: status.watermark == Watermark::End,
+            lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
+            records: status.fates.into(),
+            rates: history.map_or_else(Rates::default, History::rates),
+            late_a_minute: lost.map(|(late, _)| late),
+            dead_letters_a_minute: lost.map(|(_, dead_lettered)| dead_lettered),
+        }
+    }
+
     /// A stage as it runs what is pinned.
     fn stage(&self, pipeline: &PipelineHandle, pinned: &PinnedModule) -> StageStatus {
         let config = pipeline.stages().find(|stage| *stage.id == *pinned.stage);
@@ -123,6 +156,10 @@ impl Shared {
             version: self.versions.number(&pinned.name, pinned.digest),
             rows: count(|module| &module.given),
             dropped: count(|module| &module.dropped),
+            rates: self
+                .histories
+                .get(&**pipeline.name())
+                .map_or_else(StageRates::default, |history| history.stage_rates(&pinned.stage)),
             calls: count(|module| &module.calls),
             cpu_seconds: running.as_ref().map_or(0.0, |module| module.cpu.seconds()),
             traps: count(|module| &module.traps),
@@ -134,29 +171,27 @@ impl Shared {
     }
 }
 
-fn line(app: &AppState, pipeline: &PipelineHandle, status: &LaneStatus) -> PipelineLine {
-    let behind = |micros: i64| app.clock.wall_micros().saturating_sub(micros) as f64 / 1e6;
-    PipelineLine {
-        name: pipeline.name().to_string(),
-        phase: status.phase,
-        problem: status.problem.clone(),
-        epoch: status.epoch.map(|epoch| epoch.0),
-        watermark: moment(status.watermark),
-        watermark_delay_seconds: match status.watermark {
-            Watermark::At(time) => Some(behind(time.micros())),
-            Watermark::None | Watermark::End => None,
-        },
-        input_ended: status.watermark == Watermark::End,
-        lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
-        records: status.fates.into(),
-    }
-}
-
 /// RFC 3339; nothing if it is no moment.
 fn moment(watermark: Watermark) -> Option<String> {
     match watermark {
         Watermark::At(time) => Some(time.to_string()),
         Watermark::None | Watermark::End => None,
+    }
+}
+
+impl From<&counters::Commit> for Commit {
+    fn from(commit: &counters::Commit) -> Self {
+        Self {
+            epoch: commit.epoch.0,
+            at: EventTime(commit.at_micros).to_string(),
+            seconds: commit.took.as_secs_f64(),
+            bytes: commit.bytes,
+            files: commit.files,
+            rows: commit.rows,
+            messages: commit.messages,
+            state_bytes: commit.state_bytes,
+            activates: commit.activated.iter().map(|it| it.stage.clone()).collect(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, FromArgMatches};
 use expect_test::expect;
@@ -15,8 +16,9 @@ use crate::handle::fixture::{self, Fixture, guest};
 use crate::http::tests::app;
 use crate::http::{Server, ServerConfig};
 use sluicegate_chain::record::Epoch;
+use sluicegate_engine::counters::Commit;
 use sluicegate_engine::lane::Command;
-use sluicegate_engine::status::Phase;
+use sluicegate_engine::status::{PartitionView, Phase};
 use sluicegate_model::module::ModuleDigest;
 
 /// A server over pipeline `sales`, and the lane's ends of it.
@@ -180,6 +182,26 @@ fn the_status_is_read_at_a_glance() {
         for module in &mut status.modules {
             module.digest = ModuleDigest([0xab; 32]);
         }
+        status.state_bytes = 900 << 20;
+        let other = PartitionView {
+            partition: 1,
+            holds_watermark: false,
+            idle: true,
+            jumps: 2,
+            ..status.partitions[0].clone()
+        };
+        status.partitions.push(other);
+    });
+    server.fixture.handle.metrics().commits.push(Commit {
+        epoch: Epoch(7),
+        at_micros: 1_003_000_000,
+        took: Duration::from_millis(84),
+        files: 2,
+        rows: 30,
+        bytes: 4_000,
+        messages: 5,
+        state_bytes: 500,
+        activated: Vec::new(),
     });
     let url = format!("http://{}/v1/pipelines/sales", server.address);
     let json = reqwest::blocking::get(url).unwrap().text().unwrap();
@@ -189,16 +211,19 @@ fn the_status_is_read_at_a_glance() {
         problem:     broker 127.0.0.1:9092 is not reachable\u{1b}[2J
         epoch:       7
         watermark:   1970-01-01T00:16:40Z (4.0 s behind)
-        lag:         5
+        lag:         10
         records:     10 read = 7 accepted + 2 filtered + 0 late + 1 dead-lettered
-        open groups: 3 (120 bytes)
+        open groups: 3 (943718400 bytes)
+        last commit: epoch 7 at 1970-01-01T00:16:43Z, took 0.08 s: 30 rows in 2 files (4000 bytes), state 500 bytes, 5 messages
+        near limit:  state: 943718400 of 1073741824 bytes. Keys and accumulators of open groups. With more than `limits.state_bytes` the pipeline halts.
 
-        STAGE    MODULE      VERSION  DIGEST        GENERATION  ROWS  DROPPED
-        valid    valid-sale  -        abababababab  1           0     0
-        revenue  revenue     -        abababababab  1           0     0
+        STAGE    MODULE      VERSION  DIGEST        GENERATION  ROWS  DROPPED  PER ROW
+        valid    valid-sale  -        abababababab  1           0     0        -
+        revenue  revenue     -        abababababab  1           0     0        -
 
         PARTITION  NEXT  END  LAG  WATERMARK
-        sales/0    10    15   5    1970-01-01T00:16:40Z
+        sales/0    10    15   5    1970-01-01T00:16:40Z  holds the watermark
+        sales/1    10    15   5    1970-01-01T00:16:40Z  moved 2 times, idle
     "#]]
     .assert_eq(&crate::cli::status::describe(&serde_json::from_str(&json).unwrap()));
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::commits::Commit;
+use super::history::{Rates, StageRates};
 use super::releases::StageRelease;
 use super::shape::Shape;
 use sluicegate_chain::record::Fates;
@@ -50,6 +52,12 @@ pub struct PipelineLine {
     pub lag: Option<i64>,
     /// Records since the genesis by fate.
     pub records: Records,
+    /// What goes on.
+    pub rates: Rates,
+    /// Records of the last minute that were late; null in the first seconds of the process.
+    pub late_a_minute: Option<u64>,
+    /// Records of the last minute that became dead letters; null in the first seconds of the process.
+    pub dead_letters_a_minute: Option<u64>,
 }
 
 /// Records by what became of them: `read = accepted + filtered + late + dead_lettered`.
@@ -91,6 +99,8 @@ pub struct PipelineStatus {
     pub partitions: Vec<PartitionStatus>,
     /// Partitions beyond that.
     pub partitions_left_out: usize,
+    /// The last ones since the process started, the newest first; at most 60.
+    pub commits: Vec<Commit>,
     /// What the pipeline may not exceed, and how near it is.
     pub limits: Vec<Limit>,
     /// Who answers.
@@ -174,6 +184,8 @@ pub struct StageStatus {
     pub rows: u64,
     /// Those of them that did not go on: filtered, refused, or rows that a map made nothing of.
     pub dropped: u64,
+    /// What goes on.
+    pub rates: StageRates,
     /// Calls of the plugin.
     pub calls: u64,
     /// CPU time of those calls, all workers together.

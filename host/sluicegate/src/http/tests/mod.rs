@@ -2,6 +2,7 @@
 
 mod access;
 mod connections;
+mod history;
 mod modules;
 mod odd;
 mod page;
@@ -27,6 +28,7 @@ struct Api {
     fixture: Fixture,
     /// The server's.
     clock: Clock,
+    shared: Arc<Shared>,
     shutdown: CancellationToken,
 }
 
@@ -66,7 +68,7 @@ fn api_with(access: Access) -> Api {
     let clock = app.clock.clone();
     let shared = Shared::new(app, shutdown.clone());
     let (router, observe) = (main_router(&shared, access), observe_router(&shared));
-    Api { router, observe, fixture, clock, shutdown }
+    Api { router, observe, fixture, clock, shared, shutdown }
 }
 
 fn api() -> Api {

@@ -6,10 +6,14 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::handle::fixture::{another, guest};
+use crate::http::api::shape::Grouping;
+use crate::http::shape::shape;
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::lane::{Awaited, Command, PlanError, Refusal};
 use sluicegate_engine::status::{LiveResults, Phase};
 use sluicegate_model::time::Watermark;
+use sluicegate_model::window::WindowKind;
+use sluicegate_pipeline::{Pipeline, ProcessConfig};
 use sluicegate_sandbox::PluginError;
 
 async fn release(router: &Router, body: &str) -> Answer {
@@ -42,15 +46,17 @@ async fn the_status_tells_positions_watermark_and_lag() {
     let api = api();
     let mut status = get_path(&api.router, "/v1/pipelines/sales").await.json();
     // Each has a test of its own.
-    for part in ["shape", "stages", "limits", "host"] {
+    for part in ["shape", "stages", "limits", "commits", "rates", "host"] {
         assert!(status.as_object_mut().unwrap().remove(part).is_some(), "{part}");
     }
     expect![[r#"
         {
           "dead_letters": [],
+          "dead_letters_a_minute": null,
           "epoch": 7,
           "input_ended": false,
           "lag": 5,
+          "late_a_minute": null,
           "name": "sales",
           "open_groups": 3,
           "partitions": [
@@ -127,6 +133,11 @@ async fn a_stage_shows_what_its_module_has_done_and_its_number_in_the_store() {
           "kind": "filter",
           "memory_bytes": 65536,
           "module": "valid-sale",
+          "rates": {
+            "dropped": null,
+            "micros_per_row": null,
+            "rows": null
+          },
           "rejects": 1,
           "rows": 10,
           "stage": "valid",
@@ -181,6 +192,7 @@ async fn limits_say_how_much_of_them_is_used() {
         .collect();
     expect![[r#"
         "state" 536870912.0 of 1073741824.0 "bytes"
+        "commit" 0.0 of 10.0 "seconds"
         "memory of valid" 0.0 of 67108864.0 "bytes"
         "memory of revenue" 1048576.0 of 67108864.0 "bytes""#]]
     .assert_eq(&limits.join("\n"));
@@ -221,6 +233,34 @@ async fn the_shape_is_that_of_the_pipeline_file() {
           ]
         }"#]]
     .assert_eq(&format!("{shape:#}"));
+}
+
+#[test]
+fn a_grouping_has_the_lengths_of_its_kind_and_a_raw_pipeline_has_none() {
+    let fixture = fixture::sales();
+    let mut config = Pipeline::clone(&fixture.handle.config);
+    let grouping = |config: &Pipeline| shape(config, 2).grouping;
+    let mut lengths = |kind: WindowKind| {
+        config.window.as_mut().unwrap().kind = kind;
+        let grouping = grouping(&config).unwrap();
+        let Grouping { kind, size_seconds, slide_seconds, gap_seconds, .. } = grouping;
+        (kind, [size_seconds, slide_seconds, gap_seconds])
+    };
+    let (size, slide, offset) = (60_000_000, 10_000_000, 0);
+    let sliding = lengths(WindowKind::Sliding { size, slide, offset });
+    assert_eq!(sliding, ("sliding".to_owned(), [Some(60.0), Some(10.0), None]));
+    let session = lengths(WindowKind::Session { gap: 1_500_000, max_length: 1_000_000_000 });
+    assert_eq!(session, ("session".to_owned(), [None, None, Some(1.5)]));
+    let global = lengths(WindowKind::Global { trigger: 1 });
+    assert_eq!(global, ("global".to_owned(), [None; 3]));
+    let window = config.window.take().unwrap();
+    assert_eq!(grouping(&config), None);
+    config.process = Some(ProcessConfig { key: window.key, ttl: None, stage: window.aggregate });
+    let keyed = grouping(&config).unwrap();
+    assert_eq!(
+        (&*keyed.kind, &*keyed.keys, keyed.lateness_seconds),
+        ("keyed", &["store".to_owned()][..], None)
+    );
 }
 
 #[tokio::test]
