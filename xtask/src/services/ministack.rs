@@ -9,8 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
-use super::fetched;
-use crate::command::{apt_install, first_line, run};
+use super::{fetched, python};
 use crate::daemon::{Daemon, Output, free_port};
 use crate::http::request;
 use crate::workspace::Workspace;
@@ -23,17 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Installs the server into `target/services/ministack` unless it is there.
 pub fn fetch(workspace: &Workspace) -> Result<()> {
     let home = home(workspace);
-    fetched(&home, || {
-        if first_line("python3", &["-c", "import venv, ensurepip; print('there')"]).is_none()
-            && !apt_install(&["python3", "python3-venv"])?
-        {
-            bail!("Python's venv is needed to install the S3 server: apt-get install python3-venv");
-        }
-        run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
-        let mut pip = Command::new(home.join("bin").join("pip"));
-        run(pip.args(["install", "-q", "--disable-pip-version-check", REQUIREMENT]))
-            .context("fetch the S3 server from PyPI")
-    })
+    fetched(&home, || python::environment(&home, "the S3 server", &[REQUIREMENT]))
 }
 
 fn home(workspace: &Workspace) -> PathBuf {

@@ -4,6 +4,7 @@
 pub mod kafka;
 pub mod ministack;
 pub mod prometheus;
+mod python;
 
 use std::fs;
 use std::path::Path;
