@@ -1,6 +1,7 @@
 //! The programs of the demo and their files: broker, host, producer, started in this order, ended in the other.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -49,12 +50,17 @@ impl Stage {
         let pipeline = folder.join("demo.toml");
         fs::write(&pipeline, PIPELINE.replace("@BROKERS@", &brokers)).context("write demo.toml")?;
 
-        let port = free_port()?;
+        let port = console_port()?;
         let mut serve = Command::new(binary);
         serve.arg("serve").arg(&pipeline).current_dir(folder);
         serve.arg("--listen").arg(format!("127.0.0.1:{port}"));
         let mut host = Daemon::start("the host", &serve, Output::Shown(&folder.join("host.log")))?;
         host.wait_ready(START_LIMIT, |_| is_listening(port).then_some(()))?;
+        let url = format!("http://127.0.0.1:{port}");
+        say(&format!(
+            "The console: {url}\n  Open it in a browser. It shows this stream from the first record on: what comes in, \
+             what each module does with it, which windows are open, what was late or refused, and why."
+        ));
 
         let mut produce = Command::new(binary);
         produce.args(["produce", "sales", "--brokers", &brokers]);
@@ -63,7 +69,7 @@ impl Stage {
         let producer =
             Daemon::start("the producer", &produce, Output::Log(&folder.join("producer.log")))?;
         say(&format!(
-            "The host serves the pipeline {} and http://127.0.0.1:{port}; {} sales a second go to topic `sales`.",
+            "The host serves the pipeline {}; {} sales a second go to topic `sales`.",
             pipeline.display(),
             options.rate
         ));
@@ -73,7 +79,7 @@ impl Stage {
             broker,
             binary: binary.to_path_buf(),
             folder: folder.to_path_buf(),
-            url: format!("http://127.0.0.1:{port}"),
+            url,
         })
     }
 
@@ -98,7 +104,7 @@ impl Stage {
     pub(super) fn swap(&self) -> Result<()> {
         say(
             "Hot swap: upload `premium-sale`, then activate it for the stage `valid`. Nothing is restarted; sums of the \
-             windows from here on have only sales of 250.00 and more.",
+             windows from here on have only sales of 250.00 and more. The charts of the console get a mark where it happens.",
         );
         let plugin = |arguments: &[&str]| {
             let mut command = Command::new(&self.binary);
@@ -121,6 +127,12 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// The port of which the documentation speaks, if nobody has it.
+fn console_port() -> Result<u16> {
+    const DOCUMENTED: u16 = 8080;
+    if TcpListener::bind(("127.0.0.1", DOCUMENTED)).is_ok() { Ok(DOCUMENTED) } else { free_port() }
 }
 
 fn start_broker(
