@@ -7,9 +7,10 @@
 //! | [`command`] | running a program to its end |
 //! | [`daemon`] | running a program beside us, and being sure that it ends |
 //! | [`http`] | asking a service on this machine |
-//! | [`services`] | Apache Kafka, an S3 server and Prometheus: fetched once, started on free ports |
+//! | [`services`] | Apache Kafka, an S3 server, Prometheus and a browser: fetched once, started on free ports |
 //! | [`plugins`] | plugin crates → `target/plugins/*.wasm` |
 //! | [`suite`] | `cargo xtask test` |
+//! | [`console`] | the console in a real browser: `cargo xtask browser`, `cargo xtask screenshots` |
 //! | [`rustdoc`] | its documentation and doc tests from one build |
 //! | [`demo`] | `cargo xtask demo` |
 //! | [`record`] | `cargo xtask record`: what the demo prints, for README |
@@ -24,6 +25,7 @@ pub mod http;
 pub mod services;
 pub mod plugins;
 pub mod suite;
+pub mod console;
 pub mod rustdoc;
 pub mod demo;
 pub mod record;

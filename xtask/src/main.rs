@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::workspace::Workspace;
-use xtask::{bench, compose, demo, plugins, record, rustdoc, services, suite};
+use xtask::{bench, compose, console, demo, plugins, record, rustdoc, services, suite};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -12,16 +12,21 @@ usage: cargo xtask TASK
   demo [--for 30s] [--rate N] [--brokers HOST:PORT | --kafka] [--release]
                     watch sales flow from Kafka through two plugins into Parquet, with a hot swap on the way
   test [FILTER]     everything that must hold: format, lints, plugins, unit tests, docs, end-to-end tests
-                    against a real Kafka and a real S3 server; FILTER picks end-to-end tests by name
+                    against a real Kafka, a real S3 server and a real browser; FILTER picks end-to-end tests by name
+  browser [FILTER]  of these the tests of the console alone, in Chromium
+  screenshots [--into DIR]
+                    pictures of every page of the console in light, dark and on a phone, from a live stream
   bench [--quick] [--json FILE] [main] [windows] [nexmark]
                     what the main job, kinds of windows and the NEXMark queries cost, as ratios to references timed
                     in the same run; --quick: three minutes
+  bench console     what an open page of the console costs the host at 20,000 events a second
   compose [--for 60s] [--kill] [--no-build] [--keep]
                     bring docker-compose.yml up beside whatever runs, check that its table is what a recomputation
                     from the topic gives, take it down; --kill: kill host, Kafka and store on the way
   record [LOG]      put what the demo prints into README; LOG is what one has printed, else it is run for half a minute
   plugins           build plugins/* (and tests/*-plugin) into target/plugins/*.wasm
-  services          fetch Apache Kafka and the S3 server of the tests into target/services, install Prometheus";
+  services          fetch Apache Kafka, the S3 server and the browser's drivers into target/services, install
+                    Prometheus and Chromium";
 
 fn main() -> ExitCode {
     if let Some(folder) = std::env::var_os(rustdoc::STANDS_IN) {
@@ -51,6 +56,13 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("demo", options) => demo::run(&workspace, &demo::Options::parse(options)?),
         ("test", []) => suite::run_all(&workspace, None),
         ("test", [filter]) => suite::run_all(&workspace, Some(filter)),
+        ("browser", []) => console::build_and_test(&workspace, None),
+        ("browser", [filter]) => console::build_and_test(&workspace, Some(filter)),
+        ("screenshots", []) => console::screenshots(&workspace, None),
+        ("screenshots", [into, folder]) if into == "--into" => {
+            console::screenshots(&workspace, Some(folder))
+        }
+        ("bench", [part]) if part == "console" => console::cost(&workspace),
         ("bench", options) => bench::run_all(&workspace, &bench::Options::parse(options)?),
         ("compose", options) => compose::run(&workspace, &compose::Options::parse(options)?),
         ("record", []) => record::run(&workspace, None),

@@ -4,6 +4,7 @@
 pub mod kafka;
 pub mod ministack;
 pub mod prometheus;
+pub mod chromium;
 mod python;
 
 use std::fs;
@@ -20,7 +21,8 @@ pub use prometheus::Prometheus;
 pub fn fetch(workspace: &Workspace) -> Result<()> {
     kafka::fetch(workspace)?;
     ministack::fetch(workspace)?;
-    prometheus::fetch()
+    prometheus::fetch()?;
+    chromium::fetch(workspace)
 }
 
 /// Makes `folder` by `fill`. A file in it says that it is whole, so that an interrupted fetch is begun again and

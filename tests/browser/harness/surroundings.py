@@ -1,0 +1,58 @@
+"""Where everything is: told by `cargo xtask browser` in the environment."""
+
+import os
+import pathlib
+import shutil
+import time
+
+
+def told(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SystemExit(f"`{name}` is not set: `cargo xtask browser` sets it and runs these tests")
+    return value
+
+
+def sluicegate() -> str:
+    """The binary under test."""
+    return told("SLUICEGATE_BIN")
+
+
+def plugin(name: str) -> pathlib.Path:
+    """A compiled plugin."""
+    path = pathlib.Path(told("SLUICEGATE_PLUGINS")) / f"{name}.wasm"
+    assert path.exists(), f"`{path}` is missing: cargo xtask plugins"
+    return path
+
+
+def folder() -> pathlib.Path:
+    """Where logs, tables and the pictures of failures go."""
+    return pathlib.Path(told("SLUICEGATE_FOLDER"))
+
+
+def kafka() -> str:
+    """`host:port` of the broker. Each test makes topics of its own."""
+    return told("SLUICEGATE_KAFKA")
+
+
+def chromium() -> str:
+    """Debian's browser."""
+    path = shutil.which("chromium")
+    assert path, "Chromium is missing: apt-get install chromium"
+    return path
+
+
+PATIENCE = 60.0
+"""Seconds; longer than anything takes on a busy machine. Who waits this long has failed."""
+
+
+def eventually(what: str, ask):
+    """Asks until the answer is something; fails with `what` and the last answer if it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE:.0f} s in vain for this: {what}; last: {answer!r}")
+        time.sleep(0.05)
