@@ -82,7 +82,9 @@ function Gate() {
   </svg>`;
 }
 
-const place = document.getElementById("app");
-place.textContent = "";
-render(html`<${App} />`, place);
-lookAtSession();
+if (!document.documentElement.dataset.missing) {
+  const place = document.getElementById("app");
+  place.textContent = "";
+  render(html`<${App} />`, place);
+  lookAtSession();
+}

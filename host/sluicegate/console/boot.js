@@ -19,6 +19,10 @@
     return null;
   }
 
+  // app.js draws nothing over the sentence then.
+  var lacking = missing();
+  if (lacking) root.setAttribute("data-missing", lacking);
+
   function say(sentence) {
     var place = document.getElementById("boot-text");
     if (place) place.textContent = sentence;
@@ -38,8 +42,7 @@
   });
 
   document.addEventListener("DOMContentLoaded", function () {
-    var what = missing();
-    if (what) say("This browser lacks " + what + ", which the console needs. Any browser of the last three years has it.");
+    if (lacking) say("This browser lacks " + lacking + ", which the console needs. Any browser of the last three years has it.");
     else setTimeout(function () {
       var place = document.getElementById("boot-text");
       if (place && !place.textContent) place.textContent = "The console is loading.";

@@ -22,7 +22,7 @@ export function Modules() {
         { id: "name", head: "Name", sort: ({ name }) => name, cell: ({ name }) => html`<a href=${toModule(name)}>${name}</a>` },
         { id: "version", head: html`<${Term} id="version">Newest<//>`, cell: ({ version }) => `version ${version}` },
         { id: "runs", head: "Runs in", cell: ({ runs }) => html`<${Runs} runs=${runs} />` },
-        { id: "uploaded", head: "Uploaded", sort: ({ uploaded }) => uploaded, cell: ({ uploaded }) => html`<${Value} value=${uploaded} of="time" />` },
+        { id: "uploaded", head: "Uploaded", cell: ({ uploaded }) => html`<${Value} value=${uploaded} of="time" />` },
         { id: "bytes", head: "Size", number: true, cell: ({ bytes }) => html`<${Value} value=${bytes} of="bytes" />` },
         { id: "digest", head: html`<${Term} id="digest">Digest<//>`, cell: (row) => html`<code title=${row.digest}>${digest(row.digest)}</code>` },
       ]} />`}`;

@@ -67,7 +67,7 @@ function chartsOf({ series, stages }) {
     { title: "Records", term: "read", format: perSecond, series: [line("read", series.read), line("accepted", series.accepted)] },
     {
       title: "Left out", term: "fate", format: perSecond,
-      series: [line("filtered", series.filtered), line("late", series.late), line("dead letters", series.dead_lettered)],
+      series: [line("filtered", series.filtered), line("late", series.late), line("dead", series.dead_lettered)],
     },
     { title: "Written rows", term: "written", format: perSecond, series: [line("written", smooth(series.written_rows, COMMIT_STEPS), "as it is")] },
     { title: "Lag", term: "lag", format: count, steps: WHOLE, series: [line("lag", series.lag, "as it is")] },

@@ -5,6 +5,7 @@ import { Value } from "./figures.js";
 import { digest } from "./format.js";
 import { askAgain, usePoll } from "./poll.js";
 import { toModule, toPipeline } from "./route.js";
+import { said } from "./said.js";
 import { Table } from "./table.js";
 import { Term } from "./term.js";
 import { html, signal, useState } from "./view.js";
@@ -28,7 +29,7 @@ async function activate({ pipeline, stage, module, version }) {
 /** A place where the outcome is said; it exists before there is one, so that it is heard. */
 export function Outcome() {
   const told = outcome.value;
-  return html`<div role="status" aria-label="Outcome" class=${told ? "notice good" : "none"}>
+  return html`<div role="status" aria-label="Outcome" class=${told ? "notice good outcome" : "none"}>
     ${told && html`${told.text} <a href=${toPipeline(told.pipeline)}>See it on the charts</a>
       <button class="quiet" aria-label="Put the message away" onClick=${() => (outcome.value = null)}>×</button>`}
   </div>`;
@@ -55,7 +56,7 @@ export function Confirm({ wanted, onDone }) {
       <dt>Pipeline</dt><dd>${wanted.pipeline}</dd>
       <dt>Stage</dt><dd>${wanted.stage}</dd>
       <dt>Runs now</dt><dd>${wanted.now ?? "not known"}</dd>
-      <dt>Will run</dt><dd><strong>${wanted.module} version ${wanted.version}</strong></dd>
+      <dt>Will run</dt><dd><strong>${wanted.module} version ${wanted.version}</strong>${wanted.digest && ` (${digest(wanted.digest)})`}</dd>
     </dl>
     <p>${wanted.note ?? "Rows after the change go through the new module. Nothing stops, and open windows are kept."}</p>
   <//>`;
@@ -81,8 +82,8 @@ export function Activations({ pipeline }) {
       setState({ busy: null, failure: asFailure(reason) });
     }
   };
-  if (poll.data === null && poll.failure && !poll.failure.isLost) return html`<p class="note">${poll.failure.message}</p>`;
-  return html`${state.failure && html`<p class="notice bad" role="alert">${state.failure.message}</p>`}
+  if (poll.data === null && poll.failure && !poll.failure.isLost) return html`<p class="note">${said(poll.failure.message)}</p>`;
+  return html`${state.failure && html`<p class="notice bad" role="alert">${said(state.failure.message)}</p>`}
     <${Table} name="Activations" rows=${rows} keyOf=${({ epoch, stage }) => `${epoch} ${stage}`}
       empty="No module has taken another's place since the pipeline's beginning."
       columns=${[

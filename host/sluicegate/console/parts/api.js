@@ -1,4 +1,5 @@
 // Asks the host: JSON in and out, every failure as a sentence, and the session if the host wants a token.
+import { heard, missed } from "./connection.js";
 import { signal } from "./view.js";
 
 /** An answer that is no success. `status` is 0 if there was none at all. */
@@ -74,11 +75,15 @@ async function failureOf(response) {
 export async function lookAtSession() {
   try {
     const told = await ask("v1/session");
+    heard();
     session.value = !told.token_needed ? "open" : told.signed_in ? "signed_in" : "signed_out";
   } catch (failure) {
     if (failure.status === 404) session.value = "open";
     else if (failure.status === 401) session.value = "signed_out";
-    else setTimeout(lookAtSession, 2_000);
+    else {
+      missed(failure);
+      setTimeout(lookAtSession, 2_000);
+    }
   }
 }
 

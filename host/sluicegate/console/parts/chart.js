@@ -163,7 +163,7 @@ function drawMarks(plot, marks) {
 /** The marks below the charts in words, with the moment on hover. */
 export function Marks({ marks }) {
   if (marks.length === 0) return null;
-  return html`<ul class="marks">
+  return html`<ul class="marks" aria-label="Marks">
     ${marks.slice(-8).reverse().map((mark) => html`<li key=${`${mark.kind}${mark.seconds}${mark.stage}`}>
       <span class=${`mark mark-${mark.kind}`} aria-hidden="true"></span>
       <time title=${moment(mark.at)}>${clock(mark.at)}</time> ${mark.text ?? mark.kind}

@@ -43,7 +43,8 @@ export function ConnectionMark() {
   useClock();
   const lost = isLost.value;
   const text = lost ? "no connection" : lastHeard.value === null ? "connecting" : "live";
-  return html`<span class=${`connection ${lost ? "is-lost" : "is-live"}`} role="status" aria-label="Connection">
+  const tone = lost ? "is-lost" : lastHeard.value === null ? "" : "is-live";
+  return html`<span class=${`connection ${tone}`} role="status" aria-label="Connection">
     <span class="dot" aria-hidden="true"></span>${text}
   </span>`;
 }

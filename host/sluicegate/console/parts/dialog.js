@@ -1,4 +1,5 @@
 // A question that must be answered before anything else: the browser's own dialog, with its focus and its Escape.
+import { said } from "./said.js";
 import { html, useEffect, useRef } from "./view.js";
 
 /** Shown while it is in the page. `onClose` is called for Cancel and Escape. */
@@ -6,8 +7,13 @@ export function Dialog({ title, children, confirm, onConfirm, onClose, busy, fai
   const box = useRef(null);
   useEffect(() => {
     const dialog = box.current;
+    // The dialog leaves the document before it could give the focus back by itself.
+    const before = document.activeElement;
     dialog.showModal();
-    return () => dialog.close();
+    return () => {
+      dialog.close();
+      if (before?.isConnected) before.focus();
+    };
   }, []);
   const cancelled = (event) => {
     event.preventDefault();
@@ -16,7 +22,7 @@ export function Dialog({ title, children, confirm, onConfirm, onClose, busy, fai
   return html`<dialog ref=${box} aria-labelledby="dialog-title" onCancel=${cancelled}>
     <h2 id="dialog-title">${title}</h2>
     ${children}
-    ${failure && html`<p class="notice bad" role="alert">${failure.message}</p>`}
+    ${failure && html`<p class="notice bad" role="alert">${said(failure.message)}</p>`}
     <div class="buttons">
       <button onClick=${onClose} disabled=${busy}>Cancel</button>
       <button class="primary" onClick=${onConfirm} disabled=${busy} aria-busy=${busy ? "true" : undefined}>${busy ? "Waiting for the epoch …" : confirm}</button>

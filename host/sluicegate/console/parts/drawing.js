@@ -1,5 +1,6 @@
 // A pipeline drawn as what it is: source, stages, windows or keys, sinks, with what flows between them. Upright on a phone.
 import { toModule, toPipeline } from "./route.js";
+import { isLost } from "./connection.js";
 import { digest, duration, many, short } from "./format.js";
 import { recent } from "./history.js";
 import { Value } from "./figures.js";
@@ -17,7 +18,7 @@ export function Drawing({ status, past }) {
   <ol class="drawing" aria-label="Way of a record">
     <${Source} status=${status} source=${shape.source} rates=${rates} />
     ${lanes.map((stage, order) => html`
-      <${Arrow} key=${`to ${stage.stage}`} rate=${order === 0 ? rates.read : recent(stage.past?.rows)} unit=${order === 0 ? "records" : "rows"} />
+      <${Arrow} key=${`to ${stage.stage}`} rate=${order === 0 ? rates.read : stage.rates?.rows} unit=${order === 0 ? "records" : "rows"} />
       <li key=${stage.stage} class="step">
         <${Stage} stage=${stage} />
         ${order === last && shape.grouping && html`<${Grouping} status=${status} grouping=${shape.grouping} />`}
@@ -30,7 +31,7 @@ export function Drawing({ status, past }) {
 
 /** What flows from one step to the next: a line with its rate; a dot moves along it while something flows. */
 function Arrow({ rate, unit }) {
-  const flows = rate > 0;
+  const flows = rate > 0 && !isLost.value;
   return html`<li class="arrow">
     <span class="rate"><${Value} value=${rate} of="rate" unit=${unit} /></span>
     <span class=${`line ${flows ? "flows" : ""}`} aria-hidden="true"><i></i></span>
@@ -56,7 +57,7 @@ function Source({ status, source, rates }) {
 }
 
 function Stage({ stage }) {
-  const micros = recent(stage.past?.micros_per_row, 15) ?? (stage.rows > 0 ? (stage.cpu_seconds / stage.rows) * 1e6 : null);
+  const micros = recent(stage.past?.micros_per_row, 15) ?? stage.rates?.micros_per_row ?? null;
   const failed = (stage.traps ?? 0) + (stage.deadlines ?? 0);
   return html`<article class="box" aria-label=${`${stage.kind ?? "stage"} ${stage.stage}`}>
     <p class="kind"><${Term} id=${stage.kind === "process" ? "process" : stage.kind ?? "stage"}>${stage.kind ?? "stage"}<//></p>
@@ -110,7 +111,7 @@ function lengths({ kind, size_seconds, slide_seconds, gap_seconds, lateness_seco
 /** What leaves the way at a step, and where it goes. */
 function dropsOf(stage, isLast, status) {
   const drops = [];
-  const dropped = recent(stage.past?.dropped);
+  const dropped = stage.rates?.dropped ?? null;
   if (!isLast && dropped !== null) drops.push({ term: "dropped", value: dropped, of: "rate", text: stage.kind === "filter" ? "filtered" : "not passed on" });
   if (stage.rejects > 0) drops.push({ term: "reject", value: stage.rejects, text: "rejected", tone: "warn", href: toPipeline(status.name, "dead-letters") });
   if (isLast && stage.kind === "aggregate") {

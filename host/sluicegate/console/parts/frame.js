@@ -1,4 +1,5 @@
 // What every page has: its title and heading, and a sentence where data is not there yet or cannot be had.
+import { said } from "./said.js";
 import { html, useEffect, useRef } from "./view.js";
 
 let isFirst = true;
@@ -19,14 +20,14 @@ export function Heading({ title, children }) {
 /** In place of data: what is wrong, or that it is on its way. Null if `poll` has data. */
 export function Waiting({ poll, what }) {
   if (poll.data !== null) return null;
-  if (poll.failure) return html`<p class="notice bad" role="alert">${poll.failure.message}</p>`;
+  if (poll.failure) return html`<p class="notice bad" role="alert">${said(poll.failure.message)}</p>`;
   return html`<p class="waiting">Waiting for ${what} …</p>`;
 }
 
 /** When data is there, and the newest question after it failed for another reason than the connection. */
 export function Stale({ poll }) {
   if (poll.data === null || !poll.failure || poll.failure.isLost) return null;
-  return html`<p class="notice bad" role="alert">${poll.failure.message}</p>`;
+  return html`<p class="notice bad" role="alert">${said(poll.failure.message)}</p>`;
 }
 
 /** A part of a page with a heading of its own. */

@@ -64,9 +64,9 @@ function joinMarks(before, after, since) {
   return [...marks.values()].sort((one, other) => one.seconds - other.seconds);
 }
 
-/** Each value as the mean of `steps` values up to it: ten seconds, if nothing else is said. */
+/** Each value as the mean of `steps` values up to it: ten seconds, if nothing else is said. The first ones share a mean. */
 export const smooth = (values, steps = 5) =>
-  values.map((value, step) => (value === null || value === undefined ? null : recent(values.slice(Math.max(0, step + 1 - steps), step + 1), steps)));
+  values.map((value, step) => (value === null || value === undefined ? null : recent(values.slice(Math.max(0, step + 1 - steps), Math.max(step + 1, steps)), steps)));
 
 /** Written rows come with each commit: over so many steps there are some of them. */
 export const COMMIT_STEPS = 10;

@@ -1,5 +1,5 @@
 // The phase of a pipeline as a mark and a word, and its problem as the host says it.
-import { sentence } from "./api.js";
+import { said } from "./said.js";
 import { html } from "./view.js";
 
 const TONES = {
@@ -26,5 +26,5 @@ export function Phase({ phase }) {
 export function Problem({ line }) {
   if (!line.problem) return null;
   const bad = line.phase === "halted" || line.phase === "backing_off";
-  return html`<p class=${`notice ${bad ? "bad" : "warn"}`}>${sentence(line.problem)}</p>`;
+  return html`<p class=${`notice ${bad ? "bad" : "warn"}`}>${said(line.problem)}</p>`;
 }

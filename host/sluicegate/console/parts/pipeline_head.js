@@ -1,5 +1,4 @@
 // The head that all pages of a pipeline share: its name, phase and problem, and the way to its other pages.
-import { sentence } from "./api.js";
 import { Heading } from "./frame.js";
 import { Phase, Problem } from "./phase.js";
 import { route, toPipeline } from "./route.js";
@@ -19,14 +18,12 @@ export function PipelineHead({ name, poll, title }) {
   const status = poll.data;
   const here = route.value.page === "pipeline" ? "" : route.value.page;
   const counts = { "dead-letters": status?.records?.dead_lettered, "late-rows": status?.records?.late };
-  const unknown = poll.failure && !poll.failure.isLost;
   return html`<p class="crumbs"><a href="#/">Pipelines</a>${title && html` <span aria-hidden="true">/</span> <a href=${toPipeline(name)}>${name}</a>`}</p>
     <div class="page-head">
       <${Heading} title=${title ? `${title} of ${name}` : name}>${title ? html`${title} <span class="of">of ${name}</span>` : name}<//>
       ${status && html`<${Phase} phase=${status.phase} />
         <span class="note">${status.epoch === null ? "no epoch committed yet" : `epoch ${status.epoch}`}</span>`}
     </div>
-    ${unknown && html`<p class="notice bad" role="alert">${sentence(poll.failure.message)}</p>`}
     ${status && html`<${Problem} line=${status} />`}
     <nav class="tabs" aria-label=${`Pipeline ${name}`}>
       ${PAGES.map(([page, label]) => html`<a key=${page} href=${toPipeline(name, page)} aria-current=${page === here ? "page" : undefined}>

@@ -3,6 +3,7 @@ import { Failure, ask, modulePath } from "./api.js";
 import { bytes, many } from "./format.js";
 import { askAgain } from "./poll.js";
 import { toModule } from "./route.js";
+import { said } from "./said.js";
 import { html, useEffect, useRef, useState } from "./view.js";
 
 const BYTES_MAX = 10 * 1024 * 1024;
@@ -94,7 +95,7 @@ function Form({ file, known, onClose }) {
     <p id="name-rule" class=${isName ? "note" : "bad"}>${isName
       ? before ? `Version ${before.version + 1} of ${name}, if the bytes differ from version ${before.version}.` : "Version 1: there is no module of this name yet."
       : "A name has a-z, 0-9 and -, begins with a letter or digit, and has at most 63 characters."}</p>
-    ${state.failure && html`<div role="alert" class="notice bad"><strong>The host refused it.</strong> ${state.failure}</div>`}
+    ${state.failure && html`<div role="alert" class="notice bad"><strong>The host refused it.</strong> ${said(state.failure)}</div>`}
   </form>`;
 }
 
