@@ -15,11 +15,12 @@ use sluicegate_model::time::thread_cpu_nanos;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, PluginRef, StageConfig, file};
-use sluicegate_sandbox::compile::Compiler;
-use sluicegate_sandbox::engine::PluginEngine;
-use sluicegate_sandbox::fit::{Fitted, fit};
-use sluicegate_sandbox::load::LoadedModule;
-use sluicegate_sandbox::{Code, Instance};
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_sandbox::module::fit::{Fitted, fit};
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::plugin::Code;
+use sluicegate_sandbox::plugin::guest::Instance;
 
 use crate::events::files;
 use crate::job::{module, native_map, outputs};
@@ -103,7 +104,8 @@ impl Bench<'_> {
         let limits = CallLimits::from(&self.pipeline.limits);
         let wasm = self.engine.load(name, &module(name)?, &limits)?;
         let outputs = Arc::new(outputs(&wasm.description));
-        let description = sluicegate_sandbox::Description::clone(&wasm.description);
+        let description =
+            sluicegate_sandbox::plugin::description::Description::clone(&wasm.description);
         let native = LoadedModule::native(name, description, native(&outputs));
         let instance = |module: &LoadedModule| -> Result<(Fitted, Instance)> {
             let fitted = fit(&stage.place(), module, &self.rows.schema())?;

@@ -12,8 +12,8 @@ use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
-use sluicegate_sandbox::Code;
-use sluicegate_sandbox::compile::Compiler;
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::plugin::Code;
 use xtask::workspace::Workspace;
 
 use crate::child::cpu_nanos;
@@ -91,8 +91,10 @@ fn with_native_plugins(mut process: Process, pipeline: &Pipeline) -> Result<Proc
 }
 
 /// The columns that a plugin declares to make.
-pub(crate) fn outputs(description: &sluicegate_sandbox::Description) -> arrow::datatypes::Schema {
-    let field = |column: &sluicegate_sandbox::PluginColumn| {
+pub(crate) fn outputs(
+    description: &sluicegate_sandbox::plugin::description::Description,
+) -> arrow::datatypes::Schema {
+    let field = |column: &sluicegate_sandbox::plugin::description::PluginColumn| {
         arrow::datatypes::Field::new(&column.name, column.data_type.clone(), column.nullable)
     };
     arrow::datatypes::Schema::new(description.outputs.iter().map(field).collect::<Vec<_>>())

@@ -12,10 +12,13 @@ use arrow::datatypes::{DataType, Decimal64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
-use sluicegate_sandbox::{
-    AggregateGuest, Code, EvaluateAnswer, FilterAnswer, FilterGuest, Guest, Instance, MapAnswer,
-    MapGuest, PluginError, Reject, StatefulGuest, UpdateAnswer,
+use sluicegate_sandbox::plugin::answer::{
+    EvaluateAnswer, FilterAnswer, MapAnswer, Reject, UpdateAnswer,
 };
+use sluicegate_sandbox::plugin::guest::{
+    AggregateGuest, FilterGuest, Guest, Instance, MapGuest, StatefulGuest,
+};
+use sluicegate_sandbox::plugin::{Code, PluginError};
 use sluicegate_sdk::{
     Accumulate, AggregatePlugin, Batch, Column, Config, Filter, FilterPlugin, Map, MapPlugin,
     OwnedColumn, OwnedValues, Timestamp, Values, VarlenRef, Window,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use sluicegate_chain::record::{Epoch, Fates, PinnedModule};
 use sluicegate_model::time::{EventTime, Watermark};
-use sluicegate_sandbox::Plugin;
+use sluicegate_sandbox::plugin::Plugin;
 
 /// A consistent copy of what a lane is doing, made at the end of a turn, at most a few times a second.
 #[derive(Clone, Debug, Serialize)]

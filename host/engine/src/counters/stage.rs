@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use super::instrument::{Counter, Gauge, TimeCounter};
-use sluicegate_sandbox::Plugin;
+use sluicegate_sandbox::plugin::Plugin;
 
 /// One stage: the module it runs, and how often it got another.
 #[derive(Debug)]

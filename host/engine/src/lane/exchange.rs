@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::load::LoadedModule;
 
 use super::PlacedModule;
 use super::desk::command::Refusal;

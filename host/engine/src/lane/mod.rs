@@ -33,7 +33,7 @@ use std::time::Duration;
 use crate::status::{LaneStatus, LiveResults, Phase};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::load::LoadedModule;
 
 pub use desk::Outside;
 pub use desk::command::{Awaited, Command, Commands, Refusal, Reply};

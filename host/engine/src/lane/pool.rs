@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sluicegate_sandbox::brake::Brake;
+use sluicegate_sandbox::run::brake::Brake;
 use sluicegate_state::window::KEY_SHARDS;
 
 use super::LaneError;

@@ -9,10 +9,11 @@ use crate::counters::LaneMetrics;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::refusal::Refusal;
-use sluicegate_sandbox::brake::Brake;
-use sluicegate_sandbox::cut::RowBytes;
-use sluicegate_sandbox::runner::{GuestKind, RunnerStats, StageRunner};
-use sluicegate_sandbox::{FilterGuest, MapGuest};
+use sluicegate_sandbox::plugin::guest::{FilterGuest, MapGuest};
+use sluicegate_sandbox::run::brake::Brake;
+use sluicegate_sandbox::run::calls::{GuestKind, RunnerStats};
+use sluicegate_sandbox::run::cut::RowBytes;
+use sluicegate_sandbox::run::runner::StageRunner;
 
 use super::intake::budget::Budget;
 use super::plan::{FittedStage, Grouped};

@@ -9,10 +9,10 @@ use expect_test::{Expect, expect};
 
 use super::load::{ONE_TYPE, component, leb, module};
 use super::{SHORT, evil, evil_bytes, limits};
-use crate::compile::child::{self, ChildCompiler, CompileLimits};
-use crate::compile::{Compiler, Patience};
-use crate::engine::PluginEngine;
-use crate::load::LoadProblem;
+use crate::module::compile::child::{self, ChildCompiler, CompileLimits};
+use crate::module::compile::{Compiler, Patience};
+use crate::module::engine::PluginEngine;
+use crate::module::problem::LoadProblem;
 use sluicegate_model::module::PluginKind::{Filter, Map};
 
 /// As the test binary knows it.

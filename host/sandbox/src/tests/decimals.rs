@@ -10,9 +10,11 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::{AnyRunner, empty_states, engine, fit_as, limits};
-use crate::Plugin;
-use crate::answer;
-use crate::bindings::sluicegate::plugin::columns::{BatchResult, ColumnResult, ValuesResult};
+use crate::contract::bindings::sluicegate::plugin::columns::{
+    BatchResult, ColumnResult, ValuesResult,
+};
+use crate::instance::answer;
+use crate::plugin::Plugin;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::decimal_type;
 use sluicegate_model::window::WindowBounds;

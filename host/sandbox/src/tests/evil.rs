@@ -11,7 +11,9 @@ use expect_test::{Expect, expect};
 use super::{
     AnyRunner, SHORT, empty_states, hash_of, hashes, hurried, limits, rows, runner_of, try_fit,
 };
-use crate::{Code, FilterAnswer, FilterGuest, Guest, Instance, Plugin, PluginError};
+use crate::plugin::answer::FilterAnswer;
+use crate::plugin::guest::{FilterGuest, Guest, Instance};
+use crate::plugin::{Code, Plugin, PluginError};
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind::{Aggregate, Filter, Map};
 use sluicegate_model::refusal::{Refusal, RefusalKind};

@@ -9,7 +9,7 @@ use arrow::compute::take_record_batch;
 use proptest::prelude::*;
 
 use super::{empty_states, hash_of, hashes, limits, rows, runner_of, runner_with};
-use crate::brake::Brake;
+use crate::run::brake::Brake;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind::{Aggregate, Filter, Map};
 use sluicegate_model::refusal::RefusalKind;

@@ -8,8 +8,8 @@ use expect_test::{Expect, expect};
 use super::{
     engine, evil, evil_bytes, evil_module, fit_as, fit_connected, limits, overwritten, schema,
 };
-use crate::compile::Compiler;
-use crate::engine::PluginEngine;
+use crate::module::compile::Compiler;
+use crate::module::engine::PluginEngine;
 use sluicegate_model::module::PluginKind::{self, Aggregate, Filter, Map};
 
 fn is_refused(module: &[u8], text: &Expect) {

@@ -26,16 +26,15 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-use super::compile::Compiler;
-use super::engine::PluginEngine;
-use super::fit::{FitError, Fitted, fit};
-use super::load::LoadedModule;
-use super::outcome::*;
-use super::process::KeyedRows;
-use super::runner::{
-    AggregateRunner, FilterRunner, KeyedRunner, MapRunner, MigrationRunner, RunnerStats,
-};
-use super::{Plugin, PluginError};
+use crate::module::compile::Compiler;
+use crate::module::engine::PluginEngine;
+use crate::module::fit::{FitError, Fitted, fit};
+use crate::module::load::LoadedModule;
+use crate::plugin::answer::KeyedRows;
+use crate::plugin::{Plugin, PluginError};
+use crate::run::calls::RunnerStats;
+use crate::run::outcome::*;
+use crate::run::runner::{AggregateRunner, FilterRunner, KeyedRunner, MapRunner, MigrationRunner};
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::module::StagePlace;
@@ -173,11 +172,11 @@ impl AnyRunner {
         changed!(self, runner => runner.with_clock(clock))
     }
 
-    fn with_cpu(self, cpu: super::calls::CpuTime) -> Self {
+    fn with_cpu(self, cpu: crate::run::calls::CpuTime) -> Self {
         changed!(self, runner => runner.with_cpu(cpu))
     }
 
-    fn with_brake(self, brake: super::brake::Brake) -> Self {
+    fn with_brake(self, brake: crate::run::brake::Brake) -> Self {
         changed!(self, runner => runner.with_brake(brake))
     }
 

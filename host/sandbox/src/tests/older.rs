@@ -13,11 +13,11 @@ use arrow::record_batch::RecordBatch;
 use expect_test::expect;
 
 use super::{AnyRunner, empty_states, engine, evil_module, fit_as, limits, overwritten};
-use crate::Plugin;
-use crate::fit::FitError;
-use crate::load::LoadedModule;
-use crate::process::KeyedRows;
-use crate::verdict::{Verdict, verdict};
+use crate::module::fit::FitError;
+use crate::module::load::LoadedModule;
+use crate::plugin::Plugin;
+use crate::plugin::answer::KeyedRows;
+use crate::plugin::verdict::{Verdict, verdict};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::decimal_type;
 use sluicegate_model::timers::KeyedGroups;

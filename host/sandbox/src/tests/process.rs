@@ -9,11 +9,11 @@ use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 
 use super::{AnyRunner, engine, fit_as, limits};
-use crate::Plugin;
-use crate::answer_process::{on_timer, process};
-use crate::bindings::exports::sluicegate::plugin::process_rows;
-use crate::bindings::sluicegate::plugin::columns::{BatchResult, VarlenResult};
-use crate::process::*;
+use crate::contract::bindings::exports::sluicegate::plugin::process_rows;
+use crate::contract::bindings::sluicegate::plugin::columns::{BatchResult, VarlenResult};
+use crate::instance::answer::process::{on_timer, process};
+use crate::plugin::Plugin;
+use crate::plugin::answer::*;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::timers::KeyedGroups;
 use sluicegate_model::timers::Timer;

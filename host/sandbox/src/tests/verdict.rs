@@ -6,8 +6,9 @@ use arrow::datatypes::DataType;
 use expect_test::{Expect, expect};
 
 use super::try_fit;
-use crate::verdict::{Verdict, verdict};
-use crate::{Description, Plugin};
+use crate::plugin::Plugin;
+use crate::plugin::description::Description;
+use crate::plugin::verdict::{Verdict, verdict};
 use sluicegate_model::module::PluginKind::{Aggregate, Filter};
 
 /// The evil aggregate (state version 2, migrates from 1) with its description changed.

@@ -31,9 +31,9 @@ use sluicegate_engine::lane::PlanError;
 use sluicegate_pipeline::file::ConfigError;
 use sluicegate_pipeline::fingerprint::StateConflict;
 use sluicegate_pipeline::fingerprint::columns::TableConflict;
-use sluicegate_sandbox::compile::child;
-use sluicegate_sandbox::fit::FitError;
-use sluicegate_sandbox::load::LoadError;
+use sluicegate_sandbox::module::compile::child;
+use sluicegate_sandbox::module::fit::FitError;
+use sluicegate_sandbox::module::problem::LoadError;
 
 /// Shown under `--help`.
 const EXIT_CODES: &str = "\

@@ -12,7 +12,7 @@ use crate::http::api::modules::{Module, Modules, Uploaded};
 use crate::http::api::releases::{ReleaseAnswer, ReleaseRequest, VersionWanted};
 use sluicegate_chain::modules::VersionChoice;
 use sluicegate_model::printable::table;
-use sluicegate_sandbox::load::MODULE_BYTES_MAX;
+use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;
 
 /// Upload a plugin. Nothing that runs changes; `activate` does that.
 #[derive(Clone, Debug, clap::Args)]

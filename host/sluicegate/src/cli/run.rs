@@ -19,7 +19,7 @@ use sluicegate_engine::supervisor::Ended;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
-use sluicegate_sandbox::compile::Compiler;
+use sluicegate_sandbox::module::compile::Compiler;
 
 use super::check::fit_plugins;
 use super::left_behind::refuse_left_behind;

@@ -19,7 +19,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline as config;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
-use sluicegate_sandbox::compile::Compiler;
+use sluicegate_sandbox::module::compile::Compiler;
 
 use super::run::{check_first_run, plugin_cache, wait};
 

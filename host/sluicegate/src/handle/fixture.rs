@@ -26,9 +26,9 @@ use sluicegate_pipeline::{
     CheckpointConfig, EventTimeConfig, EventTimeFrom, Failures, FileOrder, FilesConfig, Limits,
     Pipeline, PluginRef, SourceConfig, StageConfig, WindowConfig,
 };
-use sluicegate_sandbox::compile::Compiler;
-use sluicegate_sandbox::engine::PluginEngine;
-use sluicegate_sandbox::fit::fit;
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_sandbox::module::fit::fit;
 use sluicegate_store::Location;
 
 /// The handle, and the lane's ends.

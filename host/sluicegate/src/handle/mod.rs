@@ -21,8 +21,8 @@ use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, Phase, StageView};
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_pipeline::{Pipeline, StageConfig};
-use sluicegate_sandbox::engine::PluginEngine;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_sandbox::module::load::LoadedModule;
 
 /// How long an activation is waited for. A checkpoint takes well under a second; when the store is away it takes
 /// as long as that lasts, and whoever asked is told so instead of being kept.

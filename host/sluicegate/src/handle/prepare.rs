@@ -4,10 +4,10 @@ use sluicegate_chain::modules::VersionChoice;
 use sluicegate_engine::status::StageView;
 use sluicegate_model::call::CallLimits;
 use sluicegate_pipeline::StageConfig;
-use sluicegate_sandbox::compile::Patience;
-use sluicegate_sandbox::fit::fit;
-use sluicegate_sandbox::load::LoadedModule;
-use sluicegate_sandbox::verdict::{Verdict, verdict};
+use sluicegate_sandbox::module::compile::Patience;
+use sluicegate_sandbox::module::fit::fit;
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::plugin::verdict::{Verdict, verdict};
 
 use super::{ActivateError, PipelineHandle};
 

@@ -49,7 +49,7 @@ use auth::Access;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::time::Clock;
-use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_sandbox::module::engine::PluginEngine;
 use versions::Versions;
 
 /// For requests that only read what is in memory or in the module store.

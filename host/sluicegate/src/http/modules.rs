@@ -16,9 +16,10 @@ use super::api::modules::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
 use super::error::ApiError;
 use sluicegate_chain::modules::{ModuleStoreError, ModuleVersion};
 use sluicegate_model::schema::type_name;
-use sluicegate_sandbox::compile::Patience;
-use sluicegate_sandbox::load::{LoadedModule, MODULE_BYTES_MAX};
-use sluicegate_sandbox::{Description, PluginColumn};
+use sluicegate_sandbox::module::compile::Patience;
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;
+use sluicegate_sandbox::plugin::description::{Description, PluginColumn};
 
 /// Uploads at a time: each may hold [`MODULE_BYTES_MAX`] bytes and then waits for the one compiler.
 pub(super) const UPLOADS_MAX: usize = 4;

@@ -11,7 +11,9 @@ use sluicegate_engine::status::{PartitionView, Phase};
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 use sluicegate_model::position::Partition;
 use sluicegate_model::time::{EventTime, Watermark};
-use sluicegate_sandbox::{Code, Description, Instance, Plugin, PluginError};
+use sluicegate_sandbox::plugin::description::Description;
+use sluicegate_sandbox::plugin::guest::Instance;
+use sluicegate_sandbox::plugin::{Code, Plugin, PluginError};
 
 fn status() -> LaneStatus {
     LaneStatus {

@@ -2,7 +2,7 @@
 //! which module runs from there on, and the activation is answered when that record is durable (docs/design/decisions.md#d4).
 
 use sluicegate_chain::record::Epoch;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::load::LoadedModule;
 
 use super::command::{Refusal, Reply, answer};
 use crate::lane::PlacedModule;

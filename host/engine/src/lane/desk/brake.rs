@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::status::{LaneStatus, Phase};
-use sluicegate_sandbox::brake::{Brake, Effort};
+use sluicegate_sandbox::run::brake::{Brake, Effort};
 
 use super::Outside;
 use crate::lane::pool::LONG_TURN;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use sluicegate_chain::record::Epoch;
-use sluicegate_sandbox::PluginError;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::plugin::PluginError;
 
 use crate::lane::plan::PlanError;
 

@@ -19,7 +19,7 @@ use crate::stop::Stop;
 use sluicegate_chain::record::{ChainRecord, Fates};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::load::LoadedModule;
 
 use super::plan::{FittedStage, Plan};
 use super::trial::Trial;

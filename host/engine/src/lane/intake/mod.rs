@@ -23,7 +23,7 @@ use sluicegate_model::identity::Jump;
 use sluicegate_model::position::Positions;
 use sluicegate_model::time::{Clock, EventTime, Watermark, thread_cpu_nanos};
 use sluicegate_pipeline::{Pipeline, SourceConfig};
-use sluicegate_sandbox::brake::Effort;
+use sluicegate_sandbox::run::brake::Effort;
 use sluicegate_state::watermark::LaneClock;
 
 use super::LaneError;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sluicegate_sandbox::brake::Effort;
+use sluicegate_sandbox::run::brake::Effort;
 
 use crate::lane::pool::LONG_TURN;
 

@@ -17,7 +17,7 @@ use sluicegate_model::time::{Clock, Watermark};
 use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
 use sluicegate_pipeline::fingerprint::promises;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::load::LoadedModule;
 
 use super::desk::command::Refusal;
 use super::outputs::Outputs;

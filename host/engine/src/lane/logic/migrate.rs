@@ -8,9 +8,9 @@
 use sluicegate_chain::record::PinnedModule;
 use sluicegate_model::time::Clock;
 use sluicegate_model::varlen::Varlen;
-use sluicegate_sandbox::PluginError;
-use sluicegate_sandbox::load::LoadedModule;
-use sluicegate_sandbox::runner::MigrationRunner;
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::plugin::PluginError;
+use sluicegate_sandbox::run::runner::MigrationRunner;
 
 use super::{Logic, States};
 use crate::lane::desk::command::Refusal;

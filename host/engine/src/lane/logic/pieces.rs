@@ -6,7 +6,7 @@
 use arrow::compute::interleave_record_batch;
 use arrow::record_batch::RecordBatch;
 
-use sluicegate_sandbox::cut::RowBytes;
+use sluicegate_sandbox::run::cut::RowBytes;
 
 /// A run is cut at the next place where it may be when it has so many bytes, …
 const RUN_BYTES: usize = 64 << 20;

@@ -7,8 +7,8 @@ use sluicegate_connect::outbox::OutboxError;
 use sluicegate_connect::source::SourceError;
 use sluicegate_pipeline::fingerprint::StateConflict;
 use sluicegate_pipeline::fingerprint::columns::TableConflict;
-use sluicegate_sandbox::PluginError;
-use sluicegate_sandbox::load::LoadError;
+use sluicegate_sandbox::module::problem::LoadError;
+use sluicegate_sandbox::plugin::PluginError;
 use sluicegate_state::window::snapshot;
 
 use super::found::FoundError;

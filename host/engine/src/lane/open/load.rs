@@ -12,9 +12,9 @@ use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_pipeline::fingerprint::{check_state, is_same_stage};
 use sluicegate_pipeline::{Pipeline, PluginRef, StageConfig};
-use sluicegate_sandbox::engine::PluginEngine;
-use sluicegate_sandbox::load::LoadedModule;
-use sluicegate_sandbox::verdict::{Verdict, compare};
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::plugin::verdict::{Verdict, compare};
 
 use super::wait::{request, wait};
 use super::{LaneParts, OpenError};

@@ -31,7 +31,7 @@ use sluicegate_model::position::Positions;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::fingerprint::columns::check_tables;
 use sluicegate_pipeline::{Pipeline, SourceConfig};
-use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_state::watermark::look_every;
 use sluicegate_store::StoreOptions;
 

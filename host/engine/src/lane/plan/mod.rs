@@ -20,10 +20,11 @@ use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::Schema;
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
 use sluicegate_pipeline::{EventTimeFrom, Limits, Pipeline, StageConfig};
-use sluicegate_sandbox::Plugin;
-use sluicegate_sandbox::fit::{FitError, Fitted, fit};
-use sluicegate_sandbox::load::LoadedModule;
-use sluicegate_sandbox::runner::{GuestKind, StageRunner};
+use sluicegate_sandbox::module::fit::{FitError, Fitted, fit};
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::plugin::Plugin;
+use sluicegate_sandbox::run::calls::GuestKind;
+use sluicegate_sandbox::run::runner::StageRunner;
 
 use columns::{check_names, check_topics, tables};
 use future::FutureGuard;

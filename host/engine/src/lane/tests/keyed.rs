@@ -15,8 +15,9 @@ use sluicegate_model::position::Partition;
 use sluicegate_model::timers::KeyedGroups;
 use sluicegate_model::timers::Timer;
 use sluicegate_model::varlen::Varlen;
-use sluicegate_sandbox::process::*;
-use sluicegate_sandbox::*;
+use sluicegate_sandbox::plugin::answer::*;
+use sluicegate_sandbox::plugin::guest::*;
+use sluicegate_sandbox::plugin::{Code, PluginError};
 
 const STAGES: &str = r#"
 [[stages]]

@@ -56,9 +56,9 @@ use sluicegate_model::module::PluginKind;
 use sluicegate_model::position::Partition;
 use sluicegate_model::time::Watermark;
 use sluicegate_pipeline::{PluginRef, StageConfig};
-use sluicegate_sandbox::compile::Compiler;
-use sluicegate_sandbox::engine::PluginEngine;
-use sluicegate_sandbox::load::LoadedModule;
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_sandbox::module::load::LoadedModule;
 use sluicegate_store::Location;
 use topics::Topics;
 

@@ -10,8 +10,11 @@ use arrow::record_batch::RecordBatch;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
-use sluicegate_sandbox::load::LoadedModule;
-use sluicegate_sandbox::*;
+use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::plugin::answer::*;
+use sluicegate_sandbox::plugin::description::*;
+use sluicegate_sandbox::plugin::guest::*;
+use sluicegate_sandbox::plugin::{Code, PluginError};
 
 pub(super) fn module(name: &str, kind: PluginKind) -> LoadedModule {
     let (code, description) = code(name, kind);

@@ -12,11 +12,13 @@ use super::*;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
-use sluicegate_sandbox::process::{KeyedRows, ProcessAnswer, TimerAnswer};
-use sluicegate_sandbox::{
-    AggregateGuest, Code, Description, EvaluateAnswer, Guest, Instance, KeyedGuest, PluginError,
-    StatefulGuest, UpdateAnswer,
+use sluicegate_sandbox::plugin::answer::{EvaluateAnswer, UpdateAnswer};
+use sluicegate_sandbox::plugin::answer::{KeyedRows, ProcessAnswer, TimerAnswer};
+use sluicegate_sandbox::plugin::description::Description;
+use sluicegate_sandbox::plugin::guest::{
+    AggregateGuest, Guest, Instance, KeyedGuest, StatefulGuest,
 };
+use sluicegate_sandbox::plugin::{Code, PluginError};
 
 const MARK: u8 = b'@';
 

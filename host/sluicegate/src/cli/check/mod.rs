@@ -26,10 +26,11 @@ use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::file::Problem;
 use sluicegate_pipeline::fingerprint::columns::check_tables;
 use sluicegate_pipeline::{ConfigError, Pipeline, PluginRef, StageConfig, summary};
-use sluicegate_sandbox::compile::Compiler;
-use sluicegate_sandbox::engine::PluginEngine;
-use sluicegate_sandbox::load::MODULE_BYTES_MAX;
-use sluicegate_sandbox::{Plugin, PluginColumn};
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;
+use sluicegate_sandbox::plugin::Plugin;
+use sluicegate_sandbox::plugin::description::PluginColumn;
 use sluicegate_store as store;
 
 /// Check a pipeline file, its plugins and what its chain says, without running it

@@ -16,9 +16,9 @@ use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::fingerprint::{check_state, is_same_stage};
-use sluicegate_sandbox::Plugin;
-use sluicegate_sandbox::engine::PluginEngine;
-use sluicegate_sandbox::verdict::{Verdict, compare};
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_sandbox::plugin::Plugin;
+use sluicegate_sandbox::plugin::verdict::{Verdict, compare};
 use sluicegate_store::StoreOptions;
 
 /// Where a start of the pipeline would begin.

@@ -11,8 +11,8 @@ use super::outlook::Outlook;
 use super::{Found, description, fit_plugins};
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_pipeline::file::parse;
-use sluicegate_sandbox::compile::Compiler;
-use sluicegate_sandbox::engine::PluginEngine;
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_store::Location;
 
 /// The files example in the folder of the examples, so that paths of plugins are found.

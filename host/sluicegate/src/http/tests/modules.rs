@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 
 use super::*;
 use crate::handle::fixture::{another, guest};
-use sluicegate_sandbox::load::MODULE_BYTES_MAX;
+use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;
 
 async fn put(api: &Api, name: &str, body: impl Into<Body>) -> Answer {
     let request = request(Method::PUT, &format!("/v1/modules/{name}"));

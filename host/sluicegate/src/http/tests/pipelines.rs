@@ -14,7 +14,7 @@ use sluicegate_engine::status::{LiveResults, Phase};
 use sluicegate_model::time::Watermark;
 use sluicegate_model::window::WindowKind;
 use sluicegate_pipeline::{Pipeline, ProcessConfig};
-use sluicegate_sandbox::PluginError;
+use sluicegate_sandbox::plugin::PluginError;
 
 async fn release(router: &Router, body: &str) -> Answer {
     let request = request(Method::POST, "/v1/pipelines/sales/releases");

@@ -15,7 +15,7 @@ use crate::lane::stage::{Running, report_stage};
 use emitted::{CondemnedTimer, Emitted, join};
 use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
-use sluicegate_sandbox::KeyedGuest;
+use sluicegate_sandbox::plugin::guest::KeyedGuest;
 use sluicegate_state::keyed::{KeyedCall, KeyedTable, snapshot};
 use sluicegate_state::window::snapshot::SnapshotError;
 use timers::Firing;

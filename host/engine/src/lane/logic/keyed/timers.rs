@@ -21,7 +21,7 @@ use sluicegate_model::refusal::RefusalKind;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
-use sluicegate_sandbox::process_run::too_many;
+use sluicegate_sandbox::run::keyed::too_many;
 
 /// Keys of a worker whose timers fire in one slice, and in one call: few enough that their states are small beside a turn.
 const KEYS_PER_SLICE: usize = 2_048;

@@ -21,8 +21,8 @@ use crate::lane::rows::{Prepared, Rows, project};
 use sluicegate_model::refusal::Refusal;
 use sluicegate_model::time::thread_cpu_nanos;
 use sluicegate_model::varlen::Varlen;
-use sluicegate_sandbox::outcome::TimerRefusal;
-use sluicegate_sandbox::process::KeyedRows;
+use sluicegate_sandbox::plugin::answer::KeyedRows;
+use sluicegate_sandbox::run::outcome::TimerRefusal;
 use sluicegate_state::watermark::LaneClock;
 
 /// Key and watermark of each row that is left: no row is late.

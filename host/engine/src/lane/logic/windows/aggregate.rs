@@ -12,7 +12,7 @@ use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::refusal::{GroupRefusal, RefusalKind};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
-use sluicegate_sandbox::runner::AggregateRunner;
+use sluicegate_sandbox::run::runner::AggregateRunner;
 use sluicegate_state::window::firing::{Firing, GROUPS_PER_CALL};
 use sluicegate_state::window::key;
 use sluicegate_state::window::merged::{Merged, RefusedMerge};

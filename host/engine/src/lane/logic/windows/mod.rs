@@ -31,7 +31,7 @@ use runs::{each_run, join};
 use shape::{By, Shape, Watching};
 use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
-use sluicegate_sandbox::AggregateGuest;
+use sluicegate_sandbox::plugin::guest::AggregateGuest;
 use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::window::snapshot::SnapshotError;
 use sluicegate_state::window::{Watcher, snapshot};

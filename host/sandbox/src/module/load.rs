@@ -1,0 +1,167 @@
+//! From the bytes somebody uploaded to a module that can run: checked, made a component, compiled, described.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::compile::{Patience, Ready};
+use super::describe::described;
+use super::engine::PluginEngine;
+use super::problem::{LoadError, LoadProblem, MODULE_BYTES_MAX};
+use crate::contract::{ADDITIONS, PACKAGE};
+use crate::instance::exports::{Exports, KindExports};
+use crate::instance::heard::Heard;
+use crate::instance::running::{Compiled, Running};
+use crate::plugin::Code;
+use crate::plugin::description::Description;
+use crate::plugin::printable::printable;
+use sluicegate_model::call::CallLimits;
+use sluicegate_model::module::{ModuleDigest, PluginKind};
+use sluicegate_model::time::Clock;
+
+/// A module, compiled and described, not yet fitted to a stage. Cheap to clone.
+#[derive(Clone)]
+pub struct LoadedModule {
+    /// The name under which the pipeline or the upload knows it.
+    pub name: Arc<str>,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// What it says of itself.
+    pub description: Arc<Description>,
+    pub(crate) program: Program,
+}
+
+/// What instances of a module are made from.
+#[derive(Clone)]
+pub(crate) enum Program {
+    /// A component, and its calls of the kind that it says it is.
+    Component { compiled: Arc<Compiled>, calls: KindExports },
+    /// Code that was compiled into the host: the reference that benchmarks and tests measure plugins against.
+    Native(Arc<dyn Code>),
+}
+
+impl PluginEngine {
+    /// Checks, compiles and describes a module. Blocks for as long as the compiler takes (tens of milliseconds
+    /// for a plugin in Rust; nothing when it was compiled before): not for a lane's thread.
+    ///
+    /// `limits` hold for every instance that is made of it.
+    pub fn load(
+        &self,
+        name: &str,
+        module: &[u8],
+        limits: &CallLimits,
+    ) -> Result<LoadedModule, LoadError> {
+        self.load_while(name, module, limits, &Patience::default())
+    }
+
+    /// The same, given up when the patience ends.
+    pub fn load_while(
+        &self,
+        name: &str,
+        module: &[u8],
+        limits: &CallLimits,
+        patience: &Patience,
+    ) -> Result<LoadedModule, LoadError> {
+        let refused = |problem| LoadError { name: name.to_owned(), problem };
+        let name_shared: Arc<str> = Arc::from(name);
+        let digest = ModuleDigest(Sha256::digest(module).into());
+        let compiled = self.compile(module, &digest, limits, patience).map_err(refused)?;
+        let (description, calls) = describe(&compiled, &name_shared).map_err(refused)?;
+        let program = match self.native(&digest) {
+            Some(code) => Program::Native(Arc::clone(code)),
+            None => Program::Component { compiled: Arc::new(compiled), calls },
+        };
+        Ok(LoadedModule { name: name_shared, digest, description: Arc::new(description), program })
+    }
+
+    fn compile(
+        &self,
+        module: &[u8],
+        digest: &ModuleDigest,
+        limits: &CallLimits,
+        patience: &Patience,
+    ) -> Result<Compiled, LoadProblem> {
+        if module.len() > MODULE_BYTES_MAX {
+            return Err(LoadProblem::TooLarge { bytes: module.len() });
+        }
+        let Ready { component, exports } =
+            self.compiling().ready(self.wasmtime(), digest, module, patience)?;
+        let contract = |error: wasmtime::Error| {
+            LoadProblem::Contract(format!(
+                "the module does not speak {PACKAGE}: {}",
+                printable(&format!("{error:#}"))
+            ))
+        };
+        let pre = self.linker().instantiate_pre(&component).map_err(contract)?;
+        let exports = Exports::find(&pre, &exports).map_err(contract)?;
+        Ok(Compiled { component: pre, exports, limits: *limits })
+    }
+}
+
+/// Asks the module what it is, and checks that it exports what such a plugin must.
+fn describe(
+    compiled: &Compiled,
+    name: &Arc<str>,
+) -> Result<(Description, KindExports), LoadProblem> {
+    let heard = Arc::new(Heard::new(Clock::system()));
+    let mut running = Running::start(compiled, name, &heard).map_err(LoadProblem::Describe)?;
+    let raw = running.describe().map_err(LoadProblem::Describe)?;
+    let exports = &compiled.exports;
+    let has = |kind| exports.of(kind).is_some();
+    let processes = has(PluginKind::Process) && !has(PluginKind::Aggregate);
+    let description =
+        described(raw, processes, exports.additions).map_err(LoadProblem::Description)?;
+    if let Some(calls) = exports.of(description.kind) {
+        return Ok((description, calls.clone()));
+    }
+    let (world, interface) = match description.kind {
+        PluginKind::Filter => ("filter", "filter-rows"),
+        PluginKind::Map => ("map", "map-rows"),
+        PluginKind::Aggregate => ("aggregate", "aggregate-rows"),
+        PluginKind::Process => ("process", "process-rows"),
+    };
+    Err(LoadProblem::Contract(format!(
+        "the plugin says that it is of the world `{world}`, and does not export its interface \
+         `{interface}` of {PACKAGE}"
+    )))
+}
+
+impl LoadedModule {
+    /// The last number of the version of the contract that it was built for.
+    pub(crate) fn additions(&self) -> u32 {
+        match &self.program {
+            Program::Component { compiled, .. } => compiled.exports.additions,
+            Program::Native(_) => ADDITIONS,
+        }
+    }
+
+    /// Code compiled into the host, in the place of a module. Its identity is made of its name.
+    pub fn native(name: &str, description: Description, code: Arc<dyn Code>) -> Self {
+        Self {
+            name: Arc::from(name),
+            digest: ModuleDigest(Sha256::digest(name.as_bytes()).into()),
+            description: Arc::new(description),
+            program: Program::Native(code),
+        }
+    }
+}
+
+#[cfg(test)]
+impl LoadedModule {
+    /// The same module, whose instances have other limits.
+    pub(crate) fn with_limits(&self, limits: &CallLimits) -> Self {
+        let Program::Component { compiled, calls } = &self.program else { return self.clone() };
+        let Compiled { component, exports, limits: _ } = &**compiled;
+        let compiled =
+            Compiled { component: component.clone(), exports: exports.clone(), limits: *limits };
+        let program = Program::Component { compiled: Arc::new(compiled), calls: calls.clone() };
+        Self { program, ..self.clone() }
+    }
+}
+
+impl fmt::Debug for LoadedModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LoadedModule({}@{})", self.name, self.digest.short())
+    }
+}
