@@ -1,50 +1,18 @@
 //! Where records come from. A source hands on blocks of records as columns, one partition a block,
 //! never a struct per record, so that decoding works on the arena.
 
-pub mod kafka;
-mod kafka_properties;
-mod kafka_errors;
-mod kafka_partition;
-mod kafka_start;
-mod kafka_watch;
-mod kafka_ask;
-mod kafka_loss;
-mod kafka_topic;
-mod kafka_collect;
-mod kafka_stall;
-mod batch_queue;
-mod headers;
 mod absent;
+mod headers;
+pub mod kafka;
 pub mod files;
-mod files_list;
-mod files_walk;
-mod files_keys;
-mod files_listing;
-mod files_lines;
-mod files_unpack;
-mod files_read;
-mod files_part;
-mod files_track;
-mod files_set;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod headers_tests;
-#[cfg(test)]
-mod files_tests;
-#[cfg(test)]
-mod files_growing_tests;
-#[cfg(test)]
-mod kafka_tests;
-#[cfg(test)]
-mod kafka_partition_tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use absent::Absent;
-pub use files_read::HEAD_BYTES;
 pub use headers::{Header, Headers, RecordHeaders};
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_model::identity::{Jump, SourceIdentity};

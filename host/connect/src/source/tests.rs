@@ -1,4 +1,4 @@
-//! The promises of [`Source`], checked for every implementation: `files_tests` and `kafka_tests` bring the fixtures.
+//! The promises of [`Source`], checked for every implementation: the tests of `files` and of `kafka` bring the fixtures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

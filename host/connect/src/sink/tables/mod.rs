@@ -10,9 +10,9 @@ use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
 use parquet::errors::ParquetError;
 
-use crate::sink::Table;
-use crate::sink::days::{Day, split_by_day};
-use crate::sink::encode::OpenFile;
+use super::Table;
+use super::days::{Day, split_by_day};
+use super::encode::OpenFile;
 use sluicegate_chain::frozen::EncodedFile;
 
 /// Date folders that a table writes to at a time. Events of more days than that at once are a replay of old data in

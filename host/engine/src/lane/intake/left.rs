@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use crate::lane::rows::Chunk;
 use crate::lane::trial::Trial;
-use sluicegate_connect::source::{HEAD_BYTES, RecordBlock};
+use sluicegate_connect::source::RecordBlock;
+use sluicegate_connect::source::files::HEAD_BYTES;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 
 /// Records of a poll that no turn has taken yet: those before them made as much as a turn may hold.

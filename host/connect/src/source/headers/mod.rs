@@ -73,3 +73,6 @@ impl<'a> RecordHeaders<'a> {
         self.iter().map(|header| header.name.len() + header.value.map_or(0, <[u8]>::len)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

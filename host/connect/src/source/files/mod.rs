@@ -19,8 +19,22 @@
 //! watched for, the newest file's partition does not end; in sequential order a new file must come behind those already
 //! listed.
 
-pub use super::files_lines::{LINE_BYTES_KEPT, LINE_BYTES_MAX};
-pub use super::files_set::TRACKS_OPEN_MAX;
+mod lines;
+mod unpack;
+mod left_out;
+mod walk;
+mod keys;
+mod list;
+mod listing;
+mod read;
+mod track;
+mod set;
+#[cfg(test)]
+mod tests;
+
+pub use lines::{LINE_BYTES_KEPT, LINE_BYTES_MAX};
+pub use read::HEAD_BYTES;
+pub use set::TRACKS_OPEN_MAX;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,20 +43,20 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::files_lines::Lines;
-use super::files_list::{ENDINGS, ListError, Listed, Place};
-use super::files_listing::Listings;
-use super::files_read::{FromReader, News, Reader, Trouble, TroubleWith};
-use super::files_set::FileSet;
-use super::files_track::Track;
 use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
+use lines::Lines;
+use list::{ENDINGS, ListError, Listed, Place};
+use listing::Listings;
+use read::{FromReader, News, Reader, Trouble, TroubleWith};
+use set::FileSet;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::FilesConfig;
 use sluicegate_store::StoreOptions;
+use track::Track;
 
-/// Chunks read ahead of the lane: with [`super::files_read::CHUNK_BYTES`] about 8 MiB.
+/// Chunks read ahead of the lane: with [`read::CHUNK_BYTES`] about 8 MiB.
 const CHUNKS_AHEAD: usize = 8;
 
 /// How long one call waits for a listing.

@@ -1,5 +1,7 @@
 //! Kafka keeps the promises of a source, against librdkafka's own mock of a cluster, and says what is wrong.
 
+mod partition;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,11 +10,11 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::kafka::KafkaSource;
-use super::tests::{
+use super::KafkaSource;
+use crate::source::tests::{
     Fixture, Records, absorb, assert_same, genesis, keeps_the_promises, limits, read_on,
 };
-use super::{PollLimits, Source, SourceError};
+use crate::source::{PollLimits, Source, SourceError};
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::time::Clock;
@@ -549,6 +551,6 @@ fn records_linger_together_after_the_first() {
         linger: Duration::from_secs(60),
     };
     let blocks = source.poll(&limits).unwrap();
-    assert_eq!(blocks.iter().map(super::RecordBlock::len).sum::<usize>(), 3000);
+    assert_eq!(blocks.iter().map(crate::source::RecordBlock::len).sum::<usize>(), 3000);
     assert_eq!(blocks.len(), 3, "one block a partition");
 }

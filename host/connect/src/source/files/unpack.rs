@@ -5,7 +5,7 @@ use std::io;
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use super::files_list::Packing;
+use super::list::Packing;
 
 /// Unpacks one file: one stream, or several one behind the other, as both formats allow.
 pub(super) struct Unpacker {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
-use super::SourceError;
+use crate::source::SourceError;
 use sluicegate_pipeline::{KafkaConfig, OffsetsGroup, forbidden};
 
 /// Properties that the exactly-once promise rests on, or that the pipeline file says elsewhere, each with its value

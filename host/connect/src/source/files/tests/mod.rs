@@ -1,5 +1,7 @@
 //! Files keep the promises of a source, in either order, and hand on what stands in them.
 
+mod growing;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +10,12 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::files::{FilesSource, LINE_BYTES_KEPT, LINE_BYTES_MAX, TRACKS_OPEN_MAX};
-use super::files_lines::{LineCutter, Lines};
-use super::tests::{Fixture, Records, absorb, genesis, keeps_the_promises, limits, read_on};
-use super::{Source, SourceError};
+use super::lines::{LineCutter, Lines};
+use super::{FilesSource, LINE_BYTES_KEPT, LINE_BYTES_MAX, TRACKS_OPEN_MAX};
+use crate::source::tests::{
+    Fixture, Records, absorb, genesis, keeps_the_promises, limits, read_on,
+};
+use crate::source::{Source, SourceError};
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{FileOrder, FilesConfig};
@@ -163,7 +167,7 @@ fn files_larger_than_a_chunk_keep_the_promises() {
     let content = format!("{}{long}{}", lines(0, 20_000), lines(20_000, 20_100));
     let folder = Folder::new(&[("big.ndjson", &content), ("small.ndjson", &lines(0, 3))]);
     let (records, positions) = folder.read();
-    super::tests::assert_same(&records, &folder.records());
+    crate::source::tests::assert_same(&records, &folder.records());
     let size = i64::try_from(content.len()).unwrap();
     assert_eq!(positions[&folder.partition("big.ndjson")].next_offset.get(), size);
     assert!(positions.values().all(|position| position.ended));
@@ -267,7 +271,7 @@ fn watched_files_are_found_and_the_input_does_not_end() {
     while records.values().map(Vec::len).sum::<usize>() < 10 {
         absorb(&source.poll(&limits(100)).unwrap(), &mut records, &mut positions);
     }
-    super::tests::assert_same(&records, &folder.records());
+    crate::source::tests::assert_same(&records, &folder.records());
     let mut source = folder.source();
     source.assign(&positions).unwrap();
     assert!(source.poll(&limits(100)).unwrap().is_empty());
@@ -287,7 +291,7 @@ fn in_sequence_a_new_file_must_come_behind() {
     while records.values().map(Vec::len).sum::<usize>() < 10 {
         absorb(&source.poll(&limits(100)).unwrap(), &mut records, &mut positions);
     }
-    super::tests::assert_same(&records, &folder.records());
+    crate::source::tests::assert_same(&records, &folder.records());
     folder.write("a.ndjson", &lines(0, 1));
     let refused = loop {
         if let Err(error) = source.poll(&limits(100)) {
@@ -367,5 +371,5 @@ fn files_that_wait_leave_their_place_to_others() {
     assert!(paused.iter().all(|one| !records.contains_key(one)));
     source.pause(&std::collections::BTreeSet::new()).unwrap();
     read_on(source.as_mut(), &limits(1000), &mut records, &mut positions);
-    super::tests::assert_same(&records, &folder.records());
+    crate::source::tests::assert_same(&records, &folder.records());
 }

@@ -17,13 +17,13 @@ use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use super::Header;
-use super::kafka_errors::PartitionError;
-use super::kafka_watch::Context;
+use super::errors::PartitionError;
+use super::knowledge::Context;
+use crate::source::Header;
 
 /// Messages taken from librdkafka in one call: anything from 64 to 16,384 costs the same, this is
 /// 64 KiB of pointers.
-pub(super) const BATCH_MESSAGES: usize = super::ON_ITS_WAY_MAX;
+pub(super) const BATCH_MESSAGES: usize = crate::source::ON_ITS_WAY_MAX;
 
 /// Messages of all partitions that were forwarded to it, in the order of each partition.
 pub(super) struct BatchQueue {

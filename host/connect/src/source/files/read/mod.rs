@@ -1,5 +1,7 @@
 //! Reads the files of a track ahead of the lane, on the runtime, and sends what it read as runs of whole lines.
 
+mod part;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,9 +11,9 @@ use futures::FutureExt;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc::Sender;
 
-use super::files_lines::Lines;
-use super::files_list::{FileEntry, Packing, checksum_of, store_words};
-use super::files_part::PartLines;
+use super::lines::Lines;
+use super::list::{FileEntry, Packing, checksum_of, store_words};
+use part::PartLines;
 use sluicegate_model::position::Partition;
 
 /// Bytes read at a time: large enough that opening and sending cost nothing per record, small enough that what is

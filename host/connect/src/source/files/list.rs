@@ -14,8 +14,10 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::files_walk::{Walked, walk};
-use super::{SourceError, files_keys};
+use super::keys;
+use super::left_out::LeftOut;
+use super::walk::{Walked, walk};
+use crate::source::SourceError;
 use sluicegate_pipeline::FilesConfig;
 use sluicegate_store as store;
 use sluicegate_store::StoreOptions;
@@ -26,9 +28,6 @@ const EXTENSIONS: [&str; 3] = ["json", "ndjson", "jsonl"];
 
 /// A listing that takes longer is begun again: a bucket of a million files needs about a minute.
 pub(super) const LIST_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// So many odd names are told, the others are counted.
-const ODD_TOLD_MAX: usize = 20;
 
 /// Where the files lie.
 #[derive(Clone)]
@@ -77,33 +76,6 @@ pub(super) struct Listed {
     /// In the order of their names.
     pub(super) files: Vec<FileEntry>,
     pub(super) left_out: LeftOut,
-}
-
-/// What a listing found and nobody reads.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct LeftOut {
-    /// Files of other endings: how many, and one of them.
-    pub(super) endings: u64,
-    pub(super) example: Option<String>,
-    /// Names that cannot be read, with the reason.
-    pub(super) odd: Vec<(String, &'static str)>,
-    /// How many more there are.
-    pub(super) odd_more: u64,
-}
-
-impl LeftOut {
-    pub(super) fn add_odd(&mut self, name: &str, reason: &'static str) {
-        if self.odd.len() < ODD_TOLD_MAX {
-            self.odd.push((name.to_owned(), reason));
-        } else {
-            self.odd_more += 1;
-        }
-    }
-
-    fn add_ending(&mut self, name: &str) {
-        self.endings += 1;
-        self.example.get_or_insert_with(|| name.to_owned());
-    }
 }
 
 /// What was read, in words that stand in messages.
@@ -249,12 +221,12 @@ impl Place {
         let objects: object_store::Result<Vec<_>> =
             self.store.list(Some(&self.path)).try_collect().await;
         let objects = match (objects, pages) {
-            (Err(error), Some(pages)) if files_keys::is_odd_key(&error) => {
+            (Err(error), Some(pages)) if keys::is_odd_key(&error) => {
                 let prefix = match self.path.as_ref() {
                     "" => String::new(),
                     path => format!("{path}/"),
                 };
-                files_keys::list(pages, &prefix, &mut listed.left_out).await?
+                keys::list(pages, &prefix, &mut listed.left_out).await?
             }
             (objects, _) => objects?,
         };

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::TRACKS_OPEN_MAX;
-use super::files_tests::{Folder, lines};
-use super::tests::{Fixture, Records, absorb, assert_same, genesis, limits, read_on};
-use super::{Source, SourceError};
+use super::{Folder, lines};
+use crate::source::files::TRACKS_OPEN_MAX;
+use crate::source::tests::{Fixture, Records, absorb, assert_same, genesis, limits, read_on};
+use crate::source::{Source, SourceError};
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_model::position::Positions;
 use sluicegate_model::time::Clock;

@@ -4,7 +4,22 @@
 //! consumer's own queue, which every poll serves. A group is only told what was committed, for lag dashboards.
 //!
 //! Nothing is fetched before the brokers have said which topic this is, and that it is the one that the positions belong to
-//! (`kafka_topic.rs`).
+//! (`topic.rs`).
+
+mod properties;
+mod errors;
+mod stall;
+mod knowledge;
+mod ask;
+mod watch;
+mod batch_queue;
+mod start;
+mod partition;
+mod loss;
+mod topic;
+mod collect;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -16,17 +31,17 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::batch_queue::{BatchQueue, cached_end};
-use super::kafka_partition::{self, PartitionReader};
-use super::kafka_properties::{client_config, refused_property};
-use super::kafka_start;
-use super::kafka_topic::Lost;
-use super::kafka_watch::{Context, Knowledge, watch};
 use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
+use batch_queue::{BatchQueue, cached_end};
+use knowledge::{Context, Knowledge};
+use partition::PartitionReader;
+use properties::{client_config, refused_property};
 use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{KafkaConfig, OffsetsGroup};
+use topic::Lost;
+use watch::watch;
 
 /// Events served in one go: enough to keep up with what librdkafka says while brokers come and go.
 const EVENTS_MAX: usize = 16;
@@ -39,41 +54,41 @@ const ENDS_EVERY: Duration = Duration::from_millis(500);
 
 /// Reads one topic with one client.
 pub struct KafkaSource {
-    pub(super) config: KafkaConfig,
+    config: KafkaConfig,
     /// Of the pipeline.
-    pub(super) name: String,
-    pub(super) topic: Arc<str>,
-    pub(super) topic_c: CString,
-    pub(super) clock: Clock,
+    name: String,
+    topic: Arc<str>,
+    topic_c: CString,
+    clock: Clock,
     /// Before the consumer: it must be gone when the consumer closes.
-    pub(super) queue: BatchQueue,
-    pub(super) consumer: Arc<BaseConsumer<Context>>,
-    pub(super) knowledge: Arc<Knowledge>,
+    queue: BatchQueue,
+    consumer: Arc<BaseConsumer<Context>>,
+    knowledge: Arc<Knowledge>,
     /// By number: partition n is `readers[n]`.
-    pub(super) readers: Vec<PartitionReader>,
-    pub(super) fetching: Fetching,
+    readers: Vec<PartitionReader>,
+    fetching: Fetching,
     /// What the positions belong to.
-    pub(super) identity: SourceIdentity,
+    identity: SourceIdentity,
     /// The last look that was taken note of.
-    pub(super) last_look: u64,
+    last_look: u64,
     /// This source has said itself where to begin: nothing of the topic was read before.
-    pub(super) is_first_start: bool,
-    pub(super) lost: Option<Lost>,
+    is_first_start: bool,
+    lost: Option<Lost>,
     /// Nobody has taken note of them yet.
-    pub(super) jumps: Vec<Jump>,
+    jumps: Vec<Jump>,
     /// Partitions that a bounded run was last said to leave out: all from the first run's on below this.
-    pub(super) left_out: i32,
-    pub(super) wants_headers: bool,
-    pub(super) looks: Duration,
+    left_out: i32,
+    wants_headers: bool,
+    looks: Duration,
     progress: Vec<PartitionProgress>,
     /// Why a partition brings nothing, as the broker says it.
-    pub(super) complaint: Option<(i32, String)>,
+    complaint: Option<(i32, String)>,
     ends_at: Duration,
 }
 
 /// How far an assignment has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fetching {
+enum Fetching {
     /// There is none.
     Unassigned,
     /// The positions are known; the brokers have not said yet which topic this is.
@@ -141,7 +156,7 @@ impl KafkaSource {
     }
 
     /// Errors, logs, answers. A fatal error ends the source.
-    pub(super) fn serve_events(&self) -> Result<(), SourceError> {
+    fn serve_events(&self) -> Result<(), SourceError> {
         for _ in 0..EVENTS_MAX {
             match self.consumer.poll(Duration::ZERO) {
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
@@ -191,7 +206,7 @@ impl KafkaSource {
         if self.fetching != Fetching::Begun {
             return Ok(());
         }
-        kafka_partition::update_fetching(&mut self.readers, &self.consumer, &self.topic)
+        partition::update_fetching(&mut self.readers, &self.consumer, &self.topic)
     }
 }
 
@@ -199,7 +214,7 @@ impl Source for KafkaSource {
     fn genesis(&mut self) -> Result<Option<Positions>, SourceError> {
         self.serve_events()?;
         let Some(seen) = self.knowledge.wait_for_topic(TOPIC_WAIT) else { return Ok(None) };
-        let positions = kafka_start::resolve(&self.consumer, &self.config, &seen)?;
+        let positions = start::resolve(&self.consumer, &self.config, &seen)?;
         if positions.is_some() {
             self.identity.learn(&seen.identity);
             self.is_first_start = true;
@@ -309,6 +324,6 @@ impl Drop for KafkaSource {
     }
 }
 
-pub(super) fn failed(what: &str, error: impl std::fmt::Display) -> SourceError {
+fn failed(what: &str, error: impl std::fmt::Display) -> SourceError {
     SourceError::Failed { what: what.to_owned(), reason: error.to_string() }
 }

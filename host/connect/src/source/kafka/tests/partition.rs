@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::kafka_partition::PartitionReader;
-use super::*;
+use crate::source::kafka::partition::PartitionReader;
+use crate::source::*;
 use sluicegate_model::position::NextOffset;
 
 const LOOK: Duration = Duration::from_secs(7);

@@ -20,7 +20,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::kafka_watch::Context;
+use super::knowledge::Context;
 
 /// librdkafka ends a question by itself in time; this much later nobody listens any more.
 const GRACE: Duration = Duration::from_secs(1);

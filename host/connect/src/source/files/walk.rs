@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::files_list::LeftOut;
+use super::left_out::LeftOut;
 
 /// A regular file below the folder.
 pub(super) struct Walked {

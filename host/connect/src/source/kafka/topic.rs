@@ -7,12 +7,12 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::kafka::{Fetching, KafkaSource, failed};
-use super::kafka_errors::PartitionError;
-use super::kafka_loss::{Loss, Settlement, another_topic, fewer_partitions};
-use super::kafka_partition::PartitionReader;
-use super::kafka_watch::Seen;
-use super::{Source, SourceError};
+use super::errors::PartitionError;
+use super::knowledge::Seen;
+use super::loss::{Loss, Settlement, another_topic, fewer_partitions};
+use super::partition::PartitionReader;
+use super::{Fetching, KafkaSource, failed};
+use crate::source::{Source, SourceError};
 use sluicegate_model::identity::Jump;
 use sluicegate_model::position::{NextOffset, Position, Positions};
 use sluicegate_pipeline::{OnDataLoss, StartPosition};

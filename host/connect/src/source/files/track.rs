@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::files_lines::Lines;
-use super::files_list::{FileEntry, Packing, checksum, checksum_of, checksum_open};
-use super::files_read::{Done, HEAD_BYTES, LastLine, Part};
-use super::{Absent, PartitionProgress, RecordBlock, SourceError};
+use super::lines::Lines;
+use super::list::{FileEntry, Packing, checksum, checksum_of, checksum_open};
+use super::read::{Done, HEAD_BYTES, LastLine, Part};
+use crate::source::{Absent, PartitionProgress, RecordBlock, SourceError};
 use sluicegate_model::position::{NextOffset, Partition, Position};
 
 /// Files that are read one behind the other as one partition; offsets count the bytes of all of them, unpacked.

@@ -1,6 +1,6 @@
 //! A position that does not exist: what became of the records, and how to go on. Pure.
 
-use super::kafka_errors::PartitionError;
+use super::errors::PartitionError;
 use sluicegate_model::position::Partition;
 use sluicegate_pipeline::OnDataLoss;
 

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use super::KafkaSource;
 use super::batch_queue::BATCH_MESSAGES;
-use super::kafka::KafkaSource;
-use super::kafka_errors::{PartitionError, Verdict};
-use super::kafka_partition::Taken;
-use super::kafka_topic::Lost;
-use super::{PollLimits, SourceError};
+use super::errors::{PartitionError, Verdict};
+use super::partition::Taken;
+use super::topic::Lost;
+use crate::source::{PollLimits, SourceError};
 
 /// How long a wait for records goes on before errors and logs are served again.
 const EVENTS_EVERY: Duration = Duration::from_millis(100);

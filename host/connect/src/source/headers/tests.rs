@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, AsArray};
 
-use super::{Header, Headers};
 use crate::sink::dead_letters::{DeadLetter, DeadLetters};
+use crate::source::{Header, Headers};
 use sluicegate_model::dead_letter::DeadLetterKind;
 
 /// Records 1 and 3 have some.

@@ -8,12 +8,10 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{GetResult, GetResultPayload};
 
-use super::files_lines::{LineCutter, Lines};
-use super::files_list::store_words;
-use super::files_read::{
-    CHUNK_BYTES, Done, HEAD_BYTES, LastLine, News, Part, ReadError, Reader, shrunk,
-};
-use super::files_unpack::Unpacker;
+use super::{CHUNK_BYTES, Done, HEAD_BYTES, LastLine, News, Part, ReadError, Reader, shrunk};
+use crate::source::files::lines::{LineCutter, Lines};
+use crate::source::files::list::store_words;
+use crate::source::files::unpack::Unpacker;
 
 /// The lines of one part on their way out.
 pub(super) struct PartLines<'a> {

@@ -7,10 +7,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::batch_queue::KafkaMessage;
-use super::kafka::failed;
-use super::kafka_stall::{Standing, Standstill};
-use super::kafka_watch::Context;
-use super::{Absent, Headers, NO_TIMESTAMP, PartitionProgress, RecordBlock, SourceError};
+use super::failed;
+use super::knowledge::Context;
+use super::stall::{Standing, Standstill};
+use crate::source::{Absent, Headers, NO_TIMESTAMP, PartitionProgress, RecordBlock, SourceError};
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::varlen::Varlen;
 

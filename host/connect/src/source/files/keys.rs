@@ -4,7 +4,7 @@
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::{Error, ObjectMeta, Result, path};
 
-use super::files_list::LeftOut;
+use super::left_out::LeftOut;
 
 /// As many keys as S3 lists at once.
 const PAGE: usize = 1_000;

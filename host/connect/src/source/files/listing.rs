@@ -10,7 +10,8 @@ use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::files_list::{ENDINGS, LeftOut, ListError, Listed, Place};
+use super::left_out::LeftOut;
+use super::list::{ENDINGS, ListError, Listed, Place};
 use sluicegate_model::time::Clock;
 
 type Answer = Result<Listed, ListError>;

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files_list::{FileEntry, Packing};
-use super::files_track::{Track, lost};
-use super::{PartitionProgress, SourceError};
+use super::list::{FileEntry, Packing};
+use super::track::{Track, lost};
+use crate::source::{PartitionProgress, SourceError};
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_model::position::{NextOffset, Partition, Position, Positions};
 use sluicegate_pipeline::FileOrder;
