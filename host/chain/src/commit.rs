@@ -9,7 +9,7 @@ use object_store::path::Path;
 
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
-use super::committer::{CommitOutcome, LostSlot, Problem};
+use super::committer::{CommitOutcome, CommitProblem, LostSlot};
 use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 use super::housekeeping::Housekeeping;
 use super::mark;
@@ -19,7 +19,7 @@ use super::retire::Recent;
 use super::store::{LaneStore, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use sluicegate_store::backoff::Backoff;
-use sluicegate_store::failure::Failure;
+use sluicegate_store::failure::StoreFailure;
 use sluicegate_store::once::{Created, Immutable, in_time, sha256_hex};
 use sluicegate_store::upload::{Aborts, Upload};
 use sluicegate_store::{Location, failure};
@@ -47,14 +47,14 @@ pub(super) struct ChainWriter {
     chain: Chain,
     storage: LaneStorage,
     store: LaneStore,
-    problem: Problem,
+    problem: CommitProblem,
     /// For [`super::housekeeping`].
     recent: Arc<Mutex<Recent>>,
     aborts: Aborts,
 }
 
 impl ChainWriter {
-    pub(super) fn new(mut chain: Chain, storage: LaneStorage, problem: Problem) -> Self {
+    pub(super) fn new(mut chain: Chain, storage: LaneStorage, problem: CommitProblem) -> Self {
         let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
         let recent = Arc::new(Mutex::new(std::mem::take(&mut chain.recent)));
         Self { chain, storage, store, problem, recent, aborts: Aborts::new() }
@@ -324,7 +324,7 @@ impl ChainWriter {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            if Failure::of(&error) == Failure::Impossible {
+            if StoreFailure::of(&error) == StoreFailure::Impossible {
                 return Err(ChainError::store(what, location, &error));
             }
             self.problem.report(failure::explain(what, location, &error));

@@ -50,7 +50,7 @@ pub struct Committer {
     epochs: Option<SyncSender<FrozenEpoch>>,
     /// Capacity one: there is never more than one epoch out.
     outcomes: Receiver<CommitOutcome>,
-    problem: Problem,
+    problem: CommitProblem,
     stop: CancellationToken,
     life: Arc<Life>,
     thread: Option<JoinHandle<()>>,
@@ -90,7 +90,7 @@ impl Committer {
     ) -> Self {
         let (epochs, submitted) = sync_channel(1);
         let (finished, outcomes) = sync_channel(1);
-        let problem = Problem::new(clock.clone(), failures);
+        let problem = CommitProblem::new(clock.clone(), failures);
         let (stop, life) = (CancellationToken::new(), Arc::<Life>::default());
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
@@ -246,7 +246,7 @@ struct Work {
     runtime: Handle,
     writer: ChainWriter,
     stop: CancellationToken,
-    problem: Problem,
+    problem: CommitProblem,
     beats: Option<Beats>,
 }
 
@@ -321,7 +321,7 @@ impl Work {
 /// What keeps the epoch in flight from becoming durable, as told by the thread and read by the lane. One line of
 /// the log when it begins and one when it ends.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(super) struct CommitProblem {
     clock: Clock,
     /// Attempts that failed.
     failures: Arc<AtomicU64>,
@@ -329,7 +329,7 @@ pub(super) struct Problem {
     current: Arc<Mutex<Option<(Duration, String)>>>,
 }
 
-impl Problem {
+impl CommitProblem {
     fn new(clock: Clock, failures: Arc<AtomicU64>) -> Self {
         Self { clock, failures, current: Arc::default() }
     }

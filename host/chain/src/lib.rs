@@ -147,7 +147,7 @@ use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
 use retire::Recent;
 use sluicegate_store::Location;
-use sluicegate_store::failure::{Failure, explain};
+use sluicegate_store::failure::{StoreFailure, explain};
 
 pub use committer::{CommitOutcome, Committer, LostSlot};
 pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
@@ -229,7 +229,7 @@ pub enum ChainError {
         /// What was attempted, where, the store's words and the fix.
         explanation: String,
         /// What the failure means.
-        failure: Failure,
+        failure: StoreFailure,
     },
     /// What lies in the store contradicts itself: objects were deleted or changed by hand.
     #[error(
@@ -326,7 +326,7 @@ impl ChainError {
     /// Whether opening the lane again may help by itself. Otherwise somebody has to do something first.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Store { failure, .. } => *failure != Failure::Impossible,
+            Self::Store { failure, .. } => *failure != StoreFailure::Impossible,
             Self::Contended { .. } | Self::NameTaken { .. } | Self::CommitterDied => true,
             Self::Damaged { .. }
             | Self::Beside { .. }
@@ -339,6 +339,6 @@ impl ChainError {
 
     fn store(what: &str, location: &Location, error: &object_store::Error) -> Self {
         let explanation = explain(what, location, error);
-        Self::Store { explanation, failure: Failure::of(error) }
+        Self::Store { explanation, failure: StoreFailure::of(error) }
     }
 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 /// A folder or URL of a pipeline file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct WrittenPlace {
     /// As it stands in the file, without spaces around it.
     pub(super) written: String,
     /// With every path absolute: it leads to the same place from any working directory.
     pub(super) url: String,
 }
 
-impl Place {
+impl WrittenPlace {
     /// The place that `written` names in a file of `folder`, which is absolute.
     ///
     /// # Errors
@@ -71,11 +71,11 @@ fn parts(url: &str) -> Vec<&str> {
 mod tests {
     use std::path::Path;
 
-    use super::{Place, folder_of};
+    use super::{WrittenPlace, folder_of};
 
     #[test]
     fn only_what_is_relative_begins_at_the_file() {
-        let url = |written: &str| Place::resolve(written, Path::new("/jobs")).unwrap().url;
+        let url = |written: &str| WrittenPlace::resolve(written, Path::new("/jobs")).unwrap().url;
         assert_eq!(url("data/chain"), "/jobs/data/chain");
         assert_eq!(url("./data"), "/jobs/./data");
         assert_eq!(url("../data"), "/jobs/../data");
@@ -89,7 +89,7 @@ mod tests {
     fn a_place_is_within_another_however_it_is_written() {
         let within = |inner: &str, outer: &str| {
             let [inner, outer] =
-                [inner, outer].map(|one| Place::resolve(one, Path::new("/jobs")).unwrap());
+                [inner, outer].map(|one| WrittenPlace::resolve(one, Path::new("/jobs")).unwrap());
             inner.is_within(&outer.url)
         };
         assert!(within("data/a", "data"));

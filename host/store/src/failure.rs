@@ -4,7 +4,7 @@ use super::Location;
 
 /// What a store's error says about the future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum StoreFailure {
     /// Timeouts, broken connections, 5xx, a full disk: trying again may help, and nobody need do anything.
     MayPass,
     /// The store answered no: credentials, rights, a bucket that is not there. Trying again helps when somebody
@@ -17,7 +17,7 @@ pub enum Failure {
     Impossible,
 }
 
-impl Failure {
+impl StoreFailure {
     /// What `error` says.
     pub fn of(error: &object_store::Error) -> Self {
         use object_store::Error;
@@ -68,15 +68,15 @@ pub fn is_absent(error: &object_store::Error) -> bool {
 /// again with the same bytes. False only where the store answered no. A connection that was refused proves nothing:
 /// the client tries again by itself and shows its last error, and an attempt before that may have arrived.
 pub fn is_indeterminate(error: &object_store::Error) -> bool {
-    !matches!(Failure::of(error), Failure::Refused { .. } | Failure::Impossible)
+    !matches!(StoreFailure::of(error), StoreFailure::Refused { .. } | StoreFailure::Impossible)
 }
 
 /// One line for a person: what was attempted where, the store's words, and the fix if there is one.
 pub fn explain(what: &str, location: &Location, error: &object_store::Error) -> String {
     let line = format!("{what} in {}: {}", location.url, essence(error));
-    match Failure::of(error) {
-        Failure::Refused { fix } => format!("{line}; {fix}"),
-        Failure::MayPass | Failure::Impossible => line,
+    match StoreFailure::of(error) {
+        StoreFailure::Refused { fix } => format!("{line}; {fix}"),
+        StoreFailure::MayPass | StoreFailure::Impossible => line,
     }
 }
 

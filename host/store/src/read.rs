@@ -6,7 +6,7 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, GetResult, ObjectMeta, Result};
 
 use super::backoff::Backoff;
-use super::failure::Failure;
+use super::failure::StoreFailure;
 use super::progress::Stalled;
 use super::{Location, NOTHING_MOVES};
 
@@ -68,7 +68,7 @@ pub async fn each_chunk(
         };
         fruitless = if at > before { 0 } else { fruitless + 1 };
         let is_over = at == 0 || fruitless == FRUITLESS_MAX;
-        if is_over || Failure::of(&failed) != Failure::MayPass {
+        if is_over || StoreFailure::of(&failed) != StoreFailure::MayPass {
             return Err(failed);
         }
         if fruitless == 0 {

@@ -31,7 +31,7 @@ use object_store::path::Path;
 use object_store::{Error, MultipartId, PutMode, PutOptions, PutPayload, Result};
 use tokio_util::task::TaskTracker;
 
-use super::failure::{self, Failure};
+use super::failure::{self, StoreFailure};
 use super::once::{Created, Immutable, holds, settle};
 use super::{Location, Parts};
 
@@ -241,7 +241,7 @@ impl Drop for Open {
 
 fn say_left(path: &Path, error: &Error) {
     // It was completed after all.
-    if !failure::is_absent(error) && Failure::of(error) != Failure::Impossible {
+    if !failure::is_absent(error) && StoreFailure::of(error) != StoreFailure::Impossible {
         tracing::warn!(
             %path, %error,
             "an upload in parts could not be aborted: its parts stay until a lifecycle rule of the bucket removes them"

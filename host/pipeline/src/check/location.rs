@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::place::Place;
+use crate::place::WrittenPlace;
 use crate::suggest;
 
 /// Schemes that the store opens.
 const SCHEMES: [&str; 4] = ["file", "s3", "gs", "az"];
 
 /// A path or URL of a store, in a pipeline file of `folder`.
-pub(super) fn location(path: &str, folder: &Path) -> Result<Place, String> {
+pub(super) fn location(path: &str, folder: &Path) -> Result<WrittenPlace, String> {
     let trimmed = path.trim();
     if trimmed.is_empty() {
         return Err(
@@ -17,7 +17,7 @@ pub(super) fn location(path: &str, folder: &Path) -> Result<Place, String> {
         );
     }
     let Some((scheme, rest)) = trimmed.split_once("://") else {
-        return Place::resolve(trimmed, folder);
+        return WrittenPlace::resolve(trimmed, folder);
     };
     if !SCHEMES.contains(&scheme) {
         let hint = suggest::nearest(scheme, SCHEMES);
@@ -29,5 +29,5 @@ pub(super) fn location(path: &str, folder: &Path) -> Result<Place, String> {
     if rest.trim_matches('/').is_empty() {
         return Err(format!("\"{trimmed}\" names no bucket or folder"));
     }
-    Place::resolve(trimmed, folder)
+    WrittenPlace::resolve(trimmed, folder)
 }

@@ -10,7 +10,7 @@ use super::location::location;
 use super::sinks;
 use super::table::check_table;
 use crate::document::Key;
-use crate::place::Place;
+use crate::place::WrittenPlace;
 use crate::problem::Problems;
 use crate::raw::{RawCheckpoint, RawDeadLetters, RawFailures, RawOnFailure, RawSink, RawTable};
 use crate::{
@@ -56,7 +56,7 @@ pub(super) fn check(
     }
     let mut ids = BTreeSet::new();
     let mut sinks = Vec::new();
-    let mut tables: Vec<(Key, Place)> = Vec::new();
+    let mut tables: Vec<(Key, WrittenPlace)> = Vec::new();
     for (index, sink) in raw.sinks.into_iter().enumerate() {
         let key = key.element(index);
         if !ids.insert(sink.id().to_owned()) {
@@ -87,8 +87,8 @@ pub(super) fn check(
     Checked { sinks, dead_letters, late, checkpoint }
 }
 
-fn place_of(table: &TableLocation) -> Place {
-    Place { written: table.written.clone(), url: table.url.clone() }
+fn place_of(table: &TableLocation) -> WrittenPlace {
+    WrittenPlace { written: table.written.clone(), url: table.url.clone() }
 }
 
 /// The folder of the dead letters of a pipeline below its folder in the chain, if it has no other. Beside the lanes
@@ -99,7 +99,7 @@ fn dead_letters(
     raw: RawDeadLetters,
     chain_and_pipeline: Option<(&str, &str)>,
     folder: &Path,
-    tables: &mut Vec<(Key, Place)>,
+    tables: &mut Vec<(Key, WrittenPlace)>,
     problems: &mut Problems<'_>,
 ) -> Option<TableLocation> {
     let RawDeadLetters { enabled, path, partition_by, file_bytes_max } = raw;
@@ -142,14 +142,14 @@ fn check_checkpoint(
     let (min, max) = (CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX);
     let interval = within(&interval, min, max, &key.child("interval"), problems);
     let place = problems.take(&key.child("path"), location(&path, folder));
-    let Place { written, url } = place?;
+    let WrittenPlace { written, url } = place?;
     Some(CheckpointConfig { interval: interval?, url, written })
 }
 
 /// What is in a table's folder and not in the chain is deleted when a lane is opened
 /// (docs/design/decisions.md#d7): so no table may lie in another one, and the chain in none.
 fn check_apart(
-    tables: &[(Key, Place)],
+    tables: &[(Key, WrittenPlace)],
     checkpoint: Option<&CheckpointConfig>,
     pipeline: Option<&str>,
     problems: &mut Problems<'_>,
@@ -167,7 +167,8 @@ fn check_apart(
             problems.refuse(key, message);
         }
         let Some(checkpoint) = checkpoint else { continue };
-        let chain = Place { written: checkpoint.written.clone(), url: checkpoint.url.clone() };
+        let chain =
+            WrittenPlace { written: checkpoint.written.clone(), url: checkpoint.url.clone() };
         let taken = [Some("modules"), pipeline].into_iter().flatten();
         let in_chain = taken
             .map(|folder| format!("{}/{folder}", chain.url.trim_end_matches('/')))

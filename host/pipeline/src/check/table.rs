@@ -6,7 +6,7 @@ use super::limits::bounded;
 use super::location::location;
 use crate::TableLocation;
 use crate::document::Key;
-use crate::place::Place;
+use crate::place::WrittenPlace;
 use crate::problem::Problems;
 use crate::raw::RawPartitionBy;
 use crate::size::SizeText;
@@ -33,6 +33,6 @@ pub(super) fn check_table(
         }
     };
     let partition_by_date = matches!(partition_by, Some(RawPartitionBy::Date));
-    let Place { written, url } = place?;
+    let WrittenPlace { written, url } = place?;
     Some(TableLocation { url, written, partition_by_date, file_bytes_max: file_bytes_max? })
 }

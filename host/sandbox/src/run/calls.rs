@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::brake::Brake;
-use super::isolate::{Course, Failure, Haste};
+use super::isolate::{CallFailure, Course, Haste};
 use crate::plugin::guest::{
     AggregateGuest, FilterGuest, Guest, Instance, KeyedGuest, MapGuest, StatefulGuest, Usage,
 };
@@ -129,7 +129,7 @@ impl<G: GuestKind + ?Sized> Calls<G> {
         rows: usize,
         haste: Haste,
         call: impl FnOnce(&mut G) -> Result<A, PluginError>,
-    ) -> Result<A, Failure> {
+    ) -> Result<A, CallFailure> {
         let used = self.instance.is_some();
         let began = (self.cpu)();
         let instance = match &mut self.instance {
@@ -144,7 +144,7 @@ impl<G: GuestKind + ?Sized> Calls<G> {
                     self.count(&fault);
                     let nanos = (self.cpu)().saturating_sub(began);
                     self.brake.called(nanos);
-                    return Err(Failure { fault, hopeless: true, used, nanos });
+                    return Err(CallFailure { fault, hopeless: true, used, nanos });
                 }
             },
         };
@@ -169,7 +169,7 @@ impl<G: GuestKind + ?Sized> Calls<G> {
             Err(fault) => {
                 self.instance = None;
                 self.count(&fault);
-                Err(Failure { fault, hopeless: false, used, nanos })
+                Err(CallFailure { fault, hopeless: false, used, nanos })
             }
         }
     }

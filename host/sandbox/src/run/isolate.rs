@@ -37,7 +37,7 @@ pub(crate) struct Budget {
 
 /// Why an attempt failed.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct CallFailure {
     pub(crate) fault: PluginError,
     /// No instance could be made: smaller calls would fail alike.
     pub(crate) hopeless: bool,
@@ -58,7 +58,7 @@ pub(crate) enum Haste {
 }
 
 /// What became of a part of the work, in order.
-pub(crate) enum Part<A> {
+pub(crate) enum PartOutcome<A> {
     /// The call went well.
     Done(A),
     /// Each row of the part is refused for this.
@@ -88,7 +88,7 @@ impl Budget {
     }
 
     /// Takes the cost of a failure. False: the budget is spent, and nothing is isolated before the period ends.
-    fn take(&mut self, failure: &Failure) -> bool {
+    fn take(&mut self, failure: &CallFailure) -> bool {
         let now = self.clock.monotonic();
         if now.saturating_sub(self.period_began) >= PERIOD {
             self.period_began = now;
@@ -108,8 +108,8 @@ impl Budget {
 pub(crate) fn attempt<A>(
     range: Range<usize>,
     budget: &mut Budget,
-    mut call: impl FnMut(Range<usize>, Haste) -> Result<A, Failure>,
-    mut settle: impl FnMut(Range<usize>, Part<A>),
+    mut call: impl FnMut(Range<usize>, Haste) -> Result<A, CallFailure>,
+    mut settle: impl FnMut(Range<usize>, PartOutcome<A>),
 ) -> Course {
     let mut course = Course::Smooth;
     let whole = range.clone();
@@ -117,7 +117,10 @@ pub(crate) fn attempt<A>(
     let mut open = vec![range];
     while let Some(part) = open.pop() {
         if budget.brake.holds() {
-            settle(part, Part::Broken(PluginError::Trap("the turn was broken off".to_owned())));
+            settle(
+                part,
+                PartOutcome::Broken(PluginError::Trap("the turn was broken off".to_owned())),
+            );
             continue;
         }
         let haste = if part.len() > 1 && part != whole { Haste::Great } else { Haste::None };
@@ -127,11 +130,11 @@ pub(crate) fn attempt<A>(
         {
             let before = failure.nanos;
             result = call(part.clone(), haste)
-                .map_err(|failure| Failure { nanos: failure.nanos + before, ..failure });
+                .map_err(|failure| CallFailure { nanos: failure.nanos + before, ..failure });
         }
         let failure = match result {
             Ok(answer) => {
-                settle(part, Part::Done(answer));
+                settle(part, PartOutcome::Done(answer));
                 continue;
             }
             Err(failure) => failure,
@@ -144,10 +147,10 @@ pub(crate) fn attempt<A>(
             course = course.max(Course::TooLarge);
         } else if part.len() > 1 && !failure.hopeless {
             course = Course::Broken;
-            settle(part, Part::Broken(failure.fault));
+            settle(part, PartOutcome::Broken(failure.fault));
         } else {
             course = course.max(Course::Guilty);
-            settle(part, Part::Condemned(failure.fault));
+            settle(part, PartOutcome::Condemned(failure.fault));
         }
     }
     course
@@ -155,7 +158,7 @@ pub(crate) fn attempt<A>(
 
 /// Whether the same call is made once more in a new instance. The whole work, if its instance had a past; and a
 /// single row that was too slow, because the machine may have stumbled, before it is condemned.
-fn deserves_another(failure: &Failure, part: &Range<usize>, whole: &Range<usize>) -> bool {
+fn deserves_another(failure: &CallFailure, part: &Range<usize>, whole: &Range<usize>) -> bool {
     let slow_row = part.len() == 1 && matches!(failure.fault, PluginError::Deadline { .. });
     !failure.hopeless && (slow_row || failure.used && part == whole)
 }

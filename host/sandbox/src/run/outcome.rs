@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 
-use super::isolate::Part;
+use super::isolate::PartOutcome;
 use crate::plugin::PluginError;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
@@ -115,11 +115,11 @@ pub(crate) struct Refused {
 }
 
 /// The answer of a part, or the words for those in it.
-pub(crate) fn refusable<A>(part: &Range<usize>, result: Part<A>) -> Result<A, Refused> {
+pub(crate) fn refusable<A>(part: &Range<usize>, result: PartOutcome<A>) -> Result<A, Refused> {
     match result {
-        Part::Done(answer) => Ok(answer),
-        Part::Condemned(fault) => Err(Refused::by(&fault)),
-        Part::Broken(fault) => Err(Refused {
+        PartOutcome::Done(answer) => Ok(answer),
+        PartOutcome::Condemned(fault) => Err(Refused::by(&fault)),
+        PartOutcome::Broken(fault) => Err(Refused {
             kind: RefusalKind::Breaker,
             reason: format!(
                 "refused together with {} others, the plugin fails too often to find the guilty: {fault}",

@@ -25,7 +25,7 @@ pub struct RefusedMerge {
 
 /// One key that is to be merged into others.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(super) struct GroupPart<'a> {
     pub(super) hash: TableHash,
     pub(super) key: &'a [u8],
     /// The accumulator, or why there is none.
@@ -42,9 +42,13 @@ pub struct Merged {
 
 impl Merged {
     /// Adds parts, each behind what its key has already. No key stands twice among the parts.
-    pub(super) fn add<'a>(&mut self, parts: impl Iterator<Item = Part<'a>>, merge: &mut Merge<'_>) {
+    pub(super) fn add<'a>(
+        &mut self,
+        parts: impl Iterator<Item = GroupPart<'a>>,
+        merge: &mut Merge<'_>,
+    ) {
         let mut pairs = Pairs::default();
-        for Part { hash, key, state } in parts {
+        for GroupPart { hash, key, state } in parts {
             let id = self.groups.find_or_insert(hash, key);
             match state {
                 _ if self.refused.contains_key(&id) => {}
@@ -74,8 +78,8 @@ impl Merged {
     }
 
     /// Every key, for merging it into others.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        self.groups.ids().map(|id| Part {
+    pub(super) fn parts(&self) -> impl Iterator<Item = GroupPart<'_>> {
+        self.groups.ids().map(|id| GroupPart {
             hash: self.groups.hash(id),
             key: self.groups.key(id),
             state: self.state(id),
@@ -108,7 +112,7 @@ impl Merged {
 }
 
 /// All groups of a table that have rows.
-pub(super) fn parts_of(groups: &GroupTable) -> impl Iterator<Item = Part<'_>> {
+pub(super) fn parts_of(groups: &GroupTable) -> impl Iterator<Item = GroupPart<'_>> {
     groups.ids().map(|id| part_of(groups, id))
 }
 
@@ -116,7 +120,7 @@ pub(super) fn parts_of(groups: &GroupTable) -> impl Iterator<Item = Part<'_>> {
 pub(super) fn parts_in<'g>(
     groups: &'g GroupTable,
     only: Option<&'g GroupTable>,
-) -> impl Iterator<Item = Part<'g>> {
+) -> impl Iterator<Item = GroupPart<'g>> {
     let all = only.is_none().then(|| parts_of(groups));
     let some = only.map(|keys| parts_among(groups, keys));
     all.into_iter().flatten().chain(some.into_iter().flatten())
@@ -126,15 +130,15 @@ pub(super) fn parts_in<'g>(
 pub(super) fn parts_among<'g>(
     groups: &'g GroupTable,
     keys: &'g GroupTable,
-) -> impl Iterator<Item = Part<'g>> {
+) -> impl Iterator<Item = GroupPart<'g>> {
     let find = |id: u32| groups.find(keys.hash(id), keys.key(id));
     let found = (0..keys.len() as u32).filter_map(find);
     found.filter(|id| groups.has_rows(*id)).map(|id| part_of(groups, id))
 }
 
 /// A group of a table.
-fn part_of(groups: &GroupTable, id: u32) -> Part<'_> {
-    Part { hash: groups.hash(id), key: groups.key(id), state: Ok(groups.state(id)) }
+fn part_of(groups: &GroupTable, id: u32) -> GroupPart<'_> {
+    GroupPart { hash: groups.hash(id), key: groups.key(id), state: Ok(groups.state(id)) }
 }
 
 /// Accumulators to merge in one call.

@@ -29,7 +29,7 @@ use sluicegate_model::window::WindowBounds;
 
 use super::groups::GroupTable;
 use super::looks;
-use super::merged::{Merge, Merged, Part, parts_among, parts_in};
+use super::merged::{GroupPart, Merge, Merged, parts_among, parts_in};
 use super::slides::Slides;
 use super::state::{KeyedState, OpenWindow};
 use super::suffix::Suffix;
@@ -206,7 +206,7 @@ impl SlideTables {
         }
         self.prefix.panes.end = panes.end;
         let stale = &self.stale;
-        let is_fresh = |part: &Part<'_>| stale.find(part.hash, part.key).is_none();
+        let is_fresh = |part: &GroupPart<'_>| stale.find(part.hash, part.key).is_none();
         let mut whole = Merged::default();
         whole.add(self.suffix.parts().filter(is_fresh), merge);
         whole.add(self.prefix.merged.parts().filter(is_fresh), merge);
@@ -280,7 +280,7 @@ impl SomeKeys {
         merge: &mut Merge<'_>,
     ) -> Merged {
         let whole = self.tables.window(slides, state, (window, Some(&self.keys)), merge);
-        let is_wanted = |part: &Part<'_>| wanted.find(part.hash, part.key).is_some();
+        let is_wanted = |part: &GroupPart<'_>| wanted.find(part.hash, part.key).is_some();
         let mut some = Merged::default();
         some.add(whole.parts().filter(is_wanted), merge);
         some

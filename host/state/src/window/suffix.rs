@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sluicegate_model::varlen::Varlen;
 
 use super::groups::GroupTable;
-use super::merged::{Merge, Pairs, Part, RefusedMerge};
+use super::merged::{GroupPart, Merge, Pairs, RefusedMerge};
 
 /// The panes of a block, merged from the right: for each pane and each of its keys the accumulator of this pane and
 /// all behind it.
@@ -50,13 +50,13 @@ impl Suffix {
     pub(super) fn push<'a>(
         &mut self,
         pane: i128,
-        parts: impl Iterator<Item = Part<'a>>,
+        parts: impl Iterator<Item = GroupPart<'a>>,
         merge: &mut Merge<'_>,
     ) {
         let number = u32::try_from(self.levels.len()).expect("a block has fewer panes");
         let mut level = Level { pane, ..Level::default() };
         let mut pairs = Pairs::default();
-        for Part { hash, key, state } in parts {
+        for GroupPart { hash, key, state } in parts {
             let id = self.keys.find_or_insert(hash, key);
             self.tops.resize(self.keys.len(), None);
             let entry = u32::try_from(level.keys.len()).expect("groups are counted in 32 bits");
@@ -118,14 +118,14 @@ impl Suffix {
     }
 
     /// Every key that has rows from the present beginning on.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = GroupPart<'_>> {
         let part = |(id, top): (u32, &Option<Spot>)| {
             let spot = (*top)?;
             let state = match self.refused.get(&spot) {
                 Some(refused) => Err(refused),
                 None => Ok(self.state(spot)),
             };
-            Some(Part { hash: self.keys.hash(id), key: self.keys.key(id), state })
+            Some(GroupPart { hash: self.keys.hash(id), key: self.keys.key(id), state })
         };
         (0..).zip(&self.tops).filter_map(part)
     }

@@ -12,7 +12,7 @@ use std::net::TcpListener;
 use futures::TryStreamExt;
 use object_store::{ObjectStoreExt, PutMode, PutOptions};
 
-use super::failure::{Failure, explain, is_absent, is_indeterminate};
+use super::failure::{StoreFailure, explain, is_absent, is_indeterminate};
 use super::*;
 
 fn options(variables: &[(&str, &str)]) -> StoreOptions {
@@ -196,7 +196,7 @@ fn a_refusal_names_the_fix_and_certainly_did_nothing() {
     ];
     for (reply, fix) in replies {
         let (error, _) = failed_put(reply);
-        assert!(matches!(Failure::of(&error), Failure::Refused { .. }), "{error}");
+        assert!(matches!(StoreFailure::of(&error), StoreFailure::Refused { .. }), "{error}");
         assert!(!is_indeterminate(&error) && !is_absent(&error), "{error}");
         let line = explain("put a record", &s3("http://127.0.0.1:1"), &error);
         assert!(line.starts_with("put a record in s3://bucket/some/prefix: "), "{line}");
@@ -224,7 +224,7 @@ fn a_listing_that_is_refused_names_the_fix_as_well() {
         let (endpoint, served) = canned(reply);
         let (error, line) = failed_list(&endpoint);
         served.join().unwrap();
-        assert!(matches!(Failure::of(&error), Failure::Refused { .. }), "{error}");
+        assert!(matches!(StoreFailure::of(&error), StoreFailure::Refused { .. }), "{error}");
         line.replace(&endpoint, "http://server")
     });
     expect_test::expect![[r#"
@@ -238,7 +238,7 @@ fn a_listing_that_is_refused_names_the_fix_as_well() {
 fn a_server_that_is_away_is_named_with_the_reason_alone() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (error, line) = failed_list(&format!("http://{free}"));
-    assert_eq!(Failure::of(&error), Failure::MayPass, "{error}");
+    assert_eq!(StoreFailure::of(&error), StoreFailure::MayPass, "{error}");
     assert_eq!(
         line,
         format!(
@@ -254,14 +254,14 @@ fn a_server_that_is_away_may_come_back_and_have_heard_an_attempt_before() {
     let slot = location.path("slot");
     let put = location.store.put_opts(&slot, "x".into(), create_only());
     let error = runtime().block_on(put).unwrap_err();
-    assert_eq!(Failure::of(&error), Failure::MayPass, "{error}");
+    assert_eq!(StoreFailure::of(&error), StoreFailure::MayPass, "{error}");
     assert!(is_indeterminate(&error), "{error}");
 }
 
 #[test]
 fn a_connection_that_breaks_during_a_put_leaves_it_unknown() {
     let (error, _) = failed_put("HTTP/1.1 200");
-    assert_eq!(Failure::of(&error), Failure::MayPass, "{error}");
+    assert_eq!(StoreFailure::of(&error), StoreFailure::MayPass, "{error}");
     assert!(is_indeterminate(&error), "{error}");
 }
 

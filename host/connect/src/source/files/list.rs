@@ -21,7 +21,7 @@ use crate::source::SourceError;
 use sluicegate_pipeline::FilesConfig;
 use sluicegate_store as store;
 use sluicegate_store::StoreOptions;
-use sluicegate_store::failure::Failure;
+use sluicegate_store::failure::StoreFailure;
 
 /// What names of NDJSON files end in.
 const EXTENSIONS: [&str; 3] = ["json", "ndjson", "jsonl"];
@@ -31,7 +31,7 @@ pub(super) const LIST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Where the files lie.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct FilesPlace {
     pub(super) store: Arc<dyn ObjectStore>,
     /// The one file, or what lies above all of them.
     pub(super) path: Path,
@@ -91,7 +91,7 @@ pub(super) enum ListError {
     Store(String),
 }
 
-impl Place {
+impl FilesPlace {
     /// The folder `in` of a store, as a bucket.
     #[cfg(test)]
     pub(super) fn in_store(store: Arc<dyn ObjectStore>) -> Self {
@@ -194,7 +194,7 @@ impl Place {
             Ok(listed) => Ok(listed),
             // A bucket that is missing is another matter, and has a fix of its own.
             Err(error @ object_store::Error::NotFound { .. })
-                if Failure::of(&error) == Failure::MayPass =>
+                if StoreFailure::of(&error) == StoreFailure::MayPass =>
             {
                 Err(ListError::Missing)
             }
@@ -329,9 +329,9 @@ fn folded(hash: u64) -> i32 {
 
 /// An error of the store, with what to do if somebody must do something.
 pub(super) fn store_words(error: &object_store::Error) -> String {
-    match Failure::of(error) {
-        Failure::Refused { fix } => format!("{}; {fix}", words(error)),
-        Failure::MayPass | Failure::Impossible => words(error),
+    match StoreFailure::of(error) {
+        StoreFailure::Refused { fix } => format!("{}; {fix}", words(error)),
+        StoreFailure::MayPass | StoreFailure::Impossible => words(error),
     }
 }
 

@@ -11,14 +11,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::left_out::LeftOut;
-use super::list::{ENDINGS, ListError, Listed, Place};
+use super::list::{ENDINGS, FilesPlace, ListError, Listed};
 use sluicegate_model::time::Clock;
 
 type Answer = Result<Listed, ListError>;
 
 /// One place's listings.
 pub(super) struct Listings {
-    place: Place,
+    place: FilesPlace,
     runtime: Handle,
     clock: Clock,
     answers: (Sender<Answer>, Receiver<Answer>),
@@ -33,7 +33,7 @@ pub(super) struct Listings {
 
 impl Listings {
     /// Of which none was asked for yet.
-    pub(super) fn new(place: Place, runtime: Handle, clock: Clock) -> Self {
+    pub(super) fn new(place: FilesPlace, runtime: Handle, clock: Clock) -> Self {
         Self {
             place,
             runtime,
@@ -134,7 +134,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
         let store = GatedStore::new(Gate::Panics);
-        let place = Place::in_store(Arc::new(store.clone()));
+        let place = FilesPlace::in_store(Arc::new(store.clone()));
         let mut listings = Listings::new(place, runtime.handle().clone(), Clock::system());
         let answer = listings.wait(Duration::from_secs(60)).expect("it does not hang");
         assert!(matches!(answer, Err(ListError::Store(words)) if words.contains("panicked")));

@@ -45,7 +45,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
 use lines::Lines;
-use list::{ENDINGS, ListError, Listed, Place};
+use list::{ENDINGS, FilesPlace, ListError, Listed};
 use listing::Listings;
 use read::{FromReader, News, Reader, Trouble, TroubleWith};
 use set::FileSet;
@@ -64,7 +64,7 @@ const LIST_WAIT: Duration = Duration::from_secs(1);
 
 /// Reads files below one place.
 pub struct FilesSource {
-    place: Place,
+    place: FilesPlace,
     watch: Option<Duration>,
     runtime: Handle,
     clock: Clock,
@@ -93,7 +93,7 @@ impl FilesSource {
         clock: Clock,
     ) -> Result<Self, SourceError> {
         let (sender, receiver) = channel(CHUNKS_AHEAD);
-        let place = Place::open(config, stores)?;
+        let place = FilesPlace::open(config, stores)?;
         Ok(Self {
             watch: config.watch,
             files: FileSet::new(

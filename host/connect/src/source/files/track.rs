@@ -7,14 +7,14 @@ use tokio::task::AbortHandle;
 
 use super::lines::Lines;
 use super::list::{FileEntry, Packing, checksum, checksum_of, checksum_open};
-use super::read::{Done, HEAD_BYTES, LastLine, Part};
+use super::read::{Done, FilePart, HEAD_BYTES, LastLine};
 use crate::source::{Absent, PartitionProgress, RecordBlock, SourceError};
 use sluicegate_model::position::{NextOffset, Partition, Position};
 
 /// Files that are read one behind the other as one partition; offsets count the bytes of all of them, unpacked.
 pub(super) struct Track {
     partition: Partition,
-    parts: Vec<Part>,
+    parts: Vec<FilePart>,
     position: Position,
     /// Positions name the files they have passed, because one file is not enough to tell.
     is_sequence: bool,
@@ -100,7 +100,7 @@ impl Track {
     }
 
     /// Its files.
-    pub(super) fn parts(&self) -> &[Part] {
+    pub(super) fn parts(&self) -> &[FilePart] {
         &self.parts
     }
 
@@ -308,8 +308,8 @@ pub(super) fn lost(partition: &Partition, offset: i64, reason: &str) -> SourceEr
     ))
 }
 
-fn part(file: FileEntry, start: i64, before: i32) -> Part {
+fn part(file: FileEntry, start: i64, before: i32) -> FilePart {
     let size = i64::try_from(file.size).unwrap_or(i64::MAX);
     let (sized, open) = (checksum(before, &file), checksum_open(before, &file));
-    Part { file, start, end: start.saturating_add(size), checksum: sized, checksum_open: open }
+    FilePart { file, start, end: start.saturating_add(size), checksum: sized, checksum_open: open }
 }

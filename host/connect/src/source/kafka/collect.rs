@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::KafkaSource;
 use super::batch_queue::BATCH_MESSAGES;
-use super::errors::{PartitionError, Verdict};
+use super::errors::{ErrorVerdict, PartitionError};
 use super::partition::Taken;
 use super::topic::Lost;
 use crate::source::{PollLimits, SourceError};
@@ -98,23 +98,23 @@ impl KafkaSource {
     ) -> Result<(), SourceError> {
         let reader = &mut self.readers[usize::try_from(number).expect("looked up before")];
         match error.verdict() {
-            Verdict::CaughtUp => {
+            ErrorVerdict::CaughtUp => {
                 reader.reached_end(error.offset);
                 self.complaint.take_if(|(partition, _)| *partition == number);
             }
-            Verdict::PositionLost => {
+            ErrorVerdict::PositionLost => {
                 reader.is_in_trouble();
                 // What the topic is now is asked before anything is said about it.
                 self.lost = Some(Lost { number, error, at: self.clock.monotonic() });
                 self.knowledge.look_now();
             }
-            Verdict::Unreadable => {
+            ErrorVerdict::Unreadable => {
                 return Err(SourceError::Failed {
                     what: format!("read {} at offset {}", reader.partition(), error.offset),
                     reason: error.words,
                 });
             }
-            Verdict::MayPass => {
+            ErrorVerdict::MayPass => {
                 reader.is_in_trouble();
                 let text = format!("{} cannot be read: {}", reader.partition(), error.words);
                 self.complaint = Some((number, text));

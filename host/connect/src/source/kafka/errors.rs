@@ -14,7 +14,7 @@ pub(super) struct PartitionError {
 
 /// What to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ErrorVerdict {
     /// No error: every record that was there has been handed on.
     CaughtUp,
     /// The position does not exist any more, or not yet. Never skipped.
@@ -26,12 +26,12 @@ pub(super) enum Verdict {
 }
 
 impl PartitionError {
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self) -> ErrorVerdict {
         use RDKafkaErrorCode as Code;
         match self.code {
-            Code::PartitionEOF => Verdict::CaughtUp,
+            Code::PartitionEOF => ErrorVerdict::CaughtUp,
             Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::LogTruncation => {
-                Verdict::PositionLost
+                ErrorVerdict::PositionLost
             }
             Code::BadMessage
             | Code::BadCompression
@@ -39,8 +39,8 @@ impl PartitionError {
             | Code::InvalidMessageSize
             | Code::MessageSizeTooLarge
             | Code::NotImplemented
-            | Code::Fatal => Verdict::Unreadable,
-            _ => Verdict::MayPass,
+            | Code::Fatal => ErrorVerdict::Unreadable,
+            _ => ErrorVerdict::MayPass,
         }
     }
 }

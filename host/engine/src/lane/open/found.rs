@@ -9,7 +9,7 @@ use sluicegate_chain::paths::LaneTag;
 use sluicegate_chain::{ChainError, LaneStorage};
 use sluicegate_connect::sink::found::{Writer, found_columns};
 use sluicegate_pipeline::fingerprint::columns::{TableColumns, TableConflict};
-use sluicegate_store::failure::{Failure, explain};
+use sluicegate_store::failure::{StoreFailure, explain};
 
 /// Why tables cannot be written on.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub async fn check_files(
         let found = found_columns(location, &tag.end(), writer).await;
         let found = found.map_err(|error| ChainError::Store {
             explanation: explain("read the columns of a table's files", location, &error),
-            failure: Failure::of(&error),
+            failure: StoreFailure::of(&error),
         })?;
         for file in found {
             table.check_file(&file.path, &file.schema)?;

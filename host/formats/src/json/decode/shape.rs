@@ -18,7 +18,7 @@ pub(super) struct Shape {
 struct Object {
     fields: Vec<Field>,
     /// By position within the object: the key that stood there, and whose it is.
-    places: Vec<Place>,
+    places: Vec<ColumnPlace>,
 }
 
 struct Field {
@@ -28,7 +28,7 @@ struct Field {
     seen: u64,
 }
 
-struct Place {
+struct ColumnPlace {
     key: String,
     field: Option<FieldIndex>,
     quoted: QuotedKey,
@@ -206,7 +206,7 @@ impl Object {
                 place.quoted = QuotedKey::new(key);
             } else if position == self.places.len() {
                 let quoted = QuotedKey::new(key);
-                self.places.push(Place { key: key.to_owned(), field, quoted });
+                self.places.push(ColumnPlace { key: key.to_owned(), field, quoted });
             }
         }
         field

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::check::Context;
 use crate::check::location::location;
 use crate::document::Key;
-use crate::place::Place;
+use crate::place::WrittenPlace;
 use crate::problem::Problems;
 use crate::raw::{RawFiles, RawOrder};
 use crate::{FileOrder, FilesConfig, duration};
@@ -39,7 +39,7 @@ pub(super) fn check(
         None => Some(FINISH_AFTER_DEFAULT),
         Some(text) => problems.take(&finish_key, duration::parse(&text.0)),
     };
-    let Place { written, url } = place?;
+    let WrittenPlace { written, url } = place?;
     let order = match order {
         RawOrder::Parallel => FileOrder::Parallel,
         RawOrder::Unordered => FileOrder::Unordered,

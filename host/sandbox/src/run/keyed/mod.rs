@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::calls::Calls;
 use super::cut::RowBytes;
-use super::isolate::{self, Failure, Haste};
+use super::isolate::{self, CallFailure, Haste};
 use super::made::Made;
 use super::outcome::{ProcessOutcome, TimerOutcome, TimerRefusal, kind_of, refusable};
 use super::runner::{KeyedRunner, rejected};
@@ -145,7 +145,7 @@ impl Work<'_> {
         calls: &mut Calls<dyn KeyedGuest>,
         part: Range<usize>,
         haste: Haste,
-    ) -> Result<Vec<crate::plugin::answer::Reject>, Failure> {
+    ) -> Result<Vec<crate::plugin::answer::Reject>, CallFailure> {
         let Self { rows, groups, made, .. } = self;
         let answer = calls.call(part.len(), haste, |guest| {
             groups.call(&rows.groups[part.clone()], |of, given| {
@@ -166,13 +166,13 @@ impl Work<'_> {
         &mut self,
         calls: &mut Calls<dyn KeyedGuest>,
         row: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CallFailure> {
         let (group, watermark) = (self.rows.groups[row], self.rows.watermarks[row]);
         let mut firings = 0;
         while let Some(timer) = self.groups.first_timer(group).filter(|it| it.time <= watermark) {
             firings += 1;
             let fired = if firings > self.firings_max {
-                Err(Failure {
+                Err(CallFailure {
                     fault: too_many(self.firings_max),
                     hopeless: false,
                     used: false,
@@ -203,7 +203,7 @@ impl Work<'_> {
         group: u32,
         timer: Timer,
         row: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CallFailure> {
         let rest = self.groups.without_first_timer(group);
         let mut call = || {
             calls.call(1, Haste::None, |guest| {
@@ -235,7 +235,7 @@ impl Work<'_> {
     }
 }
 
-fn deserves_another(failure: &Failure) -> bool {
+fn deserves_another(failure: &CallFailure) -> bool {
     failure.used || matches!(failure.fault, PluginError::Deadline { .. })
 }
 

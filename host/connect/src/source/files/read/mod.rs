@@ -28,7 +28,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 
 /// A file in its place within a track.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct FilePart {
     pub(super) file: FileEntry,
     /// Where it begins in the track, and where it ends as it was listed. Of a packed file the end is that of what is
     /// stored, and means nothing.
@@ -125,7 +125,7 @@ pub(super) struct Reader {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) track: Partition,
     pub(super) run: u64,
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<FilePart>,
     /// In the track, at the beginning of a line.
     pub(super) start: i64,
     /// Of the last of the parts; the others end before the next begins.
@@ -178,7 +178,7 @@ impl Reader {
     }
 
     /// Reads a part until that succeeds; the news instead if it never will, or none if nobody listens.
-    async fn read_on(&self, part: &Part, last_line: LastLine) -> Result<Done, Option<News>> {
+    async fn read_on(&self, part: &FilePart, last_line: LastLine) -> Result<Done, Option<News>> {
         let mut at = self.start.max(part.start);
         let mut pause = BACK_OFF.0;
         loop {
@@ -227,7 +227,7 @@ impl Reader {
     /// Reads from `at` to the end of a part. Moves `at` behind every line that was sent.
     async fn read_part(
         &self,
-        part: &Part,
+        part: &FilePart,
         last_line: LastLine,
         at: &mut i64,
     ) -> Result<Done, ReadError> {
@@ -255,14 +255,14 @@ impl Reader {
         PartLines::new(self, part, at).read_plain(result, from, before, last_line).await
     }
 
-    async fn get(&self, part: &Part, from: Option<u64>) -> Result<GetResult, ReadError> {
+    async fn get(&self, part: &FilePart, from: Option<u64>) -> Result<GetResult, ReadError> {
         let range = from.map(|from| GetRange::Bounded(from..part.file.size));
         let options = GetOptions { range, ..GetOptions::default() };
         self.store.get_opts(&part.file.path, options).await.map_err(|error| read_error(&error))
     }
 
     /// A file that goes on must begin as it did: otherwise it is another one under the same name.
-    async fn compare_head(&self, part: &Part, before: u64) -> Result<(), ReadError> {
+    async fn compare_head(&self, part: &FilePart, before: u64) -> Result<(), ReadError> {
         let range = 0..part.file.size.min(HEAD_BYTES as u64);
         let head = self.store.get_range(&part.file.path, range).await;
         let head = head.map_err(|error| read_error(&error))?;
@@ -324,7 +324,7 @@ mod tests {
         let path = object_store::path::Path::from("in/a.json");
         let packing = Packing::Plain;
         let file = FileEntry { path, stream: Arc::from("in/a.json"), size: 9, tag: 0, packing };
-        let part = Part { start: 0, end: 9, checksum: 0, checksum_open: 0, file };
+        let part = FilePart { start: 0, end: 9, checksum: 0, checksum_open: 0, file };
         let reader = Reader {
             store,
             track: partition("in/a.json"),

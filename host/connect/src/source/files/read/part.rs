@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{GetResult, GetResultPayload};
 
-use super::{CHUNK_BYTES, Done, HEAD_BYTES, LastLine, News, Part, ReadError, Reader, shrunk};
+use super::{CHUNK_BYTES, Done, FilePart, HEAD_BYTES, LastLine, News, ReadError, Reader, shrunk};
 use crate::source::files::lines::{LineCutter, Lines};
 use crate::source::files::list::store_words;
 use crate::source::files::unpack::Unpacker;
@@ -16,14 +16,14 @@ use crate::source::files::unpack::Unpacker;
 /// The lines of one part on their way out.
 pub(super) struct PartLines<'a> {
     reader: &'a Reader,
-    part: &'a Part,
+    part: &'a FilePart,
     at: &'a mut i64,
     cutter: LineCutter,
 }
 
 impl<'a> PartLines<'a> {
     /// Lines from `at` on, which moves behind every line that is sent.
-    pub(super) fn new(reader: &'a Reader, part: &'a Part, at: &'a mut i64) -> Self {
+    pub(super) fn new(reader: &'a Reader, part: &'a FilePart, at: &'a mut i64) -> Self {
         let cutter = LineCutter::new(*at, CHUNK_BYTES);
         Self { reader, part, at, cutter }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
-use super::runs::Place;
+use super::runs::ResultRow;
 use crate::lane::logic::pieces::by_key_bytes;
 use crate::lane::plan::WindowsPlan;
 use sluicegate_model::dead_letter::DeadLetterKind;
@@ -35,7 +35,7 @@ pub(in crate::lane) struct Results {
     /// Of each batch the window and the encoded key of each row, for sorting.
     keys: Vec<(Vec<WindowBounds>, Varlen)>,
     /// All rows in the order of window and key, when they are sorted.
-    order: Vec<Place>,
+    order: Vec<ResultRow>,
     pub(in crate::lane) condemned: Vec<CondemnedGroup>,
 }
 
@@ -108,9 +108,9 @@ impl Results {
     /// Sorts the rows by window and key. Rows of one group keep the plugin's order.
     pub(super) fn sort(&mut self) {
         let rows = |(batch, (_, keys)): (u32, &(_, Varlen))| {
-            (0..keys.len() as u32).map(move |row| (batch, row))
+            (0..keys.len() as u32).map(move |row| ResultRow { batch, row })
         };
-        let mut order: Vec<Place> = (0..).zip(&self.keys).flat_map(rows).collect();
+        let mut order: Vec<ResultRow> = (0..).zip(&self.keys).flat_map(rows).collect();
         if !order.is_sorted_by_key(|row| self.place(*row)) {
             order.sort_by(|a, b| self.place(*a).cmp(&self.place(*b)));
         }
@@ -118,14 +118,13 @@ impl Results {
     }
 
     /// Window and key of a row.
-    pub(super) fn place(&self, (batch, row): Place) -> ((i64, i64), &[u8]) {
+    pub(super) fn place(&self, ResultRow { batch, row }: ResultRow) -> (WindowBounds, &[u8]) {
         let (bounds, keys) = &self.keys[batch as usize];
-        let WindowBounds { start, end } = bounds[row as usize];
-        ((start, end), keys.value(row as usize))
+        (bounds[row as usize], keys.value(row as usize))
     }
 
     /// The rows as they were sorted.
-    pub(super) fn order(&self) -> &[Place] {
+    pub(super) fn order(&self) -> &[ResultRow] {
         &self.order
     }
 

@@ -22,8 +22,14 @@ const ROWS: usize = if cfg!(test) { 4 } else { 65_536 };
 /// Bytes of a run, about: rows can be large, and texts of an array must stay far below 2 GiB.
 const BYTES: usize = 64 << 20;
 
-/// A row: its batch among those of its worker, and its place there.
-pub(super) type Place = (u32, u32);
+/// A row of the results of a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResultRow {
+    /// Its batch among those of its worker.
+    pub(super) batch: u32,
+    /// Its place there.
+    pub(super) row: u32,
+}
 
 /// What is left of the results of all workers.
 pub(super) struct Runs<'r> {
@@ -68,20 +74,21 @@ impl<'r> Runs<'r> {
             last = Some(place);
             let (first, taken) = &mut self.taken[worker];
             *taken += 1;
-            let batch = *first + row.0 as usize;
+            let batch = *first + row.batch as usize;
             bytes += self.row_bytes[batch];
-            run.push((batch, row.1 as usize));
+            run.push((batch, row.row as usize));
         }
         run
     }
 
     /// The worker that has the next row, and that row. A group lies with one worker, so none is as good as another.
-    fn first(&self) -> Option<(usize, Place)> {
+    fn first(&self) -> Option<(usize, ResultRow)> {
         let next = |(worker, results): (usize, &'r Results)| {
             let row = *results.order().get(self.taken[worker].1)?;
             Some((results.place(row), worker, row))
         };
-        let first = self.results.iter().enumerate().filter_map(next).min();
+        let rows = self.results.iter().enumerate().filter_map(next);
+        let first = rows.min_by(|(one, ..), (other, ..)| one.cmp(other));
         first.map(|(_, worker, row)| (worker, row))
     }
 
