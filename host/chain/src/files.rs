@@ -64,7 +64,8 @@ pub(super) async fn files_from(
     id: &Arc<str>,
     table: &Location,
     tag: &LaneTag,
-    (naming, epoch): (Naming<'_>, Epoch),
+    naming: Naming<'_>,
+    epoch: Epoch,
     folders: Folders,
 ) -> object_store::Result<Vec<FoundFile>> {
     let (store, root) = (&table.store, root_of(table));
@@ -98,7 +99,8 @@ fn found(id: &Arc<str>, tag: &LaneTag, object: ObjectMeta) -> Option<FoundFile> 
 pub(super) async fn each_file(
     table: &Location,
     tag: &LaneTag,
-    (chain, epoch): (&str, Epoch),
+    chain: &str,
+    epoch: Epoch,
     folders: Folders,
     mut show: impl FnMut(Path, DataFileName),
 ) -> object_store::Result<()> {

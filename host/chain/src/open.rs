@@ -38,7 +38,7 @@ pub(super) async fn find_files(
         let has_earlier = slots.iter().any(|slot| slot.record.v < paths::CHAIN_IN_NAMES_SINCE);
         let earlier = has_earlier.then_some(Naming::Earlier);
         for naming in earlier.into_iter().chain([Naming::OfChain(chain)]) {
-            let found = files_from(id, table, tag, (naming, oldest), folders).await;
+            let found = files_from(id, table, tag, naming, oldest, folders).await;
             files.extend(found.map_err(failed)?);
         }
     }

@@ -52,7 +52,7 @@ pub(super) async fn sweep(storage: &LaneStorage, chain: &str) -> Result<usize, C
     let mut slots = Slots { store: &store, chain, known: BTreeMap::new() };
     let mut deleted = 0;
     for (id, table) in &storage.tables {
-        let runs = runs(id, table, &tag, (chain, latest)).await?;
+        let runs = runs(id, table, &tag, chain, latest).await?;
         let mut suspects = BTreeMap::new();
         for (name, run) in runs {
             let own = slots.own(&name, run).await?;
@@ -61,7 +61,7 @@ pub(super) async fn sweep(storage: &LaneStorage, chain: &str) -> Result<usize, C
             }
         }
         if !suspects.is_empty() {
-            deleted += delete(id, table, &tag, (chain, latest), &suspects).await?;
+            deleted += delete(id, table, &tag, chain, latest, &suspects).await?;
         }
     }
     if deleted > 0 {
@@ -89,12 +89,13 @@ async fn runs(
     id: &Arc<str>,
     table: &Location,
     tag: &LaneTag,
-    (chain, latest): (&str, Epoch),
+    chain: &str,
+    latest: Epoch,
 ) -> Result<BTreeMap<Name, Run>, ChainError> {
     let failed = |error| ChainError::store("list data files", table, &error);
     let folders = Folders::of(table).await.map_err(failed)?;
     let mut runs: BTreeMap<Name, Run> = BTreeMap::new();
-    let listed = each_file(table, tag, (chain, Epoch::GENESIS), folders, |_, name| {
+    let listed = each_file(table, tag, chain, Epoch::GENESIS, folders, |_, name| {
         if name.epoch > latest {
             return;
         }
@@ -113,13 +114,14 @@ async fn delete(
     id: &Arc<str>,
     table: &Location,
     tag: &LaneTag,
-    (chain, latest): (&str, Epoch),
+    chain: &str,
+    latest: Epoch,
     suspects: &BTreeMap<Name, Option<Run>>,
 ) -> Result<usize, ChainError> {
     let failed = |error| ChainError::store("list data files", table, &error);
     let folders = Folders::of(table).await.map_err(failed)?;
     let mut orphans: Vec<Path> = Vec::new();
-    let listed = each_file(table, tag, (chain, Epoch::GENESIS), folders, |path, name| {
+    let listed = each_file(table, tag, chain, Epoch::GENESIS, folders, |path, name| {
         let DataFileName { epoch, term, nonce, .. } = name;
         let own = suspects.get(&(term, nonce));
         let is_orphan = own.is_some_and(|own| {

@@ -183,8 +183,7 @@ impl Lane {
         let most = left.cut_at(&self.desk.outside.trial);
         let started = self.clock.monotonic();
         let trial = &self.desk.outside.trial;
-        let Run { mut prepared, judges } =
-            self.intake.take(&self.pool, trial, (&mut left, most))?;
+        let Run { mut prepared, judges } = self.intake.take(&self.pool, trial, &mut left, most)?;
         let turn = Turn { chunks: &prepared, judges: &judges };
         let mut judged =
             self.with_logic(|logic, given, effects| logic.update(given, &turn, effects))?;
@@ -194,7 +193,7 @@ impl Lane {
         let fates = self.intake.settle(&mut left, &prepared);
         self.ledger.dirty |= !prepared.is_empty();
         let epoch = self.ledger.next_epoch();
-        self.outputs.write_turn(left.blocks(), (&prepared, &judged), epoch)?;
+        self.outputs.write_turn(left.blocks(), &prepared, &judged, epoch)?;
         if !left.blocks().is_empty() {
             self.intake.report();
             self.logic.report(&self.desk.outside.metrics);
@@ -335,8 +334,8 @@ impl Lane {
         if let Some(fired) = self.desk.take_fired() {
             let max = LiveResults::ROWS_MAX;
             let changed = self.with_logic(|logic, given, _| logic.show(given, max));
-            let of_rows = (self.logic.key_columns(), self.ledger.next_epoch());
-            self.desk.show(fired, changed, of_rows);
+            let epoch = self.ledger.next_epoch();
+            self.desk.show(fired, changed, self.logic.key_columns(), epoch);
         }
     }
 

@@ -9,6 +9,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::refusal::Refusal;
+use sluicegate_model::time::EventTime;
 use sluicegate_state::window::RowSelection;
 
 use super::logic::Judged;
@@ -57,12 +58,12 @@ pub(super) struct Condemned {
 pub(super) struct Prepared {
     pub(super) chunk: Chunk,
     pub(super) rows: Rows,
-    /// The largest event time of its records, µs.
-    pub(super) max_event_time: Option<i64>,
+    /// The largest event time of its records.
+    pub(super) max_event_time: Option<EventTime>,
     /// Its rows as they were decoded, until it is judged whether they jump; none if nobody asks.
     pub(super) seen: Option<Seen>,
-    /// An event time that looks like another unit than its column's, µs.
-    pub(super) odd_time: Option<i64>,
+    /// An event time that looks like another unit than its column's.
+    pub(super) odd_time: Option<EventTime>,
     /// One per record of the chunk.
     pub(super) fates: Vec<Fate>,
     pub(super) condemned: Vec<Condemned>,
@@ -188,9 +189,9 @@ pub(super) struct Rows {
     pub(super) records: Option<Vec<u32>>,
     /// The first record of the chunk.
     pub(super) first: u32,
-    /// Event time of each row, µs.
+    /// Event time of each row, µs. It and the next are columns as Arrow has them: eight bytes a row, read by loops over all rows.
     pub(super) times: Vec<i64>,
-    /// The largest event time in the chunk before each row's record; `i64::MIN` if there was none.
+    /// The largest event time in the chunk before each row's record, µs; `i64::MIN` if there was none.
     pub(super) before: Vec<i64>,
 }
 

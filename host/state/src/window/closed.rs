@@ -77,7 +77,7 @@ impl Generation {
 
 impl ClosedSessions {
     /// A session of a key that began at `start` takes no more rows. `max_length` in µs, more than 0.
-    pub(super) fn note(&mut self, max_length: i64, (hash, key): (TableHash, &[u8]), start: i64) {
+    pub(super) fn note(&mut self, max_length: i64, hash: TableHash, key: &[u8], start: i64) {
         let number = start.div_euclid(span(max_length));
         self.generations.entry(number).or_default().note(hash, key, start);
     }

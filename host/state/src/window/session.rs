@@ -71,7 +71,7 @@ pub(super) fn join(
     nested: bool,
 ) -> (WindowBounds, Vec<usize>) {
     let (mut bounds, mut joined) = (own, Vec::new());
-    while let Some((index, whole)) = first_touched(rule, bounds, open, (nested, &joined)) {
+    while let Some((index, whole)) = first_touched(rule, bounds, open, nested, &joined) {
         joined.push(index);
         bounds = whole;
     }
@@ -83,7 +83,8 @@ fn first_touched(
     rule: SessionRule,
     bounds: WindowBounds,
     open: &[Session],
-    (nested, joined): (bool, &[usize]),
+    nested: bool,
+    joined: &[usize],
 ) -> Option<(usize, WindowBounds)> {
     let first = open.partition_point(|session| session.bounds.end < bounds.start);
     for (index, session) in open.iter().enumerate().skip(first) {

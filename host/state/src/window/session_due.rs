@@ -92,8 +92,8 @@ impl Sessions {
             let gone = key.sessions.partition_point(closed);
             for session in key.sessions.drain(..gone) {
                 if rule.corrected && watermark != Watermark::End {
-                    let of = (key.hash, &*key.key);
-                    self.closed.note(rule.max_length, of, session.bounds.start);
+                    let start = session.bounds.start;
+                    self.closed.note(rule.max_length, key.hash, &key.key, start);
                 }
                 self.sessions -= 1;
                 self.bytes -= super::sessions::allocated(session.state.len());

@@ -28,8 +28,8 @@ impl Sessions {
 
     /// What a checkpoint gives back of the closed sessions of a key.
     pub fn restore_closed(&mut self, rule: SessionRule, row: &super::snapshot::StateRow<'_>) {
-        let key = (TableHash::of(row.key), row.key);
-        self.closed.note(rule.max_length, key, row.place.bounds.start);
+        let hash = TableHash::of(row.key);
+        self.closed.note(rule.max_length, hash, row.key, row.place.bounds.start);
     }
 
     /// Of sessions that were closed and began before this the checkpoint may know nothing.

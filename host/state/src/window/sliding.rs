@@ -88,7 +88,7 @@ impl SlideTables {
             let changed = self.corrections(slides, state, before);
             let mut some = SomeKeys::of(changed.values());
             for (window, keys) in changed {
-                let mut merged = some.of_window(slides, state, (window, &keys), merge);
+                let mut merged = some.of_window(slides, state, window, &keys, merge);
                 count_firing(&mut merged, state.fired_window(slides, window));
                 state.count_fired(window);
                 each(slides.bounds(window), merged, Told::Fired);
@@ -109,7 +109,7 @@ impl SlideTables {
             if before.has_passed(EventTime(bounds.end)) {
                 continue;
             }
-            let mut merged = self.window(slides, state, (window, None), merge);
+            let mut merged = self.window(slides, state, window, None, merge);
             if lateness > 0 {
                 count_firing(&mut merged, state.fired_window(slides, window));
                 state.count_fired(window);
@@ -124,7 +124,7 @@ impl SlideTables {
         if lateness > 0 && tells_closed {
             let mut some = SomeKeys::of(state.closing(closed).map(|(_, keys)| keys));
             for (window, keys) in state.closing(closed) {
-                let merged = some.of_window(slides, state, (window, keys), merge);
+                let merged = some.of_window(slides, state, window, keys, merge);
                 each(slides.bounds(window), merged, Told::Closed);
             }
         }
@@ -185,7 +185,8 @@ impl SlideTables {
         &mut self,
         slides: &Slides,
         state: &KeyedState,
-        (window, only): (i128, Option<&GroupTable>),
+        window: i128,
+        only: Option<&GroupTable>,
         merge: &mut Merge<'_>,
     ) -> Merged {
         let panes = slides.panes_of(window);
@@ -276,10 +277,11 @@ impl SomeKeys {
         &mut self,
         slides: &Slides,
         state: &KeyedState,
-        (window, wanted): (i128, &GroupTable),
+        window: i128,
+        wanted: &GroupTable,
         merge: &mut Merge<'_>,
     ) -> Merged {
-        let whole = self.tables.window(slides, state, (window, Some(&self.keys)), merge);
+        let whole = self.tables.window(slides, state, window, Some(&self.keys), merge);
         let is_wanted = |part: &GroupPart<'_>| wanted.find(part.hash, part.key).is_some();
         let mut some = Merged::default();
         some.add(whole.parts().filter(is_wanted), merge);

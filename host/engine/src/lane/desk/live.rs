@@ -14,6 +14,7 @@ use sluicegate_chain::record::Epoch;
 use sluicegate_formats::json::encode::json_value;
 
 use super::Desk;
+use crate::lane::logic::Changed;
 
 /// Listeners get changes at most this often: ten times a second reads as «at once».
 const EVERY: Duration = Duration::from_millis(100);
@@ -73,13 +74,14 @@ impl Desk {
         (self.outside.live.receiver_count() > 0).then_some(waiting)
     }
 
-    /// Sends what has fired, and behind it the `changed` groups of windows that have not, besides `left_out` others. Nothing
+    /// Sends what has fired, and behind it the groups of windows that have changed and have not. Nothing
     /// to send is not sent. Rows begin with so many columns of the key, and become true with `epoch`.
     pub(in crate::lane) fn show(
         &self,
         waiting: Waiting,
-        (changed, left_out): (Option<RecordBatch>, usize),
-        (key_columns, epoch): (usize, Epoch),
+        Changed { rows: changed, left_out }: Changed,
+        key_columns: usize,
+        epoch: Epoch,
     ) {
         let Waiting { fired, left_out: fired_left_out } = waiting;
         let mut batches = Vec::from(fired);

@@ -35,7 +35,7 @@ pub(super) fn judge(prepared: &mut Prepared, plan: &Plan, known: Known) -> Optio
     let (Some(allowed), Some(max)) = (plan.jump.allowed, prepared.max_event_time) else {
         return known.doubted;
     };
-    if known.max.is_some_and(|before| max <= before.0.saturating_add(allowed)) {
+    if known.max.is_some_and(|before| max.0 <= before.0.saturating_add(allowed)) {
         return None;
     }
     let mut doubted = known.doubted.map(EventTime::micros);
@@ -62,7 +62,7 @@ pub(super) fn judge(prepared: &mut Prepared, plan: &Plan, known: Known) -> Optio
         }
     });
     if !refused.is_empty() {
-        prepared.max_event_time = Some(in_chunk).filter(|max| *max > i64::MIN);
+        prepared.max_event_time = (in_chunk > i64::MIN).then_some(EventTime(in_chunk));
         take_out(prepared, plan, refused, &before);
     }
     doubted.map(EventTime)

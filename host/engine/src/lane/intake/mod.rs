@@ -21,7 +21,7 @@ use sluicegate_chain::record::{ChainRecord, Fates, SourceKind, SourceState};
 use sluicegate_connect::source::{PollLimits, RecordBlock, Source};
 use sluicegate_model::identity::Jump;
 use sluicegate_model::position::Positions;
-use sluicegate_model::time::{Clock, EventTime, Watermark, thread_cpu_nanos};
+use sluicegate_model::time::{Clock, Watermark, thread_cpu_nanos};
 use sluicegate_pipeline::{Pipeline, SourceConfig};
 use sluicegate_sandbox::run::brake::Effort;
 use sluicegate_state::watermark::LaneClock;
@@ -77,8 +77,10 @@ impl Intake {
         config: &Arc<Pipeline>,
         clock: &Clock,
         metrics: &Arc<LaneMetrics>,
-        (plan, pool): (&Arc<Plan>, &Pool),
-        (source, record): (Box<dyn Source>, &ChainRecord),
+        plan: &Arc<Plan>,
+        pool: &Pool,
+        source: Box<dyn Source>,
+        record: &ChainRecord,
     ) -> Self {
         Self {
             source,
@@ -141,10 +143,11 @@ impl Intake {
         &mut self,
         pool: &Pool,
         trial: &Trial,
-        (left, most): (&mut Left, usize),
+        left: &mut Left,
+        most: usize,
     ) -> Result<Run, LaneError> {
         let now = self.clock.monotonic();
-        let mut prepared = self.prepare(pool, trial, (left, most))?;
+        let mut prepared = self.prepare(pool, trial, left, most)?;
         let judges = self.observe(&mut prepared, now);
         self.warn_of_unit(&prepared);
         Ok(Run { prepared, judges })
@@ -156,7 +159,8 @@ impl Intake {
         &mut self,
         pool: &Pool,
         trial: &Trial,
-        (left, most): (&mut Left, usize),
+        left: &mut Left,
+        most: usize,
     ) -> Result<Vec<Prepared>, LaneError> {
         let (plan, clock, preparers) = (&*self.plan, &self.clock, &mut self.preparers);
         let mut run: Vec<Chunk> = left.chunks.iter().take(most).cloned().collect();
@@ -164,7 +168,7 @@ impl Intake {
             let single = matches!(&*run, [chunk] if chunk.records.len() == 1);
             let budget = Budget::new(plan.made_bytes_max, single);
             let prepared = pool.each_item(preparers, &run, |preparer, chunk| {
-                prepare(preparer, plan, clock, left.blocks(), chunk, (trial, &budget))
+                prepare(preparer, plan, clock, left.blocks(), chunk, trial, &budget)
             });
             pool.not_broken_off()?;
             let prepared: Vec<Prepared> = prepared.into_iter().map_while(|chunk| chunk).collect();
@@ -191,7 +195,7 @@ impl Intake {
             self.partitions.doubt(partition, doubted);
             let clock = self.partitions.clock_mut();
             let judge = Judge::new(before.max, clock.watermark());
-            clock.observe(partition, prepared.max_event_time.map(EventTime), now);
+            clock.observe(partition, prepared.max_event_time, now);
             if before.max.is_none() {
                 self.partitions.look_at_first(partition);
             }

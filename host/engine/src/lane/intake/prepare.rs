@@ -13,7 +13,7 @@ use crate::lane::rows::{Chunk, Fate, Prepared, Rows, Seen};
 use crate::lane::trial::Trial;
 use sluicegate_connect::source::RecordBlock;
 use sluicegate_model::dead_letter::DeadLetterKind;
-use sluicegate_model::time::{Clock, thread_cpu_nanos};
+use sluicegate_model::time::{Clock, EventTime, thread_cpu_nanos};
 
 /// Decodes a chunk, takes its event times and runs the filters and maps. None: the budget does not suffice for it.
 pub(super) fn prepare(
@@ -22,7 +22,8 @@ pub(super) fn prepare(
     clock: &Clock,
     blocks: &[RecordBlock],
     chunk: &Chunk,
-    (trial, budget): (&Trial, &Budget),
+    trial: &Trial,
+    budget: &Budget,
 ) -> Option<Prepared> {
     if budget.is_spent() {
         return None;
@@ -108,10 +109,11 @@ fn observe(prepared: &mut Prepared, plan: &Plan, block: &RecordBlock, clock: &Cl
             max = max.max(*time);
         }
     }
-    prepared.odd_time = times.iter().copied().find(|time| plan.time_column.is_odd(*time));
+    let odd = times.iter().copied().find(|time| plan.time_column.is_odd(*time));
+    prepared.odd_time = odd.map(EventTime);
     prepared.rows.times = times;
     if refused.len() < rows {
-        prepared.max_event_time = Some(max);
+        prepared.max_event_time = Some(EventTime(max));
     }
     if !refused.is_empty() {
         let mut gone = refused.iter().map(|(row, _)| *row).peekable();

@@ -38,7 +38,8 @@ impl Intake {
             return;
         }
         let mut odd = prepared.iter().filter_map(|prepared| prepared.odd_time);
-        let Some(warning) = odd.find_map(|time| self.plan.time_column.warning(time)) else {
+        let Some(warning) = odd.find_map(|time| self.plan.time_column.warning(time.micros()))
+        else {
             return;
         };
         self.warned.of_unit = true;

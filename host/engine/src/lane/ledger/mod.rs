@@ -73,10 +73,12 @@ pub(super) enum Barrier {
 impl Ledger {
     /// Where the chain stands. `record` is its newest.
     pub(super) fn open(
-        (config, plan): (&Arc<Pipeline>, &Plan),
+        config: &Arc<Pipeline>,
+        plan: &Plan,
         clock: &Clock,
         metrics: &Arc<LaneMetrics>,
-        (committer, record): (Committer, &ChainRecord),
+        committer: Committer,
+        record: &ChainRecord,
         modules: Vec<PlacedModule>,
     ) -> Self {
         Self {

@@ -106,10 +106,9 @@ pub(super) trait Kind: Send {
         Ok(())
     }
 
-    /// At most `max` groups that have changed since they were shown last and have not fired, evaluated on copies, and how many
-    /// others there are.
-    fn show(&mut self, _given: &Given<'_>, _max: usize) -> (Option<RecordBatch>, usize) {
-        (None, 0)
+    /// At most `max` groups that have changed since they were shown last and have not fired, evaluated on copies.
+    fn show(&mut self, _given: &Given<'_>, _max: usize) -> Changed {
+        Changed::default()
     }
 
     /// Goes on where the watermark had come when a checkpoint was made, with state or without.
@@ -158,6 +157,14 @@ pub(super) trait Kind: Send {
     fn report(&mut self, _metrics: &LaneMetrics) {}
 }
 
+/// Groups that have changed and have not fired.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub(super) rows: Option<RecordBatch>,
+    /// How many others there are, which are not among the rows.
+    pub(super) left_out: usize,
+}
+
 /// States of one worker.
 pub(super) type States<'s> = Box<dyn Iterator<Item = &'s [u8]> + Send + 's>;
 
@@ -168,7 +175,8 @@ pub(super) struct Given<'g> {
     pub(super) clock: &'g LaneClock,
     /// Loops break off when it is overdue.
     pub(super) stop: Stop,
-    /// Is told what is in hand.
+    /// Is told what is in hand. A logic that runs beside that of a lane has one of its own: or groups of the lane would be on trial for
+    /// a panic of the other.
     pub(super) trial: Trial,
 }
 

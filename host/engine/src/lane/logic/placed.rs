@@ -40,12 +40,13 @@ pub(in crate::lane) struct LateRow {
     pub(in crate::lane) missed: Missed,
 }
 
-/// The watermark that judges the rows of a chunk, before its first record.
+/// The watermark that judges the rows of a chunk, before its first record. Both times are kept as rows have them, because they are
+/// compared with each row's.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::lane) struct Judge {
-    /// The largest event time of the partition before the chunk; `i64::MIN` if there was none.
+    /// The largest event time of the partition before the chunk, µs; `i64::MIN` if there was none.
     pub(in crate::lane) max_before: i64,
-    /// The lane's watermark; `i64::MIN` for none.
+    /// The lane's watermark, µs; `i64::MIN` for none, `i64::MAX` for the end.
     pub(in crate::lane) lane: i64,
 }
 

@@ -236,11 +236,10 @@ impl Ready {
         let desk = Desk::new(config, clock, outside);
         desk.publish_stages(&plan);
         metrics.opened(record.epoch, clock.wall_micros());
-        let fixed = (config, &*plan);
         Lane {
-            intake: Intake::open(config, clock, &metrics, (&plan, &pool), (source, &record)),
-            outputs: Outputs::new(fixed, clock, &metrics, outbox),
-            ledger: Ledger::open(fixed, clock, &metrics, (committer, &record), modules),
+            intake: Intake::open(config, clock, &metrics, &plan, &pool, source, &record),
+            outputs: Outputs::new(config, &plan, clock, &metrics, outbox),
+            ledger: Ledger::open(config, &plan, clock, &metrics, committer, &record, modules),
             config: Arc::clone(config),
             clock: clock.clone(),
             pool,

@@ -51,7 +51,8 @@ const LETTERS_BYTES_MAX: usize = 32 << 20;
 impl Outputs {
     /// The tables and topics of a pipeline.
     pub(super) fn new(
-        (config, plan): (&Arc<Pipeline>, &Plan),
+        config: &Arc<Pipeline>,
+        plan: &Plan,
         clock: &Clock,
         metrics: &Arc<LaneMetrics>,
         outbox: Outbox,
@@ -136,7 +137,8 @@ impl Outputs {
     pub(super) fn write_turn(
         &mut self,
         blocks: &[RecordBlock],
-        (chunks, judged): (&[Prepared], &[Judged]),
+        chunks: &[Prepared],
+        judged: &[Judged],
         epoch: Epoch,
     ) -> Result<(), LaneError> {
         let started = thread_cpu_nanos();

@@ -30,6 +30,20 @@ pub(in crate::lane) struct Grouped {
     pub(in crate::lane) limits: CallLimits,
 }
 
+/// How a section of the pipeline file groups rows.
+struct Grouping<'p> {
+    /// As messages name it.
+    section: &'p str,
+    /// Columns of the rows.
+    key: &'p [String],
+    /// The plugin that keeps state for each key.
+    stage: &'p StageConfig,
+    /// The columns of event time that results have.
+    times: &'p [&'p str],
+    /// Results have a revision.
+    corrects: bool,
+}
+
 impl Grouped {
     /// The shard of a key that a state blob has.
     ///
@@ -113,10 +127,10 @@ impl WindowsPlan {
         let has_bounds = !window.is_global();
         let times: &[&str] = if has_bounds { &WINDOW_COLUMNS } else { &[] };
         let corrects = window.corrects();
-        let key = ("`[window]`", &*window.key);
-        let of_results = (times, corrects);
+        let (section, key, stage) = ("`[window]`", &*window.key, &window.aggregate);
+        let by = Grouping { section, key, stage, times, corrects };
         Ok(Self {
-            grouped: Grouped::new(pipeline, modules, rows, key, &window.aggregate, of_results)?,
+            grouped: Grouped::new(pipeline, modules, rows, &by)?,
             assigner: WindowAssigner::new(window.kind, corrects),
             lateness: window.allowed_lateness,
             corrects,
@@ -136,27 +150,25 @@ impl KeyedPlan {
         modules: &[PlacedModule],
         rows: &SchemaRef,
     ) -> Result<Self, PlanError> {
-        let key = ("`[process]`", &*process.key);
-        let of_results: (&[&str], bool) = (&[EVENT_TIME_COLUMN], false);
-        let grouped = Grouped::new(pipeline, modules, rows, key, &process.stage, of_results)?;
+        let (section, key, stage) = ("`[process]`", &*process.key, &process.stage);
+        let by = Grouping { section, key, stage, times: &[EVENT_TIME_COLUMN], corrects: false };
+        let grouped = Grouped::new(pipeline, modules, rows, &by)?;
         Ok(Self { grouped, ttl: process.ttl })
     }
 }
 
 impl Grouped {
-    /// Rows grouped by the columns that a section of the pipeline file names. Results have these times, and perhaps a revision.
+    /// Rows grouped as a section of the pipeline file says.
     fn new(
         pipeline: &Pipeline,
         modules: &[PlacedModule],
         rows: &SchemaRef,
-        (section, names): (&str, &[String]),
-        stage: &StageConfig,
-        (times, corrects): (&[&str], bool),
+        by: &Grouping<'_>,
     ) -> Result<Self, PlanError> {
-        let key = key_columns(section, names, rows)?;
-        let stage = FittedStage::new(stage, modules, rows)?;
+        let key = key_columns(by.section, by.key, rows)?;
+        let stage = FittedStage::new(by.stage, modules, rows)?;
         Ok(Self {
-            output: result_schema(&key, rows, &stage, times, corrects)?,
+            output: result_schema(&key, rows, &stage, by.times, by.corrects)?,
             stage,
             key_fields: key.iter().map(|column| Arc::clone(&rows.fields()[*column])).collect(),
             key,

@@ -47,7 +47,7 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
         let blocks = intake.poll().unwrap();
         let mut left = intake.cut(blocks);
         let most = left.cut_at(&desk.outside.trial);
-        let run = intake.take(&pool, &desk.outside.trial, (&mut left, most)).unwrap();
+        let run = intake.take(&pool, &desk.outside.trial, &mut left, most).unwrap();
         let Run { mut prepared, judges } = run;
         let with = given(&pool, &intake, &desk);
         let turn = Turn { chunks: &prepared, judges: &judges };

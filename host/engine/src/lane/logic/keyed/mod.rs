@@ -104,12 +104,12 @@ impl Kind for Keyed {
         });
         let answers = given.pool.each_worker(workers, |number, worker| {
             let share = Share::new(number, given.pool.len());
-            update(worker, plan, (turn.chunks, &placed), &share)
+            update(worker, plan, turn.chunks, &placed, &share)
         });
         given.pool.not_broken_off()?;
         let (refused, emitted): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         self.take_emitted(emitted, effects)?;
-        let placed: Vec<Placed> = placed.into_iter().map(|(placed, _)| placed).collect();
+        let placed: Vec<Placed> = placed.into_iter().map(|it| it.placed).collect();
         Ok(Judged::of(placed, refused.into_iter().flatten().collect()))
     }
 

@@ -18,7 +18,7 @@ use crate::lane::logic::{Effects, Given};
 use crate::lane::plan::KeyedPlan;
 use crate::stop::Stop;
 use sluicegate_model::refusal::RefusalKind;
-use sluicegate_model::time::{Watermark, thread_cpu_nanos};
+use sluicegate_model::time::{EventTime, Watermark, thread_cpu_nanos};
 use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_sandbox::run::keyed::too_many;
@@ -36,13 +36,21 @@ const SLICE_NANOS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Firing {
     /// The watermark up to which they are being fired, as long as some are left.
-    target: Option<i64>,
+    target: Option<EventTime>,
     /// The end of a slice that was cut.
-    slice: Option<i64>,
+    slice: Option<EventTime>,
     /// CPU time of a step, ns.
     step_nanos: u64,
     /// Of a single slice.
     slice_nanos: u64,
+}
+
+/// What a slice of event time came to.
+struct FiredSlice {
+    /// Its end, if it was cut inside.
+    cut: Option<EventTime>,
+    /// CPU time of the worker that took longest, ns; more than 0.
+    nanos: u64,
 }
 
 impl Default for Firing {
@@ -81,33 +89,32 @@ impl Keyed {
                 return Ok(());
             }
             self.workers.iter_mut().for_each(|worker| worker.keyed.begin_firing());
-            self.firing.target = Some(watermark.0);
+            self.firing.target = Some(watermark);
         }
         given.trial.begin_other("while timers fired");
         let mut nanos_left = self.firing.step_nanos;
         loop {
-            let Some((end, nanos)) = self.fire_slice(given, effects)? else {
+            let Some(FiredSlice { cut, nanos }) = self.fire_slice(given, effects)? else {
                 self.firing.target = None;
                 return Ok(());
             };
             nanos_left = nanos_left.saturating_sub(nanos);
-            self.firing.slice = end;
-            if end.is_some() || nanos_left == 0 || given.stop.is_overdue() {
+            self.firing.slice = cut;
+            if cut.is_some() || nanos_left == 0 || given.stop.is_overdue() {
                 return Ok(());
             }
         }
     }
 
-    /// Fires the next slice. None if nothing is due any more; else its end, if it was cut inside, and the CPU time of the worker
-    /// that took longest, ns.
+    /// Fires the next slice. None if nothing is due any more.
     fn fire_slice(
         &mut self,
         given: &Given<'_>,
         effects: &mut dyn Effects,
-    ) -> Result<Option<(Option<i64>, u64)>, LaneError> {
+    ) -> Result<Option<FiredSlice>, LaneError> {
         let Given { pool, stop, .. } = given;
-        let target = self.firing.target.expect("timers are being fired");
-        let end = match self.firing.slice {
+        let target = self.firing.target.expect("timers are being fired").micros();
+        let end = match self.firing.slice.map(EventTime::micros) {
             Some(end) => {
                 pool.each_worker(&mut self.workers, |_, worker| worker.due = worker.keyed.due(end));
                 end
@@ -137,7 +144,7 @@ impl Keyed {
         self.take_emitted(emitted, effects)?;
         let nanos = done.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
         let is_done = done.iter().all(|(is_done, _)| *is_done);
-        Ok(Some(((!is_done).then_some(end), nanos.max(1))))
+        Ok(Some(FiredSlice { cut: (!is_done).then_some(EventTime(end)), nanos: nanos.max(1) }))
     }
 
     /// The end of input: what is due at the largest watermark that a partition reached, then every timer that is left,

@@ -25,30 +25,34 @@ use sluicegate_sandbox::plugin::answer::KeyedRows;
 use sluicegate_sandbox::run::outcome::TimerRefusal;
 use sluicegate_state::watermark::LaneClock;
 
+/// The rows of a chunk with their keys.
+pub(super) struct PlacedRows {
+    pub(super) placed: Placed,
+    /// Of each row that which judges it, µs; `i64::MIN` for none. A column, as the plugin is given it.
+    watermarks: Vec<i64>,
+}
+
 /// Key and watermark of each row that is left: no row is late.
-pub(super) fn place(
-    plan: &KeyedPlan,
-    clock: &LaneClock,
-    rows: &Rows,
-    judge: Judge,
-) -> (Placed, Vec<i64>) {
+pub(super) fn place(plan: &KeyedPlan, clock: &LaneClock, rows: &Rows, judge: Judge) -> PlacedRows {
     let mut placed = Placed { rows: rows.left(), ..Placed::default() };
     let watermark = |row: &u32| judge.watermark(rows.before[*row as usize], clock);
     let watermarks = placed.rows.iter().map(watermark).collect();
     placed.set_keys(&rows.batch, &plan.grouped.key);
-    (placed, watermarks)
+    PlacedRows { placed, watermarks }
 }
 
 /// Processes the rows that `worker` owns, as `share` says, chunk by chunk.
 pub(super) fn update(
     worker: &mut Worker,
     plan: &KeyedPlan,
-    (chunks, placed): (&[Prepared], &[(Placed, Vec<i64>)]),
+    chunks: &[Prepared],
+    placed: &[PlacedRows],
     share: &Share,
 ) -> (Vec<RefusedRow>, Emitted) {
     let started = thread_cpu_nanos();
     let (mut refused, mut emitted) = (Vec::new(), Emitted::default());
-    for (chunk, (prepared, (placed, watermarks))) in chunks.iter().zip(placed).enumerate() {
+    for (chunk, (prepared, placed)) in chunks.iter().zip(placed).enumerate() {
+        let PlacedRows { placed, watermarks } = placed;
         let mine =
             share.of(&placed.shards).unwrap_or_else(|| (0..placed.rows.len() as u32).collect());
         if mine.is_empty() {

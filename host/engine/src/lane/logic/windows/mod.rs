@@ -13,11 +13,9 @@ mod shape;
 mod tumbling;
 mod update;
 
-use arrow::record_batch::RecordBatch;
-
 use super::judged::RefusedRow;
 use super::placed::{Judge, Placed};
-use super::{Effect, Effects, Given, Judged, Kind, States, Turn};
+use super::{Changed, Effect, Effects, Given, Judged, Kind, States, Turn};
 use crate::counters::LaneMetrics;
 use crate::lane::LaneError;
 use crate::lane::logic::share::{Share, owner};
@@ -149,7 +147,7 @@ impl Kind for Windows {
         });
         let answers = given.pool.each_worker(workers, |number, worker| {
             let share = Share::new(number, given.pool.len());
-            worker.timed(|worker| update(worker, plan, (turn.chunks, &placed), &share)).0
+            worker.timed(|worker| update(worker, plan, turn.chunks, &placed, &share)).0
         });
         given.pool.not_broken_off()?;
         let (mut all_refused, mut all_condemned) = (Vec::new(), Vec::new());
@@ -197,7 +195,7 @@ impl Kind for Windows {
         each_run(given.pool, &results, |rows| effects.take(Effect::Updates { rows, last: false }))
     }
 
-    fn show(&mut self, given: &Given<'_>, max: usize) -> (Option<RecordBatch>, usize) {
+    fn show(&mut self, given: &Given<'_>, max: usize) -> Changed {
         let Self { plan, workers, .. } = self;
         let share = max.div_ceil(given.pool.len());
         let by = Watching { watcher: Watcher::Live, watermark: given.clock.watermark() };
@@ -205,7 +203,8 @@ impl Kind for Windows {
             let max = worker.shape.looked_at(share);
             worker.changed(plan, by, max)
         });
-        (join(&results), workers.iter().map(|worker| worker.shape.changed_len()).sum())
+        let left_out = workers.iter().map(|worker| worker.shape.changed_len()).sum();
+        Changed { rows: join(&results), left_out }
     }
 
     fn begin_at(&mut self, watermark: Watermark) {

@@ -137,7 +137,7 @@ impl Shape for Panes {
         let mut some = SomeKeys::of(changed.values());
         for (window, keys) in changed {
             let mut merge = |left: &Varlen, right: &Varlen| aggregate.runner.merge(left, right);
-            let mut merged = some.of_window(slides, state, (window, &keys), &mut merge);
+            let mut merged = some.of_window(slides, state, window, &keys, &mut merge);
             merged.set_revisions(|hash, key| state.revision(window, hash, key));
             aggregate.evaluate_merged(slides.bounds(window), &merged, &mut results);
         }

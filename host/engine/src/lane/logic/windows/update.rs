@@ -36,7 +36,8 @@ pub(super) struct Answers {
 pub(super) fn update(
     worker: &mut Worker,
     plan: &WindowsPlan,
-    (chunks, placed): (&[Prepared], &[Placed]),
+    chunks: &[Prepared],
+    placed: &[Placed],
     share: &Share,
 ) -> Vec<(usize, Answers)> {
     let mut all = Vec::new();
