@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sluicegate::process::Process;
+use sluicegate::program::Program;
 use sluicegate_engine::supervisor::Ended;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::ModuleDigest;
@@ -35,7 +35,7 @@ pub(crate) struct Job {
 pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
     let environment = Environment::of_process();
     let pipeline = file::load(pipeline, environment.variables())?;
-    let runtime = Process::runtime()?;
+    let runtime = Program::runtime()?;
     let process = process(&pipeline, &environment, runtime.handle())?;
     let process = if native { with_native_plugins(process, &pipeline)? } else { process };
     let started = process.start(pipeline)?;
@@ -73,13 +73,13 @@ pub(crate) fn process(
     pipeline: &Pipeline,
     environment: &Environment,
     runtime: &tokio::runtime::Handle,
-) -> Result<Process> {
+) -> Result<Program> {
     let cache = Some(Workspace::here().target().join("bench").join("compiled"));
-    Process::new(runtime, &pipeline.checkpoint.url, environment.stores(), cache, Compiler::Here)
+    Program::new(runtime, &pipeline.checkpoint.url, environment.stores(), cache, Compiler::Here)
 }
 
 /// The same, except that the calls of both plugins stay outside the sandbox.
-fn with_native_plugins(mut process: Process, pipeline: &Pipeline) -> Result<Process> {
+fn with_native_plugins(mut process: Program, pipeline: &Pipeline) -> Result<Program> {
     let revenue = module("revenue")?;
     let loaded = process.engine.load("revenue", &revenue, &CallLimits::from(&pipeline.limits))?;
     let outputs = Arc::new(outputs(&loaded.description));

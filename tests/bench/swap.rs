@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use sluicegate::handle::{ActivateError, PipelineHandle};
-use sluicegate::process::Process;
+use sluicegate::program::Program;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::file;
 use tokio::runtime::Runtime;
@@ -32,7 +32,7 @@ const FILTERS: [&str; 2] = ["premium-sale", "valid-sale"];
 pub(crate) fn run(folder: &Path, swaps: usize) -> Result<Vec<f64>> {
     let input = folder.join("swap-input");
     link(&folder.join("sales"), &input)?;
-    let runtime = Process::runtime()?;
+    let runtime = Program::runtime()?;
     let (mut pauses, mut empty) = (Vec::with_capacity(swaps), 0);
     while pauses.len() < swaps {
         let found = pass(folder, &input, &runtime, swaps - pauses.len())?;

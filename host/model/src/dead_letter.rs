@@ -26,7 +26,7 @@ pub enum DeadLetterKind {
     Merge,
     /// The plugin rejected it.
     Rejected,
-    /// The process plugin failed on a timer.
+    /// The keyed plugin failed on a timer.
     Timer,
     /// A record makes too much for a turn, or a message is too large for its topic.
     TooLarge,

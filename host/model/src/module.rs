@@ -20,8 +20,9 @@ pub enum PluginKind {
     Map,
     /// Accumulates rows per group.
     Aggregate,
-    /// Keeps state per key and acts in event time.
-    Process,
+    /// Keeps state per key and acts in event time. People call this kind `process`, in files and in records.
+    #[serde(rename = "process")]
+    Keyed,
 }
 
 /// A place for a plugin, as the pipeline file describes it.
@@ -54,7 +55,7 @@ impl PluginKind {
             Self::Filter => "filter",
             Self::Map => "map",
             Self::Aggregate => "aggregate",
-            Self::Process => "process",
+            Self::Keyed => "process",
         }
     }
 }

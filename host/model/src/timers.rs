@@ -1,4 +1,4 @@
-//! State and timers of keys, as they stand between the host, which owns them, and a process plugin.
+//! State and timers of keys, as they stand between the host, which owns them, and a keyed plugin.
 
 use crate::varlen::Varlen;
 

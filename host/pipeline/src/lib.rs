@@ -69,7 +69,7 @@ pub struct Pipeline {
     /// Windows and their aggregate. None: rows go straight to the sinks.
     pub window: Option<WindowConfig>,
     /// Keys and their plugin. Never together with a window.
-    pub process: Option<ProcessConfig>,
+    pub keyed: Option<KeyedConfig>,
     /// Where rows go.
     pub sinks: Vec<SinkConfig>,
     /// Undecodable and refused records. None: they are counted, said in the log and dropped, because the file says so.
@@ -109,7 +109,7 @@ impl Pipeline {
     /// The stage that keeps state: the aggregate, or the process plugin.
     pub fn stateful_stage(&self) -> Option<&StageConfig> {
         let aggregate = self.window.as_ref().map(|window| &window.aggregate);
-        aggregate.or_else(|| self.process.as_ref().map(|process| &process.stage))
+        aggregate.or_else(|| self.keyed.as_ref().map(|keyed| &keyed.stage))
     }
 }
 
@@ -232,12 +232,12 @@ impl WindowConfig {
 
 /// Keys with state and timers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProcessConfig {
+pub struct KeyedConfig {
     /// Columns after the last map, by name; may be empty (one key).
     pub key: Vec<String>,
     /// A key without timers is forgotten when the watermark is so many µs beyond its last row. None: never.
     pub ttl: Option<i64>,
-    /// The stage of kind process.
+    /// The stage of the keyed plugin.
     pub stage: StageConfig,
 }
 

@@ -27,8 +27,8 @@ pub fn of(pipeline: &Pipeline) -> String {
             format!("{} {key}, aggregate {}", window_words(window.kind), window.aggregate.id),
         );
     }
-    if let Some(process) = &pipeline.process {
-        line("state", format!("{}, process {}", by(&process.key), process.stage.id));
+    if let Some(keyed) = &pipeline.keyed {
+        line("state", format!("{}, process {}", by(&keyed.key), keyed.stage.id));
     }
     for sink in &pipeline.sinks {
         let place = match &sink.kind {

@@ -1,6 +1,6 @@
 //! The program: command line, HTTP, console, the page of metrics, and the wiring of it all.
 //!
-//! [`process`] is what the pipelines of one process share; [`handle`] is what the rest of the process holds of a running
+//! [`program`] is what the pipelines of one process share; [`handle`] is what the rest of the process holds of a running
 //! pipeline. What a record meets on its way, and which crate may know which, stands in `host/README.md`: begin there.
 //!
 //! axum is known in [`http`] only. No turn of a lane is taken here.
@@ -9,7 +9,7 @@
 
 mod stderr;
 
-pub mod process;
+pub mod program;
 pub mod handle;
 pub mod history;
 pub mod metrics;

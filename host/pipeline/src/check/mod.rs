@@ -81,7 +81,7 @@ pub(super) fn check(
         event_time: event_time?,
         stages: stages.stages,
         window: stages.window,
-        process: stages.process,
+        keyed: stages.keyed,
         sinks: outputs.sinks,
         dead_letters: outputs.dead_letters,
         late: outputs.late,

@@ -14,7 +14,7 @@ use crate::place::WrittenPlace;
 use crate::problem::Problems;
 use crate::raw::{RawCheckpoint, RawDeadLetters, RawFailures, RawOnFailure, RawSink, RawTable};
 use crate::{
-    CheckpointConfig, Failures, OnFailure, Pipeline, ProcessConfig, SinkConfig, SinkKind,
+    CheckpointConfig, Failures, KeyedConfig, OnFailure, Pipeline, SinkConfig, SinkKind,
     SourceConfig, TableLocation, WindowConfig,
 };
 use sluicegate_model::module::PluginKind;
@@ -266,8 +266,8 @@ pub(super) fn check_date_column(pipeline: &Pipeline, problems: &mut Problems<'_>
         .iter()
         .map(|column| column.name.as_str())
         .find(|name| is_date(name));
-    let keys = match (&pipeline.window, &pipeline.process) {
-        (Some(WindowConfig { key, .. }), _) | (None, Some(ProcessConfig { key, .. })) => Some(key),
+    let keys = match (&pipeline.window, &pipeline.keyed) {
+        (Some(WindowConfig { key, .. }), _) | (None, Some(KeyedConfig { key, .. })) => Some(key),
         (None, None) => None,
     };
     let of_results = match keys {

@@ -7,7 +7,7 @@ use super::columns;
 use crate::document::Key;
 use crate::problem::Problems;
 use crate::raw::{RawProcess, RawStage, RawStageKind, RawWindow};
-use crate::{PluginRef, ProcessConfig, StageConfig, WindowConfig};
+use crate::{KeyedConfig, PluginRef, StageConfig, WindowConfig};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::Schema;
 
@@ -18,7 +18,7 @@ const STAGES_MAX: usize = 64;
 pub(super) struct Checked {
     pub(super) stages: Vec<StageConfig>,
     pub(super) window: Option<WindowConfig>,
-    pub(super) process: Option<ProcessConfig>,
+    pub(super) keyed: Option<KeyedConfig>,
 }
 
 pub(super) fn check(
@@ -67,8 +67,8 @@ pub(super) fn check(
     let has_map = stages.iter().any(|stage| stage.kind == PluginKind::Map);
     let schema = schema.filter(|_| !has_map);
     let window = super::window::check(window, aggregate, schema, problems);
-    let process = super::process::check(process, processor, schema, problems);
-    Checked { stages, window, process }
+    let keyed = super::process::check(process, processor, schema, problems);
+    Checked { stages, window, keyed }
 }
 
 fn ends_the_stages(kind: RawStageKind) -> Option<&'static str> {
@@ -92,7 +92,7 @@ fn check_stage(
         RawStageKind::Filter => PluginKind::Filter,
         RawStageKind::Map => PluginKind::Map,
         RawStageKind::Aggregate => PluginKind::Aggregate,
-        RawStageKind::Process => PluginKind::Process,
+        RawStageKind::Process => PluginKind::Keyed,
     };
     let config = config.into_iter().map(|(key, value)| (key, value.0)).collect();
     Some(StageConfig { id: id?, kind, plugin: plugin?, config, columns })

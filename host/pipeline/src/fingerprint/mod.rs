@@ -90,9 +90,9 @@ fn parts(pipeline: &Pipeline) -> BTreeMap<String, String> {
         parts.insert("key", key_columns(pipeline, &window.key));
         parts.insert("aggregate", format!("stage {}", window.aggregate.id));
     }
-    if let Some(process) = &pipeline.process {
-        parts.insert("key", key_columns(pipeline, &process.key));
-        parts.insert("process", format!("stage {}", process.stage.id));
+    if let Some(keyed) = &pipeline.keyed {
+        parts.insert("key", key_columns(pipeline, &keyed.key));
+        parts.insert("process", format!("stage {}", keyed.stage.id));
     }
     // A state of prices would go on with quantities, and nobody could tell.
     if let Some(stage) = pipeline.stateful_stage().filter(|stage| !stage.columns.is_empty()) {

@@ -72,7 +72,7 @@ impl KindExports {
             Self::Filter(_) => PluginKind::Filter,
             Self::Map(_) => PluginKind::Map,
             Self::Aggregate(_) => PluginKind::Aggregate,
-            Self::Keyed(_) => PluginKind::Process,
+            Self::Keyed(_) => PluginKind::Keyed,
         }
     }
 }

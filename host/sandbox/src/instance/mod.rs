@@ -21,7 +21,7 @@ use crate::contract::bindings::exports::sluicegate::plugin::{
 };
 use crate::contract::bindings::sluicegate::plugin::columns::{BatchParam, VarlenResult};
 use crate::plugin::answer::{EvaluateAnswer, FilterAnswer, MapAnswer, UpdateAnswer};
-use crate::plugin::answer::{KeyedRows, ProcessAnswer, TimerAnswer};
+use crate::plugin::answer::{KeyedAnswer, KeyedRows, TimerAnswer};
 use crate::plugin::guest::{
     AggregateGuest, FilterGuest, Guest, Instance, KeyedGuest, MapGuest, StatefulGuest, Usage,
 };
@@ -240,7 +240,7 @@ impl KeyedGuest for WasmInstance<process_rows::Guest> {
         &mut self,
         rows: &KeyedRows,
         groups: &KeyedGroups,
-    ) -> Result<ProcessAnswer, PluginError> {
+    ) -> Result<KeyedAnswer, PluginError> {
         let (count, lowered) = (rows_of(&rows.batch), LoweredBatch::new(&rows.batch));
         let (columns, outputs) = (lowered.columns(), Arc::clone(&self.outputs));
         let expired = BooleanBuffer::from(rows.expired.as_slice());
@@ -257,9 +257,7 @@ impl KeyedGuest for WasmInstance<process_rows::Guest> {
                 timer_sets(&groups.timers),
             )
         };
-        self.checked(call, |raw| {
-            answer::process::process(raw, rows, groups.len(), &outputs, &limits)
-        })
+        self.checked(call, |raw| answer::keyed::process(raw, rows, groups.len(), &outputs, &limits))
     }
 
     fn on_timer(
@@ -275,7 +273,7 @@ impl KeyedGuest for WasmInstance<process_rows::Guest> {
                 let (states, timers) = (varlen(&groups.states), timer_sets(&groups.timers));
                 process.call_on_timer(store, &times, &ids, states, timers)
             },
-            |raw| answer::process::on_timer(raw, fired, &outputs, &limits),
+            |raw| answer::keyed::on_timer(raw, fired, &outputs, &limits),
         )
     }
 }

@@ -29,7 +29,7 @@ fn precision_max(additions: u32) -> u8 {
 
 /// The description as the host uses it, or what is wrong with it.
 ///
-/// `processes`: the module exports the calls of a process plugin and not those of an aggregate. The contract's enum has
+/// `processes`: the module exports the calls of a keyed plugin and not those of an aggregate. The contract's enum has
 /// one word for both. `additions`: last number of the version of the contract that it was built for.
 pub(crate) fn described(
     raw: PluginDescription,
@@ -39,7 +39,7 @@ pub(crate) fn described(
     let kind = match raw.kind {
         Kind::Filter => PluginKind::Filter,
         Kind::MapRows => PluginKind::Map,
-        Kind::Aggregate if processes => PluginKind::Process,
+        Kind::Aggregate if processes => PluginKind::Keyed,
         Kind::Aggregate => PluginKind::Aggregate,
     };
     let inputs = columns("input", raw.inputs, additions)?;
@@ -49,7 +49,7 @@ pub(crate) fn described(
         (PluginKind::Aggregate, true) => {
             return Err("an aggregate has at least one output column".to_owned());
         }
-        (PluginKind::Process, true) => {
+        (PluginKind::Keyed, true) => {
             return Err("a process plugin has at least one output column".to_owned());
         }
         (PluginKind::Map, true) if !raw.keeps_other_columns => {

@@ -274,7 +274,7 @@ fn takes(wanted: &DataType, found: &DataType) -> bool {
 fn rows_after(plugin: &Plugin, input: &SchemaRef) -> SchemaRef {
     match plugin.description.kind {
         PluginKind::Filter => Arc::clone(input),
-        PluginKind::Aggregate | PluginKind::Process => Arc::clone(&plugin.output_schema),
+        PluginKind::Aggregate | PluginKind::Keyed => Arc::clone(&plugin.output_schema),
         PluginKind::Map if !plugin.description.keeps_other_columns => {
             Arc::clone(&plugin.output_schema)
         }

@@ -109,7 +109,7 @@ fn describe(
     let raw = running.describe().map_err(LoadProblem::Describe)?;
     let exports = &compiled.exports;
     let has = |kind| exports.of(kind).is_some();
-    let processes = has(PluginKind::Process) && !has(PluginKind::Aggregate);
+    let processes = has(PluginKind::Keyed) && !has(PluginKind::Aggregate);
     let description =
         described(raw, processes, exports.additions).map_err(LoadProblem::Description)?;
     if let Some(calls) = exports.of(description.kind) {
@@ -119,7 +119,7 @@ fn describe(
         PluginKind::Filter => ("filter", "filter-rows"),
         PluginKind::Map => ("map", "map-rows"),
         PluginKind::Aggregate => ("aggregate", "aggregate-rows"),
-        PluginKind::Process => ("process", "process-rows"),
+        PluginKind::Keyed => ("process", "process-rows"),
     };
     Err(LoadProblem::Contract(format!(
         "the plugin says that it is of the world `{world}`, and does not export its interface \

@@ -1,5 +1,5 @@
 //! What a plugin is asked and what it answers, as Arrow and checked. Filters, maps and aggregates are given a batch;
-//! a process plugin also the times of its rows, and state and timers of the groups they touch.
+//! a keyed plugin also the times of its rows, and state and timers of the groups they touch.
 
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
@@ -54,7 +54,7 @@ pub struct EvaluateAnswer {
     pub groups: Vec<u32>,
 }
 
-/// Rows of a process plugin with what the host knows of them. `batch` holds exactly the plugin's inputs.
+/// Rows of a keyed plugin with what the host knows of them. `batch` holds exactly the plugin's inputs.
 #[derive(Clone, Debug)]
 pub struct KeyedRows {
     /// The columns.
@@ -69,9 +69,9 @@ pub struct KeyedRows {
     pub groups: Vec<u32>,
 }
 
-/// What a process plugin answered to rows.
+/// What a keyed plugin answered to rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProcessAnswer {
+pub struct KeyedAnswer {
     /// The groups, in the order given.
     pub groups: KeyedGroups,
     /// New rows, with the columns of `outputs`.
@@ -84,7 +84,7 @@ pub struct ProcessAnswer {
     pub rejects: Vec<Reject>,
 }
 
-/// What a process plugin answered to timers.
+/// What a keyed plugin answered to timers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimerAnswer {
     /// The groups, in the order given.

@@ -4,7 +4,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::PluginError;
 use super::answer::{
-    EvaluateAnswer, FilterAnswer, KeyedRows, MapAnswer, ProcessAnswer, TimerAnswer, UpdateAnswer,
+    EvaluateAnswer, FilterAnswer, KeyedAnswer, KeyedRows, MapAnswer, TimerAnswer, UpdateAnswer,
 };
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::timers::{KeyedGroups, Timer};
@@ -76,14 +76,14 @@ pub trait AggregateGuest: StatefulGuest {
     ) -> Result<EvaluateAnswer, PluginError>;
 }
 
-/// The calls of a process plugin.
+/// The calls of a keyed plugin.
 pub trait KeyedGuest: StatefulGuest {
     /// Rows, and what is due before each.
     fn process(
         &mut self,
         rows: &KeyedRows,
         groups: &KeyedGroups,
-    ) -> Result<ProcessAnswer, PluginError>;
+    ) -> Result<KeyedAnswer, PluginError>;
     /// Timer `i` of group `i`.
     fn on_timer(
         &mut self,
@@ -99,7 +99,7 @@ impl Instance {
             Self::Filter(_) => PluginKind::Filter,
             Self::Map(_) => PluginKind::Map,
             Self::Aggregate(_) => PluginKind::Aggregate,
-            Self::Keyed(_) => PluginKind::Process,
+            Self::Keyed(_) => PluginKind::Keyed,
         }
     }
 }

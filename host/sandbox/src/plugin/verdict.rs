@@ -49,7 +49,7 @@ pub fn compare(was: &Description, name: &str, is: &Description) -> Verdict {
             if is.keeps_other_columns { ("keeps", "drops") } else { ("drops", "keeps") };
         return no(format!("{is} the columns that it does not make, the one that runs {was} them"));
     }
-    if !matches!(is.kind, PluginKind::Aggregate | PluginKind::Process) {
+    if !matches!(is.kind, PluginKind::Aggregate | PluginKind::Keyed) {
         return Verdict::AsIs;
     }
     let from = was.state_version;

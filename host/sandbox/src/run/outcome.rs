@@ -54,9 +54,9 @@ pub struct EvaluateOutcome {
     pub refusals: Vec<GroupRefusal>,
 }
 
-/// What a process plugin made of a batch.
+/// What a keyed plugin made of a batch.
 #[derive(Clone, Debug)]
-pub struct ProcessOutcome {
+pub struct KeyedOutcome {
     /// The groups, in the order given; refused rows and timers left no trace in them.
     pub groups: KeyedGroups,
     /// New rows, with the plugin's output columns only.
@@ -71,7 +71,7 @@ pub struct ProcessOutcome {
     pub timers: Vec<TimerRefusal>,
 }
 
-/// What a process plugin made of timers.
+/// What a keyed plugin made of timers.
 #[derive(Clone, Debug)]
 pub struct TimerOutcome {
     /// The groups, in the order given.

@@ -44,7 +44,7 @@ pub type FilterRunner = StageRunner<dyn FilterGuest>;
 pub type MapRunner = StageRunner<dyn MapGuest>;
 /// Runs an aggregate.
 pub type AggregateRunner = StageRunner<dyn AggregateGuest>;
-/// Runs a process plugin; its calls stand in [`super::keyed`].
+/// Runs a keyed plugin; its calls stand in [`super::keyed`].
 pub type KeyedRunner = StageRunner<dyn KeyedGuest>;
 
 /// Takes the state of any plugin that has one to another layout.

@@ -90,7 +90,7 @@ fn evil_bytes(kind: PluginKind) -> Vec<u8> {
         PluginKind::Filter => "evil-kind:filter...",
         PluginKind::Map => "evil-kind:map......",
         PluginKind::Aggregate => "evil-kind:aggregate",
-        PluginKind::Process => unreachable!("the evil plugin does not process"),
+        PluginKind::Keyed => unreachable!("the evil plugin does not process"),
     };
     overwritten(evil_module(), "evil-kind:aggregate", word)
 }
@@ -164,7 +164,7 @@ impl AnyRunner {
             PluginKind::Filter => Self::Filter(FilterRunner::new(plugin, limits)),
             PluginKind::Map => Self::Map(MapRunner::new(plugin, limits)),
             PluginKind::Aggregate => Self::Aggregate(AggregateRunner::new(plugin, limits)),
-            PluginKind::Process => Self::Keyed(KeyedRunner::new(plugin, limits)),
+            PluginKind::Keyed => Self::Keyed(KeyedRunner::new(plugin, limits)),
         }
     }
 
@@ -219,7 +219,7 @@ impl AnyRunner {
         MigrationRunner::new(self.plugin(), &limits()).migrate(from_version, states)
     }
 
-    fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> ProcessOutcome {
+    fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> KeyedOutcome {
         let Self::Keyed(runner) = self else { panic!("no process plugin") };
         runner.process(rows, groups)
     }

@@ -1,7 +1,7 @@
 //! Modules of an older version of the contract go on as ever, and what they know stays readable.
 //!
 //! `older/` has two plugins of ours as they were built for 0.1.1 (without their custom sections, which nobody needs but
-//! the one with the contract): an aggregate with a plain state, and a process plugin with one that serde wrote. Both
+//! the one with the contract): an aggregate with a plain state, and a keyed plugin with one that serde wrote. Both
 //! keep decimals in it.
 
 use std::path::Path;
@@ -48,7 +48,7 @@ fn revenue(module: &LoadedModule, price: DataType) -> Result<Plugin, FitError> {
 fn velocity(module: &LoadedModule) -> Plugin {
     let config = [("more-than", "2"), ("within", "10s")];
     let rows = of("amount", decimal_type(18, 2));
-    fit_as(PluginKind::Process, &config, module, &rows).unwrap().plugin
+    fit_as(PluginKind::Keyed, &config, module, &rows).unwrap().plugin
 }
 
 fn cents(column: &str, cents: &[i64]) -> RecordBatch {

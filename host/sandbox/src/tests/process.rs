@@ -11,7 +11,7 @@ use expect_test::{Expect, expect};
 use super::{AnyRunner, engine, fit_as, limits};
 use crate::contract::bindings::exports::sluicegate::plugin::process_rows;
 use crate::contract::bindings::sluicegate::plugin::columns::{BatchResult, VarlenResult};
-use crate::instance::answer::process::{on_timer, process};
+use crate::instance::answer::keyed::{on_timer, process};
 use crate::plugin::Plugin;
 use crate::plugin::answer::*;
 use sluicegate_model::module::PluginKind;
@@ -24,10 +24,10 @@ fn fraud_velocity() -> Plugin {
     let bytes = std::fs::read(&path).expect("`cargo xtask plugins` was run");
     let limits = sluicegate_model::call::CallLimits { key_state: 32, ..limits() };
     let module = engine().load("fraud-velocity", &bytes, &limits).unwrap();
-    assert_eq!(module.description.kind, PluginKind::Process);
+    assert_eq!(module.description.kind, PluginKind::Keyed);
     let rows = Schema::new(vec![Field::new("amount", DataType::Decimal64(18, 3), false)]);
     let config = [("more-than", "1"), ("within", "1s")];
-    fit_as(PluginKind::Process, &config, &module, &Arc::new(rows)).unwrap().plugin
+    fit_as(PluginKind::Keyed, &config, &module, &Arc::new(rows)).unwrap().plugin
 }
 
 /// Payments of one card, a tenth of a second apart, the watermark right behind.

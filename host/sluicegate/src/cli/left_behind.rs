@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::process::LANE;
+use crate::program::LANE;
 use sluicegate_chain::paths::{CHAIN_FOLDER, lane_folder};
 use sluicegate_pipeline::Pipeline;
 

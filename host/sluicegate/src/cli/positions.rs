@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 
-use crate::process::lane_storage;
+use crate::program::lane_storage;
 use sluicegate_chain::inspect;
 use sluicegate_chain::moves::{Moves, move_positions};
 use sluicegate_chain::record::{ChainRecord, PartitionState};

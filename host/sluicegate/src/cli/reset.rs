@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::json;
 
-use crate::process::lane_storage;
+use crate::program::lane_storage;
 use crate::stderr::say;
 use sluicegate_chain::record::OutboxRef;
 use sluicegate_chain::{

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::process::{Process, Started, lane_storage};
+use crate::program::{Program, Started, lane_storage};
 use crate::shutdown;
 use crate::stderr::say;
 use sluicegate_chain::inspect::{check_begin, latest};
@@ -46,15 +46,15 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipeline = file::load(&args.pipeline, environment.variables())?;
-    let runtime = Process::runtime()?;
+    let runtime = Program::runtime()?;
     let stop = Stop::new(Clock::system());
     shutdown::stop_on_signal(stop.clone()).context("wait for signals")?;
     let modules = args.store.as_ref().unwrap_or(&pipeline.checkpoint.url).clone();
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
     let compiler = Compiler::own_binary();
-    let process = Process::new(runtime.handle(), &modules, stores, cache, compiler)?;
-    let process = Process { stop, ..process };
+    let process = Program::new(runtime.handle(), &modules, stores, cache, compiler)?;
+    let process = Program { stop, ..process };
     check_first_run(&process, &pipeline)?;
     let ended_well = wait(process.start(pipeline)?, !args.fail_on_dead_letters);
     // A request that hangs must not hold up the end.
@@ -65,7 +65,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// Refuses a pipeline whose plugins do not fit before anything is written. Only on its first run: a lane that has run
 /// goes on with the modules that its chain pins, whatever lies in the files now. A store that is away is waited for, as
 /// are modules that can still be uploaded.
-pub(super) fn check_first_run(process: &Process, pipeline: &Pipeline) -> anyhow::Result<()> {
+pub(super) fn check_first_run(process: &Program, pipeline: &Pipeline) -> anyhow::Result<()> {
     refuse_left_behind(pipeline, &std::env::current_dir().context("find the working directory")?)?;
     let storage = lane_storage(pipeline, &process.stores)?;
     let looked = process.runtime.block_on(async {

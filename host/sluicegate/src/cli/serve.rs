@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::http::{AppState, Server, ServerConfig};
 use crate::metrics::Metrics;
-use crate::process::{Process, Started};
+use crate::program::{Program, Started};
 use crate::shutdown;
 use sluicegate_engine::stop::Stop;
 use sluicegate_model::call::CallLimits;
@@ -63,7 +63,7 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_process();
     let pipelines = load(&args.pipelines, &environment)?;
-    let runtime = Process::runtime()?;
+    let runtime = Program::runtime()?;
     let stop = Stop::new(Clock::system());
     shutdown::stop_on_signal(stop.clone()).context("wait for signals")?;
     let server = runtime.block_on(Server::bind(&ServerConfig {
@@ -75,8 +75,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let store = module_store(args.store.as_deref(), &pipelines)?;
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let process = Process::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
-    let process = Process { takes_uploads: true, stop: stop.clone(), ..process };
+    let process = Program::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
+    let process = Program { takes_uploads: true, stop: stop.clone(), ..process };
     for pipeline in &pipelines {
         check_first_run(&process, pipeline)?;
     }
@@ -144,7 +144,7 @@ fn module_store(asked: Option<&str>, pipelines: &[Pipeline]) -> anyhow::Result<S
 }
 
 fn app(
-    process: &Process,
+    process: &Program,
     started: &[Started],
     upload_limits: CallLimits,
     stuck_after: Duration,

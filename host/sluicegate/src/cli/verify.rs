@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use indicatif::{HumanBytes, ProgressBar};
 use serde_json::json;
 
-use crate::process::look_at_lane;
+use crate::program::look_at_lane;
 use sluicegate_chain::inspect::check_begin;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::verify::{Matter, Report, verify};

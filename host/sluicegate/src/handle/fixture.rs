@@ -186,7 +186,7 @@ fn config() -> Pipeline {
             key: vec!["store".to_owned()],
             aggregate: stage("revenue", PluginKind::Aggregate, "revenue"),
         }),
-        process: None,
+        keyed: None,
         sinks: Vec::new(),
         dead_letters: None,
         late: None,

@@ -57,8 +57,8 @@ fn grouping(config: &Pipeline) -> Option<Grouping> {
         lateness_seconds: None,
         event_time_column,
     };
-    if let Some(process) = &config.process {
-        return Some(of("keyed", &process.key));
+    if let Some(keyed) = &config.keyed {
+        return Some(of("keyed", &keyed.key));
     }
     let window = config.window.as_ref()?;
     let lateness_seconds = Some(seconds(window.allowed_lateness));

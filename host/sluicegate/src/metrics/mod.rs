@@ -2,7 +2,7 @@
 //!
 //! A scrape reads a lane's [`LaneMetrics`] and its last published status. All names stand in [`catalog`].
 
-mod process;
+mod kernel;
 mod catalog;
 mod page;
 mod render;

@@ -8,7 +8,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 
 use super::page::{Page, View, and, count, seconds, spread};
-use super::{Lane, Lanes, catalog, process};
+use super::{Lane, Lanes, catalog, kernel};
 use sluicegate_engine::counters::{OTHER, PARTITIONS_MAX};
 use sluicegate_engine::status::Phase;
 use sluicegate_model::time::Watermark;
@@ -181,7 +181,7 @@ fn plugins(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
 
 /// What the process takes of the machine.
 fn of_the_process(page: &mut Page) -> Result<(), Error> {
-    let used = process::read();
+    let used = kernel::read();
     let mut gauge = |metric, value: Option<u64>| {
         page.family(metric, |family| value.map_or(Ok(()), |value| family.encode_gauge(&value)))
     };

@@ -1,4 +1,4 @@
-//! Keys ↔ bytes: what a checkpoint stores of a process plugin's state. Never a memory layout
+//! Keys ↔ bytes: what a checkpoint stores of a keyed plugin's state. Never a memory layout
 //! (docs/design/decisions.md#d8).
 //!
 //! ```text

@@ -99,7 +99,7 @@ impl Loader<'_> {
             return Ok(before);
         }
         if stateful
-            && matches!(stage.kind, PluginKind::Aggregate | PluginKind::Process)
+            && matches!(stage.kind, PluginKind::Aggregate | PluginKind::Keyed)
             && let Verdict::Incompatible(reason) =
                 compare(&before.module.description, &module.name, &module.description)
         {

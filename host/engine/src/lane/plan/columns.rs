@@ -16,7 +16,7 @@ use super::{FittedStage, PlanError};
 /// Columns that every window result has beside its key and its plugin's outputs; not that of a global window.
 pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
-/// The column that every row of a process plugin has beside its key and its outputs.
+/// The column that every row of a keyed plugin has beside its key and its outputs.
 pub const EVENT_TIME_COLUMN: &str = "event_time";
 
 /// The column behind the bounds of the window if results can be corrected: 0 for the first, of the others the highest counts.

@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, SchemaRef};
 use super::columns::{EVENT_TIME_COLUMN, WINDOW_COLUMNS, key_columns, result_schema};
 use super::{FittedStage, PlacedModule, PlanError};
 use sluicegate_model::call::CallLimits;
-use sluicegate_pipeline::{Limits, Pipeline, ProcessConfig, SinkKind, StageConfig, WindowConfig};
+use sluicegate_pipeline::{KeyedConfig, Limits, Pipeline, SinkKind, StageConfig, WindowConfig};
 use sluicegate_state::window::key::is_key;
 use sluicegate_state::window::{WindowAssigner, key_shard};
 
@@ -91,8 +91,8 @@ impl LogicPlan {
             let time = windows.has_bounds.then_some(WINDOW_COLUMNS[0]);
             return Ok((Self::Windows(windows), time));
         }
-        if let Some(process) = &pipeline.process {
-            let keyed = KeyedPlan::new(pipeline, process, modules, rows)?;
+        if let Some(keyed) = &pipeline.keyed {
+            let keyed = KeyedPlan::new(pipeline, keyed, modules, rows)?;
             return Ok((Self::Keyed(keyed), Some(EVENT_TIME_COLUMN)));
         }
         Ok((Self::Raw, None))
@@ -146,14 +146,14 @@ impl WindowsPlan {
 impl KeyedPlan {
     fn new(
         pipeline: &Pipeline,
-        process: &ProcessConfig,
+        keyed: &KeyedConfig,
         modules: &[PlacedModule],
         rows: &SchemaRef,
     ) -> Result<Self, PlanError> {
-        let (section, key, stage) = ("`[process]`", &*process.key, &process.stage);
+        let (section, key, stage) = ("`[process]`", &*keyed.key, &keyed.stage);
         let by = Grouping { section, key, stage, times: &[EVENT_TIME_COLUMN], corrects: false };
         let grouped = Grouped::new(pipeline, modules, rows, &by)?;
-        Ok(Self { grouped, ttl: process.ttl })
+        Ok(Self { grouped, ttl: keyed.ttl })
     }
 }
 

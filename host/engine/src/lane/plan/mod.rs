@@ -137,7 +137,7 @@ pub enum PlanError {
     TwoColumns {
         /// Their name.
         column: String,
-        /// The stage of the aggregate or process plugin.
+        /// The stage of the aggregate or keyed plugin.
         stage: String,
     },
     /// Two columns differ in their case only, which many readers of tables do not tell apart.

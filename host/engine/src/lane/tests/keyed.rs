@@ -1,4 +1,4 @@
-//! A process plugin over logs in memory: whatever the size of polls, the number of workers and the moments of crashes, a
+//! A keyed plugin over logs in memory: whatever the size of polls, the number of workers and the moments of crashes, a
 //! key whose rows come from one partition emits what a computation by hand emits, row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,7 +172,7 @@ impl KeyedGuest for Watch {
         &mut self,
         rows: &KeyedRows,
         groups: &KeyedGroups,
-    ) -> Result<ProcessAnswer, PluginError> {
+    ) -> Result<KeyedAnswer, PluginError> {
         let mut keys = read(groups);
         let (mut said, mut source_rows, mut times) = (Vec::new(), Vec::new(), Vec::new());
         let mut rejects = Vec::new();
@@ -197,7 +197,7 @@ impl KeyedGuest for Watch {
             }
         }
         let (groups, batch) = (write(&keys), batch("texts", said));
-        Ok(ProcessAnswer { groups, batch, source_rows, times, rejects })
+        Ok(KeyedAnswer { groups, batch, source_rows, times, rejects })
     }
 
     fn on_timer(

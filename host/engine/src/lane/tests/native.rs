@@ -26,14 +26,14 @@ pub(super) fn code(name: &str, kind: PluginKind) -> (Arc<dyn Code>, Description)
     let outputs = match kind {
         PluginKind::Filter => Vec::new(),
         PluginKind::Map => vec![text.clone()],
-        PluginKind::Aggregate | PluginKind::Process => {
+        PluginKind::Aggregate | PluginKind::Keyed => {
             let name = if name == "dated" { "Date" } else { "texts" };
             vec![PluginColumn { name: name.to_owned(), ..text.clone() }]
         }
     };
     let code: Arc<dyn Code> = match kind {
-        PluginKind::Process if name == "diary" => Arc::new(super::scripts::DIARY),
-        PluginKind::Process => Arc::new(super::keyed::WATCH),
+        PluginKind::Keyed if name == "diary" => Arc::new(super::scripts::DIARY),
+        PluginKind::Keyed => Arc::new(super::keyed::WATCH),
         _ => Arc::new(Texts { kind, rows: if name == "several" { 2 } else { 1 }, cpu_nanos: 0 }),
     };
     let description = Description {
@@ -64,7 +64,7 @@ impl Code for Texts {
         Ok(match self.kind {
             PluginKind::Filter => Instance::Filter(guest),
             PluginKind::Map => Instance::Map(guest),
-            PluginKind::Aggregate | PluginKind::Process => Instance::Aggregate(guest),
+            PluginKind::Aggregate | PluginKind::Keyed => Instance::Aggregate(guest),
         })
     }
 }

@@ -13,7 +13,7 @@ use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
 use sluicegate_sandbox::plugin::answer::{EvaluateAnswer, UpdateAnswer};
-use sluicegate_sandbox::plugin::answer::{KeyedRows, ProcessAnswer, TimerAnswer};
+use sluicegate_sandbox::plugin::answer::{KeyedAnswer, KeyedRows, TimerAnswer};
 use sluicegate_sandbox::plugin::description::Description;
 use sluicegate_sandbox::plugin::guest::{
     AggregateGuest, Guest, Instance, KeyedGuest, StatefulGuest,
@@ -117,9 +117,9 @@ impl KeyedGuest for RelaidGuest<dyn KeyedGuest> {
         &mut self,
         rows: &KeyedRows,
         groups: &KeyedGroups,
-    ) -> Result<ProcessAnswer, PluginError> {
+    ) -> Result<KeyedAnswer, PluginError> {
         let answer = self.inner.process(rows, &bare_groups(groups))?;
-        Ok(ProcessAnswer { groups: marked_groups(answer.groups), ..answer })
+        Ok(KeyedAnswer { groups: marked_groups(answer.groups), ..answer })
     }
 
     fn on_timer(

@@ -4,7 +4,7 @@ use crate::check::window::check_key;
 use crate::document::Key;
 use crate::problem::Problems;
 use crate::raw::RawProcess;
-use crate::{ProcessConfig, StageConfig, duration};
+use crate::{KeyedConfig, StageConfig, duration};
 use sluicegate_model::schema::Schema;
 
 pub(super) fn check(
@@ -12,7 +12,7 @@ pub(super) fn check(
     stage: Option<(StageConfig, Key)>,
     schema: Option<&Schema>,
     problems: &mut Problems<'_>,
-) -> Option<ProcessConfig> {
+) -> Option<KeyedConfig> {
     let key = Key::top("process");
     let (RawProcess { key: columns, ttl }, stage) = match (raw, stage) {
         (Some(raw), Some((stage, _))) => (raw, stage),
@@ -33,7 +33,7 @@ pub(super) fn check(
     };
     let columns = check_key(columns, schema, &key.child("key"), problems);
     let ttl = problems.take(&key.child("ttl"), ttl.parse().and_then(time_to_live));
-    Some(ProcessConfig { key: columns?, ttl: ttl?, stage })
+    Some(KeyedConfig { key: columns?, ttl: ttl?, stage })
 }
 
 fn time_to_live(ttl: Option<std::time::Duration>) -> Result<Option<i64>, String> {

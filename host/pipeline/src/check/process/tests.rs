@@ -29,7 +29,7 @@ fn refused(stages: &str, expected: &Expect) {
 fn a_key_and_its_stage_make_a_pipeline() {
     let text = pipeline(&format!("{FILTER}{PROCESS}{KEYS}ttl = \"1h\"\n"));
     let config = parse(&text, Path::new("p.toml"), &BTreeMap::new()).unwrap();
-    let process = config.process.as_ref().unwrap();
+    let process = config.keyed.as_ref().unwrap();
     assert_eq!((process.ttl, &process.key[..]), (Some(3_600_000_000), &["card".to_owned()][..]));
     let ids: Vec<&str> = config.all_stages().map(|stage| &*stage.id).collect();
     assert_eq!(ids, ["valid", "watch"]);

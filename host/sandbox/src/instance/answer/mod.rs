@@ -3,7 +3,7 @@
 //! A guest may lie about every length, offset, index, bit and byte. What leaves this file holds the invariants of
 //! Arrow and of the contract; what breaks them is an error that names the column and the row.
 
-pub(crate) mod process;
+pub(crate) mod keyed;
 
 use std::sync::Arc;
 

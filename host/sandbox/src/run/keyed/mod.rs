@@ -1,4 +1,4 @@
-//! Runs a process plugin: rows with what is due before them, and timers that the watermark has passed.
+//! Runs a keyed plugin: rows with what is due before them, and timers that the watermark has passed.
 //!
 //! A call that fails is cut in halves like any other (see [`super::isolate`]). A row that stands alone is asked for with
 //! care: what is due before it fires first, timer by timer, so that a timer's fault is not blamed on the row.
@@ -11,7 +11,7 @@ use super::calls::Calls;
 use super::cut::RowBytes;
 use super::isolate::{self, CallFailure, Haste};
 use super::made::Made;
-use super::outcome::{ProcessOutcome, TimerOutcome, TimerRefusal, kind_of, refusable};
+use super::outcome::{KeyedOutcome, TimerOutcome, TimerRefusal, kind_of, refusable};
 use super::runner::{KeyedRunner, rejected};
 use crate::plugin::PluginError;
 use crate::plugin::answer::KeyedRows;
@@ -26,7 +26,7 @@ impl KeyedRunner {
     }
 
     /// Processes rows: row `i` belongs to group `rows.groups[i]`. Refused rows and timers leave no trace.
-    pub fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> ProcessOutcome {
+    pub fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> KeyedOutcome {
         let bytes = RowBytes::new(&rows.batch);
         let end = rows.times.len();
         let mut work = Work {
@@ -65,7 +65,7 @@ impl KeyedRunner {
         self.calls.count_rows(end, end - refusals.len());
         let (batch, source_rows) = work.made.finish();
         let (times, timers, groups) = (work.times, work.timers, work.groups.finish());
-        ProcessOutcome { groups, batch, source_rows, times, refusals, timers }
+        KeyedOutcome { groups, batch, source_rows, times, refusals, timers }
     }
 
     /// Fires timer `i` of group `i`, which is no longer among its timers. A group whose timer is refused comes back as

@@ -11,7 +11,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use crate::process::look_at_lane;
+use crate::program::look_at_lane;
 pub(super) use outlook::OtherModule;
 use outlook::Outlook;
 use sluicegate_chain::modules::ModuleStore;

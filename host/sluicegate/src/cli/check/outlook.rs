@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Handle;
 
 use crate::cli::left_behind::refuse_left_behind;
-use crate::process::look_at_lane;
+use crate::program::look_at_lane;
 use sluicegate_chain::ChainError;
 use sluicegate_chain::Opener;
 use sluicegate_chain::modules::ModuleStore;
@@ -78,7 +78,7 @@ pub(super) fn check_successors(
 ) -> anyhow::Result<()> {
     for (stage, plugin) in pipeline.all_stages().zip(plugins) {
         let pinned = head.modules.iter().find(|pinned| *pinned.stage == *stage.id);
-        let has_state = matches!(stage.kind, PluginKind::Aggregate | PluginKind::Process);
+        let has_state = matches!(stage.kind, PluginKind::Aggregate | PluginKind::Keyed);
         let changed = !is_same_stage(&head.config, stage);
         let Some(PinnedModule { name, digest, .. }) = pinned.filter(|_| has_state && changed)
         else {

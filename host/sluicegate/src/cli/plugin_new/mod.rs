@@ -52,7 +52,7 @@ pub fn new(args: &NewArgs) -> anyhow::Result<ExitCode> {
         NewKind::Filter => PluginKind::Filter,
         NewKind::Map => PluginKind::Map,
         NewKind::Aggregate => PluginKind::Aggregate,
-        NewKind::Process => PluginKind::Process,
+        NewKind::Process => PluginKind::Keyed,
     };
     let path = path.clone().unwrap_or_default();
     create(name, kind, &path)?;
@@ -106,7 +106,7 @@ fn files(name: &str, kind: PluginKind) -> Vec<(String, String)> {
         PluginKind::Filter => ("filter", include_str!("template/filter.rs")),
         PluginKind::Map => ("map", include_str!("template/map.rs")),
         PluginKind::Aggregate => ("aggregate", include_str!("template/aggregate.rs")),
-        PluginKind::Process => ("process", include_str!("template/process.rs")),
+        PluginKind::Keyed => ("process", include_str!("template/process.rs")),
     };
     let own = [
         ("Cargo.toml", include_str!("template/manifest.txt")),

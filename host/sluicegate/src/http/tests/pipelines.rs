@@ -13,7 +13,7 @@ use sluicegate_engine::lane::{Awaited, Command, PlanError, Refusal};
 use sluicegate_engine::status::{LiveResults, Phase};
 use sluicegate_model::time::Watermark;
 use sluicegate_model::window::WindowKind;
-use sluicegate_pipeline::{Pipeline, ProcessConfig};
+use sluicegate_pipeline::{KeyedConfig, Pipeline};
 use sluicegate_sandbox::plugin::PluginError;
 
 async fn release(router: &Router, body: &str) -> Answer {
@@ -255,7 +255,7 @@ fn a_grouping_has_the_lengths_of_its_kind_and_a_raw_pipeline_has_none() {
     assert_eq!(global, ("global".to_owned(), [None; 3]));
     let window = config.window.take().unwrap();
     assert_eq!(grouping(&config), None);
-    config.process = Some(ProcessConfig { key: window.key, ttl: None, stage: window.aggregate });
+    config.keyed = Some(KeyedConfig { key: window.key, ttl: None, stage: window.aggregate });
     let keyed = grouping(&config).unwrap();
     assert_eq!(
         (&*keyed.kind, &*keyed.keys, keyed.lateness_seconds),

@@ -1,4 +1,4 @@
-//! What a process plugin emits: rows with the columns of the key before them and the event time behind, in an order that
+//! What a keyed plugin emits: rows with the columns of the key before them and the event time behind, in an order that
 //! does not depend on the number of workers.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A process plugin for scripts: it writes down the texts of a key's rows, and does what some of them say.
+//! A keyed plugin for scripts: it writes down the texts of a key's rows, and does what some of them say.
 //!
 //! ```text
 //!  tea          written down

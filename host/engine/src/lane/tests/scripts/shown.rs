@@ -23,7 +23,7 @@ fn cell(column: &ArrayRef, row: usize) -> String {
     }
 }
 
-/// `12:00:00..12:00:10 key: texts (revision 1)`, or `12:00:31 key: column value, …` of a process plugin.
+/// `12:00:00..12:00:10 key: texts (revision 1)`, or `12:00:31 key: column value, …` of a keyed plugin.
 pub(super) fn result(batch: &RecordBatch, row: usize) -> String {
     let get = |name: &str| batch.column_by_name(name).map(|column| cell(column, row));
     let window = get("window_start").zip(get("window_end"));

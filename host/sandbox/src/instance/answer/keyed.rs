@@ -1,10 +1,10 @@
-//! Checks what comes back from a process plugin: as [its parent](super) does for the other kinds.
+//! Checks what comes back from a keyed plugin: as [its parent](super) does for the other kinds.
 
 use arrow::datatypes::SchemaRef;
 
 use super::{ascending, batch, check_offsets, rejects, states};
 use crate::contract::bindings::exports::sluicegate::plugin::process_rows;
-use crate::plugin::answer::{KeyedRows, ProcessAnswer, TimerAnswer};
+use crate::plugin::answer::{KeyedAnswer, KeyedRows, TimerAnswer};
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::timers::{KeyedGroups, Timer, TimerSets};
 use sluicegate_model::varlen::Varlen;
@@ -13,14 +13,14 @@ use sluicegate_model::varlen::Varlen;
 /// `limits.plugin_output`.
 const OUTPUT_ROWS_MAX: usize = 1 << 20;
 
-/// What a process plugin answered to `rows`, of `groups` groups.
+/// What a keyed plugin answered to `rows`, of `groups` groups.
 pub(crate) fn process(
     raw: process_rows::ProcessAnswer,
     rows: &KeyedRows,
     groups: usize,
     outputs: &SchemaRef,
     limits: &CallLimits,
-) -> Result<ProcessAnswer, String> {
+) -> Result<KeyedAnswer, String> {
     let states = states(raw.states, groups)?;
     let groups = checked_groups(states, raw.timers, limits)?;
     let batch = batch(raw.rows, outputs)?;
@@ -38,10 +38,10 @@ pub(crate) fn process(
     }
     let rejects = rejects(raw.rejects, rows.times.len())?;
     let (source_rows, times) = (raw.source_rows, raw.times);
-    Ok(ProcessAnswer { groups, batch, source_rows, times, rejects })
+    Ok(KeyedAnswer { groups, batch, source_rows, times, rejects })
 }
 
-/// What a process plugin answered to `fired`, one timer a group.
+/// What a keyed plugin answered to `fired`, one timer a group.
 pub(crate) fn on_timer(
     raw: process_rows::TimerAnswer,
     fired: &[Timer],

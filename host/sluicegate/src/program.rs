@@ -41,7 +41,7 @@ pub const LANE: &str = "0";
 
 /// What the pipelines of one process share.
 #[derive(Clone)]
-pub struct Process {
+pub struct Program {
     /// Runs the store, the files and HTTP.
     pub runtime: Handle,
     /// Compiles and runs plugins.
@@ -72,7 +72,7 @@ pub struct Started {
     pub runtime: Handle,
 }
 
-impl Process {
+impl Program {
     /// The runtime for the store, the files and HTTP. No turn of a lane runs on it.
     pub fn runtime() -> anyhow::Result<Runtime> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();

@@ -4,16 +4,16 @@ use rustix::param::page_size;
 use rustix::time::{ClockId, clock_gettime};
 
 /// What the kernel tells; what it does not is none.
-pub(super) struct ProcessUse {
+pub(super) struct KernelView {
     pub(super) cpu_seconds: f64,
     pub(super) resident_bytes: Option<u64>,
     pub(super) open_fds: Option<u64>,
 }
 
 /// Asks the kernel.
-pub(super) fn read() -> ProcessUse {
+pub(super) fn read() -> KernelView {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
-    ProcessUse {
+    KernelView {
         cpu_seconds: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
         resident_bytes: std::fs::read_to_string("/proc/self/statm")
             .ok()
