@@ -27,7 +27,7 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// What an owner says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
-    /// Who.
+    /// Which opening of the lane lives.
     pub writer: Writer,
     /// Counts the beats of this writer.
     pub count: u64,

@@ -13,9 +13,9 @@ use sluicegate_model::time::Watermark;
 pub struct FrozenEpoch {
     /// [`RecordKind::Genesis`] for the first record of a chain, else [`RecordKind::Data`].
     pub kind: RecordKind,
-    /// Where the source stands.
+    /// Positions up to which the rest holds everything.
     pub source: SourceState,
-    /// The lane's.
+    /// Of the lane, at the barrier.
     pub watermark: Watermark,
     /// The open groups; none if there are none.
     pub state: Option<FrozenState>,
@@ -54,9 +54,9 @@ pub struct EncodedFile {
     pub table: Arc<str>,
     /// `date=2026-11-21` or nothing.
     pub folder: Option<String>,
-    /// Parquet.
+    /// A whole Parquet file, footer included.
     pub bytes: Bytes,
-    /// Rows in it.
+    /// Rows of that file.
     pub rows: u64,
     /// Smallest and largest event time (window start for results) in it, µs.
     pub event_time_range: Option<(i64, i64)>,

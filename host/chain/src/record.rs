@@ -99,10 +99,10 @@ impl Fates {
 /// One partition in a chain record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionState {
-    /// Which.
+    /// Topic and number, or a file.
     #[serde(flatten)]
     pub partition: Partition,
-    /// Where it stands.
+    /// The next record to read: all before it have a fate.
     #[serde(flatten)]
     pub position: Position,
     /// The largest event time seen in it.
@@ -122,11 +122,11 @@ pub struct DataFile {
     pub table: String,
     /// Path below the table's root.
     pub path: String,
-    /// Size.
+    /// Bytes of the file in its store.
     pub bytes: u64,
-    /// Of the bytes, hex.
+    /// Of the bytes, 64 hex digits.
     pub sha256: String,
-    /// Rows in it.
+    /// Rows of the Parquet file.
     pub rows: u64,
     /// Smallest and largest event time in it, µs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,11 +142,11 @@ pub struct DataFile {
 pub struct StateRef {
     /// Path below the lane's folder.
     pub key: String,
-    /// Size as stored.
+    /// Bytes of the object, compressed.
     pub bytes: u64,
     /// Of the bytes as stored, hex.
     pub sha256: String,
-    /// Open groups in it.
+    /// Open groups (window × key), or keys, in it.
     pub groups: u64,
 }
 
@@ -158,11 +158,11 @@ pub struct OutboxRef {
     pub epoch: Epoch,
     /// Path below the lane's folder.
     pub key: String,
-    /// Size as stored.
+    /// Bytes of the object, compressed.
     pub bytes: u64,
     /// Of the bytes as stored, hex.
     pub sha256: String,
-    /// How many messages.
+    /// Messages for all topics together, tombstones included.
     pub messages: u64,
 }
 
@@ -174,7 +174,7 @@ pub struct PinnedModule {
     pub stage: String,
     /// The label under which it was uploaded.
     pub name: String,
-    /// Its identity.
+    /// SHA-256 of the bytes that run: the chain pins these and no name.
     pub digest: ModuleDigest,
     /// How many modules this stage has had, this one included; the generation of its state rows.
     pub generation: u32,
@@ -186,7 +186,7 @@ pub struct PinnedModule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parent {
-    /// Its epoch.
+    /// That of the record before: one less, always.
     pub epoch: Epoch,
     /// SHA-256 of its body, hex.
     pub sha256: String,
@@ -218,7 +218,7 @@ pub enum SourceKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceState {
-    /// Kafka or files.
+    /// What offsets count: records of a topic, or bytes of a file.
     pub kind: SourceKind,
     /// The input has ended and every window has fired: running again does nothing
     /// (docs/design/decisions.md#d5).
@@ -226,7 +226,7 @@ pub struct SourceState {
     /// Which input the positions belong to. Unknown in records that are older than the field.
     #[serde(default, skip_serializing_if = "SourceIdentity::is_unknown")]
     pub identity: SourceIdentity,
-    /// Ascending.
+    /// Ascending by partition, so that the same state has the same bytes.
     pub partitions: Vec<PartitionState>,
     /// Positions that were lost, or moved by a person, since the record before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -251,11 +251,11 @@ impl SourceState {
 pub struct ChainRecord {
     /// Version of this layout: [`VERSION`](super::body::VERSION).
     pub v: u32,
-    /// The pipeline.
+    /// Name of the pipeline.
     pub job: String,
-    /// The lane within it.
+    /// Name of the lane within it: `0`.
     pub lane: String,
-    /// Its number.
+    /// 0 for the genesis, then one more each; the name of its slot says the same.
     pub epoch: Epoch,
     /// Random, made with the genesis and the same in every record since: tells this chain from one that was forgotten.
     /// Empty in chains that are older than the field.
@@ -265,19 +265,19 @@ pub struct ChainRecord {
     /// of data files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<String>,
-    /// Why it stands here.
+    /// Genesis, data, or a fence, which changes nothing but the owner.
     pub kind: RecordKind,
     /// Committed and not yet to be shown to readers. Always false: nothing holds results back yet.
     pub held: bool,
     /// None for the genesis only.
     pub parent: Option<Parent>,
-    /// Of the owner.
+    /// Number of the ownership. Never less than that of the record before.
     pub term: Term,
-    /// Who wrote it.
+    /// Which opening wrote it. One with the same term and another nonce is another writer.
     pub writer: Writer,
-    /// Where the source stands.
+    /// Positions up to which `files`, `state` and `outbox` hold everything.
     pub source: SourceState,
-    /// The lane's watermark.
+    /// That of the lane, which never goes back, not in another life either.
     pub watermark: Watermark,
     /// The open groups; none if there are none.
     pub state: Option<StateRef>,

@@ -16,9 +16,9 @@ use sluicegate_store::{Location, failure};
 /// What a lane has in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Slots of its chain.
+    /// Slots of its chain, the genesis included: one for each epoch.
     pub epochs: u64,
-    /// The newest of them.
+    /// The newest epoch that has a slot; none if the lane has no chain.
     pub latest: Option<Epoch>,
     /// State blobs, also those that no record needs any more.
     pub states: u64,
@@ -28,18 +28,18 @@ pub struct Footprint {
     pub outboxes: u64,
     /// Data files of this chain in all tables, and of chains of this lane that were forgotten before.
     pub data_files: u64,
-    /// Their size.
+    /// Bytes of [`Footprint::data_files`].
     pub data_bytes: u64,
     /// Data files there that have the lane's name and another chain's, or none: nothing here proves whose they are.
     pub other_files: u64,
-    /// Their size.
+    /// Bytes of [`Footprint::other_files`].
     pub other_bytes: u64,
 }
 
 /// What becomes of data files when a lane is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataFiles {
-    /// They stay.
+    /// They stay, and readers of a table see them for ever: no chain names them any more.
     Keep,
     /// [`Footprint::data_files`] are deleted.
     DeleteOwn,

@@ -16,9 +16,9 @@ pub const LOOK_BACK: usize = 64;
 /// What an opening found: not all at one moment, but the chain before the files.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// Of the pipeline.
+    /// Name of the pipeline, which records must have.
     pub job: String,
-    /// Of the lane.
+    /// Name of the lane, which records must have.
     pub lane: String,
     /// Somebody has said that a chain may begin beside data files that are there (`mark`).
     pub may_begin: bool,
@@ -47,7 +47,7 @@ pub struct FoundFile {
     pub path: Path,
     /// Whose it is and for which epoch.
     pub name: DataFileName,
-    /// Its size.
+    /// Bytes, as listed.
     pub bytes: u64,
 }
 

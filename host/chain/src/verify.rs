@@ -66,30 +66,30 @@ impl fmt::Display for Matter {
 /// An object that is not as it would be in a store that holds this chain and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What is the matter.
+    /// By what it is counted.
     pub matter: Matter,
     /// The object: `record of epoch 7`, `state/…`, `table: path`.
     pub object: String,
-    /// A few words more.
+    /// What was expected and what was found, for a person; may be empty.
     pub detail: String,
 }
 
 /// What a comparison came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Records that were read.
+    /// Records that were read, the genesis included.
     pub epochs: u64,
     /// States and outboxes that were compared.
     pub blobs: u64,
     /// Data files that records name.
     pub files: u64,
-    /// Their size.
+    /// Bytes of those data files, by the records.
     pub bytes: u64,
     /// Whether hashes were compared, and not only sizes.
     pub hashed: bool,
     /// How many findings there are of each matter.
     pub counts: BTreeMap<Matter, u64>,
-    /// The first of them.
+    /// The first of them, in the order of the epochs: a broken store has too many for one answer.
     pub findings: Vec<Finding>,
 }
 
@@ -113,11 +113,11 @@ impl Report {
 pub struct Expected {
     /// The table's id.
     pub table: String,
-    /// Below the table's root.
+    /// Path below the table's root, as the record names it.
     pub path: String,
-    /// Its size.
+    /// Bytes, by the record and the listing alike.
     pub bytes: u64,
-    /// Of its bytes, hex.
+    /// That which its bytes must have, 64 hex digits.
     pub sha256: String,
 }
 

@@ -28,7 +28,7 @@ impl Pulse {
         pulse
     }
 
-    /// The loop is passed.
+    /// Says that the loop is passed, now. From any thread.
     pub fn beat(&self) {
         self.last.store(self.now(), Ordering::Relaxed);
     }

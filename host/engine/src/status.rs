@@ -23,9 +23,9 @@ pub struct LaneStatus {
     pub problem: Option<String>,
     /// The last committed epoch.
     pub epoch: Option<Epoch>,
-    /// Of the lane.
+    /// How far event time has come in all partitions that count.
     pub watermark: Watermark,
-    /// Per partition, in order.
+    /// In the order in which they were found, those of finished files no more.
     pub partitions: Vec<PartitionView>,
     /// What each stage runs.
     pub modules: Vec<PinnedModule>,
@@ -154,15 +154,15 @@ impl fmt::Display for Phase {
 pub struct PartitionView {
     /// Topic or file.
     pub stream: Arc<str>,
-    /// Number.
+    /// Number of the partition; 0 for a file.
     pub partition: i32,
     /// The next record to read.
     pub next_offset: i64,
     /// The end as last seen.
     pub end_offset: Option<i64>,
-    /// `end_offset - next_offset`.
+    /// `end_offset - next_offset`, not less than 0: records of a topic, bytes of a file. None: the end is not known.
     pub lag: Option<i64>,
-    /// Its own watermark.
+    /// How far event time has come in it, whatever the others do.
     pub watermark: Watermark,
     /// The largest event time seen.
     pub max_event_time: Option<EventTime>,
@@ -175,18 +175,18 @@ pub struct PartitionView {
     /// How often its position was lost and moved since the lane was opened: records were left out, or another topic took the
     /// place of the one before. The chain has each.
     pub jumps: u64,
-    /// Since the genesis.
+    /// What became of its records since the genesis.
     pub fates: Fates,
 }
 
 /// A stage as it runs.
 #[derive(Clone, Debug)]
 pub struct StageView {
-    /// Its id.
+    /// Id of the stage in the pipeline file.
     pub id: Arc<str>,
-    /// The rows before it.
+    /// The rows before it with every declared column: what another module could ask for.
     pub input: SchemaRef,
-    /// What it runs.
+    /// The module that runs, fitted into the stage.
     pub plugin: Plugin,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bounds of one call of a plugin. Every call has them, `describe` and `init` too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
-    /// Rows of one call.
+    /// Rows that one call is given at most; more than 0.
     pub rows: usize,
     /// Bytes of rows and states that one call is given. A single row may be larger: it travels alone.
     pub bytes: usize,

@@ -55,13 +55,13 @@ impl SourceIdentity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jump {
-    /// Whose.
+    /// The partition whose position was moved.
     pub partition: Partition,
     /// The record that would have been read next.
     pub from: i64,
-    /// The one that is.
+    /// The record that is read next instead; less than `from` where it went back.
     pub to: i64,
-    /// For a person.
+    /// Why, as a clause for a person.
     pub reason: String,
 }
 

@@ -9,7 +9,7 @@ pub struct Refusal {
     pub row: u32,
     /// Who refused it, or what it did.
     pub kind: RefusalKind,
-    /// For a person.
+    /// What the plugin said, or what became of the call.
     pub reason: String,
 }
 
@@ -18,9 +18,9 @@ pub struct Refusal {
 pub struct GroupRefusal {
     /// Index into the states that the runner was given.
     pub group: u32,
-    /// What it did.
+    /// What became of the call with this group.
     pub kind: RefusalKind,
-    /// For a person.
+    /// What the plugin said, or what became of the call.
     pub reason: String,
 }
 
@@ -44,6 +44,6 @@ pub enum RefusalKind {
 pub struct MergeOutcome {
     /// One per group; empty where the group was refused.
     pub states: Varlen,
-    /// Ascending by group.
+    /// Ascending by group, each once.
     pub refusals: Vec<GroupRefusal>,
 }

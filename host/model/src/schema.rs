@@ -44,7 +44,7 @@ pub enum Origin {
 /// What a source knows of a record beside its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Metadata {
-    /// The topic.
+    /// Name of the topic, UTF-8; of Kafka sources only.
     Topic,
     /// The file, as positions name it.
     Path,
@@ -52,9 +52,9 @@ pub enum Metadata {
     Partition,
     /// The offset in its partition; of a line the byte at which it begins.
     Offset,
-    /// Kafka's timestamp.
+    /// The timestamp of the record, by the clock of its sender or of the broker.
     Timestamp,
-    /// The key.
+    /// The bytes of the key; null if the record has none.
     Key,
     /// All headers in their order.
     Headers,
@@ -116,7 +116,7 @@ pub enum ColumnType {
     Decimal {
         /// Digits in all, 1 to 38.
         precision: u8,
-        /// Digits behind the point.
+        /// Digits behind the point, not more than `precision`.
         scale: u8,
     },
 }

@@ -150,7 +150,7 @@ impl TimeFormat {
         time.and_utc().timestamp_micros().checked_sub(ahead)
     }
 
-    /// Days since 1970.
+    /// Days since 1970-01-01, less than 0 before it. None: the text is not such a date.
     pub fn days(&self, text: &str) -> Option<i32> {
         Some(self.parse(text)?.to_naive_date().ok()?.to_epoch_days())
     }

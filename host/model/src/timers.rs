@@ -7,7 +7,7 @@ use crate::varlen::Varlen;
 pub struct Timer {
     /// Event time, µs; more than `i64::MIN`.
     pub time: i64,
-    /// The plugin's own number.
+    /// A number that the plugin chose. A key has at most one timer of a time and id.
     pub id: u32,
 }
 
@@ -16,16 +16,16 @@ pub struct Timer {
 pub struct TimerSets {
     /// One more than groups; the first is 0.
     pub offsets: Vec<u32>,
-    /// Event times, µs.
+    /// Event times, µs, of all groups behind each other.
     pub times: Vec<i64>,
-    /// The plugin's own numbers.
+    /// The id of each of these timers.
     pub ids: Vec<u32>,
 }
 
 /// State and timers of groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyedGroups {
-    /// No bytes: no state.
+    /// One per group. No bytes and no state are the same.
     pub states: Varlen,
     /// As many sets as states.
     pub timers: TimerSets,

@@ -60,7 +60,7 @@ impl Varlen {
         self.bytes.clear();
     }
 
-    /// The values in order.
+    /// The values in their order, each borrowed from one buffer.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.value(index))
     }

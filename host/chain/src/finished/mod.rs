@@ -44,7 +44,7 @@ pub struct FinishedFiles {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FinishedRecord {
-    /// How many files.
+    /// How many files were read to their end.
     pub files: u64,
     /// Their records since the genesis by fate.
     pub fates: Fates,
@@ -92,12 +92,12 @@ impl FinishedFiles {
         self.names.contains(name)
     }
 
-    /// Adds a file.
+    /// Adds a file by its name in its store. One that is there already stays once.
     pub fn insert(&mut self, name: Arc<str>) {
         self.names.insert(name);
     }
 
-    /// How many there are.
+    /// How many files the set holds, each once.
     pub fn len(&self) -> usize {
         self.names.len()
     }

@@ -55,9 +55,9 @@ pub struct ModuleStore {
 pub struct ModuleVersion {
     /// The label under which it was uploaded.
     pub name: String,
-    /// Its identity.
+    /// SHA-256 of its bytes, under which they are stored once for all names.
     pub digest: ModuleDigest,
-    /// Its size.
+    /// Bytes of the WebAssembly component.
     pub bytes: u64,
     /// 1 for the first of its name, then one more each.
     pub number: u64,

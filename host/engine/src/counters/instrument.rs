@@ -65,7 +65,7 @@ impl TimeCounter {
         self.add_nanos(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Adds nanoseconds.
+    /// Adds nanoseconds: what is measured of a turn is handed over as a number.
     pub fn add_nanos(&self, nanos: u64) {
         self.0.fetch_add(nanos, Relaxed);
     }

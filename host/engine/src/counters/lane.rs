@@ -15,7 +15,7 @@ use sluicegate_connect::outbox::Deliveries;
 /// modules) is taken from there and not counted twice.
 #[derive(Debug)]
 pub struct LaneMetrics {
-    /// Records by fate.
+    /// Records by what became of them, since this process has run the pipeline.
     pub records: FateCounters,
     /// The same by partition, told when the status is published.
     pub partitions: PartitionFates,
@@ -46,7 +46,7 @@ pub struct LaneMetrics {
     pub opened_micros: Gauge,
     /// Behind which epoch.
     pub opened_epoch: Gauge,
-    /// Messages for topics.
+    /// Messages for topics that brokers have acknowledged, and attempts that failed; the courier counts them.
     pub deliveries: Arc<Deliveries>,
     /// When the lane last published its status, wall time in µs since 1970; 0: not yet.
     pub published_micros: Gauge,
@@ -54,7 +54,7 @@ pub struct LaneMetrics {
     pub restarts: Counter,
     /// Positions that were lost and moved.
     pub position_jumps: Counter,
-    /// Rows dead-lettered, by kind.
+    /// Dead letters by kind: records, groups, timers and messages.
     pub dead_letters: NamedCounters,
     stages: Vec<StageMetrics>,
     tables: Vec<TableMetrics>,
@@ -104,26 +104,26 @@ impl FateCounters {
 pub struct StepTimes {
     /// Taking records from the source, on the lane's thread; the source's own threads are not in it.
     pub source: StepTime,
-    /// Bytes to columns.
+    /// From bytes to columns, and the judgement of event times.
     pub decode: StepTime,
-    /// Filters and maps.
+    /// The calls of filters and maps, and what the host does about them.
     pub plugins: StepTime,
     /// Placing, grouping, the aggregate's calls, firing.
     pub window: StepTime,
-    /// Rows to Parquet.
+    /// From rows to Parquet and to messages, on the lane's thread.
     pub sink: StepTime,
 }
 
 /// What was committed to a table.
 #[derive(Debug)]
 pub struct TableMetrics {
-    /// The table's id.
+    /// Id of the sink, or `late`, or `dead_letters`.
     pub id: Arc<str>,
-    /// Files.
+    /// Files that records name.
     pub files: Counter,
-    /// Rows in them.
+    /// Rows of these files.
     pub rows: Counter,
-    /// Their size.
+    /// Bytes of these files, as stored.
     pub bytes: Counter,
 }
 

@@ -12,7 +12,7 @@ use sluicegate_sandbox::plugin::Plugin;
 /// One stage: the module it runs, and how often it got another.
 #[derive(Debug)]
 pub struct StageMetrics {
-    /// The stage's id.
+    /// Id of the stage in the pipeline file, which labels its series.
     pub id: Arc<str>,
     /// How often a module took another's place.
     pub activations: Counter,
@@ -26,7 +26,7 @@ pub struct StageMetrics {
 pub struct ModuleMetrics {
     /// The module, fitted into the stage.
     pub plugin: Plugin,
-    /// Calls.
+    /// Calls of the plugin by all workers, failed and repeated ones included.
     pub calls: Counter,
     /// Rows and groups of those calls.
     pub rows: Counter,
@@ -34,7 +34,7 @@ pub struct ModuleMetrics {
     pub given: Counter,
     /// Those of them that did not go on.
     pub dropped: Counter,
-    /// CPU time, all workers.
+    /// CPU time of these calls, of all workers together.
     pub cpu: TimeCounter,
     /// Calls that trapped.
     pub traps: Counter,

@@ -139,7 +139,7 @@ pub(super) trait Kind: Send {
         0
     }
 
-    /// Bytes that they hold.
+    /// Bytes that they hold in memory, about; compared with `limits.state_bytes`.
     fn state_bytes(&self) -> u64 {
         0
     }

@@ -61,17 +61,17 @@ pub(crate) use wait::{heard, wait};
 pub struct LaneParts {
     /// What to run.
     pub config: Arc<Pipeline>,
-    /// Where it is durable.
+    /// The stores and folders of its chain and of its tables.
     pub storage: LaneStorage,
-    /// Where modules are kept.
+    /// Where the modules are that its stages name or its chain pins.
     pub modules: ModuleStore,
-    /// What runs them.
+    /// Compiles and limits them; one for all lanes of a process.
     pub engine: PluginEngine,
     /// Credentials of stores, for files as a source.
     pub stores: StoreOptions,
     /// For the store and the files.
     pub runtime: tokio::runtime::Handle,
-    /// Time.
+    /// Wall and monotonic time. Tests move it by hand.
     pub clock: Clock,
     /// Who we are in chain records, for people: every opening is another writer.
     pub instance: String,

@@ -44,7 +44,7 @@ const TIMES_THE_TURN: usize = 16;
 pub struct PlacedModule {
     /// The stage.
     pub stage: StageConfig,
-    /// What it runs.
+    /// Compiled, and not yet fitted to the columns of the stage.
     pub module: LoadedModule,
     /// How the chain knows it.
     pub pinned: PinnedModule,
