@@ -20,6 +20,7 @@ use super::resolve::{FoundFile, LOOK_BACK};
 use super::store::{LaneStore, REQUESTS_AT_ONCE};
 use super::{ChainError, LaneStorage};
 use sluicegate_store::Location;
+use sluicegate_store::failure::is_absent;
 use sluicegate_store::once::holds;
 
 /// More of them say nothing that the first do not; all are counted.
@@ -358,7 +359,7 @@ async fn compare_blobs(
             true => holds(&store.folder, &path, bytes, sha256).await,
             false => store.size(&path).await.map(|size| size == bytes),
         };
-        let is_gone = is_so.as_ref().is_err_and(sluicegate_store::failure::is_absent);
+        let is_gone = is_so.as_ref().is_err_and(is_absent);
         if is_gone && is_retired(store, record.epoch).await? {
             continue;
         }
@@ -387,7 +388,7 @@ impl Report {
                 let detail = "its size or its hash is another than the chain says";
                 self.add(Matter::Damaged, object, detail);
             }
-            Err(error) if sluicegate_store::failure::is_absent(&error) => {
+            Err(error) if is_absent(&error) => {
                 self.add(Matter::Missing, object, "a record names it");
             }
             Err(error) => {

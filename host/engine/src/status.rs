@@ -18,8 +18,8 @@ pub struct LaneStatus {
     pub pipeline: String,
     /// Where the lane is in its life.
     pub phase: Phase,
-    /// Why nothing moves, if it does not: `broker … is not reachable`, `store … is full`. Or that most records become dead
-    /// letters, so that what moves is of no use.
+    /// Why nothing moves, if it does not: `broker … is not reachable`, `store … is full`. Or that most records become
+    /// dead letters, so that what moves is of no use.
     pub problem: Option<String>,
     /// The last committed epoch.
     pub epoch: Option<Epoch>,
@@ -172,8 +172,8 @@ pub struct PartitionView {
     pub holds_watermark: bool,
     /// Further ahead of the others than `event_time.max_ahead`: not read until they have caught up.
     pub paused: bool,
-    /// How often its position was lost and moved since the lane was opened: records were left out, or another topic took the
-    /// place of the one before. The chain has each.
+    /// How often its position was lost and moved since the lane was opened: records were left out, or another topic
+    /// took the place of the one before. The chain has each.
     pub jumps: u64,
     /// What became of its records since the genesis.
     pub fates: Fates,

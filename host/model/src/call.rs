@@ -23,6 +23,6 @@ pub struct CallLimits {
     pub key_firings: u32,
 }
 
-/// A timer that sets itself every second for eleven days fits; one that sets itself every microsecond for ever is stopped: it
-/// is dead-lettered, and with it ends the chain.
+/// A timer that sets itself every second for eleven days fits; one that sets itself every microsecond for ever is
+/// stopped: it is dead-lettered, and with it ends the chain.
 pub const KEY_FIRINGS: u32 = 1_000_000;

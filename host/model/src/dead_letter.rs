@@ -1,5 +1,5 @@
-//! The kinds of dead letters: one list, from which the column of the table, the label of the metric, the words of the status
-//! and the page of the documentation are made.
+//! The kinds of dead letters: one list, from which the column of the table, the label of the metric, the words of the
+//! status and the page of the documentation are made.
 
 use std::fmt;
 

@@ -31,8 +31,8 @@ fn digits(bytes: &[u8], range: Range<usize>) -> Option<u32> {
     })
 }
 
-/// Microseconds since 1970 of an RFC 3339 time; what is finer is dropped towards the past. A year beyond 9999 or before 0 has
-/// a sign, as we write it ourselves.
+/// Microseconds since 1970 of an RFC 3339 time; what is finer is dropped towards the past. A year beyond 9999 or before
+/// 0 has a sign, as we write it ourselves.
 pub fn rfc3339(text: &str) -> Option<i64> {
     if text.starts_with(['+', '-']) {
         return civil::read_time(text, rfc3339);

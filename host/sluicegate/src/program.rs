@@ -24,9 +24,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, SinkKind};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_store as store;
-use sluicegate_store::StoreOptions;
-use sluicegate_store::{Location, StoreError};
+use sluicegate_store::{self as store, Location, StoreError, StoreOptions};
 
 /// Commands wait here between two turns; more than a few at once would be a person hammering a button.
 const COMMANDS_MAX: usize = 16;

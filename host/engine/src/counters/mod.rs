@@ -1,5 +1,5 @@
-//! What a lane counts, once a turn or less often: plain atomics, which cost nothing on the way of a record. Whoever shows them
-//! reads them when it is asked.
+//! What a lane counts, once a turn or less often: plain atomics, which cost nothing on the way of a record. Whoever
+//! shows them reads them when it is asked.
 
 mod commits;
 mod instrument;

@@ -1,7 +1,7 @@
 //! The end of a lane: what it made is committed and sent before it goes, or dropped and made again.
 //!
-//! A lane that ends waits until the store has its state and the topics have its messages, as long as that takes. One that is asked to
-//! stop waits only a while, because opening it again reads and sends what is left.
+//! A lane that ends waits until the store has its state and the topics have its messages, as long as that takes. One
+//! that is asked to stop waits only a while, because opening it again reads and sends what is left.
 
 use super::LaneEnd;
 use super::ledger::Ledger;
@@ -38,7 +38,8 @@ impl Undone {
         Self { is_committing, is_sending: outputs.is_unsent(), is_dirty: ledger.dirty }
     }
 
-    /// What comes next of a lane that is to end so. A commit comes before the messages, which are those of a committed epoch.
+    /// What comes next of a lane that is to end so. A commit comes before the messages, which are those of a committed
+    /// epoch.
     pub(super) fn next(self, end: LaneEnd, is_overdue: bool) -> LastStep {
         match self {
             Self { is_committing: true, .. } if is_overdue => LastStep::End(LaneEnd::CutShort),

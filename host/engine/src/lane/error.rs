@@ -1,6 +1,9 @@
 //! How a lane ends, and why it cannot go on.
 
+use sluicegate_chain::ChainError;
 use sluicegate_chain::record::Epoch;
+use sluicegate_connect::sink::SinkError;
+use sluicegate_connect::source::SourceError;
 use sluicegate_model::dead_letter::DeadLetterKind;
 
 use super::outputs::outbox;
@@ -33,10 +36,10 @@ impl std::fmt::Display for LaneEnd {
 pub enum LaneError {
     /// The source ended.
     #[error("source failed")]
-    Source(#[from] sluicegate_connect::source::SourceError),
+    Source(#[from] SourceError),
     /// Rows could not be encoded.
     #[error("sink failed")]
-    Sink(#[from] sluicegate_connect::sink::SinkError),
+    Sink(#[from] SinkError),
     /// Another writer has taken our slot of the chain: we are fenced.
     #[error("epoch {epoch} of the chain was written by `{by}`: another instance owns this lane")]
     Fenced {
@@ -50,7 +53,7 @@ pub enum LaneError {
     BrokenOff,
     /// The store will not take a record, and trying again will not help.
     #[error("commit failed")]
-    Commit(#[source] sluicegate_chain::ChainError),
+    Commit(#[source] ChainError),
     /// A plugin does not fit a topic of updates.
     #[error(transparent)]
     SeveralRows(#[from] outbox::SeveralRows),

@@ -1,7 +1,7 @@
 //! A module takes the place of another: everything that can be refused comes before anything changes.
 //!
-//! The plan is made and the open state migrated beside what runs. Then the lane hands both to those that they are for, between two
-//! turns, and the epoch that pins the module holds the migrated state (docs/design/decisions.md#d6).
+//! The plan is made and the open state migrated beside what runs. Then the lane hands both to those that they are for,
+//! between two turns, and the epoch that pins the module holds the migrated state (docs/design/decisions.md#d6).
 
 use std::sync::Arc;
 

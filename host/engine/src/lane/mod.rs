@@ -177,8 +177,8 @@ impl Lane {
         Ok(None)
     }
 
-    /// Takes records through all steps, as many as a turn may hold; the others are left for the next turns. Afterwards they are
-    /// in the windows or in the open files. How many records it took.
+    /// Takes records through all steps, as many as a turn may hold; the others are left for the next turns. Afterwards
+    /// they are in the windows or in the open files. How many records it took.
     fn turn(&mut self, mut left: Left) -> Result<usize, LaneError> {
         let most = left.cut_at(&self.desk.outside.trial);
         let started = self.clock.monotonic();
@@ -296,8 +296,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes note of messages that were delivered, if they were within `limit`. That is news that a record must hold, even if
-    /// there is no other: an opening on one that names an outbox sends it again (C8).
+    /// Takes note of messages that were delivered, if they were within `limit`. That is news that a record must hold,
+    /// even if there is no other: an opening on one that names an outbox sends it again (C8).
     fn settle_outbox(&mut self, limit: Duration) {
         if self.outputs.have_arrived(limit) {
             self.ledger.phase = Phase::Running;
@@ -347,8 +347,8 @@ impl Lane {
         Ok(())
     }
 
-    /// The last commits of a lane that ends, and that its messages are delivered. The outside is told all the while; nothing is
-    /// activated any more. How it ended.
+    /// The last commits of a lane that ends, and that its messages are delivered. The outside is told all the while;
+    /// nothing is activated any more. How it ended.
     fn last_checkpoint(&mut self, end: LaneEnd) -> Result<LaneEnd, LaneError> {
         loop {
             let undone = Undone::of(&self.ledger, &self.outputs);

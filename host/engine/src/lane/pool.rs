@@ -1,8 +1,8 @@
 //! The threads of a lane: a turn forks to them and joins before its next step (docs/design/decisions.md#d3).
 //!
-//! What a worker needs it has from the owner of the work: a decoder and plugins, or a share of the key shards. Chunks go to whichever
-//! worker is free, because what happens to a chunk does not depend on who does it; key shards have one worker for ever, because the
-//! rows of a key must be added in order.
+//! What a worker needs it has from the owner of the work: a decoder and plugins, or a share of the key shards. Chunks
+//! go to whichever worker is free, because what happens to a chunk does not depend on who does it; key shards have one
+//! worker for ever, because the rows of a key must be added in order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -27,7 +27,8 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// For `count` workers, at least one and not more than there are key shards. All plugins that they run have the brake.
+    /// For `count` workers, at least one and not more than there are key shards. All plugins that they run have the
+    /// brake.
     pub(super) fn new(count: usize, brake: Brake) -> Result<Self, rayon::ThreadPoolBuildError> {
         let count = count.clamp(1, KEY_SHARDS as usize);
         let threads = (count > 1).then(|| {

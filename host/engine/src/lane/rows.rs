@@ -8,6 +8,7 @@ use arrow::compute::take;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use sluicegate_model::dead_letter::DeadLetterKind;
+use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::refusal::Refusal;
 use sluicegate_model::time::EventTime;
 use sluicegate_state::window::RowSelection;
@@ -51,7 +52,7 @@ pub(super) struct Condemned {
     /// How many rows of it the step refused; none if it refused the record itself.
     pub(super) rows: Option<i64>,
     /// The module that refused it, if one did.
-    pub(super) module: Option<sluicegate_model::module::ModuleDigest>,
+    pub(super) module: Option<ModuleDigest>,
 }
 
 /// A chunk after its plugins.
@@ -101,7 +102,8 @@ impl Prepared {
         *slot = fate.max(*slot);
     }
 
-    /// Settles the fates of its records by what became of the rows. What was refused is dead-lettered by the stage that keeps state.
+    /// Settles the fates of its records by what became of the rows. What was refused is dead-lettered by the stage that
+    /// keeps state.
     pub(super) fn settle(&mut self, judged: &mut Judged, stage: Option<&FittedStage>) {
         // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
         for row in &judged.accepted {
@@ -189,7 +191,8 @@ pub(super) struct Rows {
     pub(super) records: Option<Vec<u32>>,
     /// The first record of the chunk.
     pub(super) first: u32,
-    /// Event time of each row, µs. It and the next are columns as Arrow has them: eight bytes a row, read by loops over all rows.
+    /// Event time of each row, µs. It and the next are columns as Arrow has them: eight bytes a row, read by loops over
+    /// all rows.
     pub(super) times: Vec<i64>,
     /// The largest event time in the chunk before each row's record, µs; `i64::MIN` if there was none.
     pub(super) before: Vec<i64>,

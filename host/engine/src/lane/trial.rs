@@ -12,9 +12,9 @@
 //! Nothing is condemned for a single panic, which may have had other reasons. What panics only in company passes
 //! alone. Turns are cut at the records on trial, whatever their offsets count: records, or the bytes of a file.
 //!
-//! Groups that fire are tried alike: those that were in hand at a panic fire one by one in the next life, and one that panics alone
-//! then is dead-lettered with its accumulator. (Sliding windows are merged as a whole: they have no group to try.) Of a panic anywhere
-//! else the status says what the lane was doing, and what can be done.
+//! Groups that fire are tried alike: those that were in hand at a panic fire one by one in the next life, and one that
+//! panics alone then is dead-lettered with its accumulator. (Sliding windows are merged as a whole: they have no group
+//! to try.) Of a panic anywhere else the status says what the lane was doing, and what can be done.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -96,8 +96,8 @@ impl Trial {
         state.groups_in_hand = None;
     }
 
-    /// How many of the chunks the next turn may take, at least one if there are any: those before the first record on trial, or that
-    /// record, alone. Cuts the chunks there.
+    /// How many of the chunks the next turn may take, at least one if there are any: those before the first record on
+    /// trial, or that record, alone. Cuts the chunks there.
     pub(super) fn cut(&self, blocks: &[RecordBlock], chunks: &mut VecDeque<Chunk>) -> usize {
         let state = self.state();
         for index in 0..chunks.len() {
@@ -209,8 +209,8 @@ impl State {
         self.condemned.iter().find(is_it)
     }
 
-    /// The first of these records that is on trial or condemned. Those condemned are kept: until the commit behind them a life may
-    /// read them again.
+    /// The first of these records that is on trial or condemned. Those condemned are kept: until the commit behind them
+    /// a life may read them again.
     fn first_on_trial(&self, block: &RecordBlock, records: Range<usize>) -> Option<usize> {
         let offsets = &block.offsets[records.clone()];
         let suspects = self.suspects.iter().map(|run| (&run.partition, run.first, run.last));

@@ -1,5 +1,5 @@
-//! Days and moments as text, over all of time: years beyond 9999 and before 0 have a sign, as in ISO 8601, and what is written is
-//! read again.
+//! Days and moments as text, over all of time: years beyond 9999 and before 0 have a sign, as in ISO 8601, and what is
+//! written is read again.
 
 use std::fmt;
 
@@ -83,8 +83,8 @@ pub fn read_date(text: &str) -> Option<i32> {
     rest.is_empty().then(|| i32::try_from(days).ok())?
 }
 
-/// Microseconds since 1970 of a time whose year has a sign and which is RFC 3339 otherwise: what [`write_time`] writes where
-/// four digits do not do. `rfc3339` reads times with other years.
+/// Microseconds since 1970 of a time whose year has a sign and which is RFC 3339 otherwise: what [`write_time`] writes
+/// where four digits do not do. `rfc3339` reads times with other years.
 pub fn read_time(text: &str, rfc3339: impl Fn(&str) -> Option<i64>) -> Option<i64> {
     let (days, rest) = signed_date(text)?;
     let base = i128::from(rfc3339(&format!("2000-01-01{rest}"))?);

@@ -52,8 +52,8 @@ impl Watermark {
         Self::At(time)
     }
 
-    /// The watermark before `micros` more had passed: a window that is kept so much longer is closed when this has passed
-    /// its end.
+    /// The watermark before `micros` more had passed: a window that is kept so much longer is closed when this has
+    /// passed its end.
     #[must_use]
     pub fn minus(self, micros: i64) -> Self {
         match self {
@@ -110,8 +110,8 @@ pub enum Clock {
     Manual(std::sync::Arc<std::sync::atomic::AtomicI64>),
 }
 
-/// The machine's clock. Wall time is asked for each time: what the monotonic clock has counted since some moment leaves out
-/// the time for which the machine was suspended.
+/// The machine's clock. Wall time is asked for each time: what the monotonic clock has counted since some moment leaves
+/// out the time for which the machine was suspended.
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     started: Instant,
@@ -140,8 +140,8 @@ impl Clock {
         }
     }
 
-    /// Wall time, microseconds since 1970 UTC. Can go back, as the machine's does. Part of no result: of what is shown, and of
-    /// the guard against clocks that are ahead.
+    /// Wall time, microseconds since 1970 UTC. Can go back, as the machine's does. Part of no result: of what is shown,
+    /// and of the guard against clocks that are ahead.
     pub fn wall_micros(&self) -> i64 {
         match self {
             Self::System(clock) => {

@@ -1,5 +1,6 @@
-//! A change of module that was asked for. A module takes the place of another at the barrier: the record of that epoch says
-//! which module runs from there on, and the activation is answered when that record is durable (docs/design/decisions.md#d4).
+//! A change of module that was asked for. A module takes the place of another at the barrier: the record of that epoch
+//! says which module runs from there on, and the activation is answered when that record is durable
+//! (docs/design/decisions.md#d4).
 
 use sluicegate_chain::record::Epoch;
 use sluicegate_sandbox::module::load::LoadedModule;
@@ -27,7 +28,8 @@ impl Activation {
         self.epoch.is_none()
     }
 
-    /// At its barrier: the module is put in its place by `flip`, and `next` pins it. None: it was refused, and answered.
+    /// At its barrier: the module is put in its place by `flip`, and `next` pins it. None: it was refused, and
+    /// answered.
     pub(in crate::lane) fn flip(
         self,
         next: Epoch,

@@ -1,9 +1,10 @@
 //! The brake: how the outside is heard while a stage's plugin keeps failing or takes its time.
 //!
-//! A plugin that is slow to fail, on one row in a hundred, can hold a turn for minutes, and so can one that is slow. Calls are timed.
-//! When those that failed have taken a while, the status says so. Whoever asks for another module then, or for the end, has the
-//! turn broken off: everything since the last commit is dropped, the lane is opened again, and the command is the first thing that
-//! it takes. Windows and timers that fire are cut into runs for the same reason.
+//! A plugin that is slow to fail, on one row in a hundred, can hold a turn for minutes, and so can one that is slow.
+//! Calls are timed. When those that failed have taken a while, the status says so. Whoever asks for another module
+//! then, or for the end, has the turn broken off: everything since the last commit is dropped, the lane is opened
+//! again, and the command is the first thing that it takes. Windows and timers that fire are cut into runs for the same
+//! reason.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use sluicegate_sandbox::run::brake::{Brake, Effort};
 use super::Outside;
 use crate::lane::pool::LONG_TURN;
 
-/// CPU time of the failed calls of a turn from which on it is worth telling. Some thousand traps, or a few endless loops.
+/// CPU time of the failed calls of a turn from which on it is worth telling. Some thousand traps, or a few endless
+/// loops.
 const WORTH_TELLING: Duration = Duration::from_millis(300);
 
 /// The brake of a lane's turns.

@@ -67,8 +67,8 @@ impl Commands {
         }
     }
 
-    /// Refuses what was kept for a lane that did not come to run: whoever asked waits, and things may have changed until one
-    /// does.
+    /// Refuses what was kept for a lane that did not come to run: whoever asked waits, and things may have changed
+    /// until one does.
     pub(crate) fn refuse_held(&self, refusal: Refusal) {
         if let Some(command) = self.held().take() {
             command.refuse(refusal);

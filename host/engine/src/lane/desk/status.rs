@@ -33,8 +33,8 @@ impl Desk {
     }
 }
 
-/// What a step of an opening waits for, as it is shown and logged. What was shown before the step is another one's, and has
-/// not passed because this one goes on: it is shown again then.
+/// What a step of an opening waits for, as it is shown and logged. What was shown before the step is another one's, and
+/// has not passed because this one goes on: it is shown again then.
 pub(in crate::lane) struct Shown<'o> {
     outside: &'o Outside,
     before: Option<String>,
@@ -70,8 +70,8 @@ impl<'o> Shown<'o> {
 }
 
 /// Logs a problem when it begins and when it has passed, which is when what failed has succeeded since: whoever keeps a
-/// problem ready to be asked for forgets it then and not before. Source and outbox say nothing themselves; the committer
-/// does, because it also commits the genesis, before there is a lane.
+/// problem ready to be asked for forgets it then and not before. Source and outbox say nothing themselves; the
+/// committer does, because it also commits the genesis, before there is a lane.
 fn say(pipeline: &str, said: Option<&str>, problem: Option<&str>) {
     match (said, problem) {
         (Some(said), Some(problem)) if is_same_problem(said, problem) => {}

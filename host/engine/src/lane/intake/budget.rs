@@ -1,8 +1,8 @@
 //! What a run of chunks may make: a record is multiplied by the rows that a map makes of it, those by the columns that
 //! they inherit, refused rows by their reasons. A guest's answer is bounded, what the host makes of it must be as well.
 //!
-//! A run that would make more is taken again with less, before anything is refused: plugins are pure, so it comes to the
-//! same. Only a single record that makes too much all by itself is refused.
+//! A run that would make more is taken again with less, before anything is refused: plugins are pure, so it comes to
+//! the same. Only a single record that makes too much all by itself is refused.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

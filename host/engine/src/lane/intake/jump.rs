@@ -7,9 +7,10 @@
 //!  2019-12-31  2024-05-01  2024-05-02                  two in a row are a gap in the data: only the first of them is lost
 //! ```
 //!
-//! The verdict on a row is made of the rows of its partition before it, in order: their largest event time, and the row just
-//! before it, if that has jumped. Both are in the chain, so that neither batches, nor workers, nor a restart change it. Chunks are
-//! prepared in parallel and do not know what is before them; so they are judged afterwards, one by one.
+//! The verdict on a row is made of the rows of its partition before it, in order: their largest event time, and the row
+//! just before it, if that has jumped. Both are in the chain, so that neither batches, nor workers, nor a restart
+//! change it. Chunks are prepared in parallel and do not know what is before them; so they are judged afterwards, one
+//! by one.
 
 use std::time::Duration;
 
@@ -68,8 +69,8 @@ pub(super) fn judge(prepared: &mut Prepared, plan: &Plan, known: Known) -> Optio
     doubted.map(EventTime)
 }
 
-/// Takes all rows of the records out and dead-letters these. A stage may have refused them as well: it should not have seen
-/// them. `before` is what [`crate::lane::rows::Rows`] has, by record of the chunk.
+/// Takes all rows of the records out and dead-letters these. A stage may have refused them as well: it should not have
+/// seen them. `before` is what [`crate::lane::rows::Rows`] has, by record of the chunk.
 fn take_out(prepared: &mut Prepared, plan: &Plan, refused: Vec<(u32, String)>, before: &[i64]) {
     let is_refused =
         |record: u32| refused.binary_search_by_key(&record, |(record, _)| *record).is_ok();

@@ -18,8 +18,8 @@ pub(in crate::lane) struct Left {
 }
 
 impl Left {
-    /// All of a poll. Cuts the blocks, each with the index of its partition, into chunks of so many rows: small enough to share
-    /// among the workers and large enough that a plugin's call costs little per row.
+    /// All of a poll. Cuts the blocks, each with the index of its partition, into chunks of so many rows: small enough
+    /// to share among the workers and large enough that a plugin's call costs little per row.
     pub(super) fn cut(
         blocks: Vec<RecordBlock>,
         rows: usize,
@@ -41,20 +41,22 @@ impl Left {
         &self.blocks
     }
 
-    /// Cuts the chunks where records are on trial, and notes what the next turn has in hand: so many of the first chunks.
+    /// Cuts the chunks where records are on trial, and notes what the next turn has in hand: so many of the first
+    /// chunks.
     pub(in crate::lane) fn cut_at(&mut self, trial: &Trial) -> usize {
         let most = trial.cut(&self.blocks, &mut self.chunks);
         trial.begin(&self.blocks, self.chunks.iter().take(most));
         most
     }
 
-    /// Calls with where each partition stands behind what was taken: of a block that is done where it ends, of the one that is cut the
-    /// record before which the next turn begins. What is done is named once.
+    /// Calls with where each partition stands behind what was taken: of a block that is done where it ends, of the one
+    /// that is cut the record before which the next turn begins. What is done is named once.
     pub(super) fn pass(
         &mut self,
         are_files: bool,
         mut processed: impl FnMut(&Partition, &Position),
     ) {
+        // Chunks lie in the order of their blocks, so a block is done when none of its chunks is left.
         let first = self.chunks.front();
         let done = first.map_or(self.blocks.len(), |chunk| chunk.block);
         for block in &self.blocks[self.done..done] {

@@ -1,7 +1,7 @@
 //! The intake of a lane: from the source to prepared rows, each with the watermark that judges it.
 //!
-//! It owns the source, the partitions with their clocks, and how much a turn may take. What it prepares it knows as rows; what
-//! becomes of them is the business of others.
+//! It owns the source, the partitions with their clocks, and how much a turn may take. What it prepares it knows as
+//! rows; what becomes of them is the business of others.
 
 pub(in crate::lane) mod budget;
 pub(in crate::lane) mod jump;
@@ -138,7 +138,8 @@ impl Intake {
         Left::cut(blocks, rows, |block| self.partitions.index(&block.partition, now))
     }
 
-    /// Takes as many of the first `most` chunks that are left as a turn may hold, and moves the clocks of their partitions over them.
+    /// Takes as many of the first `most` chunks that are left as a turn may hold, and moves the clocks of their
+    /// partitions over them.
     pub(super) fn take(
         &mut self,
         pool: &Pool,
@@ -153,8 +154,8 @@ impl Intake {
         Ok(Run { prepared, judges })
     }
 
-    /// Prepares chunks from the first on, as many as the budget suffices for, at least one. Chunks that make too much are
-    /// halved; a record that makes too much by itself is refused.
+    /// Prepares chunks from the first on, as many as the budget suffices for, at least one. Chunks that make too much
+    /// are halved; a record that makes too much by itself is refused.
     fn prepare(
         &mut self,
         pool: &Pool,
@@ -184,8 +185,8 @@ impl Intake {
         Ok(Vec::new())
     }
 
-    /// Moves the partitions' clocks over the chunks, in order, and takes the rows out that jump. Answers with who judges the
-    /// rows of each chunk: the watermark before its first record.
+    /// Moves the partitions' clocks over the chunks, in order, and takes the rows out that jump. Answers with who
+    /// judges the rows of each chunk: the watermark before its first record.
     fn observe(&mut self, prepared: &mut [Prepared], now: Duration) -> Vec<Judge> {
         let plan = &self.plan;
         let judge = |prepared: &mut Prepared| {
@@ -194,6 +195,7 @@ impl Intake {
             let doubted = jump::judge(prepared, plan, before);
             self.partitions.doubt(partition, doubted);
             let clock = self.partitions.clock_mut();
+            // Before the clock moves over the chunk: its own rows count only for those behind them.
             let judge = Judge::new(before.max, clock.watermark());
             clock.observe(partition, prepared.max_event_time, now);
             if before.max.is_none() {
@@ -244,13 +246,13 @@ impl Intake {
         preparer::report(&mut self.preparers, &self.plan, &self.metrics);
     }
 
-    /// Moves the watermark, and lets partitions wait that are too far ahead. How far it has come, and whether a record must
-    /// hold something of that.
+    /// Moves the watermark, and lets partitions wait that are too far ahead. How far it has come, and whether a record
+    /// must hold something of that.
     pub(super) fn advance(&mut self) -> Result<(Watermark, bool), LaneError> {
         let now = self.clock.monotonic();
         let mut is_news = false;
-        // What the source says is true once everything that it gave is processed. A position that has moved over what is no
-        // record is news: retention deletes what lies before it.
+        // What the source says is true once everything that it gave is processed. A position that has moved over what
+        // is no record is news: retention deletes what lies before it.
         if self.left.is_none() {
             is_news = self.partitions.progress(self.source.progress(), now);
         }
@@ -260,8 +262,8 @@ impl Intake {
             true => before,
             false => self.partitions.clock_mut().advance(),
         };
-        // Also where silence has moved it, and no record: it may not go back when the lane is opened again, which counts
-        // silence anew. That is once for each partition that becomes idle.
+        // Also where silence has moved it, and no record: it may not go back when the lane is opened again, which
+        // counts silence anew. That is once for each partition that becomes idle.
         is_news |= watermark > before;
         if self.partitions.clock_mut().pause_those_ahead() {
             let paused = self.partitions.paused();

@@ -1,7 +1,7 @@
 //! How large turns are while a stage's plugin keeps failing or takes its time.
 //!
-//! After a turn that was long the next ones are given fewer records, so that each is short, nothing of it is refused for its
-//! neighbours, and commits go on.
+//! After a turn that was long the next ones are given fewer records, so that each is short, nothing of it is refused
+//! for its neighbours, and commits go on.
 
 use std::time::Duration;
 

@@ -15,7 +15,8 @@ pub(super) struct Warned {
 }
 
 impl Intake {
-    /// Says once that `max_future_skew` guards nothing: event times are the records' timestamps, and those are the senders'.
+    /// Says once that `max_future_skew` guards nothing: event times are the records' timestamps, and those are the
+    /// senders'.
     pub(super) fn warn_of_senders(&mut self) {
         let by_record = self.config.event_time.from == EventTimeFrom::RecordTimestamp
             && self.config.event_time.max_future_skew.is_some()

@@ -1,7 +1,7 @@
 //! The ledger of a lane: what is committed, what the next record must hold, and when it is due.
 //!
-//! At the barrier, between two turns, the epoch is frozen and handed to one committer; the lane goes on (docs/design/decisions.md#d4).
-//! One epoch is in flight. If the next is due before it is durable, intake stands still.
+//! At the barrier, between two turns, the epoch is frozen and handed to one committer; the lane goes on
+//! (docs/design/decisions.md#d4). One epoch is in flight. If the next is due before it is durable, intake stands still.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,8 +65,8 @@ pub(super) enum Barrier {
     NotYet,
     /// Now.
     Due,
-    /// It is due and cannot be taken, because of the epoch before it. Intake stands still: also where somebody waits for it, no turn of
-    /// a module that is to go comes before it.
+    /// It is due and cannot be taken, because of the epoch before it. Intake stands still: also where somebody waits
+    /// for it, no turn of a module that is to go comes before it.
     Blocked,
 }
 

@@ -2,8 +2,9 @@
 //! that made it, the new one's `migrate` takes every accumulator, or state of a key, from the old layout to its own.
 //!
 //! All or nothing, between two turns: the states are migrated beside those that are there, and put in their place when
-//! every one is done. A failure leaves everything as it was, and nobody has seen the new module. The epoch that pins the
-//! module holds the migrated state, so a crash before it finds the old module with its own (docs/design/decisions.md#d6).
+//! every one is done. A failure leaves everything as it was, and nobody has seen the new module. The epoch that pins
+//! the module holds the migrated state, so a crash before it finds the old module with its own
+//! (docs/design/decisions.md#d6).
 
 use sluicegate_chain::record::PinnedModule;
 use sluicegate_model::time::Clock;
@@ -41,7 +42,8 @@ impl Migrated {
     }
 }
 
-/// Whether the stage with state has to take over state of another version: that of the module among `pinned` that made it.
+/// Whether the stage with state has to take over state of another version: that of the module among `pinned` that made
+/// it.
 pub(in crate::lane) fn other_version(plan: &Plan, pinned: &[PinnedModule]) -> Option<u32> {
     let stage = &plan.logic.grouped()?.stage;
     let made_by = pinned.iter().find(|module| *module.stage == *stage.id)?;
@@ -61,7 +63,8 @@ pub(in crate::lane) struct Migration<'l> {
 }
 
 impl Migration<'_> {
-    /// What the logic holds, in the layout of the module that comes; none if it has the same. `pinned` are the modules that run.
+    /// What the logic holds, in the layout of the module that comes; none if it has the same. `pinned` are the modules
+    /// that run.
     pub(in crate::lane) fn to(
         &self,
         module: &LoadedModule,

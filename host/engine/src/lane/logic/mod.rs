@@ -5,10 +5,10 @@
 //!  watermark ─────► advance ─► effects: rows, updates, what failed ┘─► the lane applies them
 //! ```
 //!
-//! A [`Logic`] is made in one place, by what the pipeline file says; whoever runs it speaks to a [`Kind`] and does not ask which.
-//! It owns the plugins with state, their instances and the state itself. It writes nothing and commits nothing: what it makes it
-//! hands to [`Effects`], and rows that it is given stay as they are. So a second one over the same prepared rows can run beside it,
-//! and what it makes be compared and thrown away.
+//! A [`Logic`] is made in one place, by what the pipeline file says; whoever runs it speaks to a [`Kind`] and does not
+//! ask which. It owns the plugins with state, their instances and the state itself. It writes nothing and commits
+//! nothing: what it makes it hands to [`Effects`], and rows that it is given stay as they are. So a second one over the
+//! same prepared rows can run beside it, and what it makes be compared and thrown away.
 
 mod judged;
 mod keyed;
@@ -59,8 +59,8 @@ pub(super) trait Kind: Send {
     /// The stage that keeps state, if one does.
     fn stage(&self) -> Option<&FittedStage>;
 
-    /// Takes the rows of a turn, which stay as they are. Judges each, and adds those that are accepted to what it keeps. One
-    /// answer a chunk.
+    /// Takes the rows of a turn, which stay as they are. Judges each, and adds those that are accepted to what it
+    /// keeps. One answer a chunk.
     ///
     /// # Errors
     ///
@@ -72,7 +72,8 @@ pub(super) trait Kind: Send {
         effects: &mut dyn Effects,
     ) -> Result<Vec<Judged>, LaneError>;
 
-    /// Fires what the watermark has passed, whether it has moved or not. What there is no time for is left to the next call.
+    /// Fires what the watermark has passed, whether it has moved or not. What there is no time for is left to the next
+    /// call.
     fn advance(
         &mut self,
         _given: &Given<'_>,
@@ -87,8 +88,8 @@ pub(super) trait Kind: Send {
         false
     }
 
-    /// Fires everything: the input has ended, and the watermark is at the end of time. False if there is more than a call has time
-    /// for.
+    /// Fires everything: the input has ended, and the watermark is at the end of time. False if there is more than a
+    /// call has time for.
     fn finish(
         &mut self,
         _given: &Given<'_>,
@@ -175,8 +176,8 @@ pub(super) struct Given<'g> {
     pub(super) clock: &'g LaneClock,
     /// Loops break off when it is overdue.
     pub(super) stop: Stop,
-    /// Is told what is in hand. A logic that runs beside that of a lane has one of its own: or groups of the lane would be on trial for
-    /// a panic of the other.
+    /// Is told what is in hand. A logic that runs beside that of a lane has one of its own: or groups of the lane would
+    /// be on trial for a panic of the other.
     pub(super) trial: Trial,
 }
 

@@ -1,7 +1,7 @@
 //! Rows of many batches in one order, cut into batches that a column can hold and the memory can bear.
 //!
-//! What a firing makes is as large as its windows, and how large they are is decided by data: joined as one batch it would
-//! be in memory twice, and a column of text ends at 2 GiB.
+//! What a firing makes is as large as its windows, and how large they are is decided by data: joined as one batch it
+//! would be in memory twice, and a column of text ends at 2 GiB.
 
 use arrow::compute::interleave_record_batch;
 use arrow::record_batch::RecordBatch;

@@ -1,9 +1,9 @@
 //! Where the rows of a chunk belong: their keys, and the watermark that judges them.
 //!
-//! A row is late by the running watermark of its own partition, made by the records before it, and never less
-//! than the lane's (docs/design/time.md#rule-2): neither the size of a batch, nor the number of cores, nor how partitions
-//! interleave changes a verdict. The lane's watermark is the minimum over partitions, so the window of a row that
-//! is not late is always still open.
+//! A row is late by the running watermark of its own partition, made by the records before it, and never less than the
+//! lane's (docs/design/time.md#rule-2): neither the size of a batch, nor the number of cores, nor how partitions
+//! interleave changes a verdict. The lane's watermark is the minimum over partitions, so the window of a row that is
+//! not late is always still open.
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
@@ -40,8 +40,8 @@ pub(in crate::lane) struct LateRow {
     pub(in crate::lane) missed: Missed,
 }
 
-/// The watermark that judges the rows of a chunk, before its first record. Both times are kept as rows have them, because they are
-/// compared with each row's.
+/// The watermark that judges the rows of a chunk, before its first record. Both times are kept as rows have them,
+/// because they are compared with each row's.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::lane) struct Judge {
     /// The largest event time of the partition before the chunk, µs; `i64::MIN` if there was none.
@@ -66,6 +66,7 @@ impl Placed {
     pub(super) fn set_keys(&mut self, batch: &RecordBatch, columns: &[usize]) {
         let columns: Vec<ArrayRef> =
             columns.iter().map(|column| ArrayRef::clone(batch.column(*column))).collect();
+        // Most keys are an id or a short name.
         self.keys = Varlen::with_capacity(self.rows.len(), self.rows.len() * 16);
         key::encode(&columns, RowSelection::Picked(&self.rows), &mut self.keys);
         self.shards = self.keys.iter().map(key_shard).collect();

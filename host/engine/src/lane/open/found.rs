@@ -1,7 +1,7 @@
 //! That the files which lie in the tables' folders have the columns that the pipeline would write, whoever wrote them.
 //!
-//! The chain knows the columns of the tables that it has written. It does not know the files that a reset left, those of
-//! another pipeline, nor those at the same place by another name. So one file of each kind is asked itself.
+//! The chain knows the columns of the tables that it has written. It does not know the files that a reset left, those
+//! of another pipeline, nor those at the same place by another name. So one file of each kind is asked itself.
 
 use std::collections::BTreeMap;
 

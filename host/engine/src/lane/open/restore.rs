@@ -8,8 +8,8 @@ use crate::lane::logic::migrate::{migrate, other_version};
 use crate::lane::plan::Plan;
 use crate::lane::pool::Pool;
 
-/// Gives a logic the groups or keys of a state. If the plan has another module for them than made them, their states are
-/// migrated.
+/// Gives a logic the groups or keys of a state. If the plan has another module for them than made them, their states
+/// are migrated.
 pub(in crate::lane) fn restore(
     logic: &mut Logic,
     pool: &Pool,

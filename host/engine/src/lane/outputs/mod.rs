@@ -1,5 +1,6 @@
 //! Where a lane's rows go: results or raw rows to the tables and topics of the sinks, late rows and dead letters to
-//! their tables. All of them are files or messages of the same epoch, in the same commit (docs/design/decisions.md#d14).
+//! their tables. All of them are files or messages of the same epoch, in the same commit
+//! (docs/design/decisions.md#d14).
 
 mod condemned;
 pub(in crate::lane) mod outbox;
@@ -121,8 +122,8 @@ impl Outputs {
         self.write_too_large()
     }
 
-    /// Writes changed groups to the topics that take updates: of windows that take more rows, or, if they are `last`, that do
-    /// not.
+    /// Writes changed groups to the topics that take updates: of windows that take more rows, or, if they are `last`,
+    /// that do not.
     pub(super) fn write_updates(
         &mut self,
         rows: &RecordBatch,
@@ -201,8 +202,8 @@ impl Outputs {
         self.outbox.wait(limit)
     }
 
-    /// Adds what it knows to a status. That most records become dead letters is the last to be said: what moves is of no use, but it
-    /// moves.
+    /// Adds what it knows to a status. That most records become dead letters is the last to be said: what moves is of
+    /// no use, but it moves.
     pub(super) fn show(&mut self, status: &mut LaneStatus, total: Fates) {
         self.told.look(total);
         status.dead_letters = self.told.kinds();

@@ -1,5 +1,5 @@
-//! Results for Kafka topics: rows become messages when they fire, wait for the barrier, and are handed to the courier when
-//! their epoch is committed ([`sluicegate_connect::outbox`]).
+//! Results for Kafka topics: rows become messages when they fire, wait for the barrier, and are handed to the courier
+//! when their epoch is committed ([`sluicegate_connect::outbox`]).
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -78,8 +78,8 @@ struct Topic {
     value: JsonObject,
     /// None: messages have no key.
     key: Option<JsonObject>,
-    /// What decides about the partition, if it is not all of the key: the key without the window, so that all updates of a
-    /// key lie together.
+    /// What decides about the partition, if it is not all of the key: the key without the window, so that all updates
+    /// of a key lie together.
     placed_by: Option<JsonObject>,
     partitions: PartitionCount,
     /// Of key, value and headers of a message.
@@ -101,8 +101,8 @@ pub struct SeveralRows {
 }
 
 impl Outbox {
-    /// The outbox of a pipeline. `post` is there if it has topics. What the newest record holds goes out at once: nobody
-    /// knows whether it was sent (O4).
+    /// The outbox of a pipeline. `post` is there if it has topics. What the newest record holds goes out at once:
+    /// nobody knows whether it was sent (O4).
     pub(in crate::lane) fn open(
         config: &Pipeline,
         plan: &Plan,
@@ -138,8 +138,8 @@ impl Outbox {
         outbox
     }
 
-    /// Takes what has fired, or raw rows. They become true with `epoch`. Rows of one group follow each other. A topic of updates
-    /// hears of it only if that was the last word: what is corrected it hears of because it has changed.
+    /// Takes what has fired, or raw rows. They become true with `epoch`. Rows of one group follow each other. A topic
+    /// of updates hears of it only if that was the last word: what is corrected it hears of because it has changed.
     pub(in crate::lane) fn write(
         &mut self,
         rows: &RecordBatch,
@@ -149,7 +149,8 @@ impl Outbox {
         self.write_to(|topic| !topic.updates || fires_once, rows, true, epoch)
     }
 
-    /// Takes rows for those that want every change: of windows that take more rows, or, if they are `last`, that do not.
+    /// Takes rows for those that want every change: of windows that take more rows, or, if they are `last`, that do
+    /// not.
     pub(in crate::lane) fn write_updates(
         &mut self,
         rows: &RecordBatch,

@@ -91,8 +91,8 @@ impl Told {
         self.kinds.iter().map(view).collect()
     }
 
-    /// Looks at the share of dead letters among the records since it was looked at last, once there are enough. Until then
-    /// what was found stays true: that no record comes is no news of them.
+    /// Looks at the share of dead letters among the records since it was looked at last, once there are enough. Until
+    /// then what was found stays true: that no record comes is no news of them.
     pub(in crate::lane) fn look(&mut self, fates: Fates) {
         let before = *self.looked_at.get_or_insert(fates);
         let Fates { read, dead_lettered, .. } = fates.since(before);

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 
 use sluicegate_connect::sink::late;
-use sluicegate_model::schema::DATE_COLUMN;
-use sluicegate_model::schema::timestamp_type;
+use sluicegate_model::schema::{DATE_COLUMN, timestamp_type};
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
 use sluicegate_pipeline::{Pipeline, SinkKind, TableLocation, WindowConfig};
 
@@ -19,7 +18,8 @@ pub const WINDOW_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 /// The column that every row of a keyed plugin has beside its key and its outputs.
 pub const EVENT_TIME_COLUMN: &str = "event_time";
 
-/// The column behind the bounds of the window if results can be corrected: 0 for the first, of the others the highest counts.
+/// The column behind the bounds of the window if results can be corrected: 0 for the first, of the others the highest
+/// counts.
 pub const REVISION_COLUMN: &str = "revision";
 
 /// The member of an update that says whether it is the last one of its group.
@@ -67,8 +67,8 @@ pub(in crate::lane) fn result_schema(
     Ok(Arc::new(ArrowSchema::new(fields)))
 }
 
-/// That the topics can have what they are to have: the key of raw rows is one of their columns, and what updates have beside
-/// the columns is not the plugin's.
+/// That the topics can have what they are to have: the key of raw rows is one of their columns, and what updates have
+/// beside the columns is not the plugin's.
 pub(in crate::lane) fn check_topics(
     pipeline: &Pipeline,
     rows: &SchemaRef,

@@ -6,8 +6,8 @@
 //!  event time ≤ this host's clock + max_future_skew_host         what bounds a sender whose clock sets both
 //! ```
 //!
-//! The second is generous and judges when a record is read: a replay, which comes later, may take what the first reading
-//! refused, and never the other way round.
+//! The second is generous and judges when a record is read: a replay, which comes later, may take what the first
+//! reading refused, and never the other way round.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ impl FutureGuard {
         self.host.is_some()
     }
 
-    /// The rows, ascending, whose time is too far ahead, with the reason. `timestamp` is that of a row's record; none: there
-    /// is nothing to compare with. `wall` is the host's clock, µs.
+    /// The rows, ascending, whose time is too far ahead, with the reason. `timestamp` is that of a row's record; none:
+    /// there is nothing to compare with. `wall` is the host's clock, µs.
     pub(in crate::lane) fn refused(
         &self,
         times: &[i64],

@@ -1,4 +1,5 @@
-//! The guard against single times far ahead of the data around them, as a pipeline sets it. The intake applies it, in order.
+//! The guard against single times far ahead of the data around them, as a pipeline sets it. The intake applies it, in
+//! order.
 
 use std::time::Duration;
 

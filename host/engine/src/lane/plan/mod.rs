@@ -255,7 +255,8 @@ impl Plan {
         read
     }
 
-    /// The tables that a pipeline promises its readers, with their columns: all but that of dead letters, which is ours.
+    /// The tables that a pipeline promises its readers, with their columns: all but that of dead letters, which is
+    /// ours.
     pub(super) fn tables(&self, pipeline: &Pipeline) -> Vec<TableColumns> {
         tables(pipeline, &self.rows, &self.output)
     }

@@ -69,8 +69,8 @@ impl TimeColumn {
     }
 }
 
-/// The unit in which the number of a time would be a likely one, and which time, µs. None: the time is likely itself, or
-/// in no unit.
+/// The unit in which the number of a time would be a likely one, and which time, µs. None: the time is likely itself,
+/// or in no unit.
 fn likely_unit(declared: TimestampEncoding, time: i64) -> Option<(TimestampEncoding, i64)> {
     use TimestampEncoding::{UnixMicros, UnixMillis, UnixSeconds};
     let digits = declared.digits()?;

@@ -107,7 +107,8 @@ fn two_files() -> (World, Lane, mpsc::Sender<Command>) {
     (world, lane, commands)
 }
 
-/// What is left of the turn names partitions by their places, and a file that leaves the record would move the others up.
+/// What is left of the turn names partitions by their places, and a file that leaves the record would move the others
+/// up.
 #[test]
 fn a_barrier_between_two_parts_of_a_turn_keeps_partitions_where_they_are() {
     let (world, mut lane, _commands) = two_files();
@@ -139,7 +140,8 @@ fn the_position_at_which_a_file_is_cut_says_nothing_of_bytes_behind_it() {
     assert!(cut.iter().any(|(at, head)| *at > 1_024 && *head == Some(7)), "{cut:?}");
 }
 
-/// Each file holds the watermark from the start, only some are read at a time, and all of them are ahead of those that wait.
+/// Each file holds the watermark from the start, only some are read at a time, and all of them are ahead of those that
+/// wait.
 #[test]
 fn files_that_all_hold_the_watermark_are_read_to_their_end_with_a_bound_of_how_far_one_may_be_ahead()
  {

@@ -1,5 +1,5 @@
-//! A firing of many groups is cut into runs: commands and a stop are heard between them, and what comes of it is as if it had
-//! been one.
+//! A firing of many groups is cut into runs: commands and a stop are heard between them, and what comes of it is as if
+//! it had been one.
 
 use tokio::sync::oneshot;
 

@@ -117,7 +117,8 @@ fn a_command_that_was_kept_is_refused_where_no_life_takes_it() {
     commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
 }
 
-/// What comes between an activation and its barrier would be the work of a module that is to go, and that may take long.
+/// What comes between an activation and its barrier would be the work of a module that is to go, and that may take
+/// long.
 #[test]
 fn no_turn_is_taken_while_an_activation_waits_for_the_commit_before_it() {
     let world = world("");

@@ -388,8 +388,8 @@ fn the_order_of_the_rows_does_not_depend_on_the_number_of_workers() {
     assert_eq!(rows(1), rows(4));
 }
 
-/// Timers that set one another, and rows that make all of them due at once; some more, because the end of input is another
-/// matter.
+/// Timers that set one another, and rows that make all of them due at once; some more, because the end of input is
+/// another matter.
 fn chains() -> super::log::Logs {
     let chain = |key: u8| Event { key, at: i64::from(key), kind: CHAIN };
     let last = std::iter::repeat_n(Event { key: 3, at: 500, kind: SAY }, 20);

@@ -48,8 +48,8 @@ impl LogSource {
         Self { has_texts_in_headers: true, ..self }
     }
 
-    /// The same as files: offsets count bytes, positions say how the bytes before them begin, and a file that was read to its end
-    /// is known by its name.
+    /// The same as files: offsets count bytes, positions say how the bytes before them begin, and a file that was read
+    /// to its end is known by its name.
     pub(super) fn with_bytes(self) -> Self {
         Self { stride: 1_000, ..self }
     }

@@ -1,4 +1,5 @@
-//! A stage connects the inputs of its plugin with columns of other names, and what replaces the plugin is connected alike.
+//! A stage connects the inputs of its plugin with columns of other names, and what replaces the plugin is connected
+//! alike.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Columns of what stands beside a record's value are columns like all others: keys of windows, inputs of plugins, columns of
-//! tables; whatever polls, workers and crashes.
+//! Columns of what stands beside a record's value are columns like all others: keys of windows, inputs of plugins,
+//! columns of tables; whatever polls, workers and crashes.
 
 use super::*;
 

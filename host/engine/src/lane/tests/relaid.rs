@@ -1,5 +1,6 @@
-//! The same plugins with another layout of their state: every state that is not empty has a mark before it. One that has
-//! none, or has it twice, is not understood. And lanes in which such a module takes over while windows and timers are open.
+//! The same plugins with another layout of their state: every state that is not empty has a mark before it. One that
+//! has none, or has it twice, is not understood. And lanes in which such a module takes over while windows and timers
+//! are open.
 
 use std::sync::Arc;
 

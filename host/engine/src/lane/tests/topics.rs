@@ -1,4 +1,5 @@
-//! Topics in memory, and couriers that take their time, are killed half-way, and sometimes go on although they are dead.
+//! Topics in memory, and couriers that take their time, are killed half-way, and sometimes go on although they are
+//! dead.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,8 +80,8 @@ impl Topics {
         true
     }
 
-    /// The messages of a topic for a reader that follows the rule of [`sluicegate_connect::outbox`]: key and value, in the order they came
-    /// within each partition.
+    /// The messages of a topic for a reader that follows the rule of [`sluicegate_connect::outbox`]: key and value, in
+    /// the order they came within each partition.
     pub(super) fn read(&self, sink: &str) -> Vec<(Option<String>, Value)> {
         let mut seen = BTreeMap::new();
         let log = self.log.lock().unwrap();
@@ -103,9 +104,9 @@ impl Topics {
         values
     }
 
-    /// What a reader has in the end that keeps of each key the message with the highest revision, without looking at the
-    /// headers; the values without what only updates have. Without repeats the revisions of a key grow, each message says
-    /// something new, and the last of each key, and only that, is final.
+    /// What a reader has in the end that keeps of each key the message with the highest revision, without looking at
+    /// the headers; the values without what only updates have. Without repeats the revisions of a key grow, each
+    /// message says something new, and the last of each key, and only that, is final.
     pub(super) fn upserted(&self, sink: &str) -> Vec<String> {
         let strip = |value: &mut Value| {
             let members = value.as_object_mut().unwrap();

@@ -6,10 +6,10 @@
 //!                                         └ the step has had its time: the rest is due in the next one
 //! ```
 //!
-//! Timers may set others, so what is due at a watermark can take as long as the plugin likes. It is fired in slices of event time,
-//! the earliest first, in all shards alike; between two of them a step can end. Then commands are heard and epochs are committed, and
-//! no record is read until the rest has fired. Rows come in the order of their timers however it is cut; only where a single slice
-//! takes all too long it is cut inside.
+//! Timers may set others, so what is due at a watermark can take as long as the plugin likes. It is fired in slices of
+//! event time, the earliest first, in all shards alike; between two of them a step can end. Then commands are heard and
+//! epochs are committed, and no record is read until the rest has fired. Rows come in the order of their timers however
+//! it is cut; only where a single slice takes all too long it is cut inside.
 
 use super::emitted::{CondemnedTimer, Emitted};
 use super::{Keyed, Worker};
@@ -23,7 +23,8 @@ use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_sandbox::run::keyed::too_many;
 
-/// Keys of a worker whose timers fire in one slice, and in one call: few enough that their states are small beside a turn.
+/// Keys of a worker whose timers fire in one slice, and in one call: few enough that their states are small beside a
+/// turn.
 const KEYS_PER_SLICE: usize = 2_048;
 
 /// CPU time that a step gives to timers, ns: a command waits no longer.
@@ -74,8 +75,8 @@ impl Firing {
 }
 
 impl Keyed {
-    /// Fires what the watermark has passed, whether it moved or not: a row may have set a timer in the past. What there is no time
-    /// for in this step is left to the next one.
+    /// Fires what the watermark has passed, whether it moved or not: a row may have set a timer in the past. What there
+    /// is no time for in this step is left to the next one.
     pub(super) fn fire_timers(
         &mut self,
         given: &Given<'_>,
@@ -177,8 +178,8 @@ impl Keyed {
     }
 }
 
-/// Fires what is due until `end` of the worker's keys that are due, and what that sets, the smallest of each key first. False if it
-/// took too long: the rest is still due.
+/// Fires what is due until `end` of the worker's keys that are due, and what that sets, the smallest of each key first.
+/// False if it took too long: the rest is still due.
 fn fire_due(
     worker: &mut Worker,
     plan: &KeyedPlan,

@@ -1,5 +1,5 @@
-//! The second half of a turn of a keyed plugin: rows of a key in order, and what is due between them. What is due between
-//! turns is the business of [`super::timers`].
+//! The second half of a turn of a keyed plugin: rows of a key in order, and what is due between them. What is due
+//! between turns is the business of [`super::timers`].
 //!
 //! ```text
 //!  row ─► key, running watermark ─► process (by key shard) ─► rows with key and event time ─► sinks
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A row's watermark is that which judges lateness for windows: its partition's, by the records before it, and never
-//! less than the lane's (docs/design/time.md#rule-2). So it makes no difference to a key of one partition whether a timer
-//! fires before a row or between two turns: the rules are those of `interface process-rows` in the contract.
+//! less than the lane's (docs/design/time.md#rule-2). So it makes no difference to a key of one partition whether a
+//! timer fires before a row or between two turns: the rules are those of `interface process-rows` in the contract.
 
 use super::Worker;
 use super::emitted::{CondemnedTimer, Emitted};
@@ -114,6 +114,7 @@ impl ChunkWork<'_> {
         let outcome = plugin.runner.process(&rows, &call.given);
         let key_of = |row: &u32| placed.keys.value(mine[*row as usize] as usize);
         let keys: Varlen = outcome.source_rows.iter().map(key_of).collect();
+        // Rows are emitted in the order of the source: by chunk, and within it by row.
         let place = |row: &u32| ((self.chunk as i64) << 32) | i64::from(picked[*row as usize]);
         let order = outcome.source_rows.iter().map(place).collect();
         emitted.push_rows(&self.plan.grouped, &keys, &outcome.batch, outcome.times, order);

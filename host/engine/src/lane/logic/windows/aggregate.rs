@@ -111,6 +111,7 @@ impl Results {
             (0..keys.len() as u32).map(move |row| ResultRow { batch, row })
         };
         let mut order: Vec<ResultRow> = (0..).zip(&self.keys).flat_map(rows).collect();
+        // Groups that are due come in this order; merged tables keep that of their keys' arrival.
         if !order.is_sorted_by_key(|row| self.place(*row)) {
             order.sort_by(|a, b| self.place(*a).cmp(&self.place(*b)));
         }

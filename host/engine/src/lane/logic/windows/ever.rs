@@ -23,7 +23,8 @@ impl Rule for Ever {
         way.now.has_crossed(self.trigger, way.before)
     }
 
-    /// Of all time the end of input is the end, and nothing else: a watermark at the last moment that a time can have is not.
+    /// Of all time the end of input is the end, and nothing else: a watermark at the last moment that a time can have
+    /// is not.
     fn may_close(&self, now: Watermark) -> bool {
         now == Watermark::End
     }

@@ -6,13 +6,13 @@
 //!                                         └ the step has had its time: the rest is due in the next one
 //! ```
 //!
-//! What is due at a watermark is as much as the data have made it, and evaluating it takes as long as the plugin likes. So a step
-//! fires what it has time for. Then commands are heard and epochs are committed, and no record is read until the rest has fired.
-//! Rows come in the same order however it is cut. A barrier between two runs is as good as any: a group that has fired is not due any
-//! more, in memory as in the state that is stored.
+//! What is due at a watermark is as much as the data have made it, and evaluating it takes as long as the plugin likes.
+//! So a step fires what it has time for. Then commands are heard and epochs are committed, and no record is read until
+//! the rest has fired. Rows come in the same order however it is cut. A barrier between two runs is as good as any: a
+//! group that has fired is not due any more, in memory as in the state that is stored.
 //!
-//! Of sliding windows a run is a window, because its panes are merged at once: to the state it is as if the watermark went from end to
-//! end. How far it has come so is stored with it.
+//! Of sliding windows a run is a window, because its panes are merged at once: to the state it is as if the watermark
+//! went from end to end. How far it has come so is stored with it.
 
 use super::aggregate::{Aggregate, CondemnedGroup};
 use super::runs::each_run;
@@ -111,8 +111,8 @@ impl Firing {
 }
 
 impl Windows {
-    /// Fires what the watermark has passed, and corrects what has fired and has changed. What there is no time for in this step is
-    /// left to the next one.
+    /// Fires what the watermark has passed, and corrects what has fired and has changed. What there is no time for in
+    /// this step is left to the next one.
     pub(super) fn fire(
         &mut self,
         given: &Given<'_>,
@@ -126,6 +126,7 @@ impl Windows {
             let started = thread_cpu_nanos();
             let nanos = self.fire_next(given, target, effects)?;
             let nanos = nanos + (thread_cpu_nanos() - started);
+            // A run that the clock did not see counts as well, or a step of many such might not end.
             nanos_left = nanos_left.saturating_sub(nanos.max(1));
             if nanos_left == 0 || given.stop.is_overdue() {
                 break;
@@ -134,16 +135,16 @@ impl Windows {
         Ok(())
     }
 
-    /// Rows of this turn may have changed windows that fired before. They are corrected before the next barrier, because what is
-    /// to be corrected is not stored.
+    /// Rows of this turn may have changed windows that fired before. They are corrected before the next barrier,
+    /// because what is to be corrected is not stored.
     fn is_due(&self, watermark: Watermark) -> bool {
         let fired = self.firing.fired;
         let has_changed = |worker: &Worker| worker.shape.has_changed(fired);
         fired < watermark || self.plan.lateness > 0 && self.workers.iter().any(has_changed)
     }
 
-    /// Fires the next run; if nothing is due, closes the windows that take no more rows. The CPU time of the worker that took
-    /// longest, ns.
+    /// Fires the next run; if nothing is due, closes the windows that take no more rows. The CPU time of the worker
+    /// that took longest, ns.
     fn fire_next(
         &mut self,
         given: &Given<'_>,
@@ -155,10 +156,13 @@ impl Windows {
         // The first group of all workers, and no other.
         let alone = given.trial.tries_groups();
         let max = if alone { 1 } else { firing.groups };
+        // Threads are woken only for something that is due: at most watermarks nothing is.
         let until = match workers.iter().any(|worker| worker.shape.has_due(way)) {
             true => given.pool.each_worker(workers, |_, worker| worker.shape.next_run(way, max)),
             false => Vec::new(),
         };
+        // All fire up to where the first of their runs ends, so that rows come in one order whatever the number of
+        // workers.
         let Some(until) = until.into_iter().flatten().min() else {
             return self.close(given, way, effects);
         };
@@ -177,6 +181,7 @@ impl Windows {
         let nanos = fired.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
         let groups = fired.iter().map(|(fired, _)| fired.groups).max().unwrap_or(0);
         firing.learn(groups, nanos);
+        // Also a run without a row has moved the state, and a record must say how far.
         effects.take(Effect::Fired)?;
         self.hand_over(given.pool, fired, effects)?;
         given.trial.end_groups();

@@ -42,6 +42,7 @@ impl Groups {
             }
             None => {
                 (0..placed.rows.len()).for_each(&mut touch);
+                // Without a late row, and with one worker, the columns are handed on as they are.
                 (placed.rows.len() < prepared.rows.batch.num_rows()).then(|| placed.rows.clone())
             }
         };
@@ -63,7 +64,8 @@ impl Groups {
         Fired { groups: firing.len(), ..fired }.sorted()
     }
 
-    /// Drops the windows that take no more rows, when all that was due has fired. Topics of updates hear the last word of each group.
+    /// Drops the windows that take no more rows, when all that was due has fired. Topics of updates hear the last word
+    /// of each group.
     pub(super) fn close(&mut self, aggregate: &mut Aggregate<'_>, now: Watermark) -> Fired {
         let (mut fired, plan) = (Fired::default(), aggregate.plan);
         if plan.tells_updates && plan.corrects {

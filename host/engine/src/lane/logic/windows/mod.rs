@@ -142,6 +142,7 @@ impl Kind for Windows {
     ) -> Result<Vec<Judged>, LaneError> {
         let Self { plan, workers, .. } = self;
         let items: Vec<_> = turn.chunks.iter().zip(turn.judges).collect();
+        // A row's place follows from the row, so any worker takes any chunk; its group has one worker for ever.
         let mut placed = given.pool.each_item(workers, &items, |worker, (prepared, judge)| {
             worker.timed(|worker| worker.place(plan, given.clock, &prepared.rows, **judge)).0
         });
@@ -227,6 +228,7 @@ impl Kind for Windows {
             workers[owner(shard, owners)].shape.restore(&row);
             Ok(())
         })?;
+        // What had ended by then takes no more rows: the checkpoint need not hold it.
         let closed = watermark.minus(plan.lateness);
         workers.iter_mut().for_each(|worker| worker.shape.restored(header.closed, closed));
         if let Some(fired) = header.fired {

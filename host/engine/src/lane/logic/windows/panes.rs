@@ -18,8 +18,8 @@ use sluicegate_state::window::sliding::{Progress, Told};
 use sluicegate_state::window::snapshot::{StateRow, Stored};
 use sluicegate_state::window::{SlideTables, Slides, SomeKeys, Watcher};
 
-/// Panes in which keys are looked up for one refresh of sliding windows: some milliseconds of work. Windows of many panes
-/// show fewer keys at a time.
+/// Panes in which keys are looked up for one refresh of sliding windows: some milliseconds of work. Windows of many
+/// panes show fewer keys at a time.
 const LOOKUPS_MAX: usize = 50_000;
 
 /// The panes of one worker.
@@ -100,8 +100,8 @@ impl Shape for Panes {
         self.fire_all(aggregate, way)
     }
 
-    /// For listeners of the windows that see a change the one that fires next, for topics each that takes more rows. `max` bounds
-    /// the groups of panes that are looked at.
+    /// For listeners of the windows that see a change the one that fires next, for topics each that takes more rows.
+    /// `max` bounds the groups of panes that are looked at.
     fn changed(
         &mut self,
         aggregate: &mut Aggregate<'_>,
@@ -170,6 +170,7 @@ impl Shape for Panes {
 
     fn set_states(&mut self, mut states: &mut dyn Iterator<Item = &[u8]>) {
         self.groups.state.set_states(&mut states);
+        // What was merged of the states before is in their layout.
         self.forget_derived();
     }
 

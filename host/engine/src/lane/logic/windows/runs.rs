@@ -6,8 +6,9 @@
 //!                                                └─► run 2 …                       ┘
 //! ```
 //!
-//! Rows ascend by window and key, so that the rows of a file do not depend on the number of workers. Workers sort what they made, and
-//! gather the runs; in the lane's own thread a row is only compared. No more than a run for each worker is held beside what was made.
+//! Rows ascend by window and key, so that the rows of a file do not depend on the number of workers. Workers sort what
+//! they made, and gather the runs; in the lane's own thread a row is only compared. No more than a run for each worker
+//! is held beside what was made.
 
 use arrow::compute::interleave_record_batch;
 use arrow::record_batch::RecordBatch;

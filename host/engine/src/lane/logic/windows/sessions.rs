@@ -26,7 +26,8 @@ impl OpenSessions {
         Self { rule, sessions: Sessions::default(), call: SessionCall::default() }
     }
 
-    /// Finds the session of each row, in order: what a row finds depends on the rows before it. Answers with those that are on time.
+    /// Finds the session of each row, in order: what a row finds depends on the rows before it. Answers with those that
+    /// are on time.
     fn assign(&mut self, owned: Owned<'_>, lateness: i64, answers: &mut Answers) -> Vec<u32> {
         let Self { rule, sessions, call } = self;
         let Owned { prepared, placed, mine } = owned;

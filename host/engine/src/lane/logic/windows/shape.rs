@@ -1,5 +1,5 @@
-//! The windows of one worker, whatever their shape: how rows find them, and how they fire. Which shape they have is looked up once,
-//! when they are made; whoever works with them does not ask.
+//! The windows of one worker, whatever their shape: how rows find them, and how they fire. Which shape they have is
+//! looked up once, when they are made; whoever works with them does not ask.
 
 use super::aggregate::{Aggregate, Results};
 use super::apart::Apart;
@@ -47,7 +47,8 @@ pub(super) trait Shape: Send {
     /// Drops the windows that take no more rows, when all that was due has fired.
     fn close(&mut self, aggregate: &mut Aggregate<'_>, way: Way) -> Fired;
 
-    /// What has changed since a watcher looked last and has not fired, evaluated on copies. At most `max` groups are looked at.
+    /// What has changed since a watcher looked last and has not fired, evaluated on copies. At most `max` groups are
+    /// looked at.
     fn changed(&mut self, aggregate: &mut Aggregate<'_>, by: Watching, max: usize) -> Results;
 
     /// How many groups may be looked at to show about so many of them.

@@ -1,7 +1,8 @@
-//! Columns of what a source knows of a record beside its value: topic, partition, offset, timestamp, key, headers, path.
+//! Columns of what a source knows of a record beside its value: topic, partition, offset, timestamp, key, headers,
+//! path.
 //!
-//! They stand between the decoded ones, in the order of the schema. A record that lacks what may not be null, or has a key
-//! or header that is no text where text is declared, is refused as if it stood in its JSON.
+//! They stand between the decoded ones, in the order of the schema. A record that lacks what may not be null, or has a
+//! key or header that is no text where text is declared, is refused as if it stood in its JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -248,7 +249,8 @@ impl MetadataColumn {
     }
 }
 
-/// All headers of a record as JSON: `[{"name":"trace-id","value":"4f2a"}]`. A value that is no text is written by its bytes.
+/// All headers of a record as JSON: `[{"name":"trace-id","value":"4f2a"}]`. A value that is no text is written by its
+/// bytes.
 fn headers_text(block: &RecordBlock, record: usize) -> Vec<u8> {
     let header = |header: Header<'_>| {
         let name = String::from_utf8_lossy(header.name);

@@ -30,8 +30,8 @@ fn header(name: &str) -> Metadata {
 
 const MILLIS: ColumnType = ColumnType::Timestamp(TimestampEncoding::UnixMillis);
 
-/// Five records at the offsets 10, 12, … of partition 3 of a topic: the second is no JSON, the third has no key, the fourth one
-/// that is no text, the last no timestamp. Their headers: see below.
+/// Five records at the offsets 10, 12, … of partition 3 of a topic: the second is no JSON, the third has no key, the
+/// fourth one that is no text, the last no timestamp. Their headers: see below.
 fn block() -> RecordBlock {
     let values = [r#"{"n":1}"#, "no JSON", r#"{"n":3}"#, r#"{"n":4}"#, r#"{"n":5}"#];
     let keys: [&[u8]; 5] = [b"a", b"b", b"", b"\xff\x00", b""];

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A script is a file beside this one; `UPDATE_EXPECT=1` writes its indented lines. What lines there are: [`Settings`],
-//! [`Statement`]. Each script is run in five ways (see [`Way`]), and what a reader of the tables sees must be the same in
-//! all of them: after every line, unless lines are read together, and then at the end.
+//! [`Statement`]. Each script is run in five ways (see [`Way`]), and what a reader of the tables sees must be the same
+//! in all of them: after every line, unless lines are read together, and then at the end.
 //!
 //! Names begin with the rule of docs/design/time.md that they show.
 
@@ -232,8 +232,8 @@ impl Run {
         &mut self.lane.as_mut().unwrap().0
     }
 
-    /// Opens the lane. It counts silence anew, and a script that says nothing of that is to see no difference: the partitions
-    /// that were silent at the last commit are so again, as long.
+    /// Opens the lane. It counts silence anew, and a script that says nothing of that is to see no difference: the
+    /// partitions that were silent at the last commit are so again, as long.
     fn open(&mut self) {
         self.lane = Some(self.world.open_at(self.topic.source(), self.workers, &self.clock));
         // With one worker a step fires all that is due, with three a slice of it.

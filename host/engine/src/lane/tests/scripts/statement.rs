@@ -38,7 +38,8 @@ pub(super) enum Statement {
 }
 
 /// A pipeline as the head of a script describes it: `partitions 2`, `out-of-orderness 5s`, `idle-after 10s`,
-/// `future-skew 1h`, `host-skew 1d`, `max-jump 1h`, `future-reference host`, `window …`, `lateness 20s`, `process …`. Without a word: one partition, no out-of-orderness, never idle.
+/// `future-skew 1h`, `host-skew 1d`, `max-jump 1h`, `future-reference host`, `window …`, `lateness 20s`, `process …`.
+/// Without a word: one partition, no out-of-orderness, never idle.
 ///
 /// Before a window stands a filter that drops texts with an `x`; its aggregate writes down the texts of a group.
 #[derive(Debug)]
@@ -95,8 +96,8 @@ impl Settings {
         self.event_time = text;
     }
 
-    /// `window tumbling 10s`, `window sliding 10s every 3s`, `window session 10s up-to 1m`, `window global every 30s`, each
-    /// with further keys as they stand in the file: `offset 3s`.
+    /// `window tumbling 10s`, `window sliding 10s every 3s`, `window session 10s up-to 1m`, `window global every 30s`,
+    /// each with further keys as they stand in the file: `offset 3s`.
     fn take_window(&mut self, kind: &str, rest: &[&str]) {
         let first = if kind == "session" { "gap" } else { "size" };
         let has_first = rest.len() % 2 == 1;
