@@ -42,7 +42,8 @@ pub(super) struct Entry {
     /// Ascending.
     pub(super) timers: Box<[Timer]>,
     /// Where its life begins to end: event time or watermark of its last row, whichever is larger. Not the largest of
-    /// all its rows: a key that was forgotten between two of them could not know.
+    /// all its rows: a key that was forgotten between two of them could not know. µs; `i64::MIN` until its first row has come, which is
+    /// before the call that made the key ends. One number, because there is an entry for every key.
     touched: i64,
     /// Its time in the queue.
     pub(super) scheduled: Option<i64>,

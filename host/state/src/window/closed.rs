@@ -14,7 +14,7 @@ use std::ops::Bound;
 
 use hashbrown::HashTable;
 
-use sluicegate_model::time::Watermark;
+use sluicegate_model::time::{EventTime, Watermark};
 
 use super::hash::TableHash;
 
@@ -28,7 +28,7 @@ pub(super) struct ClosedSessions {
     generations: BTreeMap<i64, Generation>,
     /// Sessions that began before this may have been closed without being remembered: the state was written by a version
     /// that did not.
-    unknown_before: Option<i64>,
+    unknown_before: Option<EventTime>,
 }
 
 /// Keys with a session that began in a span of time.
@@ -92,17 +92,17 @@ impl ClosedSessions {
 
     /// Whether a session that begins at `start` and is open may cover a closed one of its key.
     pub(super) fn may_cover(&self, start: i64, hash: TableHash, key: &[u8]) -> bool {
-        self.unknown_before.is_some_and(|before| start < before)
+        self.unknown_before.is_some_and(|before| start < before.0)
             || self.last_start(hash, key).is_some_and(|closed| start <= closed)
     }
 
     /// Of sessions that were closed and began before this nothing is known.
-    pub(super) fn set_unknown_before(&mut self, before: Option<i64>) {
+    pub(super) fn set_unknown_before(&mut self, before: Option<EventTime>) {
         self.unknown_before = before;
     }
 
     /// What [`ClosedSessions::set_unknown_before`] said, as far as it counts.
-    pub(super) fn unknown_before(&self) -> Option<i64> {
+    pub(super) fn unknown_before(&self) -> Option<EventTime> {
         self.unknown_before
     }
 
@@ -122,7 +122,7 @@ impl ClosedSessions {
             first.remove();
         }
         self.unknown_before =
-            self.unknown_before.filter(|before| !is_out_of_reach((*before).into()));
+            self.unknown_before.filter(|before| !is_out_of_reach(before.0.into()));
     }
 
     /// Calls `each` with every key and the largest start of its closed sessions.

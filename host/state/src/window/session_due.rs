@@ -11,7 +11,8 @@ use super::looks;
 use super::session::{Session, SessionRule};
 use super::sessions::Sessions;
 
-/// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early.
+/// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early, so a number is enough in
+/// `KeySessions::armed`, of which there is one for every key.
 const PASSED: i64 = i64::MIN;
 
 impl Sessions {

@@ -1,6 +1,8 @@
 //! What checkpoints and other layouts see of sessions: all of them with their keys, in an order that stays the same while
 //! no row comes.
 
+use sluicegate_model::time::EventTime;
+
 use super::hash::TableHash;
 use super::session::{Session, SessionRule};
 use super::sessions::{Sessions, allocated};
@@ -33,7 +35,7 @@ impl Sessions {
     }
 
     /// Of sessions that were closed and began before this the checkpoint may know nothing.
-    pub fn set_unknown_before(&mut self, before: Option<i64>) {
+    pub fn set_unknown_before(&mut self, before: Option<EventTime>) {
         self.closed.set_unknown_before(before);
     }
 

@@ -81,7 +81,7 @@ pub struct StateRow<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownClosed {
     /// All that count; of those that began before this, if it is there, perhaps not.
-    From(Option<i64>),
+    From(Option<EventTime>),
     /// None: it was written by an earlier version.
     Nothing,
 }
@@ -133,7 +133,7 @@ pub fn encode(
     bytes.push(if fired.is_some() { VERSION_CUT } else { VERSION });
     let unknown_before =
         states.iter().filter_map(|it| it.sessions()?.closed.unknown_before()).max();
-    bytes.extend_from_slice(&unknown_before.unwrap_or(i64::MIN).to_le_bytes());
+    bytes.extend_from_slice(&unknown_before.map_or(i64::MIN, EventTime::micros).to_le_bytes());
     if let Some(fired) = fired {
         let fired = match fired {
             Watermark::None => i64::MIN,
@@ -255,7 +255,7 @@ pub fn decode<'b>(
     let mut header = Header { closed: KnownClosed::Nothing, fired: None };
     if version >= 3 {
         let before = i64::from_le_bytes(reader.array("where closed sessions are known")?);
-        header.closed = KnownClosed::From((before > i64::MIN).then_some(before));
+        header.closed = KnownClosed::From((before > i64::MIN).then_some(EventTime(before)));
     }
     if version == VERSION_CUT {
         let fired = i64::from_le_bytes(reader.array("how far windows have fired")?);

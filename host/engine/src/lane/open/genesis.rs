@@ -71,7 +71,8 @@ fn answered<T>(
 pub(in crate::lane) fn genesis(
     config: &Pipeline,
     modules: &[PlacedModule],
-    (positions, identity): (Positions, SourceIdentity),
+    positions: Positions,
+    identity: SourceIdentity,
     committer: &mut Committer,
     stop: &Stop,
 ) -> Result<Arc<ChainRecord>, OpenError> {

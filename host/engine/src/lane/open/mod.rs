@@ -191,8 +191,8 @@ impl Prepared {
             (Some(record), _) => Arc::new(record),
             (None, start) => {
                 let start = start.expect("without a chain the source was asked");
-                let start = (start, source.identity());
-                let record = genesis(config, &modules, start, &mut committer, &outside.stop)?;
+                let (identity, stop) = (source.identity(), &outside.stop);
+                let record = genesis(config, &modules, start, identity, &mut committer, stop)?;
                 outside.metrics.commit.observe(committer.took());
                 let took = (committer.took(), clock.wall_micros());
                 outside.metrics.commits.push(Commit::of(&record, took, &[]));

@@ -279,7 +279,7 @@ impl World {
         let record = opened.head.map(Arc::new).unwrap_or_else(|| {
             let start = source.genesis().unwrap().unwrap();
             let stop = Stop::new(clock.clone());
-            genesis(&self.config, &modules, (start, source.identity()), &mut committer, &stop)
+            genesis(&self.config, &modules, start, source.identity(), &mut committer, &stop)
                 .unwrap()
         });
         let positions = record.source.partitions.iter();

@@ -36,6 +36,11 @@ fn given<'g>(pool: &'g Pool, intake: &'g Intake, desk: &Desk) -> Given<'g> {
     Given { pool, clock: intake.clock(), stop: stop.clone(), trial: trial.clone() }
 }
 
+/// The same for the other logic, which has a trial of its own: a panic of it is not the lane's.
+fn given_beside<'g>(pool: &'g Pool, intake: &'g Intake, desk: &Desk) -> Given<'g> {
+    Given { trial: Trial::default(), ..given(pool, intake, desk) }
+}
+
 /// From the epoch on that ends with turn `from`, another logic stands beside that of a lane. What both make.
 fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>) {
     let (lane, _commands) = world.open(logs, 2, 1);
@@ -53,6 +58,7 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
         let turn = Turn { chunks: &prepared, judges: &judges };
         let mut judged = logic.update(&with, &turn, &mut kept).unwrap();
         if number > from {
+            let with = given_beside(&pool, &intake, &desk);
             let other = shadow.update(&with, &turn, &mut compared).unwrap();
             assert_eq!(format!("{judged:?}"), format!("{other:?}"), "turn {number}");
         }
@@ -65,6 +71,7 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
         let with = given(&pool, &intake, &desk);
         advance(&mut logic, &with, to, &mut kept);
         if number > from {
+            let with = given_beside(&pool, &intake, &desk);
             advance(&mut shadow, &with, to, &mut compared);
         } else if number == from {
             kept.0.clear();
@@ -80,6 +87,7 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
     intake.finish();
     let with = given(&pool, &intake, &desk);
     while !logic.finish(&with, &mut kept).unwrap() {}
+    let with = given_beside(&pool, &intake, &desk);
     while !shadow.finish(&with, &mut compared).unwrap() {}
     (kept.0, compared.0)
 }

@@ -122,12 +122,12 @@ fn rule_5_of_what_was_closed_before_it_was_remembered_nothing_is_stretched_over(
     let (mut sessions, known) = restored(&blob);
     assert_eq!(known, snapshot::KnownClosed::Nothing);
     // The watermark less the lateness, as it stood then.
-    sessions.set_unknown_before(Some(33));
+    sessions.set_unknown_before(Some(EventTime(33)));
     assert_eq!(rows(&mut sessions, 45, &[33]), []);
     assert_eq!(rows(&mut sessions, 45, &[32]).len(), 1);
     // That is remembered, too, as long as it counts.
     let (mut sessions, known) = restored(&self::blob(&sessions));
-    assert_eq!(known, snapshot::KnownClosed::From(Some(33)));
+    assert_eq!(known, snapshot::KnownClosed::From(Some(EventTime(33))));
     assert_eq!(rows(&mut sessions, 45, &[32]).len(), 1);
     assert_eq!(fire(&mut sessions, at(50), 5), ["33..50 a 40;33; #7"]);
     fire(&mut sessions, at(33 + 60 + 5), 5);

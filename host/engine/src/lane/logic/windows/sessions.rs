@@ -150,7 +150,7 @@ impl Shape for OpenSessions {
         let unknown_before = match (known, closed) {
             (KnownClosed::From(before), _) => before,
             // Whatever was closed by then has begun before.
-            (KnownClosed::Nothing, Watermark::At(time)) => self.rule.corrected.then_some(time.0),
+            (KnownClosed::Nothing, Watermark::At(time)) => self.rule.corrected.then_some(time),
             (KnownClosed::Nothing, _) => None,
         };
         self.sessions.set_unknown_before(unknown_before);
