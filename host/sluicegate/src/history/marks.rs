@@ -14,7 +14,8 @@ const TEXT_MAX: usize = 300;
 /// The newest marks, the oldest first, and what was seen when they were made.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// With their times, milliseconds since 1970.
+    /// With the time of the sample that saw each, milliseconds since 1970. It may have happened before the sample before, which a
+    /// reader has already.
     marks: VecDeque<(i64, Mark)>,
     openings: u64,
     /// The newest commit that was looked at.
@@ -29,13 +30,13 @@ impl Marks {
         if openings > self.openings {
             self.openings = openings;
             let at = metrics.opened_micros.time().map_or(wall_micros, EventTime::micros);
-            self.push(at, opened(metrics.opened_epoch.get()));
+            self.push(wall_micros, at, opened(metrics.opened_epoch.get()));
         }
         for commit in metrics.commits.all().iter() {
             if self.commit.is_none_or(|seen| commit.epoch.0 > seen) {
                 self.commit = Some(commit.epoch.0);
                 for activated in &commit.activated {
-                    self.push(commit.at_micros, activation(commit, activated));
+                    self.push(wall_micros, commit.at_micros, activation(commit, activated));
                 }
             }
         }
@@ -47,28 +48,31 @@ impl Marks {
             (None, None) => {}
             (Some(before), Some(now)) if is_same_problem(before, now) => {}
             (_, Some(now)) => {
-                self.push(wall_micros, Mark { text: cut(now), ..plain(MarkKind::Problem) });
+                let mark = Mark { text: cut(now), ..plain(MarkKind::Problem) };
+                self.push(wall_micros, wall_micros, mark);
                 self.problem = Some(now.clone());
             }
             (Some(before), None) => {
-                self.push(wall_micros, Mark { text: cut(before), ..plain(MarkKind::Mended) });
+                let mark = Mark { text: cut(before), ..plain(MarkKind::Mended) };
+                self.push(wall_micros, wall_micros, mark);
                 self.problem = None;
             }
         }
     }
 
-    fn push(&mut self, micros: i64, mark: Mark) {
+    /// Wall times in µs: when it was seen, and when it happened.
+    fn push(&mut self, seen: i64, at: i64, mark: Mark) {
         if self.marks.len() == MARKS_MAX {
             self.marks.pop_front();
         }
-        let millis = micros.div_euclid(1_000);
-        self.marks.push_back((millis, Mark { at: EventTime(millis * 1_000).to_string(), ..mark }));
+        let (seen, at) = (seen.div_euclid(1_000), at.div_euclid(1_000));
+        self.marks.push_back((seen, Mark { at: EventTime(at * 1_000).to_string(), ..mark }));
     }
 
-    /// Those after a time, milliseconds since 1970.
+    /// Those that were seen after a time, milliseconds since 1970.
     pub(super) fn since(&self, millis: Option<i64>) -> impl Iterator<Item = Mark> {
-        let is_new = move |at: i64| millis.is_none_or(|since| at > since);
-        self.marks.iter().filter(move |(at, _)| is_new(*at)).map(|(_, mark)| mark.clone())
+        let is_new = move |seen: i64| millis.is_none_or(|since| seen > since);
+        self.marks.iter().filter(move |(seen, _)| is_new(*seen)).map(|(_, mark)| mark.clone())
     }
 }
 

@@ -220,7 +220,9 @@ fn an_activation_is_marked_at_the_time_of_its_commit_once() {
         marks[0].text,
         "stage valid runs valid-sale cdcdcdcdcdcd instead of abababababab, from epoch 9 on"
     );
-    assert!(lane.history.show(Some(1_001_234)).marks.is_empty(), "the reader has it");
+    let later = lane.history.show(Some(1_001_999)).marks;
+    assert_eq!(later, marks, "it was seen by a sample that the reader does not have");
+    assert!(lane.history.show(Some(1_002_000)).marks.is_empty(), "the reader has it");
 }
 
 #[test]
