@@ -10,6 +10,7 @@
 //! loser of a slot looks again and takes the next. Uploading the newest bytes once more is the same version, so an
 //! upload whose answer was lost can be repeated.
 
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +22,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{PutMode, PutOptions};
+use object_store::{ObjectMeta, ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use error::ModuleStoreError;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::printable::printable;
+use sluicegate_model::time::EventTime;
 use sluicegate_store::once::{Created, Immutable};
 use sluicegate_store::upload::{Aborts, Upload};
 use sluicegate_store::{Location, read};
@@ -61,6 +64,8 @@ pub struct ModuleVersion {
     pub bytes: u64,
     /// 1 for the first of its name, then one more each.
     pub number: u64,
+    /// When the store took it, by the store's clock.
+    pub uploaded: EventTime,
 }
 
 /// Which version of a module is meant.
@@ -70,93 +75,6 @@ pub enum VersionChoice {
     Number(u64),
     /// By its digest, or the first six digits of it at least: `9f86d0`.
     Digest(String),
-}
-
-/// A module could not be stored or found.
-#[derive(Debug, thiserror::Error)]
-pub enum ModuleStoreError {
-    /// Names appear in paths and labels.
-    #[error(
-        "`{name}` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most \
-         {NAME_BYTES_MAX}"
-    )]
-    Name {
-        /// As given.
-        name: String,
-    },
-    /// Neither a number nor a digest.
-    #[error(
-        "`{text}` is not a version of a module: write its number, or at least {DIGEST_PREFIX_MIN} digits of its \
-         digest"
-    )]
-    Version {
-        /// As given.
-        text: String,
-    },
-    /// Nothing was uploaded under that name.
-    #[error("there is no module `{name}` in {url}; upload it first")]
-    UnknownModule {
-        /// As given.
-        name: String,
-        /// Where it is not.
-        url: String,
-    },
-    /// The name is there, the version is not.
-    #[error("module `{name}` has no version {version}; its newest is {newest}")]
-    UnknownVersion {
-        /// The module.
-        name: String,
-        /// As given.
-        version: VersionChoice,
-        /// The highest number.
-        newest: u64,
-    },
-    /// A prefix of several digests.
-    #[error("several versions of module `{name}` begin with {prefix}; write more of its digest")]
-    Ambiguous {
-        /// The module.
-        name: String,
-        /// As given.
-        prefix: String,
-    },
-    /// What is stored is not what its name says.
-    #[error(
-        "`{path}` in {url} is damaged: {reason}; upload the module again elsewhere, or restore the object"
-    )]
-    Damaged {
-        /// The object.
-        path: String,
-        /// The store.
-        url: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Every number that was tried belonged to somebody else.
-    #[error(
-        "no number was free for a new version of module `{name}` in {ATTEMPTS_MAX} attempts; try again"
-    )]
-    Contended {
-        /// The module.
-        name: String,
-    },
-    /// The store failed. An upload may have taken effect all the same; repeating it is safe.
-    #[error("{what} in {url}")]
-    Store {
-        /// What was attempted.
-        what: String,
-        /// The store.
-        url: String,
-        /// What it said.
-        #[source]
-        source: object_store::Error,
-    },
-}
-
-impl ModuleStoreError {
-    /// Whether uploading the module would help.
-    pub fn is_not_uploaded(&self) -> bool {
-        matches!(self, Self::UnknownModule { .. })
-    }
 }
 
 /// A version object, as it lies in the store.
@@ -191,8 +109,11 @@ impl ModuleStore {
                 number.ok_or_else(|| ModuleStoreError::Contended { name: name.to_owned() })?;
             let object = VersionObject { v: 1, digest, bytes: size };
             let body = serde_json::to_vec(&object).expect("digests and numbers are JSON");
-            if self.create(&version_path(name, number), body.into()).await? {
-                return Ok(ModuleVersion { name: name.to_owned(), digest, bytes: size, number });
+            let below = version_path(name, number);
+            if self.create(&below, body.into()).await? {
+                let uploaded = self.uploaded(&self.location.path(&below)).await?;
+                let name = name.to_owned();
+                return Ok(ModuleVersion { name, digest, bytes: size, number, uploaded });
             }
         }
         Err(ModuleStoreError::Contended { name: name.to_owned() })
@@ -264,9 +185,9 @@ impl ModuleStore {
             .map_err(|source| self.failed("list modules", source))?;
         let named = listed.into_iter().filter_map(|object| {
             let (name, number) = parse_version(&object.location)?;
-            Some((object.location, name, number))
+            Some((object, name, number))
         });
-        let reads = named.map(|(path, name, number)| self.version(path, name, number));
+        let reads = named.map(|(object, name, number)| self.version(object, name, number));
         let mut versions: Vec<_> =
             stream::iter(reads).buffer_unordered(READS_AT_A_TIME).try_collect().await?;
         versions
@@ -276,10 +197,11 @@ impl ModuleStore {
 
     async fn version(
         &self,
-        path: Path,
+        listed: ObjectMeta,
         name: String,
         number: u64,
     ) -> Result<ModuleVersion, ModuleStoreError> {
+        let (uploaded, path) = (moment(&listed), listed.location);
         if let Some(known) = self.remembered().get(&path) {
             return Ok(known.clone());
         }
@@ -289,7 +211,8 @@ impl ModuleStore {
         if object.v != 1 {
             return Err(self.damaged(&path, format!("its layout {} is not 1", object.v)));
         }
-        let version = ModuleVersion { name, digest: object.digest, bytes: object.bytes, number };
+        let VersionObject { v: _, digest, bytes } = object;
+        let version = ModuleVersion { name, digest, bytes, number, uploaded };
         let mut remembered = self.remembered();
         if remembered.len() < REMEMBERED_MAX {
             remembered.insert(path, version.clone());
@@ -329,6 +252,13 @@ impl ModuleStore {
             .map_err(|source| self.failed(&format!("read `{path}`"), source))
     }
 
+    /// When an object was put.
+    async fn uploaded(&self, path: &Path) -> Result<EventTime, ModuleStoreError> {
+        let asked = self.location.store.head(path).await;
+        let listed = asked.map_err(|source| self.failed(&format!("look at `{path}`"), source))?;
+        Ok(moment(&listed))
+    }
+
     fn failed(&self, what: &str, source: object_store::Error) -> ModuleStoreError {
         ModuleStoreError::Store { what: what.to_owned(), url: self.location.url.clone(), source }
     }
@@ -336,6 +266,10 @@ impl ModuleStore {
     fn damaged(&self, path: &Path, reason: String) -> ModuleStoreError {
         ModuleStoreError::Damaged { path: path.to_string(), url: self.location.url.clone(), reason }
     }
+}
+
+fn moment(object: &ObjectMeta) -> EventTime {
+    EventTime(object.last_modified.timestamp_micros())
 }
 
 fn blob_path(digest: &ModuleDigest) -> String {

@@ -25,7 +25,10 @@ async fn versions_are_numbered_by_name_and_kept_by_digest() {
     assert_eq!(store.get(&two.digest).await.unwrap(), SECOND);
     // A host that starts later sees the same.
     let later = ModuleStore::new(store.location.clone());
-    assert_eq!(later.list().await.unwrap(), [other, one, two]);
+    assert_eq!(later.list().await.unwrap(), [other, one.clone(), two]);
+    let object = store.location.path(&super::version_path("valid-sale", 1));
+    let put = store.location.store.head(&object).await.unwrap().last_modified;
+    assert_eq!(one.uploaded.micros(), put.timestamp_micros());
 }
 
 #[tokio::test]

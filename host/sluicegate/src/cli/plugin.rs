@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::client::{Client, Connection};
-use crate::http::api::modules::{Module, Modules, Uploaded};
+use crate::http::api::modules::{Module, ModuleLine, Modules, Uploaded};
 use crate::http::api::releases::{ReleaseAnswer, ReleaseRequest, VersionWanted};
 use sluicegate_chain::modules::VersionChoice;
 use sluicegate_model::printable::table;
@@ -105,12 +105,13 @@ pub fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     if modules.modules.is_empty() {
         writeln!(stdout(), "no plugins; upload one with: sluicegate plugin push NAME FILE")?;
     }
-    let row = |module: &Module| {
-        let Module { name, version, digest, bytes } = module;
-        [name.clone(), version.to_string(), bytes.to_string(), digest.to_string()]
+    let row = |line: &ModuleLine| {
+        let Module { name, version, digest, bytes, uploaded } = &line.module;
+        let (version, bytes, digest) = (version.to_string(), bytes.to_string(), digest.to_string());
+        [name.clone(), version, bytes, uploaded.clone(), digest]
     };
     let rows: Vec<_> = modules.modules.iter().map(row).collect();
-    write!(stdout(), "{}", table(["NAME", "VERSION", "BYTES", "DIGEST"], &rows))?;
+    write!(stdout(), "{}", table(["NAME", "VERSION", "BYTES", "UPLOADED", "DIGEST"], &rows))?;
     Ok(ExitCode::SUCCESS)
 }
 

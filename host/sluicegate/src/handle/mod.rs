@@ -2,12 +2,13 @@
 //! results, and a way to ask for another module. The lane's own state is out of reach.
 
 mod prepare;
+mod fitness;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{self, Arc};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +24,9 @@ use sluicegate_model::module::ModuleDigest;
 use sluicegate_pipeline::{Pipeline, StageConfig};
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_sandbox::module::load::LoadedModule;
+
+pub use fitness::Fitness;
+use fitness::Judged;
 
 /// How long an activation is waited for. A checkpoint takes well under a second; when the store is away it takes
 /// as long as that lasts, and whoever asked is told so instead of being kept.
@@ -56,6 +60,7 @@ pub struct PipelineHandle {
     /// with the one it really follows.
     activating: Arc<Mutex<()>>,
     activation_wait: Duration,
+    judged: sync::Mutex<Judged>,
 }
 
 /// A module runs.
@@ -184,6 +189,7 @@ impl PipelineHandle {
             engine,
             activating: Arc::new(Mutex::new(())),
             activation_wait: ACTIVATION_WAIT,
+            judged: sync::Mutex::default(),
         }
     }
 

@@ -180,3 +180,75 @@ async fn until_an_activation_is_decided_there_is_no_second_even_if_nobody_waits_
         tokio::task::yield_now().await;
     }
 }
+
+/// What was judged beforehand is what the activation says; and a module is fetched once for each thing that it may follow.
+#[tokio::test]
+async fn a_judgement_is_the_word_of_the_activation() {
+    let mut fixture = sales();
+    for name in ["valid-sale", "premium-sale", "revenue", "revenue-wide", "stats"] {
+        fixture.modules.put(name, guest(name)).await.unwrap();
+    }
+    let handle = Arc::clone(&fixture.handle);
+    let lane = commit(std::mem::replace(&mut fixture.commands, mpsc::channel(1).1));
+    let mut lines = String::new();
+    for stage in handle.stages() {
+        for name in ["valid-sale", "premium-sale", "revenue", "revenue-wide", "stats"] {
+            let chosen = fixture.modules.resolve(name, None).await.unwrap();
+            let fetch = fixture.modules.get(&chosen.digest);
+            let judged = handle.fitness(stage, &chosen, fetch).await.unwrap();
+            let never = async { panic!("fetched again") };
+            assert_eq!(handle.fitness(stage, &chosen, never).await.unwrap(), judged);
+            let activated = handle.activate(&stage.id, name, None).await;
+            let word = match (judged, activated) {
+                (Fitness::Refused { reason }, Err(refusal)) => {
+                    assert_eq!(reason, refusal.to_string());
+                    "refused".to_owned()
+                }
+                (Fitness::Refused { reason }, Ok(_)) => panic!("{name} runs: {reason}"),
+                (fitness, Ok(activated)) => {
+                    let is_same = activated.digest == activated.previous;
+                    assert_eq!(fitness == Fitness::Runs, is_same, "{name}");
+                    format!("{fitness:?}")
+                }
+                (fitness, Err(refusal)) => panic!("{name} {fitness:?}: {refusal}"),
+            };
+            lines.push_str(&format!("{} {name}: {word}\n", stage.id));
+        }
+    }
+    expect![[r#"
+        valid valid-sale: Runs
+        valid premium-sale: Fits
+        valid revenue: refused
+        valid revenue-wide: refused
+        valid stats: refused
+        revenue valid-sale: refused
+        revenue premium-sale: refused
+        revenue revenue: Runs
+        revenue revenue-wide: Migrates { from: 1 }
+        revenue stats: refused
+    "#]]
+    .assert_eq(&lines);
+    drop((handle, fixture));
+    assert_eq!(lane.await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_activated_nothing_is_judged_and_that_is_not_remembered() {
+    let fixture = sales();
+    let chosen = fixture.modules.put("premium-sale", guest("premium-sale")).await.unwrap();
+    let stage = fixture.handle.stages().next().unwrap().clone();
+    let judge =
+        async || fixture.handle.fitness(&stage, &chosen, fixture.modules.get(&chosen.digest)).await;
+    fixture.publish(|status| status.phase = Phase::Finished);
+    let finished = judge().await.unwrap();
+    let Fitness::Refused { reason } = finished else { panic!("{finished:?}") };
+    expect!["pipeline `sales` is finished: there is nothing to activate a module in"]
+        .assert_eq(&reason);
+    fixture.publish(|status| status.phase = Phase::Running);
+    assert_eq!(judge().await.unwrap(), Fitness::Fits);
+    // What the store cannot bring is no refusal of the module.
+    let other = fixture.modules.put("valid-sale", another(&guest("valid-sale"))).await.unwrap();
+    let gone = ModuleDigest([7; 32]);
+    let failed = fixture.handle.fitness(&stage, &other, fixture.modules.get(&gone)).await;
+    assert!(matches!(failed, Err(ModuleStoreError::Store { .. })), "{failed:?}");
+}

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
@@ -45,9 +45,11 @@ use crate::handle::PipelineHandle;
 use crate::history::{History, sample_all};
 use crate::metrics::Metrics;
 use accept::{ConnectionLimits, accept};
+use api::modules::PluginFacts;
 use auth::Access;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_model::call::CallLimits;
+use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::time::Clock;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use versions::Versions;
@@ -148,6 +150,9 @@ struct Shared {
     histories: BTreeMap<String, History>,
     shutdown: CancellationToken,
     uploads: Semaphore,
+    judging: Semaphore,
+    /// What modules say of themselves, by digest.
+    described: Mutex<BTreeMap<ModuleDigest, PluginFacts>>,
     viewers: Arc<Semaphore>,
 }
 
@@ -202,6 +207,8 @@ impl Shared {
 
     fn new(app: AppState, shutdown: CancellationToken) -> Arc<Self> {
         let uploads = Semaphore::new(modules::UPLOADS_MAX);
+        let judging = Semaphore::new(modules::JUDGED_AT_A_TIME);
+        let described = Mutex::default();
         let viewers = Arc::new(Semaphore::new(live::VIEWERS_MAX));
         let started_micros = app.clock.wall_micros();
         let versions = Arc::new(Versions::new(app.modules.clone(), app.clock.clone()));
@@ -209,7 +216,17 @@ impl Shared {
             (name.clone(), History::new(&pipeline.config, pipeline.metrics()))
         };
         let histories = app.pipelines.iter().map(history).collect();
-        Arc::new(Self { app, started_micros, versions, histories, shutdown, uploads, viewers })
+        Arc::new(Self {
+            app,
+            started_micros,
+            versions,
+            histories,
+            shutdown,
+            uploads,
+            judging,
+            described,
+            viewers,
+        })
     }
 }
 
@@ -229,13 +246,18 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .route("/v1/pipelines/{pipeline}/history", get(history::history))
         .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))
         .route_layer(within(READ_TIME));
+    // What is not compiled yet is compiled first.
+    let judged = Router::new()
+        .route("/v1/modules/{name}/{version}", get(modules::version))
+        .route("/v1/modules/{name}/{version}/fit", get(modules::fits))
+        .route_layer(within(UPLOAD_TIME));
     let upload = put(modules::upload.layer(DefaultBodyLimit::disable()));
     let change =
         Router::new().route("/v1/modules/{name}", upload.route_layer(within(UPLOAD_TIME))).route(
             "/v1/pipelines/{pipeline}/releases",
             post(pipelines::release).route_layer(within(RELEASE_TIME)),
         );
-    let routes = read.merge(change).merge(observed()).with_state(Arc::clone(shared));
+    let routes = read.merge(judged).merge(change).merge(observed()).with_state(Arc::clone(shared));
     let access = Arc::new(access);
     let guarded = answering(routes)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))

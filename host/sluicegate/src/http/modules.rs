@@ -1,7 +1,8 @@
-//! Modules: upload, list. An upload changes nothing that runs; it is loaded and checked before it is stored.
+//! Modules: upload, list, and what an activation would come to. An upload changes nothing that runs; it is loaded and
+//! checked before it is stored.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::body::Body;
@@ -10,11 +11,18 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use tokio::sync::OnceCell;
 
-use super::Shared;
-use super::api::modules::{ColumnFacts, Module, Modules, PluginFacts, Uploaded};
+use super::api::modules::{
+    ColumnFacts, FitVerdict, Fits, Module, ModuleDetails, ModuleLine, Modules, PluginFacts,
+    StageFit, StageName, Uploaded,
+};
 use super::error::ApiError;
-use sluicegate_chain::modules::{ModuleStoreError, ModuleVersion};
+use super::{AppState, Shared};
+use crate::handle::{Fitness, PipelineHandle};
+use sluicegate_chain::modules::{ModuleStoreError, ModuleVersion, VersionChoice};
+use sluicegate_chain::record::PinnedModule;
+use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::schema::type_name;
 use sluicegate_sandbox::module::compile::Patience;
 use sluicegate_sandbox::module::load::LoadedModule;
@@ -23,6 +31,10 @@ use sluicegate_sandbox::plugin::description::{Description, PluginColumn};
 
 /// Uploads at a time: each may hold [`MODULE_BYTES_MAX`] bytes and then waits for the one compiler.
 pub(super) const UPLOADS_MAX: usize = 4;
+/// Modules at a time that are fetched to be judged or described. Those beyond wait.
+pub(super) const JUDGED_AT_A_TIME: usize = 2;
+/// Descriptions that are remembered: a few kilobytes each at most.
+const DESCRIBED_MAX: usize = 1_024;
 
 /// `GET /v1/modules`: the newest version of each.
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Modules>, ApiError> {
@@ -33,7 +45,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Modul
             *best = version;
         }
     }
-    Ok(Json(Modules { modules: newest.into_values().map(Module::from).collect() }))
+    Ok(Json(Modules { modules: newest.into_values().map(|it| shared.app.line(it)).collect() }))
 }
 
 /// `GET /v1/modules/{name}`: all its versions, newest first.
@@ -47,7 +59,43 @@ pub(super) async fn versions(
     let mut versions = shared.app.modules.list().await?;
     versions.retain(|version| version.name == name);
     versions.sort_unstable_by_key(|version| std::cmp::Reverse(version.number));
-    Ok(Json(Modules { modules: versions.into_iter().map(Module::from).collect() }))
+    Ok(Json(Modules { modules: versions.into_iter().map(|it| shared.app.line(it)).collect() }))
+}
+
+/// `GET /v1/modules/{name}/{version}`: what the version says of itself, and where it runs.
+pub(super) async fn version(
+    State(shared): State<Arc<Shared>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Json<ModuleDetails>, ApiError> {
+    let chosen = shared.version(path).await?;
+    let plugin = match shared.described(chosen.digest) {
+        Some(known) => known,
+        None => {
+            let _turn = shared.judging.acquire().await.expect("nobody closes it");
+            let bytes = shared.app.modules.get(&chosen.digest).await?;
+            let loaded = load(&shared, &chosen.name, bytes).await?;
+            shared.describe(&loaded)
+        }
+    };
+    Ok(Json(ModuleDetails { line: shared.app.line(chosen), plugin }))
+}
+
+/// `GET /v1/modules/{name}/{version}/fit`: what an activation would come to, for every stage.
+pub(super) async fn fits(
+    State(shared): State<Arc<Shared>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Json<Fits>, ApiError> {
+    let chosen = shared.version(path).await?;
+    let _turn = shared.judging.acquire().await.expect("nobody closes it");
+    let bytes = OnceCell::new();
+    let mut fits = Vec::new();
+    for (name, pipeline) in &shared.app.pipelines {
+        for stage in pipeline.stages() {
+            let fitness = pipeline.fitness(stage, &chosen, shared.fetch(&chosen, &bytes)).await?;
+            fits.push(StageFit::of(name, &stage.id, fitness));
+        }
+    }
+    Ok(Json(Fits { fits }))
 }
 
 /// `PUT /v1/modules/{name}`: a new version, if the bytes are a plugin. The same bytes again are the same version.
@@ -71,8 +119,79 @@ pub(super) async fn upload(
     let known = before.as_ref() == Some(&stored);
     let status = if known { StatusCode::OK } else { StatusCode::CREATED };
     tracing::info!(name, version = stored.number, digest = %stored.digest.short(), "module stored");
-    let plugin = PluginFacts::from(&*loaded.description);
+    let plugin = shared.describe(&loaded);
     Ok((status, Json(Uploaded { module: stored.into(), plugin })))
+}
+
+impl AppState {
+    /// A version with the stages that run its bytes, under whatever name.
+    fn line(&self, stored: ModuleVersion) -> ModuleLine {
+        let digest = stored.digest;
+        let of_pipeline = |(name, pipeline): (&String, &Arc<PipelineHandle>)| {
+            let status = pipeline.status();
+            let running = status.modules.iter().filter(|pinned| pinned.digest == digest);
+            let stage = |pinned: &PinnedModule| StageName {
+                pipeline: name.clone(),
+                stage: pinned.stage.clone(),
+            };
+            running.map(stage).collect::<Vec<_>>()
+        };
+        let runs = self.pipelines.iter().flat_map(of_pipeline).collect();
+        ModuleLine { module: stored.into(), runs }
+    }
+}
+
+impl Shared {
+    /// The version that a path names.
+    async fn version(
+        &self,
+        path: Result<Path<(String, String)>, PathRejection>,
+    ) -> Result<ModuleVersion, ApiError> {
+        let Path((name, version)) = path?;
+        let version: VersionChoice = version.parse()?;
+        Ok(self.app.modules.resolve(&name, Some(&version)).await?)
+    }
+
+    /// The bytes of a version, fetched once for all that wait for them.
+    async fn fetch(
+        &self,
+        chosen: &ModuleVersion,
+        fetched: &OnceCell<Bytes>,
+    ) -> Result<Bytes, ModuleStoreError> {
+        fetched.get_or_try_init(|| self.app.modules.get(&chosen.digest)).await.cloned()
+    }
+
+    /// What a module said of itself when it was loaded last.
+    fn described(&self, digest: ModuleDigest) -> Option<PluginFacts> {
+        let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        described.get(&digest).cloned()
+    }
+
+    /// Remembers what a module says of itself: it says the same each time, and costs a compiler if it is not known.
+    fn describe(&self, loaded: &LoadedModule) -> PluginFacts {
+        let facts = PluginFacts::from(&*loaded.description);
+        let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        if described.len() >= DESCRIBED_MAX {
+            described.clear();
+        }
+        described.insert(loaded.digest, facts.clone());
+        facts
+    }
+}
+
+impl StageFit {
+    fn of(pipeline: &str, stage: &str, fitness: Fitness) -> Self {
+        let (verdict, reason) = match fitness {
+            Fitness::Runs => (FitVerdict::Runs, None),
+            Fitness::Fits => (FitVerdict::Fits, None),
+            Fitness::Migrates { from } => {
+                let reason = format!("its `migrate` takes over the state of version {from}");
+                (FitVerdict::Migrates, Some(reason))
+            }
+            Fitness::Refused { reason } => (FitVerdict::Refused, Some(reason)),
+        };
+        Self { pipeline: pipeline.to_owned(), stage: stage.to_owned(), verdict, reason }
+    }
 }
 
 /// What an upload under that name follows. Fails for what is no name.
@@ -144,8 +263,8 @@ async fn load(shared: &Arc<Shared>, name: &str, bytes: Bytes) -> Result<LoadedMo
 
 impl From<ModuleVersion> for Module {
     fn from(stored: ModuleVersion) -> Self {
-        let ModuleVersion { name, digest, bytes, number } = stored;
-        Self { name, version: number, digest, bytes }
+        let ModuleVersion { name, digest, bytes, number, uploaded } = stored;
+        Self { name, version: number, digest, bytes, uploaded: uploaded.to_string() }
     }
 }
 

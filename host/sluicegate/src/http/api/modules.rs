@@ -15,6 +15,71 @@ pub struct Module {
     pub digest: ModuleDigest,
     /// How many there are.
     pub bytes: u64,
+    /// When the store took it, RFC 3339 UTC.
+    pub uploaded: String,
+}
+
+/// A version of a module, and where it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleLine {
+    /// As stored.
+    #[serde(flatten)]
+    pub module: Module,
+    /// The stages that run these bytes, by pipeline.
+    pub runs: Vec<StageName>,
+}
+
+/// A stage of a pipeline of this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageName {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The stage's id.
+    pub stage: String,
+}
+
+/// A version of a module in full.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModuleDetails {
+    /// As in the list.
+    #[serde(flatten)]
+    pub line: ModuleLine,
+    /// What the module says of itself.
+    pub plugin: PluginFacts,
+}
+
+/// What an activation of a version would come to, for every stage of every pipeline.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fits {
+    /// By pipeline, the stages in their order.
+    pub fits: Vec<StageFit>,
+}
+
+/// What an activation in a stage would come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageFit {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The stage's id.
+    pub stage: String,
+    /// In a word.
+    pub verdict: FitVerdict,
+    /// A refusal's sentence, as the activation would answer it; what is migrated. Null where there is nothing to say.
+    pub reason: Option<String>,
+}
+
+/// What an activation would come to, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FitVerdict {
+    /// The stage runs this very version.
+    Runs,
+    /// It would run.
+    Fits,
+    /// It would run after it has migrated the state.
+    Migrates,
+    /// It would be refused.
+    Refused,
 }
 
 /// Answer to an upload.
@@ -58,5 +123,5 @@ pub struct ColumnFacts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Modules {
     /// By name, newest version first.
-    pub modules: Vec<Module>,
+    pub modules: Vec<ModuleLine>,
 }

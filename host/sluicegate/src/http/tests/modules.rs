@@ -31,6 +31,7 @@ async fn an_upload_is_a_version_and_the_same_bytes_are_the_same_version() {
     assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
     let mut facts = first.json();
     facts["digest"] = "…".into();
+    facts["uploaded"] = "…".into();
     facts["bytes"] = 0.into();
     facts["plugin"]["sdk"] = "…".into();
     expect![[r#"
@@ -56,6 +57,7 @@ async fn an_upload_is_a_version_and_the_same_bytes_are_the_same_version() {
             "sdk": "…",
             "state_version": 0
           },
+          "uploaded": "…",
           "version": 1
         }"#]]
     .assert_eq(&format!("{facts:#}"));
@@ -157,4 +159,65 @@ async fn uploads_beyond_the_limit_are_told_to_come_again() {
         assert!(upload.await.unwrap_err().is_cancelled());
     }
     assert_eq!(put(&api, "valid", guest("valid-sale")).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn each_version_tells_when_it_came_and_where_it_runs() {
+    let api = api();
+    let module = guest("valid-sale");
+    put(&api, "valid", another(&module)).await;
+    put(&api, "valid", module).await;
+    let versions = get_path(&api.router, "/v1/modules/valid").await.json();
+    let summary = |line: &Value| format!("{} {}", line["version"], line["runs"]);
+    let lines: Vec<_> = versions["modules"].as_array().unwrap().iter().map(summary).collect();
+    assert_eq!(lines, [r#"2 [{"pipeline":"sales","stage":"valid"}]"#, "1 []"]);
+    let stored = api.fixture.modules.resolve("valid", None).await.unwrap();
+    assert_eq!(versions["modules"][0]["uploaded"], stored.uploaded.to_string());
+    let all = get_path(&api.router, "/v1/modules").await.json();
+    assert_eq!(all["modules"][0], versions["modules"][0]);
+}
+
+#[tokio::test]
+async fn a_version_says_what_it_is_by_number_and_by_digest() {
+    let api = api();
+    let stored = api.fixture.modules.put("revenue", guest("revenue")).await.unwrap();
+    let first = get_path(&api.router, "/v1/modules/revenue/1").await;
+    assert_eq!(first.status, StatusCode::OK, "{first:?}");
+    let details = first.json();
+    assert_eq!((&details["version"], &details["plugin"]["kind"]), (&1.into(), &"aggregate".into()));
+    assert_eq!(details["runs"][0]["stage"], "revenue");
+    let by_digest = format!("/v1/modules/revenue/{}", stored.digest.short());
+    assert_eq!(get_path(&api.router, &by_digest).await.json(), details);
+    let wrong = async |version: &str| {
+        get_path(&api.router, &format!("/v1/modules/revenue/{version}")).await.failure()
+    };
+    expect!["404 unknown_module: module `revenue` has no version 9; its newest is 1"]
+        .assert_eq(&wrong("9").await);
+    expect!["422 module_version: `newest` is not a version of a module: write its number, or at least 6 digits of its digest"].assert_eq(&wrong("newest").await);
+}
+
+#[tokio::test]
+async fn where_a_version_fits_and_why_not_is_said_before_it_is_activated() {
+    let api = api();
+    for name in ["premium-sale", "revenue-wide"] {
+        put(&api, name, guest(name)).await;
+    }
+    let fits = async |path: &str| {
+        let answer = get_path(&api.router, path).await.json();
+        let line = |fit: &Value| {
+            let [pipeline, stage, verdict] = ["pipeline", "stage", "verdict"].map(|it| &fit[it]);
+            format!("{pipeline} {stage} {verdict}: {}\n", fit["reason"])
+        };
+        answer["fits"].as_array().unwrap().iter().map(line).collect::<String>()
+    };
+    expect![[r#"
+        "sales" "valid" "fits": null
+        "sales" "revenue" "refused": "stage `revenue`: plugin `premium-sale` is of kind filter, the stage of kind aggregate; name another plugin, or make the stage `kind = \"filter\"`"
+    "#]]
+    .assert_eq(&fits("/v1/modules/premium-sale/1/fit").await);
+    expect![[r#"
+        "sales" "valid" "refused": "stage `valid`: plugin `revenue-wide` is of kind aggregate, the stage of kind filter; name another plugin, or make the stage `kind = \"aggregate\"`"
+        "sales" "revenue" "migrates": "its `migrate` takes over the state of version 1"
+    "#]]
+    .assert_eq(&fits("/v1/modules/revenue-wide/1/fit").await);
 }

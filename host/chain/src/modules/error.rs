@@ -1,0 +1,90 @@
+//! Why a module cannot be stored or found.
+
+use super::{ATTEMPTS_MAX, DIGEST_PREFIX_MIN, NAME_BYTES_MAX, VersionChoice};
+
+/// A module could not be stored or found.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleStoreError {
+    /// Names appear in paths and labels.
+    #[error(
+        "`{name}` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most \
+         {NAME_BYTES_MAX}"
+    )]
+    Name {
+        /// As given.
+        name: String,
+    },
+    /// Neither a number nor a digest.
+    #[error(
+        "`{text}` is not a version of a module: write its number, or at least {DIGEST_PREFIX_MIN} digits of its \
+         digest"
+    )]
+    Version {
+        /// As given.
+        text: String,
+    },
+    /// Nothing was uploaded under that name.
+    #[error("there is no module `{name}` in {url}; upload it first")]
+    UnknownModule {
+        /// As given.
+        name: String,
+        /// Where it is not.
+        url: String,
+    },
+    /// The name is there, the version is not.
+    #[error("module `{name}` has no version {version}; its newest is {newest}")]
+    UnknownVersion {
+        /// The module.
+        name: String,
+        /// As given.
+        version: VersionChoice,
+        /// The highest number.
+        newest: u64,
+    },
+    /// A prefix of several digests.
+    #[error("several versions of module `{name}` begin with {prefix}; write more of its digest")]
+    Ambiguous {
+        /// The module.
+        name: String,
+        /// As given.
+        prefix: String,
+    },
+    /// What is stored is not what its name says.
+    #[error(
+        "`{path}` in {url} is damaged: {reason}; upload the module again elsewhere, or restore the object"
+    )]
+    Damaged {
+        /// The object.
+        path: String,
+        /// The store.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Every number that was tried belonged to somebody else.
+    #[error(
+        "no number was free for a new version of module `{name}` in {ATTEMPTS_MAX} attempts; try again"
+    )]
+    Contended {
+        /// The module.
+        name: String,
+    },
+    /// The store failed. An upload may have taken effect all the same; repeating it is safe.
+    #[error("{what} in {url}")]
+    Store {
+        /// What was attempted.
+        what: String,
+        /// The store.
+        url: String,
+        /// What it said.
+        #[source]
+        source: object_store::Error,
+    },
+}
+
+impl ModuleStoreError {
+    /// Whether uploading the module would help.
+    pub fn is_not_uploaded(&self) -> bool {
+        matches!(self, Self::UnknownModule { .. })
+    }
+}
