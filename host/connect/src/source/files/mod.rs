@@ -20,6 +20,7 @@
 //! listed.
 
 mod lines;
+mod room;
 mod unpack;
 mod left_out;
 mod walk;
@@ -48,6 +49,7 @@ use lines::Lines;
 use list::{ENDINGS, FilesPlace, ListError, Listed};
 use listing::Listings;
 use read::{FromReader, News, Reader, Trouble, TroubleWith};
+use room::Room;
 use set::FileSet;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_model::position::{Partition, Positions};
@@ -377,31 +379,5 @@ impl Source for FilesSource {
 
     fn problem(&self) -> Option<String> {
         self.trouble.get()
-    }
-}
-
-/// What a poll may still take, and what it has taken.
-struct Room {
-    records: usize,
-    bytes: usize,
-    blocks: Vec<RecordBlock>,
-}
-
-impl Room {
-    fn is_full(&self) -> bool {
-        self.records == 0 || self.bytes == 0
-    }
-
-    /// The line up to which, from `from` on, the room suffices: at least one, however long.
-    fn fits_up_to(&self, lines: &Lines, from: usize) -> usize {
-        let most = lines.len().min(from.saturating_add(self.records));
-        let ends = &lines.values.offsets;
-        let start = ends.get(from).copied().unwrap_or(0) as usize;
-        if ends[most] as usize - start <= self.bytes {
-            return most;
-        }
-        let whole =
-            ends[from + 1..=most].partition_point(|end| (*end as usize - start) < self.bytes);
-        (from + whole + 1).min(most)
     }
 }
