@@ -7,9 +7,10 @@ import { Section, Stale, Waiting } from "../parts/frame.js";
 import { usePages } from "../parts/pages_of.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
+import { said } from "../parts/said.js";
 import { Table } from "../parts/table.js";
 import { Term } from "../parts/term.js";
-import { html, useState } from "../parts/view.js";
+import { html, useRef, useState } from "../parts/view.js";
 
 const ROWS_ASKED = 100;
 
@@ -27,7 +28,11 @@ function Letters({ name }) {
   const [text, setText] = useState("");
   const [open, setOpen] = useState(null);
   const query = [kind && `&kind=${encodeURIComponent(kind)}`, stage && `&stage=${encodeURIComponent(stage)}`].filter(Boolean).join("");
-  const { poll, rows, more } = usePages(pipelinePath(name, `/dead-letters?limit=${ROWS_ASKED}${query}`));
+  const { poll, rows: newest, more } = usePages(pipelinePath(name, `/dead-letters?limit=${ROWS_ASKED}${query}`));
+  // The list stands still while somebody reads one of them.
+  const held = useRef(newest);
+  if (open === null) held.current = newest;
+  const rows = held.current;
   const reasons = poll.data?.reasons ?? [];
   const kinds = options(reasons.map((reason) => reason.kind), kind);
   const stages = options(reasons.map((reason) => reason.stage), stage);
@@ -37,23 +42,28 @@ function Letters({ name }) {
     <${Waiting} poll=${poll} what="dead letters" />
     <${Stale} poll=${poll} />
     ${poll.data && html`
-    <${Section} title="Reasons" note="Since the pipeline was opened."><${Reasons} reasons=${reasons} onChoose=${(reason) => { setKind(reason.kind); setStage(reason.stage); setText(""); }} /><//>
-    <${Section} title="Newest first" id="newest">
+    ${poll.data.note && html`<p class="notice">${said(poll.data.note)}</p>`}
+    <${Section} title="Reasons" note="Since the pipeline was opened."><${Reasons} reasons=${reasons} onChoose=${(reason) => { setOpen(null); setKind(reason.kind); setStage(reason.stage); setText(sameIn(reason.reason)); }} />
+      ${poll.data.other_reasons > 0 && html`<p class="note">${many(poll.data.other_reasons, "more dead letter")} with other reasons.</p>`}<//>
+    <${Section} title="Newest first" id="newest" note=${poll.data.table && html`Kept in <span class="place">${poll.data.table}</span>`}>
       <div class="tools">
-        <label>Kind <select aria-label="Kind" value=${kind} onChange=${(event) => setKind(event.target.value)}><option value="">all</option>
+        <label>Kind <select aria-label="Kind" value=${kind} onChange=${(event) => { setOpen(null); setKind(event.target.value); }}><option value="">all</option>
           ${kinds.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>
-        <label>Stage <select aria-label="Stage" value=${stage} onChange=${(event) => setStage(event.target.value)}><option value="">all</option>
+        <label>Stage <select aria-label="Stage" value=${stage} onChange=${(event) => { setOpen(null); setStage(event.target.value); }}><option value="">all</option>
           ${stages.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>
         <label class="search"><span class="unseen">Filter</span><input type="search" aria-label="Filter" placeholder="Reason, record, key or offset" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
-        <span class="note push">${many(found.length, "dead letter")} shown${needle && `, of ${rows.length}`}</span>
+        <span class="note push">${many(found.length, "dead letter")} shown${needle && `, of ${rows.length}`}${open !== null && ". The list stands still while one is open"}</span>
       </div>
       <${Table} name="Dead letters" rows=${found} keyOf=${idOf} noun="dead letter" rowClass=${(row) => (idOf(row) === open ? "is-open" : "")}
         empty=${rows.length ? "None of those shown has this text." : "There is none."}
         columns=${columns(open, setOpen)} after=${(row, span) => idOf(row) === open && html`<${Details} key=${`details ${idOf(row)}`} row=${row} span=${span} />`} />
-      ${poll.data.left_out > 0 && html`<p class="note">The host left out ${many(poll.data.left_out, "dead letter")}: too many came at once.</p>`}
-      ${more}
+      ${poll.data.left_out > 0 && html`<p class="note">The host left out ${many(poll.data.left_out, "dead letter")} of the open epoch. They are in the table when it is committed.</p>`}
+      ${open === null && more}
     <//>`}`;
 }
+
+/** Reasons that differ only in words with digits are counted as one: what stands before the first such word is the same in all. */
+const sameIn = (reason) => reason.split(/\s*\S*\d/)[0];
 
 const options = (values, chosen) => [...new Set([...values, chosen].filter(Boolean))].sort();
 
@@ -97,9 +107,10 @@ function Details({ row, span }) {
   const facts = [
     ["Record", html`<${Bytes} data=${row.record} name="Record" />`],
     ["Key", html`<${Bytes} data=${row.key} name="Key" />`],
-    ["Headers", row.headers?.length ? html`<dl class="headers">${row.headers.map((header, place) => [html`<dt key=${`n${place}`}>${visible(header.name)}</dt>`, html`<dd key=${`v${place}`}>${header.text === undefined || header.text === null ? html`<code>${header.hex ?? ""}</code>` : visible(header.text)}</dd>`])}</dl>` : null],
+    ["Headers", row.headers?.length ? html`<dl class="headers">${row.headers.map((header, place) => [html`<dt key=${`n${place}`}>${visible(header.name)}</dt>`, html`<dd key=${`v${place}`}>${header.text === undefined || header.text === null ? html`<code>${header.hex ?? ""}</code>` : visible(header.text)}${header.cut && " …"}</dd>`])}</dl>${row.headers_left_out > 0 && html`<p class="note">${many(row.headers_left_out, "more header")}.</p>`}` : null],
     ["Where", placeOf(row)],
-    ["Event time", row.event_time && moment(row.event_time)],
+    ["Record's time", row.record_timestamp && moment(row.record_timestamp)],
+    ["Rows refused", row.rows],
     ["Module", row.digest && html`<code title=${row.digest}>${digest(row.digest)}</code>`],
     ["Trap", row.trap && html`<pre tabindex="0" role="group" aria-label="Trap">${visible(row.trap)}</pre>`],
     ["Epoch", row.epoch === null || row.epoch === undefined ? null : `${row.epoch}, ${row.committed ? "committed" : "not yet committed"}`],

@@ -5,7 +5,7 @@ import { Value } from "../parts/figures.js";
 import { bytes, digest } from "../parts/format.js";
 import { Heading, Section, Stale, Waiting } from "../parts/frame.js";
 import { usePoll } from "../parts/poll.js";
-import { said } from "../parts/said.js";
+import { coded } from "../parts/said.js";
 import { Table } from "../parts/table.js";
 import { Term } from "../parts/term.js";
 import { html, useState } from "../parts/view.js";
@@ -88,7 +88,7 @@ function Fits({ module, fits, onActivate }) {
   });
   return html`<${Table} name="Fit" rows=${fits} keyOf=${({ pipeline, stage }) => `${pipeline} ${stage}`} noun="stage" empty="No pipeline has a stage." columns=${[
     { id: "stage", head: html`<${Term} id="stage">Stage<//>`, cell: ({ pipeline, stage }) => `${stage} of ${pipeline}` },
-    { id: "verdict", head: "Verdict", wide: true, cell: ({ verdict, reason }) => html`<span class=${`verdict ${VERDICTS[verdict]?.[0] ?? ""}`}>${VERDICTS[verdict]?.[1] ?? verdict}</span>${reason && html`<span class="fine">: ${said(reason)}</span>`}` },
+    { id: "verdict", head: "Verdict", wide: true, cell: ({ verdict, reason }) => html`<span class=${`verdict ${VERDICTS[verdict]?.[0] ?? ""}`}>${VERDICTS[verdict]?.[1] ?? verdict}</span>${reason && html`<span class="fine">: ${coded(reason)}</span>`}` },
     {
       id: "activate",
       head: html`<span class="unseen">Activate</span>`,

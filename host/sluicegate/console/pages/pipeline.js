@@ -10,6 +10,7 @@ import { COMMIT_STEPS, smooth, useHistory } from "../parts/history.js";
 import { Partitions } from "../parts/partitions.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
+import { said } from "../parts/said.js";
 import { Table } from "../parts/table.js";
 import { Term } from "../parts/term.js";
 import { html, useMemo } from "../parts/view.js";
@@ -23,7 +24,7 @@ export function Pipeline({ name }) {
     ${status && html`
       <${Stale} poll=${poll} />
       ${status.shape && html`<${Drawing} status=${status} past=${past} />`}
-      <${Charts} past=${past} />
+      <${Charts} past=${past} order=${status.stages.map(({ stage }) => stage).join(" ")} />
       <${Section} title="Partitions" note=${partitionNote(status)}><${Partitions} status=${status} /><//>
       <div class="columns">
         <${Section} title="Commits"><${Commits} commits=${status.commits ?? []} /><//>
@@ -42,8 +43,8 @@ const time = (value) => (value === null || value === undefined ? "–" : duratio
 const micros = (value) => (value === null || value === undefined ? "–" : duration(value / 1e6));
 const size = (value) => bytes(value === null || value === undefined ? value : Math.round(value));
 
-function Charts({ past }) {
-  const charts = useMemo(() => (past ? chartsOf(past) : []), [past]);
+function Charts({ past, order }) {
+  const charts = useMemo(() => (past ? chartsOf(past, order.split(" ")) : []), [past, order]);
   if (!past || past.at.length < 2) {
     return html`<${Section} title="The last 15 minutes"><p class="waiting">The charts begin with the second sample, two seconds after the host has started.</p><//>`;
   }
@@ -60,7 +61,7 @@ function Charts({ past }) {
 const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();
 const POWERS = Array.from({ length: 44 }, (_, power) => 2 ** power);
 
-function chartsOf({ series, stages }) {
+function chartsOf({ series, stages }, order) {
   // A line of 450 points on 300 pixels is a band: rates and what grows and falls with each window are shown as means.
   const line = (label, values, how = "mean") => ({ label, values: how === "mean" ? smooth(values) : values });
   return [
@@ -74,7 +75,7 @@ function chartsOf({ series, stages }) {
     { title: "Watermark delay", term: "watermark_delay", format: time, series: [line("delay", series.watermark_delay_seconds, "as it is")] },
     {
       title: "Time per row", term: "cpu_per_row", format: micros,
-      series: Object.entries(stages).slice(0, 4).map(([stage, past]) => line(stage, past.micros_per_row)),
+      series: order.filter((stage) => stages[stage]).slice(0, 4).map((stage) => line(stage, stages[stage].micros_per_row)),
     },
     { title: "Open groups", term: "group", format: count, steps: WHOLE, series: [line("groups", series.open_groups)] },
     { title: "State", term: "state", format: size, steps: POWERS, series: [line("state", series.state_bytes)] },
@@ -122,7 +123,7 @@ function Limits({ limits }) {
       return html`<li key=${name} class=${near}>
         <p><strong>${name}</strong> <span class="amount">${used === null || used === undefined ? "" : `${show(used)} of `}${show(limit)}${share === null ? "" : ` (${percent(share)})`}</span></p>
         <div class="bar" aria-hidden="true"><i style=${{ width: `${Math.min(100, 100 * (share ?? 0))}%` }}></i></div>
-        <p class="fine">${explains}</p>
+        <p class="fine">${said(explains)}</p>
       </li>`;
     })}
   </ul>`;

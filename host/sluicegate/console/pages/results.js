@@ -37,7 +37,7 @@ function Found({ status, live, running }) {
       ? html`Groups as they change, before they are durable. A row is <${Term} id="not_committed" /> until it says so.`
       : html`The pipeline ${status.phase === "halted" ? "has halted" : "has ended"}: these rows are the last ones that this page has seen.`}
       ${live.missed > 0 && ` This page was too slow for ${many(live.missed, "event")}.`}
-      ${live.leftOut > 0 && ` The host left out ${many(live.leftOut, "row")}: too many changed at once.`}</p>
+      ${live.leftOut > 0 && ` ${many(live.leftOut, "more row")} changed than one event holds; they follow.`}</p>
     <div class="tools">
       <label class="search"><span class="unseen">Filter by key</span>
         <input type="search" aria-label="Filter by key" placeholder="Filter by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
@@ -96,7 +96,7 @@ function Rows({ live, rows, chosen, onChoose }) {
       head: live.keys > 0 ? live.columns.slice(0, live.keys).join(", ") : "key",
       term: "key",
       sort: ({ name }) => name,
-      cell: ({ name }) => html`<button class="link" aria-pressed=${chosen === name} aria-label=${`Chart of ${name}`} onClick=${() => onChoose(chosen === name ? null : name)}>${name}</button>`,
+      cell: ({ name }) => html`<button class="link" aria-pressed=${chosen === name} aria-label=${`Chart of ${name}`} title=${name} onClick=${() => onChoose(chosen === name ? null : name)}>${name}</button>`,
     },
     ...live.columns.map((column, place) => ({ column, place })).slice(live.keys).map(({ column, place }) => {
       const isTime = /^(window_start|window_end|event_time)$/.test(column);

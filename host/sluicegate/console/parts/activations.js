@@ -69,10 +69,7 @@ export function Activations({ pipeline }) {
   const poll = usePoll(pipelinePath(pipeline, "/activations"), 3_000);
   const [state, setState] = useState({ busy: null, failure: null });
   const rows = poll.data?.activations ?? [];
-  const newest = new Set();
-  for (const row of rows) {
-    if (![...newest].some(({ stage }) => stage === row.stage)) newest.add(row);
-  }
+  const newest = rows.filter((row, place) => row.previous && rows.findIndex(({ stage }) => stage === row.stage) === place);
   const back = async (row) => {
     setState({ busy: row, failure: null });
     try {
@@ -84,6 +81,14 @@ export function Activations({ pipeline }) {
   };
   if (poll.data === null && poll.failure && !poll.failure.isLost) return html`<p class="note">${said(poll.failure.message)}</p>`;
   return html`${state.failure && html`<p class="notice bad" role="alert">${said(state.failure.message)}</p>`}
+    ${newest.length > 0 && html`<ul class="ways-back">
+      ${newest.map((row) => html`<li key=${row.stage}>
+        <span>Stage <strong>${row.stage}</strong> runs ${label(row.module, row.version, row.digest)} since epoch ${row.epoch}.</span>
+        <button disabled=${state.busy !== null} onClick=${() => back(row)}>
+          ${state.busy === row ? "Waiting for the epoch …" : `Go back to ${row.previous_module ?? row.module} ${row.previous_version ? `version ${row.previous_version}` : digest(row.previous)}`}
+        </button>
+      </li>`)}
+    </ul>`}
     <${Table} name="Activations" rows=${rows} keyOf=${({ epoch, stage }) => `${epoch} ${stage}`}
       empty="No module has taken another's place since the pipeline's beginning."
       columns=${[
@@ -92,13 +97,6 @@ export function Activations({ pipeline }) {
         { id: "stage", head: html`<${Term} id="stage">Stage<//>`, cell: ({ stage }) => stage },
         { id: "module", head: html`<${Term} id="module">Module<//>`, cell: (row) => label(row.module, row.version, row.digest) },
         { id: "previous", head: "Before", cell: (row) => label(row.previous_module ?? row.module, row.previous_version, row.previous) },
-        {
-          id: "back",
-          head: html`<span class="unseen">Go back</span>`,
-          cell: (row) => newest.has(row) && row.previous && html`<button disabled=${state.busy !== null} onClick=${() => back(row)}>
-            ${state.busy === row ? "Waiting for the epoch …" : `Go back to ${row.previous_module ?? row.module} ${row.previous_version ? `version ${row.previous_version}` : digest(row.previous)}`}
-          </button>`,
-        },
       ]} />`;
 }
 

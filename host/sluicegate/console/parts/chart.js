@@ -95,7 +95,7 @@ function options(place, current, series, setCursor, { kind, steps, height }) {
     },
     scales: { x: { time: true, range: kind === "time" ? undefined : (plot, least, most) => [least, most + widthOf(plot.data[0])] }, y: { range: (_, least, most) => [Math.min(0, least ?? 0), most > 0 ? most * 1.08 : 1] } },
     axes: [
-      { ...axis, size: 22, gap: 2, space: 64, incrs: SECONDS, grid: { show: false }, values: (_, ticks, __, ___, step) => ticks.map((at) => tick(at, step)) },
+      { ...axis, size: 22, gap: 2, space: 64, incrs: SECONDS, grid: { show: false }, values: (plot, ticks, _, __, step) => ticks.map((at) => (isAtEdge(plot, at) ? "" : tick(at, step))) },
       { ...axis, size: (_, values) => Math.max(34, 6.4 * Math.max(0, ...(values ?? []).map((text) => text.length)) + 10), gap: 4, space: 36, incrs: steps, values: (_, ticks) => ticks.map(format) },
     ],
     series: [{}, ...series.map((_, order) => ({
@@ -129,6 +129,9 @@ function widthOf(starts) {
   }
   return Number.isFinite(least) ? least : 60;
 }
+
+/** A label there would meet that of the other axis. */
+const isAtEdge = ({ scales: { x } }, at) => (at - x.min) / (x.max - x.min) < 0.06;
 
 const tick = (seconds, step) => new Date(seconds * 1_000).toISOString().slice(11, step < 60 ? 19 : 16);
 

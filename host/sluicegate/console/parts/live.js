@@ -81,7 +81,8 @@ function fold(follow, text) {
   const isEvents = event.columns.includes("event_time") && begins < 0;
   if (state.columns.join() !== event.columns.join()) groups.clear();
   Object.assign(state, { columns: event.columns, keys: event.key_columns, epoch: event.uncommitted_epoch, isEvents });
-  state.leftOut += event.rows_left_out;
+  // What is left out of one event comes with a later one: only the newest count says something.
+  state.leftOut = event.rows_left_out;
   state.events += 1;
   const fresh = new Map();
   for (const row of event.rows) {

@@ -3,7 +3,7 @@ import { Heading } from "./frame.js";
 import { Phase, Problem } from "./phase.js";
 import { route, toPipeline } from "./route.js";
 import { short } from "./format.js";
-import { html } from "./view.js";
+import { html, useEffect, useRef } from "./view.js";
 
 const PAGES = [
   ["", "Flow"],
@@ -16,6 +16,9 @@ const PAGES = [
 /** `poll` is that of the pipeline's status. */
 export function PipelineHead({ name, poll, title }) {
   const status = poll.data;
+  const tabs = useRef(null);
+  // On a phone the tabs are wider than the page.
+  useEffect(() => tabs.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), []);
   const here = route.value.page === "pipeline" ? "" : route.value.page;
   const counts = { "dead-letters": status?.records?.dead_lettered, "late-rows": status?.records?.late };
   return html`<p class="crumbs"><a href="#/">Pipelines</a>${title && html` <span aria-hidden="true">/</span> <a href=${toPipeline(name)}>${name}</a>`}</p>
@@ -25,7 +28,7 @@ export function PipelineHead({ name, poll, title }) {
         <span class="note">${status.epoch === null ? "no epoch committed yet" : `epoch ${status.epoch}`}</span>`}
     </div>
     ${status && html`<${Problem} line=${status} />`}
-    <nav class="tabs" aria-label=${`Pipeline ${name}`}>
+    <nav class="tabs" ref=${tabs} aria-label=${`Pipeline ${name}`}>
       ${PAGES.map(([page, label]) => html`<a key=${page} href=${toPipeline(name, page)} aria-current=${page === here ? "page" : undefined}>
         ${label}${counts[page] > 0 && html` <span class="badge" title=${`${counts[page]} since the pipeline's beginning`}>${short(counts[page])}</span>`}
       </a>`)}

@@ -2,7 +2,8 @@
 import { sentence } from "./api.js";
 import { html } from "./view.js";
 
-/** Text in, text and `<code>` out. */
-export function said(message) {
-  return sentence(message).split(/`([^`]+)`/).map((part, place) => (place % 2 ? html`<code>${part}</code>` : part));
-}
+/** A whole sentence: it begins with a capital and ends with a stop. */
+export const said = (message) => coded(sentence(message));
+
+/** Part of a sentence. */
+export const coded = (text) => String(text).split(/`([^`]+)`/).map((part, place) => (place % 2 ? html`<code>${part}</code>` : part));
