@@ -1,7 +1,6 @@
 """Fixtures: one browser for all, one host at work for the tests that only look, and hosts of their own for the others."""
 
 import pathlib
-import shutil
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -36,14 +35,7 @@ def browser() -> Browser:
 @pytest.fixture
 def folder(request) -> pathlib.Path:
     """An empty folder of this test. It stays until the next run, for whoever looks why a test failed."""
-    return _folder(request.node.name)
-
-
-def _folder(name: str) -> pathlib.Path:
-    folder = surroundings.folder() / "".join(c if c.isalnum() else "-" for c in name)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    return surroundings.empty_folder(request.node.name)
 
 
 @pytest.fixture
@@ -78,7 +70,7 @@ def stream():
 def at_work() -> Host:
     """A host at work on a stream of sales, for tests that only look: pipeline `sales`, three partitions, eight stores; the
     filter was swapped once."""
-    folder = _folder("at-work")
+    folder = surroundings.empty_folder("at-work")
     topic = Topic("at-work", partitions=3)
     sending = producer(topic, folder / "producer.log")
     host = Host(folder, [sales(folder, topic, window="5s", idle_after="2s")])

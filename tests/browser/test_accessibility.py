@@ -1,28 +1,9 @@
-"""Everybody can read it: axe-core finds nothing on any page, light or dark, wide or on a phone."""
+"""Everybody can read it: axe-core finds nothing on any page, light or dark. `test_phone.py` asks it about narrow ones."""
 
-import pathlib
-
-import axe_playwright_python
 import pytest
 
-from harness.pages import PAGES, PHONE, wait_for_data
-
-AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-
-
-EVERYTHING = "axe.run()"
-COLOURS = "axe.run({runOnly: ['color-contrast', 'link-in-text-block']})"
-
-
-def violations(page, ask: str = EVERYTHING) -> list[str]:
-    """What axe-core has against the page as it stands: rule, place, why."""
-    page.evaluate(AXE)
-    found = page.evaluate(f"{ask}.then(result => result.violations)")
-    return [
-        f"{rule['id']}: {node['html'][:200]}\n    {node['failureSummary']}"
-        for rule in found
-        for node in rule["nodes"]
-    ]
+from harness.axe import COLOURS, violations
+from harness.pages import PAGES, wait_for_data
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -32,14 +13,6 @@ def test_axe_finds_nothing(name, at_work, console):
     found = violations(page)
     page.emulate_media(color_scheme="dark")
     found += violations(page, COLOURS)
-    assert not found, "\n".join(found)
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_on_a_phone(name, at_work, console):
-    page = console(at_work, PAGES[name], **PHONE)
-    wait_for_data(page)
-    found = violations(page)
     assert not found, "\n".join(found)
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from harness import surroundings
+from harness.host import Host
 from harness.pipeline import sales
 from harness.topic import Topic
 
@@ -18,12 +20,14 @@ REACHABLE = """
 """
 
 
-@pytest.fixture
-def guarded(serve, folder):
-    topic = Topic("login")
+@pytest.fixture(scope="module")
+def guarded():
+    folder, topic = surroundings.empty_folder("login"), Topic("login")
     topic.sale(0)
     topic.flush()
-    return serve(folder, [sales(folder, topic)], token=TOKEN)
+    host = Host(folder, [sales(folder, topic)], token=TOKEN)
+    yield host
+    host.kill()
 
 
 def sign_in(page, token: str = TOKEN) -> None:
@@ -74,9 +78,14 @@ def test_a_token_that_was_revoked_while_one_looks_is_asked_for_again(guarded, co
     page = console(guarded)
     sign_in(page)
     expect(page.get_by_role("link", name="sales").first).to_be_visible()
-    guarded.kill()
-    guarded.token = "the-new-token-of-thirty-two-characters"
-    guarded.start()
-    expect(page.get_by_label("Token")).to_be_visible()
-    sign_in(page, guarded.token)
-    expect(page.get_by_role("link", name="sales").first).to_be_visible()
+    try:
+        guarded.kill()
+        guarded.token = "the-new-token-of-thirty-two-characters"
+        guarded.start()
+        expect(page.get_by_label("Token")).to_be_visible()
+        sign_in(page, guarded.token)
+        expect(page.get_by_role("link", name="sales").first).to_be_visible()
+    finally:
+        guarded.kill()
+        guarded.token = TOKEN
+        guarded.start()

@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{self, run};
 use crate::workspace::Workspace;
-use crate::{compose, plugins, rustdoc, services};
+use crate::{compose, console, plugins, rustdoc, services};
 
 /// The steps, in order, and what they take on two quiet cores: the first time, and when only our own code has changed.
-const STEPS: [(&str, &str); 8] = [
+const STEPS: [(&str, &str); 9] = [
     ("format", "a second"),
     ("plugins", "some minutes the first time, then seconds"),
     ("build and lints", "a quarter of an hour the first time, two minutes after a change"),
@@ -23,10 +23,11 @@ const STEPS: [(&str, &str); 8] = [
     ("unit tests", "a minute"),
     ("documentation", "two minutes: doc tests, and a warning is an error"),
     ("services", "what is missing is fetched the first time"),
+    ("console in a browser", "two minutes: real Chromium, a real host, a real Kafka"),
     ("end to end", "some minutes, against a real Kafka and a real S3 server"),
 ];
 
-/// Runs all steps. `filter` picks end-to-end tests by name.
+/// Runs all steps. `filter` picks end-to-end tests and tests of the console by name.
 pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let mut steps = Steps::default();
     steps.step(|| run(&mut cargo(workspace, &["fmt", "--all", "--check"])))?;
@@ -37,6 +38,7 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     steps.step(|| run(&mut linted(workspace, &["test", "--workspace", "--lib", "--bins"])?))?;
     steps.step(|| run(&mut documentation(workspace)?))?;
     steps.step(|| services::fetch(workspace))?;
+    steps.step(|| console::test(workspace, filter))?;
     // The times so far come before the last step, so that the last line is the test runner's own.
     steps.summary();
     steps.step(|| run(&mut end_to_end(workspace, filter)?))
@@ -106,7 +108,7 @@ impl Steps {
     fn summary(&self) {
         eprintln!();
         for (name, took) in &self.done {
-            eprintln!("{name:>16} {:>7.1} s", took.as_secs_f64());
+            eprintln!("{name:>20} {:>7.1} s", took.as_secs_f64());
         }
     }
 }

@@ -30,6 +30,14 @@ def folder() -> pathlib.Path:
     return pathlib.Path(told("SLUICEGATE_FOLDER"))
 
 
+def empty_folder(name: str) -> pathlib.Path:
+    """A folder of that name, without what an earlier run left in it."""
+    own = folder() / "".join(c if c.isalnum() else "-" for c in name)
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir(parents=True)
+    return own
+
+
 def kafka() -> str:
     """`host:port` of the broker. Each test makes topics of its own."""
     return told("SLUICEGATE_KAFKA")
