@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use crate::lately::Lately;
 use sluicegate_chain::record::{Epoch, Fates, PinnedModule};
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_sandbox::plugin::Plugin;
@@ -39,6 +40,9 @@ pub struct LaneStatus {
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind; groups and timers included.
     pub dead_letters: Vec<DeadLetterCount>,
+    /// The last dead letters and late rows that are not committed.
+    #[serde(skip)]
+    pub lately: Arc<Lately>,
 }
 
 impl LaneStatus {
@@ -57,6 +61,7 @@ impl LaneStatus {
             state_bytes: 0,
             turns: 0,
             dead_letters: Vec::new(),
+            lately: Arc::default(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The program: command line, HTTP, console, the page of metrics, and the wiring of it all.
 //!
 //! [`program`] is what the pipelines of one process share; [`handle`] is what the rest of the process holds of a running
-//! pipeline; [`history`] is what is remembered of its last minutes. What a record meets on its way, and which crate may know
-//! which, stands in `host/README.md`: begin there.
+//! pipeline; [`history`] is what is remembered of its last minutes, [`committed`] what people read of its tables. What a
+//! record meets on its way, and which crate may know which, stands in `host/README.md`: begin there.
 //!
 //! axum is known in [`http`] only. No turn of a lane is taken here.
 
@@ -13,6 +13,7 @@ mod stderr;
 pub mod program;
 pub mod handle;
 pub mod history;
+pub mod committed;
 pub mod metrics;
 pub mod console;
 pub mod http;

@@ -127,9 +127,10 @@ impl Program {
                 consoles.open(&self.runtime, ports.live.subscribe(), every, rows);
             }
         }
+        let storage = lane_storage(&config, &self.stores)?;
         let parts = LaneParts {
             config: Arc::clone(&config),
-            storage: lane_storage(&config, &self.stores)?,
+            storage: storage.clone(),
             modules: self.modules.clone(),
             engine: self.engine.clone(),
             stores: self.stores.clone(),
@@ -140,8 +141,8 @@ impl Program {
             pace: Pace::default(),
         };
         let thread = supervise(parts, outside).context("start the lane's thread")?;
-        let handle =
-            PipelineHandle::new(config, ports.clone(), self.modules.clone(), self.engine.clone());
+        let (modules, engine) = (self.modules.clone(), self.engine.clone());
+        let handle = PipelineHandle::new(config, ports.clone(), modules, engine, storage);
         let runtime = self.runtime.clone();
         Ok(Started { handle: Arc::new(handle), ports, thread, consoles, runtime })
     }

@@ -1,20 +1,15 @@
 //! The columns of files that lie in a table's folder, whoever wrote them.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::async_reader::MetadataFetch;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaDataReader;
 
+use super::ranges::Ranges;
 use sluicegate_store::once::in_time;
 use sluicegate_store::{Location, failure};
 
@@ -83,12 +78,7 @@ async fn columns_of(
     object: ObjectMeta,
 ) -> object_store::Result<Option<FoundColumns>> {
     let path = object.location;
-    let footer = ParquetMetaDataReader::new()
-        .load_and_finish(Ranges { table, path: &path }, object.size)
-        .await;
-    // The types that every reader has, not those that one writer's library may have noted.
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let columns = footer.and_then(|footer| ArrowReaderMetadata::try_new(Arc::new(footer), options));
+    let columns = Ranges::of(table, path.clone(), object.size).footer().await;
     let unreadable = |error: &dyn std::fmt::Display| {
         let (file, url) = (table.below(&path), &table.url);
         tracing::warn!(file, url, "a file in the folder of a table is not a Parquet file: {error}");
@@ -111,18 +101,5 @@ async fn columns_of(
             unreadable(&error);
             Ok(None)
         }
-    }
-}
-
-/// Gives the library the parts of a file that it asks for.
-struct Ranges<'f> {
-    table: &'f Location,
-    path: &'f Path,
-}
-
-impl MetadataFetch for Ranges<'_> {
-    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        let get = self.table.store.get_range(self.path, range);
-        get.map_err(|error| ParquetError::External(error.into())).boxed()
     }
 }

@@ -5,9 +5,16 @@ pub mod tables;
 mod encode;
 mod days;
 pub mod dead_letters;
+pub mod letter;
 pub mod late;
 pub mod read;
+pub mod look_back;
 pub mod found;
+mod ranges;
+#[cfg(test)]
+mod letter_tests;
+#[cfg(test)]
+mod look_back_tests;
 
 use std::sync::Arc;
 

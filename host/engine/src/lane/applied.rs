@@ -25,10 +25,10 @@ impl Effects for Applied<'_> {
             Effect::Updates { rows, last } => self.outputs.write_updates(rows, last, epoch),
             Effect::Fired => Ok(()),
             Effect::Groups { stage, condemned } => {
-                self.outputs.write_condemned_groups(stage, condemned)
+                self.outputs.write_condemned_groups(stage, condemned, epoch)
             }
             Effect::Timers { stage, condemned } => {
-                self.outputs.write_condemned_timers(stage, condemned)
+                self.outputs.write_condemned_timers(stage, condemned, epoch)
             }
         }
     }

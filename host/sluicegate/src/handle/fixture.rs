@@ -11,6 +11,8 @@ use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc};
 
 use super::{LanePorts, PipelineHandle};
+use crate::committed::{DEAD_LETTERS, LATE};
+use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::{Epoch, Fates, PinnedModule};
 use sluicegate_engine::counters::LaneMetrics;
@@ -38,6 +40,8 @@ pub(crate) struct Fixture {
     pub(crate) status: Arc<ArcSwap<LaneStatus>>,
     pub(crate) live: broadcast::Sender<Arc<LiveResults>>,
     pub(crate) modules: ModuleStore,
+    /// Of its chain and of its tables.
+    pub(crate) storage: LaneStorage,
     pub(crate) engine: PluginEngine,
     /// Of its pulse.
     pub(crate) clock: Clock,
@@ -66,9 +70,11 @@ pub(crate) fn sales() -> Fixture {
         pulse: pulse.clone(),
     };
     let modules = modules();
-    let handle = PipelineHandle::new(config, ports, modules.clone(), engine.clone());
+    let storage = storage();
+    let handle =
+        PipelineHandle::new(config, ports, modules.clone(), engine.clone(), storage.clone());
     let handle = Arc::new(handle);
-    Fixture { handle, commands: taken, status, live, modules, engine, clock, pulse }
+    Fixture { handle, commands: taken, status, live, modules, storage, engine, clock, pulse }
 }
 
 impl Fixture {
@@ -82,6 +88,18 @@ impl Fixture {
         let mut status = LaneStatus::clone(&self.status.load());
         change(&mut status);
         self.status.store(Arc::new(status));
+    }
+}
+
+/// With tables of late rows and dead letters.
+pub(crate) fn storage() -> LaneStorage {
+    let root = Location::in_memory();
+    let table = |id: &str| (Arc::from(id), root.child(id));
+    LaneStorage {
+        chain: root.child("chain"),
+        tables: [LATE, DEAD_LETTERS].map(table).into(),
+        job: "sales".to_owned(),
+        lane: "0".to_owned(),
     }
 }
 
@@ -248,5 +266,6 @@ fn status(stages: &[StageView]) -> LaneStatus {
         state_bytes: 120,
         turns: 9,
         dead_letters: Vec::new(),
+        lately: Arc::default(),
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, OwnedMutexGuard, broadcast, mpsc, oneshot};
 
+use crate::committed::Committed;
+use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::LaneMetrics;
@@ -56,6 +58,7 @@ pub struct PipelineHandle {
     ports: LanePorts,
     modules: ModuleStore,
     engine: PluginEngine,
+    committed: Arc<Committed>,
     /// Held from the first look at what runs until the record that replaces it is durable: a module is compared
     /// with the one it really follows.
     activating: Arc<Mutex<()>>,
@@ -175,18 +178,20 @@ pub enum ActivateError {
 
 impl PipelineHandle {
     /// The outside of a pipeline whose lane has the other ends of `ports`. Modules are taken from `modules`, in
-    /// which the lane finds them again after a restart.
+    /// which the lane finds them again after a restart. What it commits lies in `storage`.
     pub fn new(
         config: Arc<Pipeline>,
         ports: LanePorts,
         modules: ModuleStore,
         engine: PluginEngine,
+        storage: LaneStorage,
     ) -> Self {
         Self {
             config,
             ports,
             modules,
             engine,
+            committed: Arc::new(Committed::new(storage)),
             activating: Arc::new(Mutex::new(())),
             activation_wait: ACTIVATION_WAIT,
             judged: sync::Mutex::default(),
@@ -196,6 +201,11 @@ impl PipelineHandle {
     /// The pipeline's name.
     pub fn name(&self) -> &Arc<str> {
         &self.config.name
+    }
+
+    /// What it has committed.
+    pub fn committed(&self) -> &Arc<Committed> {
+        &self.committed
     }
 
     /// What was published last.

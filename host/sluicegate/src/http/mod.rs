@@ -22,6 +22,9 @@ mod history;
 mod shape;
 mod limits;
 mod versions;
+mod look;
+mod dead_letters;
+mod late_rows;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -154,6 +157,7 @@ struct Shared {
     /// What modules say of themselves, by digest.
     described: Mutex<BTreeMap<ModuleDigest, PluginFacts>>,
     viewers: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
 }
 
 impl Server {
@@ -216,6 +220,7 @@ impl Shared {
             (name.clone(), History::new(&pipeline.config, pipeline.metrics()))
         };
         let histories = app.pipelines.iter().map(history).collect();
+        let looks = Arc::new(Semaphore::new(look::LOOKS_MAX));
         Arc::new(Self {
             app,
             started_micros,
@@ -226,6 +231,7 @@ impl Shared {
             judging,
             described,
             viewers,
+            looks,
         })
     }
 }
@@ -245,6 +251,8 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .route("/v1/pipelines/{pipeline}/live", get(live::live))
         .route("/v1/pipelines/{pipeline}/history", get(history::history))
         .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))
+        .route("/v1/pipelines/{pipeline}/dead-letters", get(dead_letters::dead_letters))
+        .route("/v1/pipelines/{pipeline}/late-rows", get(late_rows::late_rows))
         .route_layer(within(READ_TIME));
     // What is not compiled yet is compiled first.
     let judged = Router::new()

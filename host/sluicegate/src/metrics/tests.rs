@@ -1,5 +1,6 @@
 //! The page has every metric of the catalog, bounded series, and the shape that Prometheus expects.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ fn status() -> LaneStatus {
         state_bytes: 120,
         turns: 9,
         dead_letters: Vec::new(),
+        lately: Arc::default(),
     }
 }
 

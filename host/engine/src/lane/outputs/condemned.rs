@@ -2,6 +2,7 @@
 //! needed to see why and to process it again, or it halts the lane, as the pipeline file says
 //! (docs/design/decisions.md#d12).
 
+use sluicegate_chain::record::Epoch;
 use sluicegate_connect::sink::dead_letters::DeadLetter;
 use sluicegate_connect::source::RecordBlock;
 use sluicegate_model::dead_letter::DeadLetterKind;
@@ -22,13 +23,14 @@ impl Outputs {
         &mut self,
         block: &RecordBlock,
         condemned: &[Condemned],
+        epoch: Epoch,
     ) -> Result<(), LaneError> {
         for condemned in condemned {
             let letter = dead_letter(block, condemned);
             if condemned.kind == DeadLetterKind::Breaker {
                 self.check_breaker(letter.stage, letter.reason)?;
             }
-            self.write_letter(&letter)?;
+            self.write_letter(&letter, epoch)?;
         }
         Ok(())
     }
@@ -38,6 +40,7 @@ impl Outputs {
         &mut self,
         stage: &FittedStage,
         condemned: &[CondemnedGroup],
+        epoch: Epoch,
     ) -> Result<(), LaneError> {
         for CondemnedGroup { step, bounds, key, state, refusal } in condemned {
             let reason = format!(
@@ -47,13 +50,14 @@ impl Outputs {
                 EventTime(bounds.end),
             );
             let kind = self.kind_of_failure(&stage.id, *step, refusal.kind, &reason)?;
-            self.write_letter(&DeadLetter {
+            let letter = DeadLetter {
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
                 at: bounds.end,
                 ..DeadLetter::of(&stage.id, kind, &reason)
-            })?;
+            };
+            self.write_letter(&letter, epoch)?;
         }
         Ok(())
     }
@@ -63,6 +67,7 @@ impl Outputs {
         &mut self,
         stage: &FittedStage,
         condemned: &[CondemnedTimer],
+        epoch: Epoch,
     ) -> Result<(), LaneError> {
         for CondemnedTimer { timer, key, state, kind, reason } in condemned {
             let reason = format!(
@@ -72,29 +77,31 @@ impl Outputs {
                 EventTime(timer.time),
             );
             let kind = self.kind_of_failure(&stage.id, DeadLetterKind::Timer, *kind, &reason)?;
-            self.write_letter(&DeadLetter {
+            let letter = DeadLetter {
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
                 at: timer.time,
                 ..DeadLetter::of(&stage.id, kind, &reason)
-            })?;
+            };
+            self.write_letter(&letter, epoch)?;
         }
         Ok(())
     }
 
     /// Dead-letters messages that no topic can take.
-    pub(super) fn write_too_large(&mut self) -> Result<(), LaneError> {
+    pub(super) fn write_too_large(&mut self, epoch: Epoch) -> Result<(), LaneError> {
         for TooLarge { sink, key, value, bytes, bytes_max } in self.outbox.take_too_large() {
             let reason = format!(
                 "a message for this sink has {bytes} bytes with its headers, its `message.max.bytes` allows {bytes_max} \
                  (`key` and `value` hold it): raise that in the sink's `properties`, and `max.message.bytes` of the topic"
             );
-            self.write_letter(&DeadLetter {
+            let letter = DeadLetter {
                 key: key.as_deref(),
                 value: Some(&value),
                 ..DeadLetter::of(&sink, DeadLetterKind::TooLarge, &reason)
-            })?;
+            };
+            self.write_letter(&letter, epoch)?;
         }
         Ok(())
     }
@@ -133,9 +140,10 @@ impl Outputs {
         }
     }
 
-    fn write_letter(&mut self, letter: &DeadLetter<'_>) -> Result<(), LaneError> {
+    fn write_letter(&mut self, letter: &DeadLetter<'_>, epoch: Epoch) -> Result<(), LaneError> {
         self.metrics.dead_letters.add(letter.kind.as_str(), 1);
         self.told.note(letter);
+        self.kept.letter(letter, epoch);
         Ok(self.push_dead_letter(letter)?)
     }
 

@@ -3,6 +3,7 @@
 //! (docs/design/decisions.md#d14).
 
 mod condemned;
+mod lately;
 pub(in crate::lane) mod outbox;
 pub(in crate::lane) mod told;
 
@@ -27,6 +28,7 @@ use super::LaneError;
 use super::logic::Judged;
 use super::plan::Plan;
 use super::rows::{Prepared, project};
+use lately::Kept;
 use outbox::Outbox;
 use told::Told;
 
@@ -44,6 +46,7 @@ pub(super) struct Outputs {
     /// Those that are not in the table's file yet.
     letters: DeadLetters,
     pub(super) told: Told,
+    kept: Kept,
 }
 
 /// Dead letters are handed to their table when they hold so many bytes: far below what a column of text can hold.
@@ -94,6 +97,7 @@ impl Outputs {
             dead_letters,
             letters: DeadLetters::default(),
             told: Told::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -119,7 +123,7 @@ impl Outputs {
         for table in &self.results {
             self.tables.write(*table, rows, times)?;
         }
-        self.write_too_large()
+        self.write_too_large(epoch)
     }
 
     /// Writes changed groups to the topics that take updates: of windows that take more rows, or, if they are `last`,
@@ -131,7 +135,7 @@ impl Outputs {
         epoch: Epoch,
     ) -> Result<(), LaneError> {
         self.outbox.write_updates(rows, last, epoch)?;
-        self.write_too_large()
+        self.write_too_large(epoch)
     }
 
     /// Writes what a turn leaves for the tables: raw rows, late rows, dead letters.
@@ -148,9 +152,9 @@ impl Outputs {
                 self.write_raw(prepared, judged, epoch)?;
             }
             if !judged.late.is_empty() {
-                self.write_late(prepared, judged)?;
+                self.write_late(prepared, judged, epoch)?;
             }
-            self.write_condemned(&blocks[prepared.chunk.block], &prepared.condemned)?;
+            self.write_condemned(&blocks[prepared.chunk.block], &prepared.condemned, epoch)?;
         }
         self.write_dead_letters()?;
         self.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
@@ -174,14 +178,27 @@ impl Outputs {
         self.write_results(&rows, Some(&times), epoch)
     }
 
-    fn write_late(&mut self, prepared: &Prepared, judged: &Judged) -> Result<(), LaneError> {
-        let Some(table) = self.late else { return Ok(()) };
+    fn write_late(
+        &mut self,
+        prepared: &Prepared,
+        judged: &Judged,
+        epoch: Epoch,
+    ) -> Result<(), LaneError> {
+        let (all, wanted) = (judged.late.len(), Kept::late_wanted(judged.late.len()));
+        // Without a table only those that are shown.
+        let written = if self.late.is_some() { all } else { wanted };
+        let late = &judged.late[all - written..];
         let batch = &prepared.rows.batch;
         let every: Vec<usize> = (0..batch.num_columns()).collect();
-        let picked: Vec<u32> = judged.late.iter().map(|late| late.row).collect();
+        let picked: Vec<u32> = late.iter().map(|late| late.row).collect();
         let rows = project(batch, &every, Some(&picked));
-        let missed: Vec<_> = judged.late.iter().map(|late| late.missed).collect();
-        Ok(self.tables.write(table, &late_rows(&rows, &missed), None)?)
+        let missed: Vec<_> = late.iter().map(|late| late.missed).collect();
+        let rows = late_rows(&rows, &missed);
+        self.kept.late(&rows.slice(written - wanted, wanted), all, epoch);
+        match self.late {
+            Some(table) => Ok(self.tables.write(table, &rows, None)?),
+            None => Ok(()),
+        }
     }
 
     /// Whether messages of a committed epoch are on their way.
@@ -207,6 +224,8 @@ impl Outputs {
     pub(super) fn show(&mut self, status: &mut LaneStatus, total: Fates) {
         self.told.look(total);
         status.dead_letters = self.told.kinds();
+        let have_tables = (self.dead_letters.is_some(), self.late.is_some());
+        status.lately = self.kept.publish(status.epoch, have_tables);
         status.add_problem(self.told.problem());
     }
 

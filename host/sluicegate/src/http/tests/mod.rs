@@ -9,6 +9,7 @@ mod page;
 mod pipelines;
 mod requests;
 mod sessions;
+mod rows;
 
 use std::time::Duration;
 

@@ -1,0 +1,263 @@
+//! What a pipeline has committed, read beside its lane: rows of a table from the newest epoch back.
+//!
+//! Only files that a record of the chain names are read, so nobody sees a row that is not committed. A look is bounded in
+//! records, files, bytes and time; where it ends the next one goes on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::record_batch::RecordBatch;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use sluicegate_chain::record::Epoch;
+use sluicegate_chain::{ChainError, LaneStorage, inspect};
+use sluicegate_connect::sink::look_back::{LookError, Tail, TailOf, Wanted, last_rows};
+
+/// Records of the chain that a look reads: an hour and a half of epochs of ten seconds.
+const EPOCHS_MAX: usize = 512;
+/// Records that are asked for at a time.
+const RECORDS_AT_ONCE: usize = 8;
+/// Files of which rows are read.
+const FILES_MAX: usize = 16;
+/// Bytes of them, about: a row group is read whole.
+const BYTES_MAX: u64 = 64 << 20;
+/// Bytes of the rows that are found, as whoever takes them counts.
+const FOUND_BYTES_MAX: usize = 1 << 20;
+/// Epochs whose files are remembered: records never change.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// The id of the table of late rows.
+pub const LATE: &str = "late";
+/// The id of the table of dead letters.
+pub const DEAD_LETTERS: &str = "dead_letters";
+
+/// What a pipeline has committed.
+#[derive(Debug)]
+pub struct Committed {
+    storage: LaneStorage,
+    /// Of each epoch the files of the tables that are looked at.
+    files: Mutex<BTreeMap<Epoch, Arc<[TableFile]>>>,
+}
+
+/// A committed file.
+#[derive(Clone, Debug)]
+struct TableFile {
+    table: String,
+    path: String,
+    bytes: u64,
+}
+
+/// A place in a table: behind the rows of earlier epochs, of earlier files of its epoch, and of `row` rows of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Among those of the table in that epoch, in the order of its record.
+    pub file: usize,
+    /// In that file.
+    pub row: u64,
+}
+
+/// What is wanted of a table.
+#[derive(Clone, Copy)]
+pub struct Look<'l> {
+    /// [`LATE`] or [`DEAD_LETTERS`].
+    pub table: &'static str,
+    /// Rows before this.
+    pub before: Place,
+    /// Those that have these values.
+    pub wanted: Wanted<'l>,
+    /// So many of them.
+    pub rows_max: usize,
+    /// Nothing more is begun when this is true.
+    pub is_over: &'l dyn Fn() -> bool,
+}
+
+/// Rows, newest first.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// Of committed files.
+    pub rows: Vec<T>,
+    /// Where the next look goes on; none at the beginning of the chain.
+    pub older: Option<Place>,
+    /// Committed files that could not be read: somebody removed or replaced them, or the table has moved.
+    pub unread: Vec<String>,
+    bytes: usize,
+    files_left: usize,
+    bytes_left: u64,
+}
+
+/// Nothing can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LookBackError {
+    /// The chain does not say what is committed.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The table's store does not answer.
+    #[error("{0}")]
+    Table(String),
+}
+
+impl Place {
+    /// Behind all rows of an epoch.
+    pub fn end_of(epoch: Epoch) -> Self {
+        Self { epoch, file: usize::MAX, row: u64::MAX }
+    }
+}
+
+impl Committed {
+    /// What lies there.
+    pub fn new(storage: LaneStorage) -> Self {
+        Self { storage, files: Mutex::default() }
+    }
+
+    /// The folder of a table, for people; none if the pipeline does not write it.
+    pub fn folder(&self, table: &str) -> Option<&str> {
+        self.storage.tables.get(table).map(|location| location.url.as_str())
+    }
+
+    /// The newest committed epoch.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn head(&self) -> Result<Option<Epoch>, LookBackError> {
+        Ok(inspect::latest(&self.storage).await?)
+    }
+
+    /// The last rows before a place. `take` gives each with the bytes that it holds.
+    ///
+    /// # Errors
+    ///
+    /// The store's. A file that is not there or is damaged is passed over.
+    pub async fn look_back<T>(
+        &self,
+        look: Look<'_>,
+        take: impl Fn(Epoch, &RecordBatch, usize) -> (T, usize),
+    ) -> Result<Found<T>, LookBackError> {
+        let mut found = Found::nothing();
+        let epochs = (0..=look.before.epoch.0).rev().take(EPOCHS_MAX).map(Epoch);
+        let files = epochs
+            .map(|epoch| async move { Ok::<_, LookBackError>((epoch, self.files(epoch).await?)) });
+        let mut files = stream::iter(files).buffered(RECORDS_AT_ONCE);
+        while let Some((epoch, files)) = files.try_next().await? {
+            let is_enough = self.look_into((epoch, &files), look, &take, &mut found).await?;
+            if is_enough {
+                return Ok(found);
+            }
+            let earlier = epoch.0.checked_sub(1).map(Epoch);
+            found.older = earlier.map(Place::end_of);
+            if (look.is_over)() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks into the files of an epoch. True if nothing earlier is to be looked at.
+    async fn look_into<T>(
+        &self,
+        (epoch, files): (Epoch, &[TableFile]),
+        look: Look<'_>,
+        take: impl Fn(Epoch, &RecordBatch, usize) -> (T, usize),
+        found: &mut Found<T>,
+    ) -> Result<bool, LookBackError> {
+        let Some(table) = self.storage.tables.get(look.table) else { return Ok(true) };
+        let files: Vec<_> = files.iter().filter(|file| file.table == look.table).collect();
+        for (index, file) in files.into_iter().enumerate().rev() {
+            let place = Place { epoch, file: index, row: u64::MAX }.min(look.before);
+            if place.file < index || place.row == 0 {
+                continue;
+            }
+            if found.is_enough(look) {
+                found.older = Some(place);
+                return Ok(true);
+            }
+            let (path, bytes) = (file.path.as_str(), file.bytes);
+            let of = TailOf { table, path, bytes, before: place.row };
+            let bounds = (look.rows_max - found.rows.len(), found.bytes_left);
+            let tail = last_rows(of, look.wanted, bounds, |rows, row| take(epoch, rows, row));
+            match tail.await {
+                Ok(tail) => {
+                    if found.add(place, tail) {
+                        return Ok(true);
+                    }
+                }
+                Err(LookError::Store(error)) => return Err(LookBackError::Table(error)),
+                Err(LookError::File(error)) => {
+                    tracing::warn!(
+                        path,
+                        url = table.url,
+                        "a committed file is unreadable: {error}"
+                    );
+                    found.unread.push(file.path.clone());
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The files that the record of an epoch names.
+    async fn files(&self, epoch: Epoch) -> Result<Arc<[TableFile]>, ChainError> {
+        if let Some(files) = self.remembered().get(&epoch) {
+            return Ok(Arc::clone(files));
+        }
+        let record = inspect::record(&self.storage, epoch).await?;
+        let Some(record) = record else { return Ok(Arc::from([])) };
+        let is_looked_at = |table: &str| table == LATE || table == DEAD_LETTERS;
+        let files = record.files.into_iter().filter(|file| is_looked_at(&file.table));
+        let files =
+            files.map(|file| TableFile { table: file.table, path: file.path, bytes: file.bytes });
+        let files: Arc<[TableFile]> = files.collect();
+        let mut remembered = self.remembered();
+        remembered.insert(epoch, Arc::clone(&files));
+        if remembered.len() > REMEMBERED_MAX {
+            remembered.pop_first();
+        }
+        Ok(files)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, BTreeMap<Epoch, Arc<[TableFile]>>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Found<T> {
+    /// Of a table without rows, or before the first is found.
+    pub fn nothing() -> Self {
+        Self {
+            rows: Vec::new(),
+            older: None,
+            unread: Vec::new(),
+            bytes: 0,
+            files_left: FILES_MAX,
+            bytes_left: BYTES_MAX,
+        }
+    }
+
+    fn is_enough(&self, look: Look<'_>) -> bool {
+        let is_spent = self.files_left == 0 || self.bytes_left == 0;
+        self.rows.len() >= look.rows_max || is_spent || (look.is_over)()
+    }
+
+    /// Takes rows of the file at `place`. True if there are others before them for which there is no room.
+    fn add(&mut self, place: Place, tail: Tail<(T, usize)>) -> bool {
+        self.files_left -= 1;
+        self.bytes_left = self.bytes_left.saturating_sub(tail.bytes_read);
+        for (number, (row, bytes)) in tail.rows {
+            if self.bytes + bytes > FOUND_BYTES_MAX && !self.rows.is_empty() {
+                self.older = Some(Place { row: number + 1, ..place });
+                return true;
+            }
+            self.bytes += bytes;
+            self.rows.push(row);
+        }
+        self.older = Some(Place { row: tail.from, ..place });
+        tail.from > 0
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

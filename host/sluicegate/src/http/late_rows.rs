@@ -1,0 +1,77 @@
+//! Late rows, newest first: those that are not committed, then those of their table.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Shared;
+use super::api::late_rows::{LateRow as Shown, LateRows};
+use super::error::ApiError;
+use super::look::{Asked, Rows, look, moment, note};
+use crate::committed::LATE;
+use sluicegate_engine::lately::LateRow;
+
+/// What a pipeline without a table says.
+const NO_TABLE: &str = "this pipeline keeps no late rows (it has no `[late]`): these are the last since its lane was opened, and \
+                        they are gone when it ends";
+
+/// What may be asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<usize>,
+    before: Option<String>,
+}
+
+/// `GET /v1/pipelines/{pipeline}/late-rows`
+pub(super) async fn late_rows(
+    State(shared): State<Arc<Shared>>,
+    pipeline: Result<Path<String>, PathRejection>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<LateRows>, ApiError> {
+    let pipeline = shared.app.pipeline(&pipeline?)?;
+    let Query(Wanted { limit, before }) = wanted?;
+    let asked = Asked::new(LATE, limit, before.as_deref())?;
+    let status = pipeline.status();
+    let lately = &status.lately;
+    let read = |rows: &arrow::record_batch::RecordBatch, row: usize| {
+        let row = LateRow::read(rows, row);
+        let bytes = row.bytes();
+        (row, bytes)
+    };
+    let Rows { rows, older, unread } =
+        look(&shared, (pipeline, status.epoch), asked, &lately.late, (|_: &LateRow| true, read))
+            .await?;
+    let table = pipeline.committed().folder(LATE);
+    // Those of the newest row: a file of an earlier version may have others.
+    let columns: Vec<Arc<str>> = rows.first().map_or_else(Vec::new, |(_, _, row)| {
+        row.cells.iter().map(|(name, _)| Arc::clone(name)).collect()
+    });
+    let shown = |(epoch, committed, row): (sluicegate_chain::record::Epoch, bool, LateRow)| Shown {
+        values: columns.iter().map(|name| cell(&row, name)).collect(),
+        window_start: row.window_start.map(moment),
+        window_end: row.window_end.map(moment),
+        watermark: row.watermark.map(moment),
+        late_reason: row.reason,
+        epoch: epoch.0,
+        committed,
+    };
+    Ok(Json(LateRows {
+        pipeline: pipeline.name().to_string(),
+        note: note(table.is_some(), NO_TABLE, &unread),
+        table: table.map(str::to_owned),
+        rows: rows.into_iter().map(shown).collect(),
+        columns: columns.iter().map(ToString::to_string).collect(),
+        older: older.map(|older| older.to_string()),
+        left_out: lately.late_left_out,
+    }))
+}
+
+fn cell(row: &LateRow, name: &str) -> Value {
+    let cell = row.cells.iter().find(|(column, _)| **column == *name);
+    cell.map_or(Value::Null, |(_, value)| value.clone())
+}
