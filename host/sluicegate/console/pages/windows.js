@@ -49,7 +49,7 @@ function Groups({ name, keyed }) {
       <span class="note">${found ? html`${many(found.groups, keyed ? "key" : "group")} · watermark <${Value} value=${found.watermark} of="time" />` : ""}</span>
       <${Downloads} name=${name} query=${query} />
     </div>
-    <${Waiting} poll=${poll} what=${title.toLowerCase()} />
+    <${Waiting} poll=${poll} what=${`the ${title.toLowerCase()}`} />
     <${Stale} poll=${poll} />
     ${found && html`<${Table} name="Open windows" rows=${found.rows} keyOf=${(row) => keyOf(found, row)} noun="row"
       empty=${key ? "No group has this key." : "Nothing is open at the moment."} columns=${columnsOf(found)} />

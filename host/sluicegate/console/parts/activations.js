@@ -3,6 +3,7 @@ import { Failure, pipelinePath, send } from "./api.js";
 import { Dialog } from "./dialog.js";
 import { Value } from "./figures.js";
 import { digest } from "./format.js";
+import { Waiting } from "./frame.js";
 import { askAgain, usePoll } from "./poll.js";
 import { toModule, toPipeline } from "./route.js";
 import { said } from "./said.js";
@@ -79,7 +80,7 @@ export function Activations({ pipeline }) {
       setState({ busy: null, failure: asFailure(reason) });
     }
   };
-  if (poll.data === null && poll.failure && !poll.failure.isLost) return html`<p class="note">${said(poll.failure.message)}</p>`;
+  if (poll.data === null && poll.failure && !poll.failure.isLost) return html`<${Waiting} poll=${poll} what="the history of activations" />`;
   return html`${state.failure && html`<p class="notice bad" role="alert">${said(state.failure.message)}</p>`}
     ${newest.length > 0 && html`<ul class="ways-back">
       ${newest.map((row) => html`<li key=${row.stage}>

@@ -20,6 +20,8 @@ export function Heading({ title, children }) {
 /** In place of data: what is wrong, or that it is on its way. Null if `poll` has data. */
 export function Waiting({ poll, what }) {
   if (poll.data !== null) return null;
+  // The page may be newer than the host, behind a proxy or in a browser that was left open.
+  if (poll.failure?.code === "no_such_path") return html`<p class="notice">This version of the host does not tell ${what}.</p>`;
   if (poll.failure) return html`<p class="notice bad" role="alert">${said(poll.failure.message)}</p>`;
   return html`<p class="waiting">Waiting for ${what} …</p>`;
 }
