@@ -13,26 +13,9 @@
 use crate::window::state_reader::{SnapshotError, StateReader};
 use sluicegate_model::timers::Timer;
 
-use super::table::KeyedTable;
+use super::table::{KeyRow, KeyedTable};
 
 const MAGIC: &[u8; 5] = b"SLGK\x01";
-
-/// One key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyRow<'a> {
-    /// Generation of the module whose state it is.
-    pub generation: u32,
-    /// Shard of the key.
-    pub shard: u8,
-    /// Event time or watermark of its last row, whichever is larger, µs.
-    pub touched: i64,
-    /// The encoded key ([`crate::window::key`]).
-    pub key: &'a [u8],
-    /// The state.
-    pub state: &'a [u8],
-    /// Ascending.
-    pub timers: Vec<Timer>,
-}
 
 /// Whether a state blob holds keys; the other kind holds open windows.
 pub fn holds_keys(bytes: &[u8]) -> bool {

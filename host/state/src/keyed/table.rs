@@ -17,7 +17,22 @@ use hashbrown::HashTable;
 use crate::window::TableHash;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 
-use super::snapshot::KeyRow;
+/// One key as a checkpoint stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow<'a> {
+    /// Generation of the module whose state it is.
+    pub generation: u32,
+    /// Shard of the key.
+    pub shard: u8,
+    /// Event time or watermark of its last row, whichever is larger, µs.
+    pub touched: i64,
+    /// The encoded key ([`crate::window::key`]).
+    pub key: &'a [u8],
+    /// The state.
+    pub state: &'a [u8],
+    /// Ascending.
+    pub timers: Vec<Timer>,
+}
 
 /// Keys with their state and timers, those whose shards belong to one worker.
 #[derive(Debug, Default)]

@@ -14,8 +14,9 @@ use sluicegate_model::time::{EventTime, Watermark};
 
 use super::firing::{Firing, GROUPS_PER_CALL};
 use super::looks;
+use super::row::{Place, PlaceId};
 use super::slides::Slides;
-use super::state::{KeyedState, OpenWindow, Place, PlaceId};
+use super::state::{KeyedState, OpenWindow};
 
 /// A group, in the order in which groups fire.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 
 use super::hash::TableHash;
 use super::looks;
+use super::row::StateRow;
 
 /// Who looks at open windows. Each is given every change once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,7 +323,7 @@ impl GroupTable {
     }
 
     /// A group as a checkpoint gives it back.
-    pub fn restore(&mut self, hash: TableHash, row: &super::snapshot::StateRow<'_>) {
+    pub fn restore(&mut self, hash: TableHash, row: &StateRow<'_>) {
         let id = self.find_or_insert(hash, row.key);
         self.adopt(id, row.state);
         let group = &mut self.groups[id as usize];

@@ -9,6 +9,7 @@ pub mod hash;
 pub mod key;
 pub mod groups;
 mod looks;
+mod row;
 pub mod state;
 pub mod due;
 pub mod merged;
@@ -29,12 +30,13 @@ pub use due::{GroupPlace, NextRun};
 pub use groups::Watcher;
 pub use hash::{KEY_SHARDS, TableHash, key_shard};
 pub use key::RowSelection;
+pub use row::{Place, StateRow};
 pub use session::{LateForSession, SessionRule};
 pub use session_call::SessionCall;
 pub use sessions::Sessions;
 pub use slides::{Placement, Slides};
 pub use sliding::{SlideTables, SomeKeys};
-pub use state::{KeyedState, Place, Touched};
+pub use state::{KeyedState, Touched};
 
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,13 @@
 use sluicegate_model::time::EventTime;
 
 use super::hash::TableHash;
+use super::row::StateRow;
 use super::session::{Session, SessionRule};
 use super::sessions::{Sessions, allocated};
 
 impl Sessions {
     /// A session as a checkpoint gives it back.
-    pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
+    pub fn restore(&mut self, row: &StateRow<'_>) {
         let hash = TableHash::of(row.key);
         let at = self.find(hash, row.key).unwrap_or_else(|| self.insert(hash, row.key));
         self.bytes += allocated(row.state.len());
@@ -29,7 +30,7 @@ impl Sessions {
     }
 
     /// What a checkpoint gives back of the closed sessions of a key.
-    pub fn restore_closed(&mut self, rule: SessionRule, row: &super::snapshot::StateRow<'_>) {
+    pub fn restore_closed(&mut self, rule: SessionRule, row: &StateRow<'_>) {
         let hash = TableHash::of(row.key);
         self.closed.note(rule.max_length, hash, row.key, row.place.bounds.start);
     }

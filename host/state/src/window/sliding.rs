@@ -14,7 +14,7 @@
 //!
 //! All of it is derived from the panes: it is not stored, and made again when it is needed. It never becomes wrong,
 //! because a pane takes no more rows once the first of its windows is closed: rows that come later are late for that
-//! window and lie in a place of their own ([`super::state::Place`]). Those few are merged for every window that sees
+//! window and lie in a place of their own ([`super::row::Place`]). Those few are merged for every window that sees
 //! them, behind the rest.
 //!
 //! With allowed lateness a window fires before it is closed. A key whose panes change afterwards is merged by itself

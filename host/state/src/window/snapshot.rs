@@ -22,8 +22,9 @@
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::window::WindowBounds;
 
+use super::row::{Place, StateRow};
 use super::sessions::Sessions;
-use super::state::{KeyedState, Place};
+use super::state::KeyedState;
 use super::state_reader::StateReader;
 
 pub use super::state_reader::SnapshotError;
@@ -49,33 +50,6 @@ const PENDING: u8 = 32;
 /// Where the last of the closed sessions of a key began.
 const CLOSED: u8 = 64;
 const ALL_FLAGS: u8 = SKIPPED | EMPTY | REVISION | SETTLED | FIRED | PENDING | CLOSED;
-
-/// One open group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateRow<'a> {
-    /// Generation of the module whose accumulator it is.
-    pub generation: u32,
-    /// Its window or pane.
-    pub place: Place,
-    /// How often it has fired.
-    pub revision: u64,
-    /// All rows of the session were refused.
-    pub is_empty: bool,
-    /// The session has not changed since it fired.
-    pub is_settled: bool,
-    /// The group has changed since it fired. Not of sessions.
-    pub is_pending: bool,
-    /// It is a key of a sliding window that has fired; its accumulators are those of panes.
-    pub is_fired: bool,
-    /// It is a key with sessions that are gone, the last of which began where its place begins.
-    pub is_closed: bool,
-    /// Shard of its key.
-    pub shard: u8,
-    /// The encoded key ([`super::key`]).
-    pub key: &'a [u8],
-    /// The accumulator.
-    pub state: &'a [u8],
-}
 
 /// What a blob knows of sessions that are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,34 +10,8 @@ use sluicegate_model::window::WindowBounds;
 
 use super::groups::GroupTable;
 use super::hash::TableHash;
+use super::row::{Place, PlaceId, StateRow};
 use super::slides::Slides;
-
-/// Where rows lie: a window, or a pane of several windows, of which the first `skipped` must not see them.
-///
-/// A row that is late for one window and on time for the next lies in the same pane as rows that are on time for both,
-/// and the first window may not have fired yet, because another partition is behind. Such rows are kept apart, so
-/// that what a window shows does not depend on when it fires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// `[start, end)` of the window or pane.
-    pub bounds: WindowBounds,
-    /// Mostly 0.
-    pub skipped: u32,
-}
-
-impl Place {
-    /// All of time: the window of those that have none.
-    pub const EVER: Self =
-        Self { bounds: WindowBounds { start: i64::MIN, end: i64::MAX }, skipped: 0 };
-
-    /// No two places of a lane have the same.
-    pub(super) fn id(&self) -> PlaceId {
-        (self.bounds.start, self.skipped)
-    }
-}
-
-/// Start and skipped windows of a place: ascending as the places lie.
-pub(super) type PlaceId = (i64, u32);
 
 /// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
 #[derive(Debug, Default)]
@@ -328,7 +302,7 @@ impl KeyedState {
     }
 
     /// A group as a checkpoint gives it back.
-    pub fn restore(&mut self, row: &super::snapshot::StateRow<'_>) {
+    pub fn restore(&mut self, row: &StateRow<'_>) {
         let hash = TableHash::of(row.key);
         let groups = &mut self.window(row.place).groups;
         let was_settled = groups.is_settled();
@@ -342,7 +316,7 @@ impl KeyedState {
     }
 
     /// A key of a sliding window that has fired, as a checkpoint gives it back.
-    pub fn restore_fired(&mut self, slides: &Slides, row: &super::snapshot::StateRow<'_>) {
+    pub fn restore_fired(&mut self, slides: &Slides, row: &StateRow<'_>) {
         let WindowBounds { start, end } = row.place.bounds;
         // A window that is cut off on one side is known by the other.
         let window = match end {

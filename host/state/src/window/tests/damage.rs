@@ -71,7 +71,7 @@ fn blob(slides: &Slides) -> Vec<u8> {
     let mut sessions = Sessions::default();
     for (start, is_closed) in [(0, false), (40, false), (-30, true)] {
         let key = key("a");
-        let row = snapshot::StateRow {
+        let row = StateRow {
             generation: 1,
             place: Place { bounds: WindowBounds { start, end: start + 10 }, skipped: 0 },
             revision: 1,

@@ -8,8 +8,8 @@ use crate::lane::logic::States;
 use crate::lane::logic::placed::Placed;
 use crate::lane::rows::Rows;
 use sluicegate_model::time::Watermark;
-use sluicegate_state::window::snapshot::{StateRow, Stored};
-use sluicegate_state::window::state::Place;
+use sluicegate_state::window::snapshot::Stored;
+use sluicegate_state::window::{Place, StateRow};
 
 /// What tells windows that lie apart from others of their kind. It knows no group.
 pub(super) trait Rule: Send {

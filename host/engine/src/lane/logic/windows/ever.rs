@@ -5,7 +5,7 @@ use super::shape::{By, Way};
 use crate::lane::logic::placed::Placed;
 use crate::lane::rows::Rows;
 use sluicegate_model::time::Watermark;
-use sluicegate_state::window::state::Place;
+use sluicegate_state::window::Place;
 
 /// The only window.
 pub(super) struct Ever {

@@ -13,9 +13,10 @@ use crate::lane::logic::placed::Placed;
 use crate::lane::rows::Rows;
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::varlen::Varlen;
+use sluicegate_state::window::StateRow;
 use sluicegate_state::window::groups::GroupTable;
 use sluicegate_state::window::sliding::{Progress, Told};
-use sluicegate_state::window::snapshot::{StateRow, Stored};
+use sluicegate_state::window::snapshot::Stored;
 use sluicegate_state::window::{SlideTables, Slides, SomeKeys, Watcher};
 
 /// Panes in which keys are looked up for one refresh of sliding windows: some milliseconds of work. Windows of many

@@ -10,7 +10,8 @@ use sluicegate_connect::sink::late::Missed;
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::varlen::Varlen;
-use sluicegate_state::window::snapshot::{KnownClosed, StateRow, Stored};
+use sluicegate_state::window::StateRow;
+use sluicegate_state::window::snapshot::{KnownClosed, Stored};
 use sluicegate_state::window::{LateForSession, SessionCall, SessionRule, Sessions};
 
 /// The sessions of one worker.

@@ -14,7 +14,8 @@ use crate::lane::plan::WindowsPlan;
 use crate::lane::rows::Rows;
 use sluicegate_model::time::Watermark;
 use sluicegate_state::watermark::LaneClock;
-use sluicegate_state::window::snapshot::{KnownClosed, StateRow, Stored};
+use sluicegate_state::window::StateRow;
+use sluicegate_state::window::snapshot::{KnownClosed, Stored};
 use sluicegate_state::window::{GroupPlace, NextRun, Watcher, WindowAssigner};
 
 /// The windows of one worker.

@@ -6,8 +6,8 @@ use super::shape::{By, Way};
 use crate::lane::logic::placed::Placed;
 use crate::lane::rows::Rows;
 use sluicegate_model::time::{EventTime, Watermark};
+use sluicegate_state::window::Place;
 use sluicegate_state::window::Slides;
-use sluicegate_state::window::state::Place;
 
 /// Tumbling windows.
 pub(super) struct Tumbling {

@@ -1,0 +1,57 @@
+//! One open group as a checkpoint stores it, and the window or pane in which it lies.
+
+use sluicegate_model::window::WindowBounds;
+
+/// Where rows lie: a window, or a pane of several windows, of which the first `skipped` must not see them.
+///
+/// A row that is late for one window and on time for the next lies in the same pane as rows that are on time for both,
+/// and the first window may not have fired yet, because another partition is behind. Such rows are kept apart, so
+/// that what a window shows does not depend on when it fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `[start, end)` of the window or pane.
+    pub bounds: WindowBounds,
+    /// Mostly 0.
+    pub skipped: u32,
+}
+
+impl Place {
+    /// All of time: the window of those that have none.
+    pub const EVER: Self =
+        Self { bounds: WindowBounds { start: i64::MIN, end: i64::MAX }, skipped: 0 };
+
+    /// No two places of a lane have the same.
+    pub(super) fn id(&self) -> PlaceId {
+        (self.bounds.start, self.skipped)
+    }
+}
+
+/// Start and skipped windows of a place: ascending as the places lie.
+pub(super) type PlaceId = (i64, u32);
+
+/// One open group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateRow<'a> {
+    /// Generation of the module whose accumulator it is.
+    pub generation: u32,
+    /// Its window or pane.
+    pub place: Place,
+    /// How often it has fired.
+    pub revision: u64,
+    /// All rows of the session were refused.
+    pub is_empty: bool,
+    /// The session has not changed since it fired.
+    pub is_settled: bool,
+    /// The group has changed since it fired. Not of sessions.
+    pub is_pending: bool,
+    /// It is a key of a sliding window that has fired; its accumulators are those of panes.
+    pub is_fired: bool,
+    /// It is a key with sessions that are gone, the last of which began where its place begins.
+    pub is_closed: bool,
+    /// Shard of its key.
+    pub shard: u8,
+    /// The encoded key ([`super::key`]).
+    pub key: &'a [u8],
+    /// The accumulator.
+    pub state: &'a [u8],
+}
