@@ -247,7 +247,7 @@ impl World {
 
 impl Supervised {
     /// Waits until the status is as wanted.
-    fn shows(&self, wanted: impl Fn(&LaneStatus) -> bool) {
+    fn shows(&self, mut wanted: impl FnMut(&LaneStatus) -> bool) {
         let clock = Clock::system();
         while !wanted(&self.status.load()) {
             assert!(clock.monotonic() < LONG, "{:?}", self.status.load());
@@ -459,16 +459,14 @@ fn what_an_opening_waits_for_stays_shown_until_it_is_there() {
     let world = World::new(Gate::Open, folder, &format!("{UNREACHABLE}{sink}"));
     let lane = world.start();
     lane.shows(|status| status.phase == Phase::BackingOff && status.problem.is_some());
-    let mut attempts = 0;
-    let mut before = Phase::BackingOff;
-    while attempts < 2 {
-        let status = lane.status.load();
+    let (mut attempts, mut before) = (0, Phase::BackingOff);
+    lane.shows(|status| {
         let problem = status.problem.as_deref().unwrap_or_default();
         assert!(problem.contains("127.0.0.1:1"), "while {}: {problem}", status.phase);
         attempts += u32::from(before == Phase::Opening && status.phase == Phase::BackingOff);
         before = status.phase;
-        std::thread::yield_now();
-    }
+        attempts == 2
+    });
     lane.stop.ask();
     assert_eq!(lane.ended(), LaneEnd::CutShort);
 }
