@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod passing;
 pub mod held;
 pub mod gate;
 pub mod parted;

@@ -118,6 +118,9 @@ impl fmt::Display for FaultyStore {
 
 #[async_trait]
 impl ObjectStore for FaultyStore {
+    // Faults of deletions are those of the listing before and of the next request after them.
+    sluicegate_testing::passes_on!(inner: delete_stream);
+
     async fn put_opts(
         &self,
         location: &Path,
@@ -151,14 +154,6 @@ impl ObjectStore for FaultyStore {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.run(self.inner.get_opts(location, options)).await
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
-        // Faults of deletions are those of the listing before and of the next request after them.
-        self.inner.delete_stream(locations)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
