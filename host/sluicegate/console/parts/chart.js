@@ -130,8 +130,11 @@ function widthOf(starts) {
   return Number.isFinite(least) ? least : 60;
 }
 
-/** A label there would meet that of the other axis. */
-const isAtEdge = ({ scales: { x } }, at) => (at - x.min) / (x.max - x.min) < 0.06;
+/** A label there would meet that of the other axis, or be cut off. */
+const isAtEdge = ({ scales: { x } }, at) => {
+  const share = (at - x.min) / (x.max - x.min);
+  return share < 0.06 || share > 0.94;
+};
 
 const tick = (seconds, step) => new Date(seconds * 1_000).toISOString().slice(11, step < 60 ? 19 : 16);
 
