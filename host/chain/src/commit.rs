@@ -18,6 +18,7 @@ use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, RecordKind,
 use super::retire::Recent;
 use super::store::{LaneStore, SlotAttempt};
 use super::{Chain, ChainError, LaneStorage, parent_of};
+use sluicegate_model::time::{Clock, EventTime};
 use sluicegate_store::backoff::Backoff;
 use sluicegate_store::failure::StoreFailure;
 use sluicegate_store::once::{Created, Immutable, in_time, sha256_hex};
@@ -48,16 +49,22 @@ pub(super) struct ChainWriter {
     storage: LaneStorage,
     store: LaneStore,
     problem: CommitProblem,
+    clock: Clock,
     /// For [`super::housekeeping`].
     recent: Arc<Mutex<Recent>>,
     aborts: Aborts,
 }
 
 impl ChainWriter {
-    pub(super) fn new(mut chain: Chain, storage: LaneStorage, problem: CommitProblem) -> Self {
+    pub(super) fn new(
+        mut chain: Chain,
+        storage: LaneStorage,
+        problem: CommitProblem,
+        clock: Clock,
+    ) -> Self {
         let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
         let recent = Arc::new(Mutex::new(std::mem::take(&mut chain.recent)));
-        Self { chain, storage, store, problem, recent, aborts: Aborts::new() }
+        Self { chain, storage, store, problem, clock, recent, aborts: Aborts::new() }
     }
 
     /// What the owner of the lane does beside its commits.
@@ -122,6 +129,8 @@ impl ChainWriter {
             Some(outbox) => Some(self.put_outbox(epoch, outbox).await?),
             None => None,
         };
+        let now = EventTime(self.clock.wall_micros());
+        let history = self.chain.history.followed_by(&modules, epoch, now);
         let record = ChainRecord {
             v: VERSION,
             job: self.chain.job.clone(),
@@ -140,6 +149,7 @@ impl ChainWriter {
             files,
             outbox,
             modules,
+            activations: history.activations.clone(),
             config,
         };
         let body = SlotBody::freeze(record)?;
@@ -153,6 +163,7 @@ impl ChainWriter {
             return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
         }
         self.chain.head = Some(parent_of(&body));
+        self.chain.history = history;
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(&body.record);
         if kind == RecordKind::Genesis {
             mark::remove(&self.store).await;

@@ -95,7 +95,7 @@ impl Committer {
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
         let name = format!("commit-{}/{}", chain.job, chain.lane);
-        let writer = ChainWriter::new(chain, storage, problem.clone());
+        let writer = ChainWriter::new(chain, storage, problem.clone(), clock.clone());
         runtime.spawn(writer.housekeeping().run(stop.clone()));
         let work = Work {
             runtime,

@@ -111,6 +111,7 @@
 #![forbid(unsafe_code)]
 
 pub mod record;
+pub mod activations;
 pub mod paths;
 pub mod body;
 pub mod resolve;
@@ -143,6 +144,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use activations::History;
 use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
 use retire::Recent;
@@ -186,6 +188,8 @@ pub struct Chain {
     recent: Recent,
     /// None before the genesis.
     head: Option<Parent>,
+    /// What the head pins.
+    history: History,
     term: Term,
     writer: Writer,
 }

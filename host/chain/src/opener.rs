@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::activations::History;
 use super::body::SlotBody;
 use super::mark;
 use super::open::{
@@ -188,6 +189,7 @@ impl<'a> Opener<'a> {
             id,
             earlier,
             head: head.as_ref().map(parent_of),
+            history: head.as_ref().map(|head| history_of(&head.record)).unwrap_or_default(),
             recent,
             term,
             writer: self.writer.clone(),
@@ -314,6 +316,10 @@ pub async fn open(storage: &LaneStorage, instance: &str) -> Result<Opened, Chain
         }
     }
     Err(opener.contended())
+}
+
+fn history_of(head: &ChainRecord) -> History {
+    History { modules: head.modules.clone(), activations: head.activations.clone() }
 }
 
 /// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.

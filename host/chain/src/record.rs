@@ -182,6 +182,26 @@ pub struct PinnedModule {
     pub state_version: u32,
 }
 
+/// A module that took the place of another in a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activation {
+    /// The first epoch whose record pins it.
+    pub epoch: Epoch,
+    /// When that record was written, by its writer's clock.
+    pub at: EventTime,
+    /// The stage's id.
+    pub stage: String,
+    /// The label under which it was uploaded.
+    pub name: String,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// The label of the module before.
+    pub previous_name: String,
+    /// The module before.
+    pub previous: ModuleDigest,
+}
+
 /// The record before, by number and by the hash of its whole body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -288,6 +308,10 @@ pub struct ChainRecord {
     pub outbox: Option<OutboxRef>,
     /// What each stage runs from here on.
     pub modules: Vec<PinnedModule>,
+    /// The last modules that took the place of others, oldest first: at most
+    /// [`ACTIVATIONS_MAX`](super::activations::ACTIVATIONS_MAX). None in records that are older than the field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activations: Vec<Activation>,
     /// Fingerprints of the parts of the pipeline file that state depends on, by name
     /// (docs/design/decisions.md#d6).
     pub config: BTreeMap<String, String>,

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::lately::Lately;
-use sluicegate_chain::record::{Epoch, Fates, PinnedModule};
+use sluicegate_chain::record::{Activation, Epoch, Fates, PinnedModule};
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_sandbox::plugin::Plugin;
 
@@ -30,6 +30,8 @@ pub struct LaneStatus {
     pub partitions: Vec<PartitionView>,
     /// What each stage runs.
     pub modules: Vec<PinnedModule>,
+    /// Modules that have taken the place of others, oldest first, as the last record tells it.
+    pub activations: Arc<[Activation]>,
     /// All partitions together, since the genesis.
     pub fates: Fates,
     /// Open groups (window × key).
@@ -56,6 +58,7 @@ impl LaneStatus {
             watermark: Watermark::None,
             partitions: Vec::new(),
             modules: Vec::new(),
+            activations: Arc::default(),
             fates: Fates::default(),
             groups: 0,
             state_bytes: 0,

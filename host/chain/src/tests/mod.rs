@@ -5,6 +5,7 @@
 //! its folder. Whatever happens, in the end that must be each number once.
 
 mod search;
+mod activations;
 mod faulty;
 mod crashes;
 mod damage;

@@ -84,6 +84,7 @@ fn record(epoch: u64, files: Vec<DataFile>) -> ChainRecord {
         files,
         outbox: None,
         modules: Vec::new(),
+        activations: Vec::new(),
         config: BTreeMap::new(),
     }
 }

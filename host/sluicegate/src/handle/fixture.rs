@@ -265,6 +265,7 @@ fn status(stages: &[StageView]) -> LaneStatus {
         groups: 3,
         state_bytes: 120,
         turns: 9,
+        activations: Arc::default(),
         dead_letters: Vec::new(),
         lately: Arc::default(),
     }

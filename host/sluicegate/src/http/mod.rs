@@ -248,6 +248,7 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .route("/v1/modules/{name}", get(modules::versions))
         .route("/v1/pipelines", get(pipelines::list))
         .route("/v1/pipelines/{pipeline}", get(pipelines::status))
+        .route("/v1/pipelines/{pipeline}/activations", get(pipelines::activations))
         .route("/v1/pipelines/{pipeline}/live", get(live::live))
         .route("/v1/pipelines/{pipeline}/history", get(history::history))
         .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))

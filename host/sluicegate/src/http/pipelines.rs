@@ -13,7 +13,10 @@ use super::api::history::{Rates, StageRates};
 use super::api::pipelines::{
     Host, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
 };
-use super::api::releases::{ReleaseAnswer, ReleaseRequest, Releases, StageRelease, VersionWanted};
+use super::api::releases::{
+    Activations, ReleaseAnswer, ReleaseRequest, Releases, StageActivation, StageRelease,
+    VersionWanted,
+};
 use super::error::ApiError;
 use super::limits::limits;
 use super::request::json;
@@ -22,7 +25,7 @@ use super::{AppState, Shared};
 use crate::handle::PipelineHandle;
 use crate::history::History;
 use sluicegate_chain::modules::{ModuleStoreError, VersionChoice};
-use sluicegate_chain::record::PinnedModule;
+use sluicegate_chain::record::{Activation, PinnedModule};
 use sluicegate_engine::counters::{self, Counter, ModuleMetrics, StageMetrics};
 use sluicegate_engine::status::{LaneStatus, PartitionView};
 use sluicegate_model::time::{EventTime, Watermark};
@@ -81,6 +84,16 @@ pub(super) async fn releases(
     }))
 }
 
+/// `GET /v1/pipelines/{pipeline}/activations`
+pub(super) async fn activations(
+    State(shared): State<Arc<Shared>>,
+    pipeline: Result<Path<String>, PathRejection>,
+) -> Result<Json<Activations>, ApiError> {
+    let status = shared.app.pipeline(&pipeline?)?.status();
+    let newest_first = status.activations.iter().rev();
+    Ok(Json(Activations { activations: newest_first.map(|it| shared.activation(it)).collect() }))
+}
+
 /// `POST /v1/pipelines/{pipeline}/releases`: answered when the record that pins the module is durable.
 pub(super) async fn release(
     State(shared): State<Arc<Shared>>,
@@ -94,6 +107,23 @@ pub(super) async fn release(
     let activated = pipeline.activate(&stage, &module, version.as_ref()).await?;
     let (epoch, digest, previous) = (activated.epoch.0, activated.digest, activated.previous);
     Ok(Json(ReleaseAnswer { epoch, stage, module, digest, previous, changed: digest != previous }))
+}
+
+impl Shared {
+    fn activation(&self, activation: &Activation) -> StageActivation {
+        let Activation { epoch, at, stage, name, digest, previous_name, previous } = activation;
+        StageActivation {
+            epoch: epoch.0,
+            at: at.to_string(),
+            stage: stage.clone(),
+            module: name.clone(),
+            version: self.versions.number(name, *digest),
+            digest: *digest,
+            previous_module: previous_name.clone(),
+            previous_version: self.versions.number(previous_name, *previous),
+            previous: *previous,
+        }
+    }
 }
 
 impl AppState {

@@ -540,6 +540,7 @@ fn chain_record(
         files: file.into_iter().collect(),
         outbox: None,
         modules: Vec::new(),
+        activations: Vec::new(),
         config: BTreeMap::new(),
     }
 }

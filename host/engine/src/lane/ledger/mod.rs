@@ -10,7 +10,9 @@ use std::time::Duration;
 use crate::counters::{Commit, LaneMetrics};
 use crate::status::{LaneStatus, Phase};
 use sluicegate_chain::frozen::EncodedFile;
-use sluicegate_chain::record::{ChainRecord, Epoch, PinnedModule, RecordKind, SourceState};
+use sluicegate_chain::record::{
+    Activation, ChainRecord, Epoch, PinnedModule, RecordKind, SourceState,
+};
 use sluicegate_chain::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState};
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::time::{Clock, Watermark};
@@ -43,6 +45,8 @@ pub(super) struct Ledger {
     pub(super) modules: Vec<PlacedModule>,
     /// What each stage ran by the last record.
     pinned_before: Vec<PinnedModule>,
+    /// As the last record tells them.
+    activations: Arc<[Activation]>,
     /// The tables that the modules make.
     tables: Vec<TableColumns>,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
@@ -89,6 +93,7 @@ impl Ledger {
             dirty: modules.iter().any(|placed| !record.modules.contains(&placed.pinned)),
             modules,
             pinned_before: record.modules.clone(),
+            activations: record.activations.clone().into(),
             tables: plan.tables(config),
             promises: promises(config, &record.config),
             config: Arc::clone(config),
@@ -142,6 +147,7 @@ impl Ledger {
         };
         status.epoch = self.committer.head();
         status.modules = self.pinned();
+        status.activations = Arc::clone(&self.activations);
         status.add_problem(self.committer.problem());
     }
 
@@ -199,6 +205,9 @@ impl Ledger {
             None => Ok(None),
             Some(CommitOutcome::Committed(record)) => {
                 self.phase = Phase::Running;
+                if *record.activations != *self.activations {
+                    self.activations = record.activations.clone().into();
+                }
                 self.metrics.commit.observe(self.committer.took());
                 let now = self.clock.wall_micros();
                 self.metrics.committed(&record.files, record.state.as_ref(), now);

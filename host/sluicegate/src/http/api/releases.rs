@@ -30,6 +30,36 @@ pub struct Releases {
     pub releases: Vec<StageRelease>,
 }
 
+/// Which modules have taken the place of others.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Activations {
+    /// Newest first; at most 16.
+    pub activations: Vec<StageActivation>,
+}
+
+/// A module that took the place of another in a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageActivation {
+    /// The first epoch whose record pins it.
+    pub epoch: u64,
+    /// When that record was written, RFC 3339 UTC.
+    pub at: String,
+    /// The stage's id.
+    pub stage: String,
+    /// The module's label.
+    pub module: String,
+    /// Its number under that label; null if the store has none, or has not been asked yet.
+    pub version: Option<u64>,
+    /// Its identity.
+    pub digest: ModuleDigest,
+    /// The label of the module before.
+    pub previous_module: String,
+    /// Its number under that label, as `version`.
+    pub previous_version: Option<u64>,
+    /// Its identity.
+    pub previous: ModuleDigest,
+}
+
 /// The body of `POST /v1/pipelines/{p}/releases`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,10 +8,10 @@ use super::*;
 use crate::handle::fixture::{another, guest};
 use crate::http::api::shape::Grouping;
 use crate::http::shape::shape;
-use sluicegate_chain::record::Epoch;
+use sluicegate_chain::record::{Activation, Epoch};
 use sluicegate_engine::lane::{Awaited, Command, PlanError, Refusal};
 use sluicegate_engine::status::{LiveResults, Phase};
-use sluicegate_model::time::Watermark;
+use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::window::WindowKind;
 use sluicegate_pipeline::{KeyedConfig, Pipeline};
 use sluicegate_sandbox::plugin::PluginError;
@@ -529,4 +529,63 @@ async fn metrics_are_what_prometheus_asks_for() {
     let page = get_path(&api.router, "/metrics").await;
     assert_eq!(page.headers["content-type"], Metrics::CONTENT_TYPE);
     assert!(page.text.contains("sluicegate_epoch{pipeline=\"sales\"} 7.0\n"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn activations_are_told_newest_first_with_the_numbers_of_the_modules() {
+    let api = api();
+    let path = "/v1/pipelines/sales/activations";
+    assert_eq!(get_path(&api.router, path).await.text, r#"{"activations":[]}"#);
+    let first = api.fixture.modules.put("valid-sale", guest("valid-sale")).await.unwrap();
+    let second = api.fixture.modules.put("other", another(&guest("valid-sale"))).await.unwrap();
+    let activation = |epoch, name: &str, digest, previous_name: &str, previous| Activation {
+        epoch: Epoch(epoch),
+        at: EventTime(1_000_000 * i64::try_from(epoch).unwrap()),
+        stage: "valid".to_owned(),
+        name: name.to_owned(),
+        digest,
+        previous_name: previous_name.to_owned(),
+        previous,
+    };
+    let there = activation(5, "other", second.digest, "valid-sale", first.digest);
+    let back = activation(7, "valid-sale", first.digest, "other", second.digest);
+    api.fixture.publish(|status| status.activations = [there, back].into());
+    // Numbers are looked up beside the answer.
+    let mut told = get_path(&api.router, path).await.json();
+    while told["activations"][0]["version"].is_null()
+        || told["activations"][0]["previous_version"].is_null()
+        || told["activations"][1]["version"].is_null()
+    {
+        tokio::task::yield_now().await;
+        told = get_path(&api.router, path).await.json();
+    }
+    assert_eq!(told["activations"][0]["digest"], first.digest.to_string());
+    expect![[r#"
+        {
+          "activations": [
+            {
+              "at": "1970-01-01T00:00:07Z",
+              "digest": "…",
+              "epoch": 7,
+              "module": "valid-sale",
+              "previous": "…",
+              "previous_module": "other",
+              "previous_version": 1,
+              "stage": "valid",
+              "version": 1
+            },
+            {
+              "at": "1970-01-01T00:00:05Z",
+              "digest": "…",
+              "epoch": 5,
+              "module": "other",
+              "previous": "…",
+              "previous_module": "valid-sale",
+              "previous_version": 1,
+              "stage": "valid",
+              "version": 1
+            }
+          ]
+        }"#]]
+    .assert_eq(&without_digests(told));
 }
