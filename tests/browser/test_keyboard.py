@@ -1,10 +1,13 @@
-"""Without a mouse: everything is reached with Tab, and the focus is seen on its way."""
+"""Without a mouse: a module is uploaded and activated with Tab, Enter, Escape and letters."""
+
+import re
 
 import pytest
 from playwright.sync_api import expect
 
 from harness.pages import wait_for_data
 from harness.pipeline import sales
+from harness.surroundings import plugin
 from harness.topic import Topic
 
 FOCUSED = """
@@ -44,6 +47,50 @@ def tab_to(page, target, most: int = 120) -> None:
         if target.first.evaluate("it => it === document.activeElement"):
             return
     raise AssertionError(f"Tab does not come to {target}; it came by {on_the_way}")
+
+
+def module(host) -> str:
+    return host.get("/v1/pipelines/sales")["stages"][0]["module"]
+
+
+def test_upload_and_activate(host, console):
+    page = console(host)
+    wait_for_data(page)
+    tab_to(page, page.get_by_role("link", name="Modules", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Modules")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+    with page.expect_file_chooser() as chooser:
+        tab_to(page, page.get_by_role("button", name="Choose a file"))
+        page.keyboard.press("Enter")
+    chooser.value.set_files(plugin("premium-sale"))
+    # The name is asked for, and Enter sends it.
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("dear-sale")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="See where it fits")).to_be_focused()
+    page.keyboard.press("Enter")
+    activate = page.get_by_role("button", name=re.compile("^Activate dear-sale"))
+    tab_to(page, activate)
+    page.keyboard.press("Enter")
+
+    question = page.get_by_role("dialog")
+    expect(question).to_be_visible()
+    assert page.evaluate("document.querySelector('dialog').contains(document.activeElement)"), "the focus is in it"
+    # Escape is no.
+    page.keyboard.press("Escape")
+    expect(question).to_have_count(0)
+    assert module(host) == "valid-sale"
+    expect(activate).to_be_focused()
+
+    page.keyboard.press("Enter")
+    tab_to(page, question.get_by_role("button", name="Activate"), most=6)
+    page.keyboard.press("Enter")
+    expect(question).to_have_count(0)
+    expect(page.get_by_role("status", name="Outcome")).to_contain_text("runs dear-sale version 1")
+    assert module(host) == "dear-sale"
 
 
 def test_an_explanation_is_one_focus_away(host, console):

@@ -1,4 +1,4 @@
-"""Taking a module in: chosen or dropped, and what is no module."""
+"""A module's way: chosen or dropped, judged, activated, and seen on the charts. And what is no module."""
 
 import base64
 import re
@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from harness import surroundings
 from harness.host import Host
-from harness.pages import row
+from harness.pages import row, table
 from harness.pipeline import sales
 from harness.surroundings import plugin
 from harness.topic import Topic, producer
@@ -27,7 +27,7 @@ DROP = """
 
 @pytest.fixture(scope="module")
 def host():
-    """One for all: whatever is refused changes nothing."""
+    """One for all: whatever is refused changes nothing, and the one test that activates is the last."""
     folder, topic = surroundings.empty_folder("modules"), Topic("modules")
     sending = producer(topic, folder / "producer.log", rate=200)
     host = Host(folder, [sales(folder, topic, idle_after="1s")])
@@ -39,6 +39,11 @@ def host():
 
 def field(page):
     return page.get_by_label("Module file")
+
+
+def runs(host) -> dict:
+    """The filter that runs."""
+    return host.get("/v1/pipelines/sales")["stages"][0]
 
 
 def test_a_file_that_is_dropped_is_uploaded(host, console):
@@ -99,3 +104,56 @@ def test_a_module_that_is_refused_says_why(body, says, host, console, tmp_path):
     assert "refused" not in [module["name"] for module in host.get("/v1/modules")["modules"]], "nothing was stored"
     # The form stays, so that another name or file can be tried.
     expect(page.get_by_role("button", name="Upload", exact=True)).to_be_enabled()
+
+
+def test_a_module_of_another_kind_says_why_it_fits_nowhere(host, console):
+    host.upload("dedup", "dedup")
+    page = console(host, "#/modules/dedup")
+    for stage in ["valid", "revenue"]:
+        expect(row(page, "Fit", f"{stage} of sales")).to_contain_text(re.compile("does not fit: .*process"))
+    expect(page.get_by_role("button", name=re.compile("Activate"))).to_have_count(0)
+
+
+def test_an_activation_that_is_refused_says_why(host, console):
+    """Between the look and the click the pipeline went away."""
+    host.upload("premium-sale", "premium-sale")
+    page = console(host, "#/modules/premium-sale")
+    page.get_by_role("button", name=re.compile("Activate premium-sale")).click()
+    refusal = {"error": {"code": "not_running", "message": "pipeline `sales` has halted"}}
+    page.route("**/releases", lambda route: route.fulfill(status=409, json=refusal))
+    question = page.get_by_role("dialog")
+    question.get_by_role("button", name="Activate").click()
+    expect(question.get_by_role("alert")).to_contain_text("has halted")
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
+    expect(table(page, "Fit")).to_be_visible()
+
+
+def test_from_the_file_to_the_mark(host, console):
+    page = console(host, "#/modules")
+    before = runs(host)
+    field(page).set_input_files(plugin("premium-sale"))
+    page.get_by_role("button", name="Upload", exact=True).click()
+    # What the host says of it, and where it fits.
+    expect(page.get_by_role("status", name="Uploaded")).to_contain_text("a filter, 2 input columns")
+    page.get_by_role("link", name="See where it fits").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("premium-sale")
+    expect(page.get_by_role("main")).to_contain_text("price")
+    expect(row(page, "Fit", "valid of sales")).to_contain_text("fits")
+    expect(row(page, "Fit", "revenue of sales")).to_contain_text(re.compile("does not fit: .*filter"))
+
+    row(page, "Fit", "valid of sales").get_by_role("button", name=re.compile("Activate")).click()
+    question = page.get_by_role("dialog")
+    for said in ["sales", "valid", "valid-sale", before["digest"][:6], "premium-sale version 1"]:
+        expect(question).to_contain_text(said)
+    question.get_by_role("button", name="Activate").click()
+    outcome = page.get_by_role("status", name="Outcome")
+    expect(outcome).to_contain_text(re.compile(r"valid of sales runs premium-sale version 1 after epoch \d+"))
+    expect(question).to_have_count(0)
+    expect(row(page, "Fit", "valid of sales")).to_contain_text("runs here")
+    assert runs(host)["module"] == "premium-sale"
+
+    # The charts of the pipeline say when.
+    page.get_by_role("link", name="See it on the charts").click()
+    charts = page.get_by_role("img", name=re.compile("Marks: .*premium-sale"))
+    expect(charts.first).to_be_visible()
