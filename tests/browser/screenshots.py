@@ -21,8 +21,8 @@ from harness.surroundings import plugin
 from harness.topic import Topic, producer
 
 LOOKS = {
-    "light": {"viewport": {"width": 1280, "height": 800}, "device_scale_factor": 1.5, "color_scheme": "light"},
-    "dark": {"viewport": {"width": 1280, "height": 800}, "device_scale_factor": 1.5, "color_scheme": "dark"},
+    "light": {"viewport": {"width": 1280, "height": 860}, "device_scale_factor": 1.5, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 860}, "device_scale_factor": 1.5, "color_scheme": "dark"},
     "phone": PHONE | {"color_scheme": "light"},
 }
 
@@ -92,6 +92,8 @@ def main(into: pathlib.Path) -> None:
                     picture(browser, stage.host, into / f"{name}-{look}.png", route, options)
                 for name, (route, act) in SCENES.items():
                     picture(browser, stage.host, into / f"{name}-{look}.png", route, options, act)
+            for file, (route, act, look) in OF_THE_DOCUMENTATION.items():
+                picture(browser, stage.host, into / file, route, LOOKS[look], act, whole=False)
         finally:
             browser.close()
             stage.strike()
@@ -174,9 +176,21 @@ SCENES = {
 }
 """Pages with something done on them."""
 
+FLOATING = (explain, ask_to_activate)
+"""What floats over the page is placed on the screen, and a picture of the whole would show it elsewhere."""
 
-def picture(browser: Browser, host: Host, file: pathlib.Path, route: str, options: dict, act=None) -> None:
-    """One page, as high as it is, with few colours so that it is small."""
+OF_THE_DOCUMENTATION = {
+    "flow.png": (PAGES["pipeline"], None, "light"),
+    "results.png": (PAGES["results"], draw_a_key, "dark"),
+    "activate.png": ("#/modules/valid-sale", ask_to_activate, "light"),
+}
+"""The first screen of three pages: README and docs/console.md show them, from docs/pictures."""
+
+
+def picture(
+    browser: Browser, host: Host, file: pathlib.Path, route: str, options: dict, act=None, whole: bool = True
+) -> None:
+    """A page, as high as it is or its first screen, with few colours so that it is small."""
     context = browser.new_context(**options)
     page = context.new_page()
     page.goto(f"{host.url}/{route}")
@@ -186,7 +200,7 @@ def picture(browser: Browser, host: Host, file: pathlib.Path, route: str, option
     if act:
         act(page)
         page.wait_for_timeout(300)
-    page.screenshot(path=file, full_page=act is not explain and act is not ask_to_activate)
+    page.screenshot(path=file, full_page=whole and act not in FLOATING)
     context.close()
     with Image.open(file) as taken:
         few = taken.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
