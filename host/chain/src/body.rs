@@ -15,10 +15,11 @@ use super::record::{ChainRecord, Epoch};
 use super::{ChainError, paths, sound};
 use sluicegate_store::once::{Immutable, sha256_hex};
 
-/// The layout that is written. Those from [`VERSION_MIN`] on are read.
+/// The newest layout. Those from [`VERSION_MIN`] on are read. A record is written in the oldest that holds it.
 ///
 /// 2: `chain` and `outbox`, which an older program would not send. 3: [`SEAL`], and the chain in the names of data files.
-pub const VERSION: u32 = 3;
+/// 4: `activations`.
+pub const VERSION: u32 = 4;
 
 /// The oldest layout that is read.
 pub const VERSION_MIN: u32 = 1;
@@ -50,7 +51,7 @@ impl SlotBody {
     ///
     /// [`ChainError::TooLarge`].
     pub fn freeze(record: ChainRecord) -> Result<Self, ChainError> {
-        let record = ChainRecord { v: VERSION, ..record };
+        let record = ChainRecord { v: layout_of(&record), ..record };
         let bytes = serde_json::to_vec(&record).expect("a record holds nothing that JSON lacks");
         let bytes = seal(bytes);
         if bytes.len() > RECORD_BYTES_MAX {
@@ -110,6 +111,12 @@ impl SlotBody {
     pub fn sha256(&self) -> &str {
         self.object.sha256()
     }
+}
+
+/// The oldest layout that holds a record, so that one can go back to an older program until there is something that it would
+/// lose. That program then names the layout, where it would otherwise name a field.
+fn layout_of(record: &ChainRecord) -> u32 {
+    if record.activations.is_empty() { SEALED_SINCE } else { VERSION }
 }
 
 /// A JSON object with its hash as last field, as a line.

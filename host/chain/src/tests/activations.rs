@@ -96,6 +96,7 @@ fn a_record_tells_which_modules_have_taken_the_place_of_others() {
     ];
     assert_eq!(lines(&later), told);
     let body = SlotBody::freeze(later.clone()).unwrap();
+    assert_eq!(body.record.v, 4, "an older program refuses it by its layout");
     let fence = open::fence_of(&body, later.term, &later.writer).unwrap();
     assert_eq!(fence.record.activations, later.activations, "a fence changes nothing");
 }
