@@ -10,7 +10,7 @@ pub(crate) const LIFECYCLE: &str = "lifecycle";
 
 /// Everything but the last number of the package's version.
 const COMPATIBLE: &str = "0.1";
-/// The last number.
+/// The version is `0.1.ADDITIONS`: later ones only add to the contract.
 pub(crate) const ADDITIONS: u32 = 2;
 /// The last number from which on plugins know decimals of more than 18 digits.
 pub(crate) const LONG_DECIMALS: u32 = 2;

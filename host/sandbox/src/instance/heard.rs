@@ -29,7 +29,6 @@ struct Period {
 }
 
 impl Heard {
-    /// Nothing yet.
     pub(crate) fn new(clock: Clock) -> Self {
         let period = Mutex::new(Period { began: clock.monotonic(), lines: 0, dropped: 0 });
         Self { clock, period, owes_a_word: AtomicBool::new(false) }

@@ -25,7 +25,6 @@ const COUNTER_NAME_BYTES_MAX: usize = 64;
 pub(crate) struct GuestState {
     /// Of the plugin, for log lines.
     pub(crate) name: Arc<str>,
-    /// What it may allocate.
     pub(crate) memory: MemoryLimit,
     /// CPU time of the thread at which the running call ends, nanoseconds.
     pub(crate) deadline_nanos: u64,
@@ -42,7 +41,6 @@ pub(crate) struct Said {
     counts: u32,
     /// Counts beyond the bounds, or with names that are none.
     pub(crate) dropped_counts: u64,
-    /// Lines beyond the bounds.
     pub(crate) dropped_lines: u64,
     /// Counter → sum.
     pub(crate) counted: BTreeMap<String, u64>,

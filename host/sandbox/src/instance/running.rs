@@ -34,9 +34,8 @@ pub(crate) struct Running {
     /// In which the calls of its kind are found.
     pub(crate) instance: component::Instance,
     lifecycle: lifecycle::Guest,
-    /// What the limits say.
+    /// As configured; [`Running::deadline`] may be shorter for one call.
     limit: Duration,
-    /// Of the next call.
     deadline: Duration,
     output_max: u64,
     cpu_nanos: u64,

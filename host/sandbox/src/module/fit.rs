@@ -39,28 +39,20 @@ pub struct Fitted {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stage `{stage}`: plugin `{plugin}` {problem}")]
 pub struct FitError {
-    /// The stage's id.
-    pub stage: String,
-    /// The plugin's name.
-    pub plugin: String,
+    pub(crate) stage: String,
+    pub(crate) plugin: String,
     /// What does not fit, and what would.
-    pub problem: Box<FitProblem>,
+    pub(crate) problem: Box<FitProblem>,
 }
 
-/// What does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FitProblem {
+pub(crate) enum FitProblem {
     /// A filter in the place of an aggregate, and the like.
     #[error(
         "is of kind {found}, the stage of kind {wanted}; name another plugin, or make the stage \
          `kind = \"{found}\"`"
     )]
-    Kind {
-        /// The stage's.
-        wanted: &'static str,
-        /// The plugin's.
-        found: &'static str,
-    },
+    Kind { wanted: &'static str, found: &'static str },
     /// The rows lack a column.
     #[error(
         "wants the column {column} ({wanted}), which its rows lack: they have {have}; declare it under [schema], \
@@ -68,7 +60,6 @@ pub enum FitProblem {
         column.input
     )]
     Missing {
-        /// Which.
         column: Connected,
         /// Its type as the plugin reads it.
         wanted: String,
@@ -80,9 +71,7 @@ pub enum FitProblem {
         "has no input `{input}`, which `columns` of the stage connects with the column `{column}`: {have}"
     )]
     NoInput {
-        /// As it is written.
         input: String,
-        /// The column.
         column: String,
         /// The inputs that there are, in words.
         have: String,
@@ -93,11 +82,9 @@ pub enum FitProblem {
          [schema], or in the plugin"
     )]
     Type {
-        /// Which.
         column: Connected,
         /// As the plugin reads it.
         wanted: String,
-        /// As it is.
         found: String,
     },
     /// The rows have more digits there than plugins of its version know.
@@ -106,9 +93,7 @@ pub enum FitProblem {
          it with the sluicegate-sdk of this host's release, or give the column at most 18 digits under [schema]"
     )]
     LongDecimal {
-        /// Its name.
         column: Connected,
-        /// As it is.
         found: String,
         /// The package and its version.
         contract: String,
@@ -118,16 +103,10 @@ pub enum FitProblem {
         "takes no nulls in the column {column}, which is nullable; make it an `Option` in the plugin, or \
          remove `nullable = true` under [schema]"
     )]
-    Nullable {
-        /// Which.
-        column: Connected,
-    },
+    Nullable { column: Connected },
     /// A key that only the host sets.
     #[error("gets `{key}` from the host; remove it from the stage's `config`")]
-    ReservedKey {
-        /// The key.
-        key: String,
-    },
+    ReservedKey { key: String },
     /// `init` refused the configuration.
     #[error("refuses its configuration: {0}")]
     Refused(String),
@@ -138,11 +117,10 @@ pub enum FitProblem {
 
 /// A column of the rows and the input that reads it, in words: `` `price` ``, or `` `price` for its input `value` ``.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connected {
-    /// The column.
-    pub column: String,
+pub(crate) struct Connected {
+    pub(crate) column: String,
     /// The plugin's name for it.
-    pub input: String,
+    pub(crate) input: String,
 }
 
 impl fmt::Display for Connected {

@@ -25,7 +25,7 @@ use sluicegate_model::time::Clock;
 pub struct LoadedModule {
     /// The name under which the pipeline or the upload knows it.
     pub name: Arc<str>,
-    /// Its identity.
+    /// Hash of the uploaded bytes, under which the chain pins the module.
     pub digest: ModuleDigest,
     /// What it says of itself.
     pub description: Arc<Description>,

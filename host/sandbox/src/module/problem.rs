@@ -12,23 +12,19 @@ pub const MODULE_BYTES_MAX: usize = 10 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("plugin `{name}`: {problem}")]
 pub struct LoadError {
-    /// The plugin's name.
-    pub name: String,
+    pub(crate) name: String,
     /// What is wrong with it.
-    pub problem: LoadProblem,
+    pub(crate) problem: LoadProblem,
 }
 
 /// Why a module was refused. Travels from the process that compiles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum LoadProblem {
+pub(crate) enum LoadProblem {
     /// More bytes than [`MODULE_BYTES_MAX`].
     #[error(
         "the module has {bytes} bytes, at most {MODULE_BYTES_MAX} are taken; build it with --release"
     )]
-    TooLarge {
-        /// What it has.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
     /// The bytes do not begin like WebAssembly.
     #[error(
         "this is not a WebAssembly module; \
@@ -43,7 +39,6 @@ pub enum LoadProblem {
     Limit {
         /// What there is too much of.
         what: String,
-        /// How much.
         found: String,
         /// How much there may be.
         limit: String,
@@ -53,47 +48,31 @@ pub enum LoadProblem {
         "the module imports `{import}`, which no plugin gets: plugins have `log` and `count` of the host and \
          nothing else, no WASI, no clock, no files; build for wasm32-unknown-unknown, without such crates"
     )]
-    ForeignImport {
-        /// What it wants.
-        import: String,
-    },
+    ForeignImport { import: String },
     /// It was built for another version of the contract.
     #[error(
         "the module imports `{import}`, this host speaks {PACKAGE}: build the plugin with the \
          sluicegate-sdk of the host's release"
     )]
-    OtherContract {
-        /// What it wants.
-        import: String,
-    },
+    OtherContract { import: String },
     /// It is WebAssembly, and no plugin.
     #[error("{0}")]
     Contract(String),
-    /// The compiler refused it.
     #[error("the module cannot be compiled: {0}")]
     Compile(String),
-    /// The compiler was stopped.
     #[error(
         "compiling the module takes more than {seconds} s of CPU time: split its largest functions, or build it with \
          --release"
     )]
-    TooSlow {
-        /// What it may take.
-        seconds: u64,
-    },
-    /// The compiler was stopped.
+    TooSlow { seconds: u64 },
     #[error(
         "compiling the module takes more than {mebibytes} MiB of memory: split its largest functions, or build it with \
          --release"
     )]
-    TooHungry {
-        /// What it may take.
-        mebibytes: u64,
-    },
+    TooHungry { mebibytes: u64 },
     /// Whoever wanted it has gone.
     #[error("nobody waits for the module any more")]
     Abandoned,
-    /// `describe` failed.
     #[error("`describe` failed: {0}")]
     #[serde(skip)]
     Describe(PluginError),

@@ -26,9 +26,9 @@ pub enum EngineError {
     /// The folder for compiled modules cannot be used.
     #[error("folder for compiled modules `{path}`: it must be writable, and nobody else's")]
     Cache {
-        /// The folder.
+        /// The folder as it was configured, or a file in it.
         path: PathBuf,
-        /// What the system said.
+        /// Why it cannot be made, read or protected.
         #[source]
         source: io::Error,
     },

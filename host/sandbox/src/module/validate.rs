@@ -22,7 +22,6 @@ pub(crate) const RULES: u32 = 1;
 const FUNCTIONS_MAX: u32 = 20_000;
 /// Bytes of one function's body: compile time may grow with its square.
 const BODY_BYTES_MAX: usize = 128 << 10;
-/// Locals of a function.
 const LOCALS_MAX: u32 = 2_000;
 /// Values that a function carries into its blocks: the sum over all blocks of its locals, what lies on its stack there,
 /// and what the block itself takes and gives. The compiler makes a value of each that may differ. The dispatch loop of an
@@ -35,16 +34,13 @@ const LIVE_VALUES_IN_ALL_MAX: u64 = 32 << 20;
 const LOOPS_MAX: u32 = 64;
 /// Targets of one branch table.
 const BRANCH_TARGETS_MAX: u32 = 4_000;
-/// Globals of a module.
 const GLOBALS_MAX: u32 = 1_000;
-/// Bytes of data segments.
 const DATA_BYTES_MAX: usize = 8 << 20;
 /// Modules and components inside a component: wit-component makes about ten.
 const PARTS_MAX: u32 = 64;
 
 /// The interface of the contract with functions that a plugin may import.
 const HOST_INTERFACE: &str = "host";
-/// Its functions.
 const HOST_FUNCTIONS: [&str; 2] = ["log", "count"];
 /// The interfaces of the contract that hold types only; components name them as imports.
 const TYPE_INTERFACES: [&str; 2] = ["columns", "description"];

@@ -57,7 +57,7 @@ pub struct EvaluateAnswer {
 /// Rows of a keyed plugin with what the host knows of them. `batch` holds exactly the plugin's inputs.
 #[derive(Clone, Debug)]
 pub struct KeyedRows {
-    /// The columns.
+    /// Columns in the order of the description's `inputs`.
     pub batch: RecordBatch,
     /// Event time of each row, µs.
     pub times: Vec<i64>,
@@ -65,7 +65,7 @@ pub struct KeyedRows {
     pub watermarks: Vec<i64>,
     /// Whether the time to live of each row's group is over at its watermark.
     pub expired: Vec<bool>,
-    /// Group of each row.
+    /// For each row its group, as an index into the groups given beside them.
     pub groups: Vec<u32>,
 }
 

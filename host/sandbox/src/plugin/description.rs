@@ -7,7 +7,7 @@ use sluicegate_model::module::PluginKind;
 /// A column that a plugin reads or makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginColumn {
-    /// Its name.
+    /// As in the contract: of an input the name to which a stage's `columns` may connect another column.
     pub name: String,
     /// Its Arrow type. An input decimal that takes any precision and scale is `Decimal64(0, 0)`.
     pub data_type: DataType,
@@ -18,13 +18,13 @@ pub struct PluginColumn {
 /// What a plugin says of itself; the checked twin of `plugin-description` in the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// What kind it is.
+    /// Decides which calls the module exports.
     pub kind: PluginKind,
     /// The SDK and its version.
     pub sdk: String,
     /// The columns its calls get, in this order.
     pub inputs: Vec<PluginColumn>,
-    /// The columns it makes.
+    /// The columns of the rows it makes; none for a filter.
     pub outputs: Vec<PluginColumn>,
     /// A map whose rows keep the columns of their source rows that `outputs` does not name.
     pub keeps_other_columns: bool,

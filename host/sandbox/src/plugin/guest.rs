@@ -41,7 +41,7 @@ pub trait Guest: Send {
 
 /// The call of a filter.
 pub trait FilterGuest: Guest {
-    /// Which rows go on.
+    /// One bit a row: false where it was dropped or rejected.
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError>;
 }
 
@@ -93,7 +93,7 @@ pub trait KeyedGuest: StatefulGuest {
 }
 
 impl Instance {
-    /// Its kind.
+    /// As the module was described; never changes.
     pub fn kind(&self) -> PluginKind {
         match self {
             Self::Filter(_) => PluginKind::Filter,
@@ -109,7 +109,7 @@ impl Instance {
 pub struct Usage {
     /// CPU time of its calls.
     pub cpu_nanos: u64,
-    /// Bytes of its memory.
+    /// Linear memory in bytes, as it stands now.
     pub memory_bytes: u64,
     /// Log lines and counts beyond what a call may say; dropped.
     pub unheard: u64,

@@ -31,7 +31,7 @@ pub trait Code: Send + Sync {
 pub struct Plugin {
     /// The name under which the pipeline or the upload knows it.
     pub name: Arc<str>,
-    /// Its identity.
+    /// Hash of the uploaded bytes; the same for every stage that uses the module.
     pub digest: ModuleDigest,
     /// What it says of itself.
     pub description: Arc<Description>,
@@ -39,7 +39,7 @@ pub struct Plugin {
     pub output_schema: SchemaRef,
     /// The stage's configuration, sorted by key, with what the host adds (`decimal-scale:COLUMN`).
     pub config: Arc<[(String, String)]>,
-    /// Makes instances.
+    /// Shared by all stages and workers that run the module.
     pub code: Arc<dyn Code>,
 }
 
@@ -65,7 +65,7 @@ pub enum PluginError {
     /// The call used more CPU time than it may.
     #[error("deadline: the call used more than {limit_ms} ms of CPU time")]
     Deadline {
-        /// What it may use.
+        /// The limit of one call, in milliseconds.
         limit_ms: u64,
     },
     /// What came back breaks the contract: lengths, offsets, bits, UTF-8, types.

@@ -16,9 +16,9 @@ pub struct Brake(Arc<Inner>);
 /// CPU time that plugins have taken since the turn began, of all workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// In all calls.
+    /// Of calls that went well and of those that failed.
     pub calls: Duration,
-    /// In those that failed.
+    /// Of those that trapped, took too long or answered wrongly; part of `calls`.
     pub failing: Duration,
 }
 
@@ -91,7 +91,7 @@ impl Brake {
 }
 
 impl Default for Brake {
-    /// Never pulled.
+    /// A brake that never ends a turn.
     fn default() -> Self {
         Self::new(|_| false)
     }

@@ -35,7 +35,7 @@ pub struct RunnerStats {
     pub dropped: u64,
     /// Parts of batches that were refused whole, because the circuit breaker was open.
     pub broken: u64,
-    /// Instances made.
+    /// Instances made since the runner began, replacements after failures included.
     pub instances: u64,
     /// Memory of the present instance.
     pub memory_bytes: u64,

@@ -35,7 +35,6 @@ pub(crate) struct Budget {
     pub(crate) brake: Brake,
 }
 
-/// Why an attempt failed.
 #[derive(Debug)]
 pub(crate) struct CallFailure {
     pub(crate) fault: PluginError,
@@ -59,7 +58,6 @@ pub(crate) enum Haste {
 
 /// What became of a part of the work, in order.
 pub(crate) enum PartOutcome<A> {
-    /// The call went well.
     Done(A),
     /// Each row of the part is refused for this.
     Condemned(PluginError),
@@ -70,11 +68,9 @@ pub(crate) enum PartOutcome<A> {
 /// How an attempt went as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Course {
-    /// At once.
     Smooth,
     /// Only in smaller calls, but then all of it.
     TooLarge,
-    /// Some were condemned.
     Guilty,
     /// Some were refused unexamined.
     Broken,

@@ -43,7 +43,7 @@ pub struct UpdateOutcome {
     pub refusals: Vec<Refusal>,
 }
 
-/// Results of groups.
+/// What an aggregate made of groups.
 #[derive(Clone, Debug)]
 pub struct EvaluateOutcome {
     /// Any number of rows per group, with the plugin's output columns.
@@ -89,13 +89,13 @@ pub struct TimerOutcome {
 pub struct TimerRefusal {
     /// Index of the group among those given.
     pub group: u32,
-    /// The timer.
+    /// As the plugin had set it: time and id.
     pub timer: Timer,
-    /// The state before it.
+    /// State of the group before the timer fired, as the plugin wrote it.
     pub state: Vec<u8>,
-    /// What the plugin did.
+    /// How the call failed.
     pub kind: RefusalKind,
-    /// For a person.
+    /// The plugin's words or the trap, for a person.
     pub reason: String,
 }
 

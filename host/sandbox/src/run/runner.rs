@@ -33,16 +33,15 @@ pub struct StageRunner<G: ?Sized> {
     pub(crate) bytes_max: usize,
     /// Halved when a call fails as a whole and none of its rows does: it was too large for this plugin.
     pub(crate) rows_max: usize,
-    /// The same for groups.
     pub(crate) groups_max: usize,
     pub(crate) firings_max: u32,
 }
 
-/// Runs a filter.
+/// Runs a filter: each row goes on, is dropped or is refused.
 pub type FilterRunner = StageRunner<dyn FilterGuest>;
-/// Runs a map.
+/// Runs a map: each row becomes any number of rows.
 pub type MapRunner = StageRunner<dyn MapGuest>;
-/// Runs an aggregate.
+/// Runs an aggregate: updates, merges and evaluates accumulators that the caller keeps.
 pub type AggregateRunner = StageRunner<dyn AggregateGuest>;
 /// Runs a keyed plugin; its calls stand in [`super::keyed`].
 pub type KeyedRunner = StageRunner<dyn KeyedGuest>;
@@ -86,12 +85,12 @@ impl<G: GuestKind + ?Sized> StageRunner<G> {
         self
     }
 
-    /// What it runs.
+    /// With the configuration that every instance of this runner gets.
     pub fn plugin(&self) -> &Plugin {
         self.calls.plugin()
     }
 
-    /// What it has done.
+    /// Sums since the runner was made, over all its instances.
     pub fn stats(&self) -> RunnerStats {
         self.calls.stats()
     }

@@ -205,7 +205,8 @@ fn answer_of(answer: &[u8]) -> Option<Result<Made, LoadProblem>> {
     }
 }
 
-/// The child's whole life.
+/// The child: reads limits and a module from stdin, writes the compiled module or the refusal to stdout. Fails only if
+/// the pipes or the limits do.
 pub fn serve_host() -> ExitCode {
     match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,

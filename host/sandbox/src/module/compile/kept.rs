@@ -30,7 +30,6 @@ const MEMORY_BYTES_MAX: usize = 64 << 20;
 /// Ends the names of what is kept.
 const SUFFIX: &str = "plugin";
 
-/// What was compiled before.
 pub(crate) struct Kept {
     folder: Option<PathBuf>,
     /// Stands in names: what another compiler, or older rules for modules, have made is passed over.

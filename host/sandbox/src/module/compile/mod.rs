@@ -158,7 +158,6 @@ fn make(engine: &Engine, module: &[u8]) -> Result<Made, LoadProblem> {
     })
 }
 
-/// A ready component, checked.
 struct CheckedComponent {
     bytes: Vec<u8>,
     checked: Checked,

@@ -53,7 +53,6 @@ struct Turn {
     given_back: Condvar,
 }
 
-/// A turn, until dropped.
 pub(crate) struct Taken<'t>(&'t Turn);
 
 impl Turns {

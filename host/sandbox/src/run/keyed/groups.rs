@@ -19,7 +19,6 @@ pub(crate) struct WorkingGroups<'a> {
 }
 
 impl<'a> WorkingGroups<'a> {
-    /// Nothing was called yet.
     pub(crate) fn new(given: &'a KeyedGroups) -> Self {
         Self { given, answers: Vec::with_capacity(1), bytes: 0, places: Places::new(given.len()) }
     }
@@ -28,7 +27,6 @@ impl<'a> WorkingGroups<'a> {
         place(self.given, &self.answers, &self.places, group)
     }
 
-    /// State of a group.
     pub(crate) fn state(&self, group: u32) -> &[u8] {
         let (groups, index) = self.place(group);
         groups.states.value(index)

@@ -128,7 +128,6 @@ fn next_groups(
     start..start + 1 + (start + 1..most).take_while(fits).count()
 }
 
-/// A batch at work.
 struct Work<'a> {
     rows: &'a KeyedRows,
     groups: WorkingGroups<'a>,
