@@ -24,7 +24,7 @@ pub enum DeadLetterKind {
     HostPanic,
     /// The aggregate could not merge two accumulators of a group.
     Merge,
-    /// The plugin rejected it.
+    /// The plugin gave a reason for not taking the row.
     Rejected,
     /// The keyed plugin failed on a timer.
     Timer,

@@ -10,7 +10,7 @@ use crate::position::Partition;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceIdentity {
-    /// Of the Kafka cluster.
+    /// Kafka's id of the cluster; none of files and where the broker does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// Kafka's id of the topic: a topic that is made anew gets another one.

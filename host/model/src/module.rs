@@ -14,11 +14,11 @@ pub struct ModuleDigest(pub [u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginKind {
-    /// Keeps or drops rows.
+    /// Answers for each row whether it goes on.
     Filter,
     /// Makes any number of rows of each.
     Map,
-    /// Accumulates rows per group.
+    /// Folds the rows of each group into an accumulator, which it evaluates when a window fires.
     Aggregate,
     /// Keeps state per key and acts in event time. People call this kind `process`, in files and in records.
     #[serde(rename = "process")]
@@ -28,7 +28,7 @@ pub enum PluginKind {
 /// A place for a plugin, as the pipeline file describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct StagePlace<'a> {
-    /// The stage's id.
+    /// Its `id` in the pipeline file, for messages.
     pub stage: &'a str,
     /// What kind of plugin it takes.
     pub kind: PluginKind,

@@ -27,7 +27,7 @@ pub struct GroupRefusal {
 /// Why a row or a group was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// The plugin rejected it.
+    /// The plugin gave a reason for not taking the row.
     Rejected,
     /// The plugin trapped on it.
     Trap,

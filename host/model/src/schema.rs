@@ -17,7 +17,7 @@ pub struct Schema {
     pub columns: Vec<Column>,
 }
 
-/// One declared column.
+/// A column of the records, as `[schema]` declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Its name, in plugins and in tables.
@@ -92,7 +92,7 @@ pub struct TextForm {
     pub quoted: bool,
 }
 
-/// Type of a column.
+/// What a column holds, and how JSON writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// UTF-8 text.

@@ -62,12 +62,12 @@ impl KeyedGroups {
         self.states.len()
     }
 
-    /// Whether there is none.
+    /// True for a call without groups.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Appends a group.
+    /// Appends a group, which gets the next index.
     pub fn push(&mut self, state: &[u8], timers: impl IntoIterator<Item = Timer>) {
         self.states.push(state);
         self.timers.push(timers);

@@ -26,7 +26,7 @@ pub enum WindowKind {
         /// Microseconds, not less than the gap. No session is longer.
         max_length: i64,
     },
-    /// All of time.
+    /// One window for all of time; its results have no bounds.
     Global {
         /// Changed groups are emitted when the watermark crosses a multiple of this. Microseconds, more than 0.
         trigger: i64,

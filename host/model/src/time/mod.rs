@@ -104,9 +104,9 @@ pub fn thread_cpu_nanos() -> u64 {
 /// Processing time. The system's, or a test's that stands still until it is moved.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock.
+    /// Asks the machine each time.
     System(SystemClock),
-    /// Moved by hand.
+    /// A test's: microseconds since 1970, which move only by [`Clock::advance`].
     Manual(std::sync::Arc<std::sync::atomic::AtomicI64>),
 }
 
@@ -120,7 +120,7 @@ pub struct SystemClock {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
 impl Clock {
-    /// The machine's clock.
+    /// Its monotonic time counts from this call.
     pub fn system() -> Self {
         Self::System(SystemClock { started: Instant::now(), wall: SystemTime::now })
     }
