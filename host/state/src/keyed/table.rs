@@ -22,13 +22,13 @@ use sluicegate_model::timers::{KeyedGroups, Timer};
 pub struct KeyRow<'a> {
     /// Generation of the module whose state it is.
     pub generation: u32,
-    /// Shard of the key.
+    /// Below [`KEY_SHARDS`](crate::window::KEY_SHARDS); decides which worker restores the row.
     pub shard: u8,
     /// Event time or watermark of its last row, whichever is larger, µs.
     pub touched: i64,
     /// The encoded key ([`crate::window::key`]).
     pub key: &'a [u8],
-    /// The state.
+    /// As the plugin last wrote it; empty if only timers are left.
     pub state: &'a [u8],
     /// Ascending.
     pub timers: Vec<Timer>,
@@ -48,7 +48,6 @@ pub struct KeyedTable {
     pub(super) stamp: u32,
 }
 
-/// A key.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     pub(super) hash: TableHash,
@@ -96,7 +95,7 @@ impl Entry {
 }
 
 impl KeyedTable {
-    /// No keys.
+    /// `ttl` in microseconds; none: a key lives until its plugin forgets it.
     pub fn new(ttl: Option<i64>) -> Self {
         Self { ttl, ..Self::default() }
     }
@@ -294,7 +293,7 @@ impl KeyedTable {
         self.entries[id as usize].touched
     }
 
-    /// Shard of a key.
+    /// `id` must be that of a key that lives.
     pub fn shard(&self, id: u32) -> u8 {
         crate::window::key_shard(self.key(id))
     }
@@ -323,17 +322,17 @@ impl KeyedTable {
         }
     }
 
-    /// How many keys live.
+    /// Keys with state or timers; a key of which neither is left is forgotten at once.
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether none lives.
+    /// True for a new table and when every key was forgotten.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Forgets all keys.
+    /// Forgets all keys and gives their memory back; the time to live stays.
     pub fn clear(&mut self) {
         *self = Self::new(self.ttl);
     }

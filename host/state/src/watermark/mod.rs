@@ -133,7 +133,7 @@ impl LaneClock {
         &self.partitions
     }
 
-    /// The lane's watermark.
+    /// The smallest of its partitions' that are not idle; it never goes back.
     pub fn watermark(&self) -> Watermark {
         self.watermark
     }

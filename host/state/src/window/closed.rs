@@ -141,7 +141,6 @@ impl ClosedSessions {
         }
     }
 
-    /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         let held = |it: &Generation| {
             it.index.allocation_size() + it.keys.len() + it.closed.len() * size_of::<Closed>()

@@ -35,7 +35,7 @@ impl GroupPlace {
 /// The groups of one worker that fire next.
 #[derive(Debug, Default)]
 pub struct NextRun {
-    /// How many.
+    /// Groups up to and with `last`; 0 if nothing is due.
     pub groups: usize,
     /// The last of them. None: they are all that are due.
     pub last: Option<GroupPlace>,

@@ -11,11 +11,11 @@ pub const GROUPS_PER_CALL: usize = 8_192;
 /// Groups to evaluate, each with its window.
 #[derive(Debug, Default)]
 pub struct Firing {
-    /// The window of each.
+    /// `[start, end)` of each group's window, µs; as long as `keys` and `states`.
     pub bounds: Vec<WindowBounds>,
-    /// The key of each.
+    /// Encoded keys ([`super::key`]).
     pub keys: Varlen,
-    /// The accumulator of each.
+    /// Accumulators as the plugin wrote them, each of the key and window at its index.
     pub states: Varlen,
     /// How often each has fired before.
     pub revisions: Vec<u64>,
@@ -31,7 +31,7 @@ impl Firing {
         firing
     }
 
-    /// Appends a group.
+    /// Copies key and accumulator into the arenas.
     pub fn push(&mut self, bounds: WindowBounds, key: &[u8], state: &[u8], revision: u64) {
         self.bounds.push(bounds);
         self.keys.push(key);
@@ -39,12 +39,12 @@ impl Firing {
         self.revisions.push(revision);
     }
 
-    /// How many groups.
+    /// Groups, each with one window.
     pub fn len(&self) -> usize {
         self.bounds.len()
     }
 
-    /// Whether there is none.
+    /// True if nothing fires.
     pub fn is_empty(&self) -> bool {
         self.bounds.is_empty()
     }

@@ -130,7 +130,7 @@ impl GroupTable {
         self.groups.len()
     }
 
-    /// Whether there is none.
+    /// True for a new table; groups leave only with their window.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
@@ -146,7 +146,7 @@ impl GroupTable {
                 * size_of::<u32>()
     }
 
-    /// Key of a group.
+    /// Encoded as in [`super::key`]; `id` must be one of this table.
     pub fn key(&self, id: u32) -> &[u8] {
         let group = &self.groups[id as usize];
         &self.keys[group.key_at..group.key_at + group.key_len as usize]

@@ -35,7 +35,7 @@ pub(crate) const INDEX_ENTRY: usize = (size_of::<u32>() + 1) * 8 / 7 + 1;
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
 
 impl TableHash {
-    /// Of a key.
+    /// Equal keys hash alike in this process only: never store it.
     #[inline]
     pub fn of(key: &[u8]) -> Self {
         Self::with_seed(key, *SEED)
@@ -47,7 +47,6 @@ impl TableHash {
         Self(xxh3_64_with_seed(key, seed))
     }
 
-    /// For the table.
     #[inline]
     pub(crate) fn get(self) -> u64 {
         self.0

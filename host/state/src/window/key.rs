@@ -42,14 +42,14 @@ pub fn encode(columns: &[ArrayRef], rows: RowSelection<'_>, keys: &mut Varlen) {
 /// Which rows of a batch.
 #[derive(Clone, Copy, Debug)]
 pub enum RowSelection<'a> {
-    /// The first n.
+    /// Rows 0 to n − 1.
     All(usize),
-    /// These, ascending.
+    /// The rows with these indexes, ascending and each once.
     Picked(&'a [u32]),
 }
 
 impl RowSelection<'_> {
-    /// How many rows.
+    /// Rows selected, not rows of the batch.
     pub fn len(&self) -> usize {
         match self {
             Self::All(rows) => *rows,
@@ -57,7 +57,7 @@ impl RowSelection<'_> {
         }
     }
 
-    /// Whether there is none.
+    /// True if no row is selected.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -5,7 +5,6 @@ thread_local! {
     pub(super) static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// One was looked at.
 #[inline]
 pub(super) fn count() {
     #[cfg(test)]

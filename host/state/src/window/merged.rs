@@ -15,11 +15,11 @@ pub type Merge<'m> = dyn FnMut(&Varlen, &Varlen) -> MergeOutcome + 'm;
 /// Two accumulators that the plugin could not merge. Whoever asked for the group dead-letters both.
 #[derive(Clone, Debug)]
 pub struct RefusedMerge {
-    /// Of the earlier rows.
+    /// Accumulator of the earlier rows, as the plugin wrote it.
     pub left: Vec<u8>,
-    /// Of the later rows.
+    /// Accumulator of the later rows, as the plugin wrote it.
     pub right: Vec<u8>,
-    /// Why.
+    /// How the call of `merge` failed, and the words for it.
     pub refusal: GroupRefusal,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct GroupPart<'a> {
     pub(super) state: Result<&'a [u8], &'a RefusedMerge>,
 }
 
-/// Key → merged accumulator.
+/// Accumulators of keys, each merged from several panes; a merge that failed stands in its place.
 #[derive(Debug, Default)]
 pub struct Merged {
     groups: GroupTable,
@@ -105,7 +105,6 @@ impl Merged {
         }
     }
 
-    /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.groups.bytes()
     }

@@ -11,7 +11,7 @@ use sluicegate_model::window::WindowBounds;
 pub struct Place {
     /// `[start, end)` of the window or pane.
     pub bounds: WindowBounds,
-    /// Mostly 0.
+    /// Windows, from the first on, that must not see the rows; 0 unless a row was late for some.
     pub skipped: u32,
 }
 
@@ -29,12 +29,12 @@ impl Place {
 /// Start and skipped windows of a place: ascending as the places lie.
 pub(super) type PlaceId = (i64, u32);
 
-/// One open group.
+/// One open group, session or key, as its row in a checkpoint says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateRow<'a> {
     /// Generation of the module whose accumulator it is.
     pub generation: u32,
-    /// Its window or pane.
+    /// `[start, end)` of the window, pane or session, and how many windows it leaves out.
     pub place: Place,
     /// How often it has fired.
     pub revision: u64,
@@ -48,10 +48,10 @@ pub struct StateRow<'a> {
     pub is_fired: bool,
     /// It is a key with sessions that are gone, the last of which began where its place begins.
     pub is_closed: bool,
-    /// Shard of its key.
+    /// Below [`KEY_SHARDS`](super::KEY_SHARDS); decides which worker restores the row.
     pub shard: u8,
     /// The encoded key ([`super::key`]).
     pub key: &'a [u8],
-    /// The accumulator.
+    /// Accumulator as the plugin wrote it.
     pub state: &'a [u8],
 }

@@ -9,7 +9,7 @@ use super::looks;
 pub struct SessionRule {
     /// Silence that ends a session.
     pub gap: i64,
-    /// No session is longer.
+    /// Microseconds from the first moment to the end; a row that would make it longer begins another session.
     pub max_length: i64,
     /// Results are corrected: readers drop what lies in the window of a higher revision of its key. A row that is late by
     /// itself then stretches no session over a closed one, which is not in it.
@@ -25,7 +25,6 @@ pub struct LateForSession {
     pub covers: bool,
 }
 
-/// One session.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) bounds: WindowBounds,

@@ -27,7 +27,6 @@ pub struct SessionCall {
     rounds: Vec<Round>,
 }
 
-/// What is done together.
 #[derive(Debug, Default)]
 struct Round {
     /// Nodes that are merged from others, each behind those.
@@ -41,10 +40,8 @@ struct Round {
 /// A session during a call.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// Where its key is.
     pub(super) key: u32,
     pub(super) state: Vec<u8>,
-    /// Where its session ends.
     pub(super) end: i64,
     /// What its session says that the accumulator costs.
     pub(super) bytes_before: usize,
@@ -60,7 +57,6 @@ pub(super) struct Node {
     parts: Option<[(u32, WindowBounds); 2]>,
     /// Index among the nodes of its round that have rows.
     local: u32,
-    /// Waits for its merge.
     is_pending: bool,
 }
 
@@ -244,7 +240,7 @@ pub struct RoundRows<'c> {
     pub rows: &'c [u32],
     /// Of each row its index among the accumulators.
     pub groups: Vec<u32>,
-    /// The accumulators before.
+    /// Accumulators before these rows; `groups` points into them.
     pub states: Varlen,
 }
 

@@ -343,12 +343,12 @@ impl Sessions {
         self.keys = keys;
     }
 
-    /// Open sessions.
+    /// Sessions that are open, over all keys.
     pub fn len(&self) -> usize {
         self.sessions
     }
 
-    /// Whether there is none.
+    /// True if no key has an open session.
     pub fn is_empty(&self) -> bool {
         self.sessions == 0
     }

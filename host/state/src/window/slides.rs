@@ -35,7 +35,7 @@ pub struct Slides {
 /// A pane with the windows that it is part of.
 #[derive(Clone, Copy, Debug)]
 pub struct Pane {
-    /// First and last moment.
+    /// `[start, end)` of the pane.
     bounds: WindowBounds,
     /// The first of its windows.
     first: WindowBounds,
@@ -45,12 +45,12 @@ pub struct Pane {
     windows: u32,
 }
 
-/// Where a row goes.
+/// Which windows take a row, by the watermark that judges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
     /// Into its pane, for all its windows but the first `skipped`, for which it is late.
     OnTime {
-        /// Mostly 0.
+        /// Windows of the pane, from the first on, for which the row is late.
         skipped: u32,
     },
     /// It is late for all its windows.
@@ -60,7 +60,7 @@ pub enum Placement {
 }
 
 impl Slides {
-    /// Of a checked configuration.
+    /// Microseconds; `size` and `slide` must be more than 0, `offset` is taken modulo `slide`.
     pub fn new(size: i64, slide: i64, offset: i64) -> Self {
         Self { size, slide, offset: offset.rem_euclid(slide) }
     }
@@ -85,8 +85,7 @@ impl Slides {
         self.size > self.slide
     }
 
-    /// Panes of a window.
-    pub fn panes_per_window(&self) -> i128 {
+    pub(crate) fn panes_per_window(&self) -> i128 {
         let whole = i128::from(self.size / self.slide);
         if self.rest() == 0 { whole } else { 2 * whole + 1 }
     }

@@ -52,9 +52,9 @@ pub struct SomeKeys {
 /// How far time has come since windows fired last.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// The watermark then.
+    /// The lane's when windows fired last.
     pub before: Watermark,
-    /// The watermark now.
+    /// The lane's as it stands now.
     pub now: Watermark,
     /// How long a fired window is kept for corrections, µs.
     pub lateness: i64,

@@ -72,9 +72,9 @@ pub struct Header {
 /// What a worker has to be stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Stored<'s> {
-    /// Windows or panes.
+    /// Groups of windows or panes, whatever their kind.
     Windows(&'s KeyedState),
-    /// Sessions.
+    /// Sessions of all keys, with those that are closed and still remembered.
     Sessions(&'s Sessions),
 }
 

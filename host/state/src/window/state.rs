@@ -39,9 +39,9 @@ pub struct KeyedState {
 /// A window that has not fired, or a pane of such windows.
 #[derive(Debug)]
 pub struct OpenWindow {
-    /// Where its rows lie.
+    /// Window or pane, `[start, end)`; two open ones may differ in the skipped windows only.
     pub place: Place,
-    /// Its groups.
+    /// One group for each key with rows here.
     pub groups: GroupTable,
     /// What of it is counted.
     pub(super) counted: Counted,
@@ -69,7 +69,6 @@ impl Counted {
         self.bytes += now.bytes;
     }
 
-    /// A window is gone.
     fn leave(&mut self, counted: Self) {
         self.groups -= counted.groups;
         self.bytes -= counted.bytes;
@@ -277,7 +276,7 @@ impl KeyedState {
         self.windows.range(first..)
     }
 
-    /// The open windows, ascending.
+    /// Ascending by start, then by skipped windows.
     pub fn windows(&self) -> &VecDeque<OpenWindow> {
         &self.windows
     }

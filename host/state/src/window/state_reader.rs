@@ -4,9 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[error("state blob is damaged at byte {at}: {what}")]
 pub struct SnapshotError {
-    /// Where.
+    /// Offset in the blob as it was before compression.
     pub at: usize,
-    /// What was expected there.
+    /// What the layout has there, for the message.
     pub what: &'static str,
 }
 
@@ -17,7 +17,6 @@ pub(crate) struct StateReader<'b> {
 }
 
 impl<'b> StateReader<'b> {
-    /// At the beginning.
     pub(crate) fn new(bytes: &'b [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -27,12 +26,10 @@ impl<'b> StateReader<'b> {
         self.at
     }
 
-    /// Whether nothing is left.
     pub(crate) fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
-    /// The next `length` bytes.
     pub(crate) fn take(
         &mut self,
         length: usize,

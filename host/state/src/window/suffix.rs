@@ -19,7 +19,6 @@ pub(super) struct Suffix {
     /// One a pane that has rows, the last pane first.
     levels: Vec<Level>,
     refused: BTreeMap<Spot, RefusedMerge>,
-    /// Of all levels.
     levels_bytes: usize,
 }
 
@@ -41,7 +40,6 @@ struct Level {
 }
 
 impl Suffix {
-    /// Without panes.
     pub(super) fn of(block: i128) -> Self {
         Self { block: Some(block), ..Self::default() }
     }
