@@ -65,7 +65,7 @@ pub struct Message<'t> {
     pub partition: u32,
     /// A JSON object; none: it has no key.
     pub key: Option<&'t [u8]>,
-    /// A JSON object.
+    /// A JSON object, one result row.
     pub value: &'t [u8],
 }
 
@@ -109,11 +109,11 @@ fn message(line: &[u8]) -> Option<Message<'_>> {
 /// The messages of an epoch on their way.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// Identity of the chain.
+    /// Stands in the messages' headers, so that a reader can tell repetitions.
     pub chain: Arc<str>,
-    /// That committed them.
+    /// The committed epoch whose rows these are.
     pub epoch: Epoch,
-    /// What [`messages`] reads.
+    /// Lines of [`Message::write`], which [`messages`] reads.
     pub text: Bytes,
 }
 
@@ -140,15 +140,15 @@ pub type PartitionCount = Arc<AtomicU32>;
 /// The same for every topic, by the id of its sink.
 pub type PartitionCounts = BTreeMap<Arc<str>, PartitionCount>;
 
-/// Messages cannot be sent.
+/// Why the client for topics cannot be made, or cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// A property that librdkafka does not know or take.
     #[error("the Kafka client of sink `{sink}` cannot be made: {reason}")]
     Refused {
-        /// Its id.
+        /// The sink in the pipeline file whose properties were refused.
         sink: String,
-        /// librdkafka's words.
+        /// As librdkafka put it: the property, and why it is not taken.
         reason: String,
     },
     /// No broker answered, or the topic is not there.

@@ -35,7 +35,7 @@ const POLL: Duration = Duration::from_millis(5);
 /// What a courier has done over all its lives, for whoever shows it.
 #[derive(Debug, Default)]
 pub struct Deliveries {
-    /// Messages that topics acknowledged.
+    /// Messages that brokers have acknowledged, repetitions included.
     pub sent: AtomicU64,
     /// Messages on their way to topics.
     pub unsent: AtomicU64,
@@ -144,7 +144,6 @@ impl Drop for Publisher {
     }
 }
 
-/// What the thread owns.
 struct Sender {
     pipeline: Arc<str>,
     topics: Vec<TopicProducer>,

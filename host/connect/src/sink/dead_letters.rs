@@ -17,20 +17,20 @@ use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::printable::printable;
 use sluicegate_model::schema::timestamp_type;
 
-/// One dead letter.
+/// One row of the dead-letter table: a record, row or group that a stage did not take, and the verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
     /// The stage's id; `sluicegate` for what happens before the stages, a sink's id for what it cannot take.
     pub stage: &'a str,
-    /// What kind of verdict.
+    /// Decides the table's column `kind`.
     pub kind: DeadLetterKind,
-    /// For a person.
+    /// One sentence for a person: the plugin's words, the trap, or what the decoder found.
     pub reason: &'a str,
     /// Topic or file; none for a group.
     pub topic: Option<&'a str>,
-    /// Partition of the topic.
+    /// Number within the topic; none for a group.
     pub partition: Option<i32>,
-    /// Of the record.
+    /// Kafka's offset, or the byte where the line begins in its file; none for a group.
     pub offset: Option<i64>,
     /// Kafka's, µs; none for files and groups.
     pub record_timestamp: Option<i64>,
@@ -73,7 +73,7 @@ impl<'a> DeadLetter<'a> {
 /// group could be.
 const VALUE_BYTES_MAX: usize = 1 << 30;
 
-/// The columns.
+/// Of the table, in the order of the Parquet files.
 pub fn schema() -> SchemaRef {
     let required = |name: &str, data_type| Field::new(name, data_type, false);
     let nullable = |name: &str, data_type| Field::new(name, data_type, true);
@@ -107,7 +107,6 @@ fn header_fields() -> Fields {
     ])
 }
 
-/// Collects lists of headers.
 #[derive(Debug, Default)]
 struct HeaderLists {
     names: StringBuilder,
@@ -160,7 +159,7 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// Appends one.
+    /// Copies the letter behind those before it; a value above 1 GiB is left out, and the reason says so.
     pub fn push(&mut self, letter: &DeadLetter<'_>) {
         let DeadLetter { stage, kind, reason, topic, partition, offset, .. } = *letter;
         let DeadLetter { record_timestamp, key, value, headers, module, rows, at, .. } = *letter;
@@ -194,7 +193,7 @@ impl DeadLetters {
         self.bytes
     }
 
-    /// Whether there is none.
+    /// True if no letter was pushed since [`DeadLetters::finish`].
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }

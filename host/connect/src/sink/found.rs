@@ -16,19 +16,19 @@ use sluicegate_store::{Location, failure};
 /// How many names of a folder are looked at: a page of a listing.
 const NAMES_MAX: usize = 1_000;
 
-/// Whose a file is.
+/// Whether the pipeline itself wrote a file, as far as its name tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Writer {
     /// The pipeline's, of whatever chain.
     Own,
-    /// Anybody else's.
+    /// The name is none that this pipeline gives.
     Other,
 }
 
 /// A file with its columns.
 #[derive(Clone, Debug)]
 pub struct FoundColumns {
-    /// Below the table's folder.
+    /// Relative to the table's folder, date folder included.
     pub path: String,
     /// As a reader of Parquet sees them.
     pub schema: SchemaRef,

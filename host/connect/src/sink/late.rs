@@ -27,13 +27,13 @@ pub struct Missed {
     pub first: WindowBounds,
     /// End of the last of them: the watermark had passed it.
     pub last_end: i64,
-    /// How many windows.
+    /// Windows that the row belongs to and that are closed; a sliding row belongs to several.
     pub windows: u32,
     /// It touches an open session of its key, which would have covered a closed one with it.
     pub covers: bool,
     /// The watermark that judged it.
     pub watermark: EventTime,
-    /// Whose that was.
+    /// Whether the lane's or a partition's watermark passed the windows.
     pub by: JudgedBy,
 }
 

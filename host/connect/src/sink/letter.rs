@@ -8,11 +8,11 @@ use sluicegate_model::printable::printable;
 
 /// Bytes of a value that are kept.
 pub const VALUE_BYTES_MAX: usize = 4 << 10;
-/// Bytes of a key.
+/// Bytes that are kept of a record's or group's key.
 pub const KEY_BYTES_MAX: usize = 1 << 10;
-/// Bytes of a reason.
+/// Bytes that are kept of a reason.
 pub const REASON_BYTES_MAX: usize = 2 << 10;
-/// Headers of a record.
+/// Headers that are kept of one record; [`Letter::headers_left_out`] counts the rest.
 pub const HEADERS_MAX: usize = 32;
 /// Bytes of the name of a header or of anything else that has one, and of the value of a header.
 pub const NAME_BYTES_MAX: usize = 256;
@@ -26,7 +26,7 @@ pub struct Excerpt {
     pub bytes: u64,
 }
 
-/// One of Kafka's headers.
+/// A header of the record, as far as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterHeader {
     /// Bytes that are no UTF-8 are replaced.
@@ -46,13 +46,13 @@ pub struct Letter {
     pub reason: String,
     /// Whether the reason is what the sandbox said of a plugin that failed.
     pub is_trap: bool,
-    /// Topic or file.
+    /// The topic or the file's path; none for a group.
     pub stream: Option<String>,
-    /// In the topic.
+    /// Number within the topic; none for a group.
     pub partition: Option<i32>,
-    /// Of the record.
+    /// Kafka's offset, or the byte where the line begins; none for a group.
     pub offset: Option<i64>,
-    /// Kafka's, µs.
+    /// Microseconds since 1970, as Kafka had it; none for files and groups.
     pub record_timestamp: Option<i64>,
     /// The record's, or the group's.
     pub key: Option<Excerpt>,
@@ -60,7 +60,7 @@ pub struct Letter {
     pub value: Option<Excerpt>,
     /// The first [`HEADERS_MAX`]; none where there are no such things.
     pub headers: Option<Vec<LetterHeader>>,
-    /// Headers beyond those.
+    /// Headers beyond the first [`HEADERS_MAX`], which are not in `headers`.
     pub headers_left_out: usize,
     /// Digest of the plugin, if one was at fault.
     pub module: Option<String>,
@@ -71,7 +71,7 @@ pub struct Letter {
 }
 
 impl Excerpt {
-    /// The first `max` bytes.
+    /// Copies at most `max` bytes from the beginning, and notes how many there were.
     pub fn of(bytes: &[u8], max: usize) -> Self {
         Self { begin: bytes[..bytes.len().min(max)].to_vec(), bytes: bytes.len() as u64 }
     }

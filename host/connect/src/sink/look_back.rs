@@ -33,14 +33,14 @@ pub enum LookError {
     File(ParquetError),
 }
 
-/// A committed file.
+/// A committed Parquet file, and which of its last rows are still wanted.
 #[derive(Clone, Debug)]
 pub struct TailOf<'f> {
-    /// The table's folder.
+    /// The folder that `path` is relative to.
     pub table: &'f Location,
-    /// Below it.
+    /// Relative to the table's folder, as the chain record names it.
     pub path: &'f str,
-    /// Of the file.
+    /// The file's size as the chain record has it, so that the footer is found without asking.
     pub bytes: u64,
     /// Rows from this one on were taken already.
     pub before: u64,

@@ -18,7 +18,7 @@ impl Absent {
         self.words[word] |= 1 << (record % 64);
     }
 
-    /// Whether `record` lacks it.
+    /// `record` counts from 0 in its block; false beyond the end.
     #[inline]
     pub fn has(&self, record: usize) -> bool {
         self.words.get(record / 64).is_some_and(|word| word >> (record % 64) & 1 == 1)

@@ -22,7 +22,7 @@ use sluicegate_model::varlen::Varlen;
 /// A run of records of one partition, in the order of their offsets, as columns.
 #[derive(Clone, Debug)]
 pub struct RecordBlock {
-    /// Whose records these are.
+    /// All records come from it; a poll may give several blocks of one partition.
     pub partition: Partition,
     /// One value a record, in one arena. A record without a value (a tombstone) has an empty one here.
     pub values: Arc<Varlen>,
@@ -92,7 +92,7 @@ pub struct PollLimits {
 /// What is known of a partition that the source reads.
 #[derive(Clone, Debug)]
 pub struct PartitionProgress {
-    /// Which.
+    /// Each partition that the source reads stands once in the list.
     pub partition: Partition,
     /// Where reading stands, if what follows the last record that was handed on is known to be no record: the marks that
     /// transactions leave in a Kafka log. None: the block with that record says it.
@@ -105,7 +105,7 @@ pub struct PartitionProgress {
     pub caught_up: bool,
     /// Monotonic time of that look. None: at every poll.
     pub looked_at: Option<Duration>,
-    /// Nothing will ever follow.
+    /// Nothing will ever follow, and time no longer waits for this partition.
     pub ended: bool,
 }
 
@@ -190,11 +190,11 @@ pub enum SourceError {
     /// The position does not exist any more, or not yet: the files are not those that led to it. Never skipped.
     #[error("{partition} has no record at offset {offset} any more: {reason}")]
     PositionLost {
-        /// Which.
+        /// The one whose stored position cannot be sought.
         partition: Partition,
         /// The offset that was asked for.
         offset: i64,
-        /// The source's words.
+        /// What is there instead, or how the store or broker put it.
         reason: String,
     },
     /// Positions are lost, or there is another input in place of the one they belong to. Trying again would skip records
@@ -210,9 +210,9 @@ pub enum SourceError {
     /// Anything else that ended the source.
     #[error("{what}: {reason}")]
     Failed {
-        /// What was attempted.
+        /// The call that failed and its place, as the message begins.
         what: String,
-        /// The library's words.
+        /// As librdkafka or the object store put it.
         reason: String,
     },
 }

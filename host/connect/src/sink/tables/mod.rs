@@ -24,11 +24,9 @@ pub const OPEN_FOLDERS_MAX: usize = 32;
 #[derive(Debug, thiserror::Error)]
 #[error("encode rows of table `{table}`")]
 pub struct SinkError {
-    /// The table's id.
-    pub table: Arc<str>,
-    /// The encoder's words.
+    pub(crate) table: Arc<str>,
     #[source]
-    pub source: ParquetError,
+    pub(crate) source: ParquetError,
 }
 
 /// The tables of a lane, by the order in which they were given.
@@ -40,7 +38,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Tables without open files.
+    /// `tables` are addressed by their index here; files are opened with the first row.
     pub fn new(tables: Vec<Table>) -> Self {
         let tables = tables.into_iter().map(|table| OpenTable { table, files: Vec::new() });
         Self { tables: tables.collect(), full: Vec::new() }

@@ -16,7 +16,6 @@ const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 pub(super) struct Lines {
     /// Each with its line end; blank lines belong to a neighbour.
     pub(super) values: Varlen,
-    /// Where each line begins.
     pub(super) offsets: Vec<i64>,
     /// Where the first line behind these begins.
     pub(super) next: i64,

@@ -29,7 +29,6 @@ const EXTENSIONS: [&str; 3] = ["json", "ndjson", "jsonl"];
 /// A listing that takes longer is begun again: a bucket of a million files needs about a minute.
 pub(super) const LIST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Where the files lie.
 #[derive(Clone)]
 pub(super) struct FilesPlace {
     pub(super) store: Arc<dyn ObjectStore>,
@@ -51,7 +50,6 @@ enum Kind {
 /// A file as it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileEntry {
-    /// In the store.
     pub(super) path: Path,
     /// As a partition's stream: the place's name and the path below it.
     pub(super) stream: Arc<str>,
@@ -70,7 +68,6 @@ pub(super) enum Packing {
     Zstd,
 }
 
-/// What a listing found.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     /// In the order of their names.
@@ -317,7 +314,6 @@ pub(super) fn checksum_open(before: i32, file: &FileEntry) -> i32 {
     folded(hash.digest())
 }
 
-/// A checksum of bytes.
 pub(super) fn checksum_of(bytes: &[u8]) -> i32 {
     folded(xxh3_64(bytes))
 }

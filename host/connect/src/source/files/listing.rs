@@ -16,7 +16,6 @@ use sluicegate_model::time::Clock;
 
 type Answer = Result<Listed, ListError>;
 
-/// One place's listings.
 pub(super) struct Listings {
     place: FilesPlace,
     runtime: Handle,

@@ -21,7 +21,6 @@ pub const TRACKS_OPEN_MAX: usize = 4;
 /// Files begun and not read to their end, those included that wait for slower ones.
 const TRACKS_BEGUN_MAX: usize = 16;
 
-/// See the module's page.
 pub(super) struct FileSet {
     /// The place's, for the one track of sequential order.
     name: Arc<str>,

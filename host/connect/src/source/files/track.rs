@@ -99,7 +99,6 @@ impl Track {
         &self.position
     }
 
-    /// Its files.
     pub(super) fn parts(&self) -> &[FilePart] {
         &self.parts
     }

@@ -63,7 +63,6 @@ pub(super) fn walk(
     Ok(files)
 }
 
-/// What an entry is.
 enum Look {
     File(Metadata),
     Folder((u64, u64)),

@@ -63,7 +63,7 @@ pub struct RecordHeaders<'a> {
 }
 
 impl<'a> RecordHeaders<'a> {
-    /// In their order.
+    /// Names may repeat; the order is the producer's.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Header<'a>> {
         (self.start..self.end).map(move |index| self.headers.header(index))
     }

@@ -176,7 +176,6 @@ impl<'c> Question<'c> {
         (self.consumer.client().native_ptr(), self.options.as_ptr(), self.queue.as_ptr())
     }
 
-    /// Waits for the answer.
     fn answer(&self, timeout: Duration) -> Result<Answer, RDKafkaErrorCode> {
         let millis = i32::try_from((timeout + GRACE).as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is alive; the event is ours.

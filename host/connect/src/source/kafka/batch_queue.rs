@@ -130,7 +130,6 @@ impl KafkaMessage<'_> {
         unsafe { self.message.as_ref() }
     }
 
-    /// Whose it is.
     #[inline]
     pub(super) fn partition(&self) -> i32 {
         self.raw().partition

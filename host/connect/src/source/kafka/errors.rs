@@ -5,10 +5,8 @@ use rdkafka::types::RDKafkaErrorCode;
 /// An error of one partition.
 #[derive(Debug)]
 pub(super) struct PartitionError {
-    /// Where it happened.
     pub(super) offset: i64,
     pub(super) code: RDKafkaErrorCode,
-    /// librdkafka's words.
     pub(super) words: String,
 }
 

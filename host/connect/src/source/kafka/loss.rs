@@ -19,7 +19,6 @@ pub(super) struct Loss<'a> {
     pub(super) position: i64,
     /// Nothing of the topic was read before, and the start was not named by offset.
     pub(super) is_first_start: bool,
-    /// What the broker said.
     pub(super) error: &'a PartitionError,
 }
 

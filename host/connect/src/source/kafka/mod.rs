@@ -55,7 +55,6 @@ const ENDS_EVERY: Duration = Duration::from_millis(500);
 /// Reads one topic with one client.
 pub struct KafkaSource {
     config: KafkaConfig,
-    /// Of the pipeline.
     name: String,
     topic: Arc<str>,
     topic_c: CString,
@@ -89,11 +88,9 @@ pub struct KafkaSource {
 /// How far an assignment has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fetching {
-    /// There is none.
     Unassigned,
     /// The positions are known; the brokers have not said yet which topic this is.
     Waiting,
-    /// librdkafka fetches.
     Begun,
 }
 

@@ -42,7 +42,6 @@ impl TooLarge {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Standstill {
     since: Option<Duration>,
-    /// Where it stands.
     offset: i64,
 }
 
@@ -50,7 +49,6 @@ pub(super) struct Standstill {
 pub(super) struct Standing<'a> {
     pub(super) partition: &'a Partition,
     pub(super) standstill: Standstill,
-    /// The high watermark.
     pub(super) end: i64,
     /// librdkafka says that nothing behind the position may be read yet.
     pub(super) is_held_by_transaction: bool,

@@ -22,7 +22,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A position that the broker does not know.
 pub(super) struct Lost {
-    /// Of the partition.
     pub(super) number: i32,
     pub(super) error: PartitionError,
     /// When it was noticed: what became of the topic is known by a look that began later.

@@ -23,7 +23,6 @@ const TROUBLE_REFRESH: Duration = Duration::from_secs(1);
 const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Knowledge {
-    /// One round of questions.
     fn look(&self, consumer: &BaseConsumer<Context>) -> Result<Seen, String> {
         let at = self.clock.monotonic();
         if self.broker.load(Ordering::Relaxed) < 0 {

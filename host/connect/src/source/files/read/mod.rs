@@ -49,7 +49,6 @@ pub(super) enum LastLine {
     Waits,
 }
 
-/// What a reader sends.
 pub(super) struct FromReader {
     pub(super) track: Partition,
     /// Which of the readers that the track has had one after the other.
@@ -77,7 +76,6 @@ pub(super) enum News {
     Panicked,
 }
 
-/// How a reader ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Done {
     /// Behind the last line, or what is no record.
@@ -93,7 +91,6 @@ pub(super) struct Done {
 #[derive(Default)]
 pub(super) struct Trouble(Mutex<BTreeMap<TroubleWith, String>>);
 
-/// What does not work.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TroubleWith {
     Listing,
@@ -110,7 +107,6 @@ impl Trouble {
         self.all().insert(with.clone(), words);
     }
 
-    /// It has worked.
     pub(super) fn end(&self, with: &TroubleWith) {
         self.all().remove(with);
     }

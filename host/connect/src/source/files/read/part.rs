@@ -260,7 +260,6 @@ impl Unpacking {
 struct Skipping {
     left: u64,
     skipped: u64,
-    /// Its beginning.
     head: Vec<u8>,
 }
 
