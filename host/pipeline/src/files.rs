@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// NDJSON files.
+/// Where NDJSON files lie, and how they are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilesConfig {
     /// A file, a folder (all files below it that end in `.json`, `.ndjson` or `.jsonl`) or such an object-store URL.
@@ -13,13 +13,13 @@ pub struct FilesConfig {
     pub name: String,
     /// Look for new files at this interval; none: read what is there and end.
     pub watch: Option<Duration>,
-    /// How files become partitions.
+    /// Which files make a partition, and when each holds the watermark.
     pub order: FileOrder,
     /// A watched file that was read to its end and has not grown for so long is finished.
     pub finish_after: Duration,
 }
 
-/// How files become partitions.
+/// Which files make a partition, and when each holds the watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOrder {
     /// Each is one, begun in the order of their names. Those that wait do not hold the watermark.

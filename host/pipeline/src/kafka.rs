@@ -40,12 +40,12 @@ pub fn forbidden(property: &str) -> Option<&'static str> {
     OUTSIDE_THE_SANDBOX.iter().find(of).map(|(_, reason)| *reason)
 }
 
-/// A Kafka topic.
+/// A topic that records come from, and where a first run begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KafkaConfig {
-    /// `host:port`, comma separated.
+    /// The brokers to ask first: `host:port`, comma separated.
     pub brokers: String,
-    /// One topic.
+    /// Its partitions are all read; new ones are found while running.
     pub topic: String,
     /// Where a first run begins.
     pub start: StartPosition,
@@ -88,9 +88,9 @@ pub enum OffsetsGroup {
     /// `sluicegate-` and the pipeline's name.
     #[default]
     OfPipeline,
-    /// This one.
+    /// The group that `source.kafka` names.
     Named(String),
-    /// None is told.
+    /// No offsets are told to Kafka.
     Nobody,
 }
 
@@ -104,14 +104,14 @@ pub enum EndPosition {
 /// A Kafka topic that results go to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KafkaSinkConfig {
-    /// `host:port`, comma separated.
+    /// The brokers to ask first: `host:port`, comma separated.
     pub brokers: String,
-    /// One topic.
+    /// Messages go to all its partitions, by their key.
     pub topic: String,
     /// Every group that changed, at every commit; otherwise results when they are final.
     pub updates: bool,
     /// Without a stage that keeps state: the columns of the message's key, after the last map, by name. None: no key.
     pub key: Option<Vec<String>>,
-    /// Any other librdkafka property.
+    /// Passed to librdkafka as written; [`forbidden`] says which are not taken.
     pub properties: ClientProperties,
 }

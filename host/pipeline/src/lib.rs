@@ -58,7 +58,7 @@ pub fn load(path: &Path, environment: &environment::Environment) -> Result<Pipel
 pub struct Pipeline {
     /// Its identity: it names the chain. `[a-z0-9][a-z0-9-]{0,62}`.
     pub name: Arc<str>,
-    /// Where records come from.
+    /// One topic or one set of files.
     pub source: SourceConfig,
     /// The columns of a record.
     pub schema: Schema,
@@ -70,7 +70,7 @@ pub struct Pipeline {
     pub window: Option<WindowConfig>,
     /// Keys and their plugin. Never together with a window.
     pub keyed: Option<KeyedConfig>,
-    /// Where rows go.
+    /// At least one; ids are unique.
     pub sinks: Vec<SinkConfig>,
     /// Undecodable and refused records. None: they are counted, said in the log and dropped, because the file says so.
     pub dead_letters: Option<TableLocation>,
@@ -113,12 +113,12 @@ impl Pipeline {
     }
 }
 
-/// Where records come from.
+/// A topic or files, as the table `[source]` chooses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceConfig {
-    /// A Kafka topic.
+    /// Partitions of a topic, with Kafka's offsets.
     Kafka(KafkaConfig),
-    /// NDJSON files.
+    /// NDJSON files, with byte offsets of lines.
     Files(FilesConfig),
 }
 
@@ -137,10 +137,10 @@ impl SourceConfig {
     }
 }
 
-/// Event time.
+/// Where event time comes from, how late rows may be, and which times are absurd.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventTimeConfig {
-    /// Where it comes from.
+    /// A column, or the record's own timestamp.
     pub from: EventTimeFrom,
     /// How far the watermark stays behind the largest event time seen.
     pub max_out_of_orderness: Duration,
@@ -165,7 +165,7 @@ pub struct EventTimeConfig {
 pub enum EventTimeFrom {
     /// A timestamp column of the schema, by index.
     Column(usize),
-    /// The record's Kafka timestamp.
+    /// Kafka's timestamp of the record; not for files.
     RecordTimestamp,
 }
 
@@ -205,10 +205,10 @@ pub enum PluginRef {
     Name(String),
 }
 
-/// Windows over keys.
+/// Windows, the key that groups rows in them, and the aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowConfig {
-    /// Which windows.
+    /// Shape and lengths, in microseconds.
     pub kind: WindowKind,
     /// How long a fired window is kept for corrections, microseconds.
     pub allowed_lateness: i64,
@@ -259,18 +259,18 @@ fn window_words(kind: WindowKind) -> String {
     if offset == 0 { words } else { format!("{words} offset {}", show(offset)) }
 }
 
-/// One output.
+/// An output with the name under which the chain knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinkConfig {
     /// Stable: it names the table in the chain.
     pub id: Arc<str>,
-    /// What it is.
+    /// What the rows become there.
     pub kind: SinkKind,
-    /// Its readers take corrections.
+    /// Whether its readers take of each key and window the rows with the highest `revision`.
     pub corrections: bool,
 }
 
-/// What a sink is.
+/// What rows become: files, messages or a printed table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SinkKind {
     /// Parquet files: window results, or without a window the rows themselves.
@@ -279,7 +279,7 @@ pub enum SinkKind {
     Kafka(KafkaSinkConfig),
     /// An aligned table of changed groups on standard output.
     Console {
-        /// How often.
+        /// Least time between two prints, as the file says or by default.
         every: Duration,
         /// At most this many rows each time.
         rows: usize,
@@ -334,7 +334,7 @@ pub enum OnFailure {
 pub struct Limits {
     /// Threads of a turn; 0: one a core.
     pub workers: usize,
-    /// Records of a turn.
+    /// Records that a turn takes at most.
     pub turn_records: usize,
     /// Bytes of values of a turn.
     pub turn_bytes: usize,
@@ -346,7 +346,7 @@ pub struct Limits {
     pub call_bytes: usize,
     /// CPU time of one call of a plugin.
     pub call_deadline: Duration,
-    /// Memory of one instance.
+    /// Bytes of linear memory that one instance may have.
     pub plugin_memory: u64,
     /// Bytes that one call may return.
     pub plugin_output: u64,

@@ -11,15 +11,15 @@ pub enum ConfigError {
     /// The file is not there, or not readable, or no text.
     #[error("read the pipeline file `{}`", path.display())]
     Unreadable {
-        /// As it was given.
+        /// As the command line gave it.
         path: PathBuf,
-        /// Why.
+        /// What the system says of the file, or of the working directory.
         source: std::io::Error,
     },
     /// What it says is refused.
     #[error("{}", Report { path, problems })]
     Refused {
-        /// As it was given.
+        /// As the command line gave it.
         path: PathBuf,
         /// At least one, ascending by line.
         problems: Vec<Problem>,
@@ -29,7 +29,7 @@ pub enum ConfigError {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where, from 1.
+    /// Line of the key, counted from 1.
     pub line: usize,
     /// The path of the key, `stages[1].id`; empty: the file as a whole.
     pub key: String,
@@ -72,7 +72,6 @@ pub(crate) struct Problems<'d> {
 }
 
 impl<'d> Problems<'d> {
-    /// None yet.
     pub(crate) fn new(document: &'d Document<'d>) -> Self {
         Self { document, found: Vec::new() }
     }
@@ -89,7 +88,6 @@ impl<'d> Problems<'d> {
         result.map_err(|message| self.refuse(key, message)).ok()
     }
 
-    /// Whether nothing was refused.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

@@ -9,7 +9,7 @@ pub(super) struct Foreign<'c> {
     pub(super) name: String,
     /// Those that it belongs to, at least one, in the order of the forms.
     pub(super) types: Vec<&'c str>,
-    /// That of the table.
+    /// The type that the table itself has.
     pub(super) this: &'c str,
 }
 

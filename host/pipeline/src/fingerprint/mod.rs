@@ -21,7 +21,7 @@ use super::{
     changes.join("; ")
 )]
 pub struct StateConflict {
-    /// The pipeline's name.
+    /// Its `name`, as the file has it.
     pub pipeline: String,
     /// One sentence each; at least one.
     pub changes: Vec<String>,

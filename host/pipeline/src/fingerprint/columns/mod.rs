@@ -31,9 +31,9 @@ pub struct TableColumns {
     changes.join("; ")
 )]
 pub struct TableConflict {
-    /// The table's id.
+    /// A sink's id, or that of dead letters or late rows.
     pub table: String,
-    /// Where it lies.
+    /// The table's folder or URL, for the message.
     pub place: String,
     /// The file that was looked at, below that; none if the chain says so.
     pub file: Option<String>,

@@ -28,7 +28,6 @@ fn say_types(schema: &mut Schema) {
 }
 
 impl RawSink {
-    /// What names the sink.
     pub(crate) fn id(&self) -> &str {
         let SinkId(id) = match self {
             Self::Parquet(sink) => &sink.id,
