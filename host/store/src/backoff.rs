@@ -31,7 +31,7 @@ impl Backoff {
         Self::new(STORE_FIRST, STORE_LONGEST, seed)
     }
 
-    /// The next wait.
+    /// At random between half and all of a time that doubles from call to call up to the longest.
     pub fn wait(&mut self) -> Duration {
         self.wait_at_most(self.longest)
     }

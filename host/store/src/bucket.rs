@@ -17,7 +17,7 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Whether a bucket had to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bucket {
-    /// It was not there.
+    /// The bucket was missing, and this call has made it.
     Created,
     /// It was there, and is ours.
     Existed,
@@ -31,29 +31,29 @@ pub enum BucketError {
     /// The URL or the environment is wrong.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Another kind of store.
+    /// Google Cloud Storage or Azure, whose buckets need a project or an account to be chosen.
     #[error("`{url}`: only S3 buckets are made here; make this one with the provider's own tool")]
     NotS3 {
-        /// As written.
+        /// The place, as the caller's user wrote it.
         url: String,
     },
     /// No answer. Trying again may help.
     #[error("`{url}`: the store cannot be reached")]
     Unreachable {
-        /// As written.
+        /// The place, as the caller's user wrote it.
         url: String,
-        /// Why.
+        /// The client's or the time limit's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The store said no.
+    /// The store answered with a status that no repetition changes, or with a 5xx while it starts.
     #[error("`{url}`: the store refuses to make the bucket: {status} {answer}")]
     Refused {
-        /// As written.
+        /// The place, as the caller's user wrote it.
         url: String,
-        /// Its status.
+        /// HTTP status of the answer to the PUT of the bucket.
         status: StatusCode,
-        /// Its words.
+        /// Body of that answer, shortened to one line.
         answer: String,
     },
 }

@@ -17,7 +17,6 @@ use sluicegate_model::printable::printable;
 /// A client, and the prefix that its URL names.
 pub(super) struct Opened {
     pub(super) store: Arc<dyn ObjectStore>,
-    /// The same client.
     pub(super) parts: Arc<dyn MultipartStore>,
     pub(super) prefix: Path,
 }
@@ -90,7 +89,6 @@ pub(super) fn google(
     Ok(Opened::new(store.map_err(|source| client_error(url, source))?, prefix))
 }
 
-/// Azure Blob Storage.
 pub(super) fn azure(
     url: &str,
     rest: &str,

@@ -10,7 +10,7 @@ pub enum StoreFailure {
     /// The store answered no: credentials, rights, a bucket that is not there. Trying again helps when somebody
     /// has done something about it, so it is tried again, and shown with the fix.
     Refused {
-        /// What to do.
+        /// An instruction for whoever runs the store, without a full stop: a suffix of messages.
         fix: &'static str,
     },
     /// The store cannot do what is asked of it, and never will.
@@ -18,7 +18,7 @@ pub enum StoreFailure {
 }
 
 impl StoreFailure {
-    /// What `error` says.
+    /// Judges by the kind of error, and by its text where a kind holds several causes.
     pub fn of(error: &object_store::Error) -> Self {
         use object_store::Error;
         match error {

@@ -92,9 +92,9 @@ pub struct Location {
 /// A store that takes an object in parts.
 #[derive(Clone)]
 pub struct Parts {
-    /// The same store.
+    /// The client that the location's `store` is, as what can send parts.
     pub store: Arc<dyn MultipartStore>,
-    /// Of one part: [`PART_BYTES`].
+    /// Bytes of each part but the last: [`PART_BYTES`] except in tests.
     pub bytes: u64,
 }
 
@@ -146,15 +146,15 @@ pub enum StoreError {
         "`{url}` begins with `{scheme}://`: write a path, or `file://`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`"
     )]
     Scheme {
-        /// As written.
+        /// The whole place, as the user wrote it.
         url: String,
-        /// What stands before `://`.
+        /// What stands before `://`, as the user wrote it.
         scheme: String,
     },
     /// The rest of the URL makes no sense.
     #[error("`{url}` is not a place in a store: {reason}")]
     Url {
-        /// As written.
+        /// The whole place, as the user wrote it.
         url: String,
         /// What is wrong and what would be right.
         reason: String,
@@ -162,9 +162,9 @@ pub enum StoreError {
     /// Something that only the environment can say is missing.
     #[error("`{url}` needs the environment variable `{variable}`: {reason}")]
     MissingVariable {
-        /// As written.
+        /// The whole place, as the user wrote it.
         url: String,
-        /// Its name.
+        /// The variable that the client of this scheme reads.
         variable: &'static str,
         /// Why it is needed, or what else would do.
         reason: &'static str,
@@ -172,9 +172,9 @@ pub enum StoreError {
     /// A variable of the environment says what no store can use.
     #[error("`{url}`: the environment variable `{variable}` = \"{value}\" {reason}")]
     Variable {
-        /// As written.
+        /// The whole place, as the user wrote it.
         url: String,
-        /// Its name.
+        /// The variable that holds the value.
         variable: String,
         /// As it is set, or a part of it; nothing of a secret.
         value: String,
@@ -184,18 +184,18 @@ pub enum StoreError {
     /// The directory of a local store cannot be made or read.
     #[error("open directory `{url}`")]
     Directory {
-        /// As written.
+        /// The directory, as the user wrote it.
         url: String,
-        /// The system's words.
+        /// What the system answers when the directory is made, cleared or read.
         #[source]
         source: io::Error,
     },
     /// The client refused its settings.
     #[error("open `{url}`")]
     Client {
-        /// As written.
+        /// The whole place, as the user wrote it.
         url: String,
-        /// The library's words.
+        /// The error of the client's builder.
         #[source]
         source: object_store::Error,
     },

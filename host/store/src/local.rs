@@ -89,7 +89,6 @@ pub(super) fn without_parents(path: &FilePath) -> PathBuf {
     plain
 }
 
-/// See the module's page.
 #[derive(Debug)]
 struct DurableDirectory {
     inner: LocalFileSystem,

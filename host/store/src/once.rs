@@ -36,12 +36,12 @@ pub enum Created {
 }
 
 impl Immutable {
-    /// Freezes bytes.
+    /// Takes the hash once, so that every later send is of the same bytes.
     pub fn new(bytes: Bytes) -> Self {
         Self { sha256: sha256_hex(&bytes), bytes }
     }
 
-    /// As they are sent.
+    /// The bytes of every attempt to put the object.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -51,12 +51,12 @@ impl Immutable {
         &self.sha256
     }
 
-    /// Their number.
+    /// Bytes, as a listing shows them.
     pub fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
 
-    /// Whether there are none.
+    /// True for an object of zero bytes.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -126,7 +126,7 @@ pub async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
     }
 }
 
-/// SHA-256, 64 hex digits.
+/// As 64 lower-case hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }

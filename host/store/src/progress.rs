@@ -41,12 +41,12 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// Now.
+    /// Begins to count silence from this moment.
     pub fn begin() -> Self {
         Self { last: Arc::new(Mutex::new(Instant::now())) }
     }
 
-    /// Something moved.
+    /// Ends the silence: it is counted from this moment again.
     pub fn note(&self) {
         self.note_with(Duration::ZERO);
     }

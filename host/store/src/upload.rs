@@ -38,7 +38,7 @@ use super::{Location, Parts};
 /// Parts of an object on their way at a time: a fat line needs more than one, a thin one loses them all when it breaks.
 const PARTS_AT_ONCE: usize = 3;
 
-/// What S3 takes.
+/// S3 takes no upload of more parts; Google and Azure take more.
 pub const PARTS_MAX: u64 = 10_000;
 
 /// A completion that failed so often may have lost a part: the upload is begun anew.
@@ -52,7 +52,7 @@ const ABORT_LIMIT: Duration = Duration::from_secs(2);
 pub struct Aborts(TaskTracker);
 
 impl Aborts {
-    /// None.
+    /// One for all uploads of a process; [`Aborts::finish`] waits for them.
     pub fn new() -> Self {
         Self::default()
     }

@@ -15,16 +15,16 @@ use object_store::{
 };
 use tokio::sync::watch;
 
-/// What becomes of requests.
+/// What the store does with a request that comes while the gate stands so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// They are answered.
+    /// Every request is answered at once.
     Open,
     /// Puts that create wait, but for the first so many since the store was made; all other requests are answered.
     Puts(usize),
-    /// They wait.
+    /// Every request waits until the gate opens.
     Shut,
-    /// They panic.
+    /// Every request panics inside the caller's task.
     Panics,
 }
 
@@ -39,7 +39,7 @@ pub struct GatedStore {
 }
 
 impl GatedStore {
-    /// Empty, behind that gate.
+    /// An empty store in memory; clones share its objects and its gate.
     pub fn new(gate: Gate) -> Self {
         Self {
             inner: Arc::default(),

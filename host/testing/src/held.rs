@@ -47,7 +47,7 @@ impl HeldStore {
         self.held.subscribe().wait_for(Option::is_some).await.expect("the store lives");
     }
 
-    /// Whether it has.
+    /// Whether the put that [`HeldStore::hold`] waits for is held now; does not wait.
     pub fn has_come(&self) -> bool {
         self.held.borrow().is_some()
     }

@@ -17,24 +17,24 @@ use tokio::sync::watch;
 /// A request about an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// It begins.
+    /// The request that begins an upload and gives its id.
     Create,
     /// The part of that number.
     Part(usize),
-    /// It becomes an object.
+    /// The parts become an object under the upload's path.
     Complete,
-    /// It is given up.
+    /// The upload is given up, and its parts are forgotten.
     Abort,
 }
 
-/// What happens at one.
+/// What becomes of one request in place of a plain answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails without effect.
+    /// It fails, and the store does not see it.
     Before,
     /// It takes effect and then fails.
     After,
-    /// It is never answered.
+    /// It is never answered, and the store does not see it.
     Silence,
     /// The store forgets the upload first.
     Forget,
@@ -47,7 +47,6 @@ struct State {
     created: usize,
     /// All requests, in their order.
     asked: Vec<Ask>,
-    /// The next ones.
     faults: Vec<(Ask, Fault)>,
     /// At the n-th request from the first.
     nth: Option<(usize, Fault)>,
