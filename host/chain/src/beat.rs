@@ -24,7 +24,7 @@ use sluicegate_store::once::in_time;
 /// patience of whoever waits.
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
 
-/// What an owner says.
+/// The object `beat`: an owner overwrites it while it lives, so that others wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
     /// Which opening of the lane lives.

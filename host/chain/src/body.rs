@@ -38,7 +38,7 @@ pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A record with its bytes. There is no way to change either.
 #[derive(Clone, Debug)]
 pub struct SlotBody {
-    /// What the bytes say.
+    /// The decoded record; its bytes are what was hashed and put.
     pub record: ChainRecord,
     /// One line of JSON.
     object: Immutable,
@@ -67,7 +67,6 @@ impl SlotBody {
     /// [`ChainError::Version`] if a program of another layout wrote it, [`ChainError::Unreadable`] if it is no
     /// record.
     pub fn thaw(epoch: Epoch, bytes: Bytes) -> Result<Self, ChainError> {
-        /// What every layout has.
         #[derive(Deserialize)]
         struct Versioned {
             v: u32,
@@ -107,7 +106,7 @@ impl SlotBody {
         &self.object
     }
 
-    /// Of the bytes, hex.
+    /// Of all bytes of the object, 64 hex digits; the next record names it.
     pub fn sha256(&self) -> &str {
         self.object.sha256()
     }

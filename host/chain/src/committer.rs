@@ -241,7 +241,6 @@ struct Beats {
     life: Arc<Life>,
 }
 
-/// What the thread does.
 struct Work {
     runtime: Handle,
     writer: ChainWriter,
@@ -323,7 +322,6 @@ impl Work {
 #[derive(Clone, Debug)]
 pub(super) struct CommitProblem {
     clock: Clock,
-    /// Attempts that failed.
     failures: Arc<AtomicU64>,
     /// When it began, by the monotonic clock, and what it is.
     current: Arc<Mutex<Option<(Duration, String)>>>,
@@ -334,7 +332,6 @@ impl CommitProblem {
         Self { clock, failures, current: Arc::default() }
     }
 
-    /// An attempt failed.
     pub(super) fn report(&self, text: String) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

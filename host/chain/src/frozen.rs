@@ -25,7 +25,8 @@ pub struct FrozenEpoch {
     pub outbox: Option<FrozenOutbox>,
     /// What each stage runs from here on.
     pub modules: Vec<PinnedModule>,
-    /// See [`ChainRecord::config`](super::record::ChainRecord::config).
+    /// What the state depends on, by part and in words, as [`ChainRecord::config`](super::record::ChainRecord::config)
+    /// has it.
     pub config: BTreeMap<String, String>,
 }
 
@@ -50,13 +51,13 @@ pub struct FrozenOutbox {
 /// A finished file that is not yet in the store. The bytes are frozen: a retry puts the same ones.
 #[derive(Clone, Debug)]
 pub struct EncodedFile {
-    /// The table's id.
+    /// Names the folder among [`LaneStorage::tables`](super::LaneStorage::tables).
     pub table: Arc<str>,
-    /// `date=2026-11-21` or nothing.
+    /// Below the table's folder, for one day: `date=2026-11-21`. None: in the table's folder itself.
     pub folder: Option<String>,
     /// A whole Parquet file, footer included.
     pub bytes: Bytes,
-    /// Rows of that file.
+    /// Rows in `bytes`, as the record will count them.
     pub rows: u64,
     /// Smallest and largest event time (window start for results) in it, µs.
     pub event_time_range: Option<(i64, i64)>,

@@ -26,7 +26,6 @@ impl Head {
         Ok(store.head().await?.map(|body| Self { store, body }))
     }
 
-    /// The record.
     pub(super) fn record(&self) -> &ChainRecord {
         &self.body.record
     }

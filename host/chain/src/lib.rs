@@ -200,12 +200,12 @@ impl Chain {
         self.head.as_ref().map_or(Epoch::GENESIS, |head| head.epoch.next())
     }
 
-    /// See [`record::ChainRecord::chain`].
+    /// Random; the same since the genesis, and another after a reset: see [`record::ChainRecord::chain`].
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Of this owner.
+    /// Above the term of every owner before (C7).
     pub fn term(&self) -> Term {
         self.term
     }
@@ -232,7 +232,7 @@ pub enum ChainError {
     Store {
         /// What was attempted, where, the store's words and the fix.
         explanation: String,
-        /// What the failure means.
+        /// Whether a repetition may help, or somebody has to do something first.
         failure: StoreFailure,
     },
     /// What lies in the store contradicts itself: objects were deleted or changed by hand.
@@ -240,9 +240,9 @@ pub enum ChainError {
         "the chain at {url} is damaged: {reason}; restore it from a copy, or forget it with `sluicegate reset`"
     )]
     Damaged {
-        /// The lane's folder.
+        /// The lane's folder in the store, as a URL.
         url: String,
-        /// What contradicts what.
+        /// The objects or fields that contradict each other, and how.
         reason: String,
     },
     /// Something is no record or no state.
@@ -250,9 +250,9 @@ pub enum ChainError {
         "{what} cannot be read: {reason}; restore it from a copy, or forget the chain with `sluicegate reset`"
     )]
     Unreadable {
-        /// The object.
+        /// Which record, state, outbox or mark it is, as the message begins.
         what: String,
-        /// The decoder's words.
+        /// Why its bytes cannot be taken, as the decoder or a check puts it.
         reason: String,
     },
     /// A program with another layout wrote the chain.
@@ -261,20 +261,20 @@ pub enum ChainError {
         body::VERSION
     )]
     Version {
-        /// Whose slot.
+        /// The slot that was read.
         epoch: Epoch,
-        /// Its `v`.
+        /// The field `v` of the record, above what this version reads.
         found: u32,
     },
-    /// See [`body::RECORD_BYTES_MAX`].
+    /// The record passes [`body::RECORD_BYTES_MAX`], so it was not put.
     #[error(
         "record of epoch {epoch} would have {bytes} bytes, limit is {}",
         body::RECORD_BYTES_MAX
     )]
     TooLarge {
-        /// Whose record.
+        /// The epoch that was to be committed.
         epoch: Epoch,
-        /// Its size.
+        /// Bytes that the record would have as JSON.
         bytes: usize,
     },
     /// A name that only this writer uses holds something else: somebody copies or makes objects by hand, or the store lost
@@ -283,15 +283,15 @@ pub enum ChainError {
         "`{path}` in {url} holds other bytes than were put there: look who else writes into that folder"
     )]
     NameTaken {
-        /// In its store.
+        /// The full path in the store of the name that is taken.
         path: String,
-        /// The folder.
+        /// The folder in which it was put, as a URL.
         url: String,
     },
     /// Another writer took slot after slot while the lane was opened.
     #[error("another instance is writing the chain at {url}: stop one of them")]
     Contended {
-        /// The lane's folder.
+        /// The lane's folder in the store, as a URL.
         url: String,
     },
     /// There is no chain, and data files of its lane lie in its tables: to begin would read everything into them once more.
@@ -301,13 +301,13 @@ pub enum ChainError {
          which lets it begin from scratch beside them, or without them with --all-data"
     )]
     Beside {
-        /// The pipeline.
+        /// The name that the pipeline file gives.
         job: String,
         /// The lane's folder, where a chain would be.
         url: String,
-        /// How many there are.
+        /// Data files of the lane in all its tables.
         files: usize,
-        /// The path of one.
+        /// The first of them, as the message names it.
         example: String,
     },
     /// The chain of a lane that runs was deleted.
@@ -316,9 +316,9 @@ pub enum ChainError {
          the pipeline again to begin from scratch, or restore the chain from a copy"
     )]
     Forgotten {
-        /// The lane's folder.
+        /// The lane's folder in the store, as a URL.
         url: String,
-        /// That was the newest.
+        /// The newest epoch that this process knows of.
         epoch: Epoch,
     },
     /// The committer's thread ended by a panic.

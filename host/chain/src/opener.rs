@@ -53,7 +53,7 @@ pub struct Survey {
     slots: Vec<SlotBody>,
     /// See [`Observed::may_begin`].
     may_begin: bool,
-    /// See [`Opened::state`].
+    /// State of the head, decompressed; none if there is no chain or nothing was stored.
     pub state: Option<Vec<u8>>,
     outbox: Option<Vec<u8>>,
 }

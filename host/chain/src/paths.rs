@@ -75,7 +75,7 @@ pub fn parse_blob(file_name: &str) -> Option<Epoch> {
 /// The folder of marks that a reset leaves, below the lane's folder.
 pub const MARK_FOLDER: &str = "reset";
 
-/// Such a mark.
+/// The path of a mark, below the lane's folder.
 pub fn mark(nonce: &str) -> String {
     format!("{MARK_FOLDER}/{nonce}.json")
 }
@@ -158,7 +158,7 @@ impl fmt::Display for LaneTag {
 /// How the data files of a chain are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming<'c> {
-    /// With the chain's id.
+    /// With the chain's id between lane and epoch, as all names are made today.
     OfChain(&'c str),
     /// Without: see [the module's page](self).
     Earlier,
@@ -181,13 +181,13 @@ pub fn is_chain_id(text: &str) -> bool {
 /// without a clock: a file named for an epoch can only ever be referred to by the slot of that epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFileName {
-    /// Of which lane.
+    /// Of pipeline and lane: files of others in the folder have another.
     pub tag: LaneTag,
     /// Of which chain; none in names of earlier versions.
     pub chain: Option<String>,
     /// The epoch that it was written for.
     pub epoch: Epoch,
-    /// Of its writer.
+    /// The term of the writer that put it.
     pub term: Term,
     /// Of its writer: letters and digits.
     pub nonce: String,

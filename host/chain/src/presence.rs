@@ -13,7 +13,6 @@ use super::{ChainError, LaneStorage};
 /// Whoever looks waits at least this long: two beats, and a request or two.
 pub const PATIENCE_MIN: Duration = Duration::from_secs(BEAT_EVERY.as_secs() * 2 + 2);
 
-/// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A sign of who runs a lane.

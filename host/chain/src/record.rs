@@ -118,7 +118,7 @@ pub struct PartitionState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataFile {
-    /// The table's id.
+    /// A sink's id, or that of late rows or dead letters.
     pub table: String,
     /// Path below the table's root.
     pub path: String,
@@ -190,15 +190,15 @@ pub struct Activation {
     pub epoch: Epoch,
     /// When that record was written, by its writer's clock.
     pub at: EventTime,
-    /// The stage's id.
+    /// The stage that changed, by its `id` in the pipeline file.
     pub stage: String,
     /// The label under which it was uploaded.
     pub name: String,
-    /// Its identity.
+    /// The module that the stage runs from this record on.
     pub digest: ModuleDigest,
     /// The label of the module before.
     pub previous_name: String,
-    /// The module before.
+    /// The module that ran in this stage until then.
     pub previous: ModuleDigest,
 }
 
@@ -212,7 +212,7 @@ pub struct Parent {
     pub sha256: String,
 }
 
-/// Who wrote a record.
+/// The opening that wrote a record: its name for people, and its nonce.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Writer {
@@ -271,7 +271,7 @@ impl SourceState {
 pub struct ChainRecord {
     /// Version of this layout: [`VERSION`](super::body::VERSION).
     pub v: u32,
-    /// Name of the pipeline.
+    /// The pipeline's name, as in its file.
     pub job: String,
     /// Name of the lane within it: `0`.
     pub lane: String,

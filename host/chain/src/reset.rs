@@ -22,17 +22,17 @@ pub struct Footprint {
     pub latest: Option<Epoch>,
     /// State blobs, also those that no record needs any more.
     pub states: u64,
-    /// Their size as stored.
+    /// Bytes of the state blobs, as stored, compressed.
     pub state_bytes: u64,
     /// Outboxes, those that were sent included.
     pub outboxes: u64,
     /// Data files of this chain in all tables, and of chains of this lane that were forgotten before.
     pub data_files: u64,
-    /// Bytes of [`Footprint::data_files`].
+    /// Bytes that `data_files` have together, as listed.
     pub data_bytes: u64,
     /// Data files there that have the lane's name and another chain's, or none: nothing here proves whose they are.
     pub other_files: u64,
-    /// Bytes of [`Footprint::other_files`].
+    /// Bytes that `other_files` have together, as listed.
     pub other_bytes: u64,
 }
 
@@ -41,7 +41,7 @@ pub struct Footprint {
 pub enum DataFiles {
     /// They stay, and readers of a table see them for ever: no chain names them any more.
     Keep,
-    /// [`Footprint::data_files`] are deleted.
+    /// What `data_files` counts is deleted; what `other_files` counts stays.
     DeleteOwn,
     /// [`Footprint::other_files`] are deleted as well.
     DeleteAll,

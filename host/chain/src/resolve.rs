@@ -47,7 +47,7 @@ pub struct FoundFile {
     pub path: Path,
     /// Whose it is and for which epoch.
     pub name: DataFileName,
-    /// Bytes, as listed.
+    /// Size of the object in the listing.
     pub bytes: u64,
 }
 
@@ -56,7 +56,7 @@ pub struct FoundFile {
 pub enum Opening {
     /// There is no chain. The genesis takes this term, which is above those of any earlier life of the lane.
     Begin {
-        /// For the new owner.
+        /// The term that the genesis is to take.
         term: Term,
         /// Data files that a lane of this name left when its chain was forgotten. They are kept.
         earlier_files: usize,
@@ -68,14 +68,14 @@ pub enum Opening {
     /// then would come before our repeats (C8, and O4 of `outbox`). Or an owner lives, and of two owners the one
     /// that came later goes on. Take the next slot, then look again.
     Fence {
-        /// Of the fence.
+        /// The term that the fence is to take.
         term: Term,
     },
     /// Delete the orphans, then run.
     Ready {
-        /// For the new owner.
+        /// The term that the new owner's records are to take.
         term: Term,
-        /// Indexes of [`Observed::files`].
+        /// Files to delete, as indexes of [`Observed::files`].
         orphans: Vec<usize>,
         /// Files that no record lists and that may be another chain's. They are left alone.
         unproven: usize,

@@ -112,7 +112,7 @@ impl Report {
 /// A data file whose size is right and whose hash is to be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// The table's id.
+    /// A sink's id, or that of late rows or dead letters.
     pub table: String,
     /// Path below the table's root, as the record names it.
     pub path: String,

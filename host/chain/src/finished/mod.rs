@@ -102,7 +102,7 @@ impl FinishedFiles {
         self.names.len()
     }
 
-    /// Whether there is none.
+    /// True if no file was finished, as in every chain over Kafka.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }

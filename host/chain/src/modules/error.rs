@@ -11,7 +11,7 @@ pub enum ModuleStoreError {
          {NAME_BYTES_MAX}"
     )]
     Name {
-        /// As given.
+        /// The name that was asked for or uploaded under.
         name: String,
     },
     /// Neither a number nor a digest.
@@ -20,33 +20,33 @@ pub enum ModuleStoreError {
          digest"
     )]
     Version {
-        /// As given.
+        /// The version that was asked for, or a digest too short.
         text: String,
     },
     /// Nothing was uploaded under that name.
     #[error("there is no module `{name}` in {url}; upload it first")]
     UnknownModule {
-        /// As given.
+        /// The name that was asked for; it is well formed.
         name: String,
-        /// Where it is not.
+        /// The store that was searched, as a URL.
         url: String,
     },
     /// The name is there, the version is not.
     #[error("module `{name}` has no version {version}; its newest is {newest}")]
     UnknownVersion {
-        /// The module.
+        /// The name that was asked for; it has versions.
         name: String,
-        /// As given.
+        /// The version that was asked for.
         version: VersionChoice,
-        /// The highest number.
+        /// The highest version number of the module.
         newest: u64,
     },
     /// A prefix of several digests.
     #[error("several versions of module `{name}` begin with {prefix}; write more of its digest")]
     Ambiguous {
-        /// The module.
+        /// The module whose versions were searched.
         name: String,
-        /// As given.
+        /// The digits that the digests of several versions begin with.
         prefix: String,
     },
     /// What is stored is not what its name says.
@@ -54,11 +54,11 @@ pub enum ModuleStoreError {
         "`{path}` in {url} is damaged: {reason}; upload the module again elsewhere, or restore the object"
     )]
     Damaged {
-        /// The object.
+        /// Path of the version or module object in the store.
         path: String,
-        /// The store.
+        /// The store in which it lies, as a URL.
         url: String,
-        /// What is wrong.
+        /// What contradicts its name, or the decoder's words.
         reason: String,
     },
     /// Every number that was tried belonged to somebody else.
@@ -66,17 +66,17 @@ pub enum ModuleStoreError {
         "no number was free for a new version of module `{name}` in {ATTEMPTS_MAX} attempts; try again"
     )]
     Contended {
-        /// The module.
+        /// The module that was uploaded.
         name: String,
     },
     /// The store failed. An upload may have taken effect all the same; repeating it is safe.
     #[error("{what} in {url}")]
     Store {
-        /// What was attempted.
+        /// The request that failed, as the message begins.
         what: String,
-        /// The store.
+        /// The store that was asked, as a URL.
         url: String,
-        /// What it said.
+        /// What the store answered, for the chain of causes.
         #[source]
         source: object_store::Error,
     },

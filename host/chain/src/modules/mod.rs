@@ -71,7 +71,7 @@ pub struct ModuleVersion {
 /// Which version of a module is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionChoice {
-    /// By its number: `3`.
+    /// Its number, counted from 1 by uploads of that name: `3`.
     Number(u64),
     /// By its digest, or the first six digits of it at least: `9f86d0`.
     Digest(String),
@@ -88,7 +88,7 @@ struct VersionObject {
 }
 
 impl ModuleStore {
-    /// The modules below `location`.
+    /// Nothing is read or made before the first request.
     pub fn new(location: Location) -> Self {
         Self { location, remembered: Arc::default() }
     }
