@@ -107,7 +107,6 @@ pub(crate) enum FitProblem {
     /// A key that only the host sets.
     #[error("gets `{key}` from the host; remove it from the stage's `config`")]
     ReservedKey { key: String },
-    /// `init` refused the configuration.
     #[error("refuses its configuration: {0}")]
     Refused(String),
     /// `init` did not come to an end.

@@ -20,7 +20,6 @@ pub struct LoadError {
 /// Why a module was refused. Travels from the process that compiles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub(crate) enum LoadProblem {
-    /// More bytes than [`MODULE_BYTES_MAX`].
     #[error(
         "the module has {bytes} bytes, at most {MODULE_BYTES_MAX} are taken; build it with --release"
     )]

@@ -16,7 +16,7 @@ pub struct Reject {
     pub reason: String,
 }
 
-/// What a filter answered.
+/// What a filter answered to one batch; checked.
 #[derive(Debug)]
 pub struct FilterAnswer {
     /// One bit a row; false where the row was rejected.
@@ -25,7 +25,7 @@ pub struct FilterAnswer {
     pub rejects: Vec<Reject>,
 }
 
-/// What a map answered.
+/// What a map answered to one batch; checked.
 #[derive(Debug)]
 pub struct MapAnswer {
     /// The new rows, with the columns of `outputs` only.

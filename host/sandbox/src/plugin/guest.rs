@@ -16,13 +16,13 @@ use sluicegate_model::window::WindowBounds;
 /// Behind each kind stand two implementers: the WASM instance, and code compiled into the host (the benchmarks'
 /// reference). Batches hold exactly the columns of `Description::inputs`, in that order.
 pub enum Instance {
-    /// Keeps or drops rows.
+    /// Answers for each row whether it goes on.
     Filter(Box<dyn FilterGuest>),
     /// Makes any number of rows of each.
     Map(Box<dyn MapGuest>),
-    /// Accumulates rows per group.
+    /// Adds rows to accumulators that the host keeps, merges and evaluates them.
     Aggregate(Box<dyn AggregateGuest>),
-    /// Keeps state per key.
+    /// Answers rows and timers with new rows and with the states that the host keeps.
     Keyed(Box<dyn KeyedGuest>),
 }
 

@@ -77,7 +77,6 @@ pub(crate) enum Course {
 }
 
 impl Budget {
-    /// A full one.
     pub(crate) fn new(clock: Clock, brake: Brake) -> Self {
         let period_began = clock.monotonic();
         Self { clock, period_began, left: BUDGET, brake }

@@ -37,7 +37,6 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    /// Nothing yet.
     pub(crate) fn new(schema: &SchemaRef) -> Self {
         Self {
             schema: SchemaRef::clone(schema),

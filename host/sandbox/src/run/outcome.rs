@@ -93,7 +93,7 @@ pub struct TimerRefusal {
     pub timer: Timer,
     /// State of the group before the timer fired, as the plugin wrote it.
     pub state: Vec<u8>,
-    /// How the call failed.
+    /// What became of the call in which the timer fired.
     pub kind: RefusalKind,
     /// The plugin's words or the trap, for a person.
     pub reason: String,
