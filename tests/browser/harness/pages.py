@@ -35,5 +35,5 @@ def row(page, name: str, text):
 
 
 def as_sentence(message: str):
-    """A message of the host as a page shows it: with a capital."""
-    return re.compile(re.escape(message.strip()), re.IGNORECASE)
+    """A message of the host as a page shows it: with a capital, and names as code where it has them in backquotes."""
+    return re.compile("`?".join(re.escape(part) for part in message.strip().split("`")), re.IGNORECASE)
