@@ -9,14 +9,15 @@ use object_store::path::Path;
 
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
-use super::committer::{CommitOutcome, CommitProblem, LostSlot};
 use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 use super::housekeeping::Housekeeping;
 use super::mark;
+use super::outcome::{CommitOutcome, LostSlot};
 use super::paths::{self, DataFileName, LaneTag};
+use super::problem::CommitProblem;
 use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, RecordKind, StateRef};
 use super::retire::Recent;
-use super::store::{LaneStore, SlotAttempt};
+use super::store::{LaneStore, SlotAttempt, delete};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use sluicegate_model::time::{Clock, EventTime};
 use sluicegate_store::backoff::Backoff;
@@ -196,7 +197,7 @@ impl ChainWriter {
         }
         for (location, paths) in removals {
             let files = paths.len();
-            let removed = in_time(super::reset::delete(location, paths));
+            let removed = in_time(delete(location, paths));
             match removed.await {
                 Err(error) => {
                     let what = format!("remove what was put for epoch {}", record.epoch);

@@ -4,9 +4,9 @@
 //! the store does, it goes on with the same names and the same bytes until the epoch is committed,
 //! its slot is lost, or it is dropped.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,32 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::commit::ChainWriter;
 use super::frozen::FrozenEpoch;
-use super::record::{ChainRecord, Epoch};
+use super::outcome::CommitOutcome;
+use super::problem::CommitProblem;
+use super::record::Epoch;
 use super::{Chain, ChainError, LaneStorage};
 use sluicegate_model::time::Clock;
 
 /// How long an owner that ends waits for the store to hear of it.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
-
-/// What became of a submitted epoch.
-#[derive(Debug)]
-pub enum CommitOutcome {
-    /// Durable; here is its record.
-    Committed(Arc<ChainRecord>),
-    /// Another writer has the slot: drop everything since the head, open the lane again or stand by.
-    Lost(LostSlot),
-    /// It will never be durable. Opening the lane again helps if [`ChainError::may_pass`] says so.
-    Failed(ChainError),
-}
-
-/// The slot that another writer took.
-#[derive(Debug)]
-pub struct LostSlot {
-    /// The epoch that we wanted to commit.
-    pub epoch: Epoch,
-    /// What lies there, if it can be read.
-    pub record: Option<Box<ChainRecord>>,
-}
 
 /// The handle of the committer's thread. The lane owns it. Dropping it stops the work at the next request and
 /// waits for the thread; a request that is under way may still take effect.
@@ -314,49 +296,5 @@ impl Work {
             // A beat that did not get through is late. What keeps it is told when something is to be committed.
             Some(Ok(None) | Err(_)) | None => true,
         }
-    }
-}
-
-/// What keeps the epoch in flight from becoming durable, as told by the thread and read by the lane. One line of
-/// the log when it begins and one when it ends.
-#[derive(Clone, Debug)]
-pub(super) struct CommitProblem {
-    clock: Clock,
-    failures: Arc<AtomicU64>,
-    /// When it began, by the monotonic clock, and what it is.
-    current: Arc<Mutex<Option<(Duration, String)>>>,
-}
-
-impl CommitProblem {
-    fn new(clock: Clock, failures: Arc<AtomicU64>) -> Self {
-        Self { clock, failures, current: Arc::default() }
-    }
-
-    pub(super) fn report(&self, text: String) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *current {
-            Some((_, before)) => *before = text,
-            none => {
-                tracing::warn!(problem = text, "a commit does not get through; trying on");
-                *none = Some((self.clock.monotonic(), text));
-            }
-        }
-    }
-
-    /// The commit that had failed got through, with all its requests.
-    fn clear(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((since, _)) = current.take() {
-            let seconds = self.clock.monotonic().saturating_sub(since).as_secs();
-            tracing::info!(seconds, "the commit got through");
-        }
-    }
-
-    fn text(&self) -> Option<String> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, text) = current.as_ref()?;
-        let seconds = self.clock.monotonic().saturating_sub(*since).as_secs();
-        Some(format!("not committed for {seconds} s: {text}"))
     }
 }

@@ -110,6 +110,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fates;
 pub mod record;
 pub mod activations;
 pub mod paths;
@@ -118,6 +119,7 @@ pub mod resolve;
 mod files;
 pub mod frozen;
 mod mark;
+mod own;
 mod sweep;
 mod presence;
 mod retire;
@@ -127,6 +129,8 @@ mod store;
 mod open;
 pub mod opener;
 pub mod beat;
+pub mod outcome;
+mod problem;
 pub mod committer;
 mod commit;
 pub mod reset;
@@ -151,11 +155,12 @@ use retire::Recent;
 use sluicegate_store::Location;
 use sluicegate_store::failure::{StoreFailure, explain};
 
-pub use committer::{CommitOutcome, Committer, LostSlot};
+pub use committer::Committer;
 pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 #[cfg(test)]
 use opener::open;
 pub use opener::{Opened, Opener, Survey};
+pub use outcome::{CommitOutcome, LostSlot};
 pub use presence::{PATIENCE_MIN, Presence, presence};
 pub use reset::{DataFiles, Footprint, footprint, forget};
 pub use skip::{give_up_outbox, unsent};

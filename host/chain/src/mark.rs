@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::record::Writer;
-use super::store::LaneStore;
+use super::store::{LaneStore, delete};
 use super::{ChainError, paths};
 use sluicegate_store::failure;
 use sluicegate_store::once::{Created, Immutable, put_once};
@@ -57,7 +57,7 @@ pub(super) async fn remove(store: &LaneStore) {
     let remove = async {
         let marks = store.list(paths::MARK_FOLDER).await?;
         let marks = marks.into_iter().map(|mark| mark.location).collect();
-        super::reset::delete(&store.folder, marks).await
+        delete(&store.folder, marks).await
     };
     if let Err(error) = remove.await {
         let problem = failure::explain("remove marks of a reset", &store.folder, &error);

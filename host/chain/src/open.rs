@@ -9,7 +9,7 @@ use super::record::{
     ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, StateRef, Term, Writer,
 };
 use super::resolve::{FoundFile, LOOK_BACK, Observed};
-use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt};
+use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt, delete};
 use super::{ChainError, LaneStorage, parent_of};
 use sluicegate_store::backoff::Backoff;
 use sluicegate_store::once::sha256_hex;
@@ -56,27 +56,6 @@ pub(super) async fn read_slots(
     let reads = futures::stream::iter(reads).buffered(REQUESTS_AT_ONCE);
     let slots: Vec<Option<SlotBody>> = reads.try_collect().await?;
     Ok(slots.into_iter().map_while(|slot| slot).collect())
-}
-
-/// The chain's id as it stands in names of data files; empty if there is no chain.
-///
-/// Chains that are older than their id share `job/lane` with others that are as old. What they have of their own is their
-/// genesis.
-pub(super) async fn files_id(
-    store: &LaneStore,
-    head: Option<&ChainRecord>,
-) -> Result<String, ChainError> {
-    let Some(head) = head else { return Ok(String::new()) };
-    if paths::is_chain_id(&head.chain) {
-        return Ok(head.chain.clone());
-    }
-    let genesis = store.slot(Epoch::GENESIS).await;
-    let missing = || ChainError::Damaged {
-        url: store.folder.url.clone(),
-        reason: "there is no record of epoch 0".to_owned(),
-    };
-    let genesis = genesis.map_err(|error| store.unread(&error))?.ok_or_else(missing)?;
-    Ok(sha256_hex(&genesis)[..paths::CHAIN_ID_BYTES].to_owned())
 }
 
 /// The term of who comes after the head.
@@ -128,7 +107,7 @@ pub(super) async fn delete_orphans(
     for (id, table) in &storage.tables {
         let of_table = orphans.iter().map(|index| &observed.files[*index]);
         let of_table = of_table.filter(|file| file.table == *id).map(|file| file.path.clone());
-        let deleted = super::reset::delete(table, of_table.collect()).await;
+        let deleted = delete(table, of_table.collect()).await;
         let failed = |error| ChainError::store("delete orphaned data files", table, &error);
         deleted.map_err(failed)?;
     }

@@ -6,12 +6,12 @@ use super::activations::History;
 use super::body::SlotBody;
 use super::mark;
 use super::open::{
-    delete_orphans, fence_of, files_id, find_files, load_outbox, load_state, put_fence, read_slots,
+    delete_orphans, fence_of, find_files, load_outbox, load_state, put_fence, read_slots,
     say_what_was_found,
 };
+use super::own::{files_id, own_chains};
 use super::paths::LaneTag;
 use super::record::{ChainRecord, Epoch, Term, Writer};
-use super::reset::own_chains;
 use super::resolve::{FoundFile, Observed, Opening, resolve};
 use super::retire::Recent;
 use super::store::LaneStore;

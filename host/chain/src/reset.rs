@@ -1,17 +1,15 @@
 //! Forgetting a lane on purpose, and saying first what would be forgotten.
 
-use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::body::SlotBody;
 use super::files::all_files;
-use super::open::files_id;
+use super::own::own_chains;
 use super::paths::{self, LaneTag};
 use super::record::Epoch;
-use super::store::LaneStore;
+use super::store::{LaneStore, delete};
 use super::{ChainError, LaneStorage, mark};
-use sluicegate_store::{Location, failure};
+use sluicegate_store::Location;
 
 /// What a lane has in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,16 +103,6 @@ pub async fn forget(storage: &LaneStorage, data: DataFiles) -> Result<Footprint,
     Ok(forgotten)
 }
 
-/// Deletes objects; one that is not there any more is fine.
-pub(super) async fn delete(location: &Location, paths: Vec<Path>) -> object_store::Result<()> {
-    let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
-    let deleted = location.store.delete_stream(paths).map(|path| match path {
-        Err(error) if !failure::is_absent(&error) => Err(error),
-        _ => Ok(()),
-    });
-    deleted.try_collect().await
-}
-
 struct Objects {
     /// Ascending.
     slots: Vec<ObjectMeta>,
@@ -175,22 +163,4 @@ impl Objects {
             other_bytes,
         }
     }
-}
-
-/// The chains that this lane has or had, by the id in names of data files. A record that cannot be read names none: the
-/// chain may be damaged, and is to be forgotten all the same.
-pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainError> {
-    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let mut chains = mark::find(store).await.ok().flatten().unwrap_or_default();
-    let latest = store.latest().await.map_err(failed)?;
-    for epoch in [Some(Epoch::GENESIS), latest].into_iter().flatten() {
-        let slot = store.slot(epoch).await.map_err(failed)?;
-        let record = slot.and_then(|slot| Some(SlotBody::thaw(epoch, slot).ok()?.record));
-        let Some(record) = record else { continue };
-        chains.extend(record.earlier.clone());
-        chains.extend(files_id(store, Some(&record)).await.ok());
-    }
-    chains.sort_unstable();
-    chains.dedup();
-    Ok(chains)
 }

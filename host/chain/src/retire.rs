@@ -16,7 +16,7 @@ use object_store::ObjectMeta;
 use super::paths;
 use super::record::{ChainRecord, Epoch};
 use super::resolve::LOOK_BACK;
-use super::store::{LIST_PAGE, LaneStore};
+use super::store::{LIST_PAGE, LaneStore, delete};
 use sluicegate_store::once::in_time;
 
 /// After so many epochs there is something worth a listing.
@@ -68,7 +68,7 @@ pub(super) async fn retire(store: &LaneStore, recent: &Recent) -> object_store::
         };
         is_more |= page.len() == LIST_PAGE && page.iter().any(is_old);
         let old = page.into_iter().filter(is_old).map(|object| object.location).collect();
-        super::reset::delete(&store.folder, old).await?;
+        delete(&store.folder, old).await?;
     }
     Ok(is_more)
 }

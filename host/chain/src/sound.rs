@@ -4,7 +4,8 @@
 //! what this program never writes is refused when a record is read, in one place, and nothing behind it needs to ask
 //! again: an epoch has a successor, a position is one that can be asked for, counts can be added up.
 
-use super::record::{ChainRecord, Epoch, Fates, PartitionState, Term};
+use super::fates::Fates;
+use super::record::{ChainRecord, Epoch, PartitionState, Term};
 
 /// As many partitions as no topic has: their numbers are indexes.
 const PARTITIONS_MAX: i32 = 1 << 18;

@@ -1,4 +1,5 @@
-//! The few things that the chain asks of an object store: put a slot and learn whose it is, find the newest, read.
+//! The few things that the chain asks of an object store: put a slot and learn whose it is, find the newest, read,
+//! delete.
 //!
 //! Nothing here tries twice. What to do after a failure differs (the committer goes on for ever, an opening gives
 //! up) and is decided by the caller; that the same bytes are sent again is ensured by [`SlotBody`].
@@ -158,6 +159,16 @@ impl LaneStore {
             in_time(async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
         page.into_iter().try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
     }
+}
+
+/// Deletes objects; one that is not there any more is fine.
+pub(super) async fn delete(location: &Location, paths: Vec<Path>) -> object_store::Result<()> {
+    let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
+    let deleted = location.store.delete_stream(paths).map(|path| match path {
+        Err(error) if !failure::is_absent(&error) => Err(error),
+        _ => Ok(()),
+    });
+    deleted.try_collect().await
 }
 
 /// Somebody deletes slots.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use object_store::path::Path;
 
 use super::files::{Folders, each_file};
-use super::open::files_id;
+use super::own::files_id;
 use super::paths::{DataFileName, LaneTag};
 use super::record::{Epoch, Term};
 use super::store::LaneStore;
@@ -134,7 +134,7 @@ async fn delete(
     listed.await.map_err(failed)?;
     let count = orphans.len();
     let failed = |error| ChainError::store("delete late data files", table, &error);
-    super::reset::delete(table, orphans).await.map_err(failed)?;
+    super::store::delete(table, orphans).await.map_err(failed)?;
     tracing::debug!(table = %id, files = count, "deleted late data files");
     Ok(count)
 }

@@ -8,7 +8,8 @@ use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::lately::Lately;
-use sluicegate_chain::record::{Activation, Epoch, Fates, PinnedModule};
+use sluicegate_chain::fates::Fates;
+use sluicegate_chain::record::{Activation, Epoch, PinnedModule};
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_sandbox::plugin::Plugin;
 

@@ -17,7 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Fates;
+use crate::fates::Fates;
 
 /// Runs that take more room as they are, in bytes, are packed.
 const PLAIN_BYTES_MAX: usize = 4 << 10;

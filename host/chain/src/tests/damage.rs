@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::body::SlotBody;
+use crate::fates::Fates;
 use crate::finished::FinishedFiles;
 use crate::inspect;
 use crate::paths;
-use crate::record::{Fates, Term};
+use crate::record::Term;
 
 /// What stands in the place of a value.
 fn odd_values() -> Vec<Value> {

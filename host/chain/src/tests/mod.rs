@@ -67,7 +67,7 @@ fn source_at(next: i64) -> SourceState {
             position: Position::at(next_offset),
             max_event_time: None,
             doubted: None,
-            fates: record::Fates::default(),
+            fates: fates::Fates::default(),
         }],
         finished: None,
     }

@@ -5,7 +5,8 @@ use object_store::memory::InMemory;
 use super::super::body::SlotBody;
 use super::super::resolve::LOOK_BACK;
 use super::super::store::LaneStore;
-use super::super::verify::{Matter, Report, verify};
+use super::super::verify::report::{Matter, Report};
+use super::super::verify::verify;
 use super::super::{inspect, record::ChainRecord};
 use super::*;
 

@@ -7,7 +7,8 @@ use super::commits::Commits;
 use super::instrument::{Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime};
 use super::partition::PartitionFates;
 use super::stage::{ModuleMetrics, StageMetrics};
-use sluicegate_chain::record::{DataFile, Epoch, Fates, StateRef};
+use sluicegate_chain::fates::Fates;
+use sluicegate_chain::record::{DataFile, Epoch, StateRef};
 use sluicegate_connect::outbox::Deliveries;
 
 /// The counters of a pipeline. Made once by whoever starts it, kept when its lane is opened again, added to by

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use super::lane::FateCounters;
-use sluicegate_chain::record::Fates;
+use sluicegate_chain::fates::Fates;
 use sluicegate_model::position::Partition;
 
 /// Partitions of a pipeline that have series of their own.

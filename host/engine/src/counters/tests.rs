@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use sluicegate_chain::record::Fates;
+use sluicegate_chain::fates::Fates;
 use sluicegate_model::position::Partition;
 
 #[test]

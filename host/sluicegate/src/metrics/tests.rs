@@ -7,7 +7,8 @@ use std::time::Duration;
 use expect_test::{expect, expect_file};
 
 use super::*;
-use sluicegate_chain::record::{DataFile, Epoch, Fates, PinnedModule, StateRef};
+use sluicegate_chain::fates::Fates;
+use sluicegate_chain::record::{DataFile, Epoch, PinnedModule, StateRef};
 use sluicegate_engine::status::{PartitionView, Phase};
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 use sluicegate_model::position::Partition;

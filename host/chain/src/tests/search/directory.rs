@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::{Found, State, search};
 use crate::body::SlotBody;
+use crate::fates::Fates;
 use crate::paths::{DataFileName, LaneTag};
 use crate::record::{
     self, ChainRecord, DataFile, Epoch, Parent, PartitionState, RecordKind, SourceKind,
@@ -501,7 +502,7 @@ fn chain_record(
         position: Position::at(next_offset),
         max_event_time: None,
         doubted: None,
-        fates: record::Fates::default(),
+        fates: Fates::default(),
     };
     let kind_of_source = SourceKind::Files;
     let source = SourceState {

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use crate::counters::LaneMetrics;
 use crate::status::LaneStatus;
-use sluicegate_chain::record::{ChainRecord, Fates, SourceKind, SourceState};
+use sluicegate_chain::fates::Fates;
+use sluicegate_chain::record::{ChainRecord, SourceKind, SourceState};
 use sluicegate_connect::source::{PollLimits, RecordBlock, Source};
 use sluicegate_model::identity::Jump;
 use sluicegate_model::position::Positions;

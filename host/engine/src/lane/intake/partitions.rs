@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::counters::PartitionFates;
 use crate::status::PartitionView;
+use sluicegate_chain::fates::Fates;
 use sluicegate_chain::finished::{FinishedFiles, FinishedRecord};
-use sluicegate_chain::record::{ChainRecord, Fates, PartitionState};
+use sluicegate_chain::record::{ChainRecord, PartitionState};
 use sluicegate_connect::source::PartitionProgress;
 use sluicegate_model::identity::Jump;
 use sluicegate_model::position::{NextOffset, Partition, Position};

@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::stop::Stop;
-use sluicegate_chain::record::{
-    ChainRecord, Fates, PartitionState, RecordKind, SourceKind, SourceState,
-};
+use sluicegate_chain::fates::Fates;
+use sluicegate_chain::record::{ChainRecord, PartitionState, RecordKind, SourceKind, SourceState};
 use sluicegate_chain::{CommitOutcome, Committer, FrozenEpoch};
 use sluicegate_connect::source::{Source, SourceError};
 use sluicegate_model::identity::SourceIdentity;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::status::{DeadLetterCount, RecordPlace};
-use sluicegate_chain::record::Fates;
+use sluicegate_chain::fates::Fates;
 use sluicegate_connect::sink::dead_letters::DeadLetter;
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::printable::printable;

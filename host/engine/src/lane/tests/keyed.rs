@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::native::{batch, texts};
 use super::{HEAD, World, total};
 use crate::lane::LaneEnd;
-use sluicegate_chain::record::Fates;
+use sluicegate_chain::fates::Fates;
 use sluicegate_model::position::Partition;
 use sluicegate_model::timers::KeyedGroups;
 use sluicegate_model::timers::Timer;

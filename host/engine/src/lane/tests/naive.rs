@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Event, text};
-use sluicegate_chain::record::Fates;
+use sluicegate_chain::fates::Fates;
 
 /// The windows of a test.
 #[derive(Clone, Copy, Debug)]

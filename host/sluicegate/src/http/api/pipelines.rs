@@ -7,7 +7,7 @@ use super::commits::Commit;
 use super::history::{Rates, StageRates};
 use super::releases::StageRelease;
 use super::shape::Shape;
-use sluicegate_chain::record::Fates;
+use sluicegate_chain::fates::Fates;
 use sluicegate_engine::status::{DeadLetterCount, Phase};
 
 /// All pipelines of the process.

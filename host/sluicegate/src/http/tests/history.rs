@@ -4,7 +4,8 @@ use expect_test::expect;
 
 use super::*;
 use crate::handle::fixture::{another, guest};
-use sluicegate_chain::record::{Epoch, Fates};
+use sluicegate_chain::fates::Fates;
+use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::{Activated, Commit};
 use sluicegate_model::module::ModuleDigest;
 

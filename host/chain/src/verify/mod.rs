@@ -1,0 +1,154 @@
+//! Comparing what the chain says with what lies in the store: which objects are missing, damaged, left over or another's.
+//!
+//! A [`comparison`] is pure. [`verify`] does the requests for it: it reads beside a lane that runs, and changes nothing.
+
+mod comparison;
+pub mod report;
+
+use futures::StreamExt;
+
+use super::body::SlotBody;
+use super::files::all_files;
+use super::own::{files_id, own_chains};
+use super::paths::LaneTag;
+use super::record::{ChainRecord, Epoch};
+use super::resolve::LOOK_BACK;
+use super::store::{LaneStore, REQUESTS_AT_ONCE};
+use super::{ChainError, LaneStorage};
+use comparison::{Comparison, Expected};
+use report::{Matter, Report};
+use sluicegate_store::Location;
+use sluicegate_store::failure::is_absent;
+use sluicegate_store::once::holds;
+
+/// Compares the chain of a lane, its retained states and outboxes, and all its data files with what lies in the store: by
+/// size, and by hash if `hashes`. None if there is no chain. `elsewhere` says of a record and a table where that was when the
+/// record was written, if it is not there any more. `progress` is told how many epochs of how many were compared.
+///
+/// # Errors
+///
+/// [`ChainError::Store`].
+pub async fn verify(
+    storage: &LaneStorage,
+    hashes: bool,
+    elsewhere: impl Fn(&ChainRecord, &str) -> Option<String>,
+    progress: impl Fn(u64, u64),
+) -> Result<Option<Report>, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let Some(latest) = store.latest().await.map_err(failed)? else { return Ok(None) };
+    let tag = LaneTag::new(&storage.job, &storage.lane);
+    let mut files = Vec::new();
+    for (id, table) in &storage.tables {
+        let failed = |error| ChainError::store("list data files", table, &error);
+        files.extend(all_files(id, table, &tag).await.map_err(failed)?);
+    }
+    let mut comparison = Comparison::new(storage, latest, files);
+    comparison.report.hashed = hashes;
+    let slots = (0..=latest.0).map(Epoch).map(|epoch| {
+        let store = &store;
+        async move { (epoch, store.slot(epoch).await) }
+    });
+    let mut slots = futures::stream::iter(slots).buffered(REQUESTS_AT_ONCE);
+    let mut head = None;
+    while let Some((epoch, slot)) = slots.next().await {
+        let body = match slot.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)) {
+            None => {
+                comparison.unreadable(epoch, Matter::Missing, "a gap in the chain".to_owned());
+                continue;
+            }
+            Some(Err(error)) => {
+                comparison.unreadable(epoch, Matter::Damaged, error.to_string());
+                continue;
+            }
+            Some(Ok(body)) => body,
+        };
+        let expected = comparison.record(&body, &elsewhere);
+        if hashes {
+            compare_hashes(storage, expected, &mut comparison.report).await?;
+        }
+        if epoch.0 + LOOK_BACK as u64 > latest.0 {
+            compare_blobs(&store, &body.record, hashes, &mut comparison.report).await?;
+        }
+        progress(epoch.0 + 1, latest.0 + 1);
+        head = Some(body.record);
+    }
+    let chain = files_id(&store, head.as_ref()).await.unwrap_or_default();
+    let earlier = own_chains(&store).await?;
+    Ok(Some(comparison.finish(&chain, &earlier)))
+}
+
+async fn compare_hashes(
+    storage: &LaneStorage,
+    expected: Vec<Expected>,
+    report: &mut Report,
+) -> Result<(), ChainError> {
+    let compared = expected.into_iter().map(|file| async move {
+        let table = &storage.tables[&*file.table];
+        let is_so = holds(table, &table.path(&file.path), file.bytes, &file.sha256).await;
+        (file, is_so)
+    });
+    let mut compared = futures::stream::iter(compared).buffered(REQUESTS_AT_ONCE);
+    while let Some((file, is_so)) = compared.next().await {
+        let table = &storage.tables[&*file.table];
+        let object = format!("{}: {}", file.table, file.path);
+        report.compare(table, object, is_so)?;
+    }
+    Ok(())
+}
+
+/// The state and the outbox that a record names, if it is one whose are kept.
+async fn compare_blobs(
+    store: &LaneStore,
+    record: &ChainRecord,
+    hashes: bool,
+    report: &mut Report,
+) -> Result<(), ChainError> {
+    let state = record.state.iter().map(|state| (&state.key, state.bytes, &state.sha256));
+    let outbox = record.outbox.iter().map(|outbox| (&outbox.key, outbox.bytes, &outbox.sha256));
+    for (key, bytes, sha256) in state.chain(outbox) {
+        report.blobs += 1;
+        let path = store.folder.path(key);
+        let is_so = match hashes {
+            true => holds(&store.folder, &path, bytes, sha256).await,
+            false => store.size(&path).await.map(|size| size == bytes),
+        };
+        let is_gone = is_so.as_ref().is_err_and(is_absent);
+        if is_gone && is_retired(store, record.epoch).await? {
+            continue;
+        }
+        report.compare(&store.folder, key.clone(), is_so)?;
+    }
+    Ok(())
+}
+
+/// Whether the chain went on meanwhile, and what an epoch named was deleted.
+async fn is_retired(store: &LaneStore, epoch: Epoch) -> Result<bool, ChainError> {
+    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
+    let latest = store.latest().await.map_err(failed)?;
+    Ok(latest.is_some_and(|latest| epoch.0 + LOOK_BACK as u64 <= latest.0))
+}
+
+impl Report {
+    fn compare(
+        &mut self,
+        location: &Location,
+        object: String,
+        is_so: object_store::Result<bool>,
+    ) -> Result<(), ChainError> {
+        match is_so {
+            Ok(true) => {}
+            Ok(false) => {
+                let detail = "its size or its hash is another than the chain says";
+                self.add(Matter::Damaged, object, detail);
+            }
+            Err(error) if is_absent(&error) => {
+                self.add(Matter::Missing, object, "a record names it");
+            }
+            Err(error) => {
+                return Err(ChainError::store(&format!("read {object}"), location, &error));
+            }
+        }
+        Ok(())
+    }
+}
