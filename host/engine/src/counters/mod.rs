@@ -3,6 +3,7 @@
 
 mod commits;
 mod instrument;
+mod fates;
 mod partition;
 mod stage;
 mod lane;
@@ -10,9 +11,10 @@ mod lane;
 mod tests;
 
 pub use commits::{Activated, Commit, Commits};
+pub use fates::FateCounters;
 pub use instrument::{
     Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime, TimeCounter,
 };
-pub use lane::{FateCounters, LaneMetrics, StepTimes, TableMetrics};
+pub use lane::{LaneMetrics, StepTimes, TableMetrics};
 pub use partition::{OTHER, PARTITIONS_MAX, PartitionFates};
 pub use stage::{ModuleMetrics, StageMetrics};

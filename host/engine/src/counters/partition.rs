@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
-use super::lane::FateCounters;
+use super::fates::FateCounters;
 use sluicegate_chain::fates::Fates;
 use sluicegate_model::position::Partition;
 

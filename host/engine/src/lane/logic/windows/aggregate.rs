@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
-use super::runs::ResultRow;
 use crate::lane::logic::pieces::by_key_bytes;
 use crate::lane::plan::WindowsPlan;
 use sluicegate_model::dead_letter::DeadLetterKind;
@@ -37,6 +36,15 @@ pub(in crate::lane) struct Results {
     /// All rows in the order of window and key, when they are sorted.
     order: Vec<ResultRow>,
     pub(in crate::lane) condemned: Vec<CondemnedGroup>,
+}
+
+/// A row of the results of a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResultRow {
+    /// Its batch among those of its worker.
+    pub(super) batch: u32,
+    /// Its place there.
+    pub(super) row: u32,
 }
 
 /// The plugin of a worker, with what it is given.

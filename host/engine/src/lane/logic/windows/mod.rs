@@ -24,15 +24,20 @@ use crate::lane::pool::Pool;
 use crate::lane::rows::Rows;
 use crate::lane::stage::{Running, report_stage};
 use aggregate::{Aggregate, CondemnedGroup, Results};
+use apart::Apart;
+use ever::Ever;
 use firing::Firing;
+use panes::Panes;
 use runs::{each_run, join};
+use sessions::OpenSessions;
 use shape::{By, Shape, Watching};
 use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_sandbox::plugin::guest::AggregateGuest;
 use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::window::snapshot::SnapshotError;
-use sluicegate_state::window::{Watcher, snapshot};
+use sluicegate_state::window::{Watcher, WindowAssigner, snapshot};
+use tumbling::Tumbling;
 use update::{Answers, update};
 
 /// The windows of a lane.
@@ -95,12 +100,22 @@ impl Worker {
     }
 }
 
+/// The windows of a plan, without rows.
+fn without_rows(plan: &WindowsPlan) -> Box<dyn Shape> {
+    match plan.assigner {
+        WindowAssigner::Slides(slides) if slides.overlap() => Box::new(Panes::new(slides)),
+        WindowAssigner::Slides(slides) => Box::new(Apart::new(Tumbling { slides })),
+        WindowAssigner::Sessions(rule) => Box::new(OpenSessions::new(rule)),
+        WindowAssigner::Global { trigger } => Box::new(Apart::new(Ever { trigger })),
+    }
+}
+
 impl Windows {
     /// No rows yet.
     pub(super) fn new(plan: WindowsPlan, pool: &Pool) -> Self {
         let worker = |_| Worker {
             aggregate: Running::of_grouped(&plan.grouped, pool),
-            shape: shape::open(&plan),
+            shape: without_rows(&plan),
             nanos: 0,
         };
         let workers = (0..pool.len()).map(worker).collect();

@@ -13,7 +13,7 @@
 use arrow::compute::interleave_record_batch;
 use arrow::record_batch::RecordBatch;
 
-use super::aggregate::Results;
+use super::aggregate::{ResultRow, Results};
 use crate::lane::LaneError;
 use crate::lane::pool::Pool;
 
@@ -22,15 +22,6 @@ const ROWS: usize = if cfg!(test) { 4 } else { 65_536 };
 
 /// Bytes of a run, about: rows can be large, and texts of an array must stay far below 2 GiB.
 const BYTES: usize = 64 << 20;
-
-/// A row of the results of a worker.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ResultRow {
-    /// Its batch among those of its worker.
-    pub(super) batch: u32,
-    /// Its place there.
-    pub(super) row: u32,
-}
 
 /// What is left of the results of all workers.
 pub(super) struct Runs<'r> {

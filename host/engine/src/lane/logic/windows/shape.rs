@@ -2,21 +2,15 @@
 //! looked up once, when they are made; whoever works with them does not ask.
 
 use super::aggregate::{Aggregate, Results};
-use super::apart::Apart;
-use super::ever::Ever;
-use super::panes::Panes;
-use super::sessions::OpenSessions;
-use super::tumbling::Tumbling;
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::{Judge, Placed};
-use crate::lane::plan::WindowsPlan;
 use crate::lane::rows::Rows;
 use sluicegate_model::time::Watermark;
 use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::window::StateRow;
 use sluicegate_state::window::snapshot::{KnownClosed, Stored};
-use sluicegate_state::window::{GroupPlace, NextRun, Watcher, WindowAssigner};
+use sluicegate_state::window::{GroupPlace, NextRun, Watcher};
 
 /// The windows of one worker.
 ///
@@ -151,15 +145,5 @@ impl Fired {
         self.results.sort();
         self.closed.sort();
         self
-    }
-}
-
-/// The windows of a plan, without rows.
-pub(super) fn open(plan: &WindowsPlan) -> Box<dyn Shape> {
-    match plan.assigner {
-        WindowAssigner::Slides(slides) if slides.overlap() => Box::new(Panes::new(slides)),
-        WindowAssigner::Slides(slides) => Box::new(Apart::new(Tumbling { slides })),
-        WindowAssigner::Sessions(rule) => Box::new(OpenSessions::new(rule)),
-        WindowAssigner::Global { trigger } => Box::new(Apart::new(Ever { trigger })),
     }
 }
