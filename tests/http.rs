@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use reqwest::blocking::Client;
 
 use crate::harness::host::Host;
@@ -181,4 +182,47 @@ pub fn module_with_foreign_import() -> Vec<u8> {
     module.extend([1, 4, 1, 0x60, 0, 0]);
     module.extend([2, 9, 1, 3, b'e', b'n', b'v', 1, b'f', 0, 0]);
     module
+}
+
+/// What stands in the open windows, in every form; a pipeline of raw rows has none, and says so.
+#[test]
+fn open_windows_are_shown_as_they_stand() {
+    let (_topic, place, host) = at_work("http-windows", 68);
+    let status = host.get("/v1/pipelines/sales");
+    let open = host.get("/v1/pipelines/sales/windows?limit=2000");
+    let rows = open["rows"].as_array().unwrap();
+    assert!(!rows.is_empty());
+    assert_eq!((&open["groups"], &open["rows_left_out"]), (&status["open_groups"], &0.into()));
+    assert_eq!(rows.len() as u64, open["groups"].as_u64().unwrap());
+    assert_eq!((&open["columns"][0]["name"], &open["key_columns"]), (&"store".into(), &1.into()));
+    let key = rows[0][0].as_str().unwrap();
+    let of_key = host.get(&format!("/v1/pipelines/sales/windows?key={key}"));
+    let of_key = of_key["rows"].as_array().unwrap();
+    assert!(!of_key.is_empty() && of_key.iter().all(|row| row[0].as_str().unwrap().contains(key)));
+    let ask = |accept: &str| {
+        let request = Client::new().get(format!("{}/v1/pipelines/sales/windows", host.url));
+        request.header("accept", accept).send().unwrap()
+    };
+    let parquet = ask("application/vnd.apache.parquet").bytes().unwrap();
+    let parquet = ParquetRecordBatchReaderBuilder::try_new(parquet).unwrap();
+    let count: usize = parquet.build().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(count, rows.len().min(200));
+    let arrow = ask("application/vnd.apache.arrow.stream");
+    assert_eq!(arrow.headers()["x-sluicegate-groups"], open["groups"].to_string().as_str());
+    host.stop();
+    // Looking has changed nothing: another run over the same sales has the same table.
+    assert_eq!(chain::head(&place).unwrap().fates().read, 800);
+
+    let topic = Topic::create(services::kafka(), "http-raw", 1);
+    let place = Place::local();
+    let raw = Pipeline { window: None, ..Pipeline::sales(kafka(&topic)) };
+    let host = Host::serve(&place, &raw.write(&place));
+    let url = format!("{}/v1/pipelines/sales/windows", host.url);
+    let answer = eventually("the pipeline runs", || {
+        let answer = reqwest::blocking::get(&url).unwrap();
+        (answer.status() != 503).then_some(answer)
+    });
+    assert_eq!(answer.status(), 409);
+    assert!(answer.text().unwrap().contains("\"no_windows\""));
+    host.stop();
 }

@@ -5,11 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::lately::Lately;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{Activation, Epoch, PinnedModule};
+use sluicegate_formats::json::encode::json_value;
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_sandbox::plugin::Plugin;
 
@@ -219,6 +221,12 @@ pub struct LiveResults {
 impl LiveResults {
     /// More rows than a person reads; keeps an event below about 100 KB.
     pub const ROWS_MAX: usize = 500;
+}
+
+/// Rows as JSON: exact numbers, times as RFC 3339.
+pub fn json_rows(batch: &RecordBatch) -> Vec<Vec<serde_json::Value>> {
+    let cell = |row: usize| batch.columns().iter().map(|column| json_value(column, row)).collect();
+    (0..batch.num_rows()).map(cell).collect()
 }
 
 /// Whether two problems are one to a person: how often something was tried, and for how long, differs every time.

@@ -15,7 +15,7 @@ use crate::handle::{LanePorts, PipelineHandle};
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{Commands, LaneParts, Outside, Pace, Trial};
+use sluicegate_engine::lane::{Commands, LaneParts, Looks, Outside, Pace, Trial};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
@@ -28,6 +28,8 @@ use sluicegate_store::{self as store, Location, StoreError, StoreOptions};
 
 /// Commands wait here between two turns; more than a few at once would be a person hammering a button.
 const COMMANDS_MAX: usize = 16;
+/// Questions about open windows wait here between two turns; more at once are told to come again.
+const LOOKS_MAX: usize = 16;
 /// Live results that a slow listener may be behind before it loses the oldest: about three seconds.
 const LIVE_MAX: usize = 32;
 
@@ -102,17 +104,20 @@ impl Program {
     pub fn start(&self, pipeline: Pipeline) -> anyhow::Result<Started> {
         let config = Arc::new(pipeline);
         let (commands_tx, commands) = mpsc::channel(COMMANDS_MAX);
+        let (looks_tx, looks) = mpsc::channel(LOOKS_MAX);
         let (live, _) = broadcast::channel(LIVE_MAX);
         let ports = LanePorts {
             status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&config.name))),
             stages: Arc::default(),
             commands: commands_tx,
+            looks: looks_tx,
             live,
             metrics: Arc::new(lane_metrics(&config)),
             pulse: Pulse::new(self.clock.clone()),
         };
         let outside = Outside {
             commands: Commands::new(commands),
+            looks: Looks::new(looks),
             stop: self.stop.clone(),
             status: Arc::clone(&ports.status),
             stages: Arc::clone(&ports.stages),

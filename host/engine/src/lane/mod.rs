@@ -25,6 +25,7 @@ mod ledger;
 mod desk;
 mod exchange;
 mod ending;
+mod shown;
 mod open;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use sluicegate_sandbox::module::load::LoadedModule;
 
 pub use desk::Outside;
 pub use desk::command::{Awaited, Command, Commands, Refusal, Reply};
+pub use desk::look::{Look, Looks, OpenWindows, WindowsAsked};
 pub use error::{LaneEnd, LaneError};
 pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name, open};
 pub(crate) use open::{heard, wait};
@@ -129,6 +131,8 @@ impl Lane {
             // A barrier comes first: nothing more may be due of the module that is to go.
             self.desk.ask(stage, module, reply);
             self.ledger.dirty = true;
+        } else if let Some(look) = self.desk.next_look() {
+            self.show_open(look)?;
         } else if !self.intake.ended && self.barrier() == Barrier::Blocked {
             self.wait_for_commit()?;
         } else if self.intake.is_over() {

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::*;
 use crate::counters::LaneMetrics;
-use crate::lane::{Command, Commands, Pace, Trial};
+use crate::lane::{Command, Commands, Looks, Pace, Trial};
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use sluicegate_chain::modules::ModuleStore;
@@ -186,6 +186,7 @@ impl World {
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
         let outside = Outside {
             commands: Commands::new(commands),
+            looks: Looks::new(mpsc::channel(1).1),
             stop: stop.clone(),
             status: Arc::clone(&status),
             stages: Arc::default(),

@@ -17,7 +17,7 @@ use sluicegate_chain::fates::Fates;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::{Epoch, PinnedModule};
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::Command;
+use sluicegate_engine::lane::{Command, Look};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, PartitionView, Phase, StageView};
 use sluicegate_model::call::CallLimits;
@@ -38,6 +38,7 @@ use sluicegate_store::Location;
 pub(crate) struct Fixture {
     pub(crate) handle: Arc<PipelineHandle>,
     pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) looks: mpsc::Receiver<Look>,
     pub(crate) status: Arc<ArcSwap<LaneStatus>>,
     pub(crate) live: broadcast::Sender<Arc<LiveResults>>,
     pub(crate) modules: ModuleStore,
@@ -55,6 +56,7 @@ pub(crate) fn sales() -> Fixture {
     let (engine, stages) = compiled();
     let status = Arc::new(ArcSwap::from_pointee(status(&stages)));
     let (commands, taken) = mpsc::channel(4);
+    let (looks_tx, looks) = mpsc::channel(4);
     let (live, _) = broadcast::channel(4);
     let clock = Clock::manual(0);
     let pulse = Pulse::new(clock.clone());
@@ -66,6 +68,7 @@ pub(crate) fn sales() -> Fixture {
         status: Arc::clone(&status),
         stages: Arc::new(ArcSwap::from_pointee(stages)),
         commands,
+        looks: looks_tx,
         live: live.clone(),
         metrics: Arc::new(metrics),
         pulse: pulse.clone(),
@@ -75,7 +78,7 @@ pub(crate) fn sales() -> Fixture {
     let handle =
         PipelineHandle::new(config, ports, modules.clone(), engine.clone(), storage.clone());
     let handle = Arc::new(handle);
-    Fixture { handle, commands: taken, status, live, modules, storage, engine, clock, pulse }
+    Fixture { handle, commands: taken, looks, status, live, modules, storage, engine, clock, pulse }
 }
 
 impl Fixture {

@@ -2,6 +2,7 @@
 //! results, and a way to ask for another module. The lane's own state is out of reach.
 
 mod prepare;
+mod windows;
 mod fitness;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -19,7 +20,7 @@ use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{Awaited, Command, Refusal};
+use sluicegate_engine::lane::{Awaited, Command, Look, Refusal};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, Phase, StageView};
 use sluicegate_model::module::ModuleDigest;
@@ -29,6 +30,8 @@ use sluicegate_sandbox::module::load::LoadedModule;
 
 pub use fitness::Fitness;
 use fitness::Judged;
+
+pub use windows::WindowsError;
 
 /// How long an activation is waited for. A checkpoint takes well under a second; when the store is away it takes
 /// as long as that lasts, and whoever asked is told so instead of being kept.
@@ -43,6 +46,8 @@ pub struct LanePorts {
     pub stages: Arc<ArcSwap<Vec<StageView>>>,
     /// Taken between two turns.
     pub commands: mpsc::Sender<Command>,
+    /// Answered between two turns.
+    pub looks: mpsc::Sender<Look>,
     /// Changed groups, for whoever listens.
     pub live: broadcast::Sender<Arc<LiveResults>>,
     /// Added to once a turn.

@@ -25,6 +25,7 @@ mod versions;
 mod look;
 mod dead_letters;
 mod late_rows;
+mod windows;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -254,6 +255,7 @@ fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))
         .route("/v1/pipelines/{pipeline}/dead-letters", get(dead_letters::dead_letters))
         .route("/v1/pipelines/{pipeline}/late-rows", get(late_rows::late_rows))
+        .route("/v1/pipelines/{pipeline}/windows", get(windows::windows))
         .route_layer(within(READ_TIME));
     // What is not compiled yet is compiled first.
     let judged = Router::new()

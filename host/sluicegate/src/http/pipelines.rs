@@ -202,7 +202,7 @@ impl Shared {
 }
 
 /// RFC 3339; nothing if it is no moment.
-fn moment(watermark: Watermark) -> Option<String> {
+pub(super) fn moment(watermark: Watermark) -> Option<String> {
     match watermark {
         Watermark::At(time) => Some(time.to_string()),
         Watermark::None | Watermark::End => None,

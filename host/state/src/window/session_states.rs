@@ -7,6 +7,7 @@ use super::hash::TableHash;
 use super::row::StateRow;
 use super::session::{Session, SessionRule};
 use super::sessions::{Sessions, allocated};
+use sluicegate_model::window::WindowBounds;
 
 impl Sessions {
     /// A session as a checkpoint gives it back.
@@ -44,6 +45,17 @@ impl Sessions {
     pub fn states(&self) -> impl Iterator<Item = &[u8]> {
         let sessions = self.keys.iter().flat_map(|key| &key.sessions);
         sessions.map(|session| &*session.state).filter(|state| !state.is_empty())
+    }
+
+    /// The sessions that have rows: bounds, key, accumulator, and how often each has fired.
+    pub fn open(&self) -> impl Iterator<Item = (WindowBounds, &[u8], &[u8], u64)> {
+        let sessions = self
+            .keys
+            .iter()
+            .flat_map(|key| key.sessions.iter().map(move |session| (&*key.key, session)));
+        sessions
+            .filter(|(_, session)| session.has_rows)
+            .map(|(key, session)| (session.bounds, key, &*session.state, session.revision))
     }
 
     /// Replaces what [`Sessions::states`] gives, in that order.

@@ -9,9 +9,8 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use serde_json::Value;
 
-use crate::status::LiveResults;
+use crate::status::{LiveResults, json_rows};
 use sluicegate_chain::record::Epoch;
-use sluicegate_formats::json::encode::json_value;
 
 use super::Desk;
 use crate::lane::logic::Changed;
@@ -104,9 +103,4 @@ impl Desk {
             rows_left_out: left_out as u64,
         }));
     }
-}
-
-fn json_rows(batch: &RecordBatch) -> Vec<Vec<Value>> {
-    let cell = |row: usize| batch.columns().iter().map(|column| json_value(column, row)).collect();
-    (0..batch.num_rows()).map(cell).collect()
 }

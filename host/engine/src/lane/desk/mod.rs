@@ -3,6 +3,7 @@
 pub(in crate::lane) mod activate;
 pub(in crate::lane) mod brake;
 pub(in crate::lane) mod command;
+pub(in crate::lane) mod look;
 mod live;
 mod status;
 
@@ -27,6 +28,7 @@ use super::trial::Trial;
 use activate::Activation;
 use command::{Command, Commands, Refusal, Reply};
 use live::Live;
+use look::{Look, Looks, Pace};
 use status::Reported;
 
 pub(in crate::lane) use status::Shown;
@@ -37,6 +39,8 @@ pub(in crate::lane) use status::Shown;
 pub struct Outside {
     /// Taken between two turns.
     pub commands: Commands,
+    /// Answered between two turns.
+    pub looks: Looks,
     /// A last commit, then the end. Not the end of input: no window fires.
     pub stop: Stop,
     /// Published after turns.
@@ -61,6 +65,7 @@ pub(super) struct Desk {
     /// Asked for, and not yet answered.
     activations: Vec<Activation>,
     live: Live,
+    looks: Pace,
     reported: Reported,
     /// With records, since the lane was opened.
     pub(super) turns: u64,
@@ -77,6 +82,7 @@ impl Desk {
             outside,
             activations: Vec::new(),
             live: Live::default(),
+            looks: Pace::default(),
             reported: Reported::default(),
             turns: 0,
             turn_ended: None,
@@ -119,11 +125,24 @@ impl Desk {
         while let Some(command) = self.outside.commands.try_take() {
             command.refuse(Refusal::Ended);
         }
+        while let Some(look) = self.outside.looks.try_take() {
+            look.answer(Err(Refusal::Ended));
+        }
     }
 
     /// The next command, if there is one.
     pub(super) fn next_command(&self) -> Option<Command> {
         self.outside.commands.try_take()
+    }
+
+    /// The next question about open groups, if there is one and it is time for another answer.
+    pub(super) fn next_look(&self) -> Option<Look> {
+        if self.looks.is_due(self.clock.monotonic()) { self.outside.looks.try_take() } else { None }
+    }
+
+    /// A question was answered.
+    pub(super) fn end_look(&mut self, began: Duration) {
+        self.looks.took(began, self.clock.monotonic());
     }
 
     /// Notes how long no turn ran before this one, which has records.

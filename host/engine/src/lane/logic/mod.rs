@@ -17,6 +17,7 @@ mod pieces;
 mod placed;
 mod raw;
 mod share;
+mod wanted;
 mod windows;
 
 use std::ops::{Deref, DerefMut};
@@ -31,6 +32,7 @@ use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::window::snapshot::SnapshotError;
 
 use super::LaneError;
+use super::desk::look::WindowsAsked;
 use super::plan::{FittedStage, LogicPlan, Plan};
 use super::pool::Pool;
 use super::rows::Prepared;
@@ -110,6 +112,12 @@ pub(super) trait Kind: Send {
     /// At most `max` groups that have changed since they were shown last and have not fired, evaluated on copies.
     fn show(&mut self, _given: &Given<'_>, _max: usize) -> Changed {
         Changed::default()
+    }
+
+    /// Open groups that somebody asks for, evaluated on copies within bounds, and how many were not looked at. None: there are no
+    /// such things. Nothing changes by it.
+    fn open(&mut self, _given: &Given<'_>, _asked: &WindowsAsked) -> Option<(RecordBatch, usize)> {
+        None
     }
 
     /// Goes on where the watermark had come when a checkpoint was made, with state or without.

@@ -36,7 +36,7 @@ pub(crate) fn heard<T>(
     work: impl Future<Output = T>,
     awaited: Awaited,
 ) -> Option<T> {
-    let Outside { commands, stop, pulse, .. } = outside;
+    let Outside { commands, looks, stop, pulse, .. } = outside;
     runtime.block_on(async {
         let mut work = std::pin::pin!(work);
         loop {
@@ -45,6 +45,7 @@ pub(crate) fn heard<T>(
                 biased;
                 () = stop.asked() => return None,
                 command = commands.take() => command.refuse(Refusal::NotOpen(awaited)),
+                look = looks.take() => look.answer(Err(Refusal::NotOpen(awaited))),
                 done = &mut work => return Some(done),
                 () = tokio::time::sleep(PULSE_EVERY) => {}
             }

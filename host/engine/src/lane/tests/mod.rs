@@ -18,6 +18,7 @@ mod bounds;
 mod trial;
 mod scripts;
 mod shadow;
+mod looked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -307,6 +308,7 @@ impl World {
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
             commands: Commands::new(commands),
+            looks: Looks::new(mpsc::channel(1).1),
             // Its clock stands still: it is never overdue by itself.
             stop: Stop::new(Clock::manual(0)),
             status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name))),

@@ -9,5 +9,6 @@ pub mod late_rows;
 pub mod modules;
 pub mod pipelines;
 pub mod releases;
+pub mod windows;
 pub mod session;
 pub mod shape;

@@ -10,6 +10,7 @@ mod pipelines;
 mod requests;
 mod sessions;
 mod rows;
+mod windows;
 
 use std::time::Duration;
 

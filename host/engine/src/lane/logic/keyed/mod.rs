@@ -1,13 +1,19 @@
 //! Keys with state and timers: a plugin is given the rows of a key in their order, and what is due between them.
 
 pub(super) mod emitted;
+mod open;
 mod timers;
 mod update;
 
+use arrow::compute::concat_batches;
+use arrow::record_batch::RecordBatch;
+
 use super::placed::Placed;
+use super::windows::open::LOOK_NANOS;
 use super::{Effect, Effects, Given, Judged, Kind, States, Turn};
 use crate::counters::LaneMetrics;
 use crate::lane::LaneError;
+use crate::lane::desk::look::WindowsAsked;
 use crate::lane::logic::share::{Share, owner};
 use crate::lane::plan::{FittedStage, KeyedPlan};
 use crate::lane::pool::Pool;
@@ -133,6 +139,20 @@ impl Kind for Keyed {
     fn finish(&mut self, given: &Given<'_>, effects: &mut dyn Effects) -> Result<bool, LaneError> {
         self.fire_last_timers(given, effects)?;
         Ok(true)
+    }
+
+    fn open(&mut self, given: &Given<'_>, asked: &WindowsAsked) -> Option<(RecordBatch, usize)> {
+        let Self { plan, workers, .. } = self;
+        let grouped = &plan.grouped;
+        let found = given.pool.each_worker(workers, |_, worker| {
+            open::keys(grouped, &worker.keyed, asked, LOOK_NANOS)
+        });
+        let (rows, seen): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let rows =
+            concat_batches(&open::schema(grouped), &rows).expect("rows of one schema, and few");
+        let all = self.groups_len() as usize;
+        let seen = seen.iter().sum::<usize>() - rows.num_rows().saturating_sub(asked.rows);
+        Some((rows.slice(0, rows.num_rows().min(asked.rows)), all.saturating_sub(seen)))
     }
 
     fn freeze(&self, generation: u32, _watermark: Watermark) -> Option<FrozenState> {

@@ -2,6 +2,7 @@
 
 use super::aggregate::{Aggregate, Results};
 use super::groups::Groups;
+use super::open::Looking;
 use super::shape::{By, Fired, Shape, Until, Watching, Way};
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
@@ -72,6 +73,10 @@ impl<R: Rule> Shape for Apart<R> {
 
     fn changed(&mut self, aggregate: &mut Aggregate<'_>, by: Watching, max: usize) -> Results {
         self.groups.changed(aggregate, by, max)
+    }
+
+    fn open(&mut self, aggregate: &mut Aggregate<'_>, _now: Watermark, looking: &mut Looking<'_>) {
+        self.groups.open(aggregate, looking);
     }
 
     fn changed_len(&self) -> usize {

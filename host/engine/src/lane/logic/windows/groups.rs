@@ -1,6 +1,7 @@
 //! Groups that lie in windows or panes of their own, and the call that touches them.
 
 use super::aggregate::{Aggregate, Results};
+use super::open::Looking;
 use super::shape::{Fired, Until, Watching};
 use super::update::{Answers, Owned};
 use crate::lane::rows::project;
@@ -95,6 +96,20 @@ impl Groups {
             aggregate.evaluate(&firing, &mut results);
         }
         results
+    }
+
+    /// Hands all groups to somebody who asks, newest windows first.
+    pub(super) fn open(&self, aggregate: &mut Aggregate<'_>, looking: &mut Looking<'_>) {
+        for window in self.state.windows().iter().rev() {
+            let (bounds, groups) = (window.place.bounds, &window.groups);
+            for id in groups.ids() {
+                if looking.is_enough() {
+                    return;
+                }
+                let of = (groups.state(id), groups.revision(id));
+                looking.find(aggregate, (bounds, groups.key(id)), of);
+            }
+        }
     }
 
     /// Groups that changed and were not shown yet.

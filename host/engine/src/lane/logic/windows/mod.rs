@@ -5,6 +5,7 @@ mod apart;
 mod ever;
 mod firing;
 mod groups;
+pub(super) mod open;
 mod panes;
 mod place;
 mod runs;
@@ -13,11 +14,16 @@ mod shape;
 mod tumbling;
 mod update;
 
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+
 use super::judged::RefusedRow;
 use super::placed::{Judge, Placed};
 use super::{Changed, Effect, Effects, Given, Judged, Kind, States, Turn};
 use crate::counters::LaneMetrics;
 use crate::lane::LaneError;
+use crate::lane::desk::look::WindowsAsked;
 use crate::lane::logic::share::{Share, owner};
 use crate::lane::plan::{FittedStage, WindowsPlan};
 use crate::lane::pool::Pool;
@@ -27,6 +33,7 @@ use aggregate::{Aggregate, CondemnedGroup, Results};
 use apart::Apart;
 use ever::Ever;
 use firing::Firing;
+use open::{LOOK_NANOS, Looking};
 use panes::Panes;
 use runs::{each_run, join};
 use sessions::OpenSessions;
@@ -88,6 +95,19 @@ impl Worker {
         self.shape.place(rows, By { judge, clock, lateness: plan.lateness }, &mut placed);
         placed.set_keys(&rows.batch, &plan.grouped.key);
         placed
+    }
+
+    /// Open groups that somebody asks for, and how many were not looked at.
+    fn open(
+        &mut self,
+        plan: &WindowsPlan,
+        asked: &WindowsAsked,
+        watermark: Watermark,
+    ) -> (Results, usize) {
+        let (shape, mut aggregate) = self.with_aggregate(plan);
+        let mut looking = Looking::new(asked, LOOK_NANOS);
+        shape.open(&mut aggregate, watermark, &mut looking);
+        looking.end(&mut aggregate, shape.groups_len())
     }
 
     fn changed(&mut self, plan: &WindowsPlan, by: Watching, max: usize) -> Results {
@@ -221,6 +241,20 @@ impl Kind for Windows {
         });
         let left_out = workers.iter().map(|worker| worker.shape.changed_len()).sum();
         Changed { rows: join(&results), left_out }
+    }
+
+    fn open(&mut self, given: &Given<'_>, asked: &WindowsAsked) -> Option<(RecordBatch, usize)> {
+        let Self { plan, workers, .. } = self;
+        let watermark = given.clock.watermark();
+        let found = given.pool.each_worker(workers, |_, worker| {
+            worker.timed(|worker| worker.open(plan, asked, watermark)).0
+        });
+        let (results, left_out): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let empty = || RecordBatch::new_empty(Arc::clone(&plan.grouped.output));
+        let rows = join(&results).unwrap_or_else(empty);
+        let beyond = rows.num_rows().saturating_sub(asked.rows);
+        let left_out = left_out.iter().sum::<usize>() + beyond;
+        Some((rows.slice(0, rows.num_rows() - beyond), left_out))
     }
 
     fn begin_at(&mut self, watermark: Watermark) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::aggregate::{Aggregate, Results};
 use super::groups::Groups;
+use super::open::Looking;
 use super::place::place_in_slides;
 use super::shape::{By, Fired, Shape, Until, Watching, Way};
 use super::update::{Answers, Owned};
@@ -23,6 +24,9 @@ use sluicegate_state::window::{SlideTables, Slides, SomeKeys, Watcher};
 /// panes show fewer keys at a time.
 const LOOKUPS_MAX: usize = 50_000;
 
+/// Keys that are compared with what is asked for between two looks at the clock.
+const LOOKED_AT_ONCE: usize = 256;
+
 /// The panes of one worker.
 pub(super) struct Panes {
     slides: Slides,
@@ -35,6 +39,41 @@ impl Panes {
     /// Without rows.
     pub(super) fn new(slides: Slides) -> Self {
         Self { slides, groups: Groups::default(), tables: SlideTables::default() }
+    }
+
+    /// The keys that somebody asks for, by the window that fires next of those that see them.
+    fn next_windows(
+        &self,
+        aggregate: &Aggregate<'_>,
+        watermark: Watermark,
+        looking: &mut Looking<'_>,
+    ) -> BTreeMap<i128, GroupTable> {
+        let mut left = self.looked_at(looking.rows_max());
+        let mut open: BTreeMap<i128, GroupTable> = BTreeMap::new();
+        for pane in self.groups.state.windows().iter().rev() {
+            let (start, skipped) = (pane.place.bounds.start, pane.place.skipped);
+            let window = self.slides.next_window(start, skipped, watermark);
+            let ids: Vec<u32> = pane.groups.ids().collect();
+            for ids in ids.chunks(LOOKED_AT_ONCE) {
+                if left == 0 || !looking.goes_on() {
+                    looking.stop();
+                    return open;
+                }
+                let wanted = looking.wanted(aggregate, ids.iter().map(|id| pane.groups.key(*id)));
+                looking.pass_over(ids.len() - wanted.len());
+                for id in wanted.into_iter().map(|index| ids[index]) {
+                    let keys = open.entry(window).or_default();
+                    let before = keys.len();
+                    keys.find_or_insert(pane.groups.hash(id), pane.groups.key(id));
+                    // One that another pane has brought stands for both.
+                    match keys.len() > before {
+                        true => left = left.saturating_sub(1),
+                        false => looking.pass_over(1),
+                    }
+                }
+            }
+        }
+        open
     }
 
     /// When the next of the windows ends that the watermark passes on its way.
@@ -143,6 +182,26 @@ impl Shape for Panes {
             aggregate.evaluate_merged(slides.bounds(window), &merged, &mut results);
         }
         results
+    }
+
+    /// Of the windows that overlap the one that fires next, which has most of what it will have.
+    fn open(
+        &mut self,
+        aggregate: &mut Aggregate<'_>,
+        watermark: Watermark,
+        looking: &mut Looking<'_>,
+    ) {
+        let open = self.next_windows(aggregate, watermark, looking);
+        let Self { slides, groups, .. } = self;
+        for (window, keys) in open {
+            looking.evaluate_window(&keys, |some, results| {
+                let mut merge = |left: &Varlen, right: &Varlen| aggregate.runner.merge(left, right);
+                let mut whole = SomeKeys::of(std::iter::once(some));
+                let mut merged = whole.of_window(slides, &groups.state, window, some, &mut merge);
+                merged.set_revisions(|hash, key| groups.state.revision(window, hash, key));
+                aggregate.evaluate_merged(slides.bounds(window), &merged, results);
+            });
+        }
     }
 
     fn looked_at(&self, shown: usize) -> usize {

@@ -1,6 +1,7 @@
 //! Sessions: windows that follow from the other rows of a key as well.
 
 use super::aggregate::{Aggregate, CondemnedGroup, Results};
+use super::open::Looking;
 use super::shape::{By, Fired, Shape, Until, Watching, Way};
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
@@ -133,6 +134,15 @@ impl Shape for OpenSessions {
         let mut results = Results::default();
         aggregate.evaluate(&self.sessions.take_changed(max), &mut results);
         results
+    }
+
+    fn open(&mut self, aggregate: &mut Aggregate<'_>, _now: Watermark, looking: &mut Looking<'_>) {
+        for (bounds, key, state, revision) in self.sessions.open() {
+            if looking.is_enough() {
+                return;
+            }
+            looking.find(aggregate, (bounds, key), (state, revision));
+        }
     }
 
     fn changed_len(&self) -> usize {

@@ -2,6 +2,7 @@
 //! looked up once, when they are made; whoever works with them does not ask.
 
 use super::aggregate::{Aggregate, Results};
+use super::open::Looking;
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::{Judge, Placed};
@@ -45,6 +46,14 @@ pub(super) trait Shape: Send {
     /// What has changed since a watcher looked last and has not fired, evaluated on copies. At most `max` groups are
     /// looked at.
     fn changed(&mut self, aggregate: &mut Aggregate<'_>, by: Watching, max: usize) -> Results;
+
+    /// Hands the groups that take more rows to somebody who asks. Nothing changes by it.
+    fn open(
+        &mut self,
+        aggregate: &mut Aggregate<'_>,
+        watermark: Watermark,
+        looking: &mut Looking<'_>,
+    );
 
     /// How many groups may be looked at to show about so many of them.
     fn looked_at(&self, shown: usize) -> usize {

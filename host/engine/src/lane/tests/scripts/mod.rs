@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A script is a file beside this one; `UPDATE_EXPECT=1` writes its indented lines. What lines there are: [`Settings`],
-//! [`Statement`]. Each script is run in five ways (see [`Way`]), and what a reader of the tables sees must be the same
+//! [`Statement`]. Each script is run in six ways (see [`Way`]), and what a reader of the tables sees must be the same
 //! in all of them: after every line, unless lines are read together, and then at the end.
 //!
 //! Names begin with the rule of docs/design/time.md that they show.
@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use expect_test::{ExpectFile, expect_file};
 
+use super::looked::look;
 use super::*;
 use crate::lane::intake::partitions::LanePartition;
 pub(super) use diary::DIARY;
@@ -118,6 +119,8 @@ enum Way {
     Restarts,
     /// What each statement brings is read twice: the first time the lane dies before the commit.
     Crashes,
+    /// Before every step somebody looks into the open groups.
+    Looked,
     /// Records that follow each other come in one turn, partition by partition.
     AtOnce,
 }
@@ -129,6 +132,9 @@ fn check(expected: &ExpectFile) {
     for way in [Way::ThreeWorkers, Way::Restarts, Way::Crashes] {
         assert_same(way, &Run::of(script, way).committed(), &written.committed());
     }
+    // Also what listeners are told is the same.
+    let lines = |run: &Run| run.transcript.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_same(Way::Looked, &lines(&Run::of(script, Way::Looked)), &lines(&written));
     // Which partition is silent when depends on how they interleave, and that is what this changes.
     if !written.has_silence {
         assert_same(Way::AtOnce, &Run::of(script, Way::AtOnce).left(), &written.left());
@@ -387,6 +393,9 @@ impl Run {
     /// Takes turns until everything is read.
     fn read(&mut self) {
         loop {
+            if self.way == Way::Looked {
+                look(self.lane(), 1_000, None);
+            }
             self.lane().step().unwrap();
             let topic = self.topic.lock();
             let lane = &self.lane.as_ref().unwrap().0;
