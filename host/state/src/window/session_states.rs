@@ -47,15 +47,18 @@ impl Sessions {
         sessions.map(|session| &*session.state).filter(|state| !state.is_empty())
     }
 
-    /// The sessions that have rows: bounds, key, accumulator, and how often each has fired.
+    /// The sessions that have rows: bounds, key, accumulator, and the revision with which each was told
+    /// or is told next.
     pub fn open(&self) -> impl Iterator<Item = (WindowBounds, &[u8], &[u8], u64)> {
         let sessions = self
             .keys
             .iter()
             .flat_map(|key| key.sessions.iter().map(move |session| (&*key.key, session)));
-        sessions
-            .filter(|(_, session)| session.has_rows)
-            .map(|(key, session)| (session.bounds, key, &*session.state, session.revision))
+        sessions.filter(|(_, session)| session.has_rows).map(|(key, session)| {
+            // What was told and has not changed stands as it was told.
+            let told = u64::from(!session.pending);
+            (session.bounds, key, &*session.state, session.revision.saturating_sub(told))
+        })
     }
 
     /// Replaces what [`Sessions::states`] gives, in that order.

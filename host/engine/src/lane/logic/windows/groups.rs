@@ -106,7 +106,9 @@ impl Groups {
                 if looking.is_enough() {
                     return;
                 }
-                let of = (groups.state(id), groups.revision(id));
+                // What was told and has not changed stands as it was told.
+                let told = u64::from(groups.is_told(id));
+                let of = (groups.state(id), groups.revision(id).saturating_sub(told));
                 looking.find(aggregate, (bounds, groups.key(id)), of);
             }
         }

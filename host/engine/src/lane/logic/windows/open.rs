@@ -28,6 +28,8 @@ pub(super) struct Looking<'a> {
     /// That wait to be evaluated.
     found: Firing,
     is_enough: bool,
+    /// Not all groups are found.
+    is_cut: bool,
     /// Groups that were evaluated, or are not wanted.
     seen: usize,
     results: Results,
@@ -42,6 +44,7 @@ impl<'a> Looking<'a> {
             step: 1,
             found: Firing::default(),
             is_enough: false,
+            is_cut: false,
             seen: 0,
             results: Results::default(),
         }
@@ -89,9 +92,9 @@ impl<'a> Looking<'a> {
         self.seen += groups;
     }
 
-    /// There are more groups than can be looked at.
-    pub(super) fn stop(&mut self) {
-        self.is_enough = true;
+    /// There are more groups than can be found. Those that were are evaluated.
+    pub(super) fn cut(&mut self) {
+        self.is_cut = true;
     }
 
     /// How many rows are asked for.
@@ -120,7 +123,8 @@ impl<'a> Looking<'a> {
     /// All that was found, and how many of so many groups were not looked at.
     pub(super) fn end(mut self, aggregate: &mut Aggregate<'_>, groups: usize) -> (Results, usize) {
         self.evaluate(aggregate);
-        let left_out = if self.is_enough { groups.saturating_sub(self.seen) } else { 0 };
+        let is_part = self.is_enough || self.is_cut;
+        let left_out = if is_part { groups.saturating_sub(self.seen) } else { 0 };
         let mut results = self.results;
         // A group that cannot be evaluated yet is no dead letter: it may be when its window fires.
         results.condemned.clear();

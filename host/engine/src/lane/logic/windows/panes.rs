@@ -56,7 +56,7 @@ impl Panes {
             let ids: Vec<u32> = pane.groups.ids().collect();
             for ids in ids.chunks(LOOKED_AT_ONCE) {
                 if left == 0 || !looking.goes_on() {
-                    looking.stop();
+                    looking.cut();
                     return open;
                 }
                 let wanted = looking.wanted(aggregate, ids.iter().map(|id| pane.groups.key(*id)));
@@ -198,7 +198,9 @@ impl Shape for Panes {
                 let mut merge = |left: &Varlen, right: &Varlen| aggregate.runner.merge(left, right);
                 let mut whole = SomeKeys::of(std::iter::once(some));
                 let mut merged = whole.of_window(slides, &groups.state, window, some, &mut merge);
-                merged.set_revisions(|hash, key| groups.state.revision(window, hash, key));
+                // A window that has fired is corrected in the step in which it changes: it stands as it was last told.
+                let last = |fired: u64| fired.saturating_sub(1);
+                merged.set_revisions(|hash, key| last(groups.state.revision(window, hash, key)));
                 aggregate.evaluate_merged(slides.bounds(window), &merged, results);
             });
         }
