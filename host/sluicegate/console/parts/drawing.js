@@ -11,7 +11,9 @@ import { html } from "./view.js";
 export function Drawing({ status, past }) {
   const { shape, stages } = status;
   const rates = status.rates ?? {};
-  const lanes = stages.map((stage) => ({ ...stage, past: past?.stages[stage.stage] }));
+  // The file names the stages; what runs in them is known once the pipeline is open.
+  const running = new Map(stages.map((stage) => [stage.stage, stage]));
+  const lanes = shape.stages.map((stage) => ({ ...stage, ...running.get(stage.stage), past: past?.stages[stage.stage] }));
   const last = lanes.findIndex(({ kind }) => kind === "aggregate" || kind === "process");
   const written = recent(past?.series.written_rows, 15) ?? rates.written_rows;
   return html`<h2 class="unseen">Flow</h2>
@@ -62,11 +64,11 @@ function Stage({ stage }) {
   return html`<article class="box" aria-label=${`${stage.kind ?? "stage"} ${stage.stage}`}>
     <p class="kind"><${Term} id=${stage.kind === "process" ? "process" : stage.kind ?? "stage"}>${stage.kind ?? "stage"}<//></p>
     <h3>${stage.stage}</h3>
-    <p class="module">
+    ${stage.module ? html`<p class="module">
       <a href=${toModule(stage.module)}>${stage.module}</a>
       ${stage.version && html`<span class="unit"> version ${stage.version}</span>`}
       <code title=${stage.digest}>${digest(stage.digest)}</code>
-    </p>
+    </p>` : html`<p class="fine">no module runs here yet</p>`}
     <dl class="facts">
       <dt><${Term} id="cpu_per_row" /></dt>
       <dd title="processor time, all workers together">${micros === null ? "–" : duration(micros / 1e6)}</dd>

@@ -21,12 +21,13 @@ pub(super) fn shape(config: &Pipeline, partitions: usize) -> Shape {
 fn source(source: &SourceConfig, partitions: usize) -> SourceShape {
     let (kind, name, detail) = match source {
         SourceConfig::Kafka(kafka) => {
-            let detail = format!(
-                "topic {} of {}, {}",
-                kafka.topic,
-                kafka.brokers,
-                counted(partitions, "partition")
-            );
+            // None are known before the pipeline was open.
+            let counted = match partitions {
+                0 => String::new(),
+                1 => ", 1 partition".to_owned(),
+                more => format!(", {more} partitions"),
+            };
+            let detail = format!("topic {} of {}{counted}", kafka.topic, kafka.brokers);
             ("kafka", &kafka.topic, detail)
         }
         SourceConfig::Files(files) => {
@@ -36,11 +37,6 @@ fn source(source: &SourceConfig, partitions: usize) -> SourceShape {
         }
     };
     SourceShape { kind: kind.to_owned(), name: name.clone(), detail }
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }
 
 fn grouping(config: &Pipeline) -> Option<Grouping> {
