@@ -3,6 +3,7 @@ import uPlot from "../vendor/uPlot.js";
 import { clock, moment } from "./format.js";
 import { Term } from "./term.js";
 import { theme } from "./theme.js";
+import { coded } from "./said.js";
 import { html, useEffect, useRef, useState } from "./view.js";
 
 const HEIGHT = 132;
@@ -67,9 +68,15 @@ function inWords(title, at, series, format, marks) {
     const bounds = known.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
     return `${label} last ${format(known.at(-1))}, between ${format(bounds[0])} and ${format(bounds[1])}`;
   });
-  const swaps = marks.map((mark) => `${mark.text ?? mark.kind} at ${clock(mark.seconds)}`);
+  const swaps = marks.map((mark) => `${inText(mark)} at ${clock(mark.seconds)}`);
   const said = swaps.length ? ` Marks: ${swaps.join("; ")}.` : "";
   return `${title}: ${lines.join("; ")}, since ${clock(at[0])} UTC.${said}`;
+}
+
+/** A problem and its end have the same sentence: the word before it tells them apart. */
+function inText({ kind, text }) {
+  const before = { problem: "problem: ", mended: "over: " }[kind] ?? "";
+  return `${before}${text ?? kind}`;
 }
 
 function options(place, current, series, setCursor, { kind, steps, height }) {
@@ -172,7 +179,7 @@ export function Marks({ marks }) {
   return html`<ul class="marks" aria-label="Marks">
     ${marks.slice(-8).reverse().map((mark) => html`<li key=${`${mark.kind}${mark.seconds}${mark.stage}`}>
       <span class=${`mark mark-${mark.kind}`} aria-hidden="true"></span>
-      <time title=${moment(mark.at)}>${clock(mark.at)}</time> ${mark.text ?? mark.kind}
+      <time title=${moment(mark.at)}>${clock(mark.at)}</time> ${coded(inText(mark))}
     </li>`)}
   </ul>`;
 }
