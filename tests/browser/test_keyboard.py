@@ -1,4 +1,4 @@
-"""Without a mouse: a module is uploaded and activated with Tab, Enter, Escape and letters."""
+"""Without a mouse: a module is uploaded, activated and taken back with Tab, Enter, Escape and letters."""
 
 import re
 
@@ -53,7 +53,7 @@ def module(host) -> str:
     return host.get("/v1/pipelines/sales")["stages"][0]["module"]
 
 
-def test_upload_and_activate(host, console):
+def test_upload_activate_and_back(host, console):
     page = console(host)
     wait_for_data(page)
     tab_to(page, page.get_by_role("link", name="Modules", exact=True))
@@ -91,6 +91,12 @@ def test_upload_and_activate(host, console):
     expect(question).to_have_count(0)
     expect(page.get_by_role("status", name="Outcome")).to_contain_text("runs dear-sale version 1")
     assert module(host) == "dear-sale"
+
+    back = page.get_by_role("button", name=re.compile("Go back to valid-sale"))
+    tab_to(page, back)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status", name="Outcome")).to_contain_text("runs valid-sale")
+    assert module(host) == "valid-sale"
 
 
 def test_an_explanation_is_one_focus_away(host, console):

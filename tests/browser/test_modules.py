@@ -1,4 +1,4 @@
-"""A module's way: chosen or dropped, judged, activated, and seen on the charts. And what is no module."""
+"""A module's way: chosen or dropped, judged, activated, seen on the charts, and taken back. And what is no module."""
 
 import base64
 import re
@@ -27,7 +27,7 @@ DROP = """
 
 @pytest.fixture(scope="module")
 def host():
-    """One for all: whatever is refused changes nothing, and the one test that activates is the last."""
+    """One for all: whatever is refused changes nothing, and the one test that activates goes back."""
     folder, topic = surroundings.empty_folder("modules"), Topic("modules")
     sending = producer(topic, folder / "producer.log", rate=200)
     host = Host(folder, [sales(folder, topic, idle_after="1s")])
@@ -129,7 +129,7 @@ def test_an_activation_that_is_refused_says_why(host, console):
     expect(table(page, "Fit")).to_be_visible()
 
 
-def test_from_the_file_to_the_mark(host, console):
+def test_from_the_file_to_the_mark_and_back(host, console):
     page = console(host, "#/modules")
     before = runs(host)
     field(page).set_input_files(plugin("premium-sale"))
@@ -157,3 +157,13 @@ def test_from_the_file_to_the_mark(host, console):
     page.get_by_role("link", name="See it on the charts").click()
     charts = page.get_by_role("img", name=re.compile("Marks: .*premium-sale"))
     expect(charts.first).to_be_visible()
+    epoch = host.get("/v1/pipelines/sales/activations")["activations"][0]["epoch"]
+    expect(outcome).to_contain_text(f"epoch {epoch}")
+    expect(row(page, "Activations", "premium-sale")).to_contain_text(str(epoch))
+
+    # And back with one click.
+    page.get_by_role("button", name=re.compile("Go back to valid-sale")).click()
+    expect(outcome).to_contain_text(re.compile("valid of sales runs valid-sale"))
+    expect(page.get_by_role("img", name=re.compile("Marks: .*premium-sale.*; .*valid-sale")).first).to_be_visible()
+    assert runs(host)["digest"] == before["digest"], "the first module runs again"
+    assert len(host.get("/v1/pipelines/sales/activations")["activations"]) == 2

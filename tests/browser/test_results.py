@@ -57,6 +57,17 @@ def many(serve, folder):
     return host
 
 
+def test_ten_thousand_open_windows_stay_readable(many, console):
+    page = console(many, "#/pipelines/sales/windows")
+    expect(table(page, "Open windows").get_by_role("row").nth(1)).to_be_visible()
+    # How many there are is said, though not all are drawn.
+    expect(page.get_by_role("main")).to_contain_text("10,000 groups")
+    drawn = page.evaluate("document.querySelectorAll('tr').length")
+    assert drawn <= 1_000, f"{drawn} rows drawn"
+    page.get_by_role("searchbox", name="Filter by key").fill("store-07777")
+    expect(row(page, "Open windows", "store-07777")).to_contain_text("7778.00")
+
+
 def test_live_results_of_ten_thousand_keys_do_not_stop_the_page(many, console):
     page = console(many, "#/pipelines/sales/results")
     wait_for_data(page)
