@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::api::dead_letters::{DeadLetter, DeadLetters, ReasonCount, Shown, ShownHeader};
+use super::api::error::ErrorBody;
 use super::error::ApiError;
 use super::look::{Asked, Rows, bad_query, look, moment, note};
 use crate::committed::DEAD_LETTERS;
@@ -20,16 +21,36 @@ const NO_TABLE: &str = "this pipeline keeps no dead letters (`dead_letters.enabl
                         was opened, and they are gone when it ends";
 
 /// What may be asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// How many rows; 100 if absent.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// The value of `older` of the answer before; goes on there.
     before: Option<String>,
+    /// Only those of this kind, as in the table of dead letters.
     kind: Option<String>,
+    /// Only those of this stage; `sluicegate` for what happens before the stages.
     stage: Option<String>,
 }
 
-/// `GET /v1/pipelines/{pipeline}/dead-letters`
+/// Shows what was refused, and why, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}/dead-letters",
+    tag = "pipelines",
+    operation_id = "list_dead_letters",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    responses(
+        (status = 200, description = "Those that are not committed, then those of the table", body = DeadLetters),
+        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+        (status = 429, description = "`busy`: four requests read tables already", body = ErrorBody),
+        (status = 503, description = "`store_failed`: what is committed cannot be read", body = ErrorBody),
+    ),
+)]
 pub(super) async fn dead_letters(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,

@@ -12,8 +12,19 @@ use super::{AppState, Shared};
 use crate::metrics::Metrics;
 use sluicegate_engine::status::Phase;
 
-/// `GET /health/live`: 200 if the thread of every pipeline passes its loop, or has ended; else 503, with those that do not.
+/// Tells whether the thread of every pipeline passes its loop, or has ended.
+///
 /// A restart would mend nothing that this does not see.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "health",
+    operation_id = "show_liveness",
+    responses(
+        (status = 200, description = "All do", body = String, content_type = "text/plain"),
+        (status = 503, description = "A sentence for each that does not", body = String, content_type = "text/plain"),
+    ),
+)]
 pub(super) async fn live(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
     let limit = shared.app.stuck_after;
     let stuck = shared.app.pipelines.values().filter(|pipeline| pipeline.silence() >= limit);
@@ -30,14 +41,33 @@ pub(super) async fn live(State(shared): State<Arc<Shared>>) -> (StatusCode, Stri
     }
 }
 
-/// `GET /health/ready`: 200 if every pipeline does its work or has done it, else 503, with the reasons.
+/// Tells whether every pipeline does its work or has done it.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "health",
+    operation_id = "show_readiness",
+    responses(
+        (status = 200, description = "All do", body = Readiness),
+        (status = 503, description = "A reason for each that does not", body = Readiness),
+    ),
+)]
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Readiness>) {
     let readiness = readiness(&shared.app);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
 }
 
-/// `GET /metrics`
+/// Gives the metrics of all pipelines to Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    operation_id = "show_metrics",
+    responses(
+        (status = 200, description = "OpenMetrics text; docs/metrics.md lists what there is", body = String, content_type = "application/openmetrics-text"),
+    ),
+)]
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], shared.app.metrics.render())
 }

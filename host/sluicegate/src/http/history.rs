@@ -9,18 +9,34 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::Shared;
+use super::api::error::ErrorBody;
 use super::api::history::History;
 use super::error::ApiError;
 use sluicegate_model::time_text::rfc3339;
 
 /// What may stand behind `?`.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// RFC 3339: only samples after that time, and the marks that they saw.
+    #[param(format = DateTime)]
     since: Option<String>,
 }
 
-/// `GET /v1/pipelines/{pipeline}/history`
+/// Shows rates and marks of the last fifteen minutes.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}/history",
+    tag = "pipelines",
+    operation_id = "show_history",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    responses(
+        (status = 200, description = "Samples, and what happened between them", body = History),
+        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+    ),
+)]
 pub(super) async fn history(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,

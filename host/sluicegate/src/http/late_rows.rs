@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Shared;
+use super::api::error::ErrorBody;
 use super::api::late_rows::{LateRow as Shown, LateRows};
 use super::error::ApiError;
 use super::look::{Asked, Rows, look, moment, note};
@@ -20,14 +21,32 @@ const NO_TABLE: &str = "this pipeline keeps no late rows (it has no `[late]`): t
                         they are gone when it ends";
 
 /// What may be asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// How many rows; 100 if absent.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// The value of `older` of the answer before; goes on there.
     before: Option<String>,
 }
 
-/// `GET /v1/pipelines/{pipeline}/late-rows`
+/// Shows what came after its windows, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}/late-rows",
+    tag = "pipelines",
+    operation_id = "list_late_rows",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    responses(
+        (status = 200, description = "Those that are not committed, then those of the table", body = LateRows),
+        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+        (status = 429, description = "`busy`: four requests read tables already", body = ErrorBody),
+        (status = 503, description = "`store_failed`: what is committed cannot be read", body = ErrorBody),
+    ),
+)]
 pub(super) async fn late_rows(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,

@@ -14,6 +14,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use super::Shared;
+use super::api::error::ErrorBody;
 use super::error::ApiError;
 use sluicegate_engine::status::LiveResults;
 
@@ -22,8 +23,26 @@ pub(super) const VIEWERS_MAX: usize = 64;
 /// A comment is sent at least this often, so that proxies do not take the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// `GET /v1/pipelines/{pipeline}/live`: events `results`, and `missed` when the client was too slow for some.
-/// Ends when the pipeline or the server does.
+/// Sends changed groups as server-sent events, before they are committed.
+///
+/// Events are `results`, and `missed` when the client was too slow for some. The stream ends when the pipeline or the server does.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}/live",
+    tag = "pipelines",
+    operation_id = "watch_results",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
+    responses(
+        (
+            status = 200,
+            description = "A stream of events; the data of each is JSON",
+            body = String,
+            content_type = "text/event-stream"
+        ),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+        (status = 429, description = "`busy`: 64 live views are open already", body = ErrorBody),
+    ),
+)]
 pub(super) async fn live(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,

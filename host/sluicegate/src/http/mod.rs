@@ -15,6 +15,8 @@ mod request;
 mod drain;
 mod health;
 mod page;
+mod openapi;
+mod routes;
 mod modules;
 mod pipelines;
 mod live;
@@ -36,14 +38,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
-use axum::{Router, handler::Handler};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::handle::PipelineHandle;
 use crate::history::{History, sample_all};
@@ -51,6 +48,7 @@ use crate::metrics::Metrics;
 use accept::{ConnectionLimits, accept};
 use api::modules::PluginFacts;
 use auth::Access;
+use routes::{main_router, observe_router};
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::ModuleDigest;
@@ -60,10 +58,6 @@ use versions::Versions;
 
 /// For requests that only read what is in memory or in the module store.
 const READ_TIME: Duration = Duration::from_secs(10);
-/// For an upload: 10 MiB over a slow line, and the compiler.
-const UPLOAD_TIME: Duration = Duration::from_secs(60);
-/// For an activation: it answers by itself when the record is not durable in time, with what it waits for.
-const RELEASE_TIME: Duration = Duration::from_secs(60);
 /// Bytes of a body of JSON. The only one has three short strings.
 const JSON_BYTES_MAX: usize = 16 << 10;
 
@@ -239,68 +233,4 @@ impl Shared {
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
-}
-
-/// Everything: the page, and behind the guard what it shows.
-fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
-    let within = |limit: Duration| from_fn_with_state(limit, request::deadline);
-    let read = Router::new()
-        .route("/v1/modules", get(modules::list))
-        .route("/v1/modules/{name}", get(modules::versions))
-        .route("/v1/pipelines", get(pipelines::list))
-        .route("/v1/pipelines/{pipeline}", get(pipelines::status))
-        .route("/v1/pipelines/{pipeline}/activations", get(pipelines::activations))
-        .route("/v1/pipelines/{pipeline}/live", get(live::live))
-        .route("/v1/pipelines/{pipeline}/history", get(history::history))
-        .route("/v1/pipelines/{pipeline}/releases", get(pipelines::releases))
-        .route("/v1/pipelines/{pipeline}/dead-letters", get(dead_letters::dead_letters))
-        .route("/v1/pipelines/{pipeline}/late-rows", get(late_rows::late_rows))
-        .route("/v1/pipelines/{pipeline}/windows", get(windows::windows))
-        .route_layer(within(READ_TIME));
-    // What is not compiled yet is compiled first.
-    let judged = Router::new()
-        .route("/v1/modules/{name}/{version}", get(modules::version))
-        .route("/v1/modules/{name}/{version}/fit", get(modules::fits))
-        .route_layer(within(UPLOAD_TIME));
-    let upload = put(modules::upload.layer(DefaultBodyLimit::disable()));
-    let change =
-        Router::new().route("/v1/modules/{name}", upload.route_layer(within(UPLOAD_TIME))).route(
-            "/v1/pipelines/{pipeline}/releases",
-            post(pipelines::release).route_layer(within(RELEASE_TIME)),
-        );
-    let routes = read.merge(judged).merge(change).merge(observed()).with_state(Arc::clone(shared));
-    let access = Arc::new(access);
-    let guarded = answering(routes)
-        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
-        .layer(from_fn_with_state(Arc::clone(&access), auth::guard));
-    let public = page::routes()
-        .merge(session::routes(&access))
-        .method_not_allowed_fallback(request::method_not_allowed)
-        .layer(from_fn_with_state(access, auth::guard_public));
-    finish(guarded.merge(public))
-}
-
-/// What others than operators may see.
-fn observe_router(shared: &Arc<Shared>) -> Router {
-    finish(answering(observed().with_state(Arc::clone(shared))))
-}
-
-fn observed() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
-}
-
-/// Where there is nothing, that is said as the API says it.
-fn answering(routes: Router) -> Router {
-    routes.fallback(request::not_found).method_not_allowed_fallback(request::method_not_allowed)
-}
-
-/// What every request gets, outermost last.
-fn finish(routes: Router) -> Router {
-    routes
-        .layer(CatchPanicLayer::custom(request::panicked))
-        .layer(from_fn(drain::drain))
-        .layer(from_fn(request::identify))
 }

@@ -12,7 +12,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use tokio::sync::OnceCell;
+use utoipa::ToSchema;
 
+use super::api::error::ErrorBody;
 use super::api::modules::{
     ColumnFacts, FitVerdict, Fits, Module, ModuleDetails, ModuleLine, Modules, PluginFacts,
     StageFit, StageName, Uploaded,
@@ -29,6 +31,12 @@ use sluicegate_sandbox::module::load::LoadedModule;
 use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;
 use sluicegate_sandbox::plugin::description::{Description, PluginColumn};
 
+/// The bytes of a module.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it describes a body, and is never made")]
+struct Wasm(Vec<u8>);
+
 /// Uploads at a time: each may hold [`MODULE_BYTES_MAX`] bytes and then waits for the one compiler.
 pub(super) const UPLOADS_MAX: usize = 4;
 /// Modules at a time that are fetched to be judged or described. Those beyond wait.
@@ -36,7 +44,17 @@ pub(super) const JUDGED_AT_A_TIME: usize = 2;
 /// Descriptions that are remembered: a few kilobytes each at most.
 const DESCRIBED_MAX: usize = 1_024;
 
-/// `GET /v1/modules`: the newest version of each.
+/// Lists the newest version of each module.
+#[utoipa::path(
+    get,
+    path = "/v1/modules",
+    tag = "modules",
+    operation_id = "list_modules",
+    responses(
+        (status = 200, description = "The newest version of each, by name", body = Modules),
+        (status = 503, description = "`store_failed`: the module store does not answer as it should", body = ErrorBody),
+    ),
+)]
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Modules>, ApiError> {
     let mut newest = BTreeMap::new();
     for version in shared.app.modules.list().await? {
@@ -48,7 +66,20 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Modul
     Ok(Json(Modules { modules: newest.into_values().map(|it| shared.app.line(it)).collect() }))
 }
 
-/// `GET /v1/modules/{name}`: all its versions, newest first.
+/// Lists all versions of a module, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/modules/{name}",
+    tag = "modules",
+    operation_id = "list_versions",
+    params(("name" = String, Path, description = "The label of a module: a-z, 0-9 and `-`, at most 63 characters")),
+    responses(
+        (status = 200, description = "All its versions, the newest first", body = Modules),
+        (status = 400, description = "`module_name`: that is no name of a module; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_module`: there is no such module", body = ErrorBody),
+        (status = 503, description = "`store_failed`: the module store does not answer as it should", body = ErrorBody),
+    ),
+)]
 pub(super) async fn versions(
     State(shared): State<Arc<Shared>>,
     name: Result<Path<String>, PathRejection>,
@@ -62,7 +93,21 @@ pub(super) async fn versions(
     Ok(Json(Modules { modules: versions.into_iter().map(|it| shared.app.line(it)).collect() }))
 }
 
-/// `GET /v1/modules/{name}/{version}`: what the version says of itself, and where it runs.
+/// Shows what a version of a module says of itself, and where it runs.
+#[utoipa::path(
+    get,
+    path = "/v1/modules/{name}/{version}",
+    tag = "modules",
+    operation_id = "show_version",
+    params(("name" = String, Path, description = "The label of a module: a-z, 0-9 and `-`, at most 63 characters"), ("version" = String, Path, description = "Its number, or six or more first digits of its digest")),
+    responses(
+        (status = 200, description = "The version", body = ModuleDetails),
+        (status = 400, description = "`module_name`: that is no name of a module; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_module`: there is no such module or version", body = ErrorBody),
+        (status = 422, description = "`module_version`: that is no version, or several versions begin so; `module_refused`: it can no longer be loaded", body = ErrorBody),
+        (status = 503, description = "`store_failed`: the module store does not answer as it should", body = ErrorBody),
+    ),
+)]
 pub(super) async fn version(
     State(shared): State<Arc<Shared>>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -80,7 +125,23 @@ pub(super) async fn version(
     Ok(Json(ModuleDetails { line: shared.app.line(chosen), plugin }))
 }
 
-/// `GET /v1/modules/{name}/{version}/fit`: what an activation would come to, for every stage.
+/// Tells what an activation of a version would come to, for every stage of every pipeline.
+///
+/// Nothing that runs is touched.
+#[utoipa::path(
+    get,
+    path = "/v1/modules/{name}/{version}/fit",
+    tag = "modules",
+    operation_id = "show_fit",
+    params(("name" = String, Path, description = "The label of a module: a-z, 0-9 and `-`, at most 63 characters"), ("version" = String, Path, description = "Its number, or six or more first digits of its digest")),
+    responses(
+        (status = 200, description = "A verdict for each stage", body = Fits),
+        (status = 400, description = "`module_name`: that is no name of a module; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_module`: there is no such module or version", body = ErrorBody),
+        (status = 422, description = "`module_version`: that is no version, or several versions begin so; `module_refused`: it can no longer be loaded", body = ErrorBody),
+        (status = 503, description = "`store_failed`: the module store does not answer as it should", body = ErrorBody),
+    ),
+)]
 pub(super) async fn fits(
     State(shared): State<Arc<Shared>>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -98,7 +159,31 @@ pub(super) async fn fits(
     Ok(Json(Fits { fits }))
 }
 
-/// `PUT /v1/modules/{name}`: a new version, if the bytes are a plugin. The same bytes again are the same version.
+/// Uploads a module as a new version. Nothing that runs changes.
+///
+/// The bytes are checked, compiled and asked what they are before they are stored. The same bytes again are the same version.
+#[utoipa::path(
+    put,
+    path = "/v1/modules/{name}",
+    tag = "modules",
+    operation_id = "upload_module",
+    params(("name" = String, Path, description = "The label of a module: a-z, 0-9 and `-`, at most 63 characters")),
+    request_body(
+        content = Wasm,
+        content_type = "application/wasm",
+        description = "A core module for `wasm32-unknown-unknown`, or a component; at most 10 MiB, without `Content-Encoding`"
+    ),
+    responses(
+        (status = 200, description = "The newest version of that name has these bytes already", body = Uploaded),
+        (status = 201, description = "Stored as a new version", body = Uploaded),
+        (status = 400, description = "`module_name`: that is no name of a module; `bad_body`: the body broke off; `bad_path`", body = ErrorBody),
+        (status = 413, description = "`too_large`: a module has at most 10 MiB", body = ErrorBody),
+        (status = 415, description = "`content_type`: it is not `application/wasm`, or is encoded", body = ErrorBody),
+        (status = 422, description = "`module_refused`: the bytes are no plugin; the message says why", body = ErrorBody),
+        (status = 429, description = "`busy`: four uploads are under way already", body = ErrorBody),
+        (status = 503, description = "`store_failed`: the module store does not answer as it should; `busy`: others upload under that name", body = ErrorBody),
+    ),
+)]
 pub(super) async fn upload(
     State(shared): State<Arc<Shared>>,
     name: Result<Path<String>, PathRejection>,

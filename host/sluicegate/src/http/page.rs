@@ -8,18 +8,19 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::api::error::ErrorBody;
 use super::error::ApiError;
 use super::request;
 use sluicegate_store::once::sha256_hex;
@@ -70,14 +71,41 @@ static FILES: LazyLock<BTreeMap<Cow<'static, str>, File>> = LazyLock::new(|| {
 });
 
 /// `GET /` and `GET /console/{path}`.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(index)).route("/console/{*path}", get(file))
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
+    let mut routes = OpenApiRouter::new().routes(routes!(index));
+    // A document has no way to say that a part of a path may hold `/`.
+    let (_, described, methods) = routes!(file);
+    routes.get_openapi_mut().paths.merge(described);
+    routes.route("/console/{*path}", methods)
 }
 
+/// Answers with the console, a page for browsers.
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "console",
+    operation_id = "show_console",
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+    ),
+)]
 async fn index(headers: HeaderMap) -> Response {
     FILES["index.html"].answer(&headers)
 }
 
+/// Answers with a file of the console.
+#[utoipa::path(
+    get,
+    path = "/console/{path}",
+    tag = "console",
+    operation_id = "show_console_file",
+    params(("path" = String, Path, description = "Path of a file of the console; may hold `/`")),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "*/*"),
+        (status = 304, description = "The client has these very bytes"),
+        (status = 404, description = "`no_such_path`: there is no such file", body = ErrorBody),
+    ),
+)]
 async fn file(
     uri: Uri,
     path: Result<Path<String>, PathRejection>,

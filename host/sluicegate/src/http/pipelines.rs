@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 
 use super::api::commits::Commit;
+use super::api::error::ErrorBody;
 use super::api::history::{Rates, StageRates};
 use super::api::pipelines::{
     Host, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
@@ -33,14 +34,34 @@ use sluicegate_model::time::{EventTime, Watermark};
 /// What a release looks like.
 const RELEASE: &str = r#"{"stage": "valid", "module": "valid-sale", "version": 2}; without a version the newest is taken"#;
 
-/// `GET /v1/pipelines`
+/// Lists all pipelines of this host in short.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines",
+    tag = "pipelines",
+    operation_id = "list_pipelines",
+    responses(
+        (status = 200, description = "All pipelines, by name", body = Pipelines),
+    ),
+)]
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Pipelines> {
     let line = |pipeline: &Arc<PipelineHandle>| shared.line(pipeline, &pipeline.status());
     let pipelines = shared.app.pipelines.values().map(line).collect();
     Json(Pipelines { pipelines, host: shared.host() })
 }
 
-/// `GET /v1/pipelines/{pipeline}`
+/// Shows a pipeline in full: positions, watermark, lag, and what each stage runs and has done.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}",
+    tag = "pipelines",
+    operation_id = "show_pipeline",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
+    responses(
+        (status = 200, description = "As last published by the lane", body = PipelineStatus),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+    ),
+)]
 pub(super) async fn status(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,
@@ -72,7 +93,18 @@ pub(super) async fn status(
     }))
 }
 
-/// `GET /v1/pipelines/{pipeline}/releases`
+/// Shows what each stage runs.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}/releases",
+    tag = "pipelines",
+    operation_id = "show_releases",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
+    responses(
+        (status = 200, description = "A module for each stage", body = Releases),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+    ),
+)]
 pub(super) async fn releases(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,
@@ -84,7 +116,18 @@ pub(super) async fn releases(
     }))
 }
 
-/// `GET /v1/pipelines/{pipeline}/activations`
+/// Lists which modules took the place of others, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}/activations",
+    tag = "pipelines",
+    operation_id = "list_activations",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
+    responses(
+        (status = 200, description = "The last 16", body = Activations),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+    ),
+)]
 pub(super) async fn activations(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,
@@ -94,7 +137,26 @@ pub(super) async fn activations(
     Ok(Json(Activations { activations: newest_first.map(|it| shared.activation(it)).collect() }))
 }
 
-/// `POST /v1/pipelines/{pipeline}/releases`: answered when the record that pins the module is durable.
+/// Activates a module in a stage. The answer comes when the record that pins it is durable.
+#[utoipa::path(
+    post,
+    path = "/v1/pipelines/{pipeline}/releases",
+    tag = "pipelines",
+    operation_id = "activate_module",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
+    request_body = ReleaseRequest,
+    responses(
+        (status = 200, description = "It runs; `changed` is false if it ran already", body = ReleaseAnswer),
+        (status = 400, description = "`module_name`: that is no name of a module; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_pipeline`, `unknown_stage`, `unknown_module`: the message lists what there is", body = ErrorBody),
+        (status = 409, description = "`incompatible`: not with what runs; `activation_under_way`: one at a time; `not_running`", body = ErrorBody),
+        (status = 413, description = "`too_large`: the body has at most 16 KiB", body = ErrorBody),
+        (status = 415, description = "`content_type`: it is not `application/json`", body = ErrorBody),
+        (status = 422, description = "`bad_body`: the body has another shape; `module_version`; `module_refused`: the module does not fit the stage", body = ErrorBody),
+        (status = 503, description = "`not_ready`, `lane_ended`, `store_failed`, `busy`: ask again later", body = ErrorBody),
+        (status = 504, description = "`not_durable_yet`: the module was taken, and its record is not durable yet", body = ErrorBody),
+    ),
+)]
 pub(super) async fn release(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::Shared;
+use super::api::error::ErrorBody;
 use super::api::windows::{WindowColumn, Windows};
 use super::error::ApiError;
 use super::look::{bad_query, limit_of};
@@ -30,10 +31,14 @@ const PARQUET: &str = "application/vnd.apache.parquet";
 const JSON: &str = "application/json";
 
 /// What may be asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// How many rows; 200 if absent.
+    #[param(minimum = 1, maximum = 2_000)]
     limit: Option<usize>,
+    /// Only groups whose key has this text in it, which has at most 256 bytes.
     key: Option<String>,
 }
 
@@ -45,7 +50,27 @@ enum Form {
     Parquet,
 }
 
-/// `GET /v1/pipelines/{pipeline}/windows`
+/// Shows what stands in the open windows, or keys, as the running module sees it now.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{pipeline}/windows",
+    tag = "pipelines",
+    operation_id = "show_windows",
+    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    responses(
+        (status = 200, description = "Open groups by window and key, in the form that `Accept` asks for", content(
+            (Windows = "application/json"),
+            (Vec<u8> = "application/vnd.apache.arrow.stream"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
+        )),
+        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
+        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
+        (status = 406, description = "`not_acceptable`: `Accept` names none of the three forms", body = ErrorBody),
+        (status = 409, description = "`no_windows`: a pipeline of raw rows has none", body = ErrorBody),
+        (status = 429, description = "`busy`: others ask this pipeline already", body = ErrorBody),
+        (status = 503, description = "`not_ready`: the lane is not open", body = ErrorBody),
+    ),
+)]
 pub(super) async fn windows(
     State(shared): State<Arc<Shared>>,
     pipeline: Result<Path<String>, PathRejection>,

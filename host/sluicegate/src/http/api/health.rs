@@ -1,9 +1,10 @@
 //! Whether a host is ready.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Answer of `/health/ready`, also when it is not.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// All pipelines are.
     pub ready: bool,

@@ -1,17 +1,19 @@
 //! Modules of the store, and what a module says of itself.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 
 /// A version of a module in the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Module {
     /// The label it was uploaded under.
     pub name: String,
     /// From 1, per name.
     pub version: u64,
     /// SHA-256 of its bytes.
+    #[schema(value_type = String)]
     pub digest: ModuleDigest,
     /// How many there are.
     pub bytes: u64,
@@ -20,7 +22,7 @@ pub struct Module {
 }
 
 /// A version of a module, and where it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModuleLine {
     /// As stored.
     #[serde(flatten)]
@@ -30,7 +32,7 @@ pub struct ModuleLine {
 }
 
 /// A stage of a pipeline of this host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageName {
     /// The pipeline's name.
     pub pipeline: String,
@@ -39,7 +41,7 @@ pub struct StageName {
 }
 
 /// A version of a module in full.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ModuleDetails {
     /// As in the list.
     #[serde(flatten)]
@@ -49,14 +51,14 @@ pub struct ModuleDetails {
 }
 
 /// What an activation of a version would come to, for every stage of every pipeline.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Fits {
     /// By pipeline, the stages in their order.
     pub fits: Vec<StageFit>,
 }
 
 /// What an activation in a stage would come to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageFit {
     /// The pipeline's name.
     pub pipeline: String,
@@ -69,7 +71,7 @@ pub struct StageFit {
 }
 
 /// What an activation would come to, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FitVerdict {
     /// The stage runs this very version.
@@ -83,7 +85,7 @@ pub enum FitVerdict {
 }
 
 /// Answer to an upload.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Uploaded {
     /// As stored.
     #[serde(flatten)]
@@ -93,9 +95,10 @@ pub struct Uploaded {
 }
 
 /// What a module says of itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PluginFacts {
     /// Filter, map or aggregate.
+    #[schema(value_type = String, example = "filter")]
     pub kind: PluginKind,
     /// The SDK and its version.
     pub sdk: String,
@@ -108,7 +111,7 @@ pub struct PluginFacts {
 }
 
 /// A column of a plugin.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ColumnFacts {
     /// Its name.
     pub name: String,
@@ -120,7 +123,7 @@ pub struct ColumnFacts {
 }
 
 /// All modules, or all versions of one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Modules {
     /// By name, newest version first.
     pub modules: Vec<ModuleLine>,

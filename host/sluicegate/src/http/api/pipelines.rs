@@ -95,7 +95,7 @@ pub struct PipelineStatus {
     pub shape: Shape,
     /// What each stage runs and has done.
     pub stages: Vec<StageStatus>,
-    /// In order; at most [`PipelineStatus::PARTITIONS_MAX`].
+    /// In order; at most 1,000.
     pub partitions: Vec<PartitionStatus>,
     /// Partitions beyond that.
     pub partitions_left_out: usize,
@@ -112,7 +112,7 @@ impl PipelineStatus {
     pub const PARTITIONS_MAX: usize = 1_000;
 }
 
-/// Dead letters of one kind, as [`DeadLetterCount`] is written.
+/// Dead letters of one kind.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes a type of another crate, and is never made")]
 struct DeadLettersOfKind {

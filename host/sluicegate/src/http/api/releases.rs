@@ -31,14 +31,14 @@ pub struct Releases {
 }
 
 /// Which modules have taken the place of others.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Activations {
     /// Newest first; at most 16.
     pub activations: Vec<StageActivation>,
 }
 
 /// A module that took the place of another in a stage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageActivation {
     /// The first epoch whose record pins it.
     pub epoch: u64,
@@ -51,12 +51,14 @@ pub struct StageActivation {
     /// Its number under that label; null if the store has none, or has not been asked yet.
     pub version: Option<u64>,
     /// Its identity.
+    #[schema(value_type = String)]
     pub digest: ModuleDigest,
     /// The label of the module before.
     pub previous_module: String,
     /// Its number under that label, as `version`.
     pub previous_version: Option<u64>,
     /// Its identity.
+    #[schema(value_type = String)]
     pub previous: ModuleDigest,
 }
 

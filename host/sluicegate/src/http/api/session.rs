@@ -1,9 +1,10 @@
 //! Signing in with a browser.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Whether a token is wanted, and whether this browser has brought one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionStatus {
     /// The server wants a token.
     pub token_needed: bool,
@@ -12,7 +13,7 @@ pub struct SessionStatus {
 }
 
 /// The body of `POST /v1/session`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     /// One of the server's tokens.

@@ -16,11 +16,13 @@ use axum::http::uri::Authority;
 use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::accept::Peer;
+use super::api::error::ErrorBody;
 use super::api::session::{SessionStatus, SignIn};
 use super::auth::{Access, Proof, host};
 use super::error::ApiError;
@@ -32,17 +34,30 @@ use kept::SESSION_TIME;
 /// What signing in looks like.
 const SIGN_IN: &str = r#"{"token": "0123…"}, a line of the server's token file"#;
 
-/// `/v1/session`. Whoever signs in has no session yet, so the guard is not asked.
+/// `/v1/session`.
+pub(super) fn operations() -> OpenApiRouter<Arc<Access>> {
+    OpenApiRouter::new().routes(routes!(status, sign_in, sign_out))
+}
+
+/// The same as it is served. Whoever signs in has no session yet, so the guard is not asked.
 pub(super) fn routes(access: &Arc<Access>) -> Router {
-    let methods = get(status).post(sign_in).delete(sign_out);
-    Router::new()
-        .route("/v1/session", methods)
+    operations()
         .route_layer(from_fn_with_state(READ_TIME, request::deadline))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .with_state(Arc::clone(access))
+        .into()
 }
 
-/// `GET /v1/session`
+/// Tells whether a token is wanted, and whether this request brings one, or a session.
+#[utoipa::path(
+    get,
+    path = "/v1/session",
+    tag = "session",
+    operation_id = "show_session",
+    responses(
+        (status = 200, description = "How it stands", body = SessionStatus),
+    ),
+)]
 async fn status(
     State(access): State<Arc<Access>>,
     uri: Uri,
@@ -52,7 +67,22 @@ async fn status(
     Json(SessionStatus { token_needed: access.wants_token(), signed_in })
 }
 
-/// `POST /v1/session`: a token for a cookie.
+/// Begins a session: trades a token for a cookie that no script can read.
+#[utoipa::path(
+    post,
+    path = "/v1/session",
+    tag = "session",
+    operation_id = "sign_in",
+    request_body = SignIn,
+    responses(
+        (status = 200, description = "Signed in, with the cookie; or no token is wanted, and there is none", body = SessionStatus),
+        (status = 401, description = "`token`: it is not one of this server's", body = ErrorBody),
+        (status = 413, description = "`too_large`: the body has at most 16 KiB", body = ErrorBody),
+        (status = 415, description = "`content_type`: it is not `application/json`", body = ErrorBody),
+        (status = 422, description = "`bad_body`: the body has another shape", body = ErrorBody),
+        (status = 429, description = "`too_many_attempts`: too many wrong tokens within a minute", body = ErrorBody),
+    ),
+)]
 async fn sign_in(
     State(access): State<Arc<Access>>,
     peer: Option<Extension<Peer>>,
@@ -77,7 +107,16 @@ async fn sign_in(
     Ok(answer(&access, true, Some(cookie)))
 }
 
-/// `DELETE /v1/session`: ends it, here and in the browser.
+/// Ends the session, here and in the browser.
+#[utoipa::path(
+    delete,
+    path = "/v1/session",
+    tag = "session",
+    operation_id = "sign_out",
+    responses(
+        (status = 200, description = "Ended; also if there was none", body = SessionStatus),
+    ),
+)]
 async fn sign_out(
     State(access): State<Arc<Access>>,
     uri: Uri,

@@ -5,6 +5,7 @@ mod connections;
 mod history;
 mod modules;
 mod odd;
+mod openapi;
 mod page;
 mod pipelines;
 mod requests;
@@ -14,6 +15,7 @@ mod windows;
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use hyper::service::Service as _;

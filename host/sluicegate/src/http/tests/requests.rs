@@ -1,7 +1,10 @@
 //! What every request gets, whichever it is.
 
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use expect_test::expect;
 
+use super::routes::finish;
 use super::*;
 
 #[tokio::test]
