@@ -6,8 +6,6 @@ use sluicegate_connect::sink::SinkError;
 use sluicegate_connect::source::SourceError;
 use sluicegate_model::dead_letter::DeadLetterKind;
 
-use super::outputs::outbox;
-
 /// How a lane ended when nothing failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaneEnd {
@@ -56,7 +54,7 @@ pub enum LaneError {
     Commit(#[source] ChainError),
     /// A plugin does not fit a topic of updates.
     #[error(transparent)]
-    SeveralRows(#[from] outbox::SeveralRows),
+    SeveralRows(#[from] SeveralRows),
     /// A plugin failed, and the pipeline file wants to halt then.
     #[error(
         "stage `{stage}` failed ({kind}): {reason}; nothing of it is committed, because the pipeline file says \
@@ -82,4 +80,16 @@ pub enum LaneError {
         /// What they may.
         limit: u64,
     },
+}
+
+/// Rows that a topic of updates cannot tell apart.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "sink `{sink}` sends updates, which take the place of each other by key and window, and stage `{stage}` makes several rows of a group: write `emit = \"final\"`"
+)]
+pub struct SeveralRows {
+    /// The sink.
+    pub sink: String,
+    /// The stage.
+    pub stage: String,
 }

@@ -11,13 +11,13 @@ use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
 use super::PlacedModule;
-use super::desk::command::Refusal;
 use super::intake::Intake;
 use super::ledger::Ledger;
 use super::logic::Logic;
 use super::logic::migrate::{Migrated, Migration};
 use super::plan::Plan;
 use super::pool::Pool;
+use super::refusal::Refusal;
 
 /// A module that fits its stage and has taken over what the one before it knew.
 pub(super) struct Exchange {

@@ -12,9 +12,11 @@
 //! (docs/design/decisions.md#d3).
 
 mod error;
+mod refusal;
 mod applied;
 mod plan;
 mod pool;
+mod budget;
 mod stage;
 mod intake;
 mod rows;
@@ -37,13 +39,14 @@ use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
 pub use desk::Outside;
-pub use desk::command::{Awaited, Command, Commands, Refusal, Reply};
+pub use desk::command::{Command, Commands, Reply};
 pub use desk::look::{Look, Looks, OpenWindows, WindowsAsked};
 pub use error::{LaneEnd, LaneError};
 pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name, open};
 pub(crate) use open::{heard, wait};
 pub use plan::columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
+pub use refusal::{Awaited, Refusal};
 pub use trial::Trial;
 
 use applied::Applied;
@@ -192,7 +195,7 @@ impl Lane {
         let mut judged =
             self.with_logic(|logic, given, effects| logic.update(given, &turn, effects))?;
         for (prepared, judged) in prepared.iter_mut().zip(&mut judged) {
-            prepared.settle(judged, self.logic.stage());
+            judged.settle(prepared, self.logic.stage());
         }
         let fates = self.intake.settle(&mut left, &prepared);
         self.ledger.dirty |= !prepared.is_empty();

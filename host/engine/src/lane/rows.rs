@@ -13,7 +13,6 @@ use sluicegate_model::refusal::Refusal;
 use sluicegate_model::time::EventTime;
 use sluicegate_state::window::RowSelection;
 
-use super::logic::Judged;
 use super::plan::FittedStage;
 
 /// A run of records of one block.
@@ -100,22 +99,6 @@ impl Prepared {
     pub(super) fn raise(&mut self, record: u32, fate: Fate) {
         let slot = &mut self.fates[record as usize - self.chunk.records.start];
         *slot = fate.max(*slot);
-    }
-
-    /// Settles the fates of its records by what became of the rows. What was refused is dead-lettered by the stage that
-    /// keeps state.
-    pub(super) fn settle(&mut self, judged: &mut Judged, stage: Option<&FittedStage>) {
-        // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
-        for row in &judged.accepted {
-            self.raise(self.rows.record(*row as usize), Fate::Accepted);
-        }
-        for late in &judged.late {
-            self.raise(self.rows.record(late.row as usize), Fate::Late);
-        }
-        let Some(stage) = stage else { return };
-        for (row, refusal) in judged.refused.drain(..) {
-            self.condemn(row, stage, refusal);
-        }
     }
 
     /// Dead-letters the records of the rows that a plugin refused, which counts only those that were left.

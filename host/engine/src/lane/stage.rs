@@ -15,7 +15,7 @@ use sluicegate_sandbox::run::calls::{GuestKind, RunnerStats};
 use sluicegate_sandbox::run::cut::RowBytes;
 use sluicegate_sandbox::run::runner::StageRunner;
 
-use super::intake::budget::Budget;
+use super::budget::Budget;
 use super::plan::{FittedStage, Grouped};
 use super::pool::Pool;
 use super::rows::{Prepared, Rows, project};

@@ -5,8 +5,9 @@
 use sluicegate_chain::record::Epoch;
 use sluicegate_sandbox::module::load::LoadedModule;
 
-use super::command::{Refusal, Reply, answer};
+use super::command::{Reply, answer};
 use crate::lane::PlacedModule;
+use crate::lane::refusal::Refusal;
 
 /// A change of module that was asked for.
 pub(in crate::lane) struct Activation {

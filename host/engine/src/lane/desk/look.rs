@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::Refusal;
+use crate::lane::refusal::Refusal;
 use sluicegate_chain::record::Epoch;
 use sluicegate_model::time::Watermark;
 

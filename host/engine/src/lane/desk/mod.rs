@@ -24,9 +24,10 @@ use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
 use super::plan::{FittedStage, Plan};
+use super::refusal::Refusal;
 use super::trial::Trial;
 use activate::Activation;
-use command::{Command, Commands, Refusal, Reply};
+use command::{Command, Commands, Reply};
 use live::Live;
 use look::{Look, Looks, Pace};
 use status::Reported;

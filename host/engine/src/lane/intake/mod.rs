@@ -3,7 +3,6 @@
 //! It owns the source, the partitions with their clocks, and how much a turn may take. What it prepares it knows as
 //! rows; what becomes of them is the business of others.
 
-pub(in crate::lane) mod budget;
 pub(in crate::lane) mod jump;
 pub(in crate::lane) mod left;
 pub(in crate::lane) mod partitions;
@@ -33,7 +32,7 @@ use super::plan::Plan;
 use super::pool::Pool;
 use super::rows::{Chunk, Prepared};
 use super::trial::Trial;
-use budget::Budget;
+use crate::lane::budget::Budget;
 use left::Left;
 use partitions::Partitions;
 use prepare::prepare;

@@ -6,8 +6,8 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 
-use super::budget::Budget;
 use super::preparer::Preparer;
+use crate::lane::budget::Budget;
 use crate::lane::plan::{EventTimeSource, Plan};
 use crate::lane::rows::{Chunk, Fate, Prepared, Rows, Seen};
 use crate::lane::trial::Trial;

@@ -21,9 +21,9 @@ use sluicegate_pipeline::fingerprint::columns::TableColumns;
 use sluicegate_pipeline::fingerprint::promises;
 use sluicegate_sandbox::module::load::LoadedModule;
 
-use super::desk::command::Refusal;
 use super::outputs::Outputs;
 use super::plan::Plan;
+use super::refusal::Refusal;
 use super::{LaneEnd, LaneError, PlacedModule};
 
 /// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.

@@ -1,6 +1,8 @@
 //! What a logic says of the rows of a chunk.
 
 use super::placed::{LateRow, Placed};
+use crate::lane::plan::FittedStage;
+use crate::lane::rows::{Fate, Prepared};
 use sluicegate_model::refusal::Refusal;
 
 /// What became of the rows of a chunk. Rows are those of its batch.
@@ -36,5 +38,21 @@ impl Judged {
             judged[chunk].refused.push((row, refusal));
         }
         judged
+    }
+
+    /// Settles the fates of the records of a chunk by what became of its rows. What was refused is dead-lettered by the
+    /// stage that keeps state.
+    pub(in crate::lane) fn settle(&mut self, prepared: &mut Prepared, stage: Option<&FittedStage>) {
+        // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
+        for row in &self.accepted {
+            prepared.raise(prepared.rows.record(*row as usize), Fate::Accepted);
+        }
+        for late in &self.late {
+            prepared.raise(prepared.rows.record(late.row as usize), Fate::Late);
+        }
+        let Some(stage) = stage else { return };
+        for (row, refusal) in self.refused.drain(..) {
+            prepared.condemn(row, stage, refusal);
+        }
     }
 }

@@ -14,9 +14,9 @@ use sluicegate_sandbox::plugin::PluginError;
 use sluicegate_sandbox::run::runner::MigrationRunner;
 
 use super::{Logic, States};
-use crate::lane::desk::command::Refusal;
 use crate::lane::plan::{Grouped, Plan};
 use crate::lane::pool::Pool;
+use crate::lane::refusal::Refusal;
 
 /// States of one call of the runner, which cuts them further as the plugin's limits say: bounds what is held twice.
 const STATES_PER_PART: usize = 8_192;

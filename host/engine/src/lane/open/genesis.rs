@@ -21,7 +21,7 @@ use sluicegate_pipeline::{Pipeline, SourceConfig};
 use super::OpenError;
 use super::wait::wait;
 use crate::lane::desk::Shown;
-use crate::lane::desk::command::Awaited;
+use crate::lane::refusal::Awaited;
 use crate::lane::{Outside, PlacedModule};
 
 /// Waits until the source can say where a first run begins.

@@ -19,7 +19,7 @@ use sluicegate_sandbox::plugin::verdict::{Verdict, compare};
 use super::wait::{request, wait};
 use super::{LaneParts, OpenError};
 use crate::lane::desk::Shown;
-use crate::lane::desk::command::Awaited;
+use crate::lane::refusal::Awaited;
 use crate::lane::{Outside, PlacedModule};
 
 /// How often a lane that waits for its modules looks whether they were uploaded.

@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 
 use super::OpenError;
 use crate::lane::Outside;
-use crate::lane::desk::command::{Awaited, Refusal};
+use crate::lane::refusal::{Awaited, Refusal};
 use crate::pulse::PULSE_EVERY;
 
 /// Waits this long, or until somebody asks to stop; true if so. Whoever asks for an activation meanwhile is told what

@@ -20,6 +20,7 @@ use sluicegate_connect::outbox::{
 use sluicegate_formats::json::encode::JsonObject;
 use sluicegate_pipeline::{KafkaSinkConfig, Pipeline, SinkKind, WindowConfig};
 
+use crate::lane::error::SeveralRows;
 use crate::lane::plan::Plan;
 use crate::lane::plan::columns::{FINAL_MEMBER, REVISION_COLUMN, WINDOW_COLUMNS};
 
@@ -86,18 +87,6 @@ struct Topic {
     bytes_max: usize,
     /// Messages without a key go to the partitions in turns.
     turn: Cell<u32>,
-}
-
-/// Rows that a topic of updates cannot tell apart.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "sink `{sink}` sends updates, which take the place of each other by key and window, and stage `{stage}` makes several rows of a group: write `emit = \"final\"`"
-)]
-pub struct SeveralRows {
-    /// The sink.
-    pub sink: String,
-    /// The stage.
-    pub stage: String,
 }
 
 impl Outbox {

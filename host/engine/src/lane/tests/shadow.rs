@@ -63,7 +63,7 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
             assert_eq!(format!("{judged:?}"), format!("{other:?}"), "turn {number}");
         }
         for (prepared, judged) in prepared.iter_mut().zip(&mut judged) {
-            prepared.settle(judged, logic.stage());
+            judged.settle(prepared, logic.stage());
         }
         intake.settle(&mut left, &prepared);
         intake.leave(left);

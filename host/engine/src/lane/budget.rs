@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that the chunks of a run may make together, whoever works on them.
 #[derive(Debug)]
-pub(in crate::lane) struct Budget {
+pub(super) struct Budget {
     bytes_max: usize,
     spent: AtomicUsize,
     /// The run is one record: what does not fit is refused.
@@ -16,26 +16,26 @@ pub(in crate::lane) struct Budget {
 }
 
 impl Budget {
-    pub(in crate::lane) fn new(bytes_max: usize, single: bool) -> Self {
+    pub(super) fn new(bytes_max: usize, single: bool) -> Self {
         Self { bytes_max, spent: AtomicUsize::new(0), single }
     }
 
     /// Takes bytes. False: there are not so many left, now and for the others of the run.
-    pub(in crate::lane) fn take(&self, bytes: usize) -> bool {
+    pub(super) fn take(&self, bytes: usize) -> bool {
         self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.bytes_max
     }
 
     /// Whether the run is over already.
-    pub(in crate::lane) fn is_spent(&self) -> bool {
+    pub(super) fn is_spent(&self) -> bool {
         self.spent.load(Ordering::Relaxed) > self.bytes_max
     }
 
     /// Whether a record is refused that does not fit.
-    pub(in crate::lane) fn refuses(&self) -> bool {
+    pub(super) fn refuses(&self) -> bool {
         self.single
     }
 
-    pub(in crate::lane) fn bytes_max(&self) -> usize {
+    pub(super) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 }
