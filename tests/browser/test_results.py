@@ -65,7 +65,7 @@ def test_ten_thousand_open_windows_stay_readable(many, console):
     drawn = page.evaluate("document.querySelectorAll('tr').length")
     assert drawn <= 1_000, f"{drawn} rows drawn"
     page.get_by_role("searchbox", name="Filter by key").fill("store-07777")
-    expect(row(page, "Open windows", "store-07777")).to_contain_text("7778.00")
+    expect(row(page, "Open windows", "store-07777")).to_contain_text("7,778.00")
 
 
 def test_live_results_of_ten_thousand_keys_do_not_stop_the_page(many, console):
