@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, run};
-use crate::services::{self, Kafka, chromium};
+use crate::services::{self, Kafka, chromium, schemathesis};
 use crate::suite::BUILD_BINARIES;
 use crate::workspace::Workspace;
 
@@ -78,7 +78,8 @@ fn build(workspace: &Workspace) -> Result<()> {
 
 fn fetch(workspace: &Workspace) -> Result<()> {
     services::kafka::fetch(workspace)?;
-    chromium::fetch(workspace)
+    chromium::fetch(workspace)?;
+    schemathesis::fetch(workspace)
 }
 
 /// A Python in the folder of the tests, told where everything is that they start.
@@ -91,6 +92,7 @@ fn python(workspace: &Workspace) -> Result<Command> {
         .env("SLUICEGATE_BIN", workspace.host_binary("debug"))
         .env("SLUICEGATE_PLUGINS", workspace.plugins())
         .env("SLUICEGATE_FOLDER", &folder)
+        .env("SLUICEGATE_SCHEMATHESIS", schemathesis::command(workspace))
         // The tree of sources stays as it is.
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(python)

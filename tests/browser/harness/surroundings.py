@@ -43,6 +43,11 @@ def kafka() -> str:
     return told("SLUICEGATE_KAFKA")
 
 
+def schemathesis() -> str:
+    """The command that makes requests from an OpenAPI document."""
+    return told("SLUICEGATE_SCHEMATHESIS")
+
+
 def chromium() -> str:
     """Debian's browser."""
     path = shutil.which("chromium")

@@ -4,6 +4,7 @@
 pub mod kafka;
 pub mod ministack;
 pub mod prometheus;
+pub mod schemathesis;
 pub mod chromium;
 mod python;
 
@@ -22,7 +23,8 @@ pub fn fetch(workspace: &Workspace) -> Result<()> {
     kafka::fetch(workspace)?;
     ministack::fetch(workspace)?;
     prometheus::fetch()?;
-    chromium::fetch(workspace)
+    chromium::fetch(workspace)?;
+    schemathesis::fetch(workspace)
 }
 
 /// Makes `folder` by `fill`. A file in it says that it is whole, so that an interrupted fetch is begun again and
