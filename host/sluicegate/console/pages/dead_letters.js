@@ -2,12 +2,14 @@
 import { pipelinePath } from "../parts/api.js";
 import { Bytes, visible } from "../parts/bytes.js";
 import { Value } from "../parts/figures.js";
-import { clock, digest, exact, many, moment } from "../parts/format.js";
+import { clock, digest, many, moment } from "../parts/format.js";
 import { Section, Stale, Waiting } from "../parts/frame.js";
 import { usePages } from "../parts/pages_of.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
+import { toPipeline } from "../parts/route.js";
 import { usePoll } from "../parts/poll.js";
 import { said } from "../parts/said.js";
+import { NotFound, TakeAlong, useSought } from "../parts/sought.js";
 import { Table } from "../parts/table.js";
 import { Term } from "../parts/term.js";
 import { html, useRef, useState } from "../parts/view.js";
@@ -25,10 +27,10 @@ export function DeadLetters({ name }) {
 function Letters({ name }) {
   const [kind, setKind] = useState("");
   const [stage, setStage] = useState("");
-  const [text, setText] = useState("");
+  const [text, setText] = useSought();
   const [open, setOpen] = useState(null);
   const query = [kind && `&kind=${encodeURIComponent(kind)}`, stage && `&stage=${encodeURIComponent(stage)}`].filter(Boolean).join("");
-  const { poll, rows: newest, more } = usePages(pipelinePath(name, `/dead-letters?limit=${ROWS_ASKED}${query}`));
+  const { poll, rows: newest, more, seek, busy } = usePages(pipelinePath(name, `/dead-letters?limit=${ROWS_ASKED}${query}`));
   // The list stands still while somebody reads one of them.
   const held = useRef(newest);
   if (open === null) held.current = newest;
@@ -37,7 +39,9 @@ function Letters({ name }) {
   const kinds = options(reasons.map((reason) => reason.kind), kind);
   const stages = options(reasons.map((reason) => reason.stage), stage);
   const needle = text.trim().toLowerCase();
-  const found = needle ? rows.filter((row) => textOf(row).includes(needle)) : rows;
+  const has = (row) => textOf(row).includes(needle);
+  const found = needle ? rows.filter(has) : rows;
+  const elsewhere = html`A record that is not here may be <${TakeAlong} to=${toPipeline(name, "late-rows")} text=${text}>among the late rows<//>, or a filter dropped it; nothing of such a record is kept.`;
   return html`
     <${Waiting} poll=${poll} what="dead letters" />
     <${Stale} poll=${poll} />
@@ -51,11 +55,11 @@ function Letters({ name }) {
           ${kinds.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>
         <label>Stage <select aria-label="Stage" value=${stage} onChange=${(event) => { setOpen(null); setStage(event.target.value); }}><option value="">all</option>
           ${stages.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>
-        <label class="search"><span class="unseen">Filter</span><input type="search" aria-label="Filter" placeholder="Reason, record, key or offset" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+        <label class="search"><span class="unseen">Filter</span><input type="search" aria-label="Filter" placeholder="Text, key or offset of a record" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
         <span class="note push">${many(found.length, "dead letter")} shown${needle && `, of ${rows.length}`}${open !== null && ". The list stands still while one is open"}</span>
       </div>
       <${Table} name="Dead letters" rows=${found} keyOf=${idOf} noun="dead letter" rowClass=${(row) => (idOf(row) === open ? "is-open" : "")}
-        empty=${rows.length ? "None of those shown has this text." : "There is none."}
+        empty=${rows.length ? html`<${NotFound} count=${rows.length} noun="dead letters" seek=${seek && open === null && (() => seek(has))} busy=${busy}>${elsewhere}<//>` : "There is none."}
         columns=${columns(open, setOpen)} after=${(row, span) => idOf(row) === open && html`<${Details} key=${`details ${idOf(row)}`} row=${row} span=${span} />`} />
       ${poll.data.left_out > 0 && html`<p class="note">The host left out ${many(poll.data.left_out, "dead letter")} of the open epoch. They are in the table when it is committed.</p>`}
       ${open === null && more}
@@ -69,8 +73,11 @@ const options = (values, chosen) => [...new Set([...values, chosen].filter(Boole
 
 const idOf = (row) => [row.stream, row.partition, row.offset, row.kind, row.stage, row.at, row.key?.text ?? row.key?.hex ?? ""].join("\u0001");
 
+/** A reason as the host gives it: names in backquotes are code, and nothing in it is hidden. */
+const quoted = (text) => text.split(/`([^`]+)`/).map((part, place) => (place % 2 ? html`<code>${visible(part)}</code>` : visible(part)));
+
 /** Only the beginning of a record is searched: it may have a megabyte. */
-const textOf = (row) => [row.reason, row.kind, row.stage, placeOf(row), row.record?.text?.slice(0, 10_000), row.key?.text?.slice(0, 1_000), row.trap]
+const textOf = (row) => [row.reason, row.kind, row.stage, placeOf(row), row.offset === null ? null : `${row.stream}/${row.partition} @ ${row.offset}`, row.record?.text?.slice(0, 10_000), row.key?.text?.slice(0, 1_000), row.trap]
   .filter(Boolean).join("\n").toLowerCase();
 
 const placeOf = (row) => (row.stream === null || row.stream === undefined ? null : `${row.stream}/${row.partition} at offset ${row.offset}`);
@@ -78,10 +85,10 @@ const placeOf = (row) => (row.stream === null || row.stream === undefined ? null
 function Reasons({ reasons, onChoose }) {
   return html`<${Table} name="Reasons" rows=${reasons} keyOf=${({ kind, stage, reason }) => `${kind}\u0001${stage}\u0001${reason}`}
     empty="Nothing was dead-lettered." noun="reason" order=${{ id: "count", down: true }} columns=${[
-      { id: "kind", head: html`<${Term} id="dead_letter_kind">Kind<//>`, cell: (row) => html`<button class="link" aria-label=${`Show ${row.kind} of ${row.stage}`} onClick=${() => onChoose(row)}>${row.kind}</button>` },
-      { id: "stage", head: html`<${Term} id="stage">Stage<//>`, cell: ({ stage }) => stage },
-      { id: "reason", head: "Reason", wide: true, cell: ({ reason }) => visible(reason) },
+      { id: "reason", head: "Reason", wide: true, cell: (row) => html`<button class="link reason" title="Show these below" onClick=${() => onChoose(row)}>${quoted(row.reason)}</button>` },
       { id: "count", head: "Count", number: true, sort: ({ count }) => count, cell: ({ count }) => html`<${Value} value=${count} />` },
+      { id: "kind", head: html`<${Term} id="dead_letter_kind">Kind<//>`, cell: ({ kind }) => kind },
+      { id: "stage", head: html`<${Term} id="stage">Stage<//>`, cell: ({ stage }) => stage },
     ]} />`;
 }
 
@@ -95,10 +102,10 @@ function columns(open, setOpen) {
           <span class="turn" aria-hidden="true"></span><span title=${moment(row.at)}>${clock(row.at)}</span></button>`;
       },
     },
+    { id: "reason", head: "Reason", wide: true, cell: ({ reason }) => quoted(reason) },
+    { id: "place", head: html`<${Term} id="offset">Record<//>`, cell: (row) => (placeOf(row) ? html`<span class="fine">${row.stream}/${row.partition} @ ${row.offset}</span>` : html`<span class="note">no record</span>`) },
     { id: "kind", head: html`<${Term} id="dead_letter_kind">Kind<//>`, cell: ({ kind }) => kind },
     { id: "stage", head: html`<${Term} id="stage">Stage<//>`, cell: ({ stage }) => stage },
-    { id: "reason", head: "Reason", wide: true, cell: ({ reason }) => visible(reason) },
-    { id: "place", head: html`<${Term} id="offset">Record<//>`, cell: (row) => (placeOf(row) ? html`<span class="fine">${row.stream}/${row.partition} @ ${exact(row.offset)}</span>` : html`<span class="note">no record</span>`) },
     { id: "state", head: "State", cell: ({ committed, epoch }) => html`<span class=${`state state-${committed ? "committed" : "open"}`}><i aria-hidden="true"></i>${committed ? `epoch ${epoch}` : "not yet committed"}</span>` },
   ];
 }

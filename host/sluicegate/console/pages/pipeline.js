@@ -48,6 +48,9 @@ function Charts({ past, order }) {
   if (!past || past.at.length < 2) {
     return html`<${Section} title="The last 15 minutes"><p class="waiting">The charts begin with the second sample, two seconds after the host has started.</p><//>`;
   }
+  if (isStill(past)) {
+    return html`<${Section} title="The last 15 minutes"><p class="note spaced">No record has come in, none waits, and nothing is open. The charts begin with the first record.</p><${Marks} marks=${past.marks} /><//>`;
+  }
   return html`<${Section} title="The last 15 minutes" note="Rates, groups and state are means over ten seconds.">
     <div class="charts">
       ${charts.map((chart) => html`<${Chart} key=${chart.title} ...${chart} at=${past.at} marks=${past.marks} />`)}
@@ -56,6 +59,9 @@ function Charts({ past, order }) {
     <details class="minutes"><summary>The charts as a table</summary><${Minutes} past=${past} charts=${charts} /></details>
   <//>`;
 }
+
+/** Eight empty charts would say the same. */
+const isStill = ({ series }) => [series.read, series.lag, series.open_groups].every((values) => values.every((value) => !value));
 
 /** Distances of grid lines: whole numbers where there is no half, and powers of two for bytes. */
 const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();

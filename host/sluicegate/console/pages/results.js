@@ -45,6 +45,7 @@ function Found({ status, live, running }) {
         <input type="checkbox" checked=${all} onChange=${(event) => setAll(event.target.checked)} /> All windows, not only the newest of each key</label>`}
       <span class="note push">${known ? many(wanted.length, live.isEvents ? "row" : "group") : ""}</span>
     </div>
+    <${Leader} live=${live} groups=${marked} />
     ${chosen !== null && html`<${KeyChart} id=${chosen} live=${live} onClose=${() => setChosen(null)} />`}
     ${known
       ? html`<${Rows} live=${live} rows=${wanted} chosen=${chosen} onChoose=${setChosen} />`
@@ -68,6 +69,20 @@ function settle(live, status) {
     const state = isCommitted ? "committed" : ends !== null && group.fired !== null ? "fired" : "open";
     return { ...group, state };
   });
+}
+
+/** Who has most of the first number, in the newest window and in the one before: the newest one has just begun. */
+function Leader({ live, groups }) {
+  const place = numericColumns(live)[0];
+  if (place === undefined || live.isEvents || live.keys === 0 || groups.length < 2) return null;
+  const ends = [...new Set(groups.map(({ end }) => end))].sort((one, other) => other - one);
+  const mostOf = (end) => groups.filter((group) => group.end === end).flatMap(rowsOf)
+    .reduce((most, row) => (most === null || Number(row.cells[place]) > Number(most.cells[place]) ? row : most), null);
+  const [newest, before] = ends.slice(0, 2).map(mostOf);
+  const amount = (row) => html`<strong>${row.name}</strong>, ${digits(row.cells[place])}`;
+  const between = ({ start, end }) => `${clock(start / 1_000)} to ${clock(end / 1_000)}`;
+  if (newest.end === null) return html`<p class="leader">Highest ${live.columns[place]}: ${amount(newest)}.</p>`;
+  return html`<p class="leader">Highest ${live.columns[place]}: ${amount(newest)} <span class="unit">in the newest window, ${between(newest)}</span>${before && html`; ${amount(before)} <span class="unit">in the one before</span>`}</p>`;
 }
 
 function pick(groups, text, all) {
@@ -157,6 +172,12 @@ function KeyChart({ id, live, onClose }) {
     ${place === undefined || time < 0 || at.length === 0
       ? html`<p class="note">There is no number, or no time, to draw for this key.</p>`
       : html`<${Chart} title=${label} term=${live.isEvents ? "event_time" : "window"} kind="windows" height=${180} at=${at}
-          series=${[{ label: id, values: points.map(([, value]) => value) }]} format=${(value) => short(value)} />`}
+          series=${[{ label: id, values: points.map(([, value]) => value) }]} format=${(value) => short(value)} />
+        <details class="minutes"><summary>The chart as a table</summary>
+          <${Table} name=${`Chart of ${id} as a table`} rows=${points.slice().reverse()} keyOf=${([seconds]) => seconds} noun="window" columns=${[
+            { id: "at", head: live.isEvents ? "Event time" : "Window start", cell: ([seconds]) => html`<span title=${moment(seconds)}>${clock(seconds)}</span>` },
+            { id: "value", head: label, number: true, cell: ([, value]) => (value === null ? "null" : digits(value)) },
+          ]} />
+        </details>`}
   <//>`;
 }

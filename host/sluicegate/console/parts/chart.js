@@ -174,10 +174,10 @@ function drawMarks(plot, marks) {
 }
 
 /** The marks below the charts in words, with the moment on hover. */
-export function Marks({ marks }) {
+export function Marks({ marks, most = 8 }) {
   if (marks.length === 0) return null;
   return html`<ul class="marks" aria-label="Marks">
-    ${marks.slice(-8).reverse().map((mark) => html`<li key=${`${mark.kind}${mark.seconds}${mark.stage}`}>
+    ${marks.slice(-most).reverse().map((mark) => html`<li key=${`${mark.kind}${mark.seconds}${mark.stage}`}>
       <span class=${`mark mark-${mark.kind}`} aria-hidden="true"></span>
       <time title=${moment(mark.at)}>${clock(mark.at)}</time> ${coded(inText(mark))}
     </li>`)}

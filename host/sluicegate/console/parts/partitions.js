@@ -4,13 +4,13 @@ import { exact } from "./format.js";
 import { Table } from "./table.js";
 import { Term } from "./term.js";
 import { html } from "./view.js";
+import { nameOf, standing } from "./watermark.js";
 
 export function Partitions({ status }) {
-  const holding = status.partitions.find(({ holds_watermark }) => holds_watermark);
-  return html`${holding && html`<p class="lead">The <${Term} id="watermark" /> stands where <strong>${nameOf(holding)}</strong> is:
-      it is the one furthest behind.</p>`}
-    <${Table} name="Partitions" rows=${status.partitions} keyOf=${nameOf} empty="No partition is known yet." noun="partition"
-      rowClass=${({ holds_watermark }) => (holds_watermark ? "is-marked" : "")}
+  // Which of several is the last by a second changes all the time, and says nothing.
+  const holding = standing(status)?.holding ?? null;
+  return html`<${Table} name="Partitions" rows=${status.partitions} keyOf=${nameOf} empty="No partition is known yet." noun="partition"
+      rowClass=${(row) => (row === holding ? "is-marked" : "")}
       columns=${[
         { id: "name", head: html`<${Term} id="partition">Partition<//>`, cell: nameOf },
         { id: "position", head: html`<${Term} id="position">Position<//>`, number: true, cell: ({ next_offset }) => exact(next_offset) },
@@ -20,15 +20,13 @@ export function Partitions({ status }) {
         { id: "newest", head: html`<${Term} id="event_time">Newest event<//>`, cell: ({ max_event_time }) => html`<${Value} value=${max_event_time} of="time" />` },
         { id: "read", head: html`<${Term} id="read">Read<//>`, number: true, cell: ({ records }) => html`<${Value} value=${records.read} />` },
         { id: "dead", head: html`<${Term} id="dead_letter">Dead letters<//>`, number: true, cell: ({ records }) => html`<${Value} value=${records.dead_lettered} />` },
-        { id: "state", head: "State", cell: stateOf },
+        { id: "state", head: "State", cell: (row) => stateOf(row, row === holding) },
       ]} />`;
 }
 
-const nameOf = ({ stream, partition }) => `${stream}/${partition}`;
-
-function stateOf({ holds_watermark, idle, paused, jumps }) {
+function stateOf({ idle, paused, jumps }, isHolding) {
   const words = [];
-  if (holds_watermark) words.push(html`<span class="tag accent">holds the watermark back</span>`);
+  if (isHolding) words.push(html`<span class="tag accent">holds the watermark back</span>`);
   if (idle) words.push(html`<span class="tag"><${Term} id="idle" /></span>`);
   if (paused) words.push(html`<span class="tag warn"><${Term} id="paused" /></span>`);
   if (jumps > 0) words.push(html`<span class="tag warn"><${Term} id="jump">${jumps === 1 ? "1 jump" : `${jumps} jumps`}<//></span>`);

@@ -4,8 +4,10 @@ import { Phase, Problem } from "./phase.js";
 import { route, toPipeline } from "./route.js";
 import { short } from "./format.js";
 import { html, useEffect, useRef } from "./view.js";
+import { Standing } from "./watermark.js";
 
-const PAGES = [
+/** The pages of a pipeline: the end of the address, and what it is called. */
+export const PAGES = [
   ["", "Flow"],
   ["results", "Results"],
   ["windows", "Open windows"],
@@ -27,7 +29,7 @@ export function PipelineHead({ name, poll, title }) {
       ${status && html`<${Phase} phase=${status.phase} />
         <span class="note">${status.epoch === null ? "no epoch committed yet" : `epoch ${status.epoch}`}</span>`}
     </div>
-    ${status && html`<${Problem} line=${status} />`}
+    ${status && html`<${Problem} line=${status} /><${Standing} status=${status} />`}
     <nav class="tabs" ref=${tabs} aria-label=${`Pipeline ${name}`}>
       ${PAGES.map(([page, label]) => html`<a key=${page} href=${toPipeline(name, page)} aria-current=${page === here ? "page" : undefined}>
         ${label}${counts[page] > 0 && html` <span class="badge" title=${`${counts[page]} since the pipeline's beginning`}>${short(counts[page])}</span>`}

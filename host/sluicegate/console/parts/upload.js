@@ -3,7 +3,7 @@ import { Failure, ask, modulePath } from "./api.js";
 import { bytes, many } from "./format.js";
 import { askAgain } from "./poll.js";
 import { toModule } from "./route.js";
-import { said } from "./said.js";
+import { coded, said } from "./said.js";
 import { html, useEffect, useRef, useState } from "./view.js";
 
 const BYTES_MAX = 10 * 1024 * 1024;
@@ -29,7 +29,7 @@ export function Upload({ known }) {
     </p>
     <p class="note">It is checked and stored. Nothing that runs changes until you activate it.</p>
     <div role="status" aria-label="Upload">
-      ${file?.refusal && html`<p class="notice bad">${file.refusal}</p>`}
+      ${file?.refusal && html`<p class="notice bad">${coded(file.refusal)}</p>`}
     </div>
     ${file && !file.refusal && html`<${Form} key=${file.key} file=${file} known=${known} onClose=${() => setFile(null)} />`}
   </div>`;
