@@ -10,10 +10,12 @@ use arc_swap::ArcSwap;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc};
 
+use crate::committed::Committed;
 use crate::console::Consoles;
 use crate::handle::{LanePorts, PipelineHandle};
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::ModuleStore;
+use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Commands, LaneParts, Looks, Outside, Pace, Trial};
 use sluicegate_engine::pulse::Pulse;
@@ -54,6 +56,8 @@ pub struct Program {
     pub clock: Clock,
     /// Asks all pipelines for their last commit.
     pub stop: Stop,
+    /// What was read of committed files lately.
+    pub kept: Kept,
     /// Modules can be uploaded to this process, so a first run waits for those that are missing.
     pub takes_uploads: bool,
 }
@@ -96,6 +100,7 @@ impl Program {
             stores,
             stop: Stop::new(Clock::system()),
             clock: Clock::system(),
+            kept: Kept::default(),
             takes_uploads: false,
         })
     }
@@ -147,7 +152,8 @@ impl Program {
         };
         let thread = supervise(parts, outside).context("start the lane's thread")?;
         let (modules, engine) = (self.modules.clone(), self.engine.clone());
-        let handle = PipelineHandle::new(config, ports.clone(), modules, engine, storage);
+        let committed = Committed::new(storage, self.kept.clone());
+        let handle = PipelineHandle::new(config, ports.clone(), modules, engine, committed);
         let runtime = self.runtime.clone();
         Ok(Started { handle: Arc::new(handle), ports, thread, consoles, runtime })
     }

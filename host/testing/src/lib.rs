@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod passing;
+pub mod counted;
 pub mod held;
 pub mod gate;
 pub mod parted;

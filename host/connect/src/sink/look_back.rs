@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::errors::ParquetError;
 
+use super::kept::Kept;
 use super::ranges::Ranges;
 use sluicegate_store::Location;
 use sluicegate_store::failure::{explain, is_absent};
@@ -42,6 +43,8 @@ pub struct TailOf<'f> {
     pub path: &'f str,
     /// The file's size as the chain record has it, so that the footer is found without asking.
     pub bytes: u64,
+    /// Where parts of the file that were read lately are kept.
+    pub kept: &'f Kept,
     /// Rows from this one on were taken already.
     pub before: u64,
 }
@@ -88,7 +91,7 @@ async fn last_rows_of<T>(
     take: impl Fn(&RecordBatch, usize) -> T,
 ) -> Result<Tail<T>, ParquetError> {
     let path: Path = file.table.path(file.path);
-    let ranges = Ranges::of(file.table, path, file.bytes);
+    let ranges = Ranges::of(file.table, path, file.bytes).kept_in(file.kept);
     let footer = ranges.footer().await?;
     let reader = Reader { ranges, footer };
     let groups = reader.footer.metadata().row_groups();

@@ -8,11 +8,17 @@ use object_store::ObjectStoreExt;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
+use super::kept::Kept;
 use super::look_back::*;
 use sluicegate_store::Location;
+use sluicegate_testing::counted::CountedStore;
 
 /// 100 rows in row groups of 10: `n` counts them, `kind` is `odd` or `even`.
 async fn table() -> (Location, u64) {
+    table_in(&CountedStore::default()).await
+}
+
+async fn table_in(store: &CountedStore) -> (Location, u64) {
     let n: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
     let kinds = (0..100).map(|n| if n % 2 == 0 { "even" } else { "odd" });
     let kind: ArrayRef = Arc::new(StringArray::from_iter_values(kinds));
@@ -21,14 +27,25 @@ async fn table() -> (Location, u64) {
     let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
     writer.write(&rows).unwrap();
     let bytes = writer.into_inner().unwrap();
-    let (table, size) = (Location::in_memory(), bytes.len() as u64);
+    let size = bytes.len() as u64;
+    let table = Location { store: Arc::new(store.clone()), ..Location::in_memory() };
     table.store.put(&table.path("day/file.parquet"), bytes.into()).await.unwrap();
     (table, size)
 }
 
 async fn tail(before: u64, wanted: Wanted<'_>, bounds: (usize, u64)) -> Tail<i64> {
     let (table, bytes) = table().await;
-    let file = TailOf { table: &table, path: "day/file.parquet", bytes, before };
+    let kept = Kept::default();
+    tail_of((&table, bytes, &kept), before, wanted, bounds).await
+}
+
+async fn tail_of(
+    (table, bytes, kept): (&Location, u64, &Kept),
+    before: u64,
+    wanted: Wanted<'_>,
+    bounds: (usize, u64),
+) -> Tail<i64> {
+    let file = TailOf { table, path: "day/file.parquet", bytes, kept, before };
     let n = |batch: &RecordBatch, row: usize| {
         batch.column_by_name("n").unwrap().as_primitive::<Int64Type>().value(row)
     };
@@ -79,8 +96,36 @@ async fn a_file_that_is_gone_or_is_no_parquet_says_so() {
     let table = Location::in_memory();
     table.store.put(&table.path("bad.parquet"), vec![7; 100].into()).await.unwrap();
     for path in ["bad.parquet", "gone.parquet"] {
-        let file = TailOf { table: &table, path, bytes: 100, before: u64::MAX };
+        let kept = &Kept::default();
+        let file = TailOf { table: &table, path, bytes: 100, kept, before: u64::MAX };
         let failed = last_rows(file, &[], (1, 1), |_, row| row).await.unwrap_err();
         assert!(matches!(failed, LookError::File(_)), "{path}: {failed}");
     }
+}
+
+#[tokio::test]
+async fn parts_that_were_read_lately_are_kept_and_never_more_bytes_than_there_is_room_for() {
+    let store = CountedStore::default();
+    let (table, bytes) = table_in(&store).await;
+    let all = (100, u64::MAX);
+    let kept = Kept::default();
+    let file = (&table, bytes, &kept);
+    tail_of(file, u64::MAX, &[], all).await;
+    assert_eq!(store.reads(), 2 + 10 * 2, "the end, the footer, and two columns of ten row groups");
+    let odd = tail_of(file, u64::MAX, &[("kind", "odd")], all).await;
+    assert_eq!((odd.rows.len(), store.reads()), (50, 0));
+    assert!(kept.bytes() > 0);
+
+    // A footer of which four would not fit is read each time, and so are parts that others have pushed out.
+    let little = Kept::with_room_for(1_000);
+    let file = (&table, bytes, &little);
+    for _ in 0..2 {
+        let rows = tail_of(file, u64::MAX, &[], all).await.rows;
+        assert_eq!(rows.len(), 100);
+        assert!(store.reads() > 2);
+        assert!((1..=1_000).contains(&little.bytes()), "{little:?}");
+    }
+    // The newest part is among those that are kept.
+    tail_of(file, 10, &[], all).await;
+    assert_eq!(store.reads(), 2, "the footer only");
 }

@@ -9,6 +9,7 @@ pub mod letter;
 pub mod late;
 pub mod read;
 pub mod look_back;
+pub mod kept;
 pub mod whole;
 pub mod found;
 mod ranges;

@@ -11,6 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use sluicegate_chain::record::Epoch;
 use sluicegate_chain::{ChainError, LaneStorage, inspect};
+use sluicegate_connect::sink::kept::Kept;
 use sluicegate_connect::sink::look_back::{LookError, Tail, TailOf, Wanted, last_rows};
 
 /// Records of the chain that a look reads: an hour and a half of epochs of ten seconds.
@@ -35,6 +36,8 @@ pub const DEAD_LETTERS: &str = "dead_letters";
 #[derive(Debug)]
 pub struct Committed {
     storage: LaneStorage,
+    /// What was read of files lately.
+    kept: Kept,
     /// Of each epoch the files of the tables that are looked at.
     files: Mutex<BTreeMap<Epoch, Arc<[TableFile]>>>,
 }
@@ -106,9 +109,9 @@ impl Place {
 }
 
 impl Committed {
-    /// What lies there.
-    pub fn new(storage: LaneStorage) -> Self {
-        Self { storage, files: Mutex::default() }
+    /// What lies there. What is read of files is kept where those of others are, too.
+    pub fn new(storage: LaneStorage, kept: Kept) -> Self {
+        Self { storage, kept, files: Mutex::default() }
     }
 
     /// The folder of a table, for people; none if the pipeline does not write it.
@@ -174,7 +177,7 @@ impl Committed {
                 return Ok(true);
             }
             let (path, bytes) = (file.path.as_str(), file.bytes);
-            let of = TailOf { table, path, bytes, before: place.row };
+            let of = TailOf { table, path, bytes, kept: &self.kept, before: place.row };
             let bounds = (look.rows_max - found.rows.len(), found.bytes_left);
             let tail = last_rows(of, look.wanted, bounds, |rows, row| take(epoch, rows, row));
             match tail.await {
@@ -203,7 +206,15 @@ impl Committed {
             return Ok(Arc::clone(files));
         }
         let record = inspect::record(&self.storage, epoch).await?;
-        let Some(record) = record else { return Ok(Arc::from([])) };
+        let Some(record) = record else {
+            let none: Arc<[TableFile]> = Arc::from([]);
+            let mut remembered = self.remembered();
+            // The epochs behind it are committed, so it was removed and does not come.
+            if remembered.last_key_value().is_some_and(|(newest, _)| *newest > epoch) {
+                remembered.insert(epoch, Arc::clone(&none));
+            }
+            return Ok(none);
+        };
         let is_looked_at = |table: &str| table == LATE || table == DEAD_LETTERS;
         let files = record.files.into_iter().filter(|file| is_looked_at(&file.table));
         let files =

@@ -11,11 +11,12 @@ use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc};
 
 use super::{LanePorts, PipelineHandle};
-use crate::committed::{DEAD_LETTERS, LATE};
+use crate::committed::{Committed, DEAD_LETTERS, LATE};
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::{Epoch, PinnedModule};
+use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Command, Look};
 use sluicegate_engine::pulse::Pulse;
@@ -75,8 +76,8 @@ pub(crate) fn sales() -> Fixture {
     };
     let modules = modules();
     let storage = storage();
-    let handle =
-        PipelineHandle::new(config, ports, modules.clone(), engine.clone(), storage.clone());
+    let committed = Committed::new(storage.clone(), Kept::default());
+    let handle = PipelineHandle::new(config, ports, modules.clone(), engine.clone(), committed);
     let handle = Arc::new(handle);
     Fixture { handle, commands: taken, looks, status, live, modules, storage, engine, clock, pulse }
 }
@@ -97,7 +98,11 @@ impl Fixture {
 
 /// With tables of late rows and dead letters.
 pub(crate) fn storage() -> LaneStorage {
-    let root = Location::in_memory();
+    storage_in(&Location::in_memory())
+}
+
+/// The same in a store.
+pub(crate) fn storage_in(root: &Location) -> LaneStorage {
     let table = |id: &str| (Arc::from(id), root.child(id));
     LaneStorage {
         chain: root.child("chain"),

@@ -16,7 +16,6 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, OwnedMutexGuard, broadcast, mpsc, oneshot};
 
 use crate::committed::Committed;
-use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::LaneMetrics;
@@ -183,20 +182,20 @@ pub enum ActivateError {
 
 impl PipelineHandle {
     /// The outside of a pipeline whose lane has the other ends of `ports`. Modules are taken from `modules`, in
-    /// which the lane finds them again after a restart. What it commits lies in `storage`.
+    /// which the lane finds them again after a restart.
     pub fn new(
         config: Arc<Pipeline>,
         ports: LanePorts,
         modules: ModuleStore,
         engine: PluginEngine,
-        storage: LaneStorage,
+        committed: Committed,
     ) -> Self {
         Self {
             config,
             ports,
             modules,
             engine,
-            committed: Arc::new(Committed::new(storage)),
+            committed: Arc::new(committed),
             activating: Arc::new(Mutex::new(())),
             activation_wait: ACTIVATION_WAIT,
             judged: sync::Mutex::default(),
