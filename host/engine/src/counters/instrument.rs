@@ -217,6 +217,12 @@ impl NamedCounters {
         counters.entry(name).or_default().add(n);
     }
 
+    /// All names together.
+    pub fn total(&self) -> u64 {
+        let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        counters.values().map(Counter::get).fold(0, u64::saturating_add)
+    }
+
     /// Names and numbers, by name.
     pub fn all(&self) -> Vec<(String, u64)> {
         let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -100,7 +100,7 @@ function Numbers({ line, past }) {
       past=${series.watermark_delay_seconds} />
     <${Metric} term="late" label="Late rows" value=${line.late_a_minute} of="minute" past=${series.late && smooth(series.late, 15)}
       tone=${line.late_a_minute > 0 ? "is-warn" : ""} />
-    <${Metric} term="dead_letter" label="Dead letters" value=${line.dead_letters_a_minute} of="minute" past=${series.dead_lettered && smooth(series.dead_lettered, 15)}
+    <${Metric} term="dead_letter" label="Dead letters" value=${line.dead_letters_a_minute} of="minute" past=${series.dead_letters && smooth(series.dead_letters, 15)}
       tone=${line.dead_letters_a_minute > 0 ? "is-warn" : ""} />
   </dl>`;
 }

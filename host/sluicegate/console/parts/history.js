@@ -6,7 +6,7 @@ import { usePoll } from "./poll.js";
 const SPAN_MS = 15 * 60 * 1_000;
 /** Columns of values per step, as the host names them. */
 const SERIES = [
-  "read", "accepted", "filtered", "late", "dead_lettered", "written_rows",
+  "read", "accepted", "filtered", "late", "dead_lettered", "written_rows", "dead_letters",
   "lag", "watermark_delay_seconds", "open_groups", "state_bytes",
 ];
 const STAGE_SERIES = ["rows", "dropped", "micros_per_row"];

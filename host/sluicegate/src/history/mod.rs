@@ -103,6 +103,7 @@ impl History {
                 records.late.get(),
                 records.dead_lettered.get(),
                 rows + sent,
+                metrics.dead_letters.total(),
             ],
             lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
             watermark_delay_seconds: match status.watermark {
@@ -117,23 +118,23 @@ impl History {
     /// What goes on now.
     pub fn rates(&self) -> Rates {
         let kept = self.kept();
-        let [read, accepted, filtered, late, dead_lettered, written_rows] =
+        let [read, accepted, filtered, late, dead_lettered, written_rows, dead_letters] =
             match kept.ring.span(RATE_SAMPLES) {
                 Some((before, now)) => now.rates_since(before),
-                None => [None; 6],
+                None => [None; 7],
             };
-        Rates { read, accepted, filtered, late, dead_lettered, written_rows }
+        Rates { read, accepted, filtered, late, dead_lettered, written_rows, dead_letters }
     }
 
-    /// Late records and dead-lettered records of the last minute, or since the first sample if that is less.
+    /// Late records and dead letters of the last minute, or since the first sample if that is less.
     pub fn lost_in_a_minute(&self) -> Option<(u64, u64)> {
         let kept = self.kept();
         let (before, now) = kept.ring.span(MINUTE_SAMPLES)?;
         if now.now <= before.now {
             return None;
         }
-        let [_, _, _, late, dead_lettered, _] = now.counts_since(before);
-        Some((late, dead_lettered))
+        let [_, _, _, late, _, _, dead_letters] = now.counts_since(before);
+        Some((late, dead_letters))
     }
 
     /// What goes on in a stage.

@@ -20,8 +20,8 @@ pub(super) struct Sample {
     pub(super) at_millis: i64,
     /// Monotonic time: the wall may be moved, and a rate must not show it.
     pub(super) now: Duration,
-    /// Records read, accepted, filtered, late, dead-lettered; rows written.
-    pub(super) counts: [u64; 6],
+    /// Records read, accepted, filtered, late, dead-lettered; rows written; dead letters.
+    pub(super) counts: [u64; 7],
     pub(super) lag: Option<i64>,
     pub(super) watermark_delay_seconds: Option<f64>,
     pub(super) open_groups: Option<u64>,
@@ -64,12 +64,12 @@ impl Sample {
         self.now.saturating_sub(before.now).as_secs_f64()
     }
 
-    pub(super) fn counts_since(&self, before: &Self) -> [u64; 6] {
+    pub(super) fn counts_since(&self, before: &Self) -> [u64; 7] {
         std::array::from_fn(|of| self.counts[of].saturating_sub(before.counts[of]))
     }
 
     /// A second.
-    pub(super) fn rates_since(&self, before: &Self) -> [Option<f64>; 6] {
+    pub(super) fn rates_since(&self, before: &Self) -> [Option<f64>; 7] {
         let seconds = self.seconds_since(before);
         self.counts_since(before).map(|count| a_second(count, seconds))
     }
@@ -83,6 +83,7 @@ impl Sample {
             &mut shown.late,
             &mut shown.dead_lettered,
             &mut shown.written_rows,
+            &mut shown.dead_letters,
         ];
         for (list, rate) in lists.into_iter().zip(self.rates_since(before)) {
             list.push(rate);

@@ -108,6 +108,20 @@ fn a_rate_is_that_of_the_last_ten_seconds_and_the_history_has_each_interval() {
 }
 
 #[test]
+fn dead_letters_are_counted_whether_or_not_a_record_became_one() {
+    let lane = Lane::new();
+    lane.metrics().records.add(&Fates { read: 4, dead_lettered: 4, ..Fates::default() });
+    for (kind, letters) in [("decode", 4), ("evaluate", 5), ("timer", 2), ("too_large", 1)] {
+        lane.metrics().dead_letters.add(kind, letters);
+    }
+    lane.after(EVERY);
+    assert_eq!(lane.history.lost_in_a_minute(), Some((0, 12)));
+    assert_eq!(lane.history.rates().dead_letters, Some(6.0));
+    assert_eq!(lane.history.rates().dead_lettered, Some(2.0), "the fates of records stay theirs");
+    assert_eq!(lane.shown().dead_letters, known(&[6.0]));
+}
+
+#[test]
 fn a_sample_that_comes_late_counts_over_the_time_that_it_took() {
     let lane = Lane::new();
     lane.reads(20, EVERY);

@@ -228,7 +228,7 @@ impl Shared {
             records: status.fates.into(),
             rates: history.map_or_else(Rates::default, History::rates),
             late_a_minute: lost.map(|(late, _)| late),
-            dead_letters_a_minute: lost.map(|(_, dead_lettered)| dead_lettered),
+            dead_letters_a_minute: lost.map(|(_, dead_letters)| dead_letters),
         }
     }
 

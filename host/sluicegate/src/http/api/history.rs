@@ -26,6 +26,9 @@ pub struct History {
     pub dead_lettered: Vec<Option<f64>>,
     /// Rows of results that were committed to tables, and messages that topics acknowledged.
     pub written_rows: Vec<Option<f64>>,
+    /// Dead letters: records, groups, timers and messages.
+    #[serde(default)]
+    pub dead_letters: Vec<Option<f64>>,
     /// Of all partitions whose end is known.
     pub lag: Vec<Option<i64>>,
     /// How far the watermark was behind the wall clock.
@@ -105,6 +108,9 @@ pub struct Rates {
     pub dead_lettered: Option<f64>,
     /// Rows of results that were committed to tables, and messages that topics acknowledged, a second.
     pub written_rows: Option<f64>,
+    /// Dead letters a second: records, groups, timers and messages.
+    #[serde(default)]
+    pub dead_letters: Option<f64>,
 }
 
 /// What goes on in a stage, over the last ten seconds.

@@ -56,7 +56,7 @@ pub struct PipelineLine {
     pub rates: Rates,
     /// Records of the last minute that were late; null in the first seconds of the process.
     pub late_a_minute: Option<u64>,
-    /// Records of the last minute that became dead letters; null in the first seconds of the process.
+    /// Dead letters of the last minute: records, groups, timers and messages; null in the first seconds of the process.
     pub dead_letters_a_minute: Option<u64>,
 }
 
