@@ -1,8 +1,9 @@
 //! The program: command line, HTTP, console, the page of metrics, and the wiring of it all.
 //!
 //! [`program`] is what the pipelines of one process share; [`handle`] is what the rest of the process holds of a running
-//! pipeline; [`history`] is what is remembered of its last minutes, [`committed`] what people read of its tables. What a
-//! record meets on its way, and which crate may know which, stands in `host/README.md`: begin there.
+//! pipeline; [`history`] is what is remembered of its last minutes, [`committed`] what people read of its tables; [`api`] is
+//! what server and command line say to each other. What a record meets on its way, and which crate may know which, stands
+//! in `host/README.md`: begin there.
 //!
 //! axum is known in [`http`] only. No turn of a lane is taken here.
 
@@ -16,6 +17,7 @@ pub mod history;
 pub mod committed;
 pub mod metrics;
 pub mod console;
+pub mod api;
 pub mod http;
 pub mod cli;
 pub mod shutdown;

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode, Url, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::http::api::error::ErrorBody;
+use crate::api::error::ErrorBody;
 use sluicegate_model::printable::printable;
 
 /// For an answer. An upload or an activation is decided by the server within a minute.

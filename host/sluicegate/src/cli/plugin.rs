@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::client::{Client, Connection};
-use crate::http::api::modules::{Module, ModuleLine, Modules, Uploaded};
-use crate::http::api::releases::{ReleaseAnswer, ReleaseRequest, VersionWanted};
+use crate::api::modules::{Module, ModuleLine, Modules, Uploaded};
+use crate::api::releases::{ReleaseAnswer, ReleaseRequest, VersionWanted};
 use sluicegate_chain::modules::VersionChoice;
 use sluicegate_model::printable::table;
 use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;

@@ -8,9 +8,9 @@ use anyhow::bail;
 
 use super::client::{Client, Connection, decode};
 use super::plugin::{print_json, seconds};
-use crate::http::api::commits::Commit;
-use crate::http::api::health::Readiness;
-use crate::http::api::pipelines::{
+use crate::api::commits::Commit;
+use crate::api::health::Readiness;
+use crate::api::pipelines::{
     Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
 };
 use sluicegate_model::printable::{printable, table};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::MARKS_MAX;
-use crate::http::api::history::{Mark, MarkKind};
+use crate::api::history::{Mark, MarkKind};
 use sluicegate_engine::counters::{Activated, Commit, LaneMetrics};
 use sluicegate_engine::status::{LaneStatus, is_same_problem};
 use sluicegate_model::time::EventTime;

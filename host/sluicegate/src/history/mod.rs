@@ -13,7 +13,7 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::http::api::history::{self as api, Mark, Rates, StageHistory, StageRates};
+use crate::api::history::{self as api, Mark, Rates, StageHistory, StageRates};
 use marks::Marks;
 use ring::{Ring, Sample};
 use sluicegate_engine::counters::LaneMetrics;

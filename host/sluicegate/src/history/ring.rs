@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::round;
-use crate::http::api::history::History;
+use crate::api::history::History;
 
 /// The newest samples, the oldest first.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ring::{Ring, a_second};
 use super::round;
-use crate::http::api::history::StageRates;
+use crate::api::history::StageRates;
 use sluicegate_engine::counters::ModuleMetrics;
 
 /// The samples of a stage.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{EVERY, History, SAMPLES};
+use crate::api::history::{History as Shown, MarkKind};
 use crate::handle::fixture::{self, Fixture};
-use crate::http::api::history::{History as Shown, MarkKind};
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::{Activated, Commit, LaneMetrics};

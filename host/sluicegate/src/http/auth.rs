@@ -21,9 +21,10 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use super::ServeError;
 use super::error::ApiError;
+use super::session::cookie::ids;
 use super::session::kept::Sessions;
-use super::{ServeError, session};
 use sluicegate_model::time::Clock;
 
 /// A token has at least 256 bits: 43 characters of base64, or 64 hex digits. Shorter ones were typed by a person.
@@ -96,12 +97,12 @@ impl Access {
             return tokens.check(headers).map(|()| Proof::Token);
         }
         let host = host(uri, headers).ok();
-        let mut ids = host.iter().flat_map(|host| session::ids(host, headers)).peekable();
-        if ids.peek().is_none() {
+        let mut brought = host.iter().flat_map(|host| ids(host, headers)).peekable();
+        if brought.peek().is_none() {
             // Says that one is wanted.
             return tokens.check(headers).map(|()| Proof::Token);
         }
-        match ids.any(|id| self.sessions.has(id)) {
+        match brought.any(|id| self.sessions.has(id)) {
             true => Ok(Proof::Session),
             false => Err(ApiError::new(
                 StatusCode::UNAUTHORIZED,

@@ -8,10 +8,10 @@ use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 
 use super::Shared;
-use super::api::dead_letters::{DeadLetter, DeadLetters, ReasonCount, Shown, ShownHeader};
-use super::api::error::ErrorBody;
 use super::error::ApiError;
 use super::look::{Asked, Rows, bad_query, look, moment, note};
+use crate::api::dead_letters::{DeadLetter, DeadLetters, ReasonCount, Shown, ShownHeader};
+use crate::api::error::ErrorBody;
 use crate::committed::DEAD_LETTERS;
 use sluicegate_connect::sink::letter::{Excerpt, Letter, LetterHeader};
 use sluicegate_model::dead_letter::DeadLetterKind;

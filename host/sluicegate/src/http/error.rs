@@ -7,7 +7,7 @@ use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::api::error::{ErrorBody, Failure};
+use crate::api::error::{ErrorBody, Failure};
 use crate::handle::ActivateError;
 use sluicegate_chain::modules::ModuleStoreError;
 

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
-use super::api::health::Readiness;
 use super::{AppState, Shared};
+use crate::api::health::Readiness;
 use crate::metrics::Metrics;
 use sluicegate_engine::status::Phase;
 

@@ -9,9 +9,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::Shared;
-use super::api::error::ErrorBody;
-use super::api::history::History;
 use super::error::ApiError;
+use crate::api::error::ErrorBody;
+use crate::api::history::History;
 use sluicegate_model::time_text::rfc3339;
 
 /// What may stand behind `?`.

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Shared;
-use super::api::error::ErrorBody;
-use super::api::late_rows::{LateRow as Shown, LateRows};
 use super::error::ApiError;
 use super::look::{Asked, Rows, look, moment, note};
+use crate::api::error::ErrorBody;
+use crate::api::late_rows::{LateRow as Shown, LateRows};
 use crate::committed::LATE;
 use sluicegate_engine::lately::LateRow;
 

@@ -14,8 +14,8 @@ use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use super::Shared;
-use super::api::error::ErrorBody;
 use super::error::ApiError;
+use crate::api::error::ErrorBody;
 use sluicegate_engine::status::LiveResults;
 
 /// Live views at a time. Each keeps a connection for as long as it lasts.

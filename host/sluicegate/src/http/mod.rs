@@ -5,16 +5,17 @@
 //! [`PipelineHandle`]. It accepts code, so it listens on loopback only, or wants a token ([`auth`]); everything a
 //! client can make it spend has a limit: connections, time, bytes, uploads and live views at once.
 
-pub mod api;
 mod accept;
 mod moving;
 mod auth;
 mod session;
+mod sign_in;
 mod error;
 mod request;
 mod drain;
 mod health;
 mod page;
+mod document;
 mod openapi;
 mod routes;
 mod modules;
@@ -38,15 +39,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::modules::PluginFacts;
 use crate::handle::PipelineHandle;
 use crate::history::{History, sample_all};
 use crate::metrics::Metrics;
 use accept::{ConnectionLimits, accept};
-use api::modules::PluginFacts;
 use auth::Access;
 use routes::{main_router, observe_router};
 use sluicegate_chain::modules::ModuleStore;
@@ -153,6 +155,8 @@ struct Shared {
     described: Mutex<BTreeMap<ModuleDigest, PluginFacts>>,
     viewers: Arc<Semaphore>,
     looks: Arc<Semaphore>,
+    /// Of this API.
+    document: Bytes,
 }
 
 impl Server {
@@ -227,6 +231,7 @@ impl Shared {
             described,
             viewers,
             looks,
+            document: openapi::text(),
         })
     }
 }

@@ -14,13 +14,13 @@ use futures::StreamExt;
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
-use super::api::error::ErrorBody;
-use super::api::modules::{
+use super::error::ApiError;
+use super::{AppState, Shared};
+use crate::api::error::ErrorBody;
+use crate::api::modules::{
     ColumnFacts, FitVerdict, Fits, Module, ModuleDetails, ModuleLine, Modules, PluginFacts,
     StageFit, StageName, Uploaded,
 };
-use super::error::ApiError;
-use super::{AppState, Shared};
 use crate::handle::{Fitness, PipelineHandle};
 use sluicegate_chain::modules::{ModuleStoreError, ModuleVersion, VersionChoice};
 use sluicegate_chain::record::PinnedModule;

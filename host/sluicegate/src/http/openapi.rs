@@ -2,8 +2,6 @@
 
 use std::sync::LazyLock;
 
-use axum::http::header;
-use axum::response::IntoResponse;
 use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -12,7 +10,7 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 
-use super::{page, routes, session};
+use super::{page, routes, sign_in};
 
 /// What stands before the paths.
 #[derive(OpenApi)]
@@ -55,16 +53,9 @@ static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
     Bytes::from(text + "\n")
 });
 
-/// Describes this API as an OpenAPI document.
-#[utoipa::path(
-    get,
-    path = "/v1/openapi.json",
-    tag = "document",
-    operation_id = "show_document",
-    responses((status = 200, description = "The document", body = serde_json::Value)),
-)]
-pub(super) async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
+/// The document, made once.
+pub(super) fn text() -> Bytes {
+    TEXT.clone()
 }
 
 /// All routes with what may be answered to any of them.
@@ -73,7 +64,7 @@ fn document() -> utoipa::openapi::OpenApi {
     let api = routes::api().into_openapi();
     document.merge(api.with([GUARDED, TIMED]));
     document.merge(routes::observed().into_openapi().with([GUARDED]));
-    document.merge(session::operations().into_openapi().with([TIMED]).without_proof());
+    document.merge(sign_in::operations().into_openapi().with([TIMED]).without_proof());
     document.merge(page::routes::<()>().into_openapi().with([]).without_proof());
     let components = document.components.get_or_insert_default();
     components.add_ways_in();

@@ -20,9 +20,9 @@ use rust_embed::RustEmbed;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::error::ErrorBody;
 use super::error::ApiError;
 use super::request;
+use crate::api::error::ErrorBody;
 use sluicegate_store::once::sha256_hex;
 
 /// The folder, as it was when the program was built.

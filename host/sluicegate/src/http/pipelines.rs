@@ -8,21 +8,21 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
-use super::api::commits::Commit;
-use super::api::error::ErrorBody;
-use super::api::history::{Rates, StageRates};
-use super::api::pipelines::{
-    Host, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
-};
-use super::api::releases::{
-    Activations, ReleaseAnswer, ReleaseRequest, Releases, StageActivation, StageRelease,
-    VersionWanted,
-};
 use super::error::ApiError;
 use super::limits::limits;
 use super::request::json;
 use super::shape::shape;
 use super::{AppState, Shared};
+use crate::api::commits::Commit;
+use crate::api::error::ErrorBody;
+use crate::api::history::{Rates, StageRates};
+use crate::api::pipelines::{
+    Host, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
+};
+use crate::api::releases::{
+    Activations, ReleaseAnswer, ReleaseRequest, Releases, StageActivation, StageRelease,
+    VersionWanted,
+};
 use crate::handle::PipelineHandle;
 use crate::history::History;
 use sluicegate_chain::modules::{ModuleStoreError, VersionChoice};

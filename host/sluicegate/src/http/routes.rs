@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::auth::Access;
 use super::{
-    JSON_BYTES_MAX, READ_TIME, Shared, auth, dead_letters, drain, health, history, late_rows, live,
-    modules, openapi, page, pipelines, request, session, windows,
+    JSON_BYTES_MAX, READ_TIME, Shared, auth, dead_letters, document, drain, health, history,
+    late_rows, live, modules, page, pipelines, request, sign_in, windows,
 };
 
 /// For an upload: 10 MiB over a slow line, and the compiler.
@@ -29,7 +29,7 @@ pub(super) fn main_router(shared: &Arc<Shared>, access: Access) -> Router {
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&access), auth::guard));
     let public = Router::from(page::routes())
-        .merge(session::routes(&access))
+        .merge(sign_in::routes(&access))
         .method_not_allowed_fallback(request::method_not_allowed)
         .layer(from_fn_with_state(access, auth::guard_public));
     finish(guarded.merge(public))
@@ -44,7 +44,7 @@ pub(super) fn observe_router(shared: &Arc<Shared>) -> Router {
 pub(super) fn api() -> OpenApiRouter<Arc<Shared>> {
     let within = |limit: Duration| from_fn_with_state(limit, request::deadline);
     let read = OpenApiRouter::new()
-        .routes(routes!(openapi::openapi))
+        .routes(routes!(document::document))
         .routes(routes!(modules::list))
         .routes(routes!(modules::versions))
         .routes(routes!(pipelines::list))

@@ -1,6 +1,6 @@
 //! A pipeline as its file describes it, for answers.
 
-use super::api::shape::{Grouping, Shape, SinkShape, SourceShape, StageShape};
+use crate::api::shape::{Grouping, Shape, SinkShape, SourceShape, StageShape};
 use sluicegate_model::window::WindowKind;
 use sluicegate_pipeline::{EventTimeFrom, Pipeline, SinkKind, SourceConfig, TableLocation};
 

@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::Shared;
-use super::api::error::ErrorBody;
-use super::api::windows::{WindowColumn, Windows};
 use super::error::ApiError;
 use super::look::{bad_query, limit_of};
 use super::pipelines::moment;
+use crate::api::error::ErrorBody;
+use crate::api::windows::{WindowColumn, Windows};
 use crate::handle::WindowsError;
 use sluicegate_connect::sink::whole::{arrow_stream, parquet_file};
 use sluicegate_engine::lane::{OpenWindows, WindowsAsked};

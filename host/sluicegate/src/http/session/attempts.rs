@@ -13,13 +13,13 @@ pub(super) const CALLERS_MAX: usize = 1_024;
 
 /// Who tries: an address, of IPv6 the network that one household or one machine has. None: whoever finds no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Caller(Option<IpAddr>);
+pub(in crate::http) struct Caller(Option<IpAddr>);
 
 /// It has failed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMany {
+pub(in crate::http) struct TooMany {
     /// When it may try again.
-    pub(super) wait: Duration,
+    pub(in crate::http) wait: Duration,
 }
 
 /// Failures by caller.
@@ -34,7 +34,7 @@ struct Failures {
 
 impl Caller {
     /// Behind `peer`.
-    pub(super) fn of(peer: Option<SocketAddr>) -> Self {
+    pub(in crate::http) fn of(peer: Option<SocketAddr>) -> Self {
         Self(peer.map(|peer| match peer.ip().to_canonical() {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => {

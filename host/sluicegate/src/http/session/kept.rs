@@ -45,7 +45,7 @@ impl Sessions {
 
     /// Lets a caller try a token, unless it has failed too often: then not even the right one is looked at, or the
     /// limit would limit nothing.
-    pub(super) fn attempt(
+    pub(in crate::http) fn attempt(
         &self,
         caller: Caller,
         is_right: impl FnOnce() -> bool,
@@ -55,7 +55,7 @@ impl Sessions {
     }
 
     /// Begins a session; answers with its id.
-    pub(super) fn begin(&self) -> String {
+    pub(in crate::http) fn begin(&self) -> String {
         let [one, other] = [(); 2].map(|()| uuid::Uuid::new_v4().simple());
         let id = format!("{one}{other}");
         let now = self.clock.monotonic();
@@ -78,7 +78,7 @@ impl Sessions {
     }
 
     /// Ends a session, if it is one.
-    pub(super) fn end(&self, id: &str) {
+    pub(in crate::http) fn end(&self, id: &str) {
         let presented = hash(id);
         self.kept().sessions.retain(|session| !bool::from(session.id_hash.ct_eq(&presented)));
     }

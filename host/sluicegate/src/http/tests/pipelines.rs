@@ -5,8 +5,8 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::api::shape::Grouping;
 use crate::handle::fixture::{another, guest};
-use crate::http::api::shape::Grouping;
 use crate::http::shape::shape;
 use sluicegate_chain::record::{Activation, Epoch};
 use sluicegate_engine::lane::{Awaited, Command, PlanError, Refusal};
