@@ -17,7 +17,7 @@ use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{Commands, LaneParts, Looks, Outside, Pace, Trial};
+use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, Trial};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
@@ -117,6 +117,7 @@ impl Program {
             commands: commands_tx,
             looks: looks_tx,
             live,
+            haste: Haste::default(),
             metrics: Arc::new(lane_metrics(&config)),
             pulse: Pulse::new(self.clock.clone()),
         };
@@ -127,6 +128,7 @@ impl Program {
             status: Arc::clone(&ports.status),
             stages: Arc::clone(&ports.stages),
             live: ports.live.clone(),
+            haste: ports.haste.clone(),
             metrics: Arc::clone(&ports.metrics),
             pulse: ports.pulse.clone(),
             trial: Trial::default(),

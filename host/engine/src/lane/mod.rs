@@ -38,7 +38,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
-pub use desk::Outside;
+pub use desk::{Haste, InHaste, Outside};
 pub use desk::command::{Command, Commands, Reply};
 pub use desk::look::{Look, Looks, OpenWindows, WindowsAsked};
 pub use error::{LaneEnd, LaneError};

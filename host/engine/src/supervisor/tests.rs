@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::*;
 use crate::counters::LaneMetrics;
-use crate::lane::{Command, Commands, Looks, Pace, Trial};
+use crate::lane::{Command, Commands, Haste, Looks, Pace, Trial};
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use sluicegate_chain::modules::ModuleStore;
@@ -191,6 +191,7 @@ impl World {
             status: Arc::clone(&status),
             stages: Arc::default(),
             live: broadcast::channel(4).0,
+            haste: Haste::default(),
             metrics: Arc::new(LaneMetrics::new([], tables)),
             pulse: Pulse::new(Clock::system()),
             trial: Trial::default(),

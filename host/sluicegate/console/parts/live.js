@@ -7,7 +7,7 @@ import { signal, useEffect, useRef } from "./view.js";
 const GROUPS_MAX = 10_000;
 /** Rows of a process plugin are events: this many of the newest are kept. */
 const EVENTS_MAX = 2_000;
-/** The eye follows two changes a second; the host sends up to ten. */
+/** The eye follows two changes a second, and the host is asked for no more. */
 const SHOW_EVERY_MS = 500;
 const RETRY_MS = 2_000;
 
@@ -51,7 +51,7 @@ function connect(follow) {
   const open = () => {
     close();
     if (document.hidden) return;
-    stream = new EventSource(pipelinePath(follow.pipeline, "/live"));
+    stream = new EventSource(pipelinePath(follow.pipeline, "/live?calm=true"));
     stream.onopen = () => mark(true);
     stream.addEventListener("results", (event) => fold(follow, event.data));
     stream.addEventListener("missed", (event) => {

@@ -18,7 +18,7 @@ use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::{Epoch, PinnedModule};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{Command, Look};
+use sluicegate_engine::lane::{Command, Haste, Look};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, PartitionView, Phase, StageView};
 use sluicegate_model::call::CallLimits;
@@ -42,6 +42,7 @@ pub(crate) struct Fixture {
     pub(crate) looks: mpsc::Receiver<Look>,
     pub(crate) status: Arc<ArcSwap<LaneStatus>>,
     pub(crate) live: broadcast::Sender<Arc<LiveResults>>,
+    pub(crate) haste: Haste,
     pub(crate) modules: ModuleStore,
     /// Of its chain and of its tables.
     pub(crate) storage: LaneStorage,
@@ -59,6 +60,7 @@ pub(crate) fn sales() -> Fixture {
     let (commands, taken) = mpsc::channel(4);
     let (looks_tx, looks) = mpsc::channel(4);
     let (live, _) = broadcast::channel(4);
+    let haste = Haste::default();
     let clock = Clock::manual(0);
     let pulse = Pulse::new(clock.clone());
     let metrics = LaneMetrics::new(stages.iter().map(|stage| Arc::clone(&stage.id)), []);
@@ -71,6 +73,7 @@ pub(crate) fn sales() -> Fixture {
         commands,
         looks: looks_tx,
         live: live.clone(),
+        haste: haste.clone(),
         metrics: Arc::new(metrics),
         pulse: pulse.clone(),
     };
@@ -79,7 +82,20 @@ pub(crate) fn sales() -> Fixture {
     let committed = Committed::new(storage.clone(), Kept::default());
     let handle = PipelineHandle::new(config, ports, modules.clone(), engine.clone(), committed);
     let handle = Arc::new(handle);
-    Fixture { handle, commands: taken, looks, status, live, modules, storage, engine, clock, pulse }
+    let commands = taken;
+    Fixture {
+        handle,
+        commands,
+        looks,
+        status,
+        live,
+        haste,
+        modules,
+        storage,
+        engine,
+        clock,
+        pulse,
+    }
 }
 
 impl Fixture {

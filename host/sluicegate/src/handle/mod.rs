@@ -19,7 +19,7 @@ use crate::committed::Committed;
 use sluicegate_chain::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{Awaited, Command, Look, Refusal};
+use sluicegate_engine::lane::{Awaited, Command, Haste, InHaste, Look, Refusal};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, Phase, StageView};
 use sluicegate_model::module::ModuleDigest;
@@ -49,6 +49,8 @@ pub struct LanePorts {
     pub looks: mpsc::Sender<Look>,
     /// Changed groups, for whoever listens.
     pub live: broadcast::Sender<Arc<LiveResults>>,
+    /// How soon they listen for them.
+    pub haste: Haste,
     /// Added to once a turn.
     pub metrics: Arc<LaneMetrics>,
     /// Of the lane's thread.
@@ -225,6 +227,11 @@ impl PipelineHandle {
     /// Changed groups from now on. A receiver that falls behind loses the oldest.
     pub fn live(&self) -> broadcast::Receiver<Arc<LiveResults>> {
         self.ports.live.subscribe()
+    }
+
+    /// For a listener that wants them ten times a second rather than twice.
+    pub fn in_haste(&self) -> InHaste {
+        self.ports.haste.claim()
     }
 
     /// What the lane counts.

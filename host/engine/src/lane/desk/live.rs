@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
@@ -15,13 +16,47 @@ use sluicegate_chain::record::Epoch;
 use super::Desk;
 use crate::lane::logic::Changed;
 
-/// Listeners get changes at most this often: ten times a second reads as «at once».
-const EVERY: Duration = Duration::from_millis(100);
+/// Listeners in haste get changes at most this often: ten times a second reads as «at once».
+const IN_HASTE: Duration = Duration::from_millis(100);
+/// The others do: an eye follows two changes a second. Each costs an evaluation of every group that changed.
+const IN_CALM: Duration = Duration::from_millis(500);
+
+/// Whether a listener wants changes ten times a second; shared by the lane and those who listen.
+#[derive(Clone, Debug, Default)]
+pub struct Haste(Arc<AtomicUsize>);
+
+impl Haste {
+    /// Changes come ten times a second, to all listeners, until what it gives is dropped.
+    pub fn claim(&self) -> InHaste {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        InHaste(Arc::clone(&self.0))
+    }
+
+    /// Whether somebody is.
+    pub fn is_claimed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    fn pace(&self) -> Duration {
+        if self.is_claimed() { IN_HASTE } else { IN_CALM }
+    }
+}
+
+/// A listener that is in haste.
+#[derive(Debug)]
+pub struct InHaste(Arc<AtomicUsize>);
+
+impl Drop for InHaste {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// What waits to be shown.
 #[derive(Default)]
 pub(super) struct Live {
-    next: Duration,
+    /// When changes were shown last, by the monotonic clock.
+    shown: Option<Duration>,
     waiting: Waiting,
 }
 
@@ -59,16 +94,17 @@ impl Desk {
 
     /// The lane ends: what changed is shown whether it is time or not, because nothing follows.
     pub(in crate::lane) fn show_at_once(&mut self) {
-        self.live.next = Duration::ZERO;
+        self.live.shown = None;
     }
 
     /// What has fired, if somebody listens and it is time to show what changed.
     pub(in crate::lane) fn take_fired(&mut self) -> Option<Waiting> {
         let now = self.clock.monotonic();
-        if now < self.live.next {
+        let pace = self.outside.haste.pace();
+        if self.live.shown.is_some_and(|shown| now < shown + pace) {
             return None;
         }
-        self.live.next = now + EVERY;
+        self.live.shown = Some(now);
         let waiting = std::mem::take(&mut self.live.waiting);
         (self.outside.live.receiver_count() > 0).then_some(waiting)
     }

@@ -29,6 +29,7 @@ use super::trial::Trial;
 use activate::Activation;
 use command::{Command, Commands, Reply};
 use live::Live;
+pub use live::{Haste, InHaste};
 use look::{Look, Looks, Pace};
 use status::Reported;
 
@@ -50,6 +51,8 @@ pub struct Outside {
     pub stages: Arc<ArcSwap<Vec<StageView>>>,
     /// Changed groups, for whoever listens.
     pub live: broadcast::Sender<Arc<LiveResults>>,
+    /// How soon they listen for them.
+    pub haste: Haste,
     /// Added to once a turn.
     pub metrics: Arc<LaneMetrics>,
     /// Told each time the lane's thread passes its loop.

@@ -4,6 +4,7 @@
 mod log;
 mod naive;
 mod native;
+mod pace;
 mod topics;
 mod keyed;
 mod lives;
@@ -314,6 +315,7 @@ impl World {
             status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name))),
             stages: Arc::default(),
             live: broadcast::channel(4).0,
+            haste: Haste::default(),
             metrics,
             pulse: Pulse::new(clock.clone()),
             trial: self.trial.clone(),

@@ -484,6 +484,26 @@ async fn live_results_come_as_events_and_a_slow_client_is_told_what_it_missed() 
 }
 
 #[tokio::test]
+async fn a_calm_live_view_does_not_hurry_the_lane() {
+    let api = api();
+    let open = async |query: &str| {
+        let path = format!("/v1/pipelines/sales/live{query}");
+        let request = request(Method::GET, &path).body(Body::empty()).unwrap();
+        let Ok(response) = TowerToHyperService::new(api.router.clone()).call(request).await;
+        response
+    };
+    let calm = open("?calm=true").await;
+    assert_eq!(calm.status(), StatusCode::OK);
+    assert!(!api.fixture.haste.is_claimed());
+    let hasty = open("").await;
+    assert!(api.fixture.haste.is_claimed());
+    drop(hasty);
+    assert!(!api.fixture.haste.is_claimed(), "it has gone");
+    assert_eq!(open("?calm=perhaps").await.status(), StatusCode::BAD_REQUEST);
+    drop(calm);
+}
+
+#[tokio::test]
 async fn readiness_names_every_pipeline_that_does_not_work() {
     let api = api();
     let ready = get_path(&api.router, "/health/ready").await;

@@ -383,6 +383,7 @@ impl Run {
     /// Shows what somebody would see who began to listen now.
     fn listen(&mut self) {
         let mut listener = self.lane().desk.outside.live.subscribe();
+        let _in_haste = self.lane().desk.outside.haste.claim();
         self.pass_time(Duration::from_millis(100), None);
         self.read();
         while let Ok(update) = listener.try_recv() {
