@@ -43,6 +43,9 @@ def test_the_store_that_sells_most_is_found(serve, folder, console):
     expect(rows.nth(1)).to_contain_text("store-3")
     page.get_by_role("button", name="Chart of store-3").click()
     expect(page.get_by_role("img", name=re.compile("store-3"))).to_be_visible()
+    # The same for those who do not see it.
+    page.get_by_text("The chart as a table").click()
+    expect(row(page, "Chart of store-3 as a table", re.compile(r"22:13:\d\d"))).to_contain_text(re.compile(r"\d+\.00"))
 
 
 @pytest.fixture

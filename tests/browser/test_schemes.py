@@ -24,6 +24,19 @@ def test_the_scheme_of_the_system_is_taken(scheme, dark, at_work, console):
     assert (brightness < 80) == dark and (brightness > 175) != dark, brightness
 
 
+def test_a_change_of_the_system_is_followed(at_work, console):
+    page = console(at_work, color_scheme="light")
+    wait_for_data(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"({BRIGHTNESS})() < 80")
+    # What one has chosen stays.
+    page.get_by_role("combobox", name="Theme").select_option("light")
+    page.wait_for_function(f"({BRIGHTNESS})() > 175")
+    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(BRIGHTNESS) > 175
+
+
 def test_a_choice_outlasts_the_page(at_work, console):
     page = console(at_work, color_scheme="light")
     wait_for_data(page)

@@ -3,12 +3,16 @@
   "use strict";
   var root = document.documentElement;
 
+  var theme = null;
   try {
-    var theme = localStorage.getItem("sluicegate-theme");
-    if (theme === "light" || theme === "dark") root.setAttribute("data-theme", theme);
+    theme = localStorage.getItem("sluicegate-theme");
   } catch (refused) {
     // A browser that keeps nothing shows the theme of the system.
   }
+  if (theme !== "light" && theme !== "dark") {
+    theme = window.matchMedia && matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  }
+  root.setAttribute("data-theme", theme);
 
   function missing() {
     if (!("noModule" in document.createElement("script"))) return "ES modules";

@@ -38,9 +38,9 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
-pub use desk::{Haste, InHaste, Outside};
 pub use desk::command::{Command, Commands, Reply};
 pub use desk::look::{Look, Looks, OpenWindows, WindowsAsked};
+pub use desk::{Haste, InHaste, Outside};
 pub use error::{LaneEnd, LaneError};
 pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name, open};
 pub(crate) use open::{heard, wait};

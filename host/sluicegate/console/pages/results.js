@@ -157,7 +157,7 @@ function KeyChart({ id, live, onClose }) {
   const points = live.groups
     .filter(({ name }) => name === id)
     .flatMap(({ rows }) => rows)
-    .map((row) => [millis(row[time]) / 1_000, row[place] === null ? null : Number(row[place])])
+    .map((row) => [millis(row[time]) / 1_000, row[place] === null ? null : Number(row[place]), row[place]])
     .filter(([at]) => Number.isFinite(at))
     .sort(([one], [other]) => one - other);
   const at = points.map(([seconds]) => seconds);
@@ -176,7 +176,7 @@ function KeyChart({ id, live, onClose }) {
         <details class="minutes"><summary>The chart as a table</summary>
           <${Table} name=${`Chart of ${id} as a table`} rows=${points.slice().reverse()} keyOf=${([seconds]) => seconds} noun="window" columns=${[
             { id: "at", head: live.isEvents ? "Event time" : "Window start", cell: ([seconds]) => html`<span title=${moment(seconds)}>${clock(seconds)}</span>` },
-            { id: "value", head: label, number: true, cell: ([, value]) => (value === null ? "null" : digits(value)) },
+            { id: "value", head: label, number: true, cell: ([, , written]) => (written === null ? "null" : digits(written)) },
           ]} />
         </details>`}
   <//>`;

@@ -156,7 +156,8 @@ function drawMarks(plot, marks) {
     const isSwap = mark.kind === "activation";
     ctx.strokeStyle = ctx.fillStyle = colour(isSwap ? "--mark" : mark.kind === "problem" ? "--bad" : "--ink-3");
     ctx.lineWidth = ratio;
-    ctx.setLineDash(isSwap ? [] : [3 * ratio, 3 * ratio]);
+    // Each kind has a line of its own: colour alone says nothing to many.
+    ctx.setLineDash(isSwap ? [] : mark.kind === "problem" ? [3 * ratio, 3 * ratio] : [ratio, 3 * ratio]);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);

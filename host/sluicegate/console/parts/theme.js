@@ -8,7 +8,16 @@ system.addEventListener("change", (event) => {
   systemIsDark.value = event.matches;
 });
 
-const chosen = signal(document.documentElement.dataset.theme ?? "system");
+const chosen = signal(kept());
+
+function kept() {
+  try {
+    const choice = localStorage.getItem(KEPT);
+    return choice === "light" || choice === "dark" ? choice : "system";
+  } catch {
+    return "system";
+  }
+}
 
 /** `light` or `dark`: what is seen. */
 export const theme = signal("light");
@@ -16,8 +25,7 @@ export const theme = signal("light");
 effect(() => {
   const choice = chosen.value;
   theme.value = choice === "system" ? (systemIsDark.value ? "dark" : "light") : choice;
-  if (choice === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = choice;
+  document.documentElement.dataset.theme = theme.value;
 });
 
 function choose(choice) {

@@ -83,19 +83,7 @@ pub(crate) fn sales() -> Fixture {
     let handle = PipelineHandle::new(config, ports, modules.clone(), engine.clone(), committed);
     let handle = Arc::new(handle);
     let commands = taken;
-    Fixture {
-        handle,
-        commands,
-        looks,
-        status,
-        live,
-        haste,
-        modules,
-        storage,
-        engine,
-        clock,
-        pulse,
-    }
+    Fixture { handle, commands, looks, status, live, haste, modules, storage, engine, clock, pulse }
 }
 
 impl Fixture {
