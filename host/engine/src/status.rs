@@ -1,4 +1,4 @@
-//! What the lane tells the outside. HTTP and the console read the last published [`LaneStatus`]; they never touch the
+//! What the lane tells the outside. HTTP reads the last published [`LaneStatus`]; they never touch the
 //! lane's state.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The program: command line, HTTP, console, the page of metrics, and the wiring of it all.
+//! The program: command line, HTTP with the console, tables on the terminal, the page of metrics, and the wiring of it all.
 //!
 //! [`program`] is what the pipelines of one process share; [`handle`] is what the rest of the process holds of a running
 //! pipeline; [`history`] is what is remembered of its last minutes, [`committed`] what people read of its tables; [`api`] is
@@ -16,7 +16,7 @@ pub mod handle;
 pub mod history;
 pub mod committed;
 pub mod metrics;
-pub mod console;
+pub mod terminal;
 pub mod api;
 pub mod http;
 pub mod cli;

@@ -11,8 +11,8 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::committed::Committed;
-use crate::console::Consoles;
 use crate::handle::{LanePorts, PipelineHandle};
+use crate::terminal::ConsoleSinks;
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_connect::sink::kept::Kept;
@@ -64,15 +64,15 @@ pub struct Program {
 
 /// A pipeline that was started.
 pub struct Started {
-    /// For HTTP and the console.
+    /// For HTTP, and for the command that started it.
     pub handle: Arc<PipelineHandle>,
     /// What its lane shares.
     pub ports: LanePorts,
     /// Its lane's supervisor.
     pub thread: JoinHandle<Ended>,
     /// What shows live results on this terminal, to be closed when the lane is gone.
-    pub consoles: Consoles,
-    /// Where the consoles run.
+    pub console_sinks: ConsoleSinks,
+    /// Where the console sinks run.
     pub runtime: Handle,
 }
 
@@ -105,7 +105,7 @@ impl Program {
         })
     }
 
-    /// Starts a pipeline: its lane on a thread of its own, its console on the runtime.
+    /// Starts a pipeline: its lane on a thread of its own, its console sinks on the runtime.
     pub fn start(&self, pipeline: Pipeline) -> anyhow::Result<Started> {
         let config = Arc::new(pipeline);
         let (commands_tx, commands) = mpsc::channel(COMMANDS_MAX);
@@ -133,10 +133,10 @@ impl Program {
             pulse: ports.pulse.clone(),
             trial: Trial::default(),
         };
-        let mut consoles = Consoles::default();
+        let mut console_sinks = ConsoleSinks::default();
         for sink in &config.sinks {
             if let SinkKind::Console { every, rows } = sink.kind {
-                consoles.open(&self.runtime, ports.live.subscribe(), every, rows);
+                console_sinks.open(&self.runtime, ports.live.subscribe(), every, rows);
             }
         }
         let storage = lane_storage(&config, &self.stores)?;
@@ -157,7 +157,7 @@ impl Program {
         let committed = Committed::new(storage, self.kept.clone());
         let handle = PipelineHandle::new(config, ports.clone(), modules, engine, committed);
         let runtime = self.runtime.clone();
-        Ok(Started { handle: Arc::new(handle), ports, thread, consoles, runtime })
+        Ok(Started { handle: Arc::new(handle), ports, thread, console_sinks, runtime })
     }
 }
 

@@ -122,9 +122,9 @@ pub(super) fn plugin_cache(asked: Option<&Path>, environment: &Environment) -> O
 /// Waits for the end of a pipeline and says how it came, and loudly if most records are in no result. Whether it was a
 /// good one; a dead letter makes it a bad one where they are not `tolerated`.
 pub(super) fn wait(started: Started, tolerated: bool) -> bool {
-    let Started { handle, thread, consoles, runtime, .. } = started;
+    let Started { handle, thread, console_sinks, runtime, .. } = started;
     let ended = thread.join();
-    consoles.close(&runtime, matches!(ended, Ok(Ended::Well(LaneEnd::Finished))));
+    console_sinks.close(&runtime, matches!(ended, Ok(Ended::Well(LaneEnd::Finished))));
     match ended {
         Ok(Ended::Well(end)) => {
             let status = handle.status();

@@ -57,7 +57,7 @@ pub struct LanePorts {
     pub pulse: Pulse,
 }
 
-/// A running pipeline, seen from outside. Shared by HTTP, the console and the command that started it.
+/// A running pipeline, seen from outside. Shared by HTTP and the command that started it.
 pub struct PipelineHandle {
     /// As it was started.
     pub config: Arc<Pipeline>,

@@ -15,23 +15,23 @@ use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::console::table::{Moment, render};
+use crate::terminal::table::{Moment, render};
 use sluicegate_engine::status::LiveResults;
 
 /// For the last table of a pipeline that has ended: a terminal takes it at once, and a reader of a pipe that does not
 /// read must not keep the process.
 const LAST_TABLE: Duration = Duration::from_secs(5);
 
-/// The consoles of a pipeline.
+/// The console sinks of a pipeline.
 #[derive(Debug, Default)]
-pub struct Consoles {
+pub struct ConsoleSinks {
     gone: CancellationToken,
     /// Whether the last tables show all there is, set before the lane is gone.
     is_whole: Arc<AtomicBool>,
     shown: Vec<JoinHandle<()>>,
 }
 
-impl Consoles {
+impl ConsoleSinks {
     /// Begins to show live results on standard output, at most `rows_max` rows at once.
     pub fn open(
         &mut self,
