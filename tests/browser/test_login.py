@@ -64,6 +64,28 @@ def test_a_wrong_token_is_told_and_asked_for_again(guarded, console):
     expect(page.get_by_role("link", name="sales").first).to_be_visible()
 
 
+STREAM = """
+() => {
+    const stream = new EventSource("v1/pipelines/sales/live");
+    window.ended = new Promise((tell) => stream.addEventListener("ended", (event) => {
+        stream.close();
+        tell(JSON.parse(event.data).code);
+    }));
+    return new Promise((opened) => { stream.onopen = () => opened(true); });
+}
+"""
+
+
+def test_a_live_stream_ends_when_one_signs_out(guarded, console):
+    page = console(guarded)
+    sign_in(page)
+    expect(page.get_by_role("link", name="sales").first).to_be_visible()
+    assert page.evaluate(STREAM)
+    page.get_by_role("button", name="Sign out").click()
+    assert page.evaluate("() => window.ended") == "session"
+    expect(page.get_by_label("Token")).to_be_visible()
+
+
 def test_signing_out_ends_it(guarded, console):
     page = console(guarded)
     sign_in(page)

@@ -1,5 +1,5 @@
 // Live results of a pipeline: the groups that changed, folded into what each is now.
-import { pipelinePath } from "./api.js";
+import { pipelinePath, session } from "./api.js";
 import { millis } from "./format.js";
 import { signal, useEffect, useRef } from "./view.js";
 
@@ -57,6 +57,12 @@ function connect(follow) {
     stream.addEventListener("missed", (event) => {
       follow.state.missed += JSON.parse(event.data).events;
       follow.dirty = true;
+    });
+    // The host ends the stream when the session by which it was opened has ended: the login opens by itself.
+    stream.addEventListener("ended", (event) => {
+      mark(false);
+      close();
+      if (JSON.parse(event.data).code === "session" && session.peek() !== "unknown") session.value = "signed_out";
     });
     stream.onerror = () => {
       mark(false);

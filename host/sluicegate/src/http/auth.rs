@@ -24,13 +24,18 @@ use subtle::{Choice, ConstantTimeEq};
 use super::ServeError;
 use super::error::ApiError;
 use super::session::cookie::ids;
-use super::session::kept::Sessions;
+use super::session::kept::{SessionEnd, Sessions};
 use sluicegate_model::time::Clock;
 
 /// A token has at least 256 bits: 43 characters of base64, or 64 hex digits. Shorter ones were typed by a person.
 const TOKEN_BYTES_MIN: usize = 32;
 /// Two are enough for a rotation; more than a few are a mistake.
 const TOKENS_MAX: usize = 8;
+
+/// The code of a session that is over, in answers and at the end of streams.
+pub(super) const SESSION_OVER: &str = "session";
+/// Its sentence.
+pub(super) const SESSION_OVER_MESSAGE: &str = "the session has ended: sign in again";
 
 /// What a request must have.
 #[derive(Debug)]
@@ -43,14 +48,14 @@ pub(super) struct Access {
 }
 
 /// What a request has shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Proof {
     /// Nothing: none is wanted.
     Unasked,
     /// A token.
     Token,
-    /// The cookie of a session.
-    Session,
+    /// The cookie of a session, which ends.
+    Session(SessionEnd),
 }
 
 /// The accepted tokens, as hashes: the tokens themselves are not kept.
@@ -102,23 +107,19 @@ impl Access {
             // Says that one is wanted.
             return tokens.check(headers).map(|()| Proof::Token);
         }
-        match brought.any(|id| self.sessions.has(id)) {
-            true => Ok(Proof::Session),
-            false => Err(ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                "session",
-                "the session has ended: sign in again",
-            )),
-        }
+        let end = brought.find_map(|id| self.sessions.end_of(id));
+        end.map(Proof::Session).ok_or_else(|| {
+            ApiError::new(StatusCode::UNAUTHORIZED, SESSION_OVER, SESSION_OVER_MESSAGE)
+        })
     }
 
-    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Proof, ApiError> {
         let proof = self.proof(uri, headers)?;
         self.check_place(method, uri, headers)?;
-        if proof == Proof::Session && !method.is_safe() {
+        if matches!(proof, Proof::Session(_)) && !method.is_safe() {
             self.check_own_page(&host(uri, headers)?, headers)?;
         }
-        Ok(())
+        Ok(proof)
     }
 
     /// What a cookie is not enough for: the request must say that it comes from a page of this server.
@@ -156,14 +157,17 @@ impl Access {
     }
 }
 
-/// Middleware: lets in who may.
+/// Middleware: lets in who may, and hands on what they have shown.
 pub(super) async fn guard(
     State(access): State<Arc<Access>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match access.check(request.method(), request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(proof) => {
+            request.extensions_mut().insert(proof);
+            next.run(request).await
+        }
         Err(error) => error.into_response(),
     }
 }

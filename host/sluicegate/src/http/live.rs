@@ -5,18 +5,22 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use super::Shared;
+use super::auth::{Proof, SESSION_OVER, SESSION_OVER_MESSAGE};
 use super::error::ApiError;
-use crate::api::error::ErrorBody;
+use super::session::kept::SessionEnd;
+use crate::api::error::{ErrorBody, Failure};
+use crate::api::live::{LiveEvent, MissedResults};
 use sluicegate_engine::status::LiveResults;
 
 /// Live views at a time. Each keeps a connection for as long as it lasts.
@@ -37,27 +41,27 @@ pub(super) struct Wanted {
 
 /// Sends changed groups as server-sent events, before they are committed.
 ///
-/// Events are `results`, and `missed` when the client was too slow for some. The stream ends when the pipeline or the server does.
+/// Events are `results`, and `missed` when the client was too slow for some. The stream ends with the server. When the session
+/// ends by which the client was let in, the stream ends with an event `ended`.
 #[utoipa::path(
     get,
     path = "/v1/pipelines/{pipeline}/live",
     tag = "pipelines",
     operation_id = "watch_results",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    params(Wanted),
     responses(
         (
             status = 200,
             description = "A stream of events; the data of each is JSON",
-            body = String,
+            body = LiveEvent,
             content_type = "text/event-stream"
         ),
-        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
         (status = 429, description = "`busy`: 64 live views are open already", body = ErrorBody),
     ),
 )]
 pub(super) async fn live(
     State(shared): State<Arc<Shared>>,
+    proof: Option<Extension<Proof>>,
     pipeline: Result<Path<String>, PathRejection>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -69,11 +73,39 @@ pub(super) async fn live(
     let haste = (!calm).then(|| pipeline.in_haste());
     let results = BroadcastStream::new(pipeline.live());
     let shutdown = shared.shutdown.clone();
-    let events = results.take_until(async move { shutdown.cancelled().await }).map(move |result| {
+    let session = match proof {
+        Some(Extension(Proof::Session(end))) => Some(end),
+        _ => None,
+    };
+    let end = session.clone();
+    let is_over = async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = wait_for(end) => {}
+        }
+    };
+    let last = stream::once(async move { session.filter(SessionEnd::has_come).map(|_| ended()) });
+    let events = results.take_until(is_over).map(|result| event(&result));
+    let events = events.chain(last.filter_map(std::future::ready)).map(move |event| {
         let _open = (&slot, &haste);
-        Ok(event(&result))
+        Ok(event)
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Waits for the end of a session; forever where there is none.
+async fn wait_for(session: Option<SessionEnd>) {
+    match session {
+        Some(end) => end.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The last event of a stream whose session has ended.
+fn ended() -> Event {
+    let (code, message) = (SESSION_OVER.to_owned(), SESSION_OVER_MESSAGE.to_owned());
+    let failure = Failure { code, message };
+    Event::default().event("ended").json_data(failure).expect("two texts are plain JSON")
 }
 
 fn event(result: &Result<Arc<LiveResults>, BroadcastStreamRecvError>) -> Event {
@@ -83,7 +115,8 @@ fn event(result: &Result<Arc<LiveResults>, BroadcastStreamRecvError>) -> Event {
             .json_data(&**results)
             .expect("live results are plain JSON"),
         Err(BroadcastStreamRecvError::Lagged(missed)) => {
-            Event::default().event("missed").data(format!("{{\"events\":{missed}}}"))
+            let missed = MissedResults { events: *missed };
+            Event::default().event("missed").json_data(missed).expect("a number is plain JSON")
         }
     }
 }

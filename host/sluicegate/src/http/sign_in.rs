@@ -60,7 +60,7 @@ async fn status(
     uri: Uri,
     headers: HeaderMap,
 ) -> Json<SessionStatus> {
-    let signed_in = matches!(access.proof(&uri, &headers), Ok(Proof::Token | Proof::Session));
+    let signed_in = matches!(access.proof(&uri, &headers), Ok(Proof::Token | Proof::Session(_)));
     Json(SessionStatus { token_needed: access.wants_token(), signed_in })
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sluicegate_model::time::Clock;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::attempts::{Attempts, Caller, TooMany};
 
@@ -16,6 +17,9 @@ use super::attempts::{Attempts, Caller, TooMany};
 pub(in crate::http) const SESSION_TIME: Duration = Duration::from_hours(12);
 /// A few people with a few browsers each. One more ends the oldest.
 pub(super) const SESSIONS_MAX: usize = 64;
+
+/// How often a session is looked at whether it has become too old.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Who has signed in, and who has failed to.
 #[derive(Debug)]
@@ -36,6 +40,30 @@ struct Session {
     id_hash: [u8; 32],
     /// Of the clock's monotonic time.
     ends: Duration,
+    /// Tells those who wait that the session is no longer kept, for whatever reason.
+    gone: DropGuard,
+}
+
+/// The end of a session, for what lasts longer than a request.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct SessionEnd {
+    clock: Clock,
+    ends: Duration,
+    gone: CancellationToken,
+}
+
+impl SessionEnd {
+    /// Whether it has come.
+    pub(in crate::http) fn has_come(&self) -> bool {
+        self.gone.is_cancelled() || self.clock.monotonic() >= self.ends
+    }
+
+    /// Waits for it: signed out, pushed out by newer sessions, or too old.
+    pub(in crate::http) async fn wait(&self) {
+        while !self.has_come() {
+            let _ = tokio::time::timeout(LOOK_EVERY, self.gone.cancelled()).await;
+        }
+    }
 }
 
 impl Sessions {
@@ -64,17 +92,24 @@ impl Sessions {
         if kept.sessions.len() >= SESSIONS_MAX {
             kept.sessions.remove(0);
         }
-        kept.sessions.push(Session { id_hash: hash(&id), ends: now + SESSION_TIME });
+        let (id_hash, ends) = (hash(&id), now + SESSION_TIME);
+        let gone = CancellationToken::new().drop_guard();
+        kept.sessions.push(Session { id_hash, ends, gone });
         id
     }
 
-    /// Whether it is the id of a session that has not ended. Takes the same time whichever byte differs.
-    pub(in crate::http) fn has(&self, id: &str) -> bool {
+    /// The end of the session of that id; none if it has come, or never began. Looks at all sessions, and at all bytes of
+    /// each, so that the time it takes tells nothing.
+    pub(in crate::http) fn end_of(&self, id: &str) -> Option<SessionEnd> {
         let (presented, now) = (hash(id), self.clock.monotonic());
-        let none = Choice::from(0);
         let kept = self.kept();
-        let open = kept.sessions.iter().filter(|session| session.ends > now);
-        open.fold(none, |any, session| any | session.id_hash.ct_eq(&presented)).into()
+        let is_it = |session: &Session| bool::from(session.id_hash.ct_eq(&presented));
+        let session = kept.sessions.iter().fold(None, |found, session| match is_it(session) {
+            true => Some(session),
+            false => found,
+        })?;
+        let (ends, gone) = (session.ends, session.gone.token().clone());
+        (ends > now).then(|| SessionEnd { clock: self.clock.clone(), ends, gone })
     }
 
     /// Ends a session, if it is one.

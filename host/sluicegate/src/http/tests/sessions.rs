@@ -229,3 +229,52 @@ async fn a_body_that_is_no_token_is_refused_by_name() {
     let put = request(Method::PUT, "/v1/session").body(Body::empty()).unwrap();
     assert_eq!(send(&api.router, put).await.status, StatusCode::METHOD_NOT_ALLOWED);
 }
+
+/// A live stream that was opened with a cookie, and what it sends until it ends.
+async fn live(api: &Api, cookie: &str) -> Body {
+    let request = request(Method::GET, "/v1/pipelines/sales/live").header("cookie", cookie);
+    let request = request.body(Body::empty()).unwrap();
+    let Ok(response) = TowerToHyperService::new(api.router.clone()).call(request).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    response.into_body()
+}
+
+async fn to_its_end(stream: Body) -> String {
+    String::from_utf8(to_bytes(stream, 1 << 20).await.unwrap().to_vec()).unwrap()
+}
+
+const ENDED: &str = "event: ended\n\
+    data: {\"code\":\"session\",\"message\":\"the session has ended: sign in again\"}\n\n";
+
+#[tokio::test]
+async fn a_live_stream_ends_with_its_session_and_says_so() {
+    let (api, clock) = with_token();
+    let (mine, other) = (cookie(&api).await, cookie(&api).await);
+    let (signed_out, other) = (live(&api, &mine).await, live(&api, &other).await);
+    let out = [("cookie", mine.as_str()), ("origin", OWN)];
+    ask(&api, Method::DELETE, "/v1/session", &out).await;
+    assert_eq!(to_its_end(signed_out).await, ENDED);
+
+    clock.advance(SESSION_TIME);
+    assert!(to_its_end(other).await.ends_with(ENDED), "it was kept open until then");
+
+    let first = cookie(&api).await;
+    let pushed_out = live(&api, &first).await;
+    for _ in 0..64 {
+        cookie(&api).await;
+    }
+    assert!(to_its_end(pushed_out).await.ends_with(ENDED));
+}
+
+#[tokio::test]
+async fn a_live_stream_of_a_program_does_not_end_with_anybodys_session() {
+    let (api, clock) = with_token();
+    let token = format!("Bearer {FIRST}");
+    let request = request(Method::GET, "/v1/pipelines/sales/live").header("authorization", token);
+    let request = request.body(Body::empty()).unwrap();
+    let Ok(response) = TowerToHyperService::new(api.router.clone()).call(request).await;
+    clock.advance(2 * SESSION_TIME);
+    api.shutdown.cancel();
+    let text = to_its_end(response.into_body()).await;
+    assert!(!text.contains("event: ended"), "{text}");
+}
