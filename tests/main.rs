@@ -48,6 +48,7 @@ mod stopping;
 mod rolling_update;
 mod broker_outage;
 mod http;
+mod questions;
 mod last_minutes;
 mod nexmark;
 mod dashboards;

@@ -57,17 +57,26 @@ pub fn line(cells: impl Iterator<Item = String>, separator: &str) -> String {
 
 /// Rows beneath a head, two spaces between columns. Cells are made [`printable`]. Nothing for no rows.
 pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<_> = rows.iter().map(|row| row.to_vec()).collect();
+    table_of(&head, &rows)
+}
+
+/// The same of columns that are known only when it is made. Each row has a cell for each name of the head.
+pub fn table_of(head: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let head = head.map(str::to_owned);
-    let rows: Vec<[String; N]> = std::iter::once(&head)
+    let head = head.iter().map(|name| name.as_ref().to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(&head)
         .chain(rows)
-        .map(|row| row.each_ref().map(|cell| printable(cell).into_owned()))
+        .map(|row: &Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect())
         .collect();
-    let columns: [Column; N] =
-        std::array::from_fn(|column| Column::of(rows.iter().map(|row| &*row[column]), false));
-    let set = |row: &[String; N]| {
+    let columns: Vec<Column> = (0..rows[0].len())
+        .map(|column| {
+            Column::of(rows.iter().map(|row| row.get(column).map_or("", String::as_str)), false)
+        })
+        .collect();
+    let set = |row: &Vec<String>| {
         line(columns.iter().zip(row).map(|(column, cell)| column.set(cell)), "  ") + "\n"
     };
     rows.iter().map(set).collect()

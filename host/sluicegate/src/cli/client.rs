@@ -65,6 +65,15 @@ impl Client {
         decode(self.send(self.request(Method::GET, path))?)
     }
 
+    /// `GET` with these parameters; those without a value are left out.
+    pub(super) fn get_where<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        parameters: &[(&str, Option<String>)],
+    ) -> anyhow::Result<T> {
+        decode(self.send(self.request_where(Method::GET, path, parameters))?)
+    }
+
     /// `POST` of a JSON body.
     pub(super) fn post<T: DeserializeOwned>(
         &self,
@@ -92,9 +101,24 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.request_where(method, path, &[])
+    }
+
+    /// The same with these parameters; those without a value are left out.
+    fn request_where(
+        &self,
+        method: Method,
+        path: &[&str],
+        parameters: &[(&str, Option<String>)],
+    ) -> RequestBuilder {
         let mut url = self.base.clone();
         // Names are given by people: whatever they hold, they stay one segment.
         url.path_segments_mut().expect("http URLs have a path").pop_if_empty().extend(path);
+        for (name, value) in parameters {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
         let request = self.http.request(method, url);
         match &self.token {
             Some(token) => request.bearer_auth(token),

@@ -13,6 +13,8 @@ pub mod schema;
 pub mod plugin;
 pub mod plugin_new;
 pub mod status;
+pub mod dead_letters;
+pub mod windows;
 pub mod client;
 pub mod parquet_table;
 mod interrupt;
@@ -76,6 +78,8 @@ pub enum Command {
     Provision(provision::ProvisionArgs),
     Status(status::StatusArgs),
     Health(status::HealthArgs),
+    DeadLetters(dead_letters::DeadLettersArgs),
+    Windows(windows::WindowsArgs),
     /// Create, upload and activate plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -129,6 +133,8 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Provision(args) => provision::run(args),
         Command::Status(args) => status::status(args),
         Command::Health(args) => status::health(args),
+        Command::DeadLetters(args) => dead_letters::dead_letters(args),
+        Command::Windows(args) => windows::windows(args),
         Command::Plugin(PluginCommand::New(args)) => plugin_new::new(args),
         Command::Plugin(PluginCommand::Push(args)) => plugin::push(args),
         Command::Plugin(PluginCommand::List(args)) => plugin::list(args),

@@ -46,6 +46,8 @@ fn the_commands_of_the_demo_are_understood() {
         "plugin push valid-sale valid-sale.wasm --url http://127.0.0.1:8080",
         "table data/revenue --rows 12",
         "health --live",
+        "dead-letters sales --kind decode --stage valid --limit 5 --before open-43-117 --json",
+        "windows sales --key store-1 --limit 3",
     ] {
         let parsed = Cli::try_parse_from(std::iter::once("sluicegate").chain(line.split(' ')));
         assert!(parsed.is_ok(), "{line}: {parsed:?}");
