@@ -143,6 +143,21 @@ pub enum Phase {
     Halted,
 }
 
+impl Phase {
+    /// Each of them.
+    pub const ALL: [Self; 9] = [
+        Self::Opening,
+        Self::Running,
+        Self::Isolating,
+        Self::Paused,
+        Self::Standby,
+        Self::BackingOff,
+        Self::Finished,
+        Self::Stopped,
+        Self::Halted,
+    ];
+}
+
 /// In words, for sentences.
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

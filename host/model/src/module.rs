@@ -49,6 +49,9 @@ impl<'a> StagePlace<'a> {
 }
 
 impl PluginKind {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Filter, Self::Map, Self::Aggregate, Self::Keyed];
+
     /// As pipeline files have it.
     pub fn name(self) -> &'static str {
         match self {

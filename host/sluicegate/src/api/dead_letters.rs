@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::words;
+
 /// Answer of `GET /v1/pipelines/{pipeline}/dead-letters`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetters {
@@ -30,6 +32,7 @@ pub struct DeadLetters {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReasonCount {
     /// As in the table of dead letters.
+    #[schema(value_type = words::DeadLetterKind)]
     pub kind: String,
     /// The stage, `sluicegate` for what happens before the stages, or a sink.
     pub stage: String,
@@ -45,6 +48,7 @@ pub struct DeadLetter {
     /// RFC 3339, in the record's time and not the clock's.
     pub at: String,
     /// As in the table of dead letters.
+    #[schema(value_type = words::DeadLetterKind)]
     pub kind: String,
     /// The stage, `sluicegate` for what happens before the stages, or a sink.
     pub stage: String,

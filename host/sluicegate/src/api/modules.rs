@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::words;
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 
 /// A version of a module in the store.
@@ -97,8 +98,8 @@ pub struct Uploaded {
 /// What a module says of itself.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PluginFacts {
-    /// Filter, map or aggregate.
-    #[schema(value_type = String, example = "filter")]
+    /// What kind of stage it can be.
+    #[schema(value_type = words::PluginKind)]
     pub kind: PluginKind,
     /// The SDK and its version.
     pub sdk: String,

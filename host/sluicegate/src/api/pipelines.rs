@@ -1,5 +1,7 @@
 //! How pipelines stand.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -7,8 +9,10 @@ use super::commits::Commit;
 use super::history::{Rates, StageRates};
 use super::releases::StageRelease;
 use super::shape::Shape;
+use super::words;
 use sluicegate_chain::fates::Fates;
 use sluicegate_engine::status::{DeadLetterCount, Phase};
+use sluicegate_model::module::PluginKind;
 
 /// All pipelines of the process.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -36,7 +40,7 @@ pub struct PipelineLine {
     /// Its name.
     pub name: String,
     /// Where it is in its life.
-    #[schema(value_type = String, example = "running")]
+    #[schema(value_type = words::Phase)]
     pub phase: Phase,
     /// Why nothing moves, if it does not.
     pub problem: Option<String>,
@@ -117,6 +121,7 @@ impl PipelineStatus {
 #[expect(dead_code, reason = "it describes a type of another crate, and is never made")]
 struct DeadLettersOfKind {
     /// As in the dead-letter table.
+    #[schema(value_type = words::DeadLetterKind)]
     kind: String,
     /// How many since the lane was opened.
     count: u64,
@@ -176,8 +181,9 @@ pub struct StageStatus {
     /// What it runs.
     #[serde(flatten)]
     pub release: StageRelease,
-    /// `filter`, `map`, `aggregate` or `process`.
-    pub kind: String,
+    /// The plugin's kind; none if the pipeline file has no such stage.
+    #[schema(value_type = Option<words::PluginKind>)]
+    pub kind: Option<PluginKind>,
     /// The module's number in the module store; none if it has none there, or the store was not heard yet.
     pub version: Option<u64>,
     /// Rows that came to the stage.
@@ -211,10 +217,29 @@ pub struct Limit {
     pub used: f64,
     /// What is allowed.
     pub limit: f64,
-    /// `bytes` or `seconds`.
-    pub unit: String,
+    /// Of both numbers.
+    pub unit: LimitUnit,
     /// What happens beyond it, in a sentence.
     pub explains: String,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitUnit {
+    /// Memory.
+    Bytes,
+    /// Time.
+    Seconds,
+}
+
+impl fmt::Display for LimitUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes => "bytes",
+            Self::Seconds => "seconds",
+        })
+    }
 }
 
 impl Limit {

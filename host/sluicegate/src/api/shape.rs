@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::words;
+use sluicegate_model::module::PluginKind;
+
 /// A pipeline, from its source to its sinks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Shape {
@@ -19,9 +22,9 @@ pub struct Shape {
 /// A source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceShape {
-    /// `kafka` or `files`.
+    /// As the pipeline file has it.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: SourceType,
     /// The topic, or the path as the pipeline file has it.
     pub name: String,
     /// The same in words: `topic sales of localhost:9092, 4 partitions`.
@@ -33,15 +36,16 @@ pub struct SourceShape {
 pub struct StageShape {
     /// Its id.
     pub stage: String,
-    /// `filter`, `map`, `aggregate` or `process`.
-    pub kind: String,
+    /// What kind of plugin it takes.
+    #[schema(value_type = words::PluginKind)]
+    pub kind: PluginKind,
 }
 
 /// How rows are grouped. Lengths are of event time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Grouping {
-    /// `tumbling`, `sliding`, `session` or `global` windows; `keyed` for a process plugin.
-    pub kind: String,
+    /// Which windows, or keys alone.
+    pub kind: GroupingKind,
     /// The columns of the key; none: one group a window, or one key.
     pub keys: Vec<String>,
     /// Of tumbling and sliding windows.
@@ -61,11 +65,61 @@ pub struct Grouping {
 pub struct SinkShape {
     /// Its id: that of the sink, `late` or `dead_letters`.
     pub sink: String,
-    /// `parquet`, `kafka` or `console`.
+    /// As the pipeline file has it.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: SinkType,
     /// Path or URL of a table, a topic with its brokers, or `standard output`.
     pub place: String,
-    /// `results`, `late_rows` or `dead_letters`.
-    pub holds: String,
+    /// What goes there.
+    pub holds: SinkHolds,
+}
+
+/// Where records can come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceType {
+    /// A topic.
+    Kafka,
+    /// Files of a folder or a bucket.
+    Files,
+}
+
+/// How rows can be grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupingKind {
+    /// Windows beside each other.
+    Tumbling,
+    /// Windows that overlap.
+    Sliding,
+    /// Windows that end when nothing comes for a while.
+    Session,
+    /// One window of all time.
+    Global,
+    /// No windows: a process plugin keeps state for each key.
+    Keyed,
+}
+
+/// Where rows can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SinkType {
+    /// A table of Parquet files.
+    Parquet,
+    /// A topic.
+    Kafka,
+    /// Standard output.
+    Console,
+}
+
+/// What a sink can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SinkHolds {
+    /// What the pipeline makes.
+    Results,
+    /// What came after its windows.
+    LateRows,
+    /// What was refused.
+    DeadLetters,
 }

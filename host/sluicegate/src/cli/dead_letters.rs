@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::client::{Client, Connection};
 use super::plugin::print_json;
-use crate::http::api::dead_letters::{DeadLetter, DeadLetters, Shown};
+use crate::api::dead_letters::{DeadLetter, DeadLetters, Shown};
 use sluicegate_model::printable::{printable, table};
 
 /// Characters of a reason and of a record that stand in a line of the table. `--json` has more.

@@ -27,6 +27,14 @@ pub enum WindowsError {
         /// A clause about it.
         why: String,
     },
+    /// The pipeline does not run, and will not without a restart.
+    #[error("pipeline `{pipeline}` is {phase}: it has no open windows to show")]
+    NotRunning {
+        /// The pipeline.
+        pipeline: String,
+        /// Its phase, for a sentence.
+        phase: Phase,
+    },
     /// The lane ended meanwhile.
     #[error("the lane of pipeline `{pipeline}` ended before it answered: ask again when it runs")]
     Lost {
@@ -55,8 +63,14 @@ impl PipelineHandle {
             return Err(WindowsError::NoWindows { pipeline });
         }
         let phase = self.status().phase;
-        if !matches!(phase, Phase::Running | Phase::Isolating | Phase::Paused) {
-            return Err(WindowsError::NotOpen { pipeline, why: format!("is {phase}") });
+        match phase {
+            Phase::Running | Phase::Isolating | Phase::Paused => {}
+            Phase::Opening | Phase::Standby | Phase::BackingOff => {
+                return Err(WindowsError::NotOpen { pipeline, why: format!("is {phase}") });
+            }
+            Phase::Finished | Phase::Stopped | Phase::Halted => {
+                return Err(WindowsError::NotRunning { pipeline, phase });
+            }
         }
         let (reply, answer) = oneshot::channel();
         match self.ports.looks.try_send(Look { asked, reply }) {

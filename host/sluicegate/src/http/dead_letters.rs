@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::look::{Asked, Rows, bad_query, look, moment, note};
 use crate::api::dead_letters::{DeadLetter, DeadLetters, ReasonCount, Shown, ShownHeader};
 use crate::api::error::ErrorBody;
+use crate::api::words;
 use crate::committed::DEAD_LETTERS;
 use sluicegate_connect::sink::letter::{Excerpt, Letter, LetterHeader};
 use sluicegate_model::dead_letter::DeadLetterKind;
@@ -31,6 +32,7 @@ pub(super) struct Wanted {
     /// The value of `older` of the answer before; goes on there.
     before: Option<String>,
     /// Only those of this kind, as in the table of dead letters.
+    #[param(value_type = Option<words::DeadLetterKind>)]
     kind: Option<String>,
     /// Only those of this stage; `sluicegate` for what happens before the stages.
     stage: Option<String>,
@@ -42,11 +44,9 @@ pub(super) struct Wanted {
     path = "/v1/pipelines/{pipeline}/dead-letters",
     tag = "pipelines",
     operation_id = "list_dead_letters",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    params(Wanted),
     responses(
         (status = 200, description = "Those that are not committed, then those of the table", body = DeadLetters),
-        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
         (status = 429, description = "`busy`: four requests read tables already", body = ErrorBody),
         (status = 503, description = "`store_failed`: what is committed cannot be read", body = ErrorBody),
     ),

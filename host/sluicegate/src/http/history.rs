@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::error::ApiError;
-use crate::api::error::ErrorBody;
 use crate::api::history::History;
 use sluicegate_model::time_text::rfc3339;
 
@@ -30,11 +29,9 @@ pub(super) struct Wanted {
     path = "/v1/pipelines/{pipeline}/history",
     tag = "pipelines",
     operation_id = "show_history",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    params(Wanted),
     responses(
         (status = 200, description = "Samples, and what happened between them", body = History),
-        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
     ),
 )]
 pub(super) async fn history(

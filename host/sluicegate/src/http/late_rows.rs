@@ -38,11 +38,9 @@ pub(super) struct Wanted {
     path = "/v1/pipelines/{pipeline}/late-rows",
     tag = "pipelines",
     operation_id = "list_late_rows",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    params(Wanted),
     responses(
         (status = 200, description = "Those that are not committed, then those of the table", body = LateRows),
-        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
         (status = 429, description = "`busy`: four requests read tables already", body = ErrorBody),
         (status = 503, description = "`store_failed`: what is committed cannot be read", body = ErrorBody),
     ),

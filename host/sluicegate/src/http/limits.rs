@@ -1,6 +1,6 @@
 //! What a pipeline may not exceed, and how near it is.
 
-use crate::api::pipelines::Limit;
+use crate::api::pipelines::{Limit, LimitUnit};
 use crate::handle::PipelineHandle;
 use sluicegate_engine::counters::StageMetrics;
 use sluicegate_engine::status::LaneStatus;
@@ -12,7 +12,7 @@ pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limi
         name: "state".to_owned(),
         used: status.state_bytes as f64,
         limit: config.limits.state_bytes as f64,
-        unit: "bytes".to_owned(),
+        unit: LimitUnit::Bytes,
         explains: "Keys and accumulators of open groups. With more than `limits.state_bytes` the pipeline halts.".to_owned(),
     });
     let last = pipeline.metrics().commits.all().back().map(|commit| commit.took.as_secs_f64());
@@ -20,7 +20,7 @@ pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limi
         name: "commit".to_owned(),
         used: last.unwrap_or(0.0),
         limit: config.checkpoint.interval.as_secs_f64(),
-        unit: "seconds".to_owned(),
+        unit: LimitUnit::Seconds,
         explains: "How long the last commit took. One that takes longer than `checkpoint.interval` makes the intake wait for \
                    it."
             .to_owned(),
@@ -34,7 +34,7 @@ pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limi
         name: format!("memory of {}", stage.id),
         used: stage.running().map_or(0, |module| module.memory_bytes.get()) as f64,
         limit: config.limits.plugin_memory as f64 * workers as f64,
-        unit: "bytes".to_owned(),
+        unit: LimitUnit::Bytes,
         explains: "Linear memory of the plugin's instances together, one a worker. A call that would take its instance beyond \
                    `limits.plugin_memory` traps."
             .to_owned(),

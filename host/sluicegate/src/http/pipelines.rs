@@ -56,10 +56,8 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Pipelines> {
     path = "/v1/pipelines/{pipeline}",
     tag = "pipelines",
     operation_id = "show_pipeline",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
     responses(
         (status = 200, description = "As last published by the lane", body = PipelineStatus),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
     ),
 )]
 pub(super) async fn status(
@@ -99,10 +97,8 @@ pub(super) async fn status(
     path = "/v1/pipelines/{pipeline}/releases",
     tag = "pipelines",
     operation_id = "show_releases",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
     responses(
         (status = 200, description = "A module for each stage", body = Releases),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
     ),
 )]
 pub(super) async fn releases(
@@ -122,10 +118,8 @@ pub(super) async fn releases(
     path = "/v1/pipelines/{pipeline}/activations",
     tag = "pipelines",
     operation_id = "list_activations",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
     responses(
         (status = 200, description = "The last 16", body = Activations),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
     ),
 )]
 pub(super) async fn activations(
@@ -143,7 +137,6 @@ pub(super) async fn activations(
     path = "/v1/pipelines/{pipeline}/releases",
     tag = "pipelines",
     operation_id = "activate_module",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host")),
     request_body = ReleaseRequest,
     responses(
         (status = 200, description = "It runs; `changed` is false if it ran already", body = ReleaseAnswer),
@@ -244,7 +237,7 @@ impl Shared {
             |of: fn(&ModuleMetrics) -> &Counter| running.as_ref().map_or(0, |it| of(it).get());
         StageStatus {
             release: StageRelease::from(pinned),
-            kind: config.map_or_else(String::new, |stage| stage.kind.name().to_owned()),
+            kind: config.map(|stage| stage.kind),
             version: self.versions.number(&pinned.name, pinned.digest),
             rows: count(|module| &module.given),
             dropped: count(|module| &module.dropped),

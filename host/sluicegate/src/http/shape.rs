@@ -1,6 +1,9 @@
 //! A pipeline as its file describes it, for answers.
 
-use crate::api::shape::{Grouping, Shape, SinkShape, SourceShape, StageShape};
+use crate::api::shape::{
+    Grouping, GroupingKind, Shape, SinkHolds, SinkShape, SinkType, SourceShape, SourceType,
+    StageShape,
+};
 use sluicegate_model::window::WindowKind;
 use sluicegate_pipeline::{EventTimeFrom, Pipeline, SinkKind, SourceConfig, TableLocation};
 
@@ -8,7 +11,7 @@ use sluicegate_pipeline::{EventTimeFrom, Pipeline, SinkKind, SourceConfig, Table
 pub(super) fn shape(config: &Pipeline, partitions: usize) -> Shape {
     let stage = |stage: &sluicegate_pipeline::StageConfig| StageShape {
         stage: stage.id.to_string(),
-        kind: stage.kind.name().to_owned(),
+        kind: stage.kind,
     };
     Shape {
         source: source(&config.source, partitions),
@@ -28,15 +31,15 @@ fn source(source: &SourceConfig, partitions: usize) -> SourceShape {
                 more => format!(", {more} partitions"),
             };
             let detail = format!("topic {} of {}{counted}", kafka.topic, kafka.brokers);
-            ("kafka", &kafka.topic, detail)
+            (SourceType::Kafka, &kafka.topic, detail)
         }
         SourceConfig::Files(files) => {
             let watched = if files.watch.is_some() { ", watched for new ones" } else { "" };
             let detail = format!("files of {}, {} open{watched}", files.name, partitions);
-            ("files", &files.name, detail)
+            (SourceType::Files, &files.name, detail)
         }
     };
-    SourceShape { kind: kind.to_owned(), name: name.clone(), detail }
+    SourceShape { kind, name: name.clone(), detail }
 }
 
 fn grouping(config: &Pipeline) -> Option<Grouping> {
@@ -44,8 +47,8 @@ fn grouping(config: &Pipeline) -> Option<Grouping> {
         EventTimeFrom::Column(index) => Some(config.schema.columns[index].name.clone()),
         EventTimeFrom::RecordTimestamp => None,
     };
-    let of = |kind: &str, keys: &[String]| Grouping {
-        kind: kind.to_owned(),
+    let of = |kind, keys: &[String]| Grouping {
+        kind,
         keys: keys.to_vec(),
         size_seconds: None,
         slide_seconds: None,
@@ -54,15 +57,15 @@ fn grouping(config: &Pipeline) -> Option<Grouping> {
         event_time_column,
     };
     if let Some(keyed) = &config.keyed {
-        return Some(of("keyed", &keyed.key));
+        return Some(of(GroupingKind::Keyed, &keyed.key));
     }
     let window = config.window.as_ref()?;
     let lateness_seconds = Some(seconds(window.allowed_lateness));
     let kind = match window.kind {
-        WindowKind::Tumbling { .. } => "tumbling",
-        WindowKind::Sliding { .. } => "sliding",
-        WindowKind::Session { .. } => "session",
-        WindowKind::Global { .. } => "global",
+        WindowKind::Tumbling { .. } => GroupingKind::Tumbling,
+        WindowKind::Sliding { .. } => GroupingKind::Sliding,
+        WindowKind::Session { .. } => GroupingKind::Session,
+        WindowKind::Global { .. } => GroupingKind::Global,
     };
     let grouping = Grouping { lateness_seconds, ..of(kind, &window.key) };
     Some(match window.kind {
@@ -84,30 +87,31 @@ fn seconds(micros: i64) -> f64 {
 }
 
 fn sinks(config: &Pipeline) -> Vec<SinkShape> {
-    let of = |sink: &str, kind: &str, place: String, holds: &str| SinkShape {
+    let of = |sink: &str, kind, place: String, holds| SinkShape {
         sink: sink.to_owned(),
-        kind: kind.to_owned(),
+        kind,
         place,
-        holds: holds.to_owned(),
+        holds,
     };
+    let results = SinkHolds::Results;
     let mut sinks: Vec<_> = config
         .sinks
         .iter()
         .map(|sink| match &sink.kind {
-            SinkKind::Parquet(table) => of(&sink.id, "parquet", table.url.clone(), "results"),
+            SinkKind::Parquet(table) => of(&sink.id, SinkType::Parquet, table.url.clone(), results),
             SinkKind::Kafka(kafka) => {
                 let place = format!("topic {} of {}", kafka.topic, kafka.brokers);
-                of(&sink.id, "kafka", place, "results")
+                of(&sink.id, SinkType::Kafka, place, results)
             }
             SinkKind::Console { .. } => {
-                of(&sink.id, "console", "standard output".to_owned(), "results")
+                of(&sink.id, SinkType::Console, "standard output".to_owned(), results)
             }
         })
         .collect();
-    let mut table = |id: &str, table: &Option<TableLocation>, holds: &str| {
-        sinks.extend(table.iter().map(|table| of(id, "parquet", table.url.clone(), holds)));
+    let mut table = |id: &str, table: &Option<TableLocation>, holds| {
+        sinks.extend(table.iter().map(|table| of(id, SinkType::Parquet, table.url.clone(), holds)));
     };
-    table("late", &config.late, "late_rows");
-    table("dead_letters", &config.dead_letters, "dead_letters");
+    table("late", &config.late, SinkHolds::LateRows);
+    table("dead_letters", &config.dead_letters, SinkHolds::DeadLetters);
     sinks
 }

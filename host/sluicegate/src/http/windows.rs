@@ -56,17 +56,19 @@ enum Form {
     path = "/v1/pipelines/{pipeline}/windows",
     tag = "pipelines",
     operation_id = "show_windows",
-    params(("pipeline" = String, Path, description = "The name of a pipeline of this host"), Wanted),
+    params(Wanted),
     responses(
-        (status = 200, description = "Open groups by window and key, in the form that `Accept` asks for", content(
+        (status = 200, description = "Open groups by window and key, in the form that `Accept` asks for; of Arrow and Parquet the counts stand in headers", headers(
+            ("x-sluicegate-groups" = Option<u64>, description = "Groups that there are"),
+            ("x-sluicegate-rows-left-out" = Option<u64>, description = "Those that were not looked at"),
+            ("x-sluicegate-uncommitted-epoch" = Option<u64>, description = "The epoch that the rows would be part of"),
+        ), content(
             (Windows = "application/json"),
             (Vec<u8> = "application/vnd.apache.arrow.stream"),
             (Vec<u8> = "application/vnd.apache.parquet"),
         )),
-        (status = 400, description = "`bad_query`: a parameter is unknown, or has no sense; `bad_path`", body = ErrorBody),
-        (status = 404, description = "`unknown_pipeline`: this host runs no such pipeline", body = ErrorBody),
         (status = 406, description = "`not_acceptable`: `Accept` names none of the three forms", body = ErrorBody),
-        (status = 409, description = "`no_windows`: a pipeline of raw rows has none", body = ErrorBody),
+        (status = 409, description = "`no_windows`: a pipeline of raw rows has none; `not_running`: the pipeline has finished, stopped or halted", body = ErrorBody),
         (status = 429, description = "`busy`: others ask this pipeline already", body = ErrorBody),
         (status = 503, description = "`not_ready`: the lane is not open", body = ErrorBody),
     ),
@@ -154,6 +156,7 @@ impl From<WindowsError> for ApiError {
     fn from(error: WindowsError) -> Self {
         let (status, code) = match error {
             WindowsError::NoWindows { .. } => (StatusCode::CONFLICT, "no_windows"),
+            WindowsError::NotRunning { .. } => (StatusCode::CONFLICT, "not_running"),
             WindowsError::NotOpen { .. } | WindowsError::Lost { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
             }

@@ -150,6 +150,11 @@ async fn operations_and_fields_say_what_they_mean() {
     }
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         assert!(schema["description"].is_string(), "{name} has no description");
+        // What may be one of several shapes says what each of them is.
+        let is_described = |shape: &Value| shape["description"].is_string();
+        if schema["oneOf"].as_array().is_some_and(|shapes| shapes.iter().all(is_described)) {
+            continue;
+        }
         for fields in pointers(schema, "properties") {
             for (field, is) in fields.as_object().unwrap() {
                 // Of what may be null, the other half has it.
@@ -184,4 +189,102 @@ async fn the_document_wants_the_token_that_the_rest_wants() {
     let api = access::with_tokens();
     let answer = get_path(&api.router, "/v1/openapi.json").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+/// Where a value lies in the document, however it is named there.
+fn resolved<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    match value["$ref"].as_str() {
+        Some(place) => document.pointer(place.trim_start_matches('#')).unwrap(),
+        None => value,
+    }
+}
+
+#[tokio::test]
+async fn what_operations_share_is_said_once_and_of_each() {
+    let document = document(&api()).await;
+    for (method, path, operation) in operations(&document) {
+        let responses = operation["responses"].as_object().unwrap();
+        if path.contains("{pipeline}") {
+            let first = &operation["parameters"][0];
+            assert_eq!(first["$ref"], "#/components/parameters/pipeline", "{method} {path}");
+            let unknown = responses["404"]["description"].as_str().unwrap();
+            assert!(unknown.contains("`unknown_pipeline`"), "{method} {path}: {unknown}");
+        }
+        for (status, response) in responses {
+            let header = |name: &str| resolved(&document, &response["headers"][name]);
+            assert!(header("x-request-id")["description"].is_string(), "{method} {path} {status}");
+            let fails = response["content"]["application/json"]["schema"]["$ref"]
+                == "#/components/schemas/ErrorBody";
+            let waits = fails && (status == "429" || status == "503");
+            assert!(
+                !waits || header("retry-after")["schema"]["type"] == "integer",
+                "{path} {status}"
+            );
+        }
+    }
+    let not_taken = &document["components"]["responses"]["MethodNotAllowed"];
+    assert!(not_taken["headers"]["allow"].is_object(), "{not_taken}");
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_taken_is_answered_as_the_document_says() {
+    let api = api();
+    let not_taken = request(Method::DELETE, "/v1/pipelines/sales").body(Body::empty()).unwrap();
+    let answer = send(&api.router, not_taken).await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.json()["error"]["code"], "method");
+    assert!(answer.headers.contains_key("allow") && answer.headers.contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn words_of_closed_sets_are_listed() {
+    let document = document(&api()).await;
+    let words = |name: &str| document["components"]["schemas"][name]["enum"].clone();
+    assert_eq!(words("PluginKind"), serde_json::json!(["filter", "map", "aggregate", "process"]));
+    assert!(words("Phase").as_array().unwrap().contains(&"backing_off".into()));
+    assert_eq!(words("DeadLetterKind").as_array().unwrap().len(), 12);
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        // The type of a column has parameters: `decimal(18,2)`.
+        let is_column = name.ends_with("Column") || name == "ColumnFacts";
+        for is in fields_of_sets(schema).into_iter().filter(|_| !is_column) {
+            // Of what may be null, one half is the set.
+            let half = is["oneOf"]
+                .as_array()
+                .and_then(|halves| halves.iter().find(|half| half["$ref"].is_string()));
+            let is = half.unwrap_or(is);
+            let set = resolved(&document, is);
+            assert!(set["enum"].is_array(), "{name}: {is} is {set}");
+        }
+    }
+}
+
+/// Of a type, the fields whose names are those of closed sets.
+fn fields_of_sets(schema: &Value) -> Vec<&Value> {
+    let names = ["phase", "kind", "type", "holds", "unit", "verdict"];
+    let all = pointers(schema, "properties");
+    all.into_iter()
+        .flat_map(|fields| names.map(|name| &fields[name]))
+        .filter(|is| is.is_object())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_events_of_a_live_stream_are_those_that_are_sent() {
+    let document = document(&api()).await;
+    let event = &document["components"]["schemas"]["LiveEvent"]["oneOf"];
+    let name = |event: &Value| event["properties"]["event"]["enum"][0].as_str().unwrap().to_owned();
+    let names: Vec<_> = event.as_array().unwrap().iter().map(name).collect();
+    assert_eq!(names, ["results", "missed", "ended"]);
+    let sent = sluicegate_engine::status::LiveResults {
+        pipeline: "sales".to_owned(),
+        uncommitted_epoch: 8,
+        columns: Vec::new(),
+        key_columns: 1,
+        rows: Vec::new(),
+        rows_left_out: 0,
+    };
+    let sent = serde_json::to_value(sent).unwrap();
+    let fields = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let described = &document["components"]["schemas"]["LiveResults"]["properties"];
+    assert_eq!(fields(&sent), fields(described));
 }

@@ -5,7 +5,7 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::api::shape::Grouping;
+use crate::api::shape::{Grouping, GroupingKind};
 use crate::handle::fixture::{another, guest};
 use crate::http::shape::shape;
 use sluicegate_chain::record::{Activation, Epoch};
@@ -248,18 +248,18 @@ fn a_grouping_has_the_lengths_of_its_kind_and_a_raw_pipeline_has_none() {
     };
     let (size, slide, offset) = (60_000_000, 10_000_000, 0);
     let sliding = lengths(WindowKind::Sliding { size, slide, offset });
-    assert_eq!(sliding, ("sliding".to_owned(), [Some(60.0), Some(10.0), None]));
+    assert_eq!(sliding, (GroupingKind::Sliding, [Some(60.0), Some(10.0), None]));
     let session = lengths(WindowKind::Session { gap: 1_500_000, max_length: 1_000_000_000 });
-    assert_eq!(session, ("session".to_owned(), [None, None, Some(1.5)]));
+    assert_eq!(session, (GroupingKind::Session, [None, None, Some(1.5)]));
     let global = lengths(WindowKind::Global { trigger: 1 });
-    assert_eq!(global, ("global".to_owned(), [None; 3]));
+    assert_eq!(global, (GroupingKind::Global, [None; 3]));
     let window = config.window.take().unwrap();
     assert_eq!(grouping(&config), None);
     config.keyed = Some(KeyedConfig { key: window.key, ttl: None, stage: window.aggregate });
     let keyed = grouping(&config).unwrap();
     assert_eq!(
-        (&*keyed.kind, &*keyed.keys, keyed.lateness_seconds),
-        ("keyed", &["store".to_owned()][..], None)
+        (keyed.kind, &*keyed.keys, keyed.lateness_seconds),
+        (GroupingKind::Keyed, &["store".to_owned()][..], None)
     );
 }
 

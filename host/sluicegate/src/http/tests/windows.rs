@@ -105,6 +105,13 @@ async fn a_pipeline_that_cannot_answer_says_why() {
     assert!(html.failure().starts_with("406 not_acceptable: open windows come as"), "{html:?}");
     let limit = get_path(&api.router, &format!("{PATH}?limit=2001")).await.failure();
     assert_eq!(limit, "400 bad_query: `limit=2001` is out of range: 1 to 2000");
+    api.fixture.publish(|status| status.phase = Phase::Halted);
+    let halted = get_path(&api.router, PATH).await;
+    assert_eq!(
+        halted.failure(),
+        "409 not_running: pipeline `sales` is halted: it has no open windows to show"
+    );
+    assert!(!halted.headers.contains_key("retry-after"), "it does not run again by itself");
     api.fixture.publish(|status| status.phase = Phase::Standby);
     let standby = get_path(&api.router, PATH).await.failure();
     assert_eq!(
