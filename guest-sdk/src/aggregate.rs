@@ -1,9 +1,9 @@
 //! Aggregates: rows of a group become a state, states become results.
 
-use crate::output::{OwnedColumn, Varlen};
+use crate::output::OwnedColumn;
 use crate::replay::Replay;
 use crate::row::scales;
-use crate::varlen::VarlenRef;
+use crate::varlen::{Varlen, VarlenRef};
 use crate::{
     Batch, Config, Description, Emit, Kind, OutputRow, Refused, Reject, Row, State, Timestamp,
 };

@@ -11,9 +11,10 @@ use crate::bindings::lifecycle::exports::sluicegate::plugin::lifecycle::Guest as
 use crate::bindings::lifecycle::sluicegate::plugin::{columns as wire, description, host};
 use crate::bindings::map::exports::sluicegate::plugin::map_rows as map_wire;
 use crate::bindings::process::exports::sluicegate::plugin::process_rows as process_wire;
-use crate::host::Level;
-use crate::output::{OwnedColumn, OwnedValues, Varlen};
+use crate::level::Level;
+use crate::output::{OwnedColumn, OwnedValues};
 use crate::process::{Groups, KeyedBatch, TimerSets, TimerSetsRef};
+use crate::varlen::Varlen;
 use crate::{
     Accumulate, AggregatePlugin, Batch, Column, ColumnSpec, ColumnType, Config, Description,
     Filter, FilterPlugin, Kind, Map, MapPlugin, ProcessPlugin, Processor, Reject, Timer, Timestamp,

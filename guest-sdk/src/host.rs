@@ -1,17 +1,6 @@
 //! What the host offers to a plugin: a log and counters. Both are for people and change no result.
 
-/// How much a line of the log matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// For the author.
-    Debug,
-    /// A change worth knowing.
-    Info,
-    /// Unexpected, but the plugin goes on.
-    Warn,
-    /// Someone must look.
-    Error,
-}
+pub use crate::level::Level;
 
 /// A line for the host's log. The host takes a bounded number of lines and bytes per call and drops the rest.
 /// Natively, in tests, the line goes to standard error.

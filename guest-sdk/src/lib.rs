@@ -18,6 +18,7 @@ pub mod aggregate;
 pub mod process;
 pub mod state;
 pub mod description;
+mod level;
 pub mod host;
 pub mod testing;
 
@@ -36,12 +37,12 @@ pub use description::{ColumnSpec, ColumnType, DecimalType, Description, Kind};
 pub use filter::{Filter, FilterAnswer, FilterPlugin};
 pub use map::{Map, MapAnswer, MapPlugin};
 pub use moment::{Date, Span, Timestamp};
-pub use output::{Emit, OutputRow, OwnedColumn, OwnedValues, Varlen};
+pub use output::{Emit, OutputRow, OwnedColumn, OwnedValues};
 pub use process::{Keyed, Process, ProcessPlugin, Processor, Timer};
 pub use refused::{Refused, Reject};
 pub use row::Row;
 pub use state::{Layout, Plain, State};
-pub use varlen::VarlenRef;
+pub use varlen::{Varlen, VarlenRef};
 
 pub use sluicegate_sdk_derive::{Layout, OutputRow, PlainState, Row, State};
 

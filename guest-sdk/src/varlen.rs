@@ -1,6 +1,13 @@
 //! Values of different lengths behind one another, as the contract's `varlen` has them.
 
-use crate::output::Varlen;
+/// Values of different lengths: value `i` is `bytes[offsets[i] .. offsets[i + 1]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Varlen {
+    /// One more than values; the first is 0.
+    pub offsets: Vec<u32>,
+    /// All values.
+    pub bytes: Vec<u8>,
+}
 
 /// Borrowed values of different lengths: value `i` is `bytes[offsets[i] .. offsets[i + 1]]`.
 #[derive(Clone, Copy, Debug)]

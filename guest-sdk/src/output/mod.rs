@@ -4,6 +4,7 @@ mod decimals;
 
 pub use decimals::{Decimal38Builder, DecimalBuilder};
 
+use crate::varlen::Varlen;
 use crate::{Column, ColumnSpec, ColumnType, Date, Timestamp, Values};
 
 /// A row that a map makes, an aggregate evaluates to or a process plugin emits. Derive it:
@@ -80,15 +81,6 @@ pub enum OwnedValues {
     Utf8(Varlen),
     /// Byte strings.
     Binary(Varlen),
-}
-
-/// Values of different lengths: value `i` is `bytes[offsets[i] .. offsets[i + 1]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Varlen {
-    /// One more than values; the first is 0.
-    pub offsets: Vec<u32>,
-    /// All values.
-    pub bytes: Vec<u8>,
 }
 
 impl OwnedColumn {

@@ -3,8 +3,8 @@
 use super::timers::{self, Change, Timer, TimerSets};
 use super::{Groups, Keyed, KeyedBatch, Process, ProcessAnswer, Processor, TimerAnswer};
 use crate::moment::Timestamp;
-use crate::output::Varlen;
 use crate::replay::Replay;
+use crate::varlen::Varlen;
 use crate::{Emit, Refused, Reject, Row, State, VarlenRef};
 
 /// The first time that a timer can have: `i64::MIN` stands for no watermark.

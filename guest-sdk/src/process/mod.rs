@@ -7,8 +7,9 @@ mod timers;
 pub use keyed::Keyed;
 pub use timers::{Timer, TimerSets, TimerSetsRef};
 
-use crate::output::{OwnedColumn, Varlen};
+use crate::output::OwnedColumn;
 use crate::row::scales;
+use crate::varlen::Varlen;
 use crate::{Batch, Config, Description, Kind, OutputRow, Refused, Reject, Row, State, VarlenRef};
 
 /// A process plugin: it sees the rows of a key one by one, remembers what it likes, and sets timers that call it back

@@ -20,7 +20,7 @@ mod table;
 pub use process::process;
 use table::Table;
 
-use crate::output::Varlen;
+use crate::varlen::Varlen;
 use crate::{
     Accumulate, AggregatePlugin, Config, Description, FilterPlugin, MapPlugin, OwnedColumn, Reject,
     Timestamp, VarlenRef, Window,

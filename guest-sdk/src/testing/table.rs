@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use crate::column::Value;
 use crate::output::{
-    BitBuilder, ColumnBuilder, Decimal38Builder, OutputValue, OwnedColumn, OwnedValues, Varlen,
+    BitBuilder, ColumnBuilder, Decimal38Builder, OutputValue, OwnedColumn, OwnedValues,
 };
+use crate::varlen::Varlen;
 use crate::{
     Batch, Column, ColumnSpec, ColumnType, Date, Decimal38, DecimalType, Reject, Span, Timestamp,
 };
