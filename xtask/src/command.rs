@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::daemon::wait_until;
 
+/// Builds the binaries alone, with the features that the tests' build resolves: see `tests/Cargo.toml`.
+pub(crate) const BUILD_BINARIES: [&str; 3] = ["build", "--workspace", "--bins"];
+
 /// A cargo as a person would call it. The one that started us told us about our package in variables; build scripts of
 /// dependencies look at them, and would run again whenever cargo is called by us and by hand in turns, and with them a
 /// third of the build.

@@ -7,9 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{self, run};
+use crate::command::{self, BUILD_BINARIES, run};
 use crate::services::{self, Kafka, chromium, schemathesis};
-use crate::suite::BUILD_BINARIES;
 use crate::workspace::Workspace;
 
 /// What pytest's exit code says if no test was chosen.

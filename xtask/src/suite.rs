@@ -46,9 +46,6 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
 
 const BUILD: [&str; 3] = ["build", "--workspace", "--all-targets"];
 
-/// The binaries alone, with the features that [`BUILD`] resolves: see `tests/Cargo.toml`.
-pub(crate) const BUILD_BINARIES: [&str; 3] = ["build", "--workspace", "--bins"];
-
 /// A cargo that has clippy's compiler for our own crates.
 fn linted(workspace: &Workspace, arguments: &[&str]) -> Result<Command> {
     if command::first_line("clippy-driver", &["--version"]).is_none() {

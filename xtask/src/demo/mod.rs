@@ -16,10 +16,9 @@ use anyhow::{Context, Result};
 pub(crate) use self::options::duration;
 pub use self::options::{BrokerChoice, Options};
 use self::stage::Stage;
-use crate::command::{self, run as run_command};
+use crate::command::{self, BUILD_BINARIES, run as run_command};
 use crate::daemon::wait_until;
 use crate::plugins;
-use crate::suite::BUILD_BINARIES;
 use crate::workspace::Workspace;
 
 /// Two windows of the demo: both filters are seen for a while.
