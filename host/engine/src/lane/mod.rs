@@ -13,6 +13,7 @@
 
 mod error;
 mod refusal;
+mod asked;
 mod applied;
 mod plan;
 mod pool;
@@ -38,8 +39,9 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
+pub use asked::WindowsAsked;
 pub use desk::command::{Command, Commands, Reply};
-pub use desk::look::{Look, Looks, OpenWindows, WindowsAsked};
+pub use desk::look::{Look, Looks, OpenWindows};
 pub use desk::{Haste, InHaste, Outside};
 pub use error::{LaneEnd, LaneError};
 pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name, open};

@@ -8,21 +8,13 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::lane::asked::WindowsAsked;
 use crate::lane::refusal::Refusal;
 use sluicegate_chain::record::Epoch;
 use sluicegate_model::time::Watermark;
 
 /// The part of its time that a lane gives to looks: one in so many.
 const PART: u32 = 10;
-
-/// What somebody wants to see of open groups.
-#[derive(Clone, Debug)]
-pub struct WindowsAsked {
-    /// So many rows.
-    pub rows: usize,
-    /// Those of which a column of the key, as text, has this text in it.
-    pub key: Option<String>,
-}
 
 /// Open groups: window and key, or keys with state.
 #[derive(Clone, Debug)]

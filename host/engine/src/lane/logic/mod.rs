@@ -32,7 +32,7 @@ use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::window::snapshot::SnapshotError;
 
 use super::LaneError;
-use super::desk::look::WindowsAsked;
+use super::asked::WindowsAsked;
 use super::plan::{FittedStage, LogicPlan, Plan};
 use super::pool::Pool;
 use super::rows::Prepared;

@@ -3,7 +3,7 @@
 use sluicegate_formats::json::encode::json_value;
 use sluicegate_state::window::key;
 
-use crate::lane::desk::look::WindowsAsked;
+use crate::lane::asked::WindowsAsked;
 use crate::lane::plan::Grouped;
 
 /// Which of some keys are wanted, as indexes: all, or those of which a column as text has the text that was asked for.

@@ -13,7 +13,7 @@ use super::windows::open::LOOK_NANOS;
 use super::{Effect, Effects, Given, Judged, Kind, States, Turn};
 use crate::counters::LaneMetrics;
 use crate::lane::LaneError;
-use crate::lane::desk::look::WindowsAsked;
+use crate::lane::asked::WindowsAsked;
 use crate::lane::logic::share::{Share, owner};
 use crate::lane::plan::{FittedStage, KeyedPlan};
 use crate::lane::pool::Pool;

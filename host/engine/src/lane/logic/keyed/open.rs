@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 
-use crate::lane::desk::look::WindowsAsked;
+use crate::lane::asked::WindowsAsked;
 use crate::lane::logic::wanted::is_wanted;
 use crate::lane::plan::Grouped;
 use sluicegate_model::schema::timestamp_type;

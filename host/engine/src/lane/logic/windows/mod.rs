@@ -23,7 +23,7 @@ use super::placed::{Judge, Placed};
 use super::{Changed, Effect, Effects, Given, Judged, Kind, States, Turn};
 use crate::counters::LaneMetrics;
 use crate::lane::LaneError;
-use crate::lane::desk::look::WindowsAsked;
+use crate::lane::asked::WindowsAsked;
 use crate::lane::logic::share::{Share, owner};
 use crate::lane::plan::{FittedStage, WindowsPlan};
 use crate::lane::pool::Pool;

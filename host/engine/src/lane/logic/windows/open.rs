@@ -4,7 +4,7 @@
 use arrow::record_batch::RecordBatch;
 
 use super::aggregate::{Aggregate, Results};
-use crate::lane::desk::look::WindowsAsked;
+use crate::lane::asked::WindowsAsked;
 use crate::lane::logic::wanted::is_wanted;
 use sluicegate_model::time::thread_cpu_nanos;
 use sluicegate_model::window::WindowBounds;
