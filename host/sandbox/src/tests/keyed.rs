@@ -1,4 +1,4 @@
-//! Process plugins as modules, and what their answers must look like.
+//! Keyed plugins as modules, and what their answers must look like.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ mod isolation;
 mod load;
 mod older;
 mod decimals;
-mod process;
+mod keyed;
 mod marshal;
 mod verdict;
 
