@@ -69,7 +69,7 @@ pub(super) async fn files_from(
     folders: Folders,
 ) -> object_store::Result<Vec<FoundFile>> {
     let (store, root) = (&table.store, root_of(table));
-    let range = (tag.before_epoch(naming, epoch), tag.behind(naming));
+    let range = NameRange::from_epoch(tag, naming, epoch);
     let objects = match folders {
         Folders::None => objects_within(store, root, &range).await?,
         Folders::Some => {
@@ -106,7 +106,7 @@ pub(super) async fn each_file(
 ) -> object_store::Result<()> {
     let (store, root) = (&table.store, root_of(table));
     let naming = Naming::OfChain(chain);
-    let range = (tag.before_epoch(naming, epoch), tag.behind(naming));
+    let range = NameRange::from_epoch(tag, naming, epoch);
     let mut show = |object: ObjectMeta| {
         let name = object.location.filename().and_then(|name| tag.parse(name));
         if let Some(name) = name.filter(|name| name.chain.as_deref() == Some(chain)) {
@@ -124,6 +124,20 @@ pub(super) async fn each_file(
     Ok(())
 }
 
+/// Names of files that are wanted of a listing, in the order of names.
+struct NameRange {
+    /// Comes before all of them, and is none of them.
+    first: String,
+    /// Comes behind all of them.
+    behind: String,
+}
+
+impl NameRange {
+    fn from_epoch(tag: &LaneTag, naming: Naming<'_>, epoch: Epoch) -> Self {
+        Self { first: tag.before_epoch(naming, epoch), behind: tag.behind(naming) }
+    }
+}
+
 /// Shows the objects of a folder whose names lie in a range.
 ///
 /// Stores list in the order of names, all but some that nobody promises anything of (a local directory). So the listing
@@ -131,10 +145,10 @@ pub(super) async fn each_file(
 async fn within(
     store: &Arc<dyn ObjectStore>,
     folder: Option<&Path>,
-    (first, behind): &(String, String),
+    range: &NameRange,
     mut show: impl FnMut(ObjectMeta),
 ) -> object_store::Result<()> {
-    let (first, behind) = (below(folder, first), below(folder, behind));
+    let (first, behind) = (below(folder, &range.first), below(folder, &range.behind));
     let mut listing = store.list_with_offset(folder, &first);
     let (mut last, mut in_order_behind) = (first, 0);
     while let Some(object) = listing.try_next().await? {
@@ -160,7 +174,7 @@ fn below(folder: Option<&Path>, name: &str) -> Path {
 async fn objects_within(
     store: &Arc<dyn ObjectStore>,
     folder: Option<&Path>,
-    range: &(String, String),
+    range: &NameRange,
 ) -> object_store::Result<Vec<ObjectMeta>> {
     let mut objects = Vec::new();
     within(store, folder, range, |object| objects.push(object)).await?;

@@ -69,8 +69,13 @@ pub(super) fn check(
     let source = source::check(source, context, problems);
     let schema = columns::check(schema, source.as_ref(), context.document, problems);
     let event_time = check_event_time(event_time, source.as_ref(), schema.as_ref(), problems);
-    let stages =
-        stages::check(stages, (window, process), schema.as_ref(), context.folder, problems);
+    let stages = stages::check(
+        stages,
+        stages::LastStage { window, process },
+        schema.as_ref(),
+        context.folder,
+        problems,
+    );
     let outputs = output::Raw { sinks, dead_letters, late, checkpoint };
     let outputs = output::check(outputs, name.as_deref(), context, problems);
     let limits = limits::check(limits, problems);

@@ -21,9 +21,15 @@ pub(super) struct Checked {
     pub(super) keyed: Option<KeyedConfig>,
 }
 
+/// The tables of the file that say what the last stage works on.
+pub(super) struct LastStage {
+    pub(super) window: Option<RawWindow>,
+    pub(super) process: Option<RawProcess>,
+}
+
 pub(super) fn check(
     raw: Vec<RawStage>,
-    (window, process): (Option<RawWindow>, Option<RawProcess>),
+    last_stage: LastStage,
     schema: Option<&Schema>,
     folder: &Path,
     problems: &mut Problems<'_>,
@@ -66,8 +72,8 @@ pub(super) fn check(
     }
     let has_map = stages.iter().any(|stage| stage.kind == PluginKind::Map);
     let schema = schema.filter(|_| !has_map);
-    let window = super::window::check(window, aggregate, schema, problems);
-    let keyed = super::process::check(process, processor, schema, problems);
+    let window = super::window::check(last_stage.window, aggregate, schema, problems);
+    let keyed = super::process::check(last_stage.process, processor, schema, problems);
     Checked { stages, window, keyed }
 }
 
