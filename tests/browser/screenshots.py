@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from harness import surroundings
 from harness.host import Host
@@ -26,8 +26,11 @@ LOOKS = {
     "phone": PHONE | {"color_scheme": "light"},
 }
 
-BEFORE_SWAP, AFTER_SWAP = 45.0, 60.0
+BEFORE_SWAP, AFTER_SWAP = 60.0, 90.0
 """Seconds: the charts have a past, and the mark of a swap lies in it."""
+
+WINDOWS_MS = 45_000
+"""Four windows and a half."""
 
 HOT_ITEMS = """\
 name = "hot-items"
@@ -71,11 +74,11 @@ key = []
 [[sinks]]
 id = "results"
 type = "parquet"
-path = "{folder}/hot-items"
+path = "tables/hot-items"
 
 [checkpoint]
 interval = "5s"
-path = "{folder}/chain"
+path = "chain"
 """
 
 
@@ -107,10 +110,12 @@ class Stage:
         stores, auctions = Topic("sales", 3, shared=True), Topic("auctions", 2, shared=True)
         hot = folder / "hot-items.toml"
         hot.write_text(HOT_ITEMS.format(
-            brokers=surroundings.kafka(), topic=auctions.name, folder=folder,
+            brokers=surroundings.kafka(), topic=auctions.name,
             select=plugin("nexmark-select"), hot=plugin("nexmark-hot-items"),
         ))  # fmt: skip
-        files = [sales(folder, stores, window="10s", idle_after="5s", checkpoint="5s"), hot]
+        # The host runs in the folder.
+        places = {"tables": "tables", "chain": "chain"}
+        files = [sales(folder, stores, window="10s", idle_after="5s", checkpoint="5s", **places), hot]
         self._programs = [
             producer(stores, folder / "sales.log", rate=2_000),
             Process("the auctions", [
@@ -146,6 +151,8 @@ def open_dead_letter(page: Page) -> None:
 
 
 def draw_a_key(page: Page) -> None:
+    """Over the windows that the page has seen: after a while there are some."""
+    page.wait_for_timeout(WINDOWS_MS)
     page.get_by_role("button", name=re.compile("^Chart of")).first.click()
     page.get_by_role("img").first.wait_for()
 
@@ -187,11 +194,21 @@ OF_THE_DOCUMENTATION = {
 """The first screen of three pages: README and docs/console.md show them, from docs/pictures."""
 
 
+def show_paths_as_in_the_file(route: Route, folder: pathlib.Path) -> None:
+    """The host tells whole paths, and those of a temporary folder would be in every picture."""
+    if route.request.method != "GET":
+        route.continue_()
+        return
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text().replace(f"{folder}/", ""))
+
+
 def picture(
     browser: Browser, host: Host, file: pathlib.Path, route: str, options: dict, act=None, whole: bool = True
 ) -> None:
     """A page, as high as it is or its first screen, with few colours so that it is small."""
     context = browser.new_context(**options)
+    context.route(re.compile("/v1/(?!.*/live)"), lambda route: show_paths_as_in_the_file(route, host.folder))
     page = context.new_page()
     page.goto(f"{host.url}/{route}")
     wait_for_data(page)
@@ -201,6 +218,8 @@ def picture(
         act(page)
         page.wait_for_timeout(300)
     page.screenshot(path=file, full_page=whole and act not in FLOATING)
+    # An answer that is on its way has nobody to go to.
+    context.unroute_all(behavior="ignoreErrors")
     context.close()
     with Image.open(file) as taken:
         few = taken.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -43,15 +43,15 @@ size = "{window}"
 key = ["store"]
 
 [late]
-path = "{folder}/late"
+path = "{tables}/late"
 
 [[sinks]]
 id = "revenue"
 type = "parquet"
-path = "{folder}/revenue"
+path = "{tables}/revenue"
 
 [dead_letters]
-path = "{folder}/dead"
+path = "{tables}/dead"
 
 [checkpoint]
 interval = "{checkpoint}"
@@ -74,7 +74,7 @@ def sales(folder: pathlib.Path, topic: Topic, name: str = "sales", **otherwise: 
         "window": "30s",
         "idle_after": "off",
         "checkpoint": "500ms",
-        "folder": str(folder / name),
+        "tables": str(folder / name),
         # The modules of one host lie in one store.
         "chain": str(folder / "chain"),
     }

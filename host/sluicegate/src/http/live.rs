@@ -33,7 +33,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// Two events a second are enough, which costs the host a fifth. False if absent: up to ten come.
+    /// Two events a second are enough, which costs the host less. False if absent: up to ten come.
     #[serde(default)]
     #[param(default = false)]
     calm: bool,
