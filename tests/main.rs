@@ -46,6 +46,7 @@ mod thin_line;
 mod waiting;
 mod stopping;
 mod rolling_update;
+mod leadership;
 mod broker_outage;
 mod http;
 mod questions;

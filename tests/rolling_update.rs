@@ -1,4 +1,4 @@
-//! Two hosts run one pipeline: the one that starts goes on, the other waits, and in the end one is left.
+//! Two hosts run one pipeline: the first works, the other stands by until it ends, and in the end one is left.
 
 use std::path::Path;
 
@@ -34,23 +34,23 @@ fn a_rolling_update_ends_with_exactly_one_host_and_nothing_lost_or_doubled() {
 
         let new = Host::serve_logging(&place, &pipeline, "new.log");
         sales.send(&topic, 500);
-        in_phase(&new, "running");
-        in_phase(&old, "standby");
+        in_phase(&new, "standby");
+        in_phase(&old, "running");
         assert!(is_live(&old) && is_live(&new), "neither is to be restarted");
         sales.send(&topic, 500);
         old.stop();
-        sales.send(&topic, 500);
-        // And the other way round: the one that stands by goes on when the other has ended.
-        let last = Host::serve_logging(&place, &pipeline, "last.log");
-        in_phase(&last, "running");
-        in_phase(&new, "standby");
-        sales.send(&topic, 500);
-        last.stop();
         in_phase(&new, "running");
+        sales.send(&topic, 500);
+        // And once more.
+        let last = Host::serve_logging(&place, &pipeline, "last.log");
+        in_phase(&last, "standby");
+        sales.send(&topic, 500);
+        new.stop();
+        in_phase(&last, "running");
         sales.close(&topic);
         let records = topic.read_back();
         wait_for_the_end(&place, &topic, &records);
-        new.stop();
+        last.stop();
         reopen(&place, &pipeline);
         assert_answer(&place, &Rules::sales().judge(&records));
     }

@@ -5,6 +5,9 @@
 //! small object every [`BEAT_EVERY`], and says in it when it has ended. Whoever waits to take over
 //! compares what it sees with what it saw before, by its own clock; nobody compares clocks.
 //!
+//! Since there are terms ([`super::lead`]) this is how owners of earlier versions show themselves, and how they are shown that
+//! somebody lives.
+//!
 //! Beats decide nothing: safety is the chain's alone. The object is overwritten by whoever believes to own the lane, and
 //! whose it is does not matter: a lane that somebody else owns finds that out before its next beat.
 
@@ -33,6 +36,9 @@ pub struct Beat {
     pub count: u64,
     /// It has ended, everything that it had is committed, and nothing of it is under way any more.
     pub released: bool,
+    /// It leads a term, whose sign tells more than this beat ([`super::lead`]). Versions before terms do not say so.
+    #[serde(default)]
+    pub is_led: bool,
 }
 
 /// What shows whether an owner lives: while it does, one of the two changes.
@@ -73,7 +79,7 @@ impl LaneStore {
     /// Says that a writer of a single record has ended: an instance that lost its slot to it goes on at once. Lost, it
     /// goes on after its patience.
     pub(super) async fn release(&self, writer: &Writer) {
-        let beat = Beat { writer: writer.clone(), count: 0, released: true };
+        let beat = Beat { writer: writer.clone(), count: 0, released: true, is_led: true };
         if let Err(error) = self.put_beat(&beat).await {
             tracing::debug!(%error, "a beat did not get through");
         }

@@ -105,7 +105,7 @@ impl ChainWriter {
         if !self.has_head().await {
             return None;
         }
-        let beat = Beat { writer: self.chain.writer.clone(), count, released };
+        let beat = Beat { writer: self.chain.writer.clone(), count, released, is_led: true };
         if let Err(error) = self.store.put_beat(&beat).await {
             tracing::debug!(%error, "a beat did not get through");
         }

@@ -90,7 +90,6 @@
 //!
 //! # What comes later, and where it goes
 //!
-//! * *Leadership* replaces the beats: terms say who leads, and a standby need not guess. The record kinds and terms are here.
 //! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
 //!   orphans deleted before the first turn.
 //! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming
@@ -126,9 +125,11 @@ mod retire;
 mod housekeeping;
 mod sound;
 mod store;
+mod ahead;
 mod open;
 pub mod opener;
 pub mod beat;
+pub mod lead;
 pub mod outcome;
 mod problem;
 pub mod committer;

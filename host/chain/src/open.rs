@@ -1,13 +1,13 @@
 //! The steps of an opening: read the newest slots, find data files, fence, delete, load.
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 
+use super::ahead::Ahead;
 use super::body::SlotBody;
 use super::files::{Folders, all_files, files_from, had_folders};
 use super::paths::{self, LaneTag, Naming};
-use super::record::{
-    ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, StateRef, Term, Writer,
-};
+use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, Term, Writer};
 use super::resolve::{FoundFile, LOOK_BACK, Observed};
 use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt, delete};
 use super::{ChainError, LaneStorage, parent_of};
@@ -138,9 +138,11 @@ pub(super) fn say_what_was_found(
 pub(super) async fn load_state(
     store: &LaneStore,
     head: &ChainRecord,
+    ahead: &Ahead,
 ) -> Result<Option<Vec<u8>>, ChainError> {
-    let Some(StateRef { key, sha256, .. }) = &head.state else { return Ok(None) };
-    load_blob(store, &format!("state of epoch {}", head.epoch), key, sha256).await
+    let Some(state) = &head.state else { return Ok(None) };
+    let what = format!("state of epoch {}", head.epoch);
+    load_blob(store, &what, &state.key, &state.sha256, ahead.bytes(state)).await
 }
 
 /// The outbox as it was frozen.
@@ -149,7 +151,7 @@ pub(super) async fn load_outbox(
     head: &ChainRecord,
 ) -> Result<Option<Vec<u8>>, ChainError> {
     let Some(OutboxRef { epoch, key, sha256, .. }) = &head.outbox else { return Ok(None) };
-    load_blob(store, &format!("outbox of epoch {epoch}"), key, sha256).await
+    load_blob(store, &format!("outbox of epoch {epoch}"), key, sha256, None).await
 }
 
 /// What was compressed and put below the lane's folder, checked against the record's hash.
@@ -158,9 +160,13 @@ async fn load_blob(
     what: &str,
     key: &str,
     sha256: &str,
+    fetched: Option<&Bytes>,
 ) -> Result<Option<Vec<u8>>, ChainError> {
     let what = format!("{what} at `{key}`");
-    let bytes = store.get(key).await;
+    let bytes = match fetched {
+        Some(bytes) => Ok(Some(bytes.clone())),
+        None => store.get(key).await,
+    };
     let failed = |error| ChainError::store(&format!("read the {what}"), &store.folder, &error);
     let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
     let bytes = bytes.map_err(failed)?.ok_or_else(|| damaged(format!("there is no {what}")))?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::activations::History;
+use super::ahead::Ahead;
 use super::body::SlotBody;
 use super::mark;
 use super::open::{
@@ -76,6 +77,8 @@ pub struct Opener<'a> {
     writer: Writer,
     /// The hash of the fence that it has put, if it has.
     fence: Option<String>,
+    /// The state that is most likely read next.
+    ahead: Ahead,
 }
 
 impl<'a> Opener<'a> {
@@ -87,7 +90,21 @@ impl<'a> Opener<'a> {
             tag: LaneTag::new(&storage.job, &storage.lane),
             writer: Writer::new(instance),
             fence: None,
+            ahead: Ahead::default(),
         }
+    }
+
+    /// Fetches the state of the newest record ahead, if that is another one than before and not too large: whoever stands by
+    /// opens the sooner. Changes nothing in the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Opener::survey`].
+    pub async fn follow(&mut self) -> Result<(), ChainError> {
+        if let Some(head) = self.store.head().await? {
+            self.ahead.fetch(&self.store, &head.record).await?;
+        }
+        Ok(())
     }
 
     /// Reads the chain and the state that it names. Changes nothing.
@@ -104,8 +121,10 @@ impl<'a> Opener<'a> {
         };
         self.decide(&self.observed(&survey, files, false))?;
         if let Some(head) = survey.head() {
-            let (state, outbox) =
-                (load_state(&self.store, head).await?, load_outbox(&self.store, head).await?);
+            let (state, outbox) = (
+                load_state(&self.store, head, &self.ahead).await?,
+                load_outbox(&self.store, head).await?,
+            );
             (survey.state, survey.outbox) = (state, outbox);
         }
         Ok(survey)

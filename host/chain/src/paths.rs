@@ -7,6 +7,8 @@
 //! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<term>-<nonce>.tsv.zst
 //! <root>/<job>/lanes/<lane>/reset/<nonce>.json      that a chain may begin: see mark
 //! <root>/<job>/lanes/<lane>/beat.json                that its owner lives: see beat
+//! <root>/<job>/terms/<term:020>.json                  who leads: see lead
+//! <root>/<job>/beats/<term:020>.json                  that the leader lives: see lead
 //! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<chain>-<epoch:020>-<term>-<nonce>-<i>.parquet
 //! ```
 //!
@@ -26,6 +28,7 @@
 
 use std::fmt;
 
+use super::lead::claim::LeadTerm;
 use super::record::{Epoch, Term};
 use sluicegate_model::schema::DATE_COLUMN;
 
@@ -52,6 +55,27 @@ pub fn parse_slot(file_name: &str) -> Option<Epoch> {
 
 /// The beat of the lane's owner below the lane's folder: see [`super::beat`].
 pub const BEAT: &str = "beat.json";
+
+/// The folder of the terms of leadership, below the job's folder.
+pub const LEAD_TERMS_FOLDER: &str = "terms";
+
+/// The folder of the leaders' signs of life, below the job's folder.
+pub const LEAD_BEATS_FOLDER: &str = "beats";
+
+/// The claim that has won a term, below the job's folder.
+pub fn lead_term(term: LeadTerm) -> String {
+    format!("{LEAD_TERMS_FOLDER}/{:020}.json", term.0)
+}
+
+/// The sign of life of the leader of a term, below the job's folder.
+pub fn lead_beat(term: LeadTerm) -> String {
+    format!("{LEAD_BEATS_FOLDER}/{:020}.json", term.0)
+}
+
+/// The term of a claim or a sign by its file name; none for anything else that lies there.
+pub fn parse_lead_term(file_name: &str) -> Option<LeadTerm> {
+    parse_twenty_digits(file_name.strip_suffix(".json")?).map(LeadTerm)
+}
 
 /// The state blob of an epoch below the lane's folder: zstd over the lane's bytes.
 pub fn state(epoch: Epoch, term: Term, nonce: &str) -> String {

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod lead;
 pub mod lane;
 pub mod supervisor;
 pub mod status;

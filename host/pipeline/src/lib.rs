@@ -78,6 +78,8 @@ pub struct Pipeline {
     pub late: Option<TableLocation>,
     /// When and where to commit.
     pub checkpoint: CheckpointConfig,
+    /// Who works, where several instances run it.
+    pub leadership: LeadershipConfig,
     /// What happens when no single record is to blame.
     pub failures: Failures,
     /// Bounds of a turn and of a plugin's calls.
@@ -308,6 +310,24 @@ pub struct CheckpointConfig {
     pub url: String,
     /// The same as it stands in the pipeline file.
     pub written: String,
+}
+
+/// How instances of a pipeline agree who works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeadershipConfig {
+    /// A leader that is silent for so long, and for the margin more, is taken for dead.
+    pub ttl: Duration,
+    /// How often it shows a sign of life.
+    pub beat: Duration,
+    /// What the leader leaves of its time, and what others add.
+    pub margin: Duration,
+}
+
+impl Default for LeadershipConfig {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { ttl: seconds(15), beat: seconds(5), margin: seconds(2) }
+    }
 }
 
 /// What happens when a plugin fails and no single record is to blame.

@@ -18,6 +18,7 @@ use sluicegate_chain::modules::ModuleStore;
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, Trial};
+use sluicegate_engine::lead::Lead;
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
@@ -58,6 +59,8 @@ pub struct Program {
     pub stop: Stop,
     /// What was read of committed files lately.
     pub kept: Kept,
+    /// Where other instances and their callers reach the HTTP of this one.
+    pub advertise: Option<String>,
     /// Modules can be uploaded to this process, so a first run waits for those that are missing.
     pub takes_uploads: bool,
 }
@@ -101,6 +104,7 @@ impl Program {
             stop: Stop::new(Clock::system()),
             clock: Clock::system(),
             kept: Kept::default(),
+            advertise: None,
             takes_uploads: false,
         })
     }
@@ -120,6 +124,7 @@ impl Program {
             haste: Haste::default(),
             metrics: Arc::new(lane_metrics(&config)),
             pulse: Pulse::new(self.clock.clone()),
+            lead: Lead::new(self.clock.clone()),
         };
         let outside = Outside {
             commands: Commands::new(commands),
@@ -132,6 +137,7 @@ impl Program {
             metrics: Arc::clone(&ports.metrics),
             pulse: ports.pulse.clone(),
             trial: Trial::default(),
+            lead: ports.lead.clone(),
         };
         let mut console_sinks = ConsoleSinks::default();
         for sink in &config.sinks {
@@ -150,6 +156,7 @@ impl Program {
             clock: self.clock.clone(),
             instance: instance(),
             waits_for_modules: self.takes_uploads,
+            advertise: self.advertise.clone(),
             pace: Pace::default(),
         };
         let thread = supervise(parts, outside).context("start the lane's thread")?;

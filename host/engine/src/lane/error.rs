@@ -46,6 +46,9 @@ pub enum LaneError {
         /// Who wrote it.
         by: String,
     },
+    /// Another instance leads, or this one showed no sign of life for too long.
+    #[error("this instance leads no more: {0}")]
+    SteppedDown(String),
     /// A plugin kept failing, and somebody waited for the lane.
     #[error("a turn of failing calls was broken off, because somebody waits for the lane")]
     BrokenOff,

@@ -138,7 +138,8 @@ impl Lane {
             self.ledger.dirty = true;
         } else if let Some(look) = self.desk.next_look() {
             self.show_open(look)?;
-        } else if !self.intake.ended && self.barrier() == Barrier::Blocked {
+        } else if !self.desk.leads()? || (!self.intake.ended && self.barrier() == Barrier::Blocked)
+        {
             self.wait_for_commit()?;
         } else if self.intake.is_over() {
             return Ok(self.end_input()?.then_some(LaneEnd::Finished));
@@ -177,7 +178,7 @@ impl Lane {
         self.ledger.check_state(self.logic.state_bytes())?;
         self.settle_outbox(Duration::ZERO);
         self.settle_epoch(Duration::ZERO)?;
-        if self.barrier() == Barrier::Due {
+        if self.barrier() == Barrier::Due && self.desk.leads()? {
             self.checkpoint()?;
         }
         self.publish();
@@ -329,6 +330,7 @@ impl Lane {
         let mut status = LaneStatus::nothing_yet(&self.config.name);
         self.intake.show(&mut status);
         self.ledger.show(&mut status, is_blocked, is_isolating(self.pool.brake()));
+        status.add_problem(self.desk.outside.lead.problem());
         status.add_problem(self.outputs.outbox.problem());
         status.add_problem(self.desk.outside.trial.problem());
         self.outputs.show(&mut status, self.intake.partitions.total());

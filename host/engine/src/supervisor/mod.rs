@@ -1,11 +1,11 @@
 //! Runs lanes: each on a thread of its own, opened again with back-off after a failure.
 //!
-//! Overtaken is not failed: an instance that lost its lane to another one stands by ([`standby`]). What
+//! A lane works while its instance leads ([`lead`](crate::lead)). Overtaken is not failed: an instance that lost its lane to
+//! another one opens it again, which stands by. What
 //! trying again will not mend (a damaged chain, a pipeline that its state does not survive) halts the lane with its
 //! message in the status. What somebody outside has to mend (a store that is away, a bucket that is missing) is said
 //! once in the log, stays in the status, and is asked for often enough that mending it shows.
 
-mod standby;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +18,9 @@ use crate::lane::{
     self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside, Refusal,
 };
 use crate::status::{LaneStatus, Phase, is_same_problem};
+use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_connect::source::SourceError;
 use sluicegate_store::backoff::Backoff;
-use standby::Overtaken;
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
 const LANE_STACK_BYTES: usize = 8 << 20;
@@ -31,6 +31,10 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// The longest wait for what lies outside, before anything was read: a few requests each time, and whoever mends it
 /// looks whether it helped.
 const OUTSIDE_BACK_OFF_MAX: Duration = Duration::from_secs(10);
+/// Who waits for so long after a failure leads no more: the cause may lie in its machine, and another one may do better.
+const HANDS_OVER_AFTER: Duration = Duration::from_secs(4);
+/// An owner of an earlier version has shown itself by then: it knows no terms, and takes the lane before it beats.
+const OVERTAKEN_WAIT: Duration = BEAT_EVERY;
 
 /// How a supervised lane ended.
 #[derive(Debug)]
@@ -51,9 +55,10 @@ pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHand
                 back_off: Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed(&parts)),
                 parts,
                 said: None,
-                overtaken: Overtaken::default(),
             };
+            let runtime = supervisor.parts.runtime.clone();
             let ended = supervisor.run(&outside);
+            outside.lead.release(&runtime);
             outside.pulse.end();
             ended
         })
@@ -69,7 +74,6 @@ struct Supervisor {
     back_off: Backoff,
     /// What was logged to be waited for.
     said: Option<String>,
-    overtaken: Overtaken,
 }
 
 /// What one life of a lane came to.
@@ -77,8 +81,10 @@ enum Life {
     Ended(LaneEnd),
     /// It could not begin: something outside is not as it must be.
     Awaits(String),
-    /// Another instance has the lane, as it says.
+    /// Another instance has the lane, as its chain says.
     Overtaken(String),
+    /// Another instance leads, or this one does no more.
+    SteppedDown(String),
     /// It was broken off to take a command, which the next does first.
     BrokenOff,
     /// Another life may do better.
@@ -112,13 +118,16 @@ impl Supervisor {
                     return Ended::Halted(reason);
                 }
                 Life::Overtaken(by) => {
-                    let owned = self.parts.clock.monotonic().saturating_sub(started);
-                    self.overtaken.again(owned);
-                    if self.stand_by(outside, &by) {
-                        publish(outside, Phase::Stopped, None);
-                        return Ended::Well(LaneEnd::CutShort);
-                    }
+                    tracing::warn!(pipeline = %self.parts.config.name, "{by}; stands by");
                     self.said = None;
+                    self.release(outside);
+                    wait = OVERTAKEN_WAIT;
+                    publish(outside, Phase::Standby, None);
+                }
+                Life::SteppedDown(why) => {
+                    tracing::warn!(pipeline = %self.parts.config.name, "{why}; stands by");
+                    self.said = None;
+                    self.release(outside);
                     continue;
                 }
                 Life::BrokenOff => {
@@ -130,6 +139,7 @@ impl Supervisor {
                 }
                 Life::Awaits(reason) => {
                     wait = self.back_off.wait_at_most(OUTSIDE_BACK_OFF_MAX);
+                    self.release(outside);
                     self.say_once(&reason, wait);
                     publish(outside, Phase::BackingOff, Some(reason));
                 }
@@ -138,6 +148,9 @@ impl Supervisor {
                         self.back_off.reset();
                     }
                     wait = self.back_off.wait();
+                    if wait >= HANDS_OVER_AFTER {
+                        self.release(outside);
+                    }
                     self.said = None;
                     outside.metrics.restarts.add(1);
                     tracing::error!(pipeline = %self.parts.config.name, again_in = ?wait, "{reason}");
@@ -169,6 +182,11 @@ impl Supervisor {
         }
     }
 
+    /// Leads no more, so that another instance may.
+    fn release(&self, outside: &Outside) {
+        outside.lead.release(&self.parts.runtime);
+    }
+
     /// Whether it is to stop instead.
     fn wait_before_next(&self, outside: &Outside, wait: Duration) -> bool {
         lane::wait(outside, &self.parts.runtime, wait, Awaited::NextLife)
@@ -186,6 +204,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
             | LaneError::SeveralRows(_)),
         )) => Life::Halted(chain_of(&error)),
         Ok(Err(error @ LaneError::Fenced { .. })) => Life::Overtaken(error.to_string()),
+        Ok(Err(error @ LaneError::SteppedDown(_))) => Life::SteppedDown(error.to_string()),
         Ok(Err(LaneError::Commit(error))) if !error.may_pass() => Life::Halted(chain_of(&error)),
         Ok(Err(error)) => Life::Failed(chain_of(&error)),
         Err(panicked) => Life::Failed(format!("{panicked}; {}", outside.trial.panicked(&panicked))),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 use arc_swap::ArcSwap;
+use object_store::ObjectStoreExt;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
@@ -12,6 +13,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::*;
 use crate::counters::LaneMetrics;
 use crate::lane::{Command, Commands, Haste, Looks, Pace, Trial};
+use crate::lead::{Lead, Role};
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use sluicegate_chain::modules::ModuleStore;
@@ -48,6 +50,9 @@ path = "unused-dead"
 [checkpoint]
 path = "unused-chain"
 interval = "100ms"
+[leadership]
+ttl = "3s"
+margin = "500ms"
 "#;
 
 const UNREACHABLE: &str = r#"
@@ -102,6 +107,7 @@ struct Supervised {
     /// Of the stop alone: the test says when its patience is over.
     clock: Clock,
     status: Arc<ArcSwap<LaneStatus>>,
+    lead: Lead,
     _commands: mpsc::Sender<Command>,
 }
 
@@ -184,7 +190,9 @@ impl World {
         let status = Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name)));
         let (commands_tx, commands) = mpsc::channel(4);
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
+        let lead = Lead::new(Clock::system());
         let outside = Outside {
+            lead: lead.clone(),
             commands: Commands::new(commands),
             looks: Looks::new(mpsc::channel(1).1),
             stop: stop.clone(),
@@ -206,10 +214,11 @@ impl World {
             clock: Clock::system(),
             instance: instance.to_owned(),
             waits_for_modules: true,
+            advertise: None,
             pace,
         };
         let thread = supervise(parts, outside).unwrap();
-        Supervised { thread, stop, clock, status, _commands: commands_tx }
+        Supervised { thread, stop, clock, status, lead, _commands: commands_tx }
     }
 
     /// Waits until a request of the lane hangs.
@@ -279,7 +288,8 @@ fn a_stop_is_heard_while_the_store_does_not_answer_an_opening() {
 
 #[test]
 fn a_stop_is_heard_while_the_store_does_not_take_the_genesis() {
-    let world = World::of_files(Gate::Puts(0));
+    // The claim of the leadership comes first.
+    let world = World::of_files(Gate::Puts(1));
     let lane = world.start();
     world.hangs();
     lane.stop.ask();
@@ -287,10 +297,10 @@ fn a_stop_is_heard_while_the_store_does_not_take_the_genesis() {
     assert_eq!(world.finish(), 3);
 }
 
-/// The genesis is taken, and not the file of the only epoch.
+/// The claim of the leadership and the genesis are taken, and not the file of the only epoch.
 #[test]
 fn a_stop_does_not_wait_for_a_commit_for_ever() {
-    let world = World::of_files(Gate::Puts(1));
+    let world = World::of_files(Gate::Puts(2));
     let lane = world.start();
     world.hangs();
     lane.stop.ask();
@@ -301,7 +311,7 @@ fn a_stop_does_not_wait_for_a_commit_for_ever() {
 
 #[test]
 fn a_stop_waits_a_while_for_a_commit() {
-    let world = World::of_files(Gate::Puts(1));
+    let world = World::of_files(Gate::Puts(2));
     let lane = world.start();
     world.hangs();
     lane.stop.ask();
@@ -337,59 +347,86 @@ fn runs(lane: &Supervised, read: u64) {
     lane.shows(|status| status.phase == Phase::Running && status.fates.read >= read);
 }
 
-fn stands_by(lane: &Supervised, owner: &str) {
-    let written = format!("was written by `{owner}`");
+/// Waits until a lane stands by for another instance.
+fn stands_by(lane: &Supervised, leader: &str) {
     lane.shows(|status| {
-        let problem = status.problem.as_deref().unwrap_or_default();
-        status.phase == Phase::Standby && problem.contains(&written)
+        let lead = lane.lead.view();
+        status.phase == Phase::Standby
+            && lead.role == Role::Standby
+            && lead.leader.as_deref() == Some(leader)
     });
 }
 
 #[test]
-fn of_two_that_run_a_lane_the_later_goes_on_and_the_other_waits_for_its_end() {
+fn of_two_that_run_a_lane_the_first_goes_on_and_the_other_waits_for_its_end() {
     let world = World::watching();
     world.bring("1");
-    // Long enough that nobody is taken for dead because the machine is busy.
-    let pace = Pace { beat: Duration::from_secs(10), look: FAST };
+    let pace = Pace { look: FAST, ..Pace::default() };
     let old = world.start_as("old", pace, &world.store);
     runs(&old, 1);
     let new = world.start_as("new", pace, &world.store);
-    runs(&new, 1);
+    stands_by(&new, "old");
     world.bring("2");
-    runs(&new, 2);
-    stands_by(&old, "new");
+    runs(&old, 2);
+    stands_by(&new, "old");
 
-    new.stop.ask();
-    assert_eq!(new.ended(), LaneEnd::Stopped);
-    world.bring("3");
-    runs(&old, 3);
     old.stop.ask();
     assert_eq!(old.ended(), LaneEnd::Stopped);
+    world.bring("3");
+    runs(&new, 3);
+    assert_eq!(new.lead.view().role, Role::Leader);
+    new.stop.ask();
+    assert_eq!(new.ended(), LaneEnd::Stopped);
     assert_eq!(world.read(), 3);
 }
 
+/// Its line to the store is cut: it lives, and nobody can see that.
 #[test]
-fn an_owner_that_shows_no_sign_of_life_is_taken_over() {
+fn a_leader_that_shows_no_sign_of_life_is_taken_over_and_stands_by_when_it_hears_of_it() {
     let world = World::watching();
     world.bring("1");
-    let pace = Pace { beat: FAST, look: FAST };
-    let old = world.start_as("old", pace, &world.store);
-    runs(&old, 1);
+    let pace = Pace { look: FAST, ..Pace::default() };
     let way = world.store.another_way();
-    let new = world.start_as("new", pace, &way);
-    runs(&new, 1);
-    stands_by(&old, "new");
-    // It lives, and nobody can see that.
+    let old = world.start_as("old", pace, &way);
+    runs(&old, 1);
+    let new = world.start_as("new", pace, &world.store);
+    stands_by(&new, "old");
     way.set(Gate::Shut);
     world.bring("2");
-    runs(&old, 2);
+    runs(&new, 2);
     way.set(Gate::Open);
-    stands_by(&new, "old");
-    for lane in [new, old] {
+    stands_by(&old, "new");
+    for lane in [old, new] {
         lane.stop.ask();
         lane.ended();
     }
     assert_eq!(world.read(), 2);
+}
+
+/// It knows no terms; its beat tells that it lives.
+#[test]
+fn an_owner_of_an_earlier_version_is_waited_for() {
+    let world = World::watching();
+    world.bring("1");
+    let first = world.start_as("first", Pace::default(), &world.store);
+    runs(&first, 1);
+    first.stop.ask();
+    assert_eq!(first.ended(), LaneEnd::Stopped);
+    let beat = |released: bool| {
+        let beat = format!(
+            r#"{{"writer":{{"instance":"elder","nonce":"n"}},"count":1,"released":{released}}}"#
+        );
+        let folder = folder_of(&world.store, "chain");
+        let path = folder.path("lives/lanes/0/beat.json");
+        world.runtime.block_on(folder.store.put(&path, beat.into())).unwrap();
+    };
+    beat(false);
+    let new = world.start_as("new", Pace { look: FAST, ..Pace::default() }, &world.store);
+    stands_by(&new, "elder");
+    beat(true);
+    runs(&new, 1);
+    new.stop.ask();
+    assert_eq!(new.ended(), LaneEnd::Stopped);
 }
 
 /// Of a pipeline file.
@@ -399,7 +436,7 @@ type Change<'a> = &'a dyn Fn(&str) -> String;
 fn a_start_that_cannot_work_leaves_alone_what_runs() {
     let world = World::watching();
     world.bring("1");
-    let pace = Pace { beat: FAST, look: FAST };
+    let pace = Pace { look: FAST, ..Pace::default() };
     let lane = world.start_as("works", pace, &world.store);
     runs(&lane, 1);
     let before_sinks = |more: &'static str| {

@@ -140,6 +140,23 @@ impl Clock {
         }
     }
 
+    /// Time since the machine was started, with the time that it was suspended; never goes back. For what others count as
+    /// well while this machine sleeps.
+    pub fn with_suspend(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        const COUNTS_SUSPEND: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        const COUNTS_SUSPEND: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+        match self {
+            Self::System(_) => {
+                let time = rustix::time::clock_gettime(COUNTS_SUSPEND);
+                let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+                Duration::new(time.tv_sec.unsigned_abs(), nanos)
+            }
+            Self::Manual(_) => self.monotonic(),
+        }
+    }
+
     /// Wall time, microseconds since 1970 UTC. Can go back, as the machine's does. Part of no result: of what is shown,
     /// and of the guard against clocks that are ahead.
     pub fn wall_micros(&self) -> i64 {

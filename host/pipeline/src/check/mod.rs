@@ -10,6 +10,7 @@ mod process;
 mod output;
 mod sinks;
 mod table;
+mod leadership;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub(super) fn check(
         dead_letters,
         late,
         checkpoint,
+        leadership,
         failures,
         limits,
     } = raw;
@@ -78,6 +80,7 @@ pub(super) fn check(
     );
     let outputs = output::Raw { sinks, dead_letters, late, checkpoint };
     let outputs = output::check(outputs, name.as_deref(), context, problems);
+    let leadership = leadership::check(&leadership, problems);
     let limits = limits::check(limits, problems);
     let pipeline = Pipeline {
         name: Arc::from(name?),
@@ -91,6 +94,7 @@ pub(super) fn check(
         dead_letters: outputs.dead_letters,
         late: outputs.late,
         checkpoint: outputs.checkpoint?,
+        leadership: leadership?,
         failures: output::failures(&failures),
         limits: limits?,
     };

@@ -5,6 +5,7 @@ mod source;
 mod window;
 mod sink;
 mod output;
+mod leadership;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use serde_json::json;
 use super::column::RawColumn;
 use super::duration::{DurationOrOff, DurationText};
 use super::scalar::Scalar;
+pub(crate) use leadership::RawLeadership;
 pub(crate) use output::{
     RawCheckpoint, RawDeadLetters, RawFailures, RawLimits, RawOnFailure, RawPartitionBy, RawTable,
 };
@@ -70,6 +72,9 @@ pub(crate) struct RawPipeline {
     pub(crate) late: Option<RawTable>,
     /// When and where to commit.
     pub(crate) checkpoint: RawCheckpoint,
+    /// Who works, where several instances run this pipeline. The defaults suit most.
+    #[serde(default)]
+    pub(crate) leadership: RawLeadership,
     /// What happens when a plugin fails in a way for which no single record is to blame.
     #[serde(default)]
     pub(crate) failures: RawFailures,

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 use super::column::RawColumnTable;
 use super::raw::{
     RawCheckpoint, RawConsoleSink, RawDeadLetters, RawEventTime, RawFailures, RawFiles, RawKafka,
-    RawKafkaSink, RawLimits, RawParquetSink, RawPipeline, RawProcess, RawStage, RawTable,
-    RawWindow,
+    RawKafkaSink, RawLeadership, RawLimits, RawParquetSink, RawPipeline, RawProcess, RawStage,
+    RawTable, RawWindow,
 };
 
 /// The JSON schema (draft 2020-12) of a pipeline file, without references.
@@ -104,6 +104,7 @@ fn sections() -> Vec<Section> {
         section("`[dead_letters]`", &["dead_letters"], keys_of::<RawDeadLetters>()),
         section("`[late]`", &["late"], keys_of::<RawTable>()),
         section("`[checkpoint]`", &["checkpoint"], keys_of::<RawCheckpoint>()),
+        section("`[leadership]`", &["leadership"], keys_of::<RawLeadership>()),
         section("`[failures]`", &["failures"], keys_of::<RawFailures>()),
         section("`[limits]`", &["limits"], keys_of::<RawLimits>()),
     ]

@@ -11,8 +11,10 @@ use super::releases::StageRelease;
 use super::shape::Shape;
 use super::words;
 use sluicegate_chain::fates::Fates;
+use sluicegate_engine::lead::{LeadView, Role};
 use sluicegate_engine::status::{DeadLetterCount, Phase};
 use sluicegate_model::module::PluginKind;
+use sluicegate_model::time::EventTime;
 
 /// All pipelines of the process.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -44,6 +46,8 @@ pub struct PipelineLine {
     pub phase: Phase,
     /// Why nothing moves, if it does not.
     pub problem: Option<String>,
+    /// Who works, where several hosts run it.
+    pub leadership: Leadership,
     /// The last committed epoch; none before the first.
     pub epoch: Option<u64>,
     /// RFC 3339; none before the first event and after the last.
@@ -62,6 +66,34 @@ pub struct PipelineLine {
     pub late_a_minute: Option<u64>,
     /// Dead letters of the last minute: records, groups, timers and messages; null in the first seconds of the process.
     pub dead_letters_a_minute: Option<u64>,
+}
+
+/// Who leads a pipeline, as this host knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Leadership {
+    /// What this host is: `opening`, `standby` or `leader`.
+    #[schema(value_type = words::Role)]
+    pub role: Role,
+    /// The newest term of leadership; null where none is known.
+    pub term: Option<u64>,
+    /// Host and process of who leads; null where nobody is known to.
+    pub leader: Option<String>,
+    /// Where the leader can be asked, if it was started with `--advertise`.
+    pub url: Option<String>,
+    /// Since when this host is what it is; RFC 3339.
+    pub since: String,
+}
+
+impl From<&LeadView> for Leadership {
+    fn from(view: &LeadView) -> Self {
+        Self {
+            role: view.role,
+            term: view.term.map(|term| term.0),
+            leader: view.leader.clone(),
+            url: view.url.clone(),
+            since: EventTime(view.since_micros).to_string(),
+        }
+    }
 }
 
 /// Records by what became of them: `read = accepted + filtered + late + dead_lettered`.

@@ -5,12 +5,15 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use sluicegate_engine::lead;
 use sluicegate_engine::status;
 use sluicegate_model::dead_letter;
 use sluicegate_model::module;
 
 /// The schema of [`status::Phase`].
 pub(crate) struct Phase;
+/// The schema of [`lead::Role`].
+pub(crate) struct Role;
 /// The schema of [`module::PluginKind`].
 pub(crate) struct PluginKind;
 /// The schema of [`dead_letter::DeadLetterKind`].
@@ -19,6 +22,12 @@ pub(crate) struct DeadLetterKind;
 impl PartialSchema for Phase {
     fn schema() -> RefOr<Schema> {
         one_of("Where a pipeline is in its life.", status::Phase::ALL)
+    }
+}
+
+impl PartialSchema for Role {
+    fn schema() -> RefOr<Schema> {
+        one_of("What a host is to a pipeline.", lead::Role::ALL)
     }
 }
 
@@ -39,6 +48,7 @@ impl PartialSchema for DeadLetterKind {
 }
 
 impl ToSchema for Phase {}
+impl ToSchema for Role {}
 impl ToSchema for PluginKind {}
 impl ToSchema for DeadLetterKind {}
 

@@ -49,6 +49,9 @@ pub struct ServeArgs {
     /// Another name under which browsers may reach this server without a token
     #[arg(long = "allow-host", value_name = "NAME")]
     pub allow_hosts: Vec<String>,
+    /// Where others reach this server. Hosts that stand by for it send there what changes a pipeline
+    #[arg(long, value_name = "URL", env = "SLUICEGATE_ADVERTISE", value_parser = http_url)]
+    pub advertise: Option<String>,
     /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipelines
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
@@ -76,7 +79,12 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
     let process = Program::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
-    let process = Program { takes_uploads: true, stop: stop.clone(), ..process };
+    let process = Program {
+        takes_uploads: true,
+        stop: stop.clone(),
+        advertise: args.advertise.clone(),
+        ..process
+    };
     for pipeline in &pipelines {
         check_first_run(&process, pipeline)?;
     }
@@ -95,6 +103,23 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
     Ok(if ends.into_iter().all(|good| good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A URL that others can be sent to.
+fn http_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let is_plain = |rest: &str| {
+        !rest.is_empty()
+            && rest.bytes().all(|byte| byte.is_ascii_graphic())
+            && !rest.contains(['?', '#'])
+    };
+    match rest {
+        Some(rest) if is_plain(rest) => Ok(text.to_owned()),
+        _ => {
+            Err("write a URL that other hosts can reach, for example `http://host-1:8080`"
+                .to_owned())
+        }
+    }
 }
 
 /// Where a browser on this machine finds the page.
@@ -155,6 +180,7 @@ fn app(
             Arc::clone(handle.name()),
             Arc::clone(&ports.metrics),
             Arc::clone(&ports.status),
+            ports.lead.clone(),
         );
     }
     let by_name =

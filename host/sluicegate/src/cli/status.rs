@@ -11,8 +11,9 @@ use super::plugin::{print_json, seconds};
 use crate::api::commits::Commit;
 use crate::api::health::Readiness;
 use crate::api::pipelines::{
-    Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
+    Leadership, Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
 };
+use sluicegate_engine::lead::Role;
 use sluicegate_model::printable::{printable, table};
 
 /// Container runtimes give a probe a few seconds.
@@ -131,6 +132,7 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
     if let Some(problem) = &line.problem {
         say("problem", problem.clone());
     }
+    say("leadership", leadership(&line.leadership));
     say("epoch", or_dash(line.epoch));
     say("watermark", watermark(line));
     say("lag", or_dash(line.lag));
@@ -165,6 +167,18 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
         text += &format!("and {} partitions more\n", status.partitions_left_out);
     }
     text
+}
+
+/// `standby since 2026-11-27T02:00:00Z; host-1/17 leads term 4`
+fn leadership(leadership: &Leadership) -> String {
+    let Leadership { role, term, leader, since, .. } = leadership;
+    let term = term.map_or_else(String::new, |term| format!(" term {term}"));
+    match (role, leader) {
+        (Role::Leader, _) => format!("leads{term} since {since}"),
+        (Role::Standby, Some(leader)) => format!("stands by since {since}; {leader} leads{term}"),
+        (Role::Standby, None) => format!("stands by since {since}"),
+        (Role::Opening, _) => "not asked for".to_owned(),
+    }
 }
 
 fn last_commit(commit: &Commit) -> String {

@@ -19,6 +19,7 @@ use sluicegate_chain::record::{Epoch, PinnedModule};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Command, Haste, Look};
+use sluicegate_engine::lead::Lead;
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, PartitionView, Phase, StageView};
 use sluicegate_model::call::CallLimits;
@@ -50,6 +51,8 @@ pub(crate) struct Fixture {
     /// Of its pulse.
     pub(crate) clock: Clock,
     pub(crate) pulse: Pulse,
+    /// Leads, until it follows.
+    pub(crate) lead: Lead,
 }
 
 /// Pipeline `sales`, running: stage `valid` runs `valid-sale`, stage `revenue` runs `revenue`.
@@ -63,6 +66,7 @@ pub(crate) fn sales() -> Fixture {
     let haste = Haste::default();
     let clock = Clock::manual(0);
     let pulse = Pulse::new(clock.clone());
+    let lead = Lead::alone(clock.clone());
     let metrics = LaneMetrics::new(stages.iter().map(|stage| Arc::clone(&stage.id)), []);
     for (stage, view) in metrics.stages().iter().zip(&stages) {
         stage.runs(&view.plugin);
@@ -76,6 +80,7 @@ pub(crate) fn sales() -> Fixture {
         haste: haste.clone(),
         metrics: Arc::new(metrics),
         pulse: pulse.clone(),
+        lead: lead.clone(),
     };
     let modules = modules();
     let storage = storage();
@@ -83,7 +88,20 @@ pub(crate) fn sales() -> Fixture {
     let handle = PipelineHandle::new(config, ports, modules.clone(), engine.clone(), committed);
     let handle = Arc::new(handle);
     let commands = taken;
-    Fixture { handle, commands, looks, status, live, haste, modules, storage, engine, clock, pulse }
+    Fixture {
+        handle,
+        commands,
+        looks,
+        status,
+        live,
+        haste,
+        modules,
+        storage,
+        engine,
+        clock,
+        pulse,
+        lead,
+    }
 }
 
 impl Fixture {
@@ -221,6 +239,7 @@ fn config() -> Pipeline {
         sinks: Vec::new(),
         dead_letters: None,
         late: None,
+        leadership: sluicegate_pipeline::LeadershipConfig::default(),
         checkpoint: CheckpointConfig {
             interval: Duration::from_secs(10),
             url: String::new(),

@@ -20,6 +20,7 @@ use sluicegate_chain::modules::{ModuleStore, ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Awaited, Command, Haste, InHaste, Look, Refusal};
+use sluicegate_engine::lead::{Lead, LeadView};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, Phase, StageView};
 use sluicegate_model::module::ModuleDigest;
@@ -55,6 +56,8 @@ pub struct LanePorts {
     pub metrics: Arc<LaneMetrics>,
     /// Of the lane's thread.
     pub pulse: Pulse,
+    /// Whether this instance leads, and who does.
+    pub lead: Lead,
 }
 
 /// A running pipeline, seen from outside. Shared by HTTP and the command that started it.
@@ -222,6 +225,11 @@ impl PipelineHandle {
     /// How long the lane's thread has not passed its loop; zero if it has ended.
     pub fn silence(&self) -> Duration {
         self.ports.pulse.silence()
+    }
+
+    /// Who leads, as far as this instance knows.
+    pub fn lead(&self) -> Arc<LeadView> {
+        self.ports.lead.view()
     }
 
     /// Changed groups from now on. A receiver that falls behind loses the oldest.

@@ -19,6 +19,17 @@ pub(super) struct ApiError {
     message: String,
     /// When asking again is worth it, if it is.
     retry_seconds: u64,
+    /// Where to ask instead, if that is known.
+    location: Option<String>,
+}
+
+/// Why a host does not do what its leader does.
+#[derive(Debug)]
+pub(super) struct NotLeader {
+    /// Who leads.
+    pub(super) message: String,
+    /// The same request at the leader; none if it does not say where it can be reached.
+    pub(super) location: Option<String>,
 }
 
 /// After which a busy server is worth asking again.
@@ -26,7 +37,7 @@ const RETRY_SECONDS: u64 = 2;
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_seconds: RETRY_SECONDS }
+        Self { status, code, message: message.into(), retry_seconds: RETRY_SECONDS, location: None }
     }
 
     /// The same, for which the client should wait so long.
@@ -40,6 +51,15 @@ impl ApiError {
 
     pub(super) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// Another host does what was asked for.
+    pub(super) fn not_leader(NotLeader { message, location }: NotLeader) -> Self {
+        let status = match location {
+            Some(_) => StatusCode::TEMPORARY_REDIRECT,
+            None => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { location, ..Self::new(status, "not_leader", message) }
     }
 
     pub(super) fn busy(message: impl Into<String>) -> Self {
@@ -78,12 +98,16 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Self { status, code, message, retry_seconds } = self;
+        let Self { status, code, message, retry_seconds, location } = self;
         let failure = Failure { code: code.to_owned(), message };
         let mut response = (status, Json(ErrorBody { error: failure })).into_response();
         let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
         if later.contains(&status) {
             response.headers_mut().insert(header::RETRY_AFTER, retry_seconds.into());
+        }
+        let location = location.and_then(|location| HeaderValue::try_from(location).ok());
+        if let Some(location) = location {
+            response.headers_mut().insert(header::LOCATION, location);
         }
         if status == StatusCode::UNAUTHORIZED {
             // Of the two ways to be let in this is the one that has a name.

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use super::{AppState, Shared};
 use crate::api::health::Readiness;
 use crate::metrics::Metrics;
+use sluicegate_engine::lead::Role;
 use sluicegate_engine::status::Phase;
 
 /// Tells whether the thread of every pipeline passes its loop, or has ended.
@@ -58,6 +59,36 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Jso
     (status, Json(readiness))
 }
 
+/// Tells a load balancer whether this host leads every pipeline that it was started with.
+#[utoipa::path(
+    get,
+    path = "/health/leader",
+    tag = "health",
+    operation_id = "show_leader",
+    responses(
+        (status = 200, description = "It does", body = Readiness),
+        (status = 503, description = "A sentence for each pipeline that it does not lead, with who does", body = Readiness),
+    ),
+)]
+pub(super) async fn leader(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Readiness>) {
+    let reasons: Vec<_> = shared
+        .app
+        .pipelines
+        .values()
+        .filter(|pipeline| pipeline.lead().role != Role::Leader)
+        .map(|pipeline| {
+            let (name, lead) = (pipeline.name(), pipeline.lead());
+            match &lead.leader {
+                Some(leader) => format!("`{leader}` leads pipeline `{name}`"),
+                None => format!("nobody is known to lead pipeline `{name}`"),
+            }
+        })
+        .collect();
+    let leads = Readiness { ready: reasons.is_empty(), reasons };
+    let status = if leads.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(leads))
+}
+
 /// Gives the metrics of all pipelines to Prometheus.
 #[utoipa::path(
     get,
@@ -80,6 +111,8 @@ fn readiness(app: &AppState) -> Readiness {
             let (name, status) = (pipeline.name(), pipeline.status());
             match (status.phase, &status.problem) {
                 (Phase::Running | Phase::Isolating | Phase::Finished, None) => None,
+                // It is there, and works when it is its turn.
+                (Phase::Standby, None) => None,
                 (phase, None) => Some(format!("pipeline `{name}` is {phase}")),
                 (phase, Some(problem)) => Some(format!("pipeline `{name}` is {phase}: {problem}")),
             }

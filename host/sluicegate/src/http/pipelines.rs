@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 
-use super::error::ApiError;
+use super::error::{ApiError, NotLeader};
 use super::limits::limits;
 use super::request::json;
 use super::shape::shape;
@@ -17,7 +17,7 @@ use crate::api::commits::Commit;
 use crate::api::error::ErrorBody;
 use crate::api::history::{Rates, StageRates};
 use crate::api::pipelines::{
-    Host, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
+    Host, Leadership, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
 };
 use crate::api::releases::{
     Activations, ReleaseAnswer, ReleaseRequest, Releases, StageActivation, StageRelease,
@@ -28,6 +28,7 @@ use crate::history::History;
 use sluicegate_chain::modules::{ModuleStoreError, VersionChoice};
 use sluicegate_chain::record::{Activation, PinnedModule};
 use sluicegate_engine::counters::{self, Counter, ModuleMetrics, StageMetrics};
+use sluicegate_engine::lead::Role;
 use sluicegate_engine::status::{LaneStatus, PartitionView};
 use sluicegate_model::time::{EventTime, Watermark};
 
@@ -139,6 +140,7 @@ pub(super) async fn activations(
     operation_id = "activate_module",
     request_body = ReleaseRequest,
     responses(
+        (status = 307, description = "`not_leader`: another host leads, and `Location` says where", body = ErrorBody),
         (status = 200, description = "It runs; `changed` is false if it ran already", body = ReleaseAnswer),
         (status = 400, description = "`module_name`: that is no name of a module; `bad_path`", body = ErrorBody),
         (status = 404, description = "`unknown_pipeline`, `unknown_stage`, `unknown_module`: the message lists what there is", body = ErrorBody),
@@ -146,7 +148,7 @@ pub(super) async fn activations(
         (status = 413, description = "`too_large`: the body has at most 16 KiB", body = ErrorBody),
         (status = 415, description = "`content_type`: it is not `application/json`", body = ErrorBody),
         (status = 422, description = "`bad_body`: the body has another shape; `module_version`; `module_refused`: the module does not fit the stage", body = ErrorBody),
-        (status = 503, description = "`not_ready`, `lane_ended`, `store_failed`, `busy`: ask again later", body = ErrorBody),
+        (status = 503, description = "`not_leader`: another host leads, and does not say where; `not_ready`, `lane_ended`, `store_failed`, `busy`: ask again later", body = ErrorBody),
         (status = 504, description = "`not_durable_yet`: the module was taken, and its record is not durable yet", body = ErrorBody),
     ),
 )]
@@ -157,11 +159,38 @@ pub(super) async fn release(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ReleaseAnswer>, ApiError> {
     let pipeline = shared.app.pipeline(&pipeline?)?;
+    refuse_on_standby(pipeline)?;
     let ReleaseRequest { stage, module, version } = json(&headers, &body?, RELEASE)?;
     let version = version.map(VersionChoice::try_from).transpose()?;
     let activated = pipeline.activate(&stage, &module, version.as_ref()).await?;
     let (epoch, digest, previous) = (activated.epoch.0, activated.digest, activated.previous);
     Ok(Json(ReleaseAnswer { epoch, stage, module, digest, previous, changed: digest != previous }))
+}
+
+/// What changes a pipeline is for its leader.
+fn refuse_on_standby(pipeline: &PipelineHandle) -> Result<(), ApiError> {
+    let lead = pipeline.lead();
+    if lead.role != Role::Standby {
+        return Ok(());
+    }
+    let name = pipeline.name();
+    let leader = lead.leader.as_deref().unwrap_or("another host");
+    Err(ApiError::not_leader(match &lead.url {
+        Some(url) => {
+            let url = url.trim_end_matches('/');
+            NotLeader {
+                message: format!("`{leader}` leads pipeline `{name}`: ask it at {url}"),
+                location: Some(format!("{url}/v1/pipelines/{name}/releases")),
+            }
+        }
+        None => NotLeader {
+            message: format!(
+                "`{leader}` leads pipeline `{name}`, and does not say where it can be reached: ask it, and start it with \
+                 `--advertise URL` to be sent there"
+            ),
+            location: None,
+        },
+    }))
 }
 
 impl Shared {
@@ -210,6 +239,7 @@ impl Shared {
             name: pipeline.name().to_string(),
             phase: status.phase,
             problem: status.problem.clone(),
+            leadership: Leadership::from(&*pipeline.lead()),
             epoch: status.epoch.map(|epoch| epoch.0),
             watermark: moment(status.watermark),
             watermark_delay_seconds: match status.watermark {

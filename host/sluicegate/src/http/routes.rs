@@ -77,6 +77,7 @@ pub(super) fn observed() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .routes(routes!(health::leader))
         .routes(routes!(health::metrics))
 }
 

@@ -141,6 +141,24 @@ pub(super) const RESTARTS: Metric = counter(
     PIPELINE,
     "How often the lane failed and was to be opened again",
 );
+pub(super) const LEADER: Metric = gauge(
+    "sluicegate_leader",
+    None,
+    PIPELINE,
+    "1 if this host leads the pipeline, 0 if it stands by or prepares itself",
+);
+pub(super) const LEAD_TERM: Metric = gauge(
+    "sluicegate_lead_term",
+    None,
+    PIPELINE,
+    "The newest term of leadership that this host knows of; absent before the first",
+);
+pub(super) const TAKE_OVERS: Metric = counter(
+    "sluicegate_take_overs",
+    None,
+    PIPELINE,
+    "How often this host has won a term of leadership, its first included",
+);
 pub(super) const STAGE_MODULE: Metric = info(
     "sluicegate_stage_module",
     &["pipeline", "stage", "module", "digest"],
@@ -264,7 +282,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 45] = [
+pub(super) const ALL: [&Metric; 48] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -281,6 +299,9 @@ pub(super) const ALL: [&Metric; 45] = [
     &PUBLISHED,
     &RESTARTS,
     &POSITION_JUMPS,
+    &LEADER,
+    &LEAD_TERM,
+    &TAKE_OVERS,
     &STAGE_MODULE,
     &ACTIVATIONS,
     &ACTIVATED,

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 pub use catalog::documentation;
 use sluicegate_engine::counters::LaneMetrics;
+use sluicegate_engine::lead::Lead;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_model::time::Clock;
 
@@ -39,6 +40,7 @@ struct Lanes {
 struct Lane {
     metrics: Arc<LaneMetrics>,
     status: Arc<ArcSwap<LaneStatus>>,
+    lead: Lead,
 }
 
 impl Metrics {
@@ -60,9 +62,10 @@ impl Metrics {
         pipeline: Arc<str>,
         metrics: Arc<LaneMetrics>,
         status: Arc<ArcSwap<LaneStatus>>,
+        lead: Lead,
     ) {
         let mut lanes = self.lanes.lanes.write().unwrap_or_else(PoisonError::into_inner);
-        lanes.insert(pipeline, Lane { metrics, status });
+        lanes.insert(pipeline, Lane { metrics, status, lead });
     }
 
     /// Shows a pipeline no longer: its series end.

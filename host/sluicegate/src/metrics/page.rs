@@ -11,6 +11,7 @@ use super::catalog::{Kind, Metric};
 use sluicegate_engine::counters::{
     Histogram, LaneMetrics, ModuleMetrics, StageMetrics, TableMetrics,
 };
+use sluicegate_engine::lead::Lead;
 use sluicegate_engine::status::LaneStatus;
 
 /// One lane at one scrape: all its series tell of the same status.
@@ -18,6 +19,7 @@ pub(super) struct View {
     pub(super) pipeline: Arc<str>,
     pub(super) metrics: Arc<LaneMetrics>,
     pub(super) status: Arc<LaneStatus>,
+    pub(super) lead: Lead,
 }
 
 pub(super) type Label<'a> = (&'static str, &'a str);

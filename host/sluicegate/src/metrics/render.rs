@@ -10,6 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use super::page::{Page, View, and, count, seconds, spread};
 use super::{Lane, Lanes, catalog, kernel};
 use sluicegate_engine::counters::{OTHER, PARTITIONS_MAX};
+use sluicegate_engine::lead::Role;
 use sluicegate_engine::status::Phase;
 use sluicegate_model::time::Watermark;
 
@@ -34,6 +35,7 @@ impl Collector for Lanes {
                 pipeline: Arc::clone(pipeline),
                 metrics: Arc::clone(&lane.metrics),
                 status: lane.status.load_full(),
+                lead: lane.lead.clone(),
             };
             lanes.iter().map(view).collect()
         };
@@ -113,6 +115,17 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     })?;
     page.counters(&catalog::RESTARTS, lanes, |metrics| metrics.restarts.get())?;
     page.counters(&catalog::POSITION_JUMPS, lanes, |metrics| metrics.position_jumps.get())?;
+    page.gauges(&catalog::LEADER, lanes, |lane| {
+        Some(f64::from(u8::from(lane.lead.view().role == Role::Leader)))
+    })?;
+    page.gauges(&catalog::LEAD_TERM, lanes, |lane| {
+        lane.lead.view().term.map(|term| term.0 as f64)
+    })?;
+    page.family(&catalog::TAKE_OVERS, |family| {
+        lanes.iter().try_for_each(|lane| {
+            count(family, &[("pipeline", &*lane.pipeline)], lane.lead.take_overs())
+        })
+    })?;
     page.family(&catalog::DEAD_LETTERS, |family| {
         lanes.iter().try_for_each(|lane| {
             lane.metrics.dead_letters.all().iter().try_for_each(|(kind, n)| {

@@ -42,6 +42,10 @@ fn status() -> LaneStatus {
     }
 }
 
+fn lead() -> Lead {
+    Lead::alone(Clock::manual(0))
+}
+
 fn partition(number: i32, lag: i64) -> PartitionView {
     PartitionView {
         stream: "sales".into(),
@@ -138,7 +142,8 @@ fn worked_lane() -> LaneMetrics {
 
 fn page(status: LaneStatus) -> String {
     let metrics = Metrics::new(Clock::manual(1_004_000_000));
-    metrics.add("sales".into(), Arc::new(worked_lane()), Arc::new(ArcSwap::from_pointee(status)));
+    let status = Arc::new(ArcSwap::from_pointee(status));
+    metrics.add("sales".into(), Arc::new(worked_lane()), status, lead());
     metrics.render()
 }
 
@@ -252,7 +257,8 @@ fn a_module_in_the_place_of_another_begins_at_zero_and_the_series_of_the_other_e
     assert_eq!(lane.running("valid").unwrap().calls.get(), 1, "the same goes on");
     lane.stage("valid").unwrap().runs(&plugin("premium-sale", 0xcd));
     let metrics = Metrics::new(Clock::manual(0));
-    metrics.add("sales".into(), Arc::new(lane), Arc::new(ArcSwap::from_pointee(status())));
+    let status = Arc::new(ArcSwap::from_pointee(status()));
+    metrics.add("sales".into(), Arc::new(lane), status, lead());
     let page = metrics.render();
     let calls: Vec<_> =
         page.lines().filter(|line| line.starts_with("sluicegate_plugin_calls_")).collect();
@@ -273,7 +279,7 @@ fn partitions_beyond_the_limit_are_summed() {
 fn a_removed_pipeline_has_no_series() {
     let metrics = Metrics::new(Clock::manual(0));
     let status = Arc::new(ArcSwap::from_pointee(status()));
-    metrics.add("sales".into(), Arc::new(worked_lane()), status);
+    metrics.add("sales".into(), Arc::new(worked_lane()), status, lead());
     metrics.remove("sales");
     assert!(!metrics.render().contains("pipeline="));
 }

@@ -4,11 +4,13 @@
 //!
 //! * [`directory`] is the protocol as it is today: a plain directory of data files, orphans deleted by the opening. It
 //!   drives [`crate::resolve`] itself.
+//! * [`lead`] is who leads, by claims and signs of life. It drives [`crate::lead`].
 //! * [`published`] is the protocol with a table log and garbage collection
 //!   (docs/design/commit.md#not-built-yet). It is here so that what comes later is built on rules
 //!   that were checked.
 
 mod directory;
+mod lead;
 mod published;
 
 use std::collections::VecDeque;

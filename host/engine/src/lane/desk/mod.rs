@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
 
 use crate::counters::LaneMetrics;
+use crate::lead::{Lead, Standing};
 use crate::pulse::Pulse;
 use crate::status::{LaneStatus, LiveResults, StageView};
 use crate::stop::Stop;
@@ -23,6 +24,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
+use super::error::LaneError;
 use super::plan::{FittedStage, Plan};
 use super::refusal::Refusal;
 use super::trial::Trial;
@@ -59,6 +61,8 @@ pub struct Outside {
     pub pulse: Pulse,
     /// What made lives before panic.
     pub trial: Trial,
+    /// Whether this instance is the one that works.
+    pub lead: Lead,
 }
 
 /// What a lane has to do with the outside.
@@ -96,6 +100,15 @@ impl Desk {
     /// Counters.
     pub(super) fn metrics(&self) -> &Arc<LaneMetrics> {
         &self.outside.metrics
+    }
+
+    /// Whether this instance may go on as the leader. While nobody knows, it reads nothing and commits nothing.
+    pub(super) fn leads(&self) -> Result<bool, LaneError> {
+        match self.outside.lead.standing() {
+            Standing::Leads => Ok(true),
+            Standing::Doubts => Ok(false),
+            Standing::Lost(why) => Err(LaneError::SteppedDown(why)),
+        }
     }
 
     /// Takes note of an activation. It forces a barrier after this turn.

@@ -1,4 +1,4 @@
-//! Opening a lane: read the chain, load the modules it pins, restore the state, reach source and topics; then take it.
+//! Opening a lane: read the chain, load the modules it pins, restore the state, reach source and topics; then lead, and take it.
 //!
 //! Everything that can be refused comes before the lane is taken, so a start that cannot work
 //! leaves alone whoever runs it. A first run pins its start positions and its modules before the
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::counters::Commit;
 use crate::counters::LaneMetrics;
+use crate::lead::win;
 use crate::stop::Stop;
 use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_chain::finished::FinishedFiles;
@@ -77,6 +78,8 @@ pub struct LaneParts {
     /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
     /// uploaded to this process; without it such a run is refused.
     pub waits_for_modules: bool,
+    /// Where others reach the HTTP of this instance, if somebody has said so.
+    pub advertise: Option<String>,
     /// How it shows itself to others, and looks for them.
     pub pace: Pace,
 }
@@ -84,7 +87,7 @@ pub struct LaneParts {
 /// How instances that run the same lane show themselves to each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How often an owner without news says that it lives.
+    /// How often an owner without news says that it lives, to instances of earlier versions.
     pub beat: Duration,
     /// How often one that stands by looks.
     pub look: Duration,
@@ -92,8 +95,8 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        // One that ends says so, and the other should not wait for long.
-        Self { beat: BEAT_EVERY, look: Duration::from_secs(1) }
+        // One that ends says so, and the other is to work within two seconds. Two small reads a look.
+        Self { beat: BEAT_EVERY, look: Duration::from_millis(500) }
     }
 }
 
@@ -130,9 +133,27 @@ struct Prepared {
     start: Option<Positions>,
 }
 
+/// What was reached: it stays reached whatever the chain says.
+struct Warm {
+    post: Option<Post>,
+    source: Box<dyn Source>,
+}
+
+/// What became of an attempt to take a lane.
+enum Taken {
+    Ready(Box<Ready>),
+    /// The chain has moved since it was read.
+    Moved(Warm),
+}
+
 impl Prepared {
-    /// Read, check, load, restore, reach.
-    fn make(parts: &LaneParts, opener: &Opener<'_>, outside: &Outside) -> Result<Self, OpenError> {
+    /// Read, check, load, restore, reach. What an attempt before has reached is `warm`.
+    fn make(
+        parts: &LaneParts,
+        opener: &Opener<'_>,
+        outside: &Outside,
+        warm: Option<Warm>,
+    ) -> Result<Self, OpenError> {
         let LaneParts { config, storage, stores, runtime, clock, .. } = parts;
         let mut survey = request(outside, runtime, opener.survey())??;
         let (modules, brought) = get_modules(parts, survey.head(), outside)?;
@@ -146,18 +167,18 @@ impl Prepared {
         let mut logic = Logic::new(&plan, &pool);
         let state = survey.state.take();
         restore(&mut logic, &pool, &plan, survey.head(), state.as_deref())?;
-        let post = open_post(config, clock, &outside.metrics, &outside.stop)?;
-        let mut source = open_source(config, stores, runtime, clock)?;
+        let (post, mut source) = match warm {
+            Some(Warm { post, source }) => (post, source),
+            None => (
+                open_post(config, clock, &outside.metrics, &outside.stop)?,
+                open_source(config, stores, runtime, clock)?,
+            ),
+        };
         let start = match survey.head() {
             None => Some(resolve_start(source.as_mut(), runtime, outside)?),
             Some(head) => {
                 if !head.source.ended {
                     reach(source.as_mut(), runtime, outside)?;
-                    source.expect(&head.source.identity);
-                    if let Some(finished) = &head.source.finished {
-                        source.know_finished(FinishedFiles::thaw(finished)?);
-                    }
-                    source.assign(&positions(head))?;
                 }
                 None
             }
@@ -165,18 +186,30 @@ impl Prepared {
         Ok(Self { survey, modules, brought, plan, pool, logic, post, source, start })
     }
 
-    /// Takes the lane, and pins where a first run begins. None if the chain has moved since it was read.
+    /// What stays good when the chain moves.
+    fn into_warm(self) -> Warm {
+        Warm { post: self.post, source: self.source }
+    }
+
+    /// Takes the lane, and pins where a first run begins.
     fn take(
         self,
         parts: &LaneParts,
         opener: &mut Opener<'_>,
         outside: &Outside,
-    ) -> Result<Option<Ready>, OpenError> {
+    ) -> Result<Taken, OpenError> {
         let Self { survey, modules, brought, plan, pool, logic, post, mut source, start } = self;
         keep(brought, parts, outside)?;
         let LaneParts { config, storage, runtime, clock, pace, .. } = parts;
+        if let Some(head) = survey.head().filter(|head| !head.source.ended) {
+            source.expect(&head.source.identity);
+            if let Some(finished) = &head.source.finished {
+                source.know_finished(FinishedFiles::thaw(finished)?);
+            }
+            source.assign(&positions(head))?;
+        }
         let taken = request(outside, runtime, opener.take(survey))??;
-        let Some(mut opened) = taken else { return Ok(None) };
+        let Some(mut opened) = taken else { return Ok(Taken::Moved(Warm { post, source })) };
         let outbox = Outbox::open(config, &plan, &mut opened, post);
         let mut committer = Committer::spawn_beating(
             runtime.clone(),
@@ -201,23 +234,30 @@ impl Prepared {
             }
         };
         say_where_it_begins(&record, &storage.chain.url, found);
-        Ok(Some(Ready { record, modules, plan, pool, logic, source, committer, outbox }))
+        let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox };
+        Ok(Taken::Ready(Box::new(ready)))
     }
 }
 
 impl Ready {
-    /// Nothing that can be refused comes behind the fence (docs/design/decisions.md#d23). If
+    /// Nothing that can be refused comes behind leading and the fence (docs/design/decisions.md#d23). If
     /// another instance commits while the lane is prepared, everything but that was found to be
     /// good, and the next attempt holds the chain first.
     fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
         let mut opener = Opener::new(&parts.storage, &parts.instance);
+        let mut warm = None;
         for attempt in 0..=Opener::LOOKS_MAX {
             if attempt > 0 {
                 request(outside, &parts.runtime, opener.hold())??;
             }
-            let prepared = Prepared::make(parts, &opener, outside)?;
-            if let Some(ready) = prepared.take(parts, &mut opener, outside)? {
-                return Ok(ready);
+            let mut prepared = Prepared::make(parts, &opener, outside, warm.take())?;
+            if win(parts, outside, &mut opener)? {
+                // The leader before has written on meanwhile.
+                prepared = Prepared::make(parts, &opener, outside, Some(prepared.into_warm()))?;
+            }
+            match prepared.take(parts, &mut opener, outside)? {
+                Taken::Ready(ready) => return Ok(*ready),
+                Taken::Moved(reached) => warm = Some(reached),
             }
         }
         Err(opener.contended().into())

@@ -55,6 +55,7 @@ impl Process {
             clock: Clock::system(),
             instance: "test".to_owned(),
             waits_for_modules: false,
+            advertise: None,
             pace: Pace::default(),
         };
         let process = Self { input, world, held, parts };

@@ -44,6 +44,7 @@ use super::outputs::outbox::Outbox;
 use super::plan::Plan;
 use super::*;
 use crate::counters::LaneMetrics;
+use crate::lead::Lead;
 use crate::pulse::Pulse;
 use crate::stop::Stop;
 use log::{LogSource, Logs};
@@ -319,6 +320,7 @@ impl World {
             metrics,
             pulse: Pulse::new(clock.clone()),
             trial: self.trial.clone(),
+            lead: Lead::alone(clock.clone()),
         };
         (outside, commands_tx)
     }

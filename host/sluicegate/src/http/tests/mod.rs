@@ -11,6 +11,7 @@ mod pipelines;
 mod requests;
 mod sessions;
 mod rows;
+mod standby;
 mod windows;
 
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub(crate) fn app(fixture: &Fixture) -> AppState {
         Arc::clone(handle.name()),
         Arc::clone(handle.metrics()),
         Arc::clone(&fixture.status),
+        fixture.lead.clone(),
     );
     AppState {
         pipelines: BTreeMap::from([("sales".to_owned(), handle)]),

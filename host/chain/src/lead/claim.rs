@@ -1,0 +1,82 @@
+//! The two objects of a term: the claim that won it, and the sign of its leader's life.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use sluicegate_model::time::EventTime;
+
+/// A term of leadership, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeadTerm(pub u64);
+
+impl LeadTerm {
+    /// The first one.
+    pub const FIRST: Self = Self(1);
+
+    /// The one after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for LeadTerm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Who leads a term: the object that is created once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its term, as in the object's name.
+    pub term: LeadTerm,
+    /// Host and process, for people.
+    pub instance: String,
+    /// Random: two claims are never equal.
+    pub nonce: String,
+    /// How long this leader may be silent, in milliseconds. Its followers go by this and not by what they have themselves.
+    pub ttl_ms: u64,
+    /// Where its HTTP can be reached by others, if somebody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Which process it is, for others on the same machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessMark>,
+    /// The leader's wall clock when it claimed, for people only.
+    pub at: EventTime,
+}
+
+impl Claim {
+    /// How long this leader may be silent.
+    pub fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms)
+    }
+}
+
+/// A process so that others on its machine can see whether it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProcessMark {
+    /// The kernel's id of this boot.
+    pub boot: String,
+    /// The namespace in which the number means something.
+    pub pid_namespace: String,
+    /// Its number there.
+    pub pid: u32,
+    /// When it began, in ticks since the boot: a number may be used again.
+    pub began: u64,
+}
+
+/// That the leader of a term lives, or has ended: the object that it overwrites.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sign {
+    /// Of the claim that won the term.
+    pub nonce: String,
+    /// Counts the signs of a term.
+    pub count: u64,
+    /// It leads no more, and nobody has to wait for it.
+    pub released: bool,
+}

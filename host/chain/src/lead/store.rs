@@ -1,0 +1,167 @@
+//! What leadership asks of the store. Nothing here tries twice but the claim, whose bytes stay the same.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use super::claim::{Claim, LeadTerm, Sign};
+use super::follow::Seen;
+use crate::paths;
+use crate::store::delete;
+use crate::{ChainError, LaneStorage};
+use sluicegate_store::once::{Created, Immutable, in_time, put_once};
+use sluicegate_store::{Location, failure, read};
+
+/// Terms that are kept behind the newest. Fewer listings would be as short, but people want to see who led.
+const TERMS_KEPT: u64 = 10;
+
+/// Where the instances of a pipeline agree who leads.
+#[derive(Clone, Debug)]
+pub struct LeadStore {
+    folder: Location,
+}
+
+/// What became of an attempt to win a term.
+#[derive(Debug)]
+pub enum Attempt {
+    /// The term is ours.
+    Won,
+    /// Somebody else has it, or a later one.
+    Lost,
+    /// Nobody knows. Only the same claim may be sent again.
+    Unknown(ChainError),
+}
+
+impl LeadStore {
+    /// Beside the chain.
+    pub fn new(storage: &LaneStorage) -> Self {
+        Self { folder: storage.chain.child(&storage.job) }
+    }
+
+    /// The newest term and its last sign; none if nobody has ever led. `known` is the newest that was seen before: then two
+    /// small reads are enough.
+    ///
+    /// # Errors
+    ///
+    /// The store did not answer; [`ChainError::Unreadable`].
+    pub async fn look(&self, known: Option<&Claim>) -> Result<Option<Seen>, ChainError> {
+        let claim = match known {
+            Some(known) if self.claim(known.term.next()).await?.is_none() => known.clone(),
+            _ => {
+                let Some(term) = self.newest().await? else { return Ok(None) };
+                let Some(claim) = self.claim(term).await? else { return Ok(None) };
+                claim
+            }
+        };
+        let term = claim.term;
+        let sign = self.get(&paths::lead_beat(term)).await?;
+        // Of somebody who had the term before its object was deleted by hand, or nothing that can be read: no sign.
+        let sign = sign.and_then(|bytes| serde_json::from_slice::<Sign>(&bytes).ok());
+        let sign = sign.filter(|sign| sign.nonce == claim.nonce);
+        Ok(Some(Seen { claim, sign }))
+    }
+
+    /// Who has won a term; none if nobody has.
+    ///
+    /// # Errors
+    ///
+    /// As [`LeadStore::look`].
+    pub async fn claim(&self, term: LeadTerm) -> Result<Option<Claim>, ChainError> {
+        let path = paths::lead_term(term);
+        let Some(bytes) = self.get(&path).await? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| ChainError::Unreadable {
+            what: format!("`{path}` in {}", self.folder.url),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Tries to win a term. What is won counts only after a look that finds no later one: the object of a term that is long
+    /// over may have been deleted, and then it can be created again.
+    pub async fn try_win(&self, claim: &Claim) -> Attempt {
+        let body = serde_json::to_vec(claim).expect("a claim is plain JSON");
+        let path = self.folder.path(&paths::lead_term(claim.term));
+        match put_once(&self.folder, &path, &Immutable::new(Bytes::from(body))).await {
+            Created::Ours => {}
+            Created::Taken => return Attempt::Lost,
+            Created::Unknown(error) => {
+                return Attempt::Unknown(self.failed("claim the leadership", &error));
+            }
+        }
+        match self.newest().await {
+            Ok(newest) if newest == Some(claim.term) => Attempt::Won,
+            Ok(_) => Attempt::Lost,
+            Err(error) => Attempt::Unknown(error),
+        }
+    }
+
+    /// Replaces the sign of a term. Only its leader does.
+    ///
+    /// # Errors
+    ///
+    /// The store did not take it within `limit`, or nobody knows whether it did.
+    pub async fn put_sign(
+        &self,
+        term: LeadTerm,
+        sign: &Sign,
+        limit: Duration,
+    ) -> Result<(), ChainError> {
+        let bytes = Bytes::from(serde_json::to_vec(sign).expect("a sign is plain JSON"));
+        let path = self.folder.path(&paths::lead_beat(term));
+        let put = self.folder.store.put(&path, bytes.into());
+        let what = "show that the leader lives";
+        match tokio::time::timeout(limit, put).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failed(what, &error)),
+            Err(_) => {
+                let source = format!("no answer within {} s", limit.as_secs_f32()).into();
+                Err(self.failed(what, &object_store::Error::Generic { store: "store", source }))
+            }
+        }
+    }
+
+    /// Deletes the objects of terms that are long over. Whoever sleeps through so many finds out by its look after winning.
+    pub async fn forget_old(&self, newest: LeadTerm) {
+        let forget = async {
+            let mut old = Vec::new();
+            for folder in [paths::LEAD_TERMS_FOLDER, paths::LEAD_BEATS_FOLDER] {
+                let is_old = |path: &Path| {
+                    let term = path.filename().and_then(paths::parse_lead_term);
+                    term.is_some_and(|term| term.0 + TERMS_KEPT < newest.0)
+                };
+                old.extend(self.list(folder).await?.into_iter().filter(is_old));
+            }
+            delete(&self.folder, old).await
+        };
+        if let Err(error) = forget.await {
+            tracing::debug!(%error, "terms that are over were not deleted");
+        }
+    }
+
+    /// The newest term that was won.
+    async fn newest(&self) -> Result<Option<LeadTerm>, ChainError> {
+        let listed = self.list(paths::LEAD_TERMS_FOLDER).await;
+        let listed = listed.map_err(|error| self.failed("look for the leader", &error))?;
+        Ok(listed.iter().filter_map(|path| paths::parse_lead_term(path.filename()?)).max())
+    }
+
+    async fn list(&self, folder: &str) -> object_store::Result<Vec<Path>> {
+        let folder = self.folder.path(folder);
+        let listing = self.folder.store.list(Some(&folder)).map_ok(|object| object.location);
+        in_time(listing.try_collect()).await
+    }
+
+    async fn get(&self, below: &str) -> Result<Option<Bytes>, ChainError> {
+        match in_time(read::whole(&self.folder, &self.folder.path(below))).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(self.failed("look for the leader", &error)),
+        }
+    }
+
+    fn failed(&self, what: &str, error: &object_store::Error) -> ChainError {
+        ChainError::store(what, &self.folder, error)
+    }
+}

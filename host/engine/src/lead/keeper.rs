@@ -1,0 +1,180 @@
+//! Keeps a term: shows signs of life beside the lane, and tells the lane when they do not get through.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Lead;
+use super::process::own;
+use super::win::Applicant;
+use crate::pulse::Pulse;
+use sluicegate_chain::lead::Timing;
+use sluicegate_chain::lead::claim::{Claim, Sign};
+use sluicegate_chain::lead::hold::{Hold, Kept};
+use sluicegate_chain::lead::store::{Attempt, LeadStore};
+use sluicegate_model::time::Clock;
+
+/// A lane that does not pass its loop for so long hangs: its instance leads no more, so that another one may. No turn takes
+/// as long.
+const HANGS_AFTER: Duration = Duration::from_secs(60);
+
+/// How long the keeper waits after a request that failed.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// The task of a term.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Keeps what was won.
+    pub(super) fn spawn(runtime: &Handle, work: Work) -> Self {
+        let stop = CancellationToken::new();
+        let task = runtime.spawn(work.run(stop.clone()));
+        Self { stop, task }
+    }
+
+    /// Ends the term, and says so, if the store hears it within `limit`.
+    pub(super) async fn release(self, limit: Duration) {
+        self.stop.cancel();
+        // Dropped, it goes on to say so in the background.
+        drop(tokio::time::timeout(limit, self.task).await);
+    }
+}
+
+/// What is kept.
+pub(super) struct Work {
+    pub(super) store: LeadStore,
+    pub(super) timing: Timing,
+    pub(super) clock: Clock,
+    pub(super) lead: Lead,
+    pub(super) pulse: Pulse,
+    pub(super) applicant: Applicant,
+    pub(super) claim: Claim,
+    pub(super) hold: Hold,
+}
+
+/// How a round ended.
+enum Round {
+    Kept,
+    Failed,
+    Lapsed,
+    Lost(String),
+}
+
+impl Work {
+    async fn run(mut self, stop: CancellationToken) {
+        self.store.forget_old(self.claim.term).await;
+        while stop.run_until_cancelled(self.wait()).await.is_some() {
+            if self.pulse.silence() >= HANGS_AFTER {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                continue;
+            }
+            let round = match stop.run_until_cancelled(self.beat()).await {
+                None => break,
+                Some(Round::Lapsed) => self.renew(&stop).await,
+                Some(round) => round,
+            };
+            match round {
+                Round::Kept | Round::Lapsed => self.lead.extend(self.hold.until()),
+                Round::Failed => tokio::time::sleep(AGAIN_AFTER).await,
+                Round::Lost(why) => {
+                    self.lead.lose(why);
+                    return;
+                }
+            }
+        }
+        let sign = self.sign(true);
+        if let Err(error) = self.store.put_sign(self.claim.term, &sign, self.timing.ttl).await {
+            tracing::debug!("{error}");
+        }
+    }
+
+    /// Until the next sign is due.
+    async fn wait(&self) {
+        let due = self.hold.next_beat().saturating_sub(self.clock.with_suspend());
+        // A machine that was suspended wakes to see at once that it is late.
+        tokio::time::sleep(due.clamp(Duration::from_millis(10), Duration::from_secs(1))).await;
+    }
+
+    async fn beat(&mut self) -> Round {
+        let began = self.clock.with_suspend();
+        if !self.hold.is_valid(began) {
+            return Round::Lapsed;
+        }
+        if began < self.hold.next_beat() {
+            return Round::Kept;
+        }
+        let next = self.store.claim(self.claim.term.next());
+        match tokio::time::timeout(self.timing.beat, next).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(next))) => return Round::Lost(lost_to(&next)),
+            Ok(Err(error)) => {
+                tracing::debug!("{error}");
+                return Round::Failed;
+            }
+            Err(_) => return Round::Failed,
+        }
+        let began = self.clock.with_suspend();
+        let sign = self.sign(false);
+        match self.store.put_sign(self.claim.term, &sign, self.timing.beat).await {
+            Ok(()) => match self.hold.taken(began, self.clock.with_suspend()) {
+                Kept::Extended => Round::Kept,
+                Kept::Lapsed => Round::Lapsed,
+            },
+            Err(error) => {
+                tracing::debug!("{error}");
+                Round::Failed
+            }
+        }
+    }
+
+    /// The term is over, and nobody may have the next one yet: whoever led it need not wait for itself.
+    async fn renew(&mut self, stop: &CancellationToken) -> Round {
+        let claim = self.applicant.claim(self.claim.term.next(), own());
+        let began = self.clock.with_suspend();
+        loop {
+            match stop.run_until_cancelled(self.store.try_win(&claim)).await {
+                Some(Attempt::Won) => {
+                    tracing::warn!(
+                        pipeline = %self.applicant.pipeline, term = %claim.term,
+                        "no sign of life got through in time; nobody else has taken over, so it goes on"
+                    );
+                    self.hold = Hold::begin(&self.timing, began);
+                    self.lead.renewed(&claim);
+                    self.claim = claim;
+                    return Round::Kept;
+                }
+                Some(Attempt::Lost) => {
+                    let next = self.store.claim(claim.term).await.ok().flatten();
+                    let why =
+                        next.as_ref().map_or_else(|| "another instance leads".to_owned(), lost_to);
+                    return Round::Lost(why);
+                }
+                Some(Attempt::Unknown(error)) => {
+                    tracing::debug!("{error}");
+                    let again = tokio::time::sleep(AGAIN_AFTER);
+                    if stop.run_until_cancelled(again).await.is_none() {
+                        return Round::Failed;
+                    }
+                }
+                None => return Round::Failed,
+            }
+        }
+    }
+
+    fn sign(&mut self, released: bool) -> Sign {
+        Sign { nonce: self.claim.nonce.clone(), count: self.hold.count(), released }
+    }
+}
+
+fn lost_to(next: &Claim) -> String {
+    format!(
+        "`{}` has led since term {}, while this instance showed no sign of life",
+        next.instance, next.term
+    )
+}

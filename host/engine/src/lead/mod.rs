@@ -1,0 +1,230 @@
+//! The leadership of this instance (docs/design/leadership.md): what the lane, HTTP and the metrics see of it.
+//!
+//! A lane works while its instance leads. [`win`] stands by until it does, a task of its own keeps it ([`keeper`]), and
+//! the lane asks [`Lead::standing`] before it reads on. The chain is safe without all of this.
+
+mod elder;
+mod keeper;
+mod process;
+mod win;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use keeper::Keeper;
+use sluicegate_chain::lead::claim::{Claim, LeadTerm};
+use sluicegate_model::time::Clock;
+
+pub(crate) use win::win;
+
+/// How long somebody who leads no more waits for the store to hear of it. What it does not hear costs others their patience.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What an instance is to its pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It has not asked who leads: it prepares itself, or has ended.
+    Opening,
+    /// Another one leads.
+    Standby,
+    /// It leads.
+    Leader,
+}
+
+impl Role {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Opening, Self::Standby, Self::Leader];
+}
+
+/// Who leads, as this instance knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadView {
+    /// What this instance is.
+    pub role: Role,
+    /// The newest term that it knows of.
+    pub term: Option<LeadTerm>,
+    /// Who leads: host and process.
+    pub leader: Option<String>,
+    /// Where the leader's HTTP can be reached, if it says so.
+    pub url: Option<String>,
+    /// Since when this instance is what it is, wall time in µs since 1970.
+    pub since_micros: i64,
+}
+
+/// Whether a lane may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Leads,
+    /// Nobody knows: no sign of life got through for too long. It reads nothing until that is settled.
+    Doubts,
+    /// Another instance leads, or nobody: the sentence says it.
+    Lost(String),
+}
+
+/// Clones are the same instance's.
+#[derive(Clone, Debug)]
+pub struct Lead {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    /// Until when it may believe that it leads, in µs of the clock that counts suspend.
+    until: AtomicU64,
+    view: ArcSwap<LeadView>,
+    lost: Mutex<Option<String>>,
+    keeper: Mutex<Option<Keeper>>,
+    take_overs: AtomicU64,
+}
+
+/// Of a lane that nobody else could run: it always leads.
+const FOR_EVER: u64 = u64::MAX;
+
+impl Lead {
+    /// Of an instance that has not asked yet.
+    pub fn new(clock: Clock) -> Self {
+        let view = LeadView {
+            role: Role::Opening,
+            term: None,
+            leader: None,
+            url: None,
+            since_micros: clock.wall_micros(),
+        };
+        let inner = Inner {
+            clock,
+            until: AtomicU64::new(0),
+            view: ArcSwap::from_pointee(view),
+            lost: Mutex::default(),
+            keeper: Mutex::default(),
+            take_overs: AtomicU64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Of a lane that nobody else could run, which leads without asking.
+    pub fn alone(clock: Clock) -> Self {
+        let lead = Self::new(clock);
+        lead.inner.until.store(FOR_EVER, Ordering::Relaxed);
+        let (role, term) = (Role::Leader, Some(LeadTerm::FIRST));
+        lead.inner.view.store(Arc::new(LeadView { role, term, ..LeadView::clone(&lead.view()) }));
+        lead
+    }
+
+    /// Who leads, as far as is known.
+    pub fn view(&self) -> Arc<LeadView> {
+        self.inner.view.load_full()
+    }
+
+    /// How often this instance has won a term.
+    pub fn take_overs(&self) -> u64 {
+        self.inner.take_overs.load(Ordering::Relaxed)
+    }
+
+    /// Whether the lane may go on.
+    pub fn standing(&self) -> Standing {
+        if let Some(lost) = &*self.lost() {
+            return Standing::Lost(lost.clone());
+        }
+        match micros(self.inner.clock.with_suspend()) < self.inner.until.load(Ordering::Relaxed) {
+            true => Standing::Leads,
+            false => Standing::Doubts,
+        }
+    }
+
+    /// Why a lane whose instance has a term does not go on, if it does not.
+    pub(crate) fn problem(&self) -> Option<String> {
+        (self.standing() == Standing::Doubts).then(|| {
+            "no sign of life got through to the store for too long: reads nothing until it is clear who leads".to_owned()
+        })
+    }
+
+    /// Whether it has a term, even if it cannot be sure of it now.
+    pub(crate) fn has_term(&self) -> bool {
+        let is_alone = self.inner.until.load(Ordering::Relaxed) == FOR_EVER;
+        is_alone || (self.lost().is_none() && self.keeper().is_some())
+    }
+
+    /// Leads no more, and says so: another one need not wait.
+    pub(crate) fn release(&self, runtime: &Handle) {
+        let keeper = self.keeper().take();
+        if let Some(keeper) = keeper {
+            self.inner.until.store(0, Ordering::Relaxed);
+            runtime.block_on(keeper.release(RELEASE_LIMIT));
+            tracing::info!("released the leadership");
+        }
+        *self.lost() = None;
+        if self.view().role == Role::Leader {
+            self.show(Role::Opening, None);
+        }
+    }
+
+    /// It stands by for whoever has won a term.
+    pub fn follow(&self, claim: &Claim) {
+        self.show(Role::Standby, Some(claim));
+    }
+
+    /// It has won a term.
+    fn won(&self, claim: &Claim, keeper: Keeper) {
+        *self.lost() = None;
+        *self.keeper() = Some(keeper);
+        self.inner.take_overs.fetch_add(1, Ordering::Relaxed);
+        self.show(Role::Leader, Some(claim));
+    }
+
+    /// May believe that it leads until then.
+    fn extend(&self, until: Duration) {
+        self.inner.until.store(micros(until), Ordering::Relaxed);
+    }
+
+    /// The next term is its own as well.
+    fn renewed(&self, claim: &Claim) {
+        self.inner.take_overs.fetch_add(1, Ordering::Relaxed);
+        self.show(Role::Leader, Some(claim));
+    }
+
+    fn lose(&self, why: String) {
+        self.inner.until.store(0, Ordering::Relaxed);
+        *self.lost() = Some(why);
+    }
+
+    /// What it is now. `claim` is that of the newest term.
+    fn show(&self, role: Role, claim: Option<&Claim>) {
+        let before = self.view();
+        let wall = self.inner.clock.wall_micros();
+        let since_micros = if before.role == role { before.since_micros } else { wall };
+        self.inner.view.store(Arc::new(LeadView {
+            role,
+            term: claim.map(|claim| claim.term).or(before.term),
+            leader: claim.map(|claim| claim.instance.clone()),
+            url: claim.and_then(|claim| claim.url.clone()),
+            since_micros,
+        }));
+    }
+
+    /// It stands by for an instance of an earlier version, which has no term.
+    fn show_elder(&self, leader: Option<String>) {
+        self.show(Role::Standby, None);
+        let view = LeadView { leader, url: None, ..LeadView::clone(&self.view()) };
+        self.inner.view.store(Arc::new(view));
+    }
+
+    fn lost(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.inner.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeper(&self) -> std::sync::MutexGuard<'_, Option<Keeper>> {
+        self.inner.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(FOR_EVER - 1)
+}

@@ -1,0 +1,265 @@
+//! Standing by until this instance leads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Lead;
+use super::elder::Elder;
+use super::keeper::{Keeper, Work};
+use super::process::{is_gone, own};
+use crate::lane::{Awaited, LaneParts, OpenError, Outside, heard, wait};
+use crate::status::{LaneStatus, Phase};
+use sluicegate_chain::beat::look;
+use sluicegate_chain::lead::Timing;
+use sluicegate_chain::lead::claim::{Claim, LeadTerm, ProcessMark};
+use sluicegate_chain::lead::follow::{Advice, Follower, Look, Seen, Vacancy};
+use sluicegate_chain::lead::hold::Hold;
+use sluicegate_chain::lead::store::{Attempt, LeadStore};
+use sluicegate_chain::{ChainError, Opener};
+use sluicegate_model::time::EventTime;
+
+/// Between two attempts to send a claim whose fate is unknown.
+const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// Who wants to lead.
+#[derive(Clone, Debug)]
+pub(super) struct Applicant {
+    pub(super) pipeline: Arc<str>,
+    instance: String,
+    url: Option<String>,
+    ttl: Duration,
+    clock: sluicegate_model::time::Clock,
+}
+
+impl Applicant {
+    fn new(parts: &LaneParts) -> Self {
+        Self {
+            pipeline: Arc::clone(&parts.config.name),
+            instance: parts.instance.clone(),
+            url: parts.advertise.clone(),
+            ttl: parts.config.leadership.ttl,
+            clock: parts.clock.clone(),
+        }
+    }
+
+    /// A claim of its own, unlike every other.
+    pub(super) fn claim(&self, term: LeadTerm, process: Option<ProcessMark>) -> Claim {
+        Claim {
+            term,
+            instance: self.instance.clone(),
+            nonce: uuid::Uuid::new_v4().simple().to_string(),
+            ttl_ms: u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX),
+            url: self.url.clone(),
+            process,
+            at: EventTime(self.clock.wall_micros()),
+        }
+    }
+}
+
+/// Returns when this instance leads. Until then it stands by, says for whom, and keeps what `opener` has read fresh. Whether
+/// it has waited.
+///
+/// # Errors
+///
+/// [`OpenError::Stopped`].
+pub(crate) fn win(
+    parts: &LaneParts,
+    outside: &Outside,
+    opener: &mut Opener<'_>,
+) -> Result<bool, OpenError> {
+    if outside.lead.has_term() {
+        return Ok(false);
+    }
+    outside.lead.release(&parts.runtime);
+    let config = parts.config.leadership;
+    let timing = Timing { ttl: config.ttl, beat: config.beat, margin: config.margin };
+    let seed = xxhash_rust::xxh3::xxh3_64(parts.instance.as_bytes());
+    Candidate {
+        parts,
+        outside,
+        timing,
+        store: LeadStore::new(&parts.storage),
+        follower: Follower::new(&timing, seed),
+        elder: Elder::default(),
+        known: None,
+        said: None,
+        followed: None,
+    }
+    .win(opener)
+}
+
+struct Candidate<'c> {
+    parts: &'c LaneParts,
+    outside: &'c Outside,
+    timing: Timing,
+    store: LeadStore,
+    follower: Follower,
+    elder: Elder,
+    /// The newest term that was seen.
+    known: Option<Claim>,
+    /// For whom it said that it stands by.
+    said: Option<String>,
+    /// When the chain was followed last.
+    followed: Option<Duration>,
+}
+
+impl Candidate<'_> {
+    fn win(mut self, opener: &mut Opener<'_>) -> Result<bool, OpenError> {
+        let mut has_waited = false;
+        loop {
+            let problem = match self.look_once()? {
+                Ok(Advice::Claim(term, why)) => match self.elder_lives()? {
+                    Ok(None) => {
+                        if self.claim(term, why)? {
+                            return Ok(has_waited);
+                        }
+                        continue;
+                    }
+                    Ok(Some(instance)) => {
+                        self.stands_by(&instance);
+                        None
+                    }
+                    Err(error) => Some(error),
+                },
+                Ok(Advice::StandBy(_)) => {
+                    let leader = self.known.as_ref().map(|claim| claim.instance.clone());
+                    self.stands_by(&leader.unwrap_or_default());
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            has_waited = true;
+            self.publish(
+                problem.map(|error| format!("nobody knows whether the leader lives: {error}")),
+            );
+            self.follow(opener)?;
+            let LaneParts { runtime, pace, .. } = self.parts;
+            if wait(self.outside, runtime, pace.look, Awaited::Standby) {
+                return Err(OpenError::Stopped);
+            }
+        }
+    }
+
+    /// What a look says, or why there was none.
+    fn look_once(&mut self) -> Result<Result<Advice, ChainError>, OpenError> {
+        let clock = &self.parts.clock;
+        let began = clock.with_suspend();
+        let looked = self.ask(self.store.look(self.known.as_ref()))?;
+        let ended = clock.with_suspend();
+        Ok(match looked {
+            Ok(seen) => {
+                self.known = seen.as_ref().map(|seen| seen.claim.clone());
+                let process = |seen: &Seen| seen.claim.process.as_ref().is_some_and(is_gone);
+                let is_gone = seen.as_ref().is_some_and(process);
+                Ok(self.follower.look(Look { seen, began, ended, is_gone }))
+            }
+            Err(error) => {
+                self.follower.saw_nothing();
+                Err(error)
+            }
+        })
+    }
+
+    /// Who of an earlier version has the lane, if somebody has.
+    fn elder_lives(&mut self) -> Result<Result<Option<String>, ChainError>, OpenError> {
+        let signs = self.ask(look(&self.parts.storage))?;
+        let (interval, now) =
+            (self.parts.config.checkpoint.interval, self.parts.clock.with_suspend());
+        Ok(match signs {
+            Ok(signs) => Ok(self.elder.lives(signs, interval, now)),
+            Err(error) => {
+                self.elder.saw_nothing();
+                Err(error)
+            }
+        })
+    }
+
+    /// Whether the term was won. The same claim is sent until that is known.
+    fn claim(&mut self, term: LeadTerm, why: Vacancy) -> Result<bool, OpenError> {
+        let LaneParts { clock, runtime, .. } = self.parts;
+        let applicant = Applicant::new(self.parts);
+        let claim = applicant.claim(term, own());
+        let began = clock.with_suspend();
+        loop {
+            match self.ask(self.store.try_win(&claim))? {
+                Attempt::Won => break,
+                Attempt::Lost => return Ok(false),
+                Attempt::Unknown(error) => {
+                    self.publish(Some(error.to_string()));
+                    if wait(self.outside, runtime, AGAIN_AFTER, Awaited::Standby) {
+                        return Err(OpenError::Stopped);
+                    }
+                }
+            }
+        }
+        let hold = Hold::begin(&self.timing, began);
+        self.say_won(&claim, why);
+        let lead: &Lead = &self.outside.lead;
+        lead.extend(hold.until());
+        let work = Work {
+            store: self.store.clone(),
+            timing: self.timing,
+            clock: clock.clone(),
+            lead: lead.clone(),
+            pulse: self.outside.pulse.clone(),
+            applicant,
+            claim: claim.clone(),
+            hold,
+        };
+        lead.won(&claim, Keeper::spawn(runtime, work));
+        Ok(true)
+    }
+
+    fn say_won(&self, claim: &Claim, why: Vacancy) {
+        let (pipeline, term) = (&self.parts.config.name, claim.term);
+        let before = self.known.as_ref().map_or("nobody", |claim| &claim.instance);
+        match why {
+            Vacancy::New => tracing::info!(%pipeline, %term, "leads: nobody has before"),
+            Vacancy::Released => {
+                tracing::info!(%pipeline, %term, before, "leads: the leader before has ended")
+            }
+            Vacancy::Gone => tracing::warn!(
+                %pipeline, %term, before, "leads: the process of the leader before is gone from this machine"
+            ),
+            Vacancy::Silent(silent) => tracing::warn!(
+                %pipeline, %term, before, ?silent, "leads: the leader before shows no sign of life"
+            ),
+        }
+    }
+
+    /// Keeps what an opening would read first at hand. A failure shows in the opening.
+    fn follow(&mut self, opener: &mut Opener<'_>) -> Result<(), OpenError> {
+        let now = self.parts.clock.with_suspend();
+        let is_due = self.followed.is_none_or(|last| now.saturating_sub(last) >= self.timing.beat);
+        if !is_due {
+            return Ok(());
+        }
+        self.followed = Some(now);
+        if let Err(error) = self.ask(opener.follow())? {
+            tracing::debug!("{error}");
+        }
+        Ok(())
+    }
+
+    fn ask<T>(&self, request: impl Future<Output = T>) -> Result<T, OpenError> {
+        heard(self.outside, &self.parts.runtime, request, Awaited::Standby)
+            .ok_or(OpenError::Stopped)
+    }
+
+    fn stands_by(&mut self, instance: &str) {
+        if self.said.as_deref() != Some(instance) {
+            tracing::info!(pipeline = %self.parts.config.name, leader = instance, "stands by");
+            self.said = Some(instance.to_owned());
+        }
+    }
+
+    fn publish(&self, problem: Option<String>) {
+        let Outside { lead, status, .. } = self.outside;
+        match &self.known {
+            Some(claim) if self.said.as_ref() == Some(&claim.instance) => lead.follow(claim),
+            _ => lead.show_elder(self.said.clone()),
+        }
+        let before = LaneStatus::clone(&status.load());
+        status.store(Arc::new(LaneStatus { phase: Phase::Standby, problem, ..before }));
+    }
+}

@@ -1,0 +1,148 @@
+//! Three hosts run one pipeline, over a real Kafka and a real S3 server: one leads, and its death, its end and its sleep cost
+//! seconds and no row.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use sluicegate_model::time::Clock;
+
+use crate::exactly_once::wait_for_the_end;
+use crate::harness::host::Host;
+use crate::harness::oracle::Rules;
+use crate::harness::pipeline::{Pipeline, kafka};
+use crate::harness::place::Place;
+use crate::harness::sales::Sales;
+use crate::harness::topic::Topic;
+use crate::harness::{PATIENCE, eventually, seed, services, wait_until};
+use crate::kafka_to_parquet::assert_answer;
+
+/// Short, so that the test is; the arithmetic is that of the defaults.
+const LEADERSHIP: &str = "[leadership]\nttl = \"3s\"\nmargin = \"500ms\"\n";
+
+/// Hosts that run one pipeline, and what they are fed.
+struct Hosts {
+    place: Place,
+    topic: Topic,
+    sales: Sales,
+    pipeline: std::path::PathBuf,
+    hosts: Vec<Host>,
+    started: usize,
+}
+
+impl Hosts {
+    fn new(label: &str, own_seed: u64) -> Self {
+        let place = Place::s3(services::s3());
+        let topic = Topic::create(services::kafka(), label, 2);
+        let sales = Sales::new(seed(own_seed), 2);
+        let more = LEADERSHIP.to_owned();
+        let pipeline = Pipeline { checkpoint: "500ms", more, ..Pipeline::sales(kafka(&topic)) };
+        let pipeline = pipeline.write(&place);
+        Self { place, topic, sales, pipeline, hosts: Vec::new(), started: 0 }
+    }
+
+    /// Another one, which prepares itself and stands by, or leads.
+    fn start(&mut self) {
+        self.started += 1;
+        let log = format!("host-{}.log", self.started);
+        let host = Host::serve_logging(&self.place, &self.pipeline, &log);
+        eventually("it leads or stands by", || (role(&host) != "opening").then_some(()));
+        self.hosts.push(host);
+    }
+
+    /// The leader, when it takes turns.
+    fn leader(&self) -> usize {
+        eventually("one works", || {
+            let works = |host: &Host| phase(host) == "running" && role(host) == "leader";
+            self.hosts.iter().position(works)
+        })
+    }
+
+    /// How long it takes until another one works.
+    fn until_another_works(&self) -> Duration {
+        let clock = Clock::system();
+        self.leader();
+        clock.monotonic()
+    }
+
+    fn send(&mut self) {
+        self.sales.send(&self.topic, 300);
+    }
+
+    /// The table is what a recomputation says.
+    fn end(mut self) {
+        self.sales.close(&self.topic);
+        let records = self.topic.read_back();
+        wait_for_the_end(&self.place, &self.topic, &records);
+        self.hosts.drain(..).for_each(Host::stop);
+        assert_answer(&self.place, &Rules::sales().judge(&records));
+    }
+}
+
+fn status(host: &Host) -> Value {
+    host.get("/v1/pipelines/sales")
+}
+
+fn role(host: &Host) -> String {
+    status(host)["leadership"]["role"].as_str().unwrap().to_owned()
+}
+
+fn phase(host: &Host) -> String {
+    status(host)["phase"].as_str().unwrap().to_owned()
+}
+
+fn say(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let (p50, max) = (times[times.len() / 2], times[times.len() - 1]);
+    println!("{what}: p50 {p50:.2?}, max {max:.2?}, {} times", times.len());
+}
+
+#[test]
+fn one_of_three_hosts_leads_and_the_others_take_over_what_is_killed_or_stopped() {
+    let mut hosts = Hosts::new("led", 81);
+    (0..3).for_each(|_| hosts.start());
+    let (mut killed, mut handed_over) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        hosts.send();
+        let leader = hosts.leader();
+        hosts.hosts.remove(leader).kill();
+        killed.push(hosts.until_another_works());
+        hosts.start();
+
+        hosts.send();
+        let leader = hosts.leader();
+        let mut leader = hosts.hosts.remove(leader);
+        leader.daemon.signal(Signal::TERM).unwrap();
+        handed_over.push(hosts.until_another_works());
+        assert!(leader.daemon.wait(PATIENCE).unwrap().success(), "{}", leader.log());
+        hosts.start();
+    }
+    say("fail-over after kill -9 on one machine", killed);
+    say("hand-over after SIGTERM", handed_over);
+    hosts.end();
+}
+
+/// Its process is there, so only its silence tells.
+#[test]
+fn a_leader_that_sleeps_is_taken_over_and_does_no_harm_when_it_wakes() {
+    let mut hosts = Hosts::new("asleep", 82);
+    (0..3).for_each(|_| hosts.start());
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        hosts.send();
+        let leader = hosts.leader();
+        let sleeper = hosts.hosts.remove(leader);
+        sleeper.daemon.signal_all(Signal::STOP).unwrap();
+        let asleep = Clock::system();
+        silent.push(hosts.until_another_works());
+        hosts.send();
+        // Three times the ttl.
+        wait_until(Duration::from_secs(9).saturating_sub(asleep.monotonic()), || None::<()>);
+        sleeper.daemon.signal_all(Signal::CONT).unwrap();
+        eventually("it stands by", || (role(&sleeper) == "standby").then_some(()));
+        hosts.hosts.push(sleeper);
+        assert_eq!(hosts.hosts.iter().filter(|host| role(host) == "leader").count(), 1);
+    }
+    say("fail-over after silence, ttl 3 s", silent);
+    hosts.end();
+}
