@@ -41,6 +41,7 @@ mod event_time;
 mod misbehaving;
 mod run_ahead;
 mod accounting;
+mod careless_stores;
 mod store_outage;
 mod thin_line;
 mod waiting;

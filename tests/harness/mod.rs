@@ -2,6 +2,7 @@
 
 pub mod services;
 pub mod line;
+pub mod middleman;
 pub mod topic;
 pub mod place;
 pub mod pipeline;

@@ -19,12 +19,15 @@ pub(super) struct Opened {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) parts: Arc<dyn MultipartStore>,
     pub(super) prefix: Path,
+    /// Where the environment says that the server is; none for the cloud's own address.
+    pub(super) address: Option<String>,
 }
 
 impl Opened {
-    fn new(client: impl ObjectStore + MultipartStore, prefix: Path) -> Self {
+    fn new(client: impl ObjectStore + MultipartStore, prefix: Path, address: Option<&str>) -> Self {
         let client = Arc::new(client);
-        Self { store: Arc::clone(&client) as Arc<dyn ObjectStore>, parts: client, prefix }
+        let (store, address) = (Arc::clone(&client), address.map(str::to_owned));
+        Self { store, parts: client, prefix, address }
     }
 }
 
@@ -37,7 +40,7 @@ pub(super) fn s3(
     patience: Duration,
 ) -> Result<Opened, StoreError> {
     let (client, prefix) = s3_client(url, rest, options, patience)?;
-    Ok(Opened::new(client, prefix))
+    Ok(Opened::new(client, prefix, Environment(options).first(&AWS_ADDRESSES)))
 }
 
 /// As [`s3`], for who needs more of S3 than objects.
@@ -86,7 +89,8 @@ pub(super) fn google(
         }
     }
     let store = builder.with_bucket_name(bucket).build();
-    Ok(Opened::new(store.map_err(|source| client_error(url, source))?, prefix))
+    let store = store.map_err(|source| client_error(url, source))?;
+    Ok(Opened::new(store, prefix, Environment(options).first(&GOOGLE_ADDRESSES)))
 }
 
 pub(super) fn azure(
@@ -118,7 +122,8 @@ pub(super) fn azure(
         }
     }
     let store = builder.with_container_name(container).build();
-    Ok(Opened::new(store.map_err(|source| client_error(url, source))?, prefix))
+    let store = store.map_err(|source| client_error(url, source))?;
+    Ok(Opened::new(store, prefix, environment.first(&AZURE_ADDRESSES)))
 }
 
 /// Half of a key pair, or a named profile, would otherwise end in a search for the credentials of a machine in

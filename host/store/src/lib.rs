@@ -22,7 +22,8 @@
 //! caller's own earlier success may come back to it as `AlreadyExists`
 //! (docs/design/commit.md#an-answer-that-is-lost). [`once::put_once`] settles that.
 //!
-//! It knows what an answer of a store means ([`failure`]), not what is stored: no path, no record, no table.
+//! It knows what an answer of a store means ([`failure`]) and whether the store can be trusted ([`probe`]), not what is
+//! stored: no path but the probe's own, no record, no table.
 
 #![forbid(unsafe_code)]
 
@@ -32,6 +33,7 @@ mod cloud;
 pub mod failure;
 mod local;
 pub mod once;
+pub mod probe;
 pub mod progress;
 pub mod read;
 pub mod upload;
@@ -87,6 +89,22 @@ pub struct Location {
     pub url: String,
     /// How the store takes large objects; none if whole.
     pub parts: Option<Parts>,
+    /// What keeps the objects, as far as that says how much of it is to be tried ([`probe`]).
+    pub backing: Backing,
+}
+
+/// What keeps the objects of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// A map of this process.
+    Memory,
+    /// A folder of this machine, or what is mounted there.
+    Directory,
+    /// A server, or a cloud.
+    Server {
+        /// The address that the environment names; none for the cloud's own.
+        address: Option<String>,
+    },
 }
 
 /// A store that takes an object in parts.
@@ -107,6 +125,7 @@ impl Location {
             prefix: self.path(name),
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
             parts: self.parts.clone(),
+            backing: self.backing.clone(),
         }
     }
 
@@ -128,6 +147,7 @@ impl Location {
             prefix: Path::default(),
             url: "memory://store".to_owned(),
             parts: None,
+            backing: Backing::Memory,
         }
     }
 }
@@ -232,7 +252,8 @@ pub fn look(url: &str, options: &StoreOptions) -> Result<Location, StoreError> {
         Some(_) => return open(url, options),
     };
     let (store, prefix) = local::look(url, local)?;
-    Ok(Location { store, prefix, url: url.to_owned(), parts: None })
+    let (url, backing) = (url.to_owned(), Backing::Directory);
+    Ok(Location { store, prefix, url, parts: None, backing })
 }
 
 /// Opens a place for reading and writing: a plain path or `file://` (the directory is made if it is not there),
@@ -258,13 +279,18 @@ pub fn open_patiently(
     options: &StoreOptions,
     patience: Duration,
 ) -> Result<Location, StoreError> {
-    let place = |(store, prefix), parts| Location { store, prefix, url: url.to_owned(), parts };
-    let of_cloud = |Opened { store, parts, prefix }: Opened| {
-        place((store, prefix), Some(Parts { store: parts, bytes: PART_BYTES }))
+    let of_folder = |(store, prefix)| {
+        let (url, backing) = (url.to_owned(), Backing::Directory);
+        Location { store, prefix, url, parts: None, backing }
+    };
+    let of_cloud = |Opened { store, parts, prefix, address }: Opened| {
+        let parts = Some(Parts { store: parts, bytes: PART_BYTES });
+        let (url, backing) = (url.to_owned(), Backing::Server { address });
+        Location { store, prefix, url, parts, backing }
     };
     Ok(match url.split_once("://") {
-        None => place(local::open(url, url, patience)?, None),
-        Some(("file", path)) => place(local::open(url, path, patience)?, None),
+        None => of_folder(local::open(url, url, patience)?),
+        Some(("file", path)) => of_folder(local::open(url, path, patience)?),
         Some(("s3" | "s3a", rest)) => of_cloud(cloud::s3(url, rest, options, patience)?),
         Some(("gs", rest)) => of_cloud(cloud::google(url, rest, options, patience)?),
         Some(("az" | "azure", rest)) => of_cloud(cloud::azure(url, rest, options, patience)?),

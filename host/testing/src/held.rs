@@ -59,6 +59,13 @@ impl HeldStore {
         (path, answer)
     }
 
+    /// The held put arrives, and its sender hears of it: its own request finds the name taken by its own bytes.
+    pub async fn land_and_go_on(&self) -> (Path, Result<PutResult>) {
+        let landed = self.land().await;
+        self.goes_on.notify_one();
+        landed
+    }
+
     /// Something else comes first under the name of the held put, which then goes on. Returns the name.
     pub async fn replace(&self, bytes: &'static str) -> Path {
         let Put { path, .. } = self.held.send_replace(None).expect("a put is held");

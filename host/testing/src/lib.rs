@@ -6,6 +6,7 @@
 
 mod passing;
 pub mod counted;
+pub mod careless;
 pub mod held;
 pub mod gate;
 pub mod parted;

@@ -7,6 +7,7 @@ pub mod reset;
 pub mod positions;
 pub mod verify;
 pub mod provision;
+pub mod store;
 pub mod produce;
 pub mod broker;
 pub mod schema;
@@ -83,6 +84,9 @@ pub enum Command {
     /// Create, upload and activate plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Look at an object store.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Produce events to try pipelines with.
     #[command(subcommand)]
     Produce(produce::ProduceCommand),
@@ -107,6 +111,16 @@ pub enum PluginCommand {
     Push(plugin::PushArgs),
     List(plugin::ListArgs),
     Activate(plugin::ActivateArgs),
+}
+
+/// What to do with an object store.
+#[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "each command is described at its arguments, which is where its help comes from"
+)]
+pub enum StoreCommand {
+    Probe(store::ProbeArgs),
 }
 
 impl Cli {
@@ -139,6 +153,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Plugin(PluginCommand::Push(args)) => plugin::push(args),
         Command::Plugin(PluginCommand::List(args)) => plugin::list(args),
         Command::Plugin(PluginCommand::Activate(args)) => plugin::activate(args),
+        Command::Store(StoreCommand::Probe(args)) => store::probe(args),
         Command::Produce(command) => produce::run(command),
         Command::Broker(args) => broker::run(args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => parquet_table::run(args).map(|()| ExitCode::SUCCESS),

@@ -1,5 +1,6 @@
 //! Local puts as they lie on disk; errors of a cloud store as its client really makes them, from canned replies.
 
+mod probe;
 mod reading;
 mod progress;
 mod upload;

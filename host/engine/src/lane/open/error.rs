@@ -10,6 +10,7 @@ use sluicegate_pipeline::fingerprint::columns::TableConflict;
 use sluicegate_sandbox::module::problem::LoadError;
 use sluicegate_sandbox::plugin::PluginError;
 use sluicegate_state::window::snapshot;
+use sluicegate_store::probe::ProbeError;
 
 use super::found::FoundError;
 use crate::lane::plan::PlanError;
@@ -20,6 +21,9 @@ pub enum OpenError {
     /// The chain cannot be read, or is damaged.
     #[error("open chain")]
     Chain(#[from] ChainError),
+    /// The store does not do what exactly-once stands on, or could not be tried.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// A module is not in the store, or not what it was.
     #[error("get module of stage `{stage}`")]
     Module {
@@ -104,6 +108,7 @@ impl OpenError {
         match self {
             Self::Chain(error) | Self::Files(FoundError::Chain(error)) => error.may_pass(),
             Self::Outbox(error) => error.may_pass(),
+            Self::Probe(error) => error.may_pass(),
             Self::Source(error) => !matches!(error, SourceError::Lost(_) | SourceError::Final(_)),
             Self::Workers(_) | Self::Fenced(_) => true,
             Self::Module { source, .. } => {

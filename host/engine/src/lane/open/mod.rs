@@ -33,7 +33,7 @@ use sluicegate_pipeline::fingerprint::columns::check_tables;
 use sluicegate_pipeline::{Pipeline, SourceConfig};
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_state::watermark::look_every;
-use sluicegate_store::StoreOptions;
+use sluicegate_store::{StoreOptions, probe};
 
 use super::desk::Desk;
 use super::desk::brake::brake;
@@ -167,6 +167,7 @@ impl Prepared {
         let mut logic = Logic::new(&plan, &pool);
         let state = survey.state.take();
         restore(&mut logic, &pool, &plan, survey.head(), state.as_deref())?;
+        request(outside, runtime, probe::ensure(&storage.chain))??;
         let (post, mut source) = match warm {
             Some(Warm { post, source }) => (post, source),
             None => (

@@ -195,7 +195,7 @@ impl World {
             store: Arc::clone(&self.store),
             prefix: Path::from(prefix),
             url: format!("memory:///{prefix}"),
-            parts: None,
+            ..Location::in_memory()
         }
     }
 

@@ -1,0 +1,308 @@
+//! Whether a store does what exactly-once stands on: create an object once whoever races for it, and show at once what was
+//! written.
+//!
+//! Several servers that speak S3 accept `If-None-Match: *` and ignore it, or look first and write afterwards, so that of two
+//! creates at a time both succeed. Nothing of that shows until two instances race, and then both have committed the same
+//! epoch. So it is tried before a lane is opened, with creates that race on purpose ([`probe`]).
+//!
+//! # What it costs
+//!
+//! A round is [`RACERS`] creates of one object, a read after each and a deletion: 65 requests. The last goes on with eight
+//! more: create again, list, delete, create. A server is tried with [`ROUNDS_OF_A_SERVER`] rounds, 528 requests of a few bytes
+//! each; a directory, which the kernel guards, with one. What has passed is remembered in the store
+//! ([`ensure`]), so that each later opening costs one small read. The memory holds for the address that was tried: the same
+//! bucket behind another server is tried again.
+//!
+//! Its objects lie in `probe/` below the place and are deleted afterwards, all but the one that remembers.
+
+mod judge;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{Error, ObjectStoreExt, PutMode, PutOptions};
+
+use super::failure::{StoreFailure, explain, is_absent};
+use super::once::in_time;
+use super::{Backing, Location, read};
+pub use judge::Flaw;
+use judge::{Answer, Racer, Round, judge};
+
+/// The version of what is tried. A store that passed an older one is tried again.
+pub const VERSION: u32 = 1;
+
+/// Creates of one object that race in a round.
+pub const RACERS: usize = 32;
+
+/// Rounds in front of a server when a lane is opened: one that looks and then writes fails the first of them.
+pub const ROUNDS_OF_A_SERVER: u32 = 8;
+
+/// Rounds in a directory: its creates are links that the kernel makes, so only a strange mount can fail.
+pub const ROUNDS_OF_A_DIRECTORY: u32 = 1;
+
+/// Objects of the probe are listed one page at most.
+const LISTED_MAX: usize = 1_000;
+
+/// What a store has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// Rounds in which one create won.
+    pub rounds: u32,
+    /// Requests, all together.
+    pub requests: u64,
+}
+
+/// Why a store is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// It does not do what exactly-once needs.
+    #[error(
+        "the store at {url} cannot keep results exactly once: {flaw}; put `checkpoint.path` into a store that creates an \
+         object once only (S3, Google Cloud Storage, Azure, a local directory), or update the server, and try it with \
+         `sluicegate store probe {url}`"
+    )]
+    Unsound {
+        /// The place, as the user wrote it.
+        url: String,
+        /// What it did.
+        flaw: Flaw,
+    },
+    /// It could not be tried.
+    #[error("{explanation}")]
+    Store {
+        /// What was attempted, where, the store's words and the fix.
+        explanation: String,
+        /// Whether a repetition may help, or somebody has to do something first.
+        failure: StoreFailure,
+    },
+}
+
+impl ProbeError {
+    /// Whether trying again could help without anybody doing anything, or when somebody has given rights.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unsound { .. } => false,
+            Self::Store { failure, .. } => *failure != StoreFailure::Impossible,
+        }
+    }
+}
+
+/// Tries a store unless it has passed before. What it remembers is deleted if it fails.
+///
+/// # Errors
+///
+/// [`ProbeError`].
+pub async fn ensure(location: &Location) -> Result<Option<Passed>, ProbeError> {
+    let rounds = match &location.backing {
+        // Nothing is between us and the map.
+        Backing::Memory => return Ok(None),
+        Backing::Directory => ROUNDS_OF_A_DIRECTORY,
+        Backing::Server { .. } => ROUNDS_OF_A_SERVER,
+    };
+    let probe = Probe::of(location);
+    match read::whole(location, &probe.passed).await {
+        Ok(known) if known == probe.memory() => return Ok(None),
+        Ok(_) => {}
+        Err(error) if is_absent(&error) => {}
+        Err(error) => return Err(probe.failed("look whether the store was tried", &error)),
+    }
+    probe_and_remember(location, rounds).await.map(Some)
+}
+
+/// Tries a store with so many rounds, one at least, and remembers in it whether it has passed.
+///
+/// # Errors
+///
+/// [`ProbeError`].
+pub async fn probe_and_remember(location: &Location, rounds: u32) -> Result<Passed, ProbeError> {
+    let probe = Probe::of(location);
+    match probe.run(rounds.max(1)).await {
+        Ok(passed) => {
+            let put = in_time(location.store.put(&probe.passed, probe.memory().into())).await;
+            put.map_err(|error| probe.failed("remember that the store was tried", &error))?;
+            let (url, Passed { rounds, requests }) = (&location.url, passed);
+            tracing::info!(url, rounds, requests, "the store creates each object once");
+            Ok(passed)
+        }
+        Err(error) => {
+            if !error.may_pass() {
+                // What it was known for does not hold any more. If this fails, too, the next run tells the same.
+                drop(in_time(location.store.delete(&probe.passed)).await);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// One trial of a store.
+struct Probe<'l> {
+    location: &'l Location,
+    /// The object that remembers.
+    passed: Path,
+    /// In the names of this trial's objects: another may run at a time.
+    nonce: String,
+    requests: AtomicU64,
+}
+
+impl<'l> Probe<'l> {
+    fn of(location: &'l Location) -> Self {
+        Self {
+            location,
+            passed: location.path(&format!("probe/passed-{VERSION}")),
+            nonce: format!("{:016x}", RandomState::new().hash_one(0)),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// What the object says that remembers.
+    fn memory(&self) -> Bytes {
+        let address = match &self.location.backing {
+            Backing::Server { address: Some(address) } => format!(" at {address}"),
+            _ => String::new(),
+        };
+        format!("{}{address} passed probe {VERSION}\n", self.location.url).into()
+    }
+
+    async fn run(&self, rounds: u32) -> Result<Passed, ProbeError> {
+        let mut paths = Vec::new();
+        let tried = self.rounds(rounds, &mut paths).await;
+        for path in paths {
+            // A few bytes that nobody looks at stay if this fails.
+            drop(self.delete(&path).await);
+        }
+        tried.map(|()| Passed { rounds, requests: self.requests.load(Ordering::Relaxed) })
+    }
+
+    /// `paths` are the objects that there may be.
+    async fn rounds(&self, rounds: u32, paths: &mut Vec<Path>) -> Result<(), ProbeError> {
+        let (mut won, mut undecided) = (0, 0);
+        while won < rounds {
+            let name = format!("try-{}-{:04}", self.nonce, paths.len());
+            let path = self.location.path(&format!("probe/{name}"));
+            paths.push(path.clone());
+            match judge(self.race(&path).await) {
+                Round::Won(_) if won + 1 < rounds => won += 1,
+                Round::Won(winner) => {
+                    won += 1;
+                    self.after_the_race(&path, &winner).await?;
+                }
+                // An answer was lost on its way, and the client's own repetition was refused.
+                Round::Undecided if undecided < rounds => undecided += 1,
+                Round::Undecided => return Err(self.unsound(Flaw::NoWinner)),
+                Round::Flawed(Flaw::ManyWinners { winners, .. }) => {
+                    let second = self.create(&path, self.body("second")).await;
+                    let ignores = matches!(second, Ok(true));
+                    return Err(self.unsound(Flaw::ManyWinners { winners, ignores }));
+                }
+                Round::Flawed(flaw) => return Err(self.unsound(flaw)),
+                Round::Failed(error) => return Err(self.failed("try creates that race", &error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// All racers begin at once; each looks at what there is as soon as it has its answer.
+    async fn race(&self, path: &Path) -> Vec<Racer> {
+        let racers = (0..RACERS).map(|racer| async move {
+            let body = self.body(&racer.to_string());
+            let answer = match self.create(path, body.clone()).await {
+                Ok(true) => Answer::Created,
+                Ok(false) => Answer::Refused,
+                Err(error) => Answer::Unknown(error),
+            };
+            Racer { body, answer, found: self.read(path).await }
+        });
+        join_all(racers).await
+    }
+
+    /// What is asked of the object that the last round has made.
+    async fn after_the_race(&self, path: &Path, winner: &Bytes) -> Result<(), ProbeError> {
+        let failed = |error| self.failed("try the store", &error);
+        let second = self.body("second");
+        if self.create(path, second.clone()).await.map_err(failed)? {
+            return Err(self.unsound(Flaw::Overwrites));
+        }
+        if self.read(path).await.map_err(failed)?.as_ref() != Some(winner) {
+            return Err(self.unsound(Flaw::Changes));
+        }
+        let folder = self.location.path("probe");
+        let listed = self.list(self.location.store.list(Some(&folder))).await.map_err(failed)?;
+        // Of more than a page nothing follows.
+        if listed.len() < LISTED_MAX && !listed.contains(path) {
+            return Err(self.unsound(Flaw::NotListed));
+        }
+        let behind = self.location.store.list_with_offset(Some(&folder), path);
+        if self.list(behind).await.map_err(failed)?.contains(path) {
+            return Err(self.unsound(Flaw::ListsFromTheStart));
+        }
+        self.delete(path).await.map_err(failed)?;
+        if self.read(path).await.map_err(failed)?.is_some() {
+            return Err(self.unsound(Flaw::Undead));
+        }
+        let is_created = self.create(path, second.clone()).await.map_err(failed)?;
+        match self.read(path).await.map_err(failed)? {
+            Some(found) if found == second => Ok(()),
+            // What was refused is not there.
+            _ if !is_created => Err(self.unsound(Flaw::NotAgain)),
+            _ => Err(self.unsound(Flaw::Changes)),
+        }
+    }
+
+    fn body(&self, racer: &str) -> Bytes {
+        format!("{} {racer}\n", self.nonce).into()
+    }
+
+    /// Whether the object was created by this; false if there is one.
+    async fn create(&self, path: &Path, body: Bytes) -> object_store::Result<bool> {
+        self.count();
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match in_time(self.location.store.put_opts(path, body.into(), options)).await {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read(&self, path: &Path) -> object_store::Result<Option<Bytes>> {
+        self.count();
+        match read::whole(self.location, path).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete(&self, path: &Path) -> object_store::Result<()> {
+        self.count();
+        match in_time(self.location.store.delete(path)).await {
+            Err(error) if !is_absent(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn list(
+        &self,
+        listing: futures::stream::BoxStream<'_, object_store::Result<object_store::ObjectMeta>>,
+    ) -> object_store::Result<Vec<Path>> {
+        self.count();
+        let paths = listing.take(LISTED_MAX).map_ok(|object| object.location);
+        in_time(paths.try_collect()).await
+    }
+
+    fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn unsound(&self, flaw: Flaw) -> ProbeError {
+        ProbeError::Unsound { url: self.location.url.clone(), flaw }
+    }
+
+    fn failed(&self, what: &str, error: &Error) -> ProbeError {
+        let explanation = explain(what, self.location, error);
+        ProbeError::Store { explanation, failure: StoreFailure::of(error) }
+    }
+}
