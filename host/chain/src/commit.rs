@@ -9,6 +9,7 @@ use object_store::path::Path;
 
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
+use super::floor;
 use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 use super::housekeeping::Housekeeping;
 use super::mark;
@@ -42,6 +43,11 @@ struct Blob {
 /// Whether what lies in the slot of the head is the head.
 fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
     found.is_some_and(|found| sha256_hex(found) == head.sha256)
+}
+
+/// Whether the slot of an epoch was deleted because it is old. The genesis stays.
+fn is_let_go(epoch: Epoch, floor: Epoch) -> bool {
+    epoch != Epoch::GENESIS && epoch < floor
 }
 
 /// Owns the right to add to the chain.
@@ -103,7 +109,7 @@ impl ChainWriter {
         }
         // A chain that was forgotten has no owner. The next commit says so.
         if !self.has_head().await {
-            return None;
+            return self.overtaken().await.ok().flatten();
         }
         let beat = Beat { writer: self.chain.writer.clone(), count, released, is_led: true };
         if let Err(error) = self.store.put_beat(&beat).await {
@@ -154,14 +160,23 @@ impl ChainWriter {
             config,
         };
         let body = SlotBody::freeze(record)?;
-        if let Err(error) = self.check_head().await {
-            self.remove(&body.record).await;
-            return Err(error);
+        match self.check_head().await {
+            Ok(None) => {}
+            ended => {
+                // No slot was ever asked to hold this record.
+                self.remove(&body.record).await;
+                return ended.map(|lost| CommitOutcome::Lost(lost.expect("it is not in order")));
+            }
         }
         if let Some(taken) = self.put_slot(epoch, &body).await? {
-            self.remove(&body.record).await;
+            if self.is_decided(epoch).await {
+                self.remove(&body.record).await;
+            }
             let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
             return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
+        }
+        if let Some(lost) = self.confirm(epoch).await? {
+            return Ok(CommitOutcome::Lost(lost));
         }
         self.chain.head = Some(parent_of(&body));
         self.chain.history = history;
@@ -173,15 +188,47 @@ impl ChainWriter {
     }
 
     /// That the record which the next one names is still there: somebody may have forgotten the chain, and begun another,
-    /// while we ran.
-    async fn check_head(&self) -> Result<(), ChainError> {
-        let Some(head) = &self.chain.head else { return Ok(()) };
+    /// while we ran (C14). Or we slept for so long that others have gone on and let go of it: then who has the chain.
+    async fn check_head(&self) -> Result<Option<LostSlot>, ChainError> {
+        let Some(head) = &self.chain.head else { return Ok(None) };
         let (what, epoch) = (format!("look for the record of epoch {}", head.epoch), head.epoch);
         let look = self.persist(&what, &self.store.folder, async || self.store.slot(epoch).await);
         if is_head(head, look.await?.as_ref()) {
-            return Ok(());
+            return Ok(None);
         }
-        Err(ChainError::Forgotten { url: self.store.folder.url.clone(), epoch })
+        let forgotten = || ChainError::Forgotten { url: self.store.folder.url.clone(), epoch };
+        self.overtaken().await?.map(Some).ok_or_else(forgotten)
+    }
+
+    /// The newest record, if the chain has gone on beyond the slot that would be ours. None if there is nothing behind it, or
+    /// another chain.
+    async fn overtaken(&self) -> Result<Option<LostSlot>, ChainError> {
+        let epoch = self.chain.next_epoch();
+        let newest = self.store.head().await?.map(|body| body.record);
+        let is_ours = |record: &ChainRecord| record.chain == self.chain.id && record.epoch >= epoch;
+        let lost = |record| LostSlot { epoch, record: Some(Box::new(record)) };
+        Ok(newest.filter(is_ours).map(lost))
+    }
+
+    /// Whether the slot of an epoch has never been let go, so that what lies there is what was committed there. If not, or if
+    /// that cannot be told, an earlier attempt of ours may have been committed (C19), and our files stay: a sweep knows.
+    async fn is_decided(&self, epoch: Epoch) -> bool {
+        let floor = floor::highest(&self.store, &self.chain.files_id).await;
+        floor.is_ok_and(|floor| !is_let_go(epoch, floor))
+    }
+
+    /// That the slot that we have put was never let go (C18): we may have slept while others went on, and then its name was
+    /// free again. Else the newest record.
+    async fn confirm(&self, epoch: Epoch) -> Result<Option<LostSlot>, ChainError> {
+        let what = format!("look whether epoch {epoch} was let go");
+        let look = self.persist(&what, &self.store.folder, async || {
+            floor::highest(&self.store, &self.chain.files_id).await
+        });
+        if !is_let_go(epoch, look.await?) {
+            return Ok(None);
+        }
+        let record = self.store.head().await?.map(|body| Box::new(body.record));
+        Ok(Some(LostSlot { epoch, record }))
     }
 
     /// Removes what was put for an epoch that is not ours and never will be: readers of the tables would see its rows. What

@@ -5,7 +5,7 @@
 
 use super::body::SlotBody;
 use super::open::{fence_of, next_term};
-use super::record::{ChainRecord, Writer};
+use super::record::{ChainRecord, Epoch, Writer};
 use super::store::{LaneStore, SlotAttempt};
 use super::{ChainError, LaneStorage};
 
@@ -45,6 +45,10 @@ impl Head {
         let fence = fence_of(&self.body, next_term(&self.body), &Writer::new(instance))?;
         let body = SlotBody::freeze(change(fence.record))?;
         match self.store.try_put_slot(body.record.epoch, &body).await {
+            // C18: somebody was faster than our look at the head, and has let go of the slot since.
+            SlotAttempt::Ours if self.is_followed(body.record.epoch).await? => {
+                Err(ChainError::Contended { url: self.store.folder.url.clone() })
+            }
             SlotAttempt::Ours => {
                 self.store.release(&body.record.writer).await;
                 Ok(body.record)
@@ -54,5 +58,9 @@ impl Head {
             }
             SlotAttempt::Unknown(error) => Err(ChainError::store(what, &self.store.folder, &error)),
         }
+    }
+
+    async fn is_followed(&self, epoch: Epoch) -> Result<bool, ChainError> {
+        self.store.is_followed(epoch).await.map_err(|error| self.store.unread(&error))
     }
 }

@@ -1,15 +1,17 @@
-//! What a lane's owner does beside its commits: delete blobs that are not needed any more, look again for data files that
-//! landed late. Nothing waits for it, and nothing it does decides anything.
+//! What a lane's owner does beside its commits: delete blobs and records that are not needed any more, look again for data
+//! files that landed late. Nothing waits for it, and nothing it does decides anything.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::LaneStorage;
+use super::collect::{AT_ONCE, collect};
+use super::record::Epoch;
 use super::retire::{EPOCHS_AT_ONCE, Recent, retire};
 use super::store::LaneStore;
 use super::sweep::{is_of_chain, sweep};
+use super::{ChainError, LaneStorage};
 use sluicegate_store::failure;
 
 /// How often it is looked whether anything is due.
@@ -34,6 +36,7 @@ impl Housekeeping {
     pub(super) async fn run(self, stop: CancellationToken) {
         let store = LaneStore::new(&self.storage.chain, &self.storage.job, &self.storage.lane);
         let mut retired = 0;
+        let mut collected = None;
         let mut elapsed = Duration::ZERO;
         let mut sweeps = SWEEPS_AFTER.into_iter().peekable();
         let mut next_sweep = sweeps.next().unwrap_or(SWEEP_EVERY);
@@ -41,6 +44,7 @@ impl Housekeeping {
             elapsed += TICK;
             let round = async {
                 self.retire_when_due(&store, &mut retired).await;
+                self.collect_when_due(&store, &mut collected).await;
                 if elapsed >= next_sweep {
                     next_sweep = sweeps.next().unwrap_or(elapsed + SWEEP_EVERY);
                     self.look_for_late_files().await;
@@ -54,8 +58,30 @@ impl Housekeeping {
 
     /// Says it if that fails: the next look may do better.
     async fn look_for_late_files(&self) {
-        if let Err(error) = sweep(&self.storage, &self.chain).await {
-            tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
+        match sweep(&self.storage, &self.chain).await {
+            Ok(files) => self.storage.keep.deleted.add(files as u64, 0),
+            Err(error) => {
+                tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
+            }
+        }
+    }
+
+    /// `collected` is the head at which nothing more was due; none if nobody has looked yet.
+    async fn collect_when_due(&self, store: &LaneStore, collected: &mut Option<u64>) {
+        let head = self.recent.lock().unwrap_or_else(PoisonError::into_inner).head();
+        let is_due = |head: &Epoch| collected.is_none_or(|last| head.0 >= last + AT_ONCE);
+        let Some(head) = head.filter(is_due) else { return };
+        let collect = async {
+            // If it is not, the next commit says so.
+            let is_ours = is_of_chain(store, head, &self.chain).await?;
+            Ok(is_ours && collect(store, &self.chain, head, &self.storage.keep).await?)
+        };
+        let collect: Result<bool, ChainError> = collect.await;
+        if let Err(error) = &collect {
+            tracing::warn!(pipeline = %self.storage.job, "delete old records: {error}");
+        }
+        if !collect.unwrap_or(false) {
+            *collected = Some(head.0);
         }
     }
 
@@ -75,7 +101,7 @@ impl Housekeeping {
                 return;
             }
         }
-        match retire(store, &recent).await {
+        match retire(store, &recent, &self.storage.keep.deleted).await {
             Ok(true) => {}
             Ok(false) => *retired = head.0,
             Err(error) => {

@@ -74,11 +74,13 @@
 //!   replaced by another, is noticed and not continued. A deletion between that look and the put leaves a record without a
 //!   past, which the next commit or opening notices. (`commit`)
 //! * **C15** A state or an outbox is deleted only when its epoch is [`resolve::LOOK_BACK`] behind the head and none of the
-//!   newest records names it. Slots are never deleted. (`retire`)
+//!   newest records names it. The genesis is never deleted, nor are the newest [`collect::KEPT_MIN`] slots. (`retire`)
+//! * **C16** to **C19** An older slot is deleted only below a floor that says who wrote it; what lies below the floor counts for
+//!   nothing; a put is confirmed by a look at the floor; and what cannot be decided is not withdrawn. ([`collect`])
 //!
 //! `tests/search` checks by exhaustive search that C1 to C7 and C9 suffice with two writers that
 //! crash, lost answers and puts that land late. It leaves out C1, C2, C5, C6 and C9 one by one, and
-//! finds a counter-example each time. C8 is tried by whole lanes whose couriers die half-way
+//! finds a counter-example each time. A second search does that for C15 to C19 and collectors that sleep. C8 is tried by whole lanes whose couriers die half-way
 //! (`lane/tests`).
 //!
 //! # Retries
@@ -92,14 +94,12 @@
 //!
 //! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
 //!   orphans deleted before the first turn.
-//! * *Garbage collection* re-opens names of slots, so it comes only together with the confirming
-//!   LIST after each put and the walk along parents (both are in the search already). Until then
-//!   slots stay.
 //!
 //! # What it costs
 //!
-//! An epoch: a put for each data file, for the state, the outbox and the slot, and a read of the head. Beside it a lane
-//! beats while it has no news ([`beat`]), makes two listings and two deletions each sixteen epochs (`retire`), and lists all its data files after one and ten minutes and then every hour (`sweep`). An opening: a few
+//! An epoch: a put for each data file, for the state, the outbox and the slot, a read of the head, and a listing of the
+//! floor. Beside it a lane
+//! beats while it has no news ([`beat`]), makes two listings and two deletions each sixteen epochs (`retire`), deletes old slots 128 at a time ([`collect`]), and lists all its data files after one and ten minutes and then every hour (`sweep`). An opening: a few
 //! listings, [`resolve::LOOK_BACK`] small reads, and a sweep for as long as five seconds.
 //!
 //! # What it knows
@@ -121,6 +121,9 @@ mod mark;
 mod own;
 mod sweep;
 mod presence;
+mod floor;
+mod writers;
+pub mod collect;
 mod retire;
 mod housekeeping;
 mod sound;
@@ -156,6 +159,7 @@ use retire::Recent;
 use sluicegate_store::Location;
 use sluicegate_store::failure::{StoreFailure, explain};
 
+pub use collect::{Deleted, Keep, Published};
 pub use committer::Committer;
 pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
 #[cfg(test)]
@@ -177,6 +181,8 @@ pub struct LaneStorage {
     pub job: String,
     /// The lane's within it. Without a slash.
     pub lane: String,
+    /// How long old records stay.
+    pub keep: Keep,
 }
 
 /// The right to add to a lane's chain: where it ends, and as whom. Comes from [`Opener`] only.

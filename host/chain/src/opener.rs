@@ -13,7 +13,7 @@ use super::open::{
 use super::own::{files_id, own_chains};
 use super::paths::LaneTag;
 use super::record::{ChainRecord, Epoch, Term, Writer};
-use super::resolve::{FoundFile, Observed, Opening, resolve};
+use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
 use super::retire::Recent;
 use super::store::LaneStore;
 use super::sweep::sweep;
@@ -239,11 +239,20 @@ impl<'a> Opener<'a> {
     }
 
     async fn read_chain(&self) -> Result<Survey, ChainError> {
-        let latest = self.latest().await?;
-        let slots = match latest {
-            Some(latest) => read_slots(&self.store, latest).await?,
-            None => Vec::new(),
-        };
+        let (mut latest, mut slots) = (self.latest().await?, Vec::new());
+        for _ in 0..=FENCES_MAX {
+            let Some(newest) = latest else { break };
+            slots = read_slots(&self.store, newest).await?;
+            if slots.len() as u64 == (newest.0 + 1).min(LOOK_BACK as u64) {
+                break;
+            }
+            // An owner in a hurry may have let go of the oldest meanwhile. If none is, something is missing.
+            let now = self.latest().await?;
+            if now == latest {
+                break;
+            }
+            latest = now;
+        }
         let chain = files_id(&self.store, slots.first().map(|head| &head.record)).await?;
         let may_begin = slots.is_empty() && mark::find(&self.store).await?.is_some();
         Ok(Survey { latest, chain, slots, may_begin, state: None, outbox: None })

@@ -5,6 +5,7 @@
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
 //! <root>/<job>/lanes/<lane>/state/<epoch:020>-<term>-<nonce>.bin
 //! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<term>-<nonce>.tsv.zst
+//! <root>/<job>/lanes/<lane>/floor/<chain>-<epoch:020>.json   how much of the chain was let go: see floor
 //! <root>/<job>/lanes/<lane>/reset/<nonce>.json      that a chain may begin: see mark
 //! <root>/<job>/lanes/<lane>/beat.json                that its owner lives: see beat
 //! <root>/<job>/terms/<term:020>.json                  who leads: see lead
@@ -94,6 +95,20 @@ pub fn outbox(epoch: Epoch, term: Term, nonce: &str) -> String {
 pub fn parse_blob(file_name: &str) -> Option<Epoch> {
     let (epoch, _) = file_name.split_once('-')?;
     parse_twenty_digits(epoch).map(Epoch)
+}
+
+/// The folder of floors, below the lane's folder.
+pub const FLOOR_FOLDER: &str = "floor";
+
+/// The floor of a chain at an epoch, below the lane's folder: see `floor`. `chain` as in names of data files.
+pub fn floor(chain: &str, epoch: Epoch) -> String {
+    format!("{FLOOR_FOLDER}/{chain}-{:020}.json", epoch.0)
+}
+
+/// Chain and epoch of a floor by its file name; none for anything else that lies there.
+pub fn parse_floor(file_name: &str) -> Option<(&str, Epoch)> {
+    let (chain, epoch) = file_name.strip_suffix(".json")?.split_once('-')?;
+    Some((chain, Epoch(parse_twenty_digits(epoch)?)))
 }
 
 /// The folder of marks that a reset leaves, below the lane's folder.
@@ -281,6 +296,9 @@ mod tests {
         assert_eq!(parse_slot("00000000000000000042.json"), Some(Epoch(42)));
         assert_eq!(parse_slot("42.json"), None);
         assert_eq!(parse_slot("00000000000000000042.json.bak"), None);
+        let (floor, epoch) = (floor(CHAIN, Epoch(42)), Epoch(42));
+        assert_eq!(parse_floor(floor.strip_prefix("floor/").unwrap()), Some((CHAIN, epoch)));
+        assert_eq!(parse_floor("00000000000000000042.json"), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use sluicegate_store::Location;
 /// What a lane has in the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Slots of its chain, the genesis included: one for each epoch.
+    /// Slots of its chain that are there, the genesis included: one for each epoch that was not let go.
     pub epochs: u64,
     /// The newest epoch that has a slot; none if the lane has no chain.
     pub latest: Option<Epoch>,
@@ -84,6 +84,7 @@ pub async fn forget(storage: &LaneStorage, data: DataFiles) -> Result<Footprint,
     delete(folder, paths(objects.states).collect()).await.map_err(failed)?;
     delete(folder, paths(objects.outboxes).collect()).await.map_err(failed)?;
     delete(folder, vec![folder.path(paths::BEAT)]).await.map_err(failed)?;
+    delete(folder, paths(objects.floors).collect()).await.map_err(failed)?;
     for (location, files) in objects.data {
         let is_to_go = |file: &Found| match data {
             DataFiles::Keep => false,
@@ -108,6 +109,7 @@ struct Objects {
     slots: Vec<ObjectMeta>,
     states: Vec<ObjectMeta>,
     outboxes: Vec<ObjectMeta>,
+    floors: Vec<ObjectMeta>,
     data: Vec<(Location, Vec<Found>)>,
     /// The chains of this lane, by the id in names of data files.
     chains: Vec<String>,
@@ -128,6 +130,7 @@ impl Objects {
         slots.sort_by(|left, right| left.location.cmp(&right.location));
         let states = store.list(paths::STATE_FOLDER).await.map_err(failed)?;
         let outboxes = store.list(paths::OUTBOX_FOLDER).await.map_err(failed)?;
+        let floors = store.list(paths::FLOOR_FOLDER).await.map_err(failed)?;
         let chains = own_chains(&store).await?;
         let tag = LaneTag::new(&storage.job, &storage.lane);
         let mut data = Vec::new();
@@ -140,7 +143,7 @@ impl Objects {
             });
             data.push((table.clone(), files.collect()));
         }
-        Ok(Self { slots, states, outboxes, data, chains })
+        Ok(Self { slots, states, outboxes, floors, data, chains })
     }
 
     fn footprint(&self) -> Footprint {

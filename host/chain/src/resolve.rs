@@ -10,7 +10,7 @@ use super::record::{Epoch, RecordKind, Term};
 
 /// How many of the newest slots an opening reads: it checks that each names the one before by its hash, and looks
 /// for orphans of those epochs. A fence that a crash left with its orphans is among them unless the lane was
-/// opened and lost 64 times in between; garbage collection, when it comes, keeps at least as many.
+/// opened and lost 64 times in between. Twice as many always stay ([`super::collect`]).
 pub const LOOK_BACK: usize = 64;
 
 /// What an opening found: not all at one moment, but the chain before the files.

@@ -2,7 +2,7 @@
 //!
 //! Only those of the head are ever read, or, should the head be damaged and taken back by hand, those of the records
 //! before it. So a blob goes when its epoch is [`LOOK_BACK`] behind the head and none of the newest records names it: a
-//! fence names the state of the record before it. Slots stay: a deleted one could be created again by a writer that slept.
+//! fence names the state of the record before it. Slots stay for longer, and go otherwise ([`collect`](super::collect)).
 //!
 //! Names sort by epoch, so the first page of a listing has the oldest. One page of each kind is looked at a time, however
 //! much there is to delete: [`EPOCHS_AT_ONCE`] epochs are one listing and one deletion of each kind, and what an earlier
@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 
+use super::collect::Deleted;
 use super::paths;
 use super::record::{ChainRecord, Epoch};
 use super::resolve::LOOK_BACK;
@@ -51,7 +52,11 @@ impl Recent {
 }
 
 /// Deletes blobs that are not needed. Whether there may be more of them.
-pub(super) async fn retire(store: &LaneStore, recent: &Recent) -> object_store::Result<bool> {
+pub(super) async fn retire(
+    store: &LaneStore,
+    recent: &Recent,
+    deleted: &Deleted,
+) -> object_store::Result<bool> {
     let Some(last) = recent.head().and_then(|head| head.0.checked_sub(LOOK_BACK as u64)) else {
         return Ok(false);
     };
@@ -67,8 +72,12 @@ pub(super) async fn retire(store: &LaneStore, recent: &Recent) -> object_store::
             paths::parse_blob(name).is_some_and(|epoch| epoch.0 <= last) && !is_needed
         };
         is_more |= page.len() == LIST_PAGE && page.iter().any(is_old);
-        let old = page.into_iter().filter(is_old).map(|object| object.location).collect();
+        let old: Vec<_> = page.into_iter().filter(is_old).collect();
+        let bytes = old.iter().map(|object| object.size).sum();
+        let objects = old.len() as u64;
+        let old = old.into_iter().map(|object| object.location).collect();
         delete(&store.folder, old).await?;
+        deleted.add(objects, bytes);
     }
     Ok(is_more)
 }

@@ -5,6 +5,7 @@
 //! up) and is decided by the caller; that the same bytes are sent again is ensured by [`SlotBody`].
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
@@ -27,7 +28,7 @@ pub(super) const LIST_PAGE: usize = 1_000;
 pub(super) enum SlotAttempt {
     /// The slot holds our bytes: by this attempt or by an earlier one whose answer was lost.
     Ours,
-    /// The slot holds another record, for ever.
+    /// The slot holds another record.
     Taken(Bytes),
     /// The slot is empty or could not be read. Our bytes may still land in it; only the same bytes may be sent.
     Unknown(object_store::Error),
@@ -51,7 +52,7 @@ impl LaneStore {
         match put_once(&self.folder, &path, body.object()).await {
             Created::Ours => SlotAttempt::Ours,
             Created::Unknown(error) => SlotAttempt::Unknown(error),
-            // It is there for ever, so it can be read once more.
+            // It is not deleted before long, so it can be read once more.
             Created::Taken => match self.slot(epoch).await {
                 Ok(Some(found)) => SlotAttempt::Taken(found),
                 Ok(None) => SlotAttempt::Unknown(vanished(path)),
@@ -109,6 +110,21 @@ impl LaneStore {
         in_time(self.folder.store.head(path)).await.map(|object| object.size)
     }
 
+    /// When the store took the slot of an epoch, by its own clock; none if it is empty.
+    pub(super) async fn put_at(&self, epoch: Epoch) -> object_store::Result<Option<DateTime<Utc>>> {
+        let slot = self.folder.path(&paths::slot(epoch));
+        match in_time(self.folder.store.head(&slot)).await {
+            Ok(object) => Ok(Some(object.last_modified)),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there is a slot behind an epoch's.
+    pub(super) async fn is_followed(&self, epoch: Epoch) -> object_store::Result<bool> {
+        Ok(self.some_slot_after(Some(epoch), 1).await?.is_some())
+    }
+
     /// All objects in a folder below the lane's.
     pub(super) async fn list(&self, below: &str) -> object_store::Result<Vec<ObjectMeta>> {
         self.folder.store.list(Some(&self.folder.path(below))).try_collect().await
@@ -116,33 +132,41 @@ impl LaneStore {
 
     /// The newest epoch that has a slot; none if the lane has no chain.
     ///
-    /// A chain of a month has 260 pages of slots. Slots follow each other without gaps, so the search looks for
-    /// any slot beyond ever larger steps, then ever smaller ones: twenty pages instead. It ends with a page that
-    /// is empty, so the answer does not depend on the order in which a store lists.
+    /// A chain that nobody has shortened has 260 pages of slots a month. Slots follow each other without gaps but for those that
+    /// were let go, so the search looks for any slot beyond ever larger steps, then ever smaller ones: twenty pages
+    /// instead. It ends with a page that is empty, so the answer does not depend on the order in which a store lists.
     pub(super) async fn latest(&self) -> object_store::Result<Option<Epoch>> {
-        let Some(mut latest) = self.some_slot_after(None).await? else {
+        let Some(mut latest) = self.some_slot_after(None, LIST_PAGE).await? else {
             return Ok(None);
         };
         let page = LIST_PAGE as u64;
         let mut step = page;
-        while let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
+        while let Some(later) =
+            self.some_slot_after(Some(Epoch(latest.0 + step)), LIST_PAGE).await?
+        {
             latest = later;
             step *= 2;
         }
         while step > page {
             step /= 2;
-            if let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
+            if let Some(later) =
+                self.some_slot_after(Some(Epoch(latest.0 + step)), LIST_PAGE).await?
+            {
                 latest = later;
             }
         }
-        while let Some(later) = self.some_slot_after(Some(latest)).await? {
+        while let Some(later) = self.some_slot_after(Some(latest), LIST_PAGE).await? {
             latest = later;
         }
         Ok(Some(latest))
     }
 
-    /// The largest epoch in the first page of slots after `epoch`, or in the first page of all.
-    async fn some_slot_after(&self, epoch: Option<Epoch>) -> object_store::Result<Option<Epoch>> {
+    /// The largest epoch of the first slots after `epoch`, or of the first of all: so many of them.
+    async fn some_slot_after(
+        &self,
+        epoch: Option<Epoch>,
+        slots_max: usize,
+    ) -> object_store::Result<Option<Epoch>> {
         let folder = self.folder.path(paths::CHAIN_FOLDER);
         let listing = match epoch {
             None => self.folder.store.list(Some(&folder)),
@@ -156,7 +180,7 @@ impl LaneStore {
             object.map(|object| epoch(object.location)).transpose()
         });
         let page: Vec<object_store::Result<Epoch>> =
-            in_time(async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
+            in_time(async { Ok(slots.take(slots_max).collect().await) }).await?;
         page.into_iter().try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
     }
 }

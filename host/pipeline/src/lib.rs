@@ -306,6 +306,8 @@ pub struct TableLocation {
 pub struct CheckpointConfig {
     /// At most this long between two barriers while records come.
     pub interval: Duration,
+    /// Records of the chain stay at least this long.
+    pub retain: Duration,
     /// Absolute path or URL below which `<job>/lanes/…` and `modules/…` lie.
     pub url: String,
     /// The same as it stands in the pipeline file.

@@ -13,8 +13,8 @@ use tokio::sync::{broadcast, mpsc};
 use crate::committed::Committed;
 use crate::handle::{LanePorts, PipelineHandle};
 use crate::terminal::ConsoleSinks;
-use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::ModuleStore;
+use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, Trial};
@@ -145,7 +145,8 @@ impl Program {
                 console_sinks.open(&self.runtime, ports.live.subscribe(), every, rows);
             }
         }
-        let storage = lane_storage(&config, &self.stores)?;
+        let mut storage = lane_storage(&config, &self.stores)?;
+        storage.keep.deleted = Arc::clone(&ports.metrics.deleted);
         let parts = LaneParts {
             config: Arc::clone(&config),
             storage: storage.clone(),
@@ -192,6 +193,7 @@ fn lane_storage_by(
         tables,
         job: config.name.to_string(),
         lane: LANE.to_owned(),
+        keep: Keep { age: config.checkpoint.retain, ..Keep::default() },
     })
 }
 

@@ -7,6 +7,7 @@
 mod search;
 mod activations;
 mod faulty;
+mod collecting;
 mod crashes;
 mod damage;
 mod lives;
@@ -16,6 +17,7 @@ mod parts;
 mod moves;
 mod sweeping;
 mod verifying;
+mod year;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +50,7 @@ fn storage(store: Arc<dyn ObjectStore>) -> LaneStorage {
         tables: BTreeMap::from([(Arc::from("numbers"), table)]),
         job: "toy".to_owned(),
         lane: "0".to_owned(),
+        keep: Keep::default(),
     }
 }
 

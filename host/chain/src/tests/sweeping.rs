@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use object_store::memory::InMemory;
 
 use super::super::beat::BEAT_EVERY;
+use super::super::collect::Deleted;
 use super::super::presence::{PATIENCE_MIN, Presence, presence};
 use super::super::retire::{EPOCHS_AT_ONCE, Recent, retire};
 use super::super::store::LaneStore;
@@ -244,7 +245,7 @@ fn states_and_outboxes_behind_the_look_back_go_and_what_a_record_names_stays() {
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     let recent: Recent = opened.chain.recent.clone();
     assert!(
-        !runtime.block_on(retire(&store, &recent)).unwrap(),
+        !runtime.block_on(retire(&store, &recent, &Deleted::default())).unwrap(),
         "nothing is left for another page"
     );
     assert_eq!(states(), resolve::LOOK_BACK as u64 + 1);
@@ -257,7 +258,7 @@ fn states_and_outboxes_behind_the_look_back_go_and_what_a_record_names_stays() {
         let epoch = Epoch(head.epoch.0 + epoch);
         recent.push(&record::ChainRecord { epoch, ..head.clone() });
     }
-    runtime.block_on(retire(&store, &recent)).unwrap();
+    runtime.block_on(retire(&store, &recent, &Deleted::default())).unwrap();
     assert_eq!(states(), 2, "the one that is named, and the stranger's");
     assert_each_number_once(&runtime, &storage, count, "the head has its state");
     assert!(EPOCHS_AT_ONCE < resolve::LOOK_BACK as u64);

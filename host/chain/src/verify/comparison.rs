@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::report::{Matter, Report};
 use crate::body::SlotBody;
+use crate::floor::Floor;
 use crate::paths::DataFileName;
 use crate::record::{ChainRecord, DataFile, Epoch, Parent, RecordKind};
 use crate::resolve::FoundFile;
@@ -34,6 +35,8 @@ pub(super) struct Comparison {
     listed: BTreeMap<(Arc<str>, String), (DataFileName, u64)>,
     /// Epochs whose records could not be read.
     unread: BTreeSet<Epoch>,
+    /// Epochs whose records were read.
+    read: BTreeSet<Epoch>,
     parent: Option<Parent>,
     pub(super) report: Report,
 }
@@ -52,6 +55,7 @@ impl Comparison {
             tables: storage.tables.keys().map(Arc::clone).collect(),
             listed: listed.collect(),
             unread: BTreeSet::new(),
+            read: BTreeSet::new(),
             parent: None,
             report: Report::default(),
         }
@@ -61,6 +65,16 @@ impl Comparison {
     pub(super) fn unreadable(&mut self, epoch: Epoch, matter: Matter, detail: String) {
         self.report.add(matter, format!("record of epoch {epoch}"), detail);
         self.unread.insert(epoch);
+        self.parent = None;
+    }
+
+    /// So many epochs have no records any more: they were let go.
+    pub(super) fn let_go(&mut self, epochs: u64) {
+        self.report.let_go += epochs;
+    }
+
+    /// The record before the next one was not read.
+    pub(super) fn skip(&mut self) {
         self.parent = None;
     }
 
@@ -75,6 +89,7 @@ impl Comparison {
             self.report.add(Matter::Damaged, format!("record of epoch {}", record.epoch), reason);
         }
         self.parent = Some(parent_of(body));
+        self.read.insert(record.epoch);
         self.report.epochs += 1;
         let mut expected = Vec::new();
         for file in &record.files {
@@ -138,8 +153,9 @@ impl Comparison {
             .then(|| format!("it names another parent than epoch {}", parent.epoch))
     }
 
-    /// What is left of the listing, sorted by what it is. `chain` is the chain's id in names, `earlier` those before it.
-    pub(super) fn finish(mut self, chain: &str, earlier: &[String]) -> Report {
+    /// What is left of the listing, sorted by what it is. `chain` is the chain's id in names, `earlier` those before it, `floor`
+    /// tells who wrote the epochs whose records were let go.
+    pub(super) fn finish(mut self, chain: &str, earlier: &[String], floor: &Floor) -> Report {
         for ((table, path), (name, _)) in std::mem::take(&mut self.listed) {
             let object = format!("{table}: {path}");
             let (matter, detail) = match &name.chain {
@@ -150,6 +166,18 @@ impl Comparison {
                     Matter::Undecided,
                     format!("the record of epoch {} cannot be read", name.epoch),
                 ),
+                Some(of)
+                    if of == chain
+                        && floor.has_let_go(name.epoch)
+                        && !self.read.contains(&name.epoch) =>
+                {
+                    let writer = floor.writer(name.epoch);
+                    if writer.is_none_or(|writer| writer == (name.term, name.nonce.clone())) {
+                        self.report.by_name += 1;
+                        continue;
+                    }
+                    (Matter::LeftOver, format!("epoch {} has another writer", name.epoch))
+                }
                 Some(of) if of == chain => (
                     Matter::LeftOver,
                     format!("the record of epoch {} does not name it", name.epoch),

@@ -9,6 +9,7 @@ use futures::StreamExt;
 
 use super::body::SlotBody;
 use super::files::all_files;
+use super::floor;
 use super::own::{files_id, own_chains};
 use super::paths::LaneTag;
 use super::record::{ChainRecord, Epoch};
@@ -45,14 +46,31 @@ pub async fn verify(
     }
     let mut comparison = Comparison::new(storage, latest, files);
     comparison.report.hashed = hashes;
-    let slots = (0..=latest.0).map(Epoch).map(|epoch| {
+    // A head that cannot be read is found below.
+    let newest = store.head().await.ok().flatten().map(|body| body.record);
+    let chain = files_id(&store, newest.as_ref()).await.unwrap_or_default();
+    let mut floor = floor::find(&store, &chain).await?.highest;
+    let first = floor.epoch;
+    comparison.let_go(first.0 - 1);
+    let slots = std::iter::once(0).chain(first.0..=latest.0).map(Epoch).map(|epoch| {
         let store = &store;
         async move { (epoch, store.slot(epoch).await) }
     });
     let mut slots = futures::stream::iter(slots).buffered(REQUESTS_AT_ONCE);
-    let mut head = None;
     while let Some((epoch, slot)) = slots.next().await {
-        let body = match slot.map_err(failed)?.map(|bytes| SlotBody::thaw(epoch, bytes)) {
+        let slot = slot.map_err(failed)?;
+        if slot.is_none() && !floor.has_let_go(epoch) {
+            // It may have been let go since we began.
+            floor = floor::find(&store, &chain).await?.highest;
+        }
+        if epoch == first || (slot.is_none() && floor.has_let_go(epoch)) {
+            comparison.skip();
+        }
+        if slot.is_none() && floor.has_let_go(epoch) {
+            comparison.let_go(1);
+            continue;
+        }
+        let body = match slot.map(|bytes| SlotBody::thaw(epoch, bytes)) {
             None => {
                 comparison.unreadable(epoch, Matter::Missing, "a gap in the chain".to_owned());
                 continue;
@@ -71,11 +89,9 @@ pub async fn verify(
             compare_blobs(&store, &body.record, hashes, &mut comparison.report).await?;
         }
         progress(epoch.0 + 1, latest.0 + 1);
-        head = Some(body.record);
     }
-    let chain = files_id(&store, head.as_ref()).await.unwrap_or_default();
     let earlier = own_chains(&store).await?;
-    Ok(Some(comparison.finish(&chain, &earlier)))
+    Ok(Some(comparison.finish(&chain, &earlier, &floor)))
 }
 
 async fn compare_hashes(

@@ -62,6 +62,10 @@ pub struct Finding {
 pub struct Report {
     /// Records that were read, the genesis included.
     pub epochs: u64,
+    /// Epochs whose records are not there any more, because they are old: nothing tells their data files' sizes and hashes.
+    pub let_go: u64,
+    /// Data files of those epochs, which are theirs by their names.
+    pub by_name: u64,
     /// States and outboxes that were compared.
     pub blobs: u64,
     /// Data files that records name.

@@ -8,6 +8,7 @@ use super::fates::FateCounters;
 use super::instrument::{Counter, FAST, Gauge, Histogram, Longest, NamedCounters, SLOW, StepTime};
 use super::partition::PartitionFates;
 use super::stage::{ModuleMetrics, StageMetrics};
+use sluicegate_chain::Deleted;
 use sluicegate_chain::record::{DataFile, Epoch, StateRef};
 use sluicegate_connect::outbox::Deliveries;
 
@@ -35,6 +36,8 @@ pub struct LaneMetrics {
     pub commit: Histogram,
     /// Attempts that the store did not take.
     pub commit_failures: Arc<AtomicU64>,
+    /// What the owner has deleted because nothing needs it any more.
+    pub deleted: Arc<Deleted>,
     /// State stored with the last committed epoch, compressed.
     pub checkpoint_bytes: Gauge,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
@@ -106,6 +109,7 @@ impl LaneMetrics {
             checkpoint: Histogram::new(&SLOW),
             commit: Histogram::new(&SLOW),
             commit_failures: Arc::default(),
+            deleted: Arc::default(),
             checkpoint_bytes: Gauge::default(),
             last_commit_micros: Gauge::default(),
             commits: Commits::default(),

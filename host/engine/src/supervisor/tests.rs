@@ -18,7 +18,7 @@ use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::{ChainRecord, Epoch, RecordKind};
-use sluicegate_chain::{LaneStorage, inspect};
+use sluicegate_chain::{Keep, LaneStorage, inspect};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, file};
 use sluicegate_sandbox::module::compile::Compiler;
@@ -177,6 +177,7 @@ impl World {
             tables: self.config.tables().into_iter().map(table).collect(),
             job: "lives".to_owned(),
             lane: "0".to_owned(),
+            keep: Keep::default(),
         }
     }
 

@@ -25,6 +25,8 @@ use sluicegate_model::window::WindowKind;
 const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// A restart repeats at most this much.
 const CHECKPOINT_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+/// Longer than anybody looks back; then records only cost.
+const CHECKPOINT_RETAIN_MAX: Duration = Duration::from_secs(3_650 * 24 * 3_600);
 
 /// The outputs as they were written.
 pub(super) struct Raw {
@@ -137,13 +139,15 @@ fn check_checkpoint(
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<CheckpointConfig> {
-    let RawCheckpoint { interval, path } = raw;
+    let RawCheckpoint { interval, retain, path } = raw;
     let key = Key::top("checkpoint");
     let (min, max) = (CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX);
     let interval = within(&interval, min, max, &key.child("interval"), problems);
+    let retain_key = key.child("retain");
+    let retain = within(&retain, Duration::ZERO, CHECKPOINT_RETAIN_MAX, &retain_key, problems);
     let place = problems.take(&key.child("path"), location(&path, folder));
     let WrittenPlace { written, url } = place?;
-    Some(CheckpointConfig { interval: interval?, url, written })
+    Some(CheckpointConfig { interval: interval?, retain: retain?, url, written })
 }
 
 /// What is in a table's folder and not in the chain is deleted when a lane is opened

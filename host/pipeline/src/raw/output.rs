@@ -92,6 +92,11 @@ pub(crate) struct RawCheckpoint {
     #[serde(default = "default_checkpoint_interval")]
     #[schemars(example = &"10s")]
     pub(crate) interval: DurationText,
+    /// How long the records of old commits stay, to be looked back at; the newest 128 always do. Default `"24h"`. Data
+    /// files stay in any case.
+    #[serde(default = "default_checkpoint_retain")]
+    #[schemars(example = &"24h")]
+    pub(crate) retain: DurationText,
     /// The folder of the commit chain, the state and the module store; pipelines may share it. A path (relative to
     /// the folder of this file) or a URL: `file://…`, `s3://…`, `gs://…`, `az://…`.
     #[schemars(example = &"data/chain")]
@@ -100,6 +105,10 @@ pub(crate) struct RawCheckpoint {
 
 fn default_checkpoint_interval() -> DurationText {
     "10s".into()
+}
+
+fn default_checkpoint_retain() -> DurationText {
+    "24h".into()
 }
 
 /// Bounds of a turn and of a plugin's calls.

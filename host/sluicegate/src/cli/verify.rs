@@ -97,7 +97,7 @@ fn description(pipeline: &Pipeline, report: &Report) -> String {
         text +=
             &format!("{:<9}  {}: {}\n", finding.matter.to_string(), finding.object, finding.detail);
     }
-    let Report { epochs, blobs, files, bytes, hashed, counts, findings } = report;
+    let Report { epochs, let_go, by_name, blobs, files, bytes, hashed, counts, findings } = report;
     let shown = findings.len() as u64;
     let all: u64 = counts.values().sum();
     if all > shown {
@@ -109,6 +109,11 @@ fn description(pipeline: &Pipeline, report: &Report) -> String {
         pipeline.name,
         HumanBytes(*bytes)
     );
+    if *let_go > 0 {
+        text += &format!(
+            "{let_go} older epochs have no records any more (`checkpoint.retain`): {by_name} data files are theirs by name\n"
+        );
+    }
     let of = |matter| counts.get(&matter).copied().unwrap_or_default();
     text += &format!(
         "missing {}, damaged {}, left over {}; foreign {}, earlier {}, undecided {}\n",

@@ -38,9 +38,11 @@ pub struct Committed {
     storage: LaneStorage,
     /// What was read of files lately.
     kept: Kept,
-    /// Of each epoch the files of the tables that are looked at.
-    files: Mutex<BTreeMap<Epoch, Arc<[TableFile]>>>,
+    /// Of each epoch the files of the tables that are looked at; none of those whose records were let go.
+    files: Mutex<Remembered>,
 }
+
+type Remembered = BTreeMap<Epoch, Option<Arc<[TableFile]>>>;
 
 /// A committed file.
 #[derive(Clone, Debug)]
@@ -138,12 +140,21 @@ impl Committed {
         look: Look<'_>,
         take: impl Fn(Epoch, &RecordBatch, usize) -> (T, usize),
     ) -> Result<Found<T>, LookBackError> {
-        let mut found = Found::nothing();
+        let (mut found, mut has_begun) = (Found::nothing(), false);
         let epochs = (0..=look.before.epoch.0).rev().take(EPOCHS_MAX).map(Epoch);
         let files = epochs
             .map(|epoch| async move { Ok::<_, LookBackError>((epoch, self.files(epoch).await?)) });
         let mut files = stream::iter(files).buffered(RECORDS_AT_ONCE);
         while let Some((epoch, files)) = files.try_next().await? {
+            let Some(files) = files else {
+                // Behind the newest there is no record yet, before the oldest that stayed there is none any more.
+                found.older = None;
+                if has_begun {
+                    break;
+                }
+                continue;
+            };
+            has_begun = true;
             let is_enough = self.look_into((epoch, &files), look, &take, &mut found).await?;
             if is_enough {
                 return Ok(found);
@@ -200,20 +211,19 @@ impl Committed {
         Ok(false)
     }
 
-    /// The files that the record of an epoch names.
-    async fn files(&self, epoch: Epoch) -> Result<Arc<[TableFile]>, ChainError> {
+    /// The files that the record of an epoch names; none if there is no record.
+    async fn files(&self, epoch: Epoch) -> Result<Option<Arc<[TableFile]>>, ChainError> {
         if let Some(files) = self.remembered().get(&epoch) {
-            return Ok(Arc::clone(files));
+            return Ok(files.clone());
         }
         let record = inspect::record(&self.storage, epoch).await?;
         let Some(record) = record else {
-            let none: Arc<[TableFile]> = Arc::from([]);
             let mut remembered = self.remembered();
             // The epochs behind it are committed, so it was removed and does not come.
             if remembered.last_key_value().is_some_and(|(newest, _)| *newest > epoch) {
-                remembered.insert(epoch, Arc::clone(&none));
+                remembered.insert(epoch, None);
             }
-            return Ok(none);
+            return Ok(None);
         };
         let is_looked_at = |table: &str| table == LATE || table == DEAD_LETTERS;
         let files = record.files.into_iter().filter(|file| is_looked_at(&file.table));
@@ -221,14 +231,14 @@ impl Committed {
             files.map(|file| TableFile { table: file.table, path: file.path, bytes: file.bytes });
         let files: Arc<[TableFile]> = files.collect();
         let mut remembered = self.remembered();
-        remembered.insert(epoch, Arc::clone(&files));
+        remembered.insert(epoch, Some(Arc::clone(&files)));
         if remembered.len() > REMEMBERED_MAX {
             remembered.pop_first();
         }
-        Ok(files)
+        Ok(Some(files))
     }
 
-    fn remembered(&self) -> MutexGuard<'_, BTreeMap<Epoch, Arc<[TableFile]>>> {
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,10 +12,10 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::{LanePorts, PipelineHandle};
 use crate::committed::{Committed, DEAD_LETTERS, LATE};
-use sluicegate_chain::LaneStorage;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::{Epoch, PinnedModule};
+use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Command, Haste, Look};
@@ -131,6 +131,7 @@ pub(crate) fn storage_in(root: &Location) -> LaneStorage {
         tables: [LATE, DEAD_LETTERS].map(table).into(),
         job: "sales".to_owned(),
         lane: "0".to_owned(),
+        keep: Keep::default(),
     }
 }
 
@@ -242,6 +243,7 @@ fn config() -> Pipeline {
         leadership: sluicegate_pipeline::LeadershipConfig::default(),
         checkpoint: CheckpointConfig {
             interval: Duration::from_secs(10),
+            retain: Duration::from_secs(24 * 3_600),
             url: String::new(),
             written: String::new(),
         },

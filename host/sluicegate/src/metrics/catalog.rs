@@ -237,6 +237,18 @@ pub(super) const COMMIT_FAILURES: Metric = counter(
     PIPELINE,
     "Attempts to commit that the store did not take; each is tried again",
 );
+pub(super) const DELETED_OBJECTS: Metric = counter(
+    "sluicegate_deleted_objects",
+    None,
+    PIPELINE,
+    "Old records, states and outboxes, and orphaned data files, deleted from the store",
+);
+pub(super) const DELETED_BYTES: Metric = counter(
+    "sluicegate_deleted",
+    Some("bytes"),
+    PIPELINE,
+    "Bytes of old records, states and outboxes deleted from the store",
+);
 pub(super) const LAST_COMMIT: Metric = gauge(
     "sluicegate_last_commit_timestamp",
     Some("seconds"),
@@ -282,7 +294,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 48] = [
+pub(super) const ALL: [&Metric; 50] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -320,6 +332,8 @@ pub(super) const ALL: [&Metric; 48] = [
     &CHECKPOINT_STATE,
     &COMMIT,
     &COMMIT_FAILURES,
+    &DELETED_OBJECTS,
+    &DELETED_BYTES,
     &LAST_COMMIT,
     &FILES,
     &ROWS,

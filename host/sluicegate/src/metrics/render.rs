@@ -215,6 +215,10 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| {
         metrics.commit_failures.load(Relaxed)
     })?;
+    page.counters(&catalog::DELETED_OBJECTS, lanes, |metrics| {
+        metrics.deleted.objects.load(Relaxed)
+    })?;
+    page.counters(&catalog::DELETED_BYTES, lanes, |metrics| metrics.deleted.bytes.load(Relaxed))?;
     page.counters(&catalog::OUTBOX_SENT, lanes, |metrics| metrics.deliveries.sent.load(Relaxed))?;
     page.gauges(&catalog::OUTBOX_UNSENT, lanes, |lane| {
         Some(lane.metrics.deliveries.unsent.load(Relaxed) as f64)

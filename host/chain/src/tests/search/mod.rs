@@ -4,12 +4,14 @@
 //!
 //! * [`directory`] is the protocol as it is today: a plain directory of data files, orphans deleted by the opening. It
 //!   drives [`crate::resolve`] itself.
+//! * [`collected`] is the protocol with slots that are let go. It raises the real floor ([`crate::floor`]).
 //! * [`lead`] is who leads, by claims and signs of life. It drives [`crate::lead`].
 //! * [`published`] is the protocol with a table log and garbage collection
 //!   (docs/design/commit.md#not-built-yet). It is here so that what comes later is built on rules
 //!   that were checked.
 
 mod directory;
+mod collected;
 mod lead;
 mod published;
 

@@ -52,7 +52,7 @@ use naive::{Kind, expected};
 use sluicegate_chain as chain;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{ChainRecord, Epoch, PinnedModule};
-use sluicegate_chain::{Committer, LaneStorage, Opened, Opener};
+use sluicegate_chain::{Committer, Keep, LaneStorage, Opened, Opener};
 use sluicegate_connect::source::{PollLimits, Source};
 use sluicegate_formats::json::encode::JsonObject;
 use sluicegate_model::call::CallLimits;
@@ -209,6 +209,7 @@ impl World {
             tables: self.config.tables().into_iter().map(table).collect(),
             job: "texts".to_owned(),
             lane: "0".to_owned(),
+            keep: Keep::default(),
         }
     }
 
