@@ -384,7 +384,8 @@ impl Job {
         all.ticks -= 1;
         all.instances.iter_mut().for_each(|instance| instance.clock += TICK);
         for i in 0..self.instances.len() {
-            let may_stand = self.bounds.clocks_lie || self.bounds.without == Without::CountingSuspend;
+            let may_stand =
+                self.bounds.clocks_lie || self.bounds.without == Without::CountingSuspend;
             let stands = may_stand && i == 0;
             let drifts = if stands { Some(all.clone()) } else { all.unfortunate() };
             let Some(mut slow) = drifts else { continue };

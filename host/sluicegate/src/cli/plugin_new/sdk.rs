@@ -39,6 +39,7 @@ sources! {
     "src/process/timers.rs"
     "src/state.rs"
     "src/description.rs"
+    "src/level.rs"
     "src/host.rs"
     "src/testing/mod.rs"
     "src/testing/process.rs"
