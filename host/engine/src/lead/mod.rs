@@ -1,6 +1,6 @@
 //! The leadership of this instance (docs/design/leadership.md): what the lane, HTTP and the metrics see of it.
 //!
-//! A lane works while its instance leads. [`win`] stands by until it does, a task of its own keeps it ([`keeper`]), and
+//! A lane works while its instance leads. `win` stands by until it does, a task of its own keeps it (`keeper`), and
 //! the lane asks [`Lead::standing`] before it reads on. The chain is safe without all of this.
 
 mod elder;
