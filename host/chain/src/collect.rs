@@ -3,7 +3,7 @@
 //! A deleted name can be created again, by a writer that slept or by a put that lands late. Four rules make that harmless;
 //! `tests/search/collected.rs` leaves them out one by one and finds a counter-example each time:
 //!
-//! * **C16** A slot is deleted only below a [`floor`] that was put before. So what is missing below it is not damage,
+//! * **C16** A slot is deleted only below a floor (`floor.rs`) that was put before. So what is missing below it is not damage,
 //!   and who wrote those epochs stays known.
 //! * **C17** What lies in a slot below the floor counts for nothing. Whoever concludes something from slots looks again
 //!   whether the floor still stands where it stood before they were read.

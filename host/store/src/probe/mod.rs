@@ -3,7 +3,7 @@
 //!
 //! Several servers that speak S3 accept `If-None-Match: *` and ignore it, or look first and write afterwards, so that of two
 //! creates at a time both succeed. Nothing of that shows until two instances race, and then both have committed the same
-//! epoch. So it is tried before a lane is opened, with creates that race on purpose ([`probe`]).
+//! epoch. So it is tried before a lane is opened, with creates that race on purpose (`probe`).
 //!
 //! # What it costs
 //!
