@@ -377,6 +377,12 @@ impl Lane {
 }
 
 impl State for Lane {
+    type Kept = Self;
+
+    fn kept(&self) -> Self {
+        self.clone()
+    }
+
     fn next(&self, push: &mut dyn FnMut(String, Self)) {
         if let Some(late) = &self.late {
             let mut landed = match late {

@@ -16,10 +16,9 @@ mod lead;
 mod published;
 
 use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashSet, HashSetExt};
 
 /// What a search found.
 #[derive(Debug)]
@@ -51,7 +50,12 @@ impl Found {
 }
 
 /// A state together with what may happen next, each with its label.
-trait State: Clone + Eq + Hash {
+trait State: Clone {
+    /// What is kept of a state that was seen: all that tells it from others.
+    type Kept: Eq + Hash;
+
+    fn kept(&self) -> Self::Kept;
+
     fn next(&self, push: &mut dyn FnMut(String, Self));
 
     /// What is wrong with it, if anything is.
@@ -60,29 +64,27 @@ trait State: Clone + Eq + Hash {
 
 /// Breadth first, so that a violation's story is a shortest one.
 fn search<S: State>(start: S) -> Found {
-    let mut seen: HashMap<S, ()> = HashMap::new();
+    let mut seen: HashSet<S::Kept> = HashSet::new();
     /// The state before, and what happened there.
     struct Step {
         from: usize,
         label: String,
     }
     let mut steps = vec![Step { from: 0, label: "start".to_owned() }];
-    let mut todo = VecDeque::from([(0, start.clone())]);
-    seen.insert(start, ());
+    seen.insert(start.kept());
+    let mut todo = VecDeque::from([(0, start)]);
     let mut wrong = None;
     while let Some((from, state)) = todo.pop_front() {
         state.next(&mut |label, next| {
             let index = steps.len();
-            let Entry::Vacant(unseen) = seen.entry(next) else { return };
-            if wrong.is_some() {
+            if wrong.is_some() || !seen.insert(next.kept()) {
                 return;
             }
             steps.push(Step { from, label });
-            if let Some(text) = unseen.key().wrong() {
+            if let Some(text) = next.wrong() {
                 wrong = Some((index, text));
             }
-            todo.push_back((index, unseen.key().clone()));
-            unseen.insert(());
+            todo.push_back((index, next));
         });
         if let Some((mut index, text)) = wrong {
             let mut story = Vec::new();

@@ -269,6 +269,12 @@ fn die(writer: &mut Writer) {
 }
 
 impl State for Lane {
+    type Kept = Self;
+
+    fn kept(&self) -> Self {
+        self.clone()
+    }
+
     fn next(&self, push: &mut dyn FnMut(String, Self)) {
         for (index, (slot, record)) in self.late.iter().enumerate() {
             if self.chain[*slot].is_none() {
