@@ -72,10 +72,13 @@ fn a_finished_job_run_again_changes_nothing() {
     let place = Place::local();
     let pipeline = Pipeline::sales(kafka_bounded(&topic)).write(&place);
     run_to_end(&place, &pipeline);
-    let (objects, head) = (place.list(""), chain::head(&place).unwrap().epoch());
+    // But for who leads: whoever runs the job takes a term of leadership first.
+    let is_kept = |path: &String| !path.contains("/terms/") && !path.contains("/beats/");
+    let objects = || place.list("").into_iter().filter(is_kept).collect::<Vec<_>>();
+    let (before, head) = (objects(), chain::head(&place).unwrap().epoch());
     sales.send(&topic, 500);
     run_to_end(&place, &pipeline);
-    assert_eq!(place.list(""), objects);
+    assert_eq!(objects(), before);
     assert_eq!(chain::head(&place).unwrap().epoch(), head);
 }
 
