@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from harness.pages import as_sentence
+from harness.pages import as_sentence, eventually
 from harness.pipeline import sales
 from harness.topic import Topic
 
@@ -65,7 +65,7 @@ def test_a_script_from_elsewhere_would_not_run(at_work, console):
         document.body.append(button);
         button.click();
     }""")
-    page.wait_for_function("window.violations.length >= 3")
+    eventually(page, "window.violations.length", lambda count: count >= 3)
     assert page.evaluate("[window.inline, window.attribute]") == [None, None]
     refused = " ".join(page.evaluate("window.violations"))
     assert "script-src" in refused and "img-src" in refused, refused

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from harness.pages import wait_for_data
+from harness.pages import eventually, wait_for_data
 
 BRIGHTNESS = """
 () => {
@@ -28,10 +28,10 @@ def test_a_change_of_the_system_is_followed(at_work, console):
     page = console(at_work, color_scheme="light")
     wait_for_data(page)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"({BRIGHTNESS})() < 80")
+    eventually(page, BRIGHTNESS, lambda brightness: brightness < 80)
     # What one has chosen stays.
     page.get_by_role("combobox", name="Theme").select_option("light")
-    page.wait_for_function(f"({BRIGHTNESS})() > 175")
+    eventually(page, BRIGHTNESS, lambda brightness: brightness > 175)
     page.emulate_media(color_scheme="light")
     page.emulate_media(color_scheme="dark")
     assert page.evaluate(BRIGHTNESS) > 175

@@ -37,3 +37,13 @@ def row(page, name: str, text):
 def as_sentence(message: str):
     """A message of the host as a page shows it: with a capital, and names as code where it has them in backquotes."""
     return re.compile("`?".join(re.escape(part) for part in message.strip().split("`")), re.IGNORECASE)
+
+
+def eventually(page, script, holds):
+    """Waits until what a script gives is as wanted. A wait in the page itself would need `eval`, which the page's policy refuses."""
+    for _ in range(200):
+        given = page.evaluate(script)
+        if holds(given):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"after ten seconds the page still gives {given!r}")
