@@ -21,6 +21,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// The beginning of a text that has more than so many characters, with `…` behind it.
+pub fn cut(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Whether a terminal or an editor does something with the character other than showing it: control characters, line
 /// separators, and those that turn the direction of text.
 fn is_active(character: char) -> bool {

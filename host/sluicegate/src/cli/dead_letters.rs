@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::client::{Client, Connection};
 use super::plugin::print_json;
 use crate::api::dead_letters::{DeadLetter, DeadLetters, Shown};
-use sluicegate_model::printable::{printable, table};
+use sluicegate_model::printable::{cut, printable, table};
 
 /// Characters of a reason and of a record that stand in a line of the table. `--json` has more.
 const CELL_CHARS_MAX: usize = 80;
@@ -63,7 +63,7 @@ fn describe(answer: &DeadLetters) -> String {
             letter.stage.clone(),
             place(letter),
             if letter.committed { letter.epoch.to_string() } else { "open".to_owned() },
-            cut(&letter.reason),
+            cut(&letter.reason, CELL_CHARS_MAX),
             letter.record.as_ref().map_or_else(|| "-".to_owned(), bytes),
         ]
     };
@@ -98,15 +98,8 @@ fn place(letter: &DeadLetter) -> String {
 fn bytes(shown: &Shown) -> String {
     let text = shown.text.clone();
     let text = text.or_else(|| shown.hex.as_ref().map(|hex| format!("0x{hex}")));
-    let text = cut(&text.unwrap_or_default());
+    let text = cut(&text.unwrap_or_default(), CELL_CHARS_MAX);
     if shown.cut && !text.ends_with('…') { text + "…" } else { text }
-}
-
-/// The beginning of a long text. Cut after it was escaped, so that a line stays a line.
-fn cut(text: &str) -> String {
-    let mut chars = text.chars();
-    let begin: String = chars.by_ref().take(CELL_CHARS_MAX).collect();
-    if chars.next().is_some() { begin + "…" } else { begin }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::MARKS_MAX;
 use crate::api::history::{Mark, MarkKind};
 use sluicegate_engine::counters::{Activated, Commit, LaneMetrics};
 use sluicegate_engine::status::{LaneStatus, is_same_problem};
+use sluicegate_model::printable::cut;
 use sluicegate_model::time::EventTime;
 
 /// Characters of a problem that are kept.
@@ -48,12 +49,12 @@ impl Marks {
             (None, None) => {}
             (Some(before), Some(now)) if is_same_problem(before, now) => {}
             (_, Some(now)) => {
-                let mark = Mark { text: cut(now), ..plain(MarkKind::Problem) };
+                let mark = Mark { text: cut(now, TEXT_MAX), ..plain(MarkKind::Problem) };
                 self.push(wall_micros, wall_micros, mark);
                 self.problem = Some(now.clone());
             }
             (Some(before), None) => {
-                let mark = Mark { text: cut(before), ..plain(MarkKind::Mended) };
+                let mark = Mark { text: cut(before, TEXT_MAX), ..plain(MarkKind::Mended) };
                 self.push(wall_micros, wall_micros, mark);
                 self.problem = None;
             }
@@ -114,12 +115,5 @@ fn plain(kind: MarkKind) -> Mark {
         version: None,
         digest: None,
         previous: None,
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(TEXT_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
