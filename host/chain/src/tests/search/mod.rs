@@ -15,10 +15,10 @@ mod collected;
 mod lead;
 mod published;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
-use foldhash::{HashSet, HashSetExt};
+use foldhash::fast::FixedState;
 
 /// What a search found.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ trait State: Clone {
 
 /// Breadth first, so that a violation's story is a shortest one.
 fn search<S: State>(start: S) -> Found {
-    let mut seen: HashSet<S::Kept> = HashSet::new();
+    let mut seen: HashSet<S::Kept, FixedState> = HashSet::default();
     /// The state before, and what happened there.
     struct Step {
         from: usize,
