@@ -8,7 +8,7 @@ use super::elder::Elder;
 use super::keeper::{Keeper, Work};
 use super::process::{is_gone, own};
 use crate::lane::{Awaited, LaneParts, OpenError, Outside, heard, wait};
-use crate::status::{LaneStatus, Phase};
+use crate::status::LaneStatus;
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
 use sluicegate_chain::lead::claim::{Claim, LeadTerm, ProcessMark};
@@ -259,7 +259,6 @@ impl Candidate<'_> {
             Some(claim) if self.said.as_ref() == Some(&claim.instance) => lead.follow(claim),
             _ => lead.show_elder(self.said.clone()),
         }
-        let before = LaneStatus::clone(&status.load());
-        status.store(Arc::new(LaneStatus { phase: Phase::Standby, problem, ..before }));
+        status.store(Arc::new(LaneStatus::standing_by(&self.parts.config.name, problem)));
     }
 }

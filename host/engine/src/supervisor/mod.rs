@@ -122,7 +122,8 @@ impl Supervisor {
                     self.said = None;
                     self.release(outside);
                     wait = OVERTAKEN_WAIT;
-                    publish(outside, Phase::Standby, None);
+                    let shown = LaneStatus::standing_by(&self.parts.config.name, None);
+                    outside.status.store(Arc::new(shown));
                 }
                 Life::SteppedDown(why) => {
                     tracing::warn!(pipeline = %self.parts.config.name, "{why}; stands by");

@@ -352,7 +352,10 @@ fn runs(lane: &Supervised, read: u64) {
 fn stands_by(lane: &Supervised, leader: &str) {
     lane.shows(|status| {
         let lead = lane.lead.view();
+        // What it knew as a leader is now the other's to say.
+        let tells_of_the_stream = status.epoch.is_some() || !status.partitions.is_empty();
         status.phase == Phase::Standby
+            && !tells_of_the_stream
             && lead.role == Role::Standby
             && lead.leader.as_deref() == Some(leader)
     });

@@ -12,7 +12,7 @@ use sluicegate_engine::counters::{
     Histogram, LaneMetrics, ModuleMetrics, StageMetrics, TableMetrics,
 };
 use sluicegate_engine::lead::Lead;
-use sluicegate_engine::status::LaneStatus;
+use sluicegate_engine::status::{LaneStatus, Phase};
 
 /// One lane at one scrape: all its series tell of the same status.
 pub(super) struct View {
@@ -20,6 +20,13 @@ pub(super) struct View {
     pub(super) metrics: Arc<LaneMetrics>,
     pub(super) status: Arc<LaneStatus>,
     pub(super) lead: Lead,
+}
+
+impl View {
+    /// Whether this instance is the one whose gauges tell of the pipeline. They would stand on one that has stood down.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.status.phase != Phase::Standby
+    }
 }
 
 pub(super) type Label<'a> = (&'static str, &'a str);
@@ -108,6 +115,16 @@ impl Page<'_, '_> {
                 None => Ok(()),
             })
         })
+    }
+
+    /// One gauge a lane at work, of those that have it.
+    pub(super) fn gauges_at_work(
+        &mut self,
+        metric: &Metric,
+        lanes: &[View],
+        value: impl Fn(&View) -> Option<f64>,
+    ) -> Result<(), Error> {
+        self.gauges(metric, lanes, |lane| lane.is_at_work().then(|| value(lane)).flatten())
     }
 
     /// One histogram a lane.

@@ -66,16 +66,20 @@ fn moment(page: &mut Page, lanes: &[View], wall_micros: i64) -> Result<(), Error
         Some(if lane.status.problem.is_some() { 1.0 } else { 0.0 })
     })?;
     page.family(&catalog::LAG, |family| lanes.iter().try_for_each(|lane| lag(family, lane)))?;
-    page.gauges(&catalog::PAUSED, lanes, |lane| {
+    page.gauges_at_work(&catalog::PAUSED, lanes, |lane| {
         Some(lane.status.partitions.iter().filter(|view| view.paused).count() as f64)
     })?;
-    page.gauges(&catalog::WATERMARK, lanes, |lane| watermark_micros(lane).map(micros_to_seconds))?;
-    page.gauges(&catalog::WATERMARK_DELAY, lanes, |lane| {
+    page.gauges_at_work(&catalog::WATERMARK, lanes, |lane| {
+        watermark_micros(lane).map(micros_to_seconds)
+    })?;
+    page.gauges_at_work(&catalog::WATERMARK_DELAY, lanes, |lane| {
         watermark_micros(lane).map(|at| micros_to_seconds(wall_micros.saturating_sub(at)))
     })?;
-    page.gauges(&catalog::GROUPS, lanes, |lane| Some(lane.status.groups as f64))?;
-    page.gauges(&catalog::STATE, lanes, |lane| Some(lane.status.state_bytes as f64))?;
-    page.gauges(&catalog::EPOCH, lanes, |lane| lane.status.epoch.map(|epoch| epoch.0 as f64))
+    page.gauges_at_work(&catalog::GROUPS, lanes, |lane| Some(lane.status.groups as f64))?;
+    page.gauges_at_work(&catalog::STATE, lanes, |lane| Some(lane.status.state_bytes as f64))?;
+    page.gauges_at_work(&catalog::EPOCH, lanes, |lane| {
+        lane.status.epoch.map(|epoch| epoch.0 as f64)
+    })
 }
 
 /// What turns made of records, and how long they took.
@@ -110,7 +114,7 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
             })
         })
     })?;
-    page.gauges(&catalog::PUBLISHED, lanes, |lane| {
+    page.gauges_at_work(&catalog::PUBLISHED, lanes, |lane| {
         lane.metrics.published_micros.timestamp_seconds()
     })?;
     page.counters(&catalog::RESTARTS, lanes, |metrics| metrics.restarts.get())?;
@@ -208,7 +212,7 @@ fn of_the_process(page: &mut Page) -> Result<(), Error> {
 /// What became durable.
 fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.histograms(&catalog::CHECKPOINT, lanes, |metrics| &metrics.checkpoint)?;
-    page.gauges(&catalog::CHECKPOINT_STATE, lanes, |lane| {
+    page.gauges_at_work(&catalog::CHECKPOINT_STATE, lanes, |lane| {
         Some(lane.metrics.checkpoint_bytes.get() as f64)
     })?;
     page.histograms(&catalog::COMMIT, lanes, |metrics| &metrics.commit)?;
@@ -220,13 +224,13 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     })?;
     page.counters(&catalog::DELETED_BYTES, lanes, |metrics| metrics.deleted.bytes.load(Relaxed))?;
     page.counters(&catalog::OUTBOX_SENT, lanes, |metrics| metrics.deliveries.sent.load(Relaxed))?;
-    page.gauges(&catalog::OUTBOX_UNSENT, lanes, |lane| {
+    page.gauges_at_work(&catalog::OUTBOX_UNSENT, lanes, |lane| {
         Some(lane.metrics.deliveries.unsent.load(Relaxed) as f64)
     })?;
     page.counters(&catalog::OUTBOX_FAILURES, lanes, |metrics| {
         metrics.deliveries.failures.load(Relaxed)
     })?;
-    page.gauges(&catalog::LAST_COMMIT, lanes, |lane| {
+    page.gauges_at_work(&catalog::LAST_COMMIT, lanes, |lane| {
         lane.metrics.last_commit_micros.timestamp_seconds()
     })?;
     page.tables(&catalog::FILES, lanes, |table| table.files.get())?;

@@ -275,6 +275,28 @@ fn partitions_beyond_the_limit_are_summed() {
     assert!(page.contains(r#"stream="other",partition="other"} 3"#), "{page}");
 }
 
+/// They would stand beside the leader's: a lag that never shrinks, a commit that grows ever older.
+#[test]
+fn an_instance_that_stands_by_has_counters_and_no_gauges_of_the_stream() {
+    let blank = LaneStatus::nothing_yet("sales");
+    let page = page(LaneStatus { phase: Phase::Standby, ..blank });
+    for gauge in [
+        "partition_lag_records",
+        "watermark_delay_seconds",
+        "open_groups",
+        "state_bytes",
+        "epoch",
+        "status_timestamp_seconds",
+        "checkpoint_state_bytes",
+        "outbox_unsent_messages",
+        "last_commit_timestamp_seconds",
+    ] {
+        assert!(!page.contains(&format!("\nsluicegate_{gauge}{{")), "{gauge} in\n{page}");
+    }
+    assert!(page.contains("\nsluicegate_records_read_total{pipeline=\"sales\"} 10\n"), "{page}");
+    assert!(page.contains("phase=\"standby\"} 1\n"), "{page}");
+}
+
 #[test]
 fn a_removed_pipeline_has_no_series() {
     let metrics = Metrics::new(Clock::manual(0));
