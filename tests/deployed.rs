@@ -65,11 +65,14 @@ fn scraped(query: &str) -> Option<f64> {
 
 #[test]
 fn metrics_are_scraped() {
-    eventually("the host is scraped", || (scraped("up{job=\"sluicegate\"}")? == 1.0).then_some(()));
-    let read = || scraped("sluicegate_records_read_total{pipeline=\"sales\"}");
+    eventually("both hosts are scraped", || {
+        (scraped("sum(up{job=\"sluicegate\"})")? == 2.0).then_some(())
+    });
+    eventually("one of them leads", || (scraped("sum(sluicegate_leader)")? == 1.0).then_some(()));
+    let read = || scraped("sum(sluicegate_records_read_total{pipeline=\"sales\"})");
     let before = eventually("records are counted", read);
     eventually("the count rises from scrape to scrape", || (read()? > before).then_some(()));
-    let epoch = eventually("an epoch", || scraped("sluicegate_epoch{pipeline=\"sales\"}"));
+    let epoch = eventually("an epoch", || scraped("max(sluicegate_epoch{pipeline=\"sales\"})"));
     println!("epoch {epoch} is scraped, {before} records had been read");
 }
 

@@ -13,13 +13,15 @@ use super::options::Options;
 use super::say;
 use crate::command::{first_line, run};
 use crate::daemon::{free_port, wait_until};
-use crate::http::request;
+use crate::http::{get_with_token, request};
 use crate::workspace::Workspace;
 
 /// Beside a deployment that somebody uses, whose project is `sluicegate`.
 const PROJECT: &str = "sluicegate-check";
 /// Seconds for everything to be healthy; a busy machine needs a minute and a half for Kafka alone.
 const HEALTHY_WITHIN: &str = "300";
+/// Twice what the default times of leadership allow (docs/design/leadership.md), on a busy machine.
+pub(super) const TAKE_OVER_LIMIT: Duration = Duration::from_secs(50);
 /// The deployment's files are the demo's, so are its secrets.
 const TOKEN: &str = "sluicegate-demo-token-known-to-everybody";
 
@@ -27,6 +29,7 @@ const TOKEN: &str = "sluicegate-demo-token-known-to-everybody";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     Host,
+    Host2,
     Kafka,
     Store,
     Producer,
@@ -36,6 +39,7 @@ impl Service {
     fn name(self) -> &'static str {
         match self {
             Self::Host => "host",
+            Self::Host2 => "host-2",
             Self::Kafka => "kafka",
             Self::Store => "s3",
             Self::Producer => "producer",
@@ -62,6 +66,7 @@ pub(super) struct Deployment {
 /// Where its services are reached.
 struct Ports {
     host: u16,
+    host_2: u16,
     kafka: u16,
     store: u16,
     prometheus: u16,
@@ -74,6 +79,7 @@ impl Deployment {
         require_engine()?;
         let ports = Ports {
             host: free_port()?,
+            host_2: free_port()?,
             kafka: free_port()?,
             store: free_port()?,
             prometheus: free_port()?,
@@ -83,7 +89,7 @@ impl Deployment {
             root: workspace.root().to_path_buf(),
             plugin: workspace.target().join("deployment").join("premium-sale.wasm"),
             ports,
-            services: vec!["kafka", "s3", "host", "producer", "prometheus"],
+            services: vec!["kafka", "s3", "host", "host-2", "producer", "prometheus"],
             is_down: Cell::new(false),
         };
         // What a check that was killed has left.
@@ -148,6 +154,33 @@ impl Deployment {
         })
     }
 
+    /// The host that leads, as soon as one says that it does.
+    pub(super) fn leader(&self, limit: Duration) -> Result<Service> {
+        let leads = |host: &Service| {
+            let answer = get_with_token(self.port_of(*host)?, "/health/leader", TOKEN).ok()?;
+            answer.starts_with("HTTP/1.1 200").then_some(())
+        };
+        let hosts = [Service::Host, Service::Host2];
+        wait_until(limit, || hosts.into_iter().find(|host| leads(host).is_some())).with_context(
+            || {
+                format!(
+                    "no host leads within {} s; the logs:\n{}",
+                    limit.as_secs(),
+                    self.last_logs()
+                )
+            },
+        )
+    }
+
+    /// Of a host, on this machine.
+    fn port_of(&self, host: Service) -> Option<u16> {
+        match host {
+            Service::Host => Some(self.ports.host),
+            Service::Host2 => Some(self.ports.host_2),
+            Service::Kafka | Service::Store | Service::Producer => None,
+        }
+    }
+
     /// SIGKILL. The engine takes that for the operator's will and does not start it again by itself.
     pub(super) fn kill(&self, service: Service) -> Result<()> {
         run(&mut self.compose(&["kill", service.name()]))
@@ -177,24 +210,25 @@ impl Deployment {
         run(&mut self.compose(&["cp", "host:/opt/sluicegate/plugins/premium-sale.wasm", &plugin]))
     }
 
-    /// Where everything is, for `tests/deployed`.
-    pub(super) fn environment(&self) -> [(&'static str, String); 6] {
+    /// Where everything is, for `tests/deployed`. The host is the one that leads.
+    pub(super) fn environment(&self) -> Result<[(&'static str, String); 6]> {
         let Ports { host, kafka, store, prometheus, .. } = self.ports;
-        [
-            ("DEPLOYED_URL", format!("http://127.0.0.1:{host}")),
+        let leader = self.port_of(self.leader(TAKE_OVER_LIMIT)?).unwrap_or(host);
+        Ok([
+            ("DEPLOYED_URL", format!("http://127.0.0.1:{leader}")),
             ("DEPLOYED_TOKEN", TOKEN.to_owned()),
             ("DEPLOYED_BROKERS", format!("127.0.0.1:{kafka}")),
             ("DEPLOYED_STORE", format!("http://127.0.0.1:{store}")),
             ("DEPLOYED_PROMETHEUS", format!("http://127.0.0.1:{prometheus}")),
             ("DEPLOYED_PLUGIN", self.plugin.display().to_string()),
-        ]
+        ])
     }
 
     /// For people.
     pub(super) fn addresses(&self) -> String {
-        let Ports { host, kafka, store, prometheus, grafana } = self.ports;
+        let Ports { host, host_2, kafka, store, prometheus, grafana } = self.ports;
         format!(
-            "host http://127.0.0.1:{host}, Kafka 127.0.0.1:{kafka}, S3 http://127.0.0.1:{store}, \
+            "hosts http://127.0.0.1:{host} and http://127.0.0.1:{host_2}, Kafka 127.0.0.1:{kafka}, S3 http://127.0.0.1:{store}, \
              Prometheus http://127.0.0.1:{prometheus}, Grafana http://127.0.0.1:{grafana}; \
              docker compose --project-name {PROJECT} down --volumes"
         )
@@ -221,11 +255,12 @@ impl Deployment {
     }
 
     fn compose(&self, arguments: &[&str]) -> Command {
-        let Ports { host, kafka, store, prometheus, grafana } = self.ports;
+        let Ports { host, host_2, kafka, store, prometheus, grafana } = self.ports;
         let mut docker = Command::new("docker");
         docker.args(["compose", "--project-name", PROJECT]).args(arguments).stdin(Stdio::null());
         docker.current_dir(&self.root).envs([
             ("SLUICEGATE_PORT", host.to_string()),
+            ("SLUICEGATE_2_PORT", host_2.to_string()),
             ("KAFKA_PORT", kafka.to_string()),
             ("S3_PORT", store.to_string()),
             ("PROMETHEUS_PORT", prometheus.to_string()),

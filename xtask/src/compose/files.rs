@@ -75,13 +75,17 @@ fn paths(compose: &str) -> BTreeSet<&str> {
     begins.map(|path| &path[..path.find(ends).unwrap_or(path.len())]).collect()
 }
 
-/// Keys two spaces deep below `services:`.
+/// Keys two spaces deep below `services:`, with an anchor or without.
 fn services(compose: &str) -> BTreeSet<&str> {
     let below = compose.lines().skip_while(|line| *line != "services:").skip(1);
     let block = below.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
     block
-        .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
-        .filter(|name| !name.starts_with([' ', '#']))
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(':'))
+        .filter(|(name, rest)| {
+            let is_block = rest.is_empty() || rest.starts_with(" &");
+            is_block && !name.starts_with([' ', '#'])
+        })
+        .map(|(name, _)| name)
         .collect()
 }
 
@@ -108,9 +112,11 @@ services:
   # Not a service: this
   kafka:
     image: apache/kafka:4.3.1
-  host:
+  host: &host
     volumes:
       - ./deploy/pipelines:/opt/pipelines:ro
+  host-2:
+    <<: *host
 networks:
   private:
 secrets:
@@ -126,7 +132,7 @@ secrets:
 
     #[test]
     fn services_are_told_from_what_else_is_two_spaces_deep() {
-        assert_eq!(services(COMPOSE).into_iter().collect::<Vec<_>>(), ["host", "kafka"]);
+        assert_eq!(services(COMPOSE).into_iter().collect::<Vec<_>>(), ["host", "host-2", "kafka"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use self::deployment::{Deployment, Service};
+use self::deployment::{Deployment, Service, TAKE_OVER_LIMIT};
 pub use self::files::check as check_files;
 pub use self::options::Options;
 use crate::command::{self, run as run_command};
@@ -52,16 +52,17 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     deployment.down()
 }
 
-/// Lets sales flow, and kills in turn what is in their way.
+/// Lets sales flow, and kills in turn what is in their way: the leader, Kafka, the store.
 fn let_flow(flow_for: Duration, kill: Option<&Deployment>) -> Result<()> {
     let Some(deployment) = kill else {
         say(&format!("Sales flow for {} s.", flow_for.as_secs()));
         pause(flow_for);
         return Ok(());
     };
-    let victims = [Service::Host, Service::Kafka, Service::Store];
     let between = (flow_for / 4).saturating_sub(MISSED);
-    for victim in victims {
+    pause(between);
+    kill_leader(deployment)?;
+    for victim in [Service::Kafka, Service::Store] {
         pause(between);
         say(&format!("Killing {victim}; it is missed for {} s.", MISSED.as_secs()));
         deployment.kill(victim)?;
@@ -72,11 +73,23 @@ fn let_flow(flow_for: Duration, kill: Option<&Deployment>) -> Result<()> {
     deployment.wait_until_healthy()
 }
 
+/// Kills the host that leads, shows who takes over and when, and has the killed one stand by.
+fn kill_leader(deployment: &Deployment) -> Result<()> {
+    let victim = deployment.leader(TAKE_OVER_LIMIT)?;
+    say(&format!("Killing {victim}, which leads."));
+    deployment.kill(victim)?;
+    let killed = now();
+    let successor = deployment.leader(TAKE_OVER_LIMIT)?;
+    say(&format!("{successor} leads {:.1} s later.", killed.elapsed().as_secs_f64()));
+    pause(MISSED);
+    deployment.start(victim)
+}
+
 /// Runs one test of `tests/deployed` against the deployment.
 fn test(workspace: &Workspace, deployment: &Deployment, name: &str) -> Result<()> {
     let mut cargo = command::cargo();
     cargo.args(["test", "--workspace", "--test", "deployed", "--", "--nocapture", "--exact", name]);
-    cargo.current_dir(workspace.root()).envs(deployment.environment());
+    cargo.current_dir(workspace.root()).envs(deployment.environment()?);
     run_command(&mut cargo).with_context(|| {
         format!("{name}: see above; the logs of the services:\n{}", deployment.last_logs())
     })
