@@ -45,11 +45,6 @@ fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
     found.is_some_and(|found| sha256_hex(found) == head.sha256)
 }
 
-/// Whether the slot of an epoch was deleted because it is old. The genesis stays.
-fn is_let_go(epoch: Epoch, floor: Epoch) -> bool {
-    epoch != Epoch::GENESIS && epoch < floor
-}
-
 /// Owns the right to add to the chain.
 pub(super) struct ChainWriter {
     chain: Chain,
@@ -214,7 +209,7 @@ impl ChainWriter {
     /// that cannot be told, an earlier attempt of ours may have been committed (C19), and our files stay: a sweep knows.
     async fn is_decided(&self, epoch: Epoch) -> bool {
         let floor = floor::highest(&self.store, &self.chain.files_id).await;
-        floor.is_ok_and(|floor| !is_let_go(epoch, floor))
+        floor.is_ok_and(|floor| !floor::is_let_go(epoch, floor))
     }
 
     /// That the slot that we have put was never let go (C18): we may have slept while others went on, and then its name was
@@ -224,7 +219,7 @@ impl ChainWriter {
         let look = self.persist(&what, &self.store.folder, async || {
             floor::highest(&self.store, &self.chain.files_id).await
         });
-        if !is_let_go(epoch, look.await?) {
+        if !floor::is_let_go(epoch, look.await?) {
             return Ok(None);
         }
         let record = self.store.head().await?.map(|body| Box::new(body.record));

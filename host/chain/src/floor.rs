@@ -64,7 +64,7 @@ impl Floor {
 
     /// Whether the slot of an epoch was let go.
     pub(super) fn has_let_go(&self, epoch: Epoch) -> bool {
-        epoch != Epoch::GENESIS && epoch < self.epoch
+        is_let_go(epoch, self.epoch)
     }
 
     /// Who wrote an epoch whose slot was let go; none if that is not known any more.
@@ -89,6 +89,11 @@ impl Floor {
         let since = all.first().map_or(self.since, |run| run.first);
         Self { epoch, since, runs: all, ..self.clone() }
     }
+}
+
+/// Whether the slot of an epoch was deleted because it is old: it is below the floor. The genesis stays.
+pub(super) fn is_let_go(epoch: Epoch, floor: Epoch) -> bool {
+    epoch != Epoch::GENESIS && epoch < floor
 }
 
 /// The floors of a chain that lie in the store.

@@ -4,7 +4,9 @@
 //! writer, and nothing else.
 
 use super::body::SlotBody;
+use super::floor;
 use super::open::{fence_of, next_term};
+use super::own::files_id;
 use super::record::{ChainRecord, Epoch, Writer};
 use super::store::{LaneStore, SlotAttempt};
 use super::{ChainError, LaneStorage};
@@ -45,8 +47,8 @@ impl Head {
         let fence = fence_of(&self.body, next_term(&self.body), &Writer::new(instance))?;
         let body = SlotBody::freeze(change(fence.record))?;
         match self.store.try_put_slot(body.record.epoch, &body).await {
-            // C18: somebody was faster than our look at the head, and has let go of the slot since.
-            SlotAttempt::Ours if self.is_followed(body.record.epoch).await? => {
+            // C18: others went on beyond that slot while we slept, and have let go of it.
+            SlotAttempt::Ours if self.is_let_go(body.record.epoch).await? => {
                 Err(ChainError::Contended { url: self.store.folder.url.clone() })
             }
             SlotAttempt::Ours => {
@@ -60,7 +62,10 @@ impl Head {
         }
     }
 
-    async fn is_followed(&self, epoch: Epoch) -> Result<bool, ChainError> {
-        self.store.is_followed(epoch).await.map_err(|error| self.store.unread(&error))
+    /// Whether the slot of an epoch of ours was let go.
+    async fn is_let_go(&self, epoch: Epoch) -> Result<bool, ChainError> {
+        let chain = files_id(&self.store, Some(self.record())).await?;
+        let floor = floor::highest(&self.store, &chain).await;
+        Ok(floor::is_let_go(epoch, floor.map_err(|error| self.store.unread(&error))?))
     }
 }

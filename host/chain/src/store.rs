@@ -120,11 +120,6 @@ impl LaneStore {
         }
     }
 
-    /// Whether there is a slot behind an epoch's.
-    pub(super) async fn is_followed(&self, epoch: Epoch) -> object_store::Result<bool> {
-        Ok(self.some_slot_after(Some(epoch), 1).await?.is_some())
-    }
-
     /// All objects in a folder below the lane's.
     pub(super) async fn list(&self, below: &str) -> object_store::Result<Vec<ObjectMeta>> {
         self.folder.store.list(Some(&self.folder.path(below))).try_collect().await
@@ -136,37 +131,29 @@ impl LaneStore {
     /// were let go, so the search looks for any slot beyond ever larger steps, then ever smaller ones: twenty pages
     /// instead. It ends with a page that is empty, so the answer does not depend on the order in which a store lists.
     pub(super) async fn latest(&self) -> object_store::Result<Option<Epoch>> {
-        let Some(mut latest) = self.some_slot_after(None, LIST_PAGE).await? else {
+        let Some(mut latest) = self.some_slot_after(None).await? else {
             return Ok(None);
         };
         let page = LIST_PAGE as u64;
         let mut step = page;
-        while let Some(later) =
-            self.some_slot_after(Some(Epoch(latest.0 + step)), LIST_PAGE).await?
-        {
+        while let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
             latest = later;
             step *= 2;
         }
         while step > page {
             step /= 2;
-            if let Some(later) =
-                self.some_slot_after(Some(Epoch(latest.0 + step)), LIST_PAGE).await?
-            {
+            if let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
                 latest = later;
             }
         }
-        while let Some(later) = self.some_slot_after(Some(latest), LIST_PAGE).await? {
+        while let Some(later) = self.some_slot_after(Some(latest)).await? {
             latest = later;
         }
         Ok(Some(latest))
     }
 
-    /// The largest epoch of the first slots after `epoch`, or of the first of all: so many of them.
-    async fn some_slot_after(
-        &self,
-        epoch: Option<Epoch>,
-        slots_max: usize,
-    ) -> object_store::Result<Option<Epoch>> {
+    /// The largest epoch of the first page of slots after `epoch`, or of the first of all.
+    async fn some_slot_after(&self, epoch: Option<Epoch>) -> object_store::Result<Option<Epoch>> {
         let folder = self.folder.path(paths::CHAIN_FOLDER);
         let listing = match epoch {
             None => self.folder.store.list(Some(&folder)),
@@ -180,7 +167,7 @@ impl LaneStore {
             object.map(|object| epoch(object.location)).transpose()
         });
         let page: Vec<object_store::Result<Epoch>> =
-            in_time(async { Ok(slots.take(slots_max).collect().await) }).await?;
+            in_time(async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
         page.into_iter().try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
     }
 }

@@ -59,10 +59,15 @@ impl HeldStore {
         (path, answer)
     }
 
-    /// The held put arrives, and its sender hears of it: its own request finds the name taken by its own bytes.
+    /// The sender of a put that has landed hears of it: its own request finds the name taken by its own bytes.
+    pub fn go_on(&self) {
+        self.goes_on.notify_one();
+    }
+
+    /// The held put arrives, and its sender hears of it.
     pub async fn land_and_go_on(&self) -> (Path, Result<PutResult>) {
         let landed = self.land().await;
-        self.goes_on.notify_one();
+        self.go_on();
         landed
     }
 

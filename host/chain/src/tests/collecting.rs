@@ -6,6 +6,8 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use super::super::collect::{KEPT_MIN, collect};
+use super::super::hand::Head;
+use super::super::record::ChainRecord;
 use super::super::store::LaneStore;
 use super::super::sweep::sweep;
 use super::super::verify::report::{Matter, Report};
@@ -210,6 +212,49 @@ fn an_owner_whose_head_was_let_go_has_lost_and_was_not_forgotten() {
     let CommitOutcome::Lost(lost) = outcome else { panic!("{outcome:?}") };
     assert_eq!(lost.record.unwrap().epoch, lane.head());
     assert_each_number_once(&lane.runtime, &lane.storage, EPOCHS, "it withdrew its file");
+}
+
+/// A record is added by hand, and while its answer is on the way `meanwhile` happens. What is told of it.
+fn added_by_hand(
+    store: &Arc<HeldStore>,
+    lane: &Lane,
+    meanwhile: impl FnOnce(),
+) -> Result<ChainRecord, ChainError> {
+    let head = lane.runtime.block_on(Head::read(&lane.storage)).unwrap().unwrap();
+    store.hold(&format!("chain/{:020}", lane.head().0 + 1));
+    let adding = lane.runtime.spawn(async move { head.add(INSTANCE, "try", |fence| fence).await });
+    lane.runtime.block_on(store.is_held());
+    meanwhile();
+    store.go_on();
+    lane.runtime.block_on(adding).unwrap()
+}
+
+#[test]
+fn a_record_added_by_hand_that_an_owner_follows_at_once_was_added() {
+    let store = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+    let lane = lane(Arc::clone(&store) as Arc<dyn ObjectStore>, 3);
+    let added = added_by_hand(&store, &lane, || {
+        assert!(lane.runtime.block_on(store.land()).1.is_ok());
+        assert_eq!(live(&lane.runtime, &lane.storage, 5), Ended::Done);
+    });
+    let added = added.unwrap();
+    assert_eq!((added.epoch, added.kind), (Epoch(4), RecordKind::Fence));
+    assert!(lane.head() > added.epoch);
+    assert_each_number_once(&lane.runtime, &lane.storage, 5, "behind a record added by hand");
+}
+
+/// C18, as for an owner.
+#[test]
+fn a_record_added_by_hand_into_a_slot_that_was_let_go_was_not_added() {
+    let store = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+    let lane = lane(Arc::clone(&store) as Arc<dyn ObjectStore>, 3);
+    let added = added_by_hand(&store, &lane, || {
+        assert_eq!(live(&lane.runtime, &lane.storage, EPOCHS), Ended::Done);
+        lane.collect();
+        assert!(lane.runtime.block_on(store.land()).1.is_ok(), "the slot is free again");
+    });
+    assert!(matches!(added, Err(ChainError::Contended { .. })), "{added:?}");
+    assert_each_number_once(&lane.runtime, &lane.storage, EPOCHS, "beside a hand that slept");
 }
 
 #[test]
