@@ -108,6 +108,20 @@ pub enum Clock {
     System(SystemClock),
     /// A test's: microseconds since 1970, which move only by [`Clock::advance`].
     Manual(std::sync::Arc<std::sync::atomic::AtomicI64>),
+    /// Somebody else's, that may go wrong as clocks do.
+    Told(std::sync::Arc<dyn TellsTime>),
+}
+
+/// A clock that is not the machine's. What [`Clock`] says of each of the three holds here too.
+pub trait TellsTime: fmt::Debug + Send + Sync {
+    /// Does not count the time that its machine is suspended.
+    fn monotonic(&self) -> Duration;
+
+    /// Counts it.
+    fn with_suspend(&self) -> Duration;
+
+    /// Microseconds since 1970 UTC.
+    fn wall_micros(&self) -> i64;
 }
 
 /// The machine's clock. Wall time is asked for each time: what the monotonic clock has counted since some moment leaves
@@ -137,6 +151,7 @@ impl Clock {
             Self::Manual(micros) => Duration::from_micros(
                 micros.load(std::sync::atomic::Ordering::Relaxed).max(0).unsigned_abs(),
             ),
+            Self::Told(clock) => clock.monotonic(),
         }
     }
 
@@ -154,6 +169,7 @@ impl Clock {
                 Duration::new(time.tv_sec.unsigned_abs(), nanos)
             }
             Self::Manual(_) => self.monotonic(),
+            Self::Told(clock) => clock.with_suspend(),
         }
     }
 
@@ -166,10 +182,11 @@ impl Clock {
                 i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)
             }
             Self::Manual(micros) => micros.load(std::sync::atomic::Ordering::Relaxed),
+            Self::Told(clock) => clock.wall_micros(),
         }
     }
 
-    /// Moves a manual clock; a system clock moves by itself.
+    /// Moves a manual clock; the others move by themselves.
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(micros) = self {
             let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
