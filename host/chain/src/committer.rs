@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::commit::ChainWriter;
@@ -20,6 +20,7 @@ use super::problem::CommitProblem;
 use super::record::Epoch;
 use super::{Chain, ChainError, LaneStorage};
 use sluicegate_model::time::Clock;
+use sluicegate_runtime::{Runtime, Thread};
 
 /// How long an owner that ends waits for the store to hear of it.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
@@ -28,14 +29,15 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 /// waits for the thread; a request that is under way may still take effect.
 #[derive(Debug)]
 pub struct Committer {
+    runtime: Runtime,
     /// Capacity one, for the epoch in hand. None only while dropping.
-    epochs: Option<SyncSender<FrozenEpoch>>,
+    epochs: Option<Sender<FrozenEpoch>>,
     /// Capacity one: there is never more than one epoch out.
     outcomes: Receiver<CommitOutcome>,
     problem: CommitProblem,
     stop: CancellationToken,
     life: Arc<Life>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread<()>>,
     clock: Clock,
     tables: Vec<Arc<str>>,
     /// The newest committed epoch that the lane has heard of.
@@ -51,7 +53,7 @@ impl Committer {
     /// Starts the thread. `runtime` drives the requests; it must have the I/O and time drivers. Each attempt that the store
     /// does not take is added to `failures`.
     pub fn spawn(
-        runtime: Handle,
+        runtime: impl Into<Runtime>,
         chain: Chain,
         storage: LaneStorage,
         clock: Clock,
@@ -63,15 +65,16 @@ impl Committer {
     /// As [`Committer::spawn`]. While there is no news it says `every` so often that the owner lives, as long as the owner
     /// asks for outcomes. ([`super::beat`])
     pub fn spawn_beating(
-        runtime: Handle,
+        runtime: impl Into<Runtime>,
         chain: Chain,
         storage: LaneStorage,
         clock: Clock,
         failures: Arc<AtomicU64>,
         every: Option<Duration>,
     ) -> Self {
-        let (epochs, submitted) = sync_channel(1);
-        let (finished, outcomes) = sync_channel(1);
+        let runtime = runtime.into();
+        let (epochs, submitted) = channel(1);
+        let (finished, outcomes) = channel(1);
         let problem = CommitProblem::new(clock.clone(), failures);
         let (stop, life) = (CancellationToken::new(), Arc::<Life>::default());
         let tables = storage.tables.keys().map(Arc::clone).collect();
@@ -80,15 +83,17 @@ impl Committer {
         let writer = ChainWriter::new(chain, storage, problem.clone(), clock.clone());
         runtime.spawn(writer.housekeeping().run(stop.clone()));
         let work = Work {
-            runtime,
+            runtime: runtime.clone(),
             writer,
             stop: stop.clone(),
+            submitted,
+            finished,
             problem: problem.clone(),
             beats: every.map(|every| Beats { every, count: 0, life: Arc::clone(&life) }),
         };
-        let thread = std::thread::Builder::new().name(name);
-        let thread = thread.spawn(move || work.run(&submitted, &finished));
+        let thread = runtime.thread(name, None, move || work.run());
         Self {
+            runtime,
             epochs: Some(epochs),
             outcomes,
             problem,
@@ -163,10 +168,11 @@ impl Committer {
     /// The outcome of the epoch in flight; none if it takes longer than `limit` or if nothing is in flight.
     pub fn wait(&mut self, limit: Duration) -> Option<CommitOutcome> {
         self.in_flight?;
-        match self.outcomes.recv_timeout(limit) {
-            Ok(outcome) => Some(self.taken(outcome)),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(self.died()),
+        let Self { runtime, outcomes, .. } = self;
+        match runtime.block_on(async { timeout(limit, outcomes.recv()).await }) {
+            Ok(Some(outcome)) => Some(self.taken(outcome)),
+            Ok(None) => Some(self.died()),
+            Err(_) => None,
         }
     }
 
@@ -224,19 +230,21 @@ struct Beats {
 }
 
 struct Work {
-    runtime: Handle,
+    runtime: Runtime,
     writer: ChainWriter,
+    submitted: Receiver<FrozenEpoch>,
+    finished: Sender<CommitOutcome>,
     stop: CancellationToken,
     problem: CommitProblem,
     beats: Option<Beats>,
 }
 
 impl Work {
-    fn run(mut self, submitted: &Receiver<FrozenEpoch>, finished: &SyncSender<CommitOutcome>) {
-        if !self.beat(finished) {
+    fn run(mut self) {
+        if !self.beat() {
             return;
         }
-        while let Some(epoch) = self.next(submitted, finished) {
+        while let Some(epoch) = self.next() {
             let commit = self.stop.run_until_cancelled(self.writer.commit(epoch));
             let Some(outcome) = self.runtime.block_on(commit) else {
                 self.runtime.block_on(self.writer.give_up());
@@ -246,7 +254,7 @@ impl Work {
             if goes_on {
                 self.problem.clear();
             }
-            if finished.send(outcome).is_err() || !goes_on {
+            if !self.tell(outcome) || !goes_on {
                 return;
             }
         }
@@ -255,42 +263,43 @@ impl Work {
             let released = self.writer.beat(beats.count, true);
             // Unheard, the owner counts as one that died.
             self.runtime.block_on(async {
-                drop(tokio::time::timeout(RELEASE_LIMIT, released).await);
+                drop(timeout(RELEASE_LIMIT, released).await);
             });
         }
     }
 
     /// The next epoch; none if there will be none. Beats while it waits.
-    fn next(
-        &mut self,
-        submitted: &Receiver<FrozenEpoch>,
-        finished: &SyncSender<CommitOutcome>,
-    ) -> Option<FrozenEpoch> {
-        let Some(every) = self.beats.as_ref().map(|beats| beats.every) else {
-            return submitted.recv().ok();
-        };
+    fn next(&mut self) -> Option<FrozenEpoch> {
         loop {
-            match submitted.recv_timeout(every) {
-                Ok(epoch) => return Some(epoch),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) if self.beat(finished) => {}
-                Err(RecvTimeoutError::Timeout) => return None,
+            let Self { runtime, submitted, beats, .. } = self;
+            let Some(Beats { every, .. }) = beats else {
+                return runtime.block_on(submitted.recv());
+            };
+            match runtime.block_on(async { timeout(*every, submitted.recv()).await }) {
+                Ok(epoch) => return epoch,
+                Err(_) if self.beat() => {}
+                Err(_) => return None,
             }
         }
     }
 
+    /// False: nobody wants to know.
+    fn tell(&self, outcome: CommitOutcome) -> bool {
+        self.runtime.block_on(self.finished.send(outcome)).is_ok()
+    }
+
     /// Says that the owner lives, if it does. False: it is the owner no more, and was told.
-    fn beat(&mut self, finished: &SyncSender<CommitOutcome>) -> bool {
+    fn beat(&mut self) -> bool {
         let Some(Beats { every, count, life }) = &mut self.beats else { return true };
         if *count > 0 && !life.shows.swap(false, Ordering::Relaxed) {
             return true;
         }
         *count += 1;
-        let beat = async { tokio::time::timeout(*every, self.writer.beat(*count, false)).await };
+        let beat = async { timeout(*every, self.writer.beat(*count, false)).await };
         match self.runtime.block_on(self.stop.run_until_cancelled(beat)) {
             Some(Ok(Some(lost))) => {
                 // Whoever ends meanwhile need not know.
-                let _ended = finished.send(CommitOutcome::Lost(lost));
+                let _has_ended = !self.tell(CommitOutcome::Lost(lost));
                 false
             }
             // A beat that did not get through is late. What keeps it is told when something is to be committed.

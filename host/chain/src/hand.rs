@@ -10,6 +10,7 @@ use super::own::files_id;
 use super::record::{ChainRecord, Epoch, Writer};
 use super::store::{LaneStore, SlotAttempt};
 use super::{ChainError, LaneStorage};
+use sluicegate_runtime::Names;
 
 /// The store of a lane and its newest record.
 pub(super) struct Head {
@@ -44,7 +45,8 @@ impl Head {
         what: &str,
         change: impl FnOnce(ChainRecord) -> ChainRecord,
     ) -> Result<ChainRecord, ChainError> {
-        let fence = fence_of(&self.body, next_term(&self.body), &Writer::new(instance))?;
+        let fence =
+            fence_of(&self.body, next_term(&self.body), &Writer::new(instance, &Names::random()))?;
         let body = SlotBody::freeze(change(fence.record))?;
         match self.store.try_put_slot(body.record.epoch, &body).await {
             // C18: others went on beyond that slot while we slept, and have let go of it.

@@ -156,6 +156,7 @@ use activations::History;
 use body::SlotBody;
 use record::{Epoch, Parent, Term, Writer};
 use retire::Recent;
+use sluicegate_runtime::Names;
 use sluicegate_store::Location;
 use sluicegate_store::failure::{StoreFailure, explain};
 
@@ -224,10 +225,9 @@ impl Chain {
 }
 
 impl Writer {
-    /// A writer with a new random nonce. `instance` is for people: a host name and process number.
-    fn new(instance: &str) -> Self {
-        let nonce = uuid::Uuid::new_v4().simple().to_string();
-        Self { instance: instance.to_owned(), nonce: nonce[..12].to_owned() }
+    /// A writer with a new nonce. `instance` is for people: a host name and process number.
+    fn new(instance: &str, names: &Names) -> Self {
+        Self { instance: instance.to_owned(), nonce: names.next_short() }
     }
 }
 

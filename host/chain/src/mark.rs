@@ -8,9 +8,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::record::Writer;
 use super::store::{LaneStore, delete};
 use super::{ChainError, paths};
+use sluicegate_runtime::Names;
 use sluicegate_store::failure;
 use sluicegate_store::once::{Created, Immutable, put_once};
 
@@ -25,7 +25,7 @@ struct Mark {
 
 /// Allows the next beginning.
 pub(super) async fn put(store: &LaneStore, chains: Vec<String>) -> Result<(), ChainError> {
-    let nonce = Writer::new("reset").nonce;
+    let nonce = Names::random().next_short();
     let body = serde_json::to_vec(&Mark { v: 1, chains }).expect("words are JSON");
     let path = store.folder.path(&paths::mark(&nonce));
     match put_once(&store.folder, &path, &Immutable::new(Bytes::from(body))).await {

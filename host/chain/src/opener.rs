@@ -18,6 +18,7 @@ use super::retire::Recent;
 use super::store::LaneStore;
 use super::sweep::sweep;
 use super::{Chain, ChainError, LaneStorage, parent_of};
+use sluicegate_runtime::Names;
 
 /// How long an opening looks at data files of old epochs: some fifty thousand of them.
 const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
@@ -75,6 +76,7 @@ pub struct Opener<'a> {
     store: LaneStore,
     tag: LaneTag,
     writer: Writer,
+    names: Names,
     /// The hash of the fence that it has put, if it has.
     fence: Option<String>,
     /// The state that is most likely read next.
@@ -84,11 +86,17 @@ pub struct Opener<'a> {
 impl<'a> Opener<'a> {
     /// `instance` says who opens, for people.
     pub fn new(storage: &'a LaneStorage, instance: &str) -> Self {
+        Self::named_by(storage, instance, Names::random())
+    }
+
+    /// As [`Opener::new`], with the names of writer and chain from `names`.
+    pub fn named_by(storage: &'a LaneStorage, instance: &str, names: Names) -> Self {
         Self {
             storage,
             store: LaneStore::new(&storage.chain, &storage.job, &storage.lane),
             tag: LaneTag::new(&storage.job, &storage.lane),
-            writer: Writer::new(instance),
+            writer: Writer::new(instance, &names),
+            names,
             fence: None,
             ahead: Ahead::default(),
         }
@@ -199,7 +207,7 @@ impl<'a> Opener<'a> {
                 (Vec::new(), self.sweep_a_while(&chain).await)
             }
         };
-        let id = id_of(head.as_ref().map(|head| &head.record));
+        let id = id_of(head.as_ref().map(|head| &head.record), &self.names);
         let chain = Chain {
             job: self.storage.job.clone(),
             lane: self.storage.lane.clone(),
@@ -351,9 +359,9 @@ fn history_of(head: &ChainRecord) -> History {
 }
 
 /// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.
-fn id_of(head: Option<&ChainRecord>) -> String {
+fn id_of(head: Option<&ChainRecord>, names: &Names) -> String {
     match head {
-        None => uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(),
+        None => names.next_short(),
         // Older than the field: there was no chain of this lane with messages before it.
         Some(ChainRecord { chain, job, lane, .. }) if chain.is_empty() => format!("{job}/{lane}"),
         Some(record) => record.chain.clone(),

@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -17,7 +16,7 @@ use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, Trial};
+use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, RealEnds, Trial};
 use sluicegate_engine::lead::Lead;
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
@@ -25,6 +24,7 @@ use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::{Ended, supervise};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, SinkKind};
+use sluicegate_runtime::{Names, Thread};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_store::{self as store, Location, StoreError, StoreOptions};
@@ -72,7 +72,7 @@ pub struct Started {
     /// What its lane shares.
     pub ports: LanePorts,
     /// Its lane's supervisor.
-    pub thread: JoinHandle<Ended>,
+    pub thread: Thread<Ended>,
     /// What shows live results on this terminal, to be closed when the lane is gone.
     pub console_sinks: ConsoleSinks,
     /// Where the console sinks run.
@@ -147,13 +147,15 @@ impl Program {
         }
         let mut storage = lane_storage(&config, &self.stores)?;
         storage.keep.deleted = Arc::clone(&ports.metrics.deleted);
+        let ends = RealEnds { stores: self.stores.clone(), runtime: self.runtime.clone() };
         let parts = LaneParts {
             config: Arc::clone(&config),
             storage: storage.clone(),
             modules: self.modules.clone(),
             engine: self.engine.clone(),
-            stores: self.stores.clone(),
-            runtime: self.runtime.clone(),
+            ends: Arc::new(ends),
+            runtime: self.runtime.clone().into(),
+            names: Names::random(),
             clock: self.clock.clone(),
             instance: instance(),
             waits_for_modules: self.takes_uploads,

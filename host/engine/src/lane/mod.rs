@@ -44,8 +44,11 @@ pub use desk::command::{Command, Commands, Reply};
 pub use desk::look::{Look, Looks, OpenWindows};
 pub use desk::{Haste, InHaste, Outside};
 pub use error::{LaneEnd, LaneError};
-pub use open::{FoundError, LaneParts, OpenError, Pace, check_files, module_name, open};
+pub use open::{
+    Ends, FoundError, LaneParts, OpenError, Pace, RealEnds, check_files, module_name, open,
+};
 pub(crate) use open::{heard, wait};
+pub use outputs::outbox::Post;
 pub use plan::columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};
 pub use refusal::{Awaited, Refusal};

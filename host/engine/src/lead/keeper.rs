@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +14,7 @@ use sluicegate_chain::lead::claim::{Claim, Sign};
 use sluicegate_chain::lead::hold::{Hold, Kept};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_model::time::Clock;
+use sluicegate_runtime::Runtime;
 
 /// A lane that does not pass its loop for so long hangs: its instance leads no more, so that another one may. No turn takes
 /// as long.
@@ -32,7 +32,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Keeps what was won.
-    pub(super) fn spawn(runtime: &Handle, work: Work) -> Self {
+    pub(super) fn spawn(runtime: &Runtime, work: Work) -> Self {
         let stop = CancellationToken::new();
         let task = runtime.spawn(work.run(stop.clone()));
         Self { stop, task }

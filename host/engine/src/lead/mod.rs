@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 
 use keeper::Keeper;
 use sluicegate_chain::lead::claim::{Claim, LeadTerm};
 use sluicegate_model::time::Clock;
+use sluicegate_runtime::Runtime;
 
 pub(crate) use win::win;
 
@@ -153,7 +153,7 @@ impl Lead {
     }
 
     /// Leads no more, and says so: another one need not wait.
-    pub(crate) fn release(&self, runtime: &Handle) {
+    pub(crate) fn release(&self, runtime: &Runtime) {
         let keeper = self.keeper().take();
         if let Some(keeper) = keeper {
             self.inner.until.store(0, Ordering::Relaxed);

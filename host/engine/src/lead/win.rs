@@ -17,6 +17,7 @@ use sluicegate_chain::lead::hold::Hold;
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_chain::{ChainError, Opener};
 use sluicegate_model::time::EventTime;
+use sluicegate_runtime::Names;
 
 /// Between two attempts to send a claim whose fate is unknown.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
@@ -29,6 +30,7 @@ pub(super) struct Applicant {
     url: Option<String>,
     ttl: Duration,
     clock: sluicegate_model::time::Clock,
+    names: Names,
 }
 
 impl Applicant {
@@ -39,6 +41,7 @@ impl Applicant {
             url: parts.advertise.clone(),
             ttl: parts.config.leadership.ttl,
             clock: parts.clock.clone(),
+            names: parts.names.clone(),
         }
     }
 
@@ -47,7 +50,7 @@ impl Applicant {
         Claim {
             term,
             instance: self.instance.clone(),
-            nonce: uuid::Uuid::new_v4().simple().to_string(),
+            nonce: self.names.next(),
             ttl_ms: u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX),
             url: self.url.clone(),
             process,

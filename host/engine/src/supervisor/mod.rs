@@ -11,7 +11,6 @@ mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::lane::{
@@ -20,6 +19,7 @@ use crate::lane::{
 use crate::status::{LaneStatus, Phase, is_same_problem};
 use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_connect::source::SourceError;
+use sluicegate_runtime::Thread;
 use sluicegate_store::backoff::Backoff;
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
@@ -46,22 +46,20 @@ pub enum Ended {
 }
 
 /// Starts a lane on its own thread.
-pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<JoinHandle<Ended>> {
-    std::thread::Builder::new()
-        .name(format!("lane-{}", parts.config.name))
-        .stack_size(LANE_STACK_BYTES)
-        .spawn(move || {
-            let supervisor = Supervisor {
-                back_off: Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed(&parts)),
-                parts,
-                said: None,
-            };
-            let runtime = supervisor.parts.runtime.clone();
-            let ended = supervisor.run(&outside);
-            outside.lead.release(&runtime);
-            outside.pulse.end();
-            ended
-        })
+pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<Thread<Ended>> {
+    let (runtime, name) = (parts.runtime.clone(), format!("lane-{}", parts.config.name));
+    runtime.thread(name, Some(LANE_STACK_BYTES), move || {
+        let supervisor = Supervisor {
+            back_off: Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed(&parts)),
+            parts,
+            said: None,
+        };
+        let runtime = supervisor.parts.runtime.clone();
+        let ended = supervisor.run(&outside);
+        outside.lead.release(&runtime);
+        outside.pulse.end();
+        ended
+    })
 }
 
 /// Instances wait differently.

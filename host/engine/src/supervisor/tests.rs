@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::*;
 use crate::counters::LaneMetrics;
-use crate::lane::{Command, Commands, Haste, Looks, Pace, Trial};
+use crate::lane::{Command, Commands, Haste, Looks, Pace, RealEnds, Trial};
 use crate::lead::{Lead, Role};
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
@@ -21,6 +21,7 @@ use sluicegate_chain::record::{ChainRecord, Epoch, RecordKind};
 use sluicegate_chain::{Keep, LaneStorage, inspect};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, file};
+use sluicegate_runtime::Names;
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_store::Location;
@@ -102,7 +103,7 @@ struct World {
 
 /// A lane under supervision.
 struct Supervised {
-    thread: JoinHandle<Ended>,
+    thread: Thread<Ended>,
     stop: Stop,
     /// Of the stop alone: the test says when its patience is over.
     clock: Clock,
@@ -205,13 +206,16 @@ impl World {
             pulse: Pulse::new(Clock::system()),
             trial: Trial::default(),
         };
+        let (stores, runtime) = (StoreOptions::default(), self.runtime.handle().clone());
+        let ends = Arc::new(RealEnds { stores, runtime });
         let parts = LaneParts {
             config: Arc::clone(&self.config),
             storage: self.storage(store),
             modules: ModuleStore::new(folder_of(store, "modules")),
             engine: PluginEngine::new(None, Compiler::Here).unwrap(),
-            stores: StoreOptions::default(),
-            runtime: self.runtime.handle().clone(),
+            ends,
+            runtime: self.runtime.handle().clone().into(),
+            names: Names::random(),
             clock: Clock::system(),
             instance: instance.to_owned(),
             waits_for_modules: true,

@@ -11,6 +11,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use super::compile::{Compiler, Compiling};
+use super::load::LoadedModule;
 use super::settings::{EngineError, settings};
 use crate::instance::linker::{self, GuestState};
 use crate::plugin::Code;
@@ -26,6 +27,8 @@ pub struct PluginEngine {
     inner: Arc<Inner>,
     /// Code in the place of modules; see [`PluginEngine::substitute`].
     natives: BTreeMap<ModuleDigest, Arc<dyn Code>>,
+    /// See [`PluginEngine::stand_in`].
+    stand_ins: BTreeMap<ModuleDigest, LoadedModule>,
 }
 
 struct Inner {
@@ -46,7 +49,7 @@ impl PluginEngine {
         let linker = linker::linker(&engine).map_err(broken)?;
         start_ticker(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
         let inner = Inner { engine, linker, compiling };
-        Ok(Self { inner: Arc::new(inner), natives: BTreeMap::new() })
+        Ok(Self { inner: Arc::new(inner), natives: BTreeMap::new(), stand_ins: BTreeMap::new() })
     }
 
     /// The same engine, except that a module of this digest runs as code that was compiled into the host. It is
@@ -55,6 +58,17 @@ impl PluginEngine {
     pub fn substitute(mut self, module: ModuleDigest, code: Arc<dyn Code>) -> Self {
         self.natives.insert(module, code);
         self
+    }
+
+    /// The same engine, except that bytes with the digest of `module` are that module, whatever they are: nothing is
+    /// compiled. For simulations, which open lanes thousands of times.
+    pub fn stand_in(mut self, module: LoadedModule) -> Self {
+        self.stand_ins.insert(module.digest, module);
+        self
+    }
+
+    pub(super) fn stands_in(&self, digest: &ModuleDigest) -> Option<&LoadedModule> {
+        self.stand_ins.get(digest)
     }
 
     pub(crate) fn native(&self, module: &ModuleDigest) -> Option<&Arc<dyn Code>> {

@@ -66,6 +66,9 @@ impl PluginEngine {
         let refused = |problem| LoadError { name: name.to_owned(), problem };
         let name_shared: Arc<str> = Arc::from(name);
         let digest = ModuleDigest(Sha256::digest(module).into());
+        if let Some(module) = self.stands_in(&digest) {
+            return Ok(LoadedModule { name: name_shared, ..module.clone() });
+        }
         let compiled = self.compile(module, &digest, limits, patience).map_err(refused)?;
         let (description, calls) = describe(&compiled, &name_shared).map_err(refused)?;
         let program = match self.native(&digest) {

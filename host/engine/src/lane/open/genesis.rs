@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use crate::stop::Stop;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{ChainRecord, PartitionState, RecordKind, SourceKind, SourceState};
@@ -17,6 +15,7 @@ use sluicegate_model::position::Positions;
 use sluicegate_model::time::Watermark;
 use sluicegate_pipeline::fingerprint::fingerprints;
 use sluicegate_pipeline::{Pipeline, SourceConfig};
+use sluicegate_runtime::Runtime;
 
 use super::OpenError;
 use super::wait::wait;
@@ -27,7 +26,7 @@ use crate::lane::{Outside, PlacedModule};
 /// Waits until the source can say where a first run begins.
 pub(super) fn resolve_start(
     source: &mut dyn Source,
-    runtime: &Handle,
+    runtime: &Runtime,
     outside: &Outside,
 ) -> Result<Positions, OpenError> {
     answered(source, runtime, outside, |source| source.genesis())
@@ -36,7 +35,7 @@ pub(super) fn resolve_start(
 /// Waits until what the source reads from answers.
 pub(super) fn reach(
     source: &mut dyn Source,
-    runtime: &Handle,
+    runtime: &Runtime,
     outside: &Outside,
 ) -> Result<(), OpenError> {
     answered(source, runtime, outside, |source| Ok(source.reach()?.then_some(())))
@@ -45,7 +44,7 @@ pub(super) fn reach(
 /// Asks the source until it has an answer. Shows why it has none, and hears when it is to stop.
 fn answered<T>(
     source: &mut dyn Source,
-    runtime: &Handle,
+    runtime: &Runtime,
     outside: &Outside,
     ask: impl Fn(&mut dyn Source) -> Result<Option<T>, SourceError>,
 ) -> Result<T, OpenError> {

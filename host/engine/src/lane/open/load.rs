@@ -12,6 +12,7 @@ use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_pipeline::fingerprint::{check_state, is_same_stage};
 use sluicegate_pipeline::{Pipeline, PluginRef, StageConfig};
+use sluicegate_runtime::Runtime;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_sandbox::module::load::LoadedModule;
 use sluicegate_sandbox::plugin::verdict::{Verdict, compare};
@@ -38,7 +39,7 @@ struct Loader<'a> {
     config: &'a Pipeline,
     modules: &'a ModuleStore,
     engine: &'a PluginEngine,
-    runtime: &'a tokio::runtime::Handle,
+    runtime: &'a Runtime,
     outside: &'a Outside,
 }
 
@@ -164,7 +165,7 @@ impl Loader<'_> {
 fn ask<T>(
     stage: &str,
     outside: &Outside,
-    runtime: &tokio::runtime::Handle,
+    runtime: &Runtime,
     question: impl Future<Output = Result<T, ModuleStoreError>>,
 ) -> Result<T, OpenError> {
     request(outside, runtime, question)?

@@ -4,6 +4,7 @@
 //! leaves alone whoever runs it. A first run pins its start positions and its modules before the
 //! first record is read (docs/design/decisions.md#d5).
 
+mod ends;
 mod error;
 mod found;
 mod genesis;
@@ -15,25 +16,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::Commit;
-use crate::counters::LaneMetrics;
 use crate::lead::win;
-use crate::stop::Stop;
 use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::{Committer, LaneStorage, Opener, Survey};
-use sluicegate_connect::outbox::{Courier, OutboxError, Publisher};
-use sluicegate_connect::source::files::FilesSource;
-use sluicegate_connect::source::kafka::KafkaSource;
-use sluicegate_connect::source::{Source, SourceError};
+use sluicegate_connect::outbox::OutboxError;
+use sluicegate_connect::source::Source;
 use sluicegate_model::position::Positions;
 use sluicegate_model::time::Clock;
+use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::fingerprint::columns::check_tables;
-use sluicegate_pipeline::{Pipeline, SourceConfig};
+use sluicegate_runtime::{Names, Runtime};
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_state::watermark::look_every;
-use sluicegate_store::{StoreOptions, probe};
+use sluicegate_store::probe;
 
 use super::desk::Desk;
 use super::desk::brake::brake;
@@ -49,6 +46,7 @@ use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
 use wait::request;
 
+pub use ends::{Ends, RealEnds};
 pub use error::OpenError;
 pub use found::{FoundError, check_files};
 pub(in crate::lane) use genesis::genesis;
@@ -67,14 +65,16 @@ pub struct LaneParts {
     pub modules: ModuleStore,
     /// Compiles and limits them; one for all lanes of a process.
     pub engine: PluginEngine,
-    /// Credentials of stores, for files as a source.
-    pub stores: StoreOptions,
-    /// For the store and the files.
-    pub runtime: tokio::runtime::Handle,
+    /// What it reads from, and where its messages go.
+    pub ends: Arc<dyn Ends>,
+    /// Its threads and tasks, which ask the store.
+    pub runtime: Runtime,
     /// Wall and monotonic time. Tests move it by hand.
     pub clock: Clock,
     /// Who we are in chain records, for people: every opening is another writer.
     pub instance: String,
+    /// For what nobody else may be called: writers, chains, claims of leadership.
+    pub names: Names,
     /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
     /// uploaded to this process; without it such a run is refused.
     pub waits_for_modules: bool,
@@ -154,7 +154,7 @@ impl Prepared {
         outside: &Outside,
         warm: Option<Warm>,
     ) -> Result<Self, OpenError> {
-        let LaneParts { config, storage, stores, runtime, clock, .. } = parts;
+        let LaneParts { config, storage, ends, runtime, clock, .. } = parts;
         let mut survey = request(outside, runtime, opener.survey())??;
         let (modules, brought) = get_modules(parts, survey.head(), outside)?;
         let plan = Plan::new(config, &modules)?;
@@ -170,10 +170,9 @@ impl Prepared {
         request(outside, runtime, probe::ensure(&storage.chain))??;
         let (post, mut source) = match warm {
             Some(Warm { post, source }) => (post, source),
-            None => (
-                open_post(config, clock, &outside.metrics, &outside.stop)?,
-                open_source(config, stores, runtime, clock)?,
-            ),
+            None => {
+                (open_post(ends.as_ref(), config, clock, outside)?, ends.source(config, clock)?)
+            }
         };
         let start = match survey.head() {
             None => Some(resolve_start(source.as_mut(), runtime, outside)?),
@@ -245,7 +244,7 @@ impl Ready {
     /// another instance commits while the lane is prepared, everything but that was found to be
     /// good, and the next attempt holds the chain first.
     fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
-        let mut opener = Opener::new(&parts.storage, &parts.instance);
+        let mut opener = Opener::named_by(&parts.storage, &parts.instance, parts.names.clone());
         let mut warm = None;
         for attempt in 0..=Opener::LOOKS_MAX {
             if attempt > 0 {
@@ -308,34 +307,13 @@ fn worker_count(config: &Pipeline) -> usize {
     }
 }
 
-fn open_source(
-    config: &Pipeline,
-    stores: &StoreOptions,
-    runtime: &tokio::runtime::Handle,
-    clock: &Clock,
-) -> Result<Box<dyn Source>, SourceError> {
-    Ok(match &config.source {
-        SourceConfig::Kafka(kafka) => {
-            let mut source = KafkaSource::connect(kafka, &config.name, clock.clone())?;
-            let event_time = &config.event_time;
-            source.look_every(look_every(event_time.max_out_of_orderness, event_time.idle_after));
-            Box::new(source.with_headers(config.reads_headers()))
-        }
-        SourceConfig::Files(files) => {
-            Box::new(FilesSource::open(files, stores, runtime.clone(), clock.clone())?)
-        }
-    })
-}
-
 /// Reaches the topics that results go to, if there are any.
 fn open_post(
+    ends: &dyn Ends,
     config: &Pipeline,
     clock: &Clock,
-    metrics: &Arc<LaneMetrics>,
-    stop: &Stop,
+    outside: &Outside,
 ) -> Result<Option<Post>, OutboxError> {
-    let opened = Publisher::open(config, clock.clone(), Arc::clone(&metrics.deliveries), &|| {
-        stop.is_asked()
-    })?;
-    Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
+    let deliveries = Arc::clone(&outside.metrics.deliveries);
+    ends.post(config, clock, deliveries, &|| outside.stop.is_asked())
 }

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::OpenError;
 use crate::lane::Outside;
 use crate::lane::refusal::{Awaited, Refusal};
 use crate::pulse::PULSE_EVERY;
+use sluicegate_runtime::Runtime;
 
 /// Waits this long, or until somebody asks to stop; true if so. Whoever asks for an activation meanwhile is told what
 /// the pipeline waits for.
-pub(crate) fn wait(outside: &Outside, runtime: &Handle, wait: Duration, awaited: Awaited) -> bool {
+pub(crate) fn wait(outside: &Outside, runtime: &Runtime, wait: Duration, awaited: Awaited) -> bool {
     let waited = async { tokio::time::sleep(wait).await };
     heard(outside, runtime, waited, awaited).is_none()
 }
@@ -23,7 +22,7 @@ pub(crate) fn wait(outside: &Outside, runtime: &Handle, wait: Duration, awaited:
 /// [`OpenError::Stopped`] if somebody asks to stop before it is answered; it is given up then.
 pub(super) fn request<T>(
     outside: &Outside,
-    runtime: &Handle,
+    runtime: &Runtime,
     request: impl Future<Output = T>,
 ) -> Result<T, OpenError> {
     heard(outside, runtime, request, Awaited::Opening).ok_or(OpenError::Stopped)
@@ -32,7 +31,7 @@ pub(super) fn request<T>(
 /// Waits for some work, and is heard and hears all the while. None: somebody asks to stop; the work is given up.
 pub(crate) fn heard<T>(
     outside: &Outside,
-    runtime: &Handle,
+    runtime: &Runtime,
     work: impl Future<Output = T>,
     awaited: Awaited,
 ) -> Option<T> {

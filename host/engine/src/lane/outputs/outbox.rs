@@ -25,7 +25,7 @@ use crate::lane::plan::Plan;
 use crate::lane::plan::columns::{FINAL_MEMBER, REVISION_COLUMN, WINDOW_COLUMNS};
 
 /// What carries messages, and the number of partitions of each sink's topic by its id.
-pub(in crate::lane) type Post = (Box<dyn Courier>, PartitionCounts);
+pub type Post = (Box<dyn Courier>, PartitionCounts);
 
 /// The messages of a lane. Without sinks of that type it does nothing.
 pub(in crate::lane) struct Outbox {

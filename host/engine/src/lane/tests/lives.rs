@@ -4,8 +4,10 @@
 use std::path::Path as FilePath;
 
 use super::*;
+use crate::lane::RealEnds;
 use crate::supervisor::supervise;
 use sluicegate_chain::modules::ModuleStore;
+use sluicegate_runtime::Names;
 use sluicegate_store::StoreOptions;
 use sluicegate_testing::held::HeldStore;
 
@@ -45,13 +47,16 @@ impl Process {
         let mut world = World::of(&text, None);
         let held = Arc::new(HeldStore::new(Arc::clone(&world.store)));
         world.store = Arc::clone(&held) as Arc<dyn ObjectStore>;
+        let (stores, runtime) = (StoreOptions::default(), world.runtime.handle().clone());
+        let ends = Arc::new(RealEnds { stores, runtime });
         let parts = LaneParts {
             config: Arc::clone(&world.config),
             storage: world.storage(),
             modules: ModuleStore::new(world.location("modules")),
             engine: PluginEngine::new(None, Compiler::Here).unwrap(),
-            stores: StoreOptions::default(),
-            runtime: world.runtime.handle().clone(),
+            ends,
+            runtime: world.runtime.handle().clone().into(),
+            names: Names::random(),
             clock: Clock::system(),
             instance: "test".to_owned(),
             waits_for_modules: false,

@@ -1,0 +1,75 @@
+//! What a lane is connected to: the source of its records, and the topics that its messages go to.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use sluicegate_connect::outbox::{Courier, Deliveries, OutboxError, Publisher};
+use sluicegate_connect::source::files::FilesSource;
+use sluicegate_connect::source::kafka::KafkaSource;
+use sluicegate_connect::source::{Source, SourceError};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::{Pipeline, SourceConfig};
+use sluicegate_state::watermark::look_every;
+use sluicegate_store::StoreOptions;
+
+use crate::lane::outputs::outbox::Post;
+
+/// Opens both ends of a lane. Asked at each opening.
+pub trait Ends: Send + Sync {
+    /// Where the records come from.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened; that brokers are away is found later.
+    fn source(&self, config: &Pipeline, clock: &Clock) -> Result<Box<dyn Source>, SourceError>;
+
+    /// Reaches the topics that results go to; none if there are none. Once `given_up` is true it looks no further.
+    ///
+    /// # Errors
+    ///
+    /// A topic cannot be reached.
+    fn post(
+        &self,
+        config: &Pipeline,
+        clock: &Clock,
+        deliveries: Arc<Deliveries>,
+        given_up: &dyn Fn() -> bool,
+    ) -> Result<Option<Post>, OutboxError>;
+}
+
+/// Kafka, and files in a store.
+pub struct RealEnds {
+    /// Credentials of stores, for files as a source.
+    pub stores: StoreOptions,
+    /// Reads the files.
+    pub runtime: Handle,
+}
+
+impl Ends for RealEnds {
+    fn source(&self, config: &Pipeline, clock: &Clock) -> Result<Box<dyn Source>, SourceError> {
+        let clock = clock.clone();
+        Ok(match &config.source {
+            SourceConfig::Kafka(kafka) => {
+                let mut source = KafkaSource::connect(kafka, &config.name, clock)?;
+                let time = &config.event_time;
+                source.look_every(look_every(time.max_out_of_orderness, time.idle_after));
+                Box::new(source.with_headers(config.reads_headers()))
+            }
+            SourceConfig::Files(files) => {
+                Box::new(FilesSource::open(files, &self.stores, self.runtime.clone(), clock)?)
+            }
+        })
+    }
+
+    fn post(
+        &self,
+        config: &Pipeline,
+        clock: &Clock,
+        deliveries: Arc<Deliveries>,
+        given_up: &dyn Fn() -> bool,
+    ) -> Result<Option<Post>, OutboxError> {
+        let opened = Publisher::open(config, clock.clone(), deliveries, given_up)?;
+        Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
+    }
+}
