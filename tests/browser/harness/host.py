@@ -14,8 +14,8 @@ from harness.surroundings import PATIENCE, eventually
 class Host:
     """A host with its pipelines in a folder of its own."""
 
-    def __init__(self, folder: pathlib.Path, pipelines: list[pathlib.Path], token: str | None = None):
-        self.folder, self._pipelines, self.token = folder, pipelines, token
+    def __init__(self, folder: pathlib.Path, pipelines: list[pathlib.Path], token: str | None = None, advertises: bool = False):
+        self.folder, self._pipelines, self.token, self._advertises = folder, pipelines, token, advertises
         self.port = _free_port()
         self.start()
 
@@ -27,6 +27,8 @@ class Host:
         """Starts it, on the same port and the same folder as before."""
         command = [surroundings.sluicegate(), "serve", *map(str, self._pipelines)]
         command += ["--listen", f"127.0.0.1:{self.port}"]
+        if self._advertises:
+            command += ["--advertise", self.url]
         if self.token:
             file = self.folder / "token"
             file.write_text(self.token + "\n")
@@ -66,6 +68,10 @@ class Host:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from None
+
+    def wait_for_role(self, pipeline: str, role: str) -> None:
+        """Waits until the host is that to a pipeline: `leader` or `standby`."""
+        eventually(f"the host is {role} of `{pipeline}`", lambda: self.get(f"/v1/pipelines/{pipeline}")["leadership"]["role"] == role)
 
     def wait_for_records(self, pipeline: str, count: int) -> dict:
         """Waits until a pipeline has read so many records, and committed them; its status."""

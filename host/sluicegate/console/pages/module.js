@@ -4,7 +4,9 @@ import { modulePath } from "../parts/api.js";
 import { Value } from "../parts/figures.js";
 import { bytes, digest } from "../parts/format.js";
 import { Heading, Section, Stale, Waiting } from "../parts/frame.js";
+import { OnlyTheLeader, standsBy } from "../parts/leadership.js";
 import { usePoll } from "../parts/poll.js";
+import { route } from "../parts/route.js";
 import { coded } from "../parts/said.js";
 import { Table } from "../parts/table.js";
 import { Term } from "../parts/term.js";
@@ -39,6 +41,8 @@ function Versions({ versions, shown, onChoose }) {
 function Version({ module }) {
   const about = usePoll(modulePath(module.name, `/${module.version}`), 10_000);
   const fit = usePoll(modulePath(module.name, `/${module.version}/fit`), 3_000);
+  const lines = usePoll("v1/pipelines", 3_000).data?.pipelines ?? [];
+  const leaderships = Object.fromEntries(lines.map((line) => [line.name, line.leadership]));
   const [wanted, setWanted] = useState(null);
   const plugin = about.data?.plugin;
   const label = `Version ${module.version}`;
@@ -51,10 +55,10 @@ function Version({ module }) {
     <${Section} title=${`${label}: where it fits`} id="where-it-fits">
       <${Waiting} poll=${fit} what="the pipelines" />
       <${Stale} poll=${fit} />
-      ${fit.data && html`<${Fits} module=${module} fits=${fit.data.fits} onActivate=${setWanted} />`}
+      ${fit.data && html`<${Fits} module=${module} fits=${fit.data.fits} leaderships=${leaderships} onActivate=${setWanted} />`}
     <//>
     ${wanted && html`<${Confirm} wanted=${wanted} onDone=${() => setWanted(null)} />`}
-    ${concerned.map((pipeline) => html`<${Section} key=${pipeline} title=${`Activations of ${pipeline}`} id=${`activations-${pipeline}`}><${Activations} pipeline=${pipeline} /><//>`)}`;
+    ${concerned.map((pipeline) => html`<${Section} key=${pipeline} title=${`Activations of ${pipeline}`} id=${`activations-${pipeline}`}><${Activations} pipeline=${pipeline} leadership=${leaderships[pipeline]} /><//>`)}`;
 }
 
 function Facts({ plugin, module }) {
@@ -81,7 +85,7 @@ const VERDICTS = {
   refused: ["calm", "does not fit"],
 };
 
-function Fits({ module, fits, onActivate }) {
+function Fits({ module, fits, leaderships, onActivate }) {
   const ask = ({ pipeline, stage, verdict, now }) => onActivate({
     pipeline, stage, module: module.name, version: module.version, digest: module.digest, now,
     note: verdict === "migrates" ? "The module takes over the state that is there and changes its layout. The way back is a module that migrates back." : undefined,
@@ -92,15 +96,17 @@ function Fits({ module, fits, onActivate }) {
     {
       id: "activate",
       head: html`<span class="unseen">Activate</span>`,
-      cell: (row) => (row.verdict === "fits" || row.verdict === "migrates") && html`<${ActivateButton} module=${module} row=${row} onActivate=${ask} />`,
+      cell: (row) => (row.verdict === "fits" || row.verdict === "migrates") && html`<${ActivateButton} module=${module} row=${row} leadership=${leaderships[row.pipeline]} onActivate=${ask} />`,
     },
   ]} />`;
 }
 
 /** The question names what runs now, so the pipeline's status is asked for beside it. */
-function ActivateButton({ module, row, onActivate }) {
+function ActivateButton({ module, row, leadership, onActivate }) {
   const status = usePoll(`v1/pipelines/${encodeURIComponent(row.pipeline)}`, 2_000);
   const running = status.data?.stages.find(({ stage }) => stage === row.stage);
   const now = running && `${running.module}${running.version ? ` version ${running.version}` : ""} (${digest(running.digest)})`;
-  return html`<button class="primary" aria-label=${`Activate ${module.name} version ${module.version} in ${row.stage} of ${row.pipeline}`} onClick=${() => onActivate({ ...row, now })}>Activate …</button>`;
+  const elsewhere = standsBy({ leadership });
+  return html`<button class="primary" disabled=${elsewhere} aria-label=${`Activate ${module.name} version ${module.version} in ${row.stage} of ${row.pipeline}`} onClick=${() => onActivate({ ...row, now })}>Activate …</button>
+    ${elsewhere && html`<p><${OnlyTheLeader} leadership=${leadership} route=${route.value.path} /></p>`}`;
 }

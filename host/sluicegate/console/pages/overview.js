@@ -6,6 +6,7 @@ import { Heading, Waiting } from "../parts/frame.js";
 import { Metric } from "../parts/figures.js";
 import { many, short } from "../parts/format.js";
 import { COMMIT_STEPS, smooth, useHistory } from "../parts/history.js";
+import { Course, StandsBy, standsBy } from "../parts/leadership.js";
 import { Phase, Problem } from "../parts/phase.js";
 import { PAGES } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
@@ -45,12 +46,13 @@ function Card({ line, charts, isLarge }) {
     <header>
       <h2><a href=${toPipeline(line.name)}>${line.name}</a></h2>
       <${Phase} phase=${line.phase} />
-      <span class="note">${line.epoch === null ? "no epoch committed yet" : `epoch ${line.epoch}`}</span>
+      <${Course} line=${line} />
       <nav class="ways" aria-label=${`Pages of ${line.name}`}>${PAGES.map(([page, label]) => html`<a key=${page} href=${toPipeline(line.name, page)}>${label}</a>`)}</nav>
     </header>
+    <${StandsBy} line=${line} route=${toPipeline(line.name).slice(1)} />
     <${Problem} line=${line} />
     ${mayStand && html`<${MayStand} name=${line.name} />`}
-    ${charts ? html`<${WithPast} line=${line} isLarge=${isLarge} />` : html`<${Numbers} line=${line} />`}
+    ${standsBy(line) ? null : charts ? html`<${WithPast} line=${line} isLarge=${isLarge} />` : html`<${Numbers} line=${line} />`}
   </article>`;
 }
 

@@ -7,6 +7,7 @@ import { Value } from "../parts/figures.js";
 import { bytes, duration, exact, percent, short } from "../parts/format.js";
 import { Section, Stale, Waiting } from "../parts/frame.js";
 import { COMMIT_STEPS, smooth, useHistory } from "../parts/history.js";
+import { standsBy } from "../parts/leadership.js";
 import { Partitions } from "../parts/partitions.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
@@ -21,7 +22,7 @@ export function Pipeline({ name }) {
   const status = poll.data;
   return html`<${PipelineHead} name=${name} poll=${poll} />
     <${Waiting} poll=${poll} what="the pipeline" />
-    ${status && html`
+    ${status && (standsBy(status) ? html`<${Prepared} status=${status} />` : html`
       <${Stale} poll=${poll} />
       ${status.shape && html`<${Drawing} status=${status} past=${past} />`}
       <${Charts} past=${past} order=${status.stages.map(({ stage }) => stage).join(" ")} />
@@ -30,7 +31,13 @@ export function Pipeline({ name }) {
         <${Section} title="Commits"><${Commits} commits=${status.commits ?? []} /><//>
         <${Section} title="Limits"><${Limits} limits=${status.limits ?? []} /><//>
       </div>
-      <${Section} title="Activations"><${Activations} pipeline=${name} /><//>`}`;
+      <${Section} title="Activations"><${Activations} pipeline=${name} leadership=${status.leadership} /><//>`)}`;
+}
+
+/** On a host that stands by: what the pipeline is made of. Rates, positions and commits are the leader's to say. */
+function Prepared({ status }) {
+  return html`${status.shape && html`<${Drawing} status=${status} past=${null} />`}
+    <p class="note spaced">This host follows the leader's commits. It begins with the modules and the state of the last one when it takes over.</p>`;
 }
 
 function partitionNote(status) {

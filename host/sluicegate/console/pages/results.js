@@ -4,6 +4,7 @@ import { Chart } from "../parts/chart.js";
 import { clock, digits, many, millis, moment, short } from "../parts/format.js";
 import { Section, Waiting } from "../parts/frame.js";
 import { useLive } from "../parts/live.js";
+import { standsBy } from "../parts/leadership.js";
 import { hasEnded } from "../parts/phase.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
@@ -14,13 +15,15 @@ import { html, useMemo, useState } from "../parts/view.js";
 export function Results({ name }) {
   const poll = usePoll(pipelinePath(name));
   const status = poll.data;
-  const running = status !== null && !hasEnded(status.phase);
+  const running = status !== null && !hasEnded(status.phase) && !standsBy(status);
   const live = useLive(name, running);
   return html`<${PipelineHead} name=${name} poll=${poll} title="Results" />
     <${Waiting} poll=${poll} what="the pipeline" />
     ${status && (isRaw(status)
       ? html`<p class="notice">This pipeline writes raw rows: it has no windows and no keys, and so no live results. Its rows are in the tables of its sinks.</p>`
-      : html`<${Found} name=${name} status=${status} live=${live} running=${running} />`)}`;
+      : standsBy(status)
+        ? html`<p class="lead">Results change where the pipeline is led. Committed ones are in the tables of its sinks.</p>`
+        : html`<${Found} name=${name} status=${status} live=${live} running=${running} />`)}`;
 }
 
 const isRaw = ({ shape }) => shape !== undefined && shape.grouping === null;

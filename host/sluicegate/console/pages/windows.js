@@ -3,6 +3,7 @@ import { Failure, pipelinePath, respond } from "../parts/api.js";
 import { Value } from "../parts/figures.js";
 import { clock, digits, many, moment } from "../parts/format.js";
 import { Stale, Waiting } from "../parts/frame.js";
+import { standsBy } from "../parts/leadership.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
 import { Table } from "../parts/table.js";
@@ -25,7 +26,9 @@ export function Windows({ name }) {
     <${Waiting} poll=${status} what="the pipeline" />
     ${status.data && (status.data.shape?.grouping === null
       ? html`<p class="notice">This pipeline writes raw rows: it has no windows and no keys.</p>`
-      : html`<${Groups} name=${name} keyed=${keyed} />`)}`;
+      : standsBy(status.data)
+        ? html`<p class="lead">What is open is in the memory of the leader.</p>`
+        : html`<${Groups} name=${name} keyed=${keyed} />`)}`;
 }
 
 function Groups({ name, keyed }) {

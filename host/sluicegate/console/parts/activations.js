@@ -4,8 +4,9 @@ import { Dialog } from "./dialog.js";
 import { Value } from "./figures.js";
 import { digest } from "./format.js";
 import { Waiting } from "./frame.js";
+import { OnlyTheLeader, standsBy } from "./leadership.js";
 import { askAgain, usePoll } from "./poll.js";
-import { toModule, toPipeline } from "./route.js";
+import { route, toModule, toPipeline } from "./route.js";
 import { said } from "./said.js";
 import { Table } from "./table.js";
 import { Term } from "./term.js";
@@ -66,7 +67,7 @@ export function Confirm({ wanted, onDone }) {
 const asFailure = (reason) => (reason instanceof Failure ? reason : new Failure(0, "page", String(reason.message ?? reason)));
 
 /** The history of a pipeline's activations, newest first, with one click back from the newest of each stage. */
-export function Activations({ pipeline }) {
+export function Activations({ pipeline, leadership }) {
   const poll = usePoll(pipelinePath(pipeline, "/activations"), 3_000);
   const [state, setState] = useState({ busy: null, failure: null });
   const rows = poll.data?.activations ?? [];
@@ -81,6 +82,7 @@ export function Activations({ pipeline }) {
     }
   };
   if (poll.data === null && poll.failure && !poll.failure.isLost) return html`<${Waiting} poll=${poll} what="the history of activations" />`;
+  if (standsBy({ leadership })) return html`<p><${OnlyTheLeader} leadership=${leadership} route=${route.value.path} /></p>`;
   return html`${state.failure && html`<p class="notice bad" role="alert">${said(state.failure.message)}</p>`}
     ${newest.length > 0 && html`<ul class="ways-back">
       ${newest.map((row) => html`<li key=${row.stage}>

@@ -31,7 +31,8 @@ export async function respond(path, { method = "GET", body, type, accept = "appl
   const headers = { accept };
   if (type) headers["content-type"] = type;
   try {
-    const response = await fetch(path, { method, body, headers, signal: ending.signal, cache: "no-store" });
+    const response = await fetch(path, { method, body, headers, signal: ending.signal, cache: "no-store", redirect: "manual" });
+    if (response.type === "opaqueredirect") throw sentElsewhere(method);
     if (!response.ok) throw await failureOf(response);
     return response;
   } catch (reason) {
@@ -42,6 +43,12 @@ export async function respond(path, { method = "GET", body, type, accept = "appl
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The page asks its own host alone. A host that stands by sends to its leader what changes something. */
+function sentElsewhere(method) {
+  if (method === "GET") return new Failure(0, "gateway", "Something before the host sends this page elsewhere. A reload may help.");
+  return new Failure(307, "not_leader", "Another host leads this pipeline now, so nothing was changed. Its console is linked on the pipeline's page.");
 }
 
 /** The JSON of `path`; null if the answer has no body. */

@@ -1,5 +1,6 @@
 // The head that all pages of a pipeline share: its name, phase and problem, and the way to its other pages.
 import { Heading } from "./frame.js";
+import { Course, StandsBy } from "./leadership.js";
 import { Phase, Problem } from "./phase.js";
 import { route, toPipeline } from "./route.js";
 import { short } from "./format.js";
@@ -27,9 +28,9 @@ export function PipelineHead({ name, poll, title }) {
     <div class="page-head">
       <${Heading} title=${title ? `${title} of ${name}` : name}>${title ? html`${title} <span class="of">of ${name}</span>` : name}<//>
       ${status && html`<${Phase} phase=${status.phase} />
-        <span class="note">${status.epoch === null ? "no epoch committed yet" : `epoch ${status.epoch}`}</span>`}
+        <${Course} line=${status} />`}
     </div>
-    ${status && html`<${Problem} line=${status} /><${Standing} status=${status} />`}
+    ${status && html`<${StandsBy} line=${status} route=${route.value.path} /><${Problem} line=${status} /><${Standing} status=${status} />`}
     <nav class="tabs" ref=${tabs} aria-label=${`Pipeline ${name}`}>
       ${PAGES.map(([page, label]) => html`<a key=${page} href=${toPipeline(name, page)} aria-current=${page === here ? "page" : undefined}>
         ${label}${counts[page] > 0 && html` <span class="badge" title=${`${counts[page]} since the pipeline's beginning`}>${short(counts[page])}</span>`}

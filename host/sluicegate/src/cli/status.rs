@@ -106,6 +106,7 @@ fn list(pipelines: &Pipelines) -> String {
         [
             line.name.clone(),
             line.phase.to_string(),
+            role(&line.leadership),
             or_dash(line.epoch),
             watermark(line),
             or_dash(line.lag),
@@ -115,7 +116,17 @@ fn list(pipelines: &Pipelines) -> String {
         ]
     };
     let rows: Vec<_> = pipelines.pipelines.iter().map(row).collect();
-    let head = ["PIPELINE", "PHASE", "EPOCH", "WATERMARK", "LAG", "READ/S", "WRITTEN/S", "PROBLEM"];
+    let head = [
+        "PIPELINE",
+        "PHASE",
+        "ROLE",
+        "EPOCH",
+        "WATERMARK",
+        "LAG",
+        "READ/S",
+        "WRITTEN/S",
+        "PROBLEM",
+    ];
     table(head, &rows)
 }
 
@@ -167,6 +178,16 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
         text += &format!("and {} partitions more\n", status.partitions_left_out);
     }
     text
+}
+
+/// What the host is to the pipeline; of one that stands by, for whom.
+pub(crate) fn role(leadership: &Leadership) -> String {
+    match (leadership.role, &leadership.leader) {
+        (Role::Leader, _) => "leader".to_owned(),
+        (Role::Standby, Some(leader)) => format!("standby of {leader}"),
+        (Role::Standby, None) => "standby".to_owned(),
+        (Role::Opening, _) => "-".to_owned(),
+    }
 }
 
 /// `standby since 2026-11-27T02:00:00Z; host-1/17 leads term 4`

@@ -11,13 +11,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::plugin::{activate, list, push};
-use crate::cli::status::{health, status};
+use crate::cli::status::{health, role, status};
 use crate::handle::fixture::{self, Fixture, guest};
 use crate::http::tests::app;
 use crate::http::{Server, ServerConfig};
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::Commit;
 use sluicegate_engine::lane::Command;
+use sluicegate_engine::lead::Role;
 use sluicegate_engine::status::{PartitionView, Phase};
 use sluicegate_model::module::ModuleDigest;
 
@@ -111,6 +112,22 @@ fn a_plugin_is_pushed_listed_and_activated() {
     assert_eq!(stored.len(), 1, "{stored:?}");
     succeeds(status(&server.args("sales")));
     succeeds(status(&server.args("--json")));
+}
+
+#[test]
+fn the_list_says_for_whom_a_host_stands_by() {
+    let mut leadership = crate::api::pipelines::Leadership {
+        role: Role::Leader,
+        term: Some(4),
+        leader: Some("host-1/17".to_owned()),
+        url: None,
+        since: "2026-11-27T02:00:00Z".to_owned(),
+    };
+    assert_eq!(role(&leadership), "leader");
+    leadership.role = Role::Standby;
+    assert_eq!(role(&leadership), "standby of host-1/17");
+    leadership.leader = None;
+    assert_eq!(role(&leadership), "standby");
 }
 
 #[test]
