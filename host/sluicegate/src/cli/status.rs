@@ -14,6 +14,7 @@ use crate::api::pipelines::{
     Leadership, Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
 };
 use sluicegate_engine::lead::Role;
+use sluicegate_engine::status::Phase;
 use sluicegate_model::printable::{printable, table};
 
 /// Container runtimes give a probe a few seconds.
@@ -144,6 +145,13 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
         say("problem", problem.clone());
     }
     say("leadership", leadership(&line.leadership));
+    if line.phase == Phase::Standby {
+        // It knows nothing of the stream: zeroes would be read as a stream that stands.
+        let asks =
+            |url: &String| format!("the leader tells: sluicegate status {} --url {url}", line.name);
+        say("stream", line.leadership.url.as_ref().map_or("the leader tells".to_owned(), asks));
+        return text;
+    }
     say("epoch", or_dash(line.epoch));
     say("watermark", watermark(line));
     say("lag", or_dash(line.lag));

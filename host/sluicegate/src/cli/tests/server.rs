@@ -245,3 +245,26 @@ fn the_status_is_read_at_a_glance() {
     "#]]
     .assert_eq(&crate::cli::status::describe(&serde_json::from_str(&json).unwrap()));
 }
+
+#[test]
+fn a_host_that_stands_by_names_the_leader_and_shows_no_zeroes() {
+    let server = serve(None);
+    let url = format!("http://{}/v1/pipelines/sales", server.address);
+    let mut answer: serde_json::Value = reqwest::blocking::get(url).unwrap().json().unwrap();
+    answer["phase"] = "standby".into();
+    answer["leadership"] = serde_json::json!({
+        "role": "standby", "term": 4, "leader": "host-1/17", "url": "http://host-1:8080", "since": "1970-01-01T00:00:00Z"
+    });
+    let of = |answer: &serde_json::Value| {
+        crate::cli::status::describe(&serde_json::from_value(answer.clone()).unwrap())
+    };
+    expect![[r#"
+        pipeline:    sales
+        phase:       standing by
+        leadership:  stands by since 1970-01-01T00:00:00Z; host-1/17 leads term 4
+        stream:      the leader tells: sluicegate status sales --url http://host-1:8080
+    "#]]
+    .assert_eq(&of(&answer));
+    answer["leadership"]["url"] = serde_json::Value::Null;
+    assert!(of(&answer).ends_with("stream:      the leader tells\n"), "{}", of(&answer));
+}
