@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_state::keyed::{KeyedCall, KeyedTable};
 use sluicegate_state::window::TableHash;
@@ -31,7 +32,7 @@ pub(crate) fn run(count: usize) -> Result<Keys> {
         after.clear();
         for number in begin..count.min(begin + CALL) {
             let key = format!("{number:016}");
-            let time = number as i64;
+            let time = EventTime(number as i64);
             table.touch(TableHash::of(key.as_bytes()), key.as_bytes(), time, time, &mut call);
             after.push(key.as_bytes(), [Timer { time, id: 0 }]);
         }

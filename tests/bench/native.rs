@@ -115,8 +115,8 @@ impl AggregateGuest for Native<dyn Accumulate> {
         states: &Varlen,
     ) -> Result<EvaluateAnswer, PluginError> {
         let window = |bounds: &WindowBounds| Window {
-            start: Timestamp(bounds.start),
-            end: Timestamp(bounds.end),
+            start: Timestamp(bounds.start.micros()),
+            end: Timestamp(bounds.end.micros()),
         };
         let windows: Vec<_> = windows.iter().map(window).collect();
         let answer = self.calls.evaluate(&windows, borrow(states));

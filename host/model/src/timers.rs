@@ -1,12 +1,13 @@
 //! State and timers of keys, as they stand between the host, which owns them, and a keyed plugin.
 
+use crate::time::EventTime;
 use crate::varlen::Varlen;
 
 /// A timer of a group: the order is that in which timers fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timer {
-    /// Event time, µs; more than `i64::MIN`.
-    pub time: i64,
+    /// When it fires; after [`EventTime::MIN`].
+    pub time: EventTime,
     /// A number that the plugin chose. A key has at most one timer of a time and id.
     pub id: u32,
 }
@@ -16,8 +17,8 @@ pub struct Timer {
 pub struct TimerSets {
     /// One more than groups; the first is 0.
     pub offsets: Vec<u32>,
-    /// Event times, µs, of all groups behind each other.
-    pub times: Vec<i64>,
+    /// When they fire, of all groups behind each other.
+    pub times: Vec<EventTime>,
     /// The id of each of these timers.
     pub ids: Vec<u32>,
 }

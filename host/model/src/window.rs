@@ -1,5 +1,7 @@
 //! Which windows there are.
 
+use crate::time::EventTime;
+
 /// Which windows an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowKind {
@@ -33,11 +35,11 @@ pub enum WindowKind {
     },
 }
 
-/// Bounds of a window, microseconds.
+/// Bounds of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBounds {
     /// First moment that belongs to it.
-    pub start: i64,
+    pub start: EventTime,
     /// First moment that does not.
-    pub end: i64,
+    pub end: EventTime,
 }

@@ -26,7 +26,7 @@ pub struct Missed {
     /// The first of its windows.
     pub first: WindowBounds,
     /// End of the last of them: the watermark had passed it.
-    pub last_end: i64,
+    pub last_end: EventTime,
     /// Windows that the row belongs to and that are closed; a sliding row belongs to several.
     pub windows: u32,
     /// It touches an open session of its key, which would have covered a closed one with it.
@@ -53,21 +53,21 @@ pub fn schema(rows: &SchemaRef) -> SchemaRef {
 ///
 /// Panics if there are not as many of each.
 pub fn late_rows(rows: &RecordBatch, missed: &[Missed]) -> RecordBatch {
-    let times = |time: fn(&Missed) -> i64| -> ArrayRef {
-        let times = missed.iter().map(time).collect::<Vec<_>>();
+    let times = |time: fn(&Missed) -> EventTime| -> ArrayRef {
+        let times = missed.iter().map(|missed| time(missed).0).collect::<Vec<_>>();
         Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
     };
     let reasons: StringArray = missed.iter().map(|missed| Some(reason(missed))).collect();
     let mut columns = rows.columns().to_vec();
     columns.push(times(|missed| missed.first.start));
     columns.push(times(|missed| missed.first.end));
-    columns.push(times(|missed| missed.watermark.micros()));
+    columns.push(times(|missed| missed.watermark));
     columns.push(Arc::new(reasons));
     RecordBatch::try_new(schema(&rows.schema()), columns).expect("something missed for every row")
 }
 
 fn reason(missed: &Missed) -> String {
-    let behind = Micros(missed.watermark.micros().saturating_sub(missed.last_end));
+    let behind = Micros(missed.watermark.0.saturating_sub(missed.last_end.0));
     let whose = match missed.by {
         JudgedBy::Partition => "the watermark of its partition",
         JudgedBy::Lane => "the lane's watermark, which its partition's was behind,",

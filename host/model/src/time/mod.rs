@@ -13,9 +13,29 @@ use serde::{Deserialize, Serialize};
 pub struct EventTime(pub i64);
 
 impl EventTime {
+    /// Before every other. Columns have no room for none, and this stands for it there: no window ends at it, and no timer is
+    /// set for it.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The last moment.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// Microseconds since 1970-01-01T00:00:00 UTC.
     pub fn micros(self) -> i64 {
         self.0
+    }
+
+    /// So many microseconds later, or the last moment.
+    #[inline]
+    #[must_use]
+    pub fn plus(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// So many microseconds earlier, or the first moment.
+    #[inline]
+    #[must_use]
+    pub fn minus(self, micros: i64) -> Self {
+        Self(self.0.saturating_sub(micros))
     }
 }
 
@@ -57,7 +77,7 @@ impl Watermark {
     #[must_use]
     pub fn minus(self, micros: i64) -> Self {
         match self {
-            Self::At(time) => Self::At(EventTime(time.0.saturating_sub(micros))),
+            Self::At(time) => Self::At(time.minus(micros)),
             end => end,
         }
     }

@@ -16,6 +16,7 @@ use crate::contract::bindings::exports::sluicegate::plugin::process_rows::TimerS
 use crate::contract::bindings::sluicegate::plugin::columns::{
     ColumnParam, ValuesParam, VarlenParam,
 };
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::TimerSets;
 use sluicegate_model::varlen::Varlen;
 
@@ -78,9 +79,14 @@ pub(crate) fn varlen(values: &Varlen) -> VarlenParam<'_> {
     VarlenParam { offsets: &values.offsets, bytes: &values.bytes }
 }
 
-/// Timers as the contract has them.
-pub(crate) fn timer_sets(timers: &TimerSets) -> TimerSetsParam<'_> {
-    TimerSetsParam { offsets: &timers.offsets, times: &timers.times, ids: &timers.ids }
+/// Times as the contract has them: numbers. The one copy of them that a call makes.
+pub(crate) fn micros(times: &[EventTime]) -> Vec<i64> {
+    times.iter().map(|time| time.micros()).collect()
+}
+
+/// Timers as the contract has them, with the [`micros`] of their times.
+pub(crate) fn timer_sets<'a>(timers: &'a TimerSets, times: &'a [i64]) -> TimerSetsParam<'a> {
+    TimerSetsParam { offsets: &timers.offsets, times, ids: &timers.ids }
 }
 
 fn lower(array: &ArrayRef) -> LoweredColumn<'_> {

@@ -30,7 +30,7 @@ use crate::plugin::{Code, PluginError};
 use exports::KindExports;
 use heard::Heard;
 use linker::GuestState;
-use marshal::{LoweredBatch, bitmap, timer_sets, varlen};
+use marshal::{LoweredBatch, bitmap, micros, timer_sets, varlen};
 use running::Compiled;
 use running::Running;
 use sluicegate_model::call::CallLimits;
@@ -218,7 +218,7 @@ impl AggregateGuest for WasmInstance<aggregate_rows::Guest> {
         let outputs = Arc::clone(&self.outputs);
         let windows: Vec<_> = windows
             .iter()
-            .map(|window| aggregate_rows::Window { start: window.start, end: window.end })
+            .map(|window| aggregate_rows::Window { start: window.start.0, end: window.end.0 })
             .collect();
         self.checked(
             |aggregate, store| aggregate.call_evaluate(store, &windows, varlen(states)),
@@ -238,23 +238,25 @@ impl StatefulGuest for WasmInstance<process_rows::Guest> {
 impl KeyedGuest for WasmInstance<process_rows::Guest> {
     fn process(
         &mut self,
-        rows: &KeyedRows,
+        rows: &KeyedRows<'_>,
         groups: &KeyedGroups,
     ) -> Result<KeyedAnswer, PluginError> {
         let (count, lowered) = (rows_of(&rows.batch), LoweredBatch::new(&rows.batch));
         let (columns, outputs) = (lowered.columns(), Arc::clone(&self.outputs));
-        let expired = BooleanBuffer::from(rows.expired.as_slice());
+        let expired = BooleanBuffer::from(rows.expired);
+        let (times, watermarks) = (micros(rows.times), micros(rows.watermarks));
+        let timer_times = micros(&groups.timers.times);
         let limits = self.limits;
         let call = |process: &process_rows::Guest, store: &mut Store<GuestState>| {
             process.call_process(
                 store,
                 BatchParam { rows: count, columns: &columns },
-                &rows.times,
-                &rows.watermarks,
+                &times,
+                &watermarks,
                 &bitmap(&expired),
-                &rows.groups,
+                rows.groups,
                 varlen(&groups.states),
-                timer_sets(&groups.timers),
+                timer_sets(&groups.timers, &timer_times),
             )
         };
         self.checked(call, |raw| answer::keyed::process(raw, rows, groups.len(), &outputs, &limits))
@@ -266,11 +268,13 @@ impl KeyedGuest for WasmInstance<process_rows::Guest> {
         groups: &KeyedGroups,
     ) -> Result<TimerAnswer, PluginError> {
         let (outputs, limits) = (Arc::clone(&self.outputs), self.limits);
-        let times: Vec<i64> = fired.iter().map(|timer| timer.time).collect();
+        let times: Vec<i64> = fired.iter().map(|timer| timer.time.0).collect();
         let ids: Vec<u32> = fired.iter().map(|timer| timer.id).collect();
+        let timer_times = micros(&groups.timers.times);
         self.checked(
             |process, store| {
-                let (states, timers) = (varlen(&groups.states), timer_sets(&groups.timers));
+                let (states, timers) =
+                    (varlen(&groups.states), timer_sets(&groups.timers, &timer_times));
                 process.call_on_timer(store, &times, &ids, states, timers)
             },
             |raw| answer::keyed::on_timer(raw, fired, &outputs, &limits),

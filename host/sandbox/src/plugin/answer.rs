@@ -4,6 +4,7 @@
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::KeyedGroups;
 use sluicegate_model::varlen::Varlen;
 
@@ -54,19 +55,20 @@ pub struct EvaluateAnswer {
     pub groups: Vec<u32>,
 }
 
-/// Rows of a keyed plugin with what the host knows of them. `batch` holds exactly the plugin's inputs.
+/// Rows of a keyed plugin with what the host knows of them. `batch` holds exactly the plugin's inputs. The columns beside it
+/// are lent: a call of some rows copies nothing before the contract's lists are made.
 #[derive(Clone, Debug)]
-pub struct KeyedRows {
+pub struct KeyedRows<'r> {
     /// Columns in the order of the description's `inputs`.
     pub batch: RecordBatch,
-    /// Event time of each row, µs.
-    pub times: Vec<i64>,
-    /// Watermark of each row, µs; `i64::MIN` for none.
-    pub watermarks: Vec<i64>,
+    /// Event time of each row.
+    pub times: &'r [EventTime],
+    /// Watermark of each row; [`EventTime::MIN`] for none.
+    pub watermarks: &'r [EventTime],
     /// Whether the time to live of each row's group is over at its watermark.
-    pub expired: Vec<bool>,
+    pub expired: &'r [bool],
     /// For each row its group, as an index into the groups given beside them.
-    pub groups: Vec<u32>,
+    pub groups: &'r [u32],
 }
 
 /// What a keyed plugin answered to rows.
@@ -79,7 +81,7 @@ pub struct KeyedAnswer {
     /// For each new row the row it belongs to; never descending.
     pub source_rows: Vec<u32>,
     /// For each new row its event time.
-    pub times: Vec<i64>,
+    pub times: Vec<EventTime>,
     /// Ascending by row.
     pub rejects: Vec<Reject>,
 }

@@ -81,7 +81,7 @@ pub trait KeyedGuest: StatefulGuest {
     /// Rows, and what is due before each.
     fn process(
         &mut self,
-        rows: &KeyedRows,
+        rows: &KeyedRows<'_>,
         groups: &KeyedGroups,
     ) -> Result<KeyedAnswer, PluginError>;
     /// Timer `i` of group `i`.

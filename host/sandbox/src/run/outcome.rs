@@ -7,6 +7,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::isolate::PartOutcome;
 use crate::plugin::PluginError;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
 
@@ -64,7 +65,7 @@ pub struct KeyedOutcome {
     /// For each new row its source; never descending.
     pub source_rows: Vec<u32>,
     /// For each new row its event time.
-    pub times: Vec<i64>,
+    pub times: Vec<EventTime>,
     /// Ascending by row, one per row.
     pub refusals: Vec<Refusal>,
     /// Timers that were due before a row and could not fire.

@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-use super::{AnyRunner, empty_states, engine, fit_as, limits};
+use super::{AnyRunner, empty_states, engine, fit_as, limits, window};
 use crate::contract::bindings::sluicegate::plugin::columns::{
     BatchResult, ColumnResult, ValuesResult,
 };
@@ -17,7 +17,6 @@ use crate::instance::answer;
 use crate::plugin::Plugin;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::decimal_type;
-use sluicegate_model::window::WindowBounds;
 
 fn of(column: &str, nullable: bool) -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new(column, decimal_type(38, 4), nullable)]))
@@ -53,7 +52,7 @@ proptest! {
         for part in [rows.slice(0, cut), rows.slice(cut, amounts.len() - cut)] {
             states = runner.update(&part, &vec![0; part.num_rows()], &states).states;
         }
-        let window = WindowBounds { start: 0, end: 1 };
+        let window = window(0, 1);
         let results = runner.evaluate(&[window], &states).batch;
         prop_assert_eq!(results.column(0).data_type(), &decimal_type(38, 4));
         let balance = results.column(0).as_primitive::<Decimal128Type>().value(0);

@@ -2,10 +2,9 @@
 
 use expect_test::{Expect, expect};
 
-use super::{empty_states, rows, runner_of};
+use super::{empty_states, rows, runner_of, window};
 use sluicegate_model::module::PluginKind::{Aggregate, Filter, Map};
 use sluicegate_model::refusal::RefusalKind;
-use sluicegate_model::window::WindowBounds;
 
 /// Ten rows, all of them refused, because the guest lies whenever it is asked; the words are those for one row.
 fn filter_lies(sin: &str, text: &Expect) {
@@ -31,7 +30,7 @@ fn update_lies(sin: &str, text: &Expect) {
 }
 
 fn evaluate_lies(sin: &str, text: &Expect) {
-    let windows = [WindowBounds { start: 0, end: 30 }];
+    let windows = [window(0, 30)];
     let outcome = runner_of(Aggregate, sin).evaluate(&windows, &empty_states(1));
     assert_eq!(outcome.batch.num_rows(), 0);
     assert_eq!(outcome.refusals[0].kind, RefusalKind::Answer);

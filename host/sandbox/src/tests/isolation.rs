@@ -8,14 +8,13 @@ use arrow::array::UInt32Array;
 use arrow::compute::take_record_batch;
 use proptest::prelude::*;
 
-use super::{empty_states, hash_of, hashes, limits, rows, runner_of, runner_with};
+use super::{empty_states, hash_of, hashes, limits, rows, runner_of, runner_with, window};
 use crate::run::brake::Brake;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind::{Aggregate, Filter, Map};
 use sluicegate_model::refusal::RefusalKind;
 use sluicegate_model::time::Clock;
 use sluicegate_model::varlen::Varlen;
-use sluicegate_model::window::WindowBounds;
 
 /// Any batch with any set of guilty rows, and calls of any size.
 fn batches() -> impl Strategy<Value = (Vec<i64>, CallLimits)> {
@@ -90,8 +89,7 @@ fn states(hashes: &[i64]) -> Varlen {
 #[test]
 fn groups_that_cannot_be_evaluated_are_refused_and_hold_nothing_back() {
     let mut runner = runner_of(Aggregate, "trap-states");
-    let windows: Vec<_> =
-        (0..5).map(|n| WindowBounds { start: 30 * n, end: 30 * (n + 1) }).collect();
+    let windows: Vec<_> = (0..5).map(|n| window(30 * n, 30 * (n + 1))).collect();
     let outcome = runner.evaluate(&windows, &states(&[1, -2, 3, 4, -5]));
     assert_eq!(outcome.groups, [0, 2, 3]);
     let names = outcome.batch.column(1);
@@ -208,7 +206,7 @@ fn rows_that_came_and_those_that_did_not_go_on_are_counted_once_whatever_it_took
     assert!(map.stats().dropped >= 2);
     let mut aggregate = runner_of(Aggregate, "trap");
     aggregate.update(&batch, &[0; 8], &empty_states(1));
-    aggregate.evaluate(&[WindowBounds { start: 0, end: 1 }], &empty_states(1));
+    aggregate.evaluate(&[window(0, 1)], &empty_states(1));
     let stats = aggregate.stats();
     assert_eq!((stats.given, stats.dropped), (8, 2), "a group that is evaluated is no row");
 }

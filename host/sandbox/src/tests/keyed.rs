@@ -8,13 +8,14 @@ use arrow::datatypes::{DataType, Decimal64Type, Field, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 use expect_test::{Expect, expect};
 
-use super::{AnyRunner, engine, fit_as, limits};
+use super::{AnyRunner, Lent, engine, fit_as, limits};
 use crate::contract::bindings::exports::sluicegate::plugin::process_rows;
 use crate::contract::bindings::sluicegate::plugin::columns::{BatchResult, VarlenResult};
 use crate::instance::answer::keyed::{on_timer, process};
 use crate::plugin::Plugin;
 use crate::plugin::answer::*;
 use sluicegate_model::module::PluginKind;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::KeyedGroups;
 use sluicegate_model::timers::Timer;
 
@@ -31,13 +32,14 @@ fn fraud_velocity() -> Plugin {
 }
 
 /// Payments of one card, a tenth of a second apart, the watermark right behind.
-fn payments(mills: &[i64], first: i64) -> KeyedRows {
+fn payments(mills: &[i64], first: i64) -> Lent {
     let amounts = Decimal64Array::from(mills.to_vec()).with_precision_and_scale(18, 3).unwrap();
     let amounts: arrow::array::ArrayRef = Arc::new(amounts);
-    let times: Vec<i64> = (0..mills.len() as i64).map(|row| first + row * 100_000).collect();
-    KeyedRows {
+    let time = |row| EventTime(first + row * 100_000);
+    let times: Vec<EventTime> = (0..mills.len() as i64).map(time).collect();
+    Lent {
         batch: RecordBatch::try_from_iter([("amount", amounts)]).unwrap(),
-        watermarks: times.iter().map(|time| time - 1).collect(),
+        watermarks: times.iter().map(|time| time.minus(1)).collect(),
         expired: vec![false; times.len()],
         groups: vec![0; times.len()],
         times,
@@ -53,29 +55,29 @@ fn nobody() -> KeyedGroups {
 #[test]
 fn a_module_keeps_state_sets_timers_and_forgets() {
     let mut runner = AnyRunner::new(&fraud_velocity(), &limits());
-    let outcome = runner.process(&payments(&[1_000, 1_001, 2_500], 0), &nobody());
+    let outcome = runner.process(&payments(&[1_000, 1_001, 2_500], 0).rows(), &nobody());
     let refused: Vec<_> = outcome.refusals.iter().map(|it| (it.row, it.reason.as_str())).collect();
     assert_eq!(refused, [(1, "the amount has digits beyond cents")]);
-    assert_eq!((outcome.source_rows, outcome.times), (vec![2], vec![200_000]));
+    assert_eq!((outcome.source_rows, outcome.times), (vec![2], vec![EventTime(200_000)]));
     assert_eq!(outcome.batch.column(0).as_primitive::<Int64Type>().value(0), 2);
     assert_eq!(outcome.batch.column(2).as_primitive::<Decimal64Type>().value(0), 350);
     let timers: Vec<Timer> = outcome.groups.timers.get(0).collect();
-    assert_eq!(timers, [Timer { time: 1_200_000, id: 0 }]);
+    assert_eq!(timers, [Timer { time: EventTime(1_200_000), id: 0 }]);
 
     // The timer fires: by itself, and before a row that is behind it.
     let mut rest = KeyedGroups::default();
     rest.push(outcome.groups.states.value(0), []);
     let fired = runner.on_timers(&timers, &rest);
     assert_eq!((fired.groups, fired.batch.num_rows()), (nobody(), 0));
-    let later = runner.process(&payments(&[1_000], 5_000_000), &outcome.groups);
-    let fresh = runner.process(&payments(&[1_000], 5_000_000), &nobody());
+    let later = runner.process(&payments(&[1_000], 5_000_000).rows(), &outcome.groups);
+    let fresh = runner.process(&payments(&[1_000], 5_000_000).rows(), &nobody());
     assert_eq!(later.groups, fresh.groups);
 }
 
 #[test]
 fn a_row_that_makes_the_state_too_large_is_refused_alone() {
     let mut runner = AnyRunner::new(&fraud_velocity(), &limits());
-    let outcome = runner.process(&payments(&[1_000; 9], 0), &nobody());
+    let outcome = runner.process(&payments(&[1_000; 9], 0).rows(), &nobody());
     let refused: Vec<u32> = outcome.refusals.iter().map(|refusal| refusal.row).collect();
     assert!(refused.len() < 9 && refused.contains(&8), "{refused:?}");
     let reason = &outcome.refusals[0].reason;
@@ -113,10 +115,10 @@ fn lies(timers: process_rows::TimerSetsResult, state: &[u8], new: &[i64], expect
     };
     let rows = KeyedRows {
         batch: RecordBatch::new_empty(empty()),
-        times: vec![10],
-        watermarks: vec![5],
-        expired: vec![false],
-        groups: vec![0],
+        times: &[EventTime(10)],
+        watermarks: &[EventTime(5)],
+        expired: &[false],
+        groups: &[0],
     };
     expected.assert_eq(&process(raw, &rows, 1, &empty(), &limits()).unwrap_err());
 }
@@ -127,17 +129,13 @@ fn lies_about_timers_and_times_are_found() {
         raw_timers(&[(3, 1), (3, 1)]),
         b"",
         &[],
-        &expect![
-            "timers are not ascending: Timer { time: 3, id: 1 } after Timer { time: 3, id: 1 }"
-        ],
+        &expect!["timers are not ascending: timer 1 at 3 after timer 1 at 3"],
     );
     lies(
         raw_timers(&[(3, 1), (2, 2)]),
         b"",
         &[],
-        &expect![
-            "timers are not ascending: Timer { time: 2, id: 2 } after Timer { time: 3, id: 1 }"
-        ],
+        &expect!["timers are not ascending: timer 2 at 2 after timer 1 at 3"],
     );
     lies(
         raw_timers(&[(i64::MIN, 0)]),
@@ -177,7 +175,7 @@ fn a_timer_that_sets_one_not_behind_it_is_a_fault() {
         rows: BatchResult { rows: 0, columns: Vec::new() },
         groups: Vec::new(),
     };
-    let fired = [Timer { time: 7, id: 1 }];
+    let fired = [Timer { time: EventTime(7), id: 1 }];
     let check = |timers: Timers<'_>| on_timer(raw(timers), &fired, &empty(), &limits());
     expect!["a timer sets a timer that is not behind it: group 0, at 7"]
         .assert_eq(&check(&[(7, 1)]).unwrap_err());

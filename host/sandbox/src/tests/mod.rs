@@ -40,6 +40,7 @@ use sluicegate_model::module::PluginKind;
 use sluicegate_model::module::StagePlace;
 use sluicegate_model::refusal::MergeOutcome;
 use sluicegate_model::schema::timestamp_type;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
@@ -219,7 +220,7 @@ impl AnyRunner {
         MigrationRunner::new(self.plugin(), &limits()).migrate(from_version, states)
     }
 
-    fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> KeyedOutcome {
+    fn process(&mut self, rows: &KeyedRows<'_>, groups: &KeyedGroups) -> KeyedOutcome {
         let Self::Keyed(runner) = self else { panic!("no process plugin") };
         runner.process(rows, groups)
     }
@@ -227,6 +228,26 @@ impl AnyRunner {
     fn on_timers(&mut self, fired: &[Timer], groups: &KeyedGroups) -> TimerOutcome {
         let Self::Keyed(runner) = self else { panic!("no process plugin") };
         runner.on_timers(fired, groups)
+    }
+}
+
+fn window(start: i64, end: i64) -> WindowBounds {
+    WindowBounds { start: EventTime(start), end: EventTime(end) }
+}
+
+/// Rows of a keyed plugin, to be lent.
+struct Lent {
+    batch: RecordBatch,
+    times: Vec<EventTime>,
+    watermarks: Vec<EventTime>,
+    expired: Vec<bool>,
+    groups: Vec<u32>,
+}
+
+impl Lent {
+    fn rows(&self) -> KeyedRows<'_> {
+        let Self { batch, times, watermarks, expired, groups } = self;
+        KeyedRows { batch: batch.clone(), times, watermarks, expired, groups }
     }
 }
 

@@ -12,16 +12,17 @@ use arrow::datatypes::{DataType, Decimal64Type, Field, Int64Type, Schema, Schema
 use arrow::record_batch::RecordBatch;
 use expect_test::expect;
 
-use super::{AnyRunner, empty_states, engine, evil_module, fit_as, limits, overwritten};
+use super::{
+    AnyRunner, Lent, empty_states, engine, evil_module, fit_as, limits, overwritten, window,
+};
 use crate::module::fit::FitError;
 use crate::module::load::LoadedModule;
 use crate::plugin::Plugin;
-use crate::plugin::answer::KeyedRows;
 use crate::plugin::verdict::{Verdict, verdict};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::decimal_type;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::KeyedGroups;
-use sluicegate_model::window::WindowBounds;
 
 const OLD_REVENUE: &[u8] = include_bytes!("older/revenue-0.1.1.wasm");
 const OLD_VELOCITY: &[u8] = include_bytes!("older/fraud-velocity-0.1.1.wasm");
@@ -72,7 +73,7 @@ fn an_aggregates_state_of_before_is_the_state_of_today() {
         states = outcome.states;
     }
     for plugin in [&old, &new] {
-        let windows = [WindowBounds { start: 0, end: 1 }; 2];
+        let windows = [window(0, 1); 2];
         let results = AnyRunner::new(plugin, &limits()).evaluate(&windows, &states).batch;
         let revenue = results.column(0).as_primitive::<Decimal64Type>();
         assert_eq!(revenue.values(), &[1_999, -4], "a sum of 19 digits is still refused");
@@ -85,17 +86,17 @@ fn a_keyed_state_of_before_is_the_state_of_today() {
     let (old, new) =
         (velocity(&load("velocity", OLD_VELOCITY)), velocity(&today("fraud-velocity")));
     assert_eq!(verdict(&old, &new), Verdict::AsIs);
-    let payments = |times: [i64; 2]| KeyedRows {
+    let payments = |times: [i64; 2]| Lent {
         batch: cents("amount", &[1_050, -50]),
-        watermarks: vec![i64::MIN; 2],
+        watermarks: vec![EventTime::MIN; 2],
         expired: vec![false; 2],
         groups: vec![0, 0],
-        times: times.to_vec(),
+        times: times.map(EventTime).to_vec(),
     };
     let mut nobody = KeyedGroups::default();
     nobody.push(&[], []);
     let run = |plugin: &Plugin, times, groups: &KeyedGroups| {
-        AnyRunner::new(plugin, &limits()).process(&payments(times), groups)
+        AnyRunner::new(plugin, &limits()).process(&payments(times).rows(), groups)
     };
     let frozen = run(&old, [0, 1], &nobody).groups;
     assert_eq!(run(&new, [0, 1], &nobody).groups, frozen);

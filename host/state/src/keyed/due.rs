@@ -2,19 +2,20 @@
 
 use std::cmp::Reverse;
 
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::Timer;
 
 use super::table::KeyedTable;
 
 impl KeyedTable {
     /// Whether anything may be due at the watermark.
-    pub fn has_due(&self, watermark: i64) -> bool {
+    pub fn has_due(&self, watermark: EventTime) -> bool {
         self.queue.peek().is_some_and(|Reverse((time, _))| *time <= watermark)
     }
 
     /// The keys whose first timer is due at the watermark, in no order. Those whose life is over are forgotten.
     /// Each must be given back to [`KeyedTable::settle`].
-    pub fn due(&mut self, watermark: i64) -> Vec<u32> {
+    pub fn due(&mut self, watermark: EventTime) -> Vec<u32> {
         let mut due = Vec::new();
         while let Some(Reverse((time, id))) = self.queue.peek().copied()
             && time <= watermark
@@ -38,7 +39,11 @@ impl KeyedTable {
     /// The keys whose first timer is due next, in no order: those up to the answered time, which is not behind the watermark, some
     /// `wanted` keys if there are so many. None are due any more if there is no time. Each must be given back to
     /// [`KeyedTable::settle`].
-    pub fn due_slice(&mut self, watermark: i64, wanted: usize) -> (Vec<u32>, Option<i64>) {
+    pub fn due_slice(
+        &mut self,
+        watermark: EventTime,
+        wanted: usize,
+    ) -> (Vec<u32>, Option<EventTime>) {
         let (mut due, mut end) = (Vec::new(), None);
         while let Some(Reverse((time, _))) = self.queue.peek().copied()
             && time <= watermark
@@ -66,7 +71,7 @@ impl KeyedTable {
     }
 
     /// The timer of a key that fires next, if it is due at the watermark.
-    pub fn first_due(&self, id: u32, watermark: i64) -> Option<Timer> {
+    pub fn first_due(&self, id: u32, watermark: EventTime) -> Option<Timer> {
         let first = self.entries[id as usize].timers.first();
         first.copied().filter(|timer| timer.time <= watermark)
     }

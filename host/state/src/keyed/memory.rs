@@ -5,6 +5,8 @@ use std::collections::BinaryHeap;
 
 use hashbrown::HashTable;
 
+use sluicegate_model::time::EventTime;
+
 use crate::window::hash::{INDEX_ENTRY, used_bytes};
 
 use super::table::{Entry, KeyedTable};
@@ -38,11 +40,11 @@ impl KeyedTable {
     /// Bytes used for them. What is left of a peak is not counted: it is given back ([`KeyedTable::tidy`]).
     pub fn bytes(&self) -> usize {
         let entries = self.entries.capacity() * size_of::<Entry>();
-        let queue = self.queue.capacity() * size_of::<(i64, u32)>();
+        let queue = self.queue.capacity() * size_of::<(EventTime, u32)>();
         self.content_bytes
             + used_bytes(entries, self.len(), size_of::<Entry>())
             + used_bytes(self.index.allocation_size(), self.len(), INDEX_ENTRY)
-            + used_bytes(queue, self.queue.len(), size_of::<(i64, u32)>())
+            + used_bytes(queue, self.queue.len(), size_of::<(EventTime, u32)>())
     }
 
     /// Bytes of its tables, used or not.
@@ -50,7 +52,7 @@ impl KeyedTable {
     pub(super) fn reserved_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()
             + self.index.allocation_size()
-            + self.queue.capacity() * size_of::<(i64, u32)>()
+            + self.queue.capacity() * size_of::<(EventTime, u32)>()
             + self.free.capacity() * size_of::<u32>()
     }
 }

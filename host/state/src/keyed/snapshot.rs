@@ -11,6 +11,7 @@
 //! Integrity is the chain's business: its record holds the hash of the blob.
 
 use crate::window::state_reader::{SnapshotError, StateReader};
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::Timer;
 
 use super::table::{KeyRow, KeyedTable};
@@ -35,14 +36,14 @@ pub fn encode<'s>(
     for (shard, table, id) in &keys {
         bytes.extend_from_slice(&generation.to_le_bytes());
         bytes.push(*shard);
-        bytes.extend_from_slice(&table.touched(*id).to_le_bytes());
+        bytes.extend_from_slice(&table.touched(*id).0.to_le_bytes());
         for part in [table.key(*id), table.state(*id)] {
             bytes.extend_from_slice(&length(part.len()));
             bytes.extend_from_slice(part);
         }
         bytes.extend_from_slice(&length(table.timers(*id).len()));
         for timer in table.timers(*id) {
-            bytes.extend_from_slice(&timer.time.to_le_bytes());
+            bytes.extend_from_slice(&timer.time.0.to_le_bytes());
             bytes.extend_from_slice(&timer.id.to_le_bytes());
         }
     }
@@ -66,13 +67,13 @@ pub fn decode<'b>(
     while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
         let [shard] = reader.array("key shard")?;
-        let touched = i64::from_le_bytes(reader.array("last touched")?);
+        let touched = EventTime(i64::from_le_bytes(reader.array("last touched")?));
         let key = reader.sized("key")?;
         let state = reader.sized("state")?;
         let count = u32::from_le_bytes(reader.array("number of timers")?);
         let mut timers = Vec::new();
         for _ in 0..count {
-            let time = i64::from_le_bytes(reader.array("time of a timer")?);
+            let time = EventTime(i64::from_le_bytes(reader.array("time of a timer")?));
             let id = u32::from_le_bytes(reader.array("id of a timer")?);
             timers.push(Timer { time, id });
         }

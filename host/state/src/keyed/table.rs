@@ -15,6 +15,7 @@ use std::collections::BinaryHeap;
 use hashbrown::HashTable;
 
 use crate::window::TableHash;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 
 /// One key as a checkpoint stores it.
@@ -24,8 +25,8 @@ pub struct KeyRow<'a> {
     pub generation: u32,
     /// Below [`KEY_SHARDS`](crate::window::KEY_SHARDS); decides which worker restores the row.
     pub shard: u8,
-    /// Event time or watermark of its last row, whichever is larger, µs.
-    pub touched: i64,
+    /// Event time or watermark of its last row, whichever is larger.
+    pub touched: EventTime,
     /// The encoded key ([`crate::window::key`]).
     pub key: &'a [u8],
     /// As the plugin last wrote it; empty if only timers are left.
@@ -42,13 +43,13 @@ pub struct KeyedTable {
     pub(super) index: HashTable<u32>,
     pub(super) entries: Vec<Entry>,
     pub(super) free: Vec<u32>,
-    pub(super) queue: BinaryHeap<Reverse<(i64, u32)>>,
+    pub(super) queue: BinaryHeap<Reverse<(EventTime, u32)>>,
     /// Of keys, states and timers.
     pub(super) content_bytes: usize,
     pub(super) stamp: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Entry {
     pub(super) hash: TableHash,
     key: Box<[u8]>,
@@ -56,11 +57,11 @@ pub(super) struct Entry {
     /// Ascending.
     pub(super) timers: Box<[Timer]>,
     /// Where its life begins to end: event time or watermark of its last row, whichever is larger. Not the largest of
-    /// all its rows: a key that was forgotten between two of them could not know. µs; `i64::MIN` until its first row has come, which is
-    /// before the call that made the key ends. One number, because there is an entry for every key.
-    touched: i64,
+    /// all its rows: a key that was forgotten between two of them could not know. [`EventTime::MIN`] until its first row has come, which is
+    /// before the call that made the key ends. One time, because there is an entry for every key.
+    touched: EventTime,
     /// Its time in the queue.
-    pub(super) scheduled: Option<i64>,
+    pub(super) scheduled: Option<EventTime>,
     /// The call that last touched it, and its index among the groups of that call. Of a firing: how often it has fired.
     pub(super) stamp: u32,
     pub(super) local: u32,
@@ -79,6 +80,20 @@ pub struct KeyedCall {
 }
 
 impl Entry {
+    /// A key without state, which no row has touched yet; of no key, a place that is free.
+    fn new(hash: TableHash, key: Box<[u8]>) -> Self {
+        Self {
+            hash,
+            key,
+            state: Box::default(),
+            timers: Box::default(),
+            touched: EventTime::MIN,
+            scheduled: None,
+            stamp: 0,
+            local: 0,
+        }
+    }
+
     fn content_bytes(&self) -> usize {
         self.key.len() + self.state.len() + size_of_val::<[Timer]>(&self.timers)
     }
@@ -88,8 +103,8 @@ impl Entry {
     }
 
     /// When it must be looked at: its first timer, or the end of its life.
-    pub(super) fn due(&self, ttl: Option<i64>) -> Option<i64> {
-        let end = || ttl.map(|ttl| self.touched.saturating_add(ttl));
+    pub(super) fn due(&self, ttl: Option<i64>) -> Option<EventTime> {
+        let end = || ttl.map(|ttl| self.touched.plus(ttl));
         self.timers.first().map(|timer| timer.time).or_else(end)
     }
 }
@@ -131,13 +146,13 @@ impl KeyedTable {
         &mut self,
         hash: TableHash,
         key: &[u8],
-        time: i64,
-        watermark: i64,
+        time: EventTime,
+        watermark: EventTime,
         call: &mut KeyedCall,
     ) {
         let id = self.find_or_insert(hash, key);
         let entry = &mut self.entries[id as usize];
-        let end = self.ttl.map(|ttl| entry.touched.saturating_add(ttl));
+        let end = self.ttl.map(|ttl| entry.touched.plus(ttl));
         call.expired.push(end.is_some_and(|end| end <= watermark));
         entry.touched = time.max(watermark);
         if entry.stamp != self.stamp {
@@ -222,7 +237,8 @@ impl KeyedTable {
     }
 
     pub(super) fn forget(&mut self, id: u32) {
-        let entry = std::mem::take(&mut self.entries[id as usize]);
+        let entry = &mut self.entries[id as usize];
+        let entry = std::mem::replace(entry, Entry::new(TableHash::default(), Box::default()));
         self.content_bytes -= entry.content_bytes();
         let occupied = self.index.find_entry(entry.hash.get(), |other| *other == id);
         occupied.expect("every key that lives is in the index").remove();
@@ -249,7 +265,7 @@ impl KeyedTable {
 
     #[cold]
     fn insert(&mut self, hash: TableHash, key: &[u8]) -> u32 {
-        let entry = Entry { hash, key: key.into(), touched: i64::MIN, ..Entry::default() };
+        let entry = Entry::new(hash, key.into());
         self.content_bytes += entry.content_bytes();
         let id = if let Some(id) = self.free.pop() {
             self.entries[id as usize] = entry;
@@ -289,7 +305,7 @@ impl KeyedTable {
     }
 
     /// Event time or watermark of a key's last row, whichever is larger.
-    pub fn touched(&self, id: u32) -> i64 {
+    pub fn touched(&self, id: u32) -> EventTime {
         self.entries[id as usize].touched
     }
 

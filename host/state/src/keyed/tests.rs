@@ -6,12 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::window::TableHash;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 
 /// A group with a state and timers at these times.
 fn group(state: &[u8], times: &[i64]) -> KeyedGroups {
     let mut groups = KeyedGroups::default();
-    groups.push(state, times.iter().map(|time| Timer { time: *time, id: 7 }));
+    groups.push(state, times.iter().map(|time| Timer { time: EventTime(*time), id: 7 }));
     groups
 }
 
@@ -19,6 +20,7 @@ fn group(state: &[u8], times: &[i64]) -> KeyedGroups {
 fn call(table: &mut KeyedTable, key: &str, time: i64, watermark: i64, after: &KeyedGroups) -> bool {
     let mut call = KeyedCall::default();
     table.begin(&mut call);
+    let (time, watermark) = (EventTime(time), EventTime(watermark));
     table.touch(TableHash::of(key.as_bytes()), key.as_bytes(), time, watermark, &mut call);
     table.gather(&mut call);
     table.scatter(&call, after);
@@ -32,7 +34,7 @@ fn keys(table: &KeyedTable, mut ids: Vec<u32>) -> Vec<String> {
 
 /// Looks for what is due, and puts it back.
 fn due(table: &mut KeyedTable, watermark: i64) -> Vec<String> {
-    let ids = table.due(watermark);
+    let ids = table.due(EventTime(watermark));
     ids.iter().for_each(|id| table.settle(*id));
     keys(table, ids)
 }
@@ -66,10 +68,10 @@ fn rule_8_a_life_is_over_after_the_last_row_unless_a_timer_keeps_it() {
     assert_eq!(due(&mut table, 45), [""; 0]);
     assert_eq!(keys(&table, table.ids().collect()), ["b"]);
     assert_eq!(due(&mut table, 50), ["b"]);
-    let [id] = table.due(50)[..] else { panic!("b is due until its timer is taken") };
+    let [id] = table.due(EventTime(50))[..] else { panic!("b is due until its timer is taken") };
     table.take_first(id, &mut KeyedGroups::default());
     table.settle(id);
-    assert!(table.due(50).is_empty());
+    assert!(table.due(EventTime(50)).is_empty());
     assert!(table.is_empty(), "its last timer had kept it");
 }
 
@@ -153,14 +155,14 @@ fn slices_take_whole_moments_the_earliest_first() {
     call(&mut table, "f", 0, 0, &group(b"s", &[20]));
     table.begin_firing();
     let slice = |table: &mut KeyedTable, wanted| {
-        let (ids, end) = table.due_slice(40, wanted);
+        let (ids, end) = table.due_slice(EventTime(40), wanted);
         let mut rest = KeyedGroups::default();
         for id in &ids {
             assert_eq!(table.count_firing(*id), 1);
             table.take_first(*id, &mut rest);
             table.settle(*id);
         }
-        (keys(table, ids), end)
+        (keys(table, ids), end.map(EventTime::micros))
     };
     let of = |keys: &[&str]| -> Vec<String> { keys.iter().map(|key| (*key).to_owned()).collect() };
     assert_eq!(slice(&mut table, 1), (of(&["b", "c"]), Some(10)));
@@ -192,8 +194,8 @@ proptest! {
             Ok(())
         });
         call(&mut restored, "a", watermark, watermark, &group(b"s", &[i64::MIN, i64::MAX]));
-        for id in restored.due(watermark) {
-            if restored.first_due(id, watermark).is_some() {
+        for id in restored.due(EventTime(watermark)) {
+            if restored.first_due(id, EventTime(watermark)).is_some() {
                 restored.take_first(id, &mut KeyedGroups::default());
             }
             restored.settle(id);

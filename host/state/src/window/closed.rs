@@ -45,7 +45,7 @@ struct Closed {
     hash: TableHash,
     key_at: usize,
     key_len: u32,
-    start: i64,
+    start: EventTime,
 }
 
 impl Generation {
@@ -61,7 +61,7 @@ impl Generation {
         self.index.find(hash.get(), same).map(|at| *at as usize)
     }
 
-    fn note(&mut self, hash: TableHash, key: &[u8], start: i64) {
+    fn note(&mut self, hash: TableHash, key: &[u8], start: EventTime) {
         if let Some(at) = self.find(hash, key) {
             self.closed[at].start = self.closed[at].start.max(start);
             return;
@@ -77,13 +77,13 @@ impl Generation {
 
 impl ClosedSessions {
     /// A session of a key that began at `start` takes no more rows. `max_length` in µs, more than 0.
-    pub(super) fn note(&mut self, max_length: i64, hash: TableHash, key: &[u8], start: i64) {
-        let number = start.div_euclid(span(max_length));
+    pub(super) fn note(&mut self, max_length: i64, hash: TableHash, key: &[u8], start: EventTime) {
+        let number = start.0.div_euclid(span(max_length));
         self.generations.entry(number).or_default().note(hash, key, start);
     }
 
     /// The largest start of the closed sessions of a key, as far as it counts.
-    pub(super) fn last_start(&self, hash: TableHash, key: &[u8]) -> Option<i64> {
+    pub(super) fn last_start(&self, hash: TableHash, key: &[u8]) -> Option<EventTime> {
         let start = |generation: &Generation| {
             generation.find(hash, key).map(|at| generation.closed[at].start)
         };
@@ -91,8 +91,8 @@ impl ClosedSessions {
     }
 
     /// Whether a session that begins at `start` and is open may cover a closed one of its key.
-    pub(super) fn may_cover(&self, start: i64, hash: TableHash, key: &[u8]) -> bool {
-        self.unknown_before.is_some_and(|before| start < before.0)
+    pub(super) fn may_cover(&self, start: EventTime, hash: TableHash, key: &[u8]) -> bool {
+        self.unknown_before.is_some_and(|before| start < before)
             || self.last_start(hash, key).is_some_and(|closed| start <= closed)
     }
 
@@ -126,7 +126,7 @@ impl ClosedSessions {
     }
 
     /// Calls `each` with every key and the largest start of its closed sessions.
-    pub(super) fn each(&self, mut each: impl FnMut(&[u8], i64)) {
+    pub(super) fn each(&self, mut each: impl FnMut(&[u8], EventTime)) {
         for (number, generation) in &self.generations {
             let later = || {
                 let behind = (Bound::Excluded(number), Bound::Unbounded);

@@ -21,13 +21,13 @@ use super::state::{KeyedState, OpenWindow};
 /// A group, in the order in which groups fire.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupPlace {
-    pub(super) start: i64,
-    pub(super) end: i64,
+    pub(super) start: EventTime,
+    pub(super) end: EventTime,
     pub(super) key: Box<[u8]>,
 }
 
 impl GroupPlace {
-    pub(super) fn is_before(&self, (start, end, key): (i64, i64, &[u8])) -> bool {
+    pub(super) fn is_before(&self, (start, end, key): (EventTime, EventTime, &[u8])) -> bool {
         (self.start, self.end, &*self.key) < (start, end, key)
     }
 }
@@ -140,7 +140,7 @@ impl KeyedState {
     pub(super) fn has_unsettled_pane(
         &self,
         slides: &Slides,
-        has_passed: impl Fn(i64) -> bool,
+        has_passed: impl Fn(EventTime) -> bool,
     ) -> bool {
         let waits = self.waiting.first().is_some_and(|(end, _)| has_passed(*end));
         waits || self.first_unsettled(|place| has_passed(first_end(slides, place, 0))).is_some()
@@ -151,7 +151,7 @@ impl KeyedState {
     pub(super) fn settle_panes(
         &mut self,
         slides: &Slides,
-        has_passed: impl Fn(i64) -> bool,
+        has_passed: impl Fn(EventTime) -> bool,
         mut each: impl FnMut(&mut OpenWindow),
     ) {
         // The ends of first windows ascend with the panes, those behind skipped ones need not.
@@ -175,11 +175,11 @@ const THERE: &str = "windows are dropped when all that was due of them has fired
 
 /// Whether a window takes no more rows.
 fn is_closed(watermark: Watermark, lateness: i64, place: &Place) -> bool {
-    watermark.minus(lateness).has_passed(EventTime(place.bounds.end))
+    watermark.minus(lateness).has_passed(place.bounds.end)
 }
 
 /// The end of the first window of a pane but `skipped`.
-fn first_end(slides: &Slides, place: &Place, skipped: u32) -> i64 {
+fn first_end(slides: &Slides, place: &Place, skipped: u32) -> EventTime {
     looks::count();
     let windows = slides.windows_of(slides.pane_at(place.bounds.start));
     slides.bounds(windows.start + i128::from(skipped)).end

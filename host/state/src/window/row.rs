@@ -1,5 +1,6 @@
 //! One open group as a checkpoint stores it, and the window or pane in which it lies.
 
+use sluicegate_model::time::EventTime;
 use sluicegate_model::window::WindowBounds;
 
 /// Where rows lie: a window, or a pane of several windows, of which the first `skipped` must not see them.
@@ -18,7 +19,7 @@ pub struct Place {
 impl Place {
     /// All of time: the window of those that have none.
     pub const EVER: Self =
-        Self { bounds: WindowBounds { start: i64::MIN, end: i64::MAX }, skipped: 0 };
+        Self { bounds: WindowBounds { start: EventTime::MIN, end: EventTime::MAX }, skipped: 0 };
 
     /// No two places of a lane have the same.
     pub(super) fn id(&self) -> PlaceId {
@@ -27,7 +28,7 @@ impl Place {
 }
 
 /// Start and skipped windows of a place: ascending as the places lie.
-pub(super) type PlaceId = (i64, u32);
+pub(super) type PlaceId = (EventTime, u32);
 
 /// One open group, session or key, as its row in a checkpoint says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! One session of a key, and which sessions a row joins.
 
+use sluicegate_model::time::EventTime;
 use sluicegate_model::window::WindowBounds;
 
 use super::looks;
@@ -54,8 +55,8 @@ impl Session {
     }
 
     /// When it has something to do: to fire, or to be forgotten.
-    pub(super) fn due(&self, lateness: i64) -> i64 {
-        if self.pending { self.bounds.end } else { self.bounds.end.saturating_add(lateness) }
+    pub(super) fn due(&self, lateness: i64) -> EventTime {
+        if self.pending { self.bounds.end } else { self.bounds.end.plus(lateness) }
     }
 }
 
@@ -97,7 +98,7 @@ fn first_touched(
         }
         let whole =
             WindowBounds { start: bounds.start.min(other.start), end: bounds.end.max(other.end) };
-        let fits = whole.end.abs_diff(whole.start) <= rule.max_length.unsigned_abs();
+        let fits = whole.end.0.abs_diff(whole.start.0) <= rule.max_length.unsigned_abs();
         if fits && !joined.contains(&index) {
             return Some((index, whole));
         }

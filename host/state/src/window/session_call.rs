@@ -12,6 +12,7 @@
 //! if the rows came one by one, and results do not depend on how they are cut into batches.
 
 use sluicegate_model::refusal::GroupRefusal;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
 
@@ -42,7 +43,7 @@ struct Round {
 pub(super) struct Node {
     pub(super) key: u32,
     pub(super) state: Vec<u8>,
-    pub(super) end: i64,
+    pub(super) end: EventTime,
     /// What its session says that the accumulator costs.
     pub(super) bytes_before: usize,
     /// Rows accumulated; those of earlier calls count as one.
@@ -258,7 +259,7 @@ impl Node {
         Self {
             key,
             state: Vec::new(),
-            end: i64::MIN,
+            end: EventTime::MIN,
             bytes_before: 0,
             rows: 0,
             has_changed: false,

@@ -11,16 +11,16 @@ use super::looks;
 use super::session::{Session, SessionRule};
 use super::sessions::Sessions;
 
-/// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early, so a number is enough in
+/// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early, so a time is enough in
 /// `KeySessions::armed`, of which there is one for every key.
-const PASSED: i64 = i64::MIN;
+const PASSED: EventTime = EventTime::MIN;
 
 impl Sessions {
     /// Whether a session may have something to do.
     pub fn has_due(&self, watermark: Watermark) -> bool {
         let first = self.timers.peek();
         !self.passed.is_empty()
-            || first.is_some_and(|Reverse((time, _))| watermark.has_passed(EventTime(*time)))
+            || first.is_some_and(|Reverse((time, _))| watermark.has_passed(*time))
     }
 
     /// The next sessions that the watermark has passed and that have changed since they fired, at most `max`, at least one.
@@ -34,7 +34,7 @@ impl Sessions {
     }
 
     fn collect_due(&mut self, watermark: Watermark) {
-        let passed = |time: i64| watermark.has_passed(EventTime(time));
+        let passed = |time: EventTime| watermark.has_passed(time);
         let before = self.due.len();
         while let Some(Reverse((time, at))) = self.timers.peek().copied()
             && passed(time)
@@ -61,7 +61,7 @@ impl Sessions {
         }
     }
 
-    fn order(&self, (at, index): (u32, u32)) -> (i64, i64, &[u8]) {
+    fn order(&self, (at, index): (u32, u32)) -> (EventTime, EventTime, &[u8]) {
         let key = &self.keys[at as usize];
         let bounds = key.sessions[index as usize].bounds;
         (bounds.start, bounds.end, &key.key)
@@ -86,10 +86,10 @@ impl Sessions {
 
     /// Forgets the sessions that take no more rows. All that was due has fired.
     pub fn close(&mut self, rule: SessionRule, (watermark, lateness): (Watermark, i64)) {
-        let passed = |time: i64| watermark.has_passed(EventTime(time));
+        let passed = |time: EventTime| watermark.has_passed(time);
         for at in std::mem::take(&mut self.passed) {
             let key = &mut self.keys[at as usize];
-            let closed = |it: &Session| passed(it.bounds.end.saturating_add(lateness));
+            let closed = |it: &Session| passed(it.bounds.end.plus(lateness));
             let gone = key.sessions.partition_point(closed);
             for session in key.sessions.drain(..gone) {
                 if rule.corrected && watermark != Watermark::End {
@@ -114,8 +114,8 @@ impl Sessions {
 }
 
 /// When the first of these sessions has something to do. None does before it ends, and they ascend by end.
-fn next_due(sessions: &[Session], lateness: i64) -> Option<i64> {
-    let mut next: Option<i64> = None;
+fn next_due(sessions: &[Session], lateness: i64) -> Option<EventTime> {
+    let mut next: Option<EventTime> = None;
     for session in sessions {
         if next.is_some_and(|next| next <= session.bounds.end) {
             break;

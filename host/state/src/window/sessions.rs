@@ -36,6 +36,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use hashbrown::HashTable;
 
+use sluicegate_model::time::EventTime;
 use sluicegate_model::window::WindowBounds;
 
 use super::closed::ClosedSessions;
@@ -54,7 +55,7 @@ pub struct Sessions {
     free: Vec<u32>,
     /// When the sessions of a key may have something to do, and the key. An entry that is not the key's `armed` counts
     /// for nothing: a session that grows is not looked up here.
-    pub(super) timers: BinaryHeap<Reverse<(i64, u32)>>,
+    pub(super) timers: BinaryHeap<Reverse<(EventTime, u32)>>,
     /// Keys whose time has come, until all that is due of them has fired.
     pub(super) passed: Vec<u32>,
     /// Sessions that fire next, by window and key: the place of the key, and the index of the session there.
@@ -76,7 +77,7 @@ pub(super) struct KeySessions {
     /// Ascending by end; none if the place is free.
     pub(super) sessions: Vec<Session>,
     /// The earliest timer. No session has something to do before.
-    pub(super) armed: i64,
+    pub(super) armed: EventTime,
     pub(super) changed: bool,
     /// Some begin before others that end before them.
     nested: bool,
@@ -104,11 +105,11 @@ impl Sessions {
     pub fn assign(
         &mut self,
         rule: SessionRule,
-        (time, watermark): (i64, i64),
+        (time, watermark): (EventTime, EventTime),
         (hash, key): (TableHash, &[u8]),
         call: &mut SessionCall,
     ) -> Result<(), LateForSession> {
-        let own = WindowBounds { start: time, end: time.saturating_add(rule.gap) };
+        let own = WindowBounds { start: time, end: time.plus(rule.gap) };
         let Some(at) = self.find(hash, key) else {
             if own.end <= watermark {
                 return Err(LateForSession { own, covers: false });
@@ -285,7 +286,7 @@ impl Sessions {
             hash,
             key: key.into(),
             sessions: Vec::new(),
-            armed: i64::MAX,
+            armed: EventTime::MAX,
             changed: false,
             nested: false,
         };
@@ -311,7 +312,7 @@ impl Sessions {
         let key = &mut self.keys[at as usize];
         self.bytes -= allocated(key.key.len());
         self.bytes -= allocated(key.sessions.capacity() * size_of::<Session>());
-        (key.key, key.sessions, key.armed) = (Box::default(), Vec::new(), i64::MAX);
+        (key.key, key.sessions, key.armed) = (Box::default(), Vec::new(), EventTime::MAX);
         if let Ok(entry) = self.index.find_entry(key.hash.get(), |other| *other == at) {
             entry.remove();
         }
@@ -355,7 +356,7 @@ impl Sessions {
 
     /// Bytes used for them. What is left of a peak is not counted: it is given back.
     pub fn bytes(&self) -> usize {
-        let (key, timer) = (size_of::<KeySessions>(), size_of::<(i64, u32)>());
+        let (key, timer) = (size_of::<KeySessions>(), size_of::<(EventTime, u32)>());
         self.bytes
             + used_bytes(self.keys.capacity() * key, self.index.len(), key)
             + used_bytes(self.index.allocation_size(), self.index.len(), INDEX_ENTRY)

@@ -18,7 +18,7 @@
 
 use std::ops::Range;
 
-use sluicegate_model::time::Watermark;
+use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::window::WindowBounds;
 
 /// Size, slide and offset of windows.
@@ -40,7 +40,7 @@ pub struct Pane {
     /// The first of its windows.
     first: WindowBounds,
     /// End of the last of its windows.
-    last_end: i64,
+    last_end: EventTime,
     /// How many windows it is part of; 0 between windows.
     windows: u32,
 }
@@ -71,11 +71,13 @@ impl Slides {
     ///
     /// ```
     /// use sluicegate_state::window::Slides;
-    /// let starts = |time| Slides::new(10, 3, 0).windows(time).map(|it| it.start).collect::<Vec<_>>();
+    /// use sluicegate_model::time::EventTime;
+    /// let windows = |time| Slides::new(10, 3, 0).windows(EventTime(time));
+    /// let starts = |time| windows(time).map(|it| it.start.micros()).collect::<Vec<_>>();
     /// assert_eq!(starts(27), [18, 21, 24, 27]);
     /// assert_eq!(starts(34), [27, 30, 33]);
     /// ```
-    pub fn windows(&self, time: i64) -> impl Iterator<Item = WindowBounds> {
+    pub fn windows(&self, time: EventTime) -> impl Iterator<Item = WindowBounds> {
         let slides = *self;
         slides.windows_of(slides.pane_at(time)).map(move |window| slides.bounds(window))
     }
@@ -97,8 +99,8 @@ impl Slides {
 
     /// Number of the slide in which `time` lies, and how far from its beginning.
     #[inline]
-    fn slide_at(&self, time: i64) -> (i64, i64) {
-        let (number, into) = (time.div_euclid(self.slide), time.rem_euclid(self.slide));
+    fn slide_at(&self, time: EventTime) -> (i64, i64) {
+        let (number, into) = (time.0.div_euclid(self.slide), time.0.rem_euclid(self.slide));
         if into >= self.offset {
             (number, into - self.offset)
         } else {
@@ -109,7 +111,7 @@ impl Slides {
 
     /// Number of the pane in which `time` lies.
     #[inline]
-    pub fn pane_at(&self, time: i64) -> i128 {
+    pub fn pane_at(&self, time: EventTime) -> i128 {
         let (slide, into) = self.slide_at(time);
         match self.rest() {
             0 => i128::from(slide),
@@ -119,7 +121,7 @@ impl Slides {
 
     /// The pane in which `time` lies.
     #[inline]
-    pub fn pane(&self, time: i64) -> Pane {
+    pub fn pane(&self, time: EventTime) -> Pane {
         let number = self.pane_at(time);
         let windows = self.windows_of(number);
         let count = windows.end - windows.start;
@@ -134,7 +136,7 @@ impl Slides {
     /// Where a row goes: a window is closed for it if `watermark` has passed its end
     /// (docs/design/time.md#rule-2).
     #[inline]
-    pub fn place(&self, pane: &Pane, watermark: i64) -> Placement {
+    pub fn place(&self, pane: &Pane, watermark: EventTime) -> Placement {
         if pane.windows == 0 {
             Placement::Outside
         } else if watermark < pane.first.end {
@@ -142,7 +144,7 @@ impl Slides {
         } else if watermark >= pane.last_end {
             Placement::Late
         } else {
-            let behind = i128::from(watermark) - i128::from(pane.first.end);
+            let behind = i128::from(watermark.0) - i128::from(pane.first.end.0);
             let skipped = behind / i128::from(self.slide) + 1;
             Placement::OnTime { skipped: u32::try_from(skipped).unwrap_or(u32::MAX) }
         }
@@ -190,12 +192,12 @@ impl Slides {
 
     /// Of the windows that see a row at `time`, all but the first `skipped`, the first that `watermark` has not passed; the
     /// last of them if it has passed them all.
-    pub fn next_window(&self, time: i64, skipped: u32, watermark: Watermark) -> i128 {
+    pub fn next_window(&self, time: EventTime, skipped: u32, watermark: Watermark) -> i128 {
         let windows = self.windows_of(self.pane_at(time));
         let first = windows.start + i128::from(skipped);
         let open = match watermark {
             Watermark::None => first,
-            Watermark::At(passed) => first.max(self.first_ending_after(passed.0)),
+            Watermark::At(passed) => first.max(self.first_ending_after(passed)),
             Watermark::End => windows.end,
         };
         open.min(windows.end - 1)
@@ -203,19 +205,19 @@ impl Slides {
 
     /// Of the windows that see a row at `time`, all but the first `skipped`, those that `closed` has not passed, the watermark
     /// less the lateness.
-    pub fn open_windows(&self, time: i64, skipped: u32, closed: Watermark) -> Range<i128> {
+    pub fn open_windows(&self, time: EventTime, skipped: u32, closed: Watermark) -> Range<i128> {
         let windows = self.windows_of(self.pane_at(time));
         let first = windows.start + i128::from(skipped);
         match closed {
             Watermark::None => first..windows.end,
-            Watermark::At(closed) => first.max(self.first_ending_after(closed.0))..windows.end,
+            Watermark::At(closed) => first.max(self.first_ending_after(closed))..windows.end,
             Watermark::End => windows.end..windows.end,
         }
     }
 
     /// The first window that ends after `time`.
-    pub fn first_ending_after(&self, time: i64) -> i128 {
-        let behind = i128::from(time) - i128::from(self.offset) - i128::from(self.size);
+    pub fn first_ending_after(&self, time: EventTime) -> i128 {
+        let behind = i128::from(time.0) - i128::from(self.offset) - i128::from(self.size);
         behind.div_euclid(i128::from(self.slide)) + 1
     }
 }
@@ -232,7 +234,7 @@ impl Pane {
     }
 
     /// End of the last of its windows.
-    pub fn last_end(&self) -> i64 {
+    pub fn last_end(&self) -> EventTime {
         self.last_end
     }
 
@@ -243,12 +245,12 @@ impl Pane {
 
     /// Whether `time` lies in it. The last moment of time belongs to the pane that is cut off there.
     #[inline]
-    pub fn contains(&self, time: i64) -> bool {
+    pub fn contains(&self, time: EventTime) -> bool {
         let WindowBounds { start, end } = self.bounds;
-        start <= time && (time < end || end == i64::MAX)
+        start <= time && (time < end || end == EventTime::MAX)
     }
 }
 
-fn cut(time: i128) -> i64 {
-    time.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+fn cut(time: i128) -> EventTime {
+    EventTime(time.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
 }

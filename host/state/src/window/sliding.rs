@@ -96,17 +96,17 @@ impl SlideTables {
         }
         let mut next = match before {
             Watermark::None => None,
-            Watermark::At(time) => Some(slides.first_ending_after(time.0)),
+            Watermark::At(time) => Some(slides.first_ending_after(time)),
             Watermark::End => return,
         };
         while let Some(window) = next_window(slides, state, next) {
             let bounds = slides.bounds(window);
-            if !now.has_passed(EventTime(bounds.end)) {
+            if !now.has_passed(bounds.end) {
                 break;
             }
             next = Some(window + 1);
             // Windows that are cut off at the end of time have one end.
-            if before.has_passed(EventTime(bounds.end)) {
+            if before.has_passed(bounds.end) {
                 continue;
             }
             let mut merged = self.window(slides, state, window, None, merge);
@@ -117,7 +117,7 @@ impl SlideTables {
             each(bounds, merged, Told::Fired);
         }
         if lateness > 0 {
-            let has_passed = |end| now.has_passed(EventTime(end));
+            let has_passed = |end| now.has_passed(end);
             state.settle_panes(slides, has_passed, settle_pane);
         }
         let closed = now.minus(lateness);
@@ -137,19 +137,19 @@ impl SlideTables {
 
     /// Whether a window that has fired has changed since. Looks at no more than two panes.
     pub fn has_corrections(slides: &Slides, state: &KeyedState, fired: Watermark) -> bool {
-        state.has_unsettled_pane(slides, |end| fired.has_passed(EventTime(end)))
+        state.has_unsettled_pane(slides, |end| fired.has_passed(end))
     }
 
     /// When the first of the windows ends that have rows and were not fired yet.
-    pub fn next_end(slides: &Slides, state: &KeyedState, fired: Watermark) -> Option<i64> {
+    pub fn next_end(slides: &Slides, state: &KeyedState, fired: Watermark) -> Option<EventTime> {
         let from = match fired {
             Watermark::None => None,
-            Watermark::At(time) => Some(slides.first_ending_after(time.0)),
+            Watermark::At(time) => Some(slides.first_ending_after(time)),
             Watermark::End => return None,
         };
         let end = slides.bounds(next_window(slides, state, from)?).end;
         // Windows that are cut off at the end of time have one end.
-        (!fired.has_passed(EventTime(end))).then_some(end)
+        (!fired.has_passed(end)).then_some(end)
     }
 
     /// The windows that have fired and changed since, with the keys that did.
@@ -161,8 +161,8 @@ impl SlideTables {
     ) -> BTreeMap<i128, GroupTable> {
         let mut changed: BTreeMap<i128, GroupTable> = BTreeMap::new();
         let Watermark::At(time) = before else { return changed };
-        let first_open = slides.first_ending_after(time.0);
-        let has_passed = |end| before.has_passed(EventTime(end));
+        let first_open = slides.first_ending_after(time);
+        let has_passed = |end| before.has_passed(end);
         state.settle_panes(slides, has_passed, |pane| {
             let windows = slides.windows_of(slides.pane_at(pane.place.bounds.start));
             let first = windows.start + i128::from(pane.place.skipped);
@@ -309,7 +309,7 @@ fn count_firing(merged: &mut Merged, fired: &mut GroupTable) {
 fn next_window(slides: &Slides, state: &KeyedState, from: Option<i128>) -> Option<i128> {
     let first_pane = match from {
         Some(window) => slides.panes_of(window).start,
-        None => slides.pane_at(i64::MIN),
+        None => slides.pane_at(EventTime::MIN),
     };
     let mut next: Option<i128> = None;
     for pane in state.panes_from(slides, first_pane) {

@@ -166,7 +166,7 @@ fn each_session(sessions: &Sessions, generation: u32, each: &mut impl FnMut(&Sta
     sessions.closed.each(|key, start| each(&closed_row(key, start, generation)));
 }
 
-fn closed_row(key: &[u8], start: i64, generation: u32) -> StateRow<'_> {
+fn closed_row(key: &[u8], start: EventTime, generation: u32) -> StateRow<'_> {
     StateRow {
         generation,
         place: Place { bounds: WindowBounds { start, end: start }, skipped: 0 },
@@ -187,8 +187,8 @@ fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     let StateRow { is_empty, is_settled, is_pending, is_fired, is_closed, shard, .. } = *row;
     bytes.reserve(ROW_FIXED_BYTES + row.key.len() + row.state.len());
     bytes.extend_from_slice(&generation.to_le_bytes());
-    bytes.extend_from_slice(&bounds.start.to_le_bytes());
-    bytes.extend_from_slice(&bounds.end.to_le_bytes());
+    bytes.extend_from_slice(&bounds.start.0.to_le_bytes());
+    bytes.extend_from_slice(&bounds.end.0.to_le_bytes());
     bytes.push(shard);
     let flags = [
         (SKIPPED, skipped > 0),
@@ -238,8 +238,8 @@ pub fn decode<'b>(
     }
     while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
-        let start = i64::from_le_bytes(reader.array("window start")?);
-        let end = i64::from_le_bytes(reader.array("window end")?);
+        let start = EventTime(i64::from_le_bytes(reader.array("window start")?));
+        let end = EventTime(i64::from_le_bytes(reader.array("window end")?));
         let [shard] = reader.array("key shard")?;
         let [flags] = if version == 1 { [0] } else { reader.array("flags")? };
         if flags & !ALL_FLAGS != 0 {

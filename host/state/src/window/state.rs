@@ -20,7 +20,7 @@ pub struct KeyedState {
     /// Those that have not fired with all that they have: only these are looked at when time goes on.
     pub(super) unsettled: BTreeSet<PlaceId>,
     /// Panes of which only windows that do not see them were passed: when the first that does ends, and which.
-    pub(super) waiting: BTreeSet<(i64, PlaceId)>,
+    pub(super) waiting: BTreeSet<(EventTime, PlaceId)>,
     /// Groups that fire next, by window and key.
     pub(super) due: VecDeque<(PlaceId, u32)>,
     /// Their windows, as long as none of a window has fired, on any worker.
@@ -196,10 +196,10 @@ impl KeyedState {
 
     /// Drops the panes and the fired windows that take no more rows. `closed` is the watermark less the lateness.
     pub(super) fn drop_panes(&mut self, slides: &Slides, closed: Watermark) {
-        let last_end = |start: i64| slides.pane(start).last_end();
-        self.drop_first(|pane| closed.has_passed(EventTime(last_end(pane.bounds.start))));
+        let last_end = |start: EventTime| slides.pane(start).last_end();
+        self.drop_first(|pane| closed.has_passed(last_end(pane.bounds.start)));
         while let Some(first) = self.fired.first_entry()
-            && closed.has_passed(EventTime(first.get().place.bounds.end))
+            && closed.has_passed(first.get().place.bounds.end)
         {
             self.fired_counted.leave(first.remove().counted);
         }
@@ -214,9 +214,8 @@ impl KeyedState {
 
     /// The sliding windows that fired and are about to be dropped, with the keys that did.
     pub(super) fn closing(&self, closed: Watermark) -> impl Iterator<Item = (i128, &GroupTable)> {
-        let closes = move |(_, window): &(&i128, &OpenWindow)| {
-            closed.has_passed(EventTime(window.place.bounds.end))
-        };
+        let closes =
+            move |(_, window): &(&i128, &OpenWindow)| closed.has_passed(window.place.bounds.end);
         self.fired.iter().take_while(closes).map(|(number, window)| (*number, &window.groups))
     }
 
@@ -258,7 +257,7 @@ impl KeyedState {
     ) -> impl DoubleEndedIterator<Item = &OpenWindow> + use<'_> {
         let first_from = |number: i128| {
             let start = slides.pane_start(number);
-            self.windows.partition_point(|pane| i128::from(pane.place.bounds.start) < start)
+            self.windows.partition_point(|pane| i128::from(pane.place.bounds.start.0) < start)
         };
         // A pane that is cut off at the beginning of time begins later than its number says.
         let first = first_from(numbers.start);
@@ -272,7 +271,7 @@ impl KeyedState {
         number: i128,
     ) -> impl Iterator<Item = &OpenWindow> + use<'_> {
         let start = slides.pane_start(number);
-        let first = self.windows.partition_point(|it| i128::from(it.place.bounds.start) < start);
+        let first = self.windows.partition_point(|it| i128::from(it.place.bounds.start.0) < start);
         self.windows.range(first..)
     }
 
@@ -319,8 +318,8 @@ impl KeyedState {
         let WindowBounds { start, end } = row.place.bounds;
         // A window that is cut off on one side is known by the other.
         let window = match end {
-            i64::MAX => slides.windows_of(slides.pane_at(start)).end - 1,
-            end => slides.first_ending_after(end.saturating_sub(1)),
+            EventTime::MAX => slides.windows_of(slides.pane_at(start)).end - 1,
+            end => slides.first_ending_after(end.minus(1)),
         };
         let groups = self.fired_window(slides, window);
         groups.restore(TableHash::of(row.key), row);

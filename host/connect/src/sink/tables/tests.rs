@@ -199,14 +199,14 @@ fn dead_letters_and_late_rows_are_read_back() {
     let dead_table = Table { event_time_column: Some("at".to_owned()), ..dead_table };
     let mut tables = Tables::new(vec![late_table, dead_table]);
 
-    let window = WindowBounds { start: DAY, end: DAY + 30_000_000 };
+    let window = WindowBounds { start: EventTime(DAY), end: EventTime(DAY + 30_000_000) };
     let missed = late::Missed {
         covers: true,
         by: late::JudgedBy::Partition,
         first: window,
         last_end: window.end,
         windows: 1,
-        watermark: EventTime(window.end + 1_500_000),
+        watermark: window.end.plus(1_500_000),
     };
     tables.write(0, &late::late_rows(&rows, &[missed; 2]), None).unwrap();
 

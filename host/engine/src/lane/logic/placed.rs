@@ -23,7 +23,7 @@ pub(in crate::lane) struct Placed {
     /// Where they go, in runs, because neighbours mostly share a place: the place, and the index in `rows` behind the
     /// last of the run. Of sessions none.
     pub(in crate::lane) places: Vec<(Place, u32)>,
-    pub(in crate::lane) watermarks: Vec<(i64, JudgedBy)>,
+    pub(in crate::lane) watermarks: Vec<(EventTime, JudgedBy)>,
     pub(in crate::lane) keys: Varlen,
     /// Of each key.
     pub(in crate::lane) shards: Vec<u8>,
@@ -40,14 +40,14 @@ pub(in crate::lane) struct LateRow {
     pub(in crate::lane) missed: Missed,
 }
 
-/// The watermark that judges the rows of a chunk, before its first record. Both times are kept as rows have them,
-/// because they are compared with each row's.
+/// The watermark that judges the rows of a chunk, before its first record. Both are times and no more, because they are
+/// compared with each row's.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::lane) struct Judge {
-    /// The largest event time of the partition before the chunk, µs; `i64::MIN` if there was none.
-    pub(in crate::lane) max_before: i64,
-    /// The lane's watermark, µs; `i64::MIN` for none, `i64::MAX` for the end.
-    pub(in crate::lane) lane: i64,
+    /// The largest event time of the partition before the chunk; [`EventTime::MIN`] if there was none.
+    pub(in crate::lane) max_before: EventTime,
+    /// The lane's watermark; [`EventTime::MIN`] for none, [`EventTime::MAX`] for the end.
+    pub(in crate::lane) lane: EventTime,
 }
 
 impl Placed {
@@ -85,25 +85,25 @@ impl Judge {
     /// The judge of the next chunk of a partition.
     pub(in crate::lane) fn new(max_before: Option<EventTime>, lane: Watermark) -> Self {
         let lane = match lane {
-            Watermark::None => i64::MIN,
-            Watermark::At(time) => time.0,
-            Watermark::End => i64::MAX,
+            Watermark::None => EventTime::MIN,
+            Watermark::At(time) => time,
+            Watermark::End => EventTime::MAX,
         };
-        Self { max_before: max_before.map_or(i64::MIN, EventTime::micros), lane }
+        Self { max_before: max_before.unwrap_or(EventTime::MIN), lane }
     }
 
-    /// The watermark before a row, given the largest event time before it in its chunk. `i64::MIN` passes no
+    /// The watermark before a row, given the largest event time before it in its chunk. [`EventTime::MIN`] passes no
     /// window, as no window ends there.
     #[inline]
-    pub(in crate::lane) fn watermark(self, before: i64, clock: &LaneClock) -> i64 {
-        let own = clock.behind(EventTime(self.max_before.max(before)));
-        own.0.max(self.lane)
+    pub(in crate::lane) fn watermark(self, before: i64, clock: &LaneClock) -> EventTime {
+        let own = clock.behind(self.max_before.max(EventTime(before)));
+        own.max(self.lane)
     }
 
     /// Whose watermark [`Judge::watermark`] gives.
     #[inline]
     pub(in crate::lane) fn whose(self, before: i64, clock: &LaneClock) -> JudgedBy {
-        let own = clock.behind(EventTime(self.max_before.max(before)));
-        if own.0 < self.lane { JudgedBy::Lane } else { JudgedBy::Partition }
+        let own = clock.behind(self.max_before.max(EventTime(before)));
+        if own < self.lane { JudgedBy::Lane } else { JudgedBy::Partition }
     }
 }

@@ -7,7 +7,6 @@ use sluicegate_connect::sink::dead_letters::DeadLetter;
 use sluicegate_connect::source::RecordBlock;
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::refusal::RefusalKind;
-use sluicegate_model::time::EventTime;
 use sluicegate_pipeline::OnFailure;
 
 use super::Outputs;
@@ -45,16 +44,14 @@ impl Outputs {
         for CondemnedGroup { step, bounds, key, state, refusal } in condemned {
             let reason = format!(
                 "{} ({step}: group of the window from {} to {}; `value` holds its accumulator)",
-                refusal.reason,
-                EventTime(bounds.start),
-                EventTime(bounds.end),
+                refusal.reason, bounds.start, bounds.end,
             );
             let kind = self.kind_of_failure(&stage.id, *step, refusal.kind, &reason)?;
             let letter = DeadLetter {
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
-                at: bounds.end,
+                at: bounds.end.micros(),
                 ..DeadLetter::of(&stage.id, kind, &reason)
             };
             self.write_letter(&letter, epoch)?;
@@ -74,14 +71,14 @@ impl Outputs {
                 "{}: {reason} (timer {} of {}; `key` and `value` hold its key and the state of that)",
                 DeadLetterKind::from(*kind),
                 timer.id,
-                EventTime(timer.time),
+                timer.time,
             );
             let kind = self.kind_of_failure(&stage.id, DeadLetterKind::Timer, *kind, &reason)?;
             let letter = DeadLetter {
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
-                at: timer.time,
+                at: timer.time.micros(),
                 ..DeadLetter::of(&stage.id, kind, &reason)
             };
             self.write_letter(&letter, epoch)?;

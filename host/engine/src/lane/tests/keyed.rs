@@ -12,6 +12,7 @@ use super::{HEAD, World, total};
 use crate::lane::LaneEnd;
 use sluicegate_chain::fates::Fates;
 use sluicegate_model::position::Partition;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::KeyedGroups;
 use sluicegate_model::timers::Timer;
 use sluicegate_model::varlen::Varlen;
@@ -75,7 +76,7 @@ impl Key {
     fn row(&mut self, at: i64, kind: u8) -> Option<Vec<String>> {
         let mut said = Vec::new();
         self.state.push(b'0' + kind);
-        let timer = |time, id| Timer { time, id };
+        let timer = |time, id| Timer { time: EventTime(time), id };
         match kind {
             TIMER => _ = self.timers.insert(timer(at + 7, 0)),
             PAST => _ = self.timers.insert(timer(at - 30, 0)),
@@ -104,12 +105,12 @@ impl Key {
     fn fire(&mut self, timer: Timer) -> String {
         self.state.push(b'!');
         if timer.id == CHAINING {
-            self.timers.insert(Timer { time: timer.time + 9, id: CHAINING });
+            self.timers.insert(Timer { time: timer.time.plus(9), id: CHAINING });
         }
         self.said("timer")
     }
 
-    fn first_due(&self, watermark: i64) -> Option<Timer> {
+    fn first_due(&self, watermark: EventTime) -> Option<Timer> {
         self.timers.first().copied().filter(|timer| timer.time <= watermark)
     }
 }
@@ -170,13 +171,13 @@ impl Guest for Watch {}
 impl KeyedGuest for Watch {
     fn process(
         &mut self,
-        rows: &KeyedRows,
+        rows: &KeyedRows<'_>,
         groups: &KeyedGroups,
     ) -> Result<KeyedAnswer, PluginError> {
         let mut keys = read(groups);
         let (mut said, mut source_rows, mut times) = (Vec::new(), Vec::new(), Vec::new());
         let mut rejects = Vec::new();
-        let mut say = |row: usize, time: i64, what: String| {
+        let mut say = |row: usize, time: EventTime, what: String| {
             said.push(what);
             source_rows.push(row as u32);
             times.push(time);
@@ -191,7 +192,7 @@ impl KeyedGuest for Watch {
             if rows.expired[row] && key.timers.is_empty() {
                 key.state.clear();
             }
-            match (self.on_row)(key, rows.times[row], text)? {
+            match (self.on_row)(key, rows.times[row].micros(), text)? {
                 Some(said) => said.into_iter().for_each(|it| say(row, rows.times[row], it)),
                 None => rejects.push(Reject { row: row as u32, reason: "rejected".to_owned() }),
             }
@@ -233,7 +234,7 @@ pub(super) struct ByHand {
 impl ByHand {
     /// Fires what is due, one by one.
     fn advance(&mut self, name: &str, key: &mut Key, watermark: i64) {
-        while let Some(timer) = key.first_due(watermark) {
+        while let Some(timer) = key.first_due(EventTime(watermark)) {
             key.timers.remove(&timer);
             self.fire(name, key, timer);
         }
@@ -244,7 +245,7 @@ impl ByHand {
             self.bad_timers += 1;
         } else {
             let said = key.fire(timer);
-            self.rows.push(format!("{} {name} {said}", timer.time));
+            self.rows.push(format!("{} {name} {said}", timer.time.micros()));
         }
     }
 

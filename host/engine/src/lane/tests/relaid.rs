@@ -116,7 +116,7 @@ impl AggregateGuest for RelaidGuest<dyn AggregateGuest> {
 impl KeyedGuest for RelaidGuest<dyn KeyedGuest> {
     fn process(
         &mut self,
-        rows: &KeyedRows,
+        rows: &KeyedRows<'_>,
         groups: &KeyedGroups,
     ) -> Result<KeyedAnswer, PluginError> {
         let answer = self.inner.process(rows, &bare_groups(groups))?;

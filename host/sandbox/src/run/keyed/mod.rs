@@ -17,6 +17,7 @@ use crate::plugin::PluginError;
 use crate::plugin::answer::KeyedRows;
 use crate::plugin::guest::KeyedGuest;
 use groups::WorkingGroups;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::{KeyedGroups, Timer};
 
 impl KeyedRunner {
@@ -26,7 +27,7 @@ impl KeyedRunner {
     }
 
     /// Processes rows: row `i` belongs to group `rows.groups[i]`. Refused rows and timers leave no trace.
-    pub fn process(&mut self, rows: &KeyedRows, groups: &KeyedGroups) -> KeyedOutcome {
+    pub fn process(&mut self, rows: &KeyedRows<'_>, groups: &KeyedGroups) -> KeyedOutcome {
         let bytes = RowBytes::new(&rows.batch);
         let end = rows.times.len();
         let mut work = Work {
@@ -43,7 +44,7 @@ impl KeyedRunner {
             // Half of the bytes are for the rows, half for the groups.
             let half = self.bytes_max / 2;
             let part = bytes.next(start, end, self.rows_max, half);
-            let part = work.groups.fitting(part, &rows.groups, half);
+            let part = work.groups.fitting(part, rows.groups, half);
             start = part.end;
             let calls = &mut self.calls;
             let course = isolate::attempt(
@@ -129,11 +130,11 @@ fn next_groups(
 }
 
 struct Work<'a> {
-    rows: &'a KeyedRows,
+    rows: &'a KeyedRows<'a>,
     groups: WorkingGroups<'a>,
     made: Made,
     /// Event time of each row of `made`.
-    times: Vec<i64>,
+    times: Vec<EventTime>,
     timers: Vec<TimerRefusal>,
     firings_max: u32,
 }
@@ -148,7 +149,7 @@ impl Work<'_> {
         let Self { rows, groups, made, .. } = self;
         let answer = calls.call(part.len(), haste, |guest| {
             groups.call(&rows.groups[part.clone()], |of, given| {
-                let answer = guest.process(&rows.part(&part, of), given)?;
+                let answer = guest.process(&rows.part(&part, &of), given)?;
                 made.admit(&answer.batch)?;
                 let after = answer.groups;
                 Ok(((answer.batch, answer.source_rows, answer.times, answer.rejects), after))
@@ -245,14 +246,14 @@ pub fn too_many(firings_max: u32) -> PluginError {
     ))
 }
 
-impl KeyedRows {
+impl<'r> KeyedRows<'r> {
     /// Some of the rows; `groups` are the indexes of theirs.
-    fn part(&self, part: &Range<usize>, groups: Vec<u32>) -> Self {
+    fn part(&self, part: &Range<usize>, groups: &'r [u32]) -> Self {
         Self {
             batch: self.batch.slice(part.start, part.len()),
-            times: self.times[part.clone()].to_vec(),
-            watermarks: self.watermarks[part.clone()].to_vec(),
-            expired: self.expired[part.clone()].to_vec(),
+            times: &self.times[part.clone()],
+            watermarks: &self.watermarks[part.clone()],
+            expired: &self.expired[part.clone()],
             groups,
         }
     }

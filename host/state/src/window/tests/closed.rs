@@ -11,7 +11,7 @@ fn rows(sessions: &mut Sessions, closed: i64, times: &[i64]) -> Vec<LateForSessi
     for time in times {
         let mut call = SessionCall::default();
         let key = (TableHash::of(b"a"), &b"a"[..]);
-        match sessions.assign(RULE, (*time, closed), key, &mut call) {
+        match sessions.assign(RULE, (EventTime(*time), EventTime(closed)), key, &mut call) {
             Ok(()) => complete(sessions, &mut call, *time),
             Err(missed) => late.push(missed),
         }
@@ -84,7 +84,7 @@ fn rule_5_an_open_session_is_stretched_to_the_left_where_no_closed_one_is() {
 
 #[test]
 fn rule_5_no_session_is_stretched_over_a_closed_one_that_is_there_or_gone_or_restored() {
-    let late = LateForSession { own: WindowBounds { start: 3, end: 13 }, covers: true };
+    let late = LateForSession { own: window(3, 13), covers: true };
     let begin = || {
         let mut sessions = Sessions::default();
         assert_eq!(rows(&mut sessions, 0, &[5, 40]), []);
@@ -140,7 +140,8 @@ fn closed_sessions_are_forgotten_when_no_session_can_reach_them() {
     for number in 0..5_000i64 {
         let key = number.to_le_bytes();
         let mut call = SessionCall::default();
-        sessions.assign(RULE, (number % 50, 0), (TableHash::of(&key), &key), &mut call).unwrap();
+        let times = (EventTime(number % 50), EventTime(0));
+        sessions.assign(RULE, times, (TableHash::of(&key), &key), &mut call).unwrap();
         complete(&mut sessions, &mut call, number);
     }
     assert_eq!(fire(&mut sessions, at(70), 5).len(), 5_000);
@@ -191,7 +192,7 @@ proptest! {
         let (mut max, mut fired) = (i64::MIN, Vec::new());
         let mut fire = |sessions: &mut Sessions, watermark| {
             sessions.fire(RULE, (watermark, lateness), |firing| {
-                fired.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
+                fired.extend(firing.bounds.iter().map(|it| (it.start.micros(), it.end.micros())));
             });
         };
         for (ahead, back, then) in steps {

@@ -61,7 +61,7 @@ fn blob(slides: &Slides) -> Vec<u8> {
     state.begin(&mut touched);
     for (time, name) in [(1, "a"), (-12, "b"), (3, "b"), (25, "a")] {
         let key = key(name);
-        let bounds = slides.pane(time).bounds();
+        let bounds = slides.pane(EventTime(time)).bounds();
         state.touch(Place { bounds, skipped: 0 }, TableHash::of(&key), &key, &mut touched);
     }
     state.gather(&mut touched);
@@ -73,7 +73,7 @@ fn blob(slides: &Slides) -> Vec<u8> {
         let key = key("a");
         let row = StateRow {
             generation: 1,
-            place: Place { bounds: WindowBounds { start, end: start + 10 }, skipped: 0 },
+            place: Place { bounds: window(start, start + 10), skipped: 0 },
             revision: 1,
             is_empty: false,
             is_settled: false,
@@ -139,7 +139,8 @@ proptest! {
         let key = key("a");
         let (hash, mut call) = (TableHash::of(&key), SessionCall::default());
         for time in [i64::MIN, 0, 35, i64::MAX] {
-            let _late = sessions.assign(RULE, (time, watermark), (hash, &key), &mut call);
+            let times = (EventTime(time), EventTime(watermark));
+            let _late = sessions.assign(RULE, times, (hash, &key), &mut call);
         }
         sessions.settle(&mut call);
         let now = Watermark::at(EventTime(watermark));

@@ -24,9 +24,13 @@ fn tumbling(size: i64, offset: i64) -> Slides {
     Slides::new(size, size, offset)
 }
 
+fn window(start: i64, end: i64) -> WindowBounds {
+    WindowBounds { start: EventTime(start), end: EventTime(end) }
+}
+
 fn cut(start: i128, end: i128) -> WindowBounds {
     let cut = |time: i128| time.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-    WindowBounds { start: cut(start), end: cut(end) }
+    window(cut(start), cut(end))
 }
 
 /// Sizes and slides of every magnitude.
@@ -60,7 +64,7 @@ proptest! {
         let starts = starts.take_while(|start| start + size_ > exact);
         let mut expected: Vec<_> = starts.map(|start| cut(start, start + size_)).collect();
         expected.reverse();
-        prop_assert_eq!(windows.windows(time).collect::<Vec<_>>(), expected);
+        prop_assert_eq!(windows.windows(EventTime(time)).collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -68,12 +72,13 @@ proptest! {
         time in time(), size in length(), slide in length(), offset in 0..i64::MAX, part in 0..1000i128,
     ) {
         let slides = Slides::new(size, slide, offset % slide);
+        let time = EventTime(time);
         let pane = slides.pane(time);
         prop_assert!(pane.contains(time));
-        let WindowBounds { start, end } = pane.bounds();
+        let WindowBounds { start: EventTime(start), end: EventTime(end) } = pane.bounds();
         let other = i128::from(start) + (i128::from(end) - i128::from(start) - 1) * part / 999;
-        prop_assert_eq!(slides.pane_at(other as i64), slides.pane_at(time));
-        let before = start.checked_sub(1).map(|before| slides.pane_at(before));
+        prop_assert_eq!(slides.pane_at(EventTime(other as i64)), slides.pane_at(time));
+        let before = start.checked_sub(1).map(|before| slides.pane_at(EventTime(before)));
         prop_assert!(before.is_none_or(|before| before + 1 == slides.pane_at(time)));
         for window in [slides.windows_of(slides.pane_at(time)).start, slides.windows_of(slides.pane_at(time)).end - 1] {
             let sees = slides.panes_of(window).contains(&slides.pane_at(time));
@@ -87,6 +92,7 @@ proptest! {
     ) {
         let slides = Slides::new(size, slide, offset % slide);
         let windows = slides;
+        let (time, watermark) = (EventTime(time), EventTime(watermark));
         let missed = windows.windows(time).filter(|window| window.end <= watermark).count() as u32;
         let expected = match windows.windows(time).count() as u32 {
             0 => Placement::Outside,
@@ -101,7 +107,7 @@ proptest! {
         let windows = tumbling(size, offset % size);
         let (time, size, offset) = (i128::from(time), i128::from(size), i128::from(offset % size));
         let start = time - (time - offset).rem_euclid(size);
-        let bounds: Vec<_> = windows.windows(time as i64).collect();
+        let bounds: Vec<_> = windows.windows(EventTime(time as i64)).collect();
         prop_assert_eq!(bounds, [cut(start, start + size)]);
     }
 
@@ -156,7 +162,7 @@ const RUN: usize = 2;
 impl KeyedState {
     /// Fires all that is due, and closes what takes no more rows.
     fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
-        let is_due = |place: &Place| watermark.has_passed(EventTime(place.bounds.end));
+        let is_due = |place: &Place| watermark.has_passed(place.bounds.end);
         while self.has_due(is_due) {
             let next = self.next_run(is_due, RUN);
             each(&self.fire_run(next.last.as_ref()));
@@ -190,7 +196,7 @@ fn append(state: &mut KeyedState, rows: &[(i64, &str, &str)], refused: &[u32]) {
     let mut touched = Touched::default();
     state.begin(&mut touched);
     for (time, key, _) in rows {
-        let place = Place { bounds: windows.windows(*time).next().unwrap(), skipped: 0 };
+        let place = Place { bounds: windows.windows(EventTime(*time)).next().unwrap(), skipped: 0 };
         state.touch(place, TableHash::of(key.as_bytes()), key.as_bytes(), &mut touched);
     }
     state.gather(&mut touched);
@@ -209,7 +215,7 @@ fn dump(windows: &std::collections::VecDeque<state::OpenWindow>) -> Vec<String> 
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         format!(
             "{} {} {}",
-            window.place.bounds.start,
+            window.place.bounds.start.micros(),
             text(window.groups.key(id)),
             text(window.groups.state(id))
         )
@@ -290,7 +296,7 @@ fn a_snapshot_gives_back_every_group() {
     })
     .unwrap();
     assert_eq!(dump(restored.windows()), dump(state.windows()));
-    assert_eq!(restored.windows()[0].place.bounds, WindowBounds { start: -20, end: -10 });
+    assert_eq!(restored.windows()[0].place.bounds, window(-20, -10));
 }
 
 #[test]
@@ -315,7 +321,8 @@ fn run_sessions(
     let (mut late, mut texts) = (Vec::new(), Vec::new());
     for (time, key) in rows {
         let key = key.as_bytes();
-        match sessions.assign(rule, (*time, watermark), (TableHash::of(key), key), &mut call) {
+        let times = (EventTime(*time), EventTime(watermark));
+        match sessions.assign(rule, times, (TableHash::of(key), key), &mut call) {
             Ok(()) => texts.push(format!("{time};")),
             Err(missed) => late.push(missed.own),
         }
@@ -347,6 +354,7 @@ fn rows_of(fire: impl FnOnce(&mut dyn FnMut(&Firing))) -> Vec<String> {
         for (index, WindowBounds { start, end }) in firing.bounds.iter().enumerate() {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let (key, state) = (text(firing.keys.value(index)), text(firing.states.value(index)));
+            let (start, end) = (start.micros(), end.micros());
             rows.push(format!("{start}..{end} {key} {state} #{}", firing.revisions[index]));
         }
     });
@@ -383,7 +391,7 @@ fn rule_5_a_late_row_is_rescued_by_an_open_session_that_it_touches() {
     let mut sessions = Sessions::default();
     run_sessions(&mut sessions, TEN, 0, &[(20, "a"), (0, "b")]);
     let late = run_sessions(&mut sessions, TEN, 25, &[(12, "a"), (12, "b"), (12, "c")]);
-    assert_eq!(late, [WindowBounds { start: 12, end: 22 }; 2]);
+    assert_eq!(late, [window(12, 22); 2]);
     // The session of `b` was closed for the row, though it has not fired.
     let rows = fired(&mut sessions, Watermark::End);
     assert_eq!(rows, ["0..10 b 0;", "12..30 a 20;12;"]);
@@ -506,7 +514,7 @@ proptest! {
         }
         let mut bounds = Vec::new();
         sessions.fire(rule, (Watermark::End, 0), |firing| {
-            bounds.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
+            bounds.extend(firing.bounds.iter().map(|it| (it.start.micros(), it.end.micros())));
         });
         bounds.sort_unstable();
         prop_assert_eq!(bounds, naive);

@@ -95,7 +95,7 @@ fn a_million_groups_of_a_tumbling_window_cost_what_they_say_and_give_it_back() {
     alone("a_million_groups_of_a_tumbling_window_cost_what_they_say_and_give_it_back", || {
         let before = Resident::now();
         let mut state = KeyedState::default();
-        let bounds = WindowBounds { start: 0, end: 10 };
+        let bounds = window(0, 10);
         fill(&mut state, &[Place { bounds, skipped: 0 }], GROUPS);
         assert_eq!(state.groups_len(), GROUPS);
         before.assert_grown_by("tumbling", state.bytes());
@@ -111,8 +111,9 @@ fn a_million_groups_of_panes_cost_what_they_say_and_give_it_back() {
     alone("a_million_groups_of_panes_cost_what_they_say_and_give_it_back", || {
         let before = Resident::now();
         let slides = Slides::new(8, 1, 0);
-        let places: Vec<Place> =
-            (0..8).map(|time| Place { bounds: slides.pane(time).bounds(), skipped: 0 }).collect();
+        let places: Vec<Place> = (0..8)
+            .map(|time| Place { bounds: slides.pane(EventTime(time)).bounds(), skipped: 0 })
+            .collect();
         let mut state = KeyedState::default();
         fill(&mut state, &places, GROUPS / 8);
         assert_eq!(state.groups_len(), GROUPS);
@@ -144,7 +145,8 @@ fn a_million_sessions_cost_what_they_say_and_give_it_back() {
             let mut call = SessionCall::default();
             for number in first..GROUPS.min(first + CALL_GROUPS) {
                 let key = key_of(number);
-                sessions.assign(TEN, (5, 0), (TableHash::of(&key), &key), &mut call).unwrap();
+                let (times, key) = ((EventTime(5), EventTime(0)), (TableHash::of(&key), &key[..]));
+                sessions.assign(TEN, times, key, &mut call).unwrap();
             }
             let states: Varlen = call.rows_of(0).rows.iter().map(|_| &STATE[..]).collect();
             call.put(0, &states, std::iter::empty());

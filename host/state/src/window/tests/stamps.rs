@@ -12,7 +12,7 @@ fn add(state: &mut KeyedState, time: i64, text: &str) {
     let slides = Slides::new(SLIDES.0, SLIDES.1, 0);
     let mut touched = Touched::default();
     state.begin(&mut touched);
-    let place = Place { bounds: slides.pane(time).bounds(), skipped: 0 };
+    let place = Place { bounds: slides.pane(EventTime(time)).bounds(), skipped: 0 };
     state.touch(place, TableHash::of(b"a"), b"a", &mut touched);
     state.gather(&mut touched);
     let after = [touched.states.value(0), text.as_bytes()].concat();
@@ -34,7 +34,7 @@ fn fire(state: &mut KeyedState, tables: &mut SlideTables, before: i64, now: i64)
     tables.fire(&slides, state, progress, &mut merge, |WindowBounds { start, end }, merged, _| {
         for (_, text, revision) in merged.iter() {
             let text = String::from_utf8(text.unwrap().to_vec()).unwrap();
-            rows.push(format!("{start}..{end} {text} #{revision}"));
+            rows.push(format!("{}..{} {text} #{revision}", start.micros(), end.micros()));
         }
     });
     rows

@@ -48,7 +48,7 @@ fn a_step_in_which_nothing_is_due_looks_at_no_open_window() {
             state.begin(&mut touched);
             // A row of its own time, and one that is late for some of its windows.
             for skipped in [0, 1] {
-                let place = Place { bounds: slides.pane(time).bounds(), skipped };
+                let place = Place { bounds: slides.pane(EventTime(time)).bounds(), skipped };
                 state.touch(place, TableHash::of(b"a"), b"a", &mut touched);
             }
             state.gather(&mut touched);
@@ -66,7 +66,7 @@ fn a_step_in_which_nothing_is_due_looks_at_no_open_window() {
             if SlideTables::has_corrections(&slides, &state, watermark) {
                 tables.fire(&slides, &mut state, progress, &mut merge, |_, _, _| {});
             }
-            assert_eq!(SlideTables::next_end(&slides, &state, watermark), Some(1_001));
+            assert_eq!(SlideTables::next_end(&slides, &state, watermark), Some(EventTime(1_001)));
             assert_eq!(state.groups_len(), 2 * panes as usize);
             assert!(state.bytes() + tables.bytes() > 0);
         };
@@ -129,7 +129,7 @@ proptest! {
         }
         let mut bounds = Vec::new();
         few.fire(rule, (Watermark::End, 0), |firing| {
-            bounds.extend(firing.bounds.iter().map(|it| (it.start, it.end)));
+            bounds.extend(firing.bounds.iter().map(|it| (it.start.micros(), it.end.micros())));
         });
         bounds.sort_unstable();
         all.0.sort_unstable();

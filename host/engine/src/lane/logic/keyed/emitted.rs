@@ -8,6 +8,7 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use sluicegate_model::refusal::RefusalKind;
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::Timer;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_state::window::key;
@@ -53,7 +54,7 @@ impl Emitted {
         plan: &Grouped,
         keys: &Varlen,
         outputs: &RecordBatch,
-        times: Vec<i64>,
+        times: Vec<EventTime>,
         order: Vec<i64>,
     ) {
         let ties = Varlen { offsets: vec![0; times.len() + 1], bytes: Vec::new() };
@@ -66,7 +67,7 @@ impl Emitted {
         plan: &Grouped,
         keys: Varlen,
         outputs: &RecordBatch,
-        times: Vec<i64>,
+        times: Vec<EventTime>,
         order: Vec<i64>,
     ) {
         let ties = keys.clone();
@@ -78,7 +79,7 @@ impl Emitted {
         plan: &Grouped,
         keys: &Varlen,
         outputs: &RecordBatch,
-        times: Vec<i64>,
+        times: Vec<EventTime>,
         order: Vec<i64>,
         ties: Varlen,
     ) {
@@ -89,7 +90,7 @@ impl Emitted {
         for part in by_key_bytes(keys.iter().map(<[u8]>::len)) {
             let of_part: Varlen = part.clone().map(|row| keys.value(row)).collect();
             let outputs = outputs.slice(part.start, part.len());
-            self.batches.push(rows(plan, &of_part, &outputs, times[part].to_vec()));
+            self.batches.push(rows(plan, &of_part, &outputs, &times[part]));
         }
         self.order.extend(order);
         self.ties.push(ties);
@@ -113,12 +114,14 @@ impl Emitted {
 
 const SCHEMA: &str = "all emitted rows have the plan's output schema";
 
-fn rows(plan: &Grouped, keys: &Varlen, outputs: &RecordBatch, times: Vec<i64>) -> RecordBatch {
+fn rows(plan: &Grouped, keys: &Varlen, outputs: &RecordBatch, times: &[EventTime]) -> RecordBatch {
+    let micros = times.iter().map(|time| time.micros());
     let options = RecordBatchOptions::new().with_row_count(Some(times.len()));
     let mut columns: Vec<ArrayRef> =
         key::decode(&plan.key_fields, keys.iter().collect::<Vec<_>>().into_iter());
     columns.extend(outputs.columns().iter().map(Arc::clone));
-    columns.push(Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")));
+    columns
+        .push(Arc::new(TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC")));
     RecordBatch::try_new_with_options(Arc::clone(&plan.output), columns, &options)
         .expect("the plan's output is made of key, outputs and event time")
 }

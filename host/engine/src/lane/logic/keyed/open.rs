@@ -56,7 +56,7 @@ fn rows(grouped: &Grouped, table: &KeyedTable, ids: &[u32]) -> RecordBatch {
     columns.push(Arc::new(Int64Array::from_iter_values(bytes)));
     let timers = ids.iter().map(|id| table.timers(*id).len() as i64);
     columns.push(Arc::new(Int64Array::from_iter_values(timers)));
-    let next = ids.iter().map(|id| table.timers(*id).first().map(|timer| timer.time));
+    let next = ids.iter().map(|id| table.timers(*id).first().map(|timer| timer.time.micros()));
     let next: TimestampMicrosecondArray = next.collect();
     columns.push(Arc::new(next.with_timezone("UTC")));
     RecordBatch::try_new(schema(grouped), columns).expect("the columns are those of the schema")

@@ -86,7 +86,7 @@ impl Keyed {
         let Watermark::At(watermark) = watermark else { return Ok(()) };
         if !self.firing.is_unfinished() {
             self.workers.iter_mut().for_each(|worker| worker.keyed.tidy());
-            if !self.workers.iter().any(|worker| worker.keyed.has_due(watermark.0)) {
+            if !self.workers.iter().any(|worker| worker.keyed.has_due(watermark)) {
                 return Ok(());
             }
             self.workers.iter_mut().for_each(|worker| worker.keyed.begin_firing());
@@ -114,8 +114,8 @@ impl Keyed {
         effects: &mut dyn Effects,
     ) -> Result<Option<FiredSlice>, LaneError> {
         let Given { pool, stop, .. } = given;
-        let target = self.firing.target.expect("timers are being fired").micros();
-        let end = match self.firing.slice.map(EventTime::micros) {
+        let target = self.firing.target.expect("timers are being fired");
+        let end = match self.firing.slice {
             Some(end) => {
                 pool.each_worker(&mut self.workers, |_, worker| worker.due = worker.keyed.due(end));
                 end
@@ -145,7 +145,7 @@ impl Keyed {
         self.take_emitted(emitted, effects)?;
         let nanos = done.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
         let is_done = done.iter().all(|(is_done, _)| *is_done);
-        Ok(Some(FiredSlice { cut: (!is_done).then_some(EventTime(end)), nanos: nanos.max(1) }))
+        Ok(Some(FiredSlice { cut: (!is_done).then_some(end), nanos: nanos.max(1) }))
     }
 
     /// The end of input: what is due at the largest watermark that a partition reached, then every timer that is left,
@@ -183,7 +183,7 @@ impl Keyed {
 fn fire_due(
     worker: &mut Worker,
     plan: &KeyedPlan,
-    end: i64,
+    end: EventTime,
     is_over: &dyn Fn() -> bool,
     emitted: &mut Emitted,
 ) -> bool {
@@ -230,8 +230,9 @@ fn fire_first(worker: &mut Worker, plan: &KeyedPlan, ids: &[u32], emitted: &mut 
         });
     }
     let keys: Varlen = outcome.of.iter().map(|group| keyed.key(ids[*group as usize])).collect();
-    let times: Vec<i64> = outcome.of.iter().map(|group| fired[*group as usize].time).collect();
-    let order = times.clone();
+    let times: Vec<EventTime> =
+        outcome.of.iter().map(|group| fired[*group as usize].time).collect();
+    let order = times.iter().map(|time| time.micros()).collect();
     emitted.push_timed(&plan.grouped, keys, &outcome.batch, times, order);
     for (index, id) in ids.iter().enumerate() {
         keyed.replace(*id, &outcome.groups, index);
@@ -239,7 +240,7 @@ fn fire_first(worker: &mut Worker, plan: &KeyedPlan, ids: &[u32], emitted: &mut 
 }
 
 /// A key whose timers set one another without end: the one that is due is dead-lettered, and does not fire.
-fn end_chain(worker: &mut Worker, id: u32, watermark: i64, emitted: &mut Emitted) {
+fn end_chain(worker: &mut Worker, id: u32, watermark: EventTime, emitted: &mut Emitted) {
     let Some(timer) = worker.keyed.first_due(id, watermark) else { return };
     let mut rest = KeyedGroups::default();
     worker.keyed.take_first(id, &mut rest);

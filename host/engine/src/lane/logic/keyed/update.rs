@@ -19,7 +19,7 @@ use crate::lane::logic::share::Share;
 use crate::lane::plan::KeyedPlan;
 use crate::lane::rows::{Prepared, Rows, project};
 use sluicegate_model::refusal::Refusal;
-use sluicegate_model::time::thread_cpu_nanos;
+use sluicegate_model::time::{EventTime, thread_cpu_nanos};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_sandbox::plugin::answer::KeyedRows;
 use sluicegate_sandbox::run::outcome::TimerRefusal;
@@ -28,8 +28,8 @@ use sluicegate_state::watermark::LaneClock;
 /// The rows of a chunk with their keys.
 pub(super) struct PlacedRows {
     pub(super) placed: Placed,
-    /// Of each row that which judges it, µs; `i64::MIN` for none. A column, as the plugin is given it.
-    watermarks: Vec<i64>,
+    /// Of each row that which judges it; [`EventTime::MIN`] for none. A column, as the plugin is given it.
+    watermarks: Vec<EventTime>,
 }
 
 /// Key and watermark of each row that is left: no row is late.
@@ -79,7 +79,7 @@ struct ChunkWork<'a> {
     prepared: &'a Prepared,
     placed: &'a Placed,
     /// Of each placed row.
-    watermarks: &'a [i64],
+    watermarks: &'a [EventTime],
     /// Indexes of the worker's rows among the placed ones.
     mine: &'a [u32],
 }
@@ -90,8 +90,10 @@ impl ChunkWork<'_> {
         let Self { placed, prepared, watermarks, mine, .. } = self;
         let Worker { keyed, call, plugin, .. } = worker;
         let picked: Vec<u32> = mine.iter().map(|index| placed.rows[*index as usize]).collect();
-        let times: Vec<i64> = picked.iter().map(|row| prepared.rows.times[*row as usize]).collect();
-        let watermarks: Vec<i64> = mine.iter().map(|index| watermarks[*index as usize]).collect();
+        let time_of = |row: &u32| EventTime(prepared.rows.times[*row as usize]);
+        let times: Vec<EventTime> = picked.iter().map(time_of).collect();
+        let watermarks: Vec<EventTime> =
+            mine.iter().map(|index| watermarks[*index as usize]).collect();
         keyed.begin(call);
         for ((index, time), watermark) in mine.iter().zip(&times).zip(&watermarks) {
             let index = *index as usize;
@@ -106,10 +108,10 @@ impl ChunkWork<'_> {
                 &self.plan.grouped.stage.inputs,
                 (!all).then_some(&picked),
             ),
-            times,
-            watermarks,
-            expired: call.expired.clone(),
-            groups: call.groups.clone(),
+            times: &times,
+            watermarks: &watermarks,
+            expired: &call.expired,
+            groups: &call.groups,
         };
         let outcome = plugin.runner.process(&rows, &call.given);
         let key_of = |row: &u32| placed.keys.value(mine[*row as usize] as usize);

@@ -9,6 +9,7 @@ use crate::lane::logic::pieces::by_key_bytes;
 use crate::lane::plan::WindowsPlan;
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::refusal::{GroupRefusal, RefusalKind};
+use sluicegate_model::time::EventTime;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
 use sluicegate_sandbox::run::runner::AggregateRunner;
@@ -175,8 +176,8 @@ fn result_rows(
     let mut columns: Vec<ArrayRef> =
         key::decode(&plan.grouped.key_fields, keys.iter().collect::<Vec<_>>().into_iter());
     columns.extend(outputs.columns().iter().map(Arc::clone));
-    let mut push_bound = |bound: fn(&WindowBounds) -> i64| {
-        let times = groups.iter().map(|group| bound(&firing.bounds[*group]));
+    let mut push_bound = |bound: fn(&WindowBounds) -> EventTime| {
+        let times = groups.iter().map(|group| bound(&firing.bounds[*group]).micros());
         let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
         columns.push(Arc::new(times));
     };

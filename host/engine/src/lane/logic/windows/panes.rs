@@ -79,7 +79,7 @@ impl Panes {
     /// When the next of the windows ends that the watermark passes on its way.
     fn next_end(&self, way: Way) -> Option<EventTime> {
         let end = SlideTables::next_end(&self.slides, &self.groups.state, way.before);
-        end.map(EventTime).filter(|end| way.now.has_passed(*end))
+        end.filter(|end| way.now.has_passed(*end))
     }
 
     /// Corrects what has changed, fires the windows that end on the way, and drops the panes that take no more rows.

@@ -16,13 +16,14 @@ pub(super) fn place_in_slides(
 ) {
     let times = &rows.times;
     // Rows of a chunk mostly share a pane.
-    let mut pane = slides.pane(0);
+    let mut pane = slides.pane(EventTime(0));
     rows.selection().for_each(|row| {
-        if !pane.contains(times[row]) {
-            pane = slides.pane(times[row]);
+        let time = EventTime(times[row]);
+        if !pane.contains(time) {
+            pane = slides.pane(time);
         }
         let watermark = judge.watermark(rows.before[row], clock);
-        match slides.place(&pane, watermark.saturating_sub(lateness)) {
+        match slides.place(&pane, watermark.minus(lateness)) {
             Placement::OnTime { skipped } => {
                 placed.push(row, Place { bounds: pane.bounds(), skipped });
             }
@@ -32,7 +33,7 @@ pub(super) fn place_in_slides(
                     last_end: pane.last_end(),
                     windows: pane.windows(),
                     covers: false,
-                    watermark: EventTime(watermark),
+                    watermark,
                     by: judge.whose(rows.before[row], clock),
                 };
                 placed.late.push(LateRow { row: row as u32, missed });

@@ -36,9 +36,9 @@ impl OpenSessions {
         let mut assigned = Vec::with_capacity(placed.rows.len());
         let mut assign = |index: usize| {
             let (row, (watermark, by)) = (placed.rows[index], placed.watermarks[index]);
-            let time = prepared.rows.times[row as usize];
+            let time = EventTime(prepared.rows.times[row as usize]);
             let key = (placed.hashes[index], placed.keys.value(index));
-            let open_after = watermark.saturating_sub(lateness);
+            let open_after = watermark.minus(lateness);
             match sessions.assign(*rule, (time, open_after), key, call) {
                 Ok(()) => assigned.push(row),
                 Err(LateForSession { own, covers }) => answers.late.push(LateRow {
@@ -48,7 +48,7 @@ impl OpenSessions {
                         last_end: own.end,
                         windows: 1,
                         covers,
-                        watermark: EventTime(watermark),
+                        watermark,
                         by,
                     },
                 }),

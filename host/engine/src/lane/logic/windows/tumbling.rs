@@ -5,7 +5,7 @@ use super::place::place_in_slides;
 use super::shape::{By, Way};
 use crate::lane::logic::placed::Placed;
 use crate::lane::rows::Rows;
-use sluicegate_model::time::{EventTime, Watermark};
+use sluicegate_model::time::Watermark;
 use sluicegate_state::window::Place;
 use sluicegate_state::window::Slides;
 
@@ -20,7 +20,7 @@ impl Rule for Tumbling {
     }
 
     fn is_due(&self, place: &Place, way: Way) -> bool {
-        way.now.has_passed(EventTime(place.bounds.end))
+        way.now.has_passed(place.bounds.end)
     }
 
     fn may_close(&self, _now: Watermark) -> bool {

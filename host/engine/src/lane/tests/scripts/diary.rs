@@ -11,6 +11,7 @@
 //! ```
 
 use crate::lane::tests::keyed::{Key, Said, Told, Watch};
+use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::Timer;
 
 pub(in crate::lane::tests) const DIARY: Watch = Watch { on_row, on_timer };
@@ -35,7 +36,7 @@ fn on_row(key: &mut Key, at: i64, text: &str) -> Said {
 /// The id of a timer that sets itself again says how many seconds later.
 fn on_timer(key: &mut Key, timer: Timer) -> Told {
     if timer.id != ONCE {
-        let time = timer.time + i64::from(timer.id & !SILENT) * 1_000_000;
+        let time = timer.time.plus(i64::from(timer.id & !SILENT) * 1_000_000);
         key.timers.insert(Timer { time, ..timer });
     }
     Ok((timer.id & SILENT == 0).then(|| told("woke", key)))
@@ -55,5 +56,5 @@ fn timer(at: i64, text: &str) -> Option<Timer> {
         "tick" => seconds | SILENT,
         _ => ONCE,
     };
-    Some(Timer { time, id })
+    Some(Timer { time: EventTime(time), id })
 }
