@@ -17,13 +17,14 @@ def test_a_host_that_stands_by_says_for_whom_and_leads_there(serve, folder, cons
 
     name = leader.get("/v1/pipelines/sales")["leadership"]["leader"]
     page = console(standby)
-    for route in ["", "pipelines/sales", "pipelines/sales/results", "pipelines/sales/windows", "pipelines/sales/late-rows"]:
+    for route in ["", "pipelines/sales", "pipelines/sales/results", "pipelines/sales/windows", "pipelines/sales/dead-letters", "pipelines/sales/late-rows"]:
         page.goto(f"{standby.url}/#/{route}")
         note = page.get_by_role("note", name="Leadership")
         expect(note).to_contain_text(f"for {name}, which leads sales")
         expect(note.get_by_role("link", name="Open its console")).to_have_attribute("href", f"{leader.url}/#/{route or 'pipelines/sales'}")
         # It knows nothing of the stream, so it does not deny that there is one.
-        expect(page.get_by_text("no epoch committed yet")).to_have_count(0)
+        for denial in ["no epoch committed yet", "no module runs here yet", "Nothing was dead-lettered."]:
+            expect(page.get_by_text(denial)).to_have_count(0)
         expect(page.get_by_text(re.compile("^Connecting to the live"))).to_have_count(0)
 
 

@@ -4,6 +4,7 @@ import { Bytes, visible } from "../parts/bytes.js";
 import { Value } from "../parts/figures.js";
 import { clock, digest, many, moment } from "../parts/format.js";
 import { Section, Stale, Waiting } from "../parts/frame.js";
+import { standsBy } from "../parts/leadership.js";
 import { usePages } from "../parts/pages_of.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { toPipeline } from "../parts/route.js";
@@ -21,10 +22,11 @@ export function DeadLetters({ name }) {
   return html`<${PipelineHead} name=${name} poll=${status} title="Dead letters" />
     <p class="lead">What could not be processed, with the reason and its bytes. Every record that is missing in the results was${" "}
       <${Term} id="filtered" />, <${Term} id="late" />, or is here.</p>
-    <${Letters} key=${name} name=${name} />`;
+    <${Letters} key=${name} name=${name} counts=${status.data === null || !standsBy(status.data)} />`;
 }
 
-function Letters({ name }) {
+/** `counts`: this host works and counts reasons. One that stands by has only the committed tables. */
+function Letters({ name, counts }) {
   const [kind, setKind] = useState("");
   const [stage, setStage] = useState("");
   const [text, setText] = useSought();
@@ -47,8 +49,8 @@ function Letters({ name }) {
     <${Stale} poll=${poll} />
     ${poll.data && html`
     ${poll.data.note && html`<p class="notice">${said(poll.data.note)}</p>`}
-    <${Section} title="Reasons" note="Since the pipeline was opened."><${Reasons} reasons=${reasons} onChoose=${(reason) => { setOpen(null); setKind(reason.kind); setStage(reason.stage); setText(sameIn(reason.reason)); }} />
-      ${poll.data.other_reasons > 0 && html`<p class="note">${many(poll.data.other_reasons, "more dead letter")} with other reasons.</p>`}<//>
+    ${counts && html`<${Section} title="Reasons" note="Since the pipeline was opened."><${Reasons} reasons=${reasons} onChoose=${(reason) => { setOpen(null); setKind(reason.kind); setStage(reason.stage); setText(sameIn(reason.reason)); }} />
+      ${poll.data.other_reasons > 0 && html`<p class="note">${many(poll.data.other_reasons, "more dead letter")} with other reasons.</p>`}<//>`}
     <${Section} title="Newest first" id="newest" note=${poll.data.table && html`Kept in <span class="place">${poll.data.table}</span>`}>
       <div class="tools">
         <label>Kind <select aria-label="Kind" value=${kind} onChange=${(event) => { setOpen(null); setKind(event.target.value); }}><option value="">all</option>

@@ -22,7 +22,7 @@ export function Pipeline({ name }) {
   const status = poll.data;
   return html`<${PipelineHead} name=${name} poll=${poll} />
     <${Waiting} poll=${poll} what="the pipeline" />
-    ${status && (standsBy(status) ? html`<${Prepared} status=${status} />` : html`
+    ${status && (standsBy(status) ? html`<p class="lead">Rates, partitions and commits are the leader's. This host follows its commits, and begins with the modules and the state of the last one when it takes over.</p>` : html`
       <${Stale} poll=${poll} />
       ${status.shape && html`<${Drawing} status=${status} past=${past} />`}
       <${Charts} past=${past} order=${status.stages.map(({ stage }) => stage).join(" ")} />
@@ -32,12 +32,6 @@ export function Pipeline({ name }) {
         <${Section} title="Limits"><${Limits} limits=${status.limits ?? []} /><//>
       </div>
       <${Section} title="Activations"><${Activations} pipeline=${name} leadership=${status.leadership} /><//>`)}`;
-}
-
-/** On a host that stands by: what the pipeline is made of. Rates, positions and commits are the leader's to say. */
-function Prepared({ status }) {
-  return html`${status.shape && html`<${Drawing} status=${status} past=${null} />`}
-    <p class="note spaced">This host follows the leader's commits. It begins with the modules and the state of the last one when it takes over.</p>`;
 }
 
 function partitionNote(status) {
