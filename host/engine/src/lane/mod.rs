@@ -34,7 +34,7 @@ mod open;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::status::{LaneStatus, LiveResults, Phase};
+use crate::status::{LaneStatus, Phase};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
@@ -341,16 +341,6 @@ impl Lane {
         status.state_bytes = self.logic.state_bytes();
         status.turns = self.desk.turns;
         self.desk.publish(status);
-    }
-
-    /// Sends what changed, if somebody listens and it is time.
-    fn show_live(&mut self) {
-        if let Some(fired) = self.desk.take_fired() {
-            let max = LiveResults::ROWS_MAX;
-            let changed = self.with_logic(|logic, given, _| logic.show(given, max));
-            let epoch = self.ledger.next_epoch();
-            self.desk.show(fired, changed, self.logic.key_columns(), epoch);
-        }
     }
 
     /// Waits a moment for the store or the topics. Nothing is dropped: records stay where they are.

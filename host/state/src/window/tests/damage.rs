@@ -38,8 +38,8 @@ fn apply(change: &Change, bytes: &mut Vec<u8>) {
             let room = bytes.len().min(at + 8) - at;
             bytes[at..at + room].copy_from_slice(&long.to_le_bytes()[..room]);
         }
-        // The header stays: behind another one nothing is looked at.
-        Change::Cut(at) => bytes.truncate(13 + at.index(bytes.len() - 13)),
+        // The header stays: behind another one nothing is looked at. It may be all that an earlier cut has left.
+        Change::Cut(at) => bytes.truncate(13 + at.index(bytes.len() - 12)),
         Change::Swap(one, other) => {
             let (one, other) = (one.index(bytes.len()), other.index(bytes.len()));
             bytes.swap(one, other);
