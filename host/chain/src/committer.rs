@@ -165,9 +165,12 @@ impl Committer {
         }
     }
 
-    /// The outcome of the epoch in flight; none if it takes longer than `limit` or if nothing is in flight.
+    /// The outcome of the epoch in flight; none if it takes longer than `limit`. While nothing is in flight it waits as well:
+    /// the slot of the next may be lost.
     pub fn wait(&mut self, limit: Duration) -> Option<CommitOutcome> {
-        self.in_flight?;
+        if self.ended {
+            return None;
+        }
         let Self { runtime, outcomes, .. } = self;
         match runtime.block_on(async { timeout(limit, outcomes.recv()).await }) {
             Ok(Some(outcome)) => Some(self.taken(outcome)),

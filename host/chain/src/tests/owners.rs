@@ -145,3 +145,14 @@ fn a_committer_that_dies_without_news_is_noticed() {
     let CommitOutcome::Failed(error) = outcome else { panic!("{outcome:?}") };
     assert!(matches!(error, ChainError::CommitterDied) && error.may_pass(), "{error}");
 }
+
+/// Whoever doubts that it leads has nothing in flight, and must not ask again and again without a pause.
+#[test]
+fn an_owner_with_nothing_in_flight_waits_as_long_as_it_says() {
+    let (runtime, storage) = begun();
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    let mut owner = own(&runtime, &storage, opened);
+    let clock = Clock::system();
+    assert!(owner.wait(EVERY).is_none());
+    assert!(clock.monotonic() >= EVERY);
+}
