@@ -123,11 +123,19 @@ impl<'a> Opener<'a> {
     pub async fn survey(&self) -> Result<Survey, ChainError> {
         let mut survey = self.read_chain().await?;
         // The chain is judged before anything else of it is read.
-        let files = match survey.slots.is_empty() {
-            true => find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?,
-            false => Vec::new(),
-        };
-        self.decide(&self.observed(&survey, files, false))?;
+        if survey.slots.is_empty() {
+            let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?;
+            let decided = self.decide(&self.observed(&survey, files, false));
+            if self.latest().await? == survey.latest {
+                decided?;
+            } else {
+                // Somebody has begun a chain meanwhile, and the files are of it.
+                survey = self.read_chain().await?;
+            }
+        }
+        if !survey.slots.is_empty() {
+            self.decide(&self.observed(&survey, Vec::new(), false))?;
+        }
         if let Some(head) = survey.head() {
             let (state, outbox) = (
                 load_state(&self.store, head, &self.ahead).await?,
@@ -167,6 +175,10 @@ impl<'a> Opener<'a> {
             }
             let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?;
             let observed = self.observed(&survey, files, self.is_owned().await?);
+            if survey.slots.is_empty() && self.latest().await? != survey.latest {
+                // The files may be of a chain that somebody has begun meanwhile.
+                return Ok(None);
+            }
             let (term, orphans_deleted, earlier_files) = match self.decide(&observed)? {
                 Opening::Beside => unreachable!("it was refused"),
                 Opening::Begin { term, earlier_files } => (term, 0, earlier_files),
