@@ -26,6 +26,8 @@ pub enum Carelessness {
     RefusesAndWrites,
     /// What a create was answered is lost, of the first so many: they took effect, and say that something was there.
     LosesAnswers(usize),
+    /// The first so many creates meet a conflict (`409`): they are refused, and nothing is there.
+    Conflicts(usize),
     /// No create is ever told that it has succeeded.
     NeverSaysSo,
     /// Listings show nothing.
@@ -91,6 +93,7 @@ impl CarelessStore {
                 let created = self.inner.put_opts(path, payload, once).await?;
                 if number < count { Err(refused()) } else { Ok(created) }
             }
+            Carelessness::Conflicts(count) if number < count => Err(refused()),
             Carelessness::NeverSaysSo => {
                 self.inner.put_opts(path, payload, once).await?;
                 Err(refused())

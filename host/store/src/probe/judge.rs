@@ -78,6 +78,14 @@ pub enum Flaw {
     NotAgain,
 }
 
+impl Flaw {
+    /// Whether no sound store can show it, however bad the network. Lost answers and conflicts that pass (`409`) look
+    /// like the others, so those are no proof.
+    pub fn is_proof(&self) -> bool {
+        !matches!(self, Self::NoWinner | Self::NotAgain)
+    }
+}
+
 /// Judges the racers of a round. None of them may be left out.
 pub(super) fn judge(racers: Vec<Racer>) -> Round {
     let won = racers.iter().filter(|racer| matches!(racer.answer, Answer::Created));
@@ -99,7 +107,9 @@ pub(super) fn judge(racers: Vec<Racer>) -> Round {
             (Some(found), _) => object = Some(found),
             // Its put may be on its way.
             (None, Answer::Unknown(error)) => unanswered = Some(error),
-            (None, _) => return Round::Flawed(Flaw::Unreadable),
+            (None, Answer::Created) => return Round::Flawed(Flaw::Unreadable),
+            // S3 refuses with 409 while another create is under way, and that one may fail.
+            (None, Answer::Refused) => {}
         }
     }
     match (winner, unanswered, object) {

@@ -85,7 +85,7 @@ impl ProbeError {
     /// Whether trying again could help without anybody doing anything, or when somebody has given rights.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Unsound { .. } => false,
+            Self::Unsound { flaw, .. } => !flaw.is_proof(),
             Self::Store { failure, .. } => *failure != StoreFailure::Impossible,
         }
     }
@@ -190,7 +190,7 @@ impl<'l> Probe<'l> {
                     won += 1;
                     self.after_the_race(&path, &winner).await?;
                 }
-                // An answer was lost on its way, and the client's own repetition was refused.
+                // An answer was lost on its way, and the client's own repetition was refused; or all met a conflict.
                 Round::Undecided if undecided < rounds => undecided += 1,
                 Round::Undecided => return Err(self.unsound(Flaw::NoWinner)),
                 Round::Flawed(Flaw::ManyWinners { winners, .. }) => {

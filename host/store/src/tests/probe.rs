@@ -83,6 +83,27 @@ async fn answers_that_were_lost_are_no_flaw() {
 }
 
 #[tokio::test]
+async fn conflicts_that_pass_are_no_flaw() {
+    for count in [1, RACERS - 1, RACERS, 3 * RACERS] {
+        let (_, location) = server(Carelessness::Conflicts(count));
+        assert!(ensure(&location).await.unwrap().is_some(), "{count} conflicts");
+    }
+}
+
+/// A network that loses every answer looks the same, so whoever waits for the store tries it again.
+#[tokio::test]
+async fn a_store_where_nobody_wins_is_tried_again_and_one_that_is_proven_wrong_is_not() {
+    for carelessness in [Carelessness::NeverSaysSo, Carelessness::Conflicts(usize::MAX)] {
+        let (_, location) = server(carelessness);
+        assert!(ensure(&location).await.unwrap_err().may_pass(), "{carelessness:?}");
+    }
+    for carelessness in [Carelessness::LooksFirst, Carelessness::KeepsTheDeleted] {
+        let (_, location) = server(carelessness);
+        assert!(!ensure(&location).await.unwrap_err().may_pass(), "{carelessness:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_fails_is_refused_in_a_sentence_and_nothing_stays_in_it() {
     let (_, location) = server(Carelessness::IgnoresConditions);
     let error = ensure(&location).await.unwrap_err();
