@@ -72,7 +72,8 @@ impl Slides {
     /// ```
     /// use sluicegate_state::window::Slides;
     /// use sluicegate_model::time::EventTime;
-    /// let windows = |time| Slides::new(10, 3, 0).windows(EventTime(time));
+    /// let slides = Slides::new(10, 3, 0);
+    /// let windows = |time| slides.windows(EventTime(time));
     /// let starts = |time| windows(time).map(|it| it.start.micros()).collect::<Vec<_>>();
     /// assert_eq!(starts(27), [18, 21, 24, 27]);
     /// assert_eq!(starts(34), [27, 30, 33]);
