@@ -1,0 +1,31 @@
+//! Whole lanes on one thread with a seed: instances that die at any await, clocks that drift and sleep, a store that fails.
+//!
+//! What runs is the product: supervisor, leadership, opening, loop, committer, housekeeping. What is simulated is what
+//! surrounds it:
+//!
+//! ```text
+//! stage     threads and tasks of all instances, one at a time (stage, thread)
+//! clock     tokio's, which stands still until nobody has anything to do; each instance has one that goes wrong (clock)
+//! store     object_store's in memory, behind a network (store)
+//! source    logs in memory that grow (source)
+//! ```
+//!
+//! A reader looks at the table all the while ([`reader`]). At the end every record must be there once. The same seed gives the
+//! same story, event by event.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod diary;
+mod reader;
+mod source;
+mod stage;
+mod store;
+mod thread;
+mod world;
+
+pub use diary::{Diary, Event};
+pub use world::{Mutation, Story, run};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Somebody who reads the table all the while: what the records of the chain name, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sluicegate_chain::record::{ChainRecord, Epoch};
+use sluicegate_chain::{LaneStorage, inspect};
+
+/// What was seen so far.
+pub(crate) struct Reader {
+    pub(crate) store: Arc<InMemory>,
+    /// Straight to the store.
+    pub(crate) storage: LaneStorage,
+    /// Records that were read, and the files of them.
+    records: Vec<ChainRecord>,
+    /// The row and where it was seen.
+    rows: BTreeMap<String, String>,
+}
+
+impl Reader {
+    pub(crate) fn new(store: Arc<InMemory>, storage: LaneStorage) -> Self {
+        Self { store, storage, records: Vec::new(), rows: BTreeMap::new() }
+    }
+
+    /// Reads what is new, and looks whether what was there is there.
+    ///
+    /// # Errors
+    ///
+    /// What no reader may see.
+    pub(crate) async fn look(&mut self) -> Result<(), String> {
+        let latest = inspect::latest(&self.storage).await.map_err(|error| error.to_string())?;
+        let Some(latest) = latest else {
+            return if self.records.is_empty() {
+                Ok(())
+            } else {
+                Err("the chain is gone".to_owned())
+            };
+        };
+        for epoch in 0..=latest.0 {
+            let record = inspect::record(&self.storage, Epoch(epoch)).await;
+            let record = record.map_err(|error| error.to_string())?;
+            let record = record.ok_or_else(|| format!("epoch {epoch} is missing"))?;
+            match self.records.get(usize::try_from(epoch).unwrap_or_default()) {
+                Some(before) if *before != record => {
+                    return Err(format!("epoch {epoch} is another one than before"));
+                }
+                Some(_) => self.files_are_there(&record).await?,
+                None => self.read(record).await?,
+            }
+        }
+        match latest.0 + 1 < self.records.len() as u64 {
+            true => Err(format!("the chain ends with epoch {latest}, and had more")),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the chain says that the input was read to its end.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.records.last().is_some_and(|record| record.source.ended)
+    }
+
+    pub(crate) fn epochs(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Compares with all that the source had.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, or too much.
+    pub(crate) fn compare(&self, wanted: &BTreeSet<String>) -> Result<usize, String> {
+        let lost: Vec<_> = wanted.iter().filter(|row| !self.rows.contains_key(*row)).collect();
+        if !lost.is_empty() {
+            return Err(format!("lost: {lost:?}"));
+        }
+        match self.rows.keys().find(|row| !wanted.contains(*row)) {
+            Some(row) => Err(format!("nobody sent `{row}`")),
+            None => Ok(self.rows.len()),
+        }
+    }
+
+    async fn files_are_there(&self, record: &ChainRecord) -> Result<(), String> {
+        for file in &record.files {
+            let path = self.path(&file.table, &file.path);
+            if self.store.head(&path).await.is_err() {
+                return Err(format!("the rows of `{path}` of epoch {} vanished", record.epoch));
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, record: ChainRecord) -> Result<(), String> {
+        for file in &record.files {
+            let path = self.path(&file.table, &file.path);
+            let gone = |_| format!("epoch {} names `{path}`, which is not there", record.epoch);
+            let bytes = self.store.get(&path).await.map_err(gone)?.bytes().await.map_err(gone)?;
+            for id in ids(bytes)? {
+                let place = format!("epoch {}", record.epoch);
+                if let Some(before) = self.rows.insert(id.clone(), place) {
+                    return Err(format!(
+                        "row `{id}` stands twice: {before}, and epoch {}",
+                        record.epoch
+                    ));
+                }
+            }
+        }
+        self.records.push(record);
+        Ok(())
+    }
+
+    fn path(&self, table: &str, below: &str) -> Path {
+        self.storage.tables[table].path(below)
+    }
+}
+
+fn ids(bytes: bytes::Bytes) -> Result<Vec<String>, String> {
+    let open = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|file| file.build());
+    let mut ids = Vec::new();
+    for batch in open.map_err(|error| error.to_string())? {
+        let batch = batch.map_err(|error| error.to_string())?;
+        let column = batch.column_by_name("id").ok_or("a file without ids")?;
+        ids.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    Ok(ids)
+}

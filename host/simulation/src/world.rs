@@ -1,0 +1,447 @@
+//! A story: its instances begin, die, stop, sleep and begin again as the seed wants it, until the input is read to its end.
+
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, path::Path};
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_chain::{Keep, LaneStorage};
+use sluicegate_engine::counters::LaneMetrics;
+use sluicegate_engine::lane::{
+    Command, Commands, Haste, LaneParts, Look, Looks, Outside, Pace, Trial,
+};
+use sluicegate_engine::lead::{Lead, Standing};
+use sluicegate_engine::pulse::Pulse;
+use sluicegate_engine::status::LaneStatus;
+use sluicegate_engine::stop::Stop;
+use sluicegate_engine::supervisor::{Ended, supervise};
+use sluicegate_model::position::Partition;
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::Pipeline;
+use sluicegate_runtime::{Names, Runtime, Thread};
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_store::Location;
+use tokio::sync::{broadcast, mpsc};
+
+use super::clock::DriftingClock;
+use super::diary::{Diary, Event};
+use super::reader::Reader;
+use super::source::{Logs, SimulatedEnds};
+use super::stage::{Instance, InstanceStage};
+use super::store::{Network, Way};
+
+/// Things go wrong for so long.
+const BAD_FOR: Duration = Duration::from_secs(20);
+/// And are to be well so much later.
+const WELL_AFTER: Duration = Duration::from_secs(60);
+
+const PIPELINE: &str = r#"
+name = "story"
+[source]
+type = "files"
+[source.files]
+path = "unused"
+[schema]
+id = "string"
+at = "timestamp(us)"
+[event_time]
+column = "at"
+[[sinks]]
+id = "rows"
+type = "parquet"
+path = "unused-rows"
+[checkpoint]
+path = "unused-chain"
+interval = "700ms"
+[limits]
+workers = 1
+[leadership]
+ttl = "3s"
+margin = "500ms"
+"#;
+
+/// A rule that is left out, to see that a story can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// The store replaces what a create finds (C1).
+    StoreReplaces,
+    /// Clocks leave out the time that a machine sleeps (L8).
+    ClocksSleep,
+}
+
+/// What came of a seed.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// In the order in which they happened.
+    pub events: Vec<Event>,
+    /// What must not be; none if all was well.
+    pub fault: Option<String>,
+    /// Rows that the table has.
+    pub rows: usize,
+    /// Records that the chain has.
+    pub epochs: usize,
+    /// Lives that were ended by a kill.
+    pub kills: usize,
+    /// Terms of leadership that were won.
+    pub terms: u64,
+}
+
+/// Plays the story of a seed.
+///
+/// Panics if the machine has no thread to spare.
+pub fn run(seed: u64, mutation: Option<Mutation>) -> Story {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(async { World::new(seed, mutation).play().await })
+}
+
+struct World {
+    seed: u64,
+    mutation: Option<Mutation>,
+    random: Pcg64Mcg,
+    diary: Diary,
+    store: Arc<InMemory>,
+    network: Arc<Network>,
+    config: Arc<Pipeline>,
+    logs: Arc<Logs>,
+    names: Names,
+    faults: Arc<Mutex<Vec<String>>>,
+    places: Vec<Place>,
+    kills: usize,
+    terms: u64,
+}
+
+/// Where an instance runs, one life after the other.
+struct Place {
+    life: Option<Life>,
+    /// When the next one begins.
+    begins: Duration,
+    wakes: Option<Duration>,
+}
+
+struct Life {
+    instance: Arc<Instance>,
+    thread: Thread<Ended>,
+    lead: Lead,
+    stop: Stop,
+    _commands: (mpsc::Sender<Command>, mpsc::Sender<Look>),
+}
+
+impl World {
+    fn new(seed: u64, mutation: Option<Mutation>) -> Self {
+        let mut random = Pcg64Mcg::seed_from_u64(seed);
+        let config = sluicegate_pipeline::file::parse(
+            PIPELINE,
+            FilePath::new("story.toml"),
+            &BTreeMap::new(),
+        );
+        let bits = Mutex::new(Pcg64Mcg::seed_from_u64(random.random()));
+        let names =
+            Names::from_bits(move || bits.lock().unwrap_or_else(PoisonError::into_inner).random());
+        let network = Network::new(random.random(), mutation == Some(Mutation::StoreReplaces));
+        let count = random.random_range(2..=3);
+        let place = |number: u64| Place {
+            life: None,
+            begins: Duration::from_millis(400 * number),
+            wakes: None,
+        };
+        Self {
+            seed,
+            mutation,
+            diary: Diary::begin(),
+            store: Arc::default(),
+            network: Arc::new(network),
+            config: Arc::new(config.expect("the pipeline is well formed")),
+            logs: Arc::new(logs(&mut random)),
+            names,
+            faults: Arc::default(),
+            places: (0..count).map(place).collect(),
+            random,
+            kills: 0,
+            terms: 0,
+        }
+    }
+
+    async fn play(mut self) -> Story {
+        let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&self.store);
+        let mut reader = Reader::new(Arc::clone(&self.store), storage(&self.config, &straight));
+        let played = self.play_on(&mut reader).await;
+        let wanted = self.logs.values().flatten().map(|(_, value)| id_of(value)).collect();
+        let compared = match played {
+            Ok(()) => reader.compare(&wanted),
+            Err(fault) => Err(fault),
+        };
+        self.end().await;
+        let (rows, fault) = match compared {
+            Ok(rows) => (rows, None),
+            Err(fault) => (0, Some(fault)),
+        };
+        let (events, epochs) = (self.diary.events(), reader.epochs());
+        Story { events, fault, rows, epochs, kills: self.kills, terms: self.terms }
+    }
+
+    async fn play_on(&mut self, reader: &mut Reader) -> Result<(), String> {
+        loop {
+            let now = self.diary.now();
+            let is_bad = now < BAD_FOR;
+            self.network.is_bad.store(is_bad, Ordering::Relaxed);
+            if self.all_have_ended(now)? {
+                return reader.look().await;
+            }
+            if is_bad {
+                self.something_happens(now)
+            } else {
+                self.all_is_well()
+            }
+            self.judge()?;
+            reader.look().await?;
+            if now > BAD_FOR + WELL_AFTER {
+                let ended = reader.has_ended();
+                return Err(format!(
+                    "nothing goes wrong any more, and it does not end; the chain has ended: {ended}"
+                ));
+            }
+            let pause = Duration::from_millis(self.random.random_range(50..500));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Begins the lives that are due. Whether every place has ended for good.
+    fn all_have_ended(&mut self, now: Duration) -> Result<bool, String> {
+        let mut have_ended = true;
+        for number in 0..self.places.len() {
+            let place = &mut self.places[number];
+            let Some(life) = &place.life else {
+                have_ended = false;
+                if now >= place.begins {
+                    self.begin(number)?;
+                }
+                continue;
+            };
+            if life.instance.is_dead() {
+                have_ended = false;
+                self.kills += 1;
+                self.rests(number, now);
+            } else if !life.thread.is_finished() {
+                have_ended = false;
+            } else if life.stop.is_asked() {
+                have_ended = false;
+                self.rests(number, now);
+            }
+        }
+        if have_ended {
+            self.have_finished()?;
+        }
+        Ok(have_ended)
+    }
+
+    /// A life that ended by itself has finished, and nothing else.
+    fn have_finished(&mut self) -> Result<(), String> {
+        for place in &mut self.places {
+            let Some(Life { thread, instance, .. }) = place.life.take() else { continue };
+            match thread.join() {
+                Ok(Ended::Well(end)) => {
+                    self.diary.note(&instance.name, format!("ends: {end:?}"), "")
+                }
+                Ok(Ended::Halted(why)) => return Err(format!("{} halts: {why}", instance.name)),
+                Err(_) => return Err(format!("{} panicked", instance.name)),
+            }
+        }
+        Ok(())
+    }
+
+    fn rests(&mut self, number: usize, now: Duration) {
+        let place = &mut self.places[number];
+        if let Some(life) = place.life.take() {
+            self.terms += life.lead.take_overs();
+            life.instance.kill();
+        }
+        let rest = Duration::from_millis(self.random.random_range(50..6_000));
+        (place.begins, place.wakes) = (now + rest, None);
+    }
+
+    fn something_happens(&mut self, now: Duration) {
+        for place in &mut self.places {
+            let Some(life) = &place.life else { continue };
+            if place.wakes.is_some_and(|at| now >= at) {
+                life.instance.resume();
+                place.wakes = None;
+            }
+            match self.random.random_range(0..100) {
+                0..4 => life.instance.kill_after(self.random.random_range(1..300)),
+                4..5 => {
+                    life.stop.ask();
+                    self.diary.note(&life.instance.name, "is asked to stop", "");
+                }
+                5..8 if place.wakes.is_none() => {
+                    life.instance.suspend();
+                    place.wakes =
+                        Some(now + Duration::from_millis(self.random.random_range(100..9_000)));
+                }
+                _ => {}
+            }
+        }
+        let storms = self.network.storms.load(Ordering::Relaxed);
+        if self.random.random_bool(if storms { 0.2 } else { 0.02 }) {
+            self.network.storms.store(!storms, Ordering::Relaxed);
+            self.diary.note(
+                "world",
+                if storms { "the storm is over" } else { "most requests fail" },
+                "",
+            );
+        }
+    }
+
+    fn all_is_well(&mut self) {
+        self.network.storms.store(false, Ordering::Relaxed);
+        for place in &mut self.places {
+            if let (Some(life), Some(_)) = (&place.life, place.wakes.take()) {
+                life.instance.resume();
+            }
+        }
+    }
+
+    /// At most one believes to lead, and only who leads reads.
+    fn judge(&self) -> Result<(), String> {
+        let leads = |place: &&Place| {
+            let living = place.life.as_ref().filter(|life| !life.instance.is_dead());
+            living.is_some_and(|life| life.lead.standing() == Standing::Leads)
+        };
+        let leaders = self.places.iter().filter(leads).count();
+        if leaders > 1 {
+            return Err(format!("{leaders} instances believe to lead"));
+        }
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
+    }
+
+    fn begin(&mut self, number: usize) -> Result<(), String> {
+        let name = format!("host-{}", number + 1);
+        let instance = Instance::new(&name, &self.diary);
+        self.diary.note(&name, "begins", "");
+        let clock = Clock::Told(Arc::new(DriftingClock {
+            instance: Arc::clone(&instance),
+            rate: self.random.random_range(0.95..1.05),
+            wall: self.random.random_range(0..2_000_000_000_000_000),
+            counts_suspend: self.mutation != Some(Mutation::ClocksSleep),
+        }));
+        let runtime = Runtime::staged(Arc::new(InstanceStage(Arc::clone(&instance))));
+        let way = Way {
+            store: Arc::clone(&self.store),
+            network: Arc::clone(&self.network),
+            instance: Arc::clone(&instance),
+        };
+        let store: Arc<dyn ObjectStore> = Arc::new(way);
+        let (lead, stop) = (Lead::new(clock.clone()), Stop::new(clock.clone()));
+        let ends = SimulatedEnds {
+            logs: Arc::clone(&self.logs),
+            runtime: runtime.clone(),
+            diary: self.diary.clone(),
+            lead: lead.clone(),
+            seed: self.random.random(),
+            faults: Arc::clone(&self.faults),
+        };
+        let (commands_tx, commands) = mpsc::channel(1);
+        let (looks_tx, looks) = mpsc::channel(1);
+        let tables = self.config.tables().into_iter().map(|(id, _)| id);
+        let outside = Outside {
+            commands: Commands::new(commands),
+            looks: Looks::new(looks),
+            stop: stop.clone(),
+            status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&name))),
+            stages: Arc::default(),
+            live: broadcast::channel(1).0,
+            haste: Haste::default(),
+            metrics: Arc::new(LaneMetrics::new([], tables)),
+            pulse: Pulse::new(clock.clone()),
+            trial: Trial::default(),
+            lead: lead.clone(),
+        };
+        let parts = LaneParts {
+            config: Arc::clone(&self.config),
+            storage: storage(&self.config, &store),
+            modules: ModuleStore::new(location(&store, "modules")),
+            engine: engine(),
+            ends: Arc::new(ends),
+            runtime,
+            clock,
+            instance: name,
+            names: self.names.clone(),
+            waits_for_modules: false,
+            advertise: None,
+            pace: Pace::default(),
+        };
+        let thread = supervise(parts, outside).map_err(|error| error.to_string())?;
+        let life = Life { instance, thread, lead, stop, _commands: (commands_tx, looks_tx) };
+        self.places[number].life = Some(life);
+        Ok(())
+    }
+
+    /// Nothing of it stays behind.
+    async fn end(&mut self) {
+        let lives: Vec<Life> =
+            self.places.iter_mut().filter_map(|place| place.life.take()).collect();
+        for life in &lives {
+            self.terms += life.lead.take_overs();
+            life.instance.kill();
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        drop(lives);
+        self.diary.note("world", format!("ends, seed {}", self.seed), "");
+    }
+}
+
+/// One for all stories: it has a thread that ticks.
+fn engine() -> PluginEngine {
+    static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| PluginEngine::new(None, Compiler::Here).expect("an engine")).clone()
+}
+
+fn location(store: &Arc<dyn ObjectStore>, prefix: &str) -> Location {
+    let (store, url) = (Arc::clone(store), format!("memory:///{prefix}"));
+    Location { store, prefix: Path::from(prefix), url, ..Location::in_memory() }
+}
+
+fn storage(config: &Pipeline, store: &Arc<dyn ObjectStore>) -> LaneStorage {
+    let table = |(id, _): (Arc<str>, _)| {
+        let folder = location(store, &format!("tables/{id}"));
+        (id, folder)
+    };
+    LaneStorage {
+        chain: location(store, "chain"),
+        tables: config.tables().into_iter().map(table).collect(),
+        job: config.name.to_string(),
+        lane: "0".to_owned(),
+        keep: Keep::default(),
+    }
+}
+
+/// Some records in a few partitions, which come until things are well again.
+fn logs(random: &mut Pcg64Mcg) -> Logs {
+    let partitions = random.random_range(1..=3);
+    let log = |number: i32| {
+        let records = random.random_range(0..60);
+        let mut at = Duration::ZERO;
+        let record = |offset: i32| {
+            at += BAD_FOR.mul_f64(random.random_range(0.0..2.0) / f64::from(records));
+            (at, format!(r#"{{"id":"{number}-{offset}","at":{offset}}}"#))
+        };
+        let stream = Arc::from("log");
+        (Partition { stream, number }, (0..records).map(record).collect())
+    };
+    (0..partitions).map(log).collect()
+}
+
+fn id_of(value: &str) -> String {
+    value.split('"').nth(3).unwrap_or_default().to_owned()
+}
