@@ -17,6 +17,7 @@
 
 mod clock;
 mod diary;
+mod life;
 mod reader;
 mod source;
 mod stage;

@@ -3,40 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, path::Path};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use sluicegate_chain::modules::ModuleStore;
-use sluicegate_chain::{Keep, LaneStorage};
-use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{
-    Command, Commands, Haste, LaneParts, Look, Looks, Outside, Pace, Trial,
-};
-use sluicegate_engine::lead::{Lead, Standing};
-use sluicegate_engine::pulse::Pulse;
-use sluicegate_engine::status::LaneStatus;
-use sluicegate_engine::stop::Stop;
-use sluicegate_engine::supervisor::{Ended, supervise};
+use sluicegate_engine::lead::Standing;
+use sluicegate_engine::supervisor::Ended;
 use sluicegate_model::position::Partition;
-use sluicegate_model::time::Clock;
-use sluicegate_pipeline::Pipeline;
-use sluicegate_runtime::{Names, Runtime, Thread};
-use sluicegate_sandbox::module::compile::Compiler;
-use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_store::Location;
-use tokio::sync::{broadcast, mpsc};
+use sluicegate_runtime::Names;
 
-use super::clock::DriftingClock;
 use super::diary::{Diary, Event};
+use super::life::{Life, Surroundings, storage};
 use super::reader::Reader;
-use super::source::{Logs, SimulatedEnds};
-use super::stage::{Instance, InstanceStage};
-use super::store::{Network, Way};
+use super::source::Logs;
+use super::store::Network;
 
 /// Things go wrong for so long.
 const BAD_FOR: Duration = Duration::from_secs(20);
@@ -105,15 +88,8 @@ pub fn run(seed: u64, mutation: Option<Mutation>) -> Story {
 
 struct World {
     seed: u64,
-    mutation: Option<Mutation>,
     random: Pcg64Mcg,
-    diary: Diary,
-    store: Arc<InMemory>,
-    network: Arc<Network>,
-    config: Arc<Pipeline>,
-    logs: Arc<Logs>,
-    names: Names,
-    faults: Arc<Mutex<Vec<String>>>,
+    around: Surroundings,
     places: Vec<Place>,
     kills: usize,
     terms: u64,
@@ -125,14 +101,6 @@ struct Place {
     /// When the next one begins.
     begins: Duration,
     wakes: Option<Duration>,
-}
-
-struct Life {
-    instance: Arc<Instance>,
-    thread: Thread<Ended>,
-    lead: Lead,
-    stop: Stop,
-    _commands: (mpsc::Sender<Command>, mpsc::Sender<Look>),
 }
 
 impl World {
@@ -153,9 +121,7 @@ impl World {
             begins: Duration::from_millis(400 * number),
             wakes: None,
         };
-        Self {
-            seed,
-            mutation,
+        let around = Surroundings {
             diary: Diary::begin(),
             store: Arc::default(),
             network: Arc::new(network),
@@ -163,18 +129,18 @@ impl World {
             logs: Arc::new(logs(&mut random)),
             names,
             faults: Arc::default(),
-            places: (0..count).map(place).collect(),
-            random,
-            kills: 0,
-            terms: 0,
-        }
+            clocks_count_suspend: mutation != Some(Mutation::ClocksSleep),
+        };
+        let places = (0..count).map(place).collect();
+        Self { seed, random, around, places, kills: 0, terms: 0 }
     }
 
     async fn play(mut self) -> Story {
-        let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&self.store);
-        let mut reader = Reader::new(Arc::clone(&self.store), storage(&self.config, &straight));
+        let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&self.around.store);
+        let mut reader =
+            Reader::new(Arc::clone(&self.around.store), storage(&self.around.config, &straight));
         let played = self.play_on(&mut reader).await;
-        let wanted = self.logs.values().flatten().map(|(_, value)| id_of(value)).collect();
+        let wanted = self.around.logs.values().flatten().map(|(_, value)| id_of(value)).collect();
         let compared = match played {
             Ok(()) => reader.compare(&wanted),
             Err(fault) => Err(fault),
@@ -184,15 +150,15 @@ impl World {
             Ok(rows) => (rows, None),
             Err(fault) => (0, Some(fault)),
         };
-        let (events, epochs) = (self.diary.events(), reader.epochs());
+        let (events, epochs) = (self.around.diary.events(), reader.epochs());
         Story { events, fault, rows, epochs, kills: self.kills, terms: self.terms }
     }
 
     async fn play_on(&mut self, reader: &mut Reader) -> Result<(), String> {
         loop {
-            let now = self.diary.now();
+            let now = self.around.diary.now();
             let is_bad = now < BAD_FOR;
-            self.network.is_bad.store(is_bad, Ordering::Relaxed);
+            self.around.network.is_bad.store(is_bad, Ordering::Relaxed);
             if self.all_have_ended(now)? {
                 return reader.look().await;
             }
@@ -222,7 +188,8 @@ impl World {
             let Some(life) = &place.life else {
                 have_ended = false;
                 if now >= place.begins {
-                    self.begin(number)?;
+                    let name = format!("host-{}", number + 1);
+                    place.life = Some(Life::begin(name, &self.around, &mut self.random)?);
                 }
                 continue;
             };
@@ -249,7 +216,7 @@ impl World {
             let Some(Life { thread, instance, .. }) = place.life.take() else { continue };
             match thread.join() {
                 Ok(Ended::Well(end)) => {
-                    self.diary.note(&instance.name, format!("ends: {end:?}"), "")
+                    self.around.diary.note(&instance.name, format!("ends: {end:?}"), "")
                 }
                 Ok(Ended::Halted(why)) => return Err(format!("{} halts: {why}", instance.name)),
                 Err(_) => return Err(format!("{} panicked", instance.name)),
@@ -279,7 +246,7 @@ impl World {
                 0..4 => life.instance.kill_after(self.random.random_range(1..300)),
                 4..5 => {
                     life.stop.ask();
-                    self.diary.note(&life.instance.name, "is asked to stop", "");
+                    self.around.diary.note(&life.instance.name, "is asked to stop", "");
                 }
                 5..8 if place.wakes.is_none() => {
                     life.instance.suspend();
@@ -289,10 +256,10 @@ impl World {
                 _ => {}
             }
         }
-        let storms = self.network.storms.load(Ordering::Relaxed);
+        let storms = self.around.network.storms.load(Ordering::Relaxed);
         if self.random.random_bool(if storms { 0.2 } else { 0.02 }) {
-            self.network.storms.store(!storms, Ordering::Relaxed);
-            self.diary.note(
+            self.around.network.storms.store(!storms, Ordering::Relaxed);
+            self.around.diary.note(
                 "world",
                 if storms { "the storm is over" } else { "most requests fail" },
                 "",
@@ -301,7 +268,7 @@ impl World {
     }
 
     fn all_is_well(&mut self) {
-        self.network.storms.store(false, Ordering::Relaxed);
+        self.around.network.storms.store(false, Ordering::Relaxed);
         for place in &mut self.places {
             if let (Some(life), Some(_)) = (&place.life, place.wakes.take()) {
                 life.instance.resume();
@@ -319,70 +286,8 @@ impl World {
         if leaders > 1 {
             return Err(format!("{leaders} instances believe to lead"));
         }
-        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = self.around.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
-    }
-
-    fn begin(&mut self, number: usize) -> Result<(), String> {
-        let name = format!("host-{}", number + 1);
-        let instance = Instance::new(&name, &self.diary);
-        self.diary.note(&name, "begins", "");
-        let clock = Clock::Told(Arc::new(DriftingClock {
-            instance: Arc::clone(&instance),
-            rate: self.random.random_range(0.95..1.05),
-            wall: self.random.random_range(0..2_000_000_000_000_000),
-            counts_suspend: self.mutation != Some(Mutation::ClocksSleep),
-        }));
-        let runtime = Runtime::staged(Arc::new(InstanceStage(Arc::clone(&instance))));
-        let way = Way {
-            store: Arc::clone(&self.store),
-            network: Arc::clone(&self.network),
-            instance: Arc::clone(&instance),
-        };
-        let store: Arc<dyn ObjectStore> = Arc::new(way);
-        let (lead, stop) = (Lead::new(clock.clone()), Stop::new(clock.clone()));
-        let ends = SimulatedEnds {
-            logs: Arc::clone(&self.logs),
-            runtime: runtime.clone(),
-            diary: self.diary.clone(),
-            lead: lead.clone(),
-            seed: self.random.random(),
-            faults: Arc::clone(&self.faults),
-        };
-        let (commands_tx, commands) = mpsc::channel(1);
-        let (looks_tx, looks) = mpsc::channel(1);
-        let tables = self.config.tables().into_iter().map(|(id, _)| id);
-        let outside = Outside {
-            commands: Commands::new(commands),
-            looks: Looks::new(looks),
-            stop: stop.clone(),
-            status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&name))),
-            stages: Arc::default(),
-            live: broadcast::channel(1).0,
-            haste: Haste::default(),
-            metrics: Arc::new(LaneMetrics::new([], tables)),
-            pulse: Pulse::new(clock.clone()),
-            trial: Trial::default(),
-            lead: lead.clone(),
-        };
-        let parts = LaneParts {
-            config: Arc::clone(&self.config),
-            storage: storage(&self.config, &store),
-            modules: ModuleStore::new(location(&store, "modules")),
-            engine: engine(),
-            ends: Arc::new(ends),
-            runtime,
-            clock,
-            instance: name,
-            names: self.names.clone(),
-            waits_for_modules: false,
-            advertise: None,
-            pace: Pace::default(),
-        };
-        let thread = supervise(parts, outside).map_err(|error| error.to_string())?;
-        let life = Life { instance, thread, lead, stop, _commands: (commands_tx, looks_tx) };
-        self.places[number].life = Some(life);
-        Ok(())
     }
 
     /// Nothing of it stays behind.
@@ -397,32 +302,7 @@ impl World {
             tokio::task::yield_now().await;
         }
         drop(lives);
-        self.diary.note("world", format!("ends, seed {}", self.seed), "");
-    }
-}
-
-/// One for all stories: it has a thread that ticks.
-fn engine() -> PluginEngine {
-    static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
-    ENGINE.get_or_init(|| PluginEngine::new(None, Compiler::Here).expect("an engine")).clone()
-}
-
-fn location(store: &Arc<dyn ObjectStore>, prefix: &str) -> Location {
-    let (store, url) = (Arc::clone(store), format!("memory:///{prefix}"));
-    Location { store, prefix: Path::from(prefix), url, ..Location::in_memory() }
-}
-
-fn storage(config: &Pipeline, store: &Arc<dyn ObjectStore>) -> LaneStorage {
-    let table = |(id, _): (Arc<str>, _)| {
-        let folder = location(store, &format!("tables/{id}"));
-        (id, folder)
-    };
-    LaneStorage {
-        chain: location(store, "chain"),
-        tables: config.tables().into_iter().map(table).collect(),
-        job: config.name.to_string(),
-        lane: "0".to_owned(),
-        keep: Keep::default(),
+        self.around.diary.note("world", format!("ends, seed {}", self.seed), "");
     }
 }
 

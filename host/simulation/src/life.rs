@@ -1,0 +1,162 @@
+//! A life of an instance: a supervisor and its lane, handed all that the machine would give them.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use arc_swap::ArcSwap;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, path::Path};
+use rand::Rng;
+use rand_pcg::Pcg64Mcg;
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_chain::{Keep, LaneStorage};
+use sluicegate_engine::counters::LaneMetrics;
+use sluicegate_engine::lane::{
+    Command, Commands, Haste, LaneParts, Look, Looks, Outside, Pace, Trial,
+};
+use sluicegate_engine::lead::Lead;
+use sluicegate_engine::pulse::Pulse;
+use sluicegate_engine::status::LaneStatus;
+use sluicegate_engine::stop::Stop;
+use sluicegate_engine::supervisor::{Ended, supervise};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::Pipeline;
+use sluicegate_runtime::{Names, Runtime, Thread};
+use sluicegate_sandbox::module::compile::Compiler;
+use sluicegate_sandbox::module::engine::PluginEngine;
+use sluicegate_store::Location;
+use tokio::sync::{broadcast, mpsc};
+
+use super::clock::DriftingClock;
+use super::diary::Diary;
+use super::source::{Logs, SimulatedEnds};
+use super::stage::{Instance, InstanceStage};
+use super::store::{Network, Way};
+
+/// What all lives of a story are handed.
+pub(crate) struct Surroundings {
+    pub(crate) diary: Diary,
+    pub(crate) store: Arc<InMemory>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) config: Arc<Pipeline>,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) names: Names,
+    /// Filled by whoever sees what must not be.
+    pub(crate) faults: Arc<Mutex<Vec<String>>>,
+    /// As L8 of leadership wants it. False is a mutation.
+    pub(crate) clocks_count_suspend: bool,
+}
+
+pub(crate) struct Life {
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) thread: Thread<Ended>,
+    pub(crate) lead: Lead,
+    pub(crate) stop: Stop,
+    _commands: (mpsc::Sender<Command>, mpsc::Sender<Look>),
+}
+
+impl Life {
+    /// Begins one in a place called `name`.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread for it.
+    pub(crate) fn begin(
+        name: String,
+        around: &Surroundings,
+        random: &mut Pcg64Mcg,
+    ) -> Result<Self, String> {
+        let instance = Instance::new(&name, &around.diary);
+        around.diary.note(&name, "begins", "");
+        let clock = Clock::Told(Arc::new(DriftingClock {
+            instance: Arc::clone(&instance),
+            rate: random.random_range(0.95..1.05),
+            wall: random.random_range(0..2_000_000_000_000_000),
+            counts_suspend: around.clocks_count_suspend,
+        }));
+        let (lead, stop) = (Lead::new(clock.clone()), Stop::new(clock.clone()));
+        let (commands_tx, commands) = mpsc::channel(1);
+        let (looks_tx, looks) = mpsc::channel(1);
+        let tables = around.config.tables().into_iter().map(|(id, _)| id);
+        let outside = Outside {
+            commands: Commands::new(commands),
+            looks: Looks::new(looks),
+            stop: stop.clone(),
+            status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&name))),
+            stages: Arc::default(),
+            live: broadcast::channel(1).0,
+            haste: Haste::default(),
+            metrics: Arc::new(LaneMetrics::new([], tables)),
+            pulse: Pulse::new(clock.clone()),
+            trial: Trial::default(),
+            lead: lead.clone(),
+        };
+        let parts = around.parts(&instance, clock, lead.clone(), random);
+        let thread = supervise(parts, outside).map_err(|error| error.to_string())?;
+        Ok(Self { instance, thread, lead, stop, _commands: (commands_tx, looks_tx) })
+    }
+}
+
+impl Surroundings {
+    fn parts(
+        &self,
+        instance: &Arc<Instance>,
+        clock: Clock,
+        lead: Lead,
+        random: &mut Pcg64Mcg,
+    ) -> LaneParts {
+        let runtime = Runtime::staged(Arc::new(InstanceStage(Arc::clone(instance))));
+        let store: Arc<dyn ObjectStore> = Arc::new(Way {
+            store: Arc::clone(&self.store),
+            network: Arc::clone(&self.network),
+            instance: Arc::clone(instance),
+        });
+        let ends = SimulatedEnds {
+            logs: Arc::clone(&self.logs),
+            runtime: runtime.clone(),
+            diary: self.diary.clone(),
+            lead,
+            seed: random.random(),
+            faults: Arc::clone(&self.faults),
+        };
+        LaneParts {
+            config: Arc::clone(&self.config),
+            storage: storage(&self.config, &store),
+            modules: ModuleStore::new(location(&store, "modules")),
+            engine: engine(),
+            ends: Arc::new(ends),
+            runtime,
+            clock,
+            instance: instance.name.clone(),
+            names: self.names.clone(),
+            waits_for_modules: false,
+            advertise: None,
+            pace: Pace::default(),
+        }
+    }
+}
+
+/// One for all stories: it has a thread that ticks.
+fn engine() -> PluginEngine {
+    static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| PluginEngine::new(None, Compiler::Here).expect("an engine")).clone()
+}
+
+fn location(store: &Arc<dyn ObjectStore>, prefix: &str) -> Location {
+    let (store, url) = (Arc::clone(store), format!("memory:///{prefix}"));
+    Location { store, prefix: Path::from(prefix), url, ..Location::in_memory() }
+}
+
+/// Chain and tables of the story in `store`.
+pub(crate) fn storage(config: &Pipeline, store: &Arc<dyn ObjectStore>) -> LaneStorage {
+    let table = |(id, _): (Arc<str>, _)| {
+        let folder = location(store, &format!("tables/{id}"));
+        (id, folder)
+    };
+    LaneStorage {
+        chain: location(store, "chain"),
+        tables: config.tables().into_iter().map(table).collect(),
+        job: config.name.to_string(),
+        lane: "0".to_owned(),
+        keep: Keep::default(),
+    }
+}
