@@ -13,6 +13,7 @@
 //! | [`console`] | the console in a real browser: `cargo xtask browser`, `cargo xtask screenshots` |
 //! | [`rustdoc`] | its documentation and doc tests from one build |
 //! | [`demo`] | `cargo xtask demo` |
+//! | [`simulate`] | `cargo xtask simulate`: stories of whole lanes, with other seeds than the tests |
 //! | [`record`] | `cargo xtask record`: what the demo prints, for README |
 //! | [`compose`] | `cargo xtask compose`, and what of its files can be checked without an engine |
 //! | [`mod@bench`] | `cargo xtask bench` |
@@ -28,6 +29,7 @@ pub mod suite;
 pub mod console;
 pub mod rustdoc;
 pub mod demo;
+pub mod simulate;
 pub mod record;
 pub mod bench;
 pub mod compose;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::workspace::Workspace;
-use xtask::{bench, compose, console, demo, plugins, record, rustdoc, services, suite};
+use xtask::{bench, compose, console, demo, plugins, record, rustdoc, services, simulate, suite};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -24,6 +24,9 @@ usage: cargo xtask TASK
                     bring docker-compose.yml up beside whatever runs, check that its table is what a recomputation
                     from the topic gives, take it down; --kill: kill host, Kafka and store on the way
   record [LOG]      put what the demo prints into README; LOG is what one has printed, else it is run for half a minute
+  simulate [--seeds N] [--from S]
+                    play stories of whole lanes on one thread, with hosts that die and a store that fails; the tests
+                    play the first 1,000; prints the first that goes wrong as a table
   plugins           build plugins/* (and tests/*-plugin) into target/plugins/*.wasm
   services          fetch Apache Kafka, the S3 server and the browser's drivers into target/services, install
                     Prometheus and Chromium";
@@ -67,6 +70,7 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("compose", options) => compose::run(&workspace, &compose::Options::parse(options)?),
         ("record", []) => record::run(&workspace, None),
         ("record", [log]) => record::run(&workspace, Some(log)),
+        ("simulate", options) => simulate::play(&workspace, options),
         ("plugins", []) => plugins::build(&workspace).map(|_| ()),
         ("services", []) => services::fetch(&workspace),
         _ => bail!("`{task}` with `{}` is not a task\n{USAGE}", arguments.join(" ")),
