@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from harness.pages import as_sentence, table
+from harness.pages import as_sentence, row, table
 from harness.pipeline import sales
 from harness.surroundings import eventually
 from harness.topic import Topic
@@ -38,8 +38,14 @@ def test_a_host_that_is_killed_and_comes_back(host, console):
     host.kill()
     expect(lost(page)).to_contain_text(re.compile(r"\d+ s old"))
     expect(connection(page)).not_to_contain_text("live")
-    # What was there stays to be read.
+    # What was there stays to be read, and is told from what is.
     expect(table(page, "Partitions").get_by_role("row")).to_have_count(3)
+    expect(page.get_by_role("main")).to_contain_text("was running")
+    # A page that has seen nothing yet says what it waits for, and not once more why.
+    page.get_by_role("link", name="Modules", exact=True).click()
+    expect(page.get_by_role("main")).to_contain_text("Waiting for the modules")
+    expect(page.get_by_role("alert").filter(has_text="not reachable")).to_have_count(1)
+    page.go_back()
 
     host.start()
     expect(connection(page)).to_contain_text("live")
@@ -81,12 +87,22 @@ def test_live_results_go_on_after_a_restart(host, console):
 
 
 def test_a_pipeline_that_halts_while_one_looks(host, console):
-    page = console(host, "#/pipelines/sales")
-    expect(page.get_by_role("main")).to_contain_text("running")
+    flow, windows = console(host, "#/pipelines/sales"), console(host, "#/pipelines/sales/windows")
+    expect(row(flow, "Partitions", "reads")).to_have_count(2)
+    expect(row(windows, "Open windows", "store-1")).to_have_count(1)
     host.topic.make_anew()
-    expect(page.get_by_role("main")).to_contain_text("halted")
+    for page in (flow, windows):
+        expect(page.get_by_role("main")).to_contain_text("halted")
     problem = host.get("/v1/pipelines/sales")["problem"]
     assert problem, "a pipeline that halted says why"
-    expect(page.get_by_role("main")).to_contain_text(as_sentence(problem))
-    page.goto(f"{host.url}/#/")
-    expect(page.get_by_role("main")).to_contain_text(as_sentence(problem))
+    expect(flow.get_by_role("main")).to_contain_text(as_sentence(problem))
+    expect(row(flow, "Partitions", "not read any more")).to_have_count(2)
+    # What was seen stays, and nothing offers to save what is not there.
+    expect(windows.get_by_role("main")).to_contain_text("The pipeline has halted: this is the last that this page has seen.")
+    expect(row(windows, "Open windows", "store-1")).to_have_count(1)
+    expect(windows.get_by_role("button", name="Parquet")).to_have_count(0)
+    expect(windows.get_by_role("alert").filter(has_text=re.compile("."))).to_have_count(0)
+    # Who comes later has seen nothing, and is told so.
+    for route, says in [("", as_sentence(problem)), ("pipelines/sales/results", "this page has seen none of its rows"), ("pipelines/sales/windows", "nothing is open in this host")]:
+        page = console(host, f"#/{route}")
+        expect(page.get_by_role("main")).to_contain_text(says)

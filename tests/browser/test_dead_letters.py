@@ -70,6 +70,8 @@ def test_a_megabyte_of_markup_is_text(host, console):
         record = page.get_by_role("group", name="Record")
         expect(record).to_be_visible()
         expect(record).to_contain_text(re.compile("<img src=x|3c 69 6d 67"))
+        overflow = table(page, "Dead letters").evaluate("it => it.parentElement.scrollWidth - it.parentElement.clientWidth")
+        assert overflow <= 1, f"the table is {overflow} pixels wider than its place"
         shown = page.get_by_role("main").inner_text()
         raw = {letter for letter in shown if ord(letter) < 32 and letter not in "\n\t" or letter in "\u202e\x7f"}
         assert not raw, f"control characters are shown raw: {raw!r}"
@@ -81,14 +83,24 @@ def test_kinds_are_told_apart(host, console):
     host.topic.send(b"no json at all")
     # A clock that is days ahead of the broker's.
     host.topic.send(json.dumps({"store": "store-1", "price": 1, "ts": BEGIN + 500_000}), timestamp=BEGIN * 1000)
+    # Two that no sum has room for: the plugin judges, and refuses the second.
+    for second in (58, 59):
+        host.topic.sale(second, store="store-huge", price="9999999999999999.99")
     host.topic.flush()
-    host.wait_for_records("sales", 62)
+    host.wait_for_records("sales", 64)
     page = console(host, "#/pipelines/sales/dead-letters")
-    expect(row(page, "Dead letters", "event_time")).to_have_count(1)
-    expect(row(page, "Dead letters", "decode")).to_have_count(1)
+    for kind in ["event_time", "decode", "rejected"]:
+        expect(row(page, "Dead letters", kind)).to_have_count(1)
     page.get_by_role("combobox", name="Kind").select_option("decode")
     expect(row(page, "Dead letters", "event_time")).to_have_count(0)
     expect(row(page, "Dead letters", "decode")).to_have_count(1)
+    page.get_by_role("combobox", name="Kind").select_option("rejected")
+    rejected = row(page, "Dead letters", "the revenue exceeds 18 digits")
+    expect(rejected).to_contain_text("revenue")
+    opened = details(page, "rejected")
+    module = host.get("/v1/pipelines/sales")["stages"][1]["digest"]
+    for said in ['"store": "store-huge"', "/0 at offset 33", module[:12]]:
+        expect(opened).to_contain_text(said)
 
 
 def test_an_event_that_is_late_is_found(host, console):

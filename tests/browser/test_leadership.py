@@ -2,15 +2,37 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
+from harness import surroundings
+from harness.host import Host
 from harness.pages import PHONE, row
 from harness.pipeline import sales
 from harness.topic import Topic
 
 
-def test_a_host_that_stands_by_says_for_whom_and_leads_there(serve, folder, console):
-    leader, standby, _ = two_hosts(serve, folder)
+@pytest.fixture(scope="module")
+def two_hosts():
+    """The leader, and the host that stands by for it. No test changes who leads, or what runs."""
+    folder, topic = surroundings.empty_folder("leadership"), Topic("leadership")
+    for second in range(60):
+        topic.sale(second)
+    topic.flush()
+    file = sales(folder, topic)
+    hosts = [Host(folder, [file], advertises=True)]
+    try:
+        hosts[0].wait_for_records("sales", 60)
+        hosts.append(Host(folder, [file], advertises=True))
+        hosts[1].wait_for_role("sales", "standby")
+        yield hosts
+    finally:
+        for host in hosts:
+            host.kill()
+
+
+def test_a_host_that_stands_by_says_for_whom_and_leads_there(two_hosts, console):
+    leader, standby = two_hosts
     page = console(leader)
     expect(page.get_by_role("article", name="sales")).to_contain_text(re.compile(r"leader since \d\d:\d\d:\d\d"))
     expect(page.get_by_role("note", name="Leadership")).to_have_count(0)
@@ -28,8 +50,8 @@ def test_a_host_that_stands_by_says_for_whom_and_leads_there(serve, folder, cons
         expect(page.get_by_text(re.compile("^Connecting to the live"))).to_have_count(0)
 
 
-def test_what_changes_something_is_off_where_a_host_stands_by(serve, folder, console):
-    leader, standby, _ = two_hosts(serve, folder)
+def test_what_changes_something_is_off_where_a_host_stands_by(two_hosts, console):
+    leader, standby = two_hosts
     leader.upload("premium-sale", "premium-sale")
     page = console(standby, "#/modules/premium-sale", **PHONE)
     fit = row(page, "Fit", "valid of sales")
@@ -49,27 +71,12 @@ def test_what_changes_something_is_off_where_a_host_stands_by(serve, folder, con
     page.watch.foreign.clear()
 
 
-def test_an_address_of_a_leader_that_is_none_of_the_web_is_no_link(serve, folder, console):
-    """It comes out of the store."""
-    leader, _, _ = two_hosts(serve, folder)
-    page = console(leader)
+def test_an_address_of_a_leader_that_is_none_of_the_web_is_no_link(at_work, console):
+    """It comes out of the store. The page itself is asked, of any host."""
+    page = console(at_work)
     links = page.evaluate("""async () => {
         const { consoleOf } = await import("/console/parts/leadership.js");
         return ["javascript:alert(1)", "data:text/html,x", "no address", null, "https://host-1/base", "http://host-1:8080/"]
             .map(url => consoleOf(url, "/modules"));
     }""")
     assert links == [None, None, None, None, "https://host-1/base/#/modules", "http://host-1:8080/#/modules"], links
-
-
-def two_hosts(serve, folder):
-    """The leader, the host that stands by for it, and their topic."""
-    topic = Topic("leadership")
-    for second in range(60):
-        topic.sale(second)
-    topic.flush()
-    file = sales(folder, topic)
-    leader = serve(folder, [file], advertises=True)
-    leader.wait_for_records("sales", 60)
-    standby = serve(folder, [file], advertises=True)
-    standby.wait_for_role("sales", "standby")
-    return leader, standby, topic

@@ -91,6 +91,8 @@ def test_signing_out_ends_it(guarded, console):
     sign_in(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Token")).to_be_visible()
+    # Who signs out is not told that the session has ended.
+    expect(page.get_by_text("does not take this session")).to_have_count(0)
     page.reload()
     expect(page.get_by_label("Token")).to_be_visible()
     expect(page.locator("body")).not_to_contain_text("sales")
@@ -105,8 +107,13 @@ def test_a_token_that_was_revoked_while_one_looks_is_asked_for_again(guarded, co
         guarded.token = "the-new-token-of-thirty-two-characters"
         guarded.start()
         expect(page.get_by_label("Token")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="the token was taken away")).to_be_visible()
         sign_in(page, guarded.token)
         expect(page.get_by_role("link", name="sales").first).to_be_visible()
+        # Only the host can end a session.
+        page.route("**/v1/session", lambda route: route.abort())
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("alert").filter(has_text="You are still signed in.")).to_be_visible()
     finally:
         guarded.kill()
         guarded.token = TOKEN

@@ -84,6 +84,21 @@ def test_what_is_no_module_is_told_before_it_is_sent(name, body, says, host, con
     assert not [url for url in page.watch.asked if url.endswith(f"/v1/modules/{name.removesuffix('.wasm')}")]
 
 
+def test_a_module_of_exactly_ten_mebibytes_is_taken(host, console, tmp_path):
+    module = plugin("premium-sale").read_bytes()
+    # What follows in a section that nobody reads: its size in the four bytes of LEB128, its name, zeros.
+    rest = (10 << 20) - len(module) - 5
+    size = bytes([rest & 127 | 128, rest >> 7 & 127 | 128, rest >> 14 & 127 | 128, rest >> 21])
+    file = tmp_path / "large.wasm"
+    file.write_bytes(module + b"\0" + size + b"\3pad" + bytes(rest - 4))
+    assert file.stat().st_size == 10 << 20
+    page = console(host, "#/modules")
+    field(page).set_input_files(file)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("status", name="Uploaded")).to_contain_text("large version 1 is stored: a filter")
+    expect(row(page, "Modules", "large")).to_contain_text("10 MiB")
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

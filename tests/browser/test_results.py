@@ -1,5 +1,6 @@
 """Results and open windows: which store sells most, with three stores and with ten thousand."""
 
+import json
 import re
 
 import pytest
@@ -84,6 +85,27 @@ def test_live_results_of_ten_thousand_keys_do_not_stop_the_page(many, console):
     # It answers to hand and eye: another page is drawn.
     page.get_by_role("link", name="Modules", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Modules")
+
+
+def test_what_the_page_does_not_show_is_said(at_work, console):
+    """More groups than it keeps, and more changes than the host sends at once: a stream as a host in haste would send it."""
+    page = console(at_work)
+    wait_for_data(page)
+    window = ["2023-11-14T22:13:00Z", "2023-11-14T22:13:30Z"]
+    told = {
+        "columns": ["store", "revenue", "window_start", "window_end"], "key_columns": 1, "uncommitted_epoch": 7,
+        "rows": [[f"store-{number:05}", f"{number}.00", *window] for number in range(KEYS + 1)], "rows_left_out": 1234,
+    }  # fmt: skip
+    events = f"event: results\ndata: {json.dumps(told)}\n\nevent: missed\ndata: {json.dumps({'events': 3})}\n\n"
+    page.route("**/live?*", lambda route: route.fulfill(content_type="text/event-stream", body=events))
+    page.goto(f"{at_work.url}/#/pipelines/sales/results")
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("1,234 rows are still to come")
+    expect(main).to_contain_text("The page keeps the 10,000 groups that changed last.")
+    expect(main).to_contain_text("too slow for 3 events")
+    expect(table(page, "Results").get_by_role("row").nth(1)).to_contain_text("store-10000")
+    page.get_by_role("searchbox", name="Filter by key").fill("store-00000")
+    expect(main).to_contain_text("No key has this text.")
 
 
 def test_a_pipeline_of_raw_rows_says_that_it_has_no_windows(serve, folder, console):

@@ -11,7 +11,7 @@ import { Windows } from "./pages/windows.js";
 import { Outcome } from "./parts/activations.js";
 import { lookAtSession, session, signOut } from "./parts/api.js";
 import { ConnectionLost, ConnectionMark } from "./parts/connection.js";
-import { FaultNotice, Guard } from "./parts/fault.js";
+import { complain, FaultNotice, Guard } from "./parts/fault.js";
 import { Heading } from "./parts/frame.js";
 import { Login } from "./parts/login.js";
 import { route } from "./parts/route.js";
@@ -56,7 +56,7 @@ function App() {
       </nav>
       <${ConnectionMark} />
       <${ThemeSwitch} />
-      ${state === "signed_in" && html`<button class="quiet" onClick=${signOut}>Sign out</button>`}
+      ${state === "signed_in" && html`<button class="quiet" onClick=${leave}>Sign out</button>`}
     </header>
     <${ConnectionLost} />
     <${FaultNotice} />
@@ -68,6 +68,10 @@ function App() {
     </main>
     <footer><span>All times are UTC.</span> <a href="#/glossary">What the words mean</a></footer>
     <${Tip} />`;
+}
+
+function leave() {
+  signOut().catch((failure) => complain(`You are still signed in. ${failure.message}`));
 }
 
 function toMain(event) {

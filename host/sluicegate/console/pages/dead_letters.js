@@ -9,7 +9,7 @@ import { usePages } from "../parts/pages_of.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { toPipeline } from "../parts/route.js";
 import { usePoll } from "../parts/poll.js";
-import { said } from "../parts/said.js";
+import { breakable, said } from "../parts/said.js";
 import { NotFound, TakeAlong, useSought } from "../parts/sought.js";
 import { Table } from "../parts/table.js";
 import { Term } from "../parts/term.js";
@@ -51,7 +51,7 @@ function Letters({ name, counts }) {
     ${poll.data.note && html`<p class="notice">${said(poll.data.note)}</p>`}
     ${counts && html`<${Section} title="Reasons" note="Since the pipeline was opened."><${Reasons} reasons=${reasons} onChoose=${(reason) => { setOpen(null); setKind(reason.kind); setStage(reason.stage); setText(sameIn(reason.reason)); }} />
       ${poll.data.other_reasons > 0 && html`<p class="note">${many(poll.data.other_reasons, "more dead letter")} with other reasons.</p>`}<//>`}
-    <${Section} title="Newest first" id="newest" note=${poll.data.table && html`Kept in <span class="place">${poll.data.table}</span>`}>
+    <${Section} title="Newest first" id="newest" note=${poll.data.table && html`Kept in <span class="place">${breakable(poll.data.table)}</span>`}>
       <div class="tools">
         <label>Kind <select aria-label="Kind" value=${kind} onChange=${(event) => { setOpen(null); setKind(event.target.value); }}><option value="">all</option>
           ${kinds.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select></label>

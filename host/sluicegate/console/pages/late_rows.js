@@ -7,7 +7,7 @@ import { usePages } from "../parts/pages_of.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { toPipeline } from "../parts/route.js";
 import { usePoll } from "../parts/poll.js";
-import { said } from "../parts/said.js";
+import { breakable, said } from "../parts/said.js";
 import { NotFound, TakeAlong, useSought } from "../parts/sought.js";
 import { Table } from "../parts/table.js";
 import { Term } from "../parts/term.js";
@@ -35,7 +35,7 @@ function Rows({ name, total }) {
     ${poll.data.note && html`<p class="notice">${said(poll.data.note)}</p>`}
     <div class="tools">
       <label class="search"><span class="unseen">Filter</span><input type="search" aria-label="Filter" placeholder="Text in any column" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
-      <span class="note">${total === undefined ? "" : `${many(total, "late row")} since the pipeline's beginning; ${many(found.length, "row")} shown.`}${poll.data.table && html` Kept in <span class="place">${poll.data.table}</span>`}</span>
+      <span class="note">${total === undefined ? "" : `${many(total, "late row")} since the pipeline's beginning; ${many(found.length, "row")} shown.`}${poll.data.table && html` Kept in <span class="place">${breakable(poll.data.table)}</span>`}</span>
     </div>
     <${Table} name="Late rows" rows=${found} keyOf=${(row) => JSON.stringify([row.epoch, row.window_start, row.watermark, row.values])} noun="late row"
       empty=${rows.length > 0 ? html`<${NotFound} count=${rows.length} noun="late rows" seek=${seek && (() => seek(has))} busy=${busy}>${elsewhere}<//>` : total > 0 ? "Late rows were counted and dropped." : "No row was late."}

@@ -5,7 +5,7 @@ import { clock, digits, many, millis, moment, short } from "../parts/format.js";
 import { Section, Waiting } from "../parts/frame.js";
 import { useLive } from "../parts/live.js";
 import { standsBy } from "../parts/leadership.js";
-import { hasEnded } from "../parts/phase.js";
+import { hasEnded, howEnded } from "../parts/phase.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
 import { Table } from "../parts/table.js";
@@ -35,12 +35,14 @@ function Found({ status, live, running }) {
   const marked = useMemo(() => settle(live, status), [live, status.epoch, status.watermark]);
   const wanted = useMemo(() => pick(marked, text, all && !live.isEvents), [marked, text, all]);
   const known = live.columns.length > 0;
+  if (!running && !known) return html`<p class="lead">${howEnded(status.phase)}, and this page has seen none of its rows. Committed ones are in the tables of its sinks.</p>`;
   return html`
     <p class="lead">${running
       ? html`Groups as they change, before they are durable. A row is <${Term} id="not_committed" /> until it says so.`
-      : html`The pipeline ${status.phase === "halted" ? "has halted" : "has ended"}: these rows are the last ones that this page has seen.`}
+      : html`${howEnded(status.phase)}: these rows are the last ones that this page has seen.`}
       ${live.missed > 0 && ` This page was too slow for ${many(live.missed, "event")}.`}
-      ${live.leftOut > 0 && ` ${many(live.leftOut, "more row")} changed than one event holds; they follow.`}</p>
+      ${running && live.leftOut > 0 && ` More rows change than the host sends at once: ${many(live.leftOut, "row")} are still to come, so what is here may be some seconds old.`}
+      ${live.forgotten > 0 && ` The page keeps the ${many(live.forgotten, live.isEvents ? "row" : "group")} that changed last.`}</p>
     <div class="tools">
       <label class="search"><span class="unseen">Filter by key</span>
         <input type="search" aria-label="Filter by key" placeholder="Filter by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
@@ -52,7 +54,7 @@ function Found({ status, live, running }) {
     ${chosen !== null && html`<${KeyChart} id=${chosen} live=${live} onClose=${() => setChosen(null)} />`}
     ${known
       ? html`<${Rows} live=${live} rows=${wanted} chosen=${chosen} onChoose=${setChosen} />`
-      : html`<p class="waiting">${running ? (live.isOpen ? "No group has changed since this page was opened." : "Connecting to the live results …") : "Nothing was seen."}</p>`}`;
+      : html`<p class="waiting">${live.isOpen ? "No group has changed since this page was opened." : "Connecting to the live results …"}</p>`}`;
 }
 
 /**

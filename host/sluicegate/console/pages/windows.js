@@ -4,6 +4,7 @@ import { Value } from "../parts/figures.js";
 import { clock, digits, many, moment } from "../parts/format.js";
 import { Stale, Waiting } from "../parts/frame.js";
 import { standsBy } from "../parts/leadership.js";
+import { hasEnded, howEnded } from "../parts/phase.js";
 import { PipelineHead } from "../parts/pipeline_head.js";
 import { usePoll } from "../parts/poll.js";
 import { Table } from "../parts/table.js";
@@ -28,10 +29,10 @@ export function Windows({ name }) {
       ? html`<p class="notice">This pipeline writes raw rows: it has no windows and no keys.</p>`
       : standsBy(status.data)
         ? html`<p class="lead">What is open is in the memory of the leader.</p>`
-        : html`<${Groups} name=${name} keyed=${keyed} />`)}`;
+        : html`<${Groups} name=${name} keyed=${keyed} phase=${status.data.phase} />`)}`;
 }
 
-function Groups({ name, keyed }) {
+function Groups({ name, keyed, phase }) {
   const [text, setText] = useState("");
   const [key, setKey] = useState("");
   useEffect(() => {
@@ -42,18 +43,22 @@ function Groups({ name, keyed }) {
   const poll = usePoll(pipelinePath(name, `/windows${query}`), EVERY_MS);
   const found = poll.data;
   const title = keyed ? "Keys" : "Open windows";
+  const ended = hasEnded(phase);
+  if (ended && !found) {
+    return html`<p class="lead">${howEnded(phase)}: nothing is open in this host. ${phase === "finished" ? "Every result is in the tables of its sinks." : "What was open is in its last commit, and is here again when it runs."}</p>`;
+  }
   return html`
-    <p class="lead">${keyed
+    <p class="lead">${ended ? html`${howEnded(phase)}: this is the last that this page has seen.` : keyed
       ? html`Each <${Term} id="key" /> with its <${Term} id="state" /> and its next <${Term} id="timer" />.`
       : html`What each open <${Term} id="group" /> would give if it fired now, by the module that runs. It is <${Term} id="not_committed" />.`}</p>
     <div class="tools">
       <label class="search"><span class="unseen">Filter by key</span>
         <input type="search" aria-label="Filter by key" placeholder="Filter by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
       <span class="note">${found ? html`${many(found.groups, keyed ? "key" : "group")} · watermark <${Value} value=${found.watermark} of="time" />` : ""}</span>
-      <${Downloads} name=${name} query=${query} />
+      ${!ended && html`<${Downloads} name=${name} query=${query} />`}
     </div>
     <${Waiting} poll=${poll} what=${`the ${title.toLowerCase()}`} />
-    <${Stale} poll=${poll} />
+    ${!ended && html`<${Stale} poll=${poll} />`}
     ${found && html`<${Table} name="Open windows" rows=${found.rows} keyOf=${(row) => keyOf(found, row)} noun="row"
       empty=${key ? "No group has this key." : "Nothing is open at the moment."} columns=${columnsOf(found)} />
       ${found.rows_left_out > 0 && html`<p class="note">The host left out ${many(found.rows_left_out, "row")}. A filter shows those of one key.</p>`}`}`;

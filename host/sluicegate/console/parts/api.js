@@ -19,6 +19,19 @@ export class Failure extends Error {
 /** Whether this browser may ask: `unknown`, `open` (no token wanted), `signed_in` or `signed_out`. */
 export const session = signal("unknown");
 
+/** Why the token is asked for again, as a sentence; null on a first visit, and for who has signed out. */
+export const sessionEnd = signal(null);
+
+/** The host does not know the session, or not any more. */
+export function endSession() {
+  // Before the first answer the host is asked whether it wants a token at all.
+  if (session.peek() === "unknown") return;
+  if (session.peek() === "signed_in") {
+    sessionEnd.value = "The host does not take this session any more: it was started again, the token was taken away, or twelve hours have passed.";
+  }
+  session.value = "signed_out";
+}
+
 const PATIENCE_MS = 10_000;
 // An upload is compiled, and an activation waits for its epoch: the host gives both a minute.
 const PATIENCE_LONG_MS = 70_000;
@@ -67,7 +80,7 @@ export const send = (path, value, method = "POST") =>
   ask(path, { method, body: JSON.stringify(value), type: "application/json" });
 
 async function failureOf(response) {
-  if (response.status === 401 && session.peek() !== "unknown") session.value = "signed_out";
+  if (response.status === 401) endSession();
   const told = await response.json().catch(() => null);
   if (told?.error?.message) return new Failure(response.status, told.error.code, sentence(told.error.message));
   const gateway = response.status >= 502 && response.status <= 504;
@@ -97,12 +110,19 @@ export async function lookAtSession() {
 /** Trades the token for a cookie that scripts cannot read. */
 export async function signIn(token) {
   await send("v1/session", { token });
+  sessionEnd.value = null;
   session.value = "signed_in";
 }
 
-/** Ends the session on the host as well. */
+/** Ends the session on the host as well. Throws a `Failure` if the host was not reached: only it can end one. */
 export async function signOut() {
-  await ask("v1/session", { method: "DELETE" });
+  try {
+    await ask("v1/session", { method: "DELETE" });
+  } catch (failure) {
+    // It has ended already.
+    if (failure.status !== 401) throw failure;
+  }
+  sessionEnd.value = null;
   session.value = "signed_out";
 }
 

@@ -5,6 +5,8 @@ import { html, useState } from "./view.js";
 /** Characters that are drawn at first, and with each further look. */
 const CHARACTERS_AT_FIRST = 4_000;
 const CHARACTERS_MORE = 32_000;
+/** So few are not worth a click. */
+const CHARACTERS_LEFT = 500;
 
 /** `data` is `{text}` or `{hex}` with `bytes` and `cut`, as the host sends it. */
 export function Bytes({ data, name }) {
@@ -12,17 +14,19 @@ export function Bytes({ data, name }) {
   if (!data) return html`<span class="note">none</span>`;
   const isText = data.text !== undefined && data.text !== null;
   const whole = isText ? data.text : data.hex ?? "";
-  const part = isText ? safeCut(whole, shown) : whole.slice(0, shown - (shown % 64));
+  const length = whole.length <= shown + CHARACTERS_LEFT ? whole.length : shown;
+  const part = isText ? safeCut(whole, length) : whole.slice(0, length === whole.length ? length : length - (length % 64));
   const beyond = whole.length - part.length;
   return html`<div class="bytes">
     <pre tabindex="0" role="group" aria-label=${name}>${isText ? visible(part) : dump(part)}</pre>
-    <p class="note">${isText ? "Text" : "Bytes in hex: they are no UTF-8"}, ${html`<span title=${`${exact(data.bytes)} bytes`}>${size(data.bytes)}</span>`}${data.cut ? "; the host sent only the beginning" : ""}.
+    <p class="note">${isText ? "Text" : "Bytes in hex: they are no UTF-8"}, ${html`<span title=${`${exact(data.bytes)} bytes`}>${size(data.bytes)}</span>`}${data.cut ? "; the host sent the beginning, the table has all of it" : ""}.
       ${beyond > 0 && html` ${exact(beyond)} more characters. <button onClick=${() => setShown(shown + CHARACTERS_MORE)}>Show more</button>`}</p>
   </div>`;
 }
 
 /** Cuts between characters, not inside one that takes two units. */
 function safeCut(text, length) {
+  if (length >= text.length) return text;
   const code = text.charCodeAt(length - 1);
   return text.slice(0, code >= 0xd800 && code <= 0xdbff ? length - 1 : length);
 }

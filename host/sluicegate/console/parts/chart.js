@@ -178,7 +178,7 @@ function drawMarks(plot, marks) {
 export function Marks({ marks, most = 8 }) {
   if (marks.length === 0) return null;
   return html`<ul class="marks" aria-label="Marks">
-    ${marks.slice(-most).reverse().map((mark) => html`<li key=${`${mark.kind}${mark.seconds}${mark.stage}`}>
+    ${marks.slice(-most).reverse().map((mark) => html`<li key=${`${mark.kind}${mark.seconds}${mark.stage}`} title=${inText(mark)}>
       <span class=${`mark mark-${mark.kind}`} aria-hidden="true"></span>
       <time title=${moment(mark.at)}>${clock(mark.at)}</time> ${coded(inText(mark))}
     </li>`)}

@@ -4,6 +4,7 @@ import { isLost } from "./connection.js";
 import { digest, duration, many, short } from "./format.js";
 import { recent } from "./history.js";
 import { Value } from "./figures.js";
+import { breakable } from "./said.js";
 import { Term } from "./term.js";
 import { html } from "./view.js";
 
@@ -141,13 +142,13 @@ function Sinks({ sinks, status }) {
     ${results.map((sink) => html`<article key=${sink.sink} class="box" aria-label=${`sink ${sink.sink}`}>
       <p class="kind"><${Term} id="sink" /> · ${sink.type}</p>
       <h3>${sink.sink}</h3>
-      ${sink.place && html`<p class="fine place">${sink.place}</p>`}
+      ${sink.place && html`<p class="fine place">${breakable(sink.place)}</p>`}
     </article>`)}
     ${results.length === 0 && html`<p class="fine">No sink takes results.</p>`}
     ${others.length > 0 && html`<ul class="aside">
       ${others.map((sink) => html`<li key=${sink.sink + sink.holds}>
         <a href=${toPipeline(status.name, sink.holds === "late_rows" ? "late-rows" : "dead-letters")}>${HOLDS[sink.holds] ?? sink.holds}</a>
-        <span class="fine place"> ${sink.place}</span>
+        <span class="fine place"> ${sink.place && breakable(sink.place)}</span>
       </li>`)}
     </ul>`}
   </li>`;

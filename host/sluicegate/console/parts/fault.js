@@ -1,22 +1,28 @@
 // Faults of the page itself become a sentence. A page that fails leaves the rest usable.
 import { Component, html, signal } from "./view.js";
 
+/** A sentence, or null. */
 const fault = signal(null);
+
+const ownFault = (what) => `The console met a fault of its own: ${what}. What is shown may be old; a reload mends it.`;
+
+/** Says what could not be done where nothing else on the page has a place for it. */
+export const complain = (sentence) => (fault.value = sentence);
 
 addEventListener("error", (event) => {
   // Browsers report a resize observer that had to wait as an error; nothing is wrong then.
   if (String(event.message).includes("ResizeObserver")) return;
-  fault.value = event.message || "a script failed";
+  fault.value = ownFault(event.message || "a script failed");
 });
 addEventListener("unhandledrejection", (event) => {
-  fault.value = String(event.reason?.message ?? event.reason);
+  fault.value = ownFault(String(event.reason?.message ?? event.reason));
 });
 
 /** Above the page, until it is put away. */
 export function FaultNotice() {
   if (fault.value === null) return null;
   return html`<div class="notice bad" role="alert">
-    <span>The console met a fault of its own: ${fault.value}. What is shown may be old; a reload mends it.</span>
+    <span>${fault.value}</span>
     <button onClick=${() => location.reload()}>Reload</button>
     <button onClick=${() => (fault.value = null)}>Put away</button>
   </div>`;

@@ -57,7 +57,9 @@ export function duration(seconds, { whole = false } = {}) {
     [rounded % 60, "s"],
   ];
   const first = parts.findIndex(([many]) => many > 0);
-  return parts.slice(first, first + 2).filter(([many]) => many > 0).map(([many, unit]) => `${many} ${unit}`).join(" ");
+  // Beside a hundred days, hours say nothing.
+  const shown = parts[0][0] >= 100 ? 1 : 2;
+  return parts.slice(first, first + shown).filter(([many]) => many > 0).map(([many, unit]) => `${many} ${unit}`).join(" ");
 }
 
 /** Milliseconds since 1970 of a moment that the host gave as RFC 3339 or as seconds; null if it is none. */

@@ -1,4 +1,5 @@
 // What every page has: its title and heading, and a sentence where data is not there yet or cannot be had.
+import { isLost } from "./connection.js";
 import { said } from "./said.js";
 import { html, useEffect, useRef } from "./view.js";
 
@@ -22,7 +23,8 @@ export function Waiting({ poll, what }) {
   if (poll.data !== null) return null;
   // The page may be newer than the host, behind a proxy or in a browser that was left open.
   if (poll.failure?.code === "no_such_path") return html`<p class="notice">This version of the host does not tell ${what}.</p>`;
-  if (poll.failure) return html`<p class="notice bad" role="alert">${said(poll.failure.message)}</p>`;
+  // Above the page it is said already.
+  if (poll.failure && !(poll.failure.isLost && isLost.value)) return html`<p class="notice bad" role="alert">${said(poll.failure.message)}</p>`;
   return html`<p class="waiting">Waiting for ${what} …</p>`;
 }
 

@@ -1,5 +1,5 @@
 // Live results of a pipeline: the groups that changed, folded into what each is now.
-import { pipelinePath, session } from "./api.js";
+import { endSession, pipelinePath } from "./api.js";
 import { millis } from "./format.js";
 import { signal, useEffect, useRef } from "./view.js";
 
@@ -13,7 +13,7 @@ const RETRY_MS = 2_000;
 
 /**
  * Follows the live results while the component is shown and the tab is visible. The value has `columns`, `keys` (how many of
- * them are the key), `groups` (a list of `{id, key, rows, epoch, start, end, seen}`), `leftOut`, `missed`, `isOpen`, `epoch`.
+ * them are the key), `groups` (a list of `{id, key, rows, epoch, start, end, seen}`), `leftOut`, `missed`, `forgotten`, `isOpen`, `epoch`.
  */
 export function useLive(pipeline, running) {
   const kept = useRef(null);
@@ -27,7 +27,7 @@ export function useLive(pipeline, running) {
 }
 
 function begin(pipeline) {
-  const empty = { columns: [], keys: 0, groups: [], leftOut: 0, missed: 0, isOpen: false, epoch: null, events: 0 };
+  const empty = { columns: [], keys: 0, groups: [], leftOut: 0, missed: 0, forgotten: 0, isOpen: false, epoch: null, events: 0 };
   return { pipeline, groups: new Map(), count: 0, state: { ...empty }, shown: signal(empty), dirty: false };
 }
 
@@ -62,7 +62,7 @@ function connect(follow) {
     stream.addEventListener("ended", (event) => {
       mark(false);
       close();
-      if (JSON.parse(event.data).code === "session" && session.peek() !== "unknown") session.value = "signed_out";
+      if (JSON.parse(event.data).code === "session") endSession();
     });
     stream.onerror = () => {
       mark(false);
@@ -107,6 +107,7 @@ function fold(follow, text) {
   for (const id of groups.keys()) {
     if (groups.size <= most) break;
     groups.delete(id);
+    state.forgotten = most;
   }
   follow.dirty = true;
 }

@@ -1,5 +1,5 @@
 // Signing in: the token goes to the host once, in the body of a request, and is kept nowhere in the page.
-import { signIn } from "./api.js";
+import { sessionEnd, signIn } from "./api.js";
 import { Heading } from "./frame.js";
 import { askAgain } from "./poll.js";
 import { html, useState } from "./view.js";
@@ -23,7 +23,8 @@ export function Login() {
   };
   return html`<div class="login">
     <${Heading} title="Sign in" />
-    <p>This host wants a token: a line of the file that <code>--token-file</code> names.</p>
+    ${sessionEnd.value && html`<p class="notice warn spaced" role="status">${sessionEnd.value}</p>`}
+    <p>This host wants a token: a line of the file that <code class="unbroken">--token-file</code> names.</p>
     <form onSubmit=${submit}>
       <label for="token">Token</label>
       <input id="token" name="token" type="password" autocomplete="current-password" required autofocus aria-describedby="token-failure" />

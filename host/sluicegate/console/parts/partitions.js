@@ -1,6 +1,7 @@
 // The partitions of a source: where each stands, and which one holds the watermark back.
 import { Value } from "./figures.js";
 import { exact } from "./format.js";
+import { hasEnded } from "./phase.js";
 import { Table } from "./table.js";
 import { Term } from "./term.js";
 import { html } from "./view.js";
@@ -20,15 +21,15 @@ export function Partitions({ status }) {
         { id: "newest", head: html`<${Term} id="event_time">Newest event<//>`, cell: ({ max_event_time }) => html`<${Value} value=${max_event_time} of="time" />` },
         { id: "read", head: html`<${Term} id="read">Read<//>`, number: true, cell: ({ records }) => html`<${Value} value=${records.read} />` },
         { id: "dead", head: html`<${Term} id="dead_letter">Dead letters<//>`, number: true, cell: ({ records }) => html`<${Value} value=${records.dead_lettered} />` },
-        { id: "state", head: "State", cell: (row) => stateOf(row, row === holding) },
+        { id: "state", head: "State", cell: (row) => stateOf(row, row === holding, status.phase) },
       ]} />`;
 }
 
-function stateOf({ idle, paused, jumps }, isHolding) {
+function stateOf({ idle, paused, jumps }, isHolding, phase) {
   const words = [];
   if (isHolding) words.push(html`<span class="tag accent">holds the watermark back</span>`);
   if (idle) words.push(html`<span class="tag"><${Term} id="idle" /></span>`);
   if (paused) words.push(html`<span class="tag warn"><${Term} id="paused" /></span>`);
   if (jumps > 0) words.push(html`<span class="tag warn"><${Term} id="jump">${jumps === 1 ? "1 jump" : `${jumps} jumps`}<//></span>`);
-  return words.length ? words : html`<span class="note">reads</span>`;
+  return words.length ? words : html`<span class="note">${hasEnded(phase) ? "not read any more" : "reads"}</span>`;
 }

@@ -1,4 +1,5 @@
 // The phase of a pipeline as a mark and a word, and its problem as the host says it.
+import { isLost } from "./connection.js";
 import { said } from "./said.js";
 import { html } from "./view.js";
 
@@ -19,8 +20,13 @@ const WORDS = { standby: "standing by", backing_off: "backing off" };
 /** No more rows come from a pipeline in these phases. */
 export const hasEnded = (phase) => ["finished", "stopped", "halted"].includes(phase);
 
+/** The beginning of a sentence about a pipeline in such a phase. */
+export const howEnded = (phase) => `The pipeline ${phase === "halted" ? "has halted" : "has ended"}`;
+
+/** Without a connection it is what the host said last, and nobody knows whether it still holds. */
 export function Phase({ phase }) {
-  return html`<span class=${`phase ${TONES[phase] ?? "calm"}`}><span class="shape" aria-hidden="true"></span>${WORDS[phase] ?? phase}</span>`;
+  const tone = isLost.value ? "calm" : TONES[phase] ?? "calm";
+  return html`<span class=${`phase ${tone}`}><span class="shape" aria-hidden="true"></span>${isLost.value && "was "}${WORDS[phase] ?? phase}</span>`;
 }
 
 export function Problem({ line }) {

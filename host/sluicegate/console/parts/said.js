@@ -6,4 +6,13 @@ import { html } from "./view.js";
 export const said = (message) => coded(sentence(message));
 
 /** Part of a sentence. */
-export const coded = (text) => String(text).split(/`([^`]+)`/).map((part, place) => (place % 2 ? html`<code>${part}</code>` : part));
+export const coded = (text) => String(text).split(/`([^`]+)`/).map((part, place) => (place % 2 ? html`<code>${words(part)}</code>` : part));
+
+/** Longer words may be broken: a phone has no room for them. */
+const WHOLE_MAX = 30;
+
+/** A browser breaks a line behind each hyphen, and `--accept-topic` would be two words. */
+const words = (text) => text.split(/( +)/).map((word) => (word.length <= WHOLE_MAX ? html`<span class="unbroken">${word}</span>` : word));
+
+/** A path or an address, which may be broken where it has a slash. */
+export const breakable = (text) => String(text).split(/(?<=\/)(?=[^/])/).map((part, order) => [order > 0 && html`<wbr />`, part]);
