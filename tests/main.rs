@@ -24,6 +24,7 @@ mod windows;
 mod long_decimals;
 mod console;
 mod exactly_once;
+mod delta;
 mod results_topic;
 mod keyed_process;
 mod plugin_swap;

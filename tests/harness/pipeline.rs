@@ -23,6 +23,8 @@ pub struct Pipeline {
     pub windows: Option<&'static str>,
     /// Between two commits.
     pub checkpoint: &'static str,
+    /// What the tables are: `parquet` or `delta`.
+    pub tables: &'static str,
     /// Anything else, as it stands.
     pub more: String,
 }
@@ -38,13 +40,14 @@ impl Pipeline {
             window: Some("30s"),
             windows: None,
             checkpoint: "200ms",
+            tables: "parquet",
             more: String::new(),
         }
     }
 
     /// Writes the file for a place; its tables are `revenue`, `dead` and `late`, the chain is `chain`.
     pub fn write(&self, place: &Place) -> PathBuf {
-        let url = &place.url;
+        let (url, tables) = (&place.url, self.tables);
         let mut text = format!("name = \"sales\"\n{}\n", self.source);
         text += "[schema]\nstore = \"string\"\nitem = { type = \"string\", nullable = true }\n";
         text += "price = \"decimal(18,2)\"\nts = \"timestamp(s)\"\n";
@@ -56,12 +59,13 @@ impl Pipeline {
             let tumbling = format!("type = \"tumbling\"\nsize = \"{size}\"\n");
             let windows = self.windows.unwrap_or(&tumbling);
             let _infallible = write!(text, "[window]\nkey = [\"store\"]\n{windows}");
-            let _infallible = write!(text, "[late]\npath = \"{url}/late\"\n");
+            let _infallible =
+                write!(text, "[late]\nformat = \"{tables}\"\npath = \"{url}/late\"\n");
         }
         let _infallible = write!(
             text,
-            "[[sinks]]\nid = \"revenue\"\ntype = \"parquet\"\npath = \"{url}/revenue\"\n\
-             [dead_letters]\npath = \"{url}/dead\"\n\
+            "[[sinks]]\nid = \"revenue\"\ntype = \"{tables}\"\npath = \"{url}/revenue\"\n\
+             [dead_letters]\nformat = \"{tables}\"\npath = \"{url}/dead\"\n\
              [checkpoint]\ninterval = \"{}\"\npath = \"{url}/chain\"\n{}",
             self.checkpoint,
             patient(&self.more)

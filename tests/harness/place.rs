@@ -87,6 +87,12 @@ impl Place {
         paths
     }
 
+    /// Puts an object.
+    pub fn write(&self, path: &str, bytes: Bytes) {
+        let put = async { self.store.put(&Path::from(path), bytes.into()).await };
+        self.runtime.block_on(put).unwrap();
+    }
+
     /// The bytes of an object.
     pub fn read(&self, path: &str) -> Bytes {
         self.runtime

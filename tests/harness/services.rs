@@ -42,6 +42,13 @@ pub fn own_s3(folder: &Path) -> Ministack {
     Ministack::start(&Workspace::here(), folder).unwrap()
 }
 
+/// Python with readers of Delta tables that are not ours.
+pub fn delta_readers() -> PathBuf {
+    let _one_fetches = fetching();
+    services::delta_readers::fetch(&Workspace::here()).unwrap();
+    services::delta_readers::interpreter(&Workspace::here())
+}
+
 /// A compiled plugin, `cargo xtask plugins` made it.
 pub fn plugin(name: &str) -> PathBuf {
     let path = Workspace::here().plugins().join(format!("{name}.wasm"));

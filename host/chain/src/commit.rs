@@ -10,7 +10,7 @@ use object_store::path::Path;
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
 use super::floor;
-use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
+use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState, shapes_of};
 use super::housekeeping::Housekeeping;
 use super::mark;
 use super::outcome::{CommitOutcome, LostSlot};
@@ -122,6 +122,7 @@ impl ChainWriter {
     async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
         let epoch = self.chain.next_epoch();
         let FrozenEpoch { kind, source, watermark, state, files, outbox, modules, config } = frozen;
+        let tables = shapes_of(&files);
         let files = self.put_files(epoch, files).await?;
         let state = match state {
             Some(state) => Some(self.put_state(epoch, state).await?),
@@ -149,6 +150,7 @@ impl ChainWriter {
             watermark,
             state,
             files,
+            tables,
             outbox,
             modules,
             activations: history.activations.clone(),
@@ -295,6 +297,7 @@ impl ChainWriter {
             rows: file.rows,
             event_time_range: file.event_time_range,
             partition_values: partition.into_iter().collect::<BTreeMap<_, _>>(),
+            statistics: file.statistics,
         })
     }
 

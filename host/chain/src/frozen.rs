@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::record::{PinnedModule, RecordKind, SourceState};
+use super::shape::{FileStatistics, TableShape};
 use sluicegate_model::time::Watermark;
 
 /// Everything that one epoch makes durable, frozen at the barrier.
@@ -61,4 +62,14 @@ pub struct EncodedFile {
     pub rows: u64,
     /// Smallest and largest event time (window start for results) in it, µs.
     pub event_time_range: Option<(i64, i64)>,
+    /// The columns of its table, if that has a log.
+    pub shape: Option<Arc<TableShape>>,
+    /// What readers of that log may know of the file; empty without one.
+    pub statistics: FileStatistics,
+}
+
+/// The columns of the tables with a log that have files.
+pub(super) fn shapes_of(files: &[EncodedFile]) -> BTreeMap<String, TableShape> {
+    let shape = |file: &EncodedFile| Some((file.table.to_string(), file.shape.as_deref()?.clone()));
+    files.iter().filter_map(shape).collect()
 }

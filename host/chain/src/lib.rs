@@ -90,11 +90,6 @@
 //! after a few attempts, and the lane's supervisor waits and opens again: until the first commit nothing can be
 //! lost.
 //!
-//! # What comes later, and where it goes
-//!
-//! * *A table log* (Delta) is fed from the chain after the slot, by walking parents from the head; then nobody needs
-//!   orphans deleted before the first turn.
-//!
 //! # What it costs
 //!
 //! An epoch: a put for each data file, for the state, the outbox and the slot, a read of the head, and a listing of the
@@ -111,6 +106,7 @@
 
 pub mod fates;
 pub mod record;
+pub mod shape;
 pub mod activations;
 pub mod paths;
 pub mod body;
@@ -141,6 +137,7 @@ pub mod reset;
 mod hand;
 pub mod skip;
 pub mod inspect;
+pub mod follow;
 pub mod moves;
 pub mod verify;
 pub mod modules;

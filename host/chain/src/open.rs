@@ -1,5 +1,7 @@
 //! The steps of an opening: read the newest slots, find data files, fence, delete, load.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 
@@ -77,6 +79,7 @@ pub(super) fn fence_of(
         writer: writer.clone(),
         earlier: Vec::new(),
         files: Vec::new(),
+        tables: BTreeMap::new(),
         source: SourceState { jumps: Vec::new(), ..head.record.source.clone() },
         ..head.record.clone()
     })

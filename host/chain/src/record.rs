@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fates::Fates;
 use super::finished::FinishedRecord;
+use super::shape::{FileStatistics, TableShape};
 use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::position::{Partition, Position};
@@ -92,6 +93,9 @@ pub struct DataFile {
     /// Partition values by column, as in the path.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub partition_values: BTreeMap<String, String>,
+    /// What is known of its columns. Only for tables with a log.
+    #[serde(default, skip_serializing_if = "FileStatistics::is_empty")]
+    pub statistics: FileStatistics,
 }
 
 /// The state blob of an epoch.
@@ -261,6 +265,9 @@ pub struct ChainRecord {
     pub state: Option<StateRef>,
     /// Data files of this epoch, late rows and dead letters included, each in its table.
     pub files: Vec<DataFile>,
+    /// The columns of those tables with files here that have a log, by the tables' ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, TableShape>,
     /// Messages that may not be sent yet; those of all records before are (C8). None if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxRef>,

@@ -18,6 +18,7 @@ mod kafka;
 mod place;
 mod scalar;
 mod shape;
+mod sink;
 mod suggest;
 mod check;
 pub mod environment;
@@ -44,6 +45,7 @@ pub use kafka::{
     ClientProperties, EndPosition, KafkaConfig, KafkaSinkConfig, OffsetsGroup, OnDataLoss,
     StartPosition, forbidden,
 };
+pub use sink::{SinkConfig, SinkKind, TableFormat, TableLocation};
 
 /// Reads and checks a pipeline file; its `${env:NAME}` are variables of `environment`.
 ///
@@ -87,10 +89,10 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The tables it writes by their ids: those of the Parquet sinks, `late` and `dead_letters`.
+    /// The tables it writes by their ids: those of the sinks, `late` and `dead_letters`.
     pub fn tables(&self) -> Vec<(Arc<str>, &TableLocation)> {
         let sinks = self.sinks.iter().filter_map(|sink| match &sink.kind {
-            SinkKind::Parquet(location) => Some((Arc::clone(&sink.id), location)),
+            SinkKind::Table(location) => Some((Arc::clone(&sink.id), location)),
             SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
         });
         let late = self.late.iter().map(|location| (Arc::from("late"), location));
@@ -259,46 +261,6 @@ fn window_words(kind: WindowKind) -> String {
         WindowKind::Global { .. } => ("global".to_owned(), 0),
     };
     if offset == 0 { words } else { format!("{words} offset {}", show(offset)) }
-}
-
-/// An output with the name under which the chain knows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SinkConfig {
-    /// Stable: it names the table in the chain.
-    pub id: Arc<str>,
-    /// What the rows become there.
-    pub kind: SinkKind,
-    /// Whether its readers take of each key and window the rows with the highest `revision`.
-    pub corrections: bool,
-}
-
-/// What rows become: files, messages or a printed table.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SinkKind {
-    /// Parquet files: window results, or without a window the rows themselves.
-    Parquet(TableLocation),
-    /// A topic of JSON objects.
-    Kafka(KafkaSinkConfig),
-    /// An aligned table of changed groups on standard output.
-    Console {
-        /// Least time between two prints, as the file says or by default.
-        every: Duration,
-        /// At most this many rows each time.
-        rows: usize,
-    },
-}
-
-/// A table in an object store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableLocation {
-    /// An absolute path or a URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
-    pub url: String,
-    /// The same as it stands in the pipeline file.
-    pub written: String,
-    /// `date=YYYY-MM-DD/` folders by the event time (window start for results).
-    pub partition_by_date: bool,
-    /// A file is closed when it has about this many bytes.
-    pub file_bytes_max: u64,
 }
 
 /// When and where to commit.

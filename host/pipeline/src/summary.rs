@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    EventTimeFrom, FileOrder, Pipeline, SinkKind, SourceConfig, StartPosition, TableLocation,
-    duration, window_words,
+    EventTimeFrom, FileOrder, Pipeline, SinkKind, SourceConfig, StartPosition, TableFormat,
+    TableLocation, duration, window_words,
 };
 
 /// What a pipeline does, a line for each of its parts, with a line break at the end.
@@ -32,7 +32,7 @@ pub fn of(pipeline: &Pipeline) -> String {
     }
     for sink in &pipeline.sinks {
         let place = match &sink.kind {
-            SinkKind::Parquet(table) => place(table),
+            SinkKind::Table(table) => place(table),
             SinkKind::Kafka(kafka) => {
                 let what = if kafka.updates { "updates" } else { "final results" };
                 format!("topic {} at {}, {what}", kafka.topic, kafka.brokers)
@@ -109,5 +109,6 @@ fn event_time(pipeline: &Pipeline) -> String {
 
 fn place(table: &TableLocation) -> String {
     let folders = if table.partition_by_date { ", a folder a day" } else { "" };
-    format!("{}{folders}", table.written)
+    let log = if table.format == TableFormat::Delta { ", a Delta table" } else { "" };
+    format!("{}{log}{folders}", table.written)
 }

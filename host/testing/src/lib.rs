@@ -8,5 +8,6 @@ mod passing;
 pub mod counted;
 pub mod careless;
 pub mod held;
+pub mod denied;
 pub mod gate;
 pub mod parted;

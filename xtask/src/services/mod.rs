@@ -5,6 +5,7 @@ pub mod kafka;
 pub mod ministack;
 pub mod prometheus;
 pub mod schemathesis;
+pub mod delta_readers;
 pub mod chromium;
 mod python;
 
@@ -24,7 +25,8 @@ pub fn fetch(workspace: &Workspace) -> Result<()> {
     ministack::fetch(workspace)?;
     prometheus::fetch()?;
     chromium::fetch(workspace)?;
-    schemathesis::fetch(workspace)
+    schemathesis::fetch(workspace)?;
+    delta_readers::fetch(workspace)
 }
 
 /// Makes `folder` by `fill`. A file in it says that it is whole, so that an interrupted fetch is begun again and

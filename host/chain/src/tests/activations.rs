@@ -5,6 +5,7 @@ use super::body::SlotBody;
 use super::record::{Activation, ChainRecord, PinnedModule, RecordKind};
 use super::*;
 use crate::activations::ACTIVATIONS_MAX;
+use crate::shape::TableShape;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::time::EventTime;
 
@@ -125,4 +126,18 @@ fn a_record_that_is_older_than_activations_is_read_and_written_as_it_was() {
         History { modules: record.modules.clone(), activations: record.activations.clone() };
     let next = history.followed_by(&[pinned("count", "other", 1)], Epoch(3), at);
     assert_eq!(next.activations[0].previous, record.modules[0].digest);
+}
+
+/// Only tables with a log need the newest layout.
+#[test]
+fn a_record_of_a_table_with_a_log_is_refused_by_an_older_program() {
+    let shape = TableShape::default();
+    let older = SlotBody::thaw(Epoch(2), OLDER.into()).unwrap().record;
+    let tables = BTreeMap::from([("revenue".to_owned(), shape)]);
+    let logged = SlotBody::freeze(ChainRecord { tables, ..older }).unwrap();
+    assert_eq!(logged.record.v, 5);
+    let again = SlotBody::thaw(Epoch(2), logged.object().bytes().clone()).unwrap();
+    assert_eq!(again.record, logged.record);
+    let fence = open::fence_of(&logged, logged.record.term, &logged.record.writer).unwrap();
+    assert_eq!((fence.record.tables.len(), fence.record.v), (0, 3), "a fence has no files");
 }

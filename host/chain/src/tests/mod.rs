@@ -102,6 +102,8 @@ fn epoch_of(number: i64) -> FrozenEpoch {
             bytes: number.to_string().into(),
             rows: 1,
             event_time_range: Some((number, number)),
+            shape: None,
+            statistics: BTreeMap::new(),
         }],
         ..genesis()
     }

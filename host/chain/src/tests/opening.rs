@@ -85,9 +85,9 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
     let sentence = refusal(&runtime, &storage);
     assert!(sentence.contains("there is no record of epoch 1"), "{sentence}");
 
-    put(&runtime, &storage, &slot, &original.replace("\"v\":3", "\"v\":5"));
+    put(&runtime, &storage, &slot, &original.replace("\"v\":3", "\"v\":6"));
     let sentence = refusal(&runtime, &storage);
-    assert!(sentence.contains("has layout 5, this program reads up to 4"), "{sentence}");
+    assert!(sentence.contains("has layout 6, this program reads up to 5"), "{sentence}");
 
     put(&runtime, &storage, &slot, "{");
     assert!(refusal(&runtime, &storage).contains("record of epoch 1 cannot be read"));

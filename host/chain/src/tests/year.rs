@@ -135,6 +135,7 @@ fn record(epoch: u64, parent: Parent) -> ChainRecord {
         watermark: Watermark::None,
         state: None,
         files: Vec::new(),
+        tables: BTreeMap::new(),
         outbox: None,
         modules: Vec::new(),
         activations: Vec::new(),

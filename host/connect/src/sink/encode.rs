@@ -16,8 +16,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::Table;
 use super::days::Day;
+use super::statistics::statistics_of;
 use sluicegate_chain::frozen::EncodedFile;
 use sluicegate_chain::paths::date_folder;
+use sluicegate_chain::shape::FileStatistics;
 
 /// A row group is what a reader loads at once and what it can skip; larger ones would not compress better, and this
 /// bounds what an open file holds before it is encoded.
@@ -70,13 +72,20 @@ impl OpenFile {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
-    pub(super) fn close(self, table: &Table) -> Result<EncodedFile, ParquetError> {
+    pub(super) fn close(mut self, table: &Table) -> Result<EncodedFile, ParquetError> {
+        let metadata = self.writer.finish()?;
+        let statistics = match &table.shape {
+            Some(_) => statistics_of(&table.schema, metadata.row_groups()),
+            None => FileStatistics::new(),
+        };
         Ok(EncodedFile {
             table: std::sync::Arc::clone(&table.id),
             folder: self.day.map(date_folder),
-            bytes: self.writer.into_inner()?.into(),
+            bytes: std::mem::take(self.writer.inner_mut()).into(),
             rows: self.rows,
             event_time_range: self.event_time_range,
+            shape: table.shape.clone(),
+            statistics,
         })
     }
 }

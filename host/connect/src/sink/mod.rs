@@ -3,6 +3,7 @@
 
 pub mod tables;
 mod encode;
+mod statistics;
 mod days;
 pub mod dead_letters;
 pub mod letter;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
+use sluicegate_chain::shape::TableShape;
+
 pub use tables::{SinkError, Tables};
 
 /// A table that a lane writes: a directory of Parquet files in an object store.
@@ -38,4 +41,6 @@ pub struct Table {
     pub event_time_column: Option<String>,
     /// A file is closed when it has about this many bytes.
     pub file_bytes_max: u64,
+    /// Its columns as records are to tell them, for a table with a log: then its files carry statistics. None: a plain folder.
+    pub shape: Option<Arc<TableShape>>,
 }

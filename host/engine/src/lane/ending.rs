@@ -14,6 +14,8 @@ pub(super) struct Undone {
     is_committing: bool,
     /// Messages of a committed epoch are on their way to their topics.
     is_sending: bool,
+    /// A table's log lacks files of a committed epoch.
+    is_publishing: bool,
     /// Something happened that no record holds yet.
     is_dirty: bool,
 }
@@ -25,6 +27,8 @@ pub(super) enum LastStep {
     Commit,
     /// Wait for the topics.
     Send,
+    /// Wait for the logs of the tables.
+    Publish,
     /// Freeze what no record holds yet.
     Freeze,
     /// Nothing, or a stop may not wait for the rest of it.
@@ -35,7 +39,12 @@ impl Undone {
     /// As it stands now.
     pub(super) fn of(ledger: &Ledger, outputs: &Outputs) -> Self {
         let is_committing = ledger.committer.in_flight();
-        Self { is_committing, is_sending: outputs.is_unsent(), is_dirty: ledger.dirty }
+        Self {
+            is_committing,
+            is_sending: outputs.is_unsent(),
+            is_publishing: outputs.logs.is_behind(),
+            is_dirty: ledger.dirty,
+        }
     }
 
     /// What comes next of a lane that is to end so. A commit comes before the messages, which are those of a committed
@@ -48,6 +57,8 @@ impl Undone {
             Self { is_sending: true, .. } if is_overdue => LastStep::End(LaneEnd::Stopped),
             Self { is_sending: true, .. } => LastStep::Send,
             Self { is_dirty: true, .. } => LastStep::Freeze,
+            // The next opening does it.
+            Self { is_publishing: true, .. } if !is_overdue => LastStep::Publish,
             _ => LastStep::End(end),
         }
     }

@@ -302,6 +302,7 @@ impl Lane {
     fn settle_epoch(&mut self, limit: Duration) -> Result<(), LaneError> {
         let Some(record) = self.ledger.settled(limit)? else { return Ok(()) };
         self.outputs.outbox.committed(record.epoch);
+        self.outputs.logs.committed(&record);
         self.intake.acknowledge(&record);
         // Whoever is answered may look at the status at once.
         self.publish_now();
@@ -336,6 +337,7 @@ impl Lane {
         status.add_problem(self.desk.outside.lead.problem());
         status.add_problem(self.outputs.outbox.problem());
         status.add_problem(self.desk.outside.trial.problem());
+        status.add_problem(self.outputs.logs.problem());
         self.outputs.show(&mut status, self.intake.partitions.total());
         status.groups = self.logic.groups_len();
         status.state_bytes = self.logic.state_bytes();
@@ -365,6 +367,7 @@ impl Lane {
                 }
                 LastStep::Commit => self.settle_epoch(COMMIT_WAIT)?,
                 LastStep::Send => self.settle_outbox(COMMIT_WAIT),
+                LastStep::Publish => self.outputs.logs.wait(COMMIT_WAIT),
             }
             self.desk.outside.pulse.beat();
             self.publish();

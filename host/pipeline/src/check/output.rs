@@ -8,7 +8,7 @@ use super::Context;
 use super::limits::within;
 use super::location::location;
 use super::sinks;
-use super::table::check_table;
+use super::table::{WrittenTable, check_table};
 use crate::document::Key;
 use crate::place::WrittenPlace;
 use crate::problem::Problems;
@@ -52,8 +52,7 @@ pub(super) fn check(
 ) -> Checked {
     let key = Key::top("sinks");
     if raw.sinks.is_empty() {
-        let fix =
-            "no sink; write at least one `[[sinks]]` of type \"parquet\", \"kafka\" or \"console\"";
+        let fix = "no sink; write at least one `[[sinks]]` of type \"delta\", \"parquet\", \"kafka\" or \"console\"";
         problems.refuse(&key, fix);
     }
     let mut ids = BTreeSet::new();
@@ -69,15 +68,15 @@ pub(super) fn check(
         let Some(sink) = sinks::check(sink, &key, context, problems) else {
             continue;
         };
-        if let SinkKind::Parquet(table) = &sink.kind {
+        if let SinkKind::Table(table) = &sink.kind {
             tables.push((key.child("path"), place_of(table)));
         }
         sinks.push(sink);
     }
     let checkpoint = check_checkpoint(raw.checkpoint, context.folder, problems);
-    let late = raw.late.and_then(|RawTable { path, partition_by, file_bytes_max }| {
+    let late = raw.late.and_then(|RawTable { path, format, partition_by, file_bytes_max }| {
         let key = Key::top("late");
-        let table = (partition_by, file_bytes_max);
+        let table = WrittenTable { format: format.into(), partition_by, file_bytes_max };
         let table = check_table(&path, table, &key, context.folder, problems)?;
         tables.push((key.child("path"), place_of(&table)));
         Some(table)
@@ -104,7 +103,7 @@ fn dead_letters(
     tables: &mut Vec<(Key, WrittenPlace)>,
     problems: &mut Problems<'_>,
 ) -> Option<TableLocation> {
-    let RawDeadLetters { enabled, path, partition_by, file_bytes_max } = raw;
+    let RawDeadLetters { enabled, path, format, partition_by, file_bytes_max } = raw;
     let key = Key::top("dead_letters");
     if !enabled {
         if path.is_some() {
@@ -118,7 +117,8 @@ fn dead_letters(
         format!("{}/{pipeline}/{DEAD_LETTERS_FOLDER}", chain.trim_end_matches('/'))
     });
     let path = path.or_else(|| beside.clone())?;
-    let table = check_table(&path, (partition_by, file_bytes_max), &key, folder, problems)?;
+    let table = WrittenTable { format: format.into(), partition_by, file_bytes_max };
+    let table = check_table(&path, table, &key, folder, problems)?;
     if Some(&table.written) != beside.as_ref() {
         tables.push((key.child("path"), place_of(&table)));
     }
@@ -193,7 +193,7 @@ pub(super) fn check_corrections(pipeline: &Pipeline, problems: &mut Problems<'_>
     let what = if window.is_global() { "results that change" } else { "lateness" };
     for (index, sink) in pipeline.sinks.iter().enumerate() {
         let readers_of = match sink.kind {
-            SinkKind::Parquet(_) => "table",
+            SinkKind::Table(_) => "table",
             SinkKind::Kafka(_) => "topic",
             SinkKind::Console { .. } => continue,
         };
@@ -253,7 +253,7 @@ pub(super) fn check_global(pipeline: &Pipeline, problems: &mut Problems<'_>) {
         problems.refuse(&Key::top("late"), "no row is late for a global window: remove `[late]`");
     }
     for (index, sink) in pipeline.sinks.iter().enumerate() {
-        if matches!(&sink.kind, SinkKind::Parquet(table) if table.partition_by_date) {
+        if matches!(&sink.kind, SinkKind::Table(table) if table.partition_by_date) {
             let key = Key::top("sinks").element(index).child("partition_by");
             problems.refuse(&key, "results of global windows have no date: remove it");
         }
@@ -286,7 +286,7 @@ pub(super) fn check_date_column(pipeline: &Pipeline, problems: &mut Problems<'_>
         problems.refuse(&key.child("partition_by"), message);
     };
     for (index, sink) in pipeline.sinks.iter().enumerate() {
-        if matches!(&sink.kind, SinkKind::Parquet(table) if table.partition_by_date) {
+        if matches!(&sink.kind, SinkKind::Table(table) if table.partition_by_date) {
             check(Key::top("sinks").element(index), of_results);
         }
     }

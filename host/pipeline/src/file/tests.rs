@@ -92,7 +92,7 @@ fn every_shipped_pipeline_loads() {
         assert_eq!(format!("{}.toml", pipeline.name), name);
     }
     let raw = load(&deploy("raw-sales.toml"), &BTreeMap::new()).unwrap();
-    let SinkKind::Parquet(table) = &raw.sinks[0].kind else { panic!("{:?}", raw.sinks) };
+    let SinkKind::Table(table) = &raw.sinks[0].kind else { panic!("{:?}", raw.sinks) };
     assert!(table.partition_by_date && raw.window.is_none());
     let files = load(&deploy("sales-files.toml"), &BTreeMap::new()).unwrap();
     let expected = deploy("../../target/plugins/valid-sale.wasm");
@@ -548,7 +548,7 @@ fn sinks_have_the_settings_of_their_type() {
     refused(
         &with("every = \"5s\"", "path = \"x\"\nrows = 0"),
         expect![[r#"
-            pipelines/sales.toml:53: `sinks[1].path`: belongs to sinks of type "parquet", and this one is "console": remove it
+            pipelines/sales.toml:53: `sinks[1].path`: belongs to sinks of type "parquet" or "delta", and this one is "console": remove it
             pipelines/sales.toml:54: `sinks[1].rows`: 0 rows show nothing: write 1 or more, or remove the sink"#]],
     );
     refused(
@@ -589,7 +589,7 @@ fn topics_have_the_settings_of_a_topic() {
     refused(
         &with_topic("path = \"x\"\nkey = [\"store\"]\nproperties = { acks = \"1\" }"),
         expect![[r#"
-            pipelines/sales.toml:50: `sinks[0].path`: belongs to sinks of type "parquet", and this one is "kafka": remove it
+            pipelines/sales.toml:50: `sinks[0].path`: belongs to sinks of type "parquet" or "delta", and this one is "kafka": remove it
             pipelines/sales.toml:52: `sinks[0].properties.acks`: Sluicegate sets this property itself: a result is sent when all replicas have it"#]],
     );
     refused(

@@ -20,7 +20,9 @@ pub(crate) use leadership::RawLeadership;
 pub(crate) use output::{
     RawCheckpoint, RawDeadLetters, RawFailures, RawLimits, RawOnFailure, RawPartitionBy, RawTable,
 };
-pub(crate) use sink::{RawConsoleSink, RawEmit, RawKafkaSink, RawParquetSink, RawSink};
+pub(crate) use sink::{
+    RawConsoleSink, RawDeltaSink, RawEmit, RawKafkaSink, RawParquetSink, RawSink,
+};
 pub(crate) use source::{
     RawEnd, RawFiles, RawFilesSource, RawKafka, RawKafkaSource, RawOnDataLoss, RawOrder, RawSource,
     RawStart,

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::TableFormat;
 use crate::duration::DurationText;
 use crate::size::SizeText;
 
@@ -10,6 +11,23 @@ use crate::size::SizeText;
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawPartitionBy {
     Date,
+}
+
+/// What readers find in the folder of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawTableFormat {
+    Parquet,
+    Delta,
+}
+
+impl From<Option<RawTableFormat>> for TableFormat {
+    fn from(raw: Option<RawTableFormat>) -> Self {
+        match raw {
+            Some(RawTableFormat::Delta) => Self::Delta,
+            Some(RawTableFormat::Parquet) | None => Self::Parquet,
+        }
+    }
 }
 
 /// Records that could not be decoded or that a plugin refused, and groups that could not be evaluated.
@@ -25,6 +43,11 @@ pub(crate) struct RawDeadLetters {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"data/dead")]
     pub(crate) path: Option<String>,
+    /// `"delta"`: a Delta table, whose readers see the rows of whole commits. `"parquet"`: a plain folder of files. Default
+    /// `"parquet"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"delta", extend("default" = "parquet"))]
+    pub(crate) format: Option<RawTableFormat>,
     /// As in `sinks.partition_by`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"date")]
@@ -37,7 +60,7 @@ pub(crate) struct RawDeadLetters {
 
 impl Default for RawDeadLetters {
     fn default() -> Self {
-        Self { enabled: true, path: None, partition_by: None, file_bytes_max: None }
+        Self { enabled: true, path: None, format: None, partition_by: None, file_bytes_max: None }
     }
 }
 
@@ -73,6 +96,11 @@ pub(crate) struct RawTable {
     /// The folder of the table, as in `sinks.path`.
     #[schemars(example = &"data/dead")]
     pub(crate) path: String,
+    /// `"delta"`: a Delta table, whose readers see the rows of whole commits. `"parquet"`: a plain folder of files. Default
+    /// `"parquet"`.
+    #[serde(default)]
+    #[schemars(example = &"delta", extend("default" = "parquet"))]
+    pub(crate) format: Option<RawTableFormat>,
     /// As in `sinks.partition_by`. Default: none.
     #[serde(default)]
     #[schemars(example = &"date")]

@@ -8,9 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::column::RawColumnTable;
 use super::raw::{
-    RawCheckpoint, RawConsoleSink, RawDeadLetters, RawEventTime, RawFailures, RawFiles, RawKafka,
-    RawKafkaSink, RawLeadership, RawLimits, RawParquetSink, RawPipeline, RawProcess, RawStage,
-    RawTable, RawWindow,
+    RawCheckpoint, RawConsoleSink, RawDeadLetters, RawDeltaSink, RawEventTime, RawFailures,
+    RawFiles, RawKafka, RawKafkaSink, RawLeadership, RawLimits, RawParquetSink, RawPipeline,
+    RawProcess, RawStage, RawTable, RawWindow,
 };
 
 /// The JSON schema (draft 2020-12) of a pipeline file, without references.
@@ -98,7 +98,12 @@ fn sections() -> Vec<Section> {
         section("`[[stages]]`", &["stages", "*"], keys_of::<RawStage>()),
         section("`[window]`", &["window"], keys_of::<RawWindow>()),
         section("`[process]`", &["process"], keys_of::<RawProcess>()),
-        sink("`[[sinks]]`, a table", &["sinks", "*", "=parquet"], keys_of::<RawParquetSink>()),
+        sink("`[[sinks]]`, a Delta table", &["sinks", "*", "=delta"], keys_of::<RawDeltaSink>()),
+        sink(
+            "`[[sinks]]`, a plain table",
+            &["sinks", "*", "=parquet"],
+            keys_of::<RawParquetSink>(),
+        ),
         sink("`[[sinks]]`, a topic", &["sinks", "*", "=kafka"], keys_of::<RawKafkaSink>()),
         sink("`[[sinks]]`, the console", &["sinks", "*", "=console"], keys_of::<RawConsoleSink>()),
         section("`[dead_letters]`", &["dead_letters"], keys_of::<RawDeadLetters>()),

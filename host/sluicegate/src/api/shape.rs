@@ -106,6 +106,8 @@ pub enum GroupingKind {
 pub enum SinkType {
     /// A table of Parquet files.
     Parquet,
+    /// A Delta table.
+    Delta,
     /// A topic.
     Kafka,
     /// Standard output.

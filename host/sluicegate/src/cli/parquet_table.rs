@@ -1,4 +1,5 @@
-//! `sluicegate table`: the first rows of a Parquet table in a folder, as aligned text. For a look, not for queries.
+//! `sluicegate table`: the first rows of a table in a folder, as aligned text: of a Delta table the files that its log names,
+//! else all Parquet files. For a look, not for queries.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -14,12 +15,14 @@ use arrow::util::pretty::pretty_format_batches_with_options;
 use clap::Args;
 
 use sluicegate_connect::sink::read;
+use sluicegate_delta::contents::contents;
 use sluicegate_model::printable::printable;
+use sluicegate_store::{StoreOptions, look};
 
 /// What `sluicegate table` is told.
 #[derive(Args, Clone, Debug)]
 pub struct TableArgs {
-    /// A Parquet file, or a folder with Parquet files at any depth.
+    /// A Parquet file, a Delta table, or a folder with Parquet files at any depth.
     pub path: PathBuf,
     /// At most this many rows.
     #[arg(long, default_value_t = 20)]
@@ -28,8 +31,14 @@ pub struct TableArgs {
 
 /// Prints the first rows in the order of file names, and how many files there are.
 pub fn run(args: &TableArgs) -> Result<()> {
-    let mut files = Vec::new();
-    parquet_files(&args.path, &mut files)?;
+    let mut files = match logged_files(&args.path)? {
+        Some(files) => files,
+        None => {
+            let mut files = Vec::new();
+            parquet_files(&args.path, &mut files)?;
+            files
+        }
+    };
     files.sort();
     if files.is_empty() {
         bail!("`{}` holds no file that ends in `.parquet`", args.path.display());
@@ -42,6 +51,19 @@ pub fn run(args: &TableArgs) -> Result<()> {
     let path = args.path.display().to_string();
     writeln!(out, "{shown} rows shown; {} files in `{}`", files.len(), printable(&path))
         .context("write to standard output")
+}
+
+/// The files that the log of a Delta table names; none if there is no log.
+fn logged_files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
+    if !path.join("_delta_log").is_dir() {
+        return Ok(None);
+    }
+    let url = path.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))?;
+    let table = look(url, &StoreOptions::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("start the runtime that reads the log")?;
+    let found = runtime.block_on(contents(&table))?;
+    Ok(Some(found.files.keys().map(|below| path.join(below)).collect()))
 }
 
 fn parquet_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -16,8 +17,8 @@ use sluicegate_chain::{
     presence, unsent,
 };
 use sluicegate_pipeline as config;
-use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::environment::Environment;
+use sluicegate_pipeline::{Pipeline, TableFormat};
 
 use super::left_behind::refuse_left_behind;
 
@@ -72,6 +73,8 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     if args.outbox {
         return give_up(args, &pipeline, &storage, &runtime);
     }
+    let logged = logged_tables(&pipeline);
+    refuse_half_a_table(&logged, args.data_files())?;
     let found = runtime.block_on(footprint(&storage))?;
     if !args.json {
         print(&description(&pipeline, &storage, &found, args.data_files()))?;
@@ -86,8 +89,40 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     if found.epochs > 0 {
         runtime.block_on(refuse_if_it_runs(&pipeline, &storage))?;
     }
+    runtime.block_on(forget_logs(&logged, &storage, args.data_files()))?;
     let forgotten = runtime.block_on(forget(&storage, args.data_files()))?;
     finish(args, &forgotten, true)
+}
+
+/// The tables that have a log.
+fn logged_tables(pipeline: &Pipeline) -> Vec<Arc<str>> {
+    let tables = pipeline.tables().into_iter();
+    let logged = tables.filter(|(_, table)| table.format == TableFormat::Delta);
+    logged.map(|(id, _)| id).collect()
+}
+
+/// A log that names files which are gone cannot be read, and one that is gone loses those that were kept.
+fn refuse_half_a_table(logged: &[Arc<str>], data: DataFiles) -> anyhow::Result<()> {
+    match (logged.first(), data) {
+        (Some(id), DataFiles::DeleteOwn) => bail!(
+            "`{id}` is a Delta table, whose log names files of all chains: keep the data, or delete all of it with --all-data"
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The logs go before the files: without its log a table is gone as a whole.
+async fn forget_logs(
+    logged: &[Arc<str>],
+    storage: &LaneStorage,
+    data: DataFiles,
+) -> anyhow::Result<()> {
+    if matches!(data, DataFiles::DeleteAll) {
+        for id in logged {
+            sluicegate_delta::forget(&storage.tables[id]).await?;
+        }
+    }
+    Ok(())
 }
 
 impl ResetArgs {

@@ -30,6 +30,7 @@ pub(crate) async fn commit(storage: &LaneStorage, epoch: u64, files: &[&[DeadLet
             rows: letters.len() as u64,
             event_time_range: None,
             partition_values: BTreeMap::new(),
+            statistics: BTreeMap::new(),
         });
         put(table, &path, &object).await;
     }
@@ -48,6 +49,7 @@ fn file_of(letters: &[DeadLetter<'_>]) -> Vec<u8> {
         schema: dead_letters::schema(),
         partition_by_date: false,
         event_time_column: Some("at".to_owned()),
+        shape: None,
         file_bytes_max: 1 << 30,
     }]);
     let mut rows = dead_letters::DeadLetters::default();
@@ -85,6 +87,7 @@ fn record(epoch: u64, files: Vec<DataFile>) -> ChainRecord {
         outbox: None,
         modules: Vec::new(),
         activations: Vec::new(),
+        tables: BTreeMap::new(),
         config: BTreeMap::new(),
     }
 }

@@ -54,7 +54,7 @@ struct Kept {
 impl History {
     /// Nothing was sampled yet.
     pub fn new(config: &Pipeline, metrics: &LaneMetrics) -> Self {
-        let is_table = |kind: &SinkKind| matches!(kind, SinkKind::Parquet(_));
+        let is_table = |kind: &SinkKind| matches!(kind, SinkKind::Table(_));
         let kept = Kept {
             ring: Ring::new(SAMPLES),
             stages: metrics

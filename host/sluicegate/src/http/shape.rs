@@ -5,7 +5,9 @@ use crate::api::shape::{
     StageShape,
 };
 use sluicegate_model::window::WindowKind;
-use sluicegate_pipeline::{EventTimeFrom, Pipeline, SinkKind, SourceConfig, TableLocation};
+use sluicegate_pipeline::{
+    EventTimeFrom, Pipeline, SinkKind, SourceConfig, TableFormat, TableLocation,
+};
 
 /// What a pipeline is made of. Its source has so many partitions now.
 pub(super) fn shape(config: &Pipeline, partitions: usize) -> Shape {
@@ -98,7 +100,7 @@ fn sinks(config: &Pipeline) -> Vec<SinkShape> {
         .sinks
         .iter()
         .map(|sink| match &sink.kind {
-            SinkKind::Parquet(table) => of(&sink.id, SinkType::Parquet, table.url.clone(), results),
+            SinkKind::Table(table) => of(&sink.id, type_of(table), table.url.clone(), results),
             SinkKind::Kafka(kafka) => {
                 let place = format!("topic {} of {}", kafka.topic, kafka.brokers);
                 of(&sink.id, SinkType::Kafka, place, results)
@@ -109,9 +111,16 @@ fn sinks(config: &Pipeline) -> Vec<SinkShape> {
         })
         .collect();
     let mut table = |id: &str, table: &Option<TableLocation>, holds| {
-        sinks.extend(table.iter().map(|table| of(id, SinkType::Parquet, table.url.clone(), holds)));
+        sinks.extend(table.iter().map(|table| of(id, type_of(table), table.url.clone(), holds)));
     };
     table("late", &config.late, SinkHolds::LateRows);
     table("dead_letters", &config.dead_letters, SinkHolds::DeadLetters);
     sinks
+}
+
+fn type_of(table: &TableLocation) -> SinkType {
+    match table.format {
+        TableFormat::Parquet => SinkType::Parquet,
+        TableFormat::Delta => SinkType::Delta,
+    }
 }

@@ -134,6 +134,7 @@ fn worked_lane() -> LaneMetrics {
         rows: 12,
         event_time_range: None,
         partition_values: BTreeMap::new(),
+        statistics: BTreeMap::new(),
     };
     let state = StateRef { key: String::new(), bytes: 90, sha256: String::new(), groups: 3 };
     metrics.committed(&[file], Some(&state), 1_500_000_000);

@@ -528,6 +528,7 @@ fn chain_record(
         rows: 1,
         event_time_range: None,
         partition_values: BTreeMap::new(),
+        statistics: BTreeMap::new(),
     });
     ChainRecord {
         v: 1,
@@ -548,6 +549,7 @@ fn chain_record(
         outbox: None,
         modules: Vec::new(),
         activations: Vec::new(),
+        tables: BTreeMap::new(),
         config: BTreeMap::new(),
     }
 }

@@ -7,8 +7,7 @@
 //! * [`collected`] is the protocol with slots that are let go. It raises the real floor ([`crate::floor`]).
 //! * [`lead`] is who leads, by claims and signs of life. It drives [`crate::lead`].
 //! * [`published`] is the protocol with a table log and garbage collection
-//!   (docs/design/commit.md#not-built-yet). It is here so that what comes later is built on rules
-//!   that were checked.
+//!   (docs/design/commit.md#the-table-log).
 
 mod directory;
 mod collected;

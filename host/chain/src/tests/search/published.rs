@@ -1,4 +1,4 @@
-//! The protocol with a table log (docs/design/commit.md#not-built-yet): two writers, each may crash
+//! The protocol with a table log (docs/design/commit.md#the-table-log): two writers, each may crash
 //! and start again once, answers may be lost, one put may land late, the owner may collect old
 //! slots. What readers are shown must be a run of input ranges without gap and without repetition.
 

@@ -61,6 +61,7 @@ fn table(partition_by_date: bool) -> Table {
         partition_by_date,
         event_time_column: Some("ts".to_owned()),
         file_bytes_max: 1 << 20,
+        shape: None,
     }
 }
 
@@ -253,4 +254,64 @@ fn dead_letters_and_late_rows_are_read_back() {
     assert!(dead.column_by_name("trap").unwrap().is_null(1));
     assert_eq!(dead.column_by_name("value").unwrap().as_binary::<i32>().value(0), [0xff, 0x00]);
     assert_eq!(dead.column_by_name("headers").unwrap().null_count(), 2);
+}
+
+#[test]
+fn files_of_a_table_with_a_log_tell_what_readers_may_skip() {
+    let shape = Some(Arc::new(sluicegate_chain::shape::TableShape::default()));
+    let mut tables = Tables::new(vec![Table { shape: shape.clone(), ..table(false) }]);
+    tables.write(0, &rows(0, &[1, -1_500_000, 3_000_000]), None).unwrap();
+    tables.write(0, &rows(3, &[86_400_000_000_123]), None).unwrap();
+    let files = tables.freeze().unwrap();
+    assert_eq!(files[0].shape, shape);
+    let known = |column: &str| {
+        let of = &files[0].statistics[column];
+        (of.min.clone().unwrap_or_default(), of.max.clone().unwrap_or_default(), of.nulls)
+    };
+    let text = |min: &str, max: &str, nulls| (min.to_owned(), max.to_owned(), nulls);
+    assert_eq!(known("store"), text("store-0", "store-2", 2));
+    assert_eq!(known("n"), text("0", "3", 0));
+    assert_eq!(known("small"), text("-0.03", "0.00", 0));
+    assert_eq!(known("large"), text("99999999999999.9001", "99999999999999.9002", 2));
+    let (first, last) = ("1969-12-31T23:59:58.500000Z", "2972-11-17T00:00:00.000123Z");
+    assert_eq!(known("ts").0, first);
+    assert_eq!(known("ts").1.len(), last.len());
+    assert_eq!(known("huge").0, format!("-{}.{}", "9".repeat(34), "9999"));
+    assert_eq!(known("huge").2, 1);
+}
+
+#[test]
+fn files_of_a_plain_table_tell_nothing_more_than_before() {
+    let mut tables = Tables::new(vec![table(false)]);
+    tables.write(0, &rows(0, &[1]), None).unwrap();
+    let files = tables.freeze().unwrap();
+    assert!(files[0].shape.is_none() && files[0].statistics.is_empty());
+}
+
+#[test]
+fn what_has_no_order_for_all_readers_is_not_told() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("x", DataType::Float64, true),
+        Field::new("bytes", DataType::Binary, false),
+        Field::new("text", DataType::Utf8, false),
+    ]));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(arrow::array::Float64Array::from(vec![Some(f64::NAN), Some(1.5), None])),
+        Arc::new(arrow::array::BinaryArray::from(vec![&b"a"[..], b"b", b"c"])),
+        Arc::new(StringArray::from(vec!["a".repeat(300), "b".to_owned(), "z".repeat(300)])),
+    ];
+    let rows = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
+    let shape = Some(Arc::new(sluicegate_chain::shape::TableShape::default()));
+    let plain = table(false);
+    let table = Table { shape, schema, event_time_column: None, ..plain };
+    let mut tables = Tables::new(vec![table]);
+    tables.write(0, &rows, None).unwrap();
+    let known = &tables.freeze().unwrap()[0].statistics;
+    let x = &known["x"];
+    assert_eq!((x.min.as_deref(), x.max.as_deref(), x.nulls), (Some("1.5"), None, 1));
+    assert_eq!((&known["bytes"].min, &known["bytes"].max), (&None, &None));
+    let text = &known["text"];
+    let (min, max) = (text.min.clone().unwrap(), text.max.clone().unwrap());
+    assert!(min.len() <= 64 && min < "a".repeat(300), "{min}");
+    assert!(max.len() <= 64 && max > "z".repeat(300), "{max}");
 }

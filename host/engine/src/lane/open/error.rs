@@ -5,6 +5,7 @@ use sluicegate_chain::finished::DamagedSet;
 use sluicegate_chain::modules::ModuleStoreError;
 use sluicegate_connect::outbox::OutboxError;
 use sluicegate_connect::source::SourceError;
+use sluicegate_delta::LogError;
 use sluicegate_pipeline::fingerprint::StateConflict;
 use sluicegate_pipeline::fingerprint::columns::TableConflict;
 use sluicegate_sandbox::module::problem::LoadError;
@@ -62,6 +63,9 @@ pub enum OpenError {
     /// A table has files with other columns.
     #[error(transparent)]
     Columns(#[from] TableConflict),
+    /// A table's log cannot be read, or is not ours to write.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// A file in the folder of a table has other columns.
     #[error(transparent)]
     Files(#[from] FoundError),
@@ -107,6 +111,7 @@ impl OpenError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Chain(error) | Self::Files(FoundError::Chain(error)) => error.may_pass(),
+            Self::Log(error) => error.may_pass(),
             Self::Outbox(error) => error.may_pass(),
             Self::Probe(error) => error.may_pass(),
             Self::Source(error) => !matches!(error, SourceError::Lost(_) | SourceError::Final(_)),

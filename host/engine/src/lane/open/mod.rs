@@ -21,9 +21,10 @@ use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::ChainRecord;
-use sluicegate_chain::{Committer, LaneStorage, Opener, Survey};
+use sluicegate_chain::{Committer, Keep, LaneStorage, Opener, Survey};
 use sluicegate_connect::outbox::OutboxError;
 use sluicegate_connect::source::Source;
+use sluicegate_delta::TableLog;
 use sluicegate_model::position::Positions;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
@@ -38,6 +39,7 @@ use super::intake::{Intake, positions};
 use super::ledger::Ledger;
 use super::logic::Logic;
 use super::outputs::Outputs;
+use super::outputs::logs::{TableLogs, mark, open_logs};
 use super::outputs::outbox::{Outbox, Post};
 use super::plan::Plan;
 use super::pool::Pool;
@@ -116,6 +118,7 @@ pub(in crate::lane) struct Ready {
     pub(in crate::lane) source: Box<dyn Source>,
     pub(in crate::lane) committer: Committer,
     pub(in crate::lane) outbox: Outbox,
+    pub(in crate::lane) logs: TableLogs,
 }
 
 /// Everything that could be refused, and was not. Nothing was touched: if another instance runs the lane, it goes on.
@@ -128,6 +131,8 @@ struct Prepared {
     pool: Pool,
     logic: Logic,
     post: Option<Post>,
+    /// The logs of its tables, read.
+    logs: Vec<TableLog>,
     source: Box<dyn Source>,
     /// Where a first run begins.
     start: Option<Positions>,
@@ -159,15 +164,16 @@ impl Prepared {
         let (modules, brought) = get_modules(parts, survey.head(), outside)?;
         let plan = Plan::new(config, &modules)?;
         if let Some(head) = survey.head() {
-            check_tables(&plan.tables(config), &head.config)?;
+            check_tables(&plan.plain_tables(config), &head.config)?;
         }
         let known = survey.head().map(|head| head.config.clone()).unwrap_or_default();
-        request(outside, runtime, check_files(&plan.tables(config), storage, &known))??;
+        request(outside, runtime, check_files(&plan.plain_tables(config), storage, &known))??;
         let pool = Pool::new(worker_count(config), brake(outside))?;
         let mut logic = Logic::new(&plan, &pool);
         let state = survey.state.take();
         restore(&mut logic, &pool, &plan, survey.head(), state.as_deref())?;
         request(outside, runtime, probe::ensure(&storage.chain))??;
+        let logs = request(outside, runtime, open_logs(parts, &plan, survey.head()))??;
         let (post, mut source) = match warm {
             Some(Warm { post, source }) => (post, source),
             None => {
@@ -183,7 +189,7 @@ impl Prepared {
                 None
             }
         };
-        Ok(Self { survey, modules, brought, plan, pool, logic, post, source, start })
+        Ok(Self { survey, modules, brought, plan, pool, logic, post, logs, source, start })
     }
 
     /// What stays good when the chain moves.
@@ -198,7 +204,8 @@ impl Prepared {
         opener: &mut Opener<'_>,
         outside: &Outside,
     ) -> Result<Taken, OpenError> {
-        let Self { survey, modules, brought, plan, pool, logic, post, mut source, start } = self;
+        let Self { survey, modules, brought, plan, pool, logic, post, logs, mut source, start } =
+            self;
         keep(brought, parts, outside)?;
         let LaneParts { config, storage, runtime, clock, pace, .. } = parts;
         if let Some(head) = survey.head().filter(|head| !head.source.ended) {
@@ -211,6 +218,11 @@ impl Prepared {
         let taken = request(outside, runtime, opener.take(survey))??;
         let Some(mut opened) = taken else { return Ok(Taken::Moved(Warm { post, source })) };
         let outbox = Outbox::open(config, &plan, &mut opened, post);
+        let logs: Vec<TableLog> =
+            logs.into_iter().map(|log| log.of_chain(opened.chain.id())).collect();
+        let keep = Keep { published: mark(&logs), ..storage.keep.clone() };
+        let storage = &LaneStorage { keep, ..storage.clone() };
+        let logs = TableLogs::start(logs, plan.shapes(config)?, storage, runtime);
         let mut committer = Committer::spawn_beating(
             runtime.clone(),
             opened.chain,
@@ -233,8 +245,9 @@ impl Prepared {
                 record
             }
         };
+        logs.committed(&record);
         say_where_it_begins(&record, &storage.chain.url, found);
-        let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox };
+        let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox, logs };
         Ok(Taken::Ready(Box::new(ready)))
     }
 }
@@ -269,7 +282,7 @@ impl Ready {
         clock: &Clock,
         outside: Outside,
     ) -> Lane {
-        let Self { record, modules, plan, pool, logic, source, committer, outbox } = self;
+        let Self { record, modules, plan, pool, logic, source, committer, outbox, logs } = self;
         let plan = Arc::new(plan);
         let metrics = Arc::clone(&outside.metrics);
         let desk = Desk::new(config, clock, outside);
@@ -277,7 +290,7 @@ impl Ready {
         metrics.opened(record.epoch, clock.wall_micros());
         Lane {
             intake: Intake::open(config, clock, &metrics, &plan, &pool, source, &record),
-            outputs: Outputs::new(config, &plan, clock, &metrics, outbox),
+            outputs: Outputs::new(config, &plan, clock, &metrics, (outbox, logs)),
             ledger: Ledger::open(config, &plan, clock, &metrics, committer, &record, modules),
             config: Arc::clone(config),
             clock: clock.clone(),

@@ -4,6 +4,7 @@
 
 mod condemned;
 mod lately;
+pub(in crate::lane) mod logs;
 pub(in crate::lane) mod outbox;
 pub(in crate::lane) mod told;
 
@@ -30,6 +31,7 @@ use super::logic::Judged;
 use super::plan::Plan;
 use super::rows::{Prepared, project};
 use lately::Kept;
+use logs::TableLogs;
 use outbox::Outbox;
 use told::Told;
 
@@ -40,6 +42,7 @@ pub(super) struct Outputs {
     metrics: Arc<LaneMetrics>,
     tables: Tables,
     pub(super) outbox: Outbox,
+    pub(super) logs: TableLogs,
     /// Results, or raw rows: one table per Parquet sink.
     results: Vec<usize>,
     late: Option<usize>,
@@ -60,7 +63,7 @@ impl Outputs {
         plan: &Plan,
         clock: &Clock,
         metrics: &Arc<LaneMetrics>,
-        outbox: Outbox,
+        (outbox, logs): (Outbox, TableLogs),
     ) -> Self {
         let mut tables = Vec::new();
         let time = plan.output_time;
@@ -71,11 +74,12 @@ impl Outputs {
                 partition_by_date: location.partition_by_date,
                 event_time_column: time.map(str::to_owned),
                 file_bytes_max: location.file_bytes_max,
+                shape: logs.shape(id),
             });
             tables.len() - 1
         };
         let results = config.sinks.iter().filter_map(|sink| match &sink.kind {
-            SinkKind::Parquet(location) => {
+            SinkKind::Table(location) => {
                 Some(add(&sink.id, Arc::clone(&plan.output), location, time))
             }
             SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
@@ -93,6 +97,7 @@ impl Outputs {
             metrics: Arc::clone(metrics),
             tables: Tables::new(tables),
             outbox,
+            logs,
             results,
             late,
             dead_letters,

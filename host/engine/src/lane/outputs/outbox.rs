@@ -105,7 +105,7 @@ impl Outbox {
                 let partitions = counts.get(&sink.id).expect("every topic was looked up");
                 Some(Topic::new(&sink.id, kafka, plan, Arc::clone(partitions)))
             }
-            SinkKind::Parquet(_) | SinkKind::Console { .. } => None,
+            SinkKind::Table(_) | SinkKind::Console { .. } => None,
         });
         let mut outbox = Self {
             topics: topics.collect(),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 
-use sluicegate_connect::sink::late;
+use sluicegate_chain::shape::TableShape;
+use sluicegate_connect::sink::{dead_letters, late};
+use sluicegate_delta::schema::shape_of;
 use sluicegate_model::schema::{DATE_COLUMN, timestamp_type};
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
-use sluicegate_pipeline::{Pipeline, SinkKind, TableLocation, WindowConfig};
+use sluicegate_pipeline::{Pipeline, SinkKind, TableFormat, TableLocation, WindowConfig};
 
 use super::{FittedStage, PlanError};
 
@@ -124,6 +126,32 @@ fn one_of_each(whose: &str, schema: &SchemaRef) -> Result<(), PlanError> {
     Ok(())
 }
 
+/// The columns of those tables that have a log, as it and the records tell them.
+///
+/// # Errors
+///
+/// A table with a column that a log has no type for, and which.
+pub(in crate::lane) fn shapes(
+    pipeline: &Pipeline,
+    rows: &SchemaRef,
+    output: &SchemaRef,
+) -> Result<BTreeMap<Arc<str>, Arc<TableShape>>, PlanError> {
+    let logged = pipeline.tables().into_iter();
+    let logged = logged.filter(|(_, location)| location.format == TableFormat::Delta);
+    let shape = |(id, location): (Arc<str>, &TableLocation)| {
+        let schema = match &*id {
+            "late" => late::schema(rows),
+            "dead_letters" => dead_letters::schema(),
+            _ => Arc::clone(output),
+        };
+        match shape_of(&schema, location.partition_by_date) {
+            Ok(shape) => Ok((id, Arc::new(shape))),
+            Err(reason) => Err(PlanError::NoLogType { table: id.to_string(), reason }),
+        }
+    };
+    logged.map(shape).collect()
+}
+
 /// The tables of a pipeline with their columns, but for that of dead letters, whose columns are ours.
 pub(in crate::lane) fn tables(
     pipeline: &Pipeline,
@@ -131,7 +159,7 @@ pub(in crate::lane) fn tables(
     output: &SchemaRef,
 ) -> Vec<TableColumns> {
     let sinks = pipeline.sinks.iter().filter_map(|sink| match &sink.kind {
-        SinkKind::Parquet(location) => Some((&sink.id, location, Arc::clone(output))),
+        SinkKind::Table(location) => Some((&sink.id, location, Arc::clone(output))),
         SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
     });
     let late_id: Arc<str> = Arc::from("late");

@@ -137,7 +137,7 @@ impl WindowsPlan {
             has_bounds,
             tells_updates: pipeline.sinks.iter().any(|sink| match &sink.kind {
                 SinkKind::Kafka(kafka) => kafka.updates,
-                SinkKind::Parquet(_) | SinkKind::Console { .. } => false,
+                SinkKind::Table(_) | SinkKind::Console { .. } => false,
             }),
         })
     }

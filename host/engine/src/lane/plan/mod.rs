@@ -8,25 +8,26 @@ mod logic;
 mod metadata;
 mod unit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 
 use sluicegate_chain::record::PinnedModule;
+use sluicegate_chain::shape::TableShape;
 use sluicegate_formats::json::decode::Decoder;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::Schema;
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
-use sluicegate_pipeline::{EventTimeFrom, Limits, Pipeline, StageConfig};
+use sluicegate_pipeline::{EventTimeFrom, Limits, Pipeline, StageConfig, TableFormat};
 use sluicegate_sandbox::module::fit::{FitError, Fitted, fit};
 use sluicegate_sandbox::module::load::LoadedModule;
 use sluicegate_sandbox::plugin::Plugin;
 use sluicegate_sandbox::run::calls::GuestKind;
 use sluicegate_sandbox::run::runner::StageRunner;
 
-use columns::{check_names, check_topics, tables};
+use columns::{check_names, check_topics, shapes, tables};
 use future::FutureGuard;
 use jump::JumpGuard;
 use metadata::MetadataColumns;
@@ -81,7 +82,7 @@ pub(super) struct Plan {
 pub struct Fitting {
     /// Their plugins, in the order of the stages.
     pub plugins: Vec<Plugin>,
-    /// The tables that they would make, for [`check_tables`](sluicegate_pipeline::fingerprint::columns::check_tables).
+    /// The tables without a log that they would make, for [`check_tables`](sluicegate_pipeline::fingerprint::columns::check_tables).
     pub tables: Vec<TableColumns>,
 }
 
@@ -89,7 +90,7 @@ pub struct Fitting {
 pub fn fit_all(pipeline: &Pipeline, modules: &[PlacedModule]) -> Result<Fitting, PlanError> {
     let plan = Plan::new(pipeline, modules)?;
     let plugins = plan.all_stages().map(|stage| stage.plugin.clone()).collect();
-    Ok(Fitting { plugins, tables: plan.tables(pipeline) })
+    Ok(Fitting { plugins, tables: plan.plain_tables(pipeline) })
 }
 
 /// Where the event time of a row comes from.
@@ -129,6 +130,14 @@ pub enum PlanError {
         column: String,
         /// The columns there are.
         have: String,
+    },
+    /// A table with a log has a column that the log cannot name.
+    #[error("table `{table}`: {reason}")]
+    NoLogType {
+        /// The table.
+        table: String,
+        /// The column and its type.
+        reason: String,
     },
     /// Two columns of the results would have one name.
     #[error(
@@ -259,6 +268,24 @@ impl Plan {
     /// ours.
     pub(super) fn tables(&self, pipeline: &Pipeline) -> Vec<TableColumns> {
         tables(pipeline, &self.rows, &self.output)
+    }
+
+    /// Of these tables those without a log: only the files tell what columns they have.
+    pub(super) fn plain_tables(&self, pipeline: &Pipeline) -> Vec<TableColumns> {
+        let logged = pipeline.tables().into_iter();
+        let logged = logged.filter(|(_, location)| location.format == TableFormat::Delta);
+        let logged: Vec<Arc<str>> = logged.map(|(id, _)| id).collect();
+        let mut tables = self.tables(pipeline);
+        tables.retain(|table| !logged.iter().any(|id| **id == *table.id));
+        tables
+    }
+
+    /// The columns of the tables with a log.
+    pub(super) fn shapes(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<BTreeMap<Arc<str>, Arc<TableShape>>, PlanError> {
+        shapes(pipeline, &self.rows, &self.output)
     }
 
     /// All stages in their order, the one with state last.

@@ -20,6 +20,7 @@ mod trial;
 mod scripts;
 mod shadow;
 mod looked;
+mod published;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc};
 
 use super::open::{Ready, genesis, restore};
+use super::outputs::logs::TableLogs;
 use super::outputs::outbox::Outbox;
 use super::plan::Plan;
 use super::*;
@@ -271,9 +273,10 @@ impl World {
         let mut logic = Logic::new(&plan, &pool);
         let (head, state) = (opened.head.as_ref(), opened.state.as_deref());
         restore(&mut logic, &pool, &plan, head, state).unwrap();
-        let handle = self.runtime.handle().clone();
+        let handle = sluicegate_runtime::Runtime::from(self.runtime.handle().clone());
         let post = self.topics.post(&self.config);
         let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
+        let logs = TableLogs::start(Vec::new(), BTreeMap::new(), &storage, &handle);
         let mut committer = Committer::spawn(
             handle,
             opened.chain,
@@ -293,7 +296,7 @@ impl World {
                 &positions.map(|state| (state.partition.clone(), state.position.clone())).collect(),
             )
             .unwrap();
-        let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox };
+        let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox, logs };
         (ready.into_lane(&self.config, clock, outside), commands_tx)
     }
 

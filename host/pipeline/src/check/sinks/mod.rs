@@ -1,6 +1,6 @@
 //! One of `[[sinks]]`: exactly the settings of its type.
 
-mod parquet;
+mod table;
 mod console;
 mod kafka;
 
@@ -35,7 +35,8 @@ pub(super) fn check(
         problems.refuse(&id_key, fix);
     }
     let (kind, corrections) = match raw {
-        RawSink::Parquet(raw) => parquet::check(raw, key, context, problems),
+        RawSink::Parquet(raw) => table::check(raw, key, context, problems),
+        RawSink::Delta(raw) => table::check_delta(raw, key, context, problems),
         RawSink::Console(raw) => (console::check(raw, key, problems), false),
         RawSink::Kafka(raw) => kafka::check(raw, key, context, problems),
     };

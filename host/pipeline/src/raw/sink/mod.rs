@@ -1,6 +1,7 @@
 //! `[[sinks]]` as they were written: a table for each connector, told apart by its `type`.
 
 mod parquet;
+mod delta;
 mod console;
 mod kafka;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use super::describe_type;
 pub(crate) use console::RawConsoleSink;
+pub(crate) use delta::RawDeltaSink;
 pub(crate) use kafka::{RawEmit, RawKafkaSink};
 pub(crate) use parquet::RawParquetSink;
 
@@ -18,6 +20,7 @@ pub(crate) use parquet::RawParquetSink;
 #[schemars(transform = say_types)]
 pub(crate) enum RawSink {
     Parquet(RawParquetSink),
+    Delta(RawDeltaSink),
     Console(RawConsoleSink),
     Kafka(RawKafkaSink),
 }
@@ -31,6 +34,7 @@ impl RawSink {
     pub(crate) fn id(&self) -> &str {
         let SinkId(id) = match self {
             Self::Parquet(sink) => &sink.id,
+            Self::Delta(sink) => &sink.id,
             Self::Console(sink) => &sink.id,
             Self::Kafka(sink) => &sink.id,
         };

@@ -1,0 +1,99 @@
+//! Reading records that follow each other up to a known one: for whoever makes something of every epoch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::body::SlotBody;
+use super::files::{Folders, files_from};
+use super::own::files_id;
+use super::paths::{CHAIN_IN_NAMES_SINCE, LaneTag, Naming};
+use super::record::{ChainRecord, Epoch};
+use super::store::{LaneStore, REQUESTS_AT_ONCE};
+use super::{ChainError, LaneStorage, floor};
+
+/// The records from `first` to `last`, each the parent of the next. `head` is the newest and is known to be committed; the
+/// last is it, or one before it.
+///
+/// # Errors
+///
+/// [`ChainError::Store`]; [`ChainError::Damaged`] if a slot is empty or its record is not the parent of the next one.
+pub async fn records(
+    storage: &LaneStorage,
+    first: Epoch,
+    last: Epoch,
+    head: &ChainRecord,
+) -> Result<Vec<Arc<ChainRecord>>, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
+    // The head is at hand: mostly nothing has to be read.
+    let stored = (first.0..last.0).chain((last != head.epoch).then_some(last.0));
+    let read = futures::stream::iter(stored).map(|epoch| store.record(Epoch(epoch)));
+    let read: Vec<Option<SlotBody>> = read.buffered(REQUESTS_AT_ONCE).try_collect().await?;
+    let mut records: Vec<Arc<ChainRecord>> = Vec::new();
+    let mut before: Option<SlotBody> = None;
+    let is_parent = |before: &Option<SlotBody>, record: &ChainRecord| {
+        let named = record.parent.as_ref().map(|parent| parent.sha256.as_str());
+        before.as_ref().is_none_or(|before| named == Some(before.sha256()))
+    };
+    for (body, epoch) in read.into_iter().zip(first.0..) {
+        let body = body.ok_or_else(|| damaged(format!("slot {epoch} is empty")))?;
+        if !is_parent(&before, &body.record) {
+            return Err(damaged(format!(
+                "record {epoch} has another parent than the one before it"
+            )));
+        }
+        records.push(Arc::new(body.record.clone()));
+        before = Some(body);
+    }
+    if last == head.epoch {
+        if !is_parent(&before, head) {
+            return Err(damaged(format!(
+                "record {last} has another parent than the one before it"
+            )));
+        }
+        records.push(Arc::new(head.clone()));
+    }
+    Ok(records)
+}
+
+/// What lies in a table's folder of a chain, and what the chain has let go.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Paths of data files below the table's folder, with their epochs. Whether a record names them is not asked.
+    pub files: BTreeMap<String, Epoch>,
+    /// The first epoch behind the genesis whose record is still there.
+    pub kept_from: Epoch,
+}
+
+/// Looks in the folder of a table, by its id, for the chain's data files from an epoch on.
+///
+/// # Errors
+///
+/// [`ChainError::Store`], or a floor that cannot be read.
+pub async fn find(
+    storage: &LaneStorage,
+    table: &str,
+    from: Epoch,
+    head: &ChainRecord,
+) -> Result<Found, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let chain = files_id(&store, Some(head)).await?;
+    let kept_from = floor::find(&store, &chain).await?.highest.epoch;
+    let tag = LaneTag::new(&storage.job, &storage.lane);
+    let (id, location) = (Arc::from(table), &storage.tables[table]);
+    let failed = |error| ChainError::store("list data files", location, &error);
+    let folders = Folders::of(location).await.map_err(failed)?;
+    // Files of before have no chain in their names.
+    let is_old = head.v < CHAIN_IN_NAMES_SINCE || from < kept_from || from == Epoch::GENESIS;
+    let earlier = is_old.then_some(Naming::Earlier);
+    let mut files = BTreeMap::new();
+    for naming in earlier.into_iter().chain([Naming::OfChain(&chain)]) {
+        let found = files_from(&id, location, &tag, naming, from, folders).await;
+        for file in found.map_err(failed)? {
+            files.insert(location.below(&file.path), file.name.epoch);
+        }
+    }
+    Ok(Found { files, kept_from })
+}

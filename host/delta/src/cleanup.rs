@@ -1,0 +1,132 @@
+//! Checkpoints of a log, and which of its objects nobody needs any more.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use super::checkpoint;
+use super::contents::of_log;
+use super::log::{LastCheckpoint, Log};
+use super::problem::LogError;
+use super::state::LogState;
+use sluicegate_store::Location;
+use sluicegate_store::once::in_time;
+
+/// Where a table does not say how often it wants a checkpoint.
+const INTERVAL_DEFAULT: u64 = 10;
+
+/// Where a table does not say how long it can be looked at as it was, or in words that are not understood.
+const RETENTION_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Files that were taken out of the table are named for so long: a VACUUM by others goes by it.
+const TOMBSTONES: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Whether so many commits came since the last checkpoint that another one is due.
+pub(super) fn is_due(state: &LogState) -> bool {
+    let setting = setting(state, "delta.checkpointInterval").and_then(|text| text.parse().ok());
+    let interval = setting.filter(|interval| *interval > 0).unwrap_or(INTERVAL_DEFAULT);
+    let since = state.next_version() - state.checkpoint.map_or(0, |version| version + 1);
+    since >= interval
+}
+
+fn setting<'s>(state: &'s LogState, name: &str) -> Option<&'s String> {
+    state.metadata.as_ref()?.configuration.get(name)
+}
+
+/// Writes a checkpoint of where the log stands. Its version.
+pub(super) async fn write(log: &Log, now: i64) -> Result<Option<u64>, LogError> {
+    let contents = of_log(log).await?;
+    let Some(version) = contents.state.version else { return Ok(None) };
+    let lines = contents.into_lines(now - millis(TOMBSTONES));
+    let size = lines.len() as u64;
+    let file = checkpoint::write(&lines)
+        .map_err(|reason| LogError::refused(&log.table, format!("got no checkpoint: {reason}")))?;
+    let failed = |error: object_store::Error| {
+        LogError::store("write a checkpoint of the table's log", &log.table, &error)
+    };
+    // Whoever else writes the checkpoint of this version writes the same actions.
+    log.table.store.put(&log.checkpoint_path(version), file.into()).await.map_err(failed)?;
+    let hint = serde_json::to_vec(&LastCheckpoint { version, size }).expect("two numbers");
+    log.table.store.put(&log.last_checkpoint_path(), hint.into()).await.map_err(failed)?;
+    Ok(Some(version))
+}
+
+/// Deletes commits and checkpoints that are older than the table wants to be looked at. How many.
+pub(super) async fn clean(log: &Log, state: &LogState, now: i64) -> Result<usize, LogError> {
+    if setting(state, "delta.enableExpiredLogCleanup").is_some_and(|value| value == "false") {
+        return Ok(0);
+    }
+    let retention = setting(state, "delta.logRetentionDuration").and_then(|text| interval(text));
+    let before = now - millis(retention.unwrap_or(RETENTION_DEFAULT));
+    let listing = log.list(None).await?;
+    let doomed = doomed(&listing.commits, &listing.checkpoints, before);
+    let count = doomed.len();
+    let doomed = futures::stream::iter(doomed.into_iter().map(Ok)).boxed();
+    let deleted = log.table.store.delete_stream(doomed).try_for_each(|_| async { Ok(()) });
+    let failed =
+        |error| LogError::store("remove old commits of the table's log", &log.table, &error);
+    in_time(deleted).await.map_err(failed)?;
+    Ok(count)
+}
+
+/// Everything before the newest checkpoint all of whose commits are old enough, and never the commit of the checkpoint's
+/// own version (T5).
+fn doomed(
+    commits: &[(u64, ObjectMeta)],
+    checkpoints: &[(u64, ObjectMeta)],
+    before: i64,
+) -> Vec<Path> {
+    let is_old = |object: &ObjectMeta| object.last_modified.timestamp_millis() < before;
+    let young = commits.iter().find(|(_, object)| !is_old(object)).map(|(version, _)| *version);
+    let has_commit = |version: u64| commits.iter().any(|(other, _)| *other == version);
+    let is_floor = |version: u64| young.is_none_or(|young| version < young) && has_commit(version);
+    let floor =
+        checkpoints.iter().rev().find(|(version, object)| is_old(object) && is_floor(*version));
+    let Some((floor, _)) = floor else { return Vec::new() };
+    let all = commits.iter().chain(checkpoints);
+    let below = all.filter(|(version, _)| version < floor);
+    below.map(|(_, object)| object.location.clone()).collect()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// `interval 7 days`, as tables write it.
+fn interval(text: &str) -> Option<Duration> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (count, unit) = match words.as_slice() {
+        ["interval", count, unit] | [count, unit] => (count, unit),
+        _ => return None,
+    };
+    let seconds = match unit.trim_end_matches('s') {
+        "second" => 1,
+        "minute" => 60,
+        "hour" => 3_600,
+        "day" => 24 * 3_600,
+        "week" => 7 * 24 * 3_600,
+        _ => return None,
+    };
+    Some(Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?))
+}
+
+/// Deletes the log of a table, whoever wrote it: the table is no Delta table any more.
+///
+/// # Errors
+///
+/// [`LogError::Store`].
+pub async fn forget(table: &Location) -> Result<(), LogError> {
+    let log = Log { table: table.clone() };
+    let failed = |error| LogError::store("delete the table's log", table, &error);
+    // Without its first commits and with a checkpoint a log is still one: the newest go first.
+    let objects: Vec<ObjectMeta> =
+        in_time(table.store.list(Some(&log.folder())).try_collect()).await.map_err(failed)?;
+    let mut paths: Vec<Path> = objects.into_iter().map(|object| object.location).collect();
+    paths.sort();
+    let paths = futures::stream::iter(paths.into_iter().rev().map(Ok)).boxed();
+    let deleted = table.store.delete_stream(paths).try_for_each(|_| async { Ok(()) });
+    deleted.await.map_err(failed)
+}

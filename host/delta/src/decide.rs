@@ -1,0 +1,265 @@
+//! What the next commit of a log is: decided from the log as it was read and from the chain, without a store.
+//!
+//! Whoever finds that its commit came too late reads what came before it, and asks again (T2).
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::actions::{Add, Format, Line, Metadata, Protocol, Txn, write};
+use super::schema::{self, Field};
+use super::state::LogState;
+use super::statistics::statistics;
+use sluicegate_chain::record::{ChainRecord, Epoch};
+use sluicegate_chain::shape::TableShape;
+
+/// A log without files of ours says at least every so many epochs how far it has come: as many records are read again
+/// at an opening.
+pub const SILENT_EPOCHS_MAX: u64 = 256;
+
+/// Names the pipeline and the table that a log belongs to (T3).
+pub const OWNER_KEY: &str = "sluicegate.table";
+
+/// With it other writers leave out of a checkpoint how far a writer has come, if it has not written for so long.
+const FORGETS_WRITERS: &str = "delta.setTransactionRetentionDuration";
+
+/// What a writer may meet and still write whole commits that only add files.
+const WRITER_FEATURES: [&str; 2] = ["appendOnly", "invariants"];
+
+/// Settings of a new table: a checkpoint is a file of all actions, so it comes less often than others make it, because a
+/// stream commits so often; for as long one can look at the table as it was.
+const SETTINGS: [(&str, &str); 2] =
+    [("delta.checkpointInterval", "100"), ("delta.logRetentionDuration", "interval 7 days")];
+
+/// Who writes a table, and from which chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The pipeline's name.
+    pub job: String,
+    /// The lane's within it.
+    pub lane: String,
+    /// The table's id.
+    pub table: String,
+    /// The chain's id: after a reset epochs begin from 0 again, as another writer.
+    pub chain: String,
+}
+
+impl Owner {
+    /// Names the writer in the log.
+    pub fn app_id(&self) -> String {
+        let Self { job, lane, table, chain } = self;
+        format!("sluicegate/{job}/{lane}/{table}/{chain}")
+    }
+
+    fn owner(&self) -> String {
+        format!("{}/{}", self.job, self.table)
+    }
+}
+
+/// A commit that is to follow the state that it was decided on.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Its number.
+    pub version: u64,
+    /// Its actions.
+    pub lines: Vec<Line>,
+    /// The bytes of its object.
+    pub text: Vec<u8>,
+}
+
+/// How far the log has come in the chain of its writer; none if it has nothing of it.
+pub fn published(state: &LogState, owner: &Owner) -> Option<Epoch> {
+    let version = *state.txns.get(&owner.app_id())?;
+    u64::try_from(version).ok().map(Epoch)
+}
+
+/// The commit that makes the table; none if there is one.
+///
+/// # Errors
+///
+/// Why the table that is there is not ours to write, or cannot take these columns, with the fix.
+pub fn create(
+    state: &LogState,
+    owner: &Owner,
+    shape: &TableShape,
+    table_id: impl FnOnce() -> String,
+    now: i64,
+) -> Result<Option<Commit>, String> {
+    if state.version.is_some() {
+        fields_for(state, owner, shape)?;
+        return Ok(None);
+    }
+    let settings = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let own = [(OWNER_KEY.to_owned(), owner.owner())];
+    let metadata = Metadata {
+        id: table_id(),
+        name: None,
+        description: None,
+        format: Format { provider: "parquet".to_owned(), options: BTreeMap::new() },
+        schema_string: schema::write(shape.columns.iter().map(Field::from).collect()),
+        partition_columns: shape.partition_by.clone(),
+        configuration: settings.chain(own).collect(),
+        created_time: Some(now),
+    };
+    let protocol = Protocol {
+        min_reader_version: 1,
+        min_writer_version: 2,
+        reader_features: None,
+        writer_features: None,
+    };
+    let info = json!({
+        "timestamp": now, "operation": "CREATE TABLE", "operationParameters": {},
+        "isBlindAppend": true, "engineInfo": ENGINE,
+    });
+    Ok(Some(commit(
+        0,
+        vec![
+            Line { commit_info: Some(info), ..Line::default() },
+            Line { protocol: Some(protocol), ..Line::default() },
+            Line { meta_data: Some(metadata), ..Line::default() },
+        ],
+    )))
+}
+
+const ENGINE: &str = concat!("sluicegate/", env!("CARGO_PKG_VERSION"));
+
+fn commit(version: u64, lines: Vec<Line>) -> Commit {
+    Commit { version, text: write(&lines), lines }
+}
+
+/// The commit with the files of these records that the log lacks; none if there is nothing to say.
+///
+/// `records` follow each other, oldest first. `shape` is what the pipeline writes now: for records that do not tell.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn append(
+    state: &LogState,
+    owner: &Owner,
+    shape: &TableShape,
+    records: &[&ChainRecord],
+    now: i64,
+) -> Result<Option<Commit>, String> {
+    let done = published(state, owner);
+    let missing = records.iter().filter(|record| Some(record.epoch) > done);
+    // Nobody holds results back yet; whoever does may not be overtaken.
+    let missing: Vec<&ChainRecord> = missing.take_while(|record| !record.held).copied().collect();
+    let Some(last) = missing.last().map(|record| record.epoch) else { return Ok(None) };
+    let mut lines = Vec::new();
+    let mut metadata = state.metadata.clone();
+    for record in &missing {
+        let shape = record.tables.get(&owner.table).unwrap_or(shape);
+        let files = record.files.iter().filter(|file| file.table == owner.table);
+        for file in files {
+            let now_state = LogState { metadata: metadata.clone(), ..state.clone() };
+            if let Some(grown) = fields_for(&now_state, owner, shape)?
+                && let Some(metadata) = &mut metadata
+            {
+                metadata.schema_string = schema::write(grown);
+            }
+            let values = file.partition_values.iter();
+            let add = Add {
+                path: file.path.clone(),
+                partition_values: values.map(|(k, v)| (k.clone(), Some(v.clone()))).collect(),
+                size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+                modification_time: now,
+                data_change: true,
+                stats: Some(statistics(file, shape)),
+                tags: None,
+            };
+            lines.push(Line { add: Some(add), ..Line::default() });
+        }
+    }
+    let silent = last.0 - done.map_or(0, |done| done.0);
+    if lines.is_empty() && silent < SILENT_EPOCHS_MAX {
+        return Ok(None);
+    }
+    let version = i64::try_from(last.0).map_err(|_| format!("cannot hold epoch {last}"))?;
+    let txn = Txn { app_id: owner.app_id(), version, last_updated: Some(now) };
+    let info = json!({
+        "timestamp": now, "operation": "STREAMING UPDATE",
+        "operationParameters": {
+            "outputMode": "Append", "queryId": owner.app_id(), "epochId": last.0.to_string(),
+        },
+        "isBlindAppend": true, "engineInfo": ENGINE,
+    });
+    let mut head = vec![
+        Line { commit_info: Some(info), ..Line::default() },
+        Line { txn: Some(txn), ..Line::default() },
+    ];
+    if metadata != state.metadata {
+        head.push(Line { meta_data: metadata, ..Line::default() });
+    }
+    head.append(&mut lines);
+    Ok(Some(commit(state.next_version(), head)))
+}
+
+/// The columns that the table has to get for files of a shape; none if it has them.
+fn fields_for(
+    state: &LogState,
+    owner: &Owner,
+    shape: &TableShape,
+) -> Result<Option<Vec<Field>>, String> {
+    let (Some(protocol), Some(metadata)) = (&state.protocol, &state.metadata) else {
+        return Err("has a log without protocol or columns; restore it from a copy".to_owned());
+    };
+    check_protocol(protocol)?;
+    match metadata.configuration.get(OWNER_KEY) {
+        Some(found) if *found == owner.owner() => {}
+        Some(found) => {
+            let ours = owner.owner();
+            return Err(format!("belongs to `{found}`, not to `{ours}`: choose another path"));
+        }
+        None => {
+            return Err(format!(
+                "was not made by this pipeline: choose another path, or set its property `{OWNER_KEY}` to `{}`",
+                owner.owner()
+            ));
+        }
+    }
+    if let Some(after) = metadata.configuration.get(FORGETS_WRITERS) {
+        return Err(format!(
+            "lets its log forget after {after} how far a writer has come, and then all files would be added again: \
+             take the property `{FORGETS_WRITERS}` off it"
+        ));
+    }
+    if metadata.partition_columns != shape.partition_by {
+        return Err(format!(
+            "is partitioned by {:?}, and the pipeline by {:?}: correct `partition_by`, or choose another path",
+            metadata.partition_columns, shape.partition_by
+        ));
+    }
+    let unreadable = |reason| format!("has columns that cannot be read: {reason}");
+    let fields = schema::parse(&metadata.schema_string).map_err(unreadable)?;
+    if let Some(field) = fields.iter().find(|field| field.metadata.contains_key("delta.invariants"))
+    {
+        let name = &field.name;
+        return Err(format!("checks the values of `{name}`, which is not done here: {ELSEWHERE}"));
+    }
+    schema::grown(&fields, shape).map_err(|reason| {
+        format!("has other columns: {reason}; change the pipeline back, or {ELSEWHERE}")
+    })
+}
+
+const ELSEWHERE: &str = "write to another path";
+
+/// That only what we know is needed to write (T4).
+fn check_protocol(protocol: &Protocol) -> Result<(), String> {
+    let Protocol { min_reader_version: reader, min_writer_version: writer, .. } = protocol;
+    let features = |of: &Option<Vec<String>>| of.clone().unwrap_or_default();
+    let mut features: Vec<String> =
+        [features(&protocol.reader_features), features(&protocol.writer_features)].concat();
+    features.retain(|feature| !WRITER_FEATURES.contains(&feature.as_str()));
+    let is_known = matches!(reader, 1 | 3) && matches!(writer, 1 | 2 | 7) && features.is_empty();
+    if is_known {
+        return Ok(());
+    }
+    let with = match features.as_slice() {
+        [] => String::new(),
+        names => format!(" with {}", names.join(", ")),
+    };
+    Err(format!(
+        "needs a writer of version {writer}{with}, this is one of version 2: {ELSEWHERE}, or take the feature off it"
+    ))
+}

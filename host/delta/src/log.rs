@@ -1,0 +1,190 @@
+//! The objects of a log: find where it stands, read a commit, create one.
+//!
+//! Nothing here tries twice: whoever publishes begins again from the log.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+use serde::{Deserialize, Serialize};
+
+use super::actions::{self, Line};
+use super::checkpoint;
+use super::decide::Commit;
+use super::problem::LogError;
+use super::state::LogState;
+use sluicegate_store::once::{Created, Immutable, in_time, put_once};
+use sluicegate_store::{Location, failure, read};
+
+/// The folder of the log in that of the table.
+const FOLDER: &str = "_delta_log";
+
+/// What `_last_checkpoint` says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LastCheckpoint {
+    pub(super) version: u64,
+    pub(super) size: u64,
+}
+
+/// The log of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    pub(super) table: Location,
+}
+
+/// What a listing of a log shows.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Commits, ascending.
+    pub(super) commits: Vec<(u64, ObjectMeta)>,
+    /// Checkpoints of one file, ascending.
+    pub(super) checkpoints: Vec<(u64, ObjectMeta)>,
+}
+
+impl Log {
+    fn path(&self, name: &str) -> Path {
+        self.table.path(&format!("{FOLDER}/{name}"))
+    }
+
+    pub(super) fn folder(&self) -> Path {
+        self.table.path(FOLDER)
+    }
+
+    pub(super) fn commit_path(&self, version: u64) -> Path {
+        self.path(&format!("{version:020}.json"))
+    }
+
+    pub(super) fn checkpoint_path(&self, version: u64) -> Path {
+        self.path(&format!("{version:020}.checkpoint.parquet"))
+    }
+
+    pub(super) fn last_checkpoint_path(&self) -> Path {
+        self.path("_last_checkpoint")
+    }
+
+    pub(super) fn unread(&self, error: &object_store::Error) -> LogError {
+        LogError::store("read the table's log", &self.table, error)
+    }
+
+    /// Where the log stands, and, to whoever wants them, all its actions since the beginning.
+    pub(super) async fn load(
+        &self,
+        mut each: impl FnMut(u64, Vec<Line>),
+    ) -> Result<LogState, LogError> {
+        let mut state = LogState::default();
+        if let Some((version, lines)) = self.last_checkpoint().await? {
+            state.apply(version, &lines);
+            state.checkpoint = Some(version);
+            each(version, lines);
+        }
+        self.follow(&mut state, each).await?;
+        Ok(state)
+    }
+
+    /// Reads the commits that came since.
+    pub(super) async fn follow(
+        &self,
+        state: &mut LogState,
+        mut each: impl FnMut(u64, Vec<Line>),
+    ) -> Result<(), LogError> {
+        loop {
+            let version = state.next_version();
+            let Some(lines) = self.commit(version).await? else { break };
+            state.apply(version, &lines);
+            each(version, lines);
+        }
+        if state.version.is_none() && !self.list(None).await?.commits.is_empty() {
+            let reason =
+                "has a log that begins in its middle, without a checkpoint; restore it from a copy";
+            return Err(LogError::refused(&self.table, reason));
+        }
+        Ok(())
+    }
+
+    /// The newest checkpoint that can be read.
+    async fn last_checkpoint(&self) -> Result<Option<(u64, Vec<Line>)>, LogError> {
+        let Some(hint) = self.get(&self.last_checkpoint_path()).await? else {
+            // Its writer may have died between the two objects. Nothing is lost as long as the log is whole.
+            if self.get(&self.commit_path(0)).await?.is_some() {
+                return Ok(None);
+            }
+            let newest = self.list(None).await?.checkpoints.pop();
+            return match newest {
+                Some((version, _)) => self.checkpoint(version).await,
+                None => Ok(None),
+            };
+        };
+        let hint: LastCheckpoint = serde_json::from_slice(&hint).map_err(|error| {
+            LogError::refused(
+                &self.table,
+                format!("has a `_last_checkpoint` that cannot be read: {error}; delete it"),
+            )
+        })?;
+        self.checkpoint(hint.version).await
+    }
+
+    async fn checkpoint(&self, version: u64) -> Result<Option<(u64, Vec<Line>)>, LogError> {
+        let damaged = |reason: String| {
+            let reason = format!("has a checkpoint {version} that cannot be read: {reason}");
+            LogError::refused(&self.table, reason)
+        };
+        let file = self.get(&self.checkpoint_path(version)).await?;
+        let file = file.ok_or_else(|| damaged("there is no such file of one part".to_owned()))?;
+        let lines = checkpoint::read(file).map_err(damaged)?;
+        Ok(Some((version, lines)))
+    }
+
+    /// The actions of a commit; none if there is no such version yet.
+    pub(super) async fn commit(&self, version: u64) -> Result<Option<Vec<Line>>, LogError> {
+        let Some(text) = self.get(&self.commit_path(version)).await? else { return Ok(None) };
+        let unreadable = |reason| {
+            let reason = format!("has a commit {version} that cannot be read: {reason}");
+            LogError::refused(&self.table, reason)
+        };
+        actions::parse(&text).map(Some).map_err(unreadable)
+    }
+
+    /// Creates a commit, unless its version is taken. False: another commit has it.
+    pub(super) async fn put(&self, commit: &Commit) -> Result<bool, LogError> {
+        let path = self.commit_path(commit.version);
+        let object = Immutable::new(Bytes::from(commit.text.clone()));
+        match put_once(&self.table, &path, &object).await {
+            Created::Ours => Ok(true),
+            Created::Taken => Ok(false),
+            Created::Unknown(error) => {
+                Err(LogError::store("write the table's log", &self.table, &error))
+            }
+        }
+    }
+
+    /// The objects of the log from a version on, or all.
+    pub(super) async fn list(&self, from: Option<u64>) -> Result<Listing, LogError> {
+        let folder = self.folder();
+        let first = self.path(&format!("{:020}", from.unwrap_or(0)));
+        let objects = self.table.store.list_with_offset(Some(&folder), &first);
+        let objects: Vec<ObjectMeta> =
+            in_time(objects.try_collect()).await.map_err(|error| self.unread(&error))?;
+        let mut listing = Listing::default();
+        for object in objects {
+            let Some(name) = object.location.filename().map(str::to_owned) else { continue };
+            let (Some(digits), Some(rest)) = (name.get(..20), name.get(20..)) else { continue };
+            let Ok(version) = digits.parse() else { continue };
+            match rest {
+                ".json" => listing.commits.push((version, object)),
+                ".checkpoint.parquet" => listing.checkpoints.push((version, object)),
+                _ => {}
+            }
+        }
+        listing.commits.sort_by_key(|(version, _)| *version);
+        listing.checkpoints.sort_by_key(|(version, _)| *version);
+        Ok(listing)
+    }
+
+    async fn get(&self, path: &Path) -> Result<Option<Bytes>, LogError> {
+        match read::whole(&self.table, path).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(self.unread(&error)),
+        }
+    }
+}

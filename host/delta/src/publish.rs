@@ -1,0 +1,279 @@
+//! Adding what the chain has to a table's log: once for each epoch, whoever tries how often.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::cleanup;
+use super::decide::{self, Commit, Owner};
+use super::log::Log;
+use super::problem::LogError;
+use super::state::LogState;
+use sluicegate_chain::LaneStorage;
+use sluicegate_chain::follow;
+use sluicegate_chain::record::{ChainRecord, DataFile, Epoch};
+use sluicegate_chain::shape::TableShape;
+use sluicegate_model::time::Clock;
+use sluicegate_runtime::Names;
+
+/// Epochs that one commit carries at most: what is behind by hours catches up in steps.
+const EPOCHS_MAX: u64 = 256;
+
+/// How often another writer may take the place of a commit before it counts as a failure: the next attempt begins anew.
+const CONFLICTS_MAX: usize = 32;
+
+/// The log of a table, as its owner writes it.
+#[derive(Debug)]
+pub struct TableLog {
+    log: Log,
+    owner: Owner,
+    /// What the pipeline writes now.
+    shape: Arc<TableShape>,
+    clock: Clock,
+    names: Names,
+    /// As last read or written.
+    state: LogState,
+    /// Records up to here have nothing that the log lacks. Ahead of the log where they have no files of this table.
+    through: Option<Epoch>,
+    /// The newest epoch when it was opened, and which files of those that the log lacked then lie in the table's folder.
+    found: Option<(Epoch, BTreeSet<String>)>,
+}
+
+/// How far a table's log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Every file of this epoch and of all before it is in the log. None: nothing of this chain.
+    pub through: Option<Epoch>,
+    /// Records from here on are read again by the next opening: they may not be deleted. Behind `through` where the log
+    /// does not say yet how far it is, because there was nothing to add.
+    pub needed_from: Epoch,
+    /// The version that readers see.
+    pub version: Option<u64>,
+}
+
+impl TableLog {
+    /// Reads the log of one of the lane's tables, by its id. A table that is not there is made with the first call of [`Self::create`].
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Store`]; [`LogError::Refused`] if it is not ours to write, or cannot take these columns.
+    pub async fn open(
+        storage: &LaneStorage,
+        table: &str,
+        shape: Arc<TableShape>,
+        clock: Clock,
+        names: Names,
+    ) -> Result<Self, LogError> {
+        let log = Log { table: storage.tables[table].clone() };
+        let (job, lane) = (storage.job.clone(), storage.lane.clone());
+        let owner = Owner { job, lane, table: table.to_owned(), chain: String::new() };
+        let state = log.load(|_, _| {}).await?;
+        let opened = Self { log, owner, shape, clock, names, state, through: None, found: None };
+        opened.decide_table()?;
+        Ok(opened)
+    }
+
+    /// What is added from now on comes from this chain, by its id. Before that nothing is.
+    #[must_use]
+    pub fn of_chain(mut self, chain: &str) -> Self {
+        chain.clone_into(&mut self.owner.chain);
+        self.through = self.through.max(self.in_log());
+        self
+    }
+
+    /// Looks at what the log lacks of a chain that is there, up to its head: whether the records that name it are still
+    /// there, and whether the files are. A table whose path was changed begins without those of the old place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`]; refused too if files of the table cannot be named any more, because their records are gone.
+    pub async fn find_missing(
+        mut self,
+        storage: &LaneStorage,
+        head: &ChainRecord,
+    ) -> Result<Self, LogError> {
+        self = self.of_chain(&head.chain);
+        let from = self.needed_from();
+        if from > head.epoch {
+            return Ok(self);
+        }
+        let found = follow::find(storage, &self.owner.table, from, head).await?;
+        let gone_from = from.max(Epoch::GENESIS.next());
+        if gone_from < found.kept_from {
+            let is_gone = |epoch: &Epoch| (gone_from..found.kept_from).contains(epoch);
+            let unnamed = found.files.values().filter(|epoch| is_gone(epoch)).count();
+            if unnamed > 0 {
+                return Err(self.unnamed(unnamed, gone_from, found.kept_from));
+            }
+            self.through = self.through.max(Some(Epoch(found.kept_from.0 - 1)));
+        }
+        self.found = Some((head.epoch, found.files.into_keys().collect()));
+        Ok(self)
+    }
+
+    fn unnamed(&self, files: usize, from: Epoch, to: Epoch) -> LogError {
+        let last = to.0 - 1;
+        let reason = format!(
+            "has {files} files of epochs {from} to {last} that its log does not name, and the records that named them were \
+             deleted (`checkpoint.retain`): write to another path, where the table begins without them, or put back \
+             `_delta_log` from a copy if it was deleted"
+        );
+        LogError::refused(&self.log.table, reason)
+    }
+
+    /// How far it is.
+    pub fn published(&self) -> Published {
+        let needed_from = self.needed_from();
+        Published { through: self.through, needed_from, version: self.state.version }
+    }
+
+    fn needed_from(&self) -> Epoch {
+        self.in_log().map_or(Epoch::GENESIS, Epoch::next)
+    }
+
+    /// The table's folder, as the pipeline file names it.
+    pub fn url(&self) -> &str {
+        &self.log.table.url
+    }
+
+    fn in_log(&self) -> Option<Epoch> {
+        decide::published(&self.state, &self.owner)
+    }
+
+    fn decide_table(&self) -> Result<Option<Commit>, LogError> {
+        let id = || as_guid(&self.names.next());
+        let decided = decide::create(&self.state, &self.owner, &self.shape, id, self.now());
+        decided.map_err(|reason| LogError::refused(&self.log.table, reason))
+    }
+
+    /// ms since 1970.
+    fn now(&self) -> i64 {
+        self.clock.wall_micros() / 1_000
+    }
+
+    /// Makes the table if there is none, so that its readers find no rows rather than no table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub async fn create(&mut self) -> Result<(), LogError> {
+        while let Some(commit) = self.decide_table()? {
+            self.commit(&commit).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds what the chain has up to its head and the log lacks. One commit of the log at most: call it until
+    /// [`Published::through`] is the head.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`]; [`LogError::Chain`] if records are missing that the log still needs.
+    pub async fn publish(
+        &mut self,
+        storage: &LaneStorage,
+        head: &ChainRecord,
+    ) -> Result<Published, LogError> {
+        self.check_ahead(head)?;
+        let first = self.in_log().map_or(Epoch::GENESIS, Epoch::next);
+        // What was looked at since has no files, and is named by the commit that comes next.
+        let next = self.through.map_or(first, |through| first.max(through.next()));
+        if next > head.epoch {
+            return Ok(self.published());
+        }
+        let last = head.epoch.min(Epoch(next.0 + EPOCHS_MAX - 1));
+        let records = follow::records(storage, next, last, head).await?;
+        let records: Vec<Arc<ChainRecord>> =
+            records.into_iter().map(|record| self.without_lost(record)).collect();
+        let records: Vec<&ChainRecord> = records.iter().map(AsRef::as_ref).collect();
+        self.append(&records).await?;
+        Ok(self.published())
+    }
+
+    /// A record without the files that were not in the table's folder when it was opened: they lie where the table was then.
+    fn without_lost(&self, record: Arc<ChainRecord>) -> Arc<ChainRecord> {
+        let Some((opened, found)) = &self.found else { return record };
+        let table = &self.owner.table;
+        let is_lost = |file: &DataFile| file.table == *table && !found.contains(&file.path);
+        if record.epoch > *opened || !record.files.iter().any(is_lost) {
+            return record;
+        }
+        let mut left = ChainRecord::clone(&record);
+        left.files.retain(|file| !is_lost(file));
+        let lost = record.files.len() - left.files.len();
+        let (epoch, url) = (record.epoch, &self.log.table.url);
+        tracing::warn!(%epoch, table, url, lost, "files lie in another place, and are not in the table's log");
+        Arc::new(left)
+    }
+
+    /// Adds these records, which follow each other.
+    async fn append(&mut self, records: &[&ChainRecord]) -> Result<(), LogError> {
+        for _ in 0..CONFLICTS_MAX {
+            self.create().await?;
+            let commit = decide::append(&self.state, &self.owner, &self.shape, records, self.now());
+            let commit = commit.map_err(|reason| LogError::refused(&self.log.table, reason))?;
+            let is_done = match &commit {
+                None => true,
+                Some(commit) => self.commit(commit).await?,
+            };
+            if is_done {
+                let shown = records.iter().take_while(|record| !record.held);
+                self.through = shown.last().map(|record| record.epoch).max(self.through);
+                if commit.is_some() {
+                    self.tidy().await;
+                }
+                return Ok(());
+            }
+        }
+        let reason = "is written by others so fast that no commit gets through";
+        Err(LogError::refused(&self.log.table, reason))
+    }
+
+    /// Whether the commit is in the log. If another one has its place, that is read.
+    async fn commit(&mut self, commit: &Commit) -> Result<bool, LogError> {
+        let is_ours = self.log.put(commit).await?;
+        match is_ours {
+            true => self.state.apply(commit.version, &commit.lines),
+            false => self.log.follow(&mut self.state, |_, _| {}).await?,
+        }
+        Ok(is_ours)
+    }
+
+    /// The log knows of epochs that the chain does not have: somebody put back an older copy of the chain.
+    fn check_ahead(&self, head: &ChainRecord) -> Result<(), LogError> {
+        match self.in_log().filter(|done| *done > head.epoch) {
+            None => Ok(()),
+            Some(done) => Err(LogError::refused(
+                &self.log.table,
+                format!(
+                    "has epoch {done} of this chain, whose newest is {}: the chain was put back to an older copy; \
+                     restore the newest, or begin again with `sluicegate reset`",
+                    head.epoch
+                ),
+            )),
+        }
+    }
+
+    /// Checkpoint and clean-up, if they are due. Readers do without for a while, so a failure is only told.
+    async fn tidy(&mut self) {
+        if !cleanup::is_due(&self.state) {
+            return;
+        }
+        let tidied = async {
+            if let Some(version) = cleanup::write(&self.log, self.now()).await? {
+                self.state.checkpoint = Some(version);
+                let removed = cleanup::clean(&self.log, &self.state, self.now()).await?;
+                tracing::debug!(table = self.owner.table, version, removed, "wrote a checkpoint");
+            }
+            Ok::<_, LogError>(())
+        };
+        if let Err(error) = tidied.await {
+            tracing::warn!(table = self.owner.table, %error, "the table's log got no checkpoint");
+        }
+    }
+}
+
+/// 32 hex digits with the dashes that tables want of a GUID.
+fn as_guid(name: &str) -> String {
+    let parts = [&name[..8], &name[8..12], &name[12..16], &name[16..20], &name[20..]];
+    parts.join("-")
+}

@@ -1,0 +1,209 @@
+//! The logs of the tables that have one: a task beside the lane adds to each what the chain has. The lane never waits for
+//! it, but at its end; what is behind is shown, and the next opening goes on where the log says that it stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use sluicegate_chain::record::{ChainRecord, Epoch};
+use sluicegate_chain::shape::TableShape;
+use sluicegate_chain::{LaneStorage, Published};
+use sluicegate_delta::{LogError, TableLog};
+use sluicegate_runtime::Runtime;
+use sluicegate_store::backoff::Backoff;
+
+use crate::lane::LaneParts;
+use crate::lane::open::OpenError;
+use crate::lane::plan::Plan;
+
+/// A log that is this many epochs behind, for whatever reason, is a problem: its readers wait.
+const BEHIND_MAX: u64 = 6;
+
+/// The logs of a lane. Without tables that have one it does nothing. Dropping it breaks off what is under way, which may
+/// still take effect.
+pub(in crate::lane) struct TableLogs {
+    shapes: BTreeMap<Arc<str>, Arc<TableShape>>,
+    logs: Vec<Running>,
+    runtime: Runtime,
+    head: watch::Sender<Option<Arc<ChainRecord>>>,
+}
+
+struct Running {
+    /// Closed when the task has ended.
+    shown: watch::Receiver<Shown>,
+    task: JoinHandle<()>,
+    url: String,
+}
+
+/// How far a log is, for the lane.
+#[derive(Debug, Default)]
+struct Shown {
+    through: Option<Epoch>,
+    problem: Option<String>,
+}
+
+/// Reads the logs of the pipeline's tables: whether they can be written, and how far they are.
+pub(in crate::lane) async fn open_logs(
+    parts: &LaneParts,
+    plan: &Plan,
+    head: Option<&ChainRecord>,
+) -> Result<Vec<TableLog>, OpenError> {
+    let mut logs = Vec::new();
+    for (table, shape) in plan.shapes(&parts.config)? {
+        let (clock, names) = (parts.clock.clone(), parts.names.clone());
+        let log = TableLog::open(&parts.storage, &table, shape, clock, names).await?;
+        logs.push(match head {
+            Some(head) => log.find_missing(&parts.storage, head).await?,
+            None => log,
+        });
+    }
+    Ok(logs)
+}
+
+/// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,
+/// because epochs of a chain that was begun again say nothing of those before.
+pub(in crate::lane) fn mark(logs: &[TableLog]) -> Published {
+    let first = logs.iter().map(|log| log.published().needed_from).min();
+    first.map_or_else(Published::everything, Published::below)
+}
+
+fn first_needed(needed: &[AtomicU64]) -> Epoch {
+    Epoch(needed.iter().map(|epoch| epoch.load(Ordering::Relaxed)).min().unwrap_or(0))
+}
+
+impl TableLogs {
+    /// Goes on with these logs, beside the lane. What they have is told to the mark: it says which records may be deleted.
+    pub(in crate::lane) fn start(
+        logs: Vec<TableLog>,
+        shapes: BTreeMap<Arc<str>, Arc<TableShape>>,
+        storage: &LaneStorage,
+        runtime: &Runtime,
+    ) -> Self {
+        let head = watch::Sender::new(None);
+        let needed = logs.iter().map(|log| AtomicU64::new(log.published().needed_from.0));
+        let needed: Arc<[AtomicU64]> = needed.collect();
+        let start = |(index, log): (usize, TableLog)| {
+            let through = log.published().through;
+            let (shows, shown) = watch::channel(Shown { through, problem: None });
+            let url = log.url().to_owned();
+            let work =
+                Work { log, storage: storage.clone(), shows, needed: Arc::clone(&needed), index };
+            let task = runtime.spawn(work.run(head.subscribe()));
+            Running { shown, task, url }
+        };
+        let logs = logs.into_iter().enumerate().map(start).collect();
+        Self { shapes, logs, runtime: runtime.clone(), head }
+    }
+
+    /// The columns of a table, if it has a log.
+    pub(in crate::lane) fn shape(&self, table: &str) -> Option<Arc<TableShape>> {
+        self.shapes.get(table).cloned()
+    }
+
+    /// An epoch is committed.
+    pub(in crate::lane) fn committed(&self, record: &Arc<ChainRecord>) {
+        self.head.send_replace(Some(Arc::clone(record)));
+    }
+
+    /// Whether a log lacks something of the newest epoch.
+    pub(in crate::lane) fn is_behind(&self) -> bool {
+        self.logs.iter().any(|log| self.epochs_behind(log) > 0)
+    }
+
+    fn epochs_behind(&self, log: &Running) -> u64 {
+        let head = self.head.borrow().as_ref().map_or(0, |head| head.epoch.0 + 1);
+        head.saturating_sub(log.shown.borrow().through.map_or(0, |through| through.0 + 1))
+    }
+
+    /// Waits a moment for logs that are behind.
+    pub(in crate::lane) fn wait(&self, moment: Duration) {
+        let Some(log) = self.logs.iter().find(|log| self.epochs_behind(log) > 0) else { return };
+        let mut shown = log.shown.clone();
+        // Whether it came in time is asked again.
+        let _ =
+            self.runtime.block_on(async { tokio::time::timeout(moment, shown.changed()).await });
+    }
+
+    /// Why the readers of a table wait, if they do.
+    pub(in crate::lane) fn problem(&self) -> Option<String> {
+        self.logs.iter().find_map(|log| {
+            let (behind, shown) = (self.epochs_behind(log), log.shown.borrow());
+            let why = match &shown.problem {
+                Some(problem) if behind > 0 => format!(": {problem}"),
+                _ if log.shown.has_changed().is_err() => {
+                    ", and its task has ended: start the pipeline again".to_owned()
+                }
+                _ if behind > BEHIND_MAX => String::new(),
+                _ => return None,
+            };
+            Some(format!("the log of the table at {} is {behind} epochs behind{why}", log.url))
+        })
+    }
+}
+
+impl Drop for TableLogs {
+    fn drop(&mut self) {
+        self.logs.iter().for_each(|log| log.task.abort());
+    }
+}
+
+/// One log, and what is told of it.
+struct Work {
+    log: TableLog,
+    storage: LaneStorage,
+    shows: watch::Sender<Shown>,
+    /// The first epoch that each log of the lane still needs.
+    needed: Arc<[AtomicU64]>,
+    /// Which of them this one is.
+    index: usize,
+}
+
+impl Work {
+    /// Until the lane is gone.
+    async fn run(mut self, mut heads: watch::Receiver<Option<Arc<ChainRecord>>>) {
+        while heads.changed().await.is_ok() {
+            self.catch_up(&mut heads).await;
+        }
+    }
+
+    /// Tries until the log has what the chain has.
+    async fn catch_up(&mut self, heads: &mut watch::Receiver<Option<Arc<ChainRecord>>>) {
+        let mut backoff = Backoff::of_store(self.log.url().len() as u64);
+        let mut has_failed = false;
+        loop {
+            let Some(head) = heads.borrow_and_update().clone() else { return };
+            let Err(error) = self.publish(&head).await else { break };
+            if !std::mem::replace(&mut has_failed, true) {
+                tracing::warn!(table = self.log.url(), %error, "the table's log waits");
+            }
+            self.show(Some(error.to_string()));
+            tokio::time::sleep(backoff.wait()).await;
+        }
+        if has_failed {
+            tracing::info!(table = self.log.url(), "the table's log is written again");
+        }
+    }
+
+    async fn publish(&mut self, head: &ChainRecord) -> Result<(), LogError> {
+        self.log.create().await?;
+        loop {
+            let before = self.log.published();
+            let published = self.log.publish(&self.storage, head).await?;
+            self.show(None);
+            // What is held back stays behind, and is not asked for again and again.
+            if published.through >= Some(head.epoch) || published == before {
+                return Ok(());
+            }
+        }
+    }
+
+    fn show(&self, problem: Option<String>) {
+        self.needed[self.index].store(self.log.published().needed_from.0, Ordering::Relaxed);
+        self.storage.keep.published.advance(first_needed(&self.needed));
+        self.shows.send_replace(Shown { through: self.log.published().through, problem });
+    }
+}

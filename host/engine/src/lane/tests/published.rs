@@ -1,0 +1,126 @@
+//! Which records of the chain stay because a table's log still needs them: real openings, committer and housekeeping.
+
+use super::*;
+use sluicegate_chain::modules::ModuleStore;
+use sluicegate_connect::outbox::{Deliveries, OutboxError};
+use sluicegate_connect::source::SourceError;
+use sluicegate_runtime::Names;
+use sluicegate_testing::denied::DenyingStore;
+
+const TABLE: &str = r#"
+[[sinks]]
+id = "rows"
+type = "delta"
+path = "unused-rows"
+[checkpoint]
+path = "unused-chain"
+"#;
+
+/// Records from memory, one at a time, and no topics.
+struct OneByOne(Logs);
+
+impl Ends for OneByOne {
+    fn source(&self, _: &Pipeline, _: &Clock) -> Result<Box<dyn Source>, SourceError> {
+        Ok(Box::new(LogSource::new(&self.0, 1, 1)))
+    }
+
+    fn post(
+        &self,
+        _: &Pipeline,
+        _: &Clock,
+        _: Arc<Deliveries>,
+        _: &dyn Fn() -> bool,
+    ) -> Result<Option<Post>, OutboxError> {
+        Ok(None)
+    }
+}
+
+/// A lane that commits at every turn, and keeps no record for its age.
+struct Forgetful {
+    world: World,
+    store: Arc<DenyingStore>,
+    lane: Lane,
+    _commands: mpsc::Sender<Command>,
+}
+
+impl Forgetful {
+    fn open(denied: Option<&str>) -> Self {
+        let mut world = World::of(&[HEAD, TABLE].concat(), None);
+        let store = Arc::new(DenyingStore::new(Arc::clone(&world.store), denied));
+        world.store = Arc::clone(&store) as Arc<dyn ObjectStore>;
+        let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
+        let partition = Partition { stream: Arc::from("log"), number: 0 };
+        let logs = Arc::new(BTreeMap::from([(partition, (0..100_000).map(line).collect())]));
+        let keep = Keep { age: Duration::ZERO, ..Keep::default() };
+        let parts = LaneParts {
+            config: Arc::clone(&world.config),
+            storage: LaneStorage { keep, ..world.storage() },
+            modules: ModuleStore::new(world.location("modules")),
+            engine: PluginEngine::new(None, Compiler::Here).unwrap(),
+            ends: Arc::new(OneByOne(logs)),
+            runtime: world.runtime.handle().clone().into(),
+            names: Names::random(),
+            clock: Clock::system(),
+            instance: "test".to_owned(),
+            waits_for_modules: false,
+            advertise: None,
+            pace: Pace::default(),
+        };
+        let (outside, commands) = world.outside(world.metrics(), &parts.clock);
+        let lane = open(&parts, &outside).unwrap();
+        Self { world, store, lane, _commands: commands }
+    }
+
+    fn commit_up_to(&mut self, epoch: u64) {
+        while self.lane.ledger.committer.head() < Some(Epoch(epoch)) {
+            assert_eq!(self.lane.step().unwrap(), None);
+        }
+    }
+
+    /// Waits until housekeeping has looked which records may go, when the newest was that one or a later one.
+    fn is_looked_at(&self, head: u64) {
+        for _ in 0..6_000 {
+            let slot = |path: &Path| path.filename()?.strip_suffix(".json")?.parse().ok();
+            if self.store.heads().iter().filter_map(slot).any(|epoch: u64| epoch >= head) {
+                return;
+            }
+            self.rest();
+        }
+        panic!("nobody looked in a minute");
+    }
+
+    fn rest(&self) {
+        self.world.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
+    }
+
+    fn has_record(&self, epoch: u64) -> bool {
+        let storage = self.world.storage();
+        let record = chain::inspect::record(&storage, Epoch(epoch));
+        self.world.runtime.block_on(record).unwrap().is_some()
+    }
+}
+
+#[test]
+fn records_that_a_log_has_taken_go() {
+    let mut lane = Forgetful::open(None);
+    lane.commit_up_to(300);
+    assert!((0..6_000).any(|_| {
+        lane.lane.step().unwrap();
+        lane.rest();
+        !lane.has_record(1)
+    }));
+}
+
+/// All of them, for its next opening begins with the first that it lacks.
+#[test]
+fn records_that_a_log_lacks_stay_however_old() {
+    let mut lane = Forgetful::open(Some("_delta_log/"));
+    lane.commit_up_to(430);
+    lane.is_looked_at(300);
+    // What that look has let go is gone when the next one begins.
+    lane.commit_up_to(560);
+    lane.is_looked_at(430);
+    assert!((0..=560).all(|epoch| lane.has_record(epoch)));
+    let problem = lane.lane.outputs.logs.problem().unwrap();
+    assert!(problem.contains("write the table's log"), "{problem}");
+}
