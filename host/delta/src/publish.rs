@@ -123,7 +123,9 @@ impl TableLog {
     /// How far it is.
     pub fn published(&self) -> Published {
         let needed_from = self.needed_from();
-        Published { through: self.through, needed_from, version: self.state.version }
+        // Another writer of this chain may have been faster.
+        let through = self.through.max(self.in_log());
+        Published { through, needed_from, version: self.state.version }
     }
 
     fn needed_from(&self) -> Epoch {
@@ -174,9 +176,12 @@ impl TableLog {
         head: &ChainRecord,
     ) -> Result<Published, LogError> {
         self.check_ahead(head)?;
-        let first = self.in_log().map_or(Epoch::GENESIS, Epoch::next);
-        // What was looked at since has no files, and is named by the commit that comes next.
-        let next = self.through.map_or(first, |through| first.max(through.next()));
+        if self.next() < head.epoch {
+            // Whoever was faster may have let go of records that are to be read here.
+            self.log.follow(&mut self.state, |_, _| {}).await?;
+            self.check_ahead(head)?;
+        }
+        let next = self.next();
         if next > head.epoch {
             return Ok(self.published());
         }
@@ -187,6 +192,12 @@ impl TableLog {
         let records: Vec<&ChainRecord> = records.iter().map(AsRef::as_ref).collect();
         self.append(&records).await?;
         Ok(self.published())
+    }
+
+    /// The first epoch of which the log may lack something. What was looked at since it says how far it is has no files, and
+    /// is named by the commit that comes next.
+    fn next(&self) -> Epoch {
+        self.needed_from().max(self.through.map_or(Epoch::GENESIS, Epoch::next))
     }
 
     /// A record without the files that were not in the table's folder when it was opened: they lie where the table was then.

@@ -203,3 +203,14 @@ fn checkpoints_are_read_and_the_log_is_cleaned_before_them() {
     let table = lane.runtime.block_on(contents(lane.table())).unwrap();
     assert_eq!(table.files.len(), 231);
 }
+
+#[test]
+fn a_writer_who_finds_that_another_was_faster_has_nothing_left_to_do() {
+    let mut lane = Lane::new();
+    lane.commit(1, &["n"]);
+    let (mut first, mut second) = (open(&lane, &["n"]).unwrap(), open(&lane, &["n"]).unwrap());
+    catch_up(&lane, &mut first).unwrap();
+    lane.runtime.block_on(second.create()).unwrap();
+    assert_eq!(second.published(), first.published());
+    assert_eq!(second.published().through.map(|epoch| epoch.0), Some(1));
+}
