@@ -1,4 +1,5 @@
 // Faults of the page itself become a sentence. A page that fails leaves the rest usable.
+import { forget } from "./poll.js";
 import { Component, html, signal } from "./view.js";
 
 /** A sentence, or null. */
@@ -43,11 +44,16 @@ export class Guard extends Component {
     console.error(failed);
   }
 
+  /** An answer that could not be drawn is kept by its poll, and would fail the page again. */
+  componentWillUnmount() {
+    if (this.state.failed) forget();
+  }
+
   render({ children }, { failed }) {
     if (!failed) return children;
     return html`<h1 tabindex="-1">This page could not be drawn</h1>
       <p>${String(failed.message ?? failed)}</p>
       <p>The other pages still work. Please report it with the address of this page.</p>
-      <button onClick=${() => this.setState({ failed: null })}>Draw it again</button>`;
+      <button onClick=${() => { forget(); this.setState({ failed: null }); }}>Draw it again</button>`;
   }
 }

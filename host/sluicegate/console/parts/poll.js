@@ -96,6 +96,13 @@ export function askAgain() {
   }
 }
 
+/** Forgets the answers of what is not shown, so that nothing is drawn from them. */
+export function forget() {
+  for (const [path, poll] of polls) {
+    if (poll.users === 0) polls.delete(path);
+  }
+}
+
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) askAgain();
 });
