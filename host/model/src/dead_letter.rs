@@ -34,6 +34,15 @@ pub enum DeadLetterKind {
     Trap,
 }
 
+/// What a kind of dead letter says, for the documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Meaning {
+    /// What happened.
+    pub what: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
 impl DeadLetterKind {
     /// All of them, in the order of the documentation.
     pub const ALL: [Self; 12] = [
@@ -74,9 +83,9 @@ impl DeadLetterKind {
         matches!(self, Self::Trap | Self::Deadline | Self::Answer | Self::Breaker)
     }
 
-    /// What happened, and what to do about it: its row of the documentation, between bars.
-    pub fn meaning(self) -> (&'static str, &'static str) {
-        match self {
+    /// Its row of the documentation.
+    pub fn meaning(self) -> Meaning {
+        let (what, fix) = match self {
             Self::Decode => (
                 "the value does not have the columns of `[schema]`",
                 "mend the sender or `[schema]`",
@@ -114,7 +123,8 @@ impl DeadLetterKind {
                 "the record makes Sluicegate itself panic, or a group does when it fires",
                 "report it",
             ),
-        }
+        };
+        Meaning { what, fix }
     }
 }
 
@@ -138,7 +148,7 @@ impl fmt::Display for DeadLetterKind {
 
 #[cfg(test)]
 mod tests {
-    use super::DeadLetterKind;
+    use super::{DeadLetterKind, Meaning};
 
     #[test]
     fn each_kind_has_its_row_in_the_documentation() {
@@ -146,7 +156,7 @@ mod tests {
         let (_, table) = page.split_once("| kind | what happened | do |\n|---|---|---|\n").unwrap();
         let (table, _) = table.split_once("\n\n").unwrap();
         let row = |kind: DeadLetterKind| {
-            let (what, fix) = kind.meaning();
+            let Meaning { what, fix } = kind.meaning();
             format!("| `{kind}` | {what} | {fix} |")
         };
         assert_eq!(table, DeadLetterKind::ALL.map(row).join("\n"));

@@ -17,15 +17,21 @@ pub(super) fn day_of(micros: i64) -> Day {
     Day::try_from(day).unwrap_or(if day < 0 { Day::MIN } else { Day::MAX })
 }
 
+/// The rows of a day.
+pub(super) struct OfDay<'a> {
+    pub(super) day: Day,
+    pub(super) rows: RecordBatch,
+    /// Of each row, µs.
+    pub(super) times: Cow<'a, [i64]>,
+}
+
 /// The rows of each day with their times, by day, each in the order they had. Rows of one day are not copied.
-pub(super) fn split_by_day<'a>(
-    rows: &RecordBatch,
-    times: &'a [i64],
-) -> Vec<(Day, RecordBatch, Cow<'a, [i64]>)> {
+pub(super) fn split_by_day<'a>(rows: &RecordBatch, times: &'a [i64]) -> Vec<OfDay<'a>> {
     assert_eq!(rows.num_rows(), times.len(), "a time for each row");
     let Some(first) = times.first().copied().map(day_of) else { return Vec::new() };
     if times.iter().all(|time| day_of(*time) == first) {
-        return vec![(first, rows.clone(), Cow::Borrowed(times))];
+        let (rows, times) = (rows.clone(), Cow::Borrowed(times));
+        return vec![OfDay { day: first, rows, times }];
     }
     let mut order: Vec<(Day, u32)> = times.iter().copied().map(day_of).zip(0..).collect();
     order.sort_unstable(); // by day, then by row
@@ -33,7 +39,7 @@ pub(super) fn split_by_day<'a>(
         let picked: UInt32Array = run.iter().map(|(_, row)| *row).collect::<Vec<u32>>().into();
         let rows = take_record_batch(rows, &picked).expect("the indexes are those of its rows");
         let times = run.iter().map(|(_, row)| times[*row as usize]).collect();
-        (run[0].0, rows, Cow::Owned(times))
+        OfDay { day: run[0].0, rows, times: Cow::Owned(times) }
     });
     of_day.collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -30,8 +31,8 @@ pub(super) struct FileName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Part {
     Footer,
-    /// From this byte to before that one.
-    Range(u64, u64),
+    /// These bytes.
+    Range(Range<u64>),
 }
 
 #[derive(Clone)]
@@ -85,15 +86,15 @@ impl Kept {
         self.keep((file.clone(), Part::Footer), Content::Footer(footer.clone()), bytes);
     }
 
-    pub(super) fn range(&self, file: &FileName, (start, end): (u64, u64)) -> Option<Bytes> {
-        match self.parts().ask(&(file.clone(), Part::Range(start, end)))? {
+    pub(super) fn range(&self, file: &FileName, range: Range<u64>) -> Option<Bytes> {
+        match self.parts().ask(&(file.clone(), Part::Range(range)))? {
             Content::Bytes(bytes) => Some(bytes),
             Content::Footer(_) => None,
         }
     }
 
-    pub(super) fn keep_range(&self, file: &FileName, (start, end): (u64, u64), bytes: &Bytes) {
-        let name = (file.clone(), Part::Range(start, end));
+    pub(super) fn keep_range(&self, file: &FileName, range: Range<u64>, bytes: &Bytes) {
+        let name = (file.clone(), Part::Range(range));
         self.keep(name, Content::Bytes(bytes.clone()), bytes.len());
     }
 

@@ -60,6 +60,15 @@ pub struct Tail<T> {
     pub bytes_read: u64,
 }
 
+/// Where a look ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Rows that are taken.
+    pub rows_max: usize,
+    /// Bytes of row groups that are read, about, compressed.
+    pub bytes_max: u64,
+}
+
 /// The last rows that are wanted, at most `rows_max`. Each is handed to `take` as a batch and its row there.
 ///
 /// Row groups are read from the end until there are enough, or about `bytes_max` bytes were read; one is read in any case.
@@ -70,7 +79,7 @@ pub struct Tail<T> {
 pub async fn last_rows<T>(
     file: TailOf<'_>,
     wanted: Wanted<'_>,
-    bounds: (usize, u64),
+    bounds: Bounds,
     take: impl Fn(&RecordBatch, usize) -> T,
 ) -> Result<Tail<T>, LookError> {
     let table = file.table;
@@ -87,7 +96,7 @@ pub async fn last_rows<T>(
 async fn last_rows_of<T>(
     file: TailOf<'_>,
     wanted: Wanted<'_>,
-    (rows_max, bytes_max): (usize, u64),
+    Bounds { rows_max, bytes_max }: Bounds,
     take: impl Fn(&RecordBatch, usize) -> T,
 ) -> Result<Tail<T>, ParquetError> {
     let path: Path = file.table.path(file.path);

@@ -13,6 +13,8 @@ use super::look_back::*;
 use sluicegate_store::Location;
 use sluicegate_testing::counted::CountedStore;
 
+const PATH: &str = "day/file.parquet";
+
 /// 100 rows in row groups of 10: `n` counts them, `kind` is `odd` or `even`.
 async fn table() -> (Location, u64) {
     table_in(&CountedStore::default()).await
@@ -29,23 +31,22 @@ async fn table_in(store: &CountedStore) -> (Location, u64) {
     let bytes = writer.into_inner().unwrap();
     let size = bytes.len() as u64;
     let table = Location { store: Arc::new(store.clone()), ..Location::in_memory() };
-    table.store.put(&table.path("day/file.parquet"), bytes.into()).await.unwrap();
+    table.store.put(&table.path(PATH), bytes.into()).await.unwrap();
     (table, size)
 }
 
-async fn tail(before: u64, wanted: Wanted<'_>, bounds: (usize, u64)) -> Tail<i64> {
+async fn tail(before: u64, wanted: Wanted<'_>, bounds: Bounds) -> Tail<i64> {
     let (table, bytes) = table().await;
     let kept = Kept::default();
-    tail_of((&table, bytes, &kept), before, wanted, bounds).await
+    let (table, kept) = (&table, &kept);
+    tail_of(TailOf { table, path: PATH, bytes, kept, before }, wanted, bounds).await
 }
 
-async fn tail_of(
-    (table, bytes, kept): (&Location, u64, &Kept),
-    before: u64,
-    wanted: Wanted<'_>,
-    bounds: (usize, u64),
-) -> Tail<i64> {
-    let file = TailOf { table, path: "day/file.parquet", bytes, kept, before };
+fn bounds(rows_max: usize, bytes_max: u64) -> Bounds {
+    Bounds { rows_max, bytes_max }
+}
+
+async fn tail_of(file: TailOf<'_>, wanted: Wanted<'_>, bounds: Bounds) -> Tail<i64> {
     let n = |batch: &RecordBatch, row: usize| {
         batch.column_by_name("n").unwrap().as_primitive::<Int64Type>().value(row)
     };
@@ -57,7 +58,7 @@ async fn the_last_rows_come_first_and_the_next_look_goes_on_where_this_one_ended
     let mut seen = Vec::new();
     let mut before = u64::MAX;
     loop {
-        let tail = tail(before, &[], (7, u64::MAX)).await;
+        let tail = tail(before, &[], bounds(7, u64::MAX)).await;
         seen.extend(tail.rows.iter().map(|(number, n)| {
             assert_eq!(*number as i64, *n);
             *n
@@ -72,21 +73,21 @@ async fn the_last_rows_come_first_and_the_next_look_goes_on_where_this_one_ended
 
 #[tokio::test]
 async fn only_rows_that_are_wanted_come_however_they_lie() {
-    let odd = tail(95, &[("kind", "odd")], (5, u64::MAX)).await;
+    let odd = tail(95, &[("kind", "odd")], bounds(5, u64::MAX)).await;
     let n: Vec<i64> = odd.rows.iter().map(|(_, n)| *n).collect();
     assert_eq!((n, odd.from), (vec![93, 91, 89, 87, 85], 85));
-    let none = tail(u64::MAX, &[("kind", "prime")], (5, u64::MAX)).await;
+    let none = tail(u64::MAX, &[("kind", "prime")], bounds(5, u64::MAX)).await;
     assert_eq!((none.rows.len(), none.from), (0, 0));
-    let unknown = tail(u64::MAX, &[("colour", "red")], (5, u64::MAX)).await;
+    let unknown = tail(u64::MAX, &[("colour", "red")], bounds(5, u64::MAX)).await;
     assert_eq!((unknown.rows.len(), unknown.from), (0, 0), "no such column");
 }
 
 #[tokio::test]
 async fn a_look_ends_when_it_has_read_enough_bytes_but_not_before_the_first_row_group() {
-    let little = tail(u64::MAX, &[("kind", "prime")], (5, 1)).await;
+    let little = tail(u64::MAX, &[("kind", "prime")], bounds(5, 1)).await;
     assert_eq!((little.rows.len(), little.from), (0, 90));
     assert!(little.bytes_read > 0);
-    let further = tail(little.from, &[], (50, little.bytes_read * 3)).await;
+    let further = tail(little.from, &[], bounds(50, little.bytes_read * 3)).await;
     assert_eq!(further.rows.len(), 30);
     assert_eq!(further.from, 60);
 }
@@ -98,7 +99,7 @@ async fn a_file_that_is_gone_or_is_no_parquet_says_so() {
     for path in ["bad.parquet", "gone.parquet"] {
         let kept = &Kept::default();
         let file = TailOf { table: &table, path, bytes: 100, kept, before: u64::MAX };
-        let failed = last_rows(file, &[], (1, 1), |_, row| row).await.unwrap_err();
+        let failed = last_rows(file, &[], bounds(1, 1), |_, row| row).await.unwrap_err();
         assert!(matches!(failed, LookError::File(_)), "{path}: {failed}");
     }
 }
@@ -107,25 +108,24 @@ async fn a_file_that_is_gone_or_is_no_parquet_says_so() {
 async fn parts_that_were_read_lately_are_kept_and_never_more_bytes_than_there_is_room_for() {
     let store = CountedStore::default();
     let (table, bytes) = table_in(&store).await;
-    let all = (100, u64::MAX);
+    let all = bounds(100, u64::MAX);
     let kept = Kept::default();
-    let file = (&table, bytes, &kept);
-    tail_of(file, u64::MAX, &[], all).await;
+    let file = |kept, before| TailOf { table: &table, path: PATH, bytes, kept, before };
+    tail_of(file(&kept, u64::MAX), &[], all).await;
     assert_eq!(store.reads(), 2 + 10 * 2, "the end, the footer, and two columns of ten row groups");
-    let odd = tail_of(file, u64::MAX, &[("kind", "odd")], all).await;
+    let odd = tail_of(file(&kept, u64::MAX), &[("kind", "odd")], all).await;
     assert_eq!((odd.rows.len(), store.reads()), (50, 0));
     assert!(kept.bytes() > 0);
 
     // A footer of which four would not fit is read each time, and so are parts that others have pushed out.
     let little = Kept::with_room_for(1_000);
-    let file = (&table, bytes, &little);
     for _ in 0..2 {
-        let rows = tail_of(file, u64::MAX, &[], all).await.rows;
+        let rows = tail_of(file(&little, u64::MAX), &[], all).await.rows;
         assert_eq!(rows.len(), 100);
         assert!(store.reads() > 2);
         assert!((1..=1_000).contains(&little.bytes()), "{little:?}");
     }
     // The newest part is among those that are kept.
-    tail_of(file, 10, &[], all).await;
+    tail_of(file(&little, 10), &[], all).await;
     assert_eq!(store.reads(), 2, "the footer only");
 }

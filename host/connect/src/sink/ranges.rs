@@ -60,17 +60,16 @@ impl Ranges {
 
 impl MetadataFetch for Ranges {
     fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        let (start, end) = (range.start, range.end);
         async move {
             if let Some((kept, file)) = &self.kept
-                && let Some(bytes) = kept.range(file, (start, end))
+                && let Some(bytes) = kept.range(file, range.clone())
             {
                 return Ok(bytes);
             }
-            let get = self.location.store.get_range(&self.path, range);
+            let get = self.location.store.get_range(&self.path, range.clone());
             let bytes = get.await.map_err(|error| ParquetError::External(error.into()))?;
             if let Some((kept, file)) = &self.kept {
-                kept.keep_range(file, (start, end), &bytes);
+                kept.keep_range(file, range, &bytes);
             }
             Ok(bytes)
         }

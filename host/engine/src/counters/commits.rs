@@ -46,10 +46,12 @@ pub struct Activated {
 }
 
 impl Commit {
-    /// The commit of a record that follows one which pins the modules `before`.
+    /// The commit of a record that follows one which pins the modules `before`. It took so long, and the lane heard of it
+    /// at `at_micros`, wall time in µs since 1970.
     pub fn of(
         record: &ChainRecord,
-        (took, at_micros): (Duration, i64),
+        took: Duration,
+        at_micros: i64,
         before: &[PinnedModule],
     ) -> Self {
         let sum =

@@ -8,8 +8,18 @@ const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * 1_000_000;
 /// 2000-01-01.
 const BASE_DAY: i64 = 10_957;
 
-/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
-pub fn date_of(days: i64) -> (i64, u32, u32) {
+/// A day of the proleptic Gregorian calendar.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Date {
+    year: i64,
+    /// From 1 on.
+    month: u32,
+    /// From 1 on.
+    day: u32,
+}
+
+/// The date of a number of days since 1970-01-01.
+fn date_of(days: i64) -> Date {
     // Counted from a 1 March at the beginning of 400 years: leap days come last.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -20,23 +30,24 @@ pub fn date_of(days: i64) -> (i64, u32, u32) {
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month as u32, day as u32)
+    Date { year, month: month as u32, day: day as u32 }
 }
 
 /// The inverse of [`date_of`]; none if there is no such day.
-fn days_of(year: i64, month: u32, day: u32) -> Option<i64> {
+fn days_of(date: Date) -> Option<i64> {
+    let Date { year, month, day } = date;
     let year_from_march = year - i64::from(month <= 2);
     let (era, year_of_era) = (year_from_march.div_euclid(400), year_from_march.rem_euclid(400));
     let month_from_march = (i64::from(month) + 9) % 12;
     let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(day) - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     let days = era * 146_097 + day_of_era - 719_468;
-    (date_of(days) == (year, month, day)).then_some(days)
+    (date_of(days) == date).then_some(days)
 }
 
 /// `YYYY-MM-DD` of a number of days since 1970.
 pub fn write_date(days: i64, f: &mut impl fmt::Write) -> fmt::Result {
-    let (year, month, day) = date_of(days);
+    let Date { year, month, day } = date_of(days);
     match year {
         0..=9_999 => write!(f, "{year:04}-{month:02}-{day:02}"),
         year => write!(f, "{year:+05}-{month:02}-{day:02}"),
@@ -73,7 +84,8 @@ fn signed_date(text: &str) -> Option<(i64, &str)> {
     if !(4..=7).contains(&year.len()) || month.len() != 2 {
         return None;
     }
-    let days = days_of(sign * i64::from(number(year)?), number(month)?, number(day)?)?;
+    let year = sign * i64::from(number(year)?);
+    let days = days_of(Date { year, month: number(month)?, day: number(day)? })?;
     Some((days, rest))
 }
 

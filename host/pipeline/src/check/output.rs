@@ -81,9 +81,13 @@ pub(super) fn check(
         tables.push((key.child("path"), place_of(&table)));
         Some(table)
     });
-    let chain = checkpoint.as_ref().map(|checkpoint| checkpoint.written.as_str());
+    // Without a chain or a name there is no default; what is wrong with them is reported.
+    let beside = checkpoint.as_ref().zip(pipeline).map(|(checkpoint, pipeline)| {
+        let chain = checkpoint.written.trim_end_matches('/');
+        format!("{chain}/{pipeline}/{DEAD_LETTERS_FOLDER}")
+    });
     let dead_letters =
-        dead_letters(raw.dead_letters, chain.zip(pipeline), context.folder, &mut tables, problems);
+        dead_letters(raw.dead_letters, beside, context.folder, &mut tables, problems);
     check_apart(&tables, checkpoint.as_ref(), pipeline, problems);
     Checked { sinks, dead_letters, late, checkpoint }
 }
@@ -96,9 +100,10 @@ fn place_of(table: &TableLocation) -> WrittenPlace {
 /// there, which nobody but the chain writes to.
 const DEAD_LETTERS_FOLDER: &str = "dead-letters";
 
+/// `beside`: where they lie if the file does not say.
 fn dead_letters(
     raw: RawDeadLetters,
-    chain_and_pipeline: Option<(&str, &str)>,
+    beside: Option<String>,
     folder: &Path,
     tables: &mut Vec<(Key, WrittenPlace)>,
     problems: &mut Problems<'_>,
@@ -112,10 +117,6 @@ fn dead_letters(
         }
         return None;
     }
-    // Without a chain or a name there is no default; what is wrong with them is reported.
-    let beside = chain_and_pipeline.map(|(chain, pipeline)| {
-        format!("{}/{pipeline}/{DEAD_LETTERS_FOLDER}", chain.trim_end_matches('/'))
-    });
     let path = path.or_else(|| beside.clone())?;
     let table = WrittenTable { format: format.into(), partition_by, file_bytes_max };
     let table = check_table(&path, table, &key, folder, problems)?;

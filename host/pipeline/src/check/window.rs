@@ -77,13 +77,13 @@ fn check_window(
     let kind = match r#type {
         RawWindowType::Tumbling => {
             let size = needed(size, "size", "30s", problems);
-            let offset = check_offset(offset, ("size", size), problems);
+            let offset = check_offset(offset, "size", size, problems);
             WindowKind::Tumbling { size: size?, offset: offset? }
         }
         RawWindowType::Sliding => {
             let size = needed(size, "size", "1m", problems);
             let slide = needed(slide, "slide", "10s", problems);
-            let offset = check_offset(offset, ("slide", slide), problems);
+            let offset = check_offset(offset, "slide", slide, problems);
             let (size, slide) = (size?, slide?);
             check_slide(size, slide, gaps.unwrap_or(false), problems);
             WindowKind::Sliding { size, slide, offset: offset? }
@@ -127,10 +127,11 @@ fn needed(
     problems.take(&key, length)
 }
 
-/// The offset, which is less than the distance of the windows.
+/// The offset, which is less than the distance of the windows, the length called `name`.
 fn check_offset(
     text: Option<DurationText>,
-    (name, distance): (&str, Option<i64>),
+    name: &str,
+    distance: Option<i64>,
     problems: &mut Problems<'_>,
 ) -> Option<i64> {
     let key = Key::top("window").child("offset");

@@ -6,7 +6,7 @@ use std::ops::Range;
 use arrow::record_batch::RecordBatch;
 
 use super::made::admit;
-use super::places::Places;
+use super::places::{GroupAt, Places};
 use crate::plugin::PluginError;
 use crate::plugin::answer::Reject;
 use crate::plugin::guest::AggregateGuest;
@@ -138,6 +138,6 @@ impl<'a> Touched<'a> {
 }
 
 fn state<'s>(given: &'s Varlen, answers: &'s [Varlen], places: &Places, group: u32) -> &'s [u8] {
-    let (answer, index) = places.of(group);
+    let GroupAt { answer, index } = places.of(group);
     answer.map_or(given, |answer| &answers[answer]).value(index)
 }

@@ -14,6 +14,14 @@ pub(crate) struct Places {
     answers: u32,
 }
 
+/// Where the state of a group stands.
+pub(crate) struct GroupAt {
+    /// Which answer; none for what was given.
+    pub(crate) answer: Option<usize>,
+    /// In it.
+    pub(crate) index: usize,
+}
+
 impl Places {
     const ABSENT: u32 = u32::MAX;
 
@@ -28,10 +36,11 @@ impl Places {
         }
     }
 
-    /// The answer in which a group stands, none being what was given, and its index in it.
-    pub(crate) fn of(&self, group: u32) -> (Option<usize>, usize) {
+    /// Where a group stands now.
+    pub(crate) fn of(&self, group: u32) -> GroupAt {
         let (arena, index) = self.all[group as usize];
-        (arena.checked_sub(1).map(|answer| answer as usize), index as usize)
+        let answer = arena.checked_sub(1).map(|answer| answer as usize);
+        GroupAt { answer, index: index as usize }
     }
 
     /// Whether every group stands in the first answer, in the order given.

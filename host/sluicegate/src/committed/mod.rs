@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use sluicegate_chain::record::Epoch;
 use sluicegate_chain::{ChainError, LaneStorage, inspect};
 use sluicegate_connect::sink::kept::Kept;
-use sluicegate_connect::sink::look_back::{LookError, Tail, TailOf, Wanted, last_rows};
+use sluicegate_connect::sink::look_back::{Bounds, LookError, Tail, TailOf, Wanted, last_rows};
 
 /// Records of the chain that a look reads: an hour and a half of epochs of ten seconds.
 const EPOCHS_MAX: usize = 512;
@@ -155,7 +155,7 @@ impl Committed {
                 continue;
             };
             has_begun = true;
-            let is_enough = self.look_into((epoch, &files), look, &take, &mut found).await?;
+            let is_enough = self.look_into(epoch, &files, look, &take, &mut found).await?;
             if is_enough {
                 return Ok(found);
             }
@@ -171,7 +171,8 @@ impl Committed {
     /// Looks into the files of an epoch. True if nothing earlier is to be looked at.
     async fn look_into<T>(
         &self,
-        (epoch, files): (Epoch, &[TableFile]),
+        epoch: Epoch,
+        files: &[TableFile],
         look: Look<'_>,
         take: impl Fn(Epoch, &RecordBatch, usize) -> (T, usize),
         found: &mut Found<T>,
@@ -189,7 +190,8 @@ impl Committed {
             }
             let (path, bytes) = (file.path.as_str(), file.bytes);
             let of = TailOf { table, path, bytes, kept: &self.kept, before: place.row };
-            let bounds = (look.rows_max - found.rows.len(), found.bytes_left);
+            let rows_max = look.rows_max - found.rows.len();
+            let bounds = Bounds { rows_max, bytes_max: found.bytes_left };
             let tail = last_rows(of, look.wanted, bounds, |rows, row| take(epoch, rows, row));
             match tail.await {
                 Ok(tail) => {

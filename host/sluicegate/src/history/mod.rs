@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::api::history::{self as api, Mark, Rates, StageHistory, StageRates};
 use marks::Marks;
-use ring::{Ring, Sample};
+use ring::{Ring, Sample, Span};
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_model::time::{Clock, Watermark};
@@ -51,6 +51,15 @@ struct Kept {
     marks: Marks,
 }
 
+/// Records that reached no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Those that came after their windows.
+    pub late: u64,
+    /// Records, rows and groups.
+    pub dead_letters: u64,
+}
+
 impl History {
     /// Nothing was sampled yet.
     pub fn new(config: &Pipeline, metrics: &LaneMetrics) -> Self {
@@ -71,8 +80,8 @@ impl History {
 
     /// Takes a sample. `metrics` are those that it was made for.
     pub fn sample(&self, status: &LaneStatus, metrics: &LaneMetrics, clock: &Clock) {
-        let (wall_micros, now) = (clock.wall_micros(), clock.monotonic());
-        let sample = self.look(status, metrics, (wall_micros, now));
+        let wall_micros = clock.wall_micros();
+        let sample = self.look(status, metrics, wall_micros, clock.monotonic());
         let mut kept = self.kept();
         kept.ring.push(sample);
         for (ring, stage) in kept.stages.iter_mut().zip(metrics.stages()) {
@@ -85,7 +94,8 @@ impl History {
         &self,
         status: &LaneStatus,
         metrics: &LaneMetrics,
-        (wall, now): (i64, Duration),
+        wall_micros: i64,
+        now: Duration,
     ) -> Sample {
         let records = &metrics.records;
         let tables = metrics.tables().iter().take(self.result_tables);
@@ -94,7 +104,7 @@ impl History {
         // What a lane shows of its state means something once it was opened.
         let is_known = status.epoch.is_some();
         Sample {
-            at_millis: wall.div_euclid(1_000),
+            at_millis: wall_micros.div_euclid(1_000),
             now,
             counts: [
                 records.read.get(),
@@ -107,7 +117,7 @@ impl History {
             ],
             lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
             watermark_delay_seconds: match status.watermark {
-                Watermark::At(time) => Some(wall.saturating_sub(time.micros()) as f64 / 1e6),
+                Watermark::At(time) => Some(wall_micros.saturating_sub(time.micros()) as f64 / 1e6),
                 Watermark::None | Watermark::End => None,
             },
             open_groups: is_known.then_some(status.groups),
@@ -120,21 +130,21 @@ impl History {
         let kept = self.kept();
         let [read, accepted, filtered, late, dead_lettered, written_rows, dead_letters] =
             match kept.ring.span(RATE_SAMPLES) {
-                Some((before, now)) => now.rates_since(before),
+                Some(Span { before, now }) => now.rates_since(before),
                 None => [None; 7],
             };
         Rates { read, accepted, filtered, late, dead_lettered, written_rows, dead_letters }
     }
 
-    /// Late records and dead letters of the last minute, or since the first sample if that is less.
-    pub fn lost_in_a_minute(&self) -> Option<(u64, u64)> {
+    /// What was lost in the last minute, or since the first sample if that is less.
+    pub fn lost_in_a_minute(&self) -> Option<Lost> {
         let kept = self.kept();
-        let (before, now) = kept.ring.span(MINUTE_SAMPLES)?;
+        let Span { before, now } = kept.ring.span(MINUTE_SAMPLES)?;
         if now.now <= before.now {
             return None;
         }
         let [_, _, _, late, _, _, dead_letters] = now.counts_since(before);
-        Some((late, dead_letters))
+        Some(Lost { late, dead_letters })
     }
 
     /// What goes on in a stage.
@@ -144,8 +154,8 @@ impl History {
             return StageRates::default();
         };
         let span = ring.ring.span(RATE_SAMPLES).zip(kept.ring.span(RATE_SAMPLES));
-        span.map_or_else(StageRates::default, |((before, now), (since, until))| {
-            now.rates_since(before, until.seconds_since(since))
+        span.map_or_else(StageRates::default, |(work, time)| {
+            work.now.rates_since(work.before, time.now.seconds_since(time.before))
         })
     }
 
@@ -155,14 +165,15 @@ impl History {
         let is_new = |sample: &Sample| since.is_none_or(|since| sample.at_millis > since);
         let mut shown =
             api::History { interval_seconds: EVERY.as_secs_f64(), ..api::History::default() };
-        for (before, sample) in kept.ring.pairs().filter(|(_, sample)| is_new(sample)) {
+        for Span { before, now: sample } in kept.ring.steps().filter(|step| is_new(step.now)) {
             sample.show_since(before, &mut shown);
         }
         for stage in &kept.stages {
             let mut of = StageHistory::default();
-            let spans = kept.ring.pairs().zip(stage.ring.pairs());
-            for ((since, until), (before, now)) in spans.filter(|((_, until), _)| is_new(until)) {
-                let rates = now.rates_since(before, until.seconds_since(since));
+            let steps = kept.ring.steps().zip(stage.ring.steps());
+            for (time, work) in steps.filter(|(time, _)| is_new(time.now)) {
+                let seconds = time.now.seconds_since(time.before);
+                let rates = work.now.rates_since(work.before, seconds);
                 of.rows.push(rates.rows);
                 of.dropped.push(rates.dropped);
                 of.micros_per_row.push(rates.micros_per_row);

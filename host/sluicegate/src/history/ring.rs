@@ -28,6 +28,13 @@ pub(super) struct Sample {
     pub(super) state_bytes: Option<u64>,
 }
 
+/// Two samples of one thing.
+#[derive(Debug)]
+pub(super) struct Span<'r, S> {
+    pub(super) before: &'r S,
+    pub(super) now: &'r S,
+}
+
 impl<S> Ring<S> {
     /// Room for so many.
     pub(super) fn new(most: usize) -> Self {
@@ -48,14 +55,15 @@ impl<S> Ring<S> {
     }
 
     /// The newest sample and the one `samples` before it, or the oldest if there are fewer; none before the second sample.
-    pub(super) fn span(&self, samples: usize) -> Option<(&S, &S)> {
+    pub(super) fn span(&self, samples: usize) -> Option<Span<'_, S>> {
         let last = self.samples.len().checked_sub(1).filter(|last| *last > 0)?;
-        Some((&self.samples[last.saturating_sub(samples)], &self.samples[last]))
+        Some(Span { before: &self.samples[last.saturating_sub(samples)], now: &self.samples[last] })
     }
 
-    /// Each sample but the first, with the one before it.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&S, &S)> {
-        self.samples.iter().zip(self.samples.iter().skip(1))
+    /// Each sample but the first, since the one before it.
+    pub(super) fn steps(&self) -> impl Iterator<Item = Span<'_, S>> {
+        let now = self.samples.iter().skip(1);
+        self.samples.iter().zip(now).map(|(before, now)| Span { before, now })
     }
 }
 

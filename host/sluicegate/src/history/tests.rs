@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{EVERY, History, SAMPLES};
+use super::{EVERY, History, Lost, SAMPLES};
 use crate::api::history::{History as Shown, MarkKind};
 use crate::handle::fixture::{self, Fixture};
 use sluicegate_chain::fates::Fates;
@@ -97,7 +97,7 @@ fn a_rate_is_that_of_the_last_ten_seconds_and_the_history_has_each_interval() {
     }
     assert_eq!(lane.history.rates().read, Some(30.0), "the thousand were before");
     assert_eq!(lane.history.rates().late, Some(15.0));
-    assert_eq!(lane.history.lost_in_a_minute(), Some((650, 0)));
+    assert_eq!(lane.history.lost_in_a_minute(), Some(Lost { late: 650, dead_letters: 0 }));
     let shown = lane.shown();
     assert_eq!(shown.read, known(&[500.0, 10.0, 20.0, 30.0, 40.0, 50.0]));
     assert_eq!(shown.at, [1_002.0, 1_004.0, 1_006.0, 1_008.0, 1_010.0, 1_012.0]);
@@ -115,7 +115,7 @@ fn dead_letters_are_counted_whether_or_not_a_record_became_one() {
         lane.metrics().dead_letters.add(kind, letters);
     }
     lane.after(EVERY);
-    assert_eq!(lane.history.lost_in_a_minute(), Some((0, 12)));
+    assert_eq!(lane.history.lost_in_a_minute(), Some(Lost { late: 0, dead_letters: 12 }));
     assert_eq!(lane.history.rates().dead_letters, Some(6.0));
     assert_eq!(lane.history.rates().dead_lettered, Some(2.0), "the fates of records stay theirs");
     assert_eq!(lane.shown().dead_letters, known(&[6.0]));

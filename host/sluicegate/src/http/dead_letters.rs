@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::error::ApiError;
-use super::look::{Asked, Rows, bad_query, look, moment, note};
+use super::look::{Asked, Known, Rows, bad_query, look, moment, note};
 use crate::api::dead_letters::{DeadLetter, DeadLetters, ReasonCount, Shown, ShownHeader};
 use crate::api::error::ErrorBody;
 use crate::api::words;
@@ -73,8 +73,8 @@ pub(super) async fn dead_letters(
         let bytes = letter.bytes();
         (letter, bytes)
     };
-    let Rows { rows, older, unread } =
-        look(&shared, (pipeline, status.epoch), asked, &lately.letters, (matches, read)).await?;
+    let known = Known { head: status.epoch, lately: &lately.letters };
+    let Rows { rows, older, unread } = look(&shared, pipeline, asked, known, matches, read).await?;
     let table = pipeline.committed().folder(DEAD_LETTERS);
     let reason = |of: &sluicegate_engine::lately::ReasonCount| ReasonCount {
         kind: of.kind.clone(),
@@ -90,7 +90,7 @@ pub(super) async fn dead_letters(
         other_reasons: lately.other_reasons,
         rows: rows
             .into_iter()
-            .map(|(epoch, committed, row)| shown(row, epoch.0, committed))
+            .map(|found| shown(found.row, found.epoch.0, found.is_committed))
             .collect(),
         older: older.map(|older| older.to_string()),
         left_out: lately.letters_left_out,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Shared;
 use super::error::ApiError;
-use super::look::{Asked, Rows, look, moment, note};
+use super::look::{Asked, FoundRow, Known, Rows, look, moment, note};
 use crate::api::error::ErrorBody;
 use crate::api::late_rows::{LateRow as Shown, LateRows};
 use crate::committed::LATE;
@@ -60,22 +60,22 @@ pub(super) async fn late_rows(
         let bytes = row.bytes();
         (row, bytes)
     };
+    let known = Known { head: status.epoch, lately: &lately.late };
     let Rows { rows, older, unread } =
-        look(&shared, (pipeline, status.epoch), asked, &lately.late, (|_: &LateRow| true, read))
-            .await?;
+        look(&shared, pipeline, asked, known, |_: &LateRow| true, read).await?;
     let table = pipeline.committed().folder(LATE);
     // Those of the newest row: a file of an earlier version may have others.
-    let columns: Vec<Arc<str>> = rows.first().map_or_else(Vec::new, |(_, _, row)| {
-        row.cells.iter().map(|(name, _)| Arc::clone(name)).collect()
+    let columns: Vec<Arc<str>> = rows.first().map_or_else(Vec::new, |found| {
+        found.row.cells.iter().map(|(name, _)| Arc::clone(name)).collect()
     });
-    let shown = |(epoch, committed, row): (sluicegate_chain::record::Epoch, bool, LateRow)| Shown {
+    let shown = |FoundRow { epoch, is_committed, row }: FoundRow<LateRow>| Shown {
         values: columns.iter().map(|name| cell(&row, name)).collect(),
         window_start: row.window_start.map(moment),
         window_end: row.window_end.map(moment),
         watermark: row.watermark.map(moment),
         late_reason: row.reason,
         epoch: epoch.0,
-        committed,
+        committed: is_committed,
     };
     Ok(Json(LateRows {
         pipeline: pipeline.name().to_string(),

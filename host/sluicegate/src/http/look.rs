@@ -22,8 +22,14 @@ pub(super) const LOOKS_MAX: usize = 4;
 /// After so long a look begins with nothing more, and says where the next one goes on.
 const LOOK_TIME: Duration = Duration::from_secs(4);
 
-/// How many rows are given if nobody says how many, and at most.
-const ROWS: (usize, usize) = (100, 500);
+/// How many rows a request gets.
+pub(super) struct RowLimits {
+    /// If it does not say how many.
+    pub(super) default: usize,
+    pub(super) max: usize,
+}
+
+const ROWS: RowLimits = RowLimits { default: 100, max: 500 };
 
 /// A place in the order of all rows, the newest first: `open-43-117` or `41.2.1734`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +50,25 @@ pub(super) struct Asked {
     pub(super) wanted: Vec<(&'static str, String)>,
 }
 
+/// A row that was found.
+pub(super) struct FoundRow<T> {
+    /// That it belongs to.
+    pub(super) epoch: Epoch,
+    pub(super) is_committed: bool,
+    pub(super) row: T,
+}
+
+/// What a status says of the rows of a table. Between two, what was not committed becomes so.
+pub(super) struct Known<'s, T> {
+    /// The newest committed epoch.
+    pub(super) head: Option<Epoch>,
+    /// The rows that are not committed, newest first.
+    pub(super) lately: &'s [Arc<Uncommitted<T>>],
+}
+
 /// Rows, newest first.
 pub(super) struct Rows<T> {
-    /// With the epoch, and whether it is committed.
-    pub(super) rows: Vec<(Epoch, bool, T)>,
+    pub(super) rows: Vec<FoundRow<T>>,
     pub(super) older: Option<Cursor>,
     pub(super) unread: Vec<String>,
 }
@@ -73,21 +94,21 @@ impl Asked {
         });
         Ok(Self {
             table,
-            limit: limit_of(limit, ROWS)?,
+            limit: ROWS.limit(limit)?,
             before: before.transpose()?,
             wanted: Vec::new(),
         })
     }
 }
 
-/// How many rows a request asks for, by how many it gets without saying so, and at most.
-pub(super) fn limit_of(
-    limit: Option<usize>,
-    (default, max): (usize, usize),
-) -> Result<usize, ApiError> {
-    match limit.unwrap_or(default) {
-        limit if (1..=max).contains(&limit) => Ok(limit),
-        limit => Err(bad_query(format!("`limit={limit}` is out of range: 1 to {max}"))),
+impl RowLimits {
+    /// How many rows a request gets that asks for so many.
+    pub(super) fn limit(&self, asked: Option<usize>) -> Result<usize, ApiError> {
+        let Self { default, max } = *self;
+        match asked.unwrap_or(default) {
+            limit if (1..=max).contains(&limit) => Ok(limit),
+            limit => Err(bad_query(format!("`limit={limit}` is out of range: 1 to {max}"))),
+        }
     }
 }
 
@@ -95,20 +116,23 @@ pub(super) fn bad_query(message: String) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message)
 }
 
-/// The rows that are not committed, of `lately`, and behind them those of the table up to `head`. Both are of one status: between
-/// two, what was not committed becomes so.
+/// The rows that are not committed and match, and behind them those of the table. `read` makes one of a row of the table, with
+/// the bytes that it holds.
 pub(super) async fn look<T, R>(
     shared: &Arc<Shared>,
-    (pipeline, head): (&Arc<PipelineHandle>, Option<Epoch>),
+    pipeline: &Arc<PipelineHandle>,
     asked: Asked,
-    lately: &[Arc<Uncommitted<T>>],
-    (matches, read): (impl Fn(&T) -> bool, R),
+    known: Known<'_, T>,
+    matches: impl Fn(&T) -> bool,
+    read: R,
 ) -> Result<Rows<T>, ApiError>
 where
     T: Clone + Send + 'static,
     R: Fn(&RecordBatch, usize) -> (T, usize) + Send + 'static,
 {
+    let Known { head, lately } = known;
     let mut rows = Vec::new();
+    let mut last = None;
     let is_before = |row: &Uncommitted<T>| match asked.before {
         None => true,
         Some(Cursor::Open { number, .. }) => row.number < number,
@@ -118,22 +142,16 @@ where
         if rows.len() == asked.limit {
             break;
         }
-        rows.push((row.number, (row.epoch, false, row.row.clone())));
+        rows.push(FoundRow { epoch: row.epoch, is_committed: false, row: row.row.clone() });
+        last = Some(Cursor::Open { epoch: row.epoch, number: row.number });
     }
-    if let Some((number, (epoch, ..))) = rows.last()
-        && rows.len() == asked.limit
-    {
-        let older = Some(Cursor::Open { epoch: *epoch, number: *number });
-        return Ok(Rows {
-            rows: rows.into_iter().map(|(_, row)| row).collect(),
-            older,
-            unread: Vec::new(),
-        });
+    if last.is_some() && rows.len() == asked.limit {
+        return Ok(Rows { rows, older: last, unread: Vec::new() });
     }
-    let mut rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     let limit = asked.limit - rows.len();
     let found = look_back(shared, pipeline, Asked { limit, ..asked }, head, read).await?;
-    rows.extend(found.rows.into_iter().map(|(epoch, row)| (epoch, true, row)));
+    let committed = |(epoch, row)| FoundRow { epoch, is_committed: true, row };
+    rows.extend(found.rows.into_iter().map(committed));
     Ok(Rows { rows, older: found.older.map(Cursor::Committed), unread: found.unread })
 }
 

@@ -250,8 +250,8 @@ impl Shared {
             lag: status.partitions.iter().filter_map(|view| view.lag).reduce(i64::saturating_add),
             records: status.fates.into(),
             rates: history.map_or_else(Rates::default, History::rates),
-            late_a_minute: lost.map(|(late, _)| late),
-            dead_letters_a_minute: lost.map(|(_, dead_letters)| dead_letters),
+            late_a_minute: lost.map(|lost| lost.late),
+            dead_letters_a_minute: lost.map(|lost| lost.dead_letters),
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::error::ApiError;
-use super::look::{bad_query, limit_of};
+use super::look::{RowLimits, bad_query};
 use super::pipelines::moment;
 use crate::api::error::ErrorBody;
 use crate::api::windows::{WindowColumn, Windows};
@@ -22,7 +22,7 @@ use sluicegate_engine::status::json_rows;
 use sluicegate_model::schema::type_name;
 
 /// Rows if nobody says how many, and at most.
-const ROWS: (usize, usize) = (200, 2_000);
+const ROWS: RowLimits = RowLimits { default: 200, max: 2_000 };
 /// Bytes of the text that keys are searched for.
 const KEY_BYTES_MAX: usize = 256;
 
@@ -81,7 +81,7 @@ pub(super) async fn windows(
 ) -> Result<Response, ApiError> {
     let pipeline = shared.app.pipeline(&pipeline?)?;
     let Query(Wanted { limit, key }) = wanted?;
-    let (rows, key) = (limit_of(limit, ROWS)?, key.filter(|key| !key.is_empty()));
+    let (rows, key) = (ROWS.limit(limit)?, key.filter(|key| !key.is_empty()));
     if key.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX) {
         return Err(bad_query(format!("`key` is longer than {KEY_BYTES_MAX} bytes")));
     }

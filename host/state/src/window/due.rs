@@ -11,8 +11,9 @@
 use std::collections::VecDeque;
 
 use sluicegate_model::time::{EventTime, Watermark};
+use sluicegate_model::window::WindowBounds;
 
-use super::firing::{Firing, GROUPS_PER_CALL};
+use super::firing::{Firing, GROUPS_PER_CALL, OpenGroup};
 use super::looks;
 use super::row::{Place, PlaceId};
 use super::slides::Slides;
@@ -26,9 +27,29 @@ pub struct GroupPlace {
     pub(super) key: Box<[u8]>,
 }
 
+/// The same of a group that stands in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FiringOrder<'g> {
+    start: EventTime,
+    end: EventTime,
+    key: &'g [u8],
+}
+
+impl<'g> FiringOrder<'g> {
+    /// Of the group of a window and key.
+    pub(super) fn of(bounds: WindowBounds, key: &'g [u8]) -> Self {
+        Self { start: bounds.start, end: bounds.end, key }
+    }
+}
+
 impl GroupPlace {
-    pub(super) fn is_before(&self, (start, end, key): (EventTime, EventTime, &[u8])) -> bool {
-        (self.start, self.end, &*self.key) < (start, end, key)
+    /// Copies the key.
+    pub(super) fn of(order: FiringOrder<'_>) -> Self {
+        Self { start: order.start, end: order.end, key: order.key.into() }
+    }
+
+    pub(super) fn is_before(&self, group: FiringOrder<'_>) -> bool {
+        FiringOrder { start: self.start, end: self.end, key: &self.key } < group
     }
 }
 
@@ -61,8 +82,7 @@ impl KeyedState {
         }
         let last = self.due.get(max - 1).map(|(id, group)| {
             let OpenWindow { place, groups, .. } = &self.windows[self.position(*id).expect(THERE)];
-            let key = groups.key(*group).into();
-            GroupPlace { start: place.bounds.start, end: place.bounds.end, key }
+            GroupPlace::of(FiringOrder::of(place.bounds, groups.key(*group)))
         });
         NextRun { groups: self.due.len().min(max), last }
     }
@@ -81,12 +101,13 @@ impl KeyedState {
             at = Some((id, index));
             let OpenWindow { place, groups, .. } = &mut self.windows[index];
             let (bounds, key) = (place.bounds, groups.key(group));
-            if last.is_some_and(|last| last.is_before((bounds.start, bounds.end, key))) {
+            if last.is_some_and(|last| last.is_before(FiringOrder::of(bounds, key))) {
                 break;
             }
             self.due.pop_front();
             let revision = groups.fire(group);
-            firing.push(bounds, groups.key(group), groups.state(group), revision);
+            let (key, state) = (groups.key(group), groups.state(group));
+            firing.push(OpenGroup { bounds, key, state, revision });
         }
         firing
     }

@@ -8,6 +8,19 @@ use super::groups::GroupTable;
 /// Groups that are handed on at once: few enough that they are small beside a turn.
 pub const GROUPS_PER_CALL: usize = 8_192;
 
+/// A group of a window and key, as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenGroup<'g> {
+    /// `[start, end)` of its window, µs.
+    pub bounds: WindowBounds,
+    /// Encoded ([`super::key`]).
+    pub key: &'g [u8],
+    /// Its accumulator, as the plugin wrote it.
+    pub state: &'g [u8],
+    /// How often it has fired before.
+    pub revision: u64,
+}
+
 /// Groups to evaluate, each with its window.
 #[derive(Debug, Default)]
 pub struct Firing {
@@ -26,17 +39,28 @@ impl Firing {
     pub fn of(bounds: WindowBounds, groups: &GroupTable, ids: &[u32]) -> Self {
         let mut firing = Self::default();
         for id in ids {
-            firing.push(bounds, groups.key(*id), groups.state(*id), groups.revision(*id));
+            let (key, state) = (groups.key(*id), groups.state(*id));
+            firing.push(OpenGroup { bounds, key, state, revision: groups.revision(*id) });
         }
         firing
     }
 
     /// Copies key and accumulator into the arenas.
-    pub fn push(&mut self, bounds: WindowBounds, key: &[u8], state: &[u8], revision: u64) {
-        self.bounds.push(bounds);
-        self.keys.push(key);
-        self.states.push(state);
-        self.revisions.push(revision);
+    pub fn push(&mut self, group: OpenGroup<'_>) {
+        self.bounds.push(group.bounds);
+        self.keys.push(group.key);
+        self.states.push(group.state);
+        self.revisions.push(group.revision);
+    }
+
+    /// The group at an index below [`Firing::len`].
+    pub fn group(&self, index: usize) -> OpenGroup<'_> {
+        OpenGroup {
+            bounds: self.bounds[index],
+            key: self.keys.value(index),
+            state: self.states.value(index),
+            revision: self.revisions[index],
+        }
     }
 
     /// Groups, each with one window.

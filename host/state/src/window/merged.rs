@@ -90,10 +90,14 @@ impl Merged {
         self.refused.get(&id).map_or_else(|| Ok(self.groups.state(id)), Err)
     }
 
-    /// Every key with its accumulator, or why it has none, and how often it has fired before.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Result<&[u8], &RefusedMerge>, u64)> {
+    /// Every key, each once.
+    pub fn iter(&self) -> impl Iterator<Item = MergedGroup<'_>> {
         let groups = &self.groups;
-        groups.ids().map(|id| (groups.key(id), self.state(id), groups.revision(id)))
+        groups.ids().map(|id| MergedGroup {
+            key: groups.key(id),
+            state: self.state(id),
+            revision: groups.revision(id),
+        })
     }
 
     /// Takes note of how often each key has fired before.
@@ -138,6 +142,17 @@ pub(super) fn parts_among<'g>(
 /// A group of a table.
 fn part_of(groups: &GroupTable, id: u32) -> GroupPart<'_> {
     GroupPart { hash: groups.hash(id), key: groups.key(id), state: Ok(groups.state(id)) }
+}
+
+/// What the groups of a key are together.
+#[derive(Clone, Copy, Debug)]
+pub struct MergedGroup<'m> {
+    /// Encoded ([`super::key`]).
+    pub key: &'m [u8],
+    /// The accumulator, or why it has none.
+    pub state: Result<&'m [u8], &'m RefusedMerge>,
+    /// How often it has fired before.
+    pub revision: u64,
 }
 
 /// Accumulators to merge in one call.

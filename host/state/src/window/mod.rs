@@ -27,11 +27,12 @@ pub mod snapshot;
 
 pub use assigner::WindowAssigner;
 pub use due::{GroupPlace, NextRun};
+pub use firing::OpenGroup;
 pub use groups::Watcher;
 pub use hash::{KEY_SHARDS, TableHash, key_shard};
 pub use key::RowSelection;
 pub use row::{Place, StateRow};
-pub use session::{LateForSession, SessionRule};
+pub use session::{LateForSession, SessionRow, SessionRule};
 pub use session_call::SessionCall;
 pub use sessions::Sessions;
 pub use slides::{Placement, Slides};

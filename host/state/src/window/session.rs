@@ -3,6 +3,8 @@
 use sluicegate_model::time::EventTime;
 use sluicegate_model::window::WindowBounds;
 
+use super::firing::OpenGroup;
+use super::hash::TableHash;
 use super::looks;
 
 /// What makes sessions. Microseconds, more than 0, `gap <= max_length`.
@@ -15,6 +17,19 @@ pub struct SessionRule {
     /// Results are corrected: readers drop what lies in the window of a higher revision of its key. A row that is late by
     /// itself then stretches no session over a closed one, which is not in it.
     pub corrected: bool,
+}
+
+/// A row that is to find its session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRow<'k> {
+    /// When it happened.
+    pub time: EventTime,
+    /// Sessions that end by then are closed for it: the watermark that judges it, less the lateness.
+    pub closed_until: EventTime,
+    /// Of its key.
+    pub hash: TableHash,
+    /// Encoded ([`super::key`]).
+    pub key: &'k [u8],
 }
 
 /// A row that came too late.
@@ -52,6 +67,11 @@ impl Session {
             revision: 0,
             pending: true,
         }
+    }
+
+    /// It as a group of its key.
+    pub(super) fn group<'s>(&'s self, key: &'s [u8]) -> OpenGroup<'s> {
+        OpenGroup { bounds: self.bounds, key, state: &self.state, revision: self.revision }
     }
 
     /// When it has something to do: to fire, or to be forgotten.

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 
 use sluicegate_model::time::{EventTime, Watermark};
 
-use super::due::{GroupPlace, NextRun};
+use super::due::{FiringOrder, GroupPlace, NextRun};
 use super::firing::Firing;
 use super::looks;
 use super::session::{Session, SessionRule};
-use super::sessions::Sessions;
+use super::sessions::{DueSession, Sessions};
 
 /// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early, so a time is enough in
 /// `KeySessions::armed`, of which there is one for every key.
@@ -26,10 +26,7 @@ impl Sessions {
     /// The next sessions that the watermark has passed and that have changed since they fired, at most `max`, at least one.
     pub fn next_run(&mut self, watermark: Watermark, max: usize) -> NextRun {
         self.collect_due(watermark);
-        let last = self.due.get(max - 1).map(|of| {
-            let (start, end, key) = self.order(*of);
-            GroupPlace { start, end, key: key.into() }
-        });
+        let last = self.due.get(max - 1).map(|due| GroupPlace::of(self.order(*due)));
         NextRun { groups: self.due.len().min(max), last }
     }
 
@@ -50,7 +47,7 @@ impl Sessions {
             for (index, session) in (0..).zip(&mut key.sessions).take_while(over) {
                 session.pending &= session.has_rows;
                 if session.pending {
-                    self.due.push_back((at, index));
+                    self.due.push_back(DueSession { key: at, index });
                 }
             }
         }
@@ -61,31 +58,30 @@ impl Sessions {
         }
     }
 
-    fn order(&self, (at, index): (u32, u32)) -> (EventTime, EventTime, &[u8]) {
-        let key = &self.keys[at as usize];
-        let bounds = key.sessions[index as usize].bounds;
-        (bounds.start, bounds.end, &key.key)
+    fn order(&self, due: DueSession) -> FiringOrder<'_> {
+        let key = &self.keys[due.key as usize];
+        FiringOrder::of(key.sessions[due.index as usize].bounds, &key.key)
     }
 
     /// Fires the sessions that are due up to `last`.
     pub fn fire_run(&mut self, last: Option<&GroupPlace>) -> Firing {
         let mut firing = Firing::default();
-        while let Some((at, index)) = self.due.front().copied() {
-            if last.is_some_and(|last| last.is_before(self.order((at, index)))) {
+        while let Some(due) = self.due.front().copied() {
+            if last.is_some_and(|last| last.is_before(self.order(due))) {
                 break;
             }
             self.due.pop_front();
-            let key = &mut self.keys[at as usize];
-            let session = &mut key.sessions[index as usize];
+            let key = &mut self.keys[due.key as usize];
+            let session = &mut key.sessions[due.index as usize];
             session.pending = false;
-            firing.push(session.bounds, &key.key, &session.state, session.revision);
+            firing.push(session.group(&key.key));
             session.revision = session.revision.saturating_add(1);
         }
         firing
     }
 
-    /// Forgets the sessions that take no more rows. All that was due has fired.
-    pub fn close(&mut self, rule: SessionRule, (watermark, lateness): (Watermark, i64)) {
+    /// Forgets the sessions that take no more rows. All that was due has fired. `lateness` in µs.
+    pub fn close(&mut self, rule: SessionRule, watermark: Watermark, lateness: i64) {
         let passed = |time: EventTime| watermark.has_passed(time);
         for at in std::mem::take(&mut self.passed) {
             let key = &mut self.keys[at as usize];

@@ -3,11 +3,11 @@
 
 use sluicegate_model::time::EventTime;
 
+use super::firing::OpenGroup;
 use super::hash::TableHash;
 use super::row::StateRow;
 use super::session::{Session, SessionRule};
 use super::sessions::{Sessions, allocated};
-use sluicegate_model::window::WindowBounds;
 
 impl Sessions {
     /// A session as a checkpoint gives it back.
@@ -47,9 +47,8 @@ impl Sessions {
         sessions.map(|session| &*session.state).filter(|state| !state.is_empty())
     }
 
-    /// The sessions that have rows: bounds, key, accumulator, and the revision with which each was told
-    /// or is told next.
-    pub fn open(&self) -> impl Iterator<Item = (WindowBounds, &[u8], &[u8], u64)> {
+    /// The sessions that have rows, each with the revision with which it was told or is told next.
+    pub fn open(&self) -> impl Iterator<Item = OpenGroup<'_>> {
         let sessions = self
             .keys
             .iter()
@@ -57,7 +56,8 @@ impl Sessions {
         sessions.filter(|(_, session)| session.has_rows).map(|(key, session)| {
             // What was told and has not changed stands as it was told.
             let told = u64::from(!session.pending);
-            (session.bounds, key, &*session.state, session.revision.saturating_sub(told))
+            let revision = session.revision.saturating_sub(told);
+            OpenGroup { revision, ..session.group(key) }
         })
     }
 

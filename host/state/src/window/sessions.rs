@@ -43,7 +43,7 @@ use super::closed::ClosedSessions;
 use super::firing::Firing;
 use super::hash::{INDEX_ENTRY, TableHash, used_bytes};
 use super::looks;
-use super::session::{LateForSession, Session, SessionRule, join};
+use super::session::{LateForSession, Session, SessionRow, SessionRule, join};
 use super::session_call::SessionCall;
 
 /// The sessions of the keys that one worker owns.
@@ -58,8 +58,8 @@ pub struct Sessions {
     pub(super) timers: BinaryHeap<Reverse<(EventTime, u32)>>,
     /// Keys whose time has come, until all that is due of them has fired.
     pub(super) passed: Vec<u32>,
-    /// Sessions that fire next, by window and key: the place of the key, and the index of the session there.
-    pub(super) due: VecDeque<(u32, u32)>,
+    /// Sessions that fire next, by window and key.
+    pub(super) due: VecDeque<DueSession>,
     /// Keys with sessions that changed, for whoever looks at open windows; each once.
     pub(super) changed: Vec<u32>,
     /// Keys with sessions that are gone and still count. Empty without corrections.
@@ -67,6 +67,15 @@ pub struct Sessions {
     pub(super) sessions: usize,
     /// Bytes of the keys, sessions and accumulators that have an allocation of their own.
     pub(super) bytes: usize,
+}
+
+/// Where a session stands that fires next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DueSession {
+    /// The place of its key.
+    pub(super) key: u32,
+    /// Its index among the sessions of the key.
+    pub(super) index: u32,
 }
 
 /// The sessions of one key.
@@ -100,18 +109,17 @@ pub(super) fn allocated(bytes: usize) -> usize {
 }
 
 impl Sessions {
-    /// Adds a row to the call: to the session that it makes, joins or completes. `watermark` is that which judges the row, less
-    /// the lateness. An error has changed nothing.
+    /// Adds a row to the call: to the session that it makes, joins or completes. An error has changed nothing.
     pub fn assign(
         &mut self,
         rule: SessionRule,
-        (time, watermark): (EventTime, EventTime),
-        (hash, key): (TableHash, &[u8]),
+        row: SessionRow<'_>,
         call: &mut SessionCall,
     ) -> Result<(), LateForSession> {
+        let SessionRow { time, closed_until, hash, key } = row;
         let own = WindowBounds { start: time, end: time.plus(rule.gap) };
         let Some(at) = self.find(hash, key) else {
-            if own.end <= watermark {
+            if own.end <= closed_until {
                 return Err(LateForSession { own, covers: false });
             }
             let at = self.insert(hash, key);
@@ -120,10 +128,10 @@ impl Sessions {
         };
         let sessions = &self.keys[at as usize].sessions;
         // Sessions that are closed for the row stand in front.
-        let open = sessions.partition_point(|session| session.bounds.end <= watermark);
+        let open = sessions.partition_point(|session| session.bounds.end <= closed_until);
         let nested = self.keys[at as usize].nested;
         let (bounds, joined) = join(rule, own, &sessions[open..], nested);
-        if own.end <= watermark {
+        if own.end <= closed_until {
             // The last began last, unless some lie in others.
             let closed = &sessions[if nested { 0 } else { open.saturating_sub(1) }..open];
             let is_covered = |closed: &Session| bounds.start <= closed.bounds.start;
@@ -255,7 +263,7 @@ impl Sessions {
             // The session that takes rows now.
             let last = key.sessions.last();
             if let Some(session) = last.filter(|session| session.has_rows && session.pending) {
-                firing.push(session.bounds, &key.key, &session.state, session.revision);
+                firing.push(session.group(&key.key));
             }
         }
         firing

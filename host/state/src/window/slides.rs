@@ -59,6 +59,13 @@ pub enum Placement {
     Outside,
 }
 
+/// A time by the slide in which it lies.
+struct InSlide {
+    number: i64,
+    /// From the beginning of the slide, µs.
+    into: i64,
+}
+
 impl Slides {
     /// Microseconds; `size` and `slide` must be more than 0, `offset` is taken modulo `slide`.
     pub fn new(size: i64, slide: i64, offset: i64) -> Self {
@@ -98,25 +105,25 @@ impl Slides {
         self.size % self.slide
     }
 
-    /// Number of the slide in which `time` lies, and how far from its beginning.
+    /// The slide in which `time` lies.
     #[inline]
-    fn slide_at(&self, time: EventTime) -> (i64, i64) {
+    fn slide_at(&self, time: EventTime) -> InSlide {
         let (number, into) = (time.0.div_euclid(self.slide), time.0.rem_euclid(self.slide));
         if into >= self.offset {
-            (number, into - self.offset)
+            InSlide { number, into: into - self.offset }
         } else {
             // The offset is more than 0, so the slide is at least 2 and the number far from the ends of i64.
-            (number - 1, into - self.offset + self.slide)
+            InSlide { number: number - 1, into: into - self.offset + self.slide }
         }
     }
 
     /// Number of the pane in which `time` lies.
     #[inline]
     pub fn pane_at(&self, time: EventTime) -> i128 {
-        let (slide, into) = self.slide_at(time);
+        let InSlide { number, into } = self.slide_at(time);
         match self.rest() {
-            0 => i128::from(slide),
-            rest => 2 * i128::from(slide) + i128::from(into >= rest),
+            0 => i128::from(number),
+            rest => 2 * i128::from(number) + i128::from(into >= rest),
         }
     }
 

@@ -65,9 +65,9 @@ impl Tables {
         let times = event_times.or(of_column.as_deref());
         let written = match times.filter(|_| table.table.partition_by_date) {
             None => table.append(None, rows, times, full),
-            Some(by) => split_by_day(rows, by).into_iter().try_for_each(|(day, rows, times)| {
-                table.append(Some(day), &rows, Some(&times), full)
-            }),
+            Some(by) => split_by_day(rows, by)
+                .into_iter()
+                .try_for_each(|of| table.append(Some(of.day), &of.rows, Some(&of.times), full)),
         };
         written.map_err(|source| SinkError { table: Arc::clone(&table.table.id), source })
     }

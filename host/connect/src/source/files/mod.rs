@@ -76,10 +76,17 @@ pub struct FilesSource {
     listed: Option<Listed>,
     sender: Sender<FromReader>,
     receiver: Receiver<FromReader>,
-    /// Lines that did not fit into the last poll, and how many of them were handed on.
-    pending: Option<(Partition, Lines, usize)>,
+    pending: Option<Pending>,
     progress: Vec<PartitionProgress>,
     trouble: Arc<Trouble>,
+}
+
+/// Lines that did not fit into the last poll.
+struct Pending {
+    partition: Partition,
+    lines: Lines,
+    /// So many of them were handed on.
+    from: usize,
 }
 
 impl FilesSource {
@@ -227,8 +234,8 @@ impl FilesSource {
         let started = self.clock.monotonic();
         let mut until = started + limits.wait;
         loop {
-            if let Some((track, lines, from)) = self.pending.take() {
-                self.pending = self.hand_on(track, lines, from, &mut room);
+            if let Some(pending) = self.pending.take() {
+                self.pending = self.hand_on(pending, &mut room);
                 if self.pending.is_some() || room.is_full() {
                     return Ok(room.blocks);
                 }
@@ -251,7 +258,7 @@ impl FilesSource {
                     if room.blocks.is_empty() {
                         until = self.clock.monotonic() + limits.linger;
                     }
-                    self.pending = Some((partition, lines, 0));
+                    self.pending = Some(Pending { partition, lines, from: 0 });
                 }
                 News::Done(done) => {
                     track.finish(done);
@@ -270,25 +277,20 @@ impl FilesSource {
     }
 
     /// Hands on as many of the lines as there is room for; what is left.
-    fn hand_on(
-        &mut self,
-        partition: Partition,
-        lines: Lines,
-        from: usize,
-        room: &mut Room,
-    ) -> Option<(Partition, Lines, usize)> {
+    fn hand_on(&mut self, pending: Pending, room: &mut Room) -> Option<Pending> {
+        let Pending { partition, lines, from } = pending;
         let to = room.fits_up_to(&lines, from);
         let is_all = to == lines.len();
         if !(is_all && from == 0 || room.blocks.is_empty()) {
             // A part of a run costs a copy; in the next poll it may be handed on whole.
-            return Some((partition, lines, from));
+            return Some(Pending { partition, lines, from });
         }
         let track = self.files.tracks.get_mut(&partition)?;
         let (taken, left) = if is_all && from == 0 {
             (lines, None)
         } else {
             let part = lines.copy(from, to);
-            (part, (!is_all).then_some((partition, lines, to)))
+            (part, (!is_all).then_some(Pending { partition, lines, from: to }))
         };
         room.records -= taken.len();
         room.bytes = room.bytes.saturating_sub(taken.values.bytes.len());
@@ -365,7 +367,7 @@ impl Source for FilesSource {
         }
         // What is put aside of a paused track is read again.
         let tracks = &self.files.tracks;
-        self.pending.take_if(|(track, ..)| tracks.get(track).is_none_or(Track::is_paused));
+        self.pending.take_if(|pending| tracks.get(&pending.partition).is_none_or(Track::is_paused));
         self.start_readers();
         self.files.progress(&mut self.progress);
         Ok(())

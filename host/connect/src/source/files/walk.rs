@@ -17,8 +17,8 @@ pub(super) struct Walked {
 /// A folder, which others are in.
 struct Folder {
     path: PathBuf,
-    /// Device and inode of itself and of all above it: a link to one of these leads round in a circle.
-    line: Vec<(u64, u64)>,
+    /// Itself and all above it: a link to one of these leads round in a circle.
+    line: Vec<FolderId>,
 }
 
 /// All files below `root`, links followed. An entry that cannot be read because of what it is does not stop the walk.
@@ -35,7 +35,7 @@ pub(super) fn walk(
         move |error: io::Error| io::Error::new(error.kind(), format!("{shown}: {error}"))
     };
     let top = fs::metadata(root).map_err(named(root))?;
-    let mut folders = vec![Folder { path: root.to_owned(), line: vec![identity(&top)] }];
+    let mut folders = vec![Folder { path: root.to_owned(), line: vec![FolderId::of(&top)] }];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder.path).map_err(named(&folder.path))? {
@@ -45,14 +45,14 @@ pub(super) fn walk(
             let path = entry.map_err(named(&folder.path))?.path();
             match look(&path).map_err(named(&path))? {
                 Look::File(metadata) => files.push(Walked { path, metadata }),
-                Look::Folder(identity) if folder.line.contains(&identity) => {
+                Look::Folder(id) if folder.line.contains(&id) => {
                     left_out.add_odd(
                         &path.display().to_string(),
                         "it links to a folder that it lies in",
                     );
                 }
-                Look::Folder(identity) => {
-                    let line = folder.line.iter().copied().chain([identity]).collect();
+                Look::Folder(id) => {
+                    let line = folder.line.iter().copied().chain([id]).collect();
                     folders.push(Folder { path, line });
                 }
                 Look::Odd(reason) => left_out.add_odd(&path.display().to_string(), reason),
@@ -65,7 +65,7 @@ pub(super) fn walk(
 
 enum Look {
     File(Metadata),
-    Folder((u64, u64)),
+    Folder(FolderId),
     Odd(&'static str),
     /// Removed meanwhile.
     Gone,
@@ -75,7 +75,7 @@ fn look(path: &Path) -> io::Result<Look> {
     /// What Linux answers where links lead to each other: ELOOP.
     const LOOP: i32 = 40;
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok(Look::Folder(identity(&metadata))),
+        Ok(metadata) if metadata.is_dir() => Ok(Look::Folder(FolderId::of(&metadata))),
         Ok(metadata) if metadata.is_file() => Ok(Look::File(metadata)),
         Ok(_) => Ok(Look::Odd("it is neither a file nor a folder")),
         Err(error) if error.raw_os_error() == Some(LOOP) => Ok(Look::Odd("it links to itself")),
@@ -87,8 +87,17 @@ fn look(path: &Path) -> io::Result<Look> {
     }
 }
 
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+/// What a folder is known by, whatever path leads to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FolderId {
+    device: u64,
+    inode: u64,
+}
+
+impl FolderId {
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub(super) fn topic_id(
         );
         no_error(set)?;
         let topics = rd::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
-        let (client, options, queue) = question.parts();
+        let Parts { client, options, queue } = question.parts();
         rd::rd_kafka_DescribeTopics(client, topics, options, queue);
         rd::rd_kafka_TopicCollection_destroy(topics);
         question.answer(timeout)?
@@ -111,7 +111,7 @@ pub(super) fn ends(
     // SAFETY: options, list and queue are alive, and the list is copied by the call. An error of setting the level
     // (there is none for this question) is ours to give back; null is taken.
     let answer = unsafe {
-        let (client, options, queue) = question.parts();
+        let Parts { client, options, queue } = question.parts();
         let refused = rd::rd_kafka_AdminOptions_set_isolation_level(options, READ_UNCOMMITTED);
         if !refused.is_null() {
             rd::rd_kafka_error_destroy(refused);
@@ -147,6 +147,13 @@ struct Question<'c> {
     queue: NonNull<rd::rd_kafka_queue_t>,
 }
 
+/// The parts of a [`Question`].
+struct Parts {
+    client: *mut rd::rd_kafka_t,
+    options: *mut rd::rd_kafka_AdminOptions_t,
+    queue: *mut rd::rd_kafka_queue_t,
+}
+
 impl<'c> Question<'c> {
     fn new(
         consumer: &'c BaseConsumer<Context>,
@@ -169,11 +176,10 @@ impl<'c> Question<'c> {
         }
     }
 
-    /// The client, the options and the queue, as long as `self` lives.
-    fn parts(
-        &self,
-    ) -> (*mut rd::rd_kafka_t, *mut rd::rd_kafka_AdminOptions_t, *mut rd::rd_kafka_queue_t) {
-        (self.consumer.client().native_ptr(), self.options.as_ptr(), self.queue.as_ptr())
+    /// What librdkafka is called with, as long as `self` lives.
+    fn parts(&self) -> Parts {
+        let client = self.consumer.client().native_ptr();
+        Parts { client, options: self.options.as_ptr(), queue: self.queue.as_ptr() }
     }
 
     fn answer(&self, timeout: Duration) -> Result<Answer, RDKafkaErrorCode> {

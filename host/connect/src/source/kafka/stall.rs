@@ -25,16 +25,24 @@ pub(super) struct TooLarge {
     pub(super) words: String,
 }
 
+/// Bytes.
+struct AnswerSizes {
+    answer: u64,
+    /// Of the largest that is taken.
+    most: u64,
+}
+
 impl TooLarge {
     /// Whether these are such words.
     pub(super) fn says(words: &str) -> bool {
         words.contains("receive.message.max.bytes")
     }
 
-    /// Bytes of the answer, and of the largest that is taken: `Invalid response size 2000123 (0..1000000): increase …`.
-    fn sizes(&self) -> Option<(u64, u64)> {
-        let (size, limit) = self.words.split_once(" size ")?.1.split_once(" (0..")?;
-        Some((size.parse().ok()?, limit.split_once(')')?.0.parse().ok()?))
+    /// As the words have them: `Invalid response size 2000123 (0..1000000): increase …`.
+    fn sizes(&self) -> Option<AnswerSizes> {
+        let (answer, most) = self.words.split_once(" size ")?.1.split_once(" (0..")?;
+        let most = most.split_once(')')?.0.parse().ok()?;
+        Some(AnswerSizes { answer: answer.parse().ok()?, most })
     }
 }
 
@@ -104,9 +112,9 @@ impl Standing<'_> {
         let Self { partition, standstill: Standstill { since, offset }, .. } = self;
         let is_lasting = (*since)? <= answer.at && now.saturating_sub(answer.at) < TOO_LARGE_AGAIN;
         let sizes = match answer.sizes() {
-            Some((size, limit)) => {
+            Some(AnswerSizes { answer, most }) => {
                 format!(
-                    "the answer with it has {size} bytes, and the client takes {limit}; write a larger"
+                    "the answer with it has {answer} bytes, and the client takes {most}; write a larger"
                 )
             }
             None => format!("{}; write a larger", answer.words),

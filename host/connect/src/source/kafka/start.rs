@@ -16,6 +16,16 @@ use sluicegate_pipeline::{EndPosition, KafkaConfig, StartPosition};
 /// How long one question may take before the lane is told that there is no answer yet.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What a partition holds.
+#[derive(Clone, Copy)]
+struct PartitionRange {
+    number: i32,
+    /// Offset of the oldest record.
+    low: i64,
+    /// Behind the newest that may be read.
+    high: i64,
+}
+
 /// The positions at which a first run begins. None: the brokers did not answer in time.
 ///
 /// # Errors
@@ -33,13 +43,15 @@ pub(super) fn resolve(
     let mut ranges = Vec::new();
     for partition in 0..partitions {
         match consumer.fetch_watermarks(&config.topic, partition, ANSWER_TIMEOUT) {
-            Ok((low, high)) => ranges.push((partition, low.max(0), high)),
+            Ok((low, high)) => {
+                ranges.push(PartitionRange { number: partition, low: low.max(0), high })
+            }
             Err(error) => return not_yet(&error),
         }
     }
     let starts = match &config.start {
-        StartPosition::Earliest => ranges.iter().map(|(_, low, _)| *low).collect(),
-        StartPosition::Latest => ranges.iter().map(|(_, _, high)| *high).collect(),
+        StartPosition::Earliest => ranges.iter().map(|range| range.low).collect(),
+        StartPosition::Latest => ranges.iter().map(|range| range.high).collect(),
         StartPosition::Offsets(offsets) => chosen(offsets, &config.topic, &ranges)?,
         StartPosition::Timestamp(micros) => {
             match first_at_or_after(consumer, &config.topic, *micros, &ranges) {
@@ -53,11 +65,11 @@ pub(super) fn resolve(
     let ends: Option<Vec<i64>> = seen.ends.iter().copied().collect();
     let Some(ends) = ends else { return Ok(None) };
     let topic: Arc<str> = Arc::from(config.topic.as_str());
-    let positions = ranges.iter().zip(starts).zip(ends).map(|(((number, ..), start), end)| {
+    let positions = ranges.iter().zip(starts).zip(ends).map(|((range, start), end)| {
         let end_offset = config.end.map(|EndPosition::Latest| end);
         let ended = end_offset.is_some_and(|end| start >= end);
         let position = Position { end_offset, ended, ..Position::at(NextOffset::at(start)) };
-        (Partition { stream: Arc::clone(&topic), number: *number }, position)
+        (Partition { stream: Arc::clone(&topic), number: range.number }, position)
     });
     Ok(Some(positions.collect()))
 }
@@ -93,9 +105,10 @@ fn refuse_unknown_partitions(
 fn chosen(
     offsets: &BTreeMap<i32, i64>,
     topic: &str,
-    ranges: &[(i32, i64, i64)],
+    ranges: &[PartitionRange],
 ) -> Result<Vec<i64>, SourceError> {
-    let start = |&(number, low, high): &(i32, i64, i64)| match offsets.get(&number) {
+    let start = |&PartitionRange { number, low, high }: &PartitionRange| match offsets.get(&number)
+    {
         None => Ok(low),
         Some(offset) if (low..=high).contains(offset) => Ok(*offset),
         Some(offset) => Err(SourceError::Refused(format!(
@@ -110,16 +123,16 @@ fn first_at_or_after(
     consumer: &BaseConsumer<Context>,
     topic: &str,
     micros: i64,
-    ranges: &[(i32, i64, i64)],
+    ranges: &[PartitionRange],
 ) -> Result<Vec<i64>, KafkaError> {
     // Kafka counts milliseconds: the first that is not before the wanted moment.
     let millis = micros.div_euclid(1000) + i64::from(micros.rem_euclid(1000) > 0);
     let mut wanted = TopicPartitionList::with_capacity(ranges.len());
-    for (number, _, _) in ranges {
-        wanted.add_partition_offset(topic, *number, Offset::Offset(millis))?;
+    for range in ranges {
+        wanted.add_partition_offset(topic, range.number, Offset::Offset(millis))?;
     }
     let found = consumer.offsets_for_times(wanted, ANSWER_TIMEOUT)?;
-    let start = |&(number, low, high): &(i32, i64, i64)| {
+    let start = |&PartitionRange { number, low, high }: &PartitionRange| {
         let entry = found.find_partition(topic, number);
         match entry.map(|entry| entry.error().map(|()| entry.offset())) {
             Some(Ok(Offset::Offset(offset))) => Ok(offset.clamp(low, high)),

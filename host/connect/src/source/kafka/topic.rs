@@ -1,6 +1,7 @@
 //! Follows the topic while it is read: whether it is still the same, which partitions it has, and what becomes of positions
 //! that are lost.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,7 +132,7 @@ impl KafkaSource {
         let mut jumps = Vec::new();
         for reader in &self.readers {
             let partition = reader.partition();
-            let Some((low, _)) = self.range(partition.number) else {
+            let Some(Range { start: low, .. }) = self.range(partition.number) else {
                 // The brokers do not answer: nothing is read meanwhile, and the next poll asks again.
                 return Ok(());
             };
@@ -150,7 +151,7 @@ impl KafkaSource {
     /// Decides what becomes of a position that was lost, once it is known what the topic is. False if the client is a new one.
     fn settle_loss(&mut self, seen: &Seen) -> Result<bool, SourceError> {
         let Some(lost) = self.lost.take_if(|lost| seen.at >= lost.at) else { return Ok(true) };
-        let Some((low, high)) = self.range(lost.number) else {
+        let Some(Range { start: low, end: high }) = self.range(lost.number) else {
             self.lost = Some(lost);
             return Ok(true);
         };
@@ -201,10 +202,10 @@ impl KafkaSource {
         self.readers.iter().map(position).collect()
     }
 
-    /// Offset of the oldest record of a partition, and behind the newest that may be read. None: no answer came in time.
-    fn range(&self, number: i32) -> Option<(i64, i64)> {
+    /// From the offset of the oldest record of a partition to behind the newest that may be read. None: no answer came in time.
+    fn range(&self, number: i32) -> Option<Range<i64>> {
         match self.consumer.fetch_watermarks(&self.topic, number, ANSWER_TIMEOUT) {
-            Ok((low, high)) => Some((low.max(0), high)),
+            Ok((low, high)) => Some(low.max(0)..high),
             Err(error) => {
                 tracing::debug!(%error, number, "no answer about the range of a partition yet");
                 None

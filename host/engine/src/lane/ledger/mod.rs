@@ -211,8 +211,8 @@ impl Ledger {
                 self.metrics.commit.observe(self.committer.took());
                 let now = self.clock.wall_micros();
                 self.metrics.committed(&record.files, record.state.as_ref(), now);
-                let took = (self.committer.took(), now);
-                self.metrics.commits.push(Commit::of(&record, took, &self.pinned_before));
+                let commit = Commit::of(&record, self.committer.took(), now, &self.pinned_before);
+                self.metrics.commits.push(commit);
                 self.pinned_before.clone_from(&record.modules);
                 Ok(Some(record))
             }

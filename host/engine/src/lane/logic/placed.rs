@@ -18,17 +18,25 @@ use sluicegate_state::window::{Place, RowSelection, TableHash, key, key_shard};
 #[derive(Debug, Default)]
 pub(in crate::lane) struct Placed {
     /// Rows of the batch that are on time, ascending, and beside each its key. Of sessions all rows that are left, and
-    /// beside each the watermark that judges it: where it goes depends on the rows before it.
+    /// beside each what judges it: where it goes depends on the rows before it.
     pub(in crate::lane) rows: Vec<u32>,
     /// Where they go, in runs, because neighbours mostly share a place: the place, and the index in `rows` behind the
     /// last of the run. Of sessions none.
     pub(in crate::lane) places: Vec<(Place, u32)>,
-    pub(in crate::lane) watermarks: Vec<(EventTime, JudgedBy)>,
+    pub(in crate::lane) judging: Vec<Judging>,
     pub(in crate::lane) keys: Varlen,
     /// Of each key.
     pub(in crate::lane) shards: Vec<u8>,
     pub(in crate::lane) hashes: Vec<TableHash>,
     pub(in crate::lane) late: Vec<LateRow>,
+}
+
+/// The watermark that judges a row.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::lane) struct Judging {
+    pub(in crate::lane) watermark: EventTime,
+    /// Whose it is.
+    pub(in crate::lane) by: JudgedBy,
 }
 
 /// A row that came after all its windows.

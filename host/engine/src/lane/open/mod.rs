@@ -239,8 +239,8 @@ impl Prepared {
                 let (identity, stop) = (source.identity(), &outside.stop);
                 let record = genesis(config, &modules, start, identity, &mut committer, stop)?;
                 outside.metrics.commit.observe(committer.took());
-                let took = (committer.took(), clock.wall_micros());
-                outside.metrics.commits.push(Commit::of(&record, took, &[]));
+                let (took, now) = (committer.took(), clock.wall_micros());
+                outside.metrics.commits.push(Commit::of(&record, took, now, &[]));
                 source.assign(&positions(&record))?;
                 record
             }

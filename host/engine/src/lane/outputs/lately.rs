@@ -30,6 +30,13 @@ pub(in crate::lane) struct Kept {
     published: Option<Arc<Lately>>,
 }
 
+/// Which of them have a table of their own.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::lane) struct HasTables {
+    pub(in crate::lane) dead_letters: bool,
+    pub(in crate::lane) late: bool,
+}
+
 impl Kept {
     /// Takes note of a dead letter.
     pub(super) fn letter(&mut self, letter: &DeadLetter<'_>, epoch: Epoch) {
@@ -60,11 +67,11 @@ impl Kept {
     pub(in crate::lane) fn publish(
         &mut self,
         committed: Option<Epoch>,
-        (letters_have_table, late_has_table): (bool, bool),
+        tables: HasTables,
     ) -> Arc<Lately> {
         let committed_of = |has_table: bool| committed.filter(|_| has_table);
-        let letters = self.letters.forget(committed_of(letters_have_table));
-        let late = self.late.forget(committed_of(late_has_table));
+        let letters = self.letters.forget(committed_of(tables.dead_letters));
+        let late = self.late.forget(committed_of(tables.late));
         if letters || late {
             self.published = None;
         }
@@ -206,7 +213,7 @@ mod tests {
     use super::*;
     use sluicegate_model::dead_letter::DeadLetterKind;
 
-    const BOTH: (bool, bool) = (true, true);
+    const BOTH: HasTables = HasTables { dead_letters: true, late: true };
 
     fn letter(reason: &str) -> DeadLetter<'_> {
         DeadLetter::of("valid", DeadLetterKind::Rejected, reason)
@@ -228,7 +235,7 @@ mod tests {
         assert_eq!(seven.reasons[0].count, 3, "counts stay");
         let again = kept.publish(Some(Epoch(7)), BOTH);
         assert!(Arc::ptr_eq(&seven, &again), "nothing has come: nothing is copied");
-        let without_table = kept.publish(Some(Epoch(8)), (false, true));
+        let without_table = kept.publish(Some(Epoch(8)), HasTables { dead_letters: false, ..BOTH });
         assert_eq!(offsets(&without_table), [2], "no table has it");
     }
 

@@ -30,7 +30,7 @@ use super::LaneError;
 use super::logic::Judged;
 use super::plan::Plan;
 use super::rows::{Prepared, project};
-use lately::Kept;
+use lately::{HasTables, Kept};
 use logs::TableLogs;
 use outbox::Outbox;
 use told::Told;
@@ -230,8 +230,9 @@ impl Outputs {
     pub(super) fn show(&mut self, status: &mut LaneStatus, total: Fates) {
         self.told.look(total);
         status.dead_letters = self.told.kinds();
-        let have_tables = (self.dead_letters.is_some(), self.late.is_some());
-        status.lately = self.kept.publish(status.epoch, have_tables);
+        let tables =
+            HasTables { dead_letters: self.dead_letters.is_some(), late: self.late.is_some() };
+        status.lately = self.kept.publish(status.epoch, tables);
         status.add_problem(self.told.problem());
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Event, text};
 use sluicegate_chain::fates::Fates;
+use sluicegate_state::window::SessionRule;
 
 /// The windows of a test.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,15 @@ struct Session {
     texts: String,
 }
 
+/// A row that is to be judged.
+#[derive(Clone, Copy)]
+struct Row<'e> {
+    index: usize,
+    event: &'e Event,
+    /// Windows that end by then are closed for it.
+    closed: i64,
+}
+
 /// `start..end key texts` of every result, sorted, and the fates of the records.
 pub(super) fn expected(
     partitions: &[Vec<Event>],
@@ -81,7 +91,7 @@ pub(super) fn expected(
                 continue;
             }
             // A window is closed for the row if this has passed its end.
-            let before = watermark.saturating_sub(lateness);
+            let closed = watermark.saturating_sub(lateness);
             watermark = watermark.max(event.at - 5);
             match event.kind {
                 4 | 6 => judged.fates.filtered += 1,
@@ -90,16 +100,18 @@ pub(super) fn expected(
                     let key = format!("p{number}k{}", event.key);
                     match kind {
                         Kind::Sliding { size, slide } => {
-                            judged.slide((size, slide), (index, event), &key, before);
+                            judged.slide(size, slide, Row { index, event, closed }, &key);
                         }
                         // A session that takes every row.
                         Kind::Global { .. } => {
-                            let event = (index, &Event { at: 0, ..event.clone() });
-                            judged.session((1, 1), event, key, (i64::MIN, false));
+                            let event = &Event { at: 0, ..event.clone() };
+                            let row = Row { index, event, closed: i64::MIN };
+                            let rule = SessionRule { gap: 1, max_length: 1, corrected: false };
+                            judged.session(rule, row, key);
                         }
                         Kind::Session { gap, max_length } => {
-                            let judge = (before, lateness > 0);
-                            judged.session((gap, max_length), (index, event), key, judge);
+                            let rule = SessionRule { gap, max_length, corrected: lateness > 0 };
+                            judged.session(rule, Row { index, event, closed }, key);
                         }
                     }
                 }
@@ -123,18 +135,12 @@ pub(super) fn expected(
 }
 
 impl Judged {
-    fn slide(
-        &mut self,
-        (size, slide): (i64, i64),
-        (index, event): (usize, &Event),
-        key: &str,
-        watermark: i64,
-    ) {
+    fn slide(&mut self, size: i64, slide: i64, Row { index, event, closed }: Row<'_>, key: &str) {
         let last = event.at.div_euclid(slide) * slide;
         let starts = std::iter::successors(Some(last), |start| Some(start - slide));
         let mut starts: Vec<i64> = starts.take_while(|start| start + size > event.at).collect();
         starts.reverse();
-        let missed = starts.iter().filter(|start| *start + size <= watermark).count();
+        let missed = starts.iter().filter(|start| *start + size <= closed).count();
         if starts.is_empty() {
             self.fates.filtered += 1;
         } else if missed == starts.len() {
@@ -155,11 +161,11 @@ impl Judged {
 impl Judged {
     fn session(
         &mut self,
-        (gap, max_length): (i64, i64),
-        (index, event): (usize, &Event),
+        rule: SessionRule,
+        Row { index, event, closed: closed_until }: Row<'_>,
         key: String,
-        (watermark, corrected): (i64, bool),
     ) {
+        let SessionRule { gap, max_length, corrected } = rule;
         let sessions = self.sessions.entry(key).or_default();
         let mut whole = Session { start: event.at, end: event.at + gap, texts: String::new() };
         let mut parts = Vec::new();
@@ -168,7 +174,7 @@ impl Judged {
         while let Some(at) = sessions.iter().position(|session| {
             let length = whole.end.max(session.end) - whole.start.min(session.start);
             let touches = session.start <= whole.end && whole.start <= session.end;
-            session.end > watermark && touches && length <= max_length
+            session.end > closed_until && touches && length <= max_length
         }) {
             let part = sessions.remove(at);
             whole.start = whole.start.min(part.start);
@@ -178,11 +184,11 @@ impl Judged {
         // A late row stretches no session over a closed one if its readers take corrections.
         let covers = |whole: &Session, closed: &Session| {
             let is_inside = whole.start <= closed.start && closed.end <= whole.end;
-            corrected && closed.end <= watermark && is_inside
+            corrected && closed.end <= closed_until && is_inside
         };
-        let own_is_late = event.at + gap <= watermark;
+        let own_is_late = event.at + gap <= closed_until;
         let would_cover = sessions.iter().any(|closed| covers(&whole, closed));
-        if whole.end <= watermark || (own_is_late && would_cover) {
+        if whole.end <= closed_until || (own_is_late && would_cover) {
             self.fates.late += 1;
             sessions.extend(parts);
             return;

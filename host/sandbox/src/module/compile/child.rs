@@ -157,11 +157,11 @@ impl Running {
             if patience.is_over() {
                 return Ok(None);
             }
-            let (from_out, from_err) = ready(out.as_ref(), err.as_ref())?;
-            if from_out && !listen(&mut out, &mut heard.answer, ANSWER_BYTES_MAX)? {
+            let ready = Ready::of(out.as_ref(), err.as_ref())?;
+            if ready.out && !listen(&mut out, &mut heard.answer, ANSWER_BYTES_MAX)? {
                 out = None;
             }
-            if from_err && !listen(&mut err, &mut heard.errors, CHATTER_BYTES_MAX)? {
+            if ready.err && !listen(&mut err, &mut heard.errors, CHATTER_BYTES_MAX)? {
                 err = None;
             }
         }
@@ -169,19 +169,28 @@ impl Running {
     }
 }
 
-/// Which of them can be read without waiting, after a while at the latest.
-fn ready(out: Option<&impl AsFd>, err: Option<&impl AsFd>) -> io::Result<(bool, bool)> {
-    let mut waiting = Vec::with_capacity(2);
-    waiting.extend(out.map(|out| PollFd::new(out, PollFlags::IN)));
-    waiting.extend(err.map(|err| PollFd::new(err, PollFlags::IN)));
-    let wait = Timespec::try_from(LOOK_EVERY).expect("a moment");
-    match poll(&mut waiting, Some(&wait)) {
-        Ok(_) | Err(Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
+/// Which of the streams of a child can be read without waiting.
+struct Ready {
+    out: bool,
+    err: bool,
+}
+
+impl Ready {
+    /// Waits for one of them, and no longer than a while.
+    fn of(out: Option<&impl AsFd>, err: Option<&impl AsFd>) -> io::Result<Self> {
+        let mut waiting = Vec::with_capacity(2);
+        waiting.extend(out.map(|out| PollFd::new(out, PollFlags::IN)));
+        waiting.extend(err.map(|err| PollFd::new(err, PollFlags::IN)));
+        let wait = Timespec::try_from(LOOK_EVERY).expect("a moment");
+        match poll(&mut waiting, Some(&wait)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut ready = waiting.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = |is_waited_for: bool| is_waited_for && ready.next().unwrap_or(false);
+        let out = next(out.is_some());
+        Ok(Self { out, err: next(err.is_some()) })
     }
-    let mut ready = waiting.iter().map(|fd| !fd.revents().is_empty());
-    let from_out = out.is_some() && ready.next().unwrap_or(false);
-    Ok((from_out, err.is_some() && ready.next().unwrap_or(false)))
 }
 
 /// Reads what is there; false at the end, and when there is too much. Of what is too much the beginning is kept.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::plugin::PluginError;
 use crate::run::made::admit;
-use crate::run::places::Places;
+use crate::run::places::{GroupAt, Places};
 use sluicegate_model::timers::{KeyedGroups, Timer};
 
 /// Groups while the rows of a batch are processed, call by call and in order. Every call is given those that it
@@ -118,6 +118,6 @@ fn place<'g>(
     places: &Places,
     group: u32,
 ) -> (&'g KeyedGroups, usize) {
-    let (answer, index) = places.of(group);
+    let GroupAt { answer, index } = places.of(group);
     (answer.map_or(given, |answer| &answers[answer]), index)
 }

@@ -16,8 +16,14 @@ const WITHOUT_SERDE: [&str; 2] = ["hashbrown", "semver"];
 /// Version of a new crate, as its manifest has it.
 const VERSION: &str = "0.1.0";
 
-/// Packages by name and version.
-type Packages<'w> = BTreeMap<(&'w str, &'w str), &'w Table>;
+/// What a package is known by in a lock file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct PackageId<'w> {
+    name: &'w str,
+    version: &'w str,
+}
+
+type Packages<'w> = BTreeMap<PackageId<'w>, &'w Table>;
 
 /// A lock file, as cargo writes it, for a package that depends on [`DEPENDENCIES`]. None if one of the packages that
 /// those need has the same name.
@@ -28,7 +34,7 @@ pub(super) fn lock_file(package: &str) -> Option<String> {
     for dependency in DEPENDENCIES {
         take(dependency, &all, &mut needed);
     }
-    if needed.keys().any(|(name, _)| *name == package) {
+    if needed.keys().any(|id| id.name == package) {
         return None;
     }
     let own = Table::from_iter([
@@ -36,14 +42,15 @@ pub(super) fn lock_file(package: &str) -> Option<String> {
         ("version".to_owned(), Value::from(VERSION)),
         ("dependencies".to_owned(), Value::from(DEPENDENCIES.to_vec())),
     ]);
-    needed.insert((package, VERSION), &own);
+    needed.insert(PackageId { name: package, version: VERSION }, &own);
     Some(write(&needed, &all))
 }
 
 fn packages(lock: &Table) -> Packages<'_> {
     let packages = lock["package"].as_array().expect("a lock file lists packages").iter();
     let packages = packages.map(|package| package.as_table().expect("a package is a table"));
-    packages.map(|package| ((text(package, "name"), text(package, "version")), package)).collect()
+    let id = |package| PackageId { name: text(package, "name"), version: text(package, "version") };
+    packages.map(|package| (id(package), package)).collect()
 }
 
 fn text<'t>(package: &'t Table, key: &str) -> &'t str {
@@ -60,20 +67,21 @@ fn dependencies(package: &Table) -> impl Iterator<Item = &str> {
 
 /// Adds the package of `named`, `name` or `name version`, with all that it needs.
 fn take<'w>(named: &str, all: &Packages<'w>, needed: &mut Packages<'w>) {
-    let key = find(named, all);
-    if needed.insert(key, all[&key]).is_none() {
-        for dependency in dependencies(all[&key]) {
+    let id = find(named, all);
+    if needed.insert(id, all[&id]).is_none() {
+        for dependency in dependencies(all[&id]) {
             take(dependency, all, needed);
         }
     }
 }
 
 /// The package that `named` means in a lock file that has `all`.
-fn find<'w>(named: &str, all: &Packages<'w>) -> (&'w str, &'w str) {
+fn find<'w>(named: &str, all: &Packages<'w>) -> PackageId<'w> {
     let (name, version) =
         named.split_once(' ').map_or((named, None), |(name, rest)| (name, Some(rest)));
-    let mut keys = all.keys();
-    let found = keys.find(|key| key.0 == name && version.is_none_or(|version| key.1 == version));
+    let mut ids = all.keys();
+    let found =
+        ids.find(|id| id.name == name && version.is_none_or(|version| id.version == version));
     *found.expect("a lock file is complete")
 }
 
@@ -91,7 +99,7 @@ fn write(packages: &Packages<'_>, all: &Packages<'_>) -> String {
             }
         }
         let named = dependencies(package).map(|named| find(named, all));
-        let named: Vec<String> = named.map(|key| shown(key, packages)).collect();
+        let named: Vec<String> = named.map(|id| shown(id, packages)).collect();
         if !named.is_empty() {
             let _infallible = writeln!(out, "dependencies = [\n{}]", named.concat());
         }
@@ -100,8 +108,8 @@ fn write(packages: &Packages<'_>, all: &Packages<'_>) -> String {
 }
 
 /// A line of a list of dependencies.
-fn shown((name, version): (&str, &str), packages: &Packages<'_>) -> String {
-    match packages.keys().filter(|key| key.0 == name).count() {
+fn shown(PackageId { name, version }: PackageId<'_>, packages: &Packages<'_>) -> String {
+    match packages.keys().filter(|id| id.name == name).count() {
         1 => format!(" \"{name}\",\n"),
         _ => format!(" \"{name} {version}\",\n"),
     }

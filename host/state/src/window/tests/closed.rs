@@ -10,8 +10,7 @@ fn rows(sessions: &mut Sessions, closed: i64, times: &[i64]) -> Vec<LateForSessi
     let mut late = Vec::new();
     for time in times {
         let mut call = SessionCall::default();
-        let key = (TableHash::of(b"a"), &b"a"[..]);
-        match sessions.assign(RULE, (EventTime(*time), EventTime(closed)), key, &mut call) {
+        match sessions.assign(RULE, row(*time, closed, b"a"), &mut call) {
             Ok(()) => complete(sessions, &mut call, *time),
             Err(missed) => late.push(missed),
         }
@@ -41,7 +40,7 @@ fn complete(sessions: &mut Sessions, call: &mut SessionCall, time: i64) {
 }
 
 fn fire(sessions: &mut Sessions, watermark: Watermark, lateness: i64) -> Vec<String> {
-    rows_of(|each| sessions.fire(RULE, (watermark, lateness), each))
+    rows_of(|each| sessions.fire(RULE, watermark, lateness, each))
 }
 
 fn at(time: i64) -> Watermark {
@@ -140,8 +139,7 @@ fn closed_sessions_are_forgotten_when_no_session_can_reach_them() {
     for number in 0..5_000i64 {
         let key = number.to_le_bytes();
         let mut call = SessionCall::default();
-        let times = (EventTime(number % 50), EventTime(0));
-        sessions.assign(RULE, times, (TableHash::of(&key), &key), &mut call).unwrap();
+        sessions.assign(RULE, row(number % 50, 0, &key), &mut call).unwrap();
         complete(&mut sessions, &mut call, number);
     }
     assert_eq!(fire(&mut sessions, at(70), 5).len(), 5_000);
@@ -191,7 +189,7 @@ proptest! {
         let (mut sessions, mut naive) = (Sessions::default(), Naive::default());
         let (mut max, mut fired) = (i64::MIN, Vec::new());
         let mut fire = |sessions: &mut Sessions, watermark| {
-            sessions.fire(RULE, (watermark, lateness), |firing| {
+            sessions.fire(RULE, watermark, lateness, |firing| {
                 fired.extend(firing.bounds.iter().map(|it| (it.start.micros(), it.end.micros())));
             });
         };

@@ -67,7 +67,7 @@ fn blob(slides: &Slides) -> Vec<u8> {
     state.gather(&mut touched);
     let states = touched.states.iter().map(|_| &b"12345678"[..]).collect();
     state.scatter(&touched, &states, std::iter::empty());
-    slide(slides, &mut state, (Watermark::None, Watermark::at(EventTime(12))));
+    slide(slides, &mut state, Watermark::None, Watermark::at(EventTime(12)));
     let mut sessions = Sessions::default();
     for (start, is_closed) in [(0, false), (40, false), (-30, true)] {
         let key = key("a");
@@ -96,7 +96,7 @@ fn blob(slides: &Slides) -> Vec<u8> {
 
 const RULE: SessionRule = SessionRule { gap: 10, max_length: 60, corrected: true };
 
-fn slide(slides: &Slides, state: &mut KeyedState, (before, now): (Watermark, Watermark)) {
+fn slide(slides: &Slides, state: &mut KeyedState, before: Watermark, now: Watermark) {
     let progress = Progress { before, now, lateness: 20, tells_closed: true };
     let mut merge =
         |left: &Varlen, _: &Varlen| MergeOutcome { states: left.clone(), refusals: Vec::new() };
@@ -137,19 +137,18 @@ proptest! {
             sessions.set_unknown_before(before);
         }
         let key = key("a");
-        let (hash, mut call) = (TableHash::of(&key), SessionCall::default());
+        let mut call = SessionCall::default();
         for time in [i64::MIN, 0, 35, i64::MAX] {
-            let times = (EventTime(time), EventTime(watermark));
-            let _late = sessions.assign(RULE, times, (hash, &key), &mut call);
+            let _late = sessions.assign(RULE, row(time, watermark, &key), &mut call);
         }
         sessions.settle(&mut call);
         let now = Watermark::at(EventTime(watermark));
-        sessions.fire(RULE, (now, 20), |_| {});
-        slide(&slides, &mut state, (Watermark::at(EventTime(3)), now));
-        slide(&slides, &mut state, (now, Watermark::End));
+        sessions.fire(RULE, now, 20, |_| {});
+        slide(&slides, &mut state, Watermark::at(EventTime(3)), now);
+        slide(&slides, &mut state, now, Watermark::End);
         let mut again = Vec::new();
         snapshot::encode(&[Stored::Windows(&state), Stored::Sessions(&sessions)], 1, None, &mut again);
-        sessions.fire(RULE, (Watermark::End, 20), |_| {});
+        sessions.fire(RULE, Watermark::End, 20, |_| {});
     }
 
     #[test]

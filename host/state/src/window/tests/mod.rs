@@ -176,7 +176,8 @@ impl Sessions {
     fn fire(
         &mut self,
         rule: SessionRule,
-        (watermark, lateness): (Watermark, i64),
+        watermark: Watermark,
+        lateness: i64,
         mut each: impl FnMut(&Firing),
     ) {
         loop {
@@ -186,7 +187,7 @@ impl Sessions {
             }
             each(&self.fire_run(next.last.as_ref()));
         }
-        self.close(rule, (watermark, lateness));
+        self.close(rule, watermark, lateness);
     }
 }
 
@@ -310,6 +311,12 @@ fn a_damaged_snapshot_is_refused_at_every_length() {
     }
 }
 
+/// A row for a session.
+fn row(time: i64, closed_until: i64, key: &[u8]) -> SessionRow<'_> {
+    let (time, closed_until) = (EventTime(time), EventTime(closed_until));
+    SessionRow { time, closed_until, hash: TableHash::of(key), key }
+}
+
 /// A script: rows as `time key`, one call a slice, each row judged by the watermark; what a row is late for comes back.
 fn run_sessions(
     sessions: &mut Sessions,
@@ -320,9 +327,7 @@ fn run_sessions(
     let mut call = SessionCall::default();
     let (mut late, mut texts) = (Vec::new(), Vec::new());
     for (time, key) in rows {
-        let key = key.as_bytes();
-        let times = (EventTime(*time), EventTime(watermark));
-        match sessions.assign(rule, times, (TableHash::of(key), key), &mut call) {
+        match sessions.assign(rule, row(*time, watermark, key.as_bytes()), &mut call) {
             Ok(()) => texts.push(format!("{time};")),
             Err(missed) => late.push(missed.own),
         }
@@ -363,7 +368,7 @@ fn rows_of(fire: impl FnOnce(&mut dyn FnMut(&Firing))) -> Vec<String> {
 }
 
 fn fired(sessions: &mut Sessions, watermark: Watermark) -> Vec<String> {
-    let rows = rows_of(|each| sessions.fire(TEN, (watermark, 0), each));
+    let rows = rows_of(|each| sessions.fire(TEN, watermark, 0, each));
     rows.into_iter().map(|row| row.trim_end_matches(" #0").to_owned()).collect()
 }
 
@@ -471,7 +476,7 @@ fn lateness_a_window_is_corrected_until_it_is_closed_and_only_where_it_changed()
 fn lateness_a_session_that_grows_after_it_fired_fires_again() {
     let mut sessions = Sessions::default();
     let fire = |sessions: &mut Sessions, at| {
-        rows_of(|each| sessions.fire(TEN, (Watermark::at(EventTime(at)), 20), each))
+        rows_of(|each| sessions.fire(TEN, Watermark::at(EventTime(at)), 20, each))
     };
     run_sessions(&mut sessions, TEN, 0, &[(0, "a"), (15, "a")]);
     assert_eq!(fire(&mut sessions, 12), ["0..10 a 0; #0"]);
@@ -513,7 +518,7 @@ proptest! {
             }
         }
         let mut bounds = Vec::new();
-        sessions.fire(rule, (Watermark::End, 0), |firing| {
+        sessions.fire(rule, Watermark::End, 0, |firing| {
             bounds.extend(firing.bounds.iter().map(|it| (it.start.micros(), it.end.micros())));
         });
         bounds.sort_unstable();

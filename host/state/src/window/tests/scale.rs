@@ -145,8 +145,7 @@ fn a_million_sessions_cost_what_they_say_and_give_it_back() {
             let mut call = SessionCall::default();
             for number in first..GROUPS.min(first + CALL_GROUPS) {
                 let key = key_of(number);
-                let (times, key) = ((EventTime(5), EventTime(0)), (TableHash::of(&key), &key[..]));
-                sessions.assign(TEN, times, key, &mut call).unwrap();
+                sessions.assign(TEN, row(5, 0, &key), &mut call).unwrap();
             }
             let states: Varlen = call.rows_of(0).rows.iter().map(|_| &STATE[..]).collect();
             call.put(0, &states, std::iter::empty());
@@ -156,7 +155,7 @@ fn a_million_sessions_cost_what_they_say_and_give_it_back() {
         before.assert_grown_by("sessions", sessions.bytes());
         let mut fired = 0;
         let watermark = Watermark::at(EventTime(15));
-        sessions.fire(TEN, (watermark, 0), |firing| fired += firing.len());
+        sessions.fire(TEN, watermark, 0, |firing| fired += firing.len());
         assert_eq!(fired, GROUPS);
         before.assert_given_back("sessions", sessions.bytes());
     });

@@ -32,8 +32,8 @@ fn fire(state: &mut KeyedState, tables: &mut SlideTables, before: i64, now: i64)
     let mut rows = Vec::new();
     let slides = Slides::new(SLIDES.0, SLIDES.1, 0);
     tables.fire(&slides, state, progress, &mut merge, |WindowBounds { start, end }, merged, _| {
-        for (_, text, revision) in merged.iter() {
-            let text = String::from_utf8(text.unwrap().to_vec()).unwrap();
+        for merged::MergedGroup { state, revision, .. } in merged.iter() {
+            let text = String::from_utf8(state.unwrap().to_vec()).unwrap();
             rows.push(format!("{}..{} {text} #{revision}", start.micros(), end.micros()));
         }
     });

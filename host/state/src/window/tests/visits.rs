@@ -23,7 +23,7 @@ fn looks(count: i64) -> u64 {
     // A late row asks for what is closed, and the watermark closes one after the other.
     for pair in 0..count / 2 {
         let watermark = Watermark::at(EventTime(pair * 60 + 50));
-        let fired = rows_of(|each| sessions.fire(rule, (watermark, 0), each));
+        let fired = rows_of(|each| sessions.fire(rule, watermark, 0, each));
         assert_eq!(fired.len(), 1, "{pair}");
     }
     LOOKS.get()
@@ -128,7 +128,7 @@ proptest! {
             prop_assert_eq!(!late.is_empty(), all.assign(rule, time, watermark));
         }
         let mut bounds = Vec::new();
-        few.fire(rule, (Watermark::End, 0), |firing| {
+        few.fire(rule, Watermark::End, 0, |firing| {
             bounds.extend(firing.bounds.iter().map(|it| (it.start.micros(), it.end.micros())));
         });
         bounds.sort_unstable();

@@ -13,9 +13,10 @@ use sluicegate_model::time::EventTime;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
 use sluicegate_sandbox::run::runner::AggregateRunner;
+use sluicegate_state::window::OpenGroup;
 use sluicegate_state::window::firing::{Firing, GROUPS_PER_CALL};
 use sluicegate_state::window::key;
-use sluicegate_state::window::merged::{Merged, RefusedMerge};
+use sluicegate_state::window::merged::{Merged, MergedGroup, RefusedMerge};
 
 /// A group whose accumulator the plugin could not merge or evaluate.
 #[derive(Debug)]
@@ -65,9 +66,9 @@ impl Aggregate<'_> {
         results: &mut Results,
     ) {
         let mut firing = Firing::default();
-        for (key, state, revision) in merged.iter() {
+        for MergedGroup { key, state, revision } in merged.iter() {
             match state {
-                Ok(state) => firing.push(bounds, key, state, revision),
+                Ok(state) => firing.push(OpenGroup { bounds, key, state, revision }),
                 Err(refused) => results.condemn_merge(bounds, key, refused),
             }
             if firing.len() == GROUPS_PER_CALL {

@@ -7,7 +7,7 @@ use super::update::{Answers, Owned};
 use crate::lane::rows::project;
 use sluicegate_model::time::Watermark;
 use sluicegate_state::window::firing::Firing;
-use sluicegate_state::window::{KeyedState, Touched, Watcher};
+use sluicegate_state::window::{KeyedState, OpenGroup, Touched, Watcher};
 
 /// The groups of one worker.
 #[derive(Default)]
@@ -108,8 +108,9 @@ impl Groups {
                 }
                 // What was told and has not changed stands as it was told.
                 let told = u64::from(groups.is_told(id));
-                let of = (groups.state(id), groups.revision(id).saturating_sub(told));
-                looking.find(aggregate, (bounds, groups.key(id)), of);
+                let revision = groups.revision(id).saturating_sub(told);
+                let (key, state) = (groups.key(id), groups.state(id));
+                looking.find(aggregate, OpenGroup { bounds, key, state, revision });
             }
         }
     }

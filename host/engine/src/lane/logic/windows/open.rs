@@ -7,7 +7,7 @@ use super::aggregate::{Aggregate, Results};
 use crate::lane::asked::WindowsAsked;
 use crate::lane::logic::wanted::is_wanted;
 use sluicegate_model::time::thread_cpu_nanos;
-use sluicegate_model::window::WindowBounds;
+use sluicegate_state::window::OpenGroup;
 use sluicegate_state::window::firing::Firing;
 use sluicegate_state::window::groups::GroupTable;
 
@@ -56,13 +56,8 @@ impl<'a> Looking<'a> {
     }
 
     /// A group that is open.
-    pub(super) fn find(
-        &mut self,
-        aggregate: &mut Aggregate<'_>,
-        (bounds, key): (WindowBounds, &[u8]),
-        (state, revision): (&[u8], u64),
-    ) {
-        self.found.push(bounds, key, state, revision);
+    pub(super) fn find(&mut self, aggregate: &mut Aggregate<'_>, group: OpenGroup<'_>) {
+        self.found.push(group);
         if self.found.len() == FOUND_AT_ONCE {
             self.evaluate(aggregate);
         }
@@ -77,8 +72,7 @@ impl<'a> Looking<'a> {
         while wanted.peek().is_some() && self.goes_on() {
             let mut firing = Firing::default();
             for group in wanted.by_ref().take(self.step) {
-                let (bounds, revision) = (found.bounds[group], found.revisions[group]);
-                firing.push(bounds, found.keys.value(group), found.states.value(group), revision);
+                firing.push(found.group(group));
             }
             self.seen += firing.len();
             aggregate.evaluate(&firing, &mut self.results);

@@ -5,7 +5,7 @@ use super::open::Looking;
 use super::shape::{By, Fired, Shape, Until, Watching, Way};
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
-use crate::lane::logic::placed::{LateRow, Placed};
+use crate::lane::logic::placed::{Judging, LateRow, Placed};
 use crate::lane::rows::{Rows, project};
 use sluicegate_connect::sink::late::Missed;
 use sluicegate_model::dead_letter::DeadLetterKind;
@@ -13,7 +13,7 @@ use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_state::window::StateRow;
 use sluicegate_state::window::snapshot::{KnownClosed, Stored};
-use sluicegate_state::window::{LateForSession, SessionCall, SessionRule, Sessions};
+use sluicegate_state::window::{LateForSession, SessionCall, SessionRow, SessionRule, Sessions};
 
 /// The sessions of one worker.
 pub(super) struct OpenSessions {
@@ -35,14 +35,17 @@ impl OpenSessions {
         let Owned { prepared, placed, mine } = owned;
         let mut assigned = Vec::with_capacity(placed.rows.len());
         let mut assign = |index: usize| {
-            let (row, (watermark, by)) = (placed.rows[index], placed.watermarks[index]);
-            let time = EventTime(prepared.rows.times[row as usize]);
-            let key = (placed.hashes[index], placed.keys.value(index));
-            let open_after = watermark.minus(lateness);
-            match sessions.assign(*rule, (time, open_after), key, call) {
-                Ok(()) => assigned.push(row),
+            let (number, Judging { watermark, by }) = (placed.rows[index], placed.judging[index]);
+            let row = SessionRow {
+                time: EventTime(prepared.rows.times[number as usize]),
+                closed_until: watermark.minus(lateness),
+                hash: placed.hashes[index],
+                key: placed.keys.value(index),
+            };
+            match sessions.assign(*rule, row, call) {
+                Ok(()) => assigned.push(number),
                 Err(LateForSession { own, covers }) => answers.late.push(LateRow {
-                    row,
+                    row: number,
                     missed: Missed {
                         first: own,
                         last_end: own.end,
@@ -65,12 +68,12 @@ impl OpenSessions {
 impl Shape for OpenSessions {
     /// Who is late is known when the sessions before a row are: until then all rows that are left are placed.
     fn place(&self, rows: &Rows, By { judge, clock, .. }: By<'_>, placed: &mut Placed) {
-        placed.watermarks.reserve(rows.len());
+        placed.judging.reserve(rows.len());
         rows.selection().for_each(|row| {
             placed.rows.push(row as u32);
             let before = rows.before[row];
-            let watermark = (judge.watermark(before, clock), judge.whose(before, clock));
-            placed.watermarks.push(watermark);
+            let (watermark, by) = (judge.watermark(before, clock), judge.whose(before, clock));
+            placed.judging.push(Judging { watermark, by });
         });
     }
 
@@ -125,7 +128,7 @@ impl Shape for OpenSessions {
     }
 
     fn close(&mut self, aggregate: &mut Aggregate<'_>, way: Way) -> Fired {
-        self.sessions.close(self.rule, (way.now, aggregate.plan.lateness));
+        self.sessions.close(self.rule, way.now, aggregate.plan.lateness);
         Fired::default()
     }
 
@@ -137,11 +140,11 @@ impl Shape for OpenSessions {
     }
 
     fn open(&mut self, aggregate: &mut Aggregate<'_>, _now: Watermark, looking: &mut Looking<'_>) {
-        for (bounds, key, state, revision) in self.sessions.open() {
+        for group in self.sessions.open() {
             if looking.is_enough() {
                 return;
             }
-            looking.find(aggregate, (bounds, key), (state, revision));
+            looking.find(aggregate, group);
         }
     }
 
