@@ -12,6 +12,7 @@ use serde_json::Value;
 use sluicegate_chain::record::Epoch;
 use sluicegate_connect::sink::letter::{Letter, short};
 use sluicegate_formats::json::encode::json_value;
+use sluicegate_model::time::EventTime;
 
 /// Bytes of a text in a late row.
 const CELL_BYTES_MAX: usize = 1 << 10;
@@ -62,12 +63,12 @@ pub struct ReasonCount {
 pub struct LateRow {
     /// By the names of its columns, as they stood before the windows.
     pub cells: Vec<(Arc<str>, Value)>,
-    /// Of the first window that it missed, µs.
-    pub window_start: Option<i64>,
+    /// Of the first window that it missed.
+    pub window_start: Option<EventTime>,
     /// See [`LateRow::window_start`].
-    pub window_end: Option<i64>,
-    /// That judged it, µs.
-    pub watermark: Option<i64>,
+    pub window_end: Option<EventTime>,
+    /// That judged it.
+    pub watermark: Option<EventTime>,
     /// How late it was, in words.
     pub reason: Option<String>,
 }
@@ -75,10 +76,10 @@ pub struct LateRow {
 impl LateRow {
     /// A row of the table of late rows.
     pub fn read(rows: &RecordBatch, row: usize) -> Self {
-        let micros = |name: &str| {
+        let time = |name: &str| {
             let column = rows.column_by_name(name)?;
             let times = column.as_primitive_opt::<TimestampMicrosecondType>()?;
-            times.is_valid(row).then(|| times.value(row))
+            times.is_valid(row).then(|| EventTime(times.value(row)))
         };
         let reason = || {
             let column = rows.column_by_name("late_reason")?.as_string_opt::<i32>()?;
@@ -95,9 +96,9 @@ impl LateRow {
         };
         Self {
             cells: (0..own).map(cell).collect(),
-            window_start: micros("window_start"),
-            window_end: micros("window_end"),
-            watermark: micros("watermark"),
+            window_start: time("window_start"),
+            window_end: time("window_end"),
+            watermark: time("watermark"),
             reason: reason(),
         }
     }

@@ -16,6 +16,7 @@ use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::printable::printable;
 use sluicegate_model::schema::timestamp_type;
+use sluicegate_model::time::EventTime;
 
 /// One row of the dead-letter table: a record, row or group that a stage did not take, and the verdict.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +33,8 @@ pub struct DeadLetter<'a> {
     pub partition: Option<i32>,
     /// Kafka's offset, or the byte where the line begins in its file; none for a group.
     pub offset: Option<i64>,
-    /// Kafka's, µs; none for files and groups.
-    pub record_timestamp: Option<i64>,
+    /// Kafka's; none for files and groups.
+    pub record_timestamp: Option<EventTime>,
     /// The record's key, or the group's.
     pub key: Option<&'a [u8]>,
     /// The record's value, or the group's accumulator. Byte for byte as it came.
@@ -44,8 +45,9 @@ pub struct DeadLetter<'a> {
     pub module: Option<ModuleDigest>,
     /// How many rows of the record the stage refused; none if the record itself was.
     pub rows: Option<i64>,
-    /// When the verdict was passed, µs: the record's time, not the clock's, so that a replay writes the same row.
-    pub at: i64,
+    /// When the verdict was passed: by the time of the record, window or timer, not by the clock, so that a replay writes
+    /// the same row. 1970 where there is none.
+    pub at: EventTime,
 }
 
 impl<'a> DeadLetter<'a> {
@@ -64,7 +66,7 @@ impl<'a> DeadLetter<'a> {
             headers: None,
             module: None,
             rows: None,
-            at: 0,
+            at: EventTime(0),
         }
     }
 }
@@ -178,13 +180,13 @@ impl DeadLetters {
         self.topic.append_option(topic);
         self.partition.append_option(partition);
         self.offset.append_option(offset);
-        self.record_timestamp.append_option(record_timestamp);
+        self.record_timestamp.append_option(record_timestamp.map(EventTime::micros));
         self.key.append_option(key);
         self.value.append_option(value);
         self.headers.push(headers);
         self.module.append_option(module.map(|digest| digest.to_string()));
         self.trap.append_option(kind.is_of_the_sandbox().then_some(&*reason));
-        self.at.append_value(at);
+        self.at.append_value(at.micros());
         self.rows_refused.append_option(rows);
     }
 

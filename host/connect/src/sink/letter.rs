@@ -5,6 +5,7 @@ use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::dead_letters::DeadLetter;
 use sluicegate_model::printable::printable;
+use sluicegate_model::time::EventTime;
 
 /// Bytes of a value that are kept.
 pub const VALUE_BYTES_MAX: usize = 4 << 10;
@@ -36,7 +37,7 @@ pub struct LetterHeader {
 }
 
 /// A dead letter in short: see [`DeadLetter`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     /// The stage, `sluicegate`, or a sink.
     pub stage: String,
@@ -52,8 +53,8 @@ pub struct Letter {
     pub partition: Option<i32>,
     /// Kafka's offset, or the byte where the line begins; none for a group.
     pub offset: Option<i64>,
-    /// Microseconds since 1970, as Kafka had it; none for files and groups.
-    pub record_timestamp: Option<i64>,
+    /// As Kafka had it; none for files and groups.
+    pub record_timestamp: Option<EventTime>,
     /// The record's, or the group's.
     pub key: Option<Excerpt>,
     /// The record's value, or the group's accumulator.
@@ -66,8 +67,8 @@ pub struct Letter {
     pub module: Option<String>,
     /// How many rows of the record the stage refused.
     pub rows: Option<i64>,
-    /// When the verdict was passed, in the record's time, µs.
-    pub at: i64,
+    /// When the verdict was passed: see [`DeadLetter::at`].
+    pub at: EventTime,
 }
 
 impl Excerpt {
@@ -119,8 +120,9 @@ impl Letter {
             Some(Excerpt::of(column(name)?.as_binary_opt::<i32>()?.value(row), max))
         };
         let number = |name: &str| Some(column(name)?.as_primitive_opt::<Int64Type>()?.value(row));
-        let micros = |name: &str| {
-            Some(column(name)?.as_primitive_opt::<TimestampMicrosecondType>()?.value(row))
+        let time = |name: &str| {
+            let times = column(name)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+            Some(EventTime(times.value(row)))
         };
         let (headers, headers_left_out) = column("headers").and_then(|it| headers(it, row)).unzip();
         Self {
@@ -133,14 +135,14 @@ impl Letter {
                 .and_then(|column| column.as_primitive_opt::<Int32Type>())
                 .map(|partitions| partitions.value(row)),
             offset: number("offset"),
-            record_timestamp: micros("record_timestamp"),
+            record_timestamp: time("record_timestamp"),
             key: excerpt("key", KEY_BYTES_MAX),
             value: excerpt("value", VALUE_BYTES_MAX),
             headers,
             headers_left_out: headers_left_out.unwrap_or(0),
             module: text("module").as_deref().map(name_of),
             rows: number("rows"),
-            at: micros("at").unwrap_or(0),
+            at: time("at").unwrap_or(EventTime(0)),
         }
     }
 

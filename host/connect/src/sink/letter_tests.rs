@@ -5,6 +5,7 @@ use crate::sink::dead_letters::{DeadLetter, DeadLetters};
 use crate::source::{Header, Headers};
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::module::ModuleDigest;
+use sluicegate_model::time::EventTime;
 
 fn read_back(letter: &DeadLetter<'_>) -> Letter {
     let mut letters = DeadLetters::default();
@@ -21,13 +22,13 @@ fn a_letter_is_the_same_in_short_whether_it_is_written_or_read_back() {
         topic: Some("sales"),
         partition: Some(3),
         offset: Some(17),
-        record_timestamp: Some(1_700_000_000_000_000),
+        record_timestamp: Some(EventTime(1_700_000_000_000_000)),
         key: Some(b"store-1"),
         value: Some(b"<script>\x1b[2J"),
         headers: Some(headers.of(0)),
         module: Some(ModuleDigest([7; 32])),
         rows: Some(2),
-        at: 1_700_000_000_000_000,
+        at: EventTime(1_700_000_000_000_000),
         ..DeadLetter::of("valid", DeadLetterKind::Trap, "wasm trap: \u{1b}[2J")
     };
     let short = Letter::of(&full);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::error::ApiError;
-use super::look::{Asked, Known, Rows, bad_query, look, moment, note};
+use super::look::{Asked, Known, Rows, bad_query, look, note};
 use crate::api::dead_letters::{DeadLetter, DeadLetters, ReasonCount, Shown, ShownHeader};
 use crate::api::error::ErrorBody;
 use crate::api::words;
@@ -128,7 +128,7 @@ fn shown(letter: Letter, epoch: u64, committed: bool) -> DeadLetter {
         }
     };
     DeadLetter {
-        at: moment(letter.at),
+        at: letter.at.to_string(),
         trap: letter.is_trap.then(|| letter.reason.clone()),
         record: letter.value.as_ref().map(Shown::from),
         key: letter.key.as_ref().map(Shown::from),
@@ -140,7 +140,7 @@ fn shown(letter: Letter, epoch: u64, committed: bool) -> DeadLetter {
         stream: letter.stream,
         partition: letter.partition,
         offset: letter.offset,
-        record_timestamp: letter.record_timestamp.map(moment),
+        record_timestamp: letter.record_timestamp.map(|time| time.to_string()),
         digest: letter.module,
         rows: letter.rows,
         epoch,

@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use super::Shared;
 use super::error::ApiError;
-use super::look::{Asked, FoundRow, Known, Rows, look, moment, note};
+use super::look::{Asked, FoundRow, Known, Rows, look, note};
 use crate::api::error::ErrorBody;
 use crate::api::late_rows::{LateRow as Shown, LateRows};
 use crate::committed::LATE;
 use sluicegate_engine::lately::LateRow;
+use sluicegate_model::time::EventTime;
 
 /// What a pipeline without a table says.
 const NO_TABLE: &str = "this pipeline keeps no late rows (it has no `[late]`): these are the last since its lane was opened, and \
@@ -68,11 +69,12 @@ pub(super) async fn late_rows(
     let columns: Vec<Arc<str>> = rows.first().map_or_else(Vec::new, |found| {
         found.row.cells.iter().map(|(name, _)| Arc::clone(name)).collect()
     });
+    let text = |time: Option<EventTime>| time.map(|time| time.to_string());
     let shown = |FoundRow { epoch, is_committed, row }: FoundRow<LateRow>| Shown {
         values: columns.iter().map(|name| cell(&row, name)).collect(),
-        window_start: row.window_start.map(moment),
-        window_end: row.window_end.map(moment),
-        watermark: row.watermark.map(moment),
+        window_start: text(row.window_start),
+        window_end: text(row.window_end),
+        watermark: text(row.watermark),
         late_reason: row.reason,
         epoch: epoch.0,
         committed: is_committed,

@@ -15,7 +15,6 @@ use crate::committed::{Committed, Found, Look, LookBackError, Place};
 use crate::handle::PipelineHandle;
 use sluicegate_chain::record::Epoch;
 use sluicegate_engine::lately::Uncommitted;
-use sluicegate_model::time::EventTime;
 
 /// Looks into tables at a time: each decodes what it reads.
 pub(super) const LOOKS_MAX: usize = 4;
@@ -217,11 +216,6 @@ pub(super) fn note(has_table: bool, without: &str, unread: &[String]) -> Option<
          table has moved",
         unread.len()
     ))
-}
-
-/// RFC 3339.
-pub(super) fn moment(micros: i64) -> String {
-    EventTime(micros).to_string()
 }
 
 impl fmt::Display for Cursor {

@@ -220,13 +220,13 @@ fn dead_letters_and_late_rows_are_read_back() {
         topic: Some("sales"),
         partition: Some(3),
         offset: Some(17),
-        record_timestamp: Some(5),
+        record_timestamp: Some(EventTime(5)),
         key: None,
         value: Some(&[0xff, 0x00]),
         headers: None,
         module: Some(ModuleDigest([0xab; 32])),
         rows: Some(3),
-        at: 5,
+        at: EventTime(5),
     };
     letters.push(&letter);
     letters.push(&DeadLetter { kind: DeadLetterKind::Decode, value: None, module: None, ..letter });

@@ -5,6 +5,7 @@ use arrow::array::{Array, AsArray};
 use crate::sink::dead_letters::{DeadLetter, DeadLetters};
 use crate::source::{Header, Headers};
 use sluicegate_model::dead_letter::DeadLetterKind;
+use sluicegate_model::time::EventTime;
 
 /// Records 1 and 3 have some.
 fn headers() -> Headers {
@@ -41,13 +42,13 @@ fn a_dead_letter_lists_them() {
             topic: Some("sales"),
             partition: Some(3),
             offset: Some(17),
-            record_timestamp: Some(5),
+            record_timestamp: Some(EventTime(5)),
             key: None,
             value: Some(b"{"),
             headers,
             module: None,
             rows: None,
-            at: 5,
+            at: EventTime(5),
         });
     }
     let rows = letters.finish();

@@ -7,6 +7,7 @@ use sluicegate_connect::sink::dead_letters::DeadLetter;
 use sluicegate_connect::source::RecordBlock;
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::refusal::RefusalKind;
+use sluicegate_model::time::EventTime;
 use sluicegate_pipeline::OnFailure;
 
 use super::Outputs;
@@ -51,7 +52,7 @@ impl Outputs {
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
-                at: bounds.end.micros(),
+                at: bounds.end,
                 ..DeadLetter::of(&stage.id, kind, &reason)
             };
             self.write_letter(&letter, epoch)?;
@@ -78,7 +79,7 @@ impl Outputs {
                 key: Some(key),
                 value: Some(state),
                 module: Some(stage.plugin.digest),
-                at: timer.time.micros(),
+                at: timer.time,
                 ..DeadLetter::of(&stage.id, kind, &reason)
             };
             self.write_letter(&letter, epoch)?;
@@ -158,7 +159,7 @@ impl Outputs {
 
 fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLetter<'a> {
     let record = condemned.record as usize;
-    let timestamp = block.timestamp(record);
+    let timestamp = block.timestamp(record).map(EventTime);
     DeadLetter {
         stage: &condemned.stage,
         kind: condemned.kind,
@@ -172,7 +173,6 @@ fn dead_letter<'a>(block: &'a RecordBlock, condemned: &'a Condemned) -> DeadLett
         headers: block.headers.as_ref().map(|headers| headers.of(record)),
         module: condemned.module,
         rows: condemned.rows,
-        // Time of the verdict is the record's, not the clock's: a replay writes the same row.
-        at: timestamp.unwrap_or(0),
+        at: timestamp.unwrap_or(EventTime(0)),
     }
 }

@@ -13,6 +13,7 @@ use sluicegate_connect::sink::dead_letters::DeadLetter;
 use sluicegate_connect::sink::letter::Letter;
 use sluicegate_engine::lately::{LateRow, Lately, ReasonCount, Uncommitted};
 use sluicegate_model::dead_letter::DeadLetterKind;
+use sluicegate_model::time::EventTime;
 
 const MARKUP: &[u8] = b"<script>alert(1)</script>\x1b[2J";
 
@@ -24,7 +25,7 @@ fn letter(offset: i64) -> DeadLetter<'static> {
         partition: Some(0),
         offset: Some(offset),
         value: Some(MARKUP),
-        at: 1_700_000_000_000_000,
+        at: EventTime(1_700_000_000_000_000),
         ..DeadLetter::of(stage, kind, "no \u{1b}[2J price")
     }
 }
