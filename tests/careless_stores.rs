@@ -1,7 +1,7 @@
 //! Stores that cannot keep results exactly once are refused before anything is committed, and sound ones are tried once.
 
 use crate::harness::host::{Host, ended, run_to_end, sluicegate};
-use crate::harness::middleman::{Conditions, Middleman};
+use crate::harness::middleman::{Fate, Middleman};
 use crate::harness::pipeline::{Pipeline, kafka, kafka_bounded};
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
@@ -46,11 +46,12 @@ fn a_local_folder_passes_by_itself() {
 #[test]
 fn a_server_that_ignores_conditions_or_races_is_refused_and_nothing_is_committed() {
     let careless = [
-        (Conditions::Ignored, "ignores `If-None-Match: *`"),
-        (Conditions::LookedAtFirst, "looks first and writes afterwards"),
+        (Fate::ConditionIgnored, "ignores `If-None-Match: *`"),
+        (Fate::LookedAtFirst, "looks first and writes afterwards"),
     ];
-    for (conditions, reason) in careless {
-        let middleman = Middleman::before(services::s3(), conditions);
+    for (fate, reason) in careless {
+        let middleman = Middleman::before(services::s3());
+        middleman.rule(move |_| fate);
         let place = Place::s3(&middleman.endpoint);
         let topic = Topic::create(services::kafka(), "careless", 1);
         let mut sales = Sales::new(seed(96), 1);
@@ -65,7 +66,7 @@ fn a_server_that_ignores_conditions_or_races_is_refused_and_nothing_is_committed
         assert_eq!(tried.status.code(), Some(1), "{tried:?}");
         assert!(said(&tried.stderr).contains(reason), "{tried:?}");
         let left = place.list("");
-        assert!(left.iter().all(|path| !path.contains("lanes")), "{conditions:?}: {left:?}");
-        assert!(left.iter().all(|path| !path.contains("probe")), "{conditions:?}: {left:?}");
+        assert!(left.iter().all(|path| !path.contains("lanes")), "{fate:?}: {left:?}");
+        assert!(left.iter().all(|path| !path.contains("probe")), "{fate:?}: {left:?}");
     }
 }

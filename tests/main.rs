@@ -44,6 +44,7 @@ mod run_ahead;
 mod accounting;
 mod careless_stores;
 mod store_outage;
+mod soak;
 mod thin_line;
 mod waiting;
 mod stopping;

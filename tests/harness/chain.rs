@@ -22,20 +22,41 @@ pub struct Fates {
 
 /// All records of a job's chain, ascending. Panics if a number is missing or an epoch's fates do not add up.
 pub fn records(place: &Place) -> Vec<Head> {
+    let records = kept(place);
+    for (number, record) in records.iter().enumerate() {
+        assert_eq!(record.epoch(), u64::try_from(number).unwrap(), "a gap in the chain");
+    }
+    records
+}
+
+/// The records that are left of a job's chain after old ones were let go, ascending: the genesis, and the newest without a
+/// gap. Panics if an epoch's fates do not add up.
+pub fn kept(place: &Place) -> Vec<Head> {
     let paths = place.list("chain");
     let slots: Vec<_> =
         paths.iter().filter(|path| path.contains("/chain/") && path.ends_with(".json")).collect();
     let records: Vec<_> =
         slots.iter().map(|path| Head(serde_json::from_slice(&place.read(path)).unwrap())).collect();
-    for (number, record) in records.iter().enumerate() {
-        assert_eq!(record.epoch(), u64::try_from(number).unwrap(), "a gap in the chain: {slots:?}");
+    for record in &records {
+        let epoch = record.epoch();
         for partition in record.0["source"]["partitions"].as_array().unwrap() {
             let fates = fates(&partition["fates"]);
             let told = fates.accepted + fates.filtered + fates.late + fates.dead_lettered;
-            assert_eq!(fates.read, told, "epoch {number}, partition {partition}: {fates:?}");
+            assert_eq!(fates.read, told, "epoch {epoch}, partition {partition}: {fates:?}");
         }
     }
+    let newest = records.iter().skip(1);
+    for (one, next) in newest.clone().zip(newest.skip(1)) {
+        assert_eq!(one.epoch() + 1, next.epoch(), "a gap in the chain");
+    }
     records
+}
+
+/// The newest record of a job whose old ones may have been let go; none before the genesis. Reads that one only.
+pub fn newest(place: &Place) -> Option<Head> {
+    let paths = place.list("chain");
+    let slots = paths.iter().filter(|path| path.contains("/chain/") && path.ends_with(".json"));
+    slots.max().map(|path| Head(serde_json::from_slice(&place.read(path)).unwrap()))
 }
 
 /// The fates in a JSON object.
@@ -77,6 +98,11 @@ impl Head {
     /// Whether the bounded input was read to its end.
     pub fn ended(&self) -> bool {
         self.0["source"]["ended"].as_bool().unwrap()
+    }
+
+    /// The opening of the lane that wrote it.
+    pub fn term(&self) -> u64 {
+        self.0["term"].as_u64().unwrap()
     }
 
     /// Partition number → next offset.

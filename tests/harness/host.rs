@@ -73,13 +73,23 @@ impl Host {
 
     /// The same, with a log of that name: several hosts have one place.
     pub fn serve_logging(place: &Place, pipeline: &Path, log: &str) -> Self {
+        Self::launch(place, pipeline, log, &[]).listening()
+    }
+
+    fn listening(mut self) -> Self {
+        let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
+        self.daemon.wait_ready(PATIENCE, |_| is_listening(port).then_some(())).unwrap();
+        self
+    }
+
+    /// `sluicegate serve`, only just begun, with more environment.
+    pub fn launch(place: &Place, pipeline: &Path, log: &str, more: &[(&str, &str)]) -> Self {
         let port = free_port().unwrap();
         let mut command = sluicegate(place);
         command.arg("serve").arg(pipeline).args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.envs(more.iter().copied());
         let url = format!("http://127.0.0.1:{port}");
-        let mut host = Self::start(&command, url, &place.folder.path().join(log));
-        host.daemon.wait_ready(PATIENCE, |_| is_listening(port).then_some(())).unwrap();
-        host
+        Self::start(&command, url, &place.folder.path().join(log))
     }
 
     fn start(command: &Command, url: String, log: &Path) -> Self {

@@ -60,35 +60,57 @@ fn displayable(column: &ArrayRef) -> ArrayRef {
     }
 }
 
+/// How two multisets of rows differ.
+pub struct Differences<'a>(BTreeMap<&'a str, i64>);
+
+impl<'a> Differences<'a> {
+    /// What was found against what should be.
+    pub fn between(found: &'a [String], expected: &'a [String]) -> Self {
+        let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
+        for row in expected {
+            *balance.entry(row).or_default() -= 1;
+        }
+        for row in found {
+            *balance.entry(row).or_default() += 1;
+        }
+        balance.retain(|_, count| *count != 0);
+        Self(balance)
+    }
+
+    /// Rows that should be there and are not.
+    pub fn missing(&self) -> u64 {
+        self.0.values().filter(|count| **count < 0).map(|count| count.unsigned_abs()).sum()
+    }
+
+    /// Rows that are there and should not: twice, or never.
+    pub fn too_many(&self) -> u64 {
+        self.0.values().filter(|count| **count > 0).map(|count| count.unsigned_abs()).sum()
+    }
+
+    /// The first of them, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        /// More lines than this nobody reads.
+        const SHOWN: usize = 20;
+        let lines = self.0.iter().take(SHOWN).map(|(row, count)| match count {
+            ..0 => format!("  missing {} × {row}", -count),
+            _ => format!("  too many {count} × {row}"),
+        });
+        lines.collect()
+    }
+}
+
 /// Compares two multisets of rows; panics with the rows that one has and the other lacks.
 #[track_caller]
 pub fn assert_same_rows(what: &str, found: &[String], expected: &[String]) {
-    /// More lines than this nobody reads.
-    const SHOWN: usize = 20;
-    let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
-    for row in expected {
-        *balance.entry(row).or_default() -= 1;
-    }
-    for row in found {
-        *balance.entry(row).or_default() += 1;
-    }
-    balance.retain(|_, count| *count != 0);
-    if balance.is_empty() {
+    let differences = Differences::between(found, expected);
+    if differences.0.is_empty() {
         return;
     }
-    let differences: Vec<_> = balance
-        .iter()
-        .take(SHOWN)
-        .map(|(row, count)| match count {
-            ..0 => format!("  missing {} × {row}", -count),
-            _ => format!("  too many {count} × {row}"),
-        })
-        .collect();
     panic!(
         "{what}: {} rows found, {} expected, {} differ:\n{}",
         found.len(),
         expected.len(),
-        balance.len(),
-        differences.join("\n")
+        differences.0.len(),
+        differences.lines().join("\n")
     );
 }

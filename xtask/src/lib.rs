@@ -25,6 +25,7 @@ pub mod daemon;
 pub mod http;
 pub mod services;
 pub mod plugins;
+pub mod soak;
 pub mod suite;
 pub mod console;
 pub mod rustdoc;

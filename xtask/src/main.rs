@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use xtask::workspace::Workspace;
-use xtask::{bench, compose, console, demo, plugins, record, rustdoc, services, simulate, suite};
+use xtask::{
+    bench, compose, console, demo, plugins, record, rustdoc, services, simulate, soak, suite,
+};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -23,6 +25,8 @@ usage: cargo xtask TASK
   compose [--for 60s] [--kill] [--no-build] [--keep]
                     bring docker-compose.yml up beside whatever runs, check that its table is what a recomputation
                     from the topic gives, take it down; --kill: kill host, Kafka and store on the way
+  soak [--minutes N] [--seed S]
+                    three hosts under faults drawn from the seed, then a ledger; fails if a row is missing or doubled
   record [LOG]      put what the demo prints into README; LOG is what one has printed, else it is run for half a minute
   simulate [--seeds N] [--from S]
                     play stories of whole lanes on one thread, with hosts that die and a store that fails; the tests
@@ -68,6 +72,7 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
         ("bench", [part]) if part == "console" => console::cost(&workspace),
         ("bench", options) => bench::run_all(&workspace, &bench::Options::parse(options)?),
         ("compose", options) => compose::run(&workspace, &compose::Options::parse(options)?),
+        ("soak", options) => soak::run_for(&workspace, &soak::Options::parse(options)?),
         ("record", []) => record::run(&workspace, None),
         ("record", [log]) => record::run(&workspace, Some(log)),
         ("simulate", options) => simulate::play(&workspace, options),

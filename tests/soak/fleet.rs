@@ -1,0 +1,288 @@
+//! Three hosts of one pipeline, each with a middleman of its own before the store; what is done to them, and how long it takes
+//! until one works again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::blocking::Client;
+use rustix::process::Signal;
+use serde_json::Value;
+use sluicegate_model::time::Clock;
+
+use super::plan::{TTL, Toxic, Whom};
+use crate::harness::host::Host;
+use crate::harness::middleman::{Fate, Middleman, Request};
+use crate::harness::place::Place;
+
+const HOSTS: usize = 3;
+/// A host that says nothing for so long says nothing now.
+const ASKED: Duration = Duration::from_millis(700);
+
+/// One of the hosts, running or away.
+struct Member {
+    host: Option<Host>,
+    middleman: Middleman,
+    /// When it is started again, if it is away.
+    returns: Option<Duration>,
+    /// Until when it is stopped by a signal.
+    sleeps: Option<Duration>,
+    /// Until when the store does something to it.
+    poisoned: Option<Duration>,
+    /// It was told to end, and has not yet.
+    ending: bool,
+    lives: u32,
+}
+
+/// Why nobody leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The leader was killed.
+    Killed,
+    /// It was told to end.
+    Stopped,
+    /// It was put to sleep.
+    Slept,
+}
+
+/// A time without a leader.
+pub struct Gap {
+    pub why: Why,
+    pub took: Duration,
+    /// Whether store or broker were hurt meanwhile.
+    pub hurt: bool,
+}
+
+/// All hosts, and what befell them.
+pub struct Fleet<'a> {
+    place: &'a Place,
+    pipeline: PathBuf,
+    clock: Clock,
+    http: Client,
+    members: Vec<Member>,
+    /// Of which the end is not seen yet: why, since when, who led, and whether something else was wrong.
+    open: Option<(Why, Duration, usize, bool)>,
+    pub gaps: Vec<Gap>,
+    /// Hosts that ended though nobody told them to, and what they said last.
+    pub ended: Vec<String>,
+    /// Problems that need a person, as a status said them.
+    pub halted: Vec<String>,
+}
+
+impl<'a> Fleet<'a> {
+    /// All of them started.
+    pub fn start(place: &'a Place, pipeline: PathBuf, store: &str) -> Self {
+        let member = |_| Member {
+            host: None,
+            middleman: Middleman::before(store),
+            returns: Some(Duration::ZERO),
+            sleeps: None,
+            poisoned: None,
+            ending: false,
+            lives: 0,
+        };
+        let mut fleet = Self {
+            place,
+            pipeline,
+            clock: Clock::system(),
+            http: Client::builder().timeout(ASKED).build().unwrap(),
+            members: (0..HOSTS).map(member).collect(),
+            open: None,
+            gaps: Vec::new(),
+            ended: Vec::new(),
+            halted: Vec::new(),
+        };
+        fleet.tend(false);
+        fleet
+    }
+
+    /// Does what is due and looks at everybody once. `hurt`: store or broker are away.
+    pub fn tend(&mut self, hurt: bool) {
+        let now = self.clock.monotonic();
+        for number in 0..HOSTS {
+            self.wake(number, now);
+            self.bury(number, now);
+            let member = &self.members[number];
+            if member.host.is_none() && member.returns.is_some_and(|at| at <= now) {
+                self.launch(number);
+            }
+        }
+        let poisoned = self.members.iter().any(|member| member.poisoned.is_some());
+        if let Some((why, since, victim, was_hurt)) = self.open {
+            let hurt = hurt || was_hurt || poisoned;
+            self.open = Some((why, since, victim, hurt));
+            // One that was told to end may lead until it has.
+            if self.leader().is_some_and(|leader| leader != victim || why == Why::Killed) {
+                let took = self.clock.monotonic() - since;
+                self.gaps.push(Gap { why, took, hurt });
+                self.open = None;
+            }
+        }
+    }
+
+    fn wake(&mut self, number: usize, now: Duration) {
+        let member = &mut self.members[number];
+        if member.sleeps.is_some_and(|until| until <= now) {
+            member.sleeps = None;
+            if let Some(host) = &member.host {
+                host.daemon.signal_all(Signal::CONT).unwrap();
+            }
+        }
+        if member.poisoned.is_some_and(|until| until <= now) {
+            member.poisoned = None;
+            member.middleman.pass();
+        }
+    }
+
+    /// Notices that a host has ended.
+    fn bury(&mut self, number: usize, now: Duration) {
+        let member = &mut self.members[number];
+        let Some(host) = &mut member.host else { return };
+        let Some(status) = host.daemon.ended().unwrap() else { return };
+        if !member.ending || !status.success() {
+            let log = host.log();
+            let last = log.lines().last().unwrap_or_default();
+            self.ended.push(format!("host {number} ended with {status}: {last}"));
+            // As a service manager would.
+            member.returns = Some(now + Duration::from_secs(1));
+        }
+        member.ending = false;
+        member.host = None;
+    }
+
+    fn launch(&mut self, number: usize) {
+        let member = &mut self.members[number];
+        member.returns = None;
+        member.lives += 1;
+        let log = format!("host-{number}-{}.log", member.lives);
+        let more = [("AWS_ENDPOINT_URL", &*member.middleman.endpoint)];
+        member.host = Some(Host::launch(self.place, &self.pipeline, &log, &more));
+    }
+
+    fn status(&self, number: usize) -> Option<Value> {
+        let member = &self.members[number];
+        let host = member.host.as_ref().filter(|_| member.sleeps.is_none())?;
+        let asked = self.http.get(format!("{}/v1/pipelines/sales", host.url));
+        asked.send().ok()?.json().ok()
+    }
+
+    /// Who leads and works, if anybody says so.
+    pub fn leader(&mut self) -> Option<usize> {
+        for number in 0..HOSTS {
+            let Some(status) = self.status(number) else { continue };
+            if status["phase"] == "halted" {
+                self.halted.push(status["problem"].to_string());
+            }
+            if status["phase"] == "running" && status["leadership"]["role"] == "leader" {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Whom a fault means, if such a one is awake and not on its way out.
+    pub fn find(&mut self, whom: Whom) -> Option<usize> {
+        let leader = self.leader();
+        let sound = |number: &usize| {
+            let member = &self.members[*number];
+            member.host.is_some() && member.sleeps.is_none() && !member.ending
+        };
+        match whom {
+            Whom::Leader => leader.filter(sound),
+            Whom::Standby => (0..HOSTS).filter(sound).find(|number| Some(*number) != leader),
+        }
+    }
+
+    /// `kill -9`, and away for a while.
+    pub fn kill(&mut self, number: usize, whom: Whom, away: Duration) {
+        if let Some(host) = self.members[number].host.take() {
+            host.kill();
+        }
+        self.members[number].returns = Some(self.clock.monotonic() + away);
+        self.opened(Why::Killed, number, whom);
+    }
+
+    /// SIGTERM, and started again after a while, though not before it has ended.
+    pub fn stop(&mut self, number: usize, whom: Whom, away: Duration) {
+        let member = &mut self.members[number];
+        if let Some(host) = &member.host {
+            host.daemon.signal(Signal::TERM).unwrap();
+            member.ending = true;
+        }
+        self.opened(Why::Stopped, number, whom);
+        let due = self.clock.monotonic() + away;
+        self.members[number].returns = Some(due);
+    }
+
+    /// SIGSTOP for three times the ttl.
+    pub fn put_to_sleep(&mut self, number: usize, whom: Whom) {
+        let member = &mut self.members[number];
+        if let Some(host) = &member.host {
+            host.daemon.signal_all(Signal::STOP).unwrap();
+        }
+        member.sleeps = Some(self.clock.monotonic() + 3 * TTL);
+        self.opened(Why::Slept, number, whom);
+    }
+
+    fn opened(&mut self, why: Why, number: usize, whom: Whom) {
+        if whom == Whom::Leader && self.open.is_none() {
+            self.open = Some((why, self.clock.monotonic(), number, false));
+        }
+    }
+
+    /// The store does this to one of them, or to all.
+    pub fn poison(&mut self, toxic: Toxic, one: Option<usize>, lasts: Duration) {
+        let until = self.clock.monotonic() + lasts;
+        for (number, member) in self.members.iter_mut().enumerate() {
+            if one.is_none_or(|one| one == number) {
+                member.poisoned = Some(until);
+                let dice = std::sync::atomic::AtomicU64::new(0);
+                member.middleman.rule(move |request| {
+                    fate(toxic, request, dice.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                });
+            }
+        }
+    }
+
+    /// How many requests had such a fate.
+    pub fn requests(&self, of: impl Fn(&Fate) -> bool) -> u64 {
+        self.members.iter().map(|member| member.middleman.count(&of)).sum()
+    }
+
+    /// Nothing is hurt any more: who sleeps wakes, who is away returns.
+    pub fn heal(&mut self) {
+        let now = self.clock.monotonic();
+        for member in &mut self.members {
+            member.sleeps = member.sleeps.map(|_| now);
+            member.poisoned = member.poisoned.map(|_| now);
+            member.returns = member.returns.map(|_| now);
+        }
+        self.tend(true);
+    }
+
+    /// All end in good order. What they have said is looked at for panics.
+    pub fn end(self) -> u64 {
+        for member in self.members {
+            if let Some(mut host) = member.host {
+                // A bad end is seen in what is read back.
+                let _told = host.daemon.stop(crate::harness::PATIENCE);
+            }
+        }
+        let logs = std::fs::read_dir(self.place.folder.path()).unwrap();
+        let said = logs.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+        said.map(|log| log.matches("panicked at").count() as u64).sum()
+    }
+}
+
+/// What becomes of the `count`-th request under a toxic.
+fn fate(toxic: Toxic, request: &Request, count: u64) -> Fate {
+    match toxic {
+        Toxic::AnswersLost(1) if request.creates() => Fate::AnswerLost,
+        Toxic::AnswersLost(of) if of > 1 && count.is_multiple_of(of) => Fate::AnswerLost,
+        Toxic::Delayed(by) => Fate::Delayed(by),
+        Toxic::Late(of, by) if request.creates() && count.is_multiple_of(of) => Fate::Late(by),
+        Toxic::Conflicts if request.creates() && count.is_multiple_of(2) => Fate::Conflict,
+        Toxic::SlowDown if !count.is_multiple_of(4) => Fate::SlowDown,
+        Toxic::Hung => Fate::Hung,
+        _ => Fate::Passed,
+    }
+}

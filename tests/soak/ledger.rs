@@ -1,0 +1,174 @@
+//! What is told at the end of a soak, for a person: what came, what lies in the tables, and what was done meanwhile.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Done;
+use super::fleet::{Fleet, Gap, Why};
+use super::plan::{Fault, Whom};
+use crate::harness::chain::{self, Fates};
+use crate::harness::middleman::Fate;
+use crate::harness::oracle::Rules;
+use crate::harness::place::Place;
+use crate::harness::table::{Differences, rows};
+use crate::harness::topic::StoredRecord;
+
+const RESULTS: [&str; 5] = ["store", "revenue", "sales", "window_start", "window_end"];
+
+/// One table against the recomputation.
+struct Table {
+    name: &'static str,
+    found: usize,
+    expected: usize,
+    missing: u64,
+    too_many: u64,
+    lines: Vec<String>,
+}
+
+/// All of it.
+pub struct Ledger {
+    seed: u64,
+    lasts: Duration,
+    produced: usize,
+    fates: Fates,
+    recomputed: Fates,
+    tables: Vec<Table>,
+    epochs: (u64, usize, u64),
+    recovered: Option<Duration>,
+    ended: Vec<String>,
+    halted: Vec<String>,
+    panics: u64,
+    rest: String,
+}
+
+impl Ledger {
+    /// Ends the hosts, reads back and compares.
+    pub fn close(
+        seed: u64,
+        lasts: Duration,
+        done: &Done,
+        mut fleet: Fleet<'_>,
+        recovered: Option<Duration>,
+        place: &Place,
+        records: &[StoredRecord],
+    ) -> Self {
+        let rest = told(done, &fleet);
+        let (ended, halted) = (std::mem::take(&mut fleet.ended), std::mem::take(&mut fleet.halted));
+        let panics = fleet.end();
+        let answer = Rules::sales().judge(records);
+        let table = |name, columns: &[&str], expected: &[String]| {
+            let found = rows(place, name, columns);
+            let differences = Differences::between(&found, expected);
+            let (missing, too_many) = (differences.missing(), differences.too_many());
+            let lines = differences.lines();
+            Table { name, found: found.len(), expected: expected.len(), missing, too_many, lines }
+        };
+        let tables = vec![
+            table("revenue", &RESULTS, &answer.results),
+            table("dead", &["partition", "offset"], &answer.dead_letters),
+        ];
+        let kept = chain::kept(place);
+        let head = kept.last().unwrap();
+        Self {
+            seed,
+            lasts,
+            produced: records.len(),
+            fates: head.fates(),
+            recomputed: answer.fates,
+            tables,
+            epochs: (head.epoch(), kept.len(), head.term()),
+            recovered,
+            ended,
+            halted,
+            panics,
+            rest,
+        }
+    }
+
+    /// Whether nothing is missing or doubled, and no person was needed.
+    pub fn is_good(&self) -> bool {
+        let same = self.tables.iter().all(|table| table.missing + table.too_many == 0);
+        let enough = self.tables.iter().all(|table| table.expected > 0);
+        same && enough
+            && self.fates == self.recomputed
+            && self.recovered.is_some()
+            && self.halted.is_empty()
+            && self.panics == 0
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nLedger of a soak of {} s, seed {}", self.lasts.as_secs(), self.seed)?;
+        writeln!(f, "  records produced   {}", self.produced)?;
+        writeln!(f, "  the chain says     {:?}", self.fates)?;
+        writeln!(f, "  recomputed         {:?}", self.recomputed)?;
+        for table in &self.tables {
+            writeln!(
+                f,
+                "  table {:12} {} rows, {} recomputed: {} missing, {} doubled",
+                table.name, table.found, table.expected, table.missing, table.too_many
+            )?;
+            table.lines.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
+        let (epoch, kept, term) = self.epochs;
+        writeln!(f, "  chain              epoch {epoch}, {kept} records left, {term} openings")?;
+        match self.recovered {
+            Some(took) => writeln!(f, "  all read           {took:.1?} after the last fault")?,
+            None => writeln!(f, "  NOT ALL READ       long after the last fault")?,
+        }
+        writeln!(f, "{}", self.rest)?;
+        writeln!(f, "  panics             {}", self.panics)?;
+        writeln!(f, "  ended by itself    {} hosts", self.ended.len())?;
+        self.ended.iter().try_for_each(|line| writeln!(f, "    {line}"))?;
+        self.halted.iter().try_for_each(|line| writeln!(f, "  NEEDED A PERSON: {line}"))
+    }
+}
+
+/// The lines about faults.
+fn told(done: &Done, fleet: &Fleet<'_>) -> String {
+    let faults = |of: fn(&Fault) -> bool| done.faults.iter().filter(|fault| of(fault)).count();
+    let killed = faults(|fault| matches!(fault, Fault::Kill(Whom::Leader, _)));
+    let standbys = faults(|fault| matches!(fault, Fault::Kill(Whom::Standby, _)));
+    let requests = |of: fn(&Fate) -> bool| fleet.requests(of);
+    let mut lines = vec![
+        format!(
+            "  faults             {} played, {} passed over: nobody was there to hit",
+            done.faults.len(),
+            done.passed_over
+        ),
+        format!("  kill -9            {killed} of the leader, {standbys} of a standby"),
+        format!("  SIGTERM            {}", faults(|fault| matches!(fault, Fault::Stop(..)))),
+        format!("  SIGSTOP, 3 × ttl   {}", faults(|fault| matches!(fault, Fault::Sleep(_)))),
+        format!("  broker killed      {}", faults(|fault| matches!(fault, Fault::Broker))),
+        format!("  store killed       {}", faults(|fault| matches!(fault, Fault::Store(_)))),
+        format!(
+            "  store, toxic       {} times; {} answers lost, {} delayed, {} puts late, {} × 409, {} × 503, {} never \
+             answered",
+            faults(|fault| matches!(fault, Fault::Toxic(..))),
+            requests(|fate| matches!(fate, Fate::AnswerLost)),
+            requests(|fate| matches!(fate, Fate::Delayed(_))),
+            requests(|fate| matches!(fate, Fate::Late(_))),
+            requests(|fate| matches!(fate, Fate::Conflict)),
+            requests(|fate| matches!(fate, Fate::SlowDown)),
+            requests(|fate| matches!(fate, Fate::Hung)),
+        ),
+    ];
+    let kinds = [
+        (Why::Killed, "fail-over, killed "),
+        (Why::Slept, "fail-over, silent "),
+        (Why::Stopped, "hand-over         "),
+    ];
+    for (why, name) in kinds {
+        for hurt in [false, true] {
+            let of = |gap: &&Gap| gap.why == why && gap.hurt == hurt;
+            let mut took: Vec<_> = fleet.gaps.iter().filter(of).map(|gap| gap.took).collect();
+            took.sort();
+            let Some(longest) = took.last() else { continue };
+            let (p50, times) = (took[took.len() / 2], took.len());
+            let also = if hurt { ", store or broker hurt as well" } else { "" };
+            lines.push(format!("  {name} p50 {p50:.2?}, max {longest:.2?}, {times} times{also}"));
+        }
+    }
+    lines.join("\n")
+}

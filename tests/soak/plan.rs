@@ -1,0 +1,149 @@
+//! Which faults come, and when: all of it drawn from the seed before the first one.
+
+use std::fmt;
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+/// Time to live of a term of leadership in the soak.
+pub const TTL: Duration = Duration::from_secs(3);
+
+/// Who is hurt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// The host that leads at that moment.
+    Leader,
+    /// One that does not.
+    Standby,
+}
+
+impl Whom {
+    /// As the ledger says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leader => "the leader",
+            Self::Standby => "a standby",
+        }
+    }
+}
+
+/// What the store does to requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toxic {
+    /// It does what it is asked, and the answer is lost: of every so many requests one; 1: of each that creates.
+    AnswersLost(u64),
+    /// Answers come later.
+    Delayed(Duration),
+    /// Of every so many puts one lands later, after its connection has ended.
+    Late(u64, Duration),
+    /// Half of all conditional creates are refused with 409, and nothing is there.
+    Conflicts,
+    /// Three of four requests are refused with 503.
+    SlowDown,
+    /// It takes requests and never answers.
+    Hung,
+}
+
+impl fmt::Display for Toxic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AnswersLost(1) => write!(f, "every answer to a create is lost"),
+            Self::AnswersLost(of) => write!(f, "one answer of {of} is lost"),
+            Self::Delayed(by) => write!(f, "answers come {by:.1?} later"),
+            Self::Late(of, by) => write!(f, "one put of {of} lands {by:.1?} later, unanswered"),
+            Self::Conflicts => write!(f, "every second create meets 409"),
+            Self::SlowDown => write!(f, "three requests of four meet 503"),
+            Self::Hung => write!(f, "no request is answered"),
+        }
+    }
+}
+
+/// One fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `kill -9`; started again after a while.
+    Kill(Whom, Duration),
+    /// SIGTERM; started again after a while.
+    Stop(Whom, Duration),
+    /// SIGSTOP for three times the ttl, then SIGCONT.
+    Sleep(Whom),
+    /// The broker is killed and started again.
+    Broker,
+    /// The store is killed and started again after a while.
+    Store(Duration),
+    /// The store does this to the leader (`true`) or to all for a while.
+    Toxic(Toxic, bool, Duration),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill(whom, away) => write!(f, "kill -9 {}, away {away:.1?}", whom.name()),
+            Self::Stop(whom, away) => write!(f, "SIGTERM to {}, away {away:.1?}", whom.name()),
+            Self::Sleep(whom) => write!(f, "SIGSTOP of {} for {:.1?}", whom.name(), 3 * TTL),
+            Self::Broker => write!(f, "kill -9 Kafka and start it again"),
+            Self::Store(away) => write!(f, "kill -9 the store, away {away:.1?}"),
+            Self::Toxic(toxic, leader, lasts) => {
+                let whom = if *leader { "to the leader" } else { "to all" };
+                write!(f, "store, {whom}, {lasts:.1?}: {toxic}")
+            }
+        }
+    }
+}
+
+/// An endless run of faults, each with how long nothing new comes before it. The same seed gives the same ones.
+pub struct Plan(Pcg64Mcg);
+
+impl Plan {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(Pcg64Mcg::seed_from_u64(seed ^ 0x50a4))
+    }
+
+    fn millis(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.0.random_range(from..to))
+    }
+
+    fn fault(&mut self) -> Fault {
+        let whom = if self.0.random_range(0..4) == 0 { Whom::Standby } else { Whom::Leader };
+        let (away, leader) = (self.millis(200, 3_000), self.0.random_range(0..2) == 0);
+        let lasts = self.millis(1_000, 8_000);
+        match self.0.random_range(0..100) {
+            0..22 => Fault::Kill(whom, away),
+            22..36 => Fault::Stop(whom, away),
+            36..48 => Fault::Sleep(whom),
+            48..53 => Fault::Broker,
+            53..59 => Fault::Store(2 * away),
+            59..66 => Fault::Toxic(Toxic::AnswersLost(1), leader, lasts),
+            66..73 => Fault::Toxic(Toxic::AnswersLost(4), leader, lasts),
+            73..79 => Fault::Toxic(Toxic::Delayed(away), leader, lasts),
+            79..85 => Fault::Toxic(Toxic::Late(3, away), leader, lasts),
+            85..90 => Fault::Toxic(Toxic::Conflicts, leader, lasts),
+            90..95 => Fault::Toxic(Toxic::SlowDown, leader, lasts),
+            _ => Fault::Toxic(Toxic::Hung, leader, lasts),
+        }
+    }
+}
+
+impl Iterator for Plan {
+    type Item = (Duration, Fault);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.millis(500, 6_000), self.fault()))
+    }
+}
+
+#[test]
+fn a_seed_draws_its_faults_again_and_in_time_every_kind() {
+    let drawn = |seed| Plan::new(seed).take(300).collect::<Vec<_>>();
+    assert_eq!(drawn(7), drawn(7));
+    assert_ne!(drawn(7), drawn(8));
+    let kind = |fault: &Fault| match fault {
+        Fault::Toxic(toxic, ..) => format!("{:?}", std::mem::discriminant(toxic)) + " of the store",
+        other => format!("{:?}", std::mem::discriminant(other)),
+    };
+    let kinds: std::collections::BTreeSet<_> =
+        drawn(7).iter().map(|(_, fault)| kind(fault)).collect();
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
+}
