@@ -7,12 +7,13 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use crate::harness::chain::Head;
 use crate::harness::host::Host;
 use crate::harness::oracle::Rules;
 use crate::harness::pipeline::{Pipeline, kafka};
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
-use crate::harness::topic::Topic;
+use crate::harness::topic::{StoredRecord, Topic};
 use crate::harness::{chain, eventually, seed, services, wait_until};
 use crate::kafka_to_parquet::assert_answer;
 
@@ -74,11 +75,12 @@ fn survives(place: &Place, label: &str, seed: u64) {
 }
 
 /// Waits until the chain holds everything the topic has.
-pub fn wait_for_the_end(
-    place: &Place,
-    topic: &Topic,
-    records: &[crate::harness::topic::StoredRecord],
-) {
+pub fn wait_for_the_end(place: &Place, topic: &Topic, records: &[StoredRecord]) {
+    wait_for(topic, records, || chain::head(place));
+}
+
+/// The same, with the newest record of the chain read by `head`.
+pub fn wait_for(topic: &Topic, records: &[StoredRecord], mut head: impl FnMut() -> Option<Head>) {
     let ends: Vec<_> = (0..topic.partitions)
         .map(|partition| {
             let last = records.iter().rfind(|record| record.partition == partition);
@@ -86,7 +88,7 @@ pub fn wait_for_the_end(
         })
         .collect();
     eventually("the chain holds the whole topic", || {
-        let positions = chain::head(place)?.positions();
+        let positions = head()?.positions();
         ends.iter()
             .all(|(partition, end)| positions.get(partition).is_some_and(|next| next >= end))
             .then_some(())

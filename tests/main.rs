@@ -44,6 +44,8 @@ mod run_ahead;
 mod accounting;
 mod careless_stores;
 mod store_outage;
+mod store_faults;
+mod old_slots;
 mod soak;
 mod thin_line;
 mod waiting;

@@ -2,6 +2,7 @@
 //! until one works again.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::blocking::Client;
@@ -60,7 +61,7 @@ pub struct Fleet<'a> {
     http: Client,
     members: Vec<Member>,
     /// Of which the end is not seen yet: why, since when, who led, and whether something else was wrong.
-    open: Option<(Why, Duration, usize, bool)>,
+    open: Option<(Why, Duration, (usize, u32), bool)>,
     pub gaps: Vec<Gap>,
     /// Hosts that ended though nobody told them to, and what they said last.
     pub ended: Vec<String>,
@@ -110,8 +111,9 @@ impl<'a> Fleet<'a> {
         if let Some((why, since, victim, was_hurt)) = self.open {
             let hurt = hurt || was_hurt || poisoned;
             self.open = Some((why, since, victim, hurt));
-            // One that was told to end may lead until it has.
-            if self.leader().is_some_and(|leader| leader != victim || why == Why::Killed) {
+            let leader = self.leader().map(|number| (number, self.members[number].lives));
+            // One that was told to end may lead until it has. One that sleeps says nothing.
+            if leader.is_some_and(|leader| leader != victim || why == Why::Slept) {
                 let took = self.clock.monotonic() - since;
                 self.gaps.push(Gap { why, took, hurt });
                 self.open = None;
@@ -163,6 +165,11 @@ impl<'a> Fleet<'a> {
         let host = member.host.as_ref().filter(|_| member.sleeps.is_none())?;
         let asked = self.http.get(format!("{}/v1/pipelines/sales", host.url));
         asked.send().ok()?.json().ok()
+    }
+
+    /// Whether somebody leads since the last fault that took a leader away.
+    pub fn is_led(&self) -> bool {
+        self.open.is_none()
     }
 
     /// Who leads and works, if anybody says so.
@@ -225,7 +232,8 @@ impl<'a> Fleet<'a> {
 
     fn opened(&mut self, why: Why, number: usize, whom: Whom) {
         if whom == Whom::Leader && self.open.is_none() {
-            self.open = Some((why, self.clock.monotonic(), number, false));
+            let victim = (number, self.members[number].lives);
+            self.open = Some((why, self.clock.monotonic(), victim, false));
         }
     }
 
@@ -235,9 +243,10 @@ impl<'a> Fleet<'a> {
         for (number, member) in self.members.iter_mut().enumerate() {
             if one.is_none_or(|one| one == number) {
                 member.poisoned = Some(until);
-                let dice = std::sync::atomic::AtomicU64::new(0);
+                let counts = [AtomicU64::new(0), AtomicU64::new(0)];
                 member.middleman.rule(move |request| {
-                    fate(toxic, request, dice.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                    let count = &counts[usize::from(request.creates())];
+                    fate(toxic, request, count.fetch_add(1, Ordering::Relaxed))
                 });
             }
         }
@@ -273,7 +282,8 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// What becomes of the `count`-th request under a toxic.
+/// What becomes of a request under a toxic. `count`: of its kind, those that create or the others. Counted together, a client
+/// that looks after each refusal would always meet the same.
 fn fate(toxic: Toxic, request: &Request, count: u64) -> Fate {
     match toxic {
         Toxic::AnswersLost(1) if request.creates() => Fate::AnswerLost,

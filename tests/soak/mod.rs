@@ -70,10 +70,10 @@ fn nothing_is_missing_or_doubled_after_faults_of_every_kind() {
         feeder.join().unwrap();
         done
     });
+    let clock = Clock::system();
     sales.close(&topic);
     let records = topic.read_back();
     fleet.heal();
-    let clock = Clock::system();
     let recovered = wait_until(RECOVERED, || {
         fleet.tend(false);
         is_read(&place, &records).then(|| clock.monotonic())
@@ -95,7 +95,7 @@ fn hurt(
     let (mut done, mut store_returns) = (Done::default(), None::<Duration>);
     for (pause, fault) in Plan::new(seed) {
         let due = clock.monotonic() + pause;
-        while clock.monotonic() < due || fleet.leader().is_none() && clock.monotonic() < lasts {
+        while clock.monotonic() < due || !fleet.is_led() && clock.monotonic() < lasts {
             fleet.tend(store_returns.is_some());
             if store_returns.is_some_and(|at| at <= clock.monotonic()) {
                 store.restart().unwrap();
