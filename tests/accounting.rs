@@ -1,6 +1,6 @@
 //! Every record read has one fate, partition by partition and epoch by epoch, in the chain, over
 //! HTTP and on the command line: `read = accepted + filtered + late + dead_lettered`
-//! (docs/design/guarantees.md#g4).
+//! (docs/guarantees.md#g4).
 
 use std::collections::BTreeMap;
 

@@ -177,7 +177,10 @@ impl<'a> Fleet<'a> {
         for number in 0..HOSTS {
             let Some(status) = self.status(number) else { continue };
             if status["phase"] == "halted" {
-                self.halted.push(status["problem"].to_string());
+                let problem = format!("host {number}: {}", status["problem"]);
+                if !self.halted.contains(&problem) {
+                    self.halted.push(problem);
+                }
             }
             if status["phase"] == "running" && status["leadership"]["role"] == "leader" {
                 return Some(number);

@@ -18,7 +18,7 @@ use crate::harness::pipeline::{Pipeline, kafka};
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
 use crate::harness::topic::{StoredRecord, Topic};
-use crate::harness::{PATIENCE, chain, seed, services, wait_until};
+use crate::harness::{PATIENCE, chain, eventually, seed, services, wait_until};
 
 const PARTITIONS: i32 = 3;
 /// Between two looks at the hosts.
@@ -91,6 +91,11 @@ fn hurt(
     seed: u64,
     lasts: Duration,
 ) -> Done {
+    // A new store is tried once, and is to be well then.
+    eventually("one host leads", || {
+        fleet.tend(false);
+        fleet.leader()
+    });
     let clock = Clock::system();
     let (mut done, mut store_returns) = (Done::default(), None::<Duration>);
     for (pause, fault) in Plan::new(seed) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a turn of events made of each record of a partition since the genesis:
 /// `read = accepted + filtered + late + dead_lettered`, one fate per source record
-/// (docs/design/guarantees.md#g4).
+/// (docs/guarantees.md#g4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fates {

@@ -28,7 +28,7 @@ pub(super) struct Chunk {
 
 /// What became of one source record. The order is that of precedence: dead-lettered if any of it
 /// was, else accepted if any row of it was, else late if any row of it was, else filtered
-/// (docs/design/guarantees.md#g4).
+/// (docs/guarantees.md#g4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     Filtered,
