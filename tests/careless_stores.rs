@@ -6,7 +6,7 @@ use crate::harness::pipeline::{Pipeline, kafka, kafka_bounded};
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
 use crate::harness::topic::Topic;
-use crate::harness::{chain, eventually, seed, services};
+use crate::harness::{PATIENCE, chain, eventually, seed, services};
 
 fn said(stderr: &[u8]) -> String {
     String::from_utf8_lossy(stderr).into_owned()
@@ -68,5 +68,29 @@ fn a_server_that_ignores_conditions_or_races_is_refused_and_nothing_is_committed
         let left = place.list("");
         assert!(left.iter().all(|path| !path.contains("lanes")), "{fate:?}: {left:?}");
         assert!(left.iter().all(|path| !path.contains("probe")), "{fate:?}: {left:?}");
+    }
+}
+
+/// Neither proves that the store is careless: S3 itself refuses with 409 while another create is under way.
+#[test]
+fn a_store_that_loses_its_answers_or_refuses_with_409_is_tried_again_until_it_is_clear() {
+    for fate in [Fate::Conflict, Fate::AnswerLost] {
+        let middleman = Middleman::before(services::s3());
+        middleman.rule(move |request| if request.creates() { fate } else { Fate::Passed });
+        let place = Place::s3(&middleman.endpoint);
+        let topic = Topic::create(services::kafka(), "unclear", 1);
+        let mut sales = Sales::new(seed(97), 1);
+        sales.send(&topic, 50);
+        sales.close(&topic);
+        let mut host = Host::run(&place, &Pipeline::sales(kafka_bounded(&topic)).write(&place));
+        eventually("it says that it tries again", || {
+            host.log().contains("trying again").then_some(())
+        });
+        let left = place.list("");
+        assert!(left.iter().all(|path| !path.contains("lanes")), "{fate:?}: {left:?}");
+        middleman.pass();
+        let status = host.daemon.wait(PATIENCE).unwrap();
+        assert!(status.success(), "{fate:?}: {status}: {}", host.log());
+        assert!(chain::head(&place).unwrap().ended(), "{fate:?}");
     }
 }

@@ -142,8 +142,10 @@ impl<'a> Fleet<'a> {
         let Some(status) = host.daemon.ended().unwrap() else { return };
         if !member.ending || !status.success() {
             let log = host.log();
-            let last = log.lines().last().unwrap_or_default();
-            self.ended.push(format!("host {number} ended with {status}: {last}"));
+            // The last sentence and that of the signal may come in either order.
+            let mut last: Vec<_> = log.lines().rev().take(3).collect();
+            last.reverse();
+            self.ended.push(format!("host {number} ended with {status}: {}", last.join(" / ")));
             // As a service manager would.
             member.returns = Some(now + Duration::from_secs(1));
         }

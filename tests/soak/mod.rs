@@ -18,7 +18,7 @@ use crate::harness::pipeline::{Pipeline, kafka};
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
 use crate::harness::topic::{StoredRecord, Topic};
-use crate::harness::{PATIENCE, chain, eventually, seed, services, wait_until};
+use crate::harness::{PATIENCE, chain, seed, services, wait_until};
 
 const PARTITIONS: i32 = 3;
 /// Between two looks at the hosts.
@@ -38,7 +38,7 @@ struct Done {
 /// How long faults come. The short form is part of the end-to-end tests.
 #[expect(clippy::disallowed_methods, reason = "a longer soak is asked for by the environment")]
 fn lasts() -> Duration {
-    const SHORT: u64 = 60;
+    const SHORT: u64 = 30;
     let seconds = std::env::var("SLUICEGATE_SOAK_SECONDS");
     Duration::from_secs(seconds.map_or(SHORT, |text| text.parse().unwrap()))
 }
@@ -91,11 +91,6 @@ fn hurt(
     seed: u64,
     lasts: Duration,
 ) -> Done {
-    // A new store is tried once, and is to be well then.
-    eventually("one host leads", || {
-        fleet.tend(false);
-        fleet.leader()
-    });
     let clock = Clock::system();
     let (mut done, mut store_returns) = (Done::default(), None::<Duration>);
     for (pause, fault) in Plan::new(seed) {
