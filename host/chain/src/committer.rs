@@ -157,7 +157,6 @@ impl Committer {
         assert!(self.in_flight.is_none(), "an owner that commits does not end");
         self.life.is_over.store(true, Ordering::Relaxed);
         self.ended = true;
-        // A beat that is under way need not arrive any more.
         self.stop.cancel();
         self.epochs = None;
         if let Some(thread) = self.thread.take() {
@@ -223,6 +222,22 @@ struct Life {
     shows: AtomicBool,
     /// It has ended, and all that it had is committed.
     is_over: AtomicBool,
+}
+
+impl Life {
+    /// What a beat came to; none if the owner stops. If it stops because it has ended, the beat is waited for: landing behind
+    /// the last one, it would say that the owner lives.
+    async fn unless_it_ends<T>(
+        &self,
+        stop: &CancellationToken,
+        beat: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut beat = std::pin::pin!(beat);
+        match stop.run_until_cancelled(&mut beat).await {
+            None if self.is_over.load(Ordering::Relaxed) => timeout(RELEASE_LIMIT, beat).await.ok(),
+            told => told,
+        }
+    }
 }
 
 /// The beats of an owner.
@@ -299,7 +314,7 @@ impl Work {
         }
         *count += 1;
         let beat = async { timeout(*every, self.writer.beat(*count, false)).await };
-        match self.runtime.block_on(self.stop.run_until_cancelled(beat)) {
+        match self.runtime.block_on(life.unless_it_ends(&self.stop, beat)) {
             Some(Ok(Some(lost))) => {
                 // Whoever ends meanwhile need not know.
                 let _has_ended = !self.tell(CommitOutcome::Lost(lost));
@@ -307,6 +322,34 @@ impl Work {
             }
             // A beat that did not get through is late. What keeps it is told when something is to be committed.
             Some(Ok(None) | Err(_)) | None => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Landing behind the last one, it would say that the owner lives.
+    #[tokio::test]
+    async fn an_owner_that_ends_waits_for_its_beat_and_one_that_breaks_off_does_not() {
+        for is_over in [true, false] {
+            let (life, stop) = (Life::default(), CancellationToken::new());
+            let (answer, beat) = oneshot::channel();
+            let mut told = std::pin::pin!(life.unless_it_ends(&stop, beat));
+            assert!(poll!(&mut told).is_pending());
+            life.is_over.store(is_over, Ordering::Relaxed);
+            stop.cancel();
+            if !is_over {
+                assert_eq!(told.await, None);
+                continue;
+            }
+            assert!(poll!(&mut told).is_pending());
+            answer.send(7).unwrap();
+            assert_eq!(told.await, Some(Ok(7)));
         }
     }
 }

@@ -126,6 +126,22 @@ pub async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
     }
 }
 
+/// Waits for a request, and for up to `limit` also when its sender is `stopped`: one that is dropped may land behind the next,
+/// and undo what that has put. None if it was not answered by then: nobody knows what became of it.
+pub async fn settled<T>(
+    stopped: impl Future<Output = ()>,
+    limit: Duration,
+    request: impl Future<Output = T>,
+) -> Option<T> {
+    let mut request = std::pin::pin!(request);
+    tokio::select! {
+        biased;
+        done = &mut request => return Some(done),
+        () = stopped => {}
+    }
+    tokio::time::timeout(limit, request).await.ok()
+}
+
 /// As 64 lower-case hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))

@@ -97,6 +97,17 @@ impl LeadStore {
         }
     }
 
+    /// Gives up a claim that was sent and whose fate is unknown. It is sent once more, because its bytes may land at any time;
+    /// a term that it wins is released at once. Takes up to twice `limit`; then others wait for nobody.
+    pub async fn withdraw(&self, claim: &Claim, limit: Duration) {
+        if let Ok(Attempt::Won) = tokio::time::timeout(limit, self.try_win(claim)).await {
+            let sign = Sign { nonce: claim.nonce.clone(), count: 1, released: true };
+            if let Err(error) = self.put_sign(claim.term, &sign, limit).await {
+                tracing::debug!("{error}");
+            }
+        }
+    }
+
     /// Replaces the sign of a term. Only its leader does.
     ///
     /// # Errors

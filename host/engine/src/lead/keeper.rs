@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Lead;
 use super::process::own;
 use super::win::Applicant;
+use super::{Lead, SETTLE_LIMIT};
 use crate::pulse::Pulse;
 use sluicegate_chain::lead::Timing;
 use sluicegate_chain::lead::claim::{Claim, Sign};
@@ -15,6 +15,7 @@ use sluicegate_chain::lead::hold::{Hold, Kept};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_model::time::Clock;
 use sluicegate_runtime::Runtime;
+use sluicegate_store::once::settled;
 
 /// A lane that does not pass its loop for so long hangs: its instance leads no more, so that another one may. No turn takes
 /// as long.
@@ -74,8 +75,9 @@ impl Work {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 continue;
             }
-            let round = match stop.run_until_cancelled(self.beat()).await {
+            let round = match settled(stop.cancelled(), SETTLE_LIMIT, self.beat()).await {
                 None => break,
+                Some(Round::Lapsed) if stop.is_cancelled() => break,
                 Some(Round::Lapsed) => self.renew(&stop).await,
                 Some(round) => round,
             };
@@ -158,11 +160,13 @@ impl Work {
                 Some(Attempt::Unknown(error)) => {
                     tracing::debug!("{error}");
                     let again = tokio::time::sleep(AGAIN_AFTER);
-                    if stop.run_until_cancelled(again).await.is_none() {
-                        return Round::Failed;
-                    }
+                    stop.run_until_cancelled(again).await;
                 }
-                None => return Round::Failed,
+                None => {}
+            }
+            if stop.is_cancelled() {
+                self.store.withdraw(&claim, SETTLE_LIMIT).await;
+                return Round::Failed;
             }
         }
     }
@@ -177,4 +181,106 @@ fn lost_to(next: &Claim) -> String {
         "`{}` has led since term {}, while this instance showed no sign of life",
         next.instance, next.term
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use object_store::ObjectStore;
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use sluicegate_chain::lead::claim::LeadTerm;
+    use sluicegate_chain::lead::follow::Seen;
+    use sluicegate_chain::{Keep, LaneStorage};
+    use sluicegate_runtime::Names;
+    use sluicegate_store::Location;
+    use sluicegate_testing::held::HeldStore;
+
+    fn store(inner: Arc<dyn ObjectStore>) -> LeadStore {
+        let (job, lane) = ("sales".to_owned(), "0".to_owned());
+        let chain = Location { store: inner, ..Location::in_memory() };
+        let keep = Keep::default();
+        LeadStore::new(&LaneStorage { chain, tables: BTreeMap::new(), job, lane, keep })
+    }
+
+    /// The leader of term 1, which has claimed it.
+    async fn work(store: &LeadStore, clock: &Clock) -> Work {
+        let minute = Duration::from_secs(60);
+        let timing = Timing { ttl: minute * 3, beat: minute, margin: Duration::ZERO };
+        let applicant = Applicant {
+            pipeline: Arc::from("sales"),
+            instance: "a/1".to_owned(),
+            url: None,
+            ttl: timing.ttl,
+            clock: clock.clone(),
+            names: Names::random(),
+        };
+        let claim = applicant.claim(LeadTerm::FIRST, None);
+        assert!(matches!(store.try_win(&claim).await, Attempt::Won));
+        Work {
+            store: store.clone(),
+            timing,
+            clock: clock.clone(),
+            lead: Lead::new(clock.clone()),
+            pulse: Pulse::new(clock.clone()),
+            applicant,
+            claim,
+            hold: Hold::begin(&timing, clock.with_suspend()),
+        }
+    }
+
+    async fn seen(store: &LeadStore) -> Seen {
+        store.look(None).await.unwrap().unwrap()
+    }
+
+    /// Whether it waits after one step.
+    async fn is_pending<T>(mut work: Pin<&mut impl Future<Output = T>>) -> bool {
+        poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await
+    }
+
+    /// Landing later, it would undo the release.
+    #[tokio::test]
+    async fn a_leader_that_ends_lets_its_sign_be_answered_before_it_releases() {
+        let held = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+        let (store, clock) = (store(Arc::clone(&held) as Arc<dyn ObjectStore>), Clock::manual(0));
+        let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
+        clock.advance(Duration::from_secs(60));
+        work.pulse.beat();
+        held.hold("beats/");
+        let mut run = std::pin::pin!(work.run(stop.clone()));
+        while !held.has_come() {
+            assert!(is_pending(run.as_mut()).await);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stop.cancel();
+        assert!(is_pending(run.as_mut()).await, "it waits for the answer");
+        assert!(seen(&store).await.sign.is_none());
+        held.land_and_go_on().await.1.unwrap();
+        run.await;
+        assert!(seen(&store).await.is_released());
+    }
+
+    /// Its claim may land at any time, and nobody would lead by it.
+    #[tokio::test]
+    async fn whoever_is_asked_to_stop_while_its_claim_is_under_way_releases_what_it_wins() {
+        let held = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+        let (store, clock) = (store(Arc::clone(&held) as Arc<dyn ObjectStore>), Clock::manual(0));
+        let (mut work, stop) = (work(&store, &clock).await, CancellationToken::new());
+        held.hold("terms/");
+        let mut renewed = Box::pin(work.renew(&stop));
+        assert!(is_pending(renewed.as_mut()).await && held.has_come());
+        stop.cancel();
+        assert!(matches!(renewed.await, Round::Failed));
+        let before = seen(&store).await;
+        assert!(before.claim.term == LeadTerm(2) && before.is_released());
+        // What was dropped lands after all.
+        held.land().await.1.unwrap_err();
+        assert_eq!(seen(&store).await, before);
+    }
 }

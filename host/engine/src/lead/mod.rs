@@ -22,8 +22,11 @@ use sluicegate_runtime::Runtime;
 
 pub(crate) use win::win;
 
-/// How long somebody who leads no more waits for the store to hear of it. What it does not hear costs others their patience.
-const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+/// How long somebody who leads no more waits for what is under way: landing later, it would undo the release.
+const SETTLE_LIMIT: Duration = Duration::from_secs(1);
+/// How long it waits for the store to hear of the release, what is under way included. What the store does not hear costs
+/// others their patience.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What an instance is to its pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Lead;
 use super::elder::Elder;
 use super::keeper::{Keeper, Work};
 use super::process::{is_gone, own};
+use super::{Lead, SETTLE_LIMIT};
 use crate::lane::{Awaited, LaneParts, OpenError, Outside, heard, wait};
 use crate::status::LaneStatus;
 use sluicegate_chain::beat::look;
@@ -26,11 +26,11 @@ const AGAIN_AFTER: Duration = Duration::from_millis(300);
 #[derive(Clone, Debug)]
 pub(super) struct Applicant {
     pub(super) pipeline: Arc<str>,
-    instance: String,
-    url: Option<String>,
-    ttl: Duration,
-    clock: sluicegate_model::time::Clock,
-    names: Names,
+    pub(super) instance: String,
+    pub(super) url: Option<String>,
+    pub(super) ttl: Duration,
+    pub(super) clock: sluicegate_model::time::Clock,
+    pub(super) names: Names,
 }
 
 impl Applicant {
@@ -177,22 +177,18 @@ impl Candidate<'_> {
         })
     }
 
-    /// Whether the term was won. The same claim is sent until that is known.
+    /// Whether the term was won.
     fn claim(&mut self, term: LeadTerm, why: Vacancy) -> Result<bool, OpenError> {
         let LaneParts { clock, runtime, .. } = self.parts;
         let applicant = Applicant::new(self.parts);
         let claim = applicant.claim(term, own());
         let began = clock.with_suspend();
-        loop {
-            match self.ask(self.store.try_win(&claim))? {
-                Attempt::Won => break,
-                Attempt::Lost => return Ok(false),
-                Attempt::Unknown(error) => {
-                    self.publish(Some(error.to_string()));
-                    if wait(self.outside, runtime, AGAIN_AFTER, Awaited::Standby) {
-                        return Err(OpenError::Stopped);
-                    }
-                }
+        match self.settle(&claim) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(stopped) => {
+                runtime.block_on(self.store.withdraw(&claim, SETTLE_LIMIT));
+                return Err(stopped);
             }
         }
         let hold = Hold::begin(&self.timing, began);
@@ -211,6 +207,22 @@ impl Candidate<'_> {
         };
         lead.won(&claim, Keeper::spawn(runtime, work));
         Ok(true)
+    }
+
+    /// Whether a claim has won. It is sent until that is known.
+    fn settle(&self, claim: &Claim) -> Result<bool, OpenError> {
+        loop {
+            match self.ask(self.store.try_win(claim))? {
+                Attempt::Won => return Ok(true),
+                Attempt::Lost => return Ok(false),
+                Attempt::Unknown(error) => {
+                    self.publish(Some(error.to_string()));
+                    if wait(self.outside, &self.parts.runtime, AGAIN_AFTER, Awaited::Standby) {
+                        return Err(OpenError::Stopped);
+                    }
+                }
+            }
+        }
     }
 
     fn say_won(&self, claim: &Claim, why: Vacancy) {

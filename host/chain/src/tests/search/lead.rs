@@ -2,10 +2,10 @@
 //! run differently, answers that are lost and claims that land late. It drives [`Follower`] and [`Hold`] themselves.
 //!
 //! In every state must hold: at most one instance believes that it leads; nobody has claimed the term after one whose
-//! leader still believes in it; nobody stands by for a leader that has released. The chain needs none of it: its searches let
-//! any writer open at any moment.
+//! leader still believes in it; nobody stands by for a leader that has released, unless a sign of it was never
+//! answered. The chain needs none of it: its searches let any writer open at any moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ enum Without {
     CountingSuspend,
     /// Nobody reads that a leader has released.
     Releasing,
+    /// A leader that is asked to stop drops the sign that is under way, and releases.
+    Settling,
 }
 
 #[expect(clippy::large_enum_variant, reason = "a search holds most of them anyway")]
@@ -60,6 +62,8 @@ enum At {
         follower: Follower,
         began: Duration,
         seen: Option<Seen>,
+        /// The newest term was released before, and nothing of it was under way.
+        is_over: bool,
     },
     /// A claim was sent at least once.
     Claiming {
@@ -115,6 +119,10 @@ struct Job {
     terms: BTreeMap<LeadTerm, Claim>,
     signs: BTreeMap<LeadTerm, Sign>,
     late: Option<Claim>,
+    /// A sign that was not answered and may still land.
+    late_sign: Option<(LeadTerm, Sign)>,
+    /// Terms whose leader has released when nothing of it was under way.
+    over: BTreeSet<LeadTerm>,
     ticks: u8,
     /// Crashes, lost answers, puts that are late, looks without answer and ticks by which a clock differs that may still
     /// come.
@@ -140,6 +148,8 @@ fn start(bounds: Bounds, restarts: &[u8]) -> Job {
         terms: BTreeMap::new(),
         signs: BTreeMap::new(),
         late: None,
+        late_sign: None,
+        over: BTreeSet::new(),
         ticks: bounds.ticks,
         misfortunes: bounds.misfortunes,
         instances: restarts.iter().map(off).collect(),
@@ -220,9 +230,10 @@ impl Job {
         i: usize,
         mut follower: Follower,
         look: Look,
+        is_over: bool,
         push: &mut dyn FnMut(String, Self),
     ) {
-        let is_released = look.seen.as_ref().is_some_and(Seen::is_released);
+        let is_released = is_over || look.seen.as_ref().is_some_and(Seen::is_released);
         let mut look = look;
         if let (Without::Releasing, Some(seen)) = (self.bounds.without, &mut look.seen)
             && let Some(sign) = &mut seen.sign
@@ -326,6 +337,7 @@ impl Job {
             if let Some(next) = self.unfortunate() {
                 push(format!("i{i}'s sign is lost"), next.with(i, leading(hold)));
             }
+            self.step_late_sign(i, push);
             return;
         }
         if let Some(next) = self.unfortunate() {
@@ -342,20 +354,42 @@ impl Job {
         }
     }
 
+    /// The sign that an instance has sent is late: nobody waits for it any more.
+    fn step_late_sign(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+        let At::Beating { claim, hold, .. } = &self.instances[i].at else { return };
+        let mut hold = hold.clone();
+        let sign = Sign { nonce: claim.nonce.clone(), count: hold.count(), released: false };
+        let late = |mut next: Self, at| {
+            next.late_sign = Some((claim.term, sign.clone()));
+            next.with(i, at)
+        };
+        if self.late_sign.is_some() {
+            return;
+        }
+        if let Some(next) = self.unfortunate() {
+            let at = At::Leading { claim: claim.clone(), hold };
+            push(format!("i{i}'s sign is delayed"), late(next, at));
+        }
+        if self.bounds.without == Without::Settling {
+            let at = At::Releasing { claim: claim.clone() };
+            push(format!("i{i} is asked to stop, its sign under way"), late(self.clone(), at));
+        }
+    }
+
     fn step(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
         let now = self.instances[i].clock;
         match &self.instances[i].at {
             At::Off => {}
             At::Following(follower) => {
                 let (follower, seen) = (follower.clone(), self.newest());
-                push(
-                    format!("i{i} looks"),
-                    self.with(i, At::Looking { follower, began: now, seen }),
-                );
+                let is_over =
+                    seen.as_ref().is_some_and(|seen| self.over.contains(&seen.claim.term));
+                let at = At::Looking { follower, began: now, seen, is_over };
+                push(format!("i{i} looks"), self.with(i, at));
             }
-            At::Looking { follower, began, seen } => {
+            At::Looking { follower, began, seen, is_over } => {
                 let look = Look { seen: seen.clone(), began: *began, ended: now, is_gone: false };
-                self.decide(i, follower.clone(), look.clone(), push);
+                self.decide(i, follower.clone(), look.clone(), *is_over, push);
                 let Some(next) = self.unfortunate() else { return };
                 let mut blind = follower.clone();
                 match self.bounds.without {
@@ -373,6 +407,11 @@ impl Job {
                 let mut next = self.with(i, At::Off);
                 let sign = Sign { nonce: claim.nonce.clone(), count: 0, released: true };
                 next.signs.insert(claim.term, sign);
+                let is_late = |(term, _): &(LeadTerm, Sign)| *term == claim.term;
+                let is_settled = !self.late_sign.as_ref().is_some_and(is_late);
+                if is_settled || self.bounds.without == Without::Settling {
+                    next.over.insert(claim.term);
+                }
                 push(format!("i{i} releases term {}", claim.term), next);
             }
         }
@@ -425,6 +464,12 @@ impl State for Job {
             let mut next = self.landed(claim).unwrap_or_else(|| self.clone());
             next.late = None;
             push(format!("the delayed PUT of term {} lands", claim.term), next);
+        }
+        if let Some((term, sign)) = &self.late_sign {
+            let mut next = self.clone();
+            next.late_sign = None;
+            next.signs.insert(*term, sign.clone());
+            push(format!("the delayed sign of term {term} lands"), next);
         }
         for (i, instance) in self.instances.iter().enumerate() {
             match &instance.at {
@@ -502,6 +547,11 @@ fn a_leader_whose_clock_stands_while_it_sleeps_leads_too_long() {
 #[test]
 fn a_release_that_nobody_reads_is_waited_for() {
     check(Without::Releasing, 2).assert_violation("stands by for a leader that has released");
+}
+
+#[test]
+fn a_sign_that_is_dropped_before_a_release_may_land_behind_it() {
+    check(Without::Settling, 0).assert_violation("stands by for a leader that has released");
 }
 
 /// Where old terms are deleted.
