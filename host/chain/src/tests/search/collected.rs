@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Found, State, search};
+use super::{Found, Push, State, search};
 use crate::floor::{Floor, Name, Run};
 use crate::record::{Epoch, Term};
 
@@ -234,58 +234,58 @@ impl Lane {
         Some(next)
     }
 
-    fn step_look(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_look(&self, i: usize, push: Push<'_, Self>) {
         let Some(head) = self.latest() else {
             let mut next = self.clone();
             next.flaw = Some("an opening finds no chain");
-            push(format!("w{i} looks"), next);
+            push(format_args!("w{i} looks"), next);
             return;
         };
         let Writer { nonce, .. } = self.writers[i];
         let term = head.term + 1;
         let mut next = self.with(i, At::Run);
         (next.writers[i].term, next.writers[i].head) = (term, Some(head));
-        push(format!("w{i} opens at {}", head.slot), next);
+        push(format_args!("w{i} opens at {}", head.slot), next);
         let slot = head.slot + 1;
         if slot <= self.bounds.slots {
             let (from, to, parent) = (head.to, head.to, head.nonce);
             let fence = Record { slot, term, nonce, from, to, has_file: false, parent };
             push(
-                format!("w{i} opens at {}, and fences", head.slot),
+                format_args!("w{i} opens at {}, and fences", head.slot),
                 self.with(i, At::Fence(fence)),
             );
         }
     }
 
-    fn step_put(&self, i: usize, record: Record, push: &mut dyn FnMut(String, Self)) {
+    fn step_put(&self, i: usize, record: Record, push: Push<'_, Self>) {
         let (slot, is_fence) = (record.slot, matches!(self.writers[i].at, At::Fence(_)));
         let won = |state: &Self| {
             let at = if is_fence { At::Fenced(slot) } else { At::Confirm(record) };
             state.with(i, at)
         };
         if let Some(next) = self.with_slot(record) {
-            push(format!("w{i} PUT {slot} ok"), won(&next));
-            push(format!("w{i} PUT {slot} ok, answer lost"), next);
+            push(format_args!("w{i} PUT {slot} ok"), won(&next));
+            push(format_args!("w{i} PUT {slot} ok, answer lost"), next);
             if self.late_left > 0 {
                 let mut next = self.clone();
                 (next.late, next.late_left) = (Some(record), next.late_left - 1);
-                push(format!("w{i} PUT {slot} is delayed"), next);
+                push(format_args!("w{i} PUT {slot} is delayed"), next);
             }
         } else if self.slots[usize::from(slot)] == Some(record) {
-            push(format!("w{i} finds its own write in {slot}"), won(self));
+            push(format_args!("w{i} finds its own write in {slot}"), won(self));
         } else if is_fence {
-            push(format!("w{i} finds {slot} decided"), self.with(i, At::Look));
+            push(format_args!("w{i} finds {slot} decided"), self.with(i, At::Look));
         } else {
             let is_let_go = self.floor().has_let_go(epoch(slot));
             let mut next = self.with(i, At::Dead);
             if !is_let_go || self.without == Without::AskingTheFloor {
                 record.file().map(|file| next.files.remove(&file));
             }
-            push(format!("w{i} lost {slot}"), next);
+            push(format_args!("w{i} lost {slot}"), next);
         }
     }
 
-    fn step_confirm(&self, i: usize, record: Record, push: &mut dyn FnMut(String, Self)) {
+    fn step_confirm(&self, i: usize, record: Record, push: Push<'_, Self>) {
         let slot = record.slot;
         let is_let_go = self.floor().has_let_go(epoch(slot));
         if is_let_go && self.without != Without::Confirming {
@@ -293,7 +293,7 @@ impl Lane {
             if self.without == Without::LeavingFiles {
                 record.file().map(|file| next.files.remove(&file));
             }
-            push(format!("w{i} sees that {slot} was let go, stops"), next);
+            push(format_args!("w{i} sees that {slot} was let go, stops"), next);
             return;
         }
         let mut next = self.with(i, At::Run);
@@ -301,10 +301,10 @@ impl Lane {
         if self.truth.get(usize::from(slot)) != Some(&record) {
             next.flaw = Some("an epoch is told as committed that no chain has");
         }
-        push(format!("w{i} tells {slot} as committed"), next);
+        push(format_args!("w{i} tells {slot} as committed"), next);
     }
 
-    fn step_run(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_run(&self, i: usize, push: Push<'_, Self>) {
         let Writer { nonce, term, looks, .. } = self.writers[i];
         let head = self.writers[i].head.unwrap();
         let slot = head.slot + 1;
@@ -313,7 +313,7 @@ impl Lane {
             let record = Record { slot, term, nonce, from, to, has_file: true, parent };
             let mut next = self.with(i, At::Put(record));
             next.files.extend(record.file());
-            push(format!("w{i} uploads the file of {slot}"), next);
+            push(format_args!("w{i} uploads the file of {slot}"), next);
         }
         if looks == 0 {
             return;
@@ -327,12 +327,12 @@ impl Lane {
             };
             let mut next = self.with(i, at);
             next.writers[i].looks -= 1;
-            push(format!("w{i} is going to collect to {to}"), next);
+            push(format_args!("w{i} is going to collect to {to}"), next);
         }
         if let Some(latest) = self.latest().filter(|_| self.bounds.sweeps) {
             let mut next = self.with(i, At::Sweep { floor, latest: latest.slot });
             next.writers[i].looks -= 1;
-            push(format!("w{i} is going to look for late files"), next);
+            push(format_args!("w{i} is going to look for late files"), next);
         }
     }
 
@@ -355,7 +355,7 @@ impl Lane {
         Arc::new(self.floor_at(floor).raised(epoch(to), runs.to_vec()))
     }
 
-    fn step_collect(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_collect(&self, i: usize, push: Push<'_, Self>) {
         match &self.writers[i].at {
             At::Collect { floor, to } => {
                 let floor_now = self.floor_at(*floor);
@@ -369,7 +369,7 @@ impl Lane {
                     // Somebody else collects.
                     None => At::Run,
                 };
-                push(format!("w{i} reads the slots below {to}"), self.with(i, at));
+                push(format_args!("w{i} reads the slots below {to}"), self.with(i, at));
             }
             At::Raise { floor, to, runs } => {
                 let stands = self.floor_number() == *floor;
@@ -380,7 +380,7 @@ impl Lane {
                     }
                     false => At::Run,
                 };
-                push(format!("w{i} looks at the floor again"), self.with(i, at));
+                push(format_args!("w{i} looks at the floor again"), self.with(i, at));
             }
             At::PutFloor { floor, to, raised } => {
                 let mut next = self.with(i, At::Delete { next: *floor, to: *to });
@@ -388,19 +388,19 @@ impl Lane {
                     next.floors.push(Arc::clone(raised));
                     next.floors.sort_by_key(|floor| floor.epoch);
                 }
-                push(format!("w{i} puts the floor {to}"), next);
+                push(format_args!("w{i} puts the floor {to}"), next);
             }
             At::Delete { next: slot, to } if slot < to => {
                 let mut next = self.with(i, At::Delete { next: slot + 1, to: *to });
                 next.slots[usize::from(*slot)] = None;
-                push(format!("w{i} deletes slot {slot}"), next);
+                push(format_args!("w{i} deletes slot {slot}"), next);
             }
-            At::Delete { .. } => push(format!("w{i} has collected"), self.with(i, At::Run)),
+            At::Delete { .. } => push(format_args!("w{i} has collected"), self.with(i, At::Run)),
             _ => unreachable!("these are the steps of a collection"),
         }
     }
 
-    fn step_sweep(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_sweep(&self, i: usize, push: Push<'_, Self>) {
         match &self.writers[i].at {
             At::Sweep { floor, latest } => {
                 let floor_now = self.floor_at(*floor);
@@ -411,11 +411,11 @@ impl Lane {
                 if self.without == Without::FloorFirst && !(0..names.len()).all(is_known) {
                     let mut next = self.clone();
                     next.flaw = Some("a record is missing, and nothing says that it was let go");
-                    push(format!("w{i} reads the slots"), next);
+                    push(format_args!("w{i} reads the slots"), next);
                     return;
                 }
                 let at = At::Judge { floor: *floor, names };
-                push(format!("w{i} reads the slots"), self.with(i, at));
+                push(format_args!("w{i} reads the slots"), self.with(i, at));
             }
             At::Judge { floor, names } => {
                 let stands = self.floor_number() == *floor;
@@ -424,7 +424,7 @@ impl Lane {
                     true => At::Withdraw(names.clone()),
                     false => At::Run,
                 };
-                push(format!("w{i} looks at the floor again"), self.with(i, at));
+                push(format_args!("w{i} looks at the floor again"), self.with(i, at));
             }
             At::Withdraw(names) => {
                 let mut next = self.with(i, At::Run);
@@ -440,13 +440,13 @@ impl Lane {
                 if is_alone && next.files.iter().filter(decided).any(|file| !named.contains(file)) {
                     next.flaw = Some("a file stays that no record names");
                 }
-                push(format!("w{i} deletes late files"), next);
+                push(format_args!("w{i} deletes late files"), next);
             }
             _ => unreachable!("these are the steps of a look for late files"),
         }
     }
 
-    fn step(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step(&self, i: usize, push: Push<'_, Self>) {
         match self.writers[i].at {
             At::Dead => unreachable!("handled by the caller"),
             At::Look => self.step_look(i, push),
@@ -458,7 +458,7 @@ impl Lane {
                     next.writers[i].at = At::Run;
                     (next.writers[i].term, next.writers[i].head) = (latest.term, Some(latest));
                 }
-                push(format!("w{i} looks behind its fence"), next);
+                push(format_args!("w{i} looks behind its fence"), next);
             }
             At::Run => self.step_run(i, push),
             At::Confirm(record) => self.step_confirm(i, record, push),
@@ -475,16 +475,16 @@ impl State for Lane {
         self.clone()
     }
 
-    fn next(&self, push: &mut dyn FnMut(String, Self)) {
+    fn next(&self, push: Push<'_, Self>) {
         if let Some(late) = self.late {
             let mut landed = self.with_slot(late).unwrap_or_else(|| self.clone());
             landed.late = None;
-            push(format!("the delayed PUT of {} lands", late.slot), landed);
+            push(format_args!("the delayed PUT of {} lands", late.slot), landed);
         }
         for (i, writer) in self.writers.iter().enumerate() {
             if writer.at != At::Dead {
                 if writer.restarts > 0 {
-                    push(format!("w{i} crashes"), self.with(i, At::Dead));
+                    push(format_args!("w{i} crashes"), self.with(i, At::Dead));
                 }
                 self.step(i, push);
             } else if writer.restarts > 0 {
@@ -493,7 +493,7 @@ impl State for Lane {
                 let (nonce, restarts) = (writer.nonce + 1, writer.restarts - 1);
                 next.writers[i] =
                     Writer { nonce, restarts, looks, term: 0, head: None, at: At::Look };
-                push(format!("w{i} starts"), next);
+                push(format_args!("w{i} starts"), next);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::{Found, State, search};
+use super::{Found, Push, State, search};
 use crate::body::SlotBody;
 use crate::fates::Fates;
 use crate::paths::{DataFileName, LaneTag};
@@ -216,18 +216,18 @@ impl Lane {
         File { epoch: writer.next, term, nonce }
     }
 
-    fn step_read_files(&self, i: usize, slots: &[Arc<Record>], push: &mut dyn FnMut(String, Self)) {
+    fn step_read_files(&self, i: usize, slots: &[Arc<Record>], push: Push<'_, Self>) {
         let all: Vec<File> = self.files.keys().copied().collect();
         let decided = match resolve(&observed(slots, &self.files)) {
             Ok(opening) => opening,
             Err(damage) => {
                 let mut next = self.with(i, At::Dead);
                 next.damage = Some(damage);
-                push(format!("w{i} finds the chain damaged"), next);
+                push(format_args!("w{i} finds the chain damaged"), next);
                 return;
             }
         };
-        let (term, files) = match decided {
+        let (term, files): (Term, Vec<File>) = match decided {
             Opening::Begin { .. } | Opening::Beside => unreachable!("there is a genesis"),
             Opening::Fence { term } if self.without == Without::FenceBeforeDeleting => {
                 let named: BTreeSet<File> = slots.iter().filter_map(|slot| slot.file).collect();
@@ -250,37 +250,24 @@ impl Lane {
                 (term, orphans.map(|index| all[index]).collect())
             }
         };
-        let label = format!("w{i} is going to delete {files:?}");
-        let mut next = self.with(i, At::Delete { files, term: term.0 });
+        let mut next = self.with(i, At::Delete { files: files.clone(), term: term.0 });
         next.writers[i].head = slots.last().cloned();
         next.writers[i].next = slots.len() as u64;
-        push(label, next);
+        push(format_args!("w{i} is going to delete {files:?}"), next);
     }
 
-    fn push_fence(
-        &self,
-        i: usize,
-        slots: &[Arc<Record>],
-        term: u64,
-        push: &mut dyn FnMut(String, Self),
-    ) {
+    fn push_fence(&self, i: usize, slots: &[Arc<Record>], term: u64, push: Push<'_, Self>) {
         let (slot, nonce) = (slots.len() as u64, self.writers[i].nonce);
         let head = slots.last().unwrap();
         let (from, to, parent) = (head.to, head.to, Some(Arc::clone(head)));
         let (file, encoded_by) = (None, 0);
         let record = Arc::new(Record { term, nonce, from, to, file, encoded_by, parent });
         if slot <= SLOTS {
-            push(format!("w{i} fences"), self.with(i, At::Fence { slot, record }));
+            push(format_args!("w{i} fences"), self.with(i, At::Fence { slot, record }));
         }
     }
 
-    fn step_put(
-        &self,
-        i: usize,
-        slot: u64,
-        record: &Arc<Record>,
-        push: &mut dyn FnMut(String, Self),
-    ) {
+    fn step_put(&self, i: usize, slot: u64, record: &Arc<Record>, push: Push<'_, Self>) {
         let is_fence = matches!(self.writers[i].at, At::Fence { .. });
         let won = |state: &Self| {
             if is_fence {
@@ -292,35 +279,35 @@ impl Lane {
             next
         };
         if let Some(next) = self.with_slot(slot, record) {
-            push(format!("w{i} PUT {slot} ok"), won(&next));
-            push(format!("w{i} PUT {slot} ok, answer lost"), next);
+            push(format_args!("w{i} PUT {slot} ok"), won(&next));
+            push(format_args!("w{i} PUT {slot} ok, answer lost"), next);
             self.push_late(i, Late::Slot(slot, Arc::clone(record)), push);
             return;
         }
         let is_mine = self.chain[usize::try_from(slot).unwrap()] == *record;
         if is_mine || self.without == Without::Comparing {
-            push(format!("w{i} finds its own write in {slot}"), won(self));
+            push(format_args!("w{i} finds its own write in {slot}"), won(self));
         } else if is_fence {
-            push(format!("w{i} finds {slot} decided"), self.with(i, At::ReadChain));
+            push(format_args!("w{i} finds {slot} decided"), self.with(i, At::ReadChain));
         } else if self.without == Without::Stopping {
             let mut next = self.with(i, At::Run);
             next.writers[i].next = self.chain.len() as u64;
-            push(format!("w{i} goes on without {slot}"), next);
+            push(format_args!("w{i} goes on without {slot}"), next);
         } else {
             let mut next = self.with(i, At::Dead);
             if let Some(file) = record.file {
                 next.files.remove(&file);
             }
-            push(format!("w{i} lost {slot}, and withdraws its file"), next);
+            push(format_args!("w{i} lost {slot}, and withdraws its file"), next);
         }
     }
 
-    fn push_late(&self, i: usize, late: Late, push: &mut dyn FnMut(String, Self)) {
+    fn push_late(&self, i: usize, late: Late, push: Push<'_, Self>) {
         if self.late_left > 0 {
             let mut next = self.clone();
             next.late_left -= 1;
             next.late = Some(late);
-            push(format!("w{i}'s PUT is delayed"), next);
+            push(format_args!("w{i}'s PUT is delayed"), next);
         }
     }
 
@@ -329,13 +316,13 @@ impl Lane {
         writer.head.as_ref().map_or(0, |head| head.to)
     }
 
-    fn step(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step(&self, i: usize, push: Push<'_, Self>) {
         let writer = &self.writers[i];
         match &writer.at {
             At::Dead => unreachable!("handled by the caller"),
             At::ReadChain => {
                 let at = At::ReadFiles { slots: self.chain.clone() };
-                push(format!("w{i} reads the chain"), self.with(i, at));
+                push(format_args!("w{i} reads the chain"), self.with(i, at));
             }
             At::ReadFiles { slots } => self.step_read_files(i, slots, push),
             At::Fence { slot, record } => self.step_put(i, *slot, record, push),
@@ -345,15 +332,15 @@ impl Lane {
                 let Some(file) = files.pop() else {
                     next.writers[i].term = *term;
                     next.writers[i].at = At::Run;
-                    push(format!("w{i} is open"), next);
+                    push(format_args!("w{i} is open"), next);
                     return;
                 };
                 next.files.remove(&file);
                 next.writers[i].at = At::Delete { files, term: *term };
-                push(format!("w{i} deletes {file:?}"), next);
+                push(format_args!("w{i} deletes {file:?}"), next);
             }
             At::Run if Self::input(writer) < INPUT && writer.next <= SLOTS => {
-                push(format!("w{i} freezes epoch {}", writer.next), self.with(i, At::Upload));
+                push(format_args!("w{i} freezes epoch {}", writer.next), self.with(i, At::Upload));
             }
             At::Run => {}
             At::Upload => {
@@ -365,9 +352,9 @@ impl Lane {
                 match self.with_file(file, content) {
                     Some(next) => {
                         let next = next.with(i, At::Put { record: Arc::new(record) });
-                        push(format!("w{i} uploads {file:?}"), next);
+                        push(format_args!("w{i} uploads {file:?}"), next);
                     }
-                    None => push(format!("w{i} finds {file:?} taken"), self.with(i, At::Dead)),
+                    None => push(format_args!("w{i} finds {file:?} taken"), self.with(i, At::Dead)),
                 }
                 self.push_late(i, Late::File(file, content), push);
             }
@@ -383,7 +370,7 @@ impl State for Lane {
         self.clone()
     }
 
-    fn next(&self, push: &mut dyn FnMut(String, Self)) {
+    fn next(&self, push: Push<'_, Self>) {
         if let Some(late) = &self.late {
             let mut landed = match late {
                 Late::File(file, content) => {
@@ -395,11 +382,11 @@ impl State for Lane {
             };
             landed.late = None;
             landed.writers.iter_mut().for_each(|writer| writer.is_alone = false);
-            push("the delayed PUT lands".to_owned(), landed);
+            push(format_args!("the delayed PUT lands"), landed);
         }
         for (i, writer) in self.writers.iter().enumerate() {
             if writer.at != At::Dead {
-                push(format!("w{i} crashes"), self.with(i, At::Dead));
+                push(format_args!("w{i} crashes"), self.with(i, At::Dead));
                 self.step(i, &mut |label, mut next| {
                     next.writers[1 - i].is_alone = false;
                     next.writers[i].is_alone &= next.late.is_none();
@@ -416,7 +403,7 @@ impl State for Lane {
                 let writer = dead(life, nonce, writer.restarts - 1);
                 next.writers[i] = Writer { at: At::ReadChain, is_alone, ..writer };
                 next.writers[1 - i].is_alone = false;
-                push(format!("w{i} starts"), next);
+                push(format_args!("w{i} starts"), next);
             }
         }
     }

@@ -6,12 +6,14 @@
 //! answered. The chain needs none of it: its searches let any writer open at any moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::quality::FixedState;
 
-use super::{Found, State, search};
+use super::{Found, Push, State, search};
 use crate::lead::Timing;
 use crate::lead::claim::{Claim, LeadTerm, Sign};
 use crate::lead::follow::{Advice, Follower, Look, Seen};
@@ -67,28 +69,28 @@ enum At {
     },
     /// A claim was sent at least once.
     Claiming {
-        claim: Claim,
+        claim: Arc<Claim>,
         began: Duration,
     },
     /// The term is there; a look for later ones is to follow.
     Confirming {
-        claim: Claim,
+        claim: Arc<Claim>,
         began: Duration,
     },
     Leading {
-        claim: Claim,
+        claim: Arc<Claim>,
         hold: Hold,
     },
     /// A sign is under way, and perhaps there.
     Beating {
-        claim: Claim,
+        claim: Arc<Claim>,
         hold: Hold,
         began: Duration,
         landed: bool,
     },
     /// Leads no more, and is about to say so.
     Releasing {
-        claim: Claim,
+        claim: Arc<Claim>,
     },
 }
 
@@ -116,9 +118,9 @@ struct Bounds {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Job {
     bounds: Bounds,
-    terms: BTreeMap<LeadTerm, Claim>,
+    terms: BTreeMap<LeadTerm, Arc<Claim>>,
     signs: BTreeMap<LeadTerm, Sign>,
-    late: Option<Claim>,
+    late: Option<Arc<Claim>>,
     /// A sign that was not answered and may still land.
     late_sign: Option<(LeadTerm, Sign)>,
     /// Terms whose leader has released when nothing of it was under way.
@@ -178,11 +180,11 @@ impl Job {
     fn newest(&self) -> Option<Seen> {
         let (term, claim) = self.terms.last_key_value()?;
         let sign = self.signs.get(term).filter(|sign| sign.nonce == claim.nonce);
-        Some(Seen { claim: claim.clone(), sign: sign.cloned() })
+        Some(Seen { claim: Claim::clone(claim), sign: sign.cloned() })
     }
 
     /// Who believes that it leads.
-    fn believers(&self) -> impl Iterator<Item = &Claim> {
+    fn believers(&self) -> impl Iterator<Item = &Arc<Claim>> {
         self.instances.iter().filter_map(|instance| match &instance.at {
             At::Leading { claim, hold } | At::Beating { claim, hold, .. } => {
                 hold.is_valid(instance.clock).then_some(claim)
@@ -192,7 +194,7 @@ impl Job {
     }
 
     /// A claim takes its term, unless somebody has it.
-    fn landed(&self, claim: &Claim) -> Option<Self> {
+    fn landed(&self, claim: &Arc<Claim>) -> Option<Self> {
         let is_free = !self.terms.contains_key(&claim.term);
         if !is_free && self.bounds.without != Without::CreateOnly {
             return None;
@@ -202,11 +204,11 @@ impl Job {
         if is_early && !self.bounds.clocks_lie {
             next.wrong = Some("claimed the term after one that is led");
         }
-        next.terms.insert(claim.term, claim.clone());
+        next.terms.insert(claim.term, Arc::clone(claim));
         Some(next)
     }
 
-    fn claims(&self, i: usize, term: LeadTerm, why: &str, push: &mut dyn FnMut(String, Self)) {
+    fn claims(&self, i: usize, term: LeadTerm, why: fmt::Arguments<'_>, push: Push<'_, Self>) {
         if term > TERM_MAX {
             return;
         }
@@ -220,9 +222,10 @@ impl Job {
             process: None,
             at: EventTime(0),
         };
+        let claim = Arc::new(claim);
         let mut next = self.with(i, At::Claiming { claim, began: instance.clock });
         next.instances[i].claims += 1;
-        push(format!("i{i} is going to claim term {term}: {why}"), next);
+        push(format_args!("i{i} is going to claim term {term}: {why}"), next);
     }
 
     fn decide(
@@ -231,7 +234,7 @@ impl Job {
         mut follower: Follower,
         look: Look,
         is_over: bool,
-        push: &mut dyn FnMut(String, Self),
+        push: Push<'_, Self>,
     ) {
         let is_released = is_over || look.seen.as_ref().is_some_and(Seen::is_released);
         let mut look = look;
@@ -241,107 +244,95 @@ impl Job {
             sign.released = false;
         }
         match follower.look(look) {
-            Advice::Claim(term, why) => self.claims(i, term, &format!("{why:?}"), push),
+            Advice::Claim(term, why) => self.claims(i, term, format_args!("{why:?}"), push),
             Advice::StandBy(_) => {
                 let mut next = self.with(i, At::Following(follower));
                 if is_released {
                     next.wrong = Some("stands by for a leader that has released");
                 }
-                push(format!("i{i} stands by"), next);
+                push(format_args!("i{i} stands by"), next);
             }
         }
     }
 
-    fn step_claim(
-        &self,
-        i: usize,
-        claim: &Claim,
-        began: Duration,
-        push: &mut dyn FnMut(String, Self),
-    ) {
+    fn step_claim(&self, i: usize, claim: &Arc<Claim>, began: Duration, push: Push<'_, Self>) {
         if let Some(next) = self.landed(claim) {
-            push(format!("i{i} PUT term {} lands", claim.term), next);
+            push(format_args!("i{i} PUT term {} lands", claim.term), next);
         }
         if let (Some(mut next), None) = (self.unfortunate(), &self.late) {
-            next.late = Some(claim.clone());
-            push(format!("i{i} PUT term {} is delayed", claim.term), next);
+            next.late = Some(Arc::clone(claim));
+            push(format_args!("i{i} PUT term {} is delayed", claim.term), next);
         }
         match self.terms.get(&claim.term) {
             Some(found) if found == claim || self.bounds.without == Without::Comparing => {
-                let at = At::Confirming { claim: claim.clone(), began };
-                push(format!("i{i} has term {}", claim.term), self.with(i, at));
+                let at = At::Confirming { claim: Arc::clone(claim), began };
+                push(format_args!("i{i} has term {}", claim.term), self.with(i, at));
             }
             Some(_) => {
-                push(format!("i{i} lost term {}", claim.term), self.with(i, self.following()))
+                push(format_args!("i{i} lost term {}", claim.term), self.with(i, self.following()))
             }
             None => {}
         }
     }
 
-    fn step_confirm(
-        &self,
-        i: usize,
-        claim: &Claim,
-        began: Duration,
-        push: &mut dyn FnMut(String, Self),
-    ) {
+    fn step_confirm(&self, i: usize, claim: &Arc<Claim>, began: Duration, push: Push<'_, Self>) {
         let newest = self.terms.last_key_value().map(|(term, _)| *term);
         if newest > Some(claim.term) && self.bounds.without != Without::Confirming {
-            push(format!("i{i} sees a later term"), self.with(i, self.following()));
+            push(format_args!("i{i} sees a later term"), self.with(i, self.following()));
             return;
         }
         let is_from_answer = self.bounds.without == Without::Beginning;
         let from = if is_from_answer { self.instances[i].clock } else { began };
         let hold = Hold::begin(&timing(self.bounds.without), from);
-        let mut next = self.with(i, At::Leading { claim: claim.clone(), hold });
+        let mut next = self.with(i, At::Leading { claim: Arc::clone(claim), hold });
         if self.bounds.forgets {
             next.terms.retain(|term, _| *term >= claim.term);
             next.signs.retain(|term, _| *term >= claim.term);
         }
-        push(format!("i{i} leads term {}", claim.term), next);
+        push(format_args!("i{i} leads term {}", claim.term), next);
     }
 
-    fn step_lead(&self, i: usize, claim: &Claim, hold: &Hold, push: &mut dyn FnMut(String, Self)) {
+    fn step_lead(&self, i: usize, claim: &Arc<Claim>, hold: &Hold, push: Push<'_, Self>) {
         let now = self.instances[i].clock;
-        let release = At::Releasing { claim: claim.clone() };
-        push(format!("i{i} is asked to stop"), self.with(i, release));
+        let release = At::Releasing { claim: Arc::clone(claim) };
+        push(format_args!("i{i} is asked to stop"), self.with(i, release));
         if !hold.is_valid(now) && self.bounds.without != Without::Lapsing {
-            self.claims(i, claim.term.next(), "its own has lapsed", push);
+            self.claims(i, claim.term.next(), format_args!("its own has lapsed"), push);
         } else if now >= hold.next_beat() {
             let is_over = self.terms.contains_key(&claim.term.next());
             if is_over && self.bounds.without != Without::LookingBefore {
-                push(format!("i{i} sees the next term"), self.with(i, self.following()));
+                push(format_args!("i{i} sees the next term"), self.with(i, self.following()));
                 return;
             }
-            let (claim, hold) = (claim.clone(), hold.clone());
+            let (claim, hold) = (Arc::clone(claim), hold.clone());
             let mut next = self.with(i, At::Beating { claim, hold, began: now, landed: false });
             if is_over && self.bounds.clocks_lie {
                 next.wrong = Some("beats although the next term is there");
             }
-            push(format!("i{i} beats"), next);
+            push(format_args!("i{i} beats"), next);
         }
     }
 
-    fn step_beat(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_beat(&self, i: usize, push: Push<'_, Self>) {
         let At::Beating { claim, hold, began, landed } = &self.instances[i].at else { return };
         let (now, hold) = (self.instances[i].clock, hold.clone());
-        let leading = |hold| At::Leading { claim: claim.clone(), hold };
+        let leading = |hold| At::Leading { claim: Arc::clone(claim), hold };
         if !landed {
             let mut sent = hold.clone();
             let sign = Sign { nonce: claim.nonce.clone(), count: sent.count(), released: false };
-            let claim = claim.clone();
+            let claim = Arc::clone(claim);
             let at = At::Beating { claim, hold: sent, began: *began, landed: true };
             let mut next = self.with(i, at);
             next.signs.insert(next_term(&self.instances[i].at), sign);
-            push(format!("i{i}'s sign lands"), next);
+            push(format_args!("i{i}'s sign lands"), next);
             if let Some(next) = self.unfortunate() {
-                push(format!("i{i}'s sign is lost"), next.with(i, leading(hold)));
+                push(format_args!("i{i}'s sign is lost"), next.with(i, leading(hold)));
             }
             self.step_late_sign(i, push);
             return;
         }
         if let Some(next) = self.unfortunate() {
-            push(format!("i{i}'s answer is lost"), next.with(i, leading(hold.clone())));
+            push(format_args!("i{i}'s answer is lost"), next.with(i, leading(hold.clone())));
         }
         let mut kept = hold;
         let began = if self.bounds.without == Without::Beginning { now } else { *began };
@@ -349,13 +340,15 @@ impl Job {
             kept = Hold::begin(&timing(self.bounds.without), began);
         }
         match kept.taken(began, now) {
-            Kept::Extended => push(format!("i{i} leads on"), self.with(i, leading(kept))),
-            Kept::Lapsed => self.claims(i, claim.term.next(), "its own has lapsed", push),
+            Kept::Extended => push(format_args!("i{i} leads on"), self.with(i, leading(kept))),
+            Kept::Lapsed => {
+                self.claims(i, claim.term.next(), format_args!("its own has lapsed"), push)
+            }
         }
     }
 
     /// The sign that an instance has sent is late: nobody waits for it any more.
-    fn step_late_sign(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_late_sign(&self, i: usize, push: Push<'_, Self>) {
         let At::Beating { claim, hold, .. } = &self.instances[i].at else { return };
         let mut hold = hold.clone();
         let sign = Sign { nonce: claim.nonce.clone(), count: hold.count(), released: false };
@@ -367,16 +360,16 @@ impl Job {
             return;
         }
         if let Some(next) = self.unfortunate() {
-            let at = At::Leading { claim: claim.clone(), hold };
-            push(format!("i{i}'s sign is delayed"), late(next, at));
+            let at = At::Leading { claim: Arc::clone(claim), hold };
+            push(format_args!("i{i}'s sign is delayed"), late(next, at));
         }
         if self.bounds.without == Without::Settling {
-            let at = At::Releasing { claim: claim.clone() };
-            push(format!("i{i} is asked to stop, its sign under way"), late(self.clone(), at));
+            let at = At::Releasing { claim: Arc::clone(claim) };
+            push(format_args!("i{i} is asked to stop, its sign under way"), late(self.clone(), at));
         }
     }
 
-    fn step(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step(&self, i: usize, push: Push<'_, Self>) {
         let now = self.instances[i].clock;
         match &self.instances[i].at {
             At::Off => {}
@@ -385,7 +378,7 @@ impl Job {
                 let is_over =
                     seen.as_ref().is_some_and(|seen| self.over.contains(&seen.claim.term));
                 let at = At::Looking { follower, began: now, seen, is_over };
-                push(format!("i{i} looks"), self.with(i, at));
+                push(format_args!("i{i} looks"), self.with(i, at));
             }
             At::Looking { follower, began, seen, is_over } => {
                 let look = Look { seen: seen.clone(), began: *began, ended: now, is_gone: false };
@@ -397,7 +390,7 @@ impl Job {
                     Without::Seeing => drop(blind.look(look)),
                     _ => blind.saw_nothing(),
                 }
-                push(format!("i{i} sees nothing"), next.with(i, At::Following(blind)));
+                push(format_args!("i{i} sees nothing"), next.with(i, At::Following(blind)));
             }
             At::Claiming { claim, began } => self.step_claim(i, claim, *began, push),
             At::Confirming { claim, began } => self.step_confirm(i, claim, *began, push),
@@ -412,13 +405,13 @@ impl Job {
                 if is_settled || self.bounds.without == Without::Settling {
                     next.over.insert(claim.term);
                 }
-                push(format!("i{i} releases term {}", claim.term), next);
+                push(format_args!("i{i} releases term {}", claim.term), next);
             }
         }
     }
 
     /// Time passes: for all alike, or for one by a tick more or less.
-    fn tick(&self, push: &mut dyn FnMut(String, Self)) {
+    fn tick(&self, push: Push<'_, Self>) {
         if self.ticks == 0 {
             return;
         }
@@ -432,13 +425,13 @@ impl Job {
             let drifts = if stands { Some(all.clone()) } else { all.unfortunate() };
             let Some(mut slow) = drifts else { continue };
             slow.instances[i].clock -= TICK;
-            push(format!("a tick that i{i} does not count"), slow);
+            push(format_args!("a tick that i{i} does not count"), slow);
             if let (Some(mut fast), false) = (all.unfortunate(), stands) {
                 fast.instances[i].clock += TICK;
-                push(format!("a tick that i{i} counts twice"), fast);
+                push(format_args!("a tick that i{i} counts twice"), fast);
             }
         }
-        push("a tick".to_owned(), all);
+        push(format_args!("a tick"), all);
     }
 }
 
@@ -458,30 +451,30 @@ impl State for Job {
         [1, 2].map(|seed| FixedState::with_seed(seed).hash_one(self))
     }
 
-    fn next(&self, push: &mut dyn FnMut(String, Self)) {
+    fn next(&self, push: Push<'_, Self>) {
         self.tick(push);
         if let Some(claim) = &self.late {
             let mut next = self.landed(claim).unwrap_or_else(|| self.clone());
             next.late = None;
-            push(format!("the delayed PUT of term {} lands", claim.term), next);
+            push(format_args!("the delayed PUT of term {} lands", claim.term), next);
         }
         if let Some((term, sign)) = &self.late_sign {
             let mut next = self.clone();
             next.late_sign = None;
             next.signs.insert(*term, sign.clone());
-            push(format!("the delayed sign of term {term} lands"), next);
+            push(format_args!("the delayed sign of term {term} lands"), next);
         }
         for (i, instance) in self.instances.iter().enumerate() {
             match &instance.at {
                 At::Off if instance.restarts > 0 => {
                     let mut next = self.with(i, self.following());
                     next.instances[i].restarts -= 1;
-                    push(format!("i{i} starts"), next);
+                    push(format_args!("i{i} starts"), next);
                 }
                 At::Off => {}
                 _ => {
                     if let Some(next) = self.unfortunate() {
-                        push(format!("i{i} crashes"), next.with(i, At::Off));
+                        push(format_args!("i{i} crashes"), next.with(i, At::Off));
                     }
                     self.step(i, push);
                 }

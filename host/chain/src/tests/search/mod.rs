@@ -15,6 +15,7 @@ mod lead;
 mod published;
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
@@ -48,6 +49,9 @@ impl Found {
     }
 }
 
+/// Takes what may happen next, with its label. Most is known already, and its label never written.
+type Push<'a, S> = &'a mut dyn FnMut(fmt::Arguments<'_>, S);
+
 /// A state together with what may happen next, each with its label.
 trait State: Clone {
     /// What is kept of a state that was seen: all that tells it from others.
@@ -55,7 +59,7 @@ trait State: Clone {
 
     fn kept(&self) -> Self::Kept;
 
-    fn next(&self, push: &mut dyn FnMut(String, Self));
+    fn next(&self, push: Push<'_, Self>);
 
     /// What is wrong with it, if anything is.
     fn wrong(&self) -> Option<String>;
@@ -79,7 +83,7 @@ fn search<S: State>(start: S) -> Found {
             if wrong.is_some() || !seen.insert(next.kept()) {
                 return;
             }
-            steps.push(Step { from, label });
+            steps.push(Step { from, label: label.to_string() });
             if let Some(text) = next.wrong() {
                 wrong = Some((index, text));
             }

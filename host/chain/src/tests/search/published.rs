@@ -5,7 +5,7 @@
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use super::{Found, State, search};
+use super::{Found, Push, State, search};
 
 /// Bounds under which the original exhausts 1.8 million states; each mutation is found out far below them.
 const SLOTS: usize = 5;
@@ -153,7 +153,7 @@ impl Lane {
         shown
     }
 
-    fn step_open(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_open(&self, i: usize, push: Push<'_, Self>) {
         let head = self.head();
         let record = head.and_then(|head| self.chain[head].clone());
         let shown = head.map_or_else(Vec::new, |head| self.rolled_forward(head));
@@ -165,7 +165,7 @@ impl Lane {
                 (w.at, w.term, w.offset, w.head) = (At::Run, term, offset, head);
             });
             next.shown = shown;
-            push(format!("w{i} opens"), next);
+            push(format_args!("w{i} opens"), next);
         } else if next_slot <= SLOTS {
             let nonce = self.writers[i].nonce;
             let (term, from, to) = (term + 1, offset, offset);
@@ -175,11 +175,11 @@ impl Lane {
                 w.pending = Some((next_slot, Rc::new(fence)));
             });
             next.shown = shown;
-            push(format!("w{i} opens, fence for {next_slot}"), next);
+            push(format_args!("w{i} opens, fence for {next_slot}"), next);
         }
     }
 
-    fn step_put(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_put(&self, i: usize, push: Push<'_, Self>) {
         let writer = &self.writers[i];
         let is_fence = writer.at == At::Fence;
         let (slot, record) = writer.pending.clone().unwrap();
@@ -195,31 +195,37 @@ impl Lane {
             let is_mine = *found == record;
             if is_mine || (!self.rules.whole_body && found.nonce == writer.nonce) {
                 let body = if self.rules.whole_body { found } else { &record };
-                push(format!("w{i} finds its own write in {slot}"), won(self, body));
+                push(format_args!("w{i} finds its own write in {slot}"), won(self, body));
             } else if is_fence
                 && self.chain[self.head().unwrap()].as_ref().unwrap().term < writer.term
             {
-                push(format!("w{i} re-opens"), self.with(i, |w| *w = opening(w.nonce, w.restarts)));
+                push(
+                    format_args!("w{i} re-opens"),
+                    self.with(i, |w| *w = opening(w.nonce, w.restarts)),
+                );
             } else {
-                push(format!("w{i} is fenced"), self.with(i, die));
+                push(format_args!("w{i} is fenced"), self.with(i, die));
             }
             return;
         }
-        push(format!("w{i} PUT {slot} ok"), won(self, &record).with_slot(slot, &record));
-        push(format!("w{i} PUT {slot} ok, answer lost"), self.clone().with_slot(slot, &record));
+        push(format_args!("w{i} PUT {slot} ok"), won(self, &record).with_slot(slot, &record));
+        push(
+            format_args!("w{i} PUT {slot} ok, answer lost"),
+            self.clone().with_slot(slot, &record),
+        );
         if self.late.len() < LATE_MAX {
             let mut next = self.clone();
             next.late.push((slot, Rc::clone(&record)));
-            push(format!("w{i} PUT {slot} delayed"), next);
+            push(format_args!("w{i} PUT {slot} delayed"), next);
         }
         if self.rules.edit && !is_fence && record.to < INPUT && record.variant == 0 {
             let edited = Record { variant: 1, to: record.to + 1, ..Record::clone(&record) };
             let edit = |w: &mut Writer| w.pending = Some((slot, Rc::new(edited)));
-            push(format!("w{i} edits the body"), self.with(i, edit));
+            push(format_args!("w{i} edits the body"), self.with(i, edit));
         }
     }
 
-    fn step_run(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_run(&self, i: usize, push: Push<'_, Self>) {
         let Writer { nonce, term, head, offset, .. } = &self.writers[i];
         let slot = head.as_ref().map_or(0, |(head, _)| head + 1);
         if *offset < INPUT && slot <= SLOTS {
@@ -230,7 +236,7 @@ impl Lane {
                 w.at = At::Put;
                 w.pending = Some((slot, Rc::new(record)));
             };
-            push(format!("w{i} commits [{from},{to}) to {slot}"), self.with(i, put));
+            push(format_args!("w{i} commits [{from},{to}) to {slot}"), self.with(i, put));
         }
         let Some((head, _)) = head.as_ref().filter(|_| self.rules.gc) else { return };
         for old in 0..*head {
@@ -241,18 +247,18 @@ impl Lane {
             if self.chain[old].is_some() && is_published {
                 let mut next = self.clone();
                 next.chain[old] = None;
-                push(format!("w{i} collects {old}"), next);
+                push(format_args!("w{i} collects {old}"), next);
             }
         }
     }
 
-    fn step_after_put(&self, i: usize, push: &mut dyn FnMut(String, Self)) {
+    fn step_after_put(&self, i: usize, push: Push<'_, Self>) {
         let (slot, record) = self.writers[i].pending.clone().unwrap();
         if self.writers[i].at == At::Confirm {
             if self.rules.confirm && self.head() > Some(slot) {
-                push(format!("w{i} sees a successor, stops"), self.with(i, die));
+                push(format_args!("w{i} sees a successor, stops"), self.with(i, die));
             } else {
-                push(format!("w{i} confirms"), self.with(i, |w| w.at = At::Show));
+                push(format_args!("w{i} confirms"), self.with(i, |w| w.at = At::Show));
             }
             return;
         }
@@ -260,7 +266,7 @@ impl Lane {
         if !(self.rules.txn && self.top() >= Some(slot)) {
             next.shown.push((slot, record.from, record.to));
         }
-        push(format!("w{i} publishes {slot}"), next);
+        push(format_args!("w{i} publishes {slot}"), next);
     }
 }
 
@@ -275,23 +281,23 @@ impl State for Lane {
         self.clone()
     }
 
-    fn next(&self, push: &mut dyn FnMut(String, Self)) {
+    fn next(&self, push: Push<'_, Self>) {
         for (index, (slot, record)) in self.late.iter().enumerate() {
             if self.chain[*slot].is_none() {
                 let mut next = self.clone().with_slot(*slot, record);
                 next.late.remove(index);
-                push(format!("late PUT lands in {slot}"), next);
+                push(format_args!("late PUT lands in {slot}"), next);
             }
         }
         for i in 0..self.writers.len() {
             if self.writers[i].at == At::Dead {
                 if self.writers[i].restarts > 0 {
                     let again = |w: &mut Writer| *w = opening(w.nonce + 1, w.restarts - 1);
-                    push(format!("w{i} restarts"), self.with(i, again));
+                    push(format_args!("w{i} restarts"), self.with(i, again));
                 }
                 continue;
             }
-            push(format!("w{i} crashes"), self.with(i, die));
+            push(format_args!("w{i} crashes"), self.with(i, die));
             match self.writers[i].at {
                 At::Open => self.step_open(i, push),
                 At::Fence | At::Put => self.step_put(i, push),
