@@ -1,5 +1,7 @@
 """On a phone: no page needs scrolling sideways, and axe-core finds nothing."""
 
+import re
+
 import pytest
 
 from harness.axe import violations
@@ -31,3 +33,12 @@ def test_a_phone_shows_it_whole(name, at_work, console):
     assert page.evaluate("innerWidth") == 375, "the page tells the phone to zoom out"
     found = violations(page)
     assert not found, "\n".join(found)
+
+
+def test_a_record_is_read_without_moving_the_table(at_work, console):
+    page = console(at_work, PAGES["dead-letters"], **PHONE)
+    page.get_by_role("button", name=re.compile("^Details")).first.click()
+    record = page.get_by_role("group", name="Record")
+    record.wait_for()
+    box = record.bounding_box()
+    assert 0 <= box["x"] and box["x"] + box["width"] <= 375, box

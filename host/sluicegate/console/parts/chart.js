@@ -48,12 +48,15 @@ export function Chart({ title, term, at, series, format, marks = [], kind = "tim
       <span class="chart-time" aria-hidden="true">${cursor !== null && cursor < at.length && clock(at[step])}</span>
       <span class="chart-legend" aria-hidden="true">
         ${series.map(({ label, values }, place) => html`<span class=${`key key-${place}`}>
-          <i></i>${series.length > 1 && html`${label} `}<span class="value">${format(lastKnown(values, step))}</span></span>`)}
+          <i></i>${series.length > 1 && html`${label} `}<span class="value">${inLegend(format(lastKnown(values, step)), series)}</span></span>`)}
       </span>
     </figcaption>
     <div class="plot" ref=${place} role="img" aria-label=${inWords(title, at, series, format, marks)}></div>
   </figure>`;
 }
+
+/** Three rates fit into one line without their unit, which stands at the axis. */
+const inLegend = (text, series) => (series.length > 2 ? text.replace(/\/s$/, "") : text);
 
 function lastKnown(values, step) {
   return values[step] ?? null;

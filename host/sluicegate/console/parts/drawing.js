@@ -1,7 +1,7 @@
 // A pipeline drawn as what it is: source, stages, windows or keys, sinks, with what flows between them. Upright on a phone.
 import { toModule, toPipeline } from "./route.js";
 import { isLost } from "./connection.js";
-import { digest, duration, many, short } from "./format.js";
+import { digest, duration, exact, many, short } from "./format.js";
 import { recent } from "./history.js";
 import { Value } from "./figures.js";
 import { breakable } from "./said.js";
@@ -138,20 +138,32 @@ const HOLDS = { results: "results", late_rows: "late rows", dead_letters: "dead 
 function Sinks({ sinks, status }) {
   const results = sinks.filter(({ holds }) => holds === "results");
   const others = sinks.filter(({ holds }) => holds !== "results");
+  const logs = new Map((status.table_logs ?? []).map((log) => [log.table, log]));
   return html`<li class="step sinks">
     ${results.map((sink) => html`<article key=${sink.sink} class="box" aria-label=${`sink ${sink.sink}`}>
       <p class="kind"><${Term} id="sink" /> · ${sink.type}</p>
       <h3>${sink.sink}</h3>
       ${sink.place && html`<p class="fine place">${breakable(sink.place)}</p>`}
+      <${TableLog} log=${logs.get(sink.sink)} />
     </article>`)}
     ${results.length === 0 && html`<p class="fine">No sink takes results.</p>`}
     ${others.length > 0 && html`<ul class="aside">
       ${others.map((sink) => html`<li key=${sink.sink + sink.holds}>
         <a href=${toPipeline(status.name, sink.holds === "late_rows" ? "late-rows" : "dead-letters")}>${HOLDS[sink.holds] ?? sink.holds}</a>
         <span class="fine place"> ${sink.place && breakable(sink.place)}</span>
+        ${sink.type !== "parquet" && html`<span class="fine"> · ${sink.type}</span>`}
       </li>`)}
     </ul>`}
   </li>`;
+}
+
+/** Of a Delta table: what its readers see. The problem of a log that waits is one of the pipeline, and stands above. */
+function TableLog({ log }) {
+  if (!log) return null;
+  return html`<dl class="facts">
+    <dt><${Term} id="table_log">log<//></dt><dd>${log.version === null ? "none yet" : `version ${exact(log.version)}`}</dd>
+    <dt>behind</dt><dd><${Value} value=${log.epochs_behind} unit=${log.epochs_behind === 1 ? "epoch" : "epochs"} /></dd>
+  </dl>`;
 }
 
 /** In words, for the head of the page: «4 partitions → 2 stages → …» is what the drawing is for; this counts. */

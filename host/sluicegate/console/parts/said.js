@@ -12,7 +12,7 @@ export const coded = (text) => String(text).split(/`([^`]+)`/).map((part, place)
 const WHOLE_MAX = 30;
 
 /** A browser breaks a line behind each hyphen, and `--accept-topic` would be two words. */
-const words = (text) => text.split(/( +)/).map((word) => (word.length <= WHOLE_MAX ? html`<span class="unbroken">${word}</span>` : word));
+const words = (text) => text.split(/( +)/).map((word) => (/\S/.test(word) && word.length <= WHOLE_MAX ? html`<span class="unbroken">${word}</span>` : word));
 
 /** A path or an address, which may be broken where it has a slash. */
 export const breakable = (text) => String(text).split(/(?<=\/)(?=[^/])/).map((part, order) => [order > 0 && html`<wbr />`, part]);
