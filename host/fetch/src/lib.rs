@@ -1,14 +1,22 @@
-//! Kafka's record batches as a Fetch answer holds them: walked in place, and no record is an object.
+//! Kafka's Fetch protocol for the partitions of one topic: no record is an object.
 //!
-//! [`batch`] reads what a broker sends as the records of a partition: it checks each batch, unpacks it, leaves out what was
+//! A [`Fetcher`] keeps a connection and a thread for each broker that leads a partition which is read. Each thread sends its
+//! next request when an answer has come, before anybody has looked into it. What has come waits in one queue of bounded
+//! size, as the bytes that the broker sent. [`batch`] walks them: it checks each batch, unpacks it, leaves out what was
 //! aborted, and lends each record to who copies it into columns.
 //!
 //! Nothing in here trusts the broker: a length that lies, a damaged batch or bytes behind the last record are a
-//! [`Fault`](fault::Fault) with the offset, never a panic, a read out of bounds or an allocation of the size that was claimed.
-//! This crate does not know sources, positions or the pipeline file.
+//! [`Fault`](fault::Fault), never a panic, a read out of bounds or an allocation of the size that was claimed.
+//! This crate does not know sources, positions or the pipeline file. It has threads that wait and no async: one call that
+//! blocks is all that each of them does.
 
 #![forbid(unsafe_code)]
 
 pub mod fault;
 mod read;
 pub mod batch;
+mod wire;
+mod link;
+mod fetcher;
+
+pub use fetcher::{Arrival, Fetched, Fetcher, Options, Trouble};

@@ -1,5 +1,7 @@
 //! A cursor over bytes that nobody vouches for: each step is checked, and none gives back more than is there.
 
+use std::borrow::Cow;
+
 use crate::fault::Fault;
 
 /// The bytes that are not read yet.
@@ -28,7 +30,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(Fault::CutOff { wanted: N, left: self.rest.len() });
         };
@@ -88,6 +90,49 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn varint(&mut self) -> Result<i64, Fault> {
         self.unsigned::<5>().map(unzigzag)
+    }
+
+    /// How many elements, or bytes, follow: never more than bytes are left. None at all counts as 0.
+    pub(crate) fn count(&mut self, what: &'static str) -> Result<usize, Fault> {
+        let told = self.unsigned::<5>()?;
+        let count = usize::try_from(told).unwrap_or(usize::MAX).saturating_sub(1);
+        if count > self.left() {
+            return Err(Fault::Impossible {
+                what,
+                value: i64::try_from(count).unwrap_or(i64::MAX),
+            });
+        }
+        Ok(count)
+    }
+
+    /// Text behind its length, whose wrong bytes are replaced. None is not empty.
+    pub(crate) fn compact_text(
+        &mut self,
+        what: &'static str,
+    ) -> Result<Option<Cow<'a, str>>, Fault> {
+        let is_none = self.rest.first() == Some(&0);
+        let length = self.count(what)?;
+        let text = String::from_utf8_lossy(self.take(length)?);
+        Ok((!is_none).then_some(text))
+    }
+
+    /// Hands each of the fields that may follow to `field`, with its number.
+    pub(crate) fn tags(
+        &mut self,
+        mut field: impl FnMut(u64, Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let count = self.unsigned::<5>()?;
+        for _ in 0..count {
+            let tag = self.unsigned::<5>()?;
+            let length = usize::try_from(self.unsigned::<5>()?).unwrap_or(usize::MAX);
+            field(tag, Self::new(self.take(length)?))?;
+        }
+        Ok(())
+    }
+
+    /// Passes the fields that may follow.
+    pub(crate) fn skip_tags(&mut self) -> Result<(), Fault> {
+        self.tags(|_, _| Ok(()))
     }
 
     /// Bytes behind their length; none if that is −1.

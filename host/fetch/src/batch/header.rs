@@ -12,9 +12,6 @@ const HEAD: usize = 49;
 /// What the checksum does not cover: itself, and what the broker fills in.
 const BEFORE_CHECKED: usize = 9;
 
-/// Length, attributes, deltas of time and offset, lengths of key and value, count of headers: a byte each at least.
-const RECORD_MIN: usize = 7;
-
 /// How the records of a batch are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
@@ -84,6 +81,20 @@ impl<'a> Whole<'a> {
     }
 }
 
+/// Of the first batch: the offset behind its last record, its leader epoch, and its length. None if it is cut off, or nothing
+/// of version 2: a walk says what it is.
+pub(super) fn behind_first(set: &[u8]) -> Option<(i64, i32, usize)> {
+    let mut reader = Reader::new(set);
+    let base_offset = reader.int64().ok()?;
+    let length = usize::try_from(reader.int32().ok()?).ok()?;
+    let mut body = Reader::new(reader.take(length).ok()?);
+    let leader_epoch = body.int32().ok()?;
+    let version = body.byte().ok()?;
+    let (_checksum, _attributes) = (body.int32().ok()?, body.int16().ok()?);
+    let behind = base_offset.checked_add(i64::from(body.int32().ok()?))?.checked_add(1)?;
+    (version == 2).then_some((behind, leader_epoch, BEFORE_LENGTH + length))
+}
+
 impl Header {
     /// `body` is what the length counts, not below [`HEAD`].
     fn read(base_offset: i64, body: &[u8]) -> Result<Self, Fault> {
@@ -108,16 +119,11 @@ impl Header {
             let found = base_offset.saturating_add(last_delta);
             return Err(Fault::Order { before: base_offset, found });
         };
-        let compression = Compression::of(attributes)?;
-        // Packed records are counted when they are unpacked.
-        if compression == Compression::None {
-            check_count(count, reader.left())?;
-        }
         Ok(Self {
             base_offset,
             last_offset,
             leader_epoch: (leader_epoch >= 0).then_some(leader_epoch),
-            compression,
+            compression: Compression::of(attributes)?,
             is_append_time: attributes & 8 != 0,
             is_transactional: attributes & 16 != 0,
             is_control: attributes & 32 != 0,
@@ -127,15 +133,6 @@ impl Header {
             count,
         })
     }
-}
-
-/// Whether so many records can be in so many bytes.
-pub(super) fn check_count(count: usize, bytes: usize) -> Result<(), Fault> {
-    if count > bytes / RECORD_MIN {
-        let value = i64::try_from(count).unwrap_or(i64::MAX);
-        return Err(Fault::Impossible { what: "the count of records", value });
-    }
-    Ok(())
 }
 
 impl Compression {

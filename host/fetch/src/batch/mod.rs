@@ -9,7 +9,7 @@ mod unpack;
 mod records;
 mod aborted;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::ControlFlow;
 
@@ -22,7 +22,7 @@ pub use unpack::Unpacker;
 use crate::fault::{Damage, Fault};
 use crate::read::Reader;
 use aborted::Aborted;
-use header::{Compression, Header, Whole, check_count};
+use header::{Compression, Header, Whole};
 use records::Progress;
 
 /// The key of a mark that ends an aborted transaction, behind its version.
@@ -151,7 +151,7 @@ impl Walk {
             }
             let unpacked = match header.compression {
                 Compression::None => None,
-                by => Some(unpacked(unpacker, by, records, &header).map_err(damaged)?),
+                by => Some(unpacker.unpack(by, records).map_err(damaged)?),
             };
             let packed = self.at + length - records.len()..self.at + length;
             self.open = Some(Open { header, unpacked, packed, progress: Progress::begin() });
@@ -178,7 +178,7 @@ impl Walk {
         if !header.is_control || header.count == 0 {
             return Ok(());
         }
-        let body = unpacked(unpacker, header.compression, records, header)?;
+        let body = unpacker.unpack(header.compression, records)?;
         let kind = kind_of_mark(header, &body);
         unpacker.give_back(body);
         if kind? == ABORT && header.is_transactional {
@@ -239,22 +239,21 @@ impl Walk {
     }
 }
 
+/// Where reading goes on behind the whole batches of `set`, and the leader epoch of the last. Only lengths and offsets are read:
+/// who walks it finds out whether they are true.
+pub(crate) fn behind(set: &[u8]) -> Option<(i64, i32)> {
+    let (mut rest, mut last) = (set, None);
+    while let Some((behind, epoch, length)) = header::behind_first(rest) {
+        last = Some((behind, epoch));
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    last
+}
+
 /// What a mark says: the second number in the key of its only record.
 fn kind_of_mark(header: &Header, body: &[u8]) -> Result<i16, Fault> {
     let record = Progress::begin().next(header, body, false)?;
     let mut key = Reader::new(record.and_then(|record| record.key).unwrap_or_default());
     key.int16()?;
     key.int16()
-}
-
-/// The records of a batch, as many as it says at most.
-fn unpacked(
-    unpacker: &mut Unpacker,
-    by: Compression,
-    records: &[u8],
-    header: &Header,
-) -> Result<Vec<u8>, Fault> {
-    let body = unpacker.unpack(by, records)?;
-    check_count(header.count, body.len())?;
-    Ok(body)
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::header::Compression;
 use crate::fault::Fault;
@@ -19,6 +19,12 @@ const SPARE_MAX: usize = 4;
 
 /// Buffers larger than this are given back, for one large batch must not hold its memory for ever.
 const SPARE_BYTES: usize = 4 << 20;
+
+/// zstd at its highest level looks back so far (as a power of two), and every client of Kafka reads that: 128 MiB.
+const ZSTD_WINDOW_MAX: u32 = 27;
+
+/// A decoder that has looked back further than this (8 MiB) is given back: it keeps its window.
+const ZSTD_WINDOW_KEPT: u32 = 23;
 
 /// Decoders and buffers, used again from batch to batch. One serves all partitions of a thread.
 pub struct Unpacker {
@@ -115,7 +121,12 @@ impl Unpacker {
         let limit = self.limit;
         let mut decoder = match self.zstd.take() {
             Some(decoder) => decoder,
-            None => Decoder::new().map_err(refused)?,
+            None => {
+                let mut decoder = Decoder::new().map_err(refused)?;
+                let window = DParameter::WindowLogMax(ZSTD_WINDOW_MAX);
+                decoder.set_parameter(window).map_err(refused)?;
+                decoder
+            }
         };
         decoder.reinit().map_err(refused)?;
         let mut input = InBuffer::around(bytes);
@@ -138,8 +149,17 @@ impl Unpacker {
                 return Err(Fault::CutOff { wanted: missing, left: bytes.len() - input.pos });
             }
         }
-        self.zstd = Some(decoder);
+        self.zstd = (zstd_window(bytes) <= ZSTD_WINDOW_KEPT).then_some(decoder);
         if into.len() > limit { Err(Fault::TooLarge(limit)) } else { Ok(()) }
+    }
+}
+
+/// How far back the first frame looks, as a power of two: the byte behind the magic number and the flags, unless the frame is
+/// as long as it is large.
+fn zstd_window(frames: &[u8]) -> u32 {
+    match frames {
+        [_, _, _, _, flags, window, ..] if flags & 0x20 == 0 => 10 + u32::from(window >> 3),
+        _ => 0,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Walks over batches that were written well, and over those that were not.
 
-mod writer;
+pub(crate) mod writer;
 mod mutated;
 mod real;
 
@@ -177,13 +177,11 @@ fn a_batch_that_lies_is_named() {
     assert_eq!(damage(|batch| batch.attributes = 5), Fault::Compression(5));
     assert_eq!(damage(|batch| batch.remains = vec![1, 2]), Fault::Remains(2));
     assert_eq!(damage(|batch| batch.count = Some(2)), Fault::Remains(14));
-    let counted = |value| Fault::Impossible { what: "the count of records", value };
-    assert_eq!(damage(|batch| batch.count = Some(-1)), counted(-1));
-    assert_eq!(damage(|batch| batch.count = Some(i32::MAX)), counted(i64::from(i32::MAX)));
-    assert_eq!(
-        damage(|batch| (batch.attributes, batch.count) = (4, Some(i32::MAX))),
-        counted(i64::from(i32::MAX))
-    );
+    let what = "the count of records";
+    assert_eq!(damage(|batch| batch.count = Some(-1)), Fault::Impossible { what, value: -1 });
+    let missing = Fault::CutOff { wanted: 1, left: 0 };
+    assert_eq!(damage(|batch| batch.count = Some(i32::MAX)), missing);
+    assert_eq!(damage(|batch| (batch.attributes, batch.count) = (4, Some(i32::MAX))), missing);
     let order = |before, found| Fault::Order { before, found };
     assert_eq!(damage(|batch| batch.records[1].offset = 3), order(3, 3));
     assert_eq!(damage(|batch| batch.records[2].offset = 9), order(4, 9));

@@ -4,16 +4,16 @@ use std::io::Write;
 
 /// A record to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Written {
-    pub(super) offset: i64,
-    pub(super) timestamp: i64,
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) value: Option<Vec<u8>>,
-    pub(super) headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+pub(crate) struct Written {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Written {
-    pub(super) fn new(offset: i64, value: &[u8]) -> Self {
+    pub(crate) fn new(offset: i64, value: &[u8]) -> Self {
         let value = Some(value.to_vec());
         Self { offset, timestamp: 1_000 + offset, key: None, value, headers: Vec::new() }
     }
@@ -21,41 +21,41 @@ impl Written {
 
 /// A batch to be written.
 #[derive(Clone, Debug)]
-pub(super) struct Batch {
-    pub(super) base: i64,
-    pub(super) last: i64,
-    pub(super) attributes: i16,
-    pub(super) producer: i64,
-    pub(super) records: Vec<Written>,
-    pub(super) count: Option<i32>,
+pub(crate) struct Batch {
+    pub(crate) base: i64,
+    pub(crate) last: i64,
+    pub(crate) attributes: i16,
+    pub(crate) producer: i64,
+    pub(crate) records: Vec<Written>,
+    pub(crate) count: Option<i32>,
     /// Behind the last record.
-    pub(super) remains: Vec<u8>,
+    pub(crate) remains: Vec<u8>,
 }
 
-pub(super) const SNAPPY_OF_JAVA: i16 = 0x100;
-pub(super) const TRANSACTIONAL: i16 = 16;
-pub(super) const CONTROL: i16 = 32;
+pub(crate) const SNAPPY_OF_JAVA: i16 = 0x100;
+pub(crate) const TRANSACTIONAL: i16 = 16;
+pub(crate) const CONTROL: i16 = 32;
 
 impl Batch {
-    pub(super) fn of(records: Vec<Written>) -> Self {
+    pub(crate) fn of(records: Vec<Written>) -> Self {
         let base = records.first().map_or(0, |record| record.offset);
         let last = records.last().map_or(0, |record| record.offset);
         let (count, remains) = (None, Vec::new());
         Self { base, last, attributes: 0, producer: -1, records, count, remains }
     }
 
-    pub(super) fn by(self, producer: i64, attributes: i16) -> Self {
+    pub(crate) fn by(self, producer: i64, attributes: i16) -> Self {
         Self { producer, attributes, ..self }
     }
 
     /// The mark at the end of a transaction.
-    pub(super) fn mark(offset: i64, producer: i64, kind: i16) -> Self {
+    pub(crate) fn mark(offset: i64, producer: i64, kind: i16) -> Self {
         let mut record = Written::new(offset, &[0; 6]);
         record.key = Some([0_i16.to_be_bytes(), kind.to_be_bytes()].concat());
         Self::of(vec![record]).by(producer, TRANSACTIONAL | CONTROL)
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut plain = Vec::new();
         for record in &self.records {
             let body = record.body(self.base);

@@ -1,0 +1,164 @@
+//! Fetches the partitions of one topic from the brokers that lead them, ahead of who reads.
+//!
+//! A thread asks who leads (`leaders.rs`), and one thread for each broker asks it for records (`broker.rs`). They share what
+//! is to be fetched and what has come (`state.rs`). Who reads takes from one queue, in the order of arrival: whatever
+//! partition is slow, no other answer stays in memory longer than those before it.
+
+mod state;
+mod leaders;
+mod broker;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::batch::{AbortedTransaction, Walk};
+use state::Shared;
+
+/// What is fetched, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The brokers to ask first: `host:port`, comma separated.
+    pub brokers: String,
+    /// Its name.
+    pub topic: String,
+    /// Its id, as Kafka's own tools print it. Nothing is fetched from a topic that has another one.
+    pub topic_id: String,
+    /// Stands in the brokers' logs.
+    pub client_id: String,
+    /// The broker waits so long for `min_bytes`.
+    pub wait: Duration,
+    /// Less than this is not worth an answer before `wait` is over.
+    pub min_bytes: i32,
+    /// Of a whole answer. A first batch that is larger comes all the same.
+    pub max_bytes: i32,
+    /// Of a partition in an answer.
+    pub partition_max_bytes: i32,
+    /// An answer that is larger is not taken.
+    pub largest_answer: usize,
+    /// Bytes that wait to be read; nothing is asked for while there are more than half as many.
+    pub queued_bytes: usize,
+    /// For a connection.
+    pub connect_within: Duration,
+    /// For the next bytes of an answer, beyond `wait`.
+    pub answer_within: Duration,
+    /// The first pause before a broker is tried again. Later ones double.
+    pub pause: Duration,
+    /// The longest.
+    pub pause_max: Duration,
+}
+
+/// What came of a partition.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its number.
+    pub partition: i32,
+    /// What came, or why nothing will.
+    pub fetched: Result<Fetched, Trouble>,
+}
+
+/// Records as the broker sent them. There may be none: the ends have moved.
+#[derive(Debug)]
+pub struct Fetched {
+    set: Bytes,
+    aborted: Vec<AbortedTransaction>,
+    /// Behind the last record that was replicated, those of open transactions included.
+    pub high_watermark: i64,
+    /// Behind the last record that may be read: before the first open transaction.
+    pub last_stable: i64,
+}
+
+impl Fetched {
+    /// Walks the records from `next_offset` on.
+    pub fn walk(&self, next_offset: i64) -> Walk {
+        Walk::new(self.set.clone(), next_offset, &self.aborted)
+    }
+}
+
+/// Why a partition brings nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The log has no such offset. It is not fetched again before it is added anew.
+    OutOfRange {
+        /// What was asked for.
+        offset: i64,
+    },
+    /// The log was cut off behind a record that was read, and written again. It is not fetched again before it is added anew.
+    Truncated {
+        /// What was asked for.
+        offset: i64,
+        /// Offsets below this are as they were.
+        agrees_to: i64,
+    },
+    /// The broker refuses; it is asked again later. Kafka's number for the reason.
+    Refused(i16),
+    /// The broker would have another one asked, which is not done here. It is not fetched again before it is added anew.
+    Elsewhere {
+        /// The broker that should be asked.
+        broker: i32,
+    },
+}
+
+/// Fetches until it is dropped.
+pub struct Fetcher {
+    shared: Arc<Shared>,
+}
+
+impl Fetcher {
+    /// Begins to look for the leaders; nothing is fetched before [`Fetcher::add`].
+    ///
+    /// # Errors
+    ///
+    /// The machine has no thread to spare.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(options));
+        leaders::start(&shared)?;
+        Ok(Self { shared })
+    }
+
+    /// Fetches a partition from `offset` on, and forgets what has come of it. `epoch` is that of the record before it; none if
+    /// it is not known.
+    pub fn add(&self, partition: i32, offset: i64, epoch: Option<i32>) {
+        self.shared.add(partition, offset, epoch.unwrap_or(-1));
+    }
+
+    /// Fetches a partition no more, and forgets what has come of it.
+    pub fn remove(&self, partition: i32) {
+        self.shared.remove(partition);
+    }
+
+    /// Waits until something has come. False if nothing has.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        self.shared.wait(at_most)
+    }
+
+    /// What came first and was not taken yet.
+    pub fn take(&self) -> Option<Arrival> {
+        self.shared.take()
+    }
+
+    /// Why nothing comes, if that is a broker which was tried in vain more than once.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.lock().trouble()
+    }
+
+    /// Bytes of the last answer that was larger than is taken, since this was asked last.
+    pub fn take_too_large(&self) -> Option<usize> {
+        self.shared.lock().too_large.take()
+    }
+
+    /// The sentence about a broker that does not understand what is asked: waiting does not help.
+    pub fn lacking(&self) -> Option<String> {
+        self.shared.lock().lacking.clone()
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}

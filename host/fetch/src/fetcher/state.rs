@@ -1,0 +1,375 @@
+//! What the threads of a fetcher share: the partitions, who leads them, what has come.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Arrival, Fetched, Options, Trouble};
+use crate::batch::behind;
+use crate::link::{Breaker, LinkError, Patience};
+use crate::wire::fetch::{Answer, Part, Wanted};
+use crate::wire::metadata::{Broker, Metadata};
+
+/// Shared by all threads of one fetcher and by who reads.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    state: Mutex<State>,
+    /// There may be something to ask for, or it is over.
+    changed: Condvar,
+    /// Something has come.
+    arrived: Condvar,
+}
+
+/// Of one fetcher.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) is_over: bool,
+    pub(super) slots: BTreeMap<i32, Slot>,
+    queue: VecDeque<(Arrival, usize)>,
+    pub(super) queued_bytes: usize,
+    /// Each of them has a thread.
+    pub(super) brokers: BTreeMap<i32, Contact>,
+    /// Somebody does not know who leads.
+    pub(super) wants_leaders: bool,
+    /// Why nobody can say who leads.
+    pub(super) leaders_trouble: Option<String>,
+    pub(super) too_large: Option<usize>,
+    pub(super) lacking: Option<String>,
+}
+
+/// A partition that is fetched.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// What is asked for next.
+    next: i64,
+    /// Of the record before it; −1 if that is not known.
+    fetched_epoch: i32,
+    pub(super) leader: Option<i32>,
+    /// The newest that anybody told; −1 for none.
+    epoch: i32,
+    /// Nothing comes before it is added anew.
+    stands: bool,
+    /// High watermark and last stable offset that were told last.
+    ends: Option<(i64, i64)>,
+}
+
+/// A broker, and how it goes with it. One that has left the cluster stays: its thread has nothing to ask it for.
+pub(super) struct Contact {
+    pub(super) broker: Broker,
+    /// In a row.
+    failures: u32,
+    trouble: String,
+    breaker: Option<Breaker>,
+}
+
+/// A broker that was tried once may have been restarted: that is no trouble.
+const FAILURES_MIN: u32 = 2;
+
+impl Shared {
+    pub(super) fn new(options: Options) -> Self {
+        let (state, changed, arrived) = (Mutex::default(), Condvar::new(), Condvar::new());
+        Self { options, state, changed, arrived }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // What is known stays true if somebody has panicked over it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            connect: self.options.connect_within,
+            answer: self.options.wait + self.options.answer_within,
+            largest: self.options.largest_answer,
+        }
+    }
+
+    pub(super) fn add(&self, partition: i32, offset: i64, epoch: i32) {
+        let mut state = self.lock();
+        state.forget(partition);
+        let known = state.slots.get(&partition).map(|slot| (slot.leader, slot.epoch));
+        let (leader, leader_epoch) = known.unwrap_or((None, -1));
+        let slot = Slot {
+            next: offset,
+            fetched_epoch: epoch,
+            leader,
+            epoch: leader_epoch,
+            stands: false,
+            ends: None,
+        };
+        state.wants_leaders |= leader.is_none();
+        state.slots.insert(partition, slot);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn remove(&self, partition: i32) {
+        let mut state = self.lock();
+        state.forget(partition);
+        if let Some(slot) = state.slots.get_mut(&partition) {
+            // Its leader stays known, for it may come back soon.
+            slot.stands = true;
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.is_over = true;
+        for contact in state.brokers.values() {
+            contact.breaker.iter().for_each(Breaker::cut);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn wait(&self, at_most: Duration) -> bool {
+        let nothing = |state: &mut State| state.queue.is_empty();
+        let waited = self.arrived.wait_timeout_while(self.lock(), at_most, nothing);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.queue.is_empty()
+    }
+
+    pub(super) fn take(&self) -> Option<Arrival> {
+        let mut state = self.lock();
+        let (arrival, bytes) = state.queue.pop_front()?;
+        let had_room = self.has_room(&state);
+        state.queued_bytes -= bytes;
+        let has_room = self.has_room(&state);
+        drop(state);
+        if has_room && !had_room {
+            self.changed.notify_all();
+        }
+        Some(arrival)
+    }
+
+    fn has_room(&self, state: &State) -> bool {
+        state.queued_bytes <= self.options.queued_bytes / 2
+    }
+
+    /// Waits while `idle` says so, at most so long. None if it is over.
+    pub(super) fn wait_while(
+        &self,
+        at_most: Option<Duration>,
+        mut idle: impl FnMut(&State) -> bool,
+    ) -> Option<MutexGuard<'_, State>> {
+        let mut idle = |state: &mut State| !state.is_over && idle(state);
+        let state = self.lock();
+        let state = match at_most {
+            None => self.changed.wait_while(state, &mut idle),
+            Some(at_most) => match self.changed.wait_timeout_while(state, at_most, &mut idle) {
+                Ok((state, _)) => Ok(state),
+                Err(poisoned) => Ok(poisoned.into_inner().0),
+            },
+        };
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        (!state.is_over).then_some(state)
+    }
+
+    /// Waits until there is something to ask this broker for, and room for it: the partitions, and how many bytes. None if it is
+    /// over. `turn` says whose turn it is to be first: what is first comes even if it is larger than was asked for.
+    pub(super) fn next_request(&self, broker: i32, turn: usize) -> Option<(Vec<Wanted>, i32)> {
+        let state = self.wait_while(None, |state| {
+            !self.has_room(state) || state.wanted_of(broker).next().is_none()
+        })?;
+        let mut wanted: Vec<_> = state.wanted_of(broker).collect();
+        let first = turn % wanted.len();
+        wanted.rotate_left(first);
+        let share = self.options.queued_bytes / 2 / state.brokers.len().max(1);
+        let share = i32::try_from(share).unwrap_or(i32::MAX).min(self.options.max_bytes).max(1);
+        Some((wanted, share))
+    }
+
+    /// An answer of this broker has come.
+    pub(super) fn bring(&self, broker: i32, wanted: &[Wanted], answer: Answer) {
+        let mut state = self.lock();
+        if let Some(contact) = state.brokers.get_mut(&broker) {
+            contact.failures = 0;
+        }
+        for part in answer.parts {
+            let asked = wanted.iter().find(|one| one.partition == part.partition);
+            if let Some(asked) = asked {
+                state.bring(broker, asked, part);
+            }
+        }
+        drop(state);
+        self.arrived.notify_all();
+        self.changed.notify_all();
+    }
+
+    /// How to break the connection to a broker.
+    pub(super) fn keep_breaker(&self, broker: i32, breaker: Breaker) {
+        let mut state = self.lock();
+        if state.is_over {
+            breaker.cut();
+        } else if let Some(contact) = state.brokers.get_mut(&broker) {
+            contact.breaker = Some(breaker);
+        }
+    }
+
+    /// A broker gives no answer. How often in a row.
+    pub(super) fn note_failure(&self, broker: i32, error: &LinkError) -> u32 {
+        let mut state = self.lock();
+        state.note(error);
+        state.wants_leaders = true;
+        let failures = state.brokers.get_mut(&broker).map_or(1, |contact| {
+            contact.failures = contact.failures.saturating_add(1);
+            let Broker { host, port, .. } = &contact.broker;
+            contact.trouble = format!("broker `{host}:{port}` is not reachable: {error}");
+            contact.failures
+        });
+        drop(state);
+        self.changed.notify_all();
+        failures
+    }
+
+    /// Takes note of who leads. The brokers that have no thread yet.
+    pub(super) fn learn(&self, metadata: &Metadata) -> Vec<i32> {
+        let mut state = self.lock();
+        state.leaders_trouble = None;
+        let fresh = state.learn_brokers(&metadata.brokers);
+        let is_known = |broker: &i32| metadata.brokers.iter().any(|known| known.id == *broker);
+        for leader in &metadata.leaders {
+            let Some(slot) = state.slots.get_mut(&leader.partition) else { continue };
+            slot.leader = slot.leader.filter(is_known);
+            // Another broker may know it better already.
+            if leader.epoch < 0 || leader.epoch >= slot.epoch {
+                slot.epoch = slot.epoch.max(leader.epoch);
+                slot.leader = leader.broker.filter(is_known);
+            }
+        }
+        state.wants_leaders = state.slots.values().any(|slot| slot.leader.is_none());
+        drop(state);
+        self.changed.notify_all();
+        fresh
+    }
+}
+
+impl State {
+    /// What this broker can be asked for.
+    fn wanted_of(&self, broker: i32) -> impl Iterator<Item = Wanted> {
+        let ours = move |slot: &Slot| !slot.stands && slot.leader == Some(broker);
+        self.slots.iter().filter(move |(_, slot)| ours(slot)).map(|(partition, slot)| Wanted {
+            partition: *partition,
+            offset: slot.next,
+            leader_epoch: slot.epoch,
+            fetched_epoch: slot.fetched_epoch,
+        })
+    }
+
+    /// Throws away what has come of a partition.
+    fn forget(&mut self, partition: i32) {
+        let bytes = &mut self.queued_bytes;
+        self.queue.retain(|(arrival, size)| {
+            let stays = arrival.partition != partition;
+            *bytes -= if stays { 0 } else { *size };
+            stays
+        });
+    }
+
+    fn bring(&mut self, broker: i32, asked: &Wanted, part: Part) {
+        let partition = asked.partition;
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        // It was asked for from elsewhere, or by another leader's thread meanwhile.
+        if slot.stands || slot.next != asked.offset || slot.leader != Some(broker) {
+            return;
+        }
+        let fetched = match trouble_in(asked, &part) {
+            None => slot.go_on(part).map(Ok),
+            Some(Trouble::Refused(code)) => {
+                slot.leader = None;
+                let is_known = |leader: &(i32, i32)| self.brokers.contains_key(&leader.0);
+                if let Some((leader, epoch)) = part.leader.filter(is_known)
+                    && epoch > slot.epoch
+                {
+                    (slot.leader, slot.epoch) = (Some(leader), epoch);
+                }
+                self.wants_leaders = true;
+                (!PASSES_BY_ITSELF.contains(&code)).then_some(Err(Trouble::Refused(code)))
+            }
+            Some(trouble) => {
+                slot.stands = true;
+                Some(Err(trouble))
+            }
+        };
+        if let Some(fetched) = fetched {
+            let bytes = fetched.as_ref().map_or(0, |fetched: &Fetched| fetched.set.len());
+            self.queued_bytes += bytes;
+            self.queue.push_back((Arrival { partition, fetched }, bytes));
+        }
+    }
+
+    fn learn_brokers(&mut self, brokers: &[Broker]) -> Vec<i32> {
+        let mut fresh = Vec::new();
+        for broker in brokers {
+            match self.brokers.get_mut(&broker.id) {
+                Some(contact) => contact.broker = broker.clone(),
+                None => {
+                    fresh.push(broker.id);
+                    let (broker, trouble) = (broker.clone(), String::new());
+                    let contact = Contact { broker, failures: 0, trouble, breaker: None };
+                    self.brokers.insert(contact.broker.id, contact);
+                }
+            }
+        }
+        fresh
+    }
+
+    /// What who reads should know of a failure besides that it was one.
+    pub(super) fn note(&mut self, error: &LinkError) {
+        match error {
+            LinkError::TooLarge { size, .. } => self.too_large = Some(*size),
+            LinkError::Lacks { .. } => self.lacking = Some(error.to_string()),
+            _ => {}
+        }
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        let lasts = |contact: &&Contact| {
+            let leads = || self.wanted_of(contact.broker.id).next().is_some();
+            contact.failures >= FAILURES_MIN && leads()
+        };
+        let of_broker = self.brokers.values().find(lasts).map(|contact| contact.trouble.clone());
+        of_broker.or_else(|| self.leaders_trouble.clone())
+    }
+}
+
+impl Slot {
+    /// Records have come, or the ends have moved. None if neither.
+    fn go_on(&mut self, part: Part) -> Option<Fetched> {
+        let ends = (part.high_watermark, part.last_stable);
+        if part.records.is_empty() && self.ends == Some(ends) {
+            return None;
+        }
+        self.ends = Some(ends);
+        if let Some((behind, epoch)) = behind(&part.records) {
+            if behind > self.next {
+                self.next = behind;
+                self.fetched_epoch = epoch;
+            }
+        } else if !part.records.is_empty() {
+            // What came cannot be read, and would come again.
+            self.stands = true;
+        }
+        let Part { records: set, aborted, high_watermark, last_stable, .. } = part;
+        Some(Fetched { set, aborted, high_watermark, last_stable })
+    }
+}
+
+const OFFSET_OUT_OF_RANGE: i16 = 1;
+
+/// No leader, another one, an epoch that one of us does not know yet, a disk that is lost: with a new leader it is over.
+const PASSES_BY_ITSELF: [i16; 7] = [5, 6, 9, 56, 74, 75, 78];
+
+fn trouble_in(asked: &Wanted, part: &Part) -> Option<Trouble> {
+    let offset = asked.offset;
+    match (part.error, part.diverging, part.preferred_replica) {
+        (0, Some(diverging), _) => {
+            Some(Trouble::Truncated { offset, agrees_to: diverging.end_offset })
+        }
+        (0, None, Some(broker)) if part.records.is_empty() => Some(Trouble::Elsewhere { broker }),
+        (0, None, _) => None,
+        (OFFSET_OUT_OF_RANGE, ..) => Some(Trouble::OutOfRange { offset }),
+        (code, ..) => Some(Trouble::Refused(code)),
+    }
+}

@@ -1,0 +1,322 @@
+//! Brokers that speak as much of Kafka's protocol as a fetcher asks for, and do to an answer what a test wants.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::batch::tests::writer::{Batch, Written};
+use crate::read::Reader;
+use crate::wire::{API_VERSIONS, FETCH, METADATA, TopicId, Writer};
+
+/// What becomes of the next answer with records.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Deed {
+    /// So many bytes of it are sent, and the connection is closed.
+    Cut(usize),
+    /// Its length says so much.
+    Claim(u32),
+    /// Its first byte behind the length is another.
+    Garble,
+    /// Each partition has this error.
+    Refuse(i16),
+    /// The broker wants rest afterwards.
+    Throttle,
+    /// The log differs before what was asked for.
+    Diverge(i64),
+    /// Another broker should be asked.
+    Send(i32),
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// By partition, each batch with its first and last offset.
+    pub(super) logs: Vec<Vec<(i64, i64, Vec<u8>)>>,
+    /// By partition: index of the broker, and the epoch.
+    pub(super) leaders: Vec<(usize, i32)>,
+    pub(super) deeds: VecDeque<Deed>,
+    pub(super) newest_fetch: i16,
+    pub(super) topic: u8,
+    /// Answers about records that were sent whole.
+    pub(super) answers: usize,
+    ports: Vec<u16>,
+}
+
+pub(super) struct Cluster {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Cluster {
+    /// With batches of `of` records each, by compressions in turn.
+    pub(super) fn new(brokers: usize, partitions: usize, batches: usize, of: i64) -> Arc<Self> {
+        let log = |partition: usize| {
+            (0_i64..).take(batches).map(move |batch| {
+                let base = batch * of;
+                let value = |offset: i64| format!("{partition} {offset} {}", "x".repeat(40));
+                let records = (base..base + of).map(|at| Written::new(at, value(at).as_bytes()));
+                let compression = i16::try_from(batch % 5).unwrap();
+                let bytes = Batch::of(records.collect()).by(-1, compression).bytes();
+                (base, base + of - 1, bytes)
+            })
+        };
+        let listeners: Vec<_> =
+            (0..brokers).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let state = State {
+            logs: (0..partitions).map(|partition| log(partition).collect()).collect(),
+            leaders: (0..partitions).map(|partition| (partition % brokers, 3)).collect(),
+            newest_fetch: 17,
+            topic: 7,
+            ports: listeners.iter().map(|one| one.local_addr().unwrap().port()).collect(),
+            ..State::default()
+        };
+        let cluster = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() });
+        for (broker, listener) in listeners.into_iter().enumerate() {
+            let cluster = Arc::clone(&cluster);
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    let cluster = Arc::clone(&cluster);
+                    std::thread::spawn(move || cluster.serve(broker, &stream.unwrap()));
+                }
+            });
+        }
+        cluster
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(super) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.lock().ports[0])
+    }
+
+    pub(super) fn do_to_answers(&self, deeds: impl IntoIterator<Item = Deed>) {
+        self.lock().deeds.extend(deeds);
+        self.changed.notify_all();
+    }
+
+    fn serve(&self, broker: usize, mut stream: &TcpStream) {
+        let mut length = [0; 4];
+        while stream.read_exact(&mut length).is_ok() {
+            let mut request = vec![0; u32::from_be_bytes(length) as usize];
+            if stream.read_exact(&mut request).is_err() {
+                return;
+            }
+            let (answer, deed) = self.answer(broker, &request);
+            let sent = match deed {
+                Some(Deed::Cut(at)) => {
+                    let _ = stream.write_all(&answer[..at.min(answer.len())]);
+                    let _ = stream.shutdown(Shutdown::Both);
+                    return;
+                }
+                Some(Deed::Claim(length)) => {
+                    stream.write_all(&[&length.to_be_bytes()[..], &answer[4..]].concat())
+                }
+                Some(Deed::Garble) => {
+                    let wrong = [answer[4] ^ 0x55];
+                    stream.write_all(&[&answer[..4], &wrong, &answer[5..]].concat())
+                }
+                _ => stream.write_all(&answer),
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, broker: usize, request: &[u8]) -> (Vec<u8>, Option<Deed>) {
+        let mut reader = Reader::new(request);
+        let (key, version) = (reader.int16().unwrap(), reader.int16().unwrap());
+        let correlation = reader.int32().unwrap();
+        let client = reader.int16().unwrap();
+        reader.take(usize::try_from(client).unwrap()).unwrap();
+        let mut writer = Writer::new();
+        writer.int32(correlation);
+        if key == API_VERSIONS.key {
+            self.versions(&mut writer);
+            return (writer.framed(), None);
+        }
+        reader.skip_tags().unwrap();
+        writer.no_tags();
+        if key == METADATA.key {
+            assert_eq!(version, METADATA.version);
+            self.metadata(&mut writer);
+            return (writer.framed(), None);
+        }
+        assert_eq!((key, version), (FETCH.key, FETCH.version));
+        let deed = self.fetch(broker, reader, &mut writer);
+        (writer.framed(), deed)
+    }
+
+    fn versions(&self, writer: &mut Writer) {
+        writer.int16(0);
+        writer.int32(2);
+        let newest = self.lock().newest_fetch;
+        [FETCH.key, 4, newest, METADATA.key, 0, 13]
+            .into_iter()
+            .for_each(|number| writer.int16(number));
+    }
+
+    fn metadata(&self, writer: &mut Writer) {
+        let state = self.lock();
+        writer.int32(0);
+        writer.count(state.ports.len());
+        for (broker, port) in (0..).zip(&state.ports) {
+            writer.int32(broker);
+            writer.compact_text("127.0.0.1");
+            writer.int32((*port).into());
+            writer.int8(0);
+            writer.no_tags();
+        }
+        writer.int8(0);
+        writer.int32(0);
+        writer.count(1);
+        writer.int16(0);
+        writer.compact_text("sales");
+        writer.raw(&TopicId([state.topic; 16]).0);
+        writer.int8(0);
+        writer.count(state.leaders.len());
+        for (partition, (leader, epoch)) in (0..).zip(&state.leaders) {
+            writer.int16(0);
+            writer.int32(partition);
+            writer.int32(i32::try_from(*leader).unwrap());
+            writer.int32(*epoch);
+            (0..3).for_each(|_| writer.count(0));
+            writer.no_tags();
+        }
+        writer.int32(0);
+        writer.no_tags();
+        writer.no_tags();
+    }
+
+    fn fetch(&self, broker: usize, mut reader: Reader<'_>, writer: &mut Writer) -> Option<Deed> {
+        let [_replica, wait, _least, most] = [0; 4].map(|_| reader.int32().unwrap());
+        assert_eq!(reader.byte().unwrap(), 1, "committed records are wanted");
+        let _session = (reader.int32().unwrap(), reader.int32().unwrap());
+        assert_eq!(reader.count("topics").unwrap(), 1);
+        let topic: [u8; 16] = reader.array().unwrap();
+        let count = reader.count("partitions").unwrap();
+        let wanted: Vec<_> = (0..count).map(|_| Wanted::read(&mut reader)).collect();
+        let mut state = self.lock();
+        let is_there = |one: &Wanted| one.offset != state.end(one.partition);
+        if !wanted.iter().any(is_there) && state.deeds.is_empty() {
+            let wait = Duration::from_millis(u64::try_from(wait).unwrap());
+            state = self.changed.wait_timeout(state, wait).unwrap().0;
+        }
+        let deed = state.deeds.pop_front();
+        writer.int32(if matches!(deed, Some(Deed::Throttle)) { 20 } else { 0 });
+        writer.int16(0);
+        writer.int32(0);
+        writer.count(1);
+        writer.raw(&topic);
+        writer.count(wanted.len());
+        let mut room = usize::try_from(most).unwrap();
+        for one in &wanted {
+            let error = match deed {
+                Some(Deed::Refuse(code)) => code,
+                _ if topic != [state.topic; 16] => 100,
+                _ => state.refusal(broker, one),
+            };
+            state.write_part(writer, one, error, deed, &mut room);
+        }
+        writer.no_tags();
+        writer.no_tags();
+        state.answers += 1;
+        deed
+    }
+}
+
+/// A partition as it was asked for.
+struct Wanted {
+    partition: usize,
+    epoch: i32,
+    offset: i64,
+    most: usize,
+}
+
+impl Wanted {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let partition = usize::try_from(reader.int32().unwrap()).unwrap();
+        let epoch = reader.int32().unwrap();
+        let offset = reader.int64().unwrap();
+        let _fetched_epoch = reader.int32().unwrap();
+        let _log_start = reader.int64().unwrap();
+        let most = usize::try_from(reader.int32().unwrap()).unwrap();
+        reader.skip_tags().unwrap();
+        Self { partition, epoch, offset, most }
+    }
+}
+
+impl State {
+    fn end(&self, partition: usize) -> i64 {
+        self.logs[partition].last().map_or(0, |(_, last, _)| last + 1)
+    }
+
+    fn refusal(&self, broker: usize, wanted: &Wanted) -> i16 {
+        let (leader, newest) = self.leaders[wanted.partition];
+        match wanted.epoch {
+            _ if leader != broker => NOT_LEADER,
+            epoch if epoch < newest => 74,
+            epoch if epoch > newest => 75,
+            _ if !(0..=self.end(wanted.partition)).contains(&wanted.offset) => 1,
+            _ => 0,
+        }
+    }
+
+    fn write_part(
+        &self,
+        writer: &mut Writer,
+        wanted: &Wanted,
+        error: i16,
+        deed: Option<Deed>,
+        room: &mut usize,
+    ) {
+        writer.int32(i32::try_from(wanted.partition).unwrap());
+        writer.int16(error);
+        let end = self.end(wanted.partition);
+        [end, end, 0].into_iter().for_each(|number| writer.int64(number));
+        writer.count(0);
+        let elsewhere = if let Some(Deed::Send(broker)) = deed { broker } else { -1 };
+        writer.int32(elsewhere);
+        // Nothing beside such words, as with Kafka.
+        let is_silent = error != 0 || elsewhere >= 0 || matches!(deed, Some(Deed::Diverge(_)));
+        let records = if is_silent { Vec::new() } else { self.records(wanted, *room) };
+        *room = room.saturating_sub(records.len());
+        writer.count(records.len());
+        writer.raw(&records);
+        match deed {
+            Some(Deed::Diverge(end)) => {
+                [1, 0, 13].into_iter().for_each(|byte| writer.int8(byte));
+                writer.int32(1);
+                writer.int64(end);
+            }
+            _ if error == NOT_LEADER => {
+                let (leader, newest) = self.leaders[wanted.partition];
+                [1, 1, 9].into_iter().for_each(|byte| writer.int8(byte));
+                writer.int32(i32::try_from(leader).unwrap());
+                writer.int32(newest);
+            }
+            _ => {}
+        }
+        writer.no_tags();
+    }
+
+    /// Batches from the one with the offset on. The last is cut off where there is no more room, the first never.
+    fn records(&self, wanted: &Wanted, room: usize) -> Vec<u8> {
+        let mut room = wanted.most.min(room);
+        let mut records = Vec::new();
+        for (_, last, bytes) in &self.logs[wanted.partition] {
+            if *last < wanted.offset || room == 0 {
+                continue;
+            }
+            let length = if records.is_empty() { bytes.len() } else { bytes.len().min(room) };
+            records.extend(&bytes[..length]);
+            room = room.saturating_sub(bytes.len());
+        }
+        records
+    }
+}
+
+const NOT_LEADER: i16 = 6;

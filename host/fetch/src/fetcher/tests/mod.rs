@@ -1,0 +1,247 @@
+//! What brokers do to a fetcher: nothing is lost, nothing comes twice, and what cannot be helped is said.
+
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Arrival, Fetcher, Options, Trouble};
+use crate::batch::{Stand, Unpacker};
+use crate::wire::TopicId;
+use cluster::{Cluster, Deed};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn options(cluster: &Cluster) -> Options {
+    Options {
+        brokers: cluster.address(),
+        topic: "sales".to_owned(),
+        topic_id: TopicId([7; 16]).text(),
+        client_id: "test".to_owned(),
+        wait: Duration::from_millis(20),
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        partition_max_bytes: 2_000,
+        largest_answer: 1 << 20,
+        queued_bytes: 20_000,
+        connect_within: PATIENCE,
+        answer_within: PATIENCE,
+        pause: Duration::from_millis(1),
+        pause_max: Duration::from_millis(5),
+    }
+}
+
+fn start(cluster: &Cluster, partitions: i32) -> Fetcher {
+    let fetcher = Fetcher::start(options(cluster)).unwrap();
+    (0..partitions).for_each(|partition| fetcher.add(partition, 0, None));
+    fetcher
+}
+
+fn next(fetcher: &Fetcher) -> Arrival {
+    assert!(fetcher.wait(PATIENCE), "{:?}", fetcher.trouble());
+    fetcher.take().unwrap()
+}
+
+/// Where each partition was read to. Panics if an offset is left out or comes twice.
+#[derive(Default)]
+struct Read {
+    next: BTreeMap<i32, i64>,
+}
+
+impl Read {
+    fn take(&mut self, arrival: &Arrival) {
+        let next = self.next.entry(arrival.partition).or_default();
+        let Ok(fetched) = &arrival.fetched else { return };
+        let mut walk = fetched.walk(*next);
+        let stand = walk.walk(&mut Unpacker::new(1 << 20), |record| {
+            assert_eq!(record.offset, *next, "partition {}", arrival.partition);
+            *next += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(stand, Ok(Stand::End));
+        assert_eq!(walk.next_offset(), *next);
+    }
+
+    fn until(&mut self, fetcher: &Fetcher, partitions: usize, end: i64) {
+        let is_done = |read: &Self| {
+            read.next.len() == partitions && read.next.values().all(|next| *next == end)
+        };
+        while !is_done(self) {
+            self.take(&next(fetcher));
+        }
+    }
+}
+
+#[test]
+fn every_record_comes_once_from_all_brokers() {
+    let cluster = Cluster::new(3, 7, 40, 5);
+    let fetcher = start(&cluster, 7);
+    Read::default().until(&fetcher, 7, 200);
+    assert_eq!(fetcher.trouble(), None);
+}
+
+#[test]
+fn what_waits_to_be_read_is_bounded() {
+    let cluster = Cluster::new(2, 4, 60, 5);
+    let fetcher = start(&cluster, 4);
+    let mut read = Read::default();
+    let (mut most, mut arrivals) = (0, 0);
+    while read.next.values().sum::<i64>() < 4 * 300 {
+        let arrival = next(&fetcher);
+        // A thread may bring one answer after it saw room: half of the bound, shared by the brokers.
+        most = most.max(fetcher.shared.lock().queued_bytes);
+        read.take(&arrival);
+        arrivals += 1;
+    }
+    assert!(most <= 20_000 + 2_000, "{most} bytes waited");
+    assert!(
+        most > 2_000 && arrivals > 20,
+        "{most} bytes in {arrivals} arrivals: nothing was fetched ahead"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Answers that are cut off anywhere, garbled, delayed, refused for a while.
+    #[test]
+    fn cut_and_garbled_answers_lose_and_repeat_nothing(
+        deeds in proptest::collection::vec(
+            prop_oneof![
+                4 => (0..6_000_usize).prop_map(Deed::Cut),
+                1 => Just(Deed::Garble),
+                1 => Just(Deed::Claim(u32::MAX)),
+                1 => Just(Deed::Throttle),
+                1 => prop::sample::select(vec![2_i16, 3, 5, 6, 9, 56, 74, 75, 78, 100]).prop_map(Deed::Refuse),
+            ],
+            1..12,
+        ),
+        leader_moves in 0..3_usize,
+    ) {
+        let cluster = Cluster::new(2, 3, 12, 4);
+        let fetcher = start(&cluster, 3);
+        let mut read = Read::default();
+        cluster.do_to_answers(deeds);
+        for round in 0..leader_moves {
+            let mut state = cluster.lock();
+            for (leader, epoch) in &mut state.leaders {
+                *leader = (*leader + round) % 2;
+                *epoch += 1;
+            }
+            drop(state);
+            read.take(&next(&fetcher));
+        }
+        read.until(&fetcher, 3, 48);
+    }
+}
+
+#[test]
+fn a_leader_that_moves_is_followed() {
+    let cluster = Cluster::new(2, 2, 30, 4);
+    let fetcher = start(&cluster, 2);
+    let mut read = Read::default();
+    for _ in 0..5 {
+        read.take(&next(&fetcher));
+        let mut state = cluster.lock();
+        for (leader, epoch) in &mut state.leaders {
+            *leader = 1 - *leader;
+            *epoch += 1;
+        }
+    }
+    read.until(&fetcher, 2, 120);
+}
+
+fn trouble_of(deed: Option<Deed>, offset: i64) -> (Fetcher, Trouble, Arc<Cluster>) {
+    let cluster = Cluster::new(1, 1, 3, 4);
+    let fetcher = Fetcher::start(options(&cluster)).unwrap();
+    cluster.do_to_answers(deed);
+    fetcher.add(0, offset, Some(2));
+    let trouble = next(&fetcher).fetched.unwrap_err();
+    (fetcher, trouble, cluster)
+}
+
+#[test]
+fn a_position_that_is_not_there_is_said_once() {
+    let (fetcher, trouble, cluster) = trouble_of(None, 99);
+    assert_eq!(trouble, Trouble::OutOfRange { offset: 99 });
+    let (other, trouble, _cluster) = trouble_of(Some(Deed::Diverge(5)), 8);
+    assert_eq!(trouble, Trouble::Truncated { offset: 8, agrees_to: 5 });
+    let (third, trouble, _cluster) = trouble_of(Some(Deed::Send(4)), 8);
+    assert_eq!(trouble, Trouble::Elsewhere { broker: 4 });
+    for fetcher in [&fetcher, &other, &third] {
+        assert!(!fetcher.wait(Duration::from_millis(50)), "it was asked for again");
+    }
+    // From elsewhere it goes on.
+    let before = cluster.lock().answers;
+    fetcher.add(0, 4, None);
+    let mut read = Read { next: [(0, 4)].into() };
+    read.until(&fetcher, 1, 12);
+    assert!(cluster.lock().answers > before);
+}
+
+#[test]
+fn what_a_broker_refuses_is_said_and_asked_for_again() {
+    let (fetcher, trouble, _cluster) = trouble_of(Some(Deed::Refuse(3)), 0);
+    assert_eq!(trouble, Trouble::Refused(3));
+    Read::default().until(&fetcher, 1, 12);
+}
+
+#[test]
+fn a_partition_that_is_removed_brings_nothing_more() {
+    let cluster = Cluster::new(1, 2, 20, 5);
+    let fetcher = start(&cluster, 2);
+    let mut read = Read::default();
+    read.take(&next(&fetcher));
+    fetcher.remove(0);
+    while read.next.get(&1) != Some(&100) {
+        let arrival = next(&fetcher);
+        assert_eq!(arrival.partition, 1);
+        read.take(&arrival);
+    }
+    let from = read.next.get(&0).copied().unwrap_or(0);
+    fetcher.add(0, from, None);
+    read.until(&fetcher, 2, 100);
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_told_and_the_next_one_is_taken() {
+    let cluster = Cluster::new(1, 1, 3, 4);
+    cluster.do_to_answers([Deed::Claim(200_000_000)]);
+    let fetcher = start(&cluster, 1);
+    Read::default().until(&fetcher, 1, 12);
+    assert_eq!(fetcher.take_too_large(), Some(200_000_000));
+    assert_eq!(fetcher.take_too_large(), None);
+}
+
+#[test]
+fn a_broker_that_is_too_old_is_named_with_what_it_speaks() {
+    let cluster = Cluster::new(1, 1, 3, 4);
+    cluster.lock().newest_fetch = 11;
+    let fetcher = start(&cluster, 1);
+    let lacking = std::iter::repeat_with(|| {
+        assert!(!fetcher.wait(Duration::from_millis(5)), "it was asked for records");
+        fetcher.lacking()
+    });
+    let lacking = lacking.flatten().next();
+    let expected = "it speaks Fetch up to version 11, and 13 is needed";
+    assert_eq!(lacking.as_deref(), Some(expected));
+}
+
+/// A topic that was deleted and made again has another id: what lies in it is not what was asked for.
+#[test]
+fn a_topic_made_anew_is_not_read() {
+    let cluster = Cluster::new(1, 1, 3, 4);
+    cluster.lock().topic = 8;
+    let fetcher = start(&cluster, 1);
+    let trouble = std::iter::repeat_with(|| {
+        assert!(!fetcher.wait(Duration::from_millis(5)), "records of another topic");
+        fetcher.trouble()
+    });
+    let trouble = trouble.flatten().next().unwrap();
+    assert!(trouble.starts_with("topic `sales` was made anew"), "{trouble}");
+    assert_eq!(cluster.lock().answers, 0);
+}
