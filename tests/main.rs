@@ -20,6 +20,7 @@ mod pages;
 mod kafka_to_parquet;
 mod metadata_columns;
 mod files_equals_kafka;
+mod direct_fetch;
 mod windows;
 mod long_decimals;
 mod console;

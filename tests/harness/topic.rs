@@ -74,8 +74,18 @@ impl Topic {
 
     /// The same, for records of [`RECORD_BYTES_MAX`].
     pub fn create_for_large(brokers: &str, label: &str, partitions: i32) -> Self {
+        Self::create_with(brokers, label, partitions, &[("max.message.bytes", RECORD_BYTES_MAX)])
+    }
+
+    /// The same, with settings of Kafka's for topics.
+    pub fn create_with(
+        brokers: &str,
+        label: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let topic = Self::existing(brokers, &unique(label), partitions);
-        topic.make_with(&[("max.message.bytes", RECORD_BYTES_MAX)]);
+        topic.make_with(settings);
         topic
     }
 

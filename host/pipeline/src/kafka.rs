@@ -55,8 +55,20 @@ pub struct KafkaConfig {
     pub on_data_loss: OnDataLoss,
     /// Who is told what was committed.
     pub group: OffsetsGroup,
+    /// Who reads the records.
+    pub fetch: FetchWay,
     /// Any other librdkafka property (SASL, TLS, fetch sizes).
     pub properties: ClientProperties,
+}
+
+/// Who reads the records of a topic. All else is asked of the brokers through librdkafka.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FetchWay {
+    /// librdkafka, whatever brokers and security there are.
+    #[default]
+    Librdkafka,
+    /// Connections of our own: a fraction of the cost, and less that is supported.
+    Direct,
 }
 
 /// Where a first run begins. Resolved once, in the genesis record.

@@ -42,8 +42,8 @@ pub use duration::parse as parse_duration;
 pub use file::ConfigError;
 pub use files::{FileOrder, FilesConfig};
 pub use kafka::{
-    ClientProperties, EndPosition, KafkaConfig, KafkaSinkConfig, OffsetsGroup, OnDataLoss,
-    StartPosition, forbidden,
+    ClientProperties, EndPosition, FetchWay, KafkaConfig, KafkaSinkConfig, OffsetsGroup,
+    OnDataLoss, StartPosition, forbidden,
 };
 pub use sink::{SinkConfig, SinkKind, TableFormat, TableLocation};
 

@@ -9,7 +9,7 @@ use expect_test::{Expect, expect};
 
 use super::{ConfigError, load, parse};
 use crate::{
-    EventTimeFrom, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition,
+    EventTimeFrom, FetchWay, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition,
     window_words,
 };
 use sluicegate_model::schema::{Column, ColumnType, Metadata};
@@ -409,6 +409,24 @@ fn files_have_no_kafka_settings() {
         expect![
             "pipelines/sales.toml:21: `event_time.from`: lines of a file have no timestamp of their own: remove it and name a `column`"
         ],
+    );
+}
+
+#[test]
+fn a_direct_fetch_takes_no_property_that_it_does_not_obey() {
+    let fetched = |properties: &str| {
+        let more = format!("fetch = \"direct\"\n[source.kafka.properties]\n{properties}");
+        with("start = \"earliest\"", &more)
+    };
+    let obeyed =
+        "\"fetch.max.bytes\" = 1000\n\"security.protocol\" = \"plaintext\"\ndebug = \"fetch\"";
+    let SourceConfig::Kafka(kafka) = good(&fetched(obeyed)).source else { panic!("no topic") };
+    assert_eq!(kafka.fetch, FetchWay::Direct);
+    refused(
+        &fetched("\"client.rack\" = \"a\"\n\"security.protocol\" = \"SSL\""),
+        expect![[r#"
+            pipelines/sales.toml:17: `source.kafka.properties."client.rack"`: `fetch = "direct"` does not know this property, and speaks neither TLS nor SASL: remove one of the two
+            pipelines/sales.toml:18: `source.kafka.properties."security.protocol"`: `fetch = "direct"` does not know this property, and speaks neither TLS nor SASL: remove one of the two"#]],
     );
 }
 

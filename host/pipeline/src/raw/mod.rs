@@ -24,8 +24,8 @@ pub(crate) use sink::{
     RawConsoleSink, RawDeltaSink, RawEmit, RawKafkaSink, RawParquetSink, RawSink,
 };
 pub(crate) use source::{
-    RawEnd, RawFiles, RawFilesSource, RawKafka, RawKafkaSource, RawOnDataLoss, RawOrder, RawSource,
-    RawStart,
+    RawEnd, RawFetchWay, RawFiles, RawFilesSource, RawKafka, RawKafkaSource, RawOnDataLoss,
+    RawOrder, RawSource, RawStart,
 };
 pub(crate) use window::{RawWindow, RawWindowType};
 

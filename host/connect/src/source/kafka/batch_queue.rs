@@ -17,8 +17,9 @@ use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use super::errors::PartitionError;
+use super::errors::{ErrorVerdict, PartitionError};
 use super::knowledge::Context;
+use super::partition::Lent;
 use crate::source::Header;
 
 /// Messages taken from librdkafka in one call: anything from 64 to 16,384 costs the same, this is
@@ -135,26 +136,28 @@ impl KafkaMessage<'_> {
         self.raw().partition
     }
 
-    /// The record's offset; for an error the offset at which it happened.
-    #[inline]
-    pub(super) fn offset(&self) -> i64 {
-        self.raw().offset
-    }
-
     /// What this says if it is no record.
     #[inline]
     pub(super) fn error(&self) -> Option<PartitionError> {
         let error = self.raw().err;
         (error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| PartitionError {
             offset: self.offset(),
-            code: RDKafkaErrorCode::from(error),
+            verdict: ErrorVerdict::of(RDKafkaErrorCode::from(error)),
             words: String::from_utf8_lossy(self.value().unwrap_or_default()).into_owned(),
         })
+    }
+}
+
+impl Lent for KafkaMessage<'_> {
+    /// For an error the offset at which it happened.
+    #[inline]
+    fn offset(&self) -> i64 {
+        self.raw().offset
     }
 
     /// None for a tombstone.
     #[inline]
-    pub(super) fn value(&self) -> Option<&[u8]> {
+    fn value(&self) -> Option<&[u8]> {
         let raw = self.raw();
         // SAFETY: librdkafka gives a buffer of `len` bytes that lives as long as the message, or null.
         unsafe { bytes(raw.payload.cast(), raw.len) }
@@ -162,14 +165,14 @@ impl KafkaMessage<'_> {
 
     /// None is not empty.
     #[inline]
-    pub(super) fn key(&self) -> Option<&[u8]> {
+    fn key(&self) -> Option<&[u8]> {
         let raw = self.raw();
         // SAFETY: as for the value.
         unsafe { bytes(raw.key.cast(), raw.key_len) }
     }
 
     /// Whether its timestamp is that of the sender's clock, and not of the broker's.
-    pub(super) fn is_time_of_sender(&self) -> bool {
+    fn is_time_of_sender(&self) -> bool {
         let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is alive, and `kind` is written before the call returns.
         unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) };
@@ -178,7 +181,7 @@ impl KafkaMessage<'_> {
 
     /// Milliseconds since 1970; −1 if the record carries none.
     #[inline]
-    pub(super) fn timestamp(&self) -> i64 {
+    fn millis(&self) -> i64 {
         let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is alive, and `kind` is written before the call returns.
         unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) }
@@ -187,7 +190,7 @@ impl KafkaMessage<'_> {
     /// The record's headers in their order. librdkafka parses them here, which costs some 26 ns even if there are none:
     /// ask only if somebody wants them. What it cannot parse counts as none.
     #[inline]
-    pub(super) fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
         let mut headers = ptr::null_mut();
         // SAFETY: the message is alive, and `headers` is written if the call says that there are any. They belong to
         // the message and live as long.
@@ -204,7 +207,7 @@ impl KafkaMessage<'_> {
 
     /// Kafka's leader epoch of the record; none if the broker does not tell.
     #[inline]
-    pub(super) fn leader_epoch(&self) -> Option<i32> {
+    fn leader_epoch(&self) -> Option<i32> {
         // SAFETY: the message is alive.
         let epoch = unsafe { rd::rd_kafka_message_leader_epoch(self.message.as_ptr()) };
         (epoch >= 0).then_some(epoch)

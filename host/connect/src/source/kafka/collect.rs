@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::KafkaSource;
-use super::batch_queue::BATCH_MESSAGES;
 use super::errors::{ErrorVerdict, PartitionError};
+use super::feed::Feed;
 use super::partition::Taken;
 use super::topic::Lost;
 use crate::source::{PollLimits, SourceError};
@@ -14,14 +14,21 @@ use crate::source::{PollLimits, SourceError};
 const EVENTS_EVERY: Duration = Duration::from_millis(100);
 
 /// What a poll may still take.
-struct Room {
+pub(super) struct Room {
     records: usize,
     bytes: usize,
 }
 
 impl Room {
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.records == 0 || self.bytes == 0
+    }
+
+    /// A record was taken.
+    #[inline]
+    pub(super) fn take(&mut self, bytes: usize) {
+        self.records -= 1;
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
     fn is_untouched(&self, limits: &PollLimits) -> bool {
@@ -36,7 +43,7 @@ impl KafkaSource {
         let started = self.clock.monotonic();
         let mut first_at = None;
         // What is there already costs no wait.
-        self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
+        self.feed.fill(Duration::ZERO, room.records);
         loop {
             self.take_drained(&mut room)?;
             if room.is_full() || (room.is_untouched(limits) && self.all_ended()) {
@@ -51,10 +58,10 @@ impl KafkaSource {
                 if now >= until {
                     return Ok(());
                 }
-                (until, BATCH_MESSAGES.min(room.records))
+                (until, room.records)
             };
             let waited = until.saturating_sub(now);
-            if self.queue.fill(waited, at_most) == 0 {
+            if !self.feed.fill(waited, at_most) {
                 let is_over = !room.is_untouched(limits) || now >= started + limits.wait;
                 if is_over {
                     return Ok(());
@@ -62,14 +69,18 @@ impl KafkaSource {
                 self.serve_events()?;
             } else if at_most == 1 {
                 self.take_drained(&mut room)?;
-                self.queue.fill(Duration::ZERO, BATCH_MESSAGES.min(room.records));
+                self.feed.fill(Duration::ZERO, room.records);
             }
         }
     }
 
     fn take_drained(&mut self, room: &mut Room) -> Result<(), SourceError> {
         while !room.is_full() {
-            let Some(message) = self.queue.pop() else {
+            let queue = match &mut self.feed {
+                Feed::Librdkafka(queue) => queue,
+                Feed::Direct(_) => return self.take_fetched(room),
+            };
+            let Some(message) = queue.pop() else {
                 return Ok(());
             };
             let number = message.partition();
@@ -82,11 +93,34 @@ impl KafkaSource {
                 continue;
             }
             if let Taken::Record { bytes } = reader.take(&message, self.wants_headers) {
-                room.records -= 1;
-                room.bytes = room.bytes.saturating_sub(bytes);
+                room.take(bytes);
             }
         }
         Ok(())
+    }
+
+    fn take_fetched(&mut self, room: &mut Room) -> Result<(), SourceError> {
+        loop {
+            let Feed::Direct(direct) = &mut self.feed else { return Ok(()) };
+            direct.check()?;
+            if let Some(words) = direct.take_too_large() {
+                self.knowledge.note_error(&words);
+            }
+            let complaint = &mut self.complaint;
+            let well = |number| drop(complaint.take_if(|(partition, _)| *partition == number));
+            let Some((number, error)) =
+                direct.take(&mut self.readers, self.wants_headers, room, well)
+            else {
+                return Ok(());
+            };
+            let reader = &self.readers[usize::try_from(number).expect("it has a reader")];
+            if error.verdict == ErrorVerdict::PositionLost && reader.begins_at_oldest() {
+                // Its oldest record was deleted meanwhile. The next poll looks for it again.
+                direct.start(reader);
+                return Ok(());
+            }
+            self.on_partition_error(number, error)?;
+        }
     }
 
     /// What a partition says instead of a record.
@@ -97,7 +131,7 @@ impl KafkaSource {
         error: PartitionError,
     ) -> Result<(), SourceError> {
         let reader = &mut self.readers[usize::try_from(number).expect("looked up before")];
-        match error.verdict() {
+        match error.verdict {
             ErrorVerdict::CaughtUp => {
                 reader.reached_end(error.offset);
                 self.complaint.take_if(|(partition, _)| *partition == number);
@@ -113,6 +147,10 @@ impl KafkaSource {
                     what: format!("read {} at offset {}", reader.partition(), error.offset),
                     reason: error.words,
                 });
+            }
+            ErrorVerdict::Unsupported => {
+                let text = format!("{} cannot be read: {}", reader.partition(), error.words);
+                return Err(SourceError::Final(text));
             }
             ErrorVerdict::MayPass => {
                 reader.is_in_trouble();

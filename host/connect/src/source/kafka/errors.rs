@@ -6,7 +6,7 @@ use rdkafka::types::RDKafkaErrorCode;
 #[derive(Debug)]
 pub(super) struct PartitionError {
     pub(super) offset: i64,
-    pub(super) code: RDKafkaErrorCode,
+    pub(super) verdict: ErrorVerdict,
     pub(super) words: String,
 }
 
@@ -19,17 +19,20 @@ pub(super) enum ErrorVerdict {
     PositionLost,
     /// librdkafka goes on behind a batch that it cannot read, or never gets beyond it: the source must end.
     Unreadable,
+    /// What is there is not read this way, and will not be.
+    Unsupported,
     /// The topic was deleted, may not be read, has no leader: all of that can be mended from outside.
     MayPass,
 }
 
-impl PartitionError {
-    pub(super) fn verdict(&self) -> ErrorVerdict {
+impl ErrorVerdict {
+    /// About what librdkafka says.
+    pub(super) fn of(code: RDKafkaErrorCode) -> Self {
         use RDKafkaErrorCode as Code;
-        match self.code {
-            Code::PartitionEOF => ErrorVerdict::CaughtUp,
+        match code {
+            Code::PartitionEOF => Self::CaughtUp,
             Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::LogTruncation => {
-                ErrorVerdict::PositionLost
+                Self::PositionLost
             }
             Code::BadMessage
             | Code::BadCompression
@@ -37,8 +40,26 @@ impl PartitionError {
             | Code::InvalidMessageSize
             | Code::MessageSizeTooLarge
             | Code::NotImplemented
-            | Code::Fatal => ErrorVerdict::Unreadable,
-            _ => ErrorVerdict::MayPass,
+            | Code::Fatal => Self::Unreadable,
+            _ => Self::MayPass,
         }
     }
+}
+
+/// Those of a broker's numbers that a partition may be refused with and a person can do something about.
+const WORDS: [(i16, &str); 5] = [
+    (2, "the broker found its own record damaged"),
+    (3, "the broker does not know the topic or partition"),
+    (29, "reading the topic is not allowed"),
+    (100, "the broker does not know a topic with this id"),
+    (103, "the broker knows another id for the topic"),
+];
+
+/// What a broker says with one of its numbers.
+pub(super) fn words_of(code: i16) -> String {
+    let known = WORDS.iter().find(|(number, _)| *number == code);
+    known.map_or_else(
+        || format!("the broker answers with error {code}"),
+        |(_, words)| (*words).to_owned(),
+    )
 }

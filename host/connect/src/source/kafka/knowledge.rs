@@ -48,12 +48,7 @@ impl ClientContext for Context {
         let code = error.rdkafka_error_code();
         if code != Some(RDKafkaErrorCode::AllBrokersDown) {
             // «All brokers are down» follows the error that says why.
-            let mut state = self.knowledge.lock();
-            state.last_error = Some(reason.to_owned());
-            if TooLarge::says(reason) {
-                let at = self.knowledge.clock.monotonic();
-                state.too_large = Some(TooLarge { at, words: reason.to_owned() });
-            }
+            self.knowledge.note_error(reason);
         }
         self.knowledge.look_now();
     }
@@ -183,6 +178,16 @@ impl Knowledge {
     /// The last answer that was larger than librdkafka takes, however long ago.
     pub(super) fn too_large(&self) -> Option<TooLarge> {
         self.lock().too_large.clone()
+    }
+
+    /// Takes note of what a client says of its connections.
+    pub(super) fn note_error(&self, reason: &str) {
+        let mut state = self.lock();
+        state.last_error = Some(reason.to_owned());
+        if TooLarge::says(reason) {
+            let at = self.clock.monotonic();
+            state.too_large = Some(TooLarge { at, words: reason.to_owned() });
+        }
     }
 
     /// Asks for the topic soon.

@@ -80,14 +80,13 @@ pub(super) fn fewer_partitions(topic: &str, known: usize, count: i32) -> String 
 mod tests {
     use std::sync::Arc;
 
-    use rdkafka::types::RDKafkaErrorCode;
-
+    use super::super::errors::ErrorVerdict;
     use super::*;
 
     fn settle(position: i64, is_first_start: bool, policy: OnDataLoss) -> Settlement {
         let partition = Partition { stream: Arc::from("sales"), number: 1 };
         let words = "log truncation".to_owned();
-        let error = PartitionError { offset: -1, code: RDKafkaErrorCode::LogTruncation, words };
+        let error = PartitionError { offset: -1, verdict: ErrorVerdict::PositionLost, words };
         let loss = Loss { partition: &partition, position, is_first_start, error: &error };
         loss.settle(20, 40, policy)
     }

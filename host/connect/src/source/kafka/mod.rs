@@ -1,7 +1,7 @@
 //! A Kafka topic as a source: partitions assigned without a group, positions kept by the commit chain.
 //!
-//! Messages come through [`BatchQueue`], everything else (errors, logs, answers to commits, OAuth) through the
-//! consumer's own queue, which every poll serves. A group is only told what was committed, for lag dashboards.
+//! Records come through a [`Feed`]: librdkafka's queue ([`BatchQueue`]), or a fetcher of our own ([`Direct`]). Everything else
+//! (errors, logs, answers to commits, OAuth) comes through the consumer's own queue, which every poll serves. A group is only told what was committed, for lag dashboards.
 //!
 //! Nothing is fetched before the brokers have said which topic this is, and that it is the one that the positions belong to
 //! (`topic.rs`).
@@ -13,6 +13,8 @@ mod knowledge;
 mod ask;
 mod watch;
 mod batch_queue;
+mod direct;
+mod feed;
 mod start;
 mod partition;
 mod loss;
@@ -33,13 +35,15 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
 use batch_queue::{BatchQueue, cached_end};
+use direct::Direct;
+use feed::Feed;
 use knowledge::{Context, Knowledge};
 use partition::PartitionReader;
 use properties::{client_config, refused_property};
 use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
-use sluicegate_pipeline::{KafkaConfig, OffsetsGroup};
+use sluicegate_pipeline::{FetchWay, KafkaConfig, OffsetsGroup};
 use topic::Lost;
 use watch::watch;
 
@@ -60,7 +64,7 @@ pub struct KafkaSource {
     topic_c: CString,
     clock: Clock,
     /// Before the consumer: it must be gone when the consumer closes.
-    queue: BatchQueue,
+    feed: Feed,
     consumer: Arc<BaseConsumer<Context>>,
     knowledge: Arc<Knowledge>,
     /// By number: partition n is `readers[n]`.
@@ -114,12 +118,16 @@ impl KafkaSource {
         let consumer = Arc::new(consumer);
         let started = watch(Arc::clone(&knowledge), Arc::clone(&consumer), woken);
         started.map_err(|error| failed("start a thread", error))?;
+        let feed = match config.fetch {
+            FetchWay::Librdkafka => Feed::Librdkafka(BatchQueue::new(Arc::clone(&consumer))),
+            FetchWay::Direct => Feed::Direct(Box::new(Direct::new(config, name)?)),
+        };
         Ok(Self {
             config: config.clone(),
             name: name.to_owned(),
             topic: Arc::from(config.topic.as_str()),
             topic_c,
-            queue: BatchQueue::new(Arc::clone(&consumer)),
+            feed,
             consumer,
             knowledge,
             readers: Vec::new(),
@@ -190,7 +198,9 @@ impl KafkaSource {
         self.progress.clear();
         for reader in &mut self.readers {
             let (topic, number) = (&self.topic_c, reader.partition().number);
-            if look_up_all && let Some(end) = cached_end(&self.consumer, topic, number) {
+            // A fetcher of our own has told with what it brought.
+            let is_asked = look_up_all && matches!(self.feed, Feed::Librdkafka(_));
+            if is_asked && let Some(end) = cached_end(&self.consumer, topic, number) {
                 reader.see_end(end);
             }
             reader.note_standstill(now);
@@ -203,7 +213,7 @@ impl KafkaSource {
         if self.fetching != Fetching::Begun {
             return Ok(());
         }
-        partition::update_fetching(&mut self.readers, &self.consumer, &self.topic)
+        self.feed.update(&mut self.readers, &self.consumer, &self.topic)
     }
 }
 
@@ -250,6 +260,7 @@ impl Source for KafkaSource {
             self.update_progress()?;
             return Ok(Vec::new());
         }
+        self.find_beginnings();
         self.collect(limits)?;
         let blocks: Vec<_> =
             self.readers.iter_mut().filter_map(PartitionReader::finish_block).collect();
@@ -311,6 +322,7 @@ impl Source for KafkaSource {
         }
         let complaint = || self.complaint.as_ref().map(|(_, text)| text.clone());
         let trouble = self.knowledge.trouble().or_else(complaint);
+        let trouble = trouble.or_else(|| self.feed.trouble());
         trouble.or_else(|| standing().find_map(|standing| standing.problem(now)))
     }
 }

@@ -3,18 +3,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::Offset;
 
-use super::batch_queue::KafkaMessage;
-use super::failed;
-use super::knowledge::Context;
 use super::stall::{Standing, Standstill};
-use crate::source::{Absent, Headers, NO_TIMESTAMP, PartitionProgress, RecordBlock, SourceError};
+use crate::source::{Absent, Header, Headers, NO_TIMESTAMP, PartitionProgress, RecordBlock};
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::varlen::Varlen;
 
-/// What became of a message.
+/// A record as it is lent, by a message of librdkafka or by a walk. What is made of it here is all that becomes of it.
+pub(super) trait Lent {
+    fn offset(&self) -> i64;
+
+    /// Milliseconds since 1970; below zero if it carries none.
+    fn millis(&self) -> i64;
+
+    /// Whether its timestamp is that of the sender's clock, and not of the broker's.
+    fn is_time_of_sender(&self) -> bool;
+
+    /// Kafka's leader epoch of the record; none if the broker does not tell.
+    fn leader_epoch(&self) -> Option<i32>;
+
+    /// None is not empty.
+    fn key(&self) -> Option<&[u8]>;
+
+    /// None for a tombstone.
+    fn value(&self) -> Option<&[u8]>;
+
+    /// In their order.
+    fn headers(&self) -> impl Iterator<Item = Header<'_>>;
+}
+
+/// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// It is in the block.
@@ -115,8 +134,8 @@ impl PartitionReader {
 
     /// Copies a record into the block.
     #[inline]
-    pub(super) fn take(&mut self, message: &KafkaMessage<'_>, wants_headers: bool) -> Taken {
-        let offset = message.offset();
+    pub(super) fn take(&mut self, record: &impl Lent, wants_headers: bool) -> Taken {
+        let offset = record.offset();
         if self.position.ended || offset < self.position.next_offset.get() {
             return Taken::Skipped;
         }
@@ -125,11 +144,11 @@ impl PartitionReader {
             return Taken::Skipped;
         }
         if self.block.offsets.is_empty() {
-            self.has_times_of_senders |= message.is_time_of_sender();
+            self.has_times_of_senders |= record.is_time_of_sender();
         }
-        let bytes = self.block.push(message, wants_headers);
+        let bytes = self.block.push(record, wants_headers);
         self.position.next_offset = NextOffset::after(offset);
-        self.position.leader_epoch = message.leader_epoch();
+        self.position.leader_epoch = record.leader_epoch();
         self.is_begun = true;
         self.end_if_reached();
         Taken::Record { bytes }
@@ -146,6 +165,29 @@ impl PartitionReader {
         }
         self.end_seen = self.end_seen.max(Some(offset));
         self.end_if_reached();
+    }
+
+    /// Everything that has come was read, up to `next`; nothing behind `last_stable` may be read yet.
+    pub(super) fn passed(&mut self, next: i64, last_stable: i64) {
+        if next >= last_stable {
+            self.reached_end(next);
+        } else if next > self.position.next_offset.get() && !self.position.ended {
+            self.position.next_offset = NextOffset::at(next);
+            self.end_if_reached();
+        }
+    }
+
+    /// Whether it begins at the oldest record there is, and has read none.
+    pub(super) fn begins_at_oldest(&self) -> bool {
+        self.from_start && !self.is_begun
+    }
+
+    /// The oldest record has been found. Where it stands then.
+    pub(super) fn begin_at(&mut self, oldest: i64) -> i64 {
+        let next = oldest.max(self.position.next_offset.get());
+        self.position.next_offset = NextOffset::at(next);
+        self.end_if_reached();
+        next
     }
 
     /// The end by the last answer to a fetch.
@@ -256,58 +298,30 @@ impl PartitionReader {
     }
 }
 
-/// Tells librdkafka which partitions are not to be fetched, and which are again.
-pub(super) fn update_fetching(
-    readers: &mut [PartitionReader],
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-) -> Result<(), SourceError> {
-    let (mut pause, mut resume) = (TopicPartitionList::new(), TopicPartitionList::new());
-    for reader in readers {
-        if let Some(is_fetched) = reader.changed_fetching() {
-            let list = if is_fetched { &mut resume } else { &mut pause };
-            list.add_partition(topic, reader.partition.number);
-        }
-    }
-    if pause.count() > 0
-        && let Err(error) = consumer.pause(&pause)
-    {
-        // Only work and memory are saved by it: what has ended is skipped, and what is too far ahead still right.
-        tracing::debug!(%error, "partitions go on being fetched");
-    }
-    if resume.count() > 0 {
-        let resumed = consumer.resume(&resume);
-        let resumed =
-            resumed.and_then(|()| resume.elements().iter().try_for_each(|one| one.error()));
-        resumed.map_err(|error| failed("read paused partitions again", error))?;
-    }
-    Ok(())
-}
-
 impl Block {
     /// Appends a record. The bytes of its value, its key and its headers.
     #[inline]
-    fn push(&mut self, message: &KafkaMessage<'_>, wants_headers: bool) -> usize {
+    fn push(&mut self, lent: &impl Lent, wants_headers: bool) -> usize {
         if self.offsets.is_empty() {
             self.make_room(wants_headers);
         }
         let record = self.offsets.len();
-        let value = message.value().unwrap_or_else(|| {
+        let value = lent.value().unwrap_or_else(|| {
             self.no_value.mark(record);
             &[]
         });
-        let key = message.key().unwrap_or_else(|| {
+        let key = lent.key().unwrap_or_else(|| {
             self.no_key.mark(record);
             &[]
         });
         let mut bytes = value.len() + key.len();
         if let Some(headers) = &mut self.headers {
-            bytes += message.headers().map(|header| headers.push(record, header)).sum::<usize>();
+            bytes += lent.headers().map(|header| headers.push(record, header)).sum::<usize>();
         }
         self.values.push(value);
         self.keys.push(key);
-        self.offsets.push(message.offset());
-        self.timestamps.push(micros(message.timestamp()));
+        self.offsets.push(lent.offset());
+        self.timestamps.push(micros(lent.millis()));
         bytes
     }
 

@@ -43,6 +43,11 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("reconnect.backoff.max.ms", "2000"),
 ];
 
+/// What the source sets where the user does not.
+pub(super) fn default_of(key: &str) -> Option<&'static str> {
+    DEFAULTS.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+}
+
 /// The client's configuration. `name` is the pipeline's.
 ///
 /// # Errors

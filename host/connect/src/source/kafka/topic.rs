@@ -9,6 +9,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::errors::PartitionError;
+use super::feed::Feed;
 use super::knowledge::Seen;
 use super::loss::{Loss, Settlement, another_topic, fewer_partitions};
 use super::partition::PartitionReader;
@@ -67,17 +68,26 @@ impl KafkaSource {
         if self.fetching != Fetching::Waiting {
             return Ok(());
         }
-        for reader in &self.readers {
-            self.forward(reader.partition().number)?;
+        if let Feed::Direct(direct) = &mut self.feed {
+            direct.begin(&self.identity)?;
+            for reader in self.readers.iter().filter(|reader| !reader.position().ended) {
+                direct.start(reader);
+            }
+        } else {
+            for reader in &self.readers {
+                self.forward(reader.partition().number)?;
+            }
+            let list = self.assignment()?;
+            self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
         }
-        let list = self.assignment()?;
-        self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
         self.fetching = Fetching::Begun;
         Ok(())
     }
 
     fn forward(&self, number: i32) -> Result<(), SourceError> {
-        if self.queue.forward(&self.topic_c, number) {
+        if let Feed::Librdkafka(queue) = &self.feed
+            && queue.forward(&self.topic_c, number)
+        {
             return Ok(());
         }
         let what = format!("read partition {number} of topic `{}`", self.topic);
@@ -95,14 +105,37 @@ impl KafkaSource {
         }
         let mut added = TopicPartitionList::new();
         for number in known..seen.partitions {
-            self.readers.push(PartitionReader::from_start(&self.topic, number));
-            self.forward(number)?;
-            added
-                .add_partition_offset(&self.topic, number, Offset::Beginning)
-                .map_err(|error| failed("assign partitions", error))?;
+            let reader = PartitionReader::from_start(&self.topic, number);
+            if let Feed::Direct(direct) = &mut self.feed {
+                direct.start(&reader);
+            } else {
+                self.forward(number)?;
+                added
+                    .add_partition_offset(&self.topic, number, Offset::Beginning)
+                    .map_err(|error| failed("assign partitions", error))?;
+            }
+            self.readers.push(reader);
         }
         tracing::info!(topic = %self.topic, from = known, to = seen.partitions, "new partitions");
+        if added.count() == 0 {
+            return Ok(());
+        }
         self.consumer.incremental_assign(&added).map_err(|error| failed("assign partitions", error))
+    }
+
+    /// Looks for the oldest records of partitions that begin with them, where librdkafka does not do that itself. What is not
+    /// answered is asked again at the next poll.
+    pub(super) fn find_beginnings(&mut self) {
+        let Feed::Direct(direct) = &self.feed else { return };
+        let beginning: Vec<i32> = direct.beginning().collect();
+        for number in beginning {
+            let Some(range) = self.range(number) else { return };
+            let reader = &mut self.readers[usize::try_from(number).expect("it has a reader")];
+            let from = reader.begin_at(range.start);
+            if let Feed::Direct(direct) = &mut self.feed {
+                direct.start_at(number, from);
+            }
+        }
     }
 
     /// A bounded run reads what was there when it first started, or it would never end.

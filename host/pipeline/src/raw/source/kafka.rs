@@ -57,6 +57,14 @@ pub(crate) struct RawKafka {
     #[serde(default)]
     #[schemars(example = &"billing-lag")]
     pub(crate) group: Option<String>,
+    /// Who reads the records. Default `"librdkafka"`, because it reads from any broker.
+    ///
+    /// * `"librdkafka"`: Kafka's client for C.
+    /// * `"direct"`: connections of Sluicegate's own, for a fraction of the cost. They need Kafka 3.1 or later, and no TLS, SASL or
+    ///   `client.rack`. Results are the same. Properties that it does not know are refused.
+    #[serde(default)]
+    #[schemars(example = &"direct")]
+    pub(crate) fetch: RawFetchWay,
     /// Any other property of librdkafka (SASL, TLS, fetch sizes), by its own name. `${env:NAME}` in a value is
     /// replaced by that variable of the environment, so that no secret stands in the file. Properties that
     /// Sluicegate sets itself are refused. Default: none.
@@ -86,6 +94,14 @@ impl RawStart {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawEnd {
     Latest,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawFetchWay {
+    #[default]
+    Librdkafka,
+    Direct,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

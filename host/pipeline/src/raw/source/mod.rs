@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::describe_type;
 pub(crate) use files::{RawFiles, RawFilesSource, RawOrder};
-pub(crate) use kafka::{RawEnd, RawKafka, RawKafkaSource, RawOnDataLoss, RawStart};
+pub(crate) use kafka::{RawEnd, RawFetchWay, RawKafka, RawKafkaSource, RawOnDataLoss, RawStart};
 
 /// Where records come from.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -19,7 +19,7 @@ use sluicegate_model::identity::SourceIdentity;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{
-    ClientProperties, EndPosition, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
+    ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
 };
 
 const PARTITIONS: i32 = 3;
@@ -32,9 +32,13 @@ struct Topic {
 }
 
 impl Topic {
-    fn new(count: usize) -> Self {
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic("sales", PARTITIONS, 1).unwrap();
+    fn new(way: FetchWay, count: usize) -> Self {
+        Self::on_brokers(1, way, count)
+    }
+
+    fn on_brokers(brokers: i32, way: FetchWay, count: usize) -> Self {
+        let cluster = MockCluster::new(brokers).unwrap();
+        cluster.create_topic("sales", PARTITIONS, brokers).unwrap();
         let config = KafkaConfig {
             brokers: cluster.bootstrap_servers(),
             topic: "sales".to_owned(),
@@ -42,6 +46,7 @@ impl Topic {
             end: None,
             on_data_loss: OnDataLoss::Halt,
             group: OffsetsGroup::OfPipeline,
+            fetch: way,
             properties: ClientProperties::default(),
         };
         let mut topic = Self { cluster, config, count: 0 };
@@ -98,6 +103,38 @@ impl Fixture for Topic {
     }
 }
 
+/// What is promised whoever fetches.
+macro_rules! both_ways {
+    ($($test:ident,)*) => {
+        mod by_librdkafka {
+            $(#[test] fn $test() { super::$test(super::FetchWay::Librdkafka) })*
+        }
+        mod direct {
+            $(#[test] fn $test() { super::$test(super::FetchWay::Direct) })*
+        }
+    };
+}
+
+both_ways! {
+    a_topic_keeps_the_promises,
+    keys_timestamps_and_leader_epochs_come_along,
+    null_and_empty_are_told_apart,
+    a_bounded_run_ends_where_the_topic_ended_when_it_was_first_started,
+    a_position_that_is_gone_ends_the_source,
+    a_lost_position_is_moved_where_that_is_wanted,
+    a_source_knows_its_topic_and_reads_no_other,
+    a_topic_made_anew_is_read_from_its_beginning_where_that_is_wanted,
+    a_second_assignment_forgets_nothing_but_the_first,
+    a_missing_topic_is_a_problem_that_passes,
+    a_broker_that_is_away_is_a_problem_that_passes,
+    a_broker_that_never_was_there_is_a_problem_too,
+    errors_of_a_fetch_that_pass_lose_nothing,
+    what_is_acknowledged_is_shown_to_the_group,
+    records_linger_together_after_the_first,
+    leaders_that_move_lose_and_repeat_nothing,
+    partitions_that_the_topic_is_given_later_are_read_from_their_start,
+}
+
 /// Polls until the condition holds; fails after a while.
 #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
 fn poll_until(source: &mut KafkaSource, mut done: impl FnMut(&mut KafkaSource) -> bool) {
@@ -107,14 +144,12 @@ fn poll_until(source: &mut KafkaSource, mut done: impl FnMut(&mut KafkaSource) -
     }
 }
 
-#[test]
-fn a_topic_keeps_the_promises() {
-    keeps_the_promises(&Topic::new(600));
+fn a_topic_keeps_the_promises(way: FetchWay) {
+    keeps_the_promises(&Topic::new(way, 600));
 }
 
-#[test]
-fn keys_timestamps_and_leader_epochs_come_along() {
-    let topic = Topic::new(30);
+fn keys_timestamps_and_leader_epochs_come_along(way: FetchWay) {
+    let topic = Topic::new(way, 30);
     let mut source = topic.kafka_source();
     let positions = genesis(&mut source);
     source.assign(&positions).unwrap();
@@ -135,9 +170,8 @@ fn keys_timestamps_and_leader_epochs_come_along() {
     });
 }
 
-#[test]
-fn null_and_empty_are_told_apart() {
-    let topic = Topic::new(0);
+fn null_and_empty_are_told_apart(way: FetchWay) {
+    let topic = Topic::new(way, 0);
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", &topic.config.brokers).create().unwrap();
     let record = || BaseRecord::<str, str>::to("sales").partition(1);
@@ -163,7 +197,7 @@ fn null_and_empty_are_told_apart() {
 
 #[test]
 fn the_start_is_resolved_once() {
-    let mut topic = Topic::new(30);
+    let mut topic = Topic::new(FetchWay::Librdkafka, 30);
     let start = |topic: &Topic| {
         let positions = genesis(&mut topic.kafka_source());
         positions.values().map(|position| position.next_offset.get()).collect::<Vec<_>>()
@@ -199,9 +233,8 @@ fn refused_genesis(topic: &Topic) -> String {
     }
 }
 
-#[test]
-fn a_bounded_run_ends_where_the_topic_ended_when_it_was_first_started() {
-    let mut topic = Topic::new(30);
+fn a_bounded_run_ends_where_the_topic_ended_when_it_was_first_started(way: FetchWay) {
+    let mut topic = Topic::new(way, 30);
     topic.config.end = Some(EndPosition::Latest);
     let mut source = topic.kafka_source();
     let mut positions = genesis(&mut source);
@@ -229,9 +262,8 @@ fn a_bounded_run_ends_where_the_topic_ended_when_it_was_first_started() {
     assert!(genesis(&mut topic.kafka_source()).values().all(|position| position.ended));
 }
 
-#[test]
-fn a_position_that_is_gone_ends_the_source() {
-    let topic = Topic::new(30);
+fn a_position_that_is_gone_ends_the_source(way: FetchWay) {
+    let topic = Topic::new(way, 30);
     let positions = [(partition(1), Position::at(NextOffset::at(1000)))].into();
     let mut source = topic.kafka_source();
     source.assign(&positions).unwrap();
@@ -257,9 +289,8 @@ fn lost_in(source: &mut KafkaSource) -> String {
     }
 }
 
-#[test]
-fn a_lost_position_is_moved_where_that_is_wanted() {
-    let mut topic = Topic::new(30);
+fn a_lost_position_is_moved_where_that_is_wanted(way: FetchWay) {
+    let mut topic = Topic::new(way, 30);
     topic.config.on_data_loss = OnDataLoss::Earliest;
     let mut source = topic.kafka_source();
     let mut positions = genesis(&mut source);
@@ -286,9 +317,8 @@ fn a_lost_position_is_moved_where_that_is_wanted() {
     assert_same(&records, &expected);
 }
 
-#[test]
-fn a_source_knows_its_topic_and_reads_no_other() {
-    let topic = Topic::new(30);
+fn a_source_knows_its_topic_and_reads_no_other(way: FetchWay) {
+    let topic = Topic::new(way, 30);
     let mut source = topic.kafka_source();
     let positions = genesis(&mut source);
     let identity = source.identity();
@@ -314,9 +344,8 @@ fn a_source_knows_its_topic_and_reads_no_other() {
     assert_eq!(source.identity(), identity);
 }
 
-#[test]
-fn a_topic_made_anew_is_read_from_its_beginning_where_that_is_wanted() {
-    let mut topic = Topic::new(30);
+fn a_topic_made_anew_is_read_from_its_beginning_where_that_is_wanted(way: FetchWay) {
+    let mut topic = Topic::new(way, 30);
     topic.config.on_data_loss = OnDataLoss::Earliest;
     let mut source = topic.kafka_source();
     let mut positions = genesis(&mut source);
@@ -343,9 +372,8 @@ fn a_topic_made_anew_is_read_from_its_beginning_where_that_is_wanted() {
     assert_eq!(source.identity(), identity);
 }
 
-#[test]
-fn a_second_assignment_forgets_nothing_but_the_first() {
-    let topic = Topic::new(3);
+fn a_second_assignment_forgets_nothing_but_the_first(way: FetchWay) {
+    let topic = Topic::new(way, 3);
     let mut source = topic.kafka_source().with_headers(true);
     let positions = genesis(&mut source);
     for _ in 0..2 {
@@ -360,7 +388,7 @@ fn a_second_assignment_forgets_nothing_but_the_first() {
 
 #[test]
 fn properties_that_correctness_needs_are_refused_by_name() {
-    let mut topic = Topic::new(0);
+    let mut topic = Topic::new(FetchWay::Librdkafka, 0);
     let mut refused = |key: &str, value: &str| {
         topic.config.properties = ClientProperties([(key.to_owned(), value.to_owned())].into());
         match KafkaSource::connect(&topic.config, "test", Clock::system()) {
@@ -384,9 +412,8 @@ fn properties_that_correctness_needs_are_refused_by_name() {
     assert_eq!(refused("fetch.queue.backoff.ms", "5"), None);
 }
 
-#[test]
-fn a_missing_topic_is_a_problem_that_passes() {
-    let mut topic = Topic::new(3);
+fn a_missing_topic_is_a_problem_that_passes(way: FetchWay) {
+    let mut topic = Topic::new(way, 3);
     topic.config.topic = "later".to_owned();
     topic
         .cluster
@@ -404,9 +431,8 @@ fn a_missing_topic_is_a_problem_that_passes() {
     assert_eq!(source.problem(), None);
 }
 
-#[test]
-fn a_broker_that_is_away_is_a_problem_that_passes() {
-    let mut topic = Topic::new(9);
+fn a_broker_that_is_away_is_a_problem_that_passes(way: FetchWay) {
+    let mut topic = Topic::new(way, 9);
     let mut source = topic.kafka_source();
     let mut positions = genesis(&mut source);
     source.assign(&positions).unwrap();
@@ -432,8 +458,7 @@ fn a_broker_that_is_away_is_a_problem_that_passes() {
     assert_same(&records, &topic.records());
 }
 
-#[test]
-fn a_broker_that_never_was_there_is_a_problem_too() {
+fn a_broker_that_never_was_there_is_a_problem_too(way: FetchWay) {
     let config = KafkaConfig {
         brokers: "127.0.0.1:1".to_owned(),
         topic: "sales".to_owned(),
@@ -441,6 +466,7 @@ fn a_broker_that_never_was_there_is_a_problem_too() {
         end: None,
         on_data_loss: OnDataLoss::Halt,
         group: OffsetsGroup::OfPipeline,
+        fetch: way,
         properties: ClientProperties::default(),
     };
     let mut source = KafkaSource::connect(&config, "test", Clock::system()).unwrap();
@@ -455,9 +481,8 @@ fn a_broker_that_never_was_there_is_a_problem_too() {
     assert!(source.poll(&limits(1)).unwrap().is_empty());
 }
 
-#[test]
-fn errors_of_a_fetch_that_pass_lose_nothing() {
-    let topic = Topic::new(300);
+fn errors_of_a_fetch_that_pass_lose_nothing(way: FetchWay) {
+    let topic = Topic::new(way, 300);
     let mut source = topic.kafka_source();
     let mut positions = genesis(&mut source);
     topic.cluster.request_errors(
@@ -474,11 +499,10 @@ fn errors_of_a_fetch_that_pass_lose_nothing() {
     assert_same(&records, &topic.records());
 }
 
-#[test]
-fn what_is_acknowledged_is_shown_to_the_group() {
+fn what_is_acknowledged_is_shown_to_the_group(way: FetchWay) {
     use rdkafka::consumer::{BaseConsumer, Consumer};
 
-    let topic = Topic::new(9);
+    let topic = Topic::new(way, 9);
     let mut source = topic.kafka_source();
     let mut positions = genesis(&mut source);
     source.assign(&positions).unwrap();
@@ -503,7 +527,7 @@ fn what_is_acknowledged_is_shown_to_the_group() {
 fn without_a_group_nothing_is_shown_to_anybody() {
     use rdkafka::consumer::{BaseConsumer, Consumer};
 
-    let topic = Topic::new(9);
+    let topic = Topic::new(FetchWay::Librdkafka, 9);
     let silent = KafkaConfig { group: OffsetsGroup::Nobody, ..topic.config.clone() };
     let telling =
         KafkaConfig { group: OffsetsGroup::Named("told".to_owned()), ..topic.config.clone() };
@@ -538,9 +562,8 @@ fn without_a_group_nothing_is_shown_to_anybody() {
     assert_eq!(shown("sluicegate-sluicegate-test"), 0);
 }
 
-#[test]
-fn records_linger_together_after_the_first() {
-    let topic = Topic::new(3000);
+fn records_linger_together_after_the_first(way: FetchWay) {
+    let topic = Topic::new(way, 3000);
     let mut source = topic.kafka_source();
     let positions = genesis(&mut source);
     source.assign(&positions).unwrap();
@@ -553,4 +576,40 @@ fn records_linger_together_after_the_first() {
     let blocks = source.poll(&limits).unwrap();
     assert_eq!(blocks.iter().map(crate::source::RecordBlock::len).sum::<usize>(), 3000);
     assert_eq!(blocks.len(), 3, "one block a partition");
+}
+
+fn leaders_that_move_lose_and_repeat_nothing(way: FetchWay) {
+    let mut topic = Topic::on_brokers(3, way, 300);
+    let mut source = topic.kafka_source();
+    let mut positions = genesis(&mut source);
+    source.assign(&positions).unwrap();
+    let mut records = Records::new();
+    for round in 0..4 {
+        for number in 0..PARTITIONS {
+            topic
+                .cluster
+                .partition_leader("sales", number, Some(1 + (number + round) % 3))
+                .unwrap();
+        }
+        topic.produce(30);
+        poll_until(&mut source, |source| {
+            absorb(&source.poll(&limits(7)).unwrap(), &mut records, &mut positions);
+            records.values().map(Vec::len).sum::<usize>() == topic.count
+        });
+    }
+    assert_same(&records, &topic.records());
+    let is_known = |position: &Position| position.leader_epoch.is_some_and(|epoch| epoch > 0);
+    assert!(positions.values().all(is_known), "{positions:?}");
+}
+
+fn partitions_that_the_topic_is_given_later_are_read_from_their_start(way: FetchWay) {
+    let topic = Topic::new(way, 300);
+    let mut source = topic.kafka_source();
+    let mut positions = genesis(&mut source);
+    // As if the topic had had one partition when it was read first.
+    positions.retain(|partition, _| partition.number == 0);
+    source.assign(&positions).unwrap();
+    let mut records = Records::new();
+    read_on(&mut source, &limits(50), &mut records, &mut positions);
+    assert_same(&records, &topic.records());
 }

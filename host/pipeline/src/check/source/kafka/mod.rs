@@ -1,14 +1,16 @@
 //! `[source.kafka]`: brokers, topic, positions and properties that can be used.
 
+mod direct;
+
 use std::collections::BTreeMap;
 
 use crate::check::Context;
 use crate::document::Key;
 use crate::problem::Problems;
-use crate::raw::{RawEnd, RawKafka, RawOnDataLoss, RawStart};
+use crate::raw::{RawEnd, RawFetchWay, RawKafka, RawOnDataLoss, RawStart};
 use crate::scalar::Properties;
 use crate::{
-    ClientProperties, EndPosition, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
+    ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
     environment, forbidden, place,
 };
 
@@ -48,11 +50,18 @@ pub(super) fn check(
     context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<KafkaConfig> {
-    let RawKafka { brokers, topic, start, end, on_data_loss, group, properties } = raw;
+    let RawKafka { brokers, topic, start, end, on_data_loss, group, fetch, properties } = raw;
     let brokers = problems.take(&key.child("brokers"), check_brokers(&brokers));
     let topic = problems.take(&key.child("topic"), check_topic(&topic));
     let start = check_start(start, &key.child("start"), problems);
     let properties = check_properties(properties, &OWN_PROPERTIES, key, context, problems);
+    let fetch = match fetch {
+        RawFetchWay::Librdkafka => FetchWay::Librdkafka,
+        RawFetchWay::Direct => FetchWay::Direct,
+    };
+    if fetch == FetchWay::Direct {
+        direct::check(&properties, key, problems);
+    }
     Some(KafkaConfig {
         brokers: brokers?,
         topic: topic?,
@@ -67,6 +76,7 @@ pub(super) fn check(
             Some(name) if name.is_empty() => OffsetsGroup::Nobody,
             Some(name) => OffsetsGroup::Named(name),
         },
+        fetch,
         properties,
     })
 }

@@ -1,0 +1,262 @@
+//! Records by connections of our own: walks what the fetcher has brought into the blocks of the partitions.
+//!
+//! librdkafka still answers everything else: which topic this is, where partitions begin and end, who is told what was
+//! committed.
+
+mod options;
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use sluicegate_fetch::batch::{Record, Stand, Unpacker, Walk};
+use sluicegate_fetch::fault::{Damage, Fault};
+use sluicegate_fetch::{Fetcher, Options, Trouble};
+use sluicegate_model::identity::SourceIdentity;
+use sluicegate_pipeline::KafkaConfig;
+
+use super::collect::Room;
+use super::errors::{ErrorVerdict, PartitionError};
+use super::failed;
+use super::partition::{Lent, PartitionReader, Taken};
+use crate::source::{Header, SourceError};
+
+/// Says how to do without.
+const USE_LIBRDKAFKA: &str = "set `source.kafka.fetch = \"librdkafka\"`";
+
+/// Fetches the partitions of one assignment.
+pub(super) struct Direct {
+    options: Options,
+    /// None before it is known which topic this is.
+    fetcher: Option<Fetcher>,
+    unpacker: Unpacker,
+    open: Option<Open>,
+    /// Partitions that begin at their oldest record, wherever that is.
+    beginning: BTreeSet<i32>,
+}
+
+/// What has come of a partition and is not read to its end.
+struct Open {
+    number: i32,
+    walk: Walk,
+    /// Nothing behind it may be read yet.
+    last_stable: i64,
+}
+
+impl Direct {
+    /// Fetches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// A property is no number, which librdkafka would have refused.
+    pub(super) fn new(config: &KafkaConfig, name: &str) -> Result<Self, SourceError> {
+        let options = options::of(config, name)?;
+        let unpacker = Unpacker::new(options.largest_answer);
+        Ok(Self { options, fetcher: None, unpacker, open: None, beginning: BTreeSet::new() })
+    }
+
+    /// Begins to fetch in this topic and no other.
+    pub(super) fn begin(&mut self, identity: &SourceIdentity) -> Result<(), SourceError> {
+        let Some(id) = &identity.topic else {
+            return Err(SourceError::Final(format!(
+                "`source.kafka.fetch = \"direct\"` needs brokers that give topics ids, as Kafka does from 3.1 on: {USE_LIBRDKAFKA}"
+            )));
+        };
+        let options = Options { topic_id: id.clone(), ..self.options.clone() };
+        let fetcher = Fetcher::start(options).map_err(|error| failed("start a thread", error))?;
+        self.fetcher = Some(fetcher);
+        Ok(())
+    }
+
+    /// Fetches a partition from its position on.
+    pub(super) fn start(&mut self, reader: &PartitionReader) {
+        let (number, position) = (reader.partition().number, reader.position());
+        if reader.begins_at_oldest() {
+            self.beginning.insert(number);
+        } else if let Some(fetcher) = &self.fetcher {
+            fetcher.add(number, position.next_offset.get(), position.leader_epoch);
+        }
+    }
+
+    /// Fetches a partition no more, and forgets what has come of it.
+    pub(super) fn stop(&mut self, number: i32) {
+        self.beginning.remove(&number);
+        self.open.take_if(|open| open.number == number);
+        if let Some(fetcher) = &self.fetcher {
+            fetcher.remove(number);
+        }
+    }
+
+    /// Partitions whose oldest record has to be found.
+    pub(super) fn beginning(&self) -> impl Iterator<Item = i32> {
+        self.beginning.iter().copied()
+    }
+
+    /// The oldest record of a partition was found: the reader stands there.
+    pub(super) fn start_at(&mut self, number: i32, offset: i64) {
+        self.beginning.remove(&number);
+        if let Some(fetcher) = &self.fetcher {
+            fetcher.add(number, offset, None);
+        }
+    }
+
+    /// Waits until something has come.
+    pub(super) fn wait(&self, at_most: Duration) -> bool {
+        self.open.is_some() || self.fetcher.as_ref().is_some_and(|fetcher| fetcher.wait(at_most))
+    }
+
+    /// Why nothing comes.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.fetcher.as_ref()?.trouble()
+    }
+
+    /// What librdkafka says of an answer that is larger than it takes, if there was one since this was asked last.
+    pub(super) fn take_too_large(&self) -> Option<String> {
+        let (size, limit) = (self.fetcher.as_ref()?.take_too_large()?, self.options.largest_answer);
+        Some(format!(
+            "Invalid response size {size} (0..{limit}): increase receive.message.max.bytes"
+        ))
+    }
+
+    /// # Errors
+    ///
+    /// A broker does not understand what it is asked.
+    pub(super) fn check(&self) -> Result<(), SourceError> {
+        let lacking = self.fetcher.as_ref().and_then(Fetcher::lacking);
+        lacking.map_or(Ok(()), |lacking| {
+            Err(SourceError::Final(format!(
+                "`source.kafka.fetch = \"direct\"` needs Kafka 3.1 or later, but of a broker of `{}` holds: {lacking}; {USE_LIBRDKAFKA}",
+                self.options.brokers
+            )))
+        })
+    }
+
+    /// Fills the blocks of the readers until there is no room, or nothing that has come. What a partition says instead of
+    /// records ends it early; `well` is told which partitions go on.
+    pub(super) fn take(
+        &mut self,
+        readers: &mut [PartitionReader],
+        wants_headers: bool,
+        room: &mut Room,
+        mut well: impl FnMut(i32),
+    ) -> Option<(i32, PartitionError)> {
+        while !room.is_full() {
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => {
+                    let arrival = self.fetcher.as_ref()?.take()?;
+                    let number = arrival.partition;
+                    let Some(reader) = reader_of(readers, number) else { continue };
+                    let fetched = match arrival.fetched {
+                        Ok(fetched) => fetched,
+                        Err(trouble) => return Some((number, error_of(trouble))),
+                    };
+                    well(number);
+                    reader.see_end(fetched.high_watermark);
+                    let from = reader.position().next_offset.get();
+                    let walk = fetched.walk(from).with_headers(wants_headers);
+                    Open { number, walk, last_stable: fetched.last_stable }
+                }
+            };
+            let Some(reader) = reader_of(readers, open.number) else { continue };
+            let walked = open.walk.walk(&mut self.unpacker, |record| {
+                if let Taken::Record { bytes } = reader.take(record, wants_headers) {
+                    room.take(bytes);
+                }
+                let is_enough = room.is_full() || reader.position().ended;
+                if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            match walked {
+                Ok(Stand::End) => reader.passed(open.walk.next_offset(), open.last_stable),
+                Ok(Stand::Enough) if reader.position().ended => {}
+                Ok(Stand::Enough) => self.open = Some(open),
+                Err(damage) => return Some((open.number, unreadable(damage))),
+            }
+        }
+        None
+    }
+}
+
+fn reader_of(readers: &mut [PartitionReader], number: i32) -> Option<&mut PartitionReader> {
+    usize::try_from(number).ok().and_then(|number| readers.get_mut(number))
+}
+
+fn error_of(trouble: Trouble) -> PartitionError {
+    match trouble {
+        Trouble::OutOfRange { offset } => PartitionError {
+            offset,
+            verdict: ErrorVerdict::PositionLost,
+            words: "the offset is out of range".to_owned(),
+        },
+        Trouble::Truncated { offset, agrees_to } => PartitionError {
+            offset,
+            verdict: ErrorVerdict::PositionLost,
+            words: format!("the leader has what was read only up to offset {agrees_to}"),
+        },
+        Trouble::Refused(code) => PartitionError {
+            offset: -1,
+            verdict: ErrorVerdict::MayPass,
+            words: super::errors::words_of(code),
+        },
+        Trouble::Elsewhere { broker } => PartitionError {
+            offset: -1,
+            verdict: ErrorVerdict::Unsupported,
+            words: format!(
+                "its leader wants it read from broker {broker}, and `source.kafka.fetch = \"direct\"` reads from leaders only: {USE_LIBRDKAFKA}"
+            ),
+        },
+    }
+}
+
+fn unreadable(Damage { offset, fault }: Damage) -> PartitionError {
+    match fault {
+        Fault::Format(version) => PartitionError {
+            offset,
+            verdict: ErrorVerdict::Unsupported,
+            words: format!(
+                "the record at offset {offset} has format {version}, and `source.kafka.fetch = \"direct\"` reads 2, which Kafka writes since \
+                 0.11: {USE_LIBRDKAFKA}"
+            ),
+        },
+        fault => {
+            PartitionError { offset, verdict: ErrorVerdict::Unreadable, words: fault.to_string() }
+        }
+    }
+}
+
+impl Lent for Record<'_> {
+    #[inline]
+    fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    #[inline]
+    fn millis(&self) -> i64 {
+        self.timestamp
+    }
+
+    #[inline]
+    fn is_time_of_sender(&self) -> bool {
+        !self.is_append_time
+    }
+
+    #[inline]
+    fn leader_epoch(&self) -> Option<i32> {
+        self.leader_epoch
+    }
+
+    #[inline]
+    fn key(&self) -> Option<&[u8]> {
+        self.key
+    }
+
+    #[inline]
+    fn value(&self) -> Option<&[u8]> {
+        self.value
+    }
+
+    #[inline]
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        self.headers.iter().map(|(name, value)| Header { name, value })
+    }
+}

@@ -1,0 +1,63 @@
+//! How much is fetched, and how long is waited: by the properties that librdkafka obeys, with its defaults or the source's.
+
+use std::time::Duration;
+
+use sluicegate_fetch::Options;
+use sluicegate_pipeline::KafkaConfig;
+
+use crate::source::SourceError;
+use crate::source::kafka::properties;
+
+/// librdkafka's defaults. Those that the source sets otherwise stand in `properties.rs`.
+const DEFAULTS: [(&str, u64); 9] = [
+    ("fetch.wait.max.ms", 500),
+    ("fetch.min.bytes", 1),
+    ("fetch.max.bytes", 52_428_800),
+    ("max.partition.fetch.bytes", 1_048_576),
+    ("receive.message.max.bytes", 100_000_000),
+    ("queued.max.messages.kbytes", 65_536),
+    ("socket.timeout.ms", 60_000),
+    ("socket.connection.setup.timeout.ms", 30_000),
+    ("reconnect.backoff.ms", 100),
+];
+
+/// The topic's id is not known yet.
+pub(super) fn of(config: &KafkaConfig, name: &str) -> Result<Options, SourceError> {
+    let number = |key: &str| number(config, key);
+    let millis = |key: &str| number(key).map(Duration::from_millis);
+    let bytes = |key: &str| number(key).map(|number| i32::try_from(number).unwrap_or(i32::MAX));
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let old_name = config.properties.contains_key("fetch.message.max.bytes");
+    let of_partition =
+        if old_name { "fetch.message.max.bytes" } else { "max.partition.fetch.bytes" };
+    Ok(Options {
+        brokers: config.brokers.clone(),
+        topic: config.topic.clone(),
+        topic_id: String::new(),
+        client_id: config.properties.get("client.id").map_or(name, String::as_str).to_owned(),
+        wait: millis("fetch.wait.max.ms")?,
+        min_bytes: bytes("fetch.min.bytes")?,
+        max_bytes: bytes("fetch.max.bytes")?,
+        partition_max_bytes: bytes(of_partition)?,
+        largest_answer: size(number("receive.message.max.bytes")?),
+        queued_bytes: size(number("queued.max.messages.kbytes")?.saturating_mul(1024)),
+        connect_within: millis("socket.connection.setup.timeout.ms")?,
+        answer_within: millis("socket.timeout.ms")?,
+        pause: millis("reconnect.backoff.ms")?.max(Duration::from_millis(1)),
+        pause_max: millis("reconnect.backoff.max.ms")?,
+    })
+}
+
+fn number(config: &KafkaConfig, key: &str) -> Result<u64, SourceError> {
+    let usual = || {
+        let of_librdkafka =
+            DEFAULTS.iter().find(|(name, _)| *name == key).map(|(_, number)| *number);
+        of_librdkafka.or_else(|| properties::default_of(key)?.parse().ok())
+    };
+    match config.properties.get(key) {
+        Some(written) => written.parse().map_err(|_| {
+            SourceError::Refused(format!("`source.kafka.properties.\"{key}\"` is no number"))
+        }),
+        None => Ok(usual().unwrap_or_default()),
+    }
+}

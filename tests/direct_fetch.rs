@@ -1,0 +1,236 @@
+//! `source.kafka.fetch = "direct"` gives the records that librdkafka gives, from topics that hold all that a log can hold.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use sluicegate_connect::source::kafka::KafkaSource;
+use sluicegate_connect::source::{PollLimits, RecordBlock, Source};
+use sluicegate_model::position::{Partition, Positions};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::{
+    ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
+};
+
+use crate::harness::host::run_to_end;
+use crate::harness::pipeline::{Pipeline, kafka_at};
+use crate::harness::place::Place;
+use crate::harness::sales::Sales;
+use crate::harness::table::{assert_same_rows, rows};
+use crate::harness::topic::Topic;
+use crate::harness::{chain, eventually, seed, services};
+use crate::kafka_to_parquet::RESULTS;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+const COMPRESSIONS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+
+const PARTITIONS: i32 = 3;
+
+fn config(topic: &Topic, fetch: FetchWay) -> KafkaConfig {
+    KafkaConfig {
+        brokers: topic.brokers.clone(),
+        topic: topic.name.clone(),
+        start: StartPosition::Earliest,
+        end: Some(EndPosition::Latest),
+        on_data_loss: OnDataLoss::Halt,
+        group: OffsetsGroup::Nobody,
+        fetch,
+        properties: ClientProperties::default(),
+    }
+}
+
+/// A record as the columns of a block have it.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    offset: i64,
+    timestamp: Option<i64>,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+fn seen(block: &RecordBlock, record: usize) -> Seen {
+    let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+    let headers = block.headers.as_ref().unwrap().of(record);
+    Seen {
+        offset: block.offsets[record],
+        timestamp: block.timestamp(record),
+        key: owned(block.key(record)),
+        value: owned(block.value(record)),
+        headers: headers.iter().map(|one| (one.name.to_vec(), owned(one.value))).collect(),
+    }
+}
+
+/// Everything in the topic, where each partition was read to, and whether the clocks of senders set the times.
+fn read(
+    topic: &Topic,
+    fetch: FetchWay,
+    records: usize,
+) -> (BTreeMap<Partition, Vec<Seen>>, Positions, bool) {
+    let source = KafkaSource::connect(&config(topic, fetch), "direct-fetch", Clock::system());
+    let mut source = source.unwrap().with_headers(true);
+    let positions = eventually("the topic's range is known", || source.genesis().unwrap());
+    source.assign(&positions).unwrap();
+    let wait = Duration::from_millis(100);
+    let limits = PollLimits { records, bytes: 1 << 20, wait, linger: Duration::ZERO };
+    let mut all = BTreeMap::<_, Vec<_>>::new();
+    eventually("every partition has ended", || {
+        for block in source.poll(&limits).unwrap() {
+            let into = all.entry(block.partition.clone()).or_default();
+            into.extend((0..block.len()).map(|record| seen(&block, record)));
+        }
+        assert_eq!(source.problem(), None);
+        source.progress().iter().all(|progress| progress.ended).then_some(())
+    });
+    let read_to = |progress: &sluicegate_connect::source::PartitionProgress| {
+        (progress.partition.clone(), progress.read_to.clone().unwrap())
+    };
+    let positions = source.progress().iter().map(read_to).collect();
+    (all, positions, source.has_times_of_senders())
+}
+
+#[track_caller]
+fn assert_both_read_the_same(topic: &Topic) -> usize {
+    let by_librdkafka = read(topic, FetchWay::Librdkafka, 10_000);
+    for records in [7, 10_000] {
+        let direct = read(topic, FetchWay::Direct, records);
+        for (partition, records) in &by_librdkafka.0 {
+            let found = direct.0.get(partition).map(Vec::as_slice).unwrap_or_default();
+            let differs = records.iter().zip(found).find(|(one, other)| one != other);
+            assert_eq!(differs, None, "{partition}");
+            assert_eq!(records.len(), found.len(), "{partition}");
+        }
+        assert_eq!(direct.0.len(), by_librdkafka.0.len());
+        assert_eq!(direct.1, by_librdkafka.1, "positions");
+        assert_eq!(direct.2, by_librdkafka.2, "whose clock");
+    }
+    by_librdkafka.0.values().map(Vec::len).sum()
+}
+
+fn producer(topic: &Topic, more: &[(&str, &str)]) -> BaseProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &topic.brokers).set("message.max.bytes", "16000000");
+    for (key, value) in more {
+        config.set(*key, *value);
+    }
+    config.create().unwrap()
+}
+
+/// All that a record can lack or have, large ones among them. `n` tells them apart.
+fn send(producer: &BaseProducer, topic: &Topic, n: usize) {
+    let key = format!("key {n}");
+    let value = match n % 11 {
+        9 => "x".repeat(n * 997 % 50_000),
+        10 => String::new(),
+        _ => format!("{{\"n\": {n}, \"text\": \"{}\"}}", "ab".repeat(n % 40)),
+    };
+    let mut record = BaseRecord::<str, str>::to(&topic.name)
+        .partition(i32::try_from(n).unwrap() % PARTITIONS)
+        .timestamp(1_700_000_000_000 + i64::try_from(n * 7919 % 1_000).unwrap());
+    record.key = (!n.is_multiple_of(5)).then_some(if n.is_multiple_of(7) { "" } else { &key });
+    record.payload = (!n.is_multiple_of(13)).then_some(&*value);
+    if n.is_multiple_of(3) {
+        let none = Header { key: "none", value: None::<&[u8]> };
+        let some = || Header { key: "n", value: Some(key.as_bytes()) };
+        record = record.headers(OwnedHeaders::new().insert(none).insert(some()).insert(some()));
+    }
+    producer.send(record).unwrap();
+    producer.poll(Duration::ZERO);
+}
+
+/// Five compressions, batches of few and of many records, large records, and transactions: committed, aborted, and
+/// both at once by two producers.
+#[test]
+fn every_record_is_the_one_that_librdkafka_gives() {
+    let topic = Topic::create_for_large(services::kafka(), "direct", PARTITIONS);
+    let mut n = 0;
+    for compression in COMPRESSIONS {
+        for batch in ["1", "100000"] {
+            let more = [
+                ("compression.type", compression),
+                ("linger.ms", "5"),
+                ("batch.num.messages", batch),
+            ];
+            let producer = producer(&topic, &more);
+            for _ in 0..150 {
+                send(&producer, &topic, n);
+                n += 1;
+            }
+            producer.flush(TIMEOUT).unwrap();
+        }
+        n = transactions(&topic, compression, n);
+    }
+    let large = producer(&topic, &[("compression.type", "lz4")]);
+    let value = vec![b'y'; 3_000_000];
+    let record = BaseRecord::<[u8], [u8]>::to(&topic.name).partition(0).payload(&value);
+    large.send(record).unwrap();
+    large.flush(TIMEOUT).unwrap();
+    let seen = assert_both_read_the_same(&topic);
+    assert_eq!(seen, n - COMPRESSIONS.len() * 2 * ABORTED + 1);
+}
+
+/// Records of each aborted transaction.
+const ABORTED: usize = 20;
+
+fn transactions(topic: &Topic, compression: &str, mut n: usize) -> usize {
+    let open = |name: &str| {
+        let id = format!("{}-{compression}-{name}", topic.name);
+        let producer =
+            producer(topic, &[("compression.type", compression), ("transactional.id", &id)]);
+        producer.init_transactions(TIMEOUT).unwrap();
+        producer
+    };
+    let (one, other) = (open("one"), open("other"));
+    for is_aborted in [true, false, true] {
+        one.begin_transaction().unwrap();
+        other.begin_transaction().unwrap();
+        for _ in 0..ABORTED {
+            send(&one, topic, n);
+            send(&other, topic, n + 1);
+            n += 2;
+        }
+        one.flush(TIMEOUT).unwrap();
+        other.flush(TIMEOUT).unwrap();
+        other.commit_transaction(TIMEOUT).unwrap();
+        if is_aborted {
+            one.abort_transaction(TIMEOUT).unwrap();
+        } else {
+            one.commit_transaction(TIMEOUT).unwrap();
+        }
+    }
+    n
+}
+
+#[test]
+fn times_of_the_brokers_clock_are_those_that_librdkafka_gives() {
+    let settings = [("message.timestamp.type", "LogAppendTime")];
+    let appended = Topic::create_with(services::kafka(), "appended", PARTITIONS, &settings);
+    let producer = producer(&appended, &[("compression.type", "zstd")]);
+    for n in 0..600 {
+        send(&producer, &appended, n);
+    }
+    producer.flush(TIMEOUT).unwrap();
+    assert_eq!(assert_both_read_the_same(&appended), 600);
+}
+
+/// The whole way: the pipeline file says it, and the rows are those of the other run.
+#[test]
+fn a_pipeline_that_fetches_directly_gives_the_same_rows() {
+    let topic = Topic::create(services::kafka(), "direct-rows", PARTITIONS);
+    Sales::new(seed(31), PARTITIONS).send(&topic, 3_000);
+    let run = |more: &str| {
+        let place = Place::local();
+        let more = format!("end = \"latest\"\n{more}");
+        let pipeline = Pipeline::sales(kafka_at(&topic.brokers, &topic.name, &more));
+        run_to_end(&place, &pipeline.write(&place));
+        let head = chain::head(&place).unwrap();
+        (rows(&place, "revenue", &RESULTS), head.positions(), head.fates())
+    };
+    let (expected, positions, fates) = run("");
+    let (found, direct_positions, direct_fates) = run("fetch = \"direct\"\n");
+    assert_same_rows("fetched directly", &found, &expected);
+    assert_eq!((direct_positions, direct_fates), (positions, fates));
+}
