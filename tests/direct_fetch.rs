@@ -7,8 +7,8 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use sluicegate_connect::source::kafka::KafkaSource;
-use sluicegate_connect::source::{PollLimits, RecordBlock, Source};
-use sluicegate_model::position::{Partition, Positions};
+use sluicegate_connect::source::{PartitionProgress, PollLimits, RecordBlock, Source};
+use sluicegate_model::position::{Partition, Position, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{
     ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
@@ -85,8 +85,10 @@ fn read(
         assert_eq!(source.problem(), None);
         source.progress().iter().all(|progress| progress.ended).then_some(())
     });
-    let read_to = |progress: &sluicegate_connect::source::PartitionProgress| {
-        (progress.partition.clone(), progress.read_to.clone().unwrap())
+    // librdkafka does not tell the epoch of a mark at the end.
+    let read_to = |progress: &PartitionProgress| {
+        let position = progress.read_to.clone().unwrap();
+        (progress.partition.clone(), Position { leader_epoch: None, ..position })
     };
     let positions = source.progress().iter().map(read_to).collect();
     (all, positions, source.has_times_of_senders())

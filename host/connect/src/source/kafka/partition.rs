@@ -160,20 +160,27 @@ impl PartitionReader {
     /// retention that deletes them would seem to have deleted records.
     pub(super) fn reached_end(&mut self, offset: i64) {
         self.said_end = Some(offset);
-        if offset > self.position.next_offset.get() && !self.position.ended {
-            self.position.next_offset = NextOffset::at(offset);
-        }
+        self.go_behind_marks(offset, None);
         self.end_seen = self.end_seen.max(Some(offset));
         self.end_if_reached();
     }
 
-    /// Everything that has come was read, up to `next`; nothing behind `last_stable` may be read yet.
-    pub(super) fn passed(&mut self, next: i64, last_stable: i64) {
+    /// Everything that has come was read, up to `next`, and the last of it was written in `epoch`; nothing behind `last_stable`
+    /// may be read yet.
+    pub(super) fn passed(&mut self, next: i64, epoch: Option<i32>, last_stable: i64) {
+        self.go_behind_marks(next, epoch);
         if next >= last_stable {
             self.reached_end(next);
-        } else if next > self.position.next_offset.get() && !self.position.ended {
-            self.position.next_offset = NextOffset::at(next);
-            self.end_if_reached();
+        }
+        self.end_if_reached();
+    }
+
+    /// What lies before `offset` and was not handed on is no record. A mark may be of a later epoch than the last record: with that
+    /// one's epoch the log would seem to have been cut off before the mark.
+    fn go_behind_marks(&mut self, offset: i64, epoch: Option<i32>) {
+        if offset > self.position.next_offset.get() && !self.position.ended {
+            self.position.next_offset = NextOffset::at(offset);
+            self.position.leader_epoch = epoch;
         }
     }
 

@@ -167,7 +167,10 @@ impl Direct {
                 if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             match walked {
-                Ok(Stand::End) => reader.passed(open.walk.next_offset(), open.last_stable),
+                Ok(Stand::End) => {
+                    let walk = &open.walk;
+                    reader.passed(walk.next_offset(), walk.leader_epoch(), open.last_stable);
+                }
                 Ok(Stand::Enough) if reader.position().ended => {}
                 Ok(Stand::Enough) => self.open = Some(open),
                 Err(damage) => return Some((open.number, unreadable(damage))),

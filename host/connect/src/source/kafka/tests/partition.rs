@@ -33,6 +33,29 @@ fn the_position_goes_behind_what_transactions_leave_at_the_end() {
     assert_eq!(next(&reader), 501);
 }
 
+/// A new leader may write the mark of a transaction whose records the old one has. The log has no record behind the mark in the
+/// epoch of those records, and whoever says that one was read there hears that it was cut off.
+#[test]
+fn the_epoch_of_a_position_behind_a_mark_is_not_that_of_the_last_record() {
+    let epoch = |reader: &PartitionReader| reader.position().leader_epoch;
+    let at = |next| {
+        let position = Position { leader_epoch: Some(3), ..Position::at(NextOffset::at(next)) };
+        PartitionReader::new(&Arc::from("sales"), 0, position)
+    };
+    let mut by_librdkafka = at(500);
+    by_librdkafka.reached_end(500);
+    assert_eq!(epoch(&by_librdkafka), Some(3));
+    by_librdkafka.reached_end(501);
+    assert_eq!(epoch(&by_librdkafka), None, "librdkafka does not tell");
+    for last_stable in [501, 900] {
+        let mut direct = at(500);
+        direct.passed(500, None, last_stable);
+        assert_eq!(epoch(&direct), Some(3));
+        direct.passed(501, Some(5), last_stable);
+        assert_eq!((next(&direct), epoch(&direct)), (501, Some(5)));
+    }
+}
+
 #[test]
 fn a_partition_with_an_open_transaction_is_not_read_to_its_end() {
     let mut reader = reader(500, None);
