@@ -317,7 +317,7 @@ impl Work {
         match self.runtime.block_on(life.unless_it_ends(&self.stop, beat)) {
             Some(Ok(Some(lost))) => {
                 // Whoever ends meanwhile need not know.
-                let _has_ended = !self.tell(CommitOutcome::Lost(lost));
+                self.tell(CommitOutcome::Lost(lost));
                 false
             }
             // A beat that did not get through is late. What keeps it is told when something is to be committed.

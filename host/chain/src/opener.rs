@@ -121,21 +121,7 @@ impl<'a> Opener<'a> {
     ///
     /// [`ChainError::may_pass`] says whether trying again can help.
     pub async fn survey(&self) -> Result<Survey, ChainError> {
-        let mut survey = self.read_chain().await?;
-        // The chain is judged before anything else of it is read.
-        if survey.slots.is_empty() {
-            let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?;
-            let decided = self.decide(&self.observed(&survey, files, false));
-            if self.latest().await? == survey.latest {
-                decided?;
-            } else {
-                // Somebody has begun a chain meanwhile, and the files are of it.
-                survey = self.read_chain().await?;
-            }
-        }
-        if !survey.slots.is_empty() {
-            self.decide(&self.observed(&survey, Vec::new(), false))?;
-        }
+        let mut survey = self.read_judged().await?;
         if let Some(head) = survey.head() {
             let (state, outbox) = (
                 load_state(&self.store, head, &self.ahead).await?,
@@ -258,6 +244,25 @@ impl<'a> Opener<'a> {
         ChainError::Contended { url: self.store.folder.url.clone() }
     }
 
+    /// Reads the chain and judges it, before anything else of it is read.
+    async fn read_judged(&self) -> Result<Survey, ChainError> {
+        let survey = self.read_chain().await?;
+        let has_chain = !survey.slots.is_empty();
+        let files = match has_chain {
+            true => Vec::new(),
+            false => find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?,
+        };
+        match self.decide(&self.observed(&survey, files, false)) {
+            Ok(_) => Ok(survey),
+            Err(_) if !has_chain && self.latest().await?.is_some() => {
+                // Somebody has begun a chain meanwhile, and the files are of it.
+                let survey = self.read_chain().await?;
+                self.decide(&self.observed(&survey, Vec::new(), false)).map(|_| survey)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn read_chain(&self) -> Result<Survey, ChainError> {
         let (mut latest, mut slots) = (self.latest().await?, Vec::new());
         for _ in 0..=FENCES_MAX {
@@ -343,10 +348,7 @@ impl<'a> Opener<'a> {
 ///
 /// [`ChainError::Beside`], and what an opening would say of a damaged chain.
 pub async fn check_begin(storage: &LaneStorage) -> Result<(), ChainError> {
-    let opener = Opener::new(storage, "");
-    let survey = opener.read_chain().await?;
-    let files = find_files(storage, &opener.tag, &survey.chain, &survey.slots).await?;
-    opener.decide(&opener.observed(&survey, files, false)).map(drop)
+    Opener::new(storage, "").read_judged().await.map(drop)
 }
 
 /// Opens a lane of which nothing else has to be prepared.

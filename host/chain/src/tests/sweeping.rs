@@ -1,8 +1,15 @@
 //! What lands late and what losers leave; beginnings beside data files; resets of lanes that run; blobs that go.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{GetOptions, GetResult, ListResult, ObjectMeta, Result};
 
 use super::super::beat::BEAT_EVERY;
 use super::super::collect::Deleted;
@@ -13,6 +20,7 @@ use super::super::sweep::{is_of_chain, sweep};
 use super::super::{inspect, resolve};
 use super::*;
 use sluicegate_testing::held::HeldStore;
+use sluicegate_testing::passes_on;
 
 fn new_lane() -> (Runtime, LaneStorage) {
     (runtime(), storage(Arc::new(InMemory::new())))
@@ -262,4 +270,84 @@ fn states_and_outboxes_behind_the_look_back_go_and_what_a_record_names_stays() {
     assert_eq!(states(), 2, "the one that is named, and the stranger's");
     assert_each_number_once(&runtime, &storage, count, "the head has its state");
     assert!(EPOCHS_AT_ONCE < resolve::LOOK_BACK as u64);
+}
+
+/// A chain that shows itself when a table is listed for the first time.
+#[derive(Debug)]
+struct BegunMeanwhile {
+    inner: InMemory,
+    is_there: AtomicBool,
+}
+
+impl BegunMeanwhile {
+    fn hides(&self, path: &Path) -> bool {
+        if path.as_ref().starts_with("table") {
+            self.is_there.store(true, Ordering::Relaxed);
+        }
+        path.as_ref().starts_with("chain") && !self.is_there.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for BegunMeanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("begun meanwhile")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for BegunMeanwhile {
+    passes_on!(inner: put_opts, put_multipart_opts, delete_stream, copy_opts);
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        match self.hides(path) {
+            true => InMemory::new().get_opts(path, options).await,
+            false => self.inner.get_opts(path, options).await,
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        match prefix.is_some_and(|prefix| self.hides(prefix)) {
+            true => futures::stream::empty().boxed(),
+            false => self.inner.list(prefix),
+        }
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        match prefix.is_some_and(|prefix| self.hides(prefix)) {
+            true => futures::stream::empty().boxed(),
+            false => self.inner.list_with_offset(prefix, offset),
+        }
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        match prefix.is_some_and(|prefix| self.hides(prefix)) {
+            true => InMemory::new().list_with_delimiter(None).await,
+            false => self.inner.list_with_delimiter(prefix).await,
+        }
+    }
+}
+
+/// Its files are its own and no leftovers of a chain that is gone.
+#[test]
+fn a_chain_that_begins_while_a_table_is_listed_is_seen() {
+    let looks: [fn(&Runtime, &LaneStorage); 2] = [
+        |runtime, storage| {
+            let survey = runtime.block_on(Opener::new(storage, INSTANCE).survey()).unwrap();
+            assert_eq!(survey.head().map(|head| head.epoch), Some(Epoch(3)));
+        },
+        |runtime, storage| runtime.block_on(inspect::check_begin(storage)).unwrap(),
+    ];
+    for look in looks {
+        let runtime = runtime();
+        let store = BegunMeanwhile { inner: InMemory::new(), is_there: AtomicBool::new(true) };
+        let store = Arc::new(store);
+        let storage = storage(Arc::clone(&store) as Arc<dyn ObjectStore>);
+        assert_eq!(live(&runtime, &storage, 3), Ended::Done);
+        store.is_there.store(false, Ordering::Relaxed);
+        look(&runtime, &storage);
+    }
 }
