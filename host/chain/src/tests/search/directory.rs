@@ -5,7 +5,8 @@
 //! file that a record names is there. And to a writer that was alone since it started, the directory holds no other
 //! file whenever it is between two epochs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -218,7 +219,7 @@ impl Lane {
 
     fn step_read_files(&self, i: usize, slots: &[Arc<Record>], push: Push<'_, Self>) {
         let all: Vec<File> = self.files.keys().copied().collect();
-        let decided = match resolve(&observed(slots, &self.files)) {
+        let decided = match decided(slots, &self.files) {
             Ok(opening) => opening,
             Err(damage) => {
                 let mut next = self.with(i, At::Dead);
@@ -440,6 +441,21 @@ impl State for Lane {
     }
 }
 
+thread_local! {
+    /// What was decided, by what was seen: hundreds of states see the same, and hashing records takes most of the time.
+    static DECIDED: RefCell<HashMap<Seen, Result<Opening, String>>> = RefCell::default();
+}
+
+type Seen = (Vec<Arc<Record>>, Vec<File>);
+
+fn decided(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Result<Opening, String> {
+    let seen = (slots.to_vec(), files.keys().copied().collect());
+    DECIDED.with_borrow_mut(|known| {
+        let decide = |(_, _): &Seen| resolve(&observed(slots, files));
+        known.entry(seen).or_insert_with_key(decide).clone()
+    })
+}
+
 /// The model's chain and files as [`resolve`] takes them.
 fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed {
     let tag = LaneTag::new("j", "l");
@@ -478,6 +494,53 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
     }
 }
 
+/// Without files and messages. `owner` is the term and the nonce of its writer.
+pub(super) fn chain_record_at(
+    position: i64,
+    slot: u64,
+    kind: RecordKind,
+    parent: Option<Parent>,
+    (term, nonce): (u64, u8),
+) -> ChainRecord {
+    let partition = PartitionState {
+        partition: Partition { stream: Arc::from("s"), number: 0 },
+        position: Position::at(NextOffset::at(position)),
+        max_event_time: None,
+        doubted: None,
+        fates: Fates::default(),
+    };
+    let source = SourceState {
+        kind: SourceKind::Files,
+        ended: false,
+        identity: SourceIdentity::default(),
+        partitions: vec![partition],
+        jumps: Vec::new(),
+        finished: None,
+    };
+    ChainRecord {
+        v: 1,
+        job: "j".to_owned(),
+        lane: "l".to_owned(),
+        epoch: Epoch(slot),
+        chain: CHAIN.to_owned(),
+        earlier: Vec::new(),
+        kind,
+        held: false,
+        parent,
+        term: Term(term),
+        writer: record::Writer { instance: String::new(), nonce: nonce.to_string() },
+        source,
+        watermark: Watermark::None,
+        state: None,
+        files: Vec::new(),
+        outbox: None,
+        modules: Vec::new(),
+        activations: Vec::new(),
+        tables: BTreeMap::new(),
+        config: BTreeMap::new(),
+    }
+}
+
 fn chain_record(
     slot: u64,
     record: &Record,
@@ -489,24 +552,6 @@ fn chain_record(
         (_, None) => RecordKind::Fence,
         (_, Some(_)) => RecordKind::Data,
     };
-    let next_offset = NextOffset::at(record.to.into());
-    let partition = PartitionState {
-        partition: Partition { stream: Arc::from("s"), number: 0 },
-        position: Position::at(next_offset),
-        max_event_time: None,
-        doubted: None,
-        fates: Fates::default(),
-    };
-    let kind_of_source = SourceKind::Files;
-    let source = SourceState {
-        kind: kind_of_source,
-        ended: false,
-        identity: SourceIdentity::default(),
-        partitions: vec![partition],
-        jumps: Vec::new(),
-        finished: None,
-    };
-    let writer = record::Writer { instance: String::new(), nonce: record.nonce.to_string() };
     let file = file.map(|name| DataFile {
         table: "t".to_owned(),
         path: name.to_string(),
@@ -518,26 +563,8 @@ fn chain_record(
         statistics: BTreeMap::new(),
     });
     ChainRecord {
-        v: 1,
-        job: "j".to_owned(),
-        lane: "l".to_owned(),
-        epoch: Epoch(slot),
-        chain: CHAIN.to_owned(),
-        earlier: Vec::new(),
-        kind,
-        held: false,
-        parent,
-        term: Term(record.term),
-        writer,
-        source,
-        watermark: Watermark::None,
-        state: None,
         files: file.into_iter().collect(),
-        outbox: None,
-        modules: Vec::new(),
-        activations: Vec::new(),
-        tables: BTreeMap::new(),
-        config: BTreeMap::new(),
+        ..chain_record_at(record.to.into(), slot, kind, parent, (record.term, record.nonce))
     }
 }
 

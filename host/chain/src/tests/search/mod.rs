@@ -6,12 +6,14 @@
 //!   drives [`crate::resolve`] itself.
 //! * [`collected`] is the protocol with slots that are let go. It raises the real floor ([`crate::floor`]).
 //! * [`lead`] is who leads, by claims and signs of life. It drives [`crate::lead`].
+//! * [`outbox`] is who sends messages, and when. It drives [`crate::resolve`] as well.
 //! * [`published`] is the protocol with a table log and garbage collection
 //!   (docs/design/commit.md#the-table-log).
 
 mod directory;
 mod collected;
 mod lead;
+mod outbox;
 mod published;
 
 use std::collections::{HashSet, VecDeque};
