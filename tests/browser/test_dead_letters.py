@@ -118,3 +118,29 @@ def test_an_event_that_is_late_is_found(host, console):
     # When it happened, and when the window that it missed began.
     expect(late).to_contain_text("22:13:21")
     expect(late).to_contain_text("22:13:00")
+
+
+def test_delta_tables_are_shown_as_plain_folders_are(serve, folder, console):
+    topic = Topic("delta", partitions=1)
+    for second in (1, 2, 600):
+        topic.sale(second)
+    topic.send(b"no json at all")
+    topic.flush()
+    file = sales(folder, topic)
+    text = file.read_text().replace('type = "parquet"', 'type = "delta"')
+    for table in ("late", "dead"):
+        text = text.replace(f'path = "{folder}/sales/{table}"', f'path = "{folder}/sales/{table}"\nformat = "delta"')
+    file.write_text(text)
+    host = serve(folder, [file])
+    host.wait_for_records("sales", 4)
+    topic.sale(3, store="store-late")
+    topic.flush()
+    host.wait_for_records("sales", 5)
+    page = console(host, "#/pipelines/sales")
+    sink = page.get_by_role("article", name="sink revenue")
+    expect(sink).to_contain_text("sink · delta")
+    expect(page.get_by_role("list", name="Way of a record")).to_contain_text(re.compile("late rows.*· delta.*dead letters.*· delta", re.DOTALL))
+    for page_of_it, table_name, text in [("dead-letters", "Dead letters", "not JSON"), ("late-rows", "Late rows", "store-late")]:
+        page.goto(f"{host.url}/#/pipelines/sales/{page_of_it}")
+        expect(row(page, table_name, text)).to_contain_text(re.compile(r"epoch \d"))
+        expect(page.get_by_role("main")).to_contain_text(f"Kept in {folder}/sales/{page_of_it.split('-')[0]}")
