@@ -46,6 +46,7 @@ mod accounting;
 mod careless_stores;
 mod store_outage;
 mod store_faults;
+mod starved;
 mod old_slots;
 mod soak;
 mod thin_line;

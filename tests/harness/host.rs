@@ -76,6 +76,16 @@ impl Host {
         Self::launch(place, pipeline, log, &[]).listening()
     }
 
+    /// The same, begun by another program that becomes it.
+    pub fn serve_under(starter: &[&str], place: &Place, pipeline: &Path) -> Self {
+        let port = free_port().unwrap();
+        let (own, mut command) = (sluicegate(place), Command::new(starter[0]));
+        command.args(&starter[1..]).arg(own.get_program()).current_dir(place.folder.path());
+        command.arg("serve").arg(pipeline).args(["--listen", &format!("127.0.0.1:{port}")]);
+        let url = format!("http://127.0.0.1:{port}");
+        Self::start(&command, url, &place.folder.path().join("host.log")).listening()
+    }
+
     fn listening(mut self) -> Self {
         let port = self.url.rsplit(':').next().unwrap().parse().unwrap();
         self.daemon.wait_ready(PATIENCE, |_| is_listening(port).then_some(())).unwrap();
