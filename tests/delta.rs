@@ -1,14 +1,13 @@
 //! Delta tables: what readers that are not ours say of them, and that a reader who looks all the while sees no row vanish
 //! or come twice, whatever is killed.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::exactly_once::wait_for_the_end;
+use crate::harness::delta::{Poller, read};
 use crate::harness::host::{Host, run_to_end};
 use crate::harness::oracle::{Answer, Rules};
 use crate::harness::pipeline::{Pipeline, kafka, kafka_bounded};
@@ -20,26 +19,6 @@ use crate::harness::{chain, eventually, seed, services, wait_until};
 
 /// The readers, each with its way of reading the log.
 const READERS: [&str; 3] = ["deltalake", "polars", "duckdb"];
-
-fn readers(place: &Place, arguments: &[&str]) -> Command {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/delta_readers.py");
-    let mut command = Command::new(services::delta_readers());
-    command.arg(script).args(arguments).envs(place.environment.iter().cloned());
-    command
-}
-
-/// The rows of a table, those columns of them, as a reader gives them.
-#[track_caller]
-fn read(place: &Place, reader: &str, table: &str, columns: &[&str]) -> Vec<String> {
-    let url = format!("{}/{table}", place.url);
-    let output = readers(place, &["rows", reader, &url]).args(columns).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{reader} reads {url}: {errors}");
-    let mut rows: Vec<String> =
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    rows.sort();
-    rows
-}
 
 const RESULTS: [&str; 5] = ["store", "revenue", "sales", "window_start", "window_end"];
 
@@ -112,50 +91,12 @@ fn a_reader_who_looks_all_the_while_sees_no_row_vanish_or_come_twice() {
     wait_for_the_end(&place, &topic, &records);
     let answer = Rules::sales().judge(&records);
     eventually("the reader sees all rows", || {
-        (reader.rows() == answer.results.len()).then_some(())
+        let (_, rows) = reader.rows().expect("no row is gone or doubled");
+        (rows == answer.results.len()).then_some(())
     });
     host.stop();
     let looks = reader.stop();
     println!("{looks} looks, {} epochs", chain::head(&place).unwrap().epoch());
     assert!(looks >= 5, "the reader hardly looked: {looks}");
     assert_tables(&place, &answer, &READERS[..1]);
-}
-
-/// A reader in a process of its own that looks at a table again and again. It ends with an error if a row is gone, or there
-/// twice.
-struct Poller {
-    process: Child,
-    lines: BufReader<std::process::ChildStdout>,
-    looks: usize,
-}
-
-impl Poller {
-    fn start(place: &Place, table: &str, columns: &[&str]) -> Self {
-        let url = format!("{}/{table}", place.url);
-        let mut command = readers(place, &["poll", &url]);
-        let mut process =
-            command.args(columns).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap());
-        Self { process, lines, looks: 0 }
-    }
-
-    /// How many rows the next look shows.
-    #[track_caller]
-    fn rows(&mut self) -> usize {
-        let mut line = String::new();
-        writeln!(self.process.stdin.as_mut().unwrap(), "look").unwrap();
-        self.lines.read_line(&mut line).unwrap();
-        let (looks, rows) =
-            line.trim().split_once(' ').expect("the reader found a row gone or doubled");
-        self.looks = looks.parse().unwrap();
-        rows.parse().unwrap()
-    }
-
-    /// How often it has looked.
-    #[track_caller]
-    fn stop(mut self) -> usize {
-        drop(self.process.stdin.take());
-        assert!(self.process.wait().unwrap().success(), "a row vanished or came twice");
-        self.looks
-    }
 }

@@ -8,6 +8,7 @@ pub mod place;
 pub mod pipeline;
 pub mod host;
 pub mod chain;
+pub mod delta;
 pub mod table;
 pub mod sales;
 pub mod oracle;

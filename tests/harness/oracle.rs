@@ -46,6 +46,8 @@ pub struct Answer {
     pub kept: Vec<String>,
     /// `partition | offset` of the dead letters, sorted.
     pub dead_letters: Vec<String>,
+    /// `store | window_start` of the late ones, by the last window over each, sorted.
+    pub late: Vec<String>,
     /// How many of each.
     pub fates: Fates,
 }
@@ -70,6 +72,7 @@ impl Rules<'_> {
             results: Vec::new(),
             kept: Vec::new(),
             dead_letters: Vec::new(),
+            late: Vec::new(),
             fates: Fates::default(),
         };
         let mut groups: BTreeMap<(i64, i64, String), (i64, u64)> = BTreeMap::new();
@@ -91,11 +94,13 @@ impl Rules<'_> {
                 continue;
             }
             answer.kept.push(format!("{} | {} | {}", sale.store, money(sale.price), time(sale.ts)));
-            let windows = self.windows(sale.ts).into_iter();
+            let windows = self.windows(sale.ts);
+            let last = windows.last().copied();
             let closed = |end: i64| watermark.is_some_and(|watermark| end <= watermark);
-            let open: Vec<_> = windows.filter(|(_, end)| !closed(*end)).collect();
-            if open.is_empty() && self.gap.is_none() {
+            let open: Vec<_> = windows.into_iter().filter(|(_, end)| !closed(*end)).collect();
+            if let (Some((start, _)), true) = (last, open.is_empty()) {
                 answer.fates.late += 1;
+                answer.late.push(format!("{} | {}", sale.store, time(start)));
                 continue;
             }
             answer.fates.accepted += 1;
@@ -120,6 +125,7 @@ impl Rules<'_> {
         answer.results.sort();
         answer.kept.sort();
         answer.dead_letters.sort();
+        answer.late.sort();
         answer
     }
 

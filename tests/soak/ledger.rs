@@ -7,11 +7,13 @@ use super::Done;
 use super::fleet::{Fleet, Gap, Why};
 use super::plan::{Fault, Whom};
 use crate::harness::chain::{self, Fates};
+use crate::harness::delta::{Poller, read};
 use crate::harness::middleman::Fate;
 use crate::harness::oracle::Rules;
 use crate::harness::place::Place;
-use crate::harness::table::{Differences, rows};
+use crate::harness::table::Differences;
 use crate::harness::topic::StoredRecord;
+use crate::harness::{PATIENCE, wait_until};
 
 const RESULTS: [&str; 5] = ["store", "revenue", "sales", "window_start", "window_end"];
 
@@ -25,16 +27,24 @@ struct Table {
     lines: Vec<String>,
 }
 
+/// What the soak itself knows.
+pub struct Told {
+    pub seed: u64,
+    pub lasts: Duration,
+    /// From the last fault until all was read; none if it never was.
+    pub recovered: Option<Duration>,
+}
+
 /// All of it.
 pub struct Ledger {
-    seed: u64,
-    lasts: Duration,
+    told: Told,
     produced: usize,
     fates: Fates,
     recomputed: Fates,
     tables: Vec<Table>,
     epochs: (u64, usize, u64),
-    recovered: Option<Duration>,
+    /// Looks of the reader, and the rows of the last.
+    looks: Option<(usize, usize)>,
     ended: Vec<String>,
     halted: Vec<String>,
     panics: u64,
@@ -44,20 +54,20 @@ pub struct Ledger {
 impl Ledger {
     /// Ends the hosts, reads back and compares.
     pub fn close(
-        seed: u64,
-        lasts: Duration,
+        told: Told,
         done: &Done,
         mut fleet: Fleet<'_>,
-        recovered: Option<Duration>,
+        reader: &mut Poller,
         place: &Place,
         records: &[StoredRecord],
     ) -> Self {
-        let rest = told(done, &fleet);
+        let rest = lines_of(done, &fleet);
         let (ended, halted) = (std::mem::take(&mut fleet.ended), std::mem::take(&mut fleet.halted));
         let panics = fleet.end();
         let answer = Rules::sales().judge(records);
         let table = |name, columns: &[&str], expected: &[String]| {
-            let found = rows(place, name, columns);
+            // Each host may have left the log to the next, and the last has ended.
+            let found = read(place, "deltalake", name, columns);
             let differences = Differences::between(&found, expected);
             let (missing, too_many) = (differences.missing(), differences.too_many());
             let lines = differences.lines();
@@ -66,18 +76,20 @@ impl Ledger {
         let tables = vec![
             table("revenue", &RESULTS, &answer.results),
             table("dead", &["partition", "offset"], &answer.dead_letters),
+            table("late", &["store", "window_start"], &answer.late),
         ];
+        let shows_all = || reader.rows().filter(|(_, rows)| *rows == answer.results.len());
+        let looks = wait_until(PATIENCE, shows_all);
         let kept = chain::kept(place);
         let head = kept.last().unwrap();
         Self {
-            seed,
-            lasts,
+            told,
             produced: records.len(),
             fates: head.fates(),
             recomputed: answer.fates,
             tables,
             epochs: (head.epoch(), kept.len(), head.term()),
-            recovered,
+            looks,
             ended,
             halted,
             panics,
@@ -91,7 +103,8 @@ impl Ledger {
         let enough = self.tables.iter().all(|table| table.expected > 0);
         same && enough
             && self.fates == self.recomputed
-            && self.recovered.is_some()
+            && self.told.recovered.is_some()
+            && self.looks.is_some()
             && self.halted.is_empty()
             && self.panics == 0
     }
@@ -99,7 +112,12 @@ impl Ledger {
 
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nLedger of a soak of {} s, seed {}", self.lasts.as_secs(), self.seed)?;
+        writeln!(
+            f,
+            "\nLedger of a soak of {} s, seed {}",
+            self.told.lasts.as_secs(),
+            self.told.seed
+        )?;
         writeln!(f, "  records produced   {}", self.produced)?;
         writeln!(f, "  the chain says     {:?}", self.fates)?;
         writeln!(f, "  recomputed         {:?}", self.recomputed)?;
@@ -113,9 +131,18 @@ impl fmt::Display for Ledger {
         }
         let (epoch, kept, term) = self.epochs;
         writeln!(f, "  chain              epoch {epoch}, {kept} records left, {term} openings")?;
-        match self.recovered {
+        match self.told.recovered {
             Some(took) => writeln!(f, "  all read           {took:.1?} after the last fault")?,
             None => writeln!(f, "  NOT ALL READ       long after the last fault")?,
+        }
+        match self.looks {
+            Some((looks, rows)) => writeln!(
+                f,
+                "  a reader           looked {looks} times, saw all {rows} rows, none of them gone or twice"
+            )?,
+            None => {
+                writeln!(f, "  A READER           saw a row gone or twice, or not all of them")?
+            }
         }
         writeln!(f, "{}", self.rest)?;
         writeln!(f, "  panics             {}", self.panics)?;
@@ -126,7 +153,7 @@ impl fmt::Display for Ledger {
 }
 
 /// The lines about faults.
-fn told(done: &Done, fleet: &Fleet<'_>) -> String {
+fn lines_of(done: &Done, fleet: &Fleet<'_>) -> String {
     let faults = |of: fn(&Fault) -> bool| done.faults.iter().filter(|fault| of(fault)).count();
     let killed = faults(|fault| matches!(fault, Fault::Kill(Whom::Leader, _)));
     let standbys = faults(|fault| matches!(fault, Fault::Kill(Whom::Standby, _)));

@@ -12,8 +12,9 @@ use sluicegate_model::time::Clock;
 use xtask::services::{Kafka, Ministack};
 
 use self::fleet::Fleet;
-use self::ledger::Ledger;
+use self::ledger::{Ledger, Told};
 use self::plan::{Fault, Plan};
+use crate::harness::delta::Poller;
 use crate::harness::pipeline::{Pipeline, kafka};
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
@@ -52,8 +53,10 @@ fn nothing_is_missing_or_doubled_after_faults_of_every_kind() {
     let place = Place::s3(&store.endpoint());
     let topic = Topic::create(&broker.address(), "soak", PARTITIONS);
     let more = SETTINGS.to_owned();
-    let pipeline = Pipeline { checkpoint: "500ms", more, ..Pipeline::sales(kafka(&topic)) };
+    let sales_of = Pipeline::sales(kafka(&topic));
+    let pipeline = Pipeline { checkpoint: "500ms", tables: "delta", more, ..sales_of };
     let mut fleet = Fleet::start(&place, pipeline.write(&place), &store.endpoint());
+    let mut reader = Poller::start(&place, "revenue", &["store", "window_start"]);
     let mut sales = Sales::new(seed, PARTITIONS);
     let enough = AtomicBool::new(false);
     let done = std::thread::scope(|threads| {
@@ -78,9 +81,11 @@ fn nothing_is_missing_or_doubled_after_faults_of_every_kind() {
         fleet.tend(false);
         is_read(&place, &records).then(|| clock.monotonic())
     });
-    let ledger = Ledger::close(seed, lasts, &done, fleet, recovered, &place, &records);
+    let told = Told { seed, lasts, recovered };
+    let ledger = Ledger::close(told, &done, fleet, &mut reader, &place, &records);
     println!("{ledger}");
     assert!(ledger.is_good(), "see the ledger above");
+    assert!(reader.stop() > 0, "the reader has looked");
 }
 
 /// Plays the plan for so long.
