@@ -218,6 +218,47 @@ fn times_of_the_brokers_clock_are_those_that_librdkafka_gives() {
     assert_eq!(assert_both_read_the_same(&appended), 600);
 }
 
+/// Offsets that compaction took are passed without a word.
+#[test]
+fn a_compacted_topic_is_read_as_librdkafka_reads_it() {
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1048576"),
+        ("segment.ms", "1000"),
+        ("min.cleanable.dirty.ratio", "0.001"),
+        ("delete.retention.ms", "0"),
+    ];
+    let topic = Topic::create_with(services::kafka(), "compacted", 1, &settings);
+    let (mut sent, mut sends) = (0, 0);
+    // Segments end by the times of records, and the last one is never compacted.
+    let left = eventually("the broker compacts the topic", || {
+        sends += 1;
+        for n in 0..60 {
+            let key = (n * 7 % 40).to_string();
+            let time = 1_700_000_000_000 + sends * 10_000;
+            topic.send_with_key(0, time, Some(key.as_bytes()), b"{}", &Vec::new());
+        }
+        topic.flush();
+        sent += 60;
+        let left = topic.read_back().len();
+        (left < sent).then_some(left)
+    });
+    assert!(left > 40, "{left} of {sent} records are left");
+    // The cleaner may work between the two: they are compared when it has left the log as it was.
+    eventually("both read what the log holds", || {
+        let before = topic.read_back();
+        let direct = read(&topic, FetchWay::Direct, 7).0.into_values().flatten();
+        let direct: Vec<_> = direct.map(|record| (record.offset, record.key)).collect();
+        let expected: Vec<_> =
+            before.iter().map(|record| (record.offset, record.key.clone())).collect();
+        let has_rested = topic.read_back().len() == before.len();
+        if has_rested {
+            assert_eq!(direct, expected);
+        }
+        has_rested.then_some(())
+    });
+}
+
 /// The whole way: the pipeline file says it, and the rows are those of the other run.
 #[test]
 fn a_pipeline_that_fetches_directly_gives_the_same_rows() {
