@@ -91,6 +91,8 @@ pub(crate) enum From<'a> {
     Topic {
         brokers: &'a str,
         topic: &'a str,
+        /// `source.kafka.fetch`.
+        fetch: &'a str,
     },
     /// What comes, without an end.
     Live {
@@ -111,8 +113,9 @@ pub(crate) fn sales_pipeline(from: From<'_>, window: &str) -> String {
         From::Files(path) => {
             format!("type = \"files\"\n[source.files]\npath = \"{}\"", path.display())
         }
-        From::Topic { brokers, topic } => {
-            kafka(brokers, topic, "start = \"earliest\"\nend = \"latest\"")
+        From::Topic { brokers, topic, fetch } => {
+            let range = format!("start = \"earliest\"\nend = \"latest\"\nfetch = \"{fetch}\"");
+            kafka(brokers, topic, &range)
         }
         From::Live { brokers, topic } => kafka(brokers, topic, "start = \"latest\""),
     };

@@ -24,6 +24,7 @@ struct Round {
     native: Job,
     drain: Reference,
     kafka: Job,
+    direct: Job,
 }
 
 /// The job against its references, calls of plugins, swaps, latency.
@@ -72,13 +73,14 @@ fn rounds(sizes: &Sizes, folder: &Path, brokers: &str, figures: &mut Figures) ->
     for number in 0..=sizes.rounds {
         let round = round(sizes, folder, brokers, number)?;
         say(&format!(
-            "round {number} of {}: ns per record: arrow-json {:.0}, files {:.0} (native {:.0}), drain {:.0}, kafka {:.0}",
+            "round {number} of {}: ns per record: arrow-json {:.0}, files {:.0} (native {:.0}), drain {:.0}, kafka {:.0} (direct {:.0})",
             sizes.rounds,
             per_record(round.arrow_json.cpu_nanos, sizes),
             per_record(round.files.cpu_nanos, sizes),
             per_record(round.native.cpu_nanos, sizes),
             per_record(round.drain.cpu_nanos, sizes),
             per_record(round.kafka.cpu_nanos, sizes),
+            per_record(round.direct.cpu_nanos, sizes),
         ));
         if number > 0 {
             rounds.push(round);
@@ -101,6 +103,7 @@ fn rounds(sizes: &Sizes, folder: &Path, brokers: &str, figures: &mut Figures) ->
         };
     job("files", &|round| &round.files, ("arrow_json", &|round| round.arrow_json.cpu_nanos));
     job("kafka", &|round| &round.kafka, ("drain", &|round| round.drain.cpu_nanos));
+    job("kafka.direct", &|round| &round.direct, ("drain", &|round| round.drain.cpu_nanos));
     let tax = |round: &Round| (ratio(round.files.cpu_nanos, round.native.cpu_nanos) - 1.0) * 100.0;
     figures.add("wasm_tax_percent", Unit::Percent, middle(&tax));
     Ok(())
@@ -124,17 +127,19 @@ fn round(sizes: &Sizes, folder: &Path, brokers: &str, number: usize) -> Result<R
         (run(&[], From::Files(&sales))?, native)
     };
     let drain: Reference = child::run(&["drain", brokers, TOPIC, &sizes.sales.to_string()])?;
-    let kafka = run(&[], From::Topic { brokers, topic: TOPIC })?;
+    let kafka = run(&[], From::Topic { brokers, topic: TOPIC, fetch: "librdkafka" })?;
+    let direct = run(&[], From::Topic { brokers, topic: TOPIC, fetch: "direct" })?;
     ensure!(drain.records == sizes.sales as u64, "{} records were drained", drain.records);
     ensure!(arrow_json.records == sizes.sales as u64, "{} rows decoded", arrow_json.records);
     ensure!(
-        files.accepted == native.accepted && files.accepted == kafka.accepted,
-        "the jobs do not agree: {} {} {}",
+        [&native, &kafka, &direct].iter().all(|job| job.accepted == files.accepted),
+        "the jobs do not agree: {} {} {} {}",
         files.accepted,
         native.accepted,
-        kafka.accepted
+        kafka.accepted,
+        direct.accepted
     );
-    Ok(Round { arrow_json, files, native, drain, kafka })
+    Ok(Round { arrow_json, files, native, drain, kafka, direct })
 }
 
 /// The part of each step in the job's CPU time, and of what is no step: the source's own threads, start-up, commits,
