@@ -5,68 +5,59 @@
 
 use std::sync::Arc;
 
-use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_sandbox::module::load::LoadedModule;
 
-use super::PlacedModule;
+use super::desk::Desk;
 use super::intake::Intake;
 use super::ledger::Ledger;
 use super::logic::Logic;
-use super::logic::migrate::{Migrated, Migration};
+use super::logic::migrate::Migration;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::refusal::Refusal;
 
-/// A module that fits its stage and has taken over what the one before it knew.
-pub(super) struct Exchange {
-    /// What every stage runs from then on.
-    plan: Arc<Plan>,
-    modules: Vec<PlacedModule>,
-    /// The open state in the layout of the module, if it has another one.
-    migrated: Option<Migrated>,
-    /// Which module goes.
-    pub(super) before: ModuleDigest,
+/// What runs, while a module takes a place in it.
+pub(super) struct Present<'l> {
+    pub(super) config: &'l Pipeline,
+    pub(super) clock: &'l Clock,
+    pub(super) pool: &'l Pool,
+    pub(super) intake: &'l mut Intake,
+    pub(super) logic: &'l mut Logic,
+    pub(super) ledger: &'l mut Ledger,
 }
 
-impl Exchange {
-    /// Makes it, at a barrier. Nothing of it fails. The plan that holds from now on.
-    pub(super) fn make(
-        self,
-        intake: &mut Intake,
-        logic: &mut Logic,
-        ledger: &mut Ledger,
-        pool: &Pool,
-    ) -> Arc<Plan> {
-        let Self { plan, modules, migrated, .. } = self;
+impl Present<'_> {
+    /// At a barrier: puts the modules that were asked for in their places, or has those who asked hear why not.
+    pub(super) fn exchange_asked(mut self, desk: &mut Desk) {
+        let next = self.ledger.next_epoch();
+        for activation in desk.take_activations() {
+            let kept = activation.flip(next, |stage, module| self.exchange(stage, module, desk));
+            desk.keep(kept);
+        }
+    }
+
+    /// Refused: what runs stays as it is.
+    fn exchange(&mut self, stage: &str, module: &LoadedModule, desk: &Desk) -> Result<(), Refusal> {
+        let Self { config, clock, pool, intake, logic, ledger } = self;
+        let (before, modules) = ledger.with_successor(stage, module)?;
+        let plan = Arc::new(Plan::new(config, &modules)?);
+        let migration = Migration { plan: &plan, logic, pool, pipeline: &config.name, clock };
+        let migrated = migration.to(module, &ledger.pinned())?;
+        // Nothing fails from here on. First what the old module did last, between the last turn and this barrier.
+        intake.report();
+        logic.report(desk.metrics());
         intake.replan(&plan, pool);
         logic.replan(&plan, pool);
         if let Some(migrated) = migrated {
             migrated.put(logic);
         }
         ledger.replan(&plan, modules);
-        plan
-    }
-}
-
-/// What runs, while a module is prepared that is to take a place in it.
-pub(super) struct Present<'l> {
-    pub(super) config: &'l Pipeline,
-    pub(super) clock: &'l Clock,
-    pub(super) pool: &'l Pool,
-    pub(super) logic: &'l Logic,
-    pub(super) ledger: &'l Ledger,
-}
-
-impl Present<'_> {
-    /// Prepares a module for a stage. What runs stays as it is.
-    pub(super) fn prepare(&self, stage: &str, module: &LoadedModule) -> Result<Exchange, Refusal> {
-        let Self { config, clock, pool, logic, ledger } = self;
-        let (before, modules) = ledger.with_successor(stage, module)?;
-        let plan = Arc::new(Plan::new(config, &modules)?);
-        let migration = Migration { plan: &plan, logic, pool, pipeline: &config.name, clock };
-        let migrated = migration.to(module, &ledger.pinned())?;
-        Ok(Exchange { plan, modules, migrated, before })
+        desk.exchanged(stage, &plan);
+        tracing::info!(
+            stage, before = %before.short(), now = %module.digest.short(), "module exchanged"
+        );
+        Ok(())
     }
 }

@@ -28,7 +28,6 @@ mod ledger;
 mod desk;
 mod exchange;
 mod ending;
-mod shown;
 mod open;
 
 use std::sync::Arc;
@@ -37,7 +36,6 @@ use std::time::Duration;
 use crate::status::{LaneStatus, Phase};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
-use sluicegate_sandbox::module::load::LoadedModule;
 
 pub use asked::WindowsAsked;
 pub use desk::command::{Command, Commands, Reply};
@@ -62,7 +60,7 @@ use exchange::Present;
 use intake::left::Left;
 use intake::{Intake, Run};
 use ledger::{Barrier, Frozen, Ledger};
-use logic::{Effects, Given, Logic, Turn};
+use logic::{Given, Logic, Turn};
 use outputs::Outputs;
 use pool::Pool;
 
@@ -95,7 +93,7 @@ impl Lane {
             // Whoever opens the lane again would refuse it, because there is no lane meanwhile.
             self.desk.outside.commands.hold();
             if self.desk.outside.stop.is_asked() {
-                end = Ok(self.cut_short());
+                end = Ok(self.end(LaneEnd::CutShort));
             }
         }
         self.outputs.tell_all_dead_letters();
@@ -109,7 +107,7 @@ impl Lane {
             }
         };
         if end == LaneEnd::CutShort || self.desk.outside.stop.is_overdue() {
-            return Ok(self.cut_short());
+            return Ok(self.end(LaneEnd::CutShort));
         }
         self.desk.show_at_once();
         self.show_live();
@@ -242,7 +240,7 @@ impl Lane {
     /// Has the logic work on what it is given, and applies its effects.
     fn with_logic<T>(
         &mut self,
-        work: impl FnOnce(&mut Logic, &Given<'_>, &mut dyn Effects) -> T,
+        work: impl FnOnce(&mut Logic, &Given<'_>, &mut Applied<'_>) -> T,
     ) -> T {
         let Self { pool, intake, logic, outputs, ledger, desk, .. } = self;
         let (stop, trial) = (desk.outside.stop.clone(), desk.outside.trial.clone());
@@ -259,7 +257,7 @@ impl Lane {
     fn checkpoint(&mut self) -> Result<(), LaneError> {
         let started = self.clock.monotonic();
         self.desk.outside.trial.begin_other("while an epoch was frozen");
-        self.flip_modules();
+        self.exchange_modules();
         self.with_logic(|logic, given, effects| logic.tell_changes(given, effects))?;
         let watermark = self.intake.clock().watermark();
         let state = self.logic.freeze(self.ledger.state_generation(), watermark);
@@ -277,25 +275,9 @@ impl Lane {
     }
 
     /// At the barrier: rows up to here went through the old modules, rows from here on go through the new ones.
-    fn flip_modules(&mut self) {
-        let next = self.ledger.next_epoch();
-        for activation in self.desk.take_activations() {
-            let kept = activation.flip(next, |stage, module| self.flip(stage, module));
-            self.desk.keep(kept);
-        }
-    }
-
-    fn flip(&mut self, stage: &str, module: &LoadedModule) -> Result<(), Refusal> {
-        let Self { config, clock, pool, logic, ledger, .. } = &*self;
-        let exchange = Present { config, clock, pool, logic, ledger }.prepare(stage, module)?;
-        // What the old module did last, between the last turn and this barrier.
-        self.intake.report();
-        self.logic.report(&self.desk.outside.metrics);
-        let before = exchange.before.short();
-        let plan = exchange.make(&mut self.intake, &mut self.logic, &mut self.ledger, &self.pool);
-        self.desk.exchanged(stage, &plan);
-        tracing::info!(stage, before = %before, now = %module.digest.short(), "module exchanged");
-        Ok(())
+    fn exchange_modules(&mut self) {
+        let Self { config, clock, pool, intake, logic, ledger, desk, .. } = self;
+        Present { config, clock, pool, intake, logic, ledger }.exchange_asked(desk);
     }
 
     /// Takes note of an epoch that is durable, if it is so within `limit`.
@@ -317,6 +299,20 @@ impl Lane {
             self.ledger.phase = Phase::Running;
             self.ledger.dirty = true;
         }
+    }
+
+    /// Sends what changed, if somebody listens and it is time.
+    fn show_live(&mut self) {
+        self.with_logic(|logic, given, Applied { ledger, desk, .. }| {
+            desk.show_live(logic, given, ledger.next_epoch());
+        });
+    }
+
+    /// Answers somebody who asks what stands in the open groups. Nothing of the lane changes by it.
+    fn show_open(&mut self, look: Look) -> Result<(), LaneError> {
+        self.with_logic(|logic, given, Applied { ledger, desk, .. }| {
+            desk.show_open(look, logic, given, ledger.next_epoch())
+        })
     }
 
     /// Publishes the status and the live results, if it is time.
@@ -359,8 +355,7 @@ impl Lane {
         loop {
             let undone = Undone::of(&self.ledger, &self.outputs);
             match undone.next(end, self.desk.outside.stop.is_overdue()) {
-                LastStep::End(LaneEnd::CutShort) => return Ok(self.cut_short()),
-                LastStep::End(end) => return Ok(self.ended(end)),
+                LastStep::End(end) => return Ok(self.end(end)),
                 LastStep::Freeze => {
                     self.checkpoint()?;
                     continue;
@@ -375,17 +370,9 @@ impl Lane {
         }
     }
 
-    /// The end of a lane that may not wait for its last commit. What was not committed is dropped, so it is read again.
-    fn cut_short(&mut self) -> LaneEnd {
-        self.ledger.warn_of_cut();
-        self.ended(LaneEnd::CutShort)
-    }
-
-    fn ended(&mut self, end: LaneEnd) -> LaneEnd {
-        let is_sent = !self.outputs.is_unsent();
-        if end == LaneEnd::Stopped && !is_sent {
-            self.outputs.warn_of_unsent();
-        }
+    /// What was not committed is dropped, so it is read again.
+    fn end(&mut self, end: LaneEnd) -> LaneEnd {
+        let is_sent = self.outputs.end(end);
         self.ledger.end(end, is_sent);
         self.publish_now();
         end

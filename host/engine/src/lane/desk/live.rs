@@ -14,7 +14,7 @@ use crate::status::{LiveResults, json_rows};
 use sluicegate_chain::record::Epoch;
 
 use super::Desk;
-use crate::lane::logic::Changed;
+use crate::lane::logic::{Changed, Given, Logic};
 
 /// Listeners in haste get changes at most this often: ten times a second reads as «at once».
 const IN_HASTE: Duration = Duration::from_millis(100);
@@ -97,6 +97,19 @@ impl Desk {
         self.live.shown = None;
     }
 
+    /// Sends what changed, if somebody listens and it is time. It becomes true with `epoch`.
+    pub(in crate::lane) fn show_live(
+        &mut self,
+        logic: &mut Logic,
+        given: &Given<'_>,
+        epoch: Epoch,
+    ) {
+        if let Some(fired) = self.take_fired() {
+            let changed = logic.show(given, LiveResults::ROWS_MAX);
+            self.send(fired, changed, logic.key_columns(), epoch);
+        }
+    }
+
     /// What has fired, if somebody listens and it is time to show what changed.
     pub(in crate::lane) fn take_fired(&mut self) -> Option<Waiting> {
         let now = self.clock.monotonic();
@@ -111,7 +124,7 @@ impl Desk {
 
     /// Sends what has fired, and behind it the groups of windows that have changed and have not. Nothing
     /// to send is not sent. Rows begin with so many columns of the key, and become true with `epoch`.
-    pub(in crate::lane) fn show(
+    fn send(
         &self,
         waiting: Waiting,
         Changed { rows: changed, left_out }: Changed,

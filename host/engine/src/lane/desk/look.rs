@@ -8,7 +8,10 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Desk;
+use crate::lane::LaneError;
 use crate::lane::asked::WindowsAsked;
+use crate::lane::logic::{Given, Logic};
 use crate::lane::refusal::Refusal;
 use sluicegate_chain::record::Epoch;
 use sluicegate_model::time::Watermark;
@@ -52,6 +55,40 @@ impl Look {
     /// Whether somebody still waits.
     pub(in crate::lane) fn is_awaited(&self) -> bool {
         !self.reply.is_closed()
+    }
+}
+
+impl Desk {
+    /// Answers somebody who asks what stands in the open groups: evaluated on copies, between two turns. They would be part
+    /// of `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// [`LaneError::BrokenOff`]: the module took too long over it.
+    pub(in crate::lane) fn show_open(
+        &mut self,
+        look: Look,
+        logic: &mut Logic,
+        given: &Given<'_>,
+        epoch: Epoch,
+    ) -> Result<(), LaneError> {
+        given.trial.begin_other("while open windows were shown");
+        let began = self.clock.monotonic();
+        let shown = logic.open(given, &look.asked);
+        given.pool.not_broken_off()?;
+        self.end_look(began);
+        // Nobody asks a pipeline that has no groups.
+        let Some((rows, left_out)) = shown else { return Ok(()) };
+        let answer = OpenWindows {
+            uncommitted_epoch: epoch,
+            watermark: given.clock.watermark(),
+            rows,
+            key_columns: logic.key_columns(),
+            groups: logic.groups_len(),
+            left_out: left_out as u64,
+        };
+        look.answer(Ok(answer));
+        Ok(())
     }
 }
 

@@ -123,14 +123,14 @@ impl Ledger {
         self.committer.in_flight() || outputs.is_unsent()
     }
 
-    /// The lane has ended. `is_sent`: no message of it is on its way.
+    /// The lane has ended, and its log says if that was before its last commit. `is_sent`: no message of it is on its way.
     pub(super) fn end(&mut self, end: LaneEnd, is_sent: bool) {
         self.phase = match end {
             LaneEnd::Finished => Phase::Finished,
             LaneEnd::Stopped | LaneEnd::CutShort => Phase::Stopped,
         };
         if end == LaneEnd::CutShort {
-            return;
+            return self.warn_of_cut();
         }
         // Whoever stands by may take the lane at once: it finds nothing half done.
         if is_sent {
@@ -258,7 +258,7 @@ impl Ledger {
     }
 
     /// Says that the lane stops before its last commit.
-    pub(super) fn warn_of_cut(&self) {
+    fn warn_of_cut(&self) {
         tracing::warn!(
             pipeline = %self.config.name, problem = self.committer.problem(),
             "stopped before the last commit; the next start goes on from epoch {}",

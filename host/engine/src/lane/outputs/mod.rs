@@ -26,10 +26,10 @@ use sluicegate_connect::source::RecordBlock;
 use sluicegate_model::time::{Clock, thread_cpu_nanos};
 use sluicegate_pipeline::{Pipeline, SinkKind, TableLocation};
 
-use super::LaneError;
 use super::logic::Judged;
 use super::plan::Plan;
 use super::rows::{Prepared, project};
+use super::{LaneEnd, LaneError};
 use lately::{HasTables, Kept};
 use logs::TableLogs;
 use outbox::Outbox;
@@ -212,12 +212,17 @@ impl Outputs {
         self.outbox.is_unsent()
     }
 
-    /// Says that a lane was stopped before its last messages were delivered.
-    pub(super) fn warn_of_unsent(&self) {
-        tracing::warn!(
-            pipeline = %self.config.name,
-            "stopped before a topic took the last results; the next start sends them"
-        );
+    /// The lane has ended. Whether all its messages are delivered; the log says so if not, and a clean stop should have
+    /// waited for them.
+    pub(super) fn end(&self, end: LaneEnd) -> bool {
+        let is_sent = !self.is_unsent();
+        if end == LaneEnd::Stopped && !is_sent {
+            tracing::warn!(
+                pipeline = %self.config.name,
+                "stopped before a topic took the last results; the next start sends them"
+            );
+        }
+        is_sent
     }
 
     /// Whether messages that were on their way have arrived within `limit`.

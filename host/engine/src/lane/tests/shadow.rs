@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lane::intake::Run;
-use crate::lane::logic::Effect;
+use crate::lane::logic::{Effect, Effects};
 
 /// Keeps what a logic makes, as text, and applies nothing.
 #[derive(Default)]
