@@ -34,15 +34,6 @@ pub enum DeadLetterKind {
     Trap,
 }
 
-/// What a kind of dead letter says, for the documentation.
-#[derive(Clone, Copy, Debug)]
-pub struct Meaning {
-    /// What happened.
-    pub what: &'static str,
-    /// What to do about it.
-    pub fix: &'static str,
-}
-
 impl DeadLetterKind {
     /// All of them, in the order of the documentation.
     pub const ALL: [Self; 12] = [
@@ -82,50 +73,6 @@ impl DeadLetterKind {
     pub fn is_of_the_sandbox(self) -> bool {
         matches!(self, Self::Trap | Self::Deadline | Self::Answer | Self::Breaker)
     }
-
-    /// Its row of the documentation.
-    pub fn meaning(self) -> Meaning {
-        let (what, fix) = match self {
-            Self::Decode => (
-                "the value does not have the columns of `[schema]`",
-                "mend the sender or `[schema]`",
-            ),
-            Self::EventTime => (
-                "the time is missing or absurd ([rule 6](design/time.md#rule-6))",
-                "mend the sender's clock or the unit",
-            ),
-            Self::Rejected => ("the plugin judged the row wrong", "read its reason"),
-            Self::Trap => {
-                ("the plugin panicked or trapped", "mend the plugin, send the record again")
-            }
-            Self::Deadline => ("the call took too much CPU time", "the same"),
-            Self::Answer => ("the plugin's answer breaks the contract", "the same"),
-            Self::Breaker => (
-                "the plugin failed so often that guilty rows were no longer sought; most of these are innocent",
-                "the same",
-            ),
-            Self::Merge => (
-                "an aggregate failed to merge a group; `value` holds one of its accumulators",
-                "the same",
-            ),
-            Self::Evaluate => {
-                ("an aggregate failed on a group; `value` holds its accumulator", "the same")
-            }
-            Self::Timer => (
-                "a process plugin failed on a timer; `value` holds the state of the key",
-                "the same",
-            ),
-            Self::TooLarge => (
-                "a record makes too much for a turn, or a message is too large for its topic",
-                "read its reason",
-            ),
-            Self::HostPanic => (
-                "the record makes Sluicegate itself panic, or a group does when it fires",
-                "report it",
-            ),
-        };
-        Meaning { what, fix }
-    }
 }
 
 impl From<RefusalKind> for DeadLetterKind {
@@ -148,7 +95,58 @@ impl fmt::Display for DeadLetterKind {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeadLetterKind, Meaning};
+    use super::DeadLetterKind;
+
+    /// The row of a kind in the documentation.
+    struct Meaning {
+        /// What happened.
+        what: &'static str,
+        /// What to do about it.
+        fix: &'static str,
+    }
+
+    fn meaning(kind: DeadLetterKind) -> Meaning {
+        let (what, fix) = match kind {
+            DeadLetterKind::Decode => (
+                "the value does not have the columns of `[schema]`",
+                "mend the sender or `[schema]`",
+            ),
+            DeadLetterKind::EventTime => (
+                "the time is missing or absurd ([rule 6](design/time.md#rule-6))",
+                "mend the sender's clock or the unit",
+            ),
+            DeadLetterKind::Rejected => ("the plugin judged the row wrong", "read its reason"),
+            DeadLetterKind::Trap => {
+                ("the plugin panicked or trapped", "mend the plugin, send the record again")
+            }
+            DeadLetterKind::Deadline => ("the call took too much CPU time", "the same"),
+            DeadLetterKind::Answer => ("the plugin's answer breaks the contract", "the same"),
+            DeadLetterKind::Breaker => (
+                "the plugin failed so often that guilty rows were no longer sought; most of these are innocent",
+                "the same",
+            ),
+            DeadLetterKind::Merge => (
+                "an aggregate failed to merge a group; `value` holds one of its accumulators",
+                "the same",
+            ),
+            DeadLetterKind::Evaluate => {
+                ("an aggregate failed on a group; `value` holds its accumulator", "the same")
+            }
+            DeadLetterKind::Timer => (
+                "a process plugin failed on a timer; `value` holds the state of the key",
+                "the same",
+            ),
+            DeadLetterKind::TooLarge => (
+                "a record makes too much for a turn, or a message is too large for its topic",
+                "read its reason",
+            ),
+            DeadLetterKind::HostPanic => (
+                "the record makes Sluicegate itself panic, or a group does when it fires",
+                "report it",
+            ),
+        };
+        Meaning { what, fix }
+    }
 
     #[test]
     fn each_kind_has_its_row_in_the_documentation() {
@@ -156,7 +154,7 @@ mod tests {
         let (_, table) = page.split_once("| kind | what happened | do |\n|---|---|---|\n").unwrap();
         let (table, _) = table.split_once("\n\n").unwrap();
         let row = |kind: DeadLetterKind| {
-            let Meaning { what, fix } = kind.meaning();
+            let Meaning { what, fix } = meaning(kind);
             format!("| `{kind}` | {what} | {fix} |")
         };
         assert_eq!(table, DeadLetterKind::ALL.map(row).join("\n"));

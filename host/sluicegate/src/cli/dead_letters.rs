@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use super::client::{Client, Connection};
 use super::plugin::print_json;
 use crate::api::dead_letters::{DeadLetter, DeadLetters, Shown};
-use sluicegate_model::printable::{cut, printable, table};
+use crate::terminal::columns::{cut, table};
+use sluicegate_model::printable::printable;
 
 /// Characters of a reason and of a record that stand in a line of the table. `--json` has more.
 const CELL_CHARS_MAX: usize = 80;

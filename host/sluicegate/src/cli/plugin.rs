@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use super::client::{Client, Connection};
 use crate::api::modules::{Module, ModuleLine, Modules, Uploaded};
 use crate::api::releases::{ReleaseAnswer, ReleaseRequest, VersionWanted};
+use crate::terminal::columns::table;
 use sluicegate_chain::modules::VersionChoice;
-use sluicegate_model::printable::table;
 use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;
 
 /// Upload a plugin. Nothing that runs changes; `activate` does that.

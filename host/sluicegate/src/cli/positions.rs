@@ -8,10 +8,10 @@ use std::str::FromStr;
 use anyhow::Context;
 
 use crate::program::lane_storage;
+use crate::terminal::columns::table;
 use sluicegate_chain::inspect;
 use sluicegate_chain::moves::{Moves, move_positions};
 use sluicegate_chain::record::{ChainRecord, PartitionState};
-use sluicegate_model::printable::table;
 use sluicegate_pipeline as config;
 use sluicegate_pipeline::environment::Environment;
 

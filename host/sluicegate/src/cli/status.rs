@@ -13,9 +13,10 @@ use crate::api::health::Readiness;
 use crate::api::pipelines::{
     Leadership, Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
 };
+use crate::terminal::columns::table;
 use sluicegate_engine::lead::Role;
 use sluicegate_engine::status::Phase;
-use sluicegate_model::printable::{printable, table};
+use sluicegate_model::printable::printable;
 
 /// Container runtimes give a probe a few seconds.
 const PROBE_TIME: Duration = Duration::from_secs(3);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::client::{Client, Connection};
 use super::plugin::print_json;
 use crate::api::windows::Windows;
-use sluicegate_model::printable::table_of;
+use crate::terminal::columns::table_of;
 
 /// Show what stands in the open windows of a pipeline, or under the keys of a process plugin.
 #[derive(Clone, Debug, clap::Args)]

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::MARKS_MAX;
 use crate::api::history::{Mark, MarkKind};
+use crate::terminal::columns::cut;
 use sluicegate_engine::counters::{Activated, Commit, LaneMetrics};
 use sluicegate_engine::status::{LaneStatus, is_same_problem};
-use sluicegate_model::printable::cut;
 use sluicegate_model::time::EventTime;
 
 /// Characters of a problem that are kept.

@@ -1,7 +1,9 @@
 //! The console sink: every few seconds the groups that changed since last time, as an aligned table on standard
 //! output. In update mode: a group is shown again whenever it changed. When the lane is gone, what was not shown yet is.
 
+pub mod columns;
 pub mod table;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use crate::program::look_at_lane;
+use crate::terminal::columns::table;
 pub(super) use outlook::OtherModule;
 use outlook::Outlook;
 use sluicegate_chain::modules::ModuleStore;
@@ -20,7 +21,6 @@ use sluicegate_engine::lane::{
     Fitting, FoundError, PlacedModule, check_files, fit_all, module_name,
 };
 use sluicegate_model::call::CallLimits;
-use sluicegate_model::printable::table;
 use sluicegate_pipeline as config;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::file::Problem;

@@ -13,8 +13,9 @@ use std::fmt::Write;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::terminal::columns::{self, line};
 use sluicegate_engine::status::LiveResults;
-use sluicegate_model::printable::{self, line, printable};
+use sluicegate_model::printable::printable;
 use sluicegate_model::time::EventTime;
 
 /// Longer text is cut: nobody compares the ends of long keys in a table that scrolls.
@@ -101,7 +102,7 @@ fn fitting(columns: &[Column]) -> usize {
 struct Column {
     name: String,
     cells: Vec<String>,
-    place: printable::Column,
+    place: columns::Column,
 }
 
 impl Column {
@@ -113,7 +114,7 @@ impl Column {
         let cells: Vec<String> = values().map(|value| shortened(&cell(value))).collect();
         let name = shortened(name);
         let all = cells.iter().chain([&name]).map(String::as_str);
-        Self { place: printable::Column::of(all, is_number), name, cells }
+        Self { place: columns::Column::of(all, is_number), name, cells }
     }
 }
 
