@@ -45,7 +45,7 @@ const CALLS: usize = 200;
 
 /// Measures filter, map and aggregate with the rows that a lane gives to a call.
 pub(crate) fn run(pipeline: &Path, folder: &Path) -> Result<Vec<Boundary>> {
-    let pipeline = file::load(pipeline, Environment::of_process().variables())?;
+    let pipeline = file::load(pipeline, Environment::of_program().variables())?;
     let rows = first_rows(&pipeline, folder)?;
     let engine = PluginEngine::new(None, Compiler::Here).context("start the plugin engine")?;
     let bench = Bench { pipeline: &pipeline, engine: &engine, rows: &rows };

@@ -33,12 +33,12 @@ pub(crate) struct Job {
 
 /// Runs the pipeline to the end of its input.
 pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipeline = file::load(pipeline, environment.variables())?;
     let runtime = Program::runtime()?;
-    let process = process(&pipeline, &environment, runtime.handle())?;
-    let process = if native { with_native_plugins(process, &pipeline)? } else { process };
-    let started = process.start(pipeline)?;
+    let program = program(&pipeline, &environment, runtime.handle())?;
+    let program = if native { with_native_plugins(program, &pipeline)? } else { program };
+    let started = program.start(pipeline)?;
     let (handle, ended) = (started.handle, started.thread.join());
     match ended {
         Ok(Ended::Well(_)) => {}
@@ -69,7 +69,7 @@ pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
 }
 
 /// As the command makes it, with the user's cache of compiled plugins.
-pub(crate) fn process(
+pub(crate) fn program(
     pipeline: &Pipeline,
     environment: &Environment,
     runtime: &tokio::runtime::Handle,
@@ -79,15 +79,15 @@ pub(crate) fn process(
 }
 
 /// The same, except that the calls of both plugins stay outside the sandbox.
-fn with_native_plugins(mut process: Program, pipeline: &Pipeline) -> Result<Program> {
+fn with_native_plugins(mut program: Program, pipeline: &Pipeline) -> Result<Program> {
     let revenue = module("revenue")?;
-    let loaded = process.engine.load("revenue", &revenue, &CallLimits::from(&pipeline.limits))?;
+    let loaded = program.engine.load("revenue", &revenue, &CallLimits::from(&pipeline.limits))?;
     let outputs = Arc::new(outputs(&loaded.description));
-    process.engine = process
+    program.engine = program
         .engine
         .substitute(digest(&module("valid-sale")?), NativeCode::filter::<valid_sale::Plugin>())
         .substitute(digest(&revenue), NativeCode::aggregate::<revenue::Plugin>(&outputs));
-    Ok(process)
+    Ok(program)
 }
 
 /// The columns that a plugin declares to make.

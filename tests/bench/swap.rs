@@ -64,13 +64,13 @@ fn link(sales: &Path, input: &Path) -> Result<()> {
 /// One run over the files, with swaps until it ends.
 fn pass(folder: &Path, input: &Path, runtime: &Runtime, most: usize) -> Result<Vec<f64>> {
     let path = events::pipeline(&folder.join("swap"), From::Files(input))?;
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipeline = file::load(&path, environment.variables())?;
-    let process = job::process(&pipeline, &environment, runtime.handle())?;
+    let program = job::program(&pipeline, &environment, runtime.handle())?;
     for name in FILTERS {
-        runtime.block_on(process.modules.put(name, module(name)?.into()))?;
+        runtime.block_on(program.modules.put(name, module(name)?.into()))?;
     }
-    let started = process.start(pipeline)?;
+    let started = program.start(pipeline)?;
     let handle = &started.handle;
     let mut pauses = Vec::new();
     if turns_pass(handle, TURNS_AFTER) {
@@ -87,7 +87,7 @@ fn pass(folder: &Path, input: &Path, runtime: &Runtime, most: usize) -> Result<V
         }
     }
     // Enough: nobody needs the rest.
-    process.stop.ask();
+    program.stop.ask();
     let _ended = started.thread.join();
     Ok(pauses)
 }

@@ -17,7 +17,7 @@ pub struct Environment {
 
 impl Environment {
     /// The variables of this process. Those that are not UTF-8 are left out: nothing here could use them.
-    pub fn of_process() -> Self {
+    pub fn of_program() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();

@@ -1,4 +1,4 @@
-//! What a process has of its machine: threads that wait, tasks, and names that nobody else has.
+//! What a program has of its machine: threads that wait, tasks, and names that nobody else has.
 //!
 //! The engine and the chain ask a [`Runtime`] for them. In the product it is tokio's and the system's. In a simulation it is
 //! a [`Stage`], which runs all threads of all instances one after the other, in an order that a seed gives.

@@ -1,6 +1,6 @@
 //! The program: command line, HTTP with the console, tables on the terminal, the page of metrics, and the wiring of it all.
 //!
-//! [`program`] is what the pipelines of one process share; [`handle`] is what the rest of the process holds of a running
+//! [`program`] is what the pipelines share; [`handle`] is what the rest of the program holds of a running
 //! pipeline; [`history`] is what is remembered of its last minutes, [`committed`] what people read of its tables; [`api`] is
 //! what server and command line say to each other. What a record meets on its way, and which crate may know which, stands
 //! in `host/README.md`: begin there.

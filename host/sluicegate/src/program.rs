@@ -1,4 +1,4 @@
-//! What one process shares among its pipelines, and how a pipeline is started in it. The wiring, in the order of
+//! What one program shares among its pipelines, and how a pipeline is started in it. The wiring, in the order of
 //! the data.
 
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ const RUNTIME_THREADS: usize = 2;
 /// The lane of a pipeline while there is one per pipeline. Part of every path, so never changed.
 pub const LANE: &str = "0";
 
-/// What the pipelines of one process share.
+/// What the pipelines of one program share.
 #[derive(Clone)]
 pub struct Program {
     /// Runs the store, the files and HTTP.
@@ -61,7 +61,7 @@ pub struct Program {
     pub kept: Kept,
     /// Where other instances and their callers reach the HTTP of this one.
     pub advertise: Option<String>,
-    /// Modules can be uploaded to this process, so a first run waits for those that are missing.
+    /// Modules can be uploaded to this program, so a first run waits for those that are missing.
     pub takes_uploads: bool,
 }
 
@@ -86,7 +86,7 @@ impl Program {
         builder.worker_threads(RUNTIME_THREADS).enable_all().build().context("start the runtime")
     }
 
-    /// A process whose modules lie in the store at `modules`, and that nobody uploads to.
+    /// A program whose modules lie in the store at `modules`, and that nobody uploads to.
     pub fn new(
         runtime: &Handle,
         modules: &str,
@@ -204,7 +204,7 @@ fn lane_metrics(config: &Pipeline) -> LaneMetrics {
     LaneMetrics::new(stages, config.tables().into_iter().map(|(id, _)| id))
 }
 
-/// Who we are in chain records, for people: host and process.
+/// Who we are in chain records, for people: host and number of the operating-system process.
 fn instance() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let host = host.as_deref().map_or("host", str::trim);

@@ -1,4 +1,4 @@
-//! Signals that ask the process to end, and the end that comes whatever goes on.
+//! Signals that ask the program to end, and the end that comes whatever goes on.
 
 use std::io;
 use std::sync::mpsc::sync_channel;
@@ -11,17 +11,17 @@ use sluicegate_engine::stop::Stop;
 /// What a shell reports of a program that Ctrl-C ended: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// The exit code of a process that did not end in time by itself.
+/// The exit code of a program that did not end in time by itself.
 const OVERDUE: i32 = 3;
 
-/// From the signal to the end of the process, whatever goes on in it. Container runtimes kill after ten seconds, and
+/// From the signal to the end of the program, whatever goes on in it. Container runtimes kill after ten seconds, and
 /// then nobody says why.
 const HARD_LIMIT: Duration = Duration::from_secs(9);
 
 /// How long a last sentence may take: whoever should read it may have gone, and the pipe be full.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The first SIGINT or SIGTERM asks every pipeline for a last commit; the second ends the process at once, which is
+/// The first SIGINT or SIGTERM asks every pipeline for a last commit; the second ends the program at once, which is
 /// as safe: the next run begins at the last commit. So does the hard limit.
 ///
 /// Signals are waited for on a thread of their own: nothing that hangs elsewhere keeps them from being heard.

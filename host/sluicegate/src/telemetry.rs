@@ -55,7 +55,7 @@ pub struct LogFilterError {
     source: tracing_subscriber::filter::ParseError,
 }
 
-/// Begins to log. Once per process; a second call changes nothing.
+/// Begins to log. Once per program; a second call changes nothing.
 ///
 /// # Errors
 /// The filter cannot be read.

@@ -96,7 +96,7 @@ pub struct Location {
 /// What keeps the objects of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backing {
-    /// A map of this process.
+    /// A map of this program.
     Memory,
     /// A folder of this machine, or what is mounted there.
     Directory,

@@ -7,7 +7,7 @@
 //!
 //! Staging files live in `.staging/` at the root: readers of a table skip folders that begin with a dot, and
 //! `LocalFileSystem` lists no name that ends in `#` and digits. Their writer holds a lock on them, so that what a
-//! killed process left can be told from what is being written, and is removed when the directory is next opened.
+//! killed program left can be told from what is being written, and is removed when the directory is next opened.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -120,7 +120,7 @@ impl ObjectStore for DurableDirectory {
         let put = Put {
             target: self.inner.path_to_filesystem(location)?,
             root: self.root.clone(),
-            // Several stores may share a directory; the process and the address tell them apart.
+            // Several stores may share a directory; the operating-system process and the address tell them apart.
             staging: self.root.join(STAGING).join(format!(
                 "{}-{:x}#{}",
                 std::process::id(),
@@ -252,7 +252,7 @@ fn sync_folder(folder: &FilePath) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes what killed processes left in the staging folder: files that nobody holds a lock on.
+/// Removes what killed programs left in the staging folder: files that nobody holds a lock on.
 fn remove_abandoned(staging: &FilePath) -> io::Result<()> {
     let entries = match fs::read_dir(staging) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -17,7 +17,7 @@
 //!
 //! Parts are seen by nobody before the completion, so no partial object is. A completion whose answer is lost is settled by
 //! looking, as a put is. A part that fails is sent again, and no other. An upload that is given up is aborted; that of a
-//! process that was killed lies in the bucket, unseen and paid for, until a lifecycle rule of the bucket removes it
+//! program that was killed lies in the bucket, unseen and paid for, until a lifecycle rule of the bucket removes it
 //! (`docs/deploy.md`).
 
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub const PARTS_MAX: u64 = 10_000;
 /// A completion that failed so often may have lost a part: the upload is begun anew.
 const COMPLETIONS_MAX: u32 = 3;
 
-/// How long a process that ends waits for the store to hear of the uploads that were given up.
+/// How long a program that ends waits for the store to hear of the uploads that were given up.
 const ABORT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Uploads that were given up, on their way to be aborted. Clones are the same.
@@ -52,7 +52,7 @@ const ABORT_LIMIT: Duration = Duration::from_secs(2);
 pub struct Aborts(TaskTracker);
 
 impl Aborts {
-    /// One for all uploads of a process; [`Aborts::finish`] waits for them.
+    /// One for all uploads of a program; [`Aborts::finish`] waits for them.
     pub fn new() -> Self {
         Self::default()
     }

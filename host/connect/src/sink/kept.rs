@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
-/// What all pipelines of a process keep together: the newest files of some tens of tables.
+/// What all pipelines of a program keep together: the newest files of some tens of tables.
 const BYTES_MAX: usize = 32 << 20;
 /// A part that is larger than this share of all is not kept: it would push out what others look at.
 const SHARE_MAX: usize = 4;

@@ -84,7 +84,7 @@ impl Commit {
     }
 }
 
-/// The last commits since the process started, the newest last. The lane adds to it once a commit and waits for nobody; whoever
+/// The last commits since the program started, the newest last. The lane adds to it once a commit and waits for nobody; whoever
 /// reads has what was there then.
 #[derive(Debug, Default)]
 pub struct Commits(ArcSwap<VecDeque<Arc<Commit>>>);

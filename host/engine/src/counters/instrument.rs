@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sluicegate_model::time::EventTime;
 
-/// A number that only grows, since the process started.
+/// A number that only grows, since the program started.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -55,7 +55,7 @@ impl Gauge {
     }
 }
 
-/// Time spent, since the process started. Kept in nanoseconds, shown in seconds; full after 584 years.
+/// Time spent, since the program started. Kept in nanoseconds, shown in seconds; full after 584 years.
 #[derive(Debug, Default)]
 pub struct TimeCounter(AtomicU64);
 

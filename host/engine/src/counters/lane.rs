@@ -17,7 +17,7 @@ use sluicegate_connect::outbox::Deliveries;
 /// modules) is taken from there and not counted twice.
 #[derive(Debug)]
 pub struct LaneMetrics {
-    /// Records by what became of them, since this process has run the pipeline.
+    /// Records by what became of them, since this program has run the pipeline.
     pub records: FateCounters,
     /// The same by partition, told when the status is published.
     pub partitions: PartitionFates,

@@ -16,7 +16,7 @@ pub struct StageMetrics {
     pub id: Arc<str>,
     /// How often a module took another's place.
     pub activations: Counter,
-    /// When one last did, wall time in µs since 1970; 0: not since the process started.
+    /// When one last did, wall time in µs since 1970; 0: not since the program started.
     pub activated_micros: Gauge,
     running: ArcSwapOption<ModuleMetrics>,
 }

@@ -6,7 +6,7 @@ mod source;
 mod columns;
 mod stages;
 mod window;
-mod process;
+mod keyed;
 mod output;
 mod sinks;
 mod table;

@@ -1,4 +1,4 @@
-//! `[[stages]]`: filters and maps, then at most one aggregate, which needs a window, or one process plugin.
+//! `[[stages]]`: filters and maps, then at most one aggregate, which needs a window, or one keyed plugin.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(super) fn check(
     let last = raw.len().saturating_sub(1);
     let mut ids = BTreeSet::new();
     let mut stages = Vec::new();
-    let (mut aggregate, mut processor) = (None, None);
+    let (mut aggregate, mut keyed) = (None, None);
     for (index, raw) in raw.into_iter().enumerate() {
         let key = key.element(index);
         if !ids.insert(raw.id.clone()) {
@@ -66,14 +66,14 @@ pub(super) fn check(
         };
         match kind {
             RawStageKind::Aggregate => aggregate = Some((stage, key)),
-            RawStageKind::Process => processor = Some((stage, key)),
+            RawStageKind::Process => keyed = Some((stage, key)),
             RawStageKind::Filter | RawStageKind::Map => stages.push(stage),
         }
     }
     let has_map = stages.iter().any(|stage| stage.kind == PluginKind::Map);
     let schema = schema.filter(|_| !has_map);
     let window = super::window::check(last_stage.window, aggregate, schema, problems);
-    let keyed = super::process::check(last_stage.process, processor, schema, problems);
+    let keyed = super::keyed::check(last_stage.process, keyed, schema, problems);
     Checked { stages, window, keyed }
 }
 

@@ -229,8 +229,8 @@ impl AggregateGuest for WasmInstance<aggregate_rows::Guest> {
 
 impl StatefulGuest for WasmInstance<process_rows::Guest> {
     fn migrate(&mut self, from_version: u32, states: &Varlen) -> Result<Varlen, PluginError> {
-        self.migrated(states.len(), |process, store| {
-            process.call_migrate(store, from_version, varlen(states))
+        self.migrated(states.len(), |keyed, store| {
+            keyed.call_migrate(store, from_version, varlen(states))
         })
     }
 }
@@ -247,8 +247,8 @@ impl KeyedGuest for WasmInstance<process_rows::Guest> {
         let (times, watermarks) = (micros(rows.times), micros(rows.watermarks));
         let timer_times = micros(&groups.timers.times);
         let limits = self.limits;
-        let call = |process: &process_rows::Guest, store: &mut Store<GuestState>| {
-            process.call_process(
+        let call = |keyed: &process_rows::Guest, store: &mut Store<GuestState>| {
+            keyed.call_process(
                 store,
                 BatchParam { rows: count, columns: &columns },
                 &times,
@@ -272,10 +272,10 @@ impl KeyedGuest for WasmInstance<process_rows::Guest> {
         let ids: Vec<u32> = fired.iter().map(|timer| timer.id).collect();
         let timer_times = micros(&groups.timers.times);
         self.checked(
-            |process, store| {
+            |keyed, store| {
                 let (states, timers) =
                     (varlen(&groups.states), timer_sets(&groups.timers, &timer_times));
-                process.call_on_timer(store, &times, &ids, states, timers)
+                keyed.call_on_timer(store, &times, &ids, states, timers)
             },
             |raw| answer::keyed::on_timer(raw, fired, &outputs, &limits),
         )

@@ -29,17 +29,17 @@ fn precision_max(additions: u32) -> u8 {
 
 /// The description as the host uses it, or what is wrong with it.
 ///
-/// `processes`: the module exports the calls of a keyed plugin and not those of an aggregate. The contract's enum has
+/// `is_keyed`: the module exports the calls of a keyed plugin and not those of an aggregate. The contract's enum has
 /// one word for both. `additions`: last number of the version of the contract that it was built for.
 pub(crate) fn described(
     raw: PluginDescription,
-    processes: bool,
+    is_keyed: bool,
     additions: u32,
 ) -> Result<Description, String> {
     let kind = match raw.kind {
         Kind::Filter => PluginKind::Filter,
         Kind::MapRows => PluginKind::Map,
-        Kind::Aggregate if processes => PluginKind::Keyed,
+        Kind::Aggregate if is_keyed => PluginKind::Keyed,
         Kind::Aggregate => PluginKind::Aggregate,
     };
     let inputs = columns("input", raw.inputs, additions)?;

@@ -1,4 +1,4 @@
-//! The one wasmtime engine of a process: the ticker that makes deadlines fire, who compiles for it.
+//! The one wasmtime engine of a program: the ticker that makes deadlines fire, who compiles for it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +21,7 @@ use sluicegate_model::module::ModuleDigest;
 /// is exact enough, and costs an idle host nothing to speak of.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Compiles modules. One per process: values of two engines must never meet. Cheap to clone.
+/// Compiles modules. One per program: values of two engines must never meet. Cheap to clone.
 #[derive(Clone)]
 pub struct PluginEngine {
     inner: Arc<Inner>,
@@ -41,7 +41,7 @@ impl PluginEngine {
     /// An engine, and its ticker's thread, which ends with it.
     ///
     /// `cache_dir` keeps compiled modules over restarts, by content and compiler settings. It is made private
-    /// (mode 0700): who can write there can run native code in this process, so it never lies in an object store.
+    /// (mode 0700): who can write there can run native code in this program, so it never lies in an object store.
     pub fn new(cache_dir: Option<PathBuf>, compiler: Compiler) -> Result<Self, EngineError> {
         let broken = |error: wasmtime::Error| EngineError::Engine(format!("{error:#}"));
         let engine = Engine::new(&settings()).map_err(broken)?;

@@ -30,7 +30,7 @@ pub struct Fitted {
     /// Its input columns, in its order, as indexes into the rows before the stage.
     pub inputs: Vec<usize>,
     /// Rows after the stage. A filter leaves them as they are. A map's columns take the place of those of the same
-    /// name, new ones stand at the end; if it keeps no others there are its own only. Those of an aggregate or a process
+    /// name, new ones stand at the end; if it keeps no others there are its own only. Those of an aggregate or a keyed
     /// plugin are its own: the lane adds keys and times.
     pub output: SchemaRef,
 }

@@ -112,9 +112,9 @@ fn describe(
     let raw = running.describe().map_err(LoadProblem::Describe)?;
     let exports = &compiled.exports;
     let has = |kind| exports.of(kind).is_some();
-    let processes = has(PluginKind::Keyed) && !has(PluginKind::Aggregate);
+    let is_keyed = has(PluginKind::Keyed) && !has(PluginKind::Aggregate);
     let description =
-        described(raw, processes, exports.additions).map_err(LoadProblem::Description)?;
+        described(raw, is_keyed, exports.additions).map_err(LoadProblem::Description)?;
     if let Some(calls) = exports.of(description.kind) {
         return Ok((description, calls.clone()));
     }

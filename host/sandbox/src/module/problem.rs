@@ -17,7 +17,7 @@ pub struct LoadError {
     pub(crate) problem: LoadProblem,
 }
 
-/// Why a module was refused. Travels from the process that compiles.
+/// Why a module was refused. Travels from the operating-system process that compiles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub(crate) enum LoadProblem {
     #[error(

@@ -14,7 +14,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, Strategy, WasmBackt
 pub(crate) const FEATURES: WasmFeatures =
     WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES).union(WasmFeatures::COMPONENT_MODEL);
 
-/// Stack of the guest. Far less than that of the threads that call it: an overrun of the host's would end the process.
+/// Stack of the guest. Far less than that of the threads that call it: an overrun of the host's would end the program.
 const GUEST_STACK_BYTES: usize = 512 << 10;
 
 /// Frames of a guest that a trap may describe.

@@ -93,7 +93,7 @@ pub enum MarkKind {
     Mended,
 }
 
-/// What goes on, over the last ten seconds. Null in the first seconds of the process.
+/// What goes on, over the last ten seconds. Null in the first seconds of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rates {
     /// Records read a second; the next four likewise.
@@ -116,7 +116,7 @@ pub struct Rates {
 /// What goes on in a stage, over the last ten seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StageRates {
-    /// Rows that came to it, a second; null in the first seconds of the process.
+    /// Rows that came to it, a second; null in the first seconds of the program.
     pub rows: Option<f64>,
     /// Those of them that did not go on.
     pub dropped: Option<f64>,

@@ -16,7 +16,7 @@ use sluicegate_engine::status::{DeadLetterCount, Phase};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::time::EventTime;
 
-/// All pipelines of the process.
+/// All pipelines of the program.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pipelines {
     /// By name.
@@ -62,9 +62,9 @@ pub struct PipelineLine {
     pub records: Records,
     /// What goes on.
     pub rates: Rates,
-    /// Records of the last minute that were late; null in the first seconds of the process.
+    /// Records of the last minute that were late; null in the first seconds of the program.
     pub late_a_minute: Option<u64>,
-    /// Dead letters of the last minute: records, groups, timers and messages; null in the first seconds of the process.
+    /// Dead letters of the last minute: records, groups, timers and messages; null in the first seconds of the program.
     pub dead_letters_a_minute: Option<u64>,
 }
 
@@ -135,7 +135,7 @@ pub struct PipelineStatus {
     pub partitions: Vec<PartitionStatus>,
     /// Partitions beyond that.
     pub partitions_left_out: usize,
-    /// The last ones since the process started, the newest first; at most 60.
+    /// The last ones since the program started, the newest first; at most 60.
     pub commits: Vec<Commit>,
     /// What the pipeline may not exceed, and how near it is.
     pub limits: Vec<Limit>,
@@ -206,7 +206,7 @@ pub struct PartitionStatus {
     pub records: Records,
 }
 
-/// A stage as it runs. Counts are those of its module since it took its place in this process; all are 0 before the
+/// A stage as it runs. Counts are those of its module since it took its place in this program; all are 0 before the
 /// pipeline was first opened.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StageStatus {
@@ -236,7 +236,7 @@ pub struct StageStatus {
     pub rejects: u64,
     /// Linear memory of its instances, all workers together.
     pub memory_bytes: u64,
-    /// When the module took another's place, RFC 3339; none if it did not since the process started.
+    /// When the module took another's place, RFC 3339; none if it did not since the program started.
     pub activated: Option<String>,
 }
 

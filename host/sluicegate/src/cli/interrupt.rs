@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What a shell reports of a program that Ctrl-C ended: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// A flag that the first SIGINT or SIGTERM sets. The second one ends the process at once.
+/// A flag that the first SIGINT or SIGTERM sets. The second one ends the program at once.
 ///
 /// # Errors
 /// The system has no thread or no signal to give.

@@ -62,7 +62,7 @@ impl FromStr for Move {
 ///
 /// The file is refused, the store fails, or there is nothing to move.
 pub fn run(args: &PositionsArgs) -> anyhow::Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipeline = config::load(&args.pipeline, &environment)?;
     let storage = lane_storage(&pipeline, &environment.stores())?;
     let runtime =

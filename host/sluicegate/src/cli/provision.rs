@@ -44,7 +44,7 @@ pub struct ProvisionArgs {
 /// # Errors
 /// A file is refused, a service says no, or is not up after the wait.
 pub fn run(args: &ProvisionArgs) -> anyhow::Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let stores = environment.stores();
     let pipelines = args.pipelines.iter().map(|path| config::load(path, &environment));
     let pipelines = pipelines.collect::<Result<Vec<_>, _>>()?;

@@ -62,7 +62,7 @@ pub struct ResetArgs {
 /// # Errors
 /// The file is refused, the store fails, or nobody is there to ask.
 pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipeline = config::load(&args.pipeline, &environment)?;
     let here = std::env::current_dir().context("find the working directory")?;
     refuse_left_behind(&pipeline, &here)?;

@@ -45,7 +45,7 @@ pub struct RunArgs {
 
 /// Runs it. Exit code 0 after the end of the input or a clean stop, 1 if it was halted.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipeline = file::load(&args.pipeline, environment.variables())?;
     let runtime = Program::runtime()?;
     let stop = Stop::new(Clock::system());
@@ -54,10 +54,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
     let compiler = Compiler::own_binary();
-    let process = Program::new(runtime.handle(), &modules, stores, cache, compiler)?;
-    let process = Program { stop, ..process };
-    check_first_run(&process, &pipeline)?;
-    let ended_well = wait(process.start(pipeline)?, !args.fail_on_dead_letters);
+    let program = Program::new(runtime.handle(), &modules, stores, cache, compiler)?;
+    let program = Program { stop, ..program };
+    check_first_run(&program, &pipeline)?;
+    let ended_well = wait(program.start(pipeline)?, !args.fail_on_dead_letters);
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
     Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -66,14 +66,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// Refuses a pipeline whose plugins do not fit before anything is written. Only on its first run: a lane that has run
 /// goes on with the modules that its chain pins, whatever lies in the files now. A store that is away is waited for, as
 /// are modules that can still be uploaded.
-pub(super) fn check_first_run(process: &Program, pipeline: &Pipeline) -> anyhow::Result<()> {
+pub(super) fn check_first_run(program: &Program, pipeline: &Pipeline) -> anyhow::Result<()> {
     refuse_left_behind(pipeline, &std::env::current_dir().context("find the working directory")?)?;
-    let storage = lane_storage(pipeline, &process.stores)?;
-    let looked = process.runtime.block_on(async {
+    let storage = lane_storage(pipeline, &program.stores)?;
+    let looked = program.runtime.block_on(async {
         tokio::select! {
             biased;
             // The lane hears it as well, and ends.
-            () = process.stop.asked() => None,
+            () = program.stop.asked() => None,
             looked = look(&storage) => Some(looked),
         }
     });
@@ -82,8 +82,8 @@ pub(super) fn check_first_run(process: &Program, pipeline: &Pipeline) -> anyhow:
         Some(Err(error @ ChainError::Beside { .. })) => return Err(error.into()),
         _ => return Ok(()),
     }
-    match fit_plugins(pipeline, &process.engine, &process.modules) {
-        Err(error) if process.takes_uploads && is_not_uploaded(&error) => Ok(()),
+    match fit_plugins(pipeline, &program.engine, &program.modules) {
+        Err(error) if program.takes_uploads && is_not_uploaded(&error) => Ok(()),
         fitted => fitted.map(drop),
     }
 }

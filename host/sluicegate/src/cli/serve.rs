@@ -64,7 +64,7 @@ pub struct ServeArgs {
 /// Serves until a signal. A pipeline that ends or halts leaves the others and HTTP alone: its status says why. Exit
 /// code 1 if one was halted.
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipelines = load(&args.pipelines, &environment)?;
     let runtime = Program::runtime()?;
     let stop = Stop::new(Clock::system());
@@ -78,26 +78,26 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let store = module_store(args.store.as_deref(), &pipelines)?;
     let stores = environment.stores();
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let process = Program::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
-    let process = Program {
+    let program = Program::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
+    let program = Program {
         takes_uploads: true,
         stop: stop.clone(),
         advertise: args.advertise.clone(),
-        ..process
+        ..program
     };
     for pipeline in &pipelines {
-        check_first_run(&process, pipeline)?;
+        check_first_run(&program, pipeline)?;
     }
     let upload_limits = CallLimits::from(&pipelines[0].limits);
     let started = pipelines
         .into_iter()
-        .map(|pipeline| process.start(pipeline))
+        .map(|pipeline| program.start(pipeline))
         .collect::<anyhow::Result<Vec<Started>>>()?;
     let listen = server.local_addr()?;
     tracing::info!(%listen, "serving");
     // Whoever does not read it is served all the same.
     let _gone = writeln!(stdout(), "console: {}", console_url(listen));
-    let app = app(&process, &started, upload_limits, args.stuck_after);
+    let app = app(&program, &started, upload_limits, args.stuck_after);
     runtime.block_on(server.run(app, stop.token()));
     let ends: Vec<bool> = started.into_iter().map(|started| wait(started, true)).collect();
     // A request that hangs must not hold up the end.
@@ -169,12 +169,12 @@ fn module_store(asked: Option<&str>, pipelines: &[Pipeline]) -> anyhow::Result<S
 }
 
 fn app(
-    process: &Program,
+    program: &Program,
     started: &[Started],
     upload_limits: CallLimits,
     stuck_after: Duration,
 ) -> AppState {
-    let metrics = Arc::new(Metrics::new(process.clock.clone()));
+    let metrics = Arc::new(Metrics::new(program.clock.clone()));
     for Started { handle, ports, .. } in started {
         metrics.add(
             Arc::clone(handle.name()),
@@ -187,11 +187,11 @@ fn app(
         |started: &Started| (started.handle.name().to_string(), Arc::clone(&started.handle));
     AppState {
         pipelines: started.iter().map(by_name).collect(),
-        modules: process.modules.clone(),
-        engine: process.engine.clone(),
+        modules: program.modules.clone(),
+        engine: program.engine.clone(),
         upload_limits,
         metrics,
         stuck_after,
-        clock: process.clock.clone(),
+        clock: program.clock.clone(),
     }
 }

@@ -38,7 +38,7 @@ pub struct ProbeArgs {
 ///
 /// The place cannot be opened, the store does not answer, or it has failed.
 pub fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
-    let location = open(&args.url, &Environment::of_process().stores())?;
+    let location = open(&args.url, &Environment::of_program().stores())?;
     let usual = match args.url.split_once("://") {
         None | Some(("file", _)) => ROUNDS_OF_A_DIRECTORY,
         Some(_) => ROUNDS_OF_A_SERVER,

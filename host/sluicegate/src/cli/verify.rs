@@ -42,7 +42,7 @@ pub struct VerifyArgs {
 /// # Errors
 /// The file is refused, the store fails, or there is no chain.
 pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipeline = config::load(&args.pipeline, &environment)?;
     let storage = look_at_lane(&pipeline, &environment.stores())?;
     let runtime =

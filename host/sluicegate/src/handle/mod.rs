@@ -1,4 +1,4 @@
-//! What the rest of the process holds of a running pipeline: its last published status, its live
+//! What the rest of the program holds of a running pipeline: its last published status, its live
 //! results, and a way to ask for another module. The lane's own state is out of reach.
 
 mod prepare;

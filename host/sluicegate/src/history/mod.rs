@@ -1,6 +1,6 @@
 //! The last fifteen minutes of each pipeline, for whoever opens its page: no Prometheus is needed to see where rates come from.
 //!
-//! One task of the process takes a sample of every pipeline each [`EVERY`], from the published status and from the counters, which
+//! One task of the program takes a sample of every pipeline each [`EVERY`], from the published status and from the counters, which
 //! are atomics. The lane neither waits for it nor knows of it. Samples lie in a ring that is made once: 61 kB a pipeline and
 //! 11 kB a stage. At most [`MARKS_MAX`] marks are kept beside it, less than 100 kB.
 

@@ -13,7 +13,7 @@ pub(super) struct Ring<S> {
     most: usize,
 }
 
-/// A pipeline at one moment. Counts are since the process started.
+/// A pipeline at one moment. Counts are since the program started.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     /// Wall time, milliseconds since 1970: RFC 3339 texts of browsers have no finer times.

@@ -65,7 +65,7 @@ pub(super) async fn deadline(
     }
 }
 
-/// A handler panicked: a bug of ours. The connection and the process go on.
+/// A handler panicked: a bug of ours. The connection and the program go on.
 pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());

@@ -72,7 +72,7 @@ pub(super) fn api() -> OpenApiRouter<Arc<Shared>> {
     read.merge(judged).merge(upload).merge(release)
 }
 
-/// What watches the process.
+/// What watches the program.
 pub(super) fn observed() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
         .routes(routes!(health::live))

@@ -1,4 +1,4 @@
-//! The process as the kernel sees it, read at a scrape.
+//! The program as the kernel sees it, read at a scrape.
 
 use rustix::param::page_size;
 use rustix::time::{ClockId, clock_gettime};

@@ -21,7 +21,7 @@ use sluicegate_engine::lead::Lead;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_model::time::Clock;
 
-/// All lanes of the process, and the page that shows them.
+/// All lanes of the program, and the page that shows them.
 #[derive(Debug)]
 pub struct Metrics {
     lanes: Arc<Lanes>,

@@ -196,7 +196,7 @@ fn plugins(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     })
 }
 
-/// What the process takes of the machine.
+/// What the program takes of the machine.
 fn of_the_process(page: &mut Page) -> Result<(), Error> {
     let used = kernel::read();
     let mut gauge = |metric, value: Option<u64>| {

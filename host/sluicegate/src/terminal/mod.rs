@@ -21,7 +21,7 @@ use crate::terminal::table::{Moment, render};
 use sluicegate_engine::status::LiveResults;
 
 /// For the last table of a pipeline that has ended: a terminal takes it at once, and a reader of a pipe that does not
-/// read must not keep the process.
+/// read must not keep the program.
 const LAST_TABLE: Duration = Duration::from_secs(5);
 
 /// The console sinks of a pipeline.

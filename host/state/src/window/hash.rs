@@ -1,7 +1,7 @@
-//! Two hashes of a key: one that is stored and the same everywhere, and one for the tables of this process.
+//! Two hashes of a key: one that is stored and the same everywhere, and one for the tables of this program.
 //!
 //! Keys come from outside. Whoever knows the hash of a table finds keys that all lie in one of its places, and makes it a list. So
-//! tables have a hash with a seed of this process; no order in which results come depends on it.
+//! tables have a hash with a seed of this program; no order in which results come depends on it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ pub fn key_shard(key: &[u8]) -> u8 {
     (xxh3_64(key) >> 56) as u8
 }
 
-/// The hash of an encoded key in the tables of this process: XXH3 with a seed that nobody outside knows. Never stored.
+/// The hash of an encoded key in the tables of this program: XXH3 with a seed that nobody outside knows. Never stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableHash(u64);
 
@@ -35,13 +35,13 @@ pub(crate) const INDEX_ENTRY: usize = (size_of::<u32>() + 1) * 8 / 7 + 1;
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
 
 impl TableHash {
-    /// Equal keys hash alike in this process only: never store it.
+    /// Equal keys hash alike in this program only: never store it.
     #[inline]
     pub fn of(key: &[u8]) -> Self {
         Self::with_seed(key, *SEED)
     }
 
-    /// As in a process with this seed.
+    /// As in a program with this seed.
     #[inline]
     pub(super) fn with_seed(key: &[u8], seed: u64) -> Self {
         Self(xxh3_64_with_seed(key, seed))

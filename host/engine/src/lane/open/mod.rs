@@ -65,7 +65,7 @@ pub struct LaneParts {
     pub storage: LaneStorage,
     /// Where the modules are that its stages name or its chain pins.
     pub modules: ModuleStore,
-    /// Compiles and limits them; one for all lanes of a process.
+    /// Compiles and limits them; one for all lanes of a program.
     pub engine: PluginEngine,
     /// What it reads from, and where its messages go.
     pub ends: Arc<dyn Ends>,
@@ -78,7 +78,7 @@ pub struct LaneParts {
     /// For what nobody else may be called: writers, chains, claims of leadership.
     pub names: Names,
     /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
-    /// uploaded to this process; without it such a run is refused.
+    /// uploaded to this program; without it such a run is refused.
     pub waits_for_modules: bool,
     /// Where others reach the HTTP of this instance, if somebody has said so.
     pub advertise: Option<String>,

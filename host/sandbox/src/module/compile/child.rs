@@ -1,4 +1,4 @@
-//! The compiler's process: both ends of it.
+//! The compiler's operating-system process: both ends of it.
 //!
 //! ```text
 //! host ──► child   stdin: limits (two u64, little endian), the module, end
@@ -250,7 +250,7 @@ fn serve(stdin: &mut impl Read, stdout: &mut impl Write) -> io::Result<()> {
 }
 
 impl CompileLimits {
-    /// Limits this process, for good.
+    /// Limits this operating-system process, for good.
     fn apply(self) -> io::Result<()> {
         let limit = |resource, most| {
             setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })

@@ -38,7 +38,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// The folder is made private (mode 0700): who can write there can run native code in this process, so it never
+    /// The folder is made private (mode 0700): who can write there can run native code in this program, so it never
     /// lies in an object store.
     pub(crate) fn open(engine: &Engine, dir: Option<PathBuf>) -> Result<Self, EngineError> {
         let folder = dir.map(|dir| open_folder(&dir)).transpose()?;

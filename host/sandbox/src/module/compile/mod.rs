@@ -1,4 +1,4 @@
-//! From checked bytes to machine code: in a process of its own, with a lock that only compiling needs, and kept.
+//! From checked bytes to machine code: in an operating-system process of its own, with a lock that only compiling needs, and kept.
 //!
 //! A compiler does not promise to survive hostile input in bounded time and memory
 //! (docs/design/sandbox.md#s3), and a thread cannot be killed. So the host runs itself once more
@@ -37,9 +37,9 @@ const STACK_BYTES: usize = 32 << 20;
 /// Who turns modules into machine code.
 #[derive(Clone, Debug)]
 pub enum Compiler {
-    /// This process. Nothing bounds its time and memory: for code that is one's own, in tests and benchmarks.
+    /// This program itself. Nothing bounds its time and memory: for code that is one's own, in tests and benchmarks.
     Here,
-    /// A process of its own for each module.
+    /// An operating-system process of its own for each module.
     Child(ChildCompiler),
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Compiling {
 }
 
 /// What came of a module. The bytes are machine code, and trusted as such: they come from [`make`] only, in this
-/// process or in one that it started.
+/// program or in an operating-system process that it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Made {
     /// The interfaces that the component exports.
@@ -75,7 +75,7 @@ pub(crate) struct Ready {
 }
 
 impl Compiling {
-    /// `cache_dir`: where compiled modules outlive the process.
+    /// `cache_dir`: where compiled modules outlive the program.
     pub(crate) fn new(
         engine: &Engine,
         cache_dir: Option<PathBuf>,
@@ -129,9 +129,9 @@ impl Compiling {
 #[expect(unsafe_code, reason = "wasmtime believes what it is given here")]
 fn load(engine: &Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: wasmtime wants bytes that `Engine::precompile_component` has made, unchanged. There are two ways to
-    // come here, and both keep that. From `make`: in this process, or over a pipe that only the child holds which we
+    // come here, and both keep that. From `make`: in this program, or over a pipe that only the child holds which we
     // started, from our own executable, without anybody's environment. That child compiled hostile input; so would we
-    // have, and a flaw that lets a module take over the compiler would have taken over this process instead. From a file
+    // have, and a flaw that lets a module take over the compiler would have taken over this program instead. From a file
     // in a folder that belongs to this user and is closed to all others (mode 0700, checked at the start), written whole
     // under another name and renamed, with a hash that is compared first, so that neither a torn write nor a bad disk
     // passes. Who can write there can run code as this user anyway. Neither a store nor an upload ever leads here.

@@ -65,7 +65,7 @@ pub struct UnreadablePlugin {
 /// What is wrong with the file or its plugins, or what a start would refuse. With `--json` that is an answer, with exit
 /// code 2.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_program();
     let pipeline = match config::load(&args.pipeline, &environment) {
         Ok(pipeline) => pipeline,
         Err(ConfigError::Refused { problems, .. }) if args.json => {

@@ -1,4 +1,4 @@
-//! A process plugin is swapped under load, and the host killed behind it: what the old module knew of each card and the timers
+//! A keyed plugin is swapped under load, and the host killed behind it: what the old module knew of each card and the timers
 //! that it set are the new one's, each row and each timer is decided by the module of its epoch, nothing is lost or doubled.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,11 @@ use crate::harness::place::Place;
 use crate::harness::table::{assert_same_rows, rows};
 use crate::harness::topic::Topic;
 use crate::harness::{chain, eventually, seed, services, wait_until};
-use crate::keyed_process::{ALERTS, Flip, Payments, by_hand, pipeline};
+use crate::keyed::{ALERTS, Flip, Payments, by_hand, pipeline};
 
 #[test]
-fn a_process_plugin_swapped_under_load_takes_over_keys_and_timers_through_kill_9() {
-    let topic = Topic::create(services::kafka(), "process-swap", 3);
+fn a_keyed_plugin_swapped_under_load_takes_over_keys_and_timers_through_kill_9() {
+    let topic = Topic::create(services::kafka(), "keyed-swap", 3);
     let place = Place::local();
     let file = pipeline(&place, &kafka(&topic));
     let host = Host::serve(&place, &file);

@@ -1,4 +1,4 @@
-//! `[process]`: the keys of the process plugin that ends the stages.
+//! `[process]`: the keys of the keyed plugin that ends the stages.
 
 use crate::check::window::check_key;
 use crate::document::Key;
