@@ -6,27 +6,8 @@ use xtask::daemon::wait_until;
 
 use crate::harness::PATIENCE;
 use crate::harness::host::sluicegate;
+use crate::harness::pipeline::copying;
 use crate::harness::place::Place;
-
-const PIPELINE: &str = r#"
-name = "pipes"
-[source]
-type = "files"
-[source.files]
-path = "in"
-[schema]
-id = "int64"
-ts = "timestamp(s)"
-[event_time]
-column = "ts"
-max_out_of_orderness = "0s"
-[[sinks]]
-id = "rows"
-type = "parquet"
-path = "out"
-[checkpoint]
-path = "chain"
-"#;
 
 /// Runs a command of which nobody reads a word. Its exit code.
 fn unheard(place: &Place, arguments: &[&str]) -> Option<i32> {
@@ -46,7 +27,7 @@ fn commands_do_their_work_though_nobody_reads_what_they_say() {
     let place = Place::local();
     let here = place.folder.path();
     std::fs::create_dir(here.join("in")).unwrap();
-    std::fs::write(here.join("pipes.toml"), PIPELINE).unwrap();
+    std::fs::write(here.join("pipes.toml"), copying("pipes")).unwrap();
     // A record that is none makes warnings.
     std::fs::write(here.join("in/a.json"), "{\"id\":1,\"ts\":1795258800}\nnonsense\n").unwrap();
     assert_eq!(unheard(&place, &["run", "pipes.toml"]), Some(0));

@@ -6,27 +6,8 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::harness::host::{ended, sluicegate};
+use crate::harness::pipeline::copying;
 use crate::harness::place::Place;
-
-const PIPELINE: &str = r#"
-name = "paths"
-[source]
-type = "files"
-[source.files]
-path = "in"
-[schema]
-id = "int64"
-ts = "timestamp(s)"
-[event_time]
-column = "ts"
-max_out_of_orderness = "0s"
-[[sinks]]
-id = "rows"
-type = "parquet"
-path = "out"
-[checkpoint]
-path = "chain"
-"#;
 
 fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -46,7 +27,7 @@ fn answer(output: &Output) -> Value {
 fn relative_paths_begin_at_the_pipeline_file_and_a_start_says_so() {
     let place = Place::local();
     let jobs = place.folder.path().join("jobs");
-    write(&jobs.join("paths.toml"), PIPELINE);
+    write(&jobs.join("paths.toml"), &copying("paths"));
     write(&jobs.join("in/a.json"), "{\"id\":1,\"ts\":1795258800}\n");
     let check = || command(&place, &["check", "--json"]);
     assert_eq!(answer(&check())["start"]["begins"], "anew");
@@ -64,7 +45,7 @@ fn relative_paths_begin_at_the_pipeline_file_and_a_start_says_so() {
     assert_eq!((&start["begins"], &start["ended"]), (&"continued".into(), &true.into()));
 
     // What a start would refuse, `check` refuses as well.
-    write(&jobs.join("paths.toml"), &PIPELINE.replace("timestamp(s)", "timestamp(ms)"));
+    write(&jobs.join("paths.toml"), &copying("paths").replace("timestamp(s)", "timestamp(ms)"));
     let changed = check();
     assert_eq!(changed.status.code(), Some(2), "{changed:?}");
     assert!(answer(&changed)["problems"][0]["message"].to_string().contains("event_time was"));
@@ -74,11 +55,11 @@ fn relative_paths_begin_at_the_pipeline_file_and_a_start_says_so() {
 fn a_chain_where_paths_began_before_is_not_begun_anew_elsewhere() {
     let place = Place::local();
     let here = place.folder.path();
-    write(&here.join("paths.toml"), PIPELINE);
+    write(&here.join("paths.toml"), &copying("paths"));
     write(&here.join("in/a.json"), "{\"id\":1,\"ts\":1795258800}\n");
     let first = ended(sluicegate(&place).args(["run", "paths.toml"]));
     assert!(first.status.success(), "{first:?}");
-    write(&here.join("jobs/paths.toml"), PIPELINE);
+    write(&here.join("jobs/paths.toml"), &copying("paths"));
     write(&here.join("jobs/in/a.json"), "{\"id\":1,\"ts\":1795258800}\n");
     for arguments in [&["run"][..], &["check"], &["reset", "--yes"]] {
         let refused = command(&place, arguments);

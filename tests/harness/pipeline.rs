@@ -111,3 +111,28 @@ fn stage(id: &str, kind: &str, plugin: &str, config: &str) -> String {
         "[[stages]]\nid = \"{id}\"\nkind = \"{kind}\"\nplugin = \"{plugin}\"\nconfig = {config}\n"
     )
 }
+
+/// A pipeline that copies the lines of the files in `in`, an `id` and a `ts` each, to the table `out`.
+pub fn copying(name: &str) -> String {
+    format!(
+        r#"
+name = "{name}"
+[source]
+type = "files"
+[source.files]
+path = "in"
+[schema]
+id = "int64"
+ts = "timestamp(s)"
+[event_time]
+column = "ts"
+max_out_of_orderness = "0s"
+[[sinks]]
+id = "rows"
+type = "parquet"
+path = "out"
+[checkpoint]
+path = "chain"
+"#
+    )
+}

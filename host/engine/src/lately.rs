@@ -37,11 +37,11 @@ pub struct Lately {
 /// A row that becomes true with an epoch.
 #[derive(Clone, Debug)]
 pub struct Uncommitted<T> {
-    /// The epoch.
+    /// With whose commit it gets into its table.
     pub epoch: Epoch,
     /// In the order in which they came, since the lane was opened.
     pub number: u64,
-    /// The row.
+    /// What became a dead letter or came late.
     pub row: T,
 }
 
@@ -54,7 +54,7 @@ pub struct ReasonCount {
     pub stage: String,
     /// Of the first of them; the others say the same but for words with digits.
     pub reason: String,
-    /// How many.
+    /// Dead letters with it since the lane was opened.
     pub count: u64,
 }
 
@@ -65,9 +65,9 @@ pub struct LateRow {
     pub cells: Vec<(Arc<str>, Value)>,
     /// Of the first window that it missed.
     pub window_start: Option<EventTime>,
-    /// See [`LateRow::window_start`].
+    /// Where that window ended, which the watermark had passed.
     pub window_end: Option<EventTime>,
-    /// That judged it.
+    /// The watermark that the row was too late for.
     pub watermark: Option<EventTime>,
     /// How late it was, in words.
     pub reason: Option<String>,

@@ -18,7 +18,7 @@ use sluicegate_sandbox::plugin::Plugin;
 /// A consistent copy of what a lane is doing, made at the end of a turn, at most a few times a second.
 #[derive(Clone, Debug, Serialize)]
 pub struct LaneStatus {
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub pipeline: String,
     /// Where the lane is in its life.
     pub phase: Phase,
@@ -31,7 +31,7 @@ pub struct LaneStatus {
     pub watermark: Watermark,
     /// In the order in which they were found, those of finished files no more.
     pub partitions: Vec<PartitionView>,
-    /// What each stage runs.
+    /// The module that each stage runs, in the order of the stages.
     pub modules: Vec<PinnedModule>,
     /// Modules that have taken the place of others, oldest first, as the last record tells it.
     pub activations: Arc<[Activation]>,
@@ -108,10 +108,10 @@ impl fmt::Display for DeadLetterCount {
     }
 }
 
-/// Where a record stands.
+/// Where a record stands in its source, to be found again there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordPlace {
-    /// Topic or file.
+    /// The topic, or the path of the file.
     pub stream: String,
     /// Number of the partition; 0 for a file.
     pub partition: i32,
@@ -150,7 +150,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Each of them.
+    /// All phases, in the order in which a lane can have them.
     pub const ALL: [Self; 9] = [
         Self::Opening,
         Self::Running,
@@ -184,7 +184,7 @@ impl fmt::Display for Phase {
 /// One partition as it stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartitionView {
-    /// Topic or file.
+    /// The topic, or the path of the file.
     pub stream: Arc<str>,
     /// Number of the partition; 0 for a file.
     pub partition: i32,
@@ -225,7 +225,7 @@ pub struct StageView {
 /// Changed groups of a window, not yet committed, as JSON rows (docs/design/decisions.md#d17).
 #[derive(Clone, Debug, Serialize)]
 pub struct LiveResults {
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub pipeline: String,
     /// The epoch that these rows would be part of.
     pub uncommitted_epoch: u64,

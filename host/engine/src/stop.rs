@@ -23,7 +23,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Not asked for yet.
+    /// A stop that nobody has asked for yet; `clock` counts how long a lane may still take.
     pub fn new(clock: Clock) -> Self {
         Self { token: CancellationToken::new(), clock, asked_at: Arc::default() }
     }
@@ -34,7 +34,7 @@ impl Stop {
         self.token.cancel();
     }
 
-    /// Whether somebody has asked.
+    /// Whether somebody has asked, now or earlier: it cannot be taken back.
     pub fn is_asked(&self) -> bool {
         self.token.is_cancelled()
     }
@@ -45,7 +45,7 @@ impl Stop {
         self.asked_at.get().is_some_and(|asked| now().saturating_sub(*asked) >= PATIENCE)
     }
 
-    /// Ends when somebody asks.
+    /// Ends when somebody asks; at once if somebody has.
     pub async fn asked(&self) {
         self.token.cancelled().await;
     }

@@ -53,7 +53,7 @@ pub struct Program {
     pub modules: ModuleStore,
     /// Credentials and endpoints.
     pub stores: StoreOptions,
-    /// Time.
+    /// Where everything takes its time from.
     pub clock: Clock,
     /// Asks all pipelines for their last commit.
     pub stop: Stop,
@@ -69,7 +69,7 @@ pub struct Program {
 pub struct Started {
     /// For HTTP, and for the command that started it.
     pub handle: Arc<PipelineHandle>,
-    /// What its lane shares.
+    /// What the lane publishes, and where it can be spoken to.
     pub ports: LanePorts,
     /// Its lane's supervisor.
     pub thread: Thread<Ended>,

@@ -12,7 +12,7 @@ use sluicegate_model::module::ModuleDigest;
 /// An epoch that became durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// Its number.
+    /// The epoch whose record was put.
     pub epoch: Epoch,
     /// When the lane heard of it, wall time in µs since 1970.
     pub at_micros: i64,
@@ -20,11 +20,11 @@ pub struct Commit {
     pub took: Duration,
     /// Data files, those of late rows and dead letters included.
     pub files: u64,
-    /// Rows in them.
+    /// Rows in these files.
     pub rows: u64,
-    /// Their size.
+    /// Bytes of these files, as they lie in the store.
     pub bytes: u64,
-    /// Messages for topics.
+    /// Messages for topics that this epoch made; sent after it.
     pub messages: u64,
     /// State stored with it, compressed.
     pub state_bytes: u64,
@@ -35,13 +35,13 @@ pub struct Commit {
 /// A module that took another's place in a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activated {
-    /// The stage's id.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
-    /// The module's label.
+    /// For people: the name and version under which it was uploaded, or its path.
     pub module: String,
-    /// Its identity.
+    /// SHA-256 of the module that runs now.
     pub digest: ModuleDigest,
-    /// What ran before.
+    /// SHA-256 of the module that ran before.
     pub previous: ModuleDigest,
 }
 

@@ -12,7 +12,7 @@ use sluicegate_model::time::EventTime;
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `n`.
+    /// Counts `n` more, from any thread.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
@@ -28,7 +28,7 @@ impl Counter {
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    /// Replaces the number.
+    /// What is true from now on, whatever was before.
     pub fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
     }
@@ -60,7 +60,7 @@ impl Gauge {
 pub struct TimeCounter(AtomicU64);
 
 impl TimeCounter {
-    /// Adds a duration.
+    /// Adds time that was spent, in whole nanoseconds.
     pub fn add(&self, spent: Duration) {
         self.add_nanos(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -109,7 +109,7 @@ pub const FAST: [f64; BUCKETS - 1] =
 pub const SLOW: [f64; BUCKETS - 1] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
-/// How durations are spread.
+/// How durations are spread: a count for each bucket, and their sum in seconds.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: &'static [f64; BUCKETS - 1],
@@ -217,7 +217,7 @@ impl NamedCounters {
         counters.entry(name).or_default().add(n);
     }
 
-    /// All names together.
+    /// The sum over all names.
     pub fn total(&self) -> u64 {
         let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);
         counters.values().map(Counter::get).fold(0, u64::saturating_add)

@@ -42,13 +42,13 @@ pub struct LaneMetrics {
     pub checkpoint_bytes: Gauge,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
     pub last_commit_micros: Gauge,
-    /// The last commits.
+    /// The last commits, for people; at most [`Commits::KEPT`].
     pub commits: Commits,
     /// How often the lane was opened.
     pub openings: Counter,
     /// When it was opened last, wall time in µs since 1970; 0: not yet.
     pub opened_micros: Gauge,
-    /// Behind which epoch.
+    /// The epoch behind which the lane was opened last.
     pub opened_epoch: Gauge,
     /// Messages for topics that brokers have acknowledged, and attempts that failed; the courier counts them.
     pub deliveries: Arc<Deliveries>,
@@ -85,9 +85,9 @@ pub struct StepTimes {
 pub struct TableMetrics {
     /// Id of the sink, or `late`, or `dead_letters`.
     pub id: Arc<str>,
-    /// Files that records name.
+    /// Data files that records of the chain name.
     pub files: Counter,
-    /// Rows of these files.
+    /// Rows of these files, once each.
     pub rows: Counter,
     /// Bytes of these files, as stored.
     pub bytes: Counter,

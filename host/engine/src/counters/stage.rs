@@ -36,7 +36,7 @@ pub struct ModuleMetrics {
     pub dropped: Counter,
     /// CPU time of these calls, of all workers together.
     pub cpu: TimeCounter,
-    /// Calls that trapped.
+    /// Calls that ended with a trap of the module, a panic of its code included.
     pub traps: Counter,
     /// Calls that met their deadline.
     pub deadlines: Counter,

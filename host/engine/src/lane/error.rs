@@ -64,7 +64,7 @@ pub enum LaneError {
          `failures.{policy} = \"halt\"`: name a mended plugin, or write \"dead-letter\" there, and start again"
     )]
     PluginFailed {
-        /// The stage.
+        /// `id` of the stage in the pipeline file.
         stage: String,
         /// As the dead-letter table would have it.
         kind: DeadLetterKind,
@@ -91,8 +91,8 @@ pub enum LaneError {
     "sink `{sink}` sends updates, which take the place of each other by key and window, and stage `{stage}` makes several rows of a group: write `emit = \"final\"`"
 )]
 pub struct SeveralRows {
-    /// The sink.
+    /// `id` of the sink in the pipeline file.
     pub sink: String,
-    /// The stage.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
 }

@@ -41,7 +41,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every one.
+    /// All roles, each once.
     pub const ALL: [Self; 3] = [Self::Opening, Self::Standby, Self::Leader];
 }
 

@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 /// An epoch that became durable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Commit {
-    /// Its number.
+    /// The number of the epoch, from 0 on without a gap.
     pub epoch: u64,
-    /// When; RFC 3339.
+    /// When the lane heard that it is durable, RFC 3339.
     pub at: String,
     /// How long it took, from freezing the epoch to then.
     pub seconds: f64,
@@ -16,7 +16,7 @@ pub struct Commit {
     pub bytes: u64,
     /// How many there are, those of late rows and dead letters included.
     pub files: u64,
-    /// Rows in them.
+    /// Rows in these files.
     pub rows: u64,
     /// Messages for topics, which are sent from then on.
     pub messages: u64,

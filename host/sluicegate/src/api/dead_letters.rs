@@ -8,7 +8,7 @@ use super::words;
 /// Answer of `GET /v1/pipelines/{pipeline}/dead-letters`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetters {
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub pipeline: String,
     /// The folder of their table of Parquet files; none if the pipeline keeps none.
     pub table: Option<String>,
@@ -36,13 +36,13 @@ pub struct ReasonCount {
     pub kind: String,
     /// The stage, `sluicegate` for what happens before the stages, or a sink.
     pub stage: String,
-    /// The first of them.
+    /// The reason of the first of them; the others differ in words with digits.
     pub reason: String,
-    /// How many.
+    /// Dead letters with it since the lane was opened.
     pub count: u64,
 }
 
-/// A dead letter.
+/// What could not be processed, where it came from, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
     /// RFC 3339, in the record's time and not the clock's.
@@ -52,7 +52,7 @@ pub struct DeadLetter {
     pub kind: String,
     /// The stage, `sluicegate` for what happens before the stages, or a sink.
     pub stage: String,
-    /// For a person.
+    /// One sentence for a person: what was wrong.
     pub reason: String,
     /// What the sandbox said of the plugin, if it failed.
     pub trap: Option<String>,
@@ -62,13 +62,13 @@ pub struct DeadLetter {
     pub key: Option<Shown>,
     /// Kafka's; none where there are no such things.
     pub headers: Option<Vec<ShownHeader>>,
-    /// Headers beyond those.
+    /// How many headers of the record are not shown.
     pub headers_left_out: usize,
     /// Topic or file; none for a group.
     pub stream: Option<String>,
-    /// In its topic.
+    /// Number of the partition within its topic; null for a group.
     pub partition: Option<i32>,
-    /// Of the record.
+    /// Kafka's offset, or the byte where the line begins in its file; null for a group.
     pub offset: Option<i64>,
     /// Kafka's, RFC 3339.
     pub record_timestamp: Option<String>,
@@ -85,10 +85,10 @@ pub struct DeadLetter {
 /// The beginning of some bytes: as text if they are, in hexadecimal digits if not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shown {
-    /// If it is text.
+    /// The beginning, if that is UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// If it is none.
+    /// The beginning in hexadecimal digits, if it is no UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hex: Option<String>,
     /// How many there are in all.
@@ -100,7 +100,7 @@ pub struct Shown {
 /// One of Kafka's headers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ShownHeader {
-    /// Its name.
+    /// The header's key, with control characters escaped.
     pub name: String,
     /// Its value, if it is text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

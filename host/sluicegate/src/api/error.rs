@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// Any answer that is no success.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
-    /// The one field.
+    /// What went wrong, as a word and as a sentence.
     pub error: Failure,
 }
 
@@ -15,6 +15,6 @@ pub struct ErrorBody {
 pub struct Failure {
     /// For programs; stays the same.
     pub code: String,
-    /// For people.
+    /// One sentence for a person, with what to do about it.
     pub message: String,
 }

@@ -37,7 +37,7 @@ pub struct History {
     pub open_groups: Vec<Option<u64>>,
     /// Bytes of their keys and accumulators.
     pub state_bytes: Vec<Option<u64>>,
-    /// By the stage's id.
+    /// What came to each stage, by its `id`.
     pub stages: BTreeMap<String, StageHistory>,
     /// What happened, the oldest first.
     pub marks: Vec<Mark>,
@@ -54,24 +54,24 @@ pub struct StageHistory {
     pub micros_per_row: Vec<Option<f64>>,
 }
 
-/// Something that happened.
+/// Something that happened to the pipeline, at a moment of the chart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Mark {
     /// When, RFC 3339; of a problem when it was seen, which is up to an interval later.
     pub at: String,
     /// The epoch that pins the activated module, or behind which the pipeline was opened.
     pub epoch: Option<u64>,
-    /// What kind of thing.
+    /// Decides which of the other fields are there.
     pub kind: MarkKind,
-    /// A sentence.
+    /// One sentence for a person.
     pub text: String,
-    /// Of an activation.
+    /// `id` of the stage whose module was exchanged; of an activation only.
     pub stage: Option<String>,
     /// The label of the activated module.
     pub module: Option<String>,
     /// Its number in the module store, if that is known.
     pub version: Option<u64>,
-    /// Its identity.
+    /// SHA-256 of the module that runs since; of an activation only.
     #[schema(value_type = Option<String>)]
     pub digest: Option<ModuleDigest>,
     /// What the stage ran before.
@@ -79,7 +79,7 @@ pub struct Mark {
     pub previous: Option<ModuleDigest>,
 }
 
-/// What can happen.
+/// What can happen to a pipeline that its chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MarkKind {
@@ -104,7 +104,7 @@ pub struct Rates {
     pub filtered: Option<f64>,
     /// Whose rows were all late.
     pub late: Option<f64>,
-    /// That became dead letters.
+    /// Records that became dead letters, a second.
     pub dead_lettered: Option<f64>,
     /// Rows of results that were committed to tables, and messages that topics acknowledged, a second.
     pub written_rows: Option<f64>,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 /// Answer of `GET /v1/pipelines/{pipeline}/late-rows`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LateRows {
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub pipeline: String,
     /// The folder of their table of Parquet files; none if the pipeline keeps none.
     pub table: Option<String>,
@@ -24,14 +24,14 @@ pub struct LateRows {
     pub left_out: u64,
 }
 
-/// A late row.
+/// A row that came after all its windows, as it stood before them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LateRow {
     /// Of each column, in the order of `columns`; null if an earlier version had no such column.
     pub values: Vec<Value>,
     /// Of the first window that it missed, RFC 3339.
     pub window_start: Option<String>,
-    /// Its end.
+    /// Where that window ended, RFC 3339.
     pub window_end: Option<String>,
     /// The watermark that judged it, RFC 3339.
     pub watermark: Option<String>,

@@ -18,7 +18,7 @@ pub enum LiveEvent {
     Ended(Failure),
 }
 
-/// Groups that changed.
+/// Groups that changed since the last event, evaluated and not yet committed.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes a type of another crate, and is never made")]
 pub struct LiveResults {
@@ -39,6 +39,6 @@ pub struct LiveResults {
 /// Events that were not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissedResults {
-    /// How many.
+    /// Events that this listener was too slow for.
     pub events: u64,
 }

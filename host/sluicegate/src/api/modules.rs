@@ -11,12 +11,12 @@ use sluicegate_model::module::{ModuleDigest, PluginKind};
 pub struct Module {
     /// The label it was uploaded under.
     pub name: String,
-    /// From 1, per name.
+    /// Counts the versions under the name, from 1 on.
     pub version: u64,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of its bytes, in hexadecimal digits.
     #[schema(value_type = String)]
     pub digest: ModuleDigest,
-    /// How many there are.
+    /// Size of the module, as it was uploaded.
     pub bytes: u64,
     /// When the store took it, RFC 3339 UTC.
     pub uploaded: String,
@@ -25,7 +25,7 @@ pub struct Module {
 /// A version of a module, and where it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModuleLine {
-    /// As stored.
+    /// The module as it is stored: name, version and digest.
     #[serde(flatten)]
     pub module: Module,
     /// The stages that run these bytes, by pipeline.
@@ -35,16 +35,16 @@ pub struct ModuleLine {
 /// A stage of a pipeline of this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageName {
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub pipeline: String,
-    /// The stage's id.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
 }
 
 /// A version of a module in full.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ModuleDetails {
-    /// As in the list.
+    /// What the list of modules says of it.
     #[serde(flatten)]
     pub line: ModuleLine,
     /// What the module says of itself.
@@ -61,11 +61,11 @@ pub struct Fits {
 /// What an activation in a stage would come to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageFit {
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub pipeline: String,
-    /// The stage's id.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
-    /// In a word.
+    /// Whether the module can run in the stage.
     pub verdict: FitVerdict,
     /// A refusal's sentence, as the activation would answer it; what is migrated. Null where there is nothing to say.
     pub reason: Option<String>,
@@ -88,7 +88,7 @@ pub enum FitVerdict {
 /// Answer to an upload.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Uploaded {
-    /// As stored.
+    /// The module as it is stored: name, version and digest.
     #[serde(flatten)]
     pub module: Module,
     /// What the module says of itself.
@@ -114,7 +114,7 @@ pub struct PluginFacts {
 /// A column of a plugin.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ColumnFacts {
-    /// Its name.
+    /// The column's name in the pipeline.
     pub name: String,
     /// Its type as pipeline files have it.
     #[serde(rename = "type")]

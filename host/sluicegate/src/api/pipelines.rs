@@ -19,16 +19,16 @@ use sluicegate_model::time::EventTime;
 /// All pipelines of the program.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pipelines {
-    /// By name.
+    /// All of them, in the order of their names.
     pub pipelines: Vec<PipelineLine>,
-    /// Who answers.
+    /// The running `sluicegate` that answers.
     pub host: Host,
 }
 
-/// The host that answers.
+/// The running `sluicegate` that answers, and its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Host {
-    /// Its version.
+    /// Its version, as `sluicegate --version` says it.
     pub version: String,
     /// When it began to serve; RFC 3339.
     pub started: String,
@@ -36,10 +36,10 @@ pub struct Host {
     pub now: String,
 }
 
-/// A pipeline in short.
+/// A pipeline in short: how it stands and how fast it goes.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PipelineLine {
-    /// Its name.
+    /// `name` of the pipeline file.
     pub name: String,
     /// Where it is in its life.
     #[schema(value_type = words::Phase)]
@@ -60,7 +60,7 @@ pub struct PipelineLine {
     pub lag: Option<i64>,
     /// Records since the genesis by fate.
     pub records: Records,
-    /// What goes on.
+    /// Rates a second, over the last ten seconds.
     pub rates: Rates,
     /// Records of the last minute that were late; null in the first seconds of the program.
     pub late_a_minute: Option<u64>,
@@ -99,7 +99,7 @@ impl From<&LeadView> for Leadership {
 /// Records by what became of them: `read = accepted + filtered + late + dead_lettered`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Records {
-    /// Taken from the source.
+    /// Records that were taken from the source.
     pub read: u64,
     /// At least one row reached a window, a key or a sink, and none was dead-lettered.
     pub accepted: u64,
@@ -111,10 +111,10 @@ pub struct Records {
     pub dead_lettered: u64,
 }
 
-/// A pipeline in full.
+/// A pipeline in full: also its partitions, stages, limits and commits.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PipelineStatus {
-    /// As in the list.
+    /// What the list of pipelines says of it.
     #[serde(flatten)]
     pub line: PipelineLine,
     /// Open groups: window × key.
@@ -133,13 +133,13 @@ pub struct PipelineStatus {
     pub stages: Vec<StageStatus>,
     /// In order; at most 1,000.
     pub partitions: Vec<PartitionStatus>,
-    /// Partitions beyond that.
+    /// How many partitions are not listed.
     pub partitions_left_out: usize,
     /// The last ones since the program started, the newest first; at most 60.
     pub commits: Vec<Commit>,
     /// What the pipeline may not exceed, and how near it is.
     pub limits: Vec<Limit>,
-    /// Who answers.
+    /// The running `sluicegate` that answers.
     pub host: Host,
 }
 
@@ -180,19 +180,19 @@ struct RecordPlace {
 /// A partition as it stands.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PartitionStatus {
-    /// Topic or file.
+    /// The topic, or the path of the file.
     pub stream: String,
-    /// Number.
+    /// Number of the partition; 0 for a file.
     pub partition: i32,
     /// The next record to read.
     pub next_offset: i64,
     /// The end as last seen.
     pub end_offset: Option<i64>,
-    /// The difference.
+    /// Records, or bytes of a file, that are there and not read yet.
     pub lag: Option<i64>,
-    /// RFC 3339.
+    /// The partition's own watermark, RFC 3339; null before its first record.
     pub watermark: Option<String>,
-    /// RFC 3339.
+    /// The largest event time that was seen in it, RFC 3339; null before its first record.
     pub max_event_time: Option<String>,
     /// It does not hold the watermark back.
     pub idle: bool,
@@ -202,7 +202,7 @@ pub struct PartitionStatus {
     pub paused: bool,
     /// How often its position was lost and moved since the pipeline was started: the chain has each.
     pub jumps: u64,
-    /// Since the genesis.
+    /// What became of its records since the genesis.
     pub records: Records,
 }
 
@@ -210,7 +210,7 @@ pub struct PartitionStatus {
 /// pipeline was first opened.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StageStatus {
-    /// What it runs.
+    /// The module that the stage runs, as the newest record pins it.
     #[serde(flatten)]
     pub release: StageRelease,
     /// The plugin's kind; none if the pipeline file has no such stage.
@@ -222,13 +222,13 @@ pub struct StageStatus {
     pub rows: u64,
     /// Those of them that did not go on: filtered, refused, or rows that a map made nothing of.
     pub dropped: u64,
-    /// What goes on.
+    /// Rates a second, over the last ten seconds.
     pub rates: StageRates,
-    /// Calls of the plugin.
+    /// How often the plugin was called.
     pub calls: u64,
     /// CPU time of those calls, all workers together.
     pub cpu_seconds: f64,
-    /// Calls that trapped.
+    /// Calls that ended with a trap of the plugin, a panic of its code included.
     pub traps: u64,
     /// Calls that took too much CPU time.
     pub deadlines: u64,
@@ -245,17 +245,17 @@ pub struct StageStatus {
 pub struct Limit {
     /// What is limited: `state`, or `memory of` a stage.
     pub name: String,
-    /// As it stands.
+    /// What is used of it now, in `unit`.
     pub used: f64,
-    /// What is allowed.
+    /// What the pipeline file allows, in `unit`.
     pub limit: f64,
-    /// Of both numbers.
+    /// The unit of `used` and `limit`.
     pub unit: LimitUnit,
     /// What happens beyond it, in a sentence.
     pub explains: String,
 }
 
-/// What a limit counts.
+/// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitUnit {

@@ -5,14 +5,14 @@ use utoipa::ToSchema;
 
 use sluicegate_model::module::ModuleDigest;
 
-/// What a stage runs.
+/// The module that a stage runs, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageRelease {
-    /// The stage's id.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
-    /// The module's label.
+    /// For people: the name and version under which it was uploaded, or its path.
     pub module: String,
-    /// Its identity.
+    /// SHA-256 of the module's bytes.
     #[schema(value_type = String)]
     pub digest: ModuleDigest,
     /// How many modules the stage has had, this one included.
@@ -26,7 +26,7 @@ pub struct StageRelease {
 pub struct Releases {
     /// The last committed epoch.
     pub epoch: Option<u64>,
-    /// One a stage.
+    /// The module of each stage, in the order of the stages.
     pub releases: Vec<StageRelease>,
 }
 
@@ -44,20 +44,20 @@ pub struct StageActivation {
     pub epoch: u64,
     /// When that record was written, RFC 3339 UTC.
     pub at: String,
-    /// The stage's id.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
-    /// The module's label.
+    /// For people: the name and version under which it was uploaded, or its path.
     pub module: String,
     /// Its number under that label; null if the store has none, or has not been asked yet.
     pub version: Option<u64>,
-    /// Its identity.
+    /// SHA-256 of the module's bytes.
     #[schema(value_type = String)]
     pub digest: ModuleDigest,
     /// The label of the module before.
     pub previous_module: String,
     /// Its number under that label, as `version`.
     pub previous_version: Option<u64>,
-    /// Its identity.
+    /// SHA-256 of the bytes of the module before.
     #[schema(value_type = String)]
     pub previous: ModuleDigest,
 }
@@ -66,11 +66,11 @@ pub struct StageActivation {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
-    /// The stage's id.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
-    /// The module's label.
+    /// For people: the name and version under which it was uploaded, or its path.
     pub module: String,
-    /// The newest if absent.
+    /// Which version of the name; the newest if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionWanted>,
 }
@@ -90,14 +90,14 @@ pub enum VersionWanted {
 pub struct ReleaseAnswer {
     /// The epoch whose durable record pins the module.
     pub epoch: u64,
-    /// The stage.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
-    /// The module's label.
+    /// For people: the name and version under which it was uploaded, or its path.
     pub module: String,
-    /// Its identity.
+    /// SHA-256 of the module's bytes.
     #[schema(value_type = String)]
     pub digest: ModuleDigest,
-    /// What ran before.
+    /// SHA-256 of the bytes of the module that ran before.
     #[schema(value_type = String)]
     pub previous: ModuleDigest,
     /// False if that very module ran already and nothing was done.

@@ -19,7 +19,7 @@ pub struct Shape {
     pub sinks: Vec<SinkShape>,
 }
 
-/// A source.
+/// The source of a pipeline, as its file has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceShape {
     /// As the pipeline file has it.
@@ -31,10 +31,10 @@ pub struct SourceShape {
     pub detail: String,
 }
 
-/// A stage.
+/// A stage of a pipeline, as its file has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StageShape {
-    /// Its id.
+    /// `id` of the stage in the pipeline file.
     pub stage: String,
     /// What kind of plugin it takes.
     #[schema(value_type = words::PluginKind)]
@@ -50,9 +50,9 @@ pub struct Grouping {
     pub keys: Vec<String>,
     /// Of tumbling and sliding windows.
     pub size_seconds: Option<f64>,
-    /// Of sliding windows.
+    /// How long after one window the next begins; of sliding windows only.
     pub slide_seconds: Option<f64>,
-    /// Of sessions.
+    /// The silence that ends a session; of sessions only.
     pub gap_seconds: Option<f64>,
     /// How long a window that has fired is kept for corrections; none without windows.
     pub lateness_seconds: Option<f64>,
@@ -70,7 +70,7 @@ pub struct SinkShape {
     pub kind: SinkType,
     /// Path or URL of a table, a topic with its brokers, or `standard output`.
     pub place: String,
-    /// What goes there.
+    /// Which rows go there.
     pub holds: SinkHolds,
 }
 

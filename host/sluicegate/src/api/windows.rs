@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 /// Answer of `GET /v1/pipelines/{pipeline}/windows`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Windows {
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub pipeline: String,
     /// The epoch that these rows would be part of. Nothing of them is committed.
     pub uncommitted_epoch: u64,
@@ -18,7 +18,7 @@ pub struct Windows {
     pub columns: Vec<WindowColumn>,
     /// How many of them, from the first, are the key.
     pub key_columns: usize,
-    /// By window and key.
+    /// A row for each group, by window and key: a value for each column.
     pub rows: Vec<Vec<Value>>,
     /// Groups, or keys, that there are.
     pub groups: u64,
@@ -26,10 +26,10 @@ pub struct Windows {
     pub rows_left_out: u64,
 }
 
-/// A column.
+/// A column of the rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WindowColumn {
-    /// Its name.
+    /// The column's name, as in the table of results.
     pub name: String,
     /// Its type as pipeline files have it.
     #[serde(rename = "type")]

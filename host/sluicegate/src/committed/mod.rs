@@ -55,11 +55,11 @@ struct TableFile {
 /// A place in a table: behind the rows of earlier epochs, of earlier files of its epoch, and of `row` rows of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The epoch.
+    /// The epoch whose record names the file.
     pub epoch: Epoch,
     /// Among those of the table in that epoch, in the order of its record.
     pub file: usize,
-    /// In that file.
+    /// Rows of that file before this one are meant.
     pub row: u64,
 }
 
@@ -68,20 +68,20 @@ pub struct Place {
 pub struct Look<'l> {
     /// [`LATE`] or [`DEAD_LETTERS`].
     pub table: &'static str,
-    /// Rows before this.
+    /// Rows before this place only.
     pub before: Place,
     /// Those that have these values.
     pub wanted: Wanted<'l>,
-    /// So many of them.
+    /// So many rows at most.
     pub rows_max: usize,
     /// Nothing more is begun when this is true.
     pub is_over: &'l dyn Fn() -> bool,
 }
 
-/// Rows, newest first.
+/// Rows that were found, and where the next look goes on.
 #[derive(Debug)]
 pub struct Found<T> {
-    /// Of committed files.
+    /// The rows, newest first.
     pub rows: Vec<T>,
     /// Where the next look goes on; none at the beginning of the chain.
     pub older: Option<Place>,
@@ -92,7 +92,7 @@ pub struct Found<T> {
     bytes_left: u64,
 }
 
-/// Nothing can be read.
+/// Why nothing can be read of a table.
 #[derive(Debug, thiserror::Error)]
 pub enum LookBackError {
     /// The chain does not say what is committed.

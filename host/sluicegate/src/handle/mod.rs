@@ -40,13 +40,13 @@ const ACTIVATION_WAIT: Duration = Duration::from_secs(30);
 /// The lane's ends of what it shares, kept over restarts of the lane by its supervisor.
 #[derive(Clone, Debug)]
 pub struct LanePorts {
-    /// Published after turns.
+    /// The status that the lane published last.
     pub status: Arc<ArcSwap<LaneStatus>>,
     /// What each stage runs and is given; empty until the lane has opened for the first time.
     pub stages: Arc<ArcSwap<Vec<StageView>>>,
-    /// Taken between two turns.
+    /// To the lane, which takes commands between two turns.
     pub commands: mpsc::Sender<Command>,
-    /// Answered between two turns.
+    /// To the lane, which answers questions between two turns.
     pub looks: mpsc::Sender<Look>,
     /// Changed groups, for whoever listens.
     pub live: broadcast::Sender<Arc<LiveResults>>,
@@ -54,7 +54,7 @@ pub struct LanePorts {
     pub haste: Haste,
     /// Added to once a turn.
     pub metrics: Arc<LaneMetrics>,
-    /// Of the lane's thread.
+    /// When the lane's thread has last passed its loop.
     pub pulse: Pulse,
     /// Whether this instance leads, and who does.
     pub lead: Lead,
@@ -62,7 +62,7 @@ pub struct LanePorts {
 
 /// A running pipeline, seen from outside. Shared by HTTP and the command that started it.
 pub struct PipelineHandle {
-    /// As it was started.
+    /// The checked pipeline file, as the pipeline was started with it.
     pub config: Arc<Pipeline>,
     ports: LanePorts,
     modules: ModuleStore,
@@ -75,12 +75,12 @@ pub struct PipelineHandle {
     judged: sync::Mutex<Judged>,
 }
 
-/// A module runs.
+/// A module runs in a stage, and a record says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activated {
     /// The epoch whose record pins it. Rows after that epoch go through it.
     pub epoch: Epoch,
-    /// The module.
+    /// SHA-256 of the module that runs.
     pub digest: ModuleDigest,
     /// What the stage ran before; the same digest if the module ran already and nothing was done.
     pub previous: ModuleDigest,
@@ -207,17 +207,17 @@ impl PipelineHandle {
         }
     }
 
-    /// The pipeline's name.
+    /// `name` of the pipeline file.
     pub fn name(&self) -> &Arc<str> {
         &self.config.name
     }
 
-    /// What it has committed.
+    /// The tables that it has committed, to be read beside the lane.
     pub fn committed(&self) -> &Arc<Committed> {
         &self.committed
     }
 
-    /// What was published last.
+    /// The status that the lane published last.
     pub fn status(&self) -> Arc<LaneStatus> {
         self.ports.status.load_full()
     }
@@ -242,7 +242,7 @@ impl PipelineHandle {
         self.ports.haste.claim()
     }
 
-    /// What the lane counts.
+    /// The counters that the lane adds to.
     pub fn metrics(&self) -> &Arc<LaneMetrics> {
         &self.ports.metrics
     }

@@ -8,7 +8,7 @@ use sluicegate_engine::status::Phase;
 
 use super::PipelineHandle;
 
-/// Nothing can be shown.
+/// Why open windows cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum WindowsError {
     /// Raw rows go through.

@@ -22,7 +22,7 @@ use sluicegate_model::time::{Clock, Watermark};
 use sluicegate_pipeline::{Pipeline, SinkKind};
 use stage::StageRing;
 
-/// Between two samples.
+/// How long it is from one sample to the next.
 pub const EVERY: Duration = Duration::from_secs(2);
 /// Samples that are kept, and one before them, since when the first rate counts: fifteen minutes.
 const SAMPLES: usize = 451;
@@ -56,7 +56,7 @@ struct Kept {
 pub struct Lost {
     /// Those that came after their windows.
     pub late: u64,
-    /// Records, rows and groups.
+    /// Records, rows, groups and timers that became dead letters.
     pub dead_letters: u64,
 }
 
@@ -125,7 +125,7 @@ impl History {
         }
     }
 
-    /// What goes on now.
+    /// Rates a second over the last ten seconds; none before the second sample.
     pub fn rates(&self) -> Rates {
         let kept = self.kept();
         let [read, accepted, filtered, late, dead_lettered, written_rows, dead_letters] =

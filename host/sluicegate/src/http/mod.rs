@@ -78,7 +78,7 @@ pub struct ServerConfig {
 
 /// What the server shows and acts upon.
 pub struct AppState {
-    /// By name.
+    /// The pipelines that this program runs, by `name`.
     pub pipelines: BTreeMap<String, Arc<PipelineHandle>>,
     /// Where uploads go.
     pub modules: ModuleStore,
@@ -86,7 +86,7 @@ pub struct AppState {
     pub engine: PluginEngine,
     /// Under which an uploaded module is asked what it is. A stage has limits of its own.
     pub upload_limits: CallLimits,
-    /// All pipelines'.
+    /// The metrics of all pipelines, for the page that is scraped.
     pub metrics: Arc<Metrics>,
     /// A pipeline whose thread does not pass its loop for so long is not alive.
     pub stuck_after: Duration,
@@ -94,7 +94,7 @@ pub struct AppState {
     pub clock: Clock,
 }
 
-/// The server cannot start.
+/// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Anybody could upload code.

@@ -32,7 +32,7 @@ impl Haste {
         InHaste(Arc::clone(&self.0))
     }
 
-    /// Whether somebody is.
+    /// Whether a listener is in haste now.
     pub fn is_claimed(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }

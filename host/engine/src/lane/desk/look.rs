@@ -24,7 +24,7 @@ const PART: u32 = 10;
 pub struct OpenWindows {
     /// The epoch that they would be part of.
     pub uncommitted_epoch: Epoch,
-    /// Of the lane.
+    /// The watermark of the lane when it answered.
     pub watermark: Watermark,
     /// The key, then what the module makes of the group now, then the bounds of its window. Of keys: their state in bytes, how many
     /// timers, and the next of them.
@@ -40,9 +40,9 @@ pub struct OpenWindows {
 /// A question, and where its answer goes.
 #[derive(Debug)]
 pub struct Look {
-    /// What.
+    /// Which groups, and how many.
     pub asked: WindowsAsked,
-    /// How it is answered.
+    /// Where the answer goes; whoever asked may be gone by then.
     pub reply: oneshot::Sender<Result<OpenWindows, Refusal>>,
 }
 

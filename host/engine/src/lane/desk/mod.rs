@@ -41,13 +41,13 @@ pub(in crate::lane) use status::Shown;
 /// clone.
 #[derive(Clone)]
 pub struct Outside {
-    /// Taken between two turns.
+    /// Commands from outside, taken one by one between two turns.
     pub commands: Commands,
-    /// Answered between two turns.
+    /// Questions about open groups, answered between two turns.
     pub looks: Looks,
     /// A last commit, then the end. Not the end of input: no window fires.
     pub stop: Stop,
-    /// Published after turns.
+    /// The status that the lane published last, at most ten times a second.
     pub status: Arc<ArcSwap<LaneStatus>>,
     /// What each stage runs and is given, for checking a new module before it is activated.
     pub stages: Arc<ArcSwap<Vec<StageView>>>,

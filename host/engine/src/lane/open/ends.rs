@@ -42,7 +42,7 @@ pub trait Ends: Send + Sync {
 pub struct RealEnds {
     /// Credentials of stores, for files as a source.
     pub stores: StoreOptions,
-    /// Reads the files.
+    /// Where files of the source are read.
     pub runtime: Handle,
 }
 

@@ -59,7 +59,7 @@ pub(crate) use wait::{heard, wait};
 /// What a lane is made of, from the outside.
 #[derive(Clone)]
 pub struct LaneParts {
-    /// What to run.
+    /// The checked pipeline that the lane runs.
     pub config: Arc<Pipeline>,
     /// The stores and folders of its chain and of its tables.
     pub storage: LaneStorage,

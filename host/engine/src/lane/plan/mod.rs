@@ -43,7 +43,7 @@ const TIMES_THE_TURN: usize = 16;
 /// A module in its place.
 #[derive(Clone, Debug)]
 pub struct PlacedModule {
-    /// The stage.
+    /// The stage as the pipeline file has it.
     pub stage: StageConfig,
     /// Compiled, and not yet fitted to the columns of the stage.
     pub module: LoadedModule,
