@@ -47,7 +47,9 @@ fn every_panel_and_every_alert_finds_its_series() {
     prometheus::fetch().unwrap();
     let topic = Topic::create(services::kafka(), "dashboards", 2);
     let place = Place::local();
-    let host = Host::serve(&place, &Pipeline::sales(kafka(&topic)).write(&place));
+    let mut pipeline = Pipeline::sales(kafka(&topic));
+    pipeline.tables = "delta";
+    let host = Host::serve(&place, &pipeline.write(&place));
     let folder = tempfile::tempdir().unwrap();
     let target = host.url.strip_prefix("http://").unwrap();
     let server = Prometheus::start(folder.path(), &deployed(folder.path(), target)).unwrap();

@@ -38,6 +38,7 @@ mod log;
 mod checkpoint;
 mod cleanup;
 pub mod contents;
+pub mod compare;
 pub mod publish;
 
 #[cfg(test)]

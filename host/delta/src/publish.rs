@@ -132,6 +132,11 @@ impl TableLog {
         self.in_log().map_or(Epoch::GENESIS, Epoch::next)
     }
 
+    /// The table's id.
+    pub fn table(&self) -> &str {
+        &self.owner.table
+    }
+
     /// The table's folder, as the pipeline file names it.
     pub fn url(&self) -> &str {
         &self.log.table.url

@@ -45,6 +45,8 @@ pub struct LaneStatus {
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind; groups and timers included.
     pub dead_letters: Vec<DeadLetterCount>,
+    /// How far the logs of the tables are that have one, in the order of the tables.
+    pub table_logs: Vec<TableLogView>,
     /// The last dead letters and late rows that are not committed.
     #[serde(skip)]
     pub lately: Arc<Lately>,
@@ -67,6 +69,7 @@ impl LaneStatus {
             state_bytes: 0,
             turns: 0,
             dead_letters: Vec::new(),
+            table_logs: Vec::new(),
             lately: Arc::default(),
         }
     }
@@ -81,6 +84,19 @@ impl LaneStatus {
     pub(crate) fn add_problem(&mut self, problem: Option<String>) {
         self.problem = self.problem.take().or(problem);
     }
+}
+
+/// How far the log of a Delta table is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableLogView {
+    /// A sink's id, or that of late rows or dead letters.
+    pub table: Arc<str>,
+    /// What readers see; none if there is no table yet.
+    pub version: Option<u64>,
+    /// Committed epochs that the log lacks.
+    pub epochs_behind: u64,
+    /// Why it waits, if it does.
+    pub problem: Option<String>,
 }
 
 /// Dead letters of one kind.

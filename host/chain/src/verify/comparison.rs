@@ -78,11 +78,11 @@ impl Comparison {
         self.parent = None;
     }
 
-    /// The next record. Returns its data files that are there with the right size. `elsewhere` as for [`verify`](super::verify).
+    /// The next record. Returns its data files that are there with the right size. `excuse` as for [`verify`](super::verify).
     pub(super) fn record(
         &mut self,
         body: &SlotBody,
-        elsewhere: impl Fn(&ChainRecord, &str) -> Option<String>,
+        excuse: impl Fn(&ChainRecord, &DataFile) -> Option<String>,
     ) -> Vec<Expected> {
         let record = &body.record;
         if let Some(reason) = self.contradiction(record) {
@@ -102,11 +102,8 @@ impl Comparison {
                 continue;
             };
             match self.listed.remove(&(Arc::clone(&id), file.path.clone())) {
-                None => match elsewhere(record, &file.table) {
-                    Some(place) => {
-                        let detail = format!("the table was in {place} then; not looked for there");
-                        self.report.add(Matter::Foreign, object, detail);
-                    }
+                None => match excuse(record, file) {
+                    Some(detail) => self.report.add(Matter::Foreign, object, detail),
                     None => {
                         let detail = format!("named by epoch {}", record.epoch);
                         self.report.add(Matter::Missing, object, detail);

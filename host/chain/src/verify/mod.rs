@@ -12,7 +12,7 @@ use super::files::all_files;
 use super::floor;
 use super::own::{files_id, own_chains};
 use super::paths::LaneTag;
-use super::record::{ChainRecord, Epoch};
+use super::record::{ChainRecord, DataFile, Epoch};
 use super::resolve::LOOK_BACK;
 use super::store::{LaneStore, REQUESTS_AT_ONCE};
 use super::{ChainError, LaneStorage};
@@ -23,8 +23,8 @@ use sluicegate_store::failure::is_absent;
 use sluicegate_store::once::holds;
 
 /// Compares the chain of a lane, its retained states and outboxes, and all its data files with what lies in the store: by
-/// size, and by hash if `hashes`. None if there is no chain. `elsewhere` says of a record and a table where that was when the
-/// record was written, if it is not there any more. `progress` is told how many epochs of how many were compared.
+/// size, and by hash if `hashes`. None if there is no chain. `excuse` says of a file of a record that is not there why that is
+/// no loss, if it is none. `progress` is told how many epochs of how many were compared.
 ///
 /// # Errors
 ///
@@ -32,7 +32,7 @@ use sluicegate_store::once::holds;
 pub async fn verify(
     storage: &LaneStorage,
     hashes: bool,
-    elsewhere: impl Fn(&ChainRecord, &str) -> Option<String>,
+    excuse: impl Fn(&ChainRecord, &DataFile) -> Option<String>,
     progress: impl Fn(u64, u64),
 ) -> Result<Option<Report>, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
@@ -81,7 +81,7 @@ pub async fn verify(
             }
             Some(Ok(body)) => body,
         };
-        let expected = comparison.record(&body, &elsewhere);
+        let expected = comparison.record(&body, &excuse);
         if hashes {
             compare_hashes(storage, expected, &mut comparison.report).await?;
         }

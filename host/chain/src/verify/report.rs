@@ -86,12 +86,8 @@ impl Report {
         self.counts.keys().any(|matter| matter.is_defect())
     }
 
-    pub(super) fn add(
-        &mut self,
-        matter: Matter,
-        object: impl Into<String>,
-        detail: impl Into<String>,
-    ) {
+    /// Adds a finding.
+    pub fn add(&mut self, matter: Matter, object: impl Into<String>, detail: impl Into<String>) {
         *self.counts.entry(matter).or_default() += 1;
         if self.findings.len() < FINDINGS_MAX {
             let (object, detail) = (object.into(), detail.into());

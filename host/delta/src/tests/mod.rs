@@ -6,6 +6,7 @@ mod whole;
 mod refused;
 mod columns;
 mod gone;
+mod compared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use super::shape::Shape;
 use super::words;
 use sluicegate_chain::fates::Fates;
 use sluicegate_engine::lead::{LeadView, Role};
-use sluicegate_engine::status::{DeadLetterCount, Phase};
+use sluicegate_engine::status::{DeadLetterCount, Phase, TableLogView};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::time::EventTime;
 
@@ -127,6 +127,9 @@ pub struct PipelineStatus {
     #[serde(default)]
     #[schema(value_type = Vec<DeadLettersOfKind>)]
     pub dead_letters: Vec<DeadLetterCount>,
+    /// How far the logs of its Delta tables are.
+    #[serde(default)]
+    pub table_logs: Vec<TableLogStatus>,
     /// What the pipeline is made of.
     pub shape: Shape,
     /// What each stage runs and has done.
@@ -146,6 +149,26 @@ pub struct PipelineStatus {
 impl PipelineStatus {
     /// A topic has fewer; a folder of files may have many thousands.
     pub const PARTITIONS_MAX: usize = 1_000;
+}
+
+/// How far the log of a Delta table is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TableLogStatus {
+    /// A sink's id, or `late` or `dead_letters`.
+    pub table: String,
+    /// What readers see; null if there is no table yet.
+    pub version: Option<u64>,
+    /// Committed epochs that the log lacks: its readers wait for them.
+    pub epochs_behind: u64,
+    /// Why it waits, if it does.
+    pub problem: Option<String>,
+}
+
+impl From<&TableLogView> for TableLogStatus {
+    fn from(view: &TableLogView) -> Self {
+        let TableLogView { table, version, epochs_behind, problem } = view.clone();
+        Self { table: table.to_string(), version, epochs_behind, problem }
+    }
 }
 
 /// Dead letters of one kind.

@@ -12,6 +12,7 @@ use crate::api::commits::Commit;
 use crate::api::health::Readiness;
 use crate::api::pipelines::{
     Leadership, Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
+    TableLogStatus,
 };
 use crate::terminal::columns::table;
 use sluicegate_engine::lead::Role;
@@ -172,6 +173,9 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
     for kind in dead_letters {
         say("dead letters", kind.to_string());
     }
+    for log in &status.table_logs {
+        say("table log", table_log(log));
+    }
     say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
     if let Some(commit) = status.commits.first() {
         say("last commit", last_commit(commit));
@@ -185,6 +189,22 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
     text += &partition_table(partitions);
     if status.partitions_left_out > 0 {
         text += &format!("and {} partitions more\n", status.partitions_left_out);
+    }
+    text
+}
+
+/// `revenue at version 41, 2 epochs behind: put …`
+fn table_log(log: &TableLogStatus) -> String {
+    let TableLogStatus { table, version, epochs_behind, problem } = log;
+    let mut text = match version {
+        Some(version) => format!("{table} at version {version}"),
+        None => format!("{table}, not made yet"),
+    };
+    if *epochs_behind > 0 {
+        text += &format!(", {epochs_behind} epochs behind");
+    }
+    if let Some(problem) = problem {
+        text += &format!(": {problem}");
     }
     text
 }

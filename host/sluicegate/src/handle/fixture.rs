@@ -21,7 +21,9 @@ use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Command, Haste, Look};
 use sluicegate_engine::lead::Lead;
 use sluicegate_engine::pulse::Pulse;
-use sluicegate_engine::status::{LaneStatus, LiveResults, PartitionView, Phase, StageView};
+use sluicegate_engine::status::{
+    LaneStatus, LiveResults, PartitionView, Phase, StageView, TableLogView,
+};
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::schema::{Column, ColumnType, Origin, Schema, TextForm, TimestampEncoding};
@@ -301,6 +303,12 @@ fn status(stages: &[StageView]) -> LaneStatus {
         turns: 9,
         activations: Arc::default(),
         dead_letters: Vec::new(),
+        table_logs: vec![TableLogView {
+            table: "revenue".into(),
+            version: Some(41),
+            epochs_behind: 2,
+            problem: Some("the store is away".to_owned()),
+        }],
         lately: Arc::default(),
     }
 }

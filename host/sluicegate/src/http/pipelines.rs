@@ -18,6 +18,7 @@ use crate::api::error::ErrorBody;
 use crate::api::history::{Rates, StageRates};
 use crate::api::pipelines::{
     Host, Leadership, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
+    TableLogStatus,
 };
 use crate::api::releases::{
     Activations, ReleaseAnswer, ReleaseRequest, Releases, StageActivation, StageRelease,
@@ -75,6 +76,7 @@ pub(super) async fn status(
         state_bytes: status.state_bytes,
         turns: status.turns,
         dead_letters: status.dead_letters.clone(),
+        table_logs: status.table_logs.iter().map(TableLogStatus::from).collect(),
         shape: shape(&pipeline.config, status.partitions.len()),
         stages: status.modules.iter().map(|pinned| shared.stage(pipeline, pinned)).collect(),
         partitions_left_out: status.partitions.len() - partitions.len(),

@@ -261,6 +261,18 @@ pub(super) const ROWS: Metric =
     counter("sluicegate_rows_written", None, TABLE, "Rows in the files committed");
 pub(super) const WRITTEN: Metric =
     counter("sluicegate_written", Some("bytes"), TABLE, "Size of the files committed");
+pub(super) const LOG_BEHIND: Metric = gauge(
+    "sluicegate_table_log_behind",
+    Some("epochs"),
+    TABLE,
+    "Committed epochs that the log of a Delta table lacks: its readers wait for them",
+);
+pub(super) const LOG_VERSION: Metric = gauge(
+    "sluicegate_table_log_version",
+    None,
+    TABLE,
+    "The version of a Delta table that its readers see; absent before there is a table",
+);
 pub(super) const OUTBOX_SENT: Metric = counter(
     "sluicegate_outbox_sent",
     Some("messages"),
@@ -294,7 +306,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 50] = [
+pub(super) const ALL: [&Metric; 52] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -338,6 +350,8 @@ pub(super) const ALL: [&Metric; 50] = [
     &FILES,
     &ROWS,
     &WRITTEN,
+    &LOG_BEHIND,
+    &LOG_VERSION,
     &OUTBOX_SENT,
     &OUTBOX_UNSENT,
     &OUTBOX_FAILURES,

@@ -12,7 +12,7 @@ use sluicegate_engine::counters::{
     Histogram, LaneMetrics, ModuleMetrics, StageMetrics, TableMetrics,
 };
 use sluicegate_engine::lead::Lead;
-use sluicegate_engine::status::{LaneStatus, Phase};
+use sluicegate_engine::status::{LaneStatus, Phase, TableLogView};
 
 /// One lane at one scrape: all its series tell of the same status.
 pub(super) struct View {
@@ -190,6 +190,24 @@ impl Page<'_, '_> {
                 lane.metrics.tables().iter().try_for_each(|table| {
                     let labels = [("pipeline", &*lane.pipeline), ("table", &*table.id)];
                     count(family, &labels, value(table))
+                })
+            })
+        })
+    }
+
+    /// One gauge for the log of each Delta table, of those that have it.
+    pub(super) fn logs(
+        &mut self,
+        metric: &Metric,
+        lanes: &[View],
+        value: impl Fn(&TableLogView) -> Option<u64>,
+    ) -> Result<(), Error> {
+        self.family(metric, |family| {
+            lanes.iter().try_for_each(|lane| {
+                let logs = lane.status.table_logs.iter();
+                logs.filter_map(|log| Some((log, value(log)?))).try_for_each(|(log, value)| {
+                    let labels = [("pipeline", &*lane.pipeline), ("table", &*log.table)];
+                    family.encode_family(&labels)?.encode_gauge(&value)
                 })
             })
         })

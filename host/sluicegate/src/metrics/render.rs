@@ -235,7 +235,9 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     })?;
     page.tables(&catalog::FILES, lanes, |table| table.files.get())?;
     page.tables(&catalog::ROWS, lanes, |table| table.rows.get())?;
-    page.tables(&catalog::WRITTEN, lanes, |table| table.bytes.get())
+    page.tables(&catalog::WRITTEN, lanes, |table| table.bytes.get())?;
+    page.logs(&catalog::LOG_BEHIND, lanes, |log| Some(log.epochs_behind))?;
+    page.logs(&catalog::LOG_VERSION, lanes, |log| log.version)
 }
 
 fn lag(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {

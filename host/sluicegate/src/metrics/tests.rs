@@ -9,7 +9,7 @@ use expect_test::{expect, expect_file};
 use super::*;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{DataFile, Epoch, PinnedModule, StateRef};
-use sluicegate_engine::status::{PartitionView, Phase};
+use sluicegate_engine::status::{PartitionView, Phase, TableLogView};
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 use sluicegate_model::position::Partition;
 use sluicegate_model::time::{EventTime, Watermark};
@@ -38,6 +38,12 @@ fn status() -> LaneStatus {
         turns: 9,
         activations: Arc::default(),
         dead_letters: Vec::new(),
+        table_logs: vec![TableLogView {
+            table: "revenue".into(),
+            version: Some(41),
+            epochs_behind: 2,
+            problem: None,
+        }],
         lately: Arc::default(),
     }
 }
@@ -290,6 +296,7 @@ fn an_instance_that_stands_by_has_counters_and_no_gauges_of_the_stream() {
         "status_timestamp_seconds",
         "checkpoint_state_bytes",
         "outbox_unsent_messages",
+        "table_log_behind_epochs",
         "last_commit_timestamp_seconds",
     ] {
         assert!(!page.contains(&format!("\nsluicegate_{gauge}{{")), "{gauge} in\n{page}");

@@ -11,14 +11,15 @@ use tokio::task::JoinHandle;
 
 use sluicegate_chain::record::{ChainRecord, Epoch};
 use sluicegate_chain::shape::TableShape;
-use sluicegate_chain::{LaneStorage, Published};
-use sluicegate_delta::{LogError, TableLog};
+use sluicegate_chain::{LaneStorage, Published as Mark};
+use sluicegate_delta::{LogError, Published, TableLog};
 use sluicegate_runtime::Runtime;
 use sluicegate_store::backoff::Backoff;
 
 use crate::lane::LaneParts;
 use crate::lane::open::OpenError;
 use crate::lane::plan::Plan;
+use crate::status::TableLogView;
 
 /// A log that is this many epochs behind, for whatever reason, is a problem: its readers wait.
 const BEHIND_MAX: u64 = 6;
@@ -36,6 +37,7 @@ struct Running {
     /// Closed when the task has ended.
     shown: watch::Receiver<Shown>,
     task: JoinHandle<()>,
+    table: Arc<str>,
     url: String,
 }
 
@@ -43,6 +45,7 @@ struct Running {
 #[derive(Debug, Default)]
 struct Shown {
     through: Option<Epoch>,
+    version: Option<u64>,
     problem: Option<String>,
 }
 
@@ -66,9 +69,9 @@ pub(in crate::lane) async fn open_logs(
 
 /// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,
 /// because epochs of a chain that was begun again say nothing of those before.
-pub(in crate::lane) fn mark(logs: &[TableLog]) -> Published {
+pub(in crate::lane) fn mark(logs: &[TableLog]) -> Mark {
     let first = logs.iter().map(|log| log.published().needed_from).min();
-    first.map_or_else(Published::everything, Published::below)
+    first.map_or_else(Mark::everything, Mark::below)
 }
 
 fn first_needed(needed: &[AtomicU64]) -> Epoch {
@@ -87,13 +90,13 @@ impl TableLogs {
         let needed = logs.iter().map(|log| AtomicU64::new(log.published().needed_from.0));
         let needed: Arc<[AtomicU64]> = needed.collect();
         let start = |(index, log): (usize, TableLog)| {
-            let through = log.published().through;
-            let (shows, shown) = watch::channel(Shown { through, problem: None });
-            let url = log.url().to_owned();
+            let Published { through, version, .. } = log.published();
+            let (shows, shown) = watch::channel(Shown { through, version, problem: None });
+            let (table, url) = (Arc::from(log.table()), log.url().to_owned());
             let work =
                 Work { log, storage: storage.clone(), shows, needed: Arc::clone(&needed), index };
             let task = runtime.spawn(work.run(head.subscribe()));
-            Running { shown, task, url }
+            Running { shown, task, table, url }
         };
         let logs = logs.into_iter().enumerate().map(start).collect();
         Self { shapes, logs, runtime: runtime.clone(), head }
@@ -126,6 +129,18 @@ impl TableLogs {
         // Whether it came in time is asked again.
         let _ =
             self.runtime.block_on(async { tokio::time::timeout(moment, shown.changed()).await });
+    }
+
+    /// How far they are.
+    pub(in crate::lane) fn views(&self) -> Vec<TableLogView> {
+        let view = |log: &Running| {
+            let epochs_behind = self.epochs_behind(log);
+            let shown = log.shown.borrow();
+            let problem = shown.problem.clone().filter(|_| epochs_behind > 0);
+            let table = Arc::clone(&log.table);
+            TableLogView { table, version: shown.version, epochs_behind, problem }
+        };
+        self.logs.iter().map(view).collect()
     }
 
     /// Why the readers of a table wait, if they do.
@@ -204,6 +219,7 @@ impl Work {
     fn show(&self, problem: Option<String>) {
         self.needed[self.index].store(self.log.published().needed_from.0, Ordering::Relaxed);
         self.storage.keep.published.advance(first_needed(&self.needed));
-        self.shows.send_replace(Shown { through: self.log.published().through, problem });
+        let Published { through, version, .. } = self.log.published();
+        self.shows.send_replace(Shown { through, version, problem });
     }
 }

@@ -235,6 +235,7 @@ impl Outputs {
     pub(super) fn show(&mut self, status: &mut LaneStatus, total: Fates) {
         self.told.look(total);
         status.dead_letters = self.told.kinds();
+        status.table_logs = self.logs.views();
         let tables =
             HasTables { dead_letters: self.dead_letters.is_some(), late: self.late.is_some() };
         status.lately = self.kept.publish(status.epoch, tables);

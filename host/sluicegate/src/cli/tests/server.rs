@@ -231,6 +231,7 @@ fn the_status_is_read_at_a_glance() {
         watermark:   1970-01-01T00:16:40Z (4.0 s behind)
         lag:         10
         records:     10 read = 7 accepted + 2 filtered + 0 late + 1 dead-lettered
+        table log:   revenue at version 41, 2 epochs behind: the store is away
         open groups: 3 (943718400 bytes)
         last commit: epoch 7 at 1970-01-01T00:16:43Z, took 0.08 s: 30 rows in 2 files (4000 bytes), state 500 bytes, 5 messages
         near limit:  state: 943718400 of 1073741824 bytes. Keys and accumulators of open groups. With more than `limits.state_bytes` the pipeline halts.

@@ -46,7 +46,7 @@ async fn the_status_tells_positions_watermark_and_lag() {
     let api = api();
     let mut status = get_path(&api.router, "/v1/pipelines/sales").await.json();
     // Each has a test of its own.
-    for part in ["shape", "stages", "limits", "commits", "rates", "host"] {
+    for part in ["shape", "stages", "limits", "commits", "rates", "host", "table_logs"] {
         assert!(status.as_object_mut().unwrap().remove(part).is_some(), "{part}");
     }
     expect![[r#"
@@ -110,6 +110,15 @@ async fn the_status_tells_positions_watermark_and_lag() {
     let unknown = get_path(&api.router, "/v1/pipelines/sale").await;
     expect![[r#"404 unknown_pipeline: there is no pipeline `sale`: this host runs `sales`"#]]
         .assert_eq(&unknown.failure());
+}
+
+#[tokio::test]
+async fn the_status_tells_how_far_the_logs_of_tables_are() {
+    let status = get_path(&api().router, "/v1/pipelines/sales").await.json();
+    let behind = serde_json::json!([{
+        "table": "revenue", "version": 41, "epochs_behind": 2, "problem": "the store is away",
+    }]);
+    assert_eq!(status["table_logs"], behind);
 }
 
 #[tokio::test]

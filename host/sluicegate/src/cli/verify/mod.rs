@@ -1,26 +1,25 @@
 //! `sluicegate verify`: compares what a pipeline's chain says with what lies in the store.
 
-use std::collections::BTreeMap;
+mod logs;
+
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use indicatif::{HumanBytes, ProgressBar};
 use serde_json::json;
 
 use crate::program::look_at_lane;
+use logs::{LogLine, Logs};
 use sluicegate_chain::inspect::check_begin;
-use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::verify::report::{Matter, Report};
 use sluicegate_chain::verify::verify;
 use sluicegate_pipeline as config;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::environment::Environment;
-use sluicegate_pipeline::fingerprint::columns::{is_same_place, place_of};
 
-/// Compare a pipeline's chain, states, outboxes and data files with what lies in the store, by size and hash
+/// Compare a pipeline's chain, states, outboxes, data files and table logs with what lies in the store
 ///
 /// It changes nothing, and may look beside a pipeline that runs. Exit code 0: all that the chain names is there and is what it
 /// was. Exit code 1: something is missing, damaged or left over, or could not be read.
@@ -52,19 +51,16 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         true => ProgressBar::new(0),
         false => ProgressBar::hidden(),
     };
-    let tables: BTreeMap<Arc<str>, String> =
-        pipeline.tables().into_iter().map(|(id, table)| (id, table.written.clone())).collect();
-    let elsewhere = |record: &ChainRecord, table: &str| {
-        let now = tables.get(table)?;
-        place_of(&record.config, table).filter(|then| !is_same_place(then, now)).map(str::to_owned)
-    };
+    // Before the chain: what it does not have then was never committed.
+    let logs = runtime.block_on(Logs::read(&pipeline, &storage))?;
+    let excuse = |record: &_, file: &_| logs.excuse(record, file);
     let progress = |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     };
-    let report = runtime.block_on(verify(&storage, !args.sizes_only, elsewhere, progress))?;
+    let report = runtime.block_on(verify(&storage, !args.sizes_only, excuse, progress))?;
     bar.finish_and_clear();
-    let Some(report) = report else {
+    let Some(mut report) = report else {
         runtime.block_on(check_begin(&storage))?;
         bail!(
             "there is no chain of pipeline `{}` in {}: it has not run yet",
@@ -72,9 +68,10 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             storage.chain.url
         );
     };
+    let lines = runtime.block_on(logs.compare(&storage, &mut report))?;
     let text = match args.json {
-        true => format!("{}\n", as_json(&pipeline, &report)),
-        false => description(&pipeline, &report),
+        true => format!("{}\n", as_json(&pipeline, &report, &lines)),
+        false => description(&pipeline, &report, &lines),
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
@@ -83,15 +80,16 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.has_defects() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn as_json(pipeline: &Pipeline, report: &Report) -> serde_json::Value {
+fn as_json(pipeline: &Pipeline, report: &Report, logs: &[LogLine]) -> serde_json::Value {
     let mut answer = json!(report);
     answer["pipeline"] = json!(&*pipeline.name);
+    answer["logs"] = json!(logs);
     answer["whole"] = json!(!report.has_defects());
     answer
 }
 
 /// A line for each finding, then what there is, then the verdict.
-fn description(pipeline: &Pipeline, report: &Report) -> String {
+fn description(pipeline: &Pipeline, report: &Report, logs: &[LogLine]) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         text +=
@@ -114,6 +112,7 @@ fn description(pipeline: &Pipeline, report: &Report) -> String {
             "{let_go} older epochs have no records any more (`checkpoint.retain`): {by_name} data files are theirs by name\n"
         );
     }
+    logs.iter().for_each(|log| text += &format!("{}\n", log.in_words()));
     let of = |matter| counts.get(&matter).copied().unwrap_or_default();
     text += &format!(
         "missing {}, damaged {}, left over {}; foreign {}, earlier {}, undecided {}\n",

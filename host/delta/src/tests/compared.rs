@@ -1,0 +1,113 @@
+//! What a look at a table finds whose log does not fit the chain.
+
+use sluicegate_chain::record::Epoch;
+use sluicegate_chain::verify::report::Matter;
+
+use super::*;
+use crate::actions::{Add, Remove};
+use crate::compare::compare;
+
+/// A lane of three epochs with a file each, all in the log.
+fn lane() -> Lane {
+    let mut lane = Lane::new();
+    (0..3).for_each(|_| lane.commit(1, &["n"]));
+    catch_up(&lane, &mut open(&lane, &["n"]).unwrap()).unwrap();
+    lane
+}
+
+fn path(lane: &Lane, epoch: usize) -> String {
+    lane.records[epoch].files[0].path.clone()
+}
+
+/// Of which matter what is, and why.
+fn findings(lane: &Lane) -> Vec<(Matter, String)> {
+    let compared = lane.runtime.block_on(async {
+        let log = contents(lane.table()).await.unwrap();
+        compare(&lane.storage, "numbers", &log).await.unwrap().unwrap()
+    });
+    assert_eq!(compared.head, lane.head.as_ref().unwrap().epoch);
+    compared.findings.into_iter().map(|finding| (finding.matter, finding.detail)).collect()
+}
+
+fn take_out(lane: &Lane, path: String) -> Line {
+    let add = lane.runtime.block_on(contents(lane.table())).unwrap().files[&path].clone();
+    let remove = Remove {
+        path,
+        deletion_timestamp: Some(5_000),
+        data_change: false,
+        extended_file_metadata: None,
+        partition_values: None,
+        size: Some(add.size),
+    };
+    Line { remove: Some(remove), ..Line::default() }
+}
+
+fn put_in(path: &str) -> Line {
+    let add = Add {
+        path: path.to_owned(),
+        partition_values: BTreeMap::new(),
+        size: 1,
+        modification_time: 5_000,
+        data_change: false,
+        stats: None,
+        tags: None,
+    };
+    Line { add: Some(add), ..Line::default() }
+}
+
+#[test]
+fn a_log_that_fits_and_one_that_is_behind_have_nothing_amiss() {
+    let mut lane = lane();
+    assert_eq!(findings(&lane), []);
+    lane.commit(1, &["n"]);
+    assert_eq!(findings(&lane), [], "it is only behind");
+    lane.let_go_below(Epoch(3));
+    assert_eq!(findings(&lane), [], "files whose records are gone are known by their names");
+}
+
+#[test]
+fn a_file_that_is_gone_is_missing_to_readers() {
+    let lane = lane();
+    let gone = lane.table().path(&path(&lane, 2));
+    lane.runtime.block_on(lane.table().store.delete(&gone)).unwrap();
+    let [(matter, detail)] = findings(&lane).try_into().unwrap();
+    assert_eq!(matter, Matter::Missing);
+    assert!(detail.contains("readers of the table fail"), "{detail}");
+}
+
+#[test]
+fn a_file_that_the_log_left_out_is_missing_and_one_that_was_compacted_is_not() {
+    let lane = lane();
+    put_foreign(&lane, vec![take_out(&lane, path(&lane, 1)), put_in("compacted.parquet")]);
+    let compacted = lane.table().path("compacted.parquet");
+    let store = lane.store.untroubled();
+    lane.runtime.block_on(store.put(&compacted, "1".into())).unwrap();
+    assert_eq!(findings(&lane), [], "somebody has compacted it");
+    let state = |lines: &[Line]| {
+        let log = Log { table: lane.table().clone() };
+        let text = Bytes::from(write(lines));
+        lane.runtime.block_on(store.put(&log.commit_path(1), text.into())).unwrap();
+    };
+    // The commit of all epochs is written again, without the file of the second.
+    let mut lines = commits(&lane).remove(1);
+    let left_out = path(&lane, 2);
+    lines.retain(|line| line.add.as_ref().is_none_or(|add| add.path != left_out));
+    state(&lines);
+    let [(matter, detail)] = findings(&lane).try_into().unwrap();
+    assert_eq!(matter, Matter::Undecided);
+    assert!(detail.contains("has epoch 2 and does not name its file; others write"), "{detail}");
+}
+
+#[test]
+fn a_file_that_no_record_names_is_left_over() {
+    let lane = lane();
+    let stray = path(&lane, 2).replace("-0.parquet", "-7.parquet");
+    assert_ne!(stray, path(&lane, 2));
+    let store = lane.store.untroubled();
+    lane.runtime.block_on(store.put(&lane.table().path(&stray), "1".into())).unwrap();
+    assert_eq!(findings(&lane), [], "no reader sees it");
+    put_foreign(&lane, vec![put_in(&stray)]);
+    let [(matter, detail)] = findings(&lane).try_into().unwrap();
+    assert_eq!(matter, Matter::LeftOver);
+    assert!(detail.contains("the record of epoch 2 does not"), "{detail}");
+}
