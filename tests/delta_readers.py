@@ -74,6 +74,8 @@ def poll(table, columns):
             before = now
             state["rows"] = sum(now.values())
             state["looks"] += 1
+            # Time for those who write.
+            ended.wait(0.05)
 
     thread = threading.Thread(target=look)
     thread.start()

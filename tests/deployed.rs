@@ -19,7 +19,7 @@ use serde_json::Value;
 use harness::chain::{self, Head};
 use harness::oracle::{Rules, Sale, valid};
 use harness::place::Place;
-use harness::table::{assert_same_rows, rows};
+use harness::table::{assert_same_rows, files, rows};
 use harness::topic::{StoredRecord, Topic};
 use harness::{PATIENCE, eventually};
 
@@ -131,7 +131,7 @@ fn the_table_is_what_a_recomputation_gives() {
     assert_eq!(chain.last().unwrap().fates(), judged.fates);
     let mut named: Vec<_> = chain.iter().flat_map(|record| record.files("revenue")).collect();
     named.sort();
-    assert_eq!(place.list("revenue"), named, "the table's files are those that the chain names");
+    assert_eq!(files(&place, "revenue"), named, "the table's files are those that the chain names");
 
     // With the filter as it was the table would be another one: the new version made rows of it.
     let never = Rules::sales().judge(&records);

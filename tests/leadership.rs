@@ -1,5 +1,5 @@
 //! Three hosts run one pipeline, over a real Kafka and a real S3 server: one leads, and its death, its end and its sleep cost
-//! seconds and no row.
+//! seconds and no row. Somebody reads the Delta table all the while, and sees no row vanish or come twice.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 use sluicegate_model::time::Clock;
 
 use crate::exactly_once::wait_for_the_end;
+use crate::harness::delta::Poller;
 use crate::harness::host::Host;
 use crate::harness::oracle::Rules;
 use crate::harness::pipeline::{Pipeline, kafka};
@@ -28,6 +29,7 @@ struct Hosts {
     pipeline: std::path::PathBuf,
     hosts: Vec<Host>,
     started: usize,
+    reader: Poller,
 }
 
 impl Hosts {
@@ -36,9 +38,11 @@ impl Hosts {
         let topic = Topic::create(services::kafka(), label, 2);
         let sales = Sales::new(seed(own_seed), 2);
         let more = LEADERSHIP.to_owned();
-        let pipeline = Pipeline { checkpoint: "500ms", more, ..Pipeline::sales(kafka(&topic)) };
+        let sales_of = Pipeline::sales(kafka(&topic));
+        let pipeline = Pipeline { checkpoint: "500ms", tables: "delta", more, ..sales_of };
         let pipeline = pipeline.write(&place);
-        Self { place, topic, sales, pipeline, hosts: Vec::new(), started: 0 }
+        let reader = Poller::start(&place, "revenue", &["store", "window_start"]);
+        Self { place, topic, sales, pipeline, hosts: Vec::new(), started: 0, reader }
     }
 
     /// Another one, which prepares itself and stands by, or leads.
@@ -75,7 +79,15 @@ impl Hosts {
         let records = self.topic.read_back();
         wait_for_the_end(&self.place, &self.topic, &records);
         self.hosts.drain(..).for_each(Host::stop);
-        assert_answer(&self.place, &Rules::sales().judge(&records));
+        let answer = Rules::sales().judge(&records);
+        assert_answer(&self.place, &answer);
+        eventually("the reader sees all rows", || {
+            let (_, rows) = self.reader.rows().expect("no row is gone or doubled");
+            (rows == answer.results.len()).then_some(())
+        });
+        let looks = self.reader.stop();
+        println!("{looks} looks at {} rows", answer.results.len());
+        assert!(looks >= 5, "the reader hardly looked: {looks}");
     }
 }
 

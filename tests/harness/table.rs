@@ -10,13 +10,38 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::place::Place;
 
-/// The rows of all Parquet files of a table, those columns of them, sorted. What lies in the folder is read, not what
-/// the chain names: a file too many is a row too many.
+/// The rows of a table, those columns of them, sorted. Of a plain folder what lies there is read, not what the chain names: a
+/// file too many is a row too many.
 pub fn rows(place: &Place, table: &str, columns: &[&str]) -> Vec<String> {
-    let paths = place.list(table);
+    let paths = files(place, table);
     let mut rows = rows_of(place, &paths, columns);
     rows.sort();
     rows
+}
+
+/// The files of a table, sorted: those that the log of a Delta table names, all of a plain folder. A log that begins in its
+/// middle is not read.
+pub fn files(place: &Place, table: &str) -> Vec<String> {
+    let (log, mut paths): (Vec<_>, Vec<_>) =
+        place.list(table).into_iter().partition(|path| path.contains("/_delta_log/"));
+    let mut commits = log.iter().filter(|path| path.ends_with(".json")).peekable();
+    if commits.peek().is_none() {
+        return paths;
+    }
+    paths.clear();
+    for commit in commits {
+        for line in place.read(commit).split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+        {
+            let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+            let path = |action: &str| Some(format!("{table}/{}", line[action]["path"].as_str()?));
+            paths.extend(path("add"));
+            if let Some(removed) = path("remove") {
+                paths.retain(|path| *path != removed);
+            }
+        }
+    }
+    paths.sort();
+    paths
 }
 
 /// The rows of some files of a place, unsorted.
