@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: sales flow from a broker through two plugins into Parquet, in front of the user's eyes, and the
+//! `cargo xtask demo`: sales flow from a broker through two plugins into a Delta table, in front of the user's eyes, and the
 //! filter is swapped on the way. Everything it starts ends with it.
 
 mod options;
@@ -116,13 +116,13 @@ fn copy_plugins(workspace: &Workspace, folder: &Path) -> Result<()> {
 
 fn farewell(host: &Path, folder: &Path) -> Result<()> {
     let revenue = folder.join("data").join("revenue");
-    say("What was committed, as the Parquet files have it:");
+    say("What was committed, as readers of the Delta table see it:");
     run_command(Command::new(host).arg("table").arg(&revenue).args(["--rows", "12"]))?;
     let revenue = revenue.display();
     say(&format!(
         "The table is {revenue}\n  \
-         DuckDB:  SELECT store, sum(revenue) FROM '{revenue}/**/*.parquet' GROUP BY store ORDER BY 2 DESC;\n  \
-         Polars:  pl.read_parquet('{revenue}/**/*.parquet')\n\
+         DuckDB:  SELECT store, sum(revenue) FROM delta_scan('{revenue}') GROUP BY store ORDER BY 2 DESC;\n  \
+         Polars:  pl.scan_delta('{revenue}').collect()\n\
          The pipeline is {}; the chain, dead letters and logs lie beside it.",
         folder.join("demo.toml").display()
     ));

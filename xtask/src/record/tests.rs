@@ -36,7 +36,7 @@ store   | revenue
 --------+--------
 store-0 |    9.00
 
-— What was committed, as the Parquet files have it:
+— What was committed, as readers of the Delta table see it:
 
 $ /home/someone/target/debug/sluicegate table /home/someone/target/demo/data/revenue --rows 12
 +---------+---------+
@@ -74,7 +74,7 @@ store   | revenue
 --------+--------
 store-0 |    3.00
 
-— What was committed, as the Parquet files have it:
+— What was committed, as readers of the Delta table see it:
 
 $ sluicegate table data/revenue --rows 12
 +---------+---------+

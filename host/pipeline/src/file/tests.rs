@@ -191,8 +191,8 @@ fn several_mistakes_of_meaning_are_told_together() {
             pipelines/sales.toml:21: `schema.revision`: `int` is not a column type: string, json, int64, float64, bool, date, timestamp(s | ms | us | rfc3339 | local) or decimal(precision,scale); did you mean "int64"?
             pipelines/sales.toml:43: `window.size`: "0s" cannot be the size of a window: write more than zero, for example "30s"
             pipelines/sales.toml:44: `window.offset`: `1 week` is not a duration: write a whole number with its unit (us, ms, s, m, h or d), for example "30s" or "1h 30m"
-            pipelines/sales.toml:58: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
-            pipelines/sales.toml:62: `checkpoint.path`: "s4://bucket/chain" has the unknown scheme `s4`: file, s3, gs and az are known; did you mean `s3://`?"#]],
+            pipelines/sales.toml:59: `dead_letters.path`: "./data/revenue/dead" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
+            pipelines/sales.toml:63: `checkpoint.path`: "s4://bucket/chain" has the unknown scheme `s4`: file, s3, gs and az are known; did you mean `s3://`?"#]],
     );
 }
 
@@ -227,14 +227,14 @@ fn a_number_out_of_range_names_its_key() {
     refused(
         &(SALES.clone() + "\n[limits]\nturn_records = 5000000000\n"),
         expect![
-            "pipelines/sales.toml:63: `limits.turn_records`: 5000000000 is out of bounds: write 1 to 4194304"
+            "pipelines/sales.toml:64: `limits.turn_records`: 5000000000 is out of bounds: write 1 to 4194304"
         ],
     );
     refused(
         &(SALES.clone() + "\n[limits]\ncall_rows = 0\nplugin_memory = \"1KiB\"\n"),
         expect![[r#"
-            pipelines/sales.toml:63: `limits.call_rows`: 0 is out of bounds: write 1 to 1048576
-            pipelines/sales.toml:64: `limits.plugin_memory`: 1KiB is out of bounds: write 1MiB to 4GiB"#]],
+            pipelines/sales.toml:64: `limits.call_rows`: 0 is out of bounds: write 1 to 1048576
+            pipelines/sales.toml:65: `limits.plugin_memory`: 1KiB is out of bounds: write 1MiB to 4GiB"#]],
     );
 }
 
@@ -506,18 +506,19 @@ fn names_are_one_whatever_their_case() {
         &keyed.replace("[schema]\n", "[schema]\nDate = \"string\"\n").replace("[checkpoint]", late),
         expect![[r#"
             pipelines/sales.toml:50: `sinks[0].partition_by`: the folders `date=…` would clash with the column `Date`: name the column otherwise (with `pointer = "/Date"`), or remove it
-            pipelines/sales.toml:62: `late.partition_by`: the folders `date=…` would clash with the column `Date`: name the column otherwise (with `pointer = "/Date"`), or remove it"#]],
+            pipelines/sales.toml:63: `late.partition_by`: the folders `date=…` would clash with the column `Date`: name the column otherwise (with `pointer = "/Date"`), or remove it"#]],
     );
 }
 
 #[test]
 fn dead_letters_have_a_table_unless_the_file_says_otherwise() {
-    let none = with("[dead_letters]\npath = \"data/dead\"\n", "");
+    let none = with("[dead_letters]\nformat = \"delta\"\npath = \"data/dead\"\n", "");
     let beside = |pipeline: Pipeline| pipeline.dead_letters.map(|table| table.written);
     assert_eq!(beside(good(&none)).as_deref(), Some("data/chain/sales/dead-letters"));
     let slash = none.replace("path = \"data/chain\"", "path = \"s3://bucket/chain/\"");
     assert_eq!(beside(good(&slash)).as_deref(), Some("s3://bucket/chain/sales/dead-letters"));
-    let text = |more: &str| with("[dead_letters]\npath = \"data/dead\"\n", more);
+    let text =
+        |more: &str| with("[dead_letters]\nformat = \"delta\"\npath = \"data/dead\"\n", more);
     assert_eq!(beside(good(&text("[dead_letters]\nenabled = false\n"))), None);
     let said = "[dead_letters]\npath = \"data/chain/sales/dead-letters\"\n";
     assert_eq!(good(&text(said)).dead_letters, good(&none).dead_letters);
@@ -542,19 +543,19 @@ fn tables_do_not_lie_in_each_other_or_around_the_chain() {
     refused(
         &with("path = \"data/dead\"", "path = \"data/revenue/\""),
         expect![[
-            r#"pipelines/sales.toml:56: `dead_letters.path`: "data/revenue/" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own"#
+            r#"pipelines/sales.toml:57: `dead_letters.path`: "data/revenue/" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own"#
         ]],
     );
     refused(
         &with("path = \"data/dead\"", "path = \"data\""),
         expect![[r#"
-            pipelines/sales.toml:56: `dead_letters.path`: "data" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
-            pipelines/sales.toml:56: `dead_letters.path`: "data" and `checkpoint.path` ("data/chain") lie in each other: give the table a folder of its own"#]],
+            pipelines/sales.toml:57: `dead_letters.path`: "data" and `sinks[0].path` ("data/revenue") lie in each other: give each table a folder of its own
+            pipelines/sales.toml:57: `dead_letters.path`: "data" and `checkpoint.path` ("data/chain") lie in each other: give the table a folder of its own"#]],
     );
     refused(
         &with("path = \"data/dead\"", "path = \"data/chain/sales/dead\""),
         expect![[
-            r#"pipelines/sales.toml:56: `dead_letters.path`: "data/chain/sales/dead" and `checkpoint.path` ("data/chain") lie in each other: give the table a folder of its own"#
+            r#"pipelines/sales.toml:57: `dead_letters.path`: "data/chain/sales/dead" and `checkpoint.path` ("data/chain") lie in each other: give the table a folder of its own"#
         ]],
     );
     good(&with("path = \"data/dead\"", "path = \"data/chain/dead\""));
@@ -573,7 +574,7 @@ fn sinks_have_the_settings_of_their_type() {
         &with("path = \"data/revenue\"", "every = \"1s\""),
         expect![[r#"
             pipelines/sales.toml:45: `sinks[0].path`: missing; write the folder of the table, for example "data/revenue" or "s3://bucket/revenue"
-            pipelines/sales.toml:48: `sinks[0].every`: belongs to sinks of type "console", and this one is "parquet": remove it"#]],
+            pipelines/sales.toml:48: `sinks[0].every`: belongs to sinks of type "console", and this one is "delta": remove it"#]],
     );
     let (before, _) = SALES.split_once("[[sinks]]").unwrap();
     refused(
@@ -951,11 +952,11 @@ fn results_that_change_need_a_sink_that_takes_corrections() {
             r#"pipelines/sales.toml:46: `sinks[0].corrections`: lateness without a sink that can take corrections: write `corrections = "append"` if the readers of this table take of each key and window the rows with the highest `revision`"#
         ]],
     );
-    let late = with(size, &late)
-        .replace("type = \"parquet\"", "type = \"parquet\"\ncorrections = \"append\"");
+    let late =
+        with(size, &late).replace("type = \"delta\"", "type = \"delta\"\ncorrections = \"append\"");
     assert!(good(&late).window.unwrap().corrects());
     let append = |text: &str| {
-        with(size, text).replace("\"parquet\"", "\"parquet\"\ncorrections = \"append\"")
+        with(size, text).replace("type = \"delta\"", "type = \"delta\"\ncorrections = \"append\"")
     };
     refused(
         &append("type = \"global\"\nallowed_lateness = \"1m\""),
