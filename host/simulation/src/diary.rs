@@ -1,6 +1,5 @@
 //! What happened, in its order, as a person reads it.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,12 +43,5 @@ impl Diary {
 
     pub(crate) fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, who, what, object } = self;
-        write!(f, "{:>9.3} s  {who:<8}  {what:<44}  {object}", at.as_secs_f64())
     }
 }

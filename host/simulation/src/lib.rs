@@ -22,11 +22,13 @@ mod reader;
 mod source;
 mod stage;
 mod store;
+mod story;
 mod thread;
 mod world;
 
 pub use diary::{Diary, Event};
-pub use world::{Mutation, Story, run};
+pub use story::{Mutation, Story};
+pub use world::run;
 
 #[cfg(test)]
 mod tests;

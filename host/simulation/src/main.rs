@@ -28,9 +28,10 @@ fn main() -> ExitCode {
     let (mut rows, mut epochs, mut kills, mut terms, mut events) = (0, 0, 0, 0, 0);
     for seed in from..from.saturating_add(seeds) {
         let story = run(seed, None);
-        if let Some(fault) = story.fault {
-            story.events.iter().for_each(|event| println!("{event}"));
-            println!("\nseed {seed}: {fault}\nagain: cargo xtask simulate --seeds 1 --from {seed}");
+        if let Some(fault) = &story.fault {
+            println!(
+                "{story}\nseed {seed}: {fault}\nagain: cargo xtask simulate --seeds 1 --from {seed}"
+            );
             return ExitCode::FAILURE;
         }
         rows += story.rows;

@@ -11,6 +11,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sluicegate_chain::record::{ChainRecord, Epoch};
 use sluicegate_chain::{LaneStorage, inspect};
 
+/// What is gone stays gone, so it is seen a little later. Reading all again each time takes a quarter of a story.
+const LOOKS_BACK_EVERY: u64 = 16;
+
 /// What was seen so far.
 pub(crate) struct Reader {
     pub(crate) store: Arc<InMemory>,
@@ -20,43 +23,52 @@ pub(crate) struct Reader {
     records: Vec<ChainRecord>,
     /// The row and where it was seen.
     rows: BTreeMap<String, String>,
+    looks: u64,
 }
 
 impl Reader {
     pub(crate) fn new(store: Arc<InMemory>, storage: LaneStorage) -> Self {
-        Self { store, storage, records: Vec::new(), rows: BTreeMap::new() }
+        Self { store, storage, records: Vec::new(), rows: BTreeMap::new(), looks: 0 }
     }
 
-    /// Reads what is new, and looks whether what was there is there.
+    /// Reads what is new, and sometimes looks whether what was there is there.
     ///
     /// # Errors
     ///
     /// What no reader may see.
     pub(crate) async fn look(&mut self) -> Result<(), String> {
+        self.looks += 1;
         let latest = inspect::latest(&self.storage).await.map_err(|error| error.to_string())?;
-        let Some(latest) = latest else {
-            return if self.records.is_empty() {
-                Ok(())
-            } else {
-                Err("the chain is gone".to_owned())
-            };
-        };
-        for epoch in 0..=latest.0 {
-            let record = inspect::record(&self.storage, Epoch(epoch)).await;
-            let record = record.map_err(|error| error.to_string())?;
-            let record = record.ok_or_else(|| format!("epoch {epoch} is missing"))?;
-            match self.records.get(usize::try_from(epoch).unwrap_or_default()) {
-                Some(before) if *before != record => {
-                    return Err(format!("epoch {epoch} is another one than before"));
-                }
-                Some(_) => self.files_are_there(&record).await?,
-                None => self.read(record).await?,
+        let count = latest.map_or(0, |epoch| epoch.0 + 1);
+        if count < self.records.len() as u64 {
+            return Err(format!("the chain had {} epochs, and has {count}", self.records.len()));
+        }
+        for epoch in self.records.len() as u64..count {
+            let record = self.record(epoch).await?;
+            self.read(record).await?;
+        }
+        if self.looks.is_multiple_of(LOOKS_BACK_EVERY) { self.look_back().await } else { Ok(()) }
+    }
+
+    /// Looks whether all that was read is there as it was.
+    ///
+    /// # Errors
+    ///
+    /// What has changed or vanished.
+    pub(crate) async fn look_back(&self) -> Result<(), String> {
+        for (epoch, before) in (0..).zip(&self.records) {
+            if *before != self.record(epoch).await? {
+                return Err(format!("epoch {epoch} is another one than before"));
             }
+            self.files_are_there(before).await?;
         }
-        match latest.0 + 1 < self.records.len() as u64 {
-            true => Err(format!("the chain ends with epoch {latest}, and had more")),
-            false => Ok(()),
-        }
+        Ok(())
+    }
+
+    async fn record(&self, epoch: u64) -> Result<ChainRecord, String> {
+        let record = inspect::record(&self.storage, Epoch(epoch)).await;
+        let record = record.map_err(|error| error.to_string())?;
+        record.ok_or_else(|| format!("epoch {epoch} is missing"))
     }
 
     /// Whether the chain says that the input was read to its end.

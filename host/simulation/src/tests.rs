@@ -8,8 +8,7 @@ fn whatever_dies_and_whenever_every_row_is_there_once() {
     for seed in 0..1_000 {
         let story = run(seed, None);
         if let Some(fault) = &story.fault {
-            story.events.iter().for_each(|event| println!("{event}"));
-            panic!("seed {seed}: {fault}");
+            panic!("{story}\nseed {seed}: {fault}");
         }
         kills += story.kills;
         terms += story.terms;

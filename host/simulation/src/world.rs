@@ -15,11 +15,12 @@ use sluicegate_engine::supervisor::Ended;
 use sluicegate_model::position::Partition;
 use sluicegate_runtime::Names;
 
-use super::diary::{Diary, Event};
+use super::diary::Diary;
 use super::life::{Life, Surroundings, storage};
 use super::reader::Reader;
 use super::source::Logs;
 use super::store::Network;
+use super::story::{Mutation, Story};
 
 /// Things go wrong for so long.
 const BAD_FOR: Duration = Duration::from_secs(20);
@@ -50,32 +51,6 @@ workers = 1
 ttl = "3s"
 margin = "500ms"
 "#;
-
-/// A rule that is left out, to see that a story can fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutation {
-    /// The store replaces what a create finds (C1).
-    StoreReplaces,
-    /// Clocks leave out the time that a machine sleeps (L8).
-    ClocksSleep,
-}
-
-/// What came of a seed.
-#[derive(Clone, Debug)]
-pub struct Story {
-    /// In the order in which they happened.
-    pub events: Vec<Event>,
-    /// What must not be; none if all was well.
-    pub fault: Option<String>,
-    /// Rows that the table has.
-    pub rows: usize,
-    /// Records that the chain has.
-    pub epochs: usize,
-    /// Lives that were ended by a kill.
-    pub kills: usize,
-    /// Terms of leadership that were won.
-    pub terms: u64,
-}
 
 /// Plays the story of a seed.
 ///
@@ -160,7 +135,8 @@ impl World {
             let is_bad = now < BAD_FOR;
             self.around.network.is_bad.store(is_bad, Ordering::Relaxed);
             if self.all_have_ended(now)? {
-                return reader.look().await;
+                reader.look().await?;
+                return reader.look_back().await;
             }
             if is_bad {
                 self.something_happens(now)

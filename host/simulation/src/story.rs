@@ -1,0 +1,53 @@
+//! What is asked of a story, and what came of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::diary::Event;
+
+/// A rule that is left out, to see that a story can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// The store replaces what a create finds (C1).
+    StoreReplaces,
+    /// Clocks leave out the time that a machine sleeps (L8).
+    ClocksSleep,
+}
+
+/// What came of a seed.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// In the order in which they happened.
+    pub events: Vec<Event>,
+    /// What must not be; none if all was well.
+    pub fault: Option<String>,
+    /// Rows that the table has.
+    pub rows: usize,
+    /// Records that the chain has.
+    pub epochs: usize,
+    /// Lives that were ended by a kill.
+    pub kills: usize,
+    /// Terms of leadership that were won.
+    pub terms: u64,
+}
+
+/// As a table that a person reads, what went wrong in its last line.
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.events.iter().map(|event| event.what.len()).max().unwrap_or_default();
+        let row = |f: &mut fmt::Formatter<'_>, at: &str, who: &str, what: &str, object: &str| {
+            let line = format!("{at:>10}  {who:<8}  {what:<width$}  {object}");
+            writeln!(f, "{}", line.trim_end())
+        };
+        row(f, "time", "instance", "event", "object")?;
+        let mut last = Duration::ZERO;
+        for Event { at, who, what, object } in &self.events {
+            row(f, &format!("{:.3} s", at.as_secs_f64()), who, what, object)?;
+            last = *at;
+        }
+        match &self.fault {
+            Some(fault) => row(f, &format!("{:.3} s", last.as_secs_f64()), "reader", fault, ""),
+            None => Ok(()),
+        }
+    }
+}
