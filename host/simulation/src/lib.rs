@@ -8,6 +8,8 @@
 //! clock     tokio's, which stands still until nobody has anything to do; each instance has one that goes wrong (clock)
 //! store     object_store's in memory, behind a network (store)
 //! source    logs in memory that grow (source)
+//! topic     a log in memory, behind the same network (topic)
+//! plugin    native code in the place of a module (plugin)
 //! ```
 //!
 //! A reader looks at the table all the while ([`reader`]). At the end every record must be there once. The same seed gives the
@@ -18,12 +20,15 @@
 mod clock;
 mod diary;
 mod life;
+mod plot;
+mod plugin;
 mod reader;
 mod source;
 mod stage;
 mod store;
 mod story;
 mod thread;
+mod topic;
 mod world;
 
 pub use diary::{Diary, Event};

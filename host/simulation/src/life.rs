@@ -1,6 +1,7 @@
 //! A life of an instance: a supervisor and its lane, handed all that the machine would give them.
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use object_store::memory::InMemory;
@@ -24,21 +25,24 @@ use sluicegate_runtime::{Names, Runtime, Thread};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_store::Location;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::clock::DriftingClock;
 use super::diary::Diary;
-use super::source::{Logs, SimulatedEnds};
+use super::plot::{Plot, STAGE};
+use super::plugin;
+use super::source::SimulatedEnds;
 use super::stage::{Instance, InstanceStage};
 use super::store::{Network, Way};
+use super::topic::Topic;
 
 /// What all lives of a story are handed.
 pub(crate) struct Surroundings {
     pub(crate) diary: Diary,
     pub(crate) store: Arc<InMemory>,
     pub(crate) network: Arc<Network>,
-    pub(crate) config: Arc<Pipeline>,
-    pub(crate) logs: Arc<Logs>,
+    pub(crate) plot: Plot,
+    pub(crate) topic: Arc<Topic>,
     pub(crate) names: Names,
     /// Filled by whoever sees what must not be.
     pub(crate) faults: Arc<Mutex<Vec<String>>>,
@@ -51,7 +55,8 @@ pub(crate) struct Life {
     pub(crate) thread: Thread<Ended>,
     pub(crate) lead: Lead,
     pub(crate) stop: Stop,
-    _commands: (mpsc::Sender<Command>, mpsc::Sender<Look>),
+    commands: mpsc::Sender<Command>,
+    _looks: mpsc::Sender<Look>,
 }
 
 impl Life {
@@ -76,7 +81,7 @@ impl Life {
         let (lead, stop) = (Lead::new(clock.clone()), Stop::new(clock.clone()));
         let (commands_tx, commands) = mpsc::channel(1);
         let (looks_tx, looks) = mpsc::channel(1);
-        let tables = around.config.tables().into_iter().map(|(id, _)| id);
+        let tables = around.plot.config.tables().into_iter().map(|(id, _)| id);
         let outside = Outside {
             commands: Commands::new(commands),
             looks: Looks::new(looks),
@@ -92,7 +97,17 @@ impl Life {
         };
         let parts = around.parts(&instance, clock, lead.clone(), random);
         let thread = supervise(parts, outside).map_err(|error| error.to_string())?;
-        Ok(Self { instance, thread, lead, stop, _commands: (commands_tx, looks_tx) })
+        Ok(Self { instance, thread, lead, stop, commands: commands_tx, _looks: looks_tx })
+    }
+
+    /// Asks for another module, if nobody else does.
+    pub(crate) fn activate(&self, name: &str) {
+        let (stage, module) = (STAGE.to_owned(), plugin::module(name));
+        // Whoever asked has gone away: what becomes of it shows in the chain.
+        let (reply, _) = oneshot::channel();
+        if self.commands.try_send(Command::Activate { stage, module, reply }).is_ok() {
+            self.instance.diary.note(&self.instance.name, format!("is to run `{name}`"), "");
+        }
     }
 }
 
@@ -111,16 +126,18 @@ impl Surroundings {
             instance: Arc::clone(instance),
         });
         let ends = SimulatedEnds {
-            logs: Arc::clone(&self.logs),
+            logs: Arc::clone(&self.plot.logs),
+            topic: Arc::clone(&self.topic),
+            network: Arc::clone(&self.network),
+            instance: Arc::clone(instance),
             runtime: runtime.clone(),
-            diary: self.diary.clone(),
             lead,
             seed: random.random(),
             faults: Arc::clone(&self.faults),
         };
         LaneParts {
-            config: Arc::clone(&self.config),
-            storage: storage(&self.config, &store),
+            config: Arc::clone(&self.plot.config),
+            storage: storage(&self.plot.config, &store),
             modules: ModuleStore::new(location(&store, "modules")),
             engine: engine(),
             ends: Arc::new(ends),
@@ -130,7 +147,8 @@ impl Surroundings {
             names: self.names.clone(),
             waits_for_modules: false,
             advertise: None,
-            pace: Pace::default(),
+            // Fewer looks, so that a story has fewer turns.
+            pace: Pace { look: Duration::from_millis(800), ..Pace::default() },
         }
     }
 }
@@ -138,10 +156,15 @@ impl Surroundings {
 /// One for all stories: it has a thread that ticks.
 fn engine() -> PluginEngine {
     static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
-    ENGINE.get_or_init(|| PluginEngine::new(None, Compiler::Here).expect("an engine")).clone()
+    let make = || {
+        let engine = PluginEngine::new(None, Compiler::Here).expect("an engine");
+        plugin::NAMES.into_iter().fold(engine, |engine, name| engine.stand_in(plugin::module(name)))
+    };
+    ENGINE.get_or_init(make).clone()
 }
 
-fn location(store: &Arc<dyn ObjectStore>, prefix: &str) -> Location {
+/// A folder in `store`.
+pub(crate) fn location(store: &Arc<dyn ObjectStore>, prefix: &str) -> Location {
     let (store, url) = (Arc::clone(store), format!("memory:///{prefix}"));
     Location { store, prefix: Path::from(prefix), url, ..Location::in_memory() }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::AsArray;
+use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::record_batch::RecordBatch;
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -91,7 +93,7 @@ impl Reader {
             return Err(format!("lost: {lost:?}"));
         }
         match self.rows.keys().find(|row| !wanted.contains(*row)) {
-            Some(row) => Err(format!("nobody sent `{row}`")),
+            Some(row) => Err(format!("the tables have `{row}`, which nobody computes")),
             None => Ok(self.rows.len()),
         }
     }
@@ -111,11 +113,11 @@ impl Reader {
             let path = self.path(&file.table, &file.path);
             let gone = |_| format!("epoch {} names `{path}`, which is not there", record.epoch);
             let bytes = self.store.get(&path).await.map_err(gone)?.bytes().await.map_err(gone)?;
-            for id in ids(bytes)? {
+            for id in texts(bytes)? {
                 let place = format!("epoch {}", record.epoch);
                 if let Some(before) = self.rows.insert(id.clone(), place) {
                     return Err(format!(
-                        "row `{id}` stands twice: {before}, and epoch {}",
+                        "`{id}` stands twice: {before}, and epoch {}",
                         record.epoch
                     ));
                 }
@@ -130,13 +132,31 @@ impl Reader {
     }
 }
 
-fn ids(bytes: bytes::Bytes) -> Result<Vec<String>, String> {
+/// The rows of a file as texts that tell them apart, whatever table it is of.
+fn texts(bytes: bytes::Bytes) -> Result<Vec<String>, String> {
     let open = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|file| file.build());
-    let mut ids = Vec::new();
+    let mut texts = Vec::new();
     for batch in open.map_err(|error| error.to_string())? {
         let batch = batch.map_err(|error| error.to_string())?;
-        let column = batch.column_by_name("id").ok_or("a file without ids")?;
-        ids.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+        for row in 0..batch.num_rows() {
+            texts.push(text(&batch, row)?);
+        }
     }
-    Ok(ids)
+    Ok(texts)
+}
+
+fn text(batch: &RecordBatch, row: usize) -> Result<String, String> {
+    let column = |name: &str| batch.column_by_name(name);
+    let string = |name: &str| Some(column(name)?.as_string_opt::<i32>()?.value(row));
+    let offset = || {
+        let partition = column("partition")?.as_primitive_opt::<Int32Type>()?.value(row);
+        Some((partition, column("offset")?.as_primitive_opt::<Int64Type>()?.value(row)))
+    };
+    let text = match (string("id"), string("ids"), column("late_reason")) {
+        (_, Some(ids), _) => string("key").map(|key| format!("{key} {ids}")),
+        (Some(id), _, Some(_)) => Some(format!("late {id}")),
+        (Some(id), ..) => Some(format!("row {id}")),
+        _ => offset().map(|(partition, offset)| format!("dead {partition}-{offset}")),
+    };
+    text.ok_or_else(|| format!("a row of no table that is known: {}", batch.schema()))
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use sluicegate_connect::outbox::{Deliveries, OutboxError};
+use sluicegate_connect::outbox::{
+    Courier, Deliveries, OutboxError, PartitionCount, PartitionCounts,
+};
 use sluicegate_connect::source::{
     Absent, PartitionProgress, PollLimits, RecordBlock, Source, SourceError,
 };
@@ -15,10 +17,13 @@ use sluicegate_engine::lead::{Lead, Standing};
 use sluicegate_model::position::{NextOffset, Partition, Position, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_model::varlen::Varlen;
-use sluicegate_pipeline::Pipeline;
+use sluicegate_pipeline::{Pipeline, SinkConfig, SinkKind};
 use sluicegate_runtime::Runtime;
 
 use super::diary::Diary;
+use super::stage::Instance;
+use super::store::Network;
+use super::topic::{PARTITIONS, Topic, TopicCourier};
 
 /// When each record of a partition comes, and the record.
 pub(crate) type Logs = BTreeMap<Partition, Vec<(Duration, String)>>;
@@ -26,8 +31,10 @@ pub(crate) type Logs = BTreeMap<Partition, Vec<(Duration, String)>>;
 /// What an instance is connected to.
 pub(crate) struct SimulatedEnds {
     pub(crate) logs: Arc<Logs>,
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) instance: Arc<Instance>,
     pub(crate) runtime: Runtime,
-    pub(crate) diary: Diary,
     pub(crate) lead: Lead,
     pub(crate) seed: u64,
     /// Filled by a source that is read although its instance does not lead.
@@ -39,7 +46,7 @@ impl Ends for SimulatedEnds {
         Ok(Box::new(LogSource {
             logs: Arc::clone(&self.logs),
             runtime: self.runtime.clone(),
-            diary: self.diary.clone(),
+            diary: self.instance.diary.clone(),
             lead: self.lead.clone(),
             faults: Arc::clone(&self.faults),
             random: Pcg64Mcg::seed_from_u64(self.seed),
@@ -51,12 +58,23 @@ impl Ends for SimulatedEnds {
 
     fn post(
         &self,
-        _: &Pipeline,
+        config: &Pipeline,
         _: &Clock,
         _: Arc<Deliveries>,
         _: &dyn Fn() -> bool,
     ) -> Result<Option<Post>, OutboxError> {
-        Ok(None)
+        let topics = config.sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::Kafka(_)));
+        let count =
+            |sink: &SinkConfig| (Arc::clone(&sink.id), PartitionCount::new(PARTITIONS.into()));
+        let counts: PartitionCounts = topics.map(count).collect();
+        let courier = TopicCourier {
+            topic: Arc::clone(&self.topic),
+            network: Arc::clone(&self.network),
+            instance: Arc::clone(&self.instance),
+            runtime: self.runtime.clone(),
+            in_hand: None,
+        };
+        Ok((!counts.is_empty()).then(|| (Box::new(courier) as Box<dyn Courier>, counts)))
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Network {
 
 /// What becomes of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Well,
     FailsBefore,
     FailsAfter,
@@ -50,7 +50,8 @@ impl Network {
         Self { random, is_bad: AtomicBool::new(true), storms: AtomicBool::default(), overwrites }
     }
 
-    fn fate(&self) -> (Duration, Fate) {
+    /// What becomes of the next request, and how long it takes.
+    pub(crate) fn fate(&self) -> (Duration, Fate) {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let millis = Duration::from_millis;
         let quick = millis(random.random_range(1..15));
@@ -58,7 +59,8 @@ impl Network {
             return (quick, Fate::Well);
         }
         if self.storms.load(Ordering::Relaxed) && random.random_bool(0.7) {
-            return (quick, Fate::FailsBefore);
+            let is_conflict = random.random_bool(0.3);
+            return (quick, if is_conflict { Fate::Conflicts } else { Fate::FailsBefore });
         }
         let slow =
             if random.random_bool(0.03) { millis(random.random_range(300..4_000)) } else { quick };

@@ -121,17 +121,21 @@ impl Baton {
 
     fn give(&self, to: Holder) {
         self.turn().holder = to;
-        self.changed.notify_all();
+        self.changed.notify_one();
     }
 
     /// The thread goes on until it waits or has ended; true if it has.
     fn run(&self, waker: &Waker, killed: bool) -> bool {
-        let mut turn = self.turn();
-        if turn.holder == Holder::Nobody {
-            return true;
+        {
+            let mut turn = self.turn();
+            if turn.holder == Holder::Nobody {
+                return true;
+            }
+            (turn.waker, turn.killed, turn.holder) = (Some(waker.clone()), killed, Holder::Thread);
         }
-        (turn.waker, turn.killed, turn.holder) = (Some(waker.clone()), killed, Holder::Thread);
-        self.changed.notify_all();
+        // It wakes to a turn that nobody holds.
+        self.changed.notify_one();
+        let mut turn = self.turn();
         while turn.holder == Holder::Thread {
             turn = self.changed.wait(turn).unwrap_or_else(PoisonError::into_inner);
         }

@@ -1,7 +1,5 @@
 //! A story: its instances begin, die, stop, sleep and begin again as the seed wants it, until the input is read to its end.
 
-use std::collections::BTreeMap;
-use std::path::Path as FilePath;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,47 +8,24 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use sluicegate_chain::modules::ModuleStore;
 use sluicegate_engine::lead::Standing;
 use sluicegate_engine::supervisor::Ended;
-use sluicegate_model::position::Partition;
 use sluicegate_runtime::Names;
 
 use super::diary::Diary;
-use super::life::{Life, Surroundings, storage};
+use super::life::{Life, Surroundings, location, storage};
+use super::plot::Plot;
+use super::plugin;
 use super::reader::Reader;
-use super::source::Logs;
 use super::store::Network;
 use super::story::{Mutation, Story};
+use super::topic::Topic;
 
 /// Things go wrong for so long.
-const BAD_FOR: Duration = Duration::from_secs(20);
+const BAD_FOR: Duration = Duration::from_secs(12);
 /// And are to be well so much later.
 const WELL_AFTER: Duration = Duration::from_secs(60);
-
-const PIPELINE: &str = r#"
-name = "story"
-[source]
-type = "files"
-[source.files]
-path = "unused"
-[schema]
-id = "string"
-at = "timestamp(us)"
-[event_time]
-column = "at"
-[[sinks]]
-id = "rows"
-type = "parquet"
-path = "unused-rows"
-[checkpoint]
-path = "unused-chain"
-interval = "700ms"
-[limits]
-workers = 1
-[leadership]
-ttl = "3s"
-margin = "500ms"
-"#;
 
 /// Plays the story of a seed.
 ///
@@ -81,11 +56,6 @@ struct Place {
 impl World {
     fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let mut random = Pcg64Mcg::seed_from_u64(seed);
-        let config = sluicegate_pipeline::file::parse(
-            PIPELINE,
-            FilePath::new("story.toml"),
-            &BTreeMap::new(),
-        );
         let bits = Mutex::new(Pcg64Mcg::seed_from_u64(random.random()));
         let names =
             Names::from_bits(move || bits.lock().unwrap_or_else(PoisonError::into_inner).random());
@@ -96,14 +66,17 @@ impl World {
             begins: Duration::from_millis(400 * number),
             wakes: None,
         };
+        let plot = Plot::new(&mut random, BAD_FOR);
+        let (store, faults) = (Arc::<InMemory>::default(), Arc::<Mutex<Vec<String>>>::default());
+        let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&store);
         let around = Surroundings {
             diary: Diary::begin(),
-            store: Arc::default(),
+            topic: Arc::new(Topic::new(storage(&plot.config, &straight), Arc::clone(&faults))),
+            store,
             network: Arc::new(network),
-            config: Arc::new(config.expect("the pipeline is well formed")),
-            logs: Arc::new(logs(&mut random)),
+            plot,
             names,
-            faults: Arc::default(),
+            faults,
             clocks_count_suspend: mutation != Some(Mutation::ClocksSleep),
         };
         let places = (0..count).map(place).collect();
@@ -112,14 +85,17 @@ impl World {
 
     async fn play(mut self) -> Story {
         let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&self.around.store);
-        let mut reader =
-            Reader::new(Arc::clone(&self.around.store), storage(&self.around.config, &straight));
+        let storage = storage(&self.around.plot.config, &straight);
+        let mut reader = Reader::new(Arc::clone(&self.around.store), storage);
+        if self.around.plot.has_stage() {
+            upload(&straight).await;
+        }
         let played = self.play_on(&mut reader).await;
-        let wanted = self.around.logs.values().flatten().map(|(_, value)| id_of(value)).collect();
-        let compared = match played {
-            Ok(()) => reader.compare(&wanted),
-            Err(fault) => Err(fault),
-        };
+        let Plot { rows, messages, .. } = &self.around.plot;
+        let compared = played.and_then(|()| reader.compare(rows)).and_then(|rows| {
+            self.around.topic.compare(messages)?;
+            Ok(rows)
+        });
         self.end().await;
         let (rows, fault) = match compared {
             Ok(rows) => (rows, None),
@@ -207,7 +183,7 @@ impl World {
             self.terms += life.lead.take_overs();
             life.instance.kill();
         }
-        let rest = Duration::from_millis(self.random.random_range(50..6_000));
+        let rest = Duration::from_millis(self.random.random_range(50..5_000));
         (place.begins, place.wakes) = (now + rest, None);
     }
 
@@ -219,15 +195,18 @@ impl World {
                 place.wakes = None;
             }
             match self.random.random_range(0..100) {
-                0..4 => life.instance.kill_after(self.random.random_range(1..300)),
-                4..5 => {
+                0..6 => life.instance.kill_after(self.random.random_range(1..300)),
+                6..7 => {
                     life.stop.ask();
                     self.around.diary.note(&life.instance.name, "is asked to stop", "");
                 }
-                5..8 if place.wakes.is_none() => {
+                7..11 if place.wakes.is_none() => {
                     life.instance.suspend();
                     place.wakes =
-                        Some(now + Duration::from_millis(self.random.random_range(100..9_000)));
+                        Some(now + Duration::from_millis(self.random.random_range(100..7_000)));
+                }
+                11..13 if self.around.plot.has_stage() => {
+                    life.activate(plugin::NAMES[self.random.random_range(0..2)]);
                 }
                 _ => {}
             }
@@ -282,22 +261,11 @@ impl World {
     }
 }
 
-/// Some records in a few partitions, which come until things are well again.
-fn logs(random: &mut Pcg64Mcg) -> Logs {
-    let partitions = random.random_range(1..=3);
-    let log = |number: i32| {
-        let records = random.random_range(0..60);
-        let mut at = Duration::ZERO;
-        let record = |offset: i32| {
-            at += BAD_FOR.mul_f64(random.random_range(0.0..2.0) / f64::from(records));
-            (at, format!(r#"{{"id":"{number}-{offset}","at":{offset}}}"#))
-        };
-        let stream = Arc::from("log");
-        (Partition { stream, number }, (0..records).map(record).collect())
-    };
-    (0..partitions).map(log).collect()
-}
-
-fn id_of(value: &str) -> String {
-    value.split('"').nth(3).unwrap_or_default().to_owned()
+/// Somebody has pushed the modules before.
+async fn upload(store: &Arc<dyn ObjectStore>) {
+    let modules = ModuleStore::new(location(store, "modules"));
+    for name in plugin::NAMES {
+        let put = modules.put(name, name.as_bytes().into()).await;
+        put.expect("nothing goes wrong between a store in memory and us");
+    }
 }
