@@ -356,10 +356,15 @@ impl Lane {
             let undone = Undone::of(&self.ledger, &self.outputs);
             match undone.next(end, self.desk.outside.stop.is_overdue()) {
                 LastStep::End(end) => return Ok(self.end(end)),
-                LastStep::Freeze => {
+                LastStep::Freeze if self.desk.leads()? => {
                     self.checkpoint()?;
                     continue;
                 }
+                LastStep::Freeze if self.desk.outside.stop.is_overdue() => {
+                    return Ok(self.end(LaneEnd::CutShort));
+                }
+                // Until it is clear who leads.
+                LastStep::Freeze => self.settle_epoch(COMMIT_WAIT)?,
                 LastStep::Commit => self.settle_epoch(COMMIT_WAIT)?,
                 LastStep::Send => self.settle_outbox(COMMIT_WAIT),
                 LastStep::Publish => self.outputs.logs.wait(COMMIT_WAIT),
