@@ -17,7 +17,7 @@ use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, RealEnds, Trial};
-use sluicegate_engine::lead::Lead;
+use sluicegate_engine::lead::{Lead, Processes};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
@@ -156,6 +156,7 @@ impl Program {
             ends: Arc::new(ends),
             runtime: self.runtime.clone().into(),
             names: Names::random(),
+            processes: Processes::of_machine(),
             clock: self.clock.clone(),
             instance: instance(),
             waits_for_modules: self.takes_uploads,

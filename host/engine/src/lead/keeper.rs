@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::process::own;
 use super::win::Applicant;
 use super::{Lead, SETTLE_LIMIT};
 use crate::pulse::Pulse;
@@ -137,7 +136,7 @@ impl Work {
 
     /// The term is over, and nobody may have the next one yet: whoever led it need not wait for itself.
     async fn renew(&mut self, stop: &CancellationToken) -> Round {
-        let claim = self.applicant.claim(self.claim.term.next(), own());
+        let claim = self.applicant.claim(self.claim.term.next());
         let began = self.clock.with_suspend();
         loop {
             match stop.run_until_cancelled(self.store.try_win(&claim)).await {

@@ -20,6 +20,7 @@ use sluicegate_chain::lead::claim::{Claim, LeadTerm};
 use sluicegate_model::time::Clock;
 use sluicegate_runtime::Runtime;
 
+pub use process::{Processes, SeesProcesses};
 pub(crate) use win::win;
 
 /// How long somebody who leads no more waits for what is under way: landing later, it would undo the release.

@@ -3,20 +3,63 @@
 //! A number of a process means something within one boot and one namespace of processes. Where both are ours, the kernel is
 //! asked. Where not, nothing is known: also not of a container beside us, whose namespace is another. Then its silence tells.
 
+use std::fmt;
 use std::fs;
 use std::os::linux::fs::MetadataExt;
+use std::sync::Arc;
 
 use sluicegate_chain::lead::claim::ProcessMark;
 
+/// Somebody who sees processes in the place of the kernel.
+pub trait SeesProcesses: Send + Sync {
+    /// The process that asks, for others.
+    fn own(&self) -> Option<ProcessMark>;
+
+    /// Whether a process is gone for certain.
+    fn is_gone(&self, process: &ProcessMark) -> bool;
+}
+
+/// What an instance sees of processes: what the kernel says, unless a simulation says it. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Processes {
+    told: Option<Arc<dyn SeesProcesses>>,
+}
+
+impl Processes {
+    /// Those of this machine.
+    pub fn of_machine() -> Self {
+        Self::default()
+    }
+
+    /// Those that somebody tells of.
+    pub fn told(by: Arc<dyn SeesProcesses>) -> Self {
+        Self { told: Some(by) }
+    }
+
+    pub(super) fn own(&self) -> Option<ProcessMark> {
+        self.told.as_ref().map_or_else(own, |told| told.own())
+    }
+
+    pub(super) fn is_gone(&self, process: &ProcessMark) -> bool {
+        self.told.as_ref().map_or_else(|| is_gone(process), |told| told.is_gone(process))
+    }
+}
+
+impl fmt::Debug for Processes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.told.is_some() { "Processes(told)" } else { "Processes(machine)" })
+    }
+}
+
 /// This process, for others; none where the kernel does not tell.
-pub(super) fn own() -> Option<ProcessMark> {
+fn own() -> Option<ProcessMark> {
     let pid = std::process::id();
     let began = stat(pid)?.began;
     Some(ProcessMark { boot: boot()?, pid_namespace: pid_namespace()?, pid, began })
 }
 
 /// Whether a process is gone for certain.
-pub(super) fn is_gone(process: &ProcessMark) -> bool {
+fn is_gone(process: &ProcessMark) -> bool {
     let is_here = boot().as_ref() == Some(&process.boot)
         && pid_namespace().as_ref() == Some(&process.pid_namespace);
     // Where processes of others are hidden, one that is not seen may live.

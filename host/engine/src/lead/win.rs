@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::elder::Elder;
 use super::keeper::{Keeper, Work};
-use super::process::{is_gone, own};
+use super::process::Processes;
 use super::{Lead, SETTLE_LIMIT};
 use crate::lane::{Awaited, LaneParts, OpenError, Outside, heard, wait};
 use crate::status::LaneStatus;
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
-use sluicegate_chain::lead::claim::{Claim, LeadTerm, ProcessMark};
+use sluicegate_chain::lead::claim::{Claim, LeadTerm};
 use sluicegate_chain::lead::follow::{Advice, Follower, Look, Seen, Vacancy};
 use sluicegate_chain::lead::hold::Hold;
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
@@ -31,6 +31,7 @@ pub(super) struct Applicant {
     pub(super) ttl: Duration,
     pub(super) clock: sluicegate_model::time::Clock,
     pub(super) names: Names,
+    pub(super) processes: Processes,
 }
 
 impl Applicant {
@@ -42,18 +43,19 @@ impl Applicant {
             ttl: parts.config.leadership.ttl,
             clock: parts.clock.clone(),
             names: parts.names.clone(),
+            processes: parts.processes.clone(),
         }
     }
 
     /// A claim of its own, unlike every other.
-    pub(super) fn claim(&self, term: LeadTerm, process: Option<ProcessMark>) -> Claim {
+    pub(super) fn claim(&self, term: LeadTerm) -> Claim {
         Claim {
             term,
             instance: self.instance.clone(),
             nonce: self.names.next(),
             ttl_ms: u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX),
             url: self.url.clone(),
-            process,
+            process: self.processes.own(),
             at: EventTime(self.clock.wall_micros()),
         }
     }
@@ -152,7 +154,10 @@ impl Candidate<'_> {
         Ok(match looked {
             Ok(seen) => {
                 self.known = seen.as_ref().map(|seen| seen.claim.clone());
-                let process = |seen: &Seen| seen.claim.process.as_ref().is_some_and(is_gone);
+                let process = |seen: &Seen| {
+                    let is_gone = |process| self.parts.processes.is_gone(process);
+                    seen.claim.process.as_ref().is_some_and(is_gone)
+                };
                 let is_gone = seen.as_ref().is_some_and(process);
                 Ok(self.follower.look(Look { seen, began, ended, is_gone }))
             }
@@ -181,7 +186,7 @@ impl Candidate<'_> {
     fn claim(&mut self, term: LeadTerm, why: Vacancy) -> Result<bool, OpenError> {
         let LaneParts { clock, runtime, .. } = self.parts;
         let applicant = Applicant::new(self.parts);
-        let claim = applicant.claim(term, own());
+        let claim = applicant.claim(term);
         let began = clock.with_suspend();
         match self.settle(&claim) {
             Ok(true) => {}

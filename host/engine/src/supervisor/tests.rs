@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::*;
 use crate::counters::LaneMetrics;
 use crate::lane::{Command, Commands, Haste, Looks, Pace, RealEnds, Trial};
-use crate::lead::{Lead, Role};
+use crate::lead::{Lead, Processes, Role};
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use sluicegate_chain::modules::ModuleStore;
@@ -216,6 +216,7 @@ impl World {
             ends,
             runtime: self.runtime.handle().clone().into(),
             names: Names::random(),
+            processes: Processes::of_machine(),
             clock: Clock::system(),
             instance: instance.to_owned(),
             waits_for_modules: true,

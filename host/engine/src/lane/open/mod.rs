@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::Commit;
-use crate::lead::win;
+use crate::lead::{Processes, win};
 use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_chain::modules::ModuleStore;
@@ -77,6 +77,8 @@ pub struct LaneParts {
     pub instance: String,
     /// For what nobody else may be called: writers, chains, claims of leadership.
     pub names: Names,
+    /// Which of the processes that led are gone.
+    pub processes: Processes,
     /// A first run whose stages name modules that nobody has uploaded yet waits for them, because they can still be
     /// uploaded to this program; without it such a run is refused.
     pub waits_for_modules: bool,

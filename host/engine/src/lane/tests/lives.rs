@@ -5,6 +5,8 @@ use std::path::Path as FilePath;
 
 use super::*;
 use crate::lane::RealEnds;
+use crate::lead::Processes;
+use crate::stop::PATIENCE;
 use crate::supervisor::supervise;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_runtime::Names;
@@ -57,6 +59,7 @@ impl Process {
             ends,
             runtime: world.runtime.handle().clone().into(),
             names: Names::random(),
+            processes: Processes::of_machine(),
             clock: Clock::system(),
             instance: "test".to_owned(),
             waits_for_modules: false,
@@ -129,6 +132,22 @@ fn a_data_file_of_the_first_life_that_lands_late_is_not_that_of_the_second() {
     process.run_until(&mut second, |_| process.rows().len() == 2);
     process.world.runtime.block_on(process.held.land()).1.expect("its name is its own");
     assert_eq!(process.rows(), ROWS);
+}
+
+/// Neither between two turns nor as the last thing that it does.
+#[test]
+fn a_lane_that_doubts_that_it_leads_commits_nothing_and_leaves_its_rows_to_the_next_start() {
+    let process = Process::begun();
+    let (mut lane, _commands) = process.open();
+    lane.ledger.dirty = true;
+    let clock = Clock::manual(0);
+    lane.desk.outside.lead = Lead::new(clock.clone());
+    assert_eq!(lane.conclude().unwrap(), None);
+    lane.desk.outside.stop = Stop::new(clock.clone());
+    lane.desk.outside.stop.ask();
+    clock.advance(PATIENCE);
+    assert_eq!(lane.last_checkpoint(LaneEnd::Stopped).unwrap(), LaneEnd::CutShort);
+    assert!(lane.ledger.dirty && !lane.ledger.committer.in_flight(), "it has begun to commit");
 }
 
 /// The same through the supervisor: the first life ends by a failure of its source, the second begins by itself.
