@@ -20,6 +20,7 @@
 mod clock;
 mod diary;
 mod life;
+mod machine;
 mod plot;
 mod plugin;
 mod reader;

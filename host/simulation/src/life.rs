@@ -14,7 +14,7 @@ use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{
     Command, Commands, Haste, LaneParts, Look, Looks, Outside, Pace, Trial,
 };
-use sluicegate_engine::lead::Lead;
+use sluicegate_engine::lead::{Lead, Processes};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
@@ -29,6 +29,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::clock::DriftingClock;
 use super::diary::Diary;
+use super::machine::{Lives, MachineOf};
 use super::plot::{Plot, STAGE};
 use super::plugin;
 use super::source::SimulatedEnds;
@@ -44,6 +45,9 @@ pub(crate) struct Surroundings {
     pub(crate) plot: Plot,
     pub(crate) topic: Arc<Topic>,
     pub(crate) names: Names,
+    pub(crate) lives: Lives,
+    /// How many there are: places share them.
+    pub(crate) machines: usize,
     /// Filled by whoever sees what must not be.
     pub(crate) faults: Arc<Mutex<Vec<String>>>,
     /// As L8 of leadership wants it. False is a mutation.
@@ -60,16 +64,17 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Begins one in a place called `name`.
+    /// Begins one in the place of that number.
     ///
     /// # Errors
     ///
     /// The system has no thread for it.
     pub(crate) fn begin(
-        name: String,
+        place: usize,
         around: &Surroundings,
         random: &mut Pcg64Mcg,
     ) -> Result<Self, String> {
+        let name = format!("host-{}", place + 1);
         let instance = Instance::new(&name, &around.diary);
         around.diary.note(&name, "begins", "");
         let clock = Clock::Told(Arc::new(DriftingClock {
@@ -95,7 +100,7 @@ impl Life {
             trial: Trial::default(),
             lead: lead.clone(),
         };
-        let parts = around.parts(&instance, clock, lead.clone(), random);
+        let parts = around.parts(place, &instance, clock, lead.clone(), random);
         let thread = supervise(parts, outside).map_err(|error| error.to_string())?;
         Ok(Self { instance, thread, lead, stop, commands: commands_tx, _looks: looks_tx })
     }
@@ -114,6 +119,7 @@ impl Life {
 impl Surroundings {
     fn parts(
         &self,
+        place: usize,
         instance: &Arc<Instance>,
         clock: Clock,
         lead: Lead,
@@ -125,6 +131,7 @@ impl Surroundings {
             network: Arc::clone(&self.network),
             instance: Arc::clone(instance),
         });
+        let machine = MachineOf::begin(&self.lives, place % self.machines, instance);
         let ends = SimulatedEnds {
             logs: Arc::clone(&self.plot.logs),
             topic: Arc::clone(&self.topic),
@@ -145,6 +152,7 @@ impl Surroundings {
             clock,
             instance: instance.name.clone(),
             names: self.names.clone(),
+            processes: Processes::told(Arc::new(machine)),
             waits_for_modules: false,
             advertise: None,
             // Fewer looks, so that a story has fewer turns.

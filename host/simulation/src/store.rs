@@ -105,6 +105,21 @@ impl Way {
         }
     }
 
+    async fn put_well(&self, put: Put, wait: Duration) -> Result<PutResult> {
+        let (way, path) = (self.clone_way(), put.path.clone());
+        // What was sent lands, also where its sender dies before it is answered.
+        let sent = self.instance.handle.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let landed = Self::put_now(&way.store, put).await;
+            way.note(if landed.is_ok() { "put" } else { "put is refused" }, &path);
+            landed
+        });
+        let landed = sent.await.map_err(|_| failed("put"))?;
+        // The answer is under way as well.
+        tokio::time::sleep(wait).await;
+        landed
+    }
+
     async fn put_now(store: &InMemory, put: Put) -> Result<PutResult> {
         store.put_opts(&put.path, put.payload, put.options).await
     }
@@ -144,8 +159,11 @@ impl ObjectStore for Way {
             options.mode = PutMode::Overwrite;
         }
         let (wait, fate) = self.network.fate();
-        tokio::time::sleep(wait).await;
         let put = Put { path: path.clone(), payload, options };
+        if fate == Fate::Well {
+            return self.put_well(put, wait).await;
+        }
+        tokio::time::sleep(wait).await;
         match fate {
             Fate::FailsBefore => {
                 self.note("put fails before it has effect", path);
@@ -181,13 +199,7 @@ impl ObjectStore for Way {
                 self.note(what, path);
                 Err(failed("put"))
             }
-            Fate::Well | Fate::Conflicts => {
-                let landed = Self::put_now(&self.store, put).await;
-                self.note(if landed.is_ok() { "put" } else { "put is refused" }, path);
-                // The answer is under way as well: its receiver may die before it comes.
-                tokio::time::sleep(wait).await;
-                landed
-            }
+            Fate::Well | Fate::Conflicts => self.put_well(put, wait).await,
         }
     }
 

@@ -15,6 +15,7 @@ use sluicegate_runtime::Names;
 
 use super::diary::Diary;
 use super::life::{Life, Surroundings, location, storage};
+use super::machine::Lives;
 use super::plot::Plot;
 use super::plugin;
 use super::reader::Reader;
@@ -76,6 +77,8 @@ impl World {
             network: Arc::new(network),
             plot,
             names,
+            lives: Lives::default(),
+            machines: random.random_range(1..=3),
             faults,
             clocks_count_suspend: mutation != Some(Mutation::ClocksSleep),
         };
@@ -140,8 +143,7 @@ impl World {
             let Some(life) = &place.life else {
                 have_ended = false;
                 if now >= place.begins {
-                    let name = format!("host-{}", number + 1);
-                    place.life = Some(Life::begin(name, &self.around, &mut self.random)?);
+                    place.life = Some(Life::begin(number, &self.around, &mut self.random)?);
                 }
                 continue;
             };
