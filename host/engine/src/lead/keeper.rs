@@ -38,9 +38,20 @@ impl Keeper {
         Self { stop, task }
     }
 
-    /// Ends the term, and says so, if the store hears it within `limit`.
-    pub(super) async fn release(self, limit: Duration) {
+    /// A task that keeps nothing.
+    #[cfg(test)]
+    pub(super) fn of_task(stop: CancellationToken, task: JoinHandle<()>) -> Self {
+        Self { stop, task }
+    }
+
+    /// Ends the term.
+    pub(super) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Says that the term has ended, if the store hears it within `limit`.
+    pub(super) async fn release(self, limit: Duration) {
+        self.stop();
         // Dropped, it goes on to say so in the background.
         drop(tokio::time::timeout(limit, self.task).await);
     }
@@ -81,10 +92,12 @@ impl Work {
                 Some(round) => round,
             };
             match round {
-                Round::Kept | Round::Lapsed => self.lead.extend(self.hold.until()),
+                Round::Kept | Round::Lapsed => {
+                    self.lead.while_kept(&stop, |lead| lead.extend(self.hold.until()));
+                }
                 Round::Failed => tokio::time::sleep(AGAIN_AFTER).await,
                 Round::Lost(why) => {
-                    self.lead.lose(why);
+                    self.lead.while_kept(&stop, |lead| lead.lose(why));
                     return;
                 }
             }
@@ -146,7 +159,7 @@ impl Work {
                         "no sign of life got through in time; nobody else has taken over, so it goes on"
                     );
                     self.hold = Hold::begin(&self.timing, began);
-                    self.lead.renewed(&claim);
+                    self.lead.while_kept(stop, |lead| lead.renewed(&claim));
                     self.claim = claim;
                     return Round::Kept;
                 }

@@ -8,12 +8,16 @@ mod keeper;
 mod process;
 mod win;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use keeper::Keeper;
 use sluicegate_chain::lead::claim::{Claim, LeadTerm};
@@ -153,14 +157,21 @@ impl Lead {
     /// Whether it has a term, even if it cannot be sure of it now.
     pub(crate) fn has_term(&self) -> bool {
         let is_alone = self.inner.until.load(Ordering::Relaxed) == FOR_EVER;
-        is_alone || (self.lost().is_none() && self.keeper().is_some())
+        let is_kept = self.keeper().is_some();
+        is_alone || (is_kept && self.lost().is_none())
     }
 
     /// Leads no more, and says so: another one need not wait.
     pub(crate) fn release(&self, runtime: &Runtime) {
-        let keeper = self.keeper().take();
+        let keeper = {
+            let mut slot = self.keeper();
+            slot.take().inspect(|keeper| {
+                // What it hears from now on changes nothing: see `while_kept`.
+                keeper.stop();
+                self.inner.until.store(0, Ordering::Relaxed);
+            })
+        };
         if let Some(keeper) = keeper {
-            self.inner.until.store(0, Ordering::Relaxed);
             runtime.block_on(keeper.release(RELEASE_LIMIT));
             tracing::info!("released the leadership");
         }
@@ -181,6 +192,15 @@ impl Lead {
         *self.keeper() = Some(keeper);
         self.inner.take_overs.fetch_add(1, Ordering::Relaxed);
         self.show(Role::Leader, Some(claim));
+    }
+
+    /// Has the keeper that `stop` ends say something, unless the term was released: an answer that comes at the same moment
+    /// would have the instance believe again that it leads, or that it has lost the term that came after.
+    fn while_kept(&self, stop: &CancellationToken, say: impl FnOnce(&Self)) {
+        let _not_released_meanwhile = self.keeper();
+        if !stop.is_cancelled() {
+            say(self);
+        }
     }
 
     /// May believe that it leads until then.
