@@ -363,9 +363,8 @@ impl Lane {
                 LastStep::Freeze if self.desk.outside.stop.is_overdue() => {
                     return Ok(self.end(LaneEnd::CutShort));
                 }
-                // Until it is clear who leads.
-                LastStep::Freeze => self.settle_epoch(COMMIT_WAIT)?,
-                LastStep::Commit => self.settle_epoch(COMMIT_WAIT)?,
+                // Until it is durable, or clear who leads.
+                LastStep::Freeze | LastStep::Commit => self.settle_epoch(COMMIT_WAIT)?,
                 LastStep::Send => self.settle_outbox(COMMIT_WAIT),
                 LastStep::Publish => self.outputs.logs.wait(COMMIT_WAIT),
             }

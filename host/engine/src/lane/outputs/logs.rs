@@ -126,9 +126,14 @@ impl TableLogs {
     pub(in crate::lane) fn wait(&self, moment: Duration) {
         let Some(log) = self.logs.iter().find(|log| self.epochs_behind(log) > 0) else { return };
         let mut shown = log.shown.clone();
+        let change = async {
+            if shown.changed().await.is_err() {
+                // Its task has ended, and no change will come.
+                std::future::pending::<()>().await;
+            }
+        };
         // Whether it came in time is asked again.
-        let _ =
-            self.runtime.block_on(async { tokio::time::timeout(moment, shown.changed()).await });
+        let _ = self.runtime.block_on(async { tokio::time::timeout(moment, change).await });
     }
 
     /// How far they are.

@@ -1,6 +1,7 @@
 //! Which records of the chain stay because a table's log still needs them: real openings, committer and housekeeping.
 
 use super::*;
+use crate::lead::Processes;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::SourceError;
@@ -60,6 +61,7 @@ impl Forgetful {
             ends: Arc::new(OneByOne(logs)),
             runtime: world.runtime.handle().clone().into(),
             names: Names::random(),
+            processes: Processes::of_machine(),
             clock: Clock::system(),
             instance: "test".to_owned(),
             waits_for_modules: false,
