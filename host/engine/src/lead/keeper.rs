@@ -206,6 +206,7 @@ mod tests {
     use object_store::ObjectStore;
     use object_store::memory::InMemory;
 
+    use super::super::process::Processes;
     use super::*;
     use sluicegate_chain::lead::claim::LeadTerm;
     use sluicegate_chain::lead::follow::Seen;
@@ -232,8 +233,9 @@ mod tests {
             ttl: timing.ttl,
             clock: clock.clone(),
             names: Names::random(),
+            processes: Processes::of_machine(),
         };
-        let claim = applicant.claim(LeadTerm::FIRST, None);
+        let claim = applicant.claim(LeadTerm::FIRST);
         assert!(matches!(store.try_win(&claim).await, Attempt::Won));
         Work {
             store: store.clone(),
