@@ -8,7 +8,8 @@ use super::*;
 
 #[test]
 fn an_answer_that_comes_when_the_term_is_released_changes_nothing() {
-    let system = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut system = tokio::runtime::Builder::new_multi_thread();
+    let system = system.worker_threads(1).enable_time().build().unwrap();
     let clock = Clock::manual(0);
     let lead = Lead::new(clock.clone());
     let claim = Claim {
