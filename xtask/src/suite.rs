@@ -70,9 +70,10 @@ fn documentation(workspace: &Workspace) -> Result<Command> {
 fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Result<Command> {
     let mut cargo = linted(workspace, &["test", "--workspace", "--test", "e2e"])?;
     cargo.env("SLUICEGATE_BIN", workspace.host_binary("debug"));
-    if let Some(filter) = filter {
-        cargo.args(["--", filter]);
-    }
+    // They wait for brokers, stores and clocks: with one test per core, the cores idle half of the time.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cargo.args(["--", "--test-threads", &(2 * cores).to_string()]);
+    cargo.args(filter);
     Ok(cargo)
 }
 
