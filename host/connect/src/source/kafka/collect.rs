@@ -6,44 +6,22 @@ use std::time::Duration;
 use super::KafkaSource;
 use super::errors::{ErrorVerdict, PartitionError};
 use super::feed::Feed;
+use super::loss::Lost;
 use super::partition::Taken;
-use super::topic::Lost;
+use super::room::Room;
 use crate::source::{PollLimits, SourceError};
 
 /// How long a wait for records goes on before errors and logs are served again.
 const EVENTS_EVERY: Duration = Duration::from_millis(100);
 
-/// What a poll may still take.
-pub(super) struct Room {
-    records: usize,
-    bytes: usize,
-}
-
-impl Room {
-    pub(super) fn is_full(&self) -> bool {
-        self.records == 0 || self.bytes == 0
-    }
-
-    /// A record was taken.
-    #[inline]
-    pub(super) fn take(&mut self, bytes: usize) {
-        self.records -= 1;
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-
-    fn is_untouched(&self, limits: &PollLimits) -> bool {
-        self.records == limits.records
-    }
-}
-
 impl KafkaSource {
     /// Fills the blocks of the readers until a limit is reached.
     pub(super) fn collect(&mut self, limits: &PollLimits) -> Result<(), SourceError> {
-        let mut room = Room { records: limits.records, bytes: limits.bytes };
+        let mut room = Room::of(limits);
         let started = self.clock.monotonic();
         let mut first_at = None;
         // What is there already costs no wait.
-        self.feed.fill(Duration::ZERO, room.records);
+        self.feed.fill(Duration::ZERO, room.records());
         loop {
             self.take_drained(&mut room)?;
             if room.is_full() || (room.is_untouched(limits) && self.all_ended()) {
@@ -58,7 +36,7 @@ impl KafkaSource {
                 if now >= until {
                     return Ok(());
                 }
-                (until, room.records)
+                (until, room.records())
             };
             let waited = until.saturating_sub(now);
             if !self.feed.fill(waited, at_most) {
@@ -69,7 +47,7 @@ impl KafkaSource {
                 self.serve_events()?;
             } else if at_most == 1 {
                 self.take_drained(&mut room)?;
-                self.feed.fill(Duration::ZERO, room.records);
+                self.feed.fill(Duration::ZERO, room.records());
             }
         }
     }

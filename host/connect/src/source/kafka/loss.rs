@@ -1,5 +1,7 @@
 //! A position that does not exist: what became of the records, and how to go on. Pure.
 
+use std::time::Duration;
+
 use super::errors::PartitionError;
 use sluicegate_model::position::Partition;
 use sluicegate_pipeline::OnDataLoss;
@@ -11,6 +13,14 @@ const WAYS_ON: &str = "to go on, look where the topic stands and move the positi
 /// The same where it is another topic.
 const WAYS_ON_ELSEWHERE: &str = "to go on, set `source.kafka.on_data_loss = \"earliest\"` and it is read from its beginning, say with `sluicegate positions \
      FILE --accept-topic` that the positions hold in it, or begin from scratch with `sluicegate reset`";
+
+/// A partition that said that its position does not exist.
+pub(super) struct Lost {
+    pub(super) number: i32,
+    pub(super) error: PartitionError,
+    /// When it was noticed: what became of the topic is known by a look that began later.
+    pub(super) at: Duration,
+}
 
 /// A position that the broker does not know.
 pub(super) struct Loss<'a> {

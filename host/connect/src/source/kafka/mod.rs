@@ -12,6 +12,7 @@ mod stall;
 mod knowledge;
 mod ask;
 mod watch;
+mod room;
 mod batch_queue;
 mod direct;
 mod feed;
@@ -38,13 +39,13 @@ use batch_queue::{BatchQueue, cached_end};
 use direct::Direct;
 use feed::Feed;
 use knowledge::{Context, Knowledge};
+use loss::Lost;
 use partition::PartitionReader;
 use properties::{client_config, refused_property};
 use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{FetchWay, KafkaConfig, OffsetsGroup};
-use topic::Lost;
 use watch::watch;
 
 /// Events served in one go: enough to keep up with what librdkafka says while brokers come and go.

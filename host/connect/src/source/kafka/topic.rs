@@ -8,7 +8,6 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::errors::PartitionError;
 use super::feed::Feed;
 use super::knowledge::Seen;
 use super::loss::{Loss, Settlement, another_topic, fewer_partitions};
@@ -21,14 +20,6 @@ use sluicegate_pipeline::{OnDataLoss, StartPosition};
 
 /// How long one question about the range of a partition may take before it is put again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A position that the broker does not know.
-pub(super) struct Lost {
-    pub(super) number: i32,
-    pub(super) error: PartitionError,
-    /// When it was noticed: what became of the topic is known by a look that began later.
-    pub(super) at: Duration,
-}
 
 impl KafkaSource {
     /// Takes note of what the last look has seen. False if nothing may be read for now: the brokers have not said yet which

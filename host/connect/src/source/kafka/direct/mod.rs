@@ -15,10 +15,10 @@ use sluicegate_fetch::{Fetcher, Options, Trouble};
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_pipeline::KafkaConfig;
 
-use super::collect::Room;
 use super::errors::{ErrorVerdict, PartitionError};
 use super::failed;
 use super::partition::{Lent, PartitionReader, Taken};
+use super::room::Room;
 use crate::source::{Header, SourceError};
 
 /// Says how to do without.
