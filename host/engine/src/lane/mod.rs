@@ -42,10 +42,10 @@ pub use desk::command::{Command, Commands, Reply};
 pub use desk::look::{Look, Looks, OpenWindows};
 pub use desk::{Haste, InHaste, Outside};
 pub use error::{LaneEnd, LaneError};
+pub(crate) use open::wait;
 pub use open::{
     Ends, FoundError, LaneParts, OpenError, Pace, RealEnds, check_files, module_name, open,
 };
-pub(crate) use open::{heard, wait};
 pub use outputs::outbox::Post;
 pub use plan::columns::{EVENT_TIME_COLUMN, REVISION_COLUMN, WINDOW_COLUMNS};
 pub use plan::{Fitting, PlacedModule, PlanError, fit_all};

@@ -11,13 +11,13 @@ const MISSES: u32 = 3;
 
 /// What was seen of an owner of an earlier version.
 #[derive(Debug, Default)]
-pub(super) struct Elder {
+pub(crate) struct Elder {
     watched: Option<(Signs, Duration)>,
 }
 
 impl Elder {
     /// Who is to be waited for, if anybody is. `interval` is that of checkpoints, `now` of the clock that counts suspend.
-    pub(super) fn lives(
+    pub(crate) fn lives(
         &mut self,
         signs: Signs,
         interval: Duration,
@@ -35,7 +35,7 @@ impl Elder {
     }
 
     /// The store did not answer.
-    pub(super) fn saw_nothing(&mut self) {
+    pub(crate) fn saw_nothing(&mut self) {
         self.watched = None;
     }
 }

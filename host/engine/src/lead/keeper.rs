@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::win::Applicant;
+use super::applicant::Applicant;
 use super::{Lead, SETTLE_LIMIT};
 use crate::pulse::Pulse;
 use sluicegate_chain::lead::Timing;
@@ -25,14 +25,14 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The task of a term.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Keeper {
     /// Keeps what was won.
-    pub(super) fn spawn(runtime: &Runtime, work: Work) -> Self {
+    pub(crate) fn spawn(runtime: &Runtime, work: Work) -> Self {
         let stop = CancellationToken::new();
         let task = runtime.spawn(work.run(stop.clone()));
         Self { stop, task }
@@ -58,15 +58,15 @@ impl Keeper {
 }
 
 /// What is kept.
-pub(super) struct Work {
-    pub(super) store: LeadStore,
-    pub(super) timing: Timing,
-    pub(super) clock: Clock,
-    pub(super) lead: Lead,
-    pub(super) pulse: Pulse,
-    pub(super) applicant: Applicant,
-    pub(super) claim: Claim,
-    pub(super) hold: Hold,
+pub(crate) struct Work {
+    pub(crate) store: LeadStore,
+    pub(crate) timing: Timing,
+    pub(crate) clock: Clock,
+    pub(crate) lead: Lead,
+    pub(crate) pulse: Pulse,
+    pub(crate) applicant: Applicant,
+    pub(crate) claim: Claim,
+    pub(crate) hold: Hold,
 }
 
 /// How a round ended.

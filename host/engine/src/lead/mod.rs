@@ -1,12 +1,12 @@
 //! The leadership of this instance (docs/design/leadership.md): what the lane, HTTP and the metrics see of it.
 //!
-//! A lane works while its instance leads. `win` stands by until it does, a task of its own keeps it (`keeper`), and
-//! the lane asks [`Lead::standing`] before it reads on. The chain is safe without all of this.
+//! A lane works while its instance leads. Its opening stands by until it does (`lane::open`), a task keeps it (`keeper`), and the
+//! lane asks [`Lead::standing`] before it reads on. The chain is safe without all of this.
 
+mod applicant;
 mod elder;
 mod keeper;
 mod process;
-mod win;
 
 #[cfg(test)]
 mod tests;
@@ -19,16 +19,17 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use keeper::Keeper;
 use sluicegate_chain::lead::claim::{Claim, LeadTerm};
 use sluicegate_model::time::Clock;
 use sluicegate_runtime::Runtime;
 
+pub(crate) use applicant::Applicant;
+pub(crate) use elder::Elder;
+pub(crate) use keeper::{Keeper, Work};
 pub use process::{Processes, SeesProcesses};
-pub(crate) use win::win;
 
 /// How long somebody who leads no more waits for what is under way: landing later, it would undo the release.
-const SETTLE_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(1);
 /// How long it waits for the store to hear of the release, what is under way included. What the store does not hear costs
 /// others their patience.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
@@ -187,7 +188,7 @@ impl Lead {
     }
 
     /// It has won a term.
-    fn won(&self, claim: &Claim, keeper: Keeper) {
+    pub(crate) fn won(&self, claim: &Claim, keeper: Keeper) {
         *self.lost() = None;
         *self.keeper() = Some(keeper);
         self.inner.take_overs.fetch_add(1, Ordering::Relaxed);
@@ -204,7 +205,7 @@ impl Lead {
     }
 
     /// May believe that it leads until then.
-    fn extend(&self, until: Duration) {
+    pub(crate) fn extend(&self, until: Duration) {
         self.inner.until.store(micros(until), Ordering::Relaxed);
     }
 
@@ -234,7 +235,7 @@ impl Lead {
     }
 
     /// It stands by for an instance of an earlier version, which has no term.
-    fn show_elder(&self, leader: Option<String>) {
+    pub(crate) fn show_elder(&self, leader: Option<String>) {
         self.show(Role::Standby, None);
         let view = LeadView { leader, url: None, ..LeadView::clone(&self.view()) };
         self.inner.view.store(Arc::new(view));

@@ -40,7 +40,7 @@ impl Processes {
         self.told.as_ref().map_or_else(own, |told| told.own())
     }
 
-    pub(super) fn is_gone(&self, process: &ProcessMark) -> bool {
+    pub(crate) fn is_gone(&self, process: &ProcessMark) -> bool {
         self.told.as_ref().map_or_else(|| is_gone(process), |told| told.is_gone(process))
     }
 }

@@ -11,12 +11,13 @@ mod genesis;
 mod load;
 mod restore;
 mod wait;
+mod win;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::Commit;
-use crate::lead::{Processes, win};
+use crate::lead::Processes;
 use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_chain::modules::ModuleStore;
@@ -47,6 +48,7 @@ use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
 use wait::request;
+use win::win;
 
 pub use ends::{Ends, RealEnds};
 pub use error::OpenError;
@@ -54,7 +56,7 @@ pub use found::{FoundError, check_files};
 pub(in crate::lane) use genesis::genesis;
 pub use load::module_name;
 pub(in crate::lane) use restore::restore;
-pub(crate) use wait::{heard, wait};
+pub(crate) use wait::wait;
 
 /// What a lane is made of, from the outside.
 #[derive(Clone)]

@@ -29,7 +29,7 @@ pub(super) fn request<T>(
 }
 
 /// Waits for some work, and is heard and hears all the while. None: somebody asks to stop; the work is given up.
-pub(crate) fn heard<T>(
+pub(super) fn heard<T>(
     outside: &Outside,
     runtime: &Runtime,
     work: impl Future<Output = T>,

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::elder::Elder;
-use super::keeper::{Keeper, Work};
-use super::process::Processes;
-use super::{Lead, SETTLE_LIMIT};
-use crate::lane::{Awaited, LaneParts, OpenError, Outside, heard, wait};
+use super::wait::{heard, wait};
+use super::{LaneParts, OpenError};
+use crate::lane::{Awaited, Outside};
+use crate::lead::{Applicant, Elder, Keeper, Lead, SETTLE_LIMIT, Work};
 use crate::status::LaneStatus;
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
@@ -16,50 +15,9 @@ use sluicegate_chain::lead::follow::{Advice, Follower, Look, Seen, Vacancy};
 use sluicegate_chain::lead::hold::Hold;
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_chain::{ChainError, Opener};
-use sluicegate_model::time::EventTime;
-use sluicegate_runtime::Names;
 
 /// Between two attempts to send a claim whose fate is unknown.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
-
-/// Who wants to lead.
-#[derive(Clone, Debug)]
-pub(super) struct Applicant {
-    pub(super) pipeline: Arc<str>,
-    pub(super) instance: String,
-    pub(super) url: Option<String>,
-    pub(super) ttl: Duration,
-    pub(super) clock: sluicegate_model::time::Clock,
-    pub(super) names: Names,
-    pub(super) processes: Processes,
-}
-
-impl Applicant {
-    fn new(parts: &LaneParts) -> Self {
-        Self {
-            pipeline: Arc::clone(&parts.config.name),
-            instance: parts.instance.clone(),
-            url: parts.advertise.clone(),
-            ttl: parts.config.leadership.ttl,
-            clock: parts.clock.clone(),
-            names: parts.names.clone(),
-            processes: parts.processes.clone(),
-        }
-    }
-
-    /// A claim of its own, unlike every other.
-    pub(super) fn claim(&self, term: LeadTerm) -> Claim {
-        Claim {
-            term,
-            instance: self.instance.clone(),
-            nonce: self.names.next(),
-            ttl_ms: u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX),
-            url: self.url.clone(),
-            process: self.processes.own(),
-            at: EventTime(self.clock.wall_micros()),
-        }
-    }
-}
 
 /// Returns when this instance leads. Until then it stands by, says for whom, and keeps what `opener` has read fresh. Whether
 /// it has waited.
@@ -67,7 +25,7 @@ impl Applicant {
 /// # Errors
 ///
 /// [`OpenError::Stopped`].
-pub(crate) fn win(
+pub(super) fn win(
     parts: &LaneParts,
     outside: &Outside,
     opener: &mut Opener<'_>,
@@ -185,7 +143,7 @@ impl Candidate<'_> {
     /// Whether the term was won.
     fn claim(&mut self, term: LeadTerm, why: Vacancy) -> Result<bool, OpenError> {
         let LaneParts { clock, runtime, .. } = self.parts;
-        let applicant = Applicant::new(self.parts);
+        let applicant = applicant(self.parts);
         let claim = applicant.claim(term);
         let began = clock.with_suspend();
         match self.settle(&claim) {
@@ -280,5 +238,18 @@ impl Candidate<'_> {
             _ => lead.show_elder(self.said.clone()),
         }
         status.store(Arc::new(LaneStatus::standing_by(&self.parts.config.name, problem)));
+    }
+}
+
+/// Whoever opens the lane, as somebody who wants to lead.
+fn applicant(parts: &LaneParts) -> Applicant {
+    Applicant {
+        pipeline: Arc::clone(&parts.config.name),
+        instance: parts.instance.clone(),
+        url: parts.advertise.clone(),
+        ttl: parts.config.leadership.ttl,
+        clock: parts.clock.clone(),
+        names: parts.names.clone(),
+        processes: parts.processes.clone(),
     }
 }
