@@ -10,8 +10,9 @@
 //! A round is [`RACERS`] creates of one object, a read after each and a deletion: 65 requests. The last goes on with eight
 //! more: create again, list, delete, create. A server is tried with [`ROUNDS_OF_A_SERVER`] rounds, 528 requests of a few bytes
 //! each; a directory, which the kernel guards, with one. What has passed is remembered in the store
-//! ([`ensure`]), so that each later opening costs one small read. The memory holds for the address that was tried: the same
-//! bucket behind another server is tried again.
+//! ([`ensure`]), so that each later opening costs one small read. The memory holds for the addresses that were tried: the same
+//! bucket behind another server is tried again. Hosts that reach one store by several addresses do not forget each other's: the
+//! next leader would try the store while nobody works.
 //!
 //! Its objects lie in `probe/` below the place and are deleted afterwards, all but the one that remembers.
 
@@ -43,6 +44,9 @@ pub const ROUNDS_OF_A_SERVER: u32 = 8;
 
 /// Rounds in a directory: its creates are links that the kernel makes, so only a strange mount can fail.
 pub const ROUNDS_OF_A_DIRECTORY: u32 = 1;
+
+/// Addresses of a store that are remembered, the newest.
+const REMEMBERED_MAX: usize = 64;
 
 /// Objects of the probe are listed one page at most.
 const LISTED_MAX: usize = 1_000;
@@ -104,11 +108,8 @@ pub async fn ensure(location: &Location) -> Result<Option<Passed>, ProbeError> {
         Backing::Server { .. } => ROUNDS_OF_A_SERVER,
     };
     let probe = Probe::of(location);
-    match read::whole(location, &probe.passed).await {
-        Ok(known) if known == probe.memory() => return Ok(None),
-        Ok(_) => {}
-        Err(error) if is_absent(&error) => {}
-        Err(error) => return Err(probe.failed("look whether the store was tried", &error)),
+    if probe.known().await?.contains(&probe.memory()) {
+        return Ok(None);
     }
     probe_and_remember(location, rounds).await.map(Some)
 }
@@ -122,7 +123,13 @@ pub async fn probe_and_remember(location: &Location, rounds: u32) -> Result<Pass
     let probe = Probe::of(location);
     match probe.run(rounds.max(1)).await {
         Ok(passed) => {
-            let put = in_time(location.store.put(&probe.passed, probe.memory().into())).await;
+            let mut known = probe.known().await?;
+            known.retain(|line| *line != probe.memory());
+            known.push(probe.memory());
+            // If two do so at a time, one of them tries again at its next opening.
+            let newest = known.len().saturating_sub(REMEMBERED_MAX);
+            let memory = known[newest..].join("\n") + "\n";
+            let put = in_time(location.store.put(&probe.passed, memory.into())).await;
             put.map_err(|error| probe.failed("remember that the store was tried", &error))?;
             let (url, Passed { rounds, requests }) = (&location.url, passed);
             tracing::info!(url, rounds, requests, "the store creates each object once");
@@ -158,13 +165,22 @@ impl<'l> Probe<'l> {
         }
     }
 
-    /// What the object says that remembers.
-    fn memory(&self) -> Bytes {
+    /// What the store remembers, a line for each address by which it has passed.
+    async fn known(&self) -> Result<Vec<String>, ProbeError> {
+        match read::whole(self.location, &self.passed).await {
+            Ok(known) => Ok(String::from_utf8_lossy(&known).lines().map(str::to_owned).collect()),
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            Err(error) => Err(self.failed("look whether the store was tried", &error)),
+        }
+    }
+
+    /// What the object says of this address.
+    fn memory(&self) -> String {
         let address = match &self.location.backing {
             Backing::Server { address: Some(address) } => format!(" at {address}"),
             _ => String::new(),
         };
-        format!("{}{address} passed probe {VERSION}\n", self.location.url).into()
+        format!("{}{address} passed probe {VERSION}", self.location.url)
     }
 
     async fn run(&self, rounds: u32) -> Result<Passed, ProbeError> {

@@ -56,6 +56,7 @@ async fn the_same_bucket_behind_another_server_is_tried_again() {
     let elsewhere = Location { backing, ..location.clone() };
     assert!(ensure(&elsewhere).await.unwrap().is_some());
     assert!(ensure(&elsewhere).await.unwrap().is_none());
+    assert!(ensure(&location).await.unwrap().is_none(), "nor is the first address forgotten");
 }
 
 #[tokio::test]
