@@ -2,8 +2,10 @@
 //!
 //! Nothing here tries twice: whoever publishes begins again from the log.
 
+use std::pin::pin;
+
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,9 @@ use sluicegate_store::{Location, failure, read};
 
 /// The folder of the log in that of the table.
 const FOLDER: &str = "_delta_log";
+
+/// Commits that are asked for at a time once a log has gone on: a leader that takes over waits for it.
+const COMMITS_AT_A_TIME: usize = 16;
 
 /// What `_last_checkpoint` says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,11 +92,20 @@ impl Log {
         state: &mut LogState,
         mut each: impl FnMut(u64, Vec<Line>),
     ) -> Result<(), LogError> {
-        loop {
-            let version = state.next_version();
-            let Some(lines) = self.commit(version).await? else { break };
-            state.apply(version, &lines);
-            each(version, lines);
+        // Most often there is nothing new, and one question says so.
+        let mut at_a_time = 1;
+        'log: loop {
+            let first = state.next_version();
+            let versions = first..first + at_a_time as u64;
+            let commits = stream::iter(versions).map(|version| self.commit(version));
+            let mut commits = pin!(commits.buffered(at_a_time));
+            while let Some(commit) = commits.next().await {
+                let Some(lines) = commit? else { break 'log };
+                let version = state.next_version();
+                state.apply(version, &lines);
+                each(version, lines);
+            }
+            at_a_time = COMMITS_AT_A_TIME;
         }
         if state.version.is_none() && !self.list(None).await?.commits.is_empty() {
             let reason =

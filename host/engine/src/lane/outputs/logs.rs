@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -55,16 +56,15 @@ pub(in crate::lane) async fn open_logs(
     plan: &Plan,
     head: Option<&ChainRecord>,
 ) -> Result<Vec<TableLog>, OpenError> {
-    let mut logs = Vec::new();
-    for (table, shape) in plan.shapes(&parts.config)? {
+    let open = |(table, shape): (Arc<str>, Arc<TableShape>)| async move {
         let (clock, names) = (parts.clock.clone(), parts.names.clone());
         let log = TableLog::open(&parts.storage, &table, shape, clock, names).await?;
-        logs.push(match head {
-            Some(head) => log.find_missing(&parts.storage, head).await?,
-            None => log,
-        });
-    }
-    Ok(logs)
+        match head {
+            Some(head) => log.find_missing(&parts.storage, head).await,
+            None => Ok(log),
+        }
+    };
+    Ok(try_join_all(plan.shapes(&parts.config)?.into_iter().map(open)).await?)
 }
 
 /// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,
