@@ -18,7 +18,7 @@ use sluicegate_pipeline::{Pipeline, PluginRef, StageConfig, file};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_sandbox::module::fit::{Fitted, fit};
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::plugin::Code;
 use sluicegate_sandbox::plugin::guest::Instance;
 

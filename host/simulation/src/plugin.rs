@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::plugin::answer::{EvaluateAnswer, UpdateAnswer};
 use sluicegate_sandbox::plugin::description::{Description, PluginColumn};
 use sluicegate_sandbox::plugin::guest::{AggregateGuest, Guest, Instance, StatefulGuest, Usage};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 
 use super::desk::Desk;
 use super::intake::Intake;

@@ -11,7 +11,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use super::compile::{Compiler, Compiling};
-use super::load::LoadedModule;
+use super::loaded::LoadedModule;
 use super::settings::{EngineError, settings};
 use crate::instance::linker::{self, GuestState};
 use crate::plugin::Code;

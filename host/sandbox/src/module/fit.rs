@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::describe::output_schema;
-use super::load::{LoadedModule, Program};
+use super::loaded::{LoadedModule, Program};
 use crate::contract::{self, LONG_DECIMALS};
 use crate::instance::WasmCode;
 use crate::instance::heard::Heard;

@@ -1,6 +1,5 @@
 //! From the bytes somebody uploaded to a module that can run: checked, made a component, compiled, described.
 
-use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -8,38 +7,17 @@ use sha2::{Digest, Sha256};
 use super::compile::{Patience, Ready};
 use super::describe::described;
 use super::engine::PluginEngine;
+use super::loaded::{LoadedModule, Program};
 use super::problem::{LoadError, LoadProblem, MODULE_BYTES_MAX};
-use crate::contract::{ADDITIONS, PACKAGE};
+use crate::contract::PACKAGE;
 use crate::instance::exports::{Exports, KindExports};
 use crate::instance::heard::Heard;
 use crate::instance::running::{Compiled, Running};
-use crate::plugin::Code;
 use crate::plugin::description::Description;
 use crate::plugin::printable::printable;
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 use sluicegate_model::time::Clock;
-
-/// A module, compiled and described, not yet fitted to a stage. Cheap to clone.
-#[derive(Clone)]
-pub struct LoadedModule {
-    /// The name under which the pipeline or the upload knows it.
-    pub name: Arc<str>,
-    /// Hash of the uploaded bytes, under which the chain pins the module.
-    pub digest: ModuleDigest,
-    /// What it says of itself.
-    pub description: Arc<Description>,
-    pub(crate) program: Program,
-}
-
-/// What instances of a module are made from.
-#[derive(Clone)]
-pub(crate) enum Program {
-    /// A component, and its calls of the kind that it says it is.
-    Component { compiled: Arc<Compiled>, calls: KindExports },
-    /// Code that was compiled into the host: the reference that benchmarks and tests measure plugins against.
-    Native(Arc<dyn Code>),
-}
 
 impl PluginEngine {
     /// Checks, compiles and describes a module. Blocks for as long as the compiler takes (tens of milliseconds
@@ -128,43 +106,4 @@ fn describe(
         "the plugin says that it is of the world `{world}`, and does not export its interface \
          `{interface}` of {PACKAGE}"
     )))
-}
-
-impl LoadedModule {
-    /// The last number of the version of the contract that it was built for.
-    pub(crate) fn additions(&self) -> u32 {
-        match &self.program {
-            Program::Component { compiled, .. } => compiled.exports.additions,
-            Program::Native(_) => ADDITIONS,
-        }
-    }
-
-    /// Code compiled into the host, in the place of a module. Its identity is made of its name.
-    pub fn native(name: &str, description: Description, code: Arc<dyn Code>) -> Self {
-        Self {
-            name: Arc::from(name),
-            digest: ModuleDigest(Sha256::digest(name.as_bytes()).into()),
-            description: Arc::new(description),
-            program: Program::Native(code),
-        }
-    }
-}
-
-#[cfg(test)]
-impl LoadedModule {
-    /// The same module, whose instances have other limits.
-    pub(crate) fn with_limits(&self, limits: &CallLimits) -> Self {
-        let Program::Component { compiled, calls } = &self.program else { return self.clone() };
-        let Compiled { component, exports, limits: _ } = &**compiled;
-        let compiled =
-            Compiled { component: component.clone(), exports: exports.clone(), limits: *limits };
-        let program = Program::Component { compiled: Arc::new(compiled), calls: calls.clone() };
-        Self { program, ..self.clone() }
-    }
-}
-
-impl fmt::Debug for LoadedModule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LoadedModule({}@{})", self.name, self.digest.short())
-    }
 }

@@ -12,5 +12,6 @@ mod validate;
 pub mod compile;
 pub mod engine;
 mod describe;
+pub mod loaded;
 pub mod load;
 pub mod fit;

@@ -29,7 +29,7 @@ use arrow::record_batch::RecordBatch;
 use crate::module::compile::Compiler;
 use crate::module::engine::PluginEngine;
 use crate::module::fit::{FitError, Fitted, fit};
-use crate::module::load::LoadedModule;
+use crate::module::loaded::LoadedModule;
 use crate::plugin::answer::KeyedRows;
 use crate::plugin::{Plugin, PluginError};
 use crate::run::calls::RunnerStats;

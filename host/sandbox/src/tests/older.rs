@@ -16,7 +16,7 @@ use super::{
     AnyRunner, Lent, empty_states, engine, evil_module, fit_as, limits, overwritten, window,
 };
 use crate::module::fit::FitError;
-use crate::module::load::LoadedModule;
+use crate::module::loaded::LoadedModule;
 use crate::plugin::Plugin;
 use crate::plugin::verdict::{Verdict, verdict};
 use sluicegate_model::module::PluginKind;

@@ -26,7 +26,7 @@ use sluicegate_engine::status::{LaneStatus, LiveResults, Phase, StageView};
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_pipeline::{Pipeline, StageConfig};
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 
 pub use fitness::Fitness;
 use fitness::Judged;

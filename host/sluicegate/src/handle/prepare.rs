@@ -8,7 +8,7 @@ use sluicegate_model::call::CallLimits;
 use sluicegate_pipeline::StageConfig;
 use sluicegate_sandbox::module::compile::Patience;
 use sluicegate_sandbox::module::fit::fit;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::plugin::verdict::{Verdict, verdict};
 
 use super::{ActivateError, PipelineHandle};

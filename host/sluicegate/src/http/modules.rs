@@ -27,7 +27,7 @@ use sluicegate_chain::record::PinnedModule;
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::schema::type_name;
 use sluicegate_sandbox::module::compile::Patience;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::module::problem::MODULE_BYTES_MAX;
 use sluicegate_sandbox::plugin::description::{Description, PluginColumn};
 

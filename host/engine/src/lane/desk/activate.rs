@@ -3,7 +3,7 @@
 //! (docs/design/decisions.md#d4).
 
 use sluicegate_chain::record::Epoch;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 
 use super::command::{Reply, answer};
 use crate::lane::PlacedModule;

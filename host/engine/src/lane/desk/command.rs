@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use sluicegate_chain::record::Epoch;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 
 use crate::lane::refusal::Refusal;
 

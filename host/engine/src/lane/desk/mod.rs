@@ -22,7 +22,7 @@ use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 
 use super::error::LaneError;
 use super::plan::{FittedStage, Plan};

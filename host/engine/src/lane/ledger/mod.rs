@@ -19,7 +19,7 @@ use sluicegate_model::time::{Clock, Watermark};
 use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
 use sluicegate_pipeline::fingerprint::promises;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 
 use super::outputs::Outputs;
 use super::plan::Plan;

@@ -9,7 +9,7 @@
 use sluicegate_chain::record::PinnedModule;
 use sluicegate_model::time::Clock;
 use sluicegate_model::varlen::Varlen;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::plugin::PluginError;
 use sluicegate_sandbox::run::runner::MigrationRunner;
 

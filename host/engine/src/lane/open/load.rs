@@ -14,7 +14,7 @@ use sluicegate_pipeline::fingerprint::{check_state, is_same_stage};
 use sluicegate_pipeline::{Pipeline, PluginRef, StageConfig};
 use sluicegate_runtime::Runtime;
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::plugin::verdict::{Verdict, compare};
 
 use super::wait::{request, wait};

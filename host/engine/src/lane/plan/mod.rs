@@ -22,7 +22,7 @@ use sluicegate_model::schema::Schema;
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
 use sluicegate_pipeline::{EventTimeFrom, Limits, Pipeline, StageConfig, TableFormat};
 use sluicegate_sandbox::module::fit::{FitError, Fitted, fit};
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::plugin::Plugin;
 use sluicegate_sandbox::run::calls::GuestKind;
 use sluicegate_sandbox::run::runner::StageRunner;

@@ -64,7 +64,7 @@ use sluicegate_model::time::Watermark;
 use sluicegate_pipeline::{PluginRef, StageConfig};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_store::Location;
 use topics::Topics;
 

@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
-use sluicegate_sandbox::module::load::LoadedModule;
+use sluicegate_sandbox::module::loaded::LoadedModule;
 use sluicegate_sandbox::plugin::answer::*;
 use sluicegate_sandbox::plugin::description::*;
 use sluicegate_sandbox::plugin::guest::*;
