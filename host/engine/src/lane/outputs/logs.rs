@@ -6,20 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use sluicegate_chain::LaneStorage;
 use sluicegate_chain::record::{ChainRecord, Epoch};
 use sluicegate_chain::shape::TableShape;
-use sluicegate_chain::{LaneStorage, Published as Mark};
 use sluicegate_delta::{LogError, Published, TableLog};
 use sluicegate_runtime::Runtime;
 use sluicegate_store::backoff::Backoff;
 
-use crate::lane::LaneParts;
-use crate::lane::open::OpenError;
-use crate::lane::plan::Plan;
 use crate::status::TableLogView;
 
 /// A log that is this many epochs behind, for whatever reason, is a problem: its readers wait.
@@ -48,30 +44,6 @@ struct Shown {
     through: Option<Epoch>,
     version: Option<u64>,
     problem: Option<String>,
-}
-
-/// Reads the logs of the pipeline's tables: whether they can be written, and how far they are.
-pub(in crate::lane) async fn open_logs(
-    parts: &LaneParts,
-    plan: &Plan,
-    head: Option<&ChainRecord>,
-) -> Result<Vec<TableLog>, OpenError> {
-    let open = |(table, shape): (Arc<str>, Arc<TableShape>)| async move {
-        let (clock, names) = (parts.clock.clone(), parts.names.clone());
-        let log = TableLog::open(&parts.storage, &table, shape, clock, names).await?;
-        match head {
-            Some(head) => log.find_missing(&parts.storage, head).await,
-            None => Ok(log),
-        }
-    };
-    Ok(try_join_all(plan.shapes(&parts.config)?.into_iter().map(open)).await?)
-}
-
-/// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,
-/// because epochs of a chain that was begun again say nothing of those before.
-pub(in crate::lane) fn mark(logs: &[TableLog]) -> Mark {
-    let first = logs.iter().map(|log| log.published().needed_from).min();
-    first.map_or_else(Mark::everything, Mark::below)
 }
 
 fn first_needed(needed: &[AtomicU64]) -> Epoch {

@@ -1,0 +1,36 @@
+//! The logs of the tables, as an opening finds them.
+
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+
+use super::{LaneParts, OpenError};
+use crate::lane::plan::Plan;
+use sluicegate_chain::Published as Mark;
+use sluicegate_chain::record::ChainRecord;
+use sluicegate_chain::shape::TableShape;
+use sluicegate_delta::TableLog;
+
+/// Reads the logs of the pipeline's tables: whether they can be written, and how far they are.
+pub(super) async fn open_logs(
+    parts: &LaneParts,
+    plan: &Plan,
+    head: Option<&ChainRecord>,
+) -> Result<Vec<TableLog>, OpenError> {
+    let open = |(table, shape): (Arc<str>, Arc<TableShape>)| async move {
+        let (clock, names) = (parts.clock.clone(), parts.names.clone());
+        let log = TableLog::open(&parts.storage, &table, shape, clock, names).await?;
+        match head {
+            Some(head) => log.find_missing(&parts.storage, head).await,
+            None => Ok(log),
+        }
+    };
+    Ok(try_join_all(plan.shapes(&parts.config)?.into_iter().map(open)).await?)
+}
+
+/// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,
+/// because epochs of a chain that was begun again say nothing of those before.
+pub(super) fn mark(logs: &[TableLog]) -> Mark {
+    let first = logs.iter().map(|log| log.published().needed_from).min();
+    first.map_or_else(Mark::everything, Mark::below)
+}
