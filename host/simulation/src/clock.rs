@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sluicegate_model::time::TellsTime;
 
-use super::stage::Instance;
+use super::instance::Instance;
 
 /// See the module's page.
 pub(crate) struct DriftingClock {

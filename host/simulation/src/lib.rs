@@ -4,7 +4,7 @@
 //! surrounds it:
 //!
 //! ```text
-//! stage     threads and tasks of all instances, one at a time (stage, thread)
+//! stage     threads and tasks of all instances, one at a time (instance, stage, thread)
 //! clock     tokio's, which stands still until nobody has anything to do; each instance has one that goes wrong (clock)
 //! store     object_store's in memory, behind a network (store)
 //! source    logs in memory that grow (source)
@@ -19,6 +19,7 @@
 
 mod clock;
 mod diary;
+mod instance;
 mod life;
 mod machine;
 mod plot;

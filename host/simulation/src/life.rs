@@ -29,11 +29,12 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::clock::DriftingClock;
 use super::diary::Diary;
+use super::instance::Instance;
 use super::machine::{Lives, MachineOf};
 use super::plot::{Plot, STAGE};
 use super::plugin;
 use super::source::SimulatedEnds;
-use super::stage::{Instance, InstanceStage};
+use super::stage::InstanceStage;
 use super::store::{Network, Way};
 use super::topic::Topic;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sluicegate_chain::lead::claim::ProcessMark;
 use sluicegate_engine::lead::SeesProcesses;
 
-use super::stage::Instance;
+use super::instance::Instance;
 
 /// All lives of a story, by the number of their process.
 pub(crate) type Lives = Arc<Mutex<Vec<Arc<Instance>>>>;

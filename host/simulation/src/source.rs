@@ -21,7 +21,7 @@ use sluicegate_pipeline::{Pipeline, SinkConfig, SinkKind};
 use sluicegate_runtime::Runtime;
 
 use super::diary::Diary;
-use super::stage::Instance;
+use super::instance::Instance;
 use super::store::Network;
 use super::topic::{PARTITIONS, Topic, TopicCourier};
 

@@ -19,7 +19,7 @@ use object_store::{
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::stage::Instance;
+use super::instance::Instance;
 
 /// What is common to all ways to the store.
 pub(crate) struct Network {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use sluicegate_runtime::Join;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::{Going, Instance};
+use super::instance::{Going, Instance};
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Baton>>> = const { RefCell::new(None) };

@@ -10,7 +10,7 @@ use sluicegate_connect::outbox::{Courier, Outgoing, messages};
 use sluicegate_runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::stage::Instance;
+use super::instance::Instance;
 use super::store::{Fate, Network};
 
 /// Of the topic.
