@@ -16,6 +16,15 @@ pub const RESULTS: [&str; 5] = ["store", "revenue", "sales", "window_start", "wi
 /// Compares everything a job has left behind with the oracle's answer.
 #[track_caller]
 pub fn assert_answer(place: &Place, answer: &Answer) {
+    assert_answer_to_readers(place, answer);
+    let mut lying = place.list("revenue");
+    lying.retain(|path| path.ends_with(".parquet"));
+    assert_eq!(lying, files(place, "revenue"), "nothing else is left");
+}
+
+/// The same as far as readers of Delta tables see it: a put of an owner before may land at any time, and nobody has named it.
+#[track_caller]
+pub fn assert_answer_to_readers(place: &Place, answer: &Answer) {
     assert!(answer.results.len() > 10, "too little happened: {:?}", answer.fates);
     assert_same_rows("results", &rows(place, "revenue", &RESULTS), &answer.results);
     let dead = rows(place, "dead", &["partition", "offset"]);
@@ -27,9 +36,6 @@ pub fn assert_answer(place: &Place, answer: &Answer) {
     let mut named: Vec<_> = chain.iter().flat_map(|record| record.files("revenue")).collect();
     named.sort();
     assert_eq!(files(place, "revenue"), named, "the table's files are those that the chain names");
-    let mut lying = place.list("revenue");
-    lying.retain(|path| path.ends_with(".parquet"));
-    assert_eq!(lying, named, "nothing else is left");
 }
 
 /// docs/design/time.md, rules 1, 2, 4, 6, 7 on a bounded range of a topic.
