@@ -86,7 +86,7 @@ pub fn create(
     now: i64,
 ) -> Result<Option<Commit>, String> {
     if state.version.is_some() {
-        fields_for(state, owner, shape)?;
+        fields_for(state.protocol.as_ref(), state.metadata.as_ref(), owner, shape)?;
         return Ok(None);
     }
     let settings = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -150,14 +150,15 @@ pub fn append(
     let mut metadata = state.metadata.clone();
     for record in &missing {
         let shape = record.tables.get(&owner.table).unwrap_or(shape);
-        let files = record.files.iter().filter(|file| file.table == owner.table);
+        let mut files = record.files.iter().filter(|file| file.table == owner.table).peekable();
+        if files.peek().is_some()
+            && let Some(grown) =
+                fields_for(state.protocol.as_ref(), metadata.as_ref(), owner, shape)?
+            && let Some(metadata) = &mut metadata
+        {
+            metadata.schema_string = schema::write(grown);
+        }
         for file in files {
-            let now_state = LogState { metadata: metadata.clone(), ..state.clone() };
-            if let Some(grown) = fields_for(&now_state, owner, shape)?
-                && let Some(metadata) = &mut metadata
-            {
-                metadata.schema_string = schema::write(grown);
-            }
             let values = file.partition_values.iter();
             let add = Add {
                 path: file.path.clone(),
@@ -195,13 +196,14 @@ pub fn append(
     Ok(Some(commit(state.next_version(), head)))
 }
 
-/// The columns that the table has to get for files of a shape; none if it has them.
+/// The columns that a table of this protocol and metadata has to get for files of a shape; none if it has them.
 fn fields_for(
-    state: &LogState,
+    protocol: Option<&Protocol>,
+    metadata: Option<&Metadata>,
     owner: &Owner,
     shape: &TableShape,
 ) -> Result<Option<Vec<Field>>, String> {
-    let (Some(protocol), Some(metadata)) = (&state.protocol, &state.metadata) else {
+    let (Some(protocol), Some(metadata)) = (protocol, metadata) else {
         return Err("has a log without protocol or columns; restore it from a copy".to_owned());
     };
     check_protocol(protocol)?;
