@@ -55,6 +55,7 @@ mod stopping;
 mod rolling_update;
 mod leadership;
 mod broker_outage;
+mod broker_wire;
 mod http;
 mod questions;
 mod last_minutes;

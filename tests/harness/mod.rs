@@ -2,6 +2,7 @@
 
 pub mod services;
 pub mod line;
+pub mod wire;
 pub mod middleman;
 pub mod topic;
 pub mod place;

@@ -8,6 +8,7 @@ use super::services::plugin;
 use super::topic::Topic;
 
 /// What a pipeline file says. [`Pipeline::sales`] makes one; tests change fields.
+#[derive(Clone)]
 pub struct Pipeline {
     /// The `[source]` sections.
     pub source: String,
@@ -45,8 +46,18 @@ impl Pipeline {
         }
     }
 
+    /// The same from another source.
+    pub fn reading(&self, source: String) -> Self {
+        Self { source, ..self.clone() }
+    }
+
     /// Writes the file for a place; its tables are `revenue`, `dead` and `late`, the chain is `chain`.
     pub fn write(&self, place: &Place) -> PathBuf {
+        self.write_as(place, "sales.toml")
+    }
+
+    /// The same under another name: hosts of one place may have a file each.
+    pub fn write_as(&self, place: &Place, file: &str) -> PathBuf {
         let (url, tables) = (&place.url, self.tables);
         let mut text = format!("name = \"sales\"\n{}\n", self.source);
         text += "[schema]\nstore = \"string\"\nitem = { type = \"string\", nullable = true }\n";
@@ -70,7 +81,7 @@ impl Pipeline {
             self.checkpoint,
             patient(&self.more)
         );
-        let path = place.folder.path().join("sales.toml");
+        let path = place.folder.path().join(file);
         std::fs::write(&path, text).unwrap();
         path
     }

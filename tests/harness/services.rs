@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, mpsc};
 use xtask::services::{self, Kafka, Ministack};
 use xtask::workspace::Workspace;
 
+use super::wire::Wire;
+
 /// The address of the shared broker. Each test makes topics of its own.
 pub fn kafka() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
@@ -30,9 +32,19 @@ pub fn s3() -> &'static str {
 
 /// A broker for one test that means to hurt it.
 pub fn own_kafka(folder: &Path) -> Kafka {
+    own_kafka_behind(folder, &[])
+}
+
+/// The same, behind wires.
+pub fn own_kafka_behind(folder: &Path, wires: &[&Wire]) -> Kafka {
     let _one_fetches = fetching();
     services::kafka::fetch(&Workspace::here()).unwrap();
-    Kafka::start(&Workspace::here(), folder).unwrap()
+    let ports: Vec<_> = wires.iter().map(|wire| wire.port).collect();
+    let kafka = Kafka::start_behind(&Workspace::here(), folder, &ports).unwrap();
+    for (number, wire) in wires.iter().enumerate() {
+        wire.lead_to(kafka.behind(number));
+    }
+    kafka
 }
 
 /// An S3 server for one test that means to hurt it.

@@ -1,4 +1,4 @@
-//! Three hosts of one pipeline, each with a middleman of its own before the store; what is done to them, and how long it takes
+//! Three hosts of one pipeline, each with a middleman before the store and a wire to the broker of its own; what is done to them, and how long it takes
 //! until one works again.
 
 use std::path::PathBuf;
@@ -13,9 +13,15 @@ use sluicegate_model::time::Clock;
 use super::plan::{TTL, Toxic, Whom};
 use crate::harness::host::Host;
 use crate::harness::middleman::{Fate, Middleman, Request};
+use crate::harness::pipeline::{Pipeline, kafka_at};
 use crate::harness::place::Place;
+use crate::harness::topic::Topic;
+use crate::harness::wire::{Ill, Wire};
 
-const HOSTS: usize = 3;
+/// How many there are.
+pub const HOSTS: usize = 3;
+/// A connection to the broker that says nothing is given up after two seconds.
+const IMPATIENT: &str = "properties = { \"socket.timeout.ms\" = \"2000\" }\n";
 /// A host that says nothing for so long says nothing now.
 const ASKED: Duration = Duration::from_millis(700);
 
@@ -23,12 +29,17 @@ const ASKED: Duration = Duration::from_millis(700);
 struct Member {
     host: Option<Host>,
     middleman: Middleman,
+    wire: Wire,
+    /// Says that the broker is where its wire begins.
+    pipeline: PathBuf,
     /// When it is started again, if it is away.
     returns: Option<Duration>,
     /// Until when it is stopped by a signal.
     sleeps: Option<Duration>,
     /// Until when the store does something to it.
     poisoned: Option<Duration>,
+    /// Until when its wire is ill.
+    crossed: Option<Duration>,
     /// It was told to end, and has not yet.
     ending: bool,
     lives: u32,
@@ -56,7 +67,6 @@ pub struct Gap {
 /// All hosts, and what befell them.
 pub struct Fleet<'a> {
     place: &'a Place,
-    pipeline: PathBuf,
     clock: Clock,
     http: Client,
     members: Vec<Member>,
@@ -70,23 +80,38 @@ pub struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    /// All of them started.
-    pub fn start(place: &'a Place, pipeline: PathBuf, store: &str) -> Self {
-        let member = |_| Member {
+    /// All of them started. `pipeline` has no source yet: each reads `topic` through a wire of its own.
+    pub fn start(
+        place: &'a Place,
+        pipeline: &Pipeline,
+        topic: &Topic,
+        store: &str,
+        wires: [Wire; HOSTS],
+    ) -> Self {
+        let member = |(number, wire): (usize, Wire)| Member {
             host: None,
             middleman: Middleman::before(store),
+            pipeline: {
+                // Ways of reading may change with the leader.
+                let way = ["librdkafka", "direct"][number % 2];
+                let more = format!("fetch = \"{way}\"\n{IMPATIENT}");
+                let source = kafka_at(&wire.address(), &topic.name, &more);
+                let file = format!("sales-{number}.toml");
+                pipeline.reading(source).write_as(place, &file)
+            },
+            wire,
             returns: Some(Duration::ZERO),
             sleeps: None,
             poisoned: None,
+            crossed: None,
             ending: false,
             lives: 0,
         };
         let mut fleet = Self {
             place,
-            pipeline,
             clock: Clock::system(),
             http: Client::builder().timeout(ASKED).build().unwrap(),
-            members: (0..HOSTS).map(member).collect(),
+            members: wires.into_iter().enumerate().map(member).collect(),
             open: None,
             gaps: Vec::new(),
             ended: Vec::new(),
@@ -107,7 +132,8 @@ impl<'a> Fleet<'a> {
                 self.launch(number);
             }
         }
-        let poisoned = self.members.iter().any(|member| member.poisoned.is_some());
+        let is_hurt = |member: &Member| member.poisoned.is_some() || member.crossed.is_some();
+        let poisoned = self.members.iter().any(is_hurt);
         if let Some((why, since, victim, was_hurt)) = self.open {
             let hurt = hurt || was_hurt || poisoned;
             self.open = Some((why, since, victim, hurt));
@@ -132,6 +158,10 @@ impl<'a> Fleet<'a> {
         if member.poisoned.is_some_and(|until| until <= now) {
             member.poisoned = None;
             member.middleman.pass();
+        }
+        if member.crossed.is_some_and(|until| until <= now) {
+            member.crossed = None;
+            member.wire.be(Ill::Well);
         }
     }
 
@@ -159,7 +189,7 @@ impl<'a> Fleet<'a> {
         member.lives += 1;
         let log = format!("host-{number}-{}.log", member.lives);
         let more = [("AWS_ENDPOINT_URL", &*member.middleman.endpoint)];
-        member.host = Some(Host::launch(self.place, &self.pipeline, &log, &more));
+        member.host = Some(Host::launch(self.place, &member.pipeline, &log, &more));
     }
 
     fn status(&self, number: usize) -> Option<Value> {
@@ -257,6 +287,22 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// The wire to the broker of one of them, or of all, is so.
+    pub fn cross(&mut self, ill: Ill, one: Option<usize>, lasts: Duration) {
+        let until = self.clock.monotonic() + lasts;
+        for (number, member) in self.members.iter_mut().enumerate() {
+            if one.is_none_or(|one| one == number) {
+                member.crossed = Some(until);
+                member.wire.be(ill);
+            }
+        }
+    }
+
+    /// How often a wire has hurt something so.
+    pub fn crossed(&self, of: impl Fn(&Ill) -> bool) -> u64 {
+        self.members.iter().map(|member| member.wire.count_of(&of)).sum()
+    }
+
     /// How many requests had such a fate.
     pub fn requests(&self, of: impl Fn(&Fate) -> bool) -> u64 {
         self.members.iter().map(|member| member.middleman.count(&of)).sum()
@@ -268,6 +314,7 @@ impl<'a> Fleet<'a> {
         for member in &mut self.members {
             member.sleeps = member.sleeps.map(|_| now);
             member.poisoned = member.poisoned.map(|_| now);
+            member.crossed = member.crossed.map(|_| now);
             member.returns = member.returns.map(|_| now);
         }
         self.tend(true);

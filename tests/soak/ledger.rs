@@ -13,6 +13,7 @@ use crate::harness::oracle::Rules;
 use crate::harness::place::Place;
 use crate::harness::table::Differences;
 use crate::harness::topic::StoredRecord;
+use crate::harness::wire::Ill;
 use crate::harness::{PATIENCE, wait_until};
 
 const RESULTS: [&str; 5] = ["store", "revenue", "sales", "window_start", "window_end"];
@@ -158,6 +159,7 @@ fn lines_of(done: &Done, fleet: &Fleet<'_>) -> String {
     let killed = faults(|fault| matches!(fault, Fault::Kill(Whom::Leader, _)));
     let standbys = faults(|fault| matches!(fault, Fault::Kill(Whom::Standby, _)));
     let requests = |of: fn(&Fate) -> bool| fleet.requests(of);
+    let crossed = |of: fn(&Ill) -> bool| fleet.crossed(of);
     let mut lines = vec![
         format!(
             "  faults             {} played, {} passed over: nobody was there to hit",
@@ -179,6 +181,15 @@ fn lines_of(done: &Done, fleet: &Fleet<'_>) -> String {
             requests(|fate| matches!(fate, Fate::Conflict)),
             requests(|fate| matches!(fate, Fate::SlowDown)),
             requests(|fate| matches!(fate, Fate::Hung)),
+        ),
+        format!(
+            "  wires to Kafka     {} times ill; {} answers cut, {} delayed, {} never passed while it lasted, {} \
+             connections refused",
+            faults(|fault| matches!(fault, Fault::Wire(..))),
+            crossed(|ill| matches!(ill, Ill::Cut)),
+            crossed(|ill| matches!(ill, Ill::Slow(_))),
+            crossed(|ill| matches!(ill, Ill::Silent)),
+            crossed(|ill| matches!(ill, Ill::Refused)),
         ),
     ];
     let kinds = [

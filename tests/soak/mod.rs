@@ -11,14 +11,15 @@ use std::time::Duration;
 use sluicegate_model::time::Clock;
 use xtask::services::{Kafka, Ministack};
 
-use self::fleet::Fleet;
+use self::fleet::{Fleet, HOSTS};
 use self::ledger::{Ledger, Told};
 use self::plan::{Fault, Plan};
 use crate::harness::delta::Poller;
-use crate::harness::pipeline::{Pipeline, kafka};
+use crate::harness::pipeline::Pipeline;
 use crate::harness::place::Place;
 use crate::harness::sales::Sales;
 use crate::harness::topic::{StoredRecord, Topic};
+use crate::harness::wire::Wire;
 use crate::harness::{PATIENCE, chain, seed, services, wait_until};
 
 const PARTITIONS: i32 = 3;
@@ -48,14 +49,15 @@ fn lasts() -> Duration {
 fn nothing_is_missing_or_doubled_after_faults_of_every_kind() {
     let (seed, lasts) = (seed(1_400), lasts());
     let folder = tempfile::tempdir().unwrap();
-    let mut broker = services::own_kafka(&folder.path().join("kafka"));
+    let wires = [(); HOSTS].map(|()| Wire::new());
+    let mut broker = services::own_kafka_behind(&folder.path().join("kafka"), &wires.each_ref());
     let mut store = services::own_s3(&folder.path().join("s3"));
     let place = Place::s3(&store.endpoint());
     let topic = Topic::create(&broker.address(), "soak", PARTITIONS);
     let more = SETTINGS.to_owned();
-    let sales_of = Pipeline::sales(kafka(&topic));
+    let sales_of = Pipeline::sales(String::new());
     let pipeline = Pipeline { checkpoint: "500ms", tables: "delta", more, ..sales_of };
-    let mut fleet = Fleet::start(&place, pipeline.write(&place), &store.endpoint());
+    let mut fleet = Fleet::start(&place, &pipeline, &topic, &store.endpoint(), wires);
     let mut reader = Poller::start(&place, "revenue", &["store", "window_start"]);
     let mut sales = Sales::new(seed, PARTITIONS);
     let enough = AtomicBool::new(false);
@@ -157,6 +159,11 @@ fn play(
         Fault::Toxic(toxic, true, lasts) => {
             let Some(leader) = fleet.leader() else { return false };
             fleet.poison(toxic, Some(leader), lasts);
+        }
+        Fault::Wire(ill, false, lasts) => fleet.cross(ill, None, lasts),
+        Fault::Wire(ill, true, lasts) => {
+            let Some(leader) = fleet.leader() else { return false };
+            fleet.cross(ill, Some(leader), lasts);
         }
     }
     true

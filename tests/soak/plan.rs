@@ -6,6 +6,8 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use crate::harness::wire::Ill;
+
 /// Time to live of a term of leadership in the soak.
 pub const TTL: Duration = Duration::from_secs(3);
 
@@ -74,6 +76,8 @@ pub enum Fault {
     Store(Duration),
     /// The store does this to the leader (`true`) or to all for a while.
     Toxic(Toxic, bool, Duration),
+    /// The wire to the broker is so for a while: the leader's (`true`), or everybody's.
+    Wire(Ill, bool, Duration),
 }
 
 impl fmt::Display for Fault {
@@ -88,12 +92,16 @@ impl fmt::Display for Fault {
                 let whom = if *leader { "to the leader" } else { "to all" };
                 write!(f, "store, {whom}, {lasts:.1?}: {toxic}")
             }
+            Self::Wire(ill, leader, lasts) => {
+                let whose = if *leader { "the leader's" } else { "everybody's" };
+                write!(f, "{whose} wire to Kafka, {lasts:.1?}: {ill}")
+            }
         }
     }
 }
 
 /// Kinds of faults, as often as they come in a round.
-const ROUND: [Kind; 16] = [
+const ROUND: [Kind; 20] = [
     Kind::Kill,
     Kind::Kill,
     Kind::Kill,
@@ -110,6 +118,10 @@ const ROUND: [Kind; 16] = [
     Kind::Conflicts,
     Kind::SlowDown,
     Kind::Hung,
+    Kind::WireCut,
+    Kind::WireSlow,
+    Kind::WireSilent,
+    Kind::WireRefused,
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +138,10 @@ enum Kind {
     Conflicts,
     SlowDown,
     Hung,
+    WireCut,
+    WireSlow,
+    WireSilent,
+    WireRefused,
 }
 
 /// An endless run of faults, each with how long nothing new comes before it. The same seed gives the same ones. They come in
@@ -154,6 +170,7 @@ impl Plan {
         let (away, leader) = (self.millis(200, 3_000), self.dice.random_range(0..2) == 0);
         let lasts = self.millis(1_000, 8_000);
         let toxic = |toxic| Fault::Toxic(toxic, leader, lasts);
+        let wire = |ill| Fault::Wire(ill, leader, lasts);
         match kind {
             Kind::Kill => Fault::Kill(whom, away),
             Kind::Stop => Fault::Stop(whom, away),
@@ -167,6 +184,10 @@ impl Plan {
             Kind::Conflicts => toxic(Toxic::Conflicts),
             Kind::SlowDown => toxic(Toxic::SlowDown),
             Kind::Hung => toxic(Toxic::Hung),
+            Kind::WireCut => wire(Ill::Cut),
+            Kind::WireSlow => wire(Ill::Slow(away / 4)),
+            Kind::WireSilent => wire(Ill::Silent),
+            Kind::WireRefused => wire(Ill::Refused),
         }
     }
 }
@@ -186,9 +207,10 @@ fn a_seed_draws_its_faults_again_and_in_a_round_every_kind() {
     assert_ne!(drawn(7), drawn(8));
     let kind = |fault: &Fault| match fault {
         Fault::Toxic(toxic, ..) => format!("{:?}", std::mem::discriminant(toxic)) + " of the store",
+        Fault::Wire(ill, ..) => format!("{:?}", std::mem::discriminant(ill)) + " of the wire",
         other => format!("{:?}", std::mem::discriminant(other)),
     };
     let kinds: std::collections::BTreeSet<_> =
         drawn(7).iter().take(ROUND.len()).map(|(_, fault)| kind(fault)).collect();
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
+    assert_eq!(kinds.len(), 15, "{kinds:?}");
 }

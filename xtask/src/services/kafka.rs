@@ -59,15 +59,25 @@ pub struct Kafka {
     home: PathBuf,
     folder: PathBuf,
     port: u16,
+    /// Where those connect who pass on what comes to the ports that it advertises besides.
+    back_ports: Vec<u16>,
     daemon: Daemon,
 }
 
 impl Kafka {
     /// Formats an empty log in `folder` and starts a broker on it. The jars must have been fetched.
     pub fn start(workspace: &Workspace, folder: &Path) -> Result<Self> {
+        Self::start_behind(workspace, folder, &[])
+    }
+
+    /// The same, and for each of `ports` it has one more listener, which it tells its clients to be at that port. Somebody
+    /// listens there and passes on what comes to [`Kafka::behind`].
+    pub fn start_behind(workspace: &Workspace, folder: &Path, ports: &[u16]) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
         let (home, port, controller_port) = (home(workspace), free_port()?, free_port()?);
-        let properties = SERVER_PROPERTIES
+        let back_ports = ports.iter().map(|_| free_port()).collect::<Result<Vec<_>>>()?;
+        let template = SERVER_PROPERTIES.to_owned() + &listeners(ports, &back_ports);
+        let properties = template
             .replace("@BPORT@", &port.to_string())
             .replace("@CPORT@", &controller_port.to_string())
             .replace("@DIR@", &folder.display().to_string());
@@ -84,12 +94,17 @@ impl Kafka {
             bail!("format Kafka's log: {said}{}", String::from_utf8_lossy(&output.stderr));
         }
         let daemon = launch(&home, folder)?;
-        Ok(Self { home, folder: folder.to_path_buf(), port, daemon })
+        Ok(Self { home, folder: folder.to_path_buf(), port, back_ports, daemon })
     }
 
     /// `host:port` of the broker.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `host:port` of the listener that it advertises at the port of that number.
+    pub fn behind(&self, number: usize) -> String {
+        format!("127.0.0.1:{}", self.back_ports[number])
     }
 
     /// The broker's process.
@@ -107,6 +122,23 @@ impl Kafka {
         self.daemon = launch(&self.home, &self.folder)?;
         Ok(())
     }
+}
+
+/// The lines with a listener more for each port that is advertised. Of a key that comes twice the last one counts.
+fn listeners(ports: &[u16], back_ports: &[u16]) -> String {
+    let own = "PLAINTEXT://127.0.0.1:@BPORT@";
+    let list = |ports: &[u16]| -> String {
+        let listener = |(number, port)| format!(",BEHIND{number}://127.0.0.1:{port}");
+        ports.iter().enumerate().map(listener).collect()
+    };
+    let protocols: String =
+        (0..ports.len()).map(|number| format!(",BEHIND{number}:PLAINTEXT")).collect();
+    format!(
+        "listeners={own},CONTROLLER://127.0.0.1:@CPORT@{}\nadvertised.listeners={own}{}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}\n",
+        list(back_ports),
+        list(ports),
+    )
 }
 
 fn launch(home: &Path, folder: &Path) -> Result<Daemon> {
