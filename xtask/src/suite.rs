@@ -6,6 +6,7 @@
 //! would check all dependencies anew. For the same reason the documentation is made with the doc tests ([`rustdoc`]).
 
 use std::process::Command;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -22,7 +23,7 @@ const STEPS: [(&str, &str); 9] = [
     ("deployment", "a second"),
     ("unit tests", "a minute"),
     ("documentation", "two minutes: doc tests, and a warning is an error"),
-    ("services", "what is missing is fetched the first time"),
+    ("services", "what is missing is fetched the first time, while the steps before run"),
     ("console in a browser", "two minutes: real Chromium, a real host, a real Kafka"),
     ("end to end", "some minutes, against a real Kafka and a real S3 server"),
 ];
@@ -31,17 +32,24 @@ const STEPS: [(&str, &str); 9] = [
 pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let mut steps = Steps::default();
     steps.step(|| run(&mut cargo(workspace, &["fmt", "--all", "--check"])))?;
+    // The network is slow and the build keeps the cores busy: neither waits for the other.
+    let fetching = fetch_services(workspace);
     steps.step(|| plugins::build(workspace).map(|_| ()))?;
     // One build command for all that follows, so that nothing is built twice with other features.
     steps.step(|| run(&mut linted(workspace, &BUILD)?))?;
     steps.step(|| compose::check_files(workspace))?;
     steps.step(|| run(&mut linted(workspace, &["test", "--workspace", "--lib", "--bins"])?))?;
     steps.step(|| run(&mut documentation(workspace)?))?;
-    steps.step(|| services::fetch(workspace))?;
+    steps.step(|| fetching.join().unwrap_or_else(|_| bail!("fetching the services panicked")))?;
     steps.step(|| console::test(workspace, filter))?;
     // The times so far come before the last step, so that the last line is the test runner's own.
     steps.summary();
     steps.step(|| run(&mut end_to_end(workspace, filter)?))
+}
+
+fn fetch_services(workspace: &Workspace) -> JoinHandle<Result<()>> {
+    let workspace = workspace.clone();
+    thread::spawn(move || services::fetch(&workspace))
 }
 
 const BUILD: [&str; 3] = ["build", "--workspace", "--all-targets"];
@@ -71,7 +79,7 @@ fn end_to_end(workspace: &Workspace, filter: Option<&str>) -> Result<Command> {
     let mut cargo = linted(workspace, &["test", "--workspace", "--test", "e2e"])?;
     cargo.env("SLUICEGATE_BIN", workspace.host_binary("debug"));
     // They wait for brokers, stores and clocks: with one test per core, the cores idle half of the time.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
     cargo.args(["--", "--test-threads", &(2 * cores).to_string()]);
     cargo.args(filter);
     Ok(cargo)
