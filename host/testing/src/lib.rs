@@ -10,4 +10,5 @@ pub mod careless;
 pub mod held;
 pub mod denied;
 pub mod gate;
+pub mod panicking;
 pub mod parted;

@@ -55,6 +55,14 @@ pub enum LaneError {
     /// The store will not take a record, and trying again will not help.
     #[error("commit failed")]
     Commit(#[source] ChainError),
+    /// Nobody writes the log of a table any more.
+    #[error(
+        "writing the log of the table at {url} panicked, which is a fault of Sluicegate: the host's log has it"
+    )]
+    LogEnded {
+        /// Of the table.
+        url: String,
+    },
     /// A plugin does not fit a topic of updates.
     #[error(transparent)]
     SeveralRows(#[from] SeveralRows),

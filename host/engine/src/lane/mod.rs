@@ -177,6 +177,7 @@ impl Lane {
         }
         self.desk.outside.trial.begin_other("between two turns");
         self.ledger.check_state(self.logic.state_bytes())?;
+        self.outputs.logs.are_written()?;
         self.settle_outbox(Duration::ZERO);
         self.settle_epoch(Duration::ZERO)?;
         if self.barrier() == Barrier::Due && self.desk.leads()? {
@@ -369,7 +370,7 @@ impl Lane {
                 // Until it is durable, or clear who leads.
                 LastStep::Freeze | LastStep::Commit => self.settle_epoch(COMMIT_WAIT)?,
                 LastStep::Send => self.settle_outbox(COMMIT_WAIT),
-                LastStep::Publish => self.outputs.logs.wait(COMMIT_WAIT),
+                LastStep::Publish => self.outputs.logs.wait(COMMIT_WAIT)?,
             }
             self.desk.outside.pulse.beat();
             self.publish();

@@ -16,6 +16,7 @@ use sluicegate_delta::{LogError, Published, TableLog};
 use sluicegate_runtime::Runtime;
 use sluicegate_store::backoff::Backoff;
 
+use crate::lane::LaneError;
 use crate::status::TableLogView;
 
 /// A log that is this many epochs behind, for whatever reason, is a problem: its readers wait.
@@ -27,10 +28,11 @@ pub(in crate::lane) struct TableLogs {
     shapes: BTreeMap<Arc<str>, Arc<TableShape>>,
     logs: Vec<Running>,
     runtime: Runtime,
-    head: watch::Sender<Option<Arc<ChainRecord>>>,
 }
 
 struct Running {
+    /// The newest record. Each log has a channel of its own: the readers of one are woken in an order of chance.
+    head: watch::Sender<Option<Arc<ChainRecord>>>,
     /// Closed when the task has ended.
     shown: watch::Receiver<Shown>,
     task: JoinHandle<()>,
@@ -46,6 +48,26 @@ struct Shown {
     problem: Option<String>,
 }
 
+impl Running {
+    /// How many epochs the chain has.
+    fn head_count(&self) -> u64 {
+        self.head.borrow().as_ref().map_or(0, |head| head.epoch.0 + 1)
+    }
+
+    fn epochs_behind(&self) -> u64 {
+        behind(self.head_count(), &self.shown.borrow())
+    }
+}
+
+/// How many of the chain's epochs a log lacks.
+fn behind(head_count: u64, shown: &Shown) -> u64 {
+    head_count.saturating_sub(shown.through.map_or(0, |through| through.0 + 1))
+}
+
+fn ended(log: &Running) -> LaneError {
+    LaneError::LogEnded { url: log.url.clone() }
+}
+
 fn first_needed(needed: &[AtomicU64]) -> Epoch {
     Epoch(needed.iter().map(|epoch| epoch.load(Ordering::Relaxed)).min().unwrap_or(0))
 }
@@ -58,20 +80,20 @@ impl TableLogs {
         storage: &LaneStorage,
         runtime: &Runtime,
     ) -> Self {
-        let head = watch::Sender::new(None);
         let needed = logs.iter().map(|log| AtomicU64::new(log.published().needed_from.0));
         let needed: Arc<[AtomicU64]> = needed.collect();
         let start = |(index, log): (usize, TableLog)| {
             let Published { through, version, .. } = log.published();
             let (shows, shown) = watch::channel(Shown { through, version, problem: None });
+            let (head, heads) = watch::channel(None);
             let (table, url) = (Arc::from(log.table()), log.url().to_owned());
             let work =
                 Work { log, storage: storage.clone(), shows, needed: Arc::clone(&needed), index };
-            let task = runtime.spawn(work.run(head.subscribe()));
-            Running { shown, task, table, url }
+            let task = runtime.spawn(work.run(heads));
+            Running { head, shown, task, table, url }
         };
         let logs = logs.into_iter().enumerate().map(start).collect();
-        Self { shapes, logs, runtime: runtime.clone(), head }
+        Self { shapes, logs, runtime: runtime.clone() }
     }
 
     /// The columns of a table, if it has a log.
@@ -81,37 +103,52 @@ impl TableLogs {
 
     /// An epoch is committed.
     pub(in crate::lane) fn committed(&self, record: &Arc<ChainRecord>) {
-        self.head.send_replace(Some(Arc::clone(record)));
+        for log in &self.logs {
+            log.head.send_replace(Some(Arc::clone(record)));
+        }
     }
 
     /// Whether a log lacks something of the newest epoch.
     pub(in crate::lane) fn is_behind(&self) -> bool {
-        self.logs.iter().any(|log| self.epochs_behind(log) > 0)
-    }
-
-    fn epochs_behind(&self, log: &Running) -> u64 {
-        let head = self.head.borrow().as_ref().map_or(0, |head| head.epoch.0 + 1);
-        head.saturating_sub(log.shown.borrow().through.map_or(0, |through| through.0 + 1))
+        self.logs.iter().any(|log| log.epochs_behind() > 0)
     }
 
     /// Waits a moment for logs that are behind.
-    pub(in crate::lane) fn wait(&self, moment: Duration) {
-        let Some(log) = self.logs.iter().find(|log| self.epochs_behind(log) > 0) else { return };
-        let mut shown = log.shown.clone();
-        let change = async {
-            if shown.changed().await.is_err() {
-                // Its task has ended, and no change will come.
-                std::future::pending::<()>().await;
-            }
+    ///
+    /// # Errors
+    ///
+    /// A task has ended: no moment is long enough.
+    pub(in crate::lane) fn wait(&self, moment: Duration) -> Result<(), LaneError> {
+        self.are_written()?;
+        let Some(log) = self.logs.iter().find(|log| log.epochs_behind() > 0) else {
+            return Ok(());
         };
-        // Whether it came in time is asked again.
-        let _ = self.runtime.block_on(async { tokio::time::timeout(moment, change).await });
+        let head = log.head_count();
+        let mut shown = log.shown.clone();
+        // It looks at what is shown before it waits: a change that came a while ago is none to go round for.
+        let whole = shown.wait_for(|shown| behind(head, shown) == 0);
+        match self.runtime.block_on(async { tokio::time::timeout(moment, whole).await }) {
+            Ok(Err(_)) => Err(ended(log)),
+            // Whether it came in time is asked again.
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Looks whether every log has its task.
+    ///
+    /// # Errors
+    ///
+    /// One has panicked. Only another opening has one again, and it goes on where the log stands.
+    pub(in crate::lane) fn are_written(&self) -> Result<(), LaneError> {
+        // The sender goes with the task.
+        let gone = self.logs.iter().find(|log| log.shown.has_changed().is_err());
+        gone.map_or(Ok(()), |log| Err(ended(log)))
     }
 
     /// How far they are.
     pub(in crate::lane) fn views(&self) -> Vec<TableLogView> {
         let view = |log: &Running| {
-            let epochs_behind = self.epochs_behind(log);
+            let epochs_behind = log.epochs_behind();
             let shown = log.shown.borrow();
             let problem = shown.problem.clone().filter(|_| epochs_behind > 0);
             let table = Arc::clone(&log.table);
@@ -123,12 +160,9 @@ impl TableLogs {
     /// Why the readers of a table wait, if they do.
     pub(in crate::lane) fn problem(&self) -> Option<String> {
         self.logs.iter().find_map(|log| {
-            let (behind, shown) = (self.epochs_behind(log), log.shown.borrow());
+            let (behind, shown) = (log.epochs_behind(), log.shown.borrow());
             let why = match &shown.problem {
                 Some(problem) if behind > 0 => format!(": {problem}"),
-                _ if log.shown.has_changed().is_err() => {
-                    ", and its task has ended: start the pipeline again".to_owned()
-                }
                 _ if behind > BEHIND_MAX => String::new(),
                 _ => return None,
             };

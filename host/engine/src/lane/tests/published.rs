@@ -1,4 +1,5 @@
-//! Which records of the chain stay because a table's log still needs them: real openings, committer and housekeeping.
+//! Lanes whose tables have logs: which records stay because a log still needs them, and what a log that cannot be written
+//! does to its lane. Real openings, committer and housekeeping.
 
 use super::*;
 use crate::lead::Processes;
@@ -7,6 +8,7 @@ use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::SourceError;
 use sluicegate_runtime::Names;
 use sluicegate_testing::denied::DenyingStore;
+use sluicegate_testing::panicking::PanickingStore;
 
 const TABLE: &str = r#"
 [[sinks]]
@@ -36,6 +38,31 @@ impl Ends for OneByOne {
     }
 }
 
+/// A lane over so many records that keeps no record of the chain for its age.
+fn open_on(world: &World, records: usize) -> (Lane, mpsc::Sender<Command>) {
+    let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
+    let partition = Partition { stream: Arc::from("log"), number: 0 };
+    let logs = Arc::new(BTreeMap::from([(partition, (0..records).map(line).collect())]));
+    let keep = Keep { age: Duration::ZERO, ..Keep::default() };
+    let parts = LaneParts {
+        config: Arc::clone(&world.config),
+        storage: LaneStorage { keep, ..world.storage() },
+        modules: ModuleStore::new(world.location("modules")),
+        engine: PluginEngine::new(None, Compiler::Here).unwrap(),
+        ends: Arc::new(OneByOne(logs)),
+        runtime: world.runtime.handle().clone().into(),
+        names: Names::random(),
+        processes: Processes::of_machine(),
+        clock: Clock::system(),
+        instance: "test".to_owned(),
+        waits_for_modules: false,
+        advertise: None,
+        pace: Pace::default(),
+    };
+    let (outside, commands) = world.outside(world.metrics(), &parts.clock);
+    (open(&parts, &outside).unwrap(), commands)
+}
+
 /// A lane that commits at every turn, and keeps no record for its age.
 struct Forgetful {
     world: World,
@@ -49,27 +76,7 @@ impl Forgetful {
         let mut world = World::of(&[HEAD, TABLE].concat(), None);
         let store = Arc::new(DenyingStore::new(Arc::clone(&world.store), denied));
         world.store = Arc::clone(&store) as Arc<dyn ObjectStore>;
-        let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
-        let partition = Partition { stream: Arc::from("log"), number: 0 };
-        let logs = Arc::new(BTreeMap::from([(partition, (0..100_000).map(line).collect())]));
-        let keep = Keep { age: Duration::ZERO, ..Keep::default() };
-        let parts = LaneParts {
-            config: Arc::clone(&world.config),
-            storage: LaneStorage { keep, ..world.storage() },
-            modules: ModuleStore::new(world.location("modules")),
-            engine: PluginEngine::new(None, Compiler::Here).unwrap(),
-            ends: Arc::new(OneByOne(logs)),
-            runtime: world.runtime.handle().clone().into(),
-            names: Names::random(),
-            processes: Processes::of_machine(),
-            clock: Clock::system(),
-            instance: "test".to_owned(),
-            waits_for_modules: false,
-            advertise: None,
-            pace: Pace::default(),
-        };
-        let (outside, commands) = world.outside(world.metrics(), &parts.clock);
-        let lane = open(&parts, &outside).unwrap();
+        let (lane, commands) = open_on(&world, 100_000);
         Self { world, store, lane, _commands: commands }
     }
 
@@ -125,4 +132,55 @@ fn records_that_a_log_lacks_stay_however_old() {
     assert!((0..=560).all(|epoch| lane.has_record(epoch)));
     let problem = lane.lane.outputs.logs.problem().unwrap();
     assert!(problem.contains("write the table's log"), "{problem}");
+}
+
+/// A moment is over before a log that cannot be written is asked for again, also behind news that it gave before.
+#[test]
+fn a_lane_waits_for_a_log_and_does_not_turn_round_and_round() {
+    let mut lane = Forgetful::open(Some("_delta_log/"));
+    lane.commit_up_to(3);
+    while lane.lane.outputs.logs.problem().is_none_or(|text| !text.contains("write the table")) {
+        lane.rest();
+    }
+    let (clock, moment) = (Clock::system(), Duration::from_millis(60));
+    let began = clock.monotonic();
+    lane.lane.outputs.logs.wait(moment).unwrap();
+    let waited = clock.monotonic() - began;
+    assert!(waited >= moment, "{waited:?}");
+}
+
+fn world_that_panics(times: usize) -> World {
+    let mut world = World::of(&[HEAD, TABLE].concat(), None);
+    let inner = Arc::clone(&world.store);
+    world.store = Arc::new(PanickingStore::new(inner, "_delta_log/", times));
+    world
+}
+
+fn assert_log_ended(error: LaneError) {
+    assert!(matches!(&error, LaneError::LogEnded { url } if url.contains("rows")), "{error}");
+}
+
+#[test]
+fn a_lane_fails_whose_log_has_panicked_and_the_next_writes_what_it_lacks() {
+    let world = world_that_panics(1);
+    let (mut lane, _commands) = open_on(&world, 5);
+    // It may have read to its end by then: it does not wait for a log that nobody writes.
+    assert_log_ended(lane.run().unwrap_err());
+    drop(lane);
+    let (mut lane, _commands) = open_on(&world, 5);
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let table = world.storage().tables["rows"].clone();
+    let read = sluicegate_delta::contents::contents(&table);
+    let files = world.runtime.block_on(read).unwrap().files;
+    let written: usize = world.chain().iter().map(|record| record.files.len()).sum();
+    assert_eq!((files.len(), world.count("rows")), (written, 5));
+}
+
+/// It has much to read, and does not leave the readers of its table behind until somebody starts it again.
+#[test]
+fn a_lane_fails_whose_log_has_panicked_also_amidst_its_input() {
+    let world = world_that_panics(1);
+    let (mut lane, _commands) = open_on(&world, 100_000);
+    let failed = std::iter::repeat_with(|| lane.step()).find_map(Result::err);
+    assert_log_ended(failed.unwrap());
 }
