@@ -24,6 +24,9 @@ const FOLDER: &str = "_delta_log";
 /// Commits that are asked for at a time once a log has gone on: a leader that takes over waits for it.
 const COMMITS_AT_A_TIME: usize = 16;
 
+/// How often a log is looked at that others begin at the same time.
+const LOOKS_MAX: usize = 3;
+
 /// What `_last_checkpoint` says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LastCheckpoint {
@@ -92,27 +95,44 @@ impl Log {
         state: &mut LogState,
         mut each: impl FnMut(u64, Vec<Line>),
     ) -> Result<(), LogError> {
+        for _ in 0..LOOKS_MAX {
+            self.read_on(state, &mut each).await?;
+            if state.version.is_some() {
+                return Ok(());
+            }
+            match self.list(None).await?.commits.first() {
+                None => return Ok(()),
+                // Somebody has begun the log behind our question for its first commit.
+                Some((0, _)) => {}
+                Some(_) => break,
+            }
+        }
+        let reason =
+            "has a log that begins in its middle, without a checkpoint; restore it from a copy";
+        Err(LogError::refused(&self.table, reason))
+    }
+
+    /// Reads commits to the end of the log.
+    async fn read_on(
+        &self,
+        state: &mut LogState,
+        each: &mut impl FnMut(u64, Vec<Line>),
+    ) -> Result<(), LogError> {
         // Most often there is nothing new, and one question says so.
         let mut at_a_time = 1;
-        'log: loop {
+        loop {
             let first = state.next_version();
             let versions = first..first + at_a_time as u64;
             let commits = stream::iter(versions).map(|version| self.commit(version));
             let mut commits = pin!(commits.buffered(at_a_time));
             while let Some(commit) = commits.next().await {
-                let Some(lines) = commit? else { break 'log };
+                let Some(lines) = commit? else { return Ok(()) };
                 let version = state.next_version();
                 state.apply(version, &lines);
                 each(version, lines);
             }
             at_a_time = COMMITS_AT_A_TIME;
         }
-        if state.version.is_none() && !self.list(None).await?.commits.is_empty() {
-            let reason =
-                "has a log that begins in its middle, without a checkpoint; restore it from a copy";
-            return Err(LogError::refused(&self.table, reason));
-        }
-        Ok(())
     }
 
     /// The newest checkpoint that can be read.

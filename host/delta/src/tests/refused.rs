@@ -1,10 +1,18 @@
 //! Tables that are not ours, or that this writer would damage.
 
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
 use futures::StreamExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{GetOptions, GetResult, ObjectStore};
 
 use super::*;
 use crate::actions::{Metadata, Protocol};
 use crate::decide::OWNER_KEY;
+use sluicegate_store::Location;
 
 /// A lane whose table is there.
 fn lane() -> Lane {
@@ -93,6 +101,48 @@ fn a_log_that_begins_in_its_middle_is_refused() {
     lane.runtime.block_on(lane.table().store.delete(&log.commit_path(0))).unwrap();
     let said = refusal(&lane, &["n"]);
     assert!(said.contains("begins in its middle"), "{said}");
+}
+
+/// Does not have the first commit yet when it is asked for it, a few times.
+#[derive(Debug)]
+struct JustBegun {
+    inner: Arc<InMemory>,
+    left: AtomicUsize,
+}
+
+impl fmt::Display for JustBegun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("store of a log that just begins")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for JustBegun {
+    sluicegate_testing::passes_on!(
+        inner: put_opts, put_multipart_opts, delete_stream, list, list_with_offset,
+        list_with_delimiter, copy_opts
+    );
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        let one_less = |left: usize| left.checked_sub(1);
+        if path.filename() == Some("00000000000000000000.json")
+            && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+        {
+            let (path, source) = (path.to_string(), "not yet".into());
+            return Err(object_store::Error::NotFound { path, source });
+        }
+        self.inner.get_opts(path, options).await
+    }
+}
+
+/// Another leader begins it behind our question for its first commit.
+#[test]
+fn a_log_that_begins_while_it_is_looked_for_is_read() {
+    let lane = lane();
+    let store = JustBegun { inner: lane.store.untroubled(), left: AtomicUsize::new(2) };
+    let log = Log { table: Location { store: Arc::new(store), ..lane.table().clone() } };
+    let state = lane.runtime.block_on(log.load(|_, _| {})).unwrap();
+    assert_eq!(state.version, Some(commits(&lane).len() as u64 - 1));
 }
 
 #[test]
