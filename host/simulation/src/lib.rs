@@ -12,7 +12,7 @@
 //! plugin    native code in the place of a module (plugin)
 //! ```
 //!
-//! A reader looks at the table all the while ([`reader`]). At the end every record must be there once. The same seed gives the
+//! A reader looks at the tables all the while ([`reader`]). At the end every record must be there once. The same seed gives the
 //! same story, event by event.
 
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ mod clock;
 mod diary;
 mod instance;
 mod life;
+mod log;
 mod machine;
 mod plot;
 mod plugin;

@@ -27,6 +27,7 @@ column = "at"
 max_out_of_orderness = "5s"
 [dead_letters]
 path = "unused-dead"
+format = "FORMAT"
 [checkpoint]
 path = "unused-chain"
 interval = "700ms"
@@ -37,7 +38,7 @@ ttl = "3s"
 margin = "500ms"
 [[sinks]]
 id = "table"
-type = "parquet"
+type = "FORMAT"
 path = "unused-rows"
 "#;
 
@@ -52,6 +53,7 @@ size = "10s"
 key = ["key"]
 [late]
 path = "unused-late"
+format = "FORMAT"
 "#;
 
 const TOPIC: &str = r#"
@@ -92,11 +94,10 @@ impl Plot {
         let (windows, topic) =
             [(false, false), (true, false), (true, true)][random.random_range(0..3)];
         let text = [HEAD, if windows { WINDOWS } else { "" }, if topic { TOPIC } else { "" }];
-        let parsed = sluicegate_pipeline::file::parse(
-            &text.concat(),
-            Path::new("story.toml"),
-            &BTreeMap::new(),
-        );
+        let format = if random.random() { "delta" } else { "parquet" };
+        let text = text.concat().replace("FORMAT", format);
+        let parsed =
+            sluicegate_pipeline::file::parse(&text, Path::new("story.toml"), &BTreeMap::new());
         let config = Arc::new(parsed.expect("the pipeline is well formed"));
         let (mut logs, mut rows, mut results) = (Logs::new(), BTreeSet::new(), BTreeSet::new());
         for number in 0..random.random_range(1..=3) {

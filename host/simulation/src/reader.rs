@@ -12,9 +12,12 @@ use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sluicegate_chain::record::{ChainRecord, Epoch};
 use sluicegate_chain::{LaneStorage, inspect};
+use sluicegate_pipeline::{Pipeline, TableFormat};
+
+use super::log::LogReader;
 
 /// What is gone stays gone, so it is seen a little later. Reading all again each time takes a quarter of a story.
-const LOOKS_BACK_EVERY: u64 = 16;
+const LOOKS_BACK_EVERY: u64 = 12;
 
 /// What was seen so far.
 pub(crate) struct Reader {
@@ -25,12 +28,17 @@ pub(crate) struct Reader {
     records: Vec<ChainRecord>,
     /// The row and where it was seen.
     rows: BTreeMap<String, String>,
+    /// What readers of tables with a log see.
+    logs: Vec<LogReader>,
     looks: u64,
 }
 
 impl Reader {
-    pub(crate) fn new(store: Arc<InMemory>, storage: LaneStorage) -> Self {
-        Self { store, storage, records: Vec::new(), rows: BTreeMap::new(), looks: 0 }
+    pub(crate) fn new(store: Arc<InMemory>, storage: LaneStorage, config: &Pipeline) -> Self {
+        let logs = config.tables().into_iter();
+        let logs = logs.filter(|(_, location)| location.format == TableFormat::Delta);
+        let logs = logs.map(|(table, _)| LogReader::new(table)).collect();
+        Self { store, storage, records: Vec::new(), rows: BTreeMap::new(), logs, looks: 0 }
     }
 
     /// Reads what is new, and sometimes looks whether what was there is there.
@@ -49,7 +57,11 @@ impl Reader {
             let record = self.record(epoch).await?;
             self.read(record).await?;
         }
-        if self.looks.is_multiple_of(LOOKS_BACK_EVERY) { self.look_back().await } else { Ok(()) }
+        if !self.looks.is_multiple_of(LOOKS_BACK_EVERY) {
+            return Ok(());
+        }
+        self.look_at_logs().await?;
+        self.look_back().await
     }
 
     /// Looks whether all that was read is there as it was.
@@ -65,6 +77,19 @@ impl Reader {
             self.files_are_there(before).await?;
         }
         Ok(())
+    }
+
+    /// Reads the logs of the tables. Whether they have every epoch.
+    ///
+    /// # Errors
+    ///
+    /// What no reader of a table may see.
+    pub(crate) async fn look_at_logs(&mut self) -> Result<bool, String> {
+        let mut are_whole = true;
+        for log in &mut self.logs {
+            are_whole &= log.look(&self.storage, &self.records).await?;
+        }
+        Ok(are_whole)
     }
 
     async fn record(&self, epoch: u64) -> Result<ChainRecord, String> {

@@ -89,7 +89,8 @@ impl World {
     async fn play(mut self) -> Story {
         let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&self.around.store);
         let storage = storage(&self.around.plot.config, &straight);
-        let mut reader = Reader::new(Arc::clone(&self.around.store), storage);
+        let mut reader =
+            Reader::new(Arc::clone(&self.around.store), storage, &self.around.plot.config);
         if self.around.plot.has_stage() {
             upload(&straight).await;
         }
@@ -115,7 +116,11 @@ impl World {
             self.around.network.is_bad.store(is_bad, Ordering::Relaxed);
             if self.all_have_ended(now)? {
                 reader.look().await?;
-                return reader.look_back().await;
+                reader.look_back().await?;
+                return match reader.look_at_logs().await? {
+                    true => Ok(()),
+                    false => Err("all have ended, and a table's log lacks an epoch".to_owned()),
+                };
             }
             if is_bad {
                 self.something_happens(now)
