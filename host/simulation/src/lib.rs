@@ -32,6 +32,7 @@ mod store;
 mod story;
 mod thread;
 mod topic;
+mod watched;
 mod world;
 
 pub use diary::{Diary, Event};

@@ -1,7 +1,7 @@
 //! A story: its instances begin, die, stop, sleep and begin again as the seed wants it, until the input is read to its end.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use object_store::ObjectStore;
@@ -22,19 +22,34 @@ use super::reader::Reader;
 use super::store::Network;
 use super::story::{Mutation, Story};
 use super::topic::Topic;
+use super::watched::{give_up, watched};
 
 /// Things go wrong for so long.
 const BAD_FOR: Duration = Duration::from_secs(12);
 /// And are to be well so much later.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
-/// Plays the story of a seed.
+/// A story takes less than a second of a processor: one that takes so long of the wall never ends.
+const TOO_LONG: Duration = Duration::from_secs(180);
+
+/// Plays the story of a seed. One that never ends is told of, and ends the process.
 ///
 /// Panics if the machine has no thread to spare.
 pub fn run(seed: u64, mutation: Option<Mutation>) -> Story {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(async { World::new(seed, mutation).play().await })
+    let diary = OnceLock::new();
+    watched(
+        TOO_LONG,
+        || give_up(seed, TOO_LONG, diary.get()),
+        || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
+            runtime.block_on(async {
+                let world = World::new(seed, mutation);
+                diary.get_or_init(|| world.around.diary.clone());
+                world.play().await
+            })
+        },
+    )
 }
 
 struct World {
