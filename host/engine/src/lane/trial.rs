@@ -85,6 +85,8 @@ struct State {
     groups_in_hand: Option<Groups>,
     groups_on_trial: Option<Groups>,
     groups_condemned: Vec<(GroupPlace, String)>,
+    /// Whether the last panic was a step nearer to the cause.
+    narrows: bool,
 }
 
 impl Trial {
@@ -143,6 +145,7 @@ impl Trial {
     /// The lane panicked. What follows from that, as a sentence.
     pub fn panicked(&self, panic: &str) -> String {
         let mut state = self.state();
+        state.narrows = true;
         if let Some(groups) = state.groups_in_hand.take() {
             return state.groups_panicked(groups, panic);
         }
@@ -150,6 +153,11 @@ impl Trial {
             in_hand if in_hand.is_empty() => state.nothing_to_try(),
             in_hand => state.records_panicked(in_hand, panic),
         }
+    }
+
+    /// Whether after the last panic the next life comes nearer to the cause, by what is known here.
+    pub fn narrows(&self) -> bool {
+        self.state().narrows
     }
 
     /// Whether records or groups are tried one by one, for people.
@@ -235,6 +243,7 @@ impl State {
         self.before = in_hand;
         if common.is_empty() && !is_suspect {
             self.suspects.clear();
+            self.narrows = false;
             return "if that happens again with the same records, they are tried one by one"
                 .to_owned();
         }
@@ -245,6 +254,7 @@ impl State {
         let Run { partition, first: offset, .. } = run;
         if self.find(&partition, offset).is_some() {
             self.suspects.clear();
+            self.narrows = false;
             return format!(
                 "that the record at offset {offset} of {partition} is left out does not help: move behind it with \
                  `sluicegate positions`, and tell us"
@@ -268,7 +278,8 @@ impl State {
         "the group that fired alone is dead-lettered with its accumulator".to_owned()
     }
 
-    fn nothing_to_try(&self) -> String {
+    fn nothing_to_try(&mut self) -> String {
+        self.narrows = false;
         let doing = if self.doing.is_empty() { "between two turns" } else { self.doing };
         format!(
             "it happened {doing}, so there is no record or group to leave out: if it happens again, activate another \

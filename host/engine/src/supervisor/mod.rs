@@ -51,6 +51,7 @@ pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<Thread<E
     runtime.thread(name, Some(LANE_STACK_BYTES), move || {
         let supervisor = Supervisor {
             back_off: Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed(&parts)),
+            worked: Duration::ZERO,
             parts,
             said: None,
         };
@@ -70,6 +71,8 @@ fn seed(parts: &LaneParts) -> u64 {
 struct Supervisor {
     parts: LaneParts,
     back_off: Backoff,
+    /// How long the last life went on behind its opening. Standing by is no work: it shows nothing of what fails.
+    worked: Duration,
     /// What was logged to be waited for.
     said: Option<String>,
 }
@@ -86,9 +89,19 @@ enum Life {
     /// It was broken off to take a command, which the next does first.
     BrokenOff,
     /// Another life may do better.
-    Failed(String),
+    Failed {
+        reason: String,
+        /// The next one here is a step nearer to the cause.
+        narrows: bool,
+    },
     /// No other life will.
     Halted(String),
+}
+
+impl Life {
+    fn failed(reason: String) -> Self {
+        Self::Failed { reason, narrows: false }
+    }
 }
 
 impl Supervisor {
@@ -97,7 +110,6 @@ impl Supervisor {
             // What it waits for stays visible while it looks again.
             let waits_for = outside.status.load().problem.clone();
             publish(outside, Phase::Opening, waits_for);
-            let started = self.parts.clock.monotonic();
             let life = self.live(outside);
             if !matches!(life, Life::BrokenOff) {
                 outside.commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
@@ -142,12 +154,9 @@ impl Supervisor {
                     self.say_once(&reason, wait);
                     publish(outside, Phase::BackingOff, Some(reason));
                 }
-                Life::Failed(reason) => {
-                    if self.parts.clock.monotonic().saturating_sub(started) >= BACK_OFF_MAX {
-                        self.back_off.reset();
-                    }
-                    wait = self.back_off.wait();
-                    if wait >= HANDS_OVER_AFTER {
+                Life::Failed { reason, narrows } => {
+                    wait = self.wait_after_failure();
+                    if hands_over(wait, narrows) {
                         self.release(outside);
                     }
                     self.said = None;
@@ -173,12 +182,26 @@ impl Supervisor {
         }
     }
 
-    fn live(&self, outside: &Outside) -> Life {
+    fn live(&mut self, outside: &Outside) -> Life {
+        self.worked = Duration::ZERO;
         match caught(|| lane::open(&self.parts, outside)) {
-            Ok(Ok(mut lane)) => run_caught(&mut lane, outside),
+            Ok(Ok(mut lane)) => {
+                let clock = &self.parts.clock;
+                let begun = clock.monotonic();
+                let life = run_caught(&mut lane, outside);
+                self.worked = clock.monotonic().saturating_sub(begun);
+                life
+            }
             Ok(Err(error)) => open_failed(error),
-            Err(panicked) => Life::Failed(panicked),
+            Err(panicked) => Life::failed(panicked),
         }
+    }
+
+    fn wait_after_failure(&mut self) -> Duration {
+        if self.worked >= BACK_OFF_MAX {
+            self.back_off.reset();
+        }
+        self.back_off.wait()
     }
 
     /// Leads no more, so that another instance may.
@@ -190,6 +213,12 @@ impl Supervisor {
     fn wait_before_next(&self, outside: &Outside, wait: Duration) -> bool {
         lane::wait(outside, &self.parts.runtime, wait, Awaited::NextLife)
     }
+}
+
+/// Whether a failure that is followed by such a wait has the instance lead no more. What narrows a failure down is known in
+/// this process only: another one would begin at the first panic.
+fn hands_over(wait: Duration, narrows: bool) -> bool {
+    wait >= HANDS_OVER_AFTER && !narrows
 }
 
 fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
@@ -205,8 +234,11 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
         Ok(Err(error @ LaneError::Fenced { .. })) => Life::Overtaken(error.to_string()),
         Ok(Err(error @ LaneError::SteppedDown(_))) => Life::SteppedDown(error.to_string()),
         Ok(Err(LaneError::Commit(error))) if !error.may_pass() => Life::Halted(chain_of(&error)),
-        Ok(Err(error)) => Life::Failed(chain_of(&error)),
-        Err(panicked) => Life::Failed(format!("{panicked}; {}", outside.trial.panicked(&panicked))),
+        Ok(Err(error)) => Life::failed(chain_of(&error)),
+        Err(panicked) => {
+            let reason = format!("{panicked}; {}", outside.trial.panicked(&panicked));
+            Life::Failed { reason, narrows: outside.trial.narrows() }
+        }
     }
 }
 

@@ -188,17 +188,22 @@ impl World {
 
     fn start_as(&self, instance: &str, pace: Pace, store: &GatedStore) -> Supervised {
         let clock = Clock::manual(0);
-        let stop = Stop::new(clock.clone());
-        let status = Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name)));
+        let (outside, commands) = self.outside(&clock);
+        let Outside { stop, status, lead, .. } = outside.clone();
+        let thread = supervise(self.parts(instance, pace, store), outside).unwrap();
+        Supervised { thread, stop, clock, status, lead, _commands: commands }
+    }
+
+    /// `clock` is that of the stop.
+    fn outside(&self, clock: &Clock) -> (Outside, mpsc::Sender<Command>) {
         let (commands_tx, commands) = mpsc::channel(4);
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
-        let lead = Lead::new(Clock::system());
         let outside = Outside {
-            lead: lead.clone(),
+            lead: Lead::new(Clock::system()),
             commands: Commands::new(commands),
             looks: Looks::new(mpsc::channel(1).1),
-            stop: stop.clone(),
-            status: Arc::clone(&status),
+            stop: Stop::new(clock.clone()),
+            status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&self.config.name))),
             stages: Arc::default(),
             live: broadcast::channel(4).0,
             haste: Haste::default(),
@@ -206,9 +211,13 @@ impl World {
             pulse: Pulse::new(Clock::system()),
             trial: Trial::default(),
         };
+        (outside, commands_tx)
+    }
+
+    fn parts(&self, instance: &str, pace: Pace, store: &GatedStore) -> LaneParts {
         let (stores, runtime) = (StoreOptions::default(), self.runtime.handle().clone());
         let ends = Arc::new(RealEnds { stores, runtime });
-        let parts = LaneParts {
+        LaneParts {
             config: Arc::clone(&self.config),
             storage: self.storage(store),
             modules: ModuleStore::new(folder_of(store, "modules")),
@@ -222,9 +231,7 @@ impl World {
             waits_for_modules: true,
             advertise: None,
             pace,
-        };
-        let thread = supervise(parts, outside).unwrap();
-        Supervised { thread, stop, clock, status, lead, _commands: commands_tx }
+        }
     }
 
     /// Waits until a request of the lane hangs.
@@ -410,6 +417,42 @@ fn a_leader_that_shows_no_sign_of_life_is_taken_over_and_stands_by_when_it_hears
         lane.ended();
     }
     assert_eq!(world.read(), 2);
+}
+
+/// Otherwise two instances that fail alike, but rarely at the same time, would hand the lane to each other for ever.
+#[test]
+fn standing_by_does_not_make_good_what_has_failed_before() {
+    let files = World::watching();
+    let world = files.changed(&files.text.replace("ttl = \"3s\"", "ttl = \"10m\""));
+    let pace = Pace { look: FAST, ..Pace::default() };
+    let leader = world.start_as("leader", pace, &world.store);
+    leader.shows(|status| status.phase == Phase::Running);
+
+    let (way, clock) = (world.store.another_way(), Clock::manual(0));
+    let (outside, _commands) = world.outside(&Clock::manual(0));
+    let mut back_off = Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, 7);
+    while back_off.wait() < BACK_OFF_MAX / 2 {}
+    let parts = LaneParts { clock: clock.clone(), ..world.parts("fails", pace, &way) };
+    let mut supervisor = Supervisor { parts, back_off, worked: Duration::ZERO, said: None };
+    let status = Arc::clone(&outside.status);
+    let life = std::thread::spawn(move || {
+        let life = supervisor.live(&outside);
+        (life, supervisor)
+    });
+    let watch = Clock::system();
+    while status.load().phase != Phase::Standby {
+        assert!(watch.monotonic() < LONG, "{:?}", status.load());
+        std::thread::yield_now();
+    }
+    clock.advance(2 * BACK_OFF_MAX);
+    way.set(Gate::Panics);
+    let (life, mut supervisor) = life.join().unwrap();
+    assert!(matches!(life, Life::Failed { .. }));
+    let wait = supervisor.wait_after_failure();
+    assert!(wait >= BACK_OFF_MAX / 2, "{wait:?}");
+    assert!(hands_over(wait, false) && !hands_over(wait, true));
+    leader.stop.ask();
+    assert_eq!(leader.ended(), LaneEnd::Stopped);
 }
 
 /// It knows no terms; its beat tells that it lives.

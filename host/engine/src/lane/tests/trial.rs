@@ -132,17 +132,21 @@ fn a_single_panic_condemns_nothing_and_a_panic_without_records_neither() {
         follows.starts_with("it happened while an epoch was frozen, so there is no"),
         "{follows}"
     );
+    assert!(!trial.narrows());
     begin(3);
     assert!(trial.panicked("first").starts_with("if that happens again"));
     assert_eq!(verdict(3), None);
+    assert!(!trial.narrows(), "another instance would know as much");
     begin(5);
     assert!(trial.panicked("another record").starts_with("if that happens again"));
     assert_eq!(verdict(5), None);
     begin(5);
     assert_eq!(trial.panicked("again"), "the record at offset 5 of log/0 is dead-lettered");
     assert_eq!(verdict(5).as_deref(), Some("again"));
+    assert!(trial.narrows());
     begin(5);
     assert!(trial.panicked("although it is left out").contains("does not help"));
+    assert!(!trial.narrows());
 }
 
 /// Offsets of files count bytes: a suspect is a thousand of them behind where the lane stands, and one record.
