@@ -29,7 +29,8 @@ const COMPRESSIONS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 const PARTITIONS: i32 = 3;
 
-fn config(topic: &Topic, fetch: FetchWay) -> KafkaConfig {
+/// To the end that the topic has at the first start, from its beginning.
+pub fn config(topic: &Topic, fetch: FetchWay) -> KafkaConfig {
     KafkaConfig {
         brokers: topic.brokers.clone(),
         topic: topic.name.clone(),

@@ -105,6 +105,19 @@ impl Topic {
         self.wait_until_shown();
     }
 
+    /// A name that no topic has.
+    pub fn unused(label: &str) -> String {
+        unique(label)
+    }
+
+    /// Takes the records of a partition that lie before an offset, as retention does.
+    pub fn delete_records(&self, partition: i32, before: i64) {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(&self.name, partition, Offset::Offset(before)).unwrap();
+        let options = AdminOptions::new();
+        asked(admin(&self.brokers).delete_records(&offsets, &options));
+    }
+
     /// A topic that is there.
     pub fn existing(brokers: &str, name: &str, partitions: i32) -> Self {
         let producer = producer(brokers);

@@ -98,7 +98,10 @@ pub fn run(args: &PositionsArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn describe(record: &ChainRecord) -> String {
-    let unknown = || "unknown: an older version wrote the chain".to_owned();
+    let unknown = || {
+        "whichever the next run finds: somebody has accepted it, or an older version wrote the chain"
+            .to_owned()
+    };
     let identity = &record.source.identity;
     let mut text = format!(
         "epoch {}\ncluster {}\ntopic id {}\n\n",

@@ -232,6 +232,8 @@ impl Source for KafkaSource {
 
     fn expect(&mut self, identity: &SourceIdentity) {
         self.identity = identity.clone();
+        // Whoever stood by while another began the chain has asked for a beginning that nobody took.
+        self.is_first_start = false;
     }
 
     fn identity(&self) -> SourceIdentity {
