@@ -41,6 +41,7 @@ mod lost_position;
 mod large_record;
 mod event_time;
 mod misbehaving;
+mod poison;
 mod run_ahead;
 mod accounting;
 mod careless_stores;

@@ -150,7 +150,8 @@ impl Misbehaving {
     fn begin(kind: &str, sin: &str, every: i64, window: &str) -> Self {
         let topic = Topic::create(services::kafka(), "misbehaving", 2);
         let place = Place::local();
-        let host = Host::serve(&place, &pipeline(&place, &topic, (kind, sin), window));
+        let pipeline = pipeline(&place, &topic, (kind, sin), window, "good");
+        let host = Host::serve(&place, &pipeline);
         upload(&host, "good", module(kind, "lg"));
         upload(&host, "evil", module(kind, "l."));
         let windows = window.lines().next().unwrap_or_default();
@@ -234,7 +235,7 @@ impl Misbehaving {
 }
 
 /// The evil plugin of a kind, with what stands behind the kind.
-fn module(kind: &str, behind: &str) -> Vec<u8> {
+pub fn module(kind: &str, behind: &str) -> Vec<u8> {
     let mut module = std::fs::read(services::plugin("evil-plugin")).unwrap();
     let text = b"evil-kind:aggregate..";
     let by = format!("evil-kind:{kind}{behind}");
@@ -251,7 +252,14 @@ fn upload(host: &Host, name: &str, module: Vec<u8>) {
     assert!(answer.status().is_success(), "upload {name}: {:?}", answer.text());
 }
 
-fn pipeline(place: &Place, topic: &Topic, (kind, sin): (&str, &str), window: &str) -> PathBuf {
+/// A pipeline whose only stage runs `plugin`, which has a kind and a sin, over records with an `i`.
+pub fn pipeline(
+    place: &Place,
+    topic: &Topic,
+    (kind, sin): (&str, &str),
+    window: &str,
+    plugin: &str,
+) -> PathBuf {
     let (url, Topic { name, brokers, .. }) = (&place.url, topic);
     let kind = kind.trim_end_matches('.');
     let windows = match window {
@@ -272,7 +280,7 @@ fn pipeline(place: &Place, topic: &Topic, (kind, sin): (&str, &str), window: &st
          s = {{ type = \"string\", nullable = true }}\n\
          at = \"timestamp(ms)\"\n\
          [event_time]\ncolumn = \"at\"\nmax_out_of_orderness = \"1s\"\n\
-         [[stages]]\nid = \"evil\"\nkind = \"{kind}\"\nplugin = \"good\"\nconfig = {{ sin = \"{sin}\" }}\n\
+         [[stages]]\nid = \"evil\"\nkind = \"{kind}\"\nplugin = \"{plugin}\"\nconfig = {{ sin = \"{sin}\" }}\n\
          {windows}\
          [[sinks]]\nid = \"rows\"\ntype = \"parquet\"\npath = \"{url}/rows\"\n\
          [dead_letters]\npath = \"{url}/dead\"\n\
