@@ -23,6 +23,7 @@ mod instance;
 mod life;
 mod log;
 mod machine;
+mod mutated;
 mod plot;
 mod plugin;
 mod reader;

@@ -31,12 +31,18 @@ use super::clock::DriftingClock;
 use super::diary::Diary;
 use super::instance::Instance;
 use super::machine::{Lives, MachineOf};
+use super::mutated::MutatedWay;
 use super::plot::{Plot, STAGE};
 use super::plugin;
 use super::source::SimulatedEnds;
 use super::stage::InstanceStage;
 use super::store::{Network, Way};
+use super::story::Mutation;
 use super::topic::Topic;
+
+/// Names of the pipeline and of its lane.
+pub(crate) const JOB: &str = "story";
+pub(crate) const LANE: &str = "0";
 
 /// What all lives of a story are handed.
 pub(crate) struct Surroundings {
@@ -51,8 +57,7 @@ pub(crate) struct Surroundings {
     pub(crate) machines: usize,
     /// Filled by whoever sees what must not be.
     pub(crate) faults: Arc<Mutex<Vec<String>>>,
-    /// As L8 of leadership wants it. False is a mutation.
-    pub(crate) clocks_count_suspend: bool,
+    pub(crate) mutation: Option<Mutation>,
 }
 
 pub(crate) struct Life {
@@ -82,9 +87,14 @@ impl Life {
             instance: Arc::clone(&instance),
             rate: random.random_range(0.95..1.05),
             wall: random.random_range(0..2_000_000_000_000_000),
-            counts_suspend: around.clocks_count_suspend,
+            counts_suspend: around.mutation != Some(Mutation::ClocksSleep),
         }));
-        let (lead, stop) = (Lead::new(clock.clone()), Stop::new(clock.clone()));
+        let of_lead = match around.mutation {
+            // No time passes by it, so none runs out.
+            Some(Mutation::NeverDoubts) => Clock::manual(0),
+            _ => clock.clone(),
+        };
+        let (lead, stop) = (Lead::new(of_lead), Stop::new(clock.clone()));
         let (commands_tx, commands) = mpsc::channel(1);
         let (looks_tx, looks) = mpsc::channel(1);
         let tables = around.plot.config.tables().into_iter().map(|(id, _)| id);
@@ -127,12 +137,17 @@ impl Surroundings {
         random: &mut Pcg64Mcg,
     ) -> LaneParts {
         let runtime = Runtime::staged(Arc::new(InstanceStage(Arc::clone(instance))));
-        let store: Arc<dyn ObjectStore> = Arc::new(Way {
+        let way = Way {
             store: Arc::clone(&self.store),
             network: Arc::clone(&self.network),
             instance: Arc::clone(instance),
-        });
-        let machine = MachineOf::begin(&self.lives, place % self.machines, instance);
+        };
+        let store: Arc<dyn ObjectStore> = match self.mutation {
+            Some(mutation) => Arc::new(MutatedWay::new(way, mutation)),
+            None => Arc::new(way),
+        };
+        let machine = place % self.machines;
+        let machine = MachineOf::begin(&self.lives, machine, instance, self.mutation);
         let ends = SimulatedEnds {
             logs: Arc::clone(&self.plot.logs),
             topic: Arc::clone(&self.topic),
@@ -188,7 +203,7 @@ pub(crate) fn storage(config: &Pipeline, store: &Arc<dyn ObjectStore>) -> LaneSt
         chain: location(store, "chain"),
         tables: config.tables().into_iter().map(table).collect(),
         job: config.name.to_string(),
-        lane: "0".to_owned(),
+        lane: LANE.to_owned(),
         keep: Keep::default(),
     }
 }

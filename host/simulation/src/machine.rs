@@ -6,6 +6,7 @@ use sluicegate_chain::lead::claim::ProcessMark;
 use sluicegate_engine::lead::SeesProcesses;
 
 use super::instance::Instance;
+use super::story::Mutation;
 
 /// All lives of a story, by the number of their process.
 pub(crate) type Lives = Arc<Mutex<Vec<Arc<Instance>>>>;
@@ -15,14 +16,26 @@ pub(crate) struct MachineOf {
     lives: Lives,
     machine: String,
     pid: usize,
+    /// It says so of every process. A mutation.
+    calls_all_gone: bool,
 }
 
 impl MachineOf {
     /// Begins a process on a machine.
-    pub(crate) fn begin(lives: &Lives, machine: usize, instance: &Arc<Instance>) -> Self {
+    pub(crate) fn begin(
+        lives: &Lives,
+        machine: usize,
+        instance: &Arc<Instance>,
+        mutation: Option<Mutation>,
+    ) -> Self {
         let mut all = lock(lives);
         all.push(Arc::clone(instance));
-        Self { lives: Arc::clone(lives), machine: format!("machine {machine}"), pid: all.len() - 1 }
+        Self {
+            lives: Arc::clone(lives),
+            machine: format!("machine {machine}"),
+            pid: all.len() - 1,
+            calls_all_gone: mutation == Some(Mutation::ProcessesLookGone),
+        }
     }
 }
 
@@ -35,7 +48,8 @@ impl SeesProcesses for MachineOf {
     fn is_gone(&self, process: &ProcessMark) -> bool {
         let lives = lock(&self.lives);
         let life = usize::try_from(process.pid).ok().and_then(|pid| lives.get(pid));
-        process.boot == self.machine && life.is_none_or(|life| life.is_dead())
+        let is_gone = self.calls_all_gone || life.is_none_or(|life| life.is_dead());
+        process.boot == self.machine && is_gone
     }
 }
 

@@ -20,6 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::instance::Instance;
+use super::mutated::is_record;
 
 /// What is common to all ways to the store.
 pub(crate) struct Network {
@@ -28,8 +29,6 @@ pub(crate) struct Network {
     pub(crate) is_bad: AtomicBool,
     /// Most of them fail.
     pub(crate) storms: AtomicBool,
-    /// A create replaces what is there: a mutation.
-    pub(crate) overwrites: bool,
 }
 
 /// What becomes of a request.
@@ -45,9 +44,17 @@ pub(crate) enum Fate {
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, overwrites: bool) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let random = Mutex::new(Pcg64Mcg::seed_from_u64(seed));
-        Self { random, is_bad: AtomicBool::new(true), storms: AtomicBool::default(), overwrites }
+        Self { random, is_bad: AtomicBool::new(true), storms: AtomicBool::default() }
+    }
+
+    /// Whether who sends a record dies of it, its files there and the record under way: then nobody knows whether the epoch
+    /// is one. How long the record is.
+    fn last_words(&self) -> Option<Duration> {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let dies = self.is_bad.load(Ordering::Relaxed) && random.random_ratio(1, 40);
+        dies.then(|| Duration::from_millis(random.random_range(100..15_000)))
     }
 
     /// What becomes of the next request, and how long it takes.
@@ -91,7 +98,7 @@ impl Way {
         }
     }
 
-    fn note(&self, what: &str, path: &Path) {
+    pub(crate) fn note(&self, what: &str, path: &Path) {
         self.instance.diary.note(&self.instance.name, what, path.as_ref());
     }
 
@@ -118,6 +125,20 @@ impl Way {
         // The answer is under way as well.
         tokio::time::sleep(wait).await;
         landed
+    }
+
+    /// The network's own: it outlives its sender.
+    fn land_later(&self, put: Put, later: Duration) {
+        let way = self.clone_way();
+        self.instance.handle.spawn(async move {
+            tokio::time::sleep(later).await;
+            let path = put.path.clone();
+            let landed = Self::put_now(&way.store, put).await;
+            way.note(
+                if landed.is_ok() { "put lands late" } else { "put lands late, in vain" },
+                &path,
+            );
+        });
     }
 
     async fn put_now(store: &InMemory, put: Put) -> Result<PutResult> {
@@ -153,10 +174,15 @@ impl ObjectStore for Way {
         &self,
         path: &Path,
         payload: PutPayload,
-        mut options: PutOptions,
+        options: PutOptions,
     ) -> Result<PutResult> {
-        if self.network.overwrites {
-            options.mode = PutMode::Overwrite;
+        if is_record(path)
+            && let Some(later) = self.network.last_words()
+        {
+            self.note("dies over the put of a record", path);
+            self.land_later(Put { path: path.clone(), payload, options }, later);
+            self.instance.kill();
+            return std::future::pending().await;
         }
         let (wait, fate) = self.network.fate();
         let put = Put { path: path.clone(), payload, options };
@@ -176,17 +202,7 @@ impl ObjectStore for Way {
             }
             Fate::Lands(later) => {
                 self.note("put fails, and is on its way", path);
-                let way = self.clone_way();
-                // The network's own: it outlives its sender.
-                self.instance.handle.spawn(async move {
-                    tokio::time::sleep(later).await;
-                    let path = put.path.clone();
-                    let landed = Self::put_now(&way.store, put).await;
-                    way.note(
-                        if landed.is_ok() { "put lands late" } else { "put lands late, in vain" },
-                        &path,
-                    );
-                });
+                self.land_later(put, later);
                 Err(failed("put"))
             }
             Fate::FailsAfter => {

@@ -5,13 +5,26 @@ use std::time::Duration;
 
 use super::diary::Event;
 
-/// A rule that is left out, to see that a story can fail.
+/// A rule that is left out, to see that a story can fail. The product has no switch for it: what surrounds it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
     /// The store replaces what a create finds (C1).
     StoreReplaces,
+    /// The store answers the put of a record before it shows it (K2).
+    AnswersEarly,
+    /// A record whose put was not answered is taken for committed, without a look (C2).
+    UnansweredIsPut,
+    /// A record whose put was not answered is taken for refused: the look finds another one (C2).
+    UnansweredIsRefused,
+    /// Files of an epoch that is not decided are taken for orphans, and nobody seems to own the lane: an opening needs no
+    /// fence (C5).
+    UndecidedIsDeleted,
     /// Clocks leave out the time that a machine sleeps (L8).
     ClocksSleep,
+    /// A leader never doubts that it leads, however long no sign of it got through.
+    NeverDoubts,
+    /// Every process on the same machine looks as if it were gone.
+    ProcessesLookGone,
 }
 
 /// What came of a seed.

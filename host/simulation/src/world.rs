@@ -75,7 +75,7 @@ impl World {
         let bits = Mutex::new(Pcg64Mcg::seed_from_u64(random.random()));
         let names =
             Names::from_bits(move || bits.lock().unwrap_or_else(PoisonError::into_inner).random());
-        let network = Network::new(random.random(), mutation == Some(Mutation::StoreReplaces));
+        let network = Network::new(random.random());
         let count = random.random_range(2..=3);
         let place = |number: u64| Place {
             life: None,
@@ -95,7 +95,7 @@ impl World {
             lives: Lives::default(),
             machines: random.random_range(1..=3),
             faults,
-            clocks_count_suspend: mutation != Some(Mutation::ClocksSleep),
+            mutation,
         };
         let places = (0..count).map(place).collect();
         Self { seed, random, around, places, kills: 0, terms: 0 }

@@ -1,0 +1,216 @@
+//! A way to the store that breaks a rule: what the product may not see, or may not believe, is shown and told to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result,
+};
+use sluicegate_chain::body::SlotBody;
+use sluicegate_chain::paths::{self, LaneTag};
+use sluicegate_chain::record::Epoch;
+
+use super::life::{JOB, LANE};
+use super::store::Way;
+use super::story::Mutation;
+
+/// How long a record is under way whose put was answered before.
+const UNDER_WAY: Duration = Duration::from_millis(700);
+
+/// See the module's page.
+pub(crate) struct MutatedWay {
+    pub(crate) way: Arc<Way>,
+    pub(crate) mutation: Mutation,
+    /// Data files that this instance has put.
+    own: Mutex<BTreeSet<Path>>,
+    /// What is shown in a slot instead of what lies there, or will.
+    forged: Mutex<BTreeMap<Path, Bytes>>,
+}
+
+impl MutatedWay {
+    pub(crate) fn new(way: Way, mutation: Mutation) -> Self {
+        Self { way: Arc::new(way), mutation, own: Mutex::default(), forged: Mutex::default() }
+    }
+
+    /// The put of a record: the commit.
+    async fn put_record(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        let done = Ok(PutResult { e_tag: None, version: None });
+        let put = self.way.put_opts(path, payload.clone(), options.clone());
+        match self.mutation {
+            Mutation::UnansweredIsPut => match put.await {
+                Err(Error::Generic { .. }) => done,
+                answered => answered,
+            },
+            Mutation::UnansweredIsRefused => match put.await {
+                Err(Error::Generic { .. }) => {
+                    let forged = forged(path, Bytes::from(payload));
+                    lock(&self.forged).insert(path.clone(), forged);
+                    let source = "409".into();
+                    Err(Error::AlreadyExists { path: path.to_string(), source })
+                }
+                answered => answered,
+            },
+            Mutation::AnswersEarly => {
+                drop(put);
+                let (way, path) = (Arc::clone(&self.way), path.clone());
+                self.way.instance.handle.spawn(async move {
+                    tokio::time::sleep(UNDER_WAY).await;
+                    let _nobody_asks = way.store.put_opts(&path, payload, options).await;
+                });
+                done
+            }
+            _ => put.await,
+        }
+    }
+
+    /// Without data files of others whose epoch has no record: they are deleted, as those of an epoch that was decided.
+    fn without_undecided(
+        &self,
+        listed: BoxStream<'static, Result<ObjectMeta>>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        if self.mutation != Mutation::UndecidedIsDeleted {
+            return listed;
+        }
+        let (way, own) = (Arc::clone(&self.way), lock(&self.own).clone());
+        let kept = listed.try_filter_map(move |object| {
+            let way = Arc::clone(&way);
+            let is_own = own.contains(&object.location);
+            async move {
+                if is_own || !is_undecided(&way.store, &object.location).await {
+                    return Ok(Some(object));
+                }
+                way.note("is taken for an orphan", &object.location);
+                way.store.delete(&object.location).await?;
+                Ok(None)
+            }
+        });
+        kept.boxed()
+    }
+}
+
+/// The record as another instance would have written it.
+fn forged(path: &Path, bytes: Bytes) -> Bytes {
+    let epoch = path.filename().and_then(paths::parse_slot).expect("it is a slot");
+    let mut record = SlotBody::thaw(epoch, bytes).expect("it is a record").record;
+    record.writer.nonce = "another".to_owned();
+    let body = SlotBody::freeze(record).expect("it is no larger than before");
+    body.object().bytes().clone()
+}
+
+/// Whether it is a data file of an epoch behind the newest.
+async fn is_undecided(store: &InMemory, path: &Path) -> bool {
+    let Some(name) = path.filename().and_then(|name| LaneTag::new(JOB, LANE).parse(name)) else {
+        return false;
+    };
+    let slots = store.list(None).try_filter_map(|object| async move {
+        let slot = is_record(&object.location).then_some(object.location);
+        Ok(slot.and_then(|path| paths::parse_slot(path.filename()?)))
+    });
+    let slots: Vec<Epoch> = slots.try_collect().await.unwrap_or_default();
+    slots.into_iter().max().is_some_and(|head| name.epoch > head)
+}
+
+/// Whether it is the path of a record of the chain.
+pub(crate) fn is_record(path: &Path) -> bool {
+    path.as_ref().contains(&format!("{}/{}/", paths::lane_folder(JOB, LANE), paths::CHAIN_FOLDER))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Display for MutatedWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "simulated store that breaks {:?}", self.mutation)
+    }
+}
+
+impl fmt::Debug for MutatedWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MutatedWay({:?})", self.mutation)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for MutatedWay {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        mut options: PutOptions,
+    ) -> Result<PutResult> {
+        if self.mutation == Mutation::StoreReplaces {
+            options.mode = PutMode::Overwrite;
+        }
+        lock(&self.own).insert(path.clone());
+        if is_record(path) {
+            return self.put_record(path, payload, options).await;
+        }
+        self.way.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.way.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let forged = lock(&self.forged).get(path).cloned();
+        if let Some(forged) = forged {
+            let shown = InMemory::new();
+            shown.put(path, forged.into()).await?;
+            return shown.get_opts(path, options).await;
+        }
+        if self.mutation == Mutation::UndecidedIsDeleted && path.filename() == Some(paths::BEAT) {
+            // Nobody seems to own the lane: that would have it fenced as well.
+            let source = "hidden".into();
+            return Err(Error::NotFound { path: path.to_string(), source });
+        }
+        self.way.get_opts(path, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.way.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.without_undecided(self.way.list(prefix))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.without_undecided(self.way.list_with_offset(prefix, offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.way.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.way.copy_opts(from, to, options).await
+    }
+}
