@@ -17,6 +17,13 @@ pub struct LoadError {
     pub(crate) problem: LoadProblem,
 }
 
+impl LoadError {
+    /// Whether the same module may be taken when it is tried again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.problem, LoadProblem::Killed(_) | LoadProblem::NoProcess(_))
+    }
+}
+
 /// Why a module was refused. Travels from the operating-system process that compiles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub(crate) enum LoadProblem {
@@ -69,6 +76,15 @@ pub(crate) enum LoadProblem {
          --release"
     )]
     TooHungry { mebibytes: u64 },
+    /// By a signal that no module can bring about.
+    #[error(
+        "the process that compiled the module was ended from outside ({0}): together with the host, or because the machine \
+         had no memory left; try again"
+    )]
+    Killed(String),
+    /// The machine has no process or no file to spare.
+    #[error("the compiler's process cannot be used: {0}")]
+    NoProcess(String),
     /// Whoever wanted it has gone.
     #[error("nobody waits for the module any more")]
     Abandoned,

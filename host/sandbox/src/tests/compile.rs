@@ -103,6 +103,25 @@ fn what_takes_too_long_is_refused_with_a_sentence() {
     );
 }
 
+/// A service manager ends all processes of a service, a system without memory the largest. The module is none the worse. The
+/// signal goes to the group of the process, which is its own: Ctrl-C does not reach it.
+#[test]
+fn a_compiler_that_is_ended_from_outside_says_nothing_of_its_module() {
+    for signal in ["TERM", "INT", "KILL"] {
+        let arguments = ["-c".to_owned(), format!("kill -{signal} -$$; exit 0")].to_vec();
+        let limits = CompileLimits { seconds: AGES, bytes: 1 << 40 };
+        let child = ChildCompiler::of("/bin/sh".into(), arguments, limits);
+        let engine = PluginEngine::new(None, Compiler::Child(child)).unwrap();
+        let refused = engine.load("evil", &evil_bytes(Filter), &super::limits()).unwrap_err();
+        assert!(refused.may_pass(), "{signal}: {refused}");
+    }
+    let limits = CompileLimits { seconds: AGES, bytes: 1 << 40 };
+    let child = ChildCompiler::of("/no/such/program".into(), Vec::new(), limits);
+    let engine = PluginEngine::new(None, Compiler::Child(child)).unwrap();
+    let refused = engine.load("evil", &evil_bytes(Filter), &super::limits()).unwrap_err();
+    assert!(refused.may_pass(), "as of a system without processes or files to spare: {refused}");
+}
+
 #[test]
 fn what_takes_too_much_memory_is_refused_with_a_sentence() {
     // More than the child itself has, and less than it needs for this.

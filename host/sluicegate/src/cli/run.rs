@@ -84,6 +84,8 @@ pub(super) fn check_first_run(program: &Program, pipeline: &Pipeline) -> anyhow:
     }
     match fit_plugins(pipeline, &program.engine, &program.modules) {
         Err(error) if program.takes_uploads && is_not_uploaded(&error) => Ok(()),
+        // Whoever ends need not fit, and what it started may have heard the same signal.
+        Err(_) if program.stop.is_asked() => Ok(()),
         fitted => fitted.map(drop),
     }
 }

@@ -122,8 +122,8 @@ impl OpenError {
                     ModuleStoreError::Store { .. } | ModuleStoreError::Contended { .. }
                 )
             }
+            Self::Load { source, .. } => source.may_pass(),
             Self::ModuleFile { .. }
-            | Self::Load { .. }
             | Self::Plan(_)
             | Self::Changed(_)
             | Self::Columns(_)

@@ -10,7 +10,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
@@ -74,9 +74,7 @@ impl ChildCompiler {
 
     /// Has a module compiled. Kills the child when the patience ends.
     pub(crate) fn make(&self, module: &[u8], patience: &Patience) -> Result<Made, LoadProblem> {
-        let failed = |error: io::Error| {
-            LoadProblem::Compile(format!("the compiler's process cannot be used: {error}"))
-        };
+        let failed = |error: io::Error| LoadProblem::NoProcess(error.to_string());
         let mut running = self.start().map_err(failed)?;
         let heard = running.converse(self.limits, module, patience).map_err(failed)?;
         let Some(Heard { answer, errors }) = heard else { return Err(LoadProblem::Abandoned) };
@@ -91,6 +89,8 @@ impl ChildCompiler {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Ctrl-C is meant for the host, which goes on until the module is there.
+        command.process_group(0);
         command.spawn().map(Running)
     }
 
@@ -101,6 +101,9 @@ impl ChildCompiler {
         let says = |words: &str| errors.contains(words);
         if status.signal() == Some(Signal::XCPU.as_raw()) {
             LoadProblem::TooSlow { seconds }
+        } else if let Some(signal @ (1..=3 | 9 | 15)) = status.signal() {
+            // HUP, INT, QUIT, KILL and TERM come from outside.
+            LoadProblem::Killed(format!("signal {signal}"))
         } else if says("memory allocation of") || says("Cannot allocate memory") {
             LoadProblem::TooHungry { mebibytes: bytes >> 20 }
         } else if says("overflowed its stack") {
