@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 use rustix::process::Signal;
 use serde_json::Value;
 use sluicegate_model::time::Clock;
@@ -52,6 +54,13 @@ impl Hosts {
         let host = Host::serve_logging(&self.place, &self.pipeline, &log);
         eventually("it leads or stands by", || (role(&host) != "opening").then_some(()));
         self.hosts.push(host);
+    }
+
+    /// Another one, and nobody waits for it.
+    fn launch(&mut self) {
+        self.started += 1;
+        let log = format!("host-{}.log", self.started);
+        self.hosts.push(Host::launch(&self.place, &self.pipeline, &log, &[]));
     }
 
     /// The leader, when it takes turns.
@@ -156,5 +165,24 @@ fn a_leader_that_sleeps_is_taken_over_and_does_no_harm_when_it_wakes() {
         assert_eq!(hosts.hosts.iter().filter(|host| role(host) == "leader").count(), 1);
     }
     say("fail-over after silence, ttl 3 s", silent);
+    hosts.end();
+}
+
+/// At any moment: while they open, claim, stand by or work. Nobody waits until somebody is ready.
+#[test]
+fn of_three_contenders_that_are_killed_at_random_none_loses_or_doubles_a_row() {
+    let own_seed = 83;
+    let mut hosts = Hosts::new("contended", own_seed);
+    let mut dice = Pcg64Mcg::seed_from_u64(seed(own_seed) ^ 0xc0);
+    (0..3).for_each(|_| hosts.launch());
+    for _ in 0..12 {
+        hosts.send();
+        let moment = Duration::from_millis(dice.random_range(0..1_500));
+        wait_until(moment, || None::<()>);
+        let killed = dice.random_range(0..hosts.hosts.len());
+        hosts.hosts.remove(killed).kill();
+        hosts.launch();
+    }
+    eventually("all are heard", || hosts.hosts.iter().all(Host::is_heard).then_some(()));
     hosts.end();
 }

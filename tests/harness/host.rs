@@ -119,6 +119,11 @@ impl Host {
         assert!(status.success(), "stop ended with {status}:\n{}", self.daemon.log());
     }
 
+    /// Whether it can be asked.
+    pub fn is_heard(&self) -> bool {
+        is_listening(self.url.rsplit(':').next().unwrap().parse().unwrap())
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.daemon.log()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::blocking::Client;
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::Value;
 use sluicegate_model::time::Clock;
 
@@ -22,6 +22,8 @@ use crate::harness::wire::{Ill, Wire};
 pub const HOSTS: usize = 3;
 /// A connection to the broker that says nothing is given up after two seconds.
 const IMPATIENT: &str = "properties = { \"socket.timeout.ms\" = \"2000\" }\n";
+/// Fewer than a host has open.
+const FEW_FILES: u64 = 3;
 /// A host that says nothing for so long says nothing now.
 const ASKED: Duration = Duration::from_millis(700);
 
@@ -40,6 +42,8 @@ struct Member {
     poisoned: Option<Duration>,
     /// Until when its wire is ill.
     crossed: Option<Duration>,
+    /// Until when it may open nothing.
+    starved: Option<Duration>,
     /// It was told to end, and has not yet.
     ending: bool,
     lives: u32,
@@ -104,6 +108,7 @@ impl<'a> Fleet<'a> {
             sleeps: None,
             poisoned: None,
             crossed: None,
+            starved: None,
             ending: false,
             lives: 0,
         };
@@ -132,7 +137,9 @@ impl<'a> Fleet<'a> {
                 self.launch(number);
             }
         }
-        let is_hurt = |member: &Member| member.poisoned.is_some() || member.crossed.is_some();
+        let is_hurt = |member: &Member| {
+            member.poisoned.is_some() || member.crossed.is_some() || member.starved.is_some()
+        };
         let poisoned = self.members.iter().any(is_hurt);
         if let Some((why, since, victim, was_hurt)) = self.open {
             let hurt = hurt || was_hurt || poisoned;
@@ -163,6 +170,12 @@ impl<'a> Fleet<'a> {
             member.crossed = None;
             member.wire.be(Ill::Well);
         }
+        if member.starved.is_some_and(|until| until <= now) {
+            member.starved = None;
+            if let Some(host) = &member.host {
+                limit_files(host, getrlimit(Resource::Nofile).current);
+            }
+        }
     }
 
     /// Notices that a host has ended.
@@ -185,7 +198,7 @@ impl<'a> Fleet<'a> {
 
     fn launch(&mut self, number: usize) {
         let member = &mut self.members[number];
-        member.returns = None;
+        (member.returns, member.starved) = (None, None);
         member.lives += 1;
         let log = format!("host-{number}-{}.log", member.lives);
         let more = [("AWS_ENDPOINT_URL", &*member.middleman.endpoint)];
@@ -265,6 +278,15 @@ impl<'a> Fleet<'a> {
         self.opened(Why::Slept, number, whom);
     }
 
+    /// What it has open stays so, and nothing comes to it.
+    pub fn starve(&mut self, number: usize, lasts: Duration) {
+        let member = &mut self.members[number];
+        if let Some(host) = &member.host {
+            limit_files(host, Some(FEW_FILES));
+        }
+        member.starved = Some(self.clock.monotonic() + lasts);
+    }
+
     fn opened(&mut self, why: Why, number: usize, whom: Whom) {
         if whom == Whom::Leader && self.open.is_none() {
             let victim = (number, self.members[number].lives);
@@ -315,6 +337,7 @@ impl<'a> Fleet<'a> {
             member.sleeps = member.sleeps.map(|_| now);
             member.poisoned = member.poisoned.map(|_| now);
             member.crossed = member.crossed.map(|_| now);
+            member.starved = member.starved.map(|_| now);
             member.returns = member.returns.map(|_| now);
         }
         self.tend(true);
@@ -332,6 +355,13 @@ impl<'a> Fleet<'a> {
         let said = logs.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
         said.map(|log| log.matches("panicked at").count() as u64).sum()
     }
+}
+
+/// A host that has ended meanwhile needs none.
+fn limit_files(host: &Host, current: Option<u64>) {
+    let process = Pid::from_raw(i32::try_from(host.daemon.id()).unwrap());
+    let limit = Rlimit { current, ..getrlimit(Resource::Nofile) };
+    let _gone = prlimit(process, Resource::Nofile, limit);
 }
 
 /// What becomes of a request under a toxic. `count`: of its kind, those that create or the others. Counted together, a client

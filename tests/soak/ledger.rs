@@ -169,6 +169,7 @@ fn lines_of(done: &Done, fleet: &Fleet<'_>) -> String {
         format!("  kill -9            {killed} of the leader, {standbys} of a standby"),
         format!("  SIGTERM            {}", faults(|fault| matches!(fault, Fault::Stop(..)))),
         format!("  SIGSTOP, 3 × ttl   {}", faults(|fault| matches!(fault, Fault::Sleep(_)))),
+        format!("  without files      {}", faults(|fault| matches!(fault, Fault::Starve(..)))),
         format!("  broker killed      {}", faults(|fault| matches!(fault, Fault::Broker))),
         format!("  store killed       {}", faults(|fault| matches!(fault, Fault::Store(_)))),
         format!(

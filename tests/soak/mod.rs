@@ -137,11 +137,15 @@ fn play(
     now: Duration,
 ) -> bool {
     match fault {
-        Fault::Kill(whom, _) | Fault::Stop(whom, _) | Fault::Sleep(whom) => {
+        Fault::Kill(whom, _)
+        | Fault::Stop(whom, _)
+        | Fault::Sleep(whom)
+        | Fault::Starve(whom, _) => {
             let Some(number) = fleet.find(whom) else { return false };
             match fault {
                 Fault::Kill(_, away) => fleet.kill(number, whom, away),
                 Fault::Stop(_, away) => fleet.stop(number, whom, away),
+                Fault::Starve(_, lasts) => fleet.starve(number, lasts),
                 _ => fleet.put_to_sleep(number, whom),
             }
         }

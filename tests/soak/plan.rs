@@ -70,6 +70,8 @@ pub enum Fault {
     Stop(Whom, Duration),
     /// SIGSTOP for three times the ttl, then SIGCONT.
     Sleep(Whom),
+    /// It may open no file and no connection for a while.
+    Starve(Whom, Duration),
     /// The broker is killed and started again.
     Broker,
     /// The store is killed and started again after a while.
@@ -86,6 +88,9 @@ impl fmt::Display for Fault {
             Self::Kill(whom, away) => write!(f, "kill -9 {}, away {away:.1?}", whom.name()),
             Self::Stop(whom, away) => write!(f, "SIGTERM to {}, away {away:.1?}", whom.name()),
             Self::Sleep(whom) => write!(f, "SIGSTOP of {} for {:.1?}", whom.name(), 3 * TTL),
+            Self::Starve(whom, lasts) => {
+                write!(f, "no file descriptor is left to {} for {lasts:.1?}", whom.name())
+            }
             Self::Broker => write!(f, "kill -9 Kafka and start it again"),
             Self::Store(away) => write!(f, "kill -9 the store, away {away:.1?}"),
             Self::Toxic(toxic, leader, lasts) => {
@@ -101,7 +106,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, as often as they come in a round.
-const ROUND: [Kind; 20] = [
+const ROUND: [Kind; 21] = [
     Kind::Kill,
     Kind::Kill,
     Kind::Kill,
@@ -109,6 +114,7 @@ const ROUND: [Kind; 20] = [
     Kind::Stop,
     Kind::Sleep,
     Kind::Sleep,
+    Kind::Starve,
     Kind::Broker,
     Kind::Store,
     Kind::CreatesUnanswered,
@@ -129,6 +135,7 @@ enum Kind {
     Kill,
     Stop,
     Sleep,
+    Starve,
     Broker,
     Store,
     CreatesUnanswered,
@@ -175,6 +182,7 @@ impl Plan {
             Kind::Kill => Fault::Kill(whom, away),
             Kind::Stop => Fault::Stop(whom, away),
             Kind::Sleep => Fault::Sleep(whom),
+            Kind::Starve => Fault::Starve(whom, lasts),
             Kind::Broker => Fault::Broker,
             Kind::Store => Fault::Store(2 * away),
             Kind::CreatesUnanswered => toxic(Toxic::AnswersLost(1)),
@@ -212,5 +220,5 @@ fn a_seed_draws_its_faults_again_and_in_a_round_every_kind() {
     };
     let kinds: std::collections::BTreeSet<_> =
         drawn(7).iter().take(ROUND.len()).map(|(_, fault)| kind(fault)).collect();
-    assert_eq!(kinds.len(), 15, "{kinds:?}");
+    assert_eq!(kinds.len(), 16, "{kinds:?}");
 }
