@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::try_join;
 use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 
@@ -65,8 +66,8 @@ impl Signs {
 pub async fn look(storage: &LaneStorage) -> Result<Signs, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let head = store.latest().await.map_err(failed)?;
-    Ok(Signs { head, beat: store.beat().await.map_err(failed)? })
+    let (head, beat) = try_join(store.latest(), store.beat()).await.map_err(failed)?;
+    Ok(Signs { head, beat })
 }
 
 impl LaneStore {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::future::try_join;
 use futures::{StreamExt, TryStreamExt};
 
 use super::body::SlotBody;
@@ -80,11 +81,12 @@ pub async fn find(
 ) -> Result<Found, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     let chain = files_id(&store, Some(head)).await?;
-    let kept_from = floor::find(&store, &chain).await?.highest.epoch;
     let tag = LaneTag::new(&storage.job, &storage.lane);
     let (id, location) = (Arc::from(table), &storage.tables[table]);
     let failed = |error| ChainError::store("list data files", location, &error);
-    let folders = Folders::of(location).await.map_err(failed)?;
+    let folders = async { Folders::of(location).await.map_err(failed) };
+    let (floors, folders) = try_join(floor::find(&store, &chain), folders).await?;
+    let kept_from = floors.highest.epoch;
     // Files of before have no chain in their names.
     let is_old = head.v < CHAIN_IN_NAMES_SINCE || from < kept_from || from == Epoch::GENESIS;
     let earlier = is_old.then_some(Naming::Earlier);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::collect::{AT_ONCE, collect};
+use super::mark;
 use super::record::Epoch;
 use super::retire::{EPOCHS_AT_ONCE, Recent, retire};
 use super::store::LaneStore;
@@ -17,8 +18,9 @@ use sluicegate_store::failure;
 /// How often it is looked whether anything is due.
 const TICK: Duration = Duration::from_secs(2);
 
-/// How long after an opening all data files are looked at: most puts of the life before have ended by then.
-const SWEEPS_AFTER: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
+/// How long after an opening all data files are looked at: at once, for what landed while nobody worked, and when most puts
+/// of the life before have ended.
+const SWEEPS_AFTER: [Duration; 3] = [TICK, Duration::from_secs(60), Duration::from_secs(600)];
 
 /// And then as often as this, for writers that slept or whose line is thin: a listing for each thousand files.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -37,7 +39,7 @@ impl Housekeeping {
         let store = LaneStore::new(&self.storage.chain, &self.storage.job, &self.storage.lane);
         let mut retired = 0;
         let mut collected = None;
-        let mut elapsed = Duration::ZERO;
+        let (mut elapsed, mut has_begun) = (Duration::ZERO, false);
         let mut sweeps = SWEEPS_AFTER.into_iter().peekable();
         let mut next_sweep = sweeps.next().unwrap_or(SWEEP_EVERY);
         while stop.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
@@ -45,6 +47,7 @@ impl Housekeeping {
             let round = async {
                 self.retire_when_due(&store, &mut retired).await;
                 self.collect_when_due(&store, &mut collected).await;
+                has_begun = has_begun || self.forget_marks(&store).await;
                 if elapsed >= next_sweep {
                     next_sweep = sweeps.next().unwrap_or(elapsed + SWEEP_EVERY);
                     self.look_for_late_files().await;
@@ -54,6 +57,18 @@ impl Housekeeping {
                 return;
             }
         }
+    }
+
+    /// Removes the marks of a reset when the chain has begun: what they allowed was done, also if whoever did it died before it
+    /// could remove them. Whether the chain has begun.
+    async fn forget_marks(&self, store: &LaneStore) -> bool {
+        let head = self.recent.lock().unwrap_or_else(PoisonError::into_inner).head();
+        let Some(head) = head else { return false };
+        // One that was forgotten meanwhile allows the next to begin. What cannot be read now is left to the next opening.
+        if is_of_chain(store, head, &self.chain).await.unwrap_or(false) {
+            mark::remove(store).await;
+        }
+        true
     }
 
     /// Says it if that fails: the next look may do better.

@@ -31,7 +31,7 @@
 //! | the slot | a committed epoch | goes on from it | new epoch |
 //! | a fence | a record without files | deletes the orphans that it decided | their rows, until then |
 //! | half of the orphans deleted | the other half | deletes them | some of their rows, until then |
-//! | a put that lands later still | a file of a decided epoch | finds it, however old its epoch (`sweep`) | its rows, until that opening or sweep |
+//! | a put that lands later still | a file of a decided epoch | nothing; a `sweep` finds it, however old its epoch | its rows, until that sweep |
 //! | the slot was lost | a record of another | – ; the loser has removed what it put | their rows, for a moment |
 //! | half of a reset | a mark, the newest slots | says that the chain is damaged; `reset` again | old epoch |
 //! | a reset | a mark | begins anew beside the files that were kept (`mark`) | old epoch |

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt};
 
 use super::ahead::Ahead;
@@ -26,12 +27,10 @@ pub(super) async fn find_files(
     chain: &str,
     slots: &[SlotBody],
 ) -> Result<Vec<FoundFile>, ChainError> {
-    let mut files = Vec::new();
-    for (id, table) in &storage.tables {
+    let found = storage.tables.iter().map(async |(id, table)| {
         let failed = |error| ChainError::store("list data files", table, &error);
         let Some(oldest) = slots.last().map(|slot| slot.record.epoch) else {
-            files.extend(all_files(id, table, tag).await.map_err(failed)?);
-            continue;
+            return all_files(id, table, tag).await.map_err(failed);
         };
         let folders = match had_folders(slots, id) {
             true => Folders::Some,
@@ -39,22 +38,60 @@ pub(super) async fn find_files(
         };
         let has_earlier = slots.iter().any(|slot| slot.record.v < paths::CHAIN_IN_NAMES_SINCE);
         let earlier = has_earlier.then_some(Naming::Earlier);
+        let mut files = Vec::new();
         for naming in earlier.into_iter().chain([Naming::OfChain(chain)]) {
             let found = files_from(id, table, tag, naming, oldest, folders).await;
             files.extend(found.map_err(failed)?);
         }
-    }
-    Ok(files)
+        Ok(files)
+    });
+    let found: Vec<Vec<FoundFile>> = try_join_all(found).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The newest slots, newest first. A missing one ends them:
-/// [`resolve`](super::resolve::resolve) judges that.
+/// [`resolve`](super::resolve::resolve) judges that. Of `known`, the newest slots of an earlier look, none is read again that
+/// is named by the hashes of those behind it.
 pub(super) async fn read_slots(
     store: &LaneStore,
     latest: Epoch,
+    known: &[SlotBody],
 ) -> Result<Vec<SlotBody>, ChainError> {
     let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
-    let reads = (oldest..=latest.0).rev().map(Epoch).map(|epoch| store.record(epoch));
+    // The newest is read in any case: it says of all others whether they are what they were.
+    let behind = known.first().map_or(oldest, |head| head.record.epoch.0 + 1);
+    let first = behind.clamp(oldest, latest.0);
+    let mut slots = read_range(store, first, latest.0).await?;
+    let is_whole = slots.len() as u64 == latest.0 - first + 1;
+    if first > oldest && is_whole {
+        let known = known_below(&slots, known, Epoch(first));
+        match known.first() {
+            Some(_) => slots.extend(known.iter().take(LOOK_BACK - slots.len()).cloned()),
+            None => return read_range(store, oldest, latest.0).await,
+        }
+    }
+    if is_whole && slots.len() as u64 <= latest.0 - oldest {
+        // What was known does not go back as far as it should.
+        return read_range(store, oldest, latest.0).await;
+    }
+    Ok(slots)
+}
+
+/// Of slots that were known, newest first, those below `first`, if the oldest of those that were read names them.
+fn known_below<'k>(read: &[SlotBody], known: &'k [SlotBody], first: Epoch) -> &'k [SlotBody] {
+    let below = known.iter().position(|slot| slot.record.epoch < first).unwrap_or(known.len());
+    let parent = read.last().and_then(|oldest| oldest.record.parent.as_ref());
+    let is_named = match (&known[below..], parent) {
+        ([newest, ..], Some(parent)) => {
+            parent.epoch == newest.record.epoch && parent.sha256 == newest.sha256()
+        }
+        _ => false,
+    };
+    if is_named { &known[below..] } else { &[] }
+}
+
+async fn read_range(store: &LaneStore, first: u64, last: u64) -> Result<Vec<SlotBody>, ChainError> {
+    let reads = (first..=last).rev().map(Epoch).map(|epoch| store.record(epoch));
     let reads = futures::stream::iter(reads).buffered(REQUESTS_AT_ONCE);
     let slots: Vec<Option<SlotBody>> = reads.try_collect().await?;
     Ok(slots.into_iter().map_while(|slot| slot).collect())

@@ -1,6 +1,9 @@
 //! Opening a lane: look first, and take it when nothing is left that could be refused.
+//!
+//! Nobody works while somebody who has won the leadership opens, so this asks for little: what was read before is not read
+//! again, and what nothing waits for is left to the lane's housekeeping.
 
-use std::time::Duration;
+use futures::future::try_join;
 
 use super::activations::History;
 use super::ahead::Ahead;
@@ -16,12 +19,8 @@ use super::record::{ChainRecord, Epoch, Term, Writer};
 use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
 use super::retire::Recent;
 use super::store::LaneStore;
-use super::sweep::sweep;
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use sluicegate_runtime::Names;
-
-/// How long an opening looks at data files of old epochs: some fifty thousand of them.
-const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often an opening takes a slot before it gives up: each time means that another writer is at work.
 const FENCES_MAX: usize = 4;
@@ -65,6 +64,12 @@ impl Survey {
     pub fn head(&self) -> Option<&ChainRecord> {
         self.slots.first().map(|slot| &slot.record)
     }
+
+    /// The newest slots, newest first.
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> &[SlotBody] {
+        &self.slots
+    }
 }
 
 /// One opening of a lane (docs/design/commit.md#how-a-lane-is-opened): it looks, and takes the lane
@@ -81,6 +86,8 @@ pub struct Opener<'a> {
     fence: Option<String>,
     /// The state that is most likely read next.
     ahead: Ahead,
+    /// The newest slots as last read, newest first.
+    known: Vec<SlotBody>,
 }
 
 impl<'a> Opener<'a> {
@@ -99,20 +106,20 @@ impl<'a> Opener<'a> {
             names,
             fence: None,
             ahead: Ahead::default(),
+            known: Vec::new(),
         }
     }
 
-    /// Fetches the state of the newest record ahead, if that is another one than before and not too large: whoever stands by
-    /// opens the sooner. Changes nothing in the store.
+    /// Reads the newest records ahead, and the state of the newest if it is not too large: whoever stands by opens the sooner.
+    /// Asks for nothing that it has. Changes nothing in the store.
     ///
     /// # Errors
     ///
     /// As [`Opener::survey`].
     pub async fn follow(&mut self) -> Result<(), ChainError> {
-        if let Some(head) = self.store.head().await? {
-            self.ahead.fetch(&self.store, &head.record).await?;
-        }
-        Ok(())
+        self.read_chain().await?;
+        let Some(head) = self.known.first() else { return Ok(()) };
+        self.ahead.fetch(&self.store, &head.record).await
     }
 
     /// Reads the chain and the state that it names. Changes nothing.
@@ -120,13 +127,11 @@ impl<'a> Opener<'a> {
     /// # Errors
     ///
     /// [`ChainError::may_pass`] says whether trying again can help.
-    pub async fn survey(&self) -> Result<Survey, ChainError> {
+    pub async fn survey(&mut self) -> Result<Survey, ChainError> {
         let mut survey = self.read_judged().await?;
         if let Some(head) = survey.head() {
-            let (state, outbox) = (
-                load_state(&self.store, head, &self.ahead).await?,
-                load_outbox(&self.store, head).await?,
-            );
+            let state = load_state(&self.store, head, &self.ahead);
+            let (state, outbox) = try_join(state, load_outbox(&self.store, head)).await?;
             (survey.state, survey.outbox) = (state, outbox);
         }
         Ok(survey)
@@ -159,8 +164,9 @@ impl<'a> Opener<'a> {
             if self.latest().await? != survey.latest {
                 return Ok(None);
             }
-            let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?;
-            let observed = self.observed(&survey, files, self.is_owned().await?);
+            let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots);
+            let (files, is_owned) = try_join(files, self.is_owned()).await?;
+            let observed = self.observed(&survey, files, is_owned);
             if survey.slots.is_empty() && self.latest().await? != survey.latest {
                 // The files may be of a chain that somebody has begun meanwhile.
                 return Ok(None);
@@ -184,7 +190,7 @@ impl<'a> Opener<'a> {
                 }
             };
             let mut opened = self.opened(survey, term).await?;
-            opened.orphans_deleted += orphans_deleted;
+            opened.orphans_deleted = orphans_deleted;
             opened.earlier_files = earlier_files;
             return Ok(Some(opened));
         }
@@ -197,13 +203,9 @@ impl<'a> Opener<'a> {
         let mut recent = Recent::default();
         slots.iter().rev().for_each(|slot| recent.push(&slot.record));
         let head = slots.into_iter().next();
-        let (earlier, late_files) = match &head {
-            None => (own_chains(&self.store).await?, 0),
-            Some(_) => {
-                // What they allowed was done; also if whoever did it died before it could remove them.
-                mark::remove(&self.store).await;
-                (Vec::new(), self.sweep_a_while(&chain).await)
-            }
+        let earlier = match &head {
+            None => own_chains(&self.store).await?,
+            Some(_) => Vec::new(),
         };
         let id = id_of(head.as_ref().map(|head| &head.record), &self.names);
         let chain = Chain {
@@ -220,20 +222,7 @@ impl<'a> Opener<'a> {
             writer: self.writer.clone(),
         };
         let head = head.map(|head| head.record);
-        Ok(Opened { chain, head, state, outbox, orphans_deleted: late_files, earlier_files: 0 })
-    }
-
-    /// Looks at all epochs, as far as that takes no longer than an opening may wait; the lane's housekeeping does the rest.
-    async fn sweep_a_while(&self, chain: &str) -> usize {
-        match tokio::time::timeout(SWEEP_PATIENCE, sweep(self.storage, chain)).await {
-            Ok(Ok(deleted)) => deleted,
-            Ok(Err(error)) => {
-                tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
-                0
-            }
-            // Too many for now.
-            Err(_) => 0,
-        }
+        Ok(Opened { chain, head, state, outbox, orphans_deleted: 0, earlier_files: 0 })
     }
 
     /// How often an opening looks again before it gives up.
@@ -245,7 +234,7 @@ impl<'a> Opener<'a> {
     }
 
     /// Reads the chain and judges it, before anything else of it is read.
-    async fn read_judged(&self) -> Result<Survey, ChainError> {
+    async fn read_judged(&mut self) -> Result<Survey, ChainError> {
         let survey = self.read_chain().await?;
         let has_chain = !survey.slots.is_empty();
         let files = match has_chain {
@@ -263,11 +252,11 @@ impl<'a> Opener<'a> {
         }
     }
 
-    async fn read_chain(&self) -> Result<Survey, ChainError> {
+    async fn read_chain(&mut self) -> Result<Survey, ChainError> {
         let (mut latest, mut slots) = (self.latest().await?, Vec::new());
         for _ in 0..=FENCES_MAX {
             let Some(newest) = latest else { break };
-            slots = read_slots(&self.store, newest).await?;
+            slots = read_slots(&self.store, newest, &self.known).await?;
             if slots.len() as u64 == (newest.0 + 1).min(LOOK_BACK as u64) {
                 break;
             }
@@ -278,6 +267,7 @@ impl<'a> Opener<'a> {
             }
             latest = now;
         }
+        self.known.clone_from(&slots);
         let chain = files_id(&self.store, slots.first().map(|head| &head.record)).await?;
         let may_begin = slots.is_empty() && mark::find(&self.store).await?.is_some();
         Ok(Survey { latest, chain, slots, may_begin, state: None, outbox: None })
@@ -285,7 +275,11 @@ impl<'a> Opener<'a> {
 
     async fn latest(&self) -> Result<Option<Epoch>, ChainError> {
         let failed = |error| ChainError::store("read the chain", &self.store.folder, &error);
-        self.store.latest().await.map_err(failed)
+        let latest = match self.known.first() {
+            Some(known) => self.store.latest_since(known.record.epoch).await,
+            None => self.store.latest().await,
+        };
+        latest.map_err(failed)
     }
 
     /// Whether an owner says that it lives, or has not said that it has ended.

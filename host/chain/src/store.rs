@@ -129,31 +129,54 @@ impl LaneStore {
     ///
     /// A chain that nobody has shortened has 260 pages of slots a month. Slots follow each other without gaps but for those that
     /// were let go, so the search looks for any slot beyond ever larger steps, then ever smaller ones: twenty pages
-    /// instead. It ends with a page that is empty, so the answer does not depend on the order in which a store lists.
+    /// instead. It ends with a page that is not full, so the answer does not depend on the order in which a store lists.
     pub(super) async fn latest(&self) -> object_store::Result<Option<Epoch>> {
-        let Some(mut latest) = self.some_slot_after(None).await? else {
-            return Ok(None);
-        };
-        let page = LIST_PAGE as u64;
-        let mut step = page;
-        while let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
-            latest = later;
-            step *= 2;
+        let first = self.slots_after(None).await?;
+        let Some(newest) = first.newest else { return Ok(None) };
+        if first.is_last {
+            return Ok(Some(newest));
         }
-        while step > page {
-            step /= 2;
-            if let Some(later) = self.some_slot_after(Some(Epoch(latest.0 + step))).await? {
-                latest = later;
-            }
-        }
-        while let Some(later) = self.some_slot_after(Some(latest)).await? {
-            latest = later;
-        }
-        Ok(Some(latest))
+        self.latest_behind(newest).await.map(Some)
     }
 
-    /// The largest epoch of the first page of slots after `epoch`, or of the first of all.
-    async fn some_slot_after(&self, epoch: Option<Epoch>) -> object_store::Result<Option<Epoch>> {
+    /// The same, where `known` was the newest once: one page, if the slot is still there and not many came since.
+    pub(super) async fn latest_since(&self, known: Epoch) -> object_store::Result<Option<Epoch>> {
+        let Some(before) = known.0.checked_sub(1) else { return self.latest().await };
+        let page = self.slots_after(Some(Epoch(before))).await?;
+        match page.newest {
+            // The chain was forgotten.
+            None => self.latest().await,
+            Some(newest) if page.is_last => Ok(Some(newest)),
+            Some(newest) => self.latest_behind(newest).await.map(Some),
+        }
+    }
+
+    /// The newest, where there is one and pages may follow.
+    async fn latest_behind(&self, mut latest: Epoch) -> object_store::Result<Epoch> {
+        let size = LIST_PAGE as u64;
+        let mut step = size;
+        let mut grows = true;
+        while grows || step > size {
+            step = if grows { step } else { step / 2 };
+            let page = self.slots_after(Some(Epoch(latest.0 + step))).await?;
+            match page.newest {
+                Some(newest) if page.is_last => return Ok(newest),
+                Some(newest) => latest = newest,
+                None => grows = false,
+            }
+            step = if grows { step * 2 } else { step };
+        }
+        loop {
+            let page = self.slots_after(Some(latest)).await?;
+            latest = page.newest.unwrap_or(latest);
+            if page.is_last {
+                return Ok(latest);
+            }
+        }
+    }
+
+    /// A page of the slots after `epoch`, or of all.
+    async fn slots_after(&self, epoch: Option<Epoch>) -> object_store::Result<Page> {
         let folder = self.folder.path(paths::CHAIN_FOLDER);
         let listing = match epoch {
             None => self.folder.store.list(Some(&folder)),
@@ -168,8 +191,18 @@ impl LaneStore {
         });
         let page: Vec<object_store::Result<Epoch>> =
             in_time(async { Ok(slots.take(LIST_PAGE).collect().await) }).await?;
-        page.into_iter().try_fold(None, |max, epoch| Ok(max.max(Some(epoch?))))
+        let is_last = page.len() < LIST_PAGE;
+        let epochs = page.into_iter().collect::<object_store::Result<Vec<Epoch>>>()?;
+        Ok(Page { newest: epochs.into_iter().max(), is_last })
     }
+}
+
+/// A page of a listing of slots.
+struct Page {
+    /// The largest epoch; none if the page is empty.
+    newest: Option<Epoch>,
+    /// It holds all that there is.
+    is_last: bool,
 }
 
 /// Deletes objects; one that is not there any more is fine.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::try_join;
+
 use super::cleanup;
 use super::decide::{self, Commit, Owner};
 use super::log::Log;
@@ -72,6 +74,37 @@ impl TableLog {
         Ok(opened)
     }
 
+    /// Reads what others have added since: one question if there is nothing. Whoever stands by asks now and then, so that not
+    /// much is left when it is to write.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Store`], or a commit that cannot be read.
+    pub async fn follow(&mut self) -> Result<(), LogError> {
+        let Some(version) = self.state.version else {
+            return self.log.follow(&mut self.state, |_, _| {}).await;
+        };
+        let newest = self.log.commit(version);
+        if try_join(newest, self.log.follow(&mut self.state, |_, _| {})).await?.0.is_none() {
+            // The log was deleted, and perhaps begun again.
+            self.state = self.log.load(|_, _| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// The same log for another opening, as [`Self::open`] would find it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub async fn reopened(mut self) -> Result<Self, LogError> {
+        self.follow().await?;
+        self.owner.chain.clear();
+        (self.through, self.found) = (None, None);
+        self.decide_table()?;
+        Ok(self)
+    }
+
     /// What is added from now on comes from this chain, by its id. Before that nothing is.
     #[must_use]
     pub fn of_chain(mut self, chain: &str) -> Self {
@@ -106,6 +139,10 @@ impl TableLog {
             }
             self.through = self.through.max(Some(Epoch(found.kept_from.0 - 1)));
         }
+        // Nothing was written before the first file: a table without rows is not behind, and its records need not be read.
+        let written = found.files.values().min().map_or(head.epoch.next(), |first| *first);
+        let through = written.0.checked_sub(1).map(|epoch| Epoch(epoch).min(head.epoch));
+        self.through = self.through.max(through);
         self.found = Some((head.epoch, found.files.into_keys().collect()));
         Ok(self)
     }

@@ -74,12 +74,6 @@ impl LaneStatus {
         }
     }
 
-    /// Of an instance that stands by. Whatever it knew as a leader is now another instance's to say: shown beside the
-    /// leader's, it would count twice or tell of a stream that stands.
-    pub(crate) fn standing_by(pipeline: &str, problem: Option<String>) -> Self {
-        Self { phase: Phase::Standby, problem, ..Self::nothing_yet(pipeline) }
-    }
-
     /// Adds why nothing moves, unless something before it has said why.
     pub(crate) fn add_problem(&mut self, problem: Option<String>) {
         self.problem = self.problem.take().or(problem);

@@ -5,21 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{GetOptions, GetResult, ObjectStore, Result};
+use object_store::{GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, Result};
 
 /// Clones are the same store.
 #[derive(Clone, Default)]
 pub struct CountedStore {
     inner: Arc<InMemory>,
     reads: Arc<AtomicUsize>,
+    lists: Arc<AtomicUsize>,
 }
 
 impl CountedStore {
     /// Requests for an object, or for a part of one, since this was asked last.
     pub fn reads(&self) -> usize {
         self.reads.swap(0, Ordering::SeqCst)
+    }
+
+    /// Listings since this was asked last, whatever their length.
+    pub fn lists(&self) -> usize {
+        self.lists.swap(0, Ordering::SeqCst)
     }
 }
 
@@ -38,9 +45,27 @@ impl fmt::Display for CountedStore {
 #[async_trait]
 impl ObjectStore for CountedStore {
     crate::passes_on!(inner:
-        put_opts, put_multipart_opts, delete_stream, list, list_with_offset, list_with_delimiter,
-        copy_opts,
+        put_opts, put_multipart_opts, delete_stream, copy_opts,
     );
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
+        self.inner.list_with_delimiter(prefix).await
+    }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.reads.fetch_add(1, Ordering::SeqCst);

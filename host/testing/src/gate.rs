@@ -1,8 +1,8 @@
 //! A store in memory whose requests wait, or panic, as a test wants it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -36,6 +36,8 @@ pub struct GatedStore {
     puts: Arc<AtomicUsize>,
     /// How many requests have had to wait.
     waited: watch::Sender<usize>,
+    /// Requests but deletions, in their order: what is done, and with which object or folder.
+    asked: Arc<Mutex<Vec<(&'static str, String)>>>,
 }
 
 impl GatedStore {
@@ -46,6 +48,7 @@ impl GatedStore {
             gate: watch::Sender::new(gate),
             puts: Arc::default(),
             waited: watch::Sender::new(0),
+            asked: Arc::default(),
         }
     }
 
@@ -64,6 +67,16 @@ impl GatedStore {
         let mut waited = self.waited.subscribe();
         waited.wait_for(|count| *count > 0).await.expect("the store lives");
         self.waited.send_replace(0);
+    }
+
+    /// What came through this gate since this was asked last: `("get", "chain/…")`.
+    pub fn asked(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.asked.lock().expect("nobody panics meanwhile"))
+    }
+
+    fn note(&self, verb: &'static str, path: Option<&Path>) {
+        let path = path.map(Path::to_string).unwrap_or_default();
+        self.asked.lock().expect("nobody panics meanwhile").push((verb, path));
     }
 
     async fn pass(&self, is_put: bool) {
@@ -115,6 +128,7 @@ impl ObjectStore for GatedStore {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
+        self.note("put", Some(location));
         self.pass(options.mode == PutMode::Create).await;
         self.inner.put_opts(location, payload, options).await
     }
@@ -124,16 +138,19 @@ impl ObjectStore for GatedStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
+        self.note("put", Some(location));
         self.pass(true).await;
         self.inner.put_multipart_opts(location, options).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.note("get", Some(location));
         self.pass(false).await;
         self.inner.get_opts(location, options).await
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.note("list", prefix);
         self.list_behind(self.inner.list(prefix))
     }
 
@@ -142,10 +159,12 @@ impl ObjectStore for GatedStore {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.note("list", prefix);
         self.list_behind(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.note("list", prefix);
         self.pass(false).await;
         self.inner.list_with_delimiter(prefix).await
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use futures::future::try_join;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
@@ -42,26 +43,30 @@ impl LeadStore {
     }
 
     /// The newest term and its last sign; none if nobody has ever led. `known` is the newest that was seen before: then two
-    /// small reads are enough.
+    /// small reads at a time are enough.
     ///
     /// # Errors
     ///
     /// The store did not answer; [`ChainError::Unreadable`].
     pub async fn look(&self, known: Option<&Claim>) -> Result<Option<Seen>, ChainError> {
-        let claim = match known {
-            Some(known) if self.claim(known.term.next()).await?.is_none() => known.clone(),
-            _ => {
-                let Some(term) = self.newest().await? else { return Ok(None) };
-                let Some(claim) = self.claim(term).await? else { return Ok(None) };
-                claim
+        if let Some(known) = known {
+            let (next, sign) = try_join(self.claim(known.term.next()), self.sign(known)).await?;
+            if next.is_none() {
+                return Ok(Some(Seen { claim: known.clone(), sign }));
             }
-        };
-        let term = claim.term;
-        let sign = self.get(&paths::lead_beat(term)).await?;
+        }
+        let Some(term) = self.newest().await? else { return Ok(None) };
+        let Some(claim) = self.claim(term).await? else { return Ok(None) };
+        let sign = self.sign(&claim).await?;
+        Ok(Some(Seen { claim, sign }))
+    }
+
+    /// The last sign of who has won a term.
+    async fn sign(&self, claim: &Claim) -> Result<Option<Sign>, ChainError> {
+        let sign = self.get(&paths::lead_beat(claim.term)).await?;
         // Of somebody who had the term before its object was deleted by hand, or nothing that can be read: no sign.
         let sign = sign.and_then(|bytes| serde_json::from_slice::<Sign>(&bytes).ok());
-        let sign = sign.filter(|sign| sign.nonce == claim.nonce);
-        Ok(Some(Seen { claim, sign }))
+        Ok(sign.filter(|sign| sign.nonce == claim.nonce))
     }
 
     /// Who has won a term; none if nobody has.

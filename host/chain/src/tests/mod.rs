@@ -17,6 +17,7 @@ mod parts;
 mod moves;
 mod sweeping;
 mod verifying;
+mod warm;
 mod year;
 
 use std::collections::BTreeMap;

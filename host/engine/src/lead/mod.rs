@@ -7,6 +7,7 @@ mod applicant;
 mod elder;
 mod keeper;
 mod process;
+mod take_over;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub(crate) use applicant::Applicant;
 pub(crate) use elder::Elder;
 pub(crate) use keeper::{Keeper, Work};
 pub use process::{Processes, SeesProcesses};
+pub use take_over::{TakeOver, TakeOverKind, TookOver};
 
 /// How long somebody who leads no more waits for what is under way: landing later, it would undo the release.
 pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(1);
@@ -64,6 +66,8 @@ pub struct LeadView {
     pub url: Option<String>,
     /// Since when this instance is what it is, wall time in µs since 1970.
     pub since_micros: i64,
+    /// The last time that it took over from another one, if it ever has.
+    pub took_over: Option<TookOver>,
 }
 
 /// Whether a lane may go on.
@@ -106,6 +110,7 @@ impl Lead {
             leader: None,
             url: None,
             since_micros: clock.wall_micros(),
+            took_over: None,
         };
         let inner = Inner {
             clock,
@@ -123,7 +128,7 @@ impl Lead {
         let lead = Self::new(clock);
         lead.inner.until.store(FOR_EVER, Ordering::Relaxed);
         let (role, term) = (Role::Leader, Some(LeadTerm::FIRST));
-        lead.inner.view.store(Arc::new(LeadView { role, term, ..LeadView::clone(&lead.view()) }));
+        lead.change(|before| LeadView { role, term, ..before });
         lead
     }
 
@@ -135,6 +140,12 @@ impl Lead {
     /// How often this instance has won a term.
     pub fn take_overs(&self) -> u64 {
         self.inner.take_overs.load(Ordering::Relaxed)
+    }
+
+    /// It works in the place of another one.
+    pub fn took_over(&self, kind: TakeOverKind, took: Duration) {
+        let took_over = Some(TookOver { kind, took, at_micros: self.inner.clock.wall_micros() });
+        self.change(|before| LeadView { took_over, ..before });
     }
 
     /// Whether the lane may go on.
@@ -222,23 +233,26 @@ impl Lead {
 
     /// What it is now. `claim` is that of the newest term.
     fn show(&self, role: Role, claim: Option<&Claim>) {
-        let before = self.view();
         let wall = self.inner.clock.wall_micros();
-        let since_micros = if before.role == role { before.since_micros } else { wall };
-        self.inner.view.store(Arc::new(LeadView {
+        self.change(|before| LeadView {
             role,
             term: claim.map(|claim| claim.term).or(before.term),
             leader: claim.map(|claim| claim.instance.clone()),
             url: claim.and_then(|claim| claim.url.clone()),
-            since_micros,
-        }));
+            since_micros: if before.role == role { before.since_micros } else { wall },
+            took_over: before.took_over,
+        });
     }
 
     /// It stands by for an instance of an earlier version, which has no term.
     pub(crate) fn show_elder(&self, leader: Option<String>) {
         self.show(Role::Standby, None);
-        let view = LeadView { leader, url: None, ..LeadView::clone(&self.view()) };
-        self.inner.view.store(Arc::new(view));
+        self.change(|before| LeadView { leader: leader.clone(), url: None, ..before });
+    }
+
+    /// The lane's thread and the keeper may do so at a time.
+    fn change(&self, to: impl Fn(LeadView) -> LeadView) {
+        self.inner.view.rcu(|before| to(LeadView::clone(before)));
     }
 
     fn lost(&self) -> std::sync::MutexGuard<'_, Option<String>> {

@@ -132,8 +132,7 @@ impl Supervisor {
                     self.said = None;
                     self.release(outside);
                     wait = OVERTAKEN_WAIT;
-                    let shown = LaneStatus::standing_by(&self.parts.config.name, None);
-                    outside.status.store(Arc::new(shown));
+                    outside.stand_by(&self.parts.config.name, None);
                 }
                 Life::SteppedDown(why) => {
                     tracing::warn!(pipeline = %self.parts.config.name, "{why}; stands by");
@@ -192,7 +191,7 @@ impl Supervisor {
                 self.worked = clock.monotonic().saturating_sub(begun);
                 life
             }
-            Ok(Err(error)) => open_failed(error),
+            Ok(Err(error)) => open_failed(error, outside.stop.is_asked()),
             Err(panicked) => Life::failed(panicked),
         }
     }
@@ -251,9 +250,14 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn open_failed(error: OpenError) -> Life {
+/// Of a lane that need not open any more nothing is asked: whatever it failed of, its end is a good one.
+fn open_failed(error: OpenError, is_to_stop: bool) -> Life {
     match error {
         OpenError::Stopped => Life::Ended(LaneEnd::CutShort),
+        error if is_to_stop => {
+            tracing::warn!("stopped while it could not be opened: {}", chain_of(&error));
+            Life::Ended(LaneEnd::CutShort)
+        }
         error @ OpenError::Fenced(_) => Life::Overtaken(error.to_string()),
         error if error.may_pass() => Life::Awaits(chain_of(&error)),
         error => Life::Halted(chain_of(&error)),

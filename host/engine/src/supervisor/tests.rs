@@ -1,6 +1,6 @@
 //! Lives of whole lanes over a store that hangs or panics, and over a broker that is not there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::*;
 use crate::counters::LaneMetrics;
 use crate::lane::{Command, Commands, Haste, Looks, Pace, RealEnds, Trial};
-use crate::lead::{Lead, Processes, Role};
+use crate::lead::{Lead, Processes, Role, TakeOverKind};
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use sluicegate_chain::modules::ModuleStore;
@@ -299,6 +299,15 @@ fn a_stop_is_heard_while_the_store_does_not_answer_an_opening() {
     assert_eq!(world.finish(), 3);
 }
 
+/// Exit codes other than 0 tell service managers of something that wants looking at.
+#[test]
+fn an_opening_that_fails_when_it_is_to_stop_is_no_halt() {
+    let refused = || OpenError::OtherModule("another module".to_owned());
+    assert!(matches!(open_failed(refused(), false), Life::Halted(_)));
+    assert!(matches!(open_failed(refused(), true), Life::Ended(LaneEnd::CutShort)));
+    assert!(matches!(open_failed(OpenError::Fenced(3), true), Life::Ended(LaneEnd::CutShort)));
+}
+
 #[test]
 fn a_stop_is_heard_while_the_store_does_not_take_the_genesis() {
     // The claim of the leadership comes first.
@@ -394,6 +403,48 @@ fn of_two_that_run_a_lane_the_first_goes_on_and_the_other_waits_for_its_end() {
     new.stop.ask();
     assert_eq!(new.ended(), LaneEnd::Stopped);
     assert_eq!(world.read(), 3);
+}
+
+/// Nobody works meanwhile, so it asks for what has come since and for nothing else.
+#[test]
+fn an_instance_that_stood_by_asks_the_store_for_little_when_it_takes_over() {
+    let files = World::watching();
+    let delta = files.text.replace("\"parquet\"", "\"delta\"");
+    let world =
+        files.changed(&delta.replace("[dead_letters]", "[dead_letters]\nformat = \"delta\""));
+    let pace = Pace { look: FAST, ..Pace::default() };
+    let old = world.start_as("old", pace, &world.store);
+    for number in 1..40 {
+        files.bring(&number.to_string());
+        runs(&old, number);
+    }
+    let way = world.store.another_way();
+    let new = world.start_as("new", pace, &way);
+    stands_by(&new, "old");
+    old.stop.ask();
+    assert_eq!(old.ended(), LaneEnd::Stopped);
+    files.bring("40");
+    runs(&new, 40);
+    let took_over = new.lead.view().took_over.expect("from the one before");
+    assert_eq!(took_over.kind, TakeOverKind::HandOver);
+    new.stop.ask();
+    assert_eq!(new.ended(), LaneEnd::Stopped);
+
+    let asked = way.asked();
+    let is_claim = |(verb, path): &(&str, String)| *verb == "put" && path.contains("/terms/");
+    let (before, after) = asked.split_at(asked.iter().position(is_claim).expect("it has claimed"));
+    // It reads its logs until it runs, and lists nothing of them.
+    let gets = |asked: &[(&str, String)], part: &str| -> Vec<String> {
+        let gets = asked.iter().filter(|(verb, path)| *verb == "get" && path.contains(part));
+        gets.map(|(_, path)| path.clone()).collect()
+    };
+    assert_eq!(gets(before, "_last_checkpoint").len(), 2);
+    assert_eq!(gets(after, "_last_checkpoint").len(), 0);
+    let slots = gets(before, "/lanes/0/chain/");
+    assert!(slots.len() >= 8, "{slots:?}");
+    let again = gets(after, "/lanes/0/chain/").into_iter().filter(|slot| slots.contains(slot));
+    let again: BTreeSet<String> = again.collect();
+    assert!(again.len() <= 1, "the newest that it knew, and no other: {again:?}");
 }
 
 /// Its line to the store is cut: it lives, and nobody can see that.

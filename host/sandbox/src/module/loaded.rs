@@ -44,6 +44,11 @@ impl LoadedModule {
         }
     }
 
+    /// The same module, by the name under which a chain pins it.
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Arc::from(name), ..self }
+    }
+
     /// Code compiled into the host, in the place of a module. Its identity is made of its name.
     pub fn native(name: &str, description: Description, code: Arc<dyn Code>) -> Self {
         Self {

@@ -11,7 +11,7 @@ use super::releases::StageRelease;
 use super::shape::Shape;
 use super::words;
 use sluicegate_chain::fates::Fates;
-use sluicegate_engine::lead::{LeadView, Role};
+use sluicegate_engine::lead::{LeadView, Role, TakeOverKind};
 use sluicegate_engine::status::{DeadLetterCount, Phase, TableLogView};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::time::EventTime;
@@ -69,7 +69,7 @@ pub struct PipelineLine {
 }
 
 /// Who leads a pipeline, as this host knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Leadership {
     /// What this host is: `opening`, `standby` or `leader`.
     #[schema(value_type = words::Role)]
@@ -82,6 +82,21 @@ pub struct Leadership {
     pub url: Option<String>,
     /// Since when this host is what it is; RFC 3339.
     pub since: String,
+    /// The last time that this host took over from another one; null if it never has.
+    #[serde(default)]
+    pub took_over: Option<TookOver>,
+}
+
+/// A host took the place of another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TookOver {
+    /// Why: `hand_over`, the leader before has ended and said so; `fail_over`, it has died or showed no sign of life.
+    #[schema(value_type = words::TakeOverKind)]
+    pub kind: TakeOverKind,
+    /// From the last sign of the leader before until this host worked.
+    pub seconds: f64,
+    /// When it worked; RFC 3339.
+    pub at: String,
 }
 
 impl From<&LeadView> for Leadership {
@@ -92,6 +107,11 @@ impl From<&LeadView> for Leadership {
             leader: view.leader.clone(),
             url: view.url.clone(),
             since: EventTime(view.since_micros).to_string(),
+            took_over: view.took_over.map(|took_over| TookOver {
+                kind: took_over.kind,
+                seconds: took_over.took.as_secs_f64(),
+                at: EventTime(took_over.at_micros).to_string(),
+            }),
         }
     }
 }

@@ -14,6 +14,8 @@ use sluicegate_model::module;
 pub(crate) struct Phase;
 /// The schema of [`lead::Role`].
 pub(crate) struct Role;
+/// The schema of [`lead::TakeOverKind`].
+pub(crate) struct TakeOverKind;
 /// The schema of [`module::PluginKind`].
 pub(crate) struct PluginKind;
 /// The schema of [`dead_letter::DeadLetterKind`].
@@ -28,6 +30,12 @@ impl PartialSchema for Phase {
 impl PartialSchema for Role {
     fn schema() -> RefOr<Schema> {
         one_of("What a host is to a pipeline.", lead::Role::ALL)
+    }
+}
+
+impl PartialSchema for TakeOverKind {
+    fn schema() -> RefOr<Schema> {
+        one_of("Why another host had to lead.", lead::TakeOverKind::ALL)
     }
 }
 
@@ -49,6 +57,7 @@ impl PartialSchema for DeadLetterKind {
 
 impl ToSchema for Phase {}
 impl ToSchema for Role {}
+impl ToSchema for TakeOverKind {}
 impl ToSchema for PluginKind {}
 impl ToSchema for DeadLetterKind {}
 

@@ -12,7 +12,7 @@ use crate::api::commits::Commit;
 use crate::api::health::Readiness;
 use crate::api::pipelines::{
     Leadership, Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
-    TableLogStatus,
+    TableLogStatus, TookOver,
 };
 use crate::terminal::columns::table;
 use sluicegate_engine::lead::Role;
@@ -219,12 +219,17 @@ pub(crate) fn role(leadership: &Leadership) -> String {
     }
 }
 
-/// `standby since 2026-11-27T02:00:00Z; host-1/17 leads term 4`
+/// `stands by since 2026-11-27T02:00:00Z; host-1/17 leads term 4`
 fn leadership(leadership: &Leadership) -> String {
-    let Leadership { role, term, leader, since, .. } = leadership;
+    let Leadership { role, term, leader, since, took_over, .. } = leadership;
     let term = term.map_or_else(String::new, |term| format!(" term {term}"));
     match (role, leader) {
-        (Role::Leader, _) => format!("leads{term} since {since}"),
+        (Role::Leader, _) => {
+            let took_over = took_over.as_ref().map(|TookOver { kind, seconds, at }| {
+                format!("; the last {kind} took {seconds:.1} s, until {at}")
+            });
+            format!("leads{term} since {since}{}", took_over.unwrap_or_default())
+        }
         (Role::Standby, Some(leader)) => format!("stands by since {since}; {leader} leads{term}"),
         (Role::Standby, None) => format!("stands by since {since}"),
         (Role::Opening, _) => "not asked for".to_owned(),

@@ -1,7 +1,5 @@
 //! Every metric: name, unit, kind, labels and help, in one place. The scrape and the documentation are made of it.
 
-use std::fmt::Write as _;
-
 /// What a metric is to Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -159,6 +157,13 @@ pub(super) const TAKE_OVERS: Metric = counter(
     PIPELINE,
     "How often this host has won a term of leadership, its first included",
 );
+pub(super) const TAKE_OVER: Metric = gauge(
+    "sluicegate_take_over",
+    Some("seconds"),
+    &["pipeline", "kind"],
+    "How long nobody worked when this host last took over from another one: `hand_over` of one that ended, `fail_over` of one that \
+     died; absent if it never has",
+);
 pub(super) const STAGE_MODULE: Metric = info(
     "sluicegate_stage_module",
     &["pipeline", "stage", "module", "digest"],
@@ -306,7 +311,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 52] = [
+pub(super) const ALL: [&Metric; 53] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -326,6 +331,7 @@ pub(super) const ALL: [&Metric; 52] = [
     &LEADER,
     &LEAD_TERM,
     &TAKE_OVERS,
+    &TAKE_OVER,
     &STAGE_MODULE,
     &ACTIVATIONS,
     &ACTIVATED,
@@ -372,28 +378,4 @@ impl Metric {
         };
         format!("{}{unit}{suffix}", self.name)
     }
-}
-
-/// The page `docs/metrics.md`.
-pub fn documentation() -> String {
-    let mut page = String::from(
-        "# Metrics\n\n\
-         `sluicegate serve` answers `GET /metrics` in the OpenMetrics text format ([http.md](http.md) says on which address). \
-         Counters count since the process started. Gauges are as old as the last published status, less than a second.\n\n\
-         The label `partition` has at most 512 values a pipeline: its first partitions. All others together stand under \
-         `stream=\"other\"`. The labels `module` and `digest` are those of the module that the stage runs, with the digest \
-         cut to 12 digits. The series of a module end when another takes its place. A histogram's series are `_bucket`, \
-         `_sum` and `_count`. [operate.md](operate.md) says what to make of them.\n\n\
-         This page is made from `host/sluicegate/src/metrics/catalog.rs`; `UPDATE_EXPECT=1 cargo test -p sluicegate --lib metrics` \
-         writes it again.\n\n\
-         | metric | type | labels | meaning |\n|---|---|---|---|\n",
-    );
-    for metric in ALL {
-        let kind = format!("{:?}", metric.kind).to_lowercase();
-        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let (series, labels) = (metric.series(), labels.join(", "));
-        writeln!(page, "| `{series}` | {kind} | {labels} | {} |", metric.help)
-            .expect("a string takes everything");
-    }
-    page
 }

@@ -4,6 +4,7 @@
 
 mod kernel;
 mod catalog;
+mod documentation;
 mod page;
 mod render;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 
-pub use catalog::documentation;
+pub use documentation::documentation;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lead::Lead;
 use sluicegate_engine::status::LaneStatus;

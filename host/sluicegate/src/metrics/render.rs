@@ -10,7 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use super::page::{Page, View, and, count, seconds, spread};
 use super::{Lane, Lanes, catalog, kernel};
 use sluicegate_engine::counters::{OTHER, PARTITIONS_MAX};
-use sluicegate_engine::lead::Role;
+use sluicegate_engine::lead::{Role, TookOver};
 use sluicegate_engine::status::Phase;
 use sluicegate_model::time::Watermark;
 
@@ -128,6 +128,15 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.family(&catalog::TAKE_OVERS, |family| {
         lanes.iter().try_for_each(|lane| {
             count(family, &[("pipeline", &*lane.pipeline)], lane.lead.take_overs())
+        })
+    })?;
+    page.family(&catalog::TAKE_OVER, |family| {
+        lanes.iter().try_for_each(|lane| {
+            let Some(TookOver { kind, took, .. }) = lane.lead.view().took_over else {
+                return Ok(());
+            };
+            let labels = [("pipeline", &*lane.pipeline), ("kind", kind.word())];
+            family.encode_family(&labels)?.encode_gauge(&took.as_secs_f64())
         })
     })?;
     page.family(&catalog::DEAD_LETTERS, |family| {

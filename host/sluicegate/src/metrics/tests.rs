@@ -9,6 +9,7 @@ use expect_test::{expect, expect_file};
 use super::*;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{DataFile, Epoch, PinnedModule, StateRef};
+use sluicegate_engine::lead::TakeOverKind;
 use sluicegate_engine::status::{PartitionView, Phase, TableLogView};
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 use sluicegate_model::position::Partition;
@@ -49,7 +50,9 @@ fn status() -> LaneStatus {
 }
 
 fn lead() -> Lead {
-    Lead::alone(Clock::manual(0))
+    let lead = Lead::alone(Clock::manual(0));
+    lead.took_over(TakeOverKind::FailOver, Duration::from_millis(1_500));
+    lead
 }
 
 fn partition(number: i32, lag: i64) -> PartitionView {

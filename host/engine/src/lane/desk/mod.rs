@@ -16,7 +16,7 @@ use tokio::sync::broadcast;
 use crate::counters::LaneMetrics;
 use crate::lead::{Lead, Standing};
 use crate::pulse::Pulse;
-use crate::status::{LaneStatus, LiveResults, StageView};
+use crate::status::{LaneStatus, LiveResults, Phase, StageView};
 use crate::stop::Stop;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::ChainRecord;
@@ -63,6 +63,15 @@ pub struct Outside {
     pub trial: Trial,
     /// Whether this instance is the one that works.
     pub lead: Lead,
+}
+
+impl Outside {
+    /// Shows that this instance stands by, and why it does not know for whom if it does not. Whatever it knew as a leader is
+    /// now another instance's to say: shown beside the leader's, it would count twice or tell of a stream that stands.
+    pub(crate) fn stand_by(&self, pipeline: &str, problem: Option<String>) {
+        let blank = LaneStatus::nothing_yet(pipeline);
+        self.status.store(Arc::new(LaneStatus { phase: Phase::Standby, problem, ..blank }));
+    }
 }
 
 /// What a lane has to do with the outside.

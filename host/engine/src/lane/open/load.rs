@@ -36,6 +36,8 @@ pub(super) struct Brought {
 /// Gets the module of every stage, and checks it against the one that the chain pins.
 struct Loader<'a> {
     brought: Vec<Brought>,
+    /// Loaded by an attempt before.
+    known: &'a [PlacedModule],
     config: &'a Pipeline,
     modules: &'a ModuleStore,
     engine: &'a PluginEngine,
@@ -118,6 +120,10 @@ impl Loader<'_> {
         stage: &StageConfig,
         pinned: &PinnedModule,
     ) -> Result<LoadedModule, OpenError> {
+        let is_it = |known: &&PlacedModule| known.pinned.digest == pinned.digest;
+        if let Some(known) = self.known.iter().find(is_it) {
+            return Ok(known.module.clone().named(&pinned.name));
+        }
         let bytes = self.ask(stage, self.modules.get(&pinned.digest))?;
         self.load(stage, &pinned.name, &bytes)
     }
@@ -185,17 +191,19 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// The module of every stage, and what of it the store does not have yet. Waits for those that are named and not yet
-/// uploaded, if it may.
+/// The module of every stage, and what of it the store does not have yet. Those that are `known` are not asked for. Waits for
+/// those that are named and not yet uploaded, if it may.
 pub(super) fn get_modules(
     parts: &LaneParts,
     head: Option<&ChainRecord>,
+    known: &[PlacedModule],
     outside: &Outside,
 ) -> Result<(Vec<PlacedModule>, Vec<Brought>), OpenError> {
     let LaneParts { config, modules, engine, runtime, .. } = parts;
     let mut shown = Shown::new(outside);
     loop {
-        let mut loader = Loader { brought: Vec::new(), config, modules, engine, runtime, outside };
+        let brought = Vec::new();
+        let mut loader = Loader { brought, known, config, modules, engine, runtime, outside };
         match loader.modules(head) {
             Err(OpenError::Module { stage, source })
                 if parts.waits_for_modules && source.is_not_uploaded() =>

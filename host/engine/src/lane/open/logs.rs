@@ -6,26 +6,28 @@ use futures::future::try_join_all;
 
 use super::{LaneParts, OpenError};
 use crate::lane::plan::Plan;
-use sluicegate_chain::Published as Mark;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::shape::TableShape;
-use sluicegate_delta::TableLog;
+use sluicegate_chain::{LaneStorage, Published as Mark};
+use sluicegate_delta::{LogError, TableLog};
 
-/// Reads the logs of the pipeline's tables: whether they can be written, and how far they are.
-pub(super) async fn open_logs(
-    parts: &LaneParts,
-    plan: &Plan,
-    head: Option<&ChainRecord>,
-) -> Result<Vec<TableLog>, OpenError> {
+/// Reads the logs of the pipeline's tables: whether they can be written.
+pub(super) async fn open_logs(parts: &LaneParts, plan: &Plan) -> Result<Vec<TableLog>, OpenError> {
     let open = |(table, shape): (Arc<str>, Arc<TableShape>)| async move {
         let (clock, names) = (parts.clock.clone(), parts.names.clone());
-        let log = TableLog::open(&parts.storage, &table, shape, clock, names).await?;
-        match head {
-            Some(head) => log.find_missing(&parts.storage, head).await,
-            None => Ok(log),
-        }
+        TableLog::open(&parts.storage, &table, shape, clock, names).await
     };
     Ok(try_join_all(plan.shapes(&parts.config)?.into_iter().map(open)).await?)
+}
+
+/// Looks how far the logs are behind a chain that there is.
+pub(super) async fn find_missing(
+    logs: Vec<TableLog>,
+    storage: &LaneStorage,
+    head: Option<&ChainRecord>,
+) -> Result<Vec<TableLog>, LogError> {
+    let Some(head) = head else { return Ok(logs) };
+    try_join_all(logs.into_iter().map(|log| log.find_missing(storage, head))).await
 }
 
 /// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,

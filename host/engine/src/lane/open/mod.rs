@@ -11,11 +11,15 @@ mod genesis;
 mod load;
 mod logs;
 mod restore;
+mod steps;
 mod wait;
+mod warm;
 mod win;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures::future::try_join;
 
 use crate::counters::Commit;
 use crate::lead::Processes;
@@ -24,7 +28,6 @@ use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::{Committer, Keep, LaneStorage, Opener, Survey};
-use sluicegate_connect::outbox::OutboxError;
 use sluicegate_connect::source::Source;
 use sluicegate_delta::TableLog;
 use sluicegate_model::position::Positions;
@@ -33,10 +36,8 @@ use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::fingerprint::columns::check_tables;
 use sluicegate_runtime::{Names, Runtime};
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_store::probe;
 
 use super::desk::Desk;
-use super::desk::brake::brake;
 use super::intake::{Intake, positions};
 use super::ledger::Ledger;
 use super::logic::Logic;
@@ -48,8 +49,10 @@ use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
-use logs::{mark, open_logs};
+use logs::{find_missing, mark};
+use steps::Steps;
 use wait::request;
+use warm::Warm;
 use win::win;
 
 pub use ends::{Ends, RealEnds};
@@ -144,12 +147,6 @@ struct Prepared {
     start: Option<Positions>,
 }
 
-/// What was reached: it stays reached whatever the chain says.
-struct Warm {
-    post: Option<Post>,
-    source: Box<dyn Source>,
-}
-
 /// What became of an attempt to take a lane.
 enum Taken {
     Ready(Box<Ready>),
@@ -158,34 +155,43 @@ enum Taken {
 }
 
 impl Prepared {
-    /// Read, check, load, restore, reach. What an attempt before has reached is `warm`.
+    /// Read, check, load, restore, reach. What an attempt before has loaded and reached is `warm`.
     fn make(
         parts: &LaneParts,
-        opener: &Opener<'_>,
+        opener: &mut Opener<'_>,
         outside: &Outside,
         warm: Option<Warm>,
+        steps: &mut Steps,
     ) -> Result<Self, OpenError> {
-        let LaneParts { config, storage, ends, runtime, clock, .. } = parts;
-        let mut survey = request(outside, runtime, opener.survey())??;
-        let (modules, brought) = get_modules(parts, survey.head(), outside)?;
+        let LaneParts { config, storage, runtime, .. } = parts;
+        let (mut survey, warm) = request(outside, runtime, async {
+            let survey = async { opener.survey().await.map_err(OpenError::from) };
+            try_join(survey, Warm::freshened(warm)).await
+        })??;
+        steps.done("chain");
+        let known = warm.as_ref().map_or(&[][..], |warm| &warm.modules);
+        let (modules, brought) = get_modules(parts, survey.head(), known, outside)?;
+        steps.done("modules");
         let plan = Plan::new(config, &modules)?;
         if let Some(head) = survey.head() {
             check_tables(&plan.plain_tables(config), &head.config)?;
         }
-        let known = survey.head().map(|head| head.config.clone()).unwrap_or_default();
-        request(outside, runtime, check_files(&plan.plain_tables(config), storage, &known))??;
-        let pool = Pool::new(worker_count(config), brake(outside))?;
+        let Warm { pool, post, logs, mut source, .. } = match warm {
+            Some(warm) => warm,
+            None => {
+                let known = survey.head().map(|head| head.config.clone()).unwrap_or_default();
+                let tables = plan.plain_tables(config);
+                request(outside, runtime, check_files(&tables, storage, &known))??;
+                Warm::up(parts, &plan, outside)?
+            }
+        };
+        steps.done("surroundings");
         let mut logic = Logic::new(&plan, &pool);
         let state = survey.state.take();
         restore(&mut logic, &pool, &plan, survey.head(), state.as_deref())?;
-        request(outside, runtime, probe::ensure(&storage.chain))??;
-        let logs = request(outside, runtime, open_logs(parts, &plan, survey.head()))??;
-        let (post, mut source) = match warm {
-            Some(Warm { post, source }) => (post, source),
-            None => {
-                (open_post(ends.as_ref(), config, clock, outside)?, ends.source(config, clock)?)
-            }
-        };
+        steps.done("state");
+        let logs = request(outside, runtime, find_missing(logs, storage, survey.head()))??;
+        steps.done("logs");
         let start = match survey.head() {
             None => Some(resolve_start(source.as_mut(), runtime, outside)?),
             Some(head) => {
@@ -195,12 +201,14 @@ impl Prepared {
                 None
             }
         };
+        steps.done("source");
         Ok(Self { survey, modules, brought, plan, pool, logic, post, logs, source, start })
     }
 
     /// What stays good when the chain moves.
     fn into_warm(self) -> Warm {
-        Warm { post: self.post, source: self.source }
+        let Self { modules, pool, post, logs, source, .. } = self;
+        Warm { modules, pool, post, logs, source }
     }
 
     /// Takes the lane, and pins where a first run begins.
@@ -222,7 +230,9 @@ impl Prepared {
             source.assign(&positions(head))?;
         }
         let taken = request(outside, runtime, opener.take(survey))??;
-        let Some(mut opened) = taken else { return Ok(Taken::Moved(Warm { post, source })) };
+        let Some(mut opened) = taken else {
+            return Ok(Taken::Moved(Warm { modules, pool, post, logs, source }));
+        };
         let outbox = Outbox::open(config, &plan, &mut opened, post);
         let logs: Vec<TableLog> =
             logs.into_iter().map(|log| log.of_chain(opened.chain.id())).collect();
@@ -264,20 +274,29 @@ impl Ready {
     /// good, and the next attempt holds the chain first.
     fn make(parts: &LaneParts, outside: &Outside) -> Result<Self, OpenError> {
         let mut opener = Opener::named_by(&parts.storage, &parts.instance, parts.names.clone());
-        let mut warm = None;
+        let (mut warm, mut steps) = (None, Steps::begin(&parts.clock));
+        let mut take_over = None;
         for attempt in 0..=Opener::LOOKS_MAX {
             if attempt > 0 {
                 request(outside, &parts.runtime, opener.hold())??;
             }
-            let mut prepared = Prepared::make(parts, &opener, outside, warm.take())?;
-            if win(parts, outside, &mut opener)? {
+            let mut prepared =
+                Prepared::make(parts, &mut opener, outside, warm.take(), &mut steps)?;
+            if let Some(won) = win(parts, outside, &mut opener, &mut prepared.logs)? {
                 // The leader before has written on meanwhile.
-                prepared = Prepared::make(parts, &opener, outside, Some(prepared.into_warm()))?;
+                (steps, take_over) = (Steps::begin(&parts.clock), won.take_over);
+                let warm = Some(prepared.into_warm());
+                prepared = Prepared::make(parts, &mut opener, outside, warm, &mut steps)?;
             }
             match prepared.take(parts, &mut opener, outside)? {
-                Taken::Ready(ready) => return Ok(*ready),
+                Taken::Ready(ready) => {
+                    steps.done("taken");
+                    steps.tell(&parts.config.name, take_over, &outside.lead);
+                    return Ok(*ready);
+                }
                 Taken::Moved(reached) => warm = Some(reached),
             }
+            steps.done("moved");
         }
         Err(opener.contended().into())
     }
@@ -317,22 +336,4 @@ fn say_where_it_begins(record: &ChainRecord, chain: &str, found: bool) {
     } else {
         tracing::info!(pipeline, chain, %epoch, "begins from scratch: there was no chain");
     }
-}
-
-fn worker_count(config: &Pipeline) -> usize {
-    match config.limits.workers {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        workers => workers,
-    }
-}
-
-/// Reaches the topics that results go to, if there are any.
-fn open_post(
-    ends: &dyn Ends,
-    config: &Pipeline,
-    clock: &Clock,
-    outside: &Outside,
-) -> Result<Option<Post>, OutboxError> {
-    let deliveries = Arc::clone(&outside.metrics.deliveries);
-    ends.post(config, clock, deliveries, &|| outside.stop.is_asked())
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join;
+
 use super::wait::{heard, wait};
+use super::warm::follow;
 use super::{LaneParts, OpenError};
 use crate::lane::{Awaited, Outside};
-use crate::lead::{Applicant, Elder, Keeper, Lead, SETTLE_LIMIT, Work};
-use crate::status::LaneStatus;
+use crate::lead::{Applicant, Elder, Keeper, Lead, SETTLE_LIMIT, TakeOver, TakeOverKind, Work};
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
 use sluicegate_chain::lead::claim::{Claim, LeadTerm};
@@ -15,12 +17,19 @@ use sluicegate_chain::lead::follow::{Advice, Follower, Look, Seen, Vacancy};
 use sluicegate_chain::lead::hold::Hold;
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_chain::{ChainError, Opener};
+use sluicegate_delta::TableLog;
 
 /// Between two attempts to send a claim whose fate is unknown.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
-/// Returns when this instance leads. Until then it stands by, says for whom, and keeps what `opener` has read fresh. Whether
-/// it has waited.
+/// A term that was won by an instance that had to wait for it.
+pub(super) struct Won {
+    /// None if nobody had led before.
+    pub(super) take_over: Option<TakeOver>,
+}
+
+/// Returns when this instance leads. Until then it stands by, says for whom, and keeps fresh what `opener` and `logs` have read.
+/// None if it had not to wait.
 ///
 /// # Errors
 ///
@@ -29,9 +38,10 @@ pub(super) fn win(
     parts: &LaneParts,
     outside: &Outside,
     opener: &mut Opener<'_>,
-) -> Result<bool, OpenError> {
+    logs: &mut [TableLog],
+) -> Result<Option<Won>, OpenError> {
     if outside.lead.has_term() {
-        return Ok(false);
+        return Ok(None);
     }
     outside.lead.release(&parts.runtime);
     let config = parts.config.leadership;
@@ -47,8 +57,9 @@ pub(super) fn win(
         known: None,
         said: None,
         followed: None,
+        led: None,
     }
-    .win(opener)
+    .win(opener, logs)
 }
 
 struct Candidate<'c> {
@@ -62,19 +73,26 @@ struct Candidate<'c> {
     known: Option<Claim>,
     /// For whom it said that it stands by.
     said: Option<String>,
-    /// When the chain was followed last.
+    /// When chain and logs were followed last.
     followed: Option<Duration>,
+    /// When somebody else was last seen to lead. Of one that is silent its last sign counts.
+    led: Option<Duration>,
 }
 
 impl Candidate<'_> {
-    fn win(mut self, opener: &mut Opener<'_>) -> Result<bool, OpenError> {
+    fn win(
+        mut self,
+        opener: &mut Opener<'_>,
+        logs: &mut [TableLog],
+    ) -> Result<Option<Won>, OpenError> {
         let mut has_waited = false;
         loop {
             let problem = match self.look_once()? {
                 Ok(Advice::Claim(term, why)) => match self.elder_lives()? {
                     Ok(None) => {
                         if self.claim(term, why)? {
-                            return Ok(has_waited);
+                            let won = Won { take_over: self.take_over(why) };
+                            return Ok(has_waited.then_some(won));
                         }
                         continue;
                     }
@@ -95,7 +113,7 @@ impl Candidate<'_> {
             self.publish(
                 problem.map(|error| format!("nobody knows whether the leader lives: {error}")),
             );
-            self.follow(opener)?;
+            self.follow(opener, logs)?;
             let LaneParts { runtime, pace, .. } = self.parts;
             if wait(self.outside, runtime, pace.look, Awaited::Standby) {
                 return Err(OpenError::Stopped);
@@ -117,7 +135,15 @@ impl Candidate<'_> {
                     seen.claim.process.as_ref().is_some_and(is_gone)
                 };
                 let is_gone = seen.as_ref().is_some_and(process);
-                Ok(self.follower.look(Look { seen, began, ended, is_gone }))
+                let advice = self.follower.look(Look { seen, began, ended, is_gone });
+                match advice {
+                    Advice::StandBy(_) => self.led = Some(ended),
+                    Advice::Claim(_, Vacancy::Silent(silent)) => {
+                        self.led = Some(began.saturating_sub(silent));
+                    }
+                    Advice::Claim(..) => {}
+                }
+                Ok(advice)
             }
             Err(error) => {
                 self.follower.saw_nothing();
@@ -188,6 +214,16 @@ impl Candidate<'_> {
         }
     }
 
+    /// What a term that was won so ends. None if nobody was seen to lead.
+    fn take_over(&self, why: Vacancy) -> Option<TakeOver> {
+        let kind = match why {
+            Vacancy::New => return None,
+            Vacancy::Released => TakeOverKind::HandOver,
+            Vacancy::Gone | Vacancy::Silent(_) => TakeOverKind::FailOver,
+        };
+        self.led.map(|since| TakeOver { kind, since })
+    }
+
     fn say_won(&self, claim: &Claim, why: Vacancy) {
         let (pipeline, term) = (&self.parts.config.name, claim.term);
         let before = self.known.as_ref().map_or("nobody", |claim| &claim.instance);
@@ -206,14 +242,18 @@ impl Candidate<'_> {
     }
 
     /// Keeps what an opening would read first at hand. A failure shows in the opening.
-    fn follow(&mut self, opener: &mut Opener<'_>) -> Result<(), OpenError> {
+    fn follow(&mut self, opener: &mut Opener<'_>, logs: &mut [TableLog]) -> Result<(), OpenError> {
         let now = self.parts.clock.with_suspend();
         let is_due = self.followed.is_none_or(|last| now.saturating_sub(last) >= self.timing.beat);
         if !is_due {
             return Ok(());
         }
         self.followed = Some(now);
-        if let Err(error) = self.ask(opener.follow())? {
+        let (chain, logs) = self.ask(join(opener.follow(), follow(logs)))?;
+        if let Err(error) = chain {
+            tracing::debug!("{error}");
+        }
+        if let Err(error) = logs {
             tracing::debug!("{error}");
         }
         Ok(())
@@ -232,12 +272,12 @@ impl Candidate<'_> {
     }
 
     fn publish(&self, problem: Option<String>) {
-        let Outside { lead, status, .. } = self.outside;
+        let lead = &self.outside.lead;
         match &self.known {
             Some(claim) if self.said.as_ref() == Some(&claim.instance) => lead.follow(claim),
             _ => lead.show_elder(self.said.clone()),
         }
-        status.store(Arc::new(LaneStatus::standing_by(&self.parts.config.name, problem)));
+        self.outside.stand_by(&self.parts.config.name, problem);
     }
 }
 

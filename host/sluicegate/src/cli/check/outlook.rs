@@ -53,8 +53,8 @@ pub(super) fn look(
     refuse_left_behind(pipeline, working_directory)?;
     let storage = look_at_lane(pipeline, stores)?;
     // All that a start reads of it, also the state.
-    let survey = runtime.block_on(Opener::new(&storage, "sluicegate check").survey());
-    let head = match survey.map(|survey| survey.head().cloned()) {
+    let mut opener = Opener::new(&storage, "sluicegate check");
+    let head = match runtime.block_on(opener.survey()).map(|survey| survey.head().cloned()) {
         Ok(Some(head)) => head,
         Ok(None) => return Ok(Outlook::Anew),
         Err(ChainError::Store { explanation, .. }) => return Ok(Outlook::Unknown(explanation)),

@@ -122,6 +122,7 @@ fn the_list_says_for_whom_a_host_stands_by() {
         leader: Some("host-1/17".to_owned()),
         url: None,
         since: "2026-11-27T02:00:00Z".to_owned(),
+        took_over: None,
     };
     assert_eq!(role(&leadership), "leader");
     leadership.role = Role::Standby;

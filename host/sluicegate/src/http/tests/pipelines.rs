@@ -62,6 +62,7 @@ async fn the_status_tells_positions_watermark_and_lag() {
             "role": "leader",
             "since": "1970-01-01T00:00:00Z",
             "term": 1,
+            "took_over": null,
             "url": null
           },
           "name": "sales",
