@@ -71,7 +71,8 @@ fn read(
     fetch: FetchWay,
     records: usize,
 ) -> (BTreeMap<Partition, Vec<Seen>>, Positions, bool) {
-    let source = KafkaSource::connect(&config(topic, fetch), "direct-fetch", Clock::system());
+    let (config, clock) = (config(topic, fetch), Clock::system());
+    let source = KafkaSource::connect(&config, "direct-fetch", clock, 64 << 20);
     let mut source = source.unwrap().with_headers(true);
     let positions = eventually("the topic's range is known", || source.genesis().unwrap());
     source.assign(&positions).unwrap();

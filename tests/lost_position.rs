@@ -83,7 +83,8 @@ fn a_source_that_asked_for_a_beginning_does_not_begin_where_a_chain_stands() {
     send(&topic, 0..10);
     let source = |fetch| {
         let mut source =
-            KafkaSource::connect(&config(&topic, fetch), "taken", Clock::system()).unwrap();
+            KafkaSource::connect(&config(&topic, fetch), "taken", Clock::system(), 64 << 20)
+                .unwrap();
         let start = eventually("the topic is known", || source.genesis().unwrap());
         (source, start)
     };

@@ -47,6 +47,7 @@ mod accounting;
 mod careless_stores;
 mod store_outage;
 mod store_faults;
+mod slow_store;
 mod starved;
 mod old_slots;
 mod soak;

@@ -71,6 +71,11 @@ impl Request {
     pub fn creates(&self) -> bool {
         self.headers.iter().any(|(name, _)| name == "if-none-match")
     }
+
+    /// Whether its path has that part.
+    pub fn is_for(&self, part: &str) -> bool {
+        self.path.contains(part)
+    }
 }
 
 impl Middleman {

@@ -13,5 +13,6 @@ pub mod supervisor;
 pub mod status;
 pub mod lately;
 pub mod counters;
+pub mod memory;
 pub mod pulse;
 pub mod stop;

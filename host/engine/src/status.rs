@@ -9,6 +9,7 @@ use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::lately::Lately;
+use crate::memory::MemoryView;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{Activation, Epoch, PinnedModule};
 use sluicegate_formats::json::encode::json_value;
@@ -41,6 +42,9 @@ pub struct LaneStatus {
     pub groups: u64,
     /// Bytes of their keys and accumulators.
     pub state_bytes: u64,
+    /// What all lanes of the process hold; none while the lane is not open.
+    #[serde(skip)]
+    pub memory: Option<MemoryView>,
     /// Turns since the lane was opened.
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind; groups and timers included.
@@ -67,6 +71,7 @@ impl LaneStatus {
             fates: Fates::default(),
             groups: 0,
             state_bytes: 0,
+            memory: None,
             turns: 0,
             dead_letters: Vec::new(),
             table_logs: Vec::new(),

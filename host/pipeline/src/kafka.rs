@@ -61,6 +61,14 @@ pub struct KafkaConfig {
     pub properties: ClientProperties,
 }
 
+impl KafkaConfig {
+    /// What the client may have waiting, in bytes of records, if its properties say so.
+    pub fn queued_bytes(&self) -> Option<u64> {
+        let kibibytes = self.properties.get("queued.max.messages.kbytes")?;
+        kibibytes.trim().parse::<u64>().ok()?.checked_mul(1 << 10)
+    }
+}
+
 /// Who reads the records of a topic. All else is asked of the brokers through librdkafka.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FetchWay {

@@ -46,6 +46,7 @@ pub use kafka::{
     OnDataLoss, StartPosition, forbidden,
 };
 pub use sink::{SinkConfig, SinkKind, TableFormat, TableLocation};
+pub use size::parse as parse_size;
 
 /// Reads and checks a pipeline file; its `${env:NAME}` are variables of `environment`.
 ///

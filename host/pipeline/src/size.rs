@@ -62,7 +62,12 @@ impl SizeText {
     }
 }
 
-fn parse(text: &str) -> Result<u64, String> {
+/// Reads a size with its unit, in bytes.
+///
+/// # Errors
+///
+/// What is wrong with the text, and what to write.
+pub fn parse(text: &str) -> Result<u64, String> {
     let wrong = || {
         format!(
             "`{text}` is not a size: write a whole number with its unit (B, kB, MB, GB, KiB, MiB, GiB or TiB), for example \"64MiB\""

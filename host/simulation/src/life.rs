@@ -15,6 +15,7 @@ use sluicegate_engine::lane::{
     Command, Commands, Haste, LaneParts, Look, Looks, Outside, Pace, Trial,
 };
 use sluicegate_engine::lead::{Lead, Processes};
+use sluicegate_engine::memory::Account;
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
@@ -109,6 +110,7 @@ impl Life {
             metrics: Arc::new(LaneMetrics::new([], tables)),
             pulse: Pulse::new(clock.clone()),
             trial: Trial::default(),
+            memory: Account::default(),
             lead: lead.clone(),
         };
         let parts = around.parts(place, &instance, clock, lead.clone(), random);

@@ -11,6 +11,7 @@
 
 mod stderr;
 
+pub mod machine;
 pub mod program;
 pub mod handle;
 pub mod history;

@@ -15,15 +15,17 @@ use crate::terminal::ConsoleSinks;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
+use sluicegate_connect::source::files;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, RealEnds, Trial};
 use sluicegate_engine::lead::{Lead, Processes};
+use sluicegate_engine::memory::Memory;
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::{Ended, supervise};
 use sluicegate_model::time::Clock;
-use sluicegate_pipeline::{Pipeline, SinkKind};
+use sluicegate_pipeline::{Pipeline, SinkKind, SourceConfig};
 use sluicegate_runtime::{Names, Thread};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
@@ -59,6 +61,8 @@ pub struct Program {
     pub stop: Stop,
     /// What was read of committed files lately.
     pub kept: Kept,
+    /// What its lanes may hold together.
+    pub memory: Memory,
     /// Where other instances and their callers reach the HTTP of this one.
     pub advertise: Option<String>,
     /// Modules can be uploaded to this program, so a first run waits for those that are missing.
@@ -104,6 +108,7 @@ impl Program {
             stop: Stop::new(Clock::system()),
             clock: Clock::system(),
             kept: Kept::default(),
+            memory: Memory::unlimited(),
             advertise: None,
             takes_uploads: false,
         })
@@ -112,6 +117,9 @@ impl Program {
     /// Starts a pipeline: its lane on a thread of its own, its console sinks on the runtime.
     pub fn start(&self, pipeline: Pipeline) -> anyhow::Result<Started> {
         let config = Arc::new(pipeline);
+        let turn = config.limits.turn_bytes as u64;
+        let memory = self.memory.open(read_ahead(&config), turn);
+        let memory = memory.with_context(|| format!("pipeline `{}`", config.name))?;
         let (commands_tx, commands) = mpsc::channel(COMMANDS_MAX);
         let (looks_tx, looks) = mpsc::channel(LOOKS_MAX);
         let (live, _) = broadcast::channel(LIVE_MAX);
@@ -137,6 +145,7 @@ impl Program {
             metrics: Arc::clone(&ports.metrics),
             pulse: ports.pulse.clone(),
             trial: Trial::default(),
+            memory,
             lead: ports.lead.clone(),
         };
         let mut console_sinks = ConsoleSinks::default();
@@ -147,7 +156,8 @@ impl Program {
         }
         let mut storage = lane_storage(&config, &self.stores)?;
         storage.keep.deleted = Arc::clone(&ports.metrics.deleted);
-        let ends = RealEnds { stores: self.stores.clone(), runtime: self.runtime.clone() };
+        let (stores, runtime) = (self.stores.clone(), self.runtime.clone());
+        let ends = RealEnds { stores, runtime, ahead: outside.memory.ahead() };
         let parts = LaneParts {
             config: Arc::clone(&config),
             storage: storage.clone(),
@@ -169,6 +179,15 @@ impl Program {
         let handle = PipelineHandle::new(config, ports.clone(), modules, engine, committed);
         let runtime = self.runtime.clone();
         Ok(Started { handle: Arc::new(handle), ports, thread, console_sinks, runtime })
+    }
+}
+
+/// What the source of a pipeline reads ahead, in bytes, if that does not go by the memory there is.
+fn read_ahead(config: &Pipeline) -> Option<u64> {
+    match &config.source {
+        // The client keeps about as much with the records.
+        SourceConfig::Kafka(kafka) => kafka.queued_bytes().map(|bytes| bytes.saturating_mul(2)),
+        SourceConfig::Files(_) => Some(files::AHEAD_BYTES),
     }
 }
 

@@ -72,6 +72,11 @@ impl OpenFile {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
+    /// What it holds in memory, about: more than [`OpenFile::bytes`], because rows are encoded late.
+    pub(super) fn held_bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.memory_size()) as u64
+    }
+
     pub(super) fn close(mut self, table: &Table) -> Result<EncodedFile, ParquetError> {
         let metadata = self.writer.finish()?;
         let statistics = match &table.shape {

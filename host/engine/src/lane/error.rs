@@ -1,5 +1,6 @@
 //! How a lane ends, and why it cannot go on.
 
+use crate::memory::Crowded;
 use sluicegate_chain::ChainError;
 use sluicegate_chain::record::Epoch;
 use sluicegate_connect::sink::SinkError;
@@ -91,6 +92,9 @@ pub enum LaneError {
         /// What they may.
         limit: u64,
     },
+    /// States, and the copies that checkpoints make of them, do not fit into the memory of the process.
+    #[error("{0}")]
+    Crowded(Crowded),
 }
 
 /// Rows that a topic of updates cannot tell apart.

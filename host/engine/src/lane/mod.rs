@@ -176,7 +176,7 @@ impl Lane {
             return Ok(Some(LaneEnd::CutShort));
         }
         self.desk.outside.trial.begin_other("between two turns");
-        self.ledger.check_state(self.logic.state_bytes())?;
+        self.ledger.check_memory(self.logic.state_bytes(), &self.outputs)?;
         self.outputs.logs.are_written()?;
         self.settle_outbox(Duration::ZERO);
         self.settle_epoch(Duration::ZERO)?;
@@ -345,7 +345,10 @@ impl Lane {
     /// Waits a moment for the topics or the store. Nothing is dropped: records stay where they are. Messages are on their
     /// way only while no epoch is (O3), so whatever comes first is heard at once.
     fn wait_for_commit(&mut self) -> Result<(), LaneError> {
-        self.ledger.phase = Phase::Paused;
+        // It stays so until the next commit, which may be far if only other lanes are waited for: then it is looked at each time.
+        if !self.ledger.waits_for_others(&self.outputs) {
+            self.ledger.phase = Phase::Paused;
+        }
         if self.outputs.is_unsent() {
             self.settle_outbox(COMMIT_WAIT);
             return Ok(());

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::lane::{
     self, Awaited, Lane, LaneEnd, LaneError, LaneParts, OpenError, Outside, Refusal,
 };
+use crate::memory::Holds;
 use crate::status::{LaneStatus, Phase, is_same_problem};
 use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_connect::source::SourceError;
@@ -111,6 +112,8 @@ impl Supervisor {
             let waits_for = outside.status.load().problem.clone();
             publish(outside, Phase::Opening, waits_for);
             let life = self.live(outside);
+            // Everything went with the lane.
+            outside.memory.tell(Holds::default());
             if !matches!(life, Life::BrokenOff) {
                 outside.commands.refuse_held(Refusal::NotOpen(Awaited::NextLife));
             }
@@ -226,6 +229,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
         Ok(Err(LaneError::BrokenOff)) => Life::BrokenOff,
         Ok(Err(
             error @ (LaneError::StateTooLarge { .. }
+            | LaneError::Crowded(_)
             | LaneError::Source(SourceError::Lost(_) | SourceError::Final(_))
             | LaneError::PluginFailed { .. }
             | LaneError::SeveralRows(_)),

@@ -14,6 +14,7 @@ use super::*;
 use crate::counters::LaneMetrics;
 use crate::lane::{Command, Commands, Haste, Looks, Pace, RealEnds, Trial};
 use crate::lead::{Lead, Processes, Role, TakeOverKind};
+use crate::memory::Account;
 use crate::pulse::Pulse;
 use crate::stop::{PATIENCE, Stop};
 use sluicegate_chain::modules::ModuleStore;
@@ -209,6 +210,7 @@ impl World {
             haste: Haste::default(),
             metrics: Arc::new(LaneMetrics::new([], tables)),
             pulse: Pulse::new(Clock::system()),
+            memory: Account::default(),
             trial: Trial::default(),
         };
         (outside, commands_tx)
@@ -216,7 +218,7 @@ impl World {
 
     fn parts(&self, instance: &str, pace: Pace, store: &GatedStore) -> LaneParts {
         let (stores, runtime) = (StoreOptions::default(), self.runtime.handle().clone());
-        let ends = Arc::new(RealEnds { stores, runtime });
+        let ends = Arc::new(RealEnds { stores, runtime, ahead: 1 << 20 });
         LaneParts {
             config: Arc::clone(&self.config),
             storage: self.storage(store),

@@ -184,7 +184,7 @@ pub(crate) struct RawLimits {
     #[schemars(example = &"64KiB")]
     pub(crate) key_state: SizeText,
     /// Keys and accumulators of the open windows, or keys, states and timers. Beyond it the pipeline halts and says so: nothing is lost, and it goes
-    /// on where it was committed once this is raised. Default `"1GiB"`.
+    /// on where it was committed once this is raised. Default `"1GiB"`; the memory of the process may be less (`--memory`), and then that counts.
     #[schemars(example = &"1GiB")]
     pub(crate) state_bytes: SizeText,
 }

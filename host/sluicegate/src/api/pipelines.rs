@@ -12,6 +12,7 @@ use super::shape::Shape;
 use super::words;
 use sluicegate_chain::fates::Fates;
 use sluicegate_engine::lead::{LeadView, Role, TakeOverKind};
+use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::status::{DeadLetterCount, Phase, TableLogView};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::time::EventTime;
@@ -141,6 +142,9 @@ pub struct PipelineStatus {
     pub open_groups: u64,
     /// Bytes of their keys and accumulators.
     pub state_bytes: u64,
+    /// What it holds in memory; null while it is not open.
+    #[serde(default)]
+    pub memory: Option<MemoryStatus>,
     /// Turns since the lane was opened.
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind, groups and timers included.
@@ -169,6 +173,50 @@ pub struct PipelineStatus {
 impl PipelineStatus {
     /// A topic has fewer; a folder of files may have many thousands.
     pub const PARTITIONS_MAX: usize = 1_000;
+}
+
+/// What a pipeline holds in memory by kind, and all pipelines of the process together; in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemoryStatus {
+    /// By all pipelines of the process.
+    pub used: u64,
+    /// What they may hold together (`--memory`); null if that is not known.
+    pub limit: Option<u64>,
+    /// Keys and accumulators.
+    pub state: u64,
+    /// The copy of them that is on its way to the store.
+    pub copy: u64,
+    /// Linear memory of the plugins' instances.
+    pub plugins: u64,
+    /// Set aside for records that are read ahead, and for what a turn makes of them.
+    pub input: u64,
+    /// Files and messages that wait for the next checkpoint.
+    pub staged: u64,
+    /// Files of the epoch that is not stored yet, and messages that are not delivered.
+    pub in_flight: u64,
+}
+
+impl MemoryStatus {
+    /// What this pipeline holds, by kind.
+    pub(crate) fn kinds(&self) -> [(&'static str, u64); 6] {
+        let Self { state, copy, plugins, input, staged, in_flight, .. } = *self;
+        [
+            ("state", state),
+            ("copy", copy),
+            ("plugins", plugins),
+            ("input", input),
+            ("staged", staged),
+            ("in flight", in_flight),
+        ]
+    }
+}
+
+impl From<MemoryView> for MemoryStatus {
+    fn from(view: MemoryView) -> Self {
+        let MemoryView { lane, input, used, limit, state_max: _ } = view;
+        let Holds { state, copy, plugins, staged, in_flight } = lane;
+        Self { used, limit, state, copy, plugins, input, staged, in_flight }
+    }
 }
 
 /// How far the log of a Delta table is.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::machine;
 use crate::program::{Program, Started, lane_storage};
 use crate::shutdown;
 use crate::stderr::say;
@@ -14,6 +15,7 @@ use sluicegate_chain::modules::ModuleStoreError;
 use sluicegate_chain::record::Epoch;
 use sluicegate_chain::{ChainError, LaneStorage};
 use sluicegate_engine::lane::LaneEnd;
+use sluicegate_engine::memory::Memory;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::Ended;
@@ -38,6 +40,10 @@ pub struct RunArgs {
     /// Exit with code 1 if any record was dead-lettered since the pipeline began, however well it ended
     #[arg(long)]
     pub fail_on_dead_letters: bool,
+    /// What the pipeline may hold in memory, for example `1GiB`: state, results on their way, plugins, records read
+    /// ahead. Default: three fifths of what the machine or the control group has
+    #[arg(long, value_name = "SIZE", env = "SLUICEGATE_MEMORY", value_parser = parse_memory)]
+    pub memory: Option<u64>,
     /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipeline
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
@@ -55,12 +61,22 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
     let compiler = Compiler::own_binary();
     let program = Program::new(runtime.handle(), &modules, stores, cache, compiler)?;
-    let program = Program { stop, ..program };
+    let program = Program { stop, memory: memory_for(args.memory, 1)?, ..program };
     check_first_run(&program, &pipeline)?;
     let ended_well = wait(program.start(pipeline)?, !args.fail_on_dead_letters);
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
     Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A size for the lanes of a process, in bytes.
+pub(super) fn parse_memory(text: &str) -> Result<u64, String> {
+    sluicegate_pipeline::parse_size(text)
+}
+
+/// What so many pipelines may hold: `asked`, or what suits the machine.
+pub(super) fn memory_for(asked: Option<u64>, pipelines: usize) -> anyhow::Result<Memory> {
+    Ok(Memory::new(asked.unwrap_or_else(machine::memory_limit), pipelines)?)
 }
 
 /// Refuses a pipeline whose plugins do not fit before anything is written. Only on its first run: a lane that has run

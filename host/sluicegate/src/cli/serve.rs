@@ -21,7 +21,7 @@ use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
 use sluicegate_sandbox::module::compile::Compiler;
 
-use super::run::{check_first_run, plugin_cache, wait};
+use super::run::{check_first_run, memory_for, parse_memory, plugin_cache, wait};
 
 /// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics
 #[derive(Clone, Debug, clap::Args)]
@@ -52,6 +52,10 @@ pub struct ServeArgs {
     /// Where others reach this server. Hosts that stand by for it send there what changes a pipeline
     #[arg(long, value_name = "URL", env = "SLUICEGATE_ADVERTISE", value_parser = http_url)]
     pub advertise: Option<String>,
+    /// What all pipelines may hold in memory together, for example `1GiB`: state, results on their way, plugins, records
+    /// read ahead. Default: three fifths of what the machine or the control group has
+    #[arg(long, value_name = "SIZE", env = "SLUICEGATE_MEMORY", value_parser = parse_memory)]
+    pub memory: Option<u64>,
     /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipelines
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
@@ -82,6 +86,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let program = Program {
         takes_uploads: true,
         stop: stop.clone(),
+        memory: memory_for(args.memory, pipelines.len())?,
         advertise: args.advertise.clone(),
         ..program
     };

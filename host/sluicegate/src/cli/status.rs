@@ -11,8 +11,8 @@ use super::plugin::{print_json, seconds};
 use crate::api::commits::Commit;
 use crate::api::health::Readiness;
 use crate::api::pipelines::{
-    Leadership, Limit, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
-    TableLogStatus, TookOver,
+    Leadership, Limit, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus, Pipelines,
+    StageStatus, TableLogStatus, TookOver,
 };
 use crate::terminal::columns::table;
 use sluicegate_engine::lead::Role;
@@ -177,6 +177,9 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
         say("table log", table_log(log));
     }
     say("open groups", format!("{} ({} bytes)", status.open_groups, status.state_bytes));
+    if let Some(memory) = &status.memory {
+        say("memory", memory_line(memory));
+    }
     if let Some(commit) = status.commits.first() {
         say("last commit", last_commit(commit));
     }
@@ -191,6 +194,15 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
         text += &format!("and {} partitions more\n", status.partitions_left_out);
     }
     text
+}
+
+/// `310.00 MiB of 1.80 GiB; this pipeline: 12.00 MiB state, 280.00 MiB input`.
+fn memory_line(memory: &MemoryStatus) -> String {
+    let size = |bytes: u64| indicatif::HumanBytes(bytes).to_string();
+    let limit = memory.limit.map_or(String::new(), |limit| format!(" of {}", size(limit)));
+    let kinds = memory.kinds().into_iter().filter(|(_, bytes)| *bytes > 0);
+    let kinds: Vec<_> = kinds.map(|(kind, bytes)| format!("{} {kind}", size(bytes))).collect();
+    format!("{}{limit}; this pipeline: {}", size(memory.used), kinds.join(", "))
 }
 
 /// `revenue at version 41, 2 epochs behind: put …`

@@ -20,6 +20,7 @@ use sluicegate_connect::sink::kept::Kept;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Command, Haste, Look};
 use sluicegate_engine::lead::Lead;
+use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{
     LaneStatus, LiveResults, PartitionView, Phase, StageView, TableLogView,
@@ -300,6 +301,13 @@ fn status(stages: &[StageView]) -> LaneStatus {
         fates,
         groups: 3,
         state_bytes: 120,
+        memory: Some(MemoryView {
+            lane: Holds { state: 120, copy: 0, plugins: 1 << 20, staged: 4_096, in_flight: 0 },
+            input: 7 << 20,
+            used: (8 << 20) + 4_216,
+            limit: Some(64 << 20),
+            state_max: 1 << 30,
+        }),
         turns: 9,
         activations: Arc::default(),
         dead_letters: Vec::new(),

@@ -11,9 +11,11 @@ pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limi
     let state = config.stateful_stage().map(|_| Limit {
         name: "state".to_owned(),
         used: status.state_bytes as f64,
-        limit: config.limits.state_bytes as f64,
+        limit: status.memory.map_or(config.limits.state_bytes, |memory| memory.state_max) as f64,
         unit: LimitUnit::Bytes,
-        explains: "Keys and accumulators of open groups. With more than `limits.state_bytes` the pipeline halts.".to_owned(),
+        explains: "Keys and accumulators of open groups. With more than `limits.state_bytes`, or than `--memory` has room for, \
+                   the pipeline halts."
+            .to_owned(),
     });
     let last = pipeline.metrics().commits.all().back().map(|commit| commit.took.as_secs_f64());
     let commit = Limit {
@@ -40,9 +42,21 @@ pub(super) fn limits(pipeline: &PipelineHandle, status: &LaneStatus) -> Vec<Limi
             .to_owned(),
     }
     };
+    let memory_of_all = status.memory.and_then(|memory| {
+        Some(Limit {
+            name: "memory of the process".to_owned(),
+            used: memory.used as f64,
+            limit: memory.limit? as f64,
+            unit: LimitUnit::Bytes,
+            explains: "What all pipelines of this process hold, as `memory` has it by kind (`--memory`). Results that fill their \
+                       part make the intake wait; states that do not fit halt the pipeline with the most."
+                .to_owned(),
+        })
+    });
     state
         .into_iter()
         .chain([commit])
         .chain(pipeline.metrics().stages().iter().map(memory))
+        .chain(memory_of_all)
         .collect()
 }

@@ -17,8 +17,8 @@ use crate::api::commits::Commit;
 use crate::api::error::ErrorBody;
 use crate::api::history::{Rates, StageRates};
 use crate::api::pipelines::{
-    Host, Leadership, PartitionStatus, PipelineLine, PipelineStatus, Pipelines, StageStatus,
-    TableLogStatus,
+    Host, Leadership, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus, Pipelines,
+    StageStatus, TableLogStatus,
 };
 use crate::api::releases::{
     Activations, ReleaseAnswer, ReleaseRequest, Releases, StageActivation, StageRelease,
@@ -74,6 +74,7 @@ pub(super) async fn status(
         line: shared.line(pipeline, &status),
         open_groups: status.groups,
         state_bytes: status.state_bytes,
+        memory: status.memory.map(MemoryStatus::from),
         turns: status.turns,
         dead_letters: status.dead_letters.clone(),
         table_logs: status.table_logs.iter().map(TableLogStatus::from).collect(),

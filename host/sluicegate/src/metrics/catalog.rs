@@ -218,6 +218,25 @@ pub(super) const GROUPS: Metric =
     gauge("sluicegate_open_groups", None, PIPELINE, "Open groups: window × key");
 pub(super) const STATE: Metric =
     gauge("sluicegate_state", Some("bytes"), PIPELINE, "Keys and accumulators of the open groups");
+pub(super) const STATE_LIMIT: Metric = gauge(
+    "sluicegate_state_limit",
+    Some("bytes"),
+    PIPELINE,
+    "With more state the pipeline halts: limits.state_bytes, or what --memory has room for, if that is less",
+);
+pub(super) const MEMORY: Metric = gauge(
+    "sluicegate_memory",
+    Some("bytes"),
+    &["pipeline", "kind"],
+    "What the pipeline holds: state, copy (of the state, on its way to the store), plugins, input (set aside for records read \
+     ahead and what a turn makes of them), staged or in_flight",
+);
+pub(super) const MEMORY_LIMIT: Metric = gauge(
+    "sluicegate_memory_limit",
+    Some("bytes"),
+    PIPELINE,
+    "What all pipelines of the process may hold together; the same for each, absent if it is not known",
+);
 pub(super) const EPOCH: Metric =
     gauge("sluicegate_epoch", None, PIPELINE, "The last committed epoch; absent before the first");
 pub(super) const CHECKPOINT: Metric = seconds(
@@ -311,7 +330,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 53] = [
+pub(super) const ALL: [&Metric; 56] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -345,6 +364,9 @@ pub(super) const ALL: [&Metric; 53] = [
     &PLUGIN_COUNT,
     &GROUPS,
     &STATE,
+    &STATE_LIMIT,
+    &MEMORY,
+    &MEMORY_LIMIT,
     &EPOCH,
     &CHECKPOINT,
     &CHECKPOINT_STATE,

@@ -11,6 +11,7 @@ use super::page::{Page, View, and, count, seconds, spread};
 use super::{Lane, Lanes, catalog, kernel};
 use sluicegate_engine::counters::{OTHER, PARTITIONS_MAX};
 use sluicegate_engine::lead::{Role, TookOver};
+use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::status::Phase;
 use sluicegate_model::time::Watermark;
 
@@ -77,6 +78,13 @@ fn moment(page: &mut Page, lanes: &[View], wall_micros: i64) -> Result<(), Error
     })?;
     page.gauges_at_work(&catalog::GROUPS, lanes, |lane| Some(lane.status.groups as f64))?;
     page.gauges_at_work(&catalog::STATE, lanes, |lane| Some(lane.status.state_bytes as f64))?;
+    page.gauges_at_work(&catalog::STATE_LIMIT, lanes, |lane| {
+        Some(lane.status.memory?.state_max as f64)
+    })?;
+    page.family(&catalog::MEMORY, |family| lanes.iter().try_for_each(|lane| memory(family, lane)))?;
+    page.gauges_at_work(&catalog::MEMORY_LIMIT, lanes, |lane| {
+        lane.status.memory?.limit.map(|limit| limit as f64)
+    })?;
     page.gauges_at_work(&catalog::EPOCH, lanes, |lane| {
         lane.status.epoch.map(|epoch| epoch.0 as f64)
     })
@@ -263,6 +271,23 @@ fn lag(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {
         family.encode_family(&labels)?.encode_gauge(&others.sum::<i64>())?;
     }
     Ok(())
+}
+
+fn memory(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {
+    let Some(MemoryView { lane: holds, input, .. }) = lane.status.memory else { return Ok(()) };
+    let Holds { state, copy, plugins, staged, in_flight } = holds;
+    let kinds = [
+        ("state", state),
+        ("copy", copy),
+        ("plugins", plugins),
+        ("input", input),
+        ("staged", staged),
+        ("in_flight", in_flight),
+    ];
+    kinds.into_iter().try_for_each(|(kind, bytes)| {
+        let labels = [("pipeline", &*lane.pipeline), ("kind", kind)];
+        family.encode_family(&labels)?.encode_gauge(&(bytes as f64))
+    })
 }
 
 fn watermark_micros(lane: &View) -> Option<i64> {

@@ -10,6 +10,7 @@ use super::*;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{DataFile, Epoch, PinnedModule, StateRef};
 use sluicegate_engine::lead::TakeOverKind;
+use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::status::{PartitionView, Phase, TableLogView};
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 use sluicegate_model::position::Partition;
@@ -36,6 +37,13 @@ fn status() -> LaneStatus {
         fates: Fates::default(),
         groups: 3,
         state_bytes: 120,
+        memory: Some(MemoryView {
+            lane: Holds { state: 120, copy: 0, plugins: 1 << 20, staged: 4_096, in_flight: 0 },
+            input: 7 << 20,
+            used: (8 << 20) + 4_216,
+            limit: Some(64 << 20),
+            state_max: 1 << 30,
+        }),
         turns: 9,
         activations: Arc::default(),
         dead_letters: Vec::new(),

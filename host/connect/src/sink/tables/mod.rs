@@ -95,11 +95,11 @@ impl Tables {
         std::mem::take(&mut self.full)
     }
 
-    /// Bytes that wait for the barrier: closed files, and what the open ones hold by the encoder's estimate.
+    /// Bytes that wait for the barrier: closed files, and what the encoders of the open ones hold.
     pub fn buffered_bytes(&self) -> u64 {
         let full: usize = self.full.iter().map(|file| file.bytes.len()).sum();
         let files = self.tables.iter().flat_map(|table| &table.files);
-        full as u64 + files.map(OpenFile::bytes).sum::<u64>()
+        full as u64 + files.map(OpenFile::held_bytes).sum::<u64>()
     }
 }
 

@@ -61,6 +61,9 @@ use track::Track;
 /// Chunks read ahead of the lane: with [`read::CHUNK_BYTES`] about 8 MiB.
 const CHUNKS_AHEAD: usize = 8;
 
+/// What is read ahead of who polls, in bytes: what waits, and what each open file has in hand.
+pub const AHEAD_BYTES: u64 = ((CHUNKS_AHEAD + TRACKS_OPEN_MAX) * read::CHUNK_BYTES) as u64;
+
 /// How long one call waits for a listing.
 const LIST_WAIT: Duration = Duration::from_secs(1);
 

@@ -61,6 +61,8 @@ const ENDS_EVERY: Duration = Duration::from_millis(500);
 pub struct KafkaSource {
     config: KafkaConfig,
     name: String,
+    /// How much may wait to be polled, bytes.
+    ahead: u64,
     topic: Arc<str>,
     topic_c: CString,
     clock: Clock,
@@ -101,19 +103,25 @@ enum Fetching {
 
 impl KafkaSource {
     /// Makes the client. Brokers that are away are no error: see [`Source::problem`]. `name` is the pipeline's: it stands in
-    /// the brokers' logs.
+    /// the brokers' logs. `ahead`: how much may wait to be polled, in bytes, with what the client keeps with each record; a
+    /// property of the client may say otherwise.
     ///
     /// # Errors
     ///
     /// [`SourceError::Refused`] for a property that is unknown, has a value librdkafka does not take, or may not be
     /// set.
-    pub fn connect(config: &KafkaConfig, name: &str, clock: Clock) -> Result<Self, SourceError> {
+    pub fn connect(
+        config: &KafkaConfig,
+        name: &str,
+        clock: Clock,
+        ahead: u64,
+    ) -> Result<Self, SourceError> {
         let topic_c = CString::new(config.topic.as_str()).map_err(|_| {
             SourceError::Refused("`source.kafka.topic` contains a zero byte".to_owned())
         })?;
         let (knowledge, woken) =
             Knowledge::new(&config.topic, topic_c.clone(), &config.brokers, clock.clone());
-        let consumer: BaseConsumer<Context> = client_config(config, name)?
+        let consumer: BaseConsumer<Context> = client_config(config, name, ahead)?
             .create_with_context(knowledge.context())
             .map_err(|error| refused_property(&error))?;
         let consumer = Arc::new(consumer);
@@ -121,11 +129,12 @@ impl KafkaSource {
         started.map_err(|error| failed("start a thread", error))?;
         let feed = match config.fetch {
             FetchWay::Librdkafka => Feed::Librdkafka(BatchQueue::new(Arc::clone(&consumer))),
-            FetchWay::Direct => Feed::Direct(Box::new(Direct::new(config, name)?)),
+            FetchWay::Direct => Feed::Direct(Box::new(Direct::new(config, name, ahead)?)),
         };
         Ok(Self {
             config: config.clone(),
             name: name.to_owned(),
+            ahead,
             topic: Arc::from(config.topic.as_str()),
             topic_c,
             feed,

@@ -31,14 +31,10 @@ const REFUSED: [(&str, &str); 7] = [
     ("log_level", "set the log filter of the host for `kafka`"),
 ];
 
-/// Defaults that the user may change.
-const DEFAULTS: [(&str, &str); 4] = [
+/// Defaults that the user may change, beside those of [`queue`].
+const DEFAULTS: [(&str, &str); 2] = [
     // librdkafka's own default is a pause of a second whenever its queue is full.
     ("fetch.queue.backoff.ms", "2"),
-    // The queue that all partitions share: about two turns of small records …
-    ("queued.min.messages", "200000"),
-    // … and at most this much memory for large ones, whatever the number of partitions.
-    ("queued.max.messages.kbytes", "65536"),
     // A broker that comes back is seen within this, not within ten seconds.
     ("reconnect.backoff.max.ms", "2000"),
 ];
@@ -48,12 +44,29 @@ pub(super) fn default_of(key: &str) -> Option<&'static str> {
     DEFAULTS.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
 }
 
-/// The client's configuration. `name` is the pipeline's.
+/// What librdkafka keeps with each message that waits, about, bytes.
+const PER_MESSAGE: u64 = 512;
+
+/// How much librdkafka fetches ahead, of all partitions together, if it may take so many bytes. Half of them are for the
+/// records, the others for what it keeps with each.
+fn queue(ahead: u64) -> [(&'static str, u64); 2] {
+    let records = ahead / 2;
+    [
+        ("queued.min.messages", (records / PER_MESSAGE).clamp(1, 10_000_000)),
+        ("queued.max.messages.kbytes", (records >> 10).clamp(1, 2_097_151)),
+    ]
+}
+
+/// The client's configuration. `name` is the pipeline's, `ahead` what it may fetch ahead, in bytes.
 ///
 /// # Errors
 ///
 /// [`SourceError::Refused`] for a property that the user may not set, naming it and the reason.
-pub(super) fn client_config(kafka: &KafkaConfig, name: &str) -> Result<ClientConfig, SourceError> {
+pub(super) fn client_config(
+    kafka: &KafkaConfig,
+    name: &str,
+    ahead: u64,
+) -> Result<ClientConfig, SourceError> {
     refuse_reserved(&kafka.properties)?;
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
@@ -66,6 +79,9 @@ pub(super) fn client_config(kafka: &KafkaConfig, name: &str) -> Result<ClientCon
     config.set("client.id", name).set("group.id", group);
     for (key, value) in DEFAULTS {
         config.set(key, value);
+    }
+    for (key, value) in queue(ahead) {
+        config.set(key, value.to_string());
     }
     for (key, value) in kafka.properties.iter() {
         config.set(key, value);

@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 
 use crate::counters::LaneMetrics;
 use crate::lead::{Lead, Standing};
+use crate::memory::Account;
 use crate::pulse::Pulse;
 use crate::status::{LaneStatus, LiveResults, Phase, StageView};
 use crate::stop::Stop;
@@ -61,6 +62,8 @@ pub struct Outside {
     pub pulse: Pulse,
     /// What made lives before panic.
     pub trial: Trial,
+    /// What it holds in memory, beside the other lanes of the process.
+    pub memory: Account,
     /// Whether this instance is the one that works.
     pub lead: Lead,
 }

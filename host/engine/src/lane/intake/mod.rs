@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::LaneMetrics;
+use crate::memory::Account;
 use crate::status::LaneStatus;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{ChainRecord, SourceKind, SourceState};
@@ -26,12 +27,12 @@ use sluicegate_pipeline::{Pipeline, SourceConfig};
 use sluicegate_sandbox::run::brake::Effort;
 use sluicegate_state::watermark::LaneClock;
 
-use super::LaneError;
 use super::logic::Judge;
 use super::plan::Plan;
 use super::pool::Pool;
 use super::rows::{Chunk, Prepared};
 use super::trial::Trial;
+use super::{LaneError, Outside};
 use crate::lane::budget::Budget;
 use left::Left;
 use partitions::Partitions;
@@ -54,6 +55,8 @@ pub(super) struct Intake {
     plan: Arc<Plan>,
     preparers: Vec<Preparer>,
     limits: PollLimits,
+    /// What a run of chunks may make in memory, if it is more than one record.
+    made_max: usize,
     turn_size: TurnSize,
     /// Of the last poll.
     left: Option<Left>,
@@ -76,18 +79,20 @@ impl Intake {
     pub(super) fn open(
         config: &Arc<Pipeline>,
         clock: &Clock,
-        metrics: &Arc<LaneMetrics>,
+        outside: &Outside,
         plan: &Arc<Plan>,
         pool: &Pool,
         source: Box<dyn Source>,
         record: &ChainRecord,
     ) -> Self {
+        let (metrics, memory) = (&outside.metrics, &outside.memory);
         Self {
             source,
             plan: Arc::clone(plan),
             preparers: Preparer::of_all(plan, pool),
             partitions: Partitions::of_record(config, record, clock.monotonic()),
-            limits: poll_limits(config),
+            limits: poll_limits(config, memory),
+            made_max: memory.made_max(),
             turn_size: TurnSize::FULL,
             left: None,
             jumps: Vec::new(),
@@ -167,7 +172,9 @@ impl Intake {
         let mut run: Vec<Chunk> = left.chunks.iter().take(most).cloned().collect();
         while !run.is_empty() {
             let single = matches!(&*run, [chunk] if chunk.records.len() == 1);
-            let budget = Budget::new(plan.made_bytes_max, single);
+            // A record is refused by the pipeline's limits alone, whatever memory there is.
+            let made_max = plan.made_bytes_max.min(if single { usize::MAX } else { self.made_max });
+            let budget = Budget::new(made_max, single);
             let prepared = pool.each_item(preparers, &run, |preparer, chunk| {
                 prepare(preparer, plan, clock, left.blocks(), chunk, trial, &budget)
             });
@@ -326,10 +333,10 @@ pub(super) fn positions(record: &ChainRecord) -> Positions {
     states.map(|state| (state.partition.clone(), state.position.clone())).collect()
 }
 
-fn poll_limits(config: &Pipeline) -> PollLimits {
+fn poll_limits(config: &Pipeline, memory: &Account) -> PollLimits {
     PollLimits {
         records: config.limits.turn_records,
-        bytes: config.limits.turn_bytes,
+        bytes: config.limits.turn_bytes.min(memory.turn_max()),
         wait: POLL_WAIT,
         linger: config.limits.turn_linger,
     }

@@ -3,11 +3,14 @@
 //! At the barrier, between two turns, the epoch is frozen and handed to one committer; the lane goes on
 //! (docs/design/decisions.md#d4). One epoch is in flight. If the next is due before it is durable, intake stands still.
 
+mod held;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::{Commit, LaneMetrics};
+use crate::memory::MemoryView;
 use crate::status::{LaneStatus, Phase};
 use sluicegate_chain::frozen::EncodedFile;
 use sluicegate_chain::record::{
@@ -24,10 +27,8 @@ use sluicegate_sandbox::module::loaded::LoadedModule;
 use super::outputs::Outputs;
 use super::plan::Plan;
 use super::refusal::Refusal;
-use super::{LaneEnd, LaneError, PlacedModule};
-
-/// Encoded files that wait for the barrier may hold this much memory; beyond it the barrier comes early.
-const STAGED_BYTES_MAX: u64 = 256 << 20;
+use super::{LaneEnd, LaneError, Outside, PlacedModule};
+use held::Held;
 
 /// What is committed, and what is due.
 pub(super) struct Ledger {
@@ -35,6 +36,7 @@ pub(super) struct Ledger {
     clock: Clock,
     metrics: Arc<LaneMetrics>,
     pub(super) committer: Committer,
+    memory: Held,
     /// Of the last barrier.
     epoch: Epoch,
     pub(super) phase: Phase,
@@ -80,13 +82,14 @@ impl Ledger {
         config: &Arc<Pipeline>,
         plan: &Plan,
         clock: &Clock,
-        metrics: &Arc<LaneMetrics>,
+        outside: &Outside,
         committer: Committer,
         record: &ChainRecord,
         modules: Vec<PlacedModule>,
     ) -> Self {
         Self {
             committer,
+            memory: Held::nothing(outside),
             epoch: record.epoch,
             phase: Phase::Running,
             checkpoint_at: clock.monotonic() + config.checkpoint.interval,
@@ -98,7 +101,7 @@ impl Ledger {
             promises: promises(config, &record.config),
             config: Arc::clone(config),
             clock: clock.clone(),
-            metrics: Arc::clone(metrics),
+            metrics: Arc::clone(&outside.metrics),
         }
     }
 
@@ -110,12 +113,18 @@ impl Ledger {
     /// Whether a barrier is due, and can be taken. `is_asked`: somebody waits for one.
     pub(super) fn barrier(&self, outputs: &Outputs, is_asked: bool) -> Barrier {
         let is_time = self.clock.monotonic() >= self.checkpoint_at;
-        let is_wanted = is_time || outputs.staged_bytes() >= STAGED_BYTES_MAX || is_asked;
+        let is_wanted = is_time || self.memory.is_full(outputs) || is_asked;
         match (self.dirty && is_wanted, self.is_behind(outputs)) {
+            (false, _) if self.memory.waits() => Barrier::Blocked,
             (false, _) => Barrier::NotYet,
             (true, false) => Barrier::Due,
             (true, true) => Barrier::Blocked,
         }
+    }
+
+    /// Whether only epochs of other lanes are waited for, because all of them hold too much.
+    pub(super) fn waits_for_others(&self, outputs: &Outputs) -> bool {
+        !self.dirty && !self.is_behind(outputs) && self.memory.waits()
     }
 
     /// Whether the epoch before is not durable yet, or its messages are not delivered.
@@ -145,21 +154,31 @@ impl Ledger {
             Phase::Running if is_isolating => Phase::Isolating,
             phase => phase,
         };
+        let memory = self.memory.view();
+        let state_max = memory.state_max.min(self.config.limits.state_bytes);
+        status.memory = Some(MemoryView { state_max, ..memory });
         status.epoch = self.committer.head();
         status.modules = self.pinned();
         status.activations = Arc::clone(&self.activations);
         status.add_problem(self.committer.problem());
+        let waits = is_blocked.then(|| self.memory.problem(self.committer.in_flight()));
+        status.add_problem(waits.flatten());
     }
 
-    /// Halts before the state fills the machine's memory.
-    pub(super) fn check_state(&self, bytes: u64) -> Result<(), LaneError> {
+    /// Tells what the lane holds, `state` bytes of state among it. Halts before that fills the machine's memory.
+    pub(super) fn check_memory(&mut self, state: u64, outputs: &Outputs) -> Result<(), LaneError> {
+        self.memory.tell(state, outputs, self.committer.in_flight());
         let limit = self.config.limits.state_bytes;
-        if bytes > limit { Err(LaneError::StateTooLarge { bytes, limit }) } else { Ok(()) }
+        if state > limit {
+            return Err(LaneError::StateTooLarge { bytes: state, limit });
+        }
+        self.memory.check().map_err(LaneError::Crowded)
     }
 
     /// Hands an epoch to the committer. Rows from here on are of the next.
     pub(super) fn submit(&mut self, frozen: Frozen) {
         let Frozen { source, watermark, state, files, outbox } = frozen;
+        self.memory.submitted(state.as_ref(), &files, outbox.as_ref());
         let config = self.promises(&files);
         self.committer.submit(FrozenEpoch {
             kind: RecordKind::Data,

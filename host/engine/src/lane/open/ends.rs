@@ -44,6 +44,8 @@ pub struct RealEnds {
     pub stores: StoreOptions,
     /// Where files of the source are read.
     pub runtime: Handle,
+    /// How much a Kafka client may fetch ahead, in bytes.
+    pub ahead: u64,
 }
 
 impl Ends for RealEnds {
@@ -51,7 +53,7 @@ impl Ends for RealEnds {
         let clock = clock.clone();
         Ok(match &config.source {
             SourceConfig::Kafka(kafka) => {
-                let mut source = KafkaSource::connect(kafka, &config.name, clock)?;
+                let mut source = KafkaSource::connect(kafka, &config.name, clock, self.ahead)?;
                 let time = &config.event_time;
                 source.look_every(look_every(time.max_out_of_orderness, time.idle_after));
                 Box::new(source.with_headers(config.reads_headers()))

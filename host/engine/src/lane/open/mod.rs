@@ -314,9 +314,9 @@ impl Ready {
         desk.publish_stages(&plan);
         metrics.opened(record.epoch, clock.wall_micros());
         Lane {
-            intake: Intake::open(config, clock, &metrics, &plan, &pool, source, &record),
+            intake: Intake::open(config, clock, &desk.outside, &plan, &pool, source, &record),
             outputs: Outputs::new(config, &plan, clock, &metrics, (outbox, logs)),
-            ledger: Ledger::open(config, &plan, clock, &metrics, committer, &record, modules),
+            ledger: Ledger::open(config, &plan, clock, &desk.outside, committer, &record, modules),
             config: Arc::clone(config),
             clock: clock.clone(),
             pool,

@@ -50,7 +50,7 @@ impl Process {
         let held = Arc::new(HeldStore::new(Arc::clone(&world.store)));
         world.store = Arc::clone(&held) as Arc<dyn ObjectStore>;
         let (stores, runtime) = (StoreOptions::default(), world.runtime.handle().clone());
-        let ends = Arc::new(RealEnds { stores, runtime });
+        let ends = Arc::new(RealEnds { stores, runtime, ahead: 1 << 20 });
         let parts = LaneParts {
             config: Arc::clone(&world.config),
             storage: world.storage(),

@@ -11,6 +11,7 @@ mod lives;
 mod relaid;
 mod failures;
 mod heard;
+mod memory;
 mod metadata;
 mod mapped;
 mod firing;
@@ -47,6 +48,7 @@ use super::plan::Plan;
 use super::*;
 use crate::counters::LaneMetrics;
 use crate::lead::Lead;
+use crate::memory::Account;
 use crate::pulse::Pulse;
 use crate::stop::Stop;
 use log::{LogSource, Logs};
@@ -130,6 +132,8 @@ struct World {
     names_relaid: AtomicBool,
     /// Of all lives.
     trial: Trial,
+    /// Of the next lives.
+    memory: Account,
 }
 
 const UPDATES: &str = r#"
@@ -189,6 +193,7 @@ impl World {
             topics: Topics::default(),
             names_relaid: AtomicBool::new(false),
             trial: Trial::default(),
+            memory: Account::default(),
         }
     }
 
@@ -323,6 +328,7 @@ impl World {
             haste: Haste::default(),
             metrics,
             pulse: Pulse::new(clock.clone()),
+            memory: self.memory.clone(),
             trial: self.trial.clone(),
             lead: Lead::alone(clock.clone()),
         };

@@ -234,8 +234,9 @@ fn the_status_is_read_at_a_glance() {
         records:     10 read = 7 accepted + 2 filtered + 0 late + 1 dead-lettered
         table log:   revenue at version 41, 2 epochs behind: the store is away
         open groups: 3 (943718400 bytes)
+        memory:      8.00 MiB of 64.00 MiB; this pipeline: 120 B state, 1.00 MiB plugins, 7.00 MiB input, 4.00 KiB staged
         last commit: epoch 7 at 1970-01-01T00:16:43Z, took 0.08 s: 30 rows in 2 files (4000 bytes), state 500 bytes, 5 messages
-        near limit:  state: 943718400 of 1073741824 bytes. Keys and accumulators of open groups. With more than `limits.state_bytes` the pipeline halts.
+        near limit:  state: 943718400 of 1073741824 bytes. Keys and accumulators of open groups. With more than `limits.state_bytes`, or than `--memory` has room for, the pipeline halts.
 
         STAGE    MODULE      VERSION  DIGEST        GENERATION  ROWS  DROPPED  PER ROW
         valid    valid-sale  -        abababababab  1           0     0        -

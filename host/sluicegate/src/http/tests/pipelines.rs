@@ -42,11 +42,25 @@ fn without_digests(mut json: Value) -> String {
 }
 
 #[tokio::test]
+async fn the_status_tells_memory_by_kind_and_whether_there_is_a_limit() {
+    let api = api();
+    let memory = |status: &Value| status["memory"].to_string();
+    let status = get_path(&api.router, "/v1/pipelines/sales").await.json();
+    expect![[
+        r#"{"copy":0,"in_flight":0,"input":7340032,"limit":67108864,"plugins":1048576,"staged":4096,"state":120,"used":8392824}"#
+    ]]
+    .assert_eq(&memory(&status));
+    api.fixture.publish(|status| status.memory = None);
+    let status = get_path(&api.router, "/v1/pipelines/sales").await.json();
+    assert_eq!(memory(&status), "null");
+}
+
+#[tokio::test]
 async fn the_status_tells_positions_watermark_and_lag() {
     let api = api();
     let mut status = get_path(&api.router, "/v1/pipelines/sales").await.json();
     // Each has a test of its own.
-    for part in ["shape", "stages", "limits", "commits", "rates", "host", "table_logs"] {
+    for part in ["shape", "stages", "limits", "commits", "rates", "host", "table_logs", "memory"] {
         assert!(status.as_object_mut().unwrap().remove(part).is_some(), "{part}");
     }
     expect![[r#"
@@ -211,7 +225,8 @@ async fn limits_say_how_much_of_them_is_used() {
         "state" 536870912.0 of 1073741824.0 "bytes"
         "commit" 0.0 of 10.0 "seconds"
         "memory of valid" 0.0 of 67108864.0 "bytes"
-        "memory of revenue" 1048576.0 of 67108864.0 "bytes""#]]
+        "memory of revenue" 1048576.0 of 67108864.0 "bytes"
+        "memory of the process" 8392824.0 of 67108864.0 "bytes""#]]
     .assert_eq(&limits.join("\n"));
 }
 

@@ -44,13 +44,13 @@ struct Open {
 }
 
 impl Direct {
-    /// Fetches nothing yet.
+    /// Fetches nothing yet, and later so many bytes ahead.
     ///
     /// # Errors
     ///
     /// A property is no number, which librdkafka would have refused.
-    pub(super) fn new(config: &KafkaConfig, name: &str) -> Result<Self, SourceError> {
-        let options = options::of(config, name)?;
+    pub(super) fn new(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Self, SourceError> {
+        let options = options::of(config, name, ahead)?;
         let unpacker = Unpacker::new(options.largest_answer);
         Ok(Self { options, fetcher: None, unpacker, open: None, beginning: BTreeSet::new() })
     }

@@ -9,20 +9,20 @@ use crate::source::SourceError;
 use crate::source::kafka::properties;
 
 /// librdkafka's defaults. Those that the source sets otherwise stand in `properties.rs`.
-const DEFAULTS: [(&str, u64); 9] = [
+const DEFAULTS: [(&str, u64); 8] = [
     ("fetch.wait.max.ms", 500),
     ("fetch.min.bytes", 1),
     ("fetch.max.bytes", 52_428_800),
     ("max.partition.fetch.bytes", 1_048_576),
     ("receive.message.max.bytes", 100_000_000),
-    ("queued.max.messages.kbytes", 65_536),
     ("socket.timeout.ms", 60_000),
     ("socket.connection.setup.timeout.ms", 30_000),
     ("reconnect.backoff.ms", 100),
 ];
 
-/// The topic's id is not known yet.
-pub(super) fn of(config: &KafkaConfig, name: &str) -> Result<Options, SourceError> {
+/// The topic's id is not known yet. `ahead`: what may be fetched ahead, in bytes; half of it waits, the other half is for
+/// what is unpacked.
+pub(super) fn of(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Options, SourceError> {
     let number = |key: &str| number(config, key);
     let millis = |key: &str| number(key).map(Duration::from_millis);
     let bytes = |key: &str| number(key).map(|number| i32::try_from(number).unwrap_or(i32::MAX));
@@ -40,7 +40,7 @@ pub(super) fn of(config: &KafkaConfig, name: &str) -> Result<Options, SourceErro
         max_bytes: bytes("fetch.max.bytes")?,
         partition_max_bytes: bytes(of_partition)?,
         largest_answer: size(number("receive.message.max.bytes")?),
-        queued_bytes: size(number("queued.max.messages.kbytes")?.saturating_mul(1024)),
+        queued_bytes: size(config.queued_bytes().unwrap_or(ahead / 2)),
         connect_within: millis("socket.connection.setup.timeout.ms")?,
         answer_within: millis("socket.timeout.ms")?,
         pause: millis("reconnect.backoff.ms")?.max(Duration::from_millis(1)),

@@ -24,6 +24,9 @@ use sluicegate_pipeline::{
 
 const PARTITIONS: i32 = 3;
 
+/// More than any test writes.
+const AHEAD: u64 = 128 << 20;
+
 /// A cluster with one topic, whose records are `0`, `1`, … with the key `k<n>`, n in partition n mod 3.
 struct Topic {
     cluster: MockCluster<'static, DefaultProducerContext>,
@@ -71,7 +74,7 @@ impl Topic {
     }
 
     fn kafka_source(&self) -> KafkaSource {
-        KafkaSource::connect(&self.config, "sluicegate-test", Clock::system()).unwrap()
+        KafkaSource::connect(&self.config, "sluicegate-test", Clock::system(), AHEAD).unwrap()
     }
 }
 
@@ -391,7 +394,7 @@ fn properties_that_correctness_needs_are_refused_by_name() {
     let mut topic = Topic::new(FetchWay::Librdkafka, 0);
     let mut refused = |key: &str, value: &str| {
         topic.config.properties = ClientProperties([(key.to_owned(), value.to_owned())].into());
-        match KafkaSource::connect(&topic.config, "test", Clock::system()) {
+        match KafkaSource::connect(&topic.config, "test", Clock::system(), AHEAD) {
             Err(SourceError::Refused(reason)) => Some(reason),
             Err(error) => panic!("{error}"),
             Ok(_) => None,
@@ -469,7 +472,7 @@ fn a_broker_that_never_was_there_is_a_problem_too(way: FetchWay) {
         fetch: way,
         properties: ClientProperties::default(),
     };
-    let mut source = KafkaSource::connect(&config, "test", Clock::system()).unwrap();
+    let mut source = KafkaSource::connect(&config, "test", Clock::system(), AHEAD).unwrap();
     poll_until(&mut source, |source| {
         assert_eq!(source.genesis().unwrap(), None);
         source.problem().is_some()
@@ -532,7 +535,8 @@ fn without_a_group_nothing_is_shown_to_anybody() {
     let telling =
         KafkaConfig { group: OffsetsGroup::Named("told".to_owned()), ..topic.config.clone() };
     let read = |config: &KafkaConfig| {
-        let mut source = KafkaSource::connect(config, "sluicegate-test", Clock::system()).unwrap();
+        let mut source =
+            KafkaSource::connect(config, "sluicegate-test", Clock::system(), AHEAD).unwrap();
         let mut positions = genesis(&mut source);
         source.assign(&positions).unwrap();
         read_on(&mut source, &limits(100), &mut Records::new(), &mut positions);
