@@ -91,12 +91,11 @@ impl Hosts {
         let answer = Rules::sales().judge(&records);
         assert_answer(&self.place, &answer);
         eventually("the reader sees all rows", || {
-            let (_, rows) = self.reader.rows().expect("no row is gone or doubled");
-            (rows == answer.results.len()).then_some(())
+            let (looks, rows) = self.reader.rows().expect("no row is gone or doubled");
+            (looks >= 5 && rows == answer.results.len()).then_some(())
         });
         let looks = self.reader.stop();
         println!("{looks} looks at {} rows", answer.results.len());
-        assert!(looks >= 5, "the reader hardly looked: {looks}");
     }
 }
 
