@@ -10,7 +10,7 @@ use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::time::EventTime;
 
 /// Of an older program: epoch 2 of a pipeline that counts, with one module.
-const OLDER: &[u8] = include_bytes!("record_of_layout_3.json");
+const OLDER: &[u8] = include_bytes!("older/layout_3.json");
 
 fn pinned(stage: &str, name: &str, digest: u8) -> PinnedModule {
     PinnedModule {

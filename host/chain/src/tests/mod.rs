@@ -11,6 +11,7 @@ mod collecting;
 mod crashes;
 mod damage;
 mod lives;
+mod older;
 mod opening;
 mod owners;
 mod parts;
