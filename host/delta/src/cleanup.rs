@@ -13,7 +13,7 @@ use super::log::{LastCheckpoint, Log};
 use super::problem::LogError;
 use super::state::LogState;
 use sluicegate_store::Location;
-use sluicegate_store::once::in_time;
+use sluicegate_store::once::{in_time, in_time_for};
 
 /// Where a table does not say how often it wants a checkpoint.
 const INTERVAL_DEFAULT: u64 = 10;
@@ -48,9 +48,12 @@ pub(super) async fn write(log: &Log, now: i64) -> Result<Option<u64>, LogError> 
         LogError::store("write a checkpoint of the table's log", &log.table, &error)
     };
     // Whoever else writes the checkpoint of this version writes the same actions.
-    log.table.store.put(&log.checkpoint_path(version), file.into()).await.map_err(failed)?;
+    let bytes = file.len() as u64;
+    let path = log.checkpoint_path(version);
+    in_time_for(bytes, log.table.store.put(&path, file.into())).await.map_err(failed)?;
     let hint = serde_json::to_vec(&LastCheckpoint { version, size }).expect("two numbers");
-    log.table.store.put(&log.last_checkpoint_path(), hint.into()).await.map_err(failed)?;
+    let path = log.last_checkpoint_path();
+    in_time(log.table.store.put(&path, hint.into())).await.map_err(failed)?;
     Ok(Some(version))
 }
 
@@ -64,12 +67,22 @@ pub(super) async fn clean(log: &Log, state: &LogState, now: i64) -> Result<usize
     let listing = log.list(None).await?;
     let doomed = doomed(&listing.commits, &listing.checkpoints, before);
     let count = doomed.len();
-    let doomed = futures::stream::iter(doomed.into_iter().map(Ok)).boxed();
-    let deleted = log.table.store.delete_stream(doomed).try_for_each(|_| async { Ok(()) });
     let failed =
         |error| LogError::store("remove old commits of the table's log", &log.table, &error);
-    in_time(deleted).await.map_err(failed)?;
+    delete(&log.table, doomed).await.map_err(failed)?;
     Ok(count)
+}
+
+/// Objects that one request deletes, where a store can.
+const DELETED_AT_ONCE: usize = 1_000;
+
+/// Deletes these, in their order.
+pub(super) async fn delete(table: &Location, paths: Vec<Path>) -> object_store::Result<()> {
+    for paths in paths.chunks(DELETED_AT_ONCE) {
+        let paths = futures::stream::iter(paths.to_vec().into_iter().map(Ok)).boxed();
+        in_time(table.store.delete_stream(paths).try_for_each(|_| async { Ok(()) })).await?;
+    }
+    Ok(())
 }
 
 /// Everything before the newest checkpoint all of whose commits are old enough, and never the commit of the checkpoint's
@@ -126,7 +139,6 @@ pub async fn forget(table: &Location) -> Result<(), LogError> {
         in_time(table.store.list(Some(&log.folder())).try_collect()).await.map_err(failed)?;
     let mut paths: Vec<Path> = objects.into_iter().map(|object| object.location).collect();
     paths.sort();
-    let paths = futures::stream::iter(paths.into_iter().rev().map(Ok)).boxed();
-    let deleted = table.store.delete_stream(paths).try_for_each(|_| async { Ok(()) });
-    deleted.await.map_err(failed)
+    paths.reverse();
+    delete(table, paths).await.map_err(failed)
 }

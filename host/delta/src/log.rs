@@ -15,7 +15,7 @@ use super::checkpoint;
 use super::decide::Commit;
 use super::problem::LogError;
 use super::state::LogState;
-use sluicegate_store::once::{Created, Immutable, in_time, put_once};
+use sluicegate_store::once::{Created, Immutable, in_time, in_time_for, put_once};
 use sluicegate_store::{Location, failure, read};
 
 /// The folder of the log in that of the table.
@@ -182,7 +182,10 @@ impl Log {
     pub(super) async fn put(&self, commit: &Commit) -> Result<bool, LogError> {
         let path = self.commit_path(commit.version);
         let object = Immutable::new(Bytes::from(commit.text.clone()));
-        match put_once(&self.table, &path, &object).await {
+        let put = async { Ok(put_once(&self.table, &path, &object).await) };
+        // A put that lands later is found by whoever reads on, as any commit.
+        let created = in_time_for(object.len(), put).await.unwrap_or_else(Created::Unknown);
+        match created {
             Created::Ours => Ok(true),
             Created::Taken => Ok(false),
             Created::Unknown(error) => {

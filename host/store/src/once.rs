@@ -17,6 +17,9 @@ use super::{Location, failure, read};
 /// A request that carries next to nothing is answered within this time, or counts as lost.
 const SMALL_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A thin line; what carries more than next to nothing is given the time that it takes there.
+const BYTES_PER_SECOND_MIN: u64 = 64 << 10;
+
 /// Bytes that a name is to hold for ever. Frozen: there is no way to change them between two attempts.
 #[derive(Clone, Debug)]
 pub struct Immutable {
@@ -117,11 +120,24 @@ pub async fn holds(location: &Location, path: &Path, bytes: u64, sha256: &str) -
 ///
 /// The request's, or that nothing came in time.
 pub async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(SMALL_REQUEST_TIMEOUT, request).await {
+    within(SMALL_REQUEST_TIMEOUT, request).await
+}
+
+/// Bounds a request that carries so many bytes: a line that is slower than [`BYTES_PER_SECOND_MIN`] counts as broken.
+///
+/// # Errors
+///
+/// The request's, or that nothing came in time.
+pub async fn in_time_for<T>(bytes: u64, request: impl Future<Output = Result<T>>) -> Result<T> {
+    within(SMALL_REQUEST_TIMEOUT + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN), request).await
+}
+
+async fn within<T>(limit: Duration, request: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, request).await {
         Ok(result) => result,
         Err(_) => Err(Error::Generic {
             store: "store",
-            source: format!("no answer within {} s", SMALL_REQUEST_TIMEOUT.as_secs()).into(),
+            source: format!("no answer within {} s", limit.as_secs()).into(),
         }),
     }
 }

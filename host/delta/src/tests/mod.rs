@@ -7,6 +7,7 @@ mod refused;
 mod columns;
 mod gone;
 mod compared;
+mod silent;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
