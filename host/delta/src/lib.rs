@@ -30,6 +30,7 @@
 
 pub mod actions;
 pub mod schema;
+pub mod bounds;
 mod statistics;
 pub mod state;
 pub mod problem;

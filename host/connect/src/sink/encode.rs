@@ -10,20 +10,14 @@
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::Table;
 use super::days::Day;
-use super::statistics::statistics_of;
 use sluicegate_chain::frozen::EncodedFile;
 use sluicegate_chain::paths::date_folder;
 use sluicegate_chain::shape::FileStatistics;
-
-/// A row group is what a reader loads at once and what it can skip; larger ones would not compress better, and this
-/// bounds what an open file holds before it is encoded.
-const ROW_GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
+use sluicegate_delta::bounds::{statistics_of, writer_properties};
 
 /// A file that takes rows.
 #[derive(Debug)]
@@ -37,15 +31,9 @@ pub(super) struct OpenFile {
 
 impl OpenFile {
     pub(super) fn new(table: &Table, day: Option<Day>) -> Result<Self, ParquetError> {
-        let properties = WriterProperties::builder()
-            .set_created_by(concat!("sluicegate ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_dictionary_enabled(true)
-            .set_statistics_enabled(EnabledStatistics::Page)
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX))
-            .build();
-        let options =
-            ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(writer_properties()?)
+            .with_skip_arrow_metadata(true);
         let schema = std::sync::Arc::clone(&table.schema);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
         Ok(Self { day, writer, rows: 0, event_time_range: None })

@@ -3,7 +3,6 @@
 
 pub mod tables;
 mod encode;
-mod statistics;
 mod days;
 pub mod dead_letters;
 pub mod letter;

@@ -1,12 +1,15 @@
-//! What readers may know of a file's columns without opening it: taken from the footer that the encoder has just written,
-//! so it costs nothing per row.
+//! How a data file is encoded, and what readers may know of its columns without opening it: taken from the footer that the
+//! encoder has just written, so it costs nothing per row.
 
 use std::fmt;
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 use arrow::temporal_conversions::{as_date, as_datetime};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::Statistics;
 
 use sluicegate_chain::shape::{ColumnStatistics, FileStatistics};
@@ -15,8 +18,27 @@ use sluicegate_chain::shape::{ColumnStatistics, FileStatistics};
 /// bytes a file in the chain record and in the table's log.
 const COLUMNS_MAX: usize = 32;
 
+/// A row group is what a reader loads at once and what it can skip; larger ones would not compress better, and this
+/// bounds what an open file holds before it is encoded.
+const ROW_GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// zstd at level 1, dictionaries, statistics per page and column chunk.
+///
+/// # Errors
+///
+/// Never: the level is one that there is.
+pub fn writer_properties() -> Result<WriterProperties, ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_created_by(concat!("sluicegate ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_dictionary_enabled(true)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX));
+    Ok(properties.build())
+}
+
 /// Of the columns of a closed file.
-pub(super) fn statistics_of(schema: &SchemaRef, groups: &[RowGroupMetaData]) -> FileStatistics {
+pub fn statistics_of(schema: &SchemaRef, groups: &[RowGroupMetaData]) -> FileStatistics {
     let fields = schema.fields().iter().take(COLUMNS_MAX);
     let known = fields.filter_map(|field| {
         let known = groups.iter().map(|group| of_group(field, group));
