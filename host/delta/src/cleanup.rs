@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::checkpoint;
 use super::contents::of_log;
 use super::log::{LastCheckpoint, Log};
+use super::paths;
 use super::problem::LogError;
 use super::state::LogState;
 use sluicegate_store::Location;
@@ -21,8 +21,17 @@ const INTERVAL_DEFAULT: u64 = 10;
 /// Where a table does not say how long it can be looked at as it was, or in words that are not understood.
 const RETENTION_DEFAULT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Files that were taken out of the table are named for so long: a VACUUM by others goes by it.
-const TOMBSTONES: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How long files that were taken out of the table are named, and kept: a VACUUM goes by it.
+pub(super) const TOMBSTONES_KEY: &str = "delta.deletedFileRetentionDuration";
+
+/// Where a table does not say so.
+const TOMBSTONES_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// How long files that were taken out of the table are named, and kept.
+pub(super) fn tombstones(state: &LogState) -> Duration {
+    let setting = setting(state, TOMBSTONES_KEY).and_then(|text| interval(text));
+    setting.unwrap_or(TOMBSTONES_DEFAULT)
+}
 
 /// Whether so many commits came since the last checkpoint that another one is due.
 pub(super) fn is_due(state: &LogState) -> bool {
@@ -40,7 +49,8 @@ fn setting<'s>(state: &'s LogState, name: &str) -> Option<&'s String> {
 pub(super) async fn write(log: &Log, now: i64) -> Result<Option<u64>, LogError> {
     let contents = of_log(log).await?;
     let Some(version) = contents.state.version else { return Ok(None) };
-    let lines = contents.into_lines(now - millis(TOMBSTONES));
+    let since = now - millis(tombstones(&contents.state));
+    let lines = contents.into_lines(since);
     let size = lines.len() as u64;
     let file = checkpoint::write(&lines)
         .map_err(|reason| LogError::refused(&log.table, format!("got no checkpoint: {reason}")))?;
@@ -51,7 +61,8 @@ pub(super) async fn write(log: &Log, now: i64) -> Result<Option<u64>, LogError> 
     let bytes = file.len() as u64;
     let path = log.checkpoint_path(version);
     in_time_for(bytes, log.table.store.put(&path, file.into())).await.map_err(failed)?;
-    let hint = serde_json::to_vec(&LastCheckpoint { version, size }).expect("two numbers");
+    let hint =
+        serde_json::to_vec(&LastCheckpoint { version, size, parts: None }).expect("two numbers");
     let path = log.last_checkpoint_path();
     in_time(log.table.store.put(&path, hint.into())).await.map_err(failed)?;
     Ok(Some(version))
@@ -79,7 +90,7 @@ const DELETED_AT_ONCE: usize = 1_000;
 /// Deletes these, in their order.
 pub(super) async fn delete(table: &Location, paths: Vec<Path>) -> object_store::Result<()> {
     for paths in paths.chunks(DELETED_AT_ONCE) {
-        let paths = futures::stream::iter(paths.to_vec().into_iter().map(Ok)).boxed();
+        let paths = stream::iter(paths.iter().cloned().map(Ok).collect::<Vec<_>>()).boxed();
         in_time(table.store.delete_stream(paths).try_for_each(|_| async { Ok(()) })).await?;
     }
     Ok(())
@@ -126,7 +137,8 @@ fn interval(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(count.parse::<u64>().ok()?.checked_mul(seconds)?))
 }
 
-/// Deletes the log of a table, whoever wrote it: the table is no Delta table any more.
+/// Deletes the log of a table, whoever wrote it, and the files that compaction made: the table is no Delta table any more.
+/// Files of chains stay.
 ///
 /// # Errors
 ///
@@ -140,5 +152,16 @@ pub async fn forget(table: &Location) -> Result<(), LogError> {
     let mut paths: Vec<Path> = objects.into_iter().map(|object| object.location).collect();
     paths.sort();
     paths.reverse();
-    delete(table, paths).await.map_err(failed)
+    delete(table, paths).await.map_err(failed)?;
+    let failed = |error| LogError::store("delete the table's files", table, &error);
+    delete(table, compacted(table).await?).await.map_err(failed)
+}
+
+/// Files of the table that hold the rows of others, in whatever folder.
+pub(super) async fn compacted(table: &Location) -> Result<Vec<Path>, LogError> {
+    let objects = table.store.list(Some(&table.prefix)).try_filter_map(|object| async move {
+        Ok(paths::is_compacted(object.location.as_ref()).then_some(object.location))
+    });
+    let listed = objects.try_collect().await;
+    listed.map_err(|error| LogError::store("list the table", table, &error))
 }

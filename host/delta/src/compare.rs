@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 
-use super::contents::Contents;
+use super::contents::{Contents, Uneven, rows_of};
 use super::decide::{self, Owner};
+use super::paths;
 use super::problem::LogError;
 use sluicegate_chain::follow::{self, Found};
-use sluicegate_chain::record::{ChainRecord, Epoch};
+use sluicegate_chain::record::{ChainRecord, DataFile, Epoch};
 use sluicegate_chain::verify::report::{Finding, Matter};
 use sluicegate_chain::{LaneStorage, inspect};
 use sluicegate_store::once::in_time;
@@ -20,8 +21,26 @@ pub struct Compared {
     pub through: Option<Epoch>,
     /// The chain's newest.
     pub head: Epoch,
+    /// Rows, where files are not the same on both sides because the table was compacted.
+    pub rows: Option<Rows>,
     /// What is not as it should be.
     pub findings: Vec<Finding>,
+}
+
+/// Rows of a table whose files are not those of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// In the files of the log; none if it does not say of each.
+    pub log: Option<u64>,
+    /// In the files of all epochs that the log has; none if records of the first of them are gone.
+    pub chain: Option<u64>,
+}
+
+impl Rows {
+    /// Whether it can be told that there are as many.
+    fn are_as_many(self) -> Option<bool> {
+        Some(self.log? == self.chain?)
+    }
 }
 
 /// Compares the log of one of the lane's tables, by its id, as it was read before. None if there is no chain.
@@ -52,13 +71,23 @@ pub async fn compare(
         }
     }
     let lying = listed(storage, table).await?;
-    let findings = Judge { table, log, through, named, found, lying }.findings();
-    Ok(Some(Compared { through, head: head.epoch, findings }))
+    let judge = Judge { table, log, through, named, found, lying };
+    let rows = judge.is_compacted().then(|| judge.rows());
+    let findings = judge.findings(rows);
+    Ok(Some(Compared { through, head: head.epoch, rows, findings }))
 }
 
-fn files_of(record: &ChainRecord, table: &str) -> Vec<(String, Epoch)> {
+fn files_of(record: &ChainRecord, table: &str) -> Vec<(String, Named)> {
     let files = record.files.iter().filter(|file| file.table == table);
-    files.map(|file| (file.path.clone(), record.epoch)).collect()
+    let named = |file: &DataFile| Named { epoch: record.epoch, rows: file.rows };
+    files.map(|file| (file.path.clone(), named(file))).collect()
+}
+
+/// A file as its record names it.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    epoch: Epoch,
+    rows: u64,
 }
 
 /// Paths of all objects in the folder of a table, below it.
@@ -74,51 +103,102 @@ struct Judge<'j> {
     log: &'j Contents,
     through: Option<Epoch>,
     /// Files that the records name which are still there.
-    named: BTreeMap<String, Epoch>,
+    named: BTreeMap<String, Named>,
     /// Files in the folder that are the chain's by their names.
     found: Found,
     lying: BTreeSet<String>,
 }
 
 impl Judge<'_> {
-    fn findings(&self) -> Vec<Finding> {
-        let left_out = self.named.iter().filter_map(|(path, epoch)| self.of_chain(path, *epoch));
-        left_out.chain(self.log.files.keys().filter_map(|path| self.of_log(path))).collect()
+    fn findings(&self, rows: Option<Rows>) -> Vec<Finding> {
+        let uneven = self.log.uneven.iter().map(|of| self.uneven(*of));
+        let left_out = self.named.iter().filter(|(path, named)| self.is_left_out(path, **named));
+        let left_out: Vec<_> = left_out.collect();
+        let left_out: Vec<Finding> = match rows {
+            None => left_out.iter().map(|(path, named)| self.missing(path, **named)).collect(),
+            Some(rows) => self.other_rows(rows, left_out.len()).into_iter().collect(),
+        };
+        let of_log = self.log.files.keys().filter_map(|path| self.of_log(path));
+        uneven.chain(left_out).chain(of_log).collect()
+    }
+
+    /// Whether somebody has put files of the log in the place of others.
+    fn is_compacted(&self) -> bool {
+        let is_ours =
+            |path: &String| self.named.contains_key(path) || self.found.files.contains_key(path);
+        let below = self.log.files.keys().map(|path| paths::below(path).unwrap_or_default());
+        below.into_iter().any(|path| !is_ours(&path))
+    }
+
+    fn rows(&self) -> Rows {
+        let is_whole = self.found.kept_from <= Epoch::GENESIS.next();
+        let in_log = self.named.values().filter(|named| Some(named.epoch) <= self.through);
+        let chain = is_whole.then(|| in_log.map(|named| named.rows).sum());
+        Rows { log: self.log.files.values().map(rows_of).sum(), chain }
+    }
+
+    /// What is amiss with the rows of a table that was compacted. The log forgets after a while what was taken out of it, so
+    /// of `left_out` files it does not say where their rows are.
+    fn other_rows(&self, rows: Rows, left_out: usize) -> Option<Finding> {
+        let object = format!("{}: rows", self.table);
+        match (rows.are_as_many(), rows) {
+            (Some(false), Rows { log: Some(log), chain: Some(chain) }) => {
+                let detail = format!(
+                    "the table's log has {log} in its files, and the records of the same epochs {chain}; others write to the \
+                     table, and may have added or deleted some"
+                );
+                let is_of_ours = self.log.files.keys().all(|path| {
+                    let below = paths::below(path).unwrap_or_default();
+                    paths::is_compacted(&below) || self.found.files.contains_key(&below)
+                });
+                let matter = if is_of_ours { Matter::Missing } else { Matter::Undecided };
+                Some(Finding { matter, object, detail })
+            }
+            (None, _) if left_out > 0 => {
+                let detail = format!(
+                    "the table was compacted, its log does not name {left_out} files of the chain, and whether their rows are in \
+                     others cannot be told: it does not tell the rows of each file, or records of the first epochs are gone"
+                );
+                Some(Finding { matter: Matter::Undecided, object, detail })
+            }
+            _ => None,
+        }
+    }
+
+    fn uneven(&self, Uneven { version, before, after }: Uneven) -> Finding {
+        let detail = format!(
+            "the commit put files of {after} rows in the place of files of {before}, and says that it changed none"
+        );
+        let object = format!("{}: version {version} of its log", self.table);
+        Finding { matter: Matter::Damaged, object, detail }
     }
 
     fn finding(&self, matter: Matter, path: &str, detail: String) -> Finding {
         Finding { matter, object: format!("{}: {path}", self.table), detail }
     }
 
-    /// A file that a record names. That it is not there is found by looking at the chain.
-    fn of_chain(&self, path: &str, epoch: Epoch) -> Option<Finding> {
+    /// A file that a record names, and the log should. That it is not there is found by looking at the chain.
+    fn is_left_out(&self, path: &str, named: Named) -> bool {
         let is_told = self.log.files.contains_key(path) || self.log.removed.contains_key(path);
-        if is_told || Some(epoch) > self.through || !self.lying.contains(path) {
-            return None;
-        }
-        let is_ours =
-            |path: &String| self.named.contains_key(path) || self.found.files.contains_key(path);
-        // The log forgets after a while what was taken out of it.
-        let (matter, more) = match self.log.files.keys().all(is_ours) {
-            true => (Matter::Missing, ""),
-            false => (Matter::Undecided, "; others write to the table, and may have compacted it"),
-        };
-        let detail = format!("the table's log has epoch {epoch} and does not name its file{more}");
-        Some(self.finding(matter, path, detail))
+        !is_told && Some(named.epoch) <= self.through && self.lying.contains(path)
+    }
+
+    fn missing(&self, path: &str, named: Named) -> Finding {
+        let epoch = named.epoch;
+        let detail = format!("the table's log has epoch {epoch} and does not name its file");
+        self.finding(Matter::Missing, path, detail)
     }
 
     /// A file that readers are told of.
     fn of_log(&self, path: &str) -> Option<Finding> {
-        // Others may write paths in other ways; ours have neither.
-        if path.contains('%') || path.contains("://") {
-            return None;
-        }
-        if !self.lying.contains(path) {
+        // What lies elsewhere is not looked for.
+        let below = &paths::below(path).ok()?;
+        if !self.lying.contains(below) {
             let detail = "the table's log names it, and readers of the table fail".to_owned();
             return Some(self.finding(Matter::Missing, path, detail));
         }
-        let epoch = *self.found.files.get(path)?;
-        (epoch >= self.found.kept_from && !self.named.contains_key(path)).then(|| {
+        let epoch = *self.found.files.get(below)?;
+        (epoch >= self.found.kept_from && !self.named.contains_key(below)).then(|| {
             let detail =
                 format!("the table's log names it, and the record of epoch {epoch} does not");
             self.finding(Matter::LeftOver, path, detail)

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt, TryStreamExt};
+
 use super::actions::{Add, Line, Remove};
 use super::log::Log;
 use super::problem::LogError;
 use super::state::LogState;
 use sluicegate_store::Location;
+use sluicegate_store::once::in_time;
 
 /// A table as its readers see it.
 #[derive(Clone, Debug, Default)]
@@ -17,10 +20,24 @@ pub struct Contents {
     pub files: BTreeMap<String, Add>,
     /// Those that did, by path, as far as the log still tells.
     pub removed: BTreeMap<String, Remove>,
+    /// Commits that say that they only hold rows in other files, and hold another number of them.
+    pub uneven: Vec<Uneven>,
+}
+
+/// A commit that should have kept the rows, and did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uneven {
+    /// Its number.
+    pub version: u64,
+    /// Rows in the files that it took out.
+    pub before: u64,
+    /// Rows in the files that it brought.
+    pub after: u64,
 }
 
 impl Contents {
-    fn apply(&mut self, lines: Vec<Line>) {
+    pub(super) fn apply(&mut self, version: u64, lines: Vec<Line>) {
+        self.uneven.extend(self.unevenness(version, &lines));
         for line in lines {
             if let Some(add) = line.add {
                 self.removed.remove(&add.path);
@@ -33,9 +50,30 @@ impl Contents {
         }
     }
 
+    /// None too if it cannot be told. A checkpoint takes nothing out.
+    fn unevenness(&self, version: u64, lines: &[Line]) -> Option<Uneven> {
+        let (mut before, mut after) = (None, 0);
+        for line in lines {
+            if let Some(remove) = &line.remove {
+                let rows = rows_of(self.files.get(&remove.path)?)?;
+                before = Some(before.unwrap_or(0) + rows);
+            }
+            if let Some(add) = &line.add {
+                after += rows_of(add)?;
+            }
+            let has_changed = line.add.as_ref().is_some_and(|add| add.data_change)
+                || line.remove.as_ref().is_some_and(|remove| remove.data_change);
+            if has_changed {
+                return None;
+            }
+        }
+        let before = before.filter(|before| *before != after)?;
+        Some(Uneven { version, before, after })
+    }
+
     /// As the rows of a checkpoint. Files that were removed before `since` (ms since 1970) are left out.
     pub(super) fn into_lines(self, since: i64) -> Vec<Line> {
-        let Self { state, files, removed } = self;
+        let Self { state, files, removed, uneven: _ } = self;
         let protocol = Line { protocol: state.protocol, ..Line::default() };
         let metadata = Line { meta_data: state.metadata, ..Line::default() };
         let txns = state.txns.into_iter().map(|(app_id, version)| {
@@ -55,6 +93,25 @@ impl Contents {
     }
 }
 
+/// The rows of a file as the log tells them, if it does.
+pub fn rows_of(file: &Add) -> Option<u64> {
+    let statistics: serde_json::Value = serde_json::from_str(file.stats.as_ref()?).ok()?;
+    statistics.get("numRecords")?.as_u64()
+}
+
+/// Whether the folder of a table holds a log, or what is left of one.
+///
+/// # Errors
+///
+/// [`LogError::Store`].
+pub async fn has_log(table: &Location) -> Result<bool, LogError> {
+    let folder = Log { table: table.clone() }.folder();
+    let mut objects = table.store.list(Some(&folder)).take(1);
+    let first = in_time(objects.try_next()).await;
+    let failed = |error| LogError::store("look for the table's log", table, &error);
+    first.map(|first| first.is_some()).map_err(failed)
+}
+
 /// Reads a table's log.
 ///
 /// # Errors
@@ -66,7 +123,7 @@ pub async fn contents(table: &Location) -> Result<Contents, LogError> {
 
 pub(super) async fn of_log(log: &Log) -> Result<Contents, LogError> {
     let mut contents = Contents::default();
-    let state = log.load(|_, lines| contents.apply(lines)).await?;
+    let state = log.load(|version, lines| contents.apply(version, lines)).await?;
     contents.state = state;
     Ok(contents)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::actions::{Add, Format, Line, Metadata, Protocol, Txn, write};
+use super::actions::{Add, Format, Line, Metadata, Protocol, Remove, Txn, write};
 use super::schema::{self, Field};
 use super::state::LogState;
 use super::statistics::statistics;
@@ -158,6 +158,7 @@ pub fn append(
         {
             metadata.schema_string = schema::write(grown);
         }
+        let kind = |name: &str| shape.columns.iter().find(|it| it.name == name)?.kind.as_str();
         for file in files {
             let values = file.partition_values.iter();
             let add = Add {
@@ -166,7 +167,7 @@ pub fn append(
                 size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
                 modification_time: now,
                 data_change: true,
-                stats: Some(statistics(file, shape)),
+                stats: Some(statistics(file.rows, &file.statistics, kind)),
                 tags: None,
             };
             lines.push(Line { add: Some(add), ..Line::default() });
@@ -194,6 +195,60 @@ pub fn append(
     }
     head.append(&mut lines);
     Ok(Some(commit(state.next_version(), head)))
+}
+
+/// The columns of the files of a table that this program made: those that do not stand in paths.
+///
+/// # Errors
+///
+/// Why its files cannot be rewritten, with the fix.
+pub(super) fn rewritable(state: &LogState) -> Result<Vec<Field>, String> {
+    let (Some(protocol), Some(metadata)) = (&state.protocol, &state.metadata) else {
+        return Err("has no log: there is nothing to compact".to_owned());
+    };
+    check_protocol(protocol)?;
+    if !metadata.configuration.contains_key(OWNER_KEY) {
+        return Err("was not made by Sluicegate: compact it with what made it".to_owned());
+    }
+    let unreadable = |reason| format!("has columns that cannot be read: {reason}");
+    let mut fields = schema::parse(&metadata.schema_string).map_err(unreadable)?;
+    fields.retain(|field| !metadata.partition_columns.contains(&field.name));
+    Ok(fields)
+}
+
+/// The commit that puts a file in the place of others with the same rows.
+///
+/// # Errors
+///
+/// As [`rewritable`].
+pub(super) fn replace(
+    state: &LogState,
+    files: &[Add],
+    by: &Add,
+    now: i64,
+) -> Result<Commit, String> {
+    rewritable(state)?;
+    let bytes: i64 = files.iter().map(|file| file.size).sum();
+    let info = json!({
+        "timestamp": now, "operation": "OPTIMIZE", "operationParameters": { "predicate": "[]" },
+        "operationMetrics": {
+            "numRemovedFiles": files.len().to_string(), "numRemovedBytes": bytes.to_string(),
+            "numAddedFiles": "1", "numAddedBytes": by.size.to_string(),
+        },
+        "isBlindAppend": false, "engineInfo": ENGINE,
+    });
+    let removes = files.iter().map(|file| Remove {
+        path: file.path.clone(),
+        deletion_timestamp: Some(now),
+        data_change: false,
+        extended_file_metadata: Some(true),
+        partition_values: Some(file.partition_values.clone()),
+        size: Some(file.size),
+    });
+    let mut lines = vec![Line { commit_info: Some(info), ..Line::default() }];
+    lines.extend(removes.map(|remove| Line { remove: Some(remove), ..Line::default() }));
+    lines.push(Line { add: Some(by.clone()), ..Line::default() });
+    Ok(commit(state.next_version(), lines))
 }
 
 /// The columns that a table of this protocol and metadata has to get for files of a shape; none if it has them.

@@ -20,6 +20,7 @@
 //! * **T4** A table with a feature that this writer does not know is left alone: it would be damaged.
 //! * **T5** The JSON of the version of a checkpoint is kept as long as that checkpoint ([`cleanup`]): Spark reads no table
 //!   without it.
+//! * **T6** A compaction takes out only files that the log names, and brings their rows in the same commit ([`compact`]).
 //!
 //! # What it knows
 //!
@@ -41,6 +42,9 @@ mod cleanup;
 pub mod contents;
 pub mod compare;
 pub mod publish;
+mod paths;
+pub mod compact;
+pub mod vacuum;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here tries twice: whoever publishes begins again from the log.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -32,6 +33,9 @@ const LOOKS_MAX: usize = 3;
 pub(super) struct LastCheckpoint {
     pub(super) version: u64,
     pub(super) size: u64,
+    /// Files that it was cut into; none: it is one. Other writers cut large ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parts: Option<u64>,
 }
 
 /// The log of a table.
@@ -47,6 +51,27 @@ pub(super) struct Listing {
     pub(super) commits: Vec<(u64, ObjectMeta)>,
     /// Checkpoints of one file, ascending.
     pub(super) checkpoints: Vec<(u64, ObjectMeta)>,
+    /// Parts that are there of checkpoints which others cut, by version and number of parts.
+    parts: BTreeMap<(u64, u64), u64>,
+}
+
+impl Listing {
+    /// The newest checkpoint that is whole, and into how many files it is cut.
+    fn newest(&self) -> Option<(u64, Option<u64>)> {
+        let whole = self.parts.iter().filter(|((_, of), there)| of == *there);
+        let cut = whole.map(|((version, of), _)| (*version, Some(*of)));
+        let single = self.checkpoints.last().map(|(version, _)| (*version, None));
+        cut.chain(single).max_by_key(|(version, _)| *version)
+    }
+}
+
+/// Of which part a name tells behind the version, and of how many: `.checkpoint.0000000001.0000000003.parquet`.
+fn part_of(name: &str) -> Option<(u64, u64)> {
+    let numbers = name.strip_prefix(".checkpoint.")?.strip_suffix(".parquet")?;
+    let (part, of) = numbers.split_once('.')?;
+    let number = |text: &str| if text.len() == 10 { text.parse().ok() } else { None };
+    let (part, of) = (number(part)?, number(of)?);
+    (1..=of).contains(&part).then_some((part, of))
 }
 
 impl Log {
@@ -64,6 +89,10 @@ impl Log {
 
     pub(super) fn checkpoint_path(&self, version: u64) -> Path {
         self.path(&format!("{version:020}.checkpoint.parquet"))
+    }
+
+    fn part_path(&self, version: u64, part: u64, of: u64) -> Path {
+        self.path(&format!("{version:020}.checkpoint.{part:010}.{of:010}.parquet"))
     }
 
     pub(super) fn last_checkpoint_path(&self) -> Path {
@@ -142,9 +171,8 @@ impl Log {
             if self.get(&self.commit_path(0)).await?.is_some() {
                 return Ok(None);
             }
-            let newest = self.list(None).await?.checkpoints.pop();
-            return match newest {
-                Some((version, _)) => self.checkpoint(version).await,
+            return match self.list(None).await?.newest() {
+                Some((version, parts)) => self.checkpoint(version, parts).await,
                 None => Ok(None),
             };
         };
@@ -154,17 +182,33 @@ impl Log {
                 format!("has a `_last_checkpoint` that cannot be read: {error}; delete it"),
             )
         })?;
-        self.checkpoint(hint.version).await
+        self.checkpoint(hint.version, hint.parts).await
     }
 
-    async fn checkpoint(&self, version: u64) -> Result<Option<(u64, Vec<Line>)>, LogError> {
+    async fn checkpoint(
+        &self,
+        version: u64,
+        parts: Option<u64>,
+    ) -> Result<Option<(u64, Vec<Line>)>, LogError> {
         let damaged = |reason: String| {
             let reason = format!("has a checkpoint {version} that cannot be read: {reason}");
             LogError::refused(&self.table, reason)
         };
-        let file = self.get(&self.checkpoint_path(version)).await?;
-        let file = file.ok_or_else(|| damaged("there is no such file of one part".to_owned()))?;
-        let lines = checkpoint::read(file).map_err(damaged)?;
+        let paths = match parts {
+            None => vec![self.checkpoint_path(version)],
+            Some(of) => (1..=of).map(|part| self.part_path(version, part, of)).collect(),
+        };
+        let mut lines = Vec::new();
+        for path in paths {
+            let absent = || {
+                let name = path.filename().unwrap_or_default();
+                format!(
+                    "there is no `{name}`; one of the kind V2 is not read here: have its writer make a classic one"
+                )
+            };
+            let file = self.get(&path).await?.ok_or_else(|| damaged(absent()))?;
+            lines.extend(checkpoint::read(file).map_err(damaged)?);
+        }
         Ok(Some((version, lines)))
     }
 
@@ -209,7 +253,11 @@ impl Log {
             match rest {
                 ".json" => listing.commits.push((version, object)),
                 ".checkpoint.parquet" => listing.checkpoints.push((version, object)),
-                _ => {}
+                part => {
+                    if let Some((_, of)) = part_of(part) {
+                        *listing.parts.entry((version, of)).or_default() += 1;
+                    }
+                }
             }
         }
         listing.commits.sort_by_key(|(version, _)| *version);

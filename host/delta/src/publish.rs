@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::try_join;
 
 use super::cleanup;
+use super::compact::{Compactor, Sizes};
 use super::decide::{self, Commit, Owner};
 use super::log::Log;
 use super::problem::LogError;
@@ -125,6 +126,11 @@ impl TableLog {
         head: &ChainRecord,
     ) -> Result<Self, LogError> {
         self = self.of_chain(&head.chain);
+        if self.state.version.is_none() && !cleanup::compacted(&self.log.table).await?.is_empty() {
+            let reason = "has compacted files and no log: their rows may be in no other file; put back `_delta_log` from a \
+                          copy, or write to another path";
+            return Err(LogError::refused(&self.log.table, reason));
+        }
         let from = self.needed_from();
         if from > head.epoch {
             return Ok(self);
@@ -167,6 +173,12 @@ impl TableLog {
 
     fn needed_from(&self) -> Epoch {
         self.in_log().map_or(Epoch::GENESIS, Epoch::next)
+    }
+
+    /// What puts the small files of the table together.
+    pub fn compactor(&self, sizes: Sizes) -> Compactor {
+        let (table, clock) = (self.log.table.clone(), self.clock.clone());
+        Compactor { table, sizes, clock, names: self.names.clone() }
     }
 
     /// The table's id.

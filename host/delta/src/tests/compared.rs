@@ -95,7 +95,10 @@ fn a_file_that_the_log_left_out_is_missing_and_one_that_was_compacted_is_not() {
     state(&lines);
     let [(matter, detail)] = findings(&lane).try_into().unwrap();
     assert_eq!(matter, Matter::Undecided);
-    assert!(detail.contains("has epoch 2 and does not name its file; others write"), "{detail}");
+    assert!(
+        detail.contains("does not name 1 files of the chain, and whether their rows"),
+        "{detail}"
+    );
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod columns;
 mod gone;
 mod compared;
 mod silent;
+mod compacted;
+mod cleared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

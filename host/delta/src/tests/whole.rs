@@ -214,3 +214,61 @@ fn a_writer_who_finds_that_another_was_faster_has_nothing_left_to_do() {
     assert_eq!(second.published(), first.published());
     assert_eq!(second.published().through.map(|epoch| epoch.0), Some(1));
 }
+
+#[test]
+fn a_checkpoint_that_another_writer_has_cut_is_read() {
+    let mut lane = Lane::new();
+    (0..3).for_each(|_| lane.commit(1, &["n"]));
+    catch_up(&lane, &mut open(&lane, &["n"]).unwrap()).unwrap();
+    let raw = Log { table: lane.table().clone() };
+    let before = lane.runtime.block_on(contents(lane.table())).unwrap();
+    let version = before.state.version.unwrap();
+    let lines = before.clone().into_lines(0);
+    let (first, second) = lines.split_at(lines.len() / 2);
+    let store = lane.store.untroubled();
+    let put = |name: &str, bytes: Bytes| {
+        let path = lane.table().path(&format!("_delta_log/{name}"));
+        lane.runtime.block_on(store.put(&path, bytes.into())).unwrap();
+    };
+    let name = |part: u64| format!("{version:020}.checkpoint.{part:010}.{:010}.parquet", 2);
+    put(&name(1), crate::checkpoint::write(first).unwrap());
+    let commits = 0..=version;
+    let delete = || {
+        commits.clone().for_each(|commit| {
+            let _ = lane.runtime.block_on(store.delete(&raw.commit_path(commit)));
+        });
+    };
+    let kept: Vec<_> = (0..=version)
+        .map(|commit| {
+            let path = raw.commit_path(commit);
+            let bytes = async { store.get(&path).await.unwrap().bytes().await.unwrap() };
+            (path.clone(), lane.runtime.block_on(bytes))
+        })
+        .collect();
+    delete();
+    assert!(
+        lane.runtime.block_on(contents(lane.table())).is_ok_and(|it| it.files.is_empty()),
+        "half of it is none"
+    );
+    put(&name(2), crate::checkpoint::write(second).unwrap());
+    let names = |table: &crate::contents::Contents| table.files.keys().cloned().collect::<Vec<_>>();
+    let read = |why: &str| {
+        let table = lane.runtime.block_on(contents(lane.table())).unwrap();
+        assert_eq!(
+            (names(&table), table.state.txns),
+            (names(&before), before.state.txns.clone()),
+            "{why}"
+        );
+    };
+    read("found by its names");
+    put("_last_checkpoint", Bytes::from(format!(r#"{{"version":{version},"size":9,"parts":2}}"#)));
+    read("named");
+    let (path, bytes) = kept.into_iter().next_back().unwrap();
+    lane.runtime.block_on(store.put(&path, bytes.into())).unwrap();
+    lane.commit(1, &["n"]);
+    catch_up(&lane, &mut open(&lane, &["n"]).unwrap()).unwrap();
+    assert_eq!(names(&lane.runtime.block_on(contents(lane.table())).unwrap()).len(), 4);
+    put("_last_checkpoint", Bytes::from(format!(r#"{{"version":{version},"size":9,"parts":3}}"#)));
+    let said = lane.runtime.block_on(contents(lane.table())).unwrap_err().to_string();
+    assert!(said.contains("one of the kind V2 is not read here"), "{said}");
+}

@@ -17,7 +17,8 @@ pub mod status;
 pub mod dead_letters;
 pub mod windows;
 pub mod client;
-pub mod parquet_table;
+mod parquet_table;
+pub mod delta_table;
 mod interrupt;
 mod left_behind;
 
@@ -92,8 +93,7 @@ pub enum Command {
     Produce(produce::ProduceCommand),
     /// Run a small Kafka-protocol broker in memory, for trying things out. It is not Apache Kafka.
     Broker(broker::BrokerArgs),
-    /// Show the first rows of a Parquet table in a folder.
-    Table(parquet_table::TableArgs),
+    Table(delta_table::TableArgs),
     Schema(schema::SchemaArgs),
     /// The host's own compiler: reads a module, writes machine code.
     #[command(hide = true, name = child::COMMAND)]
@@ -156,7 +156,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Store(StoreCommand::Probe(args)) => store::probe(args),
         Command::Produce(command) => produce::run(command),
         Command::Broker(args) => broker::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Table(args) => parquet_table::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Table(args) => delta_table::run(args),
         Command::Schema(args) => schema::run(args),
         Command::CompilePlugin => Ok(child::serve_host()),
     }

@@ -12,43 +12,32 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_options;
-use clap::Args;
 
 use sluicegate_connect::sink::read;
 use sluicegate_delta::contents::contents;
 use sluicegate_model::printable::printable;
 use sluicegate_store::{StoreOptions, look};
 
-/// What `sluicegate table` is told.
-#[derive(Args, Clone, Debug)]
-pub struct TableArgs {
-    /// A Parquet file, a Delta table, or a folder with Parquet files at any depth.
-    pub path: PathBuf,
-    /// At most this many rows.
-    #[arg(long, default_value_t = 20)]
-    pub rows: usize,
-}
-
 /// Prints the first rows in the order of file names, and how many files there are.
-pub fn run(args: &TableArgs) -> Result<()> {
-    let mut files = match logged_files(&args.path)? {
+pub(super) fn print_rows(path: &Path, rows: usize) -> Result<()> {
+    let mut files = match logged_files(path)? {
         Some(files) => files,
         None => {
             let mut files = Vec::new();
-            parquet_files(&args.path, &mut files)?;
+            parquet_files(path, &mut files)?;
             files
         }
     };
     files.sort();
     if files.is_empty() {
-        bail!("`{}` holds no file that ends in `.parquet`", args.path.display());
+        bail!("`{}` holds no file that ends in `.parquet`", path.display());
     }
-    let batches = first_rows(&files, args.rows)?;
+    let batches = first_rows(&files, rows)?;
     let table = shown(&united(&batches)?)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{table}").context("write to standard output")?;
     let shown: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let path = args.path.display().to_string();
+    let path = path.display().to_string();
     writeln!(out, "{shown} rows shown; {} files in `{}`", files.len(), printable(&path))
         .context("write to standard output")
 }

@@ -9,7 +9,7 @@ use sluicegate_chain::LaneStorage;
 use sluicegate_chain::record::{ChainRecord, DataFile};
 use sluicegate_chain::verify::report::{Matter, Report};
 use sluicegate_delta::LogError;
-use sluicegate_delta::compare::compare;
+use sluicegate_delta::compare::{Rows, compare};
 use sluicegate_delta::contents::{Contents, contents};
 use sluicegate_pipeline::fingerprint::columns::{is_same_place, place_of};
 use sluicegate_pipeline::{Pipeline, TableFormat};
@@ -34,15 +34,35 @@ pub(super) struct LogLine {
     through: Option<u64>,
     /// The chain's newest.
     epoch: u64,
+    /// Rows on both sides, where files are not the same because the table was compacted.
+    rows: Option<RowsLine>,
+}
+
+/// Rows of a table that was compacted; null where they cannot be counted.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct RowsLine {
+    log: Option<u64>,
+    chain: Option<u64>,
+}
+
+impl RowsLine {
+    fn in_words(self) -> String {
+        match (self.log, self.chain) {
+            (Some(log), Some(chain)) => format!("; it was compacted: {log} rows, and {chain} in the chain"),
+            (Some(log), None) => format!("; it was compacted: {log} rows, not compared, for records of its first epochs are gone"),
+            (None, _) => "; it was compacted, and its rows cannot be counted: the log does not say those of each file".to_owned(),
+        }
+    }
 }
 
 impl LogLine {
     pub(super) fn in_words(&self) -> String {
-        let Self { table, version, files, through, epoch } = self;
+        let Self { table, version, files, through, epoch, rows } = self;
         let Some(version) = version else { return format!("{table} has no log yet") };
         let through = through.map_or_else(|| "none".to_owned(), |epoch| epoch.to_string());
+        let rows = rows.map(RowsLine::in_words).unwrap_or_default();
         format!(
-            "the log of {table} is at version {version}: {files} files, says epoch {through} of {epoch}"
+            "the log of {table} is at version {version}: {files} files, says epoch {through} of {epoch}{rows}"
         )
     }
 }
@@ -99,6 +119,7 @@ impl Logs {
                 files: log.files.len(),
                 through: compared.through.map(|epoch| epoch.0),
                 epoch: compared.head.0,
+                rows: compared.rows.map(|Rows { log, chain }| RowsLine { log, chain }),
             });
         }
         Ok(lines)
