@@ -1,14 +1,16 @@
 //! Delta tables: what readers that are not ours say of them, and that a reader who looks all the while sees no row vanish
 //! or come twice, whatever is killed.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::exactly_once::wait_for_the_end;
-use crate::harness::delta::{Poller, read};
-use crate::harness::host::{Host, run_to_end};
+use crate::harness::delta::{Poller, optimize, read};
+use crate::harness::host::{Host, ended, run_to_end, sluicegate};
 use crate::harness::oracle::{Answer, Rules};
 use crate::harness::pipeline::{Pipeline, kafka, kafka_bounded};
 use crate::harness::place::Place;
@@ -34,6 +36,21 @@ fn assert_tables(place: &Place, answer: &Answer, readers: &[&str]) {
     }
 }
 
+/// A line more for the sink.
+fn add_to_sink(file: &Path, line: &str) {
+    const TYPE: &str = "type = \"delta\"\n";
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, text.replace(TYPE, &format!("{TYPE}{line}\n"))).unwrap();
+}
+
+/// The epochs in the names of the files of the results.
+fn epochs_of_files(place: &Place) -> BTreeSet<String> {
+    let files = place.list("revenue").into_iter().filter(|path| path.ends_with(".parquet"));
+    let files = files.filter(|path| !path.contains("_delta_log"));
+    let epoch = |path: String| path.split('-').rev().nth(3).unwrap().parse::<u64>().unwrap();
+    files.map(|path| epoch(path).to_string()).collect()
+}
+
 #[test]
 fn other_readers_see_the_rows_that_the_rules_say() {
     let topic = Topic::create(services::kafka(), "delta-readers", 3);
@@ -42,7 +59,15 @@ fn other_readers_see_the_rows_that_the_rules_say() {
     let mut pipeline = Pipeline::sales(kafka_bounded(&topic));
     pipeline.tables = "delta";
     let file = pipeline.write(&place);
+    add_to_sink(&file, "epoch_column = true\npartition_by = [\"store\"]");
     run_to_end(&place, &file);
+    for reader in READERS {
+        let epochs = read(&place, reader, "revenue", &["_epoch"]);
+        assert_eq!(BTreeSet::from_iter(epochs), epochs_of_files(&place), "epochs by {reader}");
+    }
+    let shown = ended(sluicegate(&place).args(["table", "show"]).arg(&file));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("partitions: by store"), "{shown}");
     let answer = Rules { ended: true, ..Rules::sales() }.judge(&topic.read_back());
     assert!(answer.fates.late > 0 && !answer.dead_letters.is_empty(), "{:?}", answer.fates);
     assert_tables(&place, &answer, &READERS);
@@ -98,4 +123,56 @@ fn a_reader_who_looks_all_the_while_sees_no_row_vanish_or_come_twice() {
     let looks = reader.stop();
     println!("{looks} looks, {} epochs", chain::head(&place).unwrap().epoch());
     assert_tables(&place, &answer, &READERS[..1]);
+}
+
+/// Others put its files together by their means, the pipeline by its own, and a person by the command.
+#[test]
+fn a_table_that_is_compacted_while_it_is_written_keeps_its_rows() {
+    let place = Place::s3(services::s3());
+    let topic = Topic::create(services::kafka(), "delta-compacted", 2);
+    let mut pipeline = Pipeline::sales(kafka(&topic));
+    pipeline.tables = "delta";
+    let file = pipeline.write(&place);
+    add_to_sink(&file, "compact_after_files = 4");
+    let mut sales = Sales::new(seed(34), 2);
+    let mut reader = Poller::start(&place, "revenue", &["store", "window_start"]);
+    let host = Host::serve(&place, &file);
+    let compacted = || {
+        let logs = host.get("/v1/pipelines/sales")["table_logs"].clone();
+        let of = |log: &serde_json::Value| log["table"] == "revenue" && log["compacted_files"] != 0;
+        logs.as_array().unwrap().iter().any(of).then_some(())
+    };
+    let mut by_others = 0;
+    let mut rounds = 0;
+    while by_others == 0 || compacted().is_none() {
+        rounds += 1;
+        assert!(rounds < 60, "{by_others} files by others, and the pipeline: {:?}", compacted());
+        let before = chain::head(&place).map_or(0, |head| head.epoch());
+        sales.send(&topic, 200);
+        eventually("some commits", || (chain::head(&place)?.epoch() >= before + 2).then_some(()));
+        if place.list("revenue").iter().any(|path| path.ends_with(".parquet")) {
+            by_others += optimize(&place, "revenue");
+        }
+    }
+    sales.close(&topic);
+    let records = topic.read_back();
+    wait_for_the_end(&place, &topic, &records);
+    let answer = Rules::sales().judge(&records);
+    eventually("the reader sees all rows", || {
+        let (_, rows) = reader.rows().expect("no row is gone or doubled");
+        (rows == answer.results.len()).then_some(())
+    });
+    let command = |arguments: &[&str]| ended(sluicegate(&place).args(arguments).arg(&file));
+    assert!(command(&["table", "compact"]).status.success());
+    host.stop();
+    reader.stop();
+    assert_tables(&place, &answer, &READERS);
+    let verified = command(&["verify"]);
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(verified.status.success() && said.contains("undecided 0"), "{said}");
+    let shown = command(&["table", "show"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("belongs to: sales/revenue"));
+    let vacuumed = command(&["table", "vacuum"]);
+    let said = String::from_utf8_lossy(&vacuumed.stdout);
+    assert!(said.contains("revenue: nobody needs 0 files"), "{said}");
 }

@@ -4,6 +4,8 @@
     delta_readers.py poll TABLE COLUMN...           looks until standard input ends; answers each line of it with its
                                                     number of looks and the rows of the last; fails if a row is gone or
                                                     there twice
+    delta_readers.py optimize TABLE                 puts small files together, as any owner of a Delta table may; prints how
+                                                    many went
 """
 
 import collections
@@ -88,11 +90,20 @@ def poll(table, columns):
     return state["wrong"]
 
 
+def optimize(table):
+    import deltalake
+
+    opened = deltalake.DeltaTable(table)
+    return opened.optimize.compact()["numFilesRemoved"]
+
+
 def main():
     match sys.argv[1:]:
         case ["rows", reader, table, *columns]:
             for row in READERS[reader](table, columns):
                 print(" | ".join(shown(value) for value in row))
+        case ["optimize", table]:
+            print(optimize(table))
         case ["poll", table, *columns]:
             return poll(table, columns)
 

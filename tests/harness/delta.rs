@@ -26,6 +26,16 @@ pub fn read(place: &Place, reader: &str, table: &str, columns: &[&str]) -> Vec<S
     rows
 }
 
+/// Has somebody else put the small files of a table together. How many went.
+#[track_caller]
+pub fn optimize(place: &Place, table: &str) -> u64 {
+    let url = format!("{}/{table}", place.url);
+    let output = readers(place, &["optimize", &url]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "optimize {url}: {errors}");
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
 /// A reader in a process of its own that looks at a table again and again. It ends with an error if a row is gone, or there
 /// twice.
 pub struct Poller {

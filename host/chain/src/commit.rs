@@ -289,6 +289,14 @@ impl ChainWriter {
         self.put(&what, location, location.path(&path), &object).await?;
         let partition = file.folder.as_deref().and_then(paths::parse_folder);
         let partition = partition.map(|(column, value)| (column.to_owned(), value.to_owned()));
+        let (mut partition_values, mut null_partitions) = (BTreeMap::new(), Vec::new());
+        partition_values.extend(partition);
+        for (column, value) in file.partition_values {
+            match value {
+                Some(value) => drop(partition_values.insert(column, value)),
+                None => null_partitions.push(column),
+            }
+        }
         Ok(DataFile {
             table: file.table.as_ref().to_owned(),
             path,
@@ -296,7 +304,8 @@ impl ChainWriter {
             sha256: object.sha256().to_owned(),
             rows: file.rows,
             event_time_range: file.event_time_range,
-            partition_values: partition.into_iter().collect::<BTreeMap<_, _>>(),
+            partition_values,
+            null_partitions,
             statistics: file.statistics,
         })
     }

@@ -56,6 +56,8 @@ pub struct EncodedFile {
     pub table: Arc<str>,
     /// Below the table's folder, for one day: `date=2026-11-21`. None: in the table's folder itself.
     pub folder: Option<String>,
+    /// The values of its rows in columns that it does not hold, as text; none for null. That of the folder is not among them.
+    pub partition_values: BTreeMap<String, Option<String>>,
     /// A whole Parquet file, footer included.
     pub bytes: Bytes,
     /// Rows in `bytes`, as the record will count them.

@@ -90,9 +90,12 @@ pub struct DataFile {
     /// Smallest and largest event time in it, µs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time_range: Option<(i64, i64)>,
-    /// Partition values by column, as in the path.
+    /// Partition values by column, as text. Where the table has folders, as in the path.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub partition_values: BTreeMap<String, String>,
+    /// Partition columns in which all its rows have null.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub null_partitions: Vec<String>,
     /// What is known of its columns. Only for tables with a log.
     #[serde(default, skip_serializing_if = "FileStatistics::is_empty")]
     pub statistics: FileStatistics,

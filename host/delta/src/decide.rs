@@ -163,7 +163,10 @@ pub fn append(
             let values = file.partition_values.iter();
             let add = Add {
                 path: file.path.clone(),
-                partition_values: values.map(|(k, v)| (k.clone(), Some(v.clone()))).collect(),
+                partition_values: values
+                    .map(|(column, value)| (column.clone(), Some(value.clone())))
+                    .chain(file.null_partitions.iter().map(|column| (column.clone(), None)))
+                    .collect(),
                 size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
                 modification_time: now,
                 data_change: true,

@@ -8,11 +8,16 @@ use sluicegate_chain::shape::{ColumnShape, TableShape};
 use sluicegate_model::schema::DATE_COLUMN;
 
 /// The columns of a table as records tell them. Files of a table by date lie in folders, and the day is its last column.
+/// Those of other columns do not: the log says what their values are.
 ///
 /// # Errors
 ///
-/// The column that Delta tables have no type for.
-pub fn shape_of(schema: &SchemaRef, partition_by_date: bool) -> Result<TableShape, String> {
+/// The column that Delta tables have no type for, or that cannot part the table.
+pub fn shape_of(
+    schema: &SchemaRef,
+    partition_by_date: bool,
+    partition_columns: &[String],
+) -> Result<TableShape, String> {
     let column = |field: &ArrowField| {
         let kind = kind_of(field.data_type()).ok_or_else(|| {
             format!(
@@ -30,6 +35,23 @@ pub fn shape_of(schema: &SchemaRef, partition_by_date: bool) -> Result<TableShap
         let name = DATE_COLUMN.to_owned();
         columns.push(ColumnShape { name: name.clone(), kind: json!("date"), nullable: false });
         partition_by.push(name);
+    }
+    for name in partition_columns {
+        let Some(column) = columns.iter().find(|column| column.name == *name) else {
+            return Err(format!(
+                "it is to be partitioned by `{name}`, and its rows have no such column"
+            ));
+        };
+        let kind = column.kind.as_str().unwrap_or("list or struct");
+        if matches!(kind, "float" | "double" | "binary" | "list or struct") {
+            return Err(format!("it cannot be partitioned by `{name}`, which is a {kind}"));
+        }
+    }
+    partition_by.extend_from_slice(partition_columns);
+    if columns.iter().all(|column| partition_by.contains(&column.name)) {
+        return Err(
+            "it is partitioned by all its columns, and nothing is left for its files".to_owned()
+        );
     }
     Ok(TableShape { columns, partition_by })
 }

@@ -96,6 +96,19 @@ pub struct TableLogView {
     pub epochs_behind: u64,
     /// Why it waits, if it does.
     pub problem: Option<String>,
+    /// What became of its small files.
+    pub compacted: CompactionView,
+}
+
+/// What the lane has made of the small files of a Delta table since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CompactionView {
+    /// Small files that became larger ones.
+    pub files: u64,
+    /// The larger ones.
+    pub into_files: u64,
+    /// Why the last attempt failed, if it did.
+    pub problem: Option<String>,
 }
 
 /// Dead letters of one kind.

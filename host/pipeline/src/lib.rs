@@ -11,7 +11,7 @@ mod problem;
 mod raw;
 pub mod duration;
 mod files;
-mod size;
+pub mod size;
 mod column;
 mod metadata;
 mod kafka;
@@ -45,7 +45,7 @@ pub use kafka::{
     ClientProperties, EndPosition, FetchWay, KafkaConfig, KafkaSinkConfig, OffsetsGroup,
     OnDataLoss, StartPosition, forbidden,
 };
-pub use sink::{SinkConfig, SinkKind, TableFormat, TableLocation};
+pub use sink::{CompactionConfig, SinkConfig, SinkKind, TableFormat, TableLocation};
 pub use size::parse as parse_size;
 
 /// Reads and checks a pipeline file; its `${env:NAME}` are variables of `environment`.

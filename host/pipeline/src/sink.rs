@@ -62,6 +62,21 @@ pub struct TableLocation {
     pub format: TableFormat,
     /// `date=YYYY-MM-DD/` folders by the event time (window start for results).
     pub partition_by_date: bool,
+    /// Columns of which each file of a Delta table has one value.
+    pub partition_columns: Vec<String>,
     /// A file is closed when it has about this many bytes.
     pub file_bytes_max: u64,
+    /// When its small files become larger ones; none: never, as in a plain folder.
+    pub compaction: Option<CompactionConfig>,
+    /// Rows have a column with the epoch that made them.
+    pub epoch_column: bool,
+}
+
+/// When small files of a Delta table become larger ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompactionConfig {
+    /// So many files of like size become one.
+    pub after_files: usize,
+    /// They are put together until they have about so many bytes.
+    pub file_bytes: u64,
 }

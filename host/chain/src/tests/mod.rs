@@ -99,6 +99,7 @@ fn epoch_of(number: i64) -> FrozenEpoch {
         source: source_at(number + 1),
         state: Some(FrozenState { bytes, groups: 1 }),
         files: vec![EncodedFile {
+            partition_values: BTreeMap::new(),
             table: Arc::from("numbers"),
             folder: None,
             bytes: number.to_string().into(),

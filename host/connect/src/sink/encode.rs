@@ -14,6 +14,7 @@ use parquet::errors::ParquetError;
 
 use super::Table;
 use super::days::Day;
+use super::partitions::{Values, without};
 use sluicegate_chain::frozen::EncodedFile;
 use sluicegate_chain::paths::date_folder;
 use sluicegate_chain::shape::FileStatistics;
@@ -24,19 +25,25 @@ use sluicegate_delta::bounds::{statistics_of, writer_properties};
 pub(super) struct OpenFile {
     /// Of its folder; none if the table has no folders.
     pub(super) day: Option<Day>,
+    /// Of all its rows.
+    pub(super) values: Values,
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
     event_time_range: Option<(i64, i64)>,
 }
 
 impl OpenFile {
-    pub(super) fn new(table: &Table, day: Option<Day>) -> Result<Self, ParquetError> {
+    pub(super) fn new(
+        table: &Table,
+        day: Option<Day>,
+        values: Values,
+    ) -> Result<Self, ParquetError> {
         let options = ArrowWriterOptions::new()
             .with_properties(writer_properties()?)
             .with_skip_arrow_metadata(true);
-        let schema = std::sync::Arc::clone(&table.schema);
+        let schema = without(&table.schema, &table.partition_columns);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
-        Ok(Self { day, writer, rows: 0, event_time_range: None })
+        Ok(Self { day, values, writer, rows: 0, event_time_range: None })
     }
 
     /// Appends rows; at least one.
@@ -68,12 +75,16 @@ impl OpenFile {
     pub(super) fn close(mut self, table: &Table) -> Result<EncodedFile, ParquetError> {
         let metadata = self.writer.finish()?;
         let statistics = match &table.shape {
-            Some(_) => statistics_of(&table.schema, metadata.row_groups()),
+            Some(_) => statistics_of(
+                &without(&table.schema, &table.partition_columns),
+                metadata.row_groups(),
+            ),
             None => FileStatistics::new(),
         };
         Ok(EncodedFile {
             table: std::sync::Arc::clone(&table.id),
             folder: self.day.map(date_folder),
+            partition_values: self.values,
             bytes: std::mem::take(self.writer.inner_mut()).into(),
             rows: self.rows,
             event_time_range: self.event_time_range,

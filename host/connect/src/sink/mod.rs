@@ -4,6 +4,7 @@
 pub mod tables;
 mod encode;
 mod days;
+mod partitions;
 pub mod dead_letters;
 pub mod letter;
 pub mod late;
@@ -35,6 +36,8 @@ pub struct Table {
     pub schema: SchemaRef,
     /// Files lie in `date=YYYY-MM-DD/` folders, by the day (UTC) of the event time.
     pub partition_by_date: bool,
+    /// Columns of the rows that its files do not hold: each file has one value of them, which its record tells.
+    pub partition_columns: Vec<String>,
     /// The timestamp column (µs, no nulls) that is the event time of a row, for tables whose rows come without one
     /// beside them ([`Tables::write`]). Window start for results.
     pub event_time_column: Option<String>,

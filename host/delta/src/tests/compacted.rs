@@ -2,6 +2,7 @@
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
+use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
@@ -140,7 +141,7 @@ fn overtaken(lane: &mut Lane, meanwhile: impl FnOnce(&mut Lane)) -> Compacted {
 
 #[test]
 fn a_log_that_was_deleted_is_not_made_again_without_the_compacted_rows() {
-    let mut lane = lane();
+    let lane = lane();
     compacted(&lane).unwrap();
     lane.let_go_below(Epoch(2));
     let delete = async {
@@ -156,7 +157,7 @@ fn a_log_that_was_deleted_is_not_made_again_without_the_compacted_rows() {
     let said = open(&lane, &["n"]).unwrap_err().to_string();
     assert!(said.contains("has compacted files and no log"), "{said}");
     lane.runtime.block_on(forget(lane.table())).unwrap();
-    let left = lane.runtime.block_on(crate::cleanup::compacted(lane.table())).unwrap();
+    let left = lane.runtime.block_on(cleanup::compacted(lane.table())).unwrap();
     assert!(left.is_empty(), "they go with the log");
 }
 

@@ -100,6 +100,7 @@ impl Lane {
         let file = |number: usize| EncodedFile {
             table: Arc::from("numbers"),
             folder: None,
+            partition_values: BTreeMap::new(),
             bytes: format!("{} {number}", self.records.len()).into(),
             rows: 3,
             event_time_range: None,
@@ -116,6 +117,7 @@ impl Lane {
         let file = |rows: &&[i64]| EncodedFile {
             table: Arc::from("numbers"),
             folder: None,
+            partition_values: BTreeMap::new(),
             bytes: parquet(rows).into(),
             rows: rows.len() as u64,
             event_time_range: None,

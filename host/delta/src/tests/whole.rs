@@ -226,12 +226,13 @@ fn a_checkpoint_that_another_writer_has_cut_is_read() {
     let lines = before.clone().into_lines(0);
     let (first, second) = lines.split_at(lines.len() / 2);
     let store = lane.store.untroubled();
+    let (table, runtime) = (lane.table().clone(), lane.runtime.handle().clone());
     let put = |name: &str, bytes: Bytes| {
-        let path = lane.table().path(&format!("_delta_log/{name}"));
-        lane.runtime.block_on(store.put(&path, bytes.into())).unwrap();
+        let path = table.path(&format!("_delta_log/{name}"));
+        runtime.block_on(store.put(&path, bytes.into())).unwrap();
     };
     let name = |part: u64| format!("{version:020}.checkpoint.{part:010}.{:010}.parquet", 2);
-    put(&name(1), crate::checkpoint::write(first).unwrap());
+    put(&name(1), checkpoint::write(first).unwrap());
     let commits = 0..=version;
     let delete = || {
         commits.clone().for_each(|commit| {
@@ -250,8 +251,8 @@ fn a_checkpoint_that_another_writer_has_cut_is_read() {
         lane.runtime.block_on(contents(lane.table())).is_ok_and(|it| it.files.is_empty()),
         "half of it is none"
     );
-    put(&name(2), crate::checkpoint::write(second).unwrap());
-    let names = |table: &crate::contents::Contents| table.files.keys().cloned().collect::<Vec<_>>();
+    put(&name(2), checkpoint::write(second).unwrap());
+    let names = |table: &contents::Contents| table.files.keys().cloned().collect::<Vec<_>>();
     let read = |why: &str| {
         let table = lane.runtime.block_on(contents(lane.table())).unwrap();
         assert_eq!(

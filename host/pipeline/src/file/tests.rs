@@ -170,7 +170,7 @@ fn several_mistakes_of_shape_are_told_together() {
         pipelines/sales.toml:31: `stages[0].kind`: "filtre" is none of `filter`, `map`, `aggregate`, `process`; did you mean `filter`?
         pipelines/sales.toml:42: `window.size`: write a duration, for example "30s", not the number 30
         pipelines/sales.toml:50: `sinks[1].id`: missing; write a string, for example "revenue"
-        pipelines/sales.toml:51: `sinks[1].parallelism`: unknown key; possible here: `brokers`, `corrections`, `emit`, `every`, `file_bytes_max`, `id`, `key`, `partition_by`, `path`, `properties`, `rows`, `topic`, `type`"#]],
+        pipelines/sales.toml:51: `sinks[1].parallelism`: unknown key; possible here: `brokers`, `compact_after_files`, `compact_file_bytes`, `corrections`, `emit`, `epoch_column`, `every`, `file_bytes_max`, `id`, `key`, `partition_by`, `path`, `properties`, `rows`, `topic`, `type`"#]],
     );
 }
 

@@ -21,7 +21,7 @@ pub(crate) use output::{
     RawCheckpoint, RawDeadLetters, RawFailures, RawLimits, RawOnFailure, RawPartitionBy, RawTable,
 };
 pub(crate) use sink::{
-    RawConsoleSink, RawDeltaSink, RawEmit, RawKafkaSink, RawParquetSink, RawSink,
+    RawConsoleSink, RawDeltaSink, RawEmit, RawKafkaSink, RawParquetSink, RawPartitions, RawSink,
 };
 pub(crate) use source::{
     RawEnd, RawFetchWay, RawFiles, RawFilesSource, RawKafka, RawKafkaSource, RawOnDataLoss,

@@ -61,7 +61,7 @@ fn each_connector_has_its_own_keys() {
     let sinks = forms(&schema["properties"]["sinks"]["items"]);
     let expected = [
         r#""parquet" has ["corrections","file_bytes_max","id","partition_by","path","type"], needs ["type","id","path"]"#,
-        r#""delta" has ["corrections","file_bytes_max","id","partition_by","path","type"], needs ["type","id","path"]"#,
+        r#""delta" has ["compact_after_files","compact_file_bytes","corrections","epoch_column","file_bytes_max","id","partition_by","path","type"], needs ["type","id","path"]"#,
         r#""console" has ["every","id","rows","type"], needs ["type","id"]"#,
         r#""kafka" has ["brokers","corrections","emit","id","key","properties","topic","type"], needs ["type","id","brokers","topic"]"#,
     ];

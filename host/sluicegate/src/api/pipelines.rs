@@ -13,7 +13,7 @@ use super::words;
 use sluicegate_chain::fates::Fates;
 use sluicegate_engine::lead::{LeadView, Role, TakeOverKind};
 use sluicegate_engine::memory::{Holds, MemoryView};
-use sluicegate_engine::status::{DeadLetterCount, Phase, TableLogView};
+use sluicegate_engine::status::{CompactionView, DeadLetterCount, Phase, TableLogView};
 use sluicegate_model::module::PluginKind;
 use sluicegate_model::time::EventTime;
 
@@ -230,12 +230,30 @@ pub struct TableLogStatus {
     pub epochs_behind: u64,
     /// Why it waits, if it does.
     pub problem: Option<String>,
+    /// Small files that became larger ones since the pipeline was opened here.
+    #[serde(default)]
+    pub compacted_files: u64,
+    /// The larger ones.
+    #[serde(default)]
+    pub compacted_into: u64,
+    /// Why the last attempt to put small files together failed, if it did.
+    #[serde(default)]
+    pub compaction_problem: Option<String>,
 }
 
 impl From<&TableLogView> for TableLogStatus {
     fn from(view: &TableLogView) -> Self {
-        let TableLogView { table, version, epochs_behind, problem } = view.clone();
-        Self { table: table.to_string(), version, epochs_behind, problem }
+        let TableLogView { table, version, epochs_behind, problem, compacted } = view.clone();
+        let CompactionView { files, into_files, problem: compaction_problem } = compacted;
+        Self {
+            table: table.to_string(),
+            version,
+            epochs_behind,
+            problem,
+            compacted_files: files,
+            compacted_into: into_files,
+            compaction_problem,
+        }
     }
 }
 

@@ -207,7 +207,7 @@ fn memory_line(memory: &MemoryStatus) -> String {
 
 /// `revenue at version 41, 2 epochs behind: put …`
 fn table_log(log: &TableLogStatus) -> String {
-    let TableLogStatus { table, version, epochs_behind, problem } = log;
+    let TableLogStatus { table, version, epochs_behind, problem, .. } = log;
     let mut text = match version {
         Some(version) => format!("{table} at version {version}"),
         None => format!("{table}, not made yet"),
@@ -217,6 +217,13 @@ fn table_log(log: &TableLogStatus) -> String {
     }
     if let Some(problem) = problem {
         text += &format!(": {problem}");
+    }
+    if log.compacted_files > 0 {
+        let (files, into) = (log.compacted_files, log.compacted_into);
+        text += &format!("; {files} small files became {into}");
+    }
+    if let Some(problem) = &log.compaction_problem {
+        text += &format!("; small files stay: {problem}");
     }
     text
 }

@@ -23,6 +23,7 @@ pub(crate) async fn commit(storage: &LaneStorage, epoch: u64, files: &[&[DeadLet
         let path = format!("file-{epoch}-{index}.parquet");
         let object = Immutable::new(bytes.into());
         named.push(DataFile {
+            null_partitions: Vec::new(),
             table: DEAD_LETTERS.to_owned(),
             path: path.clone(),
             bytes: object.len(),
@@ -48,6 +49,7 @@ fn file_of(letters: &[DeadLetter<'_>]) -> Vec<u8> {
         id: DEAD_LETTERS.into(),
         schema: dead_letters::schema(),
         partition_by_date: false,
+        partition_columns: Vec::new(),
         event_time_column: Some("at".to_owned()),
         shape: None,
         file_bytes_max: 1 << 30,

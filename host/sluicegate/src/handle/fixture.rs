@@ -23,7 +23,7 @@ use sluicegate_engine::lead::Lead;
 use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{
-    LaneStatus, LiveResults, PartitionView, Phase, StageView, TableLogView,
+    CompactionView, LaneStatus, LiveResults, PartitionView, Phase, StageView, TableLogView,
 };
 use sluicegate_model::call::CallLimits;
 use sluicegate_model::module::PluginKind;
@@ -316,6 +316,7 @@ fn status(stages: &[StageView]) -> LaneStatus {
             version: Some(41),
             epochs_behind: 2,
             problem: Some("the store is away".to_owned()),
+            compacted: CompactionView { files: 100, into_files: 2, problem: None },
         }],
         lately: Arc::default(),
     }

@@ -297,6 +297,12 @@ pub(super) const LOG_VERSION: Metric = gauge(
     TABLE,
     "The version of a Delta table that its readers see; absent before there is a table",
 );
+pub(super) const COMPACTED: Metric = gauge(
+    "sluicegate_table_compacted",
+    Some("files"),
+    TABLE,
+    "Small files of a Delta table that became larger ones since the pipeline was opened here",
+);
 pub(super) const OUTBOX_SENT: Metric = counter(
     "sluicegate_outbox_sent",
     Some("messages"),
@@ -330,7 +336,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 56] = [
+pub(super) const ALL: [&Metric; 57] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -380,6 +386,7 @@ pub(super) const ALL: [&Metric; 56] = [
     &WRITTEN,
     &LOG_BEHIND,
     &LOG_VERSION,
+    &COMPACTED,
     &OUTBOX_SENT,
     &OUTBOX_UNSENT,
     &OUTBOX_FAILURES,

@@ -254,7 +254,8 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.tables(&catalog::ROWS, lanes, |table| table.rows.get())?;
     page.tables(&catalog::WRITTEN, lanes, |table| table.bytes.get())?;
     page.logs(&catalog::LOG_BEHIND, lanes, |log| Some(log.epochs_behind))?;
-    page.logs(&catalog::LOG_VERSION, lanes, |log| log.version)
+    page.logs(&catalog::LOG_VERSION, lanes, |log| log.version)?;
+    page.logs(&catalog::COMPACTED, lanes, |log| Some(log.compacted.files))
 }
 
 fn lag(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {

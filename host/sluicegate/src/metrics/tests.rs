@@ -11,7 +11,7 @@ use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{DataFile, Epoch, PinnedModule, StateRef};
 use sluicegate_engine::lead::TakeOverKind;
 use sluicegate_engine::memory::{Holds, MemoryView};
-use sluicegate_engine::status::{PartitionView, Phase, TableLogView};
+use sluicegate_engine::status::{CompactionView, PartitionView, Phase, TableLogView};
 use sluicegate_model::module::{ModuleDigest, PluginKind};
 use sluicegate_model::position::Partition;
 use sluicegate_model::time::{EventTime, Watermark};
@@ -52,6 +52,7 @@ fn status() -> LaneStatus {
             version: Some(41),
             epochs_behind: 2,
             problem: None,
+            compacted: CompactionView { files: 100, into_files: 2, problem: None },
         }],
         lately: Arc::default(),
     }
@@ -144,6 +145,7 @@ fn worked_lane() -> LaneMetrics {
     stage.rejects.add(2);
     stage.unheard.add(3);
     let file = DataFile {
+        null_partitions: Vec::new(),
         table: "revenue".to_owned(),
         path: "a.parquet".to_owned(),
         bytes: 2_048,
@@ -308,6 +310,7 @@ fn an_instance_that_stands_by_has_counters_and_no_gauges_of_the_stream() {
         "checkpoint_state_bytes",
         "outbox_unsent_messages",
         "table_log_behind_epochs",
+        "table_compacted_files",
         "last_commit_timestamp_seconds",
     ] {
         assert!(!page.contains(&format!("\nsluicegate_{gauge}{{")), "{gauge} in\n{page}");

@@ -553,6 +553,7 @@ fn chain_record(
         (_, Some(_)) => RecordKind::Data,
     };
     let file = file.map(|name| DataFile {
+        null_partitions: Vec::new(),
         table: "t".to_owned(),
         path: name.to_string(),
         bytes: 0,

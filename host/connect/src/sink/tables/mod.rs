@@ -13,10 +13,11 @@ use parquet::errors::ParquetError;
 use super::Table;
 use super::days::{Day, split_by_day};
 use super::encode::OpenFile;
+use super::partitions::{Values, split_by_values};
 use sluicegate_chain::frozen::EncodedFile;
 
-/// Date folders that a table writes to at a time. Events of more days than that at once are a replay of old data in
-/// random order; each open file holds some 100 KB a column, so 32 of them stay below the memory of one lane's
+/// Date folders, or values of its partition columns, that a table writes to at a time. More at once are a replay of old
+/// data in random order, or a column with too many values; each open file holds some 100 KB a column, so 32 of them stay below the memory of one lane's
 /// turn. Beyond it the folder that was not written to for longest gets its file early: more files, same rows.
 pub const OPEN_FOLDERS_MAX: usize = 32;
 
@@ -63,11 +64,16 @@ impl Tables {
         let table = &mut tables[table];
         let of_column = table.event_time_column(rows)?;
         let times = event_times.or(of_column.as_deref());
-        let written = match times.filter(|_| table.table.partition_by_date) {
-            None => table.append(None, rows, times, full),
-            Some(by) => split_by_day(rows, by)
-                .into_iter()
-                .try_for_each(|of| table.append(Some(of.day), &of.rows, Some(&of.times), full)),
+        let columns = &table.table.partition_columns;
+        let written = match columns.is_empty() {
+            true => table.append_by_day(&Values::new(), rows, times, full),
+            false => split_by_values(rows, columns, times).map_err(ParquetError::from).and_then(
+                |split| {
+                    split.into_iter().try_for_each(|of| {
+                        table.append_by_day(&of.values, &of.rows, of.times.as_deref(), full)
+                    })
+                },
+            ),
         };
         written.map_err(|source| SinkError { table: Arc::clone(&table.table.id), source })
     }
@@ -123,16 +129,33 @@ impl OpenTable {
         Ok(Some(times.values().to_vec()))
     }
 
-    fn append(
+    fn append_by_day(
         &mut self,
-        day: Option<Day>,
+        values: &Values,
         rows: &RecordBatch,
         times: Option<&[i64]>,
         full: &mut Vec<EncodedFile>,
     ) -> Result<(), ParquetError> {
-        let mut file = match self.files.iter().position(|file| file.day == day) {
+        match times.filter(|_| self.table.partition_by_date) {
+            None => self.append(None, values, rows, times, full),
+            Some(by) => split_by_day(rows, by).into_iter().try_for_each(|of| {
+                self.append(Some(of.day), values, &of.rows, Some(&of.times), full)
+            }),
+        }
+    }
+
+    fn append(
+        &mut self,
+        day: Option<Day>,
+        values: &Values,
+        rows: &RecordBatch,
+        times: Option<&[i64]>,
+        full: &mut Vec<EncodedFile>,
+    ) -> Result<(), ParquetError> {
+        let is_it = |file: &OpenFile| file.day == day && file.values == *values;
+        let mut file = match self.files.iter().position(is_it) {
             Some(open) => self.files.remove(open),
-            None => OpenFile::new(&self.table, day)?,
+            None => OpenFile::new(&self.table, day, values.clone())?,
         };
         file.append(rows, times)?;
         if file.bytes() >= self.table.file_bytes_max {

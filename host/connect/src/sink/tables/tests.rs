@@ -59,6 +59,7 @@ fn table(partition_by_date: bool) -> Table {
         id: Arc::from("sales"),
         schema: schema(),
         partition_by_date,
+        partition_columns: Vec::new(),
         event_time_column: Some("ts".to_owned()),
         file_bytes_max: 1 << 20,
         shape: None,

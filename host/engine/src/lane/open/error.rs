@@ -111,7 +111,7 @@ impl OpenError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Chain(error) | Self::Files(FoundError::Chain(error)) => error.may_pass(),
-            Self::Log(error) => error.may_pass(),
+            Self::Log(error) | Self::Files(FoundError::Log(error)) => error.may_pass(),
             Self::Outbox(error) => error.may_pass(),
             Self::Probe(error) => error.may_pass(),
             Self::Source(error) => !matches!(error, SourceError::Lost(_) | SourceError::Final(_)),
@@ -127,7 +127,7 @@ impl OpenError {
             | Self::Plan(_)
             | Self::Changed(_)
             | Self::Columns(_)
-            | Self::Files(FoundError::Columns(_))
+            | Self::Files(FoundError::Columns(_) | FoundError::HasLog { .. })
             | Self::OtherModule(_)
             | Self::State(_)
             | Self::Finished(_)

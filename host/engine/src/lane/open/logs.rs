@@ -5,11 +5,14 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 
 use super::{LaneParts, OpenError};
+use crate::lane::outputs::logs::Compactions;
 use crate::lane::plan::Plan;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::shape::TableShape;
 use sluicegate_chain::{LaneStorage, Published as Mark};
+use sluicegate_delta::compact::Sizes;
 use sluicegate_delta::{LogError, TableLog};
+use sluicegate_pipeline::{CompactionConfig, Pipeline};
 
 /// Reads the logs of the pipeline's tables: whether they can be written.
 pub(super) async fn open_logs(parts: &LaneParts, plan: &Plan) -> Result<Vec<TableLog>, OpenError> {
@@ -35,4 +38,14 @@ pub(super) async fn find_missing(
 pub(super) fn mark(logs: &[TableLog]) -> Mark {
     let first = logs.iter().map(|log| log.published().needed_from).min();
     first.map_or_else(Mark::everything, Mark::below)
+}
+
+/// When the small files of the pipeline's tables become larger ones.
+pub(super) fn compactions(config: &Pipeline) -> Compactions {
+    let tables = config.tables().into_iter();
+    let compacted = tables.filter_map(|(id, table)| {
+        let CompactionConfig { after_files, file_bytes } = table.compaction?;
+        Some((id, Sizes { target: file_bytes, after_files: Some(after_files) }))
+    });
+    compacted.collect()
 }

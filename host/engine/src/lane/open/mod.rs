@@ -49,7 +49,7 @@ use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
-use logs::{find_missing, mark};
+use logs::{compactions, find_missing, mark};
 use steps::Steps;
 use wait::request;
 use warm::Warm;
@@ -238,7 +238,8 @@ impl Prepared {
             logs.into_iter().map(|log| log.of_chain(opened.chain.id())).collect();
         let keep = Keep { published: mark(&logs), ..storage.keep.clone() };
         let storage = &LaneStorage { keep, ..storage.clone() };
-        let logs = TableLogs::start(logs, plan.shapes(config)?, storage, runtime);
+        let logs =
+            TableLogs::start(logs, plan.shapes(config)?, &compactions(config), storage, runtime);
         let mut committer = Committer::spawn_beating(
             runtime.clone(),
             opened.chain,

@@ -12,10 +12,12 @@ use tokio::task::JoinHandle;
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::record::{ChainRecord, Epoch};
 use sluicegate_chain::shape::TableShape;
+use sluicegate_delta::compact::Sizes;
 use sluicegate_delta::{LogError, Published, TableLog};
 use sluicegate_runtime::Runtime;
 use sluicegate_store::backoff::Backoff;
 
+use super::compaction::{Compaction, Turns};
 use crate::lane::LaneError;
 use crate::status::TableLogView;
 
@@ -36,15 +38,16 @@ struct Running {
     /// Closed when the task has ended.
     shown: watch::Receiver<Shown>,
     task: JoinHandle<()>,
+    compaction: Option<Compaction>,
     table: Arc<str>,
     url: String,
 }
 
 /// How far a log is, for the lane.
 #[derive(Debug, Default)]
-struct Shown {
+pub(super) struct Shown {
     through: Option<Epoch>,
-    version: Option<u64>,
+    pub(super) version: Option<u64>,
     problem: Option<String>,
 }
 
@@ -68,6 +71,9 @@ fn ended(log: &Running) -> LaneError {
     LaneError::LogEnded { url: log.url.clone() }
 }
 
+/// When the small files of tables become larger ones, by the tables' ids.
+pub(in crate::lane) type Compactions = BTreeMap<Arc<str>, Sizes>;
+
 fn first_needed(needed: &[AtomicU64]) -> Epoch {
     Epoch(needed.iter().map(|epoch| epoch.load(Ordering::Relaxed)).min().unwrap_or(0))
 }
@@ -77,9 +83,11 @@ impl TableLogs {
     pub(in crate::lane) fn start(
         logs: Vec<TableLog>,
         shapes: BTreeMap<Arc<str>, Arc<TableShape>>,
+        compactions: &Compactions,
         storage: &LaneStorage,
         runtime: &Runtime,
     ) -> Self {
+        let turns = Turns::default();
         let needed = logs.iter().map(|log| AtomicU64::new(log.published().needed_from.0));
         let needed: Arc<[AtomicU64]> = needed.collect();
         let start = |(index, log): (usize, TableLog)| {
@@ -87,10 +95,13 @@ impl TableLogs {
             let (shows, shown) = watch::channel(Shown { through, version, problem: None });
             let (head, heads) = watch::channel(None);
             let (table, url) = (Arc::from(log.table()), log.url().to_owned());
+            let compaction = compactions.get(&*table).map(|sizes| {
+                Compaction::start(log.compactor(*sizes), shown.clone(), turns.clone(), runtime)
+            });
             let work =
                 Work { log, storage: storage.clone(), shows, needed: Arc::clone(&needed), index };
             let task = runtime.spawn(work.run(heads));
-            Running { head, shown, task, table, url }
+            Running { head, shown, task, compaction, table, url }
         };
         let logs = logs.into_iter().enumerate().map(start).collect();
         Self { shapes, logs, runtime: runtime.clone() }
@@ -152,7 +163,9 @@ impl TableLogs {
             let shown = log.shown.borrow();
             let problem = shown.problem.clone().filter(|_| epochs_behind > 0);
             let table = Arc::clone(&log.table);
-            TableLogView { table, version: shown.version, epochs_behind, problem }
+            let (version, compaction) = (shown.version, &log.compaction);
+            let compacted = compaction.as_ref().map(Compaction::shown).unwrap_or_default();
+            TableLogView { table, version, epochs_behind, problem, compacted }
         };
         self.logs.iter().map(view).collect()
     }
@@ -174,6 +187,7 @@ impl TableLogs {
 impl Drop for TableLogs {
     fn drop(&mut self) {
         self.logs.iter().for_each(|log| log.task.abort());
+        self.logs.iter().filter_map(|log| log.compaction.as_ref()).for_each(Compaction::abort);
     }
 }
 

@@ -2,6 +2,7 @@
 //! their tables. All of them are files or messages of the same epoch, in the same commit
 //! (docs/design/decisions.md#d14).
 
+mod compaction;
 mod condemned;
 mod lately;
 pub(in crate::lane) mod logs;
@@ -11,6 +12,8 @@ pub(in crate::lane) mod told;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
 use crate::counters::LaneMetrics;
@@ -28,6 +31,7 @@ use sluicegate_pipeline::{Pipeline, SinkKind, TableLocation};
 
 use super::logic::Judged;
 use super::plan::Plan;
+use super::plan::columns::with_epoch;
 use super::rows::{Prepared, project};
 use super::{LaneEnd, LaneError};
 use lately::{HasTables, Kept};
@@ -44,13 +48,30 @@ pub(super) struct Outputs {
     pub(super) outbox: Outbox,
     pub(super) logs: TableLogs,
     /// Results, or raw rows: one table per Parquet sink.
-    results: Vec<usize>,
+    results: Vec<Results>,
     late: Option<usize>,
     dead_letters: Option<usize>,
     /// Those that are not in the table's file yet.
     letters: DeadLetters,
     pub(super) told: Told,
     kept: Kept,
+}
+
+/// A table of results.
+struct Results {
+    /// Among the tables.
+    table: usize,
+    /// Its columns, if that of the epoch is one.
+    with_epoch: Option<SchemaRef>,
+}
+
+/// Rows with the epoch that makes them.
+fn of_epoch(rows: &RecordBatch, schema: &SchemaRef, epoch: Epoch) -> RecordBatch {
+    let epoch = i64::try_from(epoch.0).unwrap_or(i64::MAX);
+    let epochs: ArrayRef = Arc::new(Int64Array::from_value(epoch, rows.num_rows()));
+    let columns = rows.columns().iter().cloned().chain([epochs]);
+    let rows = RecordBatch::try_new(Arc::clone(schema), columns.collect());
+    rows.expect("the columns of results, and a number for each row")
 }
 
 /// Dead letters are handed to their table when they hold so many bytes: far below what a column of text can hold.
@@ -72,6 +93,7 @@ impl Outputs {
                 id: Arc::clone(id),
                 schema,
                 partition_by_date: location.partition_by_date,
+                partition_columns: location.partition_columns.clone(),
                 event_time_column: time.map(str::to_owned),
                 file_bytes_max: location.file_bytes_max,
                 shape: logs.shape(id),
@@ -80,7 +102,9 @@ impl Outputs {
         };
         let results = config.sinks.iter().filter_map(|sink| match &sink.kind {
             SinkKind::Table(location) => {
-                Some(add(&sink.id, Arc::clone(&plan.output), location, time))
+                let with_epoch = location.epoch_column.then(|| with_epoch(&plan.output));
+                let schema = with_epoch.clone().unwrap_or_else(|| Arc::clone(&plan.output));
+                Some(Results { table: add(&sink.id, schema, location, time), with_epoch })
             }
             SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
         });
@@ -126,8 +150,11 @@ impl Outputs {
         epoch: Epoch,
     ) -> Result<(), LaneError> {
         self.outbox.write(rows, epoch)?;
-        for table in &self.results {
-            self.tables.write(*table, rows, times)?;
+        for Results { table, with_epoch } in &self.results {
+            match with_epoch {
+                None => self.tables.write(*table, rows, times)?,
+                Some(schema) => self.tables.write(*table, &of_epoch(rows, schema, epoch), times)?,
+            }
         }
         self.write_too_large(epoch)
     }

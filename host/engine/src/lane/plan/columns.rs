@@ -126,6 +126,16 @@ fn one_of_each(whose: &str, schema: &SchemaRef) -> Result<(), PlanError> {
     Ok(())
 }
 
+/// The column of a table that says which epoch made a row, for those that ask for it.
+pub(in crate::lane) const EPOCH_COLUMN: &str = "_epoch";
+
+/// The columns of results with that of their epoch. Null in rows from before it was asked for.
+pub(in crate::lane) fn with_epoch(output: &SchemaRef) -> SchemaRef {
+    let epoch = Arc::new(Field::new(EPOCH_COLUMN, DataType::Int64, true));
+    let fields = output.fields().iter().cloned().chain([epoch]);
+    Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()))
+}
+
 /// The columns of those tables that have a log, as it and the records tell them.
 ///
 /// # Errors
@@ -142,9 +152,10 @@ pub(in crate::lane) fn shapes(
         let schema = match &*id {
             "late" => late::schema(rows),
             "dead_letters" => dead_letters::schema(),
+            _ if location.epoch_column => with_epoch(output),
             _ => Arc::clone(output),
         };
-        match shape_of(&schema, location.partition_by_date) {
+        match shape_of(&schema, location.partition_by_date, &location.partition_columns) {
             Ok(shape) => Ok((id, Arc::new(shape))),
             Err(reason) => Err(PlanError::NoLogType { table: id.to_string(), reason }),
         }
@@ -159,6 +170,9 @@ pub(in crate::lane) fn tables(
     output: &SchemaRef,
 ) -> Vec<TableColumns> {
     let sinks = pipeline.sinks.iter().filter_map(|sink| match &sink.kind {
+        SinkKind::Table(location) if location.epoch_column => {
+            Some((&sink.id, location, with_epoch(output)))
+        }
         SinkKind::Table(location) => Some((&sink.id, location, Arc::clone(output))),
         SinkKind::Kafka(_) | SinkKind::Console { .. } => None,
     });

@@ -1,11 +1,12 @@
 //! Sinks that are tables: of type `parquet` and `delta`.
 
 use crate::check::Context;
-use crate::check::table::{WrittenTable, check_table};
+use crate::check::table::{WrittenCompaction, WrittenTable, check_table};
 use crate::document::Key;
 use crate::problem::Problems;
-use crate::raw::{RawDeltaSink, RawParquetSink};
+use crate::raw::{RawDeltaSink, RawParquetSink, RawPartitionBy, RawPartitions};
 use crate::{SinkKind, TableFormat};
+use sluicegate_model::schema::DATE_COLUMN;
 
 /// A plain folder, and whether its readers take corrections.
 pub(super) fn check(
@@ -15,7 +16,16 @@ pub(super) fn check(
     problems: &mut Problems<'_>,
 ) -> (Option<SinkKind>, bool) {
     let RawParquetSink { id: _, path, partition_by, file_bytes_max, corrections } = raw;
-    let table = WrittenTable { format: TableFormat::Parquet, partition_by, file_bytes_max };
+    let (format, compaction) = (TableFormat::Parquet, WrittenCompaction::default());
+    let (epoch_column, partition_columns) = (false, Vec::new());
+    let table = WrittenTable {
+        format,
+        partition_by,
+        partition_columns,
+        file_bytes_max,
+        compaction,
+        epoch_column,
+    };
     (check_sink(path, table, key, context, problems), corrections.is_some())
 }
 
@@ -26,8 +36,37 @@ pub(super) fn check_delta(
     context: Context<'_>,
     problems: &mut Problems<'_>,
 ) -> (Option<SinkKind>, bool) {
-    let RawDeltaSink { id: _, path, partition_by, file_bytes_max, corrections } = raw;
-    let table = WrittenTable { format: TableFormat::Delta, partition_by, file_bytes_max };
+    let RawDeltaSink { id: _, path, partition_by, file_bytes_max, corrections, .. } = raw;
+    let compaction = WrittenCompaction {
+        after_files: raw.compact_after_files,
+        file_bytes: raw.compact_file_bytes,
+    };
+    let format = TableFormat::Delta;
+    let epoch_column = raw.epoch_column.unwrap_or(false);
+    let mut partition_columns = match partition_by {
+        None => Vec::new(),
+        Some(RawPartitions::One(name)) if name == DATE_COLUMN => vec![name],
+        Some(RawPartitions::One(name)) => {
+            let fix =
+                format!("\"{name}\" is not \"date\": write [\"{name}\"] for a column of the rows");
+            problems.refuse(&key.child("partition_by"), fix);
+            Vec::new()
+        }
+        Some(RawPartitions::Columns(names)) => names,
+    };
+    let by_date = partition_columns.iter().position(|name| name == DATE_COLUMN);
+    let partition_by = by_date.map(|at| {
+        partition_columns.remove(at);
+        RawPartitionBy::Date
+    });
+    let table = WrittenTable {
+        format,
+        partition_by,
+        partition_columns,
+        file_bytes_max,
+        compaction,
+        epoch_column,
+    };
     (check_sink(path, table, key, context, problems), corrections.is_some())
 }
 

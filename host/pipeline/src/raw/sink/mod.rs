@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::describe_type;
 pub(crate) use console::RawConsoleSink;
-pub(crate) use delta::RawDeltaSink;
+pub(crate) use delta::{RawDeltaSink, RawPartitions};
 pub(crate) use kafka::{RawEmit, RawKafkaSink};
 pub(crate) use parquet::RawParquetSink;
 

@@ -121,8 +121,9 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
     let known = if let Outlook::Continues(head) = &outlook { &head.config } else { &nothing };
     match runtime.block_on(check_files(&tables, &storage, known)) {
         Err(FoundError::Columns(conflict)) => return Err(conflict.into()),
+        Err(error @ FoundError::HasLog { .. }) => return Err(error.into()),
         // A start would wait for the store.
-        Ok(()) | Err(FoundError::Chain(_)) => {}
+        Ok(()) | Err(FoundError::Chain(_) | FoundError::Log(_)) => {}
     }
     if let Outlook::Continues(head) = &outlook {
         outlook::check_successors(pipeline, head, &plugins, &engine, &modules, runtime.handle())?;

@@ -132,6 +132,7 @@ async fn the_status_tells_how_far_the_logs_of_tables_are() {
     let status = get_path(&api().router, "/v1/pipelines/sales").await.json();
     let behind = serde_json::json!([{
         "table": "revenue", "version": 41, "epochs_behind": 2, "problem": "the store is away",
+        "compacted_files": 100, "compacted_into": 2, "compaction_problem": null,
     }]);
     assert_eq!(status["table_logs"], behind);
 }
