@@ -218,12 +218,8 @@ pub(super) const GROUPS: Metric =
     gauge("sluicegate_open_groups", None, PIPELINE, "Open groups: window × key");
 pub(super) const STATE: Metric =
     gauge("sluicegate_state", Some("bytes"), PIPELINE, "Keys and accumulators of the open groups");
-pub(super) const STATE_LIMIT: Metric = gauge(
-    "sluicegate_state_limit",
-    Some("bytes"),
-    PIPELINE,
-    "With more state the pipeline halts: limits.state_bytes, or what --memory has room for, if that is less",
-);
+pub(super) const STATE_LIMIT: Metric =
+    gauge("sluicegate_state_limit", Some("bytes"), PIPELINE, "State beyond it halts the pipeline");
 pub(super) const MEMORY: Metric = gauge(
     "sluicegate_memory",
     Some("bytes"),
