@@ -166,10 +166,13 @@ impl ChainWriter {
             }
         }
         if let Some(taken) = self.put_slot(epoch, &body).await? {
-            if self.is_decided(epoch).await {
+            let found = SlotBody::thaw(epoch, taken);
+            // What cannot be read may be ours.
+            let is_anothers = !matches!(found, Err(ChainError::Unreadable { .. }));
+            if is_anothers && self.is_decided(epoch).await {
                 self.remove(&body.record).await;
             }
-            let record = SlotBody::thaw(epoch, taken).ok().map(|body| Box::new(body.record));
+            let record = found.ok().map(|body| Box::new(body.record));
             return Ok(CommitOutcome::Lost(LostSlot { epoch, record }));
         }
         if let Some(lost) = self.confirm(epoch).await? {
@@ -190,7 +193,10 @@ impl ChainWriter {
         let Some(head) = &self.chain.head else { return Ok(None) };
         let (what, epoch) = (format!("look for the record of epoch {}", head.epoch), head.epoch);
         let look = self.persist(&what, &self.store.folder, async || self.store.slot(epoch).await);
-        if is_head(head, look.await?.as_ref()) {
+        let is_there = is_head(head, look.await?.as_ref())
+            // It may have been damaged on its way.
+            || self.store.record(epoch).await?.is_some_and(|body| body.sha256() == head.sha256);
+        if is_there {
             return Ok(None);
         }
         let forgotten = || ChainError::Forgotten { url: self.store.folder.url.clone(), epoch };

@@ -136,13 +136,10 @@ pub(super) async fn find(store: &LaneStore, chain: &str) -> Result<Floors, Chain
             return Ok(Floors { lowest: None, highest });
         };
         let below = paths::floor(chain, *highest);
-        let bytes = store.get(&below).await.map_err(|error| store.unread(&error))?;
+        let read = store.checked(&below, |bytes| thaw(chain, *highest, &below, &bytes)).await?;
         // Gone: there is a higher one by now.
-        let Some(bytes) = bytes else { continue };
-        return Ok(Floors {
-            lowest: Some(*lowest),
-            highest: thaw(chain, *highest, &below, &bytes)?,
-        });
+        let Some(highest) = read else { continue };
+        return Ok(Floors { lowest: Some(*lowest), highest });
     }
     Err(ChainError::Contended { url: store.folder.url.clone() })
 }

@@ -16,6 +16,7 @@ use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt, delete};
 use super::{ChainError, LaneStorage, parent_of};
 use sluicegate_store::backoff::Backoff;
 use sluicegate_store::once::sha256_hex;
+use sluicegate_store::{failure, read};
 
 /// How often a fence is sent before the opening fails and leaves the rest to the supervisor's back-off.
 const FENCE_SENDS_MAX: usize = 3;
@@ -203,16 +204,23 @@ async fn load_blob(
     fetched: Option<&Bytes>,
 ) -> Result<Option<Vec<u8>>, ChainError> {
     let what = format!("{what} at `{key}`");
-    let bytes = match fetched {
-        Some(bytes) => Ok(Some(bytes.clone())),
-        None => store.get(key).await,
-    };
-    let failed = |error| ChainError::store(&format!("read the {what}"), &store.folder, &error);
     let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
-    let bytes = bytes.map_err(failed)?.ok_or_else(|| damaged(format!("there is no {what}")))?;
-    if sha256_hex(&bytes) != *sha256 {
-        return Err(damaged(format!("{what} has another hash than its record says")));
-    }
+    let whole = |bytes: Bytes| match sha256_hex(&bytes) == *sha256 {
+        true => Ok(bytes),
+        false => Err(damaged(format!("{what} has another hash than its record says"))),
+    };
+    let bytes = match fetched.cloned().map(whole) {
+        Some(Ok(bytes)) => bytes,
+        _ => match read::checked(&store.folder, &store.folder.path(key), whole).await {
+            Ok(taken) => taken?,
+            Err(error) if failure::is_absent(&error) => {
+                return Err(damaged(format!("there is no {what}")));
+            }
+            Err(error) => {
+                return Err(ChainError::store(&format!("read the {what}"), &store.folder, &error));
+            }
+        },
+    };
     let unreadable =
         |error: std::io::Error| ChainError::Unreadable { what, reason: error.to_string() };
     zstd::decode_all(bytes.as_ref()).map(Some).map_err(unreadable)

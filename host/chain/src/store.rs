@@ -52,12 +52,22 @@ impl LaneStore {
         match put_once(&self.folder, &path, body.object()).await {
             Created::Ours => SlotAttempt::Ours,
             Created::Unknown(error) => SlotAttempt::Unknown(error),
-            // It is not deleted before long, so it can be read once more.
-            Created::Taken => match self.slot(epoch).await {
-                Ok(Some(found)) => SlotAttempt::Taken(found),
-                Ok(None) => SlotAttempt::Unknown(vanished(path)),
-                Err(error) => SlotAttempt::Unknown(error),
-            },
+            Created::Taken => self.settle_taken(epoch, &path, body).await,
+        }
+    }
+
+    /// Whose record is in a slot that seems to hold another one. It is not deleted before long, so it can be read once more; what
+    /// was damaged on its way was another one only to the eye.
+    async fn settle_taken(&self, epoch: Epoch, path: &Path, body: &SlotBody) -> SlotAttempt {
+        let whole = |bytes: Bytes| match SlotBody::thaw(epoch, bytes.clone()) {
+            Err(ChainError::Unreadable { .. }) => Err(bytes),
+            Ok(_) | Err(_) => Ok(bytes),
+        };
+        match read::checked(&self.folder, path, whole).await {
+            Ok(Ok(found) | Err(found)) if found == *body.object().bytes() => SlotAttempt::Ours,
+            Ok(Ok(found) | Err(found)) => SlotAttempt::Taken(found),
+            Err(error) if failure::is_absent(&error) => SlotAttempt::Unknown(vanished(path)),
+            Err(error) => SlotAttempt::Unknown(error),
         }
     }
 
@@ -72,8 +82,7 @@ impl LaneStore {
     ///
     /// [`ChainError::Store`], [`ChainError::Version`], [`ChainError::Unreadable`].
     pub(super) async fn record(&self, epoch: Epoch) -> Result<Option<SlotBody>, ChainError> {
-        let slot = self.slot(epoch).await.map_err(|error| self.unread(&error))?;
-        slot.map(|bytes| SlotBody::thaw(epoch, bytes)).transpose()
+        self.checked(&paths::slot(epoch), |bytes| SlotBody::thaw(epoch, bytes)).await
     }
 
     /// The newest record; none if the lane has no chain.
@@ -102,6 +111,23 @@ impl LaneStore {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if failure::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// What `check` makes of the object at `below`; none if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Store`], or the check's if the object is as it was read.
+    pub(super) async fn checked<T>(
+        &self,
+        below: &str,
+        check: impl Fn(Bytes) -> Result<T, ChainError>,
+    ) -> Result<Option<T>, ChainError> {
+        match read::checked(&self.folder, &self.folder.path(below), check).await {
+            Ok(taken) => taken.map(Some),
+            Err(error) if failure::is_absent(&error) => Ok(None),
+            Err(error) => Err(self.unread(&error)),
         }
     }
 
@@ -216,7 +242,7 @@ pub(super) async fn delete(location: &Location, paths: Vec<Path>) -> object_stor
 }
 
 /// Somebody deletes slots.
-fn vanished(path: Path) -> object_store::Error {
+fn vanished(path: &Path) -> object_store::Error {
     let source = "the slot was taken, and then it was gone".into();
     object_store::Error::NotFound { path: path.to_string(), source }
 }

@@ -166,7 +166,14 @@ impl Log {
 
     /// The newest checkpoint that can be read.
     async fn last_checkpoint(&self) -> Result<Option<(u64, Vec<Line>)>, LogError> {
-        let Some(hint) = self.get(&self.last_checkpoint_path()).await? else {
+        let parse = |hint: Bytes| {
+            serde_json::from_slice::<LastCheckpoint>(&hint).map_err(|error| {
+                let reason =
+                    format!("has a `_last_checkpoint` that cannot be read: {error}; delete it");
+                LogError::refused(&self.table, reason)
+            })
+        };
+        let Some(hint) = self.checked(&self.last_checkpoint_path(), parse).await? else {
             // Its writer may have died between the two objects. Nothing is lost as long as the log is whole.
             if self.get(&self.commit_path(0)).await?.is_some() {
                 return Ok(None);
@@ -176,12 +183,6 @@ impl Log {
                 None => Ok(None),
             };
         };
-        let hint: LastCheckpoint = serde_json::from_slice(&hint).map_err(|error| {
-            LogError::refused(
-                &self.table,
-                format!("has a `_last_checkpoint` that cannot be read: {error}; delete it"),
-            )
-        })?;
         self.checkpoint(hint.version, hint.parts).await
     }
 
@@ -206,20 +207,20 @@ impl Log {
                     "there is no `{name}`; one of the kind V2 is not read here: have its writer make a classic one"
                 )
             };
-            let file = self.get(&path).await?.ok_or_else(|| damaged(absent()))?;
-            lines.extend(checkpoint::read(file).map_err(damaged)?);
+            let parse = |file: Bytes| checkpoint::read(file).map_err(damaged);
+            lines.extend(self.checked(&path, parse).await?.ok_or_else(|| damaged(absent()))?);
         }
         Ok(Some((version, lines)))
     }
 
     /// The actions of a commit; none if there is no such version yet.
     pub(super) async fn commit(&self, version: u64) -> Result<Option<Vec<Line>>, LogError> {
-        let Some(text) = self.get(&self.commit_path(version)).await? else { return Ok(None) };
         let unreadable = |reason| {
             let reason = format!("has a commit {version} that cannot be read: {reason}");
             LogError::refused(&self.table, reason)
         };
-        actions::parse(&text).map(Some).map_err(unreadable)
+        let parse = |text: Bytes| actions::parse(&text).map_err(unreadable);
+        self.checked(&self.commit_path(version), parse).await
     }
 
     /// Creates a commit, unless its version is taken. False: another commit has it.
@@ -266,8 +267,17 @@ impl Log {
     }
 
     async fn get(&self, path: &Path) -> Result<Option<Bytes>, LogError> {
-        match read::whole(&self.table, path).await {
-            Ok(bytes) => Ok(Some(bytes)),
+        self.checked(path, Ok).await
+    }
+
+    /// What `check` makes of an object; none if there is none.
+    async fn checked<T>(
+        &self,
+        path: &Path,
+        check: impl Fn(Bytes) -> Result<T, LogError>,
+    ) -> Result<Option<T>, LogError> {
+        match read::checked(&self.table, path, check).await {
+            Ok(taken) => taken.map(Some),
             Err(error) if failure::is_absent(&error) => Ok(None),
             Err(error) => Err(self.unread(&error)),
         }

@@ -12,9 +12,9 @@ use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, Result,
 };
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -55,6 +55,13 @@ impl Network {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let dies = self.is_bad.load(Ordering::Relaxed) && random.random_ratio(1, 40);
         dies.then(|| Duration::from_millis(random.random_range(100..15_000)))
+    }
+
+    /// Whether what is read next is damaged on its way, and where, as a share of it.
+    fn damage(&self) -> Option<f64> {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_damaged = self.is_bad.load(Ordering::Relaxed) && random.random_ratio(1, 100);
+        is_damaged.then(|| random.random_range(0.0..1.0))
     }
 
     /// What becomes of the next request, and how long it takes.
@@ -152,6 +159,27 @@ struct Put {
     options: PutOptions,
 }
 
+/// Whether a record or a name says what its bytes are: a record of the chain, a state, an outbox, a module.
+fn is_hashed(path: &Path) -> bool {
+    let folders = ["/state/", "/outbox/", "modules/sha256/"];
+    is_record(path) || folders.iter().any(|folder| path.as_ref().contains(folder))
+}
+
+/// One bit is another one, or the bytes end early.
+async fn damaged(found: GetResult, at: f64) -> Result<GetResult> {
+    let GetResult { meta, range, attributes, .. } = &found;
+    let (meta, range, attributes) = (meta.clone(), range.clone(), attributes.clone());
+    let mut bytes = found.bytes().await?.to_vec();
+    let place = (bytes.len() as f64 * at) as usize;
+    match bytes.get_mut(place) {
+        Some(_) if at < 0.2 => bytes.truncate(place),
+        Some(byte) => *byte ^= 1,
+        None => {}
+    }
+    let payload = GetResultPayload::Stream(futures::stream::iter([Ok(bytes.into())]).boxed());
+    Ok(GetResult { payload, meta, range, attributes })
+}
+
 fn failed(what: &str) -> Error {
     Error::Generic { store: "simulated", source: format!("{what}: connection lost").into() }
 }
@@ -229,7 +257,14 @@ impl ObjectStore for Way {
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         self.pass("get").await?;
-        self.store.get_opts(path, options).await
+        let (is_head, found) = (options.head, self.store.get_opts(path, options).await?);
+        match self.network.damage() {
+            Some(at) if !is_head && is_hashed(path) => {
+                self.note("get is damaged on its way", path);
+                damaged(found, at).await
+            }
+            _ => Ok(found),
+        }
     }
 
     fn delete_stream(

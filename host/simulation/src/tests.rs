@@ -64,12 +64,12 @@ fn an_opening_without_a_fence_is_found() {
 
 #[test]
 fn clocks_that_do_not_count_suspend_are_found() {
-    is_found(Mutation::ClocksSleep, 100, "believe to lead");
+    is_found(Mutation::ClocksSleep, 200, "believe to lead");
 }
 
 #[test]
 fn a_leader_that_never_doubts_is_found() {
-    is_found(Mutation::NeverDoubts, 100, "believe to lead");
+    is_found(Mutation::NeverDoubts, 200, "believe to lead");
 }
 
 #[test]

@@ -89,7 +89,13 @@ pub(super) async fn settle(
     if !failure::is_indeterminate(&failed) {
         return Created::Unknown(failed);
     }
-    match holds(location, path, object.len(), object.sha256()).await {
+    let look = || holds(location, path, object.len(), object.sha256());
+    let looked = match look().await {
+        // It may have been damaged on its way to us: that it is another one is not said after one look.
+        Ok(false) => look().await,
+        looked => looked,
+    };
+    match looked {
         Ok(true) => Created::Ours,
         Ok(false) => Created::Taken,
         Err(error) if failure::is_absent(&error) => Created::Unknown(failed),

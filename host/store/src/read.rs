@@ -13,6 +13,9 @@ use super::{Location, NOTHING_MOVES};
 /// How often in a row a reading that has begun is taken up again although nothing more came.
 const FRUITLESS_MAX: u32 = 4;
 
+/// How often bytes are read that are not what they must be.
+const READS_MAX: usize = 4;
+
 /// All bytes of an object.
 ///
 /// # Errors
@@ -29,6 +32,30 @@ pub async fn whole(location: &Location, path: &Path) -> Result<Bytes> {
     });
     size.await?;
     Ok(bytes.freeze())
+}
+
+/// All bytes of an object, as `check` takes them. Bytes that it refuses may have been damaged on their way, so they are read
+/// again, until they pass, or the same come twice: those lie there.
+///
+/// # Errors
+///
+/// The store's; within, the check's.
+pub async fn checked<T, E>(
+    location: &Location,
+    path: &Path,
+    check: impl Fn(Bytes) -> std::result::Result<T, E>,
+) -> Result<std::result::Result<T, E>> {
+    let mut before: Option<Bytes> = None;
+    for reads_left in (0..READS_MAX).rev() {
+        let bytes = whole(location, path).await?;
+        let taken = check(bytes.clone());
+        if taken.is_ok() || before.as_ref() == Some(&bytes) || reads_left == 0 {
+            return Ok(taken);
+        }
+        tracing::warn!(%path, "what was read is damaged; reading it again");
+        before = Some(bytes);
+    }
+    unreachable!("the last reading returns")
 }
 
 /// Hands out an object chunk by chunk, with its size, until `take` says that it wants no more. Returns the size.

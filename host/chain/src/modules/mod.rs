@@ -126,13 +126,13 @@ impl ModuleStore {
 
     /// The bytes of a module, checked against its digest.
     pub async fn get(&self, digest: &ModuleDigest) -> Result<Bytes, ModuleStoreError> {
-        let below = blob_path(digest);
-        let bytes = self.read(&self.location.path(&below)).await?;
-        let found = ModuleDigest(Sha256::digest(&bytes).into());
-        if found == *digest {
-            return Ok(bytes);
-        }
-        Err(self.damaged(&self.location.path(&below), format!("its bytes have the digest {found}")))
+        let path = self.location.path(&blob_path(digest));
+        let whole = |bytes: Bytes| {
+            let found = ModuleDigest(Sha256::digest(&bytes).into());
+            let damaged = || self.damaged(&path, format!("its bytes have the digest {found}"));
+            if found == *digest { Ok(bytes) } else { Err(damaged()) }
+        };
+        self.read(&path, whole).await
     }
 
     /// The version of `name` that is meant; the newest if none is named.
@@ -205,9 +205,12 @@ impl ModuleStore {
         if let Some(known) = self.remembered().get(&path) {
             return Ok(known.clone());
         }
-        let body = self.read(&path).await?;
-        let object: VersionObject = serde_json::from_slice(&body)
-            .map_err(|error| self.damaged(&path, format!("it is not a version object: {error}")))?;
+        let parse = |body: Bytes| {
+            serde_json::from_slice(&body).map_err(|error| {
+                self.damaged(&path, format!("it is not a version object: {error}"))
+            })
+        };
+        let object: VersionObject = self.read(&path, parse).await?;
         if object.v != 1 {
             return Err(self.damaged(&path, format!("its layout {} is not 1", object.v)));
         }
@@ -246,10 +249,14 @@ impl ModuleStore {
         }
     }
 
-    async fn read(&self, path: &Path) -> Result<Bytes, ModuleStoreError> {
-        read::whole(&self.location, path)
+    async fn read<T>(
+        &self,
+        path: &Path,
+        check: impl Fn(Bytes) -> Result<T, ModuleStoreError>,
+    ) -> Result<T, ModuleStoreError> {
+        read::checked(&self.location, path, check)
             .await
-            .map_err(|source| self.failed(&format!("read `{path}`"), source))
+            .map_err(|source| self.failed(&format!("read `{path}`"), source))?
     }
 
     /// When an object was put.

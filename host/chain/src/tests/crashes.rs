@@ -47,6 +47,22 @@ fn a_request_that_fails_is_repeated_and_nothing_is_doubled() {
     }
 }
 
+/// Also of what was read to learn whose a record is, whose put was not answered: bytes that are damaged on their way are
+/// not those of another writer.
+#[test]
+fn bytes_that_are_damaged_on_their_way_are_read_again_and_nothing_is_lost() {
+    for reads in 0..6 {
+        for_each_request(Fault::Damages(reads), |runtime, store, storage, story| {
+            assert_eq!(live(runtime, storage, COUNT), Ended::Done, "{story}");
+            if !store.was_reached() {
+                return; // the life has no such request
+            }
+            store.mend();
+            assert_each_number_once(runtime, storage, COUNT, story);
+        });
+    }
+}
+
 /// One life that ends when the store stops to answer, as a `kill -9` at that moment.
 fn live_until_death(runtime: &Runtime, store: &Arc<FaultyStore>, storage: &LaneStorage) {
     let opened = runtime.block_on(async {

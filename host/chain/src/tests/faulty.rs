@@ -5,13 +5,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tokio::sync::watch;
 
@@ -30,6 +30,8 @@ pub(super) enum Fault {
     DieAfter,
     /// As [`Fault::DieBefore`], but a put takes effect so many requests later.
     DieAndLandLater(usize),
+    /// A put takes effect and then fails. Of all reads behind it, whatever it was, the one after so many others is damaged.
+    Damages(usize),
 }
 
 /// Counts requests of all kinds from 0.
@@ -40,6 +42,8 @@ pub(super) struct FaultyStore {
     fault: Mutex<Option<(usize, Fault)>>,
     /// Puts on their way, and the request at which they arrive.
     late: Mutex<Vec<(usize, Path, PutPayload, PutOptions)>>,
+    /// How many reads pass before the one that is damaged.
+    whole_reads: Mutex<Option<usize>>,
     died: watch::Sender<bool>,
 }
 
@@ -51,6 +55,7 @@ impl FaultyStore {
             requests: AtomicUsize::new(0),
             fault: Mutex::new(Some((at, fault))),
             late: Mutex::default(),
+            whole_reads: Mutex::default(),
             died: watch::Sender::new(false),
         }
     }
@@ -58,6 +63,11 @@ impl FaultyStore {
     /// Whether the fault has happened.
     pub(super) fn was_reached(&self) -> bool {
         self.fault.lock().unwrap().is_none()
+    }
+
+    /// Nothing is damaged any more.
+    pub(super) fn mend(&self) {
+        *self.whole_reads.lock().unwrap() = None;
     }
 
     /// Ends when a request came that is never answered.
@@ -80,13 +90,37 @@ impl FaultyStore {
         }
         *self.late.lock().unwrap() = late;
         let mut fault = self.fault.lock().unwrap();
-        fault.take_if(|(at, _)| *at == request).map(|(_, fault)| fault)
+        let due = fault.take_if(|(at, _)| *at == request).map(|(_, fault)| fault);
+        if let Some(Fault::Damages(reads)) = due {
+            *self.whole_reads.lock().unwrap() = Some(reads);
+        }
+        due
+    }
+
+    /// One bit of the bytes is another one, if it is their turn.
+    async fn damaged(&self, found: GetResult) -> Result<GetResult> {
+        let is_due = {
+            let mut left = self.whole_reads.lock().unwrap();
+            let now = *left == Some(0);
+            *left = left.and_then(|left| left.checked_sub(1));
+            now
+        };
+        if !is_due || found.meta.size == 0 {
+            return Ok(found);
+        }
+        let (meta, range, attributes) =
+            (found.meta.clone(), found.range.clone(), found.attributes.clone());
+        let mut bytes = found.bytes().await?.to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        let payload = GetResultPayload::Stream(stream::iter([Ok(bytes.into())]).boxed());
+        Ok(GetResult { payload, meta, range, attributes })
     }
 
     /// Runs `request` under the fault that is due.
     async fn run<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
         match self.next_fault().await {
-            None => request.await,
+            None | Some(Fault::Damages(_)) => request.await,
             Some(Fault::Before | Fault::Conflict) => Err(broken()),
             Some(Fault::After) => {
                 request.await?;
@@ -141,7 +175,8 @@ impl ObjectStore for FaultyStore {
             let path = location.to_string();
             return Err(Error::AlreadyExists { path, source: "409 Conflict".into() });
         }
-        self.run(self.inner.put_opts(location, payload, options)).await
+        let put = self.run(self.inner.put_opts(location, payload, options)).await?;
+        if let Some((_, Fault::Damages(_))) = fault { Err(broken()) } else { Ok(put) }
     }
 
     async fn put_multipart_opts(
@@ -153,7 +188,9 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.run(self.inner.get_opts(location, options)).await
+        let is_head = options.head;
+        let found = self.run(self.inner.get_opts(location, options)).await?;
+        if is_head { Ok(found) } else { self.damaged(found).await }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -186,13 +223,13 @@ fn faulty_list(
     died: &watch::Sender<bool>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     match fault {
-        None => listing,
+        None | Some(Fault::Damages(_)) => listing,
         Some(Fault::Before | Fault::After | Fault::Conflict) => {
-            futures::stream::iter([Err(broken())]).boxed()
+            stream::iter([Err(broken())]).boxed()
         }
         Some(Fault::DieBefore | Fault::DieAfter | Fault::DieAndLandLater(_)) => {
             died.send_replace(true);
-            futures::stream::pending().boxed()
+            stream::pending().boxed()
         }
     }
 }

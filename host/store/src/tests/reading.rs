@@ -137,3 +137,63 @@ async fn an_empty_object_is_read_and_whoever_has_enough_reads_no_further() {
     assert_eq!(read::each_chunk(&location, &path, |_, _| false).await.unwrap(), 100);
     assert_eq!(store.asked.lock().unwrap().len(), 2);
 }
+
+/// What is read of an object in turn; the last for ever.
+#[derive(Debug)]
+struct Changing {
+    inner: InMemory,
+    shown: Mutex<Vec<&'static str>>,
+}
+
+impl Changing {
+    /// What a check that wants `whole` makes of it, and how many readings are left.
+    async fn checked(shown: &[&'static str]) -> (std::result::Result<Bytes, Bytes>, usize) {
+        let shown = Mutex::new(shown.iter().rev().copied().collect());
+        let store = Arc::new(Self { inner: InMemory::new(), shown });
+        let location =
+            Location { store: Arc::clone(&store) as Arc<dyn ObjectStore>, ..Location::in_memory() };
+        let check = |bytes: Bytes| if bytes == "whole" { Ok(bytes) } else { Err(bytes) };
+        let checked = read::checked(&location, &Path::from("record"), check).await.unwrap();
+        let left = store.shown.lock().unwrap().len();
+        (checked, left)
+    }
+}
+
+impl fmt::Display for Changing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("changing store")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Changing {
+    sluicegate_testing::passes_on!(
+        inner: put_opts, put_multipart_opts, delete_stream, list, list_with_offset,
+        list_with_delimiter, copy_opts
+    );
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let shown = self.shown.lock().unwrap().pop().expect("it is not read so often");
+        self.inner.put(path, shown.into()).await?;
+        self.inner.get_opts(path, options).await
+    }
+}
+
+#[tokio::test]
+async fn what_was_damaged_on_its_way_is_read_again() {
+    assert_eq!(Changing::checked(&["whole", "-"]).await, (Ok("whole".into()), 1));
+    assert_eq!(Changing::checked(&["whale", "whole", "-"]).await, (Ok("whole".into()), 1));
+    let twice = ["whale", "shole", "whole", "-"];
+    assert_eq!(Changing::checked(&twice).await, (Ok("whole".into()), 1));
+}
+
+#[tokio::test]
+async fn what_is_damaged_where_it_lies_is_told_after_two_readings() {
+    assert_eq!(Changing::checked(&["whale", "whale", "-"]).await, (Err("whale".into()), 1));
+}
+
+#[tokio::test]
+async fn what_is_damaged_each_time_is_told_after_a_few_readings() {
+    let shown = ["a", "b", "c", "d", "-"];
+    assert_eq!(Changing::checked(&shown).await, (Err("d".into()), 1));
+}
