@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use bytes::Bytes;
-use sluicegate_fetch::batch::{Unpacker, Walk};
+use sluicegate_fetch::batch::{Opener, Unpacker, Walk};
 use writer::{Batch, Written};
 
 /// As the demo's producer sends them: 16 KiB of records in a batch.
@@ -41,6 +41,17 @@ impl Columns {
         self.ends.push(u32::try_from(self.values.len()).unwrap());
         self.offsets.push(offset);
         self.timestamps.push(timestamp);
+    }
+
+    fn fill(&mut self, set: &Bytes, unpacker: &mut Unpacker) {
+        let mut opener = Opener::new(set.clone(), 0, &[]);
+        while !opener.is_over() {
+            let stand = Walk::new(opener.open(unpacker), 0).walk(|record| {
+                self.push(record.offset, record.timestamp, record.value.unwrap_or_default());
+                ControlFlow::Continue(())
+            });
+            stand.unwrap();
+        }
     }
 
     fn clear(&mut self) {
@@ -92,12 +103,7 @@ fn main() {
             }));
             walked.push(timed(&mut || {
                 columns.clear();
-                let mut walk = Walk::new(set.clone(), 0, &[]);
-                let stand = walk.walk(&mut unpacker, |record| {
-                    columns.push(record.offset, record.timestamp, record.value.unwrap_or_default());
-                    ControlFlow::Continue(())
-                });
-                stand.unwrap();
+                columns.fill(&set, &mut unpacker);
                 assert_eq!(columns.offsets.len(), records.len());
             }));
         }

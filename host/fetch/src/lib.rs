@@ -1,9 +1,8 @@
 //! Kafka's Fetch protocol for the partitions of one topic: no record is an object.
 //!
 //! A [`Fetcher`] keeps a connection and a thread for each broker that leads a partition which is read. Each thread sends its
-//! next request when an answer has come, before anybody has looked into it. What has come waits in one queue of bounded
-//! size, as the bytes that the broker sent. [`batch`] walks them: it checks each batch, unpacks it, leaves out what was
-//! aborted, and lends each record to who copies it into columns.
+//! next request when an answer has come, then checks and unpacks what came. That waits in one queue of bounded size.
+//! [`batch`] walks it: it leaves out what was aborted, and lends each record to who copies it into columns.
 //!
 //! Nothing in here trusts the broker: a length that lies, a damaged batch or bytes behind the last record are a
 //! [`Fault`](fault::Fault), never a panic, a read out of bounds or an allocation of the size that was claimed.
@@ -14,6 +13,7 @@
 
 pub mod fault;
 mod read;
+mod buffers;
 pub mod batch;
 mod wire;
 mod link;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::buffers::Spare;
 use crate::fault::Fault;
 use crate::read::Reader;
 use crate::wire::{API_VERSIONS, FETCH, METADATA, Question, Writer, versions};
 
-/// Answers are read into so much room at first: more of it follows bytes that came, and not what a length claims.
+/// Answers are read into so much room at least: more of it follows bytes that came, and not what a length claims.
 const ANSWER_ROOM: usize = 64 << 10;
 
 /// Why a broker gives no answer.
@@ -68,22 +69,24 @@ pub(crate) struct Link {
     client_id: String,
     largest: usize,
     correlation: i32,
+    spare: Spare,
 }
 
 impl Link {
-    /// Connects and asks what the broker understands.
+    /// Connects and asks what the broker understands. Answers are read into buffers that go back to `spare`.
     pub(crate) fn open(
         host: &str,
         port: u16,
         client_id: &str,
         patience: Patience,
+        spare: Spare,
     ) -> Result<Self, LinkError> {
         let stream = connect(host, port, patience.connect)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(patience.answer))?;
         stream.set_write_timeout(Some(patience.answer))?;
         let (client_id, largest) = (client_id.to_owned(), patience.largest);
-        let mut link = Self { stream, client_id, largest, correlation: 0 };
+        let mut link = Self { stream, client_id, largest, correlation: 0, spare };
         let answer = link.ask(API_VERSIONS, |_| {})?;
         let answer = API_VERSIONS.body(&answer, link.correlation)?;
         match versions::lacking(answer, &[FETCH, METADATA])?.first() {
@@ -103,10 +106,19 @@ impl Link {
         question: Question,
         write: impl FnOnce(&mut Writer),
     ) -> Result<Bytes, LinkError> {
+        self.send(question, write)?;
+        self.answer()
+    }
+
+    /// Asks. The answer is to be taken before the next question.
+    pub(crate) fn send(
+        &mut self,
+        question: Question,
+        write: impl FnOnce(&mut Writer),
+    ) -> Result<(), LinkError> {
         self.correlation = self.correlation.wrapping_add(1);
         let request = question.request(self.correlation, &self.client_id, write);
-        self.stream.write_all(&request)?;
-        self.answer()
+        Ok(self.stream.write_all(&request)?)
     }
 
     /// What the answer to the last question says.
@@ -118,7 +130,8 @@ impl Link {
         Ok(question.body(answer, self.correlation)?)
     }
 
-    fn answer(&mut self) -> Result<Bytes, LinkError> {
+    /// The answer to the last question, whole.
+    pub(crate) fn answer(&mut self) -> Result<Bytes, LinkError> {
         let mut length = [0; 4];
         if let Err(error) = self.stream.read_exact(&mut length) {
             let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
@@ -128,10 +141,17 @@ impl Link {
         if size > self.largest {
             return Err(LinkError::TooLarge { size, limit: self.largest });
         }
-        let mut answer = Vec::with_capacity(size.min(ANSWER_ROOM));
-        let wanted = u64::try_from(size).unwrap_or(u64::MAX);
-        Read::take(&mut self.stream, wanted).read_to_end(&mut answer)?;
-        if answer.len() < size { Err(LinkError::Closed) } else { Ok(answer.into()) }
+        let mut answer = self.spare.buffer();
+        while answer.len() < size {
+            let room = (size - answer.len()).min(answer.free().max(ANSWER_ROOM));
+            match self.stream.read(answer.room(room)) {
+                Ok(0) => return Err(LinkError::Closed),
+                Ok(read) => answer.wrote(read),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(answer.kept().0)
     }
 }
 

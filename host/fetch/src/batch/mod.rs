@@ -1,62 +1,39 @@
 //! The records that a broker sends for a partition: batches one behind the other, the last of them perhaps cut off.
 //!
-//! [`Walk`] goes through them and lends each record that a reader of committed data may see. It can stop behind any record
-//! and go on later, so that a turn takes as many as it has room for. What it passes without a record (the marks of
-//! transactions, records of aborted ones, offsets that compaction took) moves [`Walk::next_offset`] all the same.
+//! An [`Opener`] goes through them, checks each and unpacks it: that needs nobody who reads. A [`Walk`] over what was opened
+//! lends each record that a reader of committed data may see. It can stop behind any record and go on later, so that a turn
+//! takes as many as it has room for. What it passes without a record (the marks of transactions, records of aborted ones,
+//! offsets that compaction took) moves [`Walk::next_offset`] all the same.
 
 mod header;
 mod unpack;
 mod records;
 mod aborted;
+mod open;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::ops::ControlFlow;
 
-use bytes::Bytes;
-
 pub use aborted::AbortedTransaction;
+pub use open::{Opened, Opener};
 pub use records::{Headers, Record};
 pub use unpack::Unpacker;
 
 use crate::fault::{Damage, Fault};
-use crate::read::Reader;
-use aborted::Aborted;
-use header::{Compression, Header, Whole};
+use header::Header;
 use records::Progress;
 
-/// The key of a mark that ends an aborted transaction, behind its version.
-const ABORT: i16 = 0;
-
-/// The records of one partition in one answer.
+/// The records of batches that were opened.
+#[derive(Debug)]
 pub struct Walk {
-    set: Bytes,
-    /// Bytes of whole batches that were read.
+    opened: Opened,
+    /// The batch that is read next.
     at: usize,
+    progress: Progress,
     next_offset: i64,
     leader_epoch: Option<i32>,
-    aborted: Aborted,
     wants_headers: bool,
-    open: Option<Open>,
-}
-
-/// The batch that is being read.
-struct Open {
-    header: Header,
-    /// None: they lie in the answer as they are.
-    unpacked: Option<Vec<u8>>,
-    /// Where they lie in the answer.
-    packed: std::ops::Range<usize>,
-    progress: Progress,
-}
-
-impl Open {
-    fn body<'a>(&'a self, set: &'a [u8]) -> &'a [u8] {
-        match &self.unpacked {
-            Some(unpacked) => unpacked,
-            None => set.get(self.packed.clone()).unwrap_or_default(),
-        }
-    }
 }
 
 /// Why a walk stands.
@@ -64,24 +41,15 @@ impl Open {
 pub enum Stand {
     /// Who takes the records has had enough. Walking again goes on behind the last one.
     Enough,
-    /// Everything in the answer was read.
+    /// Everything that was opened was read.
     End,
 }
 
 impl Walk {
-    /// Begins at `next_offset`: a batch may hold records before it, which are passed over. `set` is what an answer holds for
-    /// the partition, and `aborted` what it says of transactions.
-    pub fn new(set: Bytes, next_offset: i64, aborted: &[AbortedTransaction]) -> Self {
-        let aborted = Aborted::new(aborted);
-        Self {
-            set,
-            at: 0,
-            next_offset,
-            leader_epoch: None,
-            aborted,
-            wants_headers: false,
-            open: None,
-        }
+    /// Begins at `next_offset`: a batch may hold records before it, which are passed over.
+    pub fn new(opened: Opened, next_offset: i64) -> Self {
+        let (progress, wants_headers) = (Progress::begin(), false);
+        Self { opened, at: 0, progress, next_offset, leader_epoch: None, wants_headers }
     }
 
     /// Reads the headers of the records too. Otherwise nobody looks whether there are any.
@@ -109,133 +77,84 @@ impl Walk {
     /// [`Damage`] if a batch cannot be read. What was lent before stays right. Walking again ends in the same place.
     pub fn walk(
         &mut self,
-        unpacker: &mut Unpacker,
         mut take: impl FnMut(&Record<'_>) -> ControlFlow<()>,
     ) -> Result<Stand, Damage> {
-        loop {
-            if self.open.is_none() && !self.open_next(unpacker)? {
-                return Ok(Stand::End);
-            }
-            if self.lend(&mut take)?.is_break() {
-                return Ok(Stand::Enough);
-            }
-            self.close(unpacker);
-        }
-    }
-
-    /// Opens the next batch with records that may be seen. False if there is none.
-    fn open_next(&mut self, unpacker: &mut Unpacker) -> Result<bool, Damage> {
-        loop {
-            // A cheap handle, so that batches may be borrowed while the walk moves.
-            let set = self.set.clone();
-            let rest = set.get(self.at..).unwrap_or_default();
-            let offset = self.next_offset;
-            let damaged = |fault| Damage { offset, fault };
-            let Some(whole) = Whole::read(rest).map_err(damaged)? else {
-                return self.end_of(rest).map_err(damaged).map(|()| false);
+        while let Some((header, body)) = self.opened.batch(self.at) {
+            let lent = match body {
+                Some(body) if self.is_begun() || header.last_offset >= self.next_offset => {
+                    let mut place = Place { progress: &mut self.progress, next: self.next_offset };
+                    let lent = place.lend(header, body, self.wants_headers, &mut take);
+                    let next = place.next;
+                    if next > self.next_offset {
+                        (self.next_offset, self.leader_epoch) = (next, header.leader_epoch);
+                    }
+                    lent
+                }
+                _ => Ok(ControlFlow::Continue(())),
             };
-            let Whole { header, records, length } = whole;
-            if header.last_offset < self.next_offset {
-                // It was read before. Its transactions were, too, unless the answer begins with it.
-                self.aborted.reach(&header);
-                self.pass_mark(&header, records, unpacker).map_err(damaged)?;
-                self.at += length;
-                continue;
+            match lent {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Ok(Stand::Enough),
+                Err(fault) => return Err(Damage { offset: self.next_offset, fault }),
             }
-            self.aborted.reach(&header);
-            if header.is_control || header.count == 0 || self.aborted.leaves_out(&header) {
-                self.pass_mark(&header, records, unpacker).map_err(damaged)?;
-                self.at += length;
-                self.pass(&header);
-                continue;
+            if header.last_offset >= self.next_offset {
+                (self.next_offset, self.leader_epoch) =
+                    (header.last_offset + 1, header.leader_epoch);
             }
-            let unpacked = match header.compression {
-                Compression::None => None,
-                by => Some(unpacker.unpack(by, records).map_err(damaged)?),
-            };
-            let packed = self.at + length - records.len()..self.at + length;
-            self.open = Some(Open { header, unpacked, packed, progress: Progress::begin() });
-            return Ok(true);
+            self.at += 1;
+            self.progress = Progress::begin();
         }
+        self.end()
     }
 
-    /// Nothing but a batch that is cut off is left. It comes whole with the next answer, if this one had another before it.
-    fn end_of(&self, rest: &[u8]) -> Result<(), Fault> {
-        if self.at > 0 || rest.is_empty() {
-            return Ok(());
-        }
-        // Brokers send the first batch whole, however large it is: asking again would give the same for ever.
-        Err(Fault::CutOff { wanted: rest.len() + 1, left: rest.len() })
+    /// Whether records of the batch were lent. If none were, the whole of it may have been read before.
+    fn is_begun(&self) -> bool {
+        self.progress.read > 0
     }
 
-    /// Takes note if a batch is the mark of an aborted transaction.
-    fn pass_mark(
-        &mut self,
-        header: &Header,
-        records: &[u8],
-        unpacker: &mut Unpacker,
-    ) -> Result<(), Fault> {
-        if !header.is_control || header.count == 0 {
-            return Ok(());
+    /// Everything was walked.
+    fn end(&self) -> Result<Stand, Damage> {
+        match self.opened.fault() {
+            None => Ok(Stand::End),
+            Some(fault) => Err(Damage { offset: self.next_offset, fault: fault.clone() }),
         }
-        let body = unpacker.unpack(header.compression, records)?;
-        let kind = kind_of_mark(header, &body);
-        unpacker.give_back(body);
-        if kind? == ABORT && header.is_transactional {
-            self.aborted.end(header.producer_id);
-        }
-        Ok(())
     }
+}
 
-    /// A batch was read to its end.
-    fn pass(&mut self, header: &Header) {
-        self.next_offset = self.next_offset.max(header.last_offset + 1);
-        self.leader_epoch = header.leader_epoch;
-    }
+/// How far the records of a batch were lent.
+struct Place<'a> {
+    progress: &'a mut Progress,
+    /// Those before it were read before.
+    next: i64,
+}
 
-    /// Lends the records of the open batch.
+impl Place<'_> {
+    /// Lends the records that are left. After a fault it stands before it.
     #[inline]
     fn lend(
         &mut self,
+        header: &Header,
+        body: &[u8],
+        wants_headers: bool,
         take: &mut impl FnMut(&Record<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Damage> {
-        let Some(open) = &mut self.open else { return Ok(ControlFlow::Continue(())) };
-        let mut progress = open.progress.clone();
-        let (mut next_offset, mut flow) = (self.next_offset, ControlFlow::Continue(()));
-        let body = open.body(&self.set);
-        let fault = loop {
-            match progress.next(&open.header, body, self.wants_headers) {
-                Ok(Some(record)) if record.offset < next_offset => {}
+    ) -> Result<ControlFlow<()>, Fault> {
+        // Copies, which can stay in registers.
+        let (mut progress, mut next) = (self.progress.clone(), self.next);
+        let lent = loop {
+            match progress.next(header, body, wants_headers) {
+                Ok(Some(record)) if record.offset < next => {}
                 Ok(Some(record)) => {
-                    next_offset = record.offset + 1;
-                    flow = take(&record);
-                    if flow.is_break() {
-                        break None;
+                    next = record.offset + 1;
+                    if take(&record).is_break() {
+                        break Ok(ControlFlow::Break(()));
                     }
                 }
-                Ok(None) => break None,
-                Err(fault) => break Some(fault),
+                Ok(None) => break Ok(ControlFlow::Continue(())),
+                Err(fault) => break Err(fault),
             }
         };
-        open.progress = progress;
-        if next_offset > self.next_offset {
-            self.leader_epoch = open.header.leader_epoch;
-        }
-        self.next_offset = next_offset;
-        match fault {
-            Some(fault) => Err(Damage { offset: next_offset, fault }),
-            None => Ok(flow),
-        }
-    }
-
-    /// Goes on behind the open batch, whose records have all been lent.
-    fn close(&mut self, unpacker: &mut Unpacker) {
-        let Some(open) = self.open.take() else { return };
-        self.at = open.packed.end;
-        self.pass(&open.header);
-        if let Some(buffer) = open.unpacked {
-            unpacker.give_back(buffer);
-        }
+        (*self.progress, self.next) = (progress, next);
+        lent
     }
 }
 
@@ -248,12 +167,4 @@ pub(crate) fn behind(set: &[u8]) -> Option<(i64, i32)> {
         rest = rest.get(length..).unwrap_or_default();
     }
     last
-}
-
-/// What a mark says: the second number in the key of its only record.
-fn kind_of_mark(header: &Header, body: &[u8]) -> Result<i16, Fault> {
-    let record = Progress::begin().next(header, body, false)?;
-    let mut key = Reader::new(record.and_then(|record| record.key).unwrap_or_default());
-    key.int16()?;
-    key.int16()
 }

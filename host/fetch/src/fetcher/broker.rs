@@ -1,10 +1,13 @@
-//! The thread of one broker: asks, hands on what came, asks again.
+//! The thread of one broker: asks, takes what came, asks again, and opens what came meanwhile.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::state::Shared;
+use super::Fetched;
+use super::state::{Shared, Work};
+use crate::batch::Unpacker;
+use crate::buffers::Spare;
 use crate::fault::Fault;
 use crate::link::{Link, LinkError};
 use crate::wire::fetch::{self, Amount, Answer, Wanted};
@@ -17,33 +20,150 @@ const THROTTLE_MAX: Duration = Duration::from_secs(30);
 pub(super) fn start(shared: &Arc<Shared>, topic: TopicId, broker: i32) -> io::Result<()> {
     let shared = Arc::clone(shared);
     let name = format!("kafka-fetch-{broker}");
-    std::thread::Builder::new().name(name).spawn(move || run(&shared, topic, broker)).map(drop)
+    let run = move || Worker::new(&shared, topic, broker).run();
+    std::thread::Builder::new().name(name).spawn(run).map(drop)
 }
 
-fn run(shared: &Shared, topic: TopicId, broker: i32) {
-    let mut link = None;
-    let mut turn = 0;
-    while let Some((wanted, max_bytes)) = shared.next_request(broker, turn) {
-        turn = turn.wrapping_add(1);
-        match ask(shared, &mut link, topic, broker, &wanted, max_bytes) {
-            Ok(answer) => {
-                let throttle = u64::try_from(answer.throttle_ms).unwrap_or(0);
-                shared.bring(broker, &wanted, answer);
-                let rest = Duration::from_millis(throttle).min(THROTTLE_MAX);
-                if !rest.is_zero() && shared.wait_while(Some(rest), |_| true).is_none() {
-                    return;
+/// What the thread of a broker works with.
+struct Worker<'a> {
+    shared: &'a Shared,
+    topic: TopicId,
+    broker: i32,
+    link: Option<Link>,
+    unpacker: Unpacker,
+    answers: Spare,
+    unpacked: Spare,
+    turn: usize,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared, topic: TopicId, broker: i32) -> Self {
+        let (answers, unpacked) = (Spare::default(), Spare::default());
+        let unpacker = Unpacker::with_spare(shared.options.largest_batch, unpacked.clone());
+        Self { shared, topic, broker, link: None, unpacker, answers, unpacked, turn: 0 }
+    }
+
+    fn run(mut self) {
+        let mut asked = None;
+        loop {
+            let next = || self.shared.next_request(self.broker, self.turn);
+            let done = match asked.take() {
+                Some(wanted) => self.go_on(wanted),
+                None => match next() {
+                    Some((wanted, max_bytes)) => {
+                        self.ask(wanted, max_bytes).map(Some).map_err(Ended::Failed)
+                    }
+                    None => return,
+                },
+            };
+            let pause = match done {
+                Ok(next) => {
+                    asked = next;
+                    continue;
                 }
-            }
-            Err(error) => {
-                link = None;
-                let failures = shared.note_failure(broker, &error);
-                tracing::debug!(target: "kafka", broker, failures, %error, "no records from a broker");
-                let pause = pause_after(failures, shared.options.pause, shared.options.pause_max);
-                if shared.wait_while(Some(pause), |_| true).is_none() {
-                    return;
-                }
+                Err(Ended::Over) => return,
+                Err(Ended::Throttled(rest)) => rest,
+                Err(Ended::Failed(error)) => self.fail(&error),
+            };
+            if self.shared.wait_while(Some(pause), |_| true).is_none() {
+                return;
             }
         }
+    }
+
+    /// How long to wait before the broker is tried again.
+    fn fail(&mut self, error: &LinkError) -> Duration {
+        self.link = None;
+        let (broker, options) = (self.broker, &self.shared.options);
+        let failures = self.shared.note_failure(broker, error);
+        tracing::debug!(target: "kafka", broker, failures, %error, "no records from a broker");
+        pause_after(failures, options.pause, options.pause_max)
+    }
+
+    /// Asks for these partitions.
+    fn ask(&mut self, wanted: Vec<Wanted>, max_bytes: i32) -> Result<Vec<Wanted>, LinkError> {
+        self.turn = self.turn.wrapping_add(1);
+        let link = match &mut self.link {
+            Some(link) => link,
+            None => self.link.insert(connect(self.shared, self.broker, &self.answers)?),
+        };
+        let options = &self.shared.options;
+        let amount = Amount {
+            wait_ms: i32::try_from(options.wait.as_millis()).unwrap_or(i32::MAX),
+            min_bytes: options.min_bytes,
+            max_bytes,
+            partition_max_bytes: options.partition_max_bytes,
+        };
+        let topic = self.topic;
+        link.send(FETCH, |writer| fetch::write(writer, topic, amount, wanted.iter()))?;
+        Ok(wanted)
+    }
+
+    /// Takes the answer about these partitions, asks for what follows, and hands on what came. What was asked for then.
+    fn go_on(&mut self, wanted: Vec<Wanted>) -> Result<Option<Vec<Wanted>>, Ended> {
+        let answer = self.answer()?;
+        let rest = Duration::from_millis(u64::try_from(answer.throttle_ms).unwrap_or(0));
+        if answer.parts.iter().all(|part| part.records.is_empty()) {
+            // Nothing comes for a while: others can use the memory.
+            self.answers.clear();
+            self.unpacked.clear();
+        }
+        let work = self.shared.bring(self.broker, &wanted, answer);
+        let next = match rest.is_zero() {
+            true => self.shared.request_at_once(self.broker, self.turn),
+            false => None,
+        };
+        let asked = next.map(|(wanted, max_bytes)| self.ask(wanted, max_bytes)).transpose();
+        for work in work {
+            self.open(work).ok_or(Ended::Over)?;
+        }
+        match asked? {
+            None if !rest.is_zero() => Err(Ended::Throttled(rest.min(THROTTLE_MAX))),
+            asked => Ok(asked),
+        }
+    }
+
+    fn answer(&mut self) -> Result<Answer, LinkError> {
+        let link = self.link.as_mut().ok_or(LinkError::Closed)?;
+        let whole = link.answer()?;
+        let answer = fetch::read(&whole, link.body(FETCH, &whole)?)?;
+        match answer.error {
+            0 => Ok(answer),
+            code => Err(LinkError::Nonsense(Fault::Impossible {
+                what: "the error of a whole answer",
+                value: code.into(),
+            })),
+        }
+    }
+
+    /// Opens what came of a partition, as much at a time as there is room for. None if it is over.
+    fn open(&mut self, mut work: Work) -> Option<()> {
+        while self.shared.wait_for_room(&work)? {
+            let opened = work.opener.open(&mut self.unpacker);
+            let Work { high_watermark, last_stable, .. } = work;
+            let is_last = work.opener.is_over();
+            let fetched = Fetched { opened, high_watermark, last_stable };
+            self.shared.hand_on(self.broker, &work, fetched, is_last);
+            if is_last {
+                break;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Why a thread does not go on at once.
+enum Ended {
+    /// The fetcher was dropped.
+    Over,
+    /// The broker wants so much rest.
+    Throttled(Duration),
+    Failed(LinkError),
+}
+
+impl From<LinkError> for Ended {
+    fn from(error: LinkError) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -53,41 +173,12 @@ pub(super) fn pause_after(failures: u32, first: Duration, most: Duration) -> Dur
     first.saturating_mul(1 << doublings).min(most)
 }
 
-fn ask(
-    shared: &Shared,
-    link: &mut Option<Link>,
-    topic: TopicId,
-    broker: i32,
-    wanted: &[Wanted],
-    max_bytes: i32,
-) -> Result<Answer, LinkError> {
-    let link = match link {
-        Some(link) => link,
-        None => link.insert(connect(shared, broker)?),
-    };
-    let options = &shared.options;
-    let amount = Amount {
-        wait_ms: i32::try_from(options.wait.as_millis()).unwrap_or(i32::MAX),
-        min_bytes: options.min_bytes,
-        max_bytes,
-        partition_max_bytes: options.partition_max_bytes,
-    };
-    let whole = link.ask(FETCH, |writer| fetch::write(writer, topic, amount, wanted.iter()))?;
-    let answer = fetch::read(&whole, link.body(FETCH, &whole)?)?;
-    match answer.error {
-        0 => Ok(answer),
-        code => Err(LinkError::Nonsense(Fault::Impossible {
-            what: "the error of a whole answer",
-            value: code.into(),
-        })),
-    }
-}
-
-fn connect(shared: &Shared, broker: i32) -> Result<Link, LinkError> {
+fn connect(shared: &Shared, broker: i32, answers: &Spare) -> Result<Link, LinkError> {
     let contact = shared.lock().brokers.get(&broker).map(|contact| contact.broker.clone());
     let Some(contact) = contact else { return Err(LinkError::Closed) };
     let options = &shared.options;
-    let link = Link::open(&contact.host, contact.port, &options.client_id, shared.patience())?;
+    let (host, port) = (&contact.host, contact.port);
+    let link = Link::open(host, port, &options.client_id, shared.patience(), answers.clone())?;
     shared.keep_breaker(broker, link.breaker()?);
     Ok(link)
 }

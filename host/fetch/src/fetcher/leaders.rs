@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::broker::{self, pause_after};
 use super::state::Shared;
+use crate::buffers::Spare;
 use crate::link::{Link, LinkError};
 use crate::wire::METADATA;
 use crate::wire::metadata::{self, Metadata};
@@ -98,7 +99,8 @@ fn ask_any(shared: &Shared, turn: usize) -> Result<Metadata, String> {
 
 fn ask(shared: &Shared, host: &str, port: u16) -> Result<Metadata, LinkError> {
     let options = &shared.options;
-    let mut link = Link::open(host, port, &options.client_id, shared.patience())?;
+    let spare = Spare::default();
+    let mut link = Link::open(host, port, &options.client_id, shared.patience(), spare)?;
     let answer = link.ask(METADATA, |writer| metadata::write(writer, &options.topic))?;
     Ok(metadata::read(link.body(METADATA, &answer)?)?)
 }

@@ -2,7 +2,10 @@
 //!
 //! A thread asks who leads (`leaders.rs`), and one thread for each broker asks it for records (`broker.rs`). They share what
 //! is to be fetched and what has come (`state.rs`). Who reads takes from one queue, in the order of arrival: whatever
-//! partition is slow, no other answer stays in memory longer than those before it.
+//! partition is slow, nothing else stays in memory longer than what came before it.
+//!
+//! The threads of the brokers check what came and unpack it, so that who reads only walks it. Each has sent its next request
+//! by then: the broker answers meanwhile.
 
 mod state;
 mod leaders;
@@ -14,9 +17,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::batch::{AbortedTransaction, Walk};
+use crate::batch::{Opened, Walk};
 use state::Shared;
 
 /// What is fetched, and how much of it.
@@ -40,8 +41,10 @@ pub struct Options {
     pub partition_max_bytes: i32,
     /// An answer that is larger is not taken.
     pub largest_answer: usize,
-    /// Bytes that wait to be read; nothing is asked for while there are more than half as many.
+    /// Bytes that wait to be read; nothing is asked for, or unpacked, while there are more than half as many.
     pub queued_bytes: usize,
+    /// A batch that unpacks to more bytes is refused.
+    pub largest_batch: usize,
     /// For a connection.
     pub connect_within: Duration,
     /// For the next bytes of an answer, beyond `wait`.
@@ -61,11 +64,10 @@ pub struct Arrival {
     pub fetched: Result<Fetched, Trouble>,
 }
 
-/// Records as the broker sent them. There may be none: the ends have moved.
+/// Records that were checked and unpacked. There may be none: the ends have moved.
 #[derive(Debug)]
 pub struct Fetched {
-    set: Bytes,
-    aborted: Vec<AbortedTransaction>,
+    opened: Opened,
     /// Behind the last record that was replicated, those of open transactions included.
     pub high_watermark: i64,
     /// Behind the last record that may be read: before the first open transaction.
@@ -74,8 +76,8 @@ pub struct Fetched {
 
 impl Fetched {
     /// Walks the records from `next_offset` on.
-    pub fn walk(&self, next_offset: i64) -> Walk {
-        Walk::new(self.set.clone(), next_offset, &self.aborted)
+    pub fn walk(self, next_offset: i64) -> Walk {
+        Walk::new(self.opened, next_offset)
     }
 }
 

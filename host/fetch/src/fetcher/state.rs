@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Arrival, Fetched, Options, Trouble};
-use crate::batch::behind;
+use crate::batch::{Opener, behind};
 use crate::link::{Breaker, LinkError, Patience};
 use crate::wire::fetch::{Answer, Part, Wanted};
 use crate::wire::metadata::{Broker, Metadata};
@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) is_over: bool,
     pub(super) slots: BTreeMap<i32, Slot>,
     queue: VecDeque<(Arrival, usize)>,
+    /// How often a partition was added or removed.
+    rounds: u64,
     pub(super) queued_bytes: usize,
     /// Each of them has a thread.
     pub(super) brokers: BTreeMap<i32, Contact>,
@@ -49,8 +51,22 @@ pub(super) struct Slot {
     epoch: i32,
     /// Nothing comes before it is added anew.
     stands: bool,
+    /// Of the rounds, that in which it was added or removed last: what was fetched before is not wanted.
+    round: u64,
+    /// The broker whose thread has not handed on yet all that it brought: no other is asked meanwhile, or what comes later
+    /// would be read first.
+    at_work: Option<i32>,
     /// High watermark and last stable offset that were told last.
     ends: Option<(i64, i64)>,
+}
+
+/// What came of a partition and is to be opened.
+pub(super) struct Work {
+    pub(super) partition: i32,
+    round: u64,
+    pub(super) opener: Opener,
+    pub(super) high_watermark: i64,
+    pub(super) last_stable: i64,
 }
 
 /// A broker, and how it goes with it. One that has left the cluster stays: its thread has nothing to ask it for.
@@ -89,12 +105,15 @@ impl Shared {
         state.forget(partition);
         let known = state.slots.get(&partition).map(|slot| (slot.leader, slot.epoch));
         let (leader, leader_epoch) = known.unwrap_or((None, -1));
+        state.rounds += 1;
         let slot = Slot {
             next: offset,
             fetched_epoch: epoch,
             leader,
             epoch: leader_epoch,
             stands: false,
+            round: state.rounds,
+            at_work: None,
             ends: None,
         };
         state.wants_leaders |= leader.is_none();
@@ -106,9 +125,11 @@ impl Shared {
     pub(super) fn remove(&self, partition: i32) {
         let mut state = self.lock();
         state.forget(partition);
+        state.rounds += 1;
+        let round = state.rounds;
         if let Some(slot) = state.slots.get_mut(&partition) {
             // Its leader stays known, for it may come back soon.
-            slot.stands = true;
+            (slot.stands, slot.round, slot.at_work) = (true, round, None);
         }
         drop(state);
         self.changed.notify_all();
@@ -169,32 +190,77 @@ impl Shared {
     /// Waits until there is something to ask this broker for, and room for it: the partitions, and how many bytes. None if it is
     /// over. `turn` says whose turn it is to be first: what is first comes even if it is larger than was asked for.
     pub(super) fn next_request(&self, broker: i32, turn: usize) -> Option<(Vec<Wanted>, i32)> {
-        let state = self.wait_while(None, |state| {
-            !self.has_room(state) || state.wanted_of(broker).next().is_none()
-        })?;
-        let mut wanted: Vec<_> = state.wanted_of(broker).collect();
-        let first = turn % wanted.len();
-        wanted.rotate_left(first);
-        let share = self.options.queued_bytes / 2 / state.brokers.len().max(1);
-        let share = i32::try_from(share).unwrap_or(i32::MAX).min(self.options.max_bytes).max(1);
-        Some((wanted, share))
+        let state = self.wait_while(None, |state| !self.can_ask(state, broker))?;
+        Some(self.request(&state, broker, turn))
     }
 
-    /// An answer of this broker has come.
-    pub(super) fn bring(&self, broker: i32, wanted: &[Wanted], answer: Answer) {
+    /// The same without a wait: none if there is nothing to ask for now.
+    pub(super) fn request_at_once(&self, broker: i32, turn: usize) -> Option<(Vec<Wanted>, i32)> {
+        let state = self.lock();
+        self.can_ask(&state, broker).then(|| self.request(&state, broker, turn))
+    }
+
+    fn can_ask(&self, state: &State, broker: i32) -> bool {
+        !state.is_over && self.has_room(state) && state.wanted_of(broker).next().is_some()
+    }
+
+    fn request(&self, state: &State, broker: i32, turn: usize) -> (Vec<Wanted>, i32) {
+        let mut wanted: Vec<_> = state.wanted_of(broker).collect();
+        let first = turn % wanted.len().max(1);
+        wanted.rotate_left(first);
+        let share = self.options.queued_bytes / 2 / state.brokers.len().max(1);
+        (wanted, i32::try_from(share).unwrap_or(i32::MAX).min(self.options.max_bytes).max(1))
+    }
+
+    /// An answer of this broker has come: what is to be opened and handed on, in this order.
+    pub(super) fn bring(&self, broker: i32, wanted: &[Wanted], answer: Answer) -> Vec<Work> {
         let mut state = self.lock();
         if let Some(contact) = state.brokers.get_mut(&broker) {
             contact.failures = 0;
         }
+        let before = state.queue.len();
+        let mut work = Vec::new();
         for part in answer.parts {
             let asked = wanted.iter().find(|one| one.partition == part.partition);
-            if let Some(asked) = asked {
-                state.bring(broker, asked, part);
-            }
+            work.extend(asked.and_then(|asked| state.bring(broker, asked, part)));
+        }
+        let (has_come, wants_leaders) = (state.queue.len() > before, state.wants_leaders);
+        drop(state);
+        if has_come {
+            self.arrived.notify_all();
+        }
+        // Others are not woken by every answer.
+        if wants_leaders {
+            self.changed.notify_all();
+        }
+        work
+    }
+
+    /// Waits until there is room for more. False if the work is not wanted any more; none if it is over.
+    pub(super) fn wait_for_room(&self, work: &Work) -> Option<bool> {
+        let waits = |state: &State| !self.has_room(state) && state.wants(work);
+        self.wait_while(None, waits).map(|state| state.wants(work))
+    }
+
+    /// Hands on what was opened of a partition. `is_last`: that is all that came of it.
+    pub(super) fn hand_on(&self, broker: i32, work: &Work, fetched: Fetched, is_last: bool) {
+        let mut state = self.lock();
+        if !state.wants(work) {
+            return;
+        }
+        let (partition, bytes) = (work.partition, fetched.opened.bytes());
+        state.queued_bytes += bytes;
+        state.queue.push_back((Arrival { partition, fetched: Ok(fetched) }, bytes));
+        let mut has_moved = false;
+        if is_last && let Some(slot) = state.slots.get_mut(&partition) {
+            slot.at_work = None;
+            has_moved = slot.leader != Some(broker);
         }
         drop(state);
         self.arrived.notify_all();
-        self.changed.notify_all();
+        if has_moved {
+            self.changed.notify_all();
+        }
     }
 
     /// How to break the connection to a broker.
@@ -248,13 +314,20 @@ impl Shared {
 impl State {
     /// What this broker can be asked for.
     fn wanted_of(&self, broker: i32) -> impl Iterator<Item = Wanted> {
-        let ours = move |slot: &Slot| !slot.stands && slot.leader == Some(broker);
+        let ours = move |slot: &Slot| {
+            let is_free = slot.at_work.is_none_or(|at_work| at_work == broker);
+            !slot.stands && slot.leader == Some(broker) && is_free
+        };
         self.slots.iter().filter(move |(_, slot)| ours(slot)).map(|(partition, slot)| Wanted {
             partition: *partition,
             offset: slot.next,
             leader_epoch: slot.epoch,
             fetched_epoch: slot.fetched_epoch,
         })
+    }
+
+    fn wants(&self, work: &Work) -> bool {
+        self.slots.get(&work.partition).is_some_and(|slot| slot.round == work.round)
     }
 
     /// Throws away what has come of a partition.
@@ -267,15 +340,15 @@ impl State {
         });
     }
 
-    fn bring(&mut self, broker: i32, asked: &Wanted, part: Part) {
+    fn bring(&mut self, broker: i32, asked: &Wanted, part: Part) -> Option<Work> {
         let partition = asked.partition;
-        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        let slot = self.slots.get_mut(&partition)?;
         // It was asked for from elsewhere, or by another leader's thread meanwhile.
         if slot.stands || slot.next != asked.offset || slot.leader != Some(broker) {
-            return;
+            return None;
         }
-        let fetched = match trouble_in(asked, &part) {
-            None => slot.go_on(part).map(Ok),
+        let trouble = match trouble_in(asked, &part) {
+            None => return slot.go_on(broker, asked, part),
             Some(Trouble::Refused(code)) => {
                 slot.leader = None;
                 let is_known = |leader: &(i32, i32)| self.brokers.contains_key(&leader.0);
@@ -285,18 +358,16 @@ impl State {
                     (slot.leader, slot.epoch) = (Some(leader), epoch);
                 }
                 self.wants_leaders = true;
-                (!PASSES_BY_ITSELF.contains(&code)).then_some(Err(Trouble::Refused(code)))
+                (!PASSES_BY_ITSELF.contains(&code)).then_some(Trouble::Refused(code))
             }
             Some(trouble) => {
                 slot.stands = true;
-                Some(Err(trouble))
+                Some(trouble)
             }
         };
-        if let Some(fetched) = fetched {
-            let bytes = fetched.as_ref().map_or(0, |fetched: &Fetched| fetched.set.len());
-            self.queued_bytes += bytes;
-            self.queue.push_back((Arrival { partition, fetched }, bytes));
-        }
+        let arrival = trouble.map(|trouble| Arrival { partition, fetched: Err(trouble) });
+        self.queue.extend(arrival.map(|arrival| (arrival, 0)));
+        None
     }
 
     fn learn_brokers(&mut self, brokers: &[Broker]) -> Vec<i32> {
@@ -336,7 +407,7 @@ impl State {
 
 impl Slot {
     /// Records have come, or the ends have moved. None if neither.
-    fn go_on(&mut self, part: Part) -> Option<Fetched> {
+    fn go_on(&mut self, broker: i32, asked: &Wanted, part: Part) -> Option<Work> {
         let ends = (part.high_watermark, part.last_stable);
         if part.records.is_empty() && self.ends == Some(ends) {
             return None;
@@ -351,8 +422,11 @@ impl Slot {
             // What came cannot be read, and would come again.
             self.stands = true;
         }
-        let Part { records: set, aborted, high_watermark, last_stable, .. } = part;
-        Some(Fetched { set, aborted, high_watermark, last_stable })
+        self.at_work = Some(broker);
+        let Part { records, aborted, high_watermark, last_stable, .. } = part;
+        let opener = Opener::new(records, asked.offset, &aborted);
+        let (partition, round) = (asked.partition, self.round);
+        Some(Work { partition, round, opener, high_watermark, last_stable })
     }
 }
 

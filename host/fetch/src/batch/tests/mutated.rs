@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::writer::{Batch, TRANSACTIONAL, Written};
-use super::{COMPRESSIONS, read, set};
-use crate::batch::{AbortedTransaction, Walk};
+use super::{Answer, COMPRESSIONS, read, set};
+use crate::batch::AbortedTransaction;
 
 fn bytes() -> impl Strategy<Value = Option<Vec<u8>>> {
     proptest::option::of(vec(any::<u8>(), 0..40))
@@ -74,7 +74,7 @@ proptest! {
 
     #[test]
     fn what_is_written_is_read((batches, seen) in batches(), room in 1..30_usize, from in 0..30_i64) {
-        let walk = Walk::new(set(&batches), from, &ABORTED).with_headers(true);
+        let walk = Answer::new(set(&batches), from, &ABORTED).with_headers(true);
         let (found, next, damage) = read(walk, room);
         let seen: Vec<_> = seen.into_iter().filter(|record| record.offset >= from).collect();
         prop_assert_eq!(damage, None);
@@ -101,7 +101,7 @@ proptest! {
             sign(&mut bytes);
         }
         let length = bytes.len();
-        let (found, next, damage) = read(Walk::new(bytes.into(), 0, &ABORTED).with_headers(true), 5);
+        let (found, next, damage) = read(Answer::new(bytes.into(), 0, &ABORTED).with_headers(true), 5);
         prop_assert!(found.windows(2).all(|pair| pair[0].offset < pair[1].offset));
         prop_assert!(found.last().is_none_or(|last| last.offset < next));
         prop_assert!(damage.is_none_or(|damage| damage.offset == next));
@@ -110,7 +110,7 @@ proptest! {
 
     #[test]
     fn noise_is_never_records(bytes in vec(any::<u8>(), 0..300)) {
-        let (found, next, _) = read(Walk::new(bytes.into(), 3, &[]).with_headers(true), 5);
+        let (found, next, _) = read(Answer::new(bytes.into(), 3, &[]).with_headers(true), 5);
         prop_assert_eq!((found.len(), next), (0, 3));
     }
 }

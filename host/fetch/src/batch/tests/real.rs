@@ -4,9 +4,9 @@
 //! says offset, timestamp, whose clock set it, leader epoch, key, value and headers; the last one where the consumer stood.
 
 use std::fmt::Write;
-use std::ops::ControlFlow;
 
-use crate::batch::{AbortedTransaction, Record, Unpacker, Walk};
+use super::Answer;
+use crate::batch::{AbortedTransaction, Record, Unpacker};
 
 /// The broker's own list, from the index that lies beside the segment.
 const ABORTED: [AbortedTransaction; 2] = [
@@ -37,19 +37,12 @@ fn line(record: &Record<'_>) -> String {
 }
 
 fn seen(segment: &'static [u8], aborted: &[AbortedTransaction], room: usize) -> String {
-    let mut walk = Walk::new(segment.into(), 0, aborted).with_headers(true);
+    let answer = Answer::new(segment.into(), 0, aborted).with_headers(true);
+    let mut lines = String::new();
     let mut unpacker = Unpacker::new(1 << 20);
-    let (mut lines, mut taken) = (String::new(), room);
-    while taken == room {
-        taken = 0;
-        walk.walk(&mut unpacker, |record| {
-            lines += &line(record);
-            taken += 1;
-            if taken == room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .unwrap();
-    }
-    writeln!(lines, "end {}", walk.next_offset()).unwrap();
+    let (next, damage) = answer.lend(&mut unpacker, room, |record| lines += &line(record));
+    assert_eq!(damage, None);
+    writeln!(lines, "end {}", next).unwrap();
     lines
 }
 

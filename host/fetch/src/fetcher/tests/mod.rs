@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{Arrival, Fetcher, Options, Trouble};
-use crate::batch::{Stand, Unpacker};
+use crate::batch::Stand;
 use crate::wire::TopicId;
 use cluster::{Cluster, Deed};
 
@@ -28,6 +28,7 @@ fn options(cluster: &Cluster) -> Options {
         partition_max_bytes: 2_000,
         largest_answer: 1 << 20,
         queued_bytes: 20_000,
+        largest_batch: 1 << 20,
         connect_within: PATIENCE,
         answer_within: PATIENCE,
         pause: Duration::from_millis(1),
@@ -53,12 +54,13 @@ struct Read {
 }
 
 impl Read {
-    fn take(&mut self, arrival: &Arrival) {
-        let next = self.next.entry(arrival.partition).or_default();
-        let Ok(fetched) = &arrival.fetched else { return };
+    fn take(&mut self, arrival: Arrival) {
+        let Arrival { partition, fetched } = arrival;
+        let next = self.next.entry(partition).or_default();
+        let Ok(fetched) = fetched else { return };
         let mut walk = fetched.walk(*next);
-        let stand = walk.walk(&mut Unpacker::new(1 << 20), |record| {
-            assert_eq!(record.offset, *next, "partition {}", arrival.partition);
+        let stand = walk.walk(|record| {
+            assert_eq!(record.offset, *next, "partition {partition}");
             *next += 1;
             ControlFlow::Continue(())
         });
@@ -71,7 +73,7 @@ impl Read {
             read.next.len() == partitions && read.next.values().all(|next| *next == end)
         };
         while !is_done(self) {
-            self.take(&next(fetcher));
+            self.take(next(fetcher));
         }
     }
 }
@@ -94,7 +96,7 @@ fn what_waits_to_be_read_is_bounded() {
         let arrival = next(&fetcher);
         // A thread may bring one answer after it saw room: half of the bound, shared by the brokers.
         most = most.max(fetcher.shared.lock().queued_bytes);
-        read.take(&arrival);
+        read.take(arrival);
         arrivals += 1;
     }
     assert!(most <= 20_000 + 2_000, "{most} bytes waited");
@@ -133,7 +135,7 @@ proptest! {
                 *epoch += 1;
             }
             drop(state);
-            read.take(&next(&fetcher));
+            read.take(next(&fetcher));
         }
         read.until(&fetcher, 3, 48);
     }
@@ -145,7 +147,7 @@ fn a_leader_that_moves_is_followed() {
     let fetcher = start(&cluster, 2);
     let mut read = Read::default();
     for _ in 0..5 {
-        read.take(&next(&fetcher));
+        read.take(next(&fetcher));
         let mut state = cluster.lock();
         for (leader, epoch) in &mut state.leaders {
             *leader = 1 - *leader;
@@ -195,12 +197,12 @@ fn a_partition_that_is_removed_brings_nothing_more() {
     let cluster = Cluster::new(1, 2, 20, 5);
     let fetcher = start(&cluster, 2);
     let mut read = Read::default();
-    read.take(&next(&fetcher));
+    read.take(next(&fetcher));
     fetcher.remove(0);
     while read.next.get(&1) != Some(&100) {
         let arrival = next(&fetcher);
         assert_eq!(arrival.partition, 1);
-        read.take(&arrival);
+        read.take(arrival);
     }
     let from = read.next.get(&0).copied().unwrap_or(0);
     fetcher.add(0, from, None);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use sluicegate_fetch::batch::{Record, Stand, Unpacker, Walk};
+use sluicegate_fetch::batch::{Record, Stand, Walk};
 use sluicegate_fetch::fault::{Damage, Fault};
 use sluicegate_fetch::{Fetcher, Options, Trouble};
 use sluicegate_model::identity::SourceIdentity;
@@ -29,7 +29,6 @@ pub(super) struct Direct {
     options: Options,
     /// None before it is known which topic this is.
     fetcher: Option<Fetcher>,
-    unpacker: Unpacker,
     open: Option<Open>,
     /// Partitions that begin at their oldest record, wherever that is.
     beginning: BTreeSet<i32>,
@@ -51,8 +50,7 @@ impl Direct {
     /// A property is no number, which librdkafka would have refused.
     pub(super) fn new(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Self, SourceError> {
         let options = options::of(config, name, ahead)?;
-        let unpacker = Unpacker::new(options.largest_answer);
-        Ok(Self { options, fetcher: None, unpacker, open: None, beginning: BTreeSet::new() })
+        Ok(Self { options, fetcher: None, open: None, beginning: BTreeSet::new() })
     }
 
     /// Begins to fetch in this topic and no other.
@@ -154,12 +152,13 @@ impl Direct {
                     well(number);
                     reader.see_end(fetched.high_watermark);
                     let from = reader.position().next_offset.get();
+                    let last_stable = fetched.last_stable;
                     let walk = fetched.walk(from).with_headers(wants_headers);
-                    Open { number, walk, last_stable: fetched.last_stable }
+                    Open { number, walk, last_stable }
                 }
             };
             let Some(reader) = reader_of(readers, open.number) else { continue };
-            let walked = open.walk.walk(&mut self.unpacker, |record| {
+            let walked = open.walk.walk(|record| {
                 if let Taken::Record { bytes } = reader.take(record, wants_headers) {
                     room.take(bytes);
                 }

@@ -40,6 +40,7 @@ pub(super) fn of(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Options
         max_bytes: bytes("fetch.max.bytes")?,
         partition_max_bytes: bytes(of_partition)?,
         largest_answer: size(number("receive.message.max.bytes")?),
+        largest_batch: size(number("receive.message.max.bytes")?),
         queued_bytes: size(config.queued_bytes().unwrap_or(ahead / 2)),
         connect_within: millis("socket.connection.setup.timeout.ms")?,
         answer_within: millis("socket.timeout.ms")?,
