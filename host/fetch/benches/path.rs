@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use sluicegate_fetch::{Fetcher, Options};
+use sluicegate_fetch::{Fetcher, Options, Security};
 use writer::{Batch, Written};
 
 /// As the demo's producer sends them: 16 KiB of records in a batch.
@@ -148,8 +148,10 @@ fn options(port: u16) -> Options {
     Options {
         brokers: format!("127.0.0.1:{port}"),
         topic: "sales".to_owned(),
-        topic_id: "BwcHBwcHBwcHBwcHBwcHBw".to_owned(),
+        topic_id: Some("BwcHBwcHBwcHBwcHBwcHBw".to_owned()),
         client_id: "bench".to_owned(),
+        rack: String::new(),
+        security: Security::default(),
         wait: Duration::from_millis(500),
         min_bytes: 1,
         max_bytes: 50 << 20,

@@ -20,3 +20,4 @@ mod link;
 mod fetcher;
 
 pub use fetcher::{Arrival, Fetched, Fetcher, Options, Trouble};
+pub use link::{Identity, Mechanism, Sasl, Security, Tls, TlsOptions, Verify};

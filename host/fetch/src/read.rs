@@ -116,6 +116,23 @@ impl<'a> Reader<'a> {
         Ok((!is_none).then_some(text))
     }
 
+    /// Bytes as older versions have them, behind a length of four bytes.
+    pub(crate) fn bytes(&mut self, what: &'static str) -> Result<&'a [u8], Fault> {
+        let length = length_of(what, i64::from(self.int32()?))?;
+        self.take(length)
+    }
+
+    /// Text as older versions have it, behind a length of two bytes. None is not empty.
+    pub(crate) fn text(&mut self, what: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
+        match self.int16()? {
+            -1 => Ok(None),
+            length => {
+                let text = self.take(length_of(what, i64::from(length))?)?;
+                Ok(Some(String::from_utf8_lossy(text)))
+            }
+        }
+    }
+
     /// Hands each of the fields that may follow to `field`, with its number.
     pub(crate) fn tags(
         &mut self,

@@ -15,6 +15,7 @@ pub mod size;
 mod column;
 mod metadata;
 mod kafka;
+mod direct;
 mod place;
 mod scalar;
 mod shape;
@@ -38,6 +39,7 @@ use sluicegate_model::schema::Schema;
 use sluicegate_model::window::WindowKind;
 
 pub use check::RESERVED_COLUMNS;
+pub use direct::unsupported_by_direct_fetch;
 pub use duration::parse as parse_duration;
 pub use file::ConfigError;
 pub use files::{FileOrder, FilesConfig};

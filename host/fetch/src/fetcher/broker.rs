@@ -10,14 +10,14 @@ use crate::batch::Unpacker;
 use crate::buffers::Spare;
 use crate::fault::Fault;
 use crate::link::{Link, LinkError};
-use crate::wire::fetch::{self, Amount, Answer, Wanted};
-use crate::wire::{FETCH, TopicId};
+use crate::wire::fetch::{self, Amount, Answer, Topic, Wanted};
+use crate::wire::{FETCH_BY_NAME, Question, TopicId};
 
 /// A broker that wants more rest than this is asked again all the same.
 const THROTTLE_MAX: Duration = Duration::from_secs(30);
 
 /// Fetches what this broker leads until the fetcher is dropped.
-pub(super) fn start(shared: &Arc<Shared>, topic: TopicId, broker: i32) -> io::Result<()> {
+pub(super) fn start(shared: &Arc<Shared>, topic: Option<TopicId>, broker: i32) -> io::Result<()> {
     let shared = Arc::clone(shared);
     let name = format!("kafka-fetch-{broker}");
     let run = move || Worker::new(&shared, topic, broker).run();
@@ -27,7 +27,7 @@ pub(super) fn start(shared: &Arc<Shared>, topic: TopicId, broker: i32) -> io::Re
 /// What the thread of a broker works with.
 struct Worker<'a> {
     shared: &'a Shared,
-    topic: TopicId,
+    topic: Option<TopicId>,
     broker: i32,
     link: Option<Link>,
     unpacker: Unpacker,
@@ -37,7 +37,7 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared, topic: TopicId, broker: i32) -> Self {
+    fn new(shared: &'a Shared, topic: Option<TopicId>, broker: i32) -> Self {
         let (answers, unpacked) = (Spare::default(), Spare::default());
         let unpacker = Unpacker::with_spare(shared.options.largest_batch, unpacked.clone());
         Self { shared, topic, broker, link: None, unpacker, answers, unpacked, turn: 0 }
@@ -94,8 +94,11 @@ impl<'a> Worker<'a> {
             max_bytes,
             partition_max_bytes: options.partition_max_bytes,
         };
-        let topic = self.topic;
-        link.send(FETCH, |writer| fetch::write(writer, topic, amount, wanted.iter()))?;
+        let topic = Topic { name: &options.topic, id: self.topic };
+        let question = fetch_in(link, self.topic);
+        link.send(question, |writer| {
+            fetch::write(writer, question, topic, &options.rack, amount, wanted.iter());
+        })?;
         Ok(wanted)
     }
 
@@ -126,7 +129,8 @@ impl<'a> Worker<'a> {
     fn answer(&mut self) -> Result<Answer, LinkError> {
         let link = self.link.as_mut().ok_or(LinkError::Closed)?;
         let whole = link.answer()?;
-        let answer = fetch::read(&whole, link.body(FETCH, &whole)?)?;
+        let question = fetch_in(link, self.topic);
+        let answer = fetch::read(question, &whole, link.body(question, &whole)?)?;
         match answer.error {
             0 => Ok(answer),
             code => Err(LinkError::Nonsense(Fault::Impossible {
@@ -150,6 +154,11 @@ impl<'a> Worker<'a> {
         }
         Some(())
     }
+}
+
+/// The version in which records are asked for.
+fn fetch_in(link: &Link, topic: Option<TopicId>) -> Question {
+    if topic.is_some() { link.dialect().fetch } else { FETCH_BY_NAME }
 }
 
 /// Why a thread does not go on at once.
@@ -178,7 +187,8 @@ fn connect(shared: &Shared, broker: i32, answers: &Spare) -> Result<Link, LinkEr
     let Some(contact) = contact else { return Err(LinkError::Closed) };
     let options = &shared.options;
     let (host, port) = (&contact.host, contact.port);
-    let link = Link::open(host, port, &options.client_id, shared.patience(), answers.clone())?;
+    let (client, security) = (&options.client_id, &options.security);
+    let link = Link::open(host, port, client, security, shared.patience(), answers.clone())?;
     shared.keep_breaker(broker, link.breaker()?);
     Ok(link)
 }

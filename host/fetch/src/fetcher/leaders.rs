@@ -7,7 +7,7 @@ use super::broker::{self, pause_after};
 use super::state::Shared;
 use crate::buffers::Spare;
 use crate::link::{Link, LinkError};
-use crate::wire::METADATA;
+use crate::wire::TopicId;
 use crate::wire::metadata::{self, Metadata};
 
 /// Asks until the fetcher is dropped.
@@ -42,9 +42,13 @@ fn run(shared: &Arc<Shared>) {
 
 fn learn(shared: &Arc<Shared>, metadata: &Metadata) {
     let (topic, name) = (metadata.topic, &shared.options.topic);
+    // Nobody knows it of brokers that tell no ids.
+    let is_another = |id: &String| shared.options.topic_id.as_ref().is_some_and(|ours| ours != id);
     let trouble = match metadata.error {
-        0 if topic.text() == shared.options.topic_id => None,
-        0 => Some(format!("topic `{name}` was made anew: its id is {} now", topic.text())),
+        0 => topic
+            .map(TopicId::text)
+            .filter(|id| is_another(id))
+            .map(|id| format!("topic `{name}` was made anew: its id is {id} now")),
         code => Some(format!("topic `{name}` cannot be read: Kafka's error {code}")),
     };
     if let Some(trouble) = trouble {
@@ -87,7 +91,7 @@ fn ask_any(shared: &Shared, turn: usize) -> Result<Metadata, String> {
             Ok(metadata) => return Ok(metadata),
             Err(error) => {
                 shared.lock().note(&error);
-                trouble = format!("broker `{host}:{port}` is not reachable: {error}");
+                trouble = error.of_broker(&host, port);
             }
         }
         if shared.lock().is_over {
@@ -100,7 +104,9 @@ fn ask_any(shared: &Shared, turn: usize) -> Result<Metadata, String> {
 fn ask(shared: &Shared, host: &str, port: u16) -> Result<Metadata, LinkError> {
     let options = &shared.options;
     let spare = Spare::default();
-    let mut link = Link::open(host, port, &options.client_id, shared.patience(), spare)?;
-    let answer = link.ask(METADATA, |writer| metadata::write(writer, &options.topic))?;
-    Ok(metadata::read(link.body(METADATA, &answer)?)?)
+    let (client, security) = (&options.client_id, &options.security);
+    let mut link = Link::open(host, port, client, security, shared.patience(), spare)?;
+    let question = link.dialect().metadata;
+    let answer = link.ask(question, |writer| metadata::write(writer, question, &options.topic))?;
+    Ok(metadata::read(question, link.body(question, &answer)?)?)
 }

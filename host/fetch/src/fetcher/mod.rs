@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::{Opened, Walk};
+use crate::link::Security;
 use state::Shared;
 
 /// What is fetched, and how much of it.
@@ -27,10 +28,15 @@ pub struct Options {
     pub brokers: String,
     /// Its name.
     pub topic: String,
-    /// Its id, as Kafka's own tools print it. Nothing is fetched from a topic that has another one.
-    pub topic_id: String,
+    /// Its id, as Kafka's own tools print it. Nothing is fetched from a topic that has another one. None: its brokers are too
+    /// old to give topics ids.
+    pub topic_id: Option<String>,
     /// Stands in the brokers' logs.
     pub client_id: String,
+    /// Where we are: a broker may send us to a replica that is near. Empty: leaders are asked.
+    pub rack: String,
+    /// How brokers are spoken to.
+    pub security: Security,
     /// The broker waits so long for `min_bytes`.
     pub wait: Duration,
     /// Less than this is not worth an answer before `wait` is over.
@@ -98,11 +104,6 @@ pub enum Trouble {
     },
     /// The broker refuses; it is asked again later. Kafka's number for the reason.
     Refused(i16),
-    /// The broker would have another one asked, which is not done here. It is not fetched again before it is added anew.
-    Elsewhere {
-        /// The broker that should be asked.
-        broker: i32,
-    },
 }
 
 /// Fetches until it is dropped.
@@ -156,6 +157,11 @@ impl Fetcher {
     /// The sentence about a broker that does not understand what is asked: waiting does not help.
     pub fn lacking(&self) -> Option<String> {
         self.shared.lock().lacking.clone()
+    }
+
+    /// The sentence about a broker with which no encrypted connection came about. Another library may be less strict.
+    pub fn untrusted(&self) -> Option<String> {
+        self.shared.lock().untrusted.clone()
     }
 }
 

@@ -33,10 +33,13 @@ pub(super) struct State {
     pub(super) brokers: BTreeMap<i32, Contact>,
     /// Somebody does not know who leads.
     pub(super) wants_leaders: bool,
+    /// Another broker is to be asked for a partition than before.
+    has_moved: bool,
     /// Why nobody can say who leads.
     pub(super) leaders_trouble: Option<String>,
     pub(super) too_large: Option<usize>,
     pub(super) lacking: Option<String>,
+    pub(super) untrusted: Option<String>,
 }
 
 /// A partition that is fetched.
@@ -47,6 +50,8 @@ pub(super) struct Slot {
     /// Of the record before it; −1 if that is not known.
     fetched_epoch: i32,
     pub(super) leader: Option<i32>,
+    /// The broker that is asked instead, because the leader says that it is nearer, and how often it has answered.
+    replica: Option<(i32, u32)>,
     /// The newest that anybody told; −1 for none.
     epoch: i32,
     /// Nothing comes before it is added anew.
@@ -110,6 +115,7 @@ impl Shared {
             next: offset,
             fetched_epoch: epoch,
             leader,
+            replica: None,
             epoch: leader_epoch,
             stands: false,
             round: state.rounds,
@@ -224,13 +230,14 @@ impl Shared {
             let asked = wanted.iter().find(|one| one.partition == part.partition);
             work.extend(asked.and_then(|asked| state.bring(broker, asked, part)));
         }
-        let (has_come, wants_leaders) = (state.queue.len() > before, state.wants_leaders);
+        let has_come = state.queue.len() > before;
+        let has_moved = std::mem::take(&mut state.has_moved) || state.wants_leaders;
         drop(state);
         if has_come {
             self.arrived.notify_all();
         }
         // Others are not woken by every answer.
-        if wants_leaders {
+        if has_moved {
             self.changed.notify_all();
         }
         work
@@ -254,7 +261,7 @@ impl Shared {
         let mut has_moved = false;
         if is_last && let Some(slot) = state.slots.get_mut(&partition) {
             slot.at_work = None;
-            has_moved = slot.leader != Some(broker);
+            has_moved = slot.source() != Some(broker);
         }
         drop(state);
         self.arrived.notify_all();
@@ -278,10 +285,13 @@ impl Shared {
         let mut state = self.lock();
         state.note(error);
         state.wants_leaders = true;
+        for slot in state.slots.values_mut() {
+            slot.replica.take_if(|(replica, _)| *replica == broker);
+        }
         let failures = state.brokers.get_mut(&broker).map_or(1, |contact| {
             contact.failures = contact.failures.saturating_add(1);
             let Broker { host, port, .. } = &contact.broker;
-            contact.trouble = format!("broker `{host}:{port}` is not reachable: {error}");
+            contact.trouble = error.of_broker(host, *port);
             contact.failures
         });
         drop(state);
@@ -298,6 +308,7 @@ impl Shared {
         for leader in &metadata.leaders {
             let Some(slot) = state.slots.get_mut(&leader.partition) else { continue };
             slot.leader = slot.leader.filter(is_known);
+            slot.replica.take_if(|(replica, _)| !is_known(replica));
             // Another broker may know it better already.
             if leader.epoch < 0 || leader.epoch >= slot.epoch {
                 slot.epoch = slot.epoch.max(leader.epoch);
@@ -316,7 +327,7 @@ impl State {
     fn wanted_of(&self, broker: i32) -> impl Iterator<Item = Wanted> {
         let ours = move |slot: &Slot| {
             let is_free = slot.at_work.is_none_or(|at_work| at_work == broker);
-            !slot.stands && slot.leader == Some(broker) && is_free
+            !slot.stands && slot.source() == Some(broker) && is_free
         };
         self.slots.iter().filter(move |(_, slot)| ours(slot)).map(|(partition, slot)| Wanted {
             partition: *partition,
@@ -344,7 +355,20 @@ impl State {
         let partition = asked.partition;
         let slot = self.slots.get_mut(&partition)?;
         // It was asked for from elsewhere, or by another leader's thread meanwhile.
-        if slot.stands || slot.next != asked.offset || slot.leader != Some(broker) {
+        if slot.stands || slot.next != asked.offset || slot.source() != Some(broker) {
+            return None;
+        }
+        if slot.replica.is_some() && slot.turns_away(&part) {
+            // The leader knows better.
+            slot.replica = None;
+            self.has_moved = true;
+            return None;
+        }
+        if let Some(replica) = part.preferred_replica.filter(|_| part.is_silent()) {
+            let is_known = self.brokers.contains_key(&replica);
+            slot.replica = is_known.then_some((replica, 0));
+            (self.has_moved, self.wants_leaders) = (true, self.wants_leaders || !is_known);
+            slot.leader = slot.leader.filter(|_| is_known);
             return None;
         }
         let trouble = match trouble_in(asked, &part) {
@@ -391,6 +415,7 @@ impl State {
         match error {
             LinkError::TooLarge { size, .. } => self.too_large = Some(*size),
             LinkError::Lacks { .. } => self.lacking = Some(error.to_string()),
+            LinkError::Tls(words) => self.untrusted = Some(words.clone()),
             _ => {}
         }
     }
@@ -406,6 +431,18 @@ impl State {
 }
 
 impl Slot {
+    /// The broker that is asked.
+    fn source(&self) -> Option<i32> {
+        self.replica.map_or(self.leader, |(replica, _)| Some(replica))
+    }
+
+    /// Whether a replica's answer means that the leader is to be asked: it is in trouble, or the leader may know a better one.
+    fn turns_away(&mut self, part: &Part) -> bool {
+        let Some((_, answers)) = &mut self.replica else { return false };
+        *answers += 1;
+        part.error != 0 || part.diverging.is_some() || *answers > REPLICA_ANSWERS
+    }
+
     /// Records have come, or the ends have moved. None if neither.
     fn go_on(&mut self, broker: i32, asked: &Wanted, part: Part) -> Option<Work> {
         let ends = (part.high_watermark, part.last_stable);
@@ -430,6 +467,9 @@ impl Slot {
     }
 }
 
+/// The leader is asked for the nearest replica again after so many answers: some minutes where nothing comes.
+const REPLICA_ANSWERS: u32 = 1_000;
+
 const OFFSET_OUT_OF_RANGE: i16 = 1;
 
 /// No leader, another one, an epoch that one of us does not know yet, a disk that is lost: with a new leader it is over.
@@ -437,13 +477,12 @@ const PASSES_BY_ITSELF: [i16; 7] = [5, 6, 9, 56, 74, 75, 78];
 
 fn trouble_in(asked: &Wanted, part: &Part) -> Option<Trouble> {
     let offset = asked.offset;
-    match (part.error, part.diverging, part.preferred_replica) {
-        (0, Some(diverging), _) => {
+    match (part.error, part.diverging) {
+        (0, Some(diverging)) => {
             Some(Trouble::Truncated { offset, agrees_to: diverging.end_offset })
         }
-        (0, None, Some(broker)) if part.records.is_empty() => Some(Trouble::Elsewhere { broker }),
-        (0, None, _) => None,
-        (OFFSET_OUT_OF_RANGE, ..) => Some(Trouble::OutOfRange { offset }),
-        (code, ..) => Some(Trouble::Refused(code)),
+        (0, None) => None,
+        (OFFSET_OUT_OF_RANGE, _) => Some(Trouble::OutOfRange { offset }),
+        (code, _) => Some(Trouble::Refused(code)),
     }
 }

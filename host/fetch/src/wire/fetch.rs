@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{TopicId, Writer};
+use super::{FETCH, Question, TopicId, Writer};
 use crate::batch::AbortedTransaction;
 use crate::fault::Fault;
 use crate::read::Reader;
@@ -32,9 +32,20 @@ pub(crate) struct Wanted {
     pub(crate) fetched_epoch: i32,
 }
 
+/// The topic that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Topic<'a> {
+    pub(crate) name: &'a str,
+    /// None if the broker does not tell.
+    pub(crate) id: Option<TopicId>,
+}
+
+/// Writes the question in its version. `rack` is where we are; empty if nobody says.
 pub(crate) fn write<'a>(
     writer: &mut Writer,
-    topic: TopicId,
+    question: Question,
+    topic: Topic<'_>,
+    rack: &str,
     amount: Amount,
     wanted: impl ExactSizeIterator<Item = &'a Wanted>,
 ) {
@@ -48,7 +59,10 @@ pub(crate) fn write<'a>(
     writer.int32(0);
     writer.int32(-1);
     writer.count(1);
-    writer.raw(&topic.0);
+    match topic.id {
+        Some(id) if question == FETCH => writer.raw(&id.0),
+        _ => writer.compact_text(topic.name),
+    }
     writer.count(wanted.len());
     for one in wanted {
         writer.int32(one.partition);
@@ -61,9 +75,9 @@ pub(crate) fn write<'a>(
         writer.no_tags();
     }
     writer.no_tags();
-    // Nothing to be forgotten, and no rack.
+    // Nothing to be forgotten.
     writer.count(0);
-    writer.count(0);
+    writer.compact_text(rack);
     writer.no_tags();
 }
 
@@ -93,6 +107,13 @@ pub(crate) struct Part {
     pub(crate) records: Bytes,
 }
 
+impl Part {
+    /// Neither records nor trouble.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.error == 0 && self.diverging.is_none() && self.records.is_empty()
+    }
+}
+
 /// What came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -104,13 +125,21 @@ pub(crate) struct Answer {
 }
 
 /// `whole` is the answer that `answer` is the body of: records are handles to it.
-pub(crate) fn read(whole: &Bytes, mut answer: Reader<'_>) -> Result<Answer, Fault> {
+pub(crate) fn read(
+    question: Question,
+    whole: &Bytes,
+    mut answer: Reader<'_>,
+) -> Result<Answer, Fault> {
     let throttle_ms = answer.int32()?;
     let error = answer.int16()?;
     let _session = answer.int32()?;
     let mut parts = Vec::new();
     for _ in 0..answer.count("the count of topics")? {
-        let _topic: [u8; 16] = answer.array()?;
+        if question == FETCH {
+            let _topic: [u8; 16] = answer.array()?;
+        } else {
+            answer.compact_text("the name of a topic")?;
+        }
         for _ in 0..answer.count("the count of partitions")? {
             parts.push(part(whole, &mut answer)?);
         }

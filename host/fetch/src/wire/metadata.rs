@@ -1,18 +1,24 @@
 //! Who leads the partitions of a topic, and where the brokers are.
 
-use super::{TopicId, Writer};
+use super::{METADATA, Question, TopicId, Writer};
 use crate::fault::Fault;
 use crate::read::Reader;
 
 /// Asks for one topic by its name.
-pub(crate) fn write(writer: &mut Writer, topic: &str) {
+pub(crate) fn write(writer: &mut Writer, question: Question, topic: &str) {
+    let has_ids = question == METADATA;
     writer.count(1);
-    writer.raw(&TopicId::NONE.0);
+    if has_ids {
+        writer.raw(&TopicId::NONE.0);
+    }
     writer.compact_text(topic);
     writer.no_tags();
     // It is not made by asking for it.
     writer.int8(0);
-    // Nor are rights wanted.
+    // Nor are rights wanted: those of the cluster, for which there is no question later, and those of the topic.
+    if !has_ids {
+        writer.int8(0);
+    }
     writer.int8(0);
     writer.no_tags();
 }
@@ -41,12 +47,13 @@ pub(crate) struct Metadata {
     pub(crate) brokers: Vec<Broker>,
     /// Kafka's number for it; 0 for none.
     pub(crate) error: i16,
-    pub(crate) topic: TopicId,
+    /// None if the broker does not tell.
+    pub(crate) topic: Option<TopicId>,
     pub(crate) leaders: Vec<Leader>,
 }
 
 /// The answer about the one topic that was asked for.
-pub(crate) fn read(mut answer: Reader<'_>) -> Result<Metadata, Fault> {
+pub(crate) fn read(question: Question, mut answer: Reader<'_>) -> Result<Metadata, Fault> {
     let _throttle = answer.int32()?;
     let mut brokers = Vec::new();
     for _ in 0..answer.count("the count of brokers")? {
@@ -68,7 +75,7 @@ pub(crate) fn read(mut answer: Reader<'_>) -> Result<Metadata, Fault> {
     }
     let error = answer.int16()?;
     let _name = answer.compact_text("the name of a topic")?;
-    let topic = TopicId(answer.array()?);
+    let topic = (question == METADATA).then(|| answer.array().map(TopicId)).transpose()?;
     let _is_internal = answer.byte()?;
     let mut leaders = Vec::new();
     for _ in 0..answer.count("the count of partitions")? {

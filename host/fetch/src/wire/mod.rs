@@ -1,8 +1,9 @@
 //! What is said to brokers and how they answer: three questions, each in one version.
 //!
 //! Versions are those of Kafka 3.1, which every later one still answers: Fetch 13 and Metadata 12 name a topic by its id, so
-//! that a topic which was made anew under its name is never read as if it were the same. Fetch 12 and later compare the
-//! epoch of the last record with the log (KIP-320): nobody has to ask for that after a change of leaders.
+//! that a topic which was made anew under its name is never read as if it were the same. Older brokers are asked by its name,
+//! with Fetch 12 and Metadata 9, which Kafka 2.7 was the first to answer. Both compare the epoch of the last record with the
+//! log (KIP-320): nobody has to ask for that after a change of leaders.
 //!
 //! They are written by hand. The crate for it, `kafka-protocol`, generates all of Kafka's ninety messages in all versions,
 //! and reserves memory for as many elements as an answer claims.
@@ -16,6 +17,7 @@ mod tests;
 
 use crate::fault::Fault;
 use crate::read::Reader;
+pub(crate) use versions::Dialect;
 pub(crate) use writer::Writer;
 
 /// A kind of question, in the one version in which it is put.
@@ -27,14 +29,18 @@ pub(crate) struct Question {
 }
 
 pub(crate) const FETCH: Question = Question { name: "Fetch", key: 1, version: 13 };
+pub(crate) const FETCH_BY_NAME: Question = Question { name: "Fetch", key: 1, version: 12 };
 pub(crate) const METADATA: Question = Question { name: "Metadata", key: 3, version: 12 };
+pub(crate) const METADATA_BY_NAME: Question = Question { name: "Metadata", key: 3, version: 9 };
 pub(crate) const API_VERSIONS: Question = Question { name: "ApiVersions", key: 18, version: 0 };
+pub(crate) const SASL_HANDSHAKE: Question = Question { name: "SaslHandshake", key: 17, version: 1 };
+pub(crate) const SASL_AUTHENTICATE: Question =
+    Question { name: "SaslAuthenticate", key: 36, version: 1 };
 
 impl Question {
-    /// Since when heads and bodies may have tagged fields at their ends. That of ApiVersions is older, so that any broker
-    /// understands it.
+    /// Whether heads and bodies may have tagged fields at their ends. Older versions have none.
     fn has_tags(self) -> bool {
-        self != API_VERSIONS
+        ![API_VERSIONS, SASL_HANDSHAKE, SASL_AUTHENTICATE].contains(&self)
     }
 
     /// The whole request behind its length, with the body that `write` appends.

@@ -4,9 +4,12 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::fetch::{self, Amount, Diverging, Wanted};
+use super::fetch::{self, Amount, Diverging, Topic, Wanted};
 use super::metadata::{self, Broker, Leader};
-use super::{API_VERSIONS, FETCH, METADATA, TopicId, Writer, versions};
+use super::{
+    API_VERSIONS, Dialect, FETCH, FETCH_BY_NAME, METADATA, METADATA_BY_NAME, SASL_HANDSHAKE,
+    TopicId, Writer,
+};
 use crate::batch::AbortedTransaction;
 use crate::fault::Fault;
 use crate::read::Reader;
@@ -26,18 +29,28 @@ fn questions_are_written_as_kafka_describes_them() {
         hex(&API_VERSIONS.request(1, "c", |_| {})),
         "0000000b00120000000000010001".to_owned() + "63"
     );
-    let question = METADATA.request(2, "c", |writer| metadata::write(writer, "sales"));
+    let metadata_in = |question: super::Question| {
+        question.request(2, "c", |writer| metadata::write(writer, question, "sales"))
+    };
+    let question = metadata_in(METADATA);
     let head = "0003000c00000002000163".to_owned() + "00";
     let topic = "02".to_owned() + &"00".repeat(16) + "0673616c6573" + "00";
     assert_eq!(hex(&question), format!("00000027{head}{topic}000000"));
+    let by_name = "0000001800030009000000020001630002".to_owned() + "0673616c657300" + "00000000";
+    assert_eq!(hex(&metadata_in(METADATA_BY_NAME)), by_name);
+    let handshake = SASL_HANDSHAKE.request(3, "c", |writer| writer.text("PLAIN"));
+    assert_eq!(hex(&handshake), "0000001200110001000000030001630005504c41494e");
 
     let amount =
         Amount { wait_ms: 500, min_bytes: 1, max_bytes: 1 << 20, partition_max_bytes: 4096 };
     let wanted = [Wanted { partition: 3, offset: 258, leader_epoch: 5, fetched_epoch: -1 }];
-    let topic = TopicId([0xab; 16]);
-    let question =
-        FETCH.request(7, "c", |writer| fetch::write(writer, topic, amount, wanted.iter()));
-    let head = "0001000d0000000700016300";
+    let topic = Topic { name: "sales", id: Some(TopicId([0xab; 16])) };
+    let fetch_in = |question: super::Question, rack| {
+        question.request(7, "c", |writer| {
+            fetch::write(writer, question, topic, rack, amount, wanted.iter());
+        })
+    };
+    let head = |version: &str| format!("0001{version}0000000700016300");
     let body = "ffffffff000001f400000001001000000100000000ffffffff02".to_owned();
     let partition = "02".to_owned()
         + "0000000300000005"
@@ -46,8 +59,10 @@ fn questions_are_written_as_kafka_describes_them() {
         + "ffffffffffffffff"
         + "00001000"
         + "00";
-    let expected = format!("{head}{body}{}{partition}00010100", "ab".repeat(16));
-    assert_eq!(hex(&question), format!("{:08x}{expected}", expected.len() / 2));
+    let expected = head("000d") + &body + &"ab".repeat(16) + &partition + "00010100";
+    assert_eq!(hex(&fetch_in(FETCH, "")), format!("{:08x}{expected}", expected.len() / 2));
+    let expected = head("000c") + &body + "0673616c6573" + &partition + "0001026100";
+    assert_eq!(hex(&fetch_in(FETCH_BY_NAME, "a")), format!("{:08x}{expected}", expected.len() / 2));
 }
 
 #[test]
@@ -70,12 +85,15 @@ fn what_a_broker_lacks_is_named_with_what_it_has() {
         }
         writer.framed()[4..].to_vec()
     };
-    let lacking = |bytes: &[u8]| versions::lacking(Reader::new(bytes), &[FETCH, METADATA]);
+    let dialect = |ranges: &[(i16, i16, i16)]| Dialect::of(Reader::new(&answer(ranges))).unwrap();
+    let newest = Dialect { fetch: FETCH, metadata: METADATA };
+    assert_eq!(dialect(&[(0, 3, 11), (1, 4, 17), (3, 0, 13)]), Ok(newest));
+    assert_eq!(dialect(&[(1, 0, 12), (3, 0, 11)]), Ok(Dialect::OLDEST));
+    assert_eq!(dialect(&[(1, 0, 11), (3, 0, 12)]), Err((FETCH_BY_NAME, Some(11))));
+    assert_eq!(dialect(&[(1, 4, 13)]), Err((METADATA_BY_NAME, None)));
     let all = answer(&[(0, 3, 11), (1, 4, 17), (3, 0, 13)]);
-    assert_eq!(lacking(&all), Ok(Vec::new()));
-    assert_eq!(lacking(&answer(&[(1, 0, 11), (3, 0, 12)])), Ok(vec![(FETCH, Some(11))]));
-    assert_eq!(lacking(&answer(&[(1, 4, 13)])), Ok(vec![(METADATA, None)]));
-    assert_eq!(lacking(&all[..all.len() - 1]), Err(Fault::CutOff { wanted: 2, left: 1 }));
+    let cut = Dialect::of(Reader::new(&all[..all.len() - 1]));
+    assert_eq!(cut, Err(Fault::CutOff { wanted: 2, left: 1 }));
 }
 
 fn metadata_answer() -> Vec<u8> {
@@ -117,14 +135,14 @@ fn metadata_answer() -> Vec<u8> {
 #[test]
 fn leaders_and_addresses_are_read() {
     let bytes = metadata_answer();
-    let read = metadata::read(Reader::new(&bytes)).unwrap();
+    let read = metadata::read(METADATA, Reader::new(&bytes)).unwrap();
     let broker = |id, host: &str, port| Broker { id, host: host.to_owned(), port };
     assert_eq!(read.brokers, [broker(1, "one", 9093), broker(2, "other", 9094)]);
-    assert_eq!((read.error, read.topic), (0, TopicId([7; 16])));
+    assert_eq!((read.error, read.topic), (0, Some(TopicId([7; 16]))));
     let leader = |partition, broker, epoch| Leader { partition, broker, epoch };
     assert_eq!(read.leaders, [leader(0, Some(2), 40), leader(1, None, 41)]);
     for cut in 0..bytes.len() {
-        let read = metadata::read(Reader::new(&bytes[..cut]));
+        let read = metadata::read(METADATA, Reader::new(&bytes[..cut]));
         // The last ones are not read.
         assert!(read.is_err() || cut >= bytes.len() - 1, "{cut} of {}", bytes.len());
     }
@@ -176,7 +194,7 @@ fn fetch_answer() -> Vec<u8> {
 
 fn read_fetch(bytes: Vec<u8>) -> Result<fetch::Answer, Fault> {
     let whole = Bytes::from(bytes);
-    fetch::read(&whole, Reader::new(&whole))
+    fetch::read(FETCH, &whole, Reader::new(&whole))
 }
 
 #[test]
@@ -229,14 +247,15 @@ proptest! {
                 prop_assert!(answer.parts.iter().all(|part| part.records.len() <= length));
             }
         } else {
-            let _ = metadata::read(Reader::new(&bytes));
+            let _ = metadata::read(METADATA, Reader::new(&bytes));
         }
     }
 
     #[test]
     fn noise_is_read_or_refused(bytes in vec(any::<u8>(), 0..200)) {
-        let _ = versions::lacking(Reader::new(&bytes), &[FETCH, METADATA]);
-        let _ = metadata::read(Reader::new(&bytes));
+        let _ = Dialect::of(Reader::new(&bytes));
+        let _ = metadata::read(METADATA_BY_NAME, Reader::new(&bytes));
+        let _ = metadata::read(METADATA, Reader::new(&bytes));
         let _ = FETCH.body(&bytes, 1);
         let _ = read_fetch(bytes);
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::batch::tests::writer::{Batch, Written};
 use crate::read::Reader;
-use crate::wire::{API_VERSIONS, FETCH, METADATA, TopicId, Writer};
+use crate::wire::{
+    API_VERSIONS, FETCH, FETCH_BY_NAME, METADATA, METADATA_BY_NAME, TopicId, Writer,
+};
 
 /// What becomes of the next answer with records.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,10 @@ pub(super) struct State {
     pub(super) deeds: VecDeque<Deed>,
     pub(super) newest_fetch: i16,
     pub(super) topic: u8,
+    /// Where leaders send clients that say where they are.
+    pub(super) nearest: Option<usize>,
+    /// By broker, answers with records.
+    pub(super) fed: Vec<usize>,
     /// Answers about records that were sent whole.
     pub(super) answers: usize,
     ports: Vec<u16>,
@@ -68,6 +74,7 @@ impl Cluster {
             leaders: (0..partitions).map(|partition| (partition % brokers, 3)).collect(),
             newest_fetch: 17,
             topic: 7,
+            fed: vec![0; brokers],
             ports: listeners.iter().map(|one| one.local_addr().unwrap().port()).collect(),
             ..State::default()
         };
@@ -141,12 +148,13 @@ impl Cluster {
         reader.skip_tags().unwrap();
         writer.no_tags();
         if key == METADATA.key {
-            assert_eq!(version, METADATA.version);
-            self.metadata(&mut writer);
+            assert!([METADATA.version, METADATA_BY_NAME.version].contains(&version));
+            self.metadata(version == METADATA.version, &mut writer);
             return (writer.framed(), None);
         }
-        assert_eq!((key, version), (FETCH.key, FETCH.version));
-        let deed = self.fetch(broker, reader, &mut writer);
+        assert_eq!(key, FETCH.key);
+        assert!([FETCH.version, FETCH_BY_NAME.version].contains(&version));
+        let deed = self.fetch(broker, version == FETCH.version, reader, &mut writer);
         (writer.framed(), deed)
     }
 
@@ -154,12 +162,13 @@ impl Cluster {
         writer.int16(0);
         writer.int32(2);
         let newest = self.lock().newest_fetch;
-        [FETCH.key, 4, newest, METADATA.key, 0, 13]
+        let metadata = if newest < FETCH.version { METADATA_BY_NAME.version } else { 13 };
+        [FETCH.key, 4, newest, METADATA.key, 0, metadata]
             .into_iter()
             .for_each(|number| writer.int16(number));
     }
 
-    fn metadata(&self, writer: &mut Writer) {
+    fn metadata(&self, has_ids: bool, writer: &mut Writer) {
         let state = self.lock();
         writer.int32(0);
         writer.count(state.ports.len());
@@ -175,7 +184,9 @@ impl Cluster {
         writer.count(1);
         writer.int16(0);
         writer.compact_text("sales");
-        writer.raw(&TopicId([state.topic; 16]).0);
+        if has_ids {
+            writer.raw(&TopicId([state.topic; 16]).0);
+        }
         writer.int8(0);
         writer.count(state.leaders.len());
         for (partition, (leader, epoch)) in (0..).zip(&state.leaders) {
@@ -191,14 +202,26 @@ impl Cluster {
         writer.no_tags();
     }
 
-    fn fetch(&self, broker: usize, mut reader: Reader<'_>, writer: &mut Writer) -> Option<Deed> {
+    fn fetch(
+        &self,
+        broker: usize,
+        has_ids: bool,
+        mut reader: Reader<'_>,
+        writer: &mut Writer,
+    ) -> Option<Deed> {
         let [_replica, wait, _least, most] = [0; 4].map(|_| reader.int32().unwrap());
         assert_eq!(reader.byte().unwrap(), 1, "committed records are wanted");
         let _session = (reader.int32().unwrap(), reader.int32().unwrap());
         assert_eq!(reader.count("topics").unwrap(), 1);
-        let topic: [u8; 16] = reader.array().unwrap();
+        let id: Option<[u8; 16]> = has_ids.then(|| reader.array().unwrap());
+        if !has_ids {
+            assert_eq!(reader.compact_text("topic").unwrap().as_deref(), Some("sales"));
+        }
         let count = reader.count("partitions").unwrap();
         let wanted: Vec<_> = (0..count).map(|_| Wanted::read(&mut reader)).collect();
+        reader.skip_tags().unwrap();
+        assert_eq!(reader.count("forgotten topics").unwrap(), 0);
+        let has_rack = !reader.compact_text("rack").unwrap().unwrap_or_default().is_empty();
         let mut state = self.lock();
         let is_there = |one: &Wanted| one.offset != state.end(one.partition);
         if !wanted.iter().any(is_there) && state.deeds.is_empty() {
@@ -210,16 +233,26 @@ impl Cluster {
         writer.int16(0);
         writer.int32(0);
         writer.count(1);
-        writer.raw(&topic);
+        match id {
+            Some(id) => writer.raw(&id),
+            None => writer.compact_text("sales"),
+        }
         writer.count(wanted.len());
         let mut room = usize::try_from(most).unwrap();
         for one in &wanted {
             let error = match deed {
                 Some(Deed::Refuse(code)) => code,
-                _ if topic != [state.topic; 16] => 100,
+                _ if id.is_some_and(|id| id != [state.topic; 16]) => 100,
                 _ => state.refusal(broker, one),
             };
-            state.write_part(writer, one, error, deed, &mut room);
+            let nearest = state.nearest.filter(|nearest| has_rack && *nearest != broker);
+            let elsewhere = match deed {
+                Some(Deed::Send(broker)) => Some(broker),
+                _ => nearest.filter(|_| error == 0).map(|broker| i32::try_from(broker).unwrap()),
+            };
+            let before = room;
+            state.write_part(writer, one, error, (deed, elsewhere), &mut room);
+            state.fed[broker] += usize::from(room < before);
         }
         writer.no_tags();
         writer.no_tags();
@@ -257,7 +290,7 @@ impl State {
     fn refusal(&self, broker: usize, wanted: &Wanted) -> i16 {
         let (leader, newest) = self.leaders[wanted.partition];
         match wanted.epoch {
-            _ if leader != broker => NOT_LEADER,
+            _ if leader != broker && self.nearest != Some(broker) => NOT_LEADER,
             epoch if epoch < newest => 74,
             epoch if epoch > newest => 75,
             _ if !(0..=self.end(wanted.partition)).contains(&wanted.offset) => 1,
@@ -270,7 +303,7 @@ impl State {
         writer: &mut Writer,
         wanted: &Wanted,
         error: i16,
-        deed: Option<Deed>,
+        (deed, elsewhere): (Option<Deed>, Option<i32>),
         room: &mut usize,
     ) {
         writer.int32(i32::try_from(wanted.partition).unwrap());
@@ -278,10 +311,9 @@ impl State {
         let end = self.end(wanted.partition);
         [end, end, 0].into_iter().for_each(|number| writer.int64(number));
         writer.count(0);
-        let elsewhere = if let Some(Deed::Send(broker)) = deed { broker } else { -1 };
-        writer.int32(elsewhere);
+        writer.int32(elsewhere.unwrap_or(-1));
         // Nothing beside such words, as with Kafka.
-        let is_silent = error != 0 || elsewhere >= 0 || matches!(deed, Some(Deed::Diverge(_)));
+        let is_silent = error != 0 || elsewhere.is_some() || matches!(deed, Some(Deed::Diverge(_)));
         let records = if is_silent { Vec::new() } else { self.records(wanted, *room) };
         *room = room.saturating_sub(records.len());
         writer.count(records.len());

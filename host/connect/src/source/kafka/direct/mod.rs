@@ -4,6 +4,7 @@
 //! committed.
 
 mod options;
+mod security;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -55,12 +56,7 @@ impl Direct {
 
     /// Begins to fetch in this topic and no other.
     pub(super) fn begin(&mut self, identity: &SourceIdentity) -> Result<(), SourceError> {
-        let Some(id) = &identity.topic else {
-            return Err(SourceError::Final(format!(
-                "`source.kafka.fetch = \"direct\"` needs brokers that give topics ids, as Kafka does from 3.1 on: {USE_LIBRDKAFKA}"
-            )));
-        };
-        let options = Options { topic_id: id.clone(), ..self.options.clone() };
+        let options = Options { topic_id: identity.topic.clone(), ..self.options.clone() };
         let fetcher = Fetcher::start(options).map_err(|error| failed("start a thread", error))?;
         self.fetcher = Some(fetcher);
         Ok(())
@@ -123,7 +119,7 @@ impl Direct {
         let lacking = self.fetcher.as_ref().and_then(Fetcher::lacking);
         lacking.map_or(Ok(()), |lacking| {
             Err(SourceError::Final(format!(
-                "`source.kafka.fetch = \"direct\"` needs Kafka 3.1 or later, but of a broker of `{}` holds: {lacking}; {USE_LIBRDKAFKA}",
+                "`source.kafka.fetch = \"direct\"` needs Kafka 2.7 or later, but of a broker of `{}` holds: {lacking}; {USE_LIBRDKAFKA}",
                 self.options.brokers
             )))
         })
@@ -199,13 +195,6 @@ fn error_of(trouble: Trouble) -> PartitionError {
             offset: -1,
             verdict: ErrorVerdict::MayPass,
             words: super::errors::words_of(code),
-        },
-        Trouble::Elsewhere { broker } => PartitionError {
-            offset: -1,
-            verdict: ErrorVerdict::Unsupported,
-            words: format!(
-                "its leader wants it read from broker {broker}, and `source.kafka.fetch = \"direct\"` reads from leaders only: {USE_LIBRDKAFKA}"
-            ),
         },
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sluicegate_fetch::Options;
 use sluicegate_pipeline::KafkaConfig;
 
+use super::security;
 use crate::source::SourceError;
 use crate::source::kafka::properties;
 
@@ -33,8 +34,10 @@ pub(super) fn of(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Options
     Ok(Options {
         brokers: config.brokers.clone(),
         topic: config.topic.clone(),
-        topic_id: String::new(),
+        topic_id: None,
         client_id: config.properties.get("client.id").map_or(name, String::as_str).to_owned(),
+        rack: config.properties.get("client.rack").cloned().unwrap_or_default(),
+        security: security::of(&config.properties)?,
         wait: millis("fetch.wait.max.ms")?,
         min_bytes: bytes("fetch.min.bytes")?,
         max_bytes: bytes("fetch.max.bytes")?,

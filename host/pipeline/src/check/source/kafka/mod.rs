@@ -1,7 +1,5 @@
 //! `[source.kafka]`: brokers, topic, positions and properties that can be used.
 
-mod direct;
-
 use std::collections::BTreeMap;
 
 use crate::check::Context;
@@ -11,7 +9,7 @@ use crate::raw::{RawEnd, RawFetchWay, RawKafka, RawOnDataLoss, RawStart};
 use crate::scalar::Properties;
 use crate::{
     ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
-    environment, forbidden, place,
+    environment, forbidden, place, unsupported_by_direct_fetch,
 };
 
 /// Properties of librdkafka that the source sets itself, with what to use instead.
@@ -60,7 +58,10 @@ pub(super) fn check(
         RawFetchWay::Direct => FetchWay::Direct,
     };
     if fetch == FetchWay::Direct {
-        direct::check(&properties, key, problems);
+        for (name, reason) in unsupported_by_direct_fetch(&properties) {
+            let words = format!("`fetch = \"direct\"`: {reason}; remove one of the two");
+            problems.refuse(&key.child("properties").child(name), words);
+        }
     }
     Some(KafkaConfig {
         brokers: brokers?,
