@@ -21,6 +21,7 @@ mod kafka_to_parquet;
 mod metadata_columns;
 mod files_equals_kafka;
 mod direct_fetch;
+mod secured_fetch;
 mod windows;
 mod long_decimals;
 mod console;

@@ -10,11 +10,32 @@ use super::wire::Wire;
 
 /// The address of the shared broker. Each test makes topics of its own.
 pub fn kafka() -> &'static str {
-    static ADDRESS: OnceLock<String> = OnceLock::new();
-    ADDRESS.get_or_init(|| {
+    &shared_kafka().plain
+}
+
+/// Where the shared broker is.
+pub struct SharedKafka {
+    /// `host:port` without TLS.
+    pub plain: String,
+    /// With TLS and passwords.
+    pub secured: String,
+    /// With TLS and certificates.
+    pub mutual: String,
+    /// Where its certificates are.
+    pub folder: PathBuf,
+}
+
+/// The shared broker with all its listeners.
+pub fn shared_kafka() -> &'static SharedKafka {
+    static SHARED: OnceLock<SharedKafka> = OnceLock::new();
+    SHARED.get_or_init(|| {
         kept(|folder| {
-            let kafka = own_kafka(&folder.join("kafka"));
-            (kafka.address(), kafka)
+            let folder = folder.join("kafka");
+            let _one_fetches = fetching();
+            services::kafka::fetch(&Workspace::here()).unwrap();
+            let kafka = Kafka::start_secured(&Workspace::here(), &folder).unwrap();
+            let (secured, mutual) = (kafka.secured(), kafka.mutual());
+            (SharedKafka { plain: kafka.address(), secured, mutual, folder }, kafka)
         })
     })
 }
@@ -75,7 +96,7 @@ fn fetching() -> MutexGuard<'static, ()> {
 
 /// Starts a service on a thread that lives as long as the process, because a service dies with the thread that
 /// started it, and the threads of tests end early.
-fn kept<S>(start: impl FnOnce(&Path) -> (String, S) + Send + 'static) -> String {
+fn kept<A: Send + 'static, S>(start: impl FnOnce(&Path) -> (A, S) + Send + 'static) -> A {
     let (tell, told) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let (address, _service) = start(&folder());

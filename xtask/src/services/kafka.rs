@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::fetched;
+use super::{certificates, fetched};
 use crate::command::{apt_install, first_line, run};
 use crate::daemon::{Daemon, Output, free_port};
 use crate::workspace::Workspace;
@@ -16,7 +16,14 @@ use crate::workspace::Workspace;
 const VERSION: &str = "4.3.1";
 const POM: &str = include_str!("kafka-pom.xml");
 const SERVER_PROPERTIES: &str = include_str!("kafka-server.properties");
+const SECURED_PROPERTIES: &str = include_str!("kafka-secured.properties");
 const LOG4J_PROPERTIES: &str = include_str!("kafka-log4j2.properties");
+
+/// Whom a secured broker knows, by PLAIN and by both SCRAM mechanisms.
+pub const USER: &str = "reader";
+
+/// The password of [`USER`].
+pub const PASSWORD: &str = "only-for-tests";
 
 /// Starting takes 2 to 7 s on a quiet machine; a busy one may need ten times that.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -59,8 +66,8 @@ pub struct Kafka {
     home: PathBuf,
     folder: PathBuf,
     port: u16,
-    /// Where those connect who pass on what comes to the ports that it advertises besides.
-    back_ports: Vec<u16>,
+    /// Of the listeners besides the first.
+    more_ports: Vec<u16>,
     daemon: Daemon,
 }
 
@@ -73,10 +80,38 @@ impl Kafka {
     /// The same, and for each of `ports` it has one more listener, which it tells its clients to be at that port. Somebody
     /// listens there and passes on what comes to [`Kafka::behind`].
     pub fn start_behind(workspace: &Workspace, folder: &Path, ports: &[u16]) -> Result<Self> {
+        let listener = |(number, port): (usize, &u16)| {
+            let name = format!("BEHIND{number}");
+            Ok(Listener { name, protocol: "PLAINTEXT", port: free_port()?, advertised: *port })
+        };
+        let listeners = ports.iter().enumerate().map(listener).collect::<Result<Vec<_>>>()?;
+        Self::start_with(workspace, folder, listeners, "", &[])
+    }
+
+    /// The same, with two listeners more, [`Kafka::secured`] and [`Kafka::mutual`], and certificates in its folder.
+    pub fn start_secured(workspace: &Workspace, folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
+        certificates::make(folder)?;
+        let listener = |name: &str, protocol| -> Result<Listener> {
+            let port = free_port()?;
+            Ok(Listener { name: name.to_owned(), protocol, port, advertised: port })
+        };
+        let listeners = vec![listener("SECURED", "SASL_SSL")?, listener("MUTUAL", "SSL")?];
+        let scram = |hash| format!("SCRAM-SHA-{hash}=[name={USER},password={PASSWORD}]");
+        let format = ["--add-scram", &scram(256), "--add-scram", &scram(512)];
+        Self::start_with(workspace, folder, listeners, SECURED_PROPERTIES, &format)
+    }
+
+    fn start_with(
+        workspace: &Workspace,
+        folder: &Path,
+        more: Vec<Listener>,
+        lines: &str,
+        format_arguments: &[&str],
+    ) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
         let (home, port, controller_port) = (home(workspace), free_port()?, free_port()?);
-        let back_ports = ports.iter().map(|_| free_port()).collect::<Result<Vec<_>>>()?;
-        let template = SERVER_PROPERTIES.to_owned() + &listeners(ports, &back_ports);
+        let template = SERVER_PROPERTIES.to_owned() + &listeners(&more) + lines;
         let properties = template
             .replace("@BPORT@", &port.to_string())
             .replace("@CPORT@", &controller_port.to_string())
@@ -88,13 +123,14 @@ impl Kafka {
         format.args(["kafka.tools.StorageTool", "format", "--standalone"]);
         // Any 16 bytes in URL-safe base64 will do: nothing but this folder knows the cluster.
         format.args(["-t", "c2x1aWNlZ2F0ZS10ZXN0cw", "-c"]).arg(folder.join("server.properties"));
-        let output = format.output().context("run `java`")?;
+        let output = format.args(format_arguments).output().context("run `java`")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stdout);
             bail!("format Kafka's log: {said}{}", String::from_utf8_lossy(&output.stderr));
         }
         let daemon = launch(&home, folder)?;
-        Ok(Self { home, folder: folder.to_path_buf(), port, back_ports, daemon })
+        let more_ports = more.iter().map(|listener| listener.port).collect();
+        Ok(Self { home, folder: folder.to_path_buf(), port, more_ports, daemon })
     }
 
     /// `host:port` of the broker.
@@ -104,7 +140,17 @@ impl Kafka {
 
     /// `host:port` of the listener that it advertises at the port of that number.
     pub fn behind(&self, number: usize) -> String {
-        format!("127.0.0.1:{}", self.back_ports[number])
+        format!("127.0.0.1:{}", self.more_ports[number])
+    }
+
+    /// `host:port` of the listener with TLS that wants [`USER`] and [`PASSWORD`].
+    pub fn secured(&self) -> String {
+        format!("127.0.0.1:{}", self.more_ports[0])
+    }
+
+    /// `host:port` of the listener with TLS that wants a certificate.
+    pub fn mutual(&self) -> String {
+        format!("127.0.0.1:{}", self.more_ports[1])
     }
 
     /// The broker's process.
@@ -124,20 +170,29 @@ impl Kafka {
     }
 }
 
-/// The lines with a listener more for each port that is advertised. Of a key that comes twice the last one counts.
-fn listeners(ports: &[u16], back_ports: &[u16]) -> String {
+/// One besides the first.
+struct Listener {
+    name: String,
+    protocol: &'static str,
+    /// Where it is.
+    port: u16,
+    /// Where it tells clients to be.
+    advertised: u16,
+}
+
+/// The lines with more listeners. Of a key that comes twice the last one counts.
+fn listeners(more: &[Listener]) -> String {
     let own = "PLAINTEXT://127.0.0.1:@BPORT@";
-    let list = |ports: &[u16]| -> String {
-        let listener = |(number, port)| format!(",BEHIND{number}://127.0.0.1:{port}");
-        ports.iter().enumerate().map(listener).collect()
+    let list = |port: fn(&Listener) -> u16| -> String {
+        more.iter().map(|one| format!(",{}://127.0.0.1:{}", one.name, port(one))).collect()
     };
     let protocols: String =
-        (0..ports.len()).map(|number| format!(",BEHIND{number}:PLAINTEXT")).collect();
+        more.iter().map(|one| format!(",{}:{}", one.name, one.protocol)).collect();
     format!(
         "listeners={own},CONTROLLER://127.0.0.1:@CPORT@{}\nadvertised.listeners={own}{}\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}\n",
-        list(back_ports),
-        list(ports),
+        list(|one| one.port),
+        list(|one| one.advertised),
     )
 }
 

@@ -7,6 +7,7 @@ pub mod prometheus;
 pub mod schemathesis;
 pub mod delta_readers;
 pub mod chromium;
+mod certificates;
 mod python;
 
 use std::fs;

@@ -18,7 +18,7 @@ pub(crate) enum LinkError {
     Closed,
     /// It ended the connection before it said anything.
     #[error(
-        "it closed the connection before its first answer, as brokers do that want TLS: `security.protocol` is {0}"
+        "it closed the connection before its first answer: check the port and `security.protocol`, which is {0}"
     )]
     ClosedAtOnce(&'static str),
     /// Its answer cannot be read.

@@ -75,14 +75,15 @@ impl Link {
         patience: Patience,
         spare: Spare,
     ) -> Result<Self, LinkError> {
-        let stream = Stream::open(host, port, security.tls.as_ref(), patience)?;
+        let at_once = |error| match error {
+            LinkError::Closed => LinkError::ClosedAtOnce(security.protocol()),
+            error => error,
+        };
+        let stream = Stream::open(host, port, security.tls.as_ref(), patience).map_err(at_once)?;
         let (client_id, largest) = (client_id.to_owned(), patience.largest);
         let dialect = Dialect::OLDEST;
         let mut link = Self { stream, client_id, largest, correlation: 0, spare, dialect };
-        let answer = link.ask(API_VERSIONS, |_| {}).map_err(|error| match error {
-            LinkError::Closed => LinkError::ClosedAtOnce(security.protocol()),
-            error => error,
-        })?;
+        let answer = link.ask(API_VERSIONS, |_| {}).map_err(at_once)?;
         let answer = API_VERSIONS.body(&answer, link.correlation)?;
         link.dialect = Dialect::of(answer)?
             .map_err(|(question, newest)| LinkError::Lacks { question, newest })?;

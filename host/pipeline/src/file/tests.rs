@@ -418,15 +418,15 @@ fn a_direct_fetch_takes_no_property_that_it_does_not_obey() {
         let more = format!("fetch = \"direct\"\n[source.kafka.properties]\n{properties}");
         with("start = \"earliest\"", &more)
     };
-    let obeyed =
-        "\"fetch.max.bytes\" = 1000\n\"security.protocol\" = \"plaintext\"\ndebug = \"fetch\"";
+    let obeyed = "\"fetch.max.bytes\" = 1000\n\"security.protocol\" = \"SASL_SSL\"\n\
+                  \"sasl.mechanism\" = \"scram-sha-256\"\ndebug = \"fetch\"";
     let SourceConfig::Kafka(kafka) = good(&fetched(obeyed)).source else { panic!("no topic") };
     assert_eq!(kafka.fetch, FetchWay::Direct);
     refused(
-        &fetched("\"client.rack\" = \"a\"\n\"security.protocol\" = \"SSL\""),
+        &fetched("\"sasl.mechanism\" = \"GSSAPI\"\n\"client.dns.lookup\" = \"use_all_dns_ips\""),
         expect![[r#"
-            pipelines/sales.toml:17: `source.kafka.properties."client.rack"`: `fetch = "direct"` does not know this property, and speaks neither TLS nor SASL: remove one of the two
-            pipelines/sales.toml:18: `source.kafka.properties."security.protocol"`: `fetch = "direct"` does not know this property, and speaks neither TLS nor SASL: remove one of the two"#]],
+            pipelines/sales.toml:17: `source.kafka.properties."sasl.mechanism"`: `fetch = "direct"`: it knows PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 only; remove one of the two
+            pipelines/sales.toml:18: `source.kafka.properties."client.dns.lookup"`: `fetch = "direct"`: it does not know this property; remove one of the two"#]],
     );
 }
 

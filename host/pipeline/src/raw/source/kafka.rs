@@ -60,8 +60,8 @@ pub(crate) struct RawKafka {
     /// Who reads the records. Default `"librdkafka"`, because it reads from any broker.
     ///
     /// * `"librdkafka"`: Kafka's client for C.
-    /// * `"direct"`: connections of Sluicegate's own, for a fraction of the cost. They need Kafka 3.1 or later, and no TLS, SASL or
-    ///   `client.rack`. Results are the same. Properties that it does not know are refused.
+    /// * `"direct"`: connections of Sluicegate's own, for a fraction of the cost. They need Kafka 2.7 or later, and know TLS, SASL
+    ///   by PLAIN and SCRAM, and `client.rack`. Results are the same. Properties that they do not know are refused.
     #[serde(default)]
     #[schemars(example = &"direct")]
     pub(crate) fetch: RawFetchWay,

@@ -53,9 +53,8 @@ fn tls(properties: &ClientProperties) -> Result<Tls, SourceError> {
         Verify::All
     };
     let options = TlsOptions { authorities: pem("ssl.ca")?, identity, verify };
-    Tls::new(&options).map_err(|reason| {
-        SourceError::Refused(format!("`source.kafka.properties`: {reason}"))
-    })
+    Tls::new(&options)
+        .map_err(|reason| SourceError::Refused(format!("`source.kafka.properties`: {reason}")))
 }
 
 fn sasl(properties: &ClientProperties) -> Result<Sasl, SourceError> {
@@ -65,8 +64,7 @@ fn sasl(properties: &ClientProperties) -> Result<Sasl, SourceError> {
     let mechanism = name.and_then(|name| Mechanism::of(name)).ok_or_else(|| {
         refused("sasl.mechanism", "it has to be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
     })?;
-    let sasl =
-        Sasl { mechanism, username: get("sasl.username"), password: get("sasl.password") };
+    let sasl = Sasl { mechanism, username: get("sasl.username"), password: get("sasl.password") };
     if sasl.username.is_empty() {
         return Err(refused("sasl.username", "it is missing"));
     }
