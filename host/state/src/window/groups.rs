@@ -96,22 +96,26 @@ impl GroupTable {
         id
     }
 
-    /// Counts a row of the call `stamp` to a group. Returns the group's index among those of the call;
-    /// `next` if this is the first time.
+    /// A row of the call `stamp` has touched a group. Its index among the groups of that call; `next` if this is the
+    /// first time.
     #[inline]
     pub(super) fn touch(&mut self, id: u32, stamp: u32, next: u32) -> u32 {
         let group = &mut self.groups[id as usize];
-        let is_new = group.rows == 0;
-        group.rows = group.rows.saturating_add(1);
         if group.stamp != stamp {
             group.stamp = stamp;
             group.local = next;
         }
-        let local = group.local;
+        group.local
+    }
+
+    /// Counts rows to a group.
+    pub(super) fn add_rows(&mut self, id: u32, rows: u32) {
+        let group = &mut self.groups[id as usize];
+        let is_new = group.rows == 0;
+        group.rows = group.rows.saturating_add(rows);
         if is_new {
             self.note_changed(id);
         }
-        local
     }
 
     /// Stamps count from 0 again.

@@ -121,7 +121,9 @@ impl<'a> ColumnEncoder<'a> {
             Self::Utf8(column) => push_text(bytes, column.value(row).as_bytes()),
             Self::Binary(column) => push_text(bytes, column.value(row)),
             Self::Boolean(column) => bytes.extend([1, u8::from(column.value(row))]),
-            Self::Float64(column) => push_long(bytes, canonical_bits(column.value(row))),
+            Self::Float64(column) => {
+                push_long(bytes, canonical_bits(column.value(row)).to_le_bytes())
+            }
             Self::Long(values, _) => push_long(bytes, values[row].to_le_bytes()),
             Self::Decimal128(column) => {
                 bytes.push(1);
@@ -146,7 +148,8 @@ fn push_long(bytes: &mut Vec<u8>, value: [u8; 8]) {
     bytes.extend_from_slice(&value);
 }
 
-fn canonical_bits(value: f64) -> [u8; 8] {
+/// The bits of a number: NaN keys are one key, as are 0 and -0.
+pub(super) fn canonical_bits(value: f64) -> u64 {
     let canonical = if value.is_nan() {
         f64::NAN
     } else if value == 0.0 {
@@ -154,7 +157,7 @@ fn canonical_bits(value: f64) -> [u8; 8] {
     } else {
         value
     };
-    canonical.to_bits().to_le_bytes()
+    canonical.to_bits()
 }
 
 /// Whether these bytes are a key of such columns as [`encode`] makes them: each value is there, whole and of its type,

@@ -10,7 +10,9 @@ use sluicegate_model::window::WindowBounds;
 
 use super::groups::GroupTable;
 use super::hash::TableHash;
+use super::locals::Locals;
 use super::row::{Place, PlaceId, StateRow};
+use super::row_keys::RowKeys;
 use super::slides::Slides;
 
 /// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
@@ -82,8 +84,21 @@ pub struct Touched {
     pub groups: Vec<u32>,
     /// The accumulators before the call.
     pub states: Varlen,
+    /// Rows of the call by group.
+    rows: Vec<u32>,
+    /// The groups by key, where keys have codes.
+    locals: Locals,
     /// Where each of them lives: the id of its place, its group there.
     places: Vec<(PlaceId, u32)>,
+}
+
+impl Touched {
+    /// Adds a row of a group of the call.
+    #[inline]
+    fn push(&mut self, local: u32) {
+        self.groups.push(local);
+        self.rows[local as usize] += 1;
+    }
 }
 
 impl KeyedState {
@@ -97,6 +112,8 @@ impl KeyedState {
         self.stamp += 1;
         touched.groups.clear();
         touched.places.clear();
+        touched.rows.clear();
+        touched.locals.clear();
     }
 
     /// As if so many calls had begun.
@@ -105,18 +122,50 @@ impl KeyedState {
         self.stamp = stamp;
     }
 
+    /// Adds rows of one place to the call: those of `keys` with these indexes.
+    pub fn touch_run(
+        &mut self,
+        place: Place,
+        keys: &RowKeys,
+        rows: impl Iterator<Item = usize>,
+        touched: &mut Touched,
+    ) {
+        let mut all = std::mem::take(&mut touched.locals);
+        let coded =
+            keys.codes().and_then(|codes| Some((codes, all.of(place.id(), keys.distinct())?)));
+        match coded {
+            None => rows.for_each(|row| self.touch(place, keys.hash(row), keys.key(row), touched)),
+            Some((codes, locals)) => rows.for_each(|row| {
+                let local = &mut locals[codes[row] as usize];
+                if *local == Locals::ABSENT {
+                    *local = self.find(place, keys.hash(row), keys.key(row), touched);
+                }
+                touched.push(*local);
+            }),
+        }
+        touched.locals = all;
+    }
+
     /// Adds a row to the call.
     #[inline]
     pub fn touch(&mut self, place: Place, hash: TableHash, key: &[u8], touched: &mut Touched) {
-        let window = self.window(place);
-        let id = window.groups.find_or_insert(hash, key);
-        let next = touched.places.len() as u32;
+        let local = self.find(place, hash, key, touched);
+        touched.push(local);
+    }
+
+    /// The index in the call of a key's group, which is made if it is new.
+    #[inline]
+    fn find(&mut self, place: Place, hash: TableHash, key: &[u8], touched: &mut Touched) -> u32 {
         let stamp = self.stamp;
-        let local = self.windows[self.last].groups.touch(id, stamp, next);
+        let groups = &mut self.window(place).groups;
+        let id = groups.find_or_insert(hash, key);
+        let next = touched.places.len() as u32;
+        let local = groups.touch(id, stamp, next);
         if local == next {
             touched.places.push((place.id(), id));
+            touched.rows.push(0);
         }
-        touched.groups.push(local);
+        local
     }
 
     #[inline]
@@ -160,8 +209,11 @@ impl KeyedState {
         refused: impl Iterator<Item = u32>,
     ) {
         assert_eq!(states.len(), touched.places.len(), "the runner checked how many came back");
-        for ((place, id), state) in touched.places.iter().zip(states.iter()) {
-            if self.groups_at_mut(*place).replace(*id, state) {
+        let groups = touched.places.iter().zip(&touched.rows);
+        for (((place, id), rows), state) in groups.zip(states.iter()) {
+            let groups = self.groups_at_mut(*place);
+            groups.add_rows(*id, *rows);
+            if groups.replace(*id, state) {
                 self.unsettled.insert(*place);
             }
         }

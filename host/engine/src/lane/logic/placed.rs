@@ -10,9 +10,8 @@ use arrow::record_batch::RecordBatch;
 
 use sluicegate_connect::sink::late::{JudgedBy, Missed};
 use sluicegate_model::time::{EventTime, Watermark};
-use sluicegate_model::varlen::Varlen;
 use sluicegate_state::watermark::LaneClock;
-use sluicegate_state::window::{Place, RowSelection, TableHash, key, key_shard};
+use sluicegate_state::window::{Place, RowKeys};
 
 /// The rows of a chunk, placed.
 #[derive(Debug, Default)]
@@ -24,10 +23,8 @@ pub(in crate::lane) struct Placed {
     /// last of the run. Of sessions none.
     pub(in crate::lane) places: Vec<(Place, u32)>,
     pub(in crate::lane) judging: Vec<Judging>,
-    pub(in crate::lane) keys: Varlen,
-    /// Of each key.
-    pub(in crate::lane) shards: Vec<u8>,
-    pub(in crate::lane) hashes: Vec<TableHash>,
+    /// By the index in `rows`.
+    pub(in crate::lane) keys: RowKeys,
     pub(in crate::lane) late: Vec<LateRow>,
 }
 
@@ -74,11 +71,7 @@ impl Placed {
     pub(super) fn set_keys(&mut self, batch: &RecordBatch, columns: &[usize]) {
         let columns: Vec<ArrayRef> =
             columns.iter().map(|column| ArrayRef::clone(batch.column(*column))).collect();
-        // Most keys are an id or a short name.
-        self.keys = Varlen::with_capacity(self.rows.len(), self.rows.len() * 16);
-        key::encode(&columns, RowSelection::Picked(&self.rows), &mut self.keys);
-        self.shards = self.keys.iter().map(key_shard).collect();
-        self.hashes = self.keys.iter().map(TableHash::of).collect();
+        self.keys = RowKeys::new(&columns, &self.rows);
     }
 
     /// Takes the late rows out of the rows on time.

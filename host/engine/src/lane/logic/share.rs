@@ -2,6 +2,8 @@
 
 use std::array;
 
+use super::placed::Placed;
+
 /// The key shards of one worker.
 pub(in crate::lane) struct Share {
     /// By shard; none if all are its own.
@@ -20,15 +22,15 @@ impl Share {
         Self { owned: (workers > 1).then(|| array::from_fn(is_owned)) }
     }
 
-    /// The indexes of the rows whose key is owned, ascending, given the shards of all keys; none if all are.
-    pub(in crate::lane) fn of(&self, shards: &[u8]) -> Option<Vec<u32>> {
+    /// The indexes of the rows whose key is owned, ascending; none if all are.
+    pub(in crate::lane) fn of(&self, placed: &Placed) -> Option<Vec<u32>> {
         let owned = self.owned.as_ref()?;
         // Every index is written and only those that are owned are kept: a branch on a shard is a coin that is tossed.
-        let mut mine = vec![0; shards.len()];
+        let mut mine = vec![0; placed.rows.len()];
         let mut kept = 0;
-        for (index, shard) in (0..).zip(shards) {
-            mine[kept] = index;
-            kept += usize::from(owned[*shard as usize]);
+        for index in 0..placed.rows.len() {
+            mine[kept] = index as u32;
+            kept += usize::from(owned[placed.keys.shard(index) as usize]);
         }
         mine.truncate(kept);
         Some(mine)

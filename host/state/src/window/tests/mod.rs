@@ -7,6 +7,7 @@ mod stamps;
 mod closed;
 mod hashes;
 mod damage;
+mod row_keys;
 
 use std::sync::Arc;
 

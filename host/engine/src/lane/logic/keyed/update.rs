@@ -53,8 +53,7 @@ pub(super) fn update(
     let (mut refused, mut emitted) = (Vec::new(), Emitted::default());
     for (chunk, (prepared, placed)) in chunks.iter().zip(placed).enumerate() {
         let PlacedRows { placed, watermarks } = placed;
-        let mine =
-            share.of(&placed.shards).unwrap_or_else(|| (0..placed.rows.len() as u32).collect());
+        let mine = share.of(placed).unwrap_or_else(|| (0..placed.rows.len() as u32).collect());
         if mine.is_empty() {
             continue;
         }
@@ -97,8 +96,8 @@ impl ChunkWork<'_> {
         keyed.begin(call);
         for ((index, time), watermark) in mine.iter().zip(&times).zip(&watermarks) {
             let index = *index as usize;
-            let key = placed.keys.value(index);
-            keyed.touch(placed.hashes[index], key, *time, *watermark, call);
+            let (hash, key) = (placed.keys.hash(index), placed.keys.key(index));
+            keyed.touch(hash, key, *time, *watermark, call);
         }
         keyed.gather(call);
         let all = picked.len() == prepared.rows.batch.num_rows();
@@ -114,7 +113,7 @@ impl ChunkWork<'_> {
             groups: &call.groups,
         };
         let outcome = plugin.runner.process(&rows, &call.given);
-        let key_of = |row: &u32| placed.keys.value(mine[*row as usize] as usize);
+        let key_of = |row: &u32| placed.keys.key(mine[*row as usize] as usize);
         let keys: Varlen = outcome.source_rows.iter().map(key_of).collect();
         // Rows are emitted in the order of the source: by chunk, and within it by row.
         let place = |row: &u32| ((self.chunk as i64) << 32) | i64::from(picked[*row as usize]);

@@ -27,23 +27,25 @@ impl Groups {
         let Self { state, touched } = self;
         let Owned { prepared, placed, mine } = owned;
         state.begin(touched);
-        let mut places = placed.places.iter();
-        let (mut place, mut end) = *places.next().expect("a row that is placed has a place");
         // Indexes come ascending, so the runs of places are passed once.
-        let mut touch = |index: usize| {
-            while index >= end as usize {
-                (place, end) = *places.next().expect("the last run ends behind the last row");
+        let (mut start, mut left) = (0, mine.unwrap_or_default());
+        for (place, end) in &placed.places {
+            let end = *end as usize;
+            if mine.is_some() {
+                let run = left.partition_point(|index| (*index as usize) < end);
+                let run = left.split_off(..run).expect("it ends before its end");
+                let rows = run.iter().map(|index| *index as usize);
+                state.touch_run(*place, &placed.keys, rows, touched);
+            } else {
+                state.touch_run(*place, &placed.keys, start..end, touched);
             }
-            state.touch(place, placed.hashes[index], placed.keys.value(index), touched);
-        };
+            start = end;
+        }
+        let row_of = |index: &u32| placed.rows[*index as usize];
         let picked: Option<Vec<u32>> = match mine {
-            Some(mine) => {
-                mine.iter().for_each(|index| touch(*index as usize));
-                Some(mine.iter().map(|index| placed.rows[*index as usize]).collect())
-            }
+            Some(mine) => Some(mine.iter().map(row_of).collect()),
+            // Without a late row, and with one worker, the columns are handed on as they are.
             None => {
-                (0..placed.rows.len()).for_each(&mut touch);
-                // Without a late row, and with one worker, the columns are handed on as they are.
                 (placed.rows.len() < prepared.rows.batch.num_rows()).then(|| placed.rows.clone())
             }
         };

@@ -5,6 +5,7 @@ use crate::lane::logic::placed::{LateRow, Placed};
 use crate::lane::rows::Rows;
 use sluicegate_connect::sink::late::Missed;
 use sluicegate_model::time::EventTime;
+use sluicegate_state::window::slides::Pane;
 use sluicegate_state::window::{Place, Placement, Slides};
 
 /// Places the rows that are left of a chunk.
@@ -15,12 +16,22 @@ pub(super) fn place_in_slides(
     placed: &mut Placed,
 ) {
     let times = &rows.times;
+    // The last that judges a row of the chunk. What is on time for it is on time for those before.
+    let latest = rows.before.iter().max().map_or(EventTime::MAX, |it| judge.watermark(*it, clock));
+    let is_safe = |pane: &Pane| {
+        slides.place(pane, latest.minus(lateness)) == Placement::OnTime { skipped: 0 }
+    };
     // Rows of a chunk mostly share a pane.
     let mut pane = slides.pane(EventTime(0));
+    let mut safe = is_safe(&pane);
     rows.selection().for_each(|row| {
         let time = EventTime(times[row]);
         if !pane.contains(time) {
             pane = slides.pane(time);
+            safe = is_safe(&pane);
+        }
+        if safe {
+            return placed.push(row, Place { bounds: pane.bounds(), skipped: 0 });
         }
         let watermark = judge.watermark(rows.before[row], clock);
         match slides.place(&pane, watermark.minus(lateness)) {

@@ -39,8 +39,8 @@ impl OpenSessions {
             let row = SessionRow {
                 time: EventTime(prepared.rows.times[number as usize]),
                 closed_until: watermark.minus(lateness),
-                hash: placed.hashes[index],
-                key: placed.keys.value(index),
+                hash: placed.keys.hash(index),
+                key: placed.keys.key(index),
             };
             match sessions.assign(*rule, row, call) {
                 Ok(()) => assigned.push(number),

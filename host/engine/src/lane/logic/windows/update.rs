@@ -42,7 +42,7 @@ pub(super) fn update(
 ) -> Vec<(usize, Answers)> {
     let mut all = Vec::new();
     for (chunk, (prepared, placed)) in chunks.iter().zip(placed).enumerate() {
-        let mine = share.of(&placed.shards);
+        let mine = share.of(placed);
         if mine.as_ref().map_or(placed.rows.len(), Vec::len) == 0 {
             continue;
         }
