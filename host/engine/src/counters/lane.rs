@@ -23,6 +23,8 @@ pub struct LaneMetrics {
     pub partitions: PartitionFates,
     /// Bytes of the values of records read.
     pub read_bytes: Counter,
+    /// Records that the decoder read twice, because they are written in a way that its one pass does not take.
+    pub reread: Counter,
     /// From the arrival of a turn's records to the end of its last step.
     pub turn: Histogram,
     /// Where the time of turns went.
@@ -103,6 +105,7 @@ impl LaneMetrics {
             records: FateCounters::default(),
             partitions: PartitionFates::default(),
             read_bytes: Counter::default(),
+            reread: Counter::default(),
             turn: Histogram::new(&FAST),
             steps: StepTimes::default(),
             longest_pause: Longest::default(),

@@ -111,6 +111,12 @@ pub(super) const WATERMARK_DELAY: Metric = gauge(
     PIPELINE,
     "How far the watermark is behind the wall clock; absent like the watermark",
 );
+pub(super) const REREAD: Metric = counter(
+    "sluicegate_records_reread",
+    None,
+    PIPELINE,
+    "Records that the decoder read twice, because they are written in a way that its one pass does not take: large numbers, exponents, rare escapes, and what is refused",
+);
 pub(super) const TURN: Metric = seconds(
     "sluicegate_turn_duration",
     PIPELINE,

@@ -113,6 +113,7 @@ fn turns(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
         })
     })?;
     page.counters(&catalog::READ, lanes, |metrics| metrics.read_bytes.get())?;
+    page.counters(&catalog::REREAD, lanes, |metrics| metrics.reread.get())?;
     page.histograms(&catalog::TURN, lanes, |metrics| &metrics.turn)?;
     page.family(&catalog::STEP, |family| {
         lanes.iter().try_for_each(|lane| {

@@ -121,6 +121,7 @@ fn worked_lane() -> LaneMetrics {
     metrics.records.add(&fates);
     metrics.partitions.add(&Partition { stream: "sales".into(), number: 1 }, &fates);
     metrics.read_bytes.add(900);
+    metrics.reread.add(3);
     metrics.turn.observe(Duration::from_millis(3));
     metrics.turn.observe(Duration::from_secs(9));
     metrics.steps.decode.add_nanos(1_000_000);

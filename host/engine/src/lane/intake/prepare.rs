@@ -38,6 +38,7 @@ pub(super) fn prepare(
     let first =
         u32::try_from(chunk.records.start).expect("a block is bounded far below 2^32 records");
     let decoded = worker.decoder.decode(&block.values, looked_at);
+    worker.reread += decoded.reread;
     let decoded = match &plan.metadata {
         Some(metadata) => metadata.add(decoded, block, first),
         None => decoded,

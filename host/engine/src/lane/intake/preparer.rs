@@ -11,6 +11,8 @@ pub(in crate::lane) struct Preparer {
     pub(in crate::lane) decoder: Decoder,
     /// One per filter and map, in order.
     pub(in crate::lane) stages: Vec<Step>,
+    /// Records that its decoder read twice since the last report.
+    pub(in crate::lane) reread: u64,
     /// CPU time since the last report, ns.
     pub(in crate::lane) decode_nanos: u64,
     pub(in crate::lane) plugin_nanos: u64,
@@ -26,6 +28,7 @@ impl Preparer {
                 .iter()
                 .map(|stage| Step::new(stage, &plan.limits, pool.brake()))
                 .collect(),
+            reread: 0,
             decode_nanos: 0,
             plugin_nanos: 0,
         };
@@ -36,6 +39,7 @@ impl Preparer {
 /// Adds what they did since the last report.
 pub(super) fn report(preparers: &mut [Preparer], plan: &Plan, metrics: &LaneMetrics) {
     for preparer in &mut *preparers {
+        metrics.reread.add(std::mem::take(&mut preparer.reread));
         metrics.steps.decode.add_nanos(std::mem::take(&mut preparer.decode_nanos));
         metrics.steps.plugins.add_nanos(std::mem::take(&mut preparer.plugin_nanos));
     }

@@ -10,6 +10,8 @@ use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffe
 
 use super::moment::{day, moment};
 use super::number::{self, NumberFault, PlainNumber};
+use super::text;
+use super::word::byte;
 use sluicegate_model::schema::{Column, ColumnType, DECIMAL64_DIGITS_MAX, TextForm};
 
 /// Collects one value a row.
@@ -195,7 +197,7 @@ impl ColumnBuilder {
     }
 
     /// A number in its ordinary form. False if it does not fit as it stands: another way may know what to do.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_plain_number(&mut self, number: PlainNumber) -> bool {
         match (&mut self.values, self.kind) {
             (Values::Int64(values), ColumnType::Decimal { precision, scale }) => {
@@ -238,7 +240,7 @@ impl ColumnBuilder {
         match (&mut self.values, self.kind) {
             (Values::Text { offsets, bytes }, _) => {
                 bytes.extend_from_slice(text.as_bytes());
-                offsets.push(i32::try_from(bytes.len()).expect("turns are far below 2 GiB"));
+                offsets.push(text_offset(bytes.len()));
                 Offer::Taken
             }
             (_, ColumnType::Decimal { precision, scale }) => {
@@ -269,6 +271,40 @@ impl ColumnBuilder {
                 None => Offer::Mismatch,
             },
             _ => self.in_quotes(text),
+        }
+    }
+
+    /// The text of a column of texts that is the first `length` bytes of `chunk`, at most all. False: it has no texts.
+    #[inline(always)]
+    pub(super) fn push_short_text(&mut self, chunk: [u8; 16], length: usize) -> bool {
+        let Values::Text { offsets, bytes } = &mut self.values else { return false };
+        let end = bytes.len() + length;
+        // Copying as many bytes each time is cheaper than asking how many.
+        bytes.extend_from_slice(&chunk);
+        bytes.truncate(end);
+        offsets.push(text_offset(end));
+        true
+    }
+
+    /// The text of a column of texts that begins at `at` and has escapes. Where it ends; None if it has no texts, or
+    /// the parser has to judge one of the escapes.
+    pub(super) fn push_escaped_text(&mut self, record: &str, mut at: usize) -> Option<usize> {
+        let Values::Text { offsets, bytes } = &mut self.values else { return None };
+        loop {
+            let end = text::plain_end(record.as_bytes(), at);
+            bytes.extend_from_slice(&record.as_bytes()[at..end]);
+            match byte(record.as_bytes(), end) {
+                b'"' => {
+                    offsets.push(text_offset(bytes.len()));
+                    return Some(end + 1);
+                }
+                b'\\' => {
+                    let (char, behind) = text::escape(record.as_bytes(), end)?;
+                    bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+                    at = behind;
+                }
+                _ => return None,
+            }
         }
     }
 
@@ -362,6 +398,11 @@ impl ColumnBuilder {
         }
         Some(NullBuffer::new(bits.finish()))
     }
+}
+
+#[inline(always)]
+fn text_offset(bytes: usize) -> i32 {
+    i32::try_from(bytes).expect("turns are far below 2 GiB")
 }
 
 impl Values {

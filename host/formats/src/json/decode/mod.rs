@@ -1,8 +1,9 @@
 //! Bytes → Arrow columns by the declared schema. A record that cannot be decoded is an outcome, not an error.
 //!
-//! One seam, so that the decoder can be replaced: [`Decoder::decode`]. Behind it a record that looks like the one
-//! before is read in one pass that knows what to expect (`plain.rs`); any other is parsed by `sonic-rs`, whose visitors
-//! over the runtime schema write straight into column builders. Nothing is allocated per row.
+//! One seam, so that the decoder can be replaced: [`Decoder::decode`]. Behind it a record is read in one pass that knows
+//! what to expect (`plain.rs`). What that does not take is parsed by `sonic-rs`, whose visitors over the runtime schema
+//! write straight into column builders: records that are no good, numbers of many digits, rare escapes. Nothing is
+//! allocated per row.
 //!
 //! What a record must be: one JSON object in UTF-8, nested at most [`NESTING_MAX`] deep, with nothing but white
 //! space after it. Keys that no wanted column names are checked as JSON and skipped. A key that leads to a wanted
@@ -16,7 +17,10 @@ mod number;
 mod plain;
 mod reason;
 mod shape;
+mod skip;
+mod text;
 mod visit;
+mod word;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +32,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use column::ColumnBuilder;
+use plain::{BYTES_BEHIND, Sight};
 use reason::Fault;
 use shape::Shape;
 use sluicegate_model::schema::{Column, ColumnType, Schema};
@@ -46,6 +51,8 @@ pub struct Decoded {
     pub records: Option<Vec<u32>>,
     /// The records that could not be decoded, ascending, with the reason for a person.
     pub rejects: Vec<(u32, String)>,
+    /// How many records were read twice, because the one pass gave them up to the parser; rejects are among them.
+    pub reread: u64,
 }
 
 /// Decodes JSON objects into the columns that somebody needs. One per worker: it keeps what it learned about the
@@ -56,6 +63,8 @@ pub struct Decoder {
     columns: Vec<ColumnBuilder>,
     /// Where each column stands in a record, for messages.
     paths: Vec<Vec<String>>,
+    /// As in [`Decoded`], of the present call.
+    reread: u64,
 }
 
 impl fmt::Debug for Decoder {
@@ -79,6 +88,7 @@ impl Decoder {
             ),
             columns: columns.iter().map(|(column, _)| ColumnBuilder::new(column)).collect(),
             paths: columns.iter().map(|(_, path)| path.to_vec()).collect(),
+            reread: 0,
         }
     }
 
@@ -93,6 +103,7 @@ impl Decoder {
         for column in &mut self.columns {
             column.reserve(range.len());
         }
+        self.reread = 0;
         let mut rows = 0;
         let mut kept: Option<Vec<u32>> = None;
         let mut rejects = Vec::new();
@@ -117,7 +128,7 @@ impl Decoder {
                 }
             }
         }
-        Decoded { batch: self.finish(rows), records: kept, rejects }
+        Decoded { batch: self.finish(rows), records: kept, rejects, reread: self.reread }
     }
 
     /// Appends one row, or leaves columns that must be cut back to `rows`.
@@ -128,11 +139,21 @@ impl Decoder {
         index: usize,
         rows: usize,
     ) -> Result<(), String> {
-        let record = text.record(index)?;
+        let sight = text.record(index)?;
         self.shape.begin_record();
-        if plain::decode(record, &mut self.shape, &mut self.columns).is_none() {
-            self.parse_record(record, rows)?;
+        match plain::decode(sight, &mut self.shape, &mut self.columns) {
+            Some(filled) if filled == self.columns.len() => return Ok(()),
+            Some(_) => {}
+            None => {
+                self.reread += 1;
+                self.parse_record(sight.record, rows)?;
+            }
         }
+        self.fill(rows)
+    }
+
+    /// Columns of which the row has no value are null in it, if they may be.
+    fn fill(&mut self, rows: usize) -> Result<(), String> {
         for column in &mut self.columns {
             if column.len() == rows && !column.push_null() {
                 return Err(reason::missing(column.name()));
@@ -208,17 +229,19 @@ impl<'a> ArenaText<'a> {
     }
 
     #[inline]
-    fn record(&self, index: usize) -> Result<&'a str, String> {
+    fn record(&self, index: usize) -> Result<Sight<'a>, String> {
         if let Some((text, start)) = self.whole {
             let from = self.values.offsets[index] as usize - start;
             let to = self.values.offsets[index + 1] as usize - start;
             // A record that ends within a character is no UTF-8, though the whole is.
             if let Some(record) = text.get(from..to) {
-                return Ok(record);
+                let behind = (to + BYTES_BEHIND).min(text.len());
+                return Ok(Sight { record, bytes: &text.as_bytes()[from..behind] });
             }
         }
-        let record = self.values.value(index);
-        std::str::from_utf8(record).map_err(|error| reason::not_utf8(record, error))
+        let bytes = self.values.value(index);
+        let record = std::str::from_utf8(bytes).map_err(|error| reason::not_utf8(bytes, error))?;
+        Ok(Sight { record, bytes })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Exact numbers from their text: decimals, integers, times as numbers. Nothing goes through a float.
 
+use super::word::{self, byte};
+
 /// 10⁰ … 10¹⁸: every power of ten that an i64 holds.
 const POWERS: [i64; 19] = {
     let mut powers = [1; 19];
@@ -80,69 +82,76 @@ pub(super) struct PlainNumber {
 /// The number of JSON that begins at `at`, and where it ends. None if it is written in any other way, or is `-0`.
 #[inline(always)]
 pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
-    let negative = bytes.get(at) == Some(&b'-');
+    let negative = byte(bytes, at) == b'-';
     let start = at + usize::from(negative);
-    let (whole, mut end) = digits(bytes, start, 0);
-    let mut count = end - start;
+    let (value, whole, fraction, end) = match short(bytes, start) {
+        Some(number) => number,
+        None => long(bytes, start)?,
+    };
     // A zero before other digits is no JSON.
-    if count == 0 || count > 1 && bytes[start] == b'0' {
-        return None;
-    }
-    let (mut value, mut fraction) = (whole, None);
-    if bytes.get(end) == Some(&b'.') {
-        let point = end;
-        (value, end) = digits(bytes, point + 1, whole);
-        let behind = end - point - 1;
-        if behind == 0 {
-            return None;
-        }
-        fraction = Some(behind);
-        count += behind;
-    }
-    if count > 18 || negative && value == 0 || matches!(bytes.get(end), Some(b'e' | b'E')) {
+    let is_json = fraction != Some(0) && (whole == 1 || whole > 1 && byte(bytes, start) != b'0');
+    if !is_json || negative && value == 0 || matches!(byte(bytes, end), b'e' | b'E') {
         return None;
     }
     let digits = if negative { value.wrapping_neg() } else { value };
     Some((PlainNumber { digits, fraction }, end))
 }
 
-/// Appends the digits from `at` on to `value`, which is worthless beyond 18 of them. Eight bytes at a time, as long
-/// as there are so many.
+/// Digits with or without a point from `start` on: as an integer, how many before the point, how many behind it if there
+/// is one, and where they end.
+type Unsigned = (i64, usize, Option<usize>, usize);
+
+/// Those of fewer than eight bytes, in one word. None: there are more.
+#[inline(always)]
+fn short(bytes: &[u8], start: usize) -> Option<Unsigned> {
+    let word = word::word(bytes, start);
+    let whole = word::digits(word);
+    if whole >= 7 {
+        return None;
+    }
+    let before = (1 << (8 * whole)) - 1;
+    let has_point = word >> (8 * whole) & 0xff == u64::from(b'.');
+    // Without the point its digits stand side by side.
+    let word = if has_point { word & before | word >> 8 & !before } else { word };
+    let count = word::digits(word);
+    if count >= 7 {
+        return None;
+    }
+    let fraction = has_point.then_some(count - whole);
+    let value = if count == 0 { 0 } else { word::number(word, count) };
+    Some((value, whole, fraction, start + count + usize::from(has_point)))
+}
+
+/// Those of any length. None: there are more than 18 digits.
+#[inline(never)]
+fn long(bytes: &[u8], start: usize) -> Option<Unsigned> {
+    let (mut value, mut end) = digits(bytes, start, 0);
+    let whole = end - start;
+    let mut fraction = None;
+    if byte(bytes, end) == b'.' {
+        let point = end;
+        (value, end) = digits(bytes, point + 1, value);
+        fraction = Some(end - point - 1);
+    }
+    (whole + fraction.unwrap_or(0) <= 18).then_some((value, whole, fraction, end))
+}
+
+/// Appends the digits from `at` on to `value`, which is worthless beyond 18 of them.
 #[inline(always)]
 fn digits(bytes: &[u8], mut at: usize, mut value: i64) -> (i64, usize) {
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*eight) ^ u64::from_ne_bytes([b'0'; 8]);
-        // The highest bit of every byte above 9; beyond the first of them perhaps of others.
-        let other = (word.wrapping_add(u64::from_ne_bytes([0x76; 8])) | word)
-            & u64::from_ne_bytes([0x80; 8]);
-        let count = other.trailing_zeros() as usize / 8;
+    loop {
+        let word = word::word(bytes, at);
+        let count = word::digits(word);
         if count == 0 {
             return (value, at);
         }
-        // What follows them makes room for zeros in front.
-        let digits = word << (64 - 8 * count);
-        value = value.wrapping_mul(POWERS[count]).wrapping_add(eight_digits(digits));
+        let more = word::number(word, count);
+        value = value.wrapping_mul(POWERS[count]).wrapping_add(more);
         at += count;
         if count < 8 {
             return (value, at);
         }
     }
-    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
-        value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
-        at += 1;
-    }
-    (value, at)
-}
-
-/// The number that eight bytes of 0 to 9 write, the first of them lowest.
-#[inline(always)]
-fn eight_digits(word: u64) -> i64 {
-    /// Every second pair of digits.
-    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
-    let word = word.wrapping_mul(10).wrapping_add(word >> 8);
-    let high = (word & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
-    let low = (word >> 16 & PAIRS).wrapping_mul(1 + (10_000 << 32));
-    (high.wrapping_add(low) >> 32).cast_signed()
 }
 
 impl PlainNumber {

@@ -1,7 +1,9 @@
-//! Which keys of a record lead to which columns, and at which place each key stood last time.
+//! Which keys of a record lead to which columns, and which key followed which so far.
 
-/// Keys remembered per object. Objects with more keys find the rest by comparing.
-const PLACES_MAX: usize = 256;
+use super::word::word;
+
+/// Keys remembered of an object, the begin of it among them. Of objects with more the rest is found by comparing.
+const KEYS_MAX: usize = 64;
 
 /// Keys longer than this are not remembered, so that a hostile record cannot make a decoder keep megabytes.
 const KEY_BYTES_MAX: usize = 256;
@@ -14,11 +16,10 @@ pub(super) struct Shape {
     record: u64,
 }
 
-#[derive(Default)]
 struct Object {
     fields: Vec<Field>,
-    /// By position within the object: the key that stood there, and whose it is.
-    places: Vec<ColumnPlace>,
+    /// The keys that were met, wanted or not. The first stands for the begin of the object.
+    keys: Vec<Key>,
 }
 
 struct Field {
@@ -28,46 +29,65 @@ struct Field {
     seen: u64,
 }
 
-struct ColumnPlace {
-    key: String,
+/// A key that was met.
+struct Key {
+    name: String,
     field: Option<FieldIndex>,
     quoted: QuotedKey,
+    /// The key that followed it last.
+    next: usize,
 }
 
-/// A key as it usually stands in a record: in quotes, without an escape. The first eight bytes are compared as one
-/// number.
-#[derive(Default)]
+/// A key as it usually stands in a record: in quotes, without an escape, with a colon behind it. Sixteen bytes are
+/// compared as two numbers.
 struct QuotedKey {
-    text: Vec<u8>,
-    head: u64,
-    mask: u64,
+    /// In bytes.
+    length: usize,
+    heads: [u64; 2],
+    masks: [u64; 2],
+    /// What does not fit into the two.
+    rest: Vec<u8>,
 }
 
 impl QuotedKey {
-    /// Nothing for a key that has to be escaped.
+    /// What no bytes begin with, for the begin of an object and for a key that has to be escaped.
+    const NONE: Self = Self { length: 0, heads: [1; 2], masks: [0; 2], rest: Vec::new() };
+
     fn new(key: &str) -> Self {
         if key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-            return Self::default();
+            return Self::NONE;
         }
-        let text = format!("\"{key}\"").into_bytes();
-        let (mut head, mut mask) = ([0; 8], [0; 8]);
-        for (index, byte) in text.iter().take(8).enumerate() {
-            (head[index], mask[index]) = (*byte, 0xff);
+        let text = format!("\"{key}\":").into_bytes();
+        let head = |start: usize| word(&text, start);
+        let mask = |start: usize| match text.len().saturating_sub(start) {
+            0 => 0,
+            count => u64::MAX >> (64 - 8 * count.min(8)),
+        };
+        Self {
+            length: text.len(),
+            heads: [head(0), head(8)],
+            masks: [mask(0), mask(8)],
+            rest: text.get(16..).unwrap_or_default().to_vec(),
         }
-        let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
-        Self { text, head, mask }
     }
 
-    #[inline]
-    fn begins(&self, bytes: &[u8]) -> bool {
-        // A key has its quotes; what has none is no key that could be recognised.
-        !self.text.is_empty()
-            && match bytes.first_chunk::<8>() {
-                Some(head) if u64::from_le_bytes(*head) & self.mask != self.head => false,
-                Some(_) if self.text.len() <= 8 => true,
-                _ => bytes.starts_with(&self.text),
-            }
+    #[inline(always)]
+    fn begins(&self, bytes: &[u8], at: usize) -> bool {
+        let differs =
+            |index: usize| word(bytes, at + 8 * index) & self.masks[index] ^ self.heads[index];
+        differs(0) | differs(1) == 0
+            && (self.rest.is_empty()
+                || bytes.get(at + 16..).is_some_and(|behind| behind.starts_with(&self.rest)))
     }
+}
+
+/// A key among those that are remembered of its object.
+#[derive(Clone, Copy)]
+pub(super) struct KeyPlace(usize);
+
+impl KeyPlace {
+    /// Before the first key.
+    pub(super) const BEGIN: Self = Self(0);
 }
 
 /// A field within an object.
@@ -90,7 +110,7 @@ pub(super) enum Target {
 impl Shape {
     /// The tree of these paths, one a column, none empty; with each, whether the column wants the text of its value.
     pub(super) fn new<'a>(paths: impl Iterator<Item = (&'a [String], bool)>) -> Self {
-        let mut shape = Self { objects: vec![Object::default()], record: 0 };
+        let mut shape = Self { objects: vec![Object::new()], record: 0 };
         for (column, (path, is_raw)) in paths.enumerate() {
             shape.insert(path, if is_raw { Target::Raw(column) } else { Target::Column(column) });
         }
@@ -118,7 +138,7 @@ impl Shape {
             Target::Column(_) | Target::Raw(_) => None,
         });
         found.unwrap_or_else(|| {
-            self.objects.push(Object::default());
+            self.objects.push(Object::new());
             let child = self.objects.len() - 1;
             self.add(object, key, Target::Object(child));
             child
@@ -142,27 +162,36 @@ impl Shape {
         self.record += 1;
     }
 
-    /// The field of `key`, the key at `position` of its object; none if nobody wants it.
-    #[inline]
-    pub(super) fn find(&mut self, object: usize, position: usize, key: &str) -> Option<FieldIndex> {
-        let object = &mut self.objects[object];
-        match object.places.get(position) {
-            Some(place) if place.key == key => place.field,
-            _ => object.search(position, key),
-        }
-    }
-
-    /// Whether `bytes` begin with the key that stood at `position` of the object in the last record, in quotes: how
-    /// long that is, and its field, if somebody wants it. None: it is another key, or written in another way.
-    #[inline]
-    pub(super) fn expect_key(
+    /// Whether the key that followed `after` last stands at `at` again, with its colon just behind it: how long both
+    /// are, its place, and its field, if somebody wants it. None: it is another key, or written in another way.
+    #[inline(always)]
+    pub(super) fn expected(
         &self,
         object: usize,
-        position: usize,
+        KeyPlace(after): KeyPlace,
         bytes: &[u8],
-    ) -> Option<(usize, Option<FieldIndex>)> {
-        let place = self.objects[object].places.get(position)?;
-        place.quoted.begins(bytes).then_some((place.quoted.text.len(), place.field))
+        at: usize,
+    ) -> Option<(usize, KeyPlace, Option<FieldIndex>)> {
+        let keys = &self.objects[object].keys;
+        let next = keys[after].next;
+        let key = &keys[next];
+        key.quoted.begins(bytes, at).then_some((key.quoted.length, KeyPlace(next), key.field))
+    }
+
+    /// The place of `key`, which follows `after`, and its field, if somebody wants it. What is not remembered has the
+    /// place of the key before it.
+    pub(super) fn find(
+        &mut self,
+        object: usize,
+        after: KeyPlace,
+        key: &str,
+    ) -> (KeyPlace, Option<FieldIndex>) {
+        self.objects[object].find(after, key)
+    }
+
+    /// The field of `key`, if somebody wants it.
+    pub(super) fn field(&self, object: usize, key: &str) -> Option<FieldIndex> {
+        self.objects[object].field(key)
     }
 
     /// The target of a field that occurs now; none if it occurred in this record before.
@@ -196,19 +225,33 @@ impl Shape {
 }
 
 impl Object {
-    fn search(&mut self, position: usize, key: &str) -> Option<FieldIndex> {
-        let field = self.fields.iter().position(|field| field.key == key).map(FieldIndex);
-        if key.len() <= KEY_BYTES_MAX && position < PLACES_MAX {
-            if let Some(place) = self.places.get_mut(position) {
-                place.key.clear();
-                place.key.push_str(key);
-                place.field = field;
-                place.quoted = QuotedKey::new(key);
-            } else if position == self.places.len() {
-                let quoted = QuotedKey::new(key);
-                self.places.push(ColumnPlace { key: key.to_owned(), field, quoted });
+    fn new() -> Self {
+        let begin = Key { name: String::new(), field: None, quoted: QuotedKey::NONE, next: 0 };
+        Self { fields: Vec::new(), keys: vec![begin] }
+    }
+
+    fn field(&self, key: &str) -> Option<FieldIndex> {
+        self.fields.iter().position(|field| field.key == key).map(FieldIndex)
+    }
+
+    fn find(&mut self, KeyPlace(after): KeyPlace, key: &str) -> (KeyPlace, Option<FieldIndex>) {
+        let is_it = |place: usize| place > 0 && self.keys[place].name == key;
+        let next = self.keys[after].next;
+        let known = match is_it(next) {
+            true => Some(next),
+            // Keys that are left out once bring another a few places on.
+            false => (next..self.keys.len()).chain(0..next).find(|place| is_it(*place)),
+        };
+        let place = match known {
+            Some(place) => place,
+            None if key.len() <= KEY_BYTES_MAX && self.keys.len() < KEYS_MAX => {
+                let (name, field) = (key.to_owned(), self.field(key));
+                self.keys.push(Key { name, field, quoted: QuotedKey::new(key), next: 0 });
+                self.keys.len() - 1
             }
-        }
-        field
+            None => return (KeyPlace(after), self.field(key)),
+        };
+        self.keys[after].next = place;
+        (KeyPlace(place), self.keys[place].field)
     }
 }

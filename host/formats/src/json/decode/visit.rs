@@ -7,7 +7,7 @@ use sonic_rs::LazyValue;
 
 use super::column::{ColumnBuilder, Offer};
 use super::reason::{self, Fault};
-use super::shape::{FieldIndex, Shape, Target};
+use super::shape::{FieldIndex, KeyPlace, Shape, Target};
 
 /// Reads one record. If it is no good, says why in `fault`, or by the error alone if it is no JSON.
 #[inline]
@@ -144,17 +144,15 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut position = 0;
+        let mut after = KeyPlace::BEGIN;
         loop {
-            let key = KeySeed { shape: self.row.shape, object: self.object, position };
-            match map.next_key_seed(key)? {
-                None => return Ok(()),
-                Some(None) => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                Some(Some(field)) => self.row.read_value(self.object, field, &mut map)?,
+            let key = KeySeed { shape: self.row.shape, object: self.object, after };
+            let Some((place, field)) = map.next_key_seed(key)? else { return Ok(()) };
+            match field {
+                Some(field) => self.row.read_value(self.object, field, &mut map)?,
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
-            position += 1;
+            after = place;
         }
     }
 
@@ -165,7 +163,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
         }
         let mut index = 0;
         while let Some(value) = seq.next_element::<LazyValue<'de>>()? {
-            let field = self.row.shape.find(self.object, index, &index.to_string());
+            let field = self.row.shape.field(self.object, &index.to_string());
             let target = field.and_then(|field| self.row.shape.enter(self.object, field)).cloned();
             if let Some(target) = target {
                 self.row.read_again(&target, value.as_raw_str())?;
@@ -205,11 +203,11 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
 struct KeySeed<'r> {
     shape: &'r mut Shape,
     object: usize,
-    position: usize,
+    after: KeyPlace,
 }
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = Option<FieldIndex>;
+    type Value = (KeyPlace, Option<FieldIndex>);
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -218,7 +216,7 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
 }
 
 impl<'de> Visitor<'de> for KeySeed<'_> {
-    type Value = Option<FieldIndex>;
+    type Value = (KeyPlace, Option<FieldIndex>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
@@ -226,7 +224,7 @@ impl<'de> Visitor<'de> for KeySeed<'_> {
 
     #[inline]
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.shape.find(self.object, self.position, key))
+        Ok(self.shape.find(self.object, self.after, key))
     }
 }
 

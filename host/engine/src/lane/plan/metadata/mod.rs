@@ -86,6 +86,7 @@ impl MetadataColumns {
             batch: self.batch(arrays, kept.len()),
             records: Some(records),
             rejects: merged(decoded.rejects, rejects),
+            reread: decoded.reread,
         }
     }
 

@@ -1,9 +1,12 @@
 //! The plain way against the parser: whatever it takes, the parser takes with the same values.
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use arrow::record_batch::RecordBatch;
 use proptest::prelude::*;
 
 use super::{at, column, nullable};
-use crate::json::decode::{Decoded, Decoder};
+use crate::json::decode::Decoder;
 use sluicegate_model::schema::{Column, ColumnType, Schema, TextForm, TimestampEncoding};
 use sluicegate_model::varlen::Varlen;
 
@@ -40,13 +43,12 @@ fn decoder() -> Decoder {
     Decoder::new(&Schema { columns }, &wanted)
 }
 
-/// Every record by a decoder of its own, which cannot know what to expect.
-fn parsed(records: &[String]) -> Vec<Decoded> {
-    let decode = |record: &String| {
-        let values: Varlen = std::iter::once(record.as_bytes()).collect();
-        decoder().decode(&values, 0..1)
-    };
-    records.iter().map(decode).collect()
+/// A record by the parser alone: its row, or why it has none.
+fn parsed(record: &str) -> Result<RecordBatch, String> {
+    let mut decoder = decoder();
+    decoder.parse_record(record, 0)?;
+    decoder.fill(0)?;
+    Ok(decoder.finish(1))
 }
 
 fn number() -> impl Strategy<Value = String> {
@@ -141,28 +143,84 @@ proptest! {
         let values: Varlen = records.iter().map(|record| record.as_bytes()).collect();
         let decoded = decoder().decode(&values, 0..records.len());
         let mut rows = 0;
-        for (index, alone) in parsed(&records).into_iter().enumerate() {
-            let reject = decoded.rejects.iter().find(|(record, _)| *record as usize == index);
-            prop_assert_eq!(
-                reject.map(|(_, reason)| reason),
-                alone.rejects.first().map(|(_, reason)| reason),
-                "{}", &records[index]
-            );
-            if reject.is_none() {
-                prop_assert_eq!(decoded.batch.slice(rows, 1), alone.batch, "{}", &records[index]);
-                rows += 1;
-            }
+        for (index, record) in records.iter().enumerate() {
+            let reject = decoded.rejects.iter().find(|(reject, _)| *reject as usize == index);
+            let row = match reject {
+                Some((_, reason)) => Err(reason.clone()),
+                None => Ok(decoded.batch.slice(rows, 1)),
+            };
+            rows += usize::from(row.is_ok());
+            prop_assert_eq!(row, parsed(record), "{}", record);
         }
         prop_assert_eq!(rows, decoded.batch.num_rows());
     }
 }
 
+/// How many of some records the parser reads.
+fn given_up(records: &[&str]) -> u64 {
+    let values: Varlen = records.iter().map(|record| record.as_bytes()).collect();
+    decoder().decode(&values, 0..records.len()).reread
+}
+
 #[test]
-fn an_ordinary_stream_is_read_the_plain_way() {
-    use crate::json::decode::plain;
-    let mut decoder = decoder();
-    let values: Varlen = [ORDINARY.as_bytes()].into_iter().collect();
-    decoder.decode(&values, 0..1);
-    decoder.shape.begin_record();
-    assert!(plain::decode(ORDINARY, &mut decoder.shape, &mut decoder.columns).is_some());
+fn what_streams_are_made_of_is_read_in_one_pass() {
+    // The last one has nothing behind it, so words of it are cut short.
+    let others = [
+        r#"{"price":1,"store":"s"}"#,
+        r#" { "store" : "s" , "price" : 1.5 } "#,
+        r#"{"store":"an \"escape\", \u00fc\n","price":1,"unknown":1,"x":[{"y":"\t"},-1.5e-3,[]]}"#,
+        r#"{"store":"a text of more than sixteen bytes","price":1,"ok":null,"deep":{},"flat":{"a":"\\"}}"#,
+        r#"{"store":"","price":-0.5,"n":123456789012345678}"#,
+        "{\"store\":\"s\",\"price\":1}\r\n",
+    ];
+    for other in others {
+        assert_eq!(given_up(&[ORDINARY, other, ORDINARY, other]), 0, "{other}");
+        assert_eq!(given_up(&[other]), 0, "{other} by itself");
+    }
+}
+
+#[test]
+fn what_needs_the_parser_is_counted() {
+    let few = [
+        r#"{"store":"half a pair: \ud83d\ude00","price":1}"#,
+        r#"{"store":"s","price":1e2}"#,
+        r#"{"store":"s","price":1,"n":1234567890123456789}"#,
+        r#"{"store":"s","price":1,"price":1}"#,
+        r#"{"store":"s","\u0070rice":1}"#,
+        r#"{"store":"s"#,
+        "",
+    ];
+    let among: Vec<&str> = few.iter().flat_map(|one| [ORDINARY, one]).collect();
+    assert_eq!(given_up(&among), few.len() as u64);
+}
+
+#[test]
+fn a_record_does_not_go_on_in_the_next_one() {
+    let cut = [
+        r#"{"store":"s","price":1"#,
+        "}",
+        r#"{"store":"s","price":1,"#,
+        r#""n":2}"#,
+        r#"{"store":"s","price":1,"n":2"#,
+        "0}",
+        r#"{"store":"s"#,
+        r#"","price":1}"#,
+        r#"{"store":"s","price":1,"x":["#,
+        "]}",
+    ];
+    let values: Varlen = cut.iter().map(|part| part.as_bytes()).collect();
+    let decoded = decoder().decode(&values, 0..cut.len());
+    assert_eq!(decoded.rejects.len(), cut.len(), "{:?}", decoded.batch);
+}
+
+#[test]
+fn keys_beyond_those_that_are_remembered_are_found() {
+    let junk: String = (0..200).map(|number| format!("\"k{number}\":{number},")).collect();
+    let first = format!("{{{junk}\"store\":\"s\",\"price\":1,\"n\":2}}");
+    let last = format!("{{\"n\":3,{junk}\"price\":1,\"store\":\"t\"}}");
+    let values: Varlen = [&first, &last, &first].iter().map(|it| it.as_bytes()).collect();
+    let decoded = decoder().decode(&values, 0..3);
+    assert_eq!((decoded.reread, &decoded.rejects), (0, &Vec::new()));
+    let numbers = decoded.batch.column(2).as_primitive::<Int64Type>();
+    assert_eq!(numbers.values(), &[2, 3, 2]);
 }

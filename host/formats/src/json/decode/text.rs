@@ -1,0 +1,60 @@
+//! Where a text ends, and what it says if it is written with escapes.
+
+use super::word::{Wide, byte};
+
+/// The place of the first byte from `at` on that a text does not have as it is.
+#[inline(always)]
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        let count = Wide::at(bytes, at).plain_text();
+        at += count;
+        if count < 16 {
+            return at;
+        }
+    }
+}
+
+/// The place behind the quote that ends a text, of which the first byte stands at `at`. None: it is none, or has an
+/// escape that the parser has to judge.
+#[inline(always)]
+pub(super) fn end(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = plain_end(bytes, at);
+    match byte(bytes, end) {
+        b'"' => Some(end + 1),
+        b'\\' => escaped_end(bytes, end),
+        _ => None,
+    }
+}
+
+/// The same for a text with an escape at `at`.
+#[inline(never)]
+fn escaped_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while byte(bytes, at) == b'\\' {
+        let (_, behind) = escape(bytes, at)?;
+        at = plain_end(bytes, behind);
+    }
+    (byte(bytes, at) == b'"').then_some(at + 1)
+}
+
+/// The character that the escape at `at` stands for, and the place behind it. None: half of a character, or no escape.
+#[inline]
+pub(super) fn escape(bytes: &[u8], at: usize) -> Option<(char, usize)> {
+    let char = match byte(bytes, at + 1) {
+        same @ (b'"' | b'\\' | b'/') => char::from(same),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let digits = bytes.get(at + 2..at + 6)?;
+            let value = digits
+                .iter()
+                .try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))?;
+            // None of a pair of surrogates is a character.
+            return Some((char::from_u32(value)?, at + 6));
+        }
+        _ => return None,
+    };
+    Some((char, at + 2))
+}
