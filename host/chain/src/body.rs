@@ -18,8 +18,9 @@ use sluicegate_store::once::{Immutable, sha256_hex};
 /// The newest layout. Those from [`VERSION_MIN`] on are read. A record is written in the oldest that holds it.
 ///
 /// 2: `chain` and `outbox`, which an older program would not send. 3: [`SEAL`], and the chain in the names of data files.
-/// 4: `activations`. 5: `tables` and `statistics`, which an older program would not write into the tables' logs.
-pub const VERSION: u32 = 5;
+/// 4: `activations`. 5: `tables` and `statistics`, which an older program would not write into the tables' logs. 6: states of several
+/// pieces, of which an older program would read the first.
+pub const VERSION: u32 = 6;
 
 /// The oldest layout that is read.
 pub const VERSION_MIN: u32 = 1;
@@ -29,6 +30,9 @@ const SEALED_SINCE: u32 = 3;
 
 /// The layout from which on records tell of modules that took the place of others.
 const ACTIVATIONS_SINCE: u32 = 4;
+
+/// The layout from which on records name the columns of tables with a log.
+const LOGS_SINCE: u32 = 5;
 
 /// What stands before the hash that a record carries of itself; [`SEAL_END`] stands behind it.
 const SEAL: &[u8] = b",\"sha256\":\"";
@@ -118,11 +122,12 @@ impl SlotBody {
 /// The oldest layout that holds a record, so that one can go back to an older program until there is something that it would
 /// lose. That program then names the layout, where it would otherwise name a field.
 fn layout_of(record: &ChainRecord) -> u32 {
-    let has_logs = !record.tables.is_empty();
-    match (has_logs, record.activations.is_empty()) {
-        (true, _) => VERSION,
-        (false, false) => ACTIVATIONS_SINCE,
-        (false, true) => SEALED_SINCE,
+    let has_pieces = record.state.as_ref().is_some_and(|state| state.pieces.len() > 1);
+    match record {
+        _ if has_pieces => VERSION,
+        _ if !record.tables.is_empty() => LOGS_SINCE,
+        _ if !record.activations.is_empty() => ACTIVATIONS_SINCE,
+        _ => SEALED_SINCE,
     }
 }
 

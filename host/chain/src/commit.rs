@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 
 use super::beat::Beat;
+use super::blob::{Blob, compressed};
 use super::body::{SlotBody, VERSION};
 use super::floor;
 use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState, shapes_of};
@@ -16,7 +17,7 @@ use super::mark;
 use super::outcome::{CommitOutcome, LostSlot};
 use super::paths::{self, DataFileName, LaneTag};
 use super::problem::CommitProblem;
-use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, RecordKind, StateRef};
+use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, Piece, RecordKind, StateRef};
 use super::retire::Recent;
 use super::store::{LaneStore, SlotAttempt, delete};
 use super::{Chain, ChainError, LaneStorage, parent_of};
@@ -31,14 +32,8 @@ use sluicegate_store::{Location, failure};
 /// a lane with hundreds of date folders does not open hundreds of connections.
 const UPLOADS_AT_ONCE: usize = 8;
 
-/// Speed over size: what one epoch leaves is read at most once.
-const BLOB_ZSTD_LEVEL: i32 = 1;
-
-/// What was stored of something.
-struct Blob {
-    bytes: u64,
-    sha256: String,
-}
+/// Pieces of a state that are compressed and on their way at a time.
+const PIECES_AT_ONCE: usize = 4;
 
 /// Whether what lies in the slot of the head is the head.
 fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
@@ -180,6 +175,7 @@ impl ChainWriter {
         }
         self.chain.head = Some(parent_of(&body));
         self.chain.history = history;
+        self.chain.state.clone_from(&body.record.state);
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).push(&body.record);
         if kind == RecordKind::Genesis {
             mark::remove(&self.store).await;
@@ -237,7 +233,8 @@ impl ChainWriter {
     /// Removes what was put for an epoch that is not ours and never will be: readers of the tables would see its rows. What
     /// cannot be removed now, or lands later, is found by a sweep.
     async fn remove(&self, record: &ChainRecord) {
-        let state = record.state.iter().map(|state| &state.key);
+        // The pieces that the head names as well stay.
+        let state = record.state.iter().flat_map(|state| state.keys_put_for(record.epoch));
         let outbox = record.outbox.iter().map(|outbox| &outbox.key);
         let blobs = state.chain(outbox).map(|key| self.store.folder.path(key)).collect();
         let mut removals = vec![(&self.store.folder, blobs)];
@@ -316,11 +313,20 @@ impl ChainWriter {
         })
     }
 
+    /// Puts the pieces of a state. Of a delta they stand behind those of the head.
     async fn put_state(&self, epoch: Epoch, state: FrozenState) -> Result<StateRef, ChainError> {
-        let key = paths::state(epoch, self.chain.term, &self.chain.writer.nonce);
-        let blob = self.put_blob("state", epoch, &key, &state.bytes).await?;
-        let Blob { bytes, sha256 } = blob;
-        Ok(StateRef { key, bytes, sha256, groups: state.groups })
+        let FrozenState { header, groups, is_delta, .. } = &state;
+        let puts = (0..).zip(state.cut()).map(async |(index, sections)| {
+            let key = paths::state(epoch, self.chain.term, &self.chain.writer.nonce, index);
+            let plain = std::iter::once(header).chain(sections).map(Vec::as_slice);
+            let Blob { bytes, sha256 } = self.put_blob("state", epoch, &key, plain).await?;
+            Ok::<_, ChainError>(Piece { key, bytes, sha256, delta: *is_delta })
+        });
+        let put = futures::stream::iter(puts).buffered(PIECES_AT_ONCE);
+        let put: Vec<Piece> = put.try_collect().await?;
+        let before = self.chain.state.iter().flat_map(|state| &state.pieces);
+        let before = before.filter(|_| *is_delta).cloned();
+        Ok(StateRef { groups: *groups, pieces: before.chain(put).collect() })
     }
 
     async fn put_outbox(
@@ -329,7 +335,8 @@ impl ChainWriter {
         outbox: FrozenOutbox,
     ) -> Result<OutboxRef, ChainError> {
         let key = paths::outbox(epoch, self.chain.term, &self.chain.writer.nonce);
-        let Blob { bytes, sha256 } = self.put_blob("outbox", epoch, &key, &outbox.text).await?;
+        let plain = std::iter::once(&*outbox.text);
+        let Blob { bytes, sha256 } = self.put_blob("outbox", epoch, &key, plain).await?;
         Ok(OutboxRef { epoch, key, bytes, sha256, messages: outbox.messages })
     }
 
@@ -339,10 +346,9 @@ impl ChainWriter {
         kind: &str,
         epoch: Epoch,
         key: &str,
-        plain: &[u8],
+        plain: impl Iterator<Item = &[u8]>,
     ) -> Result<Blob, ChainError> {
-        let bytes = zstd::encode_all(plain, BLOB_ZSTD_LEVEL);
-        let object = Immutable::new(bytes.expect("memory can be written to").into());
+        let object = Immutable::new(compressed(plain).expect("memory can be written to").into());
         let what = format!("put the {kind} of epoch {epoch}");
         self.put(&what, &self.store.folder, self.store.folder.path(key), &object).await?;
         Ok(Blob { sha256: object.sha256().to_owned(), bytes: object.len() })

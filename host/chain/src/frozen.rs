@@ -31,14 +31,53 @@ pub struct FrozenEpoch {
     pub config: BTreeMap<String, String>,
 }
 
-/// The open groups as bytes.
-#[derive(Clone, Debug)]
+/// The open groups as bytes, in the lane's own layout (docs/design/decisions.md#d8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrozenState {
-    /// In the lane's own layout (docs/design/decisions.md#d8); compressed before they are stored.
-    pub bytes: Vec<u8>,
-    /// How many groups they hold.
+    /// What each piece begins with.
+    pub header: Vec<u8>,
+    /// What stands behind it. A piece is the header and some of these; which, is decided by their sizes.
+    pub sections: Vec<Vec<u8>>,
+    /// How many groups the state has, those that have not changed included.
     pub groups: u64,
+    /// It is what has changed since the record before, whose pieces stay. If it has no sections nothing has.
+    pub is_delta: bool,
 }
+
+impl FrozenState {
+    /// Bytes of all sections, not compressed.
+    pub fn len(&self) -> usize {
+        self.sections.iter().map(Vec::len).sum()
+    }
+
+    /// Nothing but the header.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What becomes one piece each. All of it in one if it is small: an older program reads a state of one piece.
+    pub(super) fn cut(&self) -> Vec<&[Vec<u8>]> {
+        let most = PIECE_BYTES.max(self.len() / PIECES_MAX);
+        let (mut pieces, mut first, mut bytes) = (Vec::new(), 0, 0);
+        for (at, section) in self.sections.iter().enumerate() {
+            if bytes > 0 && bytes + section.len() > most {
+                pieces.push(&self.sections[first..at]);
+                (first, bytes) = (at, 0);
+            }
+            bytes += section.len();
+        }
+        if first < self.sections.len() || (pieces.is_empty() && !self.is_delta) {
+            pieces.push(&self.sections[first..]);
+        }
+        pieces
+    }
+}
+
+/// A larger piece is not made unless there would be too many: so much is compressed, sent and read by itself.
+const PIECE_BYTES: usize = 32 << 20;
+
+/// About as many pieces are made of what an epoch stores, however much it is: records stay small.
+const PIECES_MAX: usize = 64;
 
 /// The messages of an epoch for Kafka topics.
 #[derive(Clone, Debug)]

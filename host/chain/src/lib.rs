@@ -73,7 +73,7 @@
 //! * **C14** Before each slot the writer sees that its head is still there with the same bytes, so a chain that was deleted, or
 //!   replaced by another, is noticed and not continued. A deletion between that look and the put leaves a record without a
 //!   past, which the next commit or opening notices. (`commit`)
-//! * **C15** A state or an outbox is deleted only when its epoch is [`resolve::LOOK_BACK`] behind the head and none of the
+//! * **C15** A piece of a state or an outbox is deleted only when its epoch is [`resolve::LOOK_BACK`] behind the head and none of the
 //!   newest records names it. The genesis is never deleted, nor are the newest [`collect::KEPT_MIN`] slots. (`retire`)
 //! * **C16** to **C19** An older slot is deleted only below a floor that says who wrote it; what lies below the floor counts for
 //!   nothing; a put is confirmed by a look at the floor; and what cannot be decided is not withdrawn. ([`collect`])
@@ -105,6 +105,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fates;
+mod pieces;
 pub mod record;
 pub mod shape;
 pub mod activations;
@@ -132,6 +133,7 @@ pub mod lead;
 pub mod outcome;
 mod problem;
 pub mod committer;
+mod blob;
 mod commit;
 pub mod reset;
 mod hand;
@@ -151,7 +153,7 @@ use std::sync::Arc;
 
 use activations::History;
 use body::SlotBody;
-use record::{Epoch, Parent, Term, Writer};
+use record::{Epoch, Parent, StateRef, Term, Writer};
 use retire::Recent;
 use sluicegate_runtime::Names;
 use sluicegate_store::Location;
@@ -200,6 +202,8 @@ pub struct Chain {
     head: Option<Parent>,
     /// What the head pins.
     history: History,
+    /// What the head names.
+    state: Option<StateRef>,
     term: Term,
     writer: Writer,
 }

@@ -175,15 +175,17 @@ pub(super) fn say_what_was_found(
     }
 }
 
-/// The state as it was frozen.
+/// The pieces of the state as they were frozen, the oldest first.
 pub(super) async fn load_state(
     store: &LaneStore,
     head: &ChainRecord,
     ahead: &Ahead,
-) -> Result<Option<Vec<u8>>, ChainError> {
-    let Some(state) = &head.state else { return Ok(None) };
+) -> Result<Vec<Vec<u8>>, ChainError> {
     let what = format!("state of epoch {}", head.epoch);
-    load_blob(store, &what, &state.key, &state.sha256, ahead.bytes(state)).await
+    let pieces = head.state.iter().flat_map(|state| &state.pieces);
+    let loads =
+        pieces.map(|piece| load_blob(store, &what, &piece.key, &piece.sha256, ahead.bytes(piece)));
+    futures::stream::iter(loads).buffered(REQUESTS_AT_ONCE).try_collect().await
 }
 
 /// The outbox as it was frozen.
@@ -192,7 +194,7 @@ pub(super) async fn load_outbox(
     head: &ChainRecord,
 ) -> Result<Option<Vec<u8>>, ChainError> {
     let Some(OutboxRef { epoch, key, sha256, .. }) = &head.outbox else { return Ok(None) };
-    load_blob(store, &format!("outbox of epoch {epoch}"), key, sha256, None).await
+    load_blob(store, &format!("outbox of epoch {epoch}"), key, sha256, None).await.map(Some)
 }
 
 /// What was compressed and put below the lane's folder, checked against the record's hash.
@@ -202,7 +204,7 @@ async fn load_blob(
     key: &str,
     sha256: &str,
     fetched: Option<&Bytes>,
-) -> Result<Option<Vec<u8>>, ChainError> {
+) -> Result<Vec<u8>, ChainError> {
     let what = format!("{what} at `{key}`");
     let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
     let whole = |bytes: Bytes| match sha256_hex(&bytes) == *sha256 {
@@ -223,5 +225,5 @@ async fn load_blob(
     };
     let unreadable =
         |error: std::io::Error| ChainError::Unreadable { what, reason: error.to_string() };
-    zstd::decode_all(bytes.as_ref()).map(Some).map_err(unreadable)
+    zstd::decode_all(bytes.as_ref()).map_err(unreadable)
 }

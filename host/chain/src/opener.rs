@@ -32,8 +32,8 @@ pub struct Opened {
     pub chain: Chain,
     /// The newest record; none if the lane has no chain yet.
     pub head: Option<ChainRecord>,
-    /// What [`super::FrozenState::bytes`] was; none if the head has no state.
-    pub state: Option<Vec<u8>>,
+    /// What [`super::FrozenState::bytes`] was of each piece, the oldest first; none if the head has no state.
+    pub state: Vec<Vec<u8>>,
     /// What [`super::FrozenOutbox::text`] was; none if the head has none. It may not have been sent.
     pub outbox: Option<Vec<u8>>,
     /// Data files that were deleted because the chain does not name them.
@@ -54,8 +54,8 @@ pub struct Survey {
     slots: Vec<SlotBody>,
     /// See [`Observed::may_begin`].
     may_begin: bool,
-    /// State of the head, decompressed; none if there is no chain or nothing was stored.
-    pub state: Option<Vec<u8>>,
+    /// The pieces of the state of the head, decompressed, the oldest first; none if there is no chain or nothing was stored.
+    pub state: Vec<Vec<u8>>,
     outbox: Option<Vec<u8>>,
 }
 
@@ -217,6 +217,7 @@ impl<'a> Opener<'a> {
             earlier,
             head: head.as_ref().map(parent_of),
             history: head.as_ref().map(|head| history_of(&head.record)).unwrap_or_default(),
+            state: head.as_ref().and_then(|head| head.record.state.clone()),
             recent,
             term,
             writer: self.writer.clone(),
@@ -270,7 +271,7 @@ impl<'a> Opener<'a> {
         self.known.clone_from(&slots);
         let chain = files_id(&self.store, slots.first().map(|head| &head.record)).await?;
         let may_begin = slots.is_empty() && mark::find(&self.store).await?.is_some();
-        Ok(Survey { latest, chain, slots, may_begin, state: None, outbox: None })
+        Ok(Survey { latest, chain, slots, may_begin, state: Vec::new(), outbox: None })
     }
 
     async fn latest(&self) -> Result<Option<Epoch>, ChainError> {

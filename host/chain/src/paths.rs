@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
-//! <root>/<job>/lanes/<lane>/state/<epoch:020>-<term>-<nonce>.bin
+//! <root>/<job>/lanes/<lane>/state/<epoch:020>-<term>-<nonce>[-<i>].bin
 //! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<term>-<nonce>.tsv.zst
 //! <root>/<job>/lanes/<lane>/floor/<chain>-<epoch:020>.json   how much of the chain was let go: see floor
 //! <root>/<job>/lanes/<lane>/reset/<nonce>.json      that a chain may begin: see mark
@@ -78,9 +78,17 @@ pub fn parse_lead_term(file_name: &str) -> Option<LeadTerm> {
     parse_twenty_digits(file_name.strip_suffix(".json")?).map(LeadTerm)
 }
 
-/// The state blob of an epoch below the lane's folder: zstd over the lane's bytes.
-pub fn state(epoch: Epoch, term: Term, nonce: &str) -> String {
-    format!("{STATE_FOLDER}/{:020}-{}-{nonce}.bin", epoch.0, term.0)
+/// A piece of the state of an epoch below the lane's folder: zstd over the lane's bytes.
+pub fn state(epoch: Epoch, term: Term, nonce: &str, index: u32) -> String {
+    match index {
+        0 => format!("{STATE_FOLDER}/{:020}-{}-{nonce}.bin", epoch.0, term.0),
+        _ => format!("{STATE_FOLDER}/{:020}-{}-{nonce}-{index}.bin", epoch.0, term.0),
+    }
+}
+
+/// The epoch of a piece of state by its path below the lane's folder.
+pub fn epoch_of_state(key: &str) -> Option<Epoch> {
+    parse_blob(key.strip_prefix(STATE_FOLDER)?.strip_prefix('/')?)
 }
 
 /// The folder of the outboxes below the lane's folder.

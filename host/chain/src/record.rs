@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fates::Fates;
 use super::finished::FinishedRecord;
+pub use super::pieces::{Piece, StateRef};
 use super::shape::{FileStatistics, TableShape};
 use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::module::ModuleDigest;
@@ -99,20 +100,6 @@ pub struct DataFile {
     /// What is known of its columns. Only for tables with a log.
     #[serde(default, skip_serializing_if = "FileStatistics::is_empty")]
     pub statistics: FileStatistics,
-}
-
-/// The state blob of an epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StateRef {
-    /// Path below the lane's folder.
-    pub key: String,
-    /// Bytes of the object, compressed.
-    pub bytes: u64,
-    /// Of the bytes as stored, hex.
-    pub sha256: String,
-    /// Open groups (window × key), or keys, in it.
-    pub groups: u64,
 }
 
 /// The messages of an epoch for Kafka topics (`outbox`).

@@ -33,7 +33,8 @@ pub(super) struct Recent {
 impl Recent {
     /// A record was committed, or read at an opening.
     pub(super) fn push(&mut self, record: &ChainRecord) {
-        let state = record.state.iter().map(|state| state.key.clone());
+        let pieces = record.state.iter().flat_map(|state| &state.pieces);
+        let state = pieces.map(|piece| piece.key.clone());
         let outbox = record.outbox.iter().map(|outbox| outbox.key.clone());
         self.records.push_back((record.epoch, state.chain(outbox).collect()));
         while self.records.len() > LOOK_BACK {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod sections;
 pub mod watermark;
 pub mod window;
 pub mod keyed;

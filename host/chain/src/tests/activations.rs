@@ -96,6 +96,7 @@ fn a_record_tells_which_modules_have_taken_the_place_of_others() {
         "4 at 00:00:05Z: sum s(08) after s(07)",
     ];
     assert_eq!(lines(&later), told);
+    let later = ChainRecord { state: None, ..later };
     let body = SlotBody::freeze(later.clone()).unwrap();
     assert_eq!(body.record.v, 4, "an older program refuses it by its layout");
     let fence = open::fence_of(&body, later.term, &later.writer).unwrap();

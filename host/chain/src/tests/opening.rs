@@ -85,9 +85,9 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
     let sentence = refusal(&runtime, &storage);
     assert!(sentence.contains("there is no record of epoch 1"), "{sentence}");
 
-    put(&runtime, &storage, &slot, &original.replace("\"v\":3", "\"v\":6"));
+    put(&runtime, &storage, &slot, &original.replace("\"v\":3", "\"v\":7"));
     let sentence = refusal(&runtime, &storage);
-    assert!(sentence.contains("has layout 6, this program reads up to 5"), "{sentence}");
+    assert!(sentence.contains("has layout 7, this program reads up to 6"), "{sentence}");
 
     put(&runtime, &storage, &slot, "{");
     assert!(refusal(&runtime, &storage).contains("record of epoch 1 cannot be read"));
@@ -180,7 +180,7 @@ fn a_missing_or_changed_state_is_damage() {
     let (runtime, storage) = new_lane();
     assert_eq!(live(&runtime, &storage, 1), Ended::Done);
     let head = runtime.block_on(inspect::record(&storage, Epoch(1))).unwrap().unwrap();
-    let state = path_of(&storage, &head.state.unwrap().key);
+    let state = path_of(&storage, &head.state.unwrap().pieces[0].key);
     put(&runtime, &storage, &state, "something else");
     assert!(refusal(&runtime, &storage).contains("another hash"));
     runtime.block_on(storage.chain.store.delete(&state)).unwrap();

@@ -67,7 +67,7 @@ impl Lane {
 #[test]
 fn a_whole_chain_has_no_findings_also_where_old_states_are_gone() {
     let lane = Lane::new(LOOK_BACK as i64 + 20);
-    let key = &lane.records[3].state.as_ref().unwrap().key;
+    let key = &lane.records[3].state.as_ref().unwrap().pieces[0].key;
     lane.delete(&lane.below(key));
     let report = lane.verify(true);
     assert_eq!(report.findings, []);
@@ -84,8 +84,11 @@ fn what_is_missing_or_changed_is_named() {
     lane.delete(&gone);
     lane.put(&changed, "7");
     lane.put(&longer, "22");
-    let (state, other_state) = (&lane.records[4].state, &lane.records[5].state);
-    let (state, other_state) = (&state.as_ref().unwrap().key, &other_state.as_ref().unwrap().key);
+    let key_of = |epoch: usize| {
+        let state = lane.records[epoch].state.as_ref().unwrap();
+        &state.pieces.last().unwrap().key
+    };
+    let (state, other_state) = (key_of(4), key_of(5));
     lane.delete(&lane.below(state));
     lane.put(&lane.below(other_state), "nonsense");
     let expected = [

@@ -5,6 +5,8 @@
 mod comparison;
 pub mod report;
 
+use std::collections::BTreeSet;
+
 use futures::StreamExt;
 
 use super::body::SlotBody;
@@ -56,6 +58,7 @@ pub async fn verify(
         let store = &store;
         async move { (epoch, store.slot(epoch).await) }
     });
+    let mut seen = BTreeSet::new();
     let mut slots = futures::stream::iter(slots).buffered(REQUESTS_AT_ONCE);
     while let Some((epoch, slot)) = slots.next().await {
         let slot = slot.map_err(failed)?;
@@ -86,7 +89,8 @@ pub async fn verify(
             compare_hashes(storage, expected, &mut comparison.report).await?;
         }
         if epoch.0 + LOOK_BACK as u64 > latest.0 {
-            compare_blobs(&store, &body.record, hashes, &mut comparison.report).await?;
+            let report = &mut comparison.report;
+            compare_blobs(&store, &body.record, hashes, &mut seen, report).await?;
         }
         progress(epoch.0 + 1, latest.0 + 1);
     }
@@ -113,17 +117,21 @@ async fn compare_hashes(
     Ok(())
 }
 
-/// The state and the outbox that a record names, if it is one whose are kept.
+/// The state and the outbox that a record names, if it is one whose are kept, but for what was `seen`: records share pieces of state.
 async fn compare_blobs(
     store: &LaneStore,
     record: &ChainRecord,
     hashes: bool,
+    seen: &mut BTreeSet<String>,
     report: &mut Report,
 ) -> Result<(), ChainError> {
-    let state = record.state.iter().map(|state| (&state.key, state.bytes, &state.sha256));
+    let pieces = record.state.iter().flat_map(|state| &state.pieces);
+    let state = pieces.map(|piece| (&piece.key, piece.bytes, &piece.sha256));
     let outbox = record.outbox.iter().map(|outbox| (&outbox.key, outbox.bytes, &outbox.sha256));
     for (key, bytes, sha256) in state.chain(outbox) {
-        report.blobs += 1;
+        if seen.contains(key) {
+            continue;
+        }
         let path = store.folder.path(key);
         let is_so = match hashes {
             true => holds(&store.folder, &path, bytes, sha256).await,
@@ -133,6 +141,8 @@ async fn compare_blobs(
         if is_gone && is_retired(store, record.epoch).await? {
             continue;
         }
+        report.blobs += 1;
+        seen.insert(key.clone());
         report.compare(&store.folder, key.clone(), is_so)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use sluicegate_chain::record::{ChainRecord, Epoch, PinnedModule};
+use sluicegate_chain::record::{ChainRecord, Epoch, PinnedModule, StateRef};
 use sluicegate_model::module::ModuleDigest;
 
 /// An epoch that became durable.
@@ -78,7 +78,7 @@ impl Commit {
                 .as_ref()
                 .filter(|outbox| outbox.epoch == record.epoch)
                 .map_or(0, |outbox| outbox.messages),
-            state_bytes: record.state.as_ref().map_or(0, |state| state.bytes),
+            state_bytes: record.state.as_ref().map_or(0, StateRef::bytes),
             activated: record.modules.iter().filter_map(activated).collect(),
         }
     }

@@ -165,7 +165,7 @@ impl LaneMetrics {
                 table.bytes.add(file.bytes);
             }
         }
-        self.checkpoint_bytes.set(state.map_or(0, |state| state.bytes));
+        self.checkpoint_bytes.set(state.map_or(0, StateRef::bytes));
         self.last_commit_micros.set_micros(wall_micros);
     }
 }

@@ -261,7 +261,8 @@ impl Lane {
         self.exchange_modules();
         self.with_logic(|logic, given, effects| logic.tell_changes(given, effects))?;
         let watermark = self.intake.clock().watermark();
-        let state = self.logic.freeze(self.ledger.state_generation(), watermark);
+        let Self { logic, pool, ledger, .. } = self;
+        let state = logic.encode(pool, ledger.state_generation(), watermark);
         self.pool.not_broken_off()?;
         let (files, outbox) = self.outputs.freeze()?;
         self.ledger.submit(Frozen {

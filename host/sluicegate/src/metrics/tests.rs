@@ -8,7 +8,7 @@ use expect_test::{expect, expect_file};
 
 use super::*;
 use sluicegate_chain::fates::Fates;
-use sluicegate_chain::record::{DataFile, Epoch, PinnedModule, StateRef};
+use sluicegate_chain::record::{DataFile, Epoch, Piece, PinnedModule, StateRef};
 use sluicegate_engine::lead::TakeOverKind;
 use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::status::{CompactionView, PartitionView, Phase, TableLogView};
@@ -156,7 +156,8 @@ fn worked_lane() -> LaneMetrics {
         partition_values: BTreeMap::new(),
         statistics: BTreeMap::new(),
     };
-    let state = StateRef { key: String::new(), bytes: 90, sha256: String::new(), groups: 3 };
+    let piece = |bytes, delta| Piece { key: String::new(), bytes, sha256: String::new(), delta };
+    let state = StateRef { groups: 3, pieces: vec![piece(70, false), piece(20, true)] };
     metrics.committed(&[file], Some(&state), 1_500_000_000);
     metrics
 }

@@ -15,6 +15,7 @@ use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::Timer;
 
 use super::table::{KeyRow, KeyedTable};
+use crate::sections::Sections;
 
 const MAGIC: &[u8; 5] = b"SLGK\x01";
 
@@ -23,31 +24,48 @@ pub fn holds_keys(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC[..4])
 }
 
-/// Appends the blob of the keys of all workers, shard by shard. Returns how many keys there are.
-pub fn encode<'s>(
+/// What the blob of the keys of all workers begins with.
+pub fn header() -> Vec<u8> {
+    MAGIC.to_vec()
+}
+
+/// Appends the keys of a worker, which stand behind the header, in any order with those of others. Returns how many there are.
+pub fn rows(table: &KeyedTable, generation: u32, to: &mut Sections) -> u64 {
+    let mut keys = 0;
+    for id in table.ids() {
+        push(table, id, generation, to.for_row());
+        keys += 1;
+    }
+    keys
+}
+
+fn push(table: &KeyedTable, id: u32, generation: u32, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&generation.to_le_bytes());
+    bytes.push(table.shard(id));
+    bytes.extend_from_slice(&table.touched(id).0.to_le_bytes());
+    for part in [table.key(id), table.state(id)] {
+        bytes.extend_from_slice(&length(part.len()));
+        bytes.extend_from_slice(part);
+    }
+    bytes.extend_from_slice(&length(table.timers(id).len()));
+    for timer in table.timers(id) {
+        bytes.extend_from_slice(&timer.time.0.to_le_bytes());
+        bytes.extend_from_slice(&timer.id.to_le_bytes());
+    }
+}
+
+/// The whole blob of some tables.
+#[cfg(test)]
+pub(super) fn encode<'s>(
     tables: impl Iterator<Item = &'s KeyedTable>,
     generation: u32,
     bytes: &mut Vec<u8>,
 ) -> u64 {
-    bytes.extend_from_slice(MAGIC);
-    let mut keys: Vec<(u8, &KeyedTable, u32)> =
-        tables.flat_map(|table| table.ids().map(move |id| (table.shard(id), table, id))).collect();
-    keys.sort_by_key(|(shard, ..)| *shard);
-    for (shard, table, id) in &keys {
-        bytes.extend_from_slice(&generation.to_le_bytes());
-        bytes.push(*shard);
-        bytes.extend_from_slice(&table.touched(*id).0.to_le_bytes());
-        for part in [table.key(*id), table.state(*id)] {
-            bytes.extend_from_slice(&length(part.len()));
-            bytes.extend_from_slice(part);
-        }
-        bytes.extend_from_slice(&length(table.timers(*id).len()));
-        for timer in table.timers(*id) {
-            bytes.extend_from_slice(&timer.time.0.to_le_bytes());
-            bytes.extend_from_slice(&timer.id.to_le_bytes());
-        }
-    }
-    keys.len() as u64
+    let mut sections = Sections::default();
+    let keys = tables.map(|table| rows(table, generation, &mut sections)).sum();
+    bytes.extend(header());
+    bytes.extend(sections.into_vec().concat());
+    keys
 }
 
 fn length(length: usize) -> [u8; 4] {

@@ -26,6 +26,7 @@ use super::row::{Place, StateRow};
 use super::sessions::Sessions;
 use super::state::KeyedState;
 use super::state_reader::StateReader;
+use crate::sections::Sections;
 
 pub use super::state_reader::SnapshotError;
 
@@ -69,6 +70,11 @@ pub struct Header {
     pub fired: Option<Watermark>,
 }
 
+impl Header {
+    /// Of a blob that does not know of such things.
+    pub const NOTHING: Self = Self { closed: KnownClosed::Nothing, fired: None };
+}
+
 /// What a worker has to be stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Stored<'s> {
@@ -95,19 +101,11 @@ impl<'s> Stored<'s> {
     }
 }
 
-/// Appends the blob of the open groups of all workers; `fired` as in the [`Header`]. Returns how many rows it has, or 1 if it has none and is needed
-/// all the same.
-pub fn encode(
-    states: &[Stored<'_>],
-    generation: u32,
-    fired: Option<Watermark>,
-    bytes: &mut Vec<u8>,
-) -> u64 {
-    bytes.extend_from_slice(MAGIC);
+/// What the blob of the open groups of all workers begins with; `fired` as in the [`Header`].
+pub fn header(states: &[Stored<'_>], fired: Option<Watermark>) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
     bytes.push(if fired.is_some() { VERSION_CUT } else { VERSION });
-    let unknown_before =
-        states.iter().filter_map(|it| it.sessions()?.closed.unknown_before()).max();
-    bytes.extend_from_slice(&unknown_before.map_or(i64::MIN, EventTime::micros).to_le_bytes());
+    bytes.extend_from_slice(&unknown_before(states).map_or(i64::MIN, EventTime::micros).to_le_bytes());
     if let Some(fired) = fired {
         let fired = match fired {
             Watermark::None => i64::MIN,
@@ -116,14 +114,42 @@ pub fn encode(
         };
         bytes.extend_from_slice(&fired.to_le_bytes());
     }
-    let mut groups = 0;
-    for stored in states {
-        stored.each(generation, |row| {
-            push(row, bytes);
-            groups += 1;
-        });
-    }
-    groups.max(u64::from(unknown_before.is_some()))
+    bytes
+}
+
+/// Of sessions that were closed and began before this not all are known.
+fn unknown_before(states: &[Stored<'_>]) -> Option<EventTime> {
+    states.iter().filter_map(|it| it.sessions()?.closed.unknown_before()).max()
+}
+
+/// Whether the header is needed, also if no row stands behind it.
+pub fn needs_header(states: &[Stored<'_>]) -> bool {
+    unknown_before(states).is_some()
+}
+
+/// Appends the rows of a worker, which stand behind the header, in any order with those of others. Returns how many there are.
+pub fn rows(stored: Stored<'_>, generation: u32, to: &mut Sections) -> u64 {
+    let mut rows = 0;
+    stored.each(generation, |row| {
+        push(row, to.for_row());
+        rows += 1;
+    });
+    rows
+}
+
+/// The whole blob.
+#[cfg(test)]
+pub(super) fn encode(
+    states: &[Stored<'_>],
+    generation: u32,
+    fired: Option<Watermark>,
+    bytes: &mut Vec<u8>,
+) -> u64 {
+    let mut sections = Sections::default();
+    let count = states.iter().map(|state| rows(*state, generation, &mut sections)).sum();
+    bytes.extend(header(states, fired));
+    bytes.extend(sections.into_vec().concat());
+    count
 }
 
 fn each_group(state: &KeyedState, generation: u32, each: &mut impl FnMut(&StateRow<'_>)) {
@@ -226,7 +252,7 @@ pub fn decode<'b>(
     if !(1..=VERSION_CUT).contains(&version) {
         return Err(SnapshotError { at: MAGIC.len(), what: "version 1, 2, 3 or 4" });
     }
-    let mut header = Header { closed: KnownClosed::Nothing, fired: None };
+    let mut header = Header::NOTHING;
     if version >= 3 {
         let before = i64::from_le_bytes(reader.array("where closed sessions are known")?);
         header.closed = KnownClosed::From((before > i64::MIN).then_some(EventTime(before)));

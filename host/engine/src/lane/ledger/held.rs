@@ -42,7 +42,7 @@ impl Held {
         files: &[EncodedFile],
         outbox: Option<&FrozenOutbox>,
     ) {
-        self.copy = state.map_or(0, |state| state.bytes.len() as u64);
+        self.copy = state.map_or(0, |state| state.len() as u64);
         self.files = files.iter().map(|file| file.bytes.len() as u64).sum();
         self.outbox = outbox.map_or(0, |outbox| outbox.text.len() as u64);
     }

@@ -123,17 +123,22 @@ pub(super) trait Kind: Send {
     /// Goes on where the watermark had come when a checkpoint was made, with state or without.
     fn begin_at(&mut self, _watermark: Watermark) {}
 
-    /// What a checkpoint stores, if there is anything. `generation` is that of the module that made it.
-    fn freeze(&self, _generation: u32, _watermark: Watermark) -> Option<FrozenState> {
+    /// What a checkpoint stores, if there is anything. `generation` is that of the module that made it. Nothing changes by it.
+    fn encode(
+        &mut self,
+        _pool: &Pool,
+        _generation: u32,
+        _watermark: Watermark,
+    ) -> Option<FrozenState> {
         None
     }
 
-    /// Takes up what a checkpoint has stored, in the layout in which it lies there.
+    /// Takes up the pieces that checkpoints have stored, at least one, the oldest first, in the layout in which they lie there.
     ///
     /// # Errors
     ///
     /// The bytes are no state of this kind.
-    fn restore(&mut self, watermark: Watermark, state: &[u8]) -> Result<(), SnapshotError>;
+    fn restore(&mut self, watermark: Watermark, pieces: &[Vec<u8>]) -> Result<(), SnapshotError>;
 
     /// Of each worker every accumulator, or state of a key, that is not empty, always in the same order.
     fn states(&self) -> Vec<States<'_>> {

@@ -14,7 +14,7 @@ impl Kind for Raw {
         None
     }
 
-    fn restore(&mut self, _watermark: Watermark, _state: &[u8]) -> Result<(), SnapshotError> {
+    fn restore(&mut self, _watermark: Watermark, _pieces: &[Vec<u8>]) -> Result<(), SnapshotError> {
         Err(SnapshotError { at: 0, what: "nothing, of a pipeline without windows and keys" })
     }
 

@@ -187,8 +187,8 @@ impl Prepared {
         };
         steps.done("surroundings");
         let mut logic = Logic::new(&plan, &pool);
-        let state = survey.state.take();
-        restore(&mut logic, &pool, &plan, survey.head(), state.as_deref())?;
+        let pieces = std::mem::take(&mut survey.state);
+        restore(&mut logic, &pool, &plan, survey.head(), &pieces)?;
         steps.done("state");
         let logs = request(outside, runtime, find_missing(logs, storage, survey.head()))??;
         steps.done("logs");

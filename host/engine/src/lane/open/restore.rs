@@ -15,12 +15,14 @@ pub(in crate::lane) fn restore(
     pool: &Pool,
     plan: &Plan,
     head: Option<&ChainRecord>,
-    state: Option<&[u8]>,
+    pieces: &[Vec<u8>],
 ) -> Result<(), OpenError> {
     let Some(head) = head else { return Ok(()) };
     logic.begin_at(head.watermark);
-    let Some(state) = state else { return Ok(()) };
-    logic.restore(head.watermark, state)?;
+    if pieces.is_empty() {
+        return Ok(());
+    }
+    logic.restore(head.watermark, pieces)?;
     let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };
     let migrated = migrate(logic, pool, plan, from);
     migrated.map_err(|source| OpenError::Migrate { from, source })?.put(logic);

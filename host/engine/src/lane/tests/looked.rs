@@ -25,9 +25,9 @@ fn open(world: &World, workers: usize) -> Lane {
 
 /// What stands in the open groups now. The state is as it was before.
 pub(super) fn look(lane: &mut Lane, rows: usize, key: Option<&str>) -> Option<OpenWindows> {
-    let frozen = |lane: &Lane| {
-        let state = lane.logic.freeze(1, lane.intake.clock().watermark());
-        state.map(|state| (state.bytes, state.groups))
+    let frozen = |lane: &mut Lane| {
+        let Lane { logic, pool, intake, .. } = lane;
+        logic.encode(pool, 1, intake.clock().watermark())
     };
     let (before, dirty) = (frozen(lane), lane.ledger.dirty);
     let (reply, mut answer) = oneshot::channel();

@@ -276,8 +276,7 @@ impl World {
         let (outside, commands_tx) = self.outside(Arc::clone(&metrics), clock);
         let pool = Pool::new(workers, desk::brake::brake(&outside)).unwrap();
         let mut logic = Logic::new(&plan, &pool);
-        let (head, state) = (opened.head.as_ref(), opened.state.as_deref());
-        restore(&mut logic, &pool, &plan, head, state).unwrap();
+        restore(&mut logic, &pool, &plan, opened.head.as_ref(), &opened.state).unwrap();
         let handle = sluicegate_runtime::Runtime::from(self.runtime.handle().clone());
         let post = self.topics.post(&self.config);
         let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
@@ -722,7 +721,7 @@ fn assert_commits(metrics: &LaneMetrics, chain: &[ChainRecord]) {
         assert_eq!(commit.files, record.files.len() as u64);
         assert_eq!(commit.rows, record.files.iter().map(|file| file.rows).sum::<u64>());
         assert_eq!(commit.bytes, record.files.iter().map(|file| file.bytes).sum::<u64>());
-        assert_eq!(commit.state_bytes, record.state.as_ref().map_or(0, |state| state.bytes));
+        assert_eq!(commit.state_bytes, record.state.as_ref().map_or(0, |state| state.bytes()));
         let (was, is) = (&before.modules[0], &record.modules[0]);
         let told: Vec<_> = commit.activated.iter().map(|it| (it.digest, it.previous)).collect();
         let changed = (was.digest != is.digest).then_some((is.digest, was.digest));

@@ -76,8 +76,9 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
         } else if number == from {
             kept.0.clear();
             shadow.begin_at(to);
-            if let Some(state) = logic.freeze(1, to) {
-                shadow.restore(to, &state.bytes).unwrap();
+            if let Some(state) = logic.encode(&pool, 1, to) {
+                let piece = [vec![state.header], state.sections].concat().concat();
+                shadow.restore(to, &[piece]).unwrap();
             }
         }
         if intake.is_over() {

@@ -22,6 +22,7 @@ use emitted::{CondemnedTimer, Emitted, join};
 use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_sandbox::plugin::guest::KeyedGuest;
+use sluicegate_state::sections::Sections;
 use sluicegate_state::keyed::{KeyedCall, KeyedTable, snapshot};
 use sluicegate_state::window::snapshot::SnapshotError;
 use timers::Firing;
@@ -155,19 +156,31 @@ impl Kind for Keyed {
         Some((rows.slice(0, rows.num_rows().min(asked.rows)), all.saturating_sub(seen)))
     }
 
-    fn freeze(&self, generation: u32, _watermark: Watermark) -> Option<FrozenState> {
-        let mut bytes = Vec::new();
-        let keys = self.workers.iter().map(|worker| &worker.keyed);
-        let groups = snapshot::encode(keys, generation, &mut bytes);
-        (groups > 0).then_some(FrozenState { bytes, groups })
+    fn encode(
+        &mut self,
+        pool: &Pool,
+        generation: u32,
+        _watermark: Watermark,
+    ) -> Option<FrozenState> {
+        let encoded = pool.each_worker(&mut self.workers, |_, worker| {
+            let mut sections = Sections::default();
+            let keys = snapshot::rows(&worker.keyed, generation, &mut sections);
+            (sections.into_vec(), keys)
+        });
+        let groups = encoded.iter().map(|(_, keys)| keys).sum();
+        let sections = encoded.into_iter().flat_map(|(sections, _)| sections).collect();
+        let header = snapshot::header();
+        (groups > 0).then_some(FrozenState { header, sections, groups, is_delta: false })
     }
 
-    fn restore(&mut self, _watermark: Watermark, state: &[u8]) -> Result<(), SnapshotError> {
+    fn restore(&mut self, _watermark: Watermark, pieces: &[Vec<u8>]) -> Result<(), SnapshotError> {
         let owners = self.workers.len();
-        snapshot::decode(state, |row| {
-            let shard = self.plan.grouped.shard_of(row.key)?;
-            self.workers[owner(shard, owners)].keyed.restore(&row);
-            Ok(())
+        pieces.iter().try_for_each(|piece| {
+            snapshot::decode(piece, |row| {
+                let shard = self.plan.grouped.shard_of(row.key)?;
+                self.workers[owner(shard, owners)].keyed.restore(&row);
+                Ok(())
+            })
         })
     }
 

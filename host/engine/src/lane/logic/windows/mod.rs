@@ -42,7 +42,8 @@ use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_sandbox::plugin::guest::AggregateGuest;
 use sluicegate_state::watermark::LaneClock;
-use sluicegate_state::window::snapshot::SnapshotError;
+use sluicegate_state::sections::Sections;
+use sluicegate_state::window::snapshot::{Header, SnapshotError};
 use sluicegate_state::window::{Watcher, WindowAssigner, snapshot};
 use tumbling::Tumbling;
 use update::{Answers, update};
@@ -261,22 +262,36 @@ impl Kind for Windows {
         self.firing.begin_at(watermark);
     }
 
-    fn freeze(&self, generation: u32, watermark: Watermark) -> Option<FrozenState> {
-        let mut bytes = Vec::new();
+    fn encode(
+        &mut self,
+        pool: &Pool,
+        generation: u32,
+        watermark: Watermark,
+    ) -> Option<FrozenState> {
+        let encoded = pool.each_worker(&mut self.workers, |_, worker| {
+            let mut sections = Sections::default();
+            let rows = snapshot::rows(worker.shape.stored(), generation, &mut sections);
+            (sections.into_vec(), rows)
+        });
         let stored: Vec<_> = self.workers.iter().map(|worker| worker.shape.stored()).collect();
-        let fired = self.firing.behind(watermark);
-        let groups = snapshot::encode(&stored, generation, fired, &mut bytes);
-        (groups > 0).then_some(FrozenState { bytes, groups })
+        let header = snapshot::header(&stored, self.firing.behind(watermark));
+        let groups: u64 = encoded.iter().map(|(_, rows)| rows).sum();
+        let groups = groups.max(u64::from(snapshot::needs_header(&stored)));
+        let sections = encoded.into_iter().flat_map(|(sections, _)| sections).collect();
+        (groups > 0).then_some(FrozenState { header, sections, groups, is_delta: false })
     }
 
-    fn restore(&mut self, watermark: Watermark, state: &[u8]) -> Result<(), SnapshotError> {
+    fn restore(&mut self, watermark: Watermark, pieces: &[Vec<u8>]) -> Result<(), SnapshotError> {
         let Self { plan, workers, firing, .. } = self;
         let owners = workers.len();
-        let header = snapshot::decode(state, |row| {
-            let shard = plan.grouped.shard_of(row.key)?;
-            workers[owner(shard, owners)].shape.restore(&row);
-            Ok(())
-        })?;
+        let mut header = Header::NOTHING;
+        for piece in pieces {
+            header = snapshot::decode(piece, |row| {
+                let shard = plan.grouped.shard_of(row.key)?;
+                workers[owner(shard, owners)].shape.restore(&row);
+                Ok(())
+            })?;
+        }
         // What had ended by then takes no more rows: the checkpoint need not hold it.
         let closed = watermark.minus(plan.lateness);
         workers.iter_mut().for_each(|worker| worker.shape.restored(header.closed, closed));
