@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod sections;
+pub mod shards;
 pub mod watermark;
 pub mod window;
 pub mod keyed;

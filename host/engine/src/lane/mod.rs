@@ -262,7 +262,8 @@ impl Lane {
         self.with_logic(|logic, given, effects| logic.tell_changes(given, effects))?;
         let watermark = self.intake.clock().watermark();
         let Self { logic, pool, ledger, .. } = self;
-        let state = logic.encode(pool, ledger.state_generation(), watermark);
+        let (generation, whole) = (ledger.state_generation(), ledger.is_base_due());
+        let state = logic.freeze(pool, generation, watermark, whole);
         self.pool.not_broken_off()?;
         let (files, outbox) = self.outputs.freeze()?;
         self.ledger.submit(Frozen {

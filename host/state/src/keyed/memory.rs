@@ -26,8 +26,10 @@ impl KeyedTable {
     }
 
     fn compact(&mut self) {
-        let entries = std::mem::take(&mut self.entries).into_iter();
-        self.entries = entries.filter(|entry| !entry.is_empty()).collect();
+        let Self { entries, marks, .. } = self;
+        let kept = (0..).zip(&*entries).filter(|(_, entry)| !entry.is_empty());
+        marks.moved(kept.map(|(id, _)| id));
+        entries.retain(|entry| !entry.is_empty());
         self.entries.shrink_to_fit();
         (self.free, self.queue) = (Vec::new(), BinaryHeap::new());
         self.index = HashTable::with_capacity(self.entries.len());

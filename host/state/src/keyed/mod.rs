@@ -6,7 +6,9 @@
 pub mod snapshot;
 pub mod table;
 mod due;
+mod marks;
 mod memory;
+pub mod resolve;
 
 pub use table::{KeyedCall, KeyedTable};
 

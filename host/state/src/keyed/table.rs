@@ -9,11 +9,13 @@
 //! entry is not due, because its timer was moved or a row came, it is put back. A key that a thousand rows
 //! touch costs no thousand changes of the queue.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use hashbrown::HashTable;
 
+use super::marks::Marks;
 use crate::window::TableHash;
 use sluicegate_model::time::EventTime;
 use sluicegate_model::timers::{KeyedGroups, Timer};
@@ -32,7 +34,7 @@ pub struct KeyRow<'a> {
     /// As the plugin last wrote it; empty if only timers are left.
     pub state: &'a [u8],
     /// Ascending.
-    pub timers: Vec<Timer>,
+    pub timers: Cow<'a, [Timer]>,
 }
 
 /// Keys with their state and timers, those whose shards belong to one worker.
@@ -47,12 +49,14 @@ pub struct KeyedTable {
     /// Of keys, states and timers.
     pub(super) content_bytes: usize,
     pub(super) stamp: u32,
+    /// Which keys are not as the last checkpoint has them.
+    pub(super) marks: Marks,
 }
 
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) hash: TableHash,
-    key: Box<[u8]>,
+    pub(super) key: Box<[u8]>,
     state: Box<[u8]>,
     /// Ascending.
     pub(super) timers: Box<[Timer]>,
@@ -159,8 +163,9 @@ impl KeyedTable {
             entry.stamp = self.stamp;
             entry.local = call.entries.len() as u32;
             call.entries.push(id);
+            self.marks.note(id);
         }
-        call.groups.push(entry.local);
+        call.groups.push(self.entries[id as usize].local);
     }
 
     /// Collects state and timers of the touched groups. After the last [`KeyedTable::touch`] of the call.
@@ -188,6 +193,7 @@ impl KeyedTable {
         entry.timers = entry.timers[1..].into();
         self.content_bytes += entry.content_bytes();
         groups.push(&entry.state, entry.timers.iter().copied());
+        self.marks.note(id);
         first
     }
 
@@ -216,6 +222,7 @@ impl KeyedTable {
         self.content_bytes -= entry.content_bytes();
         entry.timers = entry.timers.iter().copied().filter(|timer| keep(timer)).collect();
         self.content_bytes += entry.content_bytes();
+        self.marks.note(id);
     }
 
     /// After a call or a firing: forgets the key if nothing is left of it, or says when it must be looked at.
@@ -242,6 +249,7 @@ impl KeyedTable {
         self.content_bytes -= entry.content_bytes();
         let occupied = self.index.find_entry(entry.hash.get(), |other| *other == id);
         occupied.expect("every key that lives is in the index").remove();
+        self.marks.forgotten(id, entry.key);
         self.free.push(id);
         // What stands in the queue for forgotten keys is skipped when its time comes; where most of it is such, it goes
         // at once.
@@ -286,7 +294,24 @@ impl KeyedTable {
         groups.push(row.state, row.timers.iter().copied());
         self.replace(id, &groups, 0);
         self.entries[id as usize].touched = row.touched;
+        self.marks.restored(id);
         self.settle(id);
+    }
+
+    /// A checkpoint has all of it.
+    pub fn set_saved(&mut self) {
+        let Self { entries, marks, .. } = self;
+        marks.set_saved(|id| !entries[id as usize].is_empty());
+    }
+
+    /// About how many keys are not as the last checkpoint has them.
+    pub fn unsaved_len(&self) -> usize {
+        self.marks.listed().len() + self.marks.gone().len()
+    }
+
+    /// Whether all keys were forgotten at once since the last checkpoint, which is in no delta.
+    pub fn is_cleared(&self) -> bool {
+        self.marks.is_cleared()
     }
 
     /// The encoded key of an entry.
@@ -350,6 +375,6 @@ impl KeyedTable {
 
     /// Forgets all keys and gives their memory back; the time to live stays.
     pub fn clear(&mut self) {
-        *self = Self::new(self.ttl);
+        *self = Self { marks: Marks::cleared(), ..Self::new(self.ttl) };
     }
 }

@@ -29,6 +29,10 @@ pub(super) struct ClosedSessions {
     /// Sessions that began before this may have been closed without being remembered: the state was written by a version
     /// that did not.
     unknown_before: Option<EventTime>,
+    /// Those that are not as a checkpoint has them: generation, and place there.
+    unsaved: Vec<(i64, u32)>,
+    /// What began before this is forgotten.
+    forgotten: Option<EventTime>,
 }
 
 /// Keys with a session that began in a span of time.
@@ -61,10 +65,11 @@ impl Generation {
         self.index.find(hash.get(), same).map(|at| *at as usize)
     }
 
-    fn note(&mut self, hash: TableHash, key: &[u8], start: EventTime) {
+    /// Its place.
+    fn note(&mut self, hash: TableHash, key: &[u8], start: EventTime) -> u32 {
         if let Some(at) = self.find(hash, key) {
             self.closed[at].start = self.closed[at].start.max(start);
-            return;
+            return at as u32;
         }
         let at = u32::try_from(self.closed.len()).expect("state is bounded far below 2^32 keys");
         let key_len = u32::try_from(key.len()).expect("a key is bounded far below 4 GiB");
@@ -72,6 +77,7 @@ impl Generation {
         self.keys.extend_from_slice(key);
         let closed = &self.closed;
         self.index.insert_unique(hash.get(), at, |at| closed[*at as usize].hash.get());
+        at
     }
 }
 
@@ -79,7 +85,39 @@ impl ClosedSessions {
     /// A session of a key that began at `start` takes no more rows. `max_length` in µs, more than 0.
     pub(super) fn note(&mut self, max_length: i64, hash: TableHash, key: &[u8], start: EventTime) {
         let number = start.0.div_euclid(span(max_length));
-        self.generations.entry(number).or_default().note(hash, key, start);
+        let at = self.generations.entry(number).or_default().note(hash, key, start);
+        self.unsaved.push((number, at));
+    }
+
+    /// A checkpoint has all of it.
+    pub(super) fn set_saved(&mut self) {
+        self.unsaved.clear();
+    }
+
+    /// About how many are not as the last checkpoint has them.
+    pub(super) fn unsaved_len(&self) -> usize {
+        self.unsaved.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.generations.is_empty()
+    }
+
+    /// What began before this is forgotten, also where a checkpoint has it.
+    pub(super) fn forgotten(&self) -> Option<EventTime> {
+        self.forgotten
+    }
+
+    /// As [`ClosedSessions::each`], of the keys of which something is not as the last checkpoint has it.
+    pub(super) fn each_unsaved(&self, mut each: impl FnMut(&[u8], EventTime)) {
+        for (number, at) in &self.unsaved {
+            let Some(generation) = self.generations.get(number) else { continue };
+            let closed = &generation.closed[*at as usize];
+            let key = generation.key(closed);
+            let start = self.last_start(closed.hash, key);
+            each(key, start.expect("it is remembered"));
+        }
     }
 
     /// The largest start of the closed sessions of a key, as far as it counts.
@@ -111,16 +149,28 @@ impl ClosedSessions {
         let closed = match closed {
             Watermark::None => return,
             Watermark::At(time) => i128::from(time.0),
-            Watermark::End => return *self = Self::default(),
+            Watermark::End => {
+                return *self = Self { forgotten: Some(EventTime::MAX), ..Self::default() };
+            }
         };
         let is_out_of_reach = |start: i128| start + i128::from(max_length) <= closed;
         let span = i128::from(span(max_length));
-        while let Some(first) = self.generations.first_entry() {
-            if !is_out_of_reach((i128::from(*first.key()) + 1) * span) {
-                break;
-            }
+        let reached = (closed - i128::from(max_length)).div_euclid(span);
+        let before = self.generations.len();
+        while let Some(first) = self.generations.first_entry()
+            && i128::from(*first.key()) < reached
+        {
             first.remove();
         }
+        if self.generations.len() < before {
+            let generations = &self.generations;
+            self.unsaved.retain(|(number, _)| generations.contains_key(number));
+            self.unsaved.shrink_to_fit();
+        }
+        // Also where there was nothing to forget: other workers may have had something.
+        let reached = reached.saturating_mul(span).clamp(i64::MIN.into(), i64::MAX.into());
+        let reached = i64::try_from(reached).expect("it was clamped");
+        self.forgotten = self.forgotten.max(Some(EventTime(reached)));
         self.unknown_before =
             self.unknown_before.filter(|before| !is_out_of_reach(before.0.into()));
     }
@@ -145,7 +195,8 @@ impl ClosedSessions {
         let held = |it: &Generation| {
             it.index.allocation_size() + it.keys.len() + it.closed.len() * size_of::<Closed>()
         };
-        self.generations.values().map(held).sum()
+        let unsaved = self.unsaved.capacity() * size_of::<(i64, u32)>();
+        self.generations.values().map(held).sum::<usize>() + unsaved
     }
 }
 

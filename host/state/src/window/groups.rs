@@ -35,6 +35,8 @@ pub struct GroupTable {
     fired: bool,
     /// Groups that changed since their window fired.
     pending: Vec<u32>,
+    /// Groups that are not as a checkpoint has them, each once.
+    unsaved: Vec<u32>,
 }
 
 /// One group. Grown accumulators move to the end of the arena; shrunken ones keep their room.
@@ -56,6 +58,8 @@ struct Group {
     /// By watcher: it is in the list.
     changed: [bool; WATCHERS],
     pending: bool,
+    /// It is in the list.
+    unsaved: bool,
 }
 
 impl GroupTable {
@@ -89,6 +93,7 @@ impl GroupTable {
             revision: 0,
             changed: [false; WATCHERS],
             pending: false,
+            unsaved: false,
         });
         self.keys.extend_from_slice(key);
         let groups = &self.groups;
@@ -115,6 +120,30 @@ impl GroupTable {
         group.rows = group.rows.saturating_add(rows);
         if is_new {
             self.note_changed(id);
+            self.note_unsaved(id);
+        }
+    }
+
+    fn note_unsaved(&mut self, id: u32) {
+        if !std::mem::replace(&mut self.groups[id as usize].unsaved, true) {
+            self.unsaved.push(id);
+        }
+    }
+
+    /// The groups that have rows and are not as the last checkpoint has them, in no order.
+    pub(super) fn unsaved(&self) -> impl Iterator<Item = u32> {
+        self.unsaved.iter().copied().filter(|id| self.has_rows(*id))
+    }
+
+    /// At least as many groups as [`GroupTable::unsaved`] gives.
+    pub(super) fn unsaved_len(&self) -> usize {
+        self.unsaved.len()
+    }
+
+    /// A checkpoint has all of it.
+    pub(super) fn set_saved(&mut self) {
+        for id in std::mem::take(&mut self.unsaved) {
+            self.groups[id as usize].unsaved = false;
         }
     }
 
@@ -146,7 +175,11 @@ impl GroupTable {
             + self.index.allocation_size()
             + self.keys.capacity()
             + self.states.capacity()
-            + (self.changed.iter().map(Vec::capacity).sum::<usize>() + self.pending.capacity())
+            + [&self.pending, &self.unsaved]
+                .into_iter()
+                .chain(&self.changed)
+                .map(Vec::capacity)
+                .sum::<usize>()
                 * size_of::<u32>()
     }
 
@@ -195,6 +228,7 @@ impl GroupTable {
         let mut is_first = false;
         if self.state(id) != state {
             self.note_changed(id);
+            self.note_unsaved(id);
             if self.fired && !self.groups[id as usize].pending {
                 self.groups[id as usize].pending = true;
                 self.pending.push(id);
@@ -248,7 +282,11 @@ impl GroupTable {
     /// The first of them fires: from here on those are pending that have not.
     pub(super) fn begin_firing(&mut self) {
         if !std::mem::replace(&mut self.fired, true) {
-            self.groups.iter_mut().for_each(|group| group.pending = group.rows > 0);
+            for id in 0..self.groups.len() as u32 {
+                let group = &mut self.groups[id as usize];
+                group.pending = group.rows > 0;
+                self.note_unsaved(id);
+            }
         }
     }
 
@@ -260,6 +298,7 @@ impl GroupTable {
 
     /// The revision that fires now; the next one is higher.
     pub(super) fn next_revision(&mut self, id: u32) -> u64 {
+        self.note_unsaved(id);
         let group = &mut self.groups[id as usize];
         let revision = group.revision;
         group.revision = revision.saturating_add(1);

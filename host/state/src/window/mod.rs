@@ -27,6 +27,8 @@ mod closed;
 pub mod firing;
 pub(crate) mod state_reader;
 pub mod snapshot;
+mod stored;
+pub mod resolve;
 
 pub use assigner::WindowAssigner;
 pub use due::{GroupPlace, NextRun};

@@ -49,6 +49,8 @@ pub struct StateRow<'a> {
     pub is_fired: bool,
     /// It is a key with sessions that are gone, the last of which began where its place begins.
     pub is_closed: bool,
+    /// What older blobs have of it is gone.
+    pub is_gone: bool,
     /// Below [`KEY_SHARDS`](super::KEY_SHARDS); decides which worker restores the row.
     pub shard: u8,
     /// The encoded key ([`super::key`]).

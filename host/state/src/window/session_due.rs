@@ -43,6 +43,9 @@ impl Sessions {
             }
             key.armed = PASSED;
             self.passed.push(at);
+            // A session without rows is not pending any more.
+            self.note_unsaved(at);
+            let key = &mut self.keys[at as usize];
             let over = |(_, session): &(u32, &mut Session)| passed(session.bounds.end);
             for (index, session) in (0..).zip(&mut key.sessions).take_while(over) {
                 session.pending &= session.has_rows;
@@ -71,6 +74,7 @@ impl Sessions {
                 break;
             }
             self.due.pop_front();
+            self.note_unsaved(due.key);
             let key = &mut self.keys[due.key as usize];
             let session = &mut key.sessions[due.index as usize];
             session.pending = false;
@@ -84,6 +88,7 @@ impl Sessions {
     pub fn close(&mut self, rule: SessionRule, watermark: Watermark, lateness: i64) {
         let passed = |time: EventTime| watermark.has_passed(time);
         for at in std::mem::take(&mut self.passed) {
+            self.note_unsaved(at);
             let key = &mut self.keys[at as usize];
             let closed = |it: &Session| passed(it.bounds.end.plus(lateness));
             let gone = key.sessions.partition_point(closed);

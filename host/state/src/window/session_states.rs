@@ -24,16 +24,45 @@ impl Sessions {
         };
         let changed = self.changed.len();
         self.put(at, session);
+        self.set_saved();
         // It is as it was.
         for at in self.changed.drain(changed..) {
             self.keys[at as usize].changed = false;
         }
     }
 
+    /// The sessions of a key are not as a checkpoint has them.
+    pub(super) fn note_unsaved(&mut self, at: u32) {
+        if !std::mem::replace(&mut self.keys[at as usize].unsaved, true) {
+            self.unsaved.push(at);
+        }
+    }
+
+    /// A checkpoint has all of it.
+    pub fn set_saved(&mut self) {
+        while let Some(at) = self.unsaved.pop() {
+            let key = &mut self.keys[at as usize];
+            (key.unsaved, key.saved) = (false, !key.sessions.is_empty());
+        }
+        self.gone = Vec::new();
+        self.closed.set_saved();
+    }
+
+    /// About how many sessions are not as the last checkpoint has them.
+    pub fn unsaved_len(&self) -> usize {
+        self.unsaved.len() + self.gone.len() + self.closed.unsaved_len()
+    }
+
+    /// Whether there is anything to store of it.
+    pub(super) fn has_rows(&self) -> bool {
+        self.sessions > 0 || !self.closed.is_empty()
+    }
+
     /// What a checkpoint gives back of the closed sessions of a key.
     pub fn restore_closed(&mut self, rule: SessionRule, row: &StateRow<'_>) {
         let hash = TableHash::of(row.key);
         self.closed.note(rule.max_length, hash, row.key, row.place.bounds.start);
+        self.closed.set_saved();
     }
 
     /// Of sessions that were closed and began before this the checkpoint may know nothing.
@@ -70,6 +99,14 @@ impl Sessions {
             session.state = state.into();
             self.bytes += allocated(session.state.len());
         }
+    }
+
+    /// The sessions of every key whose are not as the last checkpoint has them, of some of which none are left.
+    pub(super) fn each_unsaved(&self, mut each: impl FnMut(&[u8], &[Session])) {
+        self.gone.iter().for_each(|key| each(key, &[]));
+        let keys = self.unsaved.iter().map(|at| &self.keys[*at as usize]);
+        let keys = keys.filter(|key| !key.sessions.is_empty());
+        keys.for_each(|key| each(&key.key, &key.sessions));
     }
 
     /// Every session with its key, for a checkpoint: those whose rows were all refused, too, because they decide where

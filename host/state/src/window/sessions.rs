@@ -62,6 +62,10 @@ pub struct Sessions {
     pub(super) due: VecDeque<DueSession>,
     /// Keys with sessions that changed, for whoever looks at open windows; each once.
     pub(super) changed: Vec<u32>,
+    /// Keys whose sessions are not as a checkpoint has them, each once; places that are free among them.
+    pub(super) unsaved: Vec<u32>,
+    /// Keys that a checkpoint may have and that have no session any more.
+    pub(super) gone: Vec<Box<[u8]>>,
     /// Keys with sessions that are gone and still count. Empty without corrections.
     pub(super) closed: ClosedSessions,
     pub(super) sessions: usize,
@@ -88,6 +92,10 @@ pub(super) struct KeySessions {
     /// The earliest timer. No session has something to do before.
     pub(super) armed: EventTime,
     pub(super) changed: bool,
+    /// It is in the list of those that are not as a checkpoint has them.
+    pub(super) unsaved: bool,
+    /// A checkpoint may have it.
+    pub(super) saved: bool,
     /// Some begin before others that end before them.
     nested: bool,
 }
@@ -158,6 +166,7 @@ impl Sessions {
 
     /// The row joins a session.
     fn prolong(&mut self, at: u32, index: usize, bounds: WindowBounds, call: &mut SessionCall) {
+        self.note_unsaved(at);
         let Self { keys, changed, .. } = self;
         let key = &mut keys[at as usize];
         let session = &mut key.sessions[index];
@@ -200,6 +209,7 @@ impl Sessions {
 
     /// Adds a session to a key.
     pub(super) fn put(&mut self, at: u32, session: Session) {
+        self.note_unsaved(at);
         let Self { keys, changed, .. } = self;
         let key = &mut keys[at as usize];
         let end = session.bounds.end;
@@ -225,6 +235,7 @@ impl Sessions {
     pub fn settle(&mut self, call: &mut SessionCall) {
         for (number, node) in (0..).zip(call.drain()) {
             self.bytes -= node.bytes_before;
+            self.note_unsaved(node.key);
             if node.is_merged {
                 continue;
             }
@@ -296,13 +307,15 @@ impl Sessions {
             sessions: Vec::new(),
             armed: EventTime::MAX,
             changed: false,
+            unsaved: false,
+            saved: false,
             nested: false,
         };
         let at = match self.free.pop() {
             Some(at) => {
                 // A free place may still be listed as changed.
-                let changed = self.keys[at as usize].changed;
-                self.keys[at as usize] = KeySessions { changed, ..fresh };
+                let KeySessions { changed, unsaved, .. } = self.keys[at as usize];
+                self.keys[at as usize] = KeySessions { changed, unsaved, ..fresh };
                 at
             }
             None => {
@@ -320,7 +333,9 @@ impl Sessions {
         let key = &mut self.keys[at as usize];
         self.bytes -= allocated(key.key.len());
         self.bytes -= allocated(key.sessions.capacity() * size_of::<Session>());
-        (key.key, key.sessions, key.armed) = (Box::default(), Vec::new(), EventTime::MAX);
+        let name = std::mem::take(&mut key.key);
+        self.gone.extend(std::mem::take(&mut key.saved).then_some(name));
+        (key.sessions, key.armed) = (Vec::new(), EventTime::MAX);
         if let Ok(entry) = self.index.find_entry(key.hash.get(), |other| *other == at) {
             entry.remove();
         }
@@ -336,9 +351,9 @@ impl Sessions {
             return;
         }
         let keys = std::mem::take(&mut self.keys);
-        let closed = std::mem::take(&mut self.closed);
+        let (closed, gone) = (std::mem::take(&mut self.closed), std::mem::take(&mut self.gone));
         let (sessions, bytes) = (self.sessions, self.bytes);
-        *self = Self { sessions, bytes, closed, ..Self::default() };
+        *self = Self { sessions, bytes, closed, gone, ..Self::default() };
         let mut keys: Vec<_> = keys.into_iter().filter(|key| !key.sessions.is_empty()).collect();
         keys.shrink_to_fit();
         self.index.reserve(keys.len(), |_| unreachable!("it is empty"));
@@ -347,6 +362,9 @@ impl Sessions {
             self.timers.push(Reverse((key.armed, at)));
             if key.changed {
                 self.changed.push(at);
+            }
+            if key.unsaved {
+                self.unsaved.push(at);
             }
         }
         self.keys = keys;
@@ -369,7 +387,7 @@ impl Sessions {
             + used_bytes(self.keys.capacity() * key, self.index.len(), key)
             + used_bytes(self.index.allocation_size(), self.index.len(), INDEX_ENTRY)
             + used_bytes(self.timers.capacity() * timer, self.timers.len(), timer)
-            + self.changed.len() * size_of::<u32>()
+            + (self.changed.len() + self.unsaved.len()) * size_of::<u32>()
             + self.closed.bytes()
     }
 }

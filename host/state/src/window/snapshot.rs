@@ -2,7 +2,8 @@
 //! (docs/design/decisions.md#d8).
 //!
 //! ```text
-//! "SLGS" · version u8 = 3 or 4 · closed sessions unknown before i64 · version 4: fired up to i64
+//! "SLGS" · version u8 = 3 to 5 · closed sessions unknown before i64 · version 4: fired up to i64
+//!   version 5: u8, 1 if it was cut · fired up to i64 · u8, 1 of sessions · closed sessions forgotten before i64
 //! per group, little endian:
 //!   generation u32 · window start i64 · window end i64 · key shard u8 · flags u8
 //!   flag 1: windows skipped u32 · flag 4: revision u64
@@ -11,6 +12,11 @@
 //! Flag 2: a session whose rows were all refused; it decides where the next rows go. Flag 8: a session that has not changed
 //! since it fired. Flag 32: another group that has changed since it fired. Flag 16: no accumulator, but a key of a sliding window that has fired and is kept for corrections.
 //! Flag 64: no accumulator either, but where the last of the closed sessions of a key began, as both bounds.
+//!
+//! Version 5 is a delta: what stands in it stands over what older blobs have of the same group; of sessions, of the same key,
+//! with all of its sessions. Flag 128: there is nothing any more. Of sessions it stands with a key. Else it stands with the bounds
+//! of a window or pane, without a key, and the accumulator is a bit set of the shards of which that is true.
+//! Who reads several is [`super::resolve`].
 //!
 //! Of sessions that began before the time in the header, and were closed, nothing may be known; the first moment of time
 //! says that all are known. Of sliding windows the panes are stored. Version 4 is written between two runs of a firing: the windows
@@ -23,17 +29,19 @@ use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::window::WindowBounds;
 
 use super::row::{Place, StateRow};
-use super::sessions::Sessions;
-use super::state::KeyedState;
 use super::state_reader::StateReader;
 use crate::sections::Sections;
+use crate::shards::Shards;
 
 pub use super::state_reader::SnapshotError;
+pub use super::stored::Stored;
 
 const MAGIC: &[u8; 4] = b"SLGS";
 const VERSION: u8 = 3;
 /// Of a firing that was cut.
 const VERSION_CUT: u8 = 4;
+/// Of what has changed since other blobs.
+const VERSION_DELTA: u8 = 5;
 /// Generation, bounds, shard, flags, what a flag may add, and the two lengths.
 const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 8 + 4 + 4;
 /// The number of windows that must not see the group stands behind the flags.
@@ -50,6 +58,8 @@ const FIRED: u8 = 16;
 const PENDING: u8 = 32;
 /// Where the last of the closed sessions of a key began.
 const CLOSED: u8 = 64;
+/// What stood here in older blobs is gone.
+const GONE: u8 = 128;
 const ALL_FLAGS: u8 = SKIPPED | EMPTY | REVISION | SETTLED | FIRED | PENDING | CLOSED;
 
 /// What a blob knows of sessions that are gone.
@@ -68,53 +78,68 @@ pub struct Header {
     pub closed: KnownClosed,
     /// How far windows have fired. None: as far as the watermark has come.
     pub fired: Option<Watermark>,
+    /// It stands over older blobs. None: it is whole.
+    pub delta: Option<Delta>,
+}
+
+/// How a blob stands over older ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// Key by key. Else group by group.
+    pub by_key: bool,
+    /// Closed sessions that began before this are forgotten.
+    pub forgotten: Option<EventTime>,
 }
 
 impl Header {
     /// Of a blob that does not know of such things.
-    pub const NOTHING: Self = Self { closed: KnownClosed::Nothing, fired: None };
-}
-
-/// What a worker has to be stored.
-#[derive(Clone, Copy, Debug)]
-pub enum Stored<'s> {
-    /// Groups of windows or panes, whatever their kind.
-    Windows(&'s KeyedState),
-    /// Sessions of all keys, with those that are closed and still remembered.
-    Sessions(&'s Sessions),
-}
-
-impl<'s> Stored<'s> {
-    fn sessions(self) -> Option<&'s Sessions> {
-        match self {
-            Self::Windows(_) => None,
-            Self::Sessions(sessions) => Some(sessions),
-        }
-    }
-
-    /// Calls `each` with every row.
-    fn each(self, generation: u32, mut each: impl FnMut(&StateRow<'_>)) {
-        match self {
-            Self::Windows(state) => each_group(state, generation, &mut each),
-            Self::Sessions(sessions) => each_session(sessions, generation, &mut each),
-        }
-    }
+    pub const NOTHING: Self = Self { closed: KnownClosed::Nothing, fired: None, delta: None };
 }
 
 /// What the blob of the open groups of all workers begins with; `fired` as in the [`Header`].
 pub fn header(states: &[Stored<'_>], fired: Option<Watermark>) -> Vec<u8> {
+    let closed = KnownClosed::From(unknown_before(states));
+    whole_header(&Header { closed, fired, delta: None })
+}
+
+/// What a blob begins with that is no delta. Of one that knows of no closed sessions: none may be known.
+pub(super) fn whole_header(&Header { closed, fired, .. }: &Header) -> Vec<u8> {
+    let unknown_before = match closed {
+        KnownClosed::From(before) => before,
+        KnownClosed::Nothing => None,
+    };
     let mut bytes = MAGIC.to_vec();
     bytes.push(if fired.is_some() { VERSION_CUT } else { VERSION });
-    bytes.extend_from_slice(&unknown_before(states).map_or(i64::MIN, EventTime::micros).to_le_bytes());
-    if let Some(fired) = fired {
-        let fired = match fired {
-            Watermark::None => i64::MIN,
-            Watermark::At(time) => time.0,
-            Watermark::End => i64::MAX,
-        };
-        bytes.extend_from_slice(&fired.to_le_bytes());
+    bytes.extend_from_slice(&unknown_before.map_or(i64::MIN, EventTime::micros).to_le_bytes());
+    if fired.is_some() {
+        bytes.extend_from_slice(&fired_micros(fired).to_le_bytes());
     }
     bytes
+}
+
+/// The same of a blob of [`delta_rows`].
+pub fn delta_header(states: &[Stored<'_>], fired: Option<Watermark>) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.push(VERSION_DELTA);
+    bytes.extend_from_slice(
+        &unknown_before(states).map_or(i64::MIN, EventTime::micros).to_le_bytes(),
+    );
+    bytes.push(fired.is_some().into());
+    bytes.extend_from_slice(&fired_micros(fired).to_le_bytes());
+    let sessions = || states.iter().filter_map(|it| it.sessions());
+    bytes.push(sessions().next().is_some().into());
+    // Remembering too long changes no verdict.
+    let forgotten = sessions().map(|it| it.closed.forgotten()).min().flatten();
+    bytes.extend_from_slice(&forgotten.map_or(i64::MIN, EventTime::micros).to_le_bytes());
+    bytes
+}
+
+fn fired_micros(fired: Option<Watermark>) -> i64 {
+    match fired {
+        None | Some(Watermark::None) => i64::MIN,
+        Some(Watermark::At(time)) => time.0,
+        Some(Watermark::End) => i64::MAX,
+    }
 }
 
 /// Of sessions that were closed and began before this not all are known.
@@ -137,6 +162,11 @@ pub fn rows(stored: Stored<'_>, generation: u32, to: &mut Sections) -> u64 {
     rows
 }
 
+/// Appends the rows of what has changed in a worker since the last checkpoint, as [`rows`]. `shards` are the worker's.
+pub fn delta_rows(stored: Stored<'_>, generation: u32, shards: Shards, to: &mut Sections) {
+    stored.each_unsaved(generation, &shards, |row| push(row, to.for_row()));
+}
+
 /// The whole blob.
 #[cfg(test)]
 pub(super) fn encode(
@@ -152,65 +182,10 @@ pub(super) fn encode(
     count
 }
 
-fn each_group(state: &KeyedState, generation: u32, each: &mut impl FnMut(&StateRow<'_>)) {
-    let windows = state.windows().iter().map(|window| (window, false));
-    for (window, is_fired) in windows.chain(state.fired().map(|window| (window, true))) {
-        for id in window.groups.ids() {
-            each(&StateRow {
-                generation,
-                place: window.place,
-                revision: window.groups.revision(id),
-                is_empty: false,
-                is_settled: false,
-                is_pending: window.groups.is_pending(id),
-                is_fired,
-                is_closed: false,
-                shard: window.groups.shard(id),
-                key: window.groups.key(id),
-                state: window.groups.state(id),
-            });
-        }
-    }
-}
-
-fn each_session(sessions: &Sessions, generation: u32, each: &mut impl FnMut(&StateRow<'_>)) {
-    sessions.each(|key, session| {
-        each(&StateRow {
-            generation,
-            place: Place { bounds: session.bounds, skipped: 0 },
-            revision: session.revision,
-            is_empty: !session.has_rows,
-            is_settled: !session.pending,
-            is_pending: false,
-            is_fired: false,
-            is_closed: false,
-            shard: super::key_shard(key),
-            key,
-            state: &session.state,
-        });
-    });
-    sessions.closed.each(|key, start| each(&closed_row(key, start, generation)));
-}
-
-fn closed_row(key: &[u8], start: EventTime, generation: u32) -> StateRow<'_> {
-    StateRow {
-        generation,
-        place: Place { bounds: WindowBounds { start, end: start }, skipped: 0 },
-        revision: 0,
-        is_empty: false,
-        is_settled: false,
-        is_pending: false,
-        is_fired: false,
-        is_closed: true,
-        shard: super::key_shard(key),
-        key,
-        state: &[],
-    }
-}
-
-fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
+pub(super) fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     let StateRow { generation, place: Place { bounds, skipped }, revision, .. } = *row;
-    let StateRow { is_empty, is_settled, is_pending, is_fired, is_closed, shard, .. } = *row;
+    let StateRow { is_empty, is_settled, is_pending, is_fired, is_closed, .. } = *row;
+    let StateRow { is_gone, shard, .. } = *row;
     bytes.reserve(ROW_FIXED_BYTES + row.key.len() + row.state.len());
     bytes.extend_from_slice(&generation.to_le_bytes());
     bytes.extend_from_slice(&bounds.start.0.to_le_bytes());
@@ -224,6 +199,7 @@ fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
         (FIRED, is_fired),
         (PENDING, is_pending),
         (CLOSED, is_closed),
+        (GONE, is_gone),
     ];
     bytes.push(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).sum());
     if skipped > 0 {
@@ -239,36 +215,57 @@ fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     }
 }
 
+/// What a blob says before its first row.
+pub fn read_header(bytes: &[u8]) -> Result<Header, SnapshotError> {
+    header_of(&mut StateReader::new(bytes)).map(|(_, header)| header)
+}
+
+fn header_of(reader: &mut StateReader<'_>) -> Result<(u8, Header), SnapshotError> {
+    if reader.take(MAGIC.len(), "header")? != MAGIC {
+        return Err(SnapshotError { at: 0, what: "header" });
+    }
+    let [version] = reader.array("version")?;
+    if !(1..=VERSION_DELTA).contains(&version) {
+        return Err(SnapshotError { at: MAGIC.len(), what: "version 1 to 5" });
+    }
+    let mut header = Header::NOTHING;
+    let time = |micros: i64| (micros > i64::MIN).then_some(EventTime(micros));
+    if version >= 3 {
+        let before = i64::from_le_bytes(reader.array("where closed sessions are known")?);
+        header.closed = KnownClosed::From(time(before));
+    }
+    let is_cut = match version {
+        VERSION_DELTA => reader.array("whether it was cut")? != [0],
+        version => version == VERSION_CUT,
+    };
+    if version >= VERSION_CUT {
+        let fired = i64::from_le_bytes(reader.array("how far windows have fired")?);
+        let fired = time(fired).map_or(Watermark::None, Watermark::At);
+        header.fired = is_cut.then_some(fired);
+    }
+    if version == VERSION_DELTA {
+        let by_key = reader.array("whether it is of sessions")? != [0];
+        let forgotten = i64::from_le_bytes(reader.array("what is forgotten")?);
+        header.delta = Some(Delta { by_key, forgotten: time(forgotten) });
+    }
+    Ok((version, header))
+}
+
 /// Calls `each` with every group of a blob, in the order stored; where it refuses one, it says what was expected there.
 pub fn decode<'b>(
     bytes: &'b [u8],
     mut each: impl FnMut(StateRow<'b>) -> Result<(), &'static str>,
 ) -> Result<Header, SnapshotError> {
     let mut reader = StateReader::new(bytes);
-    if reader.take(MAGIC.len(), "header")? != MAGIC {
-        return Err(SnapshotError { at: 0, what: "header" });
-    }
-    let [version] = reader.array("version")?;
-    if !(1..=VERSION_CUT).contains(&version) {
-        return Err(SnapshotError { at: MAGIC.len(), what: "version 1, 2, 3 or 4" });
-    }
-    let mut header = Header::NOTHING;
-    if version >= 3 {
-        let before = i64::from_le_bytes(reader.array("where closed sessions are known")?);
-        header.closed = KnownClosed::From((before > i64::MIN).then_some(EventTime(before)));
-    }
-    if version == VERSION_CUT {
-        let fired = i64::from_le_bytes(reader.array("how far windows have fired")?);
-        let fired = (fired > i64::MIN).then_some(Watermark::At(EventTime(fired)));
-        header.fired = Some(fired.unwrap_or(Watermark::None));
-    }
+    let (version, header) = header_of(&mut reader)?;
+    let all_flags = if header.delta.is_some() { ALL_FLAGS | GONE } else { ALL_FLAGS };
     while !reader.is_at_end() {
         let generation = u32::from_le_bytes(reader.array("generation")?);
         let start = EventTime(i64::from_le_bytes(reader.array("window start")?));
         let end = EventTime(i64::from_le_bytes(reader.array("window end")?));
         let [shard] = reader.array("key shard")?;
         let [flags] = if version == 1 { [0] } else { reader.array("flags")? };
-        if flags & !ALL_FLAGS != 0 {
+        if flags & !all_flags != 0 {
             return Err(SnapshotError { at: reader.at(), what: "flags" });
         }
         let skipped = match flags & SKIPPED {
@@ -292,6 +289,7 @@ pub fn decode<'b>(
             is_pending: flags & PENDING != 0,
             is_fired: flags & FIRED != 0,
             is_closed: flags & CLOSED != 0,
+            is_gone: flags & GONE != 0,
             shard,
             key,
             state,

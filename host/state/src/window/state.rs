@@ -33,6 +33,8 @@ pub struct KeyedState {
     counted: Counted,
     /// The same of those that fired.
     fired_counted: Counted,
+    /// Windows that were dropped since the last checkpoint, which may have them.
+    pub(super) gone: Vec<GonePlace>,
     /// Where the last row's window stood: rows of a batch mostly share one.
     last: usize,
     stamp: u32,
@@ -47,11 +49,25 @@ pub struct OpenWindow {
     pub groups: GroupTable,
     /// What of it is counted.
     pub(super) counted: Counted,
+    /// A checkpoint may have groups of it.
+    saved: bool,
+}
+
+/// A window that was dropped, or a sliding one that had fired.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GonePlace {
+    pub(super) place: Place,
+    pub(super) is_fired: bool,
 }
 
 impl OpenWindow {
     fn new(place: Place) -> Self {
-        Self { place, groups: GroupTable::default(), counted: Counted::default() }
+        Self { place, groups: GroupTable::default(), counted: Counted::default(), saved: false }
+    }
+
+    fn set_saved(&mut self) {
+        self.saved |= self.groups.unsaved_len() > 0;
+        self.groups.set_saved();
     }
 }
 
@@ -253,7 +269,9 @@ impl KeyedState {
         while let Some(first) = self.fired.first_entry()
             && closed.has_passed(first.get().place.bounds.end)
         {
-            self.fired_counted.leave(first.remove().counted);
+            let OpenWindow { place, counted, saved, .. } = first.remove();
+            self.fired_counted.leave(counted);
+            self.gone.extend(saved.then_some(GonePlace { place, is_fired: true }));
         }
     }
 
@@ -295,6 +313,8 @@ impl KeyedState {
         for window in self.windows.drain(..closed) {
             self.unsettled.remove(&window.place.id());
             self.counted.leave(window.counted);
+            let gone = GonePlace { place: window.place, is_fired: false };
+            self.gone.extend(window.saved.then_some(gone));
         }
         if closed > 0 {
             self.last = 0;
@@ -354,7 +374,9 @@ impl KeyedState {
     /// A group as a checkpoint gives it back.
     pub fn restore(&mut self, row: &StateRow<'_>) {
         let hash = TableHash::of(row.key);
-        let groups = &mut self.window(row.place).groups;
+        let window = self.window(row.place);
+        window.saved = true;
+        let groups = &mut window.groups;
         let was_settled = groups.is_settled();
         groups.restore(hash, row);
         match (was_settled, groups.is_settled()) {
@@ -375,7 +397,29 @@ impl KeyedState {
         };
         let groups = self.fired_window(slides, window);
         groups.restore(TableHash::of(row.key), row);
+        if let Some(window) = self.fired.get_mut(&window) {
+            window.saved = true;
+        }
         self.count_fired(window);
+    }
+
+    /// A checkpoint has all of it.
+    pub fn set_saved(&mut self) {
+        let windows = self.windows.iter_mut();
+        windows.chain(self.fired.values_mut()).for_each(OpenWindow::set_saved);
+        self.gone = Vec::new();
+    }
+
+    /// About how many groups are not as the last checkpoint has them.
+    pub fn unsaved_len(&self) -> usize {
+        let windows = self.windows.iter().chain(self.fired.values());
+        windows.map(|window| window.groups.unsaved_len()).sum()
+    }
+
+    /// Whether there is anything to store of it.
+    pub(super) fn has_rows(&self) -> bool {
+        let mut windows = self.windows.iter().chain(self.fired.values());
+        windows.any(|window| window.groups.ids().next().is_some())
     }
 
     /// Open groups in all windows. Looks at none of them.

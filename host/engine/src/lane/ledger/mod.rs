@@ -14,7 +14,7 @@ use crate::memory::MemoryView;
 use crate::status::{LaneStatus, Phase};
 use sluicegate_chain::frozen::EncodedFile;
 use sluicegate_chain::record::{
-    Activation, ChainRecord, Epoch, PinnedModule, RecordKind, SourceState,
+    Activation, ChainRecord, Epoch, PinnedModule, RecordKind, SourceState, StateRef,
 };
 use sluicegate_chain::{CommitOutcome, Committer, FrozenEpoch, FrozenOutbox, FrozenState};
 use sluicegate_model::module::ModuleDigest;
@@ -29,6 +29,12 @@ use super::plan::Plan;
 use super::refusal::Refusal;
 use super::{LaneEnd, LaneError, Outside, PlacedModule};
 use held::Held;
+
+/// More deltas than these are not put on a base: an opening reads them all.
+const DELTAS_MAX: usize = 32;
+
+/// A smaller base, compressed, is cheaper to write than a delta is to keep.
+const DELTAS_FROM: u64 = 128 << 10;
 
 /// What is committed, and what is due.
 pub(super) struct Ledger {
@@ -51,6 +57,10 @@ pub(super) struct Ledger {
     activations: Arc<[Activation]>,
     /// The tables that the modules make.
     tables: Vec<TableColumns>,
+    /// The state that the newest record names.
+    state: Option<StateRef>,
+    /// A base that is smaller is written at every barrier, bytes.
+    deltas_from: u64,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
     promises: BTreeMap<String, String>,
 }
@@ -98,6 +108,8 @@ impl Ledger {
             pinned_before: record.modules.clone(),
             activations: record.activations.clone().into(),
             tables: plan.tables(config),
+            state: record.state.clone(),
+            deltas_from: DELTAS_FROM,
             promises: promises(config, &record.config),
             config: Arc::clone(config),
             clock: clock.clone(),
@@ -175,6 +187,20 @@ impl Ledger {
         self.memory.check().map_err(LaneError::Crowded)
     }
 
+    /// Whether the next record is to have all of the state, and not what has changed only. The epoch before is durable.
+    pub(super) fn is_base_due(&self) -> bool {
+        let Some(state) = &self.state else { return true };
+        let base = state.base_bytes();
+        let deltas = state.bytes().saturating_sub(base);
+        base < self.deltas_from || state.deltas() >= DELTAS_MAX || deltas > base / 2
+    }
+
+    /// Deltas are written however small the base is.
+    #[cfg(test)]
+    pub(super) fn write_deltas(&mut self) {
+        self.deltas_from = 0;
+    }
+
     /// Hands an epoch to the committer. Rows from here on are of the next.
     pub(super) fn submit(&mut self, frozen: Frozen) {
         let Frozen { source, watermark, state, files, outbox } = frozen;
@@ -233,6 +259,7 @@ impl Ledger {
                 let commit = Commit::of(&record, self.committer.took(), now, &self.pinned_before);
                 self.metrics.commits.push(commit);
                 self.pinned_before.clone_from(&record.modules);
+                self.state.clone_from(&record.state);
                 Ok(Some(record))
             }
             Some(CommitOutcome::Lost(lost)) => {

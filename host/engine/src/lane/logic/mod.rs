@@ -123,22 +123,30 @@ pub(super) trait Kind: Send {
     /// Goes on where the watermark had come when a checkpoint was made, with state or without.
     fn begin_at(&mut self, _watermark: Watermark) {}
 
-    /// What a checkpoint stores, if there is anything. `generation` is that of the module that made it. Nothing changes by it.
-    fn encode(
-        &mut self,
-        _pool: &Pool,
-        _generation: u32,
-        _watermark: Watermark,
-    ) -> Option<FrozenState> {
+    /// What a checkpoint stores, if there is anything. Nothing changes by it.
+    fn encode(&mut self, _pool: &Pool, _freezing: Freezing) -> Option<FrozenState> {
         None
     }
+
+    /// Whether a checkpoint can store what has changed since the last one, and that is less than all.
+    fn has_delta(&self) -> bool {
+        false
+    }
+
+    /// A checkpoint stores what was encoded last: from here on something changes. Or there was nothing to store.
+    fn set_saved(&mut self, _is_stored: bool) {}
 
     /// Takes up the pieces that checkpoints have stored, at least one, the oldest first, in the layout in which they lie there.
     ///
     /// # Errors
     ///
     /// The bytes are no state of this kind.
-    fn restore(&mut self, watermark: Watermark, pieces: &[Vec<u8>]) -> Result<(), SnapshotError>;
+    fn restore(
+        &mut self,
+        pool: &Pool,
+        watermark: Watermark,
+        pieces: &[Vec<u8>],
+    ) -> Result<(), SnapshotError>;
 
     /// Of each worker every accumulator, or state of a key, that is not empty, always in the same order.
     fn states(&self) -> Vec<States<'_>> {
@@ -169,6 +177,23 @@ pub(super) trait Kind: Send {
 
     /// Adds what its steps and plugins did since the last report.
     fn report(&mut self, _metrics: &LaneMetrics) {}
+}
+
+/// What is encoded of a logic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Freezing {
+    /// Of the module that made it.
+    pub(super) generation: u32,
+    pub(super) watermark: Watermark,
+    pub(super) extent: Extent,
+}
+
+/// How much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    /// What has changed since it was saved last.
+    Changed,
 }
 
 /// Groups that have changed and have not fired.
@@ -229,6 +254,20 @@ impl Logic {
             LogicPlan::Windows(windows) => Self::Windows(Windows::new(windows.clone(), pool)),
             LogicPlan::Keyed(keyed) => Self::Keyed(Keyed::new(keyed.clone(), pool)),
         }
+    }
+
+    /// What a checkpoint stores: what has changed, where that is possible, unless `whole` is asked for.
+    pub(super) fn freeze(
+        &mut self,
+        pool: &Pool,
+        generation: u32,
+        watermark: Watermark,
+        whole: bool,
+    ) -> Option<FrozenState> {
+        let extent = if !whole && self.has_delta() { Extent::Changed } else { Extent::Whole };
+        let frozen = self.encode(pool, Freezing { generation, watermark, extent });
+        self.set_saved(frozen.is_some());
+        frozen
     }
 
     /// Runs the modules of another plan of the same pipeline from now on. The state stays.

@@ -3,6 +3,7 @@
 use super::{Effects, Given, Judged, Kind, Turn};
 use crate::lane::LaneError;
 use crate::lane::plan::FittedStage;
+use crate::lane::pool::Pool;
 use sluicegate_model::time::Watermark;
 use sluicegate_state::window::snapshot::SnapshotError;
 
@@ -14,7 +15,12 @@ impl Kind for Raw {
         None
     }
 
-    fn restore(&mut self, _watermark: Watermark, _pieces: &[Vec<u8>]) -> Result<(), SnapshotError> {
+    fn restore(
+        &mut self,
+        _pool: &Pool,
+        _watermark: Watermark,
+        _pieces: &[Vec<u8>],
+    ) -> Result<(), SnapshotError> {
         Err(SnapshotError { at: 0, what: "nothing, of a pipeline without windows and keys" })
     }
 

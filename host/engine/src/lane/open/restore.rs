@@ -22,7 +22,7 @@ pub(in crate::lane) fn restore(
     if pieces.is_empty() {
         return Ok(());
     }
-    logic.restore(head.watermark, pieces)?;
+    logic.restore(pool, head.watermark, pieces)?;
     let Some(from) = other_version(plan, &head.modules) else { return Ok(()) };
     let migrated = migrate(logic, pool, plan, from);
     migrated.map_err(|source| OpenError::Migrate { from, source })?.put(logic);

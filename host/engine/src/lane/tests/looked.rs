@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::lane::logic::{Extent, Freezing};
 
 /// Keys with rows in several windows, and none that fires them.
 fn logs() -> Logs {
@@ -27,7 +28,8 @@ fn open(world: &World, workers: usize) -> Lane {
 pub(super) fn look(lane: &mut Lane, rows: usize, key: Option<&str>) -> Option<OpenWindows> {
     let frozen = |lane: &mut Lane| {
         let Lane { logic, pool, intake, .. } = lane;
-        logic.encode(pool, 1, intake.clock().watermark())
+        let (watermark, extent) = (intake.clock().watermark(), Extent::Whole);
+        logic.encode(pool, Freezing { generation: 1, watermark, extent })
     };
     let (before, dirty) = (frozen(lane), lane.ledger.dirty);
     let (reply, mut answer) = oneshot::channel();

@@ -21,6 +21,7 @@ mod trial;
 mod scripts;
 mod shadow;
 mod looked;
+mod saved;
 mod published;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -302,7 +303,9 @@ impl World {
             )
             .unwrap();
         let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox, logs };
-        (ready.into_lane(&self.config, clock, outside), commands_tx)
+        let mut lane = ready.into_lane(&self.config, clock, outside);
+        lane.ledger.write_deltas();
+        (lane, commands_tx)
     }
 
     fn metrics(&self) -> Arc<LaneMetrics> {

@@ -6,7 +6,7 @@ use crate::lane::logic::{Effect, Effects};
 
 /// Keeps what a logic makes, as text, and applies nothing.
 #[derive(Default)]
-struct Kept(Vec<String>);
+pub(super) struct Kept(Vec<String>);
 
 impl Effects for Kept {
     fn take(&mut self, effect: Effect<'_>) -> Result<(), LaneError> {
@@ -31,7 +31,7 @@ fn advance(logic: &mut Logic, given: &Given<'_>, to: Watermark, effects: &mut Ke
     }
 }
 
-fn given<'g>(pool: &'g Pool, intake: &'g Intake, desk: &Desk) -> Given<'g> {
+pub(super) fn given<'g>(pool: &'g Pool, intake: &'g Intake, desk: &Desk) -> Given<'g> {
     let Outside { stop, trial, .. } = &desk.outside;
     Given { pool, clock: intake.clock(), stop: stop.clone(), trial: trial.clone() }
 }
@@ -76,9 +76,9 @@ fn beside(world: &World, logs: &Logs, from: usize) -> (Vec<String>, Vec<String>)
         } else if number == from {
             kept.0.clear();
             shadow.begin_at(to);
-            if let Some(state) = logic.encode(&pool, 1, to) {
+            if let Some(state) = logic.freeze(&pool, 1, to, true) {
                 let piece = [vec![state.header], state.sections].concat().concat();
-                shadow.restore(to, &[piece]).unwrap();
+                shadow.restore(&pool, to, &[piece]).unwrap();
             }
         }
         if intake.is_over() {

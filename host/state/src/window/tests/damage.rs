@@ -80,6 +80,7 @@ fn blob(slides: &Slides) -> Vec<u8> {
             is_pending: false,
             is_fired: false,
             is_closed,
+            is_gone: false,
             shard: key_shard(&key),
             key: &key,
             state: b"12345678",

@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::placed::Placed;
 use super::windows::open::LOOK_NANOS;
-use super::{Effect, Effects, Given, Judged, Kind, States, Turn};
+use super::{Effect, Effects, Extent, Freezing, Given, Judged, Kind, States, Turn};
 use crate::counters::LaneMetrics;
 use crate::lane::LaneError;
 use crate::lane::asked::WindowsAsked;
@@ -22,8 +22,9 @@ use emitted::{CondemnedTimer, Emitted, join};
 use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_sandbox::plugin::guest::KeyedGuest;
-use sluicegate_state::sections::Sections;
+use sluicegate_state::keyed::resolve::resolve;
 use sluicegate_state::keyed::{KeyedCall, KeyedTable, snapshot};
+use sluicegate_state::sections::Sections;
 use sluicegate_state::window::snapshot::SnapshotError;
 use timers::Firing;
 use update::{place, update};
@@ -33,6 +34,8 @@ pub(in crate::lane) struct Keyed {
     plan: KeyedPlan,
     workers: Vec<Worker>,
     firing: Firing,
+    /// A checkpoint has it but for what has changed since.
+    is_saved: bool,
     /// CPU time of the lane's thread for what was emitted, since the last report, ns.
     sink_nanos: u64,
 }
@@ -62,6 +65,7 @@ impl Keyed {
             workers: (0..pool.len()).map(worker).collect(),
             plan,
             firing: Firing::default(),
+            is_saved: false,
             sink_nanos: 0,
         }
     }
@@ -156,32 +160,51 @@ impl Kind for Keyed {
         Some((rows.slice(0, rows.num_rows().min(asked.rows)), all.saturating_sub(seen)))
     }
 
-    fn encode(
-        &mut self,
-        pool: &Pool,
-        generation: u32,
-        _watermark: Watermark,
-    ) -> Option<FrozenState> {
-        let encoded = pool.each_worker(&mut self.workers, |_, worker| {
+    fn encode(&mut self, pool: &Pool, freezing: Freezing) -> Option<FrozenState> {
+        let Freezing { generation, extent, .. } = freezing;
+        let sections = pool.each_worker(&mut self.workers, |_, worker| {
             let mut sections = Sections::default();
-            let keys = snapshot::rows(&worker.keyed, generation, &mut sections);
-            (sections.into_vec(), keys)
+            match extent {
+                Extent::Whole => drop(snapshot::rows(&worker.keyed, generation, &mut sections)),
+                Extent::Changed => snapshot::delta_rows(&worker.keyed, generation, &mut sections),
+            }
+            sections.into_vec()
         });
-        let groups = encoded.iter().map(|(_, keys)| keys).sum();
-        let sections = encoded.into_iter().flat_map(|(sections, _)| sections).collect();
-        let header = snapshot::header();
-        (groups > 0).then_some(FrozenState { header, sections, groups, is_delta: false })
+        let is_delta = extent == Extent::Changed;
+        let header = if is_delta { snapshot::delta_header() } else { snapshot::header() };
+        let (sections, groups) = (sections.into_iter().flatten().collect(), self.groups_len());
+        (groups > 0).then_some(FrozenState { header, sections, groups, is_delta })
     }
 
-    fn restore(&mut self, _watermark: Watermark, pieces: &[Vec<u8>]) -> Result<(), SnapshotError> {
-        let owners = self.workers.len();
-        pieces.iter().try_for_each(|piece| {
-            snapshot::decode(piece, |row| {
-                let shard = self.plan.grouped.shard_of(row.key)?;
-                self.workers[owner(shard, owners)].keyed.restore(&row);
+    fn has_delta(&self) -> bool {
+        let tables = || self.workers.iter().map(|worker| &worker.keyed);
+        let unsaved = tables().map(KeyedTable::unsaved_len).sum::<usize>() as u64;
+        self.is_saved && unsaved * 2 <= self.groups_len() && !tables().any(KeyedTable::is_cleared)
+    }
+
+    fn set_saved(&mut self, is_stored: bool) {
+        self.workers.iter_mut().for_each(|worker| worker.keyed.set_saved());
+        self.is_saved = is_stored;
+    }
+
+    fn restore(
+        &mut self,
+        pool: &Pool,
+        _watermark: Watermark,
+        pieces: &[Vec<u8>],
+    ) -> Result<(), SnapshotError> {
+        let Self { plan, workers, .. } = self;
+        let owners = workers.len();
+        let restored = pool.each_worker(workers, |number, worker| {
+            let is_mine = |shard| owner(shard, owners) == number;
+            resolve(pieces, is_mine, |row| {
+                plan.grouped.shard_of(row.key)?;
+                worker.keyed.restore(&row);
                 Ok(())
             })
-        })
+        });
+        self.is_saved = true;
+        restored.into_iter().collect()
     }
 
     fn states(&self) -> Vec<States<'_>> {
@@ -191,6 +214,8 @@ impl Kind for Keyed {
 
     fn set_states(&mut self, worker: usize, mut states: &mut dyn Iterator<Item = &[u8]>) {
         self.workers[worker].keyed.set_states(&mut states);
+        // All of them are others.
+        self.is_saved = false;
     }
 
     fn groups_len(&self) -> u64 {

@@ -87,6 +87,10 @@ impl<R: Rule> Shape for Apart<R> {
         self.groups.state.restore(row);
     }
 
+    fn set_saved(&mut self) {
+        self.groups.state.set_saved();
+    }
+
     fn stored(&self) -> Stored<'_> {
         Stored::Windows(&self.groups.state)
     }

@@ -20,7 +20,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::judged::RefusedRow;
 use super::placed::{Judge, Placed};
-use super::{Changed, Effect, Effects, Given, Judged, Kind, States, Turn};
+use super::{Changed, Effect, Effects, Extent, Freezing, Given, Judged, Kind, States, Turn};
 use crate::counters::LaneMetrics;
 use crate::lane::LaneError;
 use crate::lane::asked::WindowsAsked;
@@ -41,8 +41,10 @@ use shape::{By, Shape, Watching};
 use sluicegate_chain::FrozenState;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
 use sluicegate_sandbox::plugin::guest::AggregateGuest;
-use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::sections::Sections;
+use sluicegate_state::shards::Shards;
+use sluicegate_state::watermark::LaneClock;
+use sluicegate_state::window::resolve::resolve;
 use sluicegate_state::window::snapshot::{Header, SnapshotError};
 use sluicegate_state::window::{Watcher, WindowAssigner, snapshot};
 use tumbling::Tumbling;
@@ -53,6 +55,8 @@ pub(in crate::lane) struct Windows {
     plan: WindowsPlan,
     workers: Vec<Worker>,
     firing: Firing,
+    /// A checkpoint has it but for what has changed since.
+    is_saved: bool,
     /// CPU time of the lane's thread for results, since the last report, ns.
     sink_nanos: u64,
 }
@@ -140,7 +144,7 @@ impl Windows {
             nanos: 0,
         };
         let workers = (0..pool.len()).map(worker).collect();
-        Self { plan, workers, firing: Firing::default(), sink_nanos: 0 }
+        Self { plan, workers, firing: Firing::default(), is_saved: false, sink_nanos: 0 }
     }
 
     /// Runs another aggregate from now on. Open windows stay.
@@ -262,36 +266,68 @@ impl Kind for Windows {
         self.firing.begin_at(watermark);
     }
 
-    fn encode(
-        &mut self,
-        pool: &Pool,
-        generation: u32,
-        watermark: Watermark,
-    ) -> Option<FrozenState> {
-        let encoded = pool.each_worker(&mut self.workers, |_, worker| {
+    fn encode(&mut self, pool: &Pool, freezing: Freezing) -> Option<FrozenState> {
+        let Freezing { generation, watermark, extent } = freezing;
+        let owners = self.workers.len();
+        let encoded = pool.each_worker(&mut self.workers, |number, worker| {
             let mut sections = Sections::default();
-            let rows = snapshot::rows(worker.shape.stored(), generation, &mut sections);
+            let stored = worker.shape.stored();
+            let rows = match extent {
+                Extent::Whole => snapshot::rows(stored, generation, &mut sections),
+                Extent::Changed => {
+                    let shards = Shards::of(|shard| owner(shard, owners) == number);
+                    snapshot::delta_rows(stored, generation, shards, &mut sections);
+                    u64::from(stored.has_rows())
+                }
+            };
             (sections.into_vec(), rows)
         });
+        let rows: u64 = encoded.iter().map(|(_, rows)| rows).sum();
+        let mut sections: Vec<_> = encoded.into_iter().flat_map(|(sections, _)| sections).collect();
         let stored: Vec<_> = self.workers.iter().map(|worker| worker.shape.stored()).collect();
-        let header = snapshot::header(&stored, self.firing.behind(watermark));
-        let groups: u64 = encoded.iter().map(|(_, rows)| rows).sum();
-        let groups = groups.max(u64::from(snapshot::needs_header(&stored)));
-        let sections = encoded.into_iter().flat_map(|(sections, _)| sections).collect();
-        (groups > 0).then_some(FrozenState { header, sections, groups, is_delta: false })
+        let rows = rows.max(u64::from(snapshot::needs_header(&stored)));
+        let fired = self.firing.behind(watermark);
+        let is_delta = extent == Extent::Changed;
+        let (header, groups) = match extent {
+            Extent::Whole => (snapshot::header(&stored, fired), rows),
+            Extent::Changed => (snapshot::delta_header(&stored, fired), self.groups_len().max(1)),
+        };
+        if sections.is_empty() {
+            // What stands in the header may have changed as well.
+            sections.push(Vec::new());
+        }
+        (rows > 0).then_some(FrozenState { header, sections, groups, is_delta })
     }
 
-    fn restore(&mut self, watermark: Watermark, pieces: &[Vec<u8>]) -> Result<(), SnapshotError> {
+    fn has_delta(&self) -> bool {
+        let unsaved = self.workers.iter().map(|worker| worker.shape.stored().unsaved_len());
+        self.is_saved && unsaved.sum::<usize>() as u64 * 2 <= self.groups_len()
+    }
+
+    fn set_saved(&mut self, is_stored: bool) {
+        self.workers.iter_mut().for_each(|worker| worker.shape.set_saved());
+        self.is_saved = is_stored;
+    }
+
+    fn restore(
+        &mut self,
+        pool: &Pool,
+        watermark: Watermark,
+        pieces: &[Vec<u8>],
+    ) -> Result<(), SnapshotError> {
         let Self { plan, workers, firing, .. } = self;
         let owners = workers.len();
-        let mut header = Header::NOTHING;
-        for piece in pieces {
-            header = snapshot::decode(piece, |row| {
-                let shard = plan.grouped.shard_of(row.key)?;
-                workers[owner(shard, owners)].shape.restore(&row);
+        let headers = pool.each_worker(workers, |number, worker| {
+            let is_mine = |shard| owner(shard, owners) == number;
+            resolve(pieces, is_mine, |row| {
+                plan.grouped.shard_of(row.key)?;
+                worker.shape.restore(&row);
                 Ok(())
-            })?;
-        }
+            })
+        });
+        let headers: Vec<Header> = headers.into_iter().collect::<Result<_, _>>()?;
+        let header = headers[0];
+        self.is_saved = true;
         // What had ended by then takes no more rows: the checkpoint need not hold it.
         let closed = watermark.minus(plan.lateness);
         workers.iter_mut().for_each(|worker| worker.shape.restored(header.closed, closed));
@@ -307,6 +343,8 @@ impl Kind for Windows {
 
     fn set_states(&mut self, worker: usize, states: &mut dyn Iterator<Item = &[u8]>) {
         self.workers[worker].shape.set_states(states);
+        // All of them are others.
+        self.is_saved = false;
     }
 
     fn groups_len(&self) -> u64 {

@@ -222,6 +222,10 @@ impl Shape for Panes {
         }
     }
 
+    fn set_saved(&mut self) {
+        self.groups.state.set_saved();
+    }
+
     fn stored(&self) -> Stored<'_> {
         Stored::Windows(&self.groups.state)
     }

@@ -170,6 +170,10 @@ impl Shape for OpenSessions {
         self.sessions.set_unknown_before(unknown_before);
     }
 
+    fn set_saved(&mut self) {
+        self.sessions.set_saved();
+    }
+
     fn stored(&self) -> Stored<'_> {
         Stored::Sessions(&self.sessions)
     }

@@ -69,6 +69,9 @@ pub(super) trait Shape: Send {
     /// What the checkpoint knew of windows that are gone. All that were closed had ended by `closed`.
     fn restored(&mut self, _known: KnownClosed, _closed: Watermark) {}
 
+    /// A checkpoint has all of it.
+    fn set_saved(&mut self);
+
     /// What a checkpoint stores.
     fn stored(&self) -> Stored<'_>;
 

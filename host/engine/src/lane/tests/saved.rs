@@ -1,0 +1,195 @@
+//! What checkpoints store piece by piece stands for the state, whatever is a base, a delta or merged, and whoever goes on.
+
+use super::shadow::{Kept, given};
+use super::*;
+use crate::lane::intake::Run;
+use crate::lane::logic::{Extent, Freezing};
+use sluicegate_chain::FrozenState;
+use sluicegate_state::{keyed, window};
+
+/// What happens at a barrier.
+#[derive(Clone, Copy, Debug)]
+enum Save {
+    Nothing,
+    Changes,
+    Base,
+    /// The pieces that are stored are made one.
+    Merge,
+    /// So many workers go on from the pieces.
+    Restart(usize),
+}
+
+fn save() -> impl Strategy<Value = Save> {
+    prop_oneof![
+        4 => Just(Save::Nothing),
+        6 => Just(Save::Changes),
+        1 => Just(Save::Base),
+        2 => Just(Save::Merge),
+        2 => (1..4_usize).prop_map(Save::Restart),
+    ]
+}
+
+fn piece(state: &FrozenState) -> Vec<u8> {
+    [std::slice::from_ref(&state.header), &state.sections].concat().concat()
+}
+
+/// The header of a whole state and its rows as text, sorted.
+fn all(logic: &mut Logic, pool: &Pool, watermark: Watermark) -> Option<(Vec<u8>, Vec<String>)> {
+    let whole = Freezing { generation: 1, watermark, extent: Extent::Whole };
+    let state = logic.encode(pool, whole)?;
+    let (piece, mut rows) = (piece(&state), Vec::new());
+    let mut show = |row: &dyn std::fmt::Debug| {
+        rows.push(format!("{row:?}"));
+        Ok(())
+    };
+    if keyed::snapshot::holds_keys(&piece) {
+        keyed::snapshot::decode(&piece, |row| show(&row)).unwrap();
+    } else {
+        window::snapshot::decode(&piece, |row| show(&row)).unwrap();
+    }
+    rows.sort();
+    Some((state.header, rows))
+}
+
+/// A lane's logic, and what the store has of it.
+struct Saved<'w> {
+    plan: &'w Plan,
+    logic: Logic,
+    pieces: Vec<Vec<u8>>,
+    deltas: usize,
+}
+
+impl Saved<'_> {
+    fn restored(&self, pool: &Pool, watermark: Watermark) -> Logic {
+        let mut logic = Logic::new(self.plan, pool);
+        logic.begin_at(watermark);
+        if !self.pieces.is_empty() {
+            logic.restore(pool, watermark, &self.pieces).unwrap();
+        }
+        logic
+    }
+
+    fn freeze(&mut self, pool: &Pool, watermark: Watermark, whole: bool) {
+        match self.logic.freeze(pool, 1, watermark, whole) {
+            None => self.pieces.clear(),
+            Some(state) if state.is_delta && state.sections.is_empty() => {}
+            Some(state) => {
+                if !state.is_delta {
+                    self.pieces.clear();
+                }
+                self.deltas += usize::from(state.is_delta);
+                self.pieces.push(piece(&state));
+            }
+        }
+    }
+
+    /// The workers that go on.
+    fn save(&mut self, pool: Pool, watermark: Watermark, what: Save) -> Pool {
+        match what {
+            Save::Nothing => return pool,
+            Save::Base => self.freeze(&pool, watermark, true),
+            Save::Changes | Save::Restart(_) | Save::Merge => self.freeze(&pool, watermark, false),
+        }
+        if let (Save::Merge, Some(base)) = (what, self.pieces.first()) {
+            let merged = match keyed::snapshot::holds_keys(base) {
+                true => keyed::resolve::merge(&self.pieces).unwrap(),
+                false => window::resolve::merge(&self.pieces).unwrap(),
+            };
+            self.pieces = vec![merged];
+        }
+        let others = Pool::new(3, pool.brake().clone()).unwrap();
+        let mut other = self.restored(&others, watermark);
+        assert_eq!(
+            all(&mut other, &others, watermark),
+            all(&mut self.logic, &pool, watermark),
+            "at {watermark:?}, {what:?}, {} pieces",
+            self.pieces.len()
+        );
+        match what {
+            Save::Restart(workers) => {
+                let pool = Pool::new(workers, pool.brake().clone()).unwrap();
+                self.logic = self.restored(&pool, watermark);
+                pool
+            }
+            _ => pool,
+        }
+    }
+}
+
+/// Runs a lane over its logs, and saves it as told, also between two runs of a firing. How many deltas there were.
+fn run(world: &World, logs: &Logs, step: Option<usize>, saves: &[Save]) -> usize {
+    let (lane, _commands) = world.open(logs, 2, 1);
+    let Lane { mut intake, logic, mut pool, desk, .. } = lane;
+    let plan = Plan::new(&world.config, &world.modules(None)).unwrap();
+    let mut saved = Saved { plan: &plan, logic, pieces: Vec::new(), deltas: 0 };
+    let mut saves = saves.iter().copied().cycle();
+    while !intake.is_over() {
+        let blocks = intake.poll().unwrap();
+        let mut left = intake.cut(blocks);
+        let most = left.cut_at(&desk.outside.trial);
+        let Run { mut prepared, judges } =
+            intake.take(&pool, &desk.outside.trial, &mut left, most).unwrap();
+        let turn = Turn { chunks: &prepared, judges: &judges };
+        let with = given(&pool, &intake, &desk);
+        let mut judged = saved.logic.update(&with, &turn, &mut Kept::default()).unwrap();
+        for (prepared, judged) in prepared.iter_mut().zip(&mut judged) {
+            judged.settle(prepared, saved.logic.stage());
+        }
+        intake.settle(&mut left, &prepared);
+        intake.leave(left);
+        let (to, _) = intake.advance().unwrap();
+        loop {
+            saved.logic.set_step(step);
+            let with = given(&pool, &intake, &desk);
+            saved.logic.advance(&with, to, &mut Kept::default()).unwrap();
+            let is_firing = saved.logic.is_firing();
+            pool = saved.save(pool, to, saves.next().unwrap_or(Save::Nothing));
+            if !is_firing {
+                break;
+            }
+        }
+    }
+    saved.deltas
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pieces_of_windows_stand_for_all_of_them(
+        kind in kind(),
+        lateness in prop_oneof![Just(0), 1..25i64],
+        partitions in prop::collection::vec(prop::collection::vec(event(), 0..80), 1..3),
+        step in prop::option::of(1..4usize),
+        saves in prop::collection::vec(save(), 1..20),
+    ) {
+        run(&World::with(kind, lateness, None), &logs_of(&partitions), step, &saves);
+    }
+
+    #[test]
+    fn pieces_of_keys_stand_for_all_of_them(
+        ttl in prop::option::of(1..25i64),
+        partitions in prop::collection::vec(prop::collection::vec(super::keyed::event(), 0..80), 1..3),
+        step in prop::option::of(1..4usize),
+        saves in prop::collection::vec(save(), 1..20),
+    ) {
+        run(&super::keyed::world(ttl), &super::keyed::logs_of(&partitions), step, &saves);
+    }
+}
+
+/// Many keys of which a few are touched: the usual case, of which the others may have little.
+#[test]
+fn a_few_changed_groups_of_many_make_deltas() {
+    let kinds = [
+        Kind::Sliding { size: 10_000, slide: 10_000 },
+        Kind::Sliding { size: 10_000, slide: 2_000 },
+        Kind::Session { gap: 5_000, max_length: 100_000 },
+        Kind::Global { trigger: 1_000 },
+    ];
+    let event = |n: i64| Event { key: (if n < 120 { n } else { n % 3 }) as u8, at: n * 7, kind: 0 };
+    let logs = logs_of(&[(0..400).map(event).collect()]);
+    for kind in kinds {
+        let deltas = run(&World::with(kind, 50, None), &logs, None, &[Save::Changes]);
+        assert!(deltas > 20, "{kind:?}: {deltas}");
+    }
+}
