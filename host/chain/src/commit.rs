@@ -1,5 +1,7 @@
 //! One epoch on its way into the store: data files, then state and outbox, then the slot, which is the commit.
 
+mod blobs;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,16 +10,15 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 
 use super::beat::Beat;
-use super::blob::{Blob, compressed};
 use super::body::{SlotBody, VERSION};
 use super::floor;
-use super::frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState, shapes_of};
+use super::frozen::{EncodedFile, FrozenEpoch, shapes_of};
 use super::housekeeping::Housekeeping;
 use super::mark;
 use super::outcome::{CommitOutcome, LostSlot};
 use super::paths::{self, DataFileName, LaneTag};
 use super::problem::CommitProblem;
-use super::record::{ChainRecord, DataFile, Epoch, OutboxRef, Parent, Piece, RecordKind, StateRef};
+use super::record::{ChainRecord, DataFile, Epoch, Parent, RecordKind};
 use super::retire::Recent;
 use super::store::{LaneStore, SlotAttempt, delete};
 use super::{Chain, ChainError, LaneStorage, parent_of};
@@ -31,9 +32,6 @@ use sluicegate_store::{Location, failure};
 /// Data files on their way at a time: enough to fill a connection of 1 Gbit/s at 50 ms a request, few enough that
 /// a lane with hundreds of date folders does not open hundreds of connections.
 const UPLOADS_AT_ONCE: usize = 8;
-
-/// Pieces of a state that are compressed and on their way at a time.
-const PIECES_AT_ONCE: usize = 4;
 
 /// Whether what lies in the slot of the head is the head.
 fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
@@ -311,47 +309,6 @@ impl ChainWriter {
             null_partitions,
             statistics: file.statistics,
         })
-    }
-
-    /// Puts the pieces of a state. Of a delta they stand behind those of the head.
-    async fn put_state(&self, epoch: Epoch, state: FrozenState) -> Result<StateRef, ChainError> {
-        let FrozenState { header, groups, is_delta, .. } = &state;
-        let puts = (0..).zip(state.cut()).map(async |(index, sections)| {
-            let key = paths::state(epoch, self.chain.term, &self.chain.writer.nonce, index);
-            let plain = std::iter::once(header).chain(sections).map(Vec::as_slice);
-            let Blob { bytes, sha256 } = self.put_blob("state", epoch, &key, plain).await?;
-            Ok::<_, ChainError>(Piece { key, bytes, sha256, delta: *is_delta })
-        });
-        let put = futures::stream::iter(puts).buffered(PIECES_AT_ONCE);
-        let put: Vec<Piece> = put.try_collect().await?;
-        let before = self.chain.state.iter().flat_map(|state| &state.pieces);
-        let before = before.filter(|_| *is_delta).cloned();
-        Ok(StateRef { groups: *groups, pieces: before.chain(put).collect() })
-    }
-
-    async fn put_outbox(
-        &self,
-        epoch: Epoch,
-        outbox: FrozenOutbox,
-    ) -> Result<OutboxRef, ChainError> {
-        let key = paths::outbox(epoch, self.chain.term, &self.chain.writer.nonce);
-        let plain = std::iter::once(&*outbox.text);
-        let Blob { bytes, sha256 } = self.put_blob("outbox", epoch, &key, plain).await?;
-        Ok(OutboxRef { epoch, key, bytes, sha256, messages: outbox.messages })
-    }
-
-    /// Compresses and puts what lies below the lane's folder.
-    async fn put_blob(
-        &self,
-        kind: &str,
-        epoch: Epoch,
-        key: &str,
-        plain: impl Iterator<Item = &[u8]>,
-    ) -> Result<Blob, ChainError> {
-        let object = Immutable::new(compressed(plain).expect("memory can be written to").into());
-        let what = format!("put the {kind} of epoch {epoch}");
-        self.put(&what, &self.store.folder, self.store.folder.path(key), &object).await?;
-        Ok(Blob { sha256: object.sha256().to_owned(), bytes: object.len() })
     }
 
     /// None if the slot is ours, else what lies there.

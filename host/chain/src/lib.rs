@@ -133,7 +133,6 @@ pub mod lead;
 pub mod outcome;
 mod problem;
 pub mod committer;
-mod blob;
 mod commit;
 pub mod reset;
 mod hand;

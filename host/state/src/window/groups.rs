@@ -36,7 +36,7 @@ pub struct GroupTable {
     /// Groups that changed since their window fired.
     pending: Vec<u32>,
     /// Groups that are not as a checkpoint has them, each once.
-    unsaved: Vec<u32>,
+    pub(super) unsaved: Vec<u32>,
 }
 
 /// One group. Grown accumulators move to the end of the arena; shrunken ones keep their room.
@@ -128,16 +128,6 @@ impl GroupTable {
         if !std::mem::replace(&mut self.groups[id as usize].unsaved, true) {
             self.unsaved.push(id);
         }
-    }
-
-    /// The groups that have rows and are not as the last checkpoint has them, in no order.
-    pub(super) fn unsaved(&self) -> impl Iterator<Item = u32> {
-        self.unsaved.iter().copied().filter(|id| self.has_rows(*id))
-    }
-
-    /// At least as many groups as [`GroupTable::unsaved`] gives.
-    pub(super) fn unsaved_len(&self) -> usize {
-        self.unsaved.len()
     }
 
     /// A checkpoint has all of it.

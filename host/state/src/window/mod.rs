@@ -28,6 +28,7 @@ pub mod firing;
 pub(crate) mod state_reader;
 pub mod snapshot;
 mod stored;
+mod unsaved;
 pub mod resolve;
 
 pub use assigner::WindowAssigner;

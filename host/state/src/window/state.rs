@@ -14,6 +14,7 @@ use super::locals::Locals;
 use super::row::{Place, PlaceId, StateRow};
 use super::row_keys::RowKeys;
 use super::slides::Slides;
+use super::unsaved::GonePlace;
 
 /// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ pub struct KeyedState {
     /// Their windows, as long as none of a window has fired, on any worker.
     pub(super) begun: VecDeque<PlaceId>,
     /// Of sliding windows that fired and are kept for corrections: which keys fired, and how often. By number.
-    fired: BTreeMap<i128, OpenWindow>,
+    pub(super) fired: BTreeMap<i128, OpenWindow>,
     /// Of all windows together, as they were when they were last changed: nobody has to look at each of them.
     counted: Counted,
     /// The same of those that fired.
@@ -50,24 +51,12 @@ pub struct OpenWindow {
     /// What of it is counted.
     pub(super) counted: Counted,
     /// A checkpoint may have groups of it.
-    saved: bool,
-}
-
-/// A window that was dropped, or a sliding one that had fired.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct GonePlace {
-    pub(super) place: Place,
-    pub(super) is_fired: bool,
+    pub(super) saved: bool,
 }
 
 impl OpenWindow {
     fn new(place: Place) -> Self {
         Self { place, groups: GroupTable::default(), counted: Counted::default(), saved: false }
-    }
-
-    fn set_saved(&mut self) {
-        self.saved |= self.groups.unsaved_len() > 0;
-        self.groups.set_saved();
     }
 }
 
@@ -302,11 +291,6 @@ impl KeyedState {
         groups.and_then(|groups| Some(groups.revision(groups.find(hash, key)?))).unwrap_or(0)
     }
 
-    /// The sliding windows that fired and are kept for corrections.
-    pub(super) fn fired(&self) -> impl Iterator<Item = &OpenWindow> {
-        self.fired.values()
-    }
-
     /// Drops the first windows, those of which `is_closed` is true: none behind them is.
     pub(super) fn drop_first(&mut self, is_closed: impl Fn(&Place) -> bool) {
         let closed = self.windows.partition_point(|window| is_closed(&window.place));
@@ -401,25 +385,6 @@ impl KeyedState {
             window.saved = true;
         }
         self.count_fired(window);
-    }
-
-    /// A checkpoint has all of it.
-    pub fn set_saved(&mut self) {
-        let windows = self.windows.iter_mut();
-        windows.chain(self.fired.values_mut()).for_each(OpenWindow::set_saved);
-        self.gone = Vec::new();
-    }
-
-    /// About how many groups are not as the last checkpoint has them.
-    pub fn unsaved_len(&self) -> usize {
-        let windows = self.windows.iter().chain(self.fired.values());
-        windows.map(|window| window.groups.unsaved_len()).sum()
-    }
-
-    /// Whether there is anything to store of it.
-    pub(super) fn has_rows(&self) -> bool {
-        let mut windows = self.windows.iter().chain(self.fired.values());
-        windows.any(|window| window.groups.ids().next().is_some())
     }
 
     /// Open groups in all windows. Looks at none of them.

@@ -112,7 +112,7 @@ impl<'s> Stored<'s> {
 
 fn each_window(state: &KeyedState, mut each: impl FnMut(&OpenWindow, bool)) {
     state.windows().iter().for_each(|window| each(window, false));
-    state.fired().for_each(|window| each(window, true));
+    state.fired.values().for_each(|window| each(window, true));
 }
 
 fn group_row(window: &OpenWindow, is_fired: bool, id: u32, generation: u32) -> StateRow<'_> {
