@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Fetched;
-use super::state::{Shared, Work};
+use super::slot::Work;
+use super::state::Shared;
 use crate::batch::Unpacker;
 use crate::buffers::Spare;
 use crate::fault::Fault;

@@ -7,6 +7,7 @@
 //! The threads of the brokers check what came and unpack it, so that who reads only walks it. Each has sent its next request
 //! by then: the broker answers meanwhile.
 
+mod slot;
 mod state;
 mod leaders;
 mod broker;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::slot::{PASSES_BY_ITSELF, Slot, Work, trouble_in};
 use super::{Arrival, Fetched, Options, Trouble};
-use crate::batch::{Opener, behind};
+
 use crate::link::{Breaker, LinkError, Patience};
 use crate::wire::fetch::{Answer, Part, Wanted};
 use crate::wire::metadata::{Broker, Metadata};
@@ -40,38 +41,6 @@ pub(super) struct State {
     pub(super) too_large: Option<usize>,
     pub(super) lacking: Option<String>,
     pub(super) untrusted: Option<String>,
-}
-
-/// A partition that is fetched.
-#[derive(Debug)]
-pub(super) struct Slot {
-    /// What is asked for next.
-    next: i64,
-    /// Of the record before it; −1 if that is not known.
-    fetched_epoch: i32,
-    pub(super) leader: Option<i32>,
-    /// The broker that is asked instead, because the leader says that it is nearer, and how often it has answered.
-    replica: Option<(i32, u32)>,
-    /// The newest that anybody told; −1 for none.
-    epoch: i32,
-    /// Nothing comes before it is added anew.
-    stands: bool,
-    /// Of the rounds, that in which it was added or removed last: what was fetched before is not wanted.
-    round: u64,
-    /// The broker whose thread has not handed on yet all that it brought: no other is asked meanwhile, or what comes later
-    /// would be read first.
-    at_work: Option<i32>,
-    /// High watermark and last stable offset that were told last.
-    ends: Option<(i64, i64)>,
-}
-
-/// What came of a partition and is to be opened.
-pub(super) struct Work {
-    pub(super) partition: i32,
-    round: u64,
-    pub(super) opener: Opener,
-    pub(super) high_watermark: i64,
-    pub(super) last_stable: i64,
 }
 
 /// A broker, and how it goes with it. One that has left the cluster stays: its thread has nothing to ask it for.
@@ -427,62 +396,5 @@ impl State {
         };
         let of_broker = self.brokers.values().find(lasts).map(|contact| contact.trouble.clone());
         of_broker.or_else(|| self.leaders_trouble.clone())
-    }
-}
-
-impl Slot {
-    /// The broker that is asked.
-    fn source(&self) -> Option<i32> {
-        self.replica.map_or(self.leader, |(replica, _)| Some(replica))
-    }
-
-    /// Whether a replica's answer means that the leader is to be asked: it is in trouble, or the leader may know a better one.
-    fn turns_away(&mut self, part: &Part) -> bool {
-        let Some((_, answers)) = &mut self.replica else { return false };
-        *answers += 1;
-        part.error != 0 || part.diverging.is_some() || *answers > REPLICA_ANSWERS
-    }
-
-    /// Records have come, or the ends have moved. None if neither.
-    fn go_on(&mut self, broker: i32, asked: &Wanted, part: Part) -> Option<Work> {
-        let ends = (part.high_watermark, part.last_stable);
-        if part.records.is_empty() && self.ends == Some(ends) {
-            return None;
-        }
-        self.ends = Some(ends);
-        if let Some((behind, epoch)) = behind(&part.records) {
-            if behind > self.next {
-                self.next = behind;
-                self.fetched_epoch = epoch;
-            }
-        } else if !part.records.is_empty() {
-            // What came cannot be read, and would come again.
-            self.stands = true;
-        }
-        self.at_work = Some(broker);
-        let Part { records, aborted, high_watermark, last_stable, .. } = part;
-        let opener = Opener::new(records, asked.offset, &aborted);
-        let (partition, round) = (asked.partition, self.round);
-        Some(Work { partition, round, opener, high_watermark, last_stable })
-    }
-}
-
-/// The leader is asked for the nearest replica again after so many answers: some minutes where nothing comes.
-const REPLICA_ANSWERS: u32 = 1_000;
-
-const OFFSET_OUT_OF_RANGE: i16 = 1;
-
-/// No leader, another one, an epoch that one of us does not know yet, a disk that is lost: with a new leader it is over.
-const PASSES_BY_ITSELF: [i16; 7] = [5, 6, 9, 56, 74, 75, 78];
-
-fn trouble_in(asked: &Wanted, part: &Part) -> Option<Trouble> {
-    let offset = asked.offset;
-    match (part.error, part.diverging) {
-        (0, Some(diverging)) => {
-            Some(Trouble::Truncated { offset, agrees_to: diverging.end_offset })
-        }
-        (0, None) => None,
-        (OFFSET_OUT_OF_RANGE, _) => Some(Trouble::OutOfRange { offset }),
-        (code, _) => Some(Trouble::Refused(code)),
     }
 }

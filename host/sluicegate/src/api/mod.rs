@@ -7,6 +7,7 @@ pub mod health;
 pub mod history;
 pub mod live;
 pub mod late_rows;
+pub mod limits;
 pub mod modules;
 pub mod pipelines;
 pub mod releases;

@@ -10,8 +10,9 @@ use super::client::{Client, Connection, decode};
 use super::plugin::{print_json, seconds};
 use crate::api::commits::Commit;
 use crate::api::health::Readiness;
+use crate::api::limits::Limit;
 use crate::api::pipelines::{
-    Leadership, Limit, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus, Pipelines,
+    Leadership, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus, Pipelines,
     StageStatus, TableLogStatus, TookOver,
 };
 use crate::terminal::columns::table;

@@ -1,6 +1,6 @@
 //! What a pipeline may not exceed, and how near it is.
 
-use crate::api::pipelines::{Limit, LimitUnit};
+use crate::api::limits::{Limit, LimitUnit};
 use crate::handle::PipelineHandle;
 use sluicegate_engine::counters::StageMetrics;
 use sluicegate_engine::status::LaneStatus;

@@ -1,23 +1,6 @@
 //! Every metric: name, unit, kind, labels and help, in one place. The scrape and the documentation are made of it.
 
-/// What a metric is to Prometheus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-}
-
-/// One metric. `name` lacks the unit and the suffix that the text format adds (`_total`, `_info`, `_bucket`).
-#[derive(Debug)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) unit: Option<&'static str>,
-    pub(super) kind: Kind,
-    pub(super) labels: &'static [&'static str],
-    pub(super) help: &'static str,
-}
+use super::metric::{Metric, counter, gauge, info, seconds};
 
 /// Of metrics that belong to a pipeline as a whole.
 const PIPELINE: &[&str] = &["pipeline"];
@@ -26,36 +9,6 @@ const STAGE: &[&str] = &["pipeline", "stage"];
 /// of a module end when another takes its place, so that their number stays that of the stages.
 const MODULE: &[&str] = &["pipeline", "stage", "module", "digest"];
 const TABLE: &[&str] = &["pipeline", "table"];
-
-const fn counter(
-    name: &'static str,
-    unit: Option<&'static str>,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, unit, kind: Kind::Counter, labels, help }
-}
-
-const fn gauge(
-    name: &'static str,
-    unit: Option<&'static str>,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, unit, kind: Kind::Gauge, labels, help }
-}
-
-const fn seconds(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, unit: Some("seconds"), kind: Kind::Histogram, labels, help }
-}
-
-const fn info(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, unit: None, kind: Kind::Info, labels, help }
-}
 
 pub(super) const BUILD: Metric =
     info("sluicegate_build", &["version"], "The version of the host that runs");
@@ -338,7 +291,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 57] = [
+pub(super) const ALL: [&Metric; 58] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -350,6 +303,7 @@ pub(super) const ALL: [&Metric; 57] = [
     &PAUSED,
     &WATERMARK,
     &WATERMARK_DELAY,
+    &REREAD,
     &TURN,
     &STEP,
     &PUBLISHED,
@@ -397,16 +351,3 @@ pub(super) const ALL: [&Metric; 57] = [
     &PROCESS_MEMORY,
     &PROCESS_FDS,
 ];
-
-impl Metric {
-    /// The name of its series as a query has it. A histogram's series add `_bucket`, `_sum` and `_count`.
-    pub(super) fn series(&self) -> String {
-        let unit = self.unit.map_or_else(String::new, |unit| format!("_{unit}"));
-        let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
-        };
-        format!("{}{unit}{suffix}", self.name)
-    }
-}

@@ -3,6 +3,7 @@
 //! A scrape reads a lane's [`LaneMetrics`] and its last published status. All names stand in [`catalog`].
 
 mod kernel;
+mod metric;
 mod catalog;
 mod documentation;
 mod page;

@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::catalog::{Kind, Metric};
+use super::metric::{Kind, Metric};
 use sluicegate_engine::counters::{
     Histogram, LaneMetrics, ModuleMetrics, StageMetrics, TableMetrics,
 };

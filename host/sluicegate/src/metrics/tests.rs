@@ -217,6 +217,7 @@ fn series_carry_units_labels_and_values() {
         sluicegate_partition_records_total{pipeline="sales",stream="sales",partition="1",fate="filtered"} 2
         sluicegate_partition_records_total{pipeline="sales",stream="sales",partition="1",fate="late"} 1
         sluicegate_partition_records_total{pipeline="sales",stream="sales",partition="1",fate="dead_lettered"} 1
+        sluicegate_records_reread_total{pipeline="sales"} 3
         sluicegate_turn_duration_seconds_sum{pipeline="sales"} 9.003
         sluicegate_turn_duration_seconds_count{pipeline="sales"} 2
         sluicegate_turn_duration_seconds_bucket{le="0.0005",pipeline="sales"} 0

@@ -232,7 +232,7 @@ fn the_status_is_read_at_a_glance() {
         watermark:   1970-01-01T00:16:40Z (4.0 s behind)
         lag:         10
         records:     10 read = 7 accepted + 2 filtered + 0 late + 1 dead-lettered
-        table log:   revenue at version 41, 2 epochs behind: the store is away
+        table log:   revenue at version 41, 2 epochs behind: the store is away; 100 small files became 2
         open groups: 3 (943718400 bytes)
         memory:      8.00 MiB of 64.00 MiB; this pipeline: 120 B state, 1.00 MiB plugins, 7.00 MiB input, 4.00 KiB staged
         last commit: epoch 7 at 1970-01-01T00:16:43Z, took 0.08 s: 30 rows in 2 files (4000 bytes), state 500 bytes, 5 messages

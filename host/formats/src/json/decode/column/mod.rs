@@ -1,5 +1,7 @@
 //! The values of one column as they are decoded: plain vectors that become Arrow arrays without a copy.
 
+mod texts;
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,10 +10,7 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use super::moment::{day, moment};
 use super::number::{self, NumberFault, PlainNumber};
-use super::text;
-use super::word::byte;
 use sluicegate_model::schema::{Column, ColumnType, DECIMAL64_DIGITS_MAX, TextForm};
 
 /// Collects one value a row.
@@ -225,89 +224,6 @@ impl ColumnBuilder {
         }
     }
 
-    /// A value as it stands in the record, for a column that wants it so.
-    pub(super) fn push_json(&mut self, raw: &str) -> Offer {
-        match raw {
-            "null" if self.push_null() => Offer::Taken,
-            "null" => Offer::Mismatch,
-            _ => self.push_text(raw),
-        }
-    }
-
-    /// The content of a string.
-    #[inline]
-    pub(super) fn push_text(&mut self, text: &str) -> Offer {
-        match (&mut self.values, self.kind) {
-            (Values::Text { offsets, bytes }, _) => {
-                bytes.extend_from_slice(text.as_bytes());
-                offsets.push(text_offset(bytes.len()));
-                Offer::Taken
-            }
-            (_, ColumnType::Decimal { precision, scale }) => {
-                self.push_decimal(text.as_bytes(), precision, scale)
-            }
-            (Values::Int64(values), ColumnType::Timestamp(encoding))
-                if encoding.digits().is_none() =>
-            {
-                match moment(text, encoding, &self.form) {
-                    Ok(micros) => values.push(micros),
-                    Err(why) => return Offer::Unfit(why),
-                }
-                Offer::Taken
-            }
-            (Values::Date(values), _) => {
-                match day(text, &self.form) {
-                    Ok(days) => values.push(days),
-                    Err(why) => return Offer::Unfit(why),
-                }
-                Offer::Taken
-            }
-            (Values::Int64(_), _) if self.form.quoted => self.push_number_text(text),
-            (Values::Float64(values), _) if self.form.quoted => match number::float(text) {
-                Some(value) => {
-                    values.push(value);
-                    Offer::Taken
-                }
-                None => Offer::Mismatch,
-            },
-            _ => self.in_quotes(text),
-        }
-    }
-
-    /// The text of a column of texts that is the first `length` bytes of `chunk`, at most all. False: it has no texts.
-    #[inline(always)]
-    pub(super) fn push_short_text(&mut self, chunk: [u8; 16], length: usize) -> bool {
-        let Values::Text { offsets, bytes } = &mut self.values else { return false };
-        let end = bytes.len() + length;
-        // Copying as many bytes each time is cheaper than asking how many.
-        bytes.extend_from_slice(&chunk);
-        bytes.truncate(end);
-        offsets.push(text_offset(end));
-        true
-    }
-
-    /// The text of a column of texts that begins at `at` and has escapes. Where it ends; None if it has no texts, or
-    /// the parser has to judge one of the escapes.
-    pub(super) fn push_escaped_text(&mut self, record: &str, mut at: usize) -> Option<usize> {
-        let Values::Text { offsets, bytes } = &mut self.values else { return None };
-        loop {
-            let end = text::plain_end(record.as_bytes(), at);
-            bytes.extend_from_slice(&record.as_bytes()[at..end]);
-            match byte(record.as_bytes(), end) {
-                b'"' => {
-                    offsets.push(text_offset(bytes.len()));
-                    return Some(end + 1);
-                }
-                b'\\' => {
-                    let (char, behind) = text::escape(record.as_bytes(), end)?;
-                    bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-                    at = behind;
-                }
-                _ => return None,
-            }
-        }
-    }
-
     /// A decimal, in as many bits as its column has.
     #[inline]
     fn push_decimal(&mut self, text: &[u8], precision: u8, scale: u8) -> Offer {
@@ -321,23 +237,6 @@ impl ColumnBuilder {
             }
             Err(NumberFault::Unfit(why)) => Offer::Unfit(why),
             Err(NumberFault::NotANumber) => Offer::Mismatch,
-        }
-    }
-
-    /// A text where a number is wanted.
-    #[cold]
-    fn in_quotes(&self, text: &str) -> Offer {
-        let is_number = match (&self.values, self.kind) {
-            (Values::Float64(_), _) => number::float(text).is_some(),
-            (Values::Int64(_), ColumnType::Timestamp(encoding)) => encoding
-                .digits()
-                .is_some_and(|digits| number::micros(text.as_bytes(), digits).is_ok()),
-            (Values::Int64(_), ColumnType::Int64) => number::integer(text.as_bytes()).is_ok(),
-            _ => false,
-        };
-        match is_number {
-            true => Offer::Unfit("a number in quotes, which `quoted = true` takes"),
-            false => Offer::Mismatch,
         }
     }
 
@@ -398,11 +297,6 @@ impl ColumnBuilder {
         }
         Some(NullBuffer::new(bits.finish()))
     }
-}
-
-#[inline(always)]
-fn text_offset(bytes: usize) -> i32 {
-    i32::try_from(bytes).expect("turns are far below 2 GiB")
 }
 
 impl Values {
