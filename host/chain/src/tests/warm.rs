@@ -44,7 +44,9 @@ fn whoever_stood_by_asks_for_what_has_come_since_and_no_more() {
     assert_eq!(live(&runtime, &storage, 104), Ended::Done);
     forget_asked(&store);
     let survey = runtime.block_on(opener.survey()).unwrap();
-    assert_eq!((store.reads(), store.lists()), (4 + 1, 1), "four slots and a state");
+    // A base and two deltas: the states before have none of them.
+    assert_eq!(survey.head().unwrap().state.as_ref().unwrap().pieces.len(), 3);
+    assert_eq!((store.reads(), store.lists()), (4 + 3, 1), "four slots and a state");
     let opened = runtime.block_on(opener.take(survey)).unwrap().unwrap();
     assert_eq!((store.reads(), store.lists()), (1, 1 + 2), "the beat, and the table's folder");
     assert_eq!(next_number(&opened), Some(104));
