@@ -164,7 +164,7 @@ fn what_keeps_a_broker_from_being_used_is_said() {
         ("another name", &by_name, "for another name", "ssl.endpoint.identification.algorithm"),
         ("no certificate", mutual, "refuses our certificate", "ssl.certificate.location"),
         ("no TLS there", plain, "before its first answer", "security.protocol`, which is SSL"),
-        ("no TLS here", secured, "before its first answer", "`, which is SASL_PLAINTEXT"),
+        ("no TLS here", secured, "answers by TLS", "`, which is SASL_PLAINTEXT"),
     ];
     for (case, broker, matter, property) in expected {
         let words = found[case].as_deref().unwrap_or("records came");

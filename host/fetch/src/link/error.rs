@@ -21,6 +21,9 @@ pub(crate) enum LinkError {
         "it closed the connection before its first answer: check the port and `security.protocol`, which is {0}"
     )]
     ClosedAtOnce(&'static str),
+    /// Its first answer is an alert of TLS.
+    #[error("it answers by TLS: check the port and `security.protocol`, which is {0}")]
+    SpeaksTls(&'static str),
     /// Its answer cannot be read.
     #[error("its answer cannot be read: {0}")]
     Nonsense(#[from] Fault),

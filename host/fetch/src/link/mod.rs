@@ -20,6 +20,9 @@ use crate::buffers::Spare;
 use crate::read::Reader;
 use crate::wire::{API_VERSIONS, Dialect, Question, Writer};
 
+/// What an alert of TLS 1.0 and later begins with, where a length of Kafka's has its upper half.
+const TLS_ALERT: usize = 0x1503;
+
 /// Answers are read into so much room at least: more of it follows bytes that came, and not what a length claims.
 const ANSWER_ROOM: usize = 64 << 10;
 
@@ -77,6 +80,9 @@ impl Link {
     ) -> Result<Self, LinkError> {
         let at_once = |error| match error {
             LinkError::Closed => LinkError::ClosedAtOnce(security.protocol()),
+            LinkError::TooLarge { size, .. } if size >> 16 == TLS_ALERT => {
+                LinkError::SpeaksTls(security.protocol())
+            }
             error => error,
         };
         let stream = Stream::open(host, port, security.tls.as_ref(), patience).map_err(at_once)?;
