@@ -32,7 +32,7 @@ pub struct Opened {
     pub chain: Chain,
     /// The newest record; none if the lane has no chain yet.
     pub head: Option<ChainRecord>,
-    /// What [`super::FrozenState::bytes`] was of each piece, the oldest first; none if the head has no state.
+    /// What [`super::FrozenState`] was of each piece, the oldest first; none if the head has no state.
     pub state: Vec<Vec<u8>>,
     /// What [`super::FrozenOutbox::text`] was; none if the head has none. It may not have been sent.
     pub outbox: Option<Vec<u8>>,
