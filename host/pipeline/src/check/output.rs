@@ -8,7 +8,7 @@ use super::Context;
 use super::limits::within;
 use super::location::location;
 use super::sinks;
-use super::table::{WrittenCompaction, WrittenTable, check_table};
+use super::table::{WrittenTable, check_table};
 use crate::document::Key;
 use crate::place::WrittenPlace;
 use crate::problem::Problems;
@@ -76,17 +76,7 @@ pub(super) fn check(
     let checkpoint = check_checkpoint(raw.checkpoint, context.folder, problems);
     let late = raw.late.and_then(|RawTable { path, format, partition_by, file_bytes_max }| {
         let key = Key::top("late");
-        let (compaction, epoch_column) = (WrittenCompaction::default(), false);
-        let partition_columns = Vec::new();
-        let format = format.into();
-        let table = WrittenTable {
-            format,
-            partition_by,
-            partition_columns,
-            file_bytes_max,
-            compaction,
-            epoch_column,
-        };
+        let table = WrittenTable::plain(format.into(), partition_by, file_bytes_max);
         let table = check_table(&path, table, &key, context.folder, problems)?;
         tables.push((key.child("path"), place_of(&table)));
         Some(table)
@@ -128,17 +118,7 @@ fn dead_letters(
         return None;
     }
     let path = path.or_else(|| beside.clone())?;
-    let (compaction, epoch_column) = (WrittenCompaction::default(), false);
-    let partition_columns = Vec::new();
-    let format = format.into();
-    let table = WrittenTable {
-        format,
-        partition_by,
-        partition_columns,
-        file_bytes_max,
-        compaction,
-        epoch_column,
-    };
+    let table = WrittenTable::plain(format.into(), partition_by, file_bytes_max);
     let table = check_table(&path, table, &key, folder, problems)?;
     if Some(&table.written) != beside.as_ref() {
         tables.push((key.child("path"), place_of(&table)));

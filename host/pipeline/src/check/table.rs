@@ -29,6 +29,24 @@ pub(super) struct WrittenTable {
     pub(super) epoch_column: bool,
 }
 
+impl WrittenTable {
+    /// A table for which nothing else can be written.
+    pub(super) fn plain(
+        format: TableFormat,
+        partition_by: Option<RawPartitionBy>,
+        file_bytes_max: Option<SizeText>,
+    ) -> Self {
+        Self {
+            format,
+            partition_by,
+            partition_columns: Vec::new(),
+            file_bytes_max,
+            compaction: WrittenCompaction::default(),
+            epoch_column: false,
+        }
+    }
+}
+
 /// When small files become larger ones, as it was written; where nothing can be written, nothing.
 #[derive(Default)]
 pub(super) struct WrittenCompaction {

@@ -16,16 +16,7 @@ pub(super) fn check(
     problems: &mut Problems<'_>,
 ) -> (Option<SinkKind>, bool) {
     let RawParquetSink { id: _, path, partition_by, file_bytes_max, corrections } = raw;
-    let (format, compaction) = (TableFormat::Parquet, WrittenCompaction::default());
-    let (epoch_column, partition_columns) = (false, Vec::new());
-    let table = WrittenTable {
-        format,
-        partition_by,
-        partition_columns,
-        file_bytes_max,
-        compaction,
-        epoch_column,
-    };
+    let table = WrittenTable::plain(TableFormat::Parquet, partition_by, file_bytes_max);
     (check_sink(path, table, key, context, problems), corrections.is_some())
 }
 
