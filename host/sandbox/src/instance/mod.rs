@@ -3,6 +3,7 @@
 mod memory;
 pub(crate) mod heard;
 pub(crate) mod linker;
+pub(crate) mod ticker;
 pub(crate) mod exports;
 mod marshal;
 pub(crate) mod answer;

@@ -10,6 +10,7 @@ use super::exports::Exports;
 use super::heard::Heard;
 use super::linker::{GuestState, Said, at_tick};
 use super::memory::{MemoryExceeded, MemoryLimit};
+use super::ticker::Ticker;
 use crate::contract::bindings::exports::sluicegate::plugin::lifecycle;
 use crate::contract::bindings::sluicegate::plugin::description::PluginDescription;
 use crate::plugin::PluginError;
@@ -26,6 +27,7 @@ pub(crate) struct Compiled {
     pub(crate) component: InstancePre<GuestState>,
     pub(crate) exports: Exports,
     pub(crate) limits: CallLimits,
+    pub(crate) ticker: Ticker,
 }
 
 /// A running module of whatever kind, before or after `init`.
@@ -34,6 +36,7 @@ pub(crate) struct Running {
     /// In which the calls of its kind are found.
     pub(crate) instance: component::Instance,
     lifecycle: lifecycle::Guest,
+    ticker: Ticker,
     /// As configured; [`Running::deadline`] may be shorter for one call.
     limit: Duration,
     deadline: Duration,
@@ -62,10 +65,12 @@ impl Running {
         store.epoch_deadline_callback(at_tick);
         // What may be lifted out of the guest in one call.
         store.set_hostcall_fuel(usize::try_from(limits.output).unwrap_or(usize::MAX));
+        let ticking = compiled.ticker.begin();
         let started = begin(&mut store, limits.deadline);
         let made = compiled.component.instantiate(&mut store).and_then(|instance| {
             Ok((instance, compiled.exports.lifecycle.load(&mut store, &instance)?))
         });
+        drop(ticking);
         let (instance, lifecycle) =
             made.map_err(|error| fault(&error, &store, limits.deadline, limits.output))?;
         let cpu_nanos = thread_cpu_nanos().saturating_sub(started);
@@ -73,6 +78,7 @@ impl Running {
             store,
             instance,
             lifecycle,
+            ticker: compiled.ticker.clone(),
             limit: limits.deadline,
             deadline: limits.deadline,
             output_max: limits.output,
@@ -115,8 +121,10 @@ impl Running {
         &mut self,
         call: impl FnOnce(&mut Self) -> wasmtime::Result<R>,
     ) -> Result<R, PluginError> {
+        let ticking = self.ticker.begin();
         let started = begin(&mut self.store, self.deadline);
         let result = call(self);
+        drop(ticking);
         self.cpu_nanos += thread_cpu_nanos().saturating_sub(started);
         let GuestState { name, said, heard, .. } = self.store.data();
         self.dropped += said.dropped_counts + said.dropped_lines;

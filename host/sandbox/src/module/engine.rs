@@ -1,11 +1,8 @@
 //! The one wasmtime engine of a program: the ticker that makes deadlines fire, who compiles for it.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -14,12 +11,9 @@ use super::compile::{Compiler, Compiling};
 use super::loaded::LoadedModule;
 use super::settings::{EngineError, settings};
 use crate::instance::linker::{self, GuestState};
+use crate::instance::ticker::Ticker;
 use crate::plugin::Code;
 use sluicegate_model::module::ModuleDigest;
-
-/// How often running guests are asked whether their time is over. Deadlines are some hundred milliseconds, so this
-/// is exact enough, and costs an idle host nothing to speak of.
-const TICK: Duration = Duration::from_millis(5);
 
 /// Compiles modules. One per program: values of two engines must never meet. Cheap to clone.
 #[derive(Clone)]
@@ -35,10 +29,11 @@ struct Inner {
     engine: Engine,
     linker: Linker<GuestState>,
     compiling: Compiling,
+    ticker: Ticker,
 }
 
 impl PluginEngine {
-    /// An engine, and its ticker's thread, which ends with it.
+    /// An engine, and its ticker's thread, which ends with it and its modules.
     ///
     /// `cache_dir` keeps compiled modules over restarts, by content and compiler settings. It is made private
     /// (mode 0700): who can write there can run native code in this program, so it never lies in an object store.
@@ -47,8 +42,10 @@ impl PluginEngine {
         let engine = Engine::new(&settings()).map_err(broken)?;
         let compiling = Compiling::new(&engine, cache_dir, compiler)?;
         let linker = linker::linker(&engine).map_err(broken)?;
-        start_ticker(&engine).map_err(|error| EngineError::Engine(error.to_string()))?;
-        let inner = Inner { engine, linker, compiling };
+        let ticking = engine.clone();
+        let ticker = Ticker::start(move || ticking.increment_epoch())
+            .map_err(|error| EngineError::Engine(error.to_string()))?;
+        let inner = Inner { engine, linker, compiling, ticker };
         Ok(Self { inner: Arc::new(inner), natives: BTreeMap::new(), stand_ins: BTreeMap::new() })
     }
 
@@ -86,21 +83,8 @@ impl PluginEngine {
     pub(crate) fn compiling(&self) -> &Compiling {
         &self.inner.compiling
     }
-}
 
-/// Ticks until the last component and store of the engine is gone: it holds the engine weakly.
-fn start_ticker(engine: &Engine) -> io::Result<()> {
-    let engine = engine.weak();
-    let tick = move || {
-        loop {
-            // Nobody unparks it; a spurious return is an early tick, and does no harm.
-            thread::park_timeout(TICK);
-            match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => return,
-            }
-        }
-    };
-    thread::Builder::new().name("plugin-ticks".to_owned()).spawn(tick)?;
-    Ok(())
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.inner.ticker
+    }
 }

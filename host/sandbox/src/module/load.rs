@@ -76,7 +76,8 @@ impl PluginEngine {
         };
         let pre = self.linker().instantiate_pre(&component).map_err(contract)?;
         let exports = Exports::find(&pre, &exports).map_err(contract)?;
-        Ok(Compiled { component: pre, exports, limits: *limits })
+        let ticker = self.ticker().clone();
+        Ok(Compiled { component: pre, exports, limits: *limits, ticker })
     }
 }
 

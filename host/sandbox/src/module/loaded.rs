@@ -65,9 +65,13 @@ impl LoadedModule {
     /// The same module, whose instances have other limits.
     pub(crate) fn with_limits(&self, limits: &CallLimits) -> Self {
         let Program::Component { compiled, calls } = &self.program else { return self.clone() };
-        let Compiled { component, exports, limits: _ } = &**compiled;
-        let compiled =
-            Compiled { component: component.clone(), exports: exports.clone(), limits: *limits };
+        let Compiled { component, exports, limits: _, ticker } = &**compiled;
+        let compiled = Compiled {
+            component: component.clone(),
+            exports: exports.clone(),
+            limits: *limits,
+            ticker: ticker.clone(),
+        };
         let program = Program::Component { compiled: Arc::new(compiled), calls: calls.clone() };
         Self { program, ..self.clone() }
     }
