@@ -13,6 +13,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{
     ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
 };
+use sluicegate_runtime::Bell;
 
 use crate::harness::host::run_to_end;
 use crate::harness::pipeline::{Pipeline, kafka_at};
@@ -72,7 +73,7 @@ fn read(
     records: usize,
 ) -> (BTreeMap<Partition, Vec<Seen>>, Positions, bool) {
     let (config, clock) = (config(topic, fetch), Clock::system());
-    let source = KafkaSource::connect(&config, "direct-fetch", clock, 64 << 20);
+    let source = KafkaSource::connect(&config, "direct-fetch", clock, Bell::default(), 64 << 20);
     let mut source = source.unwrap().with_headers(true);
     let positions = eventually("the topic's range is known", || source.genesis().unwrap());
     source.assign(&positions).unwrap();

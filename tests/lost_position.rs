@@ -7,6 +7,7 @@ use sluicegate_connect::source::kafka::KafkaSource;
 use sluicegate_connect::source::{PollLimits, Source, SourceError};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::FetchWay;
+use sluicegate_runtime::Bell;
 
 use crate::direct_fetch::config;
 use crate::exactly_once::wait_for_the_end;
@@ -82,9 +83,9 @@ fn a_source_that_asked_for_a_beginning_does_not_begin_where_a_chain_stands() {
     let topic = Topic::create(services::kafka(), "taken", 1);
     send(&topic, 0..10);
     let source = |fetch| {
-        let mut source =
-            KafkaSource::connect(&config(&topic, fetch), "taken", Clock::system(), 64 << 20)
-                .unwrap();
+        let (clock, bell) = (Clock::system(), Bell::default());
+        let source = KafkaSource::connect(&config(&topic, fetch), "taken", clock, bell, 64 << 20);
+        let mut source = source.unwrap();
         let start = eventually("the topic is known", || source.genesis().unwrap());
         (source, start)
     };

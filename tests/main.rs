@@ -38,6 +38,7 @@ mod paths;
 mod closed_pipes;
 mod dead_letters;
 mod idle_partition;
+mod at_rest;
 mod lost_position;
 mod large_record;
 mod event_time;

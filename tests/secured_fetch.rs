@@ -12,6 +12,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{
     ClientProperties, EndPosition, FetchWay, KafkaConfig, OffsetsGroup, OnDataLoss, StartPosition,
 };
+use sluicegate_runtime::Bell;
 use xtask::services::kafka::{PASSWORD, USER};
 
 use crate::harness::sales::Sales;
@@ -39,7 +40,8 @@ fn values(topic: &str, brokers: &str, fetch: FetchWay, properties: &[(&str, &str
         fetch,
         properties: ClientProperties(properties.iter().map(owned).collect()),
     };
-    let source = KafkaSource::connect(&config, "secured-fetch", Clock::system(), 64 << 20);
+    let (clock, bell) = (Clock::system(), Bell::default());
+    let source = KafkaSource::connect(&config, "secured-fetch", clock, bell, 64 << 20);
     let mut source = source.unwrap();
     let positions = eventually("the topic's range is known", || source.genesis().unwrap());
     source.assign(&positions).unwrap();
@@ -101,7 +103,7 @@ fn tls(authority: Option<&str>, verify: Verify, is_known: bool) -> Tls {
 /// What a fetcher says that cannot reach a broker, or nothing if it reads.
 fn trouble(brokers: &str, topic: &str, security: Security) -> Option<String> {
     let seconds = Duration::from_secs;
-    let fetcher = Fetcher::start(Options {
+    let options = Options {
         brokers: brokers.to_owned(),
         topic: topic.to_owned(),
         topic_id: None,
@@ -119,8 +121,8 @@ fn trouble(brokers: &str, topic: &str, security: Security) -> Option<String> {
         answer_within: seconds(60),
         pause: Duration::from_millis(50),
         pause_max: seconds(1),
-    });
-    let fetcher = fetcher.unwrap();
+    };
+    let fetcher = Fetcher::start(options, || {}).unwrap();
     fetcher.add(0, 0, None);
     eventually("records come, or the reason why not", || {
         let has_come = fetcher.wait(Duration::from_millis(100));

@@ -6,6 +6,7 @@
 //! | [`workspace`] | where things lie |
 //! | [`command`] | running a program to its end |
 //! | [`daemon`] | running a program beside us, and being sure that it ends |
+//! | [`process`] | what another process uses of the machine |
 //! | [`http`] | asking a service on this machine |
 //! | [`services`] | Apache Kafka, an S3 server, Prometheus and a browser: fetched once, started on free ports |
 //! | [`plugins`] | plugin crates → `target/plugins/*.wasm` |
@@ -22,6 +23,7 @@
 pub mod workspace;
 pub mod command;
 pub mod daemon;
+pub mod process;
 pub mod http;
 pub mod services;
 pub mod plugins;

@@ -4,8 +4,8 @@
 //! the store does, it goes on with the same names and the same bytes until the epoch is committed,
 //! its slot is lost, or it is dropped.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TryRecvError;
@@ -20,7 +20,7 @@ use super::problem::CommitProblem;
 use super::record::Epoch;
 use super::{Chain, ChainError, LaneStorage};
 use sluicegate_model::time::Clock;
-use sluicegate_runtime::{Runtime, Thread};
+use sluicegate_runtime::{Bell, Runtime, Thread};
 
 /// How long an owner that ends waits for the store to hear of it.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
@@ -37,6 +37,8 @@ pub struct Committer {
     problem: CommitProblem,
     stop: CancellationToken,
     life: Arc<Life>,
+    /// Wakes the lane.
+    bell: Arc<OnceLock<Bell>>,
     thread: Option<Thread<()>>,
     clock: Clock,
     tables: Vec<Arc<str>>,
@@ -77,6 +79,7 @@ impl Committer {
         let (finished, outcomes) = channel(1);
         let problem = CommitProblem::new(clock.clone(), failures);
         let (stop, life) = (CancellationToken::new(), Arc::<Life>::default());
+        let bell = Arc::<OnceLock<Bell>>::default();
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
         let name = format!("commit-{}/{}", chain.job, chain.lane);
@@ -90,6 +93,7 @@ impl Committer {
             finished,
             problem: problem.clone(),
             beats: every.map(|every| Beats { every, count: 0, life: Arc::clone(&life) }),
+            bell: Arc::clone(&bell),
         };
         let thread = runtime.thread(name, None, move || work.run());
         Self {
@@ -100,6 +104,7 @@ impl Committer {
             stop,
             life,
             thread: Some(thread.expect("the system has a thread to spare")),
+            bell,
             clock,
             tables,
             head,
@@ -107,6 +112,11 @@ impl Committer {
             took: Duration::ZERO,
             ended: false,
         }
+    }
+
+    /// Rings this bell from now on when there is an outcome.
+    pub fn rings(&self, bell: &Bell) {
+        self.bell.get_or_init(|| bell.clone());
     }
 
     /// The newest committed epoch, as far as outcomes were taken; none before the genesis.
@@ -255,6 +265,7 @@ struct Work {
     stop: CancellationToken,
     problem: CommitProblem,
     beats: Option<Beats>,
+    bell: Arc<OnceLock<Bell>>,
 }
 
 impl Work {
@@ -303,7 +314,9 @@ impl Work {
 
     /// False: nobody wants to know.
     fn tell(&self, outcome: CommitOutcome) -> bool {
-        self.runtime.block_on(self.finished.send(outcome)).is_ok()
+        let is_told = self.runtime.block_on(self.finished.send(outcome)).is_ok();
+        self.bell.get().inspect(|bell| bell.ring());
+        is_told
     }
 
     /// Says that the owner lives, if it does. False: it is the owner no more, and was told.

@@ -168,7 +168,7 @@ fn options(port: u16) -> Options {
 
 /// Nanoseconds a record: of the thread that fetches, and of this one, which copies into columns.
 fn fetch(port: u16) -> (f64, f64) {
-    let fetcher = Fetcher::start(options(port)).unwrap();
+    let fetcher = Fetcher::start(options(port), || {}).unwrap();
     let before = cpu(|name| name == "path");
     fetcher.add(0, 0, None);
     let (mut next, mut values, mut ends, mut offsets) = (0, Vec::new(), Vec::new(), Vec::new());

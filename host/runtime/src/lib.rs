@@ -1,10 +1,11 @@
-//! What a program has of its machine: threads that wait, tasks, and names that nobody else has.
+//! What a program has of its machine: threads that wait and what wakes them, tasks, and names that nobody else has.
 //!
 //! The engine and the chain ask a [`Runtime`] for them. In the product it is tokio's and the system's. In a simulation it is
 //! a [`Stage`], which runs all threads of all instances one after the other, in an order that a seed gives.
 
 #![forbid(unsafe_code)]
 
+mod bell;
 mod names;
 mod stage;
 mod thread;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+pub use bell::Bell;
 pub use names::Names;
 pub use stage::{Join, Stage};
 use thread::Slot;

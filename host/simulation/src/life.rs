@@ -22,7 +22,7 @@ use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::{Ended, supervise};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
-use sluicegate_runtime::{Names, Runtime, Thread};
+use sluicegate_runtime::{Bell, Names, Runtime, Thread};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_store::Location;
@@ -100,6 +100,7 @@ impl Life {
         let (looks_tx, looks) = mpsc::channel(1);
         let tables = around.plot.config.tables().into_iter().map(|(id, _)| id);
         let outside = Outside {
+            bell: Bell::default(),
             commands: Commands::new(commands),
             looks: Looks::new(looks),
             stop: stop.clone(),

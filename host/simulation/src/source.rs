@@ -18,12 +18,15 @@ use sluicegate_model::position::{NextOffset, Partition, Position, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_model::varlen::Varlen;
 use sluicegate_pipeline::{Pipeline, SinkConfig, SinkKind};
-use sluicegate_runtime::Runtime;
+use sluicegate_runtime::{Bell, Runtime};
 
 use super::diary::Diary;
 use super::instance::Instance;
 use super::store::Network;
 use super::topic::{PARTITIONS, Topic, TopicCourier};
+
+/// Between a poll that has brought nothing and the next, at least. Nobody rings in a story.
+const REST: Duration = Duration::from_millis(20);
 
 /// When each record of a partition comes, and the record.
 pub(crate) type Logs = BTreeMap<Partition, Vec<(Duration, String)>>;
@@ -42,7 +45,7 @@ pub(crate) struct SimulatedEnds {
 }
 
 impl Ends for SimulatedEnds {
-    fn source(&self, _: &Pipeline, _: &Clock) -> Result<Box<dyn Source>, SourceError> {
+    fn source(&self, _: &Pipeline, _: &Clock, _: &Bell) -> Result<Box<dyn Source>, SourceError> {
         Ok(Box::new(LogSource {
             logs: Arc::clone(&self.logs),
             runtime: self.runtime.clone(),
@@ -60,6 +63,7 @@ impl Ends for SimulatedEnds {
         &self,
         config: &Pipeline,
         _: &Clock,
+        _: &Bell,
         _: Arc<Deliveries>,
         _: &dyn Fn() -> bool,
     ) -> Result<Option<Post>, OutboxError> {
@@ -167,8 +171,8 @@ impl Source for LogSource {
         }
         self.note_progress();
         if blocks.is_empty() {
-            // Slower than it should be, so that a story has fewer turns.
-            let wait = limits.wait * self.random.random_range(1..8);
+            // It may be longer than the lane wants to wait: nothing that is due may depend on the time of a poll.
+            let wait = REST * self.random.random_range(1..8);
             self.runtime.block_on(async { tokio::time::sleep(wait).await });
         }
         Ok(blocks)

@@ -26,7 +26,7 @@ use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::{Ended, supervise};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, SinkKind, SourceConfig};
-use sluicegate_runtime::{Names, Thread};
+use sluicegate_runtime::{Bell, Names, Thread};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_store::{self as store, Location, StoreError, StoreOptions};
@@ -124,6 +124,7 @@ impl Program {
         let (looks_tx, looks) = mpsc::channel(LOOKS_MAX);
         let (live, _) = broadcast::channel(LIVE_MAX);
         let ports = LanePorts {
+            bell: Bell::default(),
             status: Arc::new(ArcSwap::from_pointee(LaneStatus::nothing_yet(&config.name))),
             stages: Arc::default(),
             commands: commands_tx,
@@ -135,6 +136,7 @@ impl Program {
             lead: Lead::new(self.clock.clone()),
         };
         let outside = Outside {
+            bell: ports.bell.clone(),
             commands: Commands::new(commands),
             looks: Looks::new(looks),
             stop: self.stop.clone(),

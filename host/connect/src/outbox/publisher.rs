@@ -17,6 +17,7 @@ use super::{
 use sluicegate_chain::record::Epoch;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, SinkKind};
+use sluicegate_runtime::Bell;
 use sluicegate_store::backoff::Backoff;
 
 /// The first wait after a failed attempt; doubled each time.
@@ -58,7 +59,8 @@ pub struct Publisher {
 
 impl Publisher {
     /// Starts the thread for the pipeline's topics, and says how many partitions each has, by the id of the sink. None if
-    /// there are no topics. Once `given_up` is true it looks no further for a topic that it has not found.
+    /// there are no topics. `bell` is rung when messages are delivered. Once `given_up` is true it looks no further for a
+    /// topic that it has not found.
     ///
     /// # Errors
     ///
@@ -66,6 +68,7 @@ impl Publisher {
     pub fn open(
         pipeline: &Pipeline,
         clock: Clock,
+        bell: Bell,
         deliveries: Arc<Deliveries>,
         given_up: &dyn Fn() -> bool,
     ) -> Result<Option<(Self, PartitionCounts)>, OutboxError> {
@@ -93,6 +96,7 @@ impl Publisher {
             stopped,
             problem: Arc::clone(&problem),
             clock,
+            bell,
             deliveries,
         };
         let thread = std::thread::Builder::new().name(format!("outbox-{}", pipeline.name));
@@ -150,6 +154,8 @@ struct Sender {
     stopped: Receiver<()>,
     problem: Arc<Mutex<Option<String>>>,
     clock: Clock,
+    /// Wakes the lane.
+    bell: Bell,
     deliveries: Arc<Deliveries>,
 }
 
@@ -182,6 +188,7 @@ impl Sender {
             if !is_delivered || finished.send(()).is_err() {
                 return;
             }
+            self.bell.ring();
         }
     }
 

@@ -9,6 +9,7 @@ use super::*;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::SinkKind;
 use sluicegate_pipeline::file::parse;
+use sluicegate_runtime::Bell;
 
 #[test]
 fn a_message_is_read_back_and_nothing_else_is() {
@@ -52,7 +53,9 @@ fn an_outbox_that_cannot_be_read_is_shown_and_neither_sent_nor_passed_over() {
     (kafka.brokers, kafka.topic) = (cluster.bootstrap_servers(), "out".to_owned());
     let clock = Clock::system();
     let (mut courier, _) =
-        Publisher::open(&pipeline, clock.clone(), Arc::default(), &|| false).unwrap().unwrap();
+        Publisher::open(&pipeline, clock.clone(), Bell::default(), Arc::default(), &|| false)
+            .unwrap()
+            .unwrap();
     let text = Bytes::from_static(b"revenue\t0\t{}\t{}\nnonsense\n");
     courier.submit(Outgoing { chain: Arc::from("c"), epoch: Epoch(7), text });
     let problem = loop {

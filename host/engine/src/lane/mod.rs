@@ -28,6 +28,7 @@ mod ledger;
 mod desk;
 mod exchange;
 mod ending;
+mod rest;
 mod open;
 
 use std::sync::Arc;
@@ -159,15 +160,6 @@ impl Lane {
         Ok(None)
     }
 
-    fn poll(&mut self) -> Result<Left, LaneError> {
-        let blocks = self.intake.poll()?;
-        self.ledger.dirty |= self.intake.has_jumped();
-        if !blocks.is_empty() {
-            self.desk.begin_turn(self.clock.monotonic());
-        }
-        Ok(self.intake.cut(blocks))
-    }
-
     /// What follows on every step: others are heard of, an epoch is frozen if it is time, the outside is told.
     fn conclude(&mut self) -> Result<Option<LaneEnd>, LaneError> {
         self.pool.not_broken_off()?;
@@ -175,6 +167,8 @@ impl Lane {
             // Loops of a turn break off then: what they leave is not to be committed.
             return Ok(Some(LaneEnd::CutShort));
         }
+        // All that may have rung is looked at from here on.
+        self.desk.outside.bell.hush();
         self.desk.outside.trial.begin_other("between two turns");
         self.ledger.check_memory(self.logic.state_bytes(), &self.outputs)?;
         self.outputs.logs.are_written()?;
@@ -219,7 +213,10 @@ impl Lane {
     /// Moves the watermark, and fires what it has passed.
     fn advance(&mut self) -> Result<(), LaneError> {
         let (watermark, is_news) = self.intake.advance()?;
-        self.ledger.dirty |= is_news;
+        if is_news {
+            self.ledger.dirty = true;
+            self.desk.has_news();
+        }
         self.with_logic(|logic, given, effects| logic.advance(given, watermark, effects))?;
         self.logic.report(&self.desk.outside.metrics);
         Ok(())

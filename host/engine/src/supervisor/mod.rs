@@ -49,6 +49,7 @@ pub enum Ended {
 /// Starts a lane on its own thread.
 pub fn supervise(parts: LaneParts, outside: Outside) -> std::io::Result<Thread<Ended>> {
     let (runtime, name) = (parts.runtime.clone(), format!("lane-{}", parts.config.name));
+    outside.stop.rings(&outside.bell);
     runtime.thread(name, Some(LANE_STACK_BYTES), move || {
         let supervisor = Supervisor {
             back_off: Backoff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed(&parts)),

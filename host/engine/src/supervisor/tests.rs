@@ -22,7 +22,7 @@ use sluicegate_chain::record::{ChainRecord, Epoch, RecordKind};
 use sluicegate_chain::{Keep, LaneStorage, inspect};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, file};
-use sluicegate_runtime::Names;
+use sluicegate_runtime::{Bell, Names};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_store::Location;
@@ -200,6 +200,7 @@ impl World {
         let (commands_tx, commands) = mpsc::channel(4);
         let tables = self.config.tables().into_iter().map(|(id, _)| id);
         let outside = Outside {
+            bell: Bell::default(),
             lead: Lead::new(Clock::system()),
             commands: Commands::new(commands),
             looks: Looks::new(mpsc::channel(1).1),

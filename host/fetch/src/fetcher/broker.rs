@@ -189,7 +189,7 @@ fn connect(shared: &Shared, broker: i32, answers: &Spare) -> Result<Link, LinkEr
     let options = &shared.options;
     let (host, port) = (&contact.host, contact.port);
     let (client, security) = (&options.client_id, &options.security);
-    let link = Link::open(host, port, client, security, shared.patience(), answers.clone())?;
+    let link = Link::open(host, port, client, security, options.patience(), answers.clone())?;
     shared.keep_breaker(broker, link.breaker()?);
     Ok(link)
 }

@@ -31,6 +31,7 @@ fn run(shared: &Arc<Shared>) {
                 state.wants_leaders = true;
             }
         }
+        shared.tell();
         in_vain = if shared.lock().wants_leaders { in_vain + 1 } else { 0 };
         // Who is told the wrong leader comes back at once: not more than one question a pause.
         let pause = pause_after(in_vain, shared.options.pause, shared.options.pause_max);
@@ -105,7 +106,7 @@ fn ask(shared: &Shared, host: &str, port: u16) -> Result<Metadata, LinkError> {
     let options = &shared.options;
     let spare = Spare::default();
     let (client, security) = (&options.client_id, &options.security);
-    let mut link = Link::open(host, port, client, security, shared.patience(), spare)?;
+    let mut link = Link::open(host, port, client, security, options.patience(), spare)?;
     let question = link.dialect().metadata;
     let answer = link.ask(question, |writer| metadata::write(writer, question, &options.topic))?;
     Ok(metadata::read(question, link.body(question, &answer)?)?)

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::{Opened, Walk};
-use crate::link::Security;
+use crate::link::{Patience, Security};
 use state::Shared;
 
 /// What is fetched, and how much of it.
@@ -60,6 +60,13 @@ pub struct Options {
     pub pause: Duration,
     /// The longest.
     pub pause_max: Duration,
+}
+
+impl Options {
+    fn patience(&self) -> Patience {
+        let answer = self.wait + self.answer_within;
+        Patience { connect: self.connect_within, answer, largest: self.largest_answer }
+    }
 }
 
 /// What came of a partition.
@@ -113,13 +120,14 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Begins to look for the leaders; nothing is fetched before [`Fetcher::add`].
+    /// Begins to look for the leaders; nothing is fetched before [`Fetcher::add`]. `news` is called whenever something has come,
+    /// or there is something to say of a broker: by threads that do not wait for it.
     ///
     /// # Errors
     ///
     /// The machine has no thread to spare.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(options));
+    pub fn start(options: Options, news: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(options, Box::new(news)));
         leaders::start(&shared)?;
         Ok(Self { shared })
     }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::slot::{PASSES_BY_ITSELF, Slot, Work, trouble_in};
 use super::{Arrival, Fetched, Options, Trouble};
-
-use crate::link::{Breaker, LinkError, Patience};
+use crate::link::{Breaker, LinkError};
 use crate::wire::fetch::{Answer, Part, Wanted};
 use crate::wire::metadata::{Broker, Metadata};
 
@@ -19,6 +18,8 @@ pub(super) struct Shared {
     changed: Condvar,
     /// Something has come.
     arrived: Condvar,
+    /// Called then, and when there is something to say of a broker. Not under the lock.
+    news: Box<dyn Fn() + Send + Sync>,
 }
 
 /// Of one fetcher.
@@ -56,22 +57,20 @@ pub(super) struct Contact {
 const FAILURES_MIN: u32 = 2;
 
 impl Shared {
-    pub(super) fn new(options: Options) -> Self {
-        let (state, changed, arrived) = (Mutex::default(), Condvar::new(), Condvar::new());
-        Self { options, state, changed, arrived }
+    pub(super) fn new(options: Options, news: Box<dyn Fn() + Send + Sync>) -> Self {
+        let (changed, arrived) = (Condvar::new(), Condvar::new());
+        Self { options, state: Mutex::default(), changed, arrived, news }
+    }
+
+    /// Wakes who reads.
+    pub(super) fn tell(&self) {
+        self.arrived.notify_all();
+        (self.news)();
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // What is known stays true if somebody has panicked over it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn patience(&self) -> Patience {
-        Patience {
-            connect: self.options.connect_within,
-            answer: self.options.wait + self.options.answer_within,
-            largest: self.options.largest_answer,
-        }
     }
 
     pub(super) fn add(&self, partition: i32, offset: i64, epoch: i32) {
@@ -203,7 +202,7 @@ impl Shared {
         let has_moved = std::mem::take(&mut state.has_moved) || state.wants_leaders;
         drop(state);
         if has_come {
-            self.arrived.notify_all();
+            self.tell();
         }
         // Others are not woken by every answer.
         if has_moved {
@@ -233,7 +232,7 @@ impl Shared {
             has_moved = slot.source() != Some(broker);
         }
         drop(state);
-        self.arrived.notify_all();
+        self.tell();
         if has_moved {
             self.changed.notify_all();
         }
@@ -265,6 +264,7 @@ impl Shared {
         });
         drop(state);
         self.changed.notify_all();
+        self.tell();
         failures
     }
 

@@ -34,6 +34,7 @@ use sluicegate_pipeline::{
     CheckpointConfig, EventTimeConfig, EventTimeFrom, Failures, FileOrder, FilesConfig, Limits,
     Pipeline, PluginRef, SourceConfig, StageConfig, WindowConfig,
 };
+use sluicegate_runtime::Bell;
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_sandbox::module::fit::fit;
@@ -75,6 +76,7 @@ pub(crate) fn sales() -> Fixture {
         stage.runs(&view.plugin);
     }
     let ports = LanePorts {
+        bell: Bell::default(),
         status: Arc::clone(&status),
         stages: Arc::new(ArcSwap::from_pointee(stages)),
         commands,

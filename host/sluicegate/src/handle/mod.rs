@@ -25,6 +25,7 @@ use sluicegate_engine::pulse::Pulse;
 use sluicegate_engine::status::{LaneStatus, LiveResults, Phase, StageView};
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_pipeline::{Pipeline, StageConfig};
+use sluicegate_runtime::Bell;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_sandbox::module::loaded::LoadedModule;
 
@@ -40,6 +41,8 @@ const ACTIVATION_WAIT: Duration = Duration::from_secs(30);
 /// The lane's ends of what it shares, kept over restarts of the lane by its supervisor.
 #[derive(Clone, Debug)]
 pub struct LanePorts {
+    /// Wakes the lane. Rung behind whatever is asked of it, and when somebody begins to listen.
+    pub bell: Bell,
     /// The status that the lane published last.
     pub status: Arc<ArcSwap<LaneStatus>>,
     /// What each stage runs and is given; empty until the lane has opened for the first time.
@@ -234,12 +237,16 @@ impl PipelineHandle {
 
     /// Changed groups from now on. A receiver that falls behind loses the oldest.
     pub fn live(&self) -> broadcast::Receiver<Arc<LiveResults>> {
-        self.ports.live.subscribe()
+        let live = self.ports.live.subscribe();
+        self.ports.bell.ring();
+        live
     }
 
     /// For a listener that wants them ten times a second rather than twice.
     pub fn in_haste(&self) -> InHaste {
-        self.ports.haste.claim()
+        let in_haste = self.ports.haste.claim();
+        self.ports.bell.ring();
+        in_haste
     }
 
     /// The counters that the lane adds to.
@@ -287,11 +294,12 @@ impl PipelineHandle {
         let name = module.name.to_string();
         let (reply, answer) = oneshot::channel();
         let command = Command::Activate { stage: stage.to_owned(), module, reply };
-        let commands = self.ports.commands.clone();
+        let (commands, bell) = (self.ports.commands.clone(), self.ports.bell.clone());
         // A task of its own, so that nobody's impatience lets a second activation in before the first is decided.
         let decided = tokio::spawn(async move {
             let _alone = alone;
             commands.send(command).await.ok()?;
+            bell.ring();
             answer.await.ok()
         });
         let Ok(decided) = tokio::time::timeout(self.activation_wait, decided).await else {

@@ -74,7 +74,7 @@ impl PipelineHandle {
         }
         let (reply, answer) = oneshot::channel();
         match self.ports.looks.try_send(Look { asked, reply }) {
-            Ok(()) => {}
+            Ok(()) => self.ports.bell.ring(),
             Err(TrySendError::Full(_)) => return Err(WindowsError::Busy { pipeline }),
             Err(TrySendError::Closed(_)) => return Err(WindowsError::Lost { pipeline }),
         }

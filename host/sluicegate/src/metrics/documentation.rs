@@ -9,7 +9,7 @@ pub fn documentation() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
          `sluicegate serve` answers `GET /metrics` in the OpenMetrics text format ([http.md](http.md) says on which address). \
-         Counters count since the process started. Gauges are as old as the last published status, less than a second.\n\n\
+         Counters count since the process started. Gauges are as old as the last published status, about a second at most.\n\n\
          The label `partition` has at most 512 values a pipeline: its first partitions. All others together stand under \
          `stream=\"other\"`. The labels `module` and `digest` are those of the module that the stage runs, with the digest \
          cut to 12 digits. The series of a module end when another takes its place. A histogram's series are `_bucket`, \

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::left_out::LeftOut;
 use super::list::{ENDINGS, FilesPlace, ListError, Listed};
 use sluicegate_model::time::Clock;
+use sluicegate_runtime::Bell;
 
 type Answer = Result<Listed, ListError>;
 
@@ -20,6 +21,8 @@ pub(super) struct Listings {
     place: FilesPlace,
     runtime: Handle,
     clock: Clock,
+    /// Rung by each answer.
+    bell: Bell,
     answers: (Sender<Answer>, Receiver<Answer>),
     is_asked: bool,
     /// Ends the listing that is under way.
@@ -32,11 +35,12 @@ pub(super) struct Listings {
 
 impl Listings {
     /// Of which none was asked for yet.
-    pub(super) fn new(place: FilesPlace, runtime: Handle, clock: Clock) -> Self {
+    pub(super) fn new(place: FilesPlace, runtime: Handle, clock: Clock, bell: Bell) -> Self {
         Self {
             place,
             runtime,
             clock,
+            bell,
             answers: channel(1),
             is_asked: false,
             stop: Arc::default(),
@@ -53,12 +57,14 @@ impl Listings {
         self.is_asked = true;
         let (place, sender, stop) =
             (self.place.clone(), self.answers.0.clone(), Arc::clone(&self.stop));
+        let bell = self.bell.clone();
         self.runtime.spawn(async move {
             let listing = AssertUnwindSafe(place.list(stop)).catch_unwind().await;
             let panicked = || ListError::Store("listing panicked: the log has it".to_owned());
             let listing = listing.unwrap_or_else(|_| Err(panicked()));
             // Nobody wants it any more.
             let _ = sender.send(listing).await;
+            bell.ring();
         });
     }
 
@@ -69,6 +75,14 @@ impl Listings {
         let answer = async { tokio::time::timeout(wait, answers.recv()).await };
         let answer = self.runtime.block_on(answer).ok().flatten()?;
         Some(self.answered(answer))
+    }
+
+    /// For so long nobody need ask for an answer, unless the bell is rung.
+    pub(super) fn rest(&self) -> Duration {
+        if self.is_asked {
+            return Duration::MAX;
+        }
+        self.next.saturating_sub(self.clock.monotonic())
     }
 
     /// The next listing is due so long from now.
@@ -134,7 +148,8 @@ mod tests {
         let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
         let store = GatedStore::new(Gate::Panics);
         let place = FilesPlace::in_store(Arc::new(store.clone()));
-        let mut listings = Listings::new(place, runtime.handle().clone(), Clock::system());
+        let (clock, bell) = (Clock::system(), Bell::default());
+        let mut listings = Listings::new(place, runtime.handle().clone(), clock, bell);
         let answer = listings.wait(Duration::from_secs(60)).expect("it does not hang");
         assert!(matches!(answer, Err(ListError::Store(words)) if words.contains("panicked")));
         store.set(Gate::Open);

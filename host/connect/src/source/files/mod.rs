@@ -55,6 +55,7 @@ use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::FilesConfig;
+use sluicegate_runtime::Bell;
 use sluicegate_store::StoreOptions;
 use track::Track;
 
@@ -73,6 +74,8 @@ pub struct FilesSource {
     watch: Option<Duration>,
     runtime: Handle,
     clock: Clock,
+    /// Rung by readers and listings.
+    bell: Bell,
     files: FileSet,
     listings: Listings,
     /// The last listing, until somebody takes it up.
@@ -93,7 +96,7 @@ struct Pending {
 }
 
 impl FilesSource {
-    /// Opens the place; nobody is asked yet.
+    /// Opens the place; nobody is asked yet. `bell` is rung when there is something to poll.
     ///
     /// # Errors
     ///
@@ -103,6 +106,7 @@ impl FilesSource {
         stores: &StoreOptions,
         runtime: Handle,
         clock: Clock,
+        bell: Bell,
     ) -> Result<Self, SourceError> {
         let (sender, receiver) = channel(CHUNKS_AHEAD);
         let place = FilesPlace::open(config, stores)?;
@@ -113,10 +117,11 @@ impl FilesSource {
                 config.order,
                 config.watch.and(Some(config.finish_after)),
             ),
-            listings: Listings::new(place.clone(), runtime.clone(), clock.clone()),
+            listings: Listings::new(place.clone(), runtime.clone(), clock.clone(), bell.clone()),
             place,
             runtime,
             clock,
+            bell,
             listed: None,
             sender,
             receiver,
@@ -213,29 +218,34 @@ impl FilesSource {
                 is_single: !track.is_sequence(),
                 head: track.head_checksum(),
                 sender: self.sender.clone(),
+                bell: self.bell.clone(),
                 trouble: Arc::clone(&self.trouble),
             };
             track.is_read_by(self.runtime.spawn(reader.run()).abort_handle());
         }
     }
 
-    /// What a reader sent: at once if there is something, else within `wait`.
-    fn receive(&mut self, wait: Duration) -> Option<FromReader> {
-        if let Ok(message) = self.receiver.try_recv() {
-            return Some(message);
+    /// What a reader sent, or sends before `until`. `is_first`: nothing was taken yet, and a ring for somebody else ends the wait.
+    fn receive(&mut self, until: Duration, is_first: bool) -> Option<FromReader> {
+        loop {
+            if let Ok(message) = self.receiver.try_recv() {
+                return Some(message);
+            }
+            let wait = until.saturating_sub(self.clock.monotonic());
+            if wait.is_zero() || !self.bell.wait(wait) {
+                return None;
+            }
+            if is_first {
+                return self.receiver.try_recv().ok();
+            }
         }
-        if wait.is_zero() {
-            return None;
-        }
-        let received = async { tokio::time::timeout(wait, self.receiver.recv()).await };
-        self.runtime.block_on(received).ok().flatten()
     }
 
     /// Takes from the readers until a limit is reached or nothing comes in time.
     fn collect(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
         let mut room = Room { records: limits.records, bytes: limits.bytes, blocks: Vec::new() };
-        let started = self.clock.monotonic();
-        let mut until = started + limits.wait;
+        let rest = self.watch.map_or(Duration::MAX, |_| self.listings.rest());
+        let mut until = self.clock.monotonic() + limits.wait.min(rest);
         loop {
             if let Some(pending) = self.pending.take() {
                 self.pending = self.hand_on(pending, &mut room);
@@ -247,7 +257,7 @@ impl FilesSource {
                 return Ok(room.blocks);
             }
             let Some(FromReader { track: partition, run, news }) =
-                self.receive(until.saturating_sub(self.clock.monotonic()))
+                self.receive(until, room.blocks.is_empty())
             else {
                 return Ok(room.blocks);
             };

@@ -6,7 +6,7 @@
 //! librdkafka and `rdkafka` does not offer; nothing else in the source is unsafe.
 #![expect(unsafe_code, reason = "calls librdkafka; every block says why it is sound")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use super::errors::{ErrorVerdict, PartitionError};
 use super::knowledge::Context;
 use super::partition::Lent;
 use crate::source::Header;
+use sluicegate_runtime::Bell;
 
 /// Messages taken from librdkafka in one call: anything from 64 to 16,384 costs the same, this is
 /// 64 KiB of pointers.
@@ -33,6 +34,8 @@ pub(super) struct BatchQueue {
     slots: Vec<*mut rd::rd_kafka_message_t>,
     taken: usize,
     filled: usize,
+    /// librdkafka has its address until the queue is gone.
+    _bell: Box<Bell>,
     /// Lives at least as long as the queue and its messages.
     consumer: Arc<BaseConsumer<Context>>,
 }
@@ -42,17 +45,18 @@ pub(super) struct BatchQueue {
 unsafe impl Send for BatchQueue {}
 
 impl BatchQueue {
-    /// An empty queue of this consumer.
-    pub(super) fn new(consumer: Arc<BaseConsumer<Context>>) -> Self {
+    /// An empty queue of this consumer. The bell is rung whenever something comes into the empty queue.
+    pub(super) fn new(consumer: Arc<BaseConsumer<Context>>, bell: Bell) -> Self {
         // SAFETY: the client is alive, the consumer holds it.
         let queue = unsafe { rd::rd_kafka_queue_new(consumer.client().native_ptr()) };
-        Self {
-            queue: NonNull::new(queue).expect("rd_kafka_queue_new does not fail"),
-            slots: vec![ptr::null_mut(); BATCH_MESSAGES],
-            taken: 0,
-            filled: 0,
-            consumer,
-        }
+        let queue = NonNull::new(queue).expect("rd_kafka_queue_new does not fail");
+        let bell = Box::new(bell);
+        let opaque = (&raw const *bell).cast_mut().cast::<c_void>();
+        // SAFETY: the queue is alive. The bell stays at its address until `drop` has taken the callback back, and `ring` takes it
+        // by a shared reference, from any thread.
+        unsafe { rd::rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(ring), opaque) }
+        let slots = vec![ptr::null_mut(); BATCH_MESSAGES];
+        Self { queue, slots, taken: 0, filled: 0, _bell: bell, consumer }
     }
 
     /// Makes messages of this partition come here. Before the partition is assigned, so that none goes elsewhere.
@@ -112,10 +116,22 @@ impl BatchQueue {
 impl Drop for BatchQueue {
     fn drop(&mut self) {
         while self.pop().is_some() {}
+        // SAFETY: the queue is alive. librdkafka calls back under the lock that this call takes, so none goes on behind it.
+        unsafe { rd::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut()) }
         // SAFETY: ours, and not used again. What is still queued is purged; partitions that forward to it keep what
         // they need alive themselves.
         unsafe { rd::rd_kafka_queue_destroy(self.queue.as_ptr()) }
     }
+}
+
+/// Something came into a queue that was empty.
+///
+/// # Safety
+///
+/// `opaque` is the bell of that queue, which is alive.
+unsafe extern "C" fn ring(_: *mut rd::rd_kafka_t, opaque: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { &*opaque.cast::<Bell>() }.ring();
 }
 
 /// A message, or an error of a partition, owned until it is dropped.

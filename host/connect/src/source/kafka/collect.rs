@@ -11,45 +11,37 @@ use super::partition::Taken;
 use super::room::Room;
 use crate::source::{PollLimits, SourceError};
 
-/// How long a wait for records goes on before errors and logs are served again.
-const EVENTS_EVERY: Duration = Duration::from_millis(100);
-
 impl KafkaSource {
     /// Fills the blocks of the readers until a limit is reached.
     pub(super) fn collect(&mut self, limits: &PollLimits) -> Result<(), SourceError> {
         let mut room = Room::of(limits);
-        let started = self.clock.monotonic();
-        let mut first_at = None;
         // What is there already costs no wait.
-        self.feed.fill(Duration::ZERO, room.records());
-        loop {
-            self.take_drained(&mut room)?;
-            if room.is_full() || (room.is_untouched(limits) && self.all_ended()) {
+        self.take_at_once(&mut room)?;
+        if room.is_untouched(limits) {
+            if self.all_ended() || !self.bell.wait(limits.wait) {
                 return Ok(());
             }
-            let now = self.clock.monotonic();
-            let (until, at_most) = if room.is_untouched(limits) {
-                // The call returns when it has as many as it was asked for: ask for the first one.
-                ((started + limits.wait).min(now + EVENTS_EVERY), 1)
-            } else {
-                let until = *first_at.get_or_insert(now) + limits.linger;
-                if now >= until {
-                    return Ok(());
-                }
-                (until, room.records())
-            };
-            let waited = until.saturating_sub(now);
-            if !self.feed.fill(waited, at_most) {
-                let is_over = !room.is_untouched(limits) || now >= started + limits.wait;
-                if is_over {
-                    return Ok(());
-                }
-                self.serve_events()?;
-            } else if at_most == 1 {
-                self.take_drained(&mut room)?;
-                self.feed.fill(Duration::ZERO, room.records());
+            self.serve_events()?;
+            self.take_at_once(&mut room)?;
+            if room.is_untouched(limits) {
+                // It was rung for somebody else.
+                return Ok(());
             }
         }
+        let until = self.clock.monotonic() + limits.linger;
+        while !room.is_full() {
+            let left = until.saturating_sub(self.clock.monotonic());
+            if left.is_zero() || !self.feed.fill(left, room.records()) {
+                return Ok(());
+            }
+            self.take_drained(&mut room)?;
+        }
+        Ok(())
+    }
+
+    fn take_at_once(&mut self, room: &mut Room) -> Result<(), SourceError> {
+        self.feed.fill(Duration::ZERO, room.records());
+        self.take_drained(room)
     }
 
     fn take_drained(&mut self, room: &mut Room) -> Result<(), SourceError> {

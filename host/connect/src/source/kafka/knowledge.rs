@@ -16,6 +16,7 @@ use rdkafka::{Statistics, TopicPartitionList};
 use super::stall::TooLarge;
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_model::time::Clock;
+use sluicegate_runtime::Bell;
 
 /// How often the topic is looked at while all is well, if nobody says another time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -95,6 +96,8 @@ pub(super) struct Knowledge {
     pub(super) topic_c: CString,
     pub(super) brokers: String,
     pub(super) clock: Clock,
+    /// Wakes who reads.
+    bell: Bell,
     /// ns.
     look_every: AtomicU64,
     /// The number of the broker that answered last; negative if none did.
@@ -122,6 +125,7 @@ impl Knowledge {
         topic_c: CString,
         brokers: &str,
         clock: Clock,
+        bell: Bell,
     ) -> (Arc<Self>, Receiver<()>) {
         // One pending wish to look is as good as many.
         let (wake, woken) = sync_channel(1);
@@ -130,6 +134,7 @@ impl Knowledge {
             topic_c,
             brokers: brokers.to_owned(),
             clock,
+            bell,
             look_every: AtomicU64::new(0),
             broker: AtomicI32::new(-1),
             state: Mutex::default(),
@@ -161,13 +166,6 @@ impl Knowledge {
         let unknown = |state: &mut State| state.seen.is_none();
         let waited = self.looked.wait_timeout_while(self.lock(), at_most, unknown);
         waited.unwrap_or_else(PoisonError::into_inner).0.seen.clone()
-    }
-
-    /// Waits until there is an answer, and no trouble since.
-    pub(super) fn wait_for_look(&self, at_most: Duration) {
-        let unknown = |state: &mut State| state.seen.is_none() || state.trouble.is_some();
-        let waited = self.looked.wait_timeout_while(self.lock(), at_most, unknown);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Why nothing comes, if the reason is the brokers or the topic.
@@ -239,6 +237,7 @@ impl Knowledge {
         }
         drop(state);
         self.looked.notify_all();
+        self.bell.ring();
     }
 }
 

@@ -46,6 +46,7 @@ use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{FetchWay, KafkaConfig, OffsetsGroup};
+use sluicegate_runtime::Bell;
 use watch::watch;
 
 /// Events served in one go: enough to keep up with what librdkafka says while brokers come and go.
@@ -66,6 +67,8 @@ pub struct KafkaSource {
     topic: Arc<str>,
     topic_c: CString,
     clock: Clock,
+    /// Rung when there may be something to poll.
+    bell: Bell,
     /// Before the consumer: it must be gone when the consumer closes.
     feed: Feed,
     consumer: Arc<BaseConsumer<Context>>,
@@ -103,7 +106,7 @@ enum Fetching {
 
 impl KafkaSource {
     /// Makes the client. Brokers that are away are no error: see [`Source::problem`]. `name` is the pipeline's: it stands in
-    /// the brokers' logs. `ahead`: how much may wait to be polled, in bytes, with what the client keeps with each record; a
+    /// the brokers' logs. `bell` is rung when there is something to poll. `ahead`: how much may wait to be polled, in bytes, with what the client keeps with each record; a
     /// property of the client may say otherwise.
     ///
     /// # Errors
@@ -114,22 +117,30 @@ impl KafkaSource {
         config: &KafkaConfig,
         name: &str,
         clock: Clock,
+        bell: Bell,
         ahead: u64,
     ) -> Result<Self, SourceError> {
         let topic_c = CString::new(config.topic.as_str()).map_err(|_| {
             SourceError::Refused("`source.kafka.topic` contains a zero byte".to_owned())
         })?;
+        let (brokers, clocks, rings) = (&config.brokers, clock.clone(), bell.clone());
         let (knowledge, woken) =
-            Knowledge::new(&config.topic, topic_c.clone(), &config.brokers, clock.clone());
-        let consumer: BaseConsumer<Context> = client_config(config, name, ahead)?
+            Knowledge::new(&config.topic, topic_c.clone(), brokers, clocks, rings);
+        let mut consumer: BaseConsumer<Context> = client_config(config, name, ahead)?
             .create_with_context(knowledge.context())
             .map_err(|error| refused_property(&error))?;
+        let rings = bell.clone();
+        consumer.set_nonempty_callback(move || rings.ring());
         let consumer = Arc::new(consumer);
         let started = watch(Arc::clone(&knowledge), Arc::clone(&consumer), woken);
         started.map_err(|error| failed("start a thread", error))?;
         let feed = match config.fetch {
-            FetchWay::Librdkafka => Feed::Librdkafka(BatchQueue::new(Arc::clone(&consumer))),
-            FetchWay::Direct => Feed::Direct(Box::new(Direct::new(config, name, ahead)?)),
+            FetchWay::Librdkafka => {
+                Feed::Librdkafka(BatchQueue::new(Arc::clone(&consumer), bell.clone()))
+            }
+            FetchWay::Direct => {
+                Feed::Direct(Box::new(Direct::new(config, name, bell.clone(), ahead)?))
+            }
         };
         Ok(Self {
             config: config.clone(),
@@ -137,6 +148,7 @@ impl KafkaSource {
             ahead,
             topic: Arc::from(config.topic.as_str()),
             topic_c,
+            bell,
             feed,
             consumer,
             knowledge,
@@ -267,8 +279,7 @@ impl Source for KafkaSource {
     fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
         self.serve_events()?;
         if !self.follow_topic()? {
-            // The lane hears its commands meanwhile.
-            self.knowledge.wait_for_look(limits.wait);
+            self.bell.wait(limits.wait);
             self.update_progress()?;
             return Ok(Vec::new());
         }

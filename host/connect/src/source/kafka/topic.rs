@@ -254,7 +254,8 @@ impl KafkaSource {
     /// is no more must not move a position, and librdkafka undoes the forwarding of a partition's queue some time after its
     /// fetching was stopped.
     pub(super) fn renew(&mut self) -> Result<(), SourceError> {
-        let fresh = Self::connect(&self.config, &self.name, self.clock.clone(), self.ahead)?;
+        let (clock, bell) = (self.clock.clone(), self.bell.clone());
+        let fresh = Self::connect(&self.config, &self.name, clock, bell, self.ahead)?;
         let mut old = std::mem::replace(self, fresh);
         self.wants_headers = old.wants_headers;
         self.look_every(old.looks);

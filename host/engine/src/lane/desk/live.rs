@@ -58,6 +58,16 @@ pub(super) struct Live {
     /// When changes were shown last, by the monotonic clock.
     shown: Option<Duration>,
     waiting: Waiting,
+    /// Something may have changed since somebody was shown.
+    pub(super) is_behind: bool,
+}
+
+impl Live {
+    /// When changes are to be shown, if there are any and somebody listens.
+    pub(super) fn due(&self, listeners: usize, haste: &Haste) -> Option<Duration> {
+        let next = || self.shown.map_or(Duration::ZERO, |shown| shown + haste.pace());
+        (self.is_behind && listeners > 0).then(next)
+    }
 }
 
 /// Rows that fired and were not shown yet.
@@ -90,6 +100,7 @@ impl Desk {
     /// Results of windows that fired are shown like any other change, once more and for the last time.
     pub(in crate::lane) fn fired(&mut self, rows: &RecordBatch) {
         self.live.waiting.push(rows);
+        self.has_news();
     }
 
     /// The lane ends: what changed is shown whether it is time or not, because nothing follows.
@@ -119,7 +130,9 @@ impl Desk {
         }
         self.live.shown = Some(now);
         let waiting = std::mem::take(&mut self.live.waiting);
-        (self.outside.live.receiver_count() > 0).then_some(waiting)
+        let is_heard = self.outside.live.receiver_count() > 0;
+        self.live.is_behind &= !is_heard;
+        is_heard.then_some(waiting)
     }
 
     /// Sends what has fired, and behind it the groups of windows that have changed and have not. Nothing

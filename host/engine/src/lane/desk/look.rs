@@ -109,6 +109,11 @@ impl Looks {
         std::iter::from_fn(|| looks.try_recv().ok()).find(Look::is_awaited)
     }
 
+    /// Whether there is one.
+    pub(in crate::lane) fn is_waiting(&self) -> bool {
+        !self.receiver().is_empty()
+    }
+
     /// The next one; never if nobody is left to ask.
     pub(in crate::lane) async fn take(&self) -> Look {
         match poll_fn(|context| self.receiver().poll_recv(context)).await {
@@ -131,6 +136,11 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn is_due(&self, now: Duration) -> bool {
         now >= self.next
+    }
+
+    /// When the next may be answered.
+    pub(super) fn next(&self) -> Duration {
+        self.next
     }
 
     /// A look began and ended.

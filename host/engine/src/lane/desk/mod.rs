@@ -23,6 +23,7 @@ use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::Pipeline;
+use sluicegate_runtime::Bell;
 use sluicegate_sandbox::module::loaded::LoadedModule;
 
 use super::error::LaneError;
@@ -42,6 +43,8 @@ pub(in crate::lane) use status::Shown;
 /// clone.
 #[derive(Clone)]
 pub struct Outside {
+    /// Wakes the lane. Whoever asks it for anything, or begins to listen, rings it.
+    pub bell: Bell,
     /// Commands from outside, taken one by one between two turns.
     pub commands: Commands,
     /// Questions about open groups, answered between two turns.
@@ -174,6 +177,20 @@ impl Desk {
         self.looks.took(began, self.clock.monotonic());
     }
 
+    /// When the lane is to go round again, if nothing wakes it before: something is to be told that waits for its time.
+    pub(super) fn due(&self) -> Option<Duration> {
+        let look = self.outside.looks.is_waiting().then(|| self.looks.next());
+        let listeners = self.outside.live.receiver_count();
+        let live = self.live.due(listeners, &self.outside.haste);
+        [look, live, self.reported.due()].into_iter().flatten().min()
+    }
+
+    /// What is shown has changed.
+    pub(super) fn has_news(&mut self) {
+        self.reported.is_behind = true;
+        self.live.is_behind = true;
+    }
+
     /// Notes how long no turn ran before this one, which has records.
     pub(super) fn begin_turn(&self, now: Duration) {
         if let Some(ended) = self.turn_ended {
@@ -189,6 +206,7 @@ impl Desk {
         self.metrics().turn.observe(now.saturating_sub(started));
         self.metrics().steps.end_turn();
         self.turn_ended = Some(now);
+        self.has_news();
     }
 
     /// A stage runs another module from now on.

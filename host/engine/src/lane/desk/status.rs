@@ -15,6 +15,15 @@ const STATUS_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Reported {
     next_status: Duration,
     problem: Option<String>,
+    /// Something has changed since.
+    pub(super) is_behind: bool,
+}
+
+impl Reported {
+    /// When a status is to be published, if one must be.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.is_behind.then_some(self.next_status)
+    }
 }
 
 impl Desk {
@@ -26,6 +35,7 @@ impl Desk {
     /// Publishes a status, and logs its problem if that is news.
     pub(in crate::lane) fn publish(&mut self, status: LaneStatus) {
         self.reported.next_status = self.clock.monotonic() + STATUS_EVERY;
+        self.reported.is_behind = false;
         say(&status.pipeline, self.reported.problem.as_deref(), status.problem.as_deref());
         self.reported.problem.clone_from(&status.problem);
         self.metrics().published_micros.set_micros(self.clock.wall_micros());

@@ -41,9 +41,11 @@ use preparer::Preparer;
 use turn_size::TurnSize;
 use warnings::Warned;
 
-/// How long one poll waits for records before the lane looks at its commands and its timers. A command is heard
-/// within this time, and an idle lane wakes fifty times a second.
-const POLL_WAIT: Duration = Duration::from_millis(20);
+/// How many polls at least see a partition that falls idle.
+const POLLS_TO_IDLE: u32 = 8;
+
+/// They are not more often than this, however short the patience.
+const POLL_EVERY_MIN: Duration = Duration::from_millis(20);
 
 /// Where a lane's rows come from.
 pub(super) struct Intake {
@@ -114,11 +116,11 @@ impl Intake {
         self.left.take()
     }
 
-    /// Asks the source for records, as many as a turn may have.
-    pub(super) fn poll(&mut self) -> Result<Vec<RecordBlock>, LaneError> {
+    /// Asks the source for records, as many as a turn may have, and waits so long for the first if nobody rings before.
+    pub(super) fn poll(&mut self, wait: Duration) -> Result<Vec<RecordBlock>, LaneError> {
         let started = thread_cpu_nanos();
         let records = self.turn_size.of(self.limits.records);
-        let blocks = self.source.poll(&PollLimits { records, ..self.limits })?;
+        let blocks = self.source.poll(&PollLimits { records, wait, ..self.limits })?;
         let now = self.clock.monotonic();
         for jump in self.source.take_jumps() {
             self.partitions.jumped(&jump, now);
@@ -127,6 +129,12 @@ impl Intake {
         }
         self.metrics.steps.source.add_nanos(thread_cpu_nanos() - started);
         Ok(blocks)
+    }
+
+    /// When the source is to be polled again though nobody rings: its partitions are seen to be silent by polls only.
+    pub(super) fn due(&self) -> Option<Duration> {
+        let idle_after = self.config.event_time.idle_after?;
+        self.partitions.fall_silent().then(|| self.clock.monotonic() + look_every_poll(idle_after))
     }
 
     /// Whether positions were lost since the last barrier and are others now: the next record keeps that.
@@ -327,6 +335,11 @@ impl Intake {
     }
 }
 
+/// Several polls see a partition that is silent before it counts as idle.
+fn look_every_poll(idle_after: Duration) -> Duration {
+    (idle_after / POLLS_TO_IDLE).max(POLL_EVERY_MIN)
+}
+
 /// Where the partitions of a record stand.
 pub(super) fn positions(record: &ChainRecord) -> Positions {
     let states = record.source.partitions.iter();
@@ -337,7 +350,7 @@ fn poll_limits(config: &Pipeline, memory: &Account) -> PollLimits {
     PollLimits {
         records: config.limits.turn_records,
         bytes: config.limits.turn_bytes.min(memory.turn_max()),
-        wait: POLL_WAIT,
+        wait: Duration::ZERO,
         linger: config.limits.turn_linger,
     }
 }

@@ -47,6 +47,8 @@ pub(in crate::lane) struct Partitions {
     finished_fates: Fates,
     /// As the chain keeps them, until others finish.
     frozen: Option<FinishedRecord>,
+    /// The last poll has seen one empty that is not idle yet, and only polls see it.
+    fall_silent: bool,
 }
 
 impl Partitions {
@@ -61,6 +63,7 @@ impl Partitions {
             finished: FinishedFiles::default(),
             finished_fates: Fates::default(),
             frozen: None,
+            fall_silent: false,
         }
     }
 
@@ -170,6 +173,7 @@ impl Partitions {
         now: Duration,
     ) -> bool {
         let mut moved = false;
+        self.fall_silent = false;
         for one in progress {
             let index = self.index(&one.partition, now);
             let partition = &mut self.all[index];
@@ -183,8 +187,15 @@ impl Partitions {
             partition.position.ended = one.ended;
             let empty_at = one.caught_up.then(|| one.looked_at.unwrap_or(now));
             self.clock.progress(index, empty_at, one.ended, now);
+            let is_silent = one.caught_up && one.looked_at.is_none() && !one.ended;
+            self.fall_silent |= is_silent && !self.clock.partitions()[index].idle;
         }
         moved
+    }
+
+    /// Whether a partition falls idle if polls go on to see it empty.
+    pub(in crate::lane) fn fall_silent(&self) -> bool {
+        self.fall_silent
     }
 
     /// A position was lost and is another one now, further on or further back.

@@ -36,6 +36,9 @@ const DELTAS_MAX: usize = 32;
 /// A smaller base, compressed, is cheaper to write than a delta is to keep.
 const DELTAS_FROM: u64 = 128 << 10;
 
+/// How often a lane that holds what is not committed looks how much the others hold.
+const OTHERS_EVERY: Duration = Duration::from_millis(100);
+
 /// What is committed, and what is due.
 pub(super) struct Ledger {
     config: Arc<Pipeline>,
@@ -132,6 +135,13 @@ impl Ledger {
             (true, false) => Barrier::Due,
             (true, true) => Barrier::Blocked,
         }
+    }
+
+    /// When the lane is to go round again, if nothing wakes it before: for the next barrier, or because others of the process may
+    /// need what it holds.
+    pub(super) fn due(&self) -> Option<Duration> {
+        let others = self.clock.monotonic() + OTHERS_EVERY;
+        self.dirty.then(|| self.checkpoint_at.min(others))
     }
 
     /// Whether only epochs of other lanes are waited for, because all of them hold too much.

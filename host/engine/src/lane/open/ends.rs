@@ -10,6 +10,7 @@ use sluicegate_connect::source::kafka::KafkaSource;
 use sluicegate_connect::source::{Source, SourceError};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, SourceConfig};
+use sluicegate_runtime::Bell;
 use sluicegate_state::watermark::look_every;
 use sluicegate_store::StoreOptions;
 
@@ -17,14 +18,20 @@ use crate::lane::outputs::outbox::Post;
 
 /// Opens both ends of a lane. Asked at each opening.
 pub trait Ends: Send + Sync {
-    /// Where the records come from.
+    /// Where the records come from. `bell` is rung when there is something to poll.
     ///
     /// # Errors
     ///
     /// It cannot be opened; that brokers are away is found later.
-    fn source(&self, config: &Pipeline, clock: &Clock) -> Result<Box<dyn Source>, SourceError>;
+    fn source(
+        &self,
+        config: &Pipeline,
+        clock: &Clock,
+        bell: &Bell,
+    ) -> Result<Box<dyn Source>, SourceError>;
 
-    /// Reaches the topics that results go to; none if there are none. Once `given_up` is true it looks no further.
+    /// Reaches the topics that results go to; none if there are none. `bell` is rung when messages are delivered. Once
+    /// `given_up` is true it looks no further.
     ///
     /// # Errors
     ///
@@ -33,6 +40,7 @@ pub trait Ends: Send + Sync {
         &self,
         config: &Pipeline,
         clock: &Clock,
+        bell: &Bell,
         deliveries: Arc<Deliveries>,
         given_up: &dyn Fn() -> bool,
     ) -> Result<Option<Post>, OutboxError>;
@@ -49,17 +57,24 @@ pub struct RealEnds {
 }
 
 impl Ends for RealEnds {
-    fn source(&self, config: &Pipeline, clock: &Clock) -> Result<Box<dyn Source>, SourceError> {
-        let clock = clock.clone();
+    fn source(
+        &self,
+        config: &Pipeline,
+        clock: &Clock,
+        bell: &Bell,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        let (clock, bell) = (clock.clone(), bell.clone());
         Ok(match &config.source {
             SourceConfig::Kafka(kafka) => {
-                let mut source = KafkaSource::connect(kafka, &config.name, clock, self.ahead)?;
+                let mut source =
+                    KafkaSource::connect(kafka, &config.name, clock, bell, self.ahead)?;
                 let time = &config.event_time;
                 source.look_every(look_every(time.max_out_of_orderness, time.idle_after));
                 Box::new(source.with_headers(config.reads_headers()))
             }
             SourceConfig::Files(files) => {
-                Box::new(FilesSource::open(files, &self.stores, self.runtime.clone(), clock)?)
+                let runtime = self.runtime.clone();
+                Box::new(FilesSource::open(files, &self.stores, runtime, clock, bell)?)
             }
         })
     }
@@ -68,10 +83,12 @@ impl Ends for RealEnds {
         &self,
         config: &Pipeline,
         clock: &Clock,
+        bell: &Bell,
         deliveries: Arc<Deliveries>,
         given_up: &dyn Fn() -> bool,
     ) -> Result<Option<Post>, OutboxError> {
-        let opened = Publisher::open(config, clock.clone(), deliveries, given_up)?;
+        let (clock, bell) = (clock.clone(), bell.clone());
+        let opened = Publisher::open(config, clock, bell, deliveries, given_up)?;
         Ok(opened.map(|(publisher, counts)| (Box::new(publisher) as Box<dyn Courier>, counts)))
     }
 }

@@ -311,6 +311,7 @@ impl Ready {
         let Self { record, modules, plan, pool, logic, source, committer, outbox, logs } = self;
         let plan = Arc::new(plan);
         let metrics = Arc::clone(&outside.metrics);
+        committer.rings(&outside.bell);
         let desk = Desk::new(config, clock, outside);
         desk.publish_stages(&plan);
         metrics.opened(record.epoch, clock.wall_micros());

@@ -38,8 +38,9 @@ impl Warm {
         request(outside, runtime, probe::ensure(&storage.chain))??;
         let logs = request(outside, runtime, open_logs(parts, plan))??;
         let deliveries = Arc::clone(&outside.metrics.deliveries);
-        let post = ends.post(config, clock, deliveries, &|| outside.stop.is_asked())?;
-        let source = ends.source(config, clock)?;
+        let post =
+            ends.post(config, clock, &outside.bell, deliveries, &|| outside.stop.is_asked())?;
+        let source = ends.source(config, clock, &outside.bell)?;
         Ok(Self { modules: Vec::new(), pool, post, logs, source })
     }
 

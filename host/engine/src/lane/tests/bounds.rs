@@ -6,6 +6,7 @@ use arrow::datatypes::Int64Type;
 use super::*;
 use sluicegate_connect::source::files::FilesSource;
 use sluicegate_pipeline::SourceConfig;
+use sluicegate_runtime::Bell;
 use sluicegate_store::StoreOptions;
 
 const RAW: &str = r#"
@@ -157,8 +158,8 @@ fn files_that_all_hold_the_watermark_are_read_to_their_end_with_a_bound_of_how_f
         World::of(&text.replace("path = \"unused\"", &place), Some(Duration::from_micros(20)));
     let SourceConfig::Files(files) = &world.config.source else { panic!() };
     let source = |clock: &Clock| {
-        let runtime = world.runtime.handle().clone();
-        FilesSource::open(files, &StoreOptions::default(), runtime, clock.clone()).unwrap()
+        let (runtime, stores) = (world.runtime.handle().clone(), StoreOptions::default());
+        FilesSource::open(files, &stores, runtime, clock.clone(), Bell::default()).unwrap()
     };
     let clock = Clock::system();
     let (mut lane, _commands) = world.open_at(Box::new(source(&clock)), 2, &clock);

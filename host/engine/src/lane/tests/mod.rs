@@ -65,6 +65,7 @@ use sluicegate_model::module::PluginKind;
 use sluicegate_model::position::Partition;
 use sluicegate_model::time::Watermark;
 use sluicegate_pipeline::{PluginRef, StageConfig};
+use sluicegate_runtime::Bell;
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
 use sluicegate_sandbox::module::loaded::LoadedModule;
@@ -321,6 +322,7 @@ impl World {
     ) -> (Outside, mpsc::Sender<Command>) {
         let (commands_tx, commands) = mpsc::channel(4);
         let outside = Outside {
+            bell: Bell::default(),
             commands: Commands::new(commands),
             looks: Looks::new(mpsc::channel(1).1),
             // Its clock stands still: it is never overdue by itself.

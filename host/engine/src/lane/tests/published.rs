@@ -6,7 +6,7 @@ use crate::lead::Processes;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_connect::outbox::{Deliveries, OutboxError};
 use sluicegate_connect::source::SourceError;
-use sluicegate_runtime::Names;
+use sluicegate_runtime::{Bell, Names};
 use sluicegate_testing::denied::DenyingStore;
 use sluicegate_testing::panicking::PanickingStore;
 
@@ -23,7 +23,7 @@ path = "unused-chain"
 struct OneByOne(Logs);
 
 impl Ends for OneByOne {
-    fn source(&self, _: &Pipeline, _: &Clock) -> Result<Box<dyn Source>, SourceError> {
+    fn source(&self, _: &Pipeline, _: &Clock, _: &Bell) -> Result<Box<dyn Source>, SourceError> {
         Ok(Box::new(LogSource::new(&self.0, 1, 1)))
     }
 
@@ -31,6 +31,7 @@ impl Ends for OneByOne {
         &self,
         _: &Pipeline,
         _: &Clock,
+        _: &Bell,
         _: Arc<Deliveries>,
         _: &dyn Fn() -> bool,
     ) -> Result<Option<Post>, OutboxError> {

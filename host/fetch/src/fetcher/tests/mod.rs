@@ -40,7 +40,7 @@ fn options(cluster: &Cluster) -> Options {
 }
 
 fn start(cluster: &Cluster, partitions: i32) -> Fetcher {
-    let fetcher = Fetcher::start(options(cluster)).unwrap();
+    let fetcher = Fetcher::start(options(cluster), || {}).unwrap();
     (0..partitions).for_each(|partition| fetcher.add(partition, 0, None));
     fetcher
 }
@@ -162,7 +162,7 @@ fn a_leader_that_moves_is_followed() {
 
 fn trouble_of(deed: Option<Deed>, offset: i64) -> (Fetcher, Trouble, Arc<Cluster>) {
     let cluster = Cluster::new(1, 1, 3, 4);
-    let fetcher = Fetcher::start(options(&cluster)).unwrap();
+    let fetcher = Fetcher::start(options(&cluster), || {}).unwrap();
     cluster.do_to_answers(deed);
     fetcher.add(0, offset, Some(2));
     let trouble = next(&fetcher).fetched.unwrap_err();
@@ -255,7 +255,7 @@ fn an_older_broker_is_asked_by_the_topics_name() {
     let cluster = Cluster::new(2, 3, 20, 4);
     cluster.lock().newest_fetch = 12;
     for topic_id in [Some(TopicId([7; 16]).text()), None] {
-        let fetcher = Fetcher::start(Options { topic_id, ..options(&cluster) }).unwrap();
+        let fetcher = Fetcher::start(Options { topic_id, ..options(&cluster) }, || {}).unwrap();
         (0..3).for_each(|partition| fetcher.add(partition, 0, None));
         Read::default().until(&fetcher, 3, 80);
         assert_eq!(fetcher.trouble(), None);
@@ -268,7 +268,7 @@ fn the_nearest_replica_is_asked_where_leaders_say_so() {
     let cluster = Cluster::new(3, 2, 60, 4);
     cluster.lock().nearest = Some(2);
     let rack = "a".to_owned();
-    let fetcher = Fetcher::start(Options { rack, ..options(&cluster) }).unwrap();
+    let fetcher = Fetcher::start(Options { rack, ..options(&cluster) }, || {}).unwrap();
     (0..2).for_each(|partition| fetcher.add(partition, 0, None));
     let mut read = Read::default();
     while cluster.lock().fed[2] < 3 {

@@ -15,6 +15,7 @@ use super::lines::Lines;
 use super::list::{FileEntry, Packing, checksum_of, store_words};
 use part::PartLines;
 use sluicegate_model::position::Partition;
+use sluicegate_runtime::Bell;
 
 /// Bytes read at a time: large enough that opening and sending cost nothing per record, small enough that what is
 /// read is still in the cache when it is decoded.
@@ -131,6 +132,8 @@ pub(super) struct Reader {
     /// Of the bytes that were read of it before, as far as [`HEAD_BYTES`].
     pub(super) head: Option<i32>,
     pub(super) sender: Sender<FromReader>,
+    /// Wakes who listens.
+    pub(super) bell: Bell,
     pub(super) trouble: Arc<Trouble>,
 }
 
@@ -194,6 +197,7 @@ impl Reader {
                     let stream = &part.file.stream;
                     let words = format!("`{stream}` cannot be read: {reason}");
                     self.trouble.begin(&self.with(), words);
+                    self.bell.ring();
                 }
             }
             pause = if at > before { BACK_OFF.0 } else { (pause * 2).min(BACK_OFF.1) };
@@ -204,6 +208,7 @@ impl Reader {
     async fn send_last(&self, news: News) {
         // Nobody listens any more: the source was dropped or began anew.
         let _ = self.sender.send(self.say(news)).await;
+        self.bell.ring();
     }
 
     fn say(&self, news: News) -> FromReader {
@@ -217,7 +222,9 @@ impl Reader {
     /// Sends something that was read and that others follow.
     pub(super) async fn send(&self, news: News) -> Result<(), ReadError> {
         self.trouble.end(&self.with());
-        self.sender.send(self.say(news)).await.map_err(|_| ReadError::Closed)
+        self.sender.send(self.say(news)).await.map_err(|_| ReadError::Closed)?;
+        self.bell.ring();
+        Ok(())
     }
 
     /// Reads from `at` to the end of a part. Moves `at` behind every line that was sent.
@@ -331,6 +338,7 @@ mod tests {
             is_single: true,
             head: None,
             sender,
+            bell: Bell::default(),
             trouble: Arc::default(),
         };
         reader.run().await;

@@ -19,6 +19,7 @@ use crate::source::{Source, SourceError};
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{FileOrder, FilesConfig};
+use sluicegate_runtime::Bell;
 use sluicegate_store::StoreOptions;
 
 pub(super) struct Folder {
@@ -107,7 +108,8 @@ impl Fixture for Folder {
     fn source(&self) -> Box<dyn Source> {
         let (runtime, clock) = (self.runtime.handle().clone(), self.clock.clone());
         let config = FilesConfig { name: self.config.path.clone(), ..self.config.clone() };
-        Box::new(FilesSource::open(&config, &StoreOptions::default(), runtime, clock).unwrap())
+        let (stores, bell) = (StoreOptions::default(), Bell::default());
+        Box::new(FilesSource::open(&config, &stores, runtime, clock, bell).unwrap())
     }
 
     fn records(&self) -> Records {

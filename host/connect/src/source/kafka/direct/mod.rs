@@ -15,6 +15,7 @@ use sluicegate_fetch::fault::{Damage, Fault};
 use sluicegate_fetch::{Fetcher, Options, Trouble};
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_pipeline::KafkaConfig;
+use sluicegate_runtime::Bell;
 
 use super::errors::{ErrorVerdict, PartitionError};
 use super::failed;
@@ -28,6 +29,7 @@ const USE_LIBRDKAFKA: &str = "set `source.kafka.fetch = \"librdkafka\"`";
 /// Fetches the partitions of one assignment.
 pub(super) struct Direct {
     options: Options,
+    bell: Bell,
     /// None before it is known which topic this is.
     fetcher: Option<Fetcher>,
     open: Option<Open>,
@@ -44,21 +46,27 @@ struct Open {
 }
 
 impl Direct {
-    /// Fetches nothing yet, and later so many bytes ahead.
+    /// Fetches nothing yet, and later so many bytes ahead. The bell is rung when something has come.
     ///
     /// # Errors
     ///
     /// A property is no number, which librdkafka would have refused.
-    pub(super) fn new(config: &KafkaConfig, name: &str, ahead: u64) -> Result<Self, SourceError> {
+    pub(super) fn new(
+        config: &KafkaConfig,
+        name: &str,
+        bell: Bell,
+        ahead: u64,
+    ) -> Result<Self, SourceError> {
         let options = options::of(config, name, ahead)?;
-        Ok(Self { options, fetcher: None, open: None, beginning: BTreeSet::new() })
+        Ok(Self { options, bell, fetcher: None, open: None, beginning: BTreeSet::new() })
     }
 
     /// Begins to fetch in this topic and no other.
     pub(super) fn begin(&mut self, identity: &SourceIdentity) -> Result<(), SourceError> {
         let options = Options { topic_id: identity.topic.clone(), ..self.options.clone() };
-        let fetcher = Fetcher::start(options).map_err(|error| failed("start a thread", error))?;
-        self.fetcher = Some(fetcher);
+        let bell = self.bell.clone();
+        let fetcher = Fetcher::start(options, move || bell.ring());
+        self.fetcher = Some(fetcher.map_err(|error| failed("start a thread", error))?);
         Ok(())
     }
 
