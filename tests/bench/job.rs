@@ -25,6 +25,8 @@ use crate::plugins::{revenue, split_basket, valid_sale};
 pub(crate) struct Job {
     /// From the start of the process to its end.
     pub(crate) cpu_nanos: u64,
+    /// From opening the lane to its end.
+    pub(crate) wall_nanos: u64,
     pub(crate) read: u64,
     pub(crate) accepted: u64,
     /// CPU time by step. What is left of the whole is the source's own threads, start-up and commits.
@@ -38,6 +40,7 @@ pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
     let runtime = Program::runtime()?;
     let program = program(&pipeline, &environment, runtime.handle())?;
     let program = if native { with_native_plugins(program, &pipeline)? } else { program };
+    let (clock, begin) = (program.clock.clone(), program.clock.monotonic());
     let started = program.start(pipeline)?;
     let (handle, ended) = (started.handle, started.thread.join());
     match ended {
@@ -45,6 +48,7 @@ pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
         Ok(Ended::Halted(reason)) => bail!("the job halted: {reason}"),
         Err(_) => bail!("the job panicked"),
     }
+    let wall = clock.monotonic() - begin;
     let metrics = handle.metrics();
     let steps = &metrics.steps;
     let of_plugin = |stage: &str| metrics.running(stage).map_or(0.0, |module| module.cpu.seconds());
@@ -62,6 +66,7 @@ pub(crate) fn run(pipeline: &Path, native: bool) -> Result<Job> {
     let fates = handle.status().fates;
     Ok(Job {
         cpu_nanos: cpu_nanos(),
+        wall_nanos: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
         read: fates.read,
         accepted: fates.accepted,
         steps: seconds.map(|(step, spent)| (step.to_owned(), nanos(spent))).to_vec(),

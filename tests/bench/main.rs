@@ -18,6 +18,8 @@
 //! | `boundary.rs` | calls of plugins, as modules and as native code |
 //! | `swap.rs` | pauses around swaps under load |
 //! | `live.rs` | latency and CPU at 20,000 events a second |
+//! | `idle.rs` | what hosts cost while nothing comes |
+//! | `scaling.rs` | what a second worker gains |
 //! | `keys.rs` | what a million keys of a process plugin hold |
 //! | `report.rs` | figures, aims, table, JSON |
 
@@ -31,6 +33,8 @@ mod references;
 mod boundary;
 mod swap;
 mod live;
+mod idle;
+mod scaling;
 mod keys;
 mod turns;
 mod main_job;

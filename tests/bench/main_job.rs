@@ -10,10 +10,10 @@ use crate::boundary::Boundary;
 use crate::child;
 use crate::events::{self, From};
 use crate::job::Job;
-use crate::live;
 use crate::plan::{Sizes, say, text};
 use crate::references::Reference;
 use crate::report::{Figures, Unit, median, quantile};
+use crate::{idle, live, scaling};
 
 const TOPIC: &str = "sales";
 
@@ -44,6 +44,8 @@ pub(crate) fn measure(
 
     boundary(folder, &sales, figures)?;
     rounds(sizes, folder, &brokers, figures)?;
+    say("one worker and two");
+    scaling::measure(sizes, folder, &sales, figures)?;
     say(&format!("{} swaps of the filter under load", sizes.swaps));
     let mut pauses: Vec<f64> = child::run(&["swap", &text(folder), &sizes.swaps.to_string()])?;
     figures.add("swap.gap_ms_p99", Unit::Millis, quantile(&mut pauses, 0.99));
@@ -52,7 +54,8 @@ pub(crate) fn measure(
     let live = live::measure(folder, &brokers, sizes.live)?;
     figures.add("latency.p99_ms", Unit::Millis, live.latency_ms_p99);
     figures.add("idle.cpu_percent", Unit::Percent, live.cpu_percent);
-    Ok(())
+    say("nothing comes");
+    idle::measure(folder, &brokers, sizes.live, figures)
 }
 
 fn boundary(folder: &Path, sales: &Path, figures: &mut Figures) -> Result<()> {
