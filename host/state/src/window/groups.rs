@@ -24,7 +24,7 @@ const WATCHERS: usize = 2;
 #[derive(Debug, Default)]
 pub struct GroupTable {
     index: HashTable<u32>,
-    groups: Vec<Group>,
+    pub(super) groups: Vec<Group>,
     keys: Vec<u8>,
     states: Vec<u8>,
     /// Bytes of `states` that no group refers to any more.
@@ -32,16 +32,16 @@ pub struct GroupTable {
     /// For each watcher the groups that changed since it took them.
     changed: [Vec<u32>; WATCHERS],
     /// Its window has fired and is kept for corrections.
-    fired: bool,
+    pub(super) fired: bool,
     /// Groups that changed since their window fired.
-    pending: Vec<u32>,
+    pub(super) pending: Vec<u32>,
     /// Groups that are not as a checkpoint has them, each once.
     pub(super) unsaved: Vec<u32>,
 }
 
 /// One group. Grown accumulators move to the end of the arena; shrunken ones keep their room.
 #[derive(Debug)]
-struct Group {
+pub(super) struct Group {
     hash: TableHash,
     key_at: usize,
     state_at: usize,
@@ -52,12 +52,12 @@ struct Group {
     stamp: u32,
     local: u32,
     /// Rows accumulated since it was made or loaded, saturating. 0: every row was refused, as if it were not there.
-    rows: u32,
+    pub(super) rows: u32,
     /// How often it has fired.
-    revision: u64,
+    pub(super) revision: u64,
     /// By watcher: it is in the list.
     changed: [bool; WATCHERS],
-    pending: bool,
+    pub(super) pending: bool,
     /// It is in the list.
     unsaved: bool,
 }
@@ -124,7 +124,7 @@ impl GroupTable {
         }
     }
 
-    fn note_unsaved(&mut self, id: u32) {
+    pub(super) fn note_unsaved(&mut self, id: u32) {
         if !std::mem::replace(&mut self.groups[id as usize].unsaved, true) {
             self.unsaved.push(id);
         }
@@ -238,78 +238,6 @@ impl GroupTable {
         }
     }
 
-    /// Whether the window has fired with all that it has.
-    pub(super) fn is_settled(&self) -> bool {
-        self.fired && self.pending.is_empty()
-    }
-
-    /// The groups that are to fire: all of them the first time, afterwards those that changed.
-    pub(super) fn take_due(&mut self) -> Vec<u32> {
-        if !self.fired {
-            self.fired = true;
-            return self.ids().collect();
-        }
-        let mut due = std::mem::take(&mut self.pending);
-        for id in &due {
-            self.groups[*id as usize].pending = false;
-        }
-        due.retain(|id| self.has_rows(*id));
-        due
-    }
-
-    /// The groups that are to fire, by key: all of them the first time, afterwards those that changed.
-    pub(super) fn due_by_key(&mut self) -> Vec<u32> {
-        let mut due =
-            if self.fired { std::mem::take(&mut self.pending) } else { self.ids().collect() };
-        for id in &due {
-            self.groups[*id as usize].pending &= self.has_rows(*id);
-        }
-        due.retain(|id| self.has_rows(*id));
-        due.sort_unstable_by(|a, b| self.key(*a).cmp(self.key(*b)));
-        due
-    }
-
-    /// The first of them fires: from here on those are pending that have not.
-    pub(super) fn begin_firing(&mut self) {
-        if !std::mem::replace(&mut self.fired, true) {
-            for id in 0..self.groups.len() as u32 {
-                let group = &mut self.groups[id as usize];
-                group.pending = group.rows > 0;
-                self.note_unsaved(id);
-            }
-        }
-    }
-
-    /// A group fires. Its revision.
-    pub(super) fn fire(&mut self, id: u32) -> u64 {
-        self.groups[id as usize].pending = false;
-        self.next_revision(id)
-    }
-
-    /// The revision that fires now; the next one is higher.
-    pub(super) fn next_revision(&mut self, id: u32) -> u64 {
-        self.note_unsaved(id);
-        let group = &mut self.groups[id as usize];
-        let revision = group.revision;
-        group.revision = revision.saturating_add(1);
-        revision
-    }
-
-    /// Takes note of how often a group has fired.
-    pub(super) fn set_revision(&mut self, id: u32, revision: u64) {
-        self.groups[id as usize].revision = revision;
-    }
-
-    /// How often a group has fired.
-    pub fn revision(&self, id: u32) -> u64 {
-        self.groups[id as usize].revision
-    }
-
-    /// Whether a group has changed since its window fired.
-    pub(super) fn is_pending(&self, id: u32) -> bool {
-        self.groups[id as usize].pending
-    }
-
     /// Replaces the accumulator of a group.
     pub fn set_state(&mut self, id: u32, state: &[u8]) {
         let group = &mut self.groups[id as usize];
@@ -384,11 +312,6 @@ impl GroupTable {
         }
         taken.retain(|id| self.groups[*id as usize].rows > 0);
         taken
-    }
-
-    /// Whether the window has fired with all that the group has.
-    pub fn is_told(&self, id: u32) -> bool {
-        self.fired && !self.groups[id as usize].pending
     }
 
     /// How many groups changed since the watcher's last [`GroupTable::take_changed`].

@@ -10,6 +10,7 @@ pub mod key;
 mod packed;
 mod row_keys;
 pub mod groups;
+mod group_firing;
 mod looks;
 mod locals;
 mod row;
