@@ -23,6 +23,7 @@ mod files_equals_kafka;
 mod direct_fetch;
 mod secured_fetch;
 mod windows;
+mod large_windows;
 mod long_decimals;
 mod console;
 mod exactly_once;

@@ -170,7 +170,8 @@ impl Lane {
         // All that may have rung is looked at from here on.
         self.desk.outside.bell.hush();
         self.desk.outside.trial.begin_other("between two turns");
-        self.ledger.check_memory(self.logic.state_bytes(), &self.outputs)?;
+        let (state, firing) = (self.logic.state_bytes(), self.logic.firing_bytes());
+        self.ledger.check_memory(state, firing, &self.outputs)?;
         self.outputs.logs.are_written()?;
         self.settle_outbox(Duration::ZERO);
         self.settle_epoch(Duration::ZERO)?;

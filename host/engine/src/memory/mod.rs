@@ -38,7 +38,7 @@ pub struct Memory {
 pub struct Holds {
     /// Keys and accumulators.
     pub state: u64,
-    /// The copy of them that is on its way to the store.
+    /// What is kept beside them for a time: the copy that is on its way to the store, the order in which they fire.
     pub copy: u64,
     /// Linear memory of the plugins' instances.
     pub plugins: u64,

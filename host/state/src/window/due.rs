@@ -8,16 +8,22 @@
 //! What is due is as much as the data have made it. Between two runs the state is consistent: what has fired is not due any more, and
 //! the rest still is, also after it was stored and restored. Until the last run no row may be added.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::window::WindowBounds;
 
+use super::cuts::Cuts;
 use super::firing::{Firing, GROUPS_PER_CALL, OpenGroup};
+use super::group_firing::Candidates;
+use super::groups::GroupTable;
 use super::looks;
 use super::row::{Place, PlaceId};
 use super::slides::Slides;
 use super::state::{KeyedState, OpenWindow};
+
+/// Keys and accumulators of a run, about: what fires is copied.
+const RUN_BYTES: usize = if cfg!(test) { 4_096 } else { 8 << 20 };
 
 /// A group, in the order in which groups fire.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +49,12 @@ impl<'g> FiringOrder<'g> {
 }
 
 impl GroupPlace {
+    /// Of the last of some groups that fire.
+    pub fn last_of(firing: &Firing) -> Option<Self> {
+        let OpenGroup { bounds, key, .. } = firing.group(firing.len().checked_sub(1)?);
+        Some(Self::of(FiringOrder::of(bounds, key)))
+    }
+
     /// Copies the key.
     pub(super) fn of(order: FiringOrder<'_>) -> Self {
         Self { start: order.start, end: order.end, key: order.key.into() }
@@ -53,47 +65,171 @@ impl GroupPlace {
     }
 }
 
-/// The groups of one worker that fire next.
-#[derive(Debug, Default)]
-pub struct NextRun {
-    /// Groups up to and with `last`; 0 if nothing is due.
+/// What a worker does in one run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunSize {
+    /// At most so many groups fire; at least one.
     pub groups: usize,
-    /// The last of them. None: they are all that are due.
-    pub last: Option<GroupPlace>,
+    /// At least so many are put into their order, if there are as many, before the outside is heard.
+    pub sorted: usize,
+}
+
+/// How far the next run of one worker goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextRun {
+    /// Nothing is due.
+    Nothing,
+    /// That is not known: there is more to be sorted than a run has time for.
+    Sorting,
+    /// Up to and with this group.
+    To(GroupPlace),
+    /// Over all groups that are due.
+    All,
+}
+
+impl NextRun {
+    /// That of so many groups that are in order, which may be `all` that are due. `bytes` and `place` are of one of them.
+    pub(super) fn of(
+        ready: usize,
+        all: bool,
+        size: RunSize,
+        bytes: impl Fn(usize) -> usize,
+        place: impl Fn(usize) -> GroupPlace,
+    ) -> Self {
+        let most = ready.min(size.groups);
+        let sums = (0..most).scan(0, |sum, at| {
+            *sum += bytes(at);
+            Some(*sum)
+        });
+        let fit = sums.take_while(|sum| *sum <= RUN_BYTES).count().max(1);
+        match ready {
+            0 if all => Self::Nothing,
+            0 => Self::Sorting,
+            _ if fit < most => Self::To(place(fit - 1)),
+            ready if ready >= size.groups => Self::To(place(size.groups - 1)),
+            _ if all => Self::All,
+            _ => Self::Sorting,
+        }
+    }
+}
+
+/// The groups of a worker that fire next.
+#[derive(Debug, Default)]
+pub(super) struct DueGroups {
+    /// By window and key.
+    ready: VecDeque<(PlaceId, u32)>,
+    /// The window whose groups are next.
+    window: Option<DueWindow>,
+    /// Windows with groups that are due, as long as none of a window has fired, on any worker.
+    begun: VecDeque<PlaceId>,
+    /// Those of them that fire for the first time.
+    first: Vec<PlaceId>,
+}
+
+/// A window whose groups are put into the order of their keys.
+#[derive(Debug)]
+struct DueWindow {
+    id: PlaceId,
+    /// Those that were not looked at.
+    candidates: Candidates,
+    groups: Cuts<u32>,
+}
+
+impl DueWindow {
+    fn of(window: &mut OpenWindow) -> Self {
+        let candidates = window.groups.take_candidates();
+        let groups = Cuts::with_capacity(candidates.len());
+        Self { id: window.place.id(), candidates, groups }
+    }
+
+    /// Sorts some more. How many candidates it looked at; none if all are sorted.
+    fn sort_more(&mut self, table: &mut GroupTable, most: usize) -> usize {
+        let mut looked_at = 0;
+        for id in self.candidates.by_ref().take(most) {
+            looked_at += 1;
+            if table.is_due(id) {
+                self.groups.push(id);
+            }
+        }
+        self.groups.end_cut(|id| table.key(id));
+        looked_at
+    }
 }
 
 impl KeyedState {
-    /// Whether anything is due. Looks at one window, however many there are.
-    pub fn has_due(&self, is_due: impl Fn(&Place) -> bool) -> bool {
-        !self.due.is_empty() || self.first_unsettled(is_due).is_some()
+    /// Of windows that fire once: what has fired need not be stored.
+    pub fn firing_once() -> Self {
+        let mut state = Self::default();
+        state.fires_once = true;
+        state
     }
 
-    /// The next groups of the windows that are due, at most `max`, at least one: all of a window the first time, afterwards those
-    /// that changed. Of windows that do not overlap.
-    pub fn next_run(&mut self, is_due: impl Fn(&Place) -> bool, max: usize) -> NextRun {
-        while self.due.len() < max
-            && let Some(id) = self.first_unsettled(&is_due)
-        {
-            self.unsettled.pop_first();
-            let index = self.position(id).expect(THERE);
-            let groups = self.windows[index].groups.due_by_key();
-            self.begun.push_back(id);
-            self.due.extend(groups.into_iter().map(|group| (id, group)));
+    /// Whether a window takes no rows once it has fired.
+    pub fn fires_once(&self) -> bool {
+        self.fires_once
+    }
+
+    /// Whether anything is due. Looks at one window, however many there are.
+    pub fn has_due(&self, is_due: impl Fn(&Place) -> bool) -> bool {
+        let DueGroups { ready, window, .. } = &self.due;
+        !ready.is_empty() || window.is_some() || self.first_unsettled(is_due).is_some()
+    }
+
+    /// The next groups of the windows that are due: all of a window the first time, afterwards those that changed. Of windows that do
+    /// not overlap.
+    pub fn next_run(&mut self, is_due: impl Fn(&Place) -> bool, size: RunSize) -> NextRun {
+        let all = self.make_ready(is_due, size);
+        let ready = &self.due.ready;
+        let of = |at: usize| {
+            let (id, group) = ready[at];
+            (&self.windows[self.position(id).expect(THERE)], group)
+        };
+        let bytes = |at: usize| {
+            let (OpenWindow { groups, .. }, group) = of(at);
+            groups.key(group).len() + groups.state(group).len()
+        };
+        NextRun::of(ready.len(), all, size, bytes, |at| {
+            let (OpenWindow { place, groups, .. }, group) = of(at);
+            GroupPlace::of(FiringOrder::of(place.bounds, groups.key(group)))
+        })
+    }
+
+    /// Whether no more are due than are ready. Gives up when it has sorted enough, or has enough for a run.
+    fn make_ready(&mut self, is_due: impl Fn(&Place) -> bool, size: RunSize) -> bool {
+        let mut left = size.sorted.max(1);
+        while self.due.ready.len() < size.groups {
+            let Some(window) = &mut self.due.window else {
+                let Some(id) = self.first_unsettled(&is_due) else { return true };
+                self.unsettled.pop_first();
+                let index = self.position(id).expect(THERE);
+                self.due.window = Some(DueWindow::of(&mut self.windows[index]));
+                self.due.begun.push_back(id);
+                continue;
+            };
+            if left == 0 {
+                return false;
+            }
+            let id = window.id;
+            let index = self.windows.binary_search_by_key(&id, |window| window.place.id());
+            let table = &mut self.windows[index.expect(THERE)].groups;
+            match window.sort_more(table, left) {
+                0 => match window.groups.take_next(|group| table.key(group)) {
+                    Some(group) => self.due.ready.push_back((id, group)),
+                    None => self.due.window = None,
+                },
+                looked_at => left -= looked_at,
+            }
         }
-        let last = self.due.get(max - 1).map(|(id, group)| {
-            let OpenWindow { place, groups, .. } = &self.windows[self.position(*id).expect(THERE)];
-            GroupPlace::of(FiringOrder::of(place.bounds, groups.key(*group)))
-        });
-        NextRun { groups: self.due.len().min(max), last }
+        false
     }
 
     /// Fires the groups that are due up to `last`, which is that of the worker whose run ends first. A window begins to fire on all
-    /// workers at once: others may own its groups when they are restored.
+    /// workers at once: others may own its groups when they are restored. Where windows fire once, those that have are dropped.
     pub fn fire_run(&mut self, last: Option<&GroupPlace>) -> Firing {
         self.begin_until(last);
         let mut firing = Firing::default();
         let mut at: Option<(PlaceId, usize)> = None;
-        while let Some((id, group)) = self.due.front().copied() {
+        while let Some((id, group)) = self.due.ready.front().copied() {
             let index = match at {
                 Some((at, index)) if at == id => index,
                 _ => self.position(id).expect(THERE),
@@ -104,21 +240,70 @@ impl KeyedState {
             if last.is_some_and(|last| last.is_before(FiringOrder::of(bounds, key))) {
                 break;
             }
-            self.due.pop_front();
-            let revision = groups.fire(group);
+            self.due.ready.pop_front();
+            let revision = match self.fires_once {
+                true => groups.fire_for_good(group),
+                false => groups.fire(group),
+            };
             let (key, state) = (groups.key(group), groups.state(group));
             firing.push(OpenGroup { bounds, key, state, revision });
+        }
+        if let Some(last) = last.filter(|_| self.fires_once) {
+            self.drop_fired(last);
         }
         firing
     }
 
     fn begin_until(&mut self, last: Option<&GroupPlace>) {
-        while let Some(id) = self.begun.front().copied()
+        while let Some(id) = self.due.begun.front().copied()
             && last.is_none_or(|last| id.0 <= last.start)
         {
-            self.begun.pop_front();
+            self.due.begun.pop_front();
             let index = self.position(id).expect(THERE);
-            self.windows[index].groups.begin_firing();
+            let groups = &mut self.windows[index].groups;
+            groups.begin_firing();
+            if groups.first {
+                self.due.first.push(id);
+            }
+        }
+    }
+
+    /// Drops the windows before that of `last`: all of them have fired, and none takes rows.
+    fn drop_fired(&mut self, last: &GroupPlace) {
+        let next = self.due.ready.front().map(|(id, _)| *id);
+        let next = next.or(self.due.window.as_ref().map(|window| window.id));
+        let until = next.map_or(last.start, |next| last.start.min(next.0));
+        self.drop_first(|place| place.bounds.start < until);
+    }
+
+    /// Whether a group has not fired for good: that which has is known by its place in the order.
+    pub(super) fn may_fire(&self, window: &OpenWindow, id: u32) -> bool {
+        let groups = &window.groups;
+        !self.fires_once || groups.revision(id) == 0 || groups.has_changed(id)
+    }
+
+    /// Bytes that the order of what is due holds, beside the groups.
+    pub fn firing_bytes(&self) -> usize {
+        let DueGroups { ready, window, .. } = &self.due;
+        ready.capacity() * size_of::<(PlaceId, u32)>()
+            + window.as_ref().map_or(0, |window| window.groups.bytes())
+    }
+
+    /// Where windows begin of which groups have fired.
+    pub fn fired_windows(&self) -> impl Iterator<Item = EventTime> {
+        let fired = self.windows.iter().filter(|window| window.groups.fired);
+        fired.map(|window| window.place.bounds.start)
+    }
+
+    /// Some groups of these windows have fired, by what a checkpoint gave back, here or with another worker.
+    pub fn go_on_firing(&mut self, fired: &BTreeSet<EventTime>) {
+        for window in &mut self.windows {
+            if !self.fires_once && fired.contains(&window.place.bounds.start) {
+                window.groups.go_on_firing();
+                if !window.groups.is_settled() {
+                    self.unsettled.insert(window.place.id());
+                }
+            }
         }
     }
 
@@ -140,8 +325,12 @@ impl KeyedState {
 
     /// All that was due has fired, and so have windows without a group: what is added to them later changes what has fired.
     pub fn end_firing(&mut self) {
-        self.due = VecDeque::new();
         self.begin_until(None);
+        for id in std::mem::take(&mut self.due).first {
+            if let Ok(index) = self.position(id) {
+                self.windows[index].groups.end_firing();
+            }
+        }
     }
 
     /// Drops the windows that are closed. All that was due of them has fired.

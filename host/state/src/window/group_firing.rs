@@ -1,11 +1,13 @@
 //! Which groups of a window are to fire, and how often each has.
 
+use std::ops::Range;
+
 use super::groups::GroupTable;
 
 impl GroupTable {
     /// Whether the window has fired with all that it has.
     pub(super) fn is_settled(&self) -> bool {
-        self.fired && self.pending.is_empty()
+        self.fired && !self.first && self.pending.is_empty()
     }
 
     /// The groups that are to fire: all of them the first time, afterwards those that changed.
@@ -22,33 +24,53 @@ impl GroupTable {
         due
     }
 
-    /// The groups that are to fire, by key: all of them the first time, afterwards those that changed.
-    pub(super) fn due_by_key(&mut self) -> Vec<u32> {
-        let mut due =
-            if self.fired { std::mem::take(&mut self.pending) } else { self.ids().collect() };
-        for id in &due {
-            self.groups[*id as usize].pending &= self.has_rows(*id);
+    /// Where those groups stand that are to fire. A window that fires for the first time has no list of them.
+    pub(super) fn take_candidates(&mut self) -> Candidates {
+        let listed = std::mem::take(&mut self.pending);
+        match !self.fired || self.first {
+            true => Candidates::All(0..self.groups.len() as u32),
+            false => Candidates::Listed(listed),
         }
-        due.retain(|id| self.has_rows(*id));
-        due.sort_unstable_by(|a, b| self.key(*a).cmp(self.key(*b)));
-        due
     }
 
-    /// The first of them fires: from here on those are pending that have not.
+    /// Whether a candidate is to fire.
+    pub(super) fn is_due(&mut self, id: u32) -> bool {
+        let has_rows = self.has_rows(id);
+        self.groups[id as usize].pending &= has_rows;
+        has_rows && (!self.fired || self.is_pending(id))
+    }
+
+    /// The first of them fires: from here on those are pending that never have.
     pub(super) fn begin_firing(&mut self) {
-        if !std::mem::replace(&mut self.fired, true) {
-            for id in 0..self.groups.len() as u32 {
-                let group = &mut self.groups[id as usize];
-                group.pending = group.rows > 0;
-                self.note_unsaved(id);
-            }
-        }
+        self.first |= !std::mem::replace(&mut self.fired, true);
+    }
+
+    /// All that were due have fired.
+    pub(super) fn end_firing(&mut self) {
+        self.first = false;
+    }
+
+    /// Groups have fired, by what a checkpoint gave back, here or with another worker. Those that never have are due, as in a window
+    /// whose first firing goes on.
+    pub(super) fn go_on_firing(&mut self) {
+        self.fired = true;
+        let mut groups = self.groups.iter();
+        self.first = groups.any(|group| group.rows > 0 && group.revision == 0 && !group.pending);
     }
 
     /// A group fires. Its revision.
     pub(super) fn fire(&mut self, id: u32) -> u64 {
-        self.groups[id as usize].pending = false;
-        self.next_revision(id)
+        self.note_unsaved(id);
+        self.fire_for_good(id)
+    }
+
+    /// The same of a group that takes no more rows: no checkpoint need have it any more.
+    pub(super) fn fire_for_good(&mut self, id: u32) -> u64 {
+        let group = &mut self.groups[id as usize];
+        group.pending = false;
+        let revision = group.revision;
+        group.revision = revision.saturating_add(1);
+        revision
     }
 
     /// The revision that fires now; the next one is higher.
@@ -71,12 +93,46 @@ impl GroupTable {
     }
 
     /// Whether a group has changed since its window fired.
-    pub(super) fn is_pending(&self, id: u32) -> bool {
+    pub(super) fn has_changed(&self, id: u32) -> bool {
         self.groups[id as usize].pending
+    }
+
+    /// The same, or it has never fired.
+    pub(super) fn is_pending(&self, id: u32) -> bool {
+        let group = &self.groups[id as usize];
+        group.pending || self.first && group.rows > 0 && group.revision == 0
     }
 
     /// Whether the window has fired with all that the group has.
     pub fn is_told(&self, id: u32) -> bool {
-        self.fired && !self.groups[id as usize].pending
+        self.fired && !self.is_pending(id)
+    }
+}
+
+/// Groups of a table among which those stand that are to fire.
+#[derive(Debug)]
+pub(super) enum Candidates {
+    All(Range<u32>),
+    Listed(Vec<u32>),
+}
+
+impl Candidates {
+    /// How many are left, at most.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::All(ids) => ids.len(),
+            Self::Listed(ids) => ids.len(),
+        }
+    }
+}
+
+impl Iterator for Candidates {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        match self {
+            Self::All(ids) => ids.next(),
+            Self::Listed(ids) => ids.pop(),
+        }
     }
 }

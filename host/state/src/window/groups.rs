@@ -33,6 +33,8 @@ pub struct GroupTable {
     changed: [Vec<u32>; WATCHERS],
     /// Its window has fired and is kept for corrections.
     pub(super) fired: bool,
+    /// Its first firing goes on: groups that never fired are due.
+    pub(super) first: bool,
     /// Groups that changed since their window fired.
     pub(super) pending: Vec<u32>,
     /// Groups that are not as a checkpoint has them, each once.
@@ -113,8 +115,8 @@ impl GroupTable {
         group.local
     }
 
-    /// Counts rows to a group.
-    pub(super) fn add_rows(&mut self, id: u32, rows: u32) {
+    /// Counts rows to a group. If it is new and its window has fired, a correction is due: true if it is the first.
+    pub(super) fn add_rows(&mut self, id: u32, rows: u32) -> bool {
         let group = &mut self.groups[id as usize];
         let is_new = group.rows == 0;
         group.rows = group.rows.saturating_add(rows);
@@ -122,6 +124,16 @@ impl GroupTable {
             self.note_changed(id);
             self.note_unsaved(id);
         }
+        is_new && self.note_pending(id)
+    }
+
+    /// A group of a window that has fired differs from what was told. True if it is the first.
+    fn note_pending(&mut self, id: u32) -> bool {
+        if !self.fired || std::mem::replace(&mut self.groups[id as usize].pending, true) {
+            return false;
+        }
+        self.pending.push(id);
+        self.pending.len() == 1
     }
 
     pub(super) fn note_unsaved(&mut self, id: u32) {
@@ -219,11 +231,7 @@ impl GroupTable {
         if self.state(id) != state {
             self.note_changed(id);
             self.note_unsaved(id);
-            if self.fired && !self.groups[id as usize].pending {
-                self.groups[id as usize].pending = true;
-                self.pending.push(id);
-                is_first = self.pending.len() == 1;
-            }
+            is_first = self.note_pending(id);
         }
         self.set_state(id, state);
         is_first

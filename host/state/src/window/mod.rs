@@ -15,6 +15,7 @@ mod looks;
 mod locals;
 mod row;
 pub mod state;
+mod cuts;
 pub mod due;
 pub mod merged;
 pub mod sliding;
@@ -33,7 +34,7 @@ mod unsaved;
 pub mod resolve;
 
 pub use assigner::WindowAssigner;
-pub use due::{GroupPlace, NextRun};
+pub use due::{GroupPlace, NextRun, RunSize};
 pub use firing::OpenGroup;
 pub use groups::Watcher;
 pub use hash::{KEY_SHARDS, TableHash, key_shard};

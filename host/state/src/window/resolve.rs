@@ -108,6 +108,9 @@ pub fn resolve<'b>(
             if !is_mine(shard) {
                 return Ok(());
             }
+            if !newest.may_fire(&row) {
+                return Ok(());
+            }
             if is_alone {
                 return each(row);
             }

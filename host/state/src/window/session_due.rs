@@ -5,15 +5,38 @@ use std::collections::VecDeque;
 
 use sluicegate_model::time::{EventTime, Watermark};
 
-use super::due::{FiringOrder, GroupPlace, NextRun};
+use super::cuts::Cuts;
+use super::due::{FiringOrder, GroupPlace, NextRun, RunSize};
 use super::firing::Firing;
 use super::looks;
 use super::session::{Session, SessionRule};
-use super::sessions::{DueSession, Sessions};
+use super::sessions::{KeySessions, Sessions};
 
 /// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early, so a time is enough in
 /// `KeySessions::armed`, of which there is one for every key.
 const PASSED: EventTime = EventTime::MIN;
+
+/// Where a session stands that fires next.
+#[derive(Clone, Copy, Debug)]
+struct DueSession {
+    /// The place of its key.
+    key: u32,
+    /// Its index among the sessions of the key.
+    index: u32,
+}
+
+/// Sessions that fire next, by window and key.
+#[derive(Debug, Default)]
+pub(super) struct DueSessions {
+    ready: VecDeque<DueSession>,
+    /// Those behind them.
+    sorted: Cuts<DueSession>,
+}
+
+fn order(keys: &[KeySessions], due: DueSession) -> FiringOrder<'_> {
+    let key = &keys[due.key as usize];
+    FiringOrder::of(key.sessions[due.index as usize].bounds, &key.key)
+}
 
 impl Sessions {
     /// Whether a session may have something to do.
@@ -23,19 +46,44 @@ impl Sessions {
             || first.is_some_and(|Reverse((time, _))| watermark.has_passed(*time))
     }
 
-    /// The next sessions that the watermark has passed and that have changed since they fired, at most `max`, at least one.
-    pub fn next_run(&mut self, watermark: Watermark, max: usize) -> NextRun {
-        self.collect_due(watermark);
-        let last = self.due.get(max - 1).map(|due| GroupPlace::of(self.order(*due)));
-        NextRun { groups: self.due.len().min(max), last }
+    /// The next sessions that the watermark has passed and that have changed since they fired.
+    pub fn next_run(&mut self, watermark: Watermark, size: RunSize) -> NextRun {
+        let all = self.make_ready(watermark, size);
+        let Self { keys, due: DueSessions { ready, .. }, .. } = self;
+        let bytes = |at: usize| {
+            let DueSession { key, index } = ready[at];
+            let key = &keys[key as usize];
+            key.key.len() + key.sessions[index as usize].state.len()
+        };
+        NextRun::of(ready.len(), all, size, bytes, |at| GroupPlace::of(order(keys, ready[at])))
     }
 
-    fn collect_due(&mut self, watermark: Watermark) {
+    /// Whether no more are due than are ready. Gives up when it has sorted enough, or has enough for a run.
+    fn make_ready(&mut self, watermark: Watermark, size: RunSize) -> bool {
+        let all = self.collect_due(watermark, size.sorted);
+        let Self { keys, due: DueSessions { ready, sorted }, .. } = self;
+        sorted.end_cut(|due| order(keys, due));
+        if !all {
+            return false;
+        }
+        while ready.len() < size.groups
+            && let Some(next) = sorted.take_next(|due| order(keys, due))
+        {
+            ready.push_back(next);
+        }
+        sorted.is_empty()
+    }
+
+    /// Takes the timers of some keys whose time has come. Whether those are all.
+    fn collect_due(&mut self, watermark: Watermark, most: usize) -> bool {
         let passed = |time: EventTime| watermark.has_passed(time);
-        let before = self.due.len();
+        let mut collected = 0;
         while let Some(Reverse((time, at))) = self.timers.peek().copied()
             && passed(time)
         {
+            if collected >= most.max(1) {
+                return false;
+            }
             self.timers.pop();
             let key = &mut self.keys[at as usize];
             if key.armed != time {
@@ -43,6 +91,7 @@ impl Sessions {
             }
             key.armed = PASSED;
             self.passed.push(at);
+            collected += 1;
             // A session without rows is not pending any more.
             self.note_unsaved(at);
             let key = &mut self.keys[at as usize];
@@ -50,30 +99,29 @@ impl Sessions {
             for (index, session) in (0..).zip(&mut key.sessions).take_while(over) {
                 session.pending &= session.has_rows;
                 if session.pending {
-                    self.due.push_back(DueSession { key: at, index });
+                    self.due.sorted.push(DueSession { key: at, index });
                 }
             }
         }
-        if self.due.len() > before {
-            let mut due = std::mem::take(&mut self.due);
-            due.make_contiguous().sort_unstable_by(|a, b| self.order(*a).cmp(&self.order(*b)));
-            self.due = due;
-        }
+        true
     }
 
-    fn order(&self, due: DueSession) -> FiringOrder<'_> {
-        let key = &self.keys[due.key as usize];
-        FiringOrder::of(key.sessions[due.index as usize].bounds, &key.key)
+    /// Bytes that the order of what is due holds, beside the sessions.
+    pub fn firing_bytes(&self) -> usize {
+        let DueSessions { ready, sorted } = &self.due;
+        ready.capacity() * size_of::<DueSession>()
+            + sorted.bytes()
+            + self.passed.capacity() * size_of::<u32>()
     }
 
     /// Fires the sessions that are due up to `last`.
     pub fn fire_run(&mut self, last: Option<&GroupPlace>) -> Firing {
         let mut firing = Firing::default();
-        while let Some(due) = self.due.front().copied() {
-            if last.is_some_and(|last| last.is_before(self.order(due))) {
+        while let Some(due) = self.due.ready.front().copied() {
+            if last.is_some_and(|last| last.is_before(order(&self.keys, due))) {
                 break;
             }
-            self.due.pop_front();
+            self.due.ready.pop_front();
             self.note_unsaved(due.key);
             let key = &mut self.keys[due.key as usize];
             let session = &mut key.sessions[due.index as usize];
@@ -108,7 +156,7 @@ impl Sessions {
                 None => self.remove(at),
             }
         }
-        self.due = VecDeque::new();
+        self.due = DueSessions::default();
         self.closed.forget(rule.max_length, watermark.minus(lateness));
         self.shrink();
     }

@@ -32,7 +32,7 @@
 //! the clock as well.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use hashbrown::HashTable;
 
@@ -45,6 +45,7 @@ use super::hash::{INDEX_ENTRY, TableHash, used_bytes};
 use super::looks;
 use super::session::{LateForSession, Session, SessionRow, SessionRule, join};
 use super::session_call::SessionCall;
+use super::session_due::DueSessions;
 
 /// The sessions of the keys that one worker owns.
 #[derive(Debug, Default)]
@@ -58,8 +59,8 @@ pub struct Sessions {
     pub(super) timers: BinaryHeap<Reverse<(EventTime, u32)>>,
     /// Keys whose time has come, until all that is due of them has fired.
     pub(super) passed: Vec<u32>,
-    /// Sessions that fire next, by window and key.
-    pub(super) due: VecDeque<DueSession>,
+    /// Sessions that fire next.
+    pub(super) due: DueSessions,
     /// Keys with sessions that changed, for whoever looks at open windows; each once.
     pub(super) changed: Vec<u32>,
     /// Keys whose sessions are not as a checkpoint has them, each once; places that are free among them.
@@ -71,15 +72,6 @@ pub struct Sessions {
     pub(super) sessions: usize,
     /// Bytes of the keys, sessions and accumulators that have an allocation of their own.
     pub(super) bytes: usize,
-}
-
-/// Where a session stands that fires next.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DueSession {
-    /// The place of its key.
-    pub(super) key: u32,
-    /// Its index among the sessions of the key.
-    pub(super) index: u32,
 }
 
 /// The sessions of one key.

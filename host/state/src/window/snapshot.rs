@@ -2,8 +2,10 @@
 //! (docs/design/decisions.md#d8).
 //!
 //! ```text
-//! "SLGS" · version u8 = 3 to 5 · closed sessions unknown before i64 · version 4: fired up to i64
+//! "SLGS" · version u8 = 3 to 6 · closed sessions unknown before i64 · version 4: fired up to i64
 //!   version 5: u8, 1 if it was cut · fired up to i64 · u8, 1 of sessions · closed sessions forgotten before i64
+//!   version 6: u8, 1 of a delta · as version 5 · u8, 1 if what has fired is gone · start i64 and end i64 of a window
+//!     · key length u32 · key
 //! per group, little endian:
 //!   generation u32 · window start i64 · window end i64 · key shard u8 · flags u8
 //!   flag 1: windows skipped u32 · flag 4: revision u64
@@ -18,6 +20,10 @@
 //! of a window or pane, without a key, and the accumulator is a bit set of the shards of which that is true.
 //! Who reads several is [`super::resolve`].
 //!
+//! Version 6 is written between two runs of groups. It names the last that has fired, in the order in which they fire. Where windows
+//! fire once, what stands there or before it is gone, here and in older blobs. Where they do not, a group that never fired is due if another of
+//! its window has.
+//!
 //! Of sessions that began before the time in the header, and were closed, nothing may be known; the first moment of time
 //! says that all are known. Of sliding windows the panes are stored. Version 4 is written between two runs of a firing: the windows
 //! up to that time have fired, those up to the watermark only as far as their groups say; the first moment says none. Version 2 knows no closed sessions and has revisions
@@ -28,6 +34,7 @@
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::window::WindowBounds;
 
+use super::due::{FiringOrder, GroupPlace};
 use super::row::{Place, StateRow};
 use super::state_reader::StateReader;
 use crate::sections::Sections;
@@ -42,6 +49,8 @@ const VERSION: u8 = 3;
 const VERSION_CUT: u8 = 4;
 /// Of what has changed since other blobs.
 const VERSION_DELTA: u8 = 5;
+/// Whole or not, with the last group that has fired.
+const VERSION_PLACE: u8 = 6;
 /// Generation, bounds, shard, flags, what a flag may add, and the two lengths.
 const ROW_FIXED_BYTES: usize = 4 + 8 + 8 + 1 + 1 + 4 + 8 + 4 + 4;
 /// The number of windows that must not see the group stands behind the flags.
@@ -72,14 +81,25 @@ pub enum KnownClosed {
 }
 
 /// What a blob says beside the groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Of sessions that are gone.
     pub closed: KnownClosed,
     /// How far windows have fired. None: as far as the watermark has come.
     pub fired: Option<Watermark>,
+    /// How far the groups of the others have, if some have.
+    pub groups: Option<FiredGroups>,
     /// It stands over older blobs. None: it is whole.
     pub delta: Option<Delta>,
+}
+
+/// How far the groups of windows have fired that fire for as long as a checkpoint takes, and longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FiredGroups {
+    /// Of the last.
+    pub last: GroupPlace,
+    /// They do not fire again: nothing stands of them.
+    pub for_good: bool,
 }
 
 /// How a blob stands over older ones.
@@ -93,45 +113,98 @@ pub struct Delta {
 
 impl Header {
     /// Of a blob that does not know of such things.
-    pub const NOTHING: Self = Self { closed: KnownClosed::Nothing, fired: None, delta: None };
+    pub const NOTHING: Self =
+        Self { closed: KnownClosed::Nothing, fired: None, groups: None, delta: None };
+
+    /// Whether a row has not fired for good.
+    pub(super) fn may_fire(&self, row: &StateRow<'_>) -> bool {
+        let place = FiringOrder::of(row.place.bounds, row.key);
+        let gone = self.groups.as_ref().filter(|groups| groups.for_good);
+        gone.is_none_or(|groups| groups.last.is_before(place))
+    }
 }
 
-/// What the blob of the open groups of all workers begins with; `fired` as in the [`Header`].
-pub fn header(states: &[Stored<'_>], fired: Option<Watermark>) -> Vec<u8> {
+/// How far windows have fired, as in the [`Header`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FiredSoFar<'f> {
+    /// None: as far as the watermark has come.
+    pub windows: Option<Watermark>,
+    /// And their groups, if the windows have not.
+    pub groups: Option<&'f FiredGroups>,
+}
+
+/// What the blob of the open groups of all workers begins with.
+pub fn header(states: &[Stored<'_>], fired: FiredSoFar<'_>) -> Vec<u8> {
     let closed = KnownClosed::From(unknown_before(states));
-    whole_header(&Header { closed, fired, delta: None })
+    let FiredSoFar { windows, groups } = fired;
+    whole_header(&Header { closed, fired: windows, groups: groups.cloned(), delta: None })
 }
 
 /// What a blob begins with that is no delta. Of one that knows of no closed sessions: none may be known.
-pub(super) fn whole_header(&Header { closed, fired, .. }: &Header) -> Vec<u8> {
+pub(super) fn whole_header(header: &Header) -> Vec<u8> {
+    let Header { closed, fired, groups, .. } = header;
     let unknown_before = match closed {
-        KnownClosed::From(before) => before,
+        KnownClosed::From(before) => *before,
         KnownClosed::Nothing => None,
     };
     let mut bytes = MAGIC.to_vec();
+    if let Some(groups) = groups {
+        let delta = Delta { by_key: false, forgotten: None };
+        bytes.extend_from_slice(&[VERSION_PLACE, 0]);
+        push_delta(unknown_before, *fired, delta, &mut bytes);
+        push_groups(groups, &mut bytes);
+        return bytes;
+    }
     bytes.push(if fired.is_some() { VERSION_CUT } else { VERSION });
     bytes.extend_from_slice(&unknown_before.map_or(i64::MIN, EventTime::micros).to_le_bytes());
     if fired.is_some() {
-        bytes.extend_from_slice(&fired_micros(fired).to_le_bytes());
+        bytes.extend_from_slice(&fired_micros(*fired).to_le_bytes());
     }
     bytes
 }
 
 /// The same of a blob of [`delta_rows`].
-pub fn delta_header(states: &[Stored<'_>], fired: Option<Watermark>) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.push(VERSION_DELTA);
-    bytes.extend_from_slice(
-        &unknown_before(states).map_or(i64::MIN, EventTime::micros).to_le_bytes(),
-    );
-    bytes.push(fired.is_some().into());
-    bytes.extend_from_slice(&fired_micros(fired).to_le_bytes());
+pub fn delta_header(states: &[Stored<'_>], fired: FiredSoFar<'_>) -> Vec<u8> {
     let sessions = || states.iter().filter_map(|it| it.sessions());
-    bytes.push(sessions().next().is_some().into());
     // Remembering too long changes no verdict.
     let forgotten = sessions().map(|it| it.closed.forgotten()).min().flatten();
-    bytes.extend_from_slice(&forgotten.map_or(i64::MIN, EventTime::micros).to_le_bytes());
+    let delta = Delta { by_key: sessions().next().is_some(), forgotten };
+    let mut bytes = MAGIC.to_vec();
+    match fired.groups {
+        None => bytes.push(VERSION_DELTA),
+        Some(_) => bytes.extend_from_slice(&[VERSION_PLACE, 1]),
+    }
+    push_delta(unknown_before(states), fired.windows, delta, &mut bytes);
+    if let Some(groups) = fired.groups {
+        push_groups(groups, &mut bytes);
+    }
     bytes
+}
+
+fn push_delta(
+    unknown_before: Option<EventTime>,
+    fired: Option<Watermark>,
+    Delta { by_key, forgotten }: Delta,
+    bytes: &mut Vec<u8>,
+) {
+    bytes.extend_from_slice(&unknown_before.map_or(i64::MIN, EventTime::micros).to_le_bytes());
+    bytes.push(fired.is_some().into());
+    bytes.extend_from_slice(&fired_micros(fired).to_le_bytes());
+    bytes.push(by_key.into());
+    bytes.extend_from_slice(&forgotten.map_or(i64::MIN, EventTime::micros).to_le_bytes());
+}
+
+fn push_groups(FiredGroups { last, for_good }: &FiredGroups, bytes: &mut Vec<u8>) {
+    bytes.push((*for_good).into());
+    bytes.extend_from_slice(&last.start.0.to_le_bytes());
+    bytes.extend_from_slice(&last.end.0.to_le_bytes());
+    push_sized(&last.key, bytes);
+}
+
+fn push_sized(part: &[u8], bytes: &mut Vec<u8>) {
+    let length = u32::try_from(part.len()).expect("keys and accumulators are bounded");
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(part);
 }
 
 fn fired_micros(fired: Option<Watermark>) -> i64 {
@@ -172,12 +245,12 @@ pub fn delta_rows(stored: Stored<'_>, generation: u32, shards: Shards, to: &mut 
 pub(super) fn encode(
     states: &[Stored<'_>],
     generation: u32,
-    fired: Option<Watermark>,
+    windows: Option<Watermark>,
     bytes: &mut Vec<u8>,
 ) -> u64 {
     let mut sections = Sections::default();
     let count = states.iter().map(|state| rows(*state, generation, &mut sections)).sum();
-    bytes.extend(header(states, fired));
+    bytes.extend(header(states, FiredSoFar { windows, groups: None }));
     bytes.extend(sections.into_vec().concat());
     count
 }
@@ -208,11 +281,8 @@ pub(super) fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     if revision > 0 {
         bytes.extend_from_slice(&revision.to_le_bytes());
     }
-    for part in [row.key, row.state] {
-        let length = u32::try_from(part.len()).expect("keys and accumulators are bounded");
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(part);
-    }
+    push_sized(row.key, bytes);
+    push_sized(row.state, bytes);
 }
 
 /// What a blob says before its first row.
@@ -225,9 +295,13 @@ fn header_of(reader: &mut StateReader<'_>) -> Result<(u8, Header), SnapshotError
         return Err(SnapshotError { at: 0, what: "header" });
     }
     let [version] = reader.array("version")?;
-    if !(1..=VERSION_DELTA).contains(&version) {
-        return Err(SnapshotError { at: MAGIC.len(), what: "version 1 to 5" });
+    if !(1..=VERSION_PLACE).contains(&version) {
+        return Err(SnapshotError { at: MAGIC.len(), what: "version 1 to 6" });
     }
+    let is_delta = match version {
+        VERSION_PLACE => reader.array("whether it is a delta")? != [0],
+        version => version == VERSION_DELTA,
+    };
     let mut header = Header::NOTHING;
     let time = |micros: i64| (micros > i64::MIN).then_some(EventTime(micros));
     if version >= 3 {
@@ -235,7 +309,7 @@ fn header_of(reader: &mut StateReader<'_>) -> Result<(u8, Header), SnapshotError
         header.closed = KnownClosed::From(time(before));
     }
     let is_cut = match version {
-        VERSION_DELTA => reader.array("whether it was cut")? != [0],
+        VERSION_DELTA.. => reader.array("whether it was cut")? != [0],
         version => version == VERSION_CUT,
     };
     if version >= VERSION_CUT {
@@ -243,10 +317,18 @@ fn header_of(reader: &mut StateReader<'_>) -> Result<(u8, Header), SnapshotError
         let fired = time(fired).map_or(Watermark::None, Watermark::At);
         header.fired = is_cut.then_some(fired);
     }
-    if version == VERSION_DELTA {
+    if version >= VERSION_DELTA {
         let by_key = reader.array("whether it is of sessions")? != [0];
         let forgotten = i64::from_le_bytes(reader.array("what is forgotten")?);
-        header.delta = Some(Delta { by_key, forgotten: time(forgotten) });
+        header.delta = is_delta.then_some(Delta { by_key, forgotten: time(forgotten) });
+    }
+    if version == VERSION_PLACE {
+        let for_good = reader.array("whether what has fired is gone")? != [0];
+        let start =
+            EventTime(i64::from_le_bytes(reader.array("start of the last that has fired")?));
+        let end = EventTime(i64::from_le_bytes(reader.array("end of the last that has fired")?));
+        let key = reader.sized("key of the last that has fired")?.into();
+        header.groups = Some(FiredGroups { last: GroupPlace { start, end, key }, for_good });
     }
     Ok((version, header))
 }

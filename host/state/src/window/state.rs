@@ -8,6 +8,7 @@ use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
 
+use super::due::DueGroups;
 use super::groups::GroupTable;
 use super::hash::TableHash;
 use super::locals::Locals;
@@ -24,10 +25,10 @@ pub struct KeyedState {
     pub(super) unsettled: BTreeSet<PlaceId>,
     /// Panes of which only windows that do not see them were passed: when the first that does ends, and which.
     pub(super) waiting: BTreeSet<(EventTime, PlaceId)>,
-    /// Groups that fire next, by window and key.
-    pub(super) due: VecDeque<(PlaceId, u32)>,
-    /// Their windows, as long as none of a window has fired, on any worker.
-    pub(super) begun: VecDeque<PlaceId>,
+    /// Groups that fire next.
+    pub(super) due: DueGroups,
+    /// Windows fire once, so that what has fired need not be stored.
+    pub(super) fires_once: bool,
     /// Of sliding windows that fired and are kept for corrections: which keys fired, and how often. By number.
     pub(super) fired: BTreeMap<i128, OpenWindow>,
     /// Of all windows together, as they were when they were last changed: nobody has to look at each of them.
@@ -217,8 +218,8 @@ impl KeyedState {
         let groups = touched.places.iter().zip(&touched.rows);
         for (((place, id), rows), state) in groups.zip(states.iter()) {
             let groups = self.groups_at_mut(*place);
-            groups.add_rows(*id, *rows);
-            if groups.replace(*id, state) {
+            let is_first = groups.add_rows(*id, *rows);
+            if groups.replace(*id, state) || is_first {
                 self.unsettled.insert(*place);
             }
         }

@@ -64,7 +64,7 @@ impl<'s> Stored<'s> {
         match self {
             Self::Windows(state) => {
                 each_window(state, |window, is_fired| {
-                    let ids = window.groups.ids();
+                    let ids = window.groups.ids().filter(|id| state.may_fire(window, *id));
                     ids.for_each(|id| each(&group_row(window, is_fired, id, generation)));
                 });
             }
@@ -90,7 +90,7 @@ impl<'s> Stored<'s> {
                     each(&StateRow { generation, place, is_fired, is_gone: true, state, ..PLAIN });
                 }
                 each_window(state, |window, is_fired| {
-                    let ids = window.groups.unsaved();
+                    let ids = window.groups.unsaved().filter(|id| state.may_fire(window, *id));
                     ids.for_each(|id| each(&group_row(window, is_fired, id, generation)));
                 });
             }
@@ -121,7 +121,7 @@ fn group_row(window: &OpenWindow, is_fired: bool, id: u32, generation: u32) -> S
         generation,
         place: window.place,
         revision: groups.revision(id),
-        is_pending: groups.is_pending(id),
+        is_pending: groups.has_changed(id),
         is_fired,
         shard: groups.shard(id),
         key: groups.key(id),

@@ -48,13 +48,13 @@ impl Held {
     }
 
     /// Tells what the lane holds. `in_flight`: the committer has an epoch.
-    pub(super) fn tell(&mut self, state: u64, outputs: &Outputs, in_flight: bool) {
+    pub(super) fn tell(&mut self, state: u64, firing: u64, outputs: &Outputs, in_flight: bool) {
         let (copy, files) = if in_flight { (self.copy, self.files) } else { (0, 0) };
         let outbox = if in_flight || outputs.is_unsent() { self.outbox } else { 0 };
         let modules = self.metrics.stages().iter().filter_map(|stage| stage.running());
         self.told = Holds {
             state,
-            copy,
+            copy: copy + firing,
             plugins: modules.map(|module| module.memory_bytes.get()).sum(),
             staged: outputs.staged_bytes(),
             in_flight: files + outbox,

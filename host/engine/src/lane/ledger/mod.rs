@@ -187,9 +187,15 @@ impl Ledger {
         status.add_problem(waits.flatten());
     }
 
-    /// Tells what the lane holds, `state` bytes of state among it. Halts before that fills the machine's memory.
-    pub(super) fn check_memory(&mut self, state: u64, outputs: &Outputs) -> Result<(), LaneError> {
-        self.memory.tell(state, outputs, self.committer.in_flight());
+    /// Tells what the lane holds, `state` bytes of state among it, and beside that `firing` bytes for the order of what fires. Halts
+    /// before that fills the machine's memory.
+    pub(super) fn check_memory(
+        &mut self,
+        state: u64,
+        firing: u64,
+        outputs: &Outputs,
+    ) -> Result<(), LaneError> {
+        self.memory.tell(state, firing, outputs, self.committer.in_flight());
         let limit = self.config.limits.state_bytes;
         if state > limit {
             return Err(LaneError::StateTooLarge { bytes: state, limit });

@@ -166,6 +166,11 @@ pub(super) trait Kind: Send {
         0
     }
 
+    /// Bytes beside them, as long as a firing goes on.
+    fn firing_bytes(&self) -> u64 {
+        0
+    }
+
     /// Whatever the machine's speed, a step fires all that is due, or a run of so many groups of each worker.
     #[cfg(test)]
     fn set_step(&mut self, _groups: Option<usize>) {}

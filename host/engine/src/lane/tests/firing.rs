@@ -134,6 +134,66 @@ fn a_lane_goes_on_between_two_runs_where_the_chain_stands() {
     }
 }
 
+/// How far the groups have fired is a place in their order, and that is all that is new.
+#[test]
+fn a_checkpoint_between_two_runs_writes_next_to_nothing_of_windows_that_fire_once() {
+    let world = World::new(TUMBLING);
+    let mut events: Vec<Event> =
+        (0..400).map(|n| Event { key: (n % 200) as u8, at: n % 40, kind: 0 }).collect();
+    events.push(Event { key: 0, at: 500, kind: 0 });
+    let source = Box::new(LogSource::new(&logs_of(&[events]), 1_000, 1));
+    let (mut lane, _commands) = world.open_at(source, 2, &Clock::system());
+    lane.logic.set_step(Some(1));
+    cut(&mut lane);
+    assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+    let mut deltas = 0;
+    for pair in world.chain().windows(2) {
+        let keys = |record: &ChainRecord| -> Vec<String> {
+            let pieces = record.state.iter().flat_map(|state| &state.pieces);
+            pieces.map(|piece| piece.key.clone()).collect()
+        };
+        let (before, after) = (keys(&pair[0]), &pair[1]);
+        let pieces = after.state.iter().flat_map(|state| &state.pieces);
+        let new: Vec<_> = pieces.filter(|piece| !before.contains(&piece.key)).collect();
+        deltas += usize::from(!new.is_empty() && new.iter().all(|piece| piece.delta));
+        let bytes: u64 = new.iter().filter(|piece| piece.delta).map(|piece| piece.bytes).sum();
+        assert!(bytes < 300, "{bytes} bytes in epoch {}", after.epoch);
+    }
+    assert!(deltas > 100, "{deltas}");
+}
+
+/// Rows of a key come after others of a global window have fired: whoever goes on with the keys of both knows that they have not.
+#[test]
+fn a_group_that_is_younger_than_the_last_firing_fires_whoever_goes_on() {
+    let kind = Kind::Global { trigger: 20 };
+    let event = |key, at| Event { key, at, kind: 0 };
+    let early: Vec<Event> = (0..6).map(|key| event(key, 5)).collect();
+    let late: Vec<Event> = (0..40).map(|key| event(key, 30)).collect();
+    let logs = logs_of(&[[early, vec![event(0, 25)], late].concat()]);
+    let run = |lives: &[usize]| {
+        let world = World::new(kind);
+        for (life, workers) in lives.iter().enumerate() {
+            let source = Box::new(LogSource::new(&logs, 7, 1));
+            let (mut lane, _commands) = world.open_at(source, *workers, &Clock::system());
+            if life + 1 == lives.len() {
+                assert_eq!(lane.run().unwrap(), LaneEnd::Finished);
+                break;
+            }
+            while lane.intake.partitions.total().read < 40 {
+                assert_eq!(lane.step().unwrap(), None);
+            }
+            lane.desk.outside.stop.ask();
+            assert_eq!(lane.run().unwrap(), LaneEnd::Stopped);
+        }
+        rows_in_order(&world)
+    };
+    let whole = run(&[1]);
+    assert!(whole.len() >= 40, "{}", whole.len());
+    for lives in [[4, 1], [4, 3], [3, 2], [1, 4]] {
+        assert_same(&run(&lives), &whole, &format!("{lives:?}"));
+    }
+}
+
 /// Which a run of groups that take long is not: it is short.
 #[test]
 fn a_command_breaks_a_run_off_that_takes_long() {

@@ -532,14 +532,14 @@ proptest! {
         partitions in prop::collection::vec(prop::collection::vec(event(), 0..60), 1..4),
         workers in 1..5usize,
         seed: u64,
-        lives in prop::collection::vec(1..12usize, 0..4),
+        lives in prop::collection::vec((1..12usize, 1..5usize), 0..4),
         max_ahead in prop::option::of(1..30u64),
         groups in prop::option::of(1..4usize),
     ) {
         let max_ahead = max_ahead.map(Duration::from_micros);
         let world = World::with(kind, lateness, max_ahead);
         let logs = logs_of(&partitions);
-        for (life, turns) in lives.into_iter().enumerate() {
+        for (life, (turns, workers)) in lives.into_iter().enumerate() {
             let (mut lane, _commands) = world.open(&logs, workers, seed ^ life as u64);
             lane.logic.set_step(groups);
             for _ in 0..turns {

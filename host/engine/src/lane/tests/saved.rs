@@ -141,9 +141,15 @@ fn run(world: &World, logs: &Logs, step: Option<usize>, saves: &[Save]) -> usize
         loop {
             saved.logic.set_step(step);
             let with = given(&pool, &intake, &desk);
-            saved.logic.advance(&with, to, &mut Kept::default()).unwrap();
+            let mut effects = Kept::default();
+            saved.logic.advance(&with, to, &mut effects).unwrap();
             let is_firing = saved.logic.is_firing();
-            pool = saved.save(pool, to, saves.next().unwrap_or(Save::Nothing));
+            let save = match saves.next().unwrap_or(Save::Nothing) {
+                // Whoever goes on begins to sort from the first group: with a restart for each step nothing would ever fire.
+                Save::Restart(_) if is_firing && effects.0.is_empty() => Save::Changes,
+                save => save,
+            };
+            pool = saved.save(pool, to, save);
             if !is_firing {
                 break;
             }

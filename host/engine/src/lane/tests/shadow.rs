@@ -6,7 +6,7 @@ use crate::lane::logic::{Effect, Effects};
 
 /// Keeps what a logic makes, as text, and applies nothing.
 #[derive(Default)]
-pub(super) struct Kept(Vec<String>);
+pub(super) struct Kept(pub(super) Vec<String>);
 
 impl Effects for Kept {
     fn take(&mut self, effect: Effect<'_>) -> Result<(), LaneError> {

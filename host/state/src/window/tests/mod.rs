@@ -157,16 +157,20 @@ fn nan_keys_are_one_key_and_so_are_the_zeros() {
     assert_ne!(keys.value(3), keys.value(4));
 }
 
-/// Groups of a run: few, so that everything is cut.
-const RUN: usize = 2;
+/// Few groups of a run, and of what is sorted at once, so that everything is cut.
+const RUN: RunSize = RunSize { groups: 2, sorted: 3 };
 
 impl KeyedState {
     /// Fires all that is due, and closes what takes no more rows.
     fn fire(&mut self, watermark: Watermark, lateness: i64, mut each: impl FnMut(&Firing)) {
         let is_due = |place: &Place| watermark.has_passed(place.bounds.end);
         while self.has_due(is_due) {
-            let next = self.next_run(is_due, RUN);
-            each(&self.fire_run(next.last.as_ref()));
+            match self.next_run(is_due, RUN) {
+                NextRun::Nothing => break,
+                NextRun::Sorting => {}
+                NextRun::To(last) => each(&self.fire_run(Some(&last))),
+                NextRun::All => each(&self.fire_run(None)),
+            }
         }
         self.close(watermark, lateness);
     }
@@ -182,11 +186,12 @@ impl Sessions {
         mut each: impl FnMut(&Firing),
     ) {
         loop {
-            let next = self.next_run(watermark, RUN);
-            if next.groups == 0 {
-                break;
+            match self.next_run(watermark, RUN) {
+                NextRun::Nothing => break,
+                NextRun::Sorting => {}
+                NextRun::To(last) => each(&self.fire_run(Some(&last))),
+                NextRun::All => each(&self.fire_run(None)),
             }
-            each(&self.fire_run(next.last.as_ref()));
         }
         self.close(rule, watermark, lateness);
     }
@@ -267,6 +272,42 @@ fn changed_groups_are_given_once_to_each_watcher_and_in_parts() {
     // Who has not looked yet has missed nothing, and hears of nothing twice.
     assert_eq!(groups.take_changed(Watcher::Outbox, 9), [0, 1]);
     assert!(groups.take_changed(Watcher::Outbox, 9).is_empty());
+}
+
+/// A run holds copies of what fires.
+#[test]
+fn a_run_of_large_groups_has_few_of_them() {
+    let mut state = KeyedState::default();
+    let large = "x".repeat(1_500);
+    for key in ["a", "b", "c", "d", "e"] {
+        append(&mut state, &[(5, key, &large)], &[]);
+    }
+    let size = RunSize { groups: 100, sorted: 100 };
+    let mut runs = Vec::new();
+    loop {
+        let last = match state.next_run(|_| true, size) {
+            NextRun::Nothing => break,
+            NextRun::Sorting => continue,
+            NextRun::To(last) => Some(last),
+            NextRun::All => None,
+        };
+        runs.push(state.fire_run(last.as_ref()).len());
+    }
+    assert_eq!(runs, [2, 2, 1]);
+}
+
+/// The accumulator of a group may be nothing at all, and is so from its first row on.
+#[test]
+fn a_new_group_without_an_accumulator_corrects_a_window_that_has_fired() {
+    let mut state = KeyedState::default();
+    append(&mut state, &[(5, "a", "1")], &[]);
+    let fired = |state: &mut KeyedState| {
+        rows_of(|each| state.fire(Watermark::at(EventTime(10)), 10, each)).len()
+    };
+    assert_eq!(fired(&mut state), 1);
+    append(&mut state, &[(5, "b", "")], &[]);
+    assert_eq!(fired(&mut state), 1);
+    assert_eq!(fired(&mut state), 0);
 }
 
 #[test]

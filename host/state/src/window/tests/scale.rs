@@ -160,3 +160,45 @@ fn a_million_sessions_cost_what_they_say_and_give_it_back() {
         before.assert_given_back("sessions", sessions.bytes());
     });
 }
+
+/// A window fires by runs: beside the groups their order is held, and never more than a run of what fires.
+#[test]
+fn a_million_groups_that_fire_cost_little_more_and_are_never_all_in_hand() {
+    alone("a_million_groups_that_fire_cost_little_more_and_are_never_all_in_hand", || {
+        let mut state = KeyedState::firing_once();
+        fill(&mut state, &[Place { bounds: window(0, 10), skipped: 0 }], GROUPS);
+        let before = Resident::now();
+        let size = RunSize { groups: CALL_GROUPS, sorted: 2 * CALL_GROUPS };
+        let (mut sorting, mut fired, mut most, mut last) = (0, 0, 0, Vec::new());
+        loop {
+            let until = match state.next_run(|_| true, size) {
+                NextRun::Nothing => break,
+                NextRun::Sorting => {
+                    sorting += 1;
+                    continue;
+                }
+                NextRun::To(last) => Some(last),
+                NextRun::All => None,
+            };
+            let firing = state.fire_run(until.as_ref());
+            assert!(firing.len() <= CALL_GROUPS);
+            for key in firing.keys.iter() {
+                assert!(*last < *key, "groups fire in the order of their keys");
+                last.clear();
+                last.extend_from_slice(key);
+            }
+            most = most.max(state.firing_bytes());
+            fired += firing.len();
+        }
+        let grown = Resident::now().0.saturating_sub(before.0);
+        println!(
+            "firing: {most} bytes beside the groups, {grown} resident, sorted in {sorting} pieces"
+        );
+        assert_eq!(fired, GROUPS);
+        assert!(sorting >= GROUPS / size.sorted, "{sorting}");
+        assert!(most < 5 * GROUPS, "{most} bytes");
+        assert!(grown < 10 * GROUPS, "{grown} bytes");
+        state.close(Watermark::at(EventTime(10)), 0);
+        assert_eq!((state.bytes(), state.firing_bytes()), (0, 0));
+    });
+}

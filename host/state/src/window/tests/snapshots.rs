@@ -1,8 +1,11 @@
 //! Blobs as older versions of the program wrote them, byte by byte.
 
 use super::*;
+use crate::sections::Sections;
+use crate::shards::Shards;
+use crate::window::resolve::resolve;
 use crate::window::row::{Place, StateRow};
-use crate::window::snapshot::{Header, KnownClosed};
+use crate::window::snapshot::{FiredGroups, FiredSoFar, Header, KnownClosed, Stored};
 
 /// What version 1 had of a group: no flags.
 fn row(start: i64, key: &[u8], state: &[u8]) -> Vec<u8> {
@@ -52,7 +55,7 @@ fn a_cut_blob_of_version_1_and_versions_to_come_are_refused() {
     for length in (0..blob.len()).filter(|length| *length != 5) {
         assert!(snapshot::decode(&blob[..length], |_| Ok(())).is_err(), "cut at {length}");
     }
-    for version in [0, 6] {
+    for version in [0, 7] {
         blob[4] = version;
         assert!(snapshot::decode(&blob, |_| Ok(())).is_err(), "version {version}");
     }
@@ -81,20 +84,16 @@ fn blobs_of_versions_2_to_4_are_read() {
     let common = ["10 20 0 0  2;", "20 30 1 0  3;", "40 50 0 0 e ", "60 70 0 3 s 4;"];
     let known = KnownClosed::From(Some(EventTime(-5)));
     let cases: [(&[u8], &[&str], Header); 3] = [
-        (
-            include_bytes!("older/state_2.bin"),
-            &["0 10 0 2 f ", "80 90 0 1 p 5;"],
-            Header { closed: KnownClosed::Nothing, fired: None, delta: None },
-        ),
+        (include_bytes!("older/state_2.bin"), &["0 10 0 2 f ", "80 90 0 1 p 5;"], Header::NOTHING),
         (
             include_bytes!("older/state_3.bin"),
             &["0 10 0 5000000000 f ", "80 90 0 1 p 5;", "33 33 0 0 c "],
-            Header { closed: known, fired: None, delta: None },
+            Header { closed: known, ..Header::NOTHING },
         ),
         (
             include_bytes!("older/state_4.bin"),
             &["0 10 0 5000000000 f ", "80 90 0 1 p 5;", "33 33 0 0 c "],
-            Header { closed: known, fired: Some(Watermark::At(EventTime(30))), delta: None },
+            Header { closed: known, fired: Some(Watermark::At(EventTime(30))), ..Header::NOTHING },
         ),
     ];
     for (blob, more, expected) in cases {
@@ -106,5 +105,50 @@ fn blobs_of_versions_2_to_4_are_read() {
         });
         assert_eq!(header.unwrap(), expected);
         assert_eq!(rows, [&common, more].concat());
+    }
+}
+
+/// What stands at the place of the last that fired, or before it, in whatever piece.
+#[test]
+fn groups_that_have_fired_for_good_are_gone_from_all_pieces() {
+    let mut state = KeyedState::firing_once();
+    append(&mut state, &[(5, "a", "1"), (5, "b", "2"), (5, "c", "3"), (15, "a", "4")], &[]);
+    let mut base = Vec::new();
+    encode(&state, 1, &mut base);
+    state.set_saved();
+    let size = RunSize { groups: 2, sorted: 100 };
+    let NextRun::To(last) = state.next_run(|place| place.bounds.end.0 <= 10, size) else {
+        panic!()
+    };
+    assert_eq!(state.fire_run(Some(&last)).len(), 2);
+    let delta = |for_good| {
+        let groups = FiredGroups { last: last.clone(), for_good };
+        let fired = FiredSoFar { windows: Some(Watermark::None), groups: Some(&groups) };
+        let mut sections = Sections::default();
+        snapshot::delta_rows(Stored::Windows(&state), 1, Shards::of(|_| true), &mut sections);
+        assert!(sections.into_vec().is_empty(), "what has fired need not be stored");
+        snapshot::delta_header(&[Stored::Windows(&state)], fired)
+    };
+    // Version, a delta, closed sessions, cut at the first moment, not of sessions, none forgotten; for good, 0 to 10, `b`.
+    let plain = b"SLGS\x06\x01\0\0\0\0\0\0\0\x80\x01\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\0\x80\
+        \x01\0\0\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\x01\0\0\0b";
+    assert_eq!(delta(true), plain);
+    let rows = |pieces: &[Vec<u8>]| {
+        let mut rows = Vec::new();
+        let each = |row: StateRow<'_>| {
+            rows.push(String::from_utf8_lossy(row.state).into_owned());
+            Ok(())
+        };
+        resolve(pieces, |_| true, each).unwrap();
+        rows.sort();
+        rows
+    };
+    assert_eq!(rows(&[base.clone(), delta(false)]), ["1", "2", "3", "4"]);
+    assert_eq!(rows(&[base.clone(), delta(true)]), ["3", "4"]);
+    let merged = resolve::merge(&[base, delta(true)]).unwrap();
+    assert_eq!(snapshot::read_header(&merged).unwrap().groups.unwrap().last, last);
+    assert_eq!(rows(&[merged]), ["3", "4"]);
+    for length in 5..plain.len() {
+        assert!(snapshot::read_header(&plain[..length]).is_err(), "cut at {length}");
     }
 }

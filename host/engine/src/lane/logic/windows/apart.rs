@@ -1,5 +1,7 @@
 //! Windows that lie apart: each row lies in one of them, and a window fires with the groups of its own rows.
 
+use std::collections::BTreeSet;
+
 use super::aggregate::{Aggregate, Results};
 use super::groups::Groups;
 use super::open::Looking;
@@ -8,9 +10,9 @@ use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::Placed;
 use crate::lane::rows::Rows;
-use sluicegate_model::time::Watermark;
+use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_state::window::snapshot::Stored;
-use sluicegate_state::window::{Place, StateRow};
+use sluicegate_state::window::{Place, RunSize, StateRow};
 
 /// What tells windows that lie apart from others of their kind. It knows no group.
 pub(super) trait Rule: Send {
@@ -31,9 +33,9 @@ pub(super) struct Apart<R> {
 }
 
 impl<R: Rule> Apart<R> {
-    /// Without rows.
-    pub(super) fn new(rule: R) -> Self {
-        Self { rule, groups: Groups::default() }
+    /// Without rows. `fires_once`: no window takes rows when it has fired.
+    pub(super) fn new(rule: R, fires_once: bool) -> Self {
+        Self { rule, groups: Groups::new(fires_once) }
     }
 }
 
@@ -50,9 +52,9 @@ impl<R: Rule> Shape for Apart<R> {
         self.groups.state.has_due(|place| self.rule.is_due(place, way))
     }
 
-    fn next_run(&mut self, way: Way, max: usize) -> Option<Until> {
+    fn next_run(&mut self, way: Way, size: RunSize) -> Option<Until> {
         let Self { rule, groups } = self;
-        Until::of(groups.state.next_run(|place| rule.is_due(place, way), max))
+        Until::of(groups.state.next_run(|place| rule.is_due(place, way), size))
     }
 
     fn fire(&mut self, aggregate: &mut Aggregate<'_>, _way: Way, until: &Until) -> Fired {
@@ -87,6 +89,18 @@ impl<R: Rule> Shape for Apart<R> {
         self.groups.state.restore(row);
     }
 
+    fn fires_once(&self) -> bool {
+        self.groups.state.fires_once()
+    }
+
+    fn fired_windows(&self) -> Vec<EventTime> {
+        self.groups.state.fired_windows().collect()
+    }
+
+    fn go_on_firing(&mut self, fired: &BTreeSet<EventTime>) {
+        self.groups.state.go_on_firing(fired);
+    }
+
     fn set_saved(&mut self) {
         self.groups.state.set_saved();
     }
@@ -109,5 +123,9 @@ impl<R: Rule> Shape for Apart<R> {
 
     fn bytes(&self) -> usize {
         self.groups.state.bytes()
+    }
+
+    fn firing_bytes(&self) -> usize {
+        self.groups.state.firing_bytes()
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! What is due at a watermark is as much as the data have made it, and evaluating it takes as long as the plugin likes.
 //! So a step fires what it has time for. Then commands are heard and epochs are committed, and no record is read until
-//! the rest has fired. Rows come in the same order however it is cut. A barrier between two runs is as good as any: a
+//! the rest has fired. Putting what is due into its order is cut as well. Rows come in the same order however it is cut. A barrier between two runs is as good as any: a
 //! group that has fired is not due any more, in memory as in the state that is stored.
 //!
 //! Of sliding windows a run is a window, because its panes are merged at once: to the state it is as if the watermark
@@ -22,7 +22,9 @@ use crate::lane::LaneError;
 use crate::lane::logic::{Effect, Effects, Given};
 use crate::lane::pool::Pool;
 use sluicegate_model::time::{Watermark, thread_cpu_nanos};
+use sluicegate_state::window::RunSize;
 use sluicegate_state::window::firing::GROUPS_PER_CALL;
+use sluicegate_state::window::snapshot::{FiredGroups, FiredSoFar};
 
 /// CPU time that a step gives to windows, ns: a command waits no longer.
 const STEP_NANOS: u64 = 100_000_000;
@@ -33,6 +35,9 @@ const RUN_NANOS: u64 = 50_000_000;
 /// Groups of a worker in the first run of a module, before it is known how long they take.
 const GROUPS_FIRST: usize = 16;
 
+/// Groups that a worker sorts at a time, before others are heard: some milliseconds of work.
+const SORTED: usize = 16_384;
+
 /// How far the windows of a lane have fired.
 #[derive(Debug)]
 pub(super) struct Firing {
@@ -40,9 +45,13 @@ pub(super) struct Firing {
     fired: Watermark,
     /// That up to which they are firing, as long as some are left.
     target: Option<Watermark>,
+    /// And how far the groups of those that are left, if some have fired.
+    fired_groups: Option<FiredGroups>,
     /// Groups of a worker in the next run.
     groups: usize,
     groups_max: usize,
+    /// Groups that a worker sorts at a time.
+    sorted: usize,
     /// CPU time of a step, ns.
     step_nanos: u64,
 }
@@ -52,8 +61,10 @@ impl Default for Firing {
         Self {
             fired: Watermark::None,
             target: None,
+            fired_groups: None,
             groups: GROUPS_FIRST,
             groups_max: GROUPS_PER_CALL,
+            sorted: SORTED,
             step_nanos: STEP_NANOS,
         }
     }
@@ -66,8 +77,9 @@ impl Firing {
     }
 
     /// Or only as far as this, and groups are left.
-    pub(super) fn begin_cut(&mut self, fired: Watermark) {
+    pub(super) fn begin_cut(&mut self, fired: Watermark, groups: Option<FiredGroups>) {
         self.target = Some(std::mem::replace(&mut self.fired, fired));
+        self.fired_groups = groups;
     }
 
     /// Whether groups are due that a step has left to the next one.
@@ -81,13 +93,20 @@ impl Firing {
     }
 
     /// How far all windows have fired, if that is less far than the watermark has come.
-    pub(super) fn behind(&self, watermark: Watermark) -> Option<Watermark> {
-        (self.fired < watermark).then_some(self.fired)
+    pub(super) fn behind(&self, watermark: Watermark) -> FiredSoFar<'_> {
+        let windows = (self.fired < watermark).then_some(self.fired);
+        // Of a correction the groups themselves say what is left.
+        FiredSoFar { windows, groups: windows.and(self.fired_groups.as_ref()) }
     }
 
     /// Nothing is known yet of how long the plugin takes.
     pub(super) fn begin_small(&mut self) {
         self.groups = GROUPS_FIRST.min(self.groups_max);
+    }
+
+    /// What a worker does in the next run.
+    fn size(&self) -> RunSize {
+        RunSize { groups: self.groups, sorted: self.sorted }
     }
 
     /// Sizes the next run by what the last one took.
@@ -106,6 +125,8 @@ impl Firing {
     pub(super) fn set_step(&mut self, groups: Option<usize>) {
         self.step_nanos = if groups.is_none() { u64::MAX } else { 0 };
         self.groups_max = groups.unwrap_or(GROUPS_PER_CALL);
+        // In some tests a life ends with each step: of these each comes further.
+        self.sorted = groups.map_or(SORTED, |groups| if groups > 2 { 8 * groups } else { groups });
         self.begin_small();
     }
 }
@@ -155,18 +176,23 @@ impl Windows {
         let way = Way { before: firing.fired, now: target };
         // The first group of all workers, and no other.
         let alone = given.trial.tries_groups();
-        let max = if alone { 1 } else { firing.groups };
+        let size = firing.size();
+        let size = RunSize { groups: if alone { 1 } else { size.groups }, ..size };
         // Threads are woken only for something that is due: at most watermarks nothing is.
-        let until = match workers.iter().any(|worker| worker.shape.has_due(way)) {
-            true => given.pool.each_worker(workers, |_, worker| worker.shape.next_run(way, max)),
+        let next = match workers.iter().any(|worker| worker.shape.has_due(way)) {
+            true => given.pool.each_worker(workers, |_, worker| {
+                worker.timed(|worker| worker.shape.next_run(way, size))
+            }),
             false => Vec::new(),
         };
+        let sorting = next.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
         // All fire up to where the first of their runs ends, so that rows come in one order whatever the number of
         // workers.
-        let Some(until) = until.into_iter().flatten().min() else {
+        let Some(until) = next.into_iter().filter_map(|(until, _)| until).min() else {
             return self.close(given, way, effects);
         };
         let panicked = match until {
+            Until::Sorting => return Ok(sorting),
             Until::Time(_) => None,
             Until::Group(_) | Until::All => given.trial.begin_groups(until.group(), alone),
         };
@@ -181,6 +207,11 @@ impl Windows {
         let nanos = fired.iter().map(|(_, nanos)| *nanos).max().unwrap_or(0);
         let groups = fired.iter().map(|(fired, _)| fired.groups).max().unwrap_or(0);
         firing.learn(groups, nanos);
+        let last = fired.iter().filter_map(|(fired, _)| fired.last.clone()).max();
+        if let Some(last) = last {
+            let for_good = workers.iter().all(|worker| worker.shape.fires_once());
+            firing.fired_groups = Some(FiredGroups { last, for_good });
+        }
         // Also a run without a row has moved the state, and a record must say how far.
         effects.take(Effect::Fired)?;
         self.hand_over(given.pool, fired, effects)?;
@@ -188,7 +219,7 @@ impl Windows {
         if let Until::Time(now) = until {
             self.have_fired(now, target, effects)?;
         }
-        Ok(nanos)
+        Ok(sorting + nanos)
     }
 
     fn close(
@@ -243,6 +274,7 @@ impl Windows {
     ) -> Result<(), LaneError> {
         let has_moved = self.firing.fired < now;
         self.firing.fired = now;
+        self.firing.fired_groups = None;
         if now == target {
             self.firing.target = None;
         }

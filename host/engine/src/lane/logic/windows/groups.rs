@@ -7,7 +7,7 @@ use super::update::{Answers, Owned};
 use crate::lane::rows::project;
 use sluicegate_model::time::Watermark;
 use sluicegate_state::window::firing::Firing;
-use sluicegate_state::window::{KeyedState, OpenGroup, Touched, Watcher};
+use sluicegate_state::window::{GroupPlace, KeyedState, OpenGroup, Touched, Watcher};
 
 /// The groups of one worker.
 #[derive(Default)]
@@ -17,6 +17,12 @@ pub(super) struct Groups {
 }
 
 impl Groups {
+    /// None yet. `fires_once`: no window takes rows when it has fired.
+    pub(super) fn new(fires_once: bool) -> Self {
+        let state = if fires_once { KeyedState::firing_once() } else { KeyedState::default() };
+        Self { state, touched: Touched::default() }
+    }
+
     /// Adds the rows that the worker owns to the groups of their places.
     pub(super) fn update(
         &mut self,
@@ -61,10 +67,10 @@ impl Groups {
 
     /// Fires the groups that are due until there.
     pub(super) fn fire(&mut self, aggregate: &mut Aggregate<'_>, until: &Until) -> Fired {
-        let mut fired = Fired::default();
+        let mut results = Results::default();
         let firing = self.state.fire_run(until.group());
-        aggregate.evaluate(&firing, &mut fired.results);
-        Fired { groups: firing.len(), ..fired }.sorted()
+        aggregate.evaluate(&firing, &mut results);
+        Fired { last: GroupPlace::last_of(&firing), ..Fired::of(&firing, results) }
     }
 
     /// Drops the windows that take no more rows, when all that was due has fired. Topics of updates hear the last word

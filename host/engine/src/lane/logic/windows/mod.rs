@@ -129,9 +129,11 @@ impl Worker {
 fn without_rows(plan: &WindowsPlan) -> Box<dyn Shape> {
     match plan.assigner {
         WindowAssigner::Slides(slides) if slides.overlap() => Box::new(Panes::new(slides)),
-        WindowAssigner::Slides(slides) => Box::new(Apart::new(Tumbling { slides })),
+        WindowAssigner::Slides(slides) => {
+            Box::new(Apart::new(Tumbling { slides }, plan.lateness == 0))
+        }
         WindowAssigner::Sessions(rule) => Box::new(OpenSessions::new(rule)),
-        WindowAssigner::Global { trigger } => Box::new(Apart::new(Ever { trigger })),
+        WindowAssigner::Global { trigger } => Box::new(Apart::new(Ever { trigger }, false)),
     }
 }
 
@@ -326,13 +328,16 @@ impl Kind for Windows {
             })
         });
         let headers: Vec<Header> = headers.into_iter().collect::<Result<_, _>>()?;
-        let header = headers[0];
-        self.is_saved = true;
+        let header = headers.into_iter().next().expect("there is a worker");
+        // The pieces have groups that are gone by where the firing stands. When that is no longer said, a base must be there without.
+        self.is_saved = header.groups.as_ref().is_none_or(|groups| !groups.for_good);
         // What had ended by then takes no more rows: the checkpoint need not hold it.
         let closed = watermark.minus(plan.lateness);
         workers.iter_mut().for_each(|worker| worker.shape.restored(header.closed, closed));
+        let fired = workers.iter().flat_map(|worker| worker.shape.fired_windows()).collect();
+        workers.iter_mut().for_each(|worker| worker.shape.go_on_firing(&fired));
         if let Some(fired) = header.fired {
-            firing.begin_cut(fired);
+            firing.begin_cut(fired, header.groups);
         }
         Ok(())
     }
@@ -353,6 +358,10 @@ impl Kind for Windows {
 
     fn state_bytes(&self) -> u64 {
         self.workers.iter().map(|worker| worker.shape.bytes()).sum::<usize>() as u64
+    }
+
+    fn firing_bytes(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.shape.firing_bytes()).sum::<usize>() as u64
     }
 
     fn key_columns(&self) -> usize {

@@ -18,7 +18,7 @@ use sluicegate_state::window::StateRow;
 use sluicegate_state::window::groups::GroupTable;
 use sluicegate_state::window::sliding::{Progress, Told};
 use sluicegate_state::window::snapshot::Stored;
-use sluicegate_state::window::{SlideTables, Slides, SomeKeys, Watcher};
+use sluicegate_state::window::{RunSize, SlideTables, Slides, SomeKeys, Watcher};
 
 /// Panes in which keys are looked up for one refresh of sliding windows: some milliseconds of work. Windows of many
 /// panes show fewer keys at a time.
@@ -38,7 +38,7 @@ pub(super) struct Panes {
 impl Panes {
     /// Without rows.
     pub(super) fn new(slides: Slides) -> Self {
-        Self { slides, groups: Groups::default(), tables: SlideTables::default() }
+        Self { slides, groups: Groups::new(false), tables: SlideTables::default() }
     }
 
     /// The keys that somebody asks for, by the window that fires next of those that see them.
@@ -120,14 +120,14 @@ impl Shape for Panes {
     }
 
     /// A window, because its panes are merged at once.
-    fn next_run(&mut self, way: Way, _max: usize) -> Option<Until> {
+    fn next_run(&mut self, way: Way, _size: RunSize) -> Option<Until> {
         self.next_end(way).map(|end| Until::Time(Watermark::at(end)))
     }
 
     fn fire(&mut self, aggregate: &mut Aggregate<'_>, way: Way, until: &Until) -> Fired {
         let now = match until {
             Until::Time(end) => *end,
-            Until::Group(_) | Until::All => way.now,
+            Until::Sorting | Until::Group(_) | Until::All => way.now,
         };
         self.fire_all(aggregate, Way { now, ..way })
     }

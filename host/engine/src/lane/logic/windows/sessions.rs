@@ -13,7 +13,9 @@ use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_state::window::StateRow;
 use sluicegate_state::window::snapshot::{KnownClosed, Stored};
-use sluicegate_state::window::{LateForSession, SessionCall, SessionRow, SessionRule, Sessions};
+use sluicegate_state::window::{
+    LateForSession, RunSize, SessionCall, SessionRow, SessionRule, Sessions,
+};
 
 /// The sessions of one worker.
 pub(super) struct OpenSessions {
@@ -112,15 +114,15 @@ impl Shape for OpenSessions {
         self.sessions.has_due(way.now)
     }
 
-    fn next_run(&mut self, way: Way, max: usize) -> Option<Until> {
-        Until::of(self.sessions.next_run(way.now, max))
+    fn next_run(&mut self, way: Way, size: RunSize) -> Option<Until> {
+        Until::of(self.sessions.next_run(way.now, size))
     }
 
     fn fire(&mut self, aggregate: &mut Aggregate<'_>, _way: Way, until: &Until) -> Fired {
-        let mut fired = Fired::default();
+        let mut results = Results::default();
         let firing = self.sessions.fire_run(until.group());
-        aggregate.evaluate(&firing, &mut fired.results);
-        Fired { groups: firing.len(), ..fired }.sorted()
+        aggregate.evaluate(&firing, &mut results);
+        Fired::of(&firing, results)
     }
 
     fn is_closing(&self, now: Watermark, _lateness: i64) -> bool {
@@ -192,5 +194,9 @@ impl Shape for OpenSessions {
 
     fn bytes(&self) -> usize {
         self.sessions.bytes()
+    }
+
+    fn firing_bytes(&self) -> usize {
+        self.sessions.firing_bytes()
     }
 }

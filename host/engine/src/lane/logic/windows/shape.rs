@@ -1,17 +1,20 @@
 //! The windows of one worker, whatever their shape: how rows find them, and how they fire. Which shape they have is
 //! looked up once, when they are made; whoever works with them does not ask.
 
+use std::collections::BTreeSet;
+
 use super::aggregate::{Aggregate, Results};
 use super::open::Looking;
 use super::update::{Answers, Owned};
 use crate::lane::logic::States;
 use crate::lane::logic::placed::{Judge, Placed};
 use crate::lane::rows::Rows;
-use sluicegate_model::time::Watermark;
+use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_state::watermark::LaneClock;
 use sluicegate_state::window::StateRow;
+use sluicegate_state::window::firing::Firing;
 use sluicegate_state::window::snapshot::{KnownClosed, Stored};
-use sluicegate_state::window::{GroupPlace, NextRun, Watcher};
+use sluicegate_state::window::{GroupPlace, NextRun, RunSize, Watcher};
 
 /// The windows of one worker.
 ///
@@ -31,8 +34,8 @@ pub(super) trait Shape: Send {
         self.has_due(Way { before: fired, now: fired })
     }
 
-    /// How far the next run goes, of at most `max` groups, at least one. None: nothing is due.
-    fn next_run(&mut self, way: Way, max: usize) -> Option<Until>;
+    /// How far the next run goes. None: nothing is due.
+    fn next_run(&mut self, way: Way, size: RunSize) -> Option<Until>;
 
     /// Fires what is due until there: that of the worker whose run ends first.
     fn fire(&mut self, aggregate: &mut Aggregate<'_>, way: Way, until: &Until) -> Fired;
@@ -69,6 +72,19 @@ pub(super) trait Shape: Send {
     /// What the checkpoint knew of windows that are gone. All that were closed had ended by `closed`.
     fn restored(&mut self, _known: KnownClosed, _closed: Watermark) {}
 
+    /// Whether windows fire once, so that groups that have fired need not be stored.
+    fn fires_once(&self) -> bool {
+        false
+    }
+
+    /// Where windows begin of which groups have fired, when all of them are restored.
+    fn fired_windows(&self) -> Vec<EventTime> {
+        Vec::new()
+    }
+
+    /// Groups of these have, of any worker: those that have not are due again.
+    fn go_on_firing(&mut self, _fired: &BTreeSet<EventTime>) {}
+
     /// A checkpoint has all of it.
     fn set_saved(&mut self);
 
@@ -89,6 +105,11 @@ pub(super) trait Shape: Send {
 
     /// Bytes that they hold.
     fn bytes(&self) -> usize;
+
+    /// Bytes that the order of what is due holds beside them.
+    fn firing_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// What judges the rows of a chunk.
@@ -117,6 +138,8 @@ pub(super) struct Watching {
 /// Where a run ends. The first of several is the least.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Until {
+    /// Nowhere yet: there is more to be sorted than a run has time for.
+    Sorting,
     /// With this group, in the order in which groups fire.
     Group(GroupPlace),
     /// With the windows that end by then.
@@ -132,19 +155,26 @@ pub(super) struct Fired {
     /// All groups of the windows that fired before and take no more rows, if somebody is to be told.
     pub(super) closed: Results,
     pub(super) groups: usize,
+    /// The last of them, where a checkpoint is to say how far groups have fired.
+    pub(super) last: Option<GroupPlace>,
 }
 
 impl Until {
     /// That of a run of groups.
     pub(super) fn of(run: NextRun) -> Option<Self> {
-        (run.groups > 0).then(|| run.last.map_or(Self::All, Self::Group))
+        match run {
+            NextRun::Nothing => None,
+            NextRun::Sorting => Some(Self::Sorting),
+            NextRun::To(last) => Some(Self::Group(last)),
+            NextRun::All => Some(Self::All),
+        }
     }
 
     /// The last group of the run; none if it is all that is due.
     pub(super) fn group(&self) -> Option<&GroupPlace> {
         match self {
             Self::Group(last) => Some(last),
-            Self::Time(_) | Self::All => None,
+            Self::Sorting | Self::Time(_) | Self::All => None,
         }
     }
 }
@@ -157,5 +187,10 @@ impl Fired {
         self.results.sort();
         self.closed.sort();
         self
+    }
+
+    /// What came of groups that fired one by one.
+    pub(super) fn of(firing: &Firing, results: Results) -> Self {
+        Self { groups: firing.len(), results, ..Self::default() }.sorted()
     }
 }
