@@ -8,11 +8,11 @@
 //! believe instead of the types that they do know.
 
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 
 use super::Table;
+use super::columns::{ColumnFile, Spread};
 use super::days::Day;
 use super::partitions::{Values, without};
 use sluicegate_chain::frozen::EncodedFile;
@@ -27,7 +27,7 @@ pub(super) struct OpenFile {
     pub(super) day: Option<Day>,
     /// Of all its rows.
     pub(super) values: Values,
-    writer: ArrowWriter<Vec<u8>>,
+    file: ColumnFile,
     rows: u64,
     event_time_range: Option<(i64, i64)>,
 }
@@ -42,8 +42,8 @@ impl OpenFile {
             .with_properties(writer_properties()?)
             .with_skip_arrow_metadata(true);
         let schema = without(&table.schema, &table.partition_columns);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
-        Ok(Self { day, values, writer, rows: 0, event_time_range: None })
+        let file = ColumnFile::new(&schema, options)?;
+        Ok(Self { day, values, file, rows: 0, event_time_range: None })
     }
 
     /// Appends rows; at least one.
@@ -51,8 +51,9 @@ impl OpenFile {
         &mut self,
         rows: &RecordBatch,
         times: Option<&[i64]>,
+        spread: &dyn Spread,
     ) -> Result<(), ParquetError> {
-        self.writer.write(rows)?;
+        self.file.write(rows, spread)?;
         self.rows += rows.num_rows() as u64;
         let of_rows = times.and_then(|times| Some((*times.iter().min()?, *times.iter().max()?)));
         if let Some((min, max)) = of_rows {
@@ -64,16 +65,20 @@ impl OpenFile {
 
     /// What it holds and what it would have if it were closed now, about.
     pub(super) fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        self.file.bytes() as u64
     }
 
     /// What it holds in memory, about: more than [`OpenFile::bytes`], because rows are encoded late.
     pub(super) fn held_bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.memory_size()) as u64
+        self.file.held_bytes() as u64
     }
 
-    pub(super) fn close(mut self, table: &Table) -> Result<EncodedFile, ParquetError> {
-        let metadata = self.writer.finish()?;
+    pub(super) fn close(
+        self,
+        table: &Table,
+        spread: &dyn Spread,
+    ) -> Result<EncodedFile, ParquetError> {
+        let (bytes, metadata) = self.file.finish(spread)?;
         let statistics = match &table.shape {
             Some(_) => statistics_of(
                 &without(&table.schema, &table.partition_columns),
@@ -85,7 +90,7 @@ impl OpenFile {
             table: std::sync::Arc::clone(&table.id),
             folder: self.day.map(date_folder),
             partition_values: self.values,
-            bytes: std::mem::take(self.writer.inner_mut()).into(),
+            bytes: bytes.into(),
             rows: self.rows,
             event_time_range: self.event_time_range,
             shape: table.shape.clone(),

@@ -2,6 +2,7 @@
 //! ([`sluicegate_chain`]): a file exists for readers when a chain record names it.
 
 pub mod tables;
+mod columns;
 mod encode;
 mod days;
 mod partitions;
@@ -25,6 +26,7 @@ use arrow::datatypes::SchemaRef;
 
 use sluicegate_chain::shape::TableShape;
 
+pub use columns::Spread;
 pub use tables::{SinkError, Tables};
 
 /// A table that a lane writes: a directory of Parquet files in an object store.

@@ -4,13 +4,17 @@
 //! go to whichever worker is free, because what happens to a chunk does not depend on who does it; key shards have one
 //! worker for ever, because the rows of a key must be added in order.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use sluicegate_connect::sink::Spread;
+use sluicegate_model::time::thread_cpu_nanos;
 use sluicegate_sandbox::run::brake::Brake;
 use sluicegate_state::window::KEY_SHARDS;
 
 use super::LaneError;
+use crate::counters::LaneMetrics;
 
 /// A WASM guest may use 512 KiB of the stack; the rest is for the host around it.
 pub(super) const STACK_BYTES: usize = 8 << 20;
@@ -23,7 +27,7 @@ pub(super) struct Pool {
     count: usize,
     brake: Brake,
     /// None with a single worker: it runs on the lane's own thread.
-    threads: Option<rayon::ThreadPool>,
+    threads: Option<Arc<rayon::ThreadPool>>,
 }
 
 impl Pool {
@@ -38,7 +42,7 @@ impl Pool {
                 .thread_name(|index| format!("worker-{index}"))
                 .build()
         });
-        Ok(Self { count, brake, threads: threads.transpose()? })
+        Ok(Self { count, brake, threads: threads.transpose()?.map(Arc::new) })
     }
 
     /// Of all plugins.
@@ -49,6 +53,11 @@ impl Pool {
     /// Fails if the turn was broken off: nothing that came of it may be used.
     pub(super) fn not_broken_off(&self) -> Result<(), LaneError> {
         if self.brake.is_pulled() { Err(LaneError::BrokenOff) } else { Ok(()) }
+    }
+
+    /// The workers, for work that needs nothing else of them. What it takes counts as writing.
+    pub(super) fn spread(&self, metrics: &Arc<LaneMetrics>) -> Arc<dyn Spread> {
+        Arc::new(Spreading { threads: self.threads.clone(), metrics: Arc::clone(metrics) })
     }
 
     /// How many workers there are.
@@ -108,6 +117,29 @@ impl Pool {
             }
         });
         answers.into_iter().map(|answer| answer.expect("the scope joined every worker")).collect()
+    }
+}
+
+/// Hands work to the threads of a pool, if it has some.
+#[derive(Debug)]
+struct Spreading {
+    threads: Option<Arc<rayon::ThreadPool>>,
+    metrics: Arc<LaneMetrics>,
+}
+
+impl Spread for Spreading {
+    fn each(&self, work: Vec<Box<dyn FnOnce() + Send + '_>>) {
+        // The lane's own time is counted by whoever asks.
+        let Some(threads) = &self.threads else { return work.into_iter().for_each(|work| work()) };
+        threads.scope(|scope| {
+            for work in work {
+                scope.spawn(move |_| {
+                    let started = thread_cpu_nanos();
+                    work();
+                    self.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
+                });
+            }
+        });
     }
 }
 

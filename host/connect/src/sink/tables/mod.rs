@@ -11,6 +11,7 @@ use arrow::record_batch::RecordBatch;
 use parquet::errors::ParquetError;
 
 use super::Table;
+use super::columns::{Alone, Spread};
 use super::days::{Day, split_by_day};
 use super::encode::OpenFile;
 use super::partitions::{Values, split_by_values};
@@ -36,13 +37,19 @@ pub struct Tables {
     tables: Vec<OpenTable>,
     /// Closed in this epoch, in the order of closing.
     full: Vec<EncodedFile>,
+    spread: Arc<dyn Spread>,
 }
 
 impl Tables {
     /// `tables` are addressed by their index here; files are opened with the first row.
     pub fn new(tables: Vec<Table>) -> Self {
         let tables = tables.into_iter().map(|table| OpenTable { table, files: Vec::new() });
-        Self { tables: tables.collect(), full: Vec::new() }
+        Self { tables: tables.collect(), full: Vec::new(), spread: Arc::new(Alone) }
+    }
+
+    /// The same, whose columns others encode.
+    pub fn encoded_by(self, spread: Arc<dyn Spread>) -> Self {
+        Self { spread, ..self }
     }
 
     /// Appends rows to a table, in their order within each date folder. `event_times` (µs, one a row) are those of
@@ -60,17 +67,18 @@ impl Tables {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let Self { tables, full } = self;
+        let Self { tables, full, spread } = self;
+        let to = &mut To { full, spread: &**spread };
         let table = &mut tables[table];
         let of_column = table.event_time_column(rows)?;
         let times = event_times.or(of_column.as_deref());
         let columns = &table.table.partition_columns;
         let written = match columns.is_empty() {
-            true => table.append_by_day(&Values::new(), rows, times, full),
+            true => table.append_by_day(&Values::new(), rows, times, to),
             false => split_by_values(rows, columns, times).map_err(ParquetError::from).and_then(
                 |split| {
                     split.into_iter().try_for_each(|of| {
-                        table.append_by_day(&of.values, &of.rows, of.times.as_deref(), full)
+                        table.append_by_day(&of.values, &of.rows, of.times.as_deref(), to)
                     })
                 },
             ),
@@ -84,11 +92,11 @@ impl Tables {
     ///
     /// [`SinkError`]; the files of the epoch are lost then, and the lane must be opened again.
     pub fn freeze(&mut self) -> Result<Vec<EncodedFile>, SinkError> {
-        let Self { tables, full } = self;
+        let Self { tables, full, spread } = self;
         let mut files = std::mem::take(full);
         for table in tables {
             for file in table.files.drain(..) {
-                let closed = file.close(&table.table);
+                let closed = file.close(&table.table, &**spread);
                 let failed = |source| SinkError { table: Arc::clone(&table.table.id), source };
                 files.push(closed.map_err(failed)?);
             }
@@ -107,6 +115,12 @@ impl Tables {
         let files = self.tables.iter().flat_map(|table| &table.files);
         full as u64 + files.map(OpenFile::held_bytes).sum::<u64>()
     }
+}
+
+/// Where full files go, and who encodes them.
+struct To<'t> {
+    full: &'t mut Vec<EncodedFile>,
+    spread: &'t dyn Spread,
 }
 
 #[derive(Debug)]
@@ -134,12 +148,12 @@ impl OpenTable {
         values: &Values,
         rows: &RecordBatch,
         times: Option<&[i64]>,
-        full: &mut Vec<EncodedFile>,
+        to: &mut To<'_>,
     ) -> Result<(), ParquetError> {
         match times.filter(|_| self.table.partition_by_date) {
-            None => self.append(None, values, rows, times, full),
+            None => self.append(None, values, rows, times, to),
             Some(by) => split_by_day(rows, by).into_iter().try_for_each(|of| {
-                self.append(Some(of.day), values, &of.rows, Some(&of.times), full)
+                self.append(Some(of.day), values, &of.rows, Some(&of.times), to)
             }),
         }
     }
@@ -150,21 +164,21 @@ impl OpenTable {
         values: &Values,
         rows: &RecordBatch,
         times: Option<&[i64]>,
-        full: &mut Vec<EncodedFile>,
+        to: &mut To<'_>,
     ) -> Result<(), ParquetError> {
         let is_it = |file: &OpenFile| file.day == day && file.values == *values;
         let mut file = match self.files.iter().position(is_it) {
             Some(open) => self.files.remove(open),
             None => OpenFile::new(&self.table, day, values.clone())?,
         };
-        file.append(rows, times)?;
+        file.append(rows, times, to.spread)?;
         if file.bytes() >= self.table.file_bytes_max {
-            full.push(file.close(&self.table)?);
+            to.full.push(file.close(&self.table, to.spread)?);
             return Ok(());
         }
         self.files.push(file);
         if self.files.len() > OPEN_FOLDERS_MAX {
-            full.push(self.files.remove(0).close(&self.table)?);
+            to.full.push(self.files.remove(0).close(&self.table, to.spread)?);
         }
         Ok(())
     }

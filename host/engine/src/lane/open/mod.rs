@@ -317,7 +317,7 @@ impl Ready {
         metrics.opened(record.epoch, clock.wall_micros());
         Lane {
             intake: Intake::open(config, clock, &desk.outside, &plan, &pool, source, &record),
-            outputs: Outputs::new(config, &plan, clock, &metrics, (outbox, logs)),
+            outputs: Outputs::new(config, &plan, clock, &metrics, &pool, (outbox, logs)),
             ledger: Ledger::open(config, &plan, clock, &desk.outside, committer, &record, modules),
             config: Arc::clone(config),
             clock: clock.clone(),

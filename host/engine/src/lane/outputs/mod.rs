@@ -32,6 +32,7 @@ use sluicegate_pipeline::{Pipeline, SinkKind, TableLocation};
 use super::logic::Judged;
 use super::plan::Plan;
 use super::plan::columns::with_epoch;
+use super::pool::Pool;
 use super::rows::{Prepared, project};
 use super::{LaneEnd, LaneError};
 use lately::{HasTables, Kept};
@@ -84,6 +85,7 @@ impl Outputs {
         plan: &Plan,
         clock: &Clock,
         metrics: &Arc<LaneMetrics>,
+        pool: &Pool,
         (outbox, logs): (Outbox, TableLogs),
     ) -> Self {
         let mut tables = Vec::new();
@@ -119,7 +121,7 @@ impl Outputs {
             config: Arc::clone(config),
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
-            tables: Tables::new(tables),
+            tables: Tables::new(tables).encoded_by(pool.spread(metrics)),
             outbox,
             logs,
             results,
