@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sluicegate::cli::Cli;
 
-use crate::{boundary, job, keys, references, swap};
+use crate::{boundary, job, keys, references, state, swap};
 
 /// Starts ourselves in a role, waits for the end, and reads what was measured.
 pub(crate) fn run<T: DeserializeOwned>(role: &[&str]) -> Result<T> {
@@ -47,6 +47,7 @@ pub(crate) fn play(role: &[String]) -> Result<ExitCode> {
         ["swap", folder, swaps] => {
             print(&swap::run(folder.as_ref(), swaps.parse().context("swaps")?)?)
         }
+        ["state", groups] => print(&state::run(groups.parse().context("groups")?)?),
         ["keys", count] => print(&keys::run(count.parse().context("keys")?)?),
         // The command itself, so that what is measured is what people start.
         ["sluicegate", arguments @ ..] => {

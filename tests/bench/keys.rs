@@ -46,7 +46,7 @@ pub(crate) fn run(count: usize) -> Result<Keys> {
 }
 
 /// Memory of this process that is not swapped out and not given back.
-fn resident_bytes() -> Result<usize> {
+pub(crate) fn resident_bytes() -> Result<usize> {
     let text = fs::read_to_string("/proc/self/statm").context("read the size of this process")?;
     let pages = text.split_whitespace().nth(1).context("the size of this process")?;
     let pages: usize = pages.parse().context("the size of this process")?;

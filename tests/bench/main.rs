@@ -21,6 +21,7 @@
 //! | `idle.rs` | what hosts cost while nothing comes |
 //! | `scaling.rs` | what a second worker gains |
 //! | `keys.rs` | what a million keys of a process plugin hold |
+//! | `state.rs` | what the groups of a large window cost to hold, store, take up and fire |
 //! | `report.rs` | figures, aims, table, JSON |
 
 mod report;
@@ -36,6 +37,7 @@ mod live;
 mod idle;
 mod scaling;
 mod keys;
+mod state;
 mod turns;
 mod main_job;
 mod windows;

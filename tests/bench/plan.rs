@@ -9,7 +9,7 @@ use xtask::bench::{Options, Part};
 use xtask::workspace::Workspace;
 
 use crate::report::Figures;
-use crate::{main_job, nexmark, windows};
+use crate::{main_job, nexmark, state, windows};
 
 /// How much is done.
 pub(crate) struct Sizes {
@@ -23,6 +23,8 @@ pub(crate) struct Sizes {
     pub(crate) live: Duration,
     /// Of a process plugin, in memory.
     pub(crate) keys: usize,
+    /// Of a window, in memory.
+    pub(crate) groups: &'static [usize],
 }
 
 impl Sizes {
@@ -35,6 +37,7 @@ impl Sizes {
                 swaps: 30,
                 live: Duration::from_secs(5),
                 keys: 1_000_000,
+                groups: &[1_000_000],
             }
         } else {
             Self {
@@ -44,6 +47,7 @@ impl Sizes {
                 swaps: 100,
                 live: Duration::from_secs(20),
                 keys: 1_000_000,
+                groups: &[1_000_000, 10_000_000],
             }
         }
     }
@@ -63,6 +67,9 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
     }
     if options.measures(Part::Windows) {
         windows::measure(&sizes, &folder, &mut figures)?;
+    }
+    if options.measures(Part::State) {
+        state::measure(&sizes, &mut figures)?;
     }
     if options.measures(Part::Nexmark) {
         nexmark::measure(&sizes, &workspace, &folder, &mut figures)?;

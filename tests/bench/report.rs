@@ -47,7 +47,7 @@ pub(crate) struct Figures {
 }
 
 /// What the jobs are held to.
-const AIMS: [(&str, Aim); 13] = [
+const AIMS: [(&str, Aim); 17] = [
     ("files.ratio_to_arrow_json", Aim::AtMost(1.0)),
     ("kafka.ratio_to_drain", Aim::AtMost(1.7)),
     ("wasm_tax_percent", Aim::AtMost(3.0)),
@@ -58,6 +58,10 @@ const AIMS: [(&str, Aim); 13] = [
     ("idle.cpu_percent_none", Aim::AtMost(0.2)),
     ("idle.pipelines_50.cpu_percent", Aim::AtMost(5.0)),
     ("idle.pipelines_50.mib_each", Aim::AtMost(20.0)),
+    ("state.bytes_per_group.10m", Aim::AtMost(400.0)),
+    ("state.stop_ms.10m", Aim::AtMost(50.0)),
+    ("state.checkpoint_bytes_percent.10m", Aim::AtMost(2.0)),
+    ("firing.extra_memory_mib.10m", Aim::AtMost(256.0)),
     ("windows.sliding_30s_10s.ratio_to_tumbling", Aim::AtMost(2.0)),
     ("windows.sliding_3000s_10s.ratio_to_sliding_30s_10s", Aim::AtMost(1.3)),
     ("windows.session_1s.ratio_to_tumbling", Aim::AtMost(2.0)),

@@ -13,14 +13,20 @@ pub enum Part {
     Main,
     /// Kinds of windows and a process plugin against tumbling windows.
     Windows,
+    /// The groups of a large window: memory, checkpoints, openings, firing.
+    State,
     /// The queries of NEXMark.
     Nexmark,
 }
 
 impl Part {
     /// In the order in which they are measured, by name.
-    const ALL: [(&str, Self); 3] =
-        [("main", Self::Main), ("windows", Self::Windows), ("nexmark", Self::Nexmark)];
+    const ALL: [(&str, Self); 4] = [
+        ("main", Self::Main),
+        ("windows", Self::Windows),
+        ("state", Self::State),
+        ("nexmark", Self::Nexmark),
+    ];
 }
 
 /// The benchmark as it was asked for.
@@ -48,7 +54,7 @@ impl Options {
                 other => match Part::ALL.iter().find(|(name, _)| *name == other) {
                     Some((_, part)) => options.parts.push(*part),
                     None => bail!(
-                        "`{other}` is not an option of `cargo xtask bench`; --quick, --json FILE, main, windows, nexmark"
+                        "`{other}` is not an option of `cargo xtask bench`; --quick, --json FILE, main, windows, state, nexmark"
                     ),
                 },
             }
