@@ -42,10 +42,15 @@ impl StateRef {
         self.pieces.iter().filter(|piece| !piece.delta).map(|piece| piece.bytes).sum()
     }
 
-    /// The paths of the pieces that were put for an epoch, and not for one before.
+    /// The pieces that were put for an epoch, and not for one before.
+    pub fn put_for(&self, epoch: Epoch) -> impl Iterator<Item = &Piece> {
+        let pieces = self.pieces.iter();
+        pieces.filter(move |piece| paths::epoch_of_state(&piece.key) == Some(epoch))
+    }
+
+    /// Their paths.
     pub(super) fn keys_put_for(&self, epoch: Epoch) -> impl Iterator<Item = &String> {
-        let keys = self.pieces.iter().map(|piece| &piece.key);
-        keys.filter(move |key| paths::epoch_of_state(key) == Some(epoch))
+        self.put_for(epoch).map(|piece| &piece.key)
     }
 
     /// How many deltas there are.

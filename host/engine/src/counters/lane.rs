@@ -42,6 +42,10 @@ pub struct LaneMetrics {
     pub deleted: Arc<Deleted>,
     /// State stored with the last committed epoch, compressed.
     pub checkpoint_bytes: Gauge,
+    /// State that was stored since the start, compressed: all of it at a time, …
+    pub base_bytes: Counter,
+    /// … or what had changed.
+    pub delta_bytes: Counter,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
     pub last_commit_micros: Gauge,
     /// The last commits, for people; at most [`Commits::KEPT`].
@@ -114,6 +118,8 @@ impl LaneMetrics {
             commit_failures: Arc::default(),
             deleted: Arc::default(),
             checkpoint_bytes: Gauge::default(),
+            base_bytes: Counter::default(),
+            delta_bytes: Counter::default(),
             last_commit_micros: Gauge::default(),
             commits: Commits::default(),
             openings: Counter::default(),
@@ -157,13 +163,23 @@ impl LaneMetrics {
     }
 
     /// Counts a commit: its files by table, its state, and its wall time in µs since 1970.
-    pub fn committed(&self, files: &[DataFile], state: Option<&StateRef>, wall_micros: i64) {
+    pub fn committed(
+        &self,
+        epoch: Epoch,
+        files: &[DataFile],
+        state: Option<&StateRef>,
+        wall_micros: i64,
+    ) {
         for file in files {
             if let Some(table) = self.tables.iter().find(|table| *table.id == *file.table) {
                 table.files.add(1);
                 table.rows.add(file.rows);
                 table.bytes.add(file.bytes);
             }
+        }
+        for piece in state.iter().flat_map(|state| state.put_for(epoch)) {
+            let kind = if piece.delta { &self.delta_bytes } else { &self.base_bytes };
+            kind.add(piece.bytes);
         }
         self.checkpoint_bytes.set(state.map_or(0, StateRef::bytes));
         self.last_commit_micros.set_micros(wall_micros);

@@ -205,6 +205,18 @@ pub(super) const CHECKPOINT_STATE: Metric = gauge(
     PIPELINE,
     "State stored with the last committed epoch, compressed; 0 without open groups",
 );
+pub(super) const BASE_BYTES: Metric = counter(
+    "sluicegate_checkpoint_base",
+    Some("bytes"),
+    PIPELINE,
+    "State stored by checkpoints that wrote all of it, compressed",
+);
+pub(super) const DELTA_BYTES: Metric = counter(
+    "sluicegate_checkpoint_delta",
+    Some("bytes"),
+    PIPELINE,
+    "State stored by checkpoints that wrote what had changed, compressed",
+);
 pub(super) const COMMIT: Metric = seconds(
     "sluicegate_commit_duration",
     PIPELINE,
@@ -332,6 +344,8 @@ pub(super) const ALL: [&Metric; 58] = [
     &EPOCH,
     &CHECKPOINT,
     &CHECKPOINT_STATE,
+    &BASE_BYTES,
+    &DELTA_BYTES,
     &COMMIT,
     &COMMIT_FAILURES,
     &DELETED_OBJECTS,

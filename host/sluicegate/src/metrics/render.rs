@@ -233,6 +233,8 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     page.gauges_at_work(&catalog::CHECKPOINT_STATE, lanes, |lane| {
         Some(lane.metrics.checkpoint_bytes.get() as f64)
     })?;
+    page.counters(&catalog::BASE_BYTES, lanes, |metrics| metrics.base_bytes.get())?;
+    page.counters(&catalog::DELTA_BYTES, lanes, |metrics| metrics.delta_bytes.get())?;
     page.histograms(&catalog::COMMIT, lanes, |metrics| &metrics.commit)?;
     page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| {
         metrics.commit_failures.load(Relaxed)

@@ -156,9 +156,14 @@ fn worked_lane() -> LaneMetrics {
         partition_values: BTreeMap::new(),
         statistics: BTreeMap::new(),
     };
-    let piece = |bytes, delta| Piece { key: String::new(), bytes, sha256: String::new(), delta };
-    let state = StateRef { groups: 3, pieces: vec![piece(70, false), piece(20, true)] };
-    metrics.committed(&[file], Some(&state), 1_500_000_000);
+    let piece = |epoch, bytes, delta| {
+        let key = format!("state/{epoch:020}-1-abcdef.bin");
+        Piece { key, bytes, sha256: String::new(), delta }
+    };
+    let mut state = StateRef { groups: 3, pieces: vec![piece(7, 70, false)] };
+    metrics.committed(Epoch(7), &[], Some(&state), 1_400_000_000);
+    state.pieces.push(piece(8, 20, true));
+    metrics.committed(Epoch(8), &[file], Some(&state), 1_500_000_000);
     metrics
 }
 

@@ -271,7 +271,7 @@ impl Ledger {
                 }
                 self.metrics.commit.observe(self.committer.took());
                 let now = self.clock.wall_micros();
-                self.metrics.committed(&record.files, record.state.as_ref(), now);
+                self.metrics.committed(record.epoch, &record.files, record.state.as_ref(), now);
                 let commit = Commit::of(&record, self.committer.took(), now, &self.pinned_before);
                 self.metrics.commits.push(commit);
                 self.pinned_before.clone_from(&record.modules);
