@@ -90,10 +90,7 @@ fn ask_any(shared: &Shared, turn: usize) -> Result<Metadata, String> {
     for (host, port) in addresses {
         match ask(shared, &host, port) {
             Ok(metadata) => return Ok(metadata),
-            Err(error) => {
-                shared.lock().note(&error);
-                trouble = error.of_broker(&host, port);
-            }
+            Err(error) => trouble = shared.lock().note_leaders(&error, &host, port),
         }
         if shared.lock().is_over {
             break;

@@ -8,6 +8,7 @@
 //! by then: the broker answers meanwhile.
 
 mod slot;
+mod contact;
 mod state;
 mod leaders;
 mod broker;
@@ -168,9 +169,10 @@ impl Fetcher {
         self.shared.lock().lacking.clone()
     }
 
-    /// The sentence about a broker with which no encrypted connection came about. Another library may be less strict.
-    pub fn untrusted(&self) -> Option<String> {
-        self.shared.lock().untrusted.clone()
+    /// The sentence about a broker that is there and that we do not get on with: it understands too little, lets nobody in, or answers
+    /// nonsense time after time. Another client may fare better.
+    pub fn at_odds(&self) -> Option<String> {
+        self.shared.lock().at_odds.clone()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::contact::{Contact, Odds};
 use super::slot::{PASSES_BY_ITSELF, Slot, Work, trouble_in};
 use super::{Arrival, Fetched, Options, Trouble};
 use crate::link::{Breaker, LinkError};
@@ -41,20 +42,10 @@ pub(super) struct State {
     pub(super) leaders_trouble: Option<String>,
     pub(super) too_large: Option<usize>,
     pub(super) lacking: Option<String>,
-    pub(super) untrusted: Option<String>,
+    /// With whoever was asked who leads.
+    odds: Odds,
+    pub(super) at_odds: Option<String>,
 }
-
-/// A broker, and how it goes with it. One that has left the cluster stays: its thread has nothing to ask it for.
-pub(super) struct Contact {
-    pub(super) broker: Broker,
-    /// In a row.
-    failures: u32,
-    trouble: String,
-    breaker: Option<Breaker>,
-}
-
-/// A broker that was tried once may have been restarted: that is no trouble.
-const FAILURES_MIN: u32 = 2;
 
 impl Shared {
     pub(super) fn new(options: Options, news: Box<dyn Fn() + Send + Sync>) -> Self {
@@ -112,9 +103,7 @@ impl Shared {
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.is_over = true;
-        for contact in state.brokers.values() {
-            contact.breaker.iter().for_each(Breaker::cut);
-        }
+        state.brokers.values().for_each(Contact::cut);
         drop(state);
         self.changed.notify_all();
     }
@@ -190,7 +179,7 @@ impl Shared {
     pub(super) fn bring(&self, broker: i32, wanted: &[Wanted], answer: Answer) -> Vec<Work> {
         let mut state = self.lock();
         if let Some(contact) = state.brokers.get_mut(&broker) {
-            contact.failures = 0;
+            contact.answered();
         }
         let before = state.queue.len();
         let mut work = Vec::new();
@@ -244,7 +233,7 @@ impl Shared {
         if state.is_over {
             breaker.cut();
         } else if let Some(contact) = state.brokers.get_mut(&broker) {
-            contact.breaker = Some(breaker);
+            contact.keep(breaker);
         }
     }
 
@@ -256,12 +245,9 @@ impl Shared {
         for slot in state.slots.values_mut() {
             slot.replica.take_if(|(replica, _)| *replica == broker);
         }
-        let failures = state.brokers.get_mut(&broker).map_or(1, |contact| {
-            contact.failures = contact.failures.saturating_add(1);
-            let Broker { host, port, .. } = &contact.broker;
-            contact.trouble = error.of_broker(host, *port);
-            contact.failures
-        });
+        let contact = state.brokers.get_mut(&broker);
+        let (failures, at_odds) = contact.map_or((1, None), |contact| contact.failed(error));
+        state.at_odds = state.at_odds.take().or(at_odds);
         drop(state);
         self.changed.notify_all();
         self.tell();
@@ -272,6 +258,7 @@ impl Shared {
     pub(super) fn learn(&self, metadata: &Metadata) -> Vec<i32> {
         let mut state = self.lock();
         state.leaders_trouble = None;
+        state.odds = Odds::default();
         let fresh = state.learn_brokers(&metadata.brokers);
         let is_known = |broker: &i32| metadata.brokers.iter().any(|known| known.id == *broker);
         for leader in &metadata.leaders {
@@ -370,9 +357,7 @@ impl State {
                 Some(contact) => contact.broker = broker.clone(),
                 None => {
                     fresh.push(broker.id);
-                    let (broker, trouble) = (broker.clone(), String::new());
-                    let contact = Contact { broker, failures: 0, trouble, breaker: None };
-                    self.brokers.insert(contact.broker.id, contact);
+                    self.brokers.insert(broker.id, Contact::new(broker.clone()));
                 }
             }
         }
@@ -380,21 +365,27 @@ impl State {
     }
 
     /// What who reads should know of a failure besides that it was one.
-    pub(super) fn note(&mut self, error: &LinkError) {
+    fn note(&mut self, error: &LinkError) {
         match error {
             LinkError::TooLarge { size, .. } => self.too_large = Some(*size),
             LinkError::Lacks { .. } => self.lacking = Some(error.to_string()),
-            LinkError::Tls(words) => self.untrusted = Some(words.clone()),
             _ => {}
         }
     }
 
+    /// Somebody cannot be asked who leads. The sentence about it.
+    pub(super) fn note_leaders(&mut self, error: &LinkError, host: &str, port: u16) -> String {
+        self.note(error);
+        let trouble = error.of_broker(host, port);
+        if self.odds.grow(error) {
+            self.at_odds.get_or_insert_with(|| trouble.clone());
+        }
+        trouble
+    }
+
     pub(super) fn trouble(&self) -> Option<String> {
-        let lasts = |contact: &&Contact| {
-            let leads = || self.wanted_of(contact.broker.id).next().is_some();
-            contact.failures >= FAILURES_MIN && leads()
-        };
-        let of_broker = self.brokers.values().find(lasts).map(|contact| contact.trouble.clone());
-        of_broker.or_else(|| self.leaders_trouble.clone())
+        let leads = |contact: &&Contact| self.wanted_of(contact.broker.id).next().is_some();
+        let of_broker = self.brokers.values().filter(leads).find_map(Contact::trouble);
+        of_broker.or(self.leaders_trouble.as_ref()).cloned()
     }
 }

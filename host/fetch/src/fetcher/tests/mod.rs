@@ -232,6 +232,28 @@ fn a_broker_that_is_too_old_is_named_with_what_it_speaks() {
     let lacking = lacking.flatten().next();
     let expected = "it speaks Fetch up to version 11, and 12 is needed";
     assert_eq!(lacking.as_deref(), Some(expected));
+    assert!(fetcher.at_odds().unwrap().ends_with(expected));
+}
+
+/// Who reads is told, and may try another client; what comes right meanwhile is handed on.
+#[test]
+fn a_broker_that_answers_nonsense_time_after_time_is_named() {
+    let cluster = Cluster::new(1, 1, 3, 4);
+    cluster.do_to_answers([Deed::Garble; 5]);
+    let fetcher = start(&cluster, 1);
+    let mut read = Read::default();
+    read.until(&fetcher, 1, 12);
+    assert_eq!(fetcher.at_odds(), None, "it has passed");
+    cluster.do_to_answers([Deed::Garble; 20]);
+    let at_odds = std::iter::repeat_with(|| {
+        fetcher.wait(Duration::from_millis(5));
+        fetcher.at_odds()
+    });
+    let at_odds = at_odds.flatten().next().unwrap();
+    assert!(
+        at_odds.contains(&cluster.address()) && at_odds.contains("cannot be read"),
+        "{at_odds}"
+    );
 }
 
 /// A topic that was deleted and made again has another id: what lies in it is not what was asked for.
