@@ -14,7 +14,8 @@ use crate::harness::wire::{Ill, Wire};
 use crate::harness::{eventually, seed, services};
 use crate::kafka_to_parquet::assert_answer;
 
-const WAYS: [&str; 2] = ["librdkafka", "direct"];
+/// The default, which fetches directly here, and the other one.
+const WAYS: [&str; 2] = ["librdkafka", "auto"];
 
 /// A host that reads through a wire of its own.
 struct Reader {
@@ -54,6 +55,8 @@ fn a_wire_to_the_broker_that_is_hurt_costs_nothing_but_time() {
     for Reader { way, place, host, .. } in readers {
         wait_for_the_end(&place, &topic, &records);
         println!("{way}:");
+        let by = if way == "auto" { "direct" } else { way };
+        assert_eq!(host.get("/v1/pipelines/sales")["fetch"]["by"], by);
         host.stop();
         assert_answer(&place, &Rules::sales().judge(&records));
     }

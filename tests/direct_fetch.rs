@@ -275,8 +275,8 @@ fn a_pipeline_that_fetches_directly_gives_the_same_rows() {
         let head = chain::head(&place).unwrap();
         (rows(&place, "revenue", &RESULTS), head.positions(), head.fates())
     };
-    let (expected, positions, fates) = run("");
-    let (found, direct_positions, direct_fates) = run("fetch = \"direct\"\n");
+    let (expected, positions, fates) = run("fetch = \"librdkafka\"\n");
+    let (found, direct_positions, direct_fates) = run("");
     assert_same_rows("fetched directly", &found, &expected);
     assert_eq!((direct_positions, direct_fates), (positions, fates));
 }

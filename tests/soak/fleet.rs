@@ -97,7 +97,7 @@ impl<'a> Fleet<'a> {
             middleman: Middleman::before(store),
             pipeline: {
                 // Ways of reading may change with the leader.
-                let way = ["librdkafka", "direct"][number % 2];
+                let way = ["librdkafka", "direct", "auto"][number % 3];
                 let more = format!("fetch = \"{way}\"\n{IMPATIENT}");
                 let source = kafka_at(&wire.address(), &topic.name, &more);
                 let file = format!("sales-{number}.toml");

@@ -12,6 +12,7 @@ use crate::lately::Lately;
 use crate::memory::MemoryView;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{Activation, Epoch, PinnedModule};
+use sluicegate_connect::source::Fetched;
 use sluicegate_formats::json::encode::json_value;
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_sandbox::plugin::Plugin;
@@ -32,6 +33,9 @@ pub struct LaneStatus {
     pub watermark: Watermark,
     /// In the order in which they were found, those of finished files no more.
     pub partitions: Vec<PartitionView>,
+    /// Who fetches the records of the topic; none for files, and before the source is there.
+    #[serde(skip)]
+    pub fetched: Option<Fetched>,
     /// The module that each stage runs, in the order of the stages.
     pub modules: Vec<PinnedModule>,
     /// Modules that have taken the place of others, oldest first, as the last record tells it.
@@ -66,6 +70,7 @@ impl LaneStatus {
             epoch: None,
             watermark: Watermark::None,
             partitions: Vec::new(),
+            fetched: None,
             modules: Vec::new(),
             activations: Arc::default(),
             fates: Fates::default(),

@@ -72,11 +72,13 @@ impl KafkaConfig {
 /// Who reads the records of a topic. All else is asked of the brokers through librdkafka.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FetchWay {
-    /// librdkafka, whatever brokers and security there are.
+    /// Connections of our own where they can read, otherwise librdkafka.
     #[default]
-    Librdkafka,
-    /// Connections of our own: a fraction of the cost, and less that is supported.
+    Auto,
+    /// Connections of our own: a fraction of the cost, and less that is supported. What they cannot read is an error.
     Direct,
+    /// librdkafka, whatever brokers and security there are.
+    Librdkafka,
 }
 
 /// Where a first run begins. Resolved once, in the genesis record.

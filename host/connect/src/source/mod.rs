@@ -109,6 +109,15 @@ pub struct PartitionProgress {
     pub ended: bool,
 }
 
+/// Who fetches the records of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// `direct` or `librdkafka`, as `source.kafka.fetch` calls them.
+    pub by: &'static str,
+    /// Why librdkafka does, where connections of our own were to do it if they can.
+    pub instead: Option<Arc<str>>,
+}
+
 /// Records of a paused partition that still come: those that the library handed out in one go with others.
 pub const ON_ITS_WAY_MAX: usize = 8_192;
 
@@ -174,6 +183,11 @@ pub trait Source: Send {
 
     /// Tells the outside what was committed, for its dashboards only; a failure is a warning.
     fn acknowledge(&mut self, positions: &Positions);
+
+    /// Who fetches the records; none if nobody does but the source.
+    fn fetched(&self) -> Option<Fetched> {
+        None
+    }
 
     /// Whether a timestamp of a record was seen that the sender's clock has set, and not the broker's.
     fn has_times_of_senders(&self) -> bool {

@@ -10,6 +10,7 @@ use super::releases::StageRelease;
 use super::shape::Shape;
 use super::words;
 use sluicegate_chain::fates::Fates;
+use sluicegate_connect::source::Fetched;
 use sluicegate_engine::lead::{LeadView, Role, TakeOverKind};
 use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::status::{CompactionView, DeadLetterCount, Phase, TableLogView};
@@ -144,6 +145,9 @@ pub struct PipelineStatus {
     /// What it holds in memory; null while it is not open.
     #[serde(default)]
     pub memory: Option<MemoryStatus>,
+    /// Who fetches the records of its topic; null for files, and while it is not open.
+    #[serde(default)]
+    pub fetch: Option<FetchStatus>,
     /// Turns since the lane was opened.
     pub turns: u64,
     /// What was dead-lettered since the lane was opened, by kind, groups and timers included.
@@ -172,6 +176,22 @@ pub struct PipelineStatus {
 impl PipelineStatus {
     /// A topic has fewer; a folder of files may have many thousands.
     pub const PARTITIONS_MAX: usize = 1_000;
+}
+
+/// Who fetches the records of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FetchStatus {
+    /// `direct` or `librdkafka`, as `source.kafka.fetch` calls them.
+    pub by: String,
+    /// Why it is librdkafka, if `fetch` is `auto`; otherwise null.
+    pub because: Option<String>,
+}
+
+impl From<&Fetched> for FetchStatus {
+    fn from(fetched: &Fetched) -> Self {
+        let because = fetched.instead.as_deref().map(str::to_owned);
+        Self { by: fetched.by.to_owned(), because }
+    }
 }
 
 /// What a pipeline holds in memory by kind, and all pipelines of the process together; in bytes.

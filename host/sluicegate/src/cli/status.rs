@@ -12,8 +12,8 @@ use crate::api::commits::Commit;
 use crate::api::health::Readiness;
 use crate::api::limits::Limit;
 use crate::api::pipelines::{
-    Leadership, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus, Pipelines,
-    StageStatus, TableLogStatus, TookOver,
+    FetchStatus, Leadership, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus,
+    Pipelines, StageStatus, TableLogStatus, TookOver,
 };
 use crate::terminal::columns::table;
 use sluicegate_engine::lead::Role;
@@ -154,6 +154,10 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
             |url: &String| format!("the leader tells: sluicegate status {} --url {url}", line.name);
         say("stream", line.leadership.url.as_ref().map_or("the leader tells".to_owned(), asks));
         return text;
+    }
+    if let Some(FetchStatus { by, because }) = &status.fetch {
+        let because = because.as_ref().map_or_else(String::new, |why| format!(", because {why}"));
+        say("fetched by", format!("{by}{because}"));
     }
     say("epoch", or_dash(line.epoch));
     say("watermark", watermark(line));

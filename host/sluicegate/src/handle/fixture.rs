@@ -17,6 +17,7 @@ use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::{Epoch, PinnedModule};
 use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
+use sluicegate_connect::source::Fetched;
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{Command, Haste, Look};
 use sluicegate_engine::lead::Lead;
@@ -299,6 +300,10 @@ fn status(stages: &[StageView]) -> LaneStatus {
             jumps: 0,
             fates,
         }],
+        fetched: Some(Fetched {
+            by: "librdkafka",
+            instead: Some("broker `kafka:9092` cannot be used".into()),
+        }),
         modules: stages.iter().map(pinned).collect(),
         fates,
         groups: 3,

@@ -17,8 +17,8 @@ use crate::api::commits::Commit;
 use crate::api::error::ErrorBody;
 use crate::api::history::{Rates, StageRates};
 use crate::api::pipelines::{
-    Host, Leadership, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus, Pipelines,
-    StageStatus, TableLogStatus,
+    FetchStatus, Host, Leadership, MemoryStatus, PartitionStatus, PipelineLine, PipelineStatus,
+    Pipelines, StageStatus, TableLogStatus,
 };
 use crate::api::releases::{
     Activations, ReleaseAnswer, ReleaseRequest, Releases, StageActivation, StageRelease,
@@ -75,6 +75,7 @@ pub(super) async fn status(
         open_groups: status.groups,
         state_bytes: status.state_bytes,
         memory: status.memory.map(MemoryStatus::from),
+        fetch: status.fetched.as_ref().map(FetchStatus::from),
         turns: status.turns,
         dead_letters: status.dead_letters.clone(),
         table_logs: status.table_logs.iter().map(TableLogStatus::from).collect(),

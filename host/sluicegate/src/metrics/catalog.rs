@@ -24,6 +24,11 @@ pub(super) const PROBLEM: Metric = gauge(
     PIPELINE,
     "1 while something outside keeps the pipeline from moving; the status names it",
 );
+pub(super) const FETCH: Metric = info(
+    "sluicegate_fetch",
+    &["pipeline", "by"],
+    "Who fetches the records of the topic: direct or librdkafka; absent for files",
+);
 pub(super) const RECORDS_READ: Metric =
     counter("sluicegate_records_read", None, PIPELINE, "Records taken from the source");
 pub(super) const RECORDS: Metric = counter(
@@ -303,10 +308,11 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 58] = [
+pub(super) const ALL: [&Metric; 59] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
+    &FETCH,
     &RECORDS_READ,
     &RECORDS,
     &PARTITION_RECORDS,

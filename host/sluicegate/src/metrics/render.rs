@@ -66,6 +66,13 @@ fn moment(page: &mut Page, lanes: &[View], wall_micros: i64) -> Result<(), Error
     page.gauges(&catalog::PROBLEM, lanes, |lane| {
         Some(if lane.status.problem.is_some() { 1.0 } else { 0.0 })
     })?;
+    page.family(&catalog::FETCH, |family| {
+        lanes.iter().try_for_each(|lane| {
+            let by = lane.status.fetched.iter().map(|fetched| fetched.by);
+            let mut labels = by.map(|by| [("pipeline", &*lane.pipeline), ("by", by)]);
+            labels.try_for_each(|labels| family.encode_info(&labels))
+        })
+    })?;
     page.family(&catalog::LAG, |family| lanes.iter().try_for_each(|lane| lag(family, lane)))?;
     page.gauges_at_work(&catalog::PAUSED, lanes, |lane| {
         Some(lane.status.partitions.iter().filter(|view| view.paused).count() as f64)

@@ -9,6 +9,7 @@ use expect_test::{expect, expect_file};
 use super::*;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::record::{DataFile, Epoch, Piece, PinnedModule, StateRef};
+use sluicegate_connect::source::Fetched;
 use sluicegate_engine::lead::TakeOverKind;
 use sluicegate_engine::memory::{Holds, MemoryView};
 use sluicegate_engine::status::{CompactionView, PartitionView, Phase, TableLogView};
@@ -27,6 +28,7 @@ fn status() -> LaneStatus {
         epoch: Some(Epoch(7)),
         watermark: Watermark::at(EventTime(1_000_000_000)),
         partitions: vec![partition(0, 5), partition(1, 6)],
+        fetched: Some(Fetched { by: "direct", instead: None }),
         modules: vec![PinnedModule {
             stage: "valid".into(),
             name: "valid-sale".into(),

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use super::KafkaSource;
+use super::direct::USE_LIBRDKAFKA;
 use super::errors::{ErrorVerdict, PartitionError};
 use super::feed::Feed;
 use super::loss::Lost;
 use super::partition::Taken;
 use super::room::Room;
 use crate::source::{PollLimits, SourceError};
+use sluicegate_pipeline::FetchWay;
 
 impl KafkaSource {
     /// Fills the blocks of the readers until a limit is reached.
@@ -17,7 +19,7 @@ impl KafkaSource {
         let mut room = Room::of(limits);
         // What is there already costs no wait.
         self.take_at_once(&mut room)?;
-        if room.is_untouched(limits) {
+        if room.is_untouched(limits) && self.at_odds.is_none() {
             if self.all_ended() || !self.bell.wait(limits.wait) {
                 return Ok(());
             }
@@ -29,7 +31,7 @@ impl KafkaSource {
             }
         }
         let until = self.clock.monotonic() + limits.linger;
-        while !room.is_full() {
+        while !room.is_full() && self.at_odds.is_none() {
             let left = until.saturating_sub(self.clock.monotonic());
             if left.is_zero() || !self.feed.fill(left, room.records()) {
                 return Ok(());
@@ -72,7 +74,6 @@ impl KafkaSource {
     fn take_fetched(&mut self, room: &mut Room) -> Result<(), SourceError> {
         loop {
             let Feed::Direct(direct) = &mut self.feed else { return Ok(()) };
-            direct.check()?;
             if let Some(words) = direct.take_too_large() {
                 self.knowledge.note_error(&words);
             }
@@ -87,6 +88,23 @@ impl KafkaSource {
             if error.verdict == ErrorVerdict::PositionLost && reader.begins_at_oldest() {
                 // Its oldest record was deleted meanwhile. The next poll looks for it again.
                 direct.start(reader);
+                return Ok(());
+            }
+            if error.is_about_bytes() {
+                // What has come of it lies behind what cannot be read.
+                direct.stop(number);
+                if self.reread != Some((number, error.offset)) {
+                    // A wire may have garbled it.
+                    self.reread = Some((number, error.offset));
+                    direct.start(reader);
+                    return Ok(());
+                }
+            }
+            if self.config.fetch == FetchWay::Auto
+                && let Some(reason) = error.at_odds(reader.partition())
+            {
+                // What was taken is handed on first.
+                self.at_odds = Some(reason);
                 return Ok(());
             }
             self.on_partition_error(number, error)?;
@@ -112,14 +130,18 @@ impl KafkaSource {
                 self.lost = Some(Lost { number, error, at: self.clock.monotonic() });
                 self.knowledge.look_now();
             }
-            ErrorVerdict::Unreadable => {
+            ErrorVerdict::Unreadable | ErrorVerdict::NotUnderstood => {
                 return Err(SourceError::Failed {
                     what: format!("read {} at offset {}", reader.partition(), error.offset),
                     reason: error.words,
                 });
             }
             ErrorVerdict::Unsupported => {
-                let text = format!("{} cannot be read: {}", reader.partition(), error.words);
+                let text = format!(
+                    "{} cannot be read: {}: {USE_LIBRDKAFKA}",
+                    reader.partition(),
+                    error.words
+                );
                 return Err(SourceError::Final(text));
             }
             ErrorVerdict::MayPass => {

@@ -1,6 +1,7 @@
 //! What a partition says instead of a record, and what that means for the source.
 
 use rdkafka::types::RDKafkaErrorCode;
+use sluicegate_model::position::Partition;
 
 /// An error of one partition.
 #[derive(Debug)]
@@ -19,10 +20,27 @@ pub(super) enum ErrorVerdict {
     PositionLost,
     /// librdkafka goes on behind a batch that it cannot read, or never gets beyond it: the source must end.
     Unreadable,
+    /// Bytes that make no sense to us, though nothing says that they are damaged.
+    NotUnderstood,
     /// What is there is not read this way, and will not be.
     Unsupported,
     /// The topic was deleted, may not be read, has no leader: all of that can be mended from outside.
     MayPass,
+}
+
+impl PartitionError {
+    /// Whether it is about bytes of records, which may have been garbled on their way.
+    pub(super) fn is_about_bytes(&self) -> bool {
+        use ErrorVerdict::{NotUnderstood, Unreadable, Unsupported};
+        matches!(self.verdict, Unreadable | NotUnderstood | Unsupported)
+    }
+
+    /// Why another client is to read on, if it may understand what is there.
+    pub(super) fn at_odds(&self, partition: &Partition) -> Option<String> {
+        let is_ours =
+            matches!(self.verdict, ErrorVerdict::NotUnderstood | ErrorVerdict::Unsupported);
+        is_ours.then(|| format!("{partition} cannot be read directly: {}", self.words))
+    }
 }
 
 impl ErrorVerdict {

@@ -19,6 +19,14 @@ pub(super) enum Feed {
 }
 
 impl Feed {
+    /// As `source.kafka.fetch` calls it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Librdkafka(_) => "librdkafka",
+            Self::Direct(_) => "direct",
+        }
+    }
+
     /// Waits until there is something to take, and with librdkafka until there are `at_most` messages. False if there is
     /// nothing.
     pub(super) fn fill(&mut self, timeout: Duration, at_most: usize) -> bool {

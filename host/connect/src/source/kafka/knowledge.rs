@@ -242,6 +242,6 @@ impl Knowledge {
 }
 
 /// What is the matter, without why.
-fn kind_of(trouble: &str) -> &str {
+pub(super) fn kind_of(trouble: &str) -> &str {
     trouble.split_once(": ").map_or(trouble, |(kind, _)| kind)
 }

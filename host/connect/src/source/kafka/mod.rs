@@ -1,7 +1,8 @@
 //! A Kafka topic as a source: partitions assigned without a group, positions kept by the commit chain.
 //!
-//! Records come through a [`Feed`]: librdkafka's queue ([`BatchQueue`]), or a fetcher of our own ([`Direct`]). Everything else
-//! (errors, logs, answers to commits, OAuth) comes through the consumer's own queue, which every poll serves. A group is only told what was committed, for lag dashboards.
+//! Records come through a [`Feed`]: a fetcher of our own, or librdkafka's queue; `choice.rs` says which. Everything else
+//! (errors, logs, answers to commits, OAuth) comes through the consumer's own queue, which every poll serves. A group is only
+//! told what was committed, for lag dashboards.
 //!
 //! Nothing is fetched before the brokers have said which topic this is, and that it is the one that the positions belong to
 //! (`topic.rs`).
@@ -16,6 +17,7 @@ mod room;
 mod batch_queue;
 mod direct;
 mod feed;
+mod choice;
 mod start;
 mod partition;
 mod loss;
@@ -34,18 +36,18 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
-use batch_queue::{BatchQueue, cached_end};
-use direct::Direct;
+use super::{Fetched, PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
+use batch_queue::cached_end;
+use choice::choose;
 use feed::Feed;
-use knowledge::{Context, Knowledge};
+use knowledge::{Context, Knowledge, kind_of};
 use loss::Lost;
 use partition::PartitionReader;
 use properties::{client_config, refused_property};
 use sluicegate_model::identity::{Jump, SourceIdentity};
 use sluicegate_model::position::{Partition, Positions};
 use sluicegate_model::time::Clock;
-use sluicegate_pipeline::{FetchWay, KafkaConfig, OffsetsGroup};
+use sluicegate_pipeline::{KafkaConfig, OffsetsGroup};
 use sluicegate_runtime::Bell;
 use watch::watch;
 
@@ -71,6 +73,12 @@ pub struct KafkaSource {
     bell: Bell,
     /// Before the consumer: it must be gone when the consumer closes.
     feed: Feed,
+    /// Why librdkafka reads, if connections of our own were to read where they can.
+    instead: Option<Arc<str>>,
+    /// Why they cannot go on, since this poll.
+    at_odds: Option<String>,
+    /// Partition and offset of bytes that could not be read and were fetched again.
+    reread: Option<(i32, i64)>,
     consumer: Arc<BaseConsumer<Context>>,
     knowledge: Arc<Knowledge>,
     /// By number: partition n is `readers[n]`.
@@ -92,6 +100,8 @@ pub struct KafkaSource {
     progress: Vec<PartitionProgress>,
     /// Why a partition brings nothing, as the broker says it.
     complaint: Option<(i32, String)>,
+    /// The problem as it was after the last poll.
+    said: Option<String>,
     ends_at: Duration,
 }
 
@@ -120,6 +130,18 @@ impl KafkaSource {
         bell: Bell,
         ahead: u64,
     ) -> Result<Self, SourceError> {
+        Self::connect_by(config, name, clock, bell, ahead, None)
+    }
+
+    /// The same. `instead`: why librdkafka is to read, if that is known.
+    fn connect_by(
+        config: &KafkaConfig,
+        name: &str,
+        clock: Clock,
+        bell: Bell,
+        ahead: u64,
+        instead: Option<Arc<str>>,
+    ) -> Result<Self, SourceError> {
         let topic_c = CString::new(config.topic.as_str()).map_err(|_| {
             SourceError::Refused("`source.kafka.topic` contains a zero byte".to_owned())
         })?;
@@ -134,14 +156,7 @@ impl KafkaSource {
         let consumer = Arc::new(consumer);
         let started = watch(Arc::clone(&knowledge), Arc::clone(&consumer), woken);
         started.map_err(|error| failed("start a thread", error))?;
-        let feed = match config.fetch {
-            FetchWay::Librdkafka => {
-                Feed::Librdkafka(BatchQueue::new(Arc::clone(&consumer), bell.clone()))
-            }
-            FetchWay::Direct => {
-                Feed::Direct(Box::new(Direct::new(config, name, bell.clone(), ahead)?))
-            }
-        };
+        let (feed, instead) = choose(config, name, ahead, &consumer, &bell, instead)?;
         Ok(Self {
             config: config.clone(),
             name: name.to_owned(),
@@ -150,6 +165,9 @@ impl KafkaSource {
             topic_c,
             bell,
             feed,
+            instead,
+            at_odds: None,
+            reread: None,
             consumer,
             knowledge,
             readers: Vec::new(),
@@ -164,6 +182,7 @@ impl KafkaSource {
             looks: Duration::ZERO,
             progress: Vec::new(),
             complaint: None,
+            said: None,
             ends_at: clock.monotonic(),
             clock,
         })
@@ -278,9 +297,11 @@ impl Source for KafkaSource {
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
         self.serve_events()?;
+        self.review_feed()?;
         if !self.follow_topic()? {
             self.bell.wait(limits.wait);
             self.update_progress()?;
+            self.said = self.problem();
             return Ok(Vec::new());
         }
         self.find_beginnings();
@@ -293,6 +314,7 @@ impl Source for KafkaSource {
             self.complaint = None;
         }
         self.update_progress()?;
+        self.said = self.problem();
         Ok(blocks)
     }
 
@@ -329,11 +351,25 @@ impl Source for KafkaSource {
         }
     }
 
+    fn fetched(&self) -> Option<Fetched> {
+        Some(Fetched { by: self.feed.name(), instead: self.instead.clone() })
+    }
+
     fn has_times_of_senders(&self) -> bool {
         self.readers.iter().any(PartitionReader::has_times_of_senders)
     }
 
     fn problem(&self) -> Option<String> {
+        let problem = self.problem_now()?;
+        // Who fetches and librdkafka have words of their own for one outage, and other ones every few seconds. The first ones stay.
+        let before = self.said.as_ref().filter(|said| kind_of(said) == kind_of(&problem));
+        Some(before.cloned().unwrap_or(problem))
+    }
+}
+
+impl KafkaSource {
+    /// Why nothing comes, as it is seen now.
+    fn problem_now(&self) -> Option<String> {
         let now = self.clock.monotonic();
         let standing = || self.readers.iter().filter_map(PartitionReader::standing);
         // It breaks the connection each time, which looks like a broker that comes and goes.

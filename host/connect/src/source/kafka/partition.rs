@@ -62,7 +62,7 @@ pub(super) struct PartitionReader {
     from_start: bool,
     /// The lane does not want it for now.
     is_unwanted: bool,
-    /// librdkafka was told not to fetch it.
+    /// Who fetches was told not to fetch it.
     is_paused: bool,
     /// A timestamp was seen that the sender's clock has set.
     has_times_of_senders: bool,
@@ -117,7 +117,7 @@ impl PartitionReader {
 
     /// Where librdkafka is to begin.
     pub(super) fn start(&self) -> Offset {
-        if self.from_start {
+        if self.begins_at_oldest() {
             Offset::Beginning
         } else {
             Offset::Offset(self.position.next_offset.get())
@@ -262,6 +262,11 @@ impl PartitionReader {
             self.looked = None;
         }
         self.is_unwanted = !is_wanted;
+    }
+
+    /// Somebody else fetches it from now on, and knows nothing of what is not wanted.
+    pub(super) fn is_fetched_anew(&mut self) {
+        self.is_paused = false;
     }
 
     /// Whether it is to be fetched, if that has changed since this was asked last.

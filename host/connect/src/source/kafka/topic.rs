@@ -72,7 +72,7 @@ impl KafkaSource {
             self.consumer.assign(&list).map_err(|error| failed("assign partitions", error))?;
         }
         self.fetching = Fetching::Begun;
-        Ok(())
+        self.update_fetching()
     }
 
     fn forward(&self, number: i32) -> Result<(), SourceError> {
@@ -189,11 +189,10 @@ impl KafkaSource {
             is_first_start: self.is_first_start && reader.is_untouched() && begins_by_itself,
             error: &lost.error,
         };
-        let mut positions = self.positions();
+        let (mut positions, stood) = (self.positions(), reader.position().clone());
         let mut go_on_at = |to| {
-            let moved = positions.get_mut(&partition).expect("it is read");
-            *moved =
-                Position { next_offset: NextOffset::at(to), leader_epoch: None, ..moved.clone() };
+            let moved = Position { next_offset: NextOffset::at(to), leader_epoch: None, ..stood };
+            positions.insert(partition.clone(), moved);
         };
         match loss.settle(low, high, self.config.on_data_loss) {
             Settlement::Halt(sentence) => return Err(SourceError::Lost(sentence)),
@@ -220,10 +219,11 @@ impl KafkaSource {
         self.assign(positions)
     }
 
+    /// Where all of them stand but those that have not begun: they begin at their oldest record again.
     fn positions(&self) -> Positions {
         let position =
             |reader: &PartitionReader| (reader.partition().clone(), reader.position().clone());
-        self.readers.iter().map(position).collect()
+        self.readers.iter().filter(|reader| !reader.begins_at_oldest()).map(position).collect()
     }
 
     /// From the offset of the oldest record of a partition to behind the newest that may be read. None: no answer came in time.
@@ -254,8 +254,9 @@ impl KafkaSource {
     /// is no more must not move a position, and librdkafka undoes the forwarding of a partition's queue some time after its
     /// fetching was stopped.
     pub(super) fn renew(&mut self) -> Result<(), SourceError> {
-        let (clock, bell) = (self.clock.clone(), self.bell.clone());
-        let fresh = Self::connect(&self.config, &self.name, clock, bell, self.ahead)?;
+        let (config, clock, bell) = (&self.config, self.clock.clone(), self.bell.clone());
+        let instead = self.instead.take();
+        let fresh = Self::connect_by(config, &self.name, clock, bell, self.ahead, instead)?;
         let mut old = std::mem::replace(self, fresh);
         self.wants_headers = old.wants_headers;
         self.look_every(old.looks);
@@ -263,6 +264,7 @@ impl KafkaSource {
         self.is_first_start = old.is_first_start;
         self.jumps = std::mem::take(&mut old.jumps);
         self.left_out = old.left_out;
+        self.said = old.said.take();
         Ok(())
     }
 

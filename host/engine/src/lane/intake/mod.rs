@@ -329,6 +329,7 @@ impl Intake {
         self.partitions.tell(&self.metrics.partitions);
         status.watermark = self.clock().watermark();
         status.partitions = self.partitions.views();
+        status.fetched = self.source.fetched();
         status.fates = self.partitions.total();
         // Why no records come.
         status.add_problem(self.source.problem());

@@ -57,13 +57,14 @@ pub(crate) struct RawKafka {
     #[serde(default)]
     #[schemars(example = &"billing-lag")]
     pub(crate) group: Option<String>,
-    /// Who reads the records. Default `"librdkafka"`, because it reads from any broker.
+    /// Who reads the records. Results are the same. Default `"auto"`, because it costs the least that is possible everywhere.
     ///
-    /// * `"librdkafka"`: Kafka's client for C.
+    /// * `"auto"`: `"direct"` where that can read, otherwise `"librdkafka"`. The log and the status say which one, and why.
     /// * `"direct"`: connections of Sluicegate's own, for a fraction of the cost. They need Kafka 2.7 or later, and know TLS, SASL
-    ///   by PLAIN and SCRAM, and `client.rack`. Results are the same. Properties that they do not know are refused.
+    ///   by PLAIN and SCRAM, and `client.rack`. Properties that they do not know are refused, and what they cannot read is an error.
+    /// * `"librdkafka"`: Kafka's client for C.
     #[serde(default)]
-    #[schemars(example = &"direct")]
+    #[schemars(example = &"librdkafka")]
     pub(crate) fetch: RawFetchWay,
     /// Any other property of librdkafka (SASL, TLS, fetch sizes), by its own name. `${env:NAME}` in a value is
     /// replaced by that variable of the environment, so that no secret stands in the file. Properties that
@@ -100,8 +101,9 @@ pub(crate) enum RawEnd {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawFetchWay {
     #[default]
-    Librdkafka,
+    Auto,
     Direct,
+    Librdkafka,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -228,6 +228,7 @@ fn the_status_is_read_at_a_glance() {
         phase:       running
         problem:     broker 127.0.0.1:9092 is not reachable\u{1b}[2J
         leadership:  leads term 1 since 1970-01-01T00:00:00Z
+        fetched by:  librdkafka, because broker `kafka:9092` cannot be used
         epoch:       7
         watermark:   1970-01-01T00:16:40Z (4.0 s behind)
         lag:         10

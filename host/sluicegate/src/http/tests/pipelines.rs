@@ -60,7 +60,9 @@ async fn the_status_tells_positions_watermark_and_lag() {
     let api = api();
     let mut status = get_path(&api.router, "/v1/pipelines/sales").await.json();
     // Each has a test of its own.
-    for part in ["shape", "stages", "limits", "commits", "rates", "host", "table_logs", "memory"] {
+    let parts =
+        ["shape", "stages", "limits", "commits", "rates", "host", "table_logs", "memory", "fetch"];
+    for part in parts {
         assert!(status.as_object_mut().unwrap().remove(part).is_some(), "{part}");
     }
     expect![[r#"
@@ -125,6 +127,13 @@ async fn the_status_tells_positions_watermark_and_lag() {
     let unknown = get_path(&api.router, "/v1/pipelines/sale").await;
     expect![[r#"404 unknown_pipeline: there is no pipeline `sale`: this host runs `sales`"#]]
         .assert_eq(&unknown.failure());
+}
+
+#[tokio::test]
+async fn the_status_tells_who_fetches_and_why() {
+    let fetch = get_path(&api().router, "/v1/pipelines/sales").await.json()["fetch"].take();
+    expect![[r#"{"because":"broker `kafka:9092` cannot be used","by":"librdkafka"}"#]]
+        .assert_eq(&fetch.to_string());
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use super::room::Room;
 use crate::source::{Header, SourceError};
 
 /// Says how to do without.
-const USE_LIBRDKAFKA: &str = "set `source.kafka.fetch = \"librdkafka\"`";
+pub(super) const USE_LIBRDKAFKA: &str = "set `source.kafka.fetch = \"librdkafka\"`";
 
 /// Fetches the partitions of one assignment.
 pub(super) struct Direct {
@@ -120,6 +120,11 @@ impl Direct {
         ))
     }
 
+    /// Why another client may fare better with a broker.
+    pub(super) fn at_odds(&self) -> Option<String> {
+        self.fetcher.as_ref()?.at_odds()
+    }
+
     /// # Errors
     ///
     /// A broker does not understand what it is asked.
@@ -213,13 +218,17 @@ fn unreadable(Damage { offset, fault }: Damage) -> PartitionError {
             offset,
             verdict: ErrorVerdict::Unsupported,
             words: format!(
-                "the record at offset {offset} has format {version}, and `source.kafka.fetch = \"direct\"` reads 2, which Kafka writes since \
-                 0.11: {USE_LIBRDKAFKA}"
+                "the record at offset {offset} has format {version}, and fetched directly only 2 can be read, which Kafka writes since 0.11"
             ),
         },
-        fault => {
+        Fault::Checksum { .. } => {
             PartitionError { offset, verdict: ErrorVerdict::Unreadable, words: fault.to_string() }
         }
+        fault => PartitionError {
+            offset,
+            verdict: ErrorVerdict::NotUnderstood,
+            words: format!("nothing can be read at offset {offset}: {fault}"),
+        },
     }
 }
 

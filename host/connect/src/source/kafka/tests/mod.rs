@@ -1,5 +1,6 @@
 //! Kafka keeps the promises of a source, against librdkafka's own mock of a cluster, and says what is wrong.
 
+mod choice;
 mod partition;
 
 use std::sync::Arc;

@@ -54,8 +54,9 @@ pub(super) fn check(
     let start = check_start(start, &key.child("start"), problems);
     let properties = check_properties(properties, &OWN_PROPERTIES, key, context, problems);
     let fetch = match fetch {
-        RawFetchWay::Librdkafka => FetchWay::Librdkafka,
+        RawFetchWay::Auto => FetchWay::Auto,
         RawFetchWay::Direct => FetchWay::Direct,
+        RawFetchWay::Librdkafka => FetchWay::Librdkafka,
     };
     if fetch == FetchWay::Direct {
         for (name, reason) in unsupported_by_direct_fetch(&properties) {
