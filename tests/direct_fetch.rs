@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use sluicegate_connect::source::kafka::KafkaSource;
 use sluicegate_connect::source::{PartitionProgress, PollLimits, RecordBlock, Source};
 use sluicegate_model::position::{Partition, Position, Positions};
@@ -26,7 +26,7 @@ use crate::kafka_to_parquet::RESULTS;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-const COMPRESSIONS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+pub const COMPRESSIONS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 const PARTITIONS: i32 = 3;
 
@@ -45,16 +45,17 @@ pub fn config(topic: &Topic, fetch: FetchWay) -> KafkaConfig {
 }
 
 /// A record as the columns of a block have it.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    offset: i64,
-    timestamp: Option<i64>,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub offset: i64,
+    /// µs since 1970.
+    pub timestamp: Option<i64>,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-fn seen(block: &RecordBlock, record: usize) -> Seen {
+pub fn seen(block: &RecordBlock, record: usize) -> Seen {
     let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
     let headers = block.headers.as_ref().unwrap().of(record);
     Seen {
@@ -67,7 +68,7 @@ fn seen(block: &RecordBlock, record: usize) -> Seen {
 }
 
 /// Everything in the topic, where each partition was read to, and whether the clocks of senders set the times.
-fn read(
+pub fn read(
     topic: &Topic,
     fetch: FetchWay,
     records: usize,
@@ -125,15 +126,20 @@ fn producer(topic: &Topic, more: &[(&str, &str)]) -> BaseProducer {
 }
 
 /// All that a record can lack or have, large ones among them. `n` tells them apart.
-fn send(producer: &BaseProducer, topic: &Topic, n: usize) {
+pub fn send<C: ProducerContext<DeliveryOpaque = ()>>(
+    producer: &BaseProducer<C>,
+    topic: &str,
+    partitions: i32,
+    n: usize,
+) {
     let key = format!("key {n}");
     let value = match n % 11 {
         9 => "x".repeat(n * 997 % 50_000),
         10 => String::new(),
         _ => format!("{{\"n\": {n}, \"text\": \"{}\"}}", "ab".repeat(n % 40)),
     };
-    let mut record = BaseRecord::<str, str>::to(&topic.name)
-        .partition(i32::try_from(n).unwrap() % PARTITIONS)
+    let mut record = BaseRecord::<str, str>::to(topic)
+        .partition(i32::try_from(n).unwrap() % partitions)
         .timestamp(1_700_000_000_000 + i64::try_from(n * 7919 % 1_000).unwrap());
     record.key = (!n.is_multiple_of(5)).then_some(if n.is_multiple_of(7) { "" } else { &key });
     record.payload = (!n.is_multiple_of(13)).then_some(&*value);
@@ -161,7 +167,7 @@ fn every_record_is_the_one_that_librdkafka_gives() {
             ];
             let producer = producer(&topic, &more);
             for _ in 0..150 {
-                send(&producer, &topic, n);
+                send(&producer, &topic.name, PARTITIONS, n);
                 n += 1;
             }
             producer.flush(TIMEOUT).unwrap();
@@ -193,8 +199,8 @@ fn transactions(topic: &Topic, compression: &str, mut n: usize) -> usize {
         one.begin_transaction().unwrap();
         other.begin_transaction().unwrap();
         for _ in 0..ABORTED {
-            send(&one, topic, n);
-            send(&other, topic, n + 1);
+            send(&one, &topic.name, PARTITIONS, n);
+            send(&other, &topic.name, PARTITIONS, n + 1);
             n += 2;
         }
         one.flush(TIMEOUT).unwrap();
@@ -215,7 +221,7 @@ fn times_of_the_brokers_clock_are_those_that_librdkafka_gives() {
     let appended = Topic::create_with(services::kafka(), "appended", PARTITIONS, &settings);
     let producer = producer(&appended, &[("compression.type", "zstd")]);
     for n in 0..600 {
-        send(&producer, &appended, n);
+        send(&producer, &appended.name, PARTITIONS, n);
     }
     producer.flush(TIMEOUT).unwrap();
     assert_eq!(assert_both_read_the_same(&appended), 600);

@@ -22,6 +22,7 @@ mod metadata_columns;
 mod files_equals_kafka;
 mod direct_fetch;
 mod secured_fetch;
+mod three_brokers;
 mod windows;
 mod large_windows;
 mod long_decimals;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, mpsc};
 
+use xtask::services::kafka::{BROKERS, Cluster};
 use xtask::services::{self, Kafka, Ministack};
 use xtask::workspace::Workspace;
 
@@ -66,6 +67,20 @@ pub fn own_kafka_behind(folder: &Path, wires: &[&Wire]) -> Kafka {
         wire.lead_to(kafka.behind(number));
     }
     kafka
+}
+
+/// Three brokers for one test that means to hurt them. Each set of `wires` leads to all of them.
+pub fn own_cluster(folder: &Path, wires: &[[Wire; BROKERS]]) -> Cluster {
+    let _one_fetches = fetching();
+    services::kafka::fetch(&Workspace::here()).unwrap();
+    let ports = std::array::from_fn(|broker| wires.iter().map(|set| set[broker].port).collect());
+    let cluster = Cluster::start(&Workspace::here(), folder, &ports).unwrap();
+    for (number, set) in wires.iter().enumerate() {
+        for (wire, broker) in set.iter().zip(&cluster.brokers) {
+            wire.lead_to(broker.behind(number));
+        }
+    }
+    cluster
 }
 
 /// An S3 server for one test that means to hurt it.

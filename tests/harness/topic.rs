@@ -89,16 +89,44 @@ impl Topic {
         topic
     }
 
+    /// The same, and each of three brokers has all of it.
+    pub fn create_replicated(
+        brokers: &str,
+        label: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let topic = Self::existing(brokers, &unique(label), partitions);
+        topic.make_on(settings, TopicReplication::Fixed(3));
+        topic
+    }
+
+    /// The same with one partition, which these brokers have, by their numbers. One of them that has it is enough.
+    pub fn create_on(
+        brokers: &str,
+        label: &str,
+        replicas: &[i32],
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let topic = Self::existing(brokers, &unique(label), 1);
+        let settings = [settings, &[("min.insync.replicas", "1")]].concat();
+        topic.make_on(&settings, TopicReplication::Variable(&[replicas]));
+        topic
+    }
+
     /// Makes a topic that is only known by its name.
     pub fn make(&self) {
         self.make_with(&[]);
     }
 
     fn make_with(&self, settings: &[(&str, &str)]) {
+        self.make_on(settings, TopicReplication::Fixed(1));
+    }
+
+    fn make_on(&self, settings: &[(&str, &str)], replication: TopicReplication<'_>) {
         let Self { name, brokers, partitions, .. } = self;
         // The sales of the tests are years old; the broker is to keep them all the same.
-        let new =
-            NewTopic::new(name, *partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+        let new = NewTopic::new(name, *partitions, replication).set("retention.ms", "-1");
         let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let made = asked(admin(brokers).create_topics([&new], &AdminOptions::new()));
         assert!(made[0].is_ok(), "create topic `{name}`: {made:?}");

@@ -2,6 +2,7 @@
 //! when we are killed ourselves.
 
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -160,10 +161,16 @@ pub fn wait_until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Opt
     }
 }
 
-/// A TCP port of the loopback address that nobody listens on now.
+/// A TCP port of the loopback address that nobody listens on now. It is none of those that the machine gives to whoever connects
+/// somewhere: one of them might be taken before it is used, or while a service that is killed starts again.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("find a free port")?;
-    Ok(listener.local_addr().context("find a free port")?.port())
+    const FROM: u16 = 15_000;
+    const COUNT: u16 = 17_000;
+    let random = || RandomState::new().hash_one(0) % u64::from(COUNT);
+    let candidates = std::iter::repeat_with(random).take(1_000);
+    let mut ports = candidates.filter_map(|number| FROM.checked_add(u16::try_from(number).ok()?));
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).context("find a free port")
 }
 
 /// Whether somebody takes connections at a loopback port.

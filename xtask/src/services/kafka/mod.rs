@@ -1,11 +1,15 @@
-//! Apache Kafka, one node, KRaft: its jars from Maven Central, its broker on two free ports.
+//! Apache Kafka, KRaft: its jars from Maven Central, one broker on two free ports, or three of a cluster.
+
+mod cluster;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output as Outcome};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+
+pub use cluster::{BROKERS, Cluster};
 
 use super::{certificates, fetched};
 use crate::command::{apt_install, first_line, run};
@@ -14,16 +18,22 @@ use crate::workspace::Workspace;
 
 /// Pinned: 4.4.0 does not resolve from Maven Central.
 const VERSION: &str = "4.3.1";
-const POM: &str = include_str!("kafka-pom.xml");
-const SERVER_PROPERTIES: &str = include_str!("kafka-server.properties");
-const SECURED_PROPERTIES: &str = include_str!("kafka-secured.properties");
-const LOG4J_PROPERTIES: &str = include_str!("kafka-log4j2.properties");
+const POM: &str = include_str!("pom.xml");
+const SERVER_PROPERTIES: &str = include_str!("server.properties");
+const SECURED_PROPERTIES: &str = include_str!("secured.properties");
+const LOG4J_PROPERTIES: &str = include_str!("log4j2.properties");
 
 /// Whom a secured broker knows, by PLAIN and by both SCRAM mechanisms.
 pub const USER: &str = "reader";
 
 /// The password of [`USER`].
 pub const PASSWORD: &str = "only-for-tests";
+
+/// Any 16 bytes in URL-safe base64 will do: nothing but the folders of a broker or three know the cluster.
+const CLUSTER_ID: &str = "c2x1aWNlZ2F0ZS10ZXN0cw";
+
+/// Throughput is not what these brokers are for.
+const HEAP: &str = "-Xmx512m";
 
 /// Starting takes 2 to 7 s on a quiet machine; a busy one may need ten times that.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -68,6 +78,7 @@ pub struct Kafka {
     port: u16,
     /// Of the listeners besides the first.
     more_ports: Vec<u16>,
+    heap: &'static str,
     daemon: Daemon,
 }
 
@@ -80,12 +91,7 @@ impl Kafka {
     /// The same, and for each of `ports` it has one more listener, which it tells its clients to be at that port. Somebody
     /// listens there and passes on what comes to [`Kafka::behind`].
     pub fn start_behind(workspace: &Workspace, folder: &Path, ports: &[u16]) -> Result<Self> {
-        let listener = |(number, port): (usize, &u16)| {
-            let name = format!("BEHIND{number}");
-            Ok(Listener { name, protocol: "PLAINTEXT", port: free_port()?, advertised: *port })
-        };
-        let listeners = ports.iter().enumerate().map(listener).collect::<Result<Vec<_>>>()?;
-        Self::start_with(workspace, folder, listeners, "", &[])
+        Self::start_with(workspace, folder, &behind(ports)?, "", &[])
     }
 
     /// The same, with two listeners more, [`Kafka::secured`] and [`Kafka::mutual`], and certificates in its folder.
@@ -96,41 +102,30 @@ impl Kafka {
             let port = free_port()?;
             Ok(Listener { name: name.to_owned(), protocol, port, advertised: port })
         };
-        let listeners = vec![listener("SECURED", "SASL_SSL")?, listener("MUTUAL", "SSL")?];
+        let listeners = [listener("SECURED", "SASL_SSL")?, listener("MUTUAL", "SSL")?];
         let scram = |hash| format!("SCRAM-SHA-{hash}=[name={USER},password={PASSWORD}]");
         let format = ["--add-scram", &scram(256), "--add-scram", &scram(512)];
-        Self::start_with(workspace, folder, listeners, SECURED_PROPERTIES, &format)
+        Self::start_with(workspace, folder, &listeners, SECURED_PROPERTIES, &format)
     }
 
     fn start_with(
         workspace: &Workspace,
         folder: &Path,
-        more: Vec<Listener>,
+        more: &[Listener],
         lines: &str,
         format_arguments: &[&str],
     ) -> Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
-        let (home, port, controller_port) = (home(workspace), free_port()?, free_port()?);
-        let template = SERVER_PROPERTIES.to_owned() + &listeners(&more) + lines;
-        let properties = template
-            .replace("@BPORT@", &port.to_string())
-            .replace("@CPORT@", &controller_port.to_string())
-            .replace("@DIR@", &folder.display().to_string());
-        fs::write(folder.join("server.properties"), properties)
-            .context("write server.properties")?;
-
-        let mut format = java(&home);
-        format.args(["kafka.tools.StorageTool", "format", "--standalone"]);
-        // Any 16 bytes in URL-safe base64 will do: nothing but this folder knows the cluster.
-        format.args(["-t", "c2x1aWNlZ2F0ZS10ZXN0cw", "-c"]).arg(folder.join("server.properties"));
-        let output = format.args(format_arguments).output().context("run `java`")?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stdout);
-            bail!("format Kafka's log: {said}{}", String::from_utf8_lossy(&output.stderr));
-        }
-        let daemon = launch(&home, folder)?;
+        let (home, ports) =
+            (home(workspace), Ports { broker: free_port()?, controller: free_port()? });
+        write_properties(folder, ports, more, lines)?;
+        let mut format = format(&home, folder);
+        let formatted = format.arg("--standalone").args(format_arguments).output();
+        is_formatted(&formatted.context("run `java`")?)?;
+        let mut daemon = spawn(&home, folder, HEAP)?;
+        wait_until_started(&mut daemon)?;
         let more_ports = more.iter().map(|listener| listener.port).collect();
-        Ok(Self { home, folder: folder.to_path_buf(), port, more_ports, daemon })
+        let folder = folder.to_path_buf();
+        Ok(Self { home, folder, port: ports.broker, more_ports, heap: HEAP, daemon })
     }
 
     /// `host:port` of the broker.
@@ -165,8 +160,8 @@ impl Kafka {
 
     /// Starts it again on the same folder and the same port after [`Kafka::kill`].
     pub fn restart(&mut self) -> Result<()> {
-        self.daemon = launch(&self.home, &self.folder)?;
-        Ok(())
+        self.daemon = spawn(&self.home, &self.folder, self.heap)?;
+        wait_until_started(&mut self.daemon)
     }
 }
 
@@ -196,21 +191,65 @@ fn listeners(more: &[Listener]) -> String {
     )
 }
 
-fn launch(home: &Path, folder: &Path) -> Result<Daemon> {
-    let mut broker = java(home);
-    broker.arg("kafka.Kafka").arg(folder.join("server.properties"));
-    let mut daemon =
-        Daemon::start("Apache Kafka", &broker, Output::Log(&folder.join("broker.log")))?;
-    daemon.wait_ready(START_LIMIT, |daemon| {
-        daemon.log().contains("Kafka Server started").then_some(())
-    })?;
-    Ok(daemon)
+/// Those that lead to somebody who listens at these ports and passes on what comes.
+fn behind(ports: &[u16]) -> Result<Vec<Listener>> {
+    let listener = |(number, port): (usize, &u16)| {
+        let name = format!("BEHIND{number}");
+        Ok(Listener { name, protocol: "PLAINTEXT", port: free_port()?, advertised: *port })
+    };
+    ports.iter().enumerate().map(listener).collect()
 }
 
-/// Java set up to start quickly and stay small; throughput is not what these brokers are for.
-fn java(home: &Path) -> Command {
+/// Of the first listener of a broker, and of its voice in the quorum.
+#[derive(Clone, Copy)]
+struct Ports {
+    broker: u16,
+    controller: u16,
+}
+
+/// Into a folder that is made if it is not there.
+fn write_properties(folder: &Path, ports: Ports, more: &[Listener], lines: &str) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("create `{}`", folder.display()))?;
+    let template = SERVER_PROPERTIES.to_owned() + &listeners(more) + lines;
+    let properties = template
+        .replace("@BPORT@", &ports.broker.to_string())
+        .replace("@CPORT@", &ports.controller.to_string())
+        .replace("@DIR@", &folder.display().to_string());
+    fs::write(folder.join("server.properties"), properties).context("write server.properties")
+}
+
+/// Makes an empty log as the properties in `folder` say.
+fn format(home: &Path, folder: &Path) -> Command {
+    let mut format = java(home, HEAP);
+    format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]);
+    format.arg(folder.join("server.properties"));
+    format
+}
+
+fn is_formatted(outcome: &Outcome) -> Result<()> {
+    if !outcome.status.success() {
+        let said = String::from_utf8_lossy(&outcome.stdout);
+        bail!("format Kafka's log: {said}{}", String::from_utf8_lossy(&outcome.stderr));
+    }
+    Ok(())
+}
+
+fn spawn(home: &Path, folder: &Path, heap: &str) -> Result<Daemon> {
+    let mut broker = java(home, heap);
+    broker.arg("kafka.Kafka").arg(folder.join("server.properties"));
+    Daemon::start("Apache Kafka", &broker, Output::Log(&folder.join("broker.log")))
+}
+
+fn wait_until_started(daemon: &mut Daemon) -> Result<()> {
+    daemon.wait_ready(START_LIMIT, |daemon| {
+        daemon.log().contains("Kafka Server started").then_some(())
+    })
+}
+
+/// Java set up to start quickly and stay small.
+fn java(home: &Path, heap: &str) -> Command {
     let mut java = Command::new("java");
-    java.args(["-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    java.args(["-Xms64m", heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     java.args(["-Xshare:auto", "-XX:-UsePerfData"]);
     java.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
     java.arg("-cp").arg(home.join("libs").join("*"));
