@@ -12,13 +12,13 @@
 //! * **C19** A writer whose slot is taken withdraws its files only if that slot was not let go: else an earlier
 //!   attempt of its own may be what was committed there.
 //!
-//! The genesis and the newest [`KEPT_MIN`] epochs always stay, so an opening never meets the floor, and the head cannot go.
+//! The genesis and the newest [`Keep::slots_min`] epochs always stay, so an opening never meets the floor, and the head cannot go.
 //! How long the others stay is for people ([`Keep::age`]); no clock of ours is asked, for a store gives each slot its own
 //! time, and only those are compared.
 //!
 //! # What it costs
 //!
-//! Slots go [`AT_ONCE`] at a time, or a thousand if so many are due: for each such step three listings of floors, one of
+//! Slots go 128 at a time, or a thousand if so many are due: for each such step three listings of floors, one of
 //! slots, two reads of records and ten or so for each opening among them, one put and two deletions. At ten seconds an epoch
 //! that is a step every 21 minutes. A chain of a year that an earlier version has left goes in 3,200 steps of a thousand, one
 //! every two seconds.
@@ -38,15 +38,14 @@ use super::writers::{Span, Writers};
 use super::{ChainError, paths};
 use sluicegate_store::once::in_time;
 
-/// The newest epochs that always stay: those that an opening reads, and as many again, so that none of them goes while it
-/// reads.
-pub const KEPT_MIN: u64 = 2 * LOOK_BACK as u64;
+/// Of the epochs that an opening reads so many times as many always stay, so that none of them goes while it reads: 128.
+const KEPT_TIMES: u64 = 2;
+
+/// How often it is looked whether anything may go, outside of simulations.
+pub(super) const TICK: Duration = Duration::from_secs(2);
 
 /// How long a slot stays if nobody says otherwise: a day to look back at.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
-
-/// Fewer than these do not go, and so many epochs later it is worth another look.
-pub(super) const AT_ONCE: u64 = 128;
 
 /// No more than these go in one step: one deletion on S3.
 const STEP_MAX: u64 = LIST_PAGE as u64;
@@ -57,6 +56,11 @@ const LISTED_MAX: usize = 16 * LIST_PAGE;
 /// What stays of a lane, and the count of what went.
 #[derive(Clone, Debug)]
 pub struct Keep {
+    /// How many of the newest epochs an opening looks back at: [`LOOK_BACK`], but in a simulation, whose chains are short. Their
+    /// states and outboxes stay.
+    pub look_back: usize,
+    /// How often an owner looks whether anything may go.
+    pub tick: Duration,
     /// A slot stays for so long after it was put, as seen from the newest.
     pub age: Duration,
     /// Slots from here on are still needed by who publishes them.
@@ -67,7 +71,25 @@ pub struct Keep {
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { age: KEPT_FOR, published: Published::everything(), deleted: Arc::default() }
+        Self {
+            look_back: LOOK_BACK,
+            tick: TICK,
+            age: KEPT_FOR,
+            published: Published::everything(),
+            deleted: Arc::default(),
+        }
+    }
+}
+
+impl Keep {
+    /// So many of the newest slots always stay.
+    pub fn slots_min(&self) -> u64 {
+        KEPT_TIMES * self.look_back as u64
+    }
+
+    /// Fewer slots than these do not go, and so many epochs later it is worth another look.
+    pub(super) fn at_once(&self) -> u64 {
+        self.slots_min()
     }
 }
 
@@ -114,8 +136,8 @@ impl Deleted {
 }
 
 /// The first epoch that must stay whatever its age. Pure.
-pub(super) fn limit(head: Epoch, published: u64) -> Epoch {
-    Epoch((head.0 + 1).saturating_sub(KEPT_MIN).min(published))
+pub(super) fn limit(head: Epoch, keep: &Keep) -> Epoch {
+    Epoch((head.0 + 1).saturating_sub(keep.slots_min()).min(keep.published.floor()))
 }
 
 /// Lets go of the oldest slots, in one step. Whether more of them may be due.
@@ -129,10 +151,10 @@ pub(super) async fn collect(
     head: Epoch,
     keep: &Keep,
 ) -> Result<bool, ChainError> {
-    let limit = limit(head, keep.published.floor());
+    let limit = limit(head, keep);
     let Floors { highest, lowest } = floor::find(store, chain).await?;
     let lowest = lowest.unwrap_or(highest.epoch);
-    let to = due(store, highest.epoch, limit, head, keep.age).await?;
+    let to = due(store, highest.epoch, limit, head, keep).await?;
     let mut raised = highest.clone();
     if to > highest.epoch {
         let span = Span { first: highest.epoch, last: Epoch(to.0 - 1) };
@@ -158,17 +180,18 @@ async fn due(
     floor: Epoch,
     limit: Epoch,
     head: Epoch,
-    age: Duration,
+    keep: &Keep,
 ) -> Result<Epoch, ChainError> {
     let Some(newest) = put_at(store, head).await? else { return Ok(floor) };
-    for step in [STEP_MAX, AT_ONCE] {
+    for step in [STEP_MAX, keep.at_once()] {
         let to = Epoch(floor.0 + step);
         if to > limit {
             continue;
         }
         // The youngest of the step.
         let put = put_at(store, Epoch(to.0 - 1)).await?;
-        let is_old = |put: DateTime<Utc>| (newest - put).to_std().is_ok_and(|past| past >= age);
+        let is_old =
+            |put: DateTime<Utc>| (newest - put).to_std().is_ok_and(|past| past >= keep.age);
         if put.is_some_and(is_old) {
             return Ok(to);
         }

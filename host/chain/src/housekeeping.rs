@@ -6,17 +6,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::collect::{AT_ONCE, collect};
+use super::collect::{TICK, collect};
 use super::mark;
 use super::record::Epoch;
-use super::retire::{EPOCHS_AT_ONCE, Recent, retire};
+use super::retire::{Recent, retire};
 use super::store::LaneStore;
 use super::sweep::{is_of_chain, sweep};
 use super::{ChainError, LaneStorage};
 use sluicegate_store::failure;
-
-/// How often it is looked whether anything is due.
-const TICK: Duration = Duration::from_secs(2);
 
 /// How long after an opening all data files are looked at: at once, for what landed while nobody worked, and when most puts
 /// of the life before have ended.
@@ -42,8 +39,9 @@ impl Housekeeping {
         let (mut elapsed, mut has_begun) = (Duration::ZERO, false);
         let mut sweeps = SWEEPS_AFTER.into_iter().peekable();
         let mut next_sweep = sweeps.next().unwrap_or(SWEEP_EVERY);
-        while stop.run_until_cancelled(tokio::time::sleep(TICK)).await.is_some() {
-            elapsed += TICK;
+        let tick = self.storage.keep.tick;
+        while stop.run_until_cancelled(tokio::time::sleep(tick)).await.is_some() {
+            elapsed += tick;
             let round = async {
                 self.retire_when_due(&store, &mut retired).await;
                 self.collect_when_due(&store, &mut collected).await;
@@ -84,7 +82,8 @@ impl Housekeeping {
     /// `collected` is the head at which nothing more was due; none if nobody has looked yet.
     async fn collect_when_due(&self, store: &LaneStore, collected: &mut Option<u64>) {
         let head = self.recent.lock().unwrap_or_else(PoisonError::into_inner).head();
-        let is_due = |head: &Epoch| collected.is_none_or(|last| head.0 >= last + AT_ONCE);
+        let at_once = self.storage.keep.at_once();
+        let is_due = |head: &Epoch| collected.is_none_or(|last| head.0 >= last + at_once);
         let Some(head) = head.filter(is_due) else { return };
         let collect = async {
             // If it is not, the next commit says so.
@@ -103,9 +102,8 @@ impl Housekeeping {
     /// `retired` is the head at which nothing was left to delete.
     async fn retire_when_due(&self, store: &LaneStore, retired: &mut u64) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(head) = recent.head().filter(|head| head.0 >= *retired + EPOCHS_AT_ONCE) else {
-            return;
-        };
+        let is_due = |head: &Epoch| head.0 >= *retired + recent.epochs_at_once();
+        let Some(head) = recent.head().filter(is_due) else { return };
         match is_of_chain(store, head, &self.chain).await {
             Ok(true) => {}
             // The next commit says so.

@@ -74,7 +74,7 @@
 //!   replaced by another, is noticed and not continued. A deletion between that look and the put leaves a record without a
 //!   past, which the next commit or opening notices. (`commit`)
 //! * **C15** A piece of a state or an outbox is deleted only when its epoch is [`resolve::LOOK_BACK`] behind the head and none of the
-//!   newest records names it. The genesis is never deleted, nor are the newest [`collect::KEPT_MIN`] slots. (`retire`)
+//!   newest records names it. The genesis is never deleted, nor are the newest [`Keep::slots_min`] slots. (`retire`)
 //! * **C16** to **C19** An older slot is deleted only below a floor that says who wrote it; what lies below the floor counts for
 //!   nothing; a put is confirmed by a look at the floor; and what cannot be decided is not withdrawn. ([`collect`])
 //!

@@ -11,7 +11,7 @@ use super::body::SlotBody;
 use super::files::{Folders, all_files, files_from, had_folders};
 use super::paths::{self, LaneTag, Naming};
 use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, Term, Writer};
-use super::resolve::{FoundFile, LOOK_BACK, Observed};
+use super::resolve::{FoundFile, Observed};
 use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt, delete};
 use super::{ChainError, LaneStorage, parent_of};
 use sluicegate_store::backoff::Backoff;
@@ -50,15 +50,16 @@ pub(super) async fn find_files(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The newest slots, newest first. A missing one ends them:
+/// The newest `look_back` slots, newest first. A missing one ends them:
 /// [`resolve`](super::resolve::resolve) judges that. Of `known`, the newest slots of an earlier look, none is read again that
 /// is named by the hashes of those behind it.
 pub(super) async fn read_slots(
     store: &LaneStore,
     latest: Epoch,
     known: &[SlotBody],
+    look_back: usize,
 ) -> Result<Vec<SlotBody>, ChainError> {
-    let oldest = latest.0.saturating_sub(LOOK_BACK as u64 - 1);
+    let oldest = latest.0.saturating_sub(look_back as u64 - 1);
     // The newest is read in any case: it says of all others whether they are what they were.
     let behind = known.first().map_or(oldest, |head| head.record.epoch.0 + 1);
     let first = behind.clamp(oldest, latest.0);
@@ -67,7 +68,7 @@ pub(super) async fn read_slots(
     if first > oldest && is_whole {
         let known = known_below(&slots, known, Epoch(first));
         match known.first() {
-            Some(_) => slots.extend(known.iter().take(LOOK_BACK - slots.len()).cloned()),
+            Some(_) => slots.extend(known.iter().take(look_back - slots.len()).cloned()),
             None => return read_range(store, oldest, latest.0).await,
         }
     }

@@ -16,7 +16,7 @@ use super::open::{
 use super::own::{files_id, own_chains};
 use super::paths::LaneTag;
 use super::record::{ChainRecord, Epoch, Term, Writer};
-use super::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
+use super::resolve::{FoundFile, Observed, Opening, resolve};
 use super::retire::Recent;
 use super::store::LaneStore;
 use super::{Chain, ChainError, LaneStorage, parent_of};
@@ -200,7 +200,7 @@ impl<'a> Opener<'a> {
     /// There is nothing left to decide.
     async fn opened(&self, survey: Survey, term: Term) -> Result<Opened, ChainError> {
         let Survey { chain, slots, state, outbox, .. } = survey;
-        let mut recent = Recent::default();
+        let mut recent = Recent::of(self.storage.keep.look_back);
         slots.iter().rev().for_each(|slot| recent.push(&slot.record));
         let head = slots.into_iter().next();
         let earlier = match &head {
@@ -255,10 +255,11 @@ impl<'a> Opener<'a> {
 
     async fn read_chain(&mut self) -> Result<Survey, ChainError> {
         let (mut latest, mut slots) = (self.latest().await?, Vec::new());
+        let look_back = self.storage.keep.look_back;
         for _ in 0..=FENCES_MAX {
             let Some(newest) = latest else { break };
-            slots = read_slots(&self.store, newest, &self.known).await?;
-            if slots.len() as u64 == (newest.0 + 1).min(LOOK_BACK as u64) {
+            slots = read_slots(&self.store, newest, &self.known, look_back).await?;
+            if slots.len() as u64 == (newest.0 + 1).min(look_back as u64) {
                 break;
             }
             // An owner in a hurry may have let go of the oldest meanwhile. If none is, something is missing.
@@ -297,6 +298,7 @@ impl<'a> Opener<'a> {
             chain: survey.chain.clone(),
             may_begin: survey.may_begin,
             fence: self.fence.clone(),
+            look_back: self.storage.keep.look_back,
             latest: survey.latest,
             slots: survey.slots.clone(),
             is_owned,

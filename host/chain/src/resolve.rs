@@ -29,7 +29,9 @@ pub struct Observed {
     pub fence: Option<String>,
     /// An owner of the lane says that it lives, or has not said that it has ended ([`super::beat`]).
     pub is_owned: bool,
-    /// The newest slots, newest first, at most [`LOOK_BACK`] and our fence. Empty if there is no chain.
+    /// How many slots were to be read.
+    pub look_back: usize,
+    /// The newest slots, newest first, at most `look_back` and our fence. Empty if there is no chain.
     pub slots: Vec<SlotBody>,
     /// The newest epoch as the listing gave it.
     pub latest: Option<Epoch>,
@@ -189,7 +191,7 @@ fn check_slots(observed: &Observed) -> Result<(), String> {
         expected = epoch.0.checked_sub(1).map(Epoch);
     }
     match expected {
-        Some(missing) if observed.slots.len() < LOOK_BACK => {
+        Some(missing) if observed.slots.len() < observed.look_back => {
             Err(format!("there is no record of epoch {missing}"))
         }
         _ => Ok(()),

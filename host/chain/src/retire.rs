@@ -1,11 +1,11 @@
 //! Deleting states and outboxes that nothing needs any more.
 //!
 //! Only those of the head are ever read, or, should the head be damaged and taken back by hand, those of the records
-//! before it. So a blob goes when its epoch is [`LOOK_BACK`] behind the head and none of the newest records names it: a
+//! before it. So a blob goes when its epoch is [`LOOK_BACK`](super::resolve::LOOK_BACK) behind the head and none of the newest records names it: a
 //! fence names the state of the record before it. Slots stay for longer, and go otherwise ([`collect`](super::collect)).
 //!
 //! Names sort by epoch, so the first page of a listing has the oldest. One page of each kind is looked at a time, however
-//! much there is to delete: [`EPOCHS_AT_ONCE`] epochs are one listing and one deletion of each kind, and what an earlier
+//! much there is to delete: sixteen epochs are one listing and one deletion of each kind, and what an earlier
 //! version left goes a thousand blobs at a time.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -16,28 +16,39 @@ use object_store::ObjectMeta;
 use super::collect::Deleted;
 use super::paths;
 use super::record::{ChainRecord, Epoch};
-use super::resolve::LOOK_BACK;
 use super::store::{LIST_PAGE, LaneStore, delete};
 use sluicegate_store::once::in_time;
 
-/// After so many epochs there is something worth a listing.
-pub(super) const EPOCHS_AT_ONCE: u64 = 16;
+/// After this part of the epochs that an opening looks back at there is something worth a listing: after sixteen.
+const PART: usize = 4;
 
 /// What the newest records of a chain need.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Recent {
-    /// Ascending, at most [`LOOK_BACK`]: the blobs that each names.
+    /// How many an opening looks back at.
+    look_back: usize,
+    /// Ascending, at most `look_back`: the blobs that each names.
     records: VecDeque<(Epoch, Vec<String>)>,
 }
 
 impl Recent {
+    /// No record yet of the newest `look_back`.
+    pub(super) fn of(look_back: usize) -> Self {
+        Self { look_back, records: VecDeque::new() }
+    }
+
+    /// After so many epochs it is worth another look.
+    pub(super) fn epochs_at_once(&self) -> u64 {
+        (self.look_back / PART).max(1) as u64
+    }
+
     /// A record was committed, or read at an opening.
     pub(super) fn push(&mut self, record: &ChainRecord) {
         let pieces = record.state.iter().flat_map(|state| &state.pieces);
         let state = pieces.map(|piece| piece.key.clone());
         let outbox = record.outbox.iter().map(|outbox| outbox.key.clone());
         self.records.push_back((record.epoch, state.chain(outbox).collect()));
-        while self.records.len() > LOOK_BACK {
+        while self.records.len() > self.look_back {
             self.records.pop_front();
         }
     }
@@ -58,9 +69,8 @@ pub(super) async fn retire(
     recent: &Recent,
     deleted: &Deleted,
 ) -> object_store::Result<bool> {
-    let Some(last) = recent.head().and_then(|head| head.0.checked_sub(LOOK_BACK as u64)) else {
-        return Ok(false);
-    };
+    let behind = |head: Epoch| head.0.checked_sub(recent.look_back as u64);
+    let Some(last) = recent.head().and_then(behind) else { return Ok(false) };
     let needed = recent.names();
     let mut is_more = false;
     for kind in [paths::STATE_FOLDER, paths::OUTBOX_FOLDER] {

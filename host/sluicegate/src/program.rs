@@ -17,7 +17,9 @@ use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_connect::source::files;
 use sluicegate_engine::counters::LaneMetrics;
-use sluicegate_engine::lane::{Commands, Haste, LaneParts, Looks, Outside, Pace, RealEnds, Trial};
+use sluicegate_engine::lane::{
+    Bases, Commands, Haste, LaneParts, Looks, Outside, Pace, RealEnds, Trial,
+};
 use sluicegate_engine::lead::{Lead, Processes};
 use sluicegate_engine::memory::Memory;
 use sluicegate_engine::pulse::Pulse;
@@ -174,6 +176,7 @@ impl Program {
             waits_for_modules: self.takes_uploads,
             advertise: self.advertise.clone(),
             pace: Pace::default(),
+            bases: Bases::default(),
         };
         let thread = supervise(parts, outside).context("start the lane's thread")?;
         let (modules, engine) = (self.modules.clone(), self.engine.clone());

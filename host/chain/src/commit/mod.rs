@@ -52,13 +52,13 @@ pub(super) struct ChainWriter {
 
 impl ChainWriter {
     pub(super) fn new(
-        mut chain: Chain,
+        chain: Chain,
         storage: LaneStorage,
         problem: CommitProblem,
         clock: Clock,
     ) -> Self {
         let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
-        let recent = Arc::new(Mutex::new(std::mem::take(&mut chain.recent)));
+        let recent = Arc::new(Mutex::new(chain.recent.clone()));
         Self { chain, storage, store, problem, clock, recent, aborts: Aborts::new() }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
-use super::super::collect::{KEPT_MIN, collect};
+use super::super::collect::collect;
 use super::super::hand::Head;
 use super::super::record::ChainRecord;
 use super::super::store::LaneStore;
@@ -15,8 +15,11 @@ use super::super::{floor, inspect, verify};
 use super::*;
 use sluicegate_testing::held::HeldStore;
 
+/// [`Keep::slots_min`].
+const KEPT_MIN: i64 = 128;
+
 /// Long enough that one step of collection is due.
-const EPOCHS: i64 = KEPT_MIN as i64 + 200;
+const EPOCHS: i64 = KEPT_MIN + 200;
 
 struct Lane {
     runtime: Runtime,
@@ -95,7 +98,7 @@ fn old_records_go_and_the_lane_goes_on_from_those_that_stay() {
 
 #[test]
 fn a_thousand_go_in_a_step_and_a_chain_is_shortened_step_by_step() {
-    let lane = lane(Arc::new(InMemory::new()), 2 * 1_000 + KEPT_MIN as i64 + 10);
+    let lane = lane(Arc::new(InMemory::new()), 2 * 1_000 + KEPT_MIN + 10);
     assert!(lane.collect());
     assert_eq!(lane.floor(), Epoch(1_001));
     assert!(lane.collect());

@@ -119,7 +119,7 @@ proptest! {
                 3 => drop(runtime.block_on(retire(&store, &recent, &Deleted::default())).unwrap()),
                 // Another opening reads the newest records.
                 4 => {
-                    recent = Recent::default();
+                    recent = Recent::of(resolve::LOOK_BACK);
                     let first = records.len().saturating_sub(resolve::LOOK_BACK);
                     records[first..].iter().for_each(|record| recent.push(record));
                 }

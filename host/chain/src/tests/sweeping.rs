@@ -14,7 +14,7 @@ use object_store::{GetOptions, GetResult, ListResult, ObjectMeta, Result};
 use super::super::beat::BEAT_EVERY;
 use super::super::collect::Deleted;
 use super::super::presence::{PATIENCE_MIN, Presence, presence};
-use super::super::retire::{EPOCHS_AT_ONCE, Recent, retire};
+use super::super::retire::{Recent, retire};
 use super::super::store::LaneStore;
 use super::super::sweep::{is_of_chain, sweep};
 use super::super::{inspect, resolve};
@@ -262,7 +262,7 @@ fn states_and_outboxes_behind_the_look_back_go_and_what_a_record_names_stays() {
     assert_each_number_once(&runtime, &storage, count, "old states are gone");
 
     // Nothing but fences for a while: they name an old state.
-    let mut recent = Recent::default();
+    let mut recent = Recent::of(resolve::LOOK_BACK);
     let head = opened.head.unwrap();
     for epoch in 0..500 {
         let epoch = Epoch(head.epoch.0 + epoch);
@@ -272,7 +272,7 @@ fn states_and_outboxes_behind_the_look_back_go_and_what_a_record_names_stays() {
     let named = head.state.unwrap().pieces.len() as u64;
     assert_eq!(states(), named + 1, "those that are named, and the stranger's");
     assert_each_number_once(&runtime, &storage, count, "the head has its state");
-    assert!(EPOCHS_AT_ONCE < resolve::LOOK_BACK as u64);
+    assert!(recent.epochs_at_once() < resolve::LOOK_BACK as u64);
 }
 
 /// A chain that shows itself when a table is listed for the first time.

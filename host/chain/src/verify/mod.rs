@@ -15,7 +15,6 @@ use super::floor;
 use super::own::{files_id, own_chains};
 use super::paths::LaneTag;
 use super::record::{ChainRecord, DataFile, Epoch};
-use super::resolve::LOOK_BACK;
 use super::store::{LaneStore, REQUESTS_AT_ONCE};
 use super::{ChainError, LaneStorage};
 use comparison::{Comparison, Expected};
@@ -53,6 +52,7 @@ pub async fn verify(
     let chain = files_id(&store, newest.as_ref()).await.unwrap_or_default();
     let mut floor = floor::find(&store, &chain).await?.highest;
     let first = floor.epoch;
+    let look_back = storage.keep.look_back as u64;
     comparison.let_go(first.0 - 1);
     let slots = std::iter::once(0).chain(first.0..=latest.0).map(Epoch).map(|epoch| {
         let store = &store;
@@ -88,9 +88,10 @@ pub async fn verify(
         if hashes {
             compare_hashes(storage, expected, &mut comparison.report).await?;
         }
-        if epoch.0 + LOOK_BACK as u64 > latest.0 {
+        if epoch.0 + look_back > latest.0 {
             let report = &mut comparison.report;
-            compare_blobs(&store, &body.record, hashes, &mut seen, report).await?;
+            let blobs = Blobs { store: &store, look_back, hashes };
+            blobs.compare(&body.record, &mut seen, report).await?;
         }
         progress(epoch.0 + 1, latest.0 + 1);
     }
@@ -117,42 +118,51 @@ async fn compare_hashes(
     Ok(())
 }
 
-/// The state and the outbox that a record names, if it is one whose are kept, but for what was `seen`: records share pieces of state.
-async fn compare_blobs(
-    store: &LaneStore,
-    record: &ChainRecord,
+/// States and outboxes, of records whose are kept.
+struct Blobs<'l> {
+    store: &'l LaneStore,
+    look_back: u64,
+    /// They are read and hashed.
     hashes: bool,
-    seen: &mut BTreeSet<String>,
-    report: &mut Report,
-) -> Result<(), ChainError> {
-    let pieces = record.state.iter().flat_map(|state| &state.pieces);
-    let state = pieces.map(|piece| (&piece.key, piece.bytes, &piece.sha256));
-    let outbox = record.outbox.iter().map(|outbox| (&outbox.key, outbox.bytes, &outbox.sha256));
-    for (key, bytes, sha256) in state.chain(outbox) {
-        if seen.contains(key) {
-            continue;
-        }
-        let path = store.folder.path(key);
-        let is_so = match hashes {
-            true => holds(&store.folder, &path, bytes, sha256).await,
-            false => store.size(&path).await.map(|size| size == bytes),
-        };
-        let is_gone = is_so.as_ref().is_err_and(is_absent);
-        if is_gone && is_retired(store, record.epoch).await? {
-            continue;
-        }
-        report.blobs += 1;
-        seen.insert(key.clone());
-        report.compare(&store.folder, key.clone(), is_so)?;
-    }
-    Ok(())
 }
 
-/// Whether the chain went on meanwhile, and what an epoch named was deleted.
-async fn is_retired(store: &LaneStore, epoch: Epoch) -> Result<bool, ChainError> {
-    let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let latest = store.latest().await.map_err(failed)?;
-    Ok(latest.is_some_and(|latest| epoch.0 + LOOK_BACK as u64 <= latest.0))
+impl Blobs<'_> {
+    /// What a record names, but for what was `seen`: records share pieces of state.
+    async fn compare(
+        &self,
+        record: &ChainRecord,
+        seen: &mut BTreeSet<String>,
+        report: &mut Report,
+    ) -> Result<(), ChainError> {
+        let store = self.store;
+        let pieces = record.state.iter().flat_map(|state| &state.pieces);
+        let state = pieces.map(|piece| (&piece.key, piece.bytes, &piece.sha256));
+        let outbox = record.outbox.iter().map(|outbox| (&outbox.key, outbox.bytes, &outbox.sha256));
+        for (key, bytes, sha256) in state.chain(outbox) {
+            if seen.contains(key) {
+                continue;
+            }
+            let path = store.folder.path(key);
+            let is_so = match self.hashes {
+                true => holds(&store.folder, &path, bytes, sha256).await,
+                false => store.size(&path).await.map(|size| size == bytes),
+            };
+            let is_gone = is_so.as_ref().is_err_and(is_absent);
+            if is_gone && self.is_retired(record.epoch).await? {
+                continue;
+            }
+            report.blobs += 1;
+            seen.insert(key.clone());
+            report.compare(&store.folder, key.clone(), is_so)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the chain went on meanwhile, and what an epoch named was deleted.
+    async fn is_retired(&self, epoch: Epoch) -> Result<bool, ChainError> {
+        let latest = self.store.latest().await.map_err(|error| self.store.unread(&error))?;
+        Ok(latest.is_some_and(|latest| epoch.0 + self.look_back <= latest.0))
+    }
 }
 
 impl Report {

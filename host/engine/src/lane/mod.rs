@@ -43,6 +43,7 @@ pub use desk::command::{Command, Commands, Reply};
 pub use desk::look::{Look, Looks, OpenWindows};
 pub use desk::{Haste, InHaste, Outside};
 pub use error::{LaneEnd, LaneError};
+pub use ledger::Bases;
 pub(crate) use open::wait;
 pub use open::{
     Ends, FoundError, LaneParts, OpenError, Pace, RealEnds, check_files, module_name, open,

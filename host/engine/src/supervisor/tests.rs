@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::*;
 use crate::counters::LaneMetrics;
-use crate::lane::{Command, Commands, Haste, Looks, Pace, RealEnds, Trial};
+use crate::lane::{Bases, Command, Commands, Haste, Looks, Pace, RealEnds, Trial};
 use crate::lead::{Lead, Processes, Role, TakeOverKind};
 use crate::memory::Account;
 use crate::pulse::Pulse;
@@ -234,6 +234,7 @@ impl World {
             waits_for_modules: true,
             advertise: None,
             pace,
+            bases: Bases::default(),
         }
     }
 

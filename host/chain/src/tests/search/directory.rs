@@ -18,7 +18,7 @@ use crate::record::{
     self, ChainRecord, DataFile, Epoch, Parent, PartitionState, RecordKind, SourceKind,
     SourceState, Term,
 };
-use crate::resolve::{FoundFile, Observed, Opening, resolve};
+use crate::resolve::{FoundFile, LOOK_BACK, Observed, Opening, resolve};
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::time::Watermark;
@@ -482,6 +482,7 @@ fn observed(slots: &[Arc<Record>], files: &BTreeMap<File, Content>) -> Observed 
         bytes: 0,
     });
     Observed {
+        look_back: LOOK_BACK,
         job: "j".to_owned(),
         lane: "l".to_owned(),
         may_begin: false,

@@ -12,7 +12,7 @@ use super::directory::chain_record_at;
 use super::{Found, Push, State, search};
 use crate::body::SlotBody;
 use crate::record::{ChainRecord, Epoch, OutboxRef, Parent, RecordKind};
-use crate::resolve::{Observed, Opening, resolve};
+use crate::resolve::{LOOK_BACK, Observed, Opening, resolve};
 
 /// Records behind the genesis.
 const SLOTS: usize = 3;
@@ -321,6 +321,7 @@ fn observed(slots: &[Record], fence: Option<usize>) -> Observed {
     }
     let of_fence = |slot: usize| bodies[slots.len() - 1 - slot].sha256().to_owned();
     Observed {
+        look_back: LOOK_BACK,
         job: "j".to_owned(),
         lane: "l".to_owned(),
         may_begin: false,

@@ -3,6 +3,7 @@
 //! At the barrier, between two turns, the epoch is frozen and handed to one committer; the lane goes on
 //! (docs/design/decisions.md#d4). One epoch is in flight. If the next is due before it is durable, intake stands still.
 
+mod bases;
 mod held;
 
 use std::collections::BTreeMap;
@@ -30,11 +31,7 @@ use super::refusal::Refusal;
 use super::{LaneEnd, LaneError, Outside, PlacedModule};
 use held::Held;
 
-/// More deltas than these are not put on a base: an opening reads them all.
-const DELTAS_MAX: usize = 32;
-
-/// A smaller base, compressed, is cheaper to write than a delta is to keep.
-const DELTAS_FROM: u64 = 128 << 10;
+pub use bases::Bases;
 
 /// How often a lane that holds what is not committed looks how much the others hold.
 const OTHERS_EVERY: Duration = Duration::from_millis(100);
@@ -62,8 +59,7 @@ pub(super) struct Ledger {
     tables: Vec<TableColumns>,
     /// The state that the newest record names.
     state: Option<StateRef>,
-    /// A base that is smaller is written at every barrier, bytes.
-    deltas_from: u64,
+    bases: Bases,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
     promises: BTreeMap<String, String>,
 }
@@ -92,13 +88,13 @@ pub(super) enum Barrier {
 impl Ledger {
     /// Where the chain stands. `record` is its newest.
     pub(super) fn open(
-        config: &Arc<Pipeline>,
-        plan: &Plan,
+        (config, plan): (&Arc<Pipeline>, &Plan),
         clock: &Clock,
         outside: &Outside,
         committer: Committer,
         record: &ChainRecord,
         modules: Vec<PlacedModule>,
+        bases: Bases,
     ) -> Self {
         Self {
             committer,
@@ -112,7 +108,7 @@ impl Ledger {
             activations: record.activations.clone().into(),
             tables: plan.tables(config),
             state: record.state.clone(),
-            deltas_from: DELTAS_FROM,
+            bases,
             promises: promises(config, &record.config),
             config: Arc::clone(config),
             clock: clock.clone(),
@@ -205,16 +201,7 @@ impl Ledger {
 
     /// Whether the next record is to have all of the state, and not what has changed only. The epoch before is durable.
     pub(super) fn is_base_due(&self) -> bool {
-        let Some(state) = &self.state else { return true };
-        let base = state.base_bytes();
-        let deltas = state.bytes().saturating_sub(base);
-        base < self.deltas_from || state.deltas() >= DELTAS_MAX || deltas > base / 2
-    }
-
-    /// Deltas are written however small the base is.
-    #[cfg(test)]
-    pub(super) fn write_deltas(&mut self) {
-        self.deltas_from = 0;
+        self.bases.is_due(self.state.as_ref())
     }
 
     /// Hands an epoch to the committer. Rows from here on are of the next.

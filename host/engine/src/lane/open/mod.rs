@@ -39,7 +39,7 @@ use sluicegate_sandbox::module::engine::PluginEngine;
 
 use super::desk::Desk;
 use super::intake::{Intake, positions};
-use super::ledger::Ledger;
+use super::ledger::{Bases, Ledger};
 use super::logic::Logic;
 use super::outputs::Outputs;
 use super::outputs::logs::TableLogs;
@@ -93,6 +93,8 @@ pub struct LaneParts {
     pub advertise: Option<String>,
     /// How it shows itself to others, and looks for them.
     pub pace: Pace,
+    /// When a checkpoint writes all of the state.
+    pub bases: Bases,
 }
 
 /// How instances that run the same lane show themselves to each other.
@@ -114,7 +116,7 @@ impl Default for Pace {
 /// Opens a lane where the chain says it stands, or at its genesis.
 pub fn open(parts: &LaneParts, outside: &Outside) -> Result<Lane, OpenError> {
     let ready = Ready::make(parts, outside)?;
-    Ok(ready.into_lane(&parts.config, &parts.clock, outside.clone()))
+    Ok(ready.into_lane(&parts.config, &parts.clock, outside.clone(), parts.bases))
 }
 
 /// Everything that can fail, done.
@@ -307,6 +309,7 @@ impl Ready {
         config: &Arc<Pipeline>,
         clock: &Clock,
         outside: Outside,
+        bases: Bases,
     ) -> Lane {
         let Self { record, modules, plan, pool, logic, source, committer, outbox, logs } = self;
         let plan = Arc::new(plan);
@@ -318,7 +321,15 @@ impl Ready {
         Lane {
             intake: Intake::open(config, clock, &desk.outside, &plan, &pool, source, &record),
             outputs: Outputs::new(config, &plan, clock, &metrics, &pool, (outbox, logs)),
-            ledger: Ledger::open(config, &plan, clock, &desk.outside, committer, &record, modules),
+            ledger: Ledger::open(
+                (config, &plan),
+                clock,
+                &desk.outside,
+                committer,
+                &record,
+                modules,
+                bases,
+            ),
             config: Arc::clone(config),
             clock: clock.clone(),
             pool,

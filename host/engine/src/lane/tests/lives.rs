@@ -65,6 +65,7 @@ impl Process {
             waits_for_modules: false,
             advertise: None,
             pace: Pace::default(),
+            bases: Bases::default(),
         };
         let process = Self { input, world, held, parts };
         process.write("1.ndjson", &["a"]);

@@ -304,9 +304,9 @@ impl World {
             )
             .unwrap();
         let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox, logs };
-        let mut lane = ready.into_lane(&self.config, clock, outside);
-        lane.ledger.write_deltas();
-        (lane, commands_tx)
+        // However small a base is.
+        let bases = Bases { deltas_from: 0, ..Bases::default() };
+        (ready.into_lane(&self.config, clock, outside, bases), commands_tx)
     }
 
     fn metrics(&self) -> Arc<LaneMetrics> {

@@ -59,6 +59,7 @@ fn open_on(world: &World, records: usize) -> (Lane, mpsc::Sender<Command>) {
         waits_for_modules: false,
         advertise: None,
         pace: Pace::default(),
+        bases: Bases::default(),
     };
     let (outside, commands) = world.outside(world.metrics(), &parts.clock);
     (open(&parts, &outside).unwrap(), commands)
