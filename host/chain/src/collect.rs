@@ -36,6 +36,7 @@ use super::resolve::LOOK_BACK;
 use super::store::{LIST_PAGE, LaneStore, delete};
 use super::writers::{Span, Writers};
 use super::{ChainError, paths};
+use sluicegate_runtime::Panics;
 use sluicegate_store::once::in_time;
 
 /// Of the epochs that an opening reads so many times as many always stay, so that none of them goes while it reads: 128.
@@ -67,6 +68,8 @@ pub struct Keep {
     pub published: Published,
     /// What was deleted.
     pub deleted: Arc<Deleted>,
+    /// Rounds of work beside the lane that panicked; each comes again.
+    pub panics: Panics,
 }
 
 impl Default for Keep {
@@ -77,6 +80,7 @@ impl Default for Keep {
             age: KEPT_FOR,
             published: Published::everything(),
             deleted: Arc::default(),
+            panics: Panics::default(),
         }
     }
 }

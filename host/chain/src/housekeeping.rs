@@ -1,5 +1,6 @@
 //! What a lane's owner does beside its commits: delete blobs and records that are not needed any more, look again for data
-//! files that landed late. Nothing waits for it, and nothing it does decides anything.
+//! files that landed late. Nothing waits for it, and nothing it does decides anything. A round that panics is said and counted, and
+//! comes again later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,11 @@ use super::retire::{Recent, retire};
 use super::store::LaneStore;
 use super::sweep::{is_of_chain, sweep};
 use super::{ChainError, LaneStorage};
+use sluicegate_store::backoff::Backoff;
 use sluicegate_store::failure;
+
+/// After rounds that panicked, at most.
+const TICK_MAX: Duration = Duration::from_secs(300);
 
 /// How long after an opening all data files are looked at: at once, for what landed while nobody worked, and when most puts
 /// of the life before have ended.
@@ -39,7 +44,9 @@ impl Housekeeping {
         let (mut elapsed, mut has_begun) = (Duration::ZERO, false);
         let mut sweeps = SWEEPS_AFTER.into_iter().peekable();
         let mut next_sweep = sweeps.next().unwrap_or(SWEEP_EVERY);
-        let tick = self.storage.keep.tick;
+        let usual = self.storage.keep.tick;
+        let mut back_off = Backoff::new(2 * usual, TICK_MAX, self.chain.len() as u64);
+        let mut tick = usual;
         while stop.run_until_cancelled(tokio::time::sleep(tick)).await.is_some() {
             elapsed += tick;
             let round = async {
@@ -51,9 +58,22 @@ impl Housekeeping {
                     self.look_for_late_files().await;
                 }
             };
-            if stop.run_until_cancelled(round).await.is_none() {
-                return;
-            }
+            let round = self.storage.keep.panics.catch(round);
+            let Some(done) = stop.run_until_cancelled(round).await else { return };
+            tick = match done {
+                Ok(()) => {
+                    back_off.reset();
+                    usual
+                }
+                Err(panicked) => {
+                    let again_in = back_off.wait();
+                    tracing::error!(
+                        pipeline = %self.storage.job, ?again_in,
+                        "what an owner does beside its commits panicked, which is a fault of Sluicegate: {panicked}"
+                    );
+                    again_in
+                }
+            };
         }
     }
 

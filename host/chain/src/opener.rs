@@ -128,13 +128,22 @@ impl<'a> Opener<'a> {
     ///
     /// [`ChainError::may_pass`] says whether trying again can help.
     pub async fn survey(&mut self) -> Result<Survey, ChainError> {
-        let mut survey = self.read_judged().await?;
-        if let Some(head) = survey.head() {
+        for _ in 0..=Self::LOOKS_MAX {
+            let mut survey = self.read_judged().await?;
+            let Some(head) = survey.head() else { return Ok(survey) };
             let state = load_state(&self.store, head, &self.ahead);
-            let (state, outbox) = try_join(state, load_outbox(&self.store, head)).await?;
-            (survey.state, survey.outbox) = (state, outbox);
+            match try_join(state, load_outbox(&self.store, head)).await {
+                Ok((state, outbox)) => {
+                    (survey.state, survey.outbox) = (state, outbox);
+                    return Ok(survey);
+                }
+                // An opening may sleep for as long as the chain goes on by more than is looked back at, and what its head
+                // named is gone.
+                Err(ChainError::Damaged { .. }) if self.latest().await? != survey.latest => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(survey)
+        Err(self.contended())
     }
 
     /// Takes the slot behind the newest, so that the chain stands still while it is surveyed again. Only what was found to

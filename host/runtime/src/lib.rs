@@ -7,6 +7,7 @@
 
 mod bell;
 mod names;
+mod panics;
 mod stage;
 mod thread;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 
 pub use bell::Bell;
 pub use names::Names;
+pub use panics::{Panics, panicked};
 pub use stage::{Join, Stage};
 use thread::Slot;
 pub use thread::Thread;

@@ -160,6 +160,7 @@ impl Program {
         }
         let mut storage = lane_storage(&config, &self.stores)?;
         storage.keep.deleted = Arc::clone(&ports.metrics.deleted);
+        storage.keep.panics = ports.metrics.panics.clone();
         let (stores, runtime) = (self.stores.clone(), self.runtime.clone());
         let ends = RealEnds { stores, runtime, ahead: outside.memory.ahead() };
         let parts = LaneParts {

@@ -11,6 +11,7 @@ use super::stage::{ModuleMetrics, StageMetrics};
 use sluicegate_chain::Deleted;
 use sluicegate_chain::record::{DataFile, Epoch, StateRef};
 use sluicegate_connect::outbox::Deliveries;
+use sluicegate_runtime::Panics;
 
 /// The counters of a pipeline. Made once by whoever starts it, kept when its lane is opened again, added to by
 /// the lane and its committer. What stands in the published status (lag, watermark, epoch, groups, state, phase,
@@ -40,6 +41,8 @@ pub struct LaneMetrics {
     pub commit_failures: Arc<AtomicU64>,
     /// What the owner has deleted because nothing needs it any more.
     pub deleted: Arc<Deleted>,
+    /// Work beside the lane that panicked: housekeeping, compaction, signs of life.
+    pub panics: Panics,
     /// State stored with the last committed epoch, compressed.
     pub checkpoint_bytes: Gauge,
     /// State that was stored since the start, compressed: all of it at a time, …
@@ -117,6 +120,7 @@ impl LaneMetrics {
             commit: Histogram::new(&SLOW),
             commit_failures: Arc::default(),
             deleted: Arc::default(),
+            panics: Panics::default(),
             checkpoint_bytes: Gauge::default(),
             base_bytes: Counter::default(),
             delta_bytes: Counter::default(),

@@ -13,7 +13,7 @@ use sluicegate_chain::lead::claim::{Claim, Sign};
 use sluicegate_chain::lead::hold::{Hold, Kept};
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_model::time::Clock;
-use sluicegate_runtime::Runtime;
+use sluicegate_runtime::{Panics, Runtime};
 use sluicegate_store::once::settled;
 
 /// A lane that does not pass its loop for so long hangs: its instance leads no more, so that another one may. No turn takes
@@ -34,7 +34,7 @@ impl Keeper {
     /// Keeps what was won.
     pub(crate) fn spawn(runtime: &Runtime, work: Work) -> Self {
         let stop = CancellationToken::new();
-        let task = runtime.spawn(work.run(stop.clone()));
+        let task = runtime.spawn(guarded(work, stop.clone()));
         Self { stop, task }
     }
 
@@ -57,6 +57,18 @@ impl Keeper {
     }
 }
 
+/// Whoever shows no more signs does not lead: without this the lane would wait for ever for a sign that gets through.
+async fn guarded(work: Work, stop: CancellationToken) {
+    let (lead, panics) = (work.lead.clone(), work.panics.clone());
+    if let Err(panicked) = panics.catch(work.run(stop.clone())).await {
+        let why = format!(
+            "what shows signs of life panicked, which is a fault of Sluicegate: {panicked}"
+        );
+        tracing::error!("{why}");
+        lead.while_kept(&stop, |lead| lead.lose(why));
+    }
+}
+
 /// What is kept.
 pub(crate) struct Work {
     pub(crate) store: LeadStore,
@@ -64,6 +76,7 @@ pub(crate) struct Work {
     pub(crate) clock: Clock,
     pub(crate) lead: Lead,
     pub(crate) pulse: Pulse,
+    pub(crate) panics: Panics,
     pub(crate) applicant: Applicant,
     pub(crate) claim: Claim,
     pub(crate) hold: Hold,
@@ -206,6 +219,7 @@ mod tests {
     use object_store::ObjectStore;
     use object_store::memory::InMemory;
 
+    use super::super::Standing;
     use super::super::process::Processes;
     use super::*;
     use sluicegate_chain::lead::claim::LeadTerm;
@@ -214,6 +228,7 @@ mod tests {
     use sluicegate_runtime::Names;
     use sluicegate_store::Location;
     use sluicegate_testing::held::HeldStore;
+    use sluicegate_testing::panicking::PanickingStore;
 
     fn store(inner: Arc<dyn ObjectStore>) -> LeadStore {
         let (job, lane) = ("sales".to_owned(), "0".to_owned());
@@ -230,6 +245,7 @@ mod tests {
             pipeline: Arc::from("sales"),
             instance: "a/1".to_owned(),
             url: None,
+            file: None,
             ttl: timing.ttl,
             clock: clock.clone(),
             names: Names::random(),
@@ -243,6 +259,7 @@ mod tests {
             clock: clock.clone(),
             lead: Lead::new(clock.clone()),
             pulse: Pulse::new(clock.clone()),
+            panics: Panics::default(),
             applicant,
             claim,
             hold: Hold::begin(&timing, clock.with_suspend()),
@@ -278,6 +295,24 @@ mod tests {
         held.land_and_go_on().await.1.unwrap();
         run.await;
         assert!(seen(&store).await.is_released());
+    }
+
+    /// Its lane would wait for ever for a sign that gets through.
+    #[tokio::test]
+    async fn a_leader_whose_signs_panic_leads_no_more_and_says_why() {
+        let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let panicking = PanickingStore::new(inner, "beats/", 1);
+        let (store, clock) = (store(Arc::new(panicking)), Clock::manual(0));
+        let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
+        let (lead, panics) = (work.lead.clone(), work.panics.clone());
+        lead.extend(work.hold.until());
+        assert_eq!(lead.standing(), Standing::Leads);
+        clock.advance(Duration::from_secs(60));
+        work.pulse.beat();
+        Box::pin(guarded(work, stop)).await;
+        let Standing::Lost(why) = lead.standing() else { panic!("it goes on") };
+        assert!(why.contains("signs of life panicked"), "{why}");
+        assert_eq!(panics.count(), 1);
     }
 
     /// Its claim may land at any time, and nobody would lead by it.

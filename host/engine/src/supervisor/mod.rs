@@ -20,7 +20,7 @@ use crate::memory::Holds;
 use crate::status::{LaneStatus, Phase, is_same_problem};
 use sluicegate_chain::beat::BEAT_EVERY;
 use sluicegate_connect::source::SourceError;
-use sluicegate_runtime::Thread;
+use sluicegate_runtime::{Thread, panicked};
 use sluicegate_store::backoff::Backoff;
 
 /// A guest may use 512 KiB of the lane's stack, and JSON and Parquet some of their own.
@@ -249,8 +249,7 @@ fn run_caught(lane: &mut Lane, outside: &Outside) -> Life {
 /// A panic is a fault of ours. The lane's memory is dropped and the chain opened again, like after any failure.
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        let text = panicked(&*panic);
         format!("the lane panicked, which is a fault of Sluicegate: {text}")
     })
 }

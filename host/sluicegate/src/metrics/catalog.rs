@@ -245,6 +245,12 @@ pub(super) const DELETED_BYTES: Metric = counter(
     PIPELINE,
     "Bytes of old records, states and outboxes deleted from the store",
 );
+pub(super) const PANICS: Metric = counter(
+    "sluicegate_background_panics",
+    None,
+    PIPELINE,
+    "Work beside the lane that panicked (housekeeping, compaction, signs of life); it is begun again",
+);
 pub(super) const LAST_COMMIT: Metric = gauge(
     "sluicegate_last_commit_timestamp",
     Some("seconds"),
@@ -356,6 +362,7 @@ pub(super) const ALL: [&Metric; 59] = [
     &COMMIT_FAILURES,
     &DELETED_OBJECTS,
     &DELETED_BYTES,
+    &PANICS,
     &LAST_COMMIT,
     &FILES,
     &ROWS,

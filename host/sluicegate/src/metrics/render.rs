@@ -250,6 +250,7 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
         metrics.deleted.objects.load(Relaxed)
     })?;
     page.counters(&catalog::DELETED_BYTES, lanes, |metrics| metrics.deleted.bytes.load(Relaxed))?;
+    page.counters(&catalog::PANICS, lanes, |metrics| metrics.panics.count())?;
     page.counters(&catalog::OUTBOX_SENT, lanes, |metrics| metrics.deliveries.sent.load(Relaxed))?;
     page.gauges_at_work(&catalog::OUTBOX_UNSENT, lanes, |lane| {
         Some(lane.metrics.deliveries.unsent.load(Relaxed) as f64)

@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use sluicegate_delta::compact::{Compacted, Compactor};
-use sluicegate_runtime::Runtime;
+use sluicegate_runtime::{Panics, Runtime};
 
 use super::logs::Shown;
 use crate::status::CompactionView;
@@ -37,10 +37,10 @@ impl Compaction {
         compactor: Compactor,
         log: watch::Receiver<Shown>,
         turns: Turns,
-        runtime: &Runtime,
+        (runtime, panics): (&Runtime, &Panics),
     ) -> Self {
         let (shows, shown) = watch::channel(CompactionView::default());
-        let task = runtime.spawn(run(compactor, log, turns, shows));
+        let task = runtime.spawn(run(compactor, log, turns, shows, panics.clone()));
         Self { task, shown }
     }
 
@@ -59,6 +59,7 @@ async fn run(
     mut log: watch::Receiver<Shown>,
     turns: Turns,
     shows: watch::Sender<CompactionView>,
+    panics: Panics,
 ) {
     let version = |log: &mut watch::Receiver<Shown>| log.borrow_and_update().version.unwrap_or(0);
     let after = compactor.after_commits();
@@ -70,13 +71,16 @@ async fn run(
         }
         due = at + after;
         let Ok(_turn) = turns.0.acquire().await else { return };
-        match compactor.look().await {
-            Ok(done) => shows.send_modify(|view| add(view, done)),
-            Err(error) => {
-                tracing::warn!(table = compactor.url(), %error, "the table's small files stay");
-                shows.send_modify(|view| view.problem = Some(error.to_string()));
+        let failed = match panics.catch(compactor.look()).await {
+            Ok(Ok(done)) => {
+                shows.send_modify(|view| add(view, done));
+                continue;
             }
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(panicked) => format!("it panicked, which is a fault of Sluicegate: {panicked}"),
+        };
+        tracing::warn!(table = compactor.url(), error = failed, "the table's small files stay");
+        shows.send_modify(|view| view.problem = Some(failed));
     }
 }
 

@@ -96,7 +96,8 @@ impl TableLogs {
             let (head, heads) = watch::channel(None);
             let (table, url) = (Arc::from(log.table()), log.url().to_owned());
             let compaction = compactions.get(&*table).map(|sizes| {
-                Compaction::start(log.compactor(*sizes), shown.clone(), turns.clone(), runtime)
+                let beside = (runtime, &storage.keep.panics);
+                Compaction::start(log.compactor(*sizes), shown.clone(), turns.clone(), beside)
             });
             let work =
                 Work { log, storage: storage.clone(), shows, needed: Arc::clone(&needed), index };
