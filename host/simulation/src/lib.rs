@@ -9,7 +9,7 @@
 //! store     object_store's in memory, behind a network (store)
 //! source    logs in memory that grow (source)
 //! topic     a log in memory, behind the same network (topic)
-//! plugin    native code in the place of a module (plugin)
+//! plugin    native code in the place of a module (plugin, diary_plugin)
 //! ```
 //!
 //! A reader looks at the tables all the while ([`reader`]). At the end every record must be there once. The same seed gives the
@@ -19,14 +19,19 @@
 
 mod clock;
 mod diary;
+mod diary_key;
+mod diary_plugin;
 mod instance;
+mod judge;
 mod life;
 mod log;
 mod machine;
 mod mutated;
+mod parts;
 mod plot;
 mod plugin;
 mod reader;
+mod rows;
 mod source;
 mod stage;
 mod store;

@@ -8,8 +8,8 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, path::Path};
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
+use sluicegate_chain::LaneStorage;
 use sluicegate_chain::modules::ModuleStore;
-use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_engine::counters::LaneMetrics;
 use sluicegate_engine::lane::{
     Command, Commands, Haste, LaneParts, Look, Looks, Outside, Pace, Trial,
@@ -21,11 +21,10 @@ use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::{Ended, supervise};
 use sluicegate_model::time::Clock;
-use sluicegate_pipeline::Pipeline;
 use sluicegate_runtime::{Bell, Names, Runtime, Thread};
 use sluicegate_sandbox::module::compile::Compiler;
 use sluicegate_sandbox::module::engine::PluginEngine;
-use sluicegate_store::Location;
+use sluicegate_store::{Location, Parts};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::clock::DriftingClock;
@@ -33,6 +32,7 @@ use super::diary::Diary;
 use super::instance::Instance;
 use super::machine::{Lives, MachineOf};
 use super::mutated::MutatedWay;
+use super::parts::{PartsWay, Uploads};
 use super::plot::{Plot, STAGE};
 use super::plugin;
 use super::source::SimulatedEnds;
@@ -50,6 +50,7 @@ pub(crate) struct Surroundings {
     pub(crate) diary: Diary,
     pub(crate) store: Arc<InMemory>,
     pub(crate) network: Arc<Network>,
+    pub(crate) uploads: Uploads,
     pub(crate) plot: Plot,
     pub(crate) topic: Arc<Topic>,
     pub(crate) names: Names,
@@ -145,8 +146,17 @@ impl Surroundings {
             network: Arc::clone(&self.network),
             instance: Arc::clone(instance),
         };
+        let uploads = PartsWay {
+            way: way.clone_way(),
+            uploads: self.uploads.clone(),
+            mutation: self.mutation,
+        };
+        // What goes up in parts, `MutatedWay` does not see.
+        let has_parts = self.mutation != Some(Mutation::UnknownPieceGoes);
+        let part = |bytes| Parts { store: Arc::new(uploads), bytes };
+        let parts = self.plot.part_bytes.filter(|_| has_parts).map(part);
         let store: Arc<dyn ObjectStore> = match self.mutation {
-            Some(mutation) => Arc::new(MutatedWay::new(way, mutation)),
+            Some(mutation) => Arc::new(MutatedWay::new(way, mutation, self.plot.keep.look_back)),
             None => Arc::new(way),
         };
         let machine = place % self.machines;
@@ -163,7 +173,7 @@ impl Surroundings {
         };
         LaneParts {
             config: Arc::clone(&self.plot.config),
-            storage: storage(&self.plot.config, &store),
+            storage: self.storage_by(&store, parts),
             modules: ModuleStore::new(location(&store, "modules")),
             engine: engine(),
             ends: Arc::new(ends),
@@ -176,7 +186,16 @@ impl Surroundings {
             advertise: None,
             // Fewer looks, so that a story has fewer turns.
             pace: Pace { look: Duration::from_millis(800), ..Pace::default() },
+            bases: self.plot.bases,
         }
+    }
+
+    /// The same by a way to the store, which may take objects in parts.
+    fn storage_by(&self, store: &Arc<dyn ObjectStore>, parts: Option<Parts>) -> LaneStorage {
+        let mut storage = storage(&self.plot, store);
+        storage.chain.parts.clone_from(&parts);
+        storage.tables.values_mut().for_each(|table| table.parts.clone_from(&parts));
+        storage
     }
 }
 
@@ -197,16 +216,16 @@ pub(crate) fn location(store: &Arc<dyn ObjectStore>, prefix: &str) -> Location {
 }
 
 /// Chain and tables of the story in `store`.
-pub(crate) fn storage(config: &Pipeline, store: &Arc<dyn ObjectStore>) -> LaneStorage {
+pub(crate) fn storage(plot: &Plot, store: &Arc<dyn ObjectStore>) -> LaneStorage {
     let table = |(id, _): (Arc<str>, _)| {
         let folder = location(store, &format!("tables/{id}"));
         (id, folder)
     };
     LaneStorage {
         chain: location(store, "chain"),
-        tables: config.tables().into_iter().map(table).collect(),
-        job: config.name.to_string(),
+        tables: plot.config.tables().into_iter().map(table).collect(),
+        job: plot.config.name.to_string(),
         lane: LANE.to_owned(),
-        keep: Keep::default(),
+        keep: plot.keep.clone(),
     }
 }

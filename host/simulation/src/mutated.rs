@@ -35,11 +35,22 @@ pub(crate) struct MutatedWay {
     own: Mutex<BTreeSet<Path>>,
     /// What is shown in a slot instead of what lies there, or will.
     forged: Mutex<BTreeMap<Path, Bytes>>,
+    /// Records that this instance has put or read.
+    known: Mutex<BTreeSet<Path>>,
+    /// How many of the newest epochs keep their states.
+    look_back: usize,
 }
 
 impl MutatedWay {
-    pub(crate) fn new(way: Way, mutation: Mutation) -> Self {
-        Self { way: Arc::new(way), mutation, own: Mutex::default(), forged: Mutex::default() }
+    pub(crate) fn new(way: Way, mutation: Mutation, look_back: usize) -> Self {
+        Self {
+            way: Arc::new(way),
+            mutation,
+            own: Mutex::default(),
+            forged: Mutex::default(),
+            known: Mutex::default(),
+            look_back,
+        }
     }
 
     /// The put of a record: the commit.
@@ -101,6 +112,40 @@ impl MutatedWay {
         });
         kept.boxed()
     }
+
+    /// Without pieces of state that an owner deletes who looks for old ones, and breaks the rule.
+    fn without_pieces(
+        &self,
+        listed: BoxStream<'static, Result<ObjectMeta>>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (mutation, look_back) = (self.mutation, self.look_back as u64);
+        if !matches!(mutation, Mutation::OldPieceGoes | Mutation::UnknownPieceGoes) {
+            return listed;
+        }
+        let (way, own) = (Arc::clone(&self.way), lock(&self.own).clone());
+        let known = lock(&self.known).clone();
+        let kept = listed.try_filter_map(move |object| {
+            let (way, known, path) = (Arc::clone(&way), known.clone(), object.location.clone());
+            let is_own = own.contains(&path);
+            async move {
+                let name = path.filename().unwrap_or_default();
+                let goes = match paths::parse_blob(name) {
+                    None => false,
+                    Some(epoch) if mutation == Mutation::OldPieceGoes => {
+                        let head = newest(&way.store).await;
+                        head.is_some_and(|head| epoch.0 + look_back <= head.0)
+                    }
+                    Some(_) => !is_own && !are_named(&way.store, &known).await.contains(name),
+                };
+                if goes {
+                    way.note("is taken for old", &path);
+                    way.store.delete(&path).await?;
+                }
+                Ok((!goes).then_some(object))
+            }
+        });
+        kept.boxed()
+    }
 }
 
 /// The record as another instance would have written it.
@@ -117,12 +162,31 @@ async fn is_undecided(store: &InMemory, path: &Path) -> bool {
     let Some(name) = path.filename().and_then(|name| LaneTag::new(JOB, LANE).parse(name)) else {
         return false;
     };
+    newest(store).await.is_some_and(|head| name.epoch > head)
+}
+
+/// The newest epoch that has a record.
+async fn newest(store: &InMemory) -> Option<Epoch> {
     let slots = store.list(None).try_filter_map(|object| async move {
         let slot = is_record(&object.location).then_some(object.location);
         Ok(slot.and_then(|path| paths::parse_slot(path.filename()?)))
     });
     let slots: Vec<Epoch> = slots.try_collect().await.unwrap_or_default();
-    slots.into_iter().max().is_some_and(|head| name.epoch > head)
+    slots.into_iter().max()
+}
+
+/// The file names of the pieces of state that these records name.
+async fn are_named(store: &InMemory, records: &BTreeSet<Path>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for path in records {
+        let Ok(found) = store.get(path).await else { continue };
+        let (epoch, bytes) = (path.filename().and_then(paths::parse_slot), found.bytes().await);
+        let (Some(epoch), Ok(bytes)) = (epoch, bytes) else { continue };
+        let record = SlotBody::thaw(epoch, bytes).ok().and_then(|body| body.record.state);
+        let keys = record.into_iter().flat_map(|state| state.pieces).map(|piece| piece.key);
+        names.extend(keys.filter_map(|key| Some(key.rsplit_once('/')?.1.to_owned())));
+    }
+    names
 }
 
 /// Whether it is the path of a record of the chain.
@@ -159,6 +223,7 @@ impl ObjectStore for MutatedWay {
         }
         lock(&self.own).insert(path.clone());
         if is_record(path) {
+            lock(&self.known).insert(path.clone());
             return self.put_record(path, payload, options).await;
         }
         self.way.put_opts(path, payload, options).await
@@ -173,6 +238,9 @@ impl ObjectStore for MutatedWay {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        if is_record(path) {
+            lock(&self.known).insert(path.clone());
+        }
         let forged = lock(&self.forged).get(path).cloned();
         if let Some(forged) = forged {
             let shown = InMemory::new();
@@ -195,7 +263,11 @@ impl ObjectStore for MutatedWay {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.without_undecided(self.way.list(prefix))
+        let listed = self.without_undecided(self.way.list(prefix));
+        match prefix.and_then(Path::filename) {
+            Some(paths::STATE_FOLDER) => self.without_pieces(listed),
+            _ => listed,
+        }
     }
 
     fn list_with_offset(

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
+use sluicegate_chain::Keep;
+use sluicegate_engine::lane::Bases;
 use sluicegate_model::position::Partition;
 use sluicegate_pipeline::Pipeline;
 
+use super::judge::{Judged, judge};
 use super::source::Logs;
 
 const HEAD: &str = r#"
@@ -30,7 +33,7 @@ path = "unused-dead"
 format = "FORMAT"
 [checkpoint]
 path = "unused-chain"
-interval = "700ms"
+interval = "INTERVALms"
 [limits]
 workers = 1
 [leadership]
@@ -40,6 +43,7 @@ margin = "500ms"
 id = "table"
 type = "FORMAT"
 path = "unused-rows"
+CORRECTIONS
 "#;
 
 const WINDOWS: &str = r#"
@@ -48,12 +52,22 @@ id = "list"
 kind = "aggregate"
 plugin = "ids"
 [window]
-type = "tumbling"
-size = "10s"
+KIND
 key = ["key"]
+allowed_lateness = "LATENESSs"
 [late]
 path = "unused-late"
 format = "FORMAT"
+"#;
+
+const PROCESS: &str = r#"
+[[stages]]
+id = "list"
+kind = "process"
+plugin = "diary"
+[process]
+key = ["key"]
+ttl = "TTL"
 "#;
 
 const TOPIC: &str = r#"
@@ -67,59 +81,136 @@ topic = "unused"
 /// The stage with state, where a plot has one.
 pub(crate) const STAGE: &str = "list";
 
-/// Seconds.
-const WINDOW: i64 = 10;
-const OUT_OF_ORDER: i64 = 5;
+/// What becomes of rows. Lengths are in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// They are written as they are.
+    Raw,
+    /// Windows of ten seconds, which are corrected for so long.
+    Tumbling { lateness: i64 },
+    /// Sessions, which are corrected for so long.
+    Sessions { lateness: i64 },
+    /// A key keeps state and timers, and is forgotten after so long, if ever.
+    Process { ttl: Option<i64> },
+}
+
+/// Of tumbling windows, seconds.
+pub(crate) const WINDOW: i64 = 10;
+/// Between two rows of a session at most, seconds.
+pub(crate) const GAP: i64 = 4;
+/// Of a session at most, seconds.
+pub(crate) const LENGTH_MAX: i64 = 15;
 
 pub(crate) struct Plot {
     pub(crate) config: Arc<Pipeline>,
+    pub(crate) kind: Kind,
     pub(crate) logs: Arc<Logs>,
-    /// What the tables must have: each of these texts once, as [`super::reader`] reads it.
+    /// What the tables must have: each of these texts once, as [`super::rows`] reads it.
     pub(crate) rows: BTreeSet<String>,
     /// The same of the topic.
     pub(crate) messages: BTreeSet<String>,
+    pub(crate) bases: Bases,
+    pub(crate) keep: Keep,
+    /// Objects of more than two parts of so many bytes go up part by part.
+    pub(crate) part_bytes: Option<u64>,
 }
 
 /// A record, as it was meant.
-struct Event {
-    id: String,
-    key: String,
-    at: i64,
-    is_broken: bool,
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    /// Seconds.
+    pub(crate) at: i64,
+    pub(crate) is_broken: bool,
 }
 
 impl Plot {
     /// One of a few pipelines, with records that come within some `time`.
     pub(crate) fn new(random: &mut Pcg64Mcg, time: Duration) -> Self {
-        let (windows, topic) =
-            [(false, false), (true, false), (true, true)][random.random_range(0..3)];
-        let text = [HEAD, if windows { WINDOWS } else { "" }, if topic { TOPIC } else { "" }];
+        let kind = kind(random);
+        let corrects = kind.lateness() > 0;
+        let has_topic = kind != Kind::Raw && !corrects && random.random();
+        let text = [HEAD, &kind.toml(), if has_topic { TOPIC } else { "" }].concat();
         let format = if random.random() { "delta" } else { "parquet" };
-        let text = text.concat().replace("FORMAT", format);
+        let corrections = if corrects { "corrections = \"append\"" } else { "" };
+        let interval = [300, 700][random.random_range(0..2)].to_string();
+        let text = text.replace("FORMAT", format).replace("CORRECTIONS", corrections);
+        let text = text.replace("INTERVAL", &interval);
         let parsed =
             sluicegate_pipeline::file::parse(&text, Path::new("story.toml"), &BTreeMap::new());
         let config = Arc::new(parsed.expect("the pipeline is well formed"));
-        let (mut logs, mut rows, mut results) = (Logs::new(), BTreeSet::new(), BTreeSet::new());
-        for number in 0..random.random_range(1..=3) {
-            let events = events(random, number);
-            judge(number, &events, windows, &mut rows, &mut results);
-            let mut at = Duration::ZERO;
-            let pace = 2.0 / events.len().max(1) as f64;
-            let log = events.iter().map(|event| {
-                at += time.mul_f64(random.random_range(0.0..pace));
-                (at, event.text())
-            });
-            let log = log.collect();
-            logs.insert(Partition { stream: Arc::from("log"), number }, log);
+        let partitions: Vec<Vec<Event>> =
+            (0..random.random_range(1..=3)).map(|number| events(random, number)).collect();
+        let Judged { rows, results } = judge(&partitions, kind);
+        let logs = Arc::new(logs(&partitions, time, random));
+        let message = |(key, ids): &(String, String)| format!("{key} {ids}");
+        let messages = results.iter().filter(|_| has_topic).map(message).collect();
+        let (bases, keep) = (bases(random), keep(random));
+        let part_bytes = random.random_bool(0.3).then(|| random.random_range(150..1_500));
+        Self { config, kind, logs, rows, messages, bases, keep, part_bytes }
+    }
+}
+
+impl Kind {
+    /// The modules that its stage may run, if it has one: they do the same.
+    pub(crate) fn modules(self) -> Option<[&'static str; 2]> {
+        match self {
+            Self::Raw => None,
+            Self::Tumbling { .. } | Self::Sessions { .. } => Some(["ids", "ids-too"]),
+            Self::Process { .. } => Some(["diary", "diary-too"]),
         }
-        rows.extend(results.iter().cloned());
-        let messages = if topic { results } else { BTreeSet::new() };
-        Self { config, logs: Arc::new(logs), rows, messages }
     }
 
-    pub(crate) fn has_stage(&self) -> bool {
-        self.config.stateful_stage().is_some()
+    /// How long windows are corrected, seconds.
+    pub(crate) fn lateness(self) -> i64 {
+        match self {
+            Self::Tumbling { lateness } | Self::Sessions { lateness } => lateness,
+            Self::Raw | Self::Process { .. } => 0,
+        }
     }
+
+    fn toml(self) -> String {
+        let windows = |kind: &str| {
+            WINDOWS.replace("KIND", kind).replace("LATENESS", &self.lateness().to_string())
+        };
+        match self {
+            Self::Raw => String::new(),
+            Self::Tumbling { .. } => windows(&format!("type = \"tumbling\"\nsize = \"{WINDOW}s\"")),
+            Self::Sessions { .. } => windows(&format!(
+                "type = \"session\"\ngap = \"{GAP}s\"\nmax_length = \"{LENGTH_MAX}s\""
+            )),
+            Self::Process { ttl } => {
+                PROCESS.replace("TTL", &ttl.map_or("off".to_owned(), |ttl| format!("{ttl}s")))
+            }
+        }
+    }
+}
+
+fn kind(random: &mut Pcg64Mcg) -> Kind {
+    let lateness = if random.random_bool(0.5) { 0 } else { random.random_range(1..15) };
+    match random.random_range(0..7) {
+        0 => Kind::Raw,
+        1..3 => Kind::Tumbling { lateness },
+        3..5 => Kind::Sessions { lateness },
+        _ => Kind::Process { ttl: (lateness > 0).then_some(lateness) },
+    }
+}
+
+/// As it is, or so that stories, whose states are small, write deltas.
+fn bases(random: &mut Pcg64Mcg) -> Bases {
+    if random.random_bool(0.25) {
+        return Bases::default();
+    }
+    Bases { deltas_from: 0, deltas_max: random.random_range(1..8), deltas_percent: 10_000 }
+}
+
+/// As it is, or so that stories, whose chains are short, let go of their beginnings.
+fn keep(random: &mut Pcg64Mcg) -> Keep {
+    if random.random_bool(0.25) {
+        return Keep::default();
+    }
+    let (look_back, tick) = (random.random_range(2..5), Duration::from_millis(300));
+    Keep { look_back, tick, age: Duration::ZERO, ..Keep::default() }
 }
 
 impl Event {
@@ -134,7 +225,7 @@ fn events(random: &mut Pcg64Mcg, number: i32) -> Vec<Event> {
     let event = |offset: i64, random: &mut Pcg64Mcg| Event {
         id: format!("{number}-{offset}"),
         // A key is of one partition: then the order of its rows is given.
-        key: format!("{number}{}", ["a", "b"][random.random_range(0..2)]),
+        key: format!("{number}{}", ["a", "b", "c"][random.random_range(0..3)]),
         at: 1_000 + offset - random.random_range(0..20),
         is_broken: random.random_ratio(1, 30),
     };
@@ -142,33 +233,17 @@ fn events(random: &mut Pcg64Mcg, number: i32) -> Vec<Event> {
     (0..count).map(|offset| event(offset, random)).collect()
 }
 
-/// What becomes of the records of a partition, computed in one go. (docs/design/time.md#rule-2)
-fn judge(
-    number: i32,
-    events: &[Event],
-    windows: bool,
-    rows: &mut BTreeSet<String>,
-    results: &mut BTreeSet<String>,
-) {
-    let mut watermark = i64::MIN;
-    let mut groups: BTreeMap<(i64, &str), String> = BTreeMap::new();
-    for (offset, Event { id, key, at, is_broken }) in events.iter().enumerate() {
-        if *is_broken {
-            rows.insert(format!("dead {number}-{offset}"));
-            continue;
-        }
-        let before = watermark;
-        watermark = watermark.max(at - OUT_OF_ORDER);
-        let start = at - at.rem_euclid(WINDOW);
-        if !windows {
-            rows.insert(format!("row {id}"));
-        } else if before >= start + WINDOW {
-            rows.insert(format!("late {id}"));
-        } else {
-            let ids = groups.entry((start, key)).or_default();
-            ids.push_str(id);
-            ids.push(';');
-        }
+/// When each record comes, within some `time`.
+fn logs(partitions: &[Vec<Event>], time: Duration, random: &mut Pcg64Mcg) -> Logs {
+    let mut logs = Logs::new();
+    for (number, events) in (0..).zip(partitions) {
+        let (mut at, pace) = (Duration::ZERO, 2.0 / events.len().max(1) as f64);
+        let log = events.iter().map(|event| {
+            at += time.mul_f64(random.random_range(0.0..pace));
+            (at, event.text())
+        });
+        let log = log.collect();
+        logs.insert(Partition { stream: Arc::from("log"), number }, log);
     }
-    results.extend(groups.into_iter().map(|((_, key), ids)| format!("{key} {ids}")));
+    logs
 }

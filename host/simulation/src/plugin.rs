@@ -1,4 +1,5 @@
-//! An aggregate in native code: it writes down the ids of its group in the order in which it was given them.
+//! The plugins of stories, in native code. An aggregate writes down the ids of its group in the order in which it was given
+//! them; the process plugin is [`super::diary_plugin`].
 
 use std::sync::Arc;
 
@@ -14,8 +15,14 @@ use sluicegate_sandbox::plugin::description::{Description, PluginColumn};
 use sluicegate_sandbox::plugin::guest::{AggregateGuest, Guest, Instance, StatefulGuest, Usage};
 use sluicegate_sandbox::plugin::{Code, PluginError};
 
-/// Two modules that do the same, so that one may take the place of the other whenever it likes. Their bytes are their names.
-pub(crate) const NAMES: [&str; 2] = ["ids", "ids-too"];
+use super::diary_plugin::DiaryOfKeys;
+
+/// Of each kind two modules that do the same, so that one may take the place of the other whenever it likes. Their bytes are
+/// their names.
+pub(crate) const NAMES: [&str; 4] = ["ids", "ids-too", "diary", "diary-too"];
+
+/// The column that each of them makes.
+pub(crate) const OUTPUT: &str = "ids";
 
 /// The one of that name.
 pub(crate) fn module(name: &str) -> LoadedModule {
@@ -24,17 +31,21 @@ pub(crate) fn module(name: &str) -> LoadedModule {
         data_type: DataType::Utf8,
         nullable: false,
     };
+    let (kind, code): (_, Arc<dyn Code>) = match name.starts_with("diary") {
+        true => (PluginKind::Keyed, Arc::new(DiaryOfKeys)),
+        false => (PluginKind::Aggregate, Arc::new(Ids)),
+    };
     let description = Description {
-        kind: PluginKind::Aggregate,
+        kind,
         sdk: "native".to_owned(),
         inputs: vec![column("id")],
-        outputs: vec![column("ids")],
+        outputs: vec![column(OUTPUT)],
         keeps_other_columns: true,
         state_version: 1,
         state_fingerprint: 1,
         migrates_from: Vec::new(),
     };
-    LoadedModule::native(name, description, Arc::new(Ids))
+    LoadedModule::native(name, description, code)
 }
 
 struct Ids;
@@ -81,7 +92,7 @@ impl AggregateGuest for Ids {
     ) -> Result<EvaluateAnswer, PluginError> {
         let texts = states.iter().map(|state| Some(String::from_utf8_lossy(state)));
         let column: ArrayRef = Arc::new(texts.collect::<StringArray>());
-        let batch = RecordBatch::try_from_iter_with_nullable([("ids", column, false)]);
+        let batch = RecordBatch::try_from_iter_with_nullable([(OUTPUT, column, false)]);
         let groups = (0..).take(states.len()).collect();
         Ok(EvaluateAnswer { batch: batch.expect("one column"), groups })
     }

@@ -3,18 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Int32Type, Int64Type};
-use arrow::record_batch::RecordBatch;
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sluicegate_chain::record::{ChainRecord, Epoch};
-use sluicegate_chain::{LaneStorage, inspect};
+use sluicegate_chain::{LaneStorage, inspect, paths};
 use sluicegate_pipeline::{Pipeline, TableFormat};
 
 use super::log::LogReader;
+use super::rows::{Row, rows};
 
 /// What is gone stays gone, so it is seen a little later. Reading all again each time takes a quarter of a story.
 const LOOKS_BACK_EVERY: u64 = 12;
@@ -26,11 +23,16 @@ pub(crate) struct Reader {
     pub(crate) storage: LaneStorage,
     /// Records that were read, and the files of them.
     records: Vec<ChainRecord>,
-    /// The row and where it was seen.
-    rows: BTreeMap<String, String>,
+    /// By their identities.
+    rows: BTreeMap<String, Seen>,
     /// What readers of tables with a log see.
     logs: Vec<LogReader>,
     looks: u64,
+}
+
+struct Seen {
+    row: Row,
+    epoch: Epoch,
 }
 
 impl Reader {
@@ -53,9 +55,13 @@ impl Reader {
         if count < self.records.len() as u64 {
             return Err(format!("the chain had {} epochs, and has {count}", self.records.len()));
         }
-        for epoch in self.records.len() as u64..count {
+        let before = self.records.len();
+        for epoch in before as u64..count {
             let record = self.record(epoch).await?;
             self.read(record).await?;
+        }
+        if self.records.len() > before {
+            self.blobs_are_there().await?;
         }
         if !self.looks.is_multiple_of(LOOKS_BACK_EVERY) {
             return Ok(());
@@ -70,11 +76,30 @@ impl Reader {
     ///
     /// What has changed or vanished.
     pub(crate) async fn look_back(&self) -> Result<(), String> {
+        let kept = self.records.len().saturating_sub(self.storage.keep.slots_min() as usize);
         for (epoch, before) in (0..).zip(&self.records) {
-            if *before != self.record(epoch).await? {
+            // What is older may have been let go, and the genesis may not.
+            let is_kept = epoch == 0 || epoch >= kept as u64;
+            if is_kept && *before != self.record(epoch).await? {
                 return Err(format!("epoch {epoch} is another one than before"));
             }
             self.files_are_there(before).await?;
+        }
+        self.blobs_are_there().await
+    }
+
+    /// States and outboxes of the newest records are there: whoever opens needs them (C15).
+    async fn blobs_are_there(&self) -> Result<(), String> {
+        let LaneStorage { chain, job, lane, keep, .. } = &self.storage;
+        let folder = chain.child(&paths::lane_folder(job, lane));
+        for record in self.records.iter().rev().take(keep.look_back) {
+            let pieces = record.state.iter().flat_map(|state| &state.pieces);
+            let pieces = pieces.map(|piece| &piece.key);
+            for key in pieces.chain(record.outbox.iter().map(|outbox| &outbox.key)) {
+                if self.store.head(&folder.path(key)).await.is_err() {
+                    return Err(format!("epoch {} names `{key}`, which is gone", record.epoch));
+                }
+            }
         }
         Ok(())
     }
@@ -113,13 +138,16 @@ impl Reader {
     ///
     /// What is missing, or too much.
     pub(crate) fn compare(&self, wanted: &BTreeSet<String>) -> Result<usize, String> {
-        let lost: Vec<_> = wanted.iter().filter(|row| !self.rows.contains_key(*row)).collect();
+        let all = || self.rows.values().map(|seen| &seen.row);
+        let counts = |row: &&Row| !all().any(|other| other.replaces(row));
+        let rows: BTreeSet<&String> = all().filter(counts).map(|row| &row.text).collect();
+        let lost: Vec<_> = wanted.iter().filter(|row| !rows.contains(row)).collect();
         if !lost.is_empty() {
             return Err(format!("lost: {lost:?}"));
         }
-        match self.rows.keys().find(|row| !wanted.contains(*row)) {
+        match rows.iter().find(|row| !wanted.contains(**row)) {
             Some(row) => Err(format!("the tables have `{row}`, which nobody computes")),
-            None => Ok(self.rows.len()),
+            None => Ok(rows.len()),
         }
     }
 
@@ -138,13 +166,12 @@ impl Reader {
             let path = self.path(&file.table, &file.path);
             let gone = |_| format!("epoch {} names `{path}`, which is not there", record.epoch);
             let bytes = self.store.get(&path).await.map_err(gone)?.bytes().await.map_err(gone)?;
-            for id in texts(bytes)? {
-                let place = format!("epoch {}", record.epoch);
-                if let Some(before) = self.rows.insert(id.clone(), place) {
-                    return Err(format!(
-                        "`{id}` stands twice: {before}, and epoch {}",
-                        record.epoch
-                    ));
+            let unread = |error| format!("`{path}` of epoch {}: {error}", record.epoch);
+            for row in rows(bytes).map_err(unread)? {
+                let (identity, epoch) = (row.identity(), record.epoch);
+                if let Some(before) = self.rows.insert(identity.clone(), Seen { row, epoch }) {
+                    let before = before.epoch;
+                    return Err(format!("`{identity}` stands twice: epochs {before} and {epoch}"));
                 }
             }
         }
@@ -155,33 +182,4 @@ impl Reader {
     fn path(&self, table: &str, below: &str) -> Path {
         self.storage.tables[table].path(below)
     }
-}
-
-/// The rows of a file as texts that tell them apart, whatever table it is of.
-fn texts(bytes: bytes::Bytes) -> Result<Vec<String>, String> {
-    let open = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|file| file.build());
-    let mut texts = Vec::new();
-    for batch in open.map_err(|error| error.to_string())? {
-        let batch = batch.map_err(|error| error.to_string())?;
-        for row in 0..batch.num_rows() {
-            texts.push(text(&batch, row)?);
-        }
-    }
-    Ok(texts)
-}
-
-fn text(batch: &RecordBatch, row: usize) -> Result<String, String> {
-    let column = |name: &str| batch.column_by_name(name);
-    let string = |name: &str| Some(column(name)?.as_string_opt::<i32>()?.value(row));
-    let offset = || {
-        let partition = column("partition")?.as_primitive_opt::<Int32Type>()?.value(row);
-        Some((partition, column("offset")?.as_primitive_opt::<Int64Type>()?.value(row)))
-    };
-    let text = match (string("id"), string("ids"), column("late_reason")) {
-        (_, Some(ids), _) => string("key").map(|key| format!("{key} {ids}")),
-        (Some(id), _, Some(_)) => Some(format!("late {id}")),
-        (Some(id), ..) => Some(format!("row {id}")),
-        _ => offset().map(|(partition, offset)| format!("dead {partition}-{offset}")),
-    };
-    text.ok_or_else(|| format!("a row of no table that is known: {}", batch.schema()))
 }

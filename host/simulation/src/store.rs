@@ -97,7 +97,7 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    fn clone_way(&self) -> Self {
+    pub(crate) fn clone_way(&self) -> Self {
         Self {
             store: Arc::clone(&self.store),
             network: Arc::clone(&self.network),
@@ -180,7 +180,7 @@ async fn damaged(found: GetResult, at: f64) -> Result<GetResult> {
     Ok(GetResult { payload, meta, range, attributes })
 }
 
-fn failed(what: &str) -> Error {
+pub(crate) fn failed(what: &str) -> Error {
     Error::Generic { store: "simulated", source: format!("{what}: connection lost").into() }
 }
 

@@ -25,6 +25,12 @@ pub enum Mutation {
     NeverDoubts,
     /// Every process on the same machine looks as if it were gone.
     ProcessesLookGone,
+    /// A part of an upload whose put was not answered is taken for sent.
+    UnansweredPartIsPut,
+    /// A piece of state goes when it is old, whatever record names it (C15).
+    OldPieceGoes,
+    /// An owner deletes what it does not know, instead of what it knows to be old: one that slept knows little (C15).
+    UnknownPieceGoes,
 }
 
 /// What came of a seed.

@@ -76,3 +76,18 @@ fn a_leader_that_never_doubts_is_found() {
 fn processes_that_look_gone_are_found() {
     is_found(Mutation::ProcessesLookGone, 50, "believe to lead");
 }
+
+#[test]
+fn a_part_that_was_not_answered_and_is_taken_for_sent_is_found() {
+    is_found(Mutation::UnansweredPartIsPut, 100, "");
+}
+
+#[test]
+fn an_old_piece_of_state_that_goes_although_it_is_named_is_found() {
+    is_found(Mutation::OldPieceGoes, 100, "which is gone");
+}
+
+#[test]
+fn an_owner_that_slept_and_deletes_what_it_does_not_know_is_found() {
+    is_found(Mutation::UnknownPieceGoes, 300, "which is gone");
+}

@@ -16,8 +16,8 @@ use sluicegate_runtime::Names;
 use super::diary::Diary;
 use super::life::{Life, Surroundings, location, storage};
 use super::machine::Lives;
+use super::parts::Uploads;
 use super::plot::Plot;
-use super::plugin;
 use super::reader::Reader;
 use super::store::Network;
 use super::story::{Mutation, Story};
@@ -87,9 +87,10 @@ impl World {
         let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&store);
         let around = Surroundings {
             diary: Diary::begin(),
-            topic: Arc::new(Topic::new(storage(&plot.config, &straight), Arc::clone(&faults))),
+            topic: Arc::new(Topic::new(storage(&plot, &straight), Arc::clone(&faults))),
             store,
             network: Arc::new(network),
+            uploads: Uploads::default(),
             plot,
             names,
             lives: Lives::default(),
@@ -103,11 +104,11 @@ impl World {
 
     async fn play(mut self) -> Story {
         let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&self.around.store);
-        let storage = storage(&self.around.plot.config, &straight);
+        let storage = storage(&self.around.plot, &straight);
         let mut reader =
             Reader::new(Arc::clone(&self.around.store), storage, &self.around.plot.config);
-        if self.around.plot.has_stage() {
-            upload(&straight).await;
+        if let Some(modules) = self.around.plot.kind.modules() {
+            upload(&straight, modules).await;
         }
         let played = self.play_on(&mut reader).await;
         let Plot { rows, messages, .. } = &self.around.plot;
@@ -227,8 +228,10 @@ impl World {
                     place.wakes =
                         Some(now + Duration::from_millis(self.random.random_range(100..7_000)));
                 }
-                11..13 if self.around.plot.has_stage() => {
-                    life.activate(plugin::NAMES[self.random.random_range(0..2)]);
+                11..13 => {
+                    if let Some(modules) = self.around.plot.kind.modules() {
+                        life.activate(modules[self.random.random_range(0..2)]);
+                    }
                 }
                 _ => {}
             }
@@ -284,9 +287,9 @@ impl World {
 }
 
 /// Somebody has pushed the modules before.
-async fn upload(store: &Arc<dyn ObjectStore>) {
+async fn upload(store: &Arc<dyn ObjectStore>, names: [&'static str; 2]) {
     let modules = ModuleStore::new(location(store, "modules"));
-    for name in plugin::NAMES {
+    for name in names {
         let put = modules.put(name, name.as_bytes().into()).await;
         put.expect("nothing goes wrong between a store in memory and us");
     }
