@@ -6,6 +6,7 @@
 //! which it takes some of an answer, and there is a number of connections, in all and per address.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -72,14 +73,19 @@ pub(super) async fn accept(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let addresses = Addresses::default();
     let connections = TaskTracker::new();
+    let mut failing = Failing::default();
     while let Some(Ok(slot)) =
         shutdown.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await
     {
         let (stream, peer) = match shutdown.run_until_cancelled(listener.accept()).await {
             None => break,
-            Some(Ok(accepted)) => accepted,
+            Some(Ok(accepted)) => {
+                failing.end();
+                accepted
+            }
+            Some(Err(error)) if is_of_one(&error) => continue,
             Some(Err(error)) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                failing.again(&error);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -97,6 +103,38 @@ pub(super) async fn accept(
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+/// The client has gone away meanwhile: the next may be accepted at once.
+fn is_of_one(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+/// Attempts to accept that have failed one after the other, ten a second: the log says when it begins and when it is over.
+#[derive(Default)]
+struct Failing {
+    attempts: u64,
+}
+
+impl Failing {
+    /// Another one. Whether it is the first.
+    fn again(&mut self, error: &io::Error) -> bool {
+        self.attempts += 1;
+        let is_first = self.attempts == 1;
+        if is_first {
+            tracing::warn!(%error, "connections cannot be accepted; trying on");
+        }
+        is_first
+    }
+
+    /// One was accepted. How many had failed.
+    fn end(&mut self) -> u64 {
+        let attempts = std::mem::take(&mut self.attempts);
+        if attempts > 0 {
+            tracing::info!(attempts, "connections are accepted again");
+        }
+        attempts
+    }
 }
 
 async fn serve_connection(
@@ -162,5 +200,19 @@ impl Drop for Admitted {
         if *count == 0 {
             counts.remove(&self.address);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_that_fail_are_said_once_and_counted() {
+        let (mut failing, error) = (Failing::default(), io::Error::from_raw_os_error(24));
+        assert!(!is_of_one(&error));
+        assert_eq!([failing.again(&error), failing.again(&error)], [true, false]);
+        assert_eq!([failing.end(), failing.end()], [2, 0]);
+        assert!(failing.again(&error), "it has begun anew");
     }
 }
