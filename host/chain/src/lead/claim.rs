@@ -1,5 +1,6 @@
 //! The two objects of a term: the claim that won it, and the sign of its leader's life.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub struct Claim {
     /// Which process it is, for others on the same machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessMark>,
+    /// Which pipeline file it runs. None: an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileMark>,
     /// The leader's wall clock when it claimed, for people only.
     pub at: EventTime,
 }
@@ -55,6 +59,15 @@ impl Claim {
     pub fn ttl(&self) -> Duration {
         Duration::from_millis(self.ttl_ms)
     }
+}
+
+/// A pipeline file so that others see whether theirs says the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileMark {
+    /// The version of the program: others may make other marks of the same file.
+    pub version: String,
+    /// Its sections, each with what tells it from another.
+    pub sections: BTreeMap<String, String>,
 }
 
 /// A process so that others on its machine can see whether it is gone.

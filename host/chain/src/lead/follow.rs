@@ -130,6 +130,7 @@ mod tests {
             ttl_ms: 15_000,
             url: None,
             process: None,
+            file: None,
             at: EventTime(0),
         };
         let sign = Sign { nonce: "n".to_owned(), count, released };

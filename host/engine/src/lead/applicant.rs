@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::Processes;
-use sluicegate_chain::lead::claim::{Claim, LeadTerm};
+use sluicegate_chain::lead::claim::{Claim, FileMark, LeadTerm};
 use sluicegate_model::time::{Clock, EventTime};
 use sluicegate_runtime::Names;
 
@@ -14,6 +14,7 @@ pub(crate) struct Applicant {
     pub(crate) pipeline: Arc<str>,
     pub(crate) instance: String,
     pub(crate) url: Option<String>,
+    pub(crate) file: Option<FileMark>,
     pub(crate) ttl: Duration,
     pub(crate) clock: Clock,
     pub(crate) names: Names,
@@ -30,6 +31,7 @@ impl Applicant {
             ttl_ms: u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX),
             url: self.url.clone(),
             process: self.processes.own(),
+            file: self.file.clone(),
             at: EventTime(self.clock.wall_micros()),
         }
     }

@@ -19,6 +19,7 @@ fn an_answer_that_comes_when_the_term_is_released_changes_nothing() {
         ttl_ms: 1,
         url: None,
         process: None,
+        file: None,
         at: EventTime(0),
     };
     let stop = CancellationToken::new();

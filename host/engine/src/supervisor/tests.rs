@@ -409,6 +409,31 @@ fn of_two_that_run_a_lane_the_first_goes_on_and_the_other_waits_for_its_end() {
     assert_eq!(world.read(), 3);
 }
 
+/// Its settings rule when it takes over, and somebody may have forgotten that.
+#[test]
+fn who_stands_by_says_in_what_its_pipeline_file_differs_from_that_of_the_leader() {
+    let world = World::watching();
+    let pace = Pace { look: FAST, ..Pace::default() };
+    let leader = world.start_as("leader", pace, &world.store);
+    leader.shows(|status| status.phase == Phase::Running);
+    let same = world.start_as("same", pace, &world.store);
+    stands_by(&same, "leader");
+    let slower = world.changed(&world.text.replace("interval = \"100ms\"", "interval = \"200ms\""));
+    let other = slower.start_as("other", pace, &world.store);
+    other.shows(|status| {
+        let says = |problem: &String| {
+            problem.contains("not that of the leader, `leader`: checkpoint differs;")
+                && problem.contains("its own file rules")
+        };
+        status.phase == Phase::Standby && status.problem.as_ref().is_some_and(says)
+    });
+    assert_eq!(same.status.load().problem, None);
+    for lane in [other, same, leader] {
+        lane.stop.ask();
+        lane.ended();
+    }
+}
+
 /// Nobody works meanwhile, so it asks for what has come since and for nothing else.
 #[test]
 fn an_instance_that_stood_by_asks_the_store_for_little_when_it_takes_over() {

@@ -2,6 +2,7 @@
 //! they changed (docs/design/decisions.md#d6).
 
 pub mod columns;
+pub mod sections;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -120,6 +121,10 @@ fn key_columns(pipeline: &Pipeline, names: &[String]) -> String {
         None => name.clone(),
     };
     names.iter().map(column).collect::<Vec<_>>().join(", ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The beginning of the names under which stages stand among the fingerprints.

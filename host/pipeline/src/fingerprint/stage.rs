@@ -3,6 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::hex;
 use crate::{PluginRef, StageConfig};
 
 /// How often the hash of a configuration is hashed again: a short secret is guessed that many times more slowly, and a
@@ -66,8 +67,4 @@ fn plugin(stage: &StageConfig) -> String {
 pub(super) fn columns(stage: &StageConfig) -> String {
     let pairs = stage.columns.iter().map(|(input, column)| format!("{input} = {column}"));
     pairs.collect::<Vec<_>>().join(", ")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

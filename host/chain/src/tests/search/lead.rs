@@ -220,6 +220,7 @@ impl Job {
             ttl_ms: u64::from(TTL) * 1_000,
             url: None,
             process: None,
+            file: None,
             at: EventTime(0),
         };
         let claim = Arc::new(claim);

@@ -12,12 +12,14 @@ use crate::lane::{Awaited, Outside};
 use crate::lead::{Applicant, Elder, Keeper, Lead, SETTLE_LIMIT, TakeOver, TakeOverKind, Work};
 use sluicegate_chain::beat::look;
 use sluicegate_chain::lead::Timing;
-use sluicegate_chain::lead::claim::{Claim, LeadTerm};
+use sluicegate_chain::lead::claim::{Claim, FileMark, LeadTerm};
 use sluicegate_chain::lead::follow::{Advice, Follower, Look, Seen, Vacancy};
 use sluicegate_chain::lead::hold::Hold;
 use sluicegate_chain::lead::store::{Attempt, LeadStore};
 use sluicegate_chain::{ChainError, Opener};
 use sluicegate_delta::TableLog;
+use sluicegate_pipeline::Pipeline;
+use sluicegate_pipeline::fingerprint::sections::{differing, sections};
 
 /// Between two attempts to send a claim whose fate is unknown.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
@@ -56,6 +58,7 @@ pub(super) fn win(
         elder: Elder::default(),
         known: None,
         said: None,
+        compared: None,
         followed: None,
         led: None,
     }
@@ -73,6 +76,8 @@ struct Candidate<'c> {
     known: Option<Claim>,
     /// For whom it said that it stands by.
     said: Option<String>,
+    /// Whose pipeline file was compared, and what to say of it.
+    compared: Option<(LeadTerm, Option<String>)>,
     /// When chain and logs were followed last.
     followed: Option<Duration>,
     /// When somebody else was last seen to lead. Of one that is silent its last sign counts.
@@ -110,9 +115,10 @@ impl Candidate<'_> {
                 Err(error) => Some(error),
             };
             has_waited = true;
-            self.publish(
-                problem.map(|error| format!("nobody knows whether the leader lives: {error}")),
-            );
+            let problem =
+                problem.map(|error| format!("nobody knows whether the leader lives: {error}"));
+            let differs = self.compare_files();
+            self.publish(problem.or(differs));
             self.follow(opener, logs)?;
             let LaneParts { runtime, pace, .. } = self.parts;
             if wait(self.outside, runtime, pace.look, Awaited::Standby) {
@@ -190,12 +196,29 @@ impl Candidate<'_> {
             clock: clock.clone(),
             lead: lead.clone(),
             pulse: self.outside.pulse.clone(),
+            panics: self.outside.metrics.panics.clone(),
             applicant,
             claim: claim.clone(),
             hold,
         };
         lead.won(&claim, Keeper::spawn(runtime, work));
         Ok(true)
+    }
+
+    /// In what the pipeline file differs from that of the leader, if it does. It is logged once a term.
+    fn compare_files(&mut self) -> Option<String> {
+        let known = self.known.as_ref()?;
+        if let Some((term, differs)) = &self.compared
+            && *term == known.term
+        {
+            return differs.clone();
+        }
+        let differs = differing_from(known, &self.parts.config);
+        if let Some(differs) = &differs {
+            tracing::warn!(pipeline = %self.parts.config.name, "{differs}");
+        }
+        self.compared = Some((known.term, differs.clone()));
+        differs
     }
 
     /// Whether a claim has won. It is sent until that is known.
@@ -281,12 +304,35 @@ impl Candidate<'_> {
     }
 }
 
+/// What a leader runs, as another program of its version compares it.
+fn mark_of(config: &Pipeline) -> FileMark {
+    FileMark { version: env!("CARGO_PKG_VERSION").to_owned(), sections: sections(config) }
+}
+
+/// In what a pipeline file differs from that of a leader whose marks are to be compared.
+fn differing_from(leader: &Claim, config: &Pipeline) -> Option<String> {
+    let theirs = leader.file.as_ref()?;
+    if theirs.version != env!("CARGO_PKG_VERSION") {
+        return None;
+    }
+    let differing = differing(&theirs.sections, config);
+    (!differing.is_empty()).then(|| {
+        format!(
+            "the pipeline file here is not that of the leader, `{}`: {} {}; if this instance takes over, its own file rules",
+            leader.instance,
+            differing.join(", "),
+            if differing.len() == 1 { "differs" } else { "differ" }
+        )
+    })
+}
+
 /// Whoever opens the lane, as somebody who wants to lead.
 fn applicant(parts: &LaneParts) -> Applicant {
     Applicant {
         pipeline: Arc::clone(&parts.config.name),
         instance: parts.instance.clone(),
         url: parts.advertise.clone(),
+        file: Some(mark_of(&parts.config)),
         ttl: parts.config.leadership.ttl,
         clock: parts.clock.clone(),
         names: parts.names.clone(),

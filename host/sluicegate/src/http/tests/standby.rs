@@ -15,6 +15,7 @@ fn claim(url: Option<&str>) -> Claim {
         ttl_ms: 15_000,
         url: url.map(str::to_owned),
         process: None,
+        file: None,
         at: EventTime(0),
     }
 }
