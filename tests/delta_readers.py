@@ -1,6 +1,8 @@
 """Reads Delta tables with programs that are not ours, and prints rows as lines that the tests compare.
 
     delta_readers.py rows READER TABLE COLUMN...    prints the rows
+    delta_readers.py where READER TABLE NAME VALUE COLUMN...
+                                                    prints those with this value, as JSON, in the column of that name
     delta_readers.py poll TABLE COLUMN...           looks until standard input ends; answers each line of it with its
                                                     number of looks and the rows of the last; fails if a row is gone or
                                                     there twice
@@ -11,27 +13,39 @@
 import collections
 import datetime
 import glob
+import json
 import os
 import sys
 import threading
 
 
-def deltalake_rows(table, columns):
+def deltalake_rows(table, columns, wanted=None):
     import deltalake
+    import pyarrow.dataset
 
     options = {"AWS_S3_ALLOW_UNSAFE_RENAME": "true"} if table.startswith("s3") else None
     opened = deltalake.DeltaTable(table, storage_options=options)
-    rows = opened.to_pyarrow_table(columns=columns).to_pylist()
+    condition = None
+    if wanted:
+        name, value = wanted
+        field = pyarrow.dataset.field(name)
+        condition = field.is_null() if value is None else field == value
+    rows = opened.to_pyarrow_dataset().to_table(columns=columns, filter=condition).to_pylist()
     return [tuple(row[column] for column in columns) for row in rows]
 
 
-def polars_rows(table, columns):
+def polars_rows(table, columns, wanted=None):
     import polars
 
-    return polars.scan_delta(table).select(columns).collect().rows()
+    rows = polars.scan_delta(table)
+    if wanted:
+        name, value = wanted
+        column = polars.col(name)
+        rows = rows.filter(column.is_null() if value is None else column == value)
+    return rows.select(columns).collect().rows()
 
 
-def duckdb_rows(table, columns):
+def duckdb_rows(table, columns, wanted=None):
     import duckdb
     import duckdb_extension_delta
 
@@ -40,7 +54,13 @@ def duckdb_rows(table, columns):
     connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
     connection.execute(f"LOAD '{extension}'")
     names = ", ".join(f'"{column}"' for column in columns)
-    return connection.execute(f"SELECT {names} FROM delta_scan('{table}')").fetchall()
+    condition, values = "", []
+    if wanted:
+        name, value = wanted
+        condition = f'WHERE "{name}" ' + ("IS NULL" if value is None else "= ?")
+        values = [] if value is None else [value]
+    query = f"SELECT {names} FROM delta_scan('{table}') {condition}"
+    return connection.execute(query, values).fetchall()
 
 
 READERS = {"deltalake": deltalake_rows, "polars": polars_rows, "duckdb": duckdb_rows}
@@ -52,7 +72,13 @@ def shown(value):
     if isinstance(value, datetime.datetime):
         value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
         return value.isoformat() + "Z"
-    return str(value)
+    # A row is a line.
+    return str(value).replace("\n", "\\n")
+
+
+def show(rows):
+    for row in rows:
+        print(" | ".join(shown(value) for value in row))
 
 
 def poll(table, columns):
@@ -100,8 +126,9 @@ def optimize(table):
 def main():
     match sys.argv[1:]:
         case ["rows", reader, table, *columns]:
-            for row in READERS[reader](table, columns):
-                print(" | ".join(shown(value) for value in row))
+            show(READERS[reader](table, columns))
+        case ["where", reader, table, name, value, *columns]:
+            show(READERS[reader](table, columns, (name, json.loads(value))))
         case ["optimize", table]:
             print(optimize(table))
         case ["poll", table, *columns]:

@@ -29,6 +29,7 @@ mod long_decimals;
 mod console;
 mod exactly_once;
 mod delta;
+mod delta_partitions;
 mod results_topic;
 mod keyed;
 mod keyed_swap;

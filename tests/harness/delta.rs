@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
+
 use super::place::Place;
 use super::services;
 
@@ -20,8 +22,31 @@ pub fn read(place: &Place, reader: &str, table: &str, columns: &[&str]) -> Vec<S
     let output = readers(place, &["rows", reader, &url]).args(columns).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{reader} reads {url}: {errors}");
+    lines(output.stdout)
+}
+
+/// The rows of a table that have this value in a column, those columns of them.
+#[track_caller]
+pub fn read_where(
+    place: &Place,
+    reader: &str,
+    table: &str,
+    (column, value): (&str, &Value),
+    columns: &[&str],
+) -> Result<Vec<String>, String> {
+    let url = format!("{}/{table}", place.url);
+    let value = value.to_string();
+    let mut command = readers(place, &["where", reader, &url, column, &value]);
+    let output = command.args(columns).output().unwrap();
+    match output.status.success() {
+        true => Ok(lines(output.stdout)),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+fn lines(output: Vec<u8>) -> Vec<String> {
     let mut rows: Vec<String> =
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        String::from_utf8(output).unwrap().lines().map(str::to_owned).collect();
     rows.sort();
     rows
 }

@@ -89,14 +89,14 @@ impl Place {
 
     /// Puts an object.
     pub fn write(&self, path: &str, bytes: Bytes) {
-        let put = async { self.store.put(&Path::from(path), bytes.into()).await };
+        let path = Path::parse(path).unwrap();
+        let put = async { self.store.put(&path, bytes.into()).await };
         self.runtime.block_on(put).unwrap();
     }
 
     /// The bytes of an object.
     pub fn read(&self, path: &str) -> Bytes {
-        self.runtime
-            .block_on(async { self.store.get(&Path::from(path)).await?.bytes().await })
-            .unwrap()
+        let path = Path::parse(path).unwrap();
+        self.runtime.block_on(async { self.store.get(&path).await?.bytes().await }).unwrap()
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
 use super::body::SlotBody;
+use super::folders::EPOCHS_FOLDER;
 use super::paths::{DataFileName, LaneTag, Naming};
 use super::record::Epoch;
 use super::resolve::FoundFile;
@@ -18,7 +20,16 @@ use sluicegate_store::once::in_time;
 /// Whether the table had date folders lately.
 pub(super) fn had_folders(slots: &[SlotBody], table: &str) -> bool {
     let mut files = slots.iter().flat_map(|slot| &slot.record.files);
-    files.any(|file| file.table == table && !file.partition_values.is_empty())
+    files.any(|file| file.table == table && lies_in_day(&file.path))
+}
+
+/// Whether a path below a table begins with the folder of a day.
+fn lies_in_day(below: &str) -> bool {
+    below.split_once('/').is_some_and(|(folder, _)| is_day(folder))
+}
+
+fn is_day(folder: &str) -> bool {
+    folder.strip_prefix(DATE_COLUMN).is_some_and(|value| value.starts_with('='))
 }
 
 /// Whether a table has date folders. The pipeline file may have changed its mind, so the store is asked.
@@ -34,8 +45,7 @@ impl Folders {
         let before = table.path(&format!("{}=", DATE_COLUMN));
         let listing = table.store.list_with_offset(root_of(table), &before).take(LIST_PAGE);
         let objects: Vec<ObjectMeta> = in_time(listing.try_collect()).await?;
-        let depth = table.prefix.parts_count() + 1;
-        let in_folder = |object: &ObjectMeta| object.location.parts_count() > depth;
+        let in_folder = |object: &ObjectMeta| lies_in_day(&table.below(&object.location));
         Ok(if objects.iter().any(in_folder) { Self::Some } else { Self::None })
     }
 }
@@ -58,8 +68,9 @@ pub(super) async fn all_files(
 
 /// The data files of one naming in a table, from an epoch on.
 ///
-/// Names sort by epoch within a folder, so the listing costs a request or two and one for each thousand files found,
-/// however old the table is; with date folders that much for each of them.
+/// Names sort by epoch within a folder, and folders of other values than days lie in those of epochs, which sort alike. So a
+/// look costs two requests or three and one for each thousand files found, however old the table is; with date folders that
+/// much for each of them.
 pub(super) async fn files_from(
     id: &Arc<str>,
     table: &Location,
@@ -70,24 +81,35 @@ pub(super) async fn files_from(
 ) -> object_store::Result<Vec<FoundFile>> {
     let (store, root) = (&table.store, root_of(table));
     let range = NameRange::from_epoch(tag, naming, epoch);
-    let objects = match folders {
-        Folders::None => objects_within(store, root, &range).await?,
-        Folders::Some => {
-            let top = in_time(store.list_with_delimiter(root)).await?;
-            let folders = top.common_prefixes.iter();
-            let folders = folders.map(|folder| objects_within(store, Some(folder), &range));
-            let folders = futures::stream::iter(folders).buffered(REQUESTS_AT_ONCE);
-            let mut objects: Vec<Vec<ObjectMeta>> = folders.try_collect().await?;
-            objects.push(top.objects);
-            objects.into_iter().flatten().collect()
+    let flat = async {
+        match folders {
+            Folders::None => objects_within(store, root, &range).await,
+            Folders::Some => {
+                let top = in_time(store.list_with_delimiter(root)).await?;
+                let folders = days(table, &top.common_prefixes);
+                let folders = folders.map(|folder| objects_within(store, Some(folder), &range));
+                let folders = futures::stream::iter(folders).buffered(REQUESTS_AT_ONCE);
+                let mut objects: Vec<Vec<ObjectMeta>> = folders.try_collect().await?;
+                objects.push(top.objects);
+                Ok(objects.into_iter().flatten().collect())
+            }
         }
     };
+    let epochs = table.path(EPOCHS_FOLDER);
+    let (mut objects, of_epochs): (Vec<ObjectMeta>, _) =
+        try_join(flat, objects_within(store, Some(&epochs), &range)).await?;
+    objects.extend(of_epochs);
     let is_wanted = |name: &DataFileName| match naming {
         Naming::OfChain(chain) => name.chain.as_deref() == Some(chain) && name.epoch >= epoch,
         Naming::Earlier => name.chain.is_none() && name.epoch >= epoch,
     };
     let found = objects.into_iter().filter_map(|object| found(id, tag, object));
     Ok(found.filter(|file| is_wanted(&file.name)).collect())
+}
+
+/// The folders of days among those of a table.
+fn days<'f>(table: &'f Location, folders: &'f [Path]) -> impl Iterator<Item = &'f Path> {
+    folders.iter().filter(|folder| is_day(&table.below(folder)))
 }
 
 fn found(id: &Arc<str>, tag: &LaneTag, object: ObjectMeta) -> Option<FoundFile> {
@@ -113,11 +135,12 @@ pub(super) async fn each_file(
             show(object.location, name);
         }
     };
+    within(store, Some(&table.path(EPOCHS_FOLDER)), &range, &mut show).await?;
     if folders == Folders::None {
         return within(store, root, &range, show).await;
     }
     let top = in_time(store.list_with_delimiter(root)).await?;
-    for folder in &top.common_prefixes {
+    for folder in days(table, &top.common_prefixes) {
         within(store, Some(folder), &range, &mut show).await?;
     }
     top.objects.into_iter().for_each(show);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::record::{PinnedModule, RecordKind, SourceState};
 use super::shape::{FileStatistics, TableShape};
+use sluicegate_model::partition::PartitionValues;
 use sluicegate_model::time::Watermark;
 
 /// Everything that one epoch makes durable, frozen at the barrier.
@@ -93,10 +94,8 @@ pub struct FrozenOutbox {
 pub struct EncodedFile {
     /// Names the folder among [`LaneStorage::tables`](super::LaneStorage::tables).
     pub table: Arc<str>,
-    /// Below the table's folder, for one day: `date=2026-11-21`. None: in the table's folder itself.
-    pub folder: Option<String>,
-    /// The values of its rows in columns that it does not hold, as text; none for null. That of the folder is not among them.
-    pub partition_values: BTreeMap<String, Option<String>>,
+    /// Of its rows in columns that it does not hold. They say in which folder it lies.
+    pub partition: PartitionValues,
     /// A whole Parquet file, footer included.
     pub bytes: Bytes,
     /// Rows in `bytes`, as the record will count them.

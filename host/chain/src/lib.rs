@@ -110,6 +110,7 @@ pub mod record;
 pub mod shape;
 pub mod activations;
 pub mod paths;
+pub mod folders;
 pub mod body;
 pub mod resolve;
 mod files;

@@ -10,7 +10,7 @@
 //! <root>/<job>/lanes/<lane>/beat.json                that its owner lives: see beat
 //! <root>/<job>/terms/<term:020>.json                  who leads: see lead
 //! <root>/<job>/beats/<term:020>.json                  that the leader lives: see lead
-//! <table>/[date=YYYY-MM-DD/]<job>.<lane>-<chain>-<epoch:020>-<term>-<nonce>-<i>.parquet
+//! <table>/[<folder>/]<job>.<lane>-<chain>-<epoch:020>-<term>-<nonce>-<i>.parquet   see folders
 //! ```
 //!
 //! The chain stands in a data file's name because two chains may write into one table: two pipelines, or copies of one
@@ -31,7 +31,6 @@ use std::fmt;
 
 use super::lead::claim::LeadTerm;
 use super::record::{Epoch, Term};
-use sluicegate_model::schema::DATE_COLUMN;
 
 /// The folder of a lane below the chain's root.
 pub fn lane_folder(job: &str, lane: &str) -> String {
@@ -134,16 +133,6 @@ pub fn date_value(day: i32) -> String {
     const LAST: i32 = 2_932_896; // 9999-12-31
     let date = chrono::NaiveDate::from_epoch_days(day.clamp(FIRST, LAST));
     date.expect("four-digit years are within chrono's range").format("%Y-%m-%d").to_string()
-}
-
-/// The folder of a day within a table: `date=2026-11-21`.
-pub fn date_folder(day: i32) -> String {
-    format!("{DATE_COLUMN}={}", date_value(day))
-}
-
-/// The partition column and value of a folder.
-pub fn parse_folder(folder: &str) -> Option<(&str, &str)> {
-    folder.split_once('=')
 }
 
 /// What all data files of a lane have in common: the beginning of their names.
@@ -310,11 +299,10 @@ mod tests {
     }
 
     #[test]
-    fn days_before_1970_and_beyond_four_digit_years_have_a_folder() {
-        assert_eq!(date_folder(20_778), "date=2026-11-21");
-        assert_eq!(date_folder(-1), "date=1969-12-31");
-        assert_eq!(date_folder(i32::MAX), "date=9999-12-31");
-        assert_eq!(date_folder(i32::MIN), "date=0001-01-01");
-        assert_eq!(parse_folder("date=2026-11-21"), Some(("date", "2026-11-21")));
+    fn days_before_1970_and_beyond_four_digit_years_have_a_value() {
+        assert_eq!(date_value(20_778), "2026-11-21");
+        assert_eq!(date_value(-1), "1969-12-31");
+        assert_eq!(date_value(i32::MAX), "9999-12-31");
+        assert_eq!(date_value(i32::MIN), "0001-01-01");
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! Where slots were let go the floor says who wrote them ([`floor`]).
 //!
-//! A sweep costs one listing for each thousand files (one at least for each date folder), and two small reads for each
+//! A sweep costs one listing for each thousand files (one at least for each date folder, and one for the folders of epochs), and two small reads for each
 //! opening that ever committed a file. It deletes nothing of an undecided epoch, so it may run beside whoever owns the lane.
 
 use std::collections::BTreeMap;

@@ -126,8 +126,8 @@ impl Judge<'_> {
     fn is_compacted(&self) -> bool {
         let is_ours =
             |path: &String| self.named.contains_key(path) || self.found.files.contains_key(path);
-        let below = self.log.files.keys().map(|path| paths::below(path).unwrap_or_default());
-        below.into_iter().any(|path| !is_ours(&path))
+        let mut below = self.log.files.keys().map(|path| paths::below(path).unwrap_or_default());
+        below.any(|path| !is_ours(&path))
     }
 
     fn rows(&self) -> Rows {
@@ -179,7 +179,8 @@ impl Judge<'_> {
 
     /// A file that a record names, and the log should. That it is not there is found by looking at the chain.
     fn is_left_out(&self, path: &str, named: Named) -> bool {
-        let is_told = self.log.files.contains_key(path) || self.log.removed.contains_key(path);
+        let logged = &paths::logged(path);
+        let is_told = self.log.files.contains_key(logged) || self.log.removed.contains_key(logged);
         !is_told && Some(named.epoch) <= self.through && self.lying.contains(path)
     }
 

@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::actions::{Add, Line, Remove};
 use super::log::Log;
+use super::paths;
 use super::problem::LogError;
 use super::state::LogState;
 use sluicegate_store::Location;
@@ -48,6 +49,15 @@ impl Contents {
                 self.removed.insert(remove.path.clone(), remove);
             }
         }
+    }
+
+    /// Where its files lie below the table's folder.
+    ///
+    /// # Errors
+    ///
+    /// One lies elsewhere, as the end of a sentence.
+    pub fn lying(&self) -> Result<Vec<String>, String> {
+        self.files.keys().map(|path| paths::below(path)).collect()
     }
 
     /// None too if it cannot be told. A checkpoint takes nothing out.

@@ -2,11 +2,12 @@
 //!
 //! Whoever finds that its commit came too late reads what came before it, and asks again (T2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::actions::{Add, Format, Line, Metadata, Protocol, Remove, Txn, write};
+use super::paths;
 use super::schema::{self, Field};
 use super::state::LogState;
 use super::statistics::statistics;
@@ -162,7 +163,7 @@ pub fn append(
         for file in files {
             let values = file.partition_values.iter();
             let add = Add {
-                path: file.path.clone(),
+                path: paths::logged(&file.path),
                 partition_values: values
                     .map(|(column, value)| (column.clone(), Some(value.clone())))
                     .chain(file.null_partitions.iter().map(|column| (column.clone(), None)))
@@ -200,12 +201,20 @@ pub fn append(
     Ok(Some(commit(state.next_version(), head)))
 }
 
-/// The columns of the files of a table that this program made: those that do not stand in paths.
+/// A table whose files may be written again.
+pub(super) struct Rewritable {
+    /// The columns of its files.
+    pub(super) columns: Vec<Field>,
+    /// Those that stand in their paths.
+    pub(super) partition_by: Vec<String>,
+}
+
+/// What is to be known of a table that this program made to write its files again.
 ///
 /// # Errors
 ///
-/// Why its files cannot be rewritten, with the fix.
-pub(super) fn rewritable(state: &LogState) -> Result<Vec<Field>, String> {
+/// Why they cannot be, with the fix.
+pub(super) fn rewritable(state: &LogState) -> Result<Rewritable, String> {
     let (Some(protocol), Some(metadata)) = (&state.protocol, &state.metadata) else {
         return Err("has no log: there is nothing to compact".to_owned());
     };
@@ -214,9 +223,9 @@ pub(super) fn rewritable(state: &LogState) -> Result<Vec<Field>, String> {
         return Err("was not made by Sluicegate: compact it with what made it".to_owned());
     }
     let unreadable = |reason| format!("has columns that cannot be read: {reason}");
-    let mut fields = schema::parse(&metadata.schema_string).map_err(unreadable)?;
-    fields.retain(|field| !metadata.partition_columns.contains(&field.name));
-    Ok(fields)
+    let mut columns = schema::parse(&metadata.schema_string).map_err(unreadable)?;
+    columns.retain(|field| !metadata.partition_columns.contains(&field.name));
+    Ok(Rewritable { columns, partition_by: metadata.partition_columns.clone() })
 }
 
 /// The commit that puts a file in the place of others with the same rows.
@@ -284,7 +293,9 @@ fn fields_for(
              take the property `{FORGETS_WRITERS}` off it"
         ));
     }
-    if metadata.partition_columns != shape.partition_by {
+    // Their order is that of folders, and a table may have files of several.
+    let sorted = |columns: &[String]| columns.iter().cloned().collect::<BTreeSet<_>>();
+    if sorted(&metadata.partition_columns) != sorted(&shape.partition_by) {
         return Err(format!(
             "is partitioned by {:?}, and the pipeline by {:?}: correct `partition_by`, or choose another path",
             metadata.partition_columns, shape.partition_by

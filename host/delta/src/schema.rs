@@ -5,19 +5,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use sluicegate_chain::shape::{ColumnShape, TableShape};
-use sluicegate_model::schema::DATE_COLUMN;
+use sluicegate_model::partition::PartitionBy;
 
-/// The columns of a table as records tell them. Files of a table by date lie in folders, and the day is its last column.
-/// Those of other columns do not: the log says what their values are.
+/// The columns of a table as records tell them. Date and hour, if it is parted by them, are its last.
 ///
 /// # Errors
 ///
 /// The column that Delta tables have no type for, or that cannot part the table.
-pub fn shape_of(
-    schema: &SchemaRef,
-    partition_by_date: bool,
-    partition_columns: &[String],
-) -> Result<TableShape, String> {
+pub fn shape_of(schema: &SchemaRef, partition_by: &[PartitionBy]) -> Result<TableShape, String> {
     let column = |field: &ArrowField| {
         let kind = kind_of(field.data_type()).ok_or_else(|| {
             format!(
@@ -30,14 +25,16 @@ pub fn shape_of(
     };
     let columns = schema.fields().iter().map(|field| column(field));
     let mut columns = columns.collect::<Result<Vec<_>, String>>()?;
-    let mut partition_by = Vec::new();
-    if partition_by_date {
-        let name = DATE_COLUMN.to_owned();
-        columns.push(ColumnShape { name: name.clone(), kind: json!("date"), nullable: false });
-        partition_by.push(name);
+    for by in partition_by {
+        let kind = match by {
+            PartitionBy::Date => json!("date"),
+            PartitionBy::Hour => json!("integer"),
+            PartitionBy::Column(_) => continue,
+        };
+        columns.push(ColumnShape { name: by.name().to_owned(), kind, nullable: false });
     }
-    for name in partition_columns {
-        let Some(column) = columns.iter().find(|column| column.name == *name) else {
+    for name in partition_by.iter().filter_map(PartitionBy::column) {
+        let Some(column) = columns.iter().find(|column| column.name == name) else {
             return Err(format!(
                 "it is to be partitioned by `{name}`, and its rows have no such column"
             ));
@@ -47,7 +44,7 @@ pub fn shape_of(
             return Err(format!("it cannot be partitioned by `{name}`, which is a {kind}"));
         }
     }
-    partition_by.extend_from_slice(partition_columns);
+    let partition_by: Vec<String> = partition_by.iter().map(|by| by.name().to_owned()).collect();
     if columns.iter().all(|column| partition_by.contains(&column.name)) {
         return Err(
             "it is partitioned by all its columns, and nothing is left for its files".to_owned()

@@ -10,6 +10,7 @@ pub mod time;
 pub mod time_text;
 pub mod varlen;
 pub mod schema;
+pub mod partition;
 pub mod printable;
 pub mod position;
 pub mod identity;

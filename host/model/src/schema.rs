@@ -7,8 +7,11 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 
 use crate::time_text::TimeFormat;
 
-/// The column whose value stands in the path of a file, and not in the file.
+/// The column of the day in tables that are parted by it.
 pub const DATE_COLUMN: &str = "date";
+
+/// The column of the hour of the day in tables that are parted by it.
+pub const HOUR_COLUMN: &str = "hour";
 
 /// The columns of a pipeline's records, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::KafkaSinkConfig;
+use sluicegate_model::partition::PartitionBy;
 
 /// An output with the name under which the chain knows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,16 +61,22 @@ pub struct TableLocation {
     pub written: String,
     /// What readers find there.
     pub format: TableFormat,
-    /// `date=YYYY-MM-DD/` folders by the event time (window start for results).
-    pub partition_by_date: bool,
-    /// Columns of which each file of a Delta table has one value.
-    pub partition_columns: Vec<String>,
+    /// Columns of which each file has one value, in the order of its folders. Date and hour are those of the event time
+    /// (window start for results).
+    pub partition_by: Vec<PartitionBy>,
     /// A file is closed when it has about this many bytes.
     pub file_bytes_max: u64,
     /// When its small files become larger ones; none: never, as in a plain folder.
     pub compaction: Option<CompactionConfig>,
     /// Rows have a column with the epoch that made them.
     pub epoch_column: bool,
+}
+
+impl TableLocation {
+    /// The columns that come of the times of rows, and not of their columns.
+    pub fn time_columns(&self) -> impl Iterator<Item = &str> {
+        self.partition_by.iter().filter(|by| by.column().is_none()).map(PartitionBy::name)
+    }
 }
 
 /// When small files of a Delta table become larger ones.

@@ -6,6 +6,7 @@ use super::{
     EventTimeFrom, FileOrder, Pipeline, SinkKind, SourceConfig, StartPosition, TableFormat,
     TableLocation, duration, window_words,
 };
+use sluicegate_model::partition::PartitionBy;
 
 /// What a pipeline does, a line for each of its parts, with a line break at the end.
 pub fn of(pipeline: &Pipeline) -> String {
@@ -108,7 +109,11 @@ fn event_time(pipeline: &Pipeline) -> String {
 }
 
 fn place(table: &TableLocation) -> String {
-    let folders = if table.partition_by_date { ", a folder a day" } else { "" };
+    let by: Vec<&str> = table.partition_by.iter().map(PartitionBy::name).collect();
+    let parted = match by.as_slice() {
+        [] => String::new(),
+        by => format!(", by {}", by.join(" and ")),
+    };
     let log = if table.format == TableFormat::Delta { ", a Delta table" } else { "" };
-    format!("{}{log}{folders}", table.written)
+    format!("{}{log}{parted}", table.written)
 }

@@ -129,9 +129,11 @@ impl Location {
         }
     }
 
-    /// The full path in the store of `below`, which may hold slashes.
+    /// The full path in the store of `below`, which may hold slashes. It is taken as it is: a `%` in the folder of a partition
+    /// is not escaped once more.
     pub fn path(&self, below: &str) -> Path {
-        self.prefix.parts().chain(Path::from(below).parts()).collect()
+        let below = Path::parse(below).unwrap_or_else(|_| Path::from(below));
+        self.prefix.parts().chain(below.parts()).collect()
     }
 
     /// The rest of a path below this place, for people; the whole path if it lies elsewhere.

@@ -12,11 +12,12 @@ use object_store::path::Path;
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
 use super::floor;
+use super::folders;
 use super::frozen::{EncodedFile, FrozenEpoch, shapes_of};
 use super::housekeeping::Housekeeping;
 use super::mark;
 use super::outcome::{CommitOutcome, LostSlot};
-use super::paths::{self, DataFileName, LaneTag};
+use super::paths::{DataFileName, LaneTag};
 use super::problem::CommitProblem;
 use super::record::{ChainRecord, DataFile, Epoch, Parent, RecordKind};
 use super::retire::Recent;
@@ -280,7 +281,8 @@ impl ChainWriter {
         name: DataFileName,
         file: EncodedFile,
     ) -> Result<DataFile, ChainError> {
-        let path = match &file.folder {
+        let folder = folders::of_file(&file.partition, &name.tag, &self.chain.files_id, epoch);
+        let path = match folder {
             Some(folder) => format!("{folder}/{name}"),
             None => name.to_string(),
         };
@@ -288,11 +290,8 @@ impl ChainWriter {
         let what = format!("put a data file of epoch {epoch}");
         let object = Immutable::new(file.bytes);
         self.put(&what, location, location.path(&path), &object).await?;
-        let partition = file.folder.as_deref().and_then(paths::parse_folder);
-        let partition = partition.map(|(column, value)| (column.to_owned(), value.to_owned()));
         let (mut partition_values, mut null_partitions) = (BTreeMap::new(), Vec::new());
-        partition_values.extend(partition);
-        for (column, value) in file.partition_values {
+        for (column, value) in file.partition {
             match value {
                 Some(value) => drop(partition_values.insert(column, value)),
                 None => null_partitions.push(column),

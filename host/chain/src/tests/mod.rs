@@ -34,6 +34,7 @@ use tokio::runtime::Runtime;
 use super::record::{PartitionState, RecordKind, SourceKind, SourceState};
 use super::*;
 use sluicegate_model::identity::SourceIdentity;
+use sluicegate_model::partition::PartitionValues;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 use sluicegate_model::time::{Clock, Watermark};
 use sluicegate_store::Location;
@@ -104,9 +105,8 @@ fn epoch_of(number: i64) -> FrozenEpoch {
         source: source_at(number + 1),
         state: Some(FrozenState { header: Vec::new(), sections, groups: 1, is_delta }),
         files: vec![EncodedFile {
-            partition_values: BTreeMap::new(),
             table: Arc::from("numbers"),
-            folder: None,
+            partition: partition_of(number),
             bytes: number.to_string().into(),
             rows: 1,
             event_time_range: Some((number, number)),
@@ -114,6 +114,17 @@ fn epoch_of(number: i64) -> FrozenEpoch {
             statistics: BTreeMap::new(),
         }],
         ..genesis()
+    }
+}
+
+/// Of every three files one lies flat, one in the folder of a day, and one in those of values, as a table has them that was
+/// parted otherwise at times.
+fn partition_of(number: i64) -> PartitionValues {
+    let date = ("date".to_owned(), Some("2026-11-21".to_owned()));
+    match number % 3 {
+        0 => Vec::new(),
+        1 => vec![date],
+        _ => vec![("store".to_owned(), Some(format!("a/b {number}%"))), date],
     }
 }
 

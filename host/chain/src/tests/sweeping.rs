@@ -68,7 +68,7 @@ fn a_sweep_takes_files_outside_of_their_writers_epochs_and_no_others() {
     for epoch in 1..=latest.0 {
         let record = runtime.block_on(inspect::record(&storage, Epoch(epoch))).unwrap().unwrap();
         writers.insert((record.term.0, record.writer.nonce.clone()));
-        records.insert(record.files[0].path.clone());
+        records.insert(record.files[0].path.rsplit('/').next().unwrap().to_owned());
     }
     assert_eq!(writers.len(), 20);
     let chain = runtime.block_on(inspect::record(&storage, latest)).unwrap().unwrap().chain;
@@ -79,7 +79,10 @@ fn a_sweep_takes_files_outside_of_their_writers_epochs_and_no_others() {
         for epoch in [1, 2, 11, 12, 13, latest.0] {
             let name = format!("toy.0-{chain}-{epoch:020}-{term}-{nonce}-0.parquet");
             if !records.contains(&name) {
-                runtime.block_on(location.store.put(&location.path(&name), "7".into())).unwrap();
+                let of_values = format!("epochs/toy.0-{chain}-{epoch:020}/store=a%2Fb/");
+                let folder = ["", "date=2026-11-21/", &of_values][strays % 3];
+                let path = location.path(&format!("{folder}{name}"));
+                runtime.block_on(location.store.put(&path, "7".into())).unwrap();
                 strays += 1;
             }
         }

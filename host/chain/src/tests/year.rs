@@ -13,6 +13,7 @@ use object_store::{
 };
 
 use super::super::resolve::LOOK_BACK;
+use super::super::store::LIST_PAGE;
 use super::*;
 use crate::body::SlotBody;
 use crate::fates::Fates;
@@ -102,7 +103,13 @@ impl ObjectStore for YearStore {
         let after = offset.filename().and_then(paths::parse_slot);
         match after.filter(|_| self.is_of_chain(prefix)) {
             Some(after) => self.slots(Some(after.0)),
-            None => self.inner.list_with_offset(prefix, offset),
+            None => {
+                let listed = Arc::clone(&self.listed);
+                let count = move |_: &Result<ObjectMeta>| {
+                    listed.fetch_add(1, Ordering::SeqCst);
+                };
+                self.inner.list_with_offset(prefix, offset).inspect(count).boxed()
+            }
         }
     }
 
@@ -143,8 +150,9 @@ fn record(epoch: u64, parent: Parent) -> ChainRecord {
     }
 }
 
-/// What an opening takes: requests, and names listed. `first` is the oldest slot that stayed.
-fn opening(first: u64) -> (usize, usize) {
+/// What an opening takes: requests, and names listed. `first` is the oldest slot that stayed, and `files` old ones lie in the
+/// table, each in folders of its own.
+fn opening(first: u64, files: u64) -> (usize, usize) {
     let runtime = runtime();
     let folder = Path::from("chain/toy/lanes/0");
     let store = Arc::new(YearStore {
@@ -164,6 +172,13 @@ fn opening(first: u64) -> (usize, usize) {
         let put = store.inner.put(&path, body.object().bytes().clone().into());
         runtime.block_on(put).unwrap();
     }
+    for number in 0..files {
+        let epoch = format!("toy.0-0c4a7b91e2d3-{:020}", YEAR - LOOK_BACK as u64 - number / 9);
+        let name =
+            format!("epochs/{epoch}/store=s{number}/{epoch}-1-a1b2c3d4e5f6-{number}.parquet");
+        let path = storage.tables["numbers"].path(&name);
+        runtime.block_on(store.inner.put(&path, "7".into())).unwrap();
+    }
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     assert_eq!(opened.head.unwrap().epoch, Epoch(YEAR));
     (store.requests.load(Ordering::SeqCst), store.listed.load(Ordering::SeqCst))
@@ -171,16 +186,25 @@ fn opening(first: u64) -> (usize, usize) {
 
 #[test]
 fn an_opening_after_a_year_asks_for_a_few_pages_and_the_newest_records() {
-    let (requests, listed) = opening(YEAR - DAY);
+    let (requests, listed) = opening(YEAR - DAY, 0);
     println!("a day of records: {requests} requests, {listed} names");
     assert!(requests <= LOOK_BACK + 60, "{requests} requests");
     assert!(listed <= 40_000, "{listed} names");
 }
 
+/// Of each value there is a folder, and nobody asks what lies in those of old epochs.
+#[test]
+fn nor_does_it_matter_how_many_values_a_table_has_ever_had() {
+    let (requests, listed) = opening(YEAR - DAY, 0);
+    let (requests_with, listed_with) = opening(YEAR - DAY, 5_000);
+    assert_eq!(requests_with, requests);
+    assert!(listed_with <= listed + LIST_PAGE, "{listed_with} names, {listed} without the files");
+}
+
 /// An earlier version has let go of nothing.
 #[test]
 fn nor_does_it_read_three_million_names_where_all_records_are_there() {
-    let (requests, listed) = opening(1);
+    let (requests, listed) = opening(1, 0);
     println!("a year of records: {requests} requests, {listed} names");
     assert!(requests <= LOOK_BACK + 100, "{requests} requests");
     assert!(listed <= 80_000, "{listed} names");

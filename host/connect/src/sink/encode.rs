@@ -13,37 +13,30 @@ use parquet::errors::ParquetError;
 
 use super::Table;
 use super::columns::{ColumnFile, Spread};
-use super::days::Day;
-use super::partitions::{Values, without};
+use super::partitions::without;
 use sluicegate_chain::frozen::EncodedFile;
-use sluicegate_chain::paths::date_folder;
 use sluicegate_chain::shape::FileStatistics;
 use sluicegate_delta::bounds::{statistics_of, writer_properties};
+use sluicegate_model::partition::PartitionValues;
 
 /// A file that takes rows.
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    /// Of its folder; none if the table has no folders.
-    pub(super) day: Option<Day>,
     /// Of all its rows.
-    pub(super) values: Values,
+    pub(super) partition: PartitionValues,
     file: ColumnFile,
     rows: u64,
     event_time_range: Option<(i64, i64)>,
 }
 
 impl OpenFile {
-    pub(super) fn new(
-        table: &Table,
-        day: Option<Day>,
-        values: Values,
-    ) -> Result<Self, ParquetError> {
+    pub(super) fn new(table: &Table, partition: PartitionValues) -> Result<Self, ParquetError> {
         let options = ArrowWriterOptions::new()
             .with_properties(writer_properties()?)
             .with_skip_arrow_metadata(true);
-        let schema = without(&table.schema, &table.partition_columns);
+        let schema = without(&table.schema, &table.partition_by);
         let file = ColumnFile::new(&schema, options)?;
-        Ok(Self { day, values, file, rows: 0, event_time_range: None })
+        Ok(Self { partition, file, rows: 0, event_time_range: None })
     }
 
     /// Appends rows; at least one.
@@ -80,16 +73,15 @@ impl OpenFile {
     ) -> Result<EncodedFile, ParquetError> {
         let (bytes, metadata) = self.file.finish(spread)?;
         let statistics = match &table.shape {
-            Some(_) => statistics_of(
-                &without(&table.schema, &table.partition_columns),
-                metadata.row_groups(),
-            ),
+            Some(_) => {
+                let schema = without(&table.schema, &table.partition_by);
+                statistics_of(&schema, metadata.row_groups())
+            }
             None => FileStatistics::new(),
         };
         Ok(EncodedFile {
             table: std::sync::Arc::clone(&table.id),
-            folder: self.day.map(date_folder),
-            partition_values: self.values,
+            partition: self.partition,
             bytes: bytes.into(),
             rows: self.rows,
             event_time_range: self.event_time_range,

@@ -4,7 +4,7 @@
 pub mod tables;
 mod columns;
 mod encode;
-mod days;
+mod periods;
 mod partitions;
 pub mod dead_letters;
 pub mod letter;
@@ -25,6 +25,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use sluicegate_chain::shape::TableShape;
+use sluicegate_model::partition::PartitionBy;
 
 pub use columns::Spread;
 pub use tables::{SinkError, Tables};
@@ -34,12 +35,10 @@ pub use tables::{SinkError, Tables};
 pub struct Table {
     /// The sink's id in the pipeline file; `late` and `dead_letters` for those.
     pub id: Arc<str>,
-    /// The columns of its files. `date` is none of them: it stands in the path.
+    /// The columns of its rows. Date and hour are none of them: they come of the event time.
     pub schema: SchemaRef,
-    /// Files lie in `date=YYYY-MM-DD/` folders, by the day (UTC) of the event time.
-    pub partition_by_date: bool,
-    /// Columns of the rows that its files do not hold: each file has one value of them, which its record tells.
-    pub partition_columns: Vec<String>,
+    /// The columns that its files do not hold: each file has one value in each, which its record tells, and its folders.
+    pub partition_by: Vec<PartitionBy>,
     /// The timestamp column (µs, no nulls) that is the event time of a row, for tables whose rows come without one
     /// beside them ([`Tables::write`]). Window start for results.
     pub event_time_column: Option<String>,

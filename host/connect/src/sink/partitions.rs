@@ -11,21 +11,44 @@ use arrow::record_batch::RecordBatch;
 use arrow::temporal_conversions::as_datetime;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-/// By the names of the columns, as logs of Delta tables write them; none for null.
-pub(super) type Values = BTreeMap<String, Option<String>>;
+use super::periods::Period;
+use sluicegate_model::partition::{PartitionBy, PartitionValues};
 
-/// The columns of files that leave some to the log.
-pub(super) fn without(schema: &SchemaRef, columns: &[String]) -> SchemaRef {
-    if columns.is_empty() {
+/// As logs of Delta tables write them; none for null.
+type Value = Option<String>;
+
+/// The columns of the files of a table that is parted by some.
+pub(super) fn without(schema: &SchemaRef, partition_by: &[PartitionBy]) -> SchemaRef {
+    let is_left_out =
+        |name: &String| partition_by.iter().any(|by| by.column() == Some(name.as_str()));
+    if !schema.fields().iter().any(|field| is_left_out(field.name())) {
         return Arc::clone(schema);
     }
-    let fields = schema.fields().iter().filter(|field| !columns.contains(field.name()));
+    let fields = schema.fields().iter().filter(|field| !is_left_out(field.name()));
     Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
+}
+
+/// The values of a file whose rows have these in the columns of their own, and times of this period.
+pub(super) fn partition(
+    partition_by: &[PartitionBy],
+    values: &[Value],
+    period: Option<Period>,
+) -> PartitionValues {
+    let mut values = values.iter().cloned();
+    let value = |by: &PartitionBy| match by {
+        PartitionBy::Date => period.map(Period::date),
+        PartitionBy::Hour => period.map(|period| period.hour().to_string()),
+        PartitionBy::Column(_) => values.next().flatten(),
+    };
+    let values: Vec<Value> = partition_by.iter().map(value).collect();
+    let names = partition_by.iter().map(|by| by.name().to_owned());
+    names.zip(values).collect()
 }
 
 /// Rows of one value in each column, without these columns.
 pub(super) struct OfValues {
-    pub(super) values: Values,
+    /// In the order of the columns.
+    pub(super) values: Vec<Value>,
     pub(super) rows: RecordBatch,
     /// Of each row, µs, where they were given.
     pub(super) times: Option<Vec<i64>>,
@@ -38,24 +61,24 @@ pub(super) struct OfValues {
 /// A column that is not there, or has a type without text.
 pub(super) fn split_by_values(
     rows: &RecordBatch,
-    columns: &[String],
+    partition_by: &[PartitionBy],
     times: Option<&[i64]>,
 ) -> Result<Vec<OfValues>, ArrowError> {
-    let texts = columns.iter().map(|name| {
+    let texts = partition_by.iter().filter_map(PartitionBy::column).map(|name| {
         let absent = || ArrowError::SchemaError(format!("the rows have no column `{name}`"));
         texts(rows.column_by_name(name).ok_or_else(absent)?)
     });
     let texts = texts.collect::<Result<Vec<_>, _>>()?;
-    let mut of_values: BTreeMap<Vec<&Option<String>>, Vec<u32>> = BTreeMap::new();
+    let mut of_values: BTreeMap<Vec<&Value>, Vec<u32>> = BTreeMap::new();
     for (row, number) in (0..rows.num_rows()).zip(0..) {
         let values = texts.iter().map(|column| &column[row]).collect();
         of_values.entry(values).or_default().push(number);
     }
-    let schema = without(rows.schema_ref(), columns);
+    let schema = without(rows.schema_ref(), partition_by);
     let kept = schema.fields().iter().map(|field| rows.schema_ref().index_of(field.name()));
     let narrow = rows.project(&kept.collect::<Result<Vec<_>, _>>()?)?;
     let split = of_values.into_iter().map(|(values, picked)| {
-        let values = columns.iter().cloned().zip(values.into_iter().cloned()).collect();
+        let values = values.into_iter().cloned().collect();
         let of = |times: &[i64]| picked.iter().map(|row| times[*row as usize]).collect();
         let times = times.map(of);
         let rows = take_record_batch(&narrow, &UInt32Array::from(picked))?;
@@ -65,7 +88,7 @@ pub(super) fn split_by_values(
 }
 
 /// A cell as text. An empty one is null to every reader of a Delta table.
-fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
+fn texts(column: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
     if let DataType::Timestamp(..) = column.data_type() {
         let text = |micros: Option<i64>| {
             let time = as_datetime::<TimestampMicrosecondType>(micros?)?;
@@ -118,16 +141,13 @@ mod tests {
             columns.into_iter().map(|(name, column)| (name, column, true)),
         )
         .unwrap();
-        let by = ["store", "day", "at", "paid", "price"].map(str::to_owned);
+        let by = ["store", "day", "at", "paid", "price"];
+        let by = by.map(|name| PartitionBy::Column(name.to_owned()));
         let split = split_by_values(&rows, &by, Some(&[10, 20, 30, 40])).unwrap();
         let shown: Vec<_> = split
             .iter()
             .map(|of| {
-                let values: Vec<_> = of
-                    .values
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_deref()))
-                    .collect();
+                let values: Vec<_> = of.values.iter().map(Option::as_deref).collect();
                 let n = of
                     .rows
                     .column(0)
@@ -139,18 +159,18 @@ mod tests {
             })
             .collect();
         let of_null = vec![
-            ("at", Some("1970-01-01 00:00:00.000000")),
-            ("day", Some("1970-01-02")),
-            ("paid", Some("false")),
-            ("price", Some("12.50")),
-            ("store", None),
+            None,
+            Some("1970-01-02"),
+            Some("1970-01-01 00:00:00.000000"),
+            Some("false"),
+            Some("12.50"),
         ];
         let of_a = vec![
-            ("at", Some("1970-01-01 00:00:00.000001")),
-            ("day", Some("1970-01-01")),
-            ("paid", Some("true")),
-            ("price", Some("-0.05")),
-            ("store", Some("a/ü%")),
+            Some("a/ü%"),
+            Some("1970-01-01"),
+            Some("1970-01-01 00:00:00.000001"),
+            Some("true"),
+            Some("-0.05"),
         ];
         assert_eq!(shown, [(of_null, vec![2, 4], vec![20, 40]), (of_a, vec![1, 3], vec![10, 30])]);
     }

@@ -131,7 +131,8 @@ impl Work<'_> {
     }
 
     async fn compact(&mut self, files: Vec<Add>, done: &mut Compacted) -> Result<(), LogError> {
-        let columns = decide::rewritable(&self.contents.state).map_err(|it| self.refused(it))?;
+        let table = decide::rewritable(&self.contents.state).map_err(|it| self.refused(it))?;
+        let decide::Rewritable { columns, partition_by } = table;
         let rewritten = rewrite::rewrite(&self.read(&files).await?, &columns).await;
         let rewritten = rewritten.map_err(|reason| self.refused(reason))?;
         let known: Option<u64> = files.iter().map(rows_of).sum();
@@ -148,7 +149,11 @@ impl Work<'_> {
         };
         let began = self.now();
         let add = Add {
-            path: paths::beside(&files[0].path, &paths::compacted(&self.names.next())),
+            path: paths::in_place_of(
+                &files[0],
+                &partition_by,
+                &paths::compacted(&self.names.next()),
+            ),
             partition_values: files[0].partition_values.clone(),
             size: i64::try_from(rewritten.bytes.len()).unwrap_or(i64::MAX),
             modification_time: began,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::actions::Add;
+use crate::paths;
 
 /// How large files are to become, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,26 +17,43 @@ pub struct Sizes {
     pub after_files: Option<usize>,
 }
 
-/// Files of a table that are to become one: of one partition, at least two, in the order of their paths.
+/// Files of a table that are to become one: of one partition, in the order of their paths. At least two, unless it is to lie
+/// in the folders of its values.
 pub(super) type Group<'f> = Vec<&'f Add>;
 
 /// Sizes of one tier differ by less than this factor.
 const TIER_BITS: u32 = 2;
 
 /// The groups, partition by partition.
+///
+/// Files that do not lie in folders of their values, as earlier versions put them, come first, however many they are: readers
+/// who take values from there see none. Large ones only if everything is to be put together: whoever asks has the memory.
 pub(super) fn pick<'f>(files: impl Iterator<Item = &'f Add>, sizes: Sizes) -> Vec<Group<'f>> {
     let mut partitions: BTreeMap<_, Group<'f>> = BTreeMap::new();
+    let mut astray: BTreeMap<_, Group<'f>> = BTreeMap::new();
     let is_ours_to_read = |file: &&Add| !file.path.contains("://");
-    for file in files.filter(is_ours_to_read).filter(|file| size(file) < sizes.target) {
-        let tier = sizes.after_files.map(|_| size(file).max(1).ilog2() / TIER_BITS);
-        partitions.entry((&file.partition_values, tier)).or_default().push(file);
+    for file in files.filter(is_ours_to_read) {
+        let values = &file.partition_values;
+        let is_small = size(file) < sizes.target;
+        if !paths::has_folders(&file.path, values) {
+            if is_small || sizes.after_files.is_none() {
+                astray.entry(values).or_default().push(file);
+            }
+        } else if is_small {
+            let tier = sizes.after_files.map(|_| size(file).max(1).ilog2() / TIER_BITS);
+            partitions.entry((values, tier)).or_default().push(file);
+        }
     }
     let least = sizes.after_files.unwrap_or(2).max(2);
     let due = partitions.into_values().filter(|files| files.len() >= least);
-    due.flat_map(|files| filled(files, sizes.target)).collect()
+    let mut groups: Vec<Group<'f>> = due.flat_map(|files| filled(files, sizes.target)).collect();
+    // A file that is alone is what it should be.
+    groups.retain(|group| group.len() > 1);
+    let moved = astray.into_values().flat_map(|files| filled(files, sizes.target));
+    moved.chain(groups).collect()
 }
 
-/// Cut where the next file would be too much. A file that is alone stays.
+/// Cut where the next file would be too much.
 fn filled(files: Group<'_>, target: u64) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut bytes = target;
@@ -48,7 +66,6 @@ fn filled(files: Group<'_>, target: u64) -> Vec<Group<'_>> {
         }
         groups.last_mut().expect("one was just pushed").push(file);
     }
-    groups.retain(|group| group.len() > 1);
     groups
 }
 
@@ -60,10 +77,14 @@ fn size(file: &Add) -> u64 {
 mod tests {
     use super::*;
 
-    fn file(path: &str, date: Option<&str>, size: i64) -> Add {
+    fn file(name: &str, date: Option<&str>, size: i64) -> Add {
+        let folder = date.map(|date| format!("date={date}/")).unwrap_or_default();
         Add {
-            path: path.to_owned(),
-            partition_values: BTreeMap::from([("date".to_owned(), date.map(str::to_owned))]),
+            path: format!("{folder}{name}"),
+            partition_values: date
+                .map(|date| ("date".to_owned(), Some(date.to_owned())))
+                .into_iter()
+                .collect(),
             size,
             modification_time: 0,
             data_change: true,
@@ -72,9 +93,13 @@ mod tests {
         }
     }
 
+    fn name_of(path: &str) -> &str {
+        path.strip_prefix("date=").and_then(|path| path.split_once('/')).map_or(path, |it| it.1)
+    }
+
     fn picked(files: &[Add], sizes: Sizes) -> Vec<Vec<&str>> {
         let groups = pick(files.iter(), sizes);
-        groups.iter().map(|group| group.iter().map(|file| &*file.path).collect()).collect()
+        groups.iter().map(|group| group.iter().map(|file| name_of(&file.path)).collect()).collect()
     }
 
     const ALL: Sizes = Sizes { target: 100, after_files: None };
@@ -99,6 +124,17 @@ mod tests {
     fn what_was_put_together_is_not_taken_again() {
         let files = [file("a", None, 60), file("b", None, 60), file("c", None, 60)];
         assert!(picked(&files, ALL).is_empty());
+    }
+
+    #[test]
+    fn files_without_the_folders_of_their_values_are_moved_first_and_also_alone() {
+        let astray =
+            |name: &str, size| Add { path: name.to_owned(), ..file(name, Some("1"), size) };
+        let files = [astray("a", 70), astray("b", 70), astray("c", 200), file("d", Some("1"), 9)];
+        assert_eq!(picked(&files, ALL), [["a"], ["b"], ["c"]]);
+        let sizes = Sizes { target: 100, after_files: Some(3) };
+        assert_eq!(picked(&files, sizes), [["a"], ["b"]]);
+        assert!(picked(&files[3..], sizes).is_empty());
     }
 
     #[test]

@@ -99,8 +99,7 @@ impl Lane {
         };
         let file = |number: usize| EncodedFile {
             table: Arc::from("numbers"),
-            folder: None,
-            partition_values: BTreeMap::new(),
+            partition: Vec::new(),
             bytes: format!("{} {number}", self.records.len()).into(),
             rows: 3,
             event_time_range: None,
@@ -116,8 +115,7 @@ impl Lane {
         let shape = Arc::new(shape(&["n"]));
         let file = |rows: &&[i64]| EncodedFile {
             table: Arc::from("numbers"),
-            folder: None,
-            partition_values: BTreeMap::new(),
+            partition: Vec::new(),
             bytes: parquet(rows).into(),
             rows: rows.len() as u64,
             event_time_range: None,

@@ -131,7 +131,7 @@ fn check_together(pipeline: &Pipeline, problems: &mut Problems<'_>) {
             problems.refuse(&key, fix);
         }
     }
-    output::check_date_column(pipeline, problems);
+    output::check_time_columns(pipeline, problems);
     output::check_corrections(pipeline, problems);
     output::check_topics(pipeline, problems);
     output::check_global(pipeline, problems);

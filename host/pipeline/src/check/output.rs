@@ -18,7 +18,6 @@ use crate::{
     SourceConfig, TableLocation, WindowConfig,
 };
 use sluicegate_model::module::PluginKind;
-use sluicegate_model::schema::DATE_COLUMN;
 use sluicegate_model::window::WindowKind;
 
 /// A commit is some ten requests to the store.
@@ -254,45 +253,44 @@ pub(super) fn check_global(pipeline: &Pipeline, problems: &mut Problems<'_>) {
         problems.refuse(&Key::top("late"), "no row is late for a global window: remove `[late]`");
     }
     for (index, sink) in pipeline.sinks.iter().enumerate() {
-        if matches!(&sink.kind, SinkKind::Table(table) if table.partition_by_date) {
+        let SinkKind::Table(table) = &sink.kind else { continue };
+        if let Some(column) = table.time_columns().next() {
             let key = Key::top("sinks").element(index).child("partition_by");
-            problems.refuse(&key, "results of global windows have no date: remove it");
+            problems.refuse(&key, format!("results of global windows have no {column}: remove it"));
         }
     }
 }
 
-/// `date=…` folders give readers a column `date`, which would clash with one of the rows, however it is spelt. What plugins
-/// make is looked at when they are fitted.
-pub(super) fn check_date_column(pipeline: &Pipeline, problems: &mut Problems<'_>) {
-    let is_date = |name: &str| name.eq_ignore_ascii_case(DATE_COLUMN);
-    let of_rows = pipeline
-        .schema
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .find(|name| is_date(name));
+/// `date=…` folders give readers a column `date`, which would clash with one of the rows, however it is spelt; so do those of
+/// hours. What plugins make is looked at when they are fitted.
+pub(super) fn check_time_columns(pipeline: &Pipeline, problems: &mut Problems<'_>) {
+    let of_rows: Vec<&str> =
+        pipeline.schema.columns.iter().map(|column| column.name.as_str()).collect();
     let keys = match (&pipeline.window, &pipeline.keyed) {
         (Some(WindowConfig { key, .. }), _) | (None, Some(KeyedConfig { key, .. })) => Some(key),
         (None, None) => None,
     };
-    let of_results = match keys {
-        Some(key) => key.iter().map(String::as_str).find(|name| is_date(name)),
-        None => of_rows,
+    let of_results: Vec<&str> = match keys {
+        Some(key) => key.iter().map(String::as_str).collect(),
+        None => of_rows.clone(),
     };
-    let mut check = |key: Key, name: Option<&str>| {
-        let Some(name) = name else { return };
-        let message = format!(
-            "the folders `date=…` would clash with the column `{name}`: name the column otherwise (with `pointer = \"/{name}\"`), or remove it"
-        );
-        problems.refuse(&key.child("partition_by"), message);
+    let mut check = |key: Key, table: &TableLocation, names: &[&str]| {
+        for column in table.time_columns() {
+            let clash = names.iter().find(|name| name.eq_ignore_ascii_case(column));
+            let Some(name) = clash else { continue };
+            let message = format!(
+                "the folders `{column}=…` would clash with the column `{name}`: name the column otherwise (with `pointer = \"/{name}\"`), or remove it"
+            );
+            problems.refuse(&key.child("partition_by"), message);
+        }
     };
     for (index, sink) in pipeline.sinks.iter().enumerate() {
-        if matches!(&sink.kind, SinkKind::Table(table) if table.partition_by_date) {
-            check(Key::top("sinks").element(index), of_results);
+        if let SinkKind::Table(table) = &sink.kind {
+            check(Key::top("sinks").element(index), table, &of_results);
         }
     }
     let mapped = pipeline.stages.iter().any(|stage| stage.kind == PluginKind::Map);
-    if pipeline.late.as_ref().is_some_and(|table| table.partition_by_date && !mapped) {
-        check(Key::top("late"), of_rows);
+    if let Some(table) = pipeline.late.as_ref().filter(|_| !mapped) {
+        check(Key::top("late"), table, &of_rows);
     }
 }

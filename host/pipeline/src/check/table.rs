@@ -1,4 +1,4 @@
-//! A table of Parquet files: its folder, its date folders, the size of its files.
+//! A table of Parquet files: its folder, what parts it, the size of its files.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,6 +11,7 @@ use crate::problem::Problems;
 use crate::raw::RawPartitionBy;
 use crate::size::SizeText;
 use crate::{CompactionConfig, TableFormat, TableLocation};
+use sluicegate_model::partition::PartitionBy;
 
 /// Large enough for readers, small enough to be kept in memory while it is written.
 const FILE_BYTES_DEFAULT: u64 = 128 << 20;
@@ -22,8 +23,7 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 /// A table as it was written, but for its folder.
 pub(super) struct WrittenTable {
     pub(super) format: TableFormat,
-    pub(super) partition_by: Option<RawPartitionBy>,
-    pub(super) partition_columns: Vec<String>,
+    pub(super) partition_by: Vec<PartitionBy>,
     pub(super) file_bytes_max: Option<SizeText>,
     pub(super) compaction: WrittenCompaction,
     pub(super) epoch_column: bool,
@@ -38,8 +38,7 @@ impl WrittenTable {
     ) -> Self {
         Self {
             format,
-            partition_by,
-            partition_columns: Vec::new(),
+            partition_by: partition_by.map_or_else(Vec::new, RawPartitionBy::columns),
             file_bytes_max,
             compaction: WrittenCompaction::default(),
             epoch_column: false,
@@ -93,6 +92,22 @@ fn check_compaction(
     Some((files > 0).then_some(CompactionConfig { after_files, file_bytes }))
 }
 
+fn check_partitions(
+    by: &[PartitionBy],
+    format: TableFormat,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = by.iter().find(|by| !seen.insert(by.name())) {
+        problems.refuse(key, format!("`{}` stands twice: remove one", twice.name()));
+    }
+    if format == TableFormat::Parquet && by.contains(&PartitionBy::Hour) {
+        let fix = "every start looks into each folder of a plain table, and of hours there would be too many: write \"date\", or make it a Delta table";
+        problems.refuse(key, fix);
+    }
+}
+
 pub(super) fn check_table(
     path: &str,
     table: WrittenTable,
@@ -100,14 +115,7 @@ pub(super) fn check_table(
     folder: &Path,
     problems: &mut Problems<'_>,
 ) -> Option<TableLocation> {
-    let WrittenTable {
-        format,
-        partition_by,
-        partition_columns,
-        file_bytes_max,
-        compaction,
-        epoch_column,
-    } = table;
+    let WrittenTable { format, partition_by, file_bytes_max, compaction, epoch_column } = table;
     let place = problems.take(&key.child("path"), location(path, folder));
     let file_bytes_max = match file_bytes_max {
         None => Some(FILE_BYTES_DEFAULT),
@@ -116,11 +124,7 @@ pub(super) fn check_table(
         }
     };
     let compaction = check_compaction(compaction, key, problems);
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = partition_columns.iter().find(|name| !seen.insert(name.as_str())) {
-        problems.refuse(&key.child("partition_by"), format!("`{twice}` stands twice: remove one"));
-    }
-    let partition_by_date = matches!(partition_by, Some(RawPartitionBy::Date));
+    check_partitions(&partition_by, format, &key.child("partition_by"), problems);
     let WrittenPlace { written, url } = place?;
     let compaction = compaction?.filter(|_| format == TableFormat::Delta);
     let file_bytes_max = file_bytes_max?;
@@ -128,8 +132,7 @@ pub(super) fn check_table(
         url,
         written,
         format,
-        partition_by_date,
-        partition_columns,
+        partition_by,
         file_bytes_max,
         compaction,
         epoch_column,

@@ -12,6 +12,7 @@ use crate::{
     EventTimeFrom, FetchWay, OnFailure, Pipeline, PluginRef, SinkKind, SourceConfig, StartPosition,
     window_words,
 };
+use sluicegate_model::partition::PartitionBy;
 use sluicegate_model::schema::{Column, ColumnType, Metadata};
 use sluicegate_model::window::WindowKind;
 
@@ -93,7 +94,7 @@ fn every_shipped_pipeline_loads() {
     }
     let raw = load(&deploy("raw-sales.toml"), &BTreeMap::new()).unwrap();
     let SinkKind::Table(table) = &raw.sinks[0].kind else { panic!("{:?}", raw.sinks) };
-    assert!(table.partition_by_date && raw.window.is_none());
+    assert!(table.partition_by == [PartitionBy::Date] && raw.window.is_none());
     let files = load(&deploy("sales-files.toml"), &BTreeMap::new()).unwrap();
     let expected = deploy("../../target/plugins/valid-sale.wasm");
     assert_eq!(files.stages[0].plugin, PluginRef::Path(expected));
@@ -507,6 +508,53 @@ fn names_are_one_whatever_their_case() {
         expect![[r#"
             pipelines/sales.toml:50: `sinks[0].partition_by`: the folders `date=…` would clash with the column `Date`: name the column otherwise (with `pointer = "/Date"`), or remove it
             pipelines/sales.toml:63: `late.partition_by`: the folders `date=…` would clash with the column `Date`: name the column otherwise (with `pointer = "/Date"`), or remove it"#]],
+    );
+}
+
+#[test]
+fn tables_are_parted_by_hours_of_days_where_a_log_tells_of_their_files() {
+    let by = |by: &str| {
+        let sink = "path = \"data/revenue\"";
+        with(sink, &format!("{sink}\npartition_by = {by}"))
+    };
+    let parted = |text: &str| match &good(text).sinks[0].kind {
+        SinkKind::Table(table) => table.partition_by.clone(),
+        other => panic!("{other:?}"),
+    };
+
+    assert_eq!(parted(&by("\"date\"")), [PartitionBy::Date]);
+    assert_eq!(parted(&by("\"hour\"")), [PartitionBy::Date, PartitionBy::Hour]);
+    let store = PartitionBy::Column("store".to_owned());
+    assert_eq!(
+        parted(&by(r#"["store", "hour", "date"]"#)),
+        [store, PartitionBy::Hour, PartitionBy::Date]
+    );
+    refused(
+        &by(r#"["hour", "store"]"#),
+        expect![[
+            r#"pipelines/sales.toml:49: `sinks[0].partition_by`: the same hour of all days would lie together: write "date" before "hour""#
+        ]],
+    );
+    refused(
+        &by("\"store\""),
+        expect![[
+            r#"pipelines/sales.toml:49: `sinks[0].partition_by`: "store" is neither "date" nor "hour": write ["store"] for a column of the rows"#
+        ]],
+    );
+    let plain = by("\"hour\"").replacen("type = \"delta\"", "type = \"parquet\"", 1);
+    let late = "[late]\npath = \"data/late\"\npartition_by = \"hour\"\n[checkpoint]";
+    refused(
+        &plain.replace("[checkpoint]", late),
+        expect![[r#"
+        pipelines/sales.toml:49: `sinks[0].partition_by`: every start looks into each folder of a plain table, and of hours there would be too many: write "date", or make it a Delta table
+        pipelines/sales.toml:62: `late.partition_by`: every start looks into each folder of a plain table, and of hours there would be too many: write "date", or make it a Delta table"#]],
+    );
+    let keyed = by("\"hour\"").replace("[\"store\"]", "[\"store\", \"Hour\"]");
+    refused(
+        &keyed.replace("[schema]\n", "[schema]\nHour = \"int64\"\n"),
+        expect![[
+            r#"pipelines/sales.toml:50: `sinks[0].partition_by`: the folders `hour=…` would clash with the column `Hour`: name the column otherwise (with `pointer = "/Hour"`), or remove it"#
+        ]],
     );
 }
 

@@ -6,11 +6,23 @@ use serde::{Deserialize, Serialize};
 use crate::TableFormat;
 use crate::duration::DurationText;
 use crate::size::SizeText;
+use sluicegate_model::partition::PartitionBy;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawPartitionBy {
     Date,
+    Hour,
+}
+
+impl RawPartitionBy {
+    /// Hours of one day lie together.
+    pub(crate) fn columns(self) -> Vec<PartitionBy> {
+        match self {
+            Self::Date => vec![PartitionBy::Date],
+            Self::Hour => vec![PartitionBy::Date, PartitionBy::Hour],
+        }
+    }
 }
 
 /// What readers find in the folder of a table.
@@ -48,7 +60,8 @@ pub(crate) struct RawDeadLetters {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"delta", extend("default" = "parquet"))]
     pub(crate) format: Option<RawTableFormat>,
-    /// As in `sinks.partition_by`. Default: none.
+    /// `"date"`: by the day (UTC) of the event time or of the window's start; `"hour"`, with `format = "delta"`: by day and
+    /// hour. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"date")]
     pub(crate) partition_by: Option<RawPartitionBy>,
@@ -101,7 +114,8 @@ pub(crate) struct RawTable {
     #[serde(default)]
     #[schemars(example = &"delta", extend("default" = "parquet"))]
     pub(crate) format: Option<RawTableFormat>,
-    /// As in `sinks.partition_by`. Default: none.
+    /// `"date"`: by the day (UTC) of the event time or of the window's start; `"hour"`, with `format = "delta"`: by day and
+    /// hour. Default: none.
     #[serde(default)]
     #[schemars(example = &"date")]
     pub(crate) partition_by: Option<RawPartitionBy>,

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -52,7 +52,8 @@ fn logged_files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime that reads the log")?;
     let found = runtime.block_on(contents(&table))?;
-    Ok(Some(found.files.keys().map(|below| path.join(below)).collect()))
+    let files = found.lying().map_err(|reason| anyhow!("the table {reason}"))?;
+    Ok(Some(files.iter().map(|below| path.join(below)).collect()))
 }
 
 fn parquet_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {

@@ -48,8 +48,7 @@ fn file_of(letters: &[DeadLetter<'_>]) -> Vec<u8> {
     let mut tables = Tables::new(vec![Table {
         id: DEAD_LETTERS.into(),
         schema: dead_letters::schema(),
-        partition_by_date: false,
-        partition_columns: Vec::new(),
+        partition_by: Vec::new(),
         event_time_column: Some("at".to_owned()),
         shape: None,
         file_bytes_max: 1 << 30,

@@ -52,6 +52,22 @@ fn a_local_put_is_there_whole_and_creating_twice_is_refused() {
 }
 
 #[test]
+fn a_name_is_taken_as_it_is_and_led_back_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = open(folder.path().to_str().unwrap(), &options(&[])).unwrap().child("a");
+    let name = "store=a%2Fb %25/São+&?#~`{}.json";
+    runtime().block_on(async {
+        location.store.put(&location.path(name), "first".into()).await.unwrap();
+        let listed: Vec<_> =
+            location.store.list(Some(&location.prefix)).try_collect().await.unwrap();
+        assert_eq!(location.below(&listed[0].location), name);
+        let read = location.store.get(&location.path(name)).await.unwrap().bytes().await;
+        assert_eq!(read.unwrap(), "first");
+    });
+    assert_eq!(fs::read_to_string(folder.path().join("a").join(name)).unwrap(), "first");
+}
+
+#[test]
 fn what_a_killed_process_staged_is_removed_and_what_is_being_staged_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let url = folder.path().to_str().unwrap();

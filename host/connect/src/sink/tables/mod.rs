@@ -12,12 +12,12 @@ use parquet::errors::ParquetError;
 
 use super::Table;
 use super::columns::{Alone, Spread};
-use super::days::{Day, split_by_day};
 use super::encode::OpenFile;
-use super::partitions::{Values, split_by_values};
+use super::partitions::{partition, split_by_values};
+use super::periods::{Period, Unit, split_by_period};
 use sluicegate_chain::frozen::EncodedFile;
 
-/// Date folders, or values of its partition columns, that a table writes to at a time. More at once are a replay of old
+/// Folders of partition values that a table writes to at a time. More at once are a replay of old
 /// data in random order, or a column with too many values; each open file holds some 100 KB a column, so 32 of them stay below the memory of one lane's
 /// turn. Beyond it the folder that was not written to for longest gets its file early: more files, same rows.
 pub const OPEN_FOLDERS_MAX: usize = 32;
@@ -52,7 +52,7 @@ impl Tables {
         Self { spread, ..self }
     }
 
-    /// Appends rows to a table, in their order within each date folder. `event_times` (µs, one a row) are those of
+    /// Appends rows to a table, in their order within each folder. `event_times` (µs, one a row) are those of
     /// rows that do not carry them in the table's [`Table::event_time_column`].
     ///
     /// # Errors
@@ -72,16 +72,16 @@ impl Tables {
         let table = &mut tables[table];
         let of_column = table.event_time_column(rows)?;
         let times = event_times.or(of_column.as_deref());
-        let columns = &table.table.partition_columns;
-        let written = match columns.is_empty() {
-            true => table.append_by_day(&Values::new(), rows, times, to),
-            false => split_by_values(rows, columns, times).map_err(ParquetError::from).and_then(
-                |split| {
+        let by = &table.table.partition_by;
+        let written = match by.iter().any(|by| by.column().is_some()) {
+            false => table.append_by_period(&[], rows, times, to),
+            true => {
+                split_by_values(rows, by, times).map_err(ParquetError::from).and_then(|split| {
                     split.into_iter().try_for_each(|of| {
-                        table.append_by_day(&of.values, &of.rows, of.times.as_deref(), to)
+                        table.append_by_period(&of.values, &of.rows, of.times.as_deref(), to)
                     })
-                },
-            ),
+                })
+            }
         };
         written.map_err(|source| SinkError { table: Arc::clone(&table.table.id), source })
     }
@@ -126,7 +126,7 @@ struct To<'t> {
 #[derive(Debug)]
 struct OpenTable {
     table: Table,
-    /// At most [`OPEN_FOLDERS_MAX`], the one that was written to last at the end. One without a day, or one a day.
+    /// At most [`OPEN_FOLDERS_MAX`], the one that was written to last at the end. One for each folder.
     files: Vec<OpenFile>,
 }
 
@@ -143,33 +143,35 @@ impl OpenTable {
         Ok(Some(times.values().to_vec()))
     }
 
-    fn append_by_day(
+    /// `values`: those that all rows have in the columns of their own by which the table is parted.
+    fn append_by_period(
         &mut self,
-        values: &Values,
+        values: &[Option<String>],
         rows: &RecordBatch,
         times: Option<&[i64]>,
         to: &mut To<'_>,
     ) -> Result<(), ParquetError> {
-        match times.filter(|_| self.table.partition_by_date) {
+        match times.zip(Unit::of(&self.table.partition_by)) {
             None => self.append(None, values, rows, times, to),
-            Some(by) => split_by_day(rows, by).into_iter().try_for_each(|of| {
-                self.append(Some(of.day), values, &of.rows, Some(&of.times), to)
+            Some((by, unit)) => split_by_period(rows, by, unit).into_iter().try_for_each(|of| {
+                self.append(Some(of.period), values, &of.rows, Some(&of.times), to)
             }),
         }
     }
 
     fn append(
         &mut self,
-        day: Option<Day>,
-        values: &Values,
+        period: Option<Period>,
+        values: &[Option<String>],
         rows: &RecordBatch,
         times: Option<&[i64]>,
         to: &mut To<'_>,
     ) -> Result<(), ParquetError> {
-        let is_it = |file: &OpenFile| file.day == day && file.values == *values;
+        let partition = partition(&self.table.partition_by, values, period);
+        let is_it = |file: &OpenFile| file.partition == partition;
         let mut file = match self.files.iter().position(is_it) {
             Some(open) => self.files.remove(open),
-            None => OpenFile::new(&self.table, day, values.clone())?,
+            None => OpenFile::new(&self.table, partition)?,
         };
         file.append(rows, times, to.spread)?;
         if file.bytes() >= self.table.file_bytes_max {

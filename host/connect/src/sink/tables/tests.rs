@@ -14,8 +14,10 @@ use parquet::basic::{LogicalType, Type};
 use super::*;
 use crate::sink::dead_letters::{self, DeadLetter, DeadLetters};
 use crate::sink::late;
+use sluicegate_chain::folders::of_values;
 use sluicegate_model::dead_letter::DeadLetterKind;
 use sluicegate_model::module::ModuleDigest;
+use sluicegate_model::partition::PartitionBy;
 use sluicegate_model::schema::timestamp_type;
 use sluicegate_model::time::EventTime;
 use sluicegate_model::window::WindowBounds;
@@ -54,16 +56,20 @@ fn rows(first: i64, times: &[i64]) -> RecordBatch {
     RecordBatch::try_new(schema(), columns).unwrap()
 }
 
-fn table(partition_by_date: bool) -> Table {
+fn table(by_date: bool) -> Table {
     Table {
         id: Arc::from("sales"),
         schema: schema(),
-        partition_by_date,
-        partition_columns: Vec::new(),
+        partition_by: if by_date { vec![PartitionBy::Date] } else { Vec::new() },
         event_time_column: Some("ts".to_owned()),
         file_bytes_max: 1 << 20,
         shape: None,
     }
+}
+
+/// The folder of its values.
+fn folder(file: &EncodedFile) -> String {
+    of_values(file.partition.iter().map(|(column, value)| (&**column, value.as_deref()))).unwrap()
 }
 
 fn read(file: &EncodedFile) -> RecordBatch {
@@ -83,7 +89,7 @@ fn decimals_and_timestamps_are_types_that_every_reader_has() {
     tables.write(0, &rows(0, &[5, -7, DAY]), None).unwrap();
     let files = tables.freeze().unwrap();
     assert_eq!((files.len(), files[0].rows, files[0].event_time_range), (1, 3, Some((-7, DAY))));
-    assert_eq!(files[0].folder, None);
+    assert!(files[0].partition.is_empty());
 
     let reader = ParquetRecordBatchReaderBuilder::try_new(files[0].bytes.clone()).unwrap();
     let metadata = reader.metadata().file_metadata();
@@ -120,14 +126,12 @@ fn rows_of_several_days_go_to_their_folders_in_order() {
     tables.write(0, &rows(0, &[DAY + 5, 0, -1, DAY, 1]), None).unwrap();
     tables.write(0, &rows(5, &[2, 3]), None).unwrap();
     let files = tables.freeze().unwrap();
-    let by_folder: BTreeMap<_, _> = files
-        .iter()
-        .map(|file| (file.folder.as_deref().unwrap(), (numbers(file), file.event_time_range)))
-        .collect();
+    let by_folder: BTreeMap<_, _> =
+        files.iter().map(|file| (folder(file), (numbers(file), file.event_time_range))).collect();
     let expected = BTreeMap::from([
-        ("date=1969-12-31", (vec![2], Some((-1, -1)))),
-        ("date=1970-01-01", (vec![1, 4, 5, 6], Some((0, 3)))),
-        ("date=1970-01-02", (vec![0, 3], Some((DAY, DAY + 5)))),
+        ("date=1969-12-31".to_owned(), (vec![2], Some((-1, -1)))),
+        ("date=1970-01-01".to_owned(), (vec![1, 4, 5, 6], Some((0, 3)))),
+        ("date=1970-01-02".to_owned(), (vec![0, 3], Some((DAY, DAY + 5)))),
     ]);
     assert_eq!(by_folder, expected);
 }
@@ -137,7 +141,27 @@ fn event_times_beside_the_rows_win_over_their_column() {
     let mut tables = Tables::new(vec![table(true)]);
     tables.write(0, &rows(0, &[0, 0]), Some(&[DAY, DAY])).unwrap();
     let files = tables.freeze().unwrap();
-    assert_eq!(files[0].folder.as_deref(), Some("date=1970-01-02"));
+    assert_eq!(folder(&files[0]), "date=1970-01-02");
+}
+
+#[test]
+fn folders_of_several_columns_lie_in_the_order_that_was_asked_for() {
+    let store = PartitionBy::Column("store".to_owned());
+    let by = vec![store, PartitionBy::Hour, PartitionBy::Date];
+    let mut tables = Tables::new(vec![Table { partition_by: by, ..table(false) }]);
+    const HOUR: i64 = DAY / 24;
+    tables.write(0, &rows(0, &[0, HOUR, HOUR - 1, 2 * HOUR, -1]), None).unwrap();
+    let files = tables.freeze().unwrap();
+    let found: BTreeMap<_, _> = files.iter().map(|file| (folder(file), numbers(file))).collect();
+    let expected = BTreeMap::from([
+        ("store=store-0/hour=0/date=1970-01-01".to_owned(), vec![0]),
+        ("store=store-2/hour=0/date=1970-01-01".to_owned(), vec![2]),
+        ("store=store-4/hour=23/date=1969-12-31".to_owned(), vec![4]),
+        ("store=__HIVE_DEFAULT_PARTITION__/hour=1/date=1970-01-01".to_owned(), vec![1]),
+        ("store=__HIVE_DEFAULT_PARTITION__/hour=2/date=1970-01-01".to_owned(), vec![3]),
+    ]);
+    assert_eq!(found, expected);
+    assert!(read(&files[0]).column_by_name("store").is_none());
 }
 
 #[test]
@@ -236,7 +260,7 @@ fn dead_letters_and_late_rows_are_read_back() {
 
     let files = tables.freeze().unwrap();
     let late = read(&files[0]);
-    assert_eq!(files[0].folder.as_deref(), Some("date=1970-01-02"));
+    assert_eq!(folder(&files[0]), "date=1970-01-02");
     let reason = late.column_by_name("late_reason").unwrap().as_string::<i32>();
     assert_eq!(
         reason.value(1),

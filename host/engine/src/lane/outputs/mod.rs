@@ -94,8 +94,7 @@ impl Outputs {
             tables.push(Table {
                 id: Arc::clone(id),
                 schema,
-                partition_by_date: location.partition_by_date,
-                partition_columns: location.partition_columns.clone(),
+                partition_by: location.partition_by.clone(),
                 event_time_column: time.map(str::to_owned),
                 file_bytes_max: location.file_bytes_max,
                 shape: logs.shape(id),

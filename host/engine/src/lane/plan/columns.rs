@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use sluicegate_chain::shape::TableShape;
 use sluicegate_connect::sink::{dead_letters, late};
 use sluicegate_delta::schema::shape_of;
-use sluicegate_model::schema::{DATE_COLUMN, timestamp_type};
+use sluicegate_model::schema::timestamp_type;
 use sluicegate_pipeline::fingerprint::columns::TableColumns;
 use sluicegate_pipeline::{Pipeline, SinkKind, TableFormat, TableLocation, WindowConfig};
 
@@ -94,7 +94,7 @@ pub(in crate::lane) fn check_topics(
 }
 
 /// That no table gives its readers two columns of one name: names that differ in their case only are one to many of
-/// them, and `date=…` folders are a column.
+/// them, and `date=…` and `hour=…` folders are columns.
 pub(in crate::lane) fn check_names(
     pipeline: &Pipeline,
     rows: &SchemaRef,
@@ -102,14 +102,13 @@ pub(in crate::lane) fn check_names(
 ) -> Result<(), PlanError> {
     for TableColumns { id, schema, .. } in tables(pipeline, rows, output) {
         one_of_each(&format!("the rows of table `{id}`"), &schema)?;
-        let by_date = |(table, location): &(Arc<str>, &TableLocation)| {
-            **table == *id && location.partition_by_date
-        };
-        let is_date = |field: &&Arc<Field>| field.name().eq_ignore_ascii_case(DATE_COLUMN);
-        let date = schema.fields().iter().find(is_date);
-        if let Some(date) = date.filter(|_| pipeline.tables().iter().any(by_date)) {
-            let (table, column) = (id.clone(), date.name().clone());
-            return Err(PlanError::DateColumn { table, column });
+        let of_table = pipeline.tables().into_iter().find(|(table, _)| **table == *id);
+        for of_time in of_table.iter().flat_map(|(_, location)| location.time_columns()) {
+            let is_it = |field: &&Arc<Field>| field.name().eq_ignore_ascii_case(of_time);
+            if let Some(field) = schema.fields().iter().find(is_it) {
+                let (table, column) = (id.clone(), field.name().clone());
+                return Err(PlanError::TimeColumn { table, column, of_time: of_time.to_owned() });
+            }
         }
     }
     Ok(())
@@ -155,7 +154,7 @@ pub(in crate::lane) fn shapes(
             _ if location.epoch_column => with_epoch(output),
             _ => Arc::clone(output),
         };
-        match shape_of(&schema, location.partition_by_date, &location.partition_columns) {
+        match shape_of(&schema, &location.partition_by) {
             Ok(shape) => Ok((id, Arc::new(shape))),
             Err(reason) => Err(PlanError::NoLogType { table: id.to_string(), reason }),
         }

@@ -161,15 +161,17 @@ pub enum PlanError {
         /// The second.
         other: String,
     },
-    /// Date folders give readers a column that the files have as well.
+    /// Folders of days or hours give readers a column that the files have as well.
     #[error(
-        "the folders `date=…` of table `{table}` would clash with its column `{column}`: rename the column, or remove `partition_by`"
+        "the folders `{of_time}=…` of table `{table}` would clash with its column `{column}`: rename the column, or remove `partition_by`"
     )]
-    DateColumn {
+    TimeColumn {
         /// The table's id.
         table: String,
         /// As it is spelt.
         column: String,
+        /// As the folders have it.
+        of_time: String,
     },
     /// No module was given for a stage.
     #[error("stage `{0}` has no module")]

@@ -6,7 +6,8 @@ use crate::document::Key;
 use crate::problem::Problems;
 use crate::raw::{RawDeltaSink, RawParquetSink, RawPartitionBy, RawPartitions};
 use crate::{SinkKind, TableFormat};
-use sluicegate_model::schema::DATE_COLUMN;
+use sluicegate_model::partition::PartitionBy;
+use sluicegate_model::schema::{DATE_COLUMN, HOUR_COLUMN};
 
 /// A plain folder, and whether its readers take corrections.
 pub(super) fn check(
@@ -34,31 +35,39 @@ pub(super) fn check_delta(
     };
     let format = TableFormat::Delta;
     let epoch_column = raw.epoch_column.unwrap_or(false);
-    let mut partition_columns = match partition_by {
-        None => Vec::new(),
-        Some(RawPartitions::One(name)) if name == DATE_COLUMN => vec![name],
+    let partition_by = partitions(partition_by, &key.child("partition_by"), problems);
+    let table = WrittenTable { format, partition_by, file_bytes_max, compaction, epoch_column };
+    (check_sink(path, table, key, context, problems), corrections.is_some())
+}
+
+fn partitions(
+    written: Option<RawPartitions>,
+    key: &Key,
+    problems: &mut Problems<'_>,
+) -> Vec<PartitionBy> {
+    let names = match written {
+        None => return Vec::new(),
+        Some(RawPartitions::One(name)) if name == DATE_COLUMN => {
+            return RawPartitionBy::Date.columns();
+        }
+        Some(RawPartitions::One(name)) if name == HOUR_COLUMN => {
+            return RawPartitionBy::Hour.columns();
+        }
         Some(RawPartitions::One(name)) => {
-            let fix =
-                format!("\"{name}\" is not \"date\": write [\"{name}\"] for a column of the rows");
-            problems.refuse(&key.child("partition_by"), fix);
-            Vec::new()
+            let fix = format!(
+                "\"{name}\" is neither \"date\" nor \"hour\": write [\"{name}\"] for a column of the rows"
+            );
+            problems.refuse(key, fix);
+            return Vec::new();
         }
         Some(RawPartitions::Columns(names)) => names,
     };
-    let by_date = partition_columns.iter().position(|name| name == DATE_COLUMN);
-    let partition_by = by_date.map(|at| {
-        partition_columns.remove(at);
-        RawPartitionBy::Date
-    });
-    let table = WrittenTable {
-        format,
-        partition_by,
-        partition_columns,
-        file_bytes_max,
-        compaction,
-        epoch_column,
-    };
-    (check_sink(path, table, key, context, problems), corrections.is_some())
+    let by: Vec<PartitionBy> = names.into_iter().map(PartitionBy::of).collect();
+    if by.contains(&PartitionBy::Hour) && !by.contains(&PartitionBy::Date) {
+        let fix = "the same hour of all days would lie together: write \"date\" before \"hour\"";
+        problems.refuse(key, fix);
+    }
+    by
 }
 
 fn check_sink(

@@ -18,10 +18,11 @@ pub(crate) struct RawDeltaSink {
     /// `file://…`, `s3://…`, `gs://…`, `az://…`. It is made with the first start. No other table may lie in it or around it.
     #[schemars(required, example = &"s3://bucket/revenue")]
     pub(crate) path: Option<String>,
-    /// By which columns the table is partitioned: a reader that asks for some of their values passes over the other files.
-    /// `"date"`, or in a list, is a column of its own: the day (UTC) of the event time, or of the window's start. Any
-    /// other name is that of a column of the rows, neither a float nor binary; an empty text becomes null there.
-    /// Each value makes a file at each commit, so choose columns of few values. Default: none.
+    /// By which columns the table is partitioned, in the order of its folders: a reader that asks for some of their values
+    /// passes over the other files. `date` is a column of its own: the day (UTC) of the event time, or of the window's start.
+    /// So is `hour`, the hour of that day, 0 to 23; `"hour"` alone stands for `["date", "hour"]`. Any other name is that of a
+    /// column of the rows, neither a float nor binary; an empty text becomes null there. Each value makes a file at each
+    /// commit, so choose columns of few values. Default: none.
     #[serde(default)]
     #[schemars(example = json!(["date", "store"]))]
     pub(crate) partition_by: Option<RawPartitions>,
@@ -53,7 +54,7 @@ pub(crate) struct RawDeltaSink {
     pub(crate) corrections: Option<RawCorrections>,
 }
 
-/// `"date"`, or names of columns.
+/// `"date"`, `"hour"`, or names of columns.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum RawPartitions {

@@ -17,7 +17,7 @@ pub(crate) struct RawParquetSink {
     #[schemars(required, example = &"s3://bucket/revenue")]
     pub(crate) path: Option<String>,
     /// `"date"` puts files into folders `date=YYYY-MM-DD` by the day (UTC) of the event time, or of
-    /// the window's start. Default: none.
+    /// the window's start. `"hour"` and columns are for sinks of `type = "delta"`. Default: none.
     #[serde(default)]
     #[schemars(example = &"date")]
     pub(crate) partition_by: Option<RawPartitionBy>,
