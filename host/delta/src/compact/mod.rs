@@ -5,8 +5,9 @@
 //! nothing of it, and either may come between the other's reads and commits:
 //!
 //! * Only files that the log names are touched, so none of an epoch that is not published.
-//! * A commit that finds its place taken reads what came before it. If all the old files are still there it goes on behind
-//!   it, else its own file is thrown away: somebody else has compacted them, or deleted rows.
+//! * A commit that finds its place taken reads what came before it. If that names the new file, it was this very commit. If
+//!   all the old files are still there it goes on behind it, else its own file is thrown away: somebody else has compacted
+//!   them, or deleted rows.
 //! * Whoever dies on the way leaves at most a file that no log names ([`crate::vacuum`]).
 //! * Nobody puts a file and names it a day later: a vacuum could have come between ([`PATIENCE`]).
 
@@ -224,18 +225,30 @@ impl Work<'_> {
                 self.contents.apply(commit.version, commit.lines);
                 return Ok(true);
             }
-            let (state, files_now) = (&mut self.contents.state, &mut self.contents.files);
-            let mut gone = Vec::new();
-            let each = |_, lines: Vec<Line>| {
-                gone.extend(lines.into_iter().filter_map(|line| Some(line.remove?.path)));
-            };
-            self.log.follow(state, each).await?;
-            gone.iter().for_each(|path| drop(files_now.remove(path)));
+            if self.follow(add).await? {
+                return Ok(true);
+            }
+            let files_now = &self.contents.files;
             if files.iter().any(|file| !files_now.contains_key(&file.path)) {
                 return Ok(false);
             }
         }
         Err(self.refused("is written by others so fast that no commit gets through".to_owned()))
+    }
+
+    /// Reads what came since. Whether a commit brings this file: then it was our own, and what was shown instead of it was damaged
+    /// on its way.
+    async fn follow(&mut self, add: &Add) -> Result<bool, LogError> {
+        let (state, files) = (&mut self.contents.state, &mut self.contents.files);
+        let mut is_there = false;
+        let each = |_, lines: Vec<Line>| {
+            let mut added = lines.iter().filter_map(|line| line.add.as_ref());
+            is_there |= added.any(|other| other.path == add.path);
+            let gone = lines.into_iter().filter_map(|line| Some(line.remove?.path));
+            gone.for_each(|path| drop(files.remove(&path)));
+        };
+        self.log.follow(state, each).await?;
+        Ok(is_there)
     }
 
     /// No log names it. If it stays a vacuum finds it.

@@ -189,6 +189,16 @@ fn whoever_finds_its_files_compacted_by_another_throws_its_own_away() {
     assert_eq!(files, 1, "that of the other");
 }
 
+/// What it is shown of its own commit is that of another. The log says whose it is.
+#[test]
+fn a_commit_that_is_taken_for_anothers_keeps_its_file() {
+    let lane = lane();
+    lane.store.fail(Fault::Misread);
+    let done = compacted(&lane).unwrap();
+    assert_eq!((done.commits, done.files, done.overtaken), (1, 3, 0));
+    assert_eq!(seen(&lane), [1, 2, 3, 4]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Commit,
@@ -199,7 +209,12 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let fault = prop_oneof![Just(Fault::Before), Just(Fault::After), Just(Fault::Late)];
+    let fault = prop_oneof![
+        Just(Fault::Before),
+        Just(Fault::After),
+        Just(Fault::Late),
+        Just(Fault::Misread)
+    ];
     prop_oneof![
         3 => Just(Step::Commit),
         3 => Just(Step::Publish),

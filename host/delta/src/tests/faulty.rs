@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, PutOptions, PutPayload, PutResult, Result};
+use object_store::{
+    Error, GetOptions, GetResult, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, PutResult,
+    Result,
+};
 
 /// What becomes of the next put of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +21,12 @@ pub(super) enum Fault {
     After,
     /// It does when [`FaultyStore::land`] is called.
     Late,
+    /// It does, the answer is lost, and who looks afterwards is shown other bytes.
+    Misread,
 }
+
+/// How often whoever wants to know what became of a put looks at it.
+const LOOKS: usize = 2;
 
 /// Clones are the same store.
 #[derive(Clone)]
@@ -26,11 +34,18 @@ pub(super) struct FaultyStore {
     inner: Arc<InMemory>,
     faults: Arc<Mutex<VecDeque<Fault>>>,
     late: Arc<Mutex<Vec<(Path, PutPayload, PutOptions)>>>,
+    /// Objects instead of which others are shown, once for each time that they stand here.
+    misread: Arc<Mutex<Vec<Path>>>,
 }
 
 impl FaultyStore {
     pub(super) fn new() -> Self {
-        Self { inner: Arc::default(), faults: Arc::default(), late: Arc::default() }
+        Self {
+            inner: Arc::default(),
+            faults: Arc::default(),
+            late: Arc::default(),
+            misread: Arc::default(),
+        }
     }
 
     pub(super) fn fail(&self, fault: Fault) {
@@ -74,9 +89,22 @@ fn lost() -> Error {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     sluicegate_testing::passes_on!(
-        inner: put_multipart_opts, get_opts, delete_stream, list, list_with_offset,
-        list_with_delimiter, copy_opts
+        inner: put_multipart_opts, delete_stream, list, list_with_offset, list_with_delimiter,
+        copy_opts
     );
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let misread = {
+            let mut misread = self.misread.lock().unwrap();
+            misread.iter().position(|other| other == path).map(|at| misread.remove(at))
+        };
+        if misread.is_none() {
+            return self.inner.get_opts(path, options).await;
+        }
+        let other = InMemory::new();
+        other.put(path, "{}".into()).await?;
+        other.get_opts(path, options).await
+    }
 
     async fn put_opts(
         &self,
@@ -91,6 +119,13 @@ impl ObjectStore for FaultyStore {
             Some(Fault::Before) => Err(lost()),
             Some(Fault::After) => {
                 let _ = self.inner.put_opts(path, payload, options).await;
+                Err(lost())
+            }
+            Some(Fault::Misread) => {
+                let put = self.inner.put_opts(path, payload, options).await;
+                if put.is_ok() {
+                    self.misread.lock().unwrap().extend(vec![path.clone(); LOOKS]);
+                }
                 Err(lost())
             }
             Some(Fault::Late) => {
