@@ -209,7 +209,11 @@ impl Lane {
         }
         self.intake.leave(left);
         self.desk.outside.trial.end();
-        Ok(usize::try_from(fates.read).unwrap_or(usize::MAX))
+        let records = usize::try_from(fates.read).unwrap_or(usize::MAX);
+        if records > 0 {
+            self.pool.learn(records, self.clock.monotonic().saturating_sub(started));
+        }
+        Ok(records)
     }
 
     /// Moves the watermark, and fires what it has passed.

@@ -183,7 +183,8 @@ impl Intake {
             // A record is refused by the pipeline's limits alone, whatever memory there is.
             let made_max = plan.made_bytes_max.min(if single { usize::MAX } else { self.made_max });
             let budget = Budget::new(made_max, single);
-            let prepared = pool.each_item(preparers, &run, |preparer, chunk| {
+            let records = run.iter().map(|chunk| chunk.records.len()).sum();
+            let prepared = pool.for_rows(records).each_item(preparers, &run, |preparer, chunk| {
                 prepare(preparer, plan, clock, left.blocks(), chunk, trial, &budget)
             });
             pool.not_broken_off()?;

@@ -231,6 +231,13 @@ pub(super) struct Turn<'r> {
     pub(super) judges: &'r [Judge],
 }
 
+impl Turn<'_> {
+    /// How many there are.
+    pub(super) fn rows(&self) -> usize {
+        self.chunks.iter().map(|prepared| prepared.rows.len()).sum()
+    }
+}
+
 /// What a logic makes, beside its judgement of rows.
 pub(super) enum Effect<'e> {
     /// Final rows: results of windows that fired, or what a keyed plugin emits.

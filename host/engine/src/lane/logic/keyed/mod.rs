@@ -110,10 +110,11 @@ impl Kind for Keyed {
     ) -> Result<Vec<Judged>, LaneError> {
         let Self { plan, workers, .. } = self;
         let items: Vec<_> = turn.chunks.iter().zip(turn.judges).collect();
-        let placed = given.pool.each_item(workers, &items, |_, (prepared, judge)| {
+        let hands = given.pool.for_rows(turn.rows());
+        let placed = hands.each_item(workers, &items, |_, (prepared, judge)| {
             place(plan, given.clock, &prepared.rows, **judge)
         });
-        let answers = given.pool.each_worker(workers, |number, worker| {
+        let answers = hands.each_worker(workers, |number, worker| {
             let share = Share::new(number, given.pool.len());
             update(worker, plan, turn.chunks, &placed, &share)
         });

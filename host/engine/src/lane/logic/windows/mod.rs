@@ -185,10 +185,11 @@ impl Kind for Windows {
         let Self { plan, workers, .. } = self;
         let items: Vec<_> = turn.chunks.iter().zip(turn.judges).collect();
         // A row's place follows from the row, so any worker takes any chunk; its group has one worker for ever.
-        let mut placed = given.pool.each_item(workers, &items, |worker, (prepared, judge)| {
+        let hands = given.pool.for_rows(turn.rows());
+        let mut placed = hands.each_item(workers, &items, |worker, (prepared, judge)| {
             worker.timed(|worker| worker.place(plan, given.clock, &prepared.rows, **judge)).0
         });
-        let answers = given.pool.each_worker(workers, |number, worker| {
+        let answers = hands.each_worker(workers, |number, worker| {
             let share = Share::new(number, given.pool.len());
             worker.timed(|worker| update(worker, plan, turn.chunks, &placed, &share)).0
         });
