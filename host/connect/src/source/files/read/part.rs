@@ -43,8 +43,17 @@ impl<'a> PartLines<'a> {
         match result.payload {
             GetResultPayload::File(file, _) => {
                 let mut source = Chunks::open(file, from, size - from)?;
-                while let Some(bytes) = source.next().await? {
-                    self.take(&bytes, &mut is_first)?;
+                loop {
+                    let before = self.cutter.buffer.len();
+                    let buffer = std::mem::take(&mut self.cutter.buffer);
+                    self.cutter.buffer = source.read_behind(buffer).await?;
+                    if self.cutter.buffer.len() == before {
+                        break;
+                    }
+                    if std::mem::take(&mut is_first) {
+                        begins_behind_a_line(self.cutter.buffer[before])?;
+                        self.cutter.buffer.remove(before);
+                    }
                     self.send_whole().await?;
                 }
                 seen = source.check_end(size)?;
@@ -68,11 +77,7 @@ impl<'a> PartLines<'a> {
     fn take(&mut self, bytes: &[u8], is_first: &mut bool) -> Result<(), ReadError> {
         let bytes = match bytes {
             [first, rest @ ..] if std::mem::take(is_first) => {
-                if *first != b'\n' {
-                    let reason = "the line that was read as its last was continued, or its beginning was changed; \
-                                  a line counts without a line end if nothing is written behind it any more";
-                    return Err(ReadError::Lost(reason.to_owned()));
-                }
+                begins_behind_a_line(*first)?;
                 rest
             }
             bytes => bytes,
@@ -163,6 +168,16 @@ impl<'a> PartLines<'a> {
     }
 }
 
+/// Looks at the byte before those that go on where reading has stopped.
+fn begins_behind_a_line(byte: u8) -> Result<(), ReadError> {
+    if byte == b'\n' {
+        return Ok(());
+    }
+    let reason = "the line that was read as its last was continued, or its beginning was changed; a line counts without a \
+                  line end if nothing is written behind it any more";
+    Err(ReadError::Lost(reason.to_owned()))
+}
+
 /// A local file, chunk by chunk, read on a thread that may block.
 struct Chunks {
     file: Option<File>,
@@ -176,17 +191,23 @@ impl Chunks {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
-        let Some(mut file) = self.file.take() else { return Ok(None) };
-        let wanted = self.left.min(CHUNK_BYTES as u64);
+        let buffer = self.read_behind(Vec::new()).await?;
+        Ok((!buffer.is_empty()).then(|| Bytes::from(buffer)))
+    }
+
+    /// What is in the buffer, and behind it the next chunk: nothing at the end.
+    async fn read_behind(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, ReadError> {
+        let Some(mut file) = self.file.take() else { return Ok(buffer) };
+        let (wanted, before) = (self.left.min(CHUNK_BYTES as u64), buffer.len());
         let read = tokio::task::spawn_blocking(move || {
-            let mut buffer = Vec::with_capacity(CHUNK_BYTES);
+            buffer.reserve(CHUNK_BYTES);
             let read = file.by_ref().take(wanted).read_to_end(&mut buffer);
             read.map(|_| (file, buffer))
         });
         let (file, buffer) = read.await.map_err(|_| ReadError::Closed)?.map_err(io_error)?;
         self.file = Some(file);
-        self.left -= buffer.len() as u64;
-        Ok((!buffer.is_empty()).then(|| Bytes::from(buffer)))
+        self.left -= (buffer.len() - before) as u64;
+        Ok(buffer)
     }
 
     /// Everything that was listed was there; how long the file is now.
