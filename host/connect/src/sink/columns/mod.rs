@@ -28,7 +28,7 @@ pub trait Spread: fmt::Debug + Send + Sync {
 
 /// All of it by whoever asks.
 #[derive(Clone, Copy, Debug)]
-pub struct Alone;
+pub(super) struct Alone;
 
 impl Spread for Alone {
     fn each(&self, work: Vec<Box<dyn FnOnce() + Send + '_>>) {
