@@ -314,7 +314,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 59] = [
+pub(super) const ALL: [&Metric; 62] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
