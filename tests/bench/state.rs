@@ -3,11 +3,11 @@
 //! One worker's windows, without plugins and without a store: what is measured is the host's own part. The lane divides each of the times by
 //! its workers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
-use sluicegate_model::time::EventTime;
+use sluicegate_model::time::{Clock, EventTime};
 use sluicegate_model::varlen::Varlen;
 use sluicegate_model::window::WindowBounds;
 use sluicegate_state::sections::Sections;
@@ -161,7 +161,8 @@ fn piece(header: Vec<u8>, sections: Sections) -> Vec<u8> {
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let started = Instant::now();
+    let clock = Clock::system();
+    let started = clock.monotonic();
     let done = work();
-    (done, started.elapsed())
+    (done, clock.monotonic() - started)
 }
