@@ -26,6 +26,8 @@ pub struct Pipeline {
     pub checkpoint: &'static str,
     /// What the tables are: `parquet` or `delta`.
     pub tables: &'static str,
+    /// More lines of the sink that is a table.
+    pub of_sink: &'static str,
     /// Anything else, as it stands.
     pub more: String,
 }
@@ -42,6 +44,7 @@ impl Pipeline {
             windows: None,
             checkpoint: "200ms",
             tables: "parquet",
+            of_sink: "",
             more: String::new(),
         }
     }
@@ -75,9 +78,10 @@ impl Pipeline {
         }
         let _infallible = write!(
             text,
-            "[[sinks]]\nid = \"revenue\"\ntype = \"{tables}\"\npath = \"{url}/revenue\"\n\
+            "[[sinks]]\nid = \"revenue\"\ntype = \"{tables}\"\npath = \"{url}/revenue\"\n{}\
              [dead_letters]\nformat = \"{tables}\"\npath = \"{url}/dead\"\n\
              [checkpoint]\ninterval = \"{}\"\npath = \"{url}/chain\"\n{}",
+            self.of_sink,
             self.checkpoint,
             patient(&self.more)
         );

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::Value;
 use sluicegate_model::time::Clock;
 
+use super::gap::{Gap, Open, Why, took_over};
 use super::plan::{TTL, Toxic, Whom};
 use crate::harness::host::Host;
 use crate::harness::middleman::{Fate, Middleman, Request};
@@ -47,35 +48,19 @@ struct Member {
     /// It was told to end, and has not yet.
     ending: bool,
     lives: u32,
-}
-
-/// Why nobody leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The leader was killed.
-    Killed,
-    /// It was told to end.
-    Stopped,
-    /// It was put to sleep.
-    Slept,
-}
-
-/// A time without a leader.
-pub struct Gap {
-    pub why: Why,
-    pub took: Duration,
-    /// Whether store or broker were hurt meanwhile.
-    pub hurt: bool,
+    /// When it was started last.
+    launched: Duration,
+    /// How many bytes its log had when the last gap began.
+    logged: usize,
 }
 
 /// All hosts, and what befell them.
 pub struct Fleet<'a> {
     place: &'a Place,
-    clock: Clock,
+    pub clock: Clock,
     http: Client,
     members: Vec<Member>,
-    /// Of which the end is not seen yet: why, since when, who led, and whether something else was wrong.
-    open: Option<(Why, Duration, (usize, u32), bool)>,
+    open: Option<Open>,
     pub gaps: Vec<Gap>,
     /// Hosts that ended though nobody told them to, and what they said last.
     pub ended: Vec<String>,
@@ -111,6 +96,8 @@ impl<'a> Fleet<'a> {
             starved: None,
             ending: false,
             lives: 0,
+            launched: Duration::ZERO,
+            logged: 0,
         };
         let mut fleet = Self {
             place,
@@ -141,16 +128,13 @@ impl<'a> Fleet<'a> {
             member.poisoned.is_some() || member.crossed.is_some() || member.starved.is_some()
         };
         let poisoned = self.members.iter().any(is_hurt);
-        if let Some((why, since, victim, was_hurt)) = self.open {
-            let hurt = hurt || was_hurt || poisoned;
-            self.open = Some((why, since, victim, hurt));
-            let leader = self.leader().map(|number| (number, self.members[number].lives));
-            // One that was told to end may lead until it has. One that sleeps says nothing.
-            if leader.is_some_and(|leader| leader != victim || why == Why::Slept) {
-                let took = self.clock.monotonic() - since;
-                self.gaps.push(Gap { why, took, hurt });
-                self.open = None;
-            }
+        let Some(mut open) = self.open.take() else { return };
+        open.hurt |= hurt || poisoned;
+        // One that was told to end may lead until it has. One that sleeps says nothing.
+        let ended = |led: (usize, u32)| led != open.victim || open.why == Why::Slept;
+        match self.leader().filter(|number| ended((*number, self.members[*number].lives))) {
+            Some(by) => self.closed(open, by),
+            None => self.open = Some(open),
         }
     }
 
@@ -199,6 +183,7 @@ impl<'a> Fleet<'a> {
     fn launch(&mut self, number: usize) {
         let member = &mut self.members[number];
         (member.returns, member.starved) = (None, None);
+        (member.launched, member.logged) = (self.clock.monotonic(), 0);
         member.lives += 1;
         let log = format!("host-{number}-{}.log", member.lives);
         let more = [("AWS_ENDPOINT_URL", &*member.middleman.endpoint)];
@@ -288,10 +273,26 @@ impl<'a> Fleet<'a> {
     }
 
     fn opened(&mut self, why: Why, number: usize, whom: Whom) {
-        if whom == Whom::Leader && self.open.is_none() {
-            let victim = (number, self.members[number].lives);
-            self.open = Some((why, self.clock.monotonic(), victim, false));
+        if whom == Whom::Standby || self.open.is_some() {
+            return;
         }
+        let victim = (number, self.members[number].lives);
+        self.open = Some(Open { why, since: self.clock.monotonic(), victim, hurt: false });
+        for member in &mut self.members {
+            member.logged = member.host.as_ref().map_or(0, |host| host.log().len());
+        }
+    }
+
+    /// Somebody leads again.
+    fn closed(&mut self, open: Open, by: usize) {
+        let Open { why, since, hurt, .. } = open;
+        let took = self.clock.monotonic() - since;
+        let member = &self.members[by];
+        let up = since.checked_sub(member.launched);
+        let log = member.host.as_ref().map(Host::log).unwrap_or_default();
+        // It may have taken over before this gap as well.
+        let told = log.get(member.logged..).and_then(took_over);
+        self.gaps.push(Gap { why, since, took, hurt, by, up, told });
     }
 
     /// The store does this to one of them, or to all.

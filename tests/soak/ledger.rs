@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Done;
-use super::fleet::{Fleet, Gap, Why};
+use super::fleet::Fleet;
+use super::gap::{Gap, Why};
 use super::plan::{Fault, Whom};
 use crate::harness::chain::{self, Fates};
 use crate::harness::delta::{Poller, read};
@@ -209,5 +210,6 @@ fn lines_of(done: &Done, fleet: &Fleet<'_>) -> String {
             lines.push(format!("  {name} p50 {p50:.2?}, max {longest:.2?}, {times} times{also}"));
         }
     }
+    lines.extend(fleet.gaps.iter().map(|gap| format!("    {gap}")));
     lines.join("\n")
 }

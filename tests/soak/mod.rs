@@ -2,6 +2,7 @@
 //! recomputation, and a ledger says what happened. `cargo xtask soak --minutes N --seed S` runs it for longer.
 
 mod fleet;
+mod gap;
 mod ledger;
 mod plan;
 
@@ -56,7 +57,9 @@ fn nothing_is_missing_or_doubled_after_faults_of_every_kind() {
     let topic = Topic::create(&broker.address(), "soak", PARTITIONS);
     let more = SETTINGS.to_owned();
     let sales_of = Pipeline::sales(String::new());
-    let pipeline = Pipeline { checkpoint: "500ms", tables: "delta", more, ..sales_of };
+    let compaction = "compact_after_files = 5\n";
+    let pipeline =
+        Pipeline { checkpoint: "500ms", tables: "delta", of_sink: compaction, more, ..sales_of };
     let mut fleet = Fleet::start(&place, &pipeline, &topic, &store.endpoint(), wires);
     let mut reader = Poller::start(&place, "revenue", &["store", "window_start"]);
     let mut sales = Sales::new(seed, PARTITIONS);
@@ -98,7 +101,8 @@ fn hurt(
     seed: u64,
     lasts: Duration,
 ) -> Done {
-    let clock = Clock::system();
+    // The ledger names the same times.
+    let clock = fleet.clock.clone();
     let (mut done, mut store_returns) = (Done::default(), None::<Duration>);
     for (pause, fault) in Plan::new(seed) {
         let due = clock.monotonic() + pause;
