@@ -17,6 +17,7 @@ mod row;
 pub mod state;
 mod cuts;
 pub mod due;
+mod window_due;
 pub mod merged;
 pub mod sliding;
 mod suffix;

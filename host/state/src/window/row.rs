@@ -30,6 +30,13 @@ impl Place {
 /// Start and skipped windows of a place: ascending as the places lie.
 pub(super) type PlaceId = (EventTime, u32);
 
+/// A window that was dropped, or a sliding one that had fired.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GonePlace {
+    pub(super) place: Place,
+    pub(super) is_fired: bool,
+}
+
 /// One open group, session or key, as its row in a checkpoint says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateRow<'a> {

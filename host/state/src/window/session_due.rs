@@ -1,12 +1,10 @@
-//! Sessions that are due at a watermark, a bounded run at a time, in the order of window and key: as [`super::due`].
+//! Sessions that are due at a watermark, a bounded run at a time, in the order of window and key: as [`super::window_due`].
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
 
 use sluicegate_model::time::{EventTime, Watermark};
 
-use super::cuts::Cuts;
-use super::due::{FiringOrder, GroupPlace, NextRun, RunSize};
+use super::due::{DueSession, DueSessions, FiringOrder, GroupPlace, NextRun, RunSize};
 use super::firing::Firing;
 use super::looks;
 use super::session::{Session, SessionRule};
@@ -15,23 +13,6 @@ use super::sessions::{KeySessions, Sessions};
 /// Of a key whose time has come: nothing that stands in the heap is its timer. No session ends so early, so a time is enough in
 /// `KeySessions::armed`, of which there is one for every key.
 const PASSED: EventTime = EventTime::MIN;
-
-/// Where a session stands that fires next.
-#[derive(Clone, Copy, Debug)]
-struct DueSession {
-    /// The place of its key.
-    key: u32,
-    /// Its index among the sessions of the key.
-    index: u32,
-}
-
-/// Sessions that fire next, by window and key.
-#[derive(Debug, Default)]
-pub(super) struct DueSessions {
-    ready: VecDeque<DueSession>,
-    /// Those behind them.
-    sorted: Cuts<DueSession>,
-}
 
 fn order(keys: &[KeySessions], due: DueSession) -> FiringOrder<'_> {
     let key = &keys[due.key as usize];

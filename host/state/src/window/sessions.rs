@@ -40,12 +40,12 @@ use sluicegate_model::time::EventTime;
 use sluicegate_model::window::WindowBounds;
 
 use super::closed::ClosedSessions;
+use super::due::DueSessions;
 use super::firing::Firing;
 use super::hash::{INDEX_ENTRY, TableHash, used_bytes};
 use super::looks;
 use super::session::{LateForSession, Session, SessionRow, SessionRule, join};
 use super::session_call::SessionCall;
-use super::session_due::DueSessions;
 
 /// The sessions of the keys that one worker owns.
 #[derive(Debug, Default)]

@@ -12,10 +12,9 @@ use super::due::DueGroups;
 use super::groups::GroupTable;
 use super::hash::TableHash;
 use super::locals::Locals;
-use super::row::{Place, PlaceId, StateRow};
+use super::row::{GonePlace, Place, PlaceId, StateRow};
 use super::row_keys::RowKeys;
 use super::slides::Slides;
-use super::unsaved::GonePlace;
 
 /// Open windows or panes, ascending by start, with the groups whose key belongs to this worker's shards.
 #[derive(Debug, Default)]

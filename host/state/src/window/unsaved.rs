@@ -1,15 +1,7 @@
 //! What of windows is not as the last checkpoint has it.
 
 use super::groups::GroupTable;
-use super::row::Place;
 use super::state::{KeyedState, OpenWindow};
-
-/// A window that was dropped, or a sliding one that had fired.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct GonePlace {
-    pub(super) place: Place,
-    pub(super) is_fired: bool,
-}
 
 impl GroupTable {
     /// The groups that have rows and are not as the last checkpoint has them, in no order.
