@@ -12,7 +12,9 @@ use sluicegate_sandbox::plugin::guest::{Guest, Instance, KeyedGuest, StatefulGue
 use sluicegate_sandbox::plugin::{Code, PluginError};
 
 use super::diary_key::{Key, Said};
-use super::plugin::OUTPUT;
+
+/// The column that each of them makes.
+pub(crate) const OUTPUT: &str = "ids";
 
 const SECOND: i64 = 1_000_000;
 

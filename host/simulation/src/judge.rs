@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diary_key::Key;
-use super::plot::{Event, GAP, Kind, LENGTH_MAX, WINDOW};
+use super::kind::{Event, GAP, Kind, LENGTH_MAX, WINDOW};
 
 /// Times up to this one are over.
 const OUT_OF_ORDER: i64 = 5;

@@ -32,6 +32,7 @@ use super::diary::Diary;
 use super::instance::Instance;
 use super::machine::{Lives, MachineOf};
 use super::mutated::MutatedWay;
+use super::objects::LANE;
 use super::parts::{PartsWay, Uploads};
 use super::plot::{Plot, STAGE};
 use super::plugin;
@@ -40,10 +41,6 @@ use super::stage::InstanceStage;
 use super::store::{Network, Way};
 use super::story::Mutation;
 use super::topic::Topic;
-
-/// Names of the pipeline and of its lane.
-pub(crate) const JOB: &str = "story";
-pub(crate) const LANE: &str = "0";
 
 /// What all lives of a story are handed.
 pub(crate) struct Surroundings {

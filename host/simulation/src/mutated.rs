@@ -20,7 +20,7 @@ use sluicegate_chain::body::SlotBody;
 use sluicegate_chain::paths::{self, LaneTag};
 use sluicegate_chain::record::Epoch;
 
-use super::life::{JOB, LANE};
+use super::objects::{JOB, LANE, is_record};
 use super::store::Way;
 use super::story::Mutation;
 
@@ -187,11 +187,6 @@ async fn are_named(store: &InMemory, records: &BTreeSet<Path>) -> BTreeSet<Strin
         names.extend(keys.filter_map(|key| Some(key.rsplit_once('/')?.1.to_owned())));
     }
     names
-}
-
-/// Whether it is the path of a record of the chain.
-pub(crate) fn is_record(path: &Path) -> bool {
-    path.as_ref().contains(&format!("{}/{}/", paths::lane_folder(JOB, LANE), paths::CHAIN_FOLDER))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

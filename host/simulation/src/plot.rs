@@ -13,6 +13,7 @@ use sluicegate_model::position::Partition;
 use sluicegate_pipeline::Pipeline;
 
 use super::judge::{Judged, judge};
+use super::kind::{Event, GAP, Kind, LENGTH_MAX, WINDOW};
 use super::source::Logs;
 
 const HEAD: &str = r#"
@@ -81,26 +82,6 @@ topic = "unused"
 /// The stage with state, where a plot has one.
 pub(crate) const STAGE: &str = "list";
 
-/// What becomes of rows. Lengths are in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// They are written as they are.
-    Raw,
-    /// Windows of ten seconds, which are corrected for so long.
-    Tumbling { lateness: i64 },
-    /// Sessions, which are corrected for so long.
-    Sessions { lateness: i64 },
-    /// A key keeps state and timers, and is forgotten after so long, if ever.
-    Process { ttl: Option<i64> },
-}
-
-/// Of tumbling windows, seconds.
-pub(crate) const WINDOW: i64 = 10;
-/// Between two rows of a session at most, seconds.
-pub(crate) const GAP: i64 = 4;
-/// Of a session at most, seconds.
-pub(crate) const LENGTH_MAX: i64 = 15;
-
 pub(crate) struct Plot {
     pub(crate) config: Arc<Pipeline>,
     pub(crate) kind: Kind,
@@ -113,15 +94,6 @@ pub(crate) struct Plot {
     pub(crate) keep: Keep,
     /// Objects of more than two parts of so many bytes go up part by part.
     pub(crate) part_bytes: Option<u64>,
-}
-
-/// A record, as it was meant.
-pub(crate) struct Event {
-    pub(crate) id: String,
-    pub(crate) key: String,
-    /// Seconds.
-    pub(crate) at: i64,
-    pub(crate) is_broken: bool,
 }
 
 impl Plot {

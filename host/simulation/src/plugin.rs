@@ -15,14 +15,11 @@ use sluicegate_sandbox::plugin::description::{Description, PluginColumn};
 use sluicegate_sandbox::plugin::guest::{AggregateGuest, Guest, Instance, StatefulGuest, Usage};
 use sluicegate_sandbox::plugin::{Code, PluginError};
 
-use super::diary_plugin::DiaryOfKeys;
+use super::diary_plugin::{DiaryOfKeys, OUTPUT};
 
 /// Of each kind two modules that do the same, so that one may take the place of the other whenever it likes. Their bytes are
 /// their names.
 pub(crate) const NAMES: [&str; 4] = ["ids", "ids-too", "diary", "diary-too"];
-
-/// The column that each of them makes.
-pub(crate) const OUTPUT: &str = "ids";
 
 /// The one of that name.
 pub(crate) fn module(name: &str) -> LoadedModule {

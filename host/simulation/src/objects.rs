@@ -1,0 +1,13 @@
+//! The one job of a story, and where its objects lie.
+
+use object_store::path::Path;
+use sluicegate_chain::paths;
+
+/// Names of the pipeline and of its lane.
+pub(crate) const JOB: &str = "story";
+pub(crate) const LANE: &str = "0";
+
+/// Whether it is the path of a record of the chain.
+pub(crate) fn is_record(path: &Path) -> bool {
+    path.as_ref().contains(&format!("{}/{}/", paths::lane_folder(JOB, LANE), paths::CHAIN_FOLDER))
+}
