@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::try_join;
 
 use super::cleanup;
-use super::compact::{Compactor, Sizes};
+use super::compact::{Compactor, Room, Sizes};
 use super::decide::{self, Commit, Owner};
 use super::log::Log;
 use super::problem::LogError;
@@ -176,9 +176,9 @@ impl TableLog {
     }
 
     /// What puts the small files of the table together.
-    pub fn compactor(&self, sizes: Sizes) -> Compactor {
+    pub fn compactor(&self, sizes: Sizes, room: Arc<dyn Room>) -> Compactor {
         let (table, clock) = (self.log.table.clone(), self.clock.clone());
-        Compactor { table, sizes, clock, names: self.names.clone() }
+        Compactor { table, sizes, clock, names: self.names.clone(), room }
     }
 
     /// The table's id.

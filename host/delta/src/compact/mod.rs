@@ -14,6 +14,8 @@
 pub(crate) mod pick;
 mod rewrite;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,6 +45,29 @@ const CONFLICTS_MAX: usize = 32;
 /// How often the put of a file is tried.
 const PUTS_MAX: usize = 3;
 
+/// The memory that files may hold which become one, old and new together.
+pub trait Room: fmt::Debug + Send + Sync {
+    /// How much there is now, bytes.
+    fn bytes(&self) -> u64;
+
+    /// Sets so much aside while the result lives. None: there is not so much any more.
+    fn take(&self, bytes: u64) -> Option<Box<dyn Send>>;
+}
+
+/// All that the machine has.
+#[derive(Clone, Copy, Debug)]
+pub struct Unlimited;
+
+impl Room for Unlimited {
+    fn bytes(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn take(&self, _: u64) -> Option<Box<dyn Send>> {
+        Some(Box::new(()))
+    }
+}
+
 /// What became of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Compacted {
@@ -58,10 +83,13 @@ pub struct Compacted {
     pub rows: u64,
     /// Groups of files that somebody else has touched meanwhile.
     pub overtaken: u64,
+    /// Groups of files that wait because there is no memory for them.
+    pub waiting: u64,
 }
 
 /// Compacts a table that this program made, whoever writes to it meanwhile. At most `groups_max` new files. Holds the bytes of
-/// those that become one and of the new one, twice [`Sizes::target`], at a time.
+/// those that become one and of the new one, twice [`Sizes::target`], at a time; where there is less room, files become
+/// smaller ones.
 ///
 /// # Errors
 ///
@@ -71,19 +99,31 @@ pub async fn compact(
     table: &Location,
     sizes: Sizes,
     groups_max: usize,
-    clock: &Clock,
-    names: &Names,
+    (clock, names): (&Clock, &Names),
+    room: &dyn Room,
 ) -> Result<Compacted, LogError> {
     let log = Log { table: table.clone() };
     let mut work = Work { contents: of_log(&log).await?, log, clock, names };
-    let groups = pick(work.contents.files.values(), sizes);
+    let fitting = Sizes { target: sizes.target.min(room.bytes() / 2), ..sizes };
+    let groups = pick(work.contents.files.values(), fitting);
+    let mut done = Compacted::default();
+    if groups.is_empty() && fitting != sizes {
+        done.waiting = pick(work.contents.files.values(), sizes).len() as u64;
+    }
     let groups = groups.into_iter().take(groups_max);
     let groups: Vec<Vec<Add>> = groups.map(|group| group.into_iter().cloned().collect()).collect();
-    let mut done = Compacted::default();
     for group in groups {
-        work.compact(group, &mut done).await?;
+        let bytes: u64 = group.iter().map(bytes_of).sum();
+        match room.take(bytes.saturating_mul(2)) {
+            Some(_taken) => work.compact(group, &mut done).await?,
+            None => done.waiting += 1,
+        }
     }
     Ok(done)
+}
+
+fn bytes_of(file: &Add) -> u64 {
+    u64::try_from(file.size).unwrap_or(0)
 }
 
 /// Compacts one table again and again, a bounded piece at a time.
@@ -93,6 +133,7 @@ pub struct Compactor {
     pub(crate) sizes: Sizes,
     pub(crate) clock: Clock,
     pub(crate) names: Names,
+    pub(crate) room: Arc<dyn Room>,
 }
 
 /// New files that one look makes at most.
@@ -115,7 +156,8 @@ impl Compactor {
     ///
     /// As [`compact`].
     pub async fn look(&self) -> Result<Compacted, LogError> {
-        compact(&self.table, self.sizes, FILES_A_LOOK, &self.clock, &self.names).await
+        let with = (&self.clock, &self.names);
+        compact(&self.table, self.sizes, FILES_A_LOOK, with, &*self.room).await
     }
 }
 
@@ -170,9 +212,8 @@ impl Work<'_> {
         done.commits += 1;
         done.files += files.len() as u64;
         done.rows += rewritten.rows;
-        let bytes = |file: &Add| u64::try_from(file.size).unwrap_or(0);
-        done.bytes_before += files.iter().map(bytes).sum::<u64>();
-        done.bytes_after += bytes(&add);
+        done.bytes_before += files.iter().map(bytes_of).sum::<u64>();
+        done.bytes_after += bytes_of(&add);
         Ok(())
     }
 

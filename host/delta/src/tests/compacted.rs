@@ -1,5 +1,7 @@
 //! Files put together: the rows stay, whoever writes meanwhile and whatever fails.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use object_store::ObjectStore;
@@ -10,7 +12,7 @@ use proptest::prelude::*;
 use super::faulty::Fault;
 use super::*;
 use crate::actions::{Add, Remove};
-use crate::compact::{Compacted, Sizes, compact};
+use crate::compact::{Compacted, Room, Sizes, Unlimited, compact};
 use crate::compare::{Rows, compare};
 use sluicegate_chain::record::Epoch;
 use sluicegate_store::Location;
@@ -20,7 +22,7 @@ const ALL: Sizes = Sizes { target: 1 << 20, after_files: None };
 
 pub(super) fn compacted(lane: &Lane) -> Result<Compacted, LogError> {
     let (clock, names) = (Clock::manual(5_000_000), Names::random());
-    lane.runtime.block_on(compact(lane.table(), ALL, usize::MAX, &clock, &names))
+    lane.runtime.block_on(compact(lane.table(), ALL, usize::MAX, (&clock, &names), &Unlimited))
 }
 
 /// The rows of a file.
@@ -129,7 +131,8 @@ fn overtaken(lane: &mut Lane, meanwhile: impl FnOnce(&mut Lane)) -> Compacted {
     held.hold("compacted-");
     let table = Location { store: Arc::clone(&held) as _, ..lane.table().clone() };
     let work = lane.runtime.spawn(async move {
-        compact(&table, ALL, 1, &Clock::manual(5_000_000), &Names::random()).await
+        let (clock, names) = (Clock::manual(5_000_000), Names::random());
+        compact(&table, ALL, 1, (&clock, &names), &Unlimited).await
     });
     lane.runtime.block_on(held.is_held());
     meanwhile(lane);
@@ -187,6 +190,44 @@ fn whoever_finds_its_files_compacted_by_another_throws_its_own_away() {
         objects.into_iter().filter(|object| is_compacted(&object.location)).count()
     });
     assert_eq!(files, 1, "that of the other");
+}
+
+/// So much, of which nothing is left once it was taken.
+#[derive(Debug)]
+struct Once(u64, AtomicBool);
+
+impl Room for Once {
+    fn bytes(&self) -> u64 {
+        self.0
+    }
+
+    fn take(&self, bytes: u64) -> Option<Box<dyn Send>> {
+        assert!(bytes <= self.0, "{bytes} bytes where there are {}", self.0);
+        (!self.1.swap(true, Ordering::Relaxed)).then(|| Box::new(()) as Box<dyn Send>)
+    }
+}
+
+#[test]
+fn files_are_put_together_as_far_as_there_is_memory_and_the_others_wait() {
+    let mut lane = lane();
+    lane.commit_rows(&[&[5], &[6]]);
+    catch_up(&lane, &mut open(&lane, &["n"]).unwrap()).unwrap();
+    let sizes: Vec<i64> = {
+        let table = lane.runtime.block_on(contents(lane.table())).unwrap();
+        table.files.values().map(|file| file.size).collect()
+    };
+    let largest = u64::try_from(*sizes.iter().max().unwrap()).unwrap();
+    let with = |room: u64| {
+        let (clock, names) = (Clock::manual(5_000_000), Names::random());
+        let room = Once(room, AtomicBool::new(false));
+        lane.runtime.block_on(compact(lane.table(), ALL, 9, (&clock, &names), &room)).unwrap()
+    };
+    // Of two files, old and new.
+    let none = with(4 * largest - 400);
+    assert_eq!((none.commits, none.waiting), (0, 1));
+    let some = with(4 * largest + 40);
+    assert_eq!((some.commits, some.files, some.waiting), (1, 2, 1));
+    assert_eq!(seen(&lane), [1, 2, 3, 4, 5, 6]);
 }
 
 /// What it is shown of its own commit is that of another. The log says whose it is.

@@ -8,6 +8,9 @@
 //! States may grow while other lanes have their parts full. If all lanes together hold more than the limit, all of them
 //! wait until an epoch is stored. If there is none to wait for, the lane that holds most halts.
 //!
+//! Small files of tables are put together in what is free: a quarter of it at most, old and new ones together. Where that is too
+//! little they wait, since nobody waits for them.
+//!
 //! A lane tells what it holds once a step, never by row. It tells totals, so no count can drift.
 
 mod part;
@@ -23,6 +26,8 @@ use part::{Part, part_of};
 const STAGED_BYTES_MAX: u64 = 256 << 20;
 /// What lanes cannot give back leaves at least this part of the limit to everything else.
 const FREE_PART: u64 = 8;
+/// Files of a lane's tables that are put together have this part of what is free.
+const COMPACTION_PART: u64 = 4;
 
 /// The memory of a process. Clones are the same.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub struct MemoryView {
     pub lane: Holds,
     /// This lane may read ahead so much, and work on it in a turn.
     pub input: u64,
+    /// Files of this lane's tables that are put together just now.
+    pub compaction: u64,
     /// By all lanes, with what they may read ahead.
     pub used: u64,
     /// What all lanes may hold; none if that is not known.
@@ -110,6 +117,8 @@ struct Held {
     plugins: AtomicU64,
     staged: AtomicU64,
     in_flight: AtomicU64,
+    /// Told by what puts files together, beside the lane.
+    compaction: AtomicU64,
     /// Fixed.
     input: u64,
 }
@@ -131,10 +140,14 @@ impl Held {
         self.input.saturating_add(state).saturating_add(state.max(copy)).saturating_add(plugins)
     }
 
-    /// What goes once an epoch is stored.
+    /// What goes once an epoch is stored, or files are put together.
     fn passing(&self) -> u64 {
         let Holds { staged, in_flight, .. } = self.holds();
-        staged.saturating_add(in_flight)
+        staged.saturating_add(in_flight).saturating_add(self.compaction())
+    }
+
+    fn compaction(&self) -> u64 {
+        self.compaction.load(Relaxed)
     }
 }
 
@@ -176,6 +189,7 @@ impl Memory {
             plugins: AtomicU64::default(),
             staged: AtomicU64::default(),
             in_flight: AtomicU64::default(),
+            compaction: AtomicU64::default(),
             input: part.input(),
         });
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&held));
@@ -221,7 +235,8 @@ impl Account {
 
     /// How much the lane may stage, in bytes, before its barrier comes early.
     pub fn staged_max(&self) -> u64 {
-        let left = self.memory.limit.saturating_sub(self.memory.sum(Held::kept));
+        let taken = self.memory.sum(|held| held.kept().saturating_add(held.compaction()));
+        let left = self.memory.limit.saturating_sub(taken);
         (left / self.memory.shared_by / 2).min(STAGED_BYTES_MAX)
     }
 
@@ -230,9 +245,25 @@ impl Account {
         self.memory.sum(|held| held.kept().saturating_add(held.passing())) > self.memory.limit
     }
 
-    /// Whether some lane holds what goes once an epoch is stored.
+    /// Whether some lane holds what goes once an epoch is stored, or files are put together.
     pub fn may_shrink(&self) -> bool {
         self.memory.sum(Held::passing) > 0
+    }
+
+    /// What files of its tables may hold that are put together, old and new, in bytes.
+    pub fn compaction_max(&self) -> u64 {
+        let taken = self.memory.sum(|held| held.kept().saturating_add(held.passing()));
+        self.memory.limit.saturating_sub(taken) / COMPACTION_PART
+    }
+
+    /// Sets so much aside for them until what it returns is dropped. None: there is no room now. One group of files of a lane at a
+    /// time.
+    pub fn set_aside(&self, bytes: u64) -> Option<Aside> {
+        if bytes > self.compaction_max() {
+            return None;
+        }
+        self.held.compaction.store(bytes, Relaxed);
+        Some(Aside { held: Arc::clone(&self.held) })
     }
 
     /// Refuses the lane that keeps most, if what lanes keep leaves too little.
@@ -261,10 +292,25 @@ impl Account {
         MemoryView {
             lane: held.holds(),
             input: held.input,
-            used: memory.sum(|held| held.holds().sum().saturating_add(held.input)),
+            compaction: held.compaction(),
+            used: memory.sum(|held| {
+                held.holds().sum().saturating_add(held.input).saturating_add(held.compaction())
+            }),
             limit: Some(memory.limit).filter(|limit| *limit < u64::MAX),
             state_max: memory.kept_max().saturating_sub(others).saturating_sub(own) / 2,
         }
+    }
+}
+
+/// Memory of a lane that is set aside for files that are put together.
+#[derive(Debug)]
+pub struct Aside {
+    held: Arc<Held>,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.held.compaction.store(0, Relaxed);
     }
 }
 

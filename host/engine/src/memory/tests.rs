@@ -95,6 +95,27 @@ fn the_lane_that_keeps_most_is_refused_and_no_other() {
     assert_eq!(lanes[0].check(), Ok(()), "what was let go of counts no more");
 }
 
+/// Nobody waits for it: it takes of what is free, and lanes have the less to stage meanwhile.
+#[test]
+fn files_are_put_together_in_a_part_of_what_is_free() {
+    let (_, lanes) = memory(320 * MIB, 1);
+    let lane = &lanes[0];
+    lane.tell(Holds { staged: 50 * MIB, ..Holds::default() });
+    // Of 320, 70 are for what is read and 50 staged.
+    assert_eq!((lane.compaction_max(), lane.staged_max()), (50 * MIB, 125 * MIB));
+    assert!(lane.set_aside(50 * MIB + 1).is_none());
+    let aside = lane.set_aside(50 * MIB).unwrap();
+    assert_eq!((lane.view().compaction, lane.view().used), (50 * MIB, 170 * MIB));
+    assert_eq!((lane.compaction_max(), lane.staged_max()), (150 * MIB / 4, 100 * MIB));
+    // What grows meanwhile makes all wait, until they are together.
+    lane.tell(Holds { staged: 100 * MIB, in_flight: 100 * MIB + 1, ..Holds::default() });
+    assert!(lane.is_over() && lane.may_shrink());
+    drop(aside);
+    assert!(!lane.is_over());
+    assert_eq!(lane.view().compaction, 0);
+    assert!(Account::default().set_aside(1 << 40).is_some(), "without a limit");
+}
+
 #[test]
 fn too_little_for_the_lanes_or_for_what_is_read_ahead_is_refused_with_the_fix() {
     let (limit, lanes) = (100 * MIB, 50);

@@ -213,12 +213,15 @@ pub struct MemoryStatus {
     pub staged: u64,
     /// Files of the epoch that is not stored yet, and messages that are not delivered.
     pub in_flight: u64,
+    /// Small files of Delta tables that are put together just now, old and new.
+    #[serde(default)]
+    pub compaction: u64,
 }
 
 impl MemoryStatus {
     /// What this pipeline holds, by kind.
-    pub(crate) fn kinds(&self) -> [(&'static str, u64); 6] {
-        let Self { state, copy, plugins, input, staged, in_flight, .. } = *self;
+    pub(crate) fn kinds(&self) -> [(&'static str, u64); 7] {
+        let Self { state, copy, plugins, input, staged, in_flight, compaction, .. } = *self;
         [
             ("state", state),
             ("copy", copy),
@@ -226,15 +229,16 @@ impl MemoryStatus {
             ("input", input),
             ("staged", staged),
             ("in flight", in_flight),
+            ("compaction", compaction),
         ]
     }
 }
 
 impl From<MemoryView> for MemoryStatus {
     fn from(view: MemoryView) -> Self {
-        let MemoryView { lane, input, used, limit, state_max: _ } = view;
+        let MemoryView { lane, input, compaction, used, limit, state_max: _ } = view;
         let Holds { state, copy, plugins, staged, in_flight } = lane;
-        Self { used, limit, state, copy, plugins, input, staged, in_flight }
+        Self { used, limit, state, copy, plugins, input, staged, in_flight, compaction }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use super::parquet_table::print_rows;
 use crate::program::look_at_lane;
 use sluicegate_chain::LaneStorage;
-use sluicegate_delta::compact::{Compacted, Sizes, compact};
+use sluicegate_delta::compact::{Compacted, Sizes, Unlimited, compact};
 use sluicegate_delta::contents::{Contents, contents, rows_of};
 use sluicegate_delta::decide::OWNER_KEY;
 use sluicegate_delta::vacuum::{self, Wish};
@@ -288,9 +288,9 @@ fn compact_tables(args: &CompactArgs) -> anyhow::Result<ExitCode> {
     let mut text = String::new();
     let mut all = BTreeMap::new();
     for (id, table) in args.place.tables()? {
-        let done = compact(&table, sizes, usize::MAX, &clock, &names);
+        let done = compact(&table, sizes, usize::MAX, (&clock, &names), &Unlimited);
         let done = runtime.block_on(done)?;
-        let Compacted { commits, files, bytes_before, bytes_after, rows, overtaken } = done;
+        let Compacted { commits, files, bytes_before, bytes_after, rows, overtaken, .. } = done;
         text += &match commits {
             0 => format!("{id}: nothing to put together\n"),
             _ => format!(

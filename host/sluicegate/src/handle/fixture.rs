@@ -310,6 +310,7 @@ fn status(stages: &[StageView]) -> LaneStatus {
         state_bytes: 120,
         memory: Some(MemoryView {
             lane: Holds { state: 120, copy: 0, plugins: 1 << 20, staged: 4_096, in_flight: 0 },
+            compaction: 0,
             input: 7 << 20,
             used: (8 << 20) + 4_216,
             limit: Some(64 << 20),

@@ -189,7 +189,7 @@ pub(super) const MEMORY: Metric = gauge(
     Some("bytes"),
     &["pipeline", "kind"],
     "What the pipeline holds: state, copy (of the state, on its way to the store), plugins, input (set aside for records read \
-     ahead and what a turn makes of them), staged or in_flight",
+     ahead and what a turn makes of them), staged, in_flight or compaction (small files of Delta tables that become one)",
 );
 pub(super) const MEMORY_LIMIT: Metric = gauge(
     "sluicegate_memory_limit",

@@ -286,7 +286,9 @@ fn lag(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {
 }
 
 fn memory(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {
-    let Some(MemoryView { lane: holds, input, .. }) = lane.status.memory else { return Ok(()) };
+    let Some(MemoryView { lane: holds, input, compaction, .. }) = lane.status.memory else {
+        return Ok(());
+    };
     let Holds { state, copy, plugins, staged, in_flight } = holds;
     let kinds = [
         ("state", state),
@@ -295,6 +297,7 @@ fn memory(family: &mut MetricEncoder, lane: &View) -> Result<(), Error> {
         ("input", input),
         ("staged", staged),
         ("in_flight", in_flight),
+        ("compaction", compaction),
     ];
     kinds.into_iter().try_for_each(|(kind, bytes)| {
         let labels = [("pipeline", &*lane.pipeline), ("kind", kind)];

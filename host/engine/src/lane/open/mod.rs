@@ -240,8 +240,9 @@ impl Prepared {
             logs.into_iter().map(|log| log.of_chain(opened.chain.id())).collect();
         let keep = Keep { published: mark(&logs), ..storage.keep.clone() };
         let storage = &LaneStorage { keep, ..storage.clone() };
-        let logs =
-            TableLogs::start(logs, plan.shapes(config)?, &compactions(config), storage, runtime);
+        let (shapes, compactions) = (plan.shapes(config)?, compactions(config));
+        let memory = &outside.memory;
+        let logs = TableLogs::start(logs, shapes, &compactions, storage, memory, runtime);
         let mut committer = Committer::spawn_beating(
             runtime.clone(),
             opened.chain,

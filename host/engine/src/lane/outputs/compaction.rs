@@ -6,11 +6,26 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use sluicegate_delta::compact::{Compacted, Compactor};
+use sluicegate_delta::compact::{self, Compacted, Compactor};
 use sluicegate_runtime::{Panics, Runtime};
 
 use super::logs::Shown;
+use crate::memory::Account;
 use crate::status::CompactionView;
+
+/// What a lane's part of the memory leaves to files that are put together.
+#[derive(Debug)]
+pub(super) struct Room(pub(super) Account);
+
+impl compact::Room for Room {
+    fn bytes(&self) -> u64 {
+        self.0.compaction_max()
+    }
+
+    fn take(&self, bytes: u64) -> Option<Box<dyn Send>> {
+        self.0.set_aside(bytes).map(|aside| Box::new(aside) as Box<dyn Send>)
+    }
+}
 
 /// One table of a lane has its turn at a time: each holds old and new files in memory.
 #[derive(Clone)]
@@ -87,5 +102,8 @@ async fn run(
 fn add(view: &mut CompactionView, done: Compacted) {
     view.files += done.files;
     view.into_files += done.commits;
-    view.problem = None;
+    view.problem = (done.waiting > 0).then(|| {
+        let waiting = done.waiting;
+        format!("memory is too short for {waiting} of the new files, more of it (`--memory`) helps")
+    });
 }

@@ -17,8 +17,9 @@ use sluicegate_delta::{LogError, Published, TableLog};
 use sluicegate_runtime::Runtime;
 use sluicegate_store::backoff::Backoff;
 
-use super::compaction::{Compaction, Turns};
+use super::compaction::{Compaction, Room, Turns};
 use crate::lane::LaneError;
+use crate::memory::Account;
 use crate::status::TableLogView;
 
 /// A log that is this many epochs behind, for whatever reason, is a problem: its readers wait.
@@ -85,6 +86,7 @@ impl TableLogs {
         shapes: BTreeMap<Arc<str>, Arc<TableShape>>,
         compactions: &Compactions,
         storage: &LaneStorage,
+        memory: &Account,
         runtime: &Runtime,
     ) -> Self {
         let turns = Turns::default();
@@ -97,7 +99,8 @@ impl TableLogs {
             let (table, url) = (Arc::from(log.table()), log.url().to_owned());
             let compaction = compactions.get(&*table).map(|sizes| {
                 let beside = (runtime, &storage.keep.panics);
-                Compaction::start(log.compactor(*sizes), shown.clone(), turns.clone(), beside)
+                let compactor = log.compactor(*sizes, Arc::new(Room(memory.clone())));
+                Compaction::start(compactor, shown.clone(), turns.clone(), beside)
             });
             let work =
                 Work { log, storage: storage.clone(), shows, needed: Arc::clone(&needed), index };

@@ -282,8 +282,14 @@ impl World {
         let handle = sluicegate_runtime::Runtime::from(self.runtime.handle().clone());
         let post = self.topics.post(&self.config);
         let outbox = Outbox::open(&self.config, &plan, &mut opened, post);
-        let logs =
-            TableLogs::start(Vec::new(), BTreeMap::new(), &BTreeMap::new(), &storage, &handle);
+        let logs = TableLogs::start(
+            Vec::new(),
+            BTreeMap::new(),
+            &BTreeMap::new(),
+            &storage,
+            &self.memory,
+            &handle,
+        );
         let mut committer = Committer::spawn(
             handle,
             opened.chain,

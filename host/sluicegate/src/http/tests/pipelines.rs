@@ -47,7 +47,7 @@ async fn the_status_tells_memory_by_kind_and_whether_there_is_a_limit() {
     let memory = |status: &Value| status["memory"].to_string();
     let status = get_path(&api.router, "/v1/pipelines/sales").await.json();
     expect![[
-        r#"{"copy":0,"in_flight":0,"input":7340032,"limit":67108864,"plugins":1048576,"staged":4096,"state":120,"used":8392824}"#
+        r#"{"compaction":0,"copy":0,"in_flight":0,"input":7340032,"limit":67108864,"plugins":1048576,"staged":4096,"state":120,"used":8392824}"#
     ]]
     .assert_eq(&memory(&status));
     api.fixture.publish(|status| status.memory = None);
