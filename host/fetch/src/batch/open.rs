@@ -25,6 +25,8 @@ pub struct Opener {
     at: usize,
     /// What lies before it was read before.
     next_offset: i64,
+    /// The last offset of the batch before, read before or not.
+    before: Option<i64>,
     aborted: Aborted,
     is_over: bool,
 }
@@ -78,7 +80,7 @@ impl Opener {
     /// of transactions.
     pub fn new(set: Bytes, next_offset: i64, aborted: &[AbortedTransaction]) -> Self {
         let aborted = Aborted::new(aborted);
-        Self { set, at: 0, next_offset, aborted, is_over: false }
+        Self { set, at: 0, next_offset, before: None, aborted, is_over: false }
     }
 
     /// Whether everything was opened, or what cannot be opened was reached.
@@ -120,6 +122,7 @@ impl Opener {
             let rest = set.get(self.at..).unwrap_or_default();
             let Some(whole) = Whole::read(rest)? else { return self.end_of(rest).map(|()| None) };
             let Whole { header, records, length } = whole;
+            self.follow(&header)?;
             self.aborted.reach(&header);
             let was_read = header.last_offset < self.next_offset;
             let is_hidden =
@@ -138,6 +141,15 @@ impl Opener {
             if !was_read {
                 return Ok(Some((header, body)));
             }
+        }
+    }
+
+    /// A batch lies behind the one before. No checksum covers the first offset of a batch, so the order is what can be checked.
+    fn follow(&mut self, header: &Header) -> Result<(), Fault> {
+        let found = header.base_offset;
+        match self.before.replace(header.last_offset) {
+            Some(before) if found <= before => Err(Fault::Order { before, found }),
+            _ => Ok(()),
         }
     }
 

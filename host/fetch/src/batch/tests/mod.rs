@@ -231,6 +231,28 @@ fn a_batch_that_lies_is_named() {
 }
 
 #[test]
+fn batches_whose_offsets_go_back_are_named() {
+    for (range, compression) in [(1..2, 0), (5..8, 0), (5..8, 4)] {
+        let back = Batch::of(run(range.clone())).by(-1, compression);
+        let batches = [Batch::of(run(0..3)), Batch::of(run(3..6)), back, Batch::of(run(8..9))];
+        for from in [0, 4] {
+            let (found, next, damage) = read(Answer::new(set(&batches), from, &[]), 10);
+            assert_eq!((offsets(&found), next), ((from..6).collect(), 6), "{range:?}");
+            let fault = Fault::Order { before: 5, found: range.start };
+            assert_eq!(damage, Some(Damage { offset: 6, fault }), "{range:?} from {from}");
+        }
+    }
+}
+
+#[test]
+fn batches_before_the_position_are_in_order_too() {
+    let batches = [Batch::of(run(3..6)), Batch::of(run(0..3)), Batch::of(run(6..9))];
+    let (found, next, damage) = read(Answer::new(set(&batches), 6, &[]), 10);
+    let fault = Fault::Order { before: 5, found: 0 };
+    assert_eq!((found.len(), next, damage), (0, 6, Some(Damage { offset: 6, fault })));
+}
+
+#[test]
 fn a_wrong_checksum_and_an_old_format_are_named() {
     let mut bytes = Batch::of(run(0..3)).bytes();
     let last = bytes.len() - 1;
