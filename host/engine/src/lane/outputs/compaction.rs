@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use sluicegate_delta::compact::{self, Compacted, Compactor};
 use sluicegate_runtime::{Panics, Runtime};
 
-use super::logs::Shown;
+use super::shown::Shown;
 use crate::memory::Account;
 use crate::status::CompactionView;
 

@@ -18,6 +18,7 @@ use sluicegate_runtime::Runtime;
 use sluicegate_store::backoff::Backoff;
 
 use super::compaction::{Compaction, Room, Turns};
+use super::shown::Shown;
 use crate::lane::LaneError;
 use crate::memory::Account;
 use crate::status::TableLogView;
@@ -42,14 +43,6 @@ struct Running {
     compaction: Option<Compaction>,
     table: Arc<str>,
     url: String,
-}
-
-/// How far a log is, for the lane.
-#[derive(Debug, Default)]
-pub(super) struct Shown {
-    through: Option<Epoch>,
-    pub(super) version: Option<u64>,
-    problem: Option<String>,
 }
 
 impl Running {

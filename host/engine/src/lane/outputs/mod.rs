@@ -7,6 +7,7 @@ mod condemned;
 mod lately;
 pub(in crate::lane) mod logs;
 pub(in crate::lane) mod outbox;
+mod shown;
 pub(in crate::lane) mod told;
 
 use std::sync::Arc;
