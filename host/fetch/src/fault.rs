@@ -55,6 +55,9 @@ pub enum Fault {
         /// The one that should come later.
         found: i64,
     },
+    /// An answer that leaves out what was asked for.
+    #[error("it says nothing of partition {0}, which was asked for")]
+    Silent(i32),
     /// Bytes that belong to no record.
     #[error("{0} bytes are left behind the last one")]
     Remains(usize),

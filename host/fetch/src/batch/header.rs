@@ -81,18 +81,34 @@ impl<'a> Whole<'a> {
     }
 }
 
-/// Of the first batch: the offset behind its last record, its leader epoch, and its length. None if it is cut off, or nothing
-/// of version 2: a walk says what it is.
-pub(super) fn behind_first(set: &[u8]) -> Option<(i64, i32, usize)> {
+/// Where a batch says that it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) first: i64,
+    /// Below the largest number there is.
+    pub(crate) last: i64,
+    /// −1 if the broker does not tell.
+    pub(crate) leader_epoch: i32,
+}
+
+impl Head {
+    /// The offset behind it.
+    pub(crate) fn next(self) -> i64 {
+        self.last + 1
+    }
+}
+
+/// The first batch and its length. None if it is cut off, or nothing of version 2: who opens it finds out what it is.
+pub(super) fn head_of_first(set: &[u8]) -> Option<(Head, usize)> {
     let mut reader = Reader::new(set);
-    let base_offset = reader.int64().ok()?;
+    let first = reader.int64().ok()?;
     let length = usize::try_from(reader.int32().ok()?).ok()?;
     let mut body = Reader::new(reader.take(length).ok()?);
     let leader_epoch = body.int32().ok()?;
     let version = body.byte().ok()?;
     let (_checksum, _attributes) = (body.int32().ok()?, body.int16().ok()?);
-    let behind = base_offset.checked_add(i64::from(body.int32().ok()?))?.checked_add(1)?;
-    (version == 2).then_some((behind, leader_epoch, BEFORE_LENGTH + length))
+    let last = first.checked_add(i64::from(body.int32().ok()?)).filter(|last| *last < i64::MAX)?;
+    (version == 2).then_some((Head { first, last, leader_epoch }, BEFORE_LENGTH + length))
 }
 
 impl Header {

@@ -6,6 +6,7 @@
 //! offsets that compaction took) moves [`Walk::next_offset`] all the same.
 
 mod header;
+mod fit;
 mod unpack;
 mod records;
 mod aborted;
@@ -16,6 +17,8 @@ pub(crate) mod tests;
 use std::ops::ControlFlow;
 
 pub use aborted::AbortedTransaction;
+pub(crate) use fit::{Fit, fit};
+pub(crate) use header::Head;
 pub use open::{Opened, Opener};
 pub use records::{Headers, Record};
 pub use unpack::Unpacker;
@@ -156,15 +159,4 @@ impl Place<'_> {
         (*self.progress, self.next) = (progress, next);
         lent
     }
-}
-
-/// Where reading goes on behind the whole batches of `set`, and the leader epoch of the last. Only lengths and offsets are read:
-/// who walks it finds out whether they are true.
-pub(crate) fn behind(set: &[u8]) -> Option<(i64, i32)> {
-    let (mut rest, mut last) = (set, None);
-    while let Some((behind, epoch, length)) = header::behind_first(rest) {
-        last = Some((behind, epoch));
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    last
 }

@@ -144,13 +144,13 @@ impl Opener {
         }
     }
 
-    /// A batch lies behind the one before. No checksum covers the first offset of a batch, so the order is what can be checked.
+    /// A batch lies behind the one before, and behind one that was read before it does not leap over the position. No checksum covers
+    /// the first offset of a batch, so the order is what can be checked.
     fn follow(&mut self, header: &Header) -> Result<(), Fault> {
-        let found = header.base_offset;
-        match self.before.replace(header.last_offset) {
-            Some(before) if found <= before => Err(Fault::Order { before, found }),
-            _ => Ok(()),
-        }
+        let (found, wanted) = (header.base_offset, self.next_offset);
+        let Some(before) = self.before.replace(header.last_offset) else { return Ok(()) };
+        let leaps = before < wanted && wanted < found;
+        if found <= before || leaps { Err(Fault::Order { before, found }) } else { Ok(()) }
     }
 
     /// Nothing but a batch that is cut off is left. It comes whole with the next answer, if this one had another before it.

@@ -106,6 +106,11 @@ impl<'a> Worker<'a> {
     /// Takes the answer about these partitions, asks for what follows, and hands on what came. What was asked for then.
     fn go_on(&mut self, wanted: Vec<Wanted>) -> Result<Option<Vec<Wanted>>, Ended> {
         let answer = self.answer()?;
+        let is_answered =
+            |one: &&Wanted| answer.parts.iter().any(|part| part.partition == one.partition);
+        if let Some(silent) = wanted.iter().find(|one| !is_answered(one)) {
+            return Err(LinkError::Nonsense(Fault::Silent(silent.partition)).into());
+        }
         let rest = Duration::from_millis(u64::try_from(answer.throttle_ms).unwrap_or(0));
         if answer.parts.iter().all(|part| part.records.is_empty()) {
             // Nothing comes for a while: others can use the memory.

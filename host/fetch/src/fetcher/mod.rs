@@ -111,6 +111,13 @@ pub enum Trouble {
         /// Offsets below this are as they were.
         agrees_to: i64,
     },
+    /// What the broker answers leads nowhere, time after time. It is not fetched again before it is added anew.
+    InVain {
+        /// What was asked for.
+        offset: i64,
+        /// The last offset of the answer.
+        last: i64,
+    },
     /// The broker refuses; it is asked again later. Kafka's number for the reason.
     Refused(i16),
 }

@@ -1,7 +1,9 @@
 //! A partition that is fetched: from whom, from where on, and what an answer means for it.
 
+use bytes::Bytes;
+
 use super::Trouble;
-use crate::batch::{Opener, behind};
+use crate::batch::{Fit, Head, Opener, fit};
 use crate::wire::fetch::{Part, Wanted};
 
 /// A partition that is fetched.
@@ -23,6 +25,10 @@ pub(super) struct Slot {
     /// The broker whose thread has not handed on yet all that it brought: no other is asked meanwhile, or what comes later
     /// would be read first.
     pub(super) at_work: Option<i32>,
+    /// A batch that was not believed when it came.
+    pub(super) doubted: Option<Head>,
+    /// Answers with records in a row that led no further.
+    pub(super) in_vain: u32,
     /// High watermark and last stable offset that were told last.
     pub(super) ends: Option<(i64, i64)>,
 }
@@ -50,28 +56,55 @@ impl Slot {
     }
 
     /// Records have come, or the ends have moved. None if neither.
-    pub(super) fn go_on(&mut self, broker: i32, asked: &Wanted, part: Part) -> Option<Work> {
+    pub(super) fn go_on(
+        &mut self,
+        broker: i32,
+        asked: &Wanted,
+        part: Part,
+    ) -> Result<Option<Work>, Trouble> {
         let ends = (part.high_watermark, part.last_stable);
         if part.records.is_empty() && self.ends == Some(ends) {
-            return None;
+            return Ok(None);
         }
         self.ends = Some(ends);
-        if let Some((behind, epoch)) = behind(&part.records) {
-            if behind > self.next {
-                self.next = behind;
-                self.fetched_epoch = epoch;
-            }
-        } else if !part.records.is_empty() {
-            // What came cannot be read, and would come again.
-            self.stands = true;
-        }
-        self.at_work = Some(broker);
         let Part { records, aborted, high_watermark, last_stable, .. } = part;
-        let opener = Opener::new(records, asked.offset, &aborted);
+        let set =
+            if records.is_empty() { records } else { self.believed(records, high_watermark)? };
+        self.at_work = Some(broker);
+        let opener = Opener::new(set, asked.offset, &aborted);
         let (partition, round) = (asked.partition, self.round);
-        Some(Work { partition, round, opener, high_watermark, last_stable })
+        Ok(Some(Work { partition, round, opener, high_watermark, last_stable }))
+    }
+
+    /// What is to be opened of the records that came. What is asked for next lies behind it.
+    fn believed(&mut self, records: Bytes, high_watermark: i64) -> Result<Bytes, Trouble> {
+        // What nobody has replicated cannot have come.
+        let again = self.doubted.filter(|doubted| doubted.last < high_watermark);
+        let Fit { set, last, doubted } = fit(records, self.next, again);
+        self.doubted = doubted;
+        match last {
+            Some(last) if last.next() > self.next => {
+                (self.next, self.fetched_epoch) = (last.next(), last.leader_epoch);
+                self.in_vain = 0;
+                return Ok(set);
+            }
+            // What came cannot be read, and would come again.
+            None if doubted.is_none() => self.stands = true,
+            _ => self.in_vain += 1,
+        }
+        let offset = self.next;
+        match doubted.or(last) {
+            Some(Head { last, .. }) if self.in_vain >= IN_VAIN_MAX => {
+                self.stands = true;
+                Err(Trouble::InVain { offset, last })
+            }
+            _ => Ok(set),
+        }
     }
 }
+
+/// A wire may garble an answer, and a replica may be behind. Each of so many would be the same for whoever asks.
+const IN_VAIN_MAX: u32 = 5;
 
 /// The leader is asked for the nearest replica again after so many answers: some minutes where nothing comes.
 const REPLICA_ANSWERS: u32 = 1_000;

@@ -79,6 +79,8 @@ impl Shared {
             stands: false,
             round: state.rounds,
             at_work: None,
+            doubted: None,
+            in_vain: 0,
             ends: None,
         };
         state.wants_leaders |= leader.is_none();
@@ -328,7 +330,10 @@ impl State {
             return None;
         }
         let trouble = match trouble_in(asked, &part) {
-            None => return slot.go_on(broker, asked, part),
+            None => match slot.go_on(broker, asked, part) {
+                Ok(work) => return work,
+                Err(trouble) => Some(trouble),
+            },
             Some(Trouble::Refused(code)) => {
                 slot.leader = None;
                 let is_known = |leader: &(i32, i32)| self.brokers.contains_key(&leader.0);

@@ -20,7 +20,7 @@ pub(super) enum ErrorVerdict {
     PositionLost,
     /// librdkafka goes on behind a batch that it cannot read, or never gets beyond it: the source must end.
     Unreadable,
-    /// Bytes that make no sense to us, though nothing says that they are damaged.
+    /// More than we take, though nothing says that it is damaged.
     NotUnderstood,
     /// What is there is not read this way, and will not be.
     Unsupported,

@@ -29,6 +29,12 @@ pub(super) enum Deed {
     Diverge(i64),
     /// Another broker should be asked.
     Send(i32),
+    /// Of each partition, the batch with this number has another first offset: no checksum covers it.
+    Shift(usize, i64),
+    /// Each partition gets its batches from the first one on, wherever it was asked for.
+    FromStart,
+    /// The partition is left out.
+    LeaveOut(usize),
 }
 
 #[derive(Default)]
@@ -44,6 +50,8 @@ pub(super) struct State {
     pub(super) nearest: Option<usize>,
     /// By broker, answers with records.
     pub(super) fed: Vec<usize>,
+    /// Done to every answer that no other deed is done to.
+    pub(super) always: Option<Deed>,
     /// Answers about records that were sent whole.
     pub(super) answers: usize,
     ports: Vec<u16>,
@@ -218,7 +226,7 @@ impl Cluster {
             assert_eq!(reader.compact_text("topic").unwrap().as_deref(), Some("sales"));
         }
         let count = reader.count("partitions").unwrap();
-        let wanted: Vec<_> = (0..count).map(|_| Wanted::read(&mut reader)).collect();
+        let mut wanted: Vec<_> = (0..count).map(|_| Wanted::read(&mut reader)).collect();
         reader.skip_tags().unwrap();
         assert_eq!(reader.count("forgotten topics").unwrap(), 0);
         let has_rack = !reader.compact_text("rack").unwrap().unwrap_or_default().is_empty();
@@ -228,7 +236,10 @@ impl Cluster {
             let wait = Duration::from_millis(u64::try_from(wait).unwrap());
             state = self.changed.wait_timeout(state, wait).unwrap().0;
         }
-        let deed = state.deeds.pop_front();
+        let deed = state.deeds.pop_front().or(state.always);
+        if let Some(Deed::LeaveOut(partition)) = deed {
+            wanted.retain(|one| one.partition != partition);
+        }
         writer.int32(if matches!(deed, Some(Deed::Throttle)) { 20 } else { 0 });
         writer.int16(0);
         writer.int32(0);
@@ -314,7 +325,7 @@ impl State {
         writer.int32(elsewhere.unwrap_or(-1));
         // Nothing beside such words, as with Kafka.
         let is_silent = error != 0 || elsewhere.is_some() || matches!(deed, Some(Deed::Diverge(_)));
-        let records = if is_silent { Vec::new() } else { self.records(wanted, *room) };
+        let records = if is_silent { Vec::new() } else { self.records(wanted, deed, *room) };
         *room = room.saturating_sub(records.len());
         writer.count(records.len());
         writer.raw(&records);
@@ -336,16 +347,24 @@ impl State {
     }
 
     /// Batches from the one with the offset on. The last is cut off where there is no more room, the first never.
-    fn records(&self, wanted: &Wanted, room: usize) -> Vec<u8> {
+    fn records(&self, wanted: &Wanted, deed: Option<Deed>, room: usize) -> Vec<u8> {
         let mut room = wanted.most.min(room);
+        let from = if matches!(deed, Some(Deed::FromStart)) { 0 } else { wanted.offset };
+        let log = self.logs[wanted.partition].iter().filter(|(_, last, _)| *last >= from);
         let mut records = Vec::new();
-        for (_, last, bytes) in &self.logs[wanted.partition] {
-            if *last < wanted.offset || room == 0 {
-                continue;
-            }
+        for (number, (first, _, bytes)) in log.enumerate() {
             let length = if records.is_empty() { bytes.len() } else { bytes.len().min(room) };
+            let at = records.len();
             records.extend(&bytes[..length]);
+            if let Some(Deed::Shift(shifted, by)) = deed
+                && (shifted, true) == (number, length >= 8)
+            {
+                records[at..at + 8].copy_from_slice(&(first + by).to_be_bytes());
+            }
             room = room.saturating_sub(bytes.len());
+            if room == 0 {
+                break;
+            }
         }
         records
     }

@@ -1,6 +1,7 @@
 //! What brokers do to a fetcher: nothing is lost, nothing comes twice, and what cannot be helped is said.
 
 mod cluster;
+mod unfit;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,6 +12,7 @@ use proptest::prelude::*;
 
 use super::{Arrival, Fetcher, Options, Trouble};
 use crate::batch::Stand;
+use crate::fault::Damage;
 use crate::link::Security;
 use crate::wire::TopicId;
 use cluster::{Cluster, Deed};
@@ -50,7 +52,7 @@ fn next(fetcher: &Fetcher) -> Arrival {
     fetcher.take().unwrap()
 }
 
-/// Where each partition was read to. Panics if an offset is left out or comes twice.
+/// Where each partition was read to. Panics if a record is left out, comes twice, or is another.
 #[derive(Default)]
 struct Read {
     next: BTreeMap<i32, i64>,
@@ -58,17 +60,23 @@ struct Read {
 
 impl Read {
     fn take(&mut self, arrival: Arrival) {
+        assert_eq!(self.walk(arrival), Ok(Stand::End));
+    }
+
+    fn walk(&mut self, arrival: Arrival) -> Result<Stand, Damage> {
         let Arrival { partition, fetched } = arrival;
         let next = self.next.entry(partition).or_default();
-        let Ok(fetched) = fetched else { return };
+        let Ok(fetched) = fetched else { return Ok(Stand::End) };
         let mut walk = fetched.walk(*next);
         let stand = walk.walk(|record| {
             assert_eq!(record.offset, *next, "partition {partition}");
+            let written = format!("{partition} {next} ");
+            assert!(record.value.unwrap().starts_with(written.as_bytes()), "{written}");
             *next += 1;
             ControlFlow::Continue(())
         });
-        assert_eq!(stand, Ok(Stand::End));
         assert_eq!(walk.next_offset(), *next);
+        stand
     }
 
     fn until(&mut self, fetcher: &Fetcher, partitions: usize, end: i64) {

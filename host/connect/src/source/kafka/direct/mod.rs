@@ -5,19 +5,19 @@
 
 mod options;
 mod security;
+mod verdict;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use sluicegate_fetch::batch::{Record, Stand, Walk};
-use sluicegate_fetch::fault::{Damage, Fault};
-use sluicegate_fetch::{Fetcher, Options, Trouble};
+use sluicegate_fetch::{Fetcher, Options};
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_pipeline::KafkaConfig;
 use sluicegate_runtime::Bell;
 
-use super::errors::{ErrorVerdict, PartitionError};
+use super::errors::PartitionError;
 use super::failed;
 use super::partition::{Lent, PartitionReader, Taken};
 use super::room::Room;
@@ -156,7 +156,7 @@ impl Direct {
                     let Some(reader) = reader_of(readers, number) else { continue };
                     let fetched = match arrival.fetched {
                         Ok(fetched) => fetched,
-                        Err(trouble) => return Some((number, error_of(trouble))),
+                        Err(trouble) => return Some((number, verdict::of_trouble(trouble))),
                     };
                     well(number);
                     reader.see_end(fetched.high_watermark);
@@ -181,7 +181,7 @@ impl Direct {
                 }
                 Ok(Stand::Enough) if reader.position().ended => {}
                 Ok(Stand::Enough) => self.open = Some(open),
-                Err(damage) => return Some((open.number, unreadable(damage))),
+                Err(damage) => return Some((open.number, verdict::of_damage(damage))),
             }
         }
         None
@@ -190,46 +190,6 @@ impl Direct {
 
 fn reader_of(readers: &mut [PartitionReader], number: i32) -> Option<&mut PartitionReader> {
     usize::try_from(number).ok().and_then(|number| readers.get_mut(number))
-}
-
-fn error_of(trouble: Trouble) -> PartitionError {
-    match trouble {
-        Trouble::OutOfRange { offset } => PartitionError {
-            offset,
-            verdict: ErrorVerdict::PositionLost,
-            words: "the offset is out of range".to_owned(),
-        },
-        Trouble::Truncated { offset, agrees_to } => PartitionError {
-            offset,
-            verdict: ErrorVerdict::PositionLost,
-            words: format!("the leader has what was read only up to offset {agrees_to}"),
-        },
-        Trouble::Refused(code) => PartitionError {
-            offset: -1,
-            verdict: ErrorVerdict::MayPass,
-            words: super::errors::words_of(code),
-        },
-    }
-}
-
-fn unreadable(Damage { offset, fault }: Damage) -> PartitionError {
-    match fault {
-        Fault::Format(version) => PartitionError {
-            offset,
-            verdict: ErrorVerdict::Unsupported,
-            words: format!(
-                "the record at offset {offset} has format {version}, and fetched directly only 2 can be read, which Kafka writes since 0.11"
-            ),
-        },
-        Fault::Checksum { .. } => {
-            PartitionError { offset, verdict: ErrorVerdict::Unreadable, words: fault.to_string() }
-        }
-        fault => PartitionError {
-            offset,
-            verdict: ErrorVerdict::NotUnderstood,
-            words: format!("nothing can be read at offset {offset}: {fault}"),
-        },
-    }
 }
 
 impl Lent for Record<'_> {
