@@ -23,6 +23,7 @@ mod files_equals_kafka;
 mod direct_fetch;
 mod secured_fetch;
 mod three_brokers;
+mod garbled_wire;
 mod windows;
 mod large_windows;
 mod long_decimals;

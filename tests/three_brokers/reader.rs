@@ -41,8 +41,8 @@ pub struct Reader {
     pub records: BTreeMap<i32, Vec<Seen>>,
     /// What the source has said that kept it.
     pub problems: BTreeSet<String>,
-    /// How often it was opened again after a failure that passes.
-    pub reopened: usize,
+    /// What it has failed with and was opened again after.
+    pub failures: Vec<String>,
 }
 
 impl Reader {
@@ -51,7 +51,7 @@ impl Reader {
         let positions = eventually("the topic's range is known", || source.genesis().unwrap());
         source.assign(&positions).unwrap();
         let (records, problems) = (BTreeMap::new(), BTreeSet::new());
-        Self { config, source, positions, records, problems, reopened: 0 }
+        Self { config, source, positions, records, problems, failures: Vec::new() }
     }
 
     /// A poll.
@@ -64,8 +64,8 @@ impl Reader {
         let limits = PollLimits { records: 500, bytes: 1 << 20, wait, linger };
         let blocks = match self.source.poll(&limits) {
             Ok(blocks) => blocks,
-            Err(SourceError::Failed { what, reason }) => {
-                println!("{what}: {reason}");
+            Err(error @ SourceError::Failed { .. }) => {
+                self.failures.push(error.to_string());
                 self.reopen();
                 return Ok(());
             }
@@ -85,7 +85,6 @@ impl Reader {
 
     /// Begins anew where it stands, as a lane does after a failure.
     pub fn reopen(&mut self) {
-        self.reopened += 1;
         let identity = self.source.identity();
         self.source = open(&self.config);
         self.source.expect(&identity);

@@ -8,12 +8,16 @@
     reason = "what is delayed takes its time by the clock of the machine"
 )]
 
+pub mod garble;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+
+use garble::Garble;
 
 /// How soon a connection notices that the wire is in another state.
 const NOTICED: Duration = Duration::from_millis(20);
@@ -34,6 +38,8 @@ pub enum Ill {
     Silent,
     /// Connections end, and new ones end at once.
     Refused,
+    /// Batches that are marked arrive so, at most so many.
+    Garbled(Garble, u64),
 }
 
 impl fmt::Display for Ill {
@@ -44,6 +50,7 @@ impl fmt::Display for Ill {
             Self::Slow(by) => write!(f, "answers come {by:.1?} later"),
             Self::Silent => write!(f, "nothing passes, and no connection ends"),
             Self::Refused => write!(f, "no connection stands"),
+            Self::Garbled(garble, _) => write!(f, "{garble}"),
         }
     }
 }
@@ -103,7 +110,7 @@ impl Wire {
 
     /// How often an answer was cut or delayed, something was kept, or a connection was refused.
     pub fn count(&self, ill: Ill) -> u64 {
-        self.state.counts.lock().unwrap().get(&ill).copied().unwrap_or_default()
+        self.state.counted(ill)
     }
 
     /// The same over all whom `of` picks.
@@ -116,6 +123,10 @@ impl Wire {
 impl State {
     fn ill(&self) -> Ill {
         *self.ill.lock().unwrap()
+    }
+
+    fn counted(&self, ill: Ill) -> u64 {
+        self.counts.lock().unwrap().get(&ill).copied().unwrap_or_default()
     }
 
     /// Counts it; how many there were before.
@@ -184,6 +195,11 @@ impl State {
                         return;
                     }
                     cut = cut.map(|left| left - read);
+                }
+                Ill::Garbled(garble, most)
+                    if is_answer && self.counted(ill) < most && garble.hurt(&mut bytes[..read]) =>
+                {
+                    self.count(ill);
                 }
                 _ => {}
             }
