@@ -170,6 +170,17 @@ impl Head {
         self.0["state"]["bytes"].as_u64().unwrap_or(0)
     }
 
+    /// The pieces of the stored state, the oldest first: path, whether it is a delta, bytes. None without open groups.
+    pub fn pieces(&self) -> impl Iterator<Item = (String, bool, u64)> {
+        let state = &self.0["state"];
+        let first = state.as_object().map(|_| state);
+        let pieces = first.into_iter().chain(state["then"].as_array().into_iter().flatten());
+        pieces.map(|piece| {
+            let key = piece["key"].as_str().unwrap().to_owned();
+            (key, piece["delta"] == true, piece["bytes"].as_u64().unwrap())
+        })
+    }
+
     /// Paths of this record's files in a table, from the place's root.
     pub fn files(&self, table: &str) -> Vec<String> {
         let files = self.0["files"].as_array().unwrap();

@@ -23,6 +23,8 @@ pub struct Rules<'a> {
     pub max_future_skew: Option<i64>,
     /// The filter, which may differ from record to record when it was swapped on the way.
     pub keeps: &'a dyn Fn(&StoredRecord, &Sale) -> bool,
+    /// What the filter refuses or fails at.
+    pub refuses: &'a dyn Fn(&StoredRecord, &Sale) -> bool,
     /// The input has ended, so every window fires. Else those that the lane's watermark has passed.
     pub ended: bool,
 }
@@ -62,6 +64,7 @@ impl Rules<'_> {
             max_out_of_orderness: 5,
             max_future_skew: Some(3_600),
             keeps: &|_, sale| valid(sale),
+            refuses: &|_, _| false,
             ended: false,
         }
     }
@@ -83,12 +86,17 @@ impl Rules<'_> {
             let newest = newest.entry(record.partition).or_default();
             let Some(sale) = self.sale(record) else {
                 answer.fates.dead_lettered += 1;
-                answer.dead_letters.push(format!("{} | {}", record.partition, record.offset));
+                answer.dead_letters.push(place_of(record));
                 continue;
             };
             // The watermark made by the records before this one, in its own partition.
             let watermark = newest.map(|newest| newest - self.max_out_of_orderness);
             *newest = (*newest).max(Some(sale.ts));
+            if (self.refuses)(record, &sale) {
+                answer.fates.dead_lettered += 1;
+                answer.dead_letters.push(place_of(record));
+                continue;
+            }
             if !(self.keeps)(record, &sale) {
                 answer.fates.filtered += 1;
                 continue;
@@ -191,6 +199,11 @@ fn sessions(mut sales: Vec<Sale>, gap: i64) -> BTreeMap<(i64, i64, String), (i64
     }
     open.into_iter().for_each(|(store, session)| close(store, session));
     groups
+}
+
+/// A record in a table of dead letters: `partition | offset`.
+pub fn place_of(record: &StoredRecord) -> String {
+    format!("{} | {}", record.partition, record.offset)
 }
 
 /// What `valid-sale` keeps in these tests.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sluicegate_model::time::Clock;
 
 use super::gap::{Gap, Open, Why, took_over};
+use super::modules::Modules;
 use super::plan::{TTL, Toxic, Whom};
 use crate::harness::host::Host;
 use crate::harness::middleman::{Fate, Middleman, Request};
@@ -61,6 +62,7 @@ pub struct Fleet<'a> {
     http: Client,
     members: Vec<Member>,
     open: Option<Open>,
+    pub modules: Modules,
     pub gaps: Vec<Gap>,
     /// Hosts that ended though nobody told them to, and what they said last.
     pub ended: Vec<String>,
@@ -105,6 +107,7 @@ impl<'a> Fleet<'a> {
             http: Client::builder().timeout(ASKED).build().unwrap(),
             members: wires.into_iter().enumerate().map(member).collect(),
             open: None,
+            modules: Modules::new(),
             gaps: Vec::new(),
             ended: Vec::new(),
             halted: Vec::new(),
@@ -128,6 +131,12 @@ impl<'a> Fleet<'a> {
             member.poisoned.is_some() || member.crossed.is_some() || member.starved.is_some()
         };
         let poisoned = self.members.iter().any(is_hurt);
+        if self.modules.are_due(now)
+            && let Some(leader) = self.leader()
+            && let Some(host) = &self.members[leader].host
+        {
+            self.modules.ask(host.url.clone());
+        }
         let Some(mut open) = self.open.take() else { return };
         open.hurt |= hurt || poisoned;
         // One that was told to end may lead until it has. One that sleeps says nothing.
@@ -341,6 +350,7 @@ impl<'a> Fleet<'a> {
             member.starved = member.starved.map(|_| now);
             member.returns = member.returns.map(|_| now);
         }
+        self.modules.go_back();
         self.tend(true);
     }
 

@@ -1,21 +1,26 @@
 //! What is told at the end of a soak, for a person: what came, what lies in the tables, and what was done meanwhile.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use super::Done;
 use super::fleet::Fleet;
 use super::gap::{Gap, Why};
-use super::plan::{Fault, Whom};
+use super::plan::{Fault, Stumble, Whom};
 use crate::harness::chain::{self, Fates};
 use crate::harness::delta::{Poller, read};
 use crate::harness::middleman::Fate;
-use crate::harness::oracle::Rules;
+use crate::harness::oracle::{Rules, Sale, place_of};
 use crate::harness::place::Place;
 use crate::harness::table::Differences;
 use crate::harness::topic::StoredRecord;
 use crate::harness::wire::Ill;
 use crate::harness::{PATIENCE, wait_until};
+
+/// Where a filter stumbles that does. An honest one drops its sales.
+const STONE: &str = "kiosk-0";
 
 const RESULTS: [&str; 5] = ["store", "revenue", "sales", "window_start", "window_end"];
 
@@ -45,6 +50,11 @@ pub struct Ledger {
     recomputed: Fates,
     tables: Vec<Table>,
     epochs: (u64, usize, u64),
+    /// Dead letters of filters that stumbled, and all sales that they could stumble over.
+    stumbled: (usize, usize),
+    /// How many, and their bytes.
+    bases: (usize, u64),
+    deltas: (usize, u64),
     /// Looks of the reader, and the rows of the last.
     looks: Option<(usize, usize)>,
     ended: Vec<String>,
@@ -57,16 +67,27 @@ impl Ledger {
     /// Ends the hosts, reads back and compares.
     pub fn close(
         told: Told,
-        done: &Done,
+        mut done: Done,
         mut fleet: Fleet<'_>,
         reader: &mut Poller,
         place: &Place,
         records: &[StoredRecord],
     ) -> Self {
-        let rest = lines_of(done, &fleet);
+        let rest = lines_of(&done, &fleet);
         let (ended, halted) = (std::mem::take(&mut fleet.ended), std::mem::take(&mut fleet.halted));
         let panics = fleet.end();
-        let answer = Rules::sales().judge(records);
+        let dead = read(place, "deltalake", "dead", &["partition", "offset"]);
+        let dead: BTreeSet<_> = dead.into_iter().collect();
+        // Which filter has seen a sale of that kiosk is for the hosts to say. It has one fate by either, and so have all others.
+        let stones = Cell::new((0, 0));
+        let refuses = |record: &StoredRecord, sale: &Sale| {
+            let is_stone = sale.store == STONE;
+            let is_dead = is_stone && dead.contains(&place_of(record));
+            let (failed, all) = stones.get();
+            stones.set((failed + usize::from(is_dead), all + usize::from(is_stone)));
+            is_dead
+        };
+        let answer = Rules { refuses: &refuses, ..Rules::sales() }.judge(records);
         let table = |name, columns: &[&str], expected: &[String]| {
             // Each host may have left the log to the next, and the last has ended.
             let found = read(place, "deltalake", name, columns);
@@ -84,6 +105,7 @@ impl Ledger {
         let looks = wait_until(PATIENCE, shows_all);
         let kept = chain::kept(place);
         let head = kept.last().unwrap();
+        kept.iter().for_each(|head| done.pieces.see(head));
         Self {
             told,
             produced: records.len(),
@@ -91,6 +113,9 @@ impl Ledger {
             recomputed: answer.fates,
             tables,
             epochs: (head.epoch(), kept.len(), head.term()),
+            stumbled: stones.get(),
+            bases: done.pieces.count(false),
+            deltas: done.pieces.count(true),
             looks,
             ended,
             halted,
@@ -102,7 +127,7 @@ impl Ledger {
     /// Whether nothing is missing or doubled, and no person was needed.
     pub fn is_good(&self) -> bool {
         let same = self.tables.iter().all(|table| table.missing + table.too_many == 0);
-        let enough = self.tables.iter().all(|table| table.expected > 0);
+        let enough = self.tables.iter().all(|table| table.expected > 0) && self.deltas.0 > 0;
         same && enough
             && self.fates == self.recomputed
             && self.told.recovered.is_some()
@@ -133,6 +158,11 @@ impl fmt::Display for Ledger {
         }
         let (epoch, kept, term) = self.epochs;
         writeln!(f, "  chain              epoch {epoch}, {kept} records left, {term} openings")?;
+        let (failed, stones) = self.stumbled;
+        writeln!(f, "  filters stumbled   over {failed} of {stones} sales of `{STONE}`")?;
+        for (name, (pieces, bytes)) in [("bases ", self.bases), ("deltas", self.deltas)] {
+            writeln!(f, "  state, {name}      {pieces} seen, {} KiB", bytes >> 10)?;
+        }
         match self.told.recovered {
             Some(took) => writeln!(f, "  all read           {took:.1?} after the last fault")?,
             None => writeln!(f, "  NOT ALL READ       long after the last fault")?,
@@ -183,6 +213,13 @@ fn lines_of(done: &Done, fleet: &Fleet<'_>) -> String {
             requests(|fate| matches!(fate, Fate::Conflict)),
             requests(|fate| matches!(fate, Fate::SlowDown)),
             requests(|fate| matches!(fate, Fate::Hung)),
+        ),
+        format!(
+            "  filters swapped    {} times for one that traps, {} for one that never answers; {} and {} were answered",
+            faults(|fault| matches!(fault, Fault::Stumbles(Stumble::Traps, _))),
+            faults(|fault| matches!(fault, Fault::Stumbles(Stumble::Spins, _))),
+            fleet.modules.ran[0],
+            fleet.modules.ran[1],
         ),
         format!(
             "  wires to Kafka     {} times ill; {} answers cut, {} delayed, {} never passed while it lasted, {} \

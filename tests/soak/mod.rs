@@ -1,9 +1,11 @@
 //! Sales, three hosts, a real Kafka, a real S3 server, and faults drawn from a seed: in the end the table is compared with a
 //! recomputation, and a ledger says what happened. `cargo xtask soak --minutes N --seed S` runs it for longer.
 
+mod ahead;
 mod fleet;
 mod gap;
 mod ledger;
+mod modules;
 mod plan;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use sluicegate_model::time::Clock;
 use xtask::services::{Kafka, Ministack};
 
+use self::ahead::{Ahead, Pieces};
 use self::fleet::{Fleet, HOSTS};
 use self::ledger::{Ledger, Told};
 use self::plan::{Fault, Plan};
@@ -23,19 +26,22 @@ use crate::harness::topic::{StoredRecord, Topic};
 use crate::harness::wire::Wire;
 use crate::harness::{PATIENCE, chain, seed, services, wait_until};
 
-const PARTITIONS: i32 = 3;
+/// Those with sales, and one more that is ahead of them.
+const PARTITIONS: i32 = 4;
+const AHEAD: i32 = 3;
 /// Between two looks at the hosts.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long it may take after the last fault until all is read and committed.
 const RECOVERED: Duration = PATIENCE;
-/// Old slots go on the way, so that collecting is hurt too.
-const SETTINGS: &str = "retain = \"0s\"\n[leadership]\nttl = \"3s\"\nmargin = \"500ms\"\n";
+/// Old slots go on the way, so that collecting is hurt too. A call that never answers is ended soon.
+const SETTINGS: &str = "retain = \"0s\"\n[leadership]\nttl = \"3s\"\nmargin = \"500ms\"\n[limits]\ncall_deadline = \"100ms\"\n";
 
 /// What was done so far.
 #[derive(Default)]
 struct Done {
     faults: Vec<Fault>,
     passed_over: u64,
+    pieces: Pieces,
 }
 
 /// How long faults come. The short form is part of the end-to-end tests.
@@ -62,24 +68,25 @@ fn nothing_is_missing_or_doubled_after_faults_of_every_kind() {
         Pipeline { checkpoint: "500ms", tables: "delta", of_sink: compaction, more, ..sales_of };
     let mut fleet = Fleet::start(&place, &pipeline, &topic, &store.endpoint(), wires);
     let mut reader = Poller::start(&place, "revenue", &["store", "window_start"]);
-    let mut sales = Sales::new(seed, PARTITIONS);
+    let (mut sales, mut ahead) = (Sales::new(seed, AHEAD), Ahead::begin(seed, &topic, AHEAD));
     let enough = AtomicBool::new(false);
     let done = std::thread::scope(|threads| {
         let feeder = threads.spawn(|| {
             while !enough.load(Ordering::Relaxed) {
                 sales.send(&topic, 40);
+                ahead.send(&topic, 100);
                 wait_until(Duration::from_millis(200), || {
                     enough.load(Ordering::Relaxed).then_some(())
                 });
             }
         });
-        let done = hurt(&mut fleet, &mut broker, &mut store, seed, lasts);
+        let done = hurt(&mut fleet, &mut broker, &mut store, &place, seed, lasts);
         enough.store(true, Ordering::Relaxed);
         feeder.join().unwrap();
         done
     });
     let clock = Clock::system();
-    sales.close(&topic);
+    ahead.close(&topic);
     let records = topic.read_back();
     fleet.heal();
     let recovered = wait_until(RECOVERED, || {
@@ -87,7 +94,7 @@ fn nothing_is_missing_or_doubled_after_faults_of_every_kind() {
         is_read(&place, &records).then(|| clock.monotonic())
     });
     let told = Told { seed, lasts, recovered };
-    let ledger = Ledger::close(told, &done, fleet, &mut reader, &place, &records);
+    let ledger = Ledger::close(told, done, fleet, &mut reader, &place, &records);
     println!("{ledger}");
     assert!(ledger.is_good(), "see the ledger above");
     assert!(reader.stop() > 0, "the reader has looked");
@@ -98,6 +105,7 @@ fn hurt(
     fleet: &mut Fleet<'_>,
     broker: &mut Kafka,
     store: &mut Ministack,
+    place: &Place,
     seed: u64,
     lasts: Duration,
 ) -> Done {
@@ -116,6 +124,9 @@ fn hurt(
         }
         if clock.monotonic() >= lasts {
             break;
+        }
+        if store_returns.is_none() {
+            chain::newest(place).iter().for_each(|head| done.pieces.see(head));
         }
         println!("{:7.1} s  {fault}", clock.monotonic().as_secs_f64());
         if !play(fault, fleet, broker, store, &mut store_returns, clock.monotonic()) {
@@ -173,6 +184,7 @@ fn play(
             let Some(leader) = fleet.leader() else { return false };
             fleet.cross(ill, Some(leader), lasts);
         }
+        Fault::Stumbles(how, lasts) => return fleet.modules.stumble(how, now + lasts),
     }
     true
 }

@@ -61,6 +61,20 @@ impl fmt::Display for Toxic {
     }
 }
 
+/// How a filter fails at some records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stumble {
+    /// It traps.
+    Traps,
+    /// It never answers: the watchdog ends the call.
+    Spins,
+}
+
+impl Stumble {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Traps, Self::Spins];
+}
+
 /// One fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -80,6 +94,8 @@ pub enum Fault {
     Toxic(Toxic, bool, Duration),
     /// The wire to the broker is so for a while: the leader's (`true`), or everybody's.
     Wire(Ill, bool, Duration),
+    /// A filter is activated that fails at some records, and after a while the honest one again.
+    Stumbles(Stumble, Duration),
 }
 
 impl fmt::Display for Fault {
@@ -101,12 +117,18 @@ impl fmt::Display for Fault {
                 let whose = if *leader { "the leader's" } else { "everybody's" };
                 write!(f, "{whose} wire to Kafka, {lasts:.1?}: {ill}")
             }
+            Self::Stumbles(Stumble::Traps, lasts) => {
+                write!(f, "a filter that traps at some records, {lasts:.1?}")
+            }
+            Self::Stumbles(Stumble::Spins, lasts) => {
+                write!(f, "a filter that never answers for some records, {lasts:.1?}")
+            }
         }
     }
 }
 
 /// Kinds of faults, as often as they come in a round.
-const ROUND: [Kind; 21] = [
+const ROUND: [Kind; 23] = [
     Kind::Kill,
     Kind::Kill,
     Kind::Kill,
@@ -128,6 +150,8 @@ const ROUND: [Kind; 21] = [
     Kind::WireSlow,
     Kind::WireSilent,
     Kind::WireRefused,
+    Kind::Traps,
+    Kind::Spins,
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +173,8 @@ enum Kind {
     WireSlow,
     WireSilent,
     WireRefused,
+    Traps,
+    Spins,
 }
 
 /// An endless run of faults, each with how long nothing new comes before it. The same seed gives the same ones. They come in
@@ -196,6 +222,9 @@ impl Plan {
             Kind::WireSlow => wire(Ill::Slow(away / 4)),
             Kind::WireSilent => wire(Ill::Silent),
             Kind::WireRefused => wire(Ill::Refused),
+            Kind::Traps => Fault::Stumbles(Stumble::Traps, lasts),
+            // What a worker spends on calls that fail is bounded: beyond that innocent records are refused as well.
+            Kind::Spins => Fault::Stumbles(Stumble::Spins, lasts / 2),
         }
     }
 }
@@ -216,9 +245,10 @@ fn a_seed_draws_its_faults_again_and_in_a_round_every_kind() {
     let kind = |fault: &Fault| match fault {
         Fault::Toxic(toxic, ..) => format!("{:?}", std::mem::discriminant(toxic)) + " of the store",
         Fault::Wire(ill, ..) => format!("{:?}", std::mem::discriminant(ill)) + " of the wire",
+        Fault::Stumbles(how, _) => format!("{how:?}"),
         other => format!("{:?}", std::mem::discriminant(other)),
     };
     let kinds: std::collections::BTreeSet<_> =
         drawn(7).iter().take(ROUND.len()).map(|(_, fault)| kind(fault)).collect();
-    assert_eq!(kinds.len(), 16, "{kinds:?}");
+    assert_eq!(kinds.len(), 18, "{kinds:?}");
 }

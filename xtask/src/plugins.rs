@@ -49,7 +49,7 @@ pub fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 
 /// The names of all packages that are plugins: those of `plugins/`, and those of the tests.
 fn plugin_crates(workspace: &Workspace) -> Result<Vec<String>> {
-    let of_tests = ["evil-plugin", "greedy-plugin", "successor-plugin"];
+    let of_tests = ["evil-plugin", "greedy-plugin", "stumbling-plugin", "successor-plugin"];
     let mut folders = of_tests.map(|name| workspace.root().join("tests").join(name)).to_vec();
     let plugins = workspace.root().join("plugins");
     for entry in fs::read_dir(&plugins).with_context(|| format!("list `{}`", plugins.display()))? {
