@@ -70,6 +70,24 @@ impl Ledger {
         newest.into_values().collect()
     }
 
+    /// The first record that a reader lacks, or has another one in its place, and what it has near it.
+    pub fn lost(&self, read: &BTreeMap<i32, Vec<Seen>>) -> Option<String> {
+        let nothing = Vec::new();
+        self.written.iter().find_map(|(partition, written)| {
+            let read = read.get(partition).unwrap_or(&nothing);
+            let at = |offset| read.iter().find(|one| one.offset == offset);
+            let lost = written.values().find(|one| at(one.offset) != Some(one))?;
+            let near = |one: &&i64| (**one - lost.offset).abs() < 6;
+            let offsets: Vec<_> = read.iter().map(|one| one.offset).collect();
+            let (written, offsets): (Vec<_>, Vec<_>) =
+                (written.keys().filter(near).collect(), offsets.iter().filter(near).collect());
+            let found = at(lost.offset);
+            Some(format!(
+                "{partition} lacks {lost:?}, there is {found:?}; near it {written:?} were written and {offsets:?} read"
+            ))
+        })
+    }
+
     /// Whether a reader has got what was written, neither less nor more.
     #[track_caller]
     pub fn assert_read(&self, who: &str, read: &BTreeMap<i32, Vec<Seen>>) {

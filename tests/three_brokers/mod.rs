@@ -133,6 +133,12 @@ fn shake(world: &mut World) {
 fn compare(ledgers: &[Ledger], readers: Vec<Reader>) {
     for (ledger, readers) in ledgers.iter().zip(readers.chunks(WAYS.len())) {
         println!("{ledger}");
+        // Whether one way lacks it or both says whose fault it is.
+        let lost = readers.iter().zip(["direct", "librdkafka"]).filter_map(|(reader, way)| {
+            ledger.lost(&reader.records).map(|what| format!("{way}: {what}"))
+        });
+        let lost: Vec<_> = lost.collect();
+        assert!(lost.is_empty(), "{}", lost.join("\n"));
         for (reader, expected) in readers.iter().zip(["direct", "librdkafka"]) {
             println!("  {expected}, failed {} times; it said:", reader.failures.len());
             reader.problems.iter().for_each(|problem| println!("    {problem}"));
