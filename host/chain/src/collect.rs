@@ -31,6 +31,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
 use super::floor::{self, Floors};
+use super::modules::ModuleKeep;
 use super::record::Epoch;
 use super::resolve::LOOK_BACK;
 use super::store::{LIST_PAGE, LaneStore, delete};
@@ -68,6 +69,8 @@ pub struct Keep {
     pub published: Published,
     /// What was deleted.
     pub deleted: Arc<Deleted>,
+    /// Modules that the owner collects; none if they lie elsewhere, or stay for ever.
+    pub modules: Option<ModuleKeep>,
     /// Rounds of work beside the lane that panicked; each comes again.
     pub panics: Panics,
 }
@@ -80,6 +83,7 @@ impl Default for Keep {
             age: KEPT_FOR,
             published: Published::everything(),
             deleted: Arc::default(),
+            modules: None,
             panics: Panics::default(),
         }
     }
@@ -122,8 +126,8 @@ impl Published {
     }
 }
 
-/// What the owner of a lane has deleted because nothing needs it any more: slots, states, outboxes and data files that no
-/// record names.
+/// What the owner of a lane has deleted because nothing needs it any more: slots, states, outboxes, modules, and data files that
+/// no record names.
 #[derive(Debug, Default)]
 pub struct Deleted {
     /// Objects.

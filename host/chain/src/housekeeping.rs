@@ -5,15 +5,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::collect::{TICK, collect};
 use super::mark;
+use super::modules::{PruneError, Pruned};
 use super::record::Epoch;
 use super::retire::{Recent, retire};
 use super::store::LaneStore;
 use super::sweep::{is_of_chain, sweep};
 use super::{ChainError, LaneStorage};
+use sluicegate_model::time::EventTime;
 use sluicegate_store::backoff::Backoff;
 use sluicegate_store::failure;
 
@@ -26,6 +29,14 @@ const SWEEPS_AFTER: [Duration; 3] = [TICK, Duration::from_secs(60), Duration::fr
 
 /// And then as often as this, for writers that slept or whose line is thin: a listing for each thousand files.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long after an opening the modules of the store are looked at, by when a host that is started again and again is through,
+/// and how often then: a listing for each thousand objects, and three requests for each chain.
+const PRUNE_AFTER: Duration = Duration::from_secs(600);
+const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// A pass over the modules has ended by then: within a day, or what it has seen is not true any more.
+const PRUNE_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Ends with its token.
 pub(super) struct Housekeeping {
@@ -44,6 +55,7 @@ impl Housekeeping {
         let (mut elapsed, mut has_begun) = (Duration::ZERO, false);
         let mut sweeps = SWEEPS_AFTER.into_iter().peekable();
         let mut next_sweep = sweeps.next().unwrap_or(SWEEP_EVERY);
+        let mut next_prune = PRUNE_AFTER;
         let usual = self.storage.keep.tick;
         let mut back_off = Backoff::new(2 * usual, TICK_MAX, self.chain.len() as u64);
         let mut tick = usual;
@@ -56,6 +68,10 @@ impl Housekeeping {
                 if elapsed >= next_sweep {
                     next_sweep = sweeps.next().unwrap_or(elapsed + SWEEP_EVERY);
                     self.look_for_late_files().await;
+                }
+                if elapsed >= next_prune {
+                    next_prune = elapsed + PRUNE_EVERY;
+                    self.prune_modules(&store).await;
                 }
             };
             let round = self.storage.keep.panics.catch(round);
@@ -96,6 +112,42 @@ impl Housekeeping {
             Err(error) => {
                 tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");
             }
+        }
+    }
+
+    /// Says what went, and what keeps all of them.
+    async fn prune_modules(&self, store: &LaneStore) {
+        let Some(modules) = &self.storage.keep.modules else { return };
+        let head = self.recent.lock().unwrap_or_else(PoisonError::into_inner).head();
+        let Some(head) = head else { return };
+        let prune = async {
+            let put = store.put_at(head).await.map_err(|error| store.unread(&error))?;
+            // If it is not, the next commit says so.
+            let is_ours = is_of_chain(store, head, &self.chain).await?;
+            let Some(put) = put.filter(|_| is_ours) else { return Ok(Pruned::default()) };
+            modules.prune(EventTime(put.timestamp_micros())).await
+        };
+        let pruned: Result<Result<_, PruneError>, _> = timeout(PRUNE_LIMIT, prune).await;
+        let pipeline = &self.storage.job;
+        let Ok(pruned) = pruned else {
+            let waited = PRUNE_LIMIT;
+            tracing::warn!(%pipeline, ?waited, "look for old modules: the store is too slow");
+            return;
+        };
+        match pruned {
+            Ok(Pruned { elsewhere: 1.., .. }) => tracing::info!(
+                %pipeline,
+                "old modules stay: `modules/elsewhere` names chains of other stores that may need them"
+            ),
+            Ok(Pruned { versions: 0, modules: 0, .. }) => {}
+            Ok(Pruned { versions, modules, bytes, .. }) => {
+                self.storage.keep.deleted.add(versions + modules, bytes);
+                tracing::info!(
+                    %pipeline, versions, modules, bytes,
+                    "deleted old versions of modules, and modules that nothing names any more"
+                );
+            }
+            Err(error) => tracing::warn!(%pipeline, "look for old modules: {error}"),
         }
     }
 

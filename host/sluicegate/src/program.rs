@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::committed::Committed;
 use crate::handle::{LanePorts, PipelineHandle};
 use crate::terminal::ConsoleSinks;
-use sluicegate_chain::modules::ModuleStore;
+use sluicegate_chain::modules::{ModuleKeep, ModuleStore, Retention};
 use sluicegate_chain::{Keep, LaneStorage};
 use sluicegate_connect::sink::kept::Kept;
 use sluicegate_connect::source::files;
@@ -67,6 +67,8 @@ pub struct Program {
     pub memory: Memory,
     /// Where other instances and their callers reach the HTTP of this one.
     pub advertise: Option<String>,
+    /// What stays of the modules that no chain needs; none if all of them do.
+    pub retention: Option<Retention>,
     /// Modules can be uploaded to this program, so a first run waits for those that are missing.
     pub takes_uploads: bool,
 }
@@ -112,6 +114,7 @@ impl Program {
             kept: Kept::default(),
             memory: Memory::unlimited(),
             advertise: None,
+            retention: None,
             takes_uploads: false,
         })
     }
@@ -161,6 +164,7 @@ impl Program {
         let mut storage = lane_storage(&config, &self.stores)?;
         storage.keep.deleted = Arc::clone(&ports.metrics.deleted);
         storage.keep.panics = ports.metrics.panics.clone();
+        storage.keep.modules = self.module_keep(&storage);
         let (stores, runtime) = (self.stores.clone(), self.runtime.clone());
         let ends = RealEnds { stores, runtime, ahead: outside.memory.ahead() };
         let parts = LaneParts {
@@ -185,6 +189,12 @@ impl Program {
         let handle = PipelineHandle::new(config, ports.clone(), modules, engine, committed);
         let runtime = self.runtime.clone();
         Ok(Started { handle: Arc::new(handle), ports, thread, console_sinks, runtime })
+    }
+
+    /// The modules that the owner of a chain collects: those beside it.
+    fn module_keep(&self, storage: &LaneStorage) -> Option<ModuleKeep> {
+        let retention = self.retention.filter(|_| self.modules.is_beside(&storage.chain))?;
+        Some(ModuleKeep { store: self.modules.clone(), retention })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a module cannot be stored or found.
 
+use sluicegate_store::failure;
+
 use super::{ATTEMPTS_MAX, DIGEST_PREFIX_MIN, NAME_BYTES_MAX, VersionChoice};
 
 /// A module could not be stored or found.
@@ -86,5 +88,10 @@ impl ModuleStoreError {
     /// Whether uploading the module would help.
     pub fn is_not_uploaded(&self) -> bool {
         matches!(self, Self::UnknownModule { .. })
+    }
+
+    /// Whether there is no such object.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Store { source, .. } if failure::is_absent(source))
     }
 }

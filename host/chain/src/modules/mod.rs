@@ -1,16 +1,22 @@
-//! Uploaded modules: kept by their hash, named and numbered by create-only objects, never changed, never deleted.
+//! Uploaded modules: kept by their hash, named and numbered by create-only objects, never changed. What nobody needs any more
+//! is collected.
 //!
-//! ```text
-//! modules/sha256/<64 hex digits>.wasm        the bytes; their name is what they are
-//! modules/names/<name>/<number, 20 digits>.json    which bytes version `number` of `name` is
-//! ```
+//! * [`paths`] says what lies where.
+//! * [`generations`] puts the bytes of a module and reads them, whatever was given up meanwhile.
+//! * [`surplus`] decides what may go, and [`prune`] looks and deletes.
+//! * [`pins`] finds what chains need, and where chains of other stores say that they need something.
 //!
 //! The bytes are written before the version that names them, so a version always finds its bytes; after a crash in
-//! between they lie there unnamed, and do no harm. Two hosts that upload under one name at a time get two numbers: the
+//! between they lie there unnamed, and are collected. Two hosts that upload under one name at a time get two numbers: the
 //! loser of a slot looks again and takes the next. Uploading the newest bytes once more is the same version, so an
 //! upload whose answer was lost can be repeated.
 
 mod error;
+mod generations;
+mod paths;
+mod pins;
+mod prune;
+pub(crate) mod surplus;
 #[cfg(test)]
 mod tests;
 
@@ -27,12 +33,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use error::ModuleStoreError;
+pub use prune::ModuleKeep;
+pub(crate) use prune::{PruneError, Pruned};
 use sluicegate_model::module::ModuleDigest;
 use sluicegate_model::printable::printable;
 use sluicegate_model::time::EventTime;
-use sluicegate_store::once::{Created, Immutable};
-use sluicegate_store::upload::{Aborts, Upload};
+use sluicegate_store::once::Immutable;
 use sluicegate_store::{Location, read};
+pub use surplus::Retention;
 
 /// Bytes of a module's name: it is a folder, and a label in metrics.
 const NAME_BYTES_MAX: usize = 63;
@@ -95,10 +103,22 @@ impl ModuleStore {
 
     /// Stores a module as the next version of `name`; if its newest version is the same bytes, that is it.
     pub async fn put(&self, name: &str, bytes: Bytes) -> Result<ModuleVersion, ModuleStoreError> {
-        check_name(name)?;
+        paths::check_name(name)?;
         let digest = ModuleDigest(Sha256::digest(&bytes).into());
-        let size = bytes.len() as u64;
-        self.put_blob(&digest, bytes).await?;
+        let object = Immutable::new(bytes);
+        // A deletion may be on its way to those before (M3).
+        let generation = self.next_generation(&digest).await?;
+        self.put_bytes(&digest, generation, &object).await?;
+        self.name(name, digest, object.len()).await
+    }
+
+    /// The version of `name` that is these bytes: its newest, or the next.
+    async fn name(
+        &self,
+        name: &str,
+        digest: ModuleDigest,
+        bytes: u64,
+    ) -> Result<ModuleVersion, ModuleStoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let newest = self.newest(name).await?;
             if let Some(same) = newest.as_ref().filter(|newest| newest.digest == digest) {
@@ -107,13 +127,13 @@ impl ModuleStore {
             let number = newest.map_or(Some(1), |newest| newest.number.checked_add(1));
             let number =
                 number.ok_or_else(|| ModuleStoreError::Contended { name: name.to_owned() })?;
-            let object = VersionObject { v: 1, digest, bytes: size };
-            let body = serde_json::to_vec(&object).expect("digests and numbers are JSON");
-            let below = version_path(name, number);
+            let body = serde_json::to_vec(&VersionObject { v: 1, digest, bytes });
+            let body = body.expect("digests and numbers are JSON");
+            let below = paths::version(name, number);
             if self.create(&below, body.into()).await? {
                 let uploaded = self.uploaded(&self.location.path(&below)).await?;
                 let name = name.to_owned();
-                return Ok(ModuleVersion { name, digest, bytes: size, number, uploaded });
+                return Ok(ModuleVersion { name, digest, bytes, number, uploaded });
             }
         }
         Err(ModuleStoreError::Contended { name: name.to_owned() })
@@ -121,18 +141,7 @@ impl ModuleStore {
 
     /// All versions of all modules, by name and number.
     pub async fn list(&self) -> Result<Vec<ModuleVersion>, ModuleStoreError> {
-        self.list_below("modules/names").await
-    }
-
-    /// The bytes of a module, checked against its digest.
-    pub async fn get(&self, digest: &ModuleDigest) -> Result<Bytes, ModuleStoreError> {
-        let path = self.location.path(&blob_path(digest));
-        let whole = |bytes: Bytes| {
-            let found = ModuleDigest(Sha256::digest(&bytes).into());
-            let damaged = || self.damaged(&path, format!("its bytes have the digest {found}"));
-            if found == *digest { Ok(bytes) } else { Err(damaged()) }
-        };
-        self.read(&path, whole).await
+        self.list_below(paths::NAMES_FOLDER).await
     }
 
     /// The version of `name` that is meant; the newest if none is named.
@@ -141,8 +150,8 @@ impl ModuleStore {
         name: &str,
         version: Option<&VersionChoice>,
     ) -> Result<ModuleVersion, ModuleStoreError> {
-        check_name(name)?;
-        let mut versions = self.list_below(&name_folder(name)).await?;
+        paths::check_name(name)?;
+        let mut versions = self.list_below(&paths::name_folder(name)).await?;
         let unknown = || ModuleStoreError::UnknownModule {
             name: name.to_owned(),
             url: self.location.url.clone(),
@@ -170,29 +179,45 @@ impl ModuleStore {
     }
 
     async fn newest(&self, name: &str) -> Result<Option<ModuleVersion>, ModuleStoreError> {
-        Ok(self.list_below(&name_folder(name)).await?.pop())
+        Ok(self.list_below(&paths::name_folder(name)).await?.pop())
     }
 
     /// Versions in a folder, by name and number. What else lies there is not ours and is passed over.
     async fn list_below(&self, folder: &str) -> Result<Vec<ModuleVersion>, ModuleStoreError> {
-        let folder = self.location.path(folder);
-        let listed: Vec<_> = self
-            .location
-            .store
-            .list(Some(&folder))
-            .try_collect()
-            .await
-            .map_err(|source| self.failed("list modules", source))?;
+        self.versions_of(self.listed(folder).await?).await
+    }
+
+    /// The versions among objects, by name and number.
+    async fn versions_of(
+        &self,
+        listed: Vec<ObjectMeta>,
+    ) -> Result<Vec<ModuleVersion>, ModuleStoreError> {
         let named = listed.into_iter().filter_map(|object| {
-            let (name, number) = parse_version(&object.location)?;
+            let (name, number) = paths::parse_version(&object.location)?;
             Some((object, name, number))
         });
-        let reads = named.map(|(object, name, number)| self.version(object, name, number));
-        let mut versions: Vec<_> =
-            stream::iter(reads).buffer_unordered(READS_AT_A_TIME).try_collect().await?;
+        // One that is collected meanwhile is none.
+        let reads = named.map(|(object, name, number)| async move {
+            match self.version(object, name, number).await {
+                Err(error) if error.is_absent() => Ok(None),
+                read => read.map(Some),
+            }
+        });
+        let mut versions: Vec<_> = stream::iter(reads)
+            .buffer_unordered(READS_AT_A_TIME)
+            .try_filter_map(async |version| Ok(version))
+            .try_collect()
+            .await?;
         versions
             .sort_unstable_by(|a: &ModuleVersion, b| (&a.name, a.number).cmp(&(&b.name, b.number)));
         Ok(versions)
+    }
+
+    /// All objects in a folder.
+    async fn listed(&self, folder: &str) -> Result<Vec<ObjectMeta>, ModuleStoreError> {
+        let listing = self.location.store.list(Some(&self.location.path(folder)));
+        let listed = listing.try_collect().await;
+        listed.map_err(|source| self.failed("list modules", source))
     }
 
     async fn version(
@@ -225,17 +250,6 @@ impl ModuleStore {
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeMap<Path, ModuleVersion>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a version names must be there, and whole: the name is the hash of the bytes, so whoever puts it puts the same.
-    async fn put_blob(&self, digest: &ModuleDigest, bytes: Bytes) -> Result<(), ModuleStoreError> {
-        let path = self.location.path(&blob_path(digest));
-        let (object, aborts) = (Immutable::new(bytes), Aborts::new());
-        match Upload::new(&self.location, &path, &object, &aborts).attempt().await {
-            Created::Ours => Ok(()),
-            Created::Taken => Err(self.damaged(&path, "it holds other bytes".to_owned())),
-            Created::Unknown(source) => Err(self.failed(&format!("create `{path}`"), source)),
-        }
     }
 
     /// Creates an object. False: there is one of that name, or, as far as S3 goes, there may be.
@@ -277,39 +291,6 @@ impl ModuleStore {
 
 fn moment(object: &ObjectMeta) -> EventTime {
     EventTime(object.last_modified.timestamp_micros())
-}
-
-fn blob_path(digest: &ModuleDigest) -> String {
-    format!("modules/sha256/{digest}.wasm")
-}
-
-fn name_folder(name: &str) -> String {
-    format!("modules/names/{name}")
-}
-
-fn version_path(name: &str, number: u64) -> String {
-    format!("{}/{number:020}.json", name_folder(name))
-}
-
-/// Name and number of a version object.
-fn parse_version(path: &Path) -> Option<(String, u64)> {
-    let number = path.filename()?.strip_suffix(".json").filter(|number| number.len() == 20)?;
-    let name = path.parts().rev().nth(1)?.as_ref().to_owned();
-    check_name(&name).ok()?;
-    Some((name, number.parse().ok()?))
-}
-
-/// `^[a-z0-9][a-z0-9-]{0,62}$`
-fn check_name(name: &str) -> Result<(), ModuleStoreError> {
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let begins = name.as_bytes().first().is_some_and(plain);
-    if begins
-        && name.len() <= NAME_BYTES_MAX
-        && name.as_bytes().iter().all(|byte| plain(byte) || *byte == b'-')
-    {
-        return Ok(());
-    }
-    Err(ModuleStoreError::Name { name: printable(name).into_owned() })
 }
 
 impl FromStr for VersionChoice {

@@ -26,7 +26,7 @@ async fn versions_are_numbered_by_name_and_kept_by_digest() {
     // A host that starts later sees the same.
     let later = ModuleStore::new(store.location.clone());
     assert_eq!(later.list().await.unwrap(), [other, one.clone(), two]);
-    let object = store.location.path(&super::version_path("valid-sale", 1));
+    let object = store.location.path(&super::paths::version("valid-sale", 1));
     let put = store.location.store.head(&object).await.unwrap().last_modified;
     assert_eq!(one.uploaded.micros(), put.timestamp_micros());
 }
@@ -45,7 +45,7 @@ async fn no_version_names_bytes_that_are_not_there() {
     let store = store();
     let digest = store.put("a", FIRST).await.unwrap().digest;
     // The store says that it exists, and what lies there is something else.
-    let path = store.location.path(&super::blob_path(&digest));
+    let path = store.location.path(&super::paths::bytes(&digest, 0));
     store.location.store.put(&path, SECOND.into()).await.unwrap();
     let error = store.put("b", FIRST).await.unwrap_err();
     assert!(matches!(error, ModuleStoreError::Damaged { .. }), "{error}");
@@ -58,7 +58,7 @@ async fn the_last_number_that_there_is_has_no_next() {
     let version = store.put("a", FIRST).await.unwrap();
     let object = super::VersionObject { v: 1, digest: version.digest, bytes: 5 };
     let body = serde_json::to_vec(&object).unwrap();
-    let last = store.location.path(&super::version_path("a", u64::MAX));
+    let last = store.location.path(&super::paths::version("a", u64::MAX));
     store.location.store.put(&last, body.into()).await.unwrap();
     let error = store.put("a", SECOND).await.unwrap_err();
     assert!(matches!(error, ModuleStoreError::Contended { .. }), "{error}");
@@ -116,12 +116,12 @@ async fn names_are_plain() {
 async fn damaged_bytes_are_not_handed_out() {
     let store = store();
     let one = store.put("a", FIRST).await.unwrap();
-    let path = store.location.path(&super::blob_path(&one.digest));
+    let path = store.location.path(&super::paths::bytes(&one.digest, 0));
     store.location.store.put(&path, Bytes::from_static(b"fist").into()).await.unwrap();
     let error = store.get(&one.digest).await.unwrap_err().to_string();
     assert!(error.contains("is damaged: its bytes have the digest"), "{error}");
 
-    let path = store.location.path(&super::version_path("a", 2));
+    let path = store.location.path(&super::paths::version("a", 2));
     store.location.store.put(&path, Bytes::from_static(b"{}").into()).await.unwrap();
     let error = store.resolve("a", None).await.unwrap_err().to_string();
     assert!(error.contains("is damaged: it is not a version object"), "{error}");

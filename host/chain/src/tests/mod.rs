@@ -17,6 +17,7 @@ mod opening;
 mod owners;
 mod parts;
 mod pieces;
+mod modules;
 mod moves;
 mod sweeping;
 mod verifying;

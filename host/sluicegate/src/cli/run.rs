@@ -11,7 +11,7 @@ use crate::shutdown;
 use crate::stderr::say;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::inspect::{check_begin, latest};
-use sluicegate_chain::modules::ModuleStoreError;
+use sluicegate_chain::modules::{ModuleStoreError, Retention};
 use sluicegate_chain::record::Epoch;
 use sluicegate_chain::{ChainError, LaneStorage};
 use sluicegate_engine::lane::LaneEnd;
@@ -20,6 +20,7 @@ use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::Ended;
 use sluicegate_model::time::Clock;
+use sluicegate_pipeline as config;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
 use sluicegate_sandbox::module::compile::Compiler;
@@ -47,6 +48,16 @@ pub struct RunArgs {
     /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipeline
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
+    /// How long an uploaded module stays that no chain needs and that is not among the ten newest versions of its name,
+    /// or `forever`
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "SLUICEGATE_KEEP_MODULES",
+        default_value = "30d",
+        value_parser = parse_keep_modules
+    )]
+    pub keep_modules: KeptModules,
 }
 
 /// Runs it. Exit code 0 after the end of the input or a clean stop, 1 if it was halted.
@@ -61,7 +72,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
     let compiler = Compiler::own_binary();
     let program = Program::new(runtime.handle(), &modules, stores, cache, compiler)?;
-    let program = Program { stop, memory: memory_for(args.memory, 1)?, ..program };
+    let program = Program {
+        stop,
+        memory: memory_for(args.memory, 1)?,
+        retention: args.keep_modules.0,
+        ..program
+    };
     check_first_run(&program, &pipeline)?;
     let ended_well = wait(program.start(pipeline)?, !args.fail_on_dead_letters);
     // A request that hangs must not hold up the end.
@@ -72,6 +88,18 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// A size for the lanes of a process, in bytes.
 pub(super) fn parse_memory(text: &str) -> Result<u64, String> {
     sluicegate_pipeline::parse_size(text)
+}
+
+/// What stays of modules that no chain needs; none if all of them do.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptModules(pub Option<Retention>);
+
+/// A duration, or `forever`.
+pub(super) fn parse_keep_modules(text: &str) -> Result<KeptModules, String> {
+    match text {
+        "forever" => Ok(KeptModules(None)),
+        _ => Ok(KeptModules(Some(Retention::for_age(config::parse_duration(text)?)))),
+    }
 }
 
 /// What so many pipelines may hold: `asked`, or what suits the machine.

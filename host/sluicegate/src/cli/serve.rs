@@ -21,7 +21,9 @@ use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
 use sluicegate_sandbox::module::compile::Compiler;
 
-use super::run::{check_first_run, memory_for, parse_memory, plugin_cache, wait};
+use super::run::{
+    KeptModules, check_first_run, memory_for, parse_keep_modules, parse_memory, plugin_cache, wait,
+};
 
 /// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics
 #[derive(Clone, Debug, clap::Args)]
@@ -59,6 +61,16 @@ pub struct ServeArgs {
     /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipelines
     #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
     pub store: Option<String>,
+    /// How long an uploaded module stays that no chain needs and that is not among the ten newest versions of its name,
+    /// or `forever`
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "SLUICEGATE_KEEP_MODULES",
+        default_value = "30d",
+        value_parser = parse_keep_modules
+    )]
+    pub keep_modules: KeptModules,
     /// Keep compiled plugins in this directory between runs; nobody else may write to it. Default: below the user's
     /// cache folder
     #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
@@ -87,6 +99,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         takes_uploads: true,
         stop: stop.clone(),
         memory: memory_for(args.memory, pipelines.len())?,
+        retention: args.keep_modules.0,
         advertise: args.advertise.clone(),
         ..program
     };

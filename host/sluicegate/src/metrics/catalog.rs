@@ -237,13 +237,13 @@ pub(super) const DELETED_OBJECTS: Metric = counter(
     "sluicegate_deleted_objects",
     None,
     PIPELINE,
-    "Old records, states and outboxes, and orphaned data files, deleted from the store",
+    "Old records, states, outboxes and modules, and orphaned data files, deleted from the store",
 );
 pub(super) const DELETED_BYTES: Metric = counter(
     "sluicegate_deleted",
     Some("bytes"),
     PIPELINE,
-    "Bytes of old records, states and outboxes deleted from the store",
+    "Bytes of old records, states, outboxes and modules deleted from the store",
 );
 pub(super) const PANICS: Metric = counter(
     "sluicegate_background_panics",

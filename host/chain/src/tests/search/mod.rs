@@ -6,6 +6,7 @@
 //!   drives [`crate::resolve`] itself.
 //! * [`collected`] is the protocol with slots that are let go. It raises the real floor ([`crate::floor`]).
 //! * [`lead`] is who leads, by claims and signs of life. It drives [`crate::lead`].
+//! * [`modules`] is what becomes of uploaded modules. It drives [`crate::modules::surplus`].
 //! * [`outbox`] is who sends messages, and when. It drives [`crate::resolve`] as well.
 //! * [`published`] is the protocol with a table log and garbage collection
 //!   (docs/design/commit.md#the-table-log).
@@ -13,6 +14,7 @@
 mod directory;
 mod collected;
 mod lead;
+mod modules;
 mod outbox;
 mod published;
 

@@ -199,8 +199,12 @@ pub(super) fn get_modules(
     known: &[PlacedModule],
     outside: &Outside,
 ) -> Result<(Vec<PlacedModule>, Vec<Brought>), OpenError> {
-    let LaneParts { config, modules, engine, runtime, .. } = parts;
+    let LaneParts { config, modules, engine, runtime, storage, .. } = parts;
     let mut shown = Shown::new(outside);
+    if let (Some(stage), true) = (config.all_stages().next(), known.is_empty()) {
+        // Before any is asked for, so that none of them is collected there.
+        ask(&stage.id, outside, runtime, modules.announce(&config.name, &storage.chain))?;
+    }
     loop {
         let brought = Vec::new();
         let mut loader = Loader { brought, known, config, modules, engine, runtime, outside };
