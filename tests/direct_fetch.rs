@@ -125,12 +125,18 @@ fn producer(topic: &Topic, more: &[(&str, &str)]) -> BaseProducer {
     config.create().unwrap()
 }
 
-/// All that a record can lack or have, large ones among them. `n` tells them apart.
-pub fn send<C: ProducerContext<DeliveryOpaque = ()>>(
+/// When record `n` was sent, as it says: ms since 1970.
+pub fn sent_at(n: usize) -> i64 {
+    1_700_000_000_000 + i64::try_from(n * 7919 % 1_000).unwrap()
+}
+
+/// All that a record can lack or have, large ones among them. `n` tells them apart. `opaque` comes back with what becomes of it.
+pub fn send<C: ProducerContext>(
     producer: &BaseProducer<C>,
     topic: &str,
     partitions: i32,
     n: usize,
+    opaque: C::DeliveryOpaque,
 ) {
     let key = format!("key {n}");
     let value = match n % 11 {
@@ -138,9 +144,9 @@ pub fn send<C: ProducerContext<DeliveryOpaque = ()>>(
         10 => String::new(),
         _ => format!("{{\"n\": {n}, \"text\": \"{}\"}}", "ab".repeat(n % 40)),
     };
-    let mut record = BaseRecord::<str, str>::to(topic)
+    let mut record = BaseRecord::<str, str, _>::with_opaque_to(topic, opaque)
         .partition(i32::try_from(n).unwrap() % partitions)
-        .timestamp(1_700_000_000_000 + i64::try_from(n * 7919 % 1_000).unwrap());
+        .timestamp(sent_at(n));
     record.key = (!n.is_multiple_of(5)).then_some(if n.is_multiple_of(7) { "" } else { &key });
     record.payload = (!n.is_multiple_of(13)).then_some(&*value);
     if n.is_multiple_of(3) {
@@ -148,7 +154,7 @@ pub fn send<C: ProducerContext<DeliveryOpaque = ()>>(
         let some = || Header { key: "n", value: Some(key.as_bytes()) };
         record = record.headers(OwnedHeaders::new().insert(none).insert(some()).insert(some()));
     }
-    producer.send(record).unwrap();
+    producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.poll(Duration::ZERO);
 }
 
@@ -167,7 +173,7 @@ fn every_record_is_the_one_that_librdkafka_gives() {
             ];
             let producer = producer(&topic, &more);
             for _ in 0..150 {
-                send(&producer, &topic.name, PARTITIONS, n);
+                send(&producer, &topic.name, PARTITIONS, n, ());
                 n += 1;
             }
             producer.flush(TIMEOUT).unwrap();
@@ -199,8 +205,8 @@ fn transactions(topic: &Topic, compression: &str, mut n: usize) -> usize {
         one.begin_transaction().unwrap();
         other.begin_transaction().unwrap();
         for _ in 0..ABORTED {
-            send(&one, &topic.name, PARTITIONS, n);
-            send(&other, &topic.name, PARTITIONS, n + 1);
+            send(&one, &topic.name, PARTITIONS, n, ());
+            send(&other, &topic.name, PARTITIONS, n + 1, ());
             n += 2;
         }
         one.flush(TIMEOUT).unwrap();
@@ -221,7 +227,7 @@ fn times_of_the_brokers_clock_are_those_that_librdkafka_gives() {
     let appended = Topic::create_with(services::kafka(), "appended", PARTITIONS, &settings);
     let producer = producer(&appended, &[("compression.type", "zstd")]);
     for n in 0..600 {
-        send(&producer, &appended.name, PARTITIONS, n);
+        send(&producer, &appended.name, PARTITIONS, n, ());
     }
     producer.flush(TIMEOUT).unwrap();
     assert_eq!(assert_both_read_the_same(&appended), 600);

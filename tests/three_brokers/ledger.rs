@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
-use crate::direct_fetch::{COMPRESSIONS, Seen, send};
+use crate::direct_fetch::{COMPRESSIONS, Seen, send, sent_at};
 use crate::harness::PATIENCE;
 
 /// Records of one partition by their offsets.
@@ -117,12 +117,15 @@ impl Ledger {
 }
 
 /// Takes down what the brokers say that they have.
-#[derive(Default)]
-struct Acks(Mutex<Vec<(i32, Seen)>>);
+struct Acks {
+    /// The brokers set the times of records.
+    appends: bool,
+    stored: Mutex<Vec<(i32, Seen)>>,
+}
 
 impl Acks {
     fn take(&self) -> Vec<(i32, Seen)> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut *self.stored.lock().unwrap())
     }
 }
 
@@ -133,21 +136,25 @@ impl ClientContext for Acks {
 }
 
 impl ProducerContext for Acks {
-    type DeliveryOpaque = ();
+    /// When it was sent, ms since 1970.
+    type DeliveryOpaque = Box<i64>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<i64>) {
         // What was not delivered belongs to a transaction that is aborted: all others are tried until they are.
         let Ok(message) = result else { return };
         let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
         let headers = message.headers().into_iter().flat_map(Headers::iter);
+        // A batch that a broker has already is acknowledged with its largest time, whoever sets the times.
+        let told = message.timestamp().to_millis();
+        let millis = if self.appends { told } else { Some(*sent) };
         let record = Seen {
             offset: message.offset(),
-            timestamp: message.timestamp().to_millis().map(|millis| millis * 1000),
+            timestamp: millis.map(|millis| millis * 1000),
             key: owned(message.key()),
             value: owned(message.payload()),
             headers: headers.map(|one| (one.key.as_bytes().to_vec(), owned(one.value))).collect(),
         };
-        self.0.lock().unwrap().push((message.partition(), record));
+        self.stored.lock().unwrap().push((message.partition(), record));
     }
 }
 
@@ -156,6 +163,7 @@ pub struct Writer {
     brokers: String,
     topic: String,
     partitions: i32,
+    appends: bool,
     plain: Vec<BaseProducer<Acks>>,
     transactional: Vec<BaseProducer<Acks>>,
     n: usize,
@@ -166,11 +174,13 @@ pub struct Writer {
 const BATCH: usize = 24;
 
 impl Writer {
-    pub fn new(brokers: &str, topic: &str, partitions: i32) -> Self {
+    /// `appends`: the topic is one whose brokers set the times of records.
+    pub fn new(brokers: &str, topic: &str, partitions: i32, appends: bool) -> Self {
         let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
         let (plain, transactional) = (Vec::new(), Vec::new());
         let ledger = Ledger::default();
-        let mut writer = Self { brokers, topic, partitions, plain, transactional, n: 0, ledger };
+        let mut writer =
+            Self { brokers, topic, partitions, appends, plain, transactional, n: 0, ledger };
         writer.plain = COMPRESSIONS.map(|compression| writer.producer(compression, None)).into();
         writer.transactional =
             vec![writer.transactional("lz4", 0), writer.transactional("none", 1)];
@@ -186,7 +196,8 @@ impl Writer {
         if let Some(id) = id {
             config.set("transactional.id", id).set("transaction.timeout.ms", "100000");
         }
-        config.create_with_context(Acks::default()).unwrap()
+        let acks = Acks { appends: self.appends, stored: Mutex::default() };
+        config.create_with_context(acks).unwrap()
     }
 
     fn transactional(&self, compression: &str, number: usize) -> BaseProducer<Acks> {
@@ -201,7 +212,7 @@ impl Writer {
         let turn = self.n / BATCH;
         let producer = &self.plain[turn % self.plain.len()];
         for _ in 0..BATCH {
-            send(producer, &self.topic, self.partitions, self.n);
+            send(producer, &self.topic, self.partitions, self.n, Box::new(sent_at(self.n)));
             self.n += 1;
         }
         producer.flush(PATIENCE).unwrap();
@@ -219,8 +230,9 @@ impl Writer {
         let time = 1_700_000_000_000 + i64::try_from(self.n).unwrap() * 10_000;
         for n in 0..60 {
             let (key, value) = ((n * 7 % 40).to_string(), self.n.to_string());
-            let record = BaseRecord::to(&self.topic).partition(0).timestamp(time);
-            producer.send(record.key(&key).payload(&value)).unwrap();
+            let record = BaseRecord::with_opaque_to(&self.topic, Box::new(time));
+            let record = record.partition(0).timestamp(time).key(&key).payload(&value);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(PATIENCE).unwrap();
         self.ledger.add(producer.context().take());
@@ -231,7 +243,7 @@ impl Writer {
         let begun: Vec<_> = begun.collect();
         for _ in 0..BATCH / 2 {
             for producer in &self.transactional {
-                send(producer, &self.topic, self.partitions, self.n);
+                send(producer, &self.topic, self.partitions, self.n, Box::new(sent_at(self.n)));
                 self.n += 1;
             }
         }
@@ -273,7 +285,7 @@ impl Writer {
     pub fn close(&mut self) {
         let producer = &self.plain[0];
         for _ in 0..4 * self.partitions {
-            send(producer, &self.topic, self.partitions, self.n);
+            send(producer, &self.topic, self.partitions, self.n, Box::new(sent_at(self.n)));
             self.n += 1;
         }
         producer.flush(PATIENCE).unwrap();

@@ -84,8 +84,8 @@ fn both_ways_read_what_was_written_while_brokers_are_shaken() {
             }
         }
         let brokers = world.cluster.addresses();
-        let write = |topic: &Topic, write: fn(&mut Writer)| {
-            let mut writer = Writer::new(&brokers, &topic.name, topic.partitions);
+        let write = |topic: &Topic, appends: bool, write: fn(&mut Writer)| {
+            let mut writer = Writer::new(&brokers, &topic.name, topic.partitions, appends);
             threads.spawn(move || {
                 while !enough.load(Ordering::Relaxed) {
                     write(&mut writer);
@@ -93,8 +93,9 @@ fn both_ways_read_what_was_written_while_brokers_are_shaken() {
                 writer
             })
         };
-        let writers = topics.each_ref().map(|topic| write(topic, Writer::write));
-        let keys = write(&compacted, Writer::write_keys);
+        let [shaken, appended] = &topics;
+        let writers = [write(shaken, false, Writer::write), write(appended, true, Writer::write)];
+        let keys = write(&compacted, false, Writer::write_keys);
         shake(world);
         enough.store(true, Ordering::Relaxed);
         let closed = |mut writer: Writer| {
