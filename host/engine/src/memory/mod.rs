@@ -17,7 +17,7 @@ mod part;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 pub use part::{PART_LEAST, TooLittle};
 use part::{Part, part_of};
@@ -196,9 +196,18 @@ impl Memory {
         Ok(Account { memory: self.clone(), held, part })
     }
 
+    fn lanes(&self) -> RwLockReadGuard<'_, Vec<Arc<Held>>> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn sum(&self, of: impl Fn(&Held) -> u64) -> u64 {
-        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter().map(|held| of(held)).fold(0, u64::saturating_add)
+        sum(&self.lanes(), of)
+    }
+
+    /// Of what is free: what files that are put together may hold.
+    fn compaction_max(&self, lanes: &[Arc<Held>]) -> u64 {
+        let taken = sum(lanes, |held| held.kept().saturating_add(held.passing()));
+        self.limit.saturating_sub(taken) / COMPACTION_PART
     }
 
     /// What lanes may keep.
@@ -252,14 +261,15 @@ impl Account {
 
     /// What files of its tables may hold that are put together, old and new, in bytes.
     pub fn compaction_max(&self) -> u64 {
-        let taken = self.memory.sum(|held| held.kept().saturating_add(held.passing()));
-        self.memory.limit.saturating_sub(taken) / COMPACTION_PART
+        self.memory.compaction_max(&self.memory.lanes())
     }
 
     /// Sets so much aside for them until what it returns is dropped. None: there is no room now. One group of files of a lane at a
     /// time.
     pub fn set_aside(&self, bytes: u64) -> Option<Aside> {
-        if bytes > self.compaction_max() {
+        // Two lanes that look at the same moment would each take a part of the same room.
+        let lanes = self.memory.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        if bytes > self.memory.compaction_max(&lanes) {
             return None;
         }
         self.held.compaction.store(bytes, Relaxed);
@@ -276,7 +286,7 @@ impl Account {
         if kept <= self.memory.kept_max() {
             return Ok(());
         }
-        let lanes = self.memory.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        let lanes = self.memory.lanes();
         let most = lanes.iter().map(|held| held.kept()).max().unwrap_or(0);
         if self.held.kept() < most {
             return Ok(());
@@ -300,6 +310,10 @@ impl Account {
             state_max: memory.kept_max().saturating_sub(others).saturating_sub(own) / 2,
         }
     }
+}
+
+fn sum(lanes: &[Arc<Held>], of: impl Fn(&Held) -> u64) -> u64 {
+    lanes.iter().map(|held| of(held)).fold(0, u64::saturating_add)
 }
 
 /// Memory of a lane that is set aside for files that are put together.

@@ -1,5 +1,8 @@
 //! What lanes may hold: the share of each, who waits, and who is refused.
 
+use std::sync::Barrier;
+use std::thread;
+
 use super::{Account, Holds, Memory, PART_LEAST, STAGED_BYTES_MAX, TooLittle};
 
 const MIB: u64 = 1 << 20;
@@ -114,6 +117,26 @@ fn files_are_put_together_in_a_part_of_what_is_free() {
     assert!(!lane.is_over());
     assert_eq!(lane.view().compaction, 0);
     assert!(Account::default().set_aside(1 << 40).is_some(), "without a limit");
+}
+
+/// Of 640 MiB, 140 are for what is read. A quarter of the rest is too little for two who want 110.
+#[test]
+fn lanes_that_look_at_the_same_moment_do_not_take_the_same_room() {
+    let (_, lanes) = memory(640 * MIB, 8);
+    for round in 0..200 {
+        let start = Barrier::new(lanes.len());
+        let took = thread::scope(|scope| {
+            let lanes = lanes.iter().map(|lane| {
+                scope.spawn(|| {
+                    start.wait();
+                    lane.set_aside(110 * MIB)
+                })
+            });
+            let lanes: Vec<_> = lanes.collect();
+            lanes.into_iter().filter_map(|lane| lane.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(took.len(), 1, "round {round}");
+    }
 }
 
 #[test]

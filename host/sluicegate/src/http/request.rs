@@ -67,9 +67,7 @@ pub(super) async fn deadline(
 
 /// A handler panicked: a bug of ours. The connection and the program go on.
 pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    ApiError::internal("a handler panicked", text.unwrap_or("no text")).into_response()
+    ApiError::internal("a handler panicked", sluicegate_runtime::panicked(&*payload)).into_response()
 }
 
 /// A body of JSON. `like` is a sentence's end that shows what it should have been.
