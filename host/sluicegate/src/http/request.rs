@@ -67,7 +67,8 @@ pub(super) async fn deadline(
 
 /// A handler panicked: a bug of ours. The connection and the program go on.
 pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    ApiError::internal("a handler panicked", sluicegate_runtime::panicked(&*payload)).into_response()
+    ApiError::internal("a handler panicked", sluicegate_runtime::panicked(&*payload))
+        .into_response()
 }
 
 /// A body of JSON. `like` is a sentence's end that shows what it should have been.
