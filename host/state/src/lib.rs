@@ -6,8 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+mod merging;
 pub mod sections;
 pub mod shards;
 pub mod watermark;
 pub mod window;
 pub mod keyed;
+
+pub use merging::Merging;

@@ -76,7 +76,7 @@ fn row_of(table: &KeyedTable, id: u32, generation: u32) -> KeyRow<'_> {
     }
 }
 
-pub(super) fn push(row: &KeyRow<'_>, bytes: &mut Vec<u8>) {
+pub(crate) fn push(row: &KeyRow<'_>, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&row.generation.to_le_bytes());
     bytes.push(row.shard);
     bytes.extend_from_slice(&row.touched.0.to_le_bytes());

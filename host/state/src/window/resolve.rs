@@ -16,8 +16,7 @@ use sluicegate_model::time::EventTime;
 
 use super::key_shard;
 use super::row::{Place, StateRow};
-use super::snapshot::{Header, SnapshotError, decode, push, read_header, whole_header};
-use crate::sections::Sections;
+use super::snapshot::{Header, SnapshotError, decode, read_header, whole_header};
 use crate::shards::Shards;
 
 /// What stands by itself in a blob, and over the same in older ones.
@@ -75,6 +74,83 @@ impl<'b> Newer<'b> {
     }
 }
 
+/// Deltas, and what stands over a base because of them. The base is read piece by piece, and none of it is kept.
+pub(crate) struct Over<'d> {
+    /// What the newest blob says beside its rows.
+    header: Header,
+    by_key: bool,
+    /// There are no deltas: every row of the base stands.
+    is_alone: bool,
+    newer: Newer<'d>,
+}
+
+impl<'d> Over<'d> {
+    /// Calls `each` with the rows of deltas that stand, of the keys of some shards. `newest` is the last of the deltas; without
+    /// one, the last piece of the base.
+    pub(crate) fn of(
+        deltas: &'d [Vec<u8>],
+        newest: Header,
+        is_mine: impl Fn(u8) -> bool,
+        mut each: impl FnMut(StateRow<'d>) -> Result<(), &'static str>,
+    ) -> Result<Self, SnapshotError> {
+        let by_key = newest.delta.is_some_and(|delta| delta.by_key);
+        let is_alone = deltas.is_empty();
+        let mut over = Self { header: newest, by_key, is_alone, newer: Newer::default() };
+        for piece in deltas.iter().rev() {
+            let forgotten = read_header(piece)?.delta.and_then(|delta| delta.forgotten);
+            let mut own = Newer { forgotten, ..Newer::default() };
+            decode(piece, |row| {
+                if row.is_gone && !by_key {
+                    let shards = Shards::from_bytes(row.state).ok_or("a set of shards")?;
+                    own.places.entry(place_of(&row)).or_default().extend(&shards);
+                    return Ok(());
+                }
+                let shard = key_shard(row.key);
+                if !is_mine(shard) || !over.header.may_fire(&row) {
+                    return Ok(());
+                }
+                let id = id_of(&row, by_key);
+                own.ids.insert(id);
+                if row.is_gone || over.newer.stands_over(&id, shard, &row) {
+                    return Ok(());
+                }
+                each(row)
+            })?;
+            over.newer.add(own);
+        }
+        Ok(over)
+    }
+
+    /// The same with the rows of a piece of the base.
+    pub(crate) fn base<'b>(
+        &self,
+        piece: &'b [u8],
+        is_mine: impl Fn(u8) -> bool,
+        mut each: impl FnMut(StateRow<'b>) -> Result<(), &'static str>,
+    ) -> Result<(), SnapshotError> {
+        decode(piece, |row| {
+            let shard = key_shard(row.key);
+            if !is_mine(shard) || !self.header.may_fire(&row) {
+                return Ok(());
+            }
+            let stands =
+                self.is_alone || !self.newer.stands_over(&id_of(&row, self.by_key), shard, &row);
+            if stands { each(row) } else { Ok(()) }
+        })
+        .map(drop)
+    }
+
+    /// What the newest blob says beside its rows.
+    pub(crate) fn header(self) -> Header {
+        self.header
+    }
+
+    /// What pieces of a base begin with that stand for all of it.
+    pub(crate) fn whole_header(&self) -> Vec<u8> {
+        whole_header(&self.header)
+    }
+}
+
 /// Calls `each` with every row that stands of the keys of some shards, and returns what the newest blob says beside them. The first
 /// of `pieces` are whole, the others deltas, the oldest first.
 ///
@@ -86,71 +162,35 @@ pub fn resolve<'b>(
     is_mine: impl Fn(u8) -> bool,
     mut each: impl FnMut(StateRow<'b>) -> Result<(), &'static str>,
 ) -> Result<Header, SnapshotError> {
-    let newest = pieces.last().map_or(Ok(Header::NOTHING), |piece| read_header(piece))?;
-    let by_key = newest.delta.is_some_and(|delta| delta.by_key);
-    let is_alone = newest.delta.is_none();
-    let mut newer = Newer::default();
-    let mut has_base = false;
-    for piece in pieces.iter().rev() {
-        let delta = read_header(piece)?.delta;
-        if delta.is_some() && has_base {
-            return Err(SnapshotError { at: 0, what: "no delta below a base" });
-        }
-        has_base |= delta.is_none();
-        let mut own = Newer { forgotten: delta.and_then(|it| it.forgotten), ..Newer::default() };
-        decode(piece, |row| {
-            if row.is_gone && !by_key {
-                let shards = Shards::from_bytes(row.state).ok_or("a set of shards")?;
-                own.places.entry(place_of(&row)).or_default().extend(&shards);
-                return Ok(());
-            }
-            let shard = key_shard(row.key);
-            if !is_mine(shard) {
-                return Ok(());
-            }
-            if !newest.may_fire(&row) {
-                return Ok(());
-            }
-            if is_alone {
-                return each(row);
-            }
-            let id = id_of(&row, by_key);
-            if delta.is_some() {
-                own.ids.insert(id);
-            }
-            if row.is_gone || newer.stands_over(&id, shard, &row) {
-                return Ok(());
-            }
-            each(row)
-        })?;
-        newer.add(own);
+    let Some(newest) = pieces.last() else { return Ok(Header::NOTHING) };
+    let newest = read_header(newest)?;
+    let (bases, deltas) = by_kind(pieces, |piece| Ok(read_header(piece)?.delta.is_some()))?;
+    let over = Over::of(deltas, newest, &is_mine, &mut each)?;
+    for piece in bases.iter().rev() {
+        over.base(piece, &is_mine, &mut each)?;
     }
-    if pieces.is_empty() || has_base {
-        return Ok(newest);
-    }
-    Err(SnapshotError { at: 0, what: "a base below the deltas" })
+    Ok(over.header())
 }
 
-/// What stands, as one whole blob.
-///
-/// # Errors
-///
-/// As [`resolve`].
-pub fn merge(pieces: &[Vec<u8>]) -> Result<Vec<u8>, SnapshotError> {
-    let mut sections = Sections::default();
-    if let [alone] = pieces {
-        // Of an older version, perhaps, which knows of no closed sessions.
-        return Ok(alone.clone());
+type BasesAndDeltas<'p> = (&'p [Vec<u8>], &'p [Vec<u8>]);
+
+/// The pieces of a base, and the deltas on it.
+pub(crate) fn by_kind(
+    pieces: &[Vec<u8>],
+    is_delta: impl Fn(&[u8]) -> Result<bool, SnapshotError>,
+) -> Result<BasesAndDeltas<'_>, SnapshotError> {
+    let mut bases = 0;
+    for (at, piece) in pieces.iter().enumerate() {
+        match (is_delta(piece)?, bases == at) {
+            (false, true) => bases += 1,
+            (true, _) if at == 0 => {
+                return Err(SnapshotError { at: 0, what: "a base below the deltas" });
+            }
+            (true, _) => {}
+            (false, false) => {
+                return Err(SnapshotError { at: 0, what: "no delta below a base" });
+            }
+        }
     }
-    let header = resolve(
-        pieces,
-        |_| true,
-        |row| {
-            push(&row, sections.for_row());
-            Ok(())
-        },
-    )?;
-    let mut blob = whole_header(&header);
-    sections.into_vec().iter().for_each(|section| blob.extend_from_slice(section));
-    Ok(blob)
+    Ok(pieces.split_at(bases))
 }

@@ -255,7 +255,7 @@ pub(super) fn encode(
     count
 }
 
-pub(super) fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
+pub(crate) fn push(row: &StateRow<'_>, bytes: &mut Vec<u8>) {
     let StateRow { generation, place: Place { bounds, skipped }, revision, .. } = *row;
     let StateRow { is_empty, is_settled, is_pending, is_fired, is_closed, .. } = *row;
     let StateRow { is_gone, shard, .. } = *row;

@@ -5,7 +5,7 @@ use super::*;
 use crate::lane::intake::Run;
 use crate::lane::logic::{Extent, Freezing};
 use sluicegate_chain::FrozenState;
-use sluicegate_state::{keyed, window};
+use sluicegate_state::{Merging, keyed, window};
 
 /// What happens at a barrier.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +13,10 @@ enum Save {
     Nothing,
     Changes,
     Base,
-    /// The pieces that are stored are made one.
-    Merge,
+    /// Those of the stored pieces that are there by now begin to be merged into a base, beside the lane …
+    BeginMerging,
+    /// … which takes their place, below the deltas that came since.
+    EndMerging,
     /// So many workers go on from the pieces.
     Restart(usize),
 }
@@ -24,13 +26,21 @@ fn save() -> impl Strategy<Value = Save> {
         4 => Just(Save::Nothing),
         6 => Just(Save::Changes),
         1 => Just(Save::Base),
-        2 => Just(Save::Merge),
+        2 => Just(Save::BeginMerging),
+        2 => Just(Save::EndMerging),
         2 => (1..4_usize).prop_map(Save::Restart),
     ]
 }
 
 fn piece(state: &FrozenState) -> Vec<u8> {
     [std::slice::from_ref(&state.header), &state.sections].concat().concat()
+}
+
+fn is_delta(piece: &[u8]) -> bool {
+    match keyed::snapshot::holds_keys(piece) {
+        true => piece[4] == 2,
+        false => window::snapshot::read_header(piece).unwrap().delta.is_some(),
+    }
 }
 
 /// The header of a whole state and its rows as text, sorted.
@@ -56,6 +66,8 @@ struct Saved<'w> {
     plan: &'w Plan,
     logic: Logic,
     pieces: Vec<Vec<u8>>,
+    /// How many are being merged. None: they are a base without a delta, or others have taken their place.
+    merging: Option<usize>,
     deltas: usize,
 }
 
@@ -71,11 +83,15 @@ impl Saved<'_> {
 
     fn freeze(&mut self, pool: &Pool, watermark: Watermark, whole: bool) {
         match self.logic.freeze(pool, 1, watermark, whole) {
-            None => self.pieces.clear(),
+            None => {
+                self.pieces.clear();
+                self.merging = None;
+            }
             Some(state) if state.is_delta && state.sections.is_empty() => {}
             Some(state) => {
                 if !state.is_delta {
                     self.pieces.clear();
+                    self.merging = None;
                 }
                 self.deltas += usize::from(state.is_delta);
                 self.pieces.push(piece(&state));
@@ -83,19 +99,31 @@ impl Saved<'_> {
         }
     }
 
+    /// The base may be of several pieces from then on.
+    fn end_merging(&mut self) {
+        let Some(merging) = self.merging.take() else { return };
+        let newer = self.pieces.split_off(merging);
+        let bases = self.pieces.iter().take_while(|piece| !is_delta(piece)).count();
+        let deltas = self.pieces.split_off(bases);
+        let (merging, sections) = Merging::of(&deltas).unwrap();
+        let piece = |sections: Vec<Vec<u8>>| [merging.header(), sections.concat()].concat();
+        let merged = self.pieces.iter().map(|base| piece(merging.base(base).unwrap()));
+        self.pieces = std::iter::once(piece(sections)).chain(merged).chain(newer).collect();
+    }
+
     /// The workers that go on.
     fn save(&mut self, pool: Pool, watermark: Watermark, what: Save) -> Pool {
         match what {
             Save::Nothing => return pool,
             Save::Base => self.freeze(&pool, watermark, true),
-            Save::Changes | Save::Restart(_) | Save::Merge => self.freeze(&pool, watermark, false),
+            Save::Changes | Save::Restart(_) | Save::BeginMerging | Save::EndMerging => {
+                self.freeze(&pool, watermark, false);
+            }
         }
-        if let (Save::Merge, Some(base)) = (what, self.pieces.first()) {
-            let merged = match keyed::snapshot::holds_keys(base) {
-                true => keyed::resolve::merge(&self.pieces).unwrap(),
-                false => window::resolve::merge(&self.pieces).unwrap(),
-            };
-            self.pieces = vec![merged];
+        match what {
+            Save::BeginMerging => self.merging = Some(self.pieces.len()).filter(|len| *len > 1),
+            Save::EndMerging => self.end_merging(),
+            _ => {}
         }
         let others = Pool::new(3, pool.brake().clone()).unwrap();
         let mut other = self.restored(&others, watermark);
@@ -121,7 +149,7 @@ fn run(world: &World, logs: &Logs, step: Option<usize>, saves: &[Save]) -> usize
     let (lane, _commands) = world.open(logs, 2, 1);
     let Lane { mut intake, logic, mut pool, desk, .. } = lane;
     let plan = Plan::new(&world.config, &world.modules(None)).unwrap();
-    let mut saved = Saved { plan: &plan, logic, pieces: Vec::new(), deltas: 0 };
+    let mut saved = Saved { plan: &plan, logic, pieces: Vec::new(), merging: None, deltas: 0 };
     let mut saves = saves.iter().copied().cycle();
     while !intake.is_over() {
         let blocks = intake.poll(Duration::ZERO).unwrap();

@@ -1,6 +1,7 @@
 //! Blobs as older versions of the program wrote them, byte by byte.
 
 use super::*;
+use crate::Merging;
 use crate::sections::Sections;
 use crate::shards::Shards;
 use crate::window::resolve::resolve;
@@ -145,7 +146,10 @@ fn groups_that_have_fired_for_good_are_gone_from_all_pieces() {
     };
     assert_eq!(rows(&[base.clone(), delta(false)]), ["1", "2", "3", "4"]);
     assert_eq!(rows(&[base.clone(), delta(true)]), ["3", "4"]);
-    let merged = resolve::merge(&[base, delta(true)]).unwrap();
+    let deltas = [delta(true)];
+    let (merging, sections) = Merging::of(&deltas).unwrap();
+    assert!(sections.is_empty());
+    let merged = [merging.header(), merging.base(&base).unwrap().concat()].concat();
     assert_eq!(snapshot::read_header(&merged).unwrap().groups.unwrap().last, last);
     assert_eq!(rows(&[merged]), ["3", "4"]);
     for length in 5..plain.len() {
