@@ -18,6 +18,8 @@ use super::frozen::FrozenEpoch;
 use super::outcome::CommitOutcome;
 use super::problem::CommitProblem;
 use super::record::Epoch;
+use super::store::LaneStore;
+use super::stored::StoredPieces;
 use super::{Chain, ChainError, LaneStorage};
 use sluicegate_model::time::Clock;
 use sluicegate_runtime::{Bell, Runtime, Thread};
@@ -42,6 +44,7 @@ pub struct Committer {
     thread: Option<Thread<()>>,
     clock: Clock,
     tables: Vec<Arc<str>>,
+    pieces: StoredPieces,
     /// The newest committed epoch that the lane has heard of.
     head: Option<Epoch>,
     /// When the epoch in flight was submitted, by the monotonic clock.
@@ -83,6 +86,7 @@ impl Committer {
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
         let name = format!("commit-{}/{}", chain.job, chain.lane);
+        let pieces = StoredPieces::new(LaneStore::new(&storage.chain, &chain.job, &chain.lane));
         let writer = ChainWriter::new(chain, storage, problem.clone(), clock.clone());
         runtime.spawn(writer.housekeeping().run(stop.clone()));
         let work = Work {
@@ -107,6 +111,7 @@ impl Committer {
             bell,
             clock,
             tables,
+            pieces,
             head,
             in_flight: None,
             took: Duration::ZERO,
@@ -122,6 +127,16 @@ impl Committer {
     /// The newest committed epoch, as far as outcomes were taken; none before the genesis.
     pub fn head(&self) -> Option<Epoch> {
         self.head
+    }
+
+    /// The pieces of the states that records name.
+    pub fn pieces(&self) -> &StoredPieces {
+        &self.pieces
+    }
+
+    /// What its requests run on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// Hands over an epoch. Its number is the one after the last committed.

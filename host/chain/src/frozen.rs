@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::blobs::PIECE_BYTES;
+use super::merged::MergedBase;
 use super::record::{PinnedModule, RecordKind, SourceState};
 use super::shape::{FileStatistics, TableShape};
 use sluicegate_model::partition::PartitionValues;
@@ -43,6 +45,8 @@ pub struct FrozenState {
     pub groups: u64,
     /// It is what has changed since the record before, whose pieces stay. If it has no sections nothing has.
     pub is_delta: bool,
+    /// A base that takes the place of the first pieces, if this is a delta and they are still the first.
+    pub merged: Option<MergedBase>,
 }
 
 impl FrozenState {
@@ -73,9 +77,6 @@ impl FrozenState {
         pieces
     }
 }
-
-/// A larger piece is not made unless there would be too many: so much is compressed, sent and read by itself.
-const PIECE_BYTES: usize = 32 << 20;
 
 /// About as many pieces are made of what an epoch stores, however much it is: records stay small.
 const PIECES_MAX: usize = 64;

@@ -114,6 +114,8 @@ pub mod folders;
 pub mod body;
 pub mod resolve;
 mod files;
+mod blobs;
+mod merged;
 pub mod frozen;
 mod mark;
 mod own;
@@ -128,6 +130,7 @@ mod sound;
 mod store;
 mod ahead;
 mod open;
+mod stored;
 pub mod opener;
 pub mod beat;
 pub mod lead;
@@ -162,6 +165,7 @@ use sluicegate_store::failure::{StoreFailure, explain};
 pub use collect::{Deleted, Keep, Published};
 pub use committer::Committer;
 pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
+pub use merged::{MergedBase, MergedPacking};
 #[cfg(test)]
 use opener::open;
 pub use opener::{Opened, Opener, Survey};
@@ -169,6 +173,7 @@ pub use outcome::{CommitOutcome, LostSlot};
 pub use presence::{PATIENCE_MIN, Presence, presence};
 pub use reset::{DataFiles, Footprint, footprint, forget};
 pub use skip::{give_up_outbox, unsent};
+pub use stored::StoredPieces;
 
 /// Where a lane keeps what is durable.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use super::ahead::Ahead;
 use super::body::SlotBody;
 use super::files::{Folders, all_files, files_from, had_folders};
 use super::paths::{self, LaneTag, Naming};
-use super::record::{ChainRecord, Epoch, OutboxRef, RecordKind, SourceState, Term, Writer};
+use super::record::{ChainRecord, Epoch, OutboxRef, Piece, RecordKind, SourceState, Term, Writer};
 use super::resolve::{FoundFile, Observed};
 use super::store::{LaneStore, REQUESTS_AT_ONCE, SlotAttempt, delete};
 use super::{ChainError, LaneStorage, parent_of};
@@ -184,9 +184,18 @@ pub(super) async fn load_state(
 ) -> Result<Vec<Vec<u8>>, ChainError> {
     let what = format!("state of epoch {}", head.epoch);
     let pieces = head.state.iter().flat_map(|state| &state.pieces);
-    let loads =
-        pieces.map(|piece| load_blob(store, &what, &piece.key, &piece.sha256, ahead.bytes(piece)));
+    let loads = pieces.map(|piece| load_piece(store, &what, piece, ahead));
     futures::stream::iter(loads).buffered(REQUESTS_AT_ONCE).try_collect().await
+}
+
+/// One piece of a state as it was frozen.
+pub(super) async fn load_piece(
+    store: &LaneStore,
+    what: &str,
+    piece: &Piece,
+    ahead: &Ahead,
+) -> Result<Vec<u8>, ChainError> {
+    load_blob(store, what, &piece.key, &piece.sha256, ahead.bytes(piece)).await
 }
 
 /// The outbox as it was frozen.

@@ -64,6 +64,7 @@ pub(crate) struct Life {
     pub(crate) thread: Thread<Ended>,
     pub(crate) lead: Lead,
     pub(crate) stop: Stop,
+    metrics: Arc<LaneMetrics>,
     commands: mpsc::Sender<Command>,
     _looks: mpsc::Sender<Look>,
 }
@@ -97,6 +98,7 @@ impl Life {
         let (commands_tx, commands) = mpsc::channel(1);
         let (looks_tx, looks) = mpsc::channel(1);
         let tables = around.plot.config.tables().into_iter().map(|(id, _)| id);
+        let metrics = Arc::new(LaneMetrics::new([], tables));
         let outside = Outside {
             bell: Bell::default(),
             commands: Commands::new(commands),
@@ -106,7 +108,7 @@ impl Life {
             stages: Arc::default(),
             live: broadcast::channel(1).0,
             haste: Haste::default(),
-            metrics: Arc::new(LaneMetrics::new([], tables)),
+            metrics: Arc::clone(&metrics),
             pulse: Pulse::new(clock.clone()),
             trial: Trial::default(),
             memory: Account::default(),
@@ -114,7 +116,12 @@ impl Life {
         };
         let parts = around.parts(place, &instance, clock, lead.clone(), random);
         let thread = supervise(parts, outside).map_err(|error| error.to_string())?;
-        Ok(Self { instance, thread, lead, stop, commands: commands_tx, _looks: looks_tx })
+        Ok(Self { instance, thread, lead, stop, metrics, commands: commands_tx, _looks: looks_tx })
+    }
+
+    /// How often it has merged pieces of its state beside the lane.
+    pub(crate) fn merges(&self) -> u64 {
+        self.metrics.merges.get()
     }
 
     /// Asks for another module, if nobody else does.

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    let (mut rows, mut epochs, mut kills, mut terms, mut events) = (0, 0, 0, 0, 0);
+    let (mut rows, mut epochs, mut kills, mut terms, mut merges, mut events) = (0, 0, 0, 0, 0, 0);
     for seed in from..from.saturating_add(seeds) {
         let story = run(seed, None);
         if let Some(fault) = &story.fault {
@@ -38,10 +38,11 @@ fn main() -> ExitCode {
         epochs += story.epochs;
         kills += story.kills;
         terms += story.terms;
+        merges += story.merges;
         events += story.events.len();
     }
     println!(
-        "{seeds} seeds from {from}: {rows} rows in {epochs} epochs, each once; {kills} kills, {terms} terms, {events} events"
+        "{seeds} seeds from {from}: {rows} rows in {epochs} epochs, each once; {kills} kills, {terms} terms, {merges} merges, {events} events"
     );
     ExitCode::SUCCESS
 }

@@ -11,3 +11,8 @@ pub(crate) const LANE: &str = "0";
 pub(crate) fn is_record(path: &Path) -> bool {
     path.as_ref().contains(&format!("{}/{}/", paths::lane_folder(JOB, LANE), paths::CHAIN_FOLDER))
 }
+
+/// Whether it is the path of a piece of a state.
+pub(crate) fn is_piece(path: &Path) -> bool {
+    path.as_ref().contains(&format!("/{}/", paths::STATE_FOLDER))
+}

@@ -173,7 +173,11 @@ fn bases(random: &mut Pcg64Mcg) -> Bases {
     if random.random_bool(0.25) {
         return Bases::default();
     }
-    Bases { deltas_from: 0, deltas_max: random.random_range(1..8), deltas_percent: 10_000 }
+    let (merged_from, deltas_max) = match random.random() {
+        true => (0, random.random_range(1..3)),
+        false => (u64::MAX, random.random_range(1..8)),
+    };
+    Bases { deltas_from: 0, deltas_max, deltas_percent: 10_000, merged_from }
 }
 
 /// As it is, or so that stories, whose chains are short, let go of their beginnings.

@@ -20,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::instance::Instance;
-use super::objects::is_record;
+use super::objects::{is_piece, is_record};
 
 /// What is common to all ways to the store.
 pub(crate) struct Network {
@@ -62,6 +62,14 @@ impl Network {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let is_damaged = self.is_bad.load(Ordering::Relaxed) && random.random_ratio(1, 100);
         is_damaged.then(|| random.random_range(0.0..1.0))
+    }
+
+    /// How long a large object takes on its way, beside everything else. Others go on meanwhile.
+    fn size(&self) -> Duration {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_large = self.is_bad.load(Ordering::Relaxed) && random.random_ratio(1, 12);
+        let millis = if is_large { random.random_range(200..2_500) } else { 0 };
+        Duration::from_millis(millis)
     }
 
     /// What becomes of the next request, and how long it takes.
@@ -259,6 +267,9 @@ impl ObjectStore for Way {
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         self.pass("get").await?;
+        if is_piece(path) {
+            tokio::time::sleep(self.network.size()).await;
+        }
         let (is_head, found) = (options.head, self.store.get_opts(path, options).await?);
         match self.network.damage() {
             Some(at) if !is_head && is_hashed(path) => {

@@ -48,6 +48,8 @@ pub struct Story {
     pub kills: usize,
     /// Terms of leadership that were won.
     pub terms: u64,
+    /// Times that pieces of a state were merged beside a lane.
+    pub merges: u64,
 }
 
 /// As a table that a person reads, what went wrong in its last line.

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn whatever_dies_and_whenever_every_row_is_there_once() {
-    let (mut kills, mut terms) = (0, 0);
+    let (mut kills, mut terms, mut merges) = (0, 0, 0);
     for seed in 0..1_000 {
         let story = run(seed, None);
         if let Some(fault) = &story.fault {
@@ -12,10 +12,11 @@ fn whatever_dies_and_whenever_every_row_is_there_once() {
         }
         kills += story.kills;
         terms += story.terms;
+        merges += story.merges;
     }
     assert!(
-        kills > 800 && terms > 1_200,
-        "{kills} kills, {terms} terms: stories in which nothing happens"
+        kills > 800 && terms > 1_200 && merges > 100,
+        "{kills} kills, {terms} terms, {merges} merges: stories in which nothing happens"
     );
 }
 

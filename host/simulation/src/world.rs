@@ -59,6 +59,7 @@ struct World {
     places: Vec<Place>,
     kills: usize,
     terms: u64,
+    merges: u64,
 }
 
 /// Where an instance runs, one life after the other.
@@ -99,7 +100,7 @@ impl World {
             mutation,
         };
         let places = (0..count).map(place).collect();
-        Self { seed, random, around, places, kills: 0, terms: 0 }
+        Self { seed, random, around, places, kills: 0, terms: 0, merges: 0 }
     }
 
     async fn play(mut self) -> Story {
@@ -122,7 +123,8 @@ impl World {
             Err(fault) => (0, Some(fault)),
         };
         let (events, epochs) = (self.around.diary.events(), reader.epochs());
-        Story { events, fault, rows, epochs, kills: self.kills, terms: self.terms }
+        let Self { kills, terms, merges, .. } = self;
+        Story { events, fault, rows, epochs, kills, terms, merges }
     }
 
     async fn play_on(&mut self, reader: &mut Reader) -> Result<(), String> {
@@ -188,7 +190,9 @@ impl World {
     /// A life that ended by itself has finished, and nothing else.
     fn have_finished(&mut self) -> Result<(), String> {
         for place in &mut self.places {
-            let Some(Life { thread, instance, .. }) = place.life.take() else { continue };
+            let Some(life) = place.life.take() else { continue };
+            self.merges += life.merges();
+            let Life { thread, instance, .. } = life;
             match thread.join() {
                 Ok(Ended::Well(end)) => {
                     self.around.diary.note(&instance.name, format!("ends: {end:?}"), "")
@@ -204,6 +208,7 @@ impl World {
         let place = &mut self.places[number];
         if let Some(life) = place.life.take() {
             self.terms += life.lead.take_overs();
+            self.merges += life.merges();
             life.instance.kill();
         }
         let rest = Duration::from_millis(self.random.random_range(50..5_000));
@@ -276,6 +281,7 @@ impl World {
             self.places.iter_mut().filter_map(|place| place.life.take()).collect();
         for life in &lives {
             self.terms += life.lead.take_overs();
+            self.merges += life.merges();
             life.instance.kill();
         }
         for _ in 0..100 {

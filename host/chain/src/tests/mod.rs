@@ -104,7 +104,13 @@ fn epoch_of(number: i64) -> FrozenEpoch {
     FrozenEpoch {
         kind: RecordKind::Data,
         source: source_at(number + 1),
-        state: Some(FrozenState { header: Vec::new(), sections, groups: 1, is_delta }),
+        state: Some(FrozenState {
+            header: Vec::new(),
+            sections,
+            groups: 1,
+            is_delta,
+            merged: None,
+        }),
         files: vec![EncodedFile {
             table: Arc::from("numbers"),
             partition: partition_of(number),

@@ -49,6 +49,8 @@ pub struct LaneMetrics {
     pub base_bytes: Counter,
     /// … or what had changed.
     pub delta_bytes: Counter,
+    /// Times that stored pieces of the state were merged into a base beside the lane.
+    pub merges: Counter,
     /// When an epoch was last committed, wall time in µs since 1970; 0: not yet.
     pub last_commit_micros: Gauge,
     /// The last commits, for people; at most [`Commits::KEPT`].
@@ -123,6 +125,7 @@ impl LaneMetrics {
             panics: Panics::default(),
             checkpoint_bytes: Gauge::default(),
             base_bytes: Counter::default(),
+            merges: Counter::default(),
             delta_bytes: Counter::default(),
             last_commit_micros: Gauge::default(),
             commits: Commits::default(),

@@ -222,6 +222,12 @@ pub(super) const DELTA_BYTES: Metric = counter(
     PIPELINE,
     "State stored by checkpoints that wrote what had changed, compressed",
 );
+pub(super) const MERGES: Metric = counter(
+    "sluicegate_checkpoint_merges",
+    None,
+    PIPELINE,
+    "Times that stored pieces of the state were merged into a base, beside the lane",
+);
 pub(super) const COMMIT: Metric = seconds(
     "sluicegate_commit_duration",
     PIPELINE,
@@ -314,7 +320,7 @@ pub(super) const PROCESS_FDS: Metric =
     gauge("process_open_fds", None, &[], "Open files and connections of the process");
 
 /// In the order of the documentation.
-pub(super) const ALL: [&Metric; 62] = [
+pub(super) const ALL: [&Metric; 63] = [
     &BUILD,
     &PHASE,
     &PROBLEM,
@@ -358,6 +364,7 @@ pub(super) const ALL: [&Metric; 62] = [
     &CHECKPOINT_STATE,
     &BASE_BYTES,
     &DELTA_BYTES,
+    &MERGES,
     &COMMIT,
     &COMMIT_FAILURES,
     &DELETED_OBJECTS,

@@ -242,6 +242,7 @@ fn commits(page: &mut Page, lanes: &[View]) -> Result<(), Error> {
     })?;
     page.counters(&catalog::BASE_BYTES, lanes, |metrics| metrics.base_bytes.get())?;
     page.counters(&catalog::DELTA_BYTES, lanes, |metrics| metrics.delta_bytes.get())?;
+    page.counters(&catalog::MERGES, lanes, |metrics| metrics.merges.get())?;
     page.histograms(&catalog::COMMIT, lanes, |metrics| &metrics.commit)?;
     page.counters(&catalog::COMMIT_FAILURES, lanes, |metrics| {
         metrics.commit_failures.load(Relaxed)

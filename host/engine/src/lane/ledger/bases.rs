@@ -11,11 +11,14 @@ pub struct Bases {
     pub deltas_max: usize,
     /// Nor are deltas that have more than this part of its bytes, in hundredths.
     pub deltas_percent: u64,
+    /// From so much on, bytes, compressed, a base is merged of what is stored, beside the lane. Encoding it would hold the lane up.
+    /// The lane writes one only if twice as much has come together.
+    pub merged_from: u64,
 }
 
 impl Default for Bases {
     fn default() -> Self {
-        Self { deltas_from: 128 << 10, deltas_max: 32, deltas_percent: 50 }
+        Self { deltas_from: 128 << 10, deltas_max: 32, deltas_percent: 50, merged_from: 4 << 20 }
     }
 }
 
@@ -24,9 +27,21 @@ impl Bases {
     pub(super) fn is_due(&self, state: Option<&StateRef>) -> bool {
         let Some(state) = state else { return true };
         let base = state.base_bytes();
+        base < self.deltas_from || self.has_full(state, if base < self.merged_from { 1 } else { 2 })
+    }
+
+    /// Whether the pieces of a state are to be merged beside the lane.
+    pub(super) fn is_merge_due(&self, state: &StateRef) -> bool {
+        state.base_bytes() >= self.merged_from && state.deltas() > 0 && self.has_full(state, 1)
+    }
+
+    /// Whether a state has so many times the deltas that go on a base.
+    fn has_full(&self, state: &StateRef, times: usize) -> bool {
+        let base = state.base_bytes();
         let deltas = state.bytes().saturating_sub(base);
         let most = base.saturating_mul(self.deltas_percent) / 100;
-        base < self.deltas_from || state.deltas() >= self.deltas_max || deltas > most
+        state.deltas() >= self.deltas_max.saturating_mul(times)
+            || deltas > most.saturating_mul(times as u64)
     }
 }
 
@@ -53,5 +68,32 @@ mod tests {
         assert!(is_due(state(1 << 20, &[1; 32])) && !is_due(state(1 << 20, &[1; 31])));
         assert!(is_due(state(200_000, &[50_000, 50_001])));
         assert!(!is_due(state(200_000, &[50_000, 50_000])));
+    }
+
+    #[test]
+    fn a_large_base_is_merged_beside_the_lane_before_the_lane_would_write_it() {
+        const LARGE: u64 = 4 << 20;
+        let bases = Bases::default();
+        for (deltas, is_merged, is_due) in [
+            (0, false, false),
+            (31, false, false),
+            (32, true, false),
+            (63, true, false),
+            (64, true, true),
+        ] {
+            let large = state(LARGE, &vec![1; deltas]);
+            assert_eq!(
+                (bases.is_merge_due(&large), bases.is_due(Some(&large))),
+                (is_merged, is_due)
+            );
+            assert!(
+                !bases.is_merge_due(&state(LARGE - 1, &vec![1; deltas])),
+                "the lane is as fast"
+            );
+        }
+        assert!(!bases.is_merge_due(&state(LARGE, &[LARGE / 2])));
+        assert!(bases.is_merge_due(&state(LARGE, &[LARGE / 2, 1])));
+        assert!(!bases.is_due(Some(&state(LARGE, &[LARGE]))));
+        assert!(bases.is_due(Some(&state(LARGE, &[LARGE, 1]))));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sluicegate_chain::frozen::EncodedFile;
-use sluicegate_chain::{FrozenOutbox, FrozenState};
+use sluicegate_chain::{FrozenOutbox, FrozenState, MergedBase};
 
 use crate::counters::LaneMetrics;
 use crate::lane::Outside;
@@ -42,19 +42,21 @@ impl Held {
         files: &[EncodedFile],
         outbox: Option<&FrozenOutbox>,
     ) {
-        self.copy = state.map_or(0, |state| state.len() as u64);
+        self.copy = state.map_or(0, |state| {
+            state.len() as u64 + state.merged.as_ref().map_or(0, MergedBase::bytes)
+        });
         self.files = files.iter().map(|file| file.bytes.len() as u64).sum();
         self.outbox = outbox.map_or(0, |outbox| outbox.text.len() as u64);
     }
 
-    /// Tells what the lane holds. `in_flight`: the committer has an epoch.
-    pub(super) fn tell(&mut self, state: u64, firing: u64, outputs: &Outputs, in_flight: bool) {
+    /// Tells what the lane holds, `beside` its state to fire and to merge. `in_flight`: the committer has an epoch.
+    pub(super) fn tell(&mut self, state: u64, beside: u64, outputs: &Outputs, in_flight: bool) {
         let (copy, files) = if in_flight { (self.copy, self.files) } else { (0, 0) };
         let outbox = if in_flight || outputs.is_unsent() { self.outbox } else { 0 };
         let modules = self.metrics.stages().iter().filter_map(|stage| stage.running());
         self.told = Holds {
             state,
-            copy: copy + firing,
+            copy: copy + beside,
             plugins: modules.map(|module| module.memory_bytes.get()).sum(),
             staged: outputs.staged_bytes(),
             in_flight: files + outbox,

@@ -5,6 +5,7 @@
 
 mod bases;
 mod held;
+mod merging;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use super::plan::Plan;
 use super::refusal::Refusal;
 use super::{LaneEnd, LaneError, Outside, PlacedModule};
 use held::Held;
+use merging::Merging;
 
 pub use bases::Bases;
 
@@ -60,6 +62,7 @@ pub(super) struct Ledger {
     /// The state that the newest record names.
     state: Option<StateRef>,
     bases: Bases,
+    merging: Merging,
     /// What later starts must keep to: what the state is made with, and the columns of every table that has files.
     promises: BTreeMap<String, String>,
 }
@@ -96,7 +99,10 @@ impl Ledger {
         modules: Vec<PlacedModule>,
         bases: Bases,
     ) -> Self {
+        let stored = (committer.pieces(), committer.runtime());
+        let merging = Merging::new(config.name.to_string(), stored, &outside.metrics);
         Self {
+            merging,
             committer,
             memory: Held::nothing(outside),
             epoch: record.epoch,
@@ -191,7 +197,8 @@ impl Ledger {
         firing: u64,
         outputs: &Outputs,
     ) -> Result<(), LaneError> {
-        self.memory.tell(state, firing, outputs, self.committer.in_flight());
+        let beside = firing + self.merging.bytes();
+        self.memory.tell(state, beside, outputs, self.committer.in_flight());
         let limit = self.config.limits.state_bytes;
         if state > limit {
             return Err(LaneError::StateTooLarge { bytes: state, limit });
@@ -206,7 +213,10 @@ impl Ledger {
 
     /// Hands an epoch to the committer. Rows from here on are of the next.
     pub(super) fn submit(&mut self, frozen: Frozen) {
-        let Frozen { source, watermark, state, files, outbox } = frozen;
+        let Frozen { source, watermark, mut state, files, outbox } = frozen;
+        if let Some(delta) = state.as_mut().filter(|state| state.is_delta) {
+            delta.merged = self.merging.take();
+        }
         self.memory.submitted(state.as_ref(), &files, outbox.as_ref());
         let config = self.promises(&files);
         self.committer.submit(FrozenEpoch {
@@ -263,6 +273,7 @@ impl Ledger {
                 self.metrics.commits.push(commit);
                 self.pinned_before.clone_from(&record.modules);
                 self.state.clone_from(&record.state);
+                self.merging.committed(self.state.as_ref(), &self.bases);
                 Ok(Some(record))
             }
             Some(CommitOutcome::Lost(lost)) => {

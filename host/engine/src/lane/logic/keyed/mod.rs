@@ -174,7 +174,7 @@ impl Kind for Keyed {
         let is_delta = extent == Extent::Changed;
         let header = if is_delta { snapshot::delta_header() } else { snapshot::header() };
         let (sections, groups) = (sections.into_iter().flatten().collect(), self.groups_len());
-        (groups > 0).then_some(FrozenState { header, sections, groups, is_delta })
+        (groups > 0).then_some(FrozenState { header, sections, groups, is_delta, merged: None })
     }
 
     fn has_delta(&self) -> bool {

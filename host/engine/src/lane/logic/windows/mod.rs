@@ -299,7 +299,7 @@ impl Kind for Windows {
             // What stands in the header may have changed as well.
             sections.push(Vec::new());
         }
-        (rows > 0).then_some(FrozenState { header, sections, groups, is_delta })
+        (rows > 0).then_some(FrozenState { header, sections, groups, is_delta, merged: None })
     }
 
     fn has_delta(&self) -> bool {
