@@ -92,4 +92,7 @@ pub struct Sign {
     pub count: u64,
     /// It leads no more, and nobody has to wait for it.
     pub released: bool,
+    /// It was asked to end and commits for the last time: whoever stands by looks more often. Nothing else follows from it.
+    #[serde(default)]
+    pub ending: bool,
 }

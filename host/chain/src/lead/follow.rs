@@ -21,6 +21,11 @@ impl Seen {
     pub fn is_released(&self) -> bool {
         self.sign.as_ref().is_some_and(|sign| sign.released)
     }
+
+    /// Whether its leader has said that it is about to.
+    pub fn is_ending(&self) -> bool {
+        self.sign.as_ref().is_some_and(|sign| sign.ending && !sign.released)
+    }
 }
 
 /// A look that the store has answered.
@@ -133,7 +138,7 @@ mod tests {
             file: None,
             at: EventTime(0),
         };
-        let sign = Sign { nonce: "n".to_owned(), count, released };
+        let sign = Sign { nonce: "n".to_owned(), count, released, ending: false };
         Some(Seen { claim, sign: (count > 0).then_some(sign) })
     }
 

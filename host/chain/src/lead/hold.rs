@@ -18,6 +18,16 @@ pub struct Hold {
     from: Duration,
     /// Signs that were sent.
     count: u64,
+    ending: Ending,
+}
+
+/// Whether a leader is about to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Ending {
+    No,
+    /// Others do not know yet.
+    Untold,
+    Told,
 }
 
 /// What became of a sign.
@@ -32,7 +42,8 @@ pub enum Kept {
 impl Hold {
     /// A term was won by a claim whose first attempt began then.
     pub fn begin(timing: &Timing, claim_began: Duration) -> Self {
-        Self { valid_for: timing.valid_for(), beat: timing.beat, from: claim_began, count: 0 }
+        let (valid_for, beat, ending) = (timing.valid_for(), timing.beat, Ending::No);
+        Self { valid_for, beat, from: claim_began, count: 0, ending }
     }
 
     /// When the leader stops to believe that it leads.
@@ -45,9 +56,24 @@ impl Hold {
         now < self.until()
     }
 
+    /// It was asked to end: a sign is due at once that says so, and each sign from now on does.
+    pub fn end(&mut self) {
+        if self.ending == Ending::No {
+            self.ending = Ending::Untold;
+        }
+    }
+
+    /// Whether it was asked to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending != Ending::No
+    }
+
     /// When the next sign is due.
     pub fn next_beat(&self) -> Duration {
-        self.from + self.beat
+        match self.ending {
+            Ending::Untold => Duration::ZERO,
+            Ending::No | Ending::Told => self.from + self.beat,
+        }
     }
 
     /// The number of the next sign, which is about to be sent.
@@ -62,6 +88,9 @@ impl Hold {
             return Kept::Lapsed;
         }
         self.from = self.from.max(began);
+        if self.ending == Ending::Untold {
+            self.ending = Ending::Told;
+        }
         Kept::Extended
     }
 }
@@ -80,6 +109,19 @@ mod tests {
         assert_eq!(hold.taken(SECOND * 105, SECOND * 109), Kept::Extended);
         assert_eq!(hold.until(), SECOND * 118);
         assert_eq!((hold.count(), hold.count()), (1, 2));
+    }
+
+    #[test]
+    fn a_leader_that_is_to_end_says_so_at_once_and_once() {
+        let mut hold = Hold::begin(&Timing::default(), SECOND * 100);
+        assert!(!hold.is_ending());
+        hold.end();
+        assert!(hold.is_ending() && hold.next_beat() < SECOND * 101);
+        assert_eq!(hold.until(), SECOND * 113, "it may believe no longer for that");
+        hold.taken(SECOND * 101, SECOND * 101);
+        hold.end();
+        assert!(hold.is_ending());
+        assert_eq!(hold.next_beat(), SECOND * 106);
     }
 
     #[test]

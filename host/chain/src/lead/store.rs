@@ -106,7 +106,8 @@ impl LeadStore {
     /// a term that it wins is released at once. Takes up to twice `limit`; then others wait for nobody.
     pub async fn withdraw(&self, claim: &Claim, limit: Duration) {
         if let Ok(Attempt::Won) = tokio::time::timeout(limit, self.try_win(claim)).await {
-            let sign = Sign { nonce: claim.nonce.clone(), count: 1, released: true };
+            let (nonce, ending) = (claim.nonce.clone(), false);
+            let sign = Sign { nonce, count: 1, released: true, ending };
             if let Err(error) = self.put_sign(claim.term, &sign, limit).await {
                 tracing::debug!("{error}");
             }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::applicant::Applicant;
 use super::{Lead, SETTLE_LIMIT};
 use crate::pulse::Pulse;
+use crate::stop::Stop;
 use sluicegate_chain::lead::Timing;
 use sluicegate_chain::lead::claim::{Claim, Sign};
 use sluicegate_chain::lead::hold::{Hold, Kept};
@@ -76,6 +77,8 @@ pub(crate) struct Work {
     pub(crate) clock: Clock,
     pub(crate) lead: Lead,
     pub(crate) pulse: Pulse,
+    /// Heard before the lane has committed for the last time.
+    pub(crate) asked: Stop,
     pub(crate) panics: Panics,
     pub(crate) applicant: Applicant,
     pub(crate) claim: Claim,
@@ -121,11 +124,16 @@ impl Work {
         }
     }
 
-    /// Until the next sign is due.
-    async fn wait(&self) {
+    /// Until the next sign is due, which it is as soon as the instance is asked to end.
+    async fn wait(&mut self) {
         let due = self.hold.next_beat().saturating_sub(self.clock.with_suspend());
         // A machine that was suspended wakes to see at once that it is late.
-        tokio::time::sleep(due.clamp(Duration::from_millis(10), Duration::from_secs(1))).await;
+        let due = tokio::time::sleep(due.clamp(Duration::from_millis(10), Duration::from_secs(1)));
+        let asked = self.asked.clone();
+        tokio::select! {
+            () = asked.asked(), if !self.hold.is_ending() => self.hold.end(),
+            () = due => {}
+        }
     }
 
     async fn beat(&mut self) -> Round {
@@ -197,7 +205,8 @@ impl Work {
     }
 
     fn sign(&mut self, released: bool) -> Sign {
-        Sign { nonce: self.claim.nonce.clone(), count: self.hold.count(), released }
+        let (nonce, ending) = (self.claim.nonce.clone(), self.hold.is_ending());
+        Sign { nonce, count: self.hold.count(), released, ending }
     }
 }
 
@@ -259,6 +268,7 @@ mod tests {
             clock: clock.clone(),
             lead: Lead::new(clock.clone()),
             pulse: Pulse::new(clock.clone()),
+            asked: Stop::new(clock.clone()),
             panics: Panics::default(),
             applicant,
             claim,
@@ -293,6 +303,28 @@ mod tests {
         assert!(is_pending(run.as_mut()).await, "it waits for the answer");
         assert!(seen(&store).await.sign.is_none());
         held.land_and_go_on().await.1.unwrap();
+        run.await;
+        assert!(seen(&store).await.is_released());
+    }
+
+    /// Others look more often then. Its own commit may take seconds yet.
+    #[tokio::test]
+    async fn a_leader_that_is_asked_to_end_says_so_at_once_and_leads_on() {
+        let (store, clock) = (store(Arc::new(InMemory::new())), Clock::manual(0));
+        let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
+        work.pulse.beat();
+        let (asked, lead) = (work.asked.clone(), work.lead.clone());
+        let mut run = std::pin::pin!(work.run(stop.clone()));
+        assert!(is_pending(run.as_mut()).await);
+        asked.ask();
+        let is_ending = |seen: Seen| seen.is_ending() && !seen.is_released();
+        while !is_ending(seen(&store).await) {
+            assert!(is_pending(run.as_mut()).await);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(is_pending(run.as_mut()).await);
+        assert_eq!(lead.standing(), Standing::Leads);
+        stop.cancel();
         run.await;
         assert!(seen(&store).await.is_released());
     }

@@ -52,6 +52,8 @@ enum Without {
     Releasing,
     /// A leader that is asked to stop drops the sign that is under way, and releases.
     Settling,
+    /// Who is about to end counts as one that has.
+    Ending,
 }
 
 #[expect(clippy::large_enum_variant, reason = "a search holds most of them anyway")]
@@ -110,6 +112,8 @@ struct Bounds {
     clocks_lie: bool,
     /// Old terms are deleted by a leader.
     forgets: bool,
+    /// Leaders say that they are about to end.
+    ends: bool,
     ticks: u8,
     /// In one story, of any kind and in any order.
     misfortunes: u8,
@@ -297,6 +301,11 @@ impl Job {
         let now = self.instances[i].clock;
         let release = At::Releasing { claim: Arc::clone(claim) };
         push(format_args!("i{i} is asked to stop"), self.with(i, release));
+        if self.bounds.ends && !hold.is_ending() {
+            let (claim, mut hold) = (Arc::clone(claim), hold.clone());
+            hold.end();
+            push(format_args!("i{i} is to stop soon"), self.with(i, At::Leading { claim, hold }));
+        }
         if !hold.is_valid(now) && self.bounds.without != Without::Lapsing {
             self.claims(i, claim.term.next(), format_args!("its own has lapsed"), push);
         } else if now >= hold.next_beat() {
@@ -320,7 +329,7 @@ impl Job {
         let leading = |hold| At::Leading { claim: Arc::clone(claim), hold };
         if !landed {
             let mut sent = hold.clone();
-            let sign = Sign { nonce: claim.nonce.clone(), count: sent.count(), released: false };
+            let sign = sign_of(claim, &mut sent);
             let claim = Arc::clone(claim);
             let at = At::Beating { claim, hold: sent, began: *began, landed: true };
             let mut next = self.with(i, at);
@@ -352,7 +361,7 @@ impl Job {
     fn step_late_sign(&self, i: usize, push: Push<'_, Self>) {
         let At::Beating { claim, hold, .. } = &self.instances[i].at else { return };
         let mut hold = hold.clone();
-        let sign = Sign { nonce: claim.nonce.clone(), count: hold.count(), released: false };
+        let sign = sign_of(claim, &mut hold);
         let late = |mut next: Self, at| {
             next.late_sign = Some((claim.term, sign.clone()));
             next.with(i, at)
@@ -382,7 +391,13 @@ impl Job {
                 push(format_args!("i{i} looks"), self.with(i, at));
             }
             At::Looking { follower, began, seen, is_over } => {
-                let look = Look { seen: seen.clone(), began: *began, ended: now, is_gone: false };
+                let mut seen = seen.clone();
+                if let (Without::Ending, Some(sign)) =
+                    (self.bounds.without, seen.as_mut().and_then(|seen| seen.sign.as_mut()))
+                {
+                    sign.released |= sign.ending;
+                }
+                let look = Look { seen, began: *began, ended: now, is_gone: false };
                 self.decide(i, follower.clone(), look.clone(), *is_over, push);
                 let Some(next) = self.unfortunate() else { return };
                 let mut blind = follower.clone();
@@ -399,7 +414,8 @@ impl Job {
             At::Beating { .. } => self.step_beat(i, push),
             At::Releasing { claim } => {
                 let mut next = self.with(i, At::Off);
-                let sign = Sign { nonce: claim.nonce.clone(), count: 0, released: true };
+                let (nonce, ending) = (claim.nonce.clone(), false);
+                let sign = Sign { nonce, count: 0, released: true, ending };
                 next.signs.insert(claim.term, sign);
                 let is_late = |(term, _): &(LeadTerm, Sign)| *term == claim.term;
                 let is_settled = !self.late_sign.as_ref().is_some_and(is_late);
@@ -434,6 +450,12 @@ impl Job {
         }
         push(format_args!("a tick"), all);
     }
+}
+
+/// The next sign of a leader.
+fn sign_of(claim: &Claim, hold: &mut Hold) -> Sign {
+    let (nonce, count, ending) = (claim.nonce.clone(), hold.count(), hold.is_ending());
+    Sign { nonce, count, released: false, ending }
 }
 
 fn next_term(at: &At) -> LeadTerm {
@@ -492,7 +514,8 @@ impl State for Job {
 }
 
 fn check(without: Without, misfortunes: u8) -> Found {
-    let bounds = Bounds { without, clocks_lie: false, forgets: false, ticks: 4, misfortunes };
+    let (clocks_lie, forgets, ends) = (false, false, false);
+    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 4, misfortunes };
     search(start(bounds, &[1, 1]))
 }
 
@@ -550,7 +573,8 @@ fn a_sign_that_is_dropped_before_a_release_may_land_behind_it() {
 
 /// Where old terms are deleted.
 fn check_forgetting(without: Without) -> Found {
-    let bounds = Bounds { without, clocks_lie: false, forgets: true, ticks: 0, misfortunes: 2 };
+    let (clocks_lie, forgets, ends) = (false, true, false);
+    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 0, misfortunes: 2 };
     search(start(bounds, &[1, 3]))
 }
 
@@ -568,7 +592,8 @@ fn a_deleted_term_that_is_won_again_without_a_look_makes_two_leaders() {
 
 /// Where clocks may stand: no time tells the leader, so what it sees must.
 fn check_lying(without: Without) -> Found {
-    let bounds = Bounds { without, clocks_lie: true, forgets: false, ticks: 4, misfortunes: 0 };
+    let (clocks_lie, forgets, ends) = (true, false, false);
+    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 4, misfortunes: 0 };
     search(start(bounds, &[1, 1]))
 }
 
@@ -582,4 +607,23 @@ fn a_leader_whose_clock_lies_sees_its_successor_before_it_beats() {
 #[test]
 fn a_leader_that_does_not_look_beats_on_beside_its_successor() {
     check_lying(Without::LookingBefore).assert_violation("beats although");
+}
+
+/// Where leaders say that they are about to end.
+fn check_ending(without: Without) -> Found {
+    let (clocks_lie, forgets, ends) = (false, false, true);
+    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 3, misfortunes: 1 };
+    search(start(bounds, &[1, 1]))
+}
+
+#[test]
+fn a_leader_may_say_that_it_is_about_to_end() {
+    let found = check_ending(Without::Nothing);
+    println!("with leaders that are about to end: {found:?}");
+    found.assert_safe(1_000);
+}
+
+#[test]
+fn a_leader_that_is_about_to_end_leads_yet() {
+    check_ending(Without::Ending).assert_violation("led");
 }

@@ -24,6 +24,12 @@ use sluicegate_pipeline::fingerprint::sections::{differing, sections};
 /// Between two attempts to send a claim whose fate is unknown.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
+/// How often a leader is looked at that is about to end: two small reads each time.
+const LOOK_CLOSELY: Duration = Duration::from_millis(100);
+
+/// A leader that was asked to end has, or its process is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
 /// A term that was won by an instance that had to wait for it.
 pub(super) struct Won {
     /// None if nobody had led before.
@@ -61,6 +67,7 @@ pub(super) fn win(
         compared: None,
         followed: None,
         led: None,
+        ending: None,
     }
     .win(opener, logs)
 }
@@ -82,6 +89,8 @@ struct Candidate<'c> {
     followed: Option<Duration>,
     /// When somebody else was last seen to lead. Of one that is silent its last sign counts.
     led: Option<Duration>,
+    /// Since when the leader is seen to be about to end.
+    ending: Option<Duration>,
 }
 
 impl Candidate<'_> {
@@ -120,8 +129,7 @@ impl Candidate<'_> {
             let differs = self.compare_files();
             self.publish(problem.or(differs));
             self.follow(opener, logs)?;
-            let LaneParts { runtime, pace, .. } = self.parts;
-            if wait(self.outside, runtime, pace.look, Awaited::Standby) {
+            if wait(self.outside, &self.parts.runtime, self.pace(), Awaited::Standby) {
                 return Err(OpenError::Stopped);
             }
         }
@@ -136,6 +144,8 @@ impl Candidate<'_> {
         Ok(match looked {
             Ok(seen) => {
                 self.known = seen.as_ref().map(|seen| seen.claim.clone());
+                let is_ending = seen.as_ref().is_some_and(Seen::is_ending);
+                self.ending = is_ending.then(|| self.ending.unwrap_or(ended));
                 let process = |seen: &Seen| {
                     let is_gone = |process| self.parts.processes.is_gone(process);
                     seen.claim.process.as_ref().is_some_and(is_gone)
@@ -156,6 +166,16 @@ impl Candidate<'_> {
                 Err(error)
             }
         })
+    }
+
+    /// Until the next look. One that is about to end is watched closely, for as long as it may take.
+    fn pace(&self) -> Duration {
+        let LaneParts { clock, pace, .. } = self.parts;
+        let is_close = |since| clock.with_suspend().saturating_sub(since) < ENDS_WITHIN;
+        match self.ending.is_some_and(is_close) {
+            true => pace.look.min(LOOK_CLOSELY),
+            false => pace.look,
+        }
     }
 
     /// Who of an earlier version has the lane, if somebody has.
@@ -196,6 +216,7 @@ impl Candidate<'_> {
             clock: clock.clone(),
             lead: lead.clone(),
             pulse: self.outside.pulse.clone(),
+            asked: self.outside.stop.clone(),
             panics: self.outside.metrics.panics.clone(),
             applicant,
             claim: claim.clone(),
