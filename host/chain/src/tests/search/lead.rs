@@ -612,7 +612,7 @@ fn a_leader_that_does_not_look_beats_on_beside_its_successor() {
 /// Where leaders say that they are about to end.
 fn check_ending(without: Without) -> Found {
     let (clocks_lie, forgets, ends) = (false, false, true);
-    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 3, misfortunes: 1 };
+    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 2, misfortunes: 1 };
     search(start(bounds, &[1, 1]))
 }
 
