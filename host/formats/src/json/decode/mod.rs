@@ -15,11 +15,13 @@ mod column;
 mod moment;
 mod number;
 mod plain;
+mod plain_number;
 mod reason;
 mod shape;
 mod skip;
 mod text;
 mod visit;
+mod wide;
 mod word;
 #[cfg(test)]
 mod tests;

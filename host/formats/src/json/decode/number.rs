@@ -1,9 +1,7 @@
 //! Exact numbers from their text: decimals, integers, times as numbers. Nothing goes through a float.
 
-use super::word::{self, byte};
-
 /// 10⁰ … 10¹⁸: every power of ten that an i64 holds.
-const POWERS: [i64; 19] = {
+pub(super) const POWERS: [i64; 19] = {
     let mut powers = [1; 19];
     let mut exponent = 1;
     while exponent < powers.len() {
@@ -14,7 +12,7 @@ const POWERS: [i64; 19] = {
 };
 
 /// 10⁰ … 10³⁸: every power of ten that an i128 holds.
-const LONG_POWERS: [i128; 39] = {
+pub(super) const LONG_POWERS: [i128; 39] = {
     let mut powers = [1; 39];
     let mut exponent = 1;
     while exponent < powers.len() {
@@ -70,139 +68,13 @@ pub(super) fn long_decimal(text: &[u8], precision: u8, scale: u8) -> Result<i128
     slow_decimal(text, scale, |value| long_fits(value, precision).then_some(value))
 }
 
-/// A number as most are written: no exponent, at most 18 digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PlainNumber {
-    /// Its digits as an integer.
-    pub(super) digits: i64,
-    /// How many of them stand behind the point; none: there is no point.
-    pub(super) fraction: Option<usize>,
-}
-
-/// The number of JSON that begins at `at`, and where it ends. None if it is written in any other way, or is `-0`.
-#[inline(always)]
-pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
-    let negative = byte(bytes, at) == b'-';
-    let start = at + usize::from(negative);
-    let (value, whole, fraction, end) = match short(bytes, start) {
-        Some(number) => number,
-        None => long(bytes, start)?,
-    };
-    // A zero before other digits is no JSON.
-    let is_json = fraction != Some(0) && (whole == 1 || whole > 1 && byte(bytes, start) != b'0');
-    if !is_json || negative && value == 0 || matches!(byte(bytes, end), b'e' | b'E') {
-        return None;
-    }
-    let digits = if negative { value.wrapping_neg() } else { value };
-    Some((PlainNumber { digits, fraction }, end))
-}
-
-/// Digits with or without a point from `start` on: as an integer, how many before the point, how many behind it if there
-/// is one, and where they end.
-type Unsigned = (i64, usize, Option<usize>, usize);
-
-/// Those of fewer than eight bytes, in one word. None: there are more.
-#[inline(always)]
-fn short(bytes: &[u8], start: usize) -> Option<Unsigned> {
-    let word = word::word(bytes, start);
-    let whole = word::digits(word);
-    if whole >= 7 {
-        return None;
-    }
-    let before = (1 << (8 * whole)) - 1;
-    let has_point = word >> (8 * whole) & 0xff == u64::from(b'.');
-    // Without the point its digits stand side by side.
-    let word = if has_point { word & before | word >> 8 & !before } else { word };
-    let count = word::digits(word);
-    if count >= 7 {
-        return None;
-    }
-    let fraction = has_point.then_some(count - whole);
-    let value = if count == 0 { 0 } else { word::number(word, count) };
-    Some((value, whole, fraction, start + count + usize::from(has_point)))
-}
-
-/// Those of any length. None: there are more than 18 digits.
-#[inline(never)]
-fn long(bytes: &[u8], start: usize) -> Option<Unsigned> {
-    let (mut value, mut end) = digits(bytes, start, 0);
-    let whole = end - start;
-    let mut fraction = None;
-    if byte(bytes, end) == b'.' {
-        let point = end;
-        (value, end) = digits(bytes, point + 1, value);
-        fraction = Some(end - point - 1);
-    }
-    (whole + fraction.unwrap_or(0) <= 18).then_some((value, whole, fraction, end))
-}
-
-/// Appends the digits from `at` on to `value`, which is worthless beyond 18 of them.
-#[inline(always)]
-fn digits(bytes: &[u8], mut at: usize, mut value: i64) -> (i64, usize) {
-    loop {
-        let word = word::word(bytes, at);
-        let count = word::digits(word);
-        if count == 0 {
-            return (value, at);
-        }
-        let more = word::number(word, count);
-        value = value.wrapping_mul(POWERS[count]).wrapping_add(more);
-        at += count;
-        if count < 8 {
-            return (value, at);
-        }
-    }
-}
-
-impl PlainNumber {
-    /// × 10^`scale`, if that is an integer without cutting anything, below 10^`precision`.
-    #[inline(always)]
-    pub(super) fn scaled(self, precision: u8, scale: u8) -> Option<i64> {
-        let shift = usize::from(scale).checked_sub(self.fraction.unwrap_or(0))?;
-        let value = self.digits.checked_mul(*POWERS.get(shift)?)?;
-        fits(value, precision).then_some(value)
-    }
-
-    /// The same for more than 18 digits.
-    #[inline]
-    pub(super) fn long_scaled(self, precision: u8, scale: u8) -> Option<i128> {
-        let shift = usize::from(scale).checked_sub(self.fraction.unwrap_or(0))?;
-        let value = i128::from(self.digits).checked_mul(*LONG_POWERS.get(shift)?)?;
-        long_fits(value, precision).then_some(value)
-    }
-
-    /// Itself, if it is an integer, be it written as `5.0`.
-    #[inline]
-    pub(super) fn integer(self) -> Option<i64> {
-        match self.fraction {
-            None => Some(self.digits),
-            Some(fraction) => {
-                let one = POWERS[fraction];
-                (self.digits % one == 0).then_some(self.digits / one)
-            }
-        }
-    }
-
-    /// The nearest double. None if finding it takes more than one division of exact doubles.
-    #[inline]
-    pub(super) fn float(self) -> Option<f64> {
-        match self.fraction {
-            None => Some(self.digits as f64),
-            Some(fraction) if self.digits.unsigned_abs() < 1 << 53 => {
-                Some(self.digits as f64 / POWERS[fraction] as f64)
-            }
-            Some(_) => None,
-        }
-    }
-}
-
 #[inline]
-fn fits(value: i64, precision: u8) -> bool {
+pub(super) fn fits(value: i64, precision: u8) -> bool {
     precision > 18 || value.unsigned_abs() < POWERS[usize::from(precision)].unsigned_abs()
 }
 
 #[inline]
-fn long_fits(value: i128, precision: u8) -> bool {
+pub(super) fn long_fits(value: i128, precision: u8) -> bool {
     value.unsigned_abs() < LONG_POWERS[usize::from(precision)].unsigned_abs()
 }
 

@@ -6,11 +6,12 @@
 //! that is what its tests check.
 
 use super::column::ColumnBuilder;
-use super::number;
-use super::shape::{FieldIndex, KeyPlace, Shape, Target};
+use super::plain_number::leading;
+use super::shape::{FieldIndex, KeyPlace, Shape, Target, Way};
 use super::skip::{self, DEPTH_MAX, literal, space};
 use super::text;
-use super::word::{Wide, byte};
+use super::wide::Wide;
+use super::word::byte;
 
 /// A record, with some bytes that follow it.
 #[derive(Clone, Copy)]
@@ -64,15 +65,19 @@ impl Reader<'_> {
         }
         let mut place = KeyPlace::BEGIN;
         loop {
-            let field;
-            (at, place, field) = match self.shape.expected(object, place, bytes, at) {
-                Some((length, place, field)) => (at + length, place, field),
+            let way;
+            (at, place, way) = match self.shape.expected(object, place, bytes, at) {
+                Some((length, place, way)) => (at + length, place, way),
                 None => self.take_key(at, object, place)?,
             };
             at = space(bytes, at);
-            at = match field {
-                None => skip::value(bytes, at, depth + 1)?,
-                Some(field) => self.take_field(at, object, field, depth + 1)?,
+            at = match way {
+                Way::Skip => skip::value(bytes, at, depth + 1)?,
+                Way::Column(column) => {
+                    self.filled += 1;
+                    take_value(self.record, bytes, at, &mut self.columns[column])?
+                }
+                Way::Field(field) => self.take_field(at, object, field, depth + 1)?,
             };
             at = space(bytes, at);
             match byte(bytes, at) {
@@ -89,7 +94,7 @@ impl Reader<'_> {
         at: usize,
         object: usize,
         after: KeyPlace,
-    ) -> Option<(usize, KeyPlace, Option<FieldIndex>)> {
+    ) -> Option<(usize, KeyPlace, Way)> {
         if byte(self.bytes, at) != b'"' {
             return None;
         }
@@ -98,12 +103,12 @@ impl Reader<'_> {
         if byte(self.bytes, end) != b'"' || byte(self.bytes, colon) != b':' {
             return None;
         }
-        let (place, field) = self.shape.find(object, after, self.record.get(at + 1..end)?);
-        Some((colon + 1, place, field))
+        let (place, way) = self.shape.meet(object, after, self.record.get(at + 1..end)?)?;
+        Some((colon + 1, place, way))
     }
 
-    /// Puts the value that begins at `at` where it goes. Where it ends.
-    #[inline(always)]
+    /// Puts the value that begins at `at` where its field says. Where it ends.
+    #[inline(never)]
     fn take_field(
         &mut self,
         at: usize,
@@ -112,10 +117,6 @@ impl Reader<'_> {
         depth: usize,
     ) -> Option<usize> {
         match self.shape.enter(object, field)? {
-            &Target::Column(column) => {
-                self.filled += 1;
-                take_value(self.record, self.bytes, at, &mut self.columns[column])
-            }
             &Target::Object(inner) => self.take_inner(at, inner, depth),
             target => {
                 let (end, filled) =
@@ -166,7 +167,7 @@ fn take_value(record: &str, bytes: &[u8], at: usize, column: &mut ColumnBuilder)
     let (end, taken) = match byte(bytes, at) {
         b'"' => return take_text(record, bytes, at + 1, column),
         b'-' | b'0'..=b'9' => {
-            let (number, end) = number::leading(bytes, at)?;
+            let (number, end) = leading(bytes, at)?;
             (end, column.push_plain_number(number))
         }
         b't' => (literal(bytes, at, b"true")?, column.push_bool(true).is_taken()),
@@ -180,13 +181,14 @@ fn take_value(record: &str, bytes: &[u8], at: usize, column: &mut ColumnBuilder)
 /// Puts the text whose first byte stands at `at` into a column. Where it ends.
 #[inline(always)]
 fn take_text(record: &str, bytes: &[u8], at: usize, column: &mut ColumnBuilder) -> Option<usize> {
-    let wide = Wide::at(bytes, at);
-    let length = wide.plain_text();
-    if length < 16
-        && byte(bytes, at + length) == b'"'
-        && column.push_short_text(wide.bytes(), length)
-    {
-        return Some(at + length + 1);
+    if let Some(wide) = Wide::at(bytes, at) {
+        let length = wide.plain_text();
+        if length < 16
+            && byte(bytes, at + length) == b'"'
+            && column.push_short_text(wide.bytes(), length)
+        {
+            return Some(at + length + 1);
+        }
     }
     take_long_text(record, bytes, at, column)
 }

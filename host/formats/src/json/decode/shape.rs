@@ -1,6 +1,6 @@
 //! Which keys of a record lead to which columns, and which key followed which so far.
 
-use super::word::word;
+use super::wide::Wide;
 
 /// Keys remembered of an object, the begin of it among them. Of objects with more the rest is found by comparing.
 const KEYS_MAX: usize = 64;
@@ -32,52 +32,63 @@ struct Field {
 /// A key that was met.
 struct Key {
     name: String,
+    /// None: nobody wants it.
     field: Option<FieldIndex>,
+    way: Way,
     quoted: QuotedKey,
+    /// The record in which it was expected and stood there last.
+    seen: u64,
     /// The key that followed it last.
     next: usize,
 }
 
+/// What is done with the value of a key.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    /// Nobody wants it.
+    Skip,
+    /// It is the value of this column, and of nothing else.
+    Column(usize),
+    /// The target of this field says.
+    Field(FieldIndex),
+}
+
 /// A key as it usually stands in a record: in quotes, without an escape, with a colon behind it. Sixteen bytes are
-/// compared as two numbers.
+/// compared as one number.
 struct QuotedKey {
     /// In bytes.
     length: usize,
-    heads: [u64; 2],
-    masks: [u64; 2],
-    /// What does not fit into the two.
+    head: u128,
+    mask: u128,
+    /// What does not fit into it.
     rest: Vec<u8>,
 }
 
 impl QuotedKey {
     /// What no bytes begin with, for the begin of an object and for a key that has to be escaped.
-    const NONE: Self = Self { length: 0, heads: [1; 2], masks: [0; 2], rest: Vec::new() };
+    const NONE: Self = Self { length: 0, head: 1, mask: 0, rest: Vec::new() };
 
     fn new(key: &str) -> Self {
         if key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
             return Self::NONE;
         }
         let text = format!("\"{key}\":").into_bytes();
-        let head = |start: usize| word(&text, start);
-        let mask = |start: usize| match text.len().saturating_sub(start) {
-            0 => 0,
-            count => u64::MAX >> (64 - 8 * count.min(8)),
-        };
+        let mut head = [0; 16];
+        head.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
         Self {
             length: text.len(),
-            heads: [head(0), head(8)],
-            masks: [mask(0), mask(8)],
+            head: u128::from_le_bytes(head),
+            mask: u128::MAX >> (128 - 8 * text.len().min(16)),
             rest: text.get(16..).unwrap_or_default().to_vec(),
         }
     }
 
+    /// Whether bytes begin with it. False also where fewer than sixteen are left to look at.
     #[inline(always)]
     fn begins(&self, bytes: &[u8], at: usize) -> bool {
-        let differs =
-            |index: usize| word(bytes, at + 8 * index) & self.masks[index] ^ self.heads[index];
-        differs(0) | differs(1) == 0
-            && (self.rest.is_empty()
-                || bytes.get(at + 16..).is_some_and(|behind| behind.starts_with(&self.rest)))
+        let Some(wide) = Wide::at(bytes, at) else { return false };
+        wide.number() & self.mask == self.head
+            && (self.rest.is_empty() || bytes[at + 16..].starts_with(&self.rest))
     }
 }
 
@@ -88,6 +99,15 @@ pub(super) struct KeyPlace(usize);
 impl KeyPlace {
     /// Before the first key.
     pub(super) const BEGIN: Self = Self(0);
+}
+
+/// A key that was looked for.
+struct Found {
+    /// Its place; that of the key before it if it is not remembered.
+    place: KeyPlace,
+    /// None: nobody wants it.
+    field: Option<FieldIndex>,
+    is_remembered: bool,
 }
 
 /// A field within an object.
@@ -163,19 +183,45 @@ impl Shape {
     }
 
     /// Whether the key that followed `after` last stands at `at` again, with its colon just behind it: how long both
-    /// are, its place, and its field, if somebody wants it. None: it is another key, or written in another way.
+    /// are, its place, and what is done with its value. None: it is another key, or written in another way, or it occurred in
+    /// this record before.
     #[inline(always)]
     pub(super) fn expected(
-        &self,
+        &mut self,
         object: usize,
         KeyPlace(after): KeyPlace,
         bytes: &[u8],
         at: usize,
-    ) -> Option<(usize, KeyPlace, Option<FieldIndex>)> {
-        let keys = &self.objects[object].keys;
+    ) -> Option<(usize, KeyPlace, Way)> {
+        let keys = &mut self.objects[object].keys;
         let next = keys[after].next;
-        let key = &keys[next];
-        key.quoted.begins(bytes, at).then_some((key.quoted.length, KeyPlace(next), key.field))
+        let key = &mut keys[next];
+        if !key.quoted.begins(bytes, at) || key.seen == self.record {
+            return None;
+        }
+        key.seen = self.record;
+        Some((key.quoted.length, KeyPlace(next), key.way))
+    }
+
+    /// The same of a key wherever it stands and however it is written. None: it leads to a column and occurred in this
+    /// record before.
+    pub(super) fn meet(
+        &mut self,
+        object: usize,
+        after: KeyPlace,
+        key: &str,
+    ) -> Option<(KeyPlace, Way)> {
+        let Found { place, field, is_remembered } = self.objects[object].find(after, key);
+        let way = match field {
+            None => Way::Skip,
+            Some(field) if !is_remembered => Way::Field(field),
+            Some(_) => {
+                let key = &mut self.objects[object].keys[place.0];
+                let before = std::mem::replace(&mut key.seen, self.record);
+                (before != self.record).then_some(key.way)?
+            }
+        };
+        Some((place, way))
     }
 
     /// The place of `key`, which follows `after`, and its field, if somebody wants it. What is not remembered has the
@@ -186,7 +232,8 @@ impl Shape {
         after: KeyPlace,
         key: &str,
     ) -> (KeyPlace, Option<FieldIndex>) {
-        self.objects[object].find(after, key)
+        let found = self.objects[object].find(after, key);
+        (found.place, found.field)
     }
 
     /// The field of `key`, if somebody wants it.
@@ -226,15 +273,17 @@ impl Shape {
 
 impl Object {
     fn new() -> Self {
-        let begin = Key { name: String::new(), field: None, quoted: QuotedKey::NONE, next: 0 };
-        Self { fields: Vec::new(), keys: vec![begin] }
+        Self {
+            fields: Vec::new(),
+            keys: vec![Key::new(String::new(), QuotedKey::NONE, None, Way::Skip)],
+        }
     }
 
     fn field(&self, key: &str) -> Option<FieldIndex> {
         self.fields.iter().position(|field| field.key == key).map(FieldIndex)
     }
 
-    fn find(&mut self, KeyPlace(after): KeyPlace, key: &str) -> (KeyPlace, Option<FieldIndex>) {
+    fn find(&mut self, KeyPlace(after): KeyPlace, key: &str) -> Found {
         let is_it = |place: usize| place > 0 && self.keys[place].name == key;
         let next = self.keys[after].next;
         let known = match is_it(next) {
@@ -245,13 +294,32 @@ impl Object {
         let place = match known {
             Some(place) => place,
             None if key.len() <= KEY_BYTES_MAX && self.keys.len() < KEYS_MAX => {
-                let (name, field) = (key.to_owned(), self.field(key));
-                self.keys.push(Key { name, field, quoted: QuotedKey::new(key), next: 0 });
+                let field = self.field(key);
+                let way = field.map_or(Way::Skip, |field| self.way(field));
+                self.keys.push(Key::new(key.to_owned(), QuotedKey::new(key), field, way));
                 self.keys.len() - 1
             }
-            None => return (KeyPlace(after), self.field(key)),
+            None => {
+                let (place, field) = (KeyPlace(after), self.field(key));
+                return Found { place, field, is_remembered: false };
+            }
         };
         self.keys[after].next = place;
-        (KeyPlace(place), self.keys[place].field)
+        let field = self.keys[place].field;
+        Found { place: KeyPlace(place), field, is_remembered: true }
+    }
+
+    /// What is done with the value of a field.
+    fn way(&self, field: FieldIndex) -> Way {
+        match self.fields[field.0].target {
+            Target::Column(column) => Way::Column(column),
+            _ => Way::Field(field),
+        }
+    }
+}
+
+impl Key {
+    fn new(name: String, quoted: QuotedKey, field: Option<FieldIndex>, way: Way) -> Self {
+        Self { name, field, way, quoted, seen: 0, next: 0 }
     }
 }

@@ -1,17 +1,27 @@
 //! Where a text ends, and what it says if it is written with escapes.
 
-use super::word::{Wide, byte};
+use super::wide::Wide;
+use super::word::byte;
 
 /// The place of the first byte from `at` on that a text does not have as it is.
 #[inline(always)]
 pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        let count = Wide::at(bytes, at).plain_text();
+    while let Some(wide) = Wide::at(bytes, at) {
+        let count = wide.plain_text();
         at += count;
         if count < 16 {
             return at;
         }
     }
+    last_plain_end(bytes, at)
+}
+
+/// The same near the last byte.
+#[cold]
+#[inline(never)]
+fn last_plain_end(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
 }
 
 /// The place behind the quote that ends a text, of which the first byte stands at `at`. None: it is none, or has an

@@ -10,7 +10,8 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use super::number::{self, NumberFault, PlainNumber};
+use super::number::{self, NumberFault};
+use super::plain_number::PlainNumber;
 use sluicegate_model::schema::{Column, ColumnType, DECIMAL64_DIGITS_MAX, TextForm};
 
 /// Collects one value a row.
@@ -19,9 +20,21 @@ pub(super) struct ColumnBuilder {
     kind: ColumnType,
     nullable: bool,
     form: TextForm,
+    plain: Plain,
     values: Values,
     /// Rows that are null, ascending: nothing is spent on rows that are not.
     null_rows: Vec<u32>,
+}
+
+/// What a number in its ordinary form is to a column.
+#[derive(Clone, Copy)]
+enum Plain {
+    /// An integer of so many digits at most, when the point has moved by `scale` places.
+    Scaled { scale: u8, precision: u8 },
+    /// An integer as it stands.
+    Integer,
+    /// Something else.
+    Other,
 }
 
 enum Values {
@@ -63,6 +76,7 @@ impl ColumnBuilder {
             kind: column.kind,
             nullable: column.nullable,
             form: column.form.clone(),
+            plain: Plain::of(column.kind),
             values: Values::new(column.kind),
             null_rows: Vec::new(),
         }
@@ -198,24 +212,33 @@ impl ColumnBuilder {
     /// A number in its ordinary form. False if it does not fit as it stands: another way may know what to do.
     #[inline(always)]
     pub(super) fn push_plain_number(&mut self, number: PlainNumber) -> bool {
-        match (&mut self.values, self.kind) {
-            (Values::Int64(values), ColumnType::Decimal { precision, scale }) => {
-                number.scaled(precision, scale).map(|value| values.push(value)).is_some()
+        match (&mut self.values, self.plain) {
+            (Values::Int64(values), Plain::Scaled { scale, precision }) => {
+                let value = match number.scaled(precision, scale) {
+                    Some(value) => value,
+                    // `5.0` µs are five.
+                    None if scale == 0 && precision > 18 => match number.integer() {
+                        Some(value) => value,
+                        None => return false,
+                    },
+                    None => return false,
+                };
+                values.push(value);
+                true
             }
+            (Values::Int64(values), Plain::Integer) => {
+                number.integer().map(|value| values.push(value)).is_some()
+            }
+            _ => self.push_wide_number(number),
+        }
+    }
+
+    /// The same for columns of other numbers.
+    #[inline(never)]
+    fn push_wide_number(&mut self, number: PlainNumber) -> bool {
+        match (&mut self.values, self.kind) {
             (Values::Int128(values), ColumnType::Decimal { precision, scale }) => {
                 number.long_scaled(precision, scale).map(|value| values.push(value)).is_some()
-            }
-            (Values::Int64(values), ColumnType::Timestamp(encoding)) => {
-                let Some(digits) = encoding.digits() else { return false };
-                // 19 digits: as many as there are. And `5.0` µs are five.
-                let micros = number.scaled(19, digits).or_else(|| match digits {
-                    0 => number.integer(),
-                    _ => None,
-                });
-                micros.map(|micros| values.push(micros)).is_some()
-            }
-            (Values::Int64(values), _) => {
-                number.integer().map(|value| values.push(value)).is_some()
             }
             (Values::Float64(values), _) => {
                 number.float().map(|value| values.push(value)).is_some()
@@ -296,6 +319,23 @@ impl ColumnBuilder {
             bits.set_bit(row as usize, false);
         }
         Some(NullBuffer::new(bits.finish()))
+    }
+}
+
+impl Plain {
+    fn of(kind: ColumnType) -> Self {
+        match kind {
+            ColumnType::Decimal { precision, scale } if precision <= DECIMAL64_DIGITS_MAX => {
+                Self::Scaled { scale, precision }
+            }
+            ColumnType::Timestamp(encoding) => match encoding.digits() {
+                // 19 digits: as many as there are.
+                Some(digits) => Self::Scaled { scale: digits, precision: 19 },
+                None => Self::Other,
+            },
+            ColumnType::Int64 => Self::Integer,
+            _ => Self::Other,
+        }
     }
 }
 

@@ -59,11 +59,11 @@ impl ColumnBuilder {
 
     /// The text of a column of texts that is the first `length` bytes of `chunk`, at most all. False: it has no texts.
     #[inline(always)]
-    pub(in super::super) fn push_short_text(&mut self, chunk: [u8; 16], length: usize) -> bool {
+    pub(in super::super) fn push_short_text(&mut self, chunk: &[u8; 16], length: usize) -> bool {
         let Values::Text { offsets, bytes } = &mut self.values else { return false };
         let end = bytes.len() + length;
         // Copying as many bytes each time is cheaper than asking how many.
-        bytes.extend_from_slice(&chunk);
+        bytes.extend_from_slice(chunk);
         bytes.truncate(end);
         offsets.push(text_offset(end));
         true

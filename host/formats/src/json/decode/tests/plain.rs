@@ -171,6 +171,7 @@ fn what_streams_are_made_of_is_read_in_one_pass() {
         r#"{"store":"an \"escape\", \u00fc\n","price":1,"unknown":1,"x":[{"y":"\t"},-1.5e-3,[]]}"#,
         r#"{"store":"a text of more than sixteen bytes","price":1,"ok":null,"deep":{},"flat":{"a":"\\"}}"#,
         r#"{"store":"","price":-0.5,"n":123456789012345678}"#,
+        r#"{"store":"s","price":1234567.25,"n":123456789,"x":1,"x":2,"ts":17641926,"ms":-123456789012345}"#,
         "{\"store\":\"s\",\"price\":1}\r\n",
     ];
     for other in others {
@@ -186,6 +187,8 @@ fn what_needs_the_parser_is_counted() {
         r#"{"store":"s","price":1e2}"#,
         r#"{"store":"s","price":1,"n":1234567890123456789}"#,
         r#"{"store":"s","price":1,"price":1}"#,
+        r#"{"store":"s","x":1,"price":1,"x":2,"price":1}"#,
+        r#"{"store":"s","price":1,"deep":{},"deep":{}}"#,
         r#"{"store":"s","\u0070rice":1}"#,
         r#"{"store":"s"#,
         "",

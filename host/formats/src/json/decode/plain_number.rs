@@ -1,0 +1,157 @@
+//! Numbers as most are written: digits with or without a point, at most 18. They are read many bytes at a time.
+
+use super::number::{LONG_POWERS, POWERS, fits, long_fits};
+use super::wide::Wide;
+use super::word::{self, byte};
+
+/// A number as most are written: no exponent, at most 18 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PlainNumber {
+    /// Its digits as an integer.
+    pub(super) digits: i64,
+    /// How many of them stand behind the point; 0: there is no point.
+    pub(super) fraction: u8,
+}
+
+/// The number of JSON that begins at `at`, and where it ends. None if it is written in any other way, or is `-0`.
+#[inline(always)]
+pub(super) fn leading(bytes: &[u8], at: usize) -> Option<(PlainNumber, usize)> {
+    let negative = byte(bytes, at) == b'-';
+    let start = at + usize::from(negative);
+    let Some(wide) = Wide::at(bytes, start) else { return long(bytes, start, negative) };
+    let digits = wide.digits();
+    let whole = digits.trailing_ones() as usize;
+    let (fraction, length) = match byte(bytes, start + whole) {
+        b'.' => {
+            let fraction = (digits >> whole >> 1).trailing_ones();
+            (fraction, whole + 1 + fraction as usize)
+        }
+        _ => (0, whole),
+    };
+    // A zero before other digits is no JSON, nor is a point without digits before and behind it.
+    let is_json = whole == 1 || whole > 1 && byte(bytes, start) != b'0';
+    if !is_json || length == whole + 1 {
+        return None;
+    }
+    let value = match length {
+        ..9 => short(wide.number() as u64, whole, length),
+        9..=15 => middle(wide.number(), whole, length),
+        _ => return long(bytes, start, negative),
+    };
+    let end = start + length;
+    if negative && value == 0 || byte(bytes, end) | 0x20 == b'e' {
+        return None;
+    }
+    let fraction = fraction as u8;
+    let digits = if negative { value.wrapping_neg() } else { value };
+    Some((PlainNumber { digits, fraction }, end))
+}
+
+/// The digits of a number of `length` bytes, at most eight, of which the first `whole` stand before the point.
+#[inline(always)]
+fn short(word: u64, whole: usize, length: usize) -> i64 {
+    if whole == length {
+        return word::number(word, length);
+    }
+    // Without the point its digits stand side by side.
+    let before = (1 << (8 * whole)) - 1;
+    word::number(word & before | word >> 8 & !before, length - 1)
+}
+
+/// The same of nine to fifteen bytes.
+#[inline(always)]
+fn middle(wide: u128, whole: usize, length: usize) -> i64 {
+    let (wide, count) = if whole == length {
+        (wide, length)
+    } else {
+        let before = (1 << (8 * whole)) - 1;
+        (wide & before | wide >> 8 & !before, length - 1)
+    };
+    word::long_number(wide, count)
+}
+
+/// A number of any length. None: there are more than 18 digits.
+#[inline(never)]
+fn long(bytes: &[u8], start: usize, negative: bool) -> Option<(PlainNumber, usize)> {
+    let (mut value, mut end) = digits(bytes, start, 0);
+    let whole = end - start;
+    let mut fraction = 0;
+    if byte(bytes, end) == b'.' {
+        let point = end;
+        (value, end) = digits(bytes, point + 1, value);
+        fraction = end - point - 1;
+        if fraction == 0 {
+            return None;
+        }
+    }
+    let is_json = whole == 1 || whole > 1 && byte(bytes, start) != b'0';
+    if !is_json
+        || whole + fraction > 18
+        || negative && value == 0
+        || byte(bytes, end) | 0x20 == b'e'
+    {
+        return None;
+    }
+    let digits = if negative { value.wrapping_neg() } else { value };
+    Some((PlainNumber { digits, fraction: fraction as u8 }, end))
+}
+
+/// Appends the digits from `at` on to `value`, which is worthless beyond 18 of them.
+#[inline(always)]
+fn digits(bytes: &[u8], mut at: usize, mut value: i64) -> (i64, usize) {
+    loop {
+        let word = word::word(bytes, at);
+        let count = word::digits(word);
+        if count == 0 {
+            return (value, at);
+        }
+        let more = word::number(word, count);
+        value = value.wrapping_mul(POWERS[count]).wrapping_add(more);
+        at += count;
+        if count < 8 {
+            return (value, at);
+        }
+    }
+}
+
+impl PlainNumber {
+    /// × 10^`scale`, if that is an integer without cutting anything, below 10^`precision`.
+    #[inline(always)]
+    pub(super) fn scaled(self, precision: u8, scale: u8) -> Option<i64> {
+        let shift = usize::from(scale.checked_sub(self.fraction)?);
+        let value = self.digits.checked_mul(*POWERS.get(shift)?)?;
+        fits(value, precision).then_some(value)
+    }
+
+    /// The same for more than 18 digits.
+    #[inline]
+    pub(super) fn long_scaled(self, precision: u8, scale: u8) -> Option<i128> {
+        let shift = usize::from(scale.checked_sub(self.fraction)?);
+        let value = i128::from(self.digits).checked_mul(*LONG_POWERS.get(shift)?)?;
+        long_fits(value, precision).then_some(value)
+    }
+
+    /// Itself, if it is an integer, be it written as `5.0`.
+    #[inline]
+    pub(super) fn integer(self) -> Option<i64> {
+        match self.fraction {
+            0 => Some(self.digits),
+            fraction => {
+                let one = POWERS[usize::from(fraction)];
+                (self.digits % one == 0).then_some(self.digits / one)
+            }
+        }
+    }
+
+    /// The nearest double. None if finding it takes more than one division of exact doubles.
+    #[inline]
+    pub(super) fn float(self) -> Option<f64> {
+        match self.fraction {
+            0 => Some(self.digits as f64),
+            fraction if self.digits.unsigned_abs() < 1 << 53 => {
+                Some(self.digits as f64 / POWERS[usize::from(fraction)] as f64)
+            }
+            _ => None,
+        }
+    }
+}
