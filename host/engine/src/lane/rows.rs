@@ -95,6 +95,18 @@ impl Seen {
 }
 
 impl Prepared {
+    /// Raises the fates of the records of these rows of the batch.
+    pub(super) fn raise_each(&mut self, rows: &[u32], fate: Fate) {
+        let Self { rows: Rows { records, .. }, fates, chunk, .. } = self;
+        for row in rows {
+            let index = match records {
+                Some(records) => records[*row as usize] as usize - chunk.records.start,
+                None => *row as usize,
+            };
+            fates[index] = fate.max(fates[index]);
+        }
+    }
+
     /// Raises the fate of a record of the block.
     pub(super) fn raise(&mut self, record: u32, fate: Fate) {
         let slot = &mut self.fates[record as usize - self.chunk.records.start];

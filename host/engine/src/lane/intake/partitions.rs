@@ -222,15 +222,15 @@ impl Partitions {
 
     /// Counts the fates of records; answers with the counts.
     pub(in crate::lane) fn count(&mut self, index: usize, fates: &[Fate]) -> Fates {
-        let mut counts = Fates { read: fates.len() as u64, ..Fates::default() };
-        for fate in fates {
-            *match fate {
-                Fate::Filtered => &mut counts.filtered,
-                Fate::Late => &mut counts.late,
-                Fate::Accepted => &mut counts.accepted,
-                Fate::DeadLettered => &mut counts.dead_lettered,
-            } += 1;
-        }
+        // One pass for each fate, sixteen records at a time, is quicker than one that asks each record for its own.
+        let of = |fate: Fate| fates.iter().filter(|it| **it == fate).count() as u64;
+        let counts = Fates {
+            read: fates.len() as u64,
+            accepted: of(Fate::Accepted),
+            filtered: of(Fate::Filtered),
+            late: of(Fate::Late),
+            dead_lettered: of(Fate::DeadLettered),
+        };
         self.all[index].fates = self.all[index].fates.plus(counts);
         counts
     }

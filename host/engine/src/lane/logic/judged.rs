@@ -43,10 +43,7 @@ impl Judged {
     /// Settles the fates of the records of a chunk by what became of its rows. What was refused is dead-lettered by the
     /// stage that keeps state.
     pub(in crate::lane) fn settle(&mut self, prepared: &mut Prepared, stage: Option<&FittedStage>) {
-        // The usual chunk: nothing was mapped, every record has one row, and nothing was refused.
-        for row in &self.accepted {
-            prepared.raise(prepared.rows.record(*row as usize), Fate::Accepted);
-        }
+        prepared.raise_each(&self.accepted, Fate::Accepted);
         for late in &self.late {
             prepared.raise(prepared.rows.record(late.row as usize), Fate::Late);
         }

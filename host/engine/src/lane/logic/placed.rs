@@ -76,6 +76,9 @@ impl Placed {
 
     /// Takes the late rows out of the rows on time.
     pub(in crate::lane) fn set_late_apart(&mut self) {
+        if self.late.is_empty() {
+            return;
+        }
         self.late.sort_unstable_by_key(|late| late.row);
         let mut late = self.late.iter().map(|late| late.row).peekable();
         self.rows.retain(|row| late.next_if_eq(row).is_none());
