@@ -1,6 +1,6 @@
 //! The main job: which runs there are, in which order, and which figures they make.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use xtask::services::{self, Kafka};
@@ -17,10 +17,16 @@ use crate::{idle, live, scaling};
 
 const TOPIC: &str = "sales";
 
+/// The job from files is run over this part of the sales, too: what it costs before the first record and behind the last
+/// is told apart from what a record costs.
+const PART: usize = 4;
+
 /// What every round measures, in turns.
 struct Round {
     arrow_json: Reference,
     files: Job,
+    /// Over the first of [`PART`] equal parts of the sales.
+    files_part: Job,
     native: Job,
     drain: Reference,
     kafka: Job,
@@ -37,6 +43,7 @@ pub(crate) fn measure(
     let sales = folder.join("sales");
     say(&format!("{} sales to files and to Apache Kafka", sizes.sales));
     events::write_sales(&sales, events::sales(sizes.sales))?;
+    events::write_sales(&part_of(&sales), events::sales(sizes.sales / PART))?;
     services::kafka::fetch(workspace)?;
     let kafka = Kafka::start(workspace, &folder.join("kafka"))?;
     let brokers = kafka.address();
@@ -56,6 +63,11 @@ pub(crate) fn measure(
     figures.add("idle.cpu_percent", Unit::Percent, live.cpu_percent);
     say("nothing comes");
     idle::measure(folder, &brokers, sizes.live, figures)
+}
+
+/// Where the part of the sales lies.
+fn part_of(sales: &Path) -> PathBuf {
+    sales.with_extension("part")
 }
 
 fn boundary(folder: &Path, sales: &Path, figures: &mut Figures) -> Result<()> {
@@ -107,19 +119,43 @@ fn rounds(sizes: &Sizes, folder: &Path, brokers: &str, figures: &mut Figures) ->
     job("files", &|round| &round.files, ("arrow_json", &|round| round.arrow_json.cpu_nanos));
     job("kafka", &|round| &round.kafka, ("drain", &|round| round.drain.cpu_nanos));
     job("kafka.direct", &|round| &round.direct, ("drain", &|round| round.drain.cpu_nanos));
+    let slope = |round: &Round| Line::through(round, sizes).slope;
+    figures.add("files.slope_ns_per_record", Unit::Nanos, middle(&slope));
+    let compared = |round: &Round| slope(round) / per_record(round.arrow_json.cpu_nanos, sizes);
+    figures.add("files.slope_ratio_to_arrow_json", Unit::Ratio, middle(&compared));
+    let fixed = |round: &Round| Line::through(round, sizes).fixed / 1e6;
+    figures.add("files.fixed_ms", Unit::Millis, middle(&fixed));
     let tax = |round: &Round| (ratio(round.files.cpu_nanos, round.native.cpu_nanos) - 1.0) * 100.0;
     figures.add("wasm_tax_percent", Unit::Percent, middle(&tax));
     Ok(())
 }
 
+/// CPU time by records: what the job costs without any, ns, and what each costs, ns.
+struct Line {
+    fixed: f64,
+    slope: f64,
+}
+
+impl Line {
+    fn through(round: &Round, sizes: &Sizes) -> Self {
+        let part = sizes.sales / PART;
+        let (all_nanos, part_nanos) =
+            (round.files.cpu_nanos as f64, round.files_part.cpu_nanos as f64);
+        let slope = (all_nanos - part_nanos) / (sizes.sales - part) as f64;
+        Self { fixed: part_nanos - slope * part as f64, slope }
+    }
+}
+
 fn round(sizes: &Sizes, folder: &Path, brokers: &str, number: usize) -> Result<Round> {
     let sales = folder.join("sales");
-    let run = |role: &[&str], from| -> Result<Job> {
+    let part = part_of(&sales);
+    let run_over = |count: usize, role: &[&str], from| -> Result<Job> {
         let pipeline = text(&events::pipeline(&folder.join("job"), from)?);
         let job: Job = child::run(&[&["job", &pipeline], role].concat())?;
-        ensure!(job.read == sizes.sales as u64, "the job read {} of the sales", job.read);
+        ensure!(job.read == count as u64, "the job read {} of {count} sales", job.read);
         Ok(job)
     };
+    let run = |role: &[&str], from| run_over(sizes.sales, role, from);
     let arrow_json: Reference = child::run(&["arrow-json", &text(&sales)])?;
     // Who goes first finds the caches as others left them: they take turns at that too.
     let (files, native) = if number.is_multiple_of(2) {
@@ -129,6 +165,7 @@ fn round(sizes: &Sizes, folder: &Path, brokers: &str, number: usize) -> Result<R
         let native = run(&["native"], From::Files(&sales))?;
         (run(&[], From::Files(&sales))?, native)
     };
+    let files_part = run_over(sizes.sales / PART, &[], From::Files(&part))?;
     let drain: Reference = child::run(&["drain", brokers, TOPIC, &sizes.sales.to_string()])?;
     let kafka = run(&[], From::Topic { brokers, topic: TOPIC, fetch: "librdkafka" })?;
     let direct = run(&[], From::Topic { brokers, topic: TOPIC, fetch: "direct" })?;
@@ -142,7 +179,7 @@ fn round(sizes: &Sizes, folder: &Path, brokers: &str, number: usize) -> Result<R
         kafka.accepted,
         direct.accepted
     );
-    Ok(Round { arrow_json, files, native, drain, kafka, direct })
+    Ok(Round { arrow_json, files, files_part, native, drain, kafka, direct })
 }
 
 /// The part of each step in the job's CPU time, and of what is no step: the source's own threads, start-up, commits,

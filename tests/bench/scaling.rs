@@ -53,6 +53,9 @@ pub(crate) fn measure(
     let middle = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of));
     let faster = |round: &Round| round.one.wall_nanos as f64 / round.two.wall_nanos as f64;
     figures.add("scaling.two_workers", Unit::Ratio, middle(&faster));
+    // As Amdahl has it: of one worker's time so much stays, whatever the second one does.
+    let serial = |round: &Round| (2.0 / faster(round) - 1.0) * 100.0;
+    figures.add("scaling.serial_percent", Unit::Percent, middle(&serial));
     let dearer = |round: &Round| round.two.cpu_nanos as f64 / round.one.cpu_nanos as f64;
     figures.add("scaling.two_workers.cpu_ratio", Unit::Ratio, middle(&dearer));
     Ok(())
