@@ -3,7 +3,8 @@
 //! No checksum covers the first offset of a batch: the broker fills it in. One that was garbled would move records to other
 //! offsets, and the position over records that nobody has read. What speaks for it is that the batch touches what lies before or
 //! behind it. A gap is none: compaction makes gaps. So a batch that touches nothing is asked for again, and believed when it comes
-//! a second time. The ends of an answer are enough for that: between two batches in order there is nothing to be moved over.
+//! a second time. What contradicts one that is asked for again is no better than it. The ends of an answer are enough for that: between
+//! two batches in order there is nothing to be moved over.
 
 use bytes::Bytes;
 
@@ -32,14 +33,15 @@ enum Place {
 
 /// What is believed of `set`, which was asked for from offset `from` on. `again` was not believed when it came before. Only heads are
 /// read: whether the rest of a batch is whole is found out when it is opened.
-pub(crate) fn fit(mut set: Bytes, from: i64, again: Option<Head>) -> Fit {
+pub(crate) fn fit(mut set: Bytes, from: i64, again: Option<Head>, high_watermark: i64) -> Fit {
     let (mut at, mut last) = (0, None);
     let mut next = head_of_first(&set);
     while let Some((head, length)) = next {
         next = head_of_first(set.get(at + length..).unwrap_or_default());
-        let is_believed = match place(last, head, next.map(|(head, _)| head), from) {
+        let is_believed = match place(last, head, next.map(|(head, _)| head), (from, again)) {
             Place::Sure => true,
-            Place::Unsure => again == Some(head),
+            // What nobody has replicated cannot have come.
+            Place::Unsure => again == Some(head) && head.last < high_watermark,
             Place::Wrong => false,
         };
         if !is_believed {
@@ -51,7 +53,12 @@ pub(crate) fn fit(mut set: Bytes, from: i64, again: Option<Head>) -> Fit {
     Fit { set, last, doubted: None }
 }
 
-fn place(before: Option<Head>, head: Head, behind: Option<Head>, from: i64) -> Place {
+fn place(
+    before: Option<Head>,
+    head: Head,
+    behind: Option<Head>,
+    (from, again): (i64, Option<Head>),
+) -> Place {
     let expected = before.map_or(from, Head::next);
     let follows = head.first == expected;
     match behind {
@@ -66,7 +73,9 @@ fn place(before: Option<Head>, head: Head, behind: Option<Head>, from: i64) -> P
         }
         Some(_) if before.is_some() || head.first >= from => Place::Sure,
         None if before.is_some() && head.first < expected => Place::Sure,
-        _ if follows => Place::Sure,
+        _ if follows && (before.is_some() || again.is_none_or(|again| again == head)) => {
+            Place::Sure
+        }
         _ => Place::Unsure,
     }
 }

@@ -78,9 +78,7 @@ impl Slot {
 
     /// What is to be opened of the records that came. What is asked for next lies behind it.
     fn believed(&mut self, records: Bytes, high_watermark: i64) -> Result<Bytes, Trouble> {
-        // What nobody has replicated cannot have come.
-        let again = self.doubted.filter(|doubted| doubted.last < high_watermark);
-        let Fit { set, last, doubted } = fit(records, self.next, again);
+        let Fit { set, last, doubted } = fit(records, self.next, self.doubted, high_watermark);
         self.doubted = doubted;
         match last {
             Some(last) if last.next() > self.next => {
