@@ -108,7 +108,9 @@ impl<'a> Worker<'a> {
         let answer = self.answer()?;
         let is_answered =
             |one: &&Wanted| answer.parts.iter().any(|part| part.partition == one.partition);
-        if let Some(silent) = wanted.iter().find(|one| !is_answered(one)) {
+        // A broker whose quota is used up answers nothing but how long to wait (Kafka's `FetchSession.getThrottledResponse`).
+        let waits = answer.parts.is_empty() && answer.throttle_ms > 0;
+        if let Some(silent) = wanted.iter().find(|one| !waits && !is_answered(one)) {
             return Err(LinkError::Nonsense(Fault::Silent(silent.partition)).into());
         }
         let rest = Duration::from_millis(u64::try_from(answer.throttle_ms).unwrap_or(0));

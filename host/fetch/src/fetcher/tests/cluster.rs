@@ -240,9 +240,15 @@ impl Cluster {
         if let Some(Deed::LeaveOut(partition)) = deed {
             wanted.retain(|one| one.partition != partition);
         }
-        writer.int32(if matches!(deed, Some(Deed::Throttle)) { 20 } else { 0 });
+        let throttles = matches!(deed, Some(Deed::Throttle));
+        writer.int32(if throttles { 20 } else { 0 });
         writer.int16(0);
         writer.int32(0);
+        if throttles {
+            // As Kafka does it: there are no topics.
+            writer.count(0);
+            return deed;
+        }
         writer.count(1);
         match id {
             Some(id) => writer.raw(&id),
