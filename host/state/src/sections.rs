@@ -17,6 +17,11 @@ impl Sections {
         self.0.last_mut().expect("there is one now")
     }
 
+    /// Where a row goes that must not lie in another section than the row before, which is there.
+    pub(crate) fn for_same(&mut self) -> &mut Vec<u8> {
+        self.0.last_mut().expect("the row before lies there")
+    }
+
     /// The sections; none if there was no row.
     pub fn into_vec(self) -> Vec<Vec<u8>> {
         self.0

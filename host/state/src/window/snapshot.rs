@@ -37,6 +37,7 @@ use sluicegate_model::window::WindowBounds;
 use super::due::{FiringOrder, GroupPlace};
 use super::row::{Place, StateRow};
 use super::state_reader::StateReader;
+use super::stored::Beside;
 use crate::sections::Sections;
 use crate::shards::Shards;
 
@@ -237,7 +238,10 @@ pub fn rows(stored: Stored<'_>, generation: u32, to: &mut Sections) -> u64 {
 
 /// Appends the rows of what has changed in a worker since the last checkpoint, as [`rows`]. `shards` are the worker's.
 pub fn delta_rows(stored: Stored<'_>, generation: u32, shards: Shards, to: &mut Sections) {
-    stored.each_unsaved(generation, &shards, |row| push(row, to.for_row()));
+    stored.each_unsaved(generation, &shards, |row, beside| match beside {
+        Beside::Nothing => push(row, to.for_row()),
+        Beside::Last => push(row, to.for_same()),
+    });
 }
 
 /// The whole blob.

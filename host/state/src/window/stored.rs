@@ -20,7 +20,7 @@ pub enum Stored<'s> {
 }
 
 /// A row without anything that is rare.
-const PLAIN: StateRow<'static> = StateRow {
+pub(super) const PLAIN: StateRow<'static> = StateRow {
     generation: 0,
     place: Place::EVER,
     revision: 0,
@@ -34,6 +34,14 @@ const PLAIN: StateRow<'static> = StateRow {
     key: &[],
     state: &[],
 };
+
+/// Beside what a row must stand.
+#[derive(Clone, Copy)]
+pub(super) enum Beside {
+    Nothing,
+    /// The row before.
+    Last,
+}
 
 impl<'s> Stored<'s> {
     pub(super) fn sessions(self) -> Option<&'s Sessions> {
@@ -75,36 +83,43 @@ impl<'s> Stored<'s> {
         }
     }
 
-    /// Calls `each` with every row that is not as the last checkpoint has it, and with what is gone. `shards` are the worker's.
+    /// Calls `each` with every row that is not as the last checkpoint has it, and with what is gone. `shards` are the worker's. Says of
+    /// a row whether it must stand beside the one before: all sessions of a key stand over what older pieces have of it, together.
     pub(super) fn each_unsaved(
         self,
         generation: u32,
         shards: &Shards,
-        mut each: impl FnMut(&StateRow<'_>),
+        mut each: impl FnMut(&StateRow<'_>, Beside),
     ) {
+        let alone = Beside::Nothing;
         match self {
             Self::Windows(state) => {
                 for gone in &state.gone {
                     let (place, is_fired) = (gone.place, gone.is_fired);
                     let state = shards.as_bytes();
-                    each(&StateRow { generation, place, is_fired, is_gone: true, state, ..PLAIN });
+                    let row =
+                        StateRow { generation, place, is_fired, is_gone: true, state, ..PLAIN };
+                    each(&row, alone);
                 }
                 each_window(state, |window, is_fired| {
                     let ids = window.groups.unsaved().filter(|id| state.may_fire(window, *id));
-                    ids.for_each(|id| each(&group_row(window, is_fired, id, generation)));
+                    ids.for_each(|id| each(&group_row(window, is_fired, id, generation), alone));
                 });
             }
             Self::Sessions(sessions) => {
                 sessions.each_unsaved(|key, left| {
-                    left.iter().for_each(|session| each(&session_row(key, session, generation)));
+                    let beside = std::iter::once(alone).chain(std::iter::repeat(Beside::Last));
+                    for (session, beside) in left.iter().zip(beside) {
+                        each(&session_row(key, session, generation), beside);
+                    }
                     if left.is_empty() {
                         let shard = super::key_shard(key);
-                        each(&StateRow { generation, shard, key, is_gone: true, ..PLAIN });
+                        each(&StateRow { generation, shard, key, is_gone: true, ..PLAIN }, alone);
                     }
                 });
                 sessions
                     .closed
-                    .each_unsaved(|key, start| each(&closed_row(key, start, generation)));
+                    .each_unsaved(|key, start| each(&closed_row(key, start, generation), alone));
             }
         }
     }

@@ -156,3 +156,21 @@ fn groups_that_have_fired_for_good_are_gone_from_all_pieces() {
         assert!(snapshot::read_header(&plain[..length]).is_err(), "cut at {length}");
     }
 }
+
+/// Sections may become pieces, and the sessions of a key in one piece stand over those in the pieces before.
+#[test]
+fn the_sessions_of_a_key_lie_in_one_section_of_a_delta() {
+    let mut sessions = Sessions::default();
+    let large = vec![7; 3 << 20];
+    for start in 0..4 {
+        let bounds =
+            WindowBounds { start: EventTime(start * 100), end: EventTime(start * 100 + 10) };
+        let place = Place { bounds, skipped: 0 };
+        sessions.restore(&StateRow { place, key: b"k", state: &large, ..stored::PLAIN });
+    }
+    sessions.note_unsaved(0);
+    let mut sections = Sections::default();
+    let shards = Shards::of(|_| true);
+    snapshot::delta_rows(Stored::Sessions(&sessions), 1, shards, &mut sections);
+    assert_eq!(sections.into_vec().len(), 1);
+}
