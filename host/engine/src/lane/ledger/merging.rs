@@ -110,6 +110,14 @@ impl Merging {
         }
     }
 
+    /// Lets go of a merge, for there is no memory for it. Whether there was one.
+    pub(super) fn give_up(&mut self) -> bool {
+        let Some(job) = self.job.take() else { return false };
+        let deltas = job.of.iter().filter(|piece| piece.delta).count();
+        self.failed(deltas, &"memory is too short for it");
+        true
+    }
+
     fn failed(&mut self, deltas: usize, error: &dyn std::fmt::Display) {
         self.not_before = deltas + RETRY_AFTER;
         tracing::warn!(
@@ -160,7 +168,8 @@ impl Merge {
         let mut held = 0;
         let deltas = deltas.into_iter().map(|piece| {
             let delta = self.load(piece)?;
-            held += delta.len() as u64;
+            // And once more: what stands in it, as rows and as ids.
+            held += 2 * delta.len() as u64;
             self.bytes.store(held, Relaxed);
             Ok::<_, MergeFailed>(delta)
         });
@@ -168,10 +177,11 @@ impl Merge {
         let (merging, sections) = sluicegate_state::Merging::of(&deltas)?;
         let mut packing = MergedPacking::new(merging.header());
         packing.add(&sections);
+        drop(sections);
         for piece in base {
             let piece = self.load(piece)?;
+            self.bytes.store(held + 2 * piece.len() as u64 + packing.bytes(), Relaxed);
             packing.add(&merging.base(&piece)?);
-            self.bytes.store(held + piece.len() as u64 + packing.bytes(), Relaxed);
         }
         let merged = packing.end(of);
         self.bytes.store(merged.bytes(), Relaxed);

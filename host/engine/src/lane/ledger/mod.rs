@@ -197,13 +197,23 @@ impl Ledger {
         firing: u64,
         outputs: &Outputs,
     ) -> Result<(), LaneError> {
-        let beside = firing + self.merging.bytes();
-        self.memory.tell(state, beside, outputs, self.committer.in_flight());
+        self.tell_memory(state, firing, outputs);
         let limit = self.config.limits.state_bytes;
         if state > limit {
             return Err(LaneError::StateTooLarge { bytes: state, limit });
         }
-        self.memory.check().map_err(LaneError::Crowded)
+        let mut checked = self.memory.check();
+        // Nothing depends on a merge but what later checkpoints cost.
+        if checked.is_err() && self.merging.give_up() {
+            self.tell_memory(state, firing, outputs);
+            checked = self.memory.check();
+        }
+        checked.map_err(LaneError::Crowded)
+    }
+
+    fn tell_memory(&mut self, state: u64, firing: u64, outputs: &Outputs) {
+        let beside = firing + self.merging.bytes();
+        self.memory.tell(state, beside, outputs, self.committer.in_flight());
     }
 
     /// Whether the next record is to have all of the state, and not what has changed only. The epoch before is durable.
