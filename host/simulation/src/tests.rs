@@ -1,23 +1,39 @@
 //! A thousand stories, and stories that must fail.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+
 use super::*;
 
+/// On all cores: stories know nothing of each other.
 #[test]
 fn whatever_dies_and_whenever_every_row_is_there_once() {
-    let (mut kills, mut terms, mut merges) = (0, 0, 0);
-    for seed in 0..1_000 {
-        let story = run(seed, None);
-        if let Some(fault) = &story.fault {
-            panic!("{story}\nseed {seed}: {fault}");
-        }
-        kills += story.kills;
-        terms += story.terms;
-        merges += story.merges;
-    }
+    const SEEDS: u64 = 1_000;
+    let next = AtomicU64::new(0);
+    let tell = || {
+        let seeds = std::iter::repeat_with(|| next.fetch_add(1, Relaxed));
+        let stories = seeds.take_while(|seed| *seed < SEEDS).map(|seed| {
+            let story = run(seed, None);
+            if let Some(fault) = &story.fault {
+                panic!("{story}\nseed {seed}: {fault}");
+            }
+            (story.kills, story.terms, story.merges)
+        });
+        stories.fold((0, 0, 0), add)
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let (kills, terms, merges) = thread::scope(|scope| {
+        let told: Vec<_> = (0..cores).map(|_| scope.spawn(tell)).collect();
+        told.into_iter().map(|told| told.join().unwrap()).fold((0, 0, 0), add)
+    });
     assert!(
         kills > 800 && terms > 1_200 && merges > 100,
         "{kills} kills, {terms} terms, {merges} merges: stories in which nothing happens"
     );
+}
+
+fn add(sum: (usize, u64, u64), one: (usize, u64, u64)) -> (usize, u64, u64) {
+    (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2)
 }
 
 #[test]
