@@ -3,6 +3,7 @@
 pub mod run;
 pub mod check;
 pub mod serve;
+pub mod process;
 pub mod reset;
 pub mod positions;
 pub mod verify;

@@ -1,32 +1,29 @@
 //! `sluicegate run`: one pipeline in the foreground, bounded or not.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::machine;
 use crate::program::{Program, Started, lane_storage};
 use crate::shutdown;
 use crate::stderr::say;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::inspect::{check_begin, latest};
-use sluicegate_chain::modules::{ModuleStoreError, Retention};
+use sluicegate_chain::modules::ModuleStoreError;
 use sluicegate_chain::record::Epoch;
 use sluicegate_chain::{ChainError, LaneStorage};
 use sluicegate_engine::lane::LaneEnd;
-use sluicegate_engine::memory::Memory;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
 use sluicegate_engine::supervisor::Ended;
 use sluicegate_model::time::Clock;
-use sluicegate_pipeline as config;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
-use sluicegate_sandbox::module::compile::Compiler;
 
 use super::check::fit_plugins;
 use super::left_behind::refuse_left_behind;
+use super::process::ProcessArgs;
 
 /// Run one pipeline in the foreground, until its input ends or Ctrl-C
 #[derive(Clone, Debug, clap::Args)]
@@ -34,30 +31,12 @@ pub struct RunArgs {
     /// The pipeline file
     #[arg(value_name = "FILE")]
     pub pipeline: PathBuf,
-    /// Keep compiled plugins in this directory between runs; nobody else may write to it. Default: below the user's
-    /// cache folder
-    #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
-    pub plugin_cache: Option<PathBuf>,
     /// Exit with code 1 if any record was dead-lettered since the pipeline began, however well it ended
     #[arg(long)]
     pub fail_on_dead_letters: bool,
-    /// What the pipeline may hold in memory, for example `1GiB`: state, results on their way, plugins, records read
-    /// ahead. Default: three fifths of what the machine or the control group has
-    #[arg(long, value_name = "SIZE", env = "SLUICEGATE_MEMORY", value_parser = parse_memory)]
-    pub memory: Option<u64>,
-    /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipeline
-    #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
-    pub store: Option<String>,
-    /// How long an uploaded module stays that no chain needs and that is not among the ten newest versions of its name,
-    /// or `forever`
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "SLUICEGATE_KEEP_MODULES",
-        default_value = "30d",
-        value_parser = parse_keep_modules
-    )]
-    pub keep_modules: KeptModules,
+    /// What it has in common with other commands that run pipelines
+    #[command(flatten)]
+    pub process: ProcessArgs,
 }
 
 /// Runs it. Exit code 0 after the end of the input or a clean stop, 1 if it was halted.
@@ -67,44 +46,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let runtime = Program::runtime()?;
     let stop = Stop::new(Clock::system());
     shutdown::stop_on_signal(stop.clone()).context("wait for signals")?;
-    let modules = args.store.as_ref().unwrap_or(&pipeline.checkpoint.url).clone();
-    let stores = environment.stores();
-    let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let compiler = Compiler::own_binary();
-    let program = Program::new(runtime.handle(), &modules, stores, cache, compiler)?;
-    let program = Program {
-        stop,
-        memory: memory_for(args.memory, 1)?,
-        retention: args.keep_modules.0,
-        ..program
-    };
+    let pipelines = std::slice::from_ref(&pipeline);
+    let program = args.process.program(runtime.handle(), &environment, &stop, pipelines)?;
     check_first_run(&program, &pipeline)?;
     let ended_well = wait(program.start(pipeline)?, !args.fail_on_dead_letters);
     // A request that hangs must not hold up the end.
     runtime.shutdown_background();
     Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A size for the lanes of a process, in bytes.
-pub(super) fn parse_memory(text: &str) -> Result<u64, String> {
-    sluicegate_pipeline::parse_size(text)
-}
-
-/// What stays of modules that no chain needs; none if all of them do.
-#[derive(Clone, Copy, Debug)]
-pub struct KeptModules(pub Option<Retention>);
-
-/// A duration, or `forever`.
-pub(super) fn parse_keep_modules(text: &str) -> Result<KeptModules, String> {
-    match text {
-        "forever" => Ok(KeptModules(None)),
-        _ => Ok(KeptModules(Some(Retention::for_age(config::parse_duration(text)?)))),
-    }
-}
-
-/// What so many pipelines may hold: `asked`, or what suits the machine.
-pub(super) fn memory_for(asked: Option<u64>, pipelines: usize) -> anyhow::Result<Memory> {
-    Ok(Memory::new(asked.unwrap_or_else(machine::memory_limit), pipelines)?)
 }
 
 /// Refuses a pipeline whose plugins do not fit before anything is written. Only on its first run: a lane that has run
@@ -158,11 +106,6 @@ fn say_dead_letters(status: &LaneStatus) {
     for kind in &status.dead_letters {
         tracing::warn!(pipeline = status.pipeline, "dead letters: {kind}");
     }
-}
-
-/// Where compiled plugins are kept: as asked for, else below the user's cache folder, else nowhere.
-pub(super) fn plugin_cache(asked: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
-    asked.map(Path::to_owned).or_else(|| Some(environment.cache_dir()?.join("sluicegate")))
 }
 
 /// Waits for the end of a pipeline and says how it came, and loudly if most records are in no result. Whether it was a

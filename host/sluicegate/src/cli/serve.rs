@@ -19,11 +19,9 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline as config;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
-use sluicegate_sandbox::module::compile::Compiler;
 
-use super::run::{
-    KeptModules, check_first_run, memory_for, parse_keep_modules, parse_memory, plugin_cache, wait,
-};
+use super::process::ProcessArgs;
+use super::run::{check_first_run, wait};
 
 /// Run pipelines and serve HTTP: upload and activate plugins, status, live results, metrics
 #[derive(Clone, Debug, clap::Args)]
@@ -54,27 +52,9 @@ pub struct ServeArgs {
     /// Where others reach this server. Hosts that stand by for it send there what changes a pipeline
     #[arg(long, value_name = "URL", env = "SLUICEGATE_ADVERTISE", value_parser = http_url)]
     pub advertise: Option<String>,
-    /// What all pipelines may hold in memory together, for example `1GiB`: state, results on their way, plugins, records
-    /// read ahead. Default: three fifths of what the machine or the control group has
-    #[arg(long, value_name = "SIZE", env = "SLUICEGATE_MEMORY", value_parser = parse_memory)]
-    pub memory: Option<u64>,
-    /// Folder or URL of the module store. Default: the `checkpoint.path` of the pipelines
-    #[arg(long, value_name = "URL", env = "SLUICEGATE_STORE")]
-    pub store: Option<String>,
-    /// How long an uploaded module stays that no chain needs and that is not among the ten newest versions of its name,
-    /// or `forever`
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "SLUICEGATE_KEEP_MODULES",
-        default_value = "30d",
-        value_parser = parse_keep_modules
-    )]
-    pub keep_modules: KeptModules,
-    /// Keep compiled plugins in this directory between runs; nobody else may write to it. Default: below the user's
-    /// cache folder
-    #[arg(long, value_name = "DIR", env = "SLUICEGATE_PLUGIN_CACHE")]
-    pub plugin_cache: Option<PathBuf>,
+    /// What it has in common with other commands that run pipelines
+    #[command(flatten)]
+    pub process: ProcessArgs,
 }
 
 /// Serves until a signal. A pipeline that ends or halts leaves the others and HTTP alone: its status says why. Exit
@@ -91,18 +71,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         token_file: args.token_file.clone(),
         allow_hosts: args.allow_hosts.clone(),
     }))?;
-    let store = module_store(args.store.as_deref(), &pipelines)?;
-    let stores = environment.stores();
-    let cache = plugin_cache(args.plugin_cache.as_deref(), &environment);
-    let program = Program::new(runtime.handle(), &store, stores, cache, Compiler::own_binary())?;
-    let program = Program {
-        takes_uploads: true,
-        stop: stop.clone(),
-        memory: memory_for(args.memory, pipelines.len())?,
-        retention: args.keep_modules.0,
-        advertise: args.advertise.clone(),
-        ..program
-    };
+    let program = args.process.program(runtime.handle(), &environment, &stop, &pipelines)?;
+    let program = Program { takes_uploads: true, advertise: args.advertise.clone(), ..program };
     for pipeline in &pipelines {
         check_first_run(&program, pipeline)?;
     }
@@ -165,25 +135,6 @@ fn load(files: &[PathBuf], environment: &Environment) -> anyhow::Result<Vec<Pipe
         pipelines.push(pipeline);
     }
     Ok(pipelines)
-}
-
-/// Where the modules of all pipelines lie. They share one store, and a pipeline that is run alone later looks in its
-/// own: so that must be the same, or somebody must have said which.
-fn module_store(asked: Option<&str>, pipelines: &[Pipeline]) -> anyhow::Result<String> {
-    let first = &pipelines[0];
-    if let Some(asked) = asked {
-        return Ok(asked.to_owned());
-    }
-    if let Some(other) = pipelines.iter().find(|other| other.checkpoint.url != first.checkpoint.url)
-    {
-        bail!(
-            "pipelines `{}` and `{}` have different `checkpoint.path`s, and the modules of one server lie in one \
-             store: give them one path, or say with `--store` where modules are kept, to `run` as well",
-            first.name,
-            other.name
-        );
-    }
-    Ok(first.checkpoint.url.clone())
 }
 
 fn app(
