@@ -23,31 +23,19 @@ impl<'d> Merging<'d> {
     /// Something is no delta.
     pub fn of(deltas: &'d [Vec<u8>]) -> Result<(Self, Vec<Vec<u8>>), SnapshotError> {
         let newest = deltas.last().ok_or(SnapshotError { at: 0, what: "a delta" })?;
-        let mut sections = Sections::default();
-        let kind = if keyed::snapshot::holds_keys(newest) {
-            let over = keyed::resolve::Over::of(
-                deltas,
-                |_| true,
-                |row| {
-                    keyed::snapshot::push(&row, sections.for_row());
-                    Ok(())
-                },
-            );
-            Kind::Keys(over?)
+        let (kind, sections) = if keyed::snapshot::holds_keys(newest) {
+            let (over, sections) = rows(keyed::snapshot::push, |each| {
+                keyed::resolve::Over::of(deltas, |_| true, each)
+            })?;
+            (Kind::Keys(over), sections)
         } else {
             let header = window::snapshot::read_header(newest)?;
-            let over = window::resolve::Over::of(
-                deltas,
-                header,
-                |_| true,
-                |row| {
-                    window::snapshot::push(&row, sections.for_row());
-                    Ok(())
-                },
-            );
-            Kind::Windows(over?)
+            let (over, sections) = rows(window::snapshot::push, |each| {
+                window::resolve::Over::of(deltas, header, |_| true, each)
+            })?;
+            (Kind::Windows(over), sections)
         };
-        Ok((Self(kind), sections.into_vec()))
+        Ok((Self(kind), sections))
     }
 
     /// What each piece of the merged base begins with.
@@ -64,25 +52,27 @@ impl<'d> Merging<'d> {
     ///
     /// It is no piece.
     pub fn base(&self, piece: &[u8]) -> Result<Vec<Vec<u8>>, SnapshotError> {
-        let mut sections = Sections::default();
-        match &self.0 {
-            Kind::Windows(over) => over.base(
-                piece,
-                |_| true,
-                |row| {
-                    window::snapshot::push(&row, sections.for_row());
-                    Ok(())
-                },
-            )?,
-            Kind::Keys(over) => over.base(
-                piece,
-                |_| true,
-                |row| {
-                    keyed::snapshot::push(&row, sections.for_row());
-                    Ok(())
-                },
-            )?,
-        }
-        Ok(sections.into_vec())
+        let ((), sections) = match &self.0 {
+            Kind::Windows(over) => {
+                rows(window::snapshot::push, |each| over.base(piece, |_| true, each))?
+            }
+            Kind::Keys(over) => {
+                rows(keyed::snapshot::push, |each| over.base(piece, |_| true, each))?
+            }
+        };
+        Ok(sections)
     }
+}
+
+/// What `read` answers, and the rows that it hands on, each written by `push`, as sections.
+fn rows<R, T>(
+    push: impl Fn(&R, &mut Vec<u8>),
+    read: impl FnOnce(&mut dyn FnMut(R) -> Result<(), &'static str>) -> Result<T, SnapshotError>,
+) -> Result<(T, Vec<Vec<u8>>), SnapshotError> {
+    let mut sections = Sections::default();
+    let read = read(&mut |row| {
+        push(&row, sections.for_row());
+        Ok(())
+    })?;
+    Ok((read, sections.into_vec()))
 }
