@@ -221,7 +221,9 @@ impl<'a> Fleet<'a> {
                     self.halted.push(problem);
                 }
             }
-            if status["phase"] == "running" && status["leadership"]["role"] == "leader" {
+            // Looking for a record at which the plugin fails is work as well, and may take long.
+            let works = ["running", "isolating"].map(Value::from).contains(&status["phase"]);
+            if works && status["leadership"]["role"] == "leader" {
                 return Some(number);
             }
         }

@@ -88,8 +88,9 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Takes turns until the input ends or somebody asks to stop.
+    /// Takes turns until the input ends or somebody asks to stop. It is shown before the first one, which may take long.
     pub fn run(&mut self) -> Result<LaneEnd, LaneError> {
+        self.publish_now();
         let mut end = self.run_on();
         if let Err(LaneError::BrokenOff) = end {
             // Whoever opens the lane again would refuse it, because there is no lane meanwhile.

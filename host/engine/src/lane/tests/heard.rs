@@ -64,12 +64,8 @@ fn a_command_breaks_a_failing_turn_off_and_the_next_life_takes_it_first() {
     let (reply, _answer) = oneshot::channel();
     let module = native::module("drop", PluginKind::Filter);
     let command = Command::Activate { stage: "drop".to_owned(), module, reply };
-    let status = Arc::clone(&lane.desk.outside.status);
-    *happens.lock().unwrap() = Some(Box::new(move || {
-        let running = LaneStatus { phase: Phase::Running, ..LaneStatus::clone(&status.load()) };
-        status.store(Arc::new(running));
-        commands.try_send(command).unwrap();
-    }));
+    let sent = Box::new(move || commands.try_send(command).unwrap());
+    *happens.lock().unwrap() = Some(sent);
     let broken_off = lane.run().unwrap_err();
     assert!(matches!(broken_off, LaneError::BrokenOff), "{broken_off}");
     assert_eq!(lane.desk.outside.status.load().phase, Phase::Isolating);
