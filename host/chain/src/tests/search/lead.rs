@@ -513,10 +513,18 @@ impl State for Job {
     }
 }
 
+/// All rules, and nothing happens but what every leader does.
+const PLAIN: Bounds = Bounds {
+    without: Without::Nothing,
+    clocks_lie: false,
+    forgets: false,
+    ends: false,
+    ticks: 4,
+    misfortunes: 0,
+};
+
 fn check(without: Without, misfortunes: u8) -> Found {
-    let (clocks_lie, forgets, ends) = (false, false, false);
-    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 4, misfortunes };
-    search(start(bounds, &[1, 1]))
+    search(start(Bounds { without, misfortunes, ..PLAIN }, &[1, 1]))
 }
 
 #[test]
@@ -573,9 +581,7 @@ fn a_sign_that_is_dropped_before_a_release_may_land_behind_it() {
 
 /// Where old terms are deleted.
 fn check_forgetting(without: Without) -> Found {
-    let (clocks_lie, forgets, ends) = (false, true, false);
-    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 0, misfortunes: 2 };
-    search(start(bounds, &[1, 3]))
+    search(start(Bounds { without, forgets: true, ticks: 0, misfortunes: 2, ..PLAIN }, &[1, 3]))
 }
 
 #[test]
@@ -592,9 +598,7 @@ fn a_deleted_term_that_is_won_again_without_a_look_makes_two_leaders() {
 
 /// Where clocks may stand: no time tells the leader, so what it sees must.
 fn check_lying(without: Without) -> Found {
-    let (clocks_lie, forgets, ends) = (true, false, false);
-    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 4, misfortunes: 0 };
-    search(start(bounds, &[1, 1]))
+    search(start(Bounds { without, clocks_lie: true, ..PLAIN }, &[1, 1]))
 }
 
 #[test]
@@ -611,9 +615,7 @@ fn a_leader_that_does_not_look_beats_on_beside_its_successor() {
 
 /// Where leaders say that they are about to end.
 fn check_ending(without: Without) -> Found {
-    let (clocks_lie, forgets, ends) = (false, false, true);
-    let bounds = Bounds { without, clocks_lie, forgets, ends, ticks: 2, misfortunes: 1 };
-    search(start(bounds, &[1, 1]))
+    search(start(Bounds { without, ends: true, ticks: 2, misfortunes: 1, ..PLAIN }, &[1, 1]))
 }
 
 #[test]
