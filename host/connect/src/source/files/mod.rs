@@ -19,6 +19,8 @@
 //! watched for, the newest file's partition does not end; in sequential order a new file must come behind those already
 //! listed.
 
+mod buffers;
+mod line_ends;
 mod lines;
 mod room;
 mod unpack;
@@ -33,6 +35,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
+pub use buffers::AHEAD_BYTES;
 pub use lines::{LINE_BYTES_KEPT, LINE_BYTES_MAX};
 pub use read::HEAD_BYTES;
 pub use set::TRACKS_OPEN_MAX;
@@ -45,11 +48,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
-use lines::Lines;
+use buffers::{CHUNKS_AHEAD, Lent};
 use list::{ENDINGS, FilesPlace, ListError, Listed};
 use listing::Listings;
 use read::{FromReader, News, Reader, Trouble, TroubleWith};
-use room::Room;
+use room::{Pending, Room};
 use set::FileSet;
 use sluicegate_chain::finished::FinishedFiles;
 use sluicegate_model::position::{Partition, Positions};
@@ -58,12 +61,6 @@ use sluicegate_pipeline::FilesConfig;
 use sluicegate_runtime::Bell;
 use sluicegate_store::StoreOptions;
 use track::Track;
-
-/// Chunks read ahead of the lane: with [`read::CHUNK_BYTES`] about 8 MiB.
-const CHUNKS_AHEAD: usize = 8;
-
-/// What is read ahead of who polls, in bytes: what waits, and what each open file has in hand.
-pub const AHEAD_BYTES: u64 = ((CHUNKS_AHEAD + TRACKS_OPEN_MAX) * read::CHUNK_BYTES) as u64;
 
 /// How long one call waits for a listing.
 const LIST_WAIT: Duration = Duration::from_secs(1);
@@ -83,16 +80,9 @@ pub struct FilesSource {
     sender: Sender<FromReader>,
     receiver: Receiver<FromReader>,
     pending: Option<Pending>,
+    lent: Lent,
     progress: Vec<PartitionProgress>,
     trouble: Arc<Trouble>,
-}
-
-/// Lines that did not fit into the last poll.
-struct Pending {
-    partition: Partition,
-    lines: Lines,
-    /// So many of them were handed on.
-    from: usize,
 }
 
 impl FilesSource {
@@ -126,6 +116,7 @@ impl FilesSource {
             sender,
             receiver,
             pending: None,
+            lent: Lent::default(),
             progress: Vec::new(),
             trouble: Arc::default(),
         })
@@ -218,6 +209,7 @@ impl FilesSource {
                 is_single: !track.is_sequence(),
                 head: track.head_checksum(),
                 sender: self.sender.clone(),
+                buffers: self.lent.buffers(),
                 bell: self.bell.clone(),
                 trouble: Arc::clone(&self.trouble),
             };
@@ -307,7 +299,7 @@ impl FilesSource {
         };
         room.records -= taken.len();
         room.bytes = room.bytes.saturating_sub(taken.values.bytes.len());
-        room.blocks.extend(track.take(taken));
+        room.blocks.extend(track.take(taken).inspect(|block| self.lent.add(&block.values)));
         left
     }
 }
@@ -365,11 +357,15 @@ impl Source for FilesSource {
         // What is told to have ended goes at the next poll.
         self.files.retire();
         self.watch_for_new_files()?;
+        self.lent.take_back();
         self.start_readers();
         let mut blocks = self.collect(limits)?;
         // Stable: blocks of one partition stay in the order in which they were read.
         blocks.sort_by(|one, other| one.partition.cmp(&other.partition));
         self.start_readers();
+        if !self.files.is_being_read() {
+            self.lent.let_go();
+        }
         self.files.progress(&mut self.progress);
         Ok(blocks)
     }

@@ -2,12 +2,21 @@
 
 use super::lines::Lines;
 use crate::source::RecordBlock;
+use sluicegate_model::position::Partition;
 
 /// What a poll may still take, and what it has taken.
 pub(super) struct Room {
     pub(super) records: usize,
     pub(super) bytes: usize,
     pub(super) blocks: Vec<RecordBlock>,
+}
+
+/// Lines that did not fit into the last poll.
+pub(super) struct Pending {
+    pub(super) partition: Partition,
+    pub(super) lines: Lines,
+    /// So many of them were handed on.
+    pub(super) from: usize,
 }
 
 impl Room {

@@ -294,6 +294,11 @@ impl FileSet {
             && self.tracks.values().all(Track::is_ended)
     }
 
+    /// Whether anything is read at the moment.
+    pub(super) fn is_being_read(&self) -> bool {
+        self.tracks.values().any(Track::is_being_read)
+    }
+
     /// Where those stand that are begun.
     pub(super) fn positions(&self) -> Positions {
         let tracks = self.tracks.values();

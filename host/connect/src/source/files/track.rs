@@ -200,6 +200,11 @@ impl Track {
         self.reader.is_some() && self.run == run
     }
 
+    /// Whether a reader has begun, and has not ended.
+    pub(super) fn is_being_read(&self) -> bool {
+        self.reader.is_some()
+    }
+
     /// Stops or allows reading. A reader is called off, because one that waits would keep others from reading; the
     /// next one begins behind the last line that was handed on.
     pub(super) fn pause(&mut self, is_paused: bool) {

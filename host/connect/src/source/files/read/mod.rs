@@ -1,5 +1,7 @@
 //! Reads the files of a track ahead of the lane, on the runtime, and sends what it read as runs of whole lines.
 
+mod local;
+mod packed;
 mod part;
 
 use std::collections::BTreeMap;
@@ -9,8 +11,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt};
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{PermitIterator, Sender};
 
+use super::buffers::Buffers;
 use super::lines::Lines;
 use super::list::{FileEntry, Packing, checksum_of, store_words};
 use part::PartLines;
@@ -132,6 +135,8 @@ pub(super) struct Reader {
     /// Of the bytes that were read of it before, as far as [`HEAD_BYTES`].
     pub(super) head: Option<i32>,
     pub(super) sender: Sender<FromReader>,
+    /// That lines are read into.
+    pub(super) buffers: Buffers,
     /// Wakes who listens.
     pub(super) bell: Bell,
     pub(super) trouble: Arc<Trouble>,
@@ -225,6 +230,20 @@ impl Reader {
         self.sender.send(self.say(news)).await.map_err(|_| ReadError::Closed)?;
         self.bell.ring();
         Ok(())
+    }
+
+    /// Waits until there is room for so many news.
+    async fn room_for(&self, news: usize) -> Result<PermitIterator<'_, FromReader>, ReadError> {
+        self.sender.reserve_many(news).await.map_err(|_| ReadError::Closed)
+    }
+
+    /// Sends what there is room for, and wakes who listens once.
+    fn send_all(&self, room: PermitIterator<'_, FromReader>, news: impl Iterator<Item = News>) {
+        self.trouble.end(&self.with());
+        for (permit, news) in room.zip(news) {
+            permit.send(self.say(news));
+        }
+        self.bell.ring();
     }
 
     /// Reads from `at` to the end of a part. Moves `at` behind every line that was sent.
@@ -338,6 +357,7 @@ mod tests {
             is_single: true,
             head: None,
             sender,
+            buffers: Buffers::default(),
             bell: Bell::default(),
             trouble: Arc::default(),
         };

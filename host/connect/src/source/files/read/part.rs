@@ -1,17 +1,20 @@
 //! One file on its way from the store into runs of whole lines.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
+use std::mem;
 
-use bytes::Bytes;
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::{GetResult, GetResultPayload};
 
-use super::{CHUNK_BYTES, Done, FilePart, HEAD_BYTES, LastLine, News, ReadError, Reader, shrunk};
+use super::local::{LocalFile, aside, begins_behind_a_line};
+use super::packed::{Packed, Unpacking};
+use super::{CHUNK_BYTES, Done, FilePart, LastLine, News, ReadError, Reader, shrunk};
 use crate::source::files::lines::{LineCutter, Lines};
 use crate::source::files::list::store_words;
 use crate::source::files::unpack::Unpacker;
+
+/// So many chunks of a local file are read at once, when there is room for them: threads are woken once for all of them.
+const CHUNKS_AT_ONCE: usize = 4;
 
 /// The lines of one part on their way out.
 pub(super) struct PartLines<'a> {
@@ -24,7 +27,7 @@ pub(super) struct PartLines<'a> {
 impl<'a> PartLines<'a> {
     /// Lines from `at` on, which moves behind every line that is sent.
     pub(super) fn new(reader: &'a Reader, part: &'a FilePart, at: &'a mut i64) -> Self {
-        let cutter = LineCutter::new(*at, CHUNK_BYTES);
+        let cutter = LineCutter::new(*at, *at == part.start, reader.buffers.clone());
         Self { reader, part, at, cutter }
     }
 
@@ -42,27 +45,14 @@ impl<'a> PartLines<'a> {
         let mut is_first = from < before;
         match result.payload {
             GetResultPayload::File(file, _) => {
-                let mut source = Chunks::open(file, from, size - from)?;
-                loop {
-                    let before = self.cutter.buffer.len();
-                    let buffer = std::mem::take(&mut self.cutter.buffer);
-                    self.cutter.buffer = source.read_behind(buffer).await?;
-                    if self.cutter.buffer.len() == before {
-                        break;
-                    }
-                    if std::mem::take(&mut is_first) {
-                        begins_behind_a_line(self.cutter.buffer[before])?;
-                        self.cutter.buffer.remove(before);
-                    }
-                    self.send_whole().await?;
-                }
-                seen = source.check_end(size)?;
+                let file = LocalFile::open(file, from, size - from)?;
+                seen = self.read_local(file, is_first).await?.check_end(size)?;
             }
             GetResultPayload::Stream(mut stream) => {
                 while let Some(bytes) = stream.next().await {
                     let bytes = bytes.map_err(|error| ReadError::Store(store_words(&error)))?;
                     self.take(&bytes, &mut is_first)?;
-                    if self.cutter.buffer.len() >= CHUNK_BYTES {
+                    if self.cutter.len() >= CHUNK_BYTES {
                         self.send_whole().await?;
                     }
                 }
@@ -73,16 +63,44 @@ impl<'a> PartLines<'a> {
         self.end(last_line, grown).await
     }
 
+    /// Reads a local file as fast as there is room for its chunks.
+    async fn read_local(
+        &mut self,
+        mut file: LocalFile,
+        mut is_first: bool,
+    ) -> Result<LocalFile, ReadError> {
+        loop {
+            let most = file.chunks_left().min(CHUNKS_AT_ONCE);
+            // The beginning of a file goes before its lines.
+            let room = self.reader.room_for(most + usize::from(self.cutter.begins())).await?;
+            let mut cutter = mem::take(&mut self.cutter);
+            let (back, cutter, read) = aside(move || {
+                let read = file.cut_some(&mut cutter, is_first, most);
+                (file, cutter, read)
+            })
+            .await?;
+            (file, self.cutter, is_first) = (back, cutter, false);
+            let (lines, goes_on) = read?;
+            let head = self.cutter.take_head().filter(|_| self.reader.is_single).map(News::Head);
+            let next = lines.last().map(|lines| lines.next);
+            self.reader.send_all(room, head.into_iter().chain(lines.into_iter().map(News::Lines)));
+            *self.at = next.unwrap_or(*self.at);
+            if !goes_on {
+                return Ok(file);
+            }
+        }
+    }
+
     /// Adds what was read. The first byte of a file that goes on is that before its next line.
     fn take(&mut self, bytes: &[u8], is_first: &mut bool) -> Result<(), ReadError> {
         let bytes = match bytes {
-            [first, rest @ ..] if std::mem::take(is_first) => {
+            [first, rest @ ..] if mem::take(is_first) => {
                 begins_behind_a_line(*first)?;
                 rest
             }
             bytes => bytes,
         };
-        self.cutter.buffer.extend_from_slice(bytes);
+        self.cutter.buffer().extend_from_slice(bytes);
         Ok(())
     }
 
@@ -99,21 +117,23 @@ impl<'a> PartLines<'a> {
         let Some(unpacker) = unpacker else {
             return Ok(Done { read_to: *self.at, ..Done::default() });
         };
-        let mut unpacking = Unpacking { unpacker, input: Bytes::new(), used: 0 };
-        let mut skipping = Skipping { left: skip, head: Vec::new(), skipped: skip };
+        let mut unpacking = Unpacking::new(unpacker, skip);
         let mut packed = Packed::open(result)?;
         while let Some(bytes) = packed.next().await? {
-            unpacking.input = bytes;
-            unpacking.used = 0;
+            unpacking.give(bytes);
             loop {
-                let (back, output) = unpacking.run().await?;
-                unpacking = back;
-                let output = output.map_err(broken)?;
-                let is_all = output.len() < CHUNK_BYTES && unpacking.used == unpacking.input.len();
-                if let Some(rest) = skipping.pass(&output, self.reader)? {
-                    self.cutter.buffer.extend_from_slice(rest);
-                    self.send_whole().await?;
+                let (mut cutter, to_skip) = (mem::take(&mut self.cutter), unpacking.to_skip());
+                let (back, cutter, cut) = aside(move || {
+                    let cut = unpacking.cut(&mut cutter);
+                    (unpacking, cutter, cut)
+                })
+                .await?;
+                (unpacking, self.cutter) = (back, cutter);
+                let (is_all, lines) = cut.map_err(broken)?;
+                if to_skip > 0 && unpacking.to_skip() == 0 && self.reader.is_single {
+                    self.reader.check_head(unpacking.skipped_head())?;
                 }
+                self.send(lines).await?;
                 if is_all {
                     break;
                 }
@@ -127,177 +147,37 @@ impl<'a> PartLines<'a> {
                 LastLine::Waits => Ok(Done { read_to: self.cutter.start(), unended: 1, grown: 0 }),
             };
         }
-        if skipping.left > 0 {
-            let had = skipping.skipped - skipping.left;
-            return Err(ReadError::Lost(shrunk(had, skip)));
+        if unpacking.to_skip() > 0 {
+            return Err(ReadError::Lost(shrunk(skip - unpacking.to_skip(), skip)));
         }
         self.end(LastLine::Counts, 0).await
     }
 
     async fn send_whole(&mut self) -> Result<(), ReadError> {
-        if self.cutter.start() == self.part.start {
-            if self.reader.is_single {
-                let head = &self.cutter.buffer[..self.cutter.buffer.len().min(HEAD_BYTES)];
-                self.reader.send(News::Head(head.to_vec())).await?;
-            }
-            self.cutter.blank_byte_order_mark();
-        }
-        match self.cutter.cut(CHUNK_BYTES) {
-            Some(lines) => self.send(lines).await,
-            None => Ok(()),
-        }
+        let lines = self.cutter.cut();
+        self.send(lines).await
     }
 
     /// The last line of a file that nobody changed need not have a line end.
     async fn end(mut self, last_line: LastLine, grown: u64) -> Result<Done, ReadError> {
-        if last_line == LastLine::Counts
-            && grown == 0
-            && let Some(lines) = self.cutter.finish()
-        {
+        if last_line == LastLine::Counts && grown == 0 {
+            let lines = self.cutter.finish();
             self.send(lines).await?;
         }
-        let unended = self.cutter.buffer.len() as u64;
-        Ok(Done { read_to: self.cutter.start(), unended, grown })
+        let (read_to, unended) = (self.cutter.start(), self.cutter.len() as u64);
+        self.cutter.end();
+        Ok(Done { read_to, unended, grown })
     }
 
-    async fn send(&mut self, lines: Lines) -> Result<(), ReadError> {
+    /// Sends lines, and before the first the beginning of the file.
+    async fn send(&mut self, lines: Option<Lines>) -> Result<(), ReadError> {
+        if let Some(head) = self.cutter.take_head().filter(|_| self.reader.is_single) {
+            self.reader.send(News::Head(head)).await?;
+        }
+        let Some(lines) = lines else { return Ok(()) };
         let next = lines.next;
         self.reader.send(News::Lines(lines)).await?;
         *self.at = next;
         Ok(())
-    }
-}
-
-/// Looks at the byte before those that go on where reading has stopped.
-fn begins_behind_a_line(byte: u8) -> Result<(), ReadError> {
-    if byte == b'\n' {
-        return Ok(());
-    }
-    let reason = "the line that was read as its last was continued, or its beginning was changed; a line counts without a \
-                  line end if nothing is written behind it any more";
-    Err(ReadError::Lost(reason.to_owned()))
-}
-
-/// A local file, chunk by chunk, read on a thread that may block.
-struct Chunks {
-    file: Option<File>,
-    left: u64,
-}
-
-impl Chunks {
-    fn open(mut file: File, from: u64, left: u64) -> Result<Self, ReadError> {
-        file.seek(SeekFrom::Start(from)).map_err(io_error)?;
-        Ok(Self { file: Some(file), left })
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
-        let buffer = self.read_behind(Vec::new()).await?;
-        Ok((!buffer.is_empty()).then(|| Bytes::from(buffer)))
-    }
-
-    /// What is in the buffer, and behind it the next chunk: nothing at the end.
-    async fn read_behind(&mut self, mut buffer: Vec<u8>) -> Result<Vec<u8>, ReadError> {
-        let Some(mut file) = self.file.take() else { return Ok(buffer) };
-        let (wanted, before) = (self.left.min(CHUNK_BYTES as u64), buffer.len());
-        let read = tokio::task::spawn_blocking(move || {
-            buffer.reserve(CHUNK_BYTES);
-            let read = file.by_ref().take(wanted).read_to_end(&mut buffer);
-            read.map(|_| (file, buffer))
-        });
-        let (file, buffer) = read.await.map_err(|_| ReadError::Closed)?.map_err(io_error)?;
-        self.file = Some(file);
-        self.left -= (buffer.len() - before) as u64;
-        Ok(buffer)
-    }
-
-    /// Everything that was listed was there; how long the file is now.
-    fn check_end(&self, size: u64) -> Result<u64, ReadError> {
-        let now =
-            self.file.as_ref().map_or(Ok(size), |file| file.metadata().map(|meta| meta.len()));
-        let now = now.map_err(io_error)?;
-        if self.left > 0 { Err(ReadError::Lost(shrunk(size - self.left, size))) } else { Ok(now) }
-    }
-}
-
-fn io_error(error: io::Error) -> ReadError {
-    ReadError::Store(error.to_string())
-}
-
-/// The bytes of a packed file, as they are stored.
-enum Packed {
-    Local(Chunks),
-    Stream(BoxStream<'static, object_store::Result<Bytes>>),
-}
-
-impl Packed {
-    fn open(result: GetResult) -> Result<Self, ReadError> {
-        Ok(match result.payload {
-            GetResultPayload::File(file, _) => Self::Local(Chunks::open(file, 0, u64::MAX)?),
-            GetResultPayload::Stream(stream) => Self::Stream(stream),
-        })
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
-        match self {
-            Self::Local(chunks) => chunks.next().await,
-            Self::Stream(stream) => {
-                stream.try_next().await.map_err(|error| ReadError::Store(store_words(&error)))
-            }
-        }
-    }
-}
-
-/// An unpacker with its input: it works on a thread that may take its time.
-struct Unpacking {
-    unpacker: Unpacker,
-    input: Bytes,
-    used: usize,
-}
-
-impl Unpacking {
-    /// Unpacks at most a chunk.
-    async fn run(mut self) -> Result<(Self, io::Result<Vec<u8>>), ReadError> {
-        let run = tokio::task::spawn_blocking(move || {
-            let mut output = Vec::new();
-            let mut unpacked = Ok(());
-            while unpacked.is_ok() && output.len() < CHUNK_BYTES {
-                let (made, used) = (output.len(), self.used);
-                let input = self.input.slice(self.used..);
-                match self.unpacker.unpack(&input, &mut output, CHUNK_BYTES - made) {
-                    Ok(more) => self.used += more,
-                    Err(error) => unpacked = Err(error),
-                }
-                if output.len() == made && self.used == used {
-                    break;
-                }
-            }
-            (self, unpacked.map(|()| output))
-        });
-        run.await.map_err(|_| ReadError::Closed)
-    }
-}
-
-/// What was read before, on the way past it.
-struct Skipping {
-    left: u64,
-    skipped: u64,
-    head: Vec<u8>,
-}
-
-impl Skipping {
-    /// What of these bytes is new; none if nothing is.
-    fn pass<'b>(
-        &mut self,
-        bytes: &'b [u8],
-        reader: &Reader,
-    ) -> Result<Option<&'b [u8]>, ReadError> {
-        let old = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-        let room = HEAD_BYTES.saturating_sub(self.head.len());
-        self.head.extend_from_slice(&bytes[..old.min(room)]);
-        self.left -= old as u64;
-        if old > 0 && self.left == 0 && reader.is_single {
-            reader.check_head(&self.head)?;
-        }
-        Ok((old < bytes.len()).then(|| &bytes[old..]))
     }
 }

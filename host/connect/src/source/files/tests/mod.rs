@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::buffers::Buffers;
 use super::lines::{LineCutter, Lines};
 use super::{FilesSource, LINE_BYTES_KEPT, LINE_BYTES_MAX, TRACKS_OPEN_MAX};
 use crate::source::tests::{
@@ -312,9 +313,24 @@ fn a_byte_order_mark_is_white_space() {
     assert_eq!(records[1].0, 11);
 }
 
-/// Cuts `content`, given in pieces of these sizes, into lines.
-fn cut(content: &[u8], pieces: &[usize]) -> Vec<(i64, Vec<u8>)> {
-    let mut cutter = LineCutter::new(100, 16);
+#[test]
+fn a_file_with_a_byte_order_mark_is_known_again() {
+    let mut folder = Folder::new(&[("a.ndjson", "\u{feff}{\"n\":1}\n")]);
+    folder.config.watch = Some(Duration::from_millis(20));
+    let (_, positions) = folder.read();
+    folder.write("a.ndjson", "\u{feff}{\"n\":1}\n{\"n\":2}\n");
+    let mut source = folder.source();
+    source.assign(&positions).unwrap();
+    let (mut records, mut positions) = (Records::new(), positions);
+    while records.is_empty() {
+        absorb(&source.poll(&limits(100)).unwrap(), &mut records, &mut positions);
+    }
+    assert_eq!(records[&folder.partition("a.ndjson")], [(11, b"{\"n\":2}".to_vec())]);
+}
+
+/// Cuts `content`, given in pieces of these sizes, into lines: some pieces are only searched.
+fn cut(content: &[u8], pieces: &[usize], cuts: &[bool]) -> Vec<(i64, Vec<u8>)> {
+    let mut cutter = LineCutter::new(100, false, Buffers::default());
     let mut found: Vec<(i64, Vec<u8>)> = Vec::new();
     let mut at = 0;
     let mut add = |lines: Option<Lines>| {
@@ -323,11 +339,12 @@ fn cut(content: &[u8], pieces: &[usize]) -> Vec<(i64, Vec<u8>)> {
         let values = lines.values.iter().map(|value| value.trim_ascii().to_vec());
         found.extend(lines.offsets.iter().copied().zip(values));
     };
+    let mut cuts = cuts.iter().chain([&true]).cycle();
     for piece in pieces.iter().copied().chain([content.len()]) {
         let end = (at + piece).min(content.len());
-        cutter.buffer.extend_from_slice(&content[at..end]);
+        cutter.buffer().extend_from_slice(&content[at..end]);
         at = end;
-        add(cutter.cut(16));
+        if *cuts.next().unwrap() { add(cutter.cut()) } else { cutter.search() }
     }
     add(cutter.finish());
     assert_eq!(cutter.start(), 100 + i64::try_from(content.len()).unwrap());
@@ -339,6 +356,7 @@ proptest! {
     fn lines_are_the_same_however_the_file_is_read(
         content in prop::collection::vec(prop_oneof![2 => Just(b'\n'), 1 => Just(b'\r'), 5 => Just(b'a')], 0..200),
         pieces in prop::collection::vec(0_usize..40, 0..20),
+        cuts in prop::collection::vec(any::<bool>(), 0..20),
     ) {
         let mut at = 100;
         let mut expected = Vec::new();
@@ -348,7 +366,7 @@ proptest! {
             }
             at += i64::try_from(line.len()).unwrap();
         }
-        prop_assert_eq!(cut(&content, &pieces), expected);
+        prop_assert_eq!(cut(&content, &pieces, &cuts), expected);
     }
 }
 
