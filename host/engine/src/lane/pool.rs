@@ -1,11 +1,14 @@
 //! The threads of a lane: a turn forks to them and joins before its next step (docs/design/decisions.md#d3).
 //!
+//! The lane's own thread is one of the workers, as long as a fork lasts. It begins at once, while the others wake up, and
+//! with two workers a single thread is woken.
+//!
 //! What a worker needs it has from the owner of the work: a decoder and plugins, or a share of the key shards. Chunks
 //! go to whichever worker is free, because what happens to a chunk does not depend on who does it; key shards have one
 //! worker for ever, because the rows of a key must be added in order.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sluicegate_connect::sink::Spread;
@@ -32,7 +35,7 @@ const ROWS_TOLD: usize = 256;
 pub(super) struct Pool {
     count: usize,
     brake: Brake,
-    /// None with a single worker: it runs on the lane's own thread.
+    /// For all workers but the first, which runs on the lane's own thread. None if there is no other.
     threads: Option<Arc<rayon::ThreadPool>>,
     /// What the last turn took; more than it may be before the first.
     nanos_per_row: AtomicU64,
@@ -50,9 +53,9 @@ impl Pool {
         let count = count.clamp(1, KEY_SHARDS as usize);
         let threads = (count > 1).then(|| {
             rayon::ThreadPoolBuilder::new()
-                .num_threads(count)
+                .num_threads(count - 1)
                 .stack_size(STACK_BYTES)
-                .thread_name(|index| format!("worker-{index}"))
+                .thread_name(|index| format!("worker-{}", index + 1))
                 .build()
         });
         let nanos_per_row = AtomicU64::new(WORTH_FORKING_NANOS);
@@ -144,11 +147,8 @@ impl Hands<'_> {
         let next = AtomicUsize::new(0);
         let mut done: Vec<Vec<(usize, T)>> = Vec::new();
         done.resize_with(workers.len(), Vec::new);
-        threads.scope(|scope| {
-            for (worker, done) in workers.iter_mut().zip(&mut done) {
-                let (next, work) = (&next, &work);
-                scope.spawn(move |_| work_off(worker, items, next, done, work));
-            }
+        fork(threads, workers.iter_mut().zip(&mut done), |(worker, done)| {
+            work_off(worker, items, &next, done, &work);
         });
         let mut done: Vec<_> = done.into_iter().flatten().collect();
         done.sort_unstable_by_key(|(index, _)| *index);
@@ -167,13 +167,9 @@ impl Hands<'_> {
         };
         let mut answers: Vec<Option<T>> = Vec::new();
         answers.resize_with(workers.len(), || None);
-        threads.scope(|scope| {
-            for ((number, worker), answer) in workers.iter_mut().enumerate().zip(&mut answers) {
-                let work = &work;
-                scope.spawn(move |_| *answer = Some(work(number, worker)));
-            }
-        });
-        answers.into_iter().map(|answer| answer.expect("the scope joined every worker")).collect()
+        let workers = workers.iter_mut().zip(&mut answers).enumerate();
+        fork(threads, workers, |(number, (worker, answer))| *answer = Some(work(number, worker)));
+        answers.into_iter().map(|answer| answer.expect("the fork joined every worker")).collect()
     }
 }
 
@@ -188,16 +184,33 @@ impl Spread for Spreading {
     fn each(&self, work: Vec<Box<dyn FnOnce() + Send + '_>>) {
         // The lane's own time is counted by whoever asks.
         let Some(threads) = &self.threads else { return work.into_iter().for_each(|work| work()) };
-        threads.scope(|scope| {
-            for work in work {
-                scope.spawn(move |_| {
-                    let started = thread_cpu_nanos();
-                    work();
-                    self.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
-                });
+        let work = Mutex::new(work.into_iter());
+        let next = || work.lock().unwrap_or_else(PoisonError::into_inner).next();
+        fork(threads, 0..=threads.current_num_threads(), |worker| {
+            let started = thread_cpu_nanos();
+            while let Some(work) = next() {
+                work();
+            }
+            if worker > 0 {
+                self.metrics.steps.sink.add_nanos(thread_cpu_nanos() - started);
             }
         });
     }
+}
+
+/// Calls `work` with each part: with the first on this thread, with the others on those of the pool. Returns when all are
+/// done.
+fn fork<P: Send>(
+    threads: &rayon::ThreadPool,
+    mut parts: impl Iterator<Item = P>,
+    work: impl Fn(P) + Sync,
+) {
+    let Some(own) = parts.next() else { return };
+    threads.in_place_scope(|scope| {
+        let work = &work;
+        parts.for_each(|part| scope.spawn(move |_| work(part)));
+        work(own);
+    });
 }
 
 /// Does items that no other worker has taken, until there are none.
@@ -217,12 +230,37 @@ fn work_off<W, I, T>(
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
 
     /// The names of the threads that work on so many rows.
     fn working(pool: &Pool, rows: usize) -> Vec<String> {
         let name = || std::thread::current().name().unwrap_or_default().to_owned();
         pool.for_rows(rows).each_worker(&mut [0, 0], |number, _| format!("{number} {}", name()))
+    }
+
+    #[test]
+    fn the_first_worker_is_the_thread_that_asks() {
+        let pool = Pool::new(3, Brake::default()).unwrap();
+        let asks = std::thread::current().id();
+        let own = pool.each_worker(&mut [(); 3], |_, ()| std::thread::current().id() == asks);
+        assert_eq!(own, [true, false, false]);
+    }
+
+    #[test]
+    fn a_panic_of_any_worker_is_that_of_the_lane_once_all_have_ended() {
+        let pool = Pool::new(2, Brake::default()).unwrap();
+        for panics in 0..2 {
+            let ended = AtomicUsize::new(0);
+            let work = |number, (): &mut ()| match number == panics {
+                true => panic!("as the test asks"),
+                false => ended.fetch_add(1, Ordering::Relaxed),
+            };
+            let forked = AssertUnwindSafe(|| pool.each_worker(&mut [(); 2], work));
+            assert!(catch_unwind(forked).is_err());
+            assert_eq!(ended.load(Ordering::Relaxed), 1);
+        }
     }
 
     #[test]
