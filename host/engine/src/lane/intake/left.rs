@@ -8,6 +8,13 @@ use sluicegate_connect::source::RecordBlock;
 use sluicegate_connect::source::files::HEAD_BYTES;
 use sluicegate_model::position::{NextOffset, Partition, Position};
 
+/// Where several workers share a turn, the last chunks are parted into so many: whoever takes the last one keeps the others
+/// waiting for as long as a part takes.
+const LAST_PARTS: usize = 4;
+
+/// But not into smaller ones than this many records: every call of a plugin has its price.
+const PART_RECORDS_MIN: usize = 1_024;
+
 /// Records of a poll that no turn has taken yet: those before them made as much as a turn may hold.
 pub(in crate::lane) struct Left {
     blocks: Vec<RecordBlock>,
@@ -23,17 +30,30 @@ impl Left {
     pub(super) fn cut(
         blocks: Vec<RecordBlock>,
         rows: usize,
+        workers: usize,
         mut index: impl FnMut(&RecordBlock) -> usize,
     ) -> Self {
         let mut chunks = VecDeque::new();
         for (block, records) in blocks.iter().enumerate() {
-            let partition = index(records);
-            for start in (0..records.len()).step_by(rows) {
-                let end = records.len().min(start + rows);
-                chunks.push_back(Chunk { block, partition, records: start..end });
-            }
+            let all = Chunk { block, partition: index(records), records: 0..records.len() };
+            chunks.extend(parts(all, rows));
         }
-        Self { blocks, chunks, done: 0 }
+        let mut left = Self { blocks, chunks, done: 0 };
+        if workers > 1 {
+            left.part_last(workers);
+        }
+        left
+    }
+
+    /// Parts the last chunks, as many as there are workers.
+    fn part_last(&mut self, workers: usize) {
+        let whole = self.chunks.len().saturating_sub(workers);
+        let last = self.chunks.split_off(whole);
+        self.chunks.extend(last.into_iter().flat_map(|chunk| {
+            let records = chunk.records.len();
+            let most = records.div_ceil((records / PART_RECORDS_MIN).clamp(1, LAST_PARTS));
+            parts(chunk, most)
+        }));
     }
 
     /// The blocks of the poll.
@@ -83,14 +103,66 @@ impl Left {
         let Some(most) = self.chunks.front().map(|chunk| chunk.records.len().div_ceil(2)) else {
             return;
         };
-        let halves = |chunk: Chunk| {
-            let Chunk { block, partition, records } = chunk;
-            let part = move |start: usize| {
-                let records = start..records.end.min(start + most);
-                Chunk { block, partition, records }
-            };
-            (records.start..records.end).step_by(most).map(part)
-        };
-        self.chunks = std::mem::take(&mut self.chunks).into_iter().flat_map(halves).collect();
+        let chunks = std::mem::take(&mut self.chunks).into_iter();
+        self.chunks = chunks.flat_map(|chunk| parts(chunk, most)).collect();
+    }
+}
+
+/// The chunk in parts of `most` records; the last may have fewer.
+fn parts(chunk: Chunk, most: usize) -> impl Iterator<Item = Chunk> {
+    let Chunk { block, partition, records } = chunk;
+    let part = move |start: usize| {
+        let records = start..records.end.min(start + most);
+        Chunk { block, partition, records }
+    };
+    (records.start..records.end).step_by(most).map(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Arc;
+
+    use super::*;
+    use sluicegate_connect::source::Absent;
+    use sluicegate_model::varlen::Varlen;
+
+    fn block(records: usize) -> RecordBlock {
+        RecordBlock {
+            partition: Partition { stream: Arc::from("sales"), number: 0 },
+            values: Arc::new(std::iter::repeat_n(&b"{}"[..], records).collect::<Varlen>()),
+            no_value: Absent::default(),
+            keys: None,
+            no_key: Absent::default(),
+            offsets: (0..).take(records).collect(),
+            timestamps: None,
+            headers: None,
+            next: Position::at(NextOffset::START),
+        }
+    }
+
+    /// Of each chunk its block and records.
+    fn cut(blocks: &[usize], rows: usize, workers: usize) -> Vec<(usize, Range<usize>)> {
+        let blocks = blocks.iter().map(|records| block(*records)).collect();
+        let left = Left::cut(blocks, rows, workers, |_| 0);
+        left.chunks.into_iter().map(|chunk| (chunk.block, chunk.records)).collect()
+    }
+
+    #[test]
+    fn the_last_chunks_are_parted_among_several_workers() {
+        let whole = [(0, 0..8_000), (0, 8_000..9_000), (1, 0..8_000), (1, 8_000..12_000)];
+        assert_eq!(cut(&[9_000, 12_000], 8_000, 1), whole);
+        let mut parted = whole[..2].to_vec();
+        let last = [0..2_000, 2_000..4_000, 4_000..6_000, 6_000..8_000];
+        parted.extend(last.map(|records| (1, records)));
+        let last = [8_000..9_334, 9_334..10_668, 10_668..12_000];
+        parted.extend(last.map(|records| (1, records)));
+        assert_eq!(cut(&[9_000, 12_000], 8_000, 2), parted);
+    }
+
+    #[test]
+    fn few_records_stay_together() {
+        assert_eq!(cut(&[2_047, 0, 3], 8_000, 4), [(0, 0..2_047), (2, 0..3)]);
+        assert_eq!(cut(&[], 8_000, 4), []);
     }
 }

@@ -147,8 +147,8 @@ impl Intake {
         let now = self.clock.monotonic();
         let bytes = blocks.iter().map(|block| block.values.bytes.len() as u64).sum();
         self.metrics.read_bytes.add(bytes);
-        let rows = self.plan.limits.rows;
-        Left::cut(blocks, rows, |block| self.partitions.index(&block.partition, now))
+        let (rows, workers) = (self.plan.limits.rows, self.preparers.len());
+        Left::cut(blocks, rows, workers, |block| self.partitions.index(&block.partition, now))
     }
 
     /// Takes as many of the first `most` chunks that are left as a turn may hold, and moves the clocks of their
