@@ -10,10 +10,11 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::Value;
 use sluicegate_model::time::Clock;
 
+use super::crash;
 use super::gap::{Gap, Open, Why, took_over};
 use super::modules::Modules;
 use super::plan::{TTL, Toxic, Whom};
-use crate::harness::host::Host;
+use crate::harness::host::{self, Host};
 use crate::harness::middleman::{Fate, Middleman, Request};
 use crate::harness::pipeline::{Pipeline, kafka_at};
 use crate::harness::place::Place;
@@ -181,7 +182,9 @@ impl<'a> Fleet<'a> {
             // The last sentence and that of the signal may come in either order.
             let mut last: Vec<_> = log.lines().rev().take(3).collect();
             last.reverse();
-            self.ended.push(format!("host {number} ended with {status}: {}", last.join(" / ")));
+            let crash = crash::told(self.place, &host::binary());
+            self.ended
+                .push(format!("host {number} ended with {status}: {}{crash}", last.join(" / ")));
             // As a service manager would.
             member.returns = Some(now + Duration::from_secs(1));
         }
@@ -196,7 +199,9 @@ impl<'a> Fleet<'a> {
         member.lives += 1;
         let log = format!("host-{number}-{}.log", member.lives);
         let more = [("AWS_ENDPOINT_URL", &*member.middleman.endpoint)];
-        member.host = Some(Host::launch(self.place, &member.pipeline, &log, &more));
+        let host = Host::launch(self.place, &member.pipeline, &log, &more);
+        crash::leave_a_core(&host);
+        member.host = Some(host);
     }
 
     fn status(&self, number: usize) -> Option<Value> {

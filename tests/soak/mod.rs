@@ -2,6 +2,7 @@
 //! recomputation, and a ledger says what happened. `cargo xtask soak --minutes N --seed S` runs it for longer.
 
 mod ahead;
+mod crash;
 mod fleet;
 mod gap;
 mod ledger;
