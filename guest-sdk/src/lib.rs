@@ -5,6 +5,8 @@
 pub mod column;
 pub mod row;
 pub mod output;
+#[cfg(any(test, target_family = "wasm"))]
+mod memcmp;
 pub mod varlen;
 pub mod decimal;
 pub mod moment;

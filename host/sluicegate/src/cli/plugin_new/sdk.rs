@@ -20,6 +20,7 @@ sources! {
     "src/row.rs"
     "src/output/mod.rs"
     "src/output/decimals.rs"
+    "src/memcmp.rs"
     "src/varlen.rs"
     "src/decimal/mod.rs"
     "src/decimal/arithmetic.rs"
