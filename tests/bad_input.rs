@@ -158,7 +158,7 @@ fn a_module_without_the_exports_is_refused() {
         &with_module(b"\0asm\x01\0\0\0"),
         ("name", "name"),
         expect![[r#"
-        error: plugin `filter`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`
+        error: plugin `filter`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.3 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`
     "#]],
     );
 }

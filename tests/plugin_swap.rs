@@ -2,6 +2,7 @@
 //! new logic from there on.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -18,6 +19,12 @@ use crate::kafka_to_parquet::assert_answer;
 /// What `premium-sale` keeps without a setting of its own.
 fn premium(sale: &Sale) -> bool {
     sale.price >= 25_000 && sale.store.starts_with("store-")
+}
+
+/// `valid-sale` as it was built for version 0.1.2 of the contract.
+fn older_filter() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.join("../host/sandbox/src/tests/older/valid-sale-0.1.2.wasm")
 }
 
 /// A release as the host answered it.
@@ -48,13 +55,18 @@ fn a_filter_swapped_under_load_decides_from_the_recorded_epoch_on() {
         });
         host.upload("premium-sale", "premium-sale");
         host.upload("plain-sale", "valid-sale");
+        // That of today takes stores by code, that of before row by row.
+        host.upload_file("older-sale", &older_filter());
         for swap in 0..6 {
             let read = chain::head(&place).map_or(0, |head| head.fates().read);
             eventually("records are read between two swaps", || {
                 (chain::head(&place)?.fates().read > read).then_some(())
             });
-            let (name, keeps): (_, fn(&Sale) -> bool) =
-                if swap % 2 == 0 { ("premium-sale", premium) } else { ("plain-sale", valid) };
+            let (name, keeps): (_, fn(&Sale) -> bool) = match swap % 3 {
+                0 => ("premium-sale", premium),
+                1 => ("older-sale", valid),
+                _ => ("plain-sale", valid),
+            };
             let answer = host.activate("sales", "valid", name);
             releases.push(Release {
                 epoch: answer["epoch"].as_u64().unwrap(),

@@ -1,6 +1,6 @@
 //! The contract's bindings: one module for each interface that plugins export.
 //!
-//! A world of the contract is `lifecycle` and one more interface, so a plugin exports from two of these modules;
+//! A world of the contract is `lifecycle` and one or two more interfaces, so a plugin exports from some of these modules;
 //! wit-component joins what each embeds in the core module to the contract's world. (One module a world would
 //! define the macros that export `lifecycle` once for each.)
 
@@ -10,9 +10,9 @@ pub mod lifecycle {
         inline: "
             package sluicegate:sdk;
             world lifecycle-part {
-                import sluicegate:plugin/host@0.1.2;
-                import sluicegate:plugin/columns@0.1.2;
-                export sluicegate:plugin/lifecycle@0.1.2;
+                import sluicegate:plugin/host@0.1.3;
+                import sluicegate:plugin/columns@0.1.3;
+                export sluicegate:plugin/lifecycle@0.1.3;
             }
         ",
         pub_export_macro: true,
@@ -28,14 +28,32 @@ pub mod filter {
         inline: "
             package sluicegate:sdk;
             world filter-part {
-                export sluicegate:plugin/filter-rows@0.1.2;
+                export sluicegate:plugin/filter-rows@0.1.3;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_filter",
         with: {
-            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/filter-rows@0.1.2": generate,
+            "sluicegate:plugin/columns@0.1.3": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/filter-rows@0.1.3": generate,
+        },
+    });
+}
+
+pub mod filter_coded {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package sluicegate:sdk;
+            world filter-coded-part {
+                export sluicegate:plugin/filter-coded-rows@0.1.3;
+            }
+        ",
+        pub_export_macro: true,
+        export_macro_name: "export_filter_coded",
+        with: {
+            "sluicegate:plugin/columns@0.1.3": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/filter-coded-rows@0.1.3": generate,
         },
     });
 }
@@ -46,14 +64,14 @@ pub mod map {
         inline: "
             package sluicegate:sdk;
             world map-part {
-                export sluicegate:plugin/map-rows@0.1.2;
+                export sluicegate:plugin/map-rows@0.1.3;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_map",
         with: {
-            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/map-rows@0.1.2": generate,
+            "sluicegate:plugin/columns@0.1.3": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/map-rows@0.1.3": generate,
         },
     });
 }
@@ -64,14 +82,14 @@ pub mod aggregate {
         inline: "
             package sluicegate:sdk;
             world aggregate-part {
-                export sluicegate:plugin/aggregate-rows@0.1.2;
+                export sluicegate:plugin/aggregate-rows@0.1.3;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_aggregate",
         with: {
-            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/aggregate-rows@0.1.2": generate,
+            "sluicegate:plugin/columns@0.1.3": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/aggregate-rows@0.1.3": generate,
         },
     });
 }
@@ -82,14 +100,14 @@ pub mod process {
         inline: "
             package sluicegate:sdk;
             world process-part {
-                export sluicegate:plugin/process-rows@0.1.2;
+                export sluicegate:plugin/process-rows@0.1.3;
             }
         ",
         pub_export_macro: true,
         export_macro_name: "export_process",
         with: {
-            "sluicegate:plugin/columns@0.1.2": crate::bindings::lifecycle::sluicegate::plugin::columns,
-            "sluicegate:plugin/process-rows@0.1.2": generate,
+            "sluicegate:plugin/columns@0.1.3": crate::bindings::lifecycle::sluicegate::plugin::columns,
+            "sluicegate:plugin/process-rows@0.1.3": generate,
         },
     });
 }

@@ -47,6 +47,15 @@ pub enum Values<'a> {
         /// All values.
         text: &'a str,
     },
+    /// Texts that rows share, for fields that are a [`Text`](crate::Text): row `i` has value `codes[i]`.
+    Coded {
+        /// One a row, each less than the number of values.
+        codes: &'a [u32],
+        /// One more than values: value `i` is `text[offsets[i] .. offsets[i + 1]]`.
+        offsets: &'a [u32],
+        /// All values.
+        text: &'a str,
+    },
     /// Value `i` is `bytes[offsets[i] .. offsets[i + 1]]`.
     Binary {
         /// One more than rows.
@@ -58,11 +67,11 @@ pub enum Values<'a> {
 
 /// A type that a field of a row can have: it says which column it needs and how to read it.
 ///
-/// Implemented for `bool`, `i64`, `f64`, `&str`, `&[u8]`, [`Timestamp`], [`Date`], [`Decimal`], [`Decimal38`] and
+/// Implemented for `bool`, `i64`, `f64`, `&str`, [`Text`](crate::Text), `&[u8]`, [`Timestamp`], [`Date`], [`Decimal`], [`Decimal38`] and
 /// `Option` of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a type of a column",
-    note = "a field of a row is a `bool`, `i64`, `f64`, `&str`, `&[u8]`, `Timestamp`, `Date`, `Decimal`, `Decimal38` or an `Option` of one of these"
+    note = "a field of a row is a `bool`, `i64`, `f64`, `&str`, `Text`, `&[u8]`, `Timestamp`, `Date`, `Decimal`, `Decimal38` or an `Option` of one of these"
 )]
 pub trait Value {
     /// The value, borrowing from a batch that lives for `'a`.
@@ -199,7 +208,7 @@ impl Value for &str {
 
     #[inline(always)]
     fn get<'a>((offsets, text): &Self::Reader<'a>, row: usize) -> Self::At<'a> {
-        text.get(offsets[row] as usize..offsets[row + 1] as usize).unwrap_or_else(|| crooked(row))
+        text_at(offsets, text, row)
     }
 }
 
@@ -241,6 +250,13 @@ impl<T: Value> Value for Option<T> {
     fn get<'a>((values, validity): &Self::Reader<'a>, row: usize) -> Self::At<'a> {
         validity.is_none_or(|bits| bit(bits, row)).then(|| T::get(values, row))
     }
+}
+
+/// Text `index` of those that lie behind one another.
+#[inline(always)]
+pub(crate) fn text_at<'a>(offsets: &[u32], text: &'a str, index: usize) -> &'a str {
+    let ends = offsets[index] as usize..offsets[index + 1] as usize;
+    text.get(ends).unwrap_or_else(|| crooked(index))
 }
 
 /// Bit `row`, least significant first.

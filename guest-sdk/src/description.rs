@@ -21,6 +21,8 @@ pub enum ColumnType {
     Decimal38(Option<DecimalType>),
     /// `&str`.
     Utf8,
+    /// [`Text`](crate::Text): a column of texts, which the plugin would rather have by code.
+    Text,
     /// `&[u8]`.
     Binary,
 }
@@ -122,6 +124,15 @@ impl ColumnType {
             Self::Decimal38(_) => Self::Decimal38(digits),
             _ => panic!("#[column(decimal(..))] belongs on a Decimal or a Decimal38"),
         }
+    }
+}
+
+#[cfg(target_family = "wasm")]
+impl Description {
+    /// The inputs that come by code if the host knows how rows share their texts, ascending.
+    pub(crate) fn coded(&self) -> impl Iterator<Item = usize> {
+        let inputs = self.inputs.iter().enumerate();
+        inputs.filter(|(_, input)| input.column_type == ColumnType::Text).map(|(index, _)| index)
     }
 }
 

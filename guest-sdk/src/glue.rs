@@ -7,6 +7,7 @@ use std::sync::Once;
 
 use crate::bindings::aggregate::exports::sluicegate::plugin::aggregate_rows as aggregate_wire;
 use crate::bindings::filter::exports::sluicegate::plugin::filter_rows as filter_wire;
+use crate::bindings::filter_coded::exports::sluicegate::plugin::filter_coded_rows as coded_wire;
 use crate::bindings::lifecycle::exports::sluicegate::plugin::lifecycle::Guest as Lifecycle;
 use crate::bindings::lifecycle::sluicegate::plugin::{columns as wire, description, host};
 use crate::bindings::map::exports::sluicegate::plugin::map_rows as map_wire;
@@ -52,6 +53,26 @@ impl<P: FilterPlugin> filter_wire::Guest for P {
             instance.as_ref().expect(NOT_INITIALISED).filter(&batch(&rows))
         });
         filter_wire::FilterAnswer { keep: answer.keep, rejects: rejects(answer.rejects) }
+    }
+}
+
+impl<P: FilterPlugin> coded_wire::Guest for P {
+    fn wanted() -> Vec<u32> {
+        P::describe().coded().map(crate::varlen::offset).collect()
+    }
+
+    fn filter_coded(
+        rows: wire::Batch,
+        coded: Vec<coded_wire::CodedTexts>,
+    ) -> coded_wire::CodedAnswer {
+        let mut rows = batch(&rows);
+        for coded_wire::CodedTexts { input, codes, values } in &coded {
+            let (offsets, text) = (&*values.offsets, text(&values.bytes));
+            rows.columns[*input as usize].values = Values::Coded { codes, offsets, text };
+        }
+        let answer =
+            FILTER.with_borrow(|instance| instance.as_ref().expect(NOT_INITIALISED).filter(&rows));
+        coded_wire::CodedAnswer { keep: answer.keep, rejects: rejects(answer.rejects) }
     }
 }
 
@@ -273,7 +294,7 @@ fn column_spec(column: &ColumnSpec) -> description::ColumnSpec {
                 scale: digits.scale,
             }))
         }
-        ColumnType::Utf8 => Wire::Utf8,
+        ColumnType::Utf8 | ColumnType::Text => Wire::Utf8,
         ColumnType::Binary => Wire::Binary,
     };
     description::ColumnSpec { name: column.name.to_owned(), column_type, nullable: column.nullable }

@@ -7,6 +7,7 @@ pub mod row;
 pub mod output;
 #[cfg(any(test, target_family = "wasm"))]
 mod memcmp;
+pub mod text;
 pub mod varlen;
 pub mod decimal;
 pub mod moment;
@@ -44,6 +45,7 @@ pub use process::{Keyed, Process, ProcessPlugin, Processor, Timer};
 pub use refused::{Refused, Reject};
 pub use row::Row;
 pub use state::{Layout, Plain, State};
+pub use text::{PerValue, Text};
 pub use varlen::{Varlen, VarlenRef};
 
 pub use sluicegate_sdk_derive::{Layout, OutputRow, PlainState, Row, State};
@@ -52,7 +54,7 @@ pub use sluicegate_sdk_derive::{Layout, OutputRow, PlainState, Row, State};
 pub mod prelude {
     pub use crate::{
         Aggregate, Config, Date, Decimal, Decimal38, Emit, FromConfig, Keyed, Layout, OutputRow,
-        PlainState, Process, Refused, Row, Span, State, Timestamp, Window, export,
+        PerValue, PlainState, Process, Refused, Row, Span, State, Text, Timestamp, Window, export,
     };
 }
 
@@ -90,6 +92,9 @@ macro_rules! export {
                 Lifecycle with_types_in $crate::bindings::lifecycle
             );
             $crate::bindings::filter::export_filter!(Plugin with_types_in $crate::bindings::filter);
+            $crate::bindings::filter_coded::export_filter_coded!(
+                Plugin with_types_in $crate::bindings::filter_coded
+            );
         };
     };
     (map: $function:path) => {

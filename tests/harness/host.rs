@@ -148,11 +148,17 @@ impl Host {
     /// Uploads a compiled plugin under a name.
     #[track_caller]
     pub fn upload(&self, name: &str, plugin: &str) {
+        self.upload_file(name, &services::plugin(plugin));
+    }
+
+    /// Uploads whatever stands in a file.
+    #[track_caller]
+    pub fn upload_file(&self, name: &str, path: &Path) {
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
         let answer = client
             .put(format!("{}/v1/modules/{name}", self.url))
             .header("content-type", "application/wasm")
-            .body(std::fs::read(services::plugin(plugin)).unwrap())
+            .body(std::fs::read(path).unwrap())
             .send()
             .unwrap();
         assert!(answer.status().is_success(), "upload {name}: {:?}", answer.text());

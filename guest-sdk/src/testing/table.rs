@@ -175,7 +175,7 @@ fn column_of(
             numbers::<Decimal38>(cells).for_each(|value| value.append_to(&mut column));
             column.finish().values
         }
-        ColumnType::Utf8 => OwnedValues::Utf8(texts(cells)),
+        ColumnType::Utf8 | ColumnType::Text => OwnedValues::Utf8(texts(cells)),
         ColumnType::Binary => OwnedValues::Binary(texts(cells)),
     };
     let validity = nulls.then(|| bits(input, cells.iter().map(Option::is_some)));
@@ -210,7 +210,7 @@ pub(super) fn cell(column: &Column<'_>, spec: &ColumnSpec, row: usize) -> String
             let scale = digits.map_or(0, |digits| digits.scale);
             read::<Decimal38>(column, row, scale).map(|v| v.to_string())
         }
-        ColumnType::Utf8 => read::<&str>(column, row, 0).map(str::to_owned),
+        ColumnType::Utf8 | ColumnType::Text => read::<&str>(column, row, 0).map(str::to_owned),
         ColumnType::Binary => {
             read::<&[u8]>(column, row, 0).map(|v| String::from_utf8_lossy(v).into_owned())
         }

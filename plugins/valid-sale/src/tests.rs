@@ -5,8 +5,8 @@ use sluicegate_sdk::testing::filter;
 use super::*;
 
 fn keeps(store: &str, price: &str) -> bool {
-    let settings = Settings { store_prefix: "store-".to_owned() };
-    valid_sale(&settings, Sale { store, price: price.parse().unwrap() })
+    let settings = Settings { store_prefix: "store-".to_owned(), is_known: PerValue::new() };
+    valid_sale(&settings, Sale { store: store.into(), price: price.parse().unwrap() })
 }
 
 #[test]

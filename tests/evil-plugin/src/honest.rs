@@ -3,6 +3,7 @@
 use crate::bindings::exports::sluicegate::plugin::aggregate_rows::{
     EvaluateAnswer, UpdateAnswer, Window,
 };
+use crate::bindings::exports::sluicegate::plugin::filter_coded_rows::CodedTexts;
 use crate::bindings::exports::sluicegate::plugin::filter_rows::FilterAnswer;
 use crate::bindings::exports::sluicegate::plugin::map_rows::MapAnswer;
 use crate::bindings::sluicegate::plugin::columns::{Batch, Column, Reject, Values, Varlen};
@@ -25,6 +26,22 @@ pub(crate) fn filter(rows: &Batch) -> FilterAnswer {
         keep[row / 8] |= u8::from(i % 2 != 0) << (row % 8);
     }
     FilterAnswer { keep, rejects: unlucky(rows) }
+}
+
+/// Panics unless the text of each row, which comes by code, is that of its number: null for multiples of five.
+pub(crate) fn check_texts(rows: &Batch, coded: &[CodedTexts]) {
+    let [CodedTexts { input: 6, codes, values: texts }] = coded else { panic!("no texts by code") };
+    let column = &rows.columns[6];
+    assert!(matches!(&column.values, Values::Utf8(none) if none.offsets == [0]));
+    assert_eq!(codes.len(), rows.rows as usize);
+    let texts: Vec<&[u8]> = values(texts).collect();
+    for (row, i) in integers(rows).iter().enumerate() {
+        let bits = column.validity.as_ref();
+        let is_null = bits.is_some_and(|bits| bits[row / 8] >> (row % 8) & 1 == 0);
+        assert_eq!(is_null, i % 5 == 0, "row {row}");
+        let text = texts[codes[row] as usize];
+        assert!(is_null || text == format!("«{i}»").as_bytes(), "row {row} is not that of {i}");
+    }
 }
 
 /// Each row twice if its number is odd, and not at all if it is a multiple of four.

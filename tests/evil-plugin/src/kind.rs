@@ -7,7 +7,8 @@ use crate::bindings::sluicegate::plugin::description::{
 };
 
 /// A test replaces the word in the module's bytes by another of the same length. Of the dots behind it, the first makes
-/// the plugin lean if it is an `l` (no binary column, which no pipeline has), and the second good if it is a `g`.
+/// the plugin lean if it is an `l` (no binary column, which no pipeline has), and the second good if it is a `g`. The third says which
+/// inputs it wants by code, if not the texts.
 static KIND: [u8; 24] = *b"evil-kind:aggregate.....";
 
 pub(crate) fn description() -> PluginDescription {
@@ -40,6 +41,16 @@ pub(crate) fn description() -> PluginDescription {
         }
     }
     description
+}
+
+/// The inputs that it wants by code: `s`, or what no host takes.
+pub(crate) fn wanted() -> Vec<u32> {
+    match black_box(&KIND)[21] {
+        b'w' => vec![6, 99],
+        b'n' => vec![1],
+        b'd' => vec![6, 6],
+        _ => vec![6],
+    }
 }
 
 /// Commits no sin, whatever its configuration says: the module that one rolls back to.

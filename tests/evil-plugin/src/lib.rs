@@ -17,11 +17,12 @@ mod bindings {
             package sluicegate:evil;
 
             world evil {
-                import sluicegate:plugin/host@0.1.2;
-                export sluicegate:plugin/lifecycle@0.1.2;
-                export sluicegate:plugin/filter-rows@0.1.2;
-                export sluicegate:plugin/map-rows@0.1.2;
-                export sluicegate:plugin/aggregate-rows@0.1.2;
+                import sluicegate:plugin/host@0.1.3;
+                export sluicegate:plugin/lifecycle@0.1.3;
+                export sluicegate:plugin/filter-rows@0.1.3;
+                export sluicegate:plugin/filter-coded-rows@0.1.3;
+                export sluicegate:plugin/map-rows@0.1.3;
+                export sluicegate:plugin/aggregate-rows@0.1.3;
             }
         ",
         path: "../../guest-sdk/wit",
@@ -35,7 +36,9 @@ mod bindings {
 
 use std::sync::OnceLock;
 
-use bindings::exports::sluicegate::plugin::{aggregate_rows, filter_rows, lifecycle, map_rows};
+use bindings::exports::sluicegate::plugin::{
+    aggregate_rows, filter_coded_rows, filter_rows, lifecycle, map_rows,
+};
 use bindings::sluicegate::plugin::columns::{Batch, Varlen};
 use bindings::sluicegate::plugin::description::PluginDescription;
 use bindings::sluicegate::plugin::host;
@@ -71,6 +74,24 @@ impl filter_rows::Guest for Evil {
     fn filter(rows: Batch) -> filter_rows::FilterAnswer {
         sins::at_rows(sin(), &rows);
         sins::in_filter(sin(), honest::filter(&rows))
+    }
+}
+
+impl filter_coded_rows::Guest for Evil {
+    fn wanted() -> Vec<u32> {
+        kind::wanted()
+    }
+
+    fn filter_coded(
+        rows: Batch,
+        coded: Vec<filter_coded_rows::CodedTexts>,
+    ) -> filter_coded_rows::CodedAnswer {
+        sins::at_rows(sin(), &rows);
+        if sin() == "check-texts" {
+            honest::check_texts(&rows, &coded);
+        }
+        let answer = sins::in_filter(sin(), honest::filter(&rows));
+        filter_coded_rows::CodedAnswer { keep: answer.keep, rejects: answer.rejects }
     }
 }
 

@@ -18,6 +18,7 @@ use sluicegate_sandbox::run::runner::StageRunner;
 use super::budget::Budget;
 use super::plan::{FittedStage, Grouped};
 use super::pool::Pool;
+use super::rows::codes::Codes;
 use super::rows::{Prepared, Rows, project};
 
 /// A plugin of one worker, and what it had done at the last report.
@@ -104,9 +105,9 @@ impl FittedStage {
     /// Runs a filter or map over the rows that are left of a chunk. False: it makes more than the budget has left, and
     /// the chunk is of no use.
     pub(super) fn apply(&self, step: &mut Step, prepared: &mut Prepared, budget: &Budget) -> bool {
-        let input = prepared.rows.project(&self.inputs);
         match step {
             Step::Map(map) => {
+                let input = prepared.rows.project(&self.inputs);
                 let answer = map.runner.map(&input);
                 let bytes = refused_bytes(&answer.refusals)
                     + answer.batch.get_array_memory_size()
@@ -123,6 +124,8 @@ impl FittedStage {
                 self.replace_rows(prepared, &answer.batch, &answer.source_rows);
             }
             Step::Filter(filter) => {
+                let by_code = self.plugin.code.by_code();
+                let input = prepared.rows.project_coded(&self.inputs, by_code);
                 let answer = filter.runner.filter(&input);
                 if !budget.take(refused_bytes(&answer.refusals)) && !budget.refuses() {
                     return false;
@@ -184,6 +187,7 @@ impl FittedStage {
         prepared.rows = Rows {
             batch,
             picked: None,
+            codes: Codes::default(),
             records: Some(sources.iter().map(|row| old.record(*row as usize)).collect()),
             first: old.first,
             times: pick(&old.times),

@@ -9,12 +9,13 @@ wasmtime::component::bindgen!({
         package sluicegate:host;
 
         world every-kind {
-            import sluicegate:plugin/host@0.1.2;
-            export sluicegate:plugin/lifecycle@0.1.2;
-            export sluicegate:plugin/filter-rows@0.1.2;
-            export sluicegate:plugin/map-rows@0.1.2;
-            export sluicegate:plugin/aggregate-rows@0.1.2;
-            export sluicegate:plugin/process-rows@0.1.2;
+            import sluicegate:plugin/host@0.1.3;
+            export sluicegate:plugin/lifecycle@0.1.3;
+            export sluicegate:plugin/filter-rows@0.1.3;
+            export sluicegate:plugin/filter-coded-rows@0.1.3;
+            export sluicegate:plugin/map-rows@0.1.3;
+            export sluicegate:plugin/aggregate-rows@0.1.3;
+            export sluicegate:plugin/process-rows@0.1.3;
         }
     ",
     path: "../../guest-sdk/wit",

@@ -11,12 +11,12 @@ pub(crate) const LIFECYCLE: &str = "lifecycle";
 /// Everything but the last number of the package's version.
 const COMPATIBLE: &str = "0.1";
 /// The version is `0.1.ADDITIONS`: later ones only add to the contract.
-pub(crate) const ADDITIONS: u32 = 2;
+pub(crate) const ADDITIONS: u32 = 3;
 /// The last number from which on plugins know decimals of more than 18 digits.
 pub(crate) const LONG_DECIMALS: u32 = 2;
 
 /// The package, as messages name it.
-pub(crate) const PACKAGE: &str = "sluicegate:plugin@0.1.2";
+pub(crate) const PACKAGE: &str = "sluicegate:plugin@0.1.3";
 
 /// Whether `name` is that interface of the contract, in a version that we speak.
 pub(crate) fn speaks(name: &str, interface: &str) -> bool {
@@ -46,11 +46,11 @@ mod tests {
 
     #[test]
     fn older_additions_are_spoken_and_younger_are_not() {
-        for (last, version) in [(0, "0.1.0"), (1, "0.1.1"), (2, "0.1.2")] {
+        for (last, version) in [(0, "0.1.0"), (1, "0.1.1"), (2, "0.1.2"), (3, "0.1.3")] {
             let name = format!("sluicegate:plugin/host@{version}");
             assert_eq!(additions(&name, "host"), Some(last), "{version}");
         }
-        for version in ["0.1.3", "0.1.01", "0.1.", "0.1", "0.2.0", "1.1.0", "0.1.0-rc1", ""] {
+        for version in ["0.1.4", "0.1.01", "0.1.", "0.1", "0.2.0", "1.1.0", "0.1.0-rc1", ""] {
             assert!(!speaks(&format!("sluicegate:plugin/host@{version}"), "host"), "{version}");
         }
         assert!(!speaks("sluicegate:plugin/hosts@0.1.0", "host"));

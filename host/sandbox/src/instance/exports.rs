@@ -1,13 +1,14 @@
 //! Where the calls of the contract stand in a component.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wasmtime::component::InstancePre;
 
 use super::linker::GuestState;
 use crate::contract::LIFECYCLE;
 use crate::contract::bindings::exports::sluicegate::plugin::{
-    aggregate_rows, filter_rows, lifecycle, map_rows, process_rows,
+    aggregate_rows, filter_coded_rows, filter_rows, lifecycle, map_rows, process_rows,
 };
 use crate::contract::{additions, speaks};
 use sluicegate_model::module::PluginKind;
@@ -25,10 +26,20 @@ pub(crate) struct Exports {
 /// Where the calls of one kind stand in a component.
 #[derive(Clone)]
 pub(crate) enum KindExports {
-    Filter(filter_rows::GuestIndices),
+    Filter(FilterExports),
     Map(map_rows::GuestIndices),
     Aggregate(aggregate_rows::GuestIndices),
     Keyed(process_rows::GuestIndices),
+}
+
+/// Where the calls of a filter stand.
+#[derive(Clone)]
+pub(crate) struct FilterExports {
+    pub(crate) rows: filter_rows::GuestIndices,
+    /// None: it was built for a version that has no texts by code.
+    pub(crate) coded: Option<filter_coded_rows::GuestIndices>,
+    /// The inputs that it wants by code; checked.
+    pub(crate) wanted: Arc<[usize]>,
 }
 
 impl Exports {
@@ -41,7 +52,11 @@ impl Exports {
         let versions = exported.iter().filter_map(|name| additions(name, LIFECYCLE));
         let mut kinds = Vec::with_capacity(1);
         if has("filter-rows") {
-            kinds.push(KindExports::Filter(filter_rows::GuestIndices::new(component)?));
+            let rows = filter_rows::GuestIndices::new(component)?;
+            let coded = has("filter-coded-rows")
+                .then(|| filter_coded_rows::GuestIndices::new(component))
+                .transpose()?;
+            kinds.push(KindExports::Filter(FilterExports { rows, coded, wanted: Arc::default() }));
         }
         if has("map-rows") {
             kinds.push(KindExports::Map(map_rows::GuestIndices::new(component)?));

@@ -6,12 +6,14 @@ use arrow::array::cast::AsArray;
 use arrow::array::types::ByteArrayType;
 use arrow::array::types::{
     Date32Type, Decimal64Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    UInt32Type,
 };
 use arrow::array::{Array, ArrayRef, GenericByteArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::record_batch::RecordBatch;
 
+use crate::contract::bindings::exports::sluicegate::plugin::filter_coded_rows::CodedTexts;
 use crate::contract::bindings::exports::sluicegate::plugin::process_rows::TimerSetsParam;
 use crate::contract::bindings::sluicegate::plugin::columns::{
     ColumnParam, ValuesParam, VarlenParam,
@@ -39,6 +41,8 @@ enum LoweredValues<'a> {
     Decimal(&'a [i64]),
     Utf8(Cow<'a, [u32]>, &'a [u8]),
     Binary(Cow<'a, [u32]>, &'a [u8]),
+    /// Codes, and the values that they stand for.
+    Coded(&'a [u32], Cow<'a, [u32]>, &'a [u8]),
 }
 
 impl<'a> LoweredBatch<'a> {
@@ -59,6 +63,21 @@ impl<'a> LoweredBatch<'a> {
     }
 }
 
+impl LoweredBatch<'_> {
+    /// The columns that come by code, which are dictionaries. What [`LoweredBatch::columns`] has in their places are no
+    /// values.
+    pub(crate) fn coded(&self) -> Vec<CodedTexts<'_>> {
+        let columns = (0..).zip(&self.columns);
+        let coded = columns.filter_map(|(input, column)| match &column.values {
+            LoweredValues::Coded(codes, offsets, bytes) => {
+                Some(CodedTexts { input, codes, values: VarlenParam { offsets, bytes } })
+            }
+            _ => None,
+        });
+        coded.collect()
+    }
+}
+
 impl LoweredValues<'_> {
     fn as_param(&self) -> ValuesParam<'_> {
         match self {
@@ -70,6 +89,7 @@ impl LoweredValues<'_> {
             Self::Decimal(values) => ValuesParam::Decimal(values),
             Self::Utf8(offsets, bytes) => ValuesParam::Utf8(VarlenParam { offsets, bytes }),
             Self::Binary(offsets, bytes) => ValuesParam::Binary(VarlenParam { offsets, bytes }),
+            Self::Coded(..) => ValuesParam::Utf8(VarlenParam { offsets: &[0], bytes: &[] }),
         }
     }
 }
@@ -115,6 +135,11 @@ fn lower(array: &ArrayRef) -> LoweredColumn<'_> {
         DataType::Binary => {
             let (offsets, bytes) = arena(array.as_binary::<i32>());
             LoweredValues::Binary(offsets, bytes)
+        }
+        DataType::Dictionary(..) => {
+            let array = array.as_dictionary::<UInt32Type>();
+            let (offsets, bytes) = arena(array.values().as_string::<i32>());
+            LoweredValues::Coded(array.keys().values(), offsets, bytes)
         }
         other => panic!("`fit` lets no column of type {other} pass"),
     };

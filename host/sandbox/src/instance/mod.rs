@@ -17,8 +17,9 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use wasmtime::{Store, component};
 
+use crate::contract::bindings::exports::sluicegate::plugin::filter_coded_rows::CodedTexts;
 use crate::contract::bindings::exports::sluicegate::plugin::{
-    aggregate_rows, filter_rows, map_rows, process_rows,
+    aggregate_rows, filter_coded_rows, filter_rows, map_rows, process_rows,
 };
 use crate::contract::bindings::sluicegate::plugin::columns::{BatchParam, VarlenResult};
 use crate::plugin::answer::{EvaluateAnswer, FilterAnswer, MapAnswer, UpdateAnswer};
@@ -62,7 +63,12 @@ impl Code for WasmCode {
         running.init(config)?;
         Ok(match &self.calls {
             KindExports::Filter(calls) => {
-                Instance::Filter(Box::new(self.instance(running, |s, i| calls.load(s, i))?))
+                let load = |store: &mut Store<_>, instance: &_| {
+                    let coded = calls.coded.as_ref();
+                    let coded = coded.map(|calls| calls.load(&mut *store, instance)).transpose()?;
+                    Ok(FilterCalls { rows: calls.rows.load(store, instance)?, coded })
+                };
+                Instance::Filter(Box::new(self.instance(running, load)?))
             }
             KindExports::Map(calls) => {
                 Instance::Map(Box::new(self.instance(running, |s, i| calls.load(s, i))?))
@@ -74,6 +80,13 @@ impl Code for WasmCode {
                 Instance::Keyed(Box::new(self.instance(running, |s, i| calls.load(s, i))?))
             }
         })
+    }
+
+    fn by_code(&self) -> &[usize] {
+        match &self.calls {
+            KindExports::Filter(calls) => &calls.wanted,
+            _ => &[],
+        }
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
@@ -158,12 +171,32 @@ impl<C: Send> Guest for WasmInstance<C> {
     }
 }
 
-impl FilterGuest for WasmInstance<filter_rows::Guest> {
+/// The calls of a filter.
+struct FilterCalls {
+    rows: filter_rows::Guest,
+    coded: Option<filter_coded_rows::Guest>,
+}
+
+impl FilterCalls {
+    fn call(
+        &self,
+        store: &mut Store<GuestState>,
+        rows: BatchParam<'_>,
+        coded: &[CodedTexts<'_>],
+    ) -> wasmtime::Result<filter_rows::FilterAnswer> {
+        let by_code = self.coded.as_ref().filter(|_| !coded.is_empty());
+        let Some(by_code) = by_code else { return self.rows.call_filter(store, rows) };
+        let answer = by_code.call_filter_coded(store, rows, coded)?;
+        Ok(filter_rows::FilterAnswer { keep: answer.keep, rejects: answer.rejects })
+    }
+}
+
+impl FilterGuest for WasmInstance<FilterCalls> {
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError> {
         let (count, lowered) = (rows_of(rows), LoweredBatch::new(rows));
         let batch = BatchParam { rows: count, columns: &lowered.columns() };
         self.checked(
-            |filter, store| filter.call_filter(store, batch),
+            |filter, store| filter.call(store, batch, &lowered.coded()),
             |raw| answer::filter(raw, rows.num_rows()),
         )
     }

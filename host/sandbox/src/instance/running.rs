@@ -11,7 +11,7 @@ use super::heard::Heard;
 use super::linker::{GuestState, Said, at_tick};
 use super::memory::{MemoryExceeded, MemoryLimit};
 use super::ticker::Ticker;
-use crate::contract::bindings::exports::sluicegate::plugin::lifecycle;
+use crate::contract::bindings::exports::sluicegate::plugin::{filter_coded_rows, lifecycle};
 use crate::contract::bindings::sluicegate::plugin::description::PluginDescription;
 use crate::plugin::PluginError;
 use crate::plugin::guest::Usage;
@@ -90,6 +90,17 @@ impl Running {
     /// What the plugin says of itself, unchecked.
     pub(crate) fn describe(&mut self) -> Result<PluginDescription, PluginError> {
         self.call(|running| running.lifecycle.call_describe(&mut running.store))
+    }
+
+    /// The inputs that a filter wants by code, unchecked.
+    pub(crate) fn wanted(
+        &mut self,
+        coded: &filter_coded_rows::GuestIndices,
+    ) -> Result<Vec<u32>, PluginError> {
+        self.call(|running| {
+            let Self { store, instance, .. } = running;
+            coded.load(&mut *store, instance)?.call_wanted(store)
+        })
     }
 
     pub(crate) fn init(&mut self, config: &[(String, String)]) -> Result<(), PluginError> {

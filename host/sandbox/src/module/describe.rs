@@ -1,6 +1,7 @@
 //! Checks what a plugin says of itself, before anybody believes it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 
@@ -81,6 +82,22 @@ pub(crate) fn described(
         state_fingerprint: raw.state_fingerprint,
         migrates_from: raw.migrates_from,
     })
+}
+
+/// The inputs that a filter wants by code, if they make sense.
+pub(crate) fn wanted(raw: &[u32], inputs: &[PluginColumn]) -> Result<Arc<[usize]>, String> {
+    if !raw.is_sorted_by(|one, next| one < next) {
+        return Err("the inputs that it wants by code do not ascend".to_owned());
+    }
+    let place = |index: &u32| {
+        let index = *index as usize;
+        match inputs.get(index) {
+            Some(input) if input.data_type == DataType::Utf8 => Ok(index),
+            Some(input) => Err(format!("it wants `{}` by code, which is no text", input.name)),
+            None => Err(format!("it wants input {index} by code, and has {}", inputs.len())),
+        }
+    };
+    raw.iter().map(place).collect()
 }
 
 /// Arrow schema of the columns that a plugin makes.

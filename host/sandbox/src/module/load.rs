@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::compile::{Patience, Ready};
-use super::describe::described;
+use super::describe::{described, wanted};
 use super::engine::PluginEngine;
 use super::loaded::{LoadedModule, Program};
 use super::problem::{LoadError, LoadProblem, MODULE_BYTES_MAX};
 use crate::contract::PACKAGE;
-use crate::instance::exports::{Exports, KindExports};
+use crate::instance::exports::{Exports, FilterExports, KindExports};
 use crate::instance::heard::Heard;
 use crate::instance::running::{Compiled, Running};
 use crate::plugin::description::Description;
@@ -95,7 +95,14 @@ fn describe(
     let description =
         described(raw, is_keyed, exports.additions).map_err(LoadProblem::Description)?;
     if let Some(calls) = exports.of(description.kind) {
-        return Ok((description, calls.clone()));
+        let mut calls = calls.clone();
+        if let KindExports::Filter(FilterExports { coded: Some(coded), wanted: inputs, .. }) =
+            &mut calls
+        {
+            let raw = running.wanted(coded).map_err(LoadProblem::Describe)?;
+            *inputs = wanted(&raw, &description.inputs).map_err(LoadProblem::Description)?;
+        }
+        return Ok((description, calls));
     }
     let (world, interface) = match description.kind {
         PluginKind::Filter => ("filter", "filter-rows"),

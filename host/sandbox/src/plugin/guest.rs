@@ -39,7 +39,8 @@ pub trait Guest: Send {
     }
 }
 
-/// The call of a filter.
+/// The call of a filter. Columns that the plugin wants by code ([`super::Code::by_code`]) may be dictionaries here, and
+/// no others.
 pub trait FilterGuest: Guest {
     /// One bit a row: false where it was dropped or rejected.
     fn filter(&mut self, rows: &RecordBatch) -> Result<FilterAnswer, PluginError>;

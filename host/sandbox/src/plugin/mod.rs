@@ -20,6 +20,10 @@ use sluicegate_model::module::ModuleDigest;
 pub trait Code: Send + Sync {
     /// A new instance after a successful `init`.
     fn instantiate(&self, config: &[(String, String)]) -> Result<Instance, PluginError>;
+    /// The inputs that a filter would rather have by code, ascending.
+    fn by_code(&self) -> &[usize] {
+        &[]
+    }
     /// The plugin's own counters, summed over all its instances; those of calls that failed are not in them.
     fn counters(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use arrow::array::cast::AsArray;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
@@ -15,18 +16,24 @@ pub struct RowBytes<'a> {
     bits_per_row: usize,
     /// Offsets of the others.
     ends: Vec<&'a [i32]>,
+    /// Of the values of dictionaries, which all go along with any rows.
+    shared: usize,
 }
 
 impl<'a> RowBytes<'a> {
     /// Of a batch with columns of the contract's types.
     pub fn new(rows: &'a RecordBatch) -> Self {
-        let mut bytes = Self { bits_per_row: 0, ends: Vec::new() };
+        let mut bytes = Self { bits_per_row: 0, ends: Vec::new(), shared: 0 };
         for column in rows.columns() {
             bytes.bits_per_row += usize::from(column.null_count() > 0);
             match column.data_type() {
                 DataType::Boolean => bytes.bits_per_row += 1,
                 DataType::Utf8 => bytes.push_ends(column.as_string::<i32>().value_offsets()),
                 DataType::Binary => bytes.push_ends(column.as_binary::<i32>().value_offsets()),
+                DataType::Dictionary(..) => {
+                    bytes.bits_per_row += 32;
+                    bytes.shared += dictionary_bytes(column);
+                }
                 fixed => bytes.bits_per_row += 8 * fixed.primitive_width().unwrap_or(8),
             }
         }
@@ -41,7 +48,7 @@ impl<'a> RowBytes<'a> {
     /// Of the rows of a range.
     pub fn of(&self, rows: &Range<usize>) -> usize {
         let text = |ends: &&[i32]| (ends[rows.end] - ends[rows.start]).unsigned_abs() as usize;
-        rows.len() * self.bits_per_row / 8 + self.ends.iter().map(text).sum::<usize>()
+        self.shared + rows.len() * self.bits_per_row / 8 + self.ends.iter().map(text).sum::<usize>()
     }
 
     /// The longest range from `start` on, below `end`, with at most `rows_max` rows and `bytes_max` bytes; at least
@@ -69,6 +76,13 @@ impl<'a> RowBytes<'a> {
         }
         start..rounded(start, fits, end)
     }
+}
+
+/// Of the values of a dictionary of texts, as they cross.
+pub(super) fn dictionary_bytes(column: &ArrayRef) -> usize {
+    let values = column.as_any_dictionary().values();
+    let ends = values.as_string::<i32>().value_offsets();
+    (ends[ends.len() - 1] - ends[0]).unsigned_abs() as usize + size_of_val(ends)
 }
 
 fn rounded(start: usize, stop: usize, end: usize) -> usize {

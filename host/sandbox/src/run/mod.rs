@@ -12,6 +12,7 @@ mod isolate;
 pub mod calls;
 pub mod outcome;
 mod made;
+mod coded;
 mod places;
 mod accumulators;
 pub mod runner;

@@ -1,6 +1,7 @@
 //! Runs the plugin of a stage over batches: cuts them into calls, survives every fault, says which rows are guilty.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
@@ -9,6 +10,7 @@ use arrow::record_batch::RecordBatch;
 use super::accumulators::GroupStates;
 use super::brake::Brake;
 use super::calls::{Calls, GuestKind, RunnerStats};
+use super::coded;
 use super::cut::{RowBytes, next_groups, slice};
 use super::isolate::{self, Budget, Haste};
 use super::made::{Made, admit};
@@ -146,8 +148,11 @@ impl<G: GuestKind + ?Sized> StageRunner<G> {
 }
 
 impl FilterRunner {
-    /// Which rows go on. `rows` holds exactly the plugin's input columns, here and below.
+    /// Which rows go on. `rows` holds exactly the plugin's input columns, here and below. Any of them that are texts may be
+    /// dictionaries with `u32` codes.
     pub fn filter(&mut self, rows: &RecordBatch) -> FilterOutcome {
+        let code = Arc::clone(&self.calls.plugin().code);
+        let rows = &*coded::taken(rows, code.by_code(), self.bytes_max);
         let mut keep = Vec::with_capacity(1);
         let mut refusals = Vec::new();
         self.each_part(

@@ -86,7 +86,7 @@ fn a_child_makes_what_the_host_would_make() {
     says(
         &refused.problem,
         &expect![
-            "the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
+            "the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.3 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
         ],
     );
 }

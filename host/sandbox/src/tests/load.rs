@@ -91,11 +91,11 @@ fn a_foreign_import_is_named() {
             "plugin `evil`: the module imports `wasi_snapshot_preview1#fd_write`, which no plugin gets: plugins have `log` and `count` of the host and nothing else, no WASI, no clock, no files; build for wasm32-unknown-unknown, without such crates"
         ],
     );
-    let newer = overwritten(evil_module(), "plugin/host@0.1.2", "plugin/host@0.9.0");
+    let newer = overwritten(evil_module(), "plugin/host@0.1.3", "plugin/host@0.9.0");
     is_refused(
         &newer,
         &expect![
-            "plugin `evil`: the module imports `sluicegate:plugin/host@0.9.0#log`, this host speaks sluicegate:plugin@0.1.2: build the plugin with the sluicegate-sdk of the host's release"
+            "plugin `evil`: the module imports `sluicegate:plugin/host@0.9.0#log`, this host speaks sluicegate:plugin@0.1.3: build the plugin with the sluicegate-sdk of the host's release"
         ],
     );
 }
@@ -103,7 +103,7 @@ fn a_foreign_import_is_named() {
 #[test]
 fn a_module_of_an_older_version_of_the_contract_works_as_ever() {
     for module in [evil_bytes(Filter), component(Map)] {
-        let older = overwritten(module, "@0.1.2", "@0.1.0");
+        let older = overwritten(module, "@0.1.3", "@0.1.0");
         let loaded = engine().load("older", &older, &limits()).unwrap();
         let kind = loaded.description.kind;
         assert_eq!(loaded.description, evil(kind).description);
@@ -115,19 +115,19 @@ fn a_module_without_the_contract_is_told_how_to_get_it() {
     is_refused(
         &module(&[]),
         &expect![
-            "plugin `evil`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
+            "plugin `evil`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.3 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"
         ],
     );
 }
 
 #[test]
 fn a_missing_export_is_named() {
-    let name = "sluicegate:plugin/filter-rows@0.1.2#filter";
-    let other = "sluicegate:plugin/filter-rows@0.1.2#fulter";
+    let name = "sluicegate:plugin/filter-rows@0.1.3#filter";
+    let other = "sluicegate:plugin/filter-rows@0.1.3#fulter";
     is_refused(
         &overwritten(evil_module(), name, other),
         &expect![
-            "plugin `evil`: the module cannot be made a component: failed to decode world from module: module was not valid: failed to find export of interface `sluicegate:plugin/filter-rows@0.1.2` function `filter`"
+            "plugin `evil`: the module cannot be made a component: failed to decode world from module: module was not valid: failed to find export of interface `sluicegate:plugin/filter-rows@0.1.3` function `filter`"
         ],
     );
 }
@@ -138,18 +138,18 @@ fn a_ready_component_is_as_good_as_a_module() {
     let loaded = engine().load("evil", &component, &limits()).unwrap();
     assert_eq!(loaded.description, evil(Map).description);
 
-    let foreign = "sluicegate:plugin/host@0.1.2";
+    let foreign = "sluicegate:plugin/host@0.1.3";
     is_refused(
-        &overwritten(component.clone(), foreign, "sluicegate:pluging/hos@0.1.2"),
+        &overwritten(component.clone(), foreign, "sluicegate:pluging/hos@0.1.3"),
         &expect![
-            "plugin `evil`: the module imports `sluicegate:pluging/hos@0.1.2`, which no plugin gets: plugins have `log` and `count` of the host and nothing else, no WASI, no clock, no files; build for wasm32-unknown-unknown, without such crates"
+            "plugin `evil`: the module imports `sluicegate:pluging/hos@0.1.3`, which no plugin gets: plugins have `log` and `count` of the host and nothing else, no WASI, no clock, no files; build for wasm32-unknown-unknown, without such crates"
         ],
     );
-    let missing = overwritten(component, "plugin/map-rows@0.1.2", "plugin/mop-rows@0.1.2");
+    let missing = overwritten(component, "plugin/map-rows@0.1.3", "plugin/mop-rows@0.1.3");
     is_refused(
         &missing,
         &expect![
-            "plugin `evil`: the plugin says that it is of the world `map`, and does not export its interface `map-rows` of sluicegate:plugin@0.1.2"
+            "plugin `evil`: the plugin says that it is of the world `map`, and does not export its interface `map-rows` of sluicegate:plugin@0.1.3"
         ],
     );
 }

@@ -9,6 +9,7 @@ mod evil_answers;
 mod isolation;
 mod load;
 mod older;
+mod coded;
 mod decimals;
 mod keyed;
 mod marshal;

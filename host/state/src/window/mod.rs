@@ -41,7 +41,7 @@ pub use groups::Watcher;
 pub use hash::{KEY_SHARDS, TableHash, key_shard};
 pub use key::RowSelection;
 pub use row::{Place, StateRow};
-pub use row_keys::RowKeys;
+pub use row_keys::{ColumnCodes, RowKeys};
 pub use session::{LateForSession, SessionRow, SessionRule};
 pub use session_call::SessionCall;
 pub use sessions::Sessions;

@@ -37,7 +37,12 @@ pub struct RowKeys {
 impl RowKeys {
     /// The keys of some rows of these columns. Panics where [`key::encode`] does.
     pub fn new(columns: &[ArrayRef], rows: &[u32]) -> Self {
-        let coded = Codes::of_columns(columns, rows);
+        Self::with_codes(columns, &vec![None; columns.len()], rows)
+    }
+
+    /// The same, where the codes of some columns are known for all their rows.
+    pub fn with_codes(columns: &[ArrayRef], known: &[Option<&ColumnCodes>], rows: &[u32]) -> Self {
+        let coded = Codes::of_columns(columns, known, rows);
         let (codes, firsts) = coded.map_or((None, None), |it| (Some(it.codes), Some(it.firsts)));
         let encoded = firsts.as_deref().unwrap_or(rows);
         // Most keys are an id or a short name.
@@ -82,20 +87,59 @@ impl RowKeys {
     }
 }
 
+/// The codes of all rows of a column that few values share.
+#[derive(Debug)]
+pub struct ColumnCodes(Codes);
+
+impl ColumnCodes {
+    /// None: there are too many values, or they are of a type that has no packed form.
+    pub fn new(column: &ArrayRef) -> Option<Self> {
+        let rows: Vec<u32> = (0..column.len() as u32).collect();
+        Codes::of_column(column, &rows).map(Self)
+    }
+
+    /// Of each row.
+    pub fn codes(&self) -> &[u32] {
+        &self.0.codes
+    }
+
+    /// For each code the first row that has it.
+    pub fn firsts(&self) -> &[u32] {
+        &self.0.firsts
+    }
+
+    /// Of some rows. None: they are so few that a code costs more than it spares.
+    fn of_rows(&self, rows: &[u32]) -> Option<Codes> {
+        let Codes { codes, firsts } = &self.0;
+        (firsts.len() <= rows.len() / ROWS_PER_KEY_MIN).then(|| Codes {
+            codes: rows.iter().map(|row| codes[*row as usize]).collect(),
+            firsts: firsts.clone(),
+        })
+    }
+}
+
 /// Codes of rows.
+#[derive(Debug)]
 struct Codes {
     codes: Vec<u32>,
-    /// For each code the row of the batch that had it first.
+    /// For each code a row of the batch that has it: the first.
     firsts: Vec<u32>,
 }
 
 impl Codes {
     /// None: there are too many keys, or a column is of a type that has no packed form.
-    fn of_columns(columns: &[ArrayRef], rows: &[u32]) -> Option<Self> {
-        let (first, others) = columns.split_first()?;
-        let mut all = Self::of_column(first, rows)?;
-        for column in others {
-            let Self { codes, .. } = Self::of_column(column, rows)?;
+    fn of_columns(
+        columns: &[ArrayRef],
+        known: &[Option<&ColumnCodes>],
+        rows: &[u32],
+    ) -> Option<Self> {
+        let mut each = columns.iter().zip(known).map(|(column, known)| {
+            let known = known.and_then(|codes| codes.of_rows(rows));
+            known.or_else(|| Self::of_column(column, rows))
+        });
+        let mut all = each.next()??;
+        for column in each {
+            let Self { codes, .. } = column?;
             let pairs =
                 all.codes.iter().zip(&codes).map(|(left, right)| Packed::pair(*left, *right));
             all = Self::of(pairs, rows, |_, _| true)?;

@@ -9,6 +9,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use super::preparer::Preparer;
 use crate::lane::budget::Budget;
 use crate::lane::plan::{EventTimeSource, Plan};
+use crate::lane::rows::codes::Codes;
 use crate::lane::rows::{Chunk, Fate, Prepared, Rows, Seen};
 use crate::lane::trial::Trial;
 use sluicegate_connect::source::RecordBlock;
@@ -49,6 +50,7 @@ pub(super) fn prepare(
         rows: Rows {
             batch: decoded.batch,
             picked: None,
+            codes: Codes::default(),
             records: decoded.records,
             first,
             times: Vec::with_capacity(records),

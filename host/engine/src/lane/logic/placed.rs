@@ -6,8 +6,8 @@
 //! not late is always still open.
 
 use arrow::array::ArrayRef;
-use arrow::record_batch::RecordBatch;
 
+use crate::lane::rows::Rows;
 use sluicegate_connect::sink::late::{JudgedBy, Missed};
 use sluicegate_model::time::{EventTime, Watermark};
 use sluicegate_state::watermark::LaneClock;
@@ -68,10 +68,11 @@ impl Placed {
     }
 
     /// The key of each row, of these columns of its batch.
-    pub(super) fn set_keys(&mut self, batch: &RecordBatch, columns: &[usize]) {
+    pub(super) fn set_keys(&mut self, rows: &Rows, columns: &[usize]) {
+        let known: Vec<_> = columns.iter().map(|column| rows.codes.known(*column)).collect();
         let columns: Vec<ArrayRef> =
-            columns.iter().map(|column| ArrayRef::clone(batch.column(*column))).collect();
-        self.keys = RowKeys::new(&columns, &self.rows);
+            columns.iter().map(|column| ArrayRef::clone(rows.batch.column(*column))).collect();
+        self.keys = RowKeys::with_codes(&columns, &known, &self.rows);
     }
 
     /// Takes the late rows out of the rows on time.

@@ -21,6 +21,7 @@ sources! {
     "src/output/mod.rs"
     "src/output/decimals.rs"
     "src/memcmp.rs"
+    "src/text.rs"
     "src/varlen.rs"
     "src/decimal/mod.rs"
     "src/decimal/arithmetic.rs"

@@ -87,7 +87,7 @@ async fn what_is_no_plugin_is_refused_and_not_stored() {
     let body = || Body::from("not wasm at all");
     refused(&api, wasm("/v1/modules/valid"), body(), expect![[r#"422 module_refused: plugin `valid`: this is not a WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"#]]).await;
     let empty = Body::from(&b"\0asm\x01\0\0\0"[..]);
-    refused(&api, wasm("/v1/modules/valid"), empty, expect![[r#"422 module_refused: plugin `valid`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.2 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"#]]).await;
+    refused(&api, wasm("/v1/modules/valid"), empty, expect![[r#"422 module_refused: plugin `valid`: the module is not a plugin: it does not export `lifecycle` of sluicegate:plugin@0.1.3 and its worlds `filter`, `map`, `aggregate` and `process`; write it with sluicegate-sdk and its `export!`"#]]).await;
     refused(&api, wasm("/v1/modules/Valid_Sale"), body(), expect![[r#"400 module_name: `Valid_Sale` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]]).await;
     refused(&api, wasm("/v1/modules/%1b%5b2J"), body(), expect![[r#"400 module_name: `\u{1b}[2J` is not a name for a module: use a-z, 0-9 and `-`, first a letter or digit, at most 63"#]]).await;
     let text = request(Method::PUT, "/v1/modules/valid").header("content-type", "text/plain");

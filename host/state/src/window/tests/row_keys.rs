@@ -84,6 +84,30 @@ proptest! {
     }
 
     #[test]
+    fn keys_are_the_same_with_codes_that_are_known_already(
+        columns in prop::collection::vec(any_column(), 1..4), step in 1..3_u32, skip in 0..40_u32,
+        is_known in any::<[bool; 3]>(),
+    ) {
+        let rows: Vec<u32> = (skip..ROWS as u32).step_by(step as usize).collect();
+        let codes: Vec<_> = columns.iter().map(ColumnCodes::new).collect();
+        let known = codes.iter().zip(is_known).map(|(it, is_known)| it.as_ref().filter(|_| is_known));
+        let known: Vec<_> = known.collect();
+        let (keys, found) =
+            (RowKeys::with_codes(&columns, &known, &rows), RowKeys::new(&columns, &rows));
+        for row in 0..rows.len() {
+            prop_assert_eq!(keys.key(row), found.key(row));
+            prop_assert_eq!(keys.hash(row), found.hash(row));
+            prop_assert_eq!(keys.shard(row), found.shard(row));
+        }
+        if let Some(codes) = keys.codes() {
+            let of_keys: std::collections::BTreeMap<_, _> =
+                codes.iter().zip(0..).map(|(code, row)| (keys.key(row), *code)).collect();
+            prop_assert!(codes.iter().zip(0..).all(|(code, row)| of_keys[keys.key(row)] == *code));
+            prop_assert!(codes.iter().all(|code| (*code as usize) < keys.distinct()));
+        }
+    }
+
+    #[test]
     fn rows_find_the_same_groups_by_code_as_by_hash(
         calls in prop::collection::vec((texts(), places()), 1..4),
     ) {

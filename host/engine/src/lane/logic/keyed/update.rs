@@ -37,7 +37,7 @@ pub(super) fn place(plan: &KeyedPlan, clock: &LaneClock, rows: &Rows, judge: Jud
     let mut placed = Placed { rows: rows.left(), ..Placed::default() };
     let watermark = |row: &u32| judge.watermark(rows.before[*row as usize], clock);
     let watermarks = placed.rows.iter().map(watermark).collect();
-    placed.set_keys(&rows.batch, &plan.grouped.key);
+    placed.set_keys(rows, &plan.grouped.key);
     PlacedRows { placed, watermarks }
 }
 

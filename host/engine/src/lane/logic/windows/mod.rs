@@ -98,7 +98,7 @@ impl Worker {
         let mut placed = Placed::default();
         placed.rows.reserve(rows.len());
         self.shape.place(rows, By { judge, clock, lateness: plan.lateness }, &mut placed);
-        placed.set_keys(&rows.batch, &plan.grouped.key);
+        placed.set_keys(rows, &plan.grouped.key);
         placed
     }
 

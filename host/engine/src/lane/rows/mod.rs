@@ -1,10 +1,13 @@
 //! The rows of a chunk on their way through a turn, and what becomes of the records that they came from.
 
+pub(super) mod codes;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
+use arrow::datatypes::Schema;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use sluicegate_model::dead_letter::DeadLetterKind;
@@ -14,6 +17,7 @@ use sluicegate_model::time::EventTime;
 use sluicegate_state::window::RowSelection;
 
 use super::plan::FittedStage;
+use codes::Codes;
 
 /// A run of records of one block.
 #[derive(Clone, Debug)]
@@ -182,6 +186,8 @@ pub(super) struct Rows {
     pub(super) batch: RecordBatch,
     /// The rows that are left, ascending; all if none.
     pub(super) picked: Option<Vec<u32>>,
+    /// Of those columns of the batch that somebody wanted by code.
+    pub(super) codes: Codes,
     /// For each row of the batch its record in the block; row `i` is record `first + i` if none.
     pub(super) records: Option<Vec<u32>>,
     /// The first record of the chunk.
@@ -231,6 +237,31 @@ impl Rows {
     /// Gathers the rows left, with these columns only.
     pub(super) fn project(&self, columns: &[usize]) -> RecordBatch {
         project(&self.batch, columns, self.picked.as_deref())
+    }
+
+    /// The same; those of the columns whose place is in `by_code` are dictionaries if rows share their values.
+    pub(super) fn project_coded(&mut self, columns: &[usize], by_code: &[usize]) -> RecordBatch {
+        let Self { batch, picked, codes, .. } = self;
+        let mut fields = Vec::with_capacity(columns.len());
+        let mut arrays = Vec::with_capacity(columns.len());
+        let indices =
+            picked.as_ref().map(|picked| UInt32Array::from_iter_values(picked.iter().copied()));
+        for (place, column) in columns.iter().enumerate() {
+            let array = batch.column(*column);
+            let coded =
+                if by_code.contains(&place) { codes.dictionary(*column, array) } else { None };
+            let array = coded.unwrap_or_else(|| Arc::clone(array));
+            let schema = batch.schema_ref();
+            let field = schema.field(*column).clone();
+            fields.push(field.with_data_type(array.data_type().clone()));
+            arrays.push(match &indices {
+                Some(indices) => gather(&array, indices),
+                None => array,
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+            .expect("gathered columns have as many rows as were picked")
     }
 }
 

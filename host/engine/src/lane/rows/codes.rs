@@ -1,0 +1,66 @@
+//! The codes of columns of a chunk whose rows share values: made once for whoever wants them first, a filter or the keys
+//! of windows behind it.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::UInt32Type;
+
+use sluicegate_state::window::ColumnCodes;
+
+/// Codes by column of the batch.
+#[derive(Debug, Default)]
+pub(in crate::lane) struct Codes {
+    /// None: they were looked for, and the column has too many values.
+    known: Vec<(usize, Option<ColumnCodes>)>,
+}
+
+impl Codes {
+    /// Those of a column, if they were looked for and found.
+    pub(in crate::lane) fn known(&self, column: usize) -> Option<&ColumnCodes> {
+        let known = self.known.iter().find(|(known, _)| *known == column);
+        known.and_then(|(_, codes)| codes.as_ref())
+    }
+
+    /// A column of texts as a dictionary; none if too many rows have values of their own.
+    pub(super) fn dictionary(&mut self, column: usize, array: &ArrayRef) -> Option<ArrayRef> {
+        if self.known.iter().all(|(known, _)| *known != column) {
+            self.known.push((column, ColumnCodes::new(array)));
+        }
+        let codes = self.known(column)?;
+        let firsts = UInt32Array::from_iter_values(codes.firsts().iter().copied());
+        let values = take(array, &firsts, None).expect("first rows are rows of the column");
+        let codes = codes.codes().to_vec();
+        let keys = PrimitiveArray::<UInt32Type>::new(codes.into(), array.nulls().cloned());
+        let dictionary = DictionaryArray::try_new(keys, values);
+        Some(Arc::new(dictionary.expect("each code is the place of a first row")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_dictionary_says_what_its_column_says_and_is_looked_for_once() {
+        let texts = ["berlin", "oslo", "berlin", "rome"].repeat(10);
+        let texts = texts.iter().enumerate().map(|(row, text)| (row % 7 > 0).then_some(*text));
+        let column: ArrayRef = Arc::new(texts.collect::<StringArray>());
+        let mut codes = Codes::default();
+        let dictionary = codes.dictionary(3, &column).unwrap();
+        let found =
+            dictionary.as_dictionary::<UInt32Type>().downcast_dict::<StringArray>().unwrap();
+        let found: Vec<Option<&str>> = found.into_iter().collect();
+        assert_eq!(found, column.as_string::<i32>().iter().collect::<Vec<_>>());
+        assert!(codes.known(3).is_some() && codes.known(0).is_none());
+        let unique: ArrayRef =
+            Arc::new(StringArray::from_iter_values((0..40).map(|row| row.to_string())));
+        assert!(codes.dictionary(5, &unique).is_none());
+        assert_eq!((codes.known.len(), codes.known(5).is_some()), (2, false));
+        assert!(codes.dictionary(5, &unique).is_none());
+        assert_eq!(codes.known.len(), 2);
+    }
+}
