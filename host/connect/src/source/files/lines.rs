@@ -85,8 +85,12 @@ impl LineCutter {
         self.head.take()
     }
 
-    /// Finds the lines among the bytes that have come.
+    /// Finds the lines among the bytes that have come. The first bytes of a file are left until they say how it begins.
     pub(super) fn search(&mut self) {
+        let is_short = self.len() < HEAD_BYTES && !self.read.bytes.contains(&b'\n');
+        if self.begins && is_short {
+            return;
+        }
         self.begin();
         self.drop_end_of_over_long();
         let mut line = self.searched_to();
@@ -117,6 +121,7 @@ impl LineCutter {
         if self.read.bytes.is_empty() {
             return None;
         }
+        self.begin();
         self.search();
         let line = self.searched_to();
         let Self { read: Varlen { offsets: ends, bytes }, first, .. } = self;

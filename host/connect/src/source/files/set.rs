@@ -277,9 +277,11 @@ impl FileSet {
         if is_over || self.order == FileOrder::Sequential {
             return;
         }
-        if std::mem::replace(&mut self.is_told, true) {
-            self.ended.clear();
+        // Nothing was told before the first poll: a file without a byte has ended by then.
+        if !std::mem::replace(&mut self.is_told, true) {
+            return;
         }
+        self.ended.clear();
         let ended = self.tracks.extract_if(.., |_, track| track.is_ended());
         for (partition, _) in ended {
             self.finished.insert(partition.stream);

@@ -33,8 +33,9 @@ impl LocalFile {
         usize::try_from(self.left / CHUNK_BYTES as u64).unwrap_or(usize::MAX).saturating_add(1)
     }
 
-    /// Reads and cuts runs of lines, each of a chunk, up to `most`. `is_behind_line`: the first byte must be a line end, which
-    /// is passed over. False: the file has ended, and what is left of it stays in the cutter.
+    /// Reads up to `most` chunks and cuts them into runs of lines: fewer where a line is longer than a chunk.
+    /// `is_behind_line`: the first byte must be a line end, which is passed over. False: the file has ended, and what is left
+    /// of it stays in the cutter.
     pub(super) fn cut_some(
         &mut self,
         cutter: &mut LineCutter,
@@ -47,9 +48,12 @@ impl LocalFile {
             byte.first().map_or(Ok(()), |byte| begins_behind_a_line(*byte))?;
         }
         let (mut lines, mut goes_on) = (Vec::with_capacity(most), true);
-        while goes_on && lines.len() < most {
+        for _ in 0..most {
             goes_on = self.fill(cutter)?;
             lines.extend(cutter.cut());
+            if !goes_on {
+                break;
+            }
         }
         Ok((lines, goes_on))
     }
