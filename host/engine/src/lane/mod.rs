@@ -88,9 +88,8 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Takes turns until the input ends or somebody asks to stop. It is shown before the first one, which may take long.
+    /// Takes turns until the input ends or somebody asks to stop.
     pub fn run(&mut self) -> Result<LaneEnd, LaneError> {
-        self.publish_now();
         let mut end = self.run_on();
         if let Err(LaneError::BrokenOff) = end {
             // Whoever opens the lane again would refuse it, because there is no lane meanwhile.

@@ -184,9 +184,10 @@ impl Spread for Spreading {
     fn each(&self, work: Vec<Box<dyn FnOnce() + Send + '_>>) {
         // The lane's own time is counted by whoever asks.
         let Some(threads) = &self.threads else { return work.into_iter().for_each(|work| work()) };
+        let others = threads.current_num_threads().min(work.len().saturating_sub(1));
         let work = Mutex::new(work.into_iter());
         let next = || work.lock().unwrap_or_else(PoisonError::into_inner).next();
-        fork(threads, 0..=threads.current_num_threads(), |worker| {
+        fork(threads, 0..=others, |worker| {
             let started = thread_cpu_nanos();
             while let Some(work) = next() {
                 work();

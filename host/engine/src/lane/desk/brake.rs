@@ -33,7 +33,8 @@ pub(in crate::lane) fn brake(outside: &Outside) -> Brake {
         pulse.beat();
         // The lane's thread waits for the turn: nobody else publishes meanwhile.
         let told = status.load();
-        if is_failing && told.phase == Phase::Running {
+        // The first turn of a lane is one of a lane that opens.
+        if is_failing && matches!(told.phase, Phase::Running | Phase::Opening) {
             let phase = Phase::Isolating;
             status.store(Arc::new(LaneStatus { phase, ..LaneStatus::clone(&told) }));
         }
