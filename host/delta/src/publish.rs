@@ -171,6 +171,24 @@ impl TableLog {
         Published { through, needed_from, version: self.state.version }
     }
 
+    /// Whether a chain with this newest record has all that the log has of it.
+    ///
+    /// # Errors
+    ///
+    /// Refused: its newest records are gone, or somebody put back an older copy.
+    pub fn check_ahead(&self, newest: Epoch) -> Result<(), LogError> {
+        match self.in_log().filter(|done| *done > newest) {
+            None => Ok(()),
+            Some(done) => Err(LogError::refused(
+                &self.log.table,
+                format!(
+                    "has epoch {done} of this chain, whose newest is {newest}: newer records of the chain are gone, or it was \
+                     put back to an older copy; put back the newest, or begin again with `sluicegate reset`"
+                ),
+            )),
+        }
+    }
+
     fn needed_from(&self) -> Epoch {
         self.in_log().map_or(Epoch::GENESIS, Epoch::next)
     }
@@ -229,11 +247,11 @@ impl TableLog {
         storage: &LaneStorage,
         head: &ChainRecord,
     ) -> Result<Published, LogError> {
-        self.check_ahead(head)?;
+        self.check_ahead(head.epoch)?;
         if self.next() < head.epoch {
             // Whoever was faster may have let go of records that are to be read here.
             self.log.follow(&mut self.state, |_, _| {}).await?;
-            self.check_ahead(head)?;
+            self.check_ahead(head.epoch)?;
         }
         let next = self.next();
         if next > head.epoch {
@@ -301,21 +319,6 @@ impl TableLog {
             false => self.log.follow(&mut self.state, |_, _| {}).await?,
         }
         Ok(is_ours)
-    }
-
-    /// The log knows of epochs that the chain does not have: somebody put back an older copy of the chain.
-    fn check_ahead(&self, head: &ChainRecord) -> Result<(), LogError> {
-        match self.in_log().filter(|done| *done > head.epoch) {
-            None => Ok(()),
-            Some(done) => Err(LogError::refused(
-                &self.log.table,
-                format!(
-                    "has epoch {done} of this chain, whose newest is {}: the chain was put back to an older copy; \
-                     restore the newest, or begin again with `sluicegate reset`",
-                    head.epoch
-                ),
-            )),
-        }
     }
 
     /// Checkpoint and clean-up, if they are due. Readers do without for a while, so a failure is only told.

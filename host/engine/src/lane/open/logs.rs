@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use super::{LaneParts, OpenError};
 use crate::lane::outputs::logs::Compactions;
 use crate::lane::plan::Plan;
+use sluicegate_chain::inspect::latest;
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::shape::TableShape;
 use sluicegate_chain::{LaneStorage, Published as Mark};
@@ -31,6 +32,22 @@ pub(super) async fn find_missing(
 ) -> Result<Vec<TableLog>, LogError> {
     let Some(head) = head else { return Ok(logs) };
     try_join_all(logs.into_iter().map(|log| log.find_missing(storage, head))).await
+}
+
+/// Refuses a chain that does not have what the log of a table has of it: its newest records are gone. Taking it would write
+/// others in their place, and delete files that the log names.
+pub(super) async fn none_is_ahead(
+    logs: &[TableLog],
+    storage: &LaneStorage,
+    head: Option<&ChainRecord>,
+) -> Result<(), OpenError> {
+    let Some(head) = head else { return Ok(()) };
+    let Some(log) = logs.iter().find(|log| log.check_ahead(head.epoch).is_err()) else {
+        return Ok(());
+    };
+    // Whoever leads writes on while chain and logs are read.
+    let newest = latest(storage).await?.unwrap_or(head.epoch);
+    Ok(log.check_ahead(newest)?)
 }
 
 /// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,

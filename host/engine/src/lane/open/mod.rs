@@ -49,7 +49,7 @@ use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
-use logs::{compactions, find_missing, mark};
+use logs::{compactions, find_missing, mark, none_is_ahead};
 use steps::Steps;
 use wait::request;
 use warm::Warm;
@@ -193,6 +193,7 @@ impl Prepared {
         restore(&mut logic, &pool, &plan, survey.head(), &pieces)?;
         steps.done("state");
         let logs = request(outside, runtime, find_missing(logs, storage, survey.head()))??;
+        request(outside, runtime, none_is_ahead(&logs, storage, survey.head()))??;
         steps.done("logs");
         let start = match survey.head() {
             None => Some(resolve_start(source.as_mut(), runtime, outside)?),

@@ -1,6 +1,9 @@
 //! Lanes whose tables have logs: which records stay because a log still needs them, and what a log that cannot be written
 //! does to its lane. Real openings, committer and housekeeping.
 
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+
 use super::*;
 use crate::lead::Processes;
 use sluicegate_chain::modules::ModuleStore;
@@ -41,6 +44,10 @@ impl Ends for OneByOne {
 
 /// A lane over so many records that keeps no record of the chain for its age.
 fn open_on(world: &World, records: usize) -> (Lane, mpsc::Sender<Command>) {
+    try_open(world, records).unwrap()
+}
+
+fn try_open(world: &World, records: usize) -> Result<(Lane, mpsc::Sender<Command>), OpenError> {
     let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
     let partition = Partition { stream: Arc::from("log"), number: 0 };
     let logs = Arc::new(BTreeMap::from([(partition, (0..records).map(line).collect())]));
@@ -62,7 +69,32 @@ fn open_on(world: &World, records: usize) -> (Lane, mpsc::Sender<Command>) {
         bases: Bases::default(),
     };
     let (outside, commands) = world.outside(world.metrics(), &parts.clock);
-    (open(&parts, &outside).unwrap(), commands)
+    Ok((open(&parts, &outside)?, commands))
+}
+
+/// The one who takes it would delete the files of those records, and readers of the table would find them gone.
+#[test]
+fn a_chain_whose_newest_records_are_gone_is_not_taken_while_a_log_has_them() {
+    let world = World::of(&[HEAD, TABLE].concat(), None);
+    assert_eq!(open_on(&world, 3).0.run().unwrap(), LaneEnd::Finished);
+    let objects = || -> Vec<Path> {
+        let listed = world.store.list(None).map_ok(|meta| meta.location).try_collect();
+        world.runtime.block_on(listed).unwrap()
+    };
+    // All but the first. Those at the end have no rows, and no log has them.
+    let is_slot = |path: &&Path| path.as_ref().contains("lanes/0/chain/");
+    let slots: Vec<_> = objects().iter().filter(is_slot).cloned().collect();
+    let [_, newer @ ..] = &*slots else { panic!("{slots:?}") };
+    assert!(!newer.is_empty());
+    for slot in newer {
+        world.runtime.block_on(world.store.delete(slot)).unwrap();
+    }
+    let before = objects();
+    let refused = try_open(&world, 3).err().unwrap();
+    assert!(!refused.may_pass());
+    let said = refused.to_string();
+    assert!(said.contains("newer records of the chain are gone"), "{said}");
+    assert_eq!(objects(), before, "nothing is written or deleted");
 }
 
 /// A lane that commits at every turn, and keeps no record for its age.
