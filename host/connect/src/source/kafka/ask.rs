@@ -20,7 +20,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::knowledge::Context;
+use super::context::Context;
 
 /// librdkafka ends a question by itself in time; this much later nobody listens any more.
 const GRACE: Duration = Duration::from_secs(1);

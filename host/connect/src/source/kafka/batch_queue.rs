@@ -17,8 +17,8 @@ use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::context::Context;
 use super::errors::{ErrorVerdict, PartitionError};
-use super::knowledge::Context;
 use super::partition::Lent;
 use crate::source::Header;
 use sluicegate_runtime::Bell;

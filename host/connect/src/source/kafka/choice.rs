@@ -7,9 +7,9 @@ use sluicegate_pipeline::{FetchWay, KafkaConfig, unsupported_by_direct_fetch};
 use sluicegate_runtime::Bell;
 
 use super::batch_queue::BatchQueue;
+use super::context::Context;
 use super::direct::Direct;
 use super::feed::Feed;
-use super::knowledge::Context;
 use super::partition::PartitionReader;
 use super::{Fetching, KafkaSource};
 use crate::source::SourceError;

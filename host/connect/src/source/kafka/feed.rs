@@ -6,9 +6,9 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::batch_queue::{BATCH_MESSAGES, BatchQueue};
+use super::context::Context;
 use super::direct::Direct;
 use super::failed;
-use super::knowledge::Context;
 use super::partition::PartitionReader;
 use crate::source::SourceError;
 

@@ -7,12 +7,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::{Statistics, TopicPartitionList};
-
 use super::stall::TooLarge;
 use sluicegate_model::identity::SourceIdentity;
 use sluicegate_model::time::Clock;
@@ -20,60 +14,6 @@ use sluicegate_runtime::Bell;
 
 /// How often the topic is looked at while all is well, if nobody says another time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// Receives librdkafka's events. Belongs to one client.
-pub(super) struct Context {
-    knowledge: Arc<Knowledge>,
-    commit_fails: AtomicBool,
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
-        // Attempts to connect fail every second or two while a broker is away. The lane says it once.
-        let is_connection = matches!(facility, "FAIL" | "ERROR" | "REQTMOUT" | "METADATA");
-        match level {
-            Emerg | Alert | Critical => tracing::error!(target: "kafka", facility, "{message}"),
-            Error | Warning if !is_connection => {
-                tracing::warn!(target: "kafka", facility, "{message}");
-            }
-            Error | Warning | Notice | Info => {
-                tracing::debug!(target: "kafka", facility, "{message}");
-            }
-            Debug => tracing::trace!(target: "kafka", facility, "{message}"),
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "kafka", %error, "{reason}");
-        let code = error.rdkafka_error_code();
-        if code != Some(RDKafkaErrorCode::AllBrokersDown) {
-            // «All brokers are down» follows the error that says why.
-            self.knowledge.note_error(reason);
-        }
-        self.knowledge.look_now();
-    }
-
-    fn stats(&self, _: Statistics) {}
-
-    fn stats_raw(&self, statistics: &[u8]) {
-        tracing::debug!(target: "kafka", "{}", String::from_utf8_lossy(statistics));
-    }
-}
-
-impl ConsumerContext for Context {
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        match result {
-            Ok(()) => self.commit_fails.store(false, Ordering::Relaxed),
-            Err(error) if self.commit_fails.swap(true, Ordering::Relaxed) => {
-                tracing::debug!(%error, "offsets not shown to the group");
-            }
-            Err(error) => {
-                tracing::warn!(%error, "offsets not shown to the group: lag dashboards will be wrong, results will not");
-            }
-        }
-    }
-}
 
 /// What one look has seen of the topic.
 #[derive(Debug)]
@@ -143,11 +83,6 @@ impl Knowledge {
             stop: AtomicBool::new(false),
         };
         (Arc::new(knowledge), woken)
-    }
-
-    /// The context of the client that this is about.
-    pub(super) fn context(self: &Arc<Self>) -> Context {
-        Context { knowledge: Arc::clone(self), commit_fails: AtomicBool::new(false) }
     }
 
     /// Looks so often while all is well.

@@ -11,6 +11,7 @@ mod properties;
 mod errors;
 mod stall;
 mod knowledge;
+mod context;
 mod ask;
 mod watch;
 mod room;
@@ -39,8 +40,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::{Fetched, PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
 use batch_queue::cached_end;
 use choice::choose;
+use context::Context;
 use feed::Feed;
-use knowledge::{Context, Knowledge, kind_of};
+use knowledge::{Knowledge, kind_of};
 use loss::Lost;
 use partition::PartitionReader;
 use properties::{client_config, refused_property};
@@ -149,7 +151,7 @@ impl KafkaSource {
         let (knowledge, woken) =
             Knowledge::new(&config.topic, topic_c.clone(), brokers, clocks, rings);
         let mut consumer: BaseConsumer<Context> = client_config(config, name, ahead)?
-            .create_with_context(knowledge.context())
+            .create_with_context(Context::new(Arc::clone(&knowledge)))
             .map_err(|error| refused_property(&error))?;
         let rings = bell.clone();
         consumer.set_nonempty_callback(move || rings.ring());

@@ -8,7 +8,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::knowledge::{Context, Seen};
+use super::context::Context;
+use super::knowledge::Seen;
 use crate::source::SourceError;
 use sluicegate_model::position::{NextOffset, Partition, Position, Positions};
 use sluicegate_pipeline::{EndPosition, KafkaConfig, StartPosition};

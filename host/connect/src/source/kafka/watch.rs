@@ -13,7 +13,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::ask;
-use super::knowledge::{Context, Knowledge, Seen};
+use super::context::Context;
+use super::knowledge::{Knowledge, Seen};
 use sluicegate_model::identity::SourceIdentity;
 
 /// How often the topic is asked for while it or the brokers are away.
