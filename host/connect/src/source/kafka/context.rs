@@ -1,7 +1,6 @@
 //! What librdkafka tells: its log, its errors, and whether offsets reach the group.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -10,17 +9,18 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Statistics, TopicPartitionList};
 
 use super::knowledge::Knowledge;
+use super::showing::{News, Showing};
 
 /// Receives librdkafka's events. Belongs to one client.
 pub(super) struct Context {
     knowledge: Arc<Knowledge>,
-    commit_fails: AtomicBool,
+    showing: Mutex<Showing>,
 }
 
 impl Context {
     /// Of the client that `knowledge` is about.
     pub(super) fn new(knowledge: Arc<Knowledge>) -> Self {
-        Self { knowledge, commit_fails: AtomicBool::new(false) }
+        Self { knowledge, showing: Mutex::default() }
     }
 }
 
@@ -60,14 +60,18 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        match result {
-            Ok(()) => self.commit_fails.store(false, Ordering::Relaxed),
-            Err(error) if self.commit_fails.swap(true, Ordering::Relaxed) => {
-                tracing::debug!(%error, "offsets not shown to the group");
-            }
-            Err(error) => {
-                tracing::warn!(%error, "offsets not shown to the group: lag dashboards will be wrong, results will not");
-            }
+        let failed = result.as_ref().err().map(KafkaError::rdkafka_error_code);
+        let now = self.knowledge.clock.monotonic();
+        let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = showing.note(failed, now);
+        drop(showing);
+        match (news, result) {
+            (Some(News::Fails), Err(error)) => tracing::warn!(
+                %error, "offsets not shown to the group: lag dashboards will be wrong, results will not"
+            ),
+            (Some(News::IsWell), _) => tracing::info!("offsets are shown to the group again"),
+            (_, Err(error)) => tracing::debug!(%error, "offsets not shown to the group"),
+            (_, Ok(())) => {}
         }
     }
 }

@@ -11,6 +11,7 @@ mod properties;
 mod errors;
 mod stall;
 mod knowledge;
+mod showing;
 mod context;
 mod ask;
 mod watch;
