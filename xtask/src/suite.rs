@@ -19,9 +19,9 @@ use crate::{compose, console, plugins, rustdoc, services};
 const STEPS: [(&str, &str); 9] = [
     ("format", "a second"),
     ("plugins", "some minutes the first time, then seconds"),
-    ("build and lints", "a quarter of an hour the first time, two minutes after a change"),
+    ("build and lints", "half an hour the first time, some minutes after a change"),
     ("deployment", "a second"),
-    ("unit tests", "a minute"),
+    ("unit tests", "some minutes: searches, and a thousand stories"),
     ("documentation", "two minutes: doc tests, and a warning is an error"),
     ("services", "what is missing is fetched the first time, while the steps before run"),
     ("console in a browser", "two minutes: real Chromium, a real host, a real Kafka"),
