@@ -135,6 +135,7 @@ pub mod opener;
 pub mod beat;
 pub mod lead;
 pub mod outcome;
+mod gone;
 mod problem;
 pub mod committer;
 mod commit;
@@ -165,6 +166,7 @@ use sluicegate_store::failure::{StoreFailure, explain};
 pub use collect::{Deleted, Keep, Published};
 pub use committer::Committer;
 pub use frozen::{EncodedFile, FrozenEpoch, FrozenOutbox, FrozenState};
+pub use gone::Gone;
 pub use merged::{MergedBase, MergedPacking};
 #[cfg(test)]
 use opener::open;
@@ -328,16 +330,15 @@ pub enum ChainError {
         /// The first of them, as the message names it.
         example: String,
     },
-    /// The chain of a lane that runs was deleted.
-    #[error(
-        "the chain at {url} was deleted while the pipeline ran: epoch {epoch}, its newest, is not there any more; start \
-         the pipeline again to begin from scratch, or restore the chain from a copy"
-    )]
+    /// The newest record of a lane that runs is not there any more.
+    #[error("the chain at {url} {gone}: epoch {epoch}, its newest, is not there any more; {}", gone.advice())]
     Forgotten {
         /// The lane's folder in the store, as a URL.
         url: String,
         /// The newest epoch that this process knows of.
         epoch: Epoch,
+        /// What became of it, as far as one sees.
+        gone: Gone,
     },
     /// The committer's thread ended by a panic.
     #[error("the committer ended unexpectedly")]

@@ -14,6 +14,7 @@ use super::body::{SlotBody, VERSION};
 use super::floor;
 use super::folders;
 use super::frozen::{EncodedFile, FrozenEpoch, shapes_of};
+use super::gone;
 use super::housekeeping::Housekeeping;
 use super::mark;
 use super::outcome::{CommitOutcome, LostSlot};
@@ -194,8 +195,11 @@ impl ChainWriter {
         if is_there {
             return Ok(None);
         }
-        let forgotten = || ChainError::Forgotten { url: self.store.folder.url.clone(), epoch };
-        self.overtaken().await?.map(Some).ok_or_else(forgotten)
+        if let Some(lost) = self.overtaken().await? {
+            return Ok(Some(lost));
+        }
+        let gone = gone::judge(&self.store, &self.chain.id).await?;
+        Err(ChainError::Forgotten { url: self.store.folder.url.clone(), epoch, gone })
     }
 
     /// The newest record, if the chain has gone on beyond the slot that would be ours. None if there is nothing behind it, or

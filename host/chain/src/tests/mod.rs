@@ -7,6 +7,7 @@
 mod search;
 mod activations;
 mod faulty;
+mod gone;
 mod housekept;
 mod collecting;
 mod crashes;

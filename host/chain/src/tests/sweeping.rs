@@ -224,26 +224,6 @@ fn a_chain_that_moves_while_one_looks_has_an_owner() {
 }
 
 #[test]
-fn a_lane_whose_chain_was_forgotten_commits_nothing_more() {
-    let (runtime, storage) = new_lane();
-    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
-    let open_now = || runtime.block_on(open(&storage, INSTANCE)).unwrap();
-    let (mut runs, mut idle) =
-        (spawn(&runtime, &storage, open_now()), spawn(&runtime, &storage, open_now()));
-    runtime.block_on(forget(&storage, DataFiles::DeleteOwn)).unwrap();
-    runs.submit(epoch_of(2));
-    let Some(CommitOutcome::Failed(error)) = runs.wait(LONG) else { panic!("into nothing") };
-    assert!(matches!(error, ChainError::Forgotten { epoch: Epoch(2), .. }), "{error}");
-    assert!(!error.may_pass());
-    assert!(runtime.block_on(footprint(&storage)).unwrap().is_empty(), "it takes its files along");
-    // Nor into a chain that was begun since.
-    assert_eq!(live(&runtime, &storage, 3), Ended::Done);
-    idle.submit(epoch_of(2));
-    assert!(matches!(idle.wait(LONG), Some(CommitOutcome::Failed(_))));
-    assert_each_number_once(&runtime, &storage, 3, "begun anew");
-}
-
-#[test]
 fn states_and_outboxes_behind_the_look_back_go_and_what_a_record_names_stays() {
     let (runtime, storage) = new_lane();
     let count = resolve::LOOK_BACK as i64 + 40;
