@@ -31,6 +31,7 @@ mod console;
 mod exactly_once;
 mod delta;
 mod delta_partitions;
+mod rivals;
 mod results_topic;
 mod keyed;
 mod keyed_swap;

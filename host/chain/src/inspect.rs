@@ -1,6 +1,7 @@
 //! Reading a chain without opening the lane: for people and tools, beside a lane that runs.
 
 pub use super::opener::check_begin;
+use super::own;
 use super::record::{ChainRecord, Epoch};
 use super::store::LaneStore;
 use super::{ChainError, LaneStorage};
@@ -27,4 +28,13 @@ pub async fn record(
 ) -> Result<Option<ChainRecord>, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
     Ok(store.record(epoch).await?.map(|body| body.record))
+}
+
+/// The ids of the chain that the lane has, and of those that were forgotten for it.
+///
+/// # Errors
+///
+/// [`ChainError::Store`].
+pub async fn own_chains(storage: &LaneStorage) -> Result<Vec<String>, ChainError> {
+    own::own_chains(&LaneStore::new(&storage.chain, &storage.job, &storage.lane)).await
 }

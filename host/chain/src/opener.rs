@@ -380,10 +380,5 @@ fn history_of(head: &ChainRecord) -> History {
 
 /// See [`ChainRecord::chain`]: of the head, or a new one for a chain to begin.
 fn id_of(head: Option<&ChainRecord>, names: &Names) -> String {
-    match head {
-        None => names.next_short(),
-        // Older than the field: there was no chain of this lane with messages before it.
-        Some(ChainRecord { chain, job, lane, .. }) if chain.is_empty() => format!("{job}/{lane}"),
-        Some(record) => record.chain.clone(),
-    }
+    head.map_or_else(|| names.next_short(), ChainRecord::chain_id)
 }

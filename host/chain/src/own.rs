@@ -27,7 +27,7 @@ pub(super) async fn files_id(
     Ok(sha256_hex(&genesis)[..paths::CHAIN_ID_BYTES].to_owned())
 }
 
-/// The chains that this lane has or had, by the id in names of data files. A record that cannot be read names none: the
+/// The chains that this lane has or had, by their ids and by those in names of data files. A record that cannot be read names none: the
 /// chain may be damaged, and is to be forgotten all the same.
 pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainError> {
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
@@ -38,6 +38,7 @@ pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainEr
         let record = slot.and_then(|slot| Some(SlotBody::thaw(epoch, slot).ok()?.record));
         let Some(record) = record else { continue };
         chains.extend(record.earlier.clone());
+        chains.push(record.chain_id());
         chains.extend(files_id(store, Some(&record)).await.ok());
     }
     chains.sort_unstable();

@@ -271,3 +271,13 @@ pub struct ChainRecord {
     /// (docs/design/decisions.md#d6).
     pub config: BTreeMap<String, String>,
 }
+
+impl ChainRecord {
+    /// The id of the chain, also where records are older than the field: such a chain is the only one of its lane.
+    pub fn chain_id(&self) -> String {
+        match self.chain.is_empty() {
+            true => format!("{}/{}", self.job, self.lane),
+            false => self.chain.clone(),
+        }
+    }
+}

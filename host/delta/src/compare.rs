@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 
+use super::claim;
 use super::contents::{Contents, Uneven, rows_of};
 use super::decide::{self, Owner};
 use super::paths;
@@ -55,12 +56,7 @@ pub async fn compare(
 ) -> Result<Option<Compared>, LogError> {
     let Some(head) = inspect::latest(storage).await? else { return Ok(None) };
     let Some(head) = inspect::record(storage, head).await? else { return Ok(None) };
-    let owner = Owner {
-        job: storage.job.clone(),
-        lane: storage.lane.clone(),
-        table: table.to_owned(),
-        chain: head.chain.clone(),
-    };
+    let owner = Owner::new(storage, table, &head.chain_id());
     let through = decide::published(&log.state, &owner);
     let found = follow::find(storage, table, Epoch::GENESIS, &head).await?;
     let first = found.kept_from.max(Epoch::GENESIS.next());
@@ -73,7 +69,8 @@ pub async fn compare(
     let lying = listed(storage, table).await?;
     let judge = Judge { table, log, through, named, found, lying };
     let rows = judge.is_compacted().then(|| judge.rows());
-    let findings = judge.findings(rows);
+    let mut findings = judge.findings(rows);
+    findings.extend(others(log, &owner, &inspect::own_chains(storage).await?));
     Ok(Some(Compared { through, head: head.epoch, rows, findings }))
 }
 
@@ -81,6 +78,23 @@ fn files_of(record: &ChainRecord, table: &str) -> Vec<(String, Named)> {
     let files = record.files.iter().filter(|file| file.table == table);
     let named = |file: &DataFile| Named { epoch: record.epoch, rows: file.rows };
     files.map(|file| (file.path.clone(), named(file))).collect()
+}
+
+/// What the log has of chains of this pipeline that are not the lane's `own`, and whether one of them has the table.
+fn others(log: &Contents, owner: &Owner, own: &[String]) -> Vec<Finding> {
+    let foreign = |detail| {
+        let object = format!("{}: its log", owner.table);
+        Finding { matter: Matter::Foreign, object, detail }
+    };
+    let has = claim::check(&log.state, owner, own).err();
+    let has = has.map(|reason| foreign(format!("the table {reason}")));
+    let rows = owner.others(&log.state).into_iter().filter(|(chain, _)| !own.contains(chain));
+    let rows = rows.map(|(chain, epoch)| {
+        foreign(format!(
+            "it has epochs up to {epoch} of another chain, {chain}: its rows are in the table, too"
+        ))
+    });
+    has.into_iter().chain(rows).collect()
 }
 
 /// A file as its record names it.

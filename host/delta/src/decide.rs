@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::actions::{Add, Format, Line, Metadata, Protocol, Remove, Txn, write};
+use super::claim;
 use super::paths;
 use super::schema::{self, Field};
 use super::state::LogState;
 use super::statistics::statistics;
+use sluicegate_chain::LaneStorage;
 use sluicegate_chain::record::{ChainRecord, Epoch};
 use sluicegate_chain::shape::TableShape;
 
@@ -41,19 +43,49 @@ pub struct Owner {
     pub lane: String,
     /// The table's id.
     pub table: String,
-    /// The chain's id: after a reset epochs begin from 0 again, as another writer.
+    /// The chain's id: after a reset epochs begin from 0 again, as another writer. Empty before it is known.
     pub chain: String,
+    /// Where the chain lies, for people.
+    pub place: String,
 }
 
 impl Owner {
-    /// Names the writer in the log.
-    pub fn app_id(&self) -> String {
-        let Self { job, lane, table, chain } = self;
-        format!("sluicegate/{job}/{lane}/{table}/{chain}")
+    /// Of one of a lane's tables, by its id.
+    pub fn new(storage: &LaneStorage, table: &str, chain: &str) -> Self {
+        let LaneStorage { job, lane, chain: root, .. } = storage;
+        let (job, lane, place) = (job.clone(), lane.clone(), root.url.clone());
+        Self { job, lane, table: table.to_owned(), chain: chain.to_owned(), place }
     }
 
-    fn owner(&self) -> String {
+    /// Names the writer in the log.
+    pub fn app_id(&self) -> String {
+        format!("{}{}", self.of_any_chain(), self.chain)
+    }
+
+    fn of_any_chain(&self) -> String {
+        let Self { job, lane, table, .. } = self;
+        format!("sluicegate/{job}/{lane}/{table}/")
+    }
+
+    /// The other chains that have written the same table, and how far each came.
+    pub(super) fn others(&self, state: &LogState) -> Vec<(String, i64)> {
+        let (names, ours) = (self.of_any_chain(), &self.chain);
+        let of_others = state.txns.iter().filter_map(|(app_id, epoch)| {
+            let chain = app_id.strip_prefix(&names).filter(|chain| chain != ours)?;
+            Some((chain.to_owned(), *epoch))
+        });
+        of_others.collect()
+    }
+
+    /// Pipeline and table, as the table's own property names them.
+    pub(super) fn table(&self) -> String {
         format!("{}/{}", self.job, self.table)
+    }
+
+    /// Whether a table is this pipeline's.
+    pub(super) fn has(&self, state: &LogState) -> bool {
+        let found = state.metadata.as_ref().and_then(|it| it.configuration.get(OWNER_KEY));
+        found.is_some_and(|found| *found == self.table())
     }
 }
 
@@ -74,6 +106,21 @@ pub fn published(state: &LogState, owner: &Owner) -> Option<Epoch> {
     u64::try_from(version).ok().map(Epoch)
 }
 
+/// The same for a chain whose newest record is this one.
+///
+/// # Errors
+///
+/// The log has more of it: its newest records are gone, or somebody put back an older copy.
+pub fn within(state: &LogState, owner: &Owner, newest: Epoch) -> Result<Option<Epoch>, String> {
+    match published(state, owner) {
+        Some(done) if done > newest => Err(format!(
+            "has epoch {done} of this chain, whose newest is {newest}: newer records of the chain are gone, or it was put \
+             back to an older copy; put back the newest, or begin again with `sluicegate reset`"
+        )),
+        done => Ok(done),
+    }
+}
+
 /// The commit that makes the table; none if there is one.
 ///
 /// # Errors
@@ -91,8 +138,8 @@ pub fn create(
         return Ok(None);
     }
     let settings = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let own = [(OWNER_KEY.to_owned(), owner.owner())];
-    let metadata = Metadata {
+    let own = [(OWNER_KEY.to_owned(), owner.table())];
+    let mut metadata = Metadata {
         id: table_id(),
         name: None,
         description: None,
@@ -102,6 +149,7 @@ pub fn create(
         configuration: settings.chain(own).collect(),
         created_time: Some(now),
     };
+    claim::enter(&mut metadata, owner);
     let protocol = Protocol {
         min_reader_version: 1,
         min_writer_version: 2,
@@ -122,9 +170,11 @@ pub fn create(
     )))
 }
 
-const ENGINE: &str = concat!("sluicegate/", env!("CARGO_PKG_VERSION"));
+/// What made a commit, for people.
+pub(super) const ENGINE: &str = concat!("sluicegate/", env!("CARGO_PKG_VERSION"));
 
-fn commit(version: u64, lines: Vec<Line>) -> Commit {
+/// Actions as the commit of a version.
+pub(super) fn commit(version: u64, lines: Vec<Line>) -> Commit {
     Commit { version, text: write(&lines), lines }
 }
 
@@ -142,6 +192,7 @@ pub fn append(
     records: &[&ChainRecord],
     now: i64,
 ) -> Result<Option<Commit>, String> {
+    claim::check(state, owner, &[])?;
     let done = published(state, owner);
     let missing = records.iter().filter(|record| Some(record.epoch) > done);
     // Nobody holds results back yet; whoever does may not be overtaken.
@@ -149,6 +200,9 @@ pub fn append(
     let Some(last) = missing.last().map(|record| record.epoch) else { return Ok(None) };
     let mut lines = Vec::new();
     let mut metadata = state.metadata.clone();
+    if let (None, Some(metadata)) = (claim::writer(state), &mut metadata) {
+        claim::enter(metadata, owner);
+    }
     for record in &missing {
         let shape = record.tables.get(&owner.table).unwrap_or(shape);
         let mut files = record.files.iter().filter(|file| file.table == owner.table).peekable();
@@ -274,19 +328,7 @@ fn fields_for(
         return Err("has a log without protocol or columns; restore it from a copy".to_owned());
     };
     check_protocol(protocol)?;
-    match metadata.configuration.get(OWNER_KEY) {
-        Some(found) if *found == owner.owner() => {}
-        Some(found) => {
-            let ours = owner.owner();
-            return Err(format!("belongs to `{found}`, not to `{ours}`: choose another path"));
-        }
-        None => {
-            return Err(format!(
-                "was not made by this pipeline: choose another path, or set its property `{OWNER_KEY}` to `{}`",
-                owner.owner()
-            ));
-        }
-    }
+    claim::check_table(metadata, owner)?;
     if let Some(after) = metadata.configuration.get(FORGETS_WRITERS) {
         return Err(format!(
             "lets its log forget after {after} how far a writer has come, and then all files would be added again: \

@@ -21,6 +21,7 @@
 //! * **T5** The JSON of the version of a checkpoint is kept as long as that checkpoint ([`cleanup`]): Spark reads no table
 //!   without it.
 //! * **T6** A compaction takes out only files that the log names, and brings their rows in the same commit ([`compact`]).
+//! * **T7** A table names the chain that writes to it, and no other chain adds to it ([`claim`]).
 //!
 //! # What it knows
 //!
@@ -35,6 +36,7 @@ pub mod bounds;
 mod statistics;
 pub mod state;
 pub mod problem;
+pub mod claim;
 pub mod decide;
 mod log;
 mod checkpoint;

@@ -26,6 +26,9 @@ pub enum LogError {
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// There is something the matter with more than one table.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<LogError>),
 }
 
 impl LogError {
@@ -35,6 +38,20 @@ impl LogError {
             Self::Store { failure, .. } => *failure != StoreFailure::Impossible,
             Self::Refused { .. } => false,
             Self::Chain(error) => error.may_pass(),
+            Self::Several(errors) => errors.iter().all(Self::may_pass),
+        }
+    }
+
+    /// All of them as one, in their order.
+    ///
+    /// # Errors
+    ///
+    /// There is one.
+    pub fn all(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
         }
     }
 

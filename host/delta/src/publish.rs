@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::try_join;
 
+use super::claim;
 use super::cleanup;
 use super::compact::{Compactor, Room, Sizes};
 use super::decide::{self, Commit, Owner};
@@ -67,8 +68,7 @@ impl TableLog {
         names: Names,
     ) -> Result<Self, LogError> {
         let log = Log { table: storage.tables[table].clone() };
-        let (job, lane) = (storage.job.clone(), storage.lane.clone());
-        let owner = Owner { job, lane, table: table.to_owned(), chain: String::new() };
+        let owner = Owner::new(storage, table, "");
         let state = log.load(|_, _| {}).await?;
         let opened = Self { log, owner, shape, clock, names, state, through: None, found: None };
         opened.decide_table()?;
@@ -125,7 +125,7 @@ impl TableLog {
         storage: &LaneStorage,
         head: &ChainRecord,
     ) -> Result<Self, LogError> {
-        self = self.of_chain(&head.chain);
+        self = self.of_chain(&head.chain_id());
         if self.state.version.is_none() && !cleanup::compacted(&self.log.table).await?.is_empty() {
             let reason = "has compacted files and no log: their rows may be in no other file; put back `_delta_log` from a \
                           copy, or write to another path";
@@ -175,18 +175,10 @@ impl TableLog {
     ///
     /// # Errors
     ///
-    /// Refused: its newest records are gone, or somebody put back an older copy.
+    /// As [`decide::within`].
     pub fn check_ahead(&self, newest: Epoch) -> Result<(), LogError> {
-        match self.in_log().filter(|done| *done > newest) {
-            None => Ok(()),
-            Some(done) => Err(LogError::refused(
-                &self.log.table,
-                format!(
-                    "has epoch {done} of this chain, whose newest is {newest}: newer records of the chain are gone, or it was \
-                     put back to an older copy; put back the newest, or begin again with `sluicegate reset`"
-                ),
-            )),
-        }
+        let checked = decide::within(&self.state, &self.owner, newest);
+        checked.map(drop).map_err(|reason| LogError::refused(&self.log.table, reason))
     }
 
     fn needed_from(&self) -> Epoch {
@@ -222,6 +214,40 @@ impl TableLog {
     /// ms since 1970.
     fn now(&self) -> i64 {
         self.clock.wall_micros() / 1_000
+    }
+
+    /// Whether this chain may write to the table, as far as its log was read. `own` are the chains that its lane has or had.
+    ///
+    /// # Errors
+    ///
+    /// Refused: another chain writes to it.
+    pub fn check_writer(&self, own: &[String]) -> Result<(), LogError> {
+        let checked = claim::check(&self.state, &self.owner, own);
+        checked.map_err(|reason| LogError::refused(&self.log.table, reason))
+    }
+
+    /// Makes the table, or takes it from nobody or from one of its `own` chains: from then on only this chain adds to it (T7).
+    /// Asks for nothing if it has the table already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and as [`Self::check_writer`]: who else wanted it was faster.
+    pub async fn take(&mut self, own: &[String]) -> Result<(), LogError> {
+        for _ in 0..CONFLICTS_MAX {
+            let commit = match self.decide_table()? {
+                Some(commit) => Some(commit),
+                None => claim::take(&self.state, &self.owner, own, self.now())
+                    .map_err(|reason| LogError::refused(&self.log.table, reason))?,
+            };
+            let Some(commit) = commit else { return Ok(()) };
+            self.commit(&commit).await?;
+        }
+        Err(self.crowded())
+    }
+
+    fn crowded(&self) -> LogError {
+        let reason = "is written by others so fast that no commit gets through";
+        LogError::refused(&self.log.table, reason)
     }
 
     /// Makes the table if there is none, so that its readers find no rows rather than no table.
@@ -307,8 +333,7 @@ impl TableLog {
                 return Ok(());
             }
         }
-        let reason = "is written by others so fast that no commit gets through";
-        Err(LogError::refused(&self.log.table, reason))
+        Err(self.crowded())
     }
 
     /// Whether the commit is in the log. If another one has its place, that is read.

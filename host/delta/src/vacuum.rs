@@ -112,8 +112,7 @@ pub async fn find(
                 .to_owned(),
         )
     })?;
-    let (job, lane) = (storage.job.clone(), storage.lane.clone());
-    let owner = Owner { job, lane, table: table.to_owned(), chain: head.chain.clone() };
+    let owner = Owner::new(storage, table, &head.chain_id());
     let through = through(&log, &owner, head.epoch).map_err(refused)?;
     let found = follow::find(storage, table, Epoch::GENESIS, &head).await?;
     let first = found.kept_from.max(Epoch::GENESIS.next());
@@ -195,17 +194,13 @@ fn retention(log: &Contents, wish: Wish) -> Result<Duration, String> {
 
 /// The last epoch whose files the log has.
 fn through(log: &Contents, owner: &Owner, head: Epoch) -> Result<Epoch, String> {
-    match decide::published(&log.state, owner) {
-        None => Err(format!(
+    decide::within(&log.state, owner, head)?.ok_or_else(|| {
+        format!(
             "has nothing of the chain of pipeline `{}`, so nothing says which files it still needs: run the pipeline first, \
              or correct `path` and `checkpoint.path`",
             owner.job
-        )),
-        Some(through) if through > head => Err(format!(
-            "has epoch {through} of a chain whose newest is {head}: the chain was put back to an older copy; restore the newest"
-        )),
-        Some(through) => Ok(through),
-    }
+        )
+    })
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -13,14 +13,24 @@ use object_store::{
 #[derive(Debug)]
 pub struct DenyingStore {
     inner: Arc<dyn ObjectStore>,
-    denied: Option<String>,
+    denied: Mutex<Option<String>>,
     heads: Mutex<Vec<Path>>,
 }
 
 impl DenyingStore {
-    /// In front of that store; `denied` is part of the paths that nobody may put. None: all may be put.
-    pub fn new(inner: Arc<dyn ObjectStore>, denied: Option<&str>) -> Self {
-        Self { inner, denied: denied.map(str::to_owned), heads: Mutex::default() }
+    /// In front of that store. All may be put.
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner, denied: Mutex::default(), heads: Mutex::default() }
+    }
+
+    /// From now on nobody may put objects whose path has `denied` in it.
+    pub fn deny(&self, denied: &str) {
+        *self.denied.lock().expect("no test panics here") = Some(denied.to_owned());
+    }
+
+    fn is_denied(&self, path: &Path) -> bool {
+        let denied = self.denied.lock().expect("no test panics here");
+        denied.as_ref().is_some_and(|denied| path.as_ref().contains(denied))
     }
 
     /// The objects that somebody has asked about without reading them, in that order.
@@ -48,7 +58,7 @@ impl ObjectStore for DenyingStore {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        if self.denied.as_ref().is_some_and(|denied| path.as_ref().contains(denied)) {
+        if self.is_denied(path) {
             let (path, source) = (path.to_string(), "403".into());
             return Err(Error::PermissionDenied { path, source });
         }

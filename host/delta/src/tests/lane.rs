@@ -53,11 +53,16 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new() -> Self {
+        Self::at(&FaultyStore::new(), "chain")
+    }
+
+    /// A lane whose chain lies there.
+    pub(super) fn at(store: &FaultyStore, chain: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let store = FaultyStore::new();
+        let store = store.clone();
         let root = Location { store: Arc::new(store.clone()), ..Location::in_memory() };
         let storage = LaneStorage {
-            chain: root.child("chain"),
+            chain: root.child(chain),
             tables: BTreeMap::from([(Arc::from("numbers"), root.child("numbers"))]),
             job: "toy".to_owned(),
             lane: "0".to_owned(),

@@ -4,6 +4,7 @@ mod faulty;
 mod lane;
 mod whole;
 mod refused;
+mod taken;
 mod columns;
 mod gone;
 mod compared;

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use super::parquet_table::print_rows;
 use crate::program::look_at_lane;
 use sluicegate_chain::LaneStorage;
+use sluicegate_delta::claim::{CHAIN_KEY, PLACE_KEY};
 use sluicegate_delta::compact::{Compacted, Sizes, Unlimited, compact};
 use sluicegate_delta::contents::{Contents, contents, rows_of};
 use sluicegate_delta::decide::OWNER_KEY;
@@ -265,6 +266,10 @@ fn in_words(shown: &Value, url: &str) -> String {
         word("removed_files"),
         size("removed_bytes"),
     );
+    let property = |key: &str| shown["properties"][key].as_str();
+    if let (Some(chain), Some(place)) = (property(CHAIN_KEY), property(PLACE_KEY)) {
+        text += &format!("  chain:      {chain}, which was in {place} when it took the table\n");
+    }
     for (writer, epoch) in shown["writers"].as_object().into_iter().flatten() {
         text += &format!("  writer:     {writer} has come to {epoch}\n");
     }

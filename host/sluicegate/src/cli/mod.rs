@@ -32,6 +32,7 @@ use crate::stderr::say;
 use crate::telemetry::{self, LogFilterError, LogOptions};
 use left_behind::LeftBehind;
 use sluicegate_chain::ChainError;
+use sluicegate_delta::LogError;
 use sluicegate_engine::lane::PlanError;
 use sluicegate_pipeline::file::ConfigError;
 use sluicegate_pipeline::fingerprint::StateConflict;
@@ -207,6 +208,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<check::OtherModule>()
             || cause.is::<LogFilterError>()
             || matches!(cause.downcast_ref(), Some(ChainError::Beside { .. }))
+            || matches!(cause.downcast_ref(), Some(LogError::Refused { .. } | LogError::Several(_)))
     })
 }
 

@@ -8,11 +8,11 @@ use anyhow::Context;
 use crate::program::{Program, Started, lane_storage};
 use crate::shutdown;
 use crate::stderr::say;
+use sluicegate_chain::LaneStorage;
 use sluicegate_chain::fates::Fates;
 use sluicegate_chain::inspect::{check_begin, latest};
 use sluicegate_chain::modules::ModuleStoreError;
 use sluicegate_chain::record::Epoch;
-use sluicegate_chain::{ChainError, LaneStorage};
 use sluicegate_engine::lane::LaneEnd;
 use sluicegate_engine::status::LaneStatus;
 use sluicegate_engine::stop::Stop;
@@ -21,7 +21,8 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::environment::Environment;
 use sluicegate_pipeline::{Pipeline, file};
 
-use super::check::fit_plugins;
+use super::check::{fit_plugins, refuse_others};
+use super::is_refusal;
 use super::left_behind::refuse_left_behind;
 use super::process::ProcessArgs;
 
@@ -66,12 +67,12 @@ pub(super) fn check_first_run(program: &Program, pipeline: &Pipeline) -> anyhow:
             biased;
             // The lane hears it as well, and ends.
             () = program.stop.asked() => None,
-            looked = look(&storage) => Some(looked),
+            looked = look(&storage, pipeline) => Some(looked),
         }
     });
     match looked {
         Some(Ok(None)) => {}
-        Some(Err(error @ ChainError::Beside { .. })) => return Err(error.into()),
+        Some(Err(error)) if is_refusal(&error) => return Err(error),
         _ => return Ok(()),
     }
     match fit_plugins(pipeline, &program.engine, &program.modules) {
@@ -83,10 +84,11 @@ pub(super) fn check_first_run(program: &Program, pipeline: &Pipeline) -> anyhow:
 }
 
 /// The newest epoch; none if a chain may begin.
-async fn look(storage: &LaneStorage) -> Result<Option<Epoch>, ChainError> {
+async fn look(storage: &LaneStorage, pipeline: &Pipeline) -> anyhow::Result<Option<Epoch>> {
     let latest = latest(storage).await?;
     if latest.is_none() {
         check_begin(storage).await?;
+        refuse_others(pipeline, storage).await?;
     }
     Ok(latest)
 }

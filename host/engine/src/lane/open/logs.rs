@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::{LaneParts, OpenError};
 use crate::lane::outputs::logs::Compactions;
 use crate::lane::plan::Plan;
-use sluicegate_chain::inspect::latest;
+use sluicegate_chain::inspect::{latest, own_chains};
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::shape::TableShape;
 use sluicegate_chain::{LaneStorage, Published as Mark};
@@ -34,6 +34,37 @@ pub(super) async fn find_missing(
     try_join_all(logs.into_iter().map(|log| log.find_missing(storage, head))).await
 }
 
+/// Refuses tables that another chain writes to, before this one has a record. A chain that is surveyed may be old: whoever
+/// leads may have begun another meanwhile.
+pub(super) async fn none_is_taken(
+    logs: &[TableLog],
+    storage: &LaneStorage,
+) -> Result<(), OpenError> {
+    if logs.iter().all(|log| log.check_writer(&[]).is_ok()) {
+        return Ok(());
+    }
+    let own = own_chains(storage).await?;
+    let taken = logs.iter().filter_map(|log| log.check_writer(&own).err());
+    Ok(LogError::all(taken.collect())?)
+}
+
+/// Takes the tables for a chain that has a record. Of two that begin at the same time each table takes one, and the other is
+/// refused before it has read anything.
+pub(super) async fn take(logs: &mut [TableLog], storage: &LaneStorage) -> Result<(), OpenError> {
+    let own = match logs.iter().all(|log| log.check_writer(&[]).is_ok()) {
+        true => Vec::new(),
+        false => own_chains(storage).await?,
+    };
+    let mut refused = Vec::new();
+    for log in logs {
+        match log.take(&own).await {
+            Err(error @ LogError::Refused { .. }) => refused.push(error),
+            taken => taken?,
+        }
+    }
+    Ok(LogError::all(refused)?)
+}
+
 /// Refuses a chain that does not have what the log of a table has of it: its newest records are gone. Taking it would write
 /// others in their place, and delete files that the log names.
 pub(super) async fn none_is_ahead(
@@ -42,12 +73,13 @@ pub(super) async fn none_is_ahead(
     head: Option<&ChainRecord>,
 ) -> Result<(), OpenError> {
     let Some(head) = head else { return Ok(()) };
-    let Some(log) = logs.iter().find(|log| log.check_ahead(head.epoch).is_err()) else {
+    if logs.iter().all(|log| log.check_ahead(head.epoch).is_ok()) {
         return Ok(());
-    };
+    }
     // Whoever leads writes on while chain and logs are read.
     let newest = latest(storage).await?.unwrap_or(head.epoch);
-    Ok(log.check_ahead(newest)?)
+    let ahead = logs.iter().filter_map(|log| log.check_ahead(newest).err());
+    Ok(LogError::all(ahead.collect())?)
 }
 
 /// The mark of a lane with these logs: records from the first on that one of them needs stay. It is made for each opening,

@@ -49,7 +49,7 @@ use super::pool::Pool;
 use super::{Lane, Outside, PlacedModule};
 use genesis::{reach, resolve_start};
 use load::{Brought, get_modules, keep};
-use logs::{compactions, find_missing, mark, none_is_ahead};
+use logs::{compactions, find_missing, mark, none_is_ahead, none_is_taken};
 use steps::Steps;
 use wait::request;
 use warm::Warm;
@@ -193,6 +193,7 @@ impl Prepared {
         restore(&mut logic, &pool, &plan, survey.head(), &pieces)?;
         steps.done("state");
         let logs = request(outside, runtime, find_missing(logs, storage, survey.head()))??;
+        request(outside, runtime, none_is_taken(&logs, storage))??;
         request(outside, runtime, none_is_ahead(&logs, storage, survey.head()))??;
         steps.done("logs");
         let start = match survey.head() {
@@ -237,13 +238,11 @@ impl Prepared {
             return Ok(Taken::Moved(Warm { modules, pool, post, logs, source }));
         };
         let outbox = Outbox::open(config, &plan, &mut opened, post);
-        let logs: Vec<TableLog> =
+        let mut logs: Vec<TableLog> =
             logs.into_iter().map(|log| log.of_chain(opened.chain.id())).collect();
         let keep = Keep { published: mark(&logs), ..storage.keep.clone() };
         let storage = &LaneStorage { keep, ..storage.clone() };
         let (shapes, compactions) = (plan.shapes(config)?, compactions(config));
-        let memory = &outside.memory;
-        let logs = TableLogs::start(logs, shapes, &compactions, storage, memory, runtime);
         let mut committer = Committer::spawn_beating(
             runtime.clone(),
             opened.chain,
@@ -266,6 +265,9 @@ impl Prepared {
                 record
             }
         };
+        request(outside, runtime, logs::take(&mut logs, storage))??;
+        let memory = &outside.memory;
+        let logs = TableLogs::start(logs, shapes, &compactions, storage, memory, runtime);
         logs.committed(&record);
         say_where_it_begins(&record, &storage.chain.url, found);
         let ready = Ready { record, modules, plan, pool, logic, source, committer, outbox, logs };

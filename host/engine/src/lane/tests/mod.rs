@@ -23,6 +23,7 @@ mod shadow;
 mod looked;
 mod saved;
 mod published;
+mod rivals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use sluicegate_runtime::{Bell, Names};
 use sluicegate_testing::denied::DenyingStore;
 use sluicegate_testing::panicking::PanickingStore;
 
-const TABLE: &str = r#"
+pub(super) const TABLE: &str = r#"
 [[sinks]]
 id = "rows"
 type = "delta"
@@ -48,13 +48,22 @@ fn open_on(world: &World, records: usize) -> (Lane, mpsc::Sender<Command>) {
 }
 
 fn try_open(world: &World, records: usize) -> Result<(Lane, mpsc::Sender<Command>), OpenError> {
+    open_in(world, world.storage(), records)
+}
+
+/// A lane of the world's pipeline whose chain and tables lie there.
+pub(super) fn open_in(
+    world: &World,
+    storage: LaneStorage,
+    records: usize,
+) -> Result<(Lane, mpsc::Sender<Command>), OpenError> {
     let line = |at: usize| format!(r#"{{"key":"k","text":"t","at":{at}}}"#);
     let partition = Partition { stream: Arc::from("log"), number: 0 };
     let logs = Arc::new(BTreeMap::from([(partition, (0..records).map(line).collect())]));
     let keep = Keep { age: Duration::ZERO, ..Keep::default() };
     let parts = LaneParts {
         config: Arc::clone(&world.config),
-        storage: LaneStorage { keep, ..world.storage() },
+        storage: LaneStorage { keep, ..storage },
         modules: ModuleStore::new(world.location("modules")),
         engine: PluginEngine::new(None, Compiler::Here).unwrap(),
         ends: Arc::new(OneByOne(logs)),
@@ -108,9 +117,10 @@ struct Forgetful {
 impl Forgetful {
     fn open(denied: Option<&str>) -> Self {
         let mut world = World::of(&[HEAD, TABLE].concat(), None);
-        let store = Arc::new(DenyingStore::new(Arc::clone(&world.store), denied));
+        let store = Arc::new(DenyingStore::new(Arc::clone(&world.store)));
         world.store = Arc::clone(&store) as Arc<dyn ObjectStore>;
         let (lane, commands) = open_on(&world, 100_000);
+        denied.into_iter().for_each(|denied| store.deny(denied));
         Self { world, store, lane, _commands: commands }
     }
 
@@ -183,10 +193,11 @@ fn a_lane_waits_for_a_log_and_does_not_turn_round_and_round() {
     assert!(waited >= moment, "{waited:?}");
 }
 
-fn world_that_panics(times: usize) -> World {
+/// The first commit behind that which makes the table is not put.
+fn world_that_panics() -> World {
     let mut world = World::of(&[HEAD, TABLE].concat(), None);
-    let inner = Arc::clone(&world.store);
-    world.store = Arc::new(PanickingStore::new(inner, "_delta_log/", times));
+    let (inner, first) = (Arc::clone(&world.store), "_delta_log/00000000000000000001.json");
+    world.store = Arc::new(PanickingStore::new(inner, first, 1));
     world
 }
 
@@ -196,7 +207,7 @@ fn assert_log_ended(error: LaneError) {
 
 #[test]
 fn a_lane_fails_whose_log_has_panicked_and_the_next_writes_what_it_lacks() {
-    let world = world_that_panics(1);
+    let world = world_that_panics();
     let (mut lane, _commands) = open_on(&world, 5);
     // It may have read to its end by then: it does not wait for a log that nobody writes.
     assert_log_ended(lane.run().unwrap_err());
@@ -213,7 +224,7 @@ fn a_lane_fails_whose_log_has_panicked_and_the_next_writes_what_it_lacks() {
 /// It has much to read, and does not leave the readers of its table behind until somebody starts it again.
 #[test]
 fn a_lane_fails_whose_log_has_panicked_also_amidst_its_input() {
-    let world = world_that_panics(1);
+    let world = world_that_panics();
     let (mut lane, _commands) = open_on(&world, 100_000);
     let failed = std::iter::repeat_with(|| lane.step()).find_map(Result::err);
     assert_log_ended(failed.unwrap());

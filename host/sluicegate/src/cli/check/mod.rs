@@ -1,5 +1,6 @@
 //! `sluicegate check`: whether a pipeline file makes sense, together with its plugins and its chain, without running it.
 
+mod logs;
 mod outlook;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::program::look_at_lane;
 use crate::terminal::columns::table;
+pub(super) use logs::refuse_others;
 pub(super) use outlook::OtherModule;
 use outlook::Outlook;
 use sluicegate_chain::modules::ModuleStore;
@@ -125,6 +127,7 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
         // A start would wait for the store.
         Ok(()) | Err(FoundError::Chain(_) | FoundError::Log(_)) => {}
     }
+    runtime.block_on(refuse_others(pipeline, &storage))?;
     if let Outlook::Continues(head) = &outlook {
         outlook::check_successors(pipeline, head, &plugins, &engine, &modules, runtime.handle())?;
     }

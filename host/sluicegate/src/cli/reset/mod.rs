@@ -1,9 +1,10 @@
 //! `sluicegate reset`: forgets what a pipeline has in the store, after saying what that is.
 
+mod logged;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,12 +18,13 @@ use sluicegate_chain::{
     presence, unsent,
 };
 use sluicegate_pipeline as config;
+use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::environment::Environment;
-use sluicegate_pipeline::{Pipeline, TableFormat};
 
 use super::left_behind::refuse_left_behind;
+use logged::Logged;
 
-/// Forget a pipeline's state on purpose: its next run begins at the start of its source.
+/// Forget a pipeline's state on purpose: its next start begins at the start of its source, and so does a host that stands by
 ///
 /// The pipeline must not be running. Unless it has ended and said so, this command looks first whether it runs: for two
 /// checkpoint intervals, at least twelve seconds and at most a minute.
@@ -30,7 +32,8 @@ use super::left_behind::refuse_left_behind;
 /// The chain, the positions and the open windows go. The tables stay unless --data is given, and rows that are read
 /// again will then be in them twice. Modules stay in any case.
 ///
-/// It is also what lets a pipeline whose chain is gone begin from scratch beside the data files that are there.
+/// It is also what lets a pipeline whose chain is gone begin from scratch beside the data files that are there, and what
+/// releases a Delta table that another chain of the pipeline has.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ResetArgs {
     /// The pipeline file
@@ -73,13 +76,12 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     if args.outbox {
         return give_up(args, &pipeline, &storage, &runtime);
     }
-    let logged = logged_tables(&pipeline);
-    refuse_half_a_table(&logged, args.data_files())?;
+    let logged = runtime.block_on(Logged::find(&pipeline, &storage, args.data_files()))?;
     let found = runtime.block_on(footprint(&storage))?;
     if !args.json {
-        print(&description(&pipeline, &storage, &found, args.data_files()))?;
+        print(&description(&pipeline, &storage, &found, &logged, args.data_files()))?;
     }
-    if found.is_empty() || args.dry_run {
+    if (found.is_empty() && logged.writers.is_empty()) || args.dry_run {
         return finish(args, &found, false);
     }
     if !args.yes && !is_confirmed(&pipeline)? {
@@ -89,40 +91,9 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     if found.epochs > 0 {
         runtime.block_on(refuse_if_it_runs(&pipeline, &storage))?;
     }
-    runtime.block_on(forget_logs(&logged, &storage, args.data_files()))?;
+    runtime.block_on(logged.forget())?;
     let forgotten = runtime.block_on(forget(&storage, args.data_files()))?;
     finish(args, &forgotten, true)
-}
-
-/// The tables that have a log.
-fn logged_tables(pipeline: &Pipeline) -> Vec<Arc<str>> {
-    let tables = pipeline.tables().into_iter();
-    let logged = tables.filter(|(_, table)| table.format == TableFormat::Delta);
-    logged.map(|(id, _)| id).collect()
-}
-
-/// A log that names files which are gone cannot be read, and one that is gone loses those that were kept.
-fn refuse_half_a_table(logged: &[Arc<str>], data: DataFiles) -> anyhow::Result<()> {
-    match (logged.first(), data) {
-        (Some(id), DataFiles::DeleteOwn) => bail!(
-            "`{id}` is a Delta table, whose log names files of all chains: keep the data, or delete all of it with --all-data"
-        ),
-        _ => Ok(()),
-    }
-}
-
-/// The logs go before the files: without its log a table is gone as a whole.
-async fn forget_logs(
-    logged: &[Arc<str>],
-    storage: &LaneStorage,
-    data: DataFiles,
-) -> anyhow::Result<()> {
-    if matches!(data, DataFiles::DeleteAll) {
-        for id in logged {
-            sluicegate_delta::forget(&storage.tables[id]).await?;
-        }
-    }
-    Ok(())
 }
 
 impl ResetArgs {
@@ -212,7 +183,9 @@ fn finish(args: &ResetArgs, footprint: &Footprint, is_done: bool) -> anyhow::Res
         });
         print(&format!("{answer}\n"))?;
     } else if is_done {
-        print("forgotten; the next run begins from scratch\n")?;
+        print(
+            "forgotten; the next start begins from scratch, and so does a host that stands by\n",
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -222,10 +195,11 @@ fn description(
     pipeline: &Pipeline,
     storage: &LaneStorage,
     found: &Footprint,
+    logged: &Logged<'_>,
     data: DataFiles,
 ) -> String {
     let (name, url) = (&pipeline.name, &storage.chain.url);
-    if found.is_empty() {
+    if found.is_empty() && logged.writers.is_empty() {
         return format!("pipeline {name} has nothing in {url}: there is nothing to forget\n");
     }
     let Footprint { epochs, latest, states, state_bytes, outboxes, .. } = found;
@@ -254,6 +228,7 @@ fn description(
             size(*other_bytes)
         );
     }
+    text += &logged.description();
     for (id, table) in &storage.tables {
         text += &format!("             {id}: {}\n", table.url);
     }
@@ -262,7 +237,7 @@ fn description(
         DataFiles::DeleteOwn => (false, *other_files > 0),
         DataFiles::DeleteAll => (false, false),
     };
-    let option = if own_stay { "--data" } else { "--all-data" };
+    let option = logged.option(own_stay);
     if own_stay || others_stay {
         text += &format!(
             "  Rows that are read again will be in the tables twice; {option} deletes them too.\n"

@@ -1,0 +1,174 @@
+//! Which chain writes to a table: its log names one, and only that one adds to it (T7).
+//!
+//! Two chains over one table would each read all of the input into it. Neither chain knows of the other, and both know
+//! the same table. So the log decides: a chain takes the table by a commit, before it has read a record, and a version
+//! of a log is created once. A chain takes a table that names nobody, and one that names a chain which was forgotten for it.
+
+use serde_json::json;
+
+use super::actions::{Line, Metadata};
+use super::decide::{Commit, ENGINE, OWNER_KEY, Owner, commit};
+use super::log::Log;
+use super::problem::LogError;
+use super::state::LogState;
+use sluicegate_chain::{LaneStorage, inspect};
+use sluicegate_model::time::Clock;
+
+/// Names the chain that writes to a table, by its id.
+pub const CHAIN_KEY: &str = "sluicegate.chain";
+
+/// Says where that chain was when it took the table, for people.
+pub const PLACE_KEY: &str = "sluicegate.checkpoint";
+
+/// The chain that a log names; none if any may take the table, as those that earlier versions made.
+pub fn writer(state: &LogState) -> Option<&str> {
+    setting(state, CHAIN_KEY)
+}
+
+fn setting<'s>(state: &'s LogState, name: &str) -> Option<&'s str> {
+    state.metadata.as_ref()?.configuration.get(name).map(String::as_str)
+}
+
+/// Whether a table is one of this pipeline.
+///
+/// # Errors
+///
+/// Why not, with the fix.
+pub(super) fn check_table(metadata: &Metadata, owner: &Owner) -> Result<(), String> {
+    let ours = owner.table();
+    match metadata.configuration.get(OWNER_KEY) {
+        Some(found) if *found == ours => Ok(()),
+        Some(found) => Err(format!("belongs to `{found}`, not to `{ours}`: choose another path")),
+        None => Err(format!(
+            "was not made by this pipeline: choose another path, or set its property `{OWNER_KEY}` to `{ours}`"
+        )),
+    }
+}
+
+/// Whether a chain may add to the log, or take the table to do so. `own` are the chains that its lane has or had.
+///
+/// # Errors
+///
+/// Why not, with the fix.
+pub(super) fn check(state: &LogState, owner: &Owner, own: &[String]) -> Result<(), String> {
+    match writer(state) {
+        Some(other) if *other != owner.chain && !own.iter().any(|chain| chain == other) => {
+            let place = setting(state, PLACE_KEY).unwrap_or("an unknown place");
+            Err(format!(
+                "is written by another chain of `{}`, {other}, which was in {place} when it took the table: correct \
+                 `checkpoint.path`, or choose another `path`; if that chain is not to go on, `sluicegate reset` with this \
+                 pipeline file lets the next start take the table",
+                owner.table()
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The commit by which a chain takes a table that there is; none if it has it.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(super) fn take(
+    state: &LogState,
+    owner: &Owner,
+    own: &[String],
+    now: i64,
+) -> Result<Option<Commit>, String> {
+    check(state, owner, own)?;
+    if writer(state) == Some(&*owner.chain) {
+        return Ok(None);
+    }
+    Ok(changed(state, "SET TBLPROPERTIES", now, |metadata| enter(metadata, owner)))
+}
+
+/// Names a chain in the properties of a table.
+pub(super) fn enter(metadata: &mut Metadata, owner: &Owner) {
+    let Owner { chain, place, .. } = owner;
+    metadata.configuration.insert(CHAIN_KEY.to_owned(), chain.clone());
+    metadata.configuration.insert(PLACE_KEY.to_owned(), place.clone());
+}
+
+/// The commit after which a table of this pipeline names no chain; none if it names none, or is not its.
+pub(super) fn give_up(state: &LogState, owner: &Owner, now: i64) -> Option<Commit> {
+    writer(state).filter(|_| owner.has(state))?;
+    changed(state, "UNSET TBLPROPERTIES", now, |metadata| {
+        [CHAIN_KEY, PLACE_KEY].iter().for_each(|key| drop(metadata.configuration.remove(*key)));
+    })
+}
+
+fn changed(
+    state: &LogState,
+    operation: &str,
+    now: i64,
+    change: impl FnOnce(&mut Metadata),
+) -> Option<Commit> {
+    let mut metadata = state.metadata.clone()?;
+    change(&mut metadata);
+    let info = json!({
+        "timestamp": now, "operation": operation, "operationParameters": {},
+        "isBlindAppend": true, "engineInfo": ENGINE,
+    });
+    let info = Line { commit_info: Some(info), ..Line::default() };
+    let metadata = Line { meta_data: Some(metadata), ..Line::default() };
+    Some(commit(state.next_version(), vec![info, metadata]))
+}
+
+/// Who writes to a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriterOfTable {
+    /// Its chain.
+    pub chain: String,
+    /// Where that was when it took the table, as a URL.
+    pub place: String,
+}
+
+/// Who writes to one of a lane's tables, by its id; none if it names nobody, or another pipeline.
+///
+/// # Errors
+///
+/// [`LogError::Store`]; [`LogError::Refused`] if the log cannot be read.
+pub async fn find(storage: &LaneStorage, table: &str) -> Result<Option<WriterOfTable>, LogError> {
+    let log = Log { table: storage.tables[table].clone() };
+    let state = log.load(|_, _| {}).await?;
+    let chain = writer(&state).filter(|_| Owner::new(storage, table, "").has(&state));
+    let place = || setting(&state, PLACE_KEY).unwrap_or_default().to_owned();
+    Ok(chain.map(|chain| WriterOfTable { chain: chain.to_owned(), place: place() }))
+}
+
+/// Whether the lane may write to one of its tables, by its id, as far as that says whose it is. Writes nothing.
+///
+/// # Errors
+///
+/// As [`find`]; refused too if it may not.
+pub async fn check_lane(storage: &LaneStorage, table: &str) -> Result<(), LogError> {
+    let (log, owner) =
+        (Log { table: storage.tables[table].clone() }, Owner::new(storage, table, ""));
+    let state = log.load(|_, _| {}).await?;
+    let Some(metadata) = &state.metadata else { return Ok(()) };
+    let refused = |reason| LogError::refused(&log.table, reason);
+    check_table(metadata, &owner).map_err(refused)?;
+    if check(&state, &owner, &[]).is_ok() {
+        return Ok(());
+    }
+    check(&state, &owner, &inspect::own_chains(storage).await?).map_err(refused)
+}
+
+/// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id.
+///
+/// # Errors
+///
+/// As [`find`].
+pub async fn release(storage: &LaneStorage, table: &str, clock: &Clock) -> Result<(), LogError> {
+    let (log, owner) =
+        (Log { table: storage.tables[table].clone() }, Owner::new(storage, table, ""));
+    let mut state = log.load(|_, _| {}).await?;
+    while let Some(commit) = give_up(&state, &owner, clock.wall_micros() / 1_000) {
+        if log.put(&commit).await? {
+            break;
+        }
+        log.follow(&mut state, |_, _| {}).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Two chains that would write one Delta table: the second is refused before it has a record, also where the table has no
+//! file yet.
+
+use futures::TryStreamExt;
+
+use super::published::{TABLE, open_in};
+use super::*;
+use sluicegate_chain::{DataFiles, forget};
+use sluicegate_delta::claim::release;
+use sluicegate_delta::contents::{contents, rows_of};
+
+fn world() -> World {
+    World::of(&[HEAD, TABLE].concat(), None)
+}
+
+/// The same tables, and the chain in another place.
+fn elsewhere(world: &World) -> LaneStorage {
+    LaneStorage { chain: world.location("elsewhere"), ..world.storage() }
+}
+
+fn objects(world: &World) -> Vec<Path> {
+    let listed = world.store.list(None).map_ok(|meta| meta.location).try_collect();
+    world.runtime.block_on(listed).unwrap()
+}
+
+/// Below a place.
+fn below(world: &World, place: &str) -> Vec<Path> {
+    objects(world).into_iter().filter(|path| path.as_ref().starts_with(place)).collect()
+}
+
+fn refused(world: &World, storage: LaneStorage) -> String {
+    let error = open_in(world, storage, 3).err().unwrap();
+    assert!(!error.may_pass(), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn a_second_chain_for_a_table_is_refused_before_the_first_has_written_a_row() {
+    let world = world();
+    let (mut first, _commands) = open_in(&world, world.storage(), 3).unwrap();
+    let tables = below(&world, "tables/");
+    let said = refused(&world, elsewhere(&world));
+    assert!(said.contains("is written by another chain of `texts/rows`"), "{said}");
+    assert!(said.contains("was in memory:///chain when it took the table"), "{said}");
+    assert!(below(&world, "elsewhere/texts/lanes").is_empty(), "it has no record");
+    assert_eq!(below(&world, "tables/"), tables);
+    assert_eq!(first.run().unwrap(), LaneEnd::Finished);
+    assert_eq!(world.count("rows"), 3);
+}
+
+#[test]
+fn a_second_pipeline_for_a_table_is_refused_before_the_first_has_written_a_row() {
+    let world = world();
+    let _first = open_in(&world, world.storage(), 3).unwrap();
+    let other = LaneStorage { job: "others".to_owned(), ..elsewhere(&world) };
+    let said = refused(&world, other);
+    assert!(said.contains("belongs to `texts/rows`, not to `others/rows`"), "{said}");
+}
+
+#[test]
+fn the_chain_after_a_reset_takes_the_table() {
+    let world = world();
+    let storage = world.storage();
+    let run = || open_in(&world, storage.clone(), 3).unwrap().0.run().unwrap();
+    assert_eq!(run(), LaneEnd::Finished);
+    world.runtime.block_on(forget(&storage, DataFiles::Keep)).unwrap();
+    assert_eq!(run(), LaneEnd::Finished);
+    let read = world.runtime.block_on(contents(&storage.tables["rows"])).unwrap();
+    let rows: Option<u64> = read.files.values().map(rows_of).sum();
+    assert_eq!(rows, Some(6), "of both");
+}
+
+#[test]
+fn a_table_whose_chain_is_gone_is_taken_when_it_was_released() {
+    let world = world();
+    drop(open_in(&world, world.storage(), 0).unwrap());
+    let delete = |path: Path| world.runtime.block_on(world.store.delete(&path)).unwrap();
+    below(&world, "chain/texts/lanes").into_iter().for_each(delete);
+    let said = refused(&world, world.storage());
+    assert!(said.contains("is written by another chain"), "{said}");
+    let storage = world.storage();
+    world.runtime.block_on(release(&storage, "rows", &Clock::system())).unwrap();
+    drop(open_in(&world, storage, 0).unwrap());
+}

@@ -1,0 +1,89 @@
+//! What becomes of Delta tables when their pipeline is forgotten: the next chain may take them, or their logs go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::bail;
+use sluicegate_chain::{DataFiles, LaneStorage};
+use sluicegate_delta::LogError;
+use sluicegate_delta::claim::{self, WriterOfTable};
+use sluicegate_model::time::Clock;
+use sluicegate_pipeline::{Pipeline, TableFormat};
+
+/// The tables of a pipeline that have a log.
+pub(super) struct Logged<'s> {
+    storage: &'s LaneStorage,
+    ids: Vec<Arc<str>>,
+    data: DataFiles,
+    /// The chains that have them.
+    pub(super) writers: BTreeMap<Arc<str>, WriterOfTable>,
+}
+
+impl<'s> Logged<'s> {
+    /// # Errors
+    ///
+    /// Only some of their files are to go, or a log cannot be asked for.
+    pub(super) async fn find(
+        pipeline: &Pipeline,
+        storage: &'s LaneStorage,
+        data: DataFiles,
+    ) -> anyhow::Result<Self> {
+        let tables = pipeline.tables().into_iter();
+        let logged = tables.filter(|(_, table)| table.format == TableFormat::Delta);
+        let ids: Vec<Arc<str>> = logged.map(|(id, _)| id).collect();
+        // A log that names files which are gone cannot be read, and one that is gone loses those that were kept.
+        if let (Some(id), DataFiles::DeleteOwn) = (ids.first(), data) {
+            bail!(
+                "`{id}` is a Delta table, whose log names files of all chains: keep the data, or delete all of it with --all-data"
+            );
+        }
+        let mut writers = BTreeMap::new();
+        for id in &ids {
+            match claim::find(storage, id).await {
+                Ok(writer) => writers.extend(writer.map(|writer| (Arc::clone(id), writer))),
+                // A log that cannot be read names nobody, and is to be forgotten all the same.
+                Err(LogError::Refused { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self { storage, ids, data, writers })
+    }
+
+    /// Which option deletes the data: a log says of no file that only its chain needs it.
+    pub(super) fn option(&self, deletes_own: bool) -> &'static str {
+        match deletes_own && self.ids.is_empty() {
+            true => "--data",
+            false => "--all-data",
+        }
+    }
+
+    /// What would become of them, a line each.
+    pub(super) fn description(&self) -> String {
+        if self.data == DataFiles::DeleteAll {
+            return String::new();
+        }
+        let line = |(id, writer): (&Arc<str>, &WriterOfTable)| {
+            let WriterOfTable { chain, place } = writer;
+            format!(
+                "  to release: the table {id}, which the chain {chain} of {place} writes: the next may take it\n"
+            )
+        };
+        self.writers.iter().map(line).collect()
+    }
+
+    /// The logs go before the files: without its log a table is gone as a whole. Where data are kept, the next chain may have
+    /// the table, also one that knows nothing of this.
+    pub(super) async fn forget(&self) -> anyhow::Result<()> {
+        let clock = Clock::system();
+        for id in &self.ids {
+            match self.data {
+                DataFiles::DeleteAll => sluicegate_delta::forget(&self.storage.tables[id]).await?,
+                _ if self.writers.contains_key(id) => {
+                    claim::release(self.storage, id, &clock).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
