@@ -70,6 +70,7 @@ fn other_readers_see_the_rows_that_the_rules_say() {
     assert_tables(&place, &answer, &READERS);
     // A file that no log names is no row.
     let stray = place.list("revenue").into_iter().find(|path| path.ends_with(".parquet")).unwrap();
+    assert_eq!(rows_shown(&place, &[&stray, "revenue", "dead"]), 3, "of a file alone, too");
     place.write("revenue/stray.parquet", place.read(&stray));
     assert_tables(&place, &answer, &READERS);
     // What has ended has nothing to add, however often it is started.
@@ -94,6 +95,38 @@ fn readers_see_the_values_by_which_a_table_is_parted() {
     assert_tables(&place, &answer, &READERS);
 }
 
+/// How many rows `sluicegate table` shows of tables by their places, of one that is wanted.
+#[track_caller]
+fn rows_shown(place: &Place, tables: &[&str]) -> usize {
+    let shown = |table: &&str| {
+        let url = format!("{}/{table}", place.url);
+        let shown = ended(sluicegate(place).args(["table", "--rows", "1", &url]));
+        let said = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.status.success() && said.contains("1 rows shown"), "{shown:?}");
+    };
+    tables.iter().map(shown).count()
+}
+
+/// Where the runbooks send people whose tables lie in a bucket.
+fn assert_commands_take_urls(place: &Place, file: &Path) {
+    assert_eq!(rows_shown(place, &["revenue", "dead", "late"]), 3);
+    let said = |arguments: &[&str]| {
+        let output = ended(sluicegate(place).arg("table").args(arguments));
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let (file, url) = (file.to_str().unwrap(), format!("{}/revenue", place.url));
+    let dead = said(&[file, "--table", "dead_letters"]);
+    assert!(dead.contains("rows shown") && dead.contains(&format!("{}/dead", place.url)), "{dead}");
+    assert!(said(&[file]).contains("revenue\n+"), "all of them, each with its id");
+    assert!(said(&["show", &url]).contains("belongs to: sales/revenue"));
+    assert!(said(&["compact", &url]).contains("nothing to put together"));
+    let refused = said(&["vacuum", &url]);
+    assert!(refused.contains(&format!("`{url}` is no pipeline file")), "{refused}");
+    assert!(refused.contains("name that of the pipeline which writes the table"), "{refused}");
+    let nothing = said(&[&format!("{}/nothing", place.url)]);
+    assert!(nothing.contains("holds no file that ends in `.parquet`"), "{nothing}");
+}
+
 #[test]
 fn a_log_that_is_behind_is_caught_up_by_the_next_start() {
     let topic = Topic::create(services::kafka(), "delta-behind", 2);
@@ -102,6 +135,7 @@ fn a_log_that_is_behind_is_caught_up_by_the_next_start() {
     let mut pipeline = Pipeline::sales(kafka_bounded(&topic));
     // The chain commits all of it before there is a log.
     run_to_end(&place, &pipeline.write(&place));
+    assert_eq!(rows_shown(&place, &["revenue"]), 1, "of the files that lie there");
     pipeline.tables = "delta";
     run_to_end(&place, &pipeline.write(&place));
     let answer = Rules { ended: true, ..Rules::sales() }.judge(&topic.read_back());
@@ -191,4 +225,5 @@ fn a_table_that_is_compacted_while_it_is_written_keeps_its_rows() {
     let vacuumed = command(&["table", "vacuum"]);
     let said = String::from_utf8_lossy(&vacuumed.stdout);
     assert!(said.contains("revenue: nobody needs 0 files"), "{said}");
+    assert_commands_take_urls(&place, &file);
 }

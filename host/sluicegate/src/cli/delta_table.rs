@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,31 +12,32 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::parquet_table::print_rows;
-use crate::program::look_at_lane;
-use sluicegate_chain::LaneStorage;
+use super::parquet_table::first_rows;
+use super::table_place::{Kind, OfPipeline, is_pipeline, of_pipeline, tables};
 use sluicegate_delta::claim::{CHAIN_KEY, PLACE_KEY};
 use sluicegate_delta::compact::{Compacted, Sizes, Unlimited, compact};
 use sluicegate_delta::contents::{Contents, contents, rows_of};
 use sluicegate_delta::decide::OWNER_KEY;
 use sluicegate_delta::vacuum::{self, Wish};
 use sluicegate_model::time::Clock;
-use sluicegate_pipeline as config;
-use sluicegate_pipeline::environment::Environment;
-use sluicegate_pipeline::{TableFormat, duration, size};
+use sluicegate_pipeline::{duration, size};
 use sluicegate_runtime::Names;
-use sluicegate_store::{Location, look};
+use sluicegate_store::Location;
 
-/// Show the first rows of a table in a folder; or look after a Delta table
+/// Show the first rows of a table; or look after a Delta table
 #[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TableArgs {
     /// What to do with a Delta table.
     #[command(subcommand)]
     pub command: Option<TableCommand>,
-    /// A Parquet file, a Delta table, or a folder with Parquet files at any depth
-    #[arg(required = true)]
-    pub path: Option<PathBuf>,
+    /// A Parquet file, a Delta table, or a folder with Parquet files at any depth: a path, `s3://…`, `gs://…` or `az://…`; or a
+    /// pipeline file, which ends in `.toml`
+    #[arg(required = true, value_name = "FILE|URL")]
+    pub place: Option<String>,
+    /// Of a pipeline only the table with this id; a sink's, or `late` or `dead_letters`. Default: all
+    #[arg(long, value_name = "ID")]
+    pub table: Option<String>,
     /// At most this many rows
     #[arg(long, default_value_t = 20)]
     pub rows: usize,
@@ -137,13 +138,30 @@ fn target(text: &str) -> Result<u64, String> {
 ///
 /// The place cannot be read, or the table is not ours to write.
 pub fn run(args: &TableArgs) -> anyhow::Result<ExitCode> {
-    match (&args.command, &args.path) {
+    match (&args.command, &args.place) {
         (Some(TableCommand::Show(args)), _) => show(args),
         (Some(TableCommand::Compact(args)), _) => compact_tables(args),
         (Some(TableCommand::Vacuum(args)), _) => vacuum_tables(args),
-        (None, Some(path)) => print_rows(path, args.rows).map(|()| ExitCode::SUCCESS),
+        (None, Some(place)) => print_rows(place, args.table.as_deref(), args.rows),
         (None, None) => bail!("name a table"),
     }
+}
+
+fn print_rows(place: &str, wanted: Option<&str>, rows: usize) -> anyhow::Result<ExitCode> {
+    let runtime = runtime()?;
+    let tables = tables(place, wanted, Kind::Any)?;
+    let mut text = String::new();
+    for (id, table) in &tables {
+        if tables.len() > 1 {
+            text += &format!("{id}\n");
+        }
+        text += &match runtime.block_on(first_rows(table, rows))? {
+            Some(rows) => rows,
+            None if tables.len() > 1 => format!("no rows in `{}` yet\n", table.url),
+            None => bail!("`{}` holds no file that ends in `.parquet`", table.url),
+        };
+    }
+    print(&text)
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -152,41 +170,9 @@ fn runtime() -> anyhow::Result<Runtime> {
     runtime.context("start the runtime that asks the store")
 }
 
-/// The Delta tables of a pipeline, by their ids, and where they and its chain lie.
-fn of_pipeline(file: &Path, wanted: Option<&str>) -> anyhow::Result<(LaneStorage, Vec<String>)> {
-    let environment = Environment::of_program();
-    let pipeline = config::load(file, &environment)?;
-    let storage = look_at_lane(&pipeline, &environment.stores())?;
-    let tables = pipeline.tables().into_iter();
-    let logged = tables.filter(|(_, table)| table.format == TableFormat::Delta);
-    let mut ids: Vec<String> = logged.map(|(id, _)| id.to_string()).collect();
-    let all = ids.join(", ");
-    ids.retain(|id| wanted.is_none_or(|wanted| wanted == id));
-    match (ids.is_empty(), wanted) {
-        (false, _) => Ok((storage, ids)),
-        (true, Some(wanted)) if !all.is_empty() => {
-            bail!("`{wanted}` is no Delta table of the pipeline: it has {all}")
-        }
-        (true, _) => bail!("the pipeline `{}` has no Delta table", pipeline.name),
-    }
-}
-
 impl Place {
-    fn tables(&self) -> anyhow::Result<BTreeMap<String, Location>> {
-        if Path::new(&self.place).extension().is_none_or(|it| it != "toml") {
-            if self.table.is_some() {
-                bail!("--table chooses a table of a pipeline: `{}` is a table itself", self.place);
-            }
-            let stores = Environment::of_program().stores();
-            let table = look(&self.place, &stores)?;
-            return Ok(BTreeMap::from([(self.place.clone(), table)]));
-        }
-        let (storage, ids) = of_pipeline(Path::new(&self.place), self.table.as_deref())?;
-        let located = ids.into_iter().map(|id| {
-            let table = storage.tables[id.as_str()].clone();
-            (id, table)
-        });
-        Ok(located.collect())
+    fn tables(&self) -> anyhow::Result<Vec<(String, Location)>> {
+        tables(&self.place, self.table.as_deref(), Kind::Delta)
     }
 }
 
@@ -316,7 +302,15 @@ fn compact_tables(args: &CompactArgs) -> anyhow::Result<ExitCode> {
 
 fn vacuum_tables(args: &VacuumArgs) -> anyhow::Result<ExitCode> {
     let (runtime, clock) = (runtime()?, Clock::system());
-    let (storage, ids) = of_pipeline(&args.pipeline, args.table.as_deref())?;
+    if !is_pipeline(&args.pipeline) {
+        bail!(
+            "`{}` is no pipeline file, which ends in `.toml`: name that of the pipeline which writes the table, because its chain \
+             says which files are still needed; --table chooses one of its tables",
+            args.pipeline.display()
+        );
+    }
+    let of_pipeline = of_pipeline(&args.pipeline, args.table.as_deref(), Kind::Delta)?;
+    let OfPipeline { storage, ids } = of_pipeline;
     let wish = Wish { retain: args.retain, may_be_short: args.force, foreign: args.foreign };
     let mut text = String::new();
     let mut all = BTreeMap::new();

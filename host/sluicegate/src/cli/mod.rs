@@ -19,6 +19,7 @@ pub mod dead_letters;
 pub mod windows;
 pub mod client;
 mod parquet_table;
+mod table_place;
 pub mod delta_table;
 mod interrupt;
 mod left_behind;

@@ -1,12 +1,9 @@
-//! `sluicegate table`: the first rows of a table in a folder, as aligned text: of a Delta table the files that its log names,
-//! else all Parquet files. For a look, not for queries.
+//! `sluicegate table`: the first rows of a table, as aligned text: of a Delta table the files that its log names, else all
+//! Parquet files. For a look, not for queries.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -14,77 +11,58 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_options;
 
 use sluicegate_connect::sink::read;
-use sluicegate_delta::contents::contents;
+use sluicegate_delta::contents::{contents, has_log};
 use sluicegate_model::printable::printable;
-use sluicegate_store::{StoreOptions, look};
+use sluicegate_store::{Location, failure};
 
-/// Prints the first rows in the order of file names, and how many files there are.
-pub(super) fn print_rows(path: &Path, rows: usize) -> Result<()> {
-    let mut files = match logged_files(path)? {
-        Some(files) => files,
-        None => {
-            let mut files = Vec::new();
-            parquet_files(path, &mut files)?;
-            files
-        }
-    };
+/// A file of a table: where it lies below the table's place, and its bytes.
+type Found = (String, u64);
+
+/// The first rows in the order of file names, and how many files there are. None if there is no file.
+pub(super) async fn first_rows(table: &Location, rows: usize) -> Result<Option<String>> {
+    let mut files = files_of(table).await?;
     files.sort();
     if files.is_empty() {
-        bail!("`{}` holds no file that ends in `.parquet`", path.display());
-    }
-    let batches = first_rows(&files, rows)?;
-    let table = shown(&united(&batches)?)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{table}").context("write to standard output")?;
-    let shown: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let path = path.display().to_string();
-    writeln!(out, "{shown} rows shown; {} files in `{}`", files.len(), printable(&path))
-        .context("write to standard output")
-}
-
-/// The files that the log of a Delta table names; none if there is no log.
-fn logged_files(path: &Path) -> Result<Option<Vec<PathBuf>>> {
-    if !path.join("_delta_log").is_dir() {
         return Ok(None);
     }
-    let url = path.to_str().with_context(|| format!("`{}` is not UTF-8", path.display()))?;
-    let table = look(url, &StoreOptions::default())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("start the runtime that reads the log")?;
-    let found = runtime.block_on(contents(&table))?;
-    let files = found.lying().map_err(|reason| anyhow!("the table {reason}"))?;
-    Ok(Some(files.iter().map(|below| path.join(below)).collect()))
+    let batches = read_rows(table, &files, rows).await?;
+    let text = shown(&united(&batches)?)?;
+    let shown: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let (count, url) = (files.len(), printable(&table.url));
+    Ok(Some(format!("{text}\n{shown} rows shown; {count} files in `{url}`\n")))
 }
 
-fn parquet_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let about = fs::metadata(path).with_context(|| format!("look at `{}`", path.display()))?;
-    if !about.is_dir() {
-        found.push(path.to_path_buf());
-        return Ok(());
+/// The one that the place names, or those of the table.
+async fn files_of(table: &Location) -> Result<Vec<Found>> {
+    let failed = |error: &_| anyhow!(failure::explain("look for the table's files", table, error));
+    if let Some(bytes) = read::file_size(table).await.map_err(|error| failed(&error))? {
+        return Ok(vec![(String::new(), bytes)]);
     }
-    for entry in fs::read_dir(path).with_context(|| format!("list `{}`", path.display()))? {
-        let below = entry.with_context(|| format!("list `{}`", path.display()))?.path();
-        if below.is_dir() || below.extension().is_some_and(|extension| extension == "parquet") {
-            parquet_files(&below, found)?;
-        }
+    match has_log(table).await? {
+        true => logged_files(table).await,
+        false => read::parquet_files(table).await.map_err(|error| failed(&error)),
     }
-    Ok(())
 }
 
-fn first_rows(files: &[PathBuf], limit: usize) -> Result<Vec<RecordBatch>> {
+/// The files that the log of a Delta table names.
+async fn logged_files(table: &Location) -> Result<Vec<Found>> {
+    let found = contents(table).await?;
+    let below = found.lying().map_err(|reason| anyhow!("the table {reason}"))?;
+    let sizes = found.files.values().map(|file| u64::try_from(file.size).unwrap_or(0));
+    Ok(below.into_iter().zip(sizes).collect())
+}
+
+async fn read_rows(table: &Location, files: &[Found], limit: usize) -> Result<Vec<RecordBatch>> {
     let mut batches = Vec::new();
     let mut left = limit;
-    for path in files {
+    for (path, size) in files {
         if left == 0 {
             break;
         }
-        let file = File::open(path).with_context(|| format!("open `{}`", path.display()))?;
-        for batch in read::first_rows(file, left)
-            .with_context(|| format!("read `{}` as Parquet", path.display()))?
-        {
-            left -= batch.num_rows();
-            batches.push(batch);
-        }
+        let read = read::first_rows(table, path, *size, left).await;
+        let of_file = read.with_context(|| format!("read `{path}` of {} as Parquet", table.url))?;
+        left -= of_file.iter().map(RecordBatch::num_rows).sum::<usize>();
+        batches.extend(of_file);
     }
     Ok(batches)
 }
