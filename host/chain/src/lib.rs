@@ -257,7 +257,8 @@ pub enum ChainError {
     },
     /// What lies in the store contradicts itself: objects were deleted or changed by hand.
     #[error(
-        "the chain at {url} is damaged: {reason}; restore it from a copy, or forget it with `sluicegate reset`"
+        "the chain at {url} is damaged: {reason}; put back those objects, and no others, from the versions that a bucket keeps or from a \
+         backup; or forget the chain with `sluicegate reset`"
     )]
     Damaged {
         /// The lane's folder in the store, as a URL.
@@ -267,7 +268,8 @@ pub enum ChainError {
     },
     /// Something is no record or no state.
     #[error(
-        "{what} cannot be read: {reason}; restore it from a copy, or forget the chain with `sluicegate reset`"
+        "{what} cannot be read: {reason}; put back that object, and no other, from the version before in a bucket that keeps them or \
+         from a backup; or forget the chain with `sluicegate reset`"
     )]
     Unreadable {
         /// Which record, state, outbox or mark it is, as the message begins.

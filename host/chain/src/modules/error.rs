@@ -26,7 +26,9 @@ pub enum ModuleStoreError {
         text: String,
     },
     /// Nothing was uploaded under that name.
-    #[error("there is no module `{name}` in {url}; upload it first")]
+    #[error(
+        "there is no module `{name}` in {url}; upload it with `sluicegate plugin push {name} FILE`"
+    )]
     UnknownModule {
         /// The name that was asked for; it is well formed.
         name: String,

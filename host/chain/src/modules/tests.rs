@@ -92,7 +92,7 @@ async fn versions_are_found_by_number_and_digest() {
     let error = store.resolve("a", Some(&choice("9"))).await.unwrap_err();
     expect!["module `a` has no version 9; its newest is 3"].assert_eq(&error.to_string());
     let error = store.resolve("b", None).await.unwrap_err();
-    expect!["there is no module `b` in memory://store/root; upload it first"]
+    expect!["there is no module `b` in memory://store/root; upload it with `sluicegate plugin push b FILE`"]
         .assert_eq(&error.to_string());
     let error = "v1".parse::<VersionChoice>().unwrap_err();
     expect![

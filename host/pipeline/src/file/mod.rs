@@ -23,7 +23,12 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The file cannot be read, or what it says is refused, with all that is wrong.
 pub fn load(path: &Path, environment: &BTreeMap<String, String>) -> Result<Pipeline, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    let about = std::fs::metadata(path).map_err(unreadable)?;
+    if about.is_dir() {
+        let reason = "it is a folder: name the pipeline file in it";
+        return Err(unreadable(std::io::Error::new(std::io::ErrorKind::IsADirectory, reason)));
+    }
+    let bytes = about.len();
     if bytes > FILE_BYTES_MAX {
         let reason =
             format!("it has {bytes} bytes, more than the {FILE_BYTES_MAX} of a pipeline file");

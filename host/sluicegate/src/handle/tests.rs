@@ -89,7 +89,7 @@ async fn what_is_not_there_or_does_not_fit_is_refused_with_the_reason() {
         "valid",
         "valid-sales",
         None,
-        expect![[r#"there is no module `valid-sales` in memory://store; upload it first"#]],
+        expect![[r#"there is no module `valid-sales` in memory://store; upload it with `sluicegate plugin push valid-sales FILE`"#]],
     )
     .await;
     refused(

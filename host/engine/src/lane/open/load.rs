@@ -213,8 +213,7 @@ pub(super) fn get_modules(
                 if parts.waits_for_modules && source.is_not_uploaded() =>
             {
                 let problem = format!(
-                    "stage `{stage}` waits for its module: {source}; `sluicegate plugin push` does, and the \
-                     pipeline begins"
+                    "stage `{stage}` waits for its module: {source}, and the pipeline begins"
                 );
                 shown.problem(problem);
                 if wait(outside, runtime, MODULE_WAIT, Awaited::Modules) {

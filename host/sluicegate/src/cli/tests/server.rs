@@ -137,7 +137,7 @@ fn what_the_server_refuses_is_a_sentence() {
     let text = file(b"#!/bin/sh");
     let line = format!("valid-sale {}", text.path().display());
     expect![[r#"plugin `valid-sale`: this is not a WebAssembly module; upload the .wasm file of `cargo build --release --target wasm32-unknown-unknown`"#]].assert_eq(&sentence(push(&server.args(&line))));
-    expect![[r#"there is no module `stats` in memory://store; upload it first"#]]
+    expect![[r#"there is no module `stats` in memory://store; upload it with `sluicegate plugin push stats FILE`"#]]
         .assert_eq(&sentence(activate(&server.args("sales valid stats"))));
     expect![[r#"there is no pipeline `buys`: this host runs `sales`"#]]
         .assert_eq(&sentence(status(&server.args("buys"))));

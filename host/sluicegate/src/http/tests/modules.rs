@@ -77,7 +77,7 @@ async fn an_upload_is_a_version_and_the_same_bytes_are_the_same_version() {
     let versions = get_path(&api.router, "/v1/modules/valid").await;
     assert_eq!(summary(&versions), [r#""valid" 2"#, r#""valid" 1"#]);
     let unknown = get_path(&api.router, "/v1/modules/stats").await;
-    expect!["404 unknown_module: there is no module `stats` in memory://store; upload it first"]
+    expect!["404 unknown_module: there is no module `stats` in memory://store; upload it with `sluicegate plugin push stats FILE`"]
         .assert_eq(&unknown.failure());
 }
 

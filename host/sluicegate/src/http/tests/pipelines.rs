@@ -383,7 +383,7 @@ async fn a_release_that_cannot_be_is_refused_with_its_reason() {
     refused(
         r#"{"stage":"valid","module":"other"}"#,
         expect![
-            "404 unknown_module: there is no module `other` in memory://store; upload it first"
+            "404 unknown_module: there is no module `other` in memory://store; upload it with `sluicegate plugin push other FILE`"
         ],
     )
     .await;
