@@ -76,6 +76,16 @@ fn a_second_chain_for_a_table_is_refused_while_the_table_has_no_file() {
     let verified = command(&place, &["verify"], &file);
     let said = String::from_utf8_lossy(&verified.stdout);
     assert!(verified.status.success() && said.contains("foreign 0"), "{said}");
+    // What cannot be read is named, and so is all else.
+    let slots = place.list("chain/sales/lanes/0/chain");
+    let [_, damaged, .., newest] = &*slots else { panic!("{slots:?}") };
+    [damaged, newest].into_iter().for_each(|slot| place.write(slot, "{".into()));
+    let verified = command(&place, &["verify"], &file);
+    let said = String::from_utf8_lossy(&verified.stdout);
+    let records =
+        said.lines().filter(|line| line.starts_with("damaged    record of epoch")).count();
+    assert!(verified.status.code() == Some(1) && records >= 2, "{verified:?}");
+    assert!(said.contains("undecided  log of revenue: it was not compared"), "{said}");
 }
 
 /// Nobody could see that the leader lives.

@@ -114,3 +114,16 @@ fn a_file_that_no_record_names_is_left_over() {
     assert_eq!(matter, Matter::LeftOver);
     assert!(detail.contains("the record of epoch 2 does not"), "{detail}");
 }
+
+#[test]
+fn rows_of_another_chain_of_the_pipeline_are_told() {
+    let lane = lane();
+    let other = Txn { app_id: "sluicegate/toy/0/numbers/abcdefabcdef".to_owned(), ..txn(7) };
+    put_foreign(&lane, vec![Line { txn: Some(other), ..Line::default() }, foreign_txn(9)]);
+    let [(Matter::Foreign, detail)] = &*findings(&lane) else { panic!("{:?}", findings(&lane)) };
+    assert!(detail.contains("epochs up to 7 of another chain, abcdefabcdef"), "{detail}");
+}
+
+fn txn(version: i64) -> Txn {
+    foreign_txn(version).txn.unwrap()
+}
