@@ -7,6 +7,7 @@ use crate::lane::trial::Trial;
 use sluicegate_connect::source::RecordBlock;
 use sluicegate_connect::source::files::HEAD_BYTES;
 use sluicegate_model::position::{NextOffset, Partition, Position};
+use sluicegate_pipeline::{FileOrder, SourceConfig};
 
 /// Where several workers share a turn, the last chunks are parted into so many: whoever takes the last one keeps the others
 /// waiting for as long as a part takes.
@@ -73,7 +74,7 @@ impl Left {
     /// that is cut the record before which the next turn begins. What is done is named once.
     pub(super) fn pass(
         &mut self,
-        are_files: bool,
+        source: &SourceConfig,
         mut processed: impl FnMut(&Partition, &Position),
     ) {
         // Chunks lie in the order of their blocks, so a block is done when none of its chunks is left.
@@ -88,11 +89,8 @@ impl Left {
         {
             let block = &self.blocks[*block];
             let next_offset = NextOffset::at(block.offsets[records.start]);
-            // For files it says how the bytes before the end of the block begin, not those before this place.
-            let leader_epoch = match are_files {
-                true if next_offset.get() < HEAD_BYTES as i64 => None,
-                _ => block.next.leader_epoch,
-            };
+            let says_the_same = next_offset.get() >= told_from(source);
+            let leader_epoch = block.next.leader_epoch.filter(|_| says_the_same);
             let next = Position { next_offset, leader_epoch, ended: false, ..block.next.clone() };
             processed(&block.partition, &next);
         }
@@ -105,6 +103,16 @@ impl Left {
         };
         let chunks = std::mem::take(&mut self.chunks).into_iter();
         self.chunks = chunks.flat_map(|chunk| parts(chunk, most)).collect();
+    }
+}
+
+/// The offset from which on `leader_epoch` says the same of any place in a block as of its end. Of a file that is a partition
+/// it is the checksum of how the bytes before the place begin. Of a sequence it names the file that the place lies in, and
+/// of a topic the epoch: blocks have one of each.
+fn told_from(source: &SourceConfig) -> i64 {
+    match source {
+        SourceConfig::Files(files) if files.order != FileOrder::Sequential => HEAD_BYTES as i64,
+        SourceConfig::Files(_) | SourceConfig::Kafka(_) => 0,
     }
 }
 
@@ -122,10 +130,12 @@ fn parts(chunk: Chunk, most: usize) -> impl Iterator<Item = Chunk> {
 mod tests {
     use std::ops::Range;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
     use sluicegate_connect::source::Absent;
     use sluicegate_model::varlen::Varlen;
+    use sluicegate_pipeline::FilesConfig;
 
     fn block(records: usize) -> RecordBlock {
         RecordBlock {
@@ -158,6 +168,41 @@ mod tests {
         let last = [8_000..9_334, 9_334..10_668, 10_668..12_000];
         parted.extend(last.map(|records| (1, records)));
         assert_eq!(cut(&[9_000, 12_000], 8_000, 2), parted);
+    }
+
+    fn files(order: FileOrder) -> SourceConfig {
+        SourceConfig::Files(FilesConfig {
+            path: "/in".to_owned(),
+            name: "in".to_owned(),
+            watch: None,
+            order,
+            finish_after: Duration::ZERO,
+        })
+    }
+
+    /// What the position says of the files behind it when a turn took so many records of a block.
+    fn told(source: &SourceConfig, taken: usize) -> Option<i32> {
+        let mut block = block(2 * HEAD_BYTES);
+        block.next.leader_epoch = Some(7);
+        let mut left = Left::cut(vec![block], taken, 1, |_| 0);
+        left.chunks.pop_front();
+        let mut told = None;
+        left.pass(source, |_, position| told = position.leader_epoch);
+        told
+    }
+
+    #[test]
+    fn a_position_in_a_sequence_names_its_file_wherever_the_turn_was_cut() {
+        assert_eq!(told(&files(FileOrder::Sequential), 1), Some(7));
+        assert_eq!(told(&files(FileOrder::Sequential), HEAD_BYTES), Some(7));
+    }
+
+    #[test]
+    fn a_position_in_the_first_bytes_of_a_file_has_no_checksum_of_more() {
+        for order in [FileOrder::Parallel, FileOrder::Unordered] {
+            assert_eq!(told(&files(order), HEAD_BYTES - 1), None);
+            assert_eq!(told(&files(order), HEAD_BYTES), Some(7));
+        }
     }
 
     #[test]

@@ -229,8 +229,7 @@ impl Intake {
         };
         let fates = taken.iter().fold(Fates::default(), count);
         let now = self.clock.monotonic();
-        let are_files = matches!(self.config.source, SourceConfig::Files(_));
-        left.pass(are_files, |partition, next| {
+        left.pass(&self.config.source, |partition, next| {
             let index = self.partitions.index(partition, now);
             self.partitions.processed(index, next);
         });
