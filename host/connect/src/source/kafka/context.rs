@@ -22,6 +22,26 @@ impl Context {
     pub(super) fn new(knowledge: Arc<Knowledge>) -> Self {
         Self { knowledge, showing: Mutex::default() }
     }
+
+    /// The brokers have answered a look. Tells if offsets have not reached the group for long.
+    pub(super) fn answered(&self) {
+        let now = self.knowledge.clock.monotonic();
+        self.tell(|showing| showing.answered(now));
+    }
+
+    fn tell(&self, news: impl FnOnce(&mut Showing) -> Option<News>) {
+        match news(&mut self.showing.lock().unwrap_or_else(PoisonError::into_inner)) {
+            None => {}
+            Some(News::IsWell) => tracing::info!("offsets are shown to the group again"),
+            Some(News::Fails(code)) => {
+                let error = code.map_or("unknown".to_owned(), |code| code.to_string());
+                tracing::warn!(
+                    error,
+                    "offsets not shown to the group: lag dashboards will be wrong, results will not"
+                );
+            }
+        }
+    }
 }
 
 impl ClientContext for Context {
@@ -60,18 +80,10 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        let failed = result.as_ref().err().map(KafkaError::rdkafka_error_code);
-        let now = self.knowledge.clock.monotonic();
-        let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = showing.note(failed, now);
-        drop(showing);
-        match (news, result) {
-            (Some(News::Fails), Err(error)) => tracing::warn!(
-                %error, "offsets not shown to the group: lag dashboards will be wrong, results will not"
-            ),
-            (Some(News::IsWell), _) => tracing::info!("offsets are shown to the group again"),
-            (_, Err(error)) => tracing::debug!(%error, "offsets not shown to the group"),
-            (_, Ok(())) => {}
+        if let Err(error) = &result {
+            tracing::debug!(%error, "offsets not shown to the group");
         }
+        let failed = result.as_ref().err().map(KafkaError::rdkafka_error_code);
+        self.tell(|showing| showing.note(failed));
     }
 }

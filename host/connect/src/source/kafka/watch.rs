@@ -121,6 +121,9 @@ pub(super) fn watch(
             let pause = if seen.is_ok() { knowledge.pause() } else { TROUBLE_REFRESH };
             let failed = seen.is_err();
             knowledge.learn(seen);
+            if !failed {
+                consumer.context().answered();
+            }
             match woken.recv_timeout(pause) {
                 // Errors come in swarms while a broker is away; one look a second is enough then.
                 Ok(()) if failed && !knowledge.stop.load(Ordering::Relaxed) => {
