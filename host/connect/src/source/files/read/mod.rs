@@ -5,6 +5,7 @@ mod packed;
 mod part;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -270,23 +271,37 @@ impl Reader {
         }
         // The byte before is that of the line end behind which reading goes on.
         let from = before.saturating_sub(1);
-        let result = self.get(part, Some(from)).await?;
-        if result.meta.size < part.file.size {
-            return Err(ReadError::Lost(shrunk(result.meta.size, part.file.size)));
-        }
+        let result = self.get(part, Some(from..part.file.size)).await?;
         PartLines::new(self, part, at).read_plain(result, from, before, last_line).await
     }
 
-    async fn get(&self, part: &FilePart, from: Option<u64>) -> Result<GetResult, ReadError> {
-        let range = from.map(|from| GetRange::Bounded(from..part.file.size));
-        let options = GetOptions { range, ..GetOptions::default() };
-        self.store.get_opts(&part.file.path, options).await.map_err(|error| read_error(&error))
+    /// A range of a plain file, which must be as long as it was listed, or all of a packed one.
+    async fn get(
+        &self,
+        part: &FilePart,
+        range: Option<Range<u64>>,
+    ) -> Result<GetResult, ReadError> {
+        let is_range = range.is_some();
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+        let result = self.store.get_opts(&part.file.path, options).await;
+        let size = match (&result, is_range) {
+            (Ok(result), true) => Some(result.meta.size),
+            // Perhaps a file that ends before the range begins: each store has other words for that, all know the size.
+            (Err(_), true) => self.store.head(&part.file.path).await.ok().map(|meta| meta.size),
+            (_, false) => None,
+        };
+        match size {
+            Some(size) if size < part.file.size => {
+                Err(ReadError::Lost(shrunk(size, part.file.size)))
+            }
+            _ => result.map_err(|error| read_error(&error)),
+        }
     }
 
     /// A file that goes on must begin as it did: otherwise it is another one under the same name.
     async fn compare_head(&self, part: &FilePart, before: u64) -> Result<(), ReadError> {
         let range = 0..part.file.size.min(HEAD_BYTES as u64);
-        let head = self.store.get_range(&part.file.path, range).await;
+        let head = self.get(part, Some(range)).await?.bytes().await;
         let head = head.map_err(|error| read_error(&error))?;
         let known = head.len().min(usize::try_from(before).unwrap_or(usize::MAX));
         self.check_head(&head[..known])?;

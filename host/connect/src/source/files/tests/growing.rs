@@ -1,5 +1,6 @@
 //! Files that grow, change, are packed, finished, many: what is read of them, and what is said.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +101,39 @@ fn another_file_under_the_same_name_halts() {
         let mut source = folder.source();
         let lost = source.assign(&positions).err().unwrap_or_else(|| fails(source.as_mut()));
         assert!(matches!(lost, SourceError::Lost(_)) && lost.to_string().contains(what), "{lost}");
+    }
+}
+
+/// A store refuses to read from behind the end of a file, and says so in words of its own.
+#[test]
+fn a_file_that_is_cut_before_where_reading_goes_on_has_lost_its_position() {
+    for (read, left) in [(0, 0), (0, 30), (1, 0), (1, 5), (3, 30)] {
+        let folder = Folder::new(&[("a.ndjson", &lines(0, 5))]);
+        let mut source = folder.source();
+        let mut positions = genesis(source.as_mut());
+        source.assign(&positions).unwrap();
+        let all = positions.keys().cloned().collect();
+        let mut records = Records::new();
+        while records.values().map(Vec::len).sum::<usize>() < read {
+            absorb(&source.poll(&limits(1)).unwrap(), &mut records, &mut positions);
+        }
+        // The next reader begins where the records end that were handed on.
+        source.pause(&all).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(folder.path("a.ndjson"));
+        file.unwrap().set_len(left).unwrap();
+        source.pause(&BTreeSet::new()).unwrap();
+        let lost = loop {
+            match source.poll(&limits(1000)) {
+                Ok(blocks) => assert!(blocks.is_empty(), "{read} {left}"),
+                Err(error) => break error,
+            }
+            assert_eq!(source.problem(), None, "{read} records read, {left} bytes left");
+        };
+        let words = format!("it has {left} bytes and had ");
+        assert!(
+            matches!(lost, SourceError::Lost(_)) && lost.to_string().contains(&words),
+            "{lost}"
+        );
     }
 }
 
