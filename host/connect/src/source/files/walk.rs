@@ -21,46 +21,75 @@ struct Folder {
     line: Vec<FolderId>,
 }
 
-/// All files below `root`, links followed. An entry that cannot be read because of what it is does not stop the walk.
+/// All files below `root`, links followed. An entry that cannot be read because of what it is does not stop the walk, and
+/// neither does a folder that is removed meanwhile.
 ///
 /// # Errors
-/// A folder cannot be read, or `stop` was set.
+/// A folder cannot be read, or `stop` was set. [`ErrorKind::NotFound`] means `root`, and no folder below it.
 pub(super) fn walk(
     root: &Path,
     stop: &AtomicBool,
     left_out: &mut LeftOut,
 ) -> io::Result<Vec<Walked>> {
-    let named = |path: &Path| {
-        let shown = path.display().to_string();
-        move |error: io::Error| io::Error::new(error.kind(), format!("{shown}: {error}"))
-    };
-    let top = fs::metadata(root).map_err(named(root))?;
-    let mut folders = vec![Folder { path: root.to_owned(), line: vec![FolderId::of(&top)] }];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder.path).map_err(named(&folder.path))? {
-            if stop.load(Ordering::Relaxed) {
+    let top = fs::metadata(root).map_err(naming(root))?;
+    let root = Folder { path: root.to_owned(), line: vec![FolderId::of(&top)] };
+    let mut walk = Walk { stop, left_out, folders: Vec::new(), files: Vec::new() };
+    walk.look_through(&root)?;
+    walk.look_through_found()?;
+    Ok(walk.files)
+}
+
+/// A walk under way.
+struct Walk<'a> {
+    stop: &'a AtomicBool,
+    left_out: &'a mut LeftOut,
+    /// Found, and not looked through yet.
+    folders: Vec<Folder>,
+    files: Vec<Walked>,
+}
+
+impl Walk<'_> {
+    fn look_through_found(&mut self) -> io::Result<()> {
+        while let Some(folder) = self.folders.pop() {
+            match self.look_through(&folder) {
+                // Removed since it was found: it has no files any more.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                looked => looked?,
+            }
+        }
+        Ok(())
+    }
+
+    fn look_through(&mut self, folder: &Folder) -> io::Result<()> {
+        for entry in fs::read_dir(&folder.path).map_err(naming(&folder.path))? {
+            if self.stop.load(Ordering::Relaxed) {
                 return Err(ErrorKind::Interrupted.into());
             }
-            let path = entry.map_err(named(&folder.path))?.path();
-            match look(&path).map_err(named(&path))? {
-                Look::File(metadata) => files.push(Walked { path, metadata }),
+            let path = entry.map_err(naming(&folder.path))?.path();
+            match look(&path).map_err(naming(&path))? {
+                Look::File(metadata) => self.files.push(Walked { path, metadata }),
                 Look::Folder(id) if folder.line.contains(&id) => {
-                    left_out.add_odd(
+                    self.left_out.add_odd(
                         &path.display().to_string(),
                         "it links to a folder that it lies in",
                     );
                 }
                 Look::Folder(id) => {
                     let line = folder.line.iter().copied().chain([id]).collect();
-                    folders.push(Folder { path, line });
+                    self.folders.push(Folder { path, line });
                 }
-                Look::Odd(reason) => left_out.add_odd(&path.display().to_string(), reason),
+                Look::Odd(reason) => self.left_out.add_odd(&path.display().to_string(), reason),
                 Look::Gone => {}
             }
         }
+        Ok(())
     }
-    Ok(files)
+}
+
+/// An error's words lack the path.
+fn naming(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    let shown = path.display().to_string();
+    move |error| io::Error::new(error.kind(), format!("{shown}: {error}"))
 }
 
 enum Look {
@@ -134,6 +163,35 @@ mod tests {
                 "it links to what is not there"
             ]
         );
+    }
+
+    #[test]
+    fn a_folder_that_is_removed_while_its_neighbours_are_walked_has_no_files() {
+        let root = tempfile::tempdir().unwrap();
+        let (kept, removed) = (root.path().join("kept"), root.path().join("removed"));
+        for folder in [&kept, &removed] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("a.json"), "").unwrap();
+        }
+        let folders = [&kept, &removed].map(|path| {
+            let id = FolderId::of(&fs::metadata(path).unwrap());
+            Folder { path: path.clone(), line: vec![id] }
+        });
+        fs::remove_dir_all(&removed).unwrap();
+        let stop = AtomicBool::new(false);
+        let mut left_out = LeftOut::default();
+        let mut under_way = Walk {
+            stop: &stop,
+            left_out: &mut left_out,
+            folders: folders.into(),
+            files: Vec::new(),
+        };
+        under_way.look_through_found().unwrap();
+        let paths: Vec<_> = under_way.files.into_iter().map(|file| file.path).collect();
+        assert_eq!(paths, [kept.join("a.json")]);
+        // Where the walk begins, it is another matter.
+        let walked = walk(&removed, &stop, &mut LeftOut::default());
+        assert_eq!(walked.err().map(|error| error.kind()), Some(ErrorKind::NotFound));
     }
 
     #[test]
