@@ -49,7 +49,7 @@ impl fmt::Display for Gone {
 /// What became of the chain with this id. Its newest record is gone.
 pub(super) async fn judge(store: &LaneStore, chain: &str) -> Result<Gone, ChainError> {
     let newest = store.head().await?.map(|body| body.record);
-    let is_ours = |record: &ChainRecord| record.chain == chain;
+    let is_ours = |record: &ChainRecord| record.chain_id() == chain;
     Ok(match newest {
         Some(record) if !is_ours(&record) => Gone::Replaced,
         // Half of a reset may be done.
