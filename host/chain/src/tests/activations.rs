@@ -22,10 +22,6 @@ fn pinned(stage: &str, name: &str, digest: u8) -> PinnedModule {
     }
 }
 
-fn new_lane() -> (Runtime, LaneStorage) {
-    (runtime(), storage(Arc::new(object_store::memory::InMemory::new())))
-}
-
 /// Opens the lane, commits an epoch with each of these lists of modules, at 1 s after another, and answers with the
 /// newest record.
 fn commit(

@@ -1,20 +1,9 @@
 //! A chain that goes while its lane runs: nothing more is committed, and the words say what the next opening will do.
 
-use object_store::memory::InMemory;
-
 use super::*;
 use crate::gone::Gone;
 use crate::inspect;
 use crate::paths;
-
-fn new_lane() -> (Runtime, LaneStorage) {
-    (runtime(), storage(Arc::new(InMemory::new())))
-}
-
-fn spawn(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer {
-    let handle = runtime.handle().clone();
-    Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
-}
 
 #[test]
 fn a_lane_whose_chain_was_forgotten_commits_nothing_more() {

@@ -17,8 +17,7 @@ fn begun() -> (Runtime, Arc<HeldStore>, LaneStorage) {
 
 fn life(runtime: &Runtime, storage: &LaneStorage) -> Committer {
     let opened = runtime.block_on(open(storage, INSTANCE)).unwrap();
-    let handle = runtime.handle().clone();
-    Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
+    spawn(runtime, storage, opened)
 }
 
 /// Submits an epoch whose put of `part` is held back, and ends the life that waits for it.

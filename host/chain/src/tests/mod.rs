@@ -61,6 +61,16 @@ fn storage(store: Arc<dyn ObjectStore>) -> LaneStorage {
     }
 }
 
+/// A lane whose store is empty.
+fn new_lane() -> (Runtime, LaneStorage) {
+    (runtime(), storage(Arc::new(object_store::memory::InMemory::new())))
+}
+
+fn spawn(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer {
+    let handle = runtime.handle().clone();
+    Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
+}
+
 /// Who opens, in every test: what tells writers apart is the opening's to make.
 const INSTANCE: &str = "test";
 

@@ -1,15 +1,10 @@
 //! What an opening refuses, keeps and deletes; what a reset forgets.
 
-use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use super::super::record::ChainRecord;
 use super::super::{inspect, resolve};
 use super::*;
-
-fn new_lane() -> (Runtime, LaneStorage) {
-    (runtime(), storage(Arc::new(InMemory::new())))
-}
 
 fn path_of(storage: &LaneStorage, below: &str) -> Path {
     storage.chain.child("toy/lanes/0").path(below)

@@ -22,15 +22,6 @@ use super::*;
 use sluicegate_testing::held::HeldStore;
 use sluicegate_testing::passes_on;
 
-fn new_lane() -> (Runtime, LaneStorage) {
-    (runtime(), storage(Arc::new(InMemory::new())))
-}
-
-fn spawn(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer {
-    let handle = runtime.handle().clone();
-    Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
-}
-
 /// A put that was under way when its process was killed lands when the chain is beyond the look-back.
 #[test]
 fn a_data_file_that_lands_when_the_chain_is_far_ahead_is_still_removed() {
