@@ -53,15 +53,28 @@ pub(super) fn check_table(metadata: &Metadata, owner: &Owner) -> Result<(), Stri
 pub(super) fn check(state: &LogState, owner: &Owner, own: &[String]) -> Result<(), String> {
     match writer(state) {
         Some(other) if *other != owner.chain && !own.iter().any(|chain| chain == other) => {
-            let place = setting(state, PLACE_KEY).unwrap_or("an unknown place");
-            Err(format!(
-                "is written by another chain of `{}`, {other}, which was in {place} when it took the table: correct \
-                 `checkpoint.path`, or choose another `path`; if that chain is not to go on, `sluicegate reset` with this \
-                 pipeline file lets the next start take the table",
-                owner.table()
-            ))
+            Err(another_writes(other, setting(state, PLACE_KEY), owner))
         }
         _ => Ok(()),
+    }
+}
+
+/// Why a chain may not add to the table of another one, with the fix. A chain that was in this very place is gone: no other
+/// `checkpoint.path` leads to it.
+fn another_writes(other: &str, place: Option<&str>, owner: &Owner) -> String {
+    let ours = owner.table();
+    match place {
+        Some(place) if place == owner.place => format!(
+            "is written by the chain {other} of `{ours}`, which was in {place} when it took the table and is not there now: \
+             put it back from a copy, or choose another `path`, or run `sluicegate reset FILE`, and the next start takes the \
+             table"
+        ),
+        place => format!(
+            "is written by another chain of `{ours}`, {other}, which was in {} when it took the table: correct \
+             `checkpoint.path`, or choose another `path`; if that chain is not to go on, `sluicegate reset` with this \
+             pipeline file lets the next start take the table",
+            place.unwrap_or("an unknown place")
+        ),
     }
 }
 
