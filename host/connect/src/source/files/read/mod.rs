@@ -3,11 +3,13 @@
 mod local;
 mod packed;
 mod part;
+mod trouble;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -20,6 +22,7 @@ use super::list::{FileEntry, Packing, checksum_of, store_words};
 use part::PartLines;
 use sluicegate_model::position::Partition;
 use sluicegate_runtime::Bell;
+pub(super) use trouble::{Trouble, TroubleWith};
 
 /// Bytes read at a time: large enough that opening and sending cost nothing per record, small enough that what is
 /// read is still in the cache when it is decoded.
@@ -89,36 +92,6 @@ pub(super) struct Done {
     pub(super) unended: u64,
     /// So many bytes came while the file was read, or after it was listed.
     pub(super) grown: u64,
-}
-
-/// Why nothing is read at the moment, of each track and of the listing: what one of them can do again says nothing about
-/// the others.
-#[derive(Default)]
-pub(super) struct Trouble(Mutex<BTreeMap<TroubleWith, String>>);
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum TroubleWith {
-    Listing,
-    Track(Partition),
-}
-
-impl Trouble {
-    /// Of several the first.
-    pub(super) fn get(&self) -> Option<String> {
-        self.all().values().next().cloned()
-    }
-
-    pub(super) fn begin(&self, with: &TroubleWith, words: String) {
-        self.all().insert(with.clone(), words);
-    }
-
-    pub(super) fn end(&self, with: &TroubleWith) {
-        self.all().remove(with);
-    }
-
-    fn all(&self) -> MutexGuard<'_, BTreeMap<TroubleWith, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Reads one track from a position on.
@@ -329,55 +302,4 @@ pub(super) fn read_error(error: &object_store::Error) -> ReadError {
 
 pub(super) fn shrunk(is: u64, was: u64) -> String {
     format!("it has {is} bytes and had {was}: a file may grow, and must not change otherwise")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sluicegate_testing::gate::{Gate, GatedStore};
-
-    fn partition(name: &str) -> Partition {
-        Partition { stream: Arc::from(name), number: 0 }
-    }
-
-    #[test]
-    fn what_one_track_can_do_again_says_nothing_of_another() {
-        let trouble = Trouble::default();
-        let [one, other] = ["a", "b"].map(|name| TroubleWith::Track(partition(name)));
-        trouble.begin(&one, "a cannot be read".to_owned());
-        trouble.begin(&other, "b cannot be read".to_owned());
-        trouble.end(&one);
-        assert_eq!(trouble.get().unwrap(), "b cannot be read");
-        trouble.end(&TroubleWith::Listing);
-        assert_eq!(trouble.get().unwrap(), "b cannot be read");
-        trouble.end(&other);
-        assert_eq!(trouble.get(), None);
-    }
-
-    #[tokio::test]
-    async fn a_reader_that_panics_says_so() {
-        let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
-        let store = Arc::new(GatedStore::new(Gate::Panics));
-        let path = object_store::path::Path::from("in/a.json");
-        let packing = Packing::Plain;
-        let file = FileEntry { path, stream: Arc::from("in/a.json"), size: 9, tag: 0, packing };
-        let part = FilePart { start: 0, end: 9, checksum: 0, checksum_open: 0, file };
-        let reader = Reader {
-            store,
-            track: partition("in/a.json"),
-            run: 3,
-            parts: vec![part],
-            start: 0,
-            last_line: LastLine::Counts,
-            is_single: true,
-            head: None,
-            sender,
-            buffers: Buffers::default(),
-            bell: Bell::default(),
-            trouble: Arc::default(),
-        };
-        reader.run().await;
-        let said = receiver.recv().await.unwrap();
-        assert!(matches!(said, FromReader { run: 3, news: News::Panicked, .. }));
-    }
 }
