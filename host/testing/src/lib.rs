@@ -12,3 +12,4 @@ pub mod denied;
 pub mod gate;
 pub mod panicking;
 pub mod parted;
+pub mod torn;

@@ -1,5 +1,6 @@
 //! Reads the files of a track ahead of the lane, on the runtime, and sends what it read as runs of whole lines.
 
+mod beginning;
 mod local;
 mod packed;
 mod part;
@@ -18,7 +19,8 @@ use tokio::sync::mpsc::{PermitIterator, Sender};
 
 use super::buffers::Buffers;
 use super::lines::Lines;
-use super::list::{FileEntry, Packing, checksum_of, store_words};
+use super::list::{FileEntry, Packing, store_words};
+use beginning::Beginning;
 use part::PartLines;
 use sluicegate_model::position::Partition;
 use sluicegate_runtime::Bell;
@@ -104,7 +106,7 @@ pub(super) struct Reader {
     pub(super) start: i64,
     /// Of the last of the parts; the others end before the next begins.
     pub(super) last_line: LastLine,
-    /// The track is one file: its beginning is sent, and compared if it was read before.
+    /// The track is one file: its beginning is sent.
     pub(super) is_single: bool,
     /// Of the bytes that were read of it before, as far as [`HEAD_BYTES`].
     pub(super) head: Option<i32>,
@@ -158,10 +160,11 @@ impl Reader {
     /// Reads a part until that succeeds; the news instead if it never will, or none if nobody listens.
     async fn read_on(&self, part: &FilePart, last_line: LastLine) -> Result<Done, Option<News>> {
         let mut at = self.start.max(part.start);
+        let mut beginning = Beginning::new(behind(at, part), self.head);
         let mut pause = BACK_OFF.0;
         loop {
             let before = at;
-            match self.read_part(part, last_line, &mut at).await {
+            match self.read_part(part, last_line, &mut at, &mut beginning).await {
                 Ok(done) => {
                     self.trouble.end(&self.with());
                     return Ok(done);
@@ -226,17 +229,19 @@ impl Reader {
         part: &FilePart,
         last_line: LastLine,
         at: &mut i64,
+        beginning: &mut Beginning,
     ) -> Result<Done, ReadError> {
-        let before = u64::try_from(*at - part.start).unwrap_or(0);
+        let before = behind(*at, part);
         if part.file.packing != Packing::Plain {
             let result = self.get(part, None).await?;
-            return PartLines::new(self, part, at).read_packed(result, before, last_line).await;
+            let lines = PartLines::new(self, part, at, beginning);
+            return lines.read_packed(result, before, last_line).await;
         }
         if before > part.file.size {
             return Err(ReadError::Lost(shrunk(part.file.size, before)));
         }
-        if before > 0 && self.is_single {
-            self.compare_head(part, before).await?;
+        if before > 0 {
+            self.compare_head(part, before, beginning).await?;
         }
         if part.file.size == 0 {
             // A range of nothing is none, and is refused.
@@ -245,7 +250,8 @@ impl Reader {
         // The byte before is that of the line end behind which reading goes on.
         let from = before.saturating_sub(1);
         let result = self.get(part, Some(from..part.file.size)).await?;
-        PartLines::new(self, part, at).read_plain(result, from, before, last_line).await
+        let lines = PartLines::new(self, part, at, beginning);
+        lines.read_plain(result, from, before, last_line).await
     }
 
     /// A range of a plain file, which must be as long as it was listed, or all of a packed one.
@@ -272,25 +278,23 @@ impl Reader {
     }
 
     /// A file that goes on must begin as it did: otherwise it is another one under the same name.
-    async fn compare_head(&self, part: &FilePart, before: u64) -> Result<(), ReadError> {
+    async fn compare_head(
+        &self,
+        part: &FilePart,
+        before: u64,
+        beginning: &mut Beginning,
+    ) -> Result<(), ReadError> {
         let range = 0..part.file.size.min(HEAD_BYTES as u64);
         let head = self.get(part, Some(range)).await?.bytes().await;
         let head = head.map_err(|error| read_error(&error))?;
-        let known = head.len().min(usize::try_from(before).unwrap_or(usize::MAX));
-        self.check_head(&head[..known])?;
-        self.send(News::Head(head.to_vec())).await
+        beginning.compare(&head, before)?;
+        if self.is_single { self.send(News::Head(head.to_vec())).await } else { Ok(()) }
     }
+}
 
-    /// Compares the bytes that were read before, as far as they belong to the head.
-    pub(super) fn check_head(&self, known: &[u8]) -> Result<(), ReadError> {
-        match self.head {
-            Some(head) if checksum_of(known) != head => Err(ReadError::Lost(
-                "it does not begin as it did when it was read: another file lies under its name; give new files new names"
-                    .to_owned(),
-            )),
-            _ => Ok(()),
-        }
-    }
+/// How many bytes of a part lie before that place of its track.
+fn behind(at: i64, part: &FilePart) -> u64 {
+    u64::try_from(at - part.start).unwrap_or(0)
 }
 
 pub(super) fn read_error(error: &object_store::Error) -> ReadError {

@@ -6,6 +6,7 @@ use std::mem;
 use futures::StreamExt;
 use object_store::{GetResult, GetResultPayload};
 
+use super::beginning::Beginning;
 use super::local::{LocalFile, aside, begins_behind_a_line};
 use super::packed::{Packed, Unpacking};
 use super::{CHUNK_BYTES, Done, FilePart, LastLine, News, ReadError, Reader, shrunk};
@@ -21,14 +22,20 @@ pub(super) struct PartLines<'a> {
     reader: &'a Reader,
     part: &'a FilePart,
     at: &'a mut i64,
+    beginning: &'a mut Beginning,
     cutter: LineCutter,
 }
 
 impl<'a> PartLines<'a> {
     /// Lines from `at` on, which moves behind every line that is sent.
-    pub(super) fn new(reader: &'a Reader, part: &'a FilePart, at: &'a mut i64) -> Self {
+    pub(super) fn new(
+        reader: &'a Reader,
+        part: &'a FilePart,
+        at: &'a mut i64,
+        beginning: &'a mut Beginning,
+    ) -> Self {
         let cutter = LineCutter::new(*at, *at == part.start, reader.buffers.clone());
-        Self { reader, part, at, cutter }
+        Self { reader, part, at, beginning, cutter }
     }
 
     /// Reads a plain file: `result` begins at byte `from`, which is one before `before`, where reading goes on, unless that
@@ -81,7 +88,7 @@ impl<'a> PartLines<'a> {
             .await?;
             (file, self.cutter, is_first) = (back, cutter, false);
             let (lines, goes_on) = read?;
-            let head = self.cutter.take_head().filter(|_| self.reader.is_single).map(News::Head);
+            let head = self.take_head();
             let next = lines.last().map(|lines| lines.next);
             self.reader.send_all(room, head.into_iter().chain(lines.into_iter().map(News::Lines)));
             *self.at = next.unwrap_or(*self.at);
@@ -130,8 +137,8 @@ impl<'a> PartLines<'a> {
                 .await?;
                 (unpacking, self.cutter) = (back, cutter);
                 let (is_all, lines) = cut.map_err(broken)?;
-                if to_skip > 0 && unpacking.to_skip() == 0 && self.reader.is_single {
-                    self.reader.check_head(unpacking.skipped_head())?;
+                if to_skip > 0 && unpacking.to_skip() == 0 {
+                    self.beginning.compare(unpacking.skipped_head(), skip)?;
                 }
                 self.send(lines).await?;
                 if is_all {
@@ -169,10 +176,17 @@ impl<'a> PartLines<'a> {
         Ok(Done { read_to, unended, grown })
     }
 
+    /// How the file begins, once; news where the track is this file.
+    fn take_head(&mut self) -> Option<News> {
+        let head = self.cutter.take_head()?;
+        self.beginning.see(&head);
+        self.reader.is_single.then_some(News::Head(head))
+    }
+
     /// Sends lines, and before the first the beginning of the file.
     async fn send(&mut self, lines: Option<Lines>) -> Result<(), ReadError> {
-        if let Some(head) = self.cutter.take_head().filter(|_| self.reader.is_single) {
-            self.reader.send(News::Head(head)).await?;
+        if let Some(head) = self.take_head() {
+            self.reader.send(head).await?;
         }
         let Some(lines) = lines else { return Ok(()) };
         let next = lines.next;
