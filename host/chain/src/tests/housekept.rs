@@ -1,18 +1,16 @@
 //! What an owner does beside its commits: what becomes of it when it panics, and what an opening makes of it that slept.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{GetOptions, GetResult, ObjectMeta, Result};
-use tokio_util::sync::CancellationToken;
 
 use super::super::collect::Deleted;
-use super::super::housekeeping::Housekeeping;
 use super::super::retire::retire;
 use super::super::store::LaneStore;
 use super::*;
@@ -34,26 +32,16 @@ fn housekeeping_that_panics_is_counted_and_comes_again() {
     assert!(quick.block_on(footprint(&straight)).unwrap().states > 5);
 
     let panicking = Arc::new(PanickingStore::new(store, "lanes/0/state", TIMES));
-    let housekeeping = Housekeeping {
-        storage: lane(Arc::clone(&panicking) as Arc<dyn ObjectStore>),
-        chain: opened.chain.files_id.clone(),
-        recent: Arc::new(Mutex::new(opened.chain.recent.clone())),
-    };
-    let mut paused = tokio::runtime::Builder::new_current_thread();
-    let paused = paused.enable_time().start_paused(true).build().unwrap();
-    paused.block_on(async {
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(housekeeping.run(stop.clone()));
+    let troubled = lane(Arc::clone(&panicking) as Arc<dyn ObjectStore>);
+    keep_house(housekeeping(&troubled, &opened), async {
         for _ in 0..1_000 {
             if panicking.left() == 0 && footprint(&straight).await.unwrap().states <= 5 {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        stop.cancel();
-        running.await.unwrap();
     });
-    assert!(paused.block_on(footprint(&straight)).unwrap().states <= 5);
+    assert!(quick.block_on(footprint(&straight)).unwrap().states <= 5);
     assert_eq!(keep.panics.count(), TIMES as u64);
 }
 

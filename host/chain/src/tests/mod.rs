@@ -26,13 +26,15 @@ mod warm;
 mod year;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
+use super::housekeeping::Housekeeping;
 use super::record::{PartitionState, RecordKind, SourceKind, SourceState};
 use super::*;
 use sluicegate_model::identity::SourceIdentity;
@@ -69,6 +71,28 @@ fn new_lane() -> (Runtime, LaneStorage) {
 fn spawn(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer {
     let handle = runtime.handle().clone();
     Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
+}
+
+/// What the owner of a lane does beside its commits.
+fn housekeeping(storage: &LaneStorage, opened: &Opened) -> Housekeeping {
+    Housekeeping {
+        storage: storage.clone(),
+        chain: opened.chain.files_id.clone(),
+        recent: Arc::new(Mutex::new(opened.chain.recent.clone())),
+    }
+}
+
+/// Does it while `meanwhile` runs. Time passes when nobody has anything to do.
+fn keep_house(housekeeping: Housekeeping, meanwhile: impl Future<Output = ()>) {
+    let mut paused = tokio::runtime::Builder::new_current_thread();
+    let paused = paused.enable_time().start_paused(true).build().unwrap();
+    paused.block_on(async {
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(housekeeping.run(stop.clone()));
+        meanwhile.await;
+        stop.cancel();
+        running.await.unwrap();
+    });
 }
 
 /// Who opens, in every test: what tells writers apart is the opening's to make.

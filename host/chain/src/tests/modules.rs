@@ -1,14 +1,11 @@
 //! Old modules beside chains: what goes, in how many passes, what chains keep, and what keeps everything.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use object_store::memory::InMemory;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::housekeeping::Housekeeping;
 use crate::modules::{ModuleKeep, ModuleStore, ModuleStoreError, Pruned, Retention, VersionChoice};
 use crate::record::PinnedModule;
 use sluicegate_model::module::ModuleDigest;
@@ -181,24 +178,13 @@ fn an_owner_collects_modules_beside_its_commits() {
     assert_eq!(live(&runtime, &lane, 3), Ended::Done);
     lane.keep.modules = Some(keep.clone());
     let opened = runtime.block_on(open(&lane, INSTANCE)).unwrap();
-    let housekeeping = Housekeeping {
-        storage: lane.clone(),
-        chain: opened.chain.files_id.clone(),
-        recent: Arc::new(Mutex::new(opened.chain.recent.clone())),
-    };
-    let mut paused = tokio::runtime::Builder::new_current_thread();
-    let paused = paused.enable_time().start_paused(true).build().unwrap();
-    paused.block_on(async {
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(housekeeping.run(stop.clone()));
+    keep_house(housekeeping(&lane, &opened), async {
         for minutes in [9, 2] {
             assert_eq!(numbers(&keep.store, "a").await, [1, 2, 3]);
             tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
         }
-        stop.cancel();
-        running.await.unwrap();
-        assert_eq!(numbers(&keep.store, "a").await, [2, 3]);
     });
+    runtime.block_on(async { assert_eq!(numbers(&keep.store, "a").await, [2, 3]) });
     assert_eq!(lane.keep.deleted.objects.load(Ordering::Relaxed), 1);
 }
 

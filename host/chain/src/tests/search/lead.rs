@@ -117,6 +117,8 @@ struct Bounds {
     ticks: u8,
     /// In one story, of any kind and in any order.
     misfortunes: u8,
+    /// How often each instance is started.
+    starts: &'static [u8],
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -142,7 +144,7 @@ fn timing(without: Without) -> Timing {
     Timing { ttl: TICK * TTL, beat: TICK, margin: TICK * margin }
 }
 
-fn start(bounds: Bounds, restarts: &[u8]) -> Job {
+fn start(bounds: Bounds) -> Job {
     let off = |restarts: &u8| Instance {
         at: At::Off,
         clock: Duration::ZERO,
@@ -158,7 +160,7 @@ fn start(bounds: Bounds, restarts: &[u8]) -> Job {
         over: BTreeSet::new(),
         ticks: bounds.ticks,
         misfortunes: bounds.misfortunes,
-        instances: restarts.iter().map(off).collect(),
+        instances: bounds.starts.iter().map(off).collect(),
         wrong: None,
     }
 }
@@ -521,111 +523,107 @@ const PLAIN: Bounds = Bounds {
     ends: false,
     ticks: 4,
     misfortunes: 0,
+    starts: &[1, 1],
 };
 
-fn check(without: Without, misfortunes: u8) -> Found {
-    search(start(Bounds { without, misfortunes, ..PLAIN }, &[1, 1]))
+const ONE_MISFORTUNE: Bounds = Bounds { misfortunes: 1, ..PLAIN };
+const TWO_MISFORTUNES: Bounds = Bounds { misfortunes: 2, ..PLAIN };
+/// Old terms are deleted.
+const FORGETTING: Bounds = Bounds { forgets: true, ticks: 0, starts: &[1, 3], ..TWO_MISFORTUNES };
+/// Clocks may stand: no time tells the leader, so what it sees must.
+const LYING: Bounds = Bounds { clocks_lie: true, ..PLAIN };
+/// Leaders say that they are about to end.
+const ENDING: Bounds = Bounds { ends: true, ticks: 2, ..ONE_MISFORTUNE };
+
+fn check(bounds: Bounds, without: Without) -> Found {
+    search(start(Bounds { without, ..bounds }))
 }
 
 #[test]
 fn with_all_rules_at_most_one_believes_that_it_leads() {
-    let found = check(Without::Nothing, 1);
+    let found = check(ONE_MISFORTUNE, Without::Nothing);
     println!("two instances: {found:?}");
     found.assert_safe(10_000);
 }
 
 #[test]
 fn without_a_margin_clocks_that_differ_make_two_leaders() {
-    check(Without::Margin, 2).assert_violation("led");
+    check(TWO_MISFORTUNES, Without::Margin).assert_violation("led");
 }
 
 #[test]
 fn a_leader_that_counts_from_the_answer_leads_too_long() {
-    check(Without::Beginning, 2).assert_violation("led");
+    check(TWO_MISFORTUNES, Without::Beginning).assert_violation("led");
 }
 
 #[test]
 fn a_sign_that_comes_too_late_and_revives_its_leader_makes_two() {
-    check(Without::Lapsing, 2).assert_violation("led");
+    check(TWO_MISFORTUNES, Without::Lapsing).assert_violation("led");
 }
 
 #[test]
 fn a_follower_that_takes_no_answer_for_silence_claims_too_early() {
-    check(Without::Seeing, 3).assert_violation("led");
+    check(Bounds { misfortunes: 3, ..PLAIN }, Without::Seeing).assert_violation("led");
 }
 
 #[test]
 fn terms_that_can_be_overwritten_have_two_leaders() {
-    check(Without::CreateOnly, 2).assert_violation("two believe");
+    check(TWO_MISFORTUNES, Without::CreateOnly).assert_violation("two believe");
 }
 
 #[test]
 fn a_term_that_is_not_compared_is_taken_for_ones_own() {
-    check(Without::Comparing, 2).assert_violation("two believe");
+    check(TWO_MISFORTUNES, Without::Comparing).assert_violation("two believe");
 }
 
 #[test]
 fn a_leader_whose_clock_stands_while_it_sleeps_leads_too_long() {
-    check(Without::CountingSuspend, 2).assert_violation("led");
+    check(TWO_MISFORTUNES, Without::CountingSuspend).assert_violation("led");
 }
 
 #[test]
 fn a_release_that_nobody_reads_is_waited_for() {
-    check(Without::Releasing, 2).assert_violation("stands by for a leader that has released");
+    check(TWO_MISFORTUNES, Without::Releasing)
+        .assert_violation("stands by for a leader that has released");
 }
 
 #[test]
 fn a_sign_that_is_dropped_before_a_release_may_land_behind_it() {
-    check(Without::Settling, 0).assert_violation("stands by for a leader that has released");
-}
-
-/// Where old terms are deleted.
-fn check_forgetting(without: Without) -> Found {
-    search(start(Bounds { without, forgets: true, ticks: 0, misfortunes: 2, ..PLAIN }, &[1, 3]))
+    check(PLAIN, Without::Settling).assert_violation("stands by for a leader that has released");
 }
 
 #[test]
 fn old_terms_can_be_deleted() {
-    let found = check_forgetting(Without::Nothing);
+    let found = check(FORGETTING, Without::Nothing);
     println!("with terms deleted: {found:?}");
     found.assert_safe(1_000);
 }
 
 #[test]
 fn a_deleted_term_that_is_won_again_without_a_look_makes_two_leaders() {
-    check_forgetting(Without::Confirming).assert_violation("two believe");
-}
-
-/// Where clocks may stand: no time tells the leader, so what it sees must.
-fn check_lying(without: Without) -> Found {
-    search(start(Bounds { without, clocks_lie: true, ..PLAIN }, &[1, 1]))
+    check(FORGETTING, Without::Confirming).assert_violation("two believe");
 }
 
 #[test]
 fn a_leader_whose_clock_lies_sees_its_successor_before_it_beats() {
-    let found = check_lying(Without::Nothing);
+    let found = check(LYING, Without::Nothing);
     println!("with a clock that stands: {found:?}");
     found.assert_safe(1_000);
 }
 
 #[test]
 fn a_leader_that_does_not_look_beats_on_beside_its_successor() {
-    check_lying(Without::LookingBefore).assert_violation("beats although");
-}
-
-/// Where leaders say that they are about to end.
-fn check_ending(without: Without) -> Found {
-    search(start(Bounds { without, ends: true, ticks: 2, misfortunes: 1, ..PLAIN }, &[1, 1]))
+    check(LYING, Without::LookingBefore).assert_violation("beats although");
 }
 
 #[test]
 fn a_leader_may_say_that_it_is_about_to_end() {
-    let found = check_ending(Without::Nothing);
+    let found = check(ENDING, Without::Nothing);
     println!("with leaders that are about to end: {found:?}");
     found.assert_safe(1_000);
 }
 
 #[test]
 fn a_leader_that_is_about_to_end_leads_yet() {
-    check_ending(Without::Ending).assert_violation("led");
+    check(ENDING, Without::Ending).assert_violation("led");
 }
