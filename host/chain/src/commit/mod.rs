@@ -207,7 +207,8 @@ impl ChainWriter {
     async fn overtaken(&self) -> Result<Option<LostSlot>, ChainError> {
         let epoch = self.chain.next_epoch();
         let newest = self.store.head().await?.map(|body| body.record);
-        let is_ours = |record: &ChainRecord| record.chain == self.chain.id && record.epoch >= epoch;
+        let is_ours =
+            |record: &ChainRecord| record.chain_id() == self.chain.id && record.epoch >= epoch;
         let lost = |record| LostSlot { epoch, record: Some(Box::new(record)) };
         Ok(newest.filter(is_ours).map(lost))
     }

@@ -1,9 +1,11 @@
 //! A chain that goes while its lane runs: nothing more is committed, and the words say what the next opening will do.
 
 use super::*;
+use crate::body::SlotBody;
 use crate::gone::Gone;
 use crate::inspect;
 use crate::paths;
+use crate::record::ChainRecord;
 
 #[test]
 fn a_lane_whose_chain_was_forgotten_commits_nothing_more() {
@@ -65,4 +67,35 @@ fn a_chain_that_has_lost_its_newest_record_is_said_to_end_before_it() {
     let (what, next) = gone(|_, delete| delete(2));
     assert_eq!(what, Gone::Cut(Epoch(1)));
     next.unwrap();
+}
+
+/// Records of the first layouts do not name their chain. Hosts of that version have gone on, and let go of the sleeper's head.
+#[test]
+fn an_owner_of_a_chain_without_id_that_was_overtaken_has_lost_and_was_not_forgotten() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    let lane = storage.chain.child("toy/lanes/0");
+    let mut parent = None;
+    let mut put = |of: u64, to: u64| {
+        let record = runtime.block_on(inspect::record(&storage, Epoch(of))).unwrap().unwrap();
+        let (chain, epoch) = (String::new(), Epoch(to));
+        let record = ChainRecord { chain, epoch, parent: parent.take(), ..record };
+        let body = SlotBody::freeze(record).unwrap();
+        parent = Some(parent_of(&body));
+        let slot = lane.path(&paths::slot(epoch));
+        let bytes = body.object().bytes().clone();
+        runtime.block_on(lane.store.put(&slot, bytes.into())).unwrap();
+    };
+    (0..=2).for_each(|epoch| put(epoch, epoch));
+    let mut slept = spawn(&runtime, &storage, runtime.block_on(open(&storage, INSTANCE)).unwrap());
+    let head = runtime.block_on(inspect::latest(&storage)).unwrap().unwrap().0;
+    (head + 1..head + 3).for_each(|epoch| put(head, epoch));
+    (1..=head + 1).for_each(|gone| {
+        let slot = lane.path(&paths::slot(Epoch(gone)));
+        runtime.block_on(lane.store.delete(&slot)).unwrap();
+    });
+    slept.submit(epoch_of(2));
+    let outcome = slept.wait(LONG).unwrap();
+    let CommitOutcome::Lost(lost) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(lost.record.unwrap().epoch, Epoch(head + 2));
 }
