@@ -226,6 +226,11 @@ impl TableLog {
         checked.map_err(|reason| LogError::refused(&self.log.table, reason))
     }
 
+    /// Whether the log, as far as it was read, names this chain.
+    pub fn is_taken(&self) -> bool {
+        claim::writer(&self.state) == Some(&*self.owner.chain)
+    }
+
     /// Makes the table, or takes it from nobody or from one of its `own` chains: from then on only this chain adds to it (T7).
     /// Asks for nothing if it has the table already.
     ///
@@ -274,8 +279,8 @@ impl TableLog {
         head: &ChainRecord,
     ) -> Result<Published, LogError> {
         self.check_ahead(head.epoch)?;
-        if self.next() < head.epoch {
-            // Whoever was faster may have let go of records that are to be read here.
+        if self.next() < head.epoch || self.check_writer(&[]).is_err() {
+            // Whoever was faster may have let go of records that are to be read here. Whoever had the table may have it no more.
             self.log.follow(&mut self.state, |_, _| {}).await?;
             self.check_ahead(head.epoch)?;
         }

@@ -11,6 +11,7 @@ mod compared;
 mod silent;
 mod compacted;
 mod cleared;
+mod search;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

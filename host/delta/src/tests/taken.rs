@@ -38,11 +38,16 @@ impl Rivals {
 
     /// An epoch with a file, and a try to add it. Only a lane that is open does so.
     fn publish(&mut self, who: usize) {
-        if let Some(mut log) = self.logs[who].take() {
+        if self.logs[who].is_some() {
             self.lanes[who].commit(1, &["n"]);
-            let _ = catch_up(&self.lanes[who], &mut log);
-            self.logs[who] = Some(log);
+            self.add(who);
         }
+    }
+
+    /// Another try, with no epoch more.
+    fn add(&mut self, who: usize) {
+        let log = self.logs[who].as_mut().unwrap();
+        let _ = catch_up(&self.lanes[who], log);
     }
 
     /// As `reset` of one of them does.
@@ -184,5 +189,20 @@ fn a_table_that_names_no_chain_is_taken_by_the_first_that_wants_it() {
     // One that runs takes it again with what it adds.
     rivals.publish(1);
     assert_eq!(rivals.writer().as_deref(), Some(rivals.chain(1)));
+    rivals.check();
+}
+
+#[test]
+fn a_chain_that_found_another_name_adds_what_it_has_when_the_table_was_released() {
+    let mut rivals = Rivals::new();
+    rivals.open(0).unwrap();
+    rivals.publish(0);
+    rivals.release(1).unwrap();
+    rivals.open(1).unwrap();
+    rivals.publish(0);
+    assert_eq!(rivals.writer().as_deref(), Some(rivals.chain(1)));
+    rivals.release(1).unwrap();
+    rivals.add(0);
+    assert_eq!(rivals.writer().as_deref(), Some(rivals.chain(0)), "without an epoch more");
     rivals.check();
 }

@@ -1,5 +1,6 @@
 //! The logs of the tables, as an opening finds them.
 
+use std::iter;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
@@ -10,7 +11,7 @@ use crate::lane::plan::Plan;
 use sluicegate_chain::inspect::{latest, own_chains};
 use sluicegate_chain::record::ChainRecord;
 use sluicegate_chain::shape::TableShape;
-use sluicegate_chain::{LaneStorage, Published as Mark};
+use sluicegate_chain::{ChainError, LaneStorage, Published as Mark};
 use sluicegate_delta::compact::Sizes;
 use sluicegate_delta::{LogError, TableLog};
 use sluicegate_pipeline::{CompactionConfig, Pipeline};
@@ -34,35 +35,38 @@ pub(super) async fn find_missing(
     try_join_all(logs.into_iter().map(|log| log.find_missing(storage, head))).await
 }
 
+/// The chains that the lane has or had: from those it takes tables. It asks for them unless the tables name its chain already.
+async fn own(logs: &[TableLog], storage: &LaneStorage) -> Result<Vec<String>, ChainError> {
+    match logs.iter().all(TableLog::is_taken) {
+        true => Ok(Vec::new()),
+        false => own_chains(storage).await,
+    }
+}
+
 /// Refuses tables that another chain writes to, before this one has a record. A chain that is surveyed may be old: whoever
 /// leads may have begun another meanwhile.
 pub(super) async fn none_is_taken(
     logs: &[TableLog],
     storage: &LaneStorage,
 ) -> Result<(), OpenError> {
-    if logs.iter().all(|log| log.check_writer(&[]).is_ok()) {
-        return Ok(());
-    }
-    let own = own_chains(storage).await?;
+    let own = own(logs, storage).await?;
     let taken = logs.iter().filter_map(|log| log.check_writer(&own).err());
     Ok(LogError::all(taken.collect())?)
 }
 
-/// Takes the tables for a chain that has a record. Of two that begin at the same time each table takes one, and the other is
-/// refused before it has read anything.
+/// Takes the tables for a chain that has a record. Of two that begin at the same time one gets all of them, because both take
+/// them in the same order, and the other is refused before it has read anything.
 pub(super) async fn take(logs: &mut [TableLog], storage: &LaneStorage) -> Result<(), OpenError> {
-    let own = match logs.iter().all(|log| log.check_writer(&[]).is_ok()) {
-        true => Vec::new(),
-        false => own_chains(storage).await?,
-    };
-    let mut refused = Vec::new();
-    for log in logs {
-        match log.take(&own).await {
-            Err(error @ LogError::Refused { .. }) => refused.push(error),
-            taken => taken?,
-        }
+    let own = own(logs, storage).await?;
+    let mut logs = logs.iter_mut();
+    while let Some(log) = logs.next() {
+        let Err(error) = log.take(&own).await else { continue };
+        // The rest stays to whoever has this one. What is known of it is said.
+        let is_refused = matches!(error, LogError::Refused { .. });
+        let others = logs.filter(|_| is_refused).filter_map(|log| log.check_writer(&own).err());
+        return Ok(LogError::all(iter::once(error).chain(others).collect())?);
     }
-    Ok(LogError::all(refused)?)
+    Ok(())
 }
 
 /// Refuses a chain that does not have what the log of a table has of it: its newest records are gone. Taking it would write

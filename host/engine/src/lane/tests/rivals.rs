@@ -1,6 +1,8 @@
 //! Two chains that would write one Delta table: the second is refused before it has a record, also where the table has no
 //! file yet.
 
+use std::thread;
+
 use futures::TryStreamExt;
 
 use super::published::{TABLE, open_in};
@@ -88,4 +90,45 @@ fn a_table_whose_chain_is_gone_is_taken_when_it_was_released() {
     let storage = world.storage();
     world.runtime.block_on(release(&storage, "rows", &Clock::system())).unwrap();
     drop(open_in(&world, storage, 0).unwrap());
+}
+
+/// With another table, so that each could have one.
+const MORE: &str = r#"
+[[sinks]]
+id = "more"
+type = "delta"
+path = "unused-more"
+"#;
+
+#[test]
+fn of_two_chains_that_are_begun_at_the_same_time_one_gets_all_tables_and_the_other_reads_nothing() {
+    for _ in 0..20 {
+        let world = World::of(&[HEAD, TABLE, MORE].concat(), None);
+        let places = [world.storage(), elsewhere(&world)];
+        let mut ended = thread::scope(|scope| {
+            let run = |storage| {
+                scope.spawn(|| {
+                    let (mut lane, _commands) = open_in(&world, storage, 3)?;
+                    Ok::<_, OpenError>(lane.run().unwrap())
+                })
+            };
+            places.map(run).map(|lane| lane.join().unwrap())
+        });
+        ended.sort_by_key(Result::is_err);
+        let [Ok(LaneEnd::Finished), Err(refused)] = &ended else { panic!("{ended:?}") };
+        assert!(!refused.may_pass(), "{refused}");
+        assert!(refused.to_string().contains("is written by another chain"), "{refused}");
+        let slots = |place: &str| {
+            let lanes = below(&world, place).into_iter();
+            lanes.filter(|path| path.as_ref().contains("/lanes/0/chain/")).count()
+        };
+        let mut records = [slots("chain/"), slots("elsewhere/")];
+        records.sort_unstable();
+        assert!(records[0] <= 1 && records[1] > 1, "a genesis at most: {records:?}");
+        for table in ["rows", "more"] {
+            let read = world.runtime.block_on(contents(&world.storage().tables[table])).unwrap();
+            let rows: Option<u64> = read.files.values().map(rows_of).sum();
+            assert_eq!(rows, Some(3), "{table}");
+        }
+    }
 }
