@@ -11,6 +11,9 @@ use crate::command::{self, BUILD_BINARIES, run};
 use crate::services::{self, Kafka, chromium, schemathesis};
 use crate::workspace::Workspace;
 
+/// So many tests run at the same time, each with a browser and hosts of its own.
+const SIDE_BY_SIDE: &str = "2";
+
 /// What pytest's exit code says if no test was chosen.
 const NO_TEST_CHOSEN: i32 = 5;
 
@@ -18,7 +21,8 @@ const NO_TEST_CHOSEN: i32 = 5;
 /// services fetched.
 pub fn test(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let mut tests = python(workspace)?;
-    tests.args(["-m", "pytest"]);
+    // They wait for windows and for timeouts more than they work. Tests of one file share what they look at.
+    tests.args(["-m", "pytest", "--numprocesses", SIDE_BY_SIDE, "--dist", "loadfile"]);
     if let Some(filter) = filter {
         // Whoever looks for a test of another kind does not wait for a broker.
         if !chooses(&mut python(workspace)?, filter)? {

@@ -26,8 +26,8 @@ def plugin(name: str) -> pathlib.Path:
 
 
 def folder() -> pathlib.Path:
-    """Where logs, tables and the pictures of failures go."""
-    return pathlib.Path(told("SLUICEGATE_FOLDER"))
+    """Where logs, tables and the pictures of failures go. Tests that run side by side have one for each worker."""
+    return pathlib.Path(told("SLUICEGATE_FOLDER")) / os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 def empty_folder(name: str) -> pathlib.Path:

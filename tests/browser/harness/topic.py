@@ -34,6 +34,13 @@ class Topic:
         settings = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
         made = self._admin.create_topics([NewTopic(self.name, self.partitions, 1, config=settings)])
         made[self.name].result()
+        # The controller has it; a broker with much to do learns of it later.
+        eventually(f"the broker knows topic `{self.name}`", self._is_known)
+
+    def _is_known(self) -> bool:
+        topic = self._admin.list_topics(self.name).topics[self.name]
+        led = [partition for partition in topic.partitions.values() if partition.leader >= 0]
+        return topic.error is None and len(led) == self.partitions
 
     def make_anew(self) -> None:
         """Deletes it and makes an empty one of the same name."""

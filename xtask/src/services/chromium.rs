@@ -9,10 +9,12 @@ use crate::command::{apt_install, first_line};
 use crate::workspace::Workspace;
 
 /// With what they need in turn, so that a run next year drives the browser as one of today does.
-const REQUIREMENTS: [&str; 10] = [
+const REQUIREMENTS: [&str; 12] = [
     "playwright==1.65.2",
     "greenlet==3.5.6",
     "pytest==9.2.0",
+    "pytest-xdist==3.8.0",
+    "execnet==2.1.2",
     "iniconfig==2.3.1",
     "packaging==26.4",
     "pluggy==1.7.0",
@@ -42,8 +44,6 @@ fn require_chromium() -> Result<()> {
     bail!("Chromium is needed to look at the console: apt-get install chromium")
 }
 
-/// Its name changes with the requirements, so that other ones are fetched.
 fn home(workspace: &Workspace) -> PathBuf {
-    let [driver, ..] = REQUIREMENTS;
-    workspace.services().join(driver.replace("==", "-"))
+    python::home(workspace, &REQUIREMENTS)
 }

@@ -1,11 +1,22 @@
 //! Virtual environments of Python, with packages from PyPI.
 
-use std::path::Path;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::command::{apt_install, first_line, run};
+use crate::workspace::Workspace;
+
+/// Where the environment with these packages is, or will be. Its name begins with the first of them and changes with each, so that
+/// others are fetched.
+pub(super) fn home(workspace: &Workspace, requirements: &[&str]) -> PathBuf {
+    let mut all = DefaultHasher::new();
+    requirements.hash(&mut all);
+    let first = requirements.first().map_or_else(String::new, |it| it.replace("==", "-"));
+    workspace.services().join(format!("{first}-{:08x}", all.finish() as u32))
+}
 
 /// Makes a virtual environment in `home` and installs `requirements` as pip reads them. `what` is for messages.
 pub(super) fn environment(home: &Path, what: &str, requirements: &[&str]) -> Result<()> {

@@ -50,6 +50,5 @@ pub fn command(workspace: &Workspace) -> PathBuf {
 }
 
 fn home(workspace: &Workspace) -> PathBuf {
-    let [tool, ..] = REQUIREMENTS;
-    workspace.services().join(tool.replace("==", "-"))
+    python::home(workspace, &REQUIREMENTS)
 }
