@@ -17,13 +17,22 @@ impl Beginning {
         Self { before: checksum.map(|checksum| (in_head(read), checksum)), seen: Vec::new() }
     }
 
-    /// Keeps how the file begins that is read from its start.
-    pub(super) fn see(&mut self, head: &[u8]) {
-        self.seen = head.to_vec();
+    /// The file is read from its start, whatever was seen of it.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+    }
+
+    /// Keeps how the file begins. Whether that is more than was seen of it.
+    pub(super) fn see(&mut self, head: &[u8]) -> bool {
+        let is_more = head.len() > self.seen.len();
+        if is_more {
+            self.seen = head.to_vec();
+        }
+        is_more
     }
 
     /// Compares a file that goes on behind `read` bytes, and begins with `head` now: that which was read must begin so.
-    /// What lies behind may have been written anew.
+    /// What lies behind may have been written anew, and is to be seen again.
     ///
     /// # Errors
     /// [`ReadError::Lost`]: another file lies under its name.
@@ -33,7 +42,7 @@ impl Beginning {
         });
         let seen = &self.seen[..self.seen.len().min(in_head(read))];
         if is_as_before && head.starts_with(seen) {
-            self.see(head);
+            self.forget();
             return Ok(());
         }
         let reason = "it does not begin as it did when it was read: another file lies under its name; give new files new names";

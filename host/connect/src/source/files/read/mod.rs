@@ -288,7 +288,15 @@ impl Reader {
         let head = self.get(part, Some(range)).await?.bytes().await;
         let head = head.map_err(|error| read_error(&error))?;
         beginning.compare(&head, before)?;
-        if self.is_single { self.send(News::Head(head.to_vec())).await } else { Ok(()) }
+        self.tell_head(&head, beginning).await
+    }
+
+    /// Says how the file begins, if more of that is known than was said, and the track is this file.
+    async fn tell_head(&self, head: &[u8], beginning: &mut Beginning) -> Result<(), ReadError> {
+        if beginning.see(head) && self.is_single {
+            self.send(News::Head(head.to_vec())).await?;
+        }
+        Ok(())
     }
 }
 

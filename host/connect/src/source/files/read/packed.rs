@@ -49,19 +49,21 @@ impl Packed {
     }
 }
 
-/// An unpacker with its input, and how much of what it makes was read before.
+/// An unpacker with its input, which passes over what was read before.
 pub(super) struct Unpacking {
     pub(super) unpacker: Unpacker,
     input: Bytes,
     used: usize,
-    skipping: Skipping,
+    /// So many bytes of what it makes were read before.
+    to_skip: u64,
+    /// The beginning of what it made.
+    head: Vec<u8>,
 }
 
 impl Unpacking {
     /// Passes over the first `skip` unpacked bytes.
     pub(super) fn new(unpacker: Unpacker, skip: u64) -> Self {
-        let skipping = Skipping { left: skip, head: Vec::new() };
-        Self { unpacker, input: Bytes::new(), used: 0, skipping }
+        Self { unpacker, input: Bytes::new(), used: 0, to_skip: skip, head: Vec::new() }
     }
 
     /// Goes on with more of the file; all of what was given before is unpacked.
@@ -71,12 +73,12 @@ impl Unpacking {
 
     /// How many bytes are still to be passed over.
     pub(super) fn to_skip(&self) -> u64 {
-        self.skipping.left
+        self.to_skip
     }
 
-    /// The beginning of what was passed over, as far as [`HEAD_BYTES`].
-    pub(super) fn skipped_head(&self) -> &[u8] {
-        &self.skipping.head
+    /// How the file begins, as far as it is unpacked, and as far as [`HEAD_BYTES`].
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Unpacks a chunk and cuts it into lines. Whether the input is used up.
@@ -86,6 +88,7 @@ impl Unpacking {
     pub(super) fn cut(&mut self, cutter: &mut LineCutter) -> io::Result<(bool, Option<Lines>)> {
         let full = cutter.len() + cutter.room();
         let buffer = cutter.buffer();
+        let before = buffer.len();
         while buffer.len() < full {
             let (made, used) = (buffer.len(), self.used);
             let input = self.input.slice(used..);
@@ -95,24 +98,12 @@ impl Unpacking {
             }
         }
         let is_all = buffer.len() < full && self.used == self.input.len();
-        self.skipping.pass(buffer);
-        Ok((is_all, cutter.cut()))
-    }
-}
-
-/// What was read before, on the way past it.
-struct Skipping {
-    left: u64,
-    head: Vec<u8>,
-}
-
-impl Skipping {
-    /// Takes out what is not new. As long as there is any, nothing else is in the buffer.
-    fn pass(&mut self, buffer: &mut Vec<u8>) {
-        let old = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let room = HEAD_BYTES.saturating_sub(self.head.len());
-        self.head.extend_from_slice(&buffer[..old.min(room)]);
-        self.left -= old as u64;
+        let made = &buffer[before..];
+        self.head.extend_from_slice(&made[..made.len().min(HEAD_BYTES - self.head.len())]);
+        // As long as there is any of it, nothing else is in the buffer.
+        let old = usize::try_from(self.to_skip).unwrap_or(usize::MAX).min(buffer.len());
+        self.to_skip -= old as u64;
         buffer.drain(..old);
+        Ok((is_all, cutter.cut()))
     }
 }

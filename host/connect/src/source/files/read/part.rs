@@ -34,7 +34,11 @@ impl<'a> PartLines<'a> {
         at: &'a mut i64,
         beginning: &'a mut Beginning,
     ) -> Self {
-        let cutter = LineCutter::new(*at, *at == part.start, reader.buffers.clone());
+        let begins = *at == part.start;
+        if begins {
+            beginning.forget();
+        }
+        let cutter = LineCutter::new(*at, begins, reader.buffers.clone());
         Self { reader, part, at, beginning, cutter }
     }
 
@@ -138,7 +142,10 @@ impl<'a> PartLines<'a> {
                 (unpacking, self.cutter) = (back, cutter);
                 let (is_all, lines) = cut.map_err(broken)?;
                 if to_skip > 0 && unpacking.to_skip() == 0 {
-                    self.beginning.compare(unpacking.skipped_head(), skip)?;
+                    self.beginning.compare(unpacking.head(), skip)?;
+                }
+                if unpacking.to_skip() == 0 {
+                    self.reader.tell_head(unpacking.head(), self.beginning).await?;
                 }
                 self.send(lines).await?;
                 if is_all {
@@ -179,8 +186,8 @@ impl<'a> PartLines<'a> {
     /// How the file begins, once; news where the track is this file.
     fn take_head(&mut self) -> Option<News> {
         let head = self.cutter.take_head()?;
-        self.beginning.see(&head);
-        self.reader.is_single.then_some(News::Head(head))
+        let is_news = self.beginning.see(&head) && self.reader.is_single;
+        is_news.then_some(News::Head(head))
     }
 
     /// Sends lines, and before the first the beginning of the file.

@@ -160,3 +160,23 @@ fn reason(news: &News) -> Option<&str> {
         _ => None,
     }
 }
+
+/// Positions hold a checksum of it, and the next reader compares the file with that.
+#[tokio::test]
+async fn how_a_file_begins_is_told_before_its_lines_wherever_it_is_read_on() {
+    let lines = lines(0);
+    for packing in [Packing::Plain, Packing::Gzip] {
+        for start in [0, 20, 1_000, 1_040] {
+            let store = TornStore::default();
+            let stored = packed(packing, &lines);
+            let part = part("in/a.json", stored.len() as u64, packing);
+            store.put(&part.file.path, stored.into()).await.unwrap();
+            let (mut reader, mut receiver) = reader(Arc::new(store), part);
+            reader.start = start;
+            reader.run().await;
+            let first = receiver.recv().await.unwrap().news;
+            let News::Head(head) = first else { panic!("{packing:?} from {start}") };
+            assert_eq!(head, lines[..HEAD_BYTES], "{packing:?} from {start}");
+        }
+    }
+}
