@@ -64,11 +64,13 @@ pub struct Position {
     pub next_offset: NextOffset,
     /// Kafka's leader epoch of the last record read, so that a truncated log is noticed
     /// (docs/design/commit.md#positions). For files in sequential order a checksum of the files
-    /// read so far, for the same reason.
+    /// read so far, and for other files one of how they begin, for the same reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader_epoch: Option<i32>,
     /// Where a bounded range ends: the offset of the first record that no longer belongs to it, pinned with the
-    /// start so that a restart ends at the same place. None: the range has no end of its own.
+    /// start so that a restart ends at the same place. None: the range has no end of its own. For a watched file where
+    /// it ended when it was last seen, so that whoever finds it gone can tell whether anything of it was left; none for
+    /// a packed file until it was unpacked to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_offset: Option<i64>,
     /// Nothing will ever follow: a bounded range or a file read to its end.

@@ -94,8 +94,8 @@ pub struct PollLimits {
 pub struct PartitionProgress {
     /// Each partition that the source reads stands once in the list.
     pub partition: Partition,
-    /// Where reading stands, if what follows the last record that was handed on is known to be no record: the marks that
-    /// transactions leave in a Kafka log. None: the block with that record says it.
+    /// Where reading stands, if more is known than the block with the last record says. What follows it may be no record,
+    /// such as the marks that transactions leave in a Kafka log; or it is known by now that the file ends there.
     pub read_to: Option<Position>,
     /// The end as last seen: Kafka's high watermark, records of open transactions included, or the file's length. None until
     /// known.

@@ -65,6 +65,20 @@ pub(super) fn absorb(blocks: &[RecordBlock], records: &mut Records, positions: &
     }
 }
 
+/// Moves the positions by what the source says beside its blocks, as a lane does that has processed all of them.
+pub(super) fn learn(progress: &[PartitionProgress], positions: &mut Positions) {
+    for one in progress {
+        let before = positions.get(&one.partition).map(|position| position.next_offset);
+        let read_to = one.read_to.as_ref();
+        if let Some(read_to) = read_to.filter(|read_to| Some(read_to.next_offset) >= before) {
+            positions.insert(one.partition.clone(), read_to.clone());
+        }
+        if let Some(position) = positions.get_mut(&one.partition) {
+            position.ended = one.ended;
+        }
+    }
+}
+
 /// Polls until everything that is there was handed on.
 #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
 pub(super) fn read_on(
@@ -78,6 +92,7 @@ pub(super) fn read_on(
         let blocks = source.poll(limits).unwrap();
         absorb(&blocks, records, positions);
         let progress = source.progress();
+        learn(progress, positions);
         assert!(progress.is_sorted_by(|one, other| one.partition < other.partition));
         if blocks.is_empty() && !progress.is_empty() && progress.iter().all(|one| one.caught_up) {
             return;

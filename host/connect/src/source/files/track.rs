@@ -29,6 +29,8 @@ pub(super) struct Track {
     reader: Option<AbortHandle>,
     /// The beginning of its one file, as far as it was read.
     head: Vec<u8>,
+    /// Where its packed file ends, unpacked: known once it was read to its end, and until it changes.
+    unpacked_end: Option<i64>,
     /// Bytes of a last line that waits for its end.
     unended: u64,
     /// When it was last seen to grow, or found.
@@ -60,6 +62,7 @@ impl Track {
             run: 0,
             reader: None,
             head: Vec::new(),
+            unpacked_end: None,
             unended: 0,
             quiet_since: now,
         }
@@ -70,6 +73,7 @@ impl Track {
         let (start, before) = self.parts.last().map_or((0, 0), |part| (part.end, part.checksum));
         self.parts.push(part(file, start, before));
         self.unread = true;
+        self.note_end();
     }
 
     /// Takes note of what its last file is now.
@@ -87,7 +91,8 @@ impl Track {
         let (size, next) = (part.end, self.position.next_offset.get());
         let is_packed = part.file.packing != Packing::Plain;
         self.parts.push(part);
-        (self.unread, self.quiet_since) = (true, now);
+        (self.unread, self.quiet_since, self.unpacked_end) = (true, now, None);
+        self.note_end();
         if size < next && !is_packed { Err(self.too_short(next)) } else { Ok(()) }
     }
 
@@ -103,10 +108,16 @@ impl Track {
         &self.parts
     }
 
-    /// Bytes of all files; none if one is packed.
+    fn is_plain(&self) -> bool {
+        self.parts.iter().all(|part| part.file.packing == Packing::Plain)
+    }
+
+    /// Bytes of all files; none if one is packed and nobody has come to its end yet.
     fn size(&self) -> Option<i64> {
-        let is_plain = self.parts.iter().all(|part| part.file.packing == Packing::Plain);
-        is_plain.then(|| self.parts.last().map_or(0, |part| part.end))
+        match self.is_plain() {
+            true => Some(self.parts.last().map_or(0, |part| part.end)),
+            false => self.unpacked_end,
+        }
     }
 
     /// Goes on at a position of an earlier run.
@@ -125,6 +136,9 @@ impl Track {
         }
         self.position = position.clone();
         self.position.ended = false;
+        if self.is_plain() {
+            self.note_end();
+        }
         // Read to its end before: of a file that may grow the beginning is looked at.
         self.unread = !(self.is_bounded && self.size() == Some(next));
         Ok(())
@@ -240,6 +254,9 @@ impl Track {
     pub(super) fn finish(&mut self, done: Done) {
         self.reader = None;
         self.unended = done.unended;
+        if done.unended == 0 && !self.unread {
+            self.unpacked_end = Some(done.read_to);
+        }
         self.advance(done.read_to);
         if self.is_bounded && (done.unended > 0 || done.grown > 0) {
             tracing::warn!(
@@ -254,7 +271,11 @@ impl Track {
         self.position.next_offset = NextOffset::at(next);
         self.position.leader_epoch = self.checksum_before(next);
         self.position.ended = self.is_ended();
-        // Whoever finds the file gone can tell whether anything of it was left.
+        self.note_end();
+    }
+
+    /// Whoever finds the file gone can tell whether anything of it was left.
+    fn note_end(&mut self) {
         self.position.end_offset = self.size().filter(|_| !self.is_bounded);
     }
 
@@ -293,7 +314,7 @@ impl Track {
     pub(super) fn progress(&self) -> PartitionProgress {
         PartitionProgress {
             partition: self.partition.clone(),
-            read_to: None,
+            read_to: Some(self.position.clone()),
             end_offset: self
                 .size()
                 .or_else(|| self.is_caught_up().then(|| self.position.next_offset.get())),

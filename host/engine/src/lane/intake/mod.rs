@@ -267,7 +267,7 @@ impl Intake {
         let now = self.clock.monotonic();
         let mut is_news = false;
         // What the source says is true once everything that it gave is processed. A position that has moved over what
-        // is no record is news: retention deletes what lies before it.
+        // is no record is news: retention deletes what lies before it. So is where a file ends: it may be removed.
         if self.left.is_none() {
             is_news = self.partitions.progress(self.source.progress(), now);
         }

@@ -166,7 +166,8 @@ impl Partitions {
         }
     }
 
-    /// Takes note of what the source knows of its partitions. True if a position has moved over what is no record.
+    /// Takes note of what the source knows of its partitions. True if a position has moved over what is no record, or
+    /// knows another end.
     pub(in crate::lane) fn progress(
         &mut self,
         progress: &[PartitionProgress],
@@ -178,8 +179,10 @@ impl Partitions {
             let index = self.index(&one.partition, now);
             let partition = &mut self.all[index];
             partition.end_offset = one.end_offset;
+            let at = (partition.position.next_offset, partition.position.end_offset);
             if let Some(read_to) = &one.read_to
-                && read_to.next_offset > partition.position.next_offset
+                && read_to.next_offset >= at.0
+                && (read_to.next_offset, read_to.end_offset) != at
             {
                 partition.position = read_to.clone();
                 moved = true;
@@ -354,5 +357,36 @@ impl Partitions {
     /// Whether there are partitions and all have ended.
     pub(in crate::lane) fn all_ended(&self) -> bool {
         self.clock.all_ended()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate_model::time::Watermark;
+
+    /// Its last record was handed on before anybody knew that nothing follows.
+    #[test]
+    fn where_a_file_ends_is_news_once_though_its_position_stays() {
+        let mut partitions = Partitions::new(LaneClock::new(0, None, Watermark::None));
+        let partition = Partition { stream: Arc::from("a.json.gz"), number: 0 };
+        let (now, read) = (Duration::ZERO, Position::at(NextOffset::at(100)));
+        let index = partitions.index(&partition, now);
+        partitions.processed(index, &read);
+        for (end_offset, is_news) in
+            [(None, false), (Some(100), true), (Some(100), false), (None, true)]
+        {
+            let position = Position { end_offset, ..read.clone() };
+            let progress = PartitionProgress {
+                partition: partition.clone(),
+                read_to: Some(position.clone()),
+                end_offset: Some(100),
+                caught_up: true,
+                looked_at: None,
+                ended: false,
+            };
+            assert_eq!(partitions.progress(&[progress], now), is_news, "{end_offset:?}");
+            assert_eq!(partitions.all[index].position, position);
+        }
     }
 }

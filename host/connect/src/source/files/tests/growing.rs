@@ -14,19 +14,19 @@ use sluicegate_model::position::Positions;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::FileOrder;
 
-fn watched(files: &[(&str, &str)]) -> Folder {
+pub(super) fn watched(files: &[(&str, &str)]) -> Folder {
     let mut folder = Folder::new(files);
     folder.config.watch = Some(Duration::from_millis(20));
     folder
 }
 
-fn append(folder: &Folder, name: &str, text: &str) {
+pub(super) fn append(folder: &Folder, name: &str, text: &str) {
     let mut file = std::fs::OpenOptions::new().append(true).open(folder.path(name)).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
 /// Polls until so many records are there.
-fn read_until(
+pub(super) fn read_until(
     source: &mut dyn Source,
     count: usize,
     records: &mut Records,
@@ -151,7 +151,7 @@ fn a_line_that_was_read_without_its_end_must_not_go_on() {
     assert!(lost.contains("its last was continued"), "{lost}");
 }
 
-fn packed(name: &str, text: &str) -> Vec<u8> {
+pub(super) fn packed(name: &str, text: &str) -> Vec<u8> {
     if name.ends_with(".zst") {
         return zstd::encode_all(text.as_bytes(), 1).unwrap();
     }

@@ -1,6 +1,7 @@
 //! Files keep the promises of a source, in either order, and hand on what stands in them.
 
 mod beside;
+mod gone;
 mod growing;
 
 use std::path::Path;
