@@ -8,7 +8,7 @@
 //! |---|---|
 //! | a line with its line end | is a record; a blank one is none |
 //! | a last line without a line end | in a bounded run a record, unless the file has grown since it was listed; while files are watched it waits for its end |
-//! | what is added behind | is read while files are watched, until the file was quiet for `finish_after`; a bounded run reads what was there when it was listed, and names a file that grew |
+//! | what is added behind | is read while files are watched, until the file was quiet for `finish_after`; a bounded run reads what was there when it was listed, and names each file that grew |
 //! | a file that became shorter, or begins otherwise than when it was read | halts the pipeline by name: nobody can tell what was read of it |
 //! | a packed file whose end is missing | waits while files are watched; halts a bounded run |
 //!
@@ -60,7 +60,7 @@ use sluicegate_model::time::Clock;
 use sluicegate_pipeline::FilesConfig;
 use sluicegate_runtime::Bell;
 use sluicegate_store::StoreOptions;
-use track::Track;
+use track::{Track, warn_of_growth};
 
 /// How long one call waits for a listing.
 const LIST_WAIT: Duration = Duration::from_secs(1);
@@ -265,6 +265,7 @@ impl FilesSource {
                     }
                     self.pending = Some(Pending { partition, lines, from: 0 });
                 }
+                News::Grew { file, bytes } => warn_of_growth(&file, bytes),
                 News::Done(done) => {
                     track.finish(done);
                     self.start_readers();

@@ -140,7 +140,7 @@ impl Track {
             self.note_end();
         }
         // Read to its end before: of a file that may grow the beginning is looked at.
-        self.unread = !(self.is_bounded && self.size() == Some(next));
+        self.unread = !(self.is_bounded && self.is_handed_on());
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Track {
         self.is_paused = is_paused;
         if is_paused && let Some(reader) = self.reader.take() {
             reader.abort();
-            self.unread = true;
+            self.unread |= !(self.is_bounded && self.is_handed_on());
         }
     }
 
@@ -258,13 +258,6 @@ impl Track {
             self.unpacked_end = Some(done.read_to);
         }
         self.advance(done.read_to);
-        if self.is_bounded && (done.unended > 0 || done.grown > 0) {
-            tracing::warn!(
-                file = &*self.partition.stream,
-                "grew after it was listed: {} bytes of it are not read; with `watch` what is added to files is followed",
-                done.unended + done.grown
-            );
-        }
     }
 
     fn advance(&mut self, next: i64) {
@@ -279,10 +272,16 @@ impl Track {
         self.position.end_offset = self.size().filter(|_| !self.is_bounded);
     }
 
-    /// Whether everything that was listed has been handed on, but for a last line without an end.
+    /// Whether everything that was listed has been handed on, but for a last line without an end. Of what ends with that
+    /// the reader has said its last word: it may know of more.
     pub(super) fn is_caught_up(&self) -> bool {
         let is_read = !self.unread && self.reader.is_none();
-        is_read || self.size() == Some(self.position.next_offset.get())
+        is_read || (!self.is_bounded && self.is_handed_on())
+    }
+
+    /// Whether the position is the end, as far as that is known.
+    fn is_handed_on(&self) -> bool {
+        self.size() == Some(self.position.next_offset.get())
     }
 
     /// Whether nothing will follow: all was read, and nothing is waited for.
@@ -323,6 +322,14 @@ impl Track {
             ended: self.is_ended(),
         }
     }
+}
+
+/// A bounded run reads what was there when the files were listed.
+pub(super) fn warn_of_growth(file: &str, bytes: u64) {
+    tracing::warn!(
+        file,
+        "grew after it was listed: {bytes} bytes of it are not read; with `watch` what is added to files is followed"
+    );
 }
 
 /// A position that leads nowhere: what was read of the file, and what comes behind, can only be told by a person.

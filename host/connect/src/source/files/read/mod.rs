@@ -71,6 +71,11 @@ pub(super) enum News {
     /// The beginning of the file, up to [`HEAD_BYTES`].
     Head(Vec<u8>),
     Lines(Lines),
+    /// A file is longer than it was listed, and what was added is not read.
+    Grew {
+        file: Arc<str>,
+        bytes: u64,
+    },
     /// The parts it was given are read.
     Done(Done),
     /// A file is not what was listed or read before; nothing follows.
@@ -167,7 +172,7 @@ impl Reader {
             match self.read_part(part, last_line, &mut at, &mut beginning).await {
                 Ok(done) => {
                     self.trouble.end(&self.with());
-                    return Ok(done);
+                    return self.tell_growth(part, last_line, done).await;
                 }
                 Err(ReadError::Closed) => return Err(None),
                 Err(ReadError::Lost(reason)) => return Err(Some(News::Lost { at, reason })),
@@ -185,6 +190,21 @@ impl Reader {
             pause = if at > before { BACK_OFF.0 } else { (pause * 2).min(BACK_OFF.1) };
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// What a bounded run leaves is told of each file. Where files are watched, the last one waits to be read on.
+    async fn tell_growth(
+        &self,
+        part: &FilePart,
+        last_line: LastLine,
+        done: Done,
+    ) -> Result<Done, Option<News>> {
+        let bytes = done.unended + done.grown;
+        if last_line == LastLine::Counts && bytes > 0 {
+            let file = Arc::clone(&part.file.stream);
+            self.send(News::Grew { file, bytes }).await.map_err(|_| None)?;
+        }
+        Ok(done)
     }
 
     async fn send_last(&self, news: News) {

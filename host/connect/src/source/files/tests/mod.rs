@@ -3,6 +3,8 @@
 mod beside;
 mod gone;
 mod growing;
+mod told;
+mod warnings;
 
 use std::path::Path;
 use std::sync::Arc;
