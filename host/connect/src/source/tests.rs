@@ -57,12 +57,20 @@ pub(super) fn absorb(blocks: &[RecordBlock], records: &mut Records, positions: &
         let into = records.entry(block.partition.clone()).or_default();
         for (offset, value) in block.offsets.iter().zip(block.values.iter()) {
             assert!(into.last().is_none_or(|(last, _)| last < offset), "offsets ascend");
-            into.push((*offset, value.trim_ascii().to_vec()));
+            into.push((*offset, trim(value).to_vec()));
         }
         let before = positions.insert(block.partition.clone(), block.next.clone());
         assert!(before.is_none_or(|before| before.next_offset <= block.next.next_offset));
         assert!(block.next.next_offset.get() > *block.offsets.last().unwrap());
     }
+}
+
+/// Without the white space that JSON allows around a value.
+pub(super) fn trim(bytes: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let start = bytes.iter().position(|byte| !is_space(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &bytes[start..end]
 }
 
 /// Moves the positions by what the source says beside its blocks, as a lane does that has processed all of them.

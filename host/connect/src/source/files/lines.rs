@@ -204,12 +204,18 @@ impl LineCutter {
 #[inline(always)]
 fn end_line(bytes: &[u8], line: usize, end: usize, ends: &mut Vec<u32>, first: &mut u32) {
     // Most lines begin with a bracket, and no more of them is looked at here.
-    let is_blank = bytes[line] <= b' ' && bytes[line..end].trim_ascii_start().is_empty();
+    let is_blank = is_space(bytes[line]) && bytes[line..end].iter().all(|byte| is_space(*byte));
     match (is_blank, &mut **ends) {
         (false, _) => ends.push(short(end)),
         (true, [_, .., last]) => *last = short(end),
         (true, _) => *first = short(end),
     }
+}
+
+/// What JSON takes for white space: no form feed, which a neighbour of its line would be spoilt by.
+#[inline(always)]
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 fn short(offset: usize) -> u32 {

@@ -18,7 +18,7 @@ use super::buffers::Buffers;
 use super::lines::{LineCutter, Lines};
 use super::{FilesSource, LINE_BYTES_KEPT, LINE_BYTES_MAX};
 use crate::source::tests::{
-    Fixture, Records, absorb, genesis, keeps_the_promises, limits, read_on,
+    Fixture, Records, absorb, genesis, keeps_the_promises, limits, read_on, trim,
 };
 use crate::source::{Source, SourceError};
 use sluicegate_model::position::{Partition, Positions};
@@ -126,8 +126,8 @@ impl Fixture for Folder {
             let into = records.entry(partition).or_default();
             let content = std::fs::read(&file).unwrap();
             for line in content.split_inclusive(|byte| *byte == b'\n') {
-                if !line.trim_ascii().is_empty() {
-                    into.push((start, line.trim_ascii().to_vec()));
+                if !trim(line).is_empty() {
+                    into.push((start, trim(line).to_vec()));
                 }
                 start += i64::try_from(line.len()).unwrap();
             }
@@ -151,6 +151,7 @@ fn several_files() -> Folder {
             &format!("\n\r\n{}{{\"n\":\"no line end\"}}", lines(400, 500).replace('\n', "\r\n")),
         ),
         ("2026/02/a.ndjson", &lines(500, 501)),
+        ("2026/02/b.ndjson", "\u{c}\n{\"n\":1}\n\u{b}\r\n \u{c}\n\t\n"),
         ("2026/02/ignored.csv", "1,2\n"),
     ])
 }
@@ -350,7 +351,7 @@ fn cut(content: &[u8], begins: bool, pieces: &[usize], cuts: &[bool]) -> Vec<(i6
     let mut add = |lines: Option<Lines>| {
         let Some(lines) = lines else { return };
         assert_eq!(lines.len(), lines.values.len());
-        let values = lines.values.iter().map(|value| value.trim_ascii().to_vec());
+        let values = lines.values.iter().map(|value| trim(value).to_vec());
         found.extend(lines.offsets.iter().copied().zip(values));
     };
     let mut cuts = cuts.iter().chain([&true]).cycle();
@@ -369,7 +370,7 @@ proptest! {
     #[test]
     fn lines_are_the_same_however_the_file_is_read(
         begins: bool,
-        content in prop::collection::vec(prop_oneof![2 => Just(b'\n'), 1 => Just(b'\r'), 5 => Just(b'a')], 0..200),
+        content in prop::collection::vec(prop_oneof![2 => Just(b'\n'), 1 => Just(b'\r'), 1 => Just(0x0c), 4 => Just(b'a')], 0..200),
         pieces in prop::collection::vec(0_usize..40, 0..20),
         cuts in prop::collection::vec(any::<bool>(), 0..20),
     ) {
@@ -380,8 +381,8 @@ proptest! {
         let mut at = 100;
         let mut expected = Vec::new();
         for line in content.split_inclusive(|byte| *byte == b'\n') {
-            if !line.trim_ascii().is_empty() {
-                expected.push((at, line.trim_ascii().to_vec()));
+            if !trim(line).is_empty() {
+                expected.push((at, trim(line).to_vec()));
             }
             at += i64::try_from(line.len()).unwrap();
         }
