@@ -32,8 +32,8 @@ pub(super) struct FileSet {
     finished: FinishedFiles,
     /// Those of earlier runs.
     before: FinishedFiles,
-    /// Finished files as they were when they were last seen: a change is told.
-    seen: HashMap<Arc<str>, (u64, u64)>,
+    /// How long finished files were when they were last seen: a change is told.
+    seen: HashMap<Arc<str>, u64>,
     /// Those that a record says have ended, until the lane was told, and as long as there is nothing else.
     ended: Vec<PartitionProgress>,
     is_told: bool,
@@ -129,9 +129,8 @@ impl FileSet {
         if self.is_bounded() {
             return;
         }
-        let is = (file.size, file.tag);
-        let was = self.seen.insert(Arc::clone(&file.stream), is);
-        if was.is_some_and(|(size, _)| size != file.size) {
+        let was = self.seen.insert(Arc::clone(&file.stream), file.size);
+        if was.is_some_and(|size| size != file.size) {
             tracing::warn!(
                 file = &*file.stream,
                 "changed after it was finished; what is new in it is not read: give new data a new name, or raise \
@@ -283,7 +282,11 @@ impl FileSet {
         }
         self.ended.clear();
         let ended = self.tracks.extract_if(.., |_, track| track.is_ended());
-        for (partition, _) in ended {
+        for (partition, track) in ended {
+            // The next listing shows whether anything came behind its end.
+            if let Some(part) = track.parts().last() {
+                self.seen.insert(Arc::clone(&partition.stream), part.file.size);
+            }
             self.finished.insert(partition.stream);
         }
     }

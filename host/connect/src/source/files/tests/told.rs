@@ -1,10 +1,18 @@
 //! What of files is not read is told by name, once.
 
-use super::growing::append;
+use std::time::Duration;
+
+use super::growing::{append, read_until, watched};
 use super::warnings::Warnings;
 use super::{Folder, lines};
-use crate::source::tests::{Fixture, Records, genesis, limits, read_on};
+use crate::source::Source;
+use crate::source::tests::{Fixture, Records, absorb, genesis, limits, read_on};
+use sluicegate_model::position::Positions;
+use sluicegate_model::time::Clock;
 use sluicegate_pipeline::FileOrder;
+
+/// More polls than a listing needs to be asked for and answered.
+const POLLS: usize = 50;
 
 #[test]
 fn what_is_added_to_a_file_after_it_was_listed_is_told_of_each_file() {
@@ -36,4 +44,47 @@ fn what_is_added_to_a_file_after_it_was_listed_is_told_of_each_file() {
             }
         }
     }
+}
+
+/// Two files by a clock that a test moves; the first is finished a minute after it was quiet.
+fn finishing(first: &str, content: &[u8]) -> (Folder, Clock) {
+    let mut folder = watched(&[("z.ndjson", &lines(0, 3))]);
+    std::fs::write(folder.path(first), content).unwrap();
+    let time = Clock::manual(0);
+    folder.clock = time.clone();
+    folder.config.finish_after = Duration::from_secs(60);
+    (folder, time)
+}
+
+/// Reads so many records, and polls until a file is finished.
+fn finish(source: &mut dyn Source, count: usize, time: &Clock) {
+    let (mut records, mut positions) = (Records::new(), Positions::new());
+    read_until(source, count, &mut records, &mut positions);
+    while source.progress().iter().any(|one| !one.caught_up) {
+        absorb(&source.poll(&limits(1_000)).unwrap(), &mut records, &mut positions);
+    }
+    time.advance(Duration::from_secs(61));
+    while !source.progress().iter().any(|one| one.ended) {
+        absorb(&source.poll(&limits(1_000)).unwrap(), &mut records, &mut positions);
+        time.advance(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn what_is_added_to_a_finished_file_is_told_by_the_first_listing_that_shows_it() {
+    let (folder, time) = finishing("a.ndjson", lines(0, 3).as_bytes());
+    let mut source = folder.source();
+    source.assign(&Positions::new()).unwrap();
+    finish(source.as_mut(), 6, &time);
+    append(&folder, "a.ndjson", "{\"n\":3}\n");
+    let warnings = Warnings::default();
+    warnings.hear(|| {
+        for _ in 0..POLLS {
+            source.poll(&limits(1_000)).unwrap();
+            time.advance(Duration::from_secs(1));
+        }
+    });
+    let told = warnings.take();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("a.ndjson") && told[0].contains("after it was finished"), "{told:?}");
 }
