@@ -33,6 +33,8 @@ pub(super) struct Track {
     unpacked_end: Option<i64>,
     /// Bytes of a last line that waits for its end.
     unended: u64,
+    /// It is packed, and its end is missing.
+    is_cut_off: bool,
     /// When it was last seen to grow, or found.
     quiet_since: Duration,
 }
@@ -64,6 +66,7 @@ impl Track {
             head: Vec::new(),
             unpacked_end: None,
             unended: 0,
+            is_cut_off: false,
             quiet_since: now,
         }
     }
@@ -253,8 +256,8 @@ impl Track {
     /// A reader has come to the end of what it was given: behind the last line lies only what is no record, or none yet.
     pub(super) fn finish(&mut self, done: Done) {
         self.reader = None;
-        self.unended = done.unended;
-        if done.unended == 0 && !self.unread {
+        (self.unended, self.is_cut_off) = (done.unended, done.is_cut_off);
+        if !done.is_cut_off && !self.unread {
             self.unpacked_end = Some(done.read_to);
         }
         self.advance(done.read_to);
@@ -289,10 +292,18 @@ impl Track {
         self.is_bounded && self.is_caught_up()
     }
 
-    /// It was read to its end and has not grown for so long: nothing more is waited for. Warns of a line that never ended.
+    /// It was read to its end and has not grown for so long: nothing more is waited for. Warns of a line, or of an
+    /// archive, that never ended.
     pub(super) fn close_if_quiet(&mut self, now: Duration, finish_after: Duration) {
         if !self.is_caught_up() || now.saturating_sub(self.quiet_since) < finish_after {
             return;
+        }
+        if self.is_cut_off {
+            tracing::warn!(
+                file = &*self.partition.stream,
+                "its end is missing, and nothing came for {finish_after:?}: what could be unpacked is read, and nothing more; it was \
+                 cut off: give the whole file a new name"
+            );
         }
         if self.unended > 0 {
             tracing::warn!(

@@ -97,6 +97,8 @@ pub(super) struct Done {
     pub(super) read_to: i64,
     /// Bytes of a last line that waits for its end.
     pub(super) unended: u64,
+    /// It is packed, and its end is missing.
+    pub(super) is_cut_off: bool,
     /// So many bytes came while the file was read, or after it was listed.
     pub(super) grown: u64,
 }

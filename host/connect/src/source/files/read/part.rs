@@ -154,11 +154,14 @@ impl<'a> PartLines<'a> {
             }
         }
         if !unpacking.unpacker.is_complete() {
-            let reason = "its end is missing: it is cut off, or still being written";
+            let reason = "its end is missing: it is cut off, or still being written; put the whole file in its place and start again";
             return match last_line {
                 LastLine::Counts => Err(ReadError::Broken(reason.to_owned())),
                 // Looked at again when it has changed.
-                LastLine::Waits => Ok(Done { read_to: self.cutter.start(), unended: 1, grown: 0 }),
+                LastLine::Waits => {
+                    let read_to = self.cutter.start();
+                    Ok(Done { read_to, is_cut_off: true, ..Done::default() })
+                }
             };
         }
         if unpacking.to_skip() > 0 {
@@ -180,7 +183,7 @@ impl<'a> PartLines<'a> {
         }
         let (read_to, unended) = (self.cutter.start(), self.cutter.len() as u64);
         self.cutter.end();
-        Ok(Done { read_to, unended, grown })
+        Ok(Done { read_to, unended, grown, is_cut_off: false })
     }
 
     /// How the file begins, once; news where the track is this file.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::growing::{append, read_until, watched};
+use super::growing::{append, packed, read_until, watched};
 use super::warnings::Warnings;
 use super::{Folder, lines};
 use crate::source::Source;
@@ -87,4 +87,21 @@ fn what_is_added_to_a_finished_file_is_told_by_the_first_listing_that_shows_it()
     let told = warnings.take();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("a.ndjson") && told[0].contains("after it was finished"), "{told:?}");
+}
+
+#[test]
+fn an_archive_whose_end_never_came_is_given_up_by_name_with_what_is_to_be_done() {
+    for name in ["a.json.gz", "a.json.zst"] {
+        let whole = packed(name, &lines(0, 20_000));
+        let (folder, time) = finishing(name, &whole[..whole.len() - 5]);
+        let mut source = folder.source();
+        source.assign(&Positions::new()).unwrap();
+        let warnings = Warnings::default();
+        warnings.hear(|| finish(source.as_mut(), 3, &time));
+        let told = warnings.take();
+        assert_eq!(told.len(), 1, "{told:?}");
+        for words in [name, "its end is missing", "give the whole file a new name"] {
+            assert!(told[0].contains(words), "{words}: {told:?}");
+        }
+    }
 }
