@@ -220,7 +220,7 @@ impl Reader {
     }
 
     fn with(&self) -> TroubleWith {
-        TroubleWith::Track(self.track.clone())
+        TroubleWith::Reader(self.track.clone(), self.run)
     }
 
     /// Sends something that was read and that others follow.
@@ -325,6 +325,13 @@ impl Reader {
 /// How many bytes of a part lie before that place of its track.
 fn behind(at: i64, part: &FilePart) -> u64 {
     u64::try_from(at - part.start).unwrap_or(0)
+}
+
+/// Also one that is called off while it waits takes its trouble with it.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.trouble.end(&self.with());
+    }
 }
 
 pub(super) fn read_error(error: &object_store::Error) -> ReadError {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::source::files::list::checksum_of;
+use sluicegate_testing::careless::{CarelessStore, Carelessness};
 use sluicegate_testing::gate::{Gate, GatedStore};
 use sluicegate_testing::torn::TornStore;
 
@@ -58,9 +59,9 @@ async fn read(reader: Reader, mut receiver: Receiver<FromReader>) -> (Vec<i64>, 
 }
 
 #[test]
-fn what_one_track_can_do_again_says_nothing_of_another() {
+fn what_one_reader_can_do_again_says_nothing_of_another() {
     let trouble = Trouble::default();
-    let [one, other] = ["a", "b"].map(|name| TroubleWith::Track(partition(name)));
+    let [one, other] = ["a", "b"].map(|name| TroubleWith::Reader(partition(name), 1));
     trouble.begin(&one, "a cannot be read".to_owned());
     trouble.begin(&other, "b cannot be read".to_owned());
     trouble.end(&one);
@@ -78,6 +79,20 @@ async fn a_reader_that_panics_says_so() {
     reader.run().await;
     let said = receiver.recv().await.unwrap();
     assert!(matches!(said, FromReader { run: 3, news: News::Panicked, .. }));
+}
+
+#[tokio::test]
+async fn a_reader_that_is_called_off_takes_its_trouble_with_it() {
+    let store = Arc::new(CarelessStore::new(Carelessness::Denies));
+    let (reader, _receiver) = reader(store, part("in/a.json", 9, Packing::Plain));
+    let trouble = Arc::clone(&reader.trouble);
+    let reading = tokio::spawn(reader.run());
+    while trouble.get().is_none() {
+        tokio::task::yield_now().await;
+    }
+    reading.abort();
+    assert!(reading.await.unwrap_err().is_cancelled());
+    assert_eq!(trouble.get(), None);
 }
 
 /// Lines of twenty bytes each, several chunks of them.
@@ -113,14 +128,11 @@ async fn torn(
     let part = part("in/a.json", stored.len() as u64, packing);
     store.put(&part.file.path, stored.into()).await.unwrap();
     store.tear(2 * CHUNK_BYTES as u64, then.map(|then| packed(packing, then)));
-    let (reader, receiver) = reader(Arc::new(store), part);
+    let (mut reader, receiver) = reader(Arc::new(store), part);
+    reader.start = i64::try_from(start).unwrap();
+    reader.is_single = is_single;
     let known = &lines[..start.min(HEAD_BYTES)];
-    let reader = Reader {
-        start: i64::try_from(start).unwrap(),
-        is_single,
-        head: (is_single && start > 0).then(|| checksum_of(known)),
-        ..reader
-    };
+    reader.head = (is_single && start > 0).then(|| checksum_of(known));
     read(reader, receiver).await
 }
 

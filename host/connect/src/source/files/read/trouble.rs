@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluicegate_model::position::Partition;
 
-/// Why nothing is read at the moment, of each track and of the listing: what one of them can do again says nothing about
+/// Why nothing is read at the moment, of each reader and of the listing: what one of them can do again says nothing about
 /// the others.
 #[derive(Default)]
 pub(in crate::source::files) struct Trouble(Mutex<BTreeMap<TroubleWith, String>>);
@@ -13,7 +13,8 @@ pub(in crate::source::files) struct Trouble(Mutex<BTreeMap<TroubleWith, String>>
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::source::files) enum TroubleWith {
     Listing,
-    Track(Partition),
+    /// One of the readers that a track has one after the other.
+    Reader(Partition, u64),
 }
 
 impl Trouble {
