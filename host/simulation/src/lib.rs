@@ -12,8 +12,8 @@
 //! plugin    native code in the place of a module (plugin, diary_plugin)
 //! ```
 //!
-//! A reader looks at the tables all the while ([`reader`]). At the end every record must be there once. The same seed gives the
-//! same story, event by event.
+//! A reader looks at the tables all the while ([`reader`]). At the end every record must be there once. In some stories another chain
+//! wants the same tables ([`rival`]). The same seed gives the same story, event by event.
 
 #![forbid(unsafe_code)]
 
@@ -33,6 +33,7 @@ mod parts;
 mod plot;
 mod plugin;
 mod reader;
+mod rival;
 mod rows;
 mod source;
 mod stage;

@@ -36,6 +36,7 @@ use super::objects::LANE;
 use super::parts::{PartsWay, Uploads};
 use super::plot::{Plot, STAGE};
 use super::plugin;
+use super::rival::{CHAINS, Reading};
 use super::source::SimulatedEnds;
 use super::stage::InstanceStage;
 use super::store::{Network, Way};
@@ -50,6 +51,8 @@ pub(crate) struct Surroundings {
     pub(crate) uploads: Uploads,
     pub(crate) plot: Plot,
     pub(crate) topic: Arc<Topic>,
+    /// Which of two chains is read for.
+    pub(crate) reading: Reading,
     pub(crate) names: Names,
     pub(crate) lives: Lives,
     /// How many there are: places share them.
@@ -61,7 +64,9 @@ pub(crate) struct Surroundings {
 
 pub(crate) struct Life {
     pub(crate) instance: Arc<Instance>,
-    pub(crate) thread: Thread<Ended>,
+    /// None when it has ended.
+    thread: Option<Thread<Ended>>,
+    ended: Option<Result<Ended, String>>,
     pub(crate) lead: Lead,
     pub(crate) stop: Stop,
     metrics: Arc<LaneMetrics>,
@@ -70,13 +75,14 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Begins one in the place of that number.
+    /// Begins one in the place of that number, for that chain.
     ///
     /// # Errors
     ///
     /// The system has no thread for it.
     pub(crate) fn begin(
         place: usize,
+        chain: usize,
         around: &Surroundings,
         random: &mut Pcg64Mcg,
     ) -> Result<Self, String> {
@@ -114,9 +120,20 @@ impl Life {
             memory: Account::default(),
             lead: lead.clone(),
         };
-        let parts = around.parts(place, &instance, clock, lead.clone(), random);
+        let parts = around.parts((place, chain), &instance, clock, lead.clone(), random);
         let thread = supervise(parts, outside).map_err(|error| error.to_string())?;
-        Ok(Self { instance, thread, lead, stop, metrics, commands: commands_tx, _looks: looks_tx })
+        let thread = Some(thread);
+        let (commands, _looks) = (commands_tx, looks_tx);
+        Ok(Self { instance, thread, ended: None, lead, stop, metrics, commands, _looks })
+    }
+
+    /// How it has ended by itself; none if it goes on.
+    pub(crate) fn ended(&mut self) -> Option<&Result<Ended, String>> {
+        if let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) {
+            let panicked = |_| format!("{} panicked", self.instance.name);
+            self.ended = Some(thread.join().map_err(panicked));
+        }
+        self.ended.as_ref()
     }
 
     /// How often it has merged pieces of its state beside the lane.
@@ -138,7 +155,7 @@ impl Life {
 impl Surroundings {
     fn parts(
         &self,
-        place: usize,
+        (place, chain): (usize, usize),
         instance: &Arc<Instance>,
         clock: Clock,
         lead: Lead,
@@ -172,12 +189,14 @@ impl Surroundings {
             instance: Arc::clone(instance),
             runtime: runtime.clone(),
             lead,
+            chain,
+            reading: self.reading.clone(),
             seed: random.random(),
             faults: Arc::clone(&self.faults),
         };
         LaneParts {
             config: Arc::clone(&self.plot.config),
-            storage: self.storage_by(&store, parts),
+            storage: self.storage_by(&store, parts, chain),
             modules: ModuleStore::new(location(&store, "modules")),
             engine: engine(),
             ends: Arc::new(ends),
@@ -195,8 +214,13 @@ impl Surroundings {
     }
 
     /// The same by a way to the store, which may take objects in parts.
-    fn storage_by(&self, store: &Arc<dyn ObjectStore>, parts: Option<Parts>) -> LaneStorage {
-        let mut storage = storage(&self.plot, store);
+    fn storage_by(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        parts: Option<Parts>,
+        chain: usize,
+    ) -> LaneStorage {
+        let mut storage = storage(&self.plot, store, chain);
         storage.chain.parts.clone_from(&parts);
         storage.tables.values_mut().for_each(|table| table.parts.clone_from(&parts));
         storage
@@ -219,14 +243,14 @@ pub(crate) fn location(store: &Arc<dyn ObjectStore>, prefix: &str) -> Location {
     Location { store, prefix: Path::from(prefix), url, ..Location::in_memory() }
 }
 
-/// Chain and tables of the story in `store`.
-pub(crate) fn storage(plot: &Plot, store: &Arc<dyn ObjectStore>) -> LaneStorage {
+/// A chain of [`CHAINS`] and the tables of the story in `store`.
+pub(crate) fn storage(plot: &Plot, store: &Arc<dyn ObjectStore>, chain: usize) -> LaneStorage {
     let table = |(id, _): (Arc<str>, _)| {
         let folder = location(store, &format!("tables/{id}"));
         (id, folder)
     };
     LaneStorage {
-        chain: location(store, "chain"),
+        chain: location(store, CHAINS[chain]),
         tables: plot.config.tables().into_iter().map(table).collect(),
         job: plot.config.name.to_string(),
         lane: LANE.to_owned(),

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         }
     }
     let (mut rows, mut epochs, mut kills, mut terms, mut merges, mut events) = (0, 0, 0, 0, 0, 0);
+    let mut refused = 0;
     for seed in from..from.saturating_add(seeds) {
         let story = run(seed, None);
         if let Some(fault) = &story.fault {
@@ -39,10 +40,11 @@ fn main() -> ExitCode {
         kills += story.kills;
         terms += story.terms;
         merges += story.merges;
+        refused += story.refused;
         events += story.events.len();
     }
     println!(
-        "{seeds} seeds from {from}: {rows} rows in {epochs} epochs, each once; {kills} kills, {terms} terms, {merges} merges, {events} events"
+        "{seeds} seeds from {from}: {rows} rows in {epochs} epochs, each once; {kills} kills, {terms} terms, {merges} merges, {refused} refused, {events} events"
     );
     ExitCode::SUCCESS
 }

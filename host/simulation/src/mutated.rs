@@ -19,9 +19,10 @@ use object_store::{
 use sluicegate_chain::body::SlotBody;
 use sluicegate_chain::paths::{self, LaneTag};
 use sluicegate_chain::record::Epoch;
+use sluicegate_delta::claim::CHAIN_KEY;
 
-use super::objects::{JOB, LANE, is_record};
-use super::store::Way;
+use super::objects::{JOB, LANE, is_commit, is_record};
+use super::store::{Way, changed};
 use super::story::Mutation;
 
 /// How long a record is under way whose put was answered before.
@@ -157,6 +158,14 @@ fn forged(path: &Path, bytes: Bytes) -> Bytes {
     body.object().bytes().clone()
 }
 
+/// The property that names the chain of a table gets a name that nobody asks for.
+fn hide_chain(commit: &mut [u8]) {
+    let found = commit.windows(CHAIN_KEY.len()).position(|part| part == CHAIN_KEY.as_bytes());
+    if let Some(at) = found {
+        commit[at] = b'_';
+    }
+}
+
 /// Whether it is a data file of an epoch behind the newest.
 async fn is_undecided(store: &InMemory, path: &Path) -> bool {
     let Some(name) = path.filename().and_then(|name| LaneTag::new(JOB, LANE).parse(name)) else {
@@ -247,7 +256,11 @@ impl ObjectStore for MutatedWay {
             let source = "hidden".into();
             return Err(Error::NotFound { path: path.to_string(), source });
         }
-        self.way.get_opts(path, options).await
+        let found = self.way.get_opts(path, options).await?;
+        match self.mutation == Mutation::TablesNameNobody && is_commit(path) {
+            true => changed(found, |bytes| hide_chain(bytes)).await,
+            false => Ok(found),
+        }
     }
 
     fn delete_stream(

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use sluicegate_chain::Keep;
 use sluicegate_engine::lane::Bases;
 use sluicegate_model::position::Partition;
-use sluicegate_pipeline::Pipeline;
+use sluicegate_pipeline::{Pipeline, SinkConfig, SinkKind, TableFormat};
 
 use super::judge::{Judged, judge};
 use super::kind::{Event, GAP, Kind, LENGTH_MAX, WINDOW};
@@ -120,6 +120,16 @@ impl Plot {
         let (bases, keep) = (bases(random), keep(random));
         let part_bytes = random.random_bool(0.3).then(|| random.random_range(150..1_500));
         Self { config, kind, logs, rows, messages, bases, keep, part_bytes }
+    }
+}
+
+impl Plot {
+    /// Whether all that it writes to says which chain writes: Delta tables do, and a topic takes messages of any.
+    pub(crate) fn tables_name_chains(&self) -> bool {
+        let is_topic = |sink: &SinkConfig| matches!(sink.kind, SinkKind::Kafka(_));
+        let mut tables = self.config.tables().into_iter();
+        tables.all(|(_, table)| table.format == TableFormat::Delta)
+            && !self.config.sinks.iter().any(is_topic)
     }
 }
 

@@ -43,6 +43,16 @@ impl Reader {
         Self { store, storage, records: Vec::new(), rows: BTreeMap::new(), logs, looks: 0 }
     }
 
+    /// Another chain has the tables: their logs are not of this one.
+    pub(crate) fn leaves_logs(&mut self) {
+        self.logs.clear();
+    }
+
+    /// Whether a record of the input has a fate in the chain.
+    pub(crate) fn has_read(&self) -> bool {
+        self.records.iter().any(|record| record.source.fates().read > 0)
+    }
+
     /// Reads what is new, and sometimes looks whether what was there is there.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Records from memory, that come with time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
@@ -22,6 +22,7 @@ use sluicegate_runtime::{Bell, Runtime};
 
 use super::diary::Diary;
 use super::instance::Instance;
+use super::rival::Reading;
 use super::store::Network;
 use super::topic::{PARTITIONS, Topic, TopicCourier};
 
@@ -39,8 +40,11 @@ pub(crate) struct SimulatedEnds {
     pub(crate) instance: Arc<Instance>,
     pub(crate) runtime: Runtime,
     pub(crate) lead: Lead,
+    /// Of its lane, in [`super::rival::CHAINS`].
+    pub(crate) chain: usize,
+    pub(crate) reading: Reading,
     pub(crate) seed: u64,
-    /// Filled by a source that is read although its instance does not lead.
+    /// Filled by a source that is read although its instance does not lead, or another chain has the tables.
     pub(crate) faults: Arc<Mutex<Vec<String>>>,
 }
 
@@ -51,6 +55,8 @@ impl Ends for SimulatedEnds {
             runtime: self.runtime.clone(),
             diary: self.instance.diary.clone(),
             lead: self.lead.clone(),
+            chain: self.chain,
+            reading: self.reading.clone(),
             faults: Arc::clone(&self.faults),
             random: Pcg64Mcg::seed_from_u64(self.seed),
             at: BTreeMap::new(),
@@ -87,6 +93,8 @@ struct LogSource {
     runtime: Runtime,
     diary: Diary,
     lead: Lead,
+    chain: usize,
+    reading: Reading,
     faults: Arc<Mutex<Vec<String>>>,
     random: Pcg64Mcg,
     at: BTreeMap<Partition, usize>,
@@ -113,6 +121,10 @@ impl LogSource {
             }
         };
         self.progress = self.logs.iter().map(progress).collect();
+    }
+
+    fn is_wrong(&self, fault: &str) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault.to_owned());
     }
 
     /// What has come by now, some of it.
@@ -159,8 +171,10 @@ impl Source for LogSource {
 
     fn poll(&mut self, limits: &PollLimits) -> Result<Vec<RecordBlock>, SourceError> {
         if let Standing::Doubts | Standing::Lost(_) = self.lead.standing() {
-            let fault = "an instance reads although it does not lead".to_owned();
-            self.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(fault);
+            self.is_wrong("an instance reads although it does not lead");
+        }
+        if !self.reading.begins(self.chain) {
+            self.is_wrong("two chains read for the same tables");
         }
         let partitions: Vec<Partition> = self.logs.keys().cloned().collect();
         let mut blocks = Vec::new();

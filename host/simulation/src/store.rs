@@ -176,16 +176,27 @@ fn is_hashed(path: &Path) -> bool {
 /// One byte is another one, or the bytes end early. Which one it is differs from time to time: bytes that come twice in the same
 /// way lie there so, and a module here has three bytes.
 async fn damaged(found: GetResult, at: f64) -> Result<GetResult> {
+    changed(found, |bytes| {
+        let place = bytes.len() as f64 * at;
+        let (place, flipped) = (place as usize, 1 + (place.fract() * 255.0) as u8);
+        match bytes.get_mut(place) {
+            Some(_) if at < 0.2 => bytes.truncate(place),
+            Some(byte) => *byte ^= flipped,
+            None => {}
+        }
+    })
+    .await
+}
+
+/// What was read, with other bytes.
+pub(crate) async fn changed(
+    found: GetResult,
+    change: impl FnOnce(&mut Vec<u8>),
+) -> Result<GetResult> {
     let GetResult { meta, range, attributes, .. } = &found;
     let (meta, range, attributes) = (meta.clone(), range.clone(), attributes.clone());
     let mut bytes = found.bytes().await?.to_vec();
-    let place = bytes.len() as f64 * at;
-    let (place, flipped) = (place as usize, 1 + (place.fract() * 255.0) as u8);
-    match bytes.get_mut(place) {
-        Some(_) if at < 0.2 => bytes.truncate(place),
-        Some(byte) => *byte ^= flipped,
-        None => {}
-    }
+    change(&mut bytes);
     let payload = GetResultPayload::Stream(futures::stream::iter([Ok(bytes.into())]).boxed());
     Ok(GetResult { payload, meta, range, attributes })
 }

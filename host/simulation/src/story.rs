@@ -31,6 +31,8 @@ pub enum Mutation {
     OldPieceGoes,
     /// An owner deletes what it does not know, instead of what it knows to be old: one that slept knows little (C15).
     UnknownPieceGoes,
+    /// No log of a table shows which chain writes to it (T7).
+    TablesNameNobody,
 }
 
 /// What came of a seed.
@@ -50,6 +52,8 @@ pub struct Story {
     pub terms: u64,
     /// Times that pieces of a state were merged beside a lane.
     pub merges: u64,
+    /// Lives that were refused the tables, because another chain has them.
+    pub refused: usize,
 }
 
 /// As a table that a person reads, what went wrong in its last line.

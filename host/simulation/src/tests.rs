@@ -17,23 +17,25 @@ fn whatever_dies_and_whenever_every_row_is_there_once() {
             if let Some(fault) = &story.fault {
                 panic!("{story}\nseed {seed}: {fault}");
             }
-            (story.kills, story.terms, story.merges)
+            (story.kills, story.terms, story.merges, story.refused)
         });
-        stories.fold((0, 0, 0), add)
+        stories.fold((0, 0, 0, 0), add)
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let (kills, terms, merges) = thread::scope(|scope| {
+    let (kills, terms, merges, refused) = thread::scope(|scope| {
         let told: Vec<_> = (0..cores).map(|_| scope.spawn(tell)).collect();
-        told.into_iter().map(|told| told.join().unwrap()).fold((0, 0, 0), add)
+        told.into_iter().map(|told| told.join().unwrap()).fold((0, 0, 0, 0), add)
     });
     assert!(
-        kills > 800 && terms > 1_200 && merges > 100,
-        "{kills} kills, {terms} terms, {merges} merges: stories in which nothing happens"
+        kills > 800 && terms > 1_200 && merges > 100 && refused > 300,
+        "{kills} kills, {terms} terms, {merges} merges, {refused} refused: stories in which nothing happens"
     );
 }
 
-fn add(sum: (usize, u64, u64), one: (usize, u64, u64)) -> (usize, u64, u64) {
-    (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2)
+type Counts = (usize, u64, u64, usize);
+
+fn add(sum: Counts, one: Counts) -> Counts {
+    (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2, sum.3 + one.3)
 }
 
 #[test]
@@ -107,4 +109,9 @@ fn an_old_piece_of_state_that_goes_although_it_is_named_is_found() {
 #[test]
 fn an_owner_that_slept_and_deletes_what_it_does_not_know_is_found() {
     is_found(Mutation::UnknownPieceGoes, 300, "which is gone");
+}
+
+#[test]
+fn tables_that_name_no_chain_are_found() {
+    is_found(Mutation::TablesNameNobody, 50, "two chains read");
 }

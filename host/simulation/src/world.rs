@@ -19,6 +19,7 @@ use super::machine::Lives;
 use super::parts::Uploads;
 use super::plot::Plot;
 use super::reader::Reader;
+use super::rival::{self, CHAINS, Reading};
 use super::store::Network;
 use super::story::{Mutation, Story};
 use super::topic::Topic;
@@ -60,11 +61,14 @@ struct World {
     kills: usize,
     terms: u64,
     merges: u64,
+    refused: usize,
 }
 
 /// Where an instance runs, one life after the other.
 struct Place {
     life: Option<Life>,
+    /// Which of [`CHAINS`] its instances run.
+    chain: usize,
     /// When the next one begins.
     begins: Duration,
     wakes: Option<Duration>,
@@ -78,67 +82,78 @@ impl World {
             Names::from_bits(move || bits.lock().unwrap_or_else(PoisonError::into_inner).random());
         let network = Network::new(random.random());
         let count = random.random_range(2..=3);
-        let place = |number: u64| Place {
-            life: None,
-            begins: Duration::from_millis(400 * number),
-            wakes: None,
-        };
+        let place = |chain, begins| Place { life: None, chain, begins, wakes: None };
         let plot = Plot::new(&mut random, BAD_FOR);
         let (store, faults) = (Arc::<InMemory>::default(), Arc::<Mutex<Vec<String>>>::default());
         let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&store);
         let around = Surroundings {
             diary: Diary::begin(),
-            topic: Arc::new(Topic::new(storage(&plot, &straight), Arc::clone(&faults))),
+            topic: Arc::new(Topic::new(storage(&plot, &straight, 0), Arc::clone(&faults))),
             store,
             network: Arc::new(network),
             uploads: Uploads::default(),
             plot,
+            reading: Reading::default(),
             names,
             lives: Lives::default(),
             machines: random.random_range(1..=3),
             faults,
             mutation,
         };
-        let places = (0..count).map(place).collect();
-        Self { seed, random, around, places, kills: 0, terms: 0, merges: 0 }
+        let begins = (0..count).map(|number: u64| Duration::from_millis(400 * number));
+        let mut places: Vec<Place> = begins.map(|begins| place(0, begins)).collect();
+        let rival = rival::begins(seed, &around.plot, mutation);
+        places.extend(rival.map(|begins| place(1, begins)));
+        Self { seed, random, around, places, kills: 0, terms: 0, merges: 0, refused: 0 }
+    }
+
+    /// How many chains want the tables.
+    fn chains(&self) -> usize {
+        self.places.iter().map(|place| place.chain + 1).max().unwrap_or_default()
     }
 
     async fn play(mut self) -> Story {
         let straight: Arc<dyn ObjectStore> = Arc::<InMemory>::clone(&self.around.store);
-        let storage = storage(&self.around.plot, &straight);
-        let mut reader =
-            Reader::new(Arc::clone(&self.around.store), storage, &self.around.plot.config);
+        let plot = &self.around.plot;
+        let reader = |chain| {
+            let storage = storage(plot, &straight, chain);
+            Reader::new(Arc::clone(&self.around.store), storage, &plot.config)
+        };
+        let mut readers: Vec<Reader> = (0..self.chains()).map(reader).collect();
         if let Some(modules) = self.around.plot.kind.modules() {
             upload(&straight, modules).await;
         }
-        let played = self.play_on(&mut reader).await;
-        let Plot { rows, messages, .. } = &self.around.plot;
-        let compared = played.and_then(|()| reader.compare(rows)).and_then(|rows| {
-            self.around.topic.compare(messages)?;
-            Ok(rows)
-        });
+        let played = self.play_on(&mut readers).await;
+        let of_tables = &readers[self.around.reading.chain().unwrap_or(0)];
+        let compared = played.and_then(|()| self.compare(&readers, of_tables));
         self.end().await;
         let (rows, fault) = match compared {
             Ok(rows) => (rows, None),
             Err(fault) => (0, Some(fault)),
         };
-        let (events, epochs) = (self.around.diary.events(), reader.epochs());
-        let Self { kills, terms, merges, .. } = self;
-        Story { events, fault, rows, epochs, kills, terms, merges }
+        let (events, epochs) = (self.around.diary.events(), of_tables.epochs());
+        let Self { kills, terms, merges, refused, .. } = self;
+        Story { events, fault, rows, epochs, kills, terms, merges, refused }
     }
 
-    async fn play_on(&mut self, reader: &mut Reader) -> Result<(), String> {
+    /// Compares what tables and topic have with what they should. How many rows there are.
+    fn compare(&self, readers: &[Reader], of_tables: &Reader) -> Result<usize, String> {
+        let Plot { rows, messages, .. } = &self.around.plot;
+        if readers.iter().filter(|reader| reader.has_read()).count() > 1 {
+            return Err("two chains have records of the same input".to_owned());
+        }
+        let rows = of_tables.compare(rows)?;
+        self.around.topic.compare(messages)?;
+        Ok(rows)
+    }
+
+    async fn play_on(&mut self, readers: &mut [Reader]) -> Result<(), String> {
         loop {
             let now = self.around.diary.now();
             let is_bad = now < BAD_FOR;
             self.around.network.is_bad.store(is_bad, Ordering::Relaxed);
             if self.all_have_ended(now)? {
-                reader.look().await?;
-                reader.look_back().await?;
-                return match reader.look_at_logs().await? {
-                    true => Ok(()),
-                    false => Err("all have ended, and a table's log lacks an epoch".to_owned()),
-                };
+                return self.look_at_all(readers).await;
             }
             if is_bad {
                 self.something_happens(now)
@@ -146,9 +161,9 @@ impl World {
                 self.all_is_well()
             }
             self.judge()?;
-            reader.look().await?;
+            self.look(readers).await?;
             if now > BAD_FOR + WELL_AFTER {
-                let ended = reader.has_ended();
+                let ended = readers.iter().any(Reader::has_ended);
                 return Err(format!(
                     "nothing goes wrong any more, and it does not end; the chain has ended: {ended}"
                 ));
@@ -158,24 +173,52 @@ impl World {
         }
     }
 
+    /// When all have ended.
+    async fn look_at_all(&self, readers: &mut [Reader]) -> Result<(), String> {
+        self.look(readers).await?;
+        for reader in readers {
+            reader.look_back().await?;
+            if !reader.look_at_logs().await? {
+                return Err("all have ended, and a table's log lacks an epoch".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&self, readers: &mut [Reader]) -> Result<(), String> {
+        for (chain, reader) in readers.iter_mut().enumerate() {
+            if self.around.reading.is_of_another(chain) {
+                reader.leaves_logs();
+            }
+            reader.look().await?;
+        }
+        Ok(())
+    }
+
     /// Begins the lives that are due. Whether every place has ended for good.
     fn all_have_ended(&mut self, now: Duration) -> Result<bool, String> {
-        let mut have_ended = true;
+        let (mut have_ended, has_rival) = (true, self.chains() > 1);
         for number in 0..self.places.len() {
             let place = &mut self.places[number];
-            let Some(life) = &place.life else {
+            let Some(life) = &mut place.life else {
                 have_ended = false;
                 if now >= place.begins {
-                    place.life = Some(Life::begin(number, &self.around, &mut self.random)?);
+                    let begun = Life::begin(number, place.chain, &self.around, &mut self.random);
+                    place.life = Some(begun?);
                 }
                 continue;
             };
+            let is_refused = has_rival && life.ended().is_some_and(is_refused);
             if life.instance.is_dead() {
                 have_ended = false;
                 self.kills += 1;
                 self.rests(number, now);
-            } else if !life.thread.is_finished() {
+            } else if life.ended().is_none() {
                 have_ended = false;
+            } else if is_refused && now < BAD_FOR {
+                have_ended = false;
+                self.note_refusal(number)?;
+                self.rests(number, now);
             } else if life.stop.is_asked() {
                 have_ended = false;
                 self.rests(number, now);
@@ -187,21 +230,41 @@ impl World {
         Ok(have_ended)
     }
 
-    /// A life that ended by itself has finished, and nothing else.
+    /// A life that ended by itself has finished, or another chain has the tables.
     fn have_finished(&mut self) -> Result<(), String> {
-        for place in &mut self.places {
-            let Some(life) = place.life.take() else { continue };
+        let has_rival = self.chains() > 1;
+        for number in 0..self.places.len() {
+            let Some(mut life) = self.places[number].life.take() else { continue };
             self.merges += life.merges();
-            let Life { thread, instance, .. } = life;
-            match thread.join() {
-                Ok(Ended::Well(end)) => {
-                    self.around.diary.note(&instance.name, format!("ends: {end:?}"), "")
+            let name = life.instance.name.clone();
+            match life.ended() {
+                Some(Ok(Ended::Well(end))) => {
+                    self.around.diary.note(&name, format!("ends: {end:?}"), "")
                 }
-                Ok(Ended::Halted(why)) => return Err(format!("{} halts: {why}", instance.name)),
-                Err(_) => return Err(format!("{} panicked", instance.name)),
+                Some(ended) if has_rival && is_refused(ended) => self.note_refusal(number)?,
+                Some(Ok(Ended::Halted(why))) => return Err(format!("{name} halts: {why}")),
+                Some(Err(panicked)) => return Err(panicked.clone()),
+                None => {}
             }
         }
         Ok(())
+    }
+
+    /// A host was refused the tables: they are another chain's, whose hosts never are.
+    fn note_refusal(&mut self, number: usize) -> Result<(), String> {
+        self.refused += 1;
+        let chain = self.places[number].chain;
+        self.around.diary.note(
+            &format!("host-{}", number + 1),
+            "is refused: another chain has the tables",
+            CHAINS[chain],
+        );
+        match self.around.reading.chain() == Some(chain) {
+            true => {
+                Err(format!("the chain in `{}` reads, and is refused its tables", CHAINS[chain]))
+            }
+            false => Ok(()),
+        }
     }
 
     fn rests(&mut self, number: usize, now: Duration) {
@@ -261,15 +324,18 @@ impl World {
         }
     }
 
-    /// At most one believes to lead, and only who leads reads.
+    /// At most one believes to lead a chain, and only who leads reads.
     fn judge(&self) -> Result<(), String> {
         let leads = |place: &&Place| {
             let living = place.life.as_ref().filter(|life| !life.instance.is_dead());
             living.is_some_and(|life| life.lead.standing() == Standing::Leads)
         };
-        let leaders = self.places.iter().filter(leads).count();
-        if leaders > 1 {
-            return Err(format!("{leaders} instances believe to lead"));
+        for chain in 0..self.chains() {
+            let leaders = self.places.iter().filter(|place| place.chain == chain).filter(leads);
+            let leaders = leaders.count();
+            if leaders > 1 {
+                return Err(format!("{leaders} instances believe to lead"));
+            }
         }
         let faults = self.around.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
@@ -290,6 +356,11 @@ impl World {
         drop(lives);
         self.around.diary.note("world", format!("ends, seed {}", self.seed), "");
     }
+}
+
+/// Whether a life has ended because another chain has the tables.
+fn is_refused(ended: &Result<Ended, String>) -> bool {
+    matches!(ended, Ok(Ended::Halted(why)) if rival::is_refused(why))
 }
 
 /// Somebody has pushed the modules before.
