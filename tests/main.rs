@@ -39,6 +39,7 @@ mod plugin_swap;
 mod new_plugin;
 mod bad_input;
 mod columns;
+mod strangers;
 mod paths;
 mod closed_pipes;
 mod dead_letters;

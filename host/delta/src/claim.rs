@@ -168,6 +168,24 @@ pub async fn check_lane(storage: &LaneStorage, table: &str) -> Result<(), LogErr
     check(&state, &owner, &inspect::own_chains(storage).await?).map_err(refused)
 }
 
+/// Whether one of the lane's tables, by its id, is this pipeline's to delete. One that is not there is, and so is one whose log cannot
+/// be read: nobody can tell any more whose it was.
+///
+/// # Errors
+///
+/// As [`find`]; refused if it is another pipeline's, or was not made by one.
+pub async fn check_deletion(storage: &LaneStorage, table: &str) -> Result<(), LogError> {
+    let log = Log { table: storage.tables[table].clone() };
+    let metadata = match log.load(|_, _| {}).await {
+        Ok(state) => state.metadata,
+        Err(LogError::Refused { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let Some(metadata) = metadata else { return Ok(()) };
+    let checked = check_table(&metadata, &Owner::new(storage, table, ""));
+    checked.map_err(|reason| LogError::refused(&log.table, reason))
+}
+
 /// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id.
 ///
 /// # Errors

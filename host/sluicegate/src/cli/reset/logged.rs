@@ -22,7 +22,7 @@ pub(super) struct Logged<'s> {
 impl<'s> Logged<'s> {
     /// # Errors
     ///
-    /// Only some of their files are to go, or a log cannot be asked for.
+    /// Only some of their files are to go, or those of a table that is not the pipeline's; or a log cannot be asked for.
     pub(super) async fn find(
         pipeline: &Pipeline,
         storage: &'s LaneStorage,
@@ -39,6 +39,9 @@ impl<'s> Logged<'s> {
         }
         let mut writers = BTreeMap::new();
         for id in &ids {
+            if data == DataFiles::DeleteAll {
+                claim::check_deletion(storage, id).await?;
+            }
             match claim::find(storage, id).await {
                 Ok(writer) => writers.extend(writer.map(|writer| (Arc::clone(id), writer))),
                 // A log that cannot be read names nobody, and is to be forgotten all the same.
