@@ -82,18 +82,39 @@ impl<T: Copy> PerValue<T> {
     /// The answer for a text: that which was given for another row with the same one, if there is one.
     #[inline(always)]
     pub fn of(&self, text: Text<'_>, ask: impl FnOnce(&str) -> T) -> T {
-        let Source::Coded { column, code, .. } = text.0 else { return ask(text.as_str()) };
-        if self.column.get() != column {
-            self.forget(column);
-        }
-        match self.answers.get(code as usize).map(Cell::get) {
-            Some(Some(answer)) => answer,
-            _ => self.learn(column, code as usize, ask(text.as_str())),
+        match text.0 {
+            Source::Itself(text) => ask(text),
+            Source::Coded { column, code, offsets, text } => match self.known(column, code) {
+                Some(answer) => answer,
+                None => self.ask(column, code, offsets, text, ask),
+            },
         }
     }
 
+    #[inline(always)]
+    fn known(&self, column: u64, code: u32) -> Option<T> {
+        let answers = if self.column.get() == column { &*self.answers } else { &[] };
+        answers.get(code as usize).and_then(Cell::get)
+    }
+
+    /// Asks, and remembers the answer. It stands apart, so that what is left for the other rows is small enough to become part
+    /// of the loop over them: each would pay for a call. It takes a text in pieces, which stay in registers.
+    #[inline(never)]
+    fn ask(
+        &self,
+        column: u64,
+        code: u32,
+        offsets: &[u32],
+        text: &str,
+        ask: impl FnOnce(&str) -> T,
+    ) -> T {
+        if self.column.get() != column {
+            self.forget(column);
+        }
+        self.learn(column, code as usize, ask(text_at(offsets, text, code as usize)))
+    }
+
     /// From now on the answers are those of another column.
-    #[cold]
     fn forget(&self, column: u64) {
         self.column.set(column);
         self.answers[..self.used.replace(0)].iter().for_each(|answer| answer.set(None));
