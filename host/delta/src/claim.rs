@@ -7,10 +7,11 @@
 use serde_json::json;
 
 use super::actions::{Line, Metadata};
-use super::decide::{Commit, ENGINE, OWNER_KEY, Owner, commit};
+use super::decide::{Commit, ENGINE, OWNER_KEY, Owner, check_columns, commit};
 use super::log::Log;
 use super::problem::LogError;
 use super::state::LogState;
+use sluicegate_chain::shape::TableShape;
 use sluicegate_chain::{LaneStorage, inspect};
 use sluicegate_model::time::Clock;
 
@@ -150,40 +151,27 @@ pub async fn find(storage: &LaneStorage, table: &str) -> Result<Option<WriterOfT
     Ok(chain.map(|chain| WriterOfTable { chain: chain.to_owned(), place: place() }))
 }
 
-/// Whether the lane may write to one of its tables, by its id, as far as that says whose it is. Writes nothing.
+/// Whether the lane may write to one of its tables, by its id, as far as the table says whose it is. If its columns are known, also
+/// whether it can take them. Writes nothing.
 ///
 /// # Errors
 ///
 /// As [`find`]; refused too if it may not.
-pub async fn check_lane(storage: &LaneStorage, table: &str) -> Result<(), LogError> {
+pub async fn check_lane(
+    storage: &LaneStorage,
+    table: &str,
+    columns: Option<&TableShape>,
+) -> Result<(), LogError> {
     let (log, owner) =
         (Log { table: storage.tables[table].clone() }, Owner::new(storage, table, ""));
     let state = log.load(|_, _| {}).await?;
     let Some(metadata) = &state.metadata else { return Ok(()) };
     let refused = |reason| LogError::refused(&log.table, reason);
     check_table(metadata, &owner).map_err(refused)?;
-    if check(&state, &owner, &[]).is_ok() {
-        return Ok(());
+    if check(&state, &owner, &[]).is_err() {
+        check(&state, &owner, &inspect::own_chains(storage).await?).map_err(refused)?;
     }
-    check(&state, &owner, &inspect::own_chains(storage).await?).map_err(refused)
-}
-
-/// Whether one of the lane's tables, by its id, is this pipeline's to delete. One that is not there is, and so is one whose log cannot
-/// be read: nobody can tell any more whose it was.
-///
-/// # Errors
-///
-/// As [`find`]; refused if it is another pipeline's, or was not made by one.
-pub async fn check_deletion(storage: &LaneStorage, table: &str) -> Result<(), LogError> {
-    let log = Log { table: storage.tables[table].clone() };
-    let metadata = match log.load(|_, _| {}).await {
-        Ok(state) => state.metadata,
-        Err(LogError::Refused { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let Some(metadata) = metadata else { return Ok(()) };
-    let checked = check_table(&metadata, &Owner::new(storage, table, ""));
-    checked.map_err(|reason| LogError::refused(&log.table, reason))
+    columns.map_or(Ok(()), |columns| check_columns(&state, &owner, columns).map_err(refused))
 }
 
 /// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id.

@@ -121,6 +121,19 @@ pub fn within(state: &LogState, owner: &Owner, newest: Epoch) -> Result<Option<E
     }
 }
 
+/// Whether the table that is there is ours to write, and can take these columns.
+///
+/// # Errors
+///
+/// Why not, with the fix.
+pub(super) fn check_columns(
+    state: &LogState,
+    owner: &Owner,
+    shape: &TableShape,
+) -> Result<(), String> {
+    fields_for(state.protocol.as_ref(), state.metadata.as_ref(), owner, shape).map(drop)
+}
+
 /// The commit that makes the table; none if there is one.
 ///
 /// # Errors
@@ -134,8 +147,7 @@ pub fn create(
     now: i64,
 ) -> Result<Option<Commit>, String> {
     if state.version.is_some() {
-        fields_for(state.protocol.as_ref(), state.metadata.as_ref(), owner, shape)?;
-        return Ok(None);
+        return check_columns(state, owner, shape).map(|()| None);
     }
     let settings = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     let own = [(OWNER_KEY.to_owned(), owner.table())];

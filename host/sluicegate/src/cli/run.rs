@@ -1,5 +1,6 @@
 //! `sluicegate run`: one pipeline in the foreground, bounded or not.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -88,7 +89,8 @@ async fn look(storage: &LaneStorage, pipeline: &Pipeline) -> anyhow::Result<Opti
     let latest = latest(storage).await?;
     if latest.is_none() {
         check_begin(storage).await?;
-        refuse_others(pipeline, storage).await?;
+        // Their columns are compared when the modules are known.
+        refuse_others(pipeline, storage, &BTreeMap::new()).await?;
     }
     Ok(latest)
 }

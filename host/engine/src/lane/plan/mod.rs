@@ -84,13 +84,15 @@ pub struct Fitting {
     pub plugins: Vec<Plugin>,
     /// The tables without a log that they would make, for [`check_tables`](sluicegate_pipeline::fingerprint::columns::check_tables).
     pub tables: Vec<TableColumns>,
+    /// The columns of the tables with a log, by the table's id.
+    pub logged: BTreeMap<Arc<str>, Arc<TableShape>>,
 }
 
 /// Whether modules (one per stage, the aggregate included) fit the pipeline, without running it.
 pub fn fit_all(pipeline: &Pipeline, modules: &[PlacedModule]) -> Result<Fitting, PlanError> {
     let plan = Plan::new(pipeline, modules)?;
     let plugins = plan.all_stages().map(|stage| stage.plugin.clone()).collect();
-    Ok(Fitting { plugins, tables: plan.plain_tables(pipeline) })
+    Ok(Fitting { plugins, tables: plan.plain_tables(pipeline), logged: plan.shapes(pipeline)? })
 }
 
 /// Where the event time of a row comes from.

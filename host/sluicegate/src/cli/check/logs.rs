@@ -1,12 +1,16 @@
-//! Whose the Delta tables of a pipeline are, before anything is written.
+//! Whose the Delta tables of a pipeline are and what they can take, before anything is written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sluicegate_chain::LaneStorage;
+use sluicegate_chain::shape::TableShape;
 use sluicegate_delta::LogError;
 use sluicegate_delta::claim::check_lane;
 use sluicegate_pipeline::{Pipeline, TableFormat};
 
-/// Refuses tables of another pipeline, and those that another chain writes to. What cannot be asked is not judged: a start
-/// waits for it.
+/// Refuses tables of another pipeline, those that another chain writes to, and those that cannot take their `columns`, as far as
+/// these are known, by the table's id. What cannot be asked is not judged: a start waits for it.
 ///
 /// # Errors
 ///
@@ -14,13 +18,15 @@ use sluicegate_pipeline::{Pipeline, TableFormat};
 pub(in crate::cli) async fn refuse_others(
     pipeline: &Pipeline,
     storage: &LaneStorage,
+    columns: &BTreeMap<Arc<str>, Arc<TableShape>>,
 ) -> Result<(), LogError> {
     let mut refused = Vec::new();
     for (id, table) in pipeline.tables() {
         if table.format != TableFormat::Delta {
             continue;
         }
-        if let Err(error @ LogError::Refused { .. }) = check_lane(storage, &id).await {
+        let columns = columns.get(&id).map(|columns| &**columns);
+        if let Err(error @ LogError::Refused { .. }) = check_lane(storage, &id, columns).await {
             refused.push(error);
         }
     }

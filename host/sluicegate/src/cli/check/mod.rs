@@ -114,7 +114,7 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
     let engine =
         PluginEngine::new(None, Compiler::own_binary()).context("start the WebAssembly engine")?;
     let modules = ModuleStore::new(store::look(&pipeline.checkpoint.url, &stores)?);
-    let Fitting { plugins, tables } = fit_plugins(pipeline, &engine, &modules)?;
+    let Fitting { plugins, tables, logged } = fit_plugins(pipeline, &engine, &modules)?;
     if let Outlook::Continues(head) = &outlook {
         check_tables(&tables, &head.config)?;
     }
@@ -127,7 +127,7 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
         // A start would wait for the store.
         Ok(()) | Err(FoundError::Chain(_) | FoundError::Log(_)) => {}
     }
-    runtime.block_on(refuse_others(pipeline, &storage))?;
+    runtime.block_on(refuse_others(pipeline, &storage, &logged))?;
     if let Outlook::Continues(head) = &outlook {
         outlook::check_successors(pipeline, head, &plugins, &engine, &modules, runtime.handle())?;
     }
