@@ -60,15 +60,15 @@ pub(super) fn check(state: &LogState, owner: &Owner, own: &[String]) -> Result<(
     }
 }
 
-/// Why a chain may not add to the table of another one, with the fix. A chain that was in this very place is gone: no other
-/// `checkpoint.path` leads to it.
+/// Why a chain may not add to the table of another one, with the fix. One that was in this very place is gone, or came after the one
+/// that asks: no other `checkpoint.path` leads to it.
 fn another_writes(other: &str, place: Option<&str>, owner: &Owner) -> String {
     let ours = owner.table();
     match place {
         Some(place) if place == owner.place => format!(
-            "is written by the chain {other} of `{ours}`, which was in {place} when it took the table and is not there now: \
-             put it back from a copy, or choose another `path`, or run `sluicegate reset FILE`, and the next start takes the \
-             table"
+            "is written by the chain {other} of `{ours}`, which was in {place} too when it took the table: if that chain is \
+             there, another host goes on with it, restart this one; if it is gone, put it back from a copy, or choose another \
+             `path`, or run `sluicegate reset FILE`, and the next start takes the table"
         ),
         place => format!(
             "is written by another chain of `{ours}`, {other}, which was in {} when it took the table: correct \
@@ -172,6 +172,37 @@ pub async fn check_lane(
         check(&state, &owner, &inspect::own_chains(storage).await?).map_err(refused)?;
     }
     columns.map_or(Ok(()), |columns| check_columns(&state, &owner, columns).map_err(refused))
+}
+
+/// Whether one of the lane's tables, by its id, is this pipeline's to delete. One that is not there is. One whose log cannot be read is
+/// not: a table that another program made may be whole and need more than this one knows.
+///
+/// # Errors
+///
+/// As [`find`]; refused if it is another pipeline's, was not made by one, or nobody can tell.
+pub async fn check_deletion(storage: &LaneStorage, table: &str) -> Result<(), LogError> {
+    let log = Log { table: storage.tables[table].clone() };
+    let refused = |reason| Err(LogError::refused(&log.table, reason));
+    let state = match log.load(|_, _| {}).await {
+        Ok(state) => state,
+        Err(LogError::Refused { reason, .. }) => {
+            return refused(format!(
+                "{reason}. Whose it is cannot be told, so it is not deleted: correct `path`; or delete it by hand, if it is this \
+                 pipeline's, and reset again"
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    if state.version.is_none() {
+        return Ok(());
+    }
+    let ours = Owner::new(storage, table, "").table();
+    let fix = "correct `path`, or leave out --all-data, which would delete it";
+    match setting(&state, OWNER_KEY) {
+        Some(found) if *found == ours => Ok(()),
+        Some(found) => refused(format!("belongs to `{found}`, not to `{ours}`: {fix}")),
+        None => refused(format!("was not made by this pipeline: {fix}")),
+    }
 }
 
 /// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id.

@@ -81,10 +81,11 @@ impl<'s> Logged<'s> {
         for id in &self.ids {
             match self.data {
                 DataFiles::DeleteAll => sluicegate_delta::forget(&self.storage.tables[id]).await?,
-                _ if self.writers.contains_key(id) => {
-                    claim::release(self.storage, id, &clock).await?;
-                }
-                _ => {}
+                // Also one that was taken since it was looked for.
+                _ => match claim::release(self.storage, id, &clock).await {
+                    Ok(()) | Err(LogError::Refused { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                },
             }
         }
         Ok(())
