@@ -265,7 +265,7 @@ impl FilesSource {
                     }
                     self.pending = Some(Pending { partition, lines, from: 0 });
                 }
-                News::Grew { file, bytes } => warn_of_growth(&file, bytes),
+                News::Grew { file, bytes } => warn_of_growth(&file, bytes, self.watch.is_some()),
                 News::Done(done) => {
                     track.finish(done);
                     self.start_readers();

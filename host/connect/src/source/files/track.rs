@@ -335,12 +335,16 @@ impl Track {
     }
 }
 
-/// A bounded run reads what was there when the files were listed.
-pub(super) fn warn_of_growth(file: &str, bytes: u64) {
-    tracing::warn!(
-        file,
-        "grew after it was listed: {bytes} bytes of it are not read; with `watch` what is added to files is followed"
-    );
+/// What was there when the files were listed is read. Where they are watched, what is added later is read of those that nothing
+/// follows, as long as they are waited for.
+pub(super) fn warn_of_growth(file: &str, bytes: u64, is_watched: bool) {
+    let fix = match is_watched {
+        false => "with `watch` what is added to files is followed",
+        true => {
+            "a file must not grow behind which others are read, or which was quiet for `finish_after`"
+        }
+    };
+    tracing::warn!(file, "grew after it was listed: {bytes} bytes of it are not read; {fix}");
 }
 
 /// A position that leads nowhere: what was read of the file, and what comes behind, can only be told by a person.

@@ -46,6 +46,23 @@ fn what_is_added_to_a_file_after_it_was_listed_is_told_of_each_file() {
     }
 }
 
+/// The next listing halts it.
+#[test]
+fn a_watched_file_that_grows_before_another_is_not_advised_to_be_watched() {
+    let mut folder = watched(&[("a.ndjson", &lines(0, 3)), ("b.ndjson", &lines(0, 3))]);
+    folder.config.order = FileOrder::Sequential;
+    folder.clock = Clock::manual(0);
+    let mut source = folder.source();
+    let mut positions = genesis(source.as_mut());
+    append(&folder, "a.ndjson", "{\"n\":3}\n");
+    source.assign(&positions).unwrap();
+    let (mut records, warnings) = (Records::new(), Warnings::default());
+    warnings.hear(|| read_until(source.as_mut(), 6, &mut records, &mut positions));
+    let told = warnings.take();
+    let words = "8 bytes of it are not read; a file must not grow behind which others are read";
+    assert!(told.len() == 1 && told[0].contains("a.ndjson") && told[0].contains(words), "{told:?}");
+}
+
 /// Two files by a clock that a test moves; the first is finished a minute after it was quiet.
 fn finishing(first: &str, content: &[u8]) -> (Folder, Clock) {
     let mut folder = watched(&[("z.ndjson", &lines(0, 3))]);
