@@ -1,5 +1,8 @@
 //! The partitions of a lane: where each stands, and what became of its records.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -357,36 +360,5 @@ impl Partitions {
     /// Whether there are partitions and all have ended.
     pub(in crate::lane) fn all_ended(&self) -> bool {
         self.clock.all_ended()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sluicegate_model::time::Watermark;
-
-    /// Its last record was handed on before anybody knew that nothing follows.
-    #[test]
-    fn where_a_file_ends_is_news_once_though_its_position_stays() {
-        let mut partitions = Partitions::new(LaneClock::new(0, None, Watermark::None));
-        let partition = Partition { stream: Arc::from("a.json.gz"), number: 0 };
-        let (now, read) = (Duration::ZERO, Position::at(NextOffset::at(100)));
-        let index = partitions.index(&partition, now);
-        partitions.processed(index, &read);
-        for (end_offset, is_news) in
-            [(None, false), (Some(100), true), (Some(100), false), (None, true)]
-        {
-            let position = Position { end_offset, ..read.clone() };
-            let progress = PartitionProgress {
-                partition: partition.clone(),
-                read_to: Some(position.clone()),
-                end_offset: Some(100),
-                caught_up: true,
-                looked_at: None,
-                ended: false,
-            };
-            assert_eq!(partitions.progress(&[progress], now), is_news, "{end_offset:?}");
-            assert_eq!(partitions.all[index].position, position);
-        }
     }
 }
