@@ -179,6 +179,9 @@ impl Partitions {
         let mut moved = false;
         self.fall_silent = false;
         for one in progress {
+            if one.ended && self.was_retired(&one.partition) {
+                continue;
+            }
             let index = self.index(&one.partition, now);
             let partition = &mut self.all[index];
             partition.end_offset = one.end_offset;
@@ -197,6 +200,11 @@ impl Partitions {
             self.fall_silent |= is_silent && !self.clock.partitions()[index].idle;
         }
         moved
+    }
+
+    /// Whether it is a file that was taken out. Its source names the last that have ended until others come.
+    fn was_retired(&self, partition: &Partition) -> bool {
+        !self.index.contains_key(partition) && self.finished.contains(&partition.stream)
     }
 
     /// Whether a partition falls idle if polls go on to see it empty.
