@@ -264,8 +264,12 @@ impl Track {
     }
 
     fn advance(&mut self, next: i64) {
-        self.position.next_offset = NextOffset::at(next);
-        self.position.leader_epoch = self.checksum_before(next);
+        let (to, checksum) = (NextOffset::at(next), self.checksum_before(next));
+        // A reader that did not come as far as the position has not learnt how the file begins: what was known holds.
+        if checksum.is_some() || to != self.position.next_offset {
+            self.position.leader_epoch = checksum;
+        }
+        self.position.next_offset = to;
         self.position.ended = self.is_ended();
         self.note_end();
     }

@@ -51,6 +51,6 @@ impl Beginning {
 }
 
 /// How many of the first `read` bytes belong to the beginning.
-fn in_head(read: u64) -> usize {
+pub(super) fn in_head(read: u64) -> usize {
     usize::try_from(read).unwrap_or(usize::MAX).min(HEAD_BYTES)
 }

@@ -6,7 +6,7 @@ use std::mem;
 use futures::StreamExt;
 use object_store::{GetResult, GetResultPayload};
 
-use super::beginning::Beginning;
+use super::beginning::{Beginning, in_head};
 use super::local::{LocalFile, aside, begins_behind_a_line};
 use super::packed::{Packed, Unpacking};
 use super::{CHUNK_BYTES, Done, FilePart, LastLine, News, ReadError, Reader, shrunk};
@@ -130,10 +130,11 @@ impl<'a> PartLines<'a> {
         };
         let mut unpacking = Unpacking::new(unpacker, skip);
         let mut packed = Packed::open(result)?;
+        let mut is_compared = skip == 0;
         while let Some(bytes) = packed.next().await? {
             unpacking.give(bytes);
             loop {
-                let (mut cutter, to_skip) = (mem::take(&mut self.cutter), unpacking.to_skip());
+                let mut cutter = mem::take(&mut self.cutter);
                 let (back, cutter, cut) = aside(move || {
                     let cut = unpacking.cut(&mut cutter);
                     (unpacking, cutter, cut)
@@ -141,10 +142,12 @@ impl<'a> PartLines<'a> {
                 .await?;
                 (unpacking, self.cutter) = (back, cutter);
                 let (is_all, lines) = cut.map_err(broken)?;
-                if to_skip > 0 && unpacking.to_skip() == 0 {
+                // At once: the file may be cut off before the place where reading goes on.
+                let is_long_enough = unpacking.head().len() >= in_head(skip);
+                if is_long_enough && !mem::replace(&mut is_compared, true) {
                     self.beginning.compare(unpacking.head(), skip)?;
                 }
-                if unpacking.to_skip() == 0 {
+                if is_long_enough {
                     self.reader.tell_head(unpacking.head(), self.beginning).await?;
                 }
                 self.send(lines).await?;

@@ -3,6 +3,7 @@
 mod beside;
 mod gone;
 mod growing;
+mod replaced;
 mod told;
 mod warnings;
 
