@@ -4,7 +4,11 @@
 //! with the same packages selected, cargo resolves the same features, and the dependencies are built once, for the demo as
 //! well. Lints are found by the build itself: clippy's compiler stands in for rustc in our own crates, where `cargo clippy`
 //! would check all dependencies anew. For the same reason the documentation is made with the doc tests ([`rustdoc`]).
+//!
+//! Two steps are begun before their turn, because what runs then leaves cores idle: the services are fetched while the build
+//! runs, and the documentation is made beside the unit tests. The summary says how long their turns took.
 
+use std::path::Path;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -12,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, run};
+use crate::daemon::{Daemon, Output};
 use crate::workspace::Workspace;
 use crate::{compose, console, plugins, rustdoc, services};
 
@@ -22,7 +27,7 @@ const STEPS: [(&str, &str); 9] = [
     ("build and lints", "half an hour the first time, some minutes after a change"),
     ("deployment", "a second"),
     ("unit tests", "some minutes: searches, and a thousand stories"),
-    ("documentation", "two minutes: doc tests, and a warning is an error"),
+    ("documentation", "made beside the unit tests: doc tests, and a warning is an error"),
     ("services", "what is missing is fetched the first time, while the steps before run"),
     ("console in a browser", "two minutes: real Chromium, a real host, a real Kafka"),
     ("end to end", "some minutes, against a real Kafka and a real S3 server"),
@@ -38,8 +43,11 @@ pub fn run_all(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     // One build command for all that follows, so that nothing is built twice with other features.
     steps.step(|| run(&mut linted(workspace, &BUILD)?))?;
     steps.step(|| compose::check_files(workspace))?;
+    // Some unit tests wait, and rustdoc takes one crate after the other: neither keeps the cores busy.
+    let printed = workspace.target().join("documentation.log");
+    let documentation = Beside::start("documentation", &documentation(workspace)?, &printed)?;
     steps.step(|| run(&mut linted(workspace, &["test", "--workspace", "--lib", "--bins"])?))?;
-    steps.step(|| run(&mut documentation(workspace)?))?;
+    steps.step(|| documentation.finish())?;
     steps.step(|| fetching.join().unwrap_or_else(|_| bail!("fetching the services panicked")))?;
     steps.step(|| console::test(workspace, filter))?;
     // The times so far come before the last step, so that the last line is the test runner's own.
@@ -91,6 +99,30 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
     cargo
 }
 
+/// The command of a step that begins before its turn. Two that print at once cannot be read: what it prints waits in a file until
+/// its turn comes. If another step fails before, it is killed.
+struct Beside(Daemon);
+
+impl Beside {
+    /// Against one that hangs; it takes two minutes alone.
+    const LIMIT: Duration = Duration::from_secs(1_800);
+
+    fn start(step: &str, command: &Command, printed: &Path) -> Result<Self> {
+        eprintln!("\n== begun: {step}, prints to {}", printed.display());
+        Ok(Self(Daemon::start(step, command, Output::Log(printed))?))
+    }
+
+    /// Waits for its end, and shows all that it has printed.
+    fn finish(mut self) -> Result<()> {
+        let ended = self.0.wait(Self::LIMIT)?;
+        eprint!("{}", self.0.log());
+        if !ended.success() {
+            bail!("it ended with {ended}");
+        }
+        Ok(())
+    }
+}
+
 /// The steps so far, with how long each took.
 #[derive(Default)]
 struct Steps {
@@ -123,7 +155,7 @@ impl Steps {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::cargo;
+    use super::{Beside, Command, cargo};
     use crate::workspace::Workspace;
 
     /// Packages with their features, as a build resolves them along these edges.
@@ -145,5 +177,18 @@ mod tests {
             twice.is_empty(),
             "with other features in the tests, see tests/Cargo.toml: {twice:?}"
         );
+    }
+
+    #[test]
+    fn what_runs_beside_fails_when_its_turn_comes() {
+        let printed = Workspace::here().target().join("beside-in-tests.log");
+        let ended = |script: &str| {
+            let mut shell = Command::new("sh");
+            Beside::start("a step", shell.args(["-c", script]), &printed).unwrap().finish()
+        };
+        ended("echo fine; echo aside >&2").unwrap();
+        assert_eq!(std::fs::read_to_string(&printed).unwrap(), "fine\naside\n");
+        let failed = ended("exit 3").unwrap_err().to_string();
+        assert_eq!(failed, "it ended with exit status: 3");
     }
 }
