@@ -30,19 +30,27 @@ fn setting<'s>(state: &'s LogState, name: &str) -> Option<&'s str> {
     state.metadata.as_ref()?.configuration.get(name).map(String::as_str)
 }
 
-/// Whether a table is one of this pipeline.
+/// Whether a pipeline may write to a table.
 ///
 /// # Errors
 ///
 /// Why not, with the fix.
 pub(super) fn check_table(metadata: &Metadata, owner: &Owner) -> Result<(), String> {
+    let named = metadata.configuration.get(OWNER_KEY);
+    let adopt = match named {
+        Some(_) => String::new(),
+        None => format!(", or set its property `{OWNER_KEY}` to `{}`", owner.table()),
+    };
+    check_owner(named.map(String::as_str), owner, &format!("choose another path{adopt}"))
+}
+
+/// Whether a table is one of this pipeline, by whom its log `named`. If not, `fix` ends the sentence that says so.
+fn check_owner(named: Option<&str>, owner: &Owner, fix: &str) -> Result<(), String> {
     let ours = owner.table();
-    match metadata.configuration.get(OWNER_KEY) {
+    match named {
         Some(found) if *found == ours => Ok(()),
-        Some(found) => Err(format!("belongs to `{found}`, not to `{ours}`: choose another path")),
-        None => Err(format!(
-            "was not made by this pipeline: choose another path, or set its property `{OWNER_KEY}` to `{ours}`"
-        )),
+        Some(found) => Err(format!("belongs to `{found}`, not to `{ours}`: {fix}")),
+        None => Err(format!("was not made by this pipeline: {fix}")),
     }
 }
 
@@ -146,9 +154,13 @@ pub struct WriterOfTable {
 pub async fn find(storage: &LaneStorage, table: &str) -> Result<Option<WriterOfTable>, LogError> {
     let log = Log { table: storage.tables[table].clone() };
     let state = log.load(|_, _| {}).await?;
-    let chain = writer(&state).filter(|_| Owner::new(storage, table, "").has(&state));
-    let place = || setting(&state, PLACE_KEY).unwrap_or_default().to_owned();
-    Ok(chain.map(|chain| WriterOfTable { chain: chain.to_owned(), place: place() }))
+    Ok(writer_of(&state, &Owner::new(storage, table, "")))
+}
+
+fn writer_of(state: &LogState, owner: &Owner) -> Option<WriterOfTable> {
+    let chain = writer(state).filter(|_| owner.has(state))?.to_owned();
+    let place = setting(state, PLACE_KEY).unwrap_or_default().to_owned();
+    Some(WriterOfTable { chain, place })
 }
 
 /// Whether the lane may write to one of its tables, by its id, as far as the table says whose it is. If its columns are known, also
@@ -174,35 +186,34 @@ pub async fn check_lane(
     columns.map_or(Ok(()), |columns| check_columns(&state, &owner, columns).map_err(refused))
 }
 
-/// Whether one of the lane's tables, by its id, is this pipeline's to delete. One that is not there is. One whose log cannot be read is
-/// not: a table that another program made may be whole and need more than this one knows.
+/// As [`find`], of a table that is to be deleted, and so must be this pipeline's. One that is not there is. One whose log cannot be read
+/// is not: a table that another program made may be whole and need more than this one knows.
 ///
 /// # Errors
 ///
-/// As [`find`]; refused if it is another pipeline's, was not made by one, or nobody can tell.
-pub async fn check_deletion(storage: &LaneStorage, table: &str) -> Result<(), LogError> {
+/// As [`find`]; refused too if it is another pipeline's, was not made by one, or nobody can tell.
+pub async fn find_to_delete(
+    storage: &LaneStorage,
+    table: &str,
+) -> Result<Option<WriterOfTable>, LogError> {
     let log = Log { table: storage.tables[table].clone() };
-    let refused = |reason| Err(LogError::refused(&log.table, reason));
+    let refused = |reason| LogError::refused(&log.table, reason);
     let state = match log.load(|_, _| {}).await {
         Ok(state) => state,
         Err(LogError::Refused { reason, .. }) => {
-            return refused(format!(
+            return Err(refused(format!(
                 "{reason}. Whose it is cannot be told, so it is not deleted: correct `path`; or delete it by hand, if it is this \
                  pipeline's, and reset again"
-            ));
+            )));
         }
         Err(error) => return Err(error),
     };
-    if state.version.is_none() {
-        return Ok(());
+    let owner = Owner::new(storage, table, "");
+    if state.version.is_some() {
+        let fix = "correct `path`, or leave out --all-data, which would delete it";
+        check_owner(setting(&state, OWNER_KEY), &owner, fix).map_err(refused)?;
     }
-    let ours = Owner::new(storage, table, "").table();
-    let fix = "correct `path`, or leave out --all-data, which would delete it";
-    match setting(&state, OWNER_KEY) {
-        Some(found) if *found == ours => Ok(()),
-        Some(found) => refused(format!("belongs to `{found}`, not to `{ours}`: {fix}")),
-        None => refused(format!("was not made by this pipeline: {fix}")),
-    }
+    Ok(writer_of(&state, &owner))
 }
 
 /// Lets the next chain of this pipeline that wants it take one of the lane's tables, by its id.

@@ -39,15 +39,15 @@ impl<'s> Logged<'s> {
         }
         let mut writers = BTreeMap::new();
         for id in &ids {
-            if data == DataFiles::DeleteAll {
-                claim::check_deletion(storage, id).await?;
-            }
-            match claim::find(storage, id).await {
-                Ok(writer) => writers.extend(writer.map(|writer| (Arc::clone(id), writer))),
-                // A log that cannot be read names nobody, and is to be forgotten all the same.
-                Err(LogError::Refused { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+            let found = match data {
+                DataFiles::DeleteAll => claim::find_to_delete(storage, id).await?,
+                _ => match claim::find(storage, id).await {
+                    // One that cannot be read stays as it is, with its files.
+                    Err(LogError::Refused { .. }) => None,
+                    found => found?,
+                },
+            };
+            writers.extend(found.map(|writer| (Arc::clone(id), writer)));
         }
         Ok(Self { storage, ids, data, writers })
     }
