@@ -5,83 +5,39 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::harness::host::{ended, sluicegate};
-use crate::harness::place::Place;
+use crate::harness::amounts::{Amounts, Copying};
 
-const PIPELINE: &str = r#"
-name = "NAME"
-[source]
-type = "files"
-[source.files]
-path = "in"
-[schema]
-amount = "TYPE"
-ts = "timestamp(s)"
-[event_time]
-column = "ts"
-max_out_of_orderness = "0s"
-[[sinks]]
-id = "rows"
-type = "delta"
-path = "data/OUT"
-[checkpoint]
-path = "data/chain"
-"#;
+/// Has written the table `out`.
+const FIRST: Copying<'_> =
+    Copying { name: "first", kind: "int64", format: "delta", out: "data/out" };
 
-/// A folder with an input, in which the pipeline `first` has written the table `out`.
-struct Folder(Place);
+const SECOND: Copying<'_> = Copying { name: "second", ..FIRST };
 
-impl Folder {
-    fn new() -> Self {
-        let folder = Self(Place::local());
-        let input = folder.0.folder.path().join("in");
-        std::fs::create_dir(&input).unwrap();
-        std::fs::write(input.join("a.json"), "{\"amount\":5,\"ts\":1795258800}\n").unwrap();
-        folder.done(&["run"], "first", "int64", "out");
-        folder
-    }
+fn folder() -> Amounts {
+    let folder = Amounts::new();
+    folder.done(&["run"], FIRST);
+    folder
+}
 
-    /// Whether a command with such a pipeline does what it is to do, and what it says.
-    fn command(&self, arguments: &[&str], name: &str, kind: &str, out: &str) -> (bool, String) {
-        let text = PIPELINE.replace("NAME", name).replace("TYPE", kind).replace("OUT", out);
-        std::fs::write(self.0.folder.path().join("pipeline.toml"), text).unwrap();
-        let output = ended(sluicegate(&self.0).args(arguments).arg("pipeline.toml"));
-        let said =
-            String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
-        (output.status.success(), said)
-    }
+fn objects(folder: &Amounts) -> BTreeMap<String, Bytes> {
+    let paths = folder.0.list("").into_iter();
+    paths.map(|path| (path.clone(), folder.0.read(&path))).collect()
+}
 
-    #[track_caller]
-    fn done(&self, arguments: &[&str], name: &str, kind: &str, out: &str) {
-        let (done, said) = self.command(arguments, name, kind, out);
-        assert!(done, "{arguments:?}: {said}");
-    }
-
-    fn objects(&self) -> BTreeMap<String, Bytes> {
-        let paths = self.0.list("").into_iter();
-        paths.map(|path| (path.clone(), self.0.read(&path))).collect()
-    }
-
-    /// Each of the commands is refused in a sentence with these words, and changes nothing.
-    #[track_caller]
-    fn refused(&self, commands: &[&[&str]], (name, kind, out): (&str, &str, &str), words: &[&str]) {
-        let before = self.objects();
-        for arguments in commands {
-            let (done, said) = self.command(arguments, name, kind, out);
-            assert!(!done, "{arguments:?}: {said}");
-            words.iter().for_each(|part| assert!(said.contains(part), "{arguments:?}: {said}"));
-            let after = self.objects();
-            let changed = before.iter().find(|(path, bytes)| after.get(*path) != Some(bytes));
-            assert_eq!(changed, None, "{arguments:?}");
-            // A start asks the store whether it is a sound one, and leads before it opens a chain.
-            let is_told = |path: &str| path.contains("/probe/") || path.contains("/terms/");
-            let added = after.keys().find(|path| !before.contains_key(*path) && !is_told(path));
-            assert_eq!(added, None, "{arguments:?}");
-        }
-    }
-
-    fn newest_slot(&self) -> String {
-        self.0.list("chain/first/lanes/0/chain").pop().unwrap()
+/// Each of the commands is refused in a sentence with these words, and changes nothing.
+#[track_caller]
+fn refused(folder: &Amounts, commands: &[&[&str]], pipeline: Copying<'_>, words: &[&str]) {
+    let before = objects(folder);
+    for arguments in commands {
+        let said = folder.refused(arguments, pipeline).text;
+        words.iter().for_each(|part| assert!(said.contains(part), "{arguments:?}: {said}"));
+        let after = objects(folder);
+        let changed = before.iter().find(|(path, bytes)| after.get(*path) != Some(bytes));
+        assert_eq!(changed, None, "{arguments:?}");
+        // A start asks the store whether it is a sound one, and leads before it opens a chain.
+        let is_told = |path: &str| path.contains("/probe/") || path.contains("/terms/");
+        let added = after.keys().find(|path| !before.contains_key(*path) && !is_told(path));
+        assert_eq!(added, None, "{arguments:?}");
     }
 }
 
@@ -89,35 +45,39 @@ const START: [&[&str]; 2] = [&["check"], &["run"]];
 
 #[test]
 fn a_table_of_another_pipeline() {
-    let folder = Folder::new();
-    folder.refused(
+    let folder = folder();
+    refused(
+        &folder,
         &START,
-        ("second", "int64", "out"),
+        SECOND,
         &["belongs to `first/rows`, not to `second/rows`: choose another path"],
     );
     // One that has a chain of its own is not refused for want of anything to forget.
-    folder.done(&["run"], "second", "int64", "other");
+    let other = Copying { out: "data/other", ..SECOND };
+    folder.done(&["run"], other);
     let resets: [&[&str]; 2] =
         [&["reset", "--all-data", "--yes"], &["reset", "--all-data", "--dry-run"]];
-    folder.refused(
+    refused(
+        &folder,
         &resets,
-        ("second", "int64", "out"),
+        SECOND,
         &["belongs to `first/rows`", "correct `path`, or leave out --all-data"],
     );
-    folder.done(&["reset", "--all-data", "--yes"], "second", "int64", "other");
-    folder.done(&["verify"], "first", "int64", "out");
+    folder.done(&["reset", "--all-data", "--yes"], other);
+    folder.done(&["verify"], FIRST);
 }
 
 /// Another program may read it: this one knows of no checkpoints in parts, of the kind V2, nor what else there will be.
 #[test]
 fn a_table_that_cannot_be_read() {
-    let folder = Folder::new();
+    let folder = folder();
     for text in ["{\"protocol\":", "{\"commitInfo\":{}}\n"] {
         let version = format!("strange/_delta_log/{:020}.json", 0);
         folder.0.write(&version, text.into());
-        folder.refused(
+        refused(
+            &folder,
             &[&["reset", "--all-data", "--yes"]],
-            ("first", "int64", "strange"),
+            Copying { out: "data/strange", ..FIRST },
             &["the Delta table at", "strange", "correct `path`"],
         );
     }
@@ -125,24 +85,26 @@ fn a_table_that_cannot_be_read() {
 
 #[test]
 fn a_table_with_another_schema() {
-    let folder = Folder::new();
+    let folder = folder();
     // Its rows stay.
-    folder.done(&["reset", "--yes"], "first", "int64", "out");
-    folder.refused(
+    folder.done(&["reset", "--yes"], FIRST);
+    refused(
+        &folder,
         &START,
-        ("first", "string", "out"),
+        Copying { kind: "string", ..FIRST },
         &["has other columns", "write to another path"],
     );
 }
 
 #[test]
 fn a_chain_from_a_newer_version() {
-    let folder = Folder::new();
-    let slot = folder.newest_slot();
+    let folder = folder();
+    let slot = folder.0.list("chain/first/lanes/0/chain").pop().unwrap();
     folder.0.write(&slot, r#"{"v":99,"zone":"a"}"#.into());
-    folder.refused(
+    refused(
+        &folder,
         &START,
-        ("first", "int64", "out"),
+        FIRST,
         &[
             "has layout 99, this program reads up to",
             "run the version that wrote it, or a newer one",
@@ -152,17 +114,18 @@ fn a_chain_from_a_newer_version() {
 
 #[test]
 fn a_table_whose_chain_is_lost() {
-    let folder = Folder::new();
+    let folder = folder();
     std::fs::remove_dir_all(folder.0.folder.path().join("data/chain/first")).unwrap();
-    folder.refused(
+    refused(
+        &folder,
         &START,
-        ("first", "int64", "out"),
+        FIRST,
         &[
             "there is no chain of pipeline `first`",
             "correct `checkpoint.path`",
             "`sluicegate reset FILE`",
         ],
     );
-    folder.done(&["reset", "--yes"], "first", "int64", "out");
-    folder.done(&["run"], "first", "int64", "out");
+    folder.done(&["reset", "--yes"], FIRST);
+    folder.done(&["run"], FIRST);
 }

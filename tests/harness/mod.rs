@@ -8,6 +8,7 @@ pub mod topic;
 pub mod place;
 pub mod pipeline;
 pub mod host;
+pub mod amounts;
 pub mod chain;
 pub mod delta;
 pub mod table;
