@@ -139,7 +139,7 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
     let records = line.records;
     let mut text = String::new();
     let mut say = |what: &str, value: String| {
-        text += &printable(&format!("{:13}{value}", format!("{what}:")));
+        text += &printable(&format!("{:13} {value}", format!("{what}:")));
         text.push('\n');
     };
     say("pipeline", line.name.clone());

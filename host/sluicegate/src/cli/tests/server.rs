@@ -19,7 +19,7 @@ use sluicegate_chain::record::Epoch;
 use sluicegate_engine::counters::Commit;
 use sluicegate_engine::lane::Command;
 use sluicegate_engine::lead::Role;
-use sluicegate_engine::status::{PartitionView, Phase};
+use sluicegate_engine::status::{DeadLetterCount, PartitionView, Phase};
 use sluicegate_model::module::ModuleDigest;
 
 /// A server over pipeline `sales`, and the lane's ends of it.
@@ -201,6 +201,13 @@ fn the_status_is_read_at_a_glance() {
             module.digest = ModuleDigest([0xab; 32]);
         }
         status.state_bytes = 900 << 20;
+        status.dead_letters.push(DeadLetterCount {
+            kind: "decode".to_owned(),
+            count: 1,
+            first_stage: "sluicegate".to_owned(),
+            first_reason: "not JSON".to_owned(),
+            first_record: None,
+        });
         let other = PartitionView {
             partition: 1,
             holds_watermark: false,
@@ -224,20 +231,21 @@ fn the_status_is_read_at_a_glance() {
     let url = format!("http://{}/v1/pipelines/sales", server.address);
     let json = reqwest::blocking::get(url).unwrap().text().unwrap();
     expect![[r#"
-        pipeline:    sales
-        phase:       running
-        problem:     broker 127.0.0.1:9092 is not reachable\u{1b}[2J
-        leadership:  leads term 1 since 1970-01-01T00:00:00Z
-        fetched by:  librdkafka, because broker `kafka:9092` cannot be used
-        epoch:       7
-        watermark:   1970-01-01T00:16:40Z (4.0 s behind)
-        lag:         10
-        records:     10 read = 7 accepted + 2 filtered + 0 late + 1 dead-lettered
-        table log:   revenue at version 41, 2 epochs behind: the store is away; 100 small files became 2
-        open groups: 3 (943718400 bytes)
-        memory:      8.00 MiB of 64.00 MiB; this pipeline: 120 B state, 1.00 MiB plugins, 7.00 MiB input, 4.00 KiB staged
-        last commit: epoch 7 at 1970-01-01T00:16:43Z, took 0.08 s: 30 rows in 2 files (4000 bytes), state 500 bytes, 5 messages
-        near limit:  state: 943718400 of 1073741824 bytes. Keys and accumulators of open groups. With more than `limits.state_bytes`, or than `--memory` has room for, the pipeline halts.
+        pipeline:     sales
+        phase:        running
+        problem:      broker 127.0.0.1:9092 is not reachable\u{1b}[2J
+        leadership:   leads term 1 since 1970-01-01T00:00:00Z
+        fetched by:   librdkafka, because broker `kafka:9092` cannot be used
+        epoch:        7
+        watermark:    1970-01-01T00:16:40Z (4.0 s behind)
+        lag:          10
+        records:      10 read = 7 accepted + 2 filtered + 0 late + 1 dead-lettered
+        dead letters: 1 decode, the first at sluicegate: not JSON
+        table log:    revenue at version 41, 2 epochs behind: the store is away; 100 small files became 2
+        open groups:  3 (943718400 bytes)
+        memory:       8.00 MiB of 64.00 MiB; this pipeline: 120 B state, 1.00 MiB plugins, 7.00 MiB input, 4.00 KiB staged
+        last commit:  epoch 7 at 1970-01-01T00:16:43Z, took 0.08 s: 30 rows in 2 files (4000 bytes), state 500 bytes, 5 messages
+        near limit:   state: 943718400 of 1073741824 bytes. Keys and accumulators of open groups. With more than `limits.state_bytes`, or than `--memory` has room for, the pipeline halts.
 
         STAGE    MODULE      VERSION  DIGEST        GENERATION  ROWS  DROPPED  PER ROW
         valid    valid-sale  -        abababababab  1           0     0        -
@@ -263,12 +271,12 @@ fn a_host_that_stands_by_names_the_leader_and_shows_no_zeroes() {
         crate::cli::status::describe(&serde_json::from_value(answer.clone()).unwrap())
     };
     expect![[r#"
-        pipeline:    sales
-        phase:       standing by
-        leadership:  stands by since 1970-01-01T00:00:00Z; host-1/17 leads term 4
-        stream:      the leader tells: sluicegate status sales --url http://host-1:8080
+        pipeline:     sales
+        phase:        standing by
+        leadership:   stands by since 1970-01-01T00:00:00Z; host-1/17 leads term 4
+        stream:       the leader tells: sluicegate status sales --url http://host-1:8080
     "#]]
     .assert_eq(&of(&answer));
     answer["leadership"]["url"] = serde_json::Value::Null;
-    assert!(of(&answer).ends_with("stream:      the leader tells\n"), "{}", of(&answer));
+    assert!(of(&answer).ends_with("stream:       the leader tells\n"), "{}", of(&answer));
 }
