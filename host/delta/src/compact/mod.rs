@@ -87,6 +87,39 @@ pub struct Compacted {
     pub waiting: u64,
 }
 
+/// What would become of a table if nobody wrote to it meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Planned {
+    /// Commits: one for each new file.
+    pub commits: u64,
+    /// Files that would not be in the table any more.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes_before: u64,
+    /// Their rows; none if the log does not tell those of each.
+    pub rows: Option<u64>,
+}
+
+/// What [`compact`] would do with all the room that it wants. Writes nothing.
+///
+/// # Errors
+///
+/// As [`compact`], but for files that cannot be read.
+pub async fn plan(table: &Location, sizes: Sizes) -> Result<Planned, LogError> {
+    let contents = of_log(&Log { table: table.clone() }).await?;
+    let groups = pick(contents.files.values(), sizes);
+    if !groups.is_empty() {
+        decide::rewritable(&contents.state).map_err(|it| LogError::refused(table, it))?;
+    }
+    let files = || groups.iter().flatten();
+    Ok(Planned {
+        commits: groups.len() as u64,
+        files: files().count() as u64,
+        bytes_before: files().map(|file| bytes_of(file)).sum(),
+        rows: files().map(|file| rows_of(file)).sum(),
+    })
+}
+
 /// Compacts a table that this program made, whoever writes to it meanwhile. At most `groups_max` new files. Holds the bytes of
 /// those that become one and of the new one, twice [`Sizes::target`], at a time; where there is less room, files become
 /// smaller ones.

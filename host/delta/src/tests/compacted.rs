@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::faulty::Fault;
 use super::*;
 use crate::actions::{Add, Remove};
-use crate::compact::{Compacted, Room, Sizes, Unlimited, compact};
+use crate::compact::{Compacted, Planned, Room, Sizes, Unlimited, compact, plan};
 use crate::compare::{Rows, compare};
 use sluicegate_chain::record::Epoch;
 use sluicegate_store::Location;
@@ -75,6 +75,19 @@ fn small_files_become_one_with_the_same_rows_and_the_writer_goes_on() {
     assert_eq!(last.iter().filter(|line| line.add.is_some()).count(), 1, "only the new epoch");
     assert_eq!(compacted(&lane).unwrap().files, 2, "the new file goes to the large one");
     assert_eq!(compacted(&lane).unwrap(), Compacted::default(), "and then there is nothing to do");
+}
+
+#[test]
+fn what_is_planned_is_what_is_done() {
+    let lane = lane();
+    let before = commits(&lane).len();
+    let planned = lane.runtime.block_on(plan(lane.table(), ALL)).unwrap();
+    assert_eq!(commits(&lane).len(), before, "nothing is written");
+    let Compacted { commits, files, bytes_before, rows, .. } = compacted(&lane).unwrap();
+    assert_eq!(planned, Planned { commits, files, bytes_before, rows: Some(rows) });
+    assert_eq!((commits, rows), (1, 4));
+    let planned = lane.runtime.block_on(plan(lane.table(), ALL)).unwrap();
+    assert_eq!(planned, Planned { rows: Some(0), ..Planned::default() });
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use super::parquet_table::first_rows;
 use super::table_place::{Kind, OfPipeline, is_pipeline, of_pipeline, tables};
 use sluicegate_delta::claim::{CHAIN_KEY, PLACE_KEY};
-use sluicegate_delta::compact::{Compacted, Sizes, Unlimited, compact};
+use sluicegate_delta::compact::{Compacted, Planned, Sizes, Unlimited, compact, plan};
 use sluicegate_delta::contents::{Contents, contents, rows_of};
 use sluicegate_delta::decide::OWNER_KEY;
 use sluicegate_delta::vacuum::{self, Wish};
@@ -89,6 +89,9 @@ pub struct CompactArgs {
     /// Smaller files are put together until they have about so many bytes. Twice as much memory is needed
     #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = target)]
     pub target: u64,
+    /// Only say what would be put together
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Delete files in the folder of a Delta table that nobody needs any more
@@ -106,6 +109,9 @@ pub struct VacuumArgs {
     /// Delete them
     #[arg(long)]
     pub delete: bool,
+    /// Only say which, as without --delete
+    #[arg(long, conflicts_with = "delete")]
+    pub dry_run: bool,
     /// Keep files that were in the table no longer ago than this. Default: what the table's property
     /// `delta.deletedFileRetentionDuration` says, and 7 days without it
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
@@ -273,9 +279,33 @@ fn in_words(shown: &Value, url: &str) -> String {
     text
 }
 
+/// Says what [`compact_tables`] would do.
+fn plan_compaction(args: &CompactArgs, sizes: Sizes) -> anyhow::Result<ExitCode> {
+    let runtime = runtime()?;
+    let mut text = String::new();
+    let mut all = BTreeMap::new();
+    for (id, table) in args.place.tables()? {
+        let planned = runtime.block_on(plan(&table, sizes))?;
+        let Planned { commits, files, bytes_before, .. } = planned;
+        text += &match commits {
+            0 => format!("{id}: nothing to put together\n"),
+            _ => format!(
+                "{id}: {files} files of {} would become {commits}\n",
+                HumanBytes(bytes_before)
+            ),
+        };
+        all.insert(id, planned);
+    }
+    text += "nothing was changed: leave out --dry-run\n";
+    print(&if args.place.json { format!("{}\n", json!(all)) } else { text })
+}
+
 fn compact_tables(args: &CompactArgs) -> anyhow::Result<ExitCode> {
-    let (runtime, clock, names) = (runtime()?, Clock::system(), Names::random());
     let sizes = Sizes { target: args.target, after_files: None };
+    if args.dry_run {
+        return plan_compaction(args, sizes);
+    }
+    let (runtime, clock, names) = (runtime()?, Clock::system(), Names::random());
     let mut text = String::new();
     let mut all = BTreeMap::new();
     for (id, table) in args.place.tables()? {
