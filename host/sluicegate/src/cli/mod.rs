@@ -32,6 +32,7 @@ use clap::{Parser, Subcommand};
 use crate::stderr::say;
 use crate::telemetry::{self, LogFilterError, LogOptions};
 use left_behind::LeftBehind;
+use reset::NotForgotten;
 use sluicegate_chain::ChainError;
 use sluicegate_delta::LogError;
 use sluicegate_engine::lane::PlanError;
@@ -206,6 +207,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<TableConflict>()
             || cause.is::<check::UnreadablePlugin>()
             || cause.is::<LeftBehind>()
+            || cause.is::<NotForgotten>()
             || cause.is::<check::OtherModule>()
             || cause.is::<LogFilterError>()
             || matches!(cause.downcast_ref(), Some(ChainError::Beside { .. }))

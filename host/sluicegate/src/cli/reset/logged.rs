@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::bail;
 use sluicegate_chain::{DataFiles, LaneStorage};
 use sluicegate_delta::LogError;
 use sluicegate_delta::claim::{self, WriterOfTable};
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::{Pipeline, TableFormat};
+
+use super::NotForgotten;
 
 /// The tables of a pipeline that have a log.
 pub(super) struct Logged<'s> {
@@ -33,9 +34,10 @@ impl<'s> Logged<'s> {
         let ids: Vec<Arc<str>> = logged.map(|(id, _)| id).collect();
         // A log that names files which are gone cannot be read, and one that is gone loses those that were kept.
         if let (Some(id), DataFiles::DeleteOwn) = (ids.first(), data) {
-            bail!(
+            return Err(NotForgotten(format!(
                 "`{id}` is a Delta table, whose log names files of all chains: keep the data, or delete all of it with --all-data"
-            );
+            ))
+            .into());
         }
         let mut writers = BTreeMap::new();
         for id in &ids {

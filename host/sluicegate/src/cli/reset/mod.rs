@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::json;
 
 use crate::program::lane_storage;
@@ -21,6 +21,7 @@ use sluicegate_pipeline as config;
 use sluicegate_pipeline::Pipeline;
 use sluicegate_pipeline::environment::Environment;
 
+use super::REFUSED;
 use super::left_behind::refuse_left_behind;
 use logged::Logged;
 
@@ -60,10 +61,15 @@ pub struct ResetArgs {
     pub json: bool,
 }
 
+/// Why nothing was forgotten.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotForgotten(String);
+
 /// Says what there is, asks, and forgets it. Nothing to forget is not a failure.
 ///
 /// # Errors
-/// The file is refused, the store fails, or nobody is there to ask.
+/// The file is refused, the store fails, or [`NotForgotten`].
 pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     let environment = Environment::of_program();
     let pipeline = config::load(&args.pipeline, &environment)?;
@@ -86,7 +92,7 @@ pub fn run(args: &ResetArgs) -> anyhow::Result<ExitCode> {
     }
     if !args.yes && !is_confirmed(&pipeline)? {
         say("nothing was forgotten");
-        return Ok(ExitCode::FAILURE);
+        return Ok(ExitCode::from(REFUSED));
     }
     if found.epochs > 0 {
         runtime.block_on(refuse_if_it_runs(&pipeline, &storage))?;
@@ -112,16 +118,15 @@ const PATIENCE_MAX: Duration = Duration::from_secs(60);
 async fn refuse_if_it_runs(pipeline: &Pipeline, storage: &LaneStorage) -> anyhow::Result<()> {
     let patience = pipeline.checkpoint.interval * 2;
     let patience = patience.clamp(PATIENCE_MIN, PATIENCE_MAX);
-    let (name, stop_it) = (&pipeline.name, "stop it first; nothing was forgotten");
-    match presence(storage, patience).await? {
-        None => Ok(()),
-        Some(Presence::Beats(instance)) => {
-            bail!("pipeline `{name}` is running: `{instance}` says that it lives; {stop_it}")
-        }
-        Some(Presence::Moved(epoch)) => {
-            bail!("pipeline `{name}` is running: it has just committed epoch {epoch}; {stop_it}")
-        }
-    }
+    let runs = match presence(storage, patience).await? {
+        None => return Ok(()),
+        Some(Presence::Beats(instance)) => format!("`{instance}` says that it lives"),
+        Some(Presence::Moved(epoch)) => format!("it has just committed epoch {epoch}"),
+    };
+    let name = &pipeline.name;
+    let reason =
+        format!("pipeline `{name}` is running: {runs}; stop it first; nothing was forgotten");
+    Err(NotForgotten(reason).into())
 }
 
 /// Gives up the messages of the newest record, which may be sent in part.
@@ -146,7 +151,7 @@ fn give_up(
     if has_waited && !args.dry_run {
         if !args.yes && !is_confirmed(pipeline)? {
             say("nothing was given up");
-            return Ok(ExitCode::FAILURE);
+            return Ok(ExitCode::from(REFUSED));
         }
         runtime.block_on(refuse_if_it_runs(pipeline, storage))?;
         is_done = runtime.block_on(give_up_outbox(storage, "reset --outbox"))?.is_some();
@@ -228,10 +233,10 @@ fn description(
             size(*other_bytes)
         );
     }
-    text += &logged.description();
     for (id, table) in &storage.tables {
         text += &format!("             {id}: {}\n", table.url);
     }
+    text += &logged.description();
     let (own_stay, others_stay) = match data {
         DataFiles::Keep => (*data_files > 0, *other_files > 0),
         DataFiles::DeleteOwn => (false, *other_files > 0),
@@ -249,7 +254,8 @@ fn description(
 /// Asks for the pipeline's name: `y` is typed too easily.
 fn is_confirmed(pipeline: &Pipeline) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
-        bail!("nobody can be asked here: give --yes to forget it, or --dry-run to look");
+        let how = "nobody can be asked here: give --yes to forget it, or --dry-run to look";
+        return Err(NotForgotten(how.to_owned()).into());
     }
     print("Write the pipeline's name to forget it: ")?;
     let mut line = String::new();
