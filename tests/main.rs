@@ -40,6 +40,7 @@ mod new_plugin;
 mod bad_input;
 mod columns;
 mod strangers;
+mod resets;
 mod paths;
 mod closed_pipes;
 mod dead_letters;

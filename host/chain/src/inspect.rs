@@ -4,7 +4,7 @@ pub use super::opener::check_begin;
 use super::own;
 use super::record::{ChainRecord, Epoch};
 use super::store::LaneStore;
-use super::{ChainError, LaneStorage};
+use super::{ChainError, LaneStorage, mark};
 
 /// The newest epoch; none if the lane has no chain.
 ///
@@ -37,4 +37,14 @@ pub async fn record(
 /// [`ChainError::Store`].
 pub async fn own_chains(storage: &LaneStorage) -> Result<Vec<String>, ChainError> {
     own::own_chains(&LaneStore::new(&storage.chain, &storage.job, &storage.lane)).await
+}
+
+/// Whether the lane was forgotten on purpose and has not begun again.
+///
+/// # Errors
+///
+/// [`ChainError::Store`], [`ChainError::Unreadable`].
+pub async fn was_reset(storage: &LaneStorage) -> Result<bool, ChainError> {
+    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    Ok(mark::find(&store).await?.is_some())
 }

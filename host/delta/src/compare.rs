@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 
+use super::actions::Add;
 use super::claim;
 use super::contents::{Contents, Uneven, rows_of};
 use super::decide::{self, Owner};
 use super::paths;
 use super::problem::LogError;
 use sluicegate_chain::follow::{self, Found};
+use sluicegate_chain::paths::LaneTag;
 use sluicegate_chain::record::{ChainRecord, DataFile, Epoch};
 use sluicegate_chain::verify::report::{Finding, Matter};
 use sluicegate_chain::{LaneStorage, inspect};
@@ -31,7 +33,7 @@ pub struct Compared {
 /// Rows of a table whose files are not those of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// In the files of the log; none if it does not say of each.
+    /// In the files of the log, but for those of chains that were reset; none if it does not say of each.
     pub log: Option<u64>,
     /// In the files of all epochs that the log has; none if records of the first of them are gone.
     pub chain: Option<u64>,
@@ -67,10 +69,15 @@ pub async fn compare(
         }
     }
     let lying = listed(storage, table).await?;
-    let judge = Judge { table, log, through, named, found, lying };
+    let own = inspect::own_chains(storage).await?;
+    let mut earlier = earlier_files(storage, log, &owner, &own);
+    // A chain that is older than its id has another one in names of files.
+    earlier.retain(|path| paths::below(path).is_ok_and(|below| !found.files.contains_key(&below)));
+    let has_had_earlier = owner.others(&log.state).iter().any(|(chain, _)| own.contains(chain));
+    let judge = Judge { table, log, through, named, found, earlier, has_had_earlier, lying };
     let rows = judge.is_compacted().then(|| judge.rows());
     let mut findings = judge.findings(rows);
-    findings.extend(others(log, &owner, &inspect::own_chains(storage).await?));
+    findings.extend(others(log, &owner, &own));
     Ok(Some(Compared { through, head: head.epoch, rows, findings }))
 }
 
@@ -78,6 +85,20 @@ fn files_of(record: &ChainRecord, table: &str) -> Vec<(String, Named)> {
     let files = record.files.iter().filter(|file| file.table == table);
     let named = |file: &DataFile| Named { epoch: record.epoch, rows: file.rows };
     files.map(|file| (file.path.clone(), named(file))).collect()
+}
+
+/// Files of the log, by their paths there, of chains that the lane had before: `own` are all that it has or had.
+fn earlier_files(
+    storage: &LaneStorage,
+    log: &Contents,
+    owner: &Owner,
+    own: &[String],
+) -> BTreeSet<String> {
+    let tag = LaneTag::new(&storage.job, &storage.lane);
+    let chain_of = |path: &str| tag.parse(paths::below(path).ok()?.rsplit('/').next()?)?.chain;
+    let is_earlier = |chain: String| chain != owner.chain && own.contains(&chain);
+    let files = log.files.keys().filter(|path| chain_of(path).is_some_and(is_earlier));
+    files.cloned().collect()
 }
 
 /// What the log has of chains of this pipeline that are not the lane's `own`, and whether one of them has the table.
@@ -120,6 +141,10 @@ struct Judge<'j> {
     named: BTreeMap<String, Named>,
     /// Files in the folder that are the chain's by their names.
     found: Found,
+    /// Files of the log that are of chains which were reset, by their paths there: readers see them beside those of this one.
+    earlier: BTreeSet<String>,
+    /// Whether the log has, or had, epochs of such a chain.
+    has_had_earlier: bool,
     lying: BTreeSet<String>,
 }
 
@@ -140,15 +165,20 @@ impl Judge<'_> {
     fn is_compacted(&self) -> bool {
         let is_ours =
             |path: &String| self.named.contains_key(path) || self.found.files.contains_key(path);
-        let mut below = self.log.files.keys().map(|path| paths::below(path).unwrap_or_default());
+        let mut below = self.files().map(|(path, _)| paths::below(path).unwrap_or_default());
         below.any(|path| !is_ours(&path))
+    }
+
+    /// Files of the log but for those of earlier chains.
+    fn files(&self) -> impl Iterator<Item = (&String, &Add)> {
+        self.log.files.iter().filter(|(path, _)| !self.earlier.contains(*path))
     }
 
     fn rows(&self) -> Rows {
         let is_whole = self.found.kept_from <= Epoch::GENESIS.next();
         let in_log = self.named.values().filter(|named| Some(named.epoch) <= self.through);
         let chain = is_whole.then(|| in_log.map(|named| named.rows).sum());
-        Rows { log: self.log.files.values().map(rows_of).sum(), chain }
+        Rows { log: self.files().map(|(_, file)| rows_of(file)).sum(), chain }
     }
 
     /// What is amiss with the rows of a table that was compacted. The log forgets after a while what was taken out of it, so
@@ -157,15 +187,25 @@ impl Judge<'_> {
         let object = format!("{}: rows", self.table);
         match (rows.are_as_many(), rows) {
             (Some(false), Rows { log: Some(log), chain: Some(chain) }) => {
-                let detail = format!(
-                    "the table's log has {log} in its files, and the records of the same epochs {chain}; others write to the \
-                     table, and may have added or deleted some"
-                );
-                let is_of_ours = self.log.files.keys().all(|path| {
+                let is_of_ours = self.files().all(|(path, _)| {
                     let below = paths::below(path).unwrap_or_default();
                     paths::is_compacted(&below) || self.found.files.contains_key(&below)
                 });
-                let matter = if is_of_ours { Matter::Missing } else { Matter::Undecided };
+                // Compaction does not ask of which chain a file is.
+                let may_have_more = log > chain && self.has_had_earlier;
+                let (matter, why) = match (is_of_ours, may_have_more) {
+                    (true, true) => {
+                        (Matter::Undecided, "those of chains that were reset may be among them")
+                    }
+                    (true, false) => (Matter::Missing, "nobody else has put files there"),
+                    (false, _) => (
+                        Matter::Undecided,
+                        "others write to the table, and may have added or deleted some",
+                    ),
+                };
+                let detail = format!(
+                    "the table's log has {log} in its files, and the records of the same epochs {chain}; {why}"
+                );
                 Some(Finding { matter, object, detail })
             }
             (None, _) if left_out > 0 => {

@@ -51,6 +51,16 @@ impl Contents {
         }
     }
 
+    /// Whether a file belongs to it, by its path below the table's folder.
+    pub fn has(&self, below: &str) -> bool {
+        self.files.contains_key(&paths::logged(below))
+    }
+
+    /// Whether a file did, as far as the log still tells, by its path below the table's folder.
+    pub fn had(&self, below: &str) -> bool {
+        self.removed.contains_key(&paths::logged(below))
+    }
+
     /// Where its files lie below the table's folder.
     ///
     /// # Errors

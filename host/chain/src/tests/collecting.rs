@@ -12,6 +12,7 @@ use super::super::store::LaneStore;
 use super::super::sweep::sweep;
 use super::super::verify::report::{Matter, Report};
 use super::super::{floor, inspect, verify};
+use super::verifying::NoLogs;
 use super::*;
 use sluicegate_testing::held::HeldStore;
 
@@ -70,7 +71,7 @@ impl Lane {
     }
 
     fn verify(&self) -> Report {
-        let verify = verify::verify(&self.storage, true, |_, _| None, |_, _| ());
+        let verify = verify::verify(&self.storage, true, &NoLogs, |_, _| ());
         self.runtime.block_on(verify).unwrap().unwrap()
     }
 

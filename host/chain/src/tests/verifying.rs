@@ -8,10 +8,36 @@ use super::super::record::{ChainRecord, DataFile};
 use super::super::resolve::LOOK_BACK;
 use super::super::store::LaneStore;
 use super::super::verify::report::{Matter, Report};
-use super::super::verify::verify;
+use super::super::verify::{TableLogs, verify};
 use super::*;
 
 const COUNT: i64 = 5;
+
+/// Of tables without logs.
+pub(super) struct NoLogs;
+
+impl TableLogs for NoLogs {
+    fn excuse(&self, _: &ChainRecord, _: &DataFile) -> Option<String> {
+        None
+    }
+
+    fn has(&self, _: &str, _: &str) -> bool {
+        false
+    }
+}
+
+/// One that names everything.
+struct InLog;
+
+impl TableLogs for InLog {
+    fn excuse(&self, _: &ChainRecord, _: &DataFile) -> Option<String> {
+        None
+    }
+
+    fn has(&self, _: &str, _: &str) -> bool {
+        true
+    }
+}
 
 struct Lane {
     runtime: Runtime,
@@ -29,10 +55,7 @@ impl Lane {
     }
 
     fn verify(&self, hashes: bool) -> Report {
-        self.runtime
-            .block_on(verify(&self.storage, hashes, |_, _| None, |_, _| {}))
-            .unwrap()
-            .unwrap()
+        self.runtime.block_on(verify(&self.storage, hashes, &NoLogs, |_, _| {})).unwrap().unwrap()
     }
 
     fn found(&self) -> Vec<(Matter, String)> {
@@ -136,6 +159,22 @@ fn files_that_no_record_names_are_left_over_foreign_earlier_or_undecided() {
 }
 
 #[test]
+fn files_of_another_chain_that_a_log_names_are_the_table() {
+    let lane = Lane::new(COUNT);
+    let lost = LaneStorage { chain: lane.storage.chain.child("lost"), ..lane.storage.clone() };
+    lane.runtime.block_on(forget(&lost, DataFiles::Keep)).unwrap();
+    assert_eq!(live(&lane.runtime, &lost, 1), Ended::Done);
+    lane.runtime.block_on(forget(&lane.storage, DataFiles::Keep)).unwrap();
+    assert_eq!(live(&lane.runtime, &lane.storage, 1), Ended::Done);
+    let report = lane.runtime.block_on(verify(&lane.storage, true, &InLog, |_, _| {}));
+    let report = report.unwrap().unwrap();
+    assert_eq!(report.kept as i64, COUNT, "of the chain that was reset");
+    let [foreign] = &*report.findings else { panic!("{:?}", report.findings) };
+    assert_eq!(foreign.matter, Matter::Foreign);
+    assert!(foreign.detail.contains("without it readers of the table fail"), "{foreign:?}");
+}
+
+#[test]
 fn a_chain_with_a_gap_or_a_changed_record_says_where() {
     let lane = Lane::new(COUNT);
     let slot = |epoch| lane.below(&paths::slot(Epoch(epoch)));
@@ -168,13 +207,25 @@ fn a_sink_that_has_another_id_over_the_same_folder_has_the_same_files() {
     assert_eq!(lane.found().first().unwrap().0, Matter::Damaged);
 }
 
+/// Of tables that lay in another folder.
+struct Elsewhere;
+
+impl TableLogs for Elsewhere {
+    fn excuse(&self, _: &ChainRecord, file: &DataFile) -> Option<String> {
+        Some(format!("lay in data/{}", file.table))
+    }
+
+    fn has(&self, _: &str, _: &str) -> bool {
+        false
+    }
+}
+
 #[test]
 fn files_of_a_table_that_has_another_folder_now_are_not_missing() {
     let mut lane = Lane::new(COUNT);
     let elsewhere = lane.storage.chain.child("elsewhere");
     lane.storage.tables.insert(Arc::from("numbers"), elsewhere);
-    let was = |_: &ChainRecord, file: &DataFile| Some(format!("lay in data/{}", file.table));
-    let report = lane.runtime.block_on(verify(&lane.storage, true, was, |_, _| {}));
+    let report = lane.runtime.block_on(verify(&lane.storage, true, &Elsewhere, |_, _| {}));
     let report = report.unwrap().unwrap();
     assert!(!report.has_defects(), "{:?}", report.findings);
     assert_eq!(report.counts[&Matter::Foreign], COUNT as u64);

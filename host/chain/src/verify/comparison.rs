@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::TableLogs;
 use super::report::{Matter, Report};
 use crate::body::SlotBody;
 use crate::floor::Floor;
@@ -10,6 +11,9 @@ use crate::paths::DataFileName;
 use crate::record::{ChainRecord, DataFile, Epoch, Parent, RecordKind};
 use crate::resolve::FoundFile;
 use crate::{LaneStorage, parent_of};
+
+/// Ends what is said of a file that must not be deleted by hand.
+const IN_LOG: &str = "; the table's log names it: without it readers of the table fail";
 
 /// A data file whose size is right and whose hash is to be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,12 +82,8 @@ impl Comparison {
         self.parent = None;
     }
 
-    /// The next record. Returns its data files that are there with the right size. `excuse` as for [`verify`](super::verify).
-    pub(super) fn record(
-        &mut self,
-        body: &SlotBody,
-        excuse: impl Fn(&ChainRecord, &DataFile) -> Option<String>,
-    ) -> Vec<Expected> {
+    /// The next record. Returns its data files that are there with the right size.
+    pub(super) fn record(&mut self, body: &SlotBody, logs: &impl TableLogs) -> Vec<Expected> {
         let record = &body.record;
         if let Some(reason) = self.contradiction(record) {
             self.report.add(Matter::Damaged, format!("record of epoch {}", record.epoch), reason);
@@ -102,7 +102,7 @@ impl Comparison {
                 continue;
             };
             match self.listed.remove(&(Arc::clone(&id), file.path.clone())) {
-                None => match excuse(record, file) {
+                None => match logs.excuse(record, file) {
                     Some(detail) => self.report.add(Matter::Foreign, object, detail),
                     None => {
                         let detail = format!("named by epoch {}", record.epoch);
@@ -152,7 +152,13 @@ impl Comparison {
 
     /// What is left of the listing, sorted by what it is. `chain` is the chain's id in names, `earlier` those before it, `floor`
     /// tells who wrote the epochs whose records were let go.
-    pub(super) fn finish(mut self, chain: &str, earlier: &[String], floor: &Floor) -> Report {
+    pub(super) fn finish(
+        mut self,
+        chain: &str,
+        earlier: &[String],
+        floor: &Floor,
+        logs: &impl TableLogs,
+    ) -> Report {
         for ((table, path), (name, _)) in std::mem::take(&mut self.listed) {
             let object = format!("{table}: {path}");
             let (matter, detail) = match &name.chain {
@@ -179,12 +185,18 @@ impl Comparison {
                     Matter::LeftOver,
                     format!("the record of epoch {} does not name it", name.epoch),
                 ),
+                Some(of) if earlier.contains(of) && logs.has(&table, &path) => {
+                    self.report.kept += 1;
+                    continue;
+                }
                 Some(of) if earlier.contains(of) => {
                     (Matter::Earlier, format!("of chain {of}, which was reset"))
                 }
-                Some(of) => (Matter::Foreign, format!("of chain {of}")),
-                None => {
-                    (Matter::Foreign, "its name has no chain, and no record names it".to_owned())
+                of => {
+                    let no_chain = || "its name has no chain, and no record names it".to_owned();
+                    let whose = of.as_ref().map_or_else(no_chain, |of| format!("of chain {of}"));
+                    let is_seen = if logs.has(&table, &path) { IN_LOG } else { "" };
+                    (Matter::Foreign, whose + is_seen)
                 }
             };
             self.report.add(matter, object, detail);

@@ -23,9 +23,17 @@ use sluicegate_store::Location;
 use sluicegate_store::failure::is_absent;
 use sluicegate_store::once::holds;
 
+/// What the logs of tables say. They follow the chain, which knows nothing of them.
+pub trait TableLogs {
+    /// Of a file of a record that is not there: why that is no loss, if it is none.
+    fn excuse(&self, record: &ChainRecord, file: &DataFile) -> Option<String>;
+
+    /// Whether readers are told of a file, by the table's id and the path below its folder. It is the table then, whosever it is.
+    fn has(&self, table: &str, path: &str) -> bool;
+}
+
 /// Compares the chain of a lane, its retained states and outboxes, and all its data files with what lies in the store: by
-/// size, and by hash if `hashes`. None if there is no chain. `excuse` says of a file of a record that is not there why that is
-/// no loss, if it is none. `progress` is told how many epochs of how many were compared.
+/// size, and by hash if `hashes`. None if there is no chain. `progress` is told how many epochs of how many were compared.
 ///
 /// # Errors
 ///
@@ -33,7 +41,7 @@ use sluicegate_store::once::holds;
 pub async fn verify(
     storage: &LaneStorage,
     hashes: bool,
-    excuse: impl Fn(&ChainRecord, &DataFile) -> Option<String>,
+    logs: &impl TableLogs,
     progress: impl Fn(u64, u64),
 ) -> Result<Option<Report>, ChainError> {
     let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
@@ -84,7 +92,7 @@ pub async fn verify(
             }
             Some(Ok(body)) => body,
         };
-        let expected = comparison.record(&body, &excuse);
+        let expected = comparison.record(&body, logs);
         if hashes {
             compare_hashes(storage, expected, &mut comparison.report).await?;
         }
@@ -96,7 +104,7 @@ pub async fn verify(
         progress(epoch.0 + 1, latest.0 + 1);
     }
     let earlier = own_chains(&store).await?;
-    Ok(Some(comparison.finish(&chain, &earlier, &floor)))
+    Ok(Some(comparison.finish(&chain, &earlier, &floor, logs)))
 }
 
 async fn compare_hashes(

@@ -20,7 +20,7 @@ pub enum Matter {
     LeftOver,
     /// It has the pipeline's name and another chain's, or none that a record proves.
     Foreign,
-    /// It is of a chain of this pipeline that was `reset` and whose data were kept.
+    /// It is of a chain of this pipeline that was `reset` and whose data were kept, and no log of a table names it.
     Earlier,
     /// It is of an epoch that is being committed, or that a dead process has left, or whose record cannot be read.
     Undecided,
@@ -66,6 +66,8 @@ pub struct Report {
     pub let_go: u64,
     /// Data files of those epochs, which are theirs by their names.
     pub by_name: u64,
+    /// Data files of chains that were `reset`, which the logs of their tables name: they are in the tables, and stay.
+    pub kept: u64,
     /// States and outboxes that were compared.
     pub blobs: u64,
     /// Data files that records name.

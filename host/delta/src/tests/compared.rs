@@ -2,10 +2,14 @@
 
 use sluicegate_chain::record::Epoch;
 use sluicegate_chain::verify::report::Matter;
+use sluicegate_chain::{DataFiles, forget};
 
 use super::*;
 use crate::actions::{Add, Remove};
+use crate::claim::release;
 use crate::compare::compare;
+use crate::contents::Contents;
+use crate::paths;
 
 /// A lane of three epochs with a file each, all in the log.
 fn lane() -> Lane {
@@ -113,6 +117,70 @@ fn a_file_that_no_record_names_is_left_over() {
     let [(matter, detail)] = findings(&lane).try_into().unwrap();
     assert_eq!(matter, Matter::LeftOver);
     assert!(detail.contains("the record of epoch 2 does not"), "{detail}");
+}
+
+#[test]
+fn a_file_is_known_by_its_path_below_the_folder() {
+    let mut table = Contents::default();
+    let (logged, below) = ("city=a%2520b/x.parquet", "city=a%20b/x.parquet");
+    table.apply(0, vec![put_in(logged)]);
+    assert!(table.has(below) && !table.has(logged) && !table.had(below));
+    let remove = Remove {
+        path: logged.to_owned(),
+        deletion_timestamp: Some(5_000),
+        data_change: false,
+        extended_file_metadata: None,
+        partition_values: None,
+        size: None,
+    };
+    table.apply(1, vec![Line { remove: Some(remove), ..Line::default() }]);
+    assert!(table.had(below) && !table.has(below));
+}
+
+/// A lane that was reset, whose data were kept, and that has begun again with one epoch.
+fn begun_again() -> Lane {
+    let before = lane();
+    before.runtime.block_on(async {
+        let clock = Clock::manual(5_000_000);
+        release(&before.storage, "numbers", &clock).await.unwrap();
+        forget(&before.storage, DataFiles::Keep).await.unwrap();
+    });
+    let mut lane = Lane::at(&before.store, "chain");
+    lane.commit(1, &["n"]);
+    let mut log = open(&lane, &["n"]).unwrap();
+    lane.runtime.block_on(log.take(&[])).unwrap();
+    catch_up(&lane, &mut log).unwrap();
+    lane
+}
+
+#[test]
+fn files_of_a_chain_that_was_reset_are_the_table() {
+    let lane = begun_again();
+    let log = lane.runtime.block_on(contents(lane.table())).unwrap();
+    assert_eq!(log.files.len(), 4, "of both chains");
+    assert_eq!(findings(&lane), []);
+}
+
+#[test]
+fn a_file_that_holds_rows_of_a_chain_that_was_reset_tells_nothing_of_others() {
+    let lane = begun_again();
+    let log = lane.runtime.block_on(contents(lane.table())).unwrap();
+    let name = paths::compacted(&"0a1b".repeat(8));
+    let together = |rows: u64| {
+        let mut lines: Vec<Line> =
+            log.files.keys().map(|path| take_out(&lane, path.clone())).collect();
+        let mut line = put_in(&name);
+        line.add.as_mut().unwrap().stats = Some(format!("{{\"numRecords\":{rows}}}"));
+        lines.push(line);
+        lines
+    };
+    put_foreign(&lane, together(12));
+    let file = lane.table().path(&name);
+    lane.runtime.block_on(lane.store.untroubled().put(&file, "1".into())).unwrap();
+    let [(matter, detail)] = findings(&lane).try_into().unwrap();
+    assert_eq!(matter, Matter::Undecided);
+    assert!(detail.contains("has 12 in its files") && detail.contains("epochs 3"), "{detail}");
+    assert!(detail.contains("chains that were reset may be among them"), "{detail}");
 }
 
 #[test]

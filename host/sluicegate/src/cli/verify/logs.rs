@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use sluicegate_chain::LaneStorage;
 use sluicegate_chain::record::{ChainRecord, DataFile};
+use sluicegate_chain::verify::TableLogs;
 use sluicegate_chain::verify::report::{Matter, Report};
 use sluicegate_delta::LogError;
 use sluicegate_delta::compare::{Rows, compare};
@@ -86,18 +87,6 @@ impl Logs {
         Ok(logs)
     }
 
-    /// Why a file of a record that is not there is no loss, if it is none.
-    pub(super) fn excuse(&self, record: &ChainRecord, file: &DataFile) -> Option<String> {
-        let log = self.read.get(&*file.table);
-        if log.is_some_and(|log| log.removed.contains_key(&file.path)) {
-            return Some("somebody else has taken it out of the table's log".to_owned());
-        }
-        let now = self.places.get(&*file.table)?;
-        let then = place_of(&record.config, &file.table)?;
-        let is_elsewhere = !is_same_place(then, now);
-        is_elsewhere.then(|| format!("the table was in {then} then; not looked for there"))
-    }
-
     /// Adds to a report what does not fit. How far each log is.
     pub(super) async fn compare(
         &self,
@@ -132,5 +121,22 @@ impl Logs {
             });
         }
         Ok(lines)
+    }
+}
+
+impl TableLogs for Logs {
+    fn excuse(&self, record: &ChainRecord, file: &DataFile) -> Option<String> {
+        let log = self.read.get(&*file.table);
+        if log.is_some_and(|log| log.had(&file.path)) {
+            return Some("somebody else has taken it out of the table's log".to_owned());
+        }
+        let now = self.places.get(&*file.table)?;
+        let then = place_of(&record.config, &file.table)?;
+        let is_elsewhere = !is_same_place(then, now);
+        is_elsewhere.then(|| format!("the table was in {then} then; not looked for there"))
+    }
+
+    fn has(&self, table: &str, path: &str) -> bool {
+        self.read.get(table).is_some_and(|log| log.has(path))
     }
 }

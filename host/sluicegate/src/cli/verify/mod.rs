@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::program::look_at_lane;
 use logs::{LogLine, Logs};
-use sluicegate_chain::inspect::check_begin;
+use sluicegate_chain::inspect::{check_begin, was_reset};
 use sluicegate_chain::verify::report::{Matter, Report};
 use sluicegate_chain::verify::verify;
 use sluicegate_pipeline as config;
@@ -53,17 +53,20 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     };
     // Before the chain: what it does not have then was never committed.
     let logs = runtime.block_on(Logs::read(&pipeline, &storage))?;
-    let excuse = |record: &_, file: &_| logs.excuse(record, file);
     let progress = |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     };
-    let report = runtime.block_on(verify(&storage, !args.sizes_only, excuse, progress))?;
+    let report = runtime.block_on(verify(&storage, !args.sizes_only, &logs, progress))?;
     bar.finish_and_clear();
     let Some(mut report) = report else {
         runtime.block_on(check_begin(&storage))?;
+        let since = match runtime.block_on(was_reset(&storage))? {
+            true => "it was reset, and has not run since",
+            false => "it has not run yet",
+        };
         bail!(
-            "there is no chain of pipeline `{}` in {}: it has not run yet",
+            "there is no chain of pipeline `{}` in {}: {since}",
             pipeline.name,
             storage.chain.url
         );
@@ -95,7 +98,8 @@ fn description(pipeline: &Pipeline, report: &Report, logs: &[LogLine]) -> String
         text +=
             &format!("{:<9}  {}: {}\n", finding.matter.to_string(), finding.object, finding.detail);
     }
-    let Report { epochs, let_go, by_name, blobs, files, bytes, hashed, counts, findings } = report;
+    let Report { epochs, let_go, by_name, kept, blobs, files, bytes, .. } = report;
+    let Report { hashed, counts, findings, .. } = report;
     let shown = findings.len() as u64;
     let all: u64 = counts.values().sum();
     if all > shown {
@@ -110,6 +114,11 @@ fn description(pipeline: &Pipeline, report: &Report, logs: &[LogLine]) -> String
     if *let_go > 0 {
         text += &format!(
             "{let_go} older epochs have no records any more (`checkpoint.retain`): {by_name} data files are theirs by name\n"
+        );
+    }
+    if *kept > 0 {
+        text += &format!(
+            "{kept} data files of chains that were reset are in their tables, whose logs name them, and stay\n"
         );
     }
     logs.iter().for_each(|log| text += &format!("{}\n", log.in_words()));
