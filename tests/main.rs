@@ -41,6 +41,7 @@ mod bad_input;
 mod columns;
 mod strangers;
 mod resets;
+mod namesakes;
 mod paths;
 mod closed_pipes;
 mod dead_letters;
