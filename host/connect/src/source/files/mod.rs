@@ -29,6 +29,7 @@ mod walk;
 mod keys;
 mod list;
 mod listing;
+mod look;
 mod read;
 mod track;
 mod set;
@@ -49,9 +50,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{PartitionProgress, PollLimits, RecordBlock, Source, SourceError};
 use buffers::{CHUNKS_AHEAD, Lent};
-use list::{ENDINGS, FilesPlace, ListError, Listed};
+use list::{FilesPlace, Listed};
 use listing::Listings;
-use read::{FromReader, News, Reader, Trouble, TroubleWith};
+use read::{FromReader, News, Reader, Trouble};
 use room::{Pending, Room};
 use set::FileSet;
 use sluicegate_chain::finished::FinishedFiles;
@@ -61,9 +62,6 @@ use sluicegate_pipeline::FilesConfig;
 use sluicegate_runtime::Bell;
 use sluicegate_store::StoreOptions;
 use track::{Track, warn_of_growth};
-
-/// How long one call waits for a listing.
-const LIST_WAIT: Duration = Duration::from_secs(1);
 
 /// Reads files below one place.
 pub struct FilesSource {
@@ -120,77 +118,6 @@ impl FilesSource {
             progress: Vec::new(),
             trouble: Arc::default(),
         })
-    }
-
-    /// Waits a while for a listing. Whether there is one; otherwise the trouble says why, or it is only slow.
-    fn look(&mut self) -> Result<bool, SourceError> {
-        if self.listed.is_some() {
-            return Ok(true);
-        }
-        let missing = match self.listings.wait(LIST_WAIT) {
-            None => return Ok(false),
-            Some(Ok(listed)) if listed.files.is_empty() && self.watch.is_none() => true,
-            Some(Ok(listed)) => {
-                if listed.files.is_empty() {
-                    self.say_nothing_yet();
-                }
-                self.trouble.end(&TroubleWith::Listing);
-                self.listed = Some(listed);
-                return Ok(true);
-            }
-            Some(Err(ListError::Missing)) => self.watch.is_none(),
-            Some(Err(ListError::Store(reason))) => {
-                self.cannot_list(&reason);
-                self.runtime.block_on(async { tokio::time::sleep(LIST_WAIT).await });
-                return Ok(false);
-            }
-        };
-        if missing {
-            return Err(SourceError::Final(format!(
-                "`source.files.path` = `{}` names no file, and no file below it ends in {ENDINGS}: there is nothing to read",
-                self.place.name
-            )));
-        }
-        self.say_nothing_yet();
-        self.trouble.end(&TroubleWith::Listing);
-        self.listed = Some(Listed::default());
-        Ok(true)
-    }
-
-    /// A folder that is watched may be empty, or not there, but perhaps its path is mistyped.
-    fn say_nothing_yet(&self) {
-        let (path, every) = (&self.place.name, self.watch.unwrap_or_default());
-        tracing::warn!(
-            %path, ?every,
-            "`source.files.path` names no file yet, and no file below it ends in {ENDINGS}: it is looked at again and again"
-        );
-    }
-
-    fn cannot_list(&self, reason: &str) {
-        let words = format!("`{}` cannot be listed: {reason}", self.place.name);
-        self.trouble.begin(&TroubleWith::Listing, words);
-    }
-
-    /// Looks for new files when it is time, without waiting for the answer.
-    fn watch_for_new_files(&mut self) -> Result<(), SourceError> {
-        let Some(every) = self.watch else { return Ok(()) };
-        match self.listings.poll(every) {
-            Some(Ok(listed)) => {
-                self.trouble.end(&TroubleWith::Listing);
-                self.files.adopt(listed.files, self.clock.monotonic())
-            }
-            Some(Err(ListError::Store(reason))) => {
-                self.cannot_list(&reason);
-                Ok(())
-            }
-            // Nothing there yet.
-            Some(Err(ListError::Missing)) => {
-                self.trouble.end(&TroubleWith::Listing);
-                Ok(())
-            }
-            // Not answered yet.
-            None => Ok(()),
-        }
     }
 
     fn start_readers(&mut self) {

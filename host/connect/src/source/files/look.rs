@@ -1,0 +1,84 @@
+//! A source of files looks at its place: before it begins, and again and again where files are watched.
+
+use std::time::Duration;
+
+use super::FilesSource;
+use super::list::{ENDINGS, ListError, Listed};
+use super::read::TroubleWith;
+use crate::source::SourceError;
+
+/// How long one call waits for a listing.
+const LIST_WAIT: Duration = Duration::from_secs(1);
+
+impl FilesSource {
+    /// Waits a while for a listing. Whether there is one; otherwise the trouble says why, or it is only slow.
+    pub(super) fn look(&mut self) -> Result<bool, SourceError> {
+        if self.listed.is_some() {
+            return Ok(true);
+        }
+        let missing = match self.listings.wait(LIST_WAIT) {
+            None => return Ok(false),
+            Some(Ok(listed)) if listed.files.is_empty() && self.watch.is_none() => true,
+            Some(Ok(listed)) => {
+                if listed.files.is_empty() {
+                    self.say_nothing_yet();
+                }
+                self.trouble.end(&TroubleWith::Listing);
+                self.listed = Some(listed);
+                return Ok(true);
+            }
+            Some(Err(ListError::Missing)) => self.watch.is_none(),
+            Some(Err(ListError::Store(reason))) => {
+                self.cannot_list(&reason);
+                self.runtime.block_on(async { tokio::time::sleep(LIST_WAIT).await });
+                return Ok(false);
+            }
+        };
+        if missing {
+            return Err(SourceError::Final(format!(
+                "`source.files.path` = `{}` names no file, and no file below it ends in {ENDINGS}: there is nothing to read",
+                self.place.name
+            )));
+        }
+        self.say_nothing_yet();
+        self.trouble.end(&TroubleWith::Listing);
+        self.listed = Some(Listed::default());
+        Ok(true)
+    }
+
+    /// A folder that is watched may be empty, or not there, but perhaps its path is mistyped.
+    fn say_nothing_yet(&self) {
+        let (path, every) = (&self.place.name, self.watch.unwrap_or_default());
+        tracing::warn!(
+            %path, ?every,
+            "`source.files.path` names no file yet, and no file below it ends in {ENDINGS}: it is looked at again and again"
+        );
+    }
+
+    fn cannot_list(&self, reason: &str) {
+        let words = format!("`{}` cannot be listed: {reason}", self.place.name);
+        self.trouble.begin(&TroubleWith::Listing, words);
+    }
+
+    /// Looks for new files when it is time, without waiting for the answer.
+    pub(super) fn watch_for_new_files(&mut self) -> Result<(), SourceError> {
+        let Some(every) = self.watch else { return Ok(()) };
+        match self.listings.poll(every) {
+            Some(Ok(listed)) => {
+                self.trouble.end(&TroubleWith::Listing);
+                self.files.adopt(listed.files, self.clock.monotonic())
+            }
+            Some(Err(ListError::Store(reason))) => {
+                self.cannot_list(&reason);
+                Ok(())
+            }
+            // Nothing there yet.
+            Some(Err(ListError::Missing)) => {
+                self.trouble.end(&TroubleWith::Listing);
+                Ok(())
+            }
+            // Not answered yet.
+            None => Ok(()),
+        }
+    }
+}
