@@ -20,6 +20,7 @@ mod pages;
 mod kafka_to_parquet;
 mod metadata_columns;
 mod files_equals_kafka;
+mod returning_files;
 mod direct_fetch;
 mod secured_fetch;
 mod three_brokers;

@@ -72,10 +72,10 @@ impl FilesSource {
                 self.cannot_list(&reason);
                 Ok(())
             }
-            // Nothing there yet.
+            // Nothing there yet, or no more.
             Some(Err(ListError::Missing)) => {
                 self.trouble.end(&TroubleWith::Listing);
-                Ok(())
+                self.files.adopt(Vec::new(), self.clock.monotonic())
             }
             // Not answered yet.
             None => Ok(()),

@@ -95,6 +95,14 @@ impl FileSet {
             return self.adopt_in_sequence(files, now);
         }
         let newest = files.last().map(|file| Arc::clone(&file.stream));
+        let is_listed = |track: &Track| {
+            let stream = &track.partition().stream;
+            files.binary_search_by(|file| file.stream.cmp(stream)).is_ok()
+        };
+        let mut gone = self.tracks.values().filter(|track| !is_listed(track));
+        if let Some(lost) = gone.find(|track| track.has_left_something()) {
+            return Err(self.missing(lost.partition(), lost.position()));
+        }
         let waiting = std::mem::take(&mut self.waiting);
         for file in files {
             let partition = partition(&file.stream);
@@ -196,11 +204,16 @@ impl FileSet {
                 continue;
             }
             let Some(file) = self.waiting.get(&partition.stream).cloned() else {
-                if position.ended || position.end_offset == Some(position.next_offset.get()) {
+                let is_whole = position.end_offset == Some(position.next_offset.get());
+                if position.ended || (is_whole && self.is_bounded()) {
                     self.set_ended(partition, position);
-                    continue;
+                } else if is_whole {
+                    let track = Track::of_gone(partition, position, now);
+                    self.tracks.insert(partition.clone(), track);
+                } else {
+                    return Err(self.missing(partition, position));
                 }
-                return Err(self.missing(partition, position));
+                continue;
             };
             let has_grown =
                 i64::try_from(file.size).is_ok_and(|size| size > position.next_offset.get());

@@ -29,8 +29,9 @@ pub(super) struct Track {
     reader: Option<AbortHandle>,
     /// The beginning of its one file, as far as it was read.
     head: Vec<u8>,
-    /// Where its packed file ends, unpacked: known once it was read to its end, and until it changes.
-    unpacked_end: Option<i64>,
+    /// Where its file ends, if no listing says that: a packed one is unpacked to its end, until it changes, and one that is
+    /// gone ended where reading stands.
+    known_end: Option<i64>,
     /// Bytes of a last line that waits for its end.
     unended: u64,
     /// It is packed, and its end is missing.
@@ -44,6 +45,14 @@ impl Track {
     pub(super) fn of_file(file: FileEntry, is_bounded: bool, now: Duration) -> Self {
         let mut track = Self::new(Arc::clone(&file.stream), false, is_bounded, now);
         track.append(file);
+        track
+    }
+
+    /// A track of a file that was read whole before it was removed. It may come back.
+    pub(super) fn of_gone(partition: &Partition, position: &Position, now: Duration) -> Self {
+        let mut track = Self::new(Arc::clone(&partition.stream), false, false, now);
+        track.position = Position { ended: false, ..position.clone() };
+        track.known_end = Some(position.next_offset.get());
         track
     }
 
@@ -64,7 +73,7 @@ impl Track {
             run: 0,
             reader: None,
             head: Vec::new(),
-            unpacked_end: None,
+            known_end: None,
             unended: 0,
             is_cut_off: false,
             quiet_since: now,
@@ -79,22 +88,21 @@ impl Track {
         self.note_end();
     }
 
-    /// Takes note of what its last file is now.
+    /// Takes note of what its last file is now, which may have been gone.
     ///
     /// # Errors
     /// [`SourceError::Lost`] if it is shorter than what was read of it.
     pub(super) fn update(&mut self, file: FileEntry, now: Duration) -> Result<(), SourceError> {
-        let Some(last) = self.parts.pop() else { return Ok(()) };
-        if last.file == file {
-            self.parts.push(last);
+        if self.parts.last().is_some_and(|last| last.file == file) {
             return Ok(());
         }
+        let start = self.parts.pop().map_or(0, |last| last.start);
         let before = self.parts.last().map_or(0, |part| part.checksum);
-        let part = part(file, last.start, before);
+        let part = part(file, start, before);
         let (size, next) = (part.end, self.position.next_offset.get());
         let is_packed = part.file.packing != Packing::Plain;
         self.parts.push(part);
-        (self.unread, self.quiet_since, self.unpacked_end) = (true, now, None);
+        (self.unread, self.quiet_since, self.known_end) = (true, now, None);
         self.note_end();
         if size < next && !is_packed { Err(self.too_short(next)) } else { Ok(()) }
     }
@@ -117,9 +125,10 @@ impl Track {
 
     /// Bytes of all files; none if one is packed and nobody has come to its end yet.
     fn size(&self) -> Option<i64> {
-        match self.is_plain() {
-            true => Some(self.parts.last().map_or(0, |part| part.end)),
-            false => self.unpacked_end,
+        match self.parts.last() {
+            Some(last) if self.is_plain() => Some(last.end),
+            None if self.is_sequence => Some(0),
+            _ => self.known_end,
         }
     }
 
@@ -258,7 +267,7 @@ impl Track {
         self.reader = None;
         (self.unended, self.is_cut_off) = (done.unended, done.is_cut_off);
         if !done.is_cut_off && !self.unread {
-            self.unpacked_end = Some(done.read_to);
+            self.known_end = Some(done.read_to);
         }
         self.advance(done.read_to);
     }
@@ -289,6 +298,11 @@ impl Track {
     /// Whether the position is the end, as far as that is known.
     fn is_handed_on(&self) -> bool {
         self.size() == Some(self.position.next_offset.get())
+    }
+
+    /// Whether something of its file was seen that nobody has read and nobody reads. If that is gone, it is lost.
+    pub(super) fn has_left_something(&self) -> bool {
+        self.reader.is_none() && !self.is_handed_on()
     }
 
     /// Whether nothing will follow: all was read, and nothing is waited for.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::growing::{append, packed, watched};
+use super::lane::Lane;
 use super::{Folder, lines};
 use crate::source::SourceError;
 use crate::source::tests::{Fixture, Records, absorb, genesis, learn, limits, read_on};
 use sluicegate_model::position::Positions;
+use sluicegate_pipeline::FilesConfig;
 
 /// Reads all there is, and answers with where the chain says that it stands.
 fn read_whole(folder: &Folder) -> Positions {
@@ -40,7 +42,7 @@ fn a_file_that_was_read_whole_may_be_removed() {
         source.poll(&limits(10)).unwrap();
         let gone = folder.partition(name);
         let of = source.progress().iter().find(|one| one.partition == gone);
-        assert!(of.is_none_or(|of| of.ended), "{name}: {of:?}");
+        assert!(of.is_none_or(|of| of.caught_up), "{name}: {of:?}");
     }
 }
 
@@ -59,6 +61,38 @@ fn a_file_of_which_something_was_left_is_missed() {
         let lost = folder.source().assign(&positions).expect_err(name);
         assert!(matches!(lost, SourceError::Lost(_)), "{name}: {lost}");
     }
+}
+
+/// Also by the life that has read the rest of it.
+#[test]
+fn a_file_of_which_something_was_left_is_missed_by_the_next_listing() {
+    let whole = packed("a.json.gz", &lines(0, 20_000));
+    let contents = [
+        ("a.json.gz", whole[..whole.len() - 5].to_vec()),
+        ("a.ndjson", b"{\"n\":1}\n{\"n\"".to_vec()),
+    ];
+    for (name, content) in contents {
+        for is_folder in [false, true] {
+            let folder = watched(&[("in/z.ndjson", &lines(0, 3))]);
+            let folder = Folder { config: below(&folder, "in"), ..folder };
+            std::fs::write(folder.path(name), &content).unwrap();
+            let mut lane = Lane::begin(&folder);
+            lane.until(|lane| lane.count("z.ndjson") == 3).unwrap();
+            match is_folder {
+                true => std::fs::remove_dir_all(&folder.config.path).unwrap(),
+                false => std::fs::remove_file(folder.path(name)).unwrap(),
+            }
+            let lost = lane.fails(name);
+            let is_said = lost.to_string().contains("is not among the files");
+            assert!(matches!(lost, SourceError::Lost(_)) && is_said, "{name}: {lost}");
+        }
+    }
+}
+
+/// The same, of a folder in it.
+fn below(folder: &Folder, name: &str) -> FilesConfig {
+    let path = folder.path(name).to_str().unwrap().to_owned();
+    FilesConfig { path: path.clone(), name: path, ..folder.config.clone() }
 }
 
 /// Nobody has read it yet when the listing shows it, and then it is gone.

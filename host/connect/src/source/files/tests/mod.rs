@@ -1,5 +1,7 @@
 //! Files keep the promises of a source, in either order, and hand on what stands in them.
 
+mod lane;
+mod back;
 mod beside;
 mod gone;
 mod growing;
