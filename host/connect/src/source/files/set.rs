@@ -282,10 +282,12 @@ impl FileSet {
         }
     }
 
-    /// Takes out the files that have ended, of which the lane was told. Where all have ended the last ones stay, so that the
-    /// end is seen.
+    /// Takes out the files that have ended, of which the lane was told. Of a bounded input the last ones stay, so that the
+    /// end is seen. A watched one has no end, and what is added to the last ones must not be read.
     pub(super) fn retire(&mut self) {
-        let is_over = self.waiting.is_empty() && self.tracks.values().all(Track::is_ended);
+        let is_over = self.is_bounded()
+            && self.waiting.is_empty()
+            && self.tracks.values().all(Track::is_ended);
         if is_over || self.order == FileOrder::Sequential {
             return;
         }

@@ -291,8 +291,12 @@ impl Track {
     /// Whether everything that was listed has been handed on, but for a last line without an end. Of what ends with that
     /// the reader has said its last word: it may know of more.
     pub(super) fn is_caught_up(&self) -> bool {
-        let is_read = !self.unread && self.reader.is_none();
-        is_read || (!self.is_bounded && self.is_handed_on())
+        self.is_read() || (!self.is_bounded && self.is_handed_on())
+    }
+
+    /// Whether a reader has come to the end of what was listed.
+    fn is_read(&self) -> bool {
+        !self.unread && self.reader.is_none()
     }
 
     /// Whether the position is the end, as far as that is known.
@@ -313,7 +317,8 @@ impl Track {
     /// It was read to its end and has not grown for so long: nothing more is waited for. Warns of a line, or of an
     /// archive, that never ended.
     pub(super) fn close_if_quiet(&mut self, now: Duration, finish_after: Duration) {
-        if !self.is_caught_up() || now.saturating_sub(self.quiet_since) < finish_after {
+        // One that nobody has looked at since it changed, or since the start, may be another one.
+        if !self.is_read() || now.saturating_sub(self.quiet_since) < finish_after {
             return;
         }
         if self.is_cut_off {
@@ -330,11 +335,6 @@ impl Track {
                 self.unended
             );
         }
-        self.close();
-    }
-
-    /// Nothing more is waited for.
-    pub(super) fn close(&mut self) {
         self.is_bounded = true;
         self.position.ended = self.is_ended();
     }

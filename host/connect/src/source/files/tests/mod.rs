@@ -3,6 +3,7 @@
 mod lane;
 mod back;
 mod beside;
+mod finished;
 mod gone;
 mod growing;
 mod replaced;
