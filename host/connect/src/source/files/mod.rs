@@ -32,6 +32,7 @@ mod listing;
 mod look;
 mod read;
 mod track;
+mod seen;
 mod set;
 #[cfg(test)]
 mod tests;

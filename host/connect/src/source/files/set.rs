@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::list::{FileEntry, Packing};
+use super::seen::Seen;
 use super::track::{Track, lost};
 use crate::source::{PartitionProgress, SourceError};
 use sluicegate_chain::finished::FinishedFiles;
@@ -32,8 +33,7 @@ pub(super) struct FileSet {
     finished: FinishedFiles,
     /// Those of earlier runs.
     before: FinishedFiles,
-    /// How long finished files were when they were last seen: a change is told.
-    seen: HashMap<Arc<str>, u64>,
+    seen: Seen,
     /// Those that a record says have ended, until the lane was told, and as long as there is nothing else.
     ended: Vec<PartitionProgress>,
     is_told: bool,
@@ -51,7 +51,7 @@ impl FileSet {
             waiting: BTreeMap::new(),
             finished: FinishedFiles::default(),
             before: FinishedFiles::default(),
-            seen: HashMap::new(),
+            seen: Seen::default(),
             ended: Vec::new(),
             is_told: false,
             known: HashMap::new(),
@@ -64,6 +64,7 @@ impl FileSet {
         self.tracks.clear();
         self.waiting.clear();
         self.known.clear();
+        self.seen.begin();
         self.ended.clear();
         self.is_told = false;
     }
@@ -109,7 +110,7 @@ impl FileSet {
             if let Some(track) = self.tracks.get_mut(&partition) {
                 track.update(file, now)?;
             } else if self.finished.contains(&file.stream) {
-                self.look_at_finished(file);
+                self.seen.look(&file);
             } else {
                 self.waiting.insert(Arc::clone(&file.stream), file);
             }
@@ -119,6 +120,7 @@ impl FileSet {
                 tracing::warn!(file = &**gone, "was removed before it was read");
             }
         }
+        self.seen.tell();
         self.close_quiet(newest.as_deref(), now);
         Ok(())
     }
@@ -130,20 +132,6 @@ impl FileSet {
             if Some(&*track.partition().stream) != newest {
                 track.close_if_quiet(now, finish_after);
             }
-        }
-    }
-
-    fn look_at_finished(&mut self, file: FileEntry) {
-        if self.is_bounded() {
-            return;
-        }
-        let was = self.seen.insert(Arc::clone(&file.stream), file.size);
-        if was.is_some_and(|size| size != file.size) {
-            tracing::warn!(
-                file = &*file.stream,
-                "changed after it was finished; what is new in it is not read: give new data a new name, or raise \
-                 `source.files.finish_after`"
-            );
         }
     }
 
@@ -227,6 +215,7 @@ impl FileSet {
                         "grew after it was read to its end; the rest is not read"
                     );
                 }
+                self.seen.keep(&file);
                 self.set_ended(partition, position);
                 continue;
             }
@@ -300,7 +289,7 @@ impl FileSet {
         for (partition, track) in ended {
             // The next listing shows whether anything came behind its end.
             if let Some(part) = track.parts().last() {
-                self.seen.insert(Arc::clone(&partition.stream), part.file.size);
+                self.seen.keep(&part.file);
             }
             self.finished.insert(partition.stream);
         }

@@ -1,5 +1,6 @@
 //! Watched files that are finished: nothing of them is read half, and what becomes of them later is told.
 
+use std::fs;
 use std::time::Duration;
 
 use super::growing::{append, watched};
@@ -62,4 +63,60 @@ fn a_file_that_was_not_looked_at_is_not_finished() {
     assert_eq!(lane.count("a.ndjson"), 3, "a half line was read");
     append(&folder, "a.ndjson", ":3}\n");
     lane.pass(&time, |lane| lane.count("a.ndjson") == 4);
+}
+
+/// However long it is.
+#[test]
+fn a_finished_file_that_is_written_anew_is_told() {
+    for now in [lines(10, 13), lines(0, 3).replace('0', "5"), lines(0, 9)] {
+        let (folder, time) = folder(&[("a.ndjson", &lines(0, 3)), ("z.ndjson", &lines(0, 3))]);
+        let mut lane = Lane::begin(&folder);
+        lane.until(|lane| lane.count("a.ndjson") == 3).unwrap();
+        finish(&mut lane, &time, "a.ndjson");
+        let warnings = Warnings::default();
+        warnings.hear(|| {
+            folder.write("a.ndjson", &now);
+            folder.write("zz.ndjson", &lines(0, 2));
+            lane.pass(&time, |lane| lane.count("zz.ndjson") == 2);
+        });
+        let told = warnings.take();
+        assert!(told.len() == 1 && told[0].contains("a.ndjson"), "{now}: {told:?}");
+    }
+}
+
+/// It is gone when it is finished, or only then, and comes back in this life or in the next.
+#[test]
+fn a_finished_file_that_comes_back_is_told() {
+    for is_gone_first in [true, false] {
+        for restarts in 0..3 {
+            let (folder, time) = folder(&[("a.ndjson", &lines(0, 3)), ("z.ndjson", &lines(0, 3))]);
+            let mut lane = Lane::begin(&folder);
+            lane.until(|lane| lane.count("a.ndjson") == 3).unwrap();
+            if is_gone_first {
+                fs::remove_file(folder.path("a.ndjson")).unwrap();
+                lane.restart().unwrap();
+            }
+            finish(&mut lane, &time, "a.ndjson");
+            if !is_gone_first {
+                fs::remove_file(folder.path("a.ndjson")).unwrap();
+            }
+            for _ in 0..restarts {
+                lane.restart().unwrap();
+                lane.poll().unwrap();
+            }
+            folder.write("zz.ndjson", &lines(0, 2));
+            lane.pass(&time, |lane| lane.count("zz.ndjson") == 2);
+            let warnings = Warnings::default();
+            warnings.hear(|| {
+                folder.write("a.ndjson", &lines(0, 9));
+                folder.write("zzz.ndjson", &lines(0, 2));
+                lane.pass(&time, |lane| lane.count("zzz.ndjson") == 2);
+            });
+            let told = warnings.take();
+            let what = format!("gone first: {is_gone_first}, {restarts} restarts: {told:?}");
+            assert!(told.len() == 1 && told[0].contains("a.ndjson"), "{what}");
+            assert!(told[0].contains("it was finished"), "{what}");
+            assert_eq!(lane.count("a.ndjson"), 3, "{what}");
+        }
+    }
 }
