@@ -9,7 +9,7 @@ use std::panic::resume_unwind;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::{CHUNK_BYTES, ReadError, shrunk};
+use super::{CHUNK_BYTES, ReadError};
 use crate::source::files::lines::{LineCutter, Lines};
 
 /// Bytes that are read before they are searched.
@@ -89,7 +89,7 @@ impl LocalFile {
     /// Everything that was listed was there; how long the file is now.
     pub(super) fn check_end(&self, size: u64) -> Result<u64, ReadError> {
         let now = self.file.metadata().map_err(io_error)?.len();
-        if self.left > 0 { Err(ReadError::Lost(shrunk(size - self.left, size))) } else { Ok(now) }
+        if self.left > 0 { Err(ReadError::Shrunk(size - self.left)) } else { Ok(now) }
     }
 }
 

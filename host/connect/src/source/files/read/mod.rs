@@ -129,6 +129,8 @@ pub(super) struct Reader {
 pub(super) enum ReadError {
     /// It is not the file that was listed or read before.
     Lost(String),
+    /// It has so many bytes, and had more when it was listed.
+    Shrunk(u64),
     /// Nobody can read it.
     Broken(String),
     /// May pass by itself.
@@ -178,6 +180,17 @@ impl Reader {
                 }
                 Err(ReadError::Closed) => return Err(None),
                 Err(ReadError::Lost(reason)) => return Err(Some(News::Lost { at, reason })),
+                // Nothing that was read is gone, and the next listing shows what there is instead.
+                Err(ReadError::Shrunk(size))
+                    if last_line == LastLine::Waits && behind(at, part) <= size =>
+                {
+                    self.trouble.end(&self.with());
+                    return Ok(Done { read_to: at, ..Done::default() });
+                }
+                Err(ReadError::Shrunk(size)) => {
+                    let reason = shrunk(size, part.file.size);
+                    return Err(Some(News::Lost { at, reason }));
+                }
                 Err(ReadError::Broken(reason)) => {
                     let stream = &part.file.stream;
                     return Err(Some(News::Broken { reason: format!("`{stream}`: {reason}") }));
@@ -292,9 +305,7 @@ impl Reader {
             (_, false) => None,
         };
         match size {
-            Some(size) if size < part.file.size => {
-                Err(ReadError::Lost(shrunk(size, part.file.size)))
-            }
+            Some(size) if size < part.file.size => Err(ReadError::Shrunk(size)),
             _ => result.map_err(|error| read_error(&error)),
         }
     }

@@ -104,6 +104,24 @@ fn another_file_under_the_same_name_halts() {
     }
 }
 
+/// Nothing of it was read, so nothing is lost.
+#[test]
+fn a_watched_file_that_is_written_anew_before_it_is_read_is_read_as_it_is_now() {
+    for between in ["", "{\"n\":1}\n", "{\"n\":"] {
+        let folder = watched(&[("a.ndjson", &lines(0, 900))]);
+        let mut source = folder.source();
+        let mut positions = genesis(source.as_mut());
+        folder.write("a.ndjson", between);
+        source.assign(&positions).unwrap();
+        let mut records = Records::new();
+        read_on(source.as_mut(), &limits(100), &mut records, &mut positions);
+        append(&folder, "a.ndjson", "1}\n{\"n\":2}\n");
+        let goal = folder.records().values().map(Vec::len).sum();
+        read_until(source.as_mut(), goal, &mut records, &mut positions);
+        assert_same(&records, &folder.records());
+    }
+}
+
 /// A store refuses to read from behind the end of a file, and says so in words of its own.
 #[test]
 fn a_file_that_is_cut_before_where_reading_goes_on_has_lost_its_position() {
