@@ -11,9 +11,6 @@ use sluicegate_model::position::Positions;
 use sluicegate_model::time::Clock;
 use sluicegate_pipeline::FileOrder;
 
-/// More polls than a listing needs to be asked for and answered.
-const POLLS: usize = 50;
-
 #[test]
 fn what_is_added_to_a_file_after_it_was_listed_is_told_of_each_file() {
     for order in [FileOrder::Parallel, FileOrder::Sequential] {
@@ -96,9 +93,15 @@ fn what_is_added_to_a_finished_file_is_told_by_the_first_listing_that_shows_it()
     append(&folder, "a.ndjson", "{\"n\":3}\n");
     let warnings = Warnings::default();
     warnings.hear(|| {
-        for _ in 0..POLLS {
-            source.poll(&limits(1_000)).unwrap();
-            time.advance(Duration::from_secs(1));
+        // The listing that shows this one shows the other, and no later one tells it again.
+        for name in ["zy.ndjson", "zz.ndjson"] {
+            folder.write(name, &lines(0, 2));
+            let (mut records, mut positions) = (Records::new(), Positions::new());
+            while records.values().map(Vec::len).sum::<usize>() < 2 {
+                absorb(&source.poll(&limits(1_000)).unwrap(), &mut records, &mut positions);
+                time.advance(Duration::from_millis(100));
+            }
+            assert!(records.contains_key(&folder.partition(name)));
         }
     });
     let told = warnings.take();
