@@ -6,6 +6,7 @@ use super::FilesSource;
 use super::list::{ENDINGS, ListError, Listed};
 use super::read::TroubleWith;
 use crate::source::SourceError;
+use sluicegate_model::position::Positions;
 
 /// How long one call waits for a listing.
 const LIST_WAIT: Duration = Duration::from_secs(1);
@@ -20,9 +21,6 @@ impl FilesSource {
             None => return Ok(false),
             Some(Ok(listed)) if listed.files.is_empty() && self.watch.is_none() => true,
             Some(Ok(listed)) => {
-                if listed.files.is_empty() {
-                    self.say_nothing_yet();
-                }
                 self.trouble.end(&TroubleWith::Listing);
                 self.listed = Some(listed);
                 return Ok(true);
@@ -40,19 +38,23 @@ impl FilesSource {
                 self.place.name
             )));
         }
-        self.say_nothing_yet();
         self.trouble.end(&TroubleWith::Listing);
         self.listed = Some(Listed::default());
         Ok(true)
     }
 
-    /// A folder that is watched may be empty, or not there, but perhaps its path is mistyped.
-    fn say_nothing_yet(&self) {
+    /// A folder that is watched may be empty, or not there, but perhaps its path is mistyped. Where files were read from it,
+    /// it is not.
+    pub(super) fn say_that_there_is_nothing(&self, positions: &Positions) {
         let (path, every) = (&self.place.name, self.watch.unwrap_or_default());
-        tracing::warn!(
-            %path, ?every,
-            "`source.files.path` names no file yet, and no file below it ends in {ENDINGS}: it is looked at again and again"
-        );
+        if positions.is_empty() && self.files.has_finished_none() {
+            tracing::warn!(
+                %path, ?every,
+                "`source.files.path` names no file yet, and no file below it ends in {ENDINGS}: it is looked at again and again"
+            );
+        } else {
+            tracing::info!(%path, ?every, "all files that were read are gone: new ones are looked for");
+        }
     }
 
     fn cannot_list(&self, reason: &str) {

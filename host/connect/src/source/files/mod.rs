@@ -271,6 +271,9 @@ impl Source for FilesSource {
         (self.sender, self.receiver) = channel(CHUNKS_AHEAD);
         self.files.clear();
         self.pending = None;
+        if listed.files.is_empty() {
+            self.say_that_there_is_nothing(positions);
+        }
         let now = self.clock.monotonic();
         self.files.adopt(listed.files, now)?;
         self.files.resume(positions, now)?;

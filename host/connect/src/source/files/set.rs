@@ -79,6 +79,11 @@ impl FileSet {
         self.before = finished;
     }
 
+    /// Whether no file was ever finished.
+    pub(super) fn has_finished_none(&self) -> bool {
+        self.finished.is_empty()
+    }
+
     fn is_bounded(&self) -> bool {
         self.finish_after.is_none()
     }

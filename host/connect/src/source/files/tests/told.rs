@@ -125,3 +125,30 @@ fn an_archive_whose_end_never_came_is_given_up_by_name_with_what_is_to_be_done()
         }
     }
 }
+
+/// A path that leads nowhere may be mistyped, unless files were read there.
+#[test]
+fn that_there_is_no_file_is_told_with_what_was_read_before_in_mind() {
+    for (was_read, is_there) in [(false, false), (false, true), (true, false)] {
+        let folder = watched(&[]);
+        if was_read || is_there {
+            folder.write("a.ndjson", &lines(0, 3));
+        }
+        let mut positions = Positions::new();
+        if was_read {
+            let mut source = folder.source();
+            source.assign(&positions).unwrap();
+            read_on(source.as_mut(), &limits(100), &mut Records::new(), &mut positions);
+            std::fs::remove_file(folder.path("a.ndjson")).unwrap();
+        }
+        let warnings = Warnings::default();
+        warnings.hear(|| {
+            let mut source = folder.source();
+            assert!(source.reach().unwrap());
+            source.assign(&positions).unwrap();
+        });
+        let told = warnings.take();
+        let is_told = told.iter().any(|words| words.contains("names no file yet"));
+        assert_eq!((is_told, told.len() > 1), (!was_read && !is_there, false), "{told:?}");
+    }
+}
