@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::harness::host::Host;
+use crate::harness::host::{Host, ended, sluicegate};
 use crate::harness::place::Place;
 use crate::harness::table::rows;
 use crate::harness::{PATIENCE, eventually};
@@ -114,4 +114,28 @@ fn a_file_that_comes_back_as_another_halts_the_pipeline_by_name() {
         }
         holds(&place, (0..100).chain(1_000..1_010));
     }
+}
+
+/// Half of its last line was there, so that nobody knows what it would have said.
+#[test]
+fn check_says_of_a_file_that_is_gone_half_read_that_a_start_would_halt() {
+    let place = Place::local();
+    let file = pipeline(&place);
+    put(&place, "a.json", 0..100);
+    let path = place.folder.path().join("in/a.json");
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"n\":").unwrap();
+    let host = Host::run(&place, &file);
+    holds(&place, 0..100);
+    host.stop();
+    let check = || ended(sluicegate(&place).arg("check").arg(&file));
+    assert!(check().status.success(), "{:?}", check());
+    fs::remove_file(&path).unwrap();
+    put(&place, "b.json", 1_000..1_010);
+    let refused = check();
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{words}");
+    assert!(words.contains("a start would halt") && words.contains("in/a.json"), "{words}");
+    let mut host = Host::run(&place, &file);
+    assert!(!host.daemon.wait(PATIENCE).unwrap().success());
+    assert!(host.log().contains("is not among the files of"), "{}", host.log());
 }

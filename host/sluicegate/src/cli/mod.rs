@@ -209,6 +209,7 @@ fn is_refusal(error: &anyhow::Error) -> bool {
             || cause.is::<LeftBehind>()
             || cause.is::<NotForgotten>()
             || cause.is::<check::OtherModule>()
+            || cause.is::<check::LostPositions>()
             || cause.is::<LogFilterError>()
             || matches!(cause.downcast_ref(), Some(ChainError::Beside { .. }))
             || matches!(cause.downcast_ref(), Some(LogError::Refused { .. } | LogError::Several(_)))

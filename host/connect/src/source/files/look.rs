@@ -43,6 +43,22 @@ impl FilesSource {
         Ok(true)
     }
 
+    /// Whether it could go on at these positions, by a listing; no file is read. Nothing is found where the place does not
+    /// answer.
+    ///
+    /// # Errors
+    /// What [`assign`](crate::source::Source::assign) would say.
+    pub fn check(&mut self, positions: &Positions) -> Result<(), SourceError> {
+        if !self.look()? {
+            return Ok(());
+        }
+        let now = self.clock.monotonic();
+        let listed = self.listed.take().unwrap_or_default();
+        self.files.clear();
+        self.files.adopt(listed.files, now)?;
+        self.files.resume(positions, now)
+    }
+
     /// A folder that is watched may be empty, or not there, but perhaps its path is mistyped. Where files were read from it,
     /// it is not.
     pub(super) fn say_that_there_is_nothing(&self, positions: &Positions) {

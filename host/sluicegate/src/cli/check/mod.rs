@@ -2,6 +2,7 @@
 
 mod logs;
 mod outlook;
+mod positions;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -17,6 +18,7 @@ use crate::terminal::columns::table;
 pub(super) use logs::refuse_others;
 pub(super) use outlook::OtherModule;
 use outlook::Outlook;
+pub(super) use positions::LostPositions;
 use sluicegate_chain::modules::ModuleStore;
 use sluicegate_chain::record::PinnedModule;
 use sluicegate_engine::lane::{
@@ -111,6 +113,9 @@ fn find(pipeline: &Pipeline, environment: &Environment) -> anyhow::Result<Found>
     let runtime = runtime.context("start the runtime that asks the store")?;
     let here = std::env::current_dir().context("find the working directory")?;
     let outlook = outlook::look(pipeline, &stores, &here, runtime.handle())?;
+    if let Outlook::Continues(head) = &outlook {
+        positions::check_positions(pipeline, head, &stores, runtime.handle())?;
+    }
     let engine =
         PluginEngine::new(None, Compiler::own_binary()).context("start the WebAssembly engine")?;
     let modules = ModuleStore::new(store::look(&pipeline.checkpoint.url, &stores)?);
