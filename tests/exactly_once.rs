@@ -27,6 +27,9 @@ fn kill_9_at_random_moments_in_s3() {
     survives(&Place::s3(services::s3()), "killed-s3", seed(12));
 }
 
+/// Between two commits of the sales pipeline.
+const COMMIT_MS: u64 = 200;
+
 /// How often the job is killed.
 #[expect(clippy::disallowed_methods, reason = "a longer search is asked for by the environment")]
 fn kills() -> u32 {
@@ -52,10 +55,18 @@ fn survives(place: &Place, label: &str, seed: u64) {
             }
             sales.close(&topic);
         });
-        for _ in 0..kills() {
+        for life in 0..kills() {
             let host = Host::run(place, &pipeline);
-            let moment = Duration::from_millis(dice.random_range(50..2_500));
-            wait_until(moment, || None::<()>);
+            let before = epochs_seen.last().copied().unwrap_or(0);
+            let commits = || (chain::newest(place)?.epoch() > before).then_some(());
+            // Every other life ends while it begins, or soon after. A busy machine lets none of them come to a commit.
+            let moment = if life % 2 == 0 {
+                dice.random_range(50..2_500)
+            } else {
+                eventually("it commits", commits);
+                dice.random_range(0..2 * COMMIT_MS)
+            };
+            wait_until(Duration::from_millis(moment), || None::<()>);
             host.kill();
             epochs_seen.push(chain::head(place).map_or(0, |head| head.epoch()));
         }
@@ -64,8 +75,6 @@ fn survives(place: &Place, label: &str, seed: u64) {
     });
 
     println!("epoch at each kill: {epochs_seen:?}");
-    let advanced = epochs_seen.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    assert!(advanced * 3 >= epochs_seen.len(), "hardly a life got to commit: {epochs_seen:?}");
 
     let host = Host::run(place, &pipeline);
     let records = topic.read_back();
