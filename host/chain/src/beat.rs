@@ -64,7 +64,7 @@ impl Signs {
 ///
 /// The store did not answer.
 pub async fn look(storage: &LaneStorage) -> Result<Signs, ChainError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let store = LaneStore::find(storage).await?;
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let (head, beat) = try_join(store.latest(), store.beat()).await.map_err(failed)?;
     Ok(Signs { head, beat })

@@ -19,8 +19,9 @@ use sluicegate_store::once::{Immutable, sha256_hex};
 ///
 /// 2: `chain` and `outbox`, which an older program would not send. 3: [`SEAL`], and the chain in the names of data files.
 /// 4: `activations`. 5: `tables` and `statistics`, which an older program would not write into the tables' logs. 6: states of several
-/// pieces, of which an older program would read the first.
-pub const VERSION: u32 = 6;
+/// pieces, of which an older program would read the first. 7: a genesis whose chain lies apart, of which an older program would find no
+/// other record.
+pub const VERSION: u32 = 7;
 
 /// The oldest layout that is read.
 pub const VERSION_MIN: u32 = 1;
@@ -33,6 +34,9 @@ const ACTIVATIONS_SINCE: u32 = 4;
 
 /// The layout from which on records name the columns of tables with a log.
 const LOGS_SINCE: u32 = 5;
+
+/// The layout from which on states have several pieces.
+const PIECES_SINCE: u32 = 6;
 
 /// What stands before the hash that a record carries of itself; [`SEAL_END`] stands behind it.
 const SEAL: &[u8] = b",\"sha256\":\"";
@@ -124,7 +128,8 @@ impl SlotBody {
 fn layout_of(record: &ChainRecord) -> u32 {
     let has_pieces = record.state.as_ref().is_some_and(|state| state.pieces.len() > 1);
     match record {
-        _ if has_pieces => VERSION,
+        _ if record.apart => VERSION,
+        _ if has_pieces => PIECES_SINCE,
         _ if !record.tables.is_empty() => LOGS_SINCE,
         _ if !record.activations.is_empty() => ACTIVATIONS_SINCE,
         _ => SEALED_SINCE,

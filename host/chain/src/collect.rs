@@ -213,14 +213,14 @@ async fn put_at(store: &LaneStore, epoch: Epoch) -> Result<Option<DateTime<Utc>>
 }
 
 /// Deletes the slots from `first` up to the floor, and what came back below them.
-async fn delete_slots(
+pub(super) async fn delete_slots(
     store: &LaneStore,
     first: Epoch,
     floor: Epoch,
     deleted: &Deleted,
 ) -> Result<(), ChainError> {
     let failed = |error| ChainError::store("delete old records", &store.folder, &error);
-    let folder = store.folder.path(paths::CHAIN_FOLDER);
+    let folder = store.path(paths::CHAIN_FOLDER);
     let mut listing = store.folder.store.list(Some(&folder));
     let (mut gone, mut bytes, mut listed, mut in_order) = (Vec::new(), 0, 0, true);
     let mut last = Epoch::GENESIS;
@@ -247,7 +247,7 @@ async fn delete_slots(
     gone.extend((first.0.max(1)..floor.0).map(Epoch));
     gone.sort_unstable();
     gone.dedup();
-    let paths = gone.iter().map(|epoch| store.folder.path(&paths::slot(*epoch))).collect();
+    let paths = gone.iter().map(|epoch| store.path(&paths::slot(*epoch))).collect();
     delete(&store.folder, paths).await.map_err(failed)?;
     deleted.add(listed, bytes);
     Ok(())

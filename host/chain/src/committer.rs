@@ -18,7 +18,6 @@ use super::frozen::FrozenEpoch;
 use super::outcome::CommitOutcome;
 use super::problem::CommitProblem;
 use super::record::Epoch;
-use super::store::LaneStore;
 use super::stored::StoredPieces;
 use super::{Chain, ChainError, LaneStorage};
 use sluicegate_model::time::Clock;
@@ -86,7 +85,7 @@ impl Committer {
         let tables = storage.tables.keys().map(Arc::clone).collect();
         let head = chain.head.as_ref().map(|head| head.epoch);
         let name = format!("commit-{}/{}", chain.job, chain.lane);
-        let pieces = StoredPieces::new(LaneStore::new(&storage.chain, &chain.job, &chain.lane));
+        let pieces = StoredPieces::new(chain.store(&storage));
         let writer = ChainWriter::new(chain, storage, problem.clone(), clock.clone());
         runtime.spawn(writer.housekeeping().run(stop.clone()));
         let work = Work {

@@ -183,7 +183,7 @@ fn thaw(chain: &str, epoch: Epoch, below: &str, bytes: &Bytes) -> Result<Floor, 
 /// Puts a floor. One of its height that is there already says the same.
 pub(super) async fn put(store: &LaneStore, floor: &Floor) -> Result<(), ChainError> {
     let body = serde_json::to_vec(floor).expect("numbers and words are JSON");
-    let path = store.folder.path(&paths::floor(&floor.chain, floor.epoch));
+    let path = store.path(&paths::floor(&floor.chain, floor.epoch));
     match put_once(&store.folder, &path, &Immutable::new(Bytes::from(body))).await {
         Created::Ours | Created::Taken => Ok(()),
         Created::Unknown(error) => {
@@ -196,7 +196,7 @@ pub(super) async fn put(store: &LaneStore, floor: &Floor) -> Result<(), ChainErr
 pub(super) async fn forget_lower(store: &LaneStore, floor: &Floor) -> Result<(), ChainError> {
     let all = epochs(store, &floor.chain).await.map_err(|error| store.unread(&error))?;
     let lower = all.into_iter().filter(|epoch| *epoch < floor.epoch);
-    let paths = lower.map(|epoch| store.folder.path(&paths::floor(&floor.chain, epoch))).collect();
+    let paths = lower.map(|epoch| store.path(&paths::floor(&floor.chain, epoch))).collect();
     let failed = |error| ChainError::store("delete old floors", &store.folder, &error);
     delete(&store.folder, paths).await.map_err(failed)
 }

@@ -26,7 +26,7 @@ pub async fn records(
     last: Epoch,
     head: &ChainRecord,
 ) -> Result<Vec<Arc<ChainRecord>>, ChainError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let store = LaneStore::find(storage).await?;
     let damaged = |reason: String| ChainError::Damaged { url: store.folder.url.clone(), reason };
     // The head is at hand: mostly nothing has to be read.
     let stored = (first.0..last.0).chain((last != head.epoch).then_some(last.0));
@@ -79,7 +79,7 @@ pub async fn find(
     from: Epoch,
     head: &ChainRecord,
 ) -> Result<Found, ChainError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let store = LaneStore::find(storage).await?;
     let chain = files_id(&store, Some(head)).await?;
     let tag = LaneTag::new(&storage.job, &storage.lane);
     let (id, location) = (Arc::from(table), &storage.tables[table]);

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::record::{ChainRecord, Epoch};
+use super::body::SlotBody;
+use super::record::Epoch;
 use super::store::LaneStore;
 use super::{ChainError, mark};
 
@@ -48,10 +49,13 @@ impl fmt::Display for Gone {
 
 /// What became of the chain with this id. Its newest record is gone.
 pub(super) async fn judge(store: &LaneStore, chain: &str) -> Result<Gone, ChainError> {
-    let newest = store.head().await?.map(|body| body.record);
-    let is_ours = |record: &ChainRecord| record.chain_id() == chain;
-    Ok(match newest {
-        Some(record) if !is_ours(&record) => Gone::Replaced,
+    let genesis = store.record(Epoch::GENESIS).await?;
+    let newest = store.head().await?;
+    let is_anothers = |body: &SlotBody| body.record.chain_id() != chain;
+    if genesis.iter().chain(&newest).any(is_anothers) {
+        return Ok(Gone::Replaced);
+    }
+    Ok(match newest.map(|body| body.record) {
         // Half of a reset may be done.
         _ if mark::find(store).await?.is_some() => Gone::Reset,
         Some(record) => Gone::Cut(record.epoch),

@@ -15,6 +15,8 @@ use sluicegate_runtime::Names;
 /// The store of a lane and its newest record.
 pub(super) struct Head {
     store: LaneStore,
+    /// The chain's id in names of data files.
+    chain: String,
     body: SlotBody,
 }
 
@@ -25,8 +27,10 @@ impl Head {
     ///
     /// As [`LaneStore::head`].
     pub(super) async fn read(storage: &LaneStorage) -> Result<Option<Self>, ChainError> {
-        let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
-        Ok(store.head().await?.map(|body| Self { store, body }))
+        let store = LaneStore::find(storage).await?;
+        let Some(body) = store.head().await? else { return Ok(None) };
+        let chain = files_id(&store, Some(&body.record)).await?;
+        Ok(Some(Self { store, chain, body }))
     }
 
     pub(super) fn record(&self) -> &ChainRecord {
@@ -49,7 +53,7 @@ impl Head {
             fence_of(&self.body, next_term(&self.body), &Writer::new(instance, &Names::random()))?;
         let body = SlotBody::freeze(change(fence.record))?;
         match self.store.try_put_slot(body.record.epoch, &body).await {
-            // C18: others went on beyond that slot while we slept, and have let go of it.
+            // C18, C20: others went on beyond that slot while we slept, and have let go of it, or of the chain.
             SlotAttempt::Ours if self.is_let_go(body.record.epoch).await? => {
                 Err(ChainError::Contended { url: self.store.folder.url.clone() })
             }
@@ -64,10 +68,12 @@ impl Head {
         }
     }
 
-    /// Whether the slot of an epoch of ours was let go.
+    /// Whether the slot of an epoch of ours was let go, or the whole chain.
     async fn is_let_go(&self, epoch: Epoch) -> Result<bool, ChainError> {
-        let chain = files_id(&self.store, Some(self.record())).await?;
-        let floor = floor::highest(&self.store, &chain).await;
-        Ok(floor::is_let_go(epoch, floor.map_err(|error| self.store.unread(&error))?))
+        let floor = floor::highest(&self.store, &self.chain).await;
+        let floor = floor.map_err(|error| self.store.unread(&error))?;
+        let genesis = self.store.genesis().await?;
+        let is_there = genesis.is_some_and(|genesis| genesis.files_id == self.chain);
+        Ok(!is_there || floor::is_let_go(epoch, floor))
     }
 }

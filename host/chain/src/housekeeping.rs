@@ -41,6 +41,8 @@ const PRUNE_LIMIT: Duration = Duration::from_secs(3600);
 /// Ends with its token.
 pub(super) struct Housekeeping {
     pub(super) storage: LaneStorage,
+    /// As the chain has it.
+    pub(super) store: LaneStore,
     /// The chain's id in names of data files.
     pub(super) chain: String,
     /// Told by the committer.
@@ -49,7 +51,7 @@ pub(super) struct Housekeeping {
 
 impl Housekeeping {
     pub(super) async fn run(self, stop: CancellationToken) {
-        let store = LaneStore::new(&self.storage.chain, &self.storage.job, &self.storage.lane);
+        let store = self.store.clone();
         let mut retired = 0;
         let mut collected = None;
         let (mut elapsed, mut has_begun) = (Duration::ZERO, false);
@@ -107,7 +109,7 @@ impl Housekeeping {
 
     /// Says it if that fails: the next look may do better.
     async fn look_for_late_files(&self) {
-        match sweep(&self.storage, &self.chain).await {
+        match sweep(&self.storage, &self.store, &self.chain).await {
             Ok(files) => self.storage.keep.deleted.add(files as u64, 0),
             Err(error) => {
                 tracing::warn!(pipeline = %self.storage.job, "look for late data files: {error}");

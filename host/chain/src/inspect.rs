@@ -12,7 +12,7 @@ use super::{ChainError, LaneStorage, mark};
 ///
 /// [`ChainError::Store`].
 pub async fn latest(storage: &LaneStorage) -> Result<Option<Epoch>, ChainError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let store = LaneStore::find(storage).await?;
     let latest = store.latest().await;
     latest.map_err(|error| ChainError::store("list the chain", &store.folder, &error))
 }
@@ -26,7 +26,7 @@ pub async fn record(
     storage: &LaneStorage,
     epoch: Epoch,
 ) -> Result<Option<ChainRecord>, ChainError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let store = LaneStore::find(storage).await?;
     Ok(store.record(epoch).await?.map(|body| body.record))
 }
 

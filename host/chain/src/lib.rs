@@ -33,7 +33,7 @@
 //! | half of the orphans deleted | the other half | deletes them | some of their rows, until then |
 //! | a put that lands later still | a file of a decided epoch | nothing; a `sweep` finds it, however old its epoch | its rows, until that sweep |
 //! | the slot was lost | a record of another | – ; the loser has removed what it put | their rows, for a moment |
-//! | half of a reset | a mark, the newest slots | says that the chain is damaged; `reset` again | old epoch |
+//! | half of a reset | a mark, the newest slots, no genesis | says that the chain is damaged; `reset` again | old epoch |
 //! | a reset | a mark | begins anew beside the files that were kept (`mark`) | old epoch |
 //!
 //! The rows that a reader may see too early and which then vanish are the price of a plain
@@ -77,10 +77,13 @@
 //!   newest records names it. The genesis is never deleted, nor are the newest [`Keep::slots_min`] slots. (`retire`)
 //! * **C16** to **C19** An older slot is deleted only below a floor that says who wrote it; what lies below the floor counts for
 //!   nothing; a put is confirmed by a look at the floor; and what cannot be decided is not withdrawn. ([`collect`])
+//! * **C20** After its put a writer sees that its chain's genesis is still there: somebody may have forgotten the chain. (`commit`)
+//! * **C21** A chain that begins after a reset shares no name with those before it, but that of the genesis. (`home`)
+//! * **C22** A reset deletes the genesis first. Where there is none no record counts, and no chain begins beside records. ([`reset`])
 //!
 //! `tests/search` checks by exhaustive search that C1 to C7 and C9 suffice with two writers that
 //! crash, lost answers and puts that land late. It leaves out C1, C2, C5, C6 and C9 one by one, and
-//! finds a counter-example each time. A second search does that for C15 to C19 and collectors that sleep. C8 is tried by whole lanes whose couriers die half-way
+//! finds a counter-example each time. Others do that for C15 to C19 with collectors that sleep, and for C20 to C22 with owners that sleep through a reset. C8 is tried by whole lanes whose couriers die half-way
 //! (`lane/tests`).
 //!
 //! # Retries
@@ -92,8 +95,8 @@
 //!
 //! # What it costs
 //!
-//! An epoch: a put for each data file, for the state, the outbox and the slot, a read of the head, and a listing of the
-//! floor. Beside it a lane
+//! An epoch: a put for each data file, for the state, the outbox and the slot, a read of the head and of the genesis, and a listing of
+//! the floor. Beside it a lane
 //! beats while it has no news ([`beat`]), makes two listings and two deletions each sixteen epochs (`retire`), deletes old slots 128 at a time ([`collect`]), and lists all its data files after one and ten minutes and then every hour (`sweep`). An opening: a few
 //! listings, [`resolve::LOOK_BACK`] small reads, and a sweep for as long as five seconds.
 //!
@@ -128,6 +131,7 @@ mod retire;
 mod housekeeping;
 mod sound;
 mod store;
+mod home;
 mod ahead;
 mod open;
 mod stored;
@@ -162,6 +166,7 @@ use retire::Recent;
 use sluicegate_runtime::Names;
 use sluicegate_store::Location;
 use sluicegate_store::failure::{StoreFailure, explain};
+use store::LaneStore;
 
 pub use collect::{Deleted, Keep, Published};
 pub use committer::Committer;
@@ -203,6 +208,8 @@ pub struct Chain {
     files_id: String,
     /// For the genesis: see [`record::ChainRecord::earlier`].
     earlier: Vec<String>,
+    /// The same, if it lies apart ([`home`]).
+    apart: Option<String>,
     /// What the newest records name.
     recent: Recent,
     /// None before the genesis.
@@ -219,6 +226,12 @@ impl Chain {
     /// The epoch that is committed next.
     pub fn next_epoch(&self) -> Epoch {
         self.head.as_ref().map_or(Epoch::GENESIS, |head| head.epoch.next())
+    }
+
+    /// The lane's folder, as this chain has it.
+    fn store(&self, storage: &LaneStorage) -> LaneStore {
+        let lane = LaneStore::new(&storage.chain, &self.job, &self.lane);
+        LaneStore { apart: self.apart.clone(), ..lane }
     }
 
     /// Random; the same since the genesis, and another after a reset: see [`record::ChainRecord::chain`].

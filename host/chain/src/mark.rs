@@ -27,7 +27,7 @@ struct Mark {
 pub(super) async fn put(store: &LaneStore, chains: Vec<String>) -> Result<(), ChainError> {
     let nonce = Names::random().next_short();
     let body = serde_json::to_vec(&Mark { v: 1, chains }).expect("words are JSON");
-    let path = store.folder.path(&paths::mark(&nonce));
+    let path = store.path(&paths::mark(&nonce));
     match put_once(&store.folder, &path, &Immutable::new(Bytes::from(body))).await {
         Created::Ours => Ok(()),
         Created::Taken => unreachable!("a random name of 48 bits"),

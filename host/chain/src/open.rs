@@ -117,6 +117,7 @@ pub(super) fn fence_of(
         term,
         writer: writer.clone(),
         earlier: Vec::new(),
+        apart: false,
         files: Vec::new(),
         tables: BTreeMap::new(),
         source: SourceState { jumps: Vec::new(), ..head.record.source.clone() },
@@ -223,7 +224,7 @@ async fn load_blob(
     };
     let bytes = match fetched.cloned().map(whole) {
         Some(Ok(bytes)) => bytes,
-        _ => match read::checked(&store.folder, &store.folder.path(key), whole).await {
+        _ => match read::checked(&store.folder, &store.path(key), whole).await {
             Ok(taken) => taken?,
             Err(error) if failure::is_absent(&error) => {
                 return Err(damaged(format!("there is no {what}")));

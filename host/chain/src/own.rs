@@ -24,7 +24,15 @@ pub(super) async fn files_id(
         reason: "there is no record of epoch 0".to_owned(),
     };
     let genesis = genesis.map_err(|error| store.unread(&error))?.ok_or_else(missing)?;
-    Ok(sha256_hex(&genesis)[..paths::CHAIN_ID_BYTES].to_owned())
+    Ok(files_id_of(head, &sha256_hex(&genesis)))
+}
+
+/// The same of a record of the chain whose genesis has this hash.
+pub(super) fn files_id_of(record: &ChainRecord, genesis: &str) -> String {
+    match paths::is_chain_id(&record.chain) {
+        true => record.chain.clone(),
+        false => genesis[..paths::CHAIN_ID_BYTES].to_owned(),
+    }
 }
 
 /// The chains that this lane has or had, by their ids and by those in names of data files. A record that cannot be read names none: the

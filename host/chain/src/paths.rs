@@ -5,6 +5,7 @@
 //! <root>/<job>/lanes/<lane>/chain/<epoch:020>.json
 //! <root>/<job>/lanes/<lane>/state/<epoch:020>-<term>-<nonce>[-<i>].bin
 //! <root>/<job>/lanes/<lane>/outbox/<epoch:020>-<term>-<nonce>.tsv.zst
+//! <root>/<job>/lanes/<lane>/chains/<chain>/{chain,state,outbox}/…    the same of a chain that lies apart: see home
 //! <root>/<job>/lanes/<lane>/floor/<chain>-<epoch:020>.json   how much of the chain was let go: see floor
 //! <root>/<job>/lanes/<lane>/reset/<nonce>.json      that a chain may begin: see mark
 //! <root>/<job>/lanes/<lane>/beat.json                that its owner lives: see beat
@@ -35,6 +36,22 @@ use super::record::{Epoch, Term};
 /// The folder of a lane below the chain's root.
 pub fn lane_folder(job: &str, lane: &str) -> String {
     format!("{job}/lanes/{lane}")
+}
+
+/// The folder of chains that lie apart, below the lane's folder: see `home`.
+pub const CHAINS_FOLDER: &str = "chains";
+
+/// Below the lane's folder, what lies at `below` in the folder of a chain that lies apart.
+pub fn of_chain(chain: &str, below: &str) -> String {
+    format!("{CHAINS_FOLDER}/{chain}/{below}")
+}
+
+/// Which chain that lies apart has something in which of its folders, by its path below the lane's folder.
+pub fn parse_of_chain(below: &str) -> Option<(&str, &str)> {
+    let mut parts = below.strip_prefix(CHAINS_FOLDER)?.strip_prefix('/')?.split('/');
+    let (chain, kind) = (parts.next()?, parts.next()?);
+    let is_kind = [CHAIN_FOLDER, STATE_FOLDER, OUTBOX_FOLDER].contains(&kind);
+    (is_chain_id(chain) && is_kind && parts.next().is_some()).then_some((chain, kind))
 }
 
 /// The folder of the slots below the lane's folder.

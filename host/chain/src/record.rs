@@ -237,6 +237,10 @@ pub struct ChainRecord {
     /// of data files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<String>,
+    /// In the genesis of a chain that was begun after `reset`: what else it has lies in a folder of its own, so that it shares no
+    /// name with a chain that was forgotten ([`home`](super::home)).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
     /// Genesis, data, or a fence, which changes nothing but the owner.
     pub kind: RecordKind,
     /// Committed and not yet to be shown to readers. Always false: nothing holds results back yet.

@@ -65,8 +65,8 @@ pub async fn footprint(storage: &LaneStorage) -> Result<Footprint, ChainError> {
 /// [`presence`](super::presence) first. A lane that runs all the same finds its head gone before its next commit and
 /// halts.
 ///
-/// First the mark, without which no chain begins beside data files that are kept (`mark`). Then the slots, from the
-/// genesis up: until the newest is gone, an opening either finds the chain damaged or goes on as if nothing had happened.
+/// First the mark, without which no chain begins beside data files that are kept (`mark`), and with which it lies apart (`home`). Then the
+/// slots, from the genesis up (C22): until the newest is gone, an opening finds the chain damaged.
 /// Data files that are kept have another chain in their names than those of the lane's next life.
 ///
 /// # Errors
@@ -127,11 +127,25 @@ impl Objects {
         let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
         let failed = |error| ChainError::store("list the chain", &store.folder, &error);
         let mut slots = store.list(paths::CHAIN_FOLDER).await.map_err(failed)?;
-        slots.sort_by(|left, right| left.location.cmp(&right.location));
-        let states = store.list(paths::STATE_FOLDER).await.map_err(failed)?;
-        let outboxes = store.list(paths::OUTBOX_FOLDER).await.map_err(failed)?;
+        let mut states = store.list(paths::STATE_FOLDER).await.map_err(failed)?;
+        let mut outboxes = store.list(paths::OUTBOX_FOLDER).await.map_err(failed)?;
         let floors = store.list(paths::FLOOR_FOLDER).await.map_err(failed)?;
-        let chains = own_chains(&store).await?;
+        let mut chains = own_chains(&store).await?;
+        // Of the chain that is there, and what owners of those before have put when they were forgotten.
+        for object in store.list(paths::CHAINS_FOLDER).await.map_err(failed)? {
+            let below = store.folder.below(&object.location);
+            let Some((chain, kind)) = paths::parse_of_chain(&below) else { continue };
+            chains.push(chain.to_owned());
+            match kind {
+                paths::CHAIN_FOLDER => slots.push(object),
+                paths::STATE_FOLDER => states.push(object),
+                _ => outboxes.push(object),
+            }
+        }
+        chains.sort_unstable();
+        chains.dedup();
+        // The genesis is before all others.
+        slots.sort_by(|left, right| left.location.cmp(&right.location));
         let tag = LaneTag::new(&storage.job, &storage.lane);
         let mut data = Vec::new();
         for (id, table) in &storage.tables {

@@ -33,6 +33,8 @@ pub struct Observed {
     pub look_back: usize,
     /// The newest slots, newest first, at most `look_back` and our fence. Empty if there is no chain.
     pub slots: Vec<SlotBody>,
+    /// There is a record of epoch 0.
+    pub has_genesis: bool,
     /// The newest epoch as the listing gave it.
     pub latest: Option<Epoch>,
     /// Data files in all tables of the lane: those of this chain for the epochs of `slots` and later, and those of
@@ -193,6 +195,9 @@ fn check_slots(observed: &Observed) -> Result<(), String> {
     match expected {
         Some(missing) if observed.slots.len() < observed.look_back => {
             Err(format!("there is no record of epoch {missing}"))
+        }
+        _ if !observed.has_genesis && observed.latest.is_some() => {
+            Err("there is no record of epoch 0".to_owned())
         }
         _ => Ok(()),
     }

@@ -74,7 +74,7 @@ pub(super) async fn retire(
     let needed = recent.names();
     let mut is_more = false;
     for kind in [paths::STATE_FOLDER, paths::OUTBOX_FOLDER] {
-        let folder = store.folder.path(kind);
+        let folder = store.path(kind);
         let page = store.folder.store.list(Some(&folder)).take(LIST_PAGE);
         let page: Vec<ObjectMeta> = in_time(page.try_collect()).await?;
         let is_old = |object: &ObjectMeta| {

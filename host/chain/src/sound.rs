@@ -5,6 +5,7 @@
 //! again: an epoch has a successor, a position is one that can be asked for, counts can be added up.
 
 use super::fates::Fates;
+use super::paths::is_chain_id;
 use super::record::{ChainRecord, Epoch, PartitionState, Term};
 
 /// As many partitions as no topic has: their numbers are indexes.
@@ -27,6 +28,13 @@ pub(super) fn flaw(record: &ChainRecord) -> Option<String> {
     let ChainRecord { epoch, term, source, modules, files, .. } = record;
     if *epoch >= Epoch::MAX || *term >= Term::MAX {
         return Some(format!("no chain gets to epoch {epoch} and term {}", term.0));
+    }
+    // It becomes part of a path.
+    if record.apart && !is_chain_id(&record.chain) {
+        return Some(format!(
+            "`{}` is not the id of a chain with a folder of its own",
+            record.chain
+        ));
     }
     let partitions = &source.partitions;
     if let Some(flaw) = partitions.iter().find_map(flaw_of_partition) {

@@ -34,21 +34,23 @@ pub(super) enum SlotAttempt {
     Unknown(object_store::Error),
 }
 
-/// The folder of one lane.
+/// The folder of one lane, as a chain has it ([`home`](super::home)).
 #[derive(Clone, Debug)]
 pub(super) struct LaneStore {
     pub(super) folder: Location,
+    /// The chain, if it lies apart.
+    pub(super) apart: Option<String>,
 }
 
 impl LaneStore {
-    /// The lane's folder below the chain's root.
+    /// The lane's folder below the chain's root, of a chain that does not lie apart.
     pub(super) fn new(root: &Location, job: &str, lane: &str) -> Self {
-        Self { folder: root.child(&paths::lane_folder(job, lane)) }
+        Self { folder: root.child(&paths::lane_folder(job, lane)), apart: None }
     }
 
     /// Creates the slot of `epoch`, if it is empty, and settles whose record it holds (C1, C2).
     pub(super) async fn try_put_slot(&self, epoch: Epoch, body: &SlotBody) -> SlotAttempt {
-        let path = self.folder.path(&paths::slot(epoch));
+        let path = self.path(&paths::slot(epoch));
         match put_once(&self.folder, &path, body.object()).await {
             Created::Ours => SlotAttempt::Ours,
             Created::Unknown(error) => SlotAttempt::Unknown(error),
@@ -107,7 +109,7 @@ impl LaneStore {
 
     /// The object at `below`; none if there is none.
     pub(super) async fn get(&self, below: &str) -> object_store::Result<Option<Bytes>> {
-        match read::whole(&self.folder, &self.folder.path(below)).await {
+        match read::whole(&self.folder, &self.path(below)).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if failure::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
@@ -124,7 +126,7 @@ impl LaneStore {
         below: &str,
         check: impl Fn(Bytes) -> Result<T, ChainError>,
     ) -> Result<Option<T>, ChainError> {
-        match read::checked(&self.folder, &self.folder.path(below), check).await {
+        match read::checked(&self.folder, &self.path(below), check).await {
             Ok(taken) => taken.map(Some),
             Err(error) if failure::is_absent(&error) => Ok(None),
             Err(error) => Err(self.unread(&error)),
@@ -138,7 +140,7 @@ impl LaneStore {
 
     /// When the store took the slot of an epoch, by its own clock; none if it is empty.
     pub(super) async fn put_at(&self, epoch: Epoch) -> object_store::Result<Option<DateTime<Utc>>> {
-        let slot = self.folder.path(&paths::slot(epoch));
+        let slot = self.path(&paths::slot(epoch));
         match in_time(self.folder.store.head(&slot)).await {
             Ok(object) => Ok(Some(object.last_modified)),
             Err(error) if failure::is_absent(&error) => Ok(None),
@@ -148,7 +150,7 @@ impl LaneStore {
 
     /// All objects in a folder below the lane's.
     pub(super) async fn list(&self, below: &str) -> object_store::Result<Vec<ObjectMeta>> {
-        self.folder.store.list(Some(&self.folder.path(below))).try_collect().await
+        self.folder.store.list(Some(&self.path(below))).try_collect().await
     }
 
     /// The newest epoch that has a slot; none if the lane has no chain.
@@ -158,7 +160,11 @@ impl LaneStore {
     /// instead. It ends with a page that is not full, so the answer does not depend on the order in which a store lists.
     pub(super) async fn latest(&self) -> object_store::Result<Option<Epoch>> {
         let first = self.slots_after(None).await?;
-        let Some(newest) = first.newest else { return Ok(None) };
+        let Some(newest) = first.newest else {
+            // The genesis of a chain that lies apart does not lie beside its other records.
+            let has_begun = self.apart.is_some() && self.put_at(Epoch::GENESIS).await?.is_some();
+            return Ok(has_begun.then_some(Epoch::GENESIS));
+        };
         if first.is_last {
             return Ok(Some(newest));
         }
@@ -203,11 +209,11 @@ impl LaneStore {
 
     /// A page of the slots after `epoch`, or of all.
     async fn slots_after(&self, epoch: Option<Epoch>) -> object_store::Result<Page> {
-        let folder = self.folder.path(paths::CHAIN_FOLDER);
+        let folder = self.path(paths::CHAIN_FOLDER);
         let listing = match epoch {
             None => self.folder.store.list(Some(&folder)),
             Some(epoch) => {
-                let slot = self.folder.path(&paths::slot(epoch));
+                let slot = self.path(&paths::slot(epoch));
                 self.folder.store.list_with_offset(Some(&folder), &slot)
             }
         };

@@ -34,17 +34,20 @@ use sluicegate_store::Location;
 /// # Errors
 ///
 /// [`ChainError::Store`], or a record that cannot be read.
-pub(super) async fn sweep(storage: &LaneStorage, chain: &str) -> Result<usize, ChainError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+pub(super) async fn sweep(
+    storage: &LaneStorage,
+    store: &LaneStore,
+    chain: &str,
+) -> Result<usize, ChainError> {
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     // The chain first: what is decided by now stays so.
     let Some(latest) = store.latest().await.map_err(failed)? else { return Ok(0) };
-    if !is_of_chain(&store, latest, chain).await? {
+    if !is_of_chain(store, latest, chain).await? {
         return Ok(0);
     }
     let tag = LaneTag::new(&storage.job, &storage.lane);
-    let floor = floor::find(&store, chain).await?.highest;
-    let mut writers = Writers::new(&store, chain, &floor);
+    let floor = floor::find(store, chain).await?.highest;
+    let mut writers = Writers::new(store, chain, &floor);
     let mut deleted = 0;
     for (id, table) in &storage.tables {
         // Whose the files before are is not known any more.
@@ -52,7 +55,7 @@ pub(super) async fn sweep(storage: &LaneStorage, chain: &str) -> Result<usize, C
         let spans = spans(id, table, &tag, chain, judged).await?;
         let suspects = suspects(spans, &mut writers).await;
         // Another look will come.
-        let Some(suspects) = floor::settled(&store, &floor, suspects).await? else { break };
+        let Some(suspects) = floor::settled(store, &floor, suspects).await? else { break };
         if !suspects.is_empty() {
             deleted += delete(id, table, &tag, chain, judged, &suspects).await?;
         }

@@ -93,7 +93,7 @@ impl ChainWriter {
     ) -> Result<Blob, ChainError> {
         let object = Immutable::new(bytes);
         let what = format!("put the {kind} of epoch {epoch}");
-        self.put(&what, &self.store.folder, self.store.folder.path(key), &object).await?;
+        self.put(&what, &self.store.folder, self.store.path(key), &object).await?;
         Ok(Blob { sha256: object.sha256().to_owned(), bytes: object.len() })
     }
 }

@@ -1,6 +1,7 @@
 //! One epoch on its way into the store: data files, then state and outbox, then the slot, which is the commit.
 
 mod blobs;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,25 +10,24 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 
+use super::activations::History;
 use super::beat::Beat;
 use super::body::{SlotBody, VERSION};
-use super::floor;
 use super::folders;
 use super::frozen::{EncodedFile, FrozenEpoch, shapes_of};
-use super::gone;
 use super::housekeeping::Housekeeping;
 use super::mark;
 use super::outcome::{CommitOutcome, LostSlot};
 use super::paths::{DataFileName, LaneTag};
 use super::problem::CommitProblem;
-use super::record::{ChainRecord, DataFile, Epoch, Parent, RecordKind};
+use super::record::{ChainRecord, DataFile, Epoch, RecordKind};
 use super::retire::Recent;
 use super::store::{LaneStore, SlotAttempt, delete};
 use super::{Chain, ChainError, LaneStorage, parent_of};
 use sluicegate_model::time::{Clock, EventTime};
 use sluicegate_store::backoff::Backoff;
 use sluicegate_store::failure::StoreFailure;
-use sluicegate_store::once::{Created, Immutable, in_time, sha256_hex};
+use sluicegate_store::once::{Created, Immutable, in_time};
 use sluicegate_store::upload::{Aborts, Upload};
 use sluicegate_store::{Location, failure};
 
@@ -35,9 +35,13 @@ use sluicegate_store::{Location, failure};
 /// a lane with hundreds of date folders does not open hundreds of connections.
 const UPLOADS_AT_ONCE: usize = 8;
 
-/// Whether what lies in the slot of the head is the head.
-fn is_head(head: &Parent, found: Option<&Bytes>) -> bool {
-    found.is_some_and(|found| sha256_hex(found) == head.sha256)
+/// Whose a slot is.
+enum SlotPut {
+    Ours,
+    /// What lies there is another's.
+    Taken(Bytes),
+    /// Nobody knows, and the head does not seem to be there any more.
+    Headless,
 }
 
 /// Owns the right to add to the chain.
@@ -50,6 +54,8 @@ pub(super) struct ChainWriter {
     /// For [`super::housekeeping`].
     recent: Arc<Mutex<Recent>>,
     aborts: Aborts,
+    /// The hash of the chain's genesis, once it was seen.
+    genesis: Option<String>,
 }
 
 impl ChainWriter {
@@ -59,15 +65,16 @@ impl ChainWriter {
         problem: CommitProblem,
         clock: Clock,
     ) -> Self {
-        let store = LaneStore::new(&storage.chain, &chain.job, &chain.lane);
+        let store = chain.store(&storage);
         let recent = Arc::new(Mutex::new(chain.recent.clone()));
-        Self { chain, storage, store, problem, clock, recent, aborts: Aborts::new() }
+        Self { chain, storage, store, problem, clock, recent, aborts: Aborts::new(), genesis: None }
     }
 
     /// What the owner of the lane does beside its commits.
     pub(super) fn housekeeping(&self) -> Housekeeping {
         Housekeeping {
             storage: self.storage.clone(),
+            store: self.store.clone(),
             chain: self.chain.files_id.clone(),
             recent: Arc::clone(&self.recent),
         }
@@ -98,7 +105,7 @@ impl ChainWriter {
             Err(_) => return None,
         }
         // A chain that was forgotten has no owner. The next commit says so.
-        if !self.has_head().await {
+        if !self.has_head().await.unwrap_or(false) {
             return self.overtaken().await.ok().flatten();
         }
         let beat = Beat { writer: self.chain.writer.clone(), count, released, is_led: true };
@@ -108,50 +115,9 @@ impl ChainWriter {
         None
     }
 
-    /// Whether the head is there. One look: a beat that is not sent is only late.
-    async fn has_head(&self) -> bool {
-        let Some(head) = &self.chain.head else { return true };
-        self.store.slot(head.epoch).await.is_ok_and(|found| is_head(head, found.as_ref()))
-    }
-
     async fn try_commit(&mut self, frozen: FrozenEpoch) -> Result<CommitOutcome, ChainError> {
-        let epoch = self.chain.next_epoch();
-        let FrozenEpoch { kind, source, watermark, state, files, outbox, modules, config } = frozen;
-        let tables = shapes_of(&files);
-        let files = self.put_files(epoch, files).await?;
-        let state = match state {
-            Some(state) => Some(self.put_state(epoch, state).await?),
-            None => None,
-        };
-        let outbox = match outbox {
-            Some(outbox) => Some(self.put_outbox(epoch, outbox).await?),
-            None => None,
-        };
-        let now = EventTime(self.clock.wall_micros());
-        let history = self.chain.history.followed_by(&modules, epoch, now);
-        let record = ChainRecord {
-            v: VERSION,
-            job: self.chain.job.clone(),
-            lane: self.chain.lane.clone(),
-            epoch,
-            chain: self.chain.id.clone(),
-            earlier: std::mem::take(&mut self.chain.earlier),
-            kind,
-            held: false,
-            parent: self.chain.head.clone(),
-            term: self.chain.term,
-            writer: self.chain.writer.clone(),
-            source,
-            watermark,
-            state,
-            files,
-            tables,
-            outbox,
-            modules,
-            activations: history.activations.clone(),
-            config,
-        };
-        let body = SlotBody::freeze(record)?;
+        let (epoch, kind) = (self.chain.next_epoch(), frozen.kind);
+        let (body, history) = self.put_contents(epoch, frozen).await?;
         match self.check_head().await {
             Ok(None) => {}
             ended => {
@@ -160,7 +126,19 @@ impl ChainWriter {
                 return ended.map(|lost| CommitOutcome::Lost(lost.expect("it is not in order")));
             }
         }
-        if let Some(taken) = self.put_slot(epoch, &body).await? {
+        let taken = loop {
+            match self.put_slot(epoch, &body).await? {
+                SlotPut::Ours => break None,
+                SlotPut::Taken(found) => break Some(found),
+                // An earlier attempt may have landed: nothing is removed.
+                SlotPut::Headless => {
+                    if let Some(lost) = self.check_head().await? {
+                        return Ok(CommitOutcome::Lost(lost));
+                    }
+                }
+            }
+        };
+        if let Some(taken) = taken {
             let found = SlotBody::thaw(epoch, taken);
             // What cannot be read may be ours.
             let is_anothers = !matches!(found, Err(ChainError::Unreadable { .. }));
@@ -183,55 +161,49 @@ impl ChainWriter {
         Ok(CommitOutcome::Committed(Arc::new(body.record)))
     }
 
-    /// That the record which the next one names is still there: somebody may have forgotten the chain, and begun another,
-    /// while we ran (C14). Or we slept for so long that others have gone on and let go of it: then who has the chain.
-    async fn check_head(&self) -> Result<Option<LostSlot>, ChainError> {
-        let Some(head) = &self.chain.head else { return Ok(None) };
-        let (what, epoch) = (format!("look for the record of epoch {}", head.epoch), head.epoch);
-        let look = self.persist(&what, &self.store.folder, async || self.store.slot(epoch).await);
-        let is_there = is_head(head, look.await?.as_ref())
-            // It may have been damaged on its way.
-            || self.store.record(epoch).await?.is_some_and(|body| body.sha256() == head.sha256);
-        if is_there {
-            return Ok(None);
-        }
-        if let Some(lost) = self.overtaken().await? {
-            return Ok(Some(lost));
-        }
-        let gone = gone::judge(&self.store, &self.chain.id).await?;
-        Err(ChainError::Forgotten { url: self.store.folder.url.clone(), epoch, gone })
-    }
-
-    /// The newest record, if the chain has gone on beyond the slot that would be ours. None if there is nothing behind it, or
-    /// another chain.
-    async fn overtaken(&self) -> Result<Option<LostSlot>, ChainError> {
-        let epoch = self.chain.next_epoch();
-        let newest = self.store.head().await?.map(|body| body.record);
-        let is_ours =
-            |record: &ChainRecord| record.chain_id() == self.chain.id && record.epoch >= epoch;
-        let lost = |record| LostSlot { epoch, record: Some(Box::new(record)) };
-        Ok(newest.filter(is_ours).map(lost))
-    }
-
-    /// Whether the slot of an epoch has never been let go, so that what lies there is what was committed there. If not, or if
-    /// that cannot be told, an earlier attempt of ours may have been committed (C19), and our files stay: a sweep knows.
-    async fn is_decided(&self, epoch: Epoch) -> bool {
-        let floor = floor::highest(&self.store, &self.chain.files_id).await;
-        floor.is_ok_and(|floor| !floor::is_let_go(epoch, floor))
-    }
-
-    /// That the slot that we have put was never let go (C18): we may have slept while others went on, and then its name was
-    /// free again. Else the newest record.
-    async fn confirm(&self, epoch: Epoch) -> Result<Option<LostSlot>, ChainError> {
-        let what = format!("look whether epoch {epoch} was let go");
-        let look = self.persist(&what, &self.store.folder, async || {
-            floor::highest(&self.store, &self.chain.files_id).await
-        });
-        if !floor::is_let_go(epoch, look.await?) {
-            return Ok(None);
-        }
-        let record = self.store.head().await?.map(|body| Box::new(body.record));
-        Ok(Some(LostSlot { epoch, record }))
+    /// Puts all that the record of an epoch names. The record, and what it pins.
+    async fn put_contents(
+        &mut self,
+        epoch: Epoch,
+        frozen: FrozenEpoch,
+    ) -> Result<(SlotBody, History), ChainError> {
+        let FrozenEpoch { kind, source, watermark, state, files, outbox, modules, config } = frozen;
+        let tables = shapes_of(&files);
+        let files = self.put_files(epoch, files).await?;
+        let state = match state {
+            Some(state) => Some(self.put_state(epoch, state).await?),
+            None => None,
+        };
+        let outbox = match outbox {
+            Some(outbox) => Some(self.put_outbox(epoch, outbox).await?),
+            None => None,
+        };
+        let now = EventTime(self.clock.wall_micros());
+        let history = self.chain.history.followed_by(&modules, epoch, now);
+        let record = ChainRecord {
+            v: VERSION,
+            job: self.chain.job.clone(),
+            lane: self.chain.lane.clone(),
+            epoch,
+            chain: self.chain.id.clone(),
+            earlier: std::mem::take(&mut self.chain.earlier),
+            apart: kind == RecordKind::Genesis && self.chain.apart.is_some(),
+            kind,
+            held: false,
+            parent: self.chain.head.clone(),
+            term: self.chain.term,
+            writer: self.chain.writer.clone(),
+            source,
+            watermark,
+            state,
+            files,
+            tables,
+            outbox,
+            modules,
+            activations: history.activations.clone(),
+            config,
+        };
+        Ok((SlotBody::freeze(record)?, history))
     }
 
     /// Removes what was put for an epoch that is not ours and never will be: readers of the tables would see its rows. What
@@ -240,7 +212,7 @@ impl ChainWriter {
         // The pieces that the head names as well stay.
         let state = record.state.iter().flat_map(|state| state.keys_put_for(record.epoch));
         let outbox = record.outbox.iter().map(|outbox| &outbox.key);
-        let blobs = state.chain(outbox).map(|key| self.store.folder.path(key)).collect();
+        let blobs = state.chain(outbox).map(|key| self.store.path(key)).collect();
         let mut removals = vec![(&self.store.folder, blobs)];
         for (id, table) in &self.storage.tables {
             let files = record.files.iter().filter(|file| *file.table == **id);
@@ -315,13 +287,18 @@ impl ChainWriter {
         })
     }
 
-    /// None if the slot is ours, else what lies there.
-    async fn put_slot(&self, epoch: Epoch, body: &SlotBody) -> Result<Option<Bytes>, ChainError> {
+    /// Until it is known whose the slot is. Before each repetition it is seen that the head is still there: the store may have been
+    /// out of reach for as long as it takes to forget the chain and begin another.
+    async fn put_slot(&self, epoch: Epoch, body: &SlotBody) -> Result<SlotPut, ChainError> {
         let what = format!("put the record of epoch {epoch}");
+        let mut is_repeated = false;
         self.persist(&what, &self.store.folder, async || {
+            if std::mem::replace(&mut is_repeated, true) && !self.has_head().await? {
+                return Ok(SlotPut::Headless);
+            }
             match self.store.try_put_slot(epoch, body).await {
-                SlotAttempt::Ours => Ok(None),
-                SlotAttempt::Taken(found) => Ok(Some(found)),
+                SlotAttempt::Ours => Ok(SlotPut::Ours),
+                SlotAttempt::Taken(found) => Ok(SlotPut::Taken(found)),
                 SlotAttempt::Unknown(error) => Err(error),
             }
         })

@@ -55,7 +55,7 @@ pub(super) async fn pins(place: &Location) -> Result<BTreeSet<ModuleDigest>, Cha
     let mut pins = BTreeSet::new();
     for job in folders(place, "").await? {
         for lane in folders(place, &format!("{job}/lanes")).await? {
-            let store = LaneStore::new(place, &job, &lane);
+            let store = LaneStore::new(place, &job, &lane).found().await?;
             let Some(head) = store.head().await? else { continue };
             pins.extend(needed_by(&head.record));
         }

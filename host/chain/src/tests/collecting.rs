@@ -139,7 +139,7 @@ fn a_chain_whose_beginning_was_let_go_is_whole_and_strays_are_still_found() {
     lane.put(&numbers.path(&stray), "7");
     let report = lane.verify();
     assert_eq!(report.counts.get(&Matter::LeftOver), Some(&1), "{report:?}");
-    assert_eq!(lane.runtime.block_on(sweep(&lane.storage, &lane.chain)).unwrap(), 1);
+    assert_eq!(lane.runtime.block_on(sweep(&lane.storage, &lane.store, &lane.chain)).unwrap(), 1);
     let there = lane.runtime.block_on(numbers.store.head(&numbers.path(&committed)));
     assert!(there.is_ok(), "what was committed stays");
     assert_each_number_once(&lane.runtime, &lane.storage, EPOCHS, "after the sweep");
@@ -154,7 +154,7 @@ fn what_comes_back_below_the_floor_counts_for_nothing_and_goes_again() {
     let put = lane.storage.chain.store.put(&slot, stranger.into());
     lane.runtime.block_on(put).unwrap();
     assert!(!lane.verify().has_defects());
-    assert_eq!(lane.runtime.block_on(sweep(&lane.storage, &lane.chain)).unwrap(), 0);
+    assert_eq!(lane.runtime.block_on(sweep(&lane.storage, &lane.store, &lane.chain)).unwrap(), 0);
     assert_each_number_once(&lane.runtime, &lane.storage, EPOCHS, "beside a slot that came back");
     assert_eq!(live(&lane.runtime, &lane.storage, EPOCHS + 128), Ended::Done);
     lane.collect();
@@ -197,7 +197,7 @@ fn an_owner_that_slept_finds_its_slot_free_and_is_told_that_it_has_lost() {
     let CommitOutcome::Lost(lost) = slept.wait(LONG).unwrap() else { panic!("it has not lost") };
     assert_eq!((lost.epoch, lost.record.unwrap().epoch), (Epoch(4), lane.head()));
     // Its file went with the fence of who came next.
-    assert_eq!(lane.runtime.block_on(sweep(&lane.storage, &lane.chain)).unwrap(), 0);
+    assert_eq!(lane.runtime.block_on(sweep(&lane.storage, &lane.store, &lane.chain)).unwrap(), 0);
     assert_each_number_once(&lane.runtime, &lane.storage, EPOCHS, "beside one that slept");
 }
 

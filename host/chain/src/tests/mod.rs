@@ -7,6 +7,7 @@
 mod search;
 mod activations;
 mod faulty;
+mod following;
 mod gone;
 mod housekept;
 mod collecting;
@@ -73,10 +74,16 @@ fn spawn(runtime: &Runtime, storage: &LaneStorage, opened: Opened) -> Committer 
     Committer::spawn(handle, opened.chain, storage.clone(), Clock::system(), Arc::default())
 }
 
+/// The lane's folder, as the chain has it that is there.
+fn lane_of(runtime: &Runtime, storage: &LaneStorage) -> LaneStore {
+    runtime.block_on(LaneStore::find(storage)).unwrap()
+}
+
 /// What the owner of a lane does beside its commits.
 fn housekeeping(storage: &LaneStorage, opened: &Opened) -> Housekeeping {
     Housekeeping {
         storage: storage.clone(),
+        store: opened.chain.store(storage),
         chain: opened.chain.files_id.clone(),
         recent: Arc::new(Mutex::new(opened.chain.recent.clone())),
     }

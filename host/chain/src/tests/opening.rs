@@ -80,9 +80,9 @@ fn a_changed_record_a_gap_and_a_foreign_record_are_damage() {
     let sentence = refusal(&runtime, &storage);
     assert!(sentence.contains("there is no record of epoch 1"), "{sentence}");
 
-    put(&runtime, &storage, &slot, &original.replace("\"v\":3", "\"v\":7"));
+    put(&runtime, &storage, &slot, &original.replace("\"v\":3", "\"v\":8"));
     let sentence = refusal(&runtime, &storage);
-    assert!(sentence.contains("has layout 7, this program reads up to 6"), "{sentence}");
+    assert!(sentence.contains("has layout 8, this program reads up to 7"), "{sentence}");
 
     put(&runtime, &storage, &slot, "{");
     assert!(refusal(&runtime, &storage).contains("record of epoch 1 cannot be read"));
@@ -306,7 +306,8 @@ fn the_newest_slot_is_found_whatever_the_length_of_the_chain() {
         for epoch in 0..length {
             put(&runtime, &storage, &path_of(&storage, &paths::slot(Epoch(epoch))), "");
         }
-        let latest = runtime.block_on(inspect::latest(&storage)).unwrap();
+        let lane = LaneStore::new(&storage.chain, "toy", "0");
+        let latest = runtime.block_on(lane.latest()).unwrap();
         assert_eq!(latest, Some(Epoch(length - 1)));
     }
 }

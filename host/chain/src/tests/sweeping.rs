@@ -42,7 +42,7 @@ fn a_data_file_that_lands_when_the_chain_is_far_ahead_is_still_removed() {
     let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
     assert_eq!(opened.orphans_deleted, 0, "nobody works while a lane is opened: that is for later");
     let chain = opened.head.as_ref().unwrap().chain.clone();
-    assert_eq!(runtime.block_on(sweep(&storage, &chain)).unwrap(), 1);
+    assert_eq!(runtime.block_on(sweep(&storage, &lane_of(&runtime, &storage), &chain)).unwrap(), 1);
     assert_each_number_once(&runtime, &storage, count, "beyond the look-back");
 }
 
@@ -80,7 +80,7 @@ fn a_sweep_takes_files_outside_of_their_writers_epochs_and_no_others() {
     }
     let undecided = format!("toy.0-{chain}-{:020}-9-abcdefabcdef-0.parquet", latest.0 + 1);
     runtime.block_on(location.store.put(&location.path(&undecided), "7".into())).unwrap();
-    let deleted = runtime.block_on(sweep(&storage, &chain)).unwrap();
+    let deleted = runtime.block_on(sweep(&storage, &lane_of(&runtime, &storage), &chain)).unwrap();
     assert_eq!(deleted, strays);
     assert_eq!(table(&runtime, &storage).len(), records.len() + 1, "the undecided one stays");
     assert_eq!(runtime.block_on(open(&storage, INSTANCE)).unwrap().orphans_deleted, 1);
@@ -97,7 +97,7 @@ fn an_owner_whose_chain_was_forgotten_deletes_nothing_that_was_kept() {
     runtime.block_on(forget(&storage, DataFiles::Keep)).unwrap();
     assert_eq!(live(&runtime, &storage, 5), Ended::Done);
     let kept = table(&runtime, &storage);
-    assert_eq!(runtime.block_on(sweep(&storage, &chain)).unwrap(), 0);
+    assert_eq!(runtime.block_on(sweep(&storage, &lane_of(&runtime, &storage), &chain)).unwrap(), 0);
     assert_eq!(table(&runtime, &storage), kept);
     assert!(
         !runtime

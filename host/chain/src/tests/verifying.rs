@@ -191,6 +191,8 @@ fn a_chain_with_a_gap_or_a_changed_record_says_where() {
     ] {
         assert!(found.contains(&expected), "{expected:?} is not in {found:?}");
     }
+    lane.put(&slot(0), "{");
+    assert!(lane.found().contains(&(Matter::Damaged, "record of epoch 0".to_owned())));
 }
 
 #[test]

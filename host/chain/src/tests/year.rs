@@ -127,6 +127,7 @@ fn record(epoch: u64, parent: Parent) -> ChainRecord {
         epoch: Epoch(epoch),
         chain: "0c4a7b91e2d3".to_owned(),
         earlier: Vec::new(),
+        apart: false,
         kind: RecordKind::Data,
         held: false,
         parent: Some(parent),
@@ -163,6 +164,14 @@ fn opening(first: u64, files: u64) -> (usize, usize) {
         listed: Arc::default(),
     });
     let storage = storage(Arc::clone(&store) as Arc<dyn ObjectStore>);
+    let genesis = ChainRecord {
+        kind: RecordKind::Genesis,
+        parent: None,
+        ..record(0, Parent { epoch: Epoch::GENESIS, sha256: String::new() })
+    };
+    let slot = folder.parts().chain(Path::from(paths::slot(Epoch::GENESIS)).parts()).collect();
+    let genesis = SlotBody::freeze(genesis).unwrap().object().bytes().clone();
+    runtime.block_on(store.inner.put(&slot, genesis.into())).unwrap();
     let mut parent = Parent { epoch: Epoch(YEAR - LOOK_BACK as u64), sha256: "0".repeat(64) };
     for epoch in YEAR - LOOK_BACK as u64 + 1..=YEAR {
         let body = SlotBody::freeze(record(epoch, parent)).unwrap();

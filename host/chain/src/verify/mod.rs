@@ -44,7 +44,7 @@ pub async fn verify(
     logs: &impl TableLogs,
     progress: impl Fn(u64, u64),
 ) -> Result<Option<Report>, ChainError> {
-    let store = LaneStore::new(&storage.chain, &storage.job, &storage.lane);
+    let store = LaneStore::find_damaged(storage).await?;
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
     let Some(latest) = store.latest().await.map_err(failed)? else { return Ok(None) };
     let tag = LaneTag::new(&storage.job, &storage.lane);
@@ -150,7 +150,7 @@ impl Blobs<'_> {
             if seen.contains(key) {
                 continue;
             }
-            let path = store.folder.path(key);
+            let path = store.path(key);
             let is_so = match self.hashes {
                 true => holds(&store.folder, &path, bytes, sha256).await,
                 false => store.size(&path).await.map(|size| size == bytes),

@@ -69,6 +69,7 @@ fn record(epoch: u64, files: Vec<DataFile>) -> ChainRecord {
         epoch: Epoch(epoch),
         chain: "0c4a7b91e2d3".to_owned(),
         earlier: Vec::new(),
+        apart: false,
         kind: if epoch == 0 { RecordKind::Genesis } else { RecordKind::Data },
         held: false,
         parent: parent.map(|epoch| Parent { epoch: Epoch(epoch), sha256: hash }),

@@ -5,6 +5,7 @@
 //! * [`directory`] is the protocol as it is today: a plain directory of data files, orphans deleted by the opening. It
 //!   drives [`crate::resolve`] itself.
 //! * [`collected`] is the protocol with slots that are let go. It raises the real floor ([`crate::floor`]).
+//! * [`following`] is chains that follow each other in one place. It asks the real [`crate::home`] for names.
 //! * [`lead`] is who leads, by claims and signs of life. It drives [`crate::lead`].
 //! * [`modules`] is what becomes of uploaded modules. It drives [`crate::modules::surplus`].
 //! * [`outbox`] is who sends messages, and when. It drives [`crate::resolve`] as well.
@@ -13,6 +14,7 @@
 
 mod directory;
 mod collected;
+mod following;
 mod lead;
 mod modules;
 mod outbox;

@@ -325,6 +325,7 @@ fn observed(slots: &[Record], fence: Option<usize>) -> Observed {
         job: "j".to_owned(),
         lane: "l".to_owned(),
         may_begin: false,
+        has_genesis: true,
         chain: bodies[0].record.chain.clone(),
         fence: fence.map(of_fence),
         latest: Some(bodies[0].record.epoch),

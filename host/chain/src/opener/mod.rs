@@ -3,23 +3,24 @@
 //! Nobody works while somebody who has won the leadership opens, so this asks for little: what was read before is not read
 //! again, and what nothing waits for is left to the lane's housekeeping.
 
+mod reading;
+
 use futures::future::try_join;
 
-use super::activations::History;
-use super::ahead::Ahead;
-use super::body::SlotBody;
-use super::mark;
-use super::open::{
-    delete_orphans, fence_of, find_files, load_outbox, load_state, put_fence, read_slots,
-    say_what_was_found,
+use crate::activations::History;
+use crate::ahead::Ahead;
+use crate::body::SlotBody;
+use crate::open::{
+    delete_orphans, fence_of, find_files, load_outbox, load_state, put_fence, say_what_was_found,
 };
-use super::own::{files_id, own_chains};
-use super::paths::LaneTag;
-use super::record::{ChainRecord, Epoch, Term, Writer};
-use super::resolve::{FoundFile, Observed, Opening, resolve};
-use super::retire::Recent;
-use super::store::LaneStore;
-use super::{Chain, ChainError, LaneStorage, parent_of};
+use crate::own::own_chains;
+use crate::paths::LaneTag;
+use crate::record::{ChainRecord, Term, Writer};
+use crate::resolve::{FoundFile, Observed, Opening, resolve};
+use crate::retire::Recent;
+use crate::store::LaneStore;
+use crate::{Chain, ChainError, LaneStorage, parent_of};
+use reading::Newest;
 use sluicegate_runtime::Names;
 
 /// How often an opening takes a slot before it gives up: each time means that another writer is at work.
@@ -28,13 +29,13 @@ const FENCES_MAX: usize = 4;
 /// An open lane: nobody has run it yet.
 #[derive(Debug)]
 pub struct Opened {
-    /// The right to add to the chain; for [`super::Committer::spawn`].
+    /// The right to add to the chain; for [`crate::Committer::spawn`].
     pub chain: Chain,
     /// The newest record; none if the lane has no chain yet.
     pub head: Option<ChainRecord>,
-    /// What [`super::FrozenState`] was of each piece, the oldest first; none if the head has no state.
+    /// What [`crate::FrozenState`] was of each piece, the oldest first; none if the head has no state.
     pub state: Vec<Vec<u8>>,
-    /// What [`super::FrozenOutbox::text`] was; none if the head has none. It may not have been sent.
+    /// What [`crate::FrozenOutbox::text`] was; none if the head has none. It may not have been sent.
     pub outbox: Option<Vec<u8>>,
     /// Data files that were deleted because the chain does not name them.
     pub orphans_deleted: usize,
@@ -46,8 +47,7 @@ pub struct Opened {
 /// What an opening would go on from. It was read, and nothing was touched: whoever runs the lane goes on.
 #[derive(Debug)]
 pub struct Survey {
-    /// The newest epoch as the listing gave it; none if there is no chain.
-    latest: Option<Epoch>,
+    newest: Newest,
     /// See [`Observed::chain`].
     chain: String,
     /// The newest slots, newest first.
@@ -139,7 +139,7 @@ impl<'a> Opener<'a> {
                 }
                 // An opening may sleep for as long as the chain goes on by more than is looked back at, and what its head
                 // named is gone.
-                Err(ChainError::Damaged { .. }) if self.latest().await? != survey.latest => {}
+                Err(ChainError::Damaged { .. }) if self.newest().await? != survey.newest => {}
                 Err(error) => return Err(error),
             }
         }
@@ -170,13 +170,13 @@ impl<'a> Opener<'a> {
     pub async fn take(&mut self, mut survey: Survey) -> Result<Option<Opened>, ChainError> {
         for _ in 0..=FENCES_MAX {
             // The chain first, then the files: a file that a record names was there before the record.
-            if self.latest().await? != survey.latest {
+            if self.newest().await? != survey.newest {
                 return Ok(None);
             }
             let files = find_files(self.storage, &self.tag, &survey.chain, &survey.slots);
             let (files, is_owned) = try_join(files, self.is_owned()).await?;
             let observed = self.observed(&survey, files, is_owned);
-            if survey.slots.is_empty() && self.latest().await? != survey.latest {
+            if survey.slots.is_empty() && self.newest().await? != survey.newest {
                 // The files may be of a chain that somebody has begun meanwhile.
                 return Ok(None);
             }
@@ -193,7 +193,7 @@ impl<'a> Opener<'a> {
                     let Some(fence) = self.put_fence(head, term).await? else {
                         return Ok(None);
                     };
-                    survey.latest = Some(fence.record.epoch);
+                    survey.newest.epoch = Some(fence.record.epoch);
                     survey.slots.insert(0, fence);
                     continue;
                 }
@@ -208,15 +208,15 @@ impl<'a> Opener<'a> {
 
     /// There is nothing left to decide.
     async fn opened(&self, survey: Survey, term: Term) -> Result<Opened, ChainError> {
-        let Survey { chain, slots, state, outbox, .. } = survey;
+        let Survey { chain, slots, may_begin, state, outbox, .. } = survey;
         let mut recent = Recent::of(self.storage.keep.look_back);
         slots.iter().rev().for_each(|slot| recent.push(&slot.record));
         let head = slots.into_iter().next();
-        let earlier = match &head {
-            None => own_chains(&self.store).await?,
-            Some(_) => Vec::new(),
-        };
         let id = id_of(head.as_ref().map(|head| &head.record), &self.names);
+        let (earlier, apart) = match &head {
+            None => (own_chains(&self.store).await?, may_begin.then(|| id.clone())),
+            Some(_) => (Vec::new(), self.store.apart.clone()),
+        };
         let chain = Chain {
             job: self.storage.job.clone(),
             lane: self.storage.lane.clone(),
@@ -224,6 +224,7 @@ impl<'a> Opener<'a> {
             files_id: if chain.is_empty() { id.clone() } else { chain },
             id,
             earlier,
+            apart,
             head: head.as_ref().map(parent_of),
             history: head.as_ref().map(|head| history_of(&head.record)).unwrap_or_default(),
             state: head.as_ref().and_then(|head| head.record.state.clone()),
@@ -243,56 +244,6 @@ impl<'a> Opener<'a> {
         ChainError::Contended { url: self.store.folder.url.clone() }
     }
 
-    /// Reads the chain and judges it, before anything else of it is read.
-    async fn read_judged(&mut self) -> Result<Survey, ChainError> {
-        let survey = self.read_chain().await?;
-        let has_chain = !survey.slots.is_empty();
-        let files = match has_chain {
-            true => Vec::new(),
-            false => find_files(self.storage, &self.tag, &survey.chain, &survey.slots).await?,
-        };
-        match self.decide(&self.observed(&survey, files, false)) {
-            Ok(_) => Ok(survey),
-            Err(_) if !has_chain && self.latest().await?.is_some() => {
-                // Somebody has begun a chain meanwhile, and the files are of it.
-                let survey = self.read_chain().await?;
-                self.decide(&self.observed(&survey, Vec::new(), false)).map(|_| survey)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn read_chain(&mut self) -> Result<Survey, ChainError> {
-        let (mut latest, mut slots) = (self.latest().await?, Vec::new());
-        let look_back = self.storage.keep.look_back;
-        for _ in 0..=FENCES_MAX {
-            let Some(newest) = latest else { break };
-            slots = read_slots(&self.store, newest, &self.known, look_back).await?;
-            if slots.len() as u64 == (newest.0 + 1).min(look_back as u64) {
-                break;
-            }
-            // An owner in a hurry may have let go of the oldest meanwhile. If none is, something is missing.
-            let now = self.latest().await?;
-            if now == latest {
-                break;
-            }
-            latest = now;
-        }
-        self.known.clone_from(&slots);
-        let chain = files_id(&self.store, slots.first().map(|head| &head.record)).await?;
-        let may_begin = slots.is_empty() && mark::find(&self.store).await?.is_some();
-        Ok(Survey { latest, chain, slots, may_begin, state: Vec::new(), outbox: None })
-    }
-
-    async fn latest(&self) -> Result<Option<Epoch>, ChainError> {
-        let failed = |error| ChainError::store("read the chain", &self.store.folder, &error);
-        let latest = match self.known.first() {
-            Some(known) => self.store.latest_since(known.record.epoch).await,
-            None => self.store.latest().await,
-        };
-        latest.map_err(failed)
-    }
-
     /// Whether an owner says that it lives, or has not said that it has ended.
     async fn is_owned(&self) -> Result<bool, ChainError> {
         let failed = |error| ChainError::store("read the chain", &self.store.folder, &error);
@@ -308,7 +259,8 @@ impl<'a> Opener<'a> {
             may_begin: survey.may_begin,
             fence: self.fence.clone(),
             look_back: self.storage.keep.look_back,
-            latest: survey.latest,
+            has_genesis: survey.newest.genesis.is_some(),
+            latest: survey.newest.epoch,
             slots: survey.slots.clone(),
             is_owned,
             files,

@@ -1,0 +1,126 @@
+//! What the owner of a chain that was reset still does when another chain has come far in its place
+//! (docs/design/commit.md#chains-that-follow-each-other).
+
+use object_store::memory::InMemory;
+
+use super::super::collect::{Deleted, delete_slots};
+use super::super::home::Genesis;
+use super::super::retire::retire;
+use super::*;
+use crate::body::{SlotBody, VERSION};
+use crate::gone::Gone;
+use crate::record::ChainRecord;
+use crate::{inspect, paths};
+use sluicegate_testing::held::HeldStore;
+
+/// A lane of this many numbers is reset while somebody owns it, and another chain takes others.
+fn reset_and_begin(runtime: &Runtime, storage: &LaneStorage, count: i64) {
+    runtime.block_on(forget(storage, DataFiles::DeleteOwn)).unwrap();
+    assert_eq!(live(runtime, storage, count), Ended::Done);
+}
+
+/// The next that it puts comes to a slot that is free, and the chain that is there gets beyond it.
+#[test]
+fn a_record_of_a_chain_that_was_reset_lands_and_ends_nothing() {
+    for before in [4, 100] {
+        let runtime = runtime();
+        let store = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+        let storage = storage(Arc::clone(&store) as Arc<dyn ObjectStore>);
+        assert_eq!(live(&runtime, &storage, before), Ended::Done);
+        let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+        let mut sleeper = spawn(&runtime, &storage, opened);
+        store.hold("/chain/0000");
+        sleeper.submit(epoch_of(before));
+        runtime.block_on(store.is_held());
+        reset_and_begin(&runtime, &storage, 2);
+        runtime.block_on(store.land_and_go_on()).1.unwrap();
+        let Some(CommitOutcome::Failed(error)) = sleeper.wait(LONG) else { panic!("it goes on") };
+        assert!(matches!(error, ChainError::Forgotten { gone: Gone::Replaced, .. }), "{error}");
+        assert_each_number_once(&runtime, &storage, 2, "it landed");
+        assert_eq!(live(&runtime, &storage, before + 4), Ended::Done);
+        assert_each_number_once(&runtime, &storage, before + 4, "beyond what landed");
+        // The next reset finds it, too.
+        runtime.block_on(forget(&storage, DataFiles::DeleteOwn)).unwrap();
+        assert!(runtime.block_on(footprint(&storage)).unwrap().is_empty());
+    }
+}
+
+/// It has seen its chain, and slept before it deleted.
+#[test]
+fn old_records_and_states_of_a_chain_that_was_reset_go_and_none_of_another() {
+    let (runtime, storage) = new_lane();
+    let count = 100;
+    assert_eq!(live(&runtime, &storage, count), Ended::Done);
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    let (before, recent) = (lane_of(&runtime, &storage), opened.chain.recent.clone());
+    reset_and_begin(&runtime, &storage, 20);
+    let deleted = Deleted::default();
+    let delete = delete_slots(&before, Epoch::GENESIS.next(), Epoch(90), &deleted);
+    runtime.block_on(delete).unwrap();
+    runtime.block_on(retire(&before, &recent, &deleted)).unwrap();
+    assert_each_number_once(&runtime, &storage, 20, "it was deleted");
+    assert_eq!(live(&runtime, &storage, 24), Ended::Done);
+    assert_each_number_once(&runtime, &storage, 24, "it goes on");
+}
+
+/// Earlier versions look for the others where they do not lie, so it is the genesis that they must not read.
+#[test]
+fn the_genesis_after_a_reset_has_a_layout_of_its_own_and_the_others_the_oldest_that_holds_them() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    let record = |epoch| {
+        let record = runtime.block_on(inspect::record(&storage, Epoch(epoch)));
+        record.unwrap().unwrap()
+    };
+    assert_eq!((record(0).v, record(0).apart), (3, false));
+    reset_and_begin(&runtime, &storage, 1);
+    assert_eq!((record(0).v, record(0).apart), (VERSION, true));
+    assert_eq!((record(1).v, record(1).apart), (3, false));
+    let lane = storage.chain.child("toy/lanes/0");
+    let below = format!("chains/{}/{}", record(0).chain, paths::slot(Epoch(1)));
+    runtime.block_on(lane.store.head(&lane.path(&below))).unwrap();
+    let fence = runtime.block_on(open(&storage, INSTANCE)).unwrap().head.unwrap();
+    assert!(!fence.apart);
+}
+
+/// A path is made of it.
+#[test]
+fn a_genesis_that_lies_apart_has_the_id_of_a_chain() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 0), Ended::Done);
+    let genesis = runtime.block_on(inspect::record(&storage, Epoch::GENESIS)).unwrap().unwrap();
+    for (chain, is_sound) in [("0c4a7b91e2d3", true), ("../../other", false), ("", false)] {
+        let record = ChainRecord { chain: chain.to_owned(), apart: true, ..genesis.clone() };
+        let bytes = SlotBody::freeze(record).unwrap().object().bytes().clone();
+        assert_eq!(Genesis::thaw(bytes).is_ok(), is_sound, "{chain}");
+    }
+}
+
+/// As that of a chain that does not lie apart: somebody is to look, and reset again.
+#[test]
+fn half_of_a_reset_begins_no_chain() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    reset_and_begin(&runtime, &storage, 3);
+    let lane = storage.chain.child("toy/lanes/0");
+    let genesis = lane.path(&paths::slot(Epoch::GENESIS));
+    runtime.block_on(lane.store.delete(&genesis)).unwrap();
+    let error = runtime.block_on(inspect::check_begin(&storage)).unwrap_err();
+    assert!(error.to_string().contains("a reset has not ended"), "{error}");
+    reset_and_begin(&runtime, &storage, 2);
+    assert_each_number_once(&runtime, &storage, 2, "reset again");
+}
+
+/// It saw that there was no chain, and slept through the whole life of one.
+#[test]
+fn a_first_chain_does_not_begin_behind_a_reset() {
+    let (runtime, storage) = new_lane();
+    let slept = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+    runtime.block_on(forget(&storage, DataFiles::DeleteOwn)).unwrap();
+    let mut slept = spawn(&runtime, &storage, slept);
+    slept.submit(genesis());
+    let Some(CommitOutcome::Failed(error)) = slept.wait(LONG) else { panic!("it begins") };
+    assert!(error.may_pass(), "{error}");
+    assert_eq!(live(&runtime, &storage, 2), Ended::Done);
+}
