@@ -39,7 +39,7 @@ pub(super) fn files_id_of(record: &ChainRecord, genesis: &str) -> String {
 /// chain may be damaged, and is to be forgotten all the same.
 pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainError> {
     let failed = |error| ChainError::store("read the chain", &store.folder, &error);
-    let mut chains = mark::find(store).await.ok().flatten().unwrap_or_default();
+    let mut chains = readable(mark::find(store).await)?.flatten().unwrap_or_default();
     let latest = store.latest().await.map_err(failed)?;
     for epoch in [Some(Epoch::GENESIS), latest].into_iter().flatten() {
         let slot = store.slot(epoch).await.map_err(failed)?;
@@ -47,9 +47,18 @@ pub(super) async fn own_chains(store: &LaneStore) -> Result<Vec<String>, ChainEr
         let Some(record) = record else { continue };
         chains.extend(record.earlier.clone());
         chains.push(record.chain_id());
-        chains.extend(files_id(store, Some(&record)).await.ok());
+        chains.extend(readable(files_id(store, Some(&record)).await)?);
     }
     chains.sort_unstable();
     chains.dedup();
     Ok(chains)
+}
+
+/// None for what can be read and makes no sense. What the store did not answer may be asked again.
+fn readable<T>(read: Result<T, ChainError>) -> Result<Option<T>, ChainError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error @ ChainError::Store { .. }) => Err(error),
+        Err(_) => Ok(None),
+    }
 }

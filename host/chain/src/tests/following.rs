@@ -1,7 +1,13 @@
 //! What the owner of a chain that was reset still does when another chain has come far in its place
 //! (docs/design/commit.md#chains-that-follow-each-other).
 
+use std::fmt;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use object_store::ObjectMeta;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 
 use super::super::collect::{Deleted, delete_slots};
 use super::super::home::Genesis;
@@ -12,6 +18,7 @@ use crate::gone::Gone;
 use crate::record::ChainRecord;
 use crate::{inspect, paths};
 use sluicegate_testing::held::HeldStore;
+use sluicegate_testing::passes_on;
 
 /// A lane of this many numbers is reset while somebody owns it, and another chain takes others.
 fn reset_and_begin(runtime: &Runtime, storage: &LaneStorage, count: i64) {
@@ -109,6 +116,42 @@ fn half_of_a_reset_begins_no_chain() {
     assert!(error.to_string().contains("a reset has not ended"), "{error}");
     reset_and_begin(&runtime, &storage, 2);
     assert_each_number_once(&runtime, &storage, 2, "reset again");
+}
+
+/// A store that does not say which marks it has.
+#[derive(Debug)]
+struct MarksUnlisted {
+    inner: InMemory,
+}
+
+impl fmt::Display for MarksUnlisted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("store that lists no marks")
+    }
+}
+
+impl ObjectStore for MarksUnlisted {
+    passes_on!(
+        inner: put_opts, put_multipart_opts, get_opts, delete_stream, list_with_offset, list_with_delimiter, copy_opts
+    );
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let source = "503 Slow Down".into();
+        let error = object_store::Error::Generic { store: "store", source };
+        match prefix.and_then(Path::filename) {
+            Some(paths::MARK_FOLDER) => stream::once(async { Err(error) }).boxed(),
+            _ => self.inner.list(prefix),
+        }
+    }
+}
+
+/// A chain began without the ids of those before it.
+#[test]
+fn a_mark_that_could_not_be_read_is_asked_for_again() {
+    let (runtime, storage) =
+        (runtime(), storage(Arc::new(MarksUnlisted { inner: InMemory::new() })));
+    let error = runtime.block_on(inspect::own_chains(&storage)).unwrap_err();
+    assert!(error.may_pass(), "{error}");
 }
 
 /// It saw that there was no chain, and slept through the whole life of one.
