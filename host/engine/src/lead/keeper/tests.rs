@@ -1,0 +1,147 @@
+//! A leader's signs of life where the store holds them or makes it panic.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+
+use super::super::Standing;
+use super::super::process::Processes;
+use super::*;
+use sluicegate_chain::lead::claim::LeadTerm;
+use sluicegate_chain::lead::follow::Seen;
+use sluicegate_chain::{Keep, LaneStorage};
+use sluicegate_runtime::Names;
+use sluicegate_store::Location;
+use sluicegate_testing::held::HeldStore;
+use sluicegate_testing::panicking::PanickingStore;
+
+fn store(inner: Arc<dyn ObjectStore>) -> LeadStore {
+    let (job, lane) = ("sales".to_owned(), "0".to_owned());
+    let chain = Location { store: inner, ..Location::in_memory() };
+    let keep = Keep::default();
+    LeadStore::new(&LaneStorage { chain, tables: BTreeMap::new(), job, lane, keep })
+}
+
+/// The leader of term 1, which has claimed it.
+async fn work(store: &LeadStore, clock: &Clock) -> Work {
+    let minute = Duration::from_secs(60);
+    let timing = Timing { ttl: minute * 3, beat: minute, margin: Duration::ZERO };
+    let applicant = Applicant {
+        pipeline: Arc::from("sales"),
+        instance: "a/1".to_owned(),
+        url: None,
+        file: None,
+        ttl: timing.ttl,
+        clock: clock.clone(),
+        names: Names::random(),
+        processes: Processes::of_machine(),
+    };
+    let claim = applicant.claim(LeadTerm::FIRST);
+    assert!(matches!(store.try_win(&claim).await, Attempt::Won));
+    Work {
+        store: store.clone(),
+        timing,
+        clock: clock.clone(),
+        lead: Lead::new(clock.clone()),
+        pulse: Pulse::new(clock.clone()),
+        asked: Stop::new(clock.clone()),
+        panics: Panics::default(),
+        applicant,
+        claim,
+        hold: Hold::begin(&timing, clock.with_suspend()),
+    }
+}
+
+async fn seen(store: &LeadStore) -> Seen {
+    store.look(None).await.unwrap().unwrap()
+}
+
+/// Whether it waits after one step.
+async fn is_pending<T>(mut work: Pin<&mut impl Future<Output = T>>) -> bool {
+    poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending())).await
+}
+
+/// Landing later, it would undo the release.
+#[tokio::test]
+async fn a_leader_that_ends_lets_its_sign_be_answered_before_it_releases() {
+    let held = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+    let (store, clock) = (store(Arc::clone(&held) as Arc<dyn ObjectStore>), Clock::manual(0));
+    let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
+    clock.advance(Duration::from_secs(60));
+    work.pulse.beat();
+    held.hold("beats/");
+    let mut run = std::pin::pin!(work.run(stop.clone()));
+    while !held.has_come() {
+        assert!(is_pending(run.as_mut()).await);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.cancel();
+    assert!(is_pending(run.as_mut()).await, "it waits for the answer");
+    assert!(seen(&store).await.sign.is_none());
+    held.land_and_go_on().await.1.unwrap();
+    run.await;
+    assert!(seen(&store).await.is_released());
+}
+
+/// Others look more often then. Its own commit may take seconds yet.
+#[tokio::test]
+async fn a_leader_that_is_asked_to_end_says_so_at_once_and_leads_on() {
+    let (store, clock) = (store(Arc::new(InMemory::new())), Clock::manual(0));
+    let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
+    work.pulse.beat();
+    let (asked, lead) = (work.asked.clone(), work.lead.clone());
+    let mut run = std::pin::pin!(work.run(stop.clone()));
+    assert!(is_pending(run.as_mut()).await);
+    asked.ask();
+    let is_ending = |seen: Seen| seen.is_ending() && !seen.is_released();
+    while !is_ending(seen(&store).await) {
+        assert!(is_pending(run.as_mut()).await);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(is_pending(run.as_mut()).await);
+    assert_eq!(lead.standing(), Standing::Leads);
+    stop.cancel();
+    run.await;
+    assert!(seen(&store).await.is_released());
+}
+
+/// Its lane would wait for ever for a sign that gets through.
+#[tokio::test]
+async fn a_leader_whose_signs_panic_leads_no_more_and_says_why() {
+    let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let panicking = PanickingStore::new(inner, "beats/", 1);
+    let (store, clock) = (store(Arc::new(panicking)), Clock::manual(0));
+    let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
+    let (lead, panics) = (work.lead.clone(), work.panics.clone());
+    lead.extend(work.hold.until());
+    assert_eq!(lead.standing(), Standing::Leads);
+    clock.advance(Duration::from_secs(60));
+    work.pulse.beat();
+    Box::pin(guarded(work, stop)).await;
+    let Standing::Lost(why) = lead.standing() else { panic!("it goes on") };
+    assert!(why.contains("signs of life panicked"), "{why}");
+    assert_eq!(panics.count(), 1);
+}
+
+/// Its claim may land at any time, and nobody would lead by it.
+#[tokio::test]
+async fn whoever_is_asked_to_stop_while_its_claim_is_under_way_releases_what_it_wins() {
+    let held = Arc::new(HeldStore::new(Arc::new(InMemory::new())));
+    let (store, clock) = (store(Arc::clone(&held) as Arc<dyn ObjectStore>), Clock::manual(0));
+    let (mut work, stop) = (work(&store, &clock).await, CancellationToken::new());
+    held.hold("terms/");
+    let mut renewed = Box::pin(work.renew(&stop));
+    assert!(is_pending(renewed.as_mut()).await && held.has_come());
+    stop.cancel();
+    assert!(matches!(renewed.await, Round::Failed));
+    let before = seen(&store).await;
+    assert!(before.claim.term == LeadTerm(2) && before.is_released());
+    // What was dropped lands after all.
+    held.land().await.1.unwrap_err();
+    assert_eq!(seen(&store).await, before);
+}
