@@ -97,8 +97,20 @@ enum Round {
 }
 
 impl Work {
-    async fn run(mut self, stop: CancellationToken) {
-        self.store.forget_old(self.claim.term).await;
+    /// Terms that are over are forgotten beside it: where the store does not answer that, no sign of life is late.
+    async fn run(self, stop: CancellationToken) {
+        let (store, term) = (self.store.clone(), self.claim.term);
+        let forget = async move {
+            store.forget_old(term).await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = self.keep(stop) => {}
+            () = forget => {}
+        }
+    }
+
+    async fn keep(mut self, stop: CancellationToken) {
         while stop.run_until_cancelled(self.wait()).await.is_some() {
             if self.pulse.silence() >= HANGS_AFTER {
                 tokio::time::sleep(AGAIN_AFTER).await;

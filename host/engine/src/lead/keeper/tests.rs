@@ -1,13 +1,16 @@
-//! A leader's signs of life where the store holds them or makes it panic.
+//! A leader's signs of life where the store holds them, does not delete, or makes it panic.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use object_store::ObjectStore;
+use futures::stream::{self, BoxStream, StreamExt};
 use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, Result};
 
 use super::super::Standing;
 use super::super::process::Processes;
@@ -19,6 +22,32 @@ use sluicegate_runtime::Names;
 use sluicegate_store::Location;
 use sluicegate_testing::held::HeldStore;
 use sluicegate_testing::panicking::PanickingStore;
+use sluicegate_testing::passes_on;
+
+/// A store that never answers who deletes.
+#[derive(Debug)]
+struct NeverDeletes {
+    inner: Arc<dyn ObjectStore>,
+}
+
+impl fmt::Display for NeverDeletes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("store that never deletes")
+    }
+}
+
+impl ObjectStore for NeverDeletes {
+    passes_on!(
+        inner: put_opts, put_multipart_opts, get_opts, list, list_with_offset, list_with_delimiter, copy_opts
+    );
+
+    fn delete_stream(
+        &self,
+        _: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        stream::pending().boxed()
+    }
+}
 
 fn store(inner: Arc<dyn ObjectStore>) -> LeadStore {
     let (job, lane) = ("sales".to_owned(), "0".to_owned());
@@ -86,6 +115,28 @@ async fn a_leader_that_ends_lets_its_sign_be_answered_before_it_releases() {
     held.land_and_go_on().await.1.unwrap();
     run.await;
     assert!(seen(&store).await.is_released());
+}
+
+/// Each term lapsed before its first sign, and leadership went from one to the other.
+#[tokio::test]
+async fn a_leader_shows_its_signs_where_nothing_can_be_deleted() {
+    let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let (store, clock) = (store(Arc::new(NeverDeletes { inner })), Clock::manual(0));
+    let (work, stop) = (work(&store, &clock).await, CancellationToken::new());
+    clock.advance(Duration::from_secs(60));
+    work.pulse.beat();
+    let mut run = std::pin::pin!(work.run(stop.clone()));
+    for _ in 0..1_000 {
+        assert!(is_pending(run.as_mut()).await);
+        if seen(&store).await.sign.is_some() {
+            stop.cancel();
+            run.await;
+            assert!(seen(&store).await.is_released());
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("no sign");
 }
 
 /// Others look more often then. Its own commit may take seconds yet.
