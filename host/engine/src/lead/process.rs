@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::os::linux::fs::MetadataExt;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ impl fmt::Debug for Processes {
 /// This process, for others; none where the kernel does not tell.
 fn own() -> Option<ProcessMark> {
     let pid = std::process::id();
-    let began = stat(pid)?.began;
+    let began = stat(pid).ok()?.began;
     Some(ProcessMark { boot: boot()?, pid_namespace: pid_namespace()?, pid, began })
 }
 
@@ -62,13 +63,19 @@ fn own() -> Option<ProcessMark> {
 fn is_gone(process: &ProcessMark) -> bool {
     let is_here = boot().as_ref() == Some(&process.boot)
         && pid_namespace().as_ref() == Some(&process.pid_namespace);
+    is_here && is_gone_by(stat, process)
+}
+
+/// The same of a process of this machine, by what the kernel says.
+fn is_gone_by(stat: impl Fn(u32) -> io::Result<Stat>, process: &ProcessMark) -> bool {
     // Where processes of others are hidden, one that is not seen may live.
-    if !is_here || stat(1).is_none() {
+    if stat(1).is_err() {
         return false;
     }
     match stat(process.pid) {
-        None => true,
-        Some(stat) => stat.began != process.began || stat.has_ended,
+        Ok(stat) => stat.began != process.began || stat.has_ended,
+        // Nothing else says that it has ended: this process may have no descriptor to spare.
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
@@ -79,11 +86,24 @@ struct Stat {
     has_ended: bool,
 }
 
-/// None if there is no such process, or it is hidden.
-fn stat(pid: u32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// `ESRCH` of Linux.
+const NO_SUCH_PROCESS: i32 = 3;
+
+/// What the kernel says of a process. `NotFound` if there is none, or it is hidden.
+fn stat(pid: u32) -> io::Result<Stat> {
+    let text = match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // It has ended since the file was opened.
+        Err(error) if error.raw_os_error() == Some(NO_SUCH_PROCESS) => {
+            Err(io::ErrorKind::NotFound)?
+        }
+        text => text?,
+    };
+    parse(&text).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn parse(stat: &str) -> Option<Stat> {
     // The name of the program stands in parentheses and may hold anything.
-    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let has_ended = matches!(fields.next()?, "Z" | "X");
     Some(Stat { began: fields.nth(18)?.parse().ok()?, has_ended })
 }
@@ -116,6 +136,22 @@ mod tests {
         assert!(is_gone(&gone));
         let before_it = ProcessMark { began: own.began - 1, ..own.clone() };
         assert!(is_gone(&before_it), "the number was used again");
+    }
+
+    /// A process without a descriptor to spare saw that the leader was gone, and took over from it.
+    #[test]
+    fn a_process_that_cannot_be_looked_at_is_not_gone() {
+        let own = own().unwrap();
+        // ENOENT; EIO, ENOMEM, EACCES, ENFILE, EMFILE.
+        for (number, is_gone) in
+            [(2, true), (5, false), (12, false), (13, false), (23, false), (24, false)]
+        {
+            let seen = |pid| match pid {
+                1 => stat(1),
+                _ => Err(io::Error::from_raw_os_error(number)),
+            };
+            assert_eq!(is_gone_by(seen, &own), is_gone, "error {number}");
+        }
     }
 
     #[test]
