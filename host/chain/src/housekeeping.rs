@@ -98,10 +98,13 @@ impl Housekeeping {
     /// Removes the marks of a reset when the chain has begun: what they allowed was done, also if whoever did it died before it
     /// could remove them. Whether the chain has begun.
     async fn forget_marks(&self, store: &LaneStore) -> bool {
-        let head = self.recent.lock().unwrap_or_else(PoisonError::into_inner).head();
-        let Some(head) = head else { return false };
-        // One that was forgotten meanwhile allows the next to begin. What cannot be read now is left to the next opening.
-        if is_of_chain(store, head, &self.chain).await.unwrap_or(false) {
+        let has_begun = |recent: &Recent| recent.head().is_some();
+        if !has_begun(&self.recent.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return false;
+        }
+        // One that was forgotten meanwhile allows the next to begin, whatever its owner has put since: its genesis is gone. What cannot
+        // be read now is left to the next opening.
+        if is_of_chain(store, Epoch::GENESIS, &self.chain).await.unwrap_or(false) {
             mark::remove(store).await;
         }
         true

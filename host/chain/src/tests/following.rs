@@ -118,6 +118,23 @@ fn half_of_a_reset_begins_no_chain() {
     assert_each_number_once(&runtime, &storage, 2, "reset again");
 }
 
+/// The next start would be refused beside the data files that were kept.
+#[test]
+fn an_owner_that_has_put_a_record_since_the_reset_leaves_its_mark() {
+    let (runtime, storage) = new_lane();
+    assert_eq!(live(&runtime, &storage, 1), Ended::Done);
+    reset_and_begin(&runtime, &storage, 3);
+    let opened = runtime.block_on(open(&storage, INSTANCE)).unwrap();
+    let (before, head) = (lane_of(&runtime, &storage), Epoch(3));
+    let record = runtime.block_on(before.slot(head)).unwrap().unwrap();
+    runtime.block_on(forget(&storage, DataFiles::Keep)).unwrap();
+    let slot = before.path(&paths::slot(head));
+    runtime.block_on(storage.chain.store.put(&slot, record.into())).unwrap();
+    let a_while = async { tokio::time::sleep(Duration::from_secs(10)).await };
+    keep_house(housekeeping(&storage, &opened), a_while);
+    assert!(runtime.block_on(inspect::was_reset(&storage)).unwrap());
+}
+
 /// A store that does not say which marks it has.
 #[derive(Debug)]
 struct MarksUnlisted {
