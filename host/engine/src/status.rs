@@ -27,6 +27,8 @@ pub struct LaneStatus {
     /// Why nothing moves, if it does not: `broker … is not reachable`, `store … is full`. Or that most records become
     /// dead letters, so that what moves is of no use.
     pub problem: Option<String>,
+    /// What whoever runs it should know, though it does its work: of one that stands by, that its pipeline file is not the leader's.
+    pub note: Option<String>,
     /// The last committed epoch.
     pub epoch: Option<Epoch>,
     /// How far event time has come in all partitions that count.
@@ -67,6 +69,7 @@ impl LaneStatus {
             pipeline: pipeline.to_owned(),
             phase: Phase::Opening,
             problem: None,
+            note: None,
             epoch: None,
             watermark: Watermark::None,
             partitions: Vec::new(),

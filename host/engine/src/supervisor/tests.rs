@@ -421,13 +421,14 @@ fn who_stands_by_says_in_what_its_pipeline_file_differs_from_that_of_the_leader(
     let slower = world.changed(&world.text.replace("interval = \"100ms\"", "interval = \"200ms\""));
     let other = slower.start_as("other", pace, &world.store);
     other.shows(|status| {
-        let says = |problem: &String| {
-            problem.contains("not that of the leader, `leader`: checkpoint differs;")
-                && problem.contains("its own file rules")
+        let says = |note: &String| {
+            note.contains("not that of the leader, `leader`: checkpoint differs;")
+                && note.contains("its own file rules")
         };
-        status.phase == Phase::Standby && status.problem.as_ref().is_some_and(says)
+        status.phase == Phase::Standby && status.note.as_ref().is_some_and(says)
     });
-    assert_eq!(same.status.load().problem, None);
+    assert_eq!(other.status.load().problem, None, "it is ready for its turn");
+    assert_eq!(same.status.load().note, None);
     for lane in [other, same, leader] {
         lane.stop.ask();
         lane.ended();

@@ -29,8 +29,10 @@ export function Phase({ phase }) {
   return html`<span class=${`phase ${tone}`}><span class="shape" aria-hidden="true"></span>${isLost.value && "was "}${WORDS[phase] ?? phase}</span>`;
 }
 
+/** And what should be known of a pipeline that does its work. */
 export function Problem({ line }) {
-  if (!line.problem) return null;
   const bad = line.phase === "halted" || line.phase === "backing_off";
-  return html`<p class=${`notice ${bad ? "bad" : "warn"}`}>${said(line.problem)}</p>`;
+  return html`
+    ${line.problem && html`<p class=${`notice ${bad ? "bad" : "warn"}`}>${said(line.problem)}</p>`}
+    ${line.note && html`<p class="notice">${said(line.note)}</p>`}`;
 }

@@ -47,6 +47,9 @@ pub struct PipelineLine {
     pub phase: Phase,
     /// Why nothing moves, if it does not.
     pub problem: Option<String>,
+    /// What should be known, though it does its work: of one that stands by, that its pipeline file is not the leader's.
+    #[serde(default)]
+    pub note: Option<String>,
     /// Who works, where several hosts run it.
     pub leadership: Leadership,
     /// The last committed epoch; none before the first.

@@ -147,6 +147,9 @@ pub(crate) fn describe(status: &PipelineStatus) -> String {
     if let Some(problem) = &line.problem {
         say("problem", problem.clone());
     }
+    if let Some(note) = &line.note {
+        say("note", note.clone());
+    }
     say("leadership", leadership(&line.leadership));
     if line.phase == Phase::Standby {
         // It knows nothing of the stream: zeroes would be read as a stream that stands.

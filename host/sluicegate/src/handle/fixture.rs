@@ -284,6 +284,7 @@ fn status(stages: &[StageView]) -> LaneStatus {
         pipeline: "sales".to_owned(),
         phase: Phase::Running,
         problem: None,
+        note: None,
         epoch: Some(Epoch(7)),
         watermark: Watermark::at(EventTime(1_000_000_000)),
         partitions: vec![PartitionView {

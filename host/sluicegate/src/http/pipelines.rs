@@ -243,6 +243,7 @@ impl Shared {
             name: pipeline.name().to_string(),
             phase: status.phase,
             problem: status.problem.clone(),
+            note: status.note.clone(),
             leadership: Leadership::from(&*pipeline.lead()),
             epoch: status.epoch.map(|epoch| epoch.0),
             watermark: moment(status.watermark),

@@ -25,6 +25,7 @@ fn status() -> LaneStatus {
         pipeline: "sales".into(),
         phase: Phase::Running,
         problem: None,
+        note: None,
         epoch: Some(Epoch(7)),
         watermark: Watermark::at(EventTime(1_000_000_000)),
         partitions: vec![partition(0, 5), partition(1, 6)],

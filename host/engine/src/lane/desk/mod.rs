@@ -72,11 +72,12 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Shows that this instance stands by, and why it does not know for whom if it does not. Whatever it knew as a leader is
-    /// now another instance's to say: shown beside the leader's, it would count twice or tell of a stream that stands.
-    pub(crate) fn stand_by(&self, pipeline: &str, problem: Option<String>) {
+    /// Shows that this instance stands by: why it does not know for whom if it does not, and what should be known of it. Whatever
+    /// it knew as a leader is now another instance's to say: shown beside the leader's, it would count twice or tell of a stream
+    /// that stands.
+    pub(crate) fn stand_by(&self, pipeline: &str, problem: Option<String>, note: Option<String>) {
         let blank = LaneStatus::nothing_yet(pipeline);
-        self.status.store(Arc::new(LaneStatus { phase: Phase::Standby, problem, ..blank }));
+        self.status.store(Arc::new(LaneStatus { phase: Phase::Standby, problem, note, ..blank }));
     }
 }
 

@@ -126,8 +126,8 @@ impl Candidate<'_> {
             has_waited = true;
             let problem =
                 problem.map(|error| format!("nobody knows whether the leader lives: {error}"));
-            let differs = self.compare_files();
-            self.publish(problem.or(differs));
+            self.compare_files();
+            self.publish(problem);
             self.follow(opener, logs)?;
             if wait(self.outside, &self.parts.runtime, self.pace(), Awaited::Standby) {
                 return Err(OpenError::Stopped);
@@ -226,20 +226,17 @@ impl Candidate<'_> {
         Ok(true)
     }
 
-    /// In what the pipeline file differs from that of the leader, if it does. It is logged once a term.
-    fn compare_files(&mut self) -> Option<String> {
-        let known = self.known.as_ref()?;
-        if let Some((term, differs)) = &self.compared
-            && *term == known.term
-        {
-            return differs.clone();
+    /// Looks once a term in what the pipeline file differs from that of the leader, and logs it.
+    fn compare_files(&mut self) {
+        let Some(known) = &self.known else { return };
+        if self.compared.as_ref().is_some_and(|(term, _)| *term == known.term) {
+            return;
         }
         let differs = differing_from(known, &self.parts.config);
         if let Some(differs) = &differs {
             tracing::warn!(pipeline = %self.parts.config.name, "{differs}");
         }
-        self.compared = Some((known.term, differs.clone()));
-        differs
+        self.compared = Some((known.term, differs));
     }
 
     /// Whether a claim has won. It is sent until that is known.
@@ -321,7 +318,9 @@ impl Candidate<'_> {
             Some(claim) if self.said.as_ref() == Some(&claim.instance) => lead.follow(claim),
             _ => lead.show_elder(self.said.clone()),
         }
-        self.outside.stand_by(&self.parts.config.name, problem);
+        // It is no problem: a host with a changed file is to stand by until the old ones end.
+        let differs = self.compared.as_ref().and_then(|(_, differs)| differs.clone());
+        self.outside.stand_by(&self.parts.config.name, problem, differs);
     }
 }
 

@@ -82,6 +82,7 @@ async fn the_status_tells_positions_watermark_and_lag() {
             "url": null
           },
           "name": "sales",
+          "note": null,
           "open_groups": 3,
           "partitions": [
             {
