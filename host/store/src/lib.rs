@@ -136,6 +136,25 @@ impl Location {
         self.prefix.parts().chain(below.parts()).collect()
     }
 
+    /// Whether the same server answers for both, or both are directories of this machine.
+    fn shares_server(&self, other: &Self) -> bool {
+        let is_directory = self.backing == Backing::Directory;
+        let scheme = |location: &Self| location.url.split_once("://").map(|it| it.0.to_owned());
+        self.backing == other.backing && (is_directory || scheme(self) == scheme(other))
+    }
+
+    /// The store as a URL: `s3://bucket`. A directory's is its own.
+    fn root(&self) -> &str {
+        let below = self.url.find("://").map_or(0, |scheme| scheme + "://".len());
+        match self.backing {
+            Backing::Server { .. } => {
+                let end = self.url[below..].find('/').map_or(self.url.len(), |end| below + end);
+                &self.url[..end]
+            }
+            Backing::Memory | Backing::Directory => &self.url,
+        }
+    }
+
     /// The rest of a path below this place, for people; the whole path if it lies elsewhere.
     pub fn below(&self, path: &Path) -> String {
         let Some(parts) = path.prefix_match(&self.prefix) else { return path.to_string() };

@@ -15,9 +15,13 @@
 //! next leader would try the store while nobody works.
 //!
 //! Its objects lie in `probe/` below the place and are deleted afterwards, all but the one that remembers.
+//!
+//! The log of a table rests on the same conditions. Where a table lies in another store than the chain, that store is tried as
+//! well, below the table and hidden from its readers, and the chain's remembers it ([`ensure_tables`]).
 
 mod judge;
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -65,8 +69,8 @@ pub struct Passed {
 pub enum ProbeError {
     /// It does not do what exactly-once needs.
     #[error(
-        "the store at {url} cannot keep results exactly once: {flaw}; put `checkpoint.path` into a store that creates an \
-         object once only (S3, Google Cloud Storage, Azure, a local directory), or update the server, and try it with \
+        "the store at {url} cannot keep results exactly once: {flaw}; name a place in a store that creates an object once \
+         only (S3, Google Cloud Storage, Azure, a local directory), or update the server, and try it with \
          `sluicegate store probe {url}`"
     )]
     Unsound {
@@ -101,17 +105,25 @@ impl ProbeError {
 ///
 /// [`ProbeError`].
 pub async fn ensure(location: &Location) -> Result<Option<Passed>, ProbeError> {
-    let rounds = match &location.backing {
-        // Nothing is between us and the map.
-        Backing::Memory => return Ok(None),
-        Backing::Directory => ROUNDS_OF_A_DIRECTORY,
-        Backing::Server { .. } => ROUNDS_OF_A_SERVER,
-    };
-    let probe = Probe::of(location);
-    if probe.known().await?.contains(&probe.memory()) {
-        return Ok(None);
+    Probe::of(location).ensure().await
+}
+
+/// Tries the stores of tables that lie elsewhere than the chain, unless they have passed before: each once, whatever tables
+/// it has. The chain's store was tried.
+///
+/// # Errors
+///
+/// [`ProbeError`], of the first that fails.
+pub async fn ensure_tables<'l>(
+    chain: &'l Location,
+    tables: impl IntoIterator<Item = &'l Location>,
+) -> Result<(), ProbeError> {
+    let elsewhere = tables.into_iter().filter(|table| !table.shares_server(chain));
+    let stores: BTreeMap<_, _> = elsewhere.map(|table| (table.root(), table)).collect();
+    for table in stores.into_values() {
+        Probe::of_table(table, chain).ensure().await?;
     }
-    probe_and_remember(location, rounds).await.map(Some)
+    Ok(())
 }
 
 /// Tries a store with so many rounds, one at least, and remembers in it whether it has passed.
@@ -120,36 +132,20 @@ pub async fn ensure(location: &Location) -> Result<Option<Passed>, ProbeError> {
 ///
 /// [`ProbeError`].
 pub async fn probe_and_remember(location: &Location, rounds: u32) -> Result<Passed, ProbeError> {
-    let probe = Probe::of(location);
-    match probe.run(rounds.max(1)).await {
-        Ok(passed) => {
-            let mut known = probe.known().await?;
-            known.retain(|line| *line != probe.memory());
-            known.push(probe.memory());
-            // If two do so at a time, one of them tries again at its next opening.
-            let newest = known.len().saturating_sub(REMEMBERED_MAX);
-            let memory = known[newest..].join("\n") + "\n";
-            let put = in_time(location.store.put(&probe.passed, memory.into())).await;
-            put.map_err(|error| probe.failed("remember that the store was tried", &error))?;
-            let (url, Passed { rounds, requests }) = (&location.url, passed);
-            tracing::info!(url, rounds, requests, "the store creates each object once");
-            Ok(passed)
-        }
-        Err(error) => {
-            if !error.may_pass() {
-                // What it was known for does not hold any more. If this fails, too, the next run tells the same.
-                drop(in_time(location.store.delete(&probe.passed)).await);
-            }
-            Err(error)
-        }
-    }
+    Probe::of(location).run_and_remember(rounds.max(1)).await
 }
 
 /// One trial of a store.
 struct Probe<'l> {
     location: &'l Location,
+    /// Below the place, of the objects that are made and deleted.
+    folder: &'static str,
+    /// Whose store has the object that remembers.
+    keeper: &'l Location,
     /// The object that remembers.
     passed: Path,
+    /// What it says of the store.
+    memory: String,
     /// In the names of this trial's objects: another may run at a time.
     nonce: String,
     requests: AtomicU64,
@@ -157,9 +153,30 @@ struct Probe<'l> {
 
 impl<'l> Probe<'l> {
     fn of(location: &'l Location) -> Self {
+        Self::new(location, "probe", location, &location.url)
+    }
+
+    /// Readers of tables, of Parquet folders as well, pass over what begins with `_`.
+    fn of_table(table: &'l Location, chain: &'l Location) -> Self {
+        Self::new(table, "_probe", chain, table.root())
+    }
+
+    fn new(
+        location: &'l Location,
+        folder: &'static str,
+        keeper: &'l Location,
+        tried: &str,
+    ) -> Self {
+        let address = match &location.backing {
+            Backing::Server { address: Some(address) } => format!(" at {address}"),
+            _ => String::new(),
+        };
         Self {
             location,
-            passed: location.path(&format!("probe/passed-{VERSION}")),
+            folder,
+            keeper,
+            passed: keeper.path(&format!("probe/passed-{VERSION}")),
+            memory: format!("{tried}{address} passed probe {VERSION}"),
             nonce: format!("{:016x}", RandomState::new().hash_one(0)),
             requests: AtomicU64::new(0),
         }
@@ -167,20 +184,67 @@ impl<'l> Probe<'l> {
 
     /// What the store remembers, a line for each address by which it has passed.
     async fn known(&self) -> Result<Vec<String>, ProbeError> {
-        match read::whole(self.location, &self.passed).await {
+        match read::whole(self.keeper, &self.passed).await {
             Ok(known) => Ok(String::from_utf8_lossy(&known).lines().map(str::to_owned).collect()),
             Err(error) if is_absent(&error) => Ok(Vec::new()),
-            Err(error) => Err(self.failed("look whether the store was tried", &error)),
+            Err(error) => Err(self.of_keeper("look whether the store was tried", &error)),
         }
     }
 
-    /// What the object says of this address.
-    fn memory(&self) -> String {
-        let address = match &self.location.backing {
-            Backing::Server { address: Some(address) } => format!(" at {address}"),
-            _ => String::new(),
+    async fn ensure(&self) -> Result<Option<Passed>, ProbeError> {
+        let rounds = match &self.location.backing {
+            // Nothing is between us and the map.
+            Backing::Memory => return Ok(None),
+            Backing::Directory => ROUNDS_OF_A_DIRECTORY,
+            Backing::Server { .. } => ROUNDS_OF_A_SERVER,
         };
-        format!("{}{address} passed probe {VERSION}", self.location.url)
+        if self.known().await?.contains(&self.memory) {
+            return Ok(None);
+        }
+        self.run_and_remember(rounds).await.map(Some)
+    }
+
+    async fn run_and_remember(&self, rounds: u32) -> Result<Passed, ProbeError> {
+        let passed = match self.run(rounds).await {
+            Ok(passed) => passed,
+            Err(error) => {
+                if !error.may_pass() {
+                    // What it was known for does not hold any more. If this fails, too, the next run tells the same.
+                    drop(self.forget().await);
+                }
+                return Err(error);
+            }
+        };
+        let mut known = self.known().await?;
+        known.retain(|line| *line != self.memory);
+        known.push(self.memory.clone());
+        // If two do so at a time, one of them tries again at its next opening.
+        let newest = known.len().saturating_sub(REMEMBERED_MAX);
+        self.remember(&known[newest..]).await?;
+        let (url, Passed { rounds, requests }) = (&self.location.url, passed);
+        tracing::info!(url, rounds, requests, "the store creates each object once");
+        Ok(passed)
+    }
+
+    async fn remember(&self, known: &[String]) -> Result<(), ProbeError> {
+        let memory = known.join("\n") + "\n";
+        let put = in_time(self.keeper.store.put(&self.passed, memory.into())).await;
+        put.map_err(|error| self.of_keeper("remember that the store was tried", &error))?;
+        Ok(())
+    }
+
+    async fn forget(&self) -> Result<(), ProbeError> {
+        let mut known = self.known().await?;
+        let count = known.len();
+        known.retain(|line| *line != self.memory);
+        match known.as_slice() {
+            [] => {
+                let deleted = in_time(self.keeper.store.delete(&self.passed)).await;
+                deleted.map_err(|error| self.of_keeper("forget that the store was tried", &error))
+            }
+            left if left.len() < count => self.remember(left).await,
+            _ => Ok(()),
+        }
     }
 
     async fn run(&self, rounds: u32) -> Result<Passed, ProbeError> {
@@ -198,7 +262,7 @@ impl<'l> Probe<'l> {
         let (mut won, mut undecided) = (0, 0);
         while won < rounds {
             let name = format!("try-{}-{:04}", self.nonce, paths.len());
-            let path = self.location.path(&format!("probe/{name}"));
+            let path = self.location.path(&format!("{}/{name}", self.folder));
             paths.push(path.clone());
             match judge(self.race(&path).await) {
                 Round::Won(_) if won + 1 < rounds => won += 1,
@@ -245,7 +309,7 @@ impl<'l> Probe<'l> {
         if self.read(path).await.map_err(failed)?.as_ref() != Some(winner) {
             return Err(self.unsound(Flaw::Changes));
         }
-        let folder = self.location.path("probe");
+        let folder = self.location.path(self.folder);
         let listed = self.list(self.location.store.list(Some(&folder))).await.map_err(failed)?;
         // Of more than a page nothing follows.
         if listed.len() < LISTED_MAX && !listed.contains(path) {
@@ -318,7 +382,15 @@ impl<'l> Probe<'l> {
     }
 
     fn failed(&self, what: &str, error: &Error) -> ProbeError {
-        let explanation = explain(what, self.location, error);
-        ProbeError::Store { explanation, failure: StoreFailure::of(error) }
+        failed(what, self.location, error)
     }
+
+    fn of_keeper(&self, what: &str, error: &Error) -> ProbeError {
+        failed(what, self.keeper, error)
+    }
+}
+
+fn failed(what: &str, location: &Location, error: &Error) -> ProbeError {
+    let explanation = explain(what, location, error);
+    ProbeError::Store { explanation, failure: StoreFailure::of(error) }
 }

@@ -6,7 +6,9 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use sluicegate_testing::careless::{CarelessStore, Carelessness};
 
-use crate::probe::{Flaw, ProbeError, RACERS, ROUNDS_OF_A_SERVER, ensure, probe_and_remember};
+use crate::probe::{
+    Flaw, ProbeError, RACERS, ROUNDS_OF_A_SERVER, ensure, ensure_tables, probe_and_remember,
+};
 use crate::{Backing, Location, StoreOptions, open};
 
 const ADDRESS: &str = "http://127.0.0.1:9000";
@@ -110,8 +112,8 @@ async fn a_store_that_fails_is_refused_in_a_sentence_and_nothing_stays_in_it() {
     let error = ensure(&location).await.unwrap_err();
     assert!(!error.may_pass());
     let sentence = "the store at s3://bucket/prefix cannot keep results exactly once: 32 of 32 creates of one object \
-         at a time succeeded; it ignores `If-None-Match: *`; put `checkpoint.path` into a store that creates an object \
-         once only (S3, Google Cloud Storage, Azure, a local directory), or update the server, and try it with \
+         at a time succeeded; it ignores `If-None-Match: *`; name a place in a store that creates an object once \
+         only (S3, Google Cloud Storage, Azure, a local directory), or update the server, and try it with \
          `sluicegate store probe s3://bucket/prefix`";
     assert_eq!(error.to_string(), sentence);
     assert_eq!(objects(&location).await, Vec::<String>::new());
@@ -148,6 +150,44 @@ async fn a_directory_passes_with_one_round() {
     let passed = ensure(&location).await.unwrap().expect("it was not known");
     assert_eq!((passed.rounds, passed.requests), (1, 2 * RACERS as u64 + 9));
     assert_eq!(ensure(&location).await.unwrap(), None);
+}
+
+/// The chain lies elsewhere, and its store remembers.
+#[tokio::test]
+async fn the_store_of_a_table_is_tried_once_whatever_tables_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = open(folder.path().to_str().unwrap(), &StoreOptions::default()).unwrap();
+    let (store, table) = server(Carelessness::None);
+    let tables = [table.child("revenue"), table.child("dead")];
+    ensure(&chain).await.unwrap();
+    ensure_tables(&chain, &tables).await.unwrap();
+    let requests = store.requests();
+    assert!(requests > ROUNDS_OF_A_SERVER as usize * RACERS);
+    assert_eq!(objects(&table).await, Vec::<String>::new(), "readers of the table find nothing");
+    ensure_tables(&chain, &tables).await.unwrap();
+    assert_eq!(store.requests(), requests);
+    assert_eq!(ensure(&chain).await.unwrap(), None, "nor is the chain's forgotten");
+}
+
+#[tokio::test]
+async fn a_table_in_a_careless_store_is_refused_beside_a_chain_in_a_sound_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = open(folder.path().to_str().unwrap(), &StoreOptions::default()).unwrap();
+    let (_, table) = server(Carelessness::IgnoresConditions);
+    ensure(&chain).await.unwrap();
+    let error = ensure_tables(&chain, [&table]).await.unwrap_err();
+    assert!(!error.may_pass());
+    assert!(error.to_string().contains("the store at s3://bucket/prefix cannot"), "{error}");
+    assert_eq!(ensure(&chain).await.unwrap(), None, "the chain's store is none the worse");
+}
+
+#[tokio::test]
+async fn tables_beside_the_chain_are_not_tried_again() {
+    let (store, place) = server(Carelessness::None);
+    ensure(&place.child("chain")).await.unwrap();
+    let requests = store.requests();
+    ensure_tables(&place.child("chain"), [&place.child("table")]).await.unwrap();
+    assert_eq!(store.requests(), requests);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use sluicegate_delta::{LogError, TableLog};
 use sluicegate_pipeline::Pipeline;
 use sluicegate_store::probe;
 
-/// It stays good whatever the chain says. The store has passed its probe.
+/// It stays good whatever the chain says. The stores have passed their probe.
 pub(super) struct Warm {
     /// Compiled.
     pub(super) modules: Vec<PlacedModule>,
@@ -31,11 +31,14 @@ pub(super) struct Warm {
 }
 
 impl Warm {
-    /// Tries the store, reads the logs, and reaches topics. Modules come with the chain.
+    /// Tries the stores, reads the logs, and reaches topics. Modules come with the chain.
     pub(super) fn up(parts: &LaneParts, plan: &Plan, outside: &Outside) -> Result<Self, OpenError> {
         let LaneParts { config, storage, ends, runtime, clock, .. } = parts;
         let pool = Pool::new(worker_count(config), brake(outside))?;
         request(outside, runtime, probe::ensure(&storage.chain))??;
+        let logged = plan.shapes(config)?;
+        let tables = logged.keys().map(|table| &storage.tables[table]);
+        request(outside, runtime, probe::ensure_tables(&storage.chain, tables))??;
         let logs = request(outside, runtime, open_logs(parts, plan))??;
         let deliveries = Arc::clone(&outside.metrics.deliveries);
         let post =
